@@ -1,0 +1,36 @@
+# Two commands for a newcomer: `make run` and `make test`. Needs Python 3.11+ and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test lint types bench proto lock clean env
+
+run: $(STAMP)  ## the main job: 50 agents against the embedded stack, verdict as exit code
+	$(BIN)/harness run scenarios/smoke.toml
+
+test: $(STAMP)  ## lint, types and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[embedded,dev]'
+	touch $@
+
+proto: $(STAMP)  ## build the Protobuf bindings from compose/proto
+	$(BIN)/python -m harness.contract.build_proto
+
+lock: $(STAMP)  ## pin every dependency (needs uv)
+	uv pip compile --quiet --universal --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
+
+bench: $(STAMP)  ## timings, as ratios within one run
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Reference Zone B: small services that honour the contract for real."""

@@ -1,0 +1,1 @@
+"""What is said on the wire: names, messages, states and how they are mapped."""

@@ -1,0 +1,56 @@
+"""Errors that a person can act on: what happened, where, and what to do about it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    PASS = 0
+    FAIL = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    INVALID = 4
+    STACK = 5
+
+
+class HarnessError(Exception):
+    """Base of all expected errors.
+
+    Args:
+        what: one sentence, with the figure that matters ("no answer after 5.0 s").
+        where: file, key, service or address it concerns.
+        hint: what the reader can do now.
+    """
+
+    exit_code: Exit = Exit.STACK
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.hint = hint
+        super().__init__(self.__str__())
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}\n  hint: {self.hint}" if self.hint else head
+
+
+class UsageError(HarnessError):
+    """Wrong usage, a bad scenario or a bad contract file."""
+
+    exit_code = Exit.USAGE
+
+
+class StackError(HarnessError):
+    """The system under test could not be started, or was lost for a reason outside the test."""
+
+    exit_code = Exit.STACK
+
+
+class EvidenceError(HarnessError):
+    """Evidence cannot be written, or stored evidence cannot be read."""
+
+    exit_code = Exit.INVALID

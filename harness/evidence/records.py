@@ -1,0 +1,186 @@
+"""Fixed-size records of the evidence files, little-endian, and how they are written and read.
+
+A writer hands each batch to the kernel before it returns, so that the death of its process
+loses nothing; a record cut short by a full disk is found and said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import EvidenceError
+
+Records = NDArray[np.void]
+
+
+class Mode(IntEnum):
+    """How the engine is expected to simulate a signal."""
+
+    LITE = 0
+    FULL = 1
+
+
+class Outcome(IntEnum):
+    """What became of an XADD."""
+
+    ACCEPTED = 1
+    REFUSED = 2
+    UNKNOWN = 3
+
+
+# One signal that the swarm is about to send. Times are monotonic.
+ATTEMPT = np.dtype(
+    [
+        ("trace_hi", "<u8"),
+        ("trace_lo", "<u8"),
+        ("intended_ns", "<i8"),
+        ("sent_ns", "<i8"),
+        ("sync_block", "<u4"),
+        ("address", "<u4"),
+        ("agent", "<u2"),
+        ("stage", "<u2"),
+        ("mode", "u1"),
+        ("reserved", "u1", 3),
+    ]
+)
+
+# Redis's answer to one XADD. `redis_ms` and `redis_seq` are the entry id; zero unless ACCEPTED.
+ACK = np.dtype(
+    [
+        ("trace_hi", "<u8"),
+        ("trace_lo", "<u8"),
+        ("acked_ns", "<i8"),
+        ("redis_ms", "<i8"),
+        ("redis_seq", "<u4"),
+        ("outcome", "u1"),
+        ("reserved", "u1", 3),
+    ]
+)
+
+# One FSM row version seen in PostgreSQL. `commit_us` is the server's Unix time in microseconds,
+# zero when it is not known; `seen_ns` is the observer's monotonic time.
+SIGHTING = np.dtype(
+    [
+        ("trace_hi", "<u8"),
+        ("trace_lo", "<u8"),
+        ("commit_us", "<i8"),
+        ("seen_ns", "<i8"),
+        ("lsn", "<u8"),
+        ("xid", "<u4"),
+        ("state", "u1"),
+        ("reserved", "u1", 3),
+    ]
+)
+
+# A row of the FSM table when everything was quiet. `nonce` is -1 where the row has none.
+TASK = np.dtype(
+    [
+        ("trace_hi", "<u8"),
+        ("trace_lo", "<u8"),
+        ("nonce", "<i8"),
+        ("state", "u1"),
+        ("reserved", "u1", 7),
+    ]
+)
+
+# The ledger rows of one signal when everything was quiet: how many of each type, over how many
+# internal transactions, and how many rows break a rule (amount not positive, both sides the same
+# account, unknown account or type).
+LEDGER = np.dtype(
+    [
+        ("trace_hi", "<u8"),
+        ("trace_lo", "<u8"),
+        ("trades", "<u4"),
+        ("gas_fees", "<u4"),
+        ("protocol_fees", "<u4"),
+        ("transactions", "<u4"),
+        ("broken", "<u4"),
+        ("reserved", "u1", 4),
+    ]
+)
+
+
+class RecordWriter:
+    """Appends records to a new file; each call reaches the kernel before it returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise _cannot("create", path, error) from error
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append packed records.
+
+        Raises:
+            EvidenceError: the bytes could not all be written.
+        """
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            raise _cannot("write", self._path, error) from error
+
+    def close(self) -> None:
+        """Close the file; calling it twice is harmless."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_records(
+    path: Path, dtype: np.dtype[Any], *, first: int = 0, count: int = -1
+) -> tuple[Records, int]:
+    """Whole records of a file from record `first` on, and the bytes of a torn one at its end.
+
+    Raises:
+        EvidenceError: the file cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        whole, torn = divmod(size, dtype.itemsize)
+        wanted = max(0, whole - first) if count < 0 else max(0, min(count, whole - first))
+        records = np.fromfile(path, dtype=dtype, count=wanted, offset=first * dtype.itemsize)
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+    return records, torn
+
+
+def iter_records(path: Path, dtype: np.dtype[Any], *, chunk: int = 65_536) -> Iterator[Records]:
+    """The file's whole records, `chunk` at a time, so that memory does not grow with the run."""
+    first = 0
+    while True:
+        records, _ = read_records(path, dtype, first=first, count=chunk)
+        if len(records) == 0:
+            return
+        yield records
+        first += len(records)
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> EvidenceError:
+    return EvidenceError(
+        f"cannot {verb}: {error.strerror or error}",
+        where=str(path),
+        hint="check free space and permissions of the report folder (--reports DIR)",
+    )

@@ -1,0 +1,1 @@
+"""Pacing (pure) and the swarm that follows it."""

@@ -1,0 +1,40 @@
+"""What one swarm process is told: which agents, when, what to send and where to write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from harness.contract.names import Contract
+from harness.scenario.models import Load, Signals
+
+
+class SwarmPlan(BaseModel):
+    """Everything a swarm process needs; it arrives on standard input, never as an argument.
+
+    Attributes:
+        t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
+        process: which of `load.processes` this is; it owns agents a with a % processes == process.
+        folder: where `attempts-<process>.bin` and `acks-<process>.bin` are written.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_tag: int
+    seed: int
+    t0_ns: int
+    process: Annotated[int, Field(ge=0)] = 0
+    load: Load
+    signals: Signals
+    contract: Contract
+    redis_url: SecretStr
+    folder: Path
+
+    def to_stdin(self) -> str:
+        """JSON with the password in it; for a pipe only."""
+        document = self.model_dump(mode="json")
+        document["redis_url"] = self.redis_url.get_secret_value()
+        return json.dumps(document)

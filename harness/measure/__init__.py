@@ -1,0 +1,1 @@
+"""From evidence to numbers: histograms, matching, stages, statistics. All pure."""

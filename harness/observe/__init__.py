@@ -1,0 +1,1 @@
+"""Sightings of SIMULATED, and the state in which the run was left."""

@@ -1,0 +1,18 @@
+"""What to do: a frozen scenario, read from TOML, with every problem reported at once."""
+
+from harness.scenario.file import load_scenario
+from harness.scenario.models import Chain, Engine, Load, Phase, Scenario, Signals, Stage
+from harness.scenario.objective import Objective, parse_objective
+
+__all__ = [
+    "Chain",
+    "Engine",
+    "Load",
+    "Objective",
+    "Phase",
+    "Scenario",
+    "Signals",
+    "Stage",
+    "load_scenario",
+    "parse_objective",
+]

@@ -1,0 +1,97 @@
+"""Reading a scenario file, with overrides from the command line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.scenario.models import Scenario
+
+
+def load_scenario(path: Path, overrides: Sequence[str] = ()) -> Scenario:
+    """Read a scenario and apply `key=value` overrides (`load.stages.0.agents=10`).
+
+    Raises:
+        UsageError: the file is missing or not TOML, or names every wrong entry at once.
+    """
+    document = read_toml(path)
+    for override in overrides:
+        _apply(document, override)
+    try:
+        return Scenario.model_validate(document)
+    except ValidationError as error:
+        raise UsageError(
+            _problems(error), where=str(path), hint="docs/scenarios.md lists every key"
+        ) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        UsageError: missing, unreadable, or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(
+            "no such file", where=str(path), hint="`harness scenarios` lists what there is"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"not TOML: {error}", where=str(path), hint="see https://toml.io for the syntax"
+        ) from error
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise UsageError(f"{override!r} is not key=value", where="--set")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    node: Any = document
+    *parents, last = key.strip().split(".")
+    for part in parents:
+        node = _step(node, part, key)
+    if isinstance(node, list):
+        node[_index(node, last, key)] = value
+    else:
+        node[last] = value
+
+
+def _step(node: Any, part: str, key: str) -> Any:
+    child = node[_index(node, part, key)] if isinstance(node, list) else node.setdefault(part, {})
+    if not isinstance(child, (dict, list)):
+        raise UsageError(f"{part!r} is a value, not a table", where=f"--set {key}")
+    return child
+
+
+def _index(node: list[Any], part: str, key: str) -> int:
+    if part.isdigit() and int(part) < len(node):
+        return int(part)
+    raise UsageError(f"{part!r} is not one of 0..{len(node) - 1}", where=f"--set {key}")
+
+
+def _problems(error: ValidationError) -> str:
+    lines = [_line(dict(problem)) for problem in error.errors(include_url=False)]
+    count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
+    return "\n  - ".join([count, *lines])
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or "scenario"
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: unknown key"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    given = problem.get("input")
+    shown = "" if isinstance(given, (dict, list, tuple)) else f" (given: {given!r})"
+    return f"{place}: {message}{shown}"

@@ -1,0 +1,1 @@
+"""Starting the system under test, and proving what was started."""
