@@ -1,0 +1,1 @@
+"""Child processes of the harness: started with a pipe, ended with their parent."""
