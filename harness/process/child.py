@@ -1,0 +1,150 @@
+"""A worker process of the harness: configured through a pipe, telling its status line by line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StackError
+
+Status = dict[str, Any]
+
+# A worker speaks once a second; a parent that stops listening must not fill the memory.
+_STATUS_LINES_MAX = 4096
+_TAIL_BYTES = 4000
+
+
+class ChildProcess:
+    """`python -m module` with its configuration on stdin and JSON status lines on stdout.
+
+    Args:
+        module: module to run.
+        stdin_text: configuration; may hold secrets, since only the pipe carries it.
+        log_path: file that takes the worker's stderr.
+        name: what people call it, for messages.
+        env: variables added to the environment.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        stdin_text: str,
+        log_path: Path,
+        name: str,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._module = module
+        self._stdin_text = stdin_text
+        self._log_path = log_path
+        self._env = dict(env or {})
+        self._lines: deque[Status] = deque(maxlen=_STATUS_LINES_MAX)
+        self._latest: Status | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the process. Call from the main thread: its end is what ends the child.
+
+        Raises:
+            StackError: the process cannot be started.
+        """
+        try:
+            with self._log_path.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", self._module],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env={**os.environ, **self._env, "HARNESS_PARENT": str(os.getpid())},
+                    start_new_session=True,
+                )
+            assert self._process.stdin is not None  # noqa: S101 - PIPE was asked for
+            self._process.stdin.write(self._stdin_text.encode())
+            self._process.stdin.close()
+        except OSError as error:
+            raise StackError(
+                f"cannot be started: {error}", where=self.name, hint=f"see {self._log_path}"
+            ) from error
+        self._reader = threading.Thread(target=self._read, name=f"{self.name}-status", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id; 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def latest(self) -> Status | None:
+        """The newest status line."""
+        return self._latest
+
+    def statuses(self) -> list[Status]:
+        """Status lines that came since the last call."""
+        lines = []
+        while self._lines:
+            lines.append(self._lines.popleft())
+        return lines
+
+    def poll(self) -> int | None:
+        """Exit code, or None while it runs. Negative: ended by that signal."""
+        return self._process.poll() if self._process else None
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for the end and for its last words; the exit code, or None after the time."""
+        if self._process is None:
+            return None
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+        if self._reader is not None:
+            self._reader.join(timeout=2)
+        return code
+
+    def stop(self, timeout_s: float = 5.0) -> int | None:
+        """Ask it to end, and end it after `timeout_s`; the exit code."""
+        if self._process is None:
+            return None
+        if self._process.poll() is None:
+            self._process.terminate()
+            if self.wait(timeout_s) is None:
+                self._process.kill()
+        code = self.wait(2.0)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return code
+
+    def log_tail(self) -> str:
+        """The last lines of its log."""
+        try:
+            data = self._log_path.read_bytes()[-_TAIL_BYTES:]
+        except OSError:
+            return ""
+        return "\n".join(data.decode("utf-8", "replace").splitlines()[-15:])
+
+    def _read(self) -> None:
+        process = self._process
+        if process is None or process.stdout is None:
+            return
+        try:
+            for line in process.stdout:
+                self._take(line)
+        except ValueError:  # closed by stop() while waiting for a line
+            return
+
+    def _take(self, line: bytes) -> None:
+        try:
+            status = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(status, dict):
+            self._latest = status
+            self._lines.append(status)
