@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - a wish, not an error
     """Somebody asked the harness to end."""
 
     def __init__(self, signal_number: int) -> None:
