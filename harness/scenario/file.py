@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,12 @@ from harness.errors import UsageError
 from harness.scenario.models import Scenario
 
 
-def load_scenario(path: Path, overrides: Sequence[str] = ()) -> Scenario:
-    """Read a scenario and apply `key=value` overrides (`load.stages.0.agents=10`).
+def load_scenario(
+    path: Path,
+    overrides: Sequence[str] = (),
+    edit: Callable[[dict[str, Any]], None] | None = None,
+) -> Scenario:
+    """Read a scenario, apply `key=value` overrides (`load.stages.0.agents=10`), then `edit`.
 
     Raises:
         UsageError: the file is missing or not TOML, or names every wrong entry at once.
@@ -22,6 +26,8 @@ def load_scenario(path: Path, overrides: Sequence[str] = ()) -> Scenario:
     document = read_toml(path)
     for override in overrides:
         _apply(document, override)
+    if edit is not None:
+        edit(document)
     try:
         return Scenario.model_validate(document)
     except ValidationError as error:
@@ -82,7 +88,9 @@ def _index(node: list[Any], part: str, key: str) -> int:
 
 
 def _problems(error: ValidationError) -> str:
-    lines = [_line(dict(problem)) for problem in error.errors(include_url=False)]
+    problems = [dict(problem) for problem in error.errors(include_url=False)]
+    places = {problem["loc"] for problem in problems}
+    lines = [_line(problem) for problem in problems if not _is_echo(problem, places)]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return "\n  - ".join([count, *lines])
 
@@ -95,3 +103,11 @@ def _line(problem: Mapping[str, Any]) -> str:
     given = problem.get("input")
     shown = "" if isinstance(given, (dict, list, tuple)) else f" (given: {given!r})"
     return f"{place}: {message}{shown}"
+
+
+def _is_echo(problem: Mapping[str, Any], places: set[Any]) -> bool:
+    """Whether a list is called too short only because its entries were refused already."""
+    place = problem["loc"]
+    return problem["type"] == "too_short" and any(
+        len(other) > len(place) and other[: len(place)] == place for other in places
+    )

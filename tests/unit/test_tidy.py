@@ -22,8 +22,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"scenario", "evidence", "process"}),
     frozenset({"measure", "store"}),
     frozenset({"judge", "load", "observe", "stack", "faults"}),
+    frozenset({"parts"}),
     frozenset({"report"}),
-    frozenset({"run", "experiments"}),
+    frozenset({"run", "follow", "experiments"}),
     frozenset({"cli", "__main__", "__init__"}),
 )
 LINES_MAX = 300

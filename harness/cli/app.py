@@ -1,0 +1,113 @@
+"""The `harness` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import harness
+from harness.cli.overrides import as_overrides
+from harness.cli.scenarios import list_scenarios
+from harness.errors import Exit, HarnessError
+from harness.process.interrupt import Interrupted, interruptible
+
+app = typer.Typer(
+    name="harness",
+    help="Load and latency tests of a signal pipeline, with a verdict that can be trusted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"harness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def run(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file; see `harness scenarios`.")],
+    agents: Annotated[int | None, typer.Option(help="Agents, in every stage.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Signals/s, in every stage.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Seconds of load after the warm-up, all stages together.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of schedule and content.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any key, e.g. load.warmup_s=2."),
+    ] = None,
+    reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
+    redis_port: Annotated[
+        int | None, typer.Option(help="Fixed port of the embedded Redis; free one if absent.")
+    ] = None,
+    postgres_port: Annotated[
+        int | None, typer.Option(help="Fixed port of the embedded PostgreSQL.")
+    ] = None,
+) -> None:
+    """Run a scenario against the embedded stack and give a verdict.
+
+    Exit code: 0 PASS, 1 FAIL, 2 wrong usage, 3 INCONCLUSIVE, 4 INVALID, 5 stack not available.
+    """
+    from harness.cli.running import run_scenario  # slow to import, and only needed here
+
+    overrides = as_overrides(
+        agents=agents, rate=rate, duration=duration, seed=seed, settings=settings or []
+    )
+    ports = {
+        name: port
+        for name, port in (("redis", redis_port), ("postgres", postgres_port))
+        if port is not None
+    }
+    raise typer.Exit(run_scenario(scenario, overrides, reports=reports, ports=ports, root=ROOT))
+
+
+@app.command()
+def judge(
+    folder: Annotated[Path, typer.Argument(help="A run's folder, reports/<run-id>.")],
+) -> None:
+    """Judge the stored evidence of a run again; the exit code is the verdict's."""
+    from harness.cli.running import judge_folder  # slow to import, and only needed here
+
+    raise typer.Exit(judge_folder(folder))
+
+
+@app.command()
+def scenarios(
+    folder: Annotated[Path, typer.Argument(help="Folder of scenario files.")] = ROOT / "scenarios",
+) -> None:
+    """List the scenarios with one line each."""
+    list_scenarios(folder, Console())
+
+
+def main() -> None:
+    """Entry point: errors that are expected become one message and an exit code."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        with interruptible():
+            app()
+    except HarnessError as error:
+        errors.print("error:", style="bold red", end=" ")
+        errors.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(int(error.exit_code))
+    except Interrupted as interrupt:
+        errors.print(f"{interrupt}; everything that was started has been stopped")
+        sys.exit(int(Exit.INVALID))

@@ -1,0 +1,31 @@
+"""The list of scenarios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.errors import UsageError
+from harness.scenario import load_scenario
+
+
+def list_scenarios(folder: Path, console: Console) -> None:
+    """Print one line for each scenario file; a broken one is named, not skipped.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError("no such folder", where=str(folder))
+    table = Table("scenario", "what it asks", "load", box=None, pad_edge=False)
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            scenario = load_scenario(path)
+        except UsageError as error:
+            table.add_row(path.name, str(error).partition("\n")[0], "", style="red")
+            continue
+        seconds = sum(stage.duration_s for stage in scenario.load.timeline())
+        table.add_row(scenario.name, scenario.about, f"{seconds:.0f} s")
+    console.print(table)

@@ -1,0 +1,162 @@
+"""Following a run under way: what is noticed, what is shown, when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.errors import StackError
+from harness.parts import Event, LiveView, ObserverPart, Parts, Progress, SwarmPart
+from harness.scenario import Load
+
+TICK_NS = 200 * NS_PER_MS
+SHOW_EVERY_NS = NS_PER_S
+# After the last signal is final: time for effects that should not be (a second transition).
+SETTLE_NS = NS_PER_S
+# A swarm that is not done by then has been told to stop.
+SWARM_GRACE_NS = 30 * NS_PER_S
+
+
+@dataclass(slots=True)
+class Follower:
+    """Watches swarm, observer and services between the first signal and the last.
+
+    Attributes:
+        events: what happened that the judgement must know, in order.
+        drain_deadline_ns: when signals that are not final count as lost; 0 before the drain.
+    """
+
+    parts: Parts
+    swarm: SwarmPart
+    observer: ObserverPart
+    live: LiveView
+    load: Load
+    t0_ns: int
+    events: list[Event] = field(default_factory=list)
+    drain_deadline_ns: int = 0
+    _restarts: dict[str, int] = field(default_factory=dict)
+    _shown_ns: int = 0
+    _shown_sent: int = 0
+
+    @property
+    def load_ns(self) -> int:
+        """Length of the load, warm-up included."""
+        return round(sum(stage.duration_s for stage in self.load.timeline()) * NS_PER_S)
+
+    def until_sent(self) -> None:
+        """Follow until the swarm has ended, or nothing can come of it any more."""
+        deadline_ns = self.t0_ns + self.load_ns + SWARM_GRACE_NS
+        while not self.swarm.ended():
+            self._tick(self._phase())
+            if self._hopeless():
+                return
+            if self.parts.clock.now_ns() > deadline_ns:
+                self.note(
+                    "swarm_died",
+                    f"the swarm had not ended {SWARM_GRACE_NS / NS_PER_S:.0f} s"
+                    " after its last signal was due",
+                )
+                return
+        if failure := self.swarm.failure():
+            self.note("swarm_died", failure)
+
+    def until_drained(self) -> None:
+        """Follow until every accepted signal is final, or the scenario's drain time is over."""
+        clock = self.parts.clock
+        self.drain_deadline_ns = clock.now_ns() + round(self.load.drain_s * NS_PER_S)
+        quiet_since_ns: int | None = None
+        while clock.now_ns() < self.drain_deadline_ns and not self._hopeless():
+            self._tick("drain")
+            if self._open() > 0:
+                quiet_since_ns = None
+            elif quiet_since_ns is None:
+                quiet_since_ns = clock.now_ns()
+            elif clock.now_ns() - quiet_since_ns >= SETTLE_NS:
+                return
+
+    def note(self, kind: str, what: str) -> None:
+        """Keep an event for the judgement."""
+        self.events.append(Event(kind, what, self.parts.clock.now_ns()))
+
+    def _open(self) -> int:
+        totals = self.swarm.totals()
+        return self.live.backlog - totals.refused
+
+    def _hopeless(self) -> bool:
+        return any(
+            event.kind in {"observer_died", "swarm_died", "stack_lost"} for event in self.events
+        )
+
+    def _tick(self, phase: str) -> None:
+        self.parts.clock.sleep_ns(TICK_NS)
+        self._watch()
+        now_ns = self.parts.clock.now_ns()
+        if now_ns - self._shown_ns >= SHOW_EVERY_NS or phase == "drain":
+            self.live.update()
+        if now_ns - self._shown_ns >= SHOW_EVERY_NS:
+            self._show(phase, now_ns)
+
+    def _watch(self) -> None:
+        if failure := self.observer.failure():
+            self.note("observer_died", failure)
+        if self.swarm.ended() and (failure := self.swarm.failure()):
+            self.note("swarm_died", failure)
+        try:
+            services = self.parts.stack.services()
+        except StackError as error:
+            self.note("stack_lost", str(error))
+            return
+        for service in services:
+            if service.restarts > self._restarts.get(service.name, 0):
+                self._restarts[service.name] = service.restarts
+                self.note(
+                    "service_restarted",
+                    f"{service.name} ended with {service.last_exit} and was restarted "
+                    f"(restart {service.restarts})",
+                )
+
+    def _phase(self) -> str:
+        elapsed_ns = self.parts.clock.now_ns() - self.t0_ns
+        if elapsed_ns < 0:
+            return "start"
+        for stage in self.load.timeline():
+            elapsed_ns -= round(stage.duration_s * NS_PER_S)
+            if elapsed_ns < 0:
+                return stage.phase.value
+        return "drain"
+
+    def _show(self, phase: str, now_ns: int) -> None:
+        totals = self.swarm.totals()
+        elapsed_s = max(1e-9, (now_ns - self._shown_ns) / NS_PER_S)
+        self.parts.show(
+            Progress(
+                phase=phase,
+                elapsed_ns=max(0, now_ns - self.t0_ns),
+                total_ns=self.load_ns,
+                due=totals.due,
+                sent=totals.sent,
+                accepted=totals.accepted,
+                refused=totals.refused,
+                final=self.live.final,
+                backlog=max(0, self._open()),
+                agents=totals.agents,
+                rate_intended=self._rate_at(now_ns - self.t0_ns),
+                rate_sent=(totals.sent - self._shown_sent) / elapsed_s,
+                latency_p50_ns=self.live.percentile_ns(50),
+                latency_p99_ns=self.live.percentile_ns(99),
+                lateness_max_ns=totals.lateness_max_ns,
+                events=tuple(event.what for event in self.events),
+            )
+        )
+        self._shown_ns, self._shown_sent = now_ns, totals.sent
+
+    def _rate_at(self, offset_ns: int) -> float:
+        offset_s = offset_ns / NS_PER_S
+        if offset_s < 0:
+            return 0.0
+        for stage in self.load.timeline():
+            if offset_s < stage.duration_s:
+                share = offset_s / stage.duration_s
+                return stage.rate_from + (stage.rate_to - stage.rate_from) * share
+            offset_s -= stage.duration_s
+        return 0.0

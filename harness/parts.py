@@ -1,0 +1,132 @@
+"""The parts that a run is made of, as protocols: the command line picks real ones, tests fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.clock import Clock
+from harness.load.plan import SwarmPlan
+from harness.stack.base import Endpoints, Stack
+
+__all__ = ["Event", "LiveView", "ObserverPart", "Parts", "Progress", "ProgressSink", "SwarmPart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened during a run and that its judgement must know.
+
+    Attributes:
+        kind: one of the kinds that `harness.judge.validity` knows.
+        what: one sentence with the figures.
+        mono_ns: when it was noticed.
+    """
+
+    kind: str
+    what: str
+    mono_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come; a snapshot for people, never evidence."""
+
+    phase: str
+    elapsed_ns: int
+    total_ns: int
+    due: int = 0
+    sent: int = 0
+    accepted: int = 0
+    refused: int = 0
+    final: int = 0
+    backlog: int = 0
+    agents: int = 0
+    rate_intended: float = 0.0
+    rate_sent: float = 0.0
+    latency_p50_ns: int | None = None
+    latency_p99_ns: int | None = None
+    lateness_max_ns: int = 0
+    events: tuple[str, ...] = ()
+
+
+ProgressSink = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmTotals:
+    """What the swarm's processes have told, summed."""
+
+    due: int = 0
+    sent: int = 0
+    accepted: int = 0
+    refused: int = 0
+    unknown: int = 0
+    agents: int = 0
+    lateness_max_ns: int = 0
+
+
+class SwarmPart(Protocol):
+    """The swarm, from the run's point of view."""
+
+    def start(self) -> None: ...
+
+    def totals(self) -> SwarmTotals: ...
+
+    def ended(self) -> bool:
+        """Whether every process is gone."""
+        ...
+
+    def failure(self) -> str | None:
+        """Why the swarm did not end as it should; None while it runs or when it did."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class ObserverPart(Protocol):
+    """The observer, from the run's point of view."""
+
+    def start(self) -> None:
+        """Start and wait until it watches; StackError when it does not."""
+        ...
+
+    def failure(self) -> str | None: ...
+
+    def stop(self) -> None:
+        """Let it take what is committed, then end it."""
+        ...
+
+
+class LiveView(Protocol):
+    """Running figures of a run under way."""
+
+    def update(self) -> None:
+        """Take in what was journaled and seen since the last call."""
+        ...
+
+    @property
+    def final(self) -> int: ...
+
+    @property
+    def backlog(self) -> int:
+        """Signals sent and not yet seen in a final state."""
+        ...
+
+    def percentile_ns(self, percentile: float) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Concrete parts and the way to make those that need the stack's addresses first."""
+
+    stack: Stack
+    make_swarm: Callable[[SwarmPlan], SwarmPart]
+    make_observer: Callable[[Endpoints, int], ObserverPart]
+    make_live: Callable[[Path, int], LiveView]
+    read_final: Callable[[Endpoints, int, Path], None]
+    environment: Callable[[], dict[str, Any]]
+    clock: Clock
+    show: ProgressSink
+    warnings: Sequence[str] = field(default_factory=tuple)

@@ -1,0 +1,111 @@
+"""One run, from a scenario to its evidence and its verdict.
+
+1. Open the run's folder; write down what is asked, and where.
+2. Start the stack.
+3. Start the observer, and wait until it watches.
+4. Start the swarm on its schedule.
+5. Follow until every signal is sent, then until every signal is final or the drain time is over.
+6. Stop swarm and observer; read the state in which the system was left.
+7. Write down what happened; stop the stack.
+8. Assess the evidence, and nothing but the evidence.
+
+No other module knows this order. Whatever goes wrong in between, what was started is stopped and
+what was written stays.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from harness.clock import NS_PER_S
+from harness.contract.names import Contract
+from harness.contract.trace_id import new_run_tag
+from harness.errors import HarnessError, StackError
+from harness.follow import Follower
+from harness.judge.assess import Assessment, assess_and_store
+from harness.load.plan import SwarmPlan
+from harness.parts import Parts
+from harness.process.interrupt import Interrupted
+from harness.scenario import Scenario
+from harness.stack.base import Endpoints
+from harness.store import RunFolder
+
+# From handing a swarm its plan to its first signal: interpreter, imports, connections, agents.
+SWARM_LEAD_NS = 4 * NS_PER_S
+
+
+def run(scenario: Scenario, contract: Contract, parts: Parts, folder: RunFolder) -> Assessment:
+    """Put one question to the system under test.
+
+    Raises:
+        StackError: the stack could not be started, or was lost.
+        EvidenceError: the evidence cannot be written.
+    """
+    folder.write_scenario(scenario)
+    folder.write_json(folder.environment, parts.environment())
+
+    with ExitStack() as cleanup:
+        cleanup.callback(parts.stack.stop)
+        endpoints = parts.stack.start()
+        follower = _load(scenario, contract, parts, folder, endpoints, cleanup)
+        folder.write_json(folder.stack, parts.stack.describe())
+    lost = [event.what for event in follower.events if event.kind == "stack_lost"]
+    assessment = assess_and_store(folder)
+    if lost:
+        raise StackError(lost[0], hint=f"the evidence so far is in {folder.path}")
+    return assessment
+
+
+def _load(
+    scenario: Scenario,
+    contract: Contract,
+    parts: Parts,
+    folder: RunFolder,
+    endpoints: Endpoints,
+    cleanup: ExitStack,
+) -> Follower:
+    run_tag = new_run_tag()
+    observer = parts.make_observer(endpoints, run_tag)
+    cleanup.callback(observer.stop)
+    observer.start()
+
+    plan = SwarmPlan(
+        run_tag=run_tag,
+        seed=scenario.seed,
+        t0_ns=parts.clock.now_ns() + SWARM_LEAD_NS,
+        load=scenario.load,
+        signals=scenario.signals,
+        contract=contract,
+        redis_url=endpoints.redis_url,
+        folder=folder.journal,
+    )
+    folder.write_plan(plan)
+    swarm = parts.make_swarm(plan)
+    cleanup.callback(swarm.stop)
+    swarm.start()
+
+    live = parts.make_live(folder.path, run_tag)
+    follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns)
+    try:
+        follower.until_sent()
+        follower.until_drained()
+    except Interrupted as interrupt:
+        follower.note("interrupted", str(interrupt))
+    swarm.stop()
+    observer.stop()
+    observation_end_ns = parts.clock.now_ns()
+    try:
+        parts.read_final(endpoints, run_tag, folder.path)
+    except HarnessError as error:
+        follower.note("final_state_unread", str(error))
+    folder.write_json(
+        folder.run,
+        {
+            "t0_ns": plan.t0_ns,
+            "observation_end_ns": observation_end_ns,
+            "drain_deadline_ns": follower.drain_deadline_ns,
+            "events": [asdict(event) for event in follower.events],
+        },
+    )
+    return follower
