@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
-from harness.scenario import Phase, load_scenario, parse_objective
+from harness.scenario import (
+    Chain,
+    Engine,
+    Load,
+    Phase,
+    Scenario,
+    Signals,
+    Stage,
+    load_scenario,
+    parse_objective,
+)
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.toml"))
 
@@ -148,3 +158,11 @@ def test_nonsense_is_no_objective(text: str) -> None:
     """What cannot be judged is refused when it is read."""
     with pytest.raises(ValueError, match=r"objective|percentile|more than all"):
         parse_objective(text)
+
+
+@pytest.mark.parametrize("model", [Scenario, Load, Stage, Signals, Chain, Engine])
+def test_every_key_is_documented(model: type[Scenario]) -> None:
+    """docs/scenarios.md names each key that a scenario may have."""
+    page = (SCENARIOS[0].parents[1] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    for key in model.model_fields:
+        assert key in page, key
