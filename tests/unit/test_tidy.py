@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"scenario", "evidence", "process"}),
     frozenset({"measure", "store"}),
     frozenset({"judge", "load", "observe", "stack", "faults"}),
+    frozenset({"docker"}),
     frozenset({"parts"}),
     frozenset({"report"}),
     frozenset({"run", "follow", "experiments"}),

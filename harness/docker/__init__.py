@@ -1,0 +1,1 @@
+"""The stack in containers: images, containers with exact quotas, proof, clean-up."""

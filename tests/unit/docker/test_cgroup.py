@@ -1,0 +1,91 @@
+"""Reading control groups of both versions from files as the kernel writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.docker.cgroup import read_limits, shares_of_weight, weight_of_shares
+from harness.errors import StackError
+
+GIB = 1024**3
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    """Files below a folder."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="ascii")
+
+
+def test_version_1(tmp_path: Path) -> None:
+    """Quota, shares, memory and swap of a version 1 group."""
+    write(
+        tmp_path,
+        {
+            "proc/7/cgroup": "4:memory:/docker/ab\n1:cpu:/docker/ab\n0::/docker/ab\n",
+            "sys/cpu/docker/ab/cpu.cfs_quota_us": "400000\n",
+            "sys/cpu/docker/ab/cpu.cfs_period_us": "100000\n",
+            "sys/cpu/docker/ab/cpu.shares": "1024\n",
+            "sys/cpu/docker/ab/cpu.stat": "nr_periods 9\nnr_throttled 2\nthrottled_time 5\n",
+            "sys/memory/docker/ab/memory.limit_in_bytes": f"{8 * GIB}\n",
+            "sys/memory/docker/ab/memory.memsw.limit_in_bytes": f"{8 * GIB}\n",
+        },
+    )
+    limits = read_limits(7, proc=tmp_path / "proc", root=tmp_path / "sys")
+    assert (limits.version, limits.cpu_quota_us, limits.cpu_period_us) == (1, 400_000, 100_000)
+    assert (limits.cpu_shares, limits.memory_bytes, limits.swap_bytes) == (1024, 8 * GIB, 0)
+    assert (limits.throttled_periods, limits.periods) == (2, 9)
+
+
+def test_version_1_without_limits(tmp_path: Path) -> None:
+    """No limit is None, never a large number."""
+    write(
+        tmp_path,
+        {
+            "proc/7/cgroup": "4:memory:/\n1:cpu,cpuacct:/\n",
+            "sys/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
+            "sys/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            "sys/cpu,cpuacct/cpu.shares": "1024\n",
+            "sys/cpu,cpuacct/cpu.stat": "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n",
+            "sys/memory/memory.limit_in_bytes": "9223372036854771712\n",
+            "sys/memory/memory.memsw.limit_in_bytes": "9223372036854771712\n",
+        },
+    )
+    limits = read_limits(7, proc=tmp_path / "proc", root=tmp_path / "sys")
+    assert (limits.cpu_quota_us, limits.memory_bytes, limits.swap_bytes) == (None, None, None)
+
+
+def test_version_2(tmp_path: Path) -> None:
+    """The same of a version 2 group."""
+    group = "sys/system.slice/docker-ab.scope"
+    write(
+        tmp_path,
+        {
+            "proc/7/cgroup": "0::/system.slice/docker-ab.scope\n",
+            f"{group}/cpu.max": "50000 100000\n",
+            f"{group}/cpu.weight": "39\n",
+            f"{group}/cpu.stat": "usage_usec 1\nnr_periods 3\nnr_throttled 1\n",
+            f"{group}/memory.max": f"{GIB}\n",
+            f"{group}/memory.swap.max": "0\n",
+        },
+    )
+    limits = read_limits(7, proc=tmp_path / "proc", root=tmp_path / "sys")
+    assert (limits.version, limits.cpu_quota_us, limits.cpu_shares) == (2, 50_000, 1024)
+    assert (limits.memory_bytes, limits.swap_bytes) == (GIB, 0)
+
+
+def test_vanished_process_is_an_error(tmp_path: Path) -> None:
+    """A limit that cannot be read is never taken for one in force."""
+    with pytest.raises(StackError, match="control group of process 7"):
+        read_limits(7, proc=tmp_path, root=tmp_path)
+
+
+@given(st.integers(min_value=2, max_value=262_144))
+def test_weights_and_shares_agree(shares: int) -> None:
+    """Mapping shares to a weight and back gives shares of the same weight."""
+    assert weight_of_shares(shares_of_weight(weight_of_shares(shares))) == weight_of_shares(shares)
