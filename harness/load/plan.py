@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from harness.contract.names import Contract
+from harness.load.pacing import stage_edges_ns
 from harness.scenario.models import Load, Signals
 
 
@@ -32,6 +33,17 @@ class SwarmPlan(BaseModel):
     contract: Contract
     redis_url: SecretStr
     folder: Path
+
+    @property
+    def end_ns(self) -> int:
+        """Monotonic time at which the last stage ends."""
+        return self.t0_ns + stage_edges_ns(self.load)[-1]
+
+    @property
+    def own_agents(self) -> tuple[int, ...]:
+        """The agents of this process."""
+        agents = max(stage.agents for stage in self.load.timeline())
+        return tuple(range(self.process, agents, self.load.processes))
 
     def to_stdin(self) -> str:
         """JSON with the password in it; for a pipe only."""

@@ -1,0 +1,69 @@
+"""What each signal says: a pure function of seed, agent and index.
+
+Every signal owns one step of a Philox counter (four 64-bit numbers), so any stretch of an agent's
+signals can be drawn without drawing those before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contract.address import HOT_ADDRESS
+from harness.evidence.records import Mode
+from harness.scenario.models import Signals
+
+# Capital of one strategy. A trade above 15 % of it is simulated in full; the ranges below keep
+# clear of that line, so that rounding in somebody else's engine cannot change a signal's mode.
+CAPITAL_WEI = 10 * 10**18
+LITE_RANGE_WEI = (CAPITAL_WEI // 1000, CAPITAL_WEI // 10)
+FULL_RANGE_WEI = (CAPITAL_WEI * 16 // 100, CAPITAL_WEI * 25 // 100)
+
+_CONTENT_DRAWS = 2
+_DRAWS_PER_SIGNAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a stretch of one agent's signals says; plain lists, since they are read one by one.
+
+    Attributes:
+        modes: how the engine is expected to simulate it.
+        addresses: index of the signing address.
+        amounts_wei: amount to trade.
+    """
+
+    modes: list[int]
+    addresses: list[int]
+    amounts_wei: list[int]
+
+
+def contents(signals: Signals, seed: int, agent: int, first: int, count: int) -> Contents:
+    """What the agent's signals `first` to `first + count - 1` say."""
+    draws = np.random.Philox(
+        key=np.array([seed, agent], dtype=np.uint64),
+        counter=np.array([first, 0, 0, _CONTENT_DRAWS], dtype=np.uint64),
+    )
+    shares = _shares(draws.random_raw(count * _DRAWS_PER_SIGNAL)).reshape(-1, _DRAWS_PER_SIGNAL)
+    full = shares[:, 0] < signals.full_share
+    hot = shares[:, 1] < (signals.hot_share if signals.addresses == "hot" else 0.0)
+    amounts = np.where(
+        full, _within(FULL_RANGE_WEI, shares[:, 2]), _within(LITE_RANGE_WEI, shares[:, 2])
+    )
+    return Contents(
+        modes=np.where(full, int(Mode.FULL), int(Mode.LITE)).tolist(),
+        addresses=np.where(hot, HOT_ADDRESS, agent).tolist(),
+        amounts_wei=amounts.tolist(),
+    )
+
+
+def _shares(raw: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Even over [0, 1): the upper 53 bits, all that a double can hold."""
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _within(limits: tuple[int, int], shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    low, high = limits
+    return low + (shares * (high - low)).astype(np.int64)

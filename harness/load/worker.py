@@ -1,0 +1,186 @@
+"""One process of the swarm: `python -m harness.load.worker`, its plan as JSON on standard input.
+
+Says how it stands once a second, one JSON object a line on standard output; the last line has
+kind "done". SIGTERM ends it within seconds, its journal whole.
+"""
+
+# ruff: noqa: E402 - gevent has to patch the process before anything else is imported
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import gc
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import gevent
+from pydantic import ValidationError
+
+from harness.clock import NS_PER_S, Clock, SystemClock
+from harness.errors import Exit, HarnessError
+from harness.load.agenda import Agenda
+from harness.load.agents import Crew, arrivals
+from harness.load.alarm import make_alarm
+from harness.load.chain import ChainFollower
+from harness.load.dispatcher import Dispatcher
+from harness.load.journal import Journal
+from harness.load.keeper import Keeper
+from harness.load.plan import SwarmPlan
+from harness.load.script import AgentScript
+from harness.load.tuning import tune
+from harness.process.death import die_with_parent
+
+# How long answers to the last signals are awaited.
+_ANSWERS_MAX_NS = 5 * NS_PER_S
+# How long they are awaited when the process was told to end.
+_LAST_ANSWERS_NS = NS_PER_S
+_LEAVE_MAX_S = 3.0
+_TICK_S = 0.05
+_SAY_EVERY_NS = NS_PER_S
+_COLLECT_EVERY_NS = 10 * NS_PER_S
+
+
+class SwarmProcess:
+    """Everything of one process.
+
+    Args:
+        plan: what it is told.
+        clock: the host's clocks.
+    """
+
+    def __init__(self, plan: SwarmPlan, clock: Clock) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._tuning = tune()
+        scripts = tuple(AgentScript(plan, agent) for agent in plan.own_agents)
+        self._journal = Journal(plan.folder, plan.process)
+        self._alarm = make_alarm(gevent.get_hub().loop, self._flush, clock)
+        self._tuning["alarm"] = self._alarm.resolution
+        self._keeper = Keeper(plan.redis_url, f"harness-swarm-{plan.process}", plan.end_ns, clock)
+        self._dispatcher = Dispatcher(
+            Agenda(scripts), self._journal, self._alarm, clock, self._keeper.lost
+        )
+        followers = tuple(
+            ChainFollower(plan.redis_url, plan.contract, agent, self._dispatcher.flush)
+            for agent in plan.own_agents
+        )
+        self._crew = Crew(plan, arrivals(plan, scripts, followers), clock)
+        self._stopped = False
+        self._said_ns = 0
+        self._collected_ns = 0
+
+    def run(self) -> Exit:
+        """Send everything, or find out why not."""
+        gevent.signal_handler(signal.SIGTERM, self._stop)
+        keeping = gevent.spawn(self._keeper.run, self._dispatcher)
+        coming = gevent.spawn(self._crew.bring_in)
+        gc.disable()
+        gc.freeze()
+        while not self._is_over():
+            gevent.sleep(_TICK_S)
+            self._tick()
+        coming.kill()
+        failure = self._wind_up()
+        keeping.kill()
+        self._crew.dismiss(_LEAVE_MAX_S)
+        self._journal.close()
+        self._say("done", error=str(failure) if failure else None)
+        return failure.exit_code if failure else Exit.PASS
+
+    def _flush(self) -> None:
+        self._dispatcher.flush()
+
+    def _stop(self) -> None:
+        self._stopped = True
+
+    def _is_over(self) -> bool:
+        dispatcher = self._dispatcher
+        if self._stopped or dispatcher.failure or self._keeper.gave_up:
+            return True
+        if not dispatcher.is_sent or self._clock.now_ns() < self._plan.end_ns:
+            return False
+        waited_ns = self._clock.now_ns() - self._plan.end_ns
+        return dispatcher.outstanding == 0 or waited_ns > _ANSWERS_MAX_NS
+
+    def _wind_up(self) -> HarnessError | None:
+        """Account for what is open; what went wrong, if anything did."""
+        dispatcher = self._dispatcher
+        dispatcher.cease()
+        until_ns = self._clock.now_ns() + _LAST_ANSWERS_NS
+        while dispatcher.outstanding and self._clock.now_ns() < until_ns:
+            gevent.sleep(_TICK_S)
+        dispatcher.refuse_due()
+        dispatcher.disconnect()
+        return dispatcher.failure or self._keeper.gave_up
+
+    def _tick(self) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._said_ns >= _SAY_EVERY_NS:
+            self._said_ns = now_ns
+            self._dispatcher.flush()
+            self._say("status")
+        if now_ns - self._collected_ns >= _COLLECT_EVERY_NS:
+            self._collected_ns = now_ns
+            self._dispatcher.flush()
+            gc.collect()
+
+    def _say(self, kind: str, **more: Any) -> None:
+        counts = self._dispatcher.counts
+        status = {
+            "kind": kind,
+            "process": self._plan.process,
+            "mono_ns": self._clock.now_ns(),
+            "due": self._dispatcher.due(),
+            "sent": counts.sent,
+            "accepted": counts.accepted,
+            "refused": counts.refused,
+            "unknown": counts.unknown,
+            "lateness_max_ns": counts.lateness_max_ns,
+            "stall_max_ns": counts.stall_max_ns,
+            "agents": self._crew.present,
+            "blocks": self._crew.blocks,
+            "reconnects": max(0, self._keeper.reconnects),
+            "reasons": dict(counts.reasons),
+            "tuning": self._tuning,
+            **more,
+        }
+        counts.lateness_max_ns = counts.stall_max_ns = 0
+        say(status)
+
+
+def say(status: dict[str, Any]) -> None:
+    """One status line; dropped when nobody reads them, since nobody may hold up the sender."""
+    line = json.dumps(status, separators=(",", ":")).encode() + b"\n"
+    try:
+        os.write(sys.stdout.fileno(), line)
+    except BlockingIOError:
+        return
+    except OSError:
+        return
+
+
+def main() -> int:
+    """Read the plan, follow it."""
+    parent = os.environ.get("HARNESS_PARENT")
+    die_with_parent(parent=int(parent) if parent else None)
+    os.set_blocking(sys.stdout.fileno(), False)
+    try:
+        plan = SwarmPlan.model_validate_json(sys.stdin.read())
+    except ValidationError as error:
+        # Without the input: it holds a password.
+        say({"kind": "done", "error": f"not a plan: {error.errors(include_input=False)}"})
+        return Exit.USAGE
+    try:
+        return SwarmProcess(plan, SystemClock()).run()
+    except HarnessError as error:
+        say({"kind": "done", "error": str(error)})
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
