@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from harness.clock import Clock
 from harness.load.plan import SwarmPlan
+from harness.load.status import SwarmTotals
 from harness.stack.base import Endpoints, Stack
 
 __all__ = ["Event", "LiveView", "ObserverPart", "Parts", "Progress", "ProgressSink", "SwarmPart"]
@@ -52,19 +53,6 @@ class Progress:
 
 
 ProgressSink = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class SwarmTotals:
-    """What the swarm's processes have told, summed."""
-
-    due: int = 0
-    sent: int = 0
-    accepted: int = 0
-    refused: int = 0
-    unknown: int = 0
-    agents: int = 0
-    lateness_max_ns: int = 0
 
 
 class SwarmPart(Protocol):
