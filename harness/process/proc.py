@@ -1,0 +1,93 @@
+"""Reading the process table, with nothing but the standard library.
+
+Linux's /proc (proc(5)). Where it is missing every question is answered with what is known: a pid
+is taken to be the process that was meant.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+PROC = Path("/proc")
+MARK = "HARNESS_RUN"
+_STATE, _START = 0, 19  # fields 3 and 22 of proc_pid_stat(5), counted after the program's name
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The program's name may hold spaces and parentheses: the last one closes it.
+    return text[text.rindex(")") + 2 :].split()
+
+
+def start_ticks(pid: int) -> int:
+    """When a process started, in clock ticks since boot; 0 when it is gone or cannot be read.
+
+    Together with the pid this names a process for good, since pids are used again.
+    """
+    fields = _stat(pid)
+    return int(fields[_START]) if fields else 0
+
+
+def is_running(pid: int, ticks: int = 0) -> bool:
+    """Whether this very process still runs; a zombie does not.
+
+    Args:
+        pid: its number.
+        ticks: its start as `start_ticks` gave it; 0 to take any process of that number.
+    """
+    if not PROC.is_dir():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+    fields = _stat(pid)
+    if fields is None or fields[_STATE] in "ZX":
+        return False
+    return ticks in (0, int(fields[_START]))
+
+
+def find(token: str, folders: Iterable[str] = ()) -> set[int]:
+    """Running processes that carry a run's mark or work inside one of its folders.
+
+    The mark is an environment variable, which servers that set their title overwrite; those stay
+    in their data folder, which is why both are asked.
+    """
+    mark = f"{MARK}={token}".encode() if token else None
+    roots = tuple(folder.rstrip("/") for folder in folders)
+    return {pid for pid in _pids() if _is_marked(pid, mark) or _is_inside(pid, roots)}
+
+
+def _pids() -> Iterator[int]:
+    if not PROC.is_dir():
+        return
+    own = os.getpid()
+    for entry in os.listdir(PROC):  # noqa: PTH208 - names are enough, and this runs often
+        if entry.isdigit() and int(entry) != own and is_running(int(entry)):
+            yield int(entry)
+
+
+def _is_marked(pid: int, mark: bytes | None) -> bool:
+    if mark is None:
+        return False
+    try:
+        return mark in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _is_inside(pid: int, roots: tuple[str, ...]) -> bool:
+    if not roots:
+        return False
+    try:
+        place = os.readlink(PROC / str(pid) / "cwd")  # noqa: PTH115 - may end in " (deleted)"
+    except OSError:
+        return False
+    return any(place == root or place.startswith(f"{root}/") for root in roots)

@@ -1,0 +1,99 @@
+"""Real servers for tests: one PostgreSQL and one Redis per session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_S, SystemClock
+from harness.process.ending import remove
+from harness.process.guard import Guard
+from harness.process.program import spawn
+from harness.stack.ports import free_port
+from harness.stack.postgres import PostgresServer
+from harness.stack.private_dir import create_private_dir
+from harness.stack.redis import RedisServer
+from harness.stack.supervisor import Service, Supervisor
+
+READY_NS = 20 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What servers of tests share."""
+
+    folder: Path
+    logs: Path
+    guard: Guard
+    supervisor: Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A running PostgreSQL 16: conninfos of database `defi`, which is empty at first.
+
+    Attributes:
+        admin_dsn: superuser.
+        owner_dsn: role `defi`, owner of the database.
+        observer_dsn: role `harness_observer` (LOGIN REPLICATION, no rights on tables yet).
+    """
+
+    admin_dsn: str
+    owner_dsn: str
+    observer_dsn: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """A running Redis."""
+
+    url: str
+    port: int
+    version: str
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """A supervisor under guard, with a private folder; ends whatever was started with it."""
+    guard = Guard()
+    guard.start()
+    folder = create_private_dir()
+    guard.clean(folder)
+    logs = folder / "logs"
+    logs.mkdir()
+    supervisor = Supervisor(lambda program: spawn(program, guard), guard.forget, SystemClock())
+    yield Servers(folder, logs, guard, supervisor)
+    supervisor.stop()
+    remove((str(folder),))
+    guard.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Servers) -> Postgres:
+    """One PostgreSQL for the session; tests keep apart by schemas or databases of their own."""
+    server = PostgresServer(
+        servers.folder / "postgres",
+        servers.logs / "postgres.log",
+        servers.guard,
+        "harness_observer",
+    )
+    server.prepare()
+    servers.supervisor.start(Service(server.program(free_port()), server.is_ready))
+    servers.supervisor.await_ready("postgres", READY_NS)
+    server.set_up()
+    return Postgres(server.admin_dsn, server.owner_dsn, server.observer_dsn, server.port)
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers: Servers) -> Redis:
+    """One Redis for the session; tests keep apart by key prefixes of their own."""
+    server = RedisServer(servers.folder / "redis", servers.logs / "redis.log")
+    server.prepare()
+    servers.supervisor.start(Service(server.program(free_port()), server.is_ready))
+    servers.supervisor.await_ready("redis", READY_NS)
+    assert server.binary is not None
+    return Redis(server.url.get_secret_value(), server.port, server.binary.version)
