@@ -1,0 +1,192 @@
+"""Seeing commits by logical decoding: the server streams them in commit order, with their times.
+
+A temporary slot is used, so nothing is left behind on the server however the observer ends.
+"""
+
+from __future__ import annotations
+
+import select
+
+from psycopg import OperationalError, pq
+from psycopg.pq.abc import PGconn
+
+from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
+from harness.contract.names import Contract
+from harness.errors import StackError
+from harness.observe.decoder import Decoder, RowVersion
+from harness.observe.pgoutput import Keepalive, XLogData, parse_frame, status_update
+from harness.observe.watcher import Versions, WatcherLost
+
+# The server lets go of WAL only up to what was confirmed, and ends a silent client after
+# wal_sender_timeout (60 s by default).
+CONFIRM_EVERY_NS = NS_PER_S
+# How often a drain asks the server where it is.
+_ASK_EVERY_NS = 10 * NS_PER_MS
+# One take must come back to its caller even when the server never pauses.
+_FRAMES_MAX = 20_000
+_READ = select.POLLIN | select.POLLERR | select.POLLHUP
+
+
+class LogicalWatcher:
+    """A replication connection with a temporary slot on the observer's publication.
+
+    Args:
+        conninfo: of a role with REPLICATION and SELECT on the FSM table.
+        contract: names of table, columns and publication.
+        slot: name of the temporary slot, unique on the server.
+        clock: monotonic and wall time.
+    """
+
+    def __init__(self, conninfo: str, contract: Contract, slot: str, clock: Clock) -> None:
+        self._conninfo = f"{conninfo} replication=database application_name=harness_observer"
+        self._contract = contract
+        self._slot = slot
+        self._clock = clock
+        self._decoder = Decoder(contract.tasks)
+        self._connection: PGconn | None = None
+        self._poll = select.poll()
+        self._confirm_due_ns = 0
+        self._ask_due_ns = 0
+        self._more = False
+        self.seen_ns = 0
+        self.received_lsn = 0
+
+    @property
+    def unreadable(self) -> int:
+        return self._decoder.unreadable
+
+    def open(self, deadline_ns: int) -> None:
+        self.close()
+        connection = self._connect(deadline_ns)
+        self._connection = connection
+        try:
+            self._command(f"SET statement_timeout = {_left_ms(deadline_ns, self._clock)}")
+            self._command(
+                f"CREATE_REPLICATION_SLOT {_identifier(self._slot)} TEMPORARY LOGICAL pgoutput"
+                " (SNAPSHOT 'nothing')"
+            )
+            self._command(
+                f"START_REPLICATION SLOT {_identifier(self._slot)} LOGICAL 0/0"
+                f" (proto_version '1', binary 'true',"
+                f" publication_names {_literal(_identifier(self._contract.publication))})"
+            )
+            connection.nonblocking = 1
+            self._poll = select.poll()
+            self._poll.register(connection.socket, _READ)
+        except OperationalError as error:
+            self.close()
+            raise WatcherLost(str(error)) from error
+        except StackError:
+            self.close()
+            raise
+        self.received_lsn = 0
+        self._more = False
+
+    def take(self, timeout_ns: int) -> Versions:
+        connection = self._live()
+        found: list[RowVersion] = []
+        try:
+            self._confirm_when_due(connection)
+            if self._more or self._poll.poll(max(0, timeout_ns) // NS_PER_MS):
+                connection.consume_input()
+            self.seen_ns = self._clock.now_ns()
+            self._more = not self._read_frames(connection, found)
+        except OperationalError as error:
+            raise WatcherLost(str(error).strip()) from error
+        return found
+
+    def has_all(self, lsn: int) -> bool:
+        if self.received_lsn >= lsn:
+            return True
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._ask_due_ns:
+            self._ask_due_ns = now_ns + _ASK_EVERY_NS
+            try:
+                self._confirm(self._live(), reply_wanted=True)
+            except OperationalError as error:
+                raise WatcherLost(str(error).strip()) from error
+        return False
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.finish()
+            self._connection = None
+
+    def _read_frames(self, connection: PGconn, found: list[RowVersion]) -> bool:
+        """Read what has been received; whether that was all of it."""
+        for _ in range(_FRAMES_MAX):
+            size, data = connection.get_copy_data(1)
+            if size == 0:
+                return True
+            if size < 0:
+                result = connection.get_result()
+                told = result.error_message.decode("utf-8", "replace") if result else ""
+                raise WatcherLost(told.strip() or "the server ended the stream")
+            frame = parse_frame(data)
+            if isinstance(frame, XLogData):
+                version = self._decoder.take(frame.payload)
+                if version is not None:
+                    found.append(version)
+                self.received_lsn = max(self.received_lsn, self._decoder.commit_end_lsn)
+            elif isinstance(frame, Keepalive):
+                self.received_lsn = max(self.received_lsn, frame.end_lsn)
+                if frame.reply_wanted:
+                    self._confirm(connection, reply_wanted=False)
+        return False
+
+    def _confirm_when_due(self, connection: PGconn) -> None:
+        if self._clock.now_ns() >= self._confirm_due_ns:
+            self._confirm(connection, reply_wanted=True)
+
+    def _confirm(self, connection: PGconn, *, reply_wanted: bool) -> None:
+        unix_us = self._clock.wall_ns() // NS_PER_US
+        connection.put_copy_data(
+            status_update(self.received_lsn, unix_us, reply_wanted=reply_wanted)
+        )
+        connection.flush()
+        self._confirm_due_ns = self._clock.now_ns() + CONFIRM_EVERY_NS
+
+    def _connect(self, deadline_ns: int) -> PGconn:
+        left_s = max(2, _left_ms(deadline_ns, self._clock) // 1000)  # libpq's least timeout is 2 s
+        connection = pq.PGconn.connect(f"{self._conninfo} connect_timeout={left_s}".encode())
+        if connection.status != pq.ConnStatus.OK:
+            message = connection.get_error_message()
+            connection.finish()
+            raise WatcherLost(message.strip())
+        return connection
+
+    def _command(self, command: str) -> None:
+        result = self._live().exec_(command.encode())
+        if result.status in (
+            pq.ExecStatus.COMMAND_OK,
+            pq.ExecStatus.TUPLES_OK,
+            pq.ExecStatus.COPY_BOTH,
+        ):
+            return
+        message = result.get_error_message().strip()
+        if self._live().status != pq.ConnStatus.OK:
+            raise WatcherLost(message)
+        raise StackError(
+            f"PostgreSQL refused {command.split()[0]}: {message}",
+            where="observer",
+            hint="logical decoding needs wal_level=logical, a role with REPLICATION, a free"
+            f" replication slot and the publication {self._contract.publication};"
+            " or choose the way 'polling'",
+        )
+
+    def _live(self) -> PGconn:
+        if self._connection is None:
+            raise WatcherLost("not connected")
+        return self._connection
+
+
+def _left_ms(deadline_ns: int, clock: Clock) -> int:
+    return max(1, (deadline_ns - clock.now_ns()) // NS_PER_MS)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

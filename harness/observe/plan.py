@@ -1,0 +1,50 @@
+"""What the observer process is told."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from harness.contract.names import Contract
+
+SIGHTINGS_FILE = "sightings.bin"
+CLOCK_FILE = "clock.jsonl"
+
+
+class Way(StrEnum):
+    """How SIMULATED is seen; `docs/observing.md` has the figures behind the default."""
+
+    LOGICAL = "logical"
+    POLLING = "polling"
+
+
+class ObserverPlan(BaseModel):
+    """Everything the observer process needs; it arrives on standard input, never as an argument.
+
+    Attributes:
+        observer_dsn: conninfo of the read-only role; LOGICAL needs it to have REPLICATION.
+        redis_url: server whose clock is probed too; None when there is none to probe.
+        run_tag: whose signals are written down; those of other runs are only counted.
+        folder: the run's folder, where `sightings.bin` and `clock.jsonl` are written.
+        way: LOGICAL, or POLLING for a server whose `wal_level` is below `logical`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    observer_dsn: SecretStr
+    redis_url: SecretStr | None = None
+    contract: Contract = Contract()
+    run_tag: int
+    folder: Path
+    way: Way = Way.LOGICAL
+
+    def to_stdin(self) -> str:
+        """JSON with the secrets in it; for a pipe only."""
+        document = self.model_dump(mode="json")
+        document["observer_dsn"] = self.observer_dsn.get_secret_value()
+        if self.redis_url is not None:
+            document["redis_url"] = self.redis_url.get_secret_value()
+        return json.dumps(document)

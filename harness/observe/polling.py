@@ -1,0 +1,121 @@
+"""Seeing commits by asking again and again; for servers whose `wal_level` is below `logical`.
+
+Complete in row versions that a poll finds, whatever the order of commits (see `snapshot`), but
+a version that is replaced between two polls is never seen. One poll reads every row of the run,
+because no index knows a row's age, so the pause between polls grows with the run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.contract.names import Contract
+from harness.errors import StackError
+from harness.observe.rows import RunRows, keeps_commit_times, limit_query_time
+from harness.observe.snapshot import Novelty, snapshot_xmin
+from harness.observe.watcher import Versions, WatcherLost
+
+PAUSE_NS = 10 * NS_PER_MS
+# The pause is this many times as long as the poll before it, so that polling keeps one backend
+# busy for a fifth of the time at most.
+_PAUSE_SHARE = 4
+_POLL_LIMIT_NS = 10 * NS_PER_S
+# A commit may be flushed a moment before other sessions see it; the second poll does.
+_POLLS_TO_HAVE_ALL = 2
+
+
+class PollingWatcher:
+    """Polls the FSM table of one run over an ordinary connection.
+
+    Args:
+        conninfo: of a role that may read the FSM table.
+        contract: names of table and columns.
+        run_tag: whose rows are looked at; foreign ones are never seen.
+        clock: monotonic time and sleep.
+    """
+
+    def __init__(self, conninfo: str, contract: Contract, run_tag: int, clock: Clock) -> None:
+        self._conninfo = conninfo
+        self._contract = contract
+        self._run_tag = run_tag
+        self._clock = clock
+        self._connection: psycopg.Connection[Any] | None = None
+        self._rows: RunRows | None = None
+        self._novelty: Novelty | None = None
+        self._due_ns = 0
+        self._polls = 0
+        self._asked: tuple[int, int] = (-1, 0)
+        self.seen_ns = 0
+        self.received_lsn = 0
+        self.unreadable = 0
+
+    def open(self, deadline_ns: int) -> None:
+        self.close()
+        left_s = max(2, (deadline_ns - self._clock.now_ns()) // NS_PER_S)
+        try:
+            connection = psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                application_name="harness_observer",
+                connect_timeout=left_s,
+            )
+            self._connection = connection
+            limit_query_time(connection, _POLL_LIMIT_NS)
+            self._rows = RunRows(
+                self._contract, self._run_tag, commit_times=keeps_commit_times(connection)
+            )
+            if self._novelty is None:  # after a lost connection the old horizon holds
+                row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+                self._novelty = Novelty(snapshot_xmin(row[0] if row else ""))
+            self._poll(connection)
+        except psycopg.OperationalError as error:
+            self.close()
+            raise WatcherLost(str(error).strip()) from error
+        except psycopg.Error as error:
+            self.close()
+            raise StackError(
+                f"PostgreSQL refused the poll: {str(error).strip()}",
+                where="observer",
+                hint="the observer's role needs SELECT on the table that the contract names",
+            ) from error
+
+    def take(self, timeout_ns: int) -> Versions:
+        if self._connection is None:
+            raise WatcherLost("not connected")
+        wait_ns = self._due_ns - self._clock.now_ns()
+        if wait_ns > 0:
+            self._clock.sleep_ns(min(wait_ns, timeout_ns))
+            if wait_ns > timeout_ns:
+                return ()
+        try:
+            return self._poll(self._connection)
+        except psycopg.Error as error:
+            raise WatcherLost(str(error).strip()) from error
+
+    def has_all(self, lsn: int) -> bool:
+        if lsn != self._asked[0]:
+            self._asked = (lsn, self._polls)
+        return self._polls >= self._asked[1] + _POLLS_TO_HAVE_ALL
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _poll(self, connection: psycopg.Connection[Any]) -> Versions:
+        if self._rows is None or self._novelty is None:
+            return ()
+        begin_ns = self._clock.now_ns()
+        novelty = self._novelty
+        with connection.cursor() as cursor:
+            xmin, versions = self._rows.read(cursor, novelty.horizon)
+            self.seen_ns = self._clock.now_ns()
+            fresh = [v for v in versions if novelty.is_new(v.trace_hi, v.trace_lo, v.xid)]
+        novelty.advance(xmin)
+        self._polls += 1
+        now_ns = self._clock.now_ns()
+        self._due_ns = now_ns + max(PAUSE_NS, _PAUSE_SHARE * (now_ns - begin_ns))
+        return fresh

@@ -1,0 +1,83 @@
+"""Sightings on their way to the disk."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from harness.clock import NS_PER_MS
+from harness.contract.names import Contract, State
+from harness.evidence.records import SIGHTING, RecordWriter
+from harness.observe.watcher import Versions
+
+# What may be lost when the observer is killed; a batch costs one write(2).
+FLUSH_EVERY_NS = 50 * NS_PER_MS
+_BUFFER_MAX = 256 * 1024
+_RECORD = struct.Struct("<QQqqQIB3x")
+
+if _RECORD.size != SIGHTING.itemsize:
+    raise AssertionError("sightings are packed in another layout than they are read")
+
+
+class SightingsFile:
+    """Writes this run's sightings in batches and counts the rest.
+
+    Args:
+        path: the new file.
+        contract: which status text stands for which state.
+        run_tag: whose sightings are written.
+
+    Attributes:
+        seen: sightings written or about to be.
+        final: those of them in a final state.
+        foreign: row versions of other runs, left out.
+        other: row versions in a state the harness does not tell apart, left out.
+    """
+
+    def __init__(self, path: Path, contract: Contract, run_tag: int) -> None:
+        self._writer = RecordWriter(path)
+        self._states = dict(contract.states)
+        self._run_tag = run_tag
+        self._buffer = bytearray()
+        self._flush_due_ns = 0
+        self.seen = 0
+        self.final = 0
+        self.foreign = 0
+        self.other = 0
+
+    def add(self, versions: Versions, seen_ns: int) -> None:
+        """Take in row versions received at `seen_ns`.
+
+        Raises:
+            EvidenceError: the disk does not take a batch.
+        """
+        buffer, states, run_tag = self._buffer, self._states, self._run_tag
+        for trace_hi, trace_lo, status, commit_us, lsn, xid in versions:
+            state = states.get(status, State.OTHER)
+            if trace_hi >> 16 != run_tag:
+                self.foreign += 1
+            elif state is State.OTHER:
+                self.other += 1
+            else:
+                buffer += _RECORD.pack(trace_hi, trace_lo, commit_us, seen_ns, lsn, xid, state)
+                self.seen += 1
+                self.final += state is not State.INIT
+        if len(buffer) >= _BUFFER_MAX:
+            self.flush()
+
+    def flush_when_due(self, now_ns: int) -> None:
+        """Write the batch when it is old enough."""
+        if now_ns >= self._flush_due_ns:
+            self.flush()
+            self._flush_due_ns = now_ns + FLUSH_EVERY_NS
+
+    def flush(self) -> None:
+        """Hand everything to the kernel."""
+        if self._buffer:
+            self._writer.write(self._buffer)
+            self._buffer.clear()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.flush()
+        self._writer.close()

@@ -1,0 +1,185 @@
+"""The observer process: `python -m harness.observe.worker`, an `ObserverPlan` as JSON on stdin.
+
+Tells one JSON document a line on stdout: `ready` once everything committed from then on will be
+seen, `status` every second, `done` at the end. SIGTERM ends it: it takes what the server has
+committed by then (within `DRAIN_LIMIT_NS`), probes the clocks once more and says `done`. When it
+is killed, the sightings of the last `FLUSH_EVERY_NS` are lost; the run is then not a PASS.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import psycopg
+from pydantic import ValidationError
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
+from harness.errors import Exit, HarnessError
+from harness.observe.logical import LogicalWatcher
+from harness.observe.plan import CLOCK_FILE, SIGHTINGS_FILE, ObserverPlan, Way
+from harness.observe.polling import PollingWatcher
+from harness.observe.probes import PostgresSide, Prober
+from harness.observe.recovery import missed_versions
+from harness.observe.session import Session
+from harness.observe.sightings import SightingsFile
+from harness.observe.watcher import Versions, Watcher
+from harness.process.death import die_with_parent
+
+OPEN_LIMIT_NS = 15 * NS_PER_S
+DRAIN_LIMIT_NS = 2 * NS_PER_S
+STATUS_EVERY_NS = NS_PER_S
+_TAKE_NS = 20 * NS_PER_MS
+_PROBER_END_S = 3.0
+
+
+class Worker:
+    """One observer from its start to its last line.
+
+    Args:
+        plan: what to watch and where to write.
+        clock: monotonic time and sleep.
+    """
+
+    def __init__(self, plan: ObserverPlan, clock: Clock) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._end_asked = False
+        self._sightings_path = plan.folder / SIGHTINGS_FILE
+        self._file = SightingsFile(self._sightings_path, plan.contract, plan.run_tag)
+        dsn = plan.observer_dsn.get_secret_value()
+        self._watcher = make_watcher(plan, clock)
+        self._session = Session(self._watcher, self._missed, clock, log, lambda: self._end_asked)
+        redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
+        self._prober = Prober(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
+
+    def ask_to_end(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: end at the next turn of the loop."""
+        del number, frame
+        self._end_asked = True
+
+    def run(self) -> None:
+        """Watch until asked to end.
+
+        Raises:
+            HarnessError: the server cannot be watched, or the disk not written.
+        """
+        try:
+            self._session.open(OPEN_LIMIT_NS)
+            self._prober.start()
+            gc.freeze()
+            tell({"kind": "ready"})
+            self._watch()
+            drained = self._drain()
+            self._prober.end(_PROBER_END_S)
+            self._file.flush()
+            tell(self._status("done") | {"drained": drained})
+        finally:
+            self._session.close()
+            self._file.close()
+
+    def _watch(self) -> None:
+        status_due_ns = self._clock.now_ns() + STATUS_EVERY_NS
+        while not self._end_asked:
+            self._turn()
+            now_ns = self._clock.now_ns()
+            if now_ns >= status_due_ns:
+                tell(self._status("status"))
+                status_due_ns = now_ns + STATUS_EVERY_NS
+
+    def _turn(self) -> None:
+        versions = self._session.take(_TAKE_NS)
+        if versions:
+            self._file.add(versions, self._session.seen_ns)
+        self._file.flush_when_due(self._clock.now_ns())
+
+    def _drain(self) -> bool:
+        deadline_ns = self._clock.now_ns() + DRAIN_LIMIT_NS
+        side = PostgresSide(self._plan.observer_dsn.get_secret_value())
+        try:
+            lsn = side.flushed_lsn()
+        except psycopg.Error as error:
+            log(f"cannot ask how far the server is: {error}")
+            return False
+        finally:
+            side.close()
+        while self._clock.now_ns() < deadline_ns:
+            if self._session.drained(lsn):
+                return True
+            self._turn()
+        log(f"gave up draining after {DRAIN_LIMIT_NS / NS_PER_S:.1f} s")
+        return False
+
+    def _missed(self) -> Versions:
+        self._file.flush()
+        return missed_versions(
+            self._plan.observer_dsn.get_secret_value(),
+            self._plan.contract,
+            self._plan.run_tag,
+            self._sightings_path,
+        )
+
+    def _status(self, kind: str) -> dict[str, Any]:
+        behind = self._prober.flushed_lsn - self._watcher.received_lsn
+        return {
+            "kind": kind,
+            "mono_ns": self._clock.now_ns(),
+            "seen": self._file.seen,
+            "final": self._file.final,
+            "behind_bytes": max(0, behind) if self._watcher.received_lsn else 0,
+            "foreign": self._file.foreign,
+            "other": self._file.other,
+            "unreadable": self._watcher.unreadable,
+            "gaps": self._session.gaps,
+            "in_gap": self._session.in_gap,
+            "recovered": self._session.recovered,
+        }
+
+
+def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
+    """The watcher that the plan asks for."""
+    dsn = plan.observer_dsn.get_secret_value()
+    if plan.way is Way.POLLING:
+        return PollingWatcher(dsn, plan.contract, plan.run_tag, clock)
+    return LogicalWatcher(dsn, plan.contract, f"harness_{plan.run_tag:012x}_{os.getpid()}", clock)
+
+
+def tell(line: dict[str, Any]) -> None:
+    """One line for the parent."""
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def log(sentence: str) -> None:
+    """One line for people."""
+    sys.stderr.write(f"observer: {sentence}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Read the plan and watch; the exit code."""
+    parent = os.environ.get("HARNESS_PARENT")
+    die_with_parent(parent=int(parent) if parent else None)
+    try:
+        plan = ObserverPlan.model_validate_json(sys.stdin.read())
+    except ValidationError as error:
+        log(f"the plan cannot be read: {error.error_count()} problems")
+        return Exit.USAGE
+    try:
+        worker = Worker(plan, SystemClock())
+        signal.signal(signal.SIGTERM, worker.ask_to_end)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        worker.run()
+    except HarnessError as error:
+        log(str(error))
+        return error.exit_code
+    return Exit.PASS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
