@@ -32,7 +32,7 @@ from harness.load.journal import Journal
 from harness.load.keeper import Keeper
 from harness.load.plan import SwarmPlan
 from harness.load.script import AgentScript
-from harness.load.tuning import tune
+from harness.load.tuning import Tuning
 from harness.process.death import die_with_parent
 
 # How long answers to the last signals are awaited.
@@ -42,6 +42,7 @@ _LAST_ANSWERS_NS = NS_PER_S
 _LEAVE_MAX_S = 3.0
 _TICK_S = 0.05
 _SAY_EVERY_NS = NS_PER_S
+_SETTLED_NS = NS_PER_S // 2
 _COLLECT_EVERY_NS = 10 * NS_PER_S
 
 
@@ -56,11 +57,11 @@ class SwarmProcess:
     def __init__(self, plan: SwarmPlan, clock: Clock) -> None:
         self._plan = plan
         self._clock = clock
-        self._tuning = tune()
+        self._tuning = Tuning()
         scripts = tuple(AgentScript(plan, agent) for agent in plan.own_agents)
         self._journal = Journal(plan.folder, plan.process)
         self._alarm = make_alarm(gevent.get_hub().loop, self._flush, clock)
-        self._tuning["alarm"] = self._alarm.resolution
+        self._tuning.granted["alarm"] = self._alarm.resolution
         self._keeper = Keeper(plan.redis_url, f"harness-swarm-{plan.process}", plan.end_ns, clock)
         self._dispatcher = Dispatcher(
             Agenda(scripts), self._journal, self._alarm, clock, self._keeper.lost
@@ -72,7 +73,8 @@ class SwarmProcess:
         self._crew = Crew(plan, arrivals(plan, scripts, followers), clock)
         self._stopped = False
         self._said_ns = 0
-        self._collected_ns = 0
+        # What is there by then stays, and need not be looked at again.
+        self._collect_at_ns = plan.t0_ns - _SETTLED_NS
 
     def run(self) -> Exit:
         """Send everything, or find out why not."""
@@ -80,7 +82,6 @@ class SwarmProcess:
         keeping = gevent.spawn(self._keeper.run, self._dispatcher)
         coming = gevent.spawn(self._crew.bring_in)
         gc.disable()
-        gc.freeze()
         while not self._is_over():
             gevent.sleep(_TICK_S)
             self._tick()
@@ -120,14 +121,17 @@ class SwarmProcess:
 
     def _tick(self) -> None:
         now_ns = self._clock.now_ns()
-        if now_ns - self._said_ns >= _SAY_EVERY_NS:
+        if (elapsed_ns := now_ns - self._said_ns) >= _SAY_EVERY_NS:
             self._said_ns = now_ns
             self._dispatcher.flush()
+            self._tuning.check(elapsed_ns)
             self._say("status")
-        if now_ns - self._collected_ns >= _COLLECT_EVERY_NS:
-            self._collected_ns = now_ns
+        if now_ns >= self._collect_at_ns:
+            self._collect_at_ns = now_ns + _COLLECT_EVERY_NS
             self._dispatcher.flush()
             gc.collect()
+            if now_ns < self._plan.t0_ns:
+                gc.freeze()
 
     def _say(self, kind: str, **more: Any) -> None:
         counts = self._dispatcher.counts
@@ -146,7 +150,7 @@ class SwarmProcess:
             "blocks": self._crew.blocks,
             "reconnects": max(0, self._keeper.reconnects),
             "reasons": dict(counts.reasons),
-            "tuning": self._tuning,
+            "tuning": self._tuning.granted,
             **more,
         }
         counts.lateness_max_ns = counts.stall_max_ns = 0
