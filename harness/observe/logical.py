@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 
 from psycopg import OperationalError, pq
+from psycopg.conninfo import make_conninfo
 from psycopg.pq.abc import PGconn
 
 from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
@@ -38,7 +39,9 @@ class LogicalWatcher:
     """
 
     def __init__(self, conninfo: str, contract: Contract, slot: str, clock: Clock) -> None:
-        self._conninfo = f"{conninfo} replication=database application_name=harness_observer"
+        self._conninfo = make_conninfo(
+            conninfo, replication="database", application_name="harness_observer"
+        )
         self._contract = contract
         self._slot = slot
         self._clock = clock
@@ -148,7 +151,8 @@ class LogicalWatcher:
 
     def _connect(self, deadline_ns: int) -> PGconn:
         left_s = max(2, _left_ms(deadline_ns, self._clock) // 1000)  # libpq's least timeout is 2 s
-        connection = pq.PGconn.connect(f"{self._conninfo} connect_timeout={left_s}".encode())
+        conninfo = make_conninfo(self._conninfo, connect_timeout=left_s)
+        connection = pq.PGconn.connect(conninfo.encode())
         if connection.status != pq.ConnStatus.OK:
             message = connection.get_error_message()
             connection.finish()

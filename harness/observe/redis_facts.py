@@ -1,0 +1,88 @@
+"""What Redis says of the proposals stream and its engine group when everything is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+
+from harness.contract.names import Contract
+from harness.errors import StackError
+from harness.observe.probes import redis_client
+
+
+def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
+    """Lengths of the streams, and XINFO of proposals.
+
+    Figures that this version of Redis does not tell (`entries-added`, `lag`, `entries-read` came
+    with 7.0) are None.
+
+    Raises:
+        StackError: Redis does not answer.
+    """
+    client = redis_client(url)
+    streams = contract.streams
+    try:
+        info: Any = client.info("server")
+        lengths = {
+            name: int(client.xlen(contract.key(name)))
+            for name in (streams.proposals, streams.chain_events, streams.accounting)
+        }
+        return {
+            "version": str(info["redis_version"]),
+            "lengths": lengths,
+            "proposals": _proposals(client, contract),
+        }
+    except (redis.RedisError, OSError) as error:
+        raise StackError(
+            f"the final state cannot be read: {error}",
+            where="redis",
+            hint="is Redis up, and does its URL hold the password?",
+        ) from error
+    finally:
+        client.close()
+
+
+def _proposals(client: redis.Redis, contract: Contract) -> dict[str, Any] | None:
+    key = contract.key(contract.streams.proposals)
+    if not client.exists(key):
+        return None
+    stream: Any = client.xinfo_stream(key)
+    groups: Any = client.xinfo_groups(key)
+    return stream_facts(stream) | {"engine_group": group_facts(groups, contract)}
+
+
+def stream_facts(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of XINFO STREAM that the judgement needs; no payloads."""
+    return {
+        "length": int(stream["length"]),
+        "entries_added": stream.get("entries-added"),
+        "first_id": _entry_id(stream.get("first-entry")),
+        "last_id": _text(stream.get("last-generated-id")),
+    }
+
+
+def group_facts(groups: list[Mapping[str, Any]], contract: Contract) -> dict[str, Any] | None:
+    """The engine's group in XINFO GROUPS; None when it is not there."""
+    for group in groups:
+        if _text(group["name"]) == contract.streams.engine_group:
+            return {
+                "name": contract.streams.engine_group,
+                "consumers": int(group["consumers"]),
+                "pending": int(group["pending"]),
+                "last_delivered_id": _text(group["last-delivered-id"]),
+                "lag": group.get("lag"),
+                "entries_read": group.get("entries-read"),
+            }
+    return None
+
+
+def _entry_id(entry: Any) -> str | None:
+    return _text(entry[0]) if entry else None
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode()
+    return None if value is None else str(value)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contract import trace_id
+from harness.contract.names import State
+from harness.evidence.records import ATTEMPT, SIGHTING, Records
+from harness.observe.live import LiveFigures, LiveMatcher
+
+TAG = 9
+
+
+def attempts(indices: Sequence[int], intended_ns: Sequence[int], tag: int = TAG) -> Records:
+    """Attempts of agent 0."""
+    records = np.zeros(len(indices), ATTEMPT)
+    for record, index, intended in zip(records, indices, intended_ns, strict=True):
+        record["trace_hi"], record["trace_lo"] = trace_id.pack(tag, 0, index)
+        record["intended_ns"] = intended
+    return records
+
+
+def sightings(
+    indices: Sequence[int], seen_ns: Sequence[int], state: State = State.SIMULATED
+) -> Records:
+    """Sightings of agent 0's signals."""
+    records = np.zeros(len(indices), SIGHTING)
+    for record, index, seen in zip(records, indices, seen_ns, strict=True):
+        record["trace_hi"], record["trace_lo"] = trace_id.pack(TAG, 0, index)
+        record["seen_ns"] = seen
+        record["state"] = state
+    return records
+
+
+@given(
+    st.lists(st.integers(10_000, 10**11), min_size=1, max_size=60),
+    st.sampled_from([50.0, 90.0, 99.0, 100.0]),
+    st.booleans(),
+)
+def test_percentiles_are_near_the_exact_ones(
+    latencies: list[int], percentile: float, sighting_first: bool
+) -> None:
+    """Running percentiles lie within 1 % of the exact order statistic, in either order of files."""
+    matcher = LiveMatcher()
+    indices = range(len(latencies))
+    seen = sightings(indices, [5 + latency for latency in latencies])
+    if sighting_first:
+        matcher.take_sightings(seen)
+    matcher.take_attempts(attempts(indices, [5] * len(latencies)))
+    if not sighting_first:
+        matcher.take_sightings(seen)
+    exact = np.percentile(latencies, percentile, method="inverted_cdf")
+    assert matcher.percentile_ns(percentile) == pytest.approx(exact, rel=0.01)
+    assert (matcher.simulated, matcher.final, matcher.backlog) == (
+        len(latencies),
+        len(latencies),
+        0,
+    )
+
+
+def test_only_final_states_end_a_signal() -> None:
+    """INIT leaves a signal outstanding; a rejection ends it without a latency."""
+    matcher = LiveMatcher()
+    matcher.take_attempts(attempts([1, 2, 3], [0, 0, 0]))
+    matcher.take_sightings(sightings([1, 2], [10, 10], State.INIT))
+    matcher.take_sightings(sightings([2], [20], State.STALE_DATA_ERROR))
+    assert (matcher.final, matcher.simulated, matcher.backlog) == (1, 0, 2)
+    assert matcher.percentile_ns(99) is None
+
+
+def test_outstanding_signals_are_bounded() -> None:
+    """A system that answers nothing does not fill the memory, and the backlog stays true."""
+    matcher = LiveMatcher(outstanding_max=10)
+    matcher.take_attempts(attempts(range(25), [0] * 25))
+    assert (matcher.backlog, matcher.forgotten) == (25, 15)
+
+
+def test_files_are_followed_as_they_grow(tmp_path: Path) -> None:
+    """Each update takes what is new; torn records, absent files and other runs do no harm."""
+    figures = LiveFigures(tmp_path, TAG)
+    figures.update()
+    (tmp_path / "journal").mkdir()
+    journal, seen = tmp_path / "journal" / "attempts-0.bin", tmp_path / "sightings.bin"
+    journal.write_bytes(attempts([1, 2], [0, 0]).tobytes() + attempts([7], [0], TAG + 1).tobytes())
+    seen.write_bytes(sightings([1], [10**6]).tobytes() + b"torn")
+    figures.update()
+    assert (figures.simulated, figures.backlog) == (1, 1)
+    seen.write_bytes(sightings([1, 2], [10**6, 10**6]).tobytes())
+    figures.update()
+    figures.update()
+    assert (figures.simulated, figures.final, figures.backlog) == (2, 2, 0)

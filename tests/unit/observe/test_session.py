@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
+from harness.errors import StackError
+from harness.observe.decoder import RowVersion
+from harness.observe.session import RECONNECT_LIMIT_NS, Session
+from harness.observe.watcher import Versions, WatcherLost
+
+
+def version(index: int, xid: int = 1) -> RowVersion:
+    """A row version."""
+    return RowVersion(7, index, "INIT", 0, 0, xid)
+
+
+class FakeWatcher:
+    """Plays a script: lists of row versions, or None for a lost connection."""
+
+    def __init__(self, clock: ManualClock, script: Sequence[Versions | None]) -> None:
+        self.clock = clock
+        self.script = list(script)
+        self.refuse_opens = 0
+        self.opens = 0
+        self.seen_ns = 0
+        self.received_lsn = 0
+        self.unreadable = 0
+
+    def open(self, deadline_ns: int) -> None:
+        self.opens += 1
+        if self.refuse_opens:
+            self.refuse_opens -= 1
+            raise WatcherLost("refused")
+
+    def take(self, timeout_ns: int) -> Versions:
+        self.clock.advance(timeout_ns)
+        self.seen_ns = self.clock.now_ns()
+        found = self.script.pop(0) if self.script else ()
+        if found is None:
+            raise WatcherLost("cut")
+        return found
+
+    def has_all(self, lsn: int) -> bool:
+        return not self.script
+
+    def close(self) -> None:
+        self.opens = -1
+
+
+def session_of(
+    watcher: FakeWatcher, missed: Versions = (), *, ended: bool = False
+) -> tuple[Session, list[str]]:
+    """A session on a fake, and what it says."""
+    said: list[str] = []
+    return Session(watcher, lambda: missed, watcher.clock, said.append, lambda: ended), said
+
+
+def take_all(session: Session, turns: int) -> list[RowVersion]:
+    """What comes in so many turns."""
+    return [v for _ in range(turns) for v in session.take(NS_PER_MS)]
+
+
+def test_versions_pass_through() -> None:
+    """Without trouble a session adds nothing and takes nothing away."""
+    watcher = FakeWatcher(ManualClock(), [[version(1)], [], [version(2), version(2)]])
+    session, _ = session_of(watcher)
+    assert take_all(session, 3) == [version(1), version(2), version(2)]
+    assert session.seen_ns == watcher.seen_ns
+
+
+def test_gap_is_filled_by_query_without_repeats() -> None:
+    """What the query told is not told again by the stream; what is new still is."""
+    script = [[version(1)], None, [version(2), version(3)], [version(2, xid=9)]]
+    session, said = session_of(FakeWatcher(ManualClock(), script), [version(2)])
+    assert take_all(session, 5) == [version(1), version(2), version(3), version(2, xid=9)]
+    assert (session.gaps, session.recovered, session.in_gap) == (1, 1, False)
+    assert len(said) == 2
+
+
+def test_server_that_comes_back_late_is_awaited() -> None:
+    """Refused connections are tried again, and takes come back meanwhile."""
+    watcher = FakeWatcher(ManualClock(), [None])
+    session, _ = session_of(watcher, [version(5)])
+    watcher.refuse_opens = 3
+    found = take_all(session, 1000)
+    assert found == [version(5)]
+    assert watcher.opens == 4
+
+
+def test_server_that_stays_away_is_an_error() -> None:
+    """A gap has an end."""
+    watcher = FakeWatcher(ManualClock(), [None])
+    session, _ = session_of(watcher)
+    watcher.refuse_opens = 10**9
+    with pytest.raises(StackError, match="tried for 60 s"):
+        take_all(session, 2 * RECONNECT_LIMIT_NS // NS_PER_MS)
+
+
+def test_opening_is_bounded_in_time() -> None:
+    """A server that never answers is reported with the time it was given."""
+    watcher = FakeWatcher(ManualClock(), [])
+    session, _ = session_of(watcher)
+    watcher.refuse_opens = 10**9
+    with pytest.raises(StackError, match=r"refused \(tried for 5 s\)"):
+        session.open(5 * NS_PER_S)
+    assert watcher.opens <= 51
+
+
+def test_opening_ends_when_asked_to() -> None:
+    """Somebody who asks for the end does not wait for the server."""
+    watcher = FakeWatcher(ManualClock(), [])
+    session, _ = session_of(watcher, ended=True)
+    watcher.refuse_opens = 10**9
+    with pytest.raises(StackError):
+        session.open(5 * NS_PER_S)
+    assert watcher.opens == 1
+
+
+def test_nothing_is_drained_in_a_gap() -> None:
+    """Without a connection nobody may claim to have everything."""
+    session, _ = session_of(FakeWatcher(ManualClock(), [None]))
+    assert session.drained(0) is False
+    session.take(0)
+    assert session.drained(0) is False

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.clock import NS_PER_MS
+from harness.contract import trace_id
+from harness.contract.names import Contract, State
+from harness.evidence.records import SIGHTING, read_records
+from harness.observe.decoder import RowVersion
+from harness.observe.recovery import seen_keys
+from harness.observe.sightings import FLUSH_EVERY_NS, SightingsFile
+
+TAG = 0xABCDEF012345
+
+
+def version(agent: int, index: int, status: str, tag: int = TAG) -> RowVersion:
+    """A row version of a run."""
+    return RowVersion(*trace_id.pack(tag, agent, index), status, 1_000_000, 77, 2**32 - 1)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Every field of a sighting survives the file, and the rest is counted apart."""
+    file = SightingsFile(tmp_path / "s", Contract(), TAG)
+    file.add(
+        [
+            version(3, 4, "INIT"),
+            version(3, 4, "SIMULATED"),
+            version(5, 6, "STALE_DATA_ERROR"),
+            version(5, 6, "SIGNED"),
+            version(1, 1, "SIMULATED", tag=TAG + 1),
+        ],
+        -5,
+    )
+    file.close()
+    records, torn = read_records(tmp_path / "s", SIGHTING)
+    assert torn == 0
+    high, low = trace_id.pack(TAG, 3, 4)
+    assert records[1].item()[:7] == (high, low, 1_000_000, -5, 77, 2**32 - 1, State.SIMULATED)
+    assert records["state"].tolist() == [1, 2, 16]
+    assert (file.seen, file.final, file.foreign, file.other) == (3, 2, 1, 1)
+    assert seen_keys(tmp_path / "s") == {
+        (*trace_id.pack(TAG, 3, 4), 2**32 - 1),
+        (*trace_id.pack(TAG, 5, 6), 2**32 - 1),
+    }
+
+
+def test_batches_reach_the_file_in_time(tmp_path: Path) -> None:
+    """A batch is written when it is due, not at each sighting, and at the latest then."""
+    file = SightingsFile(tmp_path / "s", Contract(), TAG)
+    file.flush_when_due(0)
+    file.add([version(1, 1, "INIT")], 1)
+    file.flush_when_due(FLUSH_EVERY_NS - 1)
+    assert (tmp_path / "s").stat().st_size == 0
+    file.flush_when_due(FLUSH_EVERY_NS)
+    assert (tmp_path / "s").stat().st_size == SIGHTING.itemsize
+    assert FLUSH_EVERY_NS <= 50 * NS_PER_MS
+    file.close()
