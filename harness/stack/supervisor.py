@@ -77,7 +77,7 @@ class Supervisor:
 
     Args:
         spawn: starts a program.
-        forget: told the pid of every process that has ended.
+        bury: told the pid of every process that has ended.
         clock: time of uptimes and waits.
         secrets: what no message may show.
     """
@@ -85,12 +85,12 @@ class Supervisor:
     def __init__(
         self,
         spawn: Callable[[Program], Process],
-        forget: Callable[[int], None],
+        bury: Callable[[int], None],
         clock: Clock,
         secrets: tuple[str, ...] = (),
     ) -> None:
         self._spawn = spawn
-        self._forget = forget
+        self._bury = bury
         self._clock = clock
         self._secrets = secrets
         self._kept: dict[str, _Kept] = {}
@@ -216,7 +216,7 @@ class Supervisor:
             self._note_exit(kept, code, now_ns)
 
     def _note_exit(self, kept: _Kept, code: int, now_ns: int) -> None:
-        self._forget(kept.process.pid)
+        self._bury(kept.process.pid)
         uptime_ns = now_ns - kept.started_ns
         kept.exits.append(ExitRecord(self._clock.wall_ns(), now_ns, uptime_ns, code))
         kept.failures, wait_ns = kept.service.policy.after_exit(kept.failures, uptime_ns)
@@ -246,7 +246,7 @@ class Supervisor:
             self._clock.sleep_ns(_READY_POLL_NS)
         for kept in group:
             kept.ended = True
-            self._forget(kept.process.pid)
+            self._bury(kept.process.pid)
 
     def _error(self, kept: _Kept, what: str) -> StackError:
         program = kept.service.program

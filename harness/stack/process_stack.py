@@ -1,0 +1,265 @@
+"""The stack as child processes of this one.
+
+1. Watch over the private folder, so that whatever happens from here on is cleaned up.
+2. Find what is needed and check configured ports, before anything runs.
+3. Redis, Anvil if asked for, PostgreSQL; each until it answers.
+4. Schema, roles and publication.
+5. The reference services; each until it says that it is healthy.
+6. From here on whoever ends is restarted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+from pydantic import SecretStr
+
+from harness.clock import NS_PER_MS, Clock
+from harness.errors import StackError, UsageError
+from harness.process.ending import remove
+from harness.process.guard import Guard
+from harness.process.program import Program, bury, run_to_end, spawn
+from harness.stack.anvil import AnvilNode, find_anvil
+from harness.stack.base import Endpoints, ServiceState
+from harness.stack.logtail import log_tail
+from harness.stack.ports import claim, free_port, is_free
+from harness.stack.postgres import PostgresServer
+from harness.stack.postgres_settings import host_memory_bytes
+from harness.stack.private_dir import claim_dir
+from harness.stack.redis import RedisServer
+from harness.stack.restart import ALWAYS, NEVER, RestartPolicy
+from harness.stack.services import (
+    ServiceSpec,
+    Wiring,
+    as_program,
+    is_healthy,
+    migration,
+    reference_services,
+)
+from harness.stack.settings import LISTENERS, StackSettings
+from harness.stack.supervisor import Service, Supervisor
+
+_PORT_TRIES_MAX = 3
+_MIGRATION_MAX_S = 30.0
+_SERVERS, _SERVICES = 0, 1
+
+
+class _Server(Protocol):
+    def program(self, port: int) -> Program: ...
+
+    def is_ready(self) -> bool: ...
+
+
+class ProcessStack:
+    """PostgreSQL, Redis, Anvil on demand and the reference services, as child processes.
+
+    `start` is to be called from the main thread, since the children's lives are bound to it.
+
+    Args:
+        settings: what to start.
+        private_dir: folder for data and configuration; made if missing, removed by `stop`.
+        logs_dir: folder that keeps each service's log after the end.
+        clock: time of readiness and restarts.
+    """
+
+    def __init__(
+        self, settings: StackSettings, private_dir: Path, logs_dir: Path, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._private_dir = private_dir
+        self._logs_dir = logs_dir
+        self._clock = clock
+        self._guard = Guard()
+        self._ports: dict[str, int] = {}
+        self._postgres = PostgresServer(
+            private_dir / "postgres",
+            logs_dir / "postgres.log",
+            self._guard,
+            settings.contract.observer_role,
+        )
+        self._redis = RedisServer(private_dir / "redis", logs_dir / "redis.log")
+        self._anvil: AnvilNode | None = None
+        self._secrets = (self._redis.password, *self._postgres.passwords.all())
+        self._supervisor = Supervisor(
+            lambda program: spawn(program, self._guard),
+            lambda pid: bury(pid, self._guard),
+            clock,
+            self._secrets,
+        )
+        self._services: tuple[ServiceSpec, ...] = ()
+        self._facts: dict[str, Any] = {}
+
+    def start(self) -> Endpoints:
+        started_ns = self._clock.now_ns()
+        try:
+            endpoints = self._start()
+        except BaseException:  # an interrupt too must leave nothing behind
+            self.stop()
+            raise
+        self._facts = {
+            **self._host_facts(),
+            "start_ms": (self._clock.now_ns() - started_ns) // NS_PER_MS,
+            "redis": self._redis.describe(),
+            "postgres": self._postgres.describe(),
+            "anvil": self._anvil.describe() if self._anvil else None,
+        }
+        return endpoints
+
+    def services(self) -> tuple[ServiceState, ...]:
+        self._supervisor.check()
+        return self._supervisor.states()
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "kind": "process",
+            **self._facts,
+            "ports": dict(self._ports),
+            "warden": {"pid": self._guard.pid, "alive": self._guard.is_alive},
+            "services": self._supervisor.describe(),
+        }
+
+    def stop(self) -> None:
+        try:
+            self._supervisor.stop()
+        finally:
+            remove((str(self._private_dir),))
+            # The warden ends and removes whatever is left, so nothing is, even if the above failed.
+            self._guard.stop()
+
+    def _start(self) -> Endpoints:
+        self._guard.start()
+        self._make_folders()
+        self._find_what_is_needed()
+
+        self._start_server("redis", self._redis)
+        self._redis.verify()
+        if self._anvil is not None:
+            # On demand (section 3.3 of the quotas): its loss is not repaired.
+            self._start_server("anvil", self._anvil, NEVER)
+        self._postgres.prepare()
+        self._start_server("postgres", self._postgres)
+        self._postgres.set_up()
+
+        wiring = Wiring(
+            self._redis.url,
+            SecretStr(self._postgres.owner_dsn),
+            self._anvil.url if self._anvil else None,
+        )
+        self._migrate(wiring)
+        contract = self._settings.contract
+        self._postgres.open_to_observer(contract.tasks.table, contract.publication)
+        self._start_services(wiring)
+        self._supervisor.watch()
+        return Endpoints(
+            redis_url=self._redis.url,
+            observer_dsn=SecretStr(self._postgres.observer_dsn),
+            admin_dsn=SecretStr(self._postgres.admin_dsn),
+            metrics_urls={spec.name: spec.metrics_url for spec in self._services},
+            anvil_url=wiring.anvil_url,
+        )
+
+    def _make_folders(self) -> None:
+        try:
+            claim_dir(self._private_dir)
+            self._logs_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StackError(
+                f"a folder cannot be made: {error.strerror}", where=str(error.filename)
+            ) from error
+        self._guard.clean(self._private_dir)
+
+    def _find_what_is_needed(self) -> None:
+        for name in LISTENERS:
+            if (port := self._settings.ports.get(name)) is not None:
+                self._ports[name] = claim(port, name, frozenset(self._ports.values()))
+        if not (self._settings.root / "compose" / "zone_b").is_dir():
+            raise UsageError(
+                "the reference services are not here",
+                where=str(self._settings.root / "compose" / "zone_b"),
+                hint="run from a clone of the repository",
+            )
+        self._redis.prepare()
+        if self._settings.anvil:
+            self._anvil = AnvilNode(
+                find_anvil(self._settings.root),
+                self._private_dir / "anvil",
+                self._logs_dir / "anvil.log",
+            )
+
+    def _start_server(self, name: str, server: _Server, policy: RestartPolicy = ALWAYS) -> None:
+        """Start a server; another free port is tried when somebody was faster on the first."""
+        self._on_a_port(
+            name, lambda port: Service(server.program(port), server.is_ready, _SERVERS, policy)
+        )
+
+    def _start_services(self, wiring: Wiring) -> None:
+        """Start the reference services together; each needs the servers, none another one."""
+        for name in ("data-processor", "engine"):
+            self._ports.setdefault(name, free_port(frozenset(self._ports.values())))
+        self._services = reference_services(self._settings, wiring, self._ports)
+        for spec in self._services:
+            program = self._program(spec)
+            self._supervisor.start(
+                Service(program, _health_of(spec.http_port), _SERVICES, spec.policy)
+            )
+        for spec in self._services:
+            self._supervisor.await_ready(spec.name, self._settings.ready_ns)
+
+    def _on_a_port(self, name: str, make: Callable[[int], Service]) -> None:
+        configured = self._settings.ports.get(name)
+        for attempt in range(1, _PORT_TRIES_MAX + 1):
+            port = configured or free_port(frozenset(self._ports.values()))
+            self._ports[name] = port
+            self._supervisor.start(make(port))
+            try:
+                self._supervisor.await_ready(name, self._settings.ready_ns)
+            except StackError:
+                self._supervisor.drop(name)
+                was_beaten = configured is None and not is_free(port)
+                if attempt == _PORT_TRIES_MAX or not was_beaten:
+                    raise
+            else:
+                return
+
+    def _migrate(self, wiring: Wiring) -> None:
+        program = self._program(migration(self._settings, wiring))
+        code = run_to_end(program, self._guard, _MIGRATION_MAX_S)
+        if code != 0:
+            tail = log_tail(program.log, self._secrets)
+            raise StackError(
+                f"ended with {code}; its last words:\n{tail}",
+                where=program.name,
+                hint=f"see {program.log}",
+            )
+
+    def _program(self, spec: ServiceSpec) -> Program:
+        folder = self._private_dir / spec.name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return as_program(spec, self._settings.root, folder, self._logs_dir / f"{spec.name}.log")
+
+    def _host_facts(self) -> dict[str, Any]:
+        return {
+            "python": sys.version.split()[0],
+            "uid": os.geteuid(),
+            "memory_bytes": host_memory_bytes(),
+            "filesystem": _filesystem_of(self._private_dir),
+        }
+
+
+def _health_of(port: int) -> Callable[[], bool]:
+    return lambda: is_healthy(port)
+
+
+def _filesystem_of(path: Path) -> str:
+    """Type of the file system; on `tmpfs` an fsync costs nothing, which a reader must know."""
+    place = path.resolve()
+    mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+    for folder in (place, *place.parents):
+        if folder in mounts:
+            return mounts[folder]
+    return ""

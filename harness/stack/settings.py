@@ -1,0 +1,69 @@
+"""What a stack is asked to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.clock import NS_PER_S
+from harness.contract.names import Contract
+from harness.errors import UsageError
+from harness.scenario import Scenario
+
+ROOT = Path(__file__).resolve().parents[2]
+# Everything that listens; a port of its own can be configured for each.
+LISTENERS = ("redis", "postgres", "anvil", "engine", "data-processor")
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """Settings of the process stack.
+
+    Attributes:
+        contract: names on the wire and in the database.
+        workers: worker processes of the engine.
+        watermark_max_lag: blocks after which a signal is stale.
+        block_time_s: seconds between blocks.
+        anvil: whether an Anvil node is started.
+        ports: configured ports by listener; the others take free ones.
+        root: the repository, which holds `compose/`.
+        ready_ns: the longest that one service may take to become ready.
+    """
+
+    contract: Contract = field(default_factory=Contract)
+    workers: int = 2
+    watermark_max_lag: int = 2
+    block_time_s: float = 2.0
+    anvil: bool = False
+    ports: Mapping[str, int] = field(default_factory=dict)
+    root: Path = ROOT
+    ready_ns: int = 20 * NS_PER_S
+
+    def __post_init__(self) -> None:
+        for name, port in self.ports.items():
+            if name not in LISTENERS:
+                raise UsageError(
+                    f"no service {name!r} listens", where="ports", hint=", ".join(LISTENERS)
+                )
+            if not 1 <= port <= 65_535:
+                raise UsageError(f"{port} is not a port", where=name, hint="1 to 65535")
+
+    @classmethod
+    def of(
+        cls,
+        scenario: Scenario,
+        contract: Contract,
+        ports: Mapping[str, int] | None = None,
+        root: Path = ROOT,
+    ) -> StackSettings:
+        """The stack that a scenario asks for."""
+        return cls(
+            contract=contract,
+            workers=scenario.engine.workers,
+            watermark_max_lag=scenario.chain.watermark_max_lag,
+            block_time_s=scenario.chain.block_time_s,
+            anvil=scenario.needs_anvil,
+            ports=dict(ports or {}),
+            root=root,
+        )
