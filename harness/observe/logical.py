@@ -9,7 +9,7 @@ import select
 
 from psycopg import OperationalError, pq
 from psycopg.conninfo import make_conninfo
-from psycopg.pq.abc import PGconn
+from psycopg.pq.abc import PGconn, PGresult
 
 from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from harness.contract.names import Contract
@@ -25,6 +25,7 @@ CONFIRM_EVERY_NS = NS_PER_S
 _ASK_EVERY_NS = 10 * NS_PER_MS
 # One take must come back to its caller even when the server never pauses.
 _FRAMES_MAX = 20_000
+_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COPY_BOTH)
 _READ = select.POLLIN | select.POLLERR | select.POLLHUP
 
 
@@ -64,6 +65,7 @@ class LogicalWatcher:
         self._connection = connection
         try:
             self._command(f"SET statement_timeout = {_left_ms(deadline_ns, self._clock)}")
+            self._check_publication()
             self._command(
                 f"CREATE_REPLICATION_SLOT {_identifier(self._slot)} TEMPORARY LOGICAL pgoutput"
                 " (SNAPSHOT 'nothing')"
@@ -159,14 +161,26 @@ class LogicalWatcher:
             raise WatcherLost(message.strip())
         return connection
 
-    def _command(self, command: str) -> None:
+    def _check_publication(self) -> None:
+        # The server would only miss it when the first row is due.
+        publication, table = self._contract.publication, self._contract.tasks.table
+        named, of_table = _literal(publication), _literal(table.rpartition(".")[2])
+        found = self._command(
+            "SELECT 1 FROM pg_publication_tables"  # noqa: S608 - quoted; no parameters here
+            f" WHERE pubname = {named} AND tablename = {of_table}"
+        )
+        if found.ntuples == 0:
+            raise StackError(
+                f"there is no publication {publication} of table {table}",
+                where="observer",
+                hint=f"CREATE PUBLICATION {publication} FOR TABLE {table}"
+                " WITH (publish = 'insert, update'), or choose the way 'polling'",
+            )
+
+    def _command(self, command: str) -> PGresult:
         result = self._live().exec_(command.encode())
-        if result.status in (
-            pq.ExecStatus.COMMAND_OK,
-            pq.ExecStatus.TUPLES_OK,
-            pq.ExecStatus.COPY_BOTH,
-        ):
-            return
+        if result.status in _DONE:
+            return result
         message = result.get_error_message().strip()
         if self._live().status != pq.ConnStatus.OK:
             raise WatcherLost(message)

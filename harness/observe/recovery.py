@@ -11,19 +11,37 @@ from harness.contract.names import Contract
 from harness.evidence.records import SIGHTING, iter_records
 from harness.observe.decoder import RowVersion
 from harness.observe.rows import RunRows, keeps_commit_times, limit_query_time
-from harness.observe.snapshot import Key
 from harness.observe.watcher import WatcherLost
 
 _READ_LIMIT_NS = 30 * NS_PER_S
 
 
-def seen_keys(path: Path) -> set[Key]:
-    """Trace id and transaction of every sighting written so far."""
-    keys: set[Key] = set()
-    for records in iter_records(path, SIGHTING):
-        columns = (records[name].tolist() for name in ("trace_hi", "trace_lo", "xid"))
-        keys.update(zip(*columns, strict=True))
-    return keys
+class Known:
+    """Which row versions are among the sightings.
+
+    A transaction's number does not tell: rows written under a savepoint carry its own number,
+    while the stream names the transaction around it. The time of the commit is the same for both.
+
+    Args:
+        path: file of sightings.
+        contract: which status text stands for which state.
+        commit_times: whether the row versions to be asked about carry commit times.
+    """
+
+    def __init__(self, path: Path, contract: Contract, *, commit_times: bool) -> None:
+        self._contract = contract
+        self._commit_times = commit_times
+        mark = "commit_us" if commit_times else "state"
+        self._keys: set[tuple[int, int, int]] = set()
+        for records in iter_records(path, SIGHTING):
+            columns = (records[name].tolist() for name in ("trace_hi", "trace_lo", mark))
+            self._keys.update(zip(*columns, strict=True))
+
+    def has(self, version: RowVersion) -> bool:
+        """Whether it was seen; without commit times, whether the signal was seen in its state."""
+        by_state = int(self._contract.state(version.status))
+        mark = version.commit_us if self._commit_times else by_state
+        return (version.trace_hi, version.trace_lo, mark) in self._keys
 
 
 def missed_versions(
@@ -37,14 +55,15 @@ def missed_versions(
     Raises:
         WatcherLost: the server does not answer (any more).
     """
-    known = seen_keys(sightings)
     try:
         with psycopg.connect(conninfo, application_name="harness_observer_gap") as connection:
             connection.read_only = True
             limit_query_time(connection, _READ_LIMIT_NS)
-            rows = RunRows(contract, run_tag, commit_times=keeps_commit_times(connection))
+            commit_times = keeps_commit_times(connection)
+            known = Known(sightings, contract, commit_times=commit_times)
+            rows = RunRows(contract, run_tag, commit_times=commit_times)
             with connection.cursor(name="harness_gap") as cursor:
                 _, versions = rows.read(cursor, None)
-                return [v for v in versions if (v.trace_hi, v.trace_lo, v.xid) not in known]
+                return [version for version in versions if not known.has(version)]
     except psycopg.Error as error:
         raise WatcherLost(str(error).strip()) from error

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
 from harness.observe.decoder import RowVersion
-from harness.observe.snapshot import Key
 from harness.observe.watcher import Versions, Watcher, WatcherLost
 
 # A server's restart policy brings it back within seconds; longer is not a gap but an end.
@@ -51,7 +50,7 @@ class Session:
         self._clock = clock
         self._say = say
         self._ended = ended
-        self._told: set[Key] = set()
+        self._told: dict[tuple[int, int], RowVersion] = {}
         self._told_until_ns = 0
         self._gap_since_ns: int | None = None
         self._retry_ns = 0
@@ -133,7 +132,7 @@ class Session:
         away_ns = self.seen_ns - self._gap_since_ns
         self._gap_since_ns = None
         self.recovered += len(found)
-        self._told = {_key(version) for version in found}
+        self._told = {(v.trace_hi, v.trace_lo): v for v in found}
         self._told_until_ns = self.seen_ns + _REPEAT_NS
         self._say(
             f"watching again after {away_ns / NS_PER_S:.2f} s,"
@@ -143,12 +142,14 @@ class Session:
 
     def _without_repeats(self, versions: Iterable[RowVersion]) -> Versions:
         if self._clock.now_ns() > self._told_until_ns:
-            self._told = set()
-        return [version for version in versions if _key(version) not in self._told]
+            self._told = {}
+        return [version for version in versions if not self._is_repeat(version)]
 
-
-def _key(version: RowVersion) -> Key:
-    return version.trace_hi, version.trace_lo, version.xid
+    def _is_repeat(self, version: RowVersion) -> bool:
+        told = self._told.get((version.trace_hi, version.trace_lo))
+        if told is None or told.status != version.status:
+            return False
+        return told.commit_us in (0, version.commit_us)
 
 
 def _unreachable(lost: WatcherLost, limit_ns: int) -> StackError:

@@ -11,9 +11,9 @@ from harness.observe.session import RECONNECT_LIMIT_NS, Session
 from harness.observe.watcher import Versions, WatcherLost
 
 
-def version(index: int, xid: int = 1) -> RowVersion:
+def version(index: int, commit_us: int = 1) -> RowVersion:
     """A row version."""
-    return RowVersion(7, index, "INIT", 0, 0, xid)
+    return RowVersion(7, index, "INIT", commit_us, 0, 1)
 
 
 class FakeWatcher:
@@ -72,11 +72,19 @@ def test_versions_pass_through() -> None:
 
 def test_gap_is_filled_by_query_without_repeats() -> None:
     """What the query told is not told again by the stream; what is new still is."""
-    script = [[version(1)], None, [version(2), version(3)], [version(2, xid=9)]]
+    script = [[version(1)], None, [version(2), version(3)], [version(2, commit_us=9)]]
     session, said = session_of(FakeWatcher(ManualClock(), script), [version(2)])
-    assert take_all(session, 5) == [version(1), version(2), version(3), version(2, xid=9)]
+    assert take_all(session, 5) == [version(1), version(2), version(3), version(2, commit_us=9)]
     assert (session.gaps, session.recovered, session.in_gap) == (1, 1, False)
     assert len(said) == 2
+
+
+def test_repeats_are_known_without_commit_times() -> None:
+    """A query that knows no commit times still keeps the stream from telling a state twice."""
+    later = version(2)._replace(status="SIMULATED")
+    script = [None, [version(2), later]]
+    session, _ = session_of(FakeWatcher(ManualClock(), script), [version(2, commit_us=0)])
+    assert take_all(session, 3) == [version(2, commit_us=0), later]
 
 
 def test_server_that_comes_back_late_is_awaited() -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.clock import NS_PER_MS
 from harness.contract import trace_id
 from harness.contract.names import Contract, State
 from harness.evidence.records import SIGHTING, read_records
 from harness.observe.decoder import RowVersion
-from harness.observe.recovery import seen_keys
+from harness.observe.recovery import Known
 from harness.observe.sightings import FLUSH_EVERY_NS, SightingsFile
 
 TAG = 0xABCDEF012345
@@ -38,10 +40,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert records[1].item()[:7] == (high, low, 1_000_000, -5, 77, 2**32 - 1, State.SIMULATED)
     assert records["state"].tolist() == [1, 2, 16]
     assert (file.seen, file.final, file.foreign, file.other) == (3, 2, 1, 1)
-    assert seen_keys(tmp_path / "s") == {
-        (*trace_id.pack(TAG, 3, 4), 2**32 - 1),
-        (*trace_id.pack(TAG, 5, 6), 2**32 - 1),
-    }
+
+
+@pytest.mark.parametrize("commit_times", [True, False])
+def test_known_versions_are_recognized(tmp_path: Path, commit_times: bool) -> None:
+    """By the time of the commit where there is one, else by the state; never by the xid."""
+    file = SightingsFile(tmp_path / "s", Contract(), TAG)
+    file.add([version(3, 4, "SIMULATED")], 1)
+    file.close()
+    known = Known(tmp_path / "s", Contract(), commit_times=commit_times)
+    assert known.has(version(3, 4, "SIMULATED")._replace(xid=1))
+    assert not known.has(version(3, 5, "SIMULATED"))
+    again = version(3, 4, "SIMULATED")._replace(commit_us=2_000_000)
+    assert known.has(again) is not commit_times
+    assert not known.has(version(3, 4, "INIT")._replace(commit_us=900_000))
 
 
 def test_batches_reach_the_file_in_time(tmp_path: Path) -> None:
