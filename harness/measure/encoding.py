@@ -1,0 +1,110 @@
+"""Histograms as others read them: HdrHistogram V2, compressed, in base64, and histogram logs 1.2.
+
+The standard form has no place for what lies outside the layout, nor for exact sums: those are
+stored beside it. Values are nanoseconds, as in the logs of HdrHistogram's Java original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+
+from harness.clock import NS_PER_MS
+from harness.errors import EvidenceError
+from harness.measure.histogram import (
+    DIGITS,
+    HIGHEST_NS,
+    LOWEST_NS,
+    Histogram,
+    bucket_high_ns,
+    bucket_low_ns,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A histogram of the signals of one stretch of time.
+
+    Attributes:
+        start_s: seconds after t0.
+        length_s: seconds.
+        tag: which histogram this is a part of; letters, digits and dashes.
+    """
+
+    start_s: float
+    length_s: float
+    tag: str
+    histogram: Histogram
+
+
+def encode(histogram: Histogram) -> str:
+    """The histogram's buckets in the standard form."""
+    standard = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
+    filled = np.flatnonzero(histogram.counts)
+    if len(filled):
+        np.frombuffer(standard.counts, dtype=np.int64)[:] = histogram.counts
+        standard.set_internal_tacking_values(int(filled[0]), int(filled[-1]), histogram.inside)
+    text: str = standard.encode().decode("ascii")
+    return text
+
+
+def decode(
+    text: str,
+    *,
+    negative: int = 0,
+    overflow: int = 0,
+    sum_ns: int | None = None,
+    min_ns: int | None = None,
+    max_ns: int | None = None,
+) -> Histogram:
+    """The histogram back; figures that were not kept beside it are those of its buckets.
+
+    Raises:
+        EvidenceError: not a histogram of our layout.
+    """
+    try:
+        standard = HdrHistogram.decode(text.encode("ascii"))
+    except Exception as error:  # the package raises five unrelated kinds
+        raise EvidenceError(f"not an encoded histogram: {error}", where="histogram") from error
+    if (
+        standard.lowest_trackable_value,
+        standard.highest_trackable_value,
+        standard.significant_figures,
+    ) != (LOWEST_NS, HIGHEST_NS, DIGITS):
+        raise EvidenceError("an encoded histogram has another layout", where="histogram")
+    counts = np.frombuffer(standard.counts, dtype=np.int64).copy()
+    filled = np.flatnonzero(counts)
+    low = bucket_low_ns(int(filled[0])) if len(filled) else 0
+    high = bucket_high_ns(int(filled[-1])) if len(filled) else 0
+    total = sum(
+        int(counts[index]) * (bucket_low_ns(index) + bucket_high_ns(index) + 1) // 2
+        for index in filled.tolist()
+    )
+    return Histogram(
+        counts=counts,
+        negative=negative,
+        overflow=overflow,
+        sum_ns=total if sum_ns is None else sum_ns,
+        min_ns=low if min_ns is None else min_ns,
+        max_ns=high if max_ns is None else max_ns,
+    )
+
+
+def log_text(intervals: Iterable[Interval]) -> str:
+    """A histogram log, format 1.2: start, length (s), maximum (ms) and payload of each interval."""
+    lines = [
+        "#[Histogram log format version 1.2]",
+        "#[BaseTime: 0.000 (seconds since the first stage began)]",
+        "#[StartTime: 0.000 (seconds since the first stage began), values in ns]",
+        '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
+    ]
+    for part in intervals:
+        highest_ms = part.histogram.max_ns / NS_PER_MS
+        lines.append(
+            f"Tag={part.tag},{part.start_s:.3f},{part.length_s:.3f},{max(0.0, highest_ms):.3f},"
+            f"{encode(part.histogram)}"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,58 @@
+"""What a run wrote down about itself, as frozen values."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.contract.names import Contract
+from harness.scenario.models import Load, Signals
+
+
+class _Stored(BaseModel):
+    # A newer harness may have written more; what is missing is an error all the same.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RunPlan(_Stored):
+    """`plan.json`: what the swarm was told, without its secrets.
+
+    Attributes:
+        run_tag: whose trace ids these are.
+        t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
+    """
+
+    run_tag: Annotated[int, Field(ge=0, lt=1 << 48)]
+    seed: int
+    t0_ns: int
+    load: Load
+    signals: Signals = Signals()
+    contract: Contract = Contract()
+
+
+class RunEvent(_Stored):
+    """Something that happened during a run and that its judgement must know."""
+
+    kind: str
+    what: str = ""
+    mono_ns: int = 0
+
+
+class RunFacts(_Stored):
+    """`run.json`: when the run was watched, and what happened.
+
+    Attributes:
+        observation_end_ns: when the observer had stopped.
+        drain_deadline_ns: when signals that are not final count as lost; 0 if the run ended
+            before its drain began.
+    """
+
+    t0_ns: int
+    observation_end_ns: int
+    drain_deadline_ns: int = 0
+    events: tuple[RunEvent, ...] = ()
+
+    def first_ns(self, kind: str) -> int | None:
+        """When the first event of a kind was noticed; None without one."""
+        return min((event.mono_ns for event in self.events if event.kind == kind), default=None)

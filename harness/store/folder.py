@@ -1,0 +1,294 @@
+"""`reports/<run-id>/`: one path for each piece of evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.clock import NS_PER_S
+from harness.errors import EvidenceError, UsageError
+from harness.scenario import Scenario, load_scenario
+from harness.store.facts import RunFacts, RunPlan
+from harness.store.toml import toml_text
+
+# Raised whenever a reader of the old form could misread the new one.
+SCHEMA_VERSION = 1
+_SECRET_OR_LOCAL = {"redis_url", "folder", "process"}
+_HINT_WRITE = "check free space and permissions of the report folder (--reports DIR)"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run; every path is absolute.
+
+    Attributes:
+        path: `reports/<run-id>`.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, reports: Path, name: str, wall_ns: int) -> RunFolder:
+        """A new folder with a run id of UTC time, scenario name and four random hex digits.
+
+        Raises:
+            EvidenceError: it cannot be made.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns / NS_PER_S))
+        path = reports.absolute() / f"{stamp}-{name}-{secrets.token_hex(2)}"
+        folder = cls(path)
+        try:
+            path.mkdir(parents=True)
+            for part in (folder.journal, folder.logs, folder.histograms):
+                part.mkdir()
+        except OSError as error:
+            raise _cannot("create", path, error) from error
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of a run that has been.
+
+        Raises:
+            UsageError: there is none.
+        """
+        folder = cls(path.absolute())
+        if not folder.plan.is_file():
+            raise UsageError(
+                "is not the folder of a run" if path.is_dir() else "no such folder",
+                where=str(path),
+                hint="give the folder that a run named at its end, reports/<run-id>;"
+                " one without a plan.json ended before its first signal",
+            )
+        return folder
+
+    @property
+    def run_id(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    @property
+    def scenario(self) -> Path:
+        """What was asked, with every override resolved."""
+        return self.path / "scenario.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Where and with what the run was made."""
+        return self.path / "environment.json"
+
+    @property
+    def plan(self) -> Path:
+        """What the swarm was told."""
+        return self.path / "plan.json"
+
+    @property
+    def run(self) -> Path:
+        """When the run was watched, and what happened."""
+        return self.path / "run.json"
+
+    @property
+    def stack(self) -> Path:
+        """What ran as the system under test."""
+        return self.path / "stack.json"
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the swarm's attempts and Redis's answers."""
+        return self.path / "journal"
+
+    @property
+    def sightings(self) -> Path:
+        """FSM row versions that the observer saw."""
+        return self.path / "sightings.bin"
+
+    @property
+    def clock(self) -> Path:
+        """Probes of the servers' clocks."""
+        return self.path / "clock.jsonl"
+
+    @property
+    def final_tasks(self) -> Path:
+        """The FSM table when everything was quiet."""
+        return self.path / "final-tasks.bin"
+
+    @property
+    def final_ledger(self) -> Path:
+        """The ledger when everything was quiet."""
+        return self.path / "final-ledger.bin"
+
+    @property
+    def final(self) -> Path:
+        """Nonce rows and server figures when everything was quiet."""
+        return self.path / "final.json"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of what the processes said."""
+        return self.path / "logs"
+
+    @property
+    def histograms(self) -> Path:
+        """Folder of histogram logs."""
+        return self.path / "histograms"
+
+    @property
+    def result(self) -> Path:
+        """Measurement and judgement."""
+        return self.path / "result.json"
+
+    def attempts(self) -> tuple[Path, ...]:
+        """What the swarm attempted, one file for each of its processes, in their order."""
+        return self._journal_files("attempts")
+
+    def acks(self) -> tuple[Path, ...]:
+        """What became of the attempts, one file for each process."""
+        return self._journal_files("acks")
+
+    def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Write a document with its schema version; the old one stays whole until it is done.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=1)
+        self.write_text(path, text + "\n")
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a whole file; the old one stays whole until it is done.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise _cannot("write", path, error) from error
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """A document that `write_json` wrote.
+
+        Raises:
+            EvidenceError: missing, not JSON, or of another schema.
+        """
+        document = _parse(path, self.read_text(path))
+        version = document.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise EvidenceError(
+                f"has schema version {version!r}, this harness reads {SCHEMA_VERSION}",
+                where=str(path),
+                hint="judge it with the harness that made it; environment.json names its commit",
+            )
+        return document
+
+    def read_text(self, path: Path) -> str:
+        """A whole file.
+
+        Raises:
+            EvidenceError: it cannot be read.
+        """
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise EvidenceError(
+                "is missing",
+                where=str(path),
+                hint="the run ended before it was written; look into its logs",
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise EvidenceError(f"cannot read: {error}", where=str(path)) from error
+
+    def write_scenario(self, scenario: Scenario) -> None:
+        """Keep what is asked.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        self.write_text(self.scenario, toml_text(scenario.model_dump(mode="json")))
+
+    def read_scenario(self) -> Scenario:
+        """What was asked.
+
+        Raises:
+            EvidenceError: missing or not a scenario.
+        """
+        try:
+            return load_scenario(self.scenario)
+        except UsageError as error:
+            raise EvidenceError(error.what, where=error.where) from error
+
+    def write_plan(self, plan: BaseModel) -> None:
+        """Keep what the swarm is told, without passwords.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        document = plan.model_dump(mode="json", exclude=_SECRET_OR_LOCAL)
+        stages = RunPlan.model_validate_json(json.dumps(document)).load.timeline()
+        timeline = [stage.model_dump(mode="json") for stage in stages]
+        self.write_json(self.plan, {**document, "timeline": timeline})
+
+    def read_plan(self) -> RunPlan:
+        """What the swarm was told.
+
+        Raises:
+            EvidenceError: missing or unreadable.
+        """
+        return self._read_model(self.plan, RunPlan)
+
+    def read_run(self) -> RunFacts:
+        """When the run was watched, and what happened.
+
+        Raises:
+            EvidenceError: missing or unreadable.
+        """
+        return self._read_model(self.run, RunFacts)
+
+    def _read_model(self, path: Path, model: type[_Model]) -> _Model:
+        document = self.read_json(path)
+        try:
+            return model.model_validate_json(json.dumps(document))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise EvidenceError(f"{place}: {first['msg']}", where=str(path)) from error
+
+    def _journal_files(self, kind: str) -> tuple[Path, ...]:
+        found = [
+            (int(path.stem.rpartition("-")[2]), path)
+            for path in self.journal.glob(f"{kind}-*.bin")
+            if path.stem.rpartition("-")[2].isdigit()
+        ]
+        return tuple(path for _, path in sorted(found))
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise EvidenceError(f"is not JSON: {error}", where=str(path)) from error
+    if not isinstance(document, dict):
+        raise EvidenceError("is not a JSON object", where=str(path))
+    return document
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> EvidenceError:
+    return EvidenceError(
+        f"cannot {verb}: {error.strerror or error}", where=str(path), hint=_HINT_WRITE
+    )

@@ -1,0 +1,43 @@
+"""Writing TOML: the few shapes that a scenario is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def toml_text(document: Mapping[str, Any]) -> str:
+    """A document of strings, numbers, booleans, flat lists, tables and arrays of tables."""
+    return "\n".join(_table(document, ())) + "\n"
+
+
+def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    lines = [f"{key} = {_value(value)}" for key, value in table.items() if not _is_nested(value)]
+    for key, value in table.items():
+        place = (*path, key)
+        if isinstance(value, Mapping):
+            lines += ["", f"[{'.'.join(place)}]", *_table(value, place)]
+        elif _is_nested(value):
+            for entry in value:
+                lines += ["", f"[[{'.'.join(place)}]]", *_table(entry, place)]
+    return lines
+
+
+def _is_nested(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return True
+    return isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON's escapes are a subset of those of a basic string, except for the delete character.
+        return json.dumps(value).replace("\x7f", "\\u007f")
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, Sequence):
+        return f"[{', '.join(_value(entry) for entry in value)}]"
+    raise TypeError(f"{type(value).__name__} has no place in this TOML")
