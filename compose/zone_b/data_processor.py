@@ -1,0 +1,99 @@
+"""The data processor (`python -m zone_b.data_processor`): tells the agents of every new block."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+
+import redis
+from prometheus_client import CollectorRegistry, Gauge
+
+from zone_b import defi_pb2
+from zone_b.exporter import Exporter
+from zone_b.head import read_block
+from zone_b.logs import log_to_stderr
+from zone_b.message import FIELD
+from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.wire import connect, last_entry
+
+_KIND = "new_head"
+
+_LOG = logging.getLogger("zone_b.data_processor")
+
+
+class Blocks:
+    """The stream of chain events, from the writing side.
+
+    Args:
+        client: used by this object only.
+        key: the stream.
+        maxlen: entries that it is trimmed to, about.
+    """
+
+    def __init__(self, client: redis.Redis, key: str, maxlen: int) -> None:
+        self._client = client
+        self._key = key
+        self._maxlen = maxlen
+
+    def last(self) -> int:
+        """The last block in the stream; 0 if there is none."""
+        entry = last_entry(self._client, self._key)
+        return (read_block(entry[1]) or 0) if entry else 0
+
+    def publish(self, block: int, wall_ms: int) -> None:
+        """Add a block.
+
+        Args:
+            block: its number.
+            wall_ms: Unix time in milliseconds, UTC.
+        """
+        event = defi_pb2.ChainEvent(
+            block_number=block, sync_block=block, sync_timestamp=wall_ms, kind=_KIND
+        )
+        self._client.xadd(
+            self._key, {FIELD: event.SerializeToString()}, maxlen=self._maxlen, approximate=True
+        )
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Publish a block at once, and one every block time, until told to stop.
+
+    Raises:
+        redis.RedisError: the server is lost.
+    """
+    height = Gauge(
+        "defi_chain_head_block", "Newest block", registry=(registry := CollectorRegistry())
+    )
+    blocks = Blocks(connect(settings.redis_url), settings.chain_events_key, settings.stream_maxlen)
+    block = blocks.last()
+    exporter = Exporter(settings.http_host, settings.http_port, registry, lambda: block > 0)
+    exporter.start()
+    due = time.monotonic()
+    while not stop.is_set():
+        block += 1
+        blocks.publish(block, time.time_ns() // 1_000_000)
+        height.set(block)
+        due += settings.block_time_s
+        stop.wait(max(0.0, due - time.monotonic()))
+    exporter.stop()
+
+
+def main() -> int:
+    """Run the data processor; the exit code."""
+    log_to_stderr()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(read_settings(), stop)
+    except (SettingsError, redis.RedisError, OSError) as error:
+        _LOG.error("cannot go on: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
