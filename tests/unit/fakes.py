@@ -1,0 +1,188 @@
+"""In-memory parts: the real runner runs on them without a server, a process or a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
+from harness.errors import StackError
+from harness.load.plan import SwarmPlan
+from harness.load.status import SwarmTotals
+from harness.parts import Parts, Progress
+from harness.scenario import Scenario
+from harness.stack.base import Endpoints, ServiceState
+
+SCENARIO = Scenario.model_validate(
+    {
+        "name": "fake",
+        "about": "a run on fakes",
+        "objectives": ["p99 < 500 ms"],
+        "load": {
+            "warmup_s": 1.0,
+            "drain_s": 5.0,
+            "stages": [{"agents": 2, "rate_from": 10.0, "duration_s": 4.0}],
+        },
+    }
+)
+
+Hook = Callable[[], None]
+
+
+@dataclass
+class FakeStack:
+    """A stack whose services are what a test says they are."""
+
+    restarts: int = 0
+    lost: str = ""
+    calls: list[str] = field(default_factory=list)
+
+    def start(self) -> Endpoints:
+        self.calls.append("start")
+        return Endpoints(
+            redis_url=SecretStr("redis://:secret@127.0.0.1:1/0"),
+            observer_dsn=SecretStr("host=127.0.0.1"),
+            admin_dsn=SecretStr("host=127.0.0.1"),
+        )
+
+    def services(self) -> tuple[ServiceState, ...]:
+        if self.lost:
+            raise StackError(self.lost, where="engine")
+        exit_code = -9 if self.restarts else None
+        return (ServiceState("engine", 7, True, self.restarts, exit_code),)
+
+    def describe(self) -> dict[str, Any]:
+        self.calls.append("describe")
+        return {"kind": "fake", "services": [{"name": "engine", "restarts": self.restarts}]}
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+@dataclass
+class FakeSwarm:
+    """Sends on the clock that everybody shares; ends when the load is over."""
+
+    clock: ManualClock
+    plan: SwarmPlan
+    per_s: int = 10
+    dies_at_ns: int | None = None
+    hangs: bool = False
+    stopped: bool = False
+    refused: int = 0
+
+    def start(self) -> None: ...
+
+    def totals(self) -> SwarmTotals:
+        length_ns = self.plan.end_ns - self.plan.t0_ns
+        elapsed_ns = min(max(0, self.clock.now_ns() - self.plan.t0_ns), length_ns)
+        sent = elapsed_ns * self.per_s // NS_PER_S
+        return SwarmTotals(due=sent, sent=sent, accepted=sent - self.refused, refused=self.refused)
+
+    def ended(self) -> bool:
+        return self.failure() is not None or (
+            self.clock.now_ns() > self.plan.end_ns and not self.hangs
+        )
+
+    def failure(self) -> str | None:
+        if self.dies_at_ns is not None and self.clock.now_ns() >= self.dies_at_ns:
+            return "swarm process 0 ended with -9"
+        return None
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@dataclass
+class FakeObserver:
+    """Watches nothing; may be told to die."""
+
+    death: str = ""
+    calls: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def failure(self) -> str | None:
+        return self.death or None
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+@dataclass
+class FakeLive:
+    """A backlog that a test sets, or that empties `delay_ns` after each signal."""
+
+    swarm: FakeSwarm
+    delay_ns: int = 20 * NS_PER_MS
+    stuck: int = 0
+
+    def update(self) -> None: ...
+
+    @property
+    def final(self) -> int:
+        return self.swarm.totals().sent - self.backlog
+
+    @property
+    def backlog(self) -> int:
+        return self.stuck + self.swarm.refused
+
+    def percentile_ns(self, percentile: float) -> int | None:
+        return self.delay_ns if percentile else None
+
+
+class World:
+    """All fakes of one run, on one clock, with room for a test to interfere.
+
+    Args:
+        scenario: what the run asks.
+        at: what happens when the clock passes these times (ns after the start).
+    """
+
+    def __init__(self, scenario: Scenario = SCENARIO, at: dict[int, Hook] | None = None) -> None:
+        self.scenario = scenario
+        self.clock = _HookedClock(at or {})
+        self.stack = FakeStack()
+        self.observer = FakeObserver()
+        self.swarm: FakeSwarm | None = None
+        self.live: FakeLive | None = None
+        self.shown: list[Progress] = []
+        self.read_final: Callable[[Endpoints, int, Path], None] = lambda *_: None
+
+    def parts(self) -> Parts:
+        """The fakes as parts of a run."""
+        return Parts(
+            stack=self.stack,
+            make_swarm=self._swarm,
+            make_observer=lambda *_: self.observer,
+            make_live=lambda *_: self._live(),
+            read_final=lambda *words: self.read_final(*words),
+            environment=lambda: {"harness": "fake"},
+            clock=self.clock,
+            show=self.shown.append,
+        )
+
+    def _swarm(self, plan: SwarmPlan) -> FakeSwarm:
+        self.swarm = FakeSwarm(self.clock, plan)
+        return self.swarm
+
+    def _live(self) -> FakeLive:
+        assert self.swarm is not None
+        self.live = FakeLive(self.swarm)
+        return self.live
+
+
+class _HookedClock(ManualClock):
+    def __init__(self, at: dict[int, Hook]) -> None:
+        super().__init__(now_ns=NS_PER_S, wall_ns=1_700_000_000 * NS_PER_S)
+        self._due = sorted(at.items())
+
+    def advance(self, duration_ns: int) -> None:
+        super().advance(duration_ns)
+        while self._due and self.now_ns() - NS_PER_S >= self._due[0][0]:
+            self._due.pop(0)[1]()
