@@ -88,6 +88,7 @@ class Crew:
         self._plan = plan
         self._clock = clock
         self._arrivals = arrivals
+        self._followers = tuple({arrival.follower for arrival in arrivals})
         AgentUser.clock = clock
         self.environment = Environment(user_classes=[AgentUser], catch_exceptions=True)
         self.runner = self.environment.create_local_runner()
@@ -102,9 +103,12 @@ class Crew:
     @property
     def blocks(self) -> int:
         """Chain events acknowledged so far."""
-        return sum(
-            follower.acked for follower in {id(a): a.follower for a in self._arrivals}.values()
-        )
+        return sum(follower.acked for follower in self._followers)
+
+    @property
+    def sync_block(self) -> int:
+        """Newest block that any agent has seen."""
+        return max((follower.sync_block for follower in self._followers), default=0)
 
     def bring_in(self) -> None:
         """Start each user when it is time; runs as a greenlet until the last one has come."""

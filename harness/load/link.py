@@ -61,8 +61,13 @@ def open_line(url: SecretStr, name: str) -> Line:
             socket_timeout=CONNECT_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
         )
-    except ValueError as error:
-        raise UsageError(str(error), where="Redis URL") from error
+    except ValueError:
+        # Without its text, which may quote a part of the password.
+        raise UsageError(
+            "cannot be understood",
+            where="Redis URL",
+            hint="write redis://:password@host:port/0, rediss:// or unix://",
+        ) from None
     connection: Any = pool.make_connection()
     try:
         connection.connect()

@@ -22,7 +22,7 @@ import gevent
 from pydantic import ValidationError
 
 from harness.clock import NS_PER_S, Clock, SystemClock
-from harness.errors import Exit, HarnessError
+from harness.errors import Exit, HarnessError, StackError
 from harness.load.agenda import Agenda
 from harness.load.agents import Crew, arrivals
 from harness.load.alarm import make_alarm
@@ -35,11 +35,12 @@ from harness.load.script import AgentScript
 from harness.load.tuning import Tuning
 from harness.process.death import die_with_parent
 
-# How long answers to the last signals are awaited.
+# How long a silent Redis is waited for when only answers are missing.
 _ANSWERS_MAX_NS = 5 * NS_PER_S
 # How long they are awaited when the process was told to end.
 _LAST_ANSWERS_NS = NS_PER_S
 _LEAVE_MAX_S = 3.0
+_LAST_WORD_MAX_S = 2.0
 _TICK_S = 0.05
 _SAY_EVERY_NS = NS_PER_S
 _SETTLED_NS = NS_PER_S // 2
@@ -90,7 +91,8 @@ class SwarmProcess:
         keeping.kill()
         self._crew.dismiss(_LEAVE_MAX_S)
         self._journal.close()
-        self._say("done", error=str(failure) if failure else None)
+        status = self._status("done") | {"error": str(failure) if failure else None}
+        say(status, patience_s=_LAST_WORD_MAX_S)
         return failure.exit_code if failure else Exit.PASS
 
     def _flush(self) -> None:
@@ -105,18 +107,20 @@ class SwarmProcess:
             return True
         if not dispatcher.is_sent or self._clock.now_ns() < self._plan.end_ns:
             return False
-        waited_ns = self._clock.now_ns() - self._plan.end_ns
-        return dispatcher.outstanding == 0 or waited_ns > _ANSWERS_MAX_NS
+        return dispatcher.outstanding == 0 or dispatcher.silence_ns() > _ANSWERS_MAX_NS
 
     def _wind_up(self) -> HarnessError | None:
         """Account for what is open; what went wrong, if anything did."""
         dispatcher = self._dispatcher
+        early = not dispatcher.is_sent
         dispatcher.cease()
         until_ns = self._clock.now_ns() + _LAST_ANSWERS_NS
         while dispatcher.outstanding and self._clock.now_ns() < until_ns:
             gevent.sleep(_TICK_S)
         dispatcher.refuse_due()
         dispatcher.disconnect()
+        if early and self._stopped:
+            return StackError("told to end before its last signal was due")
         return dispatcher.failure or self._keeper.gave_up
 
     def _tick(self) -> None:
@@ -125,7 +129,7 @@ class SwarmProcess:
             self._said_ns = now_ns
             self._dispatcher.flush()
             self._tuning.check(elapsed_ns)
-            self._say("status")
+            say(self._status("status"))
         if now_ns >= self._collect_at_ns:
             self._collect_at_ns = now_ns + _COLLECT_EVERY_NS
             self._dispatcher.flush()
@@ -133,7 +137,7 @@ class SwarmProcess:
             if now_ns < self._plan.t0_ns:
                 gc.freeze()
 
-    def _say(self, kind: str, **more: Any) -> None:
+    def _status(self, kind: str) -> dict[str, Any]:
         counts = self._dispatcher.counts
         status = {
             "kind": kind,
@@ -148,24 +152,36 @@ class SwarmProcess:
             "stall_max_ns": counts.stall_max_ns,
             "agents": self._crew.present,
             "blocks": self._crew.blocks,
+            "sync_block": self._crew.sync_block,
             "reconnects": max(0, self._keeper.reconnects),
             "reasons": dict(counts.reasons),
             "tuning": self._tuning.granted,
-            **more,
         }
         counts.lateness_max_ns = counts.stall_max_ns = 0
-        say(status)
+        return status
 
 
-def say(status: dict[str, Any]) -> None:
-    """One status line; dropped when nobody reads them, since nobody may hold up the sender."""
+def say(status: dict[str, Any], *, patience_s: float = 0.0) -> None:
+    """One status line.
+
+    Args:
+        status: what to say.
+        patience_s: how long to wait for somebody to listen. Without patience the line is dropped
+            when the pipe is full, since nobody may hold up the sender.
+    """
     line = json.dumps(status, separators=(",", ":")).encode() + b"\n"
-    try:
-        os.write(sys.stdout.fileno(), line)
-    except BlockingIOError:
-        return
-    except OSError:
-        return
+    while True:
+        try:
+            os.write(sys.stdout.fileno(), line)
+        except BlockingIOError:
+            if patience_s <= 0:
+                return
+            patience_s -= _TICK_S
+            gevent.sleep(_TICK_S)
+        except OSError:
+            return  # nobody is left to listen
+        else:
+            return
 
 
 def main() -> int:
