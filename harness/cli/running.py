@@ -1,0 +1,114 @@
+"""Running a scenario and judging a folder: concrete parts, and what the terminal shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.cli.overrides import Edit
+from harness.clock import SystemClock
+from harness.contract.names import Contract
+from harness.evidence.environment import describe_environment
+from harness.judge.assess import Assessment, assess_and_store
+from harness.load.plan import SwarmPlan
+from harness.load.swarm import Swarm
+from harness.observe.final import write_final
+from harness.observe.live import LiveFigures
+from harness.observe.observer import Observer
+from harness.observe.plan import ObserverPlan
+from harness.parts import Parts
+from harness.report.progress import ProgressView
+from harness.report.terminal import render
+from harness.run import run
+from harness.scenario import Scenario, load_scenario
+from harness.stack.base import Endpoints
+from harness.stack.private_dir import create_private_dir
+from harness.stack.process_stack import ProcessStack
+from harness.stack.settings import StackSettings
+from harness.store import RunFolder
+
+
+def run_scenario(
+    path: Path,
+    overrides: tuple[Sequence[str], Edit],
+    *,
+    reports: Path,
+    ports: Mapping[str, int],
+    root: Path,
+) -> int:
+    """Run a scenario on the embedded stack; the verdict's exit code."""
+    pairs, edit = overrides
+    scenario = load_scenario(path, pairs, edit)
+    contract = Contract()
+    console = Console()
+    folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
+    console.print(f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False)
+    with ProgressView(console) as view:
+        parts = _parts(scenario, contract, folder, ports, root, view)
+        assessment = run(scenario, contract, parts, folder)
+    return _show(assessment, folder, console)
+
+
+def judge_folder(path: Path) -> int:
+    """Judge stored evidence again; the verdict's exit code."""
+    folder = RunFolder.open(path)
+    return _show(assess_and_store(folder), folder, Console())
+
+
+def _show(assessment: Assessment, folder: RunFolder, console: Console) -> int:
+    console.print(render(assessment, folder.path))
+    return int(assessment.judgement.exit_code)
+
+
+def _parts(
+    scenario: Scenario,
+    contract: Contract,
+    folder: RunFolder,
+    ports: Mapping[str, int],
+    root: Path,
+    view: ProgressView,
+) -> Parts:
+    clock = SystemClock()
+
+    def make_observer(endpoints: Endpoints, run_tag: int) -> Observer:
+        view.say("stack is up; starting the observer")
+        plan = ObserverPlan(
+            observer_dsn=endpoints.observer_dsn,
+            redis_url=endpoints.redis_url,
+            contract=contract,
+            run_tag=run_tag,
+            folder=folder.path,
+        )
+        return Observer(plan, clock)
+
+    def make_swarm(plan: SwarmPlan) -> Swarm:
+        view.say(f"starting {plan.load.agents_max} agents")
+        return Swarm(plan, folder.logs)
+
+    def read_final(endpoints: Endpoints, run_tag: int, path: Path) -> None:
+        write_final(
+            endpoints.observer_dsn.get_secret_value(),
+            endpoints.redis_url.get_secret_value(),
+            contract,
+            run_tag,
+            path,
+        )
+
+    view.say("starting PostgreSQL, Redis and the reference services")
+    return Parts(
+        stack=ProcessStack(
+            StackSettings.of(scenario, contract, ports, root),
+            create_private_dir(),
+            folder.logs,
+            clock,
+        ),
+        make_swarm=make_swarm,
+        make_observer=make_observer,
+        make_live=LiveFigures,
+        read_final=read_final,
+        environment=lambda: describe_environment(root),
+        clock=clock,
+        show=view.show,
+    )
