@@ -39,7 +39,11 @@ class Charge:
 
 
 def end(charges: Iterable[Charge], token: str, folders: Iterable[str], grace_s: float) -> None:
-    """End processes and all that carry the run's mark: politely, then by SIGKILL.
+    """End processes, then all that carry the run's mark.
+
+    The processes known by their number are asked and have some time to end in order, their
+    children with them. Whoever is there after that is a stray and gets SIGKILL at once, as a
+    container's processes do when its first one has ended.
 
     Args:
         charges: those known by their number.
@@ -48,17 +52,12 @@ def end(charges: Iterable[Charge], token: str, folders: Iterable[str], grace_s: 
         grace_s: time between the polite signal and SIGKILL.
     """
     charges, folders = tuple(charges), tuple(folders)
-    known = {charge.pid for charge in charges}
-    strays = tuple(
-        Charge(pid, start_ticks(pid)) for pid in find(token, folders) if pid not in known
-    )
-    everyone = charges + strays
-    for charge in everyone:
+    for charge in charges:
         charge.send(charge.stop_signal)
-    _wait(everyone, grace_s)
+    _wait(charges, grace_s)
     for _ in range(_ROUNDS_MAX):  # a process may have had children in between
         strays = tuple(Charge(pid, start_ticks(pid)) for pid in find(token, folders))
-        rest = tuple(c for c in everyone if is_running(c.pid, c.ticks)) + strays
+        rest = tuple(c for c in charges if is_running(c.pid, c.ticks)) + strays
         if not rest:
             return
         for charge in rest:

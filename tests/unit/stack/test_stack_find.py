@@ -94,6 +94,7 @@ def test_reach() -> None:
         base.chmod(0o755)
         file = _program(base / "open" / "file")
         closed = _program(base / "closed" / "file")
+        file.parent.chmod(0o755)
         closed.parent.chmod(0o700)
         assert stranger.reaches(file)
         assert not stranger.reaches(closed)
