@@ -42,6 +42,7 @@ _KNOWN = frozenset(
         "ports",
         "depends_on",
         "healthcheck",
+        "init",
         "profiles",
     ]
 )
@@ -103,6 +104,7 @@ class ContainerSpec:
     needs: tuple[str, ...]
     health: Health | None
     profiles: tuple[str, ...]
+    init: bool
 
     @property
     def cpus(self) -> float:
@@ -209,6 +211,7 @@ def _service(name: str, body: dict[str, Any], path: Path) -> ContainerSpec:
         needs=tuple(body.get("depends_on", ())),
         health=_health(body.get("healthcheck")),
         profiles=tuple(body.get("profiles", ())),
+        init=bool(body.get("init", False)),
     )
 
 
