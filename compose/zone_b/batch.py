@@ -14,9 +14,6 @@ from zone_b.store import Store
 from zone_b.trade import Committed, Mode, Read, Rejection, Trade
 from zone_b.turns import Turn
 
-# Longest text that fits any numeric(78,0) with room for what is added to it.
-_AMOUNT_MAX = 10**78 - 1
-
 
 class Batches:
     """Takes one batch after the other through all its states.
@@ -50,7 +47,7 @@ class Batches:
         init_ns = self._store.begun() if named else decided_ns
         times = _Times(read_ns, init_ns, max(init_ns, decided_ns))
         self._turn.wait()
-        now, later = _waves(decisions)
+        now, later = waves(decisions)
         self._commit(now, _malformed(broken), times)
         if later:
             self._commit_in_full(later, head, times)
@@ -101,7 +98,7 @@ class _Times:
         return _Times(self.read_ns, self.init_ns, decided_ns)
 
 
-def _waves(
+def waves(
     decisions: Sequence[tuple[Order, Decision | None]],
 ) -> tuple[list[Decision], list[tuple[Order, Decision | None]]]:
     """What can be committed at once, and what has to wait for the node.

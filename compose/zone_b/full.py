@@ -141,6 +141,7 @@ class FullSimulator:
             if not part:
                 break
             body += part
+        response.close()  # or the connection would not take another request
         answers = json.loads(body)
         if not isinstance(answers, list) or len(answers) != len(requests):
             raise ValueError("the node's answer does not fit the request")

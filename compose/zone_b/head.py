@@ -57,9 +57,8 @@ class HeadWatcher:
         return self._block
 
     def stop(self) -> None:
-        """End the thread, within a second or so."""
+        """Let the thread end; it does not keep the process alive."""
         self._stop.set()
-        self._thread.join(timeout=2 * _BLOCK_MS / 1000)
 
     def _follow(self) -> None:
         try:

@@ -61,8 +61,8 @@ class Source:
         trimmed = 0
         cursor: bytes | str = "0-0"
         while True:
-            answer = command(self._client, 
-                "XAUTOCLAIM", self._key, GROUP, self._consumer, idle_min_ms, cursor,
+            answer = command(
+                self._client, "XAUTOCLAIM", self._key, GROUP, self._consumer, idle_min_ms, cursor,
                 "COUNT", _CLAIM_COUNT, "JUSTID",
             )  # fmt: skip
             cursor = answer[0]
@@ -85,8 +85,8 @@ class Source:
 
     def _read(self, after: str | bytes, count: int, block_ms: int | None) -> list[Entry]:
         block = () if block_ms is None else ("BLOCK", block_ms)
-        answer = command(self._client, 
-            "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, *block,
+        answer = command(
+            self._client, "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, *block,
             "STREAMS", self._key, after,
         )  # fmt: skip
         if not answer:

@@ -84,12 +84,18 @@ class Turn:
             TurnLostError: that takes longer than any batch may.
         """
         give_up = time.monotonic() + _WAIT_S
+        while not self.may_go_on():
+            if time.monotonic() > give_up:
+                raise TurnLostError(f"another worker has not finished in {_WAIT_S:.0f} s")
+            time.sleep(_PAUSE_S)
+
+    def may_go_on(self) -> bool:
+        """Whether all those batches are done."""
         done = self._turns.done
-        for worker, ticket in enumerate(self._before):
-            while worker != self._worker and done[worker] < ticket:
-                if time.monotonic() > give_up:
-                    raise TurnLostError(f"worker {worker} has not finished batch {ticket}")
-                time.sleep(_PAUSE_S)
+        return all(
+            done[worker] >= ticket or worker == self._worker
+            for worker, ticket in enumerate(self._before)
+        )
 
     def finish(self) -> None:
         """The batch has its nonces."""

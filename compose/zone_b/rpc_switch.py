@@ -1,0 +1,130 @@
+"""Which RPC node to ask: a pure state machine that is told what happened and when.
+
+The nodes stand in order of preference, the primary first. The first usable one is active. A node
+falls when it gives no answer in time or when its head lags; it rises again only by answering
+several probes in a row, and not before a hold time that doubles with each fall in quick
+succession. So a node that answers every second question cannot make the adapter swing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When a node falls and rises.
+
+    Attributes:
+        lag_max: blocks that a node's head may be behind the best head.
+        probes_up: good probes in a row that let a node rise.
+        hold_ns: shortest time between a fall and the rise after it.
+        hold_max_ns: what the hold time grows to at most; so long a time up resets it.
+    """
+
+    lag_max: int = 2
+    probes_up: int = 3
+    hold_ns: int = 5 * _NS_PER_S
+    hold_max_ns: int = 60 * _NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """One node.
+
+    Attributes:
+        up: whether it may be asked.
+        stale: its head lagged when it was last told, whether or not it answers since.
+        head: block that it told at the last probe; None if it did not answer that.
+        good_probes: in a row, since it fell.
+        fell_ns: monotonic time of its last fall.
+        rose_ns: monotonic time of its last rise.
+        hold_ns: hold time of its last fall; 0 before the first.
+    """
+
+    up: bool = True
+    stale: bool = False
+    head: int | None = None
+    good_probes: int = 0
+    fell_ns: int = 0
+    rose_ns: int = 0
+    hold_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """All nodes, and which of them is active."""
+
+    rules: Rules
+    nodes: tuple[NodeState, ...]
+    active: int = 0
+
+    @classmethod
+    def of(cls, count: int, rules: Rules) -> Switch:
+        """Nodes of which nothing is known yet: all may be asked, the primary first."""
+        return cls(rules, (NodeState(),) * count)
+
+    @property
+    def usable(self) -> bool:
+        """Whether any node is up."""
+        return any(node.up for node in self.nodes)
+
+    def candidates(self) -> tuple[int, ...]:
+        """Nodes to ask, in this order, until one answers.
+
+        While no node is up, those that fell silent are tried all the same; a stale one never is.
+        """
+        up = [index for index, node in enumerate(self.nodes) if node.up]
+        if up:
+            return tuple(sorted(up, key=lambda index: (index != self.active, index)))
+        return tuple(index for index, node in enumerate(self.nodes) if not node.stale)
+
+    def failed(self, index: int, now_ns: int) -> Switch:
+        """A node gave no answer in time."""
+        return self._with(index, self._fallen(self.nodes[index], now_ns))
+
+    def probed(self, index: int, head: int | None, now_ns: int) -> Switch:
+        """A node told its head, or None if it gave no answer in time."""
+        if head is None:
+            return self._with(index, replace(self._fallen(self.nodes[index], now_ns), head=None))
+        told = self._with(index, replace(self.nodes[index], head=head))
+        best = max(node.head for node in told.nodes if node.head is not None)
+        nodes = tuple(told._judged(node, best, now_ns) for node in told.nodes)
+        if not nodes[index].stale:
+            nodes = _put(nodes, index, told._answered(nodes[index], now_ns))
+        return replace(told, nodes=nodes)._reselected()
+
+    def _judged(self, node: NodeState, best: int, now_ns: int) -> NodeState:
+        if node.head is None:
+            return node
+        if best - node.head <= self.rules.lag_max:
+            return replace(node, stale=False)
+        return replace(self._fallen(node, now_ns), stale=True)
+
+    def _answered(self, node: NodeState, now_ns: int) -> NodeState:
+        if node.up:
+            return node
+        good = node.good_probes + 1
+        if good < self.rules.probes_up or now_ns - node.fell_ns < node.hold_ns:
+            return replace(node, good_probes=good)
+        return replace(node, up=True, good_probes=0, rose_ns=now_ns)
+
+    def _fallen(self, node: NodeState, now_ns: int) -> NodeState:
+        if not node.up:
+            return replace(node, good_probes=0)
+        calm = node.hold_ns == 0 or now_ns - node.rose_ns >= self.rules.hold_max_ns
+        hold = self.rules.hold_ns if calm else min(2 * node.hold_ns, self.rules.hold_max_ns)
+        return replace(node, up=False, good_probes=0, fell_ns=now_ns, hold_ns=hold)
+
+    def _with(self, index: int, node: NodeState) -> Switch:
+        return replace(self, nodes=_put(self.nodes, index, node))._reselected()
+
+    def _reselected(self) -> Switch:
+        first = next((i for i, node in enumerate(self.nodes) if node.up), self.active)
+        return replace(self, active=first)
+
+
+def _put(nodes: tuple[NodeState, ...], index: int, node: NodeState) -> tuple[NodeState, ...]:
+    return (*nodes[:index], node, *nodes[index + 1 :])
