@@ -21,6 +21,7 @@ from harness.load.script import AgentScript
 # Within a time that no one waits longer than: an agent looks up when its stage may be over.
 _WAIT_MAX_MS = 5000
 _RETRY_S = 0.5
+_SEND_AWAY_MAX_S = 3.0
 # An agent that is to be away for less stays.
 _GAP_MIN_NS = 10 * NS_PER_S
 # Agents of a later stage arrive one after the other, and the last one this long before it.
@@ -119,10 +120,11 @@ class Crew:
             self.runner.spawn_users({AgentUser.__name__: 1})
             gevent.sleep(_ARRIVAL_STEP_NS / NS_PER_S)
 
-    def dismiss(self, timeout_s: float) -> None:
-        """Wait until all users have left, and end those who have not by then."""
-        self.runner.user_greenlets.join(timeout=timeout_s)
-        self.runner.user_greenlets.kill(block=True, timeout=timeout_s)
+    def dismiss(self, patience_s: float) -> None:
+        """Wait until all users have left by themselves, then send those away who have not."""
+        users = self.runner.user_greenlets
+        users.join(timeout=patience_s)
+        users.kill(block=True, timeout=_SEND_AWAY_MAX_S)
 
 
 def arrivals(

@@ -8,6 +8,7 @@ agents wake for the same block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import hiredis
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 
 from harness.contract.codec import decode_block
 from harness.contract.names import Contract
-from harness.errors import StackError
+from harness.errors import HarnessError, StackError
 from harness.load import wire
 from harness.load.link import Line, open_line
 from harness.load.template import agent_name
@@ -52,6 +53,7 @@ class ChainFollower:
         self._field = contract.streams.field.encode()
         self._go_first = go_first
         self._was_open = False
+        self._is_waiting = False
         self._line: Line | None = None
         self._reader = hiredis.Reader()
         self._to_ack: list[bytes] = []
@@ -69,7 +71,6 @@ class ChainFollower:
         """
         self._go_first()
         self._line = open_line(self._url, f"harness-{self._name}")
-        self._reader = hiredis.Reader()
         self._to_ack.clear()
         newest = wire.command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
         create = wire.command("XGROUP", "CREATE", self._key, self._group, "$", "MKSTREAM")
@@ -111,11 +112,12 @@ class ChainFollower:
             return
         self._go_first()
         destroy = wire.command("XGROUP", "DESTROY", self._key, self._group)
-        try:
+        with suppress(HarnessError):
+            if self._is_waiting:  # Redis hears nothing on this line until a block comes
+                self.hang_up()
+                self._line = open_line(self._url, f"harness-{self._name}")
             replies = self._ask(self._acks() + destroy, 1 + bool(self._to_ack))
             self._count_acked(replies[:-1])
-        except StackError:
-            pass
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -123,6 +125,8 @@ class ChainFollower:
         if self._line is not None:
             self._line.close()
             self._line = None
+            self._reader = hiredis.Reader()
+            self._is_waiting = False
 
     def _take_over(self, error: Exception) -> None:
         """Go on with a group that is there already: after a reconnect, or a run that was killed."""
@@ -157,6 +161,7 @@ class ChainFollower:
         socket = self._line.socket
         replies: list[Any] = []
         try:
+            self._is_waiting = True
             socket.settimeout(wait_s + _ANSWER_TIMEOUT_S)
             socket.sendall(commands)
             while len(replies) < count:
@@ -170,6 +175,7 @@ class ChainFollower:
         except OSError as error:
             self.hang_up()
             raise StackError(str(error), where=f"chain events of {self._name}") from error
+        self._is_waiting = False
         return replies
 
     def _refused(self, error: Exception) -> StackError:

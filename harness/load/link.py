@@ -13,7 +13,7 @@ from typing import Any
 import hiredis
 import redis
 from pydantic import SecretStr
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from harness.errors import StackError, UsageError
 
@@ -49,7 +49,7 @@ def open_line(url: SecretStr, name: str) -> Line:
         name: shown by CLIENT LIST.
 
     Raises:
-        UsageError: the URL cannot be understood.
+        UsageError: the URL cannot be understood, or its password is wrong.
         StackError: nobody answers there, or not in the right way.
     """
     try:
@@ -71,6 +71,9 @@ def open_line(url: SecretStr, name: str) -> Line:
     connection: Any = pool.make_connection()
     try:
         connection.connect()
+    except AuthenticationError as error:
+        connection.disconnect()
+        raise UsageError(str(error), where="Redis", hint="check the URL's password") from error
     except (RedisError, OSError) as error:
         connection.disconnect()
         raise StackError(str(error), where="Redis") from error

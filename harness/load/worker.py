@@ -89,7 +89,7 @@ class SwarmProcess:
         coming.kill()
         failure = self._wind_up()
         keeping.kill()
-        self._crew.dismiss(_LEAVE_MAX_S)
+        self._crew.dismiss(0.0 if failure else _LEAVE_MAX_S)
         self._journal.close()
         status = self._status("done") | {"error": str(failure) if failure else None}
         say(status, patience_s=_LAST_WORD_MAX_S)
