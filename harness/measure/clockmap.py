@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,9 +146,7 @@ def _best_of_each_stretch(probes: Sequence[Probe]) -> list[Probe]:
 def _facts(probes: Sequence[Probe], kept: Sequence[Probe]) -> ClockFacts:
     ordered = sorted(probes, key=lambda probe: probe.mono_ns)
     steps = [
-        size
-        for before, after in zip(ordered, ordered[1:], strict=False)
-        if (size := _unexplained_ns(before, after)) > 0
+        size for before, after in pairwise(ordered) if (size := _unexplained_ns(before, after)) > 0
     ]
     least = min(probes, key=lambda probe: probe.rtt_ns)
     first, last = kept[0], kept[-1]

@@ -1,0 +1,156 @@
+"""From the evidence of a run to everything that is counted and timed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.errors import EvidenceError
+from harness.measure.clockmap import ClockMap, clock_maps, read_probes
+from harness.measure.matching import Matcher
+from harness.measure.notes import NOTHING, Finding, Notes, Trouble
+from harness.measure.recorder import Account, Cell, CellKey, Recorder
+from harness.measure.samples import Samples
+from harness.measure.schedule import Attempted, ScheduleTally
+from harness.measure.settling import Settled, Settling
+from harness.measure.slots import scan_slots
+from harness.measure.streams import CHUNK, Reading, read_steps
+from harness.measure.timeline import Timeline
+from harness.scenario.models import Phase
+from harness.store import RunFacts, RunFolder, RunPlan
+
+POSTGRES = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What one pass over the evidence gives; read it, do not change it.
+
+    Attributes:
+        attempted: distinct signals.
+        cells: signals by phase and mode.
+        findings: what was out of order.
+        schedule: what was attempted, for comparison with the plan.
+        settled: the final state.
+        reading: torn and disordered records.
+        missing: evidence files that are not there.
+        clocks: by server.
+        clock_lines_bad: lines of `clock.jsonl` that cannot be read.
+        foreign: sightings of other runs, left alone.
+        watched_until_ns: end of the observation, or of the observer.
+        waited: whether the drain time was over by then.
+    """
+
+    timeline: Timeline
+    attempted: int
+    cells: Mapping[CellKey, Cell]
+    findings: Mapping[Trouble, Finding]
+    schedule: Attempted
+    settled: Settled
+    reading: Reading
+    missing: tuple[str, ...]
+    clocks: Mapping[str, ClockMap]
+    clock_lines_bad: int
+    foreign: int
+    watched_until_ns: int
+    waited: bool
+
+    def finding(self, kind: Trouble) -> Finding:
+        """How often something was found."""
+        return self.findings.get(kind, NOTHING)
+
+    def account(self, *phases: Phase) -> Account:
+        """The signals of some phases together; of all when none is named."""
+        total = Account()
+        for key, cell in self.cells.items():
+            if not phases or key.phase in phases:
+                total = total + cell.account
+        return total
+
+
+def gather(
+    folder: RunFolder,
+    plan: RunPlan,
+    run: RunFacts,
+    *,
+    nonce_starts: Mapping[int, int] | None = None,
+    chunk: int = CHUNK,
+) -> Gathered:
+    """Read journal, sightings, probes and final state, each record once.
+
+    Memory is bounded by a chunk of each file, the signals in flight and about 30 bytes a signal.
+
+    Args:
+        folder: where the evidence lies.
+        plan: what the swarm was told.
+        run: when the run was watched.
+        nonce_starts: first nonce of an address, by its index; 0 for the others.
+        chunk: records of one file in memory at a time.
+
+    Raises:
+        EvidenceError: a file is there and cannot be read.
+    """
+    timeline = Timeline.of(plan.load, plan.t0_ns)
+    clocks, bad_lines = _clocks(folder)
+    died_ns = run.first_ns("observer_died")
+    until_ns = run.observation_end_ns if died_ns is None else min(died_ns, run.observation_end_ns)
+    waited = 0 < run.drain_deadline_ns <= until_ns
+
+    table = scan_slots(plan.run_tag, folder.attempts())
+    notes = Notes(table)
+    matcher = Matcher(table, notes)
+    recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES))
+    schedule = ScheduleTally(timeline, table)
+    settling = Settling(table, matcher.fates, notes, nonce_starts or {})
+
+    def take(samples: Samples) -> None:
+        recorder.add(samples)
+        schedule.add(samples)
+
+    sightings = (folder.sightings,) if folder.sightings.exists() else ()
+    reading = Reading()
+    for step in read_steps(folder.attempts(), folder.acks(), sightings, reading, chunk=chunk):
+        take(matcher.advance(step))
+    closed, rest = matcher.leftovers()
+    take(closed)
+    settling.read_tasks(folder.final_tasks)
+    take(settling.end(rest, waited=waited))
+    settled = settling.compare(folder.final_ledger)
+    attempted = schedule.attempted()
+    notes.count(Trouble.ATTEMPT_MISSING, attempted.missing)
+
+    return Gathered(
+        timeline=timeline,
+        attempted=matcher.attempted,
+        cells=recorder.cells,
+        findings=notes.findings(),
+        schedule=attempted,
+        settled=settled,
+        reading=reading,
+        missing=_missing(folder),
+        clocks=clocks,
+        clock_lines_bad=bad_lines,
+        foreign=matcher.foreign,
+        watched_until_ns=until_ns,
+        waited=waited,
+    )
+
+
+def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
+    try:
+        probes, bad = read_probes(folder.read_text(folder.clock).splitlines())
+    except EvidenceError:
+        if folder.clock.exists():
+            raise
+        return {}, 0
+    return clock_maps(probes), bad
+
+
+def _missing(folder: RunFolder) -> tuple[str, ...]:
+    single = (folder.sightings, folder.clock, folder.final_tasks, folder.final_ledger, folder.final)
+    missing = [path.name for path in single if not path.exists()]
+    if not folder.attempts():
+        missing.append("journal/attempts-*.bin")
+    if len(folder.acks()) < len(folder.attempts()):
+        missing.append("journal/acks-*.bin")
+    return tuple(missing)

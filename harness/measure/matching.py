@@ -1,0 +1,251 @@
+"""Brings attempts, answers and sightings of each signal together, in one pass.
+
+A signal's sample is open from its attempt until both its answer and its final state are known;
+then it is handed on and forgotten but for the few bytes in `Fates`. Memory therefore follows what
+is in flight, not what was sent.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contract.names import State
+from harness.evidence.records import Mode, Outcome, Records
+from harness.measure.fates import CLOSED, NOT_ATTEMPTED, Fates
+from harness.measure.notes import Notes, Trouble
+from harness.measure.samples import SAMPLE, Fate, Mask, Samples, column
+from harness.measure.slots import FOREIGN, Slots, SlotTable
+from harness.measure.streams import Step
+
+_FIRST_ROWS = 4_096
+_NEVER = np.iinfo(np.int32).max
+_NOWHERE = -3
+_OUTCOMES = [int(outcome) for outcome in Outcome]
+_STATES = [int(state) for state in State if state is not State.OTHER]
+
+
+class Matcher:
+    """Samples under way.
+
+    Args:
+        table: the run's slots.
+        notes: where irregularities go.
+
+    Attributes:
+        fates: what is known by slot.
+        attempted: distinct signals attempted.
+        foreign: sightings of other runs.
+    """
+
+    def __init__(self, table: SlotTable, notes: Notes) -> None:
+        self.fates = Fates(table)
+        self.attempted = 0
+        self.foreign = 0
+        self._table = table
+        self._notes = notes
+        self._rows: Samples = np.zeros(_FIRST_ROWS, dtype=SAMPLE)
+        self._used = 0
+        self._early_acks: list[Records] = []
+        self._early_sightings: list[Records] = []
+
+    def advance(self, step: Step) -> Samples:
+        """Take in what happened; samples that are complete by now."""
+        for records in step.attempts:
+            self._attempts(records)
+        for records in step.acks:
+            self._acks(records, keep_early=True)
+        for records in step.sightings:
+            self._sightings(records, keep_early=True)
+        return self._close()
+
+    def leftovers(self) -> tuple[Samples, Samples]:
+        """After the last step: samples complete at last, and those that never became so.
+
+        The fate of the latter is still OPEN.
+        """
+        for records in self._early_acks:
+            self._acks(records, keep_early=False)
+        for records in self._early_sightings:
+            self._sightings(records, keep_early=False)
+        closed = self._close()
+        rest: Samples = self._rows[: self._used].copy()
+        self.fates.row[rest["slot"]] = CLOSED
+        self._used = 0
+        return closed, rest
+
+    def _attempts(self, records: Records) -> None:
+        slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
+        strange = (slots < 0) | (records["mode"] > max(Mode))
+        if strange.any():
+            self._note_ids(Trouble.ATTEMPT_STRANGE, records[strange])
+            records, slots = records[~strange], slots[~strange]
+        row = self.fates.row
+        fresh = row[slots] == NOT_ATTEMPTED
+        # Of one slot's records in this chunk the first stays, because it is written last.
+        order = np.arange(len(slots), dtype=np.int32)
+        row[slots[fresh][::-1]] = order[fresh][::-1]
+        fresh &= row[slots] == order
+        self._notes.slots(Trouble.ATTEMPT_REPEATED, slots[~fresh])
+        records, slots = records[fresh], slots[fresh]
+        self._make_room(len(records))
+        first, end = self._used, self._used + len(records)
+        rows = self._rows[first:end]
+        rows[:] = np.zeros(1, dtype=SAMPLE)
+        for name in ("intended_ns", "sent_ns", "stage", "mode"):
+            rows[name] = records[name]
+        rows["slot"] = slots
+        row[slots] = np.arange(first, end, dtype=np.int32)
+        self.fates.address[slots] = records["address"]
+        self._used = end
+        self.attempted += len(records)
+
+    def _acks(self, records: Records, *, keep_early: bool) -> None:
+        slots, at = self._locate(records)
+        strange = (slots < 0) | ~np.isin(records["outcome"], _OUTCOMES)
+        at = np.where(strange, _NOWHERE, at)
+        self._note_ids(Trouble.ACK_STRANGE, records[strange])
+        early = ~strange & (at == NOT_ATTEMPTED)
+        if keep_early:
+            self._keep(self._early_acks, records[early])
+        else:
+            self._note_ids(Trouble.ACK_STRANGE, records[early])
+        opened = np.flatnonzero(at >= 0)
+        first = _first_of_each(at[opened], self._used)
+        first &= self._rows["outcome"][at[opened]] == 0
+        taken = opened[first]
+        into = at[taken]
+        self._rows["acked_ns"][into] = records["acked_ns"][taken]
+        self._rows["outcome"][into] = records["outcome"][taken]
+        repeated = np.concatenate((opened[~first], np.flatnonzero(at == CLOSED)))
+        self._notes.slots(Trouble.ACK_REPEATED, slots[repeated])
+        hasty = records["acked_ns"][taken] < self._rows["sent_ns"][into]
+        self._notes.slots(Trouble.ACK_EARLY, slots[taken[hasty]])
+
+    def _sightings(self, records: Records, *, keep_early: bool) -> None:
+        slots, at = self._locate(records)
+        self.foreign += int((slots == FOREIGN).sum())
+        readable = np.isin(records["state"], _STATES)
+        if not readable.all():
+            self._note_ids(Trouble.SIGHTING_STRANGE, records[~readable])
+            records, slots, at = records[readable], slots[readable], at[readable]
+        final = records["state"] != State.INIT
+        unknown = (slots < 0) & (slots != FOREIGN)
+        early = (slots >= 0) & (at == NOT_ATTEMPTED)
+        if keep_early:
+            self._keep(self._early_sightings, records[early])
+        else:
+            unknown |= early
+        nobody = records[unknown & final]
+        self._notes.unexpected(nobody["trace_hi"], nobody["trace_lo"])
+        known = (slots >= 0) & (at != NOT_ATTEMPTED)
+        self._inits(
+            records, slots, at, known & ~final, self._finals(records, slots, at, known & final)
+        )
+
+    def _finals(self, records: Records, slots: Slots, at: Slots, chosen: Mask) -> NDArray[np.int32]:
+        """Take in final states; where in this chunk each open row became final."""
+        fates = self.fates
+        when = np.full(self._used, _NEVER, dtype=np.int32)
+        opened = np.flatnonzero(chosen & (at >= 0))
+        first = _first_of_each(at[opened], self._used)
+        first &= self._rows["state"][at[opened]] == 0
+        taken = opened[first]
+        into = at[taken]
+        self._rows["state"][into] = records["state"][taken]
+        self._rows["final_us"][into] = records["commit_us"][taken]
+        self._rows["seen_ns"][into] = records["seen_ns"][taken]
+        fates.state[slots[taken]] = records["state"][taken]
+        fates.final_xid[slots[taken]] = records["xid"][taken]
+        when[into] = taken
+        again = np.concatenate((opened[~first], np.flatnonzero(chosen & (at == CLOSED))))
+        same = fates.final_xid[slots[again]] == records["xid"][again]
+        self._notes.slots(Trouble.SIGHTING_REPEATED, slots[again[same]])
+        self._notes.slots(Trouble.FINAL_TWICE, slots[again[~same]])
+        return when
+
+    def _inits(
+        self,
+        records: Records,
+        slots: Slots,
+        at: Slots,
+        chosen: Mask,
+        final_when: NDArray[np.int32],
+    ) -> None:
+        opened = np.flatnonzero(chosen & (at >= 0))
+        into = at[opened]
+        began_final = (self._rows["state"][into] != 0) & (final_when[into] == _NEVER)
+        late = began_final | (opened > final_when[into])
+        first = _first_of_each(into, self._used) & ~late
+        xids = records["xid"][opened]
+        known_xid = self._rows["init_xid"][into]
+        had_init = self.fates.has_init[slots[opened]]
+        taken = first & ~had_init
+        rows_taken = into[taken]
+        self._rows["init_us"][rows_taken] = records["commit_us"][opened[taken]]
+        self._rows["init_xid"][rows_taken] = xids[taken]
+        self.fates.has_init[slots[opened[taken]]] = True
+        known_xid = np.where(had_init, known_xid, self._rows["init_xid"][into])
+        repeated = ~taken & ~late & (xids == known_xid)
+        self._notes.slots(Trouble.SIGHTING_REPEATED, slots[opened[repeated]])
+        after = np.concatenate((opened[late], np.flatnonzero(chosen & (at == CLOSED))))
+        self._notes.slots(Trouble.AFTER_FINAL, slots[after])
+
+    def _close(self) -> Samples:
+        rows = self._rows[: self._used]
+        done = (rows["state"] != 0) & (rows["outcome"] != 0)
+        closed: Samples = rows[done]
+        if len(closed) == 0:
+            return closed
+        closed["fate"] = fate_of_final(closed)
+        self._notes.slots(
+            Trouble.REFUSED_BUT_SEEN, closed["slot"][closed["outcome"] == Outcome.REFUSED]
+        )
+        self.fates.row[closed["slot"]] = CLOSED
+        rest = rows[~done]
+        self._rows[: len(rest)] = rest
+        self._used = len(rest)
+        self.fates.row[rest["slot"]] = np.arange(len(rest), dtype=np.int32)
+        return closed
+
+    def _locate(self, records: Records) -> tuple[Slots, Slots]:
+        """Slot of each record, and the row of its open sample or why there is none."""
+        slots = self._table.slots_of(column(records, "trace_hi"), column(records, "trace_lo"))
+        at = np.full(len(slots), NOT_ATTEMPTED, dtype=np.int64)
+        known = slots >= 0
+        at[known] = self.fates.row[slots[known]]
+        return slots, at
+
+    def _make_room(self, count: int) -> None:
+        needed = self._used + count
+        if needed > len(self._rows):
+            larger: Samples = np.zeros(max(needed, 2 * len(self._rows)), dtype=SAMPLE)
+            larger[: self._used] = self._rows[: self._used]
+            self._rows = larger
+
+    def _note_ids(self, kind: Trouble, records: Records) -> None:
+        self._notes.ids(kind, records["trace_hi"], records["trace_lo"])
+
+    @staticmethod
+    def _keep(where: list[Records], records: Records) -> None:
+        if len(records):
+            where.append(records.copy())
+
+
+def fate_of_final(samples: Samples) -> NDArray[np.uint8]:
+    """The class of signals whose final state is known."""
+    rejected = samples["state"] >= State.STALE_DATA_ERROR
+    outcome = samples["outcome"]
+    fates = np.where(rejected, Fate.REJECTED, Fate.SIMULATED)
+    fates = np.where(outcome == Outcome.REFUSED, Fate.REFUSED, fates)
+    unanswered = (outcome == Outcome.UNKNOWN) | (outcome == 0)
+    return np.where(unanswered, Fate.RECOVERED, fates).astype(np.uint8)
+
+
+def _first_of_each(rows: Slots, total: int) -> Mask:
+    """Which entries are the first of their row."""
+    order = np.arange(len(rows), dtype=np.int32)
+    first_at = np.zeros(total, dtype=np.int32)
+    first_at[rows[::-1]] = order[::-1]
+    mask: Mask = first_at[rows] == order
+    return mask

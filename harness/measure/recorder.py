@@ -1,0 +1,241 @@
+"""Samples into histograms, series and counts: per phase, per mode, and by intended time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from harness.contract.names import State
+from harness.evidence.records import Mode, Outcome
+from harness.measure.clockmap import ClockMap
+from harness.measure.histogram import Histogram, Tally, Values, empty
+from harness.measure.samples import Fate, Mask, Samples, column, has_fate
+from harness.measure.series import Series
+from harness.measure.stages import Split, StageTally
+from harness.measure.timeline import Timeline
+from harness.scenario.models import Phase
+
+
+class Metric(StrEnum):
+    """What is taken of a signal.
+
+    LATENCY: seen - intended; a signal that never arrived is in it as the time it has had so far.
+    LATENESS: sent - intended, of every signal attempted. SERVICE: seen - sent, as latency.
+    COMMITTED: commit of SIMULATED - intended, as latency; a lower bound of the truth, where
+    latency is an upper one. OBSERVER: seen - commit. REJECTED: seen - intended of rejections.
+    ARRIVED: latency of those that were seen to arrive, and nothing else.
+    """
+
+    LATENCY = "latency"
+    LATENESS = "lateness"
+    SERVICE = "service"
+    COMMITTED = "committed"
+    OBSERVER = "observer"
+    REJECTED = "rejected"
+    ARRIVED = "arrived"
+
+
+SERIAL = (Metric.LATENCY, Metric.SERVICE, Metric.LATENESS)
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """Signals that share a histogram."""
+
+    phase: Phase
+    mode: Mode
+
+
+@dataclass(slots=True)
+class Account:
+    """How many signals of a phase ended in which class, and some told apart within them.
+
+    Attributes:
+        fates: signals by class; they sum to those attempted.
+        rejected_by: rejections by state, recovered ones included.
+        unanswered: of the refused, those whose answer never came.
+        recovered_rejected: of the recovered, those that the engine refused.
+        unseen: final in the table, and never seen on the way there.
+        commit_unknown: arrived, and no commit time is known.
+    """
+
+    fates: dict[Fate, int] = field(default_factory=dict)
+    rejected_by: dict[State, int] = field(default_factory=dict)
+    unanswered: int = 0
+    recovered_rejected: int = 0
+    unseen: int = 0
+    commit_unknown: int = 0
+
+    def of(self, fate: Fate) -> int:
+        """How many ended so."""
+        return self.fates.get(fate, 0)
+
+    def __add__(self, other: Account) -> Account:
+        """Both together."""
+        return Account(
+            fates=dict(Counter(self.fates) + Counter(other.fates)),
+            rejected_by=dict(Counter(self.rejected_by) + Counter(other.rejected_by)),
+            unanswered=self.unanswered + other.unanswered,
+            recovered_rejected=self.recovered_rejected + other.recovered_rejected,
+            unseen=self.unseen + other.unseen,
+            commit_unknown=self.commit_unknown + other.commit_unknown,
+        )
+
+    @property
+    def attempted(self) -> int:
+        """All of them."""
+        return sum(self.fates.values())
+
+    @property
+    def arrived(self) -> int:
+        """Signals that reached SIMULATED."""
+        return self.of(Fate.SIMULATED) + self.of(Fate.RECOVERED) - self.recovered_rejected
+
+    @property
+    def rejected(self) -> int:
+        """Signals that the engine refused."""
+        return self.of(Fate.REJECTED) + self.recovered_rejected
+
+
+@dataclass(slots=True)
+class Cell:
+    """Everything about the signals of one phase and mode."""
+
+    tallies: dict[Metric, Tally] = field(default_factory=dict)
+    series: dict[Metric, Series] = field(default_factory=dict)
+    stages: StageTally = field(default_factory=StageTally)
+    account: Account = field(default_factory=Account)
+    censored: int = 0
+
+    def histogram(self, metric: Metric) -> Histogram:
+        """A metric's histogram; an empty one if nothing was taken."""
+        tally = self.tallies.get(metric)
+        return tally.histogram() if tally else empty()
+
+    def split(self) -> Split | None:
+        """Where the time went."""
+        return self.stages.split()
+
+
+class Recorder:
+    """Takes in samples with a fate.
+
+    Args:
+        timeline: stages and phases.
+        end_ns: until when signals were watched; what never arrived has had its time until then.
+        clock: PostgreSQL's clock; without it commit times are of no use.
+    """
+
+    def __init__(self, timeline: Timeline, end_ns: int, clock: ClockMap | None) -> None:
+        self.cells: dict[CellKey, Cell] = {}
+        self._timeline = timeline
+        self._end_ns = end_ns
+        self._clock = clock
+        self._is_measure = np.array(
+            [phase is Phase.MEASURE for phase in timeline.phases], dtype=np.bool_
+        )
+
+    def add(self, samples: Samples) -> None:
+        """Take in samples; every one has its fate."""
+        if len(samples) == 0:
+            return
+        stages = column(samples, "stage").astype(np.int64)
+        known = stages < len(self._is_measure)
+        measure = np.zeros(len(samples), dtype=np.bool_)
+        measure[known] = self._is_measure[stages[known]]
+        full = samples["mode"] == Mode.FULL
+        for phase, in_phase in ((Phase.MEASURE, measure), (Phase.WARMUP, ~measure)):
+            for mode, in_mode in ((Mode.LITE, ~full), (Mode.FULL, full)):
+                chosen = in_phase & in_mode
+                if chosen.any():
+                    cell = self.cells.setdefault(CellKey(phase, mode), Cell())
+                    self._add_to(cell, samples[chosen])
+
+    def _add_to(self, cell: Cell, samples: Samples) -> None:
+        rejected = (samples["state"] >= State.STALE_DATA_ERROR) & has_fate(
+            samples, Fate.REJECTED, Fate.RECOVERED
+        )
+        arrived = has_fate(samples, Fate.SIMULATED, Fate.RECOVERED) & ~rejected
+        seen = samples["seen_ns"] != 0
+        _count(cell.account, samples, rejected, arrived & ~seen)
+
+        everything = _Times(samples)
+        self._record(cell, Metric.LATENESS, everything, everything.sent - everything.intended)
+        told = _Times(samples[rejected & seen])
+        self._record(cell, Metric.REJECTED, told, told.seen - told.intended)
+        self._add_arrived(cell, samples[arrived & seen])
+        self._add_censored(cell, samples[~rejected & ~(arrived & seen)], unseen=arrived & ~seen)
+
+    def _add_arrived(self, cell: Cell, samples: Samples) -> None:
+        times = _Times(samples)
+        latency = times.seen - times.intended
+        self._record(cell, Metric.LATENCY, times, latency)
+        self._record(cell, Metric.ARRIVED, times, latency)
+        self._record(cell, Metric.SERVICE, times, times.seen - times.sent)
+        committed = self._mono_ns(column(samples, "final_us"))
+        known = committed != 0
+        cell.account.commit_unknown += int((~known).sum())
+        self._record(cell, Metric.COMMITTED, times, committed[known] - times.intended[known])
+        self._record(cell, Metric.OBSERVER, times, times.seen[known] - committed[known])
+        cell.stages.add(
+            times.intended,
+            times.sent,
+            np.where(samples["outcome"] == Outcome.ACCEPTED, samples["acked_ns"], 0),
+            self._mono_ns(column(samples, "init_us")),
+            committed,
+            times.seen,
+        )
+
+    def _add_censored(self, cell: Cell, samples: Samples, unseen: Mask) -> None:
+        """Signals that were not seen to arrive: as the time they have had until the end.
+
+        A signal intended after the watching ended has had none. One that the final table shows
+        to have arrived took at most that long, which bounds its latency from above.
+        """
+        times = _Times(samples)
+        cell.censored += len(samples) - int(unseen.sum())
+        latency = np.maximum(self._end_ns - times.intended, 0)
+        self._record(cell, Metric.LATENCY, times, latency)
+        self._record(cell, Metric.SERVICE, times, np.maximum(self._end_ns - times.sent, 0))
+        never = ~has_fate(samples, Fate.SIMULATED, Fate.RECOVERED)
+        self._record(cell, Metric.COMMITTED, times, latency[never])
+
+    def _record(self, cell: Cell, metric: Metric, times: _Times, durations: Values) -> None:
+        if len(durations) == 0:
+            return
+        cell.tallies.setdefault(metric, Tally()).record(durations)
+        if metric in SERIAL:
+            since_t0 = times.intended - self._timeline.t0_ns
+            cell.series.setdefault(metric, Series()).add(since_t0, durations)
+
+    def _mono_ns(self, server_us: Values) -> Values:
+        if self._clock is None:
+            return np.zeros(len(server_us), dtype=np.int64)
+        return np.where(server_us != 0, self._clock.mono_ns(server_us), 0)
+
+
+class _Times:
+    """The columns that durations are made of."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.intended: Values = column(samples, "intended_ns")
+        self.sent: Values = column(samples, "sent_ns")
+        self.seen: Values = column(samples, "seen_ns")
+
+
+def _count(account: Account, samples: Samples, rejected: Mask, unseen: Mask) -> None:
+    numbers, counts = np.unique(samples["fate"], return_counts=True)
+    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+        fate = Fate(number)
+        account.fates[fate] = account.fates.get(fate, 0) + count
+    states, counts = np.unique(samples["state"][rejected], return_counts=True)
+    for number, count in zip(states.tolist(), counts.tolist(), strict=True):
+        state = State(number)
+        account.rejected_by[state] = account.rejected_by.get(state, 0) + count
+    refused = samples["fate"] == Fate.REFUSED
+    account.unanswered += int((refused & (samples["outcome"] != Outcome.REFUSED)).sum())
+    account.recovered_rejected += int((rejected & (samples["fate"] == Fate.RECOVERED)).sum())
+    account.unseen += int(unseen.sum())

@@ -1,0 +1,198 @@
+"""Holds the state in which the database was left against what was attempted and seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.contract.names import State
+from harness.evidence.records import LEDGER, TASK, Outcome, Records, iter_records, read_records
+from harness.measure.fates import NO_ROW, NOT_ATTEMPTED, Fates
+from harness.measure.matching import fate_of_final
+from harness.measure.nonces import NonceBook, NonceRange
+from harness.measure.notes import Notes, Trouble
+from harness.measure.samples import Fate, Mask, Samples
+from harness.measure.slots import Slots, SlotTable
+
+_CHUNK = 16_384
+_STATES = [int(state) for state in State]
+# One of each for every signal that reached SIMULATED, over one internal transaction.
+_ENTRY_COLUMNS = ("trades", "gas_fees", "protocol_fees", "transactions")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was read of the final state.
+
+    Attributes:
+        tasks: FSM rows of this run; None when they were not written down.
+        ledgers: signals of this run with ledger rows; None when they were not written down.
+        nonces: what each address used.
+        torn: bytes of records cut short, by file name.
+    """
+
+    tasks: int | None
+    ledgers: int | None
+    nonces: tuple[NonceRange, ...]
+    torn: Mapping[str, int]
+
+
+class Settling:
+    """Reads the final state, in this order: `read_tasks`, `end`, `compare`.
+
+    Args:
+        table: the run's slots.
+        fates: what is known of each signal; task states are added.
+        notes: where irregularities go.
+        nonce_starts: first nonce of an address, by its index.
+    """
+
+    def __init__(
+        self, table: SlotTable, fates: Fates, notes: Notes, nonce_starts: Mapping[int, int]
+    ) -> None:
+        self._table = table
+        self._fates = fates
+        self._notes = notes
+        self._nonces = NonceBook(nonce_starts, table.total, notes)
+        self._tasks: int | None = None
+        self._ledgers: int | None = None
+        self._torn: dict[str, int] = {}
+
+    def read_tasks(self, path: Path) -> None:
+        """Take in the FSM rows; a missing file leaves them unknown.
+
+        Raises:
+            EvidenceError: the file cannot be read.
+        """
+        if not path.exists():
+            return
+        self._tasks = 0
+        for records in iter_records(path, TASK, chunk=_CHUNK):
+            self._tasks += self._take_tasks(records)
+        self._measure_torn(path, read_records(path, TASK, count=0)[1])
+
+    def end(self, samples: Samples, *, waited: bool) -> Samples:
+        """Give every sample that was left over its fate.
+
+        Args:
+            samples: what never became complete.
+            waited: whether the drain time was over when the watching ended.
+        """
+        task = self._fates.task_state[samples["slot"]]
+        in_table = (task != NO_ROW) & (task != State.INIT)
+        unseen = (samples["state"] == 0) & in_table
+        # A state that the harness does not tell apart lies beyond SIMULATED.
+        told = np.where(task == State.OTHER, np.uint8(State.SIMULATED), task)
+        samples["state"] = np.where(unseen, told, samples["state"])
+        self._notes.slots(Trouble.UNSEEN, samples["slot"][unseen])
+
+        final = samples["state"] != 0
+        outcome = samples["outcome"]
+        accepted = (outcome == Outcome.ACCEPTED) | (
+            (outcome != Outcome.REFUSED)
+            & (self._fates.has_init[samples["slot"]] | (task == State.INIT))
+        )
+        open_fate = Fate.LOST if waited else Fate.IN_FLIGHT
+        samples["fate"] = np.where(
+            final, fate_of_final(samples), np.where(accepted, open_fate, Fate.REFUSED)
+        )
+        self._note_leftovers(samples, final, task == State.INIT)
+        return samples
+
+    def compare(self, ledger: Path) -> Settled:
+        """Hold the final state against what was seen, and the ledger against the final state.
+
+        Raises:
+            EvidenceError: the ledger's file cannot be read.
+        """
+        if self._tasks is not None:
+            self._compare_states()
+        if ledger.exists():
+            self._ledgers = 0
+            for records in iter_records(ledger, LEDGER, chunk=_CHUNK):
+                self._ledgers += self._take_ledger(records)
+            self._measure_torn(ledger, read_records(ledger, LEDGER, count=0)[1])
+            missing = np.flatnonzero(self._simulated() & ~self._fates.has_ledger)
+            self._notes.slots(Trouble.LEDGER_MISSING, missing)
+        return Settled(self._tasks, self._ledgers, self._nonces.ranges(), self._torn)
+
+    def _note_leftovers(self, samples: Samples, final: Mask, is_init: Mask) -> None:
+        slots = samples["slot"]
+        lost = samples["fate"] == Fate.LOST
+        self._notes.slots(Trouble.LOST, slots[lost & ~is_init])
+        self._notes.slots(Trouble.STUCK, slots[lost & is_init])
+        refused = (samples["fate"] == Fate.REFUSED) & (samples["outcome"] == Outcome.REFUSED)
+        self._notes.slots(Trouble.REFUSED_BUT_SEEN, slots[refused & (final | is_init)])
+        self._notes.slots(Trouble.ACK_MISSING, slots[samples["outcome"] == 0])
+
+    def _take_tasks(self, records: Records) -> int:
+        slots, records = self._own(records)
+        fates = self._fates
+        # A code that no harness writes is as good as a state that is not told apart.
+        states = np.where(np.isin(records["state"], _STATES), records["state"], State.OTHER)
+        first = np.zeros(len(slots), dtype=np.bool_)
+        first[np.unique(slots, return_index=True)[1]] = True
+        first &= fates.task_state[slots] == NO_ROW
+        self._notes.slots(Trouble.TWO_ROWS, slots[~first])
+        fates.task_state[slots[first]] = states[first]
+        simulated = _is_simulated(states)
+        numbered = records["nonce"] >= 0
+        self._notes.slots(Trouble.NONCE_MISSING, slots[simulated & ~numbered])
+        given = simulated & numbered
+        self._nonces.add(fates.address[slots[given]], records["nonce"][given], slots[given])
+        return len(slots)
+
+    def _compare_states(self) -> None:
+        fates = self._fates
+        seen = fates.state != 0
+        vanished = seen & (fates.task_state == NO_ROW)
+        self._notes.slots(Trouble.ROW_VANISHED, np.flatnonzero(vanished))
+        changed = seen & ~vanished & (fates.task_state != fates.state)
+        # Zone C takes a simulated signal further, to states that are not told apart here.
+        further = (fates.state == State.SIMULATED) & (fates.task_state == State.OTHER)
+        self._notes.slots(Trouble.STATE_CHANGED, np.flatnonzero(changed & ~further))
+
+    def _take_ledger(self, records: Records) -> int:
+        slots, records = self._own(records)
+        fates = self._fates
+        self._notes.slots(Trouble.LEDGER_REPEATED, slots[fates.has_ledger[slots]])
+        fates.has_ledger[slots] = True
+        due = self._simulated(slots)
+        self._notes.slots(Trouble.LEDGER_UNDUE, slots[~due])
+        self._notes.slots(Trouble.LEDGER_BROKEN, slots[records["broken"] > 0])
+        entries = np.stack([records[name] for name in _ENTRY_COLUMNS])
+        doubled = due & (entries > 1).any(axis=0)
+        self._notes.slots(Trouble.LEDGER_DOUBLED, slots[doubled])
+        incomplete = due & (entries == 0).any(axis=0)
+        self._notes.slots(Trouble.LEDGER_INCOMPLETE, slots[incomplete])
+        return len(slots)
+
+    def _own(self, records: Records) -> tuple[Slots, Records]:
+        """Records of attempted signals and their slots; others of this run are unexpected."""
+        slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
+        attempted = slots >= 0
+        attempted[attempted] = self._fates.row[slots[attempted]] != NOT_ATTEMPTED
+        nobody = records[~attempted & (slots > -2)]
+        if "state" in (nobody.dtype.names or ()):
+            nobody = nobody[nobody["state"] != State.INIT]
+        self._notes.unexpected(nobody["trace_hi"], nobody["trace_lo"])
+        return slots[attempted], records[attempted]
+
+    def _simulated(self, slots: Slots | slice = slice(None)) -> Mask:
+        """Which signals reached SIMULATED, told by the table if there is one."""
+        if self._tasks is None:
+            seen: Mask = self._fates.state[slots] == State.SIMULATED
+            return seen
+        return _is_simulated(self._fates.task_state[slots])
+
+    def _measure_torn(self, path: Path, torn: int) -> None:
+        if torn:
+            self._torn[path.name] = torn
+
+
+def _is_simulated(states: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Mask:
+    mask: Mask = (states == State.SIMULATED) | (states == State.OTHER)
+    return mask

@@ -1,0 +1,160 @@
+"""How far a percentile can be trusted, and what follows for a limit.
+
+Interval: of n independent values, the number below the p-quantile is binomial (n, p), so the r-th
+smallest is at or above the quantile with probability P(Bin(n, p) < r), and at or below it with
+P(Bin(n, p) >= r) (David and Nagaraja, Order Statistics, section 7.1). No form of distribution is
+assumed.
+
+Effective size: latencies are not independent. The indicator "above the estimated quantile" is
+summed over batches of time; with batches long enough to be independent of each other, the
+variance of its mean over that of independent values is the number of signals that one independent
+value stands for (batch means; Law and Kelton, Simulation Modeling and Analysis, section 9.5.3).
+Batches grow until neighbours do not correlate any more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from harness.measure.histogram import Histogram
+from harness.measure.series import Series
+
+CONFIDENCE = 0.95
+# Below this many batches their variance says too little.
+BATCHES_MIN = 10
+_SIGNALS_PER_BATCH_FIRST = 5
+# One-sided 5 % point of the standard normal distribution.
+_Z = 1.6449
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """How many independent values a series is worth.
+
+    Attributes:
+        signals: how many there are.
+        size: how many independent ones they are worth, at most as many.
+        batches: batches of time that the figure rests on; 0 where no value exceeds the quantile.
+        decorrelated: whether neighbouring batches were independent in the end. If not, `size` is
+            an upper bound, and nothing may be promised on its ground.
+    """
+
+    signals: int
+    size: int
+    batches: int
+    decorrelated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One-sided bounds of a percentile, each with the stated confidence.
+
+    Attributes:
+        percentile: 0 < percentile < 100.
+        estimate_ns: value at the percentile.
+        lower_ns: the percentile is at or above; None where the sample is too small to tell.
+        upper_ns: the percentile is at or below; None where the sample is too small to tell.
+        effective: sample size that both rest on.
+    """
+
+    percentile: float
+    estimate_ns: int
+    lower_ns: int | None
+    upper_ns: int | None
+    effective: Effective
+
+
+def size_needed(percentile: float, confidence: float = CONFIDENCE) -> int:
+    """Least number of independent values that bound a percentile from above: 299 for P99."""
+    return math.ceil(math.log(1 - confidence) / math.log(percentile / 100))
+
+
+def effective_size(series: Series, percentile: float) -> Effective:
+    """Size of a series for one of its percentiles."""
+    when, what = series.columns()
+    signals = len(when)
+    if signals == 0:
+        return Effective(0, 0, 0, True)
+    rank = max(1, math.ceil(signals * percentile / 100))
+    quantile = np.partition(what, rank - 1)[rank - 1]
+    above = what > quantile
+    share = float(above.mean())
+    if share == 0.0:
+        return Effective(signals, signals, 0, True)
+    start = int(when.min())
+    span_ms = int(when.max()) - start + 1
+    width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
+    inflation, batches, correlated = 1.0, 0, True
+    while correlated and -(-span_ms // width_ms) >= BATCHES_MIN:
+        number = (when - np.uint32(start)) // np.uint32(width_ms)
+        found = _batches(number, above, share)
+        inflation = max(1.0, found[0])
+        batches, correlated = found[1], found[2]
+        width_ms *= 2
+    size = int(signals / inflation)
+    return Effective(signals, size, batches, not correlated)
+
+
+def _batches(
+    number: NDArray[np.uint32], above: NDArray[np.bool_], share: float
+) -> tuple[float, int, bool]:
+    """Variance inflation, how many batches, and whether neighbours correlate."""
+    counts = np.bincount(number)
+    # Batches differ in how many signals they hold, so each is held against its own expectation.
+    rest = np.bincount(number, weights=above) - share * counts
+    batches = len(counts)
+    square = float(rest @ rest)
+    expected = len(number) * share * (1 - share)
+    inflation = square * batches / (batches - 1) / expected
+    neighbours = float(rest[1:] @ rest[:-1]) / square if square else 0.0
+    return inflation, batches, neighbours > _Z / math.sqrt(batches)
+
+
+def interval(
+    histogram: Histogram,
+    percentile: float,
+    effective: Effective,
+    *,
+    fastest: Histogram | None = None,
+    unknown: int = 0,
+) -> Interval | None:
+    """The interval of a percentile; None for an empty histogram.
+
+    Args:
+        histogram: durations; unknown ones at their upper bound.
+        percentile: 0 < percentile < 100.
+        effective: sample size it is worth.
+        fastest: the same without those whose duration is only bounded from above, if there are.
+        unknown: how many those are; for the lower bound they count as the fastest of all.
+    """
+    estimate = histogram.percentile_ns(percentile)
+    if estimate is None:
+        return None
+    size = effective.size
+    total = histogram.count
+    lower_rank, upper_rank = order_ranks(size, percentile)
+    lower_ns = upper_ns = None
+    if upper_rank is not None and effective.decorrelated:
+        upper_ns = histogram.value_at_rank(min(total, math.ceil(upper_rank * total / size)))
+    if lower_rank is not None:
+        rank = math.floor((lower_rank - 1) * total / size) + 1
+        lower_ns = (fastest or histogram).value_at_rank(rank - unknown)
+    return Interval(percentile, estimate, lower_ns, upper_ns, effective)
+
+
+def order_ranks(
+    size: int, percentile: float, confidence: float = CONFIDENCE
+) -> tuple[int | None, int | None]:
+    """Ranks of the order statistics that bound a percentile; None where none does."""
+    if size < 1:
+        return None, None
+    share = percentile / 100
+    # ppf(q) is the least k with P(Bin <= k) >= q, so P(Bin < ppf(q)) < q.
+    upper = int(binom.ppf(confidence, size, share)) + 1
+    lower = int(binom.ppf(1 - confidence, size, share))
+    return (lower if lower >= 1 else None), (upper if upper <= size else None)
