@@ -53,12 +53,12 @@ class ProgressView:
             self._live.update(panel(progress), refresh=True)
             return
         for event in progress.events[self._events_told :]:
-            self._console.print(f"! {event}", markup=False, highlight=False)
+            self._console.print(f"! {event}", markup=False, highlight=False, soft_wrap=True)
         self._events_told = len(progress.events)
         if progress.phase != self._plain_phase or progress.elapsed_ns >= self._plain_due_ns:
             self._plain_phase = progress.phase
             self._plain_due_ns = progress.elapsed_ns + PLAIN_EVERY_NS
-            self._console.print(plain_line(progress), markup=False, highlight=False)
+            self._console.print(plain_line(progress), markup=False, highlight=False, soft_wrap=True)
 
 
 def plain_line(progress: Progress) -> str:

@@ -1,0 +1,187 @@
+"""The result of a run, as a person reads it at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.judge.judgement import Check, Judgement
+from harness.judge.verdict import Verdict
+from harness.measure.measurement import AccountFigures, Measurement, SplitFigures
+from harness.report.units import count_text, duration_text, share_text
+
+PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
+METRICS = ("latency", "lateness", "service")
+_STYLES = {
+    Verdict.PASS: "bold white on green",
+    Verdict.FAIL: "bold white on red",
+    Verdict.INVALID: "bold white on magenta",
+    Verdict.INCONCLUSIVE: "bold black on yellow",
+}
+_WORDS = {Verdict.PASS: "ok", Verdict.FAIL: "FAIL", Verdict.INVALID: "INVALID"}
+_STAGE_BAR = 24
+_OFFENDERS_SHOWN = 3
+
+
+def render(measurement: Measurement, judgement: Judgement, path: Path) -> RenderableType:
+    """Verdict, why, percentiles, stages, account, and where the files are."""
+    parts: list[RenderableType] = [
+        Text(),
+        Text.assemble(
+            (f" {judgement.verdict.name} ", _STYLES[judgement.verdict]),
+            ("  " + _headline(judgement), "bold"),
+        ),
+        *_section("objectives", _checks(judgement, "objective")),
+        *_section("why", _reasons(judgement)),
+        *_section("latency", latency_table(measurement)),
+        *_section("where the time went", _stages(measurement.splits)),
+        *_section("account of signals", _account(measurement)),
+        *_section("grade", _grade(judgement)),
+        Text(),
+        Text(f"evidence and result in {path}", style="dim"),
+        Text(f"judge again with: harness judge {path}", style="dim"),
+    ]
+    return Group(*parts)
+
+
+def _headline(judgement: Judgement) -> str:
+    worst = [check for check in judgement.checks if check.verdict == judgement.verdict]
+    if judgement.verdict is Verdict.PASS:
+        objectives = [check for check in judgement.checks if check.kind == "objective"]
+        return objectives[0].said if objectives else "every check is clean"
+    return worst[0].said if worst else ""
+
+
+def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType]:
+    if body is None:
+        return ()
+    return (Text(), Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2)))
+
+
+def _checks(judgement: Judgement, kind: str) -> RenderableType | None:
+    table = Table.grid(padding=(0, 2))
+    for check in judgement.checks:
+        if check.kind == kind:
+            word = _WORDS.get(check.verdict, check.verdict.name)
+            style = "green" if check.verdict is Verdict.PASS else "bold red"
+            table.add_row(Text(word, style=style), check.name, check.said)
+    return table if table.row_count else None
+
+
+def _reasons(judgement: Judgement) -> RenderableType | None:
+    table = Table.grid(padding=(0, 2))
+    for check in _ranked(judgement.checks):
+        if check.kind != "objective" and check.verdict is not Verdict.PASS:
+            table.add_row(check.verdict.name, check.name, _with_offenders(check))
+    return table if table.row_count else None
+
+
+def _ranked(checks: Sequence[Check]) -> Sequence[Check]:
+    return sorted(checks, key=lambda check: -check.verdict)
+
+
+def _with_offenders(check: Check) -> str:
+    shown = check.offenders[:_OFFENDERS_SHOWN]
+    return check.said + (f" ({', '.join(shown)}, ...)" if shown else "")
+
+
+def latency_table(measurement: Measurement) -> Table | None:
+    """Percentiles of the measure phase, one row for each mode and metric."""
+    names = [
+        name
+        for name in PERCENTILES
+        if any(name in f.percentiles_ns for f in measurement.figures if f.phase == "measure")
+    ]
+    heads = ("", *(name.upper() for name in names), "max", "mean", "signals")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number == 0 else "right")
+    modes = sorted({f.mode for f in measurement.figures if f.phase == "measure"})
+    for mode in modes:
+        for metric in METRICS:
+            found = measurement.of(metric, "measure", mode)
+            if found is None or found.count == 0:
+                continue
+            table.add_row(
+                f"{metric} ({mode})" if len(modes) > 1 else metric,
+                *(duration_text(found.percentiles_ns.get(name)) for name in names),
+                duration_text(found.max_ns),
+                duration_text(found.mean_ns),
+                count_text(found.count),
+            )
+    return table if table.row_count else None
+
+
+def _stages(splits: Sequence[SplitFigures]) -> RenderableType | None:
+    shown = [split for split in splits if split.phase == "measure"]
+    if not shown:
+        return None
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, head in enumerate(("stage", "mean", "P50", "P99", "share of the mean")):
+        table.add_column(head, justify="right" if 0 < number < 4 else "left")
+    notes: list[str] = []
+    for split in shown:
+        for stage in split.stages:
+            share = stage.sum_ns / split.total_sum_ns if split.total_sum_ns else 0.0
+            name = f"{stage.start} -> {stage.end}"
+            table.add_row(
+                f"{name} ({split.mode})" if len(shown) > 1 else name,
+                duration_text(stage.sum_ns / split.count),
+                duration_text(stage.p50_ns),
+                duration_text(stage.p99_ns),
+                Text("█" * max(0, round(share * _STAGE_BAR)) + f" {share_text(share)}"),
+            )
+        notes += [note for note in split.notes if note not in notes]
+    return Group(table, *(Text(note, style="dim") for note in notes))
+
+
+def _account(measurement: Measurement) -> RenderableType:
+    account = measurement.account
+    lines = [
+        f"{count_text(account.attempted)} attempted = {_classes(account)}",
+        f"duplicated {count_text(measurement.duplicated)}   "
+        f"unexpected {count_text(measurement.unexpected)}   "
+        f"of other runs, left alone {count_text(measurement.foreign)}",
+    ]
+    if account.rejected_by:
+        reasons = ", ".join(f"{name} {count}" for name, count in account.rejected_by.items())
+        lines.append(f"rejected by reason: {reasons}")
+    for rate in measurement.rates:
+        if rate.intended is not None and rate.share is not None:
+            lines.append(
+                f"{rate.phase}: {count_text(rate.in_phase)} of {count_text(rate.intended)} "
+                f"intended signals sent in {rate.duration_s:.0f} s ({share_text(rate.share)})"
+            )
+    for row in measurement.resolution:
+        if row.phase == "measure" and row.name == "p99":
+            lines.append(
+                f"observer's resolution ({row.mode}): P99 lies between "
+                f"{duration_text(row.committed_ns)} (committed) and "
+                f"{duration_text(row.seen_ns)} (seen)"
+            )
+    for clock in measurement.clocks:
+        lines.append(f"clock of {clock.server}: known to {duration_text(clock.error_ns)}")
+    return Text("\n".join(lines))
+
+
+def _classes(account: AccountFigures) -> str:
+    classes = {
+        "simulated": account.simulated,
+        "rejected": account.rejected,
+        "lost": account.lost,
+        "in flight": account.in_flight,
+        "refused": account.refused,
+        "recovered": account.recovered,
+    }
+    return " + ".join(f"{count_text(count)} {name}" for name, count in classes.items())
+
+
+def _grade(judgement: Judgement) -> RenderableType:
+    grade = judgement.grade
+    lines = [Text(grade.name, style="bold"), *(Text(f"- {reason}") for reason in grade.reasons)]
+    return Group(*lines)
