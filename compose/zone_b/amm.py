@@ -17,6 +17,7 @@ TRADER_ADDRESS = "0x" + "b2" * 20
 RESERVE_IN = 20_000 * 10**18
 RESERVE_OUT = 60_000_000 * 10**6
 
+RESERVES_SLOT = 0
 FEE_PPM = 3_000
 # Cost of a transaction before it runs its first instruction: Ethereum yellow paper, appendix G.
 GAS_INTRINSIC = 21_000
@@ -60,6 +61,11 @@ class Artifact:
     def calldata(self, amount_in: int) -> bytes:
         """Call that rehearses a swap of `amount_in`."""
         return self.rehearse + amount_in.to_bytes(_WORD, "big")
+
+
+def reserves_word(reserve_in: int, reserve_out: int) -> int:
+    """What slot `RESERVES_SLOT` of the contract holds: two numbers of 128 bits, the first below."""
+    return reserve_out << 128 | reserve_in
 
 
 @cache

@@ -57,7 +57,6 @@ class Engine:
     def start(self) -> None:
         """Prepare stream and tables, and start the workers. Before any thread is started."""
         self._prepare()
-        # Reading waits until the first worker has recovered, so that old signals come first.
         for index in range(self._settings.workers):
             self._start_worker(index)
 

@@ -18,11 +18,13 @@ from zone_b.amm import (
     POOL_ADDRESS,
     RESERVE_IN,
     RESERVE_OUT,
+    RESERVES_SLOT,
     TRADER_ADDRESS,
     SimulationRevertedError,
     SwapOutcome,
     artifact,
     decode_outcome,
+    reserves_word,
 )
 
 LIMIT_NS = 600_000_000
@@ -61,7 +63,7 @@ class FullSimulator:
         self._overrides = {
             POOL_ADDRESS: {
                 "code": "0x" + artifact().code.hex(),
-                "stateDiff": {_word(0): _word(RESERVE_IN), _word(1): _word(RESERVE_OUT)},
+                "stateDiff": {_word(RESERVES_SLOT): _word(reserves_word(RESERVE_IN, RESERVE_OUT))},
             }
         }
 

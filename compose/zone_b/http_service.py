@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 BODY_MAX = 1 << 20
 CONNECTIONS_MAX = 256
 _IDLE_S = 30
+_POLL_S = 0.05
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -68,7 +69,9 @@ class HttpService:
 
     def start(self) -> None:
         """Serve from now on."""
-        threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="http", daemon=True
+        ).start()
 
     def stop(self) -> None:
         """Stop serving. Only after `start`."""
@@ -80,9 +83,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(
-        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]
-    ) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         self._room = threading.BoundedSemaphore(CONNECTIONS_MAX)
 

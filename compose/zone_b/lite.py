@@ -8,11 +8,13 @@ from zone_b.amm import (
     POOL_ADDRESS,
     RESERVE_IN,
     RESERVE_OUT,
+    RESERVES_SLOT,
     TRADER_ADDRESS,
     SimulationRevertedError,
     SwapOutcome,
     artifact,
     decode_outcome,
+    reserves_word,
 )
 
 _GAS_LIMIT = 1_000_000
@@ -76,6 +78,6 @@ class LiteSimulator:
     def _load(self) -> pyrevm.EVM:
         evm = pyrevm.EVM()
         evm.insert_account_info(POOL_ADDRESS, pyrevm.AccountInfo(code=artifact().code))
-        for slot, value in enumerate(self._reserves):
-            evm.insert_account_storage(POOL_ADDRESS, slot, value)
+        # One slot only: pyrevm takes a second one for a change of this transaction, and its gas.
+        evm.insert_account_storage(POOL_ADDRESS, RESERVES_SLOT, reserves_word(*self._reserves))
         return evm

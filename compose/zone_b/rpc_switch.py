@@ -8,6 +8,7 @@ succession. So a node that answers every second question cannot make the adapter
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 _NS_PER_S = 1_000_000_000
@@ -37,7 +38,6 @@ class NodeState:
     Attributes:
         up: whether it may be asked.
         stale: its head lagged when it was last told, whether or not it answers since.
-        head: block that it told at the last probe; None if it did not answer that.
         good_probes: in a row, since it fell.
         fell_ns: monotonic time of its last fall.
         rose_ns: monotonic time of its last rise.
@@ -46,7 +46,6 @@ class NodeState:
 
     up: bool = True
     stale: bool = False
-    head: int | None = None
     good_probes: int = 0
     fell_ns: int = 0
     rose_ns: int = 0
@@ -83,25 +82,27 @@ class Switch:
 
     def failed(self, index: int, now_ns: int) -> Switch:
         """A node gave no answer in time."""
-        return self._with(index, self._fallen(self.nodes[index], now_ns))
+        return self._with(_put(self.nodes, index, self._fallen(self.nodes[index], now_ns)))
 
-    def probed(self, index: int, head: int | None, now_ns: int) -> Switch:
-        """A node told its head, or None if it gave no answer in time."""
+    def probed(self, heads: Sequence[int | None], now_ns: int) -> Switch:
+        """Every node was asked at once; it told its head, or None if it gave no answer in time.
+
+        Heads of one moment only are compared: an older one would look as if it lagged.
+        """
+        best = max((head for head in heads if head is not None), default=0)
+        return self._with(
+            tuple(
+                self._judged(node, head, best, now_ns)
+                for node, head in zip(self.nodes, heads, strict=True)
+            )
+        )
+
+    def _judged(self, node: NodeState, head: int | None, best: int, now_ns: int) -> NodeState:
         if head is None:
-            return self._with(index, replace(self._fallen(self.nodes[index], now_ns), head=None))
-        told = self._with(index, replace(self.nodes[index], head=head))
-        best = max(node.head for node in told.nodes if node.head is not None)
-        nodes = tuple(told._judged(node, best, now_ns) for node in told.nodes)
-        if not nodes[index].stale:
-            nodes = _put(nodes, index, told._answered(nodes[index], now_ns))
-        return replace(told, nodes=nodes)._reselected()
-
-    def _judged(self, node: NodeState, best: int, now_ns: int) -> NodeState:
-        if node.head is None:
-            return node
-        if best - node.head <= self.rules.lag_max:
-            return replace(node, stale=False)
-        return replace(self._fallen(node, now_ns), stale=True)
+            return self._fallen(node, now_ns)
+        if best - head > self.rules.lag_max:
+            return replace(self._fallen(node, now_ns), stale=True)
+        return self._answered(replace(node, stale=False), now_ns)
 
     def _answered(self, node: NodeState, now_ns: int) -> NodeState:
         if node.up:
@@ -118,12 +119,9 @@ class Switch:
         hold = self.rules.hold_ns if calm else min(2 * node.hold_ns, self.rules.hold_max_ns)
         return replace(node, up=False, good_probes=0, fell_ns=now_ns, hold_ns=hold)
 
-    def _with(self, index: int, node: NodeState) -> Switch:
-        return replace(self, nodes=_put(self.nodes, index, node))._reselected()
-
-    def _reselected(self) -> Switch:
-        first = next((i for i, node in enumerate(self.nodes) if node.up), self.active)
-        return replace(self, active=first)
+    def _with(self, nodes: tuple[NodeState, ...]) -> Switch:
+        first = next((index for index, node in enumerate(nodes) if node.up), self.active)
+        return replace(self, nodes=nodes, active=first)
 
 
 def _put(nodes: tuple[NodeState, ...], index: int, node: NodeState) -> tuple[NodeState, ...]:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkContext
-from multiprocessing.synchronize import Lock
+from multiprocessing.synchronize import Event, Lock
 
 # Addresses share these slots; two in one slot wait for each other needlessly, never wrongly.
 _SLOTS = 1 << 14
@@ -33,6 +33,8 @@ class Turns:
 
     def __init__(self, context: ForkContext, workers: int) -> None:
         self.reading: Lock = context.Lock()
+        # Set once what dead workers left is done, so that old signals come before new ones.
+        self.recovered: Event = context.Event()
         self.drawn = context.RawValue(ctypes.c_uint64, 0)
         # For each slot the last ticket drawn, and whose it is.
         self.last_ticket = context.RawArray(ctypes.c_uint64, _SLOTS)

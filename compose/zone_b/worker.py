@@ -26,6 +26,8 @@ from zone_b.wire import connect
 
 _READ_BLOCK_MS = 500
 _TURN_WAIT_S = 0.5
+# A lock does not queue: who takes it again at once keeps others out.
+_LET_GO_S = 0.001
 # Entries of a worker that lives but is stuck: longer than a full simulation and its commit take.
 _IDLE_MIN_MS = 10_000
 _CLAIM_PERIOD_S = 5.0
@@ -48,6 +50,8 @@ def run_worker(
     signal.signal(signal.SIGTERM, worker.ask_to_stop)
     if index == 0:
         worker.recover(idle_min_ms=0)
+        turns.recovered.set()
+    turns.recovered.wait()
     ready.send_bytes(b"ready")
     worker.run()
 
@@ -92,6 +96,8 @@ class Worker:
                     reads = self._take(entries)
             if reads:
                 self._batches.process(reads, self._head.block(), read_ns)
+            else:
+                time.sleep(_LET_GO_S)
             if self._index == 0 and time.monotonic() >= self._claim_at:
                 self.recover(_IDLE_MIN_MS)
                 self._claim_at = time.monotonic() + _CLAIM_PERIOD_S

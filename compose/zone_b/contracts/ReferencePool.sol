@@ -10,24 +10,28 @@ contract ReferencePool {
     uint256 public constant FEE_PPM = 3_000;
     uint256 private constant ONE_PPM = 1_000_000;
 
-    // Slots 0 and 1: whoever simulates writes the state of a block straight into them.
-    uint256 public reserveIn;
-    uint256 public reserveOut;
+    // Both in slot 0, the first in its lower half: whoever simulates writes the state of a block
+    // straight into it, and a swap pays for one slot only.
+    uint128 public reserveIn;
+    uint128 public reserveOut;
 
     event Swapped(address indexed trader, uint256 amountIn, uint256 amountOut);
 
     error Empty();
     error TooLittle(uint256 amountOut, uint256 amountOutMin);
+    error TooMuch(uint256 amountIn);
 
     /// Pay `amountIn` in and take what the curve gives, or nothing if that is too little.
     function swap(uint256 amountIn, uint256 amountOutMin) public returns (uint256 amountOut) {
-        uint256 before = reserveIn;
+        uint256 stockIn = reserveIn;
+        uint256 stockOut = reserveOut;
         uint256 paid = amountIn * (ONE_PPM - FEE_PPM);
-        amountOut = (paid * reserveOut) / (before * ONE_PPM + paid);
+        amountOut = (paid * stockOut) / (stockIn * ONE_PPM + paid);
         if (amountOut == 0) revert Empty();
         if (amountOut < amountOutMin) revert TooLittle(amountOut, amountOutMin);
-        reserveIn = before + amountIn;
-        reserveOut -= amountOut;
+        if (amountIn > type(uint128).max - stockIn) revert TooMuch(amountIn);
+        reserveIn = uint128(stockIn + amountIn);
+        reserveOut = uint128(stockOut - amountOut);
         emit Swapped(msg.sender, amountIn, amountOut);
     }
 
