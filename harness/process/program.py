@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import StackError
@@ -26,20 +26,23 @@ class Program:
         argv: command line; never holds a secret, since every user can read it.
         folder: where it works, and its HOME and TMPDIR.
         log: file that takes stdout and stderr.
-        env: variables beyond the clean minimum.
+        env: variables beyond the clean minimum; may hold secrets.
         uid: user to run as; KEEP for the harness's own.
         gid: group to run as.
         stop_signal: what asks it to end.
+        death_signal: what the kernel sends it when the harness is gone. A polite one would not do:
+            Redis refuses to end while it cannot save.
     """
 
     name: str
     argv: tuple[str, ...]
     folder: Path
     log: Path
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     uid: int = KEEP
     gid: int = KEEP
     stop_signal: int = signal.SIGTERM
+    death_signal: int = signal.SIGKILL
 
 
 def clean_environment(program: Program, token: str) -> dict[str, str]:
@@ -66,7 +69,7 @@ def spawn(program: Program, guard: Guard) -> subprocess.Popen[bytes]:
     argv = command(
         program.argv,
         parent=os.getpid(),
-        death_signal=program.stop_signal,
+        death_signal=program.death_signal,
         uid=program.uid,
         gid=program.gid,
     )

@@ -208,4 +208,6 @@ class PostgresServer:
             uid=self._user.uid,
             gid=self._user.gid,
             stop_signal=stop_signal,
+            # SIGKILL would leave its shared memory behind.
+            death_signal=signal.SIGQUIT,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import tempfile
@@ -33,6 +34,8 @@ def create_private_dir(base: Path | None = None) -> Path:
         claim_dir(folder)
     except OSError as error:
         raise StackError(f"no private folder can be made: {error}", where=str(base)) from error
+    # For callers that fail before a stack makes the folder its own.
+    atexit.register(remove, (str(folder),))
     return folder
 
 

@@ -38,16 +38,17 @@ once.touch()
 """
     + _SERVICE
 )
-# Leaves a child behind that does not care for signals that ask.
+_STUBBORN = '"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"'
+# Leaves a child behind that does not care for signals that ask: in a session of its own, ...
 WITH_CHILD = (
-    """\
+    f"""\
 import subprocess, sys
-subprocess.Popen([sys.executable, "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"],
-    start_new_session=True)
+subprocess.Popen([sys.executable, "-c", {_STUBBORN}], start_new_session=True)
 """
     + _SERVICE
 )
+# ... or in the service's own process group, as workers are.
+WITH_WORKER = WITH_CHILD.replace(", start_new_session=True", "")
 
 
 def write_standin(
