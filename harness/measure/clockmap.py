@@ -20,7 +20,7 @@ from harness.clock import NS_PER_S, NS_PER_US
 
 # A server's clock may be disciplined by up to 500 ppm (NTP's limit); what goes beyond is a step.
 DRIFT_MAX_PPM = 500.0
-STRETCH_NS = 30 * NS_PER_S
+STRETCH_NS = 10 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)

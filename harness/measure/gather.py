@@ -9,7 +9,7 @@ from harness.errors import EvidenceError
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.matching import Matcher
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
-from harness.measure.recorder import Account, Cell, CellKey, Recorder
+from harness.measure.recorder import SERIAL, Account, Cell, CellKey, Metric, Recorder
 from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.settling import Settled, Settling
@@ -74,17 +74,19 @@ def gather(
     run: RunFacts,
     *,
     nonce_starts: Mapping[int, int] | None = None,
+    serial: frozenset[Metric] = SERIAL,
     chunk: int = CHUNK,
 ) -> Gathered:
     """Read journal, sightings, probes and final state, each record once.
 
-    Memory is bounded by a chunk of each file, the signals in flight and about 30 bytes a signal.
+    Memory is bounded by a chunk of each file, the signals in flight and about 25 bytes a signal.
 
     Args:
         folder: where the evidence lies.
         plan: what the swarm was told.
         run: when the run was watched.
         nonce_starts: first nonce of an address, by its index; 0 for the others.
+        serial: metrics of which the order in time is kept.
         chunk: records of one file in memory at a time.
 
     Raises:
@@ -99,7 +101,7 @@ def gather(
     table = scan_slots(plan.run_tag, folder.attempts())
     notes = Notes(table)
     matcher = Matcher(table, notes)
-    recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES))
+    recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES), serial)
     schedule = ScheduleTally(timeline, table)
     settling = Settling(table, matcher.fates, notes, nonce_starts or {})
 

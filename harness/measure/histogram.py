@@ -145,6 +145,27 @@ class Histogram:
             max_ns=max((part.max_ns for part in filled), default=0),
         )
 
+    def without(self, part: Histogram) -> Histogram:
+        """What is left when a part of it is taken out; its ends are as exact as its buckets."""
+        counts = self.counts - part.counts
+        if counts.min() < 0 or part.negative > self.negative or part.overflow > self.overflow:
+            raise ValueError("a histogram can only be taken out of one that holds it")
+        negative, overflow = self.negative - part.negative, self.overflow - part.overflow
+        filled = np.flatnonzero(counts)
+        low_ns, high_ns = self.min_ns, self.max_ns
+        if len(filled) and not negative:
+            low_ns = max(low_ns, bucket_low_ns(int(filled[0])))
+        if len(filled) and not overflow:
+            high_ns = min(high_ns, bucket_high_ns(int(filled[-1])))
+        return Histogram(
+            counts=counts,
+            negative=negative,
+            overflow=overflow,
+            sum_ns=self.sum_ns - part.sum_ns,
+            min_ns=low_ns,
+            max_ns=high_ns,
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
             return NotImplemented

@@ -139,9 +139,9 @@ class Matcher:
         nobody = records[unknown & final]
         self._notes.unexpected(nobody["trace_hi"], nobody["trace_lo"])
         known = (slots >= 0) & (at != NOT_ATTEMPTED)
-        self._inits(
-            records, slots, at, known & ~final, self._finals(records, slots, at, known & final)
-        )
+        final_when = self._finals(records, slots, at, known & final)
+        self._inits(records, slots, at, known & ~final, final_when)
+        self._without_init(records, final_when)
 
     def _finals(self, records: Records, slots: Slots, at: Slots, chosen: Mask) -> NDArray[np.int32]:
         """Take in final states; where in this chunk each open row became final."""
@@ -190,6 +190,17 @@ class Matcher:
         self._notes.slots(Trouble.SIGHTING_REPEATED, slots[opened[repeated]])
         after = np.concatenate((opened[late], np.flatnonzero(chosen & (at == CLOSED))))
         self._notes.slots(Trouble.AFTER_FINAL, slots[after])
+
+    def _without_init(self, records: Records, final_when: NDArray[np.int32]) -> None:
+        """Signals that have become SIMULATED in this chunk and were never in INIT.
+
+        Only the stream shows every version; a row read by query (no LSN) may have been in INIT.
+        """
+        became = np.flatnonzero(final_when != _NEVER)
+        when = final_when[became]
+        sure = (records["lsn"][when] != 0) & (records["state"][when] == State.SIMULATED)
+        slots = self._rows["slot"][became[sure]]
+        self._notes.slots(Trouble.WITHOUT_INIT, slots[~self.fates.has_init[slots]])
 
     def _close(self) -> Samples:
         rows = self._rows[: self._used]

@@ -26,7 +26,8 @@ class Metric(StrEnum):
     LATENESS: sent - intended, of every signal attempted. SERVICE: seen - sent, as latency.
     COMMITTED: commit of SIMULATED - intended, as latency; a lower bound of the truth, where
     latency is an upper one. OBSERVER: seen - commit. REJECTED: seen - intended of rejections.
-    ARRIVED: latency of those that were seen to arrive, and nothing else.
+    UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them.
+    PICKUP: commit of INIT - sent.
     """
 
     LATENCY = "latency"
@@ -35,10 +36,12 @@ class Metric(StrEnum):
     COMMITTED = "committed"
     OBSERVER = "observer"
     REJECTED = "rejected"
-    ARRIVED = "arrived"
+    UNSEEN = "unseen"
+    PICKUP = "pickup"
 
 
-SERIAL = (Metric.LATENCY, Metric.SERVICE, Metric.LATENESS)
+# Of these the order in time is kept too.
+SERIAL = frozenset({Metric.LATENCY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +130,21 @@ class Recorder:
         timeline: stages and phases.
         end_ns: until when signals were watched; what never arrived has had its time until then.
         clock: PostgreSQL's clock; without it commit times are of no use.
+        serial: metrics of which the order in time is kept, at six bytes a signal.
     """
 
-    def __init__(self, timeline: Timeline, end_ns: int, clock: ClockMap | None) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        end_ns: int,
+        clock: ClockMap | None,
+        serial: frozenset[Metric] = SERIAL,
+    ) -> None:
         self.cells: dict[CellKey, Cell] = {}
         self._timeline = timeline
         self._end_ns = end_ns
         self._clock = clock
+        self._serial = serial
         self._is_measure = np.array(
             [phase is Phase.MEASURE for phase in timeline.phases], dtype=np.bool_
         )
@@ -167,47 +178,50 @@ class Recorder:
         told = _Times(samples[rejected & seen])
         self._record(cell, Metric.REJECTED, told, told.seen - told.intended)
         self._add_arrived(cell, samples[arrived & seen])
-        self._add_censored(cell, samples[~rejected & ~(arrived & seen)], unseen=arrived & ~seen)
+        self._add_censored(cell, samples[~rejected & ~(arrived & seen)])
 
     def _add_arrived(self, cell: Cell, samples: Samples) -> None:
         times = _Times(samples)
         latency = times.seen - times.intended
         self._record(cell, Metric.LATENCY, times, latency)
-        self._record(cell, Metric.ARRIVED, times, latency)
         self._record(cell, Metric.SERVICE, times, times.seen - times.sent)
         committed = self._mono_ns(column(samples, "final_us"))
         known = committed != 0
         cell.account.commit_unknown += int((~known).sum())
         self._record(cell, Metric.COMMITTED, times, committed[known] - times.intended[known])
         self._record(cell, Metric.OBSERVER, times, times.seen[known] - committed[known])
+        init = self._mono_ns(column(samples, "init_us"))
+        began = init != 0
+        self._record(cell, Metric.PICKUP, times, init[began] - times.sent[began])
         cell.stages.add(
             times.intended,
             times.sent,
             np.where(samples["outcome"] == Outcome.ACCEPTED, samples["acked_ns"], 0),
-            self._mono_ns(column(samples, "init_us")),
+            init,
             committed,
             times.seen,
         )
 
-    def _add_censored(self, cell: Cell, samples: Samples, unseen: Mask) -> None:
+    def _add_censored(self, cell: Cell, samples: Samples) -> None:
         """Signals that were not seen to arrive: as the time they have had until the end.
 
         A signal intended after the watching ended has had none. One that the final table shows
         to have arrived took at most that long, which bounds its latency from above.
         """
         times = _Times(samples)
-        cell.censored += len(samples) - int(unseen.sum())
+        unseen = has_fate(samples, Fate.SIMULATED, Fate.RECOVERED)
+        cell.censored += int((~unseen).sum())
         latency = np.maximum(self._end_ns - times.intended, 0)
         self._record(cell, Metric.LATENCY, times, latency)
         self._record(cell, Metric.SERVICE, times, np.maximum(self._end_ns - times.sent, 0))
-        never = ~has_fate(samples, Fate.SIMULATED, Fate.RECOVERED)
-        self._record(cell, Metric.COMMITTED, times, latency[never])
+        self._record(cell, Metric.COMMITTED, times, latency[~unseen])
+        self._record(cell, Metric.UNSEEN, times, latency[unseen])
 
     def _record(self, cell: Cell, metric: Metric, times: _Times, durations: Values) -> None:
         if len(durations) == 0:
             return
         cell.tallies.setdefault(metric, Tally()).record(durations)
-        if metric in SERIAL:
+        if metric in self._serial:
             since_t0 = times.intended - self._timeline.t0_ns
             cell.series.setdefault(metric, Series()).add(since_t0, durations)
 

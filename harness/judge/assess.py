@@ -1,0 +1,92 @@
+"""From a folder of evidence to measurement and judgement, and into `result.json`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from harness.errors import EvidenceError
+from harness.judge.check import Case
+from harness.judge.expected import expected_of
+from harness.judge.final import read_final
+from harness.judge.judgement import Judgement, judge
+from harness.measure.encoding import log_text
+from harness.measure.gather import Gathered, gather
+from harness.measure.measurement import Measurement
+from harness.measure.recorder import SERIAL, Metric
+from harness.measure.summary import histogram_logs, measurement_of
+from harness.scenario import Scenario
+from harness.store import RunFolder
+
+
+class Assessment(NamedTuple):
+    """What a run measured, and what that is worth."""
+
+    measurement: Measurement
+    judgement: Judgement
+
+
+def assess(folder: RunFolder) -> Assessment:
+    """Measure and judge stored evidence; reads it only, and twice gives the same twice.
+
+    Raises:
+        EvidenceError: what every run writes is missing or unreadable.
+    """
+    return _assess(folder)[0]
+
+
+def assess_and_store(folder: RunFolder) -> Assessment:
+    """The same, and write `result.json` and the histogram logs.
+
+    Raises:
+        EvidenceError: evidence is missing or unreadable, or the result cannot be written.
+    """
+    assessment, gathered = _assess(folder)
+    for name, intervals in histogram_logs(gathered):
+        folder.write_text(folder.histograms / name, log_text(intervals))
+    judgement = assessment.judgement
+    folder.write_json(
+        folder.result,
+        {
+            "run_id": folder.run_id,
+            "verdict": judgement.verdict.value,
+            "exit_code": judgement.exit_code,
+            "measurement": assessment.measurement.model_dump(mode="json"),
+            "judgement": judgement.model_dump(mode="json"),
+        },
+    )
+    return assessment
+
+
+def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
+    scenario = folder.read_scenario()
+    plan, run = folder.read_plan(), folder.read_run()
+    gathered = gather(folder, plan, run, serial=_serial(scenario))
+    expected = expected_of(plan, gathered.schedule)
+    measurement = measurement_of(gathered, expected.by_stage)
+    case = Case(
+        scenario=scenario,
+        plan=plan,
+        run=run,
+        gathered=gathered,
+        measurement=measurement,
+        expected=expected,
+        final=read_final(folder, plan.run_tag, plan.signals.chain_id),
+        stack=_facts(folder, "stack"),
+        environment=_facts(folder, "environment"),
+    )
+    return Assessment(measurement, judge(case)), gathered
+
+
+def _serial(scenario: Scenario) -> frozenset[Metric]:
+    """The metrics of which percentiles are promised."""
+    words = {metric.value: metric for metric in Metric}
+    asked = {words[one.metric] for one in scenario.parsed_objectives() if one.metric in words}
+    return SERIAL | (asked - {Metric.REJECTED})
+
+
+def _facts(folder: RunFolder, name: str) -> dict[str, Any]:
+    """A description that only the grade depends on; without it there is no sign-off."""
+    try:
+        return folder.read_json(getattr(folder, name))
+    except EvidenceError:
+        return {}

@@ -1,0 +1,67 @@
+"""One finding of the judgement, and what the checks look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.judge.expected import Expected
+from harness.judge.final import FinalState
+from harness.judge.verdict import Verdict
+from harness.measure.gather import Gathered
+from harness.measure.measurement import Measurement
+from harness.scenario import Scenario
+from harness.store import RunFacts, RunPlan
+
+Figure = int | float | str | None
+
+
+class Kind(StrEnum):
+    """What a check is about: the promise, the system's effects, or the run itself."""
+
+    OBJECTIVE = "objective"
+    INTEGRITY = "integrity"
+    VALIDITY = "validity"
+
+
+class Check(BaseModel):
+    """One thing that was looked at.
+
+    Attributes:
+        said: a sentence with the figures.
+        figures: the same figures, for programs; durations in ns, names end in their unit.
+        offenders: trace ids, 20 at most, or what else it is that offends.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Kind
+    verdict: Verdict
+    said: str
+    figures: dict[str, Figure] = {}
+    offenders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a run is judged by.
+
+    Attributes:
+        stack: `stack.json`, as it is.
+        environment: `environment.json`, as it is.
+    """
+
+    scenario: Scenario
+    plan: RunPlan
+    run: RunFacts
+    gathered: Gathered
+    measurement: Measurement
+    expected: Expected
+    final: FinalState
+    stack: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,90 @@
+"""Whether the evidence is whole and agrees with itself; otherwise nothing follows from it."""
+
+from __future__ import annotations
+
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
+from harness.measure.notes import NAMED_MAX, Trouble
+
+# What each irregularity of the evidence means, completing "N ...".
+_IRREGULAR = {
+    Trouble.ATTEMPT_REPEATED: "attempts journaled twice",
+    Trouble.ATTEMPT_STRANGE: "journal records that no swarm of this run wrote",
+    Trouble.ATTEMPT_MISSING: "attempts missing from the journal",
+    Trouble.ACK_REPEATED: "answers journaled twice",
+    Trouble.ACK_STRANGE: "answers to signals that were not attempted",
+    Trouble.ACK_MISSING: "attempts without a journaled answer",
+    Trouble.ACK_EARLY: "answers older than their attempts",
+    Trouble.SIGHTING_REPEATED: "sightings written twice",
+    Trouble.SIGHTING_STRANGE: "sightings that no observer wrote",
+    Trouble.LEDGER_REPEATED: "signals with two ledger records",
+    Trouble.UNSEEN: "signals final in the table that the observer did not see become so",
+}
+
+
+def _check(name: str, problems: list[str], good: str, offenders: tuple[str, ...] = ()) -> Check:
+    return Check(
+        name=name,
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said="; ".join(problems) or good,
+        offenders=offenders[:NAMED_MAX],
+    )
+
+
+def check_complete(case: Case) -> Check:
+    """That every file is there, to its end."""
+    gathered = case.gathered
+    problems = [f"{name} is missing" for name in gathered.missing]
+    torn = {**gathered.reading.torn, **gathered.settled.torn}
+    problems += [
+        f"{name} ends with {count(size, 'byte')} of a record cut short"
+        for name, size in torn.items()
+    ]
+    if gathered.clock_lines_bad:
+        problems.append(f"{count(gathered.clock_lines_bad, 'line')} of clock.jsonl unreadable")
+    return _check("evidence complete", problems, "every file is there and whole")
+
+
+def check_regular(case: Case) -> Check:
+    """That records stand once, in order, and have their counterparts."""
+    gathered = case.gathered
+    problems: list[str] = []
+    traces: list[str] = []
+    for kind, words in _IRREGULAR.items():
+        found = gathered.finding(kind)
+        if found.count:
+            problems.append(f"{found.count:,} {words}")
+            traces += found.traces
+    problems += [
+        f"{name} holds {count(number, 'record')} older than the one before"
+        for name, number in gathered.reading.disordered.items()
+    ]
+    return _check(
+        "evidence agrees with itself",
+        problems,
+        "each record stands once, in order, with its counterpart",
+        tuple(dict.fromkeys(traces)),
+    )
+
+
+def check_as_planned(case: Case) -> Check:
+    """That the journal is that of this plan; intended times cannot be made up."""
+    expected, schedule = case.expected, case.gathered.schedule
+    problems = []
+    for agents, words in (
+        (expected.differing_agents, "intended times differ from the plan's"),
+        (expected.surplus_agents, "more signals than the plan has"),
+    ):
+        if agents:
+            names = ", ".join(str(agent) for agent in agents[:5])
+            more = ", ..." if len(agents) > 5 else ""
+            problems.append(f"{count(len(agents), 'agent')} ({names}{more}): {words}")
+    if schedule.strange_stage:
+        problems.append(f"{count(schedule.strange_stage, 'signal')} of a stage not in the plan")
+    if schedule.early:
+        problems.append(f"{count(schedule.early, 'signal')} sent before they were due")
+    return _check(
+        "journal follows the plan", problems, "every intended time is the one that the seed gives"
+    )

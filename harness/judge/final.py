@@ -1,0 +1,81 @@
+"""`final.json`: the nonce rows, and what Redis said when everything was quiet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.contract.address import address_text
+from harness.errors import EvidenceError
+from harness.store import RunFolder
+
+_ADDRESS_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The engine's consumer group.
+
+    Attributes:
+        pending: entries delivered and not acknowledged.
+        lag: entries not delivered yet; None where Redis does not tell.
+        tells_lag: whether this version of Redis can tell it at all (7.0 and later).
+    """
+
+    pending: int
+    lag: int | None
+    tells_lag: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """The final state, as far as it was read.
+
+    Attributes:
+        next_nonces: the next nonce to be given, by index of the run's address; None if unread.
+        group: None if unread.
+    """
+
+    next_nonces: Mapping[int, int] | None = None
+    group: Group | None = None
+    redis: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_final(folder: RunFolder, run_tag: int, chain_id: int) -> FinalState:
+    """Read `final.json`; a missing one leaves everything unread.
+
+    Raises:
+        EvidenceError: it is there and cannot be understood.
+    """
+    if not folder.final.exists():
+        return FinalState()
+    try:
+        document = json.loads(folder.read_text(folder.final))
+        postgres, redis = document.get("postgres"), document.get("redis")
+        return FinalState(
+            next_nonces=_nonces(postgres, run_tag, chain_id) if postgres else None,
+            group=_group(redis) if redis else None,
+            redis=redis or {},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvidenceError(f"cannot be understood: {error!r}", where=str(folder.final)) from error
+
+
+def _nonces(postgres: Mapping[str, Any], run_tag: int, chain_id: int) -> dict[int, int]:
+    found = {}
+    for row in postgres["nonces"]:
+        index = int(row["address"][-_ADDRESS_DIGITS:], 16)
+        is_own = row["address"].lower() == address_text(run_tag, index)
+        if is_own and row["chain_id"] == chain_id:
+            found[index] = int(row["nonce"])
+    return found
+
+
+def _group(redis: Mapping[str, Any]) -> Group | None:
+    group = (redis.get("proposals") or {}).get("engine_group")
+    if group is None:
+        return None
+    major = int(str(redis.get("version", "0")).partition(".")[0])
+    return Group(int(group["pending"]), group["lag"], tells_lag=major >= 7)

@@ -1,0 +1,193 @@
+"""Whether every signal had exactly the effects that it must have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.contract.address import address_text
+from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.final import Group
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
+from harness.measure.nonces import NonceRange
+from harness.measure.notes import NAMED_MAX, Trouble
+from harness.measure.samples import Fate
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A kind of check that counts what must not be."""
+
+    name: str
+    good: str
+    troubles: tuple[tuple[Trouble, str], ...]
+
+
+# What each trouble means, completing "N signal(s) ...".
+_RULES = (
+    _Rule(
+        "no signal lost",
+        "every accepted signal became final",
+        (
+            (Trouble.LOST, "accepted by Redis and never final"),
+            (Trouble.STUCK, "accepted by Redis and stuck in INIT"),
+        ),
+    ),
+    _Rule(
+        "no effect twice",
+        "no signal had an effect twice",
+        (
+            (Trouble.FINAL_TWICE, "that became final more than once"),
+            (Trouble.TWO_ROWS, "with more than one FSM row"),
+            (Trouble.LEDGER_DOUBLED, "booked more than once in the ledger"),
+        ),
+    ),
+    _Rule(
+        "nothing unexpected",
+        "nothing became final that was not attempted and accepted",
+        (
+            (Trouble.UNEXPECTED, "of this run that nobody attempted, with effects"),
+            (Trouble.REFUSED_BUT_SEEN, "that Redis refused, with effects"),
+        ),
+    ),
+    _Rule(
+        "table agrees with what was seen",
+        "every FSM row is left in the final state in which it was seen",
+        (
+            (Trouble.STATE_CHANGED, "left in another state than the final one that was seen"),
+            (Trouble.ROW_VANISHED, "seen final and without an FSM row in the end"),
+        ),
+    ),
+    _Rule(
+        "ledger balanced",
+        "each simulated signal is booked once, in one transaction, and nothing else is",
+        (
+            (Trouble.LEDGER_MISSING, "simulated and not booked"),
+            (Trouble.LEDGER_INCOMPLETE, "simulated and booked without one of its entries"),
+            (Trouble.LEDGER_BROKEN, "with ledger rows that do not balance"),
+            (Trouble.LEDGER_UNDUE, "booked without being simulated"),
+        ),
+    ),
+)
+
+
+def check_effects(case: Case) -> Iterator[Check]:
+    """That each signal had its effects once, and nothing else had any."""
+    for rule in _RULES:
+        yield _counted(case, rule.name, rule.good, rule.troubles)
+
+
+def _counted(case: Case, name: str, good: str, troubles: Sequence[tuple[Trouble, str]]) -> Check:
+    found = [(kind, words, case.gathered.finding(kind)) for kind, words in troubles]
+    bad = [(kind, words, finding) for kind, words, finding in found if finding.count]
+    traces = [trace for _, _, finding in bad for trace in finding.traces]
+    return Check(
+        name=name,
+        kind=Kind.INTEGRITY,
+        verdict=Verdict.FAIL if bad else Verdict.PASS,
+        said="; ".join(f"{count(finding.count, 'signal')} {words}" for _, words, finding in bad)
+        or good,
+        figures={str(kind): finding.count for kind, _, finding in bad},
+        offenders=tuple(dict.fromkeys(traces))[:NAMED_MAX],
+    )
+
+
+def check_transitions(case: Case) -> Check:
+    """INIT, then one final state."""
+    troubles = [(Trouble.AFTER_FINAL, "went back to INIT from a final state")]
+    skipped = case.gathered.finding(Trouble.WITHOUT_INIT).count
+    # A system that never shows INIT commits both states at once: nothing was skipped.
+    if skipped < case.gathered.account().arrived:
+        troubles.append((Trouble.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
+    good = "every signal went from INIT to one final state and no further"
+    return _counted(case, "FSM transitions legal", good, troubles)
+
+
+def check_nonces(case: Case) -> Check:
+    """Contiguous and unique per address, and the lock's row says what comes next."""
+    counted = _counted(
+        case,
+        "nonces contiguous and unique",
+        "",
+        (
+            (Trouble.NONCE_REPEATED, "with a nonce that another one of its address has"),
+            (Trouble.NONCE_OUTSIDE, "with a nonce far from its address's others"),
+            (Trouble.NONCE_MISSING, "simulated without a nonce"),
+        ),
+    )
+    ranges = case.gathered.settled.nonces
+    gaps = [line for used in ranges for line in _gap_lines(case, used)]
+    used = sum(found.used for found in ranges)
+    if counted.verdict is Verdict.PASS and not gaps:
+        said = f"{count(used, 'nonce')} over {count(len(ranges), 'address', 'addresses')}"
+        return counted.model_copy(update={"said": f"{said}, without a gap or a repetition"})
+    said = "; ".join(part for part in (counted.said, *gaps[:3]) if part)
+    more = f"; {len(gaps) - 3} more such addresses" if len(gaps) > 3 else ""
+    return counted.model_copy(
+        update={
+            "verdict": Verdict.FAIL,
+            "said": said + more,
+            "figures": {**counted.figures, "addresses_with_gaps": len(gaps)},
+            "offenders": (*counted.offenders, *gaps)[:NAMED_MAX],
+        }
+    )
+
+
+def _gap_lines(case: Case, used: NonceRange) -> Iterator[str]:
+    address = address_text(case.plan.run_tag, used.address)
+    if used.gaps_count:
+        first = ", ".join(str(gap) for gap in used.gaps[:3])
+        yield f"address {address} skipped {count(used.gaps_count, 'nonce')} (first: {first})"
+        return
+    next_nonces = case.final.next_nonces
+    still_open = case.gathered.account().of(Fate.IN_FLIGHT)
+    if next_nonces is None or still_open:
+        return
+    told = next_nonces.get(used.address)
+    if told is None:
+        yield f"address {address} used nonces and has no row in the nonce table"
+    elif told != used.highest + 1:
+        yield f"address {address} would be given nonce {told} next, after {used.highest}"
+
+
+def check_pending(case: Case) -> Check:
+    """Every entry was delivered and acknowledged, as far as Redis tells."""
+    name = "nothing left in the stream"
+    group = case.final.group
+    account = case.gathered.account()
+    if group is None:
+        return _pending_check(
+            name, Verdict.INVALID, "what Redis says of the engine's group was not read"
+        )
+    if account.of(Fate.IN_FLIGHT):
+        return _pending_check(
+            name, Verdict.PASS, "not judged: signals were in flight when the watching ended"
+        )
+    return _group_check(name, group)
+
+
+def _group_check(name: str, group: Group) -> Check:
+    left = []
+    if group.pending:
+        left.append(f"{group.pending:,} delivered and never acknowledged")
+    if group.lag:
+        left.append(f"{group.lag:,} never delivered")
+    verdict = Verdict.PASS
+    if left:
+        verdict = Verdict.FAIL
+        said = "entries of the engine's group: " + ", ".join(left)
+    elif group.lag is not None:
+        said = "nothing is pending, the lag is zero"
+    elif group.tells_lag:
+        verdict = Verdict.INCONCLUSIVE
+        said = "nothing is pending, but Redis cannot tell the group's lag"
+    else:
+        said = "nothing is pending; this Redis (before 7.0) cannot tell what was never delivered"
+    return _pending_check(name, verdict, said, {"pending": group.pending, "lag": group.lag})
+
+
+def _pending_check(
+    name: str, verdict: Verdict, said: str, figures: dict[str, Figure] | None = None
+) -> Check:
+    return Check(name=name, kind=Kind.INTEGRITY, verdict=verdict, said=said, figures=figures or {})

@@ -1,0 +1,96 @@
+"""All checks together, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.judge import evidence, integrity, objectives, validity
+from harness.judge.check import Case, Check, Kind
+from harness.judge.grade import Grade, grade_of
+from harness.judge.verdict import Verdict, worst
+
+Look = Callable[[Case], Check | Iterable[Check]]
+
+LOOKS: tuple[Look, ...] = (
+    objectives.check_arrival,
+    objectives.check_objectives,
+    integrity.check_effects,
+    integrity.check_transitions,
+    integrity.check_nonces,
+    integrity.check_pending,
+    validity.check_signals,
+    validity.check_events,
+    validity.check_in_flight,
+    validity.check_lateness,
+    validity.check_rate,
+    validity.check_overflow,
+    validity.check_observer,
+    validity.check_clocks,
+    validity.check_negative,
+    evidence.check_complete,
+    evidence.check_regular,
+    evidence.check_as_planned,
+)
+
+
+class Judgement(BaseModel):
+    """The verdict and its reasons.
+
+    Attributes:
+        checks: everything that was looked at, in order.
+        exit_code: what the command ends with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Verdict
+    exit_code: int
+    grade: Grade
+    checks: tuple[Check, ...]
+
+    @property
+    def reasons(self) -> tuple[Check, ...]:
+        """The checks that brought the verdict about, then those that are not clean either."""
+        own = tuple(check for check in self.checks if check.verdict is self.verdict)
+        rest = tuple(
+            check
+            for check in self.checks
+            if check.verdict is not self.verdict and check.verdict is not Verdict.PASS
+        )
+        return own + rest
+
+    def of(self, kind: Kind) -> tuple[Check, ...]:
+        """The checks of one kind."""
+        return tuple(check for check in self.checks if check.kind is kind)
+
+
+def judge(case: Case, looks: Iterable[Look] = LOOKS) -> Judgement:
+    """Judge a case; the same case always comes to the same."""
+    checks = tuple(check for look in looks for check in _look(look, case))
+    verdict = worst(check.verdict for check in checks)
+    return Judgement(
+        verdict=verdict, exit_code=int(verdict.exit_code), grade=grade_of(case), checks=checks
+    )
+
+
+def _look(look: Look, case: Case) -> list[Check]:
+    """What a check finds; one that crashes was not made, which is never a pass."""
+    checks: list[Check] = []
+    try:
+        found = look(case)
+        # One by one: what was found before a crash stays found.
+        for check in (found,) if isinstance(found, Check) else found:
+            checks.append(check)  # noqa: PERF402 - see above
+    except Exception as error:  # whatever it is, the run must not pass because of it
+        name = look.__name__.removeprefix("check_").replace("_", " ")
+        checks.append(
+            Check(
+                name=f"check of {name}",
+                kind=Kind.VALIDITY,
+                verdict=Verdict.INVALID,
+                said=f"the check crashed: {type(error).__name__}: {error}",
+            )
+        )
+    return checks

@@ -1,0 +1,192 @@
+"""Whether the run says anything about the system under test at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.limits import (
+    LATENESS_P99,
+    LATENESS_P999,
+    OBSERVER_P99,
+    RATE_SHARE_MIN,
+    DurationLimit,
+)
+from harness.judge.verdict import Verdict
+from harness.judge.words import count, duration, share
+from harness.measure.gather import POSTGRES
+from harness.measure.histogram import Histogram, empty
+from harness.measure.recorder import Metric
+from harness.measure.samples import Fate
+from harness.measure.statistics import size_needed
+from harness.measure.summary import percentile_name
+from harness.scenario import Phase
+
+# What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
+HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned"})
+
+
+def _validity(name: str, valid: bool, said: str, figures: dict[str, Figure] | None = None) -> Check:
+    return Check(
+        name=name,
+        kind=Kind.VALIDITY,
+        verdict=Verdict.PASS if valid else Verdict.INVALID,
+        said=said,
+        figures=figures or {},
+    )
+
+
+def check_signals(case: Case) -> Check:
+    """That there is anything to judge."""
+    attempted = case.gathered.account(Phase.MEASURE).attempted
+    said = f"{count(attempted, 'signal')} attempted in the measured phase"
+    return _validity("signals were sent", attempted > 0, said, {"attempted": attempted})
+
+
+def check_events(case: Case) -> Check:
+    """That nothing happened which the scenario did not plan."""
+    bad = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
+    told = [f"{event.kind}: {event.what}" for event in bad]
+    said = "; ".join(dict.fromkeys(told[:5])) or "nothing died, restarted or was interrupted"
+    check = _validity("nothing unplanned happened", not bad, said, {"events": len(bad)})
+    return check.model_copy(update={"offenders": tuple(told[:20])})
+
+
+def check_in_flight(case: Case) -> Check:
+    """That no signal was given up on too early."""
+    number = case.gathered.account().of(Fate.IN_FLIGHT)
+    said = (
+        f"{count(number, 'accepted signal')} not final when the watching ended,"
+        " before the drain time was over"
+        if number
+        else "every accepted signal was watched until it was final or the drain time was over"
+    )
+    return _validity("watched to the end", number == 0, said, {"in_flight": number})
+
+
+def _merged(case: Case, metric: Metric) -> Histogram:
+    total = empty()
+    for key, cell in case.gathered.cells.items():
+        if key.phase is Phase.MEASURE and metric in cell.tallies:
+            total += cell.histogram(metric)
+    return total
+
+
+def check_lateness(case: Case) -> Iterator[Check]:
+    """That signals were sent when they were due."""
+    yield _lateness(case, 99.0, LATENESS_P99)
+    yield _lateness(case, 99.9, LATENESS_P999)
+
+
+def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
+    rank = percentile_name(percentile).upper()
+    name = f"generator on time ({rank})"
+    histogram = _merged(case, Metric.LATENESS)
+    if histogram.count < size_needed(percentile):
+        return _validity(name, True, f"too few signals to speak of {rank} of lateness")
+    value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
+    said = f"{rank} of lateness is {duration(value)}, {duration(most)} is allowed"
+    figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
+    return _validity(
+        name, value <= most, said if value <= most else f"{said}; {limit.reason}", figures
+    )
+
+
+def check_rate(case: Case) -> Check:
+    """That the load was the one asked for."""
+    rate = next((rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE), None)
+    name = "load as asked"
+    if rate is None or not rate.intended:
+        return _validity(name, False, "the plan has no signal in the measured phase")
+    part = rate.attempted / rate.intended
+    said = (
+        f"{rate.attempted:,} of {rate.intended:,} intended signals were attempted"
+        f" ({share(part)}; at least {share(RATE_SHARE_MIN)} is needed),"
+        f" {rate.attempted / rate.duration_s:,.1f}/s of {rate.intended / rate.duration_s:,.1f}/s"
+    )
+    figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
+    return _validity(name, part >= RATE_SHARE_MIN, said, figures)
+
+
+def check_overflow(case: Case) -> Check:
+    """That every duration is in a bucket."""
+    found = {
+        f"{figures.phase} {figures.mode} {figures.metric}": figures.overflow
+        for figures in case.measurement.figures
+        if figures.overflow
+    }
+    said = ", ".join(f"{number:,} of {name}" for name, number in found.items())
+    return _validity(
+        "histograms hold every value",
+        not found,
+        f"beyond the histogram's range: {said}" if found else "no value beyond the range",
+        {"overflow": sum(found.values())},
+    )
+
+
+def check_observer(case: Case) -> Check:
+    """That the observer measured the system, not itself."""
+    name = "observer kept up"
+    histogram = _merged(case, Metric.OBSERVER)
+    value = histogram.percentile_ns(99)
+    if value is None:
+        # Nothing arrived, or nothing has a commit time: other checks tell which.
+        return _validity(name, True, "no commit time to hold its sightings against")
+    most = OBSERVER_P99.of(case.scenario)
+    said = f"P99 from commit to sighting is {duration(value)}, {duration(most)} is allowed"
+    figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
+    return _validity(
+        name, value <= most, said if value <= most else f"{said}; {OBSERVER_P99.reason}", figures
+    )
+
+
+def check_clocks(case: Case) -> Check:
+    """That commit times can be brought onto the host's clock."""
+    name = "clocks steady"
+    clocks = case.gathered.clocks
+    if POSTGRES not in clocks:
+        return _validity(name, False, "PostgreSQL's clock was never probed")
+    stepped = {server: clock.facts for server, clock in clocks.items() if clock.facts.steps}
+    if stepped:
+        said = "; ".join(
+            f"{server}'s clock stepped {count(facts.steps, 'time')},"
+            f" by {duration(facts.step_max_ns)} more than error and drift explain"
+            for server, facts in stepped.items()
+        )
+        return _validity(name, False, said)
+    said = "; ".join(
+        f"{server} known to {duration(clock.error_ns)} from {count(clock.facts.probes, 'probe')}"
+        for server, clock in clocks.items()
+    )
+    return _validity(name, True, said)
+
+
+def check_negative(case: Case) -> Check:
+    """Durations that cannot be negative, nor can those across clocks be by more than the error."""
+    gathered = case.gathered
+    error_ns = gathered.clocks[POSTGRES].error_ns if POSTGRES in gathered.clocks else 0
+    allowed = {
+        Metric.LATENESS: 0,
+        Metric.SERVICE: 0,
+        Metric.LATENCY: 0,
+        Metric.REJECTED: 0,
+        Metric.COMMITTED: error_ns,
+        Metric.OBSERVER: error_ns,
+        Metric.PICKUP: error_ns,
+    }
+    beyond, within = [], 0
+    for figures in case.measurement.figures:
+        limit_ns = allowed.get(Metric(figures.metric))
+        if limit_ns is None or not figures.negative:
+            continue
+        within += figures.negative
+        if figures.min_ns < -limit_ns:
+            place = f"{figures.phase} {figures.mode} {figures.metric}"
+            beyond.append(f"{figures.negative:,} of {place} down to {duration(figures.min_ns)}")
+    if beyond:
+        said = f"durations below zero by more than the clocks' error: {'; '.join(beyond)}"
+    elif within:
+        said = f"{count(within, 'duration')} below zero, all within the clocks' error"
+    else:
+        said = "no duration below zero"
+    return _validity("no time runs backwards", not beyond, said, {"negative": within})

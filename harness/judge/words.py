@@ -1,0 +1,26 @@
+"""Figures as the judgement's sentences have them."""
+
+from __future__ import annotations
+
+from harness.clock import NS_PER_MS, NS_PER_S
+
+
+def duration(value_ns: float | None) -> str:
+    """`12.3 ms`, `1,234 ms`, `61.0 s`; "unknown" for None."""
+    if value_ns is None:
+        return "unknown"
+    if abs(value_ns) >= 10 * NS_PER_S:
+        return f"{value_ns / NS_PER_S:,.1f} s"
+    if abs(value_ns) >= 100 * NS_PER_MS:
+        return f"{value_ns / NS_PER_MS:,.0f} ms"
+    return f"{value_ns / NS_PER_MS:.3g} ms"
+
+
+def share(value: float) -> str:
+    """`0.25 %`."""
+    return f"{100 * value:.3g} %"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 signal`, `1,200 signals`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,188 @@
+"""The measurement: what was found, as frozen values that survive JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Figures(_Value):
+    """One metric of the signals of one phase and mode.
+
+    Attributes:
+        metric: name of a `recorder.Metric`.
+        count: durations, those outside the histogram included.
+        censored: of them, signals that never arrived, at the time they have had.
+        percentiles_ns: those that the sample supports, by name ("p99.9"); upper ends of buckets.
+        negative: durations below zero.
+        overflow: durations beyond the histogram.
+        histogram: HdrHistogram V2, base64; ns.
+    """
+
+    phase: str
+    mode: str
+    metric: str
+    count: int
+    censored: int
+    mean_ns: float | None
+    min_ns: int
+    max_ns: int
+    sum_ns: int
+    percentiles_ns: dict[str, int]
+    negative: int
+    overflow: int
+    histogram: str
+
+
+class AccountFigures(_Value):
+    """How many signals ended in which class; the first six sum to `attempted`.
+
+    `lost` includes those stuck in INIT, `refused` those `refused_unanswered`, `recovered` those
+    `recovered_rejected`. `duplicated` and `unexpected` are counted apart.
+    """
+
+    attempted: int
+    simulated: int
+    rejected: int
+    lost: int
+    in_flight: int
+    refused: int
+    recovered: int
+    rejected_by: dict[str, int]
+    refused_unanswered: int
+    recovered_rejected: int
+    unseen: int
+    commit_unknown: int
+
+
+class StageFigures(_Value):
+    """One stage of the split."""
+
+    start: str
+    end: str
+    merged: tuple[str, ...]
+    count: int
+    sum_ns: int
+    mean_ns: float
+    p50_ns: int
+    p99_ns: int
+    max_ns: int
+    negative: int
+
+
+class SplitFigures(_Value):
+    """Where the time went: the sums of the stages are the sum of the total, exactly."""
+
+    phase: str
+    mode: str
+    stages: tuple[StageFigures, ...]
+    count: int
+    total_sum_ns: int
+    total_mean_ns: float
+    notes: tuple[str, ...]
+
+
+class IntervalFigures(_Value):
+    """Latency of the signals intended in one stretch of time."""
+
+    phase: str
+    mode: str
+    start_s: float
+    length_s: float
+    count: int
+    p50_ns: int
+    p99_ns: int
+    max_ns: int
+
+
+class Resolution(_Value):
+    """The truth of a percentile lies between these two.
+
+    Attributes:
+        name: "p99", or "max".
+        committed_ns: by commit times, which is a lower bound.
+        seen_ns: by the observer, which is an upper bound and is judged.
+    """
+
+    phase: str
+    mode: str
+    name: str
+    committed_ns: int
+    seen_ns: int
+
+    @property
+    def width_ns(self) -> int:
+        """How far the two are apart."""
+        return self.seen_ns - self.committed_ns
+
+
+class ClockFigures(_Value):
+    """A server's clock against the host's monotonic one; see `clockmap.ClockFacts`."""
+
+    server: str
+    probes: int
+    kept: int
+    offset_ns: int
+    error_ns: int
+    drift_ppm: float | None
+    steps: int
+    step_max_ns: int
+
+
+class RateFigures(_Value):
+    """What was to be sent in a phase, and what was.
+
+    Attributes:
+        intended: signals of the plan; None when nobody computed it.
+        attempted: signals attempted.
+        in_phase: signals attempted before the phase was over.
+    """
+
+    phase: str
+    duration_s: float
+    intended: int | None
+    attempted: int
+    in_phase: int
+
+    @property
+    def share(self) -> float | None:
+        """Share of the intended signals that were sent in their phase."""
+        return self.in_phase / self.intended if self.intended else None
+
+
+class Measurement(_Value):
+    """Everything measured in one run.
+
+    Attributes:
+        account: of all phases together.
+        accounts: by phase.
+        duplicated: signals with more than one effect of a kind.
+        unexpected: signals of this run that were final and never attempted.
+        foreign: sightings of other runs, left alone.
+        findings: what was out of order, by kind; the judgement names the signals.
+        nonce_addresses: addresses that used nonces.
+    """
+
+    account: AccountFigures
+    accounts: dict[str, AccountFigures]
+    duplicated: int
+    unexpected: int
+    foreign: int
+    figures: tuple[Figures, ...]
+    splits: tuple[SplitFigures, ...]
+    intervals: tuple[IntervalFigures, ...]
+    resolution: tuple[Resolution, ...]
+    clocks: tuple[ClockFigures, ...]
+    rates: tuple[RateFigures, ...]
+    findings: dict[str, int]
+    nonce_addresses: int
+
+    def of(self, metric: str, phase: str, mode: str) -> Figures | None:
+        """Figures of a metric; None if there are none."""
+        for figures in self.figures:
+            if (figures.metric, figures.phase, figures.mode) == (metric, phase, mode):
+                return figures
+        return None

@@ -1,0 +1,226 @@
+"""Gathered data into the measurement, and into histogram logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from harness.clock import NS_PER_S
+from harness.measure.encoding import Interval, encode
+from harness.measure.gather import Gathered
+from harness.measure.histogram import Histogram, bucket_high_ns
+from harness.measure.measurement import (
+    AccountFigures,
+    ClockFigures,
+    Figures,
+    IntervalFigures,
+    Measurement,
+    RateFigures,
+    Resolution,
+    SplitFigures,
+    StageFigures,
+)
+from harness.measure.notes import Trouble
+from harness.measure.recorder import Account, Cell, CellKey, Metric
+from harness.measure.samples import Fate
+from harness.measure.series import interval_length_s, summarize
+from harness.measure.stages import Split
+from harness.measure.statistics import size_needed
+from harness.scenario.models import Phase
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
+DUPLICATES = (
+    Trouble.FINAL_TWICE,
+    Trouble.TWO_ROWS,
+    Trouble.NONCE_REPEATED,
+    Trouble.LEDGER_DOUBLED,
+)
+_CENSORED = frozenset({Metric.LATENCY, Metric.SERVICE, Metric.COMMITTED})
+
+
+def percentile_name(percentile: float) -> str:
+    """`p99`, `p99.9`."""
+    return f"p{percentile:g}"
+
+
+def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measurement:
+    """The measurement.
+
+    Args:
+        gathered: what the evidence gives.
+        intended: signals of the plan by stage; None when nobody computed them.
+    """
+    cells = _ordered(gathered.cells)
+    return Measurement(
+        account=_account(gathered.account()),
+        accounts={
+            str(phase): _account(gathered.account(phase))
+            for phase in Phase
+            if gathered.account(phase).attempted
+        },
+        duplicated=sum(gathered.finding(kind).count for kind in DUPLICATES),
+        unexpected=gathered.finding(Trouble.UNEXPECTED).count,
+        foreign=gathered.foreign,
+        figures=tuple(_all_figures(cells)),
+        splits=tuple(
+            _split(key, split) for key, cell in cells if (split := cell.split()) is not None
+        ),
+        intervals=tuple(_intervals(gathered, cells)),
+        resolution=tuple(row for key, cell in cells for row in _resolution(key, cell)),
+        clocks=tuple(ClockFigures(**asdict(clock.facts)) for clock in gathered.clocks.values()),
+        rates=tuple(_rates(gathered, intended)),
+        findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
+        nonce_addresses=len(gathered.settled.nonces),
+    )
+
+
+def histogram_logs(gathered: Gathered) -> Iterator[tuple[str, list[Interval]]]:
+    """Name of each histogram log, and what goes into it.
+
+    Latency is logged by intervals of intended time, everything else as one interval.
+    """
+    length_s = interval_length_s(gathered.timeline.edges_ns[-1])
+    end_s = gathered.timeline.edges_ns[-1] / NS_PER_S
+    for key, cell in _ordered(gathered.cells):
+        for metric in sorted(cell.tallies):
+            tag = f"{key.phase}-{_mode(key)}-{metric}"
+            if metric is Metric.LATENCY:
+                parts = [
+                    Interval(number * length_s, length_s, tag, _of_counts(counts))
+                    for number, counts in cell.series[metric].counts_by_interval(length_s)
+                ]
+            else:
+                parts = [Interval(0.0, end_s, tag, cell.histogram(metric))]
+            yield f"{tag}.hlog", parts
+
+
+def _of_counts(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Histogram:
+    filled = np.flatnonzero(counts)
+    highest = bucket_high_ns(int(filled[-1])) if len(filled) else 0
+    return Histogram(counts=counts.copy(), max_ns=highest)
+
+
+def _ordered(cells: Mapping[CellKey, Cell]) -> list[tuple[CellKey, Cell]]:
+    return sorted(cells.items(), key=lambda item: (item[0].phase, item[0].mode))
+
+
+def _mode(key: CellKey) -> str:
+    return key.mode.name.lower()
+
+
+def _account(account: Account) -> AccountFigures:
+    return AccountFigures(
+        attempted=account.attempted,
+        simulated=account.of(Fate.SIMULATED),
+        rejected=account.of(Fate.REJECTED),
+        lost=account.of(Fate.LOST),
+        in_flight=account.of(Fate.IN_FLIGHT),
+        refused=account.of(Fate.REFUSED),
+        recovered=account.of(Fate.RECOVERED),
+        rejected_by={state.name: count for state, count in sorted(account.rejected_by.items())},
+        refused_unanswered=account.unanswered,
+        recovered_rejected=account.recovered_rejected,
+        unseen=account.unseen,
+        commit_unknown=account.commit_unknown,
+    )
+
+
+def _all_figures(cells: Sequence[tuple[CellKey, Cell]]) -> Iterator[Figures]:
+    for key, cell in cells:
+        for metric in sorted(cell.tallies):
+            histogram = cell.histogram(metric)
+            yield Figures(
+                phase=key.phase,
+                mode=_mode(key),
+                metric=metric,
+                count=histogram.count,
+                censored=cell.censored if metric in _CENSORED else 0,
+                mean_ns=histogram.mean_ns,
+                min_ns=histogram.min_ns,
+                max_ns=histogram.max_ns,
+                sum_ns=histogram.sum_ns,
+                percentiles_ns=supported_percentiles(histogram),
+                negative=histogram.negative,
+                overflow=histogram.overflow,
+                histogram=encode(histogram),
+            )
+
+
+def supported_percentiles(histogram: Histogram) -> dict[str, int]:
+    """Percentiles for which there are enough values to bound them from above at all."""
+    return {
+        percentile_name(percentile): value
+        for percentile in PERCENTILES
+        if histogram.count >= size_needed(percentile)
+        and (value := histogram.percentile_ns(percentile)) is not None
+    }
+
+
+def _split(key: CellKey, split: Split) -> SplitFigures:
+    return SplitFigures(
+        phase=key.phase,
+        mode=_mode(key),
+        stages=tuple(
+            StageFigures(
+                start=stage.start,
+                end=stage.end,
+                merged=stage.merged,
+                count=stage.histogram.count,
+                sum_ns=stage.histogram.sum_ns,
+                mean_ns=stage.histogram.sum_ns / stage.histogram.count,
+                p50_ns=stage.histogram.percentile_ns(50) or 0,
+                p99_ns=stage.histogram.percentile_ns(99) or 0,
+                max_ns=stage.histogram.max_ns,
+                negative=stage.histogram.negative,
+            )
+            for stage in split.stages
+        ),
+        count=split.total.count,
+        total_sum_ns=split.total.sum_ns,
+        total_mean_ns=split.total.sum_ns / split.total.count,
+        notes=split.notes,
+    )
+
+
+def _intervals(
+    gathered: Gathered, cells: Sequence[tuple[CellKey, Cell]]
+) -> Iterator[IntervalFigures]:
+    length_s = interval_length_s(gathered.timeline.edges_ns[-1])
+    for key, cell in cells:
+        series = cell.series.get(Metric.LATENCY)
+        for number, counts in series.counts_by_interval(length_s) if series else ():
+            yield IntervalFigures(
+                phase=key.phase, mode=_mode(key), **asdict(summarize(number, length_s, counts))
+            )
+
+
+def _resolution(key: CellKey, cell: Cell) -> Iterator[Resolution]:
+    committed, seen = cell.histogram(Metric.COMMITTED), cell.histogram(Metric.LATENCY)
+    if not committed.count:
+        return
+    rows = {
+        name: (value, supported_percentiles(seen).get(name))
+        for name, value in supported_percentiles(committed).items()
+    }
+    rows["max"] = (committed.max_ns, seen.max_ns)
+    for name, (low, high) in rows.items():
+        if high is not None:
+            yield Resolution(
+                phase=key.phase, mode=_mode(key), name=name, committed_ns=low, seen_ns=high
+            )
+
+
+def _rates(gathered: Gathered, intended: Sequence[int] | None) -> Iterator[RateFigures]:
+    phases, schedule = gathered.timeline.phases, gathered.schedule
+    for phase in Phase:
+        own = [number for number, other in enumerate(phases) if other is phase]
+        if own:
+            yield RateFigures(
+                phase=phase,
+                duration_s=gathered.timeline.duration_ns(phase) / NS_PER_S,
+                intended=None if intended is None else sum(intended[number] for number in own),
+                attempted=sum(schedule.by_stage[number] for number in own),
+                in_phase=sum(schedule.in_phase_by_stage[number] for number in own),
+            )
