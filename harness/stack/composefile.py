@@ -202,7 +202,7 @@ def _service(name: str, body: dict[str, Any], path: Path) -> ContainerSpec:
         memory_bytes=memory,
         memory_swap_bytes=size_bytes(body.get("memswap_limit", body["mem_limit"])),
         shm_bytes=size_bytes(body.get("shm_size", 0)),
-        restart=_restart(str(body.get("restart", "no"))),
+        restart=parse_restart(str(body.get("restart", "no"))),
         core_unlimited=(body.get("ulimits") or {}).get("core") == -1,
         mounts=tuple(_mount(text) for text in body.get("volumes", ())),
         tmpfs=tuple(_tmpfs(text) for text in body.get("tmpfs", ())),
@@ -227,7 +227,8 @@ def size_bytes(value: str | int) -> int:
     return int(match[1]) * _FACTOR[match[2]]
 
 
-def _restart(text: str) -> Restart:
+def parse_restart(text: str) -> Restart:
+    """A policy as Compose writes it: `always`, `on-failure:3`."""
     name, _, retries = text.partition(":")
     return Restart(name, int(retries or 0))
 

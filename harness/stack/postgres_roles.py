@@ -48,8 +48,8 @@ def make_roles(dsn: str, observer: str, passwords: Passwords) -> None:
     """
     try:
         with psycopg.connect(dsn, autocommit=True) as connection:
-            _make(connection, OWNER, "LOGIN", passwords.owner)
-            _make(connection, observer, "LOGIN REPLICATION", passwords.observer)
+            make_role(connection, OWNER, "LOGIN", passwords.owner)
+            make_role(connection, observer, "LOGIN REPLICATION", passwords.observer)
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(
                     sql.Identifier(DATABASE), sql.Identifier(OWNER)
@@ -105,7 +105,8 @@ def settings_in_force(dsn: str, names: Iterable[str]) -> dict[str, str]:
         raise StackError(f"does not tell its settings: {error}", where="postgres") from error
 
 
-def _make(connection: psycopg.Connection[Any], name: str, rights: str, password: str) -> None:
+def make_role(connection: psycopg.Connection[Any], name: str, rights: str, password: str) -> None:
+    """Make a role with these rights; within the caller's transaction."""
     # Hashed here, so that the password itself is in no statement and in no log.
     verifier = connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"

@@ -1,0 +1,247 @@
+"""Making and reaching the containers of one stack, through Testcontainers for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer, Reaper
+from testcontainers.core.network import Network
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.docker.client import Client, engine_errors, if_there
+from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
+from harness.docker.labels import Kind
+from harness.docker.live import names_of
+from harness.docker.options import Placement, run_options
+from harness.errors import StackError
+from harness.stack.composefile import ComposeFile, ContainerSpec
+from harness.stack.logtail import redact
+
+_READY_POLL_NS = 100 * NS_PER_MS
+_TAIL_LINES = 12
+# Somebody who comes up too early for a dependency may try again, but not for ever.
+_RESTARTS_MAX = 4
+_PORT_TAKEN = ("address already in use", "port is already allocated")
+
+
+class PortTakenError(StackError):
+    """Somebody was faster on a port of this host."""
+
+
+class Containers:
+    """The containers, networks and volumes of one stack.
+
+    Args:
+        client: the engine.
+        place: where they go.
+        secrets: what no message may show.
+        clock: time of readiness.
+    """
+
+    def __init__(
+        self, client: Client, place: Placement, secrets: tuple[str, ...], clock: Clock
+    ) -> None:
+        self.place = place
+        self.names: Mapping[str, str] = names_of(place.networks, place.volumes)
+        self._client = client
+        self._secrets = secrets
+        self._clock = clock
+
+    def make_networks(self, files: Sequence[ComposeFile]) -> None:
+        """Make every network of the files.
+
+        Raises:
+            StackError: the engine refuses.
+        """
+        internal = {key: is_internal for f in files for key, _, is_internal in f.networks}
+        for key, name in self.place.networks.items():
+            options = {"internal": internal[key], "labels": self.place.mark.labels()}
+            with engine_errors(key):
+                network = Network(docker_network_kw=options)
+                network.name = name
+                network.create()
+                network._docker.client.close()  # noqa: SLF001 - it has no other end
+
+    def make_volumes(self) -> None:
+        """Make every volume.
+
+        Raises:
+            StackError: the engine refuses.
+        """
+        for key, name in self.place.volumes.items():
+            with engine_errors(key):
+                self._client.api.create_volume(name, labels=self.place.mark.labels())
+
+    def start(self, spec: ContainerSpec, instance: int = 0) -> str:
+        """Start a container and make sure that it is what was asked for; its name.
+
+        Raises:
+            PortTakenError: a port of this host is taken.
+            StackError: it cannot be started, or an option did not arrive.
+        """
+        options = run_options(spec, self.place, instance)
+        name = str(options["name"])
+        container = as_container(spec, options)
+        try:
+            with engine_errors(spec.name):
+                container.start()
+                for network in spec.networks[1:]:
+                    self._client.api.connect_container_to_network(
+                        name, self.place.networks[network], aliases=[spec.name]
+                    )
+        except StackError as error:
+            if any(words in error.what for words in _PORT_TAKEN):
+                self.remove(name)
+                raise PortTakenError(error.what, where=spec.name) from error
+            raise
+        finally:
+            container.get_docker_client().client.close()
+        self._check_arrived(spec, name)
+        return name
+
+    def remove(self, name: str) -> None:
+        """Remove a container with its anonymous volumes, if it is there."""
+        with engine_errors(name), if_there():
+            self._client.api.remove_container(name, force=True, v=True)
+
+    def await_ready(self, spec: ContainerSpec, timeout_ns: int) -> None:
+        """Ask a service's own health check until it is healthy.
+
+        The engine asks too, but only every few seconds.
+
+        Raises:
+            StackError: it ended, or the time is over; with its last log lines.
+        """
+        if spec.health is None:
+            return
+        name = self.place.mark.name(spec.name)
+        started_ns = self._clock.now_ns()
+        while not self.is_healthy(spec):
+            elapsed_ns = self._clock.now_ns() - started_ns
+            state, restarts = self._state(name)
+            if state["Status"] in {"exited", "dead"} or restarts > _RESTARTS_MAX:
+                times = f" {restarts + 1} times" if restarts else ""
+                what = f"ended{times} with {state['ExitCode']} before it was ready"
+                raise self._error(spec, name, what)
+            if elapsed_ns > timeout_ns:
+                raise self._error(spec, name, f"was not ready after {timeout_ns / NS_PER_S:.1f} s")
+            self._clock.sleep_ns(_READY_POLL_NS)
+
+    def is_healthy(self, spec: ContainerSpec) -> bool:
+        """The answer of a service's own health check, asked now."""
+        if spec.health is None:
+            return True
+        kind, *words = spec.health.test
+        command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
+        try:
+            return self.execute(self.place.mark.name(spec.name), command)[0] == 0
+        except StackError:  # it does not run (yet, or any more)
+            return False
+
+    def execute(self, name: str, command: list[str]) -> tuple[int, str]:
+        """Run a command inside a container; its exit code and output.
+
+        Raises:
+            StackError: the container does not run.
+        """
+        with engine_errors(name):
+            api = self._client.api
+            job = api.exec_create(name, command)
+            output = api.exec_start(job["Id"])
+            return int(api.exec_inspect(job["Id"])["ExitCode"] or 0), output.decode(
+                "utf-8", "replace"
+            )
+
+    def run_to_end(self, spec: ContainerSpec, timeout_ns: int) -> None:
+        """Run a container to its end and remove it.
+
+        Raises:
+            StackError: it failed or took too long; with its last log lines.
+        """
+        name = self.start(spec)
+        deadline_ns = self._clock.now_ns() + timeout_ns
+        while (state := self.state(name))["Status"] != "exited":
+            if self._clock.now_ns() > deadline_ns:
+                raise self._error(spec, name, f"has not ended after {timeout_ns / NS_PER_S:.0f} s")
+            self._clock.sleep_ns(_READY_POLL_NS)
+        if state["ExitCode"] != 0:
+            raise self._error(spec, name, f"ended with {state['ExitCode']}")
+        self.remove(name)
+
+    def state(self, name: str) -> dict[str, Any]:
+        """State of a container, as the engine tells it.
+
+        Raises:
+            StackError: there is no such container.
+        """
+        return self._state(name)[0]
+
+    def logs(self, name: str, lines: int) -> str:
+        """The last lines of a container's log, redacted."""
+        with engine_errors(name):
+            text = self._client.api.logs(name, tail=lines).decode("utf-8", "replace")
+        return redact(text, self._secrets)
+
+    def _state(self, name: str) -> tuple[dict[str, Any], int]:
+        with engine_errors(name):
+            document = self._client.api.inspect_container(name)
+        return document["State"], int(document["RestartCount"])
+
+    def _check_arrived(self, spec: ContainerSpec, name: str) -> None:
+        with engine_errors(spec.name):
+            document = self._client.api.inspect_container(name)
+        found = facts_of_inspect(document, self.names, spec.name)
+        wanted = facts_of_spec(spec, self.place)
+        if different := [item for item, _, _ in differences(wanted, found)]:
+            raise StackError(
+                f"the engine did not take: {', '.join(different)}",
+                where=spec.name,
+                hint="`docker inspect` shows what it took",
+            )
+
+    def _error(self, spec: ContainerSpec, name: str, what: str) -> StackError:
+        tail = self.logs(name, _TAIL_LINES).rstrip()
+        last = f"; its last words:\n{tail}" if tail else ""
+        return StackError(what + last, where=spec.name, hint=f"its image is {spec.image}")
+
+
+def as_container(spec: ContainerSpec, options: Mapping[str, Any]) -> DockerContainer:
+    """A service as Testcontainers knows one, not yet started.
+
+    `with_kwargs` replaces what an earlier call has set, so there is one call; and what
+    Testcontainers has methods for may not be among its arguments.
+    """
+    rest = dict(options)
+    container = (
+        DockerContainer(spec.image)
+        .with_name(rest.pop("name"))
+        .with_command(list(spec.command))
+        .with_envs(**dict(spec.environment))
+    )
+    for source, mount in rest.pop("volumes").items():
+        container.with_volume_mapping(source, mount["bind"], mount["mode"])
+    for target, settings in rest.pop("tmpfs").items():
+        container.with_tmpfs_mount(target, settings)
+    # `with_bind_ports` knows no address and would publish to every network of the host.
+    container.ports.update(rest.pop("ports"))
+    return container.with_kwargs(**rest)
+
+
+def choose_reaper(client: Client, kind: Kind) -> str:
+    """Let Testcontainers' reaper (Ryuk) watch too where its image is at hand; what was chosen.
+
+    Without its image every start would try to download it. It must not watch a stack that is to
+    outlive this process.
+    """
+    image = testcontainers_config.ryuk_image
+    with engine_errors("ryuk"):
+        found = client.api.images(name=image)
+    testcontainers_config.ryuk_disabled = kind is Kind.UP or not found
+    return "warden" if testcontainers_config.ryuk_disabled else "warden and ryuk"
+
+
+def dismiss_reaper() -> None:
+    """End Testcontainers' reaper, if there is one."""
+    Reaper.delete_instance()

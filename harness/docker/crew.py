@@ -1,0 +1,234 @@
+"""The running containers of one stack: starting them on free ports, counting what befalls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from threading import Lock
+from typing import Any
+
+from harness.clock import NS_PER_S, Clock
+from harness.docker.cgroup import read_limits
+from harness.docker.client import Client, engine_errors
+from harness.docker.containers import Containers, PortTakenError
+from harness.docker.events import EventListener
+from harness.docker.labels import RUN, SERVICE
+from harness.docker.options import instance_name
+from harness.docker.settings import published_port
+from harness.docker.tally import Tally
+from harness.errors import StackError
+from harness.stack.base import ServiceState
+from harness.stack.composefile import ContainerSpec
+from harness.stack.ports import claim
+
+_AT_ONCE = 4
+_PORT_TRIES_MAX = 3
+# An end by hand may be the first half of a restart by hand.
+_LOST_AFTER_NS = 5 * NS_PER_S
+
+
+class Crew:
+    """Containers and what the engine tells of them.
+
+    Args:
+        client: the engine.
+        containers: makes and reaches them.
+        ports: ports of this host by service that the user chose.
+        ready_ns: the longest that one service may take to become ready.
+        clock: time of readiness.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        containers: Containers,
+        ports: Mapping[str, int],
+        ready_ns: int,
+        clock: Clock,
+    ) -> None:
+        self.containers = containers
+        self._client = client
+        self._chosen = ports
+        self._ready_ns = ready_ns
+        self._clock = clock
+        self._ports: dict[str, int] = {}
+        self._pids: dict[str, int] = {}
+        self._specs: dict[str, ContainerSpec] = {}
+        self._lock = Lock()
+        self._tally = Tally()
+        self._listener = EventListener(containers.place.mark.token, self._tally, self._note_start)
+
+    def listen(self) -> None:
+        """Follow the engine's events from now on; before the first container."""
+        self._listener.start()
+
+    def dismiss(self) -> None:
+        """Stop following the events."""
+        self._listener.stop()
+
+    def port(self, service: str) -> int:
+        """The port of this host on which a service is reached."""
+        return self._ports[service]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every published port by service."""
+        return dict(self._ports)
+
+    def start_all(self, specs: tuple[ContainerSpec, ...]) -> None:
+        """Start services side by side and wait until each is healthy.
+
+        Raises:
+            StackError: one is not; with its last log lines.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(self.start, specs):
+                pass
+        for spec in specs:
+            self.containers.await_ready(spec, self._ready_ns)
+
+    def start(self, spec: ContainerSpec, instance: int = 0) -> str:
+        """Start one container; its name. Another port is tried when somebody takes the first.
+
+        Raises:
+            StackError: it cannot be started.
+            UsageError: the port that the user chose is taken.
+        """
+        name = instance_name(spec, self.containers.place, instance)
+        with self._listener.lock:
+            self._tally.expect(name, spec.name, spec.restart)
+        self._specs[name] = spec
+        for attempt in range(1, _PORT_TRIES_MAX + 1):
+            self._choose_port(spec)
+            try:
+                return self.containers.start(spec, instance)
+            except PortTakenError:
+                if attempt == _PORT_TRIES_MAX or spec.name in self._chosen:
+                    raise
+        raise AssertionError("unreachable")
+
+    def remove(self, name: str) -> None:
+        """End a container for good, if it is there."""
+        with self._listener.lock:
+            self._tally.stopping(name)
+        self.containers.remove(name)
+
+    def scale(self, spec: ContainerSpec, wanted: int) -> None:
+        """Start or end instances of a service until there are so many.
+
+        Raises:
+            StackError: one cannot be started.
+        """
+        numbers = self._instances(spec)
+        missing = [n for n in range(1, wanted + 1) if n not in numbers]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(lambda number: self.start(spec, number), missing):
+                pass
+            for _ in pool.map(self.remove, [numbers[n] for n in numbers if n > wanted]):
+                pass
+
+    def states(self) -> tuple[ServiceState, ...]:
+        """Every container that was started, and not removed since, in the order of its start.
+
+        Raises:
+            StackError: one of Zone B is lost, or the engine tells nothing any more.
+        """
+        if self._listener.failure:
+            raise StackError(self._listener.failure, where="docker")
+        now_ns = self._clock.now_ns()
+        states = []
+        with self._listener.lock:
+            for count in self._tally.counts.values():
+                if count.stopping:
+                    continue
+                last = count.exits[-1] if count.exits else None
+                if count.is_lost(now_ns, _LOST_AFTER_NS) and count.policy.name != "on-failure":
+                    code = last.code if last else None
+                    raise StackError(
+                        f"is lost: it ended with {code} and is not started again",
+                        where=count.service,
+                    )
+                states.append(
+                    ServiceState(
+                        name=self._short(count.name),
+                        pid=self._pids.get(count.name, 0),
+                        alive=count.running,
+                        restarts=count.restarts,
+                        last_exit=last.code if last else None,
+                    )
+                )
+        return tuple(states)
+
+    def alerts(self) -> tuple[str, ...]:
+        """Containers that have left the pool."""
+        with self._listener.lock:
+            return tuple(self._tally.alerts)
+
+    def describe(self) -> dict[str, Any]:
+        """Ends, restarts, OOM kills and throttling of every container, and the events."""
+        with self._listener.lock:
+            services = {
+                self._short(count.name): {
+                    "pid": self._pids.get(count.name, 0),
+                    "restarts": count.restarts,
+                    "lost": count.out_of_pool,
+                    "oom_events": count.oom_events,
+                    "oom_kills": count.oom_kills,
+                    "exits": [asdict(end) for end in count.exits],
+                    **self._throttling(count.name),
+                }
+                for count in self._tally.counts.values()
+            }
+            events = [asdict(event) for event in self._tally.events]
+        return {
+            "ports": self.ports,
+            "services": services,
+            "alerts": list(self.alerts()),
+            "events": events,
+        }
+
+    def container_names(self) -> tuple[str, ...]:
+        """Every container that was started."""
+        return tuple(self._specs)
+
+    def _throttling(self, name: str) -> dict[str, int]:
+        """Since the container's last start, because a new start makes a new control group."""
+        try:
+            limits = read_limits(self._pids[name])
+        except (StackError, KeyError):
+            return {}
+        return {"throttled_periods": limits.throttled_periods, "periods": limits.periods}
+
+    def _choose_port(self, spec: ContainerSpec) -> None:
+        inside = published_port(spec)
+        if inside is None:
+            return
+        with self._lock:
+            taken = frozenset(self._ports.values())
+            port = claim(self._chosen.get(spec.name), spec.name, taken)
+            self._ports[spec.name] = port
+            place = self.containers.place
+            publish = {**place.publish, spec.name: {inside: port}}
+            self.containers.place = replace(place, publish=publish)
+
+    def _note_start(self, name: str) -> None:
+        try:
+            self._pids[name] = int(self.containers.state(name)["Pid"])
+        except StackError:  # gone again already; its end is an event too
+            self._pids.pop(name, None)
+
+    def _instances(self, spec: ContainerSpec) -> dict[int, str]:
+        token = self.containers.place.mark.token
+        labels = [f"{RUN}={token}", f"{SERVICE}={spec.name}"]
+        with engine_errors(spec.name):
+            listed = self._client.api.containers(all=True, filters={"label": labels})
+        names = (entry["Names"][0].removeprefix("/") for entry in listed)
+        return {int(name.rpartition("-")[2]): name for name in _sorted(names)}
+
+    def _short(self, name: str) -> str:
+        return name.removeprefix(self.containers.place.mark.name(""))
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: int(name.rpartition("-")[2]))

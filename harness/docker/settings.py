@@ -1,0 +1,171 @@
+"""What a stack of containers is asked to be, and the variables that the Compose files take."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from harness.clock import NS_PER_S
+from harness.docker.labels import Kind
+from harness.stack.composefile import ComposeFile, ContainerSpec, read_compose
+from harness.stack.settings import StackSettings
+
+ENGINE = "go-execution-engine"
+REDIS = "redis"
+POSTGRES = "postgres"
+ANVIL = "anvil"
+AGENT = "python-agent"
+# Listeners of the settings by service of the Compose file, where the names differ.
+_LISTENERS = {ENGINE: "engine"}
+# What the harness talks to: the servers, and every page with metrics.
+_PORTS = {REDIS: 6379, POSTGRES: 5432}
+_METRICS_VARIABLE = "DEFI_HTTP_PORT"
+# The first start of PostgreSQL makes its data folder; the engine's waits for the schema.
+_READY_NS = 60 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Passwords of one stack; letters and digits only, so that they read the same in a URL."""
+
+    redis: SecretStr
+    postgres: SecretStr
+    observer: SecretStr
+
+    @classmethod
+    def random(cls) -> Secrets:
+        """New ones."""
+        return cls(*(SecretStr(secrets.token_hex(16)) for _ in range(3)))
+
+    def texts(self) -> tuple[str, ...]:
+        """Every one, for redaction."""
+        return tuple(s.get_secret_value() for s in (self.redis, self.postgres, self.observer))
+
+
+@dataclass(frozen=True, slots=True)
+class DockerSettings:
+    """Settings of the Docker stack.
+
+    Attributes:
+        stack: what every kind of stack is asked for.
+        image_set: name of the set that the images are of.
+        images: image variables, see `harness.docker.images.image_variables`.
+        kind: whether the containers live as long as the run or until `harness stack down`.
+        agents: containers of the strategy zone, beside the swarm.
+        zone_a: whether the strategy zone's other services are started too.
+        strategy: folder with the agents' code; the project's own if absent.
+        variables: further variables of the Compose files.
+        ready_ns: the longest that one service may take to become ready.
+    """
+
+    stack: StackSettings
+    image_set: str
+    images: Mapping[str, str]
+    kind: Kind = Kind.RUN
+    agents: int = 0
+    zone_a: bool = False
+    strategy: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    ready_ns: int = _READY_NS
+
+    @property
+    def compose(self) -> Path:
+        """The folder of the Compose files."""
+        return self.stack.root / "compose"
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """The Compose files with their variables filled in."""
+
+    a: ComposeFile
+    b: ComposeFile
+
+    def service(self, name: str) -> ContainerSpec:
+        """A service of either zone."""
+        in_a = any(spec.name == name for spec in self.a.services)
+        return (self.a if in_a else self.b).service(name)
+
+
+def read_zones(settings: DockerSettings, passwords: Secrets) -> Zones:
+    """The Compose files as this stack fills them in.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    variables = compose_variables(settings, passwords)
+    a = read_compose(settings.compose / "zone-a.yaml", variables)
+    return Zones(a, read_compose(settings.compose / "zone-b.yaml", variables))
+
+
+def compose_variables(settings: DockerSettings, passwords: Secrets) -> dict[str, str]:
+    """Values of the variables that the Compose files take."""
+    stack = settings.stack
+    strategy = {"STRATEGY_DIR": str(settings.strategy)} if settings.strategy else {}
+    return {
+        **settings.images,
+        **strategy,
+        "REDIS_PASSWORD": passwords.redis.get_secret_value(),
+        "POSTGRES_PASSWORD": passwords.postgres.get_secret_value(),
+        "DEFI_PREFIX": stack.contract.prefix,
+        "ENGINE_WORKERS": str(stack.workers),
+        "WATERMARK_MAX_LAG": str(stack.watermark_max_lag),
+        "BLOCK_TIME_S": str(stack.block_time_s),
+        "STREAM_MAXLEN": str(stack.contract.streams.chain_events_maxlen),
+        **settings.variables,
+    }
+
+
+def standing_services(zone: ComposeFile) -> tuple[ContainerSpec, ...]:
+    """The services that run all the time, in the order of the file."""
+    return tuple(spec for spec in zone.services if not spec.on_demand)
+
+
+def start_levels(services: tuple[ContainerSpec, ...]) -> tuple[tuple[ContainerSpec, ...], ...]:
+    """The services in groups, each of which needs only the groups before it.
+
+    Raises:
+        ValueError: services need each other in a circle.
+    """
+    names = {spec.name for spec in services}
+    started: set[str] = set()
+    levels = []
+    rest = services
+    while rest:
+        level = tuple(spec for spec in rest if set(spec.needs) & names <= started)
+        if not level:
+            raise ValueError(f"need each other: {', '.join(spec.name for spec in rest)}")
+        levels.append(level)
+        started |= {spec.name for spec in level}
+        rest = tuple(spec for spec in rest if spec.name not in started)
+    return tuple(levels)
+
+
+def published_port(spec: ContainerSpec) -> int | None:
+    """The container's port that the harness talks to, if there is one."""
+    if spec.name in _PORTS:
+        return _PORTS[spec.name]
+    metrics = dict(spec.environment).get(_METRICS_VARIABLE)
+    return int(metrics) if metrics else None
+
+
+def configured_port(settings: DockerSettings, service: str) -> int | None:
+    """The port of this host that the user chose for a service."""
+    return settings.stack.ports.get(_LISTENERS.get(service, service))
+
+
+def migration(engine: ContainerSpec) -> ContainerSpec:
+    """The command that brings the database to its schema, in the engine's image and network."""
+    return replace(
+        engine,
+        name="migrate",
+        command=("python3", "-m", "zone_b.migrate"),
+        restart=replace(engine.restart, name="no", retries=0),
+        health=None,
+        mounts=(),
+        core_unlimited=False,
+    )

@@ -1,0 +1,282 @@
+"""The stack as containers, each under the quota that the Compose files give it.
+
+1. Sweep up after runs that died; let a warden watch over this one; listen to the engine's events.
+2. Networks and volumes; Redis and PostgreSQL, until their health checks say yes.
+3. The observer's role; schema, in the engine's image; grants and publication.
+4. The other services, in the order of what they need; Anvil, if the scenario has a gate.
+5. Agents and the rest of the strategy zone, if asked for.
+6. Verify that what is in force is what is specified: now, and again at the end.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.docker.client import Client, connect
+from harness.docker.containers import Containers, choose_reaper, dismiss_reaper
+from harness.docker.crew import Crew
+from harness.docker.database import Database
+from harness.docker.gate import PORT, address_of, await_node
+from harness.docker.guard import Guard
+from harness.docker.labels import Mark
+from harness.docker.options import Placement
+from harness.docker.settings import (
+    AGENT,
+    ANVIL,
+    ENGINE,
+    POSTGRES,
+    REDIS,
+    DockerSettings,
+    Secrets,
+    Zones,
+    configured_port,
+    migration,
+    read_zones,
+    standing_services,
+    start_levels,
+)
+from harness.docker.specification import read_specification
+from harness.docker.story import (
+    engine_facts,
+    grade_reasons,
+    image_facts,
+    server_facts,
+    specified_images,
+)
+from harness.docker.sweep import sweep, sweep_stale
+from harness.docker.verifier import Verifier
+from harness.docker.verify import Row, table
+from harness.errors import StackError
+from harness.stack.base import Endpoints, ServiceState
+from harness.stack.ports import LOOPBACK
+
+_MIGRATION_MAX_NS = 60 * NS_PER_S
+_GATE_MAX_NS = 30 * NS_PER_S
+_LOG_LINES_KEPT = 20_000
+
+
+class DockerStack:
+    """Zone B in containers, and as much of Zone A as is asked for.
+
+    Args:
+        settings: what to start.
+        logs_dir: folder that takes each container's log at the end.
+        clock: time of readiness.
+    """
+
+    def __init__(self, settings: DockerSettings, logs_dir: Path, clock: Clock) -> None:
+        self._settings = settings
+        self._logs_dir = logs_dir
+        self._clock = clock
+        self._passwords = Secrets.random()
+        self._mark = Mark.new(settings.kind)
+        self._guard = Guard(self._mark.token)
+        self._zones: Zones = read_zones(settings, self._passwords)
+        self._quotas = read_specification(settings.compose)
+        self._client: Client = None
+        self._crew: Crew | None = None
+        self._verifier: Verifier | None = None
+        self._rows: list[Row] = []
+        self._facts: dict[str, Any] = {}
+        self._is_whole = False
+
+    @property
+    def token(self) -> str:
+        """The run's mark, which all labels and names carry."""
+        return self._mark.token
+
+    def start(self) -> Endpoints:
+        started_ns = self._clock.now_ns()
+        try:
+            endpoints = self._start()
+        except BaseException:  # an interrupt too must leave nothing behind
+            self.stop()
+            raise
+        self._facts["start_ms"] = (self._clock.now_ns() - started_ns) // NS_PER_MS
+        return endpoints
+
+    def services(self) -> tuple[ServiceState, ...]:
+        return self._crewed().states()
+
+    def alerts(self) -> tuple[str, ...]:
+        """What somebody must look at: containers that have left the pool."""
+        return self._crewed().alerts()
+
+    def describe(self) -> dict[str, Any]:
+        if self._crew is None or self._verifier is None:
+            return {"kind": "docker", **self._facts}
+        rows = (*self._rows, *self._verifier.verify("end"))
+        return {
+            "kind": "docker",
+            **self._facts,
+            "warden": {"pid": self._guard.pid, "alive": self._guard.is_alive},
+            "verification": table(rows),
+            **self._crew.describe(),
+        }
+
+    def stop(self) -> None:
+        crew, self._crew = self._crew, None
+        client, self._client = self._client, None
+        is_clean = client is None
+        try:
+            if crew is not None:
+                crew.dismiss()
+            if client is not None:
+                self._keep_logs(crew)
+                is_clean = not sweep(client, self.token, settle=not self._is_whole)
+                dismiss_reaper()
+                client.close()
+        finally:
+            # What is left, whatever went wrong above, the warden removes.
+            self._guard.release(done=is_clean)
+
+    def open_gate(self) -> str:
+        """Start Anvil for a gate and verify it; its URL on this host.
+
+        Raises:
+            StackError: it does not answer.
+        """
+        crew = self._crewed()
+        spec = self._zones.b.service(ANVIL)
+        name = crew.start(spec)
+        address = address_of(self._client, name, crew.containers.place.networks[spec.networks[0]])
+        await_node(address, self._clock, _GATE_MAX_NS)
+        assert self._verifier is not None  # noqa: S101 - made with the crew
+        self._rows += self._verifier.verify_one(ANVIL, "gate")
+        return f"http://{address}:{PORT}"
+
+    def close_gate(self) -> None:
+        """Release Anvil. May be called when there is none."""
+        self._crewed().remove(self._mark.name(ANVIL))
+
+    def verify(self, when: str) -> tuple[Row, ...]:
+        """Every row as it is now."""
+        assert self._verifier is not None  # noqa: S101 - start() comes first
+        return self._verifier.verify(when)
+
+    def scale(self, agents: int) -> None:
+        """Start or end agents until there are so many; nothing of Zone B is touched.
+
+        Raises:
+            StackError: one cannot be started.
+        """
+        self._crewed().scale(self._zones.a.service(AGENT), agents)
+
+    def hand_over(self) -> None:
+        """Let the containers live on when this process ends: `harness stack down` ends them."""
+        if self._crew is not None:
+            self._crew.dismiss()
+        self._guard.release(done=True)
+        if self._client is not None:
+            self._client.close()
+        self._crew = self._client = None
+
+    def _start(self) -> Endpoints:
+        client = self._client = connect()
+        sweep_stale(client)
+        self._facts["reaper"] = choose_reaper(client, self._settings.kind)
+        self._guard.start()
+        crew = self._crew = self._make_crew(client)
+        crew.listen()
+        crew.containers.make_networks((self._zones.a, self._zones.b))
+        crew.containers.make_volumes()
+
+        servers, *levels = start_levels(standing_services(self._zones.b))
+        crew.start_all(servers)
+        database = self._set_up_database(crew)
+        redis_url = self._redis_url(crew)
+        self._verifier = Verifier(
+            client,
+            crew.containers,
+            self._zones,
+            self._quotas,
+            database.admin_dsn,
+            redis_url,
+            self._clock,
+        )
+        for level in levels:
+            crew.start_all(level)
+        anvil_url = self.open_gate() if self._settings.stack.anvil else None
+        if self._settings.zone_a:
+            crew.start_all(tuple(s for s in self._zones.a.services if s.name != AGENT))
+        self.scale(self._settings.agents)
+        self._rows += self._verifier.verify("start")
+        self._facts |= self._describe_parts(client, database, redis_url)
+        self._is_whole = True
+        return Endpoints(
+            redis_url=redis_url,
+            observer_dsn=database.observer_dsn,
+            admin_dsn=database.admin_dsn,
+            metrics_urls=self._metrics_urls(crew),
+            anvil_url=anvil_url,
+        )
+
+    def _make_crew(self, client: Client) -> Crew:
+        files = (self._zones.a, self._zones.b)
+        networks = dict.fromkeys(key for file in files for key, _, _ in file.networks)
+        volumes = dict.fromkeys(key for file in files for key in file.volumes)
+        place = Placement(
+            mark=self._mark,
+            networks={key: self._mark.name(key) for key in networks},
+            volumes={key: self._mark.name(key) for key in volumes},
+            folder=self._settings.compose,
+        )
+        containers = Containers(client, place, self._passwords.texts(), self._clock)
+        services = (spec.name for file in files for spec in file.services)
+        chosen = {name: configured_port(self._settings, name) for name in services}
+        ports = {name: port for name, port in chosen.items() if port is not None}
+        return Crew(client, containers, ports, self._settings.ready_ns, self._clock)
+
+    def _set_up_database(self, crew: Crew) -> Database:
+        database = Database(crew.port(POSTGRES), self._passwords, self._settings.stack.contract)
+        database.make_observer(crew.containers, self._zones.b.service(POSTGRES))
+        crew.containers.run_to_end(migration(self._zones.b.service(ENGINE)), _MIGRATION_MAX_NS)
+        database.open_to_observer()
+        return database
+
+    def _redis_url(self, crew: Crew) -> SecretStr:
+        password = self._passwords.redis.get_secret_value()
+        return SecretStr(f"redis://:{password}@{LOOPBACK}:{crew.port(REDIS)}/0")
+
+    def _metrics_urls(self, crew: Crew) -> dict[str, str]:
+        servers = {REDIS, POSTGRES}
+        return {
+            name: f"http://{LOOPBACK}:{port}/metrics"
+            for name, port in crew.ports.items()
+            if name not in servers
+        }
+
+    def _describe_parts(
+        self, client: Client, database: Database, redis_url: SecretStr
+    ) -> dict[str, Any]:
+        specs = standing_services(self._zones.b)
+        images = image_facts(client, specs, specified_images(self._settings, self._zones))
+        engine = engine_facts(client)
+        return {
+            "token": self.token,
+            "image_set": self._settings.image_set,
+            "engine": engine,
+            "images": images,
+            "grade_reasons": grade_reasons(specs, images, engine["cpus"]),
+            **server_facts(self._rows, database.admin_dsn, redis_url),
+        }
+
+    def _keep_logs(self, crew: Crew | None) -> None:
+        if crew is None:
+            return
+        self._logs_dir.mkdir(parents=True, exist_ok=True)
+        for name in crew.container_names():
+            with suppress(StackError, OSError):
+                text = crew.containers.logs(name, _LOG_LINES_KEPT)
+                short = name.removeprefix(self._mark.name(""))
+                (self._logs_dir / f"{short}.log").write_text(text, encoding="utf-8")
+
+    def _crewed(self) -> Crew:
+        if self._crew is None:
+            raise StackError("is not running", where="docker stack")
+        return self._crew

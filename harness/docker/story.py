@@ -1,0 +1,143 @@
+"""What ran, for `stack.json`: engine, images, servers, and what keeps a run from a sign-off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import redis
+from pydantic import SecretStr
+
+from harness.docker.client import Client, engine_errors
+from harness.docker.images import image_variables
+from harness.docker.servers import CONFIG_GET, SHOW
+from harness.docker.settings import POSTGRES, REDIS, DockerSettings, Zones
+from harness.docker.verify import Row
+from harness.errors import StackError
+from harness.stack.composefile import ContainerSpec, read_compose
+from harness.stack.postgres_roles import settings_in_force
+
+SPECIFIED_SET = "upstream"
+_CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
+_LAG_VERSION_MIN = 7
+_TIMEOUT_S = 5
+
+
+def engine_facts(client: Client) -> dict[str, Any]:
+    """The container engine and its host."""
+    with engine_errors("docker"):
+        info, version = client.api.info(), client.api.version()
+    return {
+        "version": version["Version"],
+        "api_version": client.api._version,  # noqa: SLF001 - it has no public name
+        "cgroup_version": info.get("CgroupVersion", ""),
+        "cgroup_driver": info.get("CgroupDriver", ""),
+        "storage_driver": info.get("Driver", ""),
+        "kernel": info.get("KernelVersion", ""),
+        "cpus": info.get("NCPU", 0),
+        "memory_bytes": info.get("MemTotal", 0),
+        "warnings": info.get("Warnings") or [],
+        "core_pattern": core_pattern(),
+    }
+
+
+def core_pattern() -> dict[str, str]:
+    """Where the kernel puts core files; the pattern is the host's, for every container."""
+    try:
+        pattern = _CORE_PATTERN.read_text(encoding="ascii").strip()
+    except OSError:
+        return {"pattern": "", "goes_to": "unknown"}
+    if pattern.startswith("|"):
+        goes_to = "a program of the host, not to the volume"
+    elif pattern.startswith("/"):
+        goes_to = "that path inside the container; to the volume only if it lies there"
+    else:
+        goes_to = "the working directory, which is the volume"
+    return {"pattern": pattern, "goes_to": goes_to}
+
+
+def image_facts(
+    client: Client, specs: Iterable[ContainerSpec], specified: Mapping[str, str]
+) -> dict[str, Any]:
+    """The image of each service, by name and digest, and whether it is the specified one."""
+    facts = {}
+    for spec in specs:
+        with engine_errors(spec.name):
+            document = client.api.inspect_image(spec.image)
+        wanted = specified.get(spec.name, "")
+        facts[spec.name] = {
+            "image": spec.image,
+            "id": document["Id"],
+            "repo_digests": document.get("RepoDigests") or [],
+            "specified": wanted or None,
+            "as_specified": spec.image == wanted,
+        }
+    return facts
+
+
+def specified_images(settings: DockerSettings, zones: Zones) -> dict[str, str]:
+    """The specification's image of each service."""
+    upstream = image_variables(settings.compose / "images", SPECIFIED_SET)
+    dummies = {"REDIS_PASSWORD": "-", "POSTGRES_PASSWORD": "-"}
+    variables = {**upstream, **dummies}
+    files = (read_compose(zone.path, variables) for zone in (zones.a, zones.b))
+    return {spec.name: spec.image for file in files for spec in file.services}
+
+
+def server_facts(
+    rows: Iterable[Row], admin_dsn: SecretStr, redis_url: SecretStr
+) -> dict[str, dict[str, Any]]:
+    """Versions and settings of PostgreSQL and Redis, as every kind of stack tells them."""
+    rows = tuple(rows)
+    version = settings_in_force(admin_dsn.get_secret_value(), ("server_version",))
+    redis_version = _redis_version(redis_url)
+    has_lag = int(redis_version.partition(".")[0] or 0) >= _LAG_VERSION_MIN
+    return {
+        "postgres": {
+            "version": version["server_version"],
+            "settings": _settings(rows, POSTGRES, SHOW),
+        },
+        "redis": {
+            "version": redis_version,
+            "group_lag": has_lag,
+            "settings": _settings(rows, REDIS, CONFIG_GET),
+        },
+    }
+
+
+def grade_reasons(
+    specs: Iterable[ContainerSpec], images: Mapping[str, Mapping[str, Any]], cpus: int
+) -> list[str]:
+    """What keeps a run on this stack from a sign-off, one sentence each."""
+    specs = tuple(specs)
+    reasons = [
+        f"{name} runs {facts['image']}, specified is {facts['specified']}"
+        for name, facts in images.items()
+        if facts["specified"] and not facts["as_specified"]
+    ]
+    reasons += [
+        f"{name} is a reference service of the harness, not the real one"
+        for name, facts in images.items()
+        if facts["image"].startswith("signal-harness/reference")
+    ]
+    quota = sum(spec.cpus for spec in specs)
+    if quota > cpus:
+        reasons.append(f"the quotas add up to {quota:g} CPUs, and the host has {cpus}")
+    return reasons
+
+
+def _settings(rows: tuple[Row, ...], container: str, question: str) -> dict[str, dict[str, str]]:
+    return {
+        row.setting.removeprefix(f"{question} "): {"specified": row.specified, "applied": row.live}
+        for row in rows
+        if row.container == container and row.setting.startswith(question)
+    }
+
+
+def _redis_version(url: SecretStr) -> str:
+    try:
+        with redis.Redis.from_url(url.get_secret_value(), socket_timeout=_TIMEOUT_S) as client:
+            return str(client.info("server")["redis_version"])
+    except redis.RedisError as error:
+        raise StackError(f"does not tell its version: {error}", where=REDIS) from error

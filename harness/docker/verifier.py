@@ -1,0 +1,141 @@
+"""Reading every row of a stack: its containers, PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from pydantic import SecretStr
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.docker.client import Client, engine_errors
+from harness.docker.containers import Containers
+from harness.docker.facts import facts_of_spec
+from harness.docker.labels import RUN, SERVICE
+from harness.docker.live import Live, read_live
+from harness.docker.servers import (
+    CONFIG_GET,
+    SHOW,
+    postgres_settings,
+    read_redis,
+    redis_settings,
+)
+from harness.docker.settings import POSTGRES, REDIS, Zones
+from harness.docker.specification import Quota
+from harness.docker.verify import Row, absent_row, rows_of_container, rows_of_settings
+from harness.errors import StackError
+from harness.stack.composefile import ContainerSpec
+from harness.stack.postgres_roles import settings_in_force
+
+# A container that is being restarted as its policy wants may take this long to be back.
+_BACK_NS = 5 * NS_PER_S
+_POLL_NS = 100 * NS_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Holds what is in force against what is specified.
+
+    Attributes:
+        quotas: the specification by service.
+        admin_dsn: PostgreSQL's superuser.
+        redis_url: URL with the password.
+    """
+
+    client: Client
+    containers: Containers
+    zones: Zones
+    quotas: Mapping[str, Quota]
+    admin_dsn: SecretStr
+    redis_url: SecretStr
+    clock: Clock
+
+    def verify(self, when: str) -> tuple[Row, ...]:
+        """Every row of Zone B and of those containers of Zone A that there are.
+
+        What cannot be read is a row that is not met, so that one failure hides no other.
+        """
+        instances = self._instances()
+        rows: list[Row] = []
+        for spec in self.zones.b.services:
+            names = instances.get(spec.name, ())
+            if spec.on_demand and not names:
+                rows.append(absent_row(spec.name, found=False))
+                continue
+            rows += self._rows(spec, names or (self.containers.place.mark.name(spec.name),))
+        for spec in self.zones.a.services:
+            rows += self._rows(spec, instances.get(spec.name, ()))
+        return tuple(replace(row, when=when) for row in rows)
+
+    def verify_one(self, name: str, when: str) -> tuple[Row, ...]:
+        """The rows of one service."""
+        spec = self.zones.service(name)
+        rows = self._rows(spec, (self.containers.place.mark.name(name),))
+        return tuple(replace(row, when=when) for row in rows)
+
+    def live(self, spec: ContainerSpec, name: str) -> Live:
+        """A container as it is in force; one that is about to be restarted is waited for.
+
+        Raises:
+            StackError: it cannot be read.
+        """
+        deadline_ns = self.clock.now_ns() + _BACK_NS
+        while True:
+            try:
+                found = read_live(self.client, name, spec.name, self.containers.names)
+                if found.pid or self.clock.now_ns() > deadline_ns or spec.restart.name == "no":
+                    return found
+            except StackError:  # it may have ended between two questions
+                if self.clock.now_ns() > deadline_ns:
+                    raise
+            self.clock.sleep_ns(_POLL_NS)
+
+    def _rows(self, spec: ContainerSpec, names: tuple[str, ...]) -> list[Row]:
+        rows: list[Row] = []
+        for name in names:
+            called = spec.name if len(names) == 1 else name.partition("-")[2].partition("-")[2]
+            rows += _readable(called, partial(self._container, spec, name, called))
+        if spec.name == POSTGRES:
+            rows += _readable(spec.name, partial(self._postgres, spec))
+        if spec.name == REDIS:
+            rows += _readable(spec.name, partial(self._redis, spec))
+        return rows
+
+    def _container(self, spec: ContainerSpec, name: str, called: str) -> tuple[Row, ...]:
+        wanted = facts_of_spec(spec, self.containers.place)
+        live = self.live(spec, name)
+        return rows_of_container(called, spec, wanted, live, self.quotas.get(spec.name))
+
+    def _postgres(self, spec: ContainerSpec) -> tuple[Row, ...]:
+        specified = {**postgres_settings(spec), **self._settings(spec)}
+        live = settings_in_force(self.admin_dsn.get_secret_value(), specified)
+        return rows_of_settings(spec.name, SHOW, specified, live)
+
+    def _redis(self, spec: ContainerSpec) -> tuple[Row, ...]:
+        specified = {**redis_settings(spec), **self._settings(spec)}
+        return rows_of_settings(
+            spec.name, CONFIG_GET, specified, read_redis(self.redis_url, specified)
+        )
+
+    def _settings(self, spec: ContainerSpec) -> Mapping[str, str]:
+        quota = self.quotas.get(spec.name)
+        return quota.settings if quota else {}
+
+    def _instances(self) -> dict[str, tuple[str, ...]]:
+        token = self.containers.place.mark.token
+        with engine_errors("verify"):
+            listed = self.client.api.containers(all=True, filters={"label": f"{RUN}={token}"})
+        found: dict[str, list[str]] = {}
+        for entry in listed:
+            found.setdefault(entry["Labels"].get(SERVICE, ""), []).append(
+                entry["Names"][0].removeprefix("/")
+            )
+        return {service: tuple(sorted(names)) for service, names in found.items()}
+
+
+def _readable(name: str, read: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]:
+    try:
+        return read()
+    except StackError as error:
+        return (Row(name, "readable", "yes", error.what, ok=False),)
