@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 import harness
+from harness.cli.console import make_console
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.errors import Exit, HarnessError
@@ -95,7 +96,7 @@ def scenarios(
     folder: Annotated[Path, typer.Argument(help="Folder of scenario files.")] = ROOT / "scenarios",
 ) -> None:
     """List the scenarios with one line each."""
-    list_scenarios(folder, Console())
+    list_scenarios(folder, make_console())
 
 
 def main() -> None:

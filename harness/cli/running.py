@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.console import make_console
 from harness.cli.overrides import Edit
 from harness.clock import SystemClock
 from harness.contract.names import Contract
@@ -42,9 +43,11 @@ def run_scenario(
     pairs, edit = overrides
     scenario = load_scenario(path, pairs, edit)
     contract = Contract()
-    console = Console()
+    console = make_console()
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
-    console.print(f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False)
+    console.print(
+        f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True
+    )
     with ProgressView(console) as view:
         parts = _parts(scenario, contract, folder, ports, root, view)
         assessment = run(scenario, contract, parts, folder)
@@ -54,12 +57,12 @@ def run_scenario(
 def judge_folder(path: Path) -> int:
     """Judge stored evidence again; the verdict's exit code."""
     folder = RunFolder.open(path)
-    return _show(assess_and_store(folder), folder, Console())
+    return _show(assess_and_store(folder), folder, make_console())
 
 
 def _show(assessment: Assessment, folder: RunFolder, console: Console) -> int:
-    console.print(render(assessment, folder.path))
-    return int(assessment.judgement.exit_code)
+    console.print(render(assessment.measurement, assessment.judgement, folder.path))
+    return assessment.judgement.exit_code
 
 
 def _parts(

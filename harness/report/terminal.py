@@ -10,9 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.judgement import Check, Judgement
+from harness.judge.check import Check, Kind
+from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
-from harness.measure.measurement import AccountFigures, Measurement, SplitFigures
+from harness.measure.measurement import AccountFigures, Measurement, RateFigures, SplitFigures
 from harness.report.units import count_text, duration_text, share_text
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
@@ -23,7 +24,6 @@ _STYLES = {
     Verdict.INVALID: "bold white on magenta",
     Verdict.INCONCLUSIVE: "bold black on yellow",
 }
-_WORDS = {Verdict.PASS: "ok", Verdict.FAIL: "FAIL", Verdict.INVALID: "INVALID"}
 _STAGE_BAR = 24
 _OFFENDERS_SHOWN = 3
 
@@ -36,7 +36,7 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
             (f" {judgement.verdict.name} ", _STYLES[judgement.verdict]),
             ("  " + _headline(judgement), "bold"),
         ),
-        *_section("objectives", _checks(judgement, "objective")),
+        *_section("objectives", _objectives(judgement)),
         *_section("why", _reasons(judgement)),
         *_section("latency", latency_table(measurement)),
         *_section("where the time went", _stages(measurement.splits)),
@@ -50,11 +50,14 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
 
 
 def _headline(judgement: Judgement) -> str:
-    worst = [check for check in judgement.checks if check.verdict == judgement.verdict]
-    if judgement.verdict is Verdict.PASS:
-        objectives = [check for check in judgement.checks if check.kind == "objective"]
-        return objectives[0].said if objectives else "every check is clean"
-    return worst[0].said if worst else ""
+    """What decided; of a PASS the first duration that was promised."""
+    deciding = [
+        check
+        for check in judgement.checks
+        if check.verdict is judgement.verdict
+        and (judgement.verdict is not Verdict.PASS or "limit_ns" in check.figures)
+    ]
+    return deciding[0].said if deciding else "every check is clean"
 
 
 def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType]:
@@ -63,11 +66,11 @@ def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType
     return (Text(), Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2)))
 
 
-def _checks(judgement: Judgement, kind: str) -> RenderableType | None:
+def _objectives(judgement: Judgement) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     for check in judgement.checks:
-        if check.kind == kind:
-            word = _WORDS.get(check.verdict, check.verdict.name)
+        if check.kind is Kind.OBJECTIVE:
+            word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
             style = "green" if check.verdict is Verdict.PASS else "bold red"
             table.add_row(Text(word, style=style), check.name, check.said)
     return table if table.row_count else None
@@ -75,14 +78,10 @@ def _checks(judgement: Judgement, kind: str) -> RenderableType | None:
 
 def _reasons(judgement: Judgement) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
-    for check in _ranked(judgement.checks):
-        if check.kind != "objective" and check.verdict is not Verdict.PASS:
+    for check in judgement.reasons:
+        if check.kind is not Kind.OBJECTIVE and check.verdict is not Verdict.PASS:
             table.add_row(check.verdict.name, check.name, _with_offenders(check))
     return table if table.row_count else None
-
-
-def _ranked(checks: Sequence[Check]) -> Sequence[Check]:
-    return sorted(checks, key=lambda check: -check.verdict)
 
 
 def _with_offenders(check: Check) -> str:
@@ -151,22 +150,27 @@ def _account(measurement: Measurement) -> RenderableType:
     if account.rejected_by:
         reasons = ", ".join(f"{name} {count}" for name, count in account.rejected_by.items())
         lines.append(f"rejected by reason: {reasons}")
-    for rate in measurement.rates:
-        if rate.intended is not None and rate.share is not None:
-            lines.append(
-                f"{rate.phase}: {count_text(rate.in_phase)} of {count_text(rate.intended)} "
-                f"intended signals sent in {rate.duration_s:.0f} s ({share_text(rate.share)})"
-            )
-    for row in measurement.resolution:
-        if row.phase == "measure" and row.name == "p99":
-            lines.append(
-                f"observer's resolution ({row.mode}): P99 lies between "
-                f"{duration_text(row.committed_ns)} (committed) and "
-                f"{duration_text(row.seen_ns)} (seen)"
-            )
-    for clock in measurement.clocks:
-        lines.append(f"clock of {clock.server}: known to {duration_text(clock.error_ns)}")
+    lines += [_sent(rate) for rate in measurement.rates]
+    lines += [
+        f"observer's resolution ({row.mode}): P99 lies between "
+        f"{duration_text(row.committed_ns)} (committed) and {duration_text(row.seen_ns)} (seen)"
+        for row in measurement.resolution
+        if row.phase == "measure" and row.name == "p99"
+    ]
+    lines += [
+        f"clock of {clock.server}: known to {duration_text(clock.error_ns)}"
+        for clock in measurement.clocks
+    ]
     return Text("\n".join(lines))
+
+
+def _sent(rate: RateFigures) -> str:
+    intended = "?" if rate.intended is None else count_text(rate.intended)
+    share = "" if rate.share is None else f" ({share_text(rate.share)})"
+    return (
+        f"{rate.phase}: {count_text(rate.in_phase)} of {intended} intended signals sent "
+        f"in {rate.duration_s:.0f} s{share}"
+    )
 
 
 def _classes(account: AccountFigures) -> str:
@@ -183,5 +187,5 @@ def _classes(account: AccountFigures) -> str:
 
 def _grade(judgement: Judgement) -> RenderableType:
     grade = judgement.grade
-    lines = [Text(grade.name, style="bold"), *(Text(f"- {reason}") for reason in grade.reasons)]
+    lines = [Text(grade.level, style="bold"), *(Text(f"- {reason}") for reason in grade.reasons)]
     return Group(*lines)
