@@ -75,7 +75,6 @@ def test_agent_reads_acknowledges_and_pushes(
     events, group = f"{prefix}stream:chain:events", f"cg:agent:{socket.gethostname()}"
     add_block(client, prefix, 40)
     client.xgroup_create(events, group, id="0")
-    client.xreadgroup(group, "an-earlier-life", {events: ">"})
     client.xreadgroup(group, f"agent-{socket.gethostname()}", {events: ">"})
     with program(
         sys.executable,
@@ -95,6 +94,7 @@ def test_agent_reads_acknowledges_and_pushes(
             ),
             "events read",
         )
+        eventually(lambda: client.xpending(events, group)["pending"] == 0, "events acknowledged")
         entries: Any = client.xrange(proposals)
         signals = [decode_signal(fields[b"data"]) for _, fields in entries]
         assert len({signal.trace_id for signal in signals}) == len(signals)
