@@ -19,11 +19,13 @@ from harness.contract import trace_id
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.load.plan import SwarmPlan
+from harness.observe.final import write_final
 from harness.observe.live import LiveFigures
 from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan
 from harness.process.child import ChildProcess
 from harness.scenario.models import Load, Signals, Stage
+from harness.store import RunFolder
 from tests.bench.calibration_system import Known
 from tests.bench.observing_servers import BenchServers
 
@@ -32,58 +34,64 @@ USERS = 50
 SYSTEM_WORKERS = 3
 CONTRACT = Contract()
 _LEAD_NS = 5 * NS_PER_S
-_DRAIN_S = 20
+_DRAIN_NS = 20 * NS_PER_S
 _CLOCK = SystemClock()
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """Where the evidence of one rate lies."""
+    """Where the evidence of one rate lies.
 
-    folder: Path
-    run_tag: int
-    locust_tag: int
-    t0_ns: int
-    swarm_lateness_max_ns: int
+    Attributes:
+        folder: what the harness wrote.
+        truth: folder of what the known system and Locust's users wrote.
+    """
+
+    folder: RunFolder
+    truth: Path
 
 
 def calibrate(
-    servers: BenchServers, folder: Path, rate: float, duration_s: float, *, locust: bool
+    servers: BenchServers, place: Path, rate: float, duration_s: float, *, locust: bool
 ) -> Calibrated:
     """Run one rate: the harness against the known system, then Locust against the same."""
-    run_tag = trace_id.new_run_tag()
-    (folder / "journal").mkdir()
-    t0_ns = _CLOCK.now_ns() + _LEAD_NS
-    plan = ObserverPlan(
+    folder = RunFolder.create(place, "calibration", _CLOCK.wall_ns())
+    truth = place / "truth"
+    truth.mkdir()
+    plan = _swarm_plan(servers, folder, rate, duration_s)
+    folder.write_plan(plan)
+    observer_plan = ObserverPlan(
         observer_dsn=SecretStr(servers.observer_dsn),
         redis_url=SecretStr(servers.redis_url),
-        run_tag=run_tag,
-        folder=folder,
+        run_tag=plan.run_tag,
+        folder=folder.path,
     )
-    observer = Observer(plan, _CLOCK)
-    with _system(servers, folder, t0_ns):
+    observer = Observer(observer_plan, _CLOCK)
+    with _system(servers, truth, plan.t0_ns):
         try:
             observer.start()
-            lateness_ns = _swarm(servers, folder, run_tag, rate, duration_s, t0_ns)
-            _drain(folder, run_tag)
+            _swarm(plan, folder)
+            deadline_ns = _drain(folder, plan.run_tag)
         finally:
             observer.stop()
-        failure = observer.failure()
-        if failure:
+        if failure := observer.failure():
             raise StackError(failure)
+        facts = {"t0_ns": plan.t0_ns, "observation_end_ns": _CLOCK.now_ns()}
+        folder.write_json(folder.run, facts | {"drain_deadline_ns": deadline_ns})
+        write_final(servers.observer_dsn, servers.redis_url, CONTRACT, plan.run_tag, folder.path)
         if locust:
-            _locust(servers, folder, run_tag ^ 1, rate, duration_s)
-    return Calibrated(folder, run_tag, run_tag ^ 1, t0_ns, lateness_ns)
+            _locust(servers, truth, plan.run_tag ^ 1, rate, duration_s)
+    return Calibrated(folder, truth)
 
 
 @contextmanager
-def _system(servers: BenchServers, folder: Path, t0_ns: int) -> Iterator[None]:
+def _system(servers: BenchServers, truth: Path, t0_ns: int) -> Iterator[None]:
     client = redis.Redis.from_url(servers.redis_url)
     key = CONTRACT.key(CONTRACT.streams.proposals)
     client.delete(key)
     client.xgroup_create(key, CONTRACT.streams.engine_group, id="0", mkstream=True)
     client.close()
-    processes = [_worker(servers, folder, t0_ns, worker) for worker in range(SYSTEM_WORKERS)]
+    processes = [_worker(servers, truth, t0_ns, worker) for worker in range(SYSTEM_WORKERS)]
     try:
         yield
         if any(process.poll() is not None for process in processes):
@@ -97,14 +105,14 @@ def _system(servers: BenchServers, folder: Path, t0_ns: int) -> Iterator[None]:
             process.kill()
 
 
-def _worker(servers: BenchServers, folder: Path, t0_ns: int, worker: int) -> subprocess.Popen[str]:
+def _worker(servers: BenchServers, truth: Path, t0_ns: int, worker: int) -> subprocess.Popen[str]:
     known = Known(
         redis_url=servers.redis_url,
         dsn=servers.owner_dsn,
         contract=CONTRACT,
         worker=worker,
         t0_ns=t0_ns,
-        path=folder / f"known-{worker}.bin",
+        path=truth / f"known-{worker}.bin",
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.calibration_system"], stdin=subprocess.PIPE, text=True
@@ -115,59 +123,58 @@ def _worker(servers: BenchServers, folder: Path, t0_ns: int, worker: int) -> sub
     return process
 
 
-def _swarm(
-    servers: BenchServers, folder: Path, run_tag: int, rate: float, duration_s: float, t0_ns: int
-) -> int:
+def _swarm_plan(
+    servers: BenchServers, folder: RunFolder, rate: float, duration_s: float
+) -> SwarmPlan:
     stage = Stage(agents=AGENTS, rate_from=rate, rate_to=rate, duration_s=duration_s)
-    plan = SwarmPlan(
-        run_tag=run_tag,
+    return SwarmPlan(
+        run_tag=trace_id.new_run_tag(),
         seed=1,
-        t0_ns=t0_ns,
+        t0_ns=_CLOCK.now_ns() + _LEAD_NS,
         load=Load(warmup_s=0, stages=(stage,)),
         signals=Signals(),
         contract=CONTRACT,
         redis_url=SecretStr(servers.redis_url),
-        folder=folder / "journal",
+        folder=folder.journal,
     )
-    swarm = ChildProcess("harness.load.worker", plan.to_stdin(), folder / "swarm.log", "swarm")
+
+
+def _swarm(plan: SwarmPlan, folder: RunFolder) -> None:
+    swarm = ChildProcess("harness.load.worker", plan.to_stdin(), folder.logs / "swarm.log", "swarm")
     swarm.start()
-    lateness_ns = 0
-    deadline_ns = t0_ns + round((duration_s + _DRAIN_S) * NS_PER_S)
+    deadline_ns = plan.end_ns + _DRAIN_NS
     try:
         while swarm.poll() is None and _CLOCK.now_ns() < deadline_ns:
             _CLOCK.sleep_ns(200 * NS_PER_MS)
-            for status in swarm.statuses():
-                lateness_ns = max(lateness_ns, int(status.get("lateness_max_ns", 0)))
     finally:
         code = swarm.stop(5)
     if code != 0:
         raise StackError(f"the swarm ended with {code}\n{swarm.log_tail()}\n{swarm.latest}")
-    return lateness_ns
 
 
-def _drain(folder: Path, run_tag: int) -> None:
-    live = LiveFigures(folder, run_tag)
-    deadline_ns = _CLOCK.now_ns() + _DRAIN_S * NS_PER_S
+def _drain(folder: RunFolder, run_tag: int) -> int:
+    live = LiveFigures(folder.path, run_tag)
+    deadline_ns = _CLOCK.now_ns() + _DRAIN_NS
     while True:
         live.update()
         if live.backlog == 0 or _CLOCK.now_ns() > deadline_ns:
-            return
+            return deadline_ns
         _CLOCK.sleep_ns(100 * NS_PER_MS)
 
 
 def _locust(
-    servers: BenchServers, folder: Path, run_tag: int, rate: float, duration_s: float
+    servers: BenchServers, truth: Path, run_tag: int, rate: float, duration_s: float
 ) -> None:
     config = {
         "redis_url": servers.redis_url,
         "dsn": servers.owner_dsn,
         "run_tag": run_tag,
         "throughput_per_s": rate / USERS,
-        "folder": str(folder),
+        "folder": str(truth),
     }
     arguments = ["-u", str(USERS), "-r", str(USERS), "-t", f"{duration_s:.0f}s", "-s", "5"]
     file = str(Path(__file__).with_name("calibration_locust.py"))
-    with (folder / "locust.log").open("wb") as log:
+    with (truth / "locust.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "locust", "-f", file, "--headless", *arguments],
             env={**os.environ, "CALIBRATION_LOCUST": json.dumps(config)},
