@@ -12,10 +12,11 @@ from testcontainers.core.network import Network
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.client import Client, engine_errors, if_there
 from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
-from harness.docker.labels import Kind
+from harness.docker.images import OURS
+from harness.docker.labels import SETTINGS, Kind
 from harness.docker.live import names_of
 from harness.docker.options import Placement, run_options
-from harness.errors import StackError
+from harness.errors import StackError, UsageError
 from harness.stack.composefile import ComposeFile, ContainerSpec
 from harness.stack.logtail import redact
 
@@ -44,20 +45,51 @@ class Containers:
         self, client: Client, place: Placement, secrets: tuple[str, ...], clock: Clock
     ) -> None:
         self.place = place
+        self.reaper = _choose_reaper(client, place.mark.kind)
         self.names: Mapping[str, str] = names_of(place.networks, place.volumes)
         self._client = client
         self._secrets = secrets
         self._clock = clock
 
-    def make_networks(self, files: Sequence[ComposeFile]) -> None:
+    def need_images(self, specs: Sequence[ContainerSpec]) -> None:
+        """Make sure that every image is at hand; those of registries are downloaded.
+
+        Raises:
+            UsageError: an image of the harness has not been built.
+            StackError: an image cannot be downloaded.
+        """
+        for image in dict.fromkeys(spec.image for spec in specs):
+            with engine_errors(image):
+                if self._client.api.images(name=image):
+                    continue
+            if image.startswith(OURS):
+                raise UsageError(
+                    "is not built", where=image, hint="`harness images build` builds it"
+                )
+            try:
+                with engine_errors(image):
+                    self._client.images.pull(image)
+            except StackError as error:
+                raise StackError(
+                    f"is not here and cannot be downloaded: {error.what}",
+                    where=image,
+                    hint="`harness images build`, then `--images offline`",
+                ) from error
+
+    def make_networks(self, files: Sequence[ComposeFile], note: str) -> None:
         """Make every network of the files.
+
+        Args:
+            files: the Compose files.
+            note: kept as a label, for whoever finds the stack.
 
         Raises:
             StackError: the engine refuses.
         """
         internal = {key: is_internal for f in files for key, _, is_internal in f.networks}
         for key, name in self.place.networks.items():
-            options = {"internal": internal[key], "labels": self.place.mark.labels()}
+            labels = {**self.place.mark.labels(), SETTINGS: note}
+            options = {"internal": internal[key], "labels": labels}
             with engine_errors(key):
                 network = Network(docker_network_kw=options)
                 network.name = name
@@ -229,7 +261,7 @@ def as_container(spec: ContainerSpec, options: Mapping[str, Any]) -> DockerConta
     return container.with_kwargs(**rest)
 
 
-def choose_reaper(client: Client, kind: Kind) -> str:
+def _choose_reaper(client: Client, kind: Kind) -> str:
     """Let Testcontainers' reaper (Ryuk) watch too where its image is at hand; what was chosen.
 
     Without its image every start would try to download it. It must not watch a stack that is to

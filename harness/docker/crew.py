@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.clock import NS_PER_S, Clock
 from harness.docker.cgroup import read_limits
-from harness.docker.client import Client, engine_errors
+from harness.docker.client import Client, engine_errors, if_there
 from harness.docker.containers import Containers, PortTakenError
 from harness.docker.events import EventListener
 from harness.docker.labels import RUN, SERVICE
@@ -24,6 +24,8 @@ from harness.stack.ports import claim
 
 _AT_ONCE = 4
 _PORT_TRIES_MAX = 3
+# An agent that is retired leaves its consumer group first.
+_RETIRE_S = 3
 # An end by hand may be the first half of a restart by hand.
 _LOST_AFTER_NS = 5 * NS_PER_S
 
@@ -125,8 +127,15 @@ class Crew:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda number: self.start(spec, number), missing):
                 pass
-            for _ in pool.map(self.remove, [numbers[n] for n in numbers if n > wanted]):
+            for _ in pool.map(self._retire, [numbers[n] for n in numbers if n > wanted]):
                 pass
+
+    def _retire(self, name: str) -> None:
+        with self._listener.lock:
+            self._tally.stopping(name)
+        with engine_errors(name), if_there():
+            self._client.api.stop(name, timeout=_RETIRE_S)
+        self.remove(name)
 
     def states(self) -> tuple[ServiceState, ...]:
         """Every container that was started, and not removed since, in the order of its start.

@@ -8,6 +8,9 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.scenario.file import read_toml
 
+# Images that the harness builds itself.
+OURS = "signal-harness/"
+
 
 def image_variables(folder: Path, name: str, overrides: Sequence[str] = ()) -> dict[str, str]:
     """The IMAGE_ variables of a set, with `ROLE=IMAGE` overrides applied.

@@ -17,6 +17,8 @@ RUN = "signal-harness.run"
 KIND = "signal-harness.kind"
 OWNER = "signal-harness.owner"
 SERVICE = "signal-harness.service"
+# On networks: what another process must know of a standing stack. No secret.
+SETTINGS = "signal-harness.settings"
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_NAMESPACE = Path("/proc/self/ns/pid")

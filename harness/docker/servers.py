@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import redis
 from pydantic import SecretStr
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from harness.errors import StackError
 from harness.stack.composefile import ContainerSpec
@@ -69,7 +71,7 @@ def _refuses_strangers(address: Mapping[str, object]) -> bool:
         host=str(address["host"]),
         port=int(str(address["port"])),
         socket_timeout=_TIMEOUT_S,
-        single_connection_client=False,
+        retry=Retry(NoBackoff(), 0),  # to be refused is what is hoped for
     ) as stranger:
         try:
             stranger.ping()

@@ -10,8 +10,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from harness.clock import NS_PER_S
-from harness.docker.labels import Kind
+from harness.docker.labels import Kind, Mark
+from harness.docker.options import Placement
 from harness.stack.composefile import ComposeFile, ContainerSpec, read_compose
+from harness.stack.ports import LOOPBACK
 from harness.stack.settings import StackSettings
 
 ENGINE = "go-execution-engine"
@@ -24,8 +26,8 @@ _LISTENERS = {ENGINE: "engine"}
 # What the harness talks to: the servers, and every page with metrics.
 _PORTS = {REDIS: 6379, POSTGRES: 5432}
 _METRICS_VARIABLE = "DEFI_HTTP_PORT"
-# The first start of PostgreSQL makes its data folder; the engine's waits for the schema.
-_READY_NS = 60 * NS_PER_S
+# The first start of PostgreSQL makes its data folder.
+READY_NS = 60 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,15 @@ class Secrets:
         """New ones."""
         return cls(*(SecretStr(secrets.token_hex(16)) for _ in range(3)))
 
+    @classmethod
+    def of(cls, redis: str, postgres: str) -> Secrets:
+        """Those of a stack that stands already; its observer's stays unknown."""
+        return cls(SecretStr(redis), SecretStr(postgres), SecretStr(""))
+
     def texts(self) -> tuple[str, ...]:
         """Every one, for redaction."""
-        return tuple(s.get_secret_value() for s in (self.redis, self.postgres, self.observer))
+        everyone = (self.redis, self.postgres, self.observer)
+        return tuple(secret.get_secret_value() for secret in everyone if secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class DockerSettings:
     zone_a: bool = False
     strategy: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
-    ready_ns: int = _READY_NS
+    ready_ns: int = READY_NS
 
     @property
     def compose(self) -> Path:
@@ -91,26 +99,44 @@ class Zones:
         return (self.a if in_a else self.b).service(name)
 
 
-def read_zones(settings: DockerSettings, passwords: Secrets) -> Zones:
-    """The Compose files as this stack fills them in.
+def read_zones(folder: Path, variables: Mapping[str, str]) -> Zones:
+    """The Compose files as a stack fills them in.
 
     Raises:
         UsageError: a file cannot be read.
     """
-    variables = compose_variables(settings, passwords)
-    a = read_compose(settings.compose / "zone-a.yaml", variables)
-    return Zones(a, read_compose(settings.compose / "zone-b.yaml", variables))
+    a = read_compose(folder / "zone-a.yaml", variables)
+    return Zones(a, read_compose(folder / "zone-b.yaml", variables))
 
 
-def compose_variables(settings: DockerSettings, passwords: Secrets) -> dict[str, str]:
-    """Values of the variables that the Compose files take."""
+def make_place(mark: Mark, zones: Zones, folder: Path) -> Placement:
+    """Where the containers of one stack go, before any port is published."""
+    files = (zones.a, zones.b)
+    networks = dict.fromkeys(key for file in files for key, _, _ in file.networks)
+    volumes = dict.fromkeys(key for file in files for key in file.volumes)
+    return Placement(
+        mark=mark,
+        networks={key: mark.name(key) for key in networks},
+        volumes={key: mark.name(key) for key in volumes},
+        folder=folder,
+    )
+
+
+def secret_variables(passwords: Secrets) -> dict[str, str]:
+    """Those variables of the Compose files that nobody may see."""
+    return {
+        "REDIS_PASSWORD": passwords.redis.get_secret_value(),
+        "POSTGRES_PASSWORD": passwords.postgres.get_secret_value(),
+    }
+
+
+def open_variables(settings: DockerSettings) -> dict[str, str]:
+    """The other variables of the Compose files."""
     stack = settings.stack
     strategy = {"STRATEGY_DIR": str(settings.strategy)} if settings.strategy else {}
     return {
         **settings.images,
         **strategy,
-        "REDIS_PASSWORD": passwords.redis.get_secret_value(),
-        "POSTGRES_PASSWORD": passwords.postgres.get_secret_value(),
         "DEFI_PREFIX": stack.contract.prefix,
         "ENGINE_WORKERS": str(stack.workers),
         "WATERMARK_MAX_LAG": str(stack.watermark_max_lag),
@@ -151,6 +177,11 @@ def published_port(spec: ContainerSpec) -> int | None:
         return _PORTS[spec.name]
     metrics = dict(spec.environment).get(_METRICS_VARIABLE)
     return int(metrics) if metrics else None
+
+
+def redis_url(port: int, passwords: Secrets) -> SecretStr:
+    """URL of Redis on this host."""
+    return SecretStr(f"redis://:{passwords.redis.get_secret_value()}@{LOOPBACK}:{port}/0")
 
 
 def configured_port(settings: DockerSettings, service: str) -> int | None:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,12 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.client import Client, connect
-from harness.docker.containers import Containers, choose_reaper, dismiss_reaper
+from harness.docker.containers import Containers, dismiss_reaper
 from harness.docker.crew import Crew
 from harness.docker.database import Database
 from harness.docker.gate import PORT, address_of, await_node
 from harness.docker.guard import Guard
 from harness.docker.labels import Mark
-from harness.docker.options import Placement
 from harness.docker.settings import (
     AGENT,
     ANVIL,
@@ -35,8 +35,12 @@ from harness.docker.settings import (
     Secrets,
     Zones,
     configured_port,
+    make_place,
     migration,
+    open_variables,
     read_zones,
+    redis_url,
+    secret_variables,
     standing_services,
     start_levels,
 )
@@ -53,7 +57,8 @@ from harness.docker.verifier import Verifier
 from harness.docker.verify import Row, table
 from harness.errors import StackError
 from harness.stack.base import Endpoints, ServiceState
-from harness.stack.ports import LOOPBACK
+from harness.stack.composefile import ContainerSpec
+from harness.stack.ports import LOOPBACK, free_port
 
 _MIGRATION_MAX_NS = 60 * NS_PER_S
 _GATE_MAX_NS = 30 * NS_PER_S
@@ -76,7 +81,12 @@ class DockerStack:
         self._passwords = Secrets.random()
         self._mark = Mark.new(settings.kind)
         self._guard = Guard(self._mark.token)
-        self._zones: Zones = read_zones(settings, self._passwords)
+        self._variables = open_variables(settings)
+        if settings.zone_a:
+            self._variables["PORTAL_PORT"] = str(free_port())
+        self._zones: Zones = read_zones(
+            settings.compose, {**self._variables, **secret_variables(self._passwords)}
+        )
         self._quotas = read_specification(settings.compose)
         self._client: Client = None
         self._crew: Crew | None = None
@@ -179,24 +189,25 @@ class DockerStack:
     def _start(self) -> Endpoints:
         client = self._client = connect()
         sweep_stale(client)
-        self._facts["reaper"] = choose_reaper(client, self._settings.kind)
         self._guard.start()
         crew = self._crew = self._make_crew(client)
         crew.listen()
-        crew.containers.make_networks((self._zones.a, self._zones.b))
+        crew.containers.need_images(self._wanted())
+        note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
+        crew.containers.make_networks((self._zones.a, self._zones.b), note)
         crew.containers.make_volumes()
 
         servers, *levels = start_levels(standing_services(self._zones.b))
         crew.start_all(servers)
         database = self._set_up_database(crew)
-        redis_url = self._redis_url(crew)
+        url = redis_url(crew.port(REDIS), self._passwords)
         self._verifier = Verifier(
             client,
             crew.containers,
             self._zones,
             self._quotas,
             database.admin_dsn,
-            redis_url,
+            url,
             self._clock,
         )
         for level in levels:
@@ -206,10 +217,10 @@ class DockerStack:
             crew.start_all(tuple(s for s in self._zones.a.services if s.name != AGENT))
         self.scale(self._settings.agents)
         self._rows += self._verifier.verify("start")
-        self._facts |= self._describe_parts(client, database, redis_url)
+        self._facts |= self._describe_parts(client, database, url)
         self._is_whole = True
         return Endpoints(
-            redis_url=redis_url,
+            redis_url=url,
             observer_dsn=database.observer_dsn,
             admin_dsn=database.admin_dsn,
             metrics_urls=self._metrics_urls(crew),
@@ -217,20 +228,20 @@ class DockerStack:
         )
 
     def _make_crew(self, client: Client) -> Crew:
-        files = (self._zones.a, self._zones.b)
-        networks = dict.fromkeys(key for file in files for key, _, _ in file.networks)
-        volumes = dict.fromkeys(key for file in files for key in file.volumes)
-        place = Placement(
-            mark=self._mark,
-            networks={key: self._mark.name(key) for key in networks},
-            volumes={key: self._mark.name(key) for key in volumes},
-            folder=self._settings.compose,
-        )
+        place = make_place(self._mark, self._zones, self._settings.compose)
         containers = Containers(client, place, self._passwords.texts(), self._clock)
-        services = (spec.name for file in files for spec in file.services)
+        services = (s.name for s in (*self._zones.a.services, *self._zones.b.services))
         chosen = {name: configured_port(self._settings, name) for name in services}
         ports = {name: port for name, port in chosen.items() if port is not None}
         return Crew(client, containers, ports, self._settings.ready_ns, self._clock)
+
+    def _wanted(self) -> tuple[ContainerSpec, ...]:
+        """Every service that this stack will start some time."""
+        settings = self._settings
+        zone_b = (s for s in self._zones.b.services if settings.stack.anvil or not s.on_demand)
+        wants_agents = {AGENT} if settings.agents else set()
+        zone_a = (s for s in self._zones.a.services if settings.zone_a or s.name in wants_agents)
+        return (*zone_b, *zone_a)
 
     def _set_up_database(self, crew: Crew) -> Database:
         database = Database(crew.port(POSTGRES), self._passwords, self._settings.stack.contract)
@@ -238,10 +249,6 @@ class DockerStack:
         crew.containers.run_to_end(migration(self._zones.b.service(ENGINE)), _MIGRATION_MAX_NS)
         database.open_to_observer()
         return database
-
-    def _redis_url(self, crew: Crew) -> SecretStr:
-        password = self._passwords.redis.get_secret_value()
-        return SecretStr(f"redis://:{password}@{LOOPBACK}:{crew.port(REDIS)}/0")
 
     def _metrics_urls(self, crew: Crew) -> dict[str, str]:
         servers = {REDIS, POSTGRES}
@@ -251,19 +258,18 @@ class DockerStack:
             if name not in servers
         }
 
-    def _describe_parts(
-        self, client: Client, database: Database, redis_url: SecretStr
-    ) -> dict[str, Any]:
+    def _describe_parts(self, client: Client, database: Database, url: SecretStr) -> dict[str, Any]:
         specs = standing_services(self._zones.b)
         images = image_facts(client, specs, specified_images(self._settings, self._zones))
         engine = engine_facts(client)
         return {
             "token": self.token,
+            "reaper": self._crewed().containers.reaper,
             "image_set": self._settings.image_set,
             "engine": engine,
             "images": images,
-            "grade_reasons": grade_reasons(specs, images, engine["cpus"]),
-            **server_facts(self._rows, database.admin_dsn, redis_url),
+            "grade_reasons": grade_reasons(self._zones.b.services, images, engine["cpus"]),
+            **server_facts(self._rows, database.admin_dsn, url),
         }
 
     def _keep_logs(self, crew: Crew | None) -> None:

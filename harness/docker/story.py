@@ -10,7 +10,7 @@ import redis
 from pydantic import SecretStr
 
 from harness.docker.client import Client, engine_errors
-from harness.docker.images import image_variables
+from harness.docker.images import OURS, image_variables
 from harness.docker.servers import CONFIG_GET, SHOW
 from harness.docker.settings import POSTGRES, REDIS, DockerSettings, Zones
 from harness.docker.verify import Row
@@ -82,7 +82,13 @@ def specified_images(settings: DockerSettings, zones: Zones) -> dict[str, str]:
     dummies = {"REDIS_PASSWORD": "-", "POSTGRES_PASSWORD": "-"}
     variables = {**upstream, **dummies}
     files = (read_compose(zone.path, variables) for zone in (zones.a, zones.b))
-    return {spec.name: spec.image for file in files for spec in file.services}
+    # Where the specification names no image, the set falls back on one of ours.
+    return {
+        spec.name: spec.image
+        for file in files
+        for spec in file.services
+        if not spec.image.startswith(OURS)
+    }
 
 
 def server_facts(
@@ -119,7 +125,7 @@ def grade_reasons(
     reasons += [
         f"{name} is a reference service of the harness, not the real one"
         for name, facts in images.items()
-        if facts["image"].startswith("signal-harness/reference")
+        if facts["image"].startswith(f"{OURS}reference")
     ]
     quota = sum(spec.cpus for spec in specs)
     if quota > cpus:

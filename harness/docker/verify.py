@@ -55,7 +55,7 @@ def rows_of_container(
         return Row(name, setting, specified, found, specified == found if ok is None else ok)
 
     if live.limits is None:
-        return (row("state", "running", live.status, ok=False),)
+        return (row("state", "running", live.status, ok=False), *_file_rows(name, spec, quota))
     limits = live.limits
     cpus = quota.cpus if quota else spec.cpus
     memory = quota.memory_bytes if quota else spec.memory_bytes
@@ -72,6 +72,7 @@ def rows_of_container(
         row("ports", _ports(wanted), _ports(live.facts), ok=_ports_ok(wanted, live.facts)),
     ]
     rows += _mount_rows(name, spec, wanted, live)
+    rows += _file_rows(name, spec, quota)
     if spec.core_unlimited or (quota and quota.core_dumps):
         rows.append(row("core file", "unlimited", live.core_limit))
     if spec.health is not None:
@@ -134,6 +135,26 @@ def table(rows: Iterable[Row]) -> dict[str, Any]:
         ],
         "mismatches": [str(row) for row in rows if not row.ok],
     }
+
+
+def _file_rows(name: str, spec: ContainerSpec, quota: Quota | None) -> list[Row]:
+    """What the Compose file says otherwise than the specification; no row where they agree."""
+    if quota is None:
+        return []
+    period = spec.cpu_period_us
+    shares = str(spec.cpu_shares or DEFAULT_SHARES)
+    pairs = {
+        "CPU": (_cpus(quota.cpus, period), _cpus(spec.cpus, period)),
+        "CPU shares": (str(quota.cpu_shares or shares), shares),
+        "memory": (_size(quota.memory_bytes), _size(spec.memory_bytes)),
+        "swap": (_size(0), _size(spec.memory_swap_bytes - spec.memory_bytes)),
+        "restart": (_policy(quota.policy), _policy(spec.restart)),
+    }
+    return [
+        Row(name, f"{setting} in the Compose file", specified, written, ok=False)
+        for setting, (specified, written) in pairs.items()
+        if specified != written
+    ]
 
 
 def _mount_rows(name: str, spec: ContainerSpec, wanted: Facts, live: Live) -> list[Row]:
