@@ -11,5 +11,5 @@ import pytest
 @pytest.fixture(autouse=True, scope="session")
 def _no_fsync() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(os, "fsync", lambda _: None)
         yield

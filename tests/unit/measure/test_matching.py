@@ -159,7 +159,7 @@ def test_every_signal_in_exactly_one_class(
     assert found.finding(Trouble.AFTER_FINAL).count == back
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(chunk=st.integers(1, 500), processes=st.integers(1, 5))
 def test_portions_and_processes_change_nothing(chunk: int, processes: int) -> None:
     """The same evidence, however it is spread and read, gives the same histograms."""

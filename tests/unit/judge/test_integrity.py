@@ -1,0 +1,112 @@
+"""Each violation of integrity is found, told apart, and named by its signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.contract import trace_id
+from harness.judge.check import Kind
+from harness.judge.verdict import Verdict
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.measure.evidence import (
+    RUN_TAG,
+    World,
+    healthy,
+)
+
+FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
+    ("lost", violations.lose, "no signal lost", "accepted by Redis and never final"),
+    ("stuck", violations.stick, "no signal lost", "stuck in INIT"),
+    ("final twice", violations.simulate_twice, "no effect twice", "more than once"),
+    ("two rows", violations.second_row, "no effect twice", "more than one FSM row"),
+    (
+        "booked twice",
+        violations.ledger_column("trades", 2),
+        "no effect twice",
+        "booked more than once",
+    ),
+    (
+        "two transactions",
+        violations.ledger_column("transactions", 2),
+        "no effect twice",
+        "booked more",
+    ),
+    ("unexpected", violations.invent, "nothing unexpected", "nobody attempted"),
+    ("refused", violations.refuse_and_process, "nothing unexpected", "that Redis refused"),
+    ("other state", violations.change_state, "table agrees with what was seen", "another state"),
+    ("no row", violations.lose_row, "table agrees with what was seen", "without an FSM row"),
+    ("back to INIT", violations.back_to_init, "FSM transitions legal", "back to INIT"),
+    ("no INIT", violations.skip_init, "FSM transitions legal", "without INIT"),
+    ("nonce skipped", violations.skip_nonce, "nonces contiguous and unique", "skipped 1 nonce"),
+    (
+        "nonce repeated",
+        violations.repeat_nonce,
+        "nonces contiguous and unique",
+        "another one of its",
+    ),
+    ("nonce burned", violations.burn_nonce, "nonces contiguous and unique", "would be given nonce"),
+    ("no fee", violations.ledger_column("gas_fees", 0), "ledger balanced", "without one of its"),
+    ("broken rows", violations.ledger_column("broken", 1), "ledger balanced", "do not balance"),
+    ("not booked", violations.unbook, "ledger balanced", "simulated and not booked"),
+    ("undue", violations.book_a_rejection, "ledger balanced", "without being simulated"),
+    ("pending", violations.leave_pending, "nothing left in the stream", "3 delivered and never"),
+    ("lag", violations.leave_lag, "nothing left in the stream", "2 never delivered"),
+]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "name", "words"), [f[1:] for f in FAILURES], ids=[f[0] for f in FAILURES]
+)
+def test_violation_fails(
+    breaks: Callable[[World], None], name: str, words: str, tmp_path: Path
+) -> None:
+    """Each violation of integrity is a FAIL of its own check, with its reason and its signal."""
+    world = healthy()
+    breaks(world)
+    found = assessed(world, tmp_path)
+    assert found.judgement.verdict is Verdict.FAIL
+    check = next(check for check in found.judgement.checks if check.name == name)
+    assert (check.verdict, check.kind) == (Verdict.FAIL, Kind.INTEGRITY)
+    assert words in check.said
+    if name not in ("nothing left in the stream", "nonces contiguous and unique"):
+        known = {world.trace(violations.N), world.trace(len(world.attempts[0]) - 1)}
+        mine = np.flatnonzero(world.attempts[0]["agent"] == 0)
+        known.add(world.trace(int(mine[-1])))
+        if breaks is not violations.invent:
+            assert set(check.offenders) <= known
+        assert check.offenders
+
+
+def test_ghosts_are_named(tmp_path: Path) -> None:
+    """The offender of an unexpected effect is the trace id that was seen."""
+    world = healthy()
+    violations.invent(world)
+    found = assessed(world, tmp_path)
+    check = next(check for check in found.judgement.checks if check.name == "nothing unexpected")
+    row = world.sightings[-1]
+    assert check.offenders == (trace_id.text(int(row["trace_hi"]), int(row["trace_lo"])),)
+    assert int(row["trace_hi"]) >> 16 == RUN_TAG
+
+
+def test_redis_without_lag(tmp_path: Path) -> None:
+    """Before 7.0 there is no lag to tell; from 7.0 on a missing one leaves a doubt."""
+    world = healthy()
+    assert world.final is not None
+    world.final["redis"]["proposals"]["engine_group"]["lag"] = None
+    found = assessed(world, tmp_path)
+    assert unclean(found) == {"nothing left in the stream": Verdict.INCONCLUSIVE}
+    world.final["redis"]["version"] = "6.2.14"
+    assert unclean(assessed(world, tmp_path)) == {}
+
+
+def test_violation_in_an_invalid_run_is_still_a_failure(tmp_path: Path) -> None:
+    """A lost signal is lost."""
+    world = healthy()
+    violations.lose(world)
+    world.event("service_restarted")
+    assert assessed(world, tmp_path).judgement.verdict is Verdict.FAIL

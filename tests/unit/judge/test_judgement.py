@@ -1,0 +1,137 @@
+"""Healthy evidence passes; promises decide; the judgement is sound in itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.contract.names import State
+from harness.judge.assess import assess
+from harness.judge.check import Case, Check
+from harness.judge.judgement import LOOKS, judge
+from harness.judge.verdict import Verdict
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.measure.evidence import (
+    MS,
+    healthy,
+    load_of,
+)
+
+
+def test_healthy_run_passes(tmp_path: Path) -> None:
+    """Nothing to find: no alarm, exit 0, and the same answer when judged again."""
+    folder = healthy(load_of(processes=2), "p99 < 500 ms", "rate >= 99 %", "rejected < 1 %").write(
+        tmp_path
+    )
+    first, second = assess(folder), assess(folder)
+    assert unclean(first) == {}
+    assert first.judgement.verdict is Verdict.PASS
+    assert first.judgement.exit_code == 0
+    assert first == second
+
+
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_clean_runs_raise_no_alarm(seed: int, tmp_path: Path) -> None:
+    """Other seeds, loads and modes: still no alarm."""
+    load = load_of(agents=seed, rate=40.0 * seed, duration_s=12.0, processes=1 + seed % 3)
+    found = assessed(healthy(load, seed=seed, full_every=seed % 4), tmp_path)
+    assert unclean(found) == {}
+
+
+def test_engine_that_rejects_everything_fails(tmp_path: Path) -> None:
+    """Even when no objective speaks of rejections."""
+    world = healthy()
+    violations.reject(
+        world, np.ones(len(world.attempts[0]), dtype=np.bool_), State.STALE_DATA_ERROR
+    )
+    found = assessed(world, tmp_path)
+    assert found.judgement.verdict is Verdict.FAIL
+    assert unclean(found)["signals reach SIMULATED"] is Verdict.FAIL
+    assert found.measurement.account.rejected_by == {"STALE_DATA_ERROR": len(world.attempts[0])}
+
+
+def test_rejections_are_told_and_judged_when_promised(tmp_path: Path) -> None:
+    """5 % of rejections break `rejected < 1 %`; without that promise they are only told."""
+    for objectives, verdict in (
+        (("p99 < 500 ms",), Verdict.PASS),
+        (("p99 < 500 ms", "rejected < 1 %"), Verdict.FAIL),
+        (("p99 < 500 ms", "rejected < 10 %"), Verdict.PASS),
+    ):
+        world = healthy(None, *objectives)
+        violations.reject(
+            world, np.arange(len(world.attempts[0])) % 20 == 3, State.INVARIANT_BROKEN
+        )
+        found = assessed(world, tmp_path)
+        assert found.judgement.verdict is verdict
+        assert found.measurement.account.rejected > 90
+        figures = found.measurement.of("rejected", "measure", "lite")
+        assert figures is not None
+
+
+def constant(delay_ms: int) -> Callable[[int], NDArray[np.int64]]:
+    """The same delay for every signal."""
+    return lambda count: np.full(count, delay_ms * MS, dtype=np.int64)
+
+
+def test_objective_decides(tmp_path: Path) -> None:
+    """600 ms breaks 500 ms, 10 ms keeps it, and each objective is a check of its own."""
+    slow = assessed(healthy(delays=constant(600)), tmp_path)
+    assert unclean(slow) == {"p99 < 500 ms": Verdict.FAIL}
+    both = assessed(healthy(None, "p50 < 5 ms", "max < 2 s"), tmp_path)
+    assert unclean(both) == {"p50 < 5 ms": Verdict.FAIL}
+
+
+def test_modes_are_judged_apart(tmp_path: Path) -> None:
+    """Slow signals of the rare mode do not hide behind the quick ones of the other."""
+    base = healthy(load_of(rate=200.0), full_every=8)
+    mode = base.attempts[0]["mode"]
+    world = healthy(
+        load_of(rate=200.0), delays=lambda _: np.where(mode == 1, 700 * MS, 10 * MS), full_every=8
+    )
+    found = assessed(world, tmp_path)
+    assert unclean(found) == {"p99 < 500 ms (full)": Verdict.FAIL}
+
+
+def test_objective_on_a_mode_that_did_not_occur_is_invalid(tmp_path: Path) -> None:
+    """Nothing measured, nothing promised."""
+    found = assessed(healthy(None, "full p99 < 680 ms"), tmp_path)
+    assert unclean(found) == {"full p99 < 680 ms": Verdict.INVALID}
+
+
+def test_too_few_signals_are_inconclusive_and_say_how_long(tmp_path: Path) -> None:
+    """100 signals cannot bound P99 from above."""
+    found = assessed(healthy(load_of(rate=10.0, duration_s=10.0)), tmp_path)
+    assert unclean(found) == {"p99 < 500 ms": Verdict.INCONCLUSIVE}
+    check = next(check for check in found.judgement.checks if check.name == "p99 < 500 ms")
+    assert "without an upper bound" in check.said
+    assert "longer" in check.said
+    assert found.judgement.exit_code == 3
+
+
+def test_crashed_check_is_invalid_and_keeps_what_it_had_found(tmp_path: Path) -> None:
+    """A check that crashes was not made; it is named, and never a pass."""
+
+    def check_broken(case: Case) -> Check:
+        raise ZeroDivisionError("made up")
+
+    cases: list[Case] = []
+
+    def keep(case: Case) -> list[Check]:
+        cases.append(case)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.judge.assess.judge", lambda case: judge(case, [keep]))
+        assessed(healthy(), tmp_path)
+    found = judge(cases[0], [*LOOKS, check_broken])
+    assert found.verdict is Verdict.INVALID
+    crashed = found.checks[-1]
+    assert crashed.name == "check of broken"
+    assert crashed.said == "the check crashed: ZeroDivisionError: made up"
+    assert len(found.checks) > len(LOOKS)
+    assert found.reasons == (crashed,)

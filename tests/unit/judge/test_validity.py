@@ -1,0 +1,163 @@
+"""Whatever spoils a run or its evidence makes it INVALID, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.judge.assess import assess
+from harness.judge.verdict import Verdict
+from tests.unit.judge import spoilers
+from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.measure.evidence import (
+    MS,
+    World,
+    healthy,
+    server_us,
+    without,
+)
+
+INVALIDS: list[tuple[str, Callable[[World], None], str]] = [
+    ("late", spoilers.late, "generator on time (P99)"),
+    ("half sent", spoilers.half_sent, "load as asked"),
+    ("overflow", spoilers.overflow, "histograms hold every value"),
+    ("stepped clock", spoilers.step_clock, "clocks steady"),
+    ("skewed clock", spoilers.skew_clock, "no time runs backwards"),
+    ("slow observer", spoilers.slow_observer, "observer kept up"),
+    ("other schedule", spoilers.intended_later, "journal follows the plan"),
+    ("swapped times", spoilers.swapped, "journal follows the plan"),
+    ("early", spoilers.early, "journal follows the plan"),
+    ("interrupted", spoilers.cut_drain, "watched to the end"),
+    ("no answer journaled", spoilers.no_ack, "evidence agrees with itself"),
+    ("sighting gone", spoilers.forget_sighting, "evidence agrees with itself"),
+    ("attempt twice", spoilers.repeat("attempt"), "evidence agrees with itself"),
+    ("answer twice", spoilers.repeat("ack"), "evidence agrees with itself"),
+    ("sighting twice", spoilers.repeat("sighting"), "evidence agrees with itself"),
+    ("attempts reordered", spoilers.reorder_attempts, "evidence agrees with itself"),
+    ("sightings reordered", spoilers.reorder_sightings, "evidence agrees with itself"),
+    ("attempt gone", spoilers.forget_attempt, "evidence agrees with itself"),
+    ("forged state", spoilers.forge_state, "evidence agrees with itself"),
+    ("forged outcome", spoilers.forge_outcome, "evidence agrees with itself"),
+    ("swarm died", spoilers.event_of("swarm_died"), "nothing unplanned happened"),
+    ("engine restarted", spoilers.event_of("service_restarted"), "nothing unplanned happened"),
+    ("unknown event", spoilers.event_of("never heard of"), "nothing unplanned happened"),
+]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "name"), [i[1:] for i in INVALIDS], ids=[i[0] for i in INVALIDS]
+)
+def test_invalid_run_never_passes(
+    breaks: Callable[[World], None], name: str, tmp_path: Path
+) -> None:
+    """Whatever spoils the run or its evidence is found by the check that is there for it."""
+    world = healthy()
+    breaks(world)
+    found = assessed(world, tmp_path)
+    assert unclean(found).get(name) is Verdict.INVALID
+    assert found.judgement.verdict in (Verdict.INVALID, Verdict.FAIL)
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        spoilers.late,
+        spoilers.half_sent,
+        spoilers.step_clock,
+        spoilers.slow_observer,
+        spoilers.cut_drain,
+        spoilers.event_of("swarm_died"),
+    ],
+    ids=["late", "half sent", "stepped clock", "slow observer", "interrupted", "swarm died"],
+)
+def test_fault_of_the_harness_is_not_the_systems(
+    breaks: Callable[[World], None], tmp_path: Path
+) -> None:
+    """What the harness did wrong makes the run INVALID, and accuses nobody."""
+    world = healthy()
+    breaks(world)
+    assert assessed(world, tmp_path).judgement.verdict is Verdict.INVALID
+
+
+def tear(folder_file: str) -> Callable[[Path], None]:
+    """A file that ends within a record."""
+
+    def cut(path: Path) -> None:
+        file = path / folder_file
+        file.write_bytes(file.read_bytes()[:-7])
+
+    return cut
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["journal/attempts-0.bin", "journal/acks-0.bin", "sightings.bin", "final-tasks.bin"],
+)
+def test_torn_record_is_invalid(name: str, tmp_path: Path) -> None:
+    """A file that a full disk cut short is not evidence."""
+    folder = healthy().write(tmp_path)
+    tear(name)(folder.path)
+    found = assess(folder)
+    assert unclean(found)["evidence complete"] is Verdict.INVALID
+    assert found.judgement.verdict is not Verdict.PASS
+    assert "record cut short" in next(
+        check.said for check in found.judgement.checks if check.name == "evidence complete"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["sightings.bin", "clock.jsonl", "final-tasks.bin", "final-ledger.bin", "final.json"]
+)
+def test_missing_file_never_passes(name: str, tmp_path: Path) -> None:
+    """What is not there cannot speak for the run."""
+    folder = healthy().write(tmp_path)
+    (folder.path / name).unlink()
+    found = assess(folder)
+    assert found.judgement.verdict in (Verdict.INVALID, Verdict.FAIL)
+    assert unclean(found)["evidence complete"] is Verdict.INVALID
+
+
+def test_nothing_sent_is_invalid(tmp_path: Path) -> None:
+    """Zero signals prove nothing."""
+    world = healthy()
+    for name in ("attempts", "acks"):
+        setattr(world, name, [part[:0] for part in getattr(world, name)])
+    world.sightings = world.sightings[:0]
+    assert world.tasks is not None
+    assert world.ledger is not None
+    world.tasks, world.ledger = world.tasks[:0], world.ledger[:0]
+    found = assessed(world, tmp_path)
+    assert found.judgement.verdict is Verdict.INVALID
+    assert unclean(found)["signals were sent"] is Verdict.INVALID
+
+
+def test_skewed_commit_times_widen_the_bracket(tmp_path: Path) -> None:
+    """Commit times that lie before the sending are told as such, whatever the objective says."""
+    world = healthy()
+    world.sightings["commit_us"] = server_us(world.sightings["seen_ns"] - 400 * MS)
+    found = assessed(world, tmp_path)
+    assert unclean(found)["no time runs backwards"] is Verdict.INVALID
+
+
+def test_many_unseen_signals_do_not_fail_an_objective(tmp_path: Path) -> None:
+    """The observer missed a tenth: that spoils the run, but nobody knows that they were slow."""
+    world = healthy()
+    gone = np.zeros(len(world.sightings), dtype=np.bool_)
+    for number in range(300, 500):
+        gone |= world.of(world.sightings, number)
+    world.sightings = without(world.sightings, gone)
+    found = assessed(world, tmp_path)
+    assert found.judgement.verdict is Verdict.INVALID
+    assert unclean(found)["p99 < 500 ms"] is Verdict.INCONCLUSIVE
+
+
+def test_missing_rate_is_the_generators_when_it_died(tmp_path: Path) -> None:
+    """A swarm that was killed breaks no promise of the system; a lazy one breaks `rate`."""
+    world = healthy(None, "rate >= 99 %")
+    spoilers.half_sent(world)
+    assert unclean(assessed(world, tmp_path))["rate >= 99 %"] is Verdict.FAIL
+    world.event("swarm_died")
+    assert unclean(assessed(world, tmp_path))["rate >= 99 %"] is Verdict.INVALID

@@ -1,0 +1,201 @@
+"""What a system under test may do to a healthy run; each breaks one rule of integrity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contract.names import State
+from harness.evidence.records import Outcome, Records
+from tests.unit.measure.evidence import MS, World, in_order, without
+
+# A signal in the middle of the measured phase.
+N = 1_000
+
+
+def drop(world: World, number: int, *, tasks: bool = True, ledger: bool = True) -> None:
+    """The system forgets a signal."""
+    world.sightings = without(world.sightings, world.of(world.sightings, number))
+    if tasks and world.tasks is not None:
+        world.tasks = without(world.tasks, world.of(world.tasks, number))
+    if ledger and world.ledger is not None:
+        world.ledger = without(world.ledger, world.of(world.ledger, number))
+
+
+def field(records: Records | None, world: World, number: int, name: str, value: int) -> None:
+    """Set one column of the record of one signal."""
+    assert records is not None
+    records[name][world.of(records, number)] = value
+
+
+def reject(world: World, chosen: NDArray[np.bool_], state: State) -> None:
+    """The engine refuses signals, which then have no nonce and no ledger rows.
+
+    Nonces of those that are left are given anew, without a gap.
+    """
+    assert world.tasks is not None
+    assert world.ledger is not None
+    names = world.attempts[0][chosen][["trace_hi", "trace_lo"]]
+    finals = world.sightings["state"] == State.SIMULATED
+    hit = finals & np.isin(world.sightings[["trace_hi", "trace_lo"]], names)
+    world.sightings["state"][hit] = state
+    world.ledger = without(world.ledger, np.isin(world.ledger[["trace_hi", "trace_lo"]], names))
+    refused = np.isin(world.tasks[["trace_hi", "trace_lo"]], names)
+    world.tasks["state"][refused] = state
+    world.tasks["nonce"][refused] = -1
+    assert world.final is not None
+    rows = world.final["postgres"]["nonces"]
+    for agent, row in enumerate(rows):
+        own = (world.attempts[0]["agent"] == agent) & ~refused
+        order = np.argsort(world.tasks["nonce"][own], kind="stable")
+        world.tasks["nonce"][np.flatnonzero(own)[order]] = np.arange(own.sum())
+        row["nonce"] = int(own.sum())
+
+
+def lose_last_nonce(world: World) -> None:
+    """The address of the last signal has used one nonce less."""
+    assert world.final is not None
+    agent = int(world.attempts[0]["agent"][-1])
+    world.final["postgres"]["nonces"][agent]["nonce"] -= 1
+
+
+def lose(world: World) -> None:
+    """A signal that was the last of its address, so that only its own loss shows."""
+    drop(world, len(world.attempts[0]) - 1)
+    agent = int(world.attempts[0]["agent"][-1])
+    assert world.final is not None
+    world.final["postgres"]["nonces"][agent]["nonce"] -= 1
+
+
+def stick(world: World) -> None:
+    """The last signal stays in INIT."""
+    last = len(world.attempts[0]) - 1
+    final = world.of(world.sightings, last) & (world.sightings["state"] == State.SIMULATED)
+    world.sightings = without(world.sightings, final)
+    field(world.tasks, world, last, "state", State.INIT)
+    field(world.tasks, world, last, "nonce", -1)
+    assert world.ledger is not None
+    world.ledger = without(world.ledger, world.of(world.ledger, last))
+    agent = int(world.attempts[0]["agent"][-1])
+    assert world.final is not None
+    world.final["postgres"]["nonces"][agent]["nonce"] -= 1
+
+
+def simulate_twice(world: World) -> None:
+    """A second transaction makes a signal SIMULATED again."""
+    again = world.sightings[
+        world.of(world.sightings, N) & (world.sightings["state"] == State.SIMULATED)
+    ]
+    again["xid"] += 1_000_000
+    again["seen_ns"] += 5 * MS
+    world.sightings = in_order(np.concatenate((world.sightings, again)), "seen_ns")
+
+
+def second_row(world: World) -> None:
+    """A signal has two FSM rows."""
+    assert world.tasks is not None
+    again = world.tasks[world.of(world.tasks, N)]
+    again["nonce"] = -1
+    again["state"] = State.MALFORMED
+    world.tasks = np.concatenate((world.tasks, again))
+
+
+def invent(world: World) -> None:
+    """A signal that nobody attempted becomes SIMULATED."""
+    ghost = world.sightings[-1:].copy()
+    ghost["trace_lo"] += np.uint64(1_000)
+    world.sightings = np.concatenate((world.sightings, ghost))
+
+
+def refuse_and_process(world: World) -> None:
+    """Redis refused a signal that has effects all the same."""
+    field(world.acks[0], world, N, "outcome", Outcome.REFUSED)
+
+
+def change_state(world: World) -> None:
+    """A signal is seen rejected and left SIMULATED."""
+    final = world.of(world.sightings, N) & (world.sightings["state"] == State.SIMULATED)
+    world.sightings["state"][final] = State.INVARIANT_BROKEN
+
+
+def lose_row(world: World) -> None:
+    """An address's last FSM row is gone in the end."""
+    assert world.tasks is not None
+    mine = world.attempts[0]["agent"] == 0
+    last = int(np.flatnonzero(mine)[-1])
+    world.tasks = without(world.tasks, world.of(world.tasks, last))
+    assert world.final is not None
+    world.final["postgres"]["nonces"][0]["nonce"] -= 1
+
+
+def back_to_init(world: World) -> None:
+    """A simulated signal goes back to INIT."""
+    again = world.sightings[
+        world.of(world.sightings, N) & (world.sightings["state"] == State.SIMULATED)
+    ]
+    again["state"] = State.INIT
+    again["seen_ns"] += 5 * MS
+    again["xid"] += 1_000_000
+    world.sightings = in_order(np.concatenate((world.sightings, again)), "seen_ns")
+
+
+def skip_init(world: World) -> None:
+    """A signal becomes SIMULATED without INIT."""
+    init = world.of(world.sightings, N) & (world.sightings["state"] == State.INIT)
+    world.sightings = without(world.sightings, init)
+
+
+def skip_nonce(world: World) -> None:
+    """One address leaves a nonce out."""
+    assert world.tasks is not None
+    own = np.isin(world.tasks["trace_hi"], world.attempts[0]["trace_hi"][N])
+    later = own & (world.tasks["nonce"] > 20)
+    world.tasks["nonce"][later] += 1
+    assert world.final is not None
+    world.final["postgres"]["nonces"][int(world.attempts[0]["agent"][N])]["nonce"] += 1
+
+
+def repeat_nonce(world: World) -> None:
+    """A signal has the nonce of the one before."""
+    assert world.tasks is not None
+    nonce = int(world.tasks["nonce"][world.of(world.tasks, N)][0])
+    assert nonce > 0
+    field(world.tasks, world, N, "nonce", nonce - 1)
+
+
+def burn_nonce(world: World) -> None:
+    """A nonce was taken and not used."""
+    assert world.final is not None
+    world.final["postgres"]["nonces"][2]["nonce"] += 1
+
+
+def leave_pending(world: World) -> None:
+    """Entries were delivered and never acknowledged."""
+    assert world.final is not None
+    world.final["redis"]["proposals"]["engine_group"]["pending"] = 3
+
+
+def leave_lag(world: World) -> None:
+    """Entries were never delivered."""
+    assert world.final is not None
+    world.final["redis"]["proposals"]["engine_group"]["lag"] = 2
+
+
+def ledger_column(name: str, value: int) -> Callable[[World], None]:
+    """One figure of a signal's ledger rows is another."""
+    return lambda world: field(world.ledger, world, N, name, value)
+
+
+def unbook(world: World) -> None:
+    """A simulated signal is not in the ledger."""
+    assert world.ledger is not None
+    world.ledger = without(world.ledger, world.of(world.ledger, N))
+
+
+def book_a_rejection(world: World) -> None:
+    """A rejected signal is in the ledger."""
+    booked = world.ledger
+    reject(world, np.arange(len(world.attempts[0])) == N, State.STALE_DATA_ERROR)
+    world.ledger = booked
