@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.contract.names import State
-from harness.judge.assess import assess
+from harness.judge.assess import assess, assess_and_store
 from harness.judge.check import Case, Check
-from harness.judge.judgement import LOOKS, judge
+from harness.judge.judgement import LOOKS, Judgement, judge
 from harness.judge.verdict import Verdict
+from harness.measure.encoding import decode
+from harness.measure.histogram import empty
+from harness.measure.measurement import Measurement
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.measure.evidence import (
@@ -135,3 +139,78 @@ def test_crashed_check_is_invalid_and_keeps_what_it_had_found(tmp_path: Path) ->
     assert crashed.said == "the check crashed: ZeroDivisionError: made up"
     assert len(found.checks) > len(LOOKS)
     assert found.reasons == (crashed,)
+
+
+def test_result_is_stored_and_comes_back(tmp_path: Path) -> None:
+    """Measurement and judgement survive their JSON; the same run is stored the same again."""
+    folder = healthy(full_every=3).write(tmp_path)
+    found = assess_and_store(folder)
+    first = folder.result.read_bytes()
+    document = folder.read_json(folder.result)
+    assert Measurement.model_validate(document["measurement"]) == found.measurement
+    stored = Judgement.model_validate_json(json.dumps(document["judgement"]))
+    assert stored == found.judgement
+    assert (document["verdict"], document["exit_code"]) == ("PASS", 0)
+    assert assess_and_store(folder) == found
+    assert folder.result.read_bytes() == first
+
+
+def test_stored_histograms_are_the_measured_ones(tmp_path: Path) -> None:
+    """Encoded histograms decode to the figures, and logged intervals sum to the whole."""
+    folder = healthy(full_every=3).write(tmp_path)
+    found = assess_and_store(folder)
+    for figures in found.measurement.figures:
+        histogram = decode(
+            figures.histogram,
+            sum_ns=figures.sum_ns,
+            min_ns=figures.min_ns,
+            max_ns=figures.max_ns,
+        )
+        assert histogram.count == figures.count
+        assert histogram.mean_ns == figures.mean_ns
+        for name, value in figures.percentiles_ns.items():
+            assert histogram.percentile_ns(float(name[1:])) == value
+        log = folder.histograms / f"{figures.phase}-{figures.mode}-{figures.metric}.hlog"
+        payloads = [
+            line.rpartition(",")[2]
+            for line in log.read_text(encoding="utf-8").splitlines()
+            if line.startswith("Tag=")
+        ]
+        total = sum((decode(payload) for payload in payloads), start=empty())
+        assert np.array_equal(total.counts, histogram.counts)
+        if figures.metric == "latency" and figures.phase == "measure":
+            assert len(payloads) > 15
+
+
+def test_grade_needs_every_fact(tmp_path: Path) -> None:
+    """A sign-off is given only for what was verified and written down, and says what is not."""
+    world = healthy(load_of(rate=5.0, duration_s=300.0), "p50 < 500 ms")
+    assert len(assessed(world, tmp_path).judgement.grade.reasons) == 5
+    facts = dict.fromkeys(
+        (
+            "images_as_specified",
+            "quotas_verified",
+            "quotas_fit_host",
+            "generator_apart",
+            "services_real",
+        ),
+        True,
+    )
+    world.stack = {"kind": "docker", "signoff": facts}
+    assert assessed(world, tmp_path).judgement.grade.level == "signoff"
+    world.stack["signoff"] = {**facts, "services_real": False}
+    grade = assessed(world, tmp_path).judgement.grade
+    assert (grade.level, grade.reasons) == (
+        "indicative",
+        ("reference services ran instead of the real ones",),
+    )
+
+
+def test_verdict_without_the_description_of_the_stack(tmp_path: Path) -> None:
+    """A missing stack.json costs the sign-off, not the verdict."""
+    folder = healthy().write(tmp_path)
+    folder.stack.unlink()
+    folder.environment.unlink()
+    found = assess(folder)
+    assert found.judgement.verdict is Verdict.PASS
+    assert "the commit of the harness is not known" in found.judgement.grade.reasons
