@@ -12,6 +12,7 @@ from harness.contract.names import Contract
 
 SIGHTINGS_FILE = "sightings.bin"
 CLOCK_FILE = "clock.jsonl"
+OBSERVER_FILE = "observer.json"
 
 
 class Way(StrEnum):

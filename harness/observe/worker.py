@@ -2,8 +2,9 @@
 
 Tells one JSON document a line on stdout: `ready` once everything committed from then on will be
 seen, `status` every second, `done` at the end. SIGTERM ends it: it takes what the server has
-committed by then (within `DRAIN_LIMIT_NS`), probes the clocks once more and says `done`. When it
-is killed, the sightings of the last `FLUSH_EVERY_NS` are lost; the run is then not a PASS.
+committed by then (within `DRAIN_LIMIT_NS`), probes the clocks once more, writes `observer.json`
+(what it saw, how often it was cut off, whether it has everything) and says `done`. When it is
+killed, the sightings of the last `FLUSH_EVERY_NS` are lost; the run is then not a PASS.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import psycopg
 from pydantic import ValidationError
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from harness.errors import Exit, HarnessError
+from harness.errors import EvidenceError, Exit, HarnessError
 from harness.observe.logical import LogicalWatcher
-from harness.observe.plan import CLOCK_FILE, SIGHTINGS_FILE, ObserverPlan, Way
+from harness.observe.plan import CLOCK_FILE, OBSERVER_FILE, SIGHTINGS_FILE, ObserverPlan, Way
 from harness.observe.polling import PollingWatcher
 from harness.observe.probes import PostgresSide, Prober
 from harness.observe.recovery import missed_versions
@@ -78,10 +79,21 @@ class Worker:
             drained = self._drain()
             self._prober.end(_PROBER_END_S)
             self._file.flush()
-            tell(self._status("done") | {"drained": drained})
+            self._conclude(drained)
         finally:
             self._session.close()
             self._file.close()
+
+    def _conclude(self, drained: bool) -> None:
+        told = self._status("done") | {"drained": drained}
+        facts = {"schema_version": 1, "way": self._plan.way.value, **told}
+        try:
+            (self._plan.folder / OBSERVER_FILE).write_text(
+                json.dumps(facts, indent=1) + "\n", encoding="utf-8"
+            )
+        except OSError as error:
+            raise EvidenceError(f"cannot write: {error}", where=OBSERVER_FILE) from error
+        tell(told)
 
     def _watch(self) -> None:
         status_due_ns = self._clock.now_ns() + STATUS_EVERY_NS

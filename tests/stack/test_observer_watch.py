@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -151,6 +152,8 @@ def test_every_commit_is_seen_once(
     if way is Way.LOGICAL:  # a poll may come after INIT was replaced, and never sees other runs
         assert len(set(keys_of(sightings_of(tmp_path, State.INIT)))) == 4 * 150
         assert done["foreign"] > 0
+    facts = json.loads((tmp_path / "observer.json").read_text())
+    assert (facts["way"], facts["gaps"], facts["seen"]) == (way.value, 0, done["seen"])
     probes = (tmp_path / "clock.jsonl").read_text().splitlines()
     assert sum('"postgres"' in line for line in probes) >= 2
     assert sum('"redis"' in line for line in probes) >= 2
