@@ -46,19 +46,22 @@ class Verdicts:
         holds: whether bracket and truth overlap. More cannot be shown where the truth itself is
             an interval, hence the next one.
         outside_ms: how far outside the bracket the truth could lie at most.
-        lower_off_ms: the distance of the lower end from the farther end of the truth.
+        lower_off_ms: least and greatest distance of the lower end from the truth, which is known
+            as an interval only.
+        lower_is_near: whether that is little enough; None where the interval is too wide to tell.
     """
 
     holds: tuple[bool, ...]
     outside_ms: tuple[float, ...]
     width_p99_ms: float
-    lower_off_ms: tuple[float, ...]
-    lower_is_near: tuple[bool, ...]
+    lower_off_ms: tuple[tuple[float, float], ...]
+    lower_is_near: tuple[bool | None, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether everything asked for is so."""
-        return all(self.holds) and self.width_p99_ms <= BRACKET_MS_MAX and all(self.lower_is_near)
+        """Whether nothing that was asked for has been shown not to be so."""
+        near = all(answer is not False for answer in self.lower_is_near)
+        return all(self.holds) and self.width_p99_ms <= BRACKET_MS_MAX and near
 
 
 def judge(matched: Matched, reported: Reported) -> Verdicts:
@@ -67,16 +70,19 @@ def judge(matched: Matched, reported: Reported) -> Verdicts:
     before = quantiles_ms(matched.before_ns - matched.intended_ns)
     after = quantiles_ms(matched.after_ns - matched.intended_ns)
     error_ms = matched.clock_error_ns / NS_PER_MS
-    # The worst that can be said of the lower end, wherever between its stamps the commit was.
-    off = np.maximum(np.abs(low - before), np.abs(low - after))
-    near = (off <= LOWER_OFF_MS_MAX) | (off <= LOWER_OFF_SHARE_MAX * before)
+    off_max = np.maximum(np.abs(low - before), np.abs(low - after))
+    off_min = np.maximum(np.maximum(low - after, before - low), 0)
+    allowed = np.maximum(LOWER_OFF_MS_MAX, LOWER_OFF_SHARE_MAX * before)
     outside = np.maximum(np.maximum(low - before, after - high), 0)
     return Verdicts(
         holds=_bools((low - error_ms <= after) & (high >= before)),
         outside_ms=tuple(outside.tolist()),
         width_p99_ms=float(high[1] - low[1]),
-        lower_off_ms=tuple(off.tolist()),
-        lower_is_near=_bools(near),
+        lower_off_ms=tuple(zip(off_min.tolist(), off_max.tolist(), strict=True)),
+        lower_is_near=tuple(
+            True if most <= limit else None if least <= limit else False
+            for least, most, limit in zip(off_min, off_max, allowed, strict=True)
+        ),
     )
 
 
@@ -91,7 +97,8 @@ def _print_harness(matched: Matched, reported: Reported, verdicts: Verdicts) -> 
     _print_row("harness: committed", reported.committed_ms)
     _print_row("harness: seen", reported.seen_ms)
     _print_row("outside by at most", np.array(verdicts.outside_ms))
-    _print_row("lower end off by <=", np.array(verdicts.lower_off_ms))
+    _print_row("lower end off, least", np.array([least for least, _ in verdicts.lower_off_ms]))
+    _print_row("lower end off, most", np.array([most for _, most in verdicts.lower_off_ms]))
     print(f"  bracket holds the truth: {_answers(verdicts.holds)}")
     print(f"  lower end within 1 % or 1 ms: {_answers(verdicts.lower_is_near)}")
     print(f"  width at P99: {verdicts.width_p99_ms:.2f} ms (at most {BRACKET_MS_MAX:.0f})")
@@ -122,10 +129,9 @@ def _print_row(name: str, values_ms: Quantiles) -> None:
     print(f"  {name:<24}" + "".join(f"{value:11.2f}" for value in values_ms))
 
 
-def _answers(answers: tuple[bool, ...]) -> str:
-    return ", ".join(
-        f"{name} {'yes' if answer else 'NO'}" for name, answer in zip(NAMES, answers, strict=True)
-    )
+def _answers(answers: Sequence[bool | None]) -> str:
+    words = {True: "yes", False: "NO", None: "cannot be told"}
+    return ", ".join(f"{name} {words[answer]}" for name, answer in zip(NAMES, answers, strict=True))
 
 
 def run_rate(rate: float, duration_s: float = DURATION_S, *, locust: bool = True) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,16 @@ def test_wide_bracket_fails() -> None:
     verdicts = judge(found, wide)
     assert all(verdicts.holds)
     assert not verdicts.passed
+
+
+def test_coarse_truth_decides_nothing() -> None:
+    """Where the log itself is vague, the distance from it is neither near nor far."""
+    found = matched()
+    vague = replace(found, after_ns=found.after_ns + 3 * NS_PER_MS, seen_ns=found.after_ns)
+    verdicts = judge(vague, reported(vague))
+    assert verdicts.lower_is_near[0] is True  # 1 % of the median is more than that
+    short = replace(vague, intended_ns=vague.before_ns - NS_PER_MS)
+    assert judge(short, reported(short)).lower_is_near == (None,) * 4
 
 
 def test_self_made_percentiles_are_order_statistics() -> None:
