@@ -1,0 +1,174 @@
+"""A service of a Compose file as a container's options, field by field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.docker.containers import as_container
+from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
+from harness.docker.labels import KIND, OWNER, RUN, SERVICE
+from harness.docker.live import names_of
+from harness.docker.options import run_options
+from tests.unit.docker.samples import GIB, MARK, PLACE, inspected, spec
+from tests.unit.docker.samples import OWNER as SAMPLE_OWNER
+
+NAMES = names_of(PLACE.networks, PLACE.volumes)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("name", "harness-cafe0001-engine"),
+        ("cpu_period", 100_000),
+        ("cpu_quota", 400_000),
+        ("cpu_shares", 1024),
+        ("mem_limit", 8 * GIB),
+        ("memswap_limit", 8 * GIB),
+        ("shm_size", GIB),
+        ("restart_policy", {"Name": "on-failure", "MaximumRetryCount": 3}),
+        ("tmpfs", {"/scratch": "size=3g,mode=1777"}),
+        ("entrypoint", ["tini"]),
+        ("init", True),
+        ("ports", {"443/tcp": ("127.0.0.1", 8443), "9100/tcp": ("127.0.0.1", 17_001)}),
+        ("network", "harness-cafe0001-inside"),
+        ("ulimits", [{"Name": "core", "Soft": -1, "Hard": -1}]),
+        (
+            "volumes",
+            {
+                "harness-cafe0001-data": {"bind": "/data", "mode": "rw"},
+                "/somewhere/compose/code": {"bind": "/code", "mode": "ro"},
+            },
+        ),
+        (
+            "healthcheck",
+            {
+                "test": ["CMD", "ask"],
+                "interval": 10_000_000_000,
+                "timeout": 3_000_000_000,
+                "retries": 6,
+            },
+        ),
+        (
+            "labels",
+            {
+                RUN: "cafe0001",
+                KIND: "run",
+                OWNER: str(SAMPLE_OWNER),
+                SERVICE: "engine",
+            },
+        ),
+    ],
+)
+def test_every_field_becomes_an_option(option: str, value: Any) -> None:
+    """Each field of a service reaches the engine."""
+    assert run_options(spec(), PLACE)[option] == value
+
+
+def test_the_service_is_found_by_its_name() -> None:
+    """On its network a container answers to the service's name."""
+    options = run_options(spec(), PLACE)
+    endpoint = options["networking_config"]["harness-cafe0001-inside"]
+    assert endpoint["Aliases"] == ["engine"]
+
+
+def test_what_is_not_given_is_left_to_the_engine() -> None:
+    """No option stands for a field that a service does not have."""
+    bare = spec(
+        cpu_shares=0, shm_bytes=0, core_unlimited=False, entrypoint=(), init=False, health=None
+    )
+    absent = {"cpu_shares", "shm_size", "ulimits", "entrypoint", "init", "healthcheck"}
+    assert not absent & set(run_options(bare, PLACE))
+
+
+def test_instances_have_numbers() -> None:
+    """Two instances of one service do not share a name."""
+    assert run_options(spec(), PLACE, 3)["name"] == "harness-cafe0001-engine-3"
+
+
+def test_nothing_secret_is_in_names_and_labels() -> None:
+    """Everybody on the host may list names and labels."""
+    options = run_options(spec(), PLACE)
+    assert "hush" not in str({key: options[key] for key in ("name", "labels")})
+
+
+def test_testcontainers_takes_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Testcontainers has its own places for is not also among its further arguments."""
+
+    class NoEngine:
+        def __init__(self, **_: object) -> None: ...
+
+    monkeypatch.setattr("testcontainers.core.container.DockerClient", NoEngine)
+    options = run_options(spec(), PLACE)
+    container = as_container(spec(), options)
+    assert container._name == options["name"]
+    assert container.env == {"PASSWORD": "hush", "MODE": "full"}
+    assert container._command == ["run", "--fast"]
+    assert container.ports == options["ports"]
+    assert container.tmpfs == options["tmpfs"]
+    assert container.volumes == options["volumes"]
+    own = {"name", "ports", "tmpfs", "volumes"}
+    assert container._kwargs == {k: v for k, v in options.items() if k not in own}
+
+
+def test_an_engine_that_took_everything_differs_in_nothing() -> None:
+    """A wish and the engine's answer to it compare as equal."""
+    found = facts_of_inspect(inspected(), NAMES, "engine")
+    assert differences(facts_of_spec(spec(), PLACE), found) == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "field"),
+    [
+        ("HostConfig", "CpuPeriod", 50_000, "cpu_period_us"),
+        ("HostConfig", "CpuQuota", 0, "cpu_quota_us"),
+        ("HostConfig", "CpuShares", 0, "cpu_shares"),
+        ("HostConfig", "Memory", 0, "memory_bytes"),
+        ("HostConfig", "MemorySwap", 16 * GIB, "memory_swap_bytes"),
+        ("HostConfig", "ShmSize", 64 * 1024**2, "shm_bytes"),
+        ("HostConfig", "RestartPolicy", {"Name": "", "MaximumRetryCount": 0}, "restart"),
+        ("HostConfig", "Ulimits", None, "core_unlimited"),
+        ("HostConfig", "Init", None, "init"),
+        ("HostConfig", "Tmpfs", None, "tmpfs"),
+        ("HostConfig", "PortBindings", {}, "ports"),
+        ("Config", "Image", "other", "image"),
+        ("Config", "Cmd", ["run"], "command"),
+        ("Config", "Entrypoint", None, "entrypoint"),
+        ("Config", "Env", ["PASSWORD=other", "MODE=full"], "environment"),
+        ("Config", "Healthcheck", None, "health"),
+        ("NetworkSettings", "Networks", {}, "networks"),
+    ],
+)
+def test_an_option_that_was_dropped_is_named(
+    section: str, key: str, value: Any, field: str
+) -> None:
+    """Whatever an engine does not take, it is told which."""
+    document = inspected()
+    document[section] = {**document[section], key: value}
+    found = facts_of_inspect(document, NAMES, "engine")
+    wanted = facts_of_spec(spec(), PLACE)
+    assert [name for name, _, _ in differences(wanted, found)] == [field]
+
+
+def test_a_writable_mount_is_not_a_read_only_one() -> None:
+    """Strategy code that could be changed is a difference."""
+    document = inspected()
+    document["Mounts"][1]["RW"] = True
+    found = facts_of_inspect(document, NAMES, "engine")
+    assert [name for name, _, _ in differences(facts_of_spec(spec(), PLACE), found)] == ["mounts"]
+
+
+def test_a_port_open_to_the_network_is_a_difference() -> None:
+    """Only loopback is published to."""
+    document = inspected()
+    document["HostConfig"]["PortBindings"]["9100/tcp"][0]["HostIp"] = "0.0.0.0"  # noqa: S104 - what must not be
+    found = facts_of_inspect(document, NAMES, "engine")
+    assert [name for name, _, _ in differences(facts_of_spec(spec(), PLACE), found)] == ["ports"]
+
+
+def test_another_stack_has_other_names() -> None:
+    """Two stacks on one host share nothing."""
+    other = replace(PLACE, mark=replace(MARK, token="beef0002"))
+    assert run_options(spec(), other)["name"] != run_options(spec(), PLACE)["name"]
