@@ -12,11 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus
 
 Row = tuple[bytes | None, ...]
 
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
+# Longer than the server lets a lock be waited for, see statements.LOCK_TTL_S.
+_SILENCE_MAX_S = 40
+# A peer that has gone without a word must be noticed while recovery still is in time.
+_TCP = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 # libpq answers None once between two statements; more in a row mean that the count is off.
 _NONES_MAX = 8
 
@@ -43,7 +54,7 @@ class Pipe:
 
     def __init__(self, dsn: str, statements: dict[str, str], options: str) -> None:
         self._connection = psycopg.connect(
-            dsn, autocommit=True, connect_timeout=5, application_name="zone_b", options=options
+            make_conninfo(dsn, application_name="zone_b", options=options, **_TCP), autocommit=True
         )
         self._pg = self._connection.pgconn
         for name, sql in statements.items():
@@ -116,13 +127,17 @@ class Pipe:
                 if pg.flush():
                     # More was queued than the socket takes; watch both ways or both sides wait.
                     self._poll.modify(self._fd, select.POLLIN | select.POLLOUT)
-                    self._poll.poll()
+                    self._wait()
                     self._poll.modify(self._fd, select.POLLIN)
                 else:
-                    self._poll.poll()
+                    self._wait()
                 pg.consume_input()
         except psycopg.OperationalError as error:
             raise PipeError(f"connection lost: {error}") from error
+
+    def _wait(self) -> None:
+        if not self._poll.poll(_SILENCE_MAX_S * 1000):
+            raise PipeError(f"no answer from the database in {_SILENCE_MAX_S} s")
 
 
 def array(values: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zone_b.fsm import Status
+from zone_b.fsm import REJECTIONS, Status
 from zone_b.invariants import Fees
 from zone_b.message import Malformed, Order
 
@@ -41,6 +41,10 @@ class Rejection:
     status: Status
     mode: Mode
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in REJECTIONS:
+            raise ValueError(f"{self.status} is no rejection")
 
 
 @dataclass(frozen=True, slots=True)

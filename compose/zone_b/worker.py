@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import time
 from multiprocessing.connection import Connection
 from types import FrameType
+
+import psycopg
+import redis
 
 from zone_b import metrics
 from zone_b.batch import Batches
@@ -16,12 +20,13 @@ from zone_b.full import FullSimulator
 from zone_b.head import HeadWatcher
 from zone_b.lite import LiteSimulator
 from zone_b.message import Order, read_entry
+from zone_b.pipe import PipeError
 from zone_b.policy import FirstRuns
 from zone_b.settings import Settings
 from zone_b.source import Entry, Source
-from zone_b.store import Store
+from zone_b.store import Store, StoreError
 from zone_b.trade import Read
-from zone_b.turns import Turn, Turns
+from zone_b.turns import Turn, TurnLostError, Turns
 from zone_b.wire import connect
 
 _READ_BLOCK_MS = 500
@@ -46,6 +51,14 @@ def run_worker(
     """Entry point of the process. The first worker takes over what dead workers left."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says when
+    try:
+        _run(settings, turns, index, ready)
+    except (PipeError, StoreError, TurnLostError, psycopg.Error, redis.RedisError) as error:
+        _LOG.error("cannot go on: %s", error)
+        sys.exit(1)
+
+
+def _run(settings: Settings, turns: Turns, index: int, ready: Connection) -> None:
     worker = Worker(settings, turns, index)
     signal.signal(signal.SIGTERM, worker.ask_to_stop)
     if index == 0:

@@ -8,6 +8,7 @@ import psutil
 import pytest
 import redis
 
+from harness.contract.codec import decode_block
 from tests.stack.zone_b_process import ETHER, Site, site, until
 from zone_b import defi_pb2
 from zone_b.data_processor import Blocks
@@ -16,6 +17,15 @@ from zone_b.migrate import migrate
 __all__ = ["site"]  # a fixture that this module uses by its name
 
 pytestmark = pytest.mark.stack
+
+METRICS = (
+    'defi_fsm_transition_duration_ms_bucket{le="1.0",mode="lite",transition="INIT->LOCKED"}',
+    'defi_fsm_transition_duration_ms_count{mode="lite",transition="LOCKED->SIMULATED"}',
+    "defi_watermark_lag_blocks",
+    "defi_statedb_cache_hit_ratio",
+    "defi_db_pool_active_connections",
+    "defi_recovered_total",
+)
 
 
 def publish_block(site: Site, block: int) -> None:
@@ -36,6 +46,8 @@ def test_signals_reach_simulated_in_order(site: Site) -> None:
     site.start()
     site.send(site.signal(i, agent=a) for i in range(20) for a in range(10))
     site.await_quiet()
+    for name in METRICS:
+        assert site.has_metric(name), name
     assert site.statuses() == {"SIMULATED": 200}
     site.assert_sound()
     # A trace id sorts by agent, then by index.
@@ -110,7 +122,7 @@ def test_rejections_take_no_nonce(site: Site) -> None:
 def test_kill_9_loses_nothing_and_doubles_nothing(site: Site) -> None:
     """Killed in the middle of its work again and again, the engine finishes every signal once."""
     site.start()
-    for round_number in range(3):
+    for round_number in range(2):
         site.send(
             site.signal(round_number * 60 + i, agent=a, address=a % 5)
             for i in range(60)
@@ -122,9 +134,67 @@ def test_kill_9_loses_nothing_and_doubles_nothing(site: Site) -> None:
         assert site.pending() > 0 or site.undelivered()
         site.start()
     site.await_quiet()
-    assert site.statuses() == {"SIMULATED": 3 * 480}
+    assert site.statuses() == {"SIMULATED": 2 * 480}
     site.assert_sound()
     assert site.stop() == 0
+
+
+def test_what_a_dead_consumer_read_is_taken_over(site: Site) -> None:
+    """Entries that somebody read and never acknowledged are finished; a trimmed one is counted."""
+    site.send(site.signal(i) for i in range(5))
+    with redis.Redis.from_url(site.redis_url, protocol=2) as client:
+        client.xgroup_create(site.key, "cg:engine", id="0")
+        client.xreadgroup("cg:engine", "dead", {site.key: ">"}, count=4)
+        trimmed = client.xrange(site.key)[2][0]
+        client.xdel(site.key, trimmed)
+    site.start()
+    site.await_quiet()
+    assert site.rows("SELECT trace_id::text, nonce FROM trade_tasks ORDER BY trace_id") == [
+        (site.trace(index), nonce) for nonce, index in enumerate((0, 1, 3, 4))
+    ]
+    assert site.metric("defi_recovered_total") == 3
+    assert site.metric("defi_trimmed_total") == 1
+
+
+def test_asked_to_stop_it_finishes_what_it_holds(site: Site) -> None:
+    """SIGTERM under load: exit 0, nothing left half done; the next engine does the rest."""
+    site.start()
+    site.send(site.signal(i, agent=i % 4) for i in range(600))
+    assert site.stop() == 0
+    assert site.pending() == 0
+    assert set(site.statuses()) <= {"SIMULATED"}
+    site.start()
+    site.await_quiet()
+    assert site.statuses() == {"SIMULATED": 600}
+    site.assert_sound()
+
+
+def test_a_lost_database_ends_the_engine(site: Site) -> None:
+    """Cut off from PostgreSQL in the middle of its work, it ends, and goes on when restarted."""
+    site.start()
+    site.send(site.signal(i) for i in range(300))
+    site.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'zone_b'"
+    )
+    until(lambda: site.ended is not None, "the engine ends")
+    assert site.ended == 1
+    site.start()
+    site.await_quiet()
+    assert site.statuses() == {"SIMULATED": 300}
+    site.assert_sound()
+
+
+def test_blocks_go_on_where_they_ended(site: Site) -> None:
+    """The data processor publishes one block after the other, across a restart."""
+    key = f"{site.prefix}stream:chain:events"
+    seen: list[int] = []
+    for _ in range(2):
+        with site.data_processor(block_time_s=0.02), redis.Redis.from_url(site.redis_url) as client:
+            count = len(seen) + 5
+            until(lambda: client.xlen(key) >= count, "blocks come")  # noqa: B023 - waited for here
+        with redis.Redis.from_url(site.redis_url) as client:
+            seen = [decode_block(fields[b"data"]).block_number for _, fields in client.xrange(key)]
+    assert seen == list(range(1, len(seen) + 1))
 
 
 def test_a_dead_worker_ends_the_engine(site: Site) -> None:

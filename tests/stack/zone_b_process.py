@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,9 +187,27 @@ class Site:
 
     def metric(self, name: str) -> float:
         """A value of the engine's metrics page; 0 if it is not there."""
+        return sum(self._samples(name))
+
+    def has_metric(self, name: str) -> bool:
+        """Whether the engine's metrics page has it."""
+        return bool(self._samples(name))
+
+    @contextmanager
+    def data_processor(self, block_time_s: float) -> Iterator[None]:
+        """A data processor at work."""
+        env = {**self.environment(), "DEFI_HTTP_PORT": "0", "DEFI_BLOCK_TIME_S": str(block_time_s)}
+        process = subprocess.Popen([sys.executable, "-m", "zone_b.data_processor"], env=env)
+        try:
+            yield
+        finally:
+            process.terminate()
+            assert process.wait(5) == 0
+
+    def _samples(self, name: str) -> list[float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
             lines = page.read().decode().splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+        return [float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")]
 
     def assert_sound(self) -> None:
         """Nonces are contiguous and unique per address, and the ledger balances per signal."""

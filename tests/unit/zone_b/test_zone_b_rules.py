@@ -12,7 +12,7 @@ from zone_b.ledger import Book, EntryType, entries_of
 from zone_b.policy import mode_of
 from zone_b.settings import Settings, SettingsError, read_settings
 from zone_b.store import new_id
-from zone_b.trade import Mode
+from zone_b.trade import Mode, Rejection
 
 URL = {"DEFI_REDIS_URL": "redis://:secret@127.0.0.1:1/0"}
 
@@ -35,6 +35,13 @@ def test_zone_b_moves_trades_out_of_init_only(before: Status, after: Status) -> 
     assert may_become(before, after) == (
         before is Status.INIT and (after is Status.SIMULATED or after in REJECTIONS)
     )
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - REJECTIONS))
+def test_a_rejection_needs_a_reason(status: Status) -> None:
+    """No signal can be refused with a state that is no refusal."""
+    with pytest.raises(ValueError, match="no rejection"):
+        Rejection("trace", status, Mode.LITE)
 
 
 @pytest.mark.parametrize(
