@@ -10,11 +10,14 @@ import typer
 from rich.console import Console
 
 import harness
+from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
+from harness.cli.containers import Images, ImageSet, images_app, stack_app
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.errors import Exit, HarnessError
 from harness.process.interrupt import Interrupted, interruptible
+from harness.stack.settings import ROOT
 
 app = typer.Typer(
     name="harness",
@@ -24,7 +27,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+app.add_typer(stack_app, name="stack")
+app.add_typer(images_app, name="images")
 
 
 def _version(wanted: bool) -> None:
@@ -57,14 +61,22 @@ def run(
         typer.Option("--set", metavar="KEY=VALUE", help="Any key, e.g. load.warmup_s=2."),
     ] = None,
     reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
+    stack: Annotated[
+        StackKind, typer.Option(help="Child processes, or containers with exact quotas.")
+    ] = StackKind.PROCESS,
+    images: ImageSet = "offline",
+    image: Images = None,
+    agent_containers: Annotated[
+        int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
+    ] = 0,
     redis_port: Annotated[
-        int | None, typer.Option(help="Fixed port of the embedded Redis; free one if absent.")
+        int | None, typer.Option(help="Fixed port of Redis; a free one if absent.")
     ] = None,
     postgres_port: Annotated[
-        int | None, typer.Option(help="Fixed port of the embedded PostgreSQL.")
+        int | None, typer.Option(help="Fixed port of PostgreSQL; a free one if absent.")
     ] = None,
 ) -> None:
-    """Run a scenario against the embedded stack and give a verdict.
+    """Run a scenario and give a verdict.
 
     Exit code: 0 PASS, 1 FAIL, 2 wrong usage, 3 INCONCLUSIVE, 4 INVALID, 5 stack not available.
     """
@@ -78,7 +90,8 @@ def run(
         for name, port in (("redis", redis_port), ("postgres", postgres_port))
         if port is not None
     }
-    raise typer.Exit(run_scenario(scenario, overrides, reports=reports, ports=ports, root=ROOT))
+    choice = StackChoice(stack, images, image or [], agent_containers, ports)
+    raise typer.Exit(run_scenario(scenario, overrides, reports=reports, choice=choice, root=ROOT))
 
 
 @app.command()
@@ -97,6 +110,20 @@ def scenarios(
 ) -> None:
     """List the scenarios with one line each."""
     list_scenarios(folder, make_console())
+
+
+@app.command()
+def doctor(
+    host_profile: Annotated[
+        str | None, typer.Option(help="A bare-metal profile of Zone C, e.g. mpc-signer.")
+    ] = None,
+) -> None:
+    """Say what this host can do, and for what grade it is good."""
+    from harness.doctor import check_profile, diagnose, render  # asks the Docker engine
+
+    report = diagnose(ROOT) if host_profile is None else check_profile(host_profile, ROOT)
+    make_console().print(render(report))
+    raise typer.Exit(int(report.exit_code))
 
 
 def main() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.choice import StackChoice
 from harness.cli.console import make_console
 from harness.cli.overrides import Edit
 from harness.clock import SystemClock
@@ -25,9 +26,6 @@ from harness.report.terminal import render
 from harness.run import run
 from harness.scenario import Scenario, load_scenario
 from harness.stack.base import Endpoints
-from harness.stack.private_dir import create_private_dir
-from harness.stack.process_stack import ProcessStack
-from harness.stack.settings import StackSettings
 from harness.store import RunFolder
 
 
@@ -36,10 +34,10 @@ def run_scenario(
     overrides: tuple[Sequence[str], Edit],
     *,
     reports: Path,
-    ports: Mapping[str, int],
+    choice: StackChoice,
     root: Path,
 ) -> int:
-    """Run a scenario on the embedded stack; the verdict's exit code."""
+    """Run a scenario on the chosen stack; the verdict's exit code."""
     pairs, edit = overrides
     scenario = load_scenario(path, pairs, edit)
     contract = Contract()
@@ -49,7 +47,7 @@ def run_scenario(
         f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True
     )
     with ProgressView(console) as view:
-        parts = _parts(scenario, contract, folder, ports, root, view)
+        parts = _parts(scenario, contract, folder, choice, root, view)
         assessment = run(scenario, contract, parts, folder)
     return _show(assessment, folder, console)
 
@@ -69,7 +67,7 @@ def _parts(
     scenario: Scenario,
     contract: Contract,
     folder: RunFolder,
-    ports: Mapping[str, int],
+    choice: StackChoice,
     root: Path,
     view: ProgressView,
 ) -> Parts:
@@ -99,14 +97,9 @@ def _parts(
             path,
         )
 
-    view.say("starting PostgreSQL, Redis and the reference services")
+    view.say(f"starting the {choice.kind} stack")
     return Parts(
-        stack=ProcessStack(
-            StackSettings.of(scenario, contract, ports, root),
-            create_private_dir(),
-            folder.logs,
-            clock,
-        ),
+        stack=choice.make(scenario, contract, root, folder.logs, clock),
         make_swarm=make_swarm,
         make_observer=make_observer,
         make_live=LiveFigures,

