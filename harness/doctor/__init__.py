@@ -1,0 +1,75 @@
+"""What a host can do: probes look, rules judge, and the conclusion claims no more than was seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.doctor.engine_rules import engine_findings
+from harness.doctor.facts import Quotas
+from harness.doctor.host_rules import host_findings
+from harness.doctor.probes import probe
+from harness.doctor.program_rules import program_findings
+from harness.doctor.render import render
+from harness.doctor.report import Finding, Level, Report, Use, host_report, profile_report
+from harness.doctor.zone_c import probe_machine, profile_findings, read_profile
+from harness.stack.composefile import read_compose
+
+__all__ = [
+    "Finding",
+    "Level",
+    "Report",
+    "Use",
+    "check_profile",
+    "diagnose",
+    "render",
+    "zone_b_quotas",
+]
+
+# The file does not render without them; no quota depends on them.
+_VARIABLES = {"REDIS_PASSWORD": "-", "POSTGRES_PASSWORD": "-"}
+
+
+def diagnose(root: Path) -> Report:
+    """What this host is good for.
+
+    Args:
+        root: the repository.
+
+    Raises:
+        UsageError: the Compose file cannot be read.
+    """
+    quotas = zone_b_quotas(root)
+    facts = probe(root)
+    return host_report(
+        (*engine_findings(facts, quotas), *host_findings(facts), *program_findings(facts))
+    )
+
+
+def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:
+    """This host against a profile of Zone C.
+
+    Args:
+        name: profile in `compose/zone-c.toml`.
+        root: the repository.
+        data: folder whose storage is looked at.
+
+    Raises:
+        UsageError: there is no such profile.
+    """
+    profile = read_profile(name, root)
+    findings = profile_findings(profile, probe_machine(data))
+    return profile_report(name, profile.about, findings)
+
+
+def zone_b_quotas(root: Path) -> Quotas:
+    """The sum of Zone B's quotas, Anvil's included, since a gate runs beside all others.
+
+    Raises:
+        UsageError: the Compose file cannot be read.
+    """
+    services = read_compose(root / "compose" / "zone-b.yaml", _VARIABLES).services
+    return Quotas(
+        cpus=sum(service.cpus for service in services),
+        memory_bytes=sum(service.memory_bytes for service in services),
+        containers=len(services),
+    )

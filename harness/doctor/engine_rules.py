@@ -1,0 +1,218 @@
+"""What the facts about the container engine, its CPUs and its memory mean; pure.
+
+What was not seen counts as the worst that it could be, so that the conclusion never claims more
+than the probes saw.
+"""
+
+from __future__ import annotations
+
+from harness.doctor.facts import Engine, Facts, Quotas
+from harness.doctor.report import Finding, Level, Use
+
+GIB = 1024**3
+# Swarm and observer each keep up to a core busy; on the cores of the system under test they
+# would be measured too.
+GENERATOR_CPUS = 2
+# What the servers and the harness itself take at least before any load.
+MEMORY_RUN_MIN = 1 * GIB
+_ENGINE_MIN = (20, 10)
+_NO_ENGINE = "no engine answered"
+
+
+def engine_findings(facts: Facts, quotas: Quotas) -> tuple[Finding, ...]:
+    """Docker, control groups, and the quotas that it must hold."""
+    return (
+        docker(facts),
+        control_groups(facts),
+        swap_accounting(facts),
+        cpus(facts, quotas),
+        memory(facts, quotas),
+    )
+
+
+def docker(facts: Facts) -> Finding:
+    """Whether containers can be started and looked into."""
+    engine = facts.engine
+    if engine is None:
+        return Finding(
+            "Docker",
+            Level.BAD,
+            facts.engine_problem or _NO_ENGINE,
+            "no containers: neither quotas nor isolation can be tried",
+            "install and start dockerd, or set DOCKER_HOST",
+            docker_max=Use.NOTHING,
+        )
+    found = f"engine {engine.version}"
+    if _version(engine.version) < _ENGINE_MIN:
+        return Finding(
+            "Docker",
+            Level.WARN,
+            found,
+            "older than any engine that the harness was tried with",
+            f"use {_ENGINE_MIN[0]}.{_ENGINE_MIN[1]} or later",
+            docker_max=Use.INDICATIVE,
+        )
+    if engine.kernel is None or engine.kernel != facts.kernel:
+        return Finding(
+            "Docker",
+            Level.BAD,
+            f"{found}, on another kernel than this process ({engine.kernel or 'not told'})",
+            "containers run in another machine, whose control groups cannot be read from here",
+            "run the harness on the engine's own host",
+            docker_max=Use.NOTHING,
+        )
+    return Finding("Docker", Level.OK, found, "containers can be started and looked into")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    numbers = []
+    for part in text.split(".")[:2]:
+        digits = "".join(char for char in part if char.isascii() and char.isdigit())
+        numbers.append(int(digits or 0))
+    return tuple(numbers)
+
+
+def control_groups(facts: Facts) -> Finding:
+    """Whether CPU and memory quotas can be in force."""
+    topic, engine = "control groups", facts.engine
+    if engine is None:
+        return _unseen(topic)
+    needed = (("CPU quota", engine.cpu_quota), ("memory limit", engine.memory_limit))
+    missing = [name for name, has in needed if not has]
+    if missing:
+        return Finding(
+            topic,
+            Level.BAD,
+            f"version {engine.cgroup or 'unknown'}, not shown to have {' and '.join(missing)}",
+            "a container would run without its quota, and every run would be INVALID",
+            "enable the controllers cpu and memory (kernel options cgroup_enable=cpu,memory)",
+            docker_max=Use.NOTHING,
+        )
+    if engine.cgroup not in ("1", "2"):
+        return Finding(
+            topic,
+            Level.WARN,
+            "the engine does not tell their version",
+            "whether quotas can be read back shows only when a run does it",
+            "use a Docker engine of version 20.10 or later",
+            docker_max=Use.INDICATIVE,
+        )
+    return Finding(
+        topic,
+        Level.OK,
+        f"version {engine.cgroup}, with CPU quota and memory limit",
+        "quotas can be in force and be read back",
+    )
+
+
+def swap_accounting(facts: Facts) -> Finding:
+    """Whether a memory limit also limits swap."""
+    topic, engine = "swap accounting", facts.engine
+    if engine is None:
+        return _unseen(topic)
+    if engine.swap_limit:
+        return Finding(topic, Level.OK, "on", "a memory limit is hard: no swap beyond it")
+    without_swap = facts.swap_bytes == 0
+    return Finding(
+        topic,
+        Level.WARN,
+        ("off" if engine.swap_limit is False else "not told")
+        + (", but the host has no swap" if without_swap else ""),
+        "a container beyond its memory limit may go on in swap instead of being ended",
+        "boot with swapaccount=1 (control groups version 1)",
+        docker_max=Use.INDICATIVE,
+    )
+
+
+def cpus(facts: Facts, quotas: Quotas) -> Finding:
+    """CPUs against the sum of the quotas, with room for the generator."""
+    needed = quotas.cpus + GENERATOR_CPUS
+    engine = facts.engine
+    told = _smaller(facts.cpus, engine, engine.cpus if engine else None)
+    if told is None:
+        return Finding(
+            "CPUs",
+            Level.WARN,
+            "not seen",
+            f"quotas of Zone B add up to {quotas.cpus:g} cores",
+            "run where the number of CPUs can be read",
+            docker_max=Use.INDICATIVE,
+        )
+    found = f"{told} for quotas of {quotas.cpus:g} cores in {quotas.containers} containers"
+    if told >= needed:
+        return Finding(
+            "CPUs",
+            Level.OK,
+            found,
+            f"every quota can be used up at once, {GENERATOR_CPUS} cores stay for the generator; "
+            "each agent container wants one more",
+        )
+    return Finding(
+        "CPUs",
+        Level.WARN,
+        found,
+        "containers compete before they reach their quotas, and the generator is measured too",
+        f"for a sign-off use a host with {needed:g} CPUs or more",
+        docker_max=Use.INDICATIVE,
+    )
+
+
+def memory(facts: Facts, quotas: Quotas) -> Finding:
+    """Memory against the sum of the limits."""
+    engine = facts.engine
+    total = _smaller(facts.memory_bytes, engine, engine.memory_bytes if engine else None)
+    limits = f"limits of {_gib(quotas.memory_bytes)}"
+    if total is None or facts.memory_available_bytes is None:
+        return Finding(
+            "memory",
+            Level.BAD,
+            "not seen",
+            f"Zone B has {limits}",
+            "run where the memory can be read",
+            docker_max=Use.NOTHING,
+            process_max=Use.NOTHING,
+        )
+    available = min(total, facts.memory_available_bytes)
+    found = f"{_gib(total)}, of which {_gib(available)} to be had, for {limits}"
+    if available < MEMORY_RUN_MIN:
+        return Finding(
+            "memory",
+            Level.BAD,
+            found,
+            "not even the servers have room",
+            f"free {_gib(MEMORY_RUN_MIN)} at least",
+            docker_max=Use.NOTHING,
+            process_max=Use.NOTHING,
+        )
+    if available < quotas.memory_bytes:
+        return Finding(
+            "memory",
+            Level.WARN,
+            found,
+            "containers that use up their limits together make the host run out of memory",
+            f"for a sign-off have {_gib(quotas.memory_bytes)} free",
+            docker_max=Use.INDICATIVE,
+        )
+    return Finding("memory", Level.OK, found, "every limit can be used up at once")
+
+
+def _smaller(host: int | None, engine: Engine | None, told: int | None) -> int | None:
+    """The smaller of what the host and its engine tell; None if one of them does not."""
+    if engine is None:
+        return host
+    return None if host is None or told is None else min(host, told)
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _unseen(topic: str) -> Finding:
+    return Finding(
+        topic,
+        Level.WARN,
+        f"not seen: {_NO_ENGINE}",
+        "quotas are the engine's work",
+        "see Docker",
+        docker_max=Use.NOTHING,
+    )

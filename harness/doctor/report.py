@@ -1,0 +1,131 @@
+"""What the doctor says: findings, and what they allow to conclude; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from harness.errors import Exit
+
+
+class Level(IntEnum):
+    """How a finding is meant."""
+
+    OK = 0
+    WARN = 1
+    BAD = 2
+
+
+class Use(IntEnum):
+    """What a host is good for, from the least to the most."""
+
+    NOTHING = 0
+    PROCESS = 1
+    INDICATIVE = 2
+    SIGNOFF = 3
+
+    @property
+    def words(self) -> str:
+        """As people are told."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Use.NOTHING: "nothing",
+    Use.PROCESS: "process stack only",
+    Use.INDICATIVE: "indicative",
+    Use.SIGNOFF: "signoff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        topic: what it is about.
+        found: what the probe saw, or that it saw nothing.
+        means: what that means for a run.
+        todo: what to do about it; empty when all is well.
+        docker_max: the most that containers are good for while this is so.
+        process_max: the most that the process stack is good for while this is so.
+    """
+
+    topic: str
+    level: Level
+    found: str
+    means: str
+    todo: str = ""
+    docker_max: Use = Use.SIGNOFF
+    process_max: Use = Use.PROCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, and the conclusion.
+
+    Attributes:
+        reasons: topics that stand in the way of more.
+        use: what the host is good for; None where that is not the question.
+    """
+
+    title: str
+    findings: tuple[Finding, ...]
+    conclusion: str
+    reasons: tuple[str, ...]
+    exit_code: Exit
+    use: Use | None = None
+
+
+def conclude(findings: Iterable[Finding]) -> Use:
+    """The most that the findings allow: by containers or by processes, whichever is more.
+
+    Each way is as good as its worst finding, and no finding at all allows nothing.
+    """
+    seen = tuple(findings)
+    if not seen:
+        return Use.NOTHING
+    by_docker = min(finding.docker_max for finding in seen)
+    by_process = min(min(finding.process_max for finding in seen), Use.PROCESS)
+    return max(by_docker, by_process)
+
+
+def host_report(findings: tuple[Finding, ...]) -> Report:
+    """The report on a host that is to run the harness."""
+    use = conclude(findings)
+    return Report(
+        title="What this host is good for",
+        findings=findings,
+        conclusion=f"good for: {use.words}",
+        reasons=_reasons(findings, use),
+        exit_code=Exit.PASS if use else Exit.STACK,
+        use=use,
+    )
+
+
+def _reasons(findings: tuple[Finding, ...], use: Use) -> tuple[str, ...]:
+    """Topics without which the host would be good for more."""
+    return tuple(
+        finding.topic
+        for finding in findings
+        if finding.docker_max <= use < Use.SIGNOFF
+        or (use is Use.NOTHING and finding.process_max is Use.NOTHING)
+    )
+
+
+def profile_report(name: str, about: str, findings: tuple[Finding, ...]) -> Report:
+    """The report on a bare-metal host of Zone C: what was not seen is not granted."""
+    worst = max((finding.level for finding in findings), default=Level.WARN)
+    words, code = {
+        Level.OK: ("this machine fits the profile", Exit.PASS),
+        Level.WARN: ("this machine is not shown to fit the profile", Exit.INCONCLUSIVE),
+        Level.BAD: ("this machine does not fit the profile", Exit.FAIL),
+    }[worst]
+    return Report(
+        title=f"{name}: {about}",
+        findings=findings,
+        conclusion=words,
+        reasons=tuple(finding.topic for finding in findings if finding.level is not Level.OK),
+        exit_code=code,
+    )

