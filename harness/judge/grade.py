@@ -10,15 +10,14 @@ from pydantic import BaseModel, ConfigDict
 from harness.clock import NS_PER_S
 from harness.judge.check import Case
 from harness.judge.limits import SIGNOFF_S
+from harness.judge.quotas import quotas_hold
 from harness.scenario import Phase
 
-# Facts that a stack must have verified and written down; what is not said is not so.
-_NEEDED = (
-    ("images_as_specified", "the servers and services are not the specified images"),
-    ("quotas_verified", "quotas were not verified in the live control groups"),
-    ("quotas_fit_host", "it was not verified that the quotas fit the host's CPUs"),
-    ("generator_apart", "the generator ran on the cores of the system under test"),
-    ("services_real", "reference services ran instead of the real ones"),
+# What a stack of processes can never be; of containers, the stack itself names what they lack.
+_PROCESS_REASONS = (
+    "the servers and services are not the specified images",
+    "child processes have no quotas",
+    "reference services ran instead of the real ones",
 )
 
 
@@ -42,11 +41,15 @@ def grade_of(case: Case) -> Grade:
 
 
 def _reasons(case: Case) -> Iterator[str]:
-    facts: Any = case.stack.get("signoff")
-    said = facts if isinstance(facts, dict) else {}
-    for name, reason in _NEEDED:
-        if said.get(name) is not True:
-            yield reason
+    if case.stack.get("kind") == "docker":
+        if not quotas_hold(case):
+            yield "not every quota was verified in the live control groups"
+        yield from _strings(case.stack.get("grade_reasons", "what ran as images was not told"))
+    else:
+        yield from _PROCESS_REASONS
+    # Swarm and observer run on the host of the system under test, whatever the stack.
+    if case.stack.get("generator_apart") is not True:
+        yield "the generator ran on the cores of the system under test"
     measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     if measured_s < SIGNOFF_S:
         yield f"{measured_s:,.0f} s were measured, a sign-off needs {SIGNOFF_S} s"
@@ -54,3 +57,8 @@ def _reasons(case: Case) -> Iterator[str]:
         yield "the commit of the harness is not known"
     elif case.environment.get("modified"):
         yield "the harness was modified after its commit"
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    """Reasons as the stack told them; anything but a list of them is a reason itself."""
+    return tuple(str(one) for one in value) if isinstance(value, list) else (str(value),)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.judge import evidence, integrity, objectives, validity
+from harness.judge import evidence, integrity, objectives, quotas, validity
 from harness.judge.check import Case, Check, Kind
 from harness.judge.grade import Grade, grade_of
 from harness.judge.verdict import Verdict, worst
@@ -22,6 +22,7 @@ LOOKS: tuple[Look, ...] = (
     integrity.check_pending,
     validity.check_signals,
     validity.check_events,
+    quotas.check_quotas,
     validity.check_in_flight,
     validity.check_lateness,
     validity.check_rate,

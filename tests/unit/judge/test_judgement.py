@@ -182,28 +182,64 @@ def test_stored_histograms_are_the_measured_ones(tmp_path: Path) -> None:
             assert len(payloads) > 15
 
 
+def row(setting: str, live: str, when: str) -> dict[str, object]:
+    """A row of the verification; 8 GiB is specified."""
+    return {
+        "container": "go-execution-engine",
+        "setting": setting,
+        "specified": "8 GiB",
+        "live": live,
+        "ok": live == "8 GiB",
+        "when": when,
+    }
+
+
+def verified(*rows: dict[str, object]) -> dict[str, object]:
+    """What a stack of real containers, apart from the generator, says of itself."""
+    return {
+        "kind": "docker",
+        "grade_reasons": [],
+        "generator_apart": True,
+        "verification": {"rows": list(rows)},
+    }
+
+
+GOOD_ROWS = (row("memory", "8 GiB", "start"), row("memory", "8 GiB", "end"))
+
+
 def test_grade_needs_every_fact(tmp_path: Path) -> None:
     """A sign-off is given only for what was verified and written down, and says what is not."""
     world = healthy(load_of(rate=5.0, duration_s=300.0), "p50 < 500 ms")
-    assert len(assessed(world, tmp_path).judgement.grade.reasons) == 5
-    facts = dict.fromkeys(
-        (
-            "images_as_specified",
-            "quotas_verified",
-            "quotas_fit_host",
-            "generator_apart",
-            "services_real",
-        ),
-        True,
-    )
-    world.stack = {"kind": "docker", "signoff": facts}
+    assert len(assessed(world, tmp_path).judgement.grade.reasons) == 4
+    world.stack = verified(*GOOD_ROWS)
     assert assessed(world, tmp_path).judgement.grade.level == "signoff"
-    world.stack["signoff"] = {**facts, "services_real": False}
-    grade = assessed(world, tmp_path).judgement.grade
-    assert (grade.level, grade.reasons) == (
-        "indicative",
-        ("reference services ran instead of the real ones",),
-    )
+    for name, value in (("grade_reasons", ["not the real engine"]), ("generator_apart", False)):
+        world.stack = {**verified(*GOOD_ROWS), name: value}
+        grade = assessed(world, tmp_path).judgement.grade
+        assert (grade.level, len(grade.reasons)) == ("indicative", 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ((), "not read at the end"),
+        (GOOD_ROWS[:1], "not read at the end"),
+        (
+            (GOOD_ROWS[0], row("memory", "4 GiB", "end")),
+            "go-execution-engine: memory is 4 GiB, specified is 8 GiB (end)",
+        ),
+    ],
+)
+def test_quota_that_is_not_in_force_makes_the_run_invalid(
+    tmp_path: Path, rows: tuple[dict[str, object], ...], words: str
+) -> None:
+    """A row that differs, or that nobody read, is never passed over, and is named."""
+    world = healthy()
+    world.stack = verified(*rows)
+    found = assessed(world, tmp_path).judgement
+    assert found.verdict is Verdict.INVALID
+    assert [check.name for check in found.reasons] == ["quotas in force"]
+    assert words in found.reasons[0].said
 
 
 def test_verdict_without_the_description_of_the_stack(tmp_path: Path) -> None:

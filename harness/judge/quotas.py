@@ -1,0 +1,60 @@
+"""Whether every container ran under the quotas and settings that the specification gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+
+NAME = "quotas in force"
+_SHOWN = 3
+_OFFENDERS_MAX = 20
+
+
+def check_quotas(case: Case) -> Check | tuple[Check, ...]:
+    """A mismatch, or rows that nobody read, make a run on containers invalid.
+
+    A stack of processes has no quotas; its grade says so.
+    """
+    if case.stack.get("kind") != "docker":
+        return ()
+    rows = _rows(case.stack.get("verification"))
+    ended = [row for row in rows if row.get("when") == "end"]
+    if not ended:
+        return _check(Verdict.INVALID, "the live quotas were not read at the end of the run", ())
+    wrong = tuple(_words(row) for row in rows if row.get("ok") is not True)
+    if not wrong:
+        return _check(Verdict.PASS, f"all {len(rows)} rows are as specified, before and after", ())
+    told = "; ".join(wrong[:_SHOWN])
+    more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    return _check(Verdict.INVALID, f"{len(wrong)} of {len(rows)} rows are not: {told}{more}", wrong)
+
+
+def quotas_hold(case: Case) -> bool:
+    """Whether the run was on containers, and every row was as specified."""
+    found = check_quotas(case)
+    return isinstance(found, Check) and found.verdict is Verdict.PASS
+
+
+def _rows(verification: Any) -> list[dict[str, Any]]:
+    rows = verification.get("rows") if isinstance(verification, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _words(row: dict[str, Any]) -> str:
+    return (
+        f"{row.get('container')}: {row.get('setting')} is {row.get('live')}, "
+        f"specified is {row.get('specified')} ({row.get('when')})"
+    )
+
+
+def _check(verdict: Verdict, said: str, wrong: tuple[str, ...]) -> Check:
+    return Check(
+        name=NAME,
+        kind=Kind.VALIDITY,
+        verdict=verdict,
+        said=said,
+        figures={"mismatches": len(wrong)},
+        offenders=wrong[:_OFFENDERS_MAX],
+    )
