@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint types bench proto lock clean env
+.PHONY: run test lint types bench proto lock clean env images
 
 run: $(STAMP)  ## the main job: 50 agents against the embedded stack, verdict as exit code
 	$(BIN)/harness run scenarios/smoke.toml
@@ -22,6 +22,9 @@ $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[embedded,dev]'
 	touch $@
+
+images: $(STAMP)  ## the offline image set, for --stack docker (needs root, docker, debootstrap)
+	$(BIN)/harness images build
 
 proto: $(STAMP)  ## build the Protobuf bindings from compose/proto
 	$(BIN)/python -m harness.contract.build_proto
