@@ -35,7 +35,7 @@ def build(
 
     console = make_console()
     for built in build_images(ROOT, lambda line: console.print(f"  {line}"), force=force):
-        console.print(str(built))
+        console.print(f"{built.image}: {'built' if built.is_new else 'up to date'}")
 
 
 @stack_app.command()
