@@ -76,7 +76,7 @@ def main() -> int:
     with bench_redis() as server:
         print(f"Redis {server.binary.version}, entries of 200 bytes, {AGENTS} agents")
         ours = highest_rate(server)
-        stock = run_locust(server, "PushingUser", 0, 10).rate_per_s
+        stock = run_locust(server, "PushingUser", 1, 10).rate_per_s
         print(f"swarm, one process, P99 late <= {LATE_MAX_MS:.0f} ms: {ours:9.0f} signals/s")
         print(
             f"stock Locust + redis-py, 100 users:    {stock:9.0f}/s"

@@ -102,4 +102,4 @@ def write_lateness(**_: Any) -> None:
         np.array(OpenLoopUser.lateness_ns, dtype=np.int64).tofile(path)
 
 
-events.quitting.add_listener(write_lateness)
+events.quitting.add_listener(write_lateness)  # type: ignore[no-untyped-call]  # Locust's own

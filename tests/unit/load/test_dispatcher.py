@@ -285,3 +285,21 @@ def _happen(scene: Scene, kind: str, value: int) -> None:
             scene.link.is_clogged = kind == "clog"
         case _ if not scene.dispatcher.is_connected:
             scene.reconnect()
+
+
+def test_crowds_go_in_larger_pipelines(tmp_path: Path) -> None:
+    """After a crowd the sender rests for a moment; a full batch goes on at once."""
+    scene = Scene(tmp_path, load_of((1, 100_000, 100_000, 1), arrival="constant"))
+    start_ns = 1_000_000_000
+    scene.at(start_ns + 100_000)
+    assert scene.dispatcher.counts.sent == 10
+    assert scene.alarm.at_ns == start_ns + 300_000
+    scene.at(start_ns + 200_000)
+    scene.dispatcher.flush()
+    assert scene.dispatcher.counts.sent == 10
+    scene.at(start_ns + 300_000)
+    assert scene.dispatcher.counts.sent == 30
+    scene.at(start_ns + 5_000_000)
+    assert scene.dispatcher.counts.sent == 30 + dispatcher_module.BATCH_SIZE
+    assert scene.alarm.at_ns < start_ns + 5_000_000
+    scene.journal.close()
