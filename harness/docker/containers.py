@@ -23,7 +23,7 @@ from harness.stack.logtail import redact
 _READY_POLL_NS = 100 * NS_PER_MS
 _TAIL_LINES = 12
 # Somebody who comes up too early for a dependency may try again, but not for ever.
-_RESTARTS_MAX = 4
+_RESTARTS_MAX = 3
 _PORT_TAKEN = ("address already in use", "port is already allocated")
 
 

@@ -79,7 +79,7 @@ class EventListener:
             self.failure = "the engine's event stream ended"
 
     def _take(self, event: ContainerEvent) -> None:
+        if event.action == "start":  # first, so that a counted restart has its own process
+            self._on_start(event.container)
         with self.lock:
             self._tally.take(event)
-        if event.action == "start":
-            self._on_start(event.container)
