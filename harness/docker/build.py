@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -154,8 +155,17 @@ def _build(image: str, digest: str, force: bool, say: Say, make: Callable[[], No
         say(f"{image}: up to date")
         return Built(image, digest, is_new=False)
     say(f"{image}: building")
+    before = _do(["docker", "images", "--quiet", "--no-trunc", image])
     make()
+    if before and before != _do(["docker", "images", "--quiet", "--no-trunc", image]):
+        _forget(before)
     return Built(image, digest, is_new=True)
+
+
+def _forget(image_id: str) -> None:
+    """Remove an image that has lost its name, unless something still uses it."""
+    with suppress(StackError):
+        _do(["docker", "rmi", image_id])
 
 
 def _build_recipe(recipe: Recipe, digest: str, work: Path) -> None:

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
 
+from harness.contract.names import Contract
+from harness.docker.database import Database
 from harness.docker.live import processes
-from harness.docker.settings import AGENT, ENGINE
+from harness.docker.settings import AGENT, ENGINE, Secrets
 from harness.docker.story import core_pattern
 from harness.docker.verify import table
 from tests.docker.conftest import Running, eventually
@@ -65,6 +69,22 @@ def test_the_observer_may_follow_the_log_and_no_more(running: Running) -> None:
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         session.execute("DELETE FROM trade_tasks")
+
+
+def test_an_image_that_lets_no_walsender_in_is_opened(running: Running) -> None:
+    """The official image's pg_hba.conf has no line for replication from outside."""
+    crew = running.stack._crew
+    assert crew is not None
+    admin = running.endpoints.admin_dsn.get_secret_value()
+    close = "sed -i '/^host replication all all/d' \"$PGDATA/pg_hba.conf\""
+    assert running.execute("postgres", "sh", "-c", close)[0] == 0
+    with psycopg.connect(admin, autocommit=True) as session:
+        session.execute("SELECT pg_reload_conf()")
+    password = SecretStr(str(conninfo_to_dict(admin)["password"]))
+    passwords = Secrets(SecretStr(""), password, SecretStr("of-somebody-else"))
+    other = Database(crew.port("postgres"), passwords, Contract(observer_role="somebody_else"))
+    other.make_observer(crew.containers, running.stack._zones.b.service("postgres"))
+    test_the_observer_may_follow_the_log_and_no_more(running)
 
 
 def test_zone_a_reaches_redis_and_nothing_else(running: Running) -> None:
@@ -171,8 +191,15 @@ def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
     crew = running.stack._crew
     assert crew is not None
     agent = running.stack._zones.a.service(AGENT)
-    environment = {**dict(agent.environment), "AGENT_HOG_MEMORY_MB": "2500"}
-    greedy = replace(agent, environment=tuple(environment.items()))
+    environment = {**dict(agent.environment), "AGENT_HOG_MEMORY_MB": "300"}
+    # An eighth of the quota, because to fill 2 GB four times takes a quarter of a minute.
+    limit = agent.memory_bytes // 8
+    greedy = replace(
+        agent,
+        environment=tuple(environment.items()),
+        memory_bytes=limit,
+        memory_swap_bytes=limit,
+    )
     crew.start(greedy, 99)
     eventually(lambda: bool(running.stack.alerts()), "an alert")
     counted = running.stack.describe()["services"][f"{AGENT}-99"]

@@ -1,0 +1,44 @@
+"""Reading a process's limits and mounts as the kernel writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.docker.live import LiveMount, parse_core_limit, parse_mounts, processes
+
+LIMITS = """\
+Limit                     Soft Limit           Hard Limit           Units
+Max file size             unlimited            unlimited            bytes
+Max core file size        0                    unlimited            bytes
+"""
+MOUNTS = r"""
+22 27 0:21 / /proc rw,nosuid - proc proc rw
+41 22 8:1 /volumes/a/_data /data rw,relatime - ext4 /dev/vda rw
+42 22 8:1 /code /co\040de ro,relatime - ext4 /dev/vda rw,errors=remount-ro
+43 22 0:50 / /anvil rw,nosuid - tmpfs tmpfs rw,size=3145728k
+44 22 0:51 / /run rw - tmpfs shm rw
+""".strip()
+
+
+def test_soft_limit_of_core_files() -> None:
+    """The soft limit is the one in force."""
+    assert parse_core_limit(LIMITS) == "0"
+    assert parse_core_limit("") == ""
+
+
+def test_mounts_as_the_process_sees_them() -> None:
+    """Read-only is the mount's own flag; a tmpfs has its size."""
+    mounts = parse_mounts(MOUNTS)
+    assert mounts["/data"] == LiveMount("/data", "ext4", read_only=False, size_bytes=0)
+    assert mounts["/co de"].read_only
+    assert mounts["/anvil"].size_bytes == 3 * 1024**3
+    assert mounts["/run"].size_bytes == 0
+
+
+def test_processes_of_a_container(tmp_path: Path) -> None:
+    """The first one and all below it, parents before children."""
+    for pid, children in ((1, "2 3 "), (2, "4 "), (3, ""), (4, "")):
+        folder = tmp_path / str(pid) / "task" / str(pid)
+        folder.mkdir(parents=True)
+        (folder / "children").write_text(children, encoding="ascii")
+    assert processes(1, tmp_path) == (1, 2, 3, 4)
