@@ -25,7 +25,7 @@ CONFIRM_EVERY_NS = NS_PER_S
 _ASK_EVERY_NS = 10 * NS_PER_MS
 # One take must come back to its caller even when the server never pauses.
 _FRAMES_MAX = 20_000
-_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COPY_BOTH)
+_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _READ = select.POLLIN | select.POLLERR | select.POLLHUP
 
 
@@ -64,20 +64,21 @@ class LogicalWatcher:
         connection = self._connect(deadline_ns)
         self._connection = connection
         try:
-            self._command(f"SET statement_timeout = {_left_ms(deadline_ns, self._clock)}")
-            self._check_publication()
+            self._poll = select.poll()
+            self._poll.register(connection.socket, _READ)
+            self._check_publication(deadline_ns)
             self._command(
                 f"CREATE_REPLICATION_SLOT {_identifier(self._slot)} TEMPORARY LOGICAL pgoutput"
-                " (SNAPSHOT 'nothing')"
+                " (SNAPSHOT 'nothing')",
+                deadline_ns,
             )
             self._command(
                 f"START_REPLICATION SLOT {_identifier(self._slot)} LOGICAL 0/0"
                 f" (proto_version '1', binary 'true',"
-                f" publication_names {_literal(_identifier(self._contract.publication))})"
+                f" publication_names {_literal(_identifier(self._contract.publication))})",
+                deadline_ns,
             )
             connection.nonblocking = 1
-            self._poll = select.poll()
-            self._poll.register(connection.socket, _READ)
         except OperationalError as error:
             self.close()
             raise WatcherLost(str(error)) from error
@@ -161,13 +162,14 @@ class LogicalWatcher:
             raise WatcherLost(message.strip())
         return connection
 
-    def _check_publication(self) -> None:
+    def _check_publication(self, deadline_ns: int) -> None:
         # The server would only miss it when the first row is due.
         publication, table = self._contract.publication, self._contract.tasks.table
         named, of_table = _literal(publication), _literal(table.rpartition(".")[2])
         found = self._command(
             "SELECT 1 FROM pg_publication_tables"  # noqa: S608 - quoted; no parameters here
-            f" WHERE pubname = {named} AND tablename = {of_table}"
+            f" WHERE pubname = {named} AND tablename = {of_table}",
+            deadline_ns,
         )
         if found.ntuples == 0:
             raise StackError(
@@ -177,8 +179,22 @@ class LogicalWatcher:
                 " WITH (publish = 'insert, update'), or choose the way 'polling'",
             )
 
-    def _command(self, command: str) -> PGresult:
-        result = self._live().exec_(command.encode())
+    def _command(self, command: str, deadline_ns: int) -> PGresult:
+        connection = self._live()
+        connection.send_query(command.encode())
+        while connection.is_busy():
+            if not self._poll.poll(_left_ms(deadline_ns, self._clock)):
+                # A backend that waits for a lock would not notice that its client has gone.
+                connection.get_cancel().cancel()
+                raise WatcherLost(f"{command.split()[0]} was not answered in time")
+            connection.consume_input()
+        result = connection.get_result()
+        if result is None:
+            raise WatcherLost(f"{command.split()[0]} was not answered")
+        if result.status == pq.ExecStatus.COPY_BOTH:
+            return result
+        while connection.get_result() is not None:
+            continue
         if result.status in _DONE:
             return result
         message = result.get_error_message().strip()

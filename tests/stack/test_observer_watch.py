@@ -21,8 +21,10 @@ from harness.contract import trace_id
 from harness.contract.names import Contract, State
 from harness.errors import StackError
 from harness.evidence.records import SIGHTING, Records, read_records
+from harness.observe.logical import LogicalWatcher
 from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan, Way
+from harness.observe.watcher import WatcherLost
 from tests.stack.conftest import Postgres, Redis
 from zone_b.migrate import migrate
 
@@ -211,3 +213,20 @@ def test_missing_publication_is_told_at_once(make_observer: Callable[..., Observ
     observer = make_observer(Way.LOGICAL, 5, contract=Contract(publication="nobody"))
     with pytest.raises(StackError, match="CREATE PUBLICATION nobody FOR TABLE trade_tasks"):
         observer.start()
+
+
+def test_open_transaction_delays_logical_decoding_and_is_told(
+    postgres: Postgres, owner: str
+) -> None:
+    """A slot waits for transactions that write; not for ever, and the server is left clean."""
+    dsn = make_conninfo(postgres.observer_dsn, dbname=DATABASE)
+    watcher = LogicalWatcher(dsn, Contract(), "harness_waits", CLOCK)
+    with psycopg.connect(owner) as connection:
+        connection.execute(INSERT, (trace_id.text(*trace_id.pack(1, 1, 1)),))
+        begin_ns = CLOCK.now_ns()
+        with pytest.raises(WatcherLost, match="CREATE_REPLICATION_SLOT was not answered in time"):
+            watcher.open(begin_ns + NS_PER_S // 4)
+        assert CLOCK.now_ns() - begin_ns < 5 * NS_PER_S
+        connection.rollback()
+    watcher.open(CLOCK.now_ns() + 5 * NS_PER_S)
+    watcher.close()
