@@ -1,37 +1,67 @@
-"""What stays known of every signal after its sample is closed: sixteen bytes each."""
+"""What stays known of every signal after its sample is closed: nine bytes each."""
 
 from __future__ import annotations
 
+from enum import IntFlag
+
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.measure.slots import SlotTable
+from harness.measure.samples import Mask
+from harness.measure.slots import Slots, SlotTable
 
+# Instead of a state, where the FSM table has no row.
+NO_ROW = 255
 # Instead of the row of an open sample.
 NOT_ATTEMPTED = -1
 CLOSED = -2
-# Instead of a state, where the FSM table has no row.
-NO_ROW = 255
+
+
+class Mark(IntFlag):
+    """What has happened to a signal.
+
+    INIT: it was seen in INIT before a final state. LEDGER: the ledger has rows of it.
+    """
+
+    ATTEMPTED = 1
+    CLOSED = 2
+    INIT = 4
+    LEDGER = 8
 
 
 class Fates:
     """Columns by slot.
 
     Attributes:
-        row: row of the signal's open sample, or NOT_ATTEMPTED, or CLOSED.
-        final_xid: transaction of the first final state seen.
+        link: row of the open sample; after it is closed, transaction of its first final state.
         state: first final state seen; 0 before.
         task_state: state in the FSM table when everything was quiet; NO_ROW without one.
         address: index of its signing address.
-        has_init: INIT was seen before a final state.
-        has_ledger: the ledger has rows of it.
     """
 
     def __init__(self, table: SlotTable) -> None:
         total = table.total
-        self.row = np.full(total, NOT_ATTEMPTED, dtype=np.int32)
-        self.final_xid = np.zeros(total, dtype=np.uint32)
+        self.link = np.zeros(total, dtype=np.uint32)
         self.state = np.zeros(total, dtype=np.uint8)
         self.task_state = np.full(total, NO_ROW, dtype=np.uint8)
-        self.address = np.zeros(total, dtype=np.uint32)
-        self.has_init = np.zeros(total, dtype=np.bool_)
-        self.has_ledger = np.zeros(total, dtype=np.bool_)
+        self.address = np.zeros(total, dtype=np.uint16)
+        self._marks = np.zeros(total, dtype=np.uint8)
+
+    def has(self, mark: Mark, slots: Slots | slice = slice(None)) -> Mask:
+        """Which of these slots bear a mark."""
+        mask: Mask = (self._marks[slots] & np.uint8(mark)) != 0
+        return mask
+
+    def mark(self, mark: Mark, slots: Slots) -> None:
+        """Give these slots a mark."""
+        self._marks[slots] |= np.uint8(mark)
+
+    def rows(self, slots: Slots) -> NDArray[np.int64]:
+        """Row of each signal's open sample, or NOT_ATTEMPTED, or CLOSED."""
+        at = np.full(len(slots), NOT_ATTEMPTED, dtype=np.int64)
+        known = slots >= 0
+        own = slots[known]
+        links = self.link[own].astype(np.int64)
+        rows = np.where(self.has(Mark.ATTEMPTED, own), links, NOT_ATTEMPTED)
+        at[known] = np.where(self.has(Mark.CLOSED, own), CLOSED, rows)
+        return at

@@ -79,7 +79,7 @@ def gather(
 ) -> Gathered:
     """Read journal, sightings, probes and final state, each record once.
 
-    Memory is bounded by a chunk of each file, the signals in flight and about 25 bytes a signal.
+    Memory is bounded by a chunk of each file, the signals in flight and about 15 bytes a signal.
 
     Args:
         folder: where the evidence lies.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contract.address import HOT_ADDRESS
 from harness.contract.names import State
 from harness.evidence.records import Mode, Outcome, Records
-from harness.measure.fates import CLOSED, NOT_ATTEMPTED, Fates
+from harness.measure.fates import CLOSED, NOT_ATTEMPTED, Fates, Mark
 from harness.measure.notes import Notes, Trouble
 from harness.measure.samples import SAMPLE, Fate, Mask, Samples, column
 from harness.measure.slots import FOREIGN, Slots, SlotTable
@@ -70,22 +71,22 @@ class Matcher:
             self._sightings(records, keep_early=False)
         closed = self._close()
         rest: Samples = self._rows[: self._used].copy()
-        self.fates.row[rest["slot"]] = CLOSED
+        self._forget(rest)
         self._used = 0
         return closed, rest
 
     def _attempts(self, records: Records) -> None:
         slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
-        strange = (slots < 0) | (records["mode"] > max(Mode))
+        strange = (slots < 0) | (records["mode"] > max(Mode)) | (records["address"] > HOT_ADDRESS)
         if strange.any():
             self._note_ids(Trouble.ATTEMPT_STRANGE, records[strange])
             records, slots = records[~strange], slots[~strange]
-        row = self.fates.row
-        fresh = row[slots] == NOT_ATTEMPTED
+        fresh = ~self.fates.has(Mark.ATTEMPTED, slots)
         # Of one slot's records in this chunk the first stays, because it is written last.
-        order = np.arange(len(slots), dtype=np.int32)
-        row[slots[fresh][::-1]] = order[fresh][::-1]
-        fresh &= row[slots] == order
+        order = np.arange(len(slots), dtype=np.uint32)
+        link = self.fates.link
+        link[slots[fresh][::-1]] = order[fresh][::-1]
+        fresh &= link[slots] == order
         self._notes.slots(Trouble.ATTEMPT_REPEATED, slots[~fresh])
         records, slots = records[fresh], slots[fresh]
         self._make_room(len(records))
@@ -95,7 +96,8 @@ class Matcher:
         for name in ("intended_ns", "sent_ns", "stage", "mode"):
             rows[name] = records[name]
         rows["slot"] = slots
-        row[slots] = np.arange(first, end, dtype=np.int32)
+        link[slots] = np.arange(first, end, dtype=np.uint32)
+        self.fates.mark(Mark.ATTEMPTED, slots)
         self.fates.address[slots] = records["address"]
         self._used = end
         self.attempted += len(records)
@@ -156,10 +158,13 @@ class Matcher:
         self._rows["final_us"][into] = records["commit_us"][taken]
         self._rows["seen_ns"][into] = records["seen_ns"][taken]
         fates.state[slots[taken]] = records["state"][taken]
-        fates.final_xid[slots[taken]] = records["xid"][taken]
+        self._rows["final_xid"][into] = records["xid"][taken]
         when[into] = taken
         again = np.concatenate((opened[~first], np.flatnonzero(chosen & (at == CLOSED))))
-        same = fates.final_xid[slots[again]] == records["xid"][again]
+        xids = np.where(at[again] == CLOSED, fates.link[slots[again]], 0)
+        still_open = at[again] != CLOSED
+        xids[still_open] = self._rows["final_xid"][at[again][still_open]]
+        same = xids == records["xid"][again]
         self._notes.slots(Trouble.SIGHTING_REPEATED, slots[again[same]])
         self._notes.slots(Trouble.FINAL_TWICE, slots[again[~same]])
         return when
@@ -179,12 +184,12 @@ class Matcher:
         first = _first_of_each(into, self._used) & ~late
         xids = records["xid"][opened]
         known_xid = self._rows["init_xid"][into]
-        had_init = self.fates.has_init[slots[opened]]
+        had_init = self.fates.has(Mark.INIT, slots[opened])
         taken = first & ~had_init
         rows_taken = into[taken]
         self._rows["init_us"][rows_taken] = records["commit_us"][opened[taken]]
         self._rows["init_xid"][rows_taken] = xids[taken]
-        self.fates.has_init[slots[opened[taken]]] = True
+        self.fates.mark(Mark.INIT, slots[opened[taken]])
         known_xid = np.where(had_init, known_xid, self._rows["init_xid"][into])
         repeated = ~taken & ~late & (xids == known_xid)
         self._notes.slots(Trouble.SIGHTING_REPEATED, slots[opened[repeated]])
@@ -200,7 +205,7 @@ class Matcher:
         when = final_when[became]
         sure = (records["lsn"][when] != 0) & (records["state"][when] == State.SIMULATED)
         slots = self._rows["slot"][became[sure]]
-        self._notes.slots(Trouble.WITHOUT_INIT, slots[~self.fates.has_init[slots]])
+        self._notes.slots(Trouble.WITHOUT_INIT, slots[~self.fates.has(Mark.INIT, slots)])
 
     def _close(self) -> Samples:
         rows = self._rows[: self._used]
@@ -212,20 +217,21 @@ class Matcher:
         self._notes.slots(
             Trouble.REFUSED_BUT_SEEN, closed["slot"][closed["outcome"] == Outcome.REFUSED]
         )
-        self.fates.row[closed["slot"]] = CLOSED
+        self._forget(closed)
         rest = rows[~done]
         self._rows[: len(rest)] = rest
         self._used = len(rest)
-        self.fates.row[rest["slot"]] = np.arange(len(rest), dtype=np.int32)
+        self.fates.link[rest["slot"]] = np.arange(len(rest), dtype=np.uint32)
         return closed
 
     def _locate(self, records: Records) -> tuple[Slots, Slots]:
         """Slot of each record, and the row of its open sample or why there is none."""
         slots = self._table.slots_of(column(records, "trace_hi"), column(records, "trace_lo"))
-        at = np.full(len(slots), NOT_ATTEMPTED, dtype=np.int64)
-        known = slots >= 0
-        at[known] = self.fates.row[slots[known]]
-        return slots, at
+        return slots, self.fates.rows(slots)
+
+    def _forget(self, samples: Samples) -> None:
+        self.fates.mark(Mark.CLOSED, samples["slot"])
+        self.fates.link[samples["slot"]] = samples["final_xid"]
 
     def _make_room(self, count: int) -> None:
         needed = self._used + count

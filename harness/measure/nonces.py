@@ -50,7 +50,7 @@ class NonceBook:
         self._notes = notes
         self._pages: dict[int, NDArray[np.bool_]] = {}
 
-    def add(self, addresses: NDArray[np.uint32], nonces: NDArray[np.int64], slots: Slots) -> None:
+    def add(self, addresses: NDArray[np.uint16], nonces: NDArray[np.int64], slots: Slots) -> None:
         """These signals were given these nonces."""
         order = np.argsort(addresses, kind="stable")
         addresses, nonces, slots = addresses[order], nonces[order], slots[order]

@@ -43,12 +43,13 @@ SAMPLE = np.dtype(
         ("final_us", "<i8"),
         ("slot", "<i8"),
         ("init_xid", "<u4"),
+        ("final_xid", "<u4"),
         ("stage", "<u2"),
         ("mode", "u1"),
         ("outcome", "u1"),
         ("state", "u1"),
         ("fate", "u1"),
-        ("reserved", "u1", 6),
+        ("reserved", "u1", 2),
     ]
 )
 

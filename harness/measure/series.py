@@ -15,7 +15,12 @@ from harness.measure.histogram import BUCKETS, LIMIT_NS, Values, bucket_high_ns,
 _BELOW = 0
 _ABOVE = BUCKETS + 1
 _KEY_BITS = 16
+_KEY_MAX = (1 << _KEY_BITS) - 1
+_BLOCK = 65_536
 INTERVALS_MAX = 600
+
+
+Block = tuple[NDArray[np.uint32], NDArray[np.uint16]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +40,89 @@ class IntervalSummary:
 
 
 class Series:
-    """Durations under way."""
+    """Durations under way, kept in blocks so that nothing is ever held twice."""
 
     def __init__(self) -> None:
-        self._when: list[NDArray[np.uint32]] = []
-        self._what: list[NDArray[np.uint16]] = []
+        self._blocks: list[Block] = []
+        self._fresh: list[Block] = []
+        self._fresh_size = 0
+        self._size = 0
 
     def add(self, since_t0_ns: Values, durations_ns: Values) -> None:
         """Append durations of signals that were intended so long after t0."""
         when = np.clip(since_t0_ns // NS_PER_MS, 0, np.iinfo(np.uint32).max)
-        self._when.append(when.astype(np.uint32))
         inside = np.clip(durations_ns, 0, LIMIT_NS - 1)
         what = bucket_index(inside) + 1
         what[durations_ns < 0] = _BELOW
         what[durations_ns >= LIMIT_NS] = _ABOVE
-        self._what.append(what.astype(np.uint16))
+        self._fresh.append((when.astype(np.uint32), what.astype(np.uint16)))
+        self._size += len(when)
+        self._fresh_size += len(when)
+        if self._fresh_size >= _BLOCK:
+            self._pack()
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._when)
+        return self._size
 
-    def columns(self) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
-        """Milliseconds after t0 and place of the duration: larger for longer ones."""
-        if len(self._when) != 1:
-            self._when = [np.concatenate([np.empty(0, np.uint32), *self._when])]
-            self._what = [np.concatenate([np.empty(0, np.uint16), *self._what])]
-        return self._when[0], self._what[0]
+    def blocks(self) -> list[Block]:
+        """Milliseconds after t0, and place of the duration: larger for longer ones."""
+        self._pack()
+        return self._blocks
+
+    def counts_by_place(self) -> NDArray[np.int64]:
+        """How many durations have each place."""
+        total = np.zeros(_ABOVE + 1, dtype=np.int64)
+        for _, what in self.blocks():
+            total += np.bincount(what, minlength=_ABOVE + 1)
+        return total
+
+    def span_ms(self) -> tuple[int, int]:
+        """First and last intended time; only of a series that is not empty."""
+        blocks = self.blocks()
+        return min(int(w.min()) for w, _ in blocks), max(int(w.max()) for w, _ in blocks)
+
+    def batches(
+        self, start_ms: int, width_ms: int, number: int, place: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each stretch of time: how many durations, and how many above a place."""
+        counts = np.zeros(number, dtype=np.int64)
+        above = np.zeros(number, dtype=np.int64)
+        for when, what in self.blocks():
+            batch = (when - np.uint32(start_ms)) // np.uint32(width_ms)
+            counts += np.bincount(batch, minlength=number)
+            above += np.bincount(batch[what > place], minlength=number)
+        return counts, above
 
     def counts_by_interval(self, length_s: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
         """For each stretch that has any: its number, and how many durations lie in each bucket.
 
         Those outside the layout are left out here; the whole histogram tells them.
         """
-        when, what = self.columns()
-        keys = (when // np.uint32(1_000 * length_s)).astype(np.int64) << _KEY_BITS
-        keys |= what
+        keys = np.empty(self._size, dtype=np.uint32)
+        first = 0
+        for when, what in self.blocks():
+            own = keys[first : first + len(when)]
+            # At most INTERVALS_MAX stretches and a few beyond the last: both halves fit.
+            own[:] = np.minimum(when // np.uint32(1_000 * length_s), _KEY_MAX) << _KEY_BITS
+            own |= what
+            first += len(when)
         keys.sort()
-        numbers = keys >> _KEY_BITS
-        edges = np.flatnonzero(np.diff(numbers, prepend=-1))
-        for start, end in zip(edges, [*edges[1:], len(keys)], strict=True):
-            places = keys[start:end] & ((1 << _KEY_BITS) - 1)
-            counts = np.bincount(places, minlength=BUCKETS + 2)
-            yield int(numbers[start]), counts[1 : BUCKETS + 1]
+        end = 0
+        while end < len(keys):
+            number = int(keys[end]) >> _KEY_BITS
+            begin = end
+            # The last key of this number; a larger type than the keys' would copy them all.
+            last = np.uint32(number << _KEY_BITS | _KEY_MAX)
+            end = int(np.searchsorted(keys, last, side="right"))
+            places = keys[begin:end] & np.uint32(_KEY_MAX)
+            counts = np.bincount(places, minlength=_ABOVE + 1)
+            yield number, counts[1:_ABOVE]
+
+    def _pack(self) -> None:
+        if self._fresh:
+            when, what = zip(*self._fresh, strict=True)
+            self._blocks.append((np.concatenate(when), np.concatenate(what)))
+            self._fresh, self._fresh_size = [], 0
 
 
 def interval_length_s(duration_ns: int) -> int:

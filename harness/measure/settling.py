@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.contract.names import State
 from harness.evidence.records import LEDGER, TASK, Outcome, Records, iter_records, read_records
-from harness.measure.fates import NO_ROW, NOT_ATTEMPTED, Fates
+from harness.measure.fates import NO_ROW, Fates, Mark
 from harness.measure.matching import fate_of_final
 from harness.measure.nonces import NonceBook, NonceRange
 from harness.measure.notes import Notes, Trouble
@@ -93,7 +93,7 @@ class Settling:
         outcome = samples["outcome"]
         accepted = (outcome == Outcome.ACCEPTED) | (
             (outcome != Outcome.REFUSED)
-            & (self._fates.has_init[samples["slot"]] | (task == State.INIT))
+            & (self._fates.has(Mark.INIT, samples["slot"]) | (task == State.INIT))
         )
         open_fate = Fate.LOST if waited else Fate.IN_FLIGHT
         samples["fate"] = np.where(
@@ -115,7 +115,7 @@ class Settling:
             for records in iter_records(ledger, LEDGER, chunk=_CHUNK):
                 self._ledgers += self._take_ledger(records)
             self._measure_torn(ledger, read_records(ledger, LEDGER, count=0)[1])
-            missing = np.flatnonzero(self._simulated() & ~self._fates.has_ledger)
+            missing = np.flatnonzero(self._simulated() & ~self._fates.has(Mark.LEDGER))
             self._notes.slots(Trouble.LEDGER_MISSING, missing)
         return Settled(self._tasks, self._ledgers, self._nonces.ranges(), self._torn)
 
@@ -158,8 +158,8 @@ class Settling:
     def _take_ledger(self, records: Records) -> int:
         slots, records = self._own(records)
         fates = self._fates
-        self._notes.slots(Trouble.LEDGER_REPEATED, slots[fates.has_ledger[slots]])
-        fates.has_ledger[slots] = True
+        self._notes.slots(Trouble.LEDGER_REPEATED, slots[fates.has(Mark.LEDGER, slots)])
+        fates.mark(Mark.LEDGER, slots)
         due = self._simulated(slots)
         self._notes.slots(Trouble.LEDGER_UNDUE, slots[~due])
         self._notes.slots(Trouble.LEDGER_BROKEN, slots[records["broken"] > 0])
@@ -174,7 +174,7 @@ class Settling:
         """Records of attempted signals and their slots; others of this run are unexpected."""
         slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
         attempted = slots >= 0
-        attempted[attempted] = self._fates.row[slots[attempted]] != NOT_ATTEMPTED
+        attempted[attempted] = self._fates.has(Mark.ATTEMPTED, slots[attempted])
         nobody = records[~attempted & (slots > -2)]
         if "state" in (nobody.dtype.names or ()):
             nobody = nobody[nobody["state"] != State.INIT]

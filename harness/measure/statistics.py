@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from harness.measure.histogram import Histogram
 from harness.measure.series import Series
@@ -76,43 +76,40 @@ def size_needed(percentile: float, confidence: float = CONFIDENCE) -> int:
 
 def effective_size(series: Series, percentile: float) -> Effective:
     """Size of a series for one of its percentiles."""
-    when, what = series.columns()
-    signals = len(when)
+    signals = len(series)
     if signals == 0:
         return Effective(0, 0, 0, True)
+    places = series.counts_by_place()
     rank = max(1, math.ceil(signals * percentile / 100))
-    quantile = np.partition(what, rank - 1)[rank - 1]
-    above = what > quantile
-    share = float(above.mean())
+    quantile = int(np.searchsorted(np.cumsum(places), rank))
+    share = int(places[quantile + 1 :].sum()) / signals
     if share == 0.0:
         return Effective(signals, signals, 0, True)
-    start = int(when.min())
-    span_ms = int(when.max()) - start + 1
+    start_ms, end_ms = series.span_ms()
+    span_ms = end_ms - start_ms + 1
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
     inflation, batches, correlated = 1.0, 0, True
     while correlated and -(-span_ms // width_ms) >= BATCHES_MIN:
-        number = (when - np.uint32(start)) // np.uint32(width_ms)
-        found = _batches(number, above, share)
+        counts, above = series.batches(start_ms, width_ms, -(-span_ms // width_ms), quantile)
+        found = _inflation(counts, above, share)
         inflation = max(1.0, found[0])
-        batches, correlated = found[1], found[2]
+        batches, correlated = len(counts), found[1]
         width_ms *= 2
-    size = int(signals / inflation)
-    return Effective(signals, size, batches, not correlated)
+    return Effective(signals, int(signals / inflation), batches, not correlated)
 
 
-def _batches(
-    number: NDArray[np.uint32], above: NDArray[np.bool_], share: float
-) -> tuple[float, int, bool]:
-    """Variance inflation, how many batches, and whether neighbours correlate."""
-    counts = np.bincount(number)
+def _inflation(
+    counts: NDArray[np.int64], above: NDArray[np.int64], share: float
+) -> tuple[float, bool]:
+    """Variance of batches over that of independent signals, and whether neighbours correlate."""
     # Batches differ in how many signals they hold, so each is held against its own expectation.
-    rest = np.bincount(number, weights=above) - share * counts
+    rest = above - share * counts
     batches = len(counts)
     square = float(rest @ rest)
-    expected = len(number) * share * (1 - share)
+    expected = int(counts.sum()) * share * (1 - share)
     inflation = square * batches / (batches - 1) / expected
     neighbours = float(rest[1:] @ rest[:-1]) / square if square else 0.0
-    return inflation, batches, neighbours > _Z / math.sqrt(batches)
+    return inflation, neighbours > _Z / math.sqrt(batches)
 
 
 def interval(
@@ -154,7 +151,18 @@ def order_ranks(
     if size < 1:
         return None, None
     share = percentile / 100
-    # ppf(q) is the least k with P(Bin <= k) >= q, so P(Bin < ppf(q)) < q.
-    upper = int(binom.ppf(confidence, size, share)) + 1
-    lower = int(binom.ppf(1 - confidence, size, share))
+    # The least k with P(Bin <= k) >= q is the q-quantile; below it lies less than q.
+    upper = _binomial_quantile(confidence, size, share) + 1
+    lower = _binomial_quantile(1 - confidence, size, share)
     return (lower if lower >= 1 else None), (upper if upper <= size else None)
+
+
+def _binomial_quantile(level: float, size: int, share: float) -> int:
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if bdtr(middle, size, share) >= level:
+            high = middle
+        else:
+            low = middle + 1
+    return low

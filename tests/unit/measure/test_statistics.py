@@ -164,5 +164,5 @@ def test_values_outside_the_layout_keep_their_place_in_a_series() -> None:
     """Below zero is lowest, beyond the range is highest."""
     series = Series()
     series.add(np.zeros(3, np.int64), np.array([-5, 1 << 50, 10 * MS]))
-    _, what = series.columns()
+    ((_, what),) = series.blocks()
     assert np.argsort(what).tolist() == [0, 2, 1]
