@@ -3,7 +3,7 @@
 It deletes nothing and makes no snapshots. Beside the shared variables it reads
 
     DEFI_ARCHIVE_DIR      folder of the files (/var/lib/defi/archive)
-    DEFI_ARCHIVE_EVERY_S  time between two looks (60)
+    DEFI_ARCHIVE_EVERY_S  time between two looks (60); a full batch is followed sooner
     DEFI_ARCHIVE_AFTER_S  how long a task must have been left alone (3600)
     DEFI_ARCHIVE_BATCH    tasks of one file at most (5000)
 
@@ -36,7 +36,8 @@ from zone_b.variables import whole
 
 _LOG = logging.getLogger("zone_b.archiver")
 
-_BATCHES_PER_LOOK_MAX = 20
+# After a full batch it rests nine times as long as that took: a tenth of one core at most.
+_REST = 9
 _NICE = 19
 _US_PER_S = 1_000_000
 # No parallel workers and little memory: whatever it takes is taken from the engine.
@@ -122,6 +123,19 @@ def read_batch(
     )
 
 
+def rest_s(batch: Batch, took_s: float, every_s: float) -> float:
+    """Seconds to wait after a look, never more than needed to find the next task in time.
+
+    Args:
+        batch: what the look found.
+        took_s: how long it took.
+        every_s: time between two looks while nothing is known to wait.
+    """
+    if batch.full:
+        return min(_REST * took_s, every_s)
+    return max(every_s, batch.wait_us / _US_PER_S)
+
+
 def _document(row: tuple[Any, ...]) -> dict[str, Any]:
     return {
         "id": row[0],
@@ -152,7 +166,7 @@ class Archiver:
         self._dsn = dsn
         self._archive = archive
         self._settings = settings
-        self._looked_ns = 0
+        self._looked = False
         self._tasks = Counter("defi_archive_tasks", "Tasks archived", registry=registry)
         self._bytes = Counter("defi_archive_bytes", "Bytes written", registry=registry)
         self._seconds = Gauge(
@@ -172,8 +186,7 @@ class Archiver:
             psycopg.Error: the server is lost or refuses.
             OSError: the folder cannot be written.
         """
-        began = time.monotonic_ns()
-        wait_s = float(self._settings.every_s)
+        began = time.monotonic()
         # A connection that is open only while it is used leaves the pool to the engine.
         with psycopg.connect(
             self._dsn,
@@ -182,19 +195,16 @@ class Archiver:
             application_name="zone_b.archiver",
             options=_OPTIONS,
         ) as connection:
-            for _ in range(_BATCHES_PER_LOOK_MAX):
-                batch = read_batch(connection, self._archive.position, self._settings)
-                self._file(batch)
-                if not batch.full:
-                    wait_s = max(wait_s, batch.wait_us / _US_PER_S)
-                    break
-        self._looked_ns = time.monotonic_ns()
-        self._seconds.set((self._looked_ns - began) / 1e9)
-        return wait_s
+            batch = read_batch(connection, self._archive.position, self._settings)
+        self._file(batch)
+        self._looked = True
+        took_s = time.monotonic() - began
+        self._seconds.set(took_s)
+        return rest_s(batch, took_s, self._settings.every_s)
 
     def health(self) -> Health:
         """Good once it has looked: a look that fails ends the process."""
-        if not self._looked_ns:
+        if not self._looked:
             return Health(False, "starting")
         return Health(True, f"ok: archived up to {self._archive.position.file_name}")
 

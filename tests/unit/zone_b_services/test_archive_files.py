@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zone_b.archive_files import Archive, InUseError, Position
-from zone_b.archiver import read_archiver_settings
+from zone_b.archiver import Batch, read_archiver_settings, rest_s
 from zone_b.settings import SettingsError
 
 positions = st.builds(
@@ -88,3 +88,19 @@ def test_settings() -> None:
     assert (own.folder, own.every_s, own.after_s) == (Path("/x"), 60, 3600)
     with pytest.raises(SettingsError, match="DEFI_ARCHIVE_EVERY_S must lie between 1"):
         read_archiver_settings({"DEFI_ARCHIVE_EVERY_S": "0"})
+
+
+@pytest.mark.parametrize(
+    ("full", "wait_s", "took_s", "rest"),
+    [
+        (True, 0, 0.5, 4.5),
+        (True, 0, 30, 60),
+        (False, 0, 0.5, 60),
+        (False, 3000, 0.5, 3000),
+        (False, 5, 0.5, 60),
+    ],
+)
+def test_rest_between_looks(full: bool, wait_s: int, took_s: float, rest: float) -> None:
+    """A tenth of the time while there is much to do; no look in vain while all tasks are young."""
+    batch = Batch((), None, wait_s * 1_000_000, full)
+    assert rest_s(batch, took_s, 60) == rest
