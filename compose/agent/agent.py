@@ -104,8 +104,11 @@ class Schedule:
         """How long until the next one; from 1 ms, since 0 would mean for ever to Redis."""
         if not self.rate:
             return _BLOCK_MS_MAX
-        wait_s = self.began_s + (self.sent + self.skipped) / self.rate - now_s
-        return max(1, min(_BLOCK_MS_MAX, int(wait_s * 1000)))
+        return _wait_ms(self.began_s + (self.sent + self.skipped) / self.rate - now_s)
+
+
+def _wait_ms(wait_s: float) -> int:
+    return max(1, int(min(_BLOCK_MS_MAX, wait_s * 1000)))
 
 
 class Agent:
@@ -130,7 +133,8 @@ class Agent:
         self._join(redis)
         after = "0"  # first what an earlier life took and did not acknowledge
         while not self.over:
-            wait_ms = self.schedule.wait_ms(time.monotonic())
+            now_s = time.monotonic()
+            wait_ms = min(self.schedule.wait_ms(now_s), _wait_ms(self._ends_s - now_s))
             after = ">" if not self._read(redis, after, wait_ms) else after
             self._push(redis)
             self._tell()
