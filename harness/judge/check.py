@@ -15,7 +15,7 @@ from harness.judge.verdict import Verdict
 from harness.measure.gather import Gathered
 from harness.measure.measurement import Measurement
 from harness.scenario import Scenario
-from harness.store import RunFacts, RunPlan
+from harness.store import ObserverFacts, RunFacts, RunPlan
 
 Figure = int | float | str | None
 
@@ -52,6 +52,7 @@ class Case:
     """Everything a run is judged by.
 
     Attributes:
+        observer: `observer.json`; None if the observer did not come to its end.
         stack: `stack.json`, as it is.
         environment: `environment.json`, as it is.
     """
@@ -63,5 +64,6 @@ class Case:
     measurement: Measurement
     expected: Expected
     final: FinalState
+    observer: ObserverFacts | None = None
     stack: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)

@@ -18,6 +18,7 @@ _IRREGULAR = {
     Trouble.ACK_EARLY: "answers older than their attempts",
     Trouble.SIGHTING_REPEATED: "sightings written twice",
     Trouble.SIGHTING_STRANGE: "sightings that no observer wrote",
+    Trouble.TASK_STRANGE: "FSM rows in a state that no harness writes",
     Trouble.LEDGER_REPEATED: "signals with two ledger records",
     Trouble.UNSEEN: "signals final in the table that the observer did not see become so",
 }

@@ -28,6 +28,7 @@ LOOKS: tuple[Look, ...] = (
     validity.check_rate,
     validity.check_overflow,
     validity.check_observer,
+    validity.check_observer_end,
     validity.check_clocks,
     validity.check_negative,
     evidence.check_complete,

@@ -140,6 +140,22 @@ def check_observer(case: Case) -> Check:
     )
 
 
+def check_observer_end(case: Case) -> Check:
+    """That the observer saw everything, by its own account."""
+    name = "observer saw to the end"
+    told, written = case.observer, case.gathered.sightings
+    if told is None:
+        return _validity(name, False, "the observer did not come to its end")
+    problems = []
+    if told.in_gap or not told.drained:
+        problems.append("it had not taken everything that was committed when it ended")
+    if told.seen != written:
+        problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
+    gaps = f", cut off {count(told.gaps, 'time')} and caught up by query" if told.gaps else ""
+    said = "; ".join(problems) or f"all of {count(written, 'sighting')}{gaps}"
+    return _validity(name, not problems, said, {"sightings": written, "gaps": told.gaps})
+
+
 def check_clocks(case: Case) -> Check:
     """That commit times can be brought onto the host's clock."""
     name = "clocks steady"

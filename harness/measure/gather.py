@@ -36,6 +36,7 @@ class Gathered:
         missing: evidence files that are not there.
         clocks: by server.
         clock_lines_bad: lines of `clock.jsonl` that cannot be read.
+        sightings: records of the observer's file.
         foreign: sightings of other runs, left alone.
         watched_until_ns: end of the observation, or of the observer.
         waited: whether the drain time was over by then.
@@ -51,6 +52,7 @@ class Gathered:
     missing: tuple[str, ...]
     clocks: Mapping[str, ClockMap]
     clock_lines_bad: int
+    sightings: int
     foreign: int
     watched_until_ns: int
     waited: bool
@@ -132,6 +134,7 @@ def gather(
         missing=_missing(folder),
         clocks=clocks,
         clock_lines_bad=bad_lines,
+        sightings=matcher.sightings,
         foreign=matcher.foreign,
         watched_until_ns=until_ns,
         waited=waited,
@@ -149,7 +152,14 @@ def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
 
 
 def _missing(folder: RunFolder) -> tuple[str, ...]:
-    single = (folder.sightings, folder.clock, folder.final_tasks, folder.final_ledger, folder.final)
+    single = (
+        folder.sightings,
+        folder.observer,
+        folder.clock,
+        folder.final_tasks,
+        folder.final_ledger,
+        folder.final,
+    )
     missing = [path.name for path in single if not path.exists()]
     if not folder.attempts():
         missing.append("journal/attempts-*.bin")

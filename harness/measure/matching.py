@@ -36,12 +36,14 @@ class Matcher:
     Attributes:
         fates: what is known by slot.
         attempted: distinct signals attempted.
-        foreign: sightings of other runs.
+        sightings: records taken in.
+        foreign: those of other runs.
     """
 
     def __init__(self, table: SlotTable, notes: Notes) -> None:
         self.fates = Fates(table)
         self.attempted = 0
+        self.sightings = 0
         self.foreign = 0
         self._table = table
         self._notes = notes
@@ -57,6 +59,7 @@ class Matcher:
         for records in step.acks:
             self._acks(records, keep_early=True)
         for records in step.sightings:
+            self.sightings += len(records)
             self._sightings(records, keep_early=True)
         return self._close()
 

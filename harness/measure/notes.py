@@ -49,6 +49,7 @@ class Trouble(StrEnum):
     ACK_EARLY = "ack_early"
     SIGHTING_REPEATED = "sighting_repeated"
     SIGHTING_STRANGE = "sighting_strange"
+    TASK_STRANGE = "task_strange"
     LEDGER_REPEATED = "ledger_repeated"
 
 

@@ -131,11 +131,10 @@ class Settling:
     def _take_tasks(self, records: Records) -> int:
         slots, records = self._own(records)
         fates = self._fates
-        # A code that no harness writes is as good as a state that is not told apart.
-        states = np.where(np.isin(records["state"], _STATES), records["state"], State.OTHER)
-        first = np.zeros(len(slots), dtype=np.bool_)
-        first[np.unique(slots, return_index=True)[1]] = True
-        first &= fates.task_state[slots] == NO_ROW
+        readable = np.isin(records["state"], _STATES)
+        self._notes.slots(Trouble.TASK_STRANGE, slots[~readable])
+        states = np.where(readable, records["state"], State.OTHER)
+        first = _first_of_each(slots) & (fates.task_state[slots] == NO_ROW)
         self._notes.slots(Trouble.TWO_ROWS, slots[~first])
         fates.task_state[slots[first]] = states[first]
         simulated = _is_simulated(states)
@@ -158,7 +157,8 @@ class Settling:
     def _take_ledger(self, records: Records) -> int:
         slots, records = self._own(records)
         fates = self._fates
-        self._notes.slots(Trouble.LEDGER_REPEATED, slots[fates.has(Mark.LEDGER, slots)])
+        first = _first_of_each(slots) & ~fates.has(Mark.LEDGER, slots)
+        self._notes.slots(Trouble.LEDGER_REPEATED, slots[~first])
         fates.mark(Mark.LEDGER, slots)
         due = self._simulated(slots)
         self._notes.slots(Trouble.LEDGER_UNDUE, slots[~due])
@@ -191,6 +191,12 @@ class Settling:
     def _measure_torn(self, path: Path, torn: int) -> None:
         if torn:
             self._torn[path.name] = torn
+
+
+def _first_of_each(slots: Slots) -> Mask:
+    first = np.zeros(len(slots), dtype=np.bool_)
+    first[np.unique(slots, return_index=True)[1]] = True
+    return first
 
 
 def _is_simulated(states: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Mask:

@@ -1,6 +1,6 @@
 """The folder of one run: where each piece of evidence lies, and how it is written and read."""
 
-from harness.store.facts import RunEvent, RunFacts, RunPlan
+from harness.store.facts import ObserverFacts, RunEvent, RunFacts, RunPlan
 from harness.store.folder import SCHEMA_VERSION, RunFolder
 
-__all__ = ["SCHEMA_VERSION", "RunEvent", "RunFacts", "RunFolder", "RunPlan"]
+__all__ = ["SCHEMA_VERSION", "ObserverFacts", "RunEvent", "RunFacts", "RunFolder", "RunPlan"]

@@ -56,3 +56,23 @@ class RunFacts(_Stored):
     def first_ns(self, kind: str) -> int | None:
         """When the first event of a kind was noticed; None without one."""
         return min((event.mono_ns for event in self.events if event.kind == kind), default=None)
+
+
+class ObserverFacts(_Stored):
+    """`observer.json`: what the observer says of itself at its end.
+
+    Attributes:
+        way: how commits were seen.
+        seen: sightings written.
+        gaps: how often the server cut it off; what it missed was read by query.
+        in_gap: whether it was cut off when it ended.
+        drained: whether it had taken everything committed by its end.
+        unreadable: row versions, of whatever run, that could not be told.
+    """
+
+    way: str = ""
+    seen: int
+    gaps: int = 0
+    in_gap: bool = False
+    drained: bool
+    unreadable: int = 0

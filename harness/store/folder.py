@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
 from harness.scenario import Scenario, load_scenario
-from harness.store.facts import RunFacts, RunPlan
+from harness.store.facts import ObserverFacts, RunFacts, RunPlan
 from harness.store.toml import toml_text
 
 # Raised whenever a reader of the old form could misread the new one.
@@ -111,6 +111,11 @@ class RunFolder:
     def sightings(self) -> Path:
         """FSM row versions that the observer saw."""
         return self.path / "sightings.bin"
+
+    @property
+    def observer(self) -> Path:
+        """What the observer says of itself at its end."""
+        return self.path / "observer.json"
 
     @property
     def clock(self) -> Path:
@@ -259,6 +264,14 @@ class RunFolder:
             EvidenceError: missing or unreadable.
         """
         return self._read_model(self.run, RunFacts)
+
+    def read_observer(self) -> ObserverFacts:
+        """What the observer said at its end.
+
+        Raises:
+            EvidenceError: missing, because it did not come to its end, or unreadable.
+        """
+        return self._read_model(self.observer, ObserverFacts)
 
     def _read_model(self, path: Path, model: type[_Model]) -> _Model:
         document = self.read_json(path)

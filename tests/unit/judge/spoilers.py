@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.contract.names import State
+from harness.evidence.records import Records
 from tests.unit.judge.violations import N, drop, lose_last_nonce
 from tests.unit.measure.evidence import MS, T0_NS, S, World, in_order, probe, without
 
@@ -57,9 +58,15 @@ def skew_clock(world: World) -> None:
     world.sightings["commit_us"] += 30_000
 
 
-def slow_observer(world: World) -> None:
-    """Everything is seen 80 ms late."""
-    world.sightings["seen_ns"] += 80 * MS
+def slow_observer(delay_ms: int) -> Callable[[World], None]:
+    """Everything is seen late."""
+
+    def change(world: World) -> None:
+        world.sightings["seen_ns"] += delay_ms * MS
+        world.run["observation_end_ns"] += delay_ms * MS
+        world.run["drain_deadline_ns"] += delay_ms * MS
+
+    return change
 
 
 def intended_later(world: World) -> None:
@@ -101,18 +108,38 @@ def forget_sighting(world: World) -> None:
 def repeat(kind: str) -> Callable[[World], None]:
     """One record of a kind stands twice."""
 
-    def twice(world: World) -> None:
-        if kind == "attempt":
-            world.attempts[0] = np.repeat(
-                world.attempts[0], 1 + (np.arange(len(world.attempts[0])) == N)
-            )
-        elif kind == "ack":
-            world.acks[0] = np.repeat(world.acks[0], 1 + (np.arange(len(world.acks[0])) == N))
-        else:
-            hit = np.arange(len(world.sightings)) == N
-            world.sightings = np.repeat(world.sightings, 1 + hit)
+    def twice(records: Records) -> Records:
+        repeated: Records = np.repeat(records, 1 + (np.arange(len(records)) == N))
+        return repeated
 
-    return twice
+    def change(world: World) -> None:
+        if kind == "attempt":
+            world.attempts[0] = twice(world.attempts[0])
+        elif kind == "ack":
+            world.acks[0] = twice(world.acks[0])
+        elif kind == "sighting":
+            world.sightings = twice(world.sightings)
+        elif world.ledger is not None:
+            world.ledger = twice(world.ledger)
+
+    return change
+
+
+def forge_row(world: World) -> None:
+    """An FSM row is in a state that does not exist."""
+    assert world.tasks is not None
+    world.tasks["state"][N] = 99
+
+
+def lose_tail(world: World) -> None:
+    """The last sightings are gone, at the border of a record."""
+    world.observer["seen"] = len(world.sightings)
+    world.sightings = world.sightings[:-3]
+
+
+def not_drained(world: World) -> None:
+    """The observer ended before it had everything."""
+    world.observer["drained"] = False
 
 
 def reorder_attempts(world: World) -> None:

@@ -26,7 +26,7 @@ INVALIDS: list[tuple[str, Callable[[World], None], str]] = [
     ("overflow", spoilers.overflow, "histograms hold every value"),
     ("stepped clock", spoilers.step_clock, "clocks steady"),
     ("skewed clock", spoilers.skew_clock, "no time runs backwards"),
-    ("slow observer", spoilers.slow_observer, "observer kept up"),
+    ("slow observer", spoilers.slow_observer(80), "observer kept up"),
     ("other schedule", spoilers.intended_later, "journal follows the plan"),
     ("swapped times", spoilers.swapped, "journal follows the plan"),
     ("early", spoilers.early, "journal follows the plan"),
@@ -39,6 +39,10 @@ INVALIDS: list[tuple[str, Callable[[World], None], str]] = [
     ("attempts reordered", spoilers.reorder_attempts, "evidence agrees with itself"),
     ("sightings reordered", spoilers.reorder_sightings, "evidence agrees with itself"),
     ("attempt gone", spoilers.forget_attempt, "evidence agrees with itself"),
+    ("ledger twice", spoilers.repeat("ledger"), "evidence agrees with itself"),
+    ("strange row", spoilers.forge_row, "evidence agrees with itself"),
+    ("sightings cut off", spoilers.lose_tail, "observer saw to the end"),
+    ("observer not drained", spoilers.not_drained, "observer saw to the end"),
     ("forged state", spoilers.forge_state, "evidence agrees with itself"),
     ("forged outcome", spoilers.forge_outcome, "evidence agrees with itself"),
     ("swarm died", spoilers.event_of("swarm_died"), "nothing unplanned happened"),
@@ -67,11 +71,20 @@ def test_invalid_run_never_passes(
         spoilers.late,
         spoilers.half_sent,
         spoilers.step_clock,
-        spoilers.slow_observer,
+        spoilers.slow_observer(80),
+        spoilers.slow_observer(600),
         spoilers.cut_drain,
         spoilers.event_of("swarm_died"),
     ],
-    ids=["late", "half sent", "stepped clock", "slow observer", "interrupted", "swarm died"],
+    ids=[
+        "late",
+        "half sent",
+        "stepped clock",
+        "slow observer",
+        "very slow",
+        "interrupted",
+        "swarm died",
+    ],
 )
 def test_fault_of_the_harness_is_not_the_systems(
     breaks: Callable[[World], None], tmp_path: Path
@@ -109,7 +122,15 @@ def test_torn_record_is_invalid(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sightings.bin", "clock.jsonl", "final-tasks.bin", "final-ledger.bin", "final.json"]
+    "name",
+    [
+        "sightings.bin",
+        "observer.json",
+        "clock.jsonl",
+        "final-tasks.bin",
+        "final-ledger.bin",
+        "final.json",
+    ],
 )
 def test_missing_file_never_passes(name: str, tmp_path: Path) -> None:
     """What is not there cannot speak for the run."""

@@ -218,6 +218,8 @@ def test_lost_signal_is_in_the_percentile() -> None:
     assert cell.censored == 1
     assert cell.histogram(Metric.LATENCY).max_ns == elapsed_ns
     assert cell.histogram(Metric.SERVICE).max_ns == elapsed_ns - 200_000
+    # It is in the lower bound too, or that would be one of survivors only.
+    assert cell.histogram(Metric.COMMITTED).max_ns == elapsed_ns
 
 
 def test_death_of_the_observer_ends_the_watching() -> None:
@@ -302,3 +304,21 @@ def test_evidence_that_comes_early_waits_for_its_attempt() -> None:
     found = gathered(world, chunk=3)
     assert found.account().of(Fate.SIMULATED) == found.attempted
     assert found.finding(Trouble.ACK_EARLY).count == found.attempted
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 16_384])
+@pytest.mark.parametrize("apart", [0, 300])
+def test_repeated_records_are_counted_once_and_told(chunk: int, apart: int) -> None:
+    """A record that stands twice, side by side or far apart, is one finding and no new signal."""
+    world = healthy(load_of(rate=50.0, duration_s=10.0))
+    clean = gathered(world)
+    late_ns = world.attempts[0]["sent_ns"][100 + apart]
+    for records, time in ((world.attempts, "sent_ns"), (world.acks, "acked_ns")):
+        again = records[0][100:101].copy()
+        again[time] = max(late_ns, again[time][0])
+        records[0] = in_order(np.concatenate((records[0], again)), time)
+    found = gathered(world, chunk=chunk)
+    assert found.finding(Trouble.ATTEMPT_REPEATED).count == 1
+    assert found.finding(Trouble.ACK_REPEATED).count == 1
+    assert found.findings.keys() == {Trouble.ATTEMPT_REPEATED, Trouble.ACK_REPEATED}
+    assert found.account() == clean.account()
