@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
+from scipy.special import bdtr, chdtri
 
 from harness.measure.histogram import Histogram
 from harness.measure.series import Series
@@ -28,6 +28,10 @@ CONFIDENCE = 0.95
 # Below this many batches their variance says too little.
 BATCHES_MIN = 10
 _SIGNALS_PER_BATCH_FIRST = 5
+# After neighbours have stopped to correlate; a correlation too weak to see at one length may show
+# at the next, and the largest figure counts.
+_WIDENINGS = 2
+_VARIANCE_DOUBT = 0.3
 # One-sided 5 % point of the standard normal distribution.
 _Z = 1.6449
 
@@ -88,12 +92,13 @@ def effective_size(series: Series, percentile: float) -> Effective:
     start_ms, end_ms = series.span_ms()
     span_ms = end_ms - start_ms + 1
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
-    inflation, batches, correlated = 1.0, 0, True
-    while correlated and -(-span_ms // width_ms) >= BATCHES_MIN:
+    inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS
+    while (correlated or widenings > 0) and -(-span_ms // width_ms) >= BATCHES_MIN:
         counts, above = series.batches(start_ms, width_ms, -(-span_ms // width_ms), quantile)
-        found = _inflation(counts, above, share)
-        inflation = max(1.0, found[0])
-        batches, correlated = len(counts), found[1]
+        found, neighbours = _inflation(counts, above, share)
+        inflation, batches = max(inflation, found), len(counts)
+        widenings -= not correlated
+        correlated = correlated and neighbours
         width_ms *= 2
     return Effective(signals, int(signals / inflation), batches, not correlated)
 
@@ -107,7 +112,8 @@ def _inflation(
     batches = len(counts)
     square = float(rest @ rest)
     expected = int(counts.sum()) * share * (1 - share)
-    inflation = square * batches / (batches - 1) / expected
+    # Few batches tell a variance poorly: the lower point of its distribution makes it larger.
+    inflation = square * batches / float(chdtri(batches - 1, 1 - _VARIANCE_DOUBT)) / expected
     neighbours = float(rest[1:] @ rest[:-1]) / square if square else 0.0
     return inflation, neighbours > _Z / math.sqrt(batches)
 
