@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.clock import NS_PER_S, Clock
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.cgroup import read_limits
 from harness.docker.client import Client, engine_errors, if_there
 from harness.docker.containers import Containers, PortTakenError
@@ -22,8 +22,12 @@ from harness.stack.base import ServiceState
 from harness.stack.composefile import ContainerSpec
 from harness.stack.ports import claim
 
+_Item = TypeVar("_Item")
+
 _AT_ONCE = 4
 _PORT_TRIES_MAX = 3
+_EVENT_MAX_NS = 2 * NS_PER_S
+_EVENT_POLL_NS = 20 * NS_PER_MS
 # An agent that is retired leaves its consumer group first.
 _RETIRE_S = 3
 # An end by hand may be the first half of a restart by hand.
@@ -84,9 +88,7 @@ class Crew:
         Raises:
             StackError: one is not; with its last log lines.
         """
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(self.start, specs):
-                pass
+        _side_by_side(self.start, specs)
         for spec in specs:
             self.containers.await_ready(spec, self._ready_ns)
 
@@ -116,6 +118,16 @@ class Crew:
             self._tally.stopping(name)
         self.containers.remove(name)
 
+    def await_event(self, name: str, action: str) -> None:
+        """Wait until the engine has told of something; bounded in time."""
+        deadline_ns = self._clock.now_ns() + _EVENT_MAX_NS
+        while self._clock.now_ns() < deadline_ns:
+            with self._listener.lock:
+                last = next((e for e in reversed(self._tally.events) if e.container == name), None)
+            if last is None or last.action == action:
+                return
+            self._clock.sleep_ns(_EVENT_POLL_NS)
+
     def scale(self, spec: ContainerSpec, wanted: int) -> None:
         """Start or end instances of a service until there are so many.
 
@@ -124,11 +136,8 @@ class Crew:
         """
         numbers = self._instances(spec)
         missing = [n for n in range(1, wanted + 1) if n not in numbers]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(lambda number: self.start(spec, number), missing):
-                pass
-            for _ in pool.map(self._retire, [numbers[n] for n in numbers if n > wanted]):
-                pass
+        _side_by_side(lambda number: self.start(spec, number), missing)
+        _side_by_side(self._retire, [name for n, name in numbers.items() if n > wanted])
 
     def _retire(self, name: str) -> None:
         with self._listener.lock:
@@ -237,6 +246,16 @@ class Crew:
 
     def _short(self, name: str) -> str:
         return name.removeprefix(self.containers.place.mark.name(""))
+
+
+def _side_by_side(work: Callable[[_Item], object], items: Iterable[_Item]) -> None:
+    """Do something for each item; after an error or an interruption no further one is begun."""
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        for job in [pool.submit(work, item) for item in items]:
+            job.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _sorted(names: Iterable[str]) -> list[str]:

@@ -118,9 +118,13 @@ class DockerStack:
         return self._crewed().alerts()
 
     def describe(self) -> dict[str, Any]:
+        """What ran; releases Anvil, since who asks has no more use for it."""
         if self._crew is None or self._verifier is None:
             return {"kind": "docker", **self._facts}
         rows = (*self._rows, *self._verifier.verify("end"))
+        if self._settings.stack.anvil:
+            self.close_gate()
+            rows += self._verifier.verify_one(ANVIL, "after the gate")
         return {
             "kind": "docker",
             **self._facts,
@@ -162,7 +166,9 @@ class DockerStack:
 
     def close_gate(self) -> None:
         """Release Anvil. May be called when there is none."""
-        self._crewed().remove(self._mark.name(ANVIL))
+        crew, name = self._crewed(), self._mark.name(ANVIL)
+        crew.remove(name)
+        crew.await_event(name, "destroy")
 
     def verify(self, when: str) -> tuple[Row, ...]:
         """Every row as it is now."""

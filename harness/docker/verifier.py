@@ -59,19 +59,14 @@ class Verifier:
         instances = self._instances()
         rows: list[Row] = []
         for spec in self.zones.b.services:
-            names = instances.get(spec.name, ())
-            if spec.on_demand and not names:
-                rows.append(absent_row(spec.name, found=False))
-                continue
-            rows += self._rows(spec, names or (self.containers.place.mark.name(spec.name),))
+            rows += self._standing(spec, instances.get(spec.name, ()))
         for spec in self.zones.a.services:
             rows += self._rows(spec, instances.get(spec.name, ()))
         return tuple(replace(row, when=when) for row in rows)
 
     def verify_one(self, name: str, when: str) -> tuple[Row, ...]:
-        """The rows of one service."""
-        spec = self.zones.service(name)
-        rows = self._rows(spec, (self.containers.place.mark.name(name),))
+        """The rows of one service of Zone B."""
+        rows = self._standing(self.zones.b.service(name), self._instances().get(name, ()))
         return tuple(replace(row, when=when) for row in rows)
 
     def live(self, spec: ContainerSpec, name: str) -> Live:
@@ -90,6 +85,11 @@ class Verifier:
                 if self.clock.now_ns() > deadline_ns:
                     raise
             self.clock.sleep_ns(_POLL_NS)
+
+    def _standing(self, spec: ContainerSpec, names: tuple[str, ...]) -> list[Row]:
+        if spec.on_demand and not names:
+            return [absent_row(spec.name, found=False)]
+        return self._rows(spec, names or (self.containers.place.mark.name(spec.name),))
 
     def _rows(self, spec: ContainerSpec, names: tuple[str, ...]) -> list[Row]:
         rows: list[Row] = []

@@ -1,7 +1,8 @@
-"""Interrupting a stack at random moments: `python -m tests.docker.interrupted [TIMES] [SEED]`.
+"""Interrupting a stack or a whole run at random: `python -m tests.docker.interrupted run|stack`.
 
-Each time a process of its own starts the stack and ends it again; it is interrupted somewhere in
-between by SIGINT, SIGTERM or SIGKILL, and then nothing of it may be left.
+Further arguments: how many times (20), and a seed (1). Each time a process of its own starts the
+stack and ends it again; it is interrupted somewhere in between by SIGINT, SIGTERM or SIGKILL, and
+then nothing of it may be left: no container, network, volume or process.
 """
 
 from __future__ import annotations
@@ -18,42 +19,44 @@ from pathlib import Path
 import psutil
 
 from harness.clock import SystemClock
-from harness.docker.client import connect
+from harness.docker.client import Client, connect
 from harness.docker.images import image_variables
+from harness.docker.labels import OWNER, Owner
 from harness.docker.settings import DockerSettings
 from harness.docker.stack import DockerStack
-from harness.docker.sweep import Holdings, holdings
 from harness.process.interrupt import Interrupted, interruptible
 from harness.stack.settings import ROOT, StackSettings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_PLAY = "play"
+_RUN = ("run", "scenarios/smoke.toml", "--stack", "docker", "--duration", "3")
 # From before the first container to after the last one is gone.
-DELAY_MAX_S = 9.0
+_DELAY_MAX_S = {"stack": 10.0, "run": 24.0}
 _END_MAX_S = 60.0
 _GONE_MAX_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one interruption left."""
+    """What one interruption left.
+
+    Attributes:
+        children: processes that it had when it was interrupted.
+        left: names of things in the engine, and ids of processes.
+    """
 
     delay_s: float
     number: signal.Signals
     exit_code: int
+    children: int
     gone_after_s: float
-    left: Holdings
-    processes: int
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing is left."""
-        return not self.left and self.processes == 0
+    left: tuple[str, ...]
 
     def __str__(self) -> str:
-        left = "nothing left" if self.is_clean else f"left: {self.left}, {self.processes} processes"
+        left = f"left: {', '.join(self.left)}" if self.left else "nothing left"
         return (
-            f"{self.number.name} after {self.delay_s:.2f} s: exit {self.exit_code}, "
-            f"{left} {self.gone_after_s:.1f} s later"
+            f"{self.number.name} after {self.delay_s:.2f} s with {self.children} children: "
+            f"exit {self.exit_code}, {left} {self.gone_after_s:.1f} s later"
         )
 
 
@@ -67,7 +70,6 @@ def play() -> None:
     """Start a stack, wait to be interrupted, stop it."""
     with tempfile.TemporaryDirectory() as logs:
         stack = DockerStack(settings(), Path(logs), SystemClock())
-        print(stack.token, flush=True)  # noqa: T201 - what the parent waits for
         try:
             with interruptible():
                 try:
@@ -79,48 +81,80 @@ def play() -> None:
             sys.exit(4)
 
 
-def interrupt_once(delay_s: float, number: signal.Signals) -> Outcome:
-    """Start a stack in a process of its own and interrupt it."""
-    words = [sys.executable, "-m", "tests.docker.interrupted", "play"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        token = process.stdout.readline().strip()
-        time.sleep(delay_s)
-        process.send_signal(number)
-        code = process.wait(_END_MAX_S)
+def interrupt_once(what: str, delay_s: float, number: signal.Signals) -> Outcome:
+    """Start a stack or a run in a process of its own and interrupt it."""
+    with tempfile.TemporaryDirectory() as reports:
+        words = {
+            "stack": ("-m", "tests.docker.interrupted", _PLAY),
+            "run": ("-m", "harness", *_RUN, "--reports", reports),
+        }[what]
+        with subprocess.Popen(
+            [sys.executable, *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+        ) as process:
+            time.sleep(delay_s)
+            children = _children(process.pid)
+            process.send_signal(number)
+            code = process.wait(_END_MAX_S)
     ended = time.monotonic()
     client = connect()
     try:
         while True:
-            left, running = holdings(client, token), _processes(token)
+            left = (*_in_engine(client, process.pid), *(str(c.pid) for c in children if _runs(c)))
             elapsed_s = time.monotonic() - ended
-            if (not left and not running) or elapsed_s > _GONE_MAX_S:
-                return Outcome(delay_s, number, code, elapsed_s, left, running)
+            if not left or elapsed_s > _GONE_MAX_S:
+                return Outcome(delay_s, number, code, len(children), elapsed_s, left)
             time.sleep(0.1)
     finally:
         client.close()
 
 
-def _processes(token: str) -> int:
-    return sum(token in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
-
-
-def main(times: int, seed: int) -> int:
+def main(what: str, times: int, seed: int) -> int:
     """Interrupt so many times; how often something was left."""
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     failed = 0
     for turn in range(times):
-        outcome = interrupt_once(chance.uniform(0.0, DELAY_MAX_S), SIGNALS[turn % len(SIGNALS)])
-        failed += not outcome.is_clean
+        delay_s = chance.uniform(0.0, _DELAY_MAX_S[what])
+        outcome = interrupt_once(what, delay_s, SIGNALS[turn % len(SIGNALS)])
+        failed += bool(outcome.left)
         print(f"{turn + 1:3d} {outcome}", flush=True)  # noqa: T201 - its report
     print(f"{times} interruptions, {failed} left something")  # noqa: T201 - its report
     return failed
 
 
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:  # it was over before
+        return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _in_engine(client: Client, pid: int) -> list[str]:
+    api, filters = client.api, {"label": OWNER}
+    containers = api.containers(all=True, filters=filters)
+    named = [(entry["Names"][0], entry["Labels"]) for entry in containers]
+    others = (*api.networks(filters=filters), *(api.volumes(filters=filters)["Volumes"] or ()))
+    named += [(entry["Name"], entry["Labels"]) for entry in others]
+    return [name for name, labels in named if _owner(labels) == pid]
+
+
+def _owner(labels: dict[str, str]) -> int:
+    owner = Owner.parse(labels[OWNER])
+    return owner.pid if owner else 0
+
+
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    if arguments == ["play"]:
+    if sys.argv[1:] == [_PLAY]:
         play()
     else:
-        numbers = [int(text) for text in arguments] + [20, 1][len(arguments) :]
-        sys.exit(1 if main(*numbers) else 0)
+        arguments = sys.argv[1:] + ["run", "20", "1"][len(sys.argv) - 1 :]
+        sys.exit(1 if main(arguments[0], int(arguments[1]), int(arguments[2])) else 0)

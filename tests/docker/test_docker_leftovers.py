@@ -22,15 +22,15 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.mark.parametrize(
-    ("delay_s", "number"), [(1.5, signal.SIGKILL), (0.8, signal.SIGTERM)], ids=str
+    ("delay_s", "number"), [(2.5, signal.SIGKILL), (1.8, signal.SIGTERM)], ids=str
 )
 def test_an_interrupted_start_leaves_nothing(
     images: None, delay_s: float, number: signal.Signals
 ) -> None:
     """Containers, networks, volumes, processes; `python -m tests.docker.interrupted` tries more."""
     del images
-    outcome = interrupt_once(delay_s, number)
-    assert outcome.is_clean, str(outcome)
+    outcome = interrupt_once("stack", delay_s, number)
+    assert not outcome.left, str(outcome)
 
 
 def test_the_next_start_sweeps_up_after_a_dead_one(client: Client) -> None:
