@@ -36,8 +36,9 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
             (f" {judgement.verdict.name} ", _STYLES[judgement.verdict]),
             ("  " + _headline(judgement), "bold"),
         ),
-        *_section("objectives", _objectives(judgement)),
-        *_section("why", _reasons(judgement)),
+        *_section("objectives", _checks(judgement, Kind.OBJECTIVE)),
+        *_section("integrity", _checks(judgement, Kind.INTEGRITY)),
+        *_section("validity", _validity(judgement)),
         *_section("latency", latency_table(measurement)),
         *_section("where the time went", _stages(measurement.splits)),
         *_section("account of signals", _account(measurement)),
@@ -66,22 +67,25 @@ def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType
     return (Text(), Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2)))
 
 
-def _objectives(judgement: Judgement) -> RenderableType | None:
+def _checks(judgement: Judgement, kind: Kind) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
-    for check in judgement.checks:
-        if check.kind is Kind.OBJECTIVE:
-            word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
-            style = "green" if check.verdict is Verdict.PASS else "bold red"
-            table.add_row(Text(word, style=style), check.name, check.said)
+    for check in judgement.of(kind):
+        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
+        style = "green" if check.verdict is Verdict.PASS else "bold red"
+        table.add_row(Text(word, style=style), check.name, _with_offenders(check))
     return table if table.row_count else None
 
 
-def _reasons(judgement: Judgement) -> RenderableType | None:
+def _validity(judgement: Judgement) -> RenderableType:
+    """What spoils the run; of a valid one only how much was looked at."""
+    spoiled = [check for check in judgement.of(Kind.VALIDITY) if check.verdict is not Verdict.PASS]
+    if not spoiled:
+        return Text(f"all {len(judgement.of(Kind.VALIDITY))} checks of the run itself are clean")
     table = Table.grid(padding=(0, 2))
-    for check in judgement.reasons:
-        if check.kind is not Kind.OBJECTIVE and check.verdict is not Verdict.PASS:
-            table.add_row(check.verdict.name, check.name, _with_offenders(check))
-    return table if table.row_count else None
+    for check in spoiled:
+        word = Text(check.verdict.name, style="bold red")
+        table.add_row(word, check.name, _with_offenders(check))
+    return table
 
 
 def _with_offenders(check: Check) -> str:

@@ -1,0 +1,101 @@
+"""The run's story on fakes: what is written, in which order, and what always happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_S
+from harness.contract.names import Contract
+from harness.errors import StackError
+from harness.judge.assess import Assessment
+from harness.judge.verdict import Verdict
+from harness.process.interrupt import Interrupted
+from harness.run import run
+from harness.store import RunFolder
+from tests.unit.fakes import World
+
+
+def play(world: World, reports: Path) -> tuple[Assessment, RunFolder]:
+    """A whole run on fakes."""
+    folder = RunFolder.create(reports, "fake", world.clock.wall_ns())
+    return run(world.scenario, Contract(), world.parts(), folder), folder
+
+
+def kinds(folder: RunFolder) -> list[str]:
+    """The kinds of events that the run wrote down."""
+    return [event.kind for event in folder.read_run().events]
+
+
+def test_everything_is_written_before_it_is_judged(tmp_path: Path) -> None:
+    """Each document is there, the stack is described before it ends, and no secret is in any."""
+    world = World()
+    _, folder = play(world, tmp_path)
+    for path in (folder.scenario, folder.environment, folder.plan, folder.run, folder.stack):
+        assert path.is_file(), path
+        assert "secret" not in path.read_text(encoding="utf-8")
+    assert world.stack.calls == ["start", "describe", "stop"]
+    assert world.observer.calls[0] == "start"
+    assert kinds(folder) == []
+
+
+def test_a_run_that_sent_nothing_never_passes(tmp_path: Path) -> None:
+    """These fakes journal nothing, and no silence is a PASS."""
+    assessment, folder = play(World(), tmp_path)
+    assert assessment.judgement.verdict in {Verdict.INVALID, Verdict.FAIL}
+    stored = json.loads(folder.result.read_text(encoding="utf-8"))
+    assert stored["verdict"] == assessment.judgement.verdict.value
+
+
+def test_interrupt_ends_in_evidence_and_a_verdict(tmp_path: Path) -> None:
+    """Ctrl-C in the middle: everything is stopped, and what was measured so far is judged."""
+
+    def interrupt() -> None:
+        raise Interrupted(2)
+
+    world = World(at={6 * NS_PER_S: interrupt})
+    assessment, folder = play(world, tmp_path)
+    assert kinds(folder) == ["interrupted"]
+    assert assessment.judgement.verdict is not Verdict.PASS
+    assert world.stack.calls[-1] == "stop"
+    assert world.swarm is not None
+    assert world.swarm.stopped
+
+
+def test_lost_stack_is_an_error_with_its_evidence_kept(tmp_path: Path) -> None:
+    """A stack that is lost ends the run with exit code 5, after everything was written."""
+    world = World()
+    world.stack.lost = "is lost: it ended 9 times"
+    with pytest.raises(StackError, match="is lost"):
+        play(world, tmp_path)
+    assert world.stack.calls == ["start", "describe", "stop"]
+    assert next(tmp_path.glob("*/result.json")).is_file()
+
+
+def test_unreadable_final_state_is_noted(tmp_path: Path) -> None:
+    """A final state that nobody could read is an event for the judgement, not a crash."""
+    world = World()
+
+    def unreadable(*_: object) -> None:
+        raise StackError("no answer after 60 s", where="postgres")
+
+    world.read_final = unreadable
+    assessment, folder = play(world, tmp_path)
+    assert kinds(folder) == ["final_state_unread"]
+    assert assessment.judgement.verdict is not Verdict.PASS
+
+
+def test_failed_start_stops_what_was_started(tmp_path: Path) -> None:
+    """An observer that cannot watch ends the run before a signal is sent."""
+    world = World()
+
+    def cannot() -> None:
+        raise StackError("did not begin to watch", where="observer")
+
+    world.observer.start = cannot  # type: ignore[method-assign] # this observer cannot
+    with pytest.raises(StackError, match="did not begin to watch"):
+        play(world, tmp_path)
+    assert world.stack.calls == ["start", "stop"]
+    assert world.swarm is None
