@@ -10,7 +10,7 @@ def duration_text(value_ns: float | None) -> str:
     for unit, size in (("s", 1e9), ("ms", 1e6)):
         if abs(value_ns) >= size:
             return f"{_three_digits(value_ns / size)} {unit}"
-    if abs(value_ns) >= 10_000:
+    if abs(value_ns) >= 100_000:
         return f"{_three_digits(value_ns / 1e6)} ms"
     return f"{_three_digits(value_ns / 1e3)} us"
 
@@ -38,6 +38,6 @@ def _three_digits(value: float) -> str:
         return f"{value:,.0f}"
     if size >= 9.995:
         return f"{value:.1f}"
-    if size >= 0.0095:
+    if size >= 0.9995:
         return f"{value:.2f}"
-    return f"{value:.2g}"
+    return f"{value:.3g}"

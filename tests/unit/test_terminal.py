@@ -86,6 +86,7 @@ def test_plain_lines_are_few_and_tell_every_event_once() -> None:
     [
         (None, "-"),
         (850, "0.85 us"),
+        (31_000, "31.0 us"),
         (4_750_000, "4.75 ms"),
         (12_100_000_000, "12.1 s"),
         (499_600_000, "500 ms"),
