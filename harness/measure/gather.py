@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import EvidenceError
+from harness.measure.account import Account
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.matching import Matcher
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
-from harness.measure.recorder import SERIAL, Account, Cell, CellKey, Metric, Recorder
+from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder
 from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.settling import Settled, Settling

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,9 +9,10 @@ import numpy as np
 
 from harness.contract.names import State
 from harness.evidence.records import Mode, Outcome
+from harness.measure.account import Account
 from harness.measure.clockmap import ClockMap
 from harness.measure.histogram import Histogram, Tally, Values, empty
-from harness.measure.samples import Fate, Mask, Samples, column, has_fate
+from harness.measure.samples import Fate, Samples, column, has_fate
 from harness.measure.series import Series
 from harness.measure.stages import Split, StageTally
 from harness.measure.timeline import Timeline
@@ -50,57 +50,6 @@ class CellKey:
 
     phase: Phase
     mode: Mode
-
-
-@dataclass(slots=True)
-class Account:
-    """How many signals of a phase ended in which class, and some told apart within them.
-
-    Attributes:
-        fates: signals by class; they sum to those attempted.
-        rejected_by: rejections by state, recovered ones included.
-        unanswered: of the refused, those whose answer never came.
-        recovered_rejected: of the recovered, those that the engine refused.
-        unseen: final in the table, and never seen on the way there.
-        commit_unknown: arrived, and no commit time is known.
-    """
-
-    fates: dict[Fate, int] = field(default_factory=dict)
-    rejected_by: dict[State, int] = field(default_factory=dict)
-    unanswered: int = 0
-    recovered_rejected: int = 0
-    unseen: int = 0
-    commit_unknown: int = 0
-
-    def of(self, fate: Fate) -> int:
-        """How many ended so."""
-        return self.fates.get(fate, 0)
-
-    def __add__(self, other: Account) -> Account:
-        """Both together."""
-        return Account(
-            fates=dict(Counter(self.fates) + Counter(other.fates)),
-            rejected_by=dict(Counter(self.rejected_by) + Counter(other.rejected_by)),
-            unanswered=self.unanswered + other.unanswered,
-            recovered_rejected=self.recovered_rejected + other.recovered_rejected,
-            unseen=self.unseen + other.unseen,
-            commit_unknown=self.commit_unknown + other.commit_unknown,
-        )
-
-    @property
-    def attempted(self) -> int:
-        """All of them."""
-        return sum(self.fates.values())
-
-    @property
-    def arrived(self) -> int:
-        """Signals that reached SIMULATED."""
-        return self.of(Fate.SIMULATED) + self.of(Fate.RECOVERED) - self.recovered_rejected
-
-    @property
-    def rejected(self) -> int:
-        """Signals that the engine refused."""
-        return self.of(Fate.REJECTED) + self.recovered_rejected
 
 
 @dataclass(slots=True)
@@ -171,7 +120,7 @@ class Recorder:
         )
         arrived = has_fate(samples, Fate.SIMULATED, Fate.RECOVERED) & ~rejected
         seen = samples["seen_ns"] != 0
-        _count(cell.account, samples, rejected, arrived & ~seen)
+        cell.account.add(samples, rejected, arrived & ~seen)
 
         everything = _Times(samples)
         self._record(cell, Metric.LATENESS, everything, everything.sent - everything.intended)
@@ -238,18 +187,3 @@ class _Times:
         self.intended: Values = column(samples, "intended_ns")
         self.sent: Values = column(samples, "sent_ns")
         self.seen: Values = column(samples, "seen_ns")
-
-
-def _count(account: Account, samples: Samples, rejected: Mask, unseen: Mask) -> None:
-    numbers, counts = np.unique(samples["fate"], return_counts=True)
-    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-        fate = Fate(number)
-        account.fates[fate] = account.fates.get(fate, 0) + count
-    states, counts = np.unique(samples["state"][rejected], return_counts=True)
-    for number, count in zip(states.tolist(), counts.tolist(), strict=True):
-        state = State(number)
-        account.rejected_by[state] = account.rejected_by.get(state, 0) + count
-    refused = samples["fate"] == Fate.REFUSED
-    account.unanswered += int((refused & (samples["outcome"] != Outcome.REFUSED)).sum())
-    account.recovered_rejected += int((rejected & (samples["fate"] == Fate.RECOVERED)).sum())
-    account.unseen += int(unseen.sum())

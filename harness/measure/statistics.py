@@ -138,7 +138,8 @@ def interval(
     estimate = histogram.percentile_ns(percentile)
     if estimate is None:
         return None
-    size = effective.size
+    # Where batches hang together, each of them is one value at most.
+    size = effective.size if effective.decorrelated else min(effective.size, effective.batches)
     total = histogram.count
     lower_rank, upper_rank = order_ranks(size, percentile)
     lower_ns = upper_ns = None

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from harness.clock import NS_PER_S
+from harness.measure.account import Account
 from harness.measure.encoding import Interval, encode
 from harness.measure.gather import Gathered
 from harness.measure.histogram import Histogram, bucket_high_ns
@@ -23,7 +24,7 @@ from harness.measure.measurement import (
     StageFigures,
 )
 from harness.measure.notes import Trouble
-from harness.measure.recorder import Account, Cell, CellKey, Metric
+from harness.measure.recorder import Cell, CellKey, Metric
 from harness.measure.samples import Fate
 from harness.measure.series import interval_length_s, summarize
 from harness.measure.stages import Split

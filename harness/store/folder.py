@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
 from harness.scenario import Scenario, load_scenario
+from harness.store import files
 from harness.store.facts import ObserverFacts, RunFacts, RunPlan
 from harness.store.toml import toml_text
 
-# Raised whenever a reader of the old form could misread the new one.
-SCHEMA_VERSION = 1
 _SECRET_OR_LOCAL = {"redis_url", "folder", "process"}
-_HINT_WRITE = "check free space and permissions of the report folder (--reports DIR)"
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ class RunFolder:
             for part in (folder.journal, folder.logs, folder.histograms):
                 part.mkdir()
         except OSError as error:
-            raise _cannot("create", path, error) from error
+            raise files.cannot("create", path, error) from error
         return folder
 
     @classmethod
@@ -161,63 +156,20 @@ class RunFolder:
         return self._journal_files("acks")
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
-        """Write a document with its schema version; the old one stays whole until it is done.
-
-        Raises:
-            EvidenceError: it could not be written.
-        """
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=1)
-        self.write_text(path, text + "\n")
+        """`files.write_json`."""
+        files.write_json(path, document)
 
     def write_text(self, path: Path, text: str) -> None:
-        """Write a whole file; the old one stays whole until it is done.
-
-        Raises:
-            EvidenceError: it could not be written.
-        """
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise _cannot("write", path, error) from error
+        """`files.write_text`."""
+        files.write_text(path, text)
 
     def read_json(self, path: Path) -> dict[str, Any]:
-        """A document that `write_json` wrote.
-
-        Raises:
-            EvidenceError: missing, not JSON, or of another schema.
-        """
-        document = _parse(path, self.read_text(path))
-        version = document.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise EvidenceError(
-                f"has schema version {version!r}, this harness reads {SCHEMA_VERSION}",
-                where=str(path),
-                hint="judge it with the harness that made it; environment.json names its commit",
-            )
-        return document
+        """`files.read_json`."""
+        return files.read_json(path)
 
     def read_text(self, path: Path) -> str:
-        """A whole file.
-
-        Raises:
-            EvidenceError: it cannot be read.
-        """
-        try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise EvidenceError(
-                "is missing",
-                where=str(path),
-                hint="the run ended before it was written; look into its logs",
-            ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise EvidenceError(f"cannot read: {error}", where=str(path)) from error
+        """`files.read_text`."""
+        return files.read_text(path)
 
     def write_scenario(self, scenario: Scenario) -> None:
         """Keep what is asked.
@@ -255,7 +207,7 @@ class RunFolder:
         Raises:
             EvidenceError: missing or unreadable.
         """
-        return self._read_model(self.plan, RunPlan)
+        return files.read_model(self.plan, RunPlan)
 
     def read_run(self) -> RunFacts:
         """When the run was watched, and what happened.
@@ -263,7 +215,7 @@ class RunFolder:
         Raises:
             EvidenceError: missing or unreadable.
         """
-        return self._read_model(self.run, RunFacts)
+        return files.read_model(self.run, RunFacts)
 
     def read_observer(self) -> ObserverFacts:
         """What the observer said at its end.
@@ -271,16 +223,7 @@ class RunFolder:
         Raises:
             EvidenceError: missing, because it did not come to its end, or unreadable.
         """
-        return self._read_model(self.observer, ObserverFacts)
-
-    def _read_model(self, path: Path, model: type[_Model]) -> _Model:
-        document = self.read_json(path)
-        try:
-            return model.model_validate_json(json.dumps(document))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise EvidenceError(f"{place}: {first['msg']}", where=str(path)) from error
+        return files.read_model(self.observer, ObserverFacts)
 
     def _journal_files(self, kind: str) -> tuple[Path, ...]:
         found = [
@@ -289,19 +232,3 @@ class RunFolder:
             if path.stem.rpartition("-")[2].isdigit()
         ]
         return tuple(path for _, path in sorted(found))
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise EvidenceError(f"is not JSON: {error}", where=str(path)) from error
-    if not isinstance(document, dict):
-        raise EvidenceError("is not a JSON object", where=str(path))
-    return document
-
-
-def _cannot(verb: str, path: Path, error: OSError) -> EvidenceError:
-    return EvidenceError(
-        f"cannot {verb}: {error.strerror or error}", where=str(path), hint=_HINT_WRITE
-    )
