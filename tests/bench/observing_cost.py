@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import psutil
@@ -12,14 +13,16 @@ class CpuTimes:
     """CPU seconds since each process began, by pid; `walsender` ones apart.
 
     Attributes:
+        foreign: everything that is no child of the benchmark.
+        host: the whole host, by its clock tick.
         bench: the benchmark and its children: the servers, the observer, the load.
-        host: everything on the host.
     """
 
     postgres: dict[int, float]
     walsender: dict[int, float]
     observer: float
-    bench: float
+    bench: dict[int, float]
+    foreign: dict[int, float]
     host: float
 
 
@@ -45,20 +48,26 @@ def read_cpu(postmaster: int, observer: int | None) -> CpuTimes:
         except psutil.NoSuchProcess:
             continue
     own = _cpu_s(psutil.Process(observer)) if observer else 0.0
-    return CpuTimes(postgres, walsender, own, _bench_s(), _host_s())
+    bench_pids = {process.pid for process in psutil.Process().children(recursive=True)}
+    bench: dict[int, float] = {}
+    foreign: dict[int, float] = {}
+    for process in psutil.process_iter():
+        try:
+            is_bench = process.pid in bench_pids or process.pid == os.getpid()
+            (bench if is_bench else foreign)[process.pid] = _cpu_s(process)
+        except psutil.NoSuchProcess:
+            continue
+    return CpuTimes(postgres, walsender, own, bench, foreign, _host_s())
 
 
 def cost_between(before: CpuTimes, after: CpuTimes) -> Cost:
     """What was spent; processes that ended in between are left out."""
     postgres_s = _spent(before.postgres, after.postgres)
     walsender_s = _spent(before.walsender, after.walsender)
-    others_s = after.host - before.host - (after.bench - before.bench)
+    # Ticks miss work that sleeps through them, sums over processes miss those that have ended.
+    by_ticks_s = after.host - before.host - _spent(before.bench, after.bench)
+    others_s = max(by_ticks_s, _spent(before.foreign, after.foreign))
     return Cost(postgres_s, walsender_s, after.observer - before.observer, others_s)
-
-
-def _bench_s() -> float:
-    own = psutil.Process()
-    return sum(_cpu_s(process) for process in [own, *own.children(recursive=True)])
 
 
 def _host_s() -> float:
