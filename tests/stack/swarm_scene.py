@@ -19,6 +19,7 @@ from harness.contract import defi_pb2
 from harness.contract.names import Contract
 from harness.evidence.records import ACK, ATTEMPT, Records, read_records
 from harness.load.plan import SwarmPlan
+from harness.load.swarm import Swarm
 from harness.scenario.models import Load, Signals
 from harness.stack.ports import free_port
 from harness.stack.redis import RedisBinary, find_binary
@@ -155,3 +156,12 @@ def lateness_ms(attempts: Records) -> np.ndarray[Any, np.dtype[np.float64]]:
         attempts["sent_ns"] - attempts["intended_ns"]
     ) / 1e6
     return late
+
+
+def wait_for(swarm: Swarm, seconds: float) -> None:
+    """Until the swarm is gone."""
+    until = time.monotonic() + seconds
+    while not swarm.ended():
+        assert time.monotonic() < until, [child.log_tail() for child in swarm.children]
+        time.sleep(0.02)
+    swarm.stop()
