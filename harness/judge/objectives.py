@@ -18,6 +18,8 @@ from harness.scenario import Objective, Phase
 
 # Events after which a shortfall of the generator says nothing of the system under test.
 CUT_SHORT = frozenset({"swarm_died", "interrupted", "observer_died", "stack_lost"})
+# So many signals to one independent one are worth a word.
+_BUNCHED = 2
 
 
 def check_objectives(case: Case) -> Iterator[Check]:
@@ -189,6 +191,8 @@ def _observer_may_be_slow(cell: Cell, metric: Metric, found: Interval, limit_ns:
 def _interval_words(found: Interval) -> str:
     effective = found.effective
     worth = f"{count(effective.signals, 'signal')} worth {effective.size:,} independent ones"
+    if effective.decorrelated and effective.signals > _BUNCHED * effective.size:
+        worth += ", since slow ones come in bunches"
     if not effective.decorrelated:
         worth += " at most, they hang together over too long a time to say more"
     lower, upper = found.lower_ns, found.upper_ns
