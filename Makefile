@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Where `npm install` puts the Solidity compiler; without it one test is skipped.
+export ZONE_B_SOLC ?= $(CURDIR)
 
 .PHONY: run test lint types bench proto lock clean env images
 
