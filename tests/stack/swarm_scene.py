@@ -122,13 +122,15 @@ class Chain:
             self.number += 1
 
 
-def plan_for(server: OwnRedis, load: Load, folder: Path, **signals: Any) -> SwarmPlan:
-    """A plan that begins as soon as a worker can."""
+def plan_for(
+    server: OwnRedis, load: Load, folder: Path, *, lead_ns: int = LEAD_NS, **signals: Any
+) -> SwarmPlan:
+    """A plan that begins as soon as a worker can, or after `lead_ns`."""
     folder.mkdir(exist_ok=True)
     return SwarmPlan(
         run_tag=0xC0FFEE,
         seed=11,
-        t0_ns=time.monotonic_ns() + LEAD_NS,
+        t0_ns=time.monotonic_ns() + lead_ns,
         load=load,
         signals=Signals(**signals),
         contract=CONTRACT,
