@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,11 +17,14 @@ from harness.docker.images import OURS
 from harness.docker.labels import SETTINGS, Kind
 from harness.docker.live import names_of
 from harness.docker.options import Placement, run_options
+from harness.docker.settings import published_port
 from harness.errors import StackError, UsageError
 from harness.stack.composefile import ComposeFile, ContainerSpec
 from harness.stack.logtail import redact
+from harness.stack.ports import LOOPBACK
 
 _READY_POLL_NS = 100 * NS_PER_MS
+_ANSWER_MAX_S = 0.5
 _TAIL_LINES = 12
 # Somebody who comes up too early for a dependency may try again, but not for ever.
 _RESTARTS_MAX = 3
@@ -141,12 +145,13 @@ class Containers:
     def await_ready(self, spec: ContainerSpec, timeout_ns: int) -> None:
         """Ask a service's own health check until it is healthy.
 
-        The engine asks too, but only every few seconds.
+        The engine asks too, but only every few seconds. A team's image is asked as it wants to
+        be: by the check it brings, else by whether it answers HTTP where metrics are read.
 
         Raises:
             StackError: it ended, or the time is over; with its last log lines.
         """
-        if spec.health is None:
+        if spec.health is None and published_port(spec) is None:
             return
         name = self.place.mark.name(spec.name)
         started_ns = self._clock.now_ns()
@@ -164,13 +169,27 @@ class Containers:
     def is_healthy(self, spec: ContainerSpec) -> bool:
         """The answer of a service's own health check, asked now."""
         if spec.health is None:
-            return True
+            return self._answers(spec)
         kind, *words = spec.health.test
         command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
         try:
             return self.execute(self.place.mark.name(spec.name), command)[0] == 0
         except StackError:  # it does not run (yet, or any more)
             return False
+
+    def _answers(self, spec: ContainerSpec) -> bool:
+        health = self.state(self.place.mark.name(spec.name)).get("Health")
+        if health is not None:
+            return bool(health["Status"] == "healthy")
+        (port,) = self.place.publish[spec.name].values()
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_MAX_S)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     def execute(self, name: str, command: list[str]) -> tuple[int, str]:
         """Run a command inside a container; its exit code and output.

@@ -117,15 +117,15 @@ def facts_of_inspect(document: Mapping[str, Any], names: Mapping[str, str], serv
 def differences(wanted: Facts, found: Facts) -> tuple[tuple[str, Any, Any], ...]:
     """Fields in which two containers differ: name, wanted, found.
 
-    The image adds variables, an entrypoint and a command of its own, so these count only where
-    something was wanted.
+    The image adds variables, an entrypoint, a command and a health check of its own, so these
+    count only where something was wanted.
     """
     different = []
     for item in fields(Facts):
         left, right = getattr(wanted, item.name), getattr(found, item.name)
         if item.name == "environment":
             right = right & left
-        elif item.name in {"entrypoint", "command"} and not left:
+        elif item.name in {"entrypoint", "command", "health"} and not left:
             continue
         if left != right:
             different.append((item.name, left, right))

@@ -10,8 +10,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from harness.clock import NS_PER_S
+from harness.docker.images import OURS
 from harness.docker.labels import Kind, Mark
 from harness.docker.options import Placement
+from harness.errors import UsageError
 from harness.stack.composefile import ComposeFile, ContainerSpec, read_compose
 from harness.stack.ports import LOOPBACK
 from harness.stack.settings import StackSettings
@@ -25,6 +27,8 @@ AGENT = "python-agent"
 _LISTENERS = {ENGINE: "engine"}
 # What the harness talks to: the servers, and every page with metrics.
 _PORTS = {REDIS: 6379, POSTGRES: 5432}
+_BARE_ENGINE = "golang:"
+_REFERENCE = ("python3", "-m")
 _METRICS_VARIABLE = "DEFI_HTTP_PORT"
 # The first start of PostgreSQL makes its data folder.
 READY_NS = 60 * NS_PER_S
@@ -106,7 +110,15 @@ def read_zones(folder: Path, variables: Mapping[str, str]) -> Zones:
         UsageError: a file cannot be read.
     """
     a = read_compose(folder / "zone-a.yaml", variables)
-    return Zones(a, read_compose(folder / "zone-b.yaml", variables))
+    b = read_compose(folder / "zone-b.yaml", variables)
+    return Zones(a, replace(b, services=tuple(_own_or_foreign(spec) for spec in b.services)))
+
+
+def _own_or_foreign(spec: ContainerSpec) -> ContainerSpec:
+    """A team's image brings its own command and health check in the place of the reference's."""
+    if spec.command[:2] != _REFERENCE or spec.image.startswith(OURS):
+        return spec
+    return replace(spec, command=(), health=None)
 
 
 def make_place(mark: Mark, zones: Zones, folder: Path) -> Placement:
@@ -187,6 +199,20 @@ def redis_url(port: int, passwords: Secrets) -> SecretStr:
 def configured_port(settings: DockerSettings, service: str) -> int | None:
     """The port of this host that the user chose for a service."""
     return settings.stack.ports.get(_LISTENERS.get(service, service))
+
+
+def need_engine(engine: ContainerSpec) -> None:
+    """Make sure that there is an engine to run.
+
+    Raises:
+        UsageError: the image is the bare one that an engine's image is built on.
+    """
+    if engine.image.startswith(_BARE_ENGINE):
+        raise UsageError(
+            f"{engine.image} is what an engine's image is built on, and holds no engine",
+            where="images",
+            hint="--image engine=IMAGE names yours",
+        )
 
 
 def migration(engine: ContainerSpec) -> ContainerSpec:

@@ -26,7 +26,9 @@ class Quota(BaseModel):
     cpu_shares: int | None = None
     core_dumps: bool = False
     tmpfs: bool = False
+    volume: bool = False
     read_only_code: bool = False
+    networks: tuple[str, ...] | None = None
     settings: Mapping[str, str] = {}
 
     @property

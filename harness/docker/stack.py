@@ -24,6 +24,7 @@ from harness.docker.crew import Crew
 from harness.docker.database import Database
 from harness.docker.gate import PORT, address_of, await_node
 from harness.docker.guard import Guard
+from harness.docker.images import OURS
 from harness.docker.labels import Mark
 from harness.docker.settings import (
     AGENT,
@@ -37,6 +38,7 @@ from harness.docker.settings import (
     configured_port,
     make_place,
     migration,
+    need_engine,
     open_variables,
     read_zones,
     redis_url,
@@ -198,6 +200,7 @@ class DockerStack:
         self._guard.start()
         crew = self._crew = self._make_crew(client)
         crew.listen()
+        need_engine(self._zones.b.service(ENGINE))
         crew.containers.need_images(self._wanted())
         note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
         crew.containers.make_networks((self._zones.a, self._zones.b), note)
@@ -252,7 +255,9 @@ class DockerStack:
     def _set_up_database(self, crew: Crew) -> Database:
         database = Database(crew.port(POSTGRES), self._passwords, self._settings.stack.contract)
         database.make_observer(crew.containers, self._zones.b.service(POSTGRES))
-        crew.containers.run_to_end(migration(self._zones.b.service(ENGINE)), _MIGRATION_MAX_NS)
+        engine = self._zones.b.service(ENGINE)
+        if engine.image.startswith(OURS):  # a team's own finds the tables that PostgreSQL made
+            crew.containers.run_to_end(migration(engine), _MIGRATION_MAX_NS)
         database.open_to_observer()
         return database
 
@@ -274,7 +279,9 @@ class DockerStack:
             "image_set": self._settings.image_set,
             "engine": engine,
             "images": images,
-            "grade_reasons": grade_reasons(self._zones.b.services, images, engine["cpus"]),
+            "grade_reasons": grade_reasons(
+                self._zones.b.services, images, engine["cpus"], engine["core_pattern"]["goes_to"]
+            ),
             **server_facts(self._rows, database.admin_dsn, url),
         }
 

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from pydantic import SecretStr
 
-from harness.docker.client import Client, engine_errors
+from harness.docker.client import Client, engine_errors, if_there
 from harness.docker.images import OURS, image_variables
 from harness.docker.servers import CONFIG_GET, SHOW
 from harness.docker.settings import POSTGRES, REDIS, DockerSettings, Zones
@@ -19,6 +19,9 @@ from harness.stack.composefile import ContainerSpec, read_compose
 from harness.stack.postgres_roles import settings_in_force
 
 SPECIFIED_SET = "upstream"
+# A relative pattern: the working directory, where the engine's volume is.
+TO_THE_VOLUME = "the engine's volume"
+_CRASHES = "/var/crash/"
 _CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 _LAG_VERSION_MIN = 7
 _TIMEOUT_S = 5
@@ -42,38 +45,58 @@ def engine_facts(client: Client) -> dict[str, Any]:
     }
 
 
-def core_pattern() -> dict[str, str]:
+def core_pattern(path: Path = _CORE_PATTERN) -> dict[str, str]:
     """Where the kernel puts core files; the pattern is the host's, for every container."""
     try:
-        pattern = _CORE_PATTERN.read_text(encoding="ascii").strip()
+        pattern = path.read_text(encoding="ascii").strip()
     except OSError:
-        return {"pattern": "", "goes_to": "unknown"}
+        return {"pattern": "", "goes_to": "nobody knows where"}
     if pattern.startswith("|"):
-        goes_to = "a program of the host, not to the volume"
-    elif pattern.startswith("/"):
-        goes_to = "that path inside the container; to the volume only if it lies there"
+        goes_to = "a program of the host"
+    elif pattern.startswith("/") and not pattern.startswith(_CRASHES):
+        goes_to = f"{pattern} in the container"
     else:
-        goes_to = "the working directory, which is the volume"
+        goes_to = TO_THE_VOLUME
     return {"pattern": pattern, "goes_to": goes_to}
 
 
 def image_facts(
     client: Client, specs: Iterable[ContainerSpec], specified: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The image of each service, by name and digest, and whether it is the specified one."""
+    """The image of each service, by name and digest, and whether it is the specified one.
+
+    The specification names base images, so one that is built on it is as specified too; that can
+    be told only where the base image is at hand.
+    """
     facts = {}
     for spec in specs:
         with engine_errors(spec.name):
             document = client.api.inspect_image(spec.image)
         wanted = specified.get(spec.name, "")
+        is_built_on = bool(wanted) and starts_with(_layers(document), _base(client, wanted))
         facts[spec.name] = {
             "image": spec.image,
             "id": document["Id"],
             "repo_digests": document.get("RepoDigests") or [],
             "specified": wanted or None,
-            "as_specified": spec.image == wanted,
+            "as_specified": spec.image == wanted or is_built_on,
         }
     return facts
+
+
+def starts_with(layers: tuple[str, ...], base: tuple[str, ...]) -> bool:
+    """Whether an image's layers begin with those of a base, of which there is at least one."""
+    return bool(base) and layers[: len(base)] == base
+
+
+def _base(client: Client, image: str) -> tuple[str, ...]:
+    with engine_errors(image), if_there():
+        return _layers(client.api.inspect_image(image))
+    return ()
+
+
+def _layers(document: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple((document.get("RootFS") or {}).get("Layers") or ())
 
 
 def specified_images(settings: DockerSettings, zones: Zones) -> dict[str, str]:
@@ -113,12 +136,22 @@ def server_facts(
 
 
 def grade_reasons(
-    specs: Iterable[ContainerSpec], images: Mapping[str, Mapping[str, Any]], cpus: int
+    specs: Iterable[ContainerSpec],
+    images: Mapping[str, Mapping[str, Any]],
+    cpus: int,
+    core_goes_to: str,
 ) -> list[str]:
-    """What keeps a run on this stack from a sign-off, one sentence each."""
+    """What keeps a run on this stack from a sign-off, one sentence each.
+
+    Args:
+        specs: every service of Zone B.
+        images: see `image_facts`.
+        cpus: of the engine's host.
+        core_goes_to: see `core_pattern`.
+    """
     specs = tuple(specs)
     reasons = [
-        f"{name} runs {facts['image']}, specified is {facts['specified']}"
+        f"{name} runs {facts['image']}, specified is {facts['specified']} or an image built on it"
         for name, facts in images.items()
         if facts["specified"] and not facts["as_specified"]
     ]
@@ -130,6 +163,8 @@ def grade_reasons(
     quota = sum(spec.cpus for spec in specs)
     if quota > cpus:
         reasons.append(f"the quotas add up to {quota:g} CPUs, and the host has {cpus}")
+    if core_goes_to != TO_THE_VOLUME:
+        reasons.append(f"the host's core_pattern sends core files to {core_goes_to}")
     return reasons
 
 

@@ -149,12 +149,28 @@ def _file_rows(name: str, spec: ContainerSpec, quota: Quota | None) -> list[Row]
         "memory": (_size(quota.memory_bytes), _size(spec.memory_bytes)),
         "swap": (_size(0), _size(spec.memory_swap_bytes - spec.memory_bytes)),
         "restart": (_policy(quota.policy), _policy(spec.restart)),
+        **_storage_pairs(spec, quota),
     }
+    if quota.networks is not None:
+        pairs["networks"] = (", ".join(sorted(quota.networks)), ", ".join(sorted(spec.networks)))
     return [
         Row(name, f"{setting} in the Compose file", specified, written, ok=False)
         for setting, (specified, written) in pairs.items()
         if specified != written
     ]
+
+
+def _storage_pairs(spec: ContainerSpec, quota: Quota) -> dict[str, tuple[str, str]]:
+    """What the specification asks for by kind only; asked for and written, where asked for."""
+    read_only = all(mount.read_only for mount in spec.mounts if mount.is_folder)
+    asked = {
+        "tmpfs": (quota.tmpfs, bool(spec.tmpfs)),
+        "volume": (quota.volume, any(not mount.is_folder for mount in spec.mounts)),
+        "read-only code": (quota.read_only_code, bool(spec.mounts) and read_only),
+        "core dumps": (quota.core_dumps, spec.core_unlimited),
+    }
+    words = {True: "yes", False: "no"}
+    return {name: ("yes", words[given]) for name, (wanted, given) in asked.items() if wanted}
 
 
 def _mount_rows(name: str, spec: ContainerSpec, wanted: Facts, live: Live) -> list[Row]:

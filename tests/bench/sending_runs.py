@@ -29,7 +29,7 @@ LOCUSTFILE = Path(__file__).with_name("sending_stock.py")
 # Entries of about 200 bytes: without a memo a signal has 211 to 215.
 _MEMO_BYTES = 0
 # A process that starts late is not what is measured, and others may be using the machine.
-_LEAD_NS = 5 * NS_PER_S
+_LEAD_NS = 3 * NS_PER_S
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from harness.contract.names import Contract
 from harness.docker.database import Database
 from harness.docker.live import processes
 from harness.docker.settings import AGENT, ENGINE, Secrets
-from harness.docker.story import core_pattern
+from harness.docker.story import TO_THE_VOLUME, core_pattern
 from harness.docker.verify import table
 from tests.docker.conftest import Running, eventually
 
@@ -172,7 +172,7 @@ def test_a_killed_engine_is_restarted_and_counted(running: Running) -> None:
 
 def test_an_aborted_engine_leaves_a_core_file(running: Running) -> None:
     """In its volume, where the next container of the engine finds it."""
-    if core_pattern()["pattern"] != "core":
+    if core_pattern()["goes_to"] != TO_THE_VOLUME:
         pytest.skip(f"core files go to {core_pattern()['goes_to']}")
     eventually(lambda: len(processes(running.state(ENGINE).pid)) > 1, "the engine's own process")
     before = running.state(ENGINE)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Takes the settings that the official image takes: POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD
-# and POSTGRES_INITDB_ARGS. The database answers on the network only once it is complete.
+# and POSTGRES_INITDB_ARGS, and SQL files in /docker-entrypoint-initdb.d. The database answers on the
+# network only once it is complete.
 set -eu
 if [ "$(id -u)" = 0 ]; then
     chown postgres "$PGDATA" && chmod 0700 "$PGDATA"
@@ -19,6 +20,9 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     pg_ctl -D "$PGDATA" -w -o "-c listen_addresses='' -k /tmp" start > /dev/null
     [ "$POSTGRES_DB" = "$POSTGRES_USER" ] && [ "$POSTGRES_DB" = postgres ] ||
         psql -h /tmp -U "$POSTGRES_USER" -d postgres -qc "CREATE DATABASE \"$POSTGRES_DB\""
+    for file in /docker-entrypoint-initdb.d/*.sql; do
+        [ ! -f "$file" ] || psql -h /tmp -U "$POSTGRES_USER" -d "$POSTGRES_DB" -q -v ON_ERROR_STOP=1 -f "$file"
+    done
     pg_ctl -D "$PGDATA" -w -m fast stop > /dev/null
 fi
 exec "$@" -k /tmp

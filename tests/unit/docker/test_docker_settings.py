@@ -20,6 +20,7 @@ from harness.docker.settings import (
     Secrets,
     configured_port,
     migration,
+    need_engine,
     open_variables,
     published_port,
     read_zones,
@@ -28,7 +29,13 @@ from harness.docker.settings import (
     start_levels,
 )
 from harness.docker.specification import read_specification
-from harness.docker.story import grade_reasons, specified_images
+from harness.docker.story import (
+    TO_THE_VOLUME,
+    core_pattern,
+    grade_reasons,
+    specified_images,
+    starts_with,
+)
 from harness.errors import UsageError
 from harness.stack.composefile import ContainerSpec, Restart
 from harness.stack.settings import ROOT, StackSettings
@@ -174,12 +181,64 @@ def test_reasons_against_a_sign_off() -> None:
         },
         "postgres": {"image": "p:16", "specified": "p:16", "as_specified": True},
     }
-    assert grade_reasons(ZONES.b.services, images, cpus=2) == [
-        "redis runs mine:1, specified is redis:7.2-alpine",
+    assert grade_reasons(ZONES.b.services, images, cpus=2, core_goes_to="elsewhere") == [
+        "redis runs mine:1, specified is redis:7.2-alpine or an image built on it",
         "archiver is a reference service of the harness, not the real one",
         "the quotas add up to 13.5 CPUs, and the host has 2",
+        "the host's core_pattern sends core files to elsewhere",
     ]
-    assert grade_reasons(ZONES.b.services, {}, cpus=32) == []
+    assert grade_reasons(ZONES.b.services, {}, cpus=32, core_goes_to=TO_THE_VOLUME) == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "base", "is_built_on"),
+    [
+        (("a", "b", "c"), ("a", "b"), True),
+        (("a", "b"), ("a", "b"), True),
+        (("a", "c"), ("a", "b"), False),
+        (("a",), ("a", "b"), False),
+        (("a", "b"), (), False),
+    ],
+)
+def test_an_image_built_on_another(
+    layers: tuple[str, ...], base: tuple[str, ...], is_built_on: bool
+) -> None:
+    """Its layers begin with the other's; of an image that is not at hand nothing is known."""
+    assert starts_with(layers, base) is is_built_on
+
+
+@pytest.mark.parametrize(
+    ("pattern", "goes_to"),
+    [
+        ("core", TO_THE_VOLUME),
+        ("core.%p", TO_THE_VOLUME),
+        ("/var/crash/core.%e", TO_THE_VOLUME),
+        ("/tmp/core", "/tmp/core in the container"),
+        ("|/usr/lib/systemd/systemd-coredump %P", "a program of the host"),
+    ],
+)
+def test_where_core_files_go(tmp_path: Path, pattern: str, goes_to: str) -> None:
+    """By the host's pattern, which every container shares."""
+    (tmp_path / "core_pattern").write_text(pattern + "\n", encoding="ascii")
+    assert core_pattern(tmp_path / "core_pattern")["goes_to"] == goes_to
+
+
+def test_a_teams_engine_brings_its_own_command_and_check() -> None:
+    """Its quotas stay the specified ones."""
+    images = image_variables(COMPOSE / "images", "offline", ["engine=team/engine:7"])
+    settings = replace(SETTINGS, images=images)
+    zones = read_zones(COMPOSE, {**open_variables(settings), **secret_variables(PASSWORDS)})
+    engine, ours = zones.service(ENGINE), ZONES.service(ENGINE)
+    assert (engine.image, engine.command, engine.health) == ("team/engine:7", (), None)
+    assert (engine.cpus, engine.memory_bytes) == (ours.cpus, ours.memory_bytes)
+    assert ours.command
+
+
+def test_a_bare_base_image_is_no_engine() -> None:
+    """The specified base image alone cannot be run, and the error says what can."""
+    need_engine(ZONES.service(ENGINE))
+    with pytest.raises(UsageError, match="--image engine=IMAGE"):
+        need_engine(spec(image="golang:1.22-alpine"))
 
 
 def test_images_by_role() -> None:

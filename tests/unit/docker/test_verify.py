@@ -20,7 +20,7 @@ from harness.docker.verify import (
     rows_of_settings,
     table,
 )
-from harness.stack.composefile import ContainerSpec, Restart
+from harness.stack.composefile import ContainerSpec, Mount, Restart
 from tests.unit.docker.samples import GIB, PLACE, inspected, spec
 
 LIMITS = Limits(
@@ -151,6 +151,28 @@ def test_a_file_changed_under_a_running_container_is_named() -> None:
     assert unmet(LIVE, spec(memory_bytes=4 * GIB, memory_swap_bytes=4 * GIB)) == [
         "memory in the Compose file"
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "service", "setting"),
+    [
+        ({"tmpfs": True}, spec(tmpfs=()), "tmpfs"),
+        ({"volume": True}, spec(mounts=(Mount("./code", "/code", True),)), "volume"),
+        (
+            {"read_only_code": True},
+            spec(mounts=(Mount("./code", "/code", False),)),
+            "read-only code",
+        ),
+        ({"core_dumps": True}, spec(core_unlimited=False), "core dumps"),
+        ({"networks": ("inside",)}, spec(), "networks"),
+    ],
+)
+def test_what_the_compose_file_leaves_out_is_named(
+    asked: dict[str, Any], service: ContainerSpec, setting: str
+) -> None:
+    """A row that is taken out of the file does not take its proof with it."""
+    quota = QUOTA.model_copy(update={"core_dumps": False, **asked})
+    assert f"{setting} in the Compose file" in unmet(LIVE, service, quota)
 
 
 def test_a_container_that_does_not_run_has_one_row() -> None:
