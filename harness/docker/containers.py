@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,21 +12,15 @@ from testcontainers.core.network import Network
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.client import Client, engine_errors, if_there
 from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
-from harness.docker.images import OURS
 from harness.docker.labels import SETTINGS, Kind
 from harness.docker.live import names_of
 from harness.docker.options import Placement, run_options
-from harness.docker.settings import published_port
-from harness.errors import StackError, UsageError
+from harness.errors import StackError
 from harness.stack.composefile import ComposeFile, ContainerSpec
 from harness.stack.logtail import redact
-from harness.stack.ports import LOOPBACK
 
 _READY_POLL_NS = 100 * NS_PER_MS
-_ANSWER_MAX_S = 0.5
 _TAIL_LINES = 12
-# Somebody who comes up too early for a dependency may try again, but not for ever.
-_RESTARTS_MAX = 3
 _PORT_TAKEN = ("address already in use", "port is already allocated")
 
 
@@ -54,31 +47,6 @@ class Containers:
         self._client = client
         self._secrets = secrets
         self._clock = clock
-
-    def need_images(self, specs: Sequence[ContainerSpec]) -> None:
-        """Make sure that every image is at hand; those of registries are downloaded.
-
-        Raises:
-            UsageError: an image of the harness has not been built.
-            StackError: an image cannot be downloaded.
-        """
-        for image in dict.fromkeys(spec.image for spec in specs):
-            with engine_errors(image):
-                if self._client.api.images(name=image):
-                    continue
-            if image.startswith(OURS):
-                raise UsageError(
-                    "is not built", where=image, hint="`harness images build` builds it"
-                )
-            try:
-                with engine_errors(image):
-                    self._client.images.pull(image)
-            except StackError as error:
-                raise StackError(
-                    f"is not here and cannot be downloaded: {error.what}",
-                    where=image,
-                    hint="`harness images build`, then `--images offline`",
-                ) from error
 
     def make_networks(self, files: Sequence[ComposeFile], note: str) -> None:
         """Make every network of the files.
@@ -142,55 +110,6 @@ class Containers:
         with engine_errors(name), if_there():
             self._client.api.remove_container(name, force=True, v=True)
 
-    def await_ready(self, spec: ContainerSpec, timeout_ns: int) -> None:
-        """Ask a service's own health check until it is healthy.
-
-        The engine asks too, but only every few seconds. A team's image is asked as it wants to
-        be: by the check it brings, else by whether it answers HTTP where metrics are read.
-
-        Raises:
-            StackError: it ended, or the time is over; with its last log lines.
-        """
-        if spec.health is None and published_port(spec) is None:
-            return
-        name = self.place.mark.name(spec.name)
-        started_ns = self._clock.now_ns()
-        while not self.is_healthy(spec):
-            elapsed_ns = self._clock.now_ns() - started_ns
-            state, restarts = self._state(name)
-            if state["Status"] in {"exited", "dead"} or restarts > _RESTARTS_MAX:
-                times = f" {restarts + 1} times" if restarts else ""
-                what = f"ended{times} with {state['ExitCode']} before it was ready"
-                raise self._error(spec, name, what)
-            if elapsed_ns > timeout_ns:
-                raise self._error(spec, name, f"was not ready after {timeout_ns / NS_PER_S:.1f} s")
-            self._clock.sleep_ns(_READY_POLL_NS)
-
-    def is_healthy(self, spec: ContainerSpec) -> bool:
-        """The answer of a service's own health check, asked now."""
-        if spec.health is None:
-            return self._answers(spec)
-        kind, *words = spec.health.test
-        command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
-        try:
-            return self.execute(self.place.mark.name(spec.name), command)[0] == 0
-        except StackError:  # it does not run (yet, or any more)
-            return False
-
-    def _answers(self, spec: ContainerSpec) -> bool:
-        health = self.state(self.place.mark.name(spec.name)).get("Health")
-        if health is not None:
-            return bool(health["Status"] == "healthy")
-        (port,) = self.place.publish[spec.name].values()
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_MAX_S)
-        try:
-            connection.request("GET", "/metrics")
-            return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
     def execute(self, name: str, command: list[str]) -> tuple[int, str]:
         """Run a command inside a container; its exit code and output.
 
@@ -215,10 +134,10 @@ class Containers:
         deadline_ns = self._clock.now_ns() + timeout_ns
         while (state := self.state(name))["Status"] != "exited":
             if self._clock.now_ns() > deadline_ns:
-                raise self._error(spec, name, f"has not ended after {timeout_ns / NS_PER_S:.0f} s")
+                raise self.error(spec, name, f"has not ended after {timeout_ns / NS_PER_S:.0f} s")
             self._clock.sleep_ns(_READY_POLL_NS)
         if state["ExitCode"] != 0:
-            raise self._error(spec, name, f"ended with {state['ExitCode']}")
+            raise self.error(spec, name, f"ended with {state['ExitCode']}")
         self.remove(name)
 
     def state(self, name: str) -> dict[str, Any]:
@@ -227,7 +146,7 @@ class Containers:
         Raises:
             StackError: there is no such container.
         """
-        return self._state(name)[0]
+        return self.state_and_restarts(name)[0]
 
     def logs(self, name: str, lines: int) -> str:
         """The last lines of a container's log, redacted."""
@@ -235,7 +154,12 @@ class Containers:
             text = self._client.api.logs(name, tail=lines).decode("utf-8", "replace")
         return redact(text, self._secrets)
 
-    def _state(self, name: str) -> tuple[dict[str, Any], int]:
+    def state_and_restarts(self, name: str) -> tuple[dict[str, Any], int]:
+        """State of a container, and how often its policy has started it again.
+
+        Raises:
+            StackError: there is no such container.
+        """
         with engine_errors(name):
             document = self._client.api.inspect_container(name)
         return document["State"], int(document["RestartCount"])
@@ -252,7 +176,8 @@ class Containers:
                 hint="`docker inspect` shows what it took",
             )
 
-    def _error(self, spec: ContainerSpec, name: str, what: str) -> StackError:
+    def error(self, spec: ContainerSpec, name: str, what: str) -> StackError:
+        """An error of a container, with the last lines of its log."""
         tail = self.logs(name, _TAIL_LINES).rstrip()
         last = f"; its last words:\n{tail}" if tail else ""
         return StackError(what + last, where=spec.name, hint=f"its image is {spec.image}")

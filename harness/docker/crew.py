@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from harness.docker.containers import Containers, PortTakenError
 from harness.docker.events import EventListener
 from harness.docker.labels import RUN, SERVICE
 from harness.docker.options import instance_name
+from harness.docker.ready import await_ready
 from harness.docker.settings import published_port
 from harness.docker.tally import Tally
 from harness.errors import StackError
@@ -26,6 +29,7 @@ _Item = TypeVar("_Item")
 
 _AT_ONCE = 4
 _PORT_TRIES_MAX = 3
+_LOG_LINES_KEPT = 20_000
 _EVENT_MAX_NS = 2 * NS_PER_S
 _EVENT_POLL_NS = 20 * NS_PER_MS
 # An agent that is retired leaves its consumer group first.
@@ -90,7 +94,7 @@ class Crew:
         """
         _side_by_side(self.start, specs)
         for spec in specs:
-            self.containers.await_ready(spec, self._ready_ns)
+            await_ready(self.containers, spec, self._clock, self._ready_ns)
 
     def start(self, spec: ContainerSpec, instance: int = 0) -> str:
         """Start one container; its name. Another port is tried when somebody takes the first.
@@ -206,9 +210,13 @@ class Crew:
             "events": events,
         }
 
-    def container_names(self) -> tuple[str, ...]:
-        """Every container that was started."""
-        return tuple(self._specs)
+    def keep_logs(self, folder: Path) -> None:
+        """Write the log of every container that is still there to a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in self._specs:
+            with suppress(StackError, OSError):  # a log is no reason to leave a container behind
+                text = self.containers.logs(name, _LOG_LINES_KEPT)
+                (folder / f"{self._short(name)}.log").write_text(text, encoding="utf-8")
 
     def _throttling(self, name: str) -> dict[str, int]:
         """Since the container's last start, because a new start makes a new control group."""

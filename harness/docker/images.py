@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.docker.client import Client, engine_errors
+from harness.errors import StackError, UsageError
 from harness.scenario.file import read_toml
 
 # Images that the harness builds itself.
@@ -38,3 +39,27 @@ def image_variables(folder: Path, name: str, overrides: Sequence[str] = ()) -> d
             raise UsageError(f"{override!r} is not ROLE=IMAGE", where="--image", hint=roles)
         variables[key] = image.strip()
     return variables
+
+
+def need_images(client: Client, images: Iterable[str]) -> None:
+    """Make sure that every image is at hand; those of registries are downloaded.
+
+    Raises:
+        UsageError: an image of the harness has not been built.
+        StackError: an image cannot be downloaded.
+    """
+    for image in dict.fromkeys(images):
+        with engine_errors(image):
+            if client.api.images(name=image):
+                continue
+        if image.startswith(OURS):
+            raise UsageError("is not built", where=image, hint="`harness images build` builds it")
+        try:
+            with engine_errors(image):
+                client.images.pull(image)
+        except StackError as error:
+            raise StackError(
+                f"is not here and cannot be downloaded: {error.what}",
+                where=image,
+                hint="`harness images build`, then `--images offline`",
+            ) from error

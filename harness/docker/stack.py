@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from harness.docker.crew import Crew
 from harness.docker.database import Database
 from harness.docker.gate import PORT, address_of, await_node
 from harness.docker.guard import Guard
-from harness.docker.images import OURS
+from harness.docker.images import OURS, need_images
 from harness.docker.labels import Mark
 from harness.docker.settings import (
     AGENT,
@@ -64,7 +63,6 @@ from harness.stack.ports import LOOPBACK, free_port
 
 _MIGRATION_MAX_NS = 60 * NS_PER_S
 _GATE_MAX_NS = 30 * NS_PER_S
-_LOG_LINES_KEPT = 20_000
 
 
 class DockerStack:
@@ -142,8 +140,8 @@ class DockerStack:
         try:
             if crew is not None:
                 crew.dismiss()
+                crew.keep_logs(self._logs_dir)
             if client is not None:
-                self._keep_logs(crew)
                 is_clean = not sweep(client, self.token, settle=not self._is_whole)
                 dismiss_reaper()
                 client.close()
@@ -201,7 +199,7 @@ class DockerStack:
         crew = self._crew = self._make_crew(client)
         crew.listen()
         need_engine(self._zones.b.service(ENGINE))
-        crew.containers.need_images(self._wanted())
+        need_images(client, (spec.image for spec in self._wanted()))
         note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
         crew.containers.make_networks((self._zones.a, self._zones.b), note)
         crew.containers.make_volumes()
@@ -284,16 +282,6 @@ class DockerStack:
             ),
             **server_facts(self._rows, database.admin_dsn, url),
         }
-
-    def _keep_logs(self, crew: Crew | None) -> None:
-        if crew is None:
-            return
-        self._logs_dir.mkdir(parents=True, exist_ok=True)
-        for name in crew.container_names():
-            with suppress(StackError, OSError):
-                text = crew.containers.logs(name, _LOG_LINES_KEPT)
-                short = name.removeprefix(self._mark.name(""))
-                (self._logs_dir / f"{short}.log").write_text(text, encoding="utf-8")
 
     def _crewed(self) -> Crew:
         if self._crew is None:

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from pydantic import SecretStr
 
-from harness.docker.client import Client, engine_errors, if_there
+from harness.docker.client import Client, engine_errors
 from harness.docker.images import OURS, image_variables
 from harness.docker.servers import CONFIG_GET, SHOW
 from harness.docker.settings import POSTGRES, REDIS, DockerSettings, Zones
@@ -90,9 +90,10 @@ def starts_with(layers: tuple[str, ...], base: tuple[str, ...]) -> bool:
 
 
 def _base(client: Client, image: str) -> tuple[str, ...]:
-    with engine_errors(image), if_there():
+    with engine_errors(image):
+        if not client.api.images(name=image):
+            return ()
         return _layers(client.api.inspect_image(image))
-    return ()
 
 
 def _layers(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -213,7 +213,7 @@ def test_an_image_built_on_another(
         ("core", TO_THE_VOLUME),
         ("core.%p", TO_THE_VOLUME),
         ("/var/crash/core.%e", TO_THE_VOLUME),
-        ("/tmp/core", "/tmp/core in the container"),
+        ("/cores/%p", "/cores/%p in the container"),
         ("|/usr/lib/systemd/systemd-coredump %P", "a program of the host"),
     ],
 )

@@ -48,6 +48,7 @@ LIVE = Live(
     image_id="sha256:0123456789abcdef",
     repo_digests=(),
 )
+CODE, CODE_ROW = Mount("./code", "/code", read_only=True), "read-only code"
 QUOTA = Quota(cpus=4, memory="8g", restart="on-failure:3", cpu_shares=1024, core_dumps=True)
 
 
