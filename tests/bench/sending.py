@@ -41,7 +41,7 @@ def on_schedule(run: SwarmRun) -> bool:
 
 
 def highest_rate(server: OwnRedis) -> float:
-    """The highest rate that is kept: upwards until one is missed, or downwards to one that is not."""
+    """The highest rate that is kept: upwards until one is missed, else downwards."""
     best = 0.0
     for rate in RATES:
         kept = tried(server, rate)
