@@ -13,7 +13,7 @@ Max core file size        0                    unlimited            bytes
 """
 MOUNTS = r"""
 22 27 0:21 / /proc rw,nosuid - proc proc rw
-41 22 8:1 /volumes/a/_data /data rw,relatime - ext4 /dev/vda rw
+41 22 8:1 /volumes/a/_data /data rw,relatime - ext4 /dev/vda rw,errors=remount-ro
 42 22 8:1 /code /co\040de ro,relatime - ext4 /dev/vda rw,errors=remount-ro
 43 22 0:50 / /anvil rw,nosuid - tmpfs tmpfs rw,size=3145728k
 44 22 0:51 / /run rw - tmpfs shm rw

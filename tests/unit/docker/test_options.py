@@ -130,6 +130,12 @@ def test_an_engine_that_took_everything_differs_in_nothing() -> None:
         ("HostConfig", "ShmSize", 64 * 1024**2, "shm_bytes"),
         ("HostConfig", "RestartPolicy", {"Name": "", "MaximumRetryCount": 0}, "restart"),
         ("HostConfig", "Ulimits", None, "core_unlimited"),
+        (
+            "HostConfig",
+            "Ulimits",
+            [{"Name": "core", "Soft": 0, "Hard": -1}],
+            "core_unlimited",
+        ),
         ("HostConfig", "Init", None, "init"),
         ("HostConfig", "Tmpfs", None, "tmpfs"),
         ("HostConfig", "PortBindings", {}, "ports"),

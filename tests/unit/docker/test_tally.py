@@ -91,6 +91,14 @@ def test_a_kill_by_hand_is_a_loss_after_a_while() -> None:
     assert count.is_lost(8 * S, 5 * S)
 
 
+def test_an_agent_ended_by_hand_has_not_used_up_its_retries() -> None:
+    """No alert for what somebody did on purpose."""
+    made = tally(
+        NEVER, event("start", 1), event("kill", 2, signal="15"), event("die", 2, exitCode="1")
+    )
+    assert made.alerts == []
+
+
 def test_a_restart_by_hand_is_not_a_loss() -> None:
     """A start after an end by hand makes up for it."""
     made = tally(

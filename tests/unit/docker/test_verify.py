@@ -147,6 +147,12 @@ def test_a_quota_changed_in_the_compose_file_is_named() -> None:
     assert unmet(live, smaller, quota=None) == []
 
 
+def test_shares_that_all_agree_on_may_be_the_wrong_ones() -> None:
+    """File and control group say the same, the specification another."""
+    live = replace(LIVE, limits=replace(LIMITS, cpu_shares=512))
+    assert unmet(live, spec(cpu_shares=512)) == ["CPU shares", "CPU shares in the Compose file"]
+
+
 def test_a_file_changed_under_a_running_container_is_named() -> None:
     """It runs as specified; what would run next does not."""
     assert unmet(LIVE, spec(memory_bytes=4 * GIB, memory_swap_bytes=4 * GIB)) == [
