@@ -28,7 +28,7 @@ from harness.load.agents import Crew, arrivals
 from harness.load.alarm import make_alarm
 from harness.load.chain import ChainFollower
 from harness.load.dispatcher import Dispatcher
-from harness.load.journal import ScribedJournal
+from harness.load.journal import Journal
 from harness.load.keeper import Keeper
 from harness.load.plan import SwarmPlan
 from harness.load.script import AgentScript
@@ -60,7 +60,7 @@ class SwarmProcess:
         self._clock = clock
         self._tuning = Tuning()
         scripts = tuple(AgentScript(plan, agent) for agent in plan.own_agents)
-        self._journal = ScribedJournal(plan.folder, plan.process)
+        self._journal = Journal(plan.folder, plan.process)
         self._alarm = make_alarm(gevent.get_hub().loop, self._flush, clock)
         self._tuning.granted["alarm"] = self._alarm.resolution
         self._keeper = Keeper(plan.redis_url, f"harness-swarm-{plan.process}", plan.end_ns, clock)
@@ -90,10 +90,7 @@ class SwarmProcess:
         failure = self._wind_up()
         keeping.kill()
         self._crew.dismiss(0.0 if failure else _LEAVE_MAX_S)
-        try:
-            self._journal.close()
-        except HarnessError as error:
-            failure = failure or error
+        self._journal.close()
         status = self._status("done") | {"error": str(failure) if failure else None}
         say(status, patience_s=_LAST_WORD_MAX_S)
         return failure.exit_code if failure else Exit.PASS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.clock import ManualClock
 from harness.errors import EvidenceError
-from harness.evidence.records import ACK, ATTEMPT, Outcome, Records, RecordWriter, read_records
+from harness.evidence.records import ACK, ATTEMPT, Outcome, Records, read_records
 from harness.load import dispatcher as dispatcher_module
 from harness.load.agenda import Agenda
 from harness.load.dispatcher import Dispatcher
@@ -64,9 +64,7 @@ class Scene:
         self.alarm = FakeAlarm()
         self.losses = 0
         self.agenda = Agenda(AgentScript(plan, agent) for agent in plan.own_agents)
-        self.journal = Journal(
-            RecordWriter(folder / "attempts-0.bin"), RecordWriter(folder / "acks-0.bin")
-        )
+        self.journal = Journal(folder, 0)
         self.dispatcher = Dispatcher(
             self.agenda, self.journal, self.alarm, self.clock, self.count_loss
         )
