@@ -76,6 +76,7 @@ def _load(
         t0_ns=parts.clock.now_ns() + SWARM_LEAD_NS,
         load=scenario.load,
         signals=scenario.signals,
+        watermark_max_lag=scenario.chain.watermark_max_lag,
         contract=contract,
         redis_url=endpoints.redis_url,
         folder=folder.journal,

@@ -36,7 +36,8 @@ class Outcome(IntEnum):
     UNKNOWN = 3
 
 
-# One signal that the swarm is about to send. Times are monotonic.
+# One signal that the swarm is about to send. Times are monotonic. `stale` is 1 if it was sent with
+# a `sync_block` too old on purpose, 0 if it is an ordinary one.
 ATTEMPT = np.dtype(
     [
         ("trace_hi", "<u8"),
@@ -48,7 +49,8 @@ ATTEMPT = np.dtype(
         ("agent", "<u2"),
         ("stage", "<u2"),
         ("mode", "u1"),
-        ("reserved", "u1", 3),
+        ("stale", "u1"),
+        ("reserved", "u1", 2),
     ]
 )
 

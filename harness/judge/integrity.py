@@ -106,6 +106,28 @@ def check_transitions(case: Case) -> Check:
     return _counted(case, "FSM transitions legal", good, troubles)
 
 
+def check_stale(case: Case) -> Iterator[Check]:
+    """What was sent with data too old on purpose was refused for just that."""
+    if not case.plan.signals.stale_share:
+        return
+    name = "stale data refused"
+    sent = case.gathered.account().stale
+    if not sent:
+        yield Check(
+            name=name,
+            kind=Kind.INTEGRITY,
+            verdict=Verdict.INCONCLUSIVE,
+            said="not judged: no signal could be sent stale, the chain was too young for it",
+        )
+        return
+    troubles = (
+        (Trouble.STALE_SIMULATED, "sent stale on purpose and simulated all the same"),
+        (Trouble.STALE_MISJUDGED, "sent stale on purpose and refused for another reason"),
+    )
+    good = f"none of the {count(sent, 'signal')} sent stale on purpose was simulated"
+    yield _counted(case, name, good, troubles)
+
+
 def check_nonces(case: Case) -> Check:
     """Contiguous and unique per address, and the lock's row says what comes next."""
     counted = _counted(

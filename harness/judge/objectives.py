@@ -37,10 +37,11 @@ def check_arrival(case: Case) -> Check:
     """Whatever is promised: an engine that simulates nothing does not pass."""
     account = case.gathered.account(Phase.MEASURE)
     arrived, attempted = account.arrived, account.attempted
+    awaited = account.ordinary
     return Check(
         name="signals reach SIMULATED",
         kind=Kind.OBJECTIVE,
-        verdict=Verdict.FAIL if attempted and not arrived else Verdict.PASS,
+        verdict=Verdict.FAIL if awaited and not arrived else Verdict.PASS,
         said=f"{arrived:,} of {count(attempted, 'attempted signal')} reached SIMULATED,"
         f" {account.rejected:,} were rejected by the engine",
         figures={"attempted": attempted, "arrived": arrived, "rejected": account.rejected},
@@ -50,7 +51,8 @@ def check_arrival(case: Case) -> Check:
 def _rejected(case: Case, objective: Objective) -> Check:
     account = case.gathered.account(Phase.MEASURE)
     limit = objective.limit_share or 0.0
-    part = account.rejected / account.attempted if account.attempted else 0.0
+    # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
+    part = account.ordinary_rejected / account.ordinary if account.ordinary else 0.0
     reasons = ", ".join(
         f"{number:,} {state.name}" for state, number in sorted(account.rejected_by.items())
     )
@@ -58,7 +60,7 @@ def _rejected(case: Case, objective: Objective) -> Check:
         name=objective.text,
         kind=Kind.OBJECTIVE,
         verdict=Verdict.PASS if part < limit else Verdict.FAIL,
-        said=f"{share(part)} of {count(account.attempted, 'signal')} were rejected"
+        said=f"{share(part)} of {count(account.ordinary, 'signal')} were rejected"
         f"{f' ({reasons})' if reasons else ''}; the limit is {share(limit)}",
         figures={"rejected_share": part, "limit_share": limit},
     )
@@ -88,9 +90,9 @@ def _duration(case: Case, objective: Objective) -> Iterator[Check]:
     cells = case.gathered.cells
     wanted = [mode for mode in Mode if objective.mode in (None, mode.name.lower())]
     found = [
-        (mode, cells[CellKey(Phase.MEASURE, mode)])
+        (mode, cells[key])
         for mode in wanted
-        if CellKey(Phase.MEASURE, mode) in cells
+        if (key := CellKey(Phase.MEASURE, mode)) in cells and cells[key].account.ordinary
     ]
     if not found:
         yield Check(

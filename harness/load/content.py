@@ -21,6 +21,8 @@ CAPITAL_WEI = 10 * 10**18
 LITE_RANGE_WEI = (CAPITAL_WEI // 1000, CAPITAL_WEI // 10)
 FULL_RANGE_WEI = (CAPITAL_WEI * 16 // 100, CAPITAL_WEI * 25 // 100)
 
+STALE_MARGIN_BLOCKS = 3
+
 _CONTENT_DRAWS = 2
 _DRAWS_PER_SIGNAL = 4
 
@@ -33,11 +35,13 @@ class Contents:
         modes: how the engine is expected to simulate it.
         addresses: index of the signing address.
         amounts_wei: amount to trade.
+        stale: whether it is to be sent with data too old on purpose.
     """
 
     modes: list[int]
     addresses: list[int]
     amounts_wei: list[int]
+    stale: list[bool]
 
 
 def contents(signals: Signals, seed: int, agent: int, first: int, count: int) -> Contents:
@@ -56,7 +60,24 @@ def contents(signals: Signals, seed: int, agent: int, first: int, count: int) ->
         modes=np.where(full, int(Mode.FULL), int(Mode.LITE)).tolist(),
         addresses=np.where(hot, HOT_ADDRESS, agent).tolist(),
         amounts_wei=amounts.tolist(),
+        stale=(shares[:, 3] < signals.stale_share).tolist(),
     )
+
+
+def stale_block(head: int, lag_max: int) -> int | None:
+    """A block so far behind the head that a signal from it is stale beyond doubt.
+
+    Three more than the rule needs: the engine may learn of a block later than the agent.
+
+    Args:
+        head: newest block that the agent has seen.
+        lag_max: blocks that a signal may be behind before it is stale.
+
+    Returns:
+        None while the chain is too young to have such a block; its first block is 1.
+    """
+    block = head - (lag_max + STALE_MARGIN_BLOCKS)
+    return block if block >= 1 else None
 
 
 def _shares(raw: NDArray[np.uint64]) -> NDArray[np.float64]:

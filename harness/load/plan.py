@@ -19,6 +19,7 @@ class SwarmPlan(BaseModel):
     Attributes:
         t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
         process: which of `load.processes` this is; it owns agents a with a % processes == process.
+        watermark_max_lag: blocks that a signal may be behind before it is stale.
         folder: where `attempts-<process>.bin` and `acks-<process>.bin` are written.
     """
 
@@ -30,6 +31,7 @@ class SwarmPlan(BaseModel):
     process: Annotated[int, Field(ge=0)] = 0
     load: Load
     signals: Signals
+    watermark_max_lag: Annotated[int, Field(ge=0)] = 2
     contract: Contract
     redis_url: SecretStr
     folder: Path

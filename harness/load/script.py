@@ -12,7 +12,7 @@ import numpy as np
 from harness.contract import trace_id
 from harness.evidence.records import ATTEMPT
 from harness.load import wire
-from harness.load.content import Contents, contents
+from harness.load.content import Contents, contents, stale_block
 from harness.load.pacing import BLOCK, Offsets, intended_offsets
 from harness.load.plan import SwarmPlan
 from harness.load.template import SignalTemplate
@@ -21,7 +21,7 @@ from harness.load.template import SignalTemplate
 NEVER_NS = 1 << 62
 
 NAME = struct.Struct("<QQ")
-_ATTEMPT = struct.Struct("<16sqqIIHHB3x")
+_ATTEMPT = struct.Struct("<16sqqIIHHBB2x")
 
 
 class Batch:
@@ -73,7 +73,8 @@ class AgentScript:
     Attributes:
         agent: number of the agent.
         due_ns: when its next signal is due (monotonic); NEVER_NS after the last.
-        sync_block: newest block the agent has seen; goes into every signal.
+        sync_block: newest block the agent has seen; goes into every signal but those that are
+            stale on purpose.
     """
 
     def __init__(self, plan: SwarmPlan, agent: int, *, block: int = BLOCK) -> None:
@@ -118,8 +119,13 @@ class AgentScript:
         position = self._position
         index = now.first + position
         address = now.contents.addresses[position]
+        sync_block, stale = self.sync_block, False
+        if now.contents.stale[position]:
+            old = stale_block(sync_block, self._plan.watermark_max_lag)
+            if old is not None:
+                sync_block, stale = old, True
         message = self._template.encode(
-            index, address, now.contents.amounts_wei[position], self.sync_block, timestamp
+            index, address, now.contents.amounts_wei[position], sync_block, timestamp
         )
         name = NAME.pack(self._trace_hi, self._trace_lo | index)
         due_ns = now.due_ns[position]
@@ -129,11 +135,12 @@ class AgentScript:
             name,
             due_ns,
             0,
-            self.sync_block,
+            sync_block,
             address,
             self.agent,
             now.stage,
             now.contents.modes[position],
+            stale,
         )
         batch.commands.append(wire.proposal(self._head, message))
         batch.names.append(name)

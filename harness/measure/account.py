@@ -23,6 +23,8 @@ class Account:
         recovered_rejected: of the recovered, those that the engine refused.
         unseen: final in the table, and never seen on the way there.
         commit_unknown: arrived, and no commit time is known.
+        stale: sent stale on purpose, whatever became of them.
+        stale_rejected: of those, the ones that the engine refused.
     """
 
     fates: dict[Fate, int] = field(default_factory=dict)
@@ -31,6 +33,8 @@ class Account:
     recovered_rejected: int = 0
     unseen: int = 0
     commit_unknown: int = 0
+    stale: int = 0
+    stale_rejected: int = 0
 
     def of(self, fate: Fate) -> int:
         """How many ended so."""
@@ -45,12 +49,19 @@ class Account:
             recovered_rejected=self.recovered_rejected + other.recovered_rejected,
             unseen=self.unseen + other.unseen,
             commit_unknown=self.commit_unknown + other.commit_unknown,
+            stale=self.stale + other.stale,
+            stale_rejected=self.stale_rejected + other.stale_rejected,
         )
 
     @property
     def attempted(self) -> int:
         """All of them."""
         return sum(self.fates.values())
+
+    @property
+    def ordinary(self) -> int:
+        """Those that ought to reach SIMULATED."""
+        return self.attempted - self.stale
 
     @property
     def arrived(self) -> int:
@@ -61,6 +72,11 @@ class Account:
     def rejected(self) -> int:
         """Signals that the engine refused."""
         return self.of(Fate.REJECTED) + self.recovered_rejected
+
+    @property
+    def ordinary_rejected(self) -> int:
+        """Of them, those that it had no cause to refuse."""
+        return self.rejected - self.stale_rejected
 
     def add(self, samples: Samples, rejected: Mask, unseen: Mask) -> None:
         """Take in samples.
@@ -82,3 +98,6 @@ class Account:
         self.unanswered += int((refused & (samples["outcome"] != Outcome.REFUSED)).sum())
         self.recovered_rejected += int((rejected & (samples["fate"] == Fate.RECOVERED)).sum())
         self.unseen += int(unseen.sum())
+        stale = samples["stale"] != 0
+        self.stale += int(stale.sum())
+        self.stale_rejected += int((rejected & stale).sum())

@@ -20,13 +20,15 @@ CLOSED = -2
 class Mark(IntFlag):
     """What has happened to a signal.
 
-    INIT: it was seen in INIT before a final state. LEDGER: the ledger has rows of it.
+    INIT: it was seen in INIT before a final state. LEDGER: the ledger has rows of it. STALE: it was
+    sent stale on purpose.
     """
 
     ATTEMPTED = 1
     CLOSED = 2
     INIT = 4
     LEDGER = 8
+    STALE = 16
 
 
 class Fates:

@@ -81,6 +81,7 @@ class Matcher:
     def _attempts(self, records: Records) -> None:
         slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
         strange = (slots < 0) | (records["mode"] > max(Mode)) | (records["address"] > HOT_ADDRESS)
+        strange |= records["stale"] > 1
         if strange.any():
             self._note_ids(Trouble.ATTEMPT_STRANGE, records[strange])
             records, slots = records[~strange], slots[~strange]
@@ -96,11 +97,12 @@ class Matcher:
         first, end = self._used, self._used + len(records)
         rows = self._rows[first:end]
         rows[:] = np.zeros(1, dtype=SAMPLE)
-        for name in ("intended_ns", "sent_ns", "stage", "mode"):
+        for name in ("intended_ns", "sent_ns", "stage", "mode", "stale"):
             rows[name] = records[name]
         rows["slot"] = slots
         link[slots] = np.arange(first, end, dtype=np.uint32)
         self.fates.mark(Mark.ATTEMPTED, slots)
+        self.fates.mark(Mark.STALE, slots[records["stale"] == 1])
         self.fates.address[slots] = records["address"]
         self._used = end
         self.attempted += len(records)

@@ -41,7 +41,8 @@ class AccountFigures(_Value):
     """How many signals ended in which class; the first six sum to `attempted`.
 
     `lost` includes those stuck in INIT, `refused` those `refused_unanswered`, `recovered` those
-    `recovered_rejected`. `duplicated` and `unexpected` are counted apart.
+    `recovered_rejected`. `duplicated` and `unexpected` are counted apart. `stale` were sent stale
+    on purpose, of which `stale_rejected` were refused; both are in the classes too.
     """
 
     attempted: int
@@ -56,6 +57,8 @@ class AccountFigures(_Value):
     recovered_rejected: int
     unseen: int
     commit_unknown: int
+    stale: int = 0
+    stale_rejected: int = 0
 
 
 class StageFigures(_Value):

@@ -28,6 +28,8 @@ class Trouble(StrEnum):
     TWO_ROWS = "two_rows"
     AFTER_FINAL = "after_final"
     WITHOUT_INIT = "without_init"
+    STALE_SIMULATED = "stale_simulated"
+    STALE_MISJUDGED = "stale_misjudged"
     STATE_CHANGED = "state_changed"
     ROW_VANISHED = "row_vanished"
     NONCE_MISSING = "nonce_missing"

@@ -28,6 +28,7 @@ class Metric(StrEnum):
     latency is an upper one. OBSERVER: seen - commit. REJECTED: seen - intended of rejections.
     UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them.
     PICKUP: commit of INIT - sent.
+    Signals sent stale on purpose are in LATENESS and REJECTED only.
     """
 
     LATENCY = "latency"
@@ -126,8 +127,10 @@ class Recorder:
         self._record(cell, Metric.LATENESS, everything, everything.sent - everything.intended)
         told = _Times(samples[rejected & seen])
         self._record(cell, Metric.REJECTED, told, told.seen - told.intended)
-        self._add_arrived(cell, samples[arrived & seen])
-        self._add_censored(cell, samples[~rejected & ~(arrived & seen)])
+        # What was sent stale on purpose is not to arrive, so it has no time to arrival either.
+        awaited = ~rejected & (samples["stale"] == 0)
+        self._add_arrived(cell, samples[awaited & arrived & seen])
+        self._add_censored(cell, samples[awaited & ~(arrived & seen)])
 
     def _add_arrived(self, cell: Cell, samples: Samples) -> None:
         times = _Times(samples)

@@ -32,7 +32,8 @@ class Fate(IntEnum):
 
 
 # Times are monotonic ns, `*_us` are PostgreSQL's commit times; 0 stands for "not known".
-# `outcome` is a records.Outcome or 0 without an answer, `state` the final names.State or 0.
+# `outcome` is a records.Outcome or 0 without an answer, `state` the final names.State or 0, `stale`
+# 1 for a signal that was sent stale on purpose.
 SAMPLE = np.dtype(
     [
         ("intended_ns", "<i8"),
@@ -49,7 +50,8 @@ SAMPLE = np.dtype(
         ("outcome", "u1"),
         ("state", "u1"),
         ("fate", "u1"),
-        ("reserved", "u1", 2),
+        ("stale", "u1"),
+        ("reserved", "u1", 1),
     ]
 )
 

@@ -110,6 +110,7 @@ class Settling:
         """
         if self._tasks is not None:
             self._compare_states()
+        self._judge_stale()
         if ledger.exists():
             self._ledgers = 0
             for records in iter_records(ledger, LEDGER, chunk=_CHUNK):
@@ -154,6 +155,15 @@ class Settling:
         further = (fates.state == State.SIMULATED) & (fates.task_state == State.OTHER)
         self._notes.slots(Trouble.STATE_CHANGED, np.flatnonzero(changed & ~further))
 
+    def _judge_stale(self) -> None:
+        """Signals sent stale on purpose that did not end in STALE_DATA_ERROR."""
+        slots = np.flatnonzero(self._fates.has(Mark.STALE))
+        seen, task = self._fates.state[slots], self._fates.task_state[slots]
+        simulated = (seen == State.SIMULATED) | _is_simulated(task)
+        self._notes.slots(Trouble.STALE_SIMULATED, slots[simulated])
+        other = _is_other_rejection(seen) | _is_other_rejection(task)
+        self._notes.slots(Trouble.STALE_MISJUDGED, slots[other & ~simulated])
+
     def _take_ledger(self, records: Records) -> int:
         slots, records = self._own(records)
         fates = self._fates
@@ -197,6 +207,11 @@ def _first_of_each(slots: Slots) -> Mask:
     first = np.zeros(len(slots), dtype=np.bool_)
     first[np.unique(slots, return_index=True)[1]] = True
     return first
+
+
+def _is_other_rejection(states: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Mask:
+    mask: Mask = (states > State.STALE_DATA_ERROR) & (states != NO_ROW)
+    return mask
 
 
 def _is_simulated(states: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Mask:

@@ -125,6 +125,8 @@ def _account(account: Account) -> AccountFigures:
         recovered_rejected=account.recovered_rejected,
         unseen=account.unseen,
         commit_unknown=account.commit_unknown,
+        stale=account.stale,
+        stale_rejected=account.stale_rejected,
     )
 
 

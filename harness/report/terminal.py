@@ -154,6 +154,11 @@ def _account(measurement: Measurement) -> RenderableType:
     if account.rejected_by:
         reasons = ", ".join(f"{name} {count}" for name, count in account.rejected_by.items())
         lines.append(f"rejected by reason: {reasons}")
+    if account.stale:
+        lines.append(
+            f"sent stale on purpose: {count_text(account.stale)}, "
+            f"of which {count_text(account.stale_rejected)} were rejected, as they should be"
+        )
     lines += [_sent(rate) for rate in measurement.rates]
     lines += [
         f"observer's resolution ({row.mode}): P99 lies between "

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.contract import trace_id
+from harness.contract.names import State
 from harness.judge.check import Kind
 from harness.judge.verdict import Verdict
 from tests.unit.judge import violations
@@ -54,6 +55,18 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("broken rows", violations.ledger_column("broken", 1), "ledger balanced", "do not balance"),
     ("not booked", violations.unbook, "ledger balanced", "simulated and not booked"),
     ("undue", violations.book_a_rejection, "ledger balanced", "without being simulated"),
+    (
+        "stale simulated",
+        violations.sent_stale(State.SIMULATED),
+        "stale data refused",
+        "1 signal sent stale on purpose and simulated",
+    ),
+    (
+        "stale misjudged",
+        violations.sent_stale(State.INVARIANT_BROKEN),
+        "stale data refused",
+        "for another reason",
+    ),
     ("pending", violations.leave_pending, "nothing left in the stream", "3 delivered and never"),
     ("lag", violations.leave_lag, "nothing left in the stream", "2 never delivered"),
 ]

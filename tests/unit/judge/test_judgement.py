@@ -77,6 +77,34 @@ def test_rejections_are_told_and_judged_when_promised(tmp_path: Path) -> None:
         assert figures is not None
 
 
+def test_stale_on_purpose_is_no_rejection(tmp_path: Path) -> None:
+    """Refusing every tenth signal that was sent stale breaks no promise, and is no latency."""
+    found = assessed(healthy(None, "p99 < 500 ms", "rejected < 1 %", stale_every=10), tmp_path)
+    assert unclean(found) == {}
+    assert {"stale data refused"} <= {check.name for check in found.judgement.checks}
+    account = found.measurement.account
+    assert account.stale == account.stale_rejected == account.rejected > 200
+    latency = found.measurement.of("latency", "measure", "lite")
+    assert latency is not None
+    assert latency.censored == 0
+    assert latency.count == found.measurement.accounts["measure"].simulated
+
+
+def test_ordinary_signal_refused_as_stale_is_a_rejection(tmp_path: Path) -> None:
+    """The engine may call stale only what is."""
+    world = healthy(None, "p99 < 500 ms", "rejected < 1 %", stale_every=10)
+    chosen = (np.arange(len(world.attempts[0])) % 20 == 3) & (world.attempts[0]["stale"] == 0)
+    violations.reject(world, chosen, State.STALE_DATA_ERROR)
+    assert unclean(assessed(world, tmp_path)) == {"rejected < 1 %": Verdict.FAIL}
+
+
+def test_stale_signals_that_could_not_be_sent_leave_it_open(tmp_path: Path) -> None:
+    """A scenario that asks for them and a chain too young for any: nothing was tested."""
+    world = healthy(stale_every=10)
+    world.attempts[0]["stale"] = 0
+    assert unclean(assessed(world, tmp_path)) == {"stale data refused": Verdict.INCONCLUSIVE}
+
+
 def constant(delay_ms: int) -> Callable[[int], NDArray[np.int64]]:
     """The same delay for every signal."""
     return lambda count: np.full(count, delay_ms * MS, dtype=np.int64)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from harness.contract.names import State
 from harness.evidence.records import Outcome, Records
+from harness.scenario import Signals
 from tests.unit.measure.evidence import MS, World, in_order, without
 
 # A signal in the middle of the measured phase.
@@ -31,27 +32,8 @@ def field(records: Records | None, world: World, number: int, name: str, value: 
 
 
 def reject(world: World, chosen: NDArray[np.bool_], state: State) -> None:
-    """The engine refuses signals, which then have no nonce and no ledger rows.
-
-    Nonces of those that are left are given anew, without a gap.
-    """
-    assert world.tasks is not None
-    assert world.ledger is not None
-    names = world.attempts[0][chosen][["trace_hi", "trace_lo"]]
-    finals = world.sightings["state"] == State.SIMULATED
-    hit = finals & np.isin(world.sightings[["trace_hi", "trace_lo"]], names)
-    world.sightings["state"][hit] = state
-    world.ledger = without(world.ledger, np.isin(world.ledger[["trace_hi", "trace_lo"]], names))
-    refused = np.isin(world.tasks[["trace_hi", "trace_lo"]], names)
-    world.tasks["state"][refused] = state
-    world.tasks["nonce"][refused] = -1
-    assert world.final is not None
-    rows = world.final["postgres"]["nonces"]
-    for agent, row in enumerate(rows):
-        own = (world.attempts[0]["agent"] == agent) & ~refused
-        order = np.argsort(world.tasks["nonce"][own], kind="stable")
-        world.tasks["nonce"][np.flatnonzero(own)[order]] = np.arange(own.sum())
-        row["nonce"] = int(own.sum())
+    """The engine refuses signals."""
+    world.reject(world.attempts[0][chosen], state)
 
 
 def lose_last_nonce(world: World) -> None:
@@ -199,3 +181,15 @@ def book_a_rejection(world: World) -> None:
     booked = world.ledger
     reject(world, np.arange(len(world.attempts[0])) == N, State.STALE_DATA_ERROR)
     world.ledger = booked
+
+
+def sent_stale(state: State) -> Callable[[World], None]:
+    """A signal that was sent stale on purpose ends otherwise than in STALE_DATA_ERROR."""
+
+    def change(world: World) -> None:
+        if state is not State.SIMULATED:
+            reject(world, np.arange(len(world.attempts[0])) == N, state)
+        world.attempts[0]["stale"][N] = 1
+        world.plan = world.plan.model_copy(update={"signals": Signals(stale_share=0.001)})
+
+    return change

@@ -4,13 +4,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.contract import trace_id
+from harness.contract import defi_pb2, trace_id
 from harness.evidence.records import ATTEMPT, Records
 from harness.load.agenda import Agenda
+from harness.load.content import contents
 from harness.load.pacing import expected_count, intended_offsets
 from harness.load.script import NEVER_NS, AgentScript, Batch
 from harness.load.template import varint
-from harness.scenario.models import Load
+from harness.scenario.models import Load, Signals
 from tests.unit.load.scenes import load_of, loads, plan_of
 
 STAMP = varint(1_763_930_000_000)
@@ -94,3 +95,29 @@ def test_drawing_ahead_is_bounded() -> None:
     agenda.take(Batch(50), NEVER_NS - 1, STAMP)
     assert agenda.draw_ahead()
     assert not agenda.draw_ahead()
+
+
+def test_stale_signals_name_an_old_block_and_are_marked() -> None:
+    """A signal that is stale on purpose says so in its record, and in its message; others do not.
+
+    While the chain is too young, it is an ordinary one.
+    """
+    plan = plan_of(load_of((1, 100, 100, 2)), signals=Signals(stale_share=0.3))
+    script = AgentScript(plan, 0)
+    batch = Batch(400)
+    for head in (5, 50):
+        script.sync_block = head
+        for _ in range(70):
+            script.compose(batch, STAMP)
+    records = np.frombuffer(bytes(batch.stamp(5)), dtype=ATTEMPT)
+    young, old = records[:70], records[70:]
+    assert set(young["stale"]) == {0}
+    assert set(young["sync_block"]) == {5}
+    asked = np.array(contents(plan.signals, plan.seed, 0, 0, 140).stale)
+    assert 0 < asked[:70].sum() < 70
+    assert (old["stale"] == asked[70:]).all()
+    assert (old["sync_block"] == np.where(asked[70:], 45, 50)).all()
+    for record, sent in zip(records, batch.commands, strict=True):
+        message = sent.split(b"\r\n$")[-1].partition(b"\r\n")[2].removesuffix(b"\r\n")
+        request = defi_pb2.TradeRequest.FromString(message)
+        assert request.ctx.last_sync_block == record["sync_block"]

@@ -105,6 +105,28 @@ class World:
         )
         return mask
 
+    def reject(self, refused: Records, state: State) -> None:
+        """The engine refuses signals, which then have no nonce and no ledger rows.
+
+        Nonces of those that are left are given anew, without a gap.
+        """
+        assert self.tasks is not None
+        assert self.ledger is not None
+        assert self.final is not None
+        chosen = keys(refused)
+        finals = self.sightings["state"] == State.SIMULATED
+        self.sightings["state"][finals & np.isin(keys(self.sightings), chosen)] = state
+        self.ledger = without(self.ledger, np.isin(keys(self.ledger), chosen))
+        hit = np.isin(keys(self.tasks), chosen)
+        self.tasks["state"][hit] = state
+        self.tasks["nonce"][hit] = -1
+        agents, given = self.tasks["trace_hi"] & 0xFFF, self.tasks["nonce"] >= 0
+        for agent, row in enumerate(self.final["postgres"]["nonces"]):
+            own = (agents == agent) & given
+            order = np.argsort(self.tasks["nonce"][own], kind="stable")
+            self.tasks["nonce"][np.flatnonzero(own)[order]] = np.arange(own.sum())
+            row["nonce"] = int(own.sum())
+
     def event(self, kind: str, mono_ns: int = T0_NS) -> None:
         """Something happened."""
         self.run["events"].append({"kind": kind, "what": "made up", "mono_ns": mono_ns})
@@ -140,6 +162,7 @@ def healthy(
     seed: int = 1,
     run_tag: int = RUN_TAG,
     full_every: int = 0,
+    stale_every: int = 0,
 ) -> World:
     """A run in which everything went well.
 
@@ -150,14 +173,18 @@ def healthy(
         seed: of the schedule.
         run_tag: of the trace ids.
         full_every: every so many signals one is in full mode; 0 for none.
+        stale_every: every so many signals one is stale on purpose, and refused; 0 for none.
     """
     load = load or load_of()
     scenario = scenario_of(load, *objectives, seed=seed)
-    plan = RunPlan(run_tag=run_tag, seed=seed, t0_ns=T0_NS, load=load, signals=Signals())
+    signals = Signals(stale_share=1 / stale_every if stale_every else 0.0)
+    plan = RunPlan(run_tag=run_tag, seed=seed, t0_ns=T0_NS, load=load, signals=signals)
     attempts = _attempts(plan)
     count = len(attempts)
     if full_every:
         attempts["mode"][::full_every] = 1
+    if stale_every:
+        attempts["stale"][::stale_every] = 1
     committed = attempts["sent_ns"] + (delays or steady())(count)
 
     acks = np.zeros(count, dtype=ACK)
@@ -172,7 +199,7 @@ def healthy(
     end_ns = int(max(sightings["seen_ns"].max(), T0_NS + _length_ns(load))) + S
     processes = load.processes
     own = attempts["agent"] % processes
-    return World(
+    world = World(
         scenario=scenario,
         plan=plan,
         attempts=[attempts[own == process] for process in range(processes)],
@@ -193,6 +220,9 @@ def healthy(
             for server in ("postgres", "redis")
         ],
     )
+    if stale_every:
+        world.reject(attempts[attempts["stale"] == 1], State.STALE_DATA_ERROR)
+    return world
 
 
 def probe(server: str, mono_ns: int, *, off_us: int = 0, rtt_ns: int = 100_000) -> dict[str, Any]:
@@ -204,6 +234,12 @@ def probe(server: str, mono_ns: int, *, off_us: int = 0, rtt_ns: int = 100_000) 
 def server_us(mono_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """The server's stamp of a moment."""
     return SERVER_US + mono_ns // 1_000
+
+
+def keys(records: Records) -> Records:
+    """The trace ids, as values that can be compared."""
+    found: Records = records[list(COLUMNS)]
+    return found
 
 
 def in_order(records: Records, time: str) -> Records:

@@ -52,11 +52,13 @@ class Story:
         answer: of Redis; None if none was journaled.
         seen: states in the order in which they were seen.
         row: state in the FSM table; None without a row.
+        stale: whether it was sent stale on purpose.
     """
 
     answer: Outcome | None
     seen: tuple[State, ...]
     row: State | None
+    stale: bool = False
 
 
 STORIES = st.builds(
@@ -69,11 +71,15 @@ STORIES = st.builds(
             (State.INIT, State.SIMULATED),
             (State.SIMULATED,),
             (State.INIT, REJECTION),
+            (State.INIT, State.STALE_DATA_ERROR),
             (State.INIT, State.SIMULATED, State.SIMULATED),
             (State.SIMULATED, State.INIT),
         ]
     ),
-    row=st.sampled_from([None, State.INIT, State.SIMULATED, REJECTION, State.OTHER]),
+    row=st.sampled_from(
+        [None, State.INIT, State.SIMULATED, REJECTION, State.STALE_DATA_ERROR, State.OTHER]
+    ),
+    stale=st.booleans(),
 )
 
 
@@ -87,11 +93,16 @@ def expected_fate(story: Story, *, waited: bool) -> Fate:
         return Fate.RECOVERED
     if final:
         first = next((state for state in story.seen if state is not State.INIT), story.row)
-        return Fate.REJECTED if first is REJECTION else Fate.SIMULATED
+        return Fate.REJECTED if first and first.is_rejected else Fate.SIMULATED
     evident = story.answer is Outcome.ACCEPTED or bool(story.seen) or story.row is State.INIT
     if evident:
         return Fate.LOST if waited else Fate.IN_FLIGHT
     return Fate.REFUSED
+
+
+def is_simulated(story: Story) -> bool:
+    """Whether it was ever seen SIMULATED, or left so; states beyond count as such."""
+    return State.SIMULATED in story.seen or story.row in (State.SIMULATED, State.OTHER)
 
 
 def told(stories: list[Story], *, waited: bool, delays_ms: list[int]) -> World:
@@ -99,6 +110,7 @@ def told(stories: list[Story], *, waited: bool, delays_ms: list[int]) -> World:
     world = replace(SMALL_WORLD, run=dict(SMALL_WORLD.run))
     attempts = in_order(np.concatenate(world.attempts), "intended_ns")
     picked = attempts[np.argsort(attempts["trace_lo"], kind="stable")][: len(stories)]
+    picked["stale"] = [story.stale for story in stories]
     acks = np.concatenate(world.acks)[:0].copy()
     sightings, tasks = [], []
     for number, (story, row) in enumerate(zip(stories, picked, strict=True)):
@@ -152,7 +164,11 @@ def test_every_signal_in_exactly_one_class(
     assert account.attempted == found.attempted == len(stories)
     assert account.fates == Counter(expected_fate(story, waited=waited) for story in stories)
     latencies = sum(cell.histogram(Metric.LATENCY).count for cell in found.cells.values())
-    assert latencies + account.rejected == len(stories)
+    stale = [story for story in stories if story.stale]
+    assert account.stale == len(stale)
+    assert latencies + account.ordinary_rejected == len(stories) - len(stale)
+    simulated = [story for story in stale if is_simulated(story)]
+    assert found.finding(Trouble.STALE_SIMULATED).count == len(simulated)
     twice = sum(story.seen.count(State.SIMULATED) == 2 for story in stories)
     assert found.finding(Trouble.FINAL_TWICE).count == twice
     back = sum(story.seen == (State.SIMULATED, State.INIT) for story in stories)
