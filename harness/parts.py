@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,16 @@ from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
 from harness.stack.base import Endpoints, Stack
 
-__all__ = ["Event", "LiveView", "ObserverPart", "Parts", "Progress", "ProgressSink", "SwarmPart"]
+__all__ = [
+    "Event",
+    "LiveView",
+    "ObserverPart",
+    "Parts",
+    "Progress",
+    "ProgressSink",
+    "SwarmPart",
+    "VitalsPart",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,10 @@ class SwarmPart(Protocol):
 
     def start(self) -> None: ...
 
+    def pids(self) -> Mapping[str, int]:
+        """Its processes by name."""
+        ...
+
     def totals(self) -> SwarmTotals: ...
 
     def ended(self) -> bool:
@@ -80,11 +93,25 @@ class ObserverPart(Protocol):
         """Start and wait until it watches; StackError when it does not."""
         ...
 
+    def pids(self) -> Mapping[str, int]:
+        """Its process by name."""
+        ...
+
     def failure(self) -> str | None: ...
 
     def stop(self) -> None:
         """Let it take what is committed, then end it."""
         ...
+
+
+class VitalsPart(Protocol):
+    """Watches what the harness itself has to work with, from the run's point of view."""
+
+    def start(self) -> None: ...
+
+    def failure(self) -> str | None: ...
+
+    def stop(self) -> None: ...
 
 
 class LiveView(Protocol):
@@ -112,6 +139,7 @@ class Parts:
     stack: Stack
     make_swarm: Callable[[SwarmPlan], SwarmPart]
     make_observer: Callable[[Endpoints, int], ObserverPart]
+    make_vitals: Callable[[Path, Mapping[str, int]], VitalsPart]
     make_live: Callable[[Path, int], LiveView]
     read_final: Callable[[Endpoints, int, Path], None]
     environment: Callable[[], dict[str, Any]]

@@ -3,7 +3,7 @@
 1. Open the run's folder; write down what is asked, and where.
 2. Start the stack.
 3. Start the observer, and wait until it watches.
-4. Start the swarm on its schedule.
+4. Start the swarm on its schedule, and look after all processes of the harness from then on.
 5. Follow until every signal is sent, then until every signal is final or the drain time is over.
 6. Stop swarm and observer; read the state in which the system was left.
 7. Write down what happened; stop the stack.
@@ -29,7 +29,7 @@ from harness.parts import Parts
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints
-from harness.store import RunFolder
+from harness.store import KEPT, RunFolder
 
 # From handing a swarm its plan to its first signal: interpreter, imports, connections, agents.
 SWARM_LEAD_NS = 4 * NS_PER_S
@@ -85,6 +85,9 @@ def _load(
     swarm = parts.make_swarm(plan)
     cleanup.callback(swarm.stop)
     swarm.start()
+    vitals = parts.make_vitals(folder.vitals, {**observer.pids(), **swarm.pids()})
+    cleanup.callback(vitals.stop)
+    vitals.start()
 
     live = parts.make_live(folder.path, run_tag)
     follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns)
@@ -96,6 +99,9 @@ def _load(
     swarm.stop()
     observer.stop()
     observation_end_ns = parts.clock.now_ns()
+    vitals.stop()
+    if failure := vitals.failure():
+        follower.note("vitals_lost", failure)
     try:
         parts.read_final(endpoints, run_tag, folder.path)
     except HarnessError as error:
@@ -107,6 +113,7 @@ def _load(
             "observation_end_ns": observation_end_ns,
             "drain_deadline_ns": follower.drain_deadline_ns,
             "events": [asdict(event) for event in follower.events],
+            "kept": KEPT,
         },
     )
     return follower

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from harness.observe.final import write_final
 from harness.observe.live import LiveFigures
 from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan
+from harness.observe.vitals import VitalsSampler
 from harness.parts import Parts
 from harness.report.progress import ProgressView
 from harness.report.terminal import render
@@ -86,7 +88,7 @@ def _parts(
 
     def make_swarm(plan: SwarmPlan) -> Swarm:
         view.say(f"starting {plan.load.agents_max} agents")
-        return Swarm(plan, folder.logs)
+        return Swarm(plan, folder.logs, folder.swarm_words)
 
     def read_final(endpoints: Endpoints, run_tag: int, path: Path) -> None:
         write_final(
@@ -102,6 +104,7 @@ def _parts(
         stack=choice.make(scenario, contract, root, folder.logs, clock),
         make_swarm=make_swarm,
         make_observer=make_observer,
+        make_vitals=lambda path, pids: VitalsSampler(path, {"main": os.getpid(), **pids}, clock),
         make_live=LiveFigures,
         read_final=read_final,
         environment=lambda: describe_environment(root),

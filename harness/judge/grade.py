@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.clock import NS_PER_S
 from harness.judge.check import Case
-from harness.judge.limits import SIGNOFF_S
+from harness.judge.limits import BUSY_SHARE_SIGNOFF, SIGNOFF_S
 from harness.judge.quotas import quotas_hold
 from harness.scenario import Phase
 
@@ -50,6 +50,12 @@ def _reasons(case: Case) -> Iterator[str]:
     # Swarm and observer run on the host of the system under test, whatever the stack.
     if case.stack.get("generator_apart") is not True:
         yield "the generator ran on the cores of the system under test"
+    vitals = case.measurement.vitals
+    if vitals is not None and vitals.host.busy_share >= BUSY_SHARE_SIGNOFF:
+        yield (
+            f"the cores were {100 * vitals.host.busy_share:.3g} % busy:"
+            " latencies include waiting for one"
+        )
     measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     if measured_s < SIGNOFF_S:
         yield f"{measured_s:,.0f} s were measured, a sign-off needs {SIGNOFF_S} s"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.judge import evidence, integrity, objectives, quotas, validity
+from harness.judge import evidence, integrity, objectives, quotas, validity, vitals
 from harness.judge.check import Case, Check, Kind
 from harness.judge.grade import Grade, grade_of
 from harness.judge.verdict import Verdict, worst
@@ -32,6 +32,7 @@ LOOKS: tuple[Look, ...] = (
     validity.check_observer_end,
     validity.check_clocks,
     validity.check_negative,
+    vitals.check_vitals,
     evidence.check_complete,
     evidence.check_regular,
     evidence.check_as_planned,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.clock import NS_PER_MS
+from harness.clock import NS_PER_MS, NS_PER_S
 from harness.scenario import Scenario
 
 
@@ -52,6 +52,33 @@ OBSERVER_P99 = DurationLimit(
 )
 # Below, the load was not the one asked for.
 RATE_SHARE_MIN = 0.99
+
+# Computing time of one core from which on a process has no breath left for a burst: what it sends
+# or sees late is its own doing. Lateness tells of the bursts that came; this of those to come.
+CORE_SHARE_MAX = 0.90
+# A swarm process that is ready and has no core for half of the time is starved, whatever its
+# lateness came to. Not less: an ordinary process on a busy host waits a millisecond at each of
+# some hundred wake-ups a second, and is on time all the same. The observer has no such limit,
+# since what its waiting does is measured on each signal, from commit to sighting.
+SWARM_WAIT_SHARE_MAX = 0.50
+# Share of the time in which the swarm should have been awake and was not: one signal in fifty.
+STALLED_SHARE_MAX = 0.02
+STALL_LONGEST = DurationLimit(
+    share=1.0,
+    least_ns=250 * NS_PER_MS,
+    default_ns=500 * NS_PER_MS,
+    reason="a pause as long as the limit makes signals miss it by itself",
+)
+# The observer speaks every second. Three words missed in a row are more than a busy host.
+SILENCE_MAX_NS = 4 * NS_PER_S
+# One segment of PostgreSQL's log. The observer confirms each second and stays within kilobytes.
+BEHIND_MAX_BYTES = 16 * 1024 * 1024
+# A tenth of the cores gone to other guests: what was measured is not a system on this host.
+STEAL_SHARE_MAX = 0.10
+# Vitals are taken every second; a host too busy for five of them cannot be vouched for.
+VITALS_GAP_MAX_NS = 5 * NS_PER_S
+# From here on latencies include waiting for a core; no fault of the run, but no sign-off either.
+BUSY_SHARE_SIGNOFF = 0.90
 # Least length of the measured load for a sign-off: what the nightly scenarios run.
 SIGNOFF_S = 300
 

@@ -13,6 +13,7 @@ from harness.judge.limits import (
     DurationLimit,
 )
 from harness.judge.verdict import Verdict
+from harness.judge.vitals import observer_at_work, swarm_at_work
 from harness.judge.words import count, duration, share
 from harness.measure.gather import POSTGRES
 from harness.measure.histogram import Histogram, empty
@@ -87,9 +88,13 @@ def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
     said = f"{rank} of lateness is {duration(value)}, {duration(most)} is allowed"
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
-    return _validity(
-        name, value <= most, said if value <= most else f"{said}; {limit.reason}", figures
-    )
+    if value <= most:
+        return _validity(name, True, said, figures)
+    return _validity(name, False, _with(said, limit.reason, swarm_at_work(case)), figures)
+
+
+def _with(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def check_rate(case: Case) -> Check:
@@ -135,9 +140,9 @@ def check_observer(case: Case) -> Check:
     most = OBSERVER_P99.of(case.scenario)
     said = f"P99 from commit to sighting is {duration(value)}, {duration(most)} is allowed"
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
-    return _validity(
-        name, value <= most, said if value <= most else f"{said}; {OBSERVER_P99.reason}", figures
-    )
+    if value <= most:
+        return _validity(name, True, said, figures)
+    return _validity(name, False, _with(said, OBSERVER_P99.reason, observer_at_work(case)), figures)
 
 
 def check_observer_end(case: Case) -> Check:

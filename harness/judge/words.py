@@ -21,6 +21,11 @@ def share(value: float) -> str:
     return f"{100 * value:.3g} %"
 
 
+def of_each_second(value: float) -> str:
+    """A share of time as people picture it: `412 ms of each second`."""
+    return f"{1000 * value:.3g} ms of each second"
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 signal`, `1,200 signals`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

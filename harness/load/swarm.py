@@ -24,15 +24,17 @@ class Swarm:
     Args:
         plan: what the swarm is told; `process` is filled in for each of them.
         logs: folder for their logs.
+        keep: file that takes their status lines; None to keep none.
     """
 
-    def __init__(self, plan: SwarmPlan, logs: Path) -> None:
+    def __init__(self, plan: SwarmPlan, logs: Path, keep: Path | None = None) -> None:
         self._children = [
             ChildProcess(
                 MODULE,
                 plan.model_copy(update={"process": number}).to_stdin(),
                 logs / f"swarm-{number}.log",
                 f"swarm-{number}",
+                keep=keep,
             )
             for number in range(plan.load.processes)
         ]
@@ -50,6 +52,10 @@ class Swarm:
         """
         for child in self._children:
             child.start()
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by name."""
+        return {child.name: child.pid for child in self._children}
 
     def totals(self) -> SwarmTotals:
         """What the processes said last, summed."""

@@ -33,6 +33,7 @@ from harness.load.keeper import Keeper
 from harness.load.plan import SwarmPlan
 from harness.load.script import AgentScript
 from harness.load.tuning import Tuning
+from harness.load.watchdog import Watchdog
 from harness.process.death import die_with_parent
 
 # How long a silent Redis is waited for when only answers are missing.
@@ -73,6 +74,7 @@ class SwarmProcess:
         )
         self._crew = Crew(plan, arrivals(plan, scripts, followers), clock)
         self._stopped = False
+        self._watchdog = Watchdog()
         self._said_ns = 0
         # What is there by then stays, and need not be looked at again.
         self._collect_at_ns = plan.t0_ns - _SETTLED_NS
@@ -84,7 +86,9 @@ class SwarmProcess:
         coming = gevent.spawn(self._crew.bring_in)
         gc.disable()
         while not self._is_over():
+            due_ns = self._clock.now_ns() + round(_TICK_S * NS_PER_S)
             gevent.sleep(_TICK_S)
+            self._watchdog.woke(self._clock.now_ns() - due_ns)
             self._tick()
         coming.kill()
         failure = self._wind_up()
@@ -150,6 +154,8 @@ class SwarmProcess:
             "unknown": counts.unknown,
             "lateness_max_ns": counts.lateness_max_ns,
             "stall_max_ns": counts.stall_max_ns,
+            "wake_late_max_ns": self._watchdog.late_max_ns,
+            "stalled_ns": self._watchdog.stalled_ns,
             "agents": self._crew.present,
             "blocks": self._crew.blocks,
             "sync_block": self._crew.sync_block,
@@ -158,6 +164,7 @@ class SwarmProcess:
             "tuning": self._tuning.granted,
         }
         counts.lateness_max_ns = counts.stall_max_ns = 0
+        self._watchdog.reset()
         return status
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import EvidenceError
 from harness.measure.account import Account
@@ -17,6 +18,7 @@ from harness.measure.settling import Settled, Settling
 from harness.measure.slots import scan_slots
 from harness.measure.streams import CHUNK, Reading, read_steps
 from harness.measure.timeline import Timeline
+from harness.measure.vitals import Vitals, read_vitals
 from harness.scenario.models import Phase
 from harness.store import RunFacts, RunFolder, RunPlan
 
@@ -41,6 +43,7 @@ class Gathered:
         foreign: sightings of other runs, left alone.
         watched_until_ns: end of the observation, or of the observer.
         waited: whether the drain time was over by then.
+        vitals: what the harness's own processes and the host had to work with.
     """
 
     timeline: Timeline
@@ -57,6 +60,7 @@ class Gathered:
     foreign: int
     watched_until_ns: int
     waited: bool
+    vitals: Vitals
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -132,14 +136,25 @@ def gather(
         schedule=attempted,
         settled=settled,
         reading=reading,
-        missing=_missing(folder),
+        missing=(*_missing(folder), *_lost(folder, run)),
         clocks=clocks,
         clock_lines_bad=bad_lines,
         sightings=matcher.sightings,
         foreign=matcher.foreign,
         watched_until_ns=until_ns,
         waited=waited,
+        vitals=_vitals(folder),
     )
+
+
+def _vitals(folder: RunFolder) -> Vitals:
+    paths = (folder.vitals, folder.swarm_words, folder.observer_words)
+    return read_vitals({path.name: folder.read_text(path) for path in paths if path.exists()})
+
+
+def _lost(folder: RunFolder, run: RunFacts) -> tuple[str, ...]:
+    """What the run says that it kept, and that is not there."""
+    return tuple(name for name in run.kept if not (folder.path / Path(name).name).exists())
 
 
 def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.measure.vitals_figures import VitalsFigures
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -167,6 +169,7 @@ class Measurement(_Value):
         foreign: sightings of other runs, left alone.
         findings: what was out of order, by kind; the judgement names the signals.
         nonce_addresses: addresses that used nonces.
+        vitals: of the measured phase; None when nobody looked.
     """
 
     account: AccountFigures
@@ -182,6 +185,7 @@ class Measurement(_Value):
     rates: tuple[RateFigures, ...]
     findings: dict[str, int]
     nonce_addresses: int
+    vitals: VitalsFigures | None = None
 
     def of(self, metric: str, phase: str, mode: str) -> Figures | None:
         """Figures of a metric; None if there are none."""

@@ -29,6 +29,7 @@ from harness.measure.samples import Fate
 from harness.measure.series import interval_length_s, summarize
 from harness.measure.stages import Split
 from harness.measure.statistics import size_needed
+from harness.measure.vitals_figures import VitalsFigures, figures_of
 from harness.scenario.models import Phase
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
@@ -74,7 +75,17 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
         rates=tuple(_rates(gathered, intended)),
         findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
         nonce_addresses=len(gathered.settled.nonces),
+        vitals=_vitals(gathered),
     )
+
+
+def _vitals(gathered: Gathered) -> VitalsFigures | None:
+    """Of the measured phase, as far as it was watched."""
+    bounds = gathered.timeline.bounds_ns(Phase.MEASURE)
+    if bounds is None:
+        return None
+    start_ns, end_ns = bounds[0], min(bounds[1], gathered.watched_until_ns)
+    return figures_of(gathered.vitals, start_ns, end_ns) if start_ns < end_ns else None
 
 
 def histogram_logs(gathered: Gathered) -> Iterator[tuple[str, list[Interval]]]:

@@ -50,6 +50,13 @@ class Timeline:
             last += 1
         return self.t0_ns + self.edges_ns[last + 1]
 
+    def bounds_ns(self, phase: Phase) -> tuple[int, int] | None:
+        """From the first stage of a phase to the end of its last, monotonic; None without one."""
+        own = [number for number, one in enumerate(self.phases) if one is phase]
+        if not own:
+            return None
+        return self.t0_ns + self.edges_ns[own[0]], self.t0_ns + self.edges_ns[own[-1] + 1]
+
     def duration_ns(self, phase: Phase) -> int:
         """Length of all stages of a phase together."""
         return sum(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
-from harness.observe.plan import ObserverPlan
+from harness.observe.plan import STATUS_FILE, ObserverPlan
 from harness.observe.worker import OPEN_LIMIT_NS
 from harness.process.child import ChildProcess, Status
 
@@ -30,13 +30,21 @@ class Observer:
         self._stopping = False
         self._ready = False
         self._child = ChildProcess(
-            "harness.observe.worker", plan.to_stdin(), logs / LOG_FILE, "observer"
+            "harness.observe.worker",
+            plan.to_stdin(),
+            logs / LOG_FILE,
+            "observer",
+            keep=plan.folder / STATUS_FILE,
         )
 
     @property
     def pid(self) -> int:
         """Process id; 0 before the start."""
         return self._child.pid
+
+    def pids(self) -> dict[str, int]:
+        """Process id by name."""
+        return {"observer": self.pid}
 
     @property
     def latest(self) -> Status | None:

@@ -13,6 +13,7 @@ from harness.contract.names import Contract
 SIGHTINGS_FILE = "sightings.bin"
 CLOCK_FILE = "clock.jsonl"
 OBSERVER_FILE = "observer.json"
+STATUS_FILE = "observer.jsonl"
 
 
 class Way(StrEnum):

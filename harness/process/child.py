@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class ChildProcess:
         log_path: file that takes the worker's stderr.
         name: what people call it, for messages.
         env: variables added to the environment.
+        keep: file that its status lines are appended to, as they come.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class ChildProcess:
         log_path: Path,
         name: str,
         env: Mapping[str, str] | None = None,
+        keep: Path | None = None,
     ) -> None:
         self.name = name
+        self._keep = keep
         self._module = module
         self._stdin_text = stdin_text
         self._log_path = log_path
@@ -148,3 +152,11 @@ class ChildProcess:
         if isinstance(status, dict):
             self._latest = status
             self._lines.append(status)
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
+        if self._keep is None:
+            return
+        # A disk that takes nothing more ends the run elsewhere; lines that lack here are told.
+        with suppress(OSError), self._keep.open("ab") as file:
+            file.write(line)

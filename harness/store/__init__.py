@@ -1,7 +1,15 @@
 """The folder of one run: where each piece of evidence lies, and how it is written and read."""
 
-from harness.store.facts import ObserverFacts, RunEvent, RunFacts, RunPlan
+from harness.store.facts import KEPT, ObserverFacts, RunEvent, RunFacts, RunPlan
 from harness.store.files import SCHEMA_VERSION
 from harness.store.folder import RunFolder
 
-__all__ = ["SCHEMA_VERSION", "ObserverFacts", "RunEvent", "RunFacts", "RunFolder", "RunPlan"]
+__all__ = [
+    "KEPT",
+    "SCHEMA_VERSION",
+    "ObserverFacts",
+    "RunEvent",
+    "RunFacts",
+    "RunFolder",
+    "RunPlan",
+]

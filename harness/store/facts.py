@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.contract.names import Contract
 from harness.scenario.models import Load, Signals
 
+# What a run keeps beyond the files that every run has always kept; see `RunFacts.kept`.
+KEPT = ("vitals.jsonl", "swarm.jsonl", "observer.jsonl")
+
 
 class _Stored(BaseModel):
     # A newer harness may have written more; what is missing is an error all the same.
@@ -46,12 +49,15 @@ class RunFacts(_Stored):
         observation_end_ns: when the observer had stopped.
         drain_deadline_ns: when signals that are not final count as lost; 0 if the run ended
             before its drain began.
+        kept: names of the files that this harness keeps beyond those of the first version; one
+            that is named and missing has been lost, one that is not was never written.
     """
 
     t0_ns: int
     observation_end_ns: int
     drain_deadline_ns: int = 0
     events: tuple[RunEvent, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def first_ns(self, kind: str) -> int | None:
         """When the first event of a kind was noticed; None without one."""

@@ -118,6 +118,21 @@ class RunFolder:
         return self.path / "clock.jsonl"
 
     @property
+    def vitals(self) -> Path:
+        """What the harness's processes and the host had to work with, each second."""
+        return self.path / "vitals.jsonl"
+
+    @property
+    def swarm_words(self) -> Path:
+        """Status lines of the swarm's processes."""
+        return self.path / "swarm.jsonl"
+
+    @property
+    def observer_words(self) -> Path:
+        """Status lines of the observer."""
+        return self.path / "observer.jsonl"
+
+    @property
     def final_tasks(self) -> Path:
         """The FSM table when everything was quiet."""
         return self.path / "final-tasks.bin"

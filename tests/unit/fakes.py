@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,9 @@ class FakeSwarm:
 
     def start(self) -> None: ...
 
+    def pids(self) -> dict[str, int]:
+        return {"swarm-0": 8}
+
     def totals(self) -> SwarmTotals:
         length_ns = self.plan.end_ns - self.plan.t0_ns
         elapsed_ns = min(max(0, self.clock.now_ns() - self.plan.t0_ns), length_ns)
@@ -107,8 +110,29 @@ class FakeObserver:
     def start(self) -> None:
         self.calls.append("start")
 
+    def pids(self) -> dict[str, int]:
+        return {"observer": 9}
+
     def failure(self) -> str | None:
         return self.death or None
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+@dataclass
+class FakeVitals:
+    """Looks after nothing; may be told to fail."""
+
+    pids: dict[str, int] = field(default_factory=dict)
+    failed: str = ""
+    calls: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def failure(self) -> str | None:
+        return self.failed or None
 
     def stop(self) -> None:
         self.calls.append("stop")
@@ -149,6 +173,7 @@ class World:
         self.clock = _HookedClock(at or {})
         self.stack = FakeStack()
         self.observer = FakeObserver()
+        self.vitals = FakeVitals()
         self.swarm: FakeSwarm | None = None
         self.live: FakeLive | None = None
         self.shown: list[Progress] = []
@@ -160,6 +185,7 @@ class World:
             stack=self.stack,
             make_swarm=self._swarm,
             make_observer=lambda *_: self.observer,
+            make_vitals=self._vitals,
             make_live=lambda *_: self._live(),
             read_final=lambda *words: self.read_final(*words),
             environment=lambda: {"harness": "fake"},
@@ -170,6 +196,10 @@ class World:
     def _swarm(self, plan: SwarmPlan) -> FakeSwarm:
         self.swarm = FakeSwarm(self.clock, plan)
         return self.swarm
+
+    def _vitals(self, path: Path, pids: Mapping[str, int]) -> FakeVitals:
+        self.vitals.pids = dict(pids)
+        return self.vitals
 
     def _live(self) -> FakeLive:
         assert self.swarm is not None

@@ -87,6 +87,17 @@ def test_unreadable_final_state_is_noted(tmp_path: Path) -> None:
     assert assessment.judgement.verdict is not Verdict.PASS
 
 
+def test_processes_of_the_harness_are_looked_after(tmp_path: Path) -> None:
+    """From before the first signal to after the last; when that fails the judgement is told."""
+    world = World()
+    world.vitals.failed = "vitals.jsonl cannot be written: No space left on device"
+    assessment, folder = play(world, tmp_path)
+    assert world.vitals.calls[:2] == ["start", "stop"]
+    assert world.vitals.pids == {"observer": 9, "swarm-0": 8}
+    assert kinds(folder) == ["vitals_lost"]
+    assert assessment.judgement.verdict is not Verdict.PASS
+
+
 def test_failed_start_stops_what_was_started(tmp_path: Path) -> None:
     """An observer that cannot watch ends the run before a signal is sent."""
     world = World()

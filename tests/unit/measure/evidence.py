@@ -28,7 +28,8 @@ from harness.evidence.records import (
 )
 from harness.load.pacing import intended_offsets
 from harness.scenario import Load, Scenario, Signals, Stage
-from harness.store import RunFolder, RunPlan
+from harness.store import KEPT, RunFolder, RunPlan
+from tests.unit.measure.signs import observer_word, swarm_word, vital_signs
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -91,6 +92,9 @@ class World:
     probes: list[dict[str, Any]]
     observer: dict[str, Any] = field(default_factory=lambda: {"way": "logical", "drained": True})
     stack: dict[str, Any] = field(default_factory=lambda: {"kind": "synthetic"})
+    vitals: list[dict[str, Any]] = field(default_factory=list)
+    swarm_words: list[dict[str, Any]] = field(default_factory=list)
+    observer_words: list[dict[str, Any]] = field(default_factory=list)
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -151,7 +155,13 @@ class World:
             self.ledger.tofile(folder.final_ledger)
         if self.final is not None:
             folder.write_text(folder.final, json.dumps(self.final))
-        folder.write_text(folder.clock, "".join(json.dumps(line) + "\n" for line in self.probes))
+        for path, lines in (
+            (folder.clock, self.probes),
+            (folder.vitals, self.vitals),
+            (folder.swarm_words, self.swarm_words),
+            (folder.observer_words, self.observer_words),
+        ):
+            folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
         return folder
 
 
@@ -213,11 +223,22 @@ def healthy(
             "observation_end_ns": end_ns,
             "drain_deadline_ns": end_ns,
             "events": [],
+            "kept": KEPT,
         },
         probes=[
             probe(server, mono_ns)
             for mono_ns in range(T0_NS - S, end_ns, 5 * S)
             for server in ("postgres", "redis")
+        ],
+        vitals=[vital_signs(mono_ns, processes) for mono_ns in range(T0_NS - S, end_ns, S)],
+        swarm_words=[
+            swarm_word(process, mono_ns)
+            for mono_ns in range(T0_NS - S, end_ns, S)
+            for process in range(processes)
+        ],
+        observer_words=[
+            {"kind": "ready"},
+            *(observer_word(mono_ns) for mono_ns in range(T0_NS - S, end_ns, S)),
         ],
     )
     if stale_every:

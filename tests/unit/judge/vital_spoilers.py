@@ -1,0 +1,117 @@
+"""What may happen to the processes of the harness and to their host while they measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.unit.measure.evidence import MS, T0_NS, S, World
+
+# In the middle of the measured phase.
+MIDDLE_NS = T0_NS + 10 * S
+Process = dict[str, Any]
+
+
+def taken(world: World, name: str, field: str, share: float) -> None:
+    """A process uses or lacks a share of a core from the first second of the load on."""
+    for line in world.vitals:
+        since_ns = max(0, line["mono_ns"] - T0_NS)
+        line["processes"][name][field] = round(share * since_ns)
+
+
+def saturated(name: str) -> Callable[[World], None]:
+    """A process computes without a pause."""
+
+    def change(world: World) -> None:
+        taken(world, name, "cpu_ns", 0.97)
+
+    return change
+
+
+def starved(world: World) -> None:
+    """Other processes hold the swarm's core most of the time."""
+    taken(world, "swarm-0", "wait_ns", 0.8)
+
+
+def stolen(world: World) -> None:
+    """Other guests of the hypervisor take a fifth of the cores."""
+    for line in world.vitals:
+        line["cores"] = [
+            {**core, "steal_ns": line["mono_ns"] * 20 // 100, "idle_ns": line["mono_ns"] // 2}
+            for core in line["cores"]
+        ]
+
+
+def pause_swarm(pause_ns: int, times: int = 1) -> Callable[[World], None]:
+    """The swarm is not let in for so long, so many seconds in a row; no signal is due then."""
+
+    def change(world: World) -> None:
+        for word in list(_between(world.swarm_words, MIDDLE_NS, MIDDLE_NS + times * S)):
+            word["wake_late_max_ns"] = word["stalled_ns"] = pause_ns
+
+    return change
+
+
+def silence_watchdog(world: World) -> None:
+    """No status line of the swarm was kept."""
+    world.swarm_words.clear()
+
+
+def stop_observer(world: World) -> None:
+    """The observer is stopped for two seconds."""
+    for line in _between(world.vitals, MIDDLE_NS, MIDDLE_NS + 2 * S):
+        line["processes"]["observer"]["state"] = "T"
+
+
+def silence_observer(world: World) -> None:
+    """The observer says nothing for six seconds."""
+    gone = list(_between(world.observer_words[1:], MIDDLE_NS, MIDDLE_NS + 6 * S))
+    world.observer_words = [word for word in world.observer_words if word not in gone]
+
+
+def leave_observer_behind(world: World) -> None:
+    """Twenty megabytes of the server's log wait for the observer."""
+    next(_between(world.observer_words[1:], MIDDLE_NS, MIDDLE_NS + S))["behind_bytes"] = 20_000_000
+
+
+def look_away(world: World) -> None:
+    """Nobody looks for seven seconds."""
+    gone = list(_between(world.vitals, MIDDLE_NS, MIDDLE_NS + 7 * S))
+    world.vitals = [line for line in world.vitals if line not in gone]
+
+
+def overlook(name: str) -> Callable[[World], None]:
+    """Nobody looks at one of the processes."""
+
+    def change(world: World) -> None:
+        for line in world.vitals:
+            del line["processes"][name]
+
+    return change
+
+
+def garble_vitals(world: World) -> None:
+    """One line is cut short."""
+    del world.vitals[5]["mono_ns"]
+
+
+def noise(world: World) -> None:
+    """A busy host with nothing wrong: waits, small pauses, late looks, all cores in use."""
+    for number, line in enumerate(world.vitals):
+        mono_ns = line["mono_ns"]
+        line["mono_ns"] = mono_ns + (number % 3) * 300 * MS
+        line["late_ns"] = (number % 3) * 300 * MS
+        line["cores"] = [
+            {**core, "busy_ns": mono_ns * 96 // 100, "idle_ns": 0, "steal_ns": mono_ns * 3 // 100}
+            for core in line["cores"]
+        ]
+    taken(world, "swarm-0", "wait_ns", 0.25)
+    taken(world, "observer", "wait_ns", 0.6)
+    pause_swarm(120 * MS, times=2)(world)
+    for word in world.observer_words[1::4]:
+        word["mono_ns"] += 700 * MS
+        word["behind_bytes"] = 400_000
+
+
+def _between(lines: list[dict[str, Any]], start_ns: int, end_ns: int) -> Iterator[dict[str, Any]]:
+    return (line for line in lines if start_ns <= line["mono_ns"] < end_ns)
