@@ -6,11 +6,22 @@ A team with other names replaces values here by a contract file; no other module
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+from harness.contract.frozen import Frozen, Name, NameIfAny, false_is_none
+from harness.contract.ledger import LedgerIfAny, LedgerTable, TraceType
+from harness.contract.seen import Seen
+
+__all__ = [
+    "Contract",
+    "LedgerTable",
+    "NonceTable",
+    "State",
+    "Streams",
+    "TaskTable",
+]
 
 
 class State(IntEnum):
@@ -36,69 +47,105 @@ class State(IntEnum):
         return self >= State.STALE_DATA_ERROR
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def _by_name(value: object) -> object:
+    """A state by its name, as people write it; files of evidence hold its number."""
+    if isinstance(value, str):
+        found = State.__members__.get(value)
+        if found is None or found is State.OTHER:
+            known = ", ".join(name for name in State.__members__ if name != State.OTHER.name)
+            raise ValueError(f"no state {value!r}; there are {known}")
+        return found
+    return value
 
 
-class Streams(_Frozen):
-    """Redis keys and groups, without the environment prefix."""
+StateByName = Annotated[State, BeforeValidator(_by_name)]
+LengthIfAny = Annotated[
+    Annotated[int, Field(ge=1)] | None,
+    BeforeValidator(false_is_none),
+]
+
+
+class Streams(Frozen):
+    """Redis keys and groups, without the environment prefix; None for what there is not.
+
+    Attributes:
+        field: the stream entry's field that holds the message.
+        proposals_maxlen: about how long agents keep the stream; None: they do not trim it.
+    """
 
     proposals: Name = "stream:agent:proposals"
-    chain_events: Name = "stream:chain:events"
-    accounting: Name = "stream:internal:accounting"
-    engine_group: Name = "cg:engine"
+    chain_events: NameIfAny = "stream:chain:events"
+    accounting: NameIfAny = "stream:internal:accounting"
+    engine_group: NameIfAny = "cg:engine"
     agents_group: Name = "cg:agents"
     accounting_group: Name = "cg:accounting"
     field: Name = "data"
-    proposals_maxlen: Annotated[int, Field(ge=1)] = 10_000
+    proposals_maxlen: LengthIfAny = 10_000
     chain_events_maxlen: Annotated[int, Field(ge=1)] = 10_000
     accounting_maxlen: Annotated[int, Field(ge=1)] = 5_000
 
 
-class TaskTable(_Frozen):
-    """Where an FSM row is found, and what its columns are called."""
+class TaskTable(Frozen):
+    """Where an FSM row is found, and what its columns are called; None for what there is not.
+
+    Attributes:
+        trace_type: type of the column that holds the trace id.
+    """
 
     table: Name = "trade_tasks"
     trace_id: Name = "trace_id"
+    trace_type: TraceType = "uuid"
     status: Name = "status"
-    nonce: Name = "nonce"
-    internal_tx_id: Name = "internal_tx_id"
-    created_at: Name = "created_at"
-    updated_at: Name = "updated_at"
+    nonce: NameIfAny = "nonce"
+    internal_tx_id: NameIfAny = "internal_tx_id"
+    created_at: NameIfAny = "created_at"
+    updated_at: NameIfAny = "updated_at"
 
 
-class NonceTable(_Frozen):
-    """The nonce lock: one row per address and chain; `nonce` is the next one to be given."""
+class NonceTable(Frozen):
+    """The nonce lock: one row per address and chain.
+
+    Attributes:
+        chain_id: None where the system serves one chain only.
+        holds: whether `nonce` is the next one to be given, or the last one that was.
+    """
 
     table: Name = "nonce_locks"
     address: Name = "address"
-    chain_id: Name = "chain_id"
+    chain_id: NameIfAny = "chain_id"
     nonce: Name = "nonce"
+    holds: Literal["next", "last"] = "next"
 
 
-class LedgerTable(_Frozen):
-    """Double-entry rows; every row moves `amount` from one account to the other."""
-
-    table: Name = "ledger_entries"
-    internal_tx_id: Name = "internal_tx_id"
-    trace_id: Name = "trace_id"
-    debit_account_id: Name = "debit_account_id"
-    credit_account_id: Name = "credit_account_id"
-    amount: Name = "amount"
-    entry_type: Name = "entry_type"
+def _own_states() -> dict[str, State]:
+    return {state.name: state for state in State if state is not State.OTHER}
 
 
-class Contract(_Frozen):
-    """The names a system under test uses on the wire and in its database."""
+class Contract(Frozen):
+    """The names a system under test uses on the wire and in its database.
 
-    prefix: Annotated[str, Field(pattern=r"^([a-z0-9_-]+:)?$")] = "dev:"
+    Attributes:
+        nonces: None where there is no such table.
+        ledger: None where nothing is booked.
+        states: the state that each status stands for. Any other lies beyond SIMULATED.
+        seen: how SIMULATED is seen.
+        addresses: signing addresses that the system knows; empty where it takes any.
+        nonce_first: the first nonce of an address that has not been used.
+        nonce_starts: the next nonce of addresses of which no table tells it.
+    """
+
+    prefix: Annotated[str, Field(pattern=r"^\S{0,100}$")] = "dev:"
     streams: Streams = Streams()
     tasks: TaskTable = TaskTable()
-    nonces: NonceTable = NonceTable()
-    ledger: LedgerTable = LedgerTable()
+    nonces: Annotated[NonceTable | None, BeforeValidator(false_is_none)] = NonceTable()
+    ledger: LedgerIfAny = LedgerTable()
     publication: Name = "harness_watch"
     observer_role: Name = "harness_observer"
-    states: dict[str, State] = {state.name: state for state in State if state is not State.OTHER}
+    states: dict[str, StateByName] = Field(default_factory=_own_states)
+    seen: Seen = Seen()
+    addresses: tuple[Name, ...] = ()
+    nonce_first: Annotated[int, Field(ge=0)] = 0
+    nonce_starts: dict[Name, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
     def key(self, stream: str) -> str:
         """The Redis key of a stream in this environment."""

@@ -70,7 +70,7 @@ def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
         gathered=gathered,
         measurement=measurement,
         expected=expected,
-        final=read_final(folder, plan.run_tag, plan.signals.chain_id),
+        final=read_final(folder, plan),
         observer=folder.read_observer() if folder.observer.exists() else None,
         stack=_facts(folder, "stack"),
         environment=_facts(folder, "environment"),

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.contract.address import address_text
 from harness.errors import EvidenceError
-from harness.store import RunFolder
-
-_ADDRESS_DIGITS = 8
+from harness.store import RunFolder, RunPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class FinalState:
     redis: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_final(folder: RunFolder, run_tag: int, chain_id: int) -> FinalState:
+def read_final(folder: RunFolder, plan: RunPlan) -> FinalState:
     """Read `final.json`; a missing one leaves everything unread.
 
     Raises:
@@ -55,7 +52,7 @@ def read_final(folder: RunFolder, run_tag: int, chain_id: int) -> FinalState:
         document = json.loads(folder.read_text(folder.final))
         postgres, redis = document.get("postgres"), document.get("redis")
         return FinalState(
-            next_nonces=_nonces(postgres, run_tag, chain_id) if postgres else None,
+            next_nonces=_nonces(postgres, plan) if postgres else None,
             group=_group(redis) if redis else None,
             redis=redis or {},
         )
@@ -63,12 +60,14 @@ def read_final(folder: RunFolder, run_tag: int, chain_id: int) -> FinalState:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(folder.final)) from error
 
 
-def _nonces(postgres: Mapping[str, Any], run_tag: int, chain_id: int) -> dict[int, int]:
+def _nonces(postgres: Mapping[str, Any], plan: RunPlan) -> dict[int, int] | None:
+    if postgres["nonces"] is None:
+        return None
+    addresses, chain_id = plan.addresses(), plan.signals.chain_id
     found = {}
     for row in postgres["nonces"]:
-        index = int(row["address"][-_ADDRESS_DIGITS:], 16)
-        is_own = row["address"].lower() == address_text(run_tag, index)
-        if is_own and row["chain_id"] == chain_id:
+        index = addresses.index(row["address"])
+        if index is not None and row["chain_id"] in (chain_id, None):
             found[index] = int(row["nonce"])
     return found
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.clock import NS_PER_S
+from harness.judge import unnamed
 from harness.judge.check import Case
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, SIGNOFF_S
 from harness.judge.quotas import quotas_hold
@@ -41,12 +42,14 @@ def grade_of(case: Case) -> Grade:
 
 
 def _reasons(case: Case) -> Iterator[str]:
-    if case.stack.get("kind") == "docker":
-        if not quotas_hold(case):
+    kind = case.stack.get("kind")
+    if kind in ("docker", "attach"):
+        if kind == "docker" and not quotas_hold(case):
             yield "not every quota was verified in the live control groups"
         yield from _strings(case.stack.get("grade_reasons", "what ran as images was not told"))
     else:
         yield from _PROCESS_REASONS
+    yield from unnamed.reasons(case)
     # Swarm and observer run on the host of the system under test, whatever the stack.
     if case.stack.get("generator_apart") is not True:
         yield "the generator ran on the cores of the system under test"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.contract.address import address_text
 from harness.judge.check import Case, Check, Figure, Kind
 from harness.judge.final import Group
 from harness.judge.verdict import Verdict
@@ -159,7 +158,7 @@ def check_nonces(case: Case) -> Check:
 
 
 def _gap_lines(case: Case, used: NonceRange) -> Iterator[str]:
-    address = address_text(case.plan.run_tag, used.address)
+    address = case.plan.addresses().text(used.address)
     if used.gaps_count:
         first = ", ".join(str(gap) for gap in used.gaps[:3])
         yield f"address {address} skipped {count(used.gaps_count, 'nonce')} (first: {first})"

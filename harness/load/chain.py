@@ -48,7 +48,7 @@ class ChainFollower:
         self.acked = 0
         self._url = url
         self._name = agent_name(agent)
-        self._key = contract.key(contract.streams.chain_events)
+        self._key = contract.key(contract.streams.chain_events or "")
         self._group = contract.agent_group(agent)
         self._field = contract.streams.field.encode()
         self._go_first = go_first

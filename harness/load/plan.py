@@ -20,6 +20,7 @@ class SwarmPlan(BaseModel):
         t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
         process: which of `load.processes` this is; it owns agents a with a % processes == process.
         watermark_max_lag: blocks that a signal may be behind before it is stale.
+        nonce_starts: first nonce of an address, by its index; for the judgement.
         folder: where `attempts-<process>.bin` and `acks-<process>.bin` are written.
     """
 
@@ -33,6 +34,7 @@ class SwarmPlan(BaseModel):
     signals: Signals
     watermark_max_lag: Annotated[int, Field(ge=0)] = 2
     contract: Contract
+    nonce_starts: dict[int, int] = {}
     redis_url: SecretStr
     folder: Path
 

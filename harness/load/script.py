@@ -83,7 +83,7 @@ class AgentScript:
         self.due_ns = NEVER_NS
         self._plan = plan
         self._head = wire.proposal_head(plan.contract)
-        self._template = SignalTemplate(plan.signals, plan.run_tag, agent)
+        self._template = SignalTemplate(plan.signals, plan.run_tag, agent, plan.contract.addresses)
         self._trace_hi, self._trace_lo = trace_id.pack(plan.run_tag, agent, 0)
         self._offsets = intended_offsets(plan.load, plan.seed, agent, block=block)
         self._stretches = self._draw()

@@ -7,10 +7,12 @@ a test holds the two against each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
 
 from harness.contract import defi_pb2, trace_id
-from harness.contract.address import HOT_ADDRESS, address_text
+from harness.contract.address import HOT_ADDRESS, AddressBook
 from harness.contract.codec import Signal, encode_signal
 from harness.load.content import CAPITAL_WEI
 from harness.scenario.models import Signals
@@ -58,12 +60,16 @@ class SignalTemplate:
         signals: what the scenario says of them.
         run_tag: tag of the run, in every trace id.
         agent: number of the agent.
+        listed: signing addresses, of a system that does not take any.
     """
 
-    def __init__(self, signals: Signals, run_tag: int, agent: int) -> None:
+    def __init__(
+        self, signals: Signals, run_tag: int, agent: int, listed: Sequence[str] = ()
+    ) -> None:
         self._signals = signals
         self._run_tag = run_tag
         self._agent = agent
+        self._addresses = AddressBook(run_tag, listed)
         high, low = trace_id.pack(run_tag, agent, 0)
         self._trace_head = trace_id.text(high, low)[:-8].encode()
         self._agent_id = b"\x12" + _sized(agent_name(agent).encode())
@@ -113,7 +119,7 @@ class SignalTemplate:
             strategy_id=strategy_name(self._agent),
             last_sync_block=sync_block,
             timestamp_ms=timestamp_ms,
-            address=address_text(self._run_tag, address),
+            address=self._addresses.text(address),
             chain_id=self._signals.chain_id,
             amount_in=amount_wei,
             capital=CAPITAL_WEI,

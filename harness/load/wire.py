@@ -22,16 +22,10 @@ def proposal_head(contract: Contract) -> bytes:
     Agents trim the stream as they write it, approximately, so that Redis drops whole nodes only.
     """
     streams = contract.streams
-    whole = command(
-        "XADD",
-        contract.key(streams.proposals),
-        "MAXLEN",
-        "~",
-        streams.proposals_maxlen,
-        "*",
-        streams.field,
-        b"",
-    )
+    maxlen = streams.proposals_maxlen
+    trim = () if maxlen is None else ("MAXLEN", "~", maxlen)
+    key = contract.key(streams.proposals)
+    whole = command("XADD", key, *trim, "*", streams.field, b"")
     return whole.removesuffix(b"0\r\n\r\n")
 
 

@@ -80,7 +80,6 @@ def gather(
     plan: RunPlan,
     run: RunFacts,
     *,
-    nonce_starts: Mapping[int, int] | None = None,
     serial: frozenset[Metric] = SERIAL,
     chunk: int = CHUNK,
 ) -> Gathered:
@@ -92,7 +91,6 @@ def gather(
         folder: where the evidence lies.
         plan: what the swarm was told.
         run: when the run was watched.
-        nonce_starts: first nonce of an address, by its index; 0 for the others.
         serial: metrics of which the order in time is kept.
         chunk: records of one file in memory at a time.
 
@@ -110,7 +108,10 @@ def gather(
     matcher = Matcher(table, notes)
     recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES), serial)
     schedule = ScheduleTally(timeline, table)
-    settling = Settling(table, matcher.fates, notes, nonce_starts or {})
+    ledger = plan.contract.ledger
+    settling = Settling(
+        table, matcher.fates, notes, plan.nonce_starts, ledger.entry_types if ledger else ()
+    )
 
     def take(samples: Samples) -> None:
         recorder.add(samples)
@@ -136,7 +137,7 @@ def gather(
         schedule=attempted,
         settled=settled,
         reading=reading,
-        missing=(*_missing(folder), *_lost(folder, run)),
+        missing=(*_missing(folder, has_ledger=ledger is not None), *_lost(folder, run)),
         clocks=clocks,
         clock_lines_bad=bad_lines,
         sightings=matcher.sightings,
@@ -167,15 +168,10 @@ def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
     return clock_maps(probes), bad
 
 
-def _missing(folder: RunFolder) -> tuple[str, ...]:
-    single = (
-        folder.sightings,
-        folder.observer,
-        folder.clock,
-        folder.final_tasks,
-        folder.final_ledger,
-        folder.final,
-    )
+def _missing(folder: RunFolder, *, has_ledger: bool) -> tuple[str, ...]:
+    single = [folder.sightings, folder.observer, folder.clock, folder.final_tasks, folder.final]
+    if has_ledger:
+        single.append(folder.final_ledger)
     missing = [path.name for path in single if not path.exists()]
     if not folder.attempts():
         missing.append("journal/attempts-*.bin")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from harness.contract.ledger import ENTRY_ROLES, EntryRole
 from harness.contract.names import State
 from harness.evidence.records import LEDGER, TASK, Outcome, Records, iter_records, read_records
 from harness.measure.fates import NO_ROW, Fates, Mark
@@ -19,8 +20,13 @@ from harness.measure.slots import Slots, SlotTable
 
 _CHUNK = 16_384
 _STATES = [int(state) for state in State]
-# One of each for every signal that reached SIMULATED, over one internal transaction.
-_ENTRY_COLUMNS = ("trades", "gas_fees", "protocol_fees", "transactions")
+# Where the record of a signal counts its entries. One of each kind that the system books is due
+# for every signal that reached SIMULATED, over one internal transaction.
+_ENTRY_COLUMNS: Mapping[EntryRole, str] = {
+    "TRADE": "trades",
+    "GAS_FEE": "gas_fees",
+    "PROTOCOL_FEE": "protocol_fees",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,22 @@ class Settling:
         fates: what is known of each signal; task states are added.
         notes: where irregularities go.
         nonce_starts: first nonce of an address, by its index.
+        entries: the kinds of entry that the system books.
     """
 
     def __init__(
-        self, table: SlotTable, fates: Fates, notes: Notes, nonce_starts: Mapping[int, int]
+        self,
+        table: SlotTable,
+        fates: Fates,
+        notes: Notes,
+        nonce_starts: Mapping[int, int],
+        entries: Collection[EntryRole] = ENTRY_ROLES,
     ) -> None:
         self._table = table
         self._fates = fates
         self._notes = notes
         self._nonces = NonceBook(nonce_starts, table.total, notes)
+        self._entries = (*(_ENTRY_COLUMNS[role] for role in entries), "transactions")
         self._tasks: int | None = None
         self._ledgers: int | None = None
         self._torn: dict[str, int] = {}
@@ -173,7 +186,7 @@ class Settling:
         due = self._simulated(slots)
         self._notes.slots(Trouble.LEDGER_UNDUE, slots[~due])
         self._notes.slots(Trouble.LEDGER_BROKEN, slots[records["broken"] > 0])
-        entries = np.stack([records[name] for name in _ENTRY_COLUMNS])
+        entries = np.stack([records[name] for name in self._entries])
         doubled = due & (entries > 1).any(axis=0)
         self._notes.slots(Trouble.LEDGER_DOUBLED, slots[doubled])
         incomplete = due & (entries == 0).any(axis=0)

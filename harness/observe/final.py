@@ -17,18 +17,18 @@ import psycopg
 from psycopg import Connection, sql
 
 from harness.clock import NS_PER_S
-from harness.contract.names import Contract
+from harness.contract.names import Contract, NonceTable
 from harness.contract.trace_id import parse, run_range
 from harness.errors import EvidenceError, StackError
 from harness.evidence.records import LEDGER, TASK, RecordWriter
+from harness.observe.ledger_rows import ledger_query
 from harness.observe.redis_facts import read_redis_facts
-from harness.observe.rows import limit_query_time, table_name
+from harness.observe.rows import is_own_row, limit_query_time, table_name
 
 TASKS_FILE = "final-tasks.bin"
 LEDGER_FILE = "final-ledger.bin"
 FINAL_FILE = "final.json"
 QUERY_LIMIT_NS = 60 * NS_PER_S
-ENTRY_TYPES = ("TRADE", "GAS_FEE", "PROTOCOL_FEE")
 # Agents own 4097 addresses at most, each on few chains.
 _NONCES_MAX = 50_000
 _PORTION = 5_000
@@ -81,20 +81,33 @@ def _read_postgres(dsn: str, contract: Contract, run_tag: int, folder: Path) -> 
             folder / TASKS_FILE,
             _tasks(_stream(connection, *tasks_query(contract, run_tag)), contract, statuses),
         )
-        _write_records(
-            folder / LEDGER_FILE, _ledger(_stream(connection, *ledger_query(contract, run_tag)))
-        )
-        nonces = connection.execute(*nonces_query(contract, run_tag)).fetchall()
+        if contract.ledger is not None:
+            rows = _stream(connection, *ledger_query(contract.ledger, run_tag))
+            _write_records(folder / LEDGER_FILE, _ledger(rows))
+        nonces = read_nonces(connection, contract, run_tag)
         facts = {name: _show(connection, name) for name in _FACTS}
     return {
         **facts,
         "statuses": dict(sorted(statuses.items())),
-        "nonces": [
-            {"address": address, "chain_id": chain_id, "nonce": nonce}
-            for address, chain_id, nonce in nonces[:_NONCES_MAX]
-        ],
-        "nonces_truncated": len(nonces) > _NONCES_MAX,
+        "nonces": nonces and nonces[:_NONCES_MAX],
+        "nonces_truncated": len(nonces or ()) > _NONCES_MAX,
     }
+
+
+def read_nonces(
+    connection: Connection[Any], contract: Contract, run_tag: int
+) -> list[dict[str, Any]] | None:
+    """The next nonce of each of the run's addresses that has a row; None without such a table.
+
+    Where the system serves one chain, the chain's id is None.
+    """
+    if contract.nonces is None:
+        return None
+    query = nonces_query(contract.nonces, contract.addresses, run_tag)
+    return [
+        {"address": address, "chain_id": chain_id, "nonce": nonce}
+        for address, chain_id, nonce in connection.execute(*query)
+    ]
 
 
 _FACTS = ("server_version", "wal_level", "track_commit_timestamp", "synchronous_commit", "fsync")
@@ -105,55 +118,35 @@ def tasks_query(contract: Contract, run_tag: int) -> _Query:
     """Trace id, status and nonce of the run's FSM rows."""
     tasks = contract.tasks
     query = sql.SQL(
-        "SELECT {trace}::text, {status}::text, {nonce}::bigint FROM {table}"
-        " WHERE {trace} >= %s AND {trace} <= %s"
+        "SELECT {trace}::text, {status}::text, {nonce}::bigint FROM {table} WHERE {own}"
     ).format(
         trace=sql.Identifier(tasks.trace_id),
         status=sql.Identifier(tasks.status),
-        nonce=sql.Identifier(tasks.nonce),
+        nonce=sql.Identifier(tasks.nonce) if tasks.nonce else sql.NULL,
+        own=is_own_row(tasks.trace_id, tasks.trace_type),
         table=table_name(tasks.table),
     )
     return query, run_range(run_tag)
 
 
-def ledger_query(contract: Contract, run_tag: int) -> _Query:
-    """The run's ledger, one row a signal: how many of each type, transactions, broken rows."""
-    ledger = contract.ledger
-    query = sql.SQL(
-        "SELECT {trace}::text, count(*) FILTER (WHERE {kind} = %s),"
-        " count(*) FILTER (WHERE {kind} = %s), count(*) FILTER (WHERE {kind} = %s),"
-        " count(DISTINCT {transaction}),"
-        " count(*) FILTER (WHERE ({amount} > 0 AND {debit} <> {credit}"
-        " AND {kind} IN (%s, %s, %s)) IS NOT TRUE)"
-        " FROM (SELECT *, {entry_type}::text AS {kind} FROM {table}"
-        " WHERE {trace} >= %s AND {trace} <= %s) entries GROUP BY {trace}"
-    ).format(
-        trace=sql.Identifier(ledger.trace_id),
-        kind=sql.Identifier("harness_kind"),
-        entry_type=sql.Identifier(ledger.entry_type),
-        transaction=sql.Identifier(ledger.internal_tx_id),
-        amount=sql.Identifier(ledger.amount),
-        debit=sql.Identifier(ledger.debit_account_id),
-        credit=sql.Identifier(ledger.credit_account_id),
-        table=table_name(ledger.table),
-    )
-    return query, (*ENTRY_TYPES, *ENTRY_TYPES, *run_range(run_tag))
-
-
-def nonces_query(contract: Contract, run_tag: int) -> _Query:
-    """The nonce rows of the run's addresses."""
-    nonces = contract.nonces
+def nonces_query(nonces: NonceTable, listed: Sequence[str], run_tag: int) -> _Query:
+    """Address, chain and next nonce of the run's addresses, or of those that are listed."""
     address = sql.Identifier(nonces.address)
     query = sql.SQL(
-        "SELECT {address}::text, {chain}::bigint, {nonce}::bigint FROM {table}"
-        " WHERE lower(left({address}::text, 14)) = %s ORDER BY 1, 2 LIMIT %s"
+        "SELECT {address}::text, {chain}::bigint, {nonce}::bigint + {further} FROM {table}"
+        " WHERE {own} ORDER BY 1, 2 LIMIT %s"
     ).format(
         address=address,
-        chain=sql.Identifier(nonces.chain_id),
+        chain=sql.Identifier(nonces.chain_id) if nonces.chain_id else sql.NULL,
         nonce=sql.Identifier(nonces.nonce),
+        further=sql.Literal(int(nonces.holds == "last")),
         table=table_name(nonces.table),
+        own=sql.SQL(
+            "lower({}::text) = ANY(%s)" if listed else "lower(left({}::text, 14)) = %s"
+        ).format(address),
     )
-    return query, (f"0x{run_tag:012x}", _NONCES_MAX + 1)
+    own: Any = [text.lower() for text in listed] or f"0x{run_tag:012x}"
+    return query, (own, _NONCES_MAX + 1)
 
 
 def _stream(

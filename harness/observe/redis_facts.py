@@ -28,6 +28,7 @@ def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
         lengths = {
             name: int(client.xlen(contract.key(name)))
             for name in (streams.proposals, streams.chain_events, streams.accounting)
+            if name is not None
         }
         return {
             "version": str(info["redis_version"]),
@@ -64,7 +65,7 @@ def stream_facts(stream: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def group_facts(groups: list[Mapping[str, Any]], contract: Contract) -> dict[str, Any] | None:
-    """The engine's group in XINFO GROUPS; None when it is not there."""
+    """The engine's group in XINFO GROUPS; None when it is not there, or the contract names none."""
     for group in groups:
         if _text(group["name"]) == contract.streams.engine_group:
             return {

@@ -8,17 +8,33 @@ from typing import Any
 from psycopg import Connection, Cursor, sql
 
 from harness.clock import NS_PER_MS
+from harness.contract.ledger import TraceType
 from harness.contract.names import Contract
 from harness.contract.trace_id import parse, run_range
 from harness.observe.decoder import RowVersion
 from harness.observe.snapshot import XID_WRAP, snapshot_xmin
 
 _PORTION = 5_000
+# A column of text may hold anything.
+_UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 def table_name(name: str) -> sql.Composable:
     """A table's name, with its schema when it has one."""
     return sql.Identifier(*name.split("."))
+
+
+def is_own_row(column: str, trace_type: TraceType) -> sql.Composed:
+    """The condition that a row's trace id is of one run; its two values come from `run_range`.
+
+    The range is one of bytes, as only the collation "C" orders text.
+    """
+    name = sql.Identifier(column)
+    if trace_type == "uuid":
+        return sql.SQL("{name} >= %s AND {name} <= %s").format(name=name)
+    return sql.SQL(
+        '{name} COLLATE "C" >= %s AND {name} COLLATE "C" <= %s AND {name} ~ {pattern}'
+    ).format(name=name, pattern=sql.Literal(_UUID_PATTERN))
 
 
 def keeps_commit_times(connection: Connection[Any]) -> bool:
@@ -52,11 +68,12 @@ class RunRows:
             " FROM (SELECT pg_current_snapshot()::text AS snapshot) s"
             " LEFT JOIN (SELECT {trace}::text AS trace, {status}::text AS status,"
             " xmin::text::bigint AS xid, {commit} AS commit_us FROM {table}"
-            " WHERE {trace} >= %s AND {trace} <= %s"
+            " WHERE {own}"
             " AND (%s::bigint IS NULL"
             " OR (xmin::text::bigint - %s + {wrap}) %% {wrap} < {half})) t ON true"
         ).format(
             trace=sql.Identifier(tasks.trace_id),
+            own=is_own_row(tasks.trace_id, tasks.trace_type),
             status=sql.Identifier(tasks.status),
             table=table_name(tasks.table),
             wrap=sql.Literal(XID_WRAP),

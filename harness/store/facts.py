@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.contract.address import AddressBook
 from harness.contract.names import Contract
 from harness.scenario.models import Load, Signals
 
@@ -24,6 +25,7 @@ class RunPlan(_Stored):
     Attributes:
         run_tag: whose trace ids these are.
         t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
+        nonce_starts: first nonce of an address, by its index; 0 for the others.
     """
 
     run_tag: Annotated[int, Field(ge=0, lt=1 << 48)]
@@ -32,6 +34,12 @@ class RunPlan(_Stored):
     load: Load
     signals: Signals = Signals()
     contract: Contract = Contract()
+    nonce_starts: dict[int, int] = {}
+
+    def addresses(self) -> AddressBook:
+        """The signing addresses of the run."""
+        hot = self.signals.addresses == "hot"
+        return AddressBook(self.run_tag, self.contract.addresses, hot=hot)
 
 
 class RunEvent(_Stored):

@@ -89,7 +89,7 @@ def _system(servers: BenchServers, truth: Path, t0_ns: int) -> Iterator[None]:
     client = redis.Redis.from_url(servers.redis_url)
     key = CONTRACT.key(CONTRACT.streams.proposals)
     client.delete(key)
-    client.xgroup_create(key, CONTRACT.streams.engine_group, id="0", mkstream=True)
+    client.xgroup_create(key, CONTRACT.streams.engine_group or "", id="0", mkstream=True)
     client.close()
     processes = [_worker(servers, truth, t0_ns, worker) for worker in range(SYSTEM_WORKERS)]
     try:

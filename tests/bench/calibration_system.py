@@ -78,7 +78,7 @@ class System:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._key = known.contract.key(known.contract.streams.proposals)
-        self._group = known.contract.streams.engine_group
+        self._group = known.contract.streams.engine_group or ""
         self._field = known.contract.streams.field.encode()
         self._redis = redis.Redis.from_url(known.redis_url)
         self._postgres = psycopg.connect(known.dsn, autocommit=True)

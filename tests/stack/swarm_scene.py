@@ -27,7 +27,7 @@ from harness.stack.redis import RedisBinary, find_binary
 PASSWORD = "throwaway"
 CONTRACT = Contract(prefix="test:")
 PROPOSALS = CONTRACT.key(CONTRACT.streams.proposals)
-CHAIN_EVENTS = CONTRACT.key(CONTRACT.streams.chain_events)
+CHAIN_EVENTS = CONTRACT.key(CONTRACT.streams.chain_events or "")
 # From the plan to the first signal: a worker needs less than a second on an idle machine.
 LEAD_NS = 3 * NS_PER_S // 2
 START_MAX_S = 10.0

@@ -1,0 +1,78 @@
+"""The ledger's table, in the two forms that double-entry books are kept in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from harness.contract.frozen import Frozen, Name, NameIfAny, false_is_none
+
+TraceType = Literal["uuid", "text"]
+# What a trade is booked as; a system may do without some of them.
+EntryRole = Literal["TRADE", "GAS_FEE", "PROTOCOL_FEE"]
+ENTRY_ROLES: tuple[EntryRole, ...] = ("TRADE", "GAS_FEE", "PROTOCOL_FEE")
+
+EntryTypes = Annotated[dict[EntryRole, Name], Field(min_length=1)]
+
+
+def _own_types() -> dict[EntryRole, str]:
+    return {role: role for role in ENTRY_ROLES}
+
+
+class LedgerTable(Frozen):
+    """One row a movement: it takes `amount` from one account to the other.
+
+    Attributes:
+        internal_tx_id: what the rows of one booking share; None if nothing does.
+        trace_type: type of the column that holds the trace id.
+        entry_types: the system's word for each kind of entry that it books.
+    """
+
+    form: Literal["movements"] = "movements"
+    table: Name = "ledger_entries"
+    internal_tx_id: NameIfAny = "internal_tx_id"
+    trace_id: Name = "trace_id"
+    trace_type: TraceType = "uuid"
+    debit_account_id: Name = "debit_account_id"
+    credit_account_id: Name = "credit_account_id"
+    amount: Name = "amount"
+    entry_type: Name = "entry_type"
+    entry_types: EntryTypes = Field(default_factory=_own_types)
+
+
+class SidedLedger(Frozen):
+    """One row a side: a movement is a debit row and a credit row of the same amount.
+
+    Attributes:
+        side: column that tells the side; None where a debit's amount is positive and a credit's
+            negative.
+        debit: what stands in `side` for a debit.
+        credit: what stands in `side` for a credit.
+    """
+
+    form: Literal["sides"]
+    table: Name
+    internal_tx_id: NameIfAny
+    trace_id: Name
+    trace_type: TraceType = "uuid"
+    amount: Name
+    side: NameIfAny
+    debit: Name = "DEBIT"
+    credit: Name = "CREDIT"
+    entry_type: Name
+    entry_types: EntryTypes
+
+
+def _form(value: Any) -> str:
+    form = value.get("form", "movements") if isinstance(value, dict) else value.form
+    return str(form)
+
+
+Ledger = Annotated[
+    Annotated[LedgerTable, Tag("movements")] | Annotated[SidedLedger, Tag("sides")],
+    Discriminator(
+        _form, custom_error_type="form", custom_error_message="form is movements or sides"
+    ),
+]
+LedgerIfAny = Annotated[Ledger | None, BeforeValidator(false_is_none)]

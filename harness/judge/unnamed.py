@@ -1,0 +1,63 @@
+"""What a system does not have cannot be judged, and nobody may take that for a pass in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.contract.names import Contract
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+
+
+def waive(case: Case, check: Check) -> Check:
+    """The check, or in its place the word that it was not made, and why."""
+    missing = _missing_for(case.plan.contract, check.name)
+    if check.kind is not Kind.INTEGRITY or missing is None:
+        return check
+    return check.model_copy(
+        update={
+            "verdict": Verdict.PASS,
+            "said": f"not judged: the contract names no {missing}",
+            "figures": {},
+            "offenders": (),
+        }
+    )
+
+
+def reasons(case: Case) -> Iterator[str]:
+    """What was not judged for want of a name, for the grade."""
+    contract = case.plan.contract
+    for name in _NEEDS:
+        missing = _missing_for(contract, name)
+        if missing is not None:
+            yield f"{name!r} was not judged: the contract names no {missing}"
+
+
+# What each check of integrity needs of the contract.
+_LEDGER = "ledger"
+_NONCE = "nonce of a task"
+_GROUP = "group of the engine"
+_CHAIN = "stream of chain events"
+_STAMP = "time stamp of a task"
+_NEEDS = {
+    "ledger balanced": _LEDGER,
+    "ledger books what was asked": _LEDGER,
+    "nonces contiguous and unique": _NONCE,
+    "nothing left in the stream": _GROUP,
+    "nothing trimmed unread": _GROUP,
+    "stale data refused": _CHAIN,
+    "row stamps agree with commits": _STAMP,
+}
+
+
+def _missing_for(contract: Contract, check: str) -> str | None:
+    """What the contract would have to name for a check; None if it does."""
+    needed = _NEEDS.get(check)
+    named = {
+        _LEDGER: contract.ledger,
+        _NONCE: contract.tasks.nonce,
+        _GROUP: contract.streams.engine_group,
+        _CHAIN: contract.streams.chain_events,
+        _STAMP: contract.tasks.updated_at,
+    }
+    return needed if needed is not None and named[needed] is None else None

@@ -1,0 +1,91 @@
+"""The ledger by query: one row a signal, in either form of keeping books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import sql
+
+from harness.contract.ledger import ENTRY_ROLES, Ledger, LedgerTable, SidedLedger
+from harness.contract.trace_id import run_range
+from harness.observe.rows import is_own_row, table_name
+
+_Query = tuple[sql.Composed, tuple[Any, ...]]
+
+
+def ledger_query(ledger: Ledger, run_tag: int) -> _Query:
+    """The run's ledger: trace id, entries of each type, transactions, and broken rows.
+
+    A row is broken if its amount is not positive, if it moves nothing from one account to
+    another, or if its type is none that the contract names. In a ledger of sides the rows of one
+    type of one transaction are broken that do not add up to zero.
+    """
+    words = tuple(ledger.entry_types.get(role) for role in ENTRY_ROLES)
+    known = list(ledger.entry_types.values())
+    query = _movements(ledger) if isinstance(ledger, LedgerTable) else _sides(ledger)
+    return query, (*words, known, *run_range(run_tag))
+
+
+def _movements(ledger: LedgerTable) -> sql.Composed:
+    return sql.SQL(
+        "SELECT {trace}::text, count(*) FILTER (WHERE {kind} = %s),"
+        " count(*) FILTER (WHERE {kind} = %s), count(*) FILTER (WHERE {kind} = %s),"
+        " count(DISTINCT {transaction}),"
+        " count(*) FILTER (WHERE ({amount} > 0 AND {debit} <> {credit}"
+        " AND {kind} = ANY(%s)) IS NOT TRUE)"
+        " FROM (SELECT *, {entry_type}::text AS {kind} FROM {table} WHERE {own}) entries"
+        " GROUP BY {trace}"
+    ).format(
+        trace=sql.Identifier(ledger.trace_id),
+        kind=sql.Identifier("harness_kind"),
+        entry_type=sql.Identifier(ledger.entry_type),
+        transaction=_transaction(ledger),
+        amount=sql.Identifier(ledger.amount),
+        debit=sql.Identifier(ledger.debit_account_id),
+        credit=sql.Identifier(ledger.credit_account_id),
+        own=is_own_row(ledger.trace_id, ledger.trace_type),
+        table=table_name(ledger.table),
+    )
+
+
+def _sides(ledger: SidedLedger) -> sql.Composed:
+    amount = sql.Identifier(ledger.amount)
+    signed: sql.Composable = amount
+    if ledger.side is not None:
+        signed = sql.SQL(
+            "CASE {side}::text WHEN {debit} THEN {amount} WHEN {credit} THEN -{amount} END"
+        ).format(
+            side=sql.Identifier(ledger.side),
+            debit=sql.Literal(ledger.debit),
+            credit=sql.Literal(ledger.credit),
+            amount=amount,
+        )
+    # Amounts written with a side are positive; without one the sign is the side.
+    good = sql.SQL("{amount} > 0" if ledger.side else "{amount} <> 0").format(amount=amount)
+    return sql.SQL(
+        "SELECT trace, coalesce(sum(debits) FILTER (WHERE kind = %s), 0)::bigint,"
+        " coalesce(sum(debits) FILTER (WHERE kind = %s), 0)::bigint,"
+        " coalesce(sum(debits) FILTER (WHERE kind = %s), 0)::bigint,"
+        " count(DISTINCT transaction),"
+        " sum(CASE WHEN bad = 0 AND total = 0 AND debits = credits AND kind = ANY(%s)"
+        " THEN 0 ELSE entries END)::bigint"
+        " FROM (SELECT {trace}::text AS trace, {transaction}::text AS transaction,"
+        " {entry_type}::text AS kind, count(*) AS entries, sum({signed}) AS total,"
+        " count(*) FILTER (WHERE {signed} > 0) AS debits,"
+        " count(*) FILTER (WHERE {signed} < 0) AS credits,"
+        " count(*) FILTER (WHERE ({good} AND {signed} IS NOT NULL) IS NOT TRUE) AS bad"
+        " FROM {table} WHERE {own} GROUP BY 1, 2, 3) parts GROUP BY trace"
+    ).format(
+        trace=sql.Identifier(ledger.trace_id),
+        transaction=_transaction(ledger),
+        entry_type=sql.Identifier(ledger.entry_type),
+        signed=signed,
+        good=good,
+        table=table_name(ledger.table),
+        own=is_own_row(ledger.trace_id, ledger.trace_type),
+    )
+
+
+def _transaction(ledger: Ledger) -> sql.Composable:
+    """What rows of one booking share; the same for all of a signal where nothing tells."""
+    return sql.Identifier(ledger.internal_tx_id) if ledger.internal_tx_id else sql.SQL("''")
