@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.counting import counted
 from harness.judge.final import Group
 from harness.judge.verdict import Verdict
 from harness.judge.words import count
@@ -74,22 +75,7 @@ _RULES = (
 def check_effects(case: Case) -> Iterator[Check]:
     """That each signal had its effects once, and nothing else had any."""
     for rule in _RULES:
-        yield _counted(case, rule.name, rule.good, rule.troubles)
-
-
-def _counted(case: Case, name: str, good: str, troubles: Sequence[tuple[Trouble, str]]) -> Check:
-    found = [(kind, words, case.gathered.finding(kind)) for kind, words in troubles]
-    bad = [(kind, words, finding) for kind, words, finding in found if finding.count]
-    traces = [trace for _, _, finding in bad for trace in finding.traces]
-    return Check(
-        name=name,
-        kind=Kind.INTEGRITY,
-        verdict=Verdict.FAIL if bad else Verdict.PASS,
-        said="; ".join(f"{count(finding.count, 'signal')} {words}" for _, words, finding in bad)
-        or good,
-        figures={str(kind): finding.count for kind, _, finding in bad},
-        offenders=tuple(dict.fromkeys(traces))[:NAMED_MAX],
-    )
+        yield counted(case, rule.name, rule.good, rule.troubles)
 
 
 def check_transitions(case: Case) -> Check:
@@ -102,7 +88,30 @@ def check_transitions(case: Case) -> Check:
     if whole and skipped < case.gathered.account().arrived:
         troubles.append((Trouble.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
     good = "every signal went from INIT to one final state and no further"
-    return _counted(case, "FSM transitions legal", good, troubles)
+    return counted(case, "FSM transitions legal", good, troubles)
+
+
+def check_order(case: Case) -> Check:
+    """Nonces follow the order in which Redis took the signals of an agent."""
+    name = "signals of an agent keep their order"
+    ordered = case.gathered.ordered
+    words = "whose nonces are not in the order in which Redis took them"
+    good = (
+        f"the nonces of {count(ordered.compared, 'signal')} follow the order in which Redis took"
+        " those of their agent"
+        if ordered.compared
+        else "not judged: no signal has both an entry in the stream and a nonce"
+    )
+    found = counted(case, name, good, ((Trouble.ORDER_BROKEN, words),))
+    if ordered.crossed:
+        told = f"; {count(ordered.crossed, 'time')} agents on one address overtook each other"
+        found = found.model_copy(
+            update={
+                "said": f"{found.said}{told}, which nobody promises not to happen",
+                "figures": {**found.figures, "crossed": ordered.crossed},
+            }
+        )
+    return found
 
 
 def check_stale(case: Case) -> Iterator[Check]:
@@ -124,12 +133,12 @@ def check_stale(case: Case) -> Iterator[Check]:
         (Trouble.STALE_MISJUDGED, "sent stale on purpose and refused for another reason"),
     )
     good = f"none of the {count(sent, 'signal')} sent stale on purpose was simulated"
-    yield _counted(case, name, good, troubles)
+    yield counted(case, name, good, troubles)
 
 
 def check_nonces(case: Case) -> Check:
     """Contiguous and unique per address, and the lock's row says what comes next."""
-    counted = _counted(
+    found = counted(
         case,
         "nonces contiguous and unique",
         "",
@@ -141,18 +150,18 @@ def check_nonces(case: Case) -> Check:
     )
     ranges = case.gathered.settled.nonces
     gaps = [line for used in ranges for line in _gap_lines(case, used)]
-    used = sum(found.used for found in ranges)
-    if counted.verdict is Verdict.PASS and not gaps:
+    used = sum(one.used for one in ranges)
+    if found.verdict is Verdict.PASS and not gaps:
         said = f"{count(used, 'nonce')} over {count(len(ranges), 'address', 'addresses')}"
-        return counted.model_copy(update={"said": f"{said}, without a gap or a repetition"})
-    said = "; ".join(part for part in (counted.said, *gaps[:3]) if part)
+        return found.model_copy(update={"said": f"{said}, without a gap or a repetition"})
+    said = "; ".join(part for part in (found.said, *gaps[:3]) if part)
     more = f"; {len(gaps) - 3} more such addresses" if len(gaps) > 3 else ""
-    return counted.model_copy(
+    return found.model_copy(
         update={
             "verdict": Verdict.FAIL,
             "said": said + more,
-            "figures": {**counted.figures, "addresses_with_gaps": len(gaps)},
-            "offenders": (*counted.offenders, *gaps)[:NAMED_MAX],
+            "figures": {**found.figures, "addresses_with_gaps": len(gaps)},
+            "offenders": (*found.offenders, *gaps)[:NAMED_MAX],
         }
     )
 

@@ -19,6 +19,7 @@ LOOKS: tuple[Look, ...] = (
     integrity.check_effects,
     integrity.check_transitions,
     integrity.check_nonces,
+    integrity.check_order,
     integrity.check_stale,
     integrity.check_pending,
     validity.check_signals,

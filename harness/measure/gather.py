@@ -11,6 +11,7 @@ from harness.measure.account import Account
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.matching import Matcher
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
+from harness.measure.order import OrderBook, Ordered
 from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder
 from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
@@ -35,6 +36,7 @@ class Gathered:
         findings: what was out of order.
         schedule: what was attempted, for comparison with the plan.
         settled: the final state.
+        ordered: what was compared of the order of signals.
         reading: torn and disordered records.
         missing: evidence files that are not there.
         clocks: by server.
@@ -52,6 +54,7 @@ class Gathered:
     findings: Mapping[Trouble, Finding]
     schedule: Attempted
     settled: Settled
+    ordered: Ordered
     reading: Reading
     missing: tuple[str, ...]
     clocks: Mapping[str, ClockMap]
@@ -85,7 +88,7 @@ def gather(
 ) -> Gathered:
     """Read journal, sightings, probes and final state, each record once.
 
-    Memory is bounded by a chunk of each file, the signals in flight and about 15 bytes a signal.
+    Memory is bounded by a chunk of each file, the signals in flight and about 30 bytes a signal.
 
     Args:
         folder: where the evidence lies.
@@ -113,8 +116,11 @@ def gather(
         table, matcher.fates, notes, plan.nonce_starts, ledger.entry_types if ledger else ()
     )
 
+    order = OrderBook(table, notes)
+
     def take(samples: Samples) -> None:
         recorder.add(samples)
+        order.add(samples)
         schedule.add(samples)
 
     sightings = (folder.sightings,) if folder.sightings.exists() else ()
@@ -126,6 +132,7 @@ def gather(
     settling.read_tasks(folder.final_tasks)
     take(settling.end(rest, waited=waited))
     settled = settling.compare(folder.final_ledger)
+    ordered = order.compare(settling.nonce_places, matcher.fates.address)
     attempted = schedule.attempted()
     notes.count(Trouble.ATTEMPT_MISSING, attempted.missing)
 
@@ -136,6 +143,7 @@ def gather(
         findings=notes.findings(),
         schedule=attempted,
         settled=settled,
+        ordered=ordered,
         reading=reading,
         missing=(*_missing(folder, has_ledger=ledger is not None), *_lost(folder, run)),
         clocks=clocks,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.contract.address import HOT_ADDRESS
 from harness.contract.names import State
 from harness.evidence.records import Mode, Outcome, Records
+from harness.measure.entries import pack_entries
 from harness.measure.fates import CLOSED, NOT_ATTEMPTED, Fates, Mark
 from harness.measure.notes import Notes, Trouble
 from harness.measure.samples import SAMPLE, Fate, Mask, Samples, column
@@ -124,6 +125,8 @@ class Matcher:
         into = at[taken]
         self._rows["acked_ns"][into] = records["acked_ns"][taken]
         self._rows["outcome"][into] = records["outcome"][taken]
+        answered = records[taken]
+        self._rows["entry"][into] = pack_entries(answered["redis_ms"], answered["redis_seq"])
         repeated = np.concatenate((opened[~first], np.flatnonzero(at == CLOSED)))
         self._notes.slots(Trouble.ACK_REPEATED, slots[repeated])
         hasty = records["acked_ns"][taken] < self._rows["sent_ns"][into]

@@ -1,4 +1,4 @@
-"""Whether the nonces of each address are contiguous and unique; one byte for each."""
+"""Whether the nonces of each address are contiguous and unique; five bytes for each."""
 
 from __future__ import annotations
 
@@ -42,12 +42,16 @@ class NonceBook:
         starts: first nonce of an address, by its index; 0 for the others.
         signals: how many there are; a nonce further from its start cannot be right.
         notes: where repeated nonces go.
+
+    Attributes:
+        places: nonce of each slot, counted from the first of its address; below zero without one.
     """
 
     def __init__(self, starts: Mapping[int, int], signals: int, notes: Notes) -> None:
         self._starts = dict(starts)
         self._room = signals + _SPARE
         self._notes = notes
+        self.places = np.full(signals, -1, dtype=np.int32)
         self._pages: dict[int, NDArray[np.bool_]] = {}
 
     def add(self, addresses: NDArray[np.uint16], nonces: NDArray[np.int64], slots: Slots) -> None:
@@ -77,6 +81,7 @@ class NonceBook:
         first_at[places[::-1]] = order[::-1]
         fresh &= first_at[places] == order
         page[places] = True
+        self.places[slots] = places
         self._notes.slots(Trouble.NONCE_REPEATED, slots[~fresh])
 
     def _page(self, address: int, size: int) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ class Trouble(StrEnum):
     NONCE_MISSING = "nonce_missing"
     NONCE_REPEATED = "nonce_repeated"
     NONCE_OUTSIDE = "nonce_outside"
+    ORDER_BROKEN = "order_broken"
     LEDGER_DOUBLED = "ledger_doubled"
     LEDGER_INCOMPLETE = "ledger_incomplete"
     LEDGER_BROKEN = "ledger_broken"

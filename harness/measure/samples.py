@@ -33,7 +33,7 @@ class Fate(IntEnum):
 
 # Times are monotonic ns, `*_us` are PostgreSQL's commit times; 0 stands for "not known".
 # `outcome` is a records.Outcome or 0 without an answer, `state` the final names.State or 0, `stale`
-# 1 for a signal that was sent stale on purpose.
+# 1 for a signal that was sent stale on purpose, `entry` the packed id that Redis gave or 0.
 SAMPLE = np.dtype(
     [
         ("intended_ns", "<i8"),
@@ -43,6 +43,7 @@ SAMPLE = np.dtype(
         ("init_us", "<i8"),
         ("final_us", "<i8"),
         ("slot", "<i8"),
+        ("entry", "<u8"),
         ("init_xid", "<u4"),
         ("final_xid", "<u4"),
         ("stage", "<u2"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contract.ledger import ENTRY_ROLES, EntryRole
 from harness.contract.names import State
@@ -115,6 +116,11 @@ class Settling:
         self._note_leftovers(samples, final, task == State.INIT)
         return samples
 
+    @property
+    def nonce_places(self) -> NDArray[np.int32]:
+        """`NonceBook.places`, after `read_tasks`."""
+        return self._nonces.places
+
     def compare(self, ledger: Path) -> Settled:
         """Hold the final state against what was seen, and the ledger against the final state.
 
@@ -205,11 +211,15 @@ class Settling:
         return slots[attempted], records[attempted]
 
     def _simulated(self, slots: Slots | slice = slice(None)) -> Mask:
-        """Which signals reached SIMULATED, told by the table if there is one."""
+        """Which signals reached SIMULATED, told by the table if there is one.
+
+        One whose row has vanished was simulated all the same, if it was seen so.
+        """
+        seen: Mask = self._fates.state[slots] == State.SIMULATED
         if self._tasks is None:
-            seen: Mask = self._fates.state[slots] == State.SIMULATED
             return seen
-        return _is_simulated(self._fates.task_state[slots])
+        left = self._fates.task_state[slots]
+        return _is_simulated(left) | (seen & (left == NO_ROW))
 
     def _measure_torn(self, path: Path, torn: int) -> None:
         if torn:

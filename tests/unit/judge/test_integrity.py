@@ -20,6 +20,7 @@ from tests.unit.measure.evidence import (
     healthy,
 )
 
+ORDER = "signals of an agent keep their order"
 FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("lost", violations.lose, "no signal lost", "accepted by Redis and never final"),
     ("stuck", violations.stick, "no signal lost", "stuck in INIT"),
@@ -55,6 +56,7 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("broken rows", violations.ledger_column("broken", 1), "ledger balanced", "do not balance"),
     ("not booked", violations.unbook, "ledger balanced", "simulated and not booked"),
     ("undue", violations.book_a_rejection, "ledger balanced", "without being simulated"),
+    ("overtaken", violations.overtake, ORDER, "2 signals whose nonces are not in the order"),
     (
         "stale simulated",
         violations.sent_stale(State.SIMULATED),
@@ -85,11 +87,16 @@ def test_violation_fails(
     assert found.judgement.verdict is Verdict.FAIL
     check = next(check for check in found.judgement.checks if check.name == name)
     assert (check.verdict, check.kind) == (Verdict.FAIL, Kind.INTEGRITY)
+    assert set(unclean(found)) == {name}
     assert words in check.said
     if name not in ("nothing left in the stream", "nonces contiguous and unique"):
         known = {world.trace(violations.N), world.trace(len(world.attempts[0]) - 1)}
         mine = np.flatnonzero(world.attempts[0]["agent"] == 0)
         known.add(world.trace(int(mine[-1])))
+        if name == ORDER:
+            agents = world.attempts[0]["agent"]
+            before = np.flatnonzero(agents[: violations.N] == agents[violations.N])[-1]
+            known = {world.trace(violations.N), world.trace(int(before))}
         if breaks is not violations.invent:
             assert set(check.offenders) <= known
         assert check.offenders

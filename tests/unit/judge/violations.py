@@ -147,6 +147,16 @@ def repeat_nonce(world: World) -> None:
     field(world.tasks, world, N, "nonce", nonce - 1)
 
 
+def overtake(world: World) -> None:
+    """A signal gets its nonce before the one that its agent had sent before."""
+    assert world.tasks is not None
+    agents = world.attempts[0]["agent"]
+    before = int(np.flatnonzero(agents[:N] == agents[N])[-1])
+    one, two = (np.flatnonzero(world.of(world.tasks, number)) for number in (before, N))
+    nonces = world.tasks["nonce"]
+    nonces[one], nonces[two] = nonces[two], nonces[one].copy()
+
+
 def burn_nonce(world: World) -> None:
     """A nonce was taken and not used."""
     assert world.final is not None

@@ -215,7 +215,7 @@ def healthy(
         attempts=[attempts[own == process] for process in range(processes)],
         acks=[acks[own == process] for process in range(processes)],
         sightings=sightings,
-        tasks=_tasks(attempts, committed),
+        tasks=_tasks(attempts),
         ledger=_ledger(attempts),
         final=_final(attempts, run_tag),
         run={
@@ -316,14 +316,15 @@ def _sightings(attempts: Records, committed: NDArray[np.int64]) -> Records:
     return both
 
 
-def _tasks(attempts: Records, committed: NDArray[np.int64]) -> Records:
+def _tasks(attempts: Records) -> Records:
     tasks = np.zeros(len(attempts), dtype=TASK)
     for name in COLUMNS:
         tasks[name] = attempts[name]
     tasks["state"] = State.SIMULATED
+    # In the order in which Redis took them, whichever was done first.
     for address in np.unique(attempts["address"]):
         own = np.flatnonzero(attempts["address"] == address)
-        tasks["nonce"][own[np.argsort(committed[own], kind="stable")]] = np.arange(len(own))
+        tasks["nonce"][own] = np.arange(len(own))
     return tasks
 
 
