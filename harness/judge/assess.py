@@ -60,7 +60,7 @@ def assess_and_store(folder: RunFolder) -> Assessment:
 def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
     scenario = folder.read_scenario()
     plan, run = folder.read_plan(), folder.read_run()
-    gathered = gather(folder, plan, run, serial=_serial(scenario))
+    gathered = gather(folder, plan, run, serial=_serial(scenario), stages=_stages(scenario))
     expected = expected_of(plan, gathered.schedule)
     measurement = measurement_of(gathered, expected.by_stage)
     case = Case(
@@ -79,10 +79,22 @@ def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
 
 
 def _serial(scenario: Scenario) -> frozenset[Metric]:
-    """The metrics of which percentiles are promised."""
+    """The metrics of which percentiles are promised, and what they are held against in windows."""
     words = {metric.value: metric for metric in Metric}
-    asked = {words[one.metric] for one in scenario.parsed_objectives() if one.metric in words}
+    objectives = scenario.parsed_objectives()
+    asked = {words[one.metric] for one in objectives if one.metric in words}
+    if any(one.window_ns and one.metric == "latency" for one in objectives):
+        asked.add(Metric.COMMITTED)
     return SERIAL | (asked - {Metric.REJECTED})
+
+
+def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
+    """The stages of which something is promised."""
+    return {
+        one.stage: scenario.load.stage_numbers(one.stage)
+        for one in scenario.parsed_objectives()
+        if one.stage is not None
+    }
 
 
 def _facts(folder: RunFolder, name: str) -> dict[str, Any]:

@@ -8,16 +8,22 @@ from harness.clock import NS_PER_S
 from harness.evidence.records import Mode
 from harness.judge.check import Case, Check, Kind
 from harness.judge.decision import decide
+from harness.judge.recoveries import check_recovery
+from harness.judge.shares import check_rate, check_rejected, check_simulated
 from harness.judge.verdict import Verdict
-from harness.judge.words import count, duration, share
+from harness.judge.windows import check_windows
+from harness.judge.words import count, duration, percentile_word, share
 from harness.measure.histogram import Histogram
-from harness.measure.recorder import Cell, CellKey, Metric
-from harness.measure.statistics import CONFIDENCE, Interval, effective_size, interval
-from harness.measure.summary import percentile_name
+from harness.measure.recorder import Cell, CellKey, Metric, StageKey
+from harness.measure.statistics import (
+    CONFIDENCE,
+    Interval,
+    effective_size,
+    interval,
+    size_needed,
+)
 from harness.scenario import Objective, Phase
 
-# Events after which a shortfall of the generator says nothing of the system under test.
-CUT_SHORT = frozenset({"swarm_died", "interrupted", "observer_died", "stack_lost"})
 # So many signals to one independent one are worth a word.
 _BUNCHED = 2
 
@@ -26,9 +32,13 @@ def check_objectives(case: Case) -> Iterator[Check]:
     """Every objective, for each mode that it concerns."""
     for objective in case.scenario.parsed_objectives():
         if objective.metric == "rejected":
-            yield _rejected(case, objective)
+            yield check_rejected(case, objective)
+        elif objective.metric == "simulated":
+            yield check_simulated(case, objective)
         elif objective.metric == "rate":
-            yield _rate(case, objective)
+            yield check_rate(case, objective)
+        elif objective.metric == "recovery":
+            yield check_recovery(case, objective)
         else:
             yield from _duration(case, objective)
 
@@ -48,67 +58,42 @@ def check_arrival(case: Case) -> Check:
     )
 
 
-def _rejected(case: Case, objective: Objective) -> Check:
-    account = case.gathered.account(Phase.MEASURE)
-    limit = objective.limit_share or 0.0
-    # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
-    part = account.ordinary_rejected / account.ordinary if account.ordinary else 0.0
-    reasons = ", ".join(
-        f"{number:,} {state.name}" for state, number in sorted(account.rejected_by.items())
-    )
-    return Check(
-        name=objective.text,
-        kind=Kind.OBJECTIVE,
-        verdict=Verdict.PASS if part < limit else Verdict.FAIL,
-        said=f"{share(part)} of {count(account.ordinary, 'signal')} were rejected"
-        f"{f' ({reasons})' if reasons else ''}; the limit is {share(limit)}",
-        figures={"rejected_share": part, "limit_share": limit},
-    )
-
-
-def _rate(case: Case, objective: Objective) -> Check:
-    limit = objective.limit_share or 0.0
-    rate = next(rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE)
-    part = rate.share
-    cut_short = sorted({event.kind for event in case.run.events} & CUT_SHORT)
-    verdict = Verdict.PASS
-    if part is None or part < limit:
-        verdict = Verdict.INVALID if cut_short or part is None else Verdict.FAIL
-    why = f"; the run was cut short ({', '.join(cut_short)})" if cut_short else ""
-    return Check(
-        name=objective.text,
-        kind=Kind.OBJECTIVE,
-        verdict=verdict,
-        said=f"{rate.in_phase:,} of {rate.intended or 0:,} intended signals were sent in their"
-        f" phase, {'none were due' if part is None else share(part)};"
-        f" at least {share(limit)} is asked{why}",
-        figures={"intended": rate.intended, "in_phase": rate.in_phase, "limit_share": limit},
-    )
-
-
 def _duration(case: Case, objective: Objective) -> Iterator[Check]:
-    cells = case.gathered.cells
-    wanted = [mode for mode in Mode if objective.mode in (None, mode.name.lower())]
-    found = [
-        (mode, cells[key])
-        for mode in wanted
-        if (key := CellKey(Phase.MEASURE, mode)) in cells and cells[key].account.ordinary
-    ]
-    if not found:
+    found = _cells(case, objective)
+    wanted = [mode for mode in found if objective.mode in (None, mode.name.lower())]
+    if not wanted:
         yield Check(
             name=objective.text,
             kind=Kind.OBJECTIVE,
             verdict=Verdict.INVALID,
             said=f"no {objective.mode or ''} signal was measured, so nothing can be said",
         )
-    for mode, cell in found:
-        modes_occur = sum(key.phase is Phase.MEASURE for key in cells)
-        told = f" ({mode.name.lower()})" if objective.mode is None and modes_occur > 1 else ""
-        name = f"{objective.text}{told}"
+    for mode in wanted:
+        told = f" ({mode.name.lower()})" if objective.mode is None and len(found) > 1 else ""
+        name, cell = f"{objective.text}{told}", found[mode]
         if objective.percentile == 100.0:
             yield _maximum(name, objective, cell)
+        elif objective.window_ns is not None:
+            yield check_windows(name, objective, cell, case)
         else:
             yield _percentile(name, objective, cell, case)
+
+
+def _cells(case: Case, objective: Objective) -> dict[Mode, Cell]:
+    """The signals that an objective speaks of, by mode."""
+    gathered, stage = case.gathered, objective.stage
+    if stage is not None:
+        cells = {mode: gathered.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
+    else:
+        cells = {mode: gathered.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
+    return {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
+
+
+def _measured_ns(case: Case, objective: Objective) -> int:
+    timeline, stage = case.gathered.timeline, objective.stage
+    if stage is None:
+        return timeline.duration_ns(Phase.MEASURE)
+    return timeline.length_ns(case.plan.load.stage_numbers(stage))
 
 
 def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
@@ -133,7 +118,7 @@ def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
 def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
-    histogram = cell.histogram(metric)
+    histogram, rank = cell.histogram(metric), percentile_word(percentile)
     effective = effective_size(cell.series[metric], percentile)
     unknown = cell.histogram(Metric.UNSEEN).count if metric is not Metric.LATENESS else 0
     found = interval(
@@ -145,23 +130,21 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     )
     if found is None:
         raise ValueError("a cell without a signal")
-    measured_ns = case.gathered.timeline.duration_ns(Phase.MEASURE)
-    decision = decide(found, limit_ns, histogram, measured_ns)
+    decision = decide(found, limit_ns, histogram, _measured_ns(case, objective))
     verdict, why = decision.verdict, _interval_words(found)
     if verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; by their commit times it could be met: the observer was too slow to tell"
     elif verdict is Verdict.INCONCLUSIVE:
-        why += _longer_words(decision.longer_ns)
+        why += _longer_words(decision.longer_ns, objective)
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"{percentile_name(percentile).upper()} of {metric} is"
-        f" {duration(found.estimate_ns)}, {why}; the limit is {duration(limit_ns)}"
-        f"{_censored_words(cell, metric)}",
+        said=f"{rank} of {metric} is {_estimate_words(found)}, {why};"
+        f" the limit is {duration(limit_ns)}{_censored_words(cell, metric)}",
         figures={
-            "estimate_ns": found.estimate_ns,
+            "estimate_ns": found.estimate_ns if _supported(found) else None,
             "lower_ns": found.lower_ns,
             "upper_ns": found.upper_ns,
             "confidence": CONFIDENCE,
@@ -190,6 +173,17 @@ def _observer_may_be_slow(cell: Cell, metric: Metric, found: Interval, limit_ns:
     return bound is not None and (bound.lower_ns is None or bound.lower_ns < limit_ns)
 
 
+def _supported(found: Interval) -> bool:
+    """Whether there are enough signals to speak of such a percentile at all."""
+    return found.effective.signals >= size_needed(found.percentile)
+
+
+def _estimate_words(found: Interval) -> str:
+    if _supported(found):
+        return duration(found.estimate_ns)
+    return f"not known (at least {count(size_needed(found.percentile), 'signal')} are needed)"
+
+
 def _interval_words(found: Interval) -> str:
     effective = found.effective
     worth = f"{count(effective.signals, 'signal')} worth {effective.size:,} independent ones"
@@ -204,12 +198,13 @@ def _interval_words(found: Interval) -> str:
     return f"between {duration(lower)} and {duration(upper)}, each at {share(CONFIDENCE)} ({worth})"
 
 
-def _longer_words(longer_ns: int | None) -> str:
+def _longer_words(longer_ns: int | None, objective: Objective) -> str:
     if longer_ns is None:
         return "; no reasonable length of run would tell"
+    what = "run" if objective.stage is None else f"run stage {objective.stage}"
     if longer_ns < 60 * NS_PER_S:
-        return f"; run about {max(1, round(longer_ns / NS_PER_S))} s longer"
-    return f"; run about {-(-longer_ns // (60 * NS_PER_S))} min longer"
+        return f"; {what} about {max(1, round(longer_ns / NS_PER_S))} s longer"
+    return f"; {what} about {-(-longer_ns // (60 * NS_PER_S))} min longer"
 
 
 def _censored_words(cell: Cell, metric: Metric) -> str:

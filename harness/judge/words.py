@@ -29,3 +29,8 @@ def of_each_second(value: float) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 signal`, `1,200 signals`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percentile_word(percentile: float) -> str:
+    """`P99`, `P99.9`."""
+    return f"P{percentile:g}"

@@ -12,7 +12,8 @@ from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.matching import Matcher
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
 from harness.measure.order import OrderBook, Ordered
-from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder
+from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder, StageKey
+from harness.measure.recovery import DISTURBANCES, Recovery, RecoveryTally
 from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.settling import Settled, Settling
@@ -22,6 +23,7 @@ from harness.measure.timeline import Timeline
 from harness.measure.vitals import Vitals, read_vitals
 from harness.scenario.models import Phase
 from harness.store import RunFacts, RunFolder, RunPlan
+from harness.store.facts import RunEvent
 
 POSTGRES = "postgres"
 
@@ -33,6 +35,7 @@ class Gathered:
     Attributes:
         attempted: distinct signals.
         cells: signals by phase and mode.
+        stage_cells: signals of the stages that were asked for, by stage and mode.
         findings: what was out of order.
         schedule: what was attempted, for comparison with the plan.
         settled: the final state.
@@ -46,11 +49,13 @@ class Gathered:
         watched_until_ns: end of the observation, or of the observer.
         waited: whether the drain time was over by then.
         vitals: what the harness's own processes and the host had to work with.
+        recoveries: each disturbance, in order, and what followed it.
     """
 
     timeline: Timeline
     attempted: int
     cells: Mapping[CellKey, Cell]
+    stage_cells: Mapping[StageKey, Cell]
     findings: Mapping[Trouble, Finding]
     schedule: Attempted
     settled: Settled
@@ -64,6 +69,7 @@ class Gathered:
     watched_until_ns: int
     waited: bool
     vitals: Vitals
+    recoveries: tuple[tuple[RunEvent, Recovery], ...]
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -84,6 +90,7 @@ def gather(
     run: RunFacts,
     *,
     serial: frozenset[Metric] = SERIAL,
+    stages: Mapping[str, frozenset[int]] | None = None,
     chunk: int = CHUNK,
 ) -> Gathered:
     """Read journal, sightings, probes and final state, each record once.
@@ -95,6 +102,7 @@ def gather(
         plan: what the swarm was told.
         run: when the run was watched.
         serial: metrics of which the order in time is kept.
+        stages: stages to keep apart: numbers in the timeline by name.
         chunk: records of one file in memory at a time.
 
     Raises:
@@ -109,8 +117,10 @@ def gather(
     table = scan_slots(plan.run_tag, folder.attempts())
     notes = Notes(table)
     matcher = Matcher(table, notes)
-    recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES), serial)
+    recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES), serial, stages)
     schedule = ScheduleTally(timeline, table)
+    disturbances = _disturbances(run)
+    recovery = RecoveryTally(plan.t0_ns, until_ns, [event.mono_ns for event in disturbances])
     ledger = plan.contract.ledger
     settling = Settling(
         table, matcher.fates, notes, plan.nonce_starts, ledger.entry_types if ledger else ()
@@ -122,6 +132,7 @@ def gather(
         recorder.add(samples)
         order.add(samples)
         schedule.add(samples)
+        recovery.add(samples)
 
     sightings = (folder.sightings,) if folder.sightings.exists() else ()
     reading = Reading()
@@ -140,6 +151,7 @@ def gather(
         timeline=timeline,
         attempted=matcher.attempted,
         cells=recorder.cells,
+        stage_cells=recorder.stage_cells,
         findings=notes.findings(),
         schedule=attempted,
         settled=settled,
@@ -153,7 +165,13 @@ def gather(
         watched_until_ns=until_ns,
         waited=waited,
         vitals=_vitals(folder),
+        recoveries=tuple(zip(disturbances, recovery.recoveries(), strict=False)),
     )
+
+
+def _disturbances(run: RunFacts) -> list[RunEvent]:
+    found = [event for event in run.events if event.kind in DISTURBANCES]
+    return sorted(found, key=lambda event: event.mono_ns)
 
 
 def _vitals(folder: RunFolder) -> Vitals:

@@ -137,6 +137,25 @@ class ClockFigures(_Value):
     step_max_ns: int
 
 
+class RecoveryFigures(_Value):
+    """What followed a disturbance; see `recovery.Recovery`.
+
+    Attributes:
+        kind: of the event.
+        what: a sentence about it.
+        at_s: when it was noted, seconds after t0.
+    """
+
+    kind: str
+    what: str
+    at_s: float
+    first_ns: int | None
+    backlog_ns: int | None
+    normal_ns: int | None
+    watched_ns: int
+    sent_after: int
+
+
 class RateFigures(_Value):
     """What was to be sent in a phase, and what was.
 
@@ -167,6 +186,7 @@ class Measurement(_Value):
         duplicated: signals with more than one effect of a kind.
         unexpected: signals of this run that were final and never attempted.
         foreign: sightings of other runs, left alone.
+        recoveries: what followed each disturbance, in order.
         findings: what was out of order, by kind; the judgement names the signals.
         nonce_addresses: addresses that used nonces.
         vitals: of the measured phase; None when nobody looked.
@@ -183,6 +203,7 @@ class Measurement(_Value):
     resolution: tuple[Resolution, ...]
     clocks: tuple[ClockFigures, ...]
     rates: tuple[RateFigures, ...]
+    recoveries: tuple[RecoveryFigures, ...] = ()
     findings: dict[str, int]
     nonce_addresses: int
     vitals: VitalsFigures | None = None

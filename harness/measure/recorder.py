@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -53,9 +54,17 @@ class CellKey:
     mode: Mode
 
 
+@dataclass(frozen=True, slots=True)
+class StageKey:
+    """Signals of one stage of the scenario, all its repetitions together."""
+
+    stage: str
+    mode: Mode
+
+
 @dataclass(slots=True)
 class Cell:
-    """Everything about the signals of one phase and mode."""
+    """Everything about the signals of one phase and mode, or of one stage and mode."""
 
     tallies: dict[Metric, Tally] = field(default_factory=dict)
     series: dict[Metric, Series] = field(default_factory=dict)
@@ -81,6 +90,11 @@ class Recorder:
         end_ns: until when signals were watched; what never arrived has had its time until then.
         clock: PostgreSQL's clock; without it commit times are of no use.
         serial: metrics of which the order in time is kept, at six bytes a signal.
+        stages: stages that are also kept apart: numbers in the timeline by name.
+
+    Attributes:
+        cells: every signal, by phase and mode.
+        stage_cells: the signals of those stages once more.
     """
 
     def __init__(
@@ -89,8 +103,11 @@ class Recorder:
         end_ns: int,
         clock: ClockMap | None,
         serial: frozenset[Metric] = SERIAL,
+        stages: Mapping[str, frozenset[int]] | None = None,
     ) -> None:
         self.cells: dict[CellKey, Cell] = {}
+        self.stage_cells: dict[StageKey, Cell] = {}
+        self._stages = {name: sorted(numbers) for name, numbers in (stages or {}).items()}
         self._timeline = timeline
         self._end_ns = end_ns
         self._clock = clock
@@ -108,11 +125,16 @@ class Recorder:
         measure = np.zeros(len(samples), dtype=np.bool_)
         measure[known] = self._is_measure[stages[known]]
         full = samples["mode"] == Mode.FULL
-        for phase, in_phase in ((Phase.MEASURE, measure), (Phase.WARMUP, ~measure)):
-            for mode, in_mode in ((Mode.LITE, ~full), (Mode.FULL, full)):
+        for mode, in_mode in ((Mode.LITE, ~full), (Mode.FULL, full)):
+            for phase, in_phase in ((Phase.MEASURE, measure), (Phase.WARMUP, ~measure)):
                 chosen = in_phase & in_mode
                 if chosen.any():
                     cell = self.cells.setdefault(CellKey(phase, mode), Cell())
+                    self._add_to(cell, samples[chosen])
+            for name, numbers in self._stages.items():
+                chosen = np.isin(stages, numbers) & in_mode
+                if chosen.any():
+                    cell = self.stage_cells.setdefault(StageKey(name, mode), Cell())
                     self._add_to(cell, samples[chosen])
 
     def _add_to(self, cell: Cell, samples: Samples) -> None:
@@ -124,9 +146,11 @@ class Recorder:
         cell.account.add(samples, rejected, arrived & ~seen)
 
         everything = _Times(samples)
-        self._record(cell, Metric.LATENESS, everything, everything.sent - everything.intended)
+        self._record(
+            cell, Metric.LATENESS, everything.intended, everything.sent - everything.intended
+        )
         told = _Times(samples[rejected & seen])
-        self._record(cell, Metric.REJECTED, told, told.seen - told.intended)
+        self._record(cell, Metric.REJECTED, told.intended, told.seen - told.intended)
         # What was sent stale on purpose is not to arrive, so it has no time to arrival either.
         awaited = ~rejected & (samples["stale"] == 0)
         self._add_arrived(cell, samples[awaited & arrived & seen])
@@ -135,16 +159,17 @@ class Recorder:
     def _add_arrived(self, cell: Cell, samples: Samples) -> None:
         times = _Times(samples)
         latency = times.seen - times.intended
-        self._record(cell, Metric.LATENCY, times, latency)
-        self._record(cell, Metric.SERVICE, times, times.seen - times.sent)
+        self._record(cell, Metric.LATENCY, times.intended, latency)
+        self._record(cell, Metric.SERVICE, times.intended, times.seen - times.sent)
         committed = self._mono_ns(column(samples, "final_us"))
         known = committed != 0
         cell.account.commit_unknown += int((~known).sum())
-        self._record(cell, Metric.COMMITTED, times, committed[known] - times.intended[known])
-        self._record(cell, Metric.OBSERVER, times, times.seen[known] - committed[known])
+        due = times.intended[known]
+        self._record(cell, Metric.COMMITTED, due, committed[known] - due)
+        self._record(cell, Metric.OBSERVER, due, times.seen[known] - committed[known])
         init = self._mono_ns(column(samples, "init_us"))
         began = init != 0
-        self._record(cell, Metric.PICKUP, times, init[began] - times.sent[began])
+        self._record(cell, Metric.PICKUP, times.intended[began], init[began] - times.sent[began])
         cell.stages.add(
             times.intended,
             times.sent,
@@ -164,17 +189,17 @@ class Recorder:
         unseen = has_fate(samples, Fate.SIMULATED, Fate.RECOVERED)
         cell.censored += int((~unseen).sum())
         latency = np.maximum(self._end_ns - times.intended, 0)
-        self._record(cell, Metric.LATENCY, times, latency)
-        self._record(cell, Metric.SERVICE, times, np.maximum(self._end_ns - times.sent, 0))
-        self._record(cell, Metric.COMMITTED, times, latency[~unseen])
-        self._record(cell, Metric.UNSEEN, times, latency[unseen])
+        self._record(cell, Metric.LATENCY, times.intended, latency)
+        self._record(cell, Metric.SERVICE, times.intended, np.maximum(self._end_ns - times.sent, 0))
+        self._record(cell, Metric.COMMITTED, times.intended[~unseen], latency[~unseen])
+        self._record(cell, Metric.UNSEEN, times.intended[unseen], latency[unseen])
 
-    def _record(self, cell: Cell, metric: Metric, times: _Times, durations: Values) -> None:
+    def _record(self, cell: Cell, metric: Metric, intended: Values, durations: Values) -> None:
         if len(durations) == 0:
             return
         cell.tallies.setdefault(metric, Tally()).record(durations)
         if metric in self._serial:
-            since_t0 = times.intended - self._timeline.t0_ns
+            since_t0 = intended - self._timeline.t0_ns
             cell.series.setdefault(metric, Series()).add(since_t0, durations)
 
     def _mono_ns(self, server_us: Values) -> Values:

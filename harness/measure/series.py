@@ -14,6 +14,7 @@ from harness.measure.histogram import BUCKETS, LIMIT_NS, Values, bucket_high_ns,
 # Stand at either end, as in a histogram; buckets in between are shifted by one.
 _BELOW = 0
 _ABOVE = BUCKETS + 1
+PLACES = _ABOVE + 1
 _KEY_BITS = 16
 _KEY_MAX = (1 << _KEY_BITS) - 1
 _BLOCK = 65_536
@@ -123,6 +124,20 @@ class Series:
             when, what = zip(*self._fresh, strict=True)
             self._blocks.append((np.concatenate(when), np.concatenate(what)))
             self._fresh, self._fresh_size = [], 0
+
+
+def place_below(limit_ns: int) -> int:
+    """The last place of which all durations lie below a limit."""
+    if limit_ns >= LIMIT_NS:
+        return _ABOVE - 1
+    return int(bucket_index(np.array([limit_ns], dtype=np.int64))[0])
+
+
+def place_high_ns(place: int) -> int:
+    """The largest duration of a place; -1 below zero, LIMIT_NS above the layout."""
+    if place == _BELOW:
+        return -1
+    return LIMIT_NS if place == _ABOVE else bucket_high_ns(place - 1)
 
 
 def interval_length_s(duration_ns: int) -> int:

@@ -19,6 +19,7 @@ from harness.measure.measurement import (
     IntervalFigures,
     Measurement,
     RateFigures,
+    RecoveryFigures,
     Resolution,
     SplitFigures,
     StageFigures,
@@ -73,6 +74,15 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
         resolution=tuple(row for key, cell in cells for row in _resolution(key, cell)),
         clocks=tuple(ClockFigures(**asdict(clock.facts)) for clock in gathered.clocks.values()),
         rates=tuple(_rates(gathered, intended)),
+        recoveries=tuple(
+            RecoveryFigures(
+                kind=event.kind,
+                what=event.what,
+                at_s=(event.mono_ns - gathered.timeline.t0_ns) / NS_PER_S,
+                **asdict(recovery),
+            )
+            for event, recovery in gathered.recoveries
+        ),
         findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
         nonce_addresses=len(gathered.settled.nonces),
         vitals=_vitals(gathered),

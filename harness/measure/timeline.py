@@ -59,8 +59,10 @@ class Timeline:
 
     def duration_ns(self, phase: Phase) -> int:
         """Length of all stages of a phase together."""
-        return sum(
-            end - start
-            for start, end, own in zip(self.edges_ns, self.edges_ns[1:], self.phases, strict=False)
-            if own is phase
+        return self.length_ns(
+            frozenset(number for number, own in enumerate(self.phases) if own is phase)
         )
+
+    def length_ns(self, stages: frozenset[int]) -> int:
+        """Length of some stages together."""
+        return sum(self.edges_ns[number + 1] - self.edges_ns[number] for number in stages)

@@ -3,6 +3,7 @@
 from harness.scenario.file import load_scenario
 from harness.scenario.models import Chain, Engine, Load, Phase, Scenario, Signals, Stage
 from harness.scenario.objective import Objective, parse_objective
+from harness.scenario.promise import Promise
 
 __all__ = [
     "Chain",
@@ -10,6 +11,7 @@ __all__ = [
     "Load",
     "Objective",
     "Phase",
+    "Promise",
     "Scenario",
     "Signals",
     "Stage",

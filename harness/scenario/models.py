@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from harness.clock import NS_PER_S
 from harness.contract.trace_id import AGENT_MAX
-from harness.scenario.objective import Objective, parse_objective
+from harness.scenario.objective import Objective
+from harness.scenario.promise import Entry, Promise, promise_of
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
@@ -29,6 +31,8 @@ class _Frozen(BaseModel):
 class Stage(_Frozen):
     """A stretch of load: the total rate goes in a straight line from `rate_from` to `rate_to`."""
 
+    # Begins with a letter, so that no name can be taken for a number.
+    name: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]{0,31})?$")] = ""
     agents: Annotated[int, Field(ge=1, le=AGENT_MAX + 1)]
     rate_from: Rate
     rate_to: Rate
@@ -74,6 +78,40 @@ class Load(_Frozen):
         )
         return (warmup, *stages)
 
+    def stage_numbers(self, stage: str) -> frozenset[int]:
+        """Where in the timeline a stage lies, each repetition; empty for one that is not there.
+
+        Args:
+            stage: its name, or its number from 1 on.
+        """
+        at = next(
+            (
+                number
+                for number, own in enumerate(self.stages)
+                if stage in (own.name, str(number + 1))
+            ),
+            None,
+        )
+        if at is None:
+            return frozenset()
+        first = 1 if self.warmup_s else 0
+        return frozenset(
+            range(first + at, first + self.repeat * len(self.stages), len(self.stages))
+        )
+
+    def measured_stretches_ns(self) -> tuple[tuple[int, int], ...]:
+        """Start and end, after the load's start, of each unbroken stretch that is measured."""
+        stretches: list[tuple[int, int]] = []
+        start_ns = 0
+        for stage in self.timeline():
+            end_ns = start_ns + round(stage.duration_s * NS_PER_S)
+            if stage.phase is Phase.MEASURE:
+                joins = bool(stretches) and stretches[-1][1] == start_ns
+                first_ns = stretches.pop()[0] if joins else start_ns
+                stretches.append((first_ns, end_ns))
+            start_ns = end_ns
+        return tuple(stretches)
+
     @property
     def agents_max(self) -> int:
         """The most agents that are alive at once."""
@@ -115,25 +153,24 @@ class Scenario(_Frozen):
     signals: Signals = Signals()
     chain: Chain = Chain()
     engine: Engine = Engine()
-    objectives: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
-
-    @field_validator("objectives")
-    @classmethod
-    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        problems = []
-        for text in value:
-            try:
-                parse_objective(text)
-            except ValueError as error:
-                problems.append(str(error))
-        if problems:
-            raise ValueError("; ".join(problems))
-        return value
+    objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
 
     @model_validator(mode="after")
     def _agents_send(self) -> Scenario:
         if sum(stage.signals_expected for stage in self.load.stages) < 1:
             raise ValueError("the stages send less than one signal: raise a rate or a duration")
+        return self
+
+    @model_validator(mode="after")
+    def _objectives_fit_the_load(self) -> Scenario:
+        names = [stage.name for stage in self.load.stages if stage.name]
+        problems = [
+            f"two stages are named {name!r}" for name in set(names) if names.count(name) > 1
+        ]
+        for objective in self.parsed_objectives():
+            problems += _misfits(objective, self.load)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -143,4 +180,26 @@ class Scenario(_Frozen):
 
     def parsed_objectives(self) -> tuple[Objective, ...]:
         """The objectives as values."""
-        return tuple(parse_objective(text) for text in self.objectives)
+        return tuple(promise.parsed for promise in self.promises())
+
+    def promises(self) -> tuple[Promise, ...]:
+        """The objectives with what follows when they fail under way."""
+        return tuple(promise_of(entry) for entry in self.objectives)
+
+
+def _misfits(objective: Objective, load: Load) -> list[str]:
+    """What an objective asks of a load that the load does not have."""
+    if objective.stage is not None:
+        numbers = load.stage_numbers(objective.stage)
+        if not numbers:
+            return [f"{objective.text!r}: there is no stage {objective.stage!r} (name, or 1..N)"]
+        if load.timeline()[min(numbers)].phase is not Phase.MEASURE:
+            return [f"{objective.text!r}: stage {objective.stage!r} is not measured"]
+    if objective.window_ns is not None:
+        longest_ns = max((end - start for start, end in load.measured_stretches_ns()), default=0)
+        if objective.window_ns > longest_ns:
+            return [
+                f"{objective.text!r}: the window is longer than the measured load,"
+                f" {longest_ns / NS_PER_S:g} s"
+            ]
+    return []

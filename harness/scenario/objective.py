@@ -1,4 +1,4 @@
-"""Objectives, as a person writes them: `p99 < 500 ms`, `lite p99.9 < 80 ms`, `rejected < 1 %`."""
+"""Objectives, as a person writes them: `p99 < 500 ms`, `stage peak lite p99.9 < 80 ms`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Metric = Literal["latency", "service", "lateness", "rejected", "rate"]
+from harness.clock import NS_PER_MS, NS_PER_S
 
-_PERCENTILE = re.compile(
-    r"^(?:(?P<mode>lite|full)\s+)?(?P<rank>p[0-9.]+|p\S+|max)"
+Metric = Literal["latency", "service", "lateness", "rejected", "simulated", "rate", "recovery"]
+
+_NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
+_TIME = rf"(?P<value>{_NUMBER})\s*(?P<unit>us|ms|s)"
+_DURATION = re.compile(
+    r"^(?:stage\s+(?P<stage>\S+)\s+)?(?:(?P<mode>lite|full)\s+)?(?P<rank>p[0-9.]+|p\S+|max)"
     r"(?:\s+of\s+(?P<metric>latency|service|lateness))?"
-    r"\s*<\s*(?P<value>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>us|ms|s)$"
+    rf"(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s))?"
+    rf"\s*<\s*{_TIME}$"
 )
-_REJECTED = re.compile(r"^rejected\s*<\s*(?P<value>[0-9]+(?:\.[0-9]+)?)\s*%$")
-_RATE = re.compile(r"^rate\s*>=\s*(?P<value>[0-9]+(?:\.[0-9]+)?)\s*%$")
-_NS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_RECOVERY = re.compile(rf"^recovery\s*<\s*{_TIME}$")
+_REJECTED = re.compile(rf"^rejected\s*<\s*(?P<value>{_NUMBER})\s*%$")
+_AT_LEAST = re.compile(rf"^(?P<metric>rate|simulated)\s*>=\s*(?P<value>{_NUMBER})\s*%$")
+_NS = {"us": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
+
+WINDOW_MIN_NS = NS_PER_S
+# Windows are cut into equal steps of whole milliseconds.
+WINDOW_STEP_NS = 100 * NS_PER_MS
 
 GRAMMAR = (
-    "[lite|full] pNN[.N]|max [of latency|service|lateness] < N us|ms|s; rejected < N %; rate >= N %"
+    "[stage NAME] [lite|full] pNN[.N]|max [of latency|service|lateness] [over any N s]"
+    " < N us|ms|s; recovery < N s; rejected < N %; simulated >= N %; rate >= N %"
 )
 
 
@@ -29,11 +40,15 @@ class Objective:
     Attributes:
         text: as written in the scenario.
         metric: what is looked at. `rejected` is the share of attempted signals that the engine
-            refused, `rate` the share of intended signals that were sent in their phase.
-        percentile: 0 < percentile < 100, or 100 for `max`; None for `rejected` and `rate`.
+            refused, `simulated` the share that reached SIMULATED, `rate` the share of intended
+            signals that were sent in their phase, `recovery` the time after a disturbance until
+            signals arrive again and none is overdue.
+        percentile: 0 < percentile < 100, or 100 for `max`; None for other metrics.
         mode: `lite`, `full`, or None for every signal together.
         limit_ns: upper limit of a duration; None for shares.
         limit_share: limit of a share, 0..1; None for durations.
+        window_ns: length of the windows that are judged one by one; None for the whole phase.
+        stage: name or number, from 1, of the stage concerned; None for the whole phase.
     """
 
     text: str
@@ -42,6 +57,13 @@ class Objective:
     mode: Literal["lite", "full"] | None = None
     limit_ns: int | None = None
     limit_share: float | None = None
+    window_ns: int | None = None
+    stage: str | None = None
+
+    @property
+    def is_latency_percentile(self) -> bool:
+        """Whether it bounds a percentile, or the maximum, of latency."""
+        return self.metric == "latency" and self.percentile is not None
 
 
 def parse_objective(text: str) -> Objective:
@@ -53,19 +75,37 @@ def parse_objective(text: str) -> Objective:
     line = " ".join(text.split())
     if match := _REJECTED.match(line):
         return Objective(text=line, metric="rejected", limit_share=_share(match["value"]))
-    if match := _RATE.match(line):
-        return Objective(text=line, metric="rate", limit_share=_share(match["value"]))
-    match = _PERCENTILE.match(line)
-    if match is None:
-        raise ValueError(f"{text!r} is not an objective; write {GRAMMAR}")
-    mode = match["mode"]
-    metric = match["metric"] or "latency"
+    if match := _AT_LEAST.match(line):
+        metric = match["metric"]
+        return Objective(
+            text=line,
+            metric=metric,  # type: ignore[arg-type]  # the pattern admits only these words
+            limit_share=_share(match["value"]),
+        )
+    if match := _RECOVERY.match(line):
+        return Objective(text=line, metric="recovery", limit_ns=_ns(match["value"], match["unit"]))
+    if match := _DURATION.match(line):
+        return _duration(line, match)
+    raise ValueError(f"{text!r} is not an objective; write {GRAMMAR}")
+
+
+def _duration(line: str, match: re.Match[str]) -> Objective:
+    percentile = _percentile(match["rank"])
+    window_ns = None
+    if match["window"] is not None:
+        window_ns = _window(_ns(match["window"], match["window_unit"]))
+        if percentile == 100:
+            raise ValueError("the max over any window is the max: leave out 'over any ...'")
+        if match["stage"] is not None:
+            raise ValueError("write either 'stage ...' or 'over any ...', not both")
     return Objective(
         text=line,
-        metric=metric,  # type: ignore[arg-type]  # the pattern admits only these words
-        percentile=_percentile(match["rank"]),
-        mode=mode,  # type: ignore[arg-type]  # the pattern admits only these words
-        limit_ns=round(float(match["value"]) * _NS[match["unit"]]),
+        metric=match["metric"] or "latency",  # type: ignore[arg-type]  # as the pattern has them
+        percentile=percentile,
+        mode=match["mode"],  # type: ignore[arg-type]  # the pattern admits only these words
+        limit_ns=_ns(match["value"], match["unit"]),
+        window_ns=window_ns,
+        stage=match["stage"],
     )
 
 
@@ -79,6 +119,16 @@ def _percentile(rank: str) -> float:
     if not 0 < value < 100:
         raise ValueError(f"unknown percentile {rank!r}: write p50, p99, p99.9 (0 < p < 100) or max")
     return value
+
+
+def _window(window_ns: int) -> int:
+    if window_ns < WINDOW_MIN_NS or window_ns % WINDOW_STEP_NS:
+        raise ValueError("a window is at least 1 s long, and a multiple of 0.1 s")
+    return window_ns
+
+
+def _ns(value: str, unit: str) -> int:
+    return round(float(value) * _NS[unit])
 
 
 def _share(text: str) -> float:

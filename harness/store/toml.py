@@ -8,7 +8,10 @@ from typing import Any
 
 
 def toml_text(document: Mapping[str, Any]) -> str:
-    """A document of strings, numbers, booleans, flat lists, tables and arrays of tables."""
+    """A document of strings, numbers, booleans, lists, tables and arrays of tables.
+
+    A list in which tables stand beside other values has them in line.
+    """
     return "\n".join(_table(document, ())) + "\n"
 
 
@@ -27,7 +30,11 @@ def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
 def _is_nested(value: object) -> bool:
     if isinstance(value, Mapping):
         return True
-    return isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(isinstance(entry, Mapping) for entry in value)
+    )
 
 
 def _value(value: object) -> str:
@@ -38,6 +45,8 @@ def _value(value: object) -> str:
         return json.dumps(value).replace("\x7f", "\\u007f")
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_value(entry)}' for key, entry in value.items())} }}"
     if isinstance(value, Sequence):
         return f"[{', '.join(_value(entry) for entry in value)}]"
     raise TypeError(f"{type(value).__name__} has no place in this TOML")

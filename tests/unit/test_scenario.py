@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
@@ -15,12 +17,14 @@ from harness.scenario import (
     Engine,
     Load,
     Phase,
+    Promise,
     Scenario,
     Signals,
     Stage,
     load_scenario,
     parse_objective,
 )
+from harness.store.toml import toml_text
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.toml"))
 
@@ -134,6 +138,161 @@ def test_wrong_override_is_refused(tmp_path: Path, override: str, message: str) 
         load_scenario(path, [override])
 
 
+BAD_PROMISES = """
+name = "bad-promises"
+about = "objectives that cannot be watched, and tables that are not objectives"
+objectives = [
+    { objective = "p99 < 500 ms", abort_on_fail = "yes", bogus = 1 },
+    { objective = "rejected < 1 %", abort_on_fail = true },
+    { objective = "stage 1 p99 < 500 ms", abort_on_fail = true },
+    { objective = "p99 < 500 ms", abort_delay_s = 3 },
+    { abort_on_fail = true },
+    7,
+    "max over any 10 s < 1 s",
+    "p99 over any 0.5 s < 1 s",
+    "stage peak p99 over any 2 s < 1 s",
+]
+[load]
+[[load.stages]]
+agents = 5
+rate_from = 10
+duration_s = 4
+"""
+
+
+def test_all_problems_of_objectives_are_told_at_once(tmp_path: Path) -> None:
+    """Texts and tables alike, each with its place."""
+    with pytest.raises(UsageError) as caught:
+        load_scenario(write(tmp_path, BAD_PROMISES))
+    message = str(caught.value)
+    for part in (
+        "objectives.0.table.abort_on_fail:",
+        "objectives.0.table.bogus: unknown key",
+        "objectives.1.table: abort_on_fail watches percentiles and max of latency, not 'rejected",
+        "objectives.2.table: abort_on_fail watches",
+        "objectives.3.table: abort_delay_s means nothing without abort_on_fail",
+        "objectives.4.table.objective: Field required",
+        "objectives.5.text:",
+        "objectives.6.text: the max over any window is the max",
+        "objectives.7.text: a window is at least 1 s long",
+        "objectives.8.text: write either 'stage ...' or 'over any ...'",
+    ):
+        assert part in message
+
+
+def test_objectives_must_fit_the_load(tmp_path: Path) -> None:
+    """A stage that is not there or not measured, a window that is too long, names given twice."""
+    wanted = (
+        'objectives = ["stage peak p99 < 1 s", "stage 3 p50 < 1 s", "stage calm p50 < 1 s",'
+        ' "p99 over any 20 s < 1 s", "stage 2 max < 1 s"]'
+    )
+    text = GOOD.replace('objectives = ["p99 < 500 ms"]', wanted)
+    text = text.replace("duration_s = 4", 'duration_s = 4\nname = "calm"\nphase = "warmup"')
+    with pytest.raises(UsageError) as caught:
+        load_scenario(write(tmp_path, text))
+    message = str(caught.value)
+    for part in (
+        "no stage 'peak'",
+        "no stage '3'",
+        "stage 'calm' is not measured",
+        "measured load, 6 s",
+    ):
+        assert part in message
+    assert "stage 2" not in message
+    with pytest.raises(UsageError, match="two stages are named 'twin'"):
+        load_scenario(write(tmp_path, GOOD.replace("agents", 'name = "twin"\nagents')))
+
+
+@pytest.mark.parametrize("name", ["1", "Peak", "two words", "x" * 40])
+def test_stage_names_are_words(name: str, tmp_path: Path) -> None:
+    """A name that could be taken for a number, or that the grammar cannot read, is refused."""
+    with pytest.raises(UsageError, match=r"load\.stages\.0\.name"):
+        load_scenario(write(tmp_path, GOOD.replace("agents = 5", f'name = "{name}"\nagents = 5')))
+
+
+def test_promises_come_from_texts_and_tables(tmp_path: Path) -> None:
+    """Both forms may stand side by side."""
+    mixed = """objectives = [
+        "p99 < 500 ms",
+        { objective = "p99 over any 2 s < 500 ms", abort_on_fail = true, abort_delay_s = 2.5 },
+    ]"""
+    scenario = load_scenario(write(tmp_path, GOOD.replace('objectives = ["p99 < 500 ms"]', mixed)))
+    plain, watched = scenario.promises()
+    assert (plain.abort_on_fail, plain.parsed.percentile) == (False, 99.0)
+    assert (watched.abort_on_fail, watched.abort_delay_s) == (True, 2.5)
+    assert [one.window_ns for one in scenario.parsed_objectives()] == [None, 2 * 10**9]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                ["p99 < 500 ms", "rate >= 99 %", "recovery < 15 s", "stage 1 max < 1 s"]
+            ),
+            st.builds(
+                Promise,
+                objective=st.sampled_from(["p99 over any 2 s < 1 s", "lite p90 < 5 ms"]),
+                abort_on_fail=st.just(True),
+                abort_delay_s=st.floats(min_value=0, max_value=1_000),
+            ),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_promises_survive_the_scenario_file(entries: list[str | Promise]) -> None:
+    """The resolved scenario, written as TOML, is the same when it is read again."""
+    stage = Stage(name="only", agents=1, rate_from=10.0, rate_to=10.0, duration_s=9.0)
+    scenario = Scenario(
+        name="written", about="x", load=Load(stages=(stage,)), objectives=tuple(entries)
+    )
+    document = tomllib.loads(toml_text(scenario.model_dump(mode="json")))
+    assert Scenario.model_validate(document) == scenario
+
+
+WORDS = st.sampled_from(
+    ["p99", "p99.9", "max", "lite", "full", "of", "latency", "service", "over", "any", "10", "s",
+     "2", "ms", "<", ">=", "%", "stage", "peak", "recovery", "rejected", "rate", "simulated", "p"]
+)  # fmt: skip
+
+
+@given(st.one_of(st.text(max_size=40), st.lists(WORDS, max_size=9).map(" ".join)))
+def test_reading_an_objective_never_crashes(text: str) -> None:
+    """Any text is an objective that says what it means, or is refused with the grammar."""
+    try:
+        objective = parse_objective(text)
+    except ValueError:
+        return
+    assert parse_objective(objective.text) == objective
+    assert (objective.limit_ns is None) != (objective.limit_share is None)
+
+
+@given(
+    st.sampled_from(["p50", "p99", "p99.99"]),
+    st.sampled_from(["", "lite ", "full "]),
+    st.sampled_from(["", " of service", " of lateness"]),
+    st.integers(10, 10_000),
+)
+def test_windows_read_back(rank: str, mode: str, metric: str, tenths: int) -> None:
+    """Any percentile, any mode, any length of a tenth of a second."""
+    objective = parse_objective(f"{mode}{rank}{metric} over any {tenths / 10:.1f} s < 5 ms")
+    assert objective.window_ns == tenths * 100_000_000
+    assert objective.percentile == float(rank[1:])
+    assert objective.mode == (mode.strip() or None)
+
+
+def test_other_forms_read_back() -> None:
+    """Stages by name and number, recovery, shares."""
+    staged = parse_objective("stage  peak lite p99 of service < 2 s")
+    assert (staged.stage, staged.mode, staged.metric) == ("peak", "lite", "service")
+    assert parse_objective("stage 2 max < 1 s").stage == "2"
+    recovery = parse_objective("recovery < 15 s")
+    assert (recovery.metric, recovery.limit_ns) == ("recovery", 15 * 10**9)
+    simulated = parse_objective("simulated >= 99.5 %")
+    assert simulated.metric == "simulated"
+    assert simulated.limit_share == pytest.approx(0.995)
+
+
 @given(
     st.floats(min_value=0.001, max_value=99.999, allow_nan=False),
     st.integers(min_value=1, max_value=100_000),
@@ -160,8 +319,8 @@ def test_nonsense_is_no_objective(text: str) -> None:
         parse_objective(text)
 
 
-@pytest.mark.parametrize("model", [Scenario, Load, Stage, Signals, Chain, Engine])
-def test_every_key_is_documented(model: type[Scenario]) -> None:
+@pytest.mark.parametrize("model", [Scenario, Load, Stage, Signals, Chain, Engine, Promise])
+def test_every_key_is_documented(model: type[BaseModel]) -> None:
     """docs/scenarios.md names each key that a scenario may have."""
     page = (SCENARIOS[0].parents[1] / "docs" / "scenarios.md").read_text(encoding="utf-8")
     for key in model.model_fields:
