@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.judge import evidence, integrity, objectives, quotas, unnamed, validity, vitals
+from harness.judge import clocks, evidence, integrity, objectives, quotas, unnamed, validity, vitals
 from harness.judge.check import Case, Check, Kind
 from harness.judge.grade import Grade, grade_of
 from harness.judge.verdict import Verdict, worst
@@ -31,7 +31,7 @@ LOOKS: tuple[Look, ...] = (
     validity.check_overflow,
     validity.check_observer,
     validity.check_observer_end,
-    validity.check_clocks,
+    clocks.check_clocks,
     validity.check_negative,
     vitals.check_vitals,
     evidence.check_complete,

@@ -77,6 +77,9 @@ BEHIND_MAX_BYTES = 16 * 1024 * 1024
 STEAL_SHARE_MAX = 0.10
 # Vitals are taken every second; a host too busy for five of them cannot be vouched for.
 VITALS_GAP_MAX_NS = 5 * NS_PER_S
+# The host's wall clock is looked at each second. A clock that is disciplined moves by less than a
+# millisecond in that time (500 ppm); one that is stepped, seldom by less than this.
+HOST_STEP_MAX_NS = 10 * NS_PER_MS
 # From here on latencies include waiting for a core; no fault of the run, but no sign-off either.
 BUSY_SHARE_SIGNOFF = 0.90
 # Least length of the measured load for a sign-off: what the nightly scenarios run.

@@ -161,27 +161,6 @@ def check_observer_end(case: Case) -> Check:
     return _validity(name, not problems, said, {"sightings": written, "gaps": told.gaps})
 
 
-def check_clocks(case: Case) -> Check:
-    """That commit times can be brought onto the host's clock."""
-    name = "clocks steady"
-    clocks = case.gathered.clocks
-    if POSTGRES not in clocks:
-        return _validity(name, False, "PostgreSQL's clock was never probed")
-    stepped = {server: clock.facts for server, clock in clocks.items() if clock.facts.steps}
-    if stepped:
-        said = "; ".join(
-            f"{server}'s clock stepped {count(facts.steps, 'time')},"
-            f" by {duration(facts.step_max_ns)} more than error and drift explain"
-            for server, facts in stepped.items()
-        )
-        return _validity(name, False, said)
-    said = "; ".join(
-        f"{server} known to {duration(clock.error_ns)} from {count(clock.facts.probes, 'probe')}"
-        for server, clock in clocks.items()
-    )
-    return _validity(name, True, said)
-
-
 def check_negative(case: Case) -> Check:
     """Durations that cannot be negative, nor can those across clocks be by more than the error."""
     gathered = case.gathered

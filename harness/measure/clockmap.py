@@ -51,7 +51,8 @@ class ClockFacts:
         probes: how many there are, and of those how many were `kept`.
         offset_ns: monotonic minus server time at the probe with the least round trip.
         error_ns: largest error of the map at a kept probe.
-        drift_ppm: from the first kept probe to the last; None below two.
+        drift_ppm: from the first kept probe to the last; None below two. It is off by
+            `drift_error_ppm` at most.
         steps: neighbours whose offsets differ by more than error and drift can explain.
         step_max_ns: the largest of those differences.
     """
@@ -62,12 +63,17 @@ class ClockFacts:
     offset_ns: int
     error_ns: int
     drift_ppm: float | None
+    drift_error_ppm: float | None
     steps: int
     step_max_ns: int
 
 
 class ClockMap:
     """Maps one server's stamps; made from its probes, of which there is at least one.
+
+    Attributes:
+        facts: what is known of the clock.
+        probed_ns: when it was probed.
 
     Raises:
         ValueError: no probe.
@@ -83,6 +89,7 @@ class ClockMap:
         self._base_us = int(self._server_us[0])
         self._base_offset_ns = int(self._offset_ns[0])
         self.facts = _facts(probes, kept)
+        self.probed_ns = tuple(probe.mono_ns for probe in probes)
 
     @property
     def error_ns(self) -> int:
@@ -158,6 +165,7 @@ def _facts(probes: Sequence[Probe], kept: Sequence[Probe]) -> ClockFacts:
         offset_ns=least.offset_ns,
         error_ns=max(probe.error_ns for probe in kept),
         drift_ppm=(last.offset_ns - first.offset_ns) / span_ns * 1e6 if span_ns > 0 else None,
+        drift_error_ppm=(first.error_ns + last.error_ns) / span_ns * 1e6 if span_ns > 0 else None,
         steps=len(steps),
         step_max_ns=max(steps, default=0),
     )

@@ -125,14 +125,25 @@ class Resolution(_Value):
 
 
 class ClockFigures(_Value):
-    """A server's clock against the host's monotonic one; see `clockmap.ClockFacts`."""
+    """A clock against the host's monotonic one; see `clockmap.ClockFacts`.
+
+    Attributes:
+        server: whose; "host" for the host's own wall clock.
+        before: probes before the first signal was sent; then those `during` and `after` the load.
+        ahead_ns: of the host's wall clock; None when nobody looked at that one.
+    """
 
     server: str
     probes: int
+    before: int
+    during: int
+    after: int
     kept: int
     offset_ns: int
     error_ns: int
+    ahead_ns: int | None
     drift_ppm: float | None
+    drift_error_ppm: float | None
     steps: int
     step_max_ns: int
 

@@ -40,6 +40,7 @@ class Attempted:
         missing: below an agent's last signal and not there; an agent leaves no number out.
         early: sent before they were intended.
         strange_stage: of a stage that the plan does not have.
+        sent_ns: when the first and the last were sent; None without any.
     """
 
     by_agent: NDArray[np.int64]
@@ -49,6 +50,7 @@ class Attempted:
     missing: int
     early: int
     strange_stage: int
+    sent_ns: tuple[int, int] | None = None
 
 
 class ScheduleTally:
@@ -68,6 +70,7 @@ class ScheduleTally:
         self._in_phase = np.zeros(self._stages, dtype=np.int64)
         self._early = 0
         self._strange = 0
+        self._sent_ns: tuple[int, int] | None = None
 
     def add(self, samples: Samples) -> None:
         """Take in samples; every attempted signal becomes one exactly once."""
@@ -80,6 +83,9 @@ class ScheduleTally:
         np.maximum.at(self._ends, agents, numbers.astype(np.int64) + 1)
         np.add.at(self._sums, agents, (2 * numbers + 1) * offsets)
         self._early += int((sent < intended).sum())
+        if len(sent):
+            first, last = self._sent_ns or (int(sent[0]), int(sent[0]))
+            self._sent_ns = (min(first, int(sent.min())), max(last, int(sent.max())))
         stages = column(samples, "stage").astype(np.int64)
         known = stages < self._stages
         self._strange += int((~known).sum())
@@ -98,4 +104,5 @@ class ScheduleTally:
             missing=int((self._ends - self._by_agent).sum()),
             early=self._early,
             strange_stage=self._strange,
+            sent_ns=self._sent_ns,
         )

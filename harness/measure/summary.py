@@ -9,12 +9,12 @@ import numpy as np
 
 from harness.clock import NS_PER_S
 from harness.measure.account import Account
+from harness.measure.certainty import clock_figures, uncertain_stages
 from harness.measure.encoding import Interval, encode
-from harness.measure.gather import Gathered
+from harness.measure.gather import POSTGRES, Gathered
 from harness.measure.histogram import Histogram, bucket_high_ns
 from harness.measure.measurement import (
     AccountFigures,
-    ClockFigures,
     Figures,
     IntervalFigures,
     Measurement,
@@ -56,6 +56,7 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
         intended: signals of the plan by stage; None when nobody computed them.
     """
     cells = _ordered(gathered.cells)
+    error_ns = gathered.clocks[POSTGRES].error_ns if POSTGRES in gathered.clocks else 0
     return Measurement(
         account=_account(gathered.account()),
         accounts={
@@ -68,11 +69,13 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
         foreign=gathered.foreign,
         figures=tuple(_all_figures(cells)),
         splits=tuple(
-            _split(key, split) for key, cell in cells if (split := cell.split()) is not None
+            _split(key, split, error_ns)
+            for key, cell in cells
+            if (split := cell.split()) is not None
         ),
         intervals=tuple(_intervals(gathered, cells)),
         resolution=tuple(row for key, cell in cells for row in _resolution(key, cell)),
-        clocks=tuple(ClockFigures(**asdict(clock.facts)) for clock in gathered.clocks.values()),
+        clocks=tuple(clock_figures(gathered)),
         rates=tuple(_rates(gathered, intended)),
         recoveries=tuple(
             RecoveryFigures(
@@ -182,7 +185,7 @@ def supported_percentiles(histogram: Histogram) -> dict[str, int]:
     }
 
 
-def _split(key: CellKey, split: Split) -> SplitFigures:
+def _split(key: CellKey, split: Split, error_ns: int) -> SplitFigures:
     return SplitFigures(
         phase=key.phase,
         mode=_mode(key),
@@ -204,7 +207,7 @@ def _split(key: CellKey, split: Split) -> SplitFigures:
         count=split.total.count,
         total_sum_ns=split.total.sum_ns,
         total_mean_ns=split.total.sum_ns / split.total.count,
-        notes=split.notes,
+        notes=(*uncertain_stages(split, error_ns), *split.notes),
     )
 
 

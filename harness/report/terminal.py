@@ -13,7 +13,14 @@ from rich.text import Text
 from harness.judge.check import Check, Kind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
-from harness.measure.measurement import AccountFigures, Measurement, RateFigures, SplitFigures
+from harness.measure.measurement import (
+    AccountFigures,
+    ClockFigures,
+    Measurement,
+    RateFigures,
+    SplitFigures,
+)
+from harness.measure.vitals import HOST
 from harness.report.units import count_text, duration_text, share_text
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
@@ -166,11 +173,25 @@ def _account(measurement: Measurement) -> RenderableType:
         for row in measurement.resolution
         if row.phase == "measure" and row.name == "p99"
     ]
-    lines += [
-        f"clock of {clock.server}: known to {duration_text(clock.error_ns)}"
-        for clock in measurement.clocks
-    ]
+    lines += [_clock(clock) for clock in measurement.clocks]
     return Text("\n".join(lines))
+
+
+def _clock(clock: ClockFigures) -> str:
+    probes = f"{clock.before} before, {clock.during} during, {clock.after} after the load"
+    drift = (
+        ""
+        if clock.drift_ppm is None
+        else f", drift {clock.drift_ppm:+.2f} ppm +-{clock.drift_error_ppm:.2f}"
+    )
+    if clock.server == HOST:
+        return f"clock of this host, wall against monotonic: {clock.probes} looks{drift}"
+    ahead = ""
+    if clock.ahead_ns is not None:
+        way = "ahead of" if clock.ahead_ns >= 0 else "behind"
+        ahead = f"{duration_text(abs(clock.ahead_ns))} {way} this host's, "
+    known = f"known to +-{duration_text(clock.error_ns)}"
+    return f"clock of {clock.server}: {ahead}{known}{drift}; probes: {probes}"
 
 
 def _sent(rate: RateFigures) -> str:

@@ -95,11 +95,39 @@ def garble_vitals(world: World) -> None:
     del world.vitals[5]["mono_ns"]
 
 
+def step_wall_clock(world: World) -> None:
+    """The wall clock of the host is set back by 50 ms."""
+    for line in _between(world.vitals, MIDDLE_NS, 2 * MIDDLE_NS):
+        line["wall_ns"] -= 50 * MS
+
+
+def discipline_wall_clock(world: World) -> None:
+    """The wall clock of the host is slowed down by 400 ppm."""
+    for line in world.vitals:
+        line["wall_ns"] -= (line["mono_ns"] - T0_NS) * 400 // 1_000_000
+
+
+def probe_only(*, before: bool, after: bool) -> Callable[[World], None]:
+    """Clocks are probed during the load, and only before or after it, or neither."""
+
+    def change(world: World) -> None:
+        first_ns = int(min(part["sent_ns"].min() for part in world.attempts))
+        last_ns = int(max(part["sent_ns"].max() for part in world.attempts))
+        world.probes = [
+            line
+            for line in world.probes
+            if (before or line["mono_ns"] > first_ns) and (after or line["mono_ns"] < last_ns)
+        ]
+
+    return change
+
+
 def noise(world: World) -> None:
     """A busy host with nothing wrong: waits, small pauses, late looks, all cores in use."""
     for number, line in enumerate(world.vitals):
         mono_ns = line["mono_ns"]
         line["mono_ns"] = mono_ns + (number % 3) * 300 * MS
+        line["wall_ns"] += (number % 3) * 300 * MS
         line["late_ns"] = (number % 3) * 300 * MS
         line["cores"] = [
             {**core, "busy_ns": mono_ns * 96 // 100, "idle_ns": 0, "steal_ns": mono_ns * 3 // 100}

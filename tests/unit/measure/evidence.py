@@ -227,7 +227,7 @@ def healthy(
         },
         probes=[
             probe(server, mono_ns)
-            for mono_ns in range(T0_NS - S, end_ns, 5 * S)
+            for mono_ns in (*range(T0_NS - S, end_ns, 5 * S), end_ns)
             for server in ("postgres", "redis")
         ],
         vitals=[vital_signs(mono_ns, processes) for mono_ns in range(T0_NS - S, end_ns, S)],
