@@ -35,9 +35,11 @@ class Engine:
     """The workers, from the first to the last."""
 
     def __init__(self, settings: Settings) -> None:
+        from zone_b.kit import kit_of
         from zone_b.turns import Turns
 
         self._settings = settings
+        self._kit = kit_of(settings)
         self._context = multiprocessing.get_context("fork")
         self._turns = Turns(self._context, settings.workers)
         self._workers: list[ForkProcess] = []
@@ -91,7 +93,7 @@ class Engine:
         ours, theirs = self._context.Pipe(duplex=False)
         worker = self._context.Process(
             target=run_worker,
-            args=(self._settings, self._turns, index, os.getpid(), theirs),
+            args=(self._settings, self._kit, self._turns, index, os.getpid(), theirs),
             name=name_of(self._settings, index),
         )
         worker.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -52,7 +52,7 @@ class Unit:
 class Pipe:
     """Prepared statements over one connection. Not for two threads."""
 
-    def __init__(self, dsn: str, statements: dict[str, str], options: str) -> None:
+    def __init__(self, dsn: str, statements: Mapping[str, str], options: str) -> None:
         self._connection = psycopg.connect(
             make_conninfo(dsn, application_name="zone_b", options=options, **_TCP), autocommit=True
         )

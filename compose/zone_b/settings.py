@@ -29,6 +29,8 @@ class Settings:
         block_time_s: seconds between two blocks of the data processor.
         stream_maxlen: entries that the chain events are trimmed to, about.
         batch_max: most signals that a worker takes at once.
+        defects: named defects to be switched on; see `zone_b.defects`.
+        defect_log: file that tells what they did.
     """
 
     redis_url: str = field(repr=False)
@@ -44,6 +46,8 @@ class Settings:
     block_time_s: float = 2.0
     stream_maxlen: int = 10_000
     batch_max: int = 64
+    defects: str = ""
+    defect_log: str = ""
 
     @property
     def proposals_key(self) -> str:
@@ -80,6 +84,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         block_time_s=_seconds(env, "DEFI_BLOCK_TIME_S", 2.0),
         stream_maxlen=_whole(env, "DEFI_STREAM_MAXLEN", 10_000, 1, 1_000_000_000),
         batch_max=_whole(env, "DEFI_BATCH_MAX", 64, 1, 1_000),
+        defects=env.get("DEFI_DEFECTS", "").strip(),
+        defect_log=env.get("DEFI_DEFECT_LOG", ""),
     )
 
 

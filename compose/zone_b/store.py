@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from zone_b import statements
 from zone_b.ledger import Book, entries_of
@@ -29,11 +29,12 @@ class Store:
     Args:
         dsn: libpq conninfo.
         worker: name that goes into the nonce locks.
+        texts: the statements, by name.
     """
 
-    def __init__(self, dsn: str, worker: str) -> None:
+    def __init__(self, dsn: str, worker: str, texts: Mapping[str, str] = statements.ALL) -> None:
         self._worker = worker
-        self._pipe = Pipe(dsn, statements.ALL, statements.OPTIONS)
+        self._pipe = Pipe(dsn, texts, statements.OPTIONS)
         self._accounts: dict[_AccountKey, int] = {}
 
     def close(self) -> None:

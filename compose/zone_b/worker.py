@@ -13,18 +13,17 @@ import psycopg
 import redis
 
 from zone_b import metrics
-from zone_b.batch import Batches
 from zone_b.death import die_with_parent
-from zone_b.desk import Desk
 from zone_b.full import FullSimulator
 from zone_b.head import HeadWatcher
+from zone_b.kit import Kit
 from zone_b.lite import LiteSimulator
 from zone_b.message import Order, read_entry
 from zone_b.pipe import PipeError
 from zone_b.policy import FirstRuns
 from zone_b.settings import Settings
-from zone_b.source import Entry, Source
-from zone_b.store import Store, StoreError
+from zone_b.source import Entry
+from zone_b.store import StoreError
 from zone_b.trade import Read
 from zone_b.turns import Turn, TurnLostError, Turns
 from zone_b.wire import connect
@@ -46,20 +45,19 @@ def name_of(settings: Settings, index: int) -> str:
 
 
 def run_worker(
-    settings: Settings, turns: Turns, index: int, parent: int, ready: Connection
+    settings: Settings, kit: Kit, turns: Turns, index: int, parent: int, ready: Connection
 ) -> None:
     """Entry point of the process. The first worker takes over what dead workers left."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says when
     try:
-        _run(settings, turns, index, ready)
+        _run(Worker(settings, kit, turns, index), turns, index, ready)
     except (PipeError, StoreError, TurnLostError, psycopg.Error, redis.RedisError) as error:
         _LOG.error("cannot go on: %s", error)
         sys.exit(1)
 
 
-def _run(settings: Settings, turns: Turns, index: int, ready: Connection) -> None:
-    worker = Worker(settings, turns, index)
+def _run(worker: Worker, turns: Turns, index: int, ready: Connection) -> None:
     signal.signal(signal.SIGTERM, worker.ask_to_stop)
     if index == 0:
         worker.recover(idle_min_ms=0)
@@ -72,16 +70,16 @@ def _run(settings: Settings, turns: Turns, index: int, ready: Connection) -> Non
 class Worker:
     """Everything one worker holds, and its loop."""
 
-    def __init__(self, settings: Settings, turns: Turns, index: int) -> None:
+    def __init__(self, settings: Settings, kit: Kit, turns: Turns, index: int) -> None:
         self._settings = settings
         self._index = index
         self._stopping = False
         name = name_of(settings, index)
         url = settings.redis_url
         self._head = HeadWatcher(connect(url), settings.chain_events_key)
-        self._source = Source(connect(url), settings.proposals_key, name)
+        self._source = kit.source(connect(url), settings.proposals_key, name)
         self._turn = Turn(turns, index)
-        desk = Desk(
+        desk = kit.desk(
             LiteSimulator(),
             FullSimulator(settings.anvil_url),
             settings.watermark_max_lag,
@@ -89,7 +87,8 @@ class Worker:
             if settings.full_first_in_block
             else _never_first,
         )
-        self._batches = Batches(self._source, Store(settings.pg_dsn, name), desk, self._turn)
+        store = kit.store(settings.pg_dsn, name)
+        self._batches = kit.batches(self._source, store, desk, self._turn)
         self._head.start()
         self._claim_at = time.monotonic() + _CLAIM_PERIOD_S
 

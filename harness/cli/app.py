@@ -13,6 +13,7 @@ import harness
 from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
 from harness.cli.containers import Images, ImageSet, images_app, stack_app
+from harness.cli.defects import list_defects
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.errors import Exit, HarnessError
@@ -60,6 +61,13 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any key, e.g. load.warmup_s=2."),
     ] = None,
+    defect: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:KEY=VALUE,...]",
+            help="Switch on a defect of the reference services; see `harness defects`.",
+        ),
+    ] = None,
     reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
     stack: Annotated[
         StackKind, typer.Option(help="Child processes, or containers with exact quotas.")
@@ -83,7 +91,12 @@ def run(
     from harness.cli.running import run_scenario  # slow to import, and only needed here
 
     overrides = as_overrides(
-        agents=agents, rate=rate, duration=duration, seed=seed, settings=settings or []
+        agents=agents,
+        rate=rate,
+        duration=duration,
+        seed=seed,
+        settings=settings or [],
+        defects=defect or [],
     )
     ports = {
         name: port
@@ -110,6 +123,12 @@ def scenarios(
 ) -> None:
     """List the scenarios with one line each."""
     list_scenarios(folder, make_console())
+
+
+@app.command()
+def defects() -> None:
+    """List the defects that the reference services can be told to have."""
+    list_defects(ROOT, make_console())
 
 
 @app.command()

@@ -18,6 +18,7 @@ from harness.stack.base import Stack
 from harness.stack.private_dir import create_private_dir
 from harness.stack.process_stack import ProcessStack
 from harness.stack.settings import StackSettings
+from harness.store import RunFolder
 
 
 class StackKind(StrEnum):
@@ -45,21 +46,27 @@ class StackChoice:
     ports: Mapping[str, int]
 
     def make(
-        self, scenario: Scenario, contract: Contract, root: Path, logs: Path, clock: Clock
+        self, scenario: Scenario, contract: Contract, root: Path, folder: RunFolder, clock: Clock
     ) -> Stack:
         """The stack, not yet started.
 
         Raises:
             UsageError: an option does not fit the kind of stack.
         """
-        settings = StackSettings.of(scenario, contract, self.ports, root)
+        settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
             if self.images or self.agents:
                 raise UsageError(
                     "--image and --agent-containers need containers", hint="add --stack docker"
                 )
-            return ProcessStack(settings, create_private_dir(), logs, clock)
-        return DockerStack(self.docker_settings(settings, root), logs, clock)
+            return ProcessStack(settings, create_private_dir(), folder.logs, clock)
+        if settings.defects:
+            raise UsageError(
+                "defects are switched on in child processes only",
+                where="engine.defects",
+                hint="leave out --stack docker",
+            )
+        return DockerStack(self.docker_settings(settings, root), folder.logs, clock)
 
     def docker_settings(self, settings: StackSettings, root: Path) -> DockerSettings:
         """Settings of a stack of containers."""

@@ -17,11 +17,14 @@ def as_overrides(
     duration: float | None,
     seed: int | None,
     settings: Sequence[str],
+    defects: Sequence[str] = (),
 ) -> tuple[Sequence[str], Edit]:
     """`--set` pairs and an edit of the document's stages for the short options."""
     pairs = [*settings, *([] if seed is None else [f"seed={seed}"])]
 
     def edit(document: dict[str, Any]) -> None:
+        if defects:
+            _add_defects(document, defects)
         if (agents, rate, duration) == (None, None, None):
             return
         load = document.get("load")
@@ -33,6 +36,12 @@ def as_overrides(
             _scale(stages, duration / int(load.get("repeat", 1)))
 
     return pairs, edit
+
+
+def _add_defects(document: dict[str, Any], defects: Sequence[str]) -> None:
+    engine = document.setdefault("engine", {})
+    if isinstance(engine, dict):
+        engine["defects"] = [*engine.get("defects", []), *defects]
 
 
 def _edit_stages(stages: list[dict[str, Any]], agents: int | None, rate: float | None) -> None:

@@ -101,7 +101,7 @@ def _parts(
 
     view.say(f"starting the {choice.kind} stack")
     return Parts(
-        stack=choice.make(scenario, contract, root, folder.logs, clock),
+        stack=choice.make(scenario, contract, root, folder, clock),
         make_swarm=make_swarm,
         make_observer=make_observer,
         make_vitals=lambda path, pids: VitalsSampler(path, {"main": os.getpid(), **pids}, clock),

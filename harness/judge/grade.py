@@ -50,6 +50,8 @@ def _reasons(case: Case) -> Iterator[str]:
     else:
         yield from _PROCESS_REASONS
     yield from unnamed.reasons(case)
+    if case.scenario.engine.defects:
+        yield "defects were switched on in the reference services"
     # Swarm and observer run on the host of the system under test, whatever the stack.
     if case.stack.get("generator_apart") is not True:
         yield "the generator ran on the cores of the system under test"

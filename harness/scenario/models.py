@@ -141,6 +141,7 @@ class Engine(_Frozen):
     """Settings of the reference engine; a team's own engine ignores them."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
+    defects: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class Scenario(_Frozen):

@@ -82,6 +82,7 @@ def reference_services(
             (
                 *shared,
                 *anvil,
+                *_defects(settings),
                 ("DEFI_HTTP_PORT", str(http_ports[ENGINE])),
                 ("DEFI_WORKERS", str(settings.workers)),
                 ("DEFI_WATERMARK_MAX_LAG", str(settings.watermark_max_lag)),
@@ -112,6 +113,13 @@ def is_healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _defects(settings: StackSettings) -> tuple[tuple[str, str], ...]:
+    if not settings.defects:
+        return ()
+    log = settings.defect_log.absolute() if settings.defect_log else ""
+    return (("DEFI_DEFECTS", "; ".join(settings.defects)), ("DEFI_DEFECT_LOG", str(log)))
 
 
 def _shared(settings: StackSettings, wiring: Wiring) -> tuple[tuple[str, str | SecretStr], ...]:

@@ -10,6 +10,7 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.scenario import Scenario
+from harness.stack.defects import check_defects
 
 ROOT = Path(__file__).resolve().parents[2]
 # Everything that listens; a port of its own can be configured for each.
@@ -26,6 +27,8 @@ class StackSettings:
         watermark_max_lag: blocks after which a signal is stale.
         block_time_s: seconds between blocks.
         anvil: whether an Anvil node is started.
+        defects: named defects of the reference services to be switched on.
+        defect_log: where these tell what they did.
         ports: configured ports by listener; the others take free ones.
         root: the repository, which holds `compose/`.
         ready_ns: the longest that one service may take to become ready.
@@ -36,6 +39,8 @@ class StackSettings:
     watermark_max_lag: int = 2
     block_time_s: float = 2.0
     anvil: bool = False
+    defects: tuple[str, ...] = ()
+    defect_log: Path | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
     root: Path = ROOT
     ready_ns: int = 20 * NS_PER_S
@@ -56,14 +61,22 @@ class StackSettings:
         contract: Contract,
         ports: Mapping[str, int] | None = None,
         root: Path = ROOT,
+        defect_log: Path | None = None,
     ) -> StackSettings:
-        """The stack that a scenario asks for."""
+        """The stack that a scenario asks for.
+
+        Raises:
+            UsageError: it asks for defects that do not exist.
+        """
+        check_defects(scenario.engine.defects, root)
         return cls(
             contract=contract,
             workers=scenario.engine.workers,
             watermark_max_lag=scenario.chain.watermark_max_lag,
             block_time_s=scenario.chain.block_time_s,
             anvil=scenario.needs_anvil,
+            defects=scenario.engine.defects,
+            defect_log=defect_log if scenario.engine.defects else None,
             ports=dict(ports or {}),
             root=root,
         )

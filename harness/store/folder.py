@@ -148,6 +148,14 @@ class RunFolder:
         return self.path / "final.json"
 
     @property
+    def defects(self) -> Path:
+        """What named defects of the reference services did, by their own account.
+
+        For people and for tests of the judgement, which itself never looks at it.
+        """
+        return self.path / "defects.jsonl"
+
+    @property
     def logs(self) -> Path:
         """Folder of what the processes said."""
         return self.path / "logs"

@@ -247,6 +247,17 @@ def test_grade_needs_every_fact(tmp_path: Path) -> None:
         assert (grade.level, len(grade.reasons)) == ("indicative", 1)
 
 
+def test_defects_on_purpose_are_no_signoff(tmp_path: Path) -> None:
+    """A run with named defects says so, whatever it comes to; its ground truth is not looked at."""
+    world = healthy(load_of())
+    engine = world.scenario.engine.model_copy(update={"defects": ("stuck_row:rate=0",)})
+    world.scenario = world.scenario.model_copy(update={"engine": engine})
+    folder = world.write(tmp_path)
+    folder.defects.write_bytes(b"not even JSON")
+    grade = assess(folder).judgement.grade
+    assert "defects were switched on in the reference services" in grade.reasons
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

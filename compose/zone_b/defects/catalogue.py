@@ -1,0 +1,34 @@
+"""The list of defects, read from the file that the harness reads too."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+FILE = Path(__file__).parent / "catalogue.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A defect that can be switched on.
+
+    Attributes:
+        about: what it does, completing "the engine ...".
+        when: when it strikes unless told otherwise.
+        settings: its own settings and their defaults.
+    """
+
+    name: str
+    about: str
+    when: Mapping[str, float]
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+
+@cache
+def catalogue() -> Mapping[str, Kind]:
+    """Every defect by its name."""
+    document = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return {name: Kind(name, **entry) for name, entry in document.items()}

@@ -1,0 +1,76 @@
+"""Named defects of the reference services: which there are, and whether a wish can be met.
+
+They are listed in a file beside the services, which read it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.scenario.file import read_toml
+
+# Settings that every defect has: when it strikes.
+WHEN = ("rate", "seed", "every", "after_s", "every_s", "for_s", "times")
+HINT = "`harness defects` lists what there is; write NAME or NAME:rate=0.01,after_s=5"
+_FILE = Path("compose/zone_b/defects/catalogue.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A defect that can be switched on.
+
+    Attributes:
+        about: what it does, completing "the engine ...".
+        when: when it strikes unless told otherwise.
+        settings: its own settings and their defaults.
+    """
+
+    name: str
+    about: str
+    when: Mapping[str, float]
+    settings: Mapping[str, float]
+
+
+def read_catalogue(root: Path) -> dict[str, Defect]:
+    """Every defect by its name, in the order of the file.
+
+    Raises:
+        UsageError: the reference services are not here.
+    """
+    return {name: _defect(name, entry) for name, entry in read_toml(root / _FILE).items()}
+
+
+def check_defects(wishes: Iterable[str], root: Path) -> None:
+    """Make sure that defects and settings exist; the engine looks at their values.
+
+    Raises:
+        UsageError: one does not, or a value is no number.
+    """
+    known = read_catalogue(root)
+    for wish in wishes:
+        name, _, rest = wish.partition(":")
+        defect = known.get(name.strip())
+        if defect is None or ";" in wish:
+            raise UsageError(f"there is no defect {name!r}", where="engine.defects", hint=HINT)
+        for pair in filter(None, rest.split(",")):
+            _check_pair(defect, pair)
+
+
+def _check_pair(defect: Defect, pair: str) -> None:
+    key, _, value = (part.strip() for part in pair.partition("="))
+    settings = (*WHEN, *defect.settings)
+    where = f"engine.defects: {defect.name}"
+    if key not in settings:
+        raise UsageError(f"no setting {key!r}", where=where, hint=f"it has {', '.join(settings)}")
+    try:
+        float(value)
+    except ValueError:
+        raise UsageError(f"{key}={value} is not a number", where=where, hint=HINT) from None
+
+
+def _defect(name: str, entry: Mapping[str, Any]) -> Defect:
+    return Defect(name, entry["about"], entry["when"], entry.get("settings", {}))

@@ -1,0 +1,105 @@
+"""The matrix: which defect is switched on how, and what must find it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Named = Literal["signals", "addresses", "number", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One defect, and what a run with it must come to.
+
+    Attributes:
+        defect: as given to `--defect`.
+        found_by: name of the check that must be red.
+        named: what the check must name: exactly the signals of the ground truth, their addresses,
+            as many as there are, or nothing, where a defect concerns no signal in particular.
+        verdict: of the whole run.
+        settings: as given to `--set`.
+        missing: why the row is not found; empty for one that is.
+    """
+
+    defect: str
+    found_by: str
+    named: Named = "signals"
+    verdict: str = "FAIL"
+    settings: tuple[str, ...] = ()
+    missing: str = ""
+
+    @property
+    def name(self) -> str:
+        """The defect alone."""
+        return self.defect.partition(":")[0]
+
+    @property
+    def how(self) -> str:
+        """Its rate or schedule and its settings."""
+        return self.defect.partition(":")[2]
+
+
+LOST = "no signal lost"
+TWICE = "no effect twice"
+NONCES = "nonces contiguous and unique"
+LEDGER = "ledger balanced"
+FSM = "FSM transitions legal"
+TABLE = "table agrees with what was seen"
+LEFT = "nothing left in the stream"
+_NO_CHECK = "there is no such check yet"
+
+# Reachable on a busy host without a defect, far below what the defects below do.
+_P99 = "p99 < 150 ms"
+_PROMISE = (f'objectives=["{_P99}"]',)
+
+ROWS = (
+    Row("lose_before_ack:rate=0.03", LOST),
+    Row("lose_after_ack:rate=0.03", LOST),
+    Row("stuck_row:rate=0.03", LOST),
+    Row("leaves_pending:rate=0.03", LEFT, "number"),
+    Row("ack_before_commit:after_s=2,times=1", LOST),
+    Row("trims_unread:after_s=2,every_s=60,keep=5", "nothing trimmed unread", missing=_NO_CHECK),
+    Row("stops_reading:after_s=3", LOST, "nothing"),
+    Row("process_twice:rate=0.03", TWICE),
+    Row("final_twice:rate=0.03", TWICE),
+    Row("skip_nonce:rate=0.03", NONCES, "addresses"),
+    Row("repeat_nonce:rate=0.03", NONCES),
+    Row("nonce_row_off:rate=0.3", NONCES, "addresses"),
+    Row("nonce_missing:rate=0.03", NONCES),
+    Row(
+        "reorder_agent:rate=0.03,gather_ms=60",
+        "signals of an agent keep their order",
+        settings=("load.stages.0.agents=3",),
+    ),
+    Row("ledger_missing_entry:rate=0.03", LEDGER),
+    Row("ledger_missing:rate=0.03", LEDGER),
+    Row("ledger_wrong_amount:rate=0.03", "ledger books what was asked", missing=_NO_CHECK),
+    Row("ledger_unbalanced:rate=0.03", LEDGER, missing="accounts are not looked at yet"),
+    Row("ledger_undue:rate=0.5", LEDGER, settings=("signals.stale_share=0.1",)),
+    Row("illegal_transition:rate=0.03", FSM),
+    Row("final_overwritten:rate=0.03", TABLE),
+    Row("skips_init:rate=0.03", FSM),
+    Row("row_vanishes:rate=0.03", TABLE),
+    Row("invents_signal:rate=0.03", "nothing unexpected"),
+    Row("rejects_good:rate=0.1", "rejected < 1 %", "nothing"),
+    Row(
+        "accepts_stale:rate=0.5",
+        "stale data refused",
+        settings=("signals.stale_share=0.1",),
+    ),
+    Row("wrong_mode_label:rate=0.03", "modes told as they were", "number", missing=_NO_CHECK),
+    Row("clock_skewed:rate=0.03,skew_s=5", "row stamps agree with commits", missing=_NO_CHECK),
+    Row("slow_lock:every_s=1,hold_s=0.8", _P99, "nothing", settings=_PROMISE),
+    Row("periodic_stall:after_s=1,every_s=3,for_s=1.2", _P99, "nothing", settings=_PROMISE),
+    Row(
+        "bimodal:rate=0.06,delay_s=1",
+        _P99,
+        "nothing",
+        settings=(*_PROMISE, "engine.workers=1"),
+    ),
+    Row("slow_drift:grow_ms=100", _P99, "nothing", settings=_PROMISE),
+    Row("slow_all:delay_ms=400", _P99, "nothing", settings=_PROMISE),
+    Row("capacity_cap:per_s=40", _P99, "nothing", settings=(*_PROMISE, "load.drain_s=8")),
+    Row("crash_loop:after_s=2", "nothing unplanned happened", "nothing", "INVALID"),
+)

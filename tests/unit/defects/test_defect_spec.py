@@ -1,0 +1,121 @@
+"""What may be asked for, and what a wrong wish is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from harness.cli.overrides import as_overrides
+from harness.errors import UsageError
+from harness.scenario import load_scenario
+from harness.stack.defects import WHEN, check_defects, read_catalogue
+from harness.stack.services import Wiring, reference_services
+from harness.stack.settings import ROOT, StackSettings
+from tests.matrix.rows import ROWS
+from zone_b.defects.catalogue import catalogue
+from zone_b.defects.install import DEFECTS
+from zone_b.defects.spec import When, read_defects
+from zone_b.settings import SettingsError, read_settings
+
+SMOKE = ROOT / "scenarios" / "smoke.toml"
+
+WRONG = {
+    "no_such_thing": "there is no defect 'no_such_thing'",
+    "stuck_row:often=1": "has no setting 'often'",
+    "stuck_row:rate=much": "rate must be a number",
+    "stuck_row:rate=1.5": "at most 1",
+    "stuck_row:rate=-1": "rate must be a number of at least 0",
+    "stuck_row:rate=nan": "rate must be a number",
+    "stuck_row:every=2.5": "every must be a whole number",
+    "stuck_row:every=0": "every must be above 0",
+    "stuck_row:for_s=1": "for_s is a part of every_s",
+    "stuck_row:for_s=3,every_s=2": "for_s is a part of every_s",
+    "stuck_row; stuck_row": "stuck_row twice",
+}
+
+
+def test_defects_with_and_without_settings() -> None:
+    """Defaults hold until it is said when; then nothing but that holds."""
+    plain, told, seeded = read_defects(
+        "stuck_row; slow_lock:after_s=1,every=5,hold_s=0.5; skip_nonce:seed=3;"
+    )
+    assert plain.when == When(rate=0.01)
+    assert told.when == When(every=5, after_s=1.0)
+    assert told.settings == {"hold_s": 0.5}
+    assert seeded.when == When(rate=0.01, seed=3)
+    assert read_defects(" ; ") == ()
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_wrong_wishes_are_named(text: str) -> None:
+    """The message says what is wrong."""
+    with pytest.raises(SettingsError, match=WRONG[text]):
+        read_defects(text)
+
+
+def test_every_defect_is_built_listed_and_in_the_matrix() -> None:
+    """Nothing is listed that cannot be switched on, and nothing is left out of the matrix."""
+    assert set(DEFECTS) == set(catalogue()) == set(read_catalogue(ROOT))
+    assert [row.name for row in ROWS] == list(catalogue())
+    for kind in catalogue().values():
+        assert not set(kind.settings) & set(WHEN)
+        (spec,) = read_defects(kind.name)
+        assert spec.settings == kind.settings
+
+
+def test_every_row_of_the_matrix_can_be_switched_on() -> None:
+    """The rows' wishes are understood by the harness and by the engine."""
+    check_defects([row.defect for row in ROWS], ROOT)
+    for row in ROWS:
+        read_defects(row.defect)
+
+
+@pytest.mark.parametrize("wish", ["no_such_thing", "stuck_row:often=1", "stuck_row:rate=x", "a;b"])
+def test_the_harness_refuses_before_anything_starts(wish: str) -> None:
+    """A wrong wish is wrong usage, not a stack that does not start."""
+    pairs, edit = as_overrides(
+        agents=None, rate=None, duration=None, seed=None, settings=[], defects=[wish]
+    )
+    scenario = load_scenario(SMOKE, pairs, edit)
+    with pytest.raises(UsageError, match=r"engine\.defects"):
+        StackSettings.of(scenario, StackSettings().contract)
+
+
+def test_wishes_reach_the_engine(tmp_path: Path) -> None:
+    """Options add to the scenario, and the engine alone is told; nobody if nothing is wished."""
+    pairs, edit = as_overrides(
+        agents=None,
+        rate=None,
+        duration=None,
+        seed=None,
+        settings=['engine.defects=["stuck_row"]'],
+        defects=["skip_nonce:rate=0.5"],
+    )
+    scenario = load_scenario(SMOKE, pairs, edit)
+    settings = StackSettings.of(
+        scenario, StackSettings().contract, defect_log=tmp_path / "defects.jsonl"
+    )
+    data_processor, engine = _variables(settings)
+    assert engine["DEFI_DEFECTS"] == "stuck_row; skip_nonce:rate=0.5"
+    assert engine["DEFI_DEFECT_LOG"] == str(tmp_path / "defects.jsonl")
+    assert "DEFI_DEFECTS" not in data_processor
+    assert "DEFI_DEFECTS" not in _variables(StackSettings())[1]
+
+
+def test_engine_reads_its_variables() -> None:
+    """Both are optional, and blanks are nothing."""
+    url = {"DEFI_REDIS_URL": "redis://:secret@127.0.0.1:1/0"}
+    assert read_settings(url).defects == ""
+    told = read_settings({**url, "DEFI_DEFECTS": " stuck_row ", "DEFI_DEFECT_LOG": "/tmp/x"})  # noqa: S108 - a name, never opened
+    assert (told.defects, told.defect_log) == ("stuck_row", "/tmp/x")  # noqa: S108 - the same
+
+
+def _variables(settings: StackSettings) -> list[dict[str, str]]:
+    wiring = Wiring(SecretStr("redis://"), SecretStr("host=x"))
+    ports = {"data-processor": 1, "engine": 2}
+    return [
+        {name: str(value) for name, value in spec.env}
+        for spec in reference_services(settings, wiring, ports)
+    ]
