@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-# In the order of the way the data goes: sending, seeing, recording, and the whole of it.
-BENCHMARKS = ("lateness", "sending", "observing", "recording", "calibration")
+# In the order of the way the data goes: sending, seeing, recording, the whole of it, judging it.
+BENCHMARKS = (
+    "lateness", "sending", "observing", "recording", "calibration", "coverage", "power",
+)  # fmt: skip
 
 
 def main(names: list[str]) -> int:
