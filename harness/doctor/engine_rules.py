@@ -162,6 +162,9 @@ def memory(facts: Facts, quotas: Quotas) -> Finding:
     engine = facts.engine
     total = _smaller(facts.memory_bytes, engine, engine.memory_bytes if engine else None)
     limits = f"limits of {_gib(quotas.memory_bytes)}"
+    # What the engine has less, or does not tell, takes nothing from processes of the host.
+    own = min(facts.memory_bytes or 0, facts.memory_available_bytes or 0)
+    process_max = Use.NOTHING if own < MEMORY_RUN_MIN else Use.PROCESS
     if total is None or facts.memory_available_bytes is None:
         return Finding(
             "memory",
@@ -170,7 +173,7 @@ def memory(facts: Facts, quotas: Quotas) -> Finding:
             f"Zone B has {limits}",
             "run where the memory can be read",
             docker_max=Use.NOTHING,
-            process_max=Use.NOTHING,
+            process_max=process_max,
         )
     available = min(total, facts.memory_available_bytes)
     found = f"{_gib(total)}, of which {_gib(available)} to be had, for {limits}"
@@ -182,7 +185,7 @@ def memory(facts: Facts, quotas: Quotas) -> Finding:
             "not even the servers have room",
             f"free {_gib(MEMORY_RUN_MIN)} at least",
             docker_max=Use.NOTHING,
-            process_max=Use.NOTHING,
+            process_max=process_max,
         )
     if available < quotas.memory_bytes:
         return Finding(

@@ -28,11 +28,12 @@ CONFIDENCE = 0.95
 # Below this many batches their variance says too little.
 BATCHES_MIN = 10
 _SIGNALS_PER_BATCH_FIRST = 5
-# After neighbours have stopped to correlate; a correlation too weak to see at one length may show
-# at the next, and the largest figure counts.
-_WIDENINGS = 5
-# Both figures were chosen by `python -m tests.bench coverage`: with 2 and 0.3 the upper bound was
+# How often batches still grow after neighbours have stopped to correlate, or if they never did: a
+# bond too weak to see at one length may show at the next, and the largest figure counts. These and
+# the doubt were chosen by `python -m tests.bench coverage`: with 2 and 0.3 the upper bound was
 # wrong in 6.7 % of simulated queues instead of 5 %.
+_WIDENINGS = 5
+_WIDENINGS_INDEPENDENT = 2
 _VARIANCE_DOUBT = 0.2
 # One-sided 5 % point of the standard normal distribution.
 _Z = 1.6449
@@ -94,12 +95,14 @@ def effective_size(series: Series, percentile: float) -> Effective:
     start_ms, end_ms = series.span_ms()
     span_ms = end_ms - start_ms + 1
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
-    inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS
+    inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS_INDEPENDENT
     while (correlated or widenings > 0) and -(-span_ms // width_ms) >= BATCHES_MIN:
         counts, above = series.batches(start_ms, width_ms, -(-span_ms // width_ms), quantile)
         found, neighbours = _inflation(counts, above, share)
         inflation, batches = max(inflation, found), len(counts)
         widenings -= not correlated
+        if correlated and neighbours:
+            widenings = _WIDENINGS
         correlated = correlated and neighbours
         width_ms *= 2
     return Effective(signals, int(signals / inflation), batches, not correlated)

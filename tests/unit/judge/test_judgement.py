@@ -42,7 +42,7 @@ def test_healthy_run_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_clean_runs_raise_no_alarm(seed: int, tmp_path: Path) -> None:
     """Other seeds, loads and modes: still no alarm."""
-    load = load_of(agents=seed, rate=40.0 * seed, duration_s=24.0, processes=1 + seed % 3)
+    load = load_of(agents=seed, rate=40.0 * seed, duration_s=12.0, processes=1 + seed % 3)
     found = assessed(healthy(load, seed=seed, full_every=seed % 4), tmp_path)
     assert unclean(found) == {}
 
