@@ -34,6 +34,7 @@ class Follower:
     t0_ns: int
     events: list[Event] = field(default_factory=list)
     drain_deadline_ns: int = 0
+    _aborted: bool = False
     _restarts: dict[str, int] = field(default_factory=dict)
     _shown_ns: int = 0
     _shown_sent: int = 0
@@ -49,6 +50,9 @@ class Follower:
         while not self.swarm.ended():
             self._tick(self._phase())
             if self._hopeless():
+                return
+            if failed := self.live.failed(self.parts.clock.now_ns()):
+                self._abort(failed)
                 return
             if self.parts.clock.now_ns() > deadline_ns:
                 self.note(
@@ -73,6 +77,12 @@ class Follower:
                 quiet_since_ns = clock.now_ns()
             elif clock.now_ns() - quiet_since_ns >= SETTLE_NS:
                 return
+
+    def _abort(self, why: str) -> None:
+        """End the load; what is under way is drained and judged like that of any other run."""
+        self.note("aborted", why)
+        self._aborted = True
+        self.swarm.stop()
 
     def note(self, kind: str, what: str) -> None:
         """Keep an event for the judgement."""
@@ -99,7 +109,8 @@ class Follower:
     def _watch(self) -> None:
         if failure := self.observer.failure():
             self.note("observer_died", failure)
-        if self.swarm.ended() and (failure := self.swarm.failure()):
+        # A swarm that was told to end before its time says so, which is no death.
+        if not self._aborted and self.swarm.ended() and (failure := self.swarm.failure()):
             self.note("swarm_died", failure)
         try:
             services = self.parts.stack.services()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from harness.clock import Clock
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
+from harness.observe.tripwire import Tripwire
 from harness.stack.base import Endpoints, Stack
 
 __all__ = [
@@ -131,6 +132,10 @@ class LiveView(Protocol):
 
     def percentile_ns(self, percentile: float) -> int | None: ...
 
+    def failed(self, now_ns: int) -> str | None:
+        """Why an objective that may end the run cannot be kept any more; None while all can."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -140,7 +145,7 @@ class Parts:
     make_swarm: Callable[[SwarmPlan], SwarmPart]
     make_observer: Callable[[Endpoints, int], ObserverPart]
     make_vitals: Callable[[Path, Mapping[str, int]], VitalsPart]
-    make_live: Callable[[Path, int], LiveView]
+    make_live: Callable[[Path, int, Sequence[Tripwire]], LiveView]
     read_final: Callable[[Endpoints, int, Path], None]
     environment: Callable[[], dict[str, Any]]
     clock: Clock

@@ -4,7 +4,8 @@
 2. Start the stack.
 3. Start the observer, and wait until it watches.
 4. Start the swarm on its schedule, and look after all processes of the harness from then on.
-5. Follow until every signal is sent, then until every signal is final or the drain time is over.
+5. Follow until every signal is sent, or an objective that may end the load early has failed; then
+   until every signal is final or the drain time is over.
 6. Stop swarm and observer; read the state in which the system was left.
 7. Write down what happened; stop the stack.
 8. Assess the evidence, and nothing but the evidence.
@@ -25,6 +26,7 @@ from harness.errors import HarnessError, StackError
 from harness.follow import Follower
 from harness.judge.assess import Assessment, assess_and_store
 from harness.load.plan import SwarmPlan
+from harness.observe.tripwire import tripwires_of
 from harness.parts import Parts
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
@@ -89,7 +91,7 @@ def _load(
     cleanup.callback(vitals.stop)
     vitals.start()
 
-    live = parts.make_live(folder.path, run_tag)
+    live = parts.make_live(folder.path, run_tag, tripwires_of(scenario, plan.t0_ns))
     follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns)
     try:
         follower.until_sent()

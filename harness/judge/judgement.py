@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.judge import clocks, evidence, integrity, objectives, quotas, unnamed, validity, vitals
+from harness.judge import (
+    aborts,
+    clocks,
+    evidence,
+    integrity,
+    objectives,
+    quotas,
+    unnamed,
+    validity,
+    vitals,
+)
 from harness.judge.check import Case, Check, Kind
 from harness.judge.grade import Grade, grade_of
 from harness.judge.verdict import Verdict, worst
@@ -24,6 +34,7 @@ LOOKS: tuple[Look, ...] = (
     integrity.check_pending,
     validity.check_signals,
     validity.check_events,
+    aborts.check_aborted,
     quotas.check_quotas,
     validity.check_in_flight,
     validity.check_lateness,

@@ -31,16 +31,21 @@ _BUNCHED = 2
 def check_objectives(case: Case) -> Iterator[Check]:
     """Every objective, for each mode that it concerns."""
     for objective in case.scenario.parsed_objectives():
-        if objective.metric == "rejected":
-            yield check_rejected(case, objective)
-        elif objective.metric == "simulated":
-            yield check_simulated(case, objective)
-        elif objective.metric == "rate":
-            yield check_rate(case, objective)
-        elif objective.metric == "recovery":
-            yield check_recovery(case, objective)
-        else:
-            yield from _duration(case, objective)
+        yield from check_objective(case, objective)
+
+
+def check_objective(case: Case, objective: Objective) -> Iterator[Check]:
+    """One objective, for each mode that it concerns."""
+    if objective.metric == "rejected":
+        yield check_rejected(case, objective)
+    elif objective.metric == "simulated":
+        yield check_simulated(case, objective)
+    elif objective.metric == "rate":
+        yield check_rate(case, objective)
+    elif objective.metric == "recovery":
+        yield check_recovery(case, objective)
+    else:
+        yield from _duration(case, objective)
 
 
 def check_arrival(case: Case) -> Check:

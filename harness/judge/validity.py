@@ -24,7 +24,8 @@ from harness.measure.summary import percentile_name
 from harness.scenario import Phase
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
-HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned"})
+# Whether an aborted run had its reason is a check of its own.
+HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned", "aborted"})
 
 
 def _validity(name: str, valid: bool, said: str, figures: dict[str, Figure] | None = None) -> Check:
@@ -109,6 +110,8 @@ def check_rate(case: Case) -> Check:
         f" ({share(part)}; at least {share(RATE_SHARE_MIN)} is needed),"
         f" {rate.attempted / rate.duration_s:,.1f}/s of {rate.intended / rate.duration_s:,.1f}/s"
     )
+    if part < RATE_SHARE_MIN and case.run.first_ns("aborted") is not None:
+        said += "; the load was ended early"
     figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
     return _validity(name, part >= RATE_SHARE_MIN, said, figures)
 

@@ -64,7 +64,7 @@ class AccountFigures(_Value):
 
 
 class StageFigures(_Value):
-    """One stage of the split."""
+    """One stage of the split; a percentile of too few signals is None."""
 
     start: str
     end: str
@@ -72,8 +72,8 @@ class StageFigures(_Value):
     count: int
     sum_ns: int
     mean_ns: float
-    p50_ns: int
-    p99_ns: int
+    p50_ns: int | None
+    p99_ns: int | None
     max_ns: int
     negative: int
 
@@ -91,15 +91,15 @@ class SplitFigures(_Value):
 
 
 class IntervalFigures(_Value):
-    """Latency of the signals intended in one stretch of time."""
+    """Latency of the signals intended in one stretch of time; see `series.IntervalSummary`."""
 
     phase: str
     mode: str
     start_s: float
     length_s: float
     count: int
-    p50_ns: int
-    p99_ns: int
+    p50_ns: int | None
+    p99_ns: int | None
     max_ns: int
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +21,6 @@ INTERVALS_MAX = 600
 
 
 Block = tuple[NDArray[np.uint32], NDArray[np.uint16]]
-
-
-@dataclass(frozen=True, slots=True)
-class IntervalSummary:
-    """The durations of one stretch of time. None where there is no value to tell.
-
-    Attributes:
-        start_s: seconds after t0, by intended time.
-    """
-
-    start_s: float
-    length_s: float
-    count: int
-    p50_ns: int
-    p99_ns: int
-    max_ns: int
 
 
 class Series:
@@ -143,21 +126,3 @@ def place_high_ns(place: int) -> int:
 def interval_length_s(duration_ns: int) -> int:
     """One second, or as many as it takes to keep the number of intervals bounded."""
     return max(1, -(-duration_ns // (INTERVALS_MAX * 1_000 * NS_PER_MS)))
-
-
-def summarize(number: int, length_s: int, counts: NDArray[np.int64]) -> IntervalSummary:
-    """Figures of one stretch; values are upper ends of buckets."""
-    sums = np.cumsum(counts)
-    total = int(sums[-1])
-
-    def at(rank: int) -> int:
-        return bucket_high_ns(int(np.searchsorted(sums, max(1, rank)))) if total else 0
-
-    return IntervalSummary(
-        start_s=float(number * length_s),
-        length_s=float(length_s),
-        count=total,
-        p50_ns=at(-(-total // 2)),
-        p99_ns=at(-(-99 * total // 100)),
-        max_ns=at(total),
-    )

@@ -219,7 +219,8 @@ class Settling:
         if self._tasks is None:
             return seen
         left = self._fates.task_state[slots]
-        return _is_simulated(left) | (seen & (left == NO_ROW))
+        simulated: Mask = _is_simulated(left) | (seen & (left == NO_ROW))
+        return simulated
 
     def _measure_torn(self, path: Path, torn: int) -> None:
         if torn:

@@ -13,6 +13,7 @@ from harness.measure.certainty import clock_figures, uncertain_stages
 from harness.measure.encoding import Interval, encode
 from harness.measure.gather import POSTGRES, Gathered
 from harness.measure.histogram import Histogram, bucket_high_ns
+from harness.measure.intervals import summarize
 from harness.measure.measurement import (
     AccountFigures,
     Figures,
@@ -27,7 +28,7 @@ from harness.measure.measurement import (
 from harness.measure.notes import Trouble
 from harness.measure.recorder import Cell, CellKey, Metric
 from harness.measure.samples import Fate
-from harness.measure.series import interval_length_s, summarize
+from harness.measure.series import interval_length_s
 from harness.measure.stages import Split
 from harness.measure.statistics import size_needed
 from harness.measure.vitals_figures import VitalsFigures, figures_of
@@ -197,8 +198,8 @@ def _split(key: CellKey, split: Split, error_ns: int) -> SplitFigures:
                 count=stage.histogram.count,
                 sum_ns=stage.histogram.sum_ns,
                 mean_ns=stage.histogram.sum_ns / stage.histogram.count,
-                p50_ns=stage.histogram.percentile_ns(50) or 0,
-                p99_ns=stage.histogram.percentile_ns(99) or 0,
+                p50_ns=supported_percentiles(stage.histogram).get("p50"),
+                p99_ns=supported_percentiles(stage.histogram).get("p99"),
                 max_ns=stage.histogram.max_ns,
                 negative=stage.histogram.negative,
             )

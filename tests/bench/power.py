@@ -52,6 +52,7 @@ def verdict_of(model: Model, truth_ms: int, seed: int, folder: Path) -> Verdict:
     """The verdict of one run."""
     scenario = load_scenario(ROOT / "scenarios" / "nightly-50.toml")
     load = scenario.load
+    objectives = [promise.objective for promise in scenario.promises()]
     rng = np.random.default_rng(seed)
 
     def delays(count: int) -> NDArray[np.int64]:
@@ -60,7 +61,7 @@ def verdict_of(model: Model, truth_ms: int, seed: int, folder: Path) -> Verdict:
         assert len(drawn) == count
         return (drawn * NS_PER_S).astype(np.int64)
 
-    world = healthy(load, *scenario.objectives, delays=delays, seed=seed)
+    world = healthy(load, *objectives, delays=delays, seed=seed)
     return assess(world.write(folder)).judgement.verdict
 
 

@@ -145,6 +145,7 @@ class FakeLive:
     swarm: FakeSwarm
     delay_ns: int = 20 * NS_PER_MS
     stuck: int = 0
+    fails_at_ns: int | None = None
 
     def update(self) -> None: ...
 
@@ -158,6 +159,9 @@ class FakeLive:
 
     def percentile_ns(self, percentile: float) -> int | None:
         return self.delay_ns if percentile else None
+
+    def failed(self, now_ns: int) -> str | None:
+        return "made up" if self.fails_at_ns is not None and now_ns >= self.fails_at_ns else None
 
 
 class World:

@@ -34,7 +34,7 @@ def follower_of(world: World) -> tuple[Follower, FakeSwarm, FakeLive]:
     )
     swarm = parts.make_swarm(plan)
     assert isinstance(swarm, FakeSwarm)
-    live = parts.make_live(Path("unused"), 1)
+    live = parts.make_live(Path("unused"), 1, ())
     assert isinstance(live, FakeLive)
     return Follower(parts, swarm, world.observer, live, world.scenario.load, t0_ns), swarm, live
 
@@ -118,6 +118,23 @@ def test_swarm_that_does_not_end_is_given_up() -> None:
     follower.until_sent()
     assert kinds(follower) == ["swarm_died"]
     assert world.clock.now_ns() <= follower.t0_ns + LOAD_NS + SWARM_GRACE_NS + NS_PER_S
+
+
+def test_failed_objective_ends_the_load_and_the_drain_goes_on() -> None:
+    """The swarm is told to end, which is no death; what is under way is still waited for."""
+    world = World()
+    follower, swarm, live = follower_of(world)
+    live.fails_at_ns = follower.t0_ns + 2 * NS_PER_S
+    live.stuck = 1
+    follower.until_sent()
+    assert swarm.stopped
+    assert world.clock.now_ns() < follower.t0_ns + 3 * NS_PER_S
+    swarm.dies_at_ns = world.clock.now_ns()
+    begin_ns = world.clock.now_ns()
+    follower.until_drained()
+    assert kinds(follower) == ["aborted"]
+    assert follower.events[0].what == "made up"
+    assert world.clock.now_ns() - begin_ns >= 5 * NS_PER_S
 
 
 def test_interrupt_passes_through() -> None:

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from harness.contract import trace_id
 from harness.contract.names import State
 from harness.evidence.records import ATTEMPT, SIGHTING, Records
+from harness.measure.statistics import size_needed
 from harness.observe.live import LiveFigures, LiveMatcher
+from harness.observe.tripwire import Tripwire
+from harness.scenario import Load, Promise, Stage
 
 TAG = 9
 
@@ -47,6 +50,8 @@ def test_percentiles_are_near_the_exact_ones(
 ) -> None:
     """Running percentiles lie within 1 % of the exact order statistic, in either order of files."""
     matcher = LiveMatcher()
+    needed = size_needed(percentile) if percentile < 100 else 1
+    latencies = latencies * -(-needed // len(latencies))
     indices = range(len(latencies))
     seen = sightings(indices, [5 + latency for latency in latencies])
     if sighting_first:
@@ -61,6 +66,45 @@ def test_percentiles_are_near_the_exact_ones(
         len(latencies),
         0,
     )
+
+
+def test_percentile_of_too_few_signals_is_not_told() -> None:
+    """299 signals are the least that say anything of P99."""
+    matcher = LiveMatcher()
+    matcher.take_attempts(attempts(range(299), [0] * 299))
+    matcher.take_sightings(sightings(range(298), [10**6] * 298))
+    assert matcher.percentile_ns(99) is None
+    assert matcher.percentile_ns(90) is not None
+    matcher.take_sightings(sightings([298], [10**6]))
+    assert matcher.percentile_ns(99) is not None
+
+
+def test_tripwires_are_told_of_every_signal_but_the_stale() -> None:
+    """In either order of files; and not any more once signals had to be forgotten."""
+    load = Load(
+        stages=(Stage(agents=1, rate_from=10.0, rate_to=10.0, duration_s=10.0),), warmup_s=0
+    )
+    promise = Promise(objective="max < 1 s", abort_on_fail=True)
+    late, end_ns = 2 * 10**9, 60 * 10**9
+    for sighting_first in (False, True):
+        matcher = LiveMatcher(tripwires=[Tripwire(promise, load, 0)])
+        due, seen = attempts([1, 2], [10**9, 10**9]), sightings([1, 2], [10**9 + 5, 10**9 + 5])
+        if sighting_first:
+            matcher.take_sightings(seen)
+        matcher.take_attempts(due)
+        if not sighting_first:
+            matcher.take_sightings(seen)
+        assert matcher.failed(end_ns) is None
+        stale = attempts([3], [10**9])
+        stale["stale"] = 1
+        matcher.take_attempts(stale)
+        assert matcher.failed(end_ns) is None
+        matcher.take_attempts(attempts([4], [10**9]))
+        matcher.take_sightings(sightings([4], [10**9 + late]))
+        assert matcher.failed(end_ns) is not None
+    flooded = LiveMatcher(outstanding_max=1, tripwires=[Tripwire(promise, load, 0)])
+    flooded.take_attempts(attempts([1, 2], [10**9, 10**9]))
+    assert flooded.failed(end_ns) is None
 
 
 def test_only_final_states_end_a_signal() -> None:

@@ -1,0 +1,36 @@
+"""A run that was ended early must have had its reason, by the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.clock import NS_PER_S
+from harness.judge.check import Case, Check, Kind
+from harness.judge.objectives import check_objective
+from harness.judge.verdict import Verdict
+
+ABORTED = "aborted"
+
+
+def check_aborted(case: Case) -> Iterator[Check]:
+    """That an objective which was to end the run has failed; nothing to say of other runs."""
+    events = [event for event in case.run.events if event.kind == ABORTED]
+    if not events:
+        return
+    watched = [promise.parsed for promise in case.scenario.promises() if promise.abort_on_fail]
+    failed = [
+        check.name
+        for objective in watched
+        for check in check_objective(case, objective)
+        if check.verdict is Verdict.FAIL
+    ]
+    at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
+    said = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
+    said += "; the evidence says so too" if failed else "; the evidence does not say that it failed"
+    yield Check(
+        name="ended early for a reason",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.PASS if failed else Verdict.INVALID,
+        said=said,
+        figures={"at_s": at_s},
+    )
