@@ -7,7 +7,7 @@
 5. Follow until every signal is sent, or an objective that may end the load early has failed; then
    until every signal is final or the drain time is over.
 6. Stop swarm and observer; read the state in which the system was left.
-7. Write down what happened; stop the stack.
+7. Write down what happened; stop the stack; seal the evidence.
 8. Assess the evidence, and nothing but the evidence.
 
 No other module knows this order. Whatever goes wrong in between, what was started is stopped and
@@ -32,6 +32,7 @@ from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints
 from harness.store import KEPT, RunFolder
+from harness.store.seal import seal
 
 # From handing a swarm its plan to its first signal: interpreter, imports, connections, agents.
 SWARM_LEAD_NS = 4 * NS_PER_S
@@ -53,6 +54,7 @@ def run(scenario: Scenario, contract: Contract, parts: Parts, folder: RunFolder)
         follower = _load(scenario, contract, parts, folder, endpoints, cleanup)
         folder.write_json(folder.stack, parts.stack.describe())
     lost = [event.what for event in follower.events if event.kind == "stack_lost"]
+    seal(folder)
     assessment = assess_and_store(folder)
     if lost:
         raise StackError(lost[0], hint=f"the evidence so far is in {folder.path}")

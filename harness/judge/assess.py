@@ -16,6 +16,7 @@ from harness.measure.recorder import SERIAL, Metric
 from harness.measure.summary import histogram_logs, measurement_of
 from harness.scenario import Scenario
 from harness.store import RunFolder
+from harness.store.seal import read_seal
 
 
 class Assessment(NamedTuple):
@@ -74,6 +75,7 @@ def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
         observer=folder.read_observer() if folder.observer.exists() else None,
         stack=_facts(folder, "stack"),
         environment=_facts(folder, "environment"),
+        seal=read_seal(folder),
     )
     return Assessment(measurement, judge(case)), gathered
 

@@ -16,6 +16,7 @@ from harness.measure.gather import Gathered
 from harness.measure.measurement import Measurement
 from harness.scenario import Scenario
 from harness.store import ObserverFacts, RunFacts, RunPlan
+from harness.store.seal import SealState
 
 Figure = int | float | str | None
 
@@ -55,6 +56,7 @@ class Case:
         observer: `observer.json`; None if the observer did not come to its end.
         stack: `stack.json`, as it is.
         environment: `environment.json`, as it is.
+        seal: the evidence held against its seal.
     """
 
     scenario: Scenario
@@ -67,3 +69,4 @@ class Case:
     observer: ObserverFacts | None = None
     stack: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    seal: SealState = SealState(None)

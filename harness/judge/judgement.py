@@ -13,6 +13,7 @@ from harness.judge import (
     integrity,
     objectives,
     quotas,
+    sealing,
     unnamed,
     validity,
     vitals,
@@ -48,6 +49,7 @@ LOOKS: tuple[Look, ...] = (
     evidence.check_complete,
     evidence.check_regular,
     evidence.check_as_planned,
+    sealing.check_seal,
 )
 
 

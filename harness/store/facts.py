@@ -11,7 +11,7 @@ from harness.contract.names import Contract
 from harness.scenario.models import Load, Signals
 
 # What a run keeps beyond the files that every run has always kept; see `RunFacts.kept`.
-KEPT = ("vitals.jsonl", "swarm.jsonl", "observer.jsonl")
+KEPT = ("vitals.jsonl", "swarm.jsonl", "observer.jsonl", "seal.json")
 
 
 class _Stored(BaseModel):

@@ -166,6 +166,11 @@ class RunFolder:
         return self.path / "histograms"
 
     @property
+    def seal(self) -> Path:
+        """What each file of the evidence was when the run ended."""
+        return self.path / "seal.json"
+
+    @property
     def result(self) -> Path:
         """Measurement and judgement."""
         return self.path / "result.json"

@@ -18,6 +18,7 @@ from harness.judge.verdict import Verdict
 from harness.measure.encoding import decode
 from harness.measure.histogram import empty
 from harness.measure.measurement import Measurement
+from harness.store.seal import seal
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.measure.evidence import (
@@ -282,10 +283,11 @@ def test_quota_that_is_not_in_force_makes_the_run_invalid(
 
 
 def test_verdict_without_the_description_of_the_stack(tmp_path: Path) -> None:
-    """A missing stack.json costs the sign-off, not the verdict."""
+    """A stack.json that never was costs the sign-off, not the verdict."""
     folder = healthy().write(tmp_path)
     folder.stack.unlink()
     folder.environment.unlink()
+    seal(folder)
     found = assess(folder)
     assert found.judgement.verdict is Verdict.PASS
     assert "the commit of the harness is not known" in found.judgement.grade.reasons

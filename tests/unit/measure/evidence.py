@@ -29,6 +29,7 @@ from harness.evidence.records import (
 from harness.load.pacing import intended_offsets
 from harness.scenario import Load, Scenario, Signals, Stage
 from harness.store import KEPT, RunFolder, RunPlan
+from harness.store.seal import seal
 from tests.unit.measure.signs import observer_word, swarm_word, vital_signs
 
 MS = 1_000_000
@@ -162,6 +163,7 @@ class World:
             (folder.observer_words, self.observer_words),
         ):
             folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+        seal(folder)
         return folder
 
 
