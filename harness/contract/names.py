@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from harness.contract.chain_feed import ChainFeed
+from harness.contract.codecs import Codec, OwnCodec
 from harness.contract.frozen import Frozen, Name, NameIfAny, false_is_none
 from harness.contract.ledger import LedgerIfAny, LedgerTable, TraceType
 from harness.contract.seen import Seen
@@ -125,6 +127,8 @@ class Contract(Frozen):
     """The names a system under test uses on the wire and in its database.
 
     Attributes:
+        codec: how a signal is written.
+        chain: how chain events are followed and read.
         nonces: None where there is no such table.
         ledger: None where nothing is booked.
         states: the state that each status stands for. Any other lies beyond SIMULATED.
@@ -136,6 +140,8 @@ class Contract(Frozen):
 
     prefix: Annotated[str, Field(pattern=r"^\S{0,100}$")] = "dev:"
     streams: Streams = Streams()
+    codec: Codec = OwnCodec()
+    chain: ChainFeed = ChainFeed()
     tasks: TaskTable = TaskTable()
     nonces: Annotated[NonceTable | None, BeforeValidator(false_is_none)] = NonceTable()
     ledger: LedgerIfAny = LedgerTable()

@@ -11,11 +11,11 @@ import numpy as np
 
 from harness.contract import trace_id
 from harness.evidence.records import ATTEMPT
-from harness.load import wire
+from harness.load.composer import Author
+from harness.load.composing import make_composer
 from harness.load.content import Contents, contents, stale_block
 from harness.load.pacing import BLOCK, Offsets, intended_offsets
 from harness.load.plan import SwarmPlan
-from harness.load.template import SignalTemplate
 
 # Later than any clock: nothing more is due.
 NEVER_NS = 1 << 62
@@ -79,11 +79,11 @@ class AgentScript:
 
     def __init__(self, plan: SwarmPlan, agent: int, *, block: int = BLOCK) -> None:
         self.agent = agent
-        self.sync_block = 0
+        self.sync_block = plan.contract.chain.fixed_block
         self.due_ns = NEVER_NS
         self._plan = plan
-        self._head = wire.proposal_head(plan.contract)
-        self._template = SignalTemplate(plan.signals, plan.run_tag, agent, plan.contract.addresses)
+        author = Author(plan.contract, plan.signals, plan.run_tag, agent)
+        self._compose = make_composer(author).command
         self._trace_hi, self._trace_lo = trace_id.pack(plan.run_tag, agent, 0)
         self._offsets = intended_offsets(plan.load, plan.seed, agent, block=block)
         self._stretches = self._draw()
@@ -124,7 +124,7 @@ class AgentScript:
             old = stale_block(sync_block, self._plan.watermark_max_lag)
             if old is not None:
                 sync_block, stale = old, True
-        message = self._template.encode(
+        command = self._compose(
             index, address, now.contents.amounts_wei[position], sync_block, timestamp
         )
         name = NAME.pack(self._trace_hi, self._trace_lo | index)
@@ -142,7 +142,7 @@ class AgentScript:
             now.contents.modes[position],
             stale,
         )
-        batch.commands.append(wire.proposal(self._head, message))
+        batch.commands.append(command)
         batch.names.append(name)
         batch.count += 1
         if due_ns < batch.oldest_ns:

@@ -43,6 +43,14 @@ def varint(value: int) -> bytes:
     return bytes(groups)
 
 
+def unvarint(data: bytes) -> int:
+    """The integer that `varint` wrote."""
+    value = 0
+    for group in reversed(data):
+        value = value << 7 | group & 0x7F
+    return value
+
+
 def agent_name(agent: int) -> str:
     """How an agent calls itself on the wire."""
     return f"agent-{agent:04d}"

@@ -9,24 +9,31 @@ Argument = bytes | str | int
 
 def command(*arguments: Argument) -> bytes:
     """One command, ready to be sent."""
-    parts = [b"*%d\r\n" % len(arguments)]
-    for argument in arguments:
-        data = argument if isinstance(argument, bytes) else str(argument).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
-    return b"".join(parts)
+    data = [one if isinstance(one, bytes) else str(one).encode() for one in arguments]
+    return b"*%d\r\n" % len(data) + b"".join(map(argument, data))
 
 
-def proposal_head(contract: Contract) -> bytes:
-    """An XADD to the proposals, up to the length of its last argument, the message.
+def argument(data: bytes) -> bytes:
+    """One argument of a command."""
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+def entry_head(contract: Contract, fields: int) -> bytes:
+    """An XADD to the proposals, up to its fields.
 
     Agents trim the stream as they write it, approximately, so that Redis drops whole nodes only.
     """
     streams = contract.streams
     maxlen = streams.proposals_maxlen
-    trim = () if maxlen is None else ("MAXLEN", "~", maxlen)
-    key = contract.key(streams.proposals)
-    whole = command("XADD", key, *trim, "*", streams.field, b"")
-    return whole.removesuffix(b"0\r\n\r\n")
+    trim: tuple[Argument, ...] = () if maxlen is None else ("MAXLEN", "~", maxlen)
+    words = ("XADD", contract.key(streams.proposals), *trim, "*")
+    whole = command(*words, *[b""] * (2 * fields))
+    return whole.removesuffix(argument(b"") * (2 * fields))
+
+
+def proposal_head(contract: Contract) -> bytes:
+    """An XADD to the proposals, up to the length of its last argument, the message."""
+    return entry_head(contract, 1) + argument(contract.streams.field.encode()) + b"$"
 
 
 def proposal(head: bytes, message: bytes) -> bytes:

@@ -10,7 +10,7 @@ import sys
 
 # In the order of the way the data goes: sending, seeing, recording, the whole of it, judging it.
 BENCHMARKS = (
-    "lateness", "sending", "observing", "recording", "calibration", "coverage", "power",
+    "codecs", "lateness", "sending", "observing", "recording", "calibration", "coverage", "power",
 )  # fmt: skip
 
 

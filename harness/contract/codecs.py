@@ -1,0 +1,198 @@
+"""How a signal is written: our own message, the team's own, a JSON document, or flat fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from google.protobuf.descriptor import FieldDescriptor
+from pydantic import Base64Bytes, Discriminator, Field, JsonValue, Tag, model_validator
+
+from harness.contract.codec import Signal
+from harness.contract.descriptors import as_field, fields_on, holder_of, message_class
+from harness.contract.frozen import Frozen, Name
+from harness.contract.holes import Hole, Native, as_text, pieces, value_of
+
+Scalar = bool | int | float | str
+
+# As long and as large as a signal's values come.
+LARGEST = Signal(
+    trace_id="ffffffff-ffff-8fff-bfff-ffffffffffff",
+    agent_id="agent-4095",
+    strategy_id="strategy-4095",
+    last_sync_block=2**31 - 1,
+    timestamp_ms=2**42 - 1,
+    address="0x" + "f" * 40,
+    chain_id=1,
+    amount_in=2**62,
+    capital=2**63 - 1,
+    staged=True,
+    max_slippage_bps=10_000,
+    memo=b"\xff",
+)
+DESCRIPTORS_MAX = 4_000_000
+
+
+class OwnCodec(Frozen):
+    """A serialized `TradeRequest` in one field of the stream entry."""
+
+    kind: Literal["trade_request"] = "trade_request"
+
+
+class JsonCodec(Frozen):
+    """A JSON document in one field.
+
+    Attributes:
+        document: nested as the system wants it; its texts may have holes. A text that is one hole
+            and nothing else becomes what the value is: a number, a truth, or a text.
+    """
+
+    kind: Literal["json"]
+    document: dict[str, JsonValue]
+
+    @model_validator(mode="after")
+    def _readable(self) -> JsonCodec:
+        _check(dict(texts_in(self.document)), within_text=True)
+        return self
+
+
+class FieldsCodec(Frozen):
+    """One field of the stream entry for each value.
+
+    Attributes:
+        fields: name and text, which may have holes.
+    """
+
+    kind: Literal["fields"]
+    fields: Annotated[dict[Name, Scalar], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _readable(self) -> FieldsCodec:
+        _check(self.fields, within_text=False)
+        return self
+
+
+class Payload(Frozen):
+    """A message that is serialized into a bytes field of the one around it."""
+
+    into: Name
+    message: Name
+    values: dict[Name, Scalar]
+
+
+class ProtobufCodec(Frozen):
+    """A message of the team's own in one field.
+
+    Attributes:
+        descriptors: a descriptor set with all imports.
+        message: full name, with the package.
+        values: path of a field and what stands in it, which may have holes.
+    """
+
+    kind: Literal["protobuf"]
+    descriptors: Annotated[Base64Bytes, Field(max_length=DESCRIPTORS_MAX)]
+    message: Name
+    values: dict[Name, Scalar]
+    payload: Payload | None = None
+
+    @model_validator(mode="after")
+    def _readable(self) -> ProtobufCodec:
+        inner = self.payload.values if self.payload else {}
+        _check({**inner, **self.values}, within_text=False)
+        problems = list(_field_problems(self.descriptors, self.message, self.values))
+        if self.payload:
+            problems += _field_problems(self.descriptors, self.payload.message, inner)
+            problems += _field_problems(self.descriptors, self.message, {self.payload.into: ""})
+        if problems:
+            raise ValueError("; ".join(dict.fromkeys(problems)))
+        return self
+
+
+def _kind(value: Any) -> str:
+    kind = value.get("kind", "trade_request") if isinstance(value, dict) else value.kind
+    return str(kind)
+
+
+Codec = Annotated[
+    Annotated[OwnCodec, Tag("trade_request")]
+    | Annotated[JsonCodec, Tag("json")]
+    | Annotated[FieldsCodec, Tag("fields")]
+    | Annotated[ProtobufCodec, Tag("protobuf")],
+    Discriminator(
+        _kind,
+        custom_error_type="kind",
+        custom_error_message="kind is trade_request, json, fields or protobuf",
+    ),
+]
+
+
+def texts_in(document: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a document with its place."""
+    if isinstance(document, str):
+        yield path, document
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            yield from texts_in(value, f"{path}.{key}" if path else key)
+    elif isinstance(document, list):
+        for at, value in enumerate(document):
+            yield from texts_in(value, f"{path}.{at}")
+
+
+def _check(texts: Mapping[str, Scalar], *, within_text: bool) -> None:
+    """That every text can be read, and that a signal can be told by its trace id."""
+    problems = []
+    holes: set[Hole] = set()
+    for place, text in texts.items():
+        if not isinstance(text, str):
+            continue
+        try:
+            found = {piece for piece in pieces(text) if isinstance(piece, Hole)}
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+            continue
+        holes |= found
+        if within_text and any(hole.form == "bytes" for hole in found):
+            problems.append(f"{place}: JSON has no bytes; leave the form out for base64")
+    if not any(hole.name == "trace_id" for hole in holes):
+        problems.append("{trace_id} stands nowhere, and no signal could be told from another")
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+def _field_problems(descriptors: bytes, name: str, values: Mapping[str, Scalar]) -> Iterator[str]:
+    try:
+        message = message_class(descriptors, name)()
+    except ValueError as error:
+        yield str(error)
+        return
+    for path, scalar in values.items():
+        try:
+            field = fields_on(message, path)
+            put(message, field, filled(scalar, LARGEST))
+        except ValueError as error:
+            yield str(error)
+
+
+def put(message: Any, path: tuple[FieldDescriptor, ...], value: Native) -> None:
+    """Set a field on a path.
+
+    Raises:
+        ValueError: the value does not fit the field.
+    """
+    field = path[-1]
+    try:
+        setattr(holder_of(message, path), field.name, as_field(field, value))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{field.full_name} cannot hold {value!r}: {error}") from error
+
+
+def filled(scalar: Scalar, signal: Signal) -> Native:
+    """What stands in a field: a value as it is if the text is one hole, and text otherwise."""
+    if not isinstance(scalar, str):
+        return scalar
+    parts = pieces(scalar)
+    if len(parts) == 1 and isinstance(parts[0], Hole):
+        return value_of(parts[0], signal)
+    return "".join(
+        as_text(value_of(part, signal)) if isinstance(part, Hole) else part for part in parts
+    )
