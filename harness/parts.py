@@ -150,4 +150,5 @@ class Parts:
     environment: Callable[[], dict[str, Any]]
     clock: Clock
     show: ProgressSink
+    read_starts: Callable[[Endpoints, int], dict[int, int]] = lambda *_: {}
     warnings: Sequence[str] = field(default_factory=tuple)

@@ -74,6 +74,7 @@ def _load(
     cleanup.callback(observer.stop)
     observer.start()
 
+    nonce_starts = parts.read_starts(endpoints, run_tag)
     plan = SwarmPlan(
         run_tag=run_tag,
         seed=scenario.seed,
@@ -82,6 +83,7 @@ def _load(
         signals=scenario.signals,
         watermark_max_lag=scenario.chain.watermark_max_lag,
         contract=contract,
+        nonce_starts=nonce_starts,
         redis_url=endpoints.redis_url,
         folder=folder.journal,
     )

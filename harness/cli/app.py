@@ -70,13 +70,21 @@ def run(
     ] = None,
     reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
     stack: Annotated[
-        StackKind, typer.Option(help="Child processes, or containers with exact quotas.")
+        StackKind,
+        typer.Option(help="Child processes, containers with exact quotas, or what runs already."),
     ] = StackKind.PROCESS,
     images: ImageSet = "offline",
     image: Images = None,
     agent_containers: Annotated[
         int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
     ] = 0,
+    contract: Annotated[
+        Path | None, typer.Option(help="Contract file of the system (--stack attach).")
+    ] = None,
+    accept_production: Annotated[
+        str | None,
+        typer.Option(metavar="SENTENCE", help="What a contract of production asks to be said."),
+    ] = None,
     redis_port: Annotated[
         int | None, typer.Option(help="Fixed port of Redis; a free one if absent.")
     ] = None,
@@ -103,7 +111,9 @@ def run(
         for name, port in (("redis", redis_port), ("postgres", postgres_port))
         if port is not None
     }
-    choice = StackChoice(stack, images, image or [], agent_containers, ports)
+    choice = StackChoice(
+        stack, images, image or [], agent_containers, ports, contract, accept_production
+    )
     raise typer.Exit(run_scenario(scenario, overrides, reports=reports, choice=choice, root=ROOT))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from harness.attach.file import AttachFile, load_attach_file
+from harness.attach.production import refuse_production
+from harness.attach.stack import AttachStack
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.docker.images import image_variables
@@ -26,6 +30,7 @@ class StackKind(StrEnum):
 
     PROCESS = "process"
     DOCKER = "docker"
+    ATTACH = "attach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class StackChoice:
         images: `ROLE=IMAGE` overrides; containers only.
         agents: agent containers beside the swarm; containers only.
         ports: fixed ports by service.
+        contract_file: what a system that already runs is called and where it is; attach only.
+        accept_production: the sentence that was said; attach only.
     """
 
     kind: StackKind
@@ -44,6 +51,33 @@ class StackChoice:
     images: Sequence[str]
     agents: int
     ports: Mapping[str, int]
+    contract_file: Path | None = None
+    accept_production: str | None = None
+
+    def attached(self) -> AttachFile | None:
+        """The contract of the system that already runs; None for one that is started.
+
+        Raises:
+            UsageError: an option does not fit the kind of stack, the file is wrong, or it speaks
+                of production.
+        """
+        if self.kind is not StackKind.ATTACH:
+            if self.contract_file is not None or self.accept_production is not None:
+                raise UsageError(
+                    "--contract and --accept-production speak of a system that already runs",
+                    hint="add --stack attach",
+                )
+            return None
+        if self.contract_file is None:
+            raise UsageError(
+                "--stack attach needs a contract file",
+                hint="add --contract FILE; docs/attach.md tells what stands in it",
+            )
+        if self.images or self.agents or self.ports:
+            raise UsageError("a system that already runs has its own images, agents and ports")
+        file = load_attach_file(self.contract_file)
+        refuse_production(file, self.accept_production)
+        return file
 
     def make(
         self, scenario: Scenario, contract: Contract, root: Path, folder: RunFolder, clock: Clock
@@ -53,6 +87,13 @@ class StackChoice:
         Raises:
             UsageError: an option does not fit the kind of stack.
         """
+        if (attached := self.attached()) is not None:
+            if scenario.engine.defects:
+                raise UsageError(
+                    "defects are those of the reference engine; this one runs already",
+                    where="engine.defects",
+                )
+            return AttachStack(attached, os.environ, clock)
         settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
             if self.images or self.agents:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.cli.choice import StackChoice
+from harness.attach.starts import check_scenario, nonce_starts
+from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
 from harness.cli.overrides import Edit
 from harness.clock import SystemClock
@@ -42,7 +43,10 @@ def run_scenario(
     """Run a scenario on the chosen stack; the verdict's exit code."""
     pairs, edit = overrides
     scenario = load_scenario(path, pairs, edit)
-    contract = Contract()
+    attached = choice.attached()
+    contract = Contract() if attached is None else attached.contract()
+    if attached is not None:
+        check_scenario(contract, scenario)
     console = make_console()
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
     console.print(
@@ -83,6 +87,7 @@ def _parts(
             contract=contract,
             run_tag=run_tag,
             folder=folder.path,
+            way=contract.seen.way,
         )
         return Observer(plan, clock)
 
@@ -99,7 +104,16 @@ def _parts(
             path,
         )
 
-    view.say(f"starting the {choice.kind} stack")
+    def read_starts(endpoints: Endpoints, run_tag: int) -> dict[int, int]:
+        if choice.kind is not StackKind.ATTACH:
+            return {}  # a database that was made for this run
+        conninfo = endpoints.observer_dsn.get_secret_value()
+        return nonce_starts(conninfo, contract, scenario, run_tag)
+
+    if choice.kind is StackKind.ATTACH:
+        view.say("looking for the system that the contract names")
+    else:
+        view.say(f"starting the {choice.kind} stack")
     return Parts(
         stack=choice.make(scenario, contract, root, folder, clock),
         make_swarm=make_swarm,
@@ -107,6 +121,7 @@ def _parts(
         make_vitals=lambda path, pids: VitalsSampler(path, {"main": os.getpid(), **pids}, clock),
         make_live=LiveFigures,
         read_final=read_final,
+        read_starts=read_starts,
         environment=lambda: describe_environment(root),
         clock=clock,
         show=view.show,

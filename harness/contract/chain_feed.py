@@ -35,7 +35,7 @@ class ChainFeed(Frozen):
     kind: Literal["chain_event", "json", "fields", "protobuf"] = "chain_event"
     field: NameIfAny = None
     block: Name = "sync_block"
-    descriptors: Annotated[Base64Bytes, Field(max_length=DESCRIPTORS_MAX)] = b""
+    descriptors: Annotated[Base64Bytes, Field(max_length=DESCRIPTORS_MAX, strict=False)] = b""
     message: str = ""
     fixed_block: Annotated[int, Field(ge=0, lt=2**31)] = 0
 

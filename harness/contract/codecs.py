@@ -90,7 +90,7 @@ class ProtobufCodec(Frozen):
     """
 
     kind: Literal["protobuf"]
-    descriptors: Annotated[Base64Bytes, Field(max_length=DESCRIPTORS_MAX)]
+    descriptors: Annotated[Base64Bytes, Field(max_length=DESCRIPTORS_MAX, strict=False)]
     message: Name
     values: dict[Name, Scalar]
     payload: Payload | None = None

@@ -149,7 +149,7 @@ class Contract(Frozen):
     observer_role: Name = "harness_observer"
     states: dict[str, StateByName] = Field(default_factory=_own_states)
     seen: Seen = Seen()
-    addresses: tuple[Name, ...] = ()
+    addresses: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     nonce_first: Annotated[int, Field(ge=0)] = 0
     nonce_starts: dict[Name, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
@@ -164,3 +164,7 @@ class Contract(Frozen):
     def state(self, status: str) -> State:
         """The state a status text stands for; OTHER for one that is not mapped."""
         return self.states.get(status, State.OTHER)
+
+    def word(self, state: State) -> str:
+        """One word for a state, always the same; empty for one that is not mapped."""
+        return next((word for word, known in self.states.items() if known is state), "")

@@ -13,7 +13,7 @@ from locust.exception import StopUser
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import HarnessError
-from harness.load.chain import ChainFollower
+from harness.load.follower import Follower
 from harness.load.pacing import presences_ns
 from harness.load.plan import SwarmPlan
 from harness.load.script import AgentScript
@@ -36,7 +36,7 @@ class Arrival:
     at_ns: int
     leave_ns: int
     script: AgentScript
-    follower: ChainFollower
+    follower: Follower
 
 
 class AgentUser(User):
@@ -128,7 +128,7 @@ class Crew:
 
 
 def arrivals(
-    plan: SwarmPlan, scripts: tuple[AgentScript, ...], followers: tuple[ChainFollower, ...]
+    plan: SwarmPlan, scripts: tuple[AgentScript, ...], followers: tuple[Follower, ...]
 ) -> list[Arrival]:
     """Who comes when. Those of the first stage come at once."""
     found = []

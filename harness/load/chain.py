@@ -14,7 +14,6 @@ from typing import Any
 import hiredis
 from pydantic import SecretStr
 
-from harness.contract.codec import decode_block
 from harness.contract.names import Contract
 from harness.errors import HarnessError, StackError
 from harness.load import wire
@@ -22,7 +21,7 @@ from harness.load.link import Line, open_line
 from harness.load.template import agent_name
 
 # Blocks that an agent takes in at a time; it is far behind when there are more.
-_READ_COUNT = 64
+READ_COUNT = 64
 _ANSWER_TIMEOUT_S = 2.0
 _CHUNK = 65_536
 
@@ -50,7 +49,7 @@ class ChainFollower:
         self._name = agent_name(agent)
         self._key = contract.key(contract.streams.chain_events or "")
         self._group = contract.agent_group(agent)
-        self._field = contract.streams.field.encode()
+        self._block_of = contract.chain.reader(contract.streams.field)
         self._go_first = go_first
         self._was_open = False
         self._is_waiting = False
@@ -69,8 +68,7 @@ class ChainFollower:
         Raises:
             StackError: Redis is away, or refuses.
         """
-        self._go_first()
-        self._line = open_line(self._url, f"harness-{self._name}")
+        self._connect()
         self._to_ack.clear()
         newest = wire.command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
         create = wire.command("XGROUP", "CREATE", self._key, self._group, "$", "MKSTREAM")
@@ -93,7 +91,7 @@ class ChainFollower:
         """
         self._go_first()
         read = wire.command(
-            *("XREADGROUP", "GROUP", self._group, self._name, "COUNT", _READ_COUNT),
+            *("XREADGROUP", "GROUP", self._group, self._name, "COUNT", READ_COUNT),
             *("BLOCK", wait_ms, "STREAMS", self._key, ">"),
         )
         replies = self._ask(self._acks() + read, 1 + bool(self._to_ack), wait_ms / 1000)
@@ -128,6 +126,10 @@ class ChainFollower:
             self._reader = hiredis.Reader()
             self._is_waiting = False
 
+    def _connect(self) -> None:
+        self._go_first()
+        self._line = open_line(self._url, f"harness-{self._name}")
+
     def _take_over(self, error: Exception) -> None:
         """Go on with a group that is there already: after a reconnect, or a run that was killed."""
         if not str(error).startswith("BUSYGROUP"):
@@ -150,10 +152,10 @@ class ChainFollower:
         for _, fields in entries or ():
             pairs = dict(zip(fields[::2], fields[1::2], strict=False))
             try:
-                block = decode_block(pairs.get(self._field, b""))
-            except ValueError:
+                block = self._block_of(pairs)
+            except (ValueError, TypeError):
                 continue
-            self.sync_block = max(self.sync_block, block.sync_block)
+            self.sync_block = max(self.sync_block, block)
 
     def _ask(self, commands: bytes, count: int, wait_s: float = 0.0) -> list[Any]:
         if self._line is None:

@@ -26,8 +26,8 @@ from harness.errors import Exit, HarnessError, StackError
 from harness.load.agenda import Agenda
 from harness.load.agents import Crew, arrivals
 from harness.load.alarm import make_alarm
-from harness.load.chain import ChainFollower
 from harness.load.dispatcher import Dispatcher
+from harness.load.follower import make_follower, newest_block
 from harness.load.journal import Journal
 from harness.load.keeper import Keeper
 from harness.load.plan import SwarmPlan
@@ -60,7 +60,8 @@ class SwarmProcess:
         self._plan = plan
         self._clock = clock
         self._tuning = Tuning()
-        scripts = tuple(AgentScript(plan, agent) for agent in plan.own_agents)
+        head = newest_block(plan)
+        scripts = tuple(AgentScript(plan, agent, head=head) for agent in plan.own_agents)
         self._journal = Journal(plan.folder, plan.process)
         self._alarm = make_alarm(gevent.get_hub().loop, self._flush, clock)
         self._tuning.granted["alarm"] = self._alarm.resolution
@@ -69,8 +70,7 @@ class SwarmProcess:
             Agenda(scripts), self._journal, self._alarm, clock, self._keeper.lost
         )
         followers = tuple(
-            ChainFollower(plan.redis_url, plan.contract, agent, self._dispatcher.flush)
-            for agent in plan.own_agents
+            make_follower(plan, agent, self._dispatcher.flush) for agent in plan.own_agents
         )
         self._crew = Crew(plan, arrivals(plan, scripts, followers), clock)
         self._stopped = False

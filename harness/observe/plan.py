@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from harness.contract.names import Contract
+from harness.contract.seen import Way
+
+__all__ = ["CLOCK_FILE", "OBSERVER_FILE", "SIGHTINGS_FILE", "STATUS_FILE", "ObserverPlan", "Way"]
 
 SIGHTINGS_FILE = "sightings.bin"
 CLOCK_FILE = "clock.jsonl"
 OBSERVER_FILE = "observer.json"
 STATUS_FILE = "observer.jsonl"
-
-
-class Way(StrEnum):
-    """How SIMULATED is seen; `docs/observing.md` has the figures behind the default."""
-
-    LOGICAL = "logical"
-    POLLING = "polling"
 
 
 class ObserverPlan(BaseModel):
@@ -31,7 +26,8 @@ class ObserverPlan(BaseModel):
         redis_url: server whose clock is probed too; None when there is none to probe.
         run_tag: whose signals are written down; those of other runs are only counted.
         folder: the run's folder, where `sightings.bin` and `clock.jsonl` are written.
-        way: LOGICAL, or POLLING for a server whose `wal_level` is below `logical`.
+        way: POLLING for a server whose `wal_level` is below `logical`; NOTIFICATION and STREAM
+            take the word of the system, STREAM at `redis_url`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -45,12 +45,19 @@ class Known:
 
 
 def missed_versions(
-    conninfo: str, contract: Contract, run_tag: int, sightings: Path
+    conninfo: str, contract: Contract, run_tag: int, sightings: Path, *, by_word: bool = False
 ) -> list[RowVersion]:
     """Row versions of the run that are in the table and not among the sightings.
 
     Versions that were replaced in the meantime are gone. Commit times are known only where
     `track_commit_timestamp` is on.
+
+    Args:
+        conninfo: of a role that may read the FSM table.
+        contract: names of table and columns.
+        run_tag: whose rows.
+        sightings: file of what was seen.
+        by_word: whether the sightings are the system's word, which tells no commit times.
 
     Raises:
         WatcherLost: the server does not answer (any more).
@@ -59,11 +66,14 @@ def missed_versions(
         with psycopg.connect(conninfo, application_name="harness_observer_gap") as connection:
             connection.read_only = True
             limit_query_time(connection, _READ_LIMIT_NS)
-            commit_times = keeps_commit_times(connection)
+            commit_times = not by_word and keeps_commit_times(connection)
             known = Known(sightings, contract, commit_times=commit_times)
             rows = RunRows(contract, run_tag, commit_times=commit_times)
             with connection.cursor(name="harness_gap") as cursor:
                 _, versions = rows.read(cursor, None)
-                return [version for version in versions if not known.has(version)]
+                found = [version for version in versions if not known.has(version)]
+            if by_word:  # in the words in which they may still be told
+                return [v._replace(status=contract.word(contract.state(v.status))) for v in found]
+            return found
     except psycopg.Error as error:
         raise WatcherLost(str(error).strip()) from error

@@ -23,10 +23,12 @@ from pydantic import ValidationError
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from harness.errors import EvidenceError, Exit, HarnessError
 from harness.observe.logical import LogicalWatcher
+from harness.observe.notification import NotificationWatcher
 from harness.observe.plan import CLOCK_FILE, OBSERVER_FILE, SIGHTINGS_FILE, ObserverPlan, Way
 from harness.observe.polling import PollingWatcher
 from harness.observe.probes import PostgresSide, Prober
 from harness.observe.recovery import missed_versions
+from harness.observe.result_stream import StreamWatcher
 from harness.observe.session import Session
 from harness.observe.sightings import SightingsFile
 from harness.observe.watcher import Versions, Watcher
@@ -134,6 +136,7 @@ class Worker:
             self._plan.contract,
             self._plan.run_tag,
             self._sightings_path,
+            by_word=self._plan.way.is_word,
         )
 
     def _status(self, kind: str) -> dict[str, Any]:
@@ -158,6 +161,10 @@ def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
     dsn = plan.observer_dsn.get_secret_value()
     if plan.way is Way.POLLING:
         return PollingWatcher(dsn, plan.contract, plan.run_tag, clock)
+    if plan.way is Way.NOTIFICATION:
+        return NotificationWatcher(dsn, plan.contract, clock)
+    if plan.way is Way.STREAM and plan.redis_url is not None:
+        return StreamWatcher(plan.redis_url.get_secret_value(), plan.contract, clock)
     return LogicalWatcher(dsn, plan.contract, f"harness_{plan.run_tag:012x}_{os.getpid()}", clock)
 
 

@@ -32,7 +32,7 @@ def load_scenario(
         return Scenario.model_validate(document)
     except ValidationError as error:
         raise UsageError(
-            _problems(error), where=str(path), hint="docs/scenarios.md lists every key"
+            problems(error, "scenario"), where=str(path), hint="docs/scenarios.md lists every key"
         ) from error
 
 
@@ -87,16 +87,22 @@ def _index(node: list[Any], part: str, key: str) -> int:
     raise UsageError(f"{part!r} is not one of 0..{len(node) - 1}", where=f"--set {key}")
 
 
-def _problems(error: ValidationError) -> str:
-    problems = [dict(problem) for problem in error.errors(include_url=False)]
-    places = {problem["loc"] for problem in problems}
-    lines = [_line(problem) for problem in problems if not _is_echo(problem, places)]
+def problems(error: ValidationError, whole: str) -> str:
+    """Every problem with its place, a line each.
+
+    Args:
+        error: what the model says.
+        whole: what a problem of no single key is a problem of.
+    """
+    found = [dict(problem) for problem in error.errors(include_url=False)]
+    places = {problem["loc"] for problem in found}
+    lines = [_line(problem, whole) for problem in found if not _is_echo(problem, places)]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return "\n  - ".join([count, *lines])
 
 
-def _line(problem: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "scenario"
+def _line(problem: Mapping[str, Any], whole: str) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or whole
     if problem["type"] == "extra_forbidden":
         return f"{place}: unknown key"
     message = str(problem["msg"]).removeprefix("Value error, ")

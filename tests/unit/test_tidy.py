@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"scenario", "evidence", "process"}),
     frozenset({"measure", "store"}),
     frozenset({"judge", "load", "observe", "stack", "faults"}),
-    frozenset({"docker"}),
+    frozenset({"docker", "attach"}),
     frozenset({"doctor"}),
     frozenset({"parts"}),
     frozenset({"report"}),

@@ -1,0 +1,123 @@
+"""How an agent follows the chain: with a group of its own, by reading only, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import gevent
+import hiredis
+
+from harness.errors import HarnessError
+from harness.load import wire
+from harness.load.chain import READ_COUNT, ChainFollower
+from harness.load.plan import SwarmPlan
+
+_MS_PER_S = 1000
+
+
+class Follower(Protocol):
+    """One agent's view of the chain.
+
+    Attributes:
+        sync_block: newest block seen.
+        acked: chain events acknowledged.
+    """
+
+    sync_block: int
+    acked: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+        ...
+
+    def open(self) -> None:
+        """Connect, and look at the newest block; StackError when Redis is away or refuses."""
+        ...
+
+    def follow(self, wait_ms: int) -> None:
+        """Wait for new blocks, `wait_ms` at most; StackError when the connection is lost."""
+        ...
+
+    def close(self) -> None:
+        """Leave no trace, and hang up. Never fails."""
+        ...
+
+
+class Bystander(ChainFollower):
+    """Reads the chain events without a group: the system under test does not notice."""
+
+    _last_id = b"$"
+
+    def open(self) -> None:
+        self._connect()
+        newest = wire.command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
+        entries = self._ask(newest, 1)[0]
+        if isinstance(entries, hiredis.ReplyError):
+            raise self._refused(entries)
+        self._take(entries)
+
+    def follow(self, wait_ms: int) -> None:
+        self._go_first()
+        read = wire.command(
+            *("XREAD", "COUNT", READ_COUNT, "BLOCK", wait_ms, "STREAMS", self._key, self._last_id)
+        )
+        streams = self._ask(read, 1, wait_ms / _MS_PER_S)[0]
+        if isinstance(streams, hiredis.ReplyError):
+            raise self._refused(streams)
+        if streams:
+            self._take(streams[0][1])
+
+    def close(self) -> None:
+        self.hang_up()
+
+    def _take(self, entries: list[tuple[bytes, list[bytes]]]) -> None:
+        self._see(entries)
+        if entries:
+            self._last_id = max((entry[0] for entry in entries), key=wire.entry_id)
+
+
+class Nobody:
+    """Stands for the chain of a system that has no stream of its events."""
+
+    is_open = True
+    acked = 0
+
+    def __init__(self, sync_block: int) -> None:
+        self.sync_block = sync_block
+
+    def open(self) -> None: ...
+
+    def follow(self, wait_ms: int) -> None:
+        gevent.sleep(wait_ms / _MS_PER_S)
+
+    def close(self) -> None: ...
+
+
+def newest_block(plan: SwarmPlan) -> int:
+    """The head of a chain that was there before the run, so that no first signal is stale."""
+    streams, chain = plan.contract.streams, plan.contract.chain
+    if streams.chain_events is None or chain.follow != "read":
+        return chain.fixed_block
+    follower = Bystander(plan.redis_url, plan.contract, plan.process, lambda: None)
+    with suppress(HarnessError):  # the agents will tell, if it lasts
+        follower.open()
+    follower.close()
+    return follower.sync_block
+
+
+def make_follower(plan: SwarmPlan, agent: int, go_first: Callable[[], None]) -> Follower:
+    """The follower of an agent, as the contract says.
+
+    Args:
+        plan: names and Redis.
+        agent: number of the agent.
+        go_first: lets the sender send what is due.
+    """
+    chain = plan.contract.chain
+    if plan.contract.streams.chain_events is None:
+        return Nobody(chain.fixed_block)
+    kind = Bystander if chain.follow == "read" else ChainFollower
+    return kind(plan.redis_url, plan.contract, agent, go_first)

@@ -1,0 +1,114 @@
+"""Seeing SIMULATED in notifications that the system sends (LISTEN/NOTIFY): its own word.
+
+Nobody keeps a notification for a listener that is away; what was missed is read by query.
+"""
+
+from __future__ import annotations
+
+import select
+
+from psycopg import OperationalError, pq
+from psycopg.conninfo import make_conninfo
+from psycopg.pq.abc import PGconn
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.contract.names import Contract
+from harness.errors import StackError
+from harness.observe.decoder import RowVersion
+from harness.observe.watcher import Versions, WatcherLost
+from harness.observe.words import WordReader
+
+_READ = select.POLLIN | select.POLLERR | select.POLLHUP
+# One take must come back to its caller even when the system never pauses.
+_WORDS_MAX = 20_000
+
+
+class NotificationWatcher:
+    """Listens to a channel.
+
+    Args:
+        conninfo: of a role that may connect; anyone who can may listen.
+        contract: channel, form of the payload and words for states.
+        clock: monotonic time.
+    """
+
+    def __init__(self, conninfo: str, contract: Contract, clock: Clock) -> None:
+        self._conninfo = make_conninfo(conninfo, application_name="harness_observer")
+        self._channel = contract.seen.channel or ""
+        self._reader = WordReader(contract)
+        self._read = (
+            self._reader.of_text if contract.seen.format == "text" else self._reader.of_json
+        )
+        self._clock = clock
+        self._connection: PGconn | None = None
+        self._poll = select.poll()
+        self._takes = 0
+        self._asked: tuple[int, int] = (-1, 0)
+        self.seen_ns = 0
+        self.received_lsn = 0
+
+    @property
+    def unreadable(self) -> int:
+        return self._reader.unreadable
+
+    def open(self, deadline_ns: int) -> None:
+        self.close()
+        left_s = max(2, (deadline_ns - self._clock.now_ns()) // NS_PER_S)
+        conninfo = make_conninfo(self._conninfo, connect_timeout=left_s)
+        connection = pq.PGconn.connect(conninfo.encode())
+        self._connection = connection
+        if connection.status != pq.ConnStatus.OK:
+            message = connection.get_error_message().strip()
+            self.close()
+            raise WatcherLost(message)
+        quoted = '"' + self._channel.replace('"', '""') + '"'
+        result = connection.exec_(f"LISTEN {quoted}".encode())
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            message = result.get_error_message().strip()
+            self.close()
+            raise StackError(
+                f"PostgreSQL refused LISTEN: {message}",
+                where="observer",
+                hint="a pooler in front of it cannot pass notifications on; connect directly",
+            )
+        self._poll = select.poll()
+        self._poll.register(connection.socket, _READ)
+        self._asked = (-1, 0)
+
+    def take(self, timeout_ns: int) -> Versions:
+        connection = self._live()
+        found: list[RowVersion] = []
+        try:
+            if self._poll.poll(max(0, timeout_ns) // NS_PER_MS):
+                connection.consume_input()
+            self.seen_ns = self._clock.now_ns()
+            for _ in range(_WORDS_MAX):
+                notice = connection.notifies()
+                if notice is None:
+                    break
+                version = self._read(notice.extra.decode("utf-8", "replace"))
+                if version is not None:
+                    found.append(version)
+        except OperationalError as error:
+            raise WatcherLost(str(error).strip()) from error
+        self._takes += 1
+        return found
+
+    def has_all(self, lsn: int) -> bool:
+        # An answer comes after every notification that was sent before it, and the take after
+        # that hands them over.
+        if lsn != self._asked[0]:
+            if self._live().exec_(b"SELECT 1").status != pq.ExecStatus.TUPLES_OK:
+                raise WatcherLost("the server does not answer")
+            self._asked = (lsn, self._takes)
+        return self._takes > self._asked[1]
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.finish()
+            self._connection = None
+
+    def _live(self) -> PGconn:
+        if self._connection is None:
+            raise WatcherLost("not connected")
+        return self._connection
