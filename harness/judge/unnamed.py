@@ -43,6 +43,7 @@ _NEEDS = {
     "ledger balanced": _LEDGER,
     "ledger books what was asked": _LEDGER,
     "nonces contiguous and unique": _NONCE,
+    "signals of an agent keep their order": _NONCE,
     "nothing left in the stream": _GROUP,
     "nothing trimmed unread": _GROUP,
     "stale data refused": _CHAIN,
