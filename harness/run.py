@@ -11,7 +11,7 @@
 8. Assess the evidence, and nothing but the evidence.
 
 No other module knows this order. Whatever goes wrong in between, what was started is stopped and
-what was written stays.
+what was written stays. On a disk that fills up, steps 6 to 8 have the room set aside in step 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import asdict
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.contract.trace_id import new_run_tag
-from harness.errors import HarnessError, StackError
+from harness.errors import EvidenceError, HarnessError, StackError
 from harness.follow import Follower
 from harness.judge.assess import Assessment, assess_and_store
 from harness.load.plan import SwarmPlan
@@ -31,7 +31,7 @@ from harness.parts import Parts
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints
-from harness.store import KEPT, RunFolder
+from harness.store import KEPT, Reserve, RunFolder
 from harness.store.seal import seal
 
 # From handing a swarm its plan to its first signal: interpreter, imports, connections, agents.
@@ -49,9 +49,10 @@ def run(scenario: Scenario, contract: Contract, parts: Parts, folder: RunFolder)
     folder.write_json(folder.environment, parts.environment())
 
     with ExitStack() as cleanup:
+        reserve = cleanup.enter_context(Reserve(folder.path))
         cleanup.callback(parts.stack.stop)
         endpoints = parts.stack.start()
-        follower = _load(scenario, contract, parts, folder, endpoints, cleanup)
+        follower = _load(scenario, contract, parts, folder, endpoints, reserve, cleanup)
         folder.write_json(folder.stack, parts.stack.describe())
     lost = [event.what for event in follower.events if event.kind == "stack_lost"]
     seal(folder)
@@ -67,6 +68,7 @@ def _load(
     parts: Parts,
     folder: RunFolder,
     endpoints: Endpoints,
+    reserve: Reserve,
     cleanup: ExitStack,
 ) -> Follower:
     run_tag = new_run_tag()
@@ -108,18 +110,26 @@ def _load(
     vitals.stop()
     if failure := vitals.failure():
         follower.note("vitals_lost", failure)
+    reserve.give_back()
     try:
         parts.read_final(endpoints, run_tag, folder.path)
     except HarnessError as error:
         follower.note("final_state_unread", str(error))
-    folder.write_json(
-        folder.run,
-        {
-            "t0_ns": plan.t0_ns,
-            "observation_end_ns": observation_end_ns,
-            "drain_deadline_ns": follower.drain_deadline_ns,
-            "events": [asdict(event) for event in follower.events],
-            "kept": KEPT,
-        },
-    )
+    _write_run(folder, follower, observation_end_ns)
     return follower
+
+
+def _write_run(folder: RunFolder, follower: Follower, observation_end_ns: int) -> None:
+    document = {
+        "t0_ns": follower.t0_ns,
+        "observation_end_ns": observation_end_ns,
+        "drain_deadline_ns": follower.drain_deadline_ns,
+        "events": [asdict(event) for event in follower.events],
+        "kept": KEPT,
+    }
+    try:
+        folder.write_json(folder.run, document)
+    except EvidenceError as error:
+        # Nothing can be judged without it: what is known goes to the terminal.
+        told = "".join(f"\n  before that: {event.what}" for event in follower.events)
+        raise EvidenceError(f"{error.what}{told}", where=error.where, hint=error.hint) from error

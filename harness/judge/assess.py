@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from harness.errors import EvidenceError
-from harness.judge.check import Case
+from harness.judge.check import Case, Check, Kind
 from harness.judge.expected import expected_of
 from harness.judge.final import read_final
-from harness.judge.judgement import Judgement, judge
+from harness.judge.judgement import Judgement, judge, with_check
+from harness.judge.verdict import Verdict
 from harness.measure.encoding import log_text
 from harness.measure.gather import Gathered, gather
 from harness.measure.measurement import Measurement
@@ -38,10 +39,26 @@ def assess(folder: RunFolder) -> Assessment:
 def assess_and_store(folder: RunFolder) -> Assessment:
     """The same, and write `result.json` and the histogram logs.
 
+    What cannot be written makes the judgement INVALID, so that it is told at least.
+
     Raises:
-        EvidenceError: evidence is missing or unreadable, or the result cannot be written.
+        EvidenceError: evidence is missing or unreadable.
     """
     assessment, gathered = _assess(folder)
+    try:
+        _store(folder, assessment, gathered)
+    except EvidenceError as error:
+        check = Check(
+            name="result stored",
+            kind=Kind.VALIDITY,
+            verdict=Verdict.INVALID,
+            said=f"{error.where}: {error.what}",
+        )
+        return assessment._replace(judgement=with_check(assessment.judgement, check))
+    return assessment
+
+
+def _store(folder: RunFolder, assessment: Assessment, gathered: Gathered) -> None:
     for name, intervals in histogram_logs(gathered):
         folder.write_text(folder.histograms / name, log_text(intervals))
     judgement = assessment.judgement
@@ -55,7 +72,6 @@ def assess_and_store(folder: RunFolder) -> Assessment:
             "judgement": judgement.model_dump(mode="json"),
         },
     )
-    return assessment
 
 
 def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
@@ -86,7 +102,7 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
     objectives = scenario.parsed_objectives()
     asked = {words[one.metric] for one in objectives if one.metric in words}
     if any(one.window_ns and one.metric == "latency" for one in objectives):
-        asked.add(Metric.COMMITTED)
+        asked |= {Metric.COMMITTED, Metric.SERVICE}
     return SERIAL | (asked - {Metric.REJECTED})
 
 

@@ -84,6 +84,18 @@ class Judgement(BaseModel):
         return tuple(check for check in self.checks if check.kind is kind)
 
 
+def with_check(judgement: Judgement, check: Check) -> Judgement:
+    """The same judgement with one more finding."""
+    verdict = worst((judgement.verdict, check.verdict))
+    return judgement.model_copy(
+        update={
+            "verdict": verdict,
+            "exit_code": int(verdict.exit_code),
+            "checks": (*judgement.checks, check),
+        }
+    )
+
+
 def judge(case: Case, looks: Iterable[Look] = LOOKS) -> Judgement:
     """Judge a case; the same case always comes to the same."""
     checks = tuple(check for look in looks for check in _look(look, case))

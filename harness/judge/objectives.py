@@ -140,6 +140,9 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     if verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; by their commit times it could be met: the observer was too slow to tell"
+    elif verdict is Verdict.FAIL and _generator_may_be_late(cell, metric, found, limit_ns):
+        verdict = Verdict.INCONCLUSIVE
+        why += "; counted from their sending it could be met: the generator was too late to tell"
     elif verdict is Verdict.INCONCLUSIVE:
         why += _longer_words(decision.longer_ns, objective)
     return Check(
@@ -174,7 +177,18 @@ def _observer_may_be_slow(cell: Cell, metric: Metric, found: Interval, limit_ns:
     committed = cell.histogram(Metric.COMMITTED)
     if metric is not Metric.LATENCY or cell.account.commit_unknown or not committed.count:
         return False
-    bound = interval(committed, found.percentile, found.effective)
+    return _could_be_met(committed, found, limit_ns)
+
+
+def _generator_may_be_late(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
+    """Whether the service times, which leave out the generator's lateness, do not say FAIL."""
+    return metric is Metric.LATENCY and _could_be_met(
+        cell.histogram(Metric.SERVICE), found, limit_ns
+    )
+
+
+def _could_be_met(least: Histogram, found: Interval, limit_ns: int) -> bool:
+    bound = interval(least, found.percentile, found.effective)
     return bound is not None and (bound.lower_ns is None or bound.lower_ns < limit_ns)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from harness.contract.names import State
 from harness.judge.check import Case, Check, Kind
+from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, share
 from harness.measure.samples import Fate
@@ -18,15 +20,21 @@ def check_rejected(case: Case, objective: Objective) -> Check:
     limit = objective.limit_share or 0.0
     # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
     part = account.ordinary_rejected / account.ordinary if account.ordinary else 0.0
+    verdict, why = Verdict.PASS if part < limit else Verdict.FAIL, ""
+    # What is sent late carries an old block: refusing it is right, and the generator's doing.
+    stale = account.rejected_by.get(State.STALE_DATA_ERROR, 0)
+    others = account.ordinary_rejected - stale
+    if verdict is Verdict.FAIL and others < limit * account.ordinary and generator_was_late(case):
+        verdict, why = Verdict.INVALID, "; the generator was late, and so its data stale"
     reasons = ", ".join(
         f"{number:,} {state.name}" for state, number in sorted(account.rejected_by.items())
     )
     return Check(
         name=objective.text,
         kind=Kind.OBJECTIVE,
-        verdict=Verdict.PASS if part < limit else Verdict.FAIL,
+        verdict=verdict,
         said=f"{share(part)} of {count(account.ordinary, 'signal')} were rejected"
-        f"{f' ({reasons})' if reasons else ''}; the limit is {share(limit)}",
+        f"{f' ({reasons})' if reasons else ''}; the limit is {share(limit)}{why}",
         figures={"rejected_share": part, "limit_share": limit},
     )
 
@@ -66,7 +74,8 @@ def check_rate(case: Case, objective: Objective) -> Check:
     cut_short = sorted({event.kind for event in case.run.events} & CUT_SHORT)
     verdict = Verdict.PASS
     if part is None or part < limit:
-        verdict = Verdict.INVALID if cut_short or part is None else Verdict.FAIL
+        excused = cut_short or part is None or generator_was_late(case)
+        verdict = Verdict.INVALID if excused else Verdict.FAIL
     why = f"; the run was cut short ({', '.join(cut_short)})" if cut_short else ""
     return Check(
         name=objective.text,

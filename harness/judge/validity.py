@@ -80,6 +80,11 @@ def check_lateness(case: Case) -> Iterator[Check]:
     yield _lateness(case, 99.9, LATENESS_P999)
 
 
+def generator_was_late(case: Case) -> bool:
+    """Whether what was sent too late was the generator's own fault."""
+    return any(check.verdict is Verdict.INVALID for check in check_lateness(case))
+
+
 def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     rank = percentile_name(percentile).upper()
     name = f"generator on time ({rank})"

@@ -21,7 +21,7 @@ from harness.judge.limits import (
     VITALS_GAP_MAX_NS,
 )
 from harness.judge.verdict import Verdict
-from harness.judge.words import count, duration, of_each_second, share
+from harness.judge.words import count, duration, of_a_second, share
 from harness.measure.vitals_figures import ProcessFigures, VitalsFigures
 
 _OBSERVER = "observer"
@@ -85,14 +85,15 @@ def _generator_core(case: Case, figures: VitalsFigures) -> Check:
     for one in swarm:
         if one.cpu_share >= CORE_SHARE_MAX:
             problems.append(
-                f"{one.name} was saturated: it computed for {of_each_second(one.cpu_share)}"
-                f" ({of_each_second(CORE_SHARE_MAX)} is its limit): use more load.processes"
+                f"{one.name} was saturated: it computed for {of_a_second(one.cpu_share)}"
+                f" of each second, {of_a_second(CORE_SHARE_MAX)} is the limit;"
+                " use more load.processes"
             )
         if one.wait_share is not None and one.wait_share >= SWARM_WAIT_SHARE_MAX:
             problems.append(
-                f"{one.name} was starved: it waited for a core for"
-                f" {of_each_second(one.wait_share)}, at worst {of_each_second(_worst(one))}"
-                f" ({of_each_second(SWARM_WAIT_SHARE_MAX)} is the limit)"
+                f"{one.name} was starved: it waited for a core for {of_a_second(one.wait_share)}"
+                f" of each second, at worst {of_a_second(_worst(one))} of one,"
+                f" {of_a_second(SWARM_WAIT_SHARE_MAX)} is the limit"
             )
     good = "; ".join(_at_work(one) for one in swarm)
     return _check("generator had its core", problems, good, _core_figures(swarm))
@@ -131,8 +132,8 @@ def _observer_core(figures: VitalsFigures) -> Check:
     problems = []
     if found.cpu_share >= CORE_SHARE_MAX:
         problems.append(
-            f"the observer was saturated: it computed for {of_each_second(found.cpu_share)}"
-            f" ({of_each_second(CORE_SHARE_MAX)} is its limit)"
+            f"the observer was saturated: it computed for {of_a_second(found.cpu_share)} of each"
+            f" second, {of_a_second(CORE_SHARE_MAX)} is the limit"
         )
     return _check("observer had its core", problems, _at_work(found), _core_figures([found]))
 
@@ -187,12 +188,12 @@ def _swarm_of(figures: VitalsFigures) -> list[ProcessFigures]:
 
 
 def _at_work(one: ProcessFigures) -> str:
-    computed = f"{one.name} computed for {of_each_second(one.cpu_share)}"
+    computed = f"of each second {one.name} computed for {of_a_second(one.cpu_share)}"
     if one.wait_share is None:
         return f"{computed} (this kernel does not tell how long it waited for a core)"
     return (
-        f"{computed} and waited for a core for {of_each_second(one.wait_share)},"
-        f" at worst {of_each_second(_worst(one))}"
+        f"{computed} and waited for a core for {of_a_second(one.wait_share)},"
+        f" at worst for {of_a_second(_worst(one))}"
     )
 
 

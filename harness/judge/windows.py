@@ -21,6 +21,8 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
     if verdict is Verdict.FAIL and not _surely(objective, cell, grid):
         verdict = Verdict.INCONCLUSIVE
         why = "; by their commit times it could be met: the observer was too slow to tell"
+        if not _beyond(objective, cell, grid, Metric.SERVICE):
+            why = "; counted from their sending it could be met: the generator was too late to tell"
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
@@ -46,15 +48,22 @@ def _verdict(found: Census) -> Verdict:
 
 def _surely(objective: Objective, cell: Cell, grid: Grid) -> bool:
     """Whether some window breaks the limit also by the least that is known of each signal."""
-    limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     if objective.metric != "latency":
         return True
+    if not _beyond(objective, cell, grid, Metric.SERVICE):
+        return False
     committed = cell.series.get(Metric.COMMITTED)
     if committed is None or cell.account.commit_unknown:
         # Without commit times the sightings are all there is, if there are sightings.
         return not cell.histogram(Metric.UNSEEN).count
-    signals = cell.series[Metric.LATENCY]
-    return windows_beyond(signals, committed, grid, percentile, limit_ns) > 0
+    return _beyond(objective, cell, grid, Metric.COMMITTED)
+
+
+def _beyond(objective: Objective, cell: Cell, grid: Grid, metric: Metric) -> bool:
+    """Whether some window breaks the limit by another measure of its signals too."""
+    limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
+    signals, slow = cell.series[Metric.LATENCY], cell.series.get(metric)
+    return slow is None or windows_beyond(signals, slow, grid, percentile, limit_ns) > 0
 
 
 def _words(objective: Objective, found: Census, grid: Grid) -> str:

@@ -21,9 +21,9 @@ def share(value: float) -> str:
     return f"{100 * value:.3g} %"
 
 
-def of_each_second(value: float) -> str:
-    """A share of time as people picture it: `412 ms of each second`."""
-    return f"{1000 * value:.3g} ms of each second"
+def of_a_second(value: float) -> str:
+    """A share of time as people picture it: `412 ms` of each second."""
+    return f"{1000 * value:.3g} ms"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

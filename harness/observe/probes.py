@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,9 @@ class Prober(threading.Thread):
     def probe_all(self) -> None:
         """One probe of each server that answers."""
         lines = [json.dumps(asdict(found)) for found in self._probes()]
-        if lines:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in lines))
+        # On a full disk the watching thread ends the run; what lacks here is told by the judgement.
+        with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
 
     def _probes(self) -> list[ClockProbe]:
         found = []

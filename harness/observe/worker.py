@@ -21,7 +21,7 @@ import psycopg
 from pydantic import ValidationError
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from harness.errors import EvidenceError, Exit, HarnessError
+from harness.errors import Exit, HarnessError
 from harness.observe.logical import LogicalWatcher
 from harness.observe.notification import NotificationWatcher
 from harness.observe.plan import CLOCK_FILE, OBSERVER_FILE, SIGHTINGS_FILE, ObserverPlan, Way
@@ -33,6 +33,7 @@ from harness.observe.session import Session
 from harness.observe.sightings import SightingsFile
 from harness.observe.watcher import Versions, Watcher
 from harness.process.death import die_with_parent
+from harness.store.files import write_text
 
 OPEN_LIMIT_NS = 15 * NS_PER_S
 DRAIN_LIMIT_NS = 2 * NS_PER_S
@@ -89,12 +90,8 @@ class Worker:
     def _conclude(self, drained: bool) -> None:
         told = self._status("done") | {"drained": drained}
         facts = {"schema_version": 1, "way": self._plan.way.value, **told}
-        try:
-            (self._plan.folder / OBSERVER_FILE).write_text(
-                json.dumps(facts, indent=1) + "\n", encoding="utf-8"
-            )
-        except OSError as error:
-            raise EvidenceError(f"cannot write: {error}", where=OBSERVER_FILE) from error
+        # All of it or nothing: half a document could not be told from a forged one.
+        write_text(self._plan.folder / OBSERVER_FILE, json.dumps(facts, indent=1) + "\n")
         tell(told)
 
     def _watch(self) -> None:

@@ -65,6 +65,9 @@ def _headline(judgement: Judgement) -> str:
         if check.verdict is judgement.verdict
         and (judgement.verdict is not Verdict.PASS or "limit_ns" in check.figures)
     ]
+    if judgement.verdict is Verdict.INVALID:
+        # What happened comes before what could not be promised because of it.
+        deciding.sort(key=lambda check: check.kind is not Kind.VALIDITY)
     return deciding[0].said if deciding else "every check is clean"
 
 

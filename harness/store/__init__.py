@@ -3,11 +3,13 @@
 from harness.store.facts import KEPT, ObserverFacts, RunEvent, RunFacts, RunPlan
 from harness.store.files import SCHEMA_VERSION
 from harness.store.folder import RunFolder
+from harness.store.reserve import Reserve
 
 __all__ = [
     "KEPT",
     "SCHEMA_VERSION",
     "ObserverFacts",
+    "Reserve",
     "RunEvent",
     "RunFacts",
     "RunFolder",

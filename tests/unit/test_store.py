@@ -16,7 +16,7 @@ from harness.contract.names import Contract
 from harness.errors import EvidenceError, UsageError
 from harness.load.plan import SwarmPlan
 from harness.scenario import Load, Phase, Scenario, Signals, Stage, load_scenario
-from harness.store import SCHEMA_VERSION, RunFolder
+from harness.store import SCHEMA_VERSION, Reserve, RunFolder
 from harness.store.toml import toml_text
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.toml"))
@@ -186,3 +186,24 @@ def test_broken_scenario_is_broken_evidence(folder: RunFolder) -> None:
     """In a stored run a bad scenario is not the user's mistake any more."""
     with pytest.raises(EvidenceError, match="no such file"):
         folder.read_scenario()
+
+
+def test_room_is_set_aside_without_a_trace(tmp_path: Path) -> None:
+    """The reserve has no name to be left behind, and may be given back twice."""
+    with Reserve(tmp_path) as reserve:
+        assert list(tmp_path.iterdir()) == []
+        reserve.give_back()
+    reserve.give_back()
+
+
+def test_disk_without_room_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full already ends the run before it begins."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(EvidenceError, match="cannot set room aside: No space left on device"):
+        Reserve(tmp_path)

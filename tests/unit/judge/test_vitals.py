@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harness.contract.names import State
 from harness.judge.assess import Assessment, assess
 from harness.judge.verdict import Verdict
 from harness.measure.measurement import Measurement
-from tests.unit.judge import spoilers, vital_spoilers
+from tests.unit.judge import spoilers, violations, vital_spoilers
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.measure.evidence import MS, World, healthy, load_of
 
@@ -111,7 +113,35 @@ def test_late_generator_is_told_why(tmp_path: Path) -> None:
     vital_spoilers.taken(world, "swarm-0", "wait_ns", 0.4)
     found = assessed(world, tmp_path)
     assert unclean(found)["generator on time (P99)"] is Verdict.INVALID
-    assert "waited for a core for 400 ms of each second" in said(found, "generator on time (P99)")
+    assert "of each second swarm-0 computed for 100 ms and waited for a core for 400 ms" in said(
+        found, "generator on time (P99)"
+    )
+
+
+@pytest.mark.parametrize("promise", ["p99 < 500 ms", "p99 over any 5 s < 500 ms", "rate >= 99 %"])
+def test_starved_generator_accuses_nobody(promise: str, tmp_path: Path) -> None:
+    """What it sent up to a second late missed the limit by the generator's own doing."""
+    world = healthy(None, promise)
+    vital_spoilers.starve_to_lateness(world)
+    found = assessed(world, tmp_path)
+    assert found.judgement.verdict is Verdict.INVALID
+    assert unclean(found).get(promise) is not Verdict.FAIL
+    assert {"generator on time (P99)", "generator had its core"} <= set(unclean(found))
+
+
+def test_stale_data_of_a_late_generator_is_its_own_doing(tmp_path: Path) -> None:
+    """Refusing it is right; refusals for other reasons, or in time, break the promise."""
+    for state, late, verdict in (
+        (State.STALE_DATA_ERROR, True, Verdict.INVALID),
+        (State.INVARIANT_BROKEN, True, Verdict.FAIL),
+        (State.STALE_DATA_ERROR, False, Verdict.FAIL),
+    ):
+        world = healthy(None, "rejected < 1 %")
+        violations.reject(world, np.arange(len(world.attempts[0])) % 20 == 3, state)
+        if late:
+            spoilers.late(world)
+        found = assessed(world, tmp_path)
+        assert unclean(found)["rejected < 1 %"] is verdict, (state, late)
 
 
 def test_late_observer_is_told_why(tmp_path: Path) -> None:

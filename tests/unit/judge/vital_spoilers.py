@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.unit.measure.evidence import MS, T0_NS, S, World
+import numpy as np
+
+from harness.evidence.records import Records
+from tests.unit.measure.evidence import MS, T0_NS, S, World, in_order
 
 # In the middle of the measured phase.
 MIDDLE_NS = T0_NS + 10 * S
@@ -143,3 +146,26 @@ def noise(world: World) -> None:
 
 def _between(lines: list[dict[str, Any]], start_ns: int, end_ns: int) -> Iterator[dict[str, Any]]:
     return (line for line in lines if start_ns <= line["mono_ns"] < end_ns)
+
+
+def starve_to_lateness(world: World) -> None:
+    """The swarm's core is gone for the second half: each second's signals go out at its end."""
+    starved(world)
+    for attempts, acks in zip(world.attempts, world.acks, strict=True):
+        late = attempts["intended_ns"] > MIDDLE_NS
+        end_ns = (attempts["intended_ns"] // S + 1) * S
+        delay = np.where(late, end_ns - attempts["sent_ns"], 0)
+        moved = dict(zip(attempts[["trace_hi", "trace_lo"]].tolist(), delay.tolist(), strict=True))
+        attempts["sent_ns"] += delay
+        acks["acked_ns"] += delay
+        later = np.array([moved[name] for name in _names(world.sightings)])
+        world.sightings["seen_ns"] += later
+        world.sightings["commit_us"] += later // 1_000
+    world.attempts = [in_order(part, "sent_ns") for part in world.attempts]
+    world.acks = [in_order(part, "acked_ns") for part in world.acks]
+    world.sightings = in_order(world.sightings, "seen_ns")
+
+
+def _names(records: Records) -> list[tuple[int, int]]:
+    names: list[tuple[int, int]] = records[["trace_hi", "trace_lo"]].tolist()
+    return names

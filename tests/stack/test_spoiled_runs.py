@@ -1,0 +1,122 @@
+"""Real runs that are spoiled on purpose: INVALID with the reason each time, never PASS."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness.cli.running import judge_folder
+from harness.errors import Exit
+from tests.stack import spoiling
+from tests.stack.running import Started
+from tests.stack.spoiling import Spoiled
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+Begin = Callable[[Path], tuple[Started, Callable[[], None]]]
+Runs = dict[str, Spoiled | str]
+
+
+def spoil(begin: Begin, place: Path, keep: Path | None = None) -> Spoiled:
+    """One run from its beginning to its end."""
+    return spoiling.end(*begin(place), keep)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Runs, each spoiled in its own way, or why one cannot be made here."""
+
+    def on_small_disk() -> Spoiled:
+        with spoiling.small_disk(disk) as place:
+            return spoil(spoiling.begin_fill, place, keep)
+
+    disk, keep = tmp_path_factory.mktemp("disk"), tmp_path_factory.mktemp("kept")
+    missing = {
+        "stepped": spoiling.why_no_faketime(),
+        "full": spoiling.why_no_disk(disk),
+    }
+    jobs: dict[str, Callable[[], Spoiled]] = {
+        "paused": lambda: spoil(spoiling.begin_pause, tmp_path_factory.mktemp("paused")),
+        "stepped": lambda: spoil(spoiling.begin_step, tmp_path_factory.mktemp("stepped")),
+        "full": on_small_disk,
+        "clean": lambda: spoil(spoiling.begin_clean, tmp_path_factory.mktemp("clean")),
+    }
+    # Two at a time: more of them would starve each other.
+    with ThreadPoolExecutor(2) as pool:
+        under_way = {name: pool.submit(job) for name, job in jobs.items() if not missing.get(name)}
+    ended: Runs = {name: job.result() for name, job in under_way.items()}
+    return ended | {name: why for name, why in missing.items() if why}
+
+
+def ended(runs: Runs, name: str) -> Spoiled:
+    """A run of the fixture; the test is skipped where it could not be made."""
+    found = runs[name]
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+def check_invalid(run: Spoiled, **reasons: str) -> None:
+    """It ended INVALID, its result too, for these reasons, and is so when judged again."""
+    assert run.code == Exit.INVALID, run.output
+    said = run.said()
+    for name, words in reasons.items():
+        assert words in said.get(name.replace("_", " "), ""), said
+    stored = (run.folder / "result.json").read_text(encoding="utf-8")
+    assert json.loads(stored)["verdict"] == "INVALID"
+    assert judge_folder(run.folder) == Exit.INVALID
+    assert (run.folder / "result.json").read_text(encoding="utf-8") == stored
+
+
+def test_starved_generator(tmp_path: Path) -> None:
+    """Another process takes the swarm's core: late, and the judgement says what it lacked."""
+    if why := spoiling.why_no_hog():
+        pytest.skip(why)
+    run = spoiling.starve(tmp_path)
+    check_invalid(
+        run,
+        generator_had_its_core="swarm-0 was starved: it waited for a core for",
+        generator_awake="slept on for",
+    )
+    late = run.said()["generator on time (P99)"]
+    assert "the generator was late" in late
+    assert "of each second swarm-0 computed for" in late
+
+
+def test_paused_observer(runs: Runs) -> None:
+    """An observer that was stopped saw late; it is named, not the system."""
+    check_invalid(
+        ended(runs, "paused"),
+        observer_awake="the observer was stopped",
+        observer_kept_up="the observer saw commits so late",
+    )
+
+
+def test_stepped_clock(runs: Runs) -> None:
+    """A server's clock that was set is found, with how far it went."""
+    check_invalid(ended(runs, "stepped"), clocks_steady="postgres's clock stepped 1 time, by 2,")
+
+
+def test_full_disk(runs: Runs) -> None:
+    """What could be written stays, the verdict has its room, and the terminal says why."""
+    run = ended(runs, "full")
+    check_invalid(run, nothing_unplanned_happened="No space left on device")
+    assert "No space left on device" in run.output.partition("objectives")[0]
+    assert (run.folder / "journal" / "attempts-0.bin").stat().st_size > 0
+    assert (run.folder / "final-tasks.bin").stat().st_size > 0
+
+
+def test_histogram_overflow(runs: Runs, tmp_path: Path) -> None:
+    """One sighting of a real run, moved beyond what a histogram holds, spoils it."""
+    run = ended(runs, "clean")
+    assert "histograms hold every value" not in run.said()
+    folder = spoiling.overflow(run.folder, tmp_path)
+    assert judge_folder(folder) == Exit.INVALID
+    said = Spoiled(Exit.INVALID, "", folder).said()["histograms hold every value"]
+    assert said.startswith("beyond the histogram's range: 1 of measure lite latency")
+    shutil.rmtree(folder)
