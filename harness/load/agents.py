@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -110,6 +111,20 @@ class Crew:
     def sync_block(self) -> int:
         """Newest block that any agent has seen."""
         return max((follower.sync_block for follower in self._followers), default=0)
+
+    def look_up(self) -> None:
+        """Tell every agent the newest block there is.
+
+        In a process that starts late, signals are due before their agents have come; they go at
+        once, and would be refused as stale without a fault of the system under test.
+        """
+        first = self._followers[0] if self._followers else None
+        if first is None:
+            return
+        with suppress(HarnessError):  # the dispatcher's own connection tells of it
+            first.peek()
+        for arrival in self._arrivals:
+            arrival.script.sync_block = max(arrival.script.sync_block, first.sync_block)
 
     def bring_in(self) -> None:
         """Start each user when it is time; runs as a greenlet until the last one has come."""

@@ -80,6 +80,19 @@ class ChainFollower:
         self._see(entries)
         self._was_open = True
 
+    def peek(self) -> None:
+        """Look at the newest block and hang up; nothing is left behind.
+
+        Raises:
+            StackError: Redis is away, or refuses.
+        """
+        self._line = open_line(self._url, f"harness-{self._name}")
+        (entries,) = self._ask(wire.command("XREVRANGE", self._key, "+", "-", "COUNT", 1), 1)
+        if isinstance(entries, hiredis.ReplyError):
+            raise self._refused(entries)
+        self.hang_up()
+        self._see(entries)
+
     def follow(self, wait_ms: int) -> None:
         """Acknowledge what came last time, and wait for new blocks.
 

@@ -82,6 +82,7 @@ class SwarmProcess:
     def run(self) -> Exit:
         """Send everything, or find out why not."""
         gevent.signal_handler(signal.SIGTERM, self._stop)
+        self._crew.look_up()
         keeping = gevent.spawn(self._keeper.run, self._dispatcher)
         coming = gevent.spawn(self._crew.bring_in)
         gc.disable()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from harness.clock import NS_PER_S
 from harness.contract import trace_id
 from harness.contract.codec import decode_signal
 from harness.evidence.records import Mode, Outcome
@@ -108,6 +109,21 @@ def test_journal_and_stream_agree(server: OwnRedis, tmp_path: Path) -> None:
     assert server.client.xinfo_groups(CHAIN_EVENTS) == []
     assert 9 <= totals.blocks <= 9 * (chain.number - 99)
     assert 100 < attempts["sync_block"].max() <= chain.number
+
+
+def test_a_late_swarm_knows_the_chain(server: OwnRedis, tmp_path: Path) -> None:
+    """What was due before the process was there goes at once, and with the newest block."""
+    server.block(100)
+    load = load_of((5, 100, 1.0))
+    plan = plan_for(server, load, tmp_path / "journal", lead_ns=-NS_PER_S)
+    swarm = Swarm(plan, tmp_path)
+    swarm.start()
+    wait_for(swarm, 15)
+    assert swarm.failure() is None
+    attempts, _ = journal(plan.folder)
+    assert len(attempts) == expected_count(load, plan.seed)
+    assert set(attempts["sync_block"].tolist()) == {100}
+    assert server.client.xinfo_groups(CHAIN_EVENTS) == []
 
 
 def test_signals_wait_for_a_redis_that_comes_back(server: OwnRedis, tmp_path: Path) -> None:
