@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import EvidenceError
+from harness.measure.entries import pack_id
 from harness.store import RunFolder, RunPlan
 
 
@@ -19,11 +20,15 @@ class Group:
         pending: entries delivered and not acknowledged.
         lag: entries not delivered yet; None where Redis does not tell.
         tells_lag: whether this version of Redis can tell it at all (7.0 and later).
+        undelivered: whether the newest entry that is left was not delivered; None if unknown.
+        listed: how many of the pending entries are known by id; None if none were asked for.
     """
 
     pending: int
     lag: int | None
     tells_lag: bool
+    undelivered: bool | None = None
+    listed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,15 @@ def _nonces(postgres: Mapping[str, Any], plan: RunPlan) -> dict[int, int] | None
 
 
 def _group(redis: Mapping[str, Any]) -> Group | None:
-    group = (redis.get("proposals") or {}).get("engine_group")
+    stream = redis.get("proposals") or {}
+    group = stream.get("engine_group")
     if group is None:
         return None
     major = int(str(redis.get("version", "0")).partition(".")[0])
-    return Group(int(group["pending"]), group["lag"], tells_lag=major >= 7)
+    undelivered = None
+    if "newest_id" in stream:
+        newest, delivered = stream["newest_id"], group["last_delivered_id"]
+        undelivered = newest is not None and pack_id(newest) > pack_id(delivered)
+    ids = group.get("pending_ids")
+    listed = None if ids is None else len(ids)
+    return Group(int(group["pending"]), group["lag"], major >= 7, undelivered, listed)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.check import Case, Check, Kind
 from harness.judge.counting import counted
-from harness.judge.final import Group
 from harness.judge.verdict import Verdict
 from harness.judge.words import count
 from harness.measure.nonces import NonceRange
@@ -25,15 +24,16 @@ class _Rule:
 
 
 # What each trouble means, completing "N signal(s) ...".
-_RULES = (
-    _Rule(
-        "no signal lost",
-        "every accepted signal became final",
-        (
-            (Trouble.LOST, "accepted by Redis and never final"),
-            (Trouble.STUCK, "accepted by Redis and stuck in INIT"),
-        ),
+_LOSS = _Rule(
+    "no signal lost",
+    "every accepted signal became final",
+    (
+        (Trouble.LOST, "accepted by Redis and never final"),
+        (Trouble.STUCK, "accepted by Redis and stuck in INIT"),
     ),
+)
+_RULES = (
+    _LOSS,
     _Rule(
         "no effect twice",
         "no signal had an effect twice",
@@ -74,8 +74,13 @@ _RULES = (
 
 def check_effects(case: Case) -> Iterator[Check]:
     """That each signal had its effects once, and nothing else had any."""
+    trimmed = case.gathered.finding(Trouble.TRIMMED).count
     for rule in _RULES:
-        yield counted(case, rule.name, rule.good, rule.troubles)
+        check = counted(case, rule.name, rule.good, rule.troubles)
+        if trimmed and rule is _LOSS:
+            but = f"{count(trimmed, 'signal')} trimmed unread, which is a loss of its own kind"
+            check = check.model_copy(update={"said": f"{check.said}, but for {but}"})
+        yield check
 
 
 def check_transitions(case: Case) -> Check:
@@ -181,45 +186,3 @@ def _gap_lines(case: Case, used: NonceRange) -> Iterator[str]:
         yield f"address {address} used nonces and has no row in the nonce table"
     elif told != used.highest + 1:
         yield f"address {address} would be given nonce {told} next, after {used.highest}"
-
-
-def check_pending(case: Case) -> Check:
-    """Every entry was delivered and acknowledged, as far as Redis tells."""
-    name = "nothing left in the stream"
-    group = case.final.group
-    account = case.gathered.account()
-    if group is None:
-        return _pending_check(
-            name, Verdict.INVALID, "what Redis says of the engine's group was not read"
-        )
-    if account.of(Fate.IN_FLIGHT):
-        return _pending_check(
-            name, Verdict.PASS, "not judged: signals were in flight when the watching ended"
-        )
-    return _group_check(name, group)
-
-
-def _group_check(name: str, group: Group) -> Check:
-    left = []
-    if group.pending:
-        left.append(f"{group.pending:,} delivered and never acknowledged")
-    if group.lag:
-        left.append(f"{group.lag:,} never delivered")
-    verdict = Verdict.PASS
-    if left:
-        verdict = Verdict.FAIL
-        said = "entries of the engine's group: " + ", ".join(left)
-    elif group.lag is not None:
-        said = "nothing is pending, the lag is zero"
-    elif group.tells_lag:
-        verdict = Verdict.INCONCLUSIVE
-        said = "nothing is pending, but Redis cannot tell the group's lag"
-    else:
-        said = "nothing is pending; this Redis (before 7.0) cannot tell what was never delivered"
-    return _pending_check(name, verdict, said, {"pending": group.pending, "lag": group.lag})
-
-
-def _pending_check(
-    name: str, verdict: Verdict, said: str, figures: dict[str, Figure] | None = None
-) -> Check:
-    return Check(name=name, kind=Kind.INTEGRITY, verdict=verdict, said=said, figures=figures or {})

@@ -164,6 +164,11 @@ def check_observer_end(case: Case) -> Check:
         problems.append("it had not taken everything that was committed when it ended")
     if told.seen != written:
         problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
+    stream = case.gathered.stream
+    if told.stream_looks not in (None, stream.lines if stream else 0):
+        problems.append(
+            f"it looked {told.stream_looks:,} times at the stream, and told less or more"
+        )
     gaps = f", cut off {count(told.gaps, 'time')} and caught up by query" if told.gaps else ""
     said = "; ".join(problems) or f"all of {count(written, 'sighting')}{gaps}"
     return _validity(name, not problems, said, {"sightings": written, "gaps": told.gaps})

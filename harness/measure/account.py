@@ -23,6 +23,8 @@ class Account:
         recovered_rejected: of the recovered, those that the engine refused.
         unseen: final in the table, and never seen on the way there.
         commit_unknown: arrived, and no commit time is known.
+        taken: Redis gave them an entry id.
+        unsure: Redis did not answer, and may have taken them.
         stale: sent stale on purpose, whatever became of them.
         stale_rejected: of those, the ones that the engine refused.
     """
@@ -33,6 +35,8 @@ class Account:
     recovered_rejected: int = 0
     unseen: int = 0
     commit_unknown: int = 0
+    taken: int = 0
+    unsure: int = 0
     stale: int = 0
     stale_rejected: int = 0
 
@@ -49,6 +53,8 @@ class Account:
             recovered_rejected=self.recovered_rejected + other.recovered_rejected,
             unseen=self.unseen + other.unseen,
             commit_unknown=self.commit_unknown + other.commit_unknown,
+            taken=self.taken + other.taken,
+            unsure=self.unsure + other.unsure,
             stale=self.stale + other.stale,
             stale_rejected=self.stale_rejected + other.stale_rejected,
         )
@@ -98,6 +104,9 @@ class Account:
         self.unanswered += int((refused & (samples["outcome"] != Outcome.REFUSED)).sum())
         self.recovered_rejected += int((rejected & (samples["fate"] == Fate.RECOVERED)).sum())
         self.unseen += int(unseen.sum())
+        taken = samples["outcome"] == Outcome.ACCEPTED
+        self.taken += int(taken.sum())
+        self.unsure += int((~taken & (samples["outcome"] != Outcome.REFUSED)).sum())
         stale = samples["stale"] != 0
         self.stale += int(stale.sum())
         self.stale_rejected += int((rejected & stale).sum())

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.errors import EvidenceError
 from harness.measure.account import Account
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
+from harness.measure.left import note_left
 from harness.measure.matching import Matcher
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
 from harness.measure.order import OrderBook, Ordered
@@ -20,6 +21,7 @@ from harness.measure.settling import Settled, Settling
 from harness.measure.slots import scan_slots
 from harness.measure.streams import CHUNK, Reading, read_steps
 from harness.measure.timeline import Timeline
+from harness.measure.unread import StreamHistory, read_history
 from harness.measure.vitals import Vitals, read_vitals
 from harness.scenario.models import Phase
 from harness.store import RunFacts, RunFolder, RunPlan
@@ -39,6 +41,7 @@ class Gathered:
         findings: what was out of order.
         schedule: what was attempted, for comparison with the plan.
         settled: the final state.
+        stream: what the looks at the stream come to; None if there were none to be.
         ordered: what was compared of the order of signals.
         reading: torn and disordered records.
         missing: evidence files that are not there.
@@ -59,6 +62,7 @@ class Gathered:
     findings: Mapping[Trouble, Finding]
     schedule: Attempted
     settled: Settled
+    stream: StreamHistory | None
     ordered: Ordered
     reading: Reading
     missing: tuple[str, ...]
@@ -127,6 +131,7 @@ def gather(
     )
 
     order = OrderBook(table, notes)
+    stream = _stream(folder)
 
     def take(samples: Samples) -> None:
         recorder.add(samples)
@@ -141,8 +146,9 @@ def gather(
     closed, rest = matcher.leftovers()
     take(closed)
     settling.read_tasks(folder.final_tasks)
-    take(settling.end(rest, waited=waited))
+    take(settling.end(rest, waited=waited, stream=stream))
     settled = settling.compare(folder.final_ledger)
+    note_left(folder.final, order, notes)
     ordered = order.compare(settling.nonce_places, matcher.fates.address)
     attempted = schedule.attempted()
     notes.count(Trouble.ATTEMPT_MISSING, attempted.missing)
@@ -155,6 +161,7 @@ def gather(
         findings=notes.findings(),
         schedule=attempted,
         settled=settled,
+        stream=stream,
         ordered=ordered,
         reading=reading,
         missing=(*_missing(folder, has_ledger=ledger is not None), *_lost(folder, run)),
@@ -172,6 +179,16 @@ def gather(
 def _disturbances(run: RunFacts) -> list[RunEvent]:
     found = [event for event in run.events if event.kind in DISTURBANCES]
     return sorted(found, key=lambda event: event.mono_ns)
+
+
+def _stream(folder: RunFolder) -> StreamHistory | None:
+    if not folder.stream.exists():
+        return None
+    try:
+        with folder.stream.open(encoding="utf-8") as lines:
+            return read_history(lines)
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvidenceError(f"cannot be read: {error}", where=str(folder.stream)) from error
 
 
 def _vitals(folder: RunFolder) -> Vitals:

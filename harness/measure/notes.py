@@ -22,6 +22,9 @@ class Trouble(StrEnum):
     # of the system under test
     LOST = "lost"
     STUCK = "stuck"
+    TRIMMED = "trimmed"
+    LEFT_PENDING = "left_pending"
+    UNDELIVERED = "undelivered"
     UNEXPECTED = "unexpected"
     REFUSED_BUT_SEEN = "refused_but_seen"
     FINAL_TWICE = "final_twice"

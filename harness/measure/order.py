@@ -47,6 +47,14 @@ class OrderBook:
         """Take in samples."""
         self._entries[samples["slot"]] = samples["entry"]
 
+    def find(self, entries: NDArray[np.uint64]) -> Slots:
+        """The signals that have these entries; those of others are left out."""
+        return np.flatnonzero(np.isin(self._entries, entries[entries != NO_ENTRY]))
+
+    def after(self, entry: int) -> Slots:
+        """The signals whose entries came after this one."""
+        return np.flatnonzero(self._entries > np.uint64(entry))
+
     def compare(self, nonces: NDArray[np.int32], addresses: NDArray[np.uint16]) -> Ordered:
         """Hold entry ids against nonces, per agent and address.
 

@@ -18,6 +18,7 @@ from harness.measure.nonces import NonceBook, NonceRange
 from harness.measure.notes import Notes, Trouble
 from harness.measure.samples import Fate, Mask, Samples
 from harness.measure.slots import Slots, SlotTable
+from harness.measure.unread import StreamHistory
 
 _CHUNK = 16_384
 _STATES = [int(state) for state in State]
@@ -88,12 +89,15 @@ class Settling:
             self._tasks += self._take_tasks(records)
         self._measure_torn(path, read_records(path, TASK, count=0)[1])
 
-    def end(self, samples: Samples, *, waited: bool) -> Samples:
+    def end(
+        self, samples: Samples, *, waited: bool, stream: StreamHistory | None = None
+    ) -> Samples:
         """Give every sample that was left over its fate.
 
         Args:
             samples: what never became complete.
             waited: whether the drain time was over when the watching ended.
+            stream: what became of the entries that the stream does not hold any more.
         """
         task = self._fates.task_state[samples["slot"]]
         in_table = (task != NO_ROW) & (task != State.INIT)
@@ -113,7 +117,7 @@ class Settling:
         samples["fate"] = np.where(
             final, fate_of_final(samples), np.where(accepted, open_fate, Fate.REFUSED)
         )
-        self._note_leftovers(samples, final, task == State.INIT)
+        self._note_leftovers(samples, final, task == State.INIT, stream or StreamHistory())
         return samples
 
     @property
@@ -139,10 +143,14 @@ class Settling:
             self._notes.slots(Trouble.LEDGER_MISSING, missing)
         return Settled(self._tasks, self._ledgers, self._nonces.ranges(), self._torn)
 
-    def _note_leftovers(self, samples: Samples, final: Mask, is_init: Mask) -> None:
+    def _note_leftovers(
+        self, samples: Samples, final: Mask, is_init: Mask, stream: StreamHistory
+    ) -> None:
         slots = samples["slot"]
         lost = samples["fate"] == Fate.LOST
-        self._notes.slots(Trouble.LOST, slots[lost & ~is_init])
+        trimmed = lost & ~is_init & stream.trimmed(samples["entry"])
+        self._notes.slots(Trouble.TRIMMED, slots[trimmed])
+        self._notes.slots(Trouble.LOST, slots[lost & ~is_init & ~trimmed])
         self._notes.slots(Trouble.STUCK, slots[lost & is_init])
         refused = (samples["fate"] == Fate.REFUSED) & (samples["outcome"] == Outcome.REFUSED)
         self._notes.slots(Trouble.REFUSED_BUT_SEEN, slots[refused & (final | is_init)])

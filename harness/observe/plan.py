@@ -14,6 +14,7 @@ __all__ = ["CLOCK_FILE", "OBSERVER_FILE", "SIGHTINGS_FILE", "STATUS_FILE", "Obse
 
 SIGHTINGS_FILE = "sightings.bin"
 CLOCK_FILE = "clock.jsonl"
+STREAM_FILE = "redis.jsonl"
 OBSERVER_FILE = "observer.json"
 STATUS_FILE = "observer.jsonl"
 
@@ -23,9 +24,9 @@ class ObserverPlan(BaseModel):
 
     Attributes:
         observer_dsn: conninfo of the read-only role; LOGICAL needs it to have REPLICATION.
-        redis_url: server whose clock is probed too; None when there is none to probe.
+        redis_url: server whose clock is probed and whose stream is looked at; None for neither.
         run_tag: whose signals are written down; those of other runs are only counted.
-        folder: the run's folder, where `sightings.bin` and `clock.jsonl` are written.
+        folder: the run's folder, where all that is seen is written.
         way: POLLING for a server whose `wal_level` is below `logical`; NOTIFICATION and STREAM
             take the word of the system, STREAM at `redis_url`.
     """

@@ -11,6 +11,9 @@ from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.observe.probes import redis_client
 
+# So many pending entries are named, the oldest first.
+PENDING_MAX = 1_000
+
 
 def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
     """Lengths of the streams, and XINFO of proposals.
@@ -51,7 +54,11 @@ def _proposals(client: redis.Redis, contract: Contract) -> dict[str, Any] | None
         return None
     stream: Any = client.xinfo_stream(key)
     groups: Any = client.xinfo_groups(key)
-    return stream_facts(stream) | {"engine_group": group_facts(groups, contract)}
+    group = group_facts(groups, contract)
+    if group is not None:
+        pending: Any = client.xpending_range(key, group["name"], "-", "+", PENDING_MAX)
+        group["pending_ids"] = [_text(entry["message_id"]) for entry in pending]
+    return stream_facts(stream) | {"engine_group": group}
 
 
 def stream_facts(stream: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,6 +67,7 @@ def stream_facts(stream: Mapping[str, Any]) -> dict[str, Any]:
         "length": int(stream["length"]),
         "entries_added": stream.get("entries-added"),
         "first_id": _entry_id(stream.get("first-entry")),
+        "newest_id": _entry_id(stream.get("last-entry")),
         "last_id": _text(stream.get("last-generated-id")),
     }
 

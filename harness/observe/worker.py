@@ -24,13 +24,21 @@ from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from harness.errors import Exit, HarnessError
 from harness.observe.logical import LogicalWatcher
 from harness.observe.notification import NotificationWatcher
-from harness.observe.plan import CLOCK_FILE, OBSERVER_FILE, SIGHTINGS_FILE, ObserverPlan, Way
+from harness.observe.plan import (
+    CLOCK_FILE,
+    OBSERVER_FILE,
+    SIGHTINGS_FILE,
+    STREAM_FILE,
+    ObserverPlan,
+    Way,
+)
 from harness.observe.polling import PollingWatcher
 from harness.observe.probes import PostgresSide, Prober
 from harness.observe.recovery import missed_versions
 from harness.observe.result_stream import StreamWatcher
 from harness.observe.session import Session
 from harness.observe.sightings import SightingsFile
+from harness.observe.stream_watch import StreamWatch
 from harness.observe.watcher import Versions, Watcher
 from harness.process.death import die_with_parent
 from harness.store.files import write_text
@@ -61,6 +69,11 @@ class Worker:
         self._session = Session(self._watcher, self._missed, clock, log, lambda: self._end_asked)
         redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
         self._prober = Prober(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
+        self._stream = (
+            StreamWatch(redis_url, plan.contract, plan.folder / STREAM_FILE, clock)
+            if redis_url
+            else None
+        )
 
     def ask_to_end(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: end at the next turn of the loop."""
@@ -76,16 +89,27 @@ class Worker:
         try:
             self._session.open(OPEN_LIMIT_NS)
             self._prober.start()
+            if self._stream is not None:
+                self._stream.look()  # before the first signal, to count from there
+                self._stream.start()
             gc.freeze()
             tell({"kind": "ready"})
             self._watch()
             drained = self._drain()
             self._prober.end(_PROBER_END_S)
+            self._end_stream()
             self._file.flush()
             self._conclude(drained)
         finally:
             self._session.close()
             self._file.close()
+
+    def _end_stream(self) -> None:
+        if self._stream is None:
+            return
+        self._stream.end(_PROBER_END_S)
+        if self._stream.failure:
+            raise EvidenceError(f"cannot write {self._stream.failure}", where=STREAM_FILE)
 
     def _conclude(self, drained: bool) -> None:
         told = self._status("done") | {"drained": drained}
@@ -150,6 +174,7 @@ class Worker:
             "gaps": self._session.gaps,
             "in_gap": self._session.in_gap,
             "recovered": self._session.recovered,
+            "stream_looks": self._stream.samples if self._stream else 0,
         }
 
 

@@ -11,7 +11,7 @@ from harness.contract.names import Contract
 from harness.scenario.models import Load, Signals
 
 # What a run keeps beyond the files that every run has always kept; see `RunFacts.kept`.
-KEPT = ("vitals.jsonl", "swarm.jsonl", "observer.jsonl", "seal.json")
+KEPT = ("vitals.jsonl", "swarm.jsonl", "observer.jsonl", "redis.jsonl", "seal.json")
 
 
 class _Stored(BaseModel):
@@ -82,6 +82,7 @@ class ObserverFacts(_Stored):
         in_gap: whether it was cut off when it ended.
         drained: whether it had taken everything committed by its end.
         unreadable: row versions, of whatever run, that could not be told.
+        stream_looks: lines of `redis.jsonl`; None from a version that wrote none.
     """
 
     way: str = ""
@@ -90,3 +91,4 @@ class ObserverFacts(_Stored):
     in_gap: bool = False
     drained: bool
     unreadable: int = 0
+    stream_looks: int | None = None

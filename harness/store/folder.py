@@ -118,6 +118,11 @@ class RunFolder:
         return self.path / "clock.jsonl"
 
     @property
+    def stream(self) -> Path:
+        """The proposals stream and its group, a few times a second."""
+        return self.path / "redis.jsonl"
+
+    @property
     def vitals(self) -> Path:
         """What the harness's processes and the host had to work with, each second."""
         return self.path / "vitals.jsonl"

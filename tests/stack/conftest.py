@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from harness.process.program import bury, spawn
 from harness.stack.ports import free_port
 from harness.stack.postgres import PostgresServer
 from harness.stack.private_dir import create_private_dir
-from harness.stack.redis import RedisServer
+from harness.stack.redis import RedisBinary, RedisServer, ask_version
 from harness.stack.supervisor import Service, Supervisor
 
 READY_NS = 20 * NS_PER_S
+# A redis-server of version 7, which the wheels do not have; `.ci/run` unpacks Debian's.
+REDIS_7 = os.environ.get("HARNESS_TEST_REDIS7", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +102,24 @@ def redis_server(servers: Servers) -> Redis:
     servers.supervisor.await_ready("redis", READY_NS)
     assert server.binary is not None
     return Redis(server.url.get_secret_value(), server.port, server.binary.version)
+
+
+@pytest.fixture(scope="session")
+def redis_7(servers: Servers) -> Redis:
+    """One Redis 7 for the session, which tells what 6.2 does not."""
+    if not REDIS_7:
+        pytest.skip("HARNESS_TEST_REDIS7 names no redis-server")
+    server = RedisServer(servers.folder / "redis-7", servers.logs / "redis-7.log")
+    server.prepare()
+    server.binary = RedisBinary(Path(REDIS_7), ask_version(Path(REDIS_7)), "PATH")
+    program = replace(server.program(free_port()), name="redis-7")
+    servers.supervisor.start(Service(program, server.is_ready))
+    servers.supervisor.await_ready("redis-7", READY_NS)
+    return Redis(server.url.get_secret_value(), server.port, server.binary.version)
+
+
+@pytest.fixture(params=["redis_server", "redis_7"])
+def any_redis(request: pytest.FixtureRequest) -> Redis:
+    """Each Redis at hand."""
+    found: Redis = request.getfixturevalue(request.param)
+    return found

@@ -20,6 +20,7 @@ from tests.unit.measure.evidence import (
     healthy,
 )
 
+ADDED = "stream took what was acknowledged"
 ORDER = "signals of an agent keep their order"
 FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("lost", violations.lose, "no signal lost", "accepted by Redis and never final"),
@@ -70,6 +71,8 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
         "for another reason",
     ),
     ("pending", violations.leave_pending, "nothing left in the stream", "3 delivered and never"),
+    ("trimmed", violations.trim_unread, "nothing trimmed unread", "1 signal trimmed from the"),
+    ("entry gone", violations.lose_entry, ADDED, "Redis has lost 1 acknowledged entry"),
     ("lag", violations.leave_lag, "nothing left in the stream", "2 never delivered"),
 ]
 
@@ -89,7 +92,7 @@ def test_violation_fails(
     assert (check.verdict, check.kind) == (Verdict.FAIL, Kind.INTEGRITY)
     assert set(unclean(found)) == {name}
     assert words in check.said
-    if name not in ("nothing left in the stream", "nonces contiguous and unique"):
+    if name not in (ADDED, "nonces contiguous and unique"):
         known = {world.trace(violations.N), world.trace(len(world.attempts[0]) - 1)}
         mine = np.flatnonzero(world.attempts[0]["agent"] == 0)
         known.add(world.trace(int(mine[-1])))

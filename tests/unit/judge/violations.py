@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from harness.contract.names import State
 from harness.evidence.records import Outcome, Records
 from harness.scenario import Signals
 from tests.unit.measure.evidence import MS, World, in_order, without
+from tests.unit.measure.looks import entry_text, look
 
 # A signal in the middle of the measured phase.
 N = 1_000
@@ -41,6 +43,28 @@ def lose_last_nonce(world: World) -> None:
     assert world.final is not None
     agent = int(world.attempts[0]["agent"][-1])
     world.final["postgres"]["nonces"][agent]["nonce"] -= 1
+
+
+def stream(world: World) -> dict[str, Any]:
+    """What Redis said of the proposals when everything was quiet."""
+    assert world.final is not None
+    found: dict[str, Any] = world.final["redis"]["proposals"]
+    return found
+
+
+def trim_unread(world: World) -> None:
+    """The last signal was trimmed from the stream before it was read; Redis 6 shows no lag."""
+    lose(world)
+    taken = len(world.attempts[0])
+    late_ns = world.looks[-1]["mono_ns"]
+    world.looks[-1] = look(late_ns, taken, delivered=taken - 3)
+    world.looks.append(look(late_ns + 100 * MS, taken, delivered=taken - 3, first=taken))
+    world.looks.append(look(late_ns + 200 * MS, taken, first=taken))
+
+
+def lose_entry(world: World) -> None:
+    """Redis acknowledged more than it has."""
+    stream(world)["entries_added"] -= 1
 
 
 def lose(world: World) -> None:
@@ -94,6 +118,7 @@ def invent(world: World) -> None:
 def refuse_and_process(world: World) -> None:
     """Redis refused a signal that has effects all the same."""
     field(world.acks[0], world, N, "outcome", Outcome.REFUSED)
+    stream(world)["entries_added"] -= 1
 
 
 def change_state(world: World) -> None:
@@ -165,14 +190,17 @@ def burn_nonce(world: World) -> None:
 
 def leave_pending(world: World) -> None:
     """Entries were delivered and never acknowledged."""
-    assert world.final is not None
-    world.final["redis"]["proposals"]["engine_group"]["pending"] = 3
+    acks = world.acks[0]
+    group = stream(world)["engine_group"]
+    group["pending"] = 3
+    group["pending_ids"] = [f"1-{seq}" for seq in acks["redis_seq"][[N, N, N]]]
 
 
 def leave_lag(world: World) -> None:
     """Entries were never delivered."""
-    assert world.final is not None
-    world.final["redis"]["proposals"]["engine_group"]["lag"] = 2
+    group = stream(world)["engine_group"]
+    group["lag"] = 2
+    group["last_delivered_id"] = entry_text(len(world.attempts[0]) - 2)
 
 
 def ledger_column(name: str, value: int) -> Callable[[World], None]:

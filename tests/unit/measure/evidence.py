@@ -30,6 +30,7 @@ from harness.load.pacing import intended_offsets
 from harness.scenario import Load, Scenario, Signals, Stage
 from harness.store import KEPT, RunFolder, RunPlan
 from harness.store.seal import seal
+from tests.unit.measure.looks import look, looks_at
 from tests.unit.measure.signs import observer_word, swarm_word, vital_signs
 
 MS = 1_000_000
@@ -92,10 +93,11 @@ class World:
     run: dict[str, Any]
     probes: list[dict[str, Any]]
     observer: dict[str, Any] = field(default_factory=lambda: {"way": "logical", "drained": True})
-    stack: dict[str, Any] = field(default_factory=lambda: {"kind": "synthetic"})
+    stack: dict[str, Any] = field(default_factory=lambda: {"kind": "process"})
     vitals: list[dict[str, Any]] = field(default_factory=list)
     swarm_words: list[dict[str, Any]] = field(default_factory=list)
     observer_words: list[dict[str, Any]] = field(default_factory=list)
+    looks: list[dict[str, Any]] = field(default_factory=list)
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -149,7 +151,8 @@ class World:
             acks.tofile(folder.journal / f"acks-{process}.bin")
         self.sightings.tofile(folder.sightings)
         # As honest as the rest: it counts what is there, unless a test says otherwise.
-        folder.write_json(folder.observer, {"seen": len(self.sightings), **self.observer})
+        told = {"seen": len(self.sightings), "stream_looks": len(self.looks)}
+        folder.write_json(folder.observer, {**told, **self.observer})
         if self.tasks is not None:
             self.tasks.tofile(folder.final_tasks)
         if self.ledger is not None:
@@ -161,6 +164,7 @@ class World:
             (folder.vitals, self.vitals),
             (folder.swarm_words, self.swarm_words),
             (folder.observer_words, self.observer_words),
+            (folder.stream, self.looks),
         ):
             folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
         seal(folder)
@@ -219,7 +223,7 @@ def healthy(
         sightings=sightings,
         tasks=_tasks(attempts),
         ledger=_ledger(attempts),
-        final=_final(attempts, run_tag),
+        final=_final(attempts, run_tag, count),
         run={
             "t0_ns": T0_NS,
             "observation_end_ns": end_ns,
@@ -242,6 +246,7 @@ def healthy(
             {"kind": "ready"},
             *(observer_word(mono_ns) for mono_ns in range(T0_NS - S, end_ns, S)),
         ],
+        looks=looks_at(acks, range(T0_NS - S, end_ns, S // 4)),
     )
     if stale_every:
         world.reject(attempts[attempts["stale"] == 1], State.STALE_DATA_ERROR)
@@ -339,7 +344,8 @@ def _ledger(attempts: Records) -> Records:
     return ledger
 
 
-def _final(attempts: Records, run_tag: int) -> dict[str, Any]:
+def _final(attempts: Records, run_tag: int, entries: int) -> dict[str, Any]:
+    last = look(0, entries)
     addresses, counts = np.unique(attempts["address"], return_counts=True)
     return {
         "schema": 1,
@@ -352,6 +358,9 @@ def _final(attempts: Records, run_tag: int) -> dict[str, Any]:
         },
         "redis": {
             "version": "7.2.0",
-            "proposals": {"engine_group": {"pending": 0, "lag": 0, "entries_read": 1}},
+            "proposals": {
+                **last["stream"],
+                "engine_group": {**last["group"], "pending_ids": []},
+            },
         },
     }

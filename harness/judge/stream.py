@@ -1,0 +1,150 @@
+"""Whether the stream gave everything to the engine that Redis had taken into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.counting import counted
+from harness.judge.final import Group
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
+from harness.measure.notes import NAMED_MAX, Finding, Trouble
+from harness.measure.samples import Fate
+from harness.measure.unread import StreamHistory
+
+# Beside the swarm these send signals of their own, when a stack is told to have some.
+_AGENT_CONTAINER = "python-agent"
+
+
+def check_left(case: Case) -> Check:
+    """Every entry was delivered and acknowledged, as far as Redis tells."""
+    name = "nothing left in the stream"
+    group = case.final.group
+    if group is None:
+        said = "what Redis says of the engine's group was not read"
+        return _check(name, Verdict.INVALID, said)
+    if case.gathered.account().of(Fate.IN_FLIGHT):
+        said = "not judged: signals were in flight when the watching ended"
+        return _check(name, Verdict.PASS, said)
+    findings = [case.gathered.finding(kind) for kind in (Trouble.LEFT_PENDING, Trouble.UNDELIVERED)]
+    verdict, said = _left(group) if _is_ours(case) else _left_of_ours(group, findings)
+    figures: dict[str, Figure] = {"pending": group.pending, "lag": group.lag}
+    traces = dict.fromkeys(trace for finding in findings for trace in finding.traces)
+    return _check(name, verdict, said, figures, tuple(traces)[:NAMED_MAX])
+
+
+def _left(group: Group) -> tuple[Verdict, str]:
+    """On servers of our own: nothing at all may be left."""
+    left = []
+    if group.pending:
+        left.append(f"{group.pending:,} delivered and never acknowledged")
+    if group.lag:
+        left.append(f"{group.lag:,} never delivered")
+    elif group.undelivered:
+        left.append("the newest never delivered")
+    if left:
+        return Verdict.FAIL, "entries of the engine's group: " + ", ".join(left)
+    if group.lag is not None:
+        return Verdict.PASS, "nothing is pending, the lag is zero"
+    if group.tells_lag:
+        said = "nothing is pending, but Redis cannot tell the group's lag"
+        return Verdict.INCONCLUSIVE, said
+    if group.undelivered is False:
+        return Verdict.PASS, "nothing is pending, and the newest entry was delivered"
+    said = "nothing is pending; this Redis (before 7.0) cannot tell what was never delivered"
+    return Verdict.PASS, said
+
+
+def _left_of_ours(group: Group, findings: list[Finding]) -> tuple[Verdict, str]:
+    """Where others write too: what is left of them is none of our business."""
+    if group.listed is None:
+        return _left(group)
+    pending, undelivered = (finding.count for finding in findings)
+    if pending or undelivered:
+        said = f"{pending:,} delivered and never acknowledged, {undelivered:,} never delivered"
+        return Verdict.FAIL, f"signals left in the stream: {said}"
+    if group.pending > group.listed:
+        said = f"{group.pending:,} entries are pending, and {group.listed:,} of them are not ours"
+        return Verdict.INCONCLUSIVE, f"{said}; the others were not listed"
+    others = f"; {count(group.pending, 'entry', 'entries')} of others pending" * (group.pending > 0)
+    return Verdict.PASS, f"no signal is pending or undelivered{others}"
+
+
+def check_trimmed(case: Case) -> Check:
+    """No entry was trimmed from the stream before the engine's group had read it."""
+    name = "nothing trimmed unread"
+    history = case.gathered.stream
+    if history is None:
+        return _check(name, Verdict.PASS, "not judged: nobody looked at the stream during the run")
+    if not history.looks:
+        return _check(name, Verdict.INVALID, "no look at the stream showed one")
+    words = "trimmed from the stream before the engine's group had read them"
+    good = f"{count(history.looks, 'look')} at the stream saw no lost signal trimmed unread"
+    return counted(case, name, good, ((Trouble.TRIMMED, words),))
+
+
+def check_added(case: Case) -> Check:
+    """The stream took as many entries as Redis acknowledged to the swarm."""
+    name = "stream took what was acknowledged"
+    history = case.gathered.stream
+    added = _added(case, history) if history else None
+    if added is None:
+        why = "this Redis (before 7.0) cannot tell how many entries were added"
+        if history is None:
+            why = "nobody looked at the stream before the first signal"
+        return _check(name, Verdict.PASS, f"not judged: {why}")
+    account = case.gathered.account()
+    told = f"{count(added, 'entry', 'entries')} added, {account.taken:,} acknowledged"
+    if account.unsure:
+        told += f" and {account.unsure:,} unanswered"
+    figures: dict[str, Figure] = {
+        "added": added,
+        "acknowledged": account.taken,
+        "unanswered": account.unsure,
+    }
+    surplus = added - account.taken - account.unsure
+    if added < account.taken:
+        lacking = count(account.taken - added, "acknowledged entry", "acknowledged entries")
+        return _check(name, Verdict.FAIL, f"{told}: Redis has lost {lacking}", figures)
+    if surplus <= 0:
+        return _check(name, Verdict.PASS, told, figures)
+    if not _is_ours(case):
+        return _check(name, Verdict.PASS, f"{told}; {surplus:,} are other traffic", figures)
+    # On servers of our own nobody else writes: either somebody did, and the load was not the one
+    # asked for, or the system under test fed itself.
+    why = f"{told}: somebody else wrote {surplus:,} to a stream that is only ours"
+    return _check(name, Verdict.INVALID, why, figures)
+
+
+def _added(case: Case, history: StreamHistory) -> int | None:
+    """Entries added from before the first signal until everything was quiet."""
+    final = (case.final.redis.get("proposals") or {}).get("entries_added")
+    if history.added_before is None or final is None:
+        return None
+    return int(final) - history.added_before
+
+
+def _is_ours(case: Case) -> bool:
+    """Whether nobody but the swarm writes to the stream."""
+    if case.stack.get("kind") not in ("process", "docker"):
+        return False
+    services = case.stack.get("services") or ()
+    return not any(str(name).startswith(_AGENT_CONTAINER) for name in services)
+
+
+def _check(
+    name: str,
+    verdict: Verdict,
+    said: str,
+    figures: Mapping[str, Figure] | None = None,
+    offenders: tuple[str, ...] = (),
+) -> Check:
+    return Check(
+        name=name,
+        kind=Kind.INTEGRITY,
+        verdict=verdict,
+        said=said,
+        figures=dict(figures or {}),
+        offenders=offenders,
+    )

@@ -1,0 +1,49 @@
+"""What `final.json` says was left in the stream, held against the signals that Redis took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import EvidenceError
+from harness.measure.entries import pack_id
+from harness.measure.notes import Notes, Trouble
+from harness.measure.order import OrderBook
+
+
+def note_left(path: Path, order: OrderBook, notes: Notes) -> None:
+    """Name the signals whose entries are pending, or were never delivered.
+
+    Args:
+        path: `final.json`; one that is missing or tells nothing of a group names none.
+        order: entry ids of the signals.
+        notes: where the names go.
+
+    Raises:
+        EvidenceError: the file cannot be understood.
+    """
+    group = _group(path)
+    if group is None:
+        return
+    try:
+        pending = [pack_id(text) for text in group.get("pending_ids") or ()]
+        delivered = pack_id(group["last_delivered_id"])
+    except (ValueError, KeyError, AttributeError) as error:
+        raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
+    notes.slots(Trouble.LEFT_PENDING, order.find(np.array(pending, dtype=np.uint64)))
+    notes.slots(Trouble.UNDELIVERED, order.after(delivered))
+
+
+def _group(path: Path) -> Mapping[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        group = ((document.get("redis") or {}).get("proposals") or {}).get("engine_group")
+    except (OSError, ValueError, AttributeError) as error:
+        raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
+    return group if isinstance(group, dict) and "last_delivered_id" in group else None

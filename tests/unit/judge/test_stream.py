@@ -1,0 +1,149 @@
+"""What was left in the stream, what was trimmed, and what others wrote there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.evidence.records import Outcome
+from harness.judge.assess import assess
+from harness.judge.check import Check
+from harness.judge.verdict import Verdict
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.measure.evidence import World, healthy
+
+ADDED = "stream took what was acknowledged"
+LEFT = "nothing left in the stream"
+TRIMMED = "nothing trimmed unread"
+
+
+def shared(world: World) -> World:
+    """The stream belongs to a system that others use too."""
+    world.stack = {"kind": "attach"}
+    return world
+
+
+def check(world: World, name: str, reports: Path) -> Check:
+    """One check of the judgement."""
+    found = assessed(world, reports)
+    return next(check for check in found.judgement.checks if check.name == name)
+
+
+def other_traffic(world: World) -> None:
+    """Others wrote 40 entries, of which three are under way."""
+    stream = violations.stream(world)
+    stream["entries_added"] += 40
+    group = stream["engine_group"]
+    group["pending"], group["lag"] = 3, 2
+    group["pending_ids"] = ["2-1", "2-2", "2-3"]
+
+
+def test_other_traffic_is_left_alone_where_others_write(tmp_path: Path) -> None:
+    """What is left of others, and how much they wrote, is told and nothing more."""
+    world = shared(healthy())
+    other_traffic(world)
+    assert unclean(assessed(world, tmp_path)) == {}
+    assert "3 entries of others pending" in check(world, LEFT, tmp_path).said
+    assert "40 are other traffic" in check(world, ADDED, tmp_path).said
+
+
+def test_other_traffic_on_servers_of_our_own(tmp_path: Path) -> None:
+    """Nobody else should be there: the load was not the one asked for."""
+    world = healthy()
+    violations.stream(world)["entries_added"] += 40
+    assert unclean(assessed(world, tmp_path)) == {ADDED: Verdict.INVALID}
+    world.stack = {"kind": "docker", "services": {"engine": {}, "python-agent-1": {}}}
+    assert check(world, ADDED, tmp_path).verdict is Verdict.PASS
+
+
+def test_own_entries_are_found_among_others(tmp_path: Path) -> None:
+    """A signal that is pending is named, also where most of what is pending is others'."""
+    world = shared(healthy())
+    other_traffic(world)
+    violations.stream(world)["engine_group"]["pending_ids"][1] = f"1-{violations.N}"
+    found = check(world, LEFT, tmp_path)
+    assert (found.verdict, found.offenders) == (Verdict.FAIL, (world.trace(violations.N),))
+
+
+def test_pending_entries_that_were_not_listed_leave_a_doubt(tmp_path: Path) -> None:
+    """Among more entries than were listed one of ours may be."""
+    world = shared(healthy())
+    other_traffic(world)
+    violations.stream(world)["engine_group"]["pending"] = 4
+    assert check(world, LEFT, tmp_path).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("added", [0, 1, 2])
+def test_unanswered_signals_may_or_may_not_be_there(added: int, tmp_path: Path) -> None:
+    """Two signals without an answer: none, one or both of them were taken."""
+    world = healthy()
+    for number in (violations.N, violations.N + 1):
+        violations.field(world.acks[0], world, number, "outcome", Outcome.UNKNOWN)
+    violations.stream(world)["entries_added"] += added - 2
+    found = check(world, ADDED, tmp_path)
+    assert found.verdict is Verdict.PASS
+    assert found.figures["unanswered"] == 2
+
+
+def test_redis_6_cannot_count_but_tells_the_newest(tmp_path: Path) -> None:
+    """Without `entries-added` and `lag`: not judged; an undelivered newest entry is found."""
+    world = healthy()
+    assert world.final is not None
+    world.final["redis"]["version"] = "6.2.14"
+    stream = violations.stream(world)
+    stream["entries_added"] = stream["engine_group"]["lag"] = None
+    for line in world.looks:
+        line["stream"]["entries_added"] = None
+    assert unclean(assessed(world, tmp_path)) == {}
+    assert "before 7.0" in check(world, ADDED, tmp_path).said
+    assert "newest entry was delivered" in check(world, LEFT, tmp_path).said
+    violations.leave_lag(world)
+    stream["engine_group"]["lag"] = None
+    found = check(world, LEFT, tmp_path)
+    assert (found.verdict, len(found.offenders)) == (Verdict.FAIL, 1)
+
+
+def test_trimmed_signals_are_no_ordinary_loss(tmp_path: Path) -> None:
+    """Lost, in a way of its own: named there, and said where losses are told."""
+    world = healthy()
+    violations.trim_unread(world)
+    found = assessed(world, tmp_path)
+    assert unclean(found) == {TRIMMED: Verdict.FAIL}
+    assert found.measurement.account.lost == 1
+    last = world.trace(len(world.attempts[0]) - 1)
+    assert check(world, TRIMMED, tmp_path).offenders == (last,)
+    assert "but for 1 signal trimmed unread" in check(world, "no signal lost", tmp_path).said
+
+
+def test_lost_and_not_trimmed_is_an_ordinary_loss(tmp_path: Path) -> None:
+    """A stream that was never trimmed explains nothing."""
+    world = healthy()
+    violations.lose(world)
+    assert unclean(assessed(world, tmp_path)) == {"no signal lost": Verdict.FAIL}
+
+
+def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
+    """Its folder has no looks; that is said, and nobody takes it for lost evidence."""
+    world = healthy()
+    world.run["kept"] = [name for name in world.run["kept"] if name != "redis.jsonl"]
+    world.observer["stream_looks"] = None
+    folder = world.write(tmp_path)
+    folder.stream.unlink()
+    found = assess(folder)
+    assert unclean(found) == {}
+    said = {check.name: check.said for check in found.judgement.checks}
+    assert said[TRIMMED].startswith("not judged")
+    assert said[ADDED].startswith("not judged")
+
+
+def test_looks_that_were_kept_and_are_gone(tmp_path: Path) -> None:
+    """Evidence that the run says it has, and a look that the observer took and is not there."""
+    world = healthy()
+    folder = world.write(tmp_path)
+    folder.stream.unlink()
+    assert unclean(assess(folder))["evidence complete"] is Verdict.INVALID
+    world.observer["stream_looks"] = len(world.looks)
+    world.looks = world.looks[:-1]
+    assert unclean(assessed(world, tmp_path)) == {"observer saw to the end": Verdict.INVALID}

@@ -1,0 +1,115 @@
+"""What was trimmed unread is told from looks at the stream, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.measure.entries import pack_id
+from harness.measure.unread import APART_MAX_NS, StreamHistory, read_history
+from tests.unit.measure.evidence import MS
+from tests.unit.measure.looks import entry_text, look
+
+
+@dataclass
+class Stream:
+    """A stream and its one group, entry by entry, with the truth about what went unread."""
+
+    taken: int = 0
+    delivered: int = 0
+    first: int = 0
+    unread: set[int] = field(default_factory=set)
+
+    def add(self, count: int) -> None:
+        self.taken += count
+
+    def read(self, count: int) -> None:
+        start = max(self.delivered, self.first)
+        if count and start < self.taken:
+            self.delivered = min(start + count, self.taken)
+
+    def trim(self, keep: int) -> None:
+        first = max(self.first, self.taken - keep)
+        self.unread |= set(range(max(self.first, self.delivered), first))
+        self.first = first
+
+    def line(self, mono_ns: int) -> str:
+        return json.dumps(look(mono_ns, self.taken, delivered=self.delivered, first=self.first))
+
+
+def found(history: StreamHistory, taken: int) -> set[int]:
+    """Numbers of the entries that went unread, of all that were ever taken."""
+    entries = np.array([pack_id(entry_text(number)) for number in range(taken)], dtype=np.uint64)
+    return set(np.flatnonzero(history.trimmed(entries)).tolist())
+
+
+_counts = st.integers(0, 6)
+_steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), _counts),
+        st.tuples(st.just("read"), _counts),
+        st.tuples(st.just("trim"), _counts),
+    ),
+    max_size=40,
+)
+
+
+@given(_steps)
+def test_looks_at_every_turn_tell_the_truth(steps: list[tuple[str, int]]) -> None:
+    """Exactly what was trimmed while it waited is found, however reading and trimming go on."""
+    stream = Stream()
+    lines = [stream.line(0)]
+    for turn, (what, count) in enumerate(steps, 1):
+        getattr(stream, what)(count)
+        lines.append(stream.line(turn * 250 * MS))
+    history = read_history(lines)
+    assert (history.lines, history.bad) == (len(lines), 0)
+    assert found(history, stream.taken) == stream.unread
+
+
+@given(_steps, st.integers(1, 8))
+def test_fewer_looks_miss_nothing_that_went_unread(
+    steps: list[tuple[str, int]], every: int
+) -> None:
+    """What was read and trimmed between two looks cannot be told from what was not read."""
+    stream = Stream()
+    lines = [stream.line(0)]
+    for turn, (what, count) in enumerate(steps, 1):
+        getattr(stream, what)(count)
+        if turn % every == 0 or turn == len(steps):
+            lines.append(stream.line(turn * 100 * MS))
+    assert found(read_history(lines), stream.taken) >= stream.unread
+
+
+def test_looks_far_apart_tell_nothing() -> None:
+    """In so long a time the entries may well have been read, and trimmed afterwards."""
+    lines = [
+        json.dumps(look(0, 10, delivered=2)),
+        json.dumps(look(APART_MAX_NS + 1, 10, delivered=10, first=8)),
+    ]
+    assert found(read_history(lines), 10) == set()
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_stream_trimmed_to_nothing(keep: int) -> None:
+    """Without a first entry everything that was ever in the stream has gone."""
+    stream = Stream()
+    stream.add(5)
+    stream.read(2)
+    lines = [stream.line(0)]
+    stream.trim(keep)
+    lines.append(stream.line(100 * MS))
+    assert found(read_history(lines), 5) == {2, 3, 4} - ({4} if keep else set())
+
+
+def test_lines_that_show_no_stream_or_nothing_at_all() -> None:
+    """A stream that is not there yet is no look; torn and strange lines are counted."""
+    none = json.dumps({"mono_ns": 1, "stream": None, "group": None})
+    history = read_history([none, json.dumps(look(2, 3)), "{", "[]", json.dumps({"mono_ns": 3})])
+    assert (history.lines, history.looks, history.bad) == (5, 1, 3)
+    assert history.added_before == 0
