@@ -10,6 +10,7 @@ from harness.evidence.records import Outcome
 from harness.judge.assess import assess
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
+from harness.store.seal import seal
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.measure.evidence import World, healthy
@@ -131,6 +132,7 @@ def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
     world.observer["stream_looks"] = None
     folder = world.write(tmp_path)
     folder.stream.unlink()
+    seal(folder)
     found = assess(folder)
     assert unclean(found) == {}
     said = {check.name: check.said for check in found.judgement.checks}
