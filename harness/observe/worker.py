@@ -21,7 +21,7 @@ import psycopg
 from pydantic import ValidationError
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from harness.errors import Exit, HarnessError
+from harness.errors import EvidenceError, Exit, HarnessError
 from harness.observe.logical import LogicalWatcher
 from harness.observe.notification import NotificationWatcher
 from harness.observe.plan import (
