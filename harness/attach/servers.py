@@ -103,10 +103,8 @@ class PostgresAt(_Server):
     def _without_secrets(cls, url: str) -> str:
         try:
             parts = conninfo_to_dict(url)
-        except psycopg.Error as error:
-            raise ValueError(
-                f"{str(error).strip()}; write postgresql://host:port/database"
-            ) from None
+        except psycopg.Error:  # without its text, which may quote a part of a password
+            raise ValueError("cannot be read; write postgresql://host:port/database") from None
         if any(_SECRET_WORDS.search(key) for key in parts):
             raise ValueError(f"holds a password; {_TO_ENVIRONMENT}")
         missing = [key for key in ("host", "dbname") if not parts.get(key)]

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from google.protobuf.descriptor import FieldDescriptor
-from pydantic import Base64Bytes, Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import (
+    Base64Bytes,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    model_validator,
+)
 
 from harness.contract.codec import Signal
 from harness.contract.descriptors import as_field, fields_on, holder_of, message_class
@@ -14,6 +22,23 @@ from harness.contract.frozen import Frozen, Name
 from harness.contract.holes import Hole, Native, as_text, pieces, value_of
 
 Scalar = bool | int | float | str
+
+
+def _flat(values: object) -> object:
+    """Tables within tables as paths, so that either may be written."""
+    if not isinstance(values, dict):
+        return values
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        inner = _flat(value) if isinstance(value, dict) else None
+        if isinstance(inner, dict):
+            found |= {f"{key}.{path}": one for path, one in inner.items()}
+        else:
+            found[key] = value
+    return found
+
+
+Values = Annotated[dict[Name, Scalar], BeforeValidator(_flat)]
 
 # As long and as large as a signal's values come.
 LARGEST = Signal(
@@ -77,7 +102,7 @@ class Payload(Frozen):
 
     into: Name
     message: Name
-    values: dict[Name, Scalar]
+    values: Values
 
 
 class ProtobufCodec(Frozen):
@@ -92,7 +117,7 @@ class ProtobufCodec(Frozen):
     kind: Literal["protobuf"]
     descriptors: Annotated[Base64Bytes, Field(max_length=DESCRIPTORS_MAX, strict=False)]
     message: Name
-    values: dict[Name, Scalar]
+    values: Values
     payload: Payload | None = None
 
     @model_validator(mode="after")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 import gevent
 import hiredis
 
-from harness.errors import HarnessError
 from harness.load import wire
 from harness.load.chain import READ_COUNT, ChainFollower
 from harness.load.plan import SwarmPlan
@@ -35,6 +33,10 @@ class Follower(Protocol):
 
     def open(self) -> None:
         """Connect, and look at the newest block; StackError when Redis is away or refuses."""
+        ...
+
+    def peek(self) -> None:
+        """Look at the newest block and hang up; StackError when Redis is away or refuses."""
         ...
 
     def follow(self, wait_ms: int) -> None:
@@ -90,22 +92,12 @@ class Nobody:
 
     def open(self) -> None: ...
 
+    def peek(self) -> None: ...
+
     def follow(self, wait_ms: int) -> None:
         gevent.sleep(wait_ms / _MS_PER_S)
 
     def close(self) -> None: ...
-
-
-def newest_block(plan: SwarmPlan) -> int:
-    """The head of a chain that was there before the run, so that no first signal is stale."""
-    streams, chain = plan.contract.streams, plan.contract.chain
-    if streams.chain_events is None or chain.follow != "read":
-        return chain.fixed_block
-    follower = Bystander(plan.redis_url, plan.contract, plan.process, lambda: None)
-    with suppress(HarnessError):  # the agents will tell, if it lasts
-        follower.open()
-    follower.close()
-    return follower.sync_block
 
 
 def make_follower(plan: SwarmPlan, agent: int, go_first: Callable[[], None]) -> Follower:

@@ -77,9 +77,9 @@ class AgentScript:
             stale on purpose.
     """
 
-    def __init__(self, plan: SwarmPlan, agent: int, *, block: int = BLOCK, head: int = 0) -> None:
+    def __init__(self, plan: SwarmPlan, agent: int, *, block: int = BLOCK) -> None:
         self.agent = agent
-        self.sync_block = head
+        self.sync_block = 0
         self.due_ns = NEVER_NS
         self._plan = plan
         author = Author(plan.contract, plan.signals, plan.run_tag, agent)

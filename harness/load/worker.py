@@ -27,7 +27,7 @@ from harness.load.agenda import Agenda
 from harness.load.agents import Crew, arrivals
 from harness.load.alarm import make_alarm
 from harness.load.dispatcher import Dispatcher
-from harness.load.follower import make_follower, newest_block
+from harness.load.follower import make_follower
 from harness.load.journal import Journal
 from harness.load.keeper import Keeper
 from harness.load.plan import SwarmPlan
@@ -60,8 +60,7 @@ class SwarmProcess:
         self._plan = plan
         self._clock = clock
         self._tuning = Tuning()
-        head = newest_block(plan)
-        scripts = tuple(AgentScript(plan, agent, head=head) for agent in plan.own_agents)
+        scripts = tuple(AgentScript(plan, agent) for agent in plan.own_agents)
         self._journal = Journal(plan.folder, plan.process)
         self._alarm = make_alarm(gevent.get_hub().loop, self._flush, clock)
         self._tuning.granted["alarm"] = self._alarm.resolution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,27 +87,29 @@ def _index(node: list[Any], part: str, key: str) -> int:
     raise UsageError(f"{part!r} is not one of 0..{len(node) - 1}", where=f"--set {key}")
 
 
-def problems(error: ValidationError, whole: str) -> str:
+def problems(error: ValidationError, whole: str, hidden: Collection[str] = ()) -> str:
     """Every problem with its place, a line each.
 
     Args:
         error: what the model says.
         whole: what a problem of no single key is a problem of.
+        hidden: keys whose values are not repeated, since a secret may stand in them.
     """
     found = [dict(problem) for problem in error.errors(include_url=False)]
     places = {problem["loc"] for problem in found}
-    lines = [_line(problem, whole) for problem in found if not _is_echo(problem, places)]
+    lines = [_line(problem, whole, hidden) for problem in found if not _is_echo(problem, places)]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return "\n  - ".join([count, *lines])
 
 
-def _line(problem: Mapping[str, Any], whole: str) -> str:
+def _line(problem: Mapping[str, Any], whole: str, hidden: Collection[str]) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or whole
     if problem["type"] == "extra_forbidden":
         return f"{place}: unknown key"
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
-    shown = "" if isinstance(given, (dict, list, tuple)) else f" (given: {given!r})"
+    is_hidden = bool(problem["loc"]) and problem["loc"][-1] in hidden
+    shown = "" if is_hidden or isinstance(given, (dict, list, tuple)) else f" (given: {given!r})"
     return f"{place}: {message}{shown}"
 
 
