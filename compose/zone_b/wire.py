@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-_RAW = ("XREADGROUP", "XAUTOCLAIM", "XREAD", "XREVRANGE")
+_RAW = ("XREADGROUP", "XAUTOCLAIM", "XREAD", "XRANGE", "XREVRANGE")
 
 
 def connect(url: str, *, timeout_s: float = 10.0) -> redis.Redis:

@@ -37,11 +37,11 @@ def naming_of(row: Row, outcome: Outcome) -> Naming:
     if row.named == "nothing":
         return Naming(True, "-")
     told = _number(check["figures"])
-    if row.named == "number":
-        acts = len(outcome.acts)
-        return Naming(told == acts, f"{told} of {acts} counted")
-    offenders: set[str] = set(check["offenders"])
+    # A signal that is delivered again is acted on again, and is still one signal.
     signals = {act for act in outcome.acts if act is not None}
+    if row.named == "number":
+        return Naming(told == len(signals), f"{told} of {len(signals)} counted")
+    offenders: set[str] = set(check["offenders"])
     if row.named == "addresses":
         addresses = _ADDRESS.findall(" ".join(offenders))
         found = {str(int(address[-8:], 16)) for address in addresses}
@@ -53,7 +53,9 @@ def naming_of(row: Row, outcome: Outcome) -> Naming:
 def _compared(found: set[str], true: set[str], noun: str) -> Naming:
     wrong = len(found - true)
     whole = len(found) == min(len(true), NAMED_MAX)
-    words = f"{len(found & true)} of {len(true)} {noun}"
+    words = f"{len(found & true)} of {min(len(true), NAMED_MAX)} {noun}"
+    if len(true) > NAMED_MAX:
+        words += f" named, of {len(true)}"
     return Naming(whole and not wrong, f"{words}, {wrong} others" if wrong else words)
 
 

@@ -1,1 +1,0 @@
-"""What runs `run` more than once."""
