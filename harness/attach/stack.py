@@ -191,11 +191,18 @@ HARMLESS = (redis.RedisError, psycopg.Error, OSError)
 _REFUSALS = ("authentication failed", "does not exist", "no password supplied", "no pg_hba.conf")
 _DOWN_HINT = "is it up, and can it be reached from here? The contract says where it is"
 _LOGIN_HINT = "user_env and password_env of the contract name the variables that hold the login"
-_RIGHTS_HINT = "the login needs XADD on the signals and SELECT on the tables; no more"
+_RIGHTS_HINT = (
+    "a login of Redis needs XADD on the signals, reading, INFO, TIME, MULTI and EXEC;"
+    " one of PostgreSQL SELECT on the tables"
+)
 
 
 def _redis_facts(client: redis.Redis) -> _Facts:
     told: Any = client.info("server")
+    # The stream is looked at within a transaction during the run, which a login may not be allowed.
+    with client.pipeline(transaction=True) as pipe:
+        pipe.time()
+        pipe.execute()
     return _Facts(
         str(told["run_id"]),
         {"version": str(told["redis_version"]), "mode": str(told.get("redis_mode", ""))},

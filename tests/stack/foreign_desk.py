@@ -93,7 +93,7 @@ class Desk:
             client.xgroup_create("desk.orders", "desk-crew", id="0", mkstream=True)
             for stream, fields in (("desk.heights", {"h": 1}), ("desk.results", {"ref": "x"})):
                 client.xadd(stream, fields)
-            rights = ["~*", "+@read", "+@connection", "+xadd", "+info", "+time"]
+            rights = ["~*", "+@read", "+@connection", "+xadd", "+info", "+time", "+multi", "+exec"]
             client.execute_command("ACL", "SETUSER", SENDER, "on", f">{PASSWORD}", *rights)
 
     @contextmanager
