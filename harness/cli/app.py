@@ -57,6 +57,10 @@ def run(
         float | None, typer.Option(help="Seconds of load after the warm-up, all stages together.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of schedule and content.")] = None,
+    repeat: Annotated[
+        int,
+        typer.Option(min=1, max=1_000, help="Runs, each with the next seed, judged together."),
+    ] = 1,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any key, e.g. load.warmup_s=2."),
@@ -114,12 +118,14 @@ def run(
     choice = StackChoice(
         stack, images, image or [], agent_containers, ports, contract, accept_production
     )
-    raise typer.Exit(run_scenario(scenario, overrides, reports=reports, choice=choice, root=ROOT))
+    raise typer.Exit(
+        run_scenario(scenario, overrides, reports=reports, choice=choice, root=ROOT, times=repeat)
+    )
 
 
 @app.command()
 def judge(
-    folder: Annotated[Path, typer.Argument(help="A run's folder, reports/<run-id>.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of a --repeat.")],
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
     from harness.cli.running import judge_folder  # slow to import, and only needed here

@@ -15,6 +15,7 @@ from harness.cli.overrides import Edit
 from harness.clock import SystemClock
 from harness.contract.names import Contract
 from harness.evidence.environment import describe_environment
+from harness.experiments.repeat import judge_again, repeat
 from harness.judge.assess import Assessment, assess_and_store
 from harness.load.plan import SwarmPlan
 from harness.load.swarm import Swarm
@@ -24,12 +25,14 @@ from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan
 from harness.observe.vitals import VitalsSampler
 from harness.parts import Parts
+from harness.report.group import render_group
 from harness.report.progress import ProgressView
 from harness.report.terminal import render
 from harness.run import run
 from harness.scenario import Scenario, load_scenario
 from harness.stack.base import Endpoints
 from harness.store import RunFolder
+from harness.store.group import GroupFolder
 
 
 def run_scenario(
@@ -39,15 +42,45 @@ def run_scenario(
     reports: Path,
     choice: StackChoice,
     root: Path,
+    times: int = 1,
 ) -> int:
-    """Run a scenario on the chosen stack; the verdict's exit code."""
+    """Run a scenario on the chosen stack, as often as wanted; the verdict's exit code."""
     pairs, edit = overrides
     scenario = load_scenario(path, pairs, edit)
+    console = make_console()
+    if times > 1:
+        return _run_group(scenario, times, reports, choice, root, console)
+    return _show(*_run_once(scenario, reports, choice, root, console), console)
+
+
+def _run_group(
+    scenario: Scenario,
+    times: int,
+    reports: Path,
+    choice: StackChoice,
+    root: Path,
+    console: Console,
+) -> int:
+    folder = GroupFolder.create(reports, scenario.name, SystemClock().wall_ns())
+
+    def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
+        console.print(f"run {own.seed - scenario.seed + 1} of {times}, seed {own.seed}")
+        found = _run_once(own, within, choice, root, console)
+        console.print(f"{found[0].judgement.verdict.name}: {found[1].run_id}", markup=False)
+        return found
+
+    judgement = repeat(scenario, times, folder, once)
+    console.print(render_group(judgement, folder.path))
+    return judgement.exit_code
+
+
+def _run_once(
+    scenario: Scenario, reports: Path, choice: StackChoice, root: Path, console: Console
+) -> tuple[Assessment, RunFolder]:
     attached = choice.attached()
     contract = Contract() if attached is None else attached.contract()
     if attached is not None:
         check_scenario(contract, scenario)
-    console = make_console()
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
     console.print(
         f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True
@@ -55,11 +88,16 @@ def run_scenario(
     with ProgressView(console) as view:
         parts = _parts(scenario, contract, folder, choice, root, view)
         assessment = run(scenario, contract, parts, folder)
-    return _show(assessment, folder, console)
+    return assessment, folder
 
 
 def judge_folder(path: Path) -> int:
-    """Judge stored evidence again; the verdict's exit code."""
+    """Judge stored evidence of a run, or of several together, again; the verdict's exit code."""
+    if GroupFolder.is_at(path):
+        group = GroupFolder(path.absolute())
+        judgement = judge_again(group)
+        make_console().print(render_group(judgement, group.path))
+        return judgement.exit_code
     folder = RunFolder.open(path)
     return _show(assess_and_store(folder), folder, make_console())
 

@@ -7,20 +7,20 @@ from harness.judge.verdict import Verdict
 from harness.judge.words import count
 from harness.measure.notes import NAMED_MAX, Trouble
 
-# What each irregularity of the evidence means, completing "N ...".
+# What each irregularity of the evidence means, after its number.
 _IRREGULAR = {
-    Trouble.ATTEMPT_REPEATED: "attempts journaled twice",
-    Trouble.ATTEMPT_STRANGE: "journal records that no swarm of this run wrote",
-    Trouble.ATTEMPT_MISSING: "attempts missing from the journal",
-    Trouble.ACK_REPEATED: "answers journaled twice",
-    Trouble.ACK_STRANGE: "answers to signals that were not attempted",
-    Trouble.ACK_MISSING: "attempts without a journaled answer",
-    Trouble.ACK_EARLY: "answers older than their attempts",
-    Trouble.SIGHTING_REPEATED: "sightings written twice",
-    Trouble.SIGHTING_STRANGE: "sightings that no observer wrote",
-    Trouble.TASK_STRANGE: "FSM rows in a state that no harness writes",
-    Trouble.LEDGER_REPEATED: "signals with two ledger records",
-    Trouble.UNSEEN: "signals final in the table that the observer did not see become so",
+    Trouble.ATTEMPT_REPEATED: ("attempt", "journaled twice"),
+    Trouble.ATTEMPT_STRANGE: ("journal record", "that no swarm of this run wrote"),
+    Trouble.ATTEMPT_MISSING: ("attempt", "missing from the journal"),
+    Trouble.ACK_REPEATED: ("answer", "journaled twice"),
+    Trouble.ACK_STRANGE: ("answer", "to signals that were not attempted"),
+    Trouble.ACK_MISSING: ("attempt", "without a journaled answer"),
+    Trouble.ACK_EARLY: ("answer", "older than what they answer"),
+    Trouble.SIGHTING_REPEATED: ("sighting", "written twice"),
+    Trouble.SIGHTING_STRANGE: ("sighting", "that no observer wrote"),
+    Trouble.TASK_STRANGE: ("FSM row", "in a state that no harness writes"),
+    Trouble.LEDGER_REPEATED: ("signal", "with two ledger records"),
+    Trouble.UNSEEN: ("signal", "final in the table that the observer did not see become so"),
 }
 
 
@@ -53,10 +53,10 @@ def check_regular(case: Case) -> Check:
     gathered = case.gathered
     problems: list[str] = []
     traces: list[str] = []
-    for kind, words in _IRREGULAR.items():
+    for kind, (noun, words) in _IRREGULAR.items():
         found = gathered.finding(kind)
         if found.count:
-            problems.append(f"{found.count:,} {words}")
+            problems.append(f"{count(found.count, noun)} {words}")
             traces += found.traces
     problems += [
         f"{name} holds {count(number, 'record')} older than the one before"

@@ -25,7 +25,7 @@ from harness.report.units import count_text, duration_text, share_text
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
 METRICS = ("latency", "lateness", "service")
-_STYLES = {
+VERDICT_STYLES = {
     Verdict.PASS: "bold white on green",
     Verdict.FAIL: "bold white on red",
     Verdict.INVALID: "bold white on magenta",
@@ -40,7 +40,7 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
     parts: list[RenderableType] = [
         Text(),
         Text.assemble(
-            (f" {judgement.verdict.name} ", _STYLES[judgement.verdict]),
+            (f" {judgement.verdict.name} ", VERDICT_STYLES[judgement.verdict]),
             ("  " + _headline(judgement), "bold"),
         ),
         *_section("objectives", _checks(judgement, Kind.OBJECTIVE)),

@@ -1,0 +1,1 @@
+"""What runs `run` more than once."""

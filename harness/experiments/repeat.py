@@ -1,0 +1,83 @@
+"""One question several times, each time with another seed, and what comes of all together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.judge.assess import Assessment, assess_and_store
+from harness.judge.group import GroupJudgement, Member, judge_group
+from harness.process.interrupt import Interrupted
+from harness.scenario import Scenario
+from harness.store import RunFolder
+from harness.store.group import GroupFacts, GroupFolder
+
+# Runs a scenario into a new folder below a path.
+RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
+SEED_MAX = 2**63 - 1
+
+
+def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -> GroupJudgement:
+    """Run, judge all together, and store the group's result.
+
+    A run that is interrupted is the last one; the group is then INVALID.
+
+    Args:
+        scenario: its seed is the first run's.
+        times: how many runs.
+        folder: the group's.
+        once: makes one run.
+
+    Raises:
+        HarnessError: a run could not be made; what was made before it is judged and stored.
+    """
+    seeds = [(scenario.seed + number) % (SEED_MAX + 1) for number in range(times)]
+    facts = GroupFacts(seeds=tuple(seeds))
+    folder.write(facts)
+    members: list[Member] = []
+    failure: HarnessError | None = None
+    for seed in seeds:
+        own = scenario.model_copy(update={"seed": seed})
+        ended = ""
+        try:
+            assessment, run_folder = once(own, folder.path)
+        except Interrupted as interrupt:
+            ended = str(interrupt)
+        except HarnessError as error:
+            failure, ended = error, f"{error.where}: {error.what}" if error.where else error.what
+        else:
+            members.append(Member(run_folder.run_id, own, assessment.judgement))
+            if any(event.kind == "interrupted" for event in run_folder.read_run().events):
+                ended = "interrupted"
+        runs = tuple(member.run_id for member in members)
+        facts = facts.model_copy(update={"runs": runs, "ended": ended})
+        folder.write(facts)
+        if ended:
+            break
+    judgement = _store(folder, members, facts)
+    if failure is not None:
+        raise failure
+    return judgement
+
+
+def judge_again(folder: GroupFolder) -> GroupJudgement:
+    """Judge every run of a group again, and the group.
+
+    Raises:
+        EvidenceError: evidence is missing or unreadable.
+        UsageError: a run's folder is missing.
+    """
+    facts = folder.read()
+    members = []
+    for run_id in facts.runs:
+        run_folder = RunFolder.open(folder.member(run_id))
+        scenario = run_folder.read_scenario()
+        members.append(Member(run_id, scenario, assess_and_store(run_folder).judgement))
+    return _store(folder, members, facts)
+
+
+def _store(folder: GroupFolder, members: Sequence[Member], facts: GroupFacts) -> GroupJudgement:
+    judgement = judge_group(members, facts.seeds, facts.ended)
+    folder.write_result(judgement.model_dump(mode="json"))
+    return judgement

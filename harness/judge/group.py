@@ -1,0 +1,169 @@
+"""Several runs of one question, judged together.
+
+A PASS means that every run was valid and clean, and that the percentiles of a typical run keep
+their limits by what differs between runs. What a single run settles by itself (integrity, validity,
+every promise that is no percentile) is the worst of all runs: no run is left out afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.judge.check import Check, Kind
+from harness.judge.judgement import Judgement
+from harness.judge.repeats import Part, combine
+from harness.judge.verdict import Verdict, worst
+from harness.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One run of a group."""
+
+    run_id: str
+    scenario: Scenario
+    judgement: Judgement
+
+
+class MemberFigures(BaseModel):
+    """One run in the group's result.
+
+    Attributes:
+        estimates_ns: of each combined percentile that the run can tell.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    seed: int
+    verdict: Verdict
+    estimates_ns: dict[str, int]
+
+
+class GroupJudgement(BaseModel):
+    """The verdict on a group and its reasons.
+
+    Attributes:
+        runs: in the order in which they were made.
+        checks: the combined percentiles, the group itself, then what was unclean in single runs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Verdict
+    exit_code: int
+    runs: tuple[MemberFigures, ...]
+    checks: tuple[Check, ...]
+
+
+def judge_group(members: Sequence[Member], seeds: Sequence[int], ended: str) -> GroupJudgement:
+    """Judge a group; the same runs always come to the same.
+
+    Args:
+        members: the runs that were made, in order.
+        seeds: of the runs that were planned.
+        ended: why the group ended before its last run; empty if it did not.
+    """
+    names = list(dict.fromkeys(c.name for m in members for c in m.judgement.checks if _joins(c)))
+    combined = [_combined(name, members) for name in names]
+    checks = (*combined, _made(members, seeds, ended), _alike(members, seeds), *_others(members))
+    verdict = worst(check.verdict for check in checks)
+    return GroupJudgement(
+        verdict=verdict,
+        exit_code=int(verdict.exit_code),
+        runs=tuple(_figures(member) for member in members),
+        checks=checks,
+    )
+
+
+def _joins(check: Check) -> bool:
+    """Whether a check is a percentile with an interval, which runs share."""
+    return check.kind is Kind.OBJECTIVE and "estimate_ns" in check.figures
+
+
+def _combined(name: str, members: Sequence[Member]) -> Check:
+    found = [
+        next((check for check in member.judgement.checks if check.name == name), None)
+        for member in members
+    ]
+    return combine(name, [_part(check) for check in found if check], len(members))
+
+
+def _part(check: Check) -> Part:
+    def figure(name: str) -> int | None:
+        value = check.figures.get(name)
+        return int(value) if isinstance(value, (int, float)) else None
+
+    return Part(
+        verdict=check.verdict,
+        estimate_ns=figure("estimate_ns"),
+        lower_ns=figure("lower_ns"),
+        upper_ns=figure("upper_ns"),
+        limit_ns=figure("limit_ns") or 0,
+    )
+
+
+def _made(members: Sequence[Member], seeds: Sequence[int], ended: str) -> Check:
+    whole = len(members) == len(seeds) and not ended
+    said = f"{len(members)} of {len(seeds)} runs were made"
+    return Check(
+        name="every run was made",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.PASS if whole else Verdict.INVALID,
+        said=f"{said}; {ended}" if ended else said,
+        figures={"runs": len(members), "planned": len(seeds)},
+    )
+
+
+def _alike(members: Sequence[Member], seeds: Sequence[int]) -> Check:
+    """That the runs ask one question, each with the seed that was planned for it."""
+    questions = {m.scenario.model_copy(update={"seed": 0}).model_dump_json() for m in members}
+    own = [member.scenario.seed for member in members]
+    problems = []
+    if len(questions) > 1:
+        problems.append(f"the runs ask {len(questions)} different questions")
+    if own != list(seeds[: len(own)]) or len(set(own)) < len(own):
+        problems.append("their seeds are not those that were planned, each once")
+    return Check(
+        name="runs are alike",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said="; ".join(problems) or "one question, and a seed of its own for each run",
+    )
+
+
+def _others(members: Sequence[Member]) -> list[Check]:
+    """What single runs settle, where it is not clean: each name once, the worst run's words."""
+    unclean: dict[str, list[tuple[int, Check]]] = {}
+    for number, member in enumerate(members, start=1):
+        for check in member.judgement.checks:
+            if check.verdict is not Verdict.PASS and not _joins(check):
+                unclean.setdefault(check.name, []).append((number, check))
+    found = []
+    for name, own in unclean.items():
+        verdict = worst(check.verdict for _, check in own)
+        number, shown = next(entry for entry in own if entry[1].verdict is verdict)
+        runs = ", ".join(str(entry[0]) for entry in own)
+        found.append(
+            shown.model_copy(
+                update={"name": name, "said": f"run {number}: {shown.said} (unclean in {runs})"}
+            )
+        )
+    return found
+
+
+def _figures(member: Member) -> MemberFigures:
+    estimates = {
+        check.name: int(value)
+        for check in member.judgement.checks
+        if _joins(check) and isinstance(value := check.figures["estimate_ns"], (int, float))
+    }
+    return MemberFigures(
+        run_id=member.run_id,
+        seed=member.scenario.seed,
+        verdict=member.judgement.verdict,
+        estimates_ns=estimates,
+    )

@@ -1,0 +1,71 @@
+"""The result of several runs, as a person reads it at a glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.judge.group import GroupJudgement
+from harness.judge.verdict import Verdict
+from harness.report.terminal import VERDICT_STYLES
+from harness.report.units import duration_text
+
+
+def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
+    """Verdict, each run, what the runs say together, and where the files are."""
+    return Group(
+        Text(),
+        Text.assemble(
+            (f" {judgement.verdict.name} ", VERDICT_STYLES[judgement.verdict]),
+            ("  " + _headline(judgement), "bold"),
+        ),
+        Text(),
+        Text("runs", style="bold cyan"),
+        Padding(_runs(judgement), (0, 0, 0, 2)),
+        Text(),
+        Text("together", style="bold cyan"),
+        Padding(_checks(judgement), (0, 0, 0, 2)),
+        Text(),
+        Text(f"runs and result in {path}", style="dim"),
+        Text(f"judge again with: harness judge {path}", style="dim"),
+    )
+
+
+def _headline(judgement: GroupJudgement) -> str:
+    deciding = [check for check in judgement.checks if check.verdict is judgement.verdict]
+    return f"{deciding[0].name}: {deciding[0].said}" if deciding else "every run is clean"
+
+
+def _runs(judgement: GroupJudgement) -> Table:
+    names = list(dict.fromkeys(name for run in judgement.runs for name in run.estimates_ns))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("run", "seed", "verdict"):
+        table.add_column(head)
+    for name in names:
+        table.add_column(name, justify="right")
+    for run in judgement.runs:
+        table.add_row(
+            run.run_id,
+            str(run.seed),
+            run.verdict.name,
+            *(duration_text(run.estimates_ns.get(name)) for name in names),
+        )
+    by_name = {check.name: check.figures for check in judgement.checks}
+    for word, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
+        cells = [by_name.get(name, {}).get(figure) for name in names]
+        shown = [duration_text(cell) if isinstance(cell, float) else "-" for cell in cells]
+        table.add_row(word, "", "", *shown, style="dim")
+    return table
+
+
+def _checks(judgement: GroupJudgement) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for check in judgement.checks:
+        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
+        style = "green" if check.verdict is Verdict.PASS else "bold red"
+        table.add_row(Text(word, style=style), check.name, check.said)
+    return table

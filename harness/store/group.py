@@ -1,0 +1,107 @@
+"""`reports/<id>-repeat/`: the folder of several runs, each in a folder of its own within."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.clock import NS_PER_S
+from harness.errors import EvidenceError, UsageError
+from harness.store import files
+
+
+class GroupFacts(BaseModel):
+    """`repeat.json`: what was planned, and what was made of it.
+
+    Attributes:
+        seeds: of the planned runs, in order.
+        runs: ids of those that were made.
+        ended: why the group ended before its last run; empty if it did not, or does not yet know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seeds: tuple[int, ...]
+    runs: tuple[str, ...] = ()
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFolder:
+    """The folder of a group; its path is absolute."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, reports: Path, name: str, wall_ns: int) -> GroupFolder:
+        """A new folder, named like a run's, with `-repeat` at its end.
+
+        Raises:
+            EvidenceError: it cannot be made.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns / NS_PER_S))
+        path = reports.absolute() / f"{stamp}-{name}-{secrets.token_hex(2)}-repeat"
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise files.cannot("create", path, error) from error
+        return cls(path)
+
+    @classmethod
+    def is_at(cls, path: Path) -> bool:
+        """Whether a folder is that of a group."""
+        return (path / "repeat.json").is_file()
+
+    @property
+    def facts(self) -> Path:
+        """What was planned, and what was made of it."""
+        return self.path / "repeat.json"
+
+    @property
+    def result(self) -> Path:
+        """The group's judgement."""
+        return self.path / "result.json"
+
+    def write(self, facts: GroupFacts) -> None:
+        """Keep what is planned and made so far.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        files.write_json(self.facts, facts.model_dump(mode="json"))
+
+    def read(self) -> GroupFacts:
+        """What was planned and made.
+
+        Raises:
+            EvidenceError: missing, unreadable, or naming a run outside of the folder.
+        """
+        facts = files.read_model(self.facts, GroupFacts)
+        if strange := [run for run in facts.runs if Path(run).name != run]:
+            raise EvidenceError(f"{strange[0]!r} is no run's name", where=str(self.facts))
+        return facts
+
+    def write_result(self, document: Mapping[str, Any]) -> None:
+        """Keep the judgement.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        files.write_json(self.result, document)
+
+    def member(self, run_id: str) -> Path:
+        """The folder of a run.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        path = self.path / run_id
+        if not path.is_dir():
+            raise UsageError("a run of the group is missing", where=str(path))
+        return path
