@@ -27,6 +27,8 @@ class LedgerTable(Frozen):
         internal_tx_id: what the rows of one booking share; None if nothing does.
         trace_type: type of the column that holds the trace id.
         entry_types: the system's word for each kind of entry that it books.
+        accounts: table of the accounts; without one nobody can say which of them there are.
+        account_id: what an account is called in it.
     """
 
     form: Literal["movements"] = "movements"
@@ -39,6 +41,8 @@ class LedgerTable(Frozen):
     amount: Name = "amount"
     entry_type: Name = "entry_type"
     entry_types: EntryTypes = Field(default_factory=_own_types)
+    accounts: NameIfAny = "accounts"
+    account_id: Name = "id"
 
 
 class SidedLedger(Frozen):

@@ -110,6 +110,23 @@ LEDGER = np.dtype(
 )
 
 
+# What one signal's bookings come to: the amount of its TRADE entry (-1 if that is no whole number
+# below 2^63, -2 if there is not one such entry), internal transactions of which debits and credits
+# differ, and entries that name an account that there is not.
+BOOKING = np.dtype(
+    [
+        ("trace_hi", "<u8"),
+        ("trace_lo", "<u8"),
+        ("trade_wei", "<i8"),
+        ("unbalanced", "<u4"),
+        ("strangers", "<u4"),
+    ]
+)
+
+# When an FSM row says that it was changed last, in Unix microseconds.
+STAMP = np.dtype([("trace_hi", "<u8"), ("trace_lo", "<u8"), ("updated_us", "<i8")])
+
+
 class RecordWriter:
     """Appends records to a new file; each call reaches the kernel before it returns."""
 

@@ -66,6 +66,8 @@ _RULES = (
             (Trouble.LEDGER_MISSING, "simulated and not booked"),
             (Trouble.LEDGER_INCOMPLETE, "simulated and booked without one of its entries"),
             (Trouble.LEDGER_BROKEN, "with ledger rows that do not balance"),
+            (Trouble.LEDGER_STRANGER, "booked on an account that there is not"),
+            (Trouble.LEDGER_UNBALANCED, "with debits that are not their credits"),
             (Trouble.LEDGER_UNDUE, "booked without being simulated"),
         ),
     ),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.judge import (
     aborts,
+    books,
     clocks,
     evidence,
     integrity,
@@ -33,6 +34,8 @@ LOOKS: tuple[Look, ...] = (
     integrity.check_nonces,
     integrity.check_order,
     integrity.check_stale,
+    books.check_amounts,
+    books.check_stamps,
     stream.check_left,
     stream.check_trimmed,
     stream.check_added,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import EvidenceError
 from harness.measure.account import Account
+from harness.measure.bookings import Bookings
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.left import note_left
 from harness.measure.matching import Matcher
@@ -19,6 +20,7 @@ from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.settling import Settled, Settling
 from harness.measure.slots import scan_slots
+from harness.measure.stamps import StampBook, Stamped
 from harness.measure.streams import CHUNK, Reading, read_steps
 from harness.measure.timeline import Timeline
 from harness.measure.unread import StreamHistory, read_history
@@ -43,6 +45,8 @@ class Gathered:
         settled: the final state.
         stream: what the looks at the stream come to; None if there were none to be.
         ordered: what was compared of the order of signals.
+        bookings: amounts that were booked.
+        stamped: what was compared of the stamps of rows; None if none were written down.
         reading: torn and disordered records.
         missing: evidence files that are not there.
         clocks: by server.
@@ -64,6 +68,8 @@ class Gathered:
     settled: Settled
     stream: StreamHistory | None
     ordered: Ordered
+    bookings: Bookings
+    stamped: Stamped | None
     reading: Reading
     missing: tuple[str, ...]
     clocks: Mapping[str, ClockMap]
@@ -99,7 +105,7 @@ def gather(
 ) -> Gathered:
     """Read journal, sightings, probes and final state, each record once.
 
-    Memory is bounded by a chunk of each file, the signals in flight and about 30 bytes a signal.
+    Memory is bounded by a chunk of each file, the signals in flight and about 50 bytes a signal.
 
     Args:
         folder: where the evidence lies.
@@ -131,11 +137,14 @@ def gather(
     )
 
     order = OrderBook(table, notes)
+    bookings = Bookings(table, notes)
+    stamps = StampBook(table, matcher.fates, notes, clocks.get(POSTGRES))
     stream = _stream(folder)
 
     def take(samples: Samples) -> None:
         recorder.add(samples)
         order.add(samples)
+        stamps.add(samples)
         schedule.add(samples)
         recovery.add(samples)
 
@@ -148,6 +157,8 @@ def gather(
     settling.read_tasks(folder.final_tasks)
     take(settling.end(rest, waited=waited, stream=stream))
     settled = settling.compare(folder.final_ledger)
+    bookings.read(folder.final_bookings)
+    stamped = stamps.compare(folder.final_stamps)
     note_left(folder.final, order, notes)
     ordered = order.compare(settling.nonce_places, matcher.fates.address)
     attempted = schedule.attempted()
@@ -163,8 +174,13 @@ def gather(
         settled=settled,
         stream=stream,
         ordered=ordered,
+        bookings=bookings,
+        stamped=stamped,
         reading=reading,
-        missing=(*_missing(folder, has_ledger=ledger is not None), *_lost(folder, run)),
+        missing=(
+            *_missing(folder, has_ledger=ledger is not None),
+            *_lost(folder, run, has_ledger=ledger is not None),
+        ),
         clocks=clocks,
         clock_lines_bad=bad_lines,
         sightings=matcher.sightings,
@@ -196,9 +212,11 @@ def _vitals(folder: RunFolder) -> Vitals:
     return read_vitals({path.name: folder.read_text(path) for path in paths if path.exists()})
 
 
-def _lost(folder: RunFolder, run: RunFacts) -> tuple[str, ...]:
+def _lost(folder: RunFolder, run: RunFacts, *, has_ledger: bool) -> tuple[str, ...]:
     """What the run says that it kept, and that is not there."""
-    return tuple(name for name in run.kept if not (folder.path / Path(name).name).exists())
+    missing = [name for name in run.kept if not (folder.path / Path(name).name).exists()]
+    none = () if has_ledger else (folder.final_bookings.name,)
+    return tuple(name for name in missing if name not in none)
 
 
 def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:

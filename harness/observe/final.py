@@ -1,7 +1,7 @@
 """The state in which a run left the system, read when everything is quiet.
 
-Writes `final-tasks.bin`, `final-ledger.bin` and `final.json`; only rows of the run's own range of
-trace ids and addresses are looked at.
+Writes `final-tasks.bin`, `final-ledger.bin`, `final.json` and what `final_more` has; only rows of
+the run's own range of trace ids and addresses are looked at.
 """
 
 from __future__ import annotations
@@ -21,6 +21,17 @@ from harness.contract.names import Contract, NonceTable
 from harness.contract.trace_id import parse, run_range
 from harness.errors import EvidenceError, StackError
 from harness.evidence.records import LEDGER, TASK, RecordWriter
+from harness.observe.final_more import (
+    BOOKINGS_FILE,
+    STAMPS_FILE,
+    Totals,
+    bookings_query,
+    has_stamps,
+    knows_accounts,
+    pack_bookings,
+    pack_stamps,
+    stamps_query,
+)
 from harness.observe.ledger_rows import ledger_query
 from harness.observe.redis_facts import read_redis_facts
 from harness.observe.rows import is_own_row, limit_query_time, table_name
@@ -85,13 +96,33 @@ def _read_postgres(dsn: str, contract: Contract, run_tag: int, folder: Path) -> 
             rows = _stream(connection, *ledger_query(contract.ledger, run_tag))
             _write_records(folder / LEDGER_FILE, _ledger(rows))
         nonces = read_nonces(connection, contract, run_tag)
+        more = _read_more(connection, contract, run_tag, folder)
         facts = {name: _show(connection, name) for name in _FACTS}
     return {
         **facts,
+        **more,
         "statuses": dict(sorted(statuses.items())),
         "nonces": nonces and nonces[:_NONCES_MAX],
         "nonces_truncated": len(nonces or ()) > _NONCES_MAX,
     }
+
+
+def _read_more(
+    connection: Connection[Any], contract: Contract, run_tag: int, folder: Path
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if contract.ledger is not None:
+        accounts, totals = knows_accounts(connection, contract.ledger), Totals()
+        query = bookings_query(contract.ledger, run_tag, accounts=accounts)
+        records = pack_bookings(_stream(connection, *query), totals)
+        _write_records(folder / BOOKINGS_FILE, records)
+        facts["ledger"] = {"accounts_known": accounts, **totals.facts()}
+    facts["stamped"] = has_stamps(connection, contract)
+    stamps: Iterable[bytes] = ()
+    if facts["stamped"]:
+        stamps = pack_stamps(_stream(connection, *stamps_query(contract, run_tag)))
+    _write_records(folder / STAMPS_FILE, stamps)
+    return facts
 
 
 def read_nonces(

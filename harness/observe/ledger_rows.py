@@ -39,7 +39,7 @@ def _movements(ledger: LedgerTable) -> sql.Composed:
         trace=sql.Identifier(ledger.trace_id),
         kind=sql.Identifier("harness_kind"),
         entry_type=sql.Identifier(ledger.entry_type),
-        transaction=_transaction(ledger),
+        transaction=transaction_of(ledger),
         amount=sql.Identifier(ledger.amount),
         debit=sql.Identifier(ledger.debit_account_id),
         credit=sql.Identifier(ledger.credit_account_id),
@@ -49,17 +49,7 @@ def _movements(ledger: LedgerTable) -> sql.Composed:
 
 
 def _sides(ledger: SidedLedger) -> sql.Composed:
-    amount = sql.Identifier(ledger.amount)
-    signed: sql.Composable = amount
-    if ledger.side is not None:
-        signed = sql.SQL(
-            "CASE {side}::text WHEN {debit} THEN {amount} WHEN {credit} THEN -{amount} END"
-        ).format(
-            side=sql.Identifier(ledger.side),
-            debit=sql.Literal(ledger.debit),
-            credit=sql.Literal(ledger.credit),
-            amount=amount,
-        )
+    amount, signed = sql.Identifier(ledger.amount), signed_amount(ledger)
     # Amounts written with a side are positive; without one the sign is the side.
     good = sql.SQL("{amount} > 0" if ledger.side else "{amount} <> 0").format(amount=amount)
     return sql.SQL(
@@ -77,7 +67,7 @@ def _sides(ledger: SidedLedger) -> sql.Composed:
         " FROM {table} WHERE {own} GROUP BY 1, 2, 3) parts GROUP BY trace"
     ).format(
         trace=sql.Identifier(ledger.trace_id),
-        transaction=_transaction(ledger),
+        transaction=transaction_of(ledger),
         entry_type=sql.Identifier(ledger.entry_type),
         signed=signed,
         good=good,
@@ -86,6 +76,21 @@ def _sides(ledger: SidedLedger) -> sql.Composed:
     )
 
 
-def _transaction(ledger: Ledger) -> sql.Composable:
+def transaction_of(ledger: Ledger) -> sql.Composable:
     """What rows of one booking share; the same for all of a signal where nothing tells."""
     return sql.Identifier(ledger.internal_tx_id) if ledger.internal_tx_id else sql.SQL("''")
+
+
+def signed_amount(ledger: SidedLedger) -> sql.Composable:
+    """A row's amount, positive for a debit and negative for a credit; null for neither."""
+    amount = sql.Identifier(ledger.amount)
+    if ledger.side is None:
+        return amount
+    return sql.SQL(
+        "CASE {side}::text WHEN {debit} THEN {amount} WHEN {credit} THEN -{amount} END"
+    ).format(
+        side=sql.Identifier(ledger.side),
+        debit=sql.Literal(ledger.debit),
+        credit=sql.Literal(ledger.credit),
+        amount=amount,
+    )

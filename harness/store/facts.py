@@ -11,7 +11,15 @@ from harness.contract.names import Contract
 from harness.scenario.models import Load, Signals
 
 # What a run keeps beyond the files that every run has always kept; see `RunFacts.kept`.
-KEPT = ("vitals.jsonl", "swarm.jsonl", "observer.jsonl", "redis.jsonl", "seal.json")
+KEPT = (
+    "vitals.jsonl",
+    "swarm.jsonl",
+    "observer.jsonl",
+    "redis.jsonl",
+    "final-bookings.bin",
+    "final-stamps.bin",
+    "seal.json",
+)
 
 
 class _Stored(BaseModel):

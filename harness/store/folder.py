@@ -148,6 +148,16 @@ class RunFolder:
         return self.path / "final-ledger.bin"
 
     @property
+    def final_bookings(self) -> Path:
+        """Amounts that were booked, when everything was quiet."""
+        return self.path / "final-bookings.bin"
+
+    @property
+    def final_stamps(self) -> Path:
+        """When the FSM rows say that they were changed last."""
+        return self.path / "final-stamps.bin"
+
+    @property
     def final(self) -> Path:
         """Nonce rows and server figures when everything was quiet."""
         return self.path / "final.json"

@@ -21,6 +21,8 @@ from tests.unit.measure.evidence import (
 )
 
 ADDED = "stream took what was acknowledged"
+ASKED = "ledger books what was asked"
+STAMPS = "row stamps agree with commits"
 ORDER = "signals of an agent keep their order"
 FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("lost", violations.lose, "no signal lost", "accepted by Redis and never final"),
@@ -57,6 +59,12 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("broken rows", violations.ledger_column("broken", 1), "ledger balanced", "do not balance"),
     ("not booked", violations.unbook, "ledger balanced", "simulated and not booked"),
     ("undue", violations.book_a_rejection, "ledger balanced", "without being simulated"),
+    ("no account", violations.book("strangers", 1), "ledger balanced", "account that there is"),
+    ("uneven", violations.book("unbalanced", 1), "ledger balanced", "are not their credits"),
+    ("other amount", violations.book("trade_wei", 5), ASKED, "1 signal booked with another"),
+    ("no amount", violations.book("trade_wei", -1), ASKED, "1 signal booked with another"),
+    ("clock ahead", violations.stamp_off(3), STAMPS, "stamped after the commit, by up to 2,999 ms"),
+    ("clock behind", violations.stamp_off(-3), STAMPS, "stamped before they were sent"),
     ("overtaken", violations.overtake, ORDER, "2 signals whose nonces are not in the order"),
     (
         "stale simulated",

@@ -231,3 +231,18 @@ def sent_stale(state: State) -> Callable[[World], None]:
         world.plan = world.plan.model_copy(update={"signals": Signals(stale_share=0.001)})
 
     return change
+
+
+def book(name: str, value: int) -> Callable[[World], None]:
+    """One figure of what a signal's bookings come to is another."""
+    return lambda world: field(world.bookings, world, N, name, value)
+
+
+def stamp_off(seconds: float) -> Callable[[World], None]:
+    """The clock that stamps a row is off."""
+
+    def change(world: World) -> None:
+        assert world.stamps is not None
+        world.stamps["updated_us"][world.of(world.stamps, N)] += round(seconds * 1_000_000)
+
+    return change

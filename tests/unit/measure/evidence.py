@@ -30,6 +30,7 @@ from harness.load.pacing import intended_offsets
 from harness.scenario import Load, Scenario, Signals, Stage
 from harness.store import KEPT, RunFolder, RunPlan
 from harness.store.seal import seal
+from tests.unit.measure.books import bookings_of, stamps_of
 from tests.unit.measure.looks import look, looks_at
 from tests.unit.measure.signs import observer_word, swarm_word, vital_signs
 
@@ -98,6 +99,8 @@ class World:
     swarm_words: list[dict[str, Any]] = field(default_factory=list)
     observer_words: list[dict[str, Any]] = field(default_factory=list)
     looks: list[dict[str, Any]] = field(default_factory=list)
+    bookings: Records | None = None
+    stamps: Records | None = None
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -157,6 +160,13 @@ class World:
             self.tasks.tofile(folder.final_tasks)
         if self.ledger is not None:
             self.ledger.tofile(folder.final_ledger)
+        # Rows of what was not booked, or has no row, are not there to be read.
+        for path, rows, of in (
+            (folder.final_bookings, self.bookings, self.ledger),
+            (folder.final_stamps, self.stamps, self.tasks),
+        ):
+            if rows is not None and of is not None:
+                rows[np.isin(keys(rows), keys(of))].tofile(path)
         if self.final is not None:
             folder.write_text(folder.final, json.dumps(self.final))
         for path, lines in (
@@ -246,6 +256,8 @@ def healthy(
             {"kind": "ready"},
             *(observer_word(mono_ns) for mono_ns in range(T0_NS - S, end_ns, S)),
         ],
+        bookings=bookings_of(attempts, plan),
+        stamps=stamps_of(sightings),
         looks=looks_at(acks, range(T0_NS - S, end_ns, S // 4)),
     )
     if stale_every:
