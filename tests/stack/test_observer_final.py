@@ -15,7 +15,7 @@ from harness.contract import trace_id
 from harness.contract.address import address_text
 from harness.contract.names import Contract, LedgerTable, State
 from harness.errors import StackError
-from harness.evidence.records import LEDGER, TASK, read_records
+from harness.evidence.records import BOOKING, LEDGER, STAMP, TASK, read_records
 from harness.observe.final import write_final
 from tests.stack.conftest import Postgres, Redis
 from zone_b.migrate import migrate
@@ -58,6 +58,17 @@ def observer_dsn(postgres: Postgres) -> str:
                 "INSERT INTO nonce_locks (address, chain_id, nonce) VALUES (%s, 1, 2)",
                 (address_text(tag, 1),),
             )
+        # Accounts 1 and 2; there is no 7.
+        connection.execute(
+            "INSERT INTO accounts (kind, chain_id) VALUES ('wallet', 1), ('pool', 1)"
+        )
+        connection.execute(
+            "UPDATE trade_tasks SET updated_at = '2026-01-02 03:04:05.678901+00'"
+            " WHERE status = 'SIMULATED'"
+        )
+        connection.execute(
+            "UPDATE trade_tasks SET updated_at = 'infinity' WHERE status <> 'SIMULATED'"
+        )
     with psycopg.connect(postgres.admin_dsn, dbname=DATABASE) as connection:
         connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO harness_observer")
     return make_conninfo(postgres.observer_dsn, dbname=DATABASE)
@@ -103,6 +114,51 @@ def test_final_state_of_the_run_and_of_no_other(
     assert proposals["length"] == final["redis"]["lengths"][CONTRACT.streams.proposals] == 3
     assert proposals["engine_group"]["pending"] == 1
     assert proposals["engine_group"]["lag"] == (1 if final["redis"]["version"] >= "7" else None)
+
+
+def test_what_was_booked_and_when_rows_say_that_they_changed(
+    observer_dsn: str, redis_url: str, tmp_path: Path
+) -> None:
+    """One amount a signal, and accounts that are looked up; a stamp that tells no time is none."""
+    write_final(observer_dsn, redis_url, CONTRACT, TAG, tmp_path)
+
+    columns = ("trade_wei", "unbalanced", "strangers")
+    bookings, _ = read_records(tmp_path / "final-bookings.bin", BOOKING)
+    found = {int(row["trace_lo"]) & 0xFF: tuple(int(row[c]) for c in columns) for row in bookings}
+    # Two TRADE entries are not one; what an account that is not there gets, it gives as well.
+    assert found == {0: (5, 0, 0), 1: (-2, 0, 2)}
+    assert {int(high) >> 16 for high in bookings["trace_hi"]} == {TAG}
+
+    stamps, _ = read_records(tmp_path / "final-stamps.bin", STAMP)
+    assert {int(low) & 0xFF for low in stamps["trace_lo"]} == {0, 1}
+    assert set(stamps["updated_us"].tolist()) == {1_767_323_045_678_901}
+
+    final = json.loads((tmp_path / "final.json").read_text())["postgres"]
+    assert final["stamped"] is True
+    assert final["ledger"] == {"accounts_known": True, "debits": "15", "credits": "15"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "trade_wei"), [("9223372036854775807", 2**63 - 1), ("9223372036854775808", -1)]
+)
+def test_amounts_beyond_64_bits_are_told_as_such(
+    amount: str, trade_wei: int, observer_dsn: str, postgres: Postgres, tmp_path: Path
+) -> None:
+    """The server's numbers have no end, and those of the evidence do; sums stay exact."""
+    tag = TAG + 2 + (trade_wei < 0)
+    with psycopg.connect(make_conninfo(postgres.owner_dsn, dbname=DATABASE)) as connection:
+        trace = trace_id.text(*trace_id.pack(tag, 1, 0))
+        connection.execute(
+            "INSERT INTO ledger_entries VALUES (%s, %s, 1, 7, %s, 'TRADE')",
+            (TRANSACTIONS[0], trace, amount),
+        )
+    write_final(observer_dsn, None, CONTRACT, tag, tmp_path)
+    bookings, _ = read_records(tmp_path / "final-bookings.bin", BOOKING)
+    row = bookings[0]
+    # Nobody gave it: account 7 is not there.
+    assert [int(row[c]) for c in ("trade_wei", "unbalanced", "strangers")] == [trade_wei, 1, 1]
+    final = json.loads((tmp_path / "final.json").read_text())["postgres"]
+    assert final["ledger"] == {"accounts_known": True, "debits": amount, "credits": "0"}
 
 
 def test_unreadable_table_is_told_and_what_was_read_stays(
