@@ -10,6 +10,7 @@ from harness.judge import (
     aborts,
     books,
     clocks,
+    deadline,
     evidence,
     integrity,
     objectives,
@@ -29,6 +30,7 @@ Look = Callable[[Case], Check | Iterable[Check]]
 LOOKS: tuple[Look, ...] = (
     objectives.check_arrival,
     objectives.check_objectives,
+    deadline.check_deadline,
     integrity.check_effects,
     integrity.check_transitions,
     integrity.check_nonces,

@@ -10,6 +10,7 @@ from harness.errors import EvidenceError
 from harness.measure.account import Account
 from harness.measure.bookings import Bookings
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
+from harness.measure.deadline import Deadline
 from harness.measure.left import note_left
 from harness.measure.matching import Matcher
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
@@ -136,6 +137,7 @@ def gather(
         table, matcher.fates, notes, plan.nonce_starts, ledger.entry_types if ledger else ()
     )
 
+    deadline = Deadline(run.drain_deadline_ns, clocks.get(POSTGRES), notes)
     order = OrderBook(table, notes)
     bookings = Bookings(table, notes)
     stamps = StampBook(table, matcher.fates, notes, clocks.get(POSTGRES))
@@ -143,6 +145,7 @@ def gather(
 
     def take(samples: Samples) -> None:
         recorder.add(samples)
+        deadline.add(samples)
         order.add(samples)
         stamps.add(samples)
         schedule.add(samples)

@@ -23,6 +23,8 @@ class Trouble(StrEnum):
     LOST = "lost"
     STUCK = "stuck"
     TRIMMED = "trimmed"
+    SEEN_LATE = "seen_late"
+    COMMITTED_LATE = "committed_late"
     LEFT_PENDING = "left_pending"
     UNDELIVERED = "undelivered"
     UNEXPECTED = "unexpected"
