@@ -17,6 +17,7 @@ __all__ = [
     "Event",
     "LiveView",
     "ObserverPart",
+    "PagesPart",
     "Parts",
     "Progress",
     "ProgressSink",
@@ -115,6 +116,16 @@ class VitalsPart(Protocol):
     def stop(self) -> None: ...
 
 
+class PagesPart(Protocol):
+    """Reads what the services count, from the run's point of view."""
+
+    def begin(self) -> None: ...
+
+    def end(self, final: int) -> None:
+        """Read again, once so many signals that were seen final are counted, and write it down."""
+        ...
+
+
 class LiveView(Protocol):
     """Running figures of a run under way."""
 
@@ -146,6 +157,7 @@ class Parts:
     make_observer: Callable[[Endpoints, int], ObserverPart]
     make_vitals: Callable[[Path, Mapping[str, int]], VitalsPart]
     make_live: Callable[[Path, int, Sequence[Tripwire]], LiveView]
+    make_pages: Callable[[Endpoints, Path], PagesPart]
     read_final: Callable[[Endpoints, int, Path], None]
     environment: Callable[[], dict[str, Any]]
     clock: Clock

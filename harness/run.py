@@ -2,11 +2,11 @@
 
 1. Open the run's folder; write down what is asked, and where.
 2. Start the stack.
-3. Start the observer, and wait until it watches.
+3. Start the observer, and wait until it watches; read what the services have counted so far.
 4. Start the swarm on its schedule, and look after all processes of the harness from then on.
 5. Follow until every signal is sent, or an objective that may end the load early has failed; then
    until every signal is final or the drain time is over.
-6. Stop swarm and observer; read the state in which the system was left.
+6. Stop swarm and observer; read the state in which the system was left, and its counts again.
 7. Write down what happened; stop the stack; seal the evidence.
 8. Assess the evidence, and nothing but the evidence.
 
@@ -75,6 +75,8 @@ def _load(
     observer = parts.make_observer(endpoints, run_tag)
     cleanup.callback(observer.stop)
     observer.start()
+    pages = parts.make_pages(endpoints, folder.metrics)
+    pages.begin()
 
     nonce_starts = parts.read_starts(endpoints, run_tag)
     plan = SwarmPlan(
@@ -113,6 +115,7 @@ def _load(
     reserve.give_back()
     try:
         parts.read_final(endpoints, run_tag, folder.path)
+        pages.end(live.final)
     except HarnessError as error:
         follower.note("final_state_unread", str(error))
     _write_run(folder, follower, observation_end_ns)

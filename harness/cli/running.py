@@ -21,6 +21,7 @@ from harness.load.plan import SwarmPlan
 from harness.load.swarm import Swarm
 from harness.observe.final import write_final
 from harness.observe.live import LiveFigures
+from harness.observe.metrics import MetricsPages
 from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan
 from harness.observe.vitals import VitalsSampler
@@ -158,6 +159,7 @@ def _parts(
         make_observer=make_observer,
         make_vitals=lambda path, pids: VitalsSampler(path, {"main": os.getpid(), **pids}, clock),
         make_live=LiveFigures,
+        make_pages=lambda endpoints, path: MetricsPages(endpoints.metrics_urls, path, clock),
         read_final=read_final,
         read_starts=read_starts,
         environment=lambda: describe_environment(root),

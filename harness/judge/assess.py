@@ -9,6 +9,7 @@ from harness.judge.check import Case, Check, Kind
 from harness.judge.expected import expected_of
 from harness.judge.final import read_final
 from harness.judge.judgement import Judgement, judge, with_check
+from harness.judge.told import read_told
 from harness.judge.verdict import Verdict
 from harness.measure.encoding import log_text
 from harness.measure.gather import Gathered, gather
@@ -92,6 +93,7 @@ def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
         stack=_facts(folder, "stack"),
         environment=_facts(folder, "environment"),
         seal=read_seal(folder),
+        told=read_told(folder),
     )
     return Assessment(measurement, judge(case)), gathered
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.judge.expected import Expected
 from harness.judge.final import FinalState
+from harness.judge.told import Told
 from harness.judge.verdict import Verdict
 from harness.measure.gather import Gathered
 from harness.measure.measurement import Measurement
@@ -57,6 +58,7 @@ class Case:
         stack: `stack.json`, as it is.
         environment: `environment.json`, as it is.
         seal: the evidence held against its seal.
+        told: what the services counted; None if nobody wrote it down.
     """
 
     scenario: Scenario
@@ -70,3 +72,4 @@ class Case:
     stack: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     seal: SealState = SealState(None)
+    told: Told | None = None

@@ -18,6 +18,7 @@ KEPT = (
     "redis.jsonl",
     "final-bookings.bin",
     "final-stamps.bin",
+    "metrics.json",
     "seal.json",
 )
 

@@ -158,6 +158,11 @@ class RunFolder:
         return self.path / "final-stamps.bin"
 
     @property
+    def metrics(self) -> Path:
+        """What the services counted, by their own pages."""
+        return self.path / "metrics.json"
+
+    @property
     def final(self) -> Path:
         """Nonce rows and server figures when everything was quiet."""
         return self.path / "final.json"

@@ -47,7 +47,6 @@ LEDGER = "ledger balanced"
 FSM = "FSM transitions legal"
 TABLE = "table agrees with what was seen"
 LEFT = "nothing left in the stream"
-_NO_CHECK = "there is no such check yet"
 
 # Reachable on a busy host without a defect, far below what the defects below do.
 _P99 = "p99 < 150 ms"
@@ -88,7 +87,7 @@ ROWS = (
         "stale data refused",
         settings=("signals.stale_share=0.1",),
     ),
-    Row("wrong_mode_label:rate=0.03", "modes told as they were", "number", missing=_NO_CHECK),
+    Row("wrong_mode_label:rate=0.03", "modes told as they were", "number"),
     Row("clock_skewed:rate=0.03,skew_s=5", "row stamps agree with commits"),
     Row("slow_lock:every_s=1,hold_s=0.8", _P99, "nothing", settings=_PROMISE),
     Row("periodic_stall:after_s=1,every_s=3,for_s=1.2", _P99, "nothing", settings=_PROMISE),

@@ -139,6 +139,19 @@ class FakeVitals:
 
 
 @dataclass
+class FakePages:
+    """Counts nothing."""
+
+    calls: list[str] = field(default_factory=list)
+
+    def begin(self) -> None:
+        self.calls.append("begin")
+
+    def end(self, final: int) -> None:
+        self.calls.append(f"end at {final}")
+
+
+@dataclass
 class FakeLive:
     """A backlog that a test sets, or that empties `delay_ns` after each signal."""
 
@@ -178,6 +191,7 @@ class World:
         self.stack = FakeStack()
         self.observer = FakeObserver()
         self.vitals = FakeVitals()
+        self.pages = FakePages()
         self.swarm: FakeSwarm | None = None
         self.live: FakeLive | None = None
         self.shown: list[Progress] = []
@@ -191,6 +205,7 @@ class World:
             make_observer=lambda *_: self.observer,
             make_vitals=self._vitals,
             make_live=lambda *_: self._live(),
+            make_pages=lambda *_: self.pages,
             read_final=lambda *words: self.read_final(*words),
             environment=lambda: {"harness": "fake"},
             clock=self.clock,

@@ -38,6 +38,7 @@ def test_everything_is_written_before_it_is_judged(tmp_path: Path) -> None:
         assert "secret" not in path.read_text(encoding="utf-8")
     assert world.stack.calls == ["start", "describe", "stop"]
     assert world.observer.calls[0] == "start"
+    assert world.pages.calls == ["begin", "end at 50"]
     assert kinds(folder) == []
 
 

@@ -31,6 +31,7 @@ from harness.scenario import Load, Scenario, Signals, Stage
 from harness.store import KEPT, RunFolder, RunPlan
 from harness.store.seal import seal
 from tests.unit.measure.books import bookings_of, stamps_of
+from tests.unit.measure.counts import told_of
 from tests.unit.measure.looks import look, looks_at
 from tests.unit.measure.signs import observer_word, swarm_word, vital_signs
 
@@ -101,6 +102,7 @@ class World:
     looks: list[dict[str, Any]] = field(default_factory=list)
     bookings: Records | None = None
     stamps: Records | None = None
+    told: dict[str, Any] | None = None
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -167,6 +169,9 @@ class World:
         ):
             if rows is not None and of is not None:
                 rows[np.isin(keys(rows), keys(of))].tofile(path)
+        told = told_of(self) if self.told is None else self.told
+        if told:
+            folder.write_json(folder.metrics, told)
         if self.final is not None:
             folder.write_text(folder.final, json.dumps(self.final))
         for path, lines in (

@@ -1,0 +1,113 @@
+"""Whether the services count signals as what they were."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from harness.contract.names import State
+from harness.judge.check import Case, Check, Kind
+from harness.judge.told import Told
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
+from harness.measure.notes import NAMED_MAX, Trouble
+from harness.measure.samples import Fate
+
+NAME = "modes told as they were"
+# Nobody can tell the mode of what cannot be read.
+_MODELESS = frozenset({State.OTHER, State.MALFORMED})
+
+Ends = Counter[tuple[State, str]]
+
+
+def check_modes(case: Case) -> Check:
+    """The counts of each status and mode grew by as many signals as came to that end."""
+    told = case.told
+    if told is None:
+        return _check("not judged: the services' metrics were not written down")
+    why = _unfit(told) or _unsteady(case, told)
+    if why:
+        return _check(f"not judged: {why}")
+    counted, were = _counted(case, told), _ends(case)
+    lines = [
+        f"{state.name} {mode}: {counted[state, mode]:,} counted, {were[state, mode]:,} were"
+        for state, mode in sorted(counted.keys() | were.keys())
+        if counted[state, mode] != were[state, mode]
+    ]
+    if not lines:
+        return _check(f"{count(sum(were.values()), 'signal')} counted as what they were")
+    # A signal that is told as another is missing in one place and too much in the other.
+    wrong = max((counted - were).total(), (were - counted).total())
+    return _check(
+        f"{count(wrong, 'signal')} counted as what they were not ({'; '.join(lines[:4])})",
+        wrong,
+        tuple(lines[:NAMED_MAX]),
+    )
+
+
+def _check(said: str, wrong: int = 0, offenders: tuple[str, ...] = ()) -> Check:
+    return Check(
+        name=NAME,
+        kind=Kind.INTEGRITY,
+        verdict=Verdict.FAIL if wrong else Verdict.PASS,
+        said=said,
+        figures={"told_otherwise": wrong} if wrong else {},
+        offenders=offenders,
+    )
+
+
+def _unfit(told: Told) -> str:
+    """Why the pages say nothing; empty if they do."""
+    for name, page in told.before.items():
+        after = told.after.get(name)
+        if page.signals and (after is None or after.error):
+            return f"the page of {name} could not be read after the load"
+    counting = [name for name, page in told.after.items() if page.signals is not None]
+    if not counting:
+        errors = [f"{name}: {page.error}" for name, page in told.after.items() if page.error]
+        more = f" ({'; '.join(errors)})" if errors else ""
+        return f"no service counts signals by status and mode{more}"
+    for name in counting:
+        before = told.before.get(name)
+        if before is None or before.error:
+            return f"the page of {name} could not be read before the load"
+    return ""
+
+
+def _unsteady(case: Case, told: Told) -> str:
+    """Why growth of the counts is not what became of the signals; empty if it is."""
+    shrunk = any(
+        number > (told.after[name].signals or {}).get(key, 0)
+        for name, page in told.before.items()
+        for key, number in (page.signals or {}).items()
+    )
+    if shrunk or case.run.first_ns("service_restarted") is not None:
+        return "a service was started again, and counts from 0 since then"
+    strange = (Trouble.UNEXPECTED, Trouble.REFUSED_BUT_SEEN)
+    if case.gathered.foreign or any(case.gathered.finding(kind).count for kind in strange):
+        return "signals that this run did not send were counted too"
+    account = case.gathered.account()
+    if still := account.of(Fate.IN_FLIGHT) + account.of(Fate.LOST):
+        return f"{count(still, 'signal')} had come to no end yet"
+    return ""
+
+
+def _counted(case: Case, told: Told) -> Ends:
+    found: Ends = Counter()
+    for pages, sign in ((told.after, 1), (told.before, -1)):
+        for page in pages.values():
+            for (status, mode), number in (page.signals or {}).items():
+                state = case.plan.contract.state(status)
+                if state.is_final and state not in _MODELESS:
+                    found[state, mode.lower()] += sign * number
+    return found
+
+
+def _ends(case: Case) -> Ends:
+    found: Ends = Counter()
+    for key, cell in case.gathered.cells.items():
+        mode = key.mode.name.lower()
+        found[State.SIMULATED, mode] += cell.account.arrived
+        for state, number in cell.account.rejected_by.items():
+            if state not in _MODELESS:
+                found[state, mode] += number
+    return found

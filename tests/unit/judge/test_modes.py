@@ -1,0 +1,179 @@
+"""What services count is held against what became of the signals, or is said not to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.contract.names import State
+from harness.judge.check import Check, Kind
+from harness.judge.verdict import Verdict
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.measure.counts import told_of
+from tests.unit.measure.evidence import World, healthy, load_of
+
+NAME = "modes told as they were"
+Page = dict[str, Any]
+
+
+def told(world: World) -> Page:
+    """What the services tell, to be changed."""
+    world.told = told_of(world)
+    return world.told
+
+
+def add(page: Page, status: str, mode: str, number: int) -> None:
+    """The engine counts so many more."""
+    for row in page["engine"]["signals"]:
+        if (row["status"], row["mode"]) == (status, mode):
+            row["count"] += number
+            return
+    page["engine"]["signals"].append({"status": status, "mode": mode, "count": number})
+
+
+def check_of(world: World, reports: Path) -> tuple[Check, dict[str, Verdict]]:
+    """The check, and everything that is not clean."""
+    found = assessed(world, reports)
+    return next(c for c in found.judgement.checks if c.name == NAME), unclean(found)
+
+
+def test_both_modes_and_rejections_are_counted(tmp_path: Path) -> None:
+    """A healthy run with all of them, warm-up included, and counts from before the run."""
+    world = healthy(full_every=3, stale_every=40)
+    check, bad = check_of(world, tmp_path)
+    assert (check.kind, check.verdict, bad) == (Kind.INTEGRITY, Verdict.PASS, {})
+    assert check.said.startswith(f"{len(world.attempts[0]):,} signals counted")
+
+
+CHANGES: list[tuple[str, tuple[tuple[str, str, int], ...], str]] = [
+    ("label", (("SIMULATED", "lite", -1), ("SIMULATED", "full", 1)), "SIMULATED full: "),
+    ("fewer", (("SIMULATED", "lite", -1),), "SIMULATED lite: "),
+    ("more", (("SIMULATED", "lite", 1),), "SIMULATED lite: "),
+    ("no such mode", (("SIMULATED", "turbo", 1),), "SIMULATED turbo: 1 counted, 0 were"),
+    ("no such end", (("INVARIANT_BROKEN", "lite", 1),), "INVARIANT_BROKEN lite: 1 counted, 0"),
+    (
+        "other reason",
+        (("STALE_DATA_ERROR", "lite", -1), ("INVARIANT_BROKEN", "lite", 1)),
+        "STALE_DATA_ERROR lite: ",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES]
+)
+def test_a_signal_told_as_another(
+    changes: tuple[tuple[str, str, int], ...], words: str, tmp_path: Path
+) -> None:
+    """One signal is enough, and no other check is red."""
+    world = healthy(full_every=3, stale_every=40)
+    after = told(world)["after"]
+    for change in changes:
+        add(after, *change)
+    check, bad = check_of(world, tmp_path)
+    assert bad == {NAME: Verdict.FAIL}
+    assert check.figures == {"told_otherwise": 1}
+    assert words in check.said
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moved=st.integers(1, 20), more=st.integers(0, 20))
+def test_as_many_as_were_moved(moved: int, more: int, tmp_path: Path) -> None:
+    """Signals under a wrong label are counted once, and those counted for nothing as well."""
+    world = healthy(load_of(agents=2, rate=20.0, duration_s=3.0, warmup_s=1.0))
+    after = told(world)["after"]
+    add(after, "SIMULATED", "lite", -moved)
+    add(after, "SIMULATED", "full", moved + more)
+    check, _ = check_of(world, tmp_path)
+    assert check.figures == {"told_otherwise": moved + more}
+
+
+def drop_file(world: World) -> None:
+    """An older harness wrote none."""
+    world.told = {}
+    world.run["kept"] = [name for name in world.run["kept"] if name != "metrics.json"]
+
+
+def no_counts(world: World) -> None:
+    """A system without such counts."""
+    told(world).update({when: {"engine": {"signals": None}} for when in ("before", "after")})
+
+
+def unread(when: str) -> Callable[[World], None]:
+    """The engine's page could not be read."""
+
+    def change(world: World) -> None:
+        told(world)[when]["engine"] = {"error": "timed out"}
+
+    return change
+
+
+def started_again(world: World) -> None:
+    """The engine counts from 0 again, and nobody saw why."""
+    told(world)["after"]["engine"]["signals"] = [
+        {"status": "SIMULATED", "mode": "lite", "count": 1}
+    ]
+
+
+def no_pages(world: World) -> None:
+    """A system whose pages nobody knows."""
+    told(world).update({"before": {}, "after": {}})
+
+
+def other_words(world: World) -> None:
+    """Ends that the contract does not know, and signals of which nobody can tell the mode."""
+    after = told(world)["after"]
+    add(after, "ARCHIVED", "lite", 7)
+    add(after, State.MALFORMED.name, "lite", 7)
+
+
+UNJUDGED: list[tuple[Callable[[World], None], str]] = [
+    (drop_file, "not judged: the services' metrics were not written down"),
+    (no_counts, "not judged: no service counts"),
+    (no_pages, "not judged: no service counts"),
+    (unread("before"), "not judged: the page of engine could not be read before"),
+    (unread("after"), "not judged: the page of engine could not be read after"),
+    (started_again, "not judged: a service was started again"),
+    (other_words, "counted as what they were"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), UNJUDGED)
+def test_what_cannot_be_told_is_not_judged(
+    change: Callable[[World], None], words: str, tmp_path: Path
+) -> None:
+    """It raises no alarm, and says why."""
+    world = healthy()
+    change(world)
+    check, bad = check_of(world, tmp_path)
+    assert bad == {}
+    assert words in check.said
+
+
+def test_a_run_that_keeps_counts_must_have_them(tmp_path: Path) -> None:
+    """What the run says that it wrote, and is not there, has been lost."""
+    world = healthy()
+    world.told = {}
+    assert check_of(world, tmp_path)[1] == {"evidence complete": Verdict.INVALID}
+
+
+@pytest.mark.parametrize("change", [violations.lose, lambda w: w.event("service_restarted")])
+def test_open_ends_and_restarts_leave_no_count_to_hold(
+    change: Callable[[World], None], tmp_path: Path
+) -> None:
+    """A signal without an end may be counted already; a service that restarts counts from 0."""
+    world = healthy()
+    change(world)
+    add(told(world)["after"], "SIMULATED", "lite", 1)
+    check, bad = check_of(world, tmp_path)
+    assert check.verdict is Verdict.PASS
+    assert check.said.startswith("not judged")
+    assert bad
