@@ -35,7 +35,7 @@ End = tuple[int, str, Path]
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, End]:
     """Runs side by side; in each of them somebody is killed when the signals flow."""
-    runs = {name: start(tmp_path_factory.mktemp(name)) for name in (*VICTIMS, *SIGNALS)}
+    runs = {name: start(tmp_path_factory.mktemp(name), 20) for name in (*VICTIMS, *SIGNALS)}
     families = {}
     for name, run in runs.items():
         run.await_load()
