@@ -79,6 +79,10 @@ class AttachFile(Contract):
         return Contract.model_construct(**values)
 
 
+# Where a password may have been written by mistake.
+_HIDDEN = ("url", "descriptors", "redis", "postgres", "user_env", "password_env")
+
+
 def load_attach_file(path: Path) -> AttachFile:
     """Read a contract file, and the descriptor sets that it names.
 
@@ -94,7 +98,7 @@ def load_attach_file(path: Path) -> AttachFile:
         # As JSON: just as strict, but a list may become a tuple and a text an enumeration.
         return AttachFile.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
-        told = problems(error, "contract", hidden=("url", "descriptors"))
+        told = problems(error, "contract", hidden=_HIDDEN)
         raise UsageError(told, where=str(path), hint=HINT) from error
 
 

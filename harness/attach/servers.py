@@ -35,7 +35,8 @@ class _Server(Frozen):
         Raises:
             UsageError: a variable that it names is not set.
         """
-        unset = [name for name in (self.user_env, self.password_env) if name and name not in env]
+        named = {"user_env": self.user_env, "password_env": self.password_env}
+        unset = [_shown(key, name) for key, name in named.items() if name and name not in env]
         if unset:
             raise UsageError(
                 f"{' and '.join(unset)} not set in the environment",
@@ -44,6 +45,11 @@ class _Server(Frozen):
             )
         user = env[self.user_env] if self.user_env else None
         return user, env[self.password_env] if self.password_env else None
+
+
+def _shown(key: str, name: str) -> str:
+    """The variable's name; the key instead, where it may be the password itself by mistake."""
+    return name if name.isupper() else f"the variable that {key} names is"
 
 
 class RedisAt(_Server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -173,4 +174,8 @@ def main() -> None:
         sys.exit(int(error.exit_code))
     except Interrupted as interrupt:
         errors.print(f"{interrupt}; everything that was started has been stopped")
+        sys.exit(int(Exit.INVALID))
+    except Exception as error:  # Python's own exit code would be 1, which stands for FAIL
+        traceback.print_exc()
+        errors.print(f"a mistake in the harness, not a verdict: {error!r}", markup=False)
         sys.exit(int(Exit.INVALID))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import EvidenceError, HarnessError
 from harness.judge.assess import Assessment, assess_and_store
 from harness.judge.group import GroupJudgement, Member, judge_group
 from harness.process.interrupt import Interrupted
@@ -69,6 +69,10 @@ def judge_again(folder: GroupFolder) -> GroupJudgement:
         UsageError: a run's folder is missing.
     """
     facts = folder.read()
+    if left_out := sorted(folder.made() - set(facts.runs)):
+        raise EvidenceError(
+            f"the runs of the group leave out {', '.join(left_out)}", where=str(folder.facts)
+        )
     members = []
     for run_id in facts.runs:
         run_folder = RunFolder.open(folder.member(run_id))

@@ -45,6 +45,8 @@ def assess_and_store(folder: RunFolder) -> Assessment:
     Raises:
         EvidenceError: evidence is missing or unreadable.
     """
+    # Whatever becomes of this judgement, an older one must not stand for it.
+    folder.forget_result()
     assessment, gathered = _assess(folder)
     try:
         _store(folder, assessment, gathered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.judge.check import Case, Check, Kind
-from harness.judge.limits import HOST_STEP_MAX_NS
+from harness.judge.limits import HOST_STEP_MAX_NS, OBSERVER_P99
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, duration
 from harness.measure.gather import POSTGRES
@@ -63,6 +63,11 @@ def _probed(case: Case) -> Check:
         if own.before and own.after
         else [f"{told[POSTGRES]}: beyond its probes nobody knows how a clock went"]
     )
+    if own.error_ns > (most_ns := OBSERVER_P99.of(case.scenario)):
+        problems.append(
+            f"PostgreSQL's clock is known to +-{duration(own.error_ns)} only,"
+            f" {duration(most_ns)} is the limit"
+        )
     return _check(_PROBED, problems, "; ".join(told.values()))
 
 

@@ -73,7 +73,11 @@ def check_regular(case: Case) -> Check:
 def check_as_planned(case: Case) -> Check:
     """That the journal is that of this plan; intended times cannot be made up."""
     expected, schedule = case.expected, case.gathered.schedule
-    problems = []
+    problems = [
+        f"the plan's {name} is not the scenario's"
+        for name in ("seed", "load", "signals")
+        if getattr(case.plan, name) != getattr(case.scenario, name)
+    ]
     for agents, words in (
         (expected.differing_agents, "intended times differ from the plan's"),
         (expected.surplus_agents, "more signals than the plan has"),

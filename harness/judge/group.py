@@ -107,7 +107,7 @@ def _part(check: Check) -> Part:
 
 
 def _made(members: Sequence[Member], seeds: Sequence[int], ended: str) -> Check:
-    whole = len(members) == len(seeds) and not ended
+    whole = 0 < len(members) == len(seeds) and not ended
     said = f"{len(members)} of {len(seeds)} runs were made"
     return Check(
         name="every run was made",

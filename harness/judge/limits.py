@@ -52,6 +52,8 @@ OBSERVER_P99 = DurationLimit(
 )
 # Below, the load was not the one asked for.
 RATE_SHARE_MIN = 0.99
+# What an engine may reject where no objective speaks of it: what all scenarios of ours allow.
+REJECTED_SHARE_UNTOLD = 0.01
 
 # Computing time of one core from which on a process has no breath left for a burst: what it sends
 # or sees late is its own doing. Lateness tells of the bursts that came; this of those to come.
@@ -87,10 +89,10 @@ SIGNOFF_S = 300
 
 
 def tightest_latency_ns(scenario: Scenario) -> int | None:
-    """The smallest limit that the scenario sets to a latency."""
+    """The smallest limit that the scenario sets to a latency, or to a service time."""
     limits = [
         objective.limit_ns
         for objective in scenario.parsed_objectives()
-        if objective.metric == "latency" and objective.limit_ns is not None
+        if objective.metric in ("latency", "service") and objective.limit_ns is not None
     ]
     return min(limits, default=None)

@@ -25,6 +25,8 @@ from harness.scenario import Phase
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
 # Whether an aborted run had its reason is a check of its own.
+# Stacks whose tables nobody else writes to.
+_OWN = frozenset({"process", "docker"})
 HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned", "aborted"})
 
 
@@ -164,6 +166,8 @@ def check_observer_end(case: Case) -> Check:
         problems.append("it had not taken everything that was committed when it ended")
     if told.seen != written:
         problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
+    if told.unreadable and case.stack.get("kind") in _OWN:
+        problems.append(f"{count(told.unreadable, 'row version')} could not be read")
     stream = case.gathered.stream
     if told.stream_looks not in (None, stream.lines if stream else 0):
         problems.append(

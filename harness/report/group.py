@@ -67,5 +67,5 @@ def _checks(judgement: GroupJudgement) -> Table:
     for check in judgement.checks:
         word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
         style = "green" if check.verdict is Verdict.PASS else "bold red"
-        table.add_row(Text(word, style=style), check.name, check.said)
+        table.add_row(Text(word, style=style), Text(check.name), Text(check.said))
     return table

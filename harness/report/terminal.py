@@ -33,6 +33,8 @@ VERDICT_STYLES = {
 }
 _STAGE_BAR = 24
 _OFFENDERS_SHOWN = 3
+# How a check begins that looked at nothing, since what it needs is not there.
+NOT_JUDGED = "not judged"
 
 
 def render(measurement: Measurement, judgement: Judgement, path: Path) -> RenderableType:
@@ -63,12 +65,16 @@ def _headline(judgement: Judgement) -> str:
         check
         for check in judgement.checks
         if check.verdict is judgement.verdict
-        and (judgement.verdict is not Verdict.PASS or "limit_ns" in check.figures)
+        and (judgement.verdict is not Verdict.PASS or _is_duration(check))
     ]
     if judgement.verdict is Verdict.INVALID:
         # What happened comes before what could not be promised because of it.
         deciding.sort(key=lambda check: check.kind is not Kind.VALIDITY)
     return deciding[0].said if deciding else "every check is clean"
+
+
+def _is_duration(check: Check) -> bool:
+    return check.kind is Kind.OBJECTIVE and "limit_ns" in check.figures
 
 
 def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType]:
@@ -82,7 +88,10 @@ def _checks(judgement: Judgement, kind: Kind) -> RenderableType | None:
     for check in judgement.of(kind):
         word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
         style = "green" if check.verdict is Verdict.PASS else "bold red"
-        table.add_row(Text(word, style=style), check.name, _with_offenders(check))
+        if check.verdict is Verdict.PASS and check.said.startswith(NOT_JUDGED):
+            word, style = "--", "yellow"
+        # As text: what happened in a run may hold brackets, which are no markup.
+        table.add_row(Text(word, style=style), Text(check.name), Text(_with_offenders(check)))
     return table if table.row_count else None
 
 
@@ -94,7 +103,7 @@ def _validity(judgement: Judgement) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for check in spoiled:
         word = Text(check.verdict.name, style="bold red")
-        table.add_row(word, check.name, _with_offenders(check))
+        table.add_row(word, Text(check.name), Text(_with_offenders(check)))
     return table
 
 

@@ -108,7 +108,7 @@ def _line(problem: Mapping[str, Any], whole: str, hidden: Collection[str]) -> st
         return f"{place}: unknown key"
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
-    is_hidden = bool(problem["loc"]) and problem["loc"][-1] in hidden
+    is_hidden = bool(problem["loc"]) and bool({problem["loc"][0], problem["loc"][-1]} & {*hidden})
     shown = "" if is_hidden or isinstance(given, (dict, list, tuple)) else f" (given: {given!r})"
     return f"{place}: {message}{shown}"
 

@@ -195,6 +195,17 @@ class RunFolder:
         """Measurement and judgement."""
         return self.path / "result.json"
 
+    def forget_result(self) -> None:
+        """Take away a result that is about to be made anew.
+
+        Raises:
+            EvidenceError: it cannot be removed.
+        """
+        try:
+            self.result.unlink(missing_ok=True)
+        except OSError as error:
+            raise files.cannot("remove", self.result, error) from error
+
     def attempts(self) -> tuple[Path, ...]:
         """What the swarm attempted, one file for each of its processes, in their order."""
         return self._journal_files("attempts")

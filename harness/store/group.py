@@ -87,6 +87,10 @@ class GroupFolder:
             raise EvidenceError(f"{strange[0]!r} is no run's name", where=str(self.facts))
         return facts
 
+    def made(self) -> set[str]:
+        """Names of the runs whose folders are there and that came to send."""
+        return {plan.parent.name for plan in self.path.glob("*/run.json")}
+
     def write_result(self, document: Mapping[str, Any]) -> None:
         """Keep the judgement.
 

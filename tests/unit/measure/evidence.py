@@ -146,7 +146,7 @@ class World:
     def write(self, reports: Path) -> RunFolder:
         """Put everything into a new folder."""
         folder = RunFolder.create(reports, self.scenario.name, 0)
-        folder.write_scenario(self.scenario)
+        folder.write_scenario(self.scenario.model_copy(update={"signals": self.plan.signals}))
         folder.write_plan(self.plan)
         folder.write_json(folder.run, self.run)
         folder.write_json(folder.stack, self.stack)
