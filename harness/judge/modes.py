@@ -83,7 +83,8 @@ def _unsteady(case: Case, told: Told) -> str:
     if shrunk or case.run.first_ns("service_restarted") is not None:
         return "a service was started again, and counts from 0 since then"
     strange = (Trouble.UNEXPECTED, Trouble.REFUSED_BUT_SEEN)
-    if case.gathered.foreign or any(case.gathered.finding(kind).count for kind in strange):
+    others = case.gathered.foreign or (case.observer is not None and case.observer.foreign)
+    if others or any(case.gathered.finding(kind).count for kind in strange):
         return "signals that this run did not send were counted too"
     account = case.gathered.account()
     if still := account.of(Fate.IN_FLIGHT) + account.of(Fate.LOST):

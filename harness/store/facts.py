@@ -91,6 +91,7 @@ class ObserverFacts(_Stored):
         in_gap: whether it was cut off when it ended.
         drained: whether it had taken everything committed by its end.
         unreadable: row versions, of whatever run, that could not be told.
+        foreign: row versions of other runs, which it left out.
         stream_looks: lines of `redis.jsonl`; None from a version that wrote none.
     """
 
@@ -100,4 +101,5 @@ class ObserverFacts(_Stored):
     in_gap: bool = False
     drained: bool
     unreadable: int = 0
+    foreign: int = 0
     stream_looks: int | None = None
