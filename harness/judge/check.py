@@ -73,3 +73,8 @@ class Case:
     environment: Mapping[str, Any] = field(default_factory=dict)
     seal: SealState = SealState(None)
     told: Told | None = None
+
+    @property
+    def on_own_servers(self) -> bool:
+        """Whether the harness started the servers, so that nobody else's programs use them."""
+        return self.stack.get("kind") in ("process", "docker")

@@ -127,7 +127,7 @@ def _added(case: Case, history: StreamHistory) -> int | None:
 
 def _is_ours(case: Case) -> bool:
     """Whether nobody but the swarm writes to the stream."""
-    if case.stack.get("kind") not in ("process", "docker"):
+    if not case.on_own_servers:
         return False
     services = case.stack.get("services") or ()
     return not any(str(name).startswith(_AGENT_CONTAINER) for name in services)

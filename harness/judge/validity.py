@@ -25,8 +25,6 @@ from harness.scenario import Phase
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
 # Whether an aborted run had its reason is a check of its own.
-# Stacks whose tables nobody else writes to.
-_OWN = frozenset({"process", "docker"})
 HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned", "aborted"})
 
 
@@ -166,7 +164,7 @@ def check_observer_end(case: Case) -> Check:
         problems.append("it had not taken everything that was committed when it ended")
     if told.seen != written:
         problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
-    if told.unreadable and case.stack.get("kind") in _OWN:
+    if told.unreadable and case.on_own_servers:
         problems.append(f"{count(told.unreadable, 'row version')} could not be read")
     stream = case.gathered.stream
     if told.stream_looks not in (None, stream.lines if stream else 0):
