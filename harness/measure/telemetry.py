@@ -30,7 +30,8 @@ A track is one figure of one subject. Its name says whose, then what, and its un
 | `postgres.statement_ms.<kind>` | mean time of the statements of a kind | - |
 | `postgres.wal_bytes_per_s` | log written | - |
 | `postgres.checkpoint_count` | 1 in a second in which one ended | - |
-| `rpc.<node>.mean_ms`, `rpc.<node>.requests_per_s`, `rpc.<node>.failures_per_s` | answers | 100 ms |
+| `rpc.<node>.mean_ms` | time to an answer | 100 ms |
+| `rpc.<node>.requests_per_s`, `rpc.<node>.failures_per_s` | answers and none | - |
 | `page.<service>.<metric>` | any other figure of a Prometheus page | - |
 | `sampler.cost_cores` | what taking the telemetry itself cost | 0.02 |
 
