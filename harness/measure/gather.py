@@ -19,6 +19,7 @@ from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder, St
 from harness.measure.recovery import DISTURBANCES, Recovery, RecoveryTally
 from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
+from harness.measure.seconds import Second, SecondTally
 from harness.measure.settling import Settled, Settling
 from harness.measure.slots import scan_slots
 from harness.measure.stamps import StampBook, Stamped
@@ -58,6 +59,7 @@ class Gathered:
         waited: whether the drain time was over by then.
         vitals: what the harness's own processes and the host had to work with.
         recoveries: each disturbance, in order, and what followed it.
+        seconds: how the run went, stretch by stretch.
     """
 
     timeline: Timeline
@@ -81,6 +83,7 @@ class Gathered:
     waited: bool
     vitals: Vitals
     recoveries: tuple[tuple[RunEvent, Recovery], ...]
+    seconds: tuple[Second, ...]
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -141,6 +144,7 @@ def gather(
     order = OrderBook(table, notes)
     bookings = Bookings(table, notes)
     stamps = StampBook(table, matcher.fates, notes, clocks.get(POSTGRES))
+    seconds = SecondTally(timeline, run.observation_end_ns)
     stream = _stream(folder)
 
     def take(samples: Samples) -> None:
@@ -150,6 +154,7 @@ def gather(
         stamps.add(samples)
         schedule.add(samples)
         recovery.add(samples)
+        seconds.add(samples)
 
     sightings = (folder.sightings,) if folder.sightings.exists() else ()
     reading = Reading()
@@ -192,6 +197,7 @@ def gather(
         waited=waited,
         vitals=_vitals(folder),
         recoveries=tuple(zip(disturbances, recovery.recoveries(), strict=False)),
+        seconds=seconds.seconds(),
     )
 
 

@@ -103,6 +103,20 @@ class IntervalFigures(_Value):
     max_ns: int
 
 
+class SecondFigures(_Value):
+    """How one stretch of the run went, all signals together; see `seconds.Second`."""
+
+    start_s: float
+    length_s: float
+    intended: int
+    sent: int
+    accepted: int
+    simulated: int
+    lateness_p99_ns: int | None
+    lateness_max_ns: int | None
+    in_flight: int
+
+
 class Resolution(_Value):
     """The truth of a percentile lies between these two.
 
@@ -200,6 +214,8 @@ class Measurement(_Value):
         recoveries: what followed each disturbance, in order.
         findings: what was out of order, by kind; the judgement names the signals.
         nonce_addresses: addresses that used nonces.
+        seconds: of the whole run, drain included, each as long as an interval; empty in results
+            that were stored before they were counted.
         vitals: of the measured phase; None when nobody looked.
     """
 
@@ -217,6 +233,7 @@ class Measurement(_Value):
     recoveries: tuple[RecoveryFigures, ...] = ()
     findings: dict[str, int]
     nonce_addresses: int
+    seconds: tuple[SecondFigures, ...] = ()
     vitals: VitalsFigures | None = None
 
     def of(self, metric: str, phase: str, mode: str) -> Figures | None:

@@ -22,6 +22,7 @@ from harness.measure.measurement import (
     RateFigures,
     RecoveryFigures,
     Resolution,
+    SecondFigures,
     SplitFigures,
     StageFigures,
 )
@@ -89,6 +90,7 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
         ),
         findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
         nonce_addresses=len(gathered.settled.nonces),
+        seconds=tuple(SecondFigures(**asdict(second)) for second in gathered.seconds),
         vitals=_vitals(gathered),
     )
 
