@@ -7,6 +7,9 @@ from typing import Any
 
 from harness.errors import UsageError
 
+# Beyond the model's own limits, and small enough for a float.
+_SIZE_MAX = 1e15
+
 Edit = Callable[[dict[str, Any]], None]
 
 
@@ -30,18 +33,25 @@ def as_overrides(
         load = document.get("load")
         stages = load.get("stages") if isinstance(load, dict) else None
         if not isinstance(load, dict) or not isinstance(stages, list) or not stages:
-            raise UsageError("the scenario has no [[load.stages]] to override", where="load.stages")
-        _edit_stages(stages, agents, rate)
+            raise UsageError(
+                "the scenario has no [[load.stages]] to override",
+                where="load.stages",
+                hint="docs/scenarios.md tells what stands in it",
+            )
+        # What is no table, or no number, stays as it is: the scenario's model tells all at once.
+        tables = [stage for stage in stages if isinstance(stage, dict)]
+        _edit_stages(tables, agents, rate)
         if duration is not None:
-            _scale(stages, duration / int(load.get("repeat", 1)))
+            _scale(tables, duration, load.get("repeat", 1))
 
     return pairs, edit
 
 
 def _add_defects(document: dict[str, Any], defects: Sequence[str]) -> None:
     engine = document.setdefault("engine", {})
-    if isinstance(engine, dict):
-        engine["defects"] = [*engine.get("defects", []), *defects]
+    own = engine.get("defects", []) if isinstance(engine, dict) else None
+    if isinstance(own, list):
+        engine["defects"] = [*own, *defects]
 
 
 def _edit_stages(stages: list[dict[str, Any]], agents: int | None, rate: float | None) -> None:
@@ -53,9 +63,16 @@ def _edit_stages(stages: list[dict[str, Any]], agents: int | None, rate: float |
             stage.pop("rate_to", None)
 
 
-def _scale(stages: list[dict[str, Any]], duration_s: float) -> None:
-    total_s = sum(float(stage.get("duration_s", 0)) for stage in stages)
-    if total_s <= 0:
-        raise UsageError("the stages have no duration to scale", where="load.stages")
-    for stage in stages:
-        stage["duration_s"] = float(stage.get("duration_s", 0)) * duration_s / total_s
+def _scale(stages: list[dict[str, Any]], duration_s: float, repeat: object) -> None:
+    lengths = [stage.get("duration_s") for stage in stages]
+    total_s = sum(_size(length) for length in lengths) * _size(repeat)
+    if total_s and all(_size(length) for length in lengths):
+        for stage in stages:
+            stage["duration_s"] = _size(stage["duration_s"]) * duration_s / total_s
+
+
+def _size(value: object) -> float:
+    """A number that can be computed with; 0 for everything else, which the model refuses."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0.0
+    return float(value) if 0 < value <= _SIZE_MAX else 0.0

@@ -12,6 +12,9 @@ from pydantic import ValidationError
 from harness.errors import UsageError
 from harness.scenario.models import Scenario
 
+_HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md lists every key"
+_SHOWN_MAX = 60
+
 
 def load_scenario(
     path: Path,
@@ -50,7 +53,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Of ValueError: no TOML, no UTF-8, or an integer longer than Python reads.
         raise UsageError(
             f"not TOML: {error}", where=str(path), hint="see https://toml.io for the syntax"
         ) from error
@@ -59,32 +63,44 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _apply(document: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key.strip():
-        raise UsageError(f"{override!r} is not key=value", where="--set")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
+        raise UsageError(f"{override!r} is not key=value", where="--set", hint=_HINT_SET)
     node: Any = document
     *parents, last = key.strip().split(".")
     for part in parents:
         node = _step(node, part, key)
     if isinstance(node, list):
-        node[_index(node, last, key)] = value
+        node[_index(node, last, key)] = _value(text, key)
     else:
-        node[last] = value
+        node[last] = _value(text, key)
+
+
+def _value(text: str, key: str) -> Any:
+    """A TOML value, or else the text itself, so that words need no quotes."""
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    except RecursionError:
+        raise UsageError("nested too deeply", where=f"--set {key}", hint=_HINT_SET) from None
+    if found.keys() != {"value"}:
+        raise UsageError("more than one value", where=f"--set {key}", hint=_HINT_SET)
+    return found["value"]
 
 
 def _step(node: Any, part: str, key: str) -> Any:
     child = node[_index(node, part, key)] if isinstance(node, list) else node.setdefault(part, {})
     if not isinstance(child, (dict, list)):
-        raise UsageError(f"{part!r} is a value, not a table", where=f"--set {key}")
+        raise UsageError(f"{part!r} is a value, not a table", where=f"--set {key}", hint=_HINT_SET)
     return child
 
 
 def _index(node: list[Any], part: str, key: str) -> int:
-    if part.isdigit() and int(part) < len(node):
-        return int(part)
-    raise UsageError(f"{part!r} is not one of 0..{len(node) - 1}", where=f"--set {key}")
+    # As text: a number may have more digits than Python reads, or be written in another script.
+    for number in range(len(node)):
+        if part == str(number):
+            return number
+    there = f"one of 0..{len(node) - 1}" if node else "there: the list is empty"
+    raise UsageError(f"{part!r} is not {there}", where=f"--set {key}", hint=_HINT_SET)
 
 
 def problems(error: ValidationError, whole: str, hidden: Collection[str] = ()) -> str:
@@ -109,8 +125,17 @@ def _line(problem: Mapping[str, Any], whole: str, hidden: Collection[str]) -> st
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
     is_hidden = bool(problem["loc"]) and bool({problem["loc"][0], problem["loc"][-1]} & {*hidden})
-    shown = "" if is_hidden or isinstance(given, (dict, list, tuple)) else f" (given: {given!r})"
-    return f"{place}: {message}{shown}"
+    if is_hidden or isinstance(given, (dict, list, tuple)):
+        return f"{place}: {message}"
+    return f"{place}: {message} (given: {_shown(given)})"
+
+
+def _shown(given: object) -> str:
+    try:
+        text = repr(given)
+    except ValueError:  # an integer longer than Python writes
+        return "a very long number"
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
 
 
 def _is_echo(problem: Mapping[str, Any], places: set[Any]) -> bool:

@@ -13,7 +13,7 @@ Metric = Literal["latency", "service", "lateness", "rejected", "simulated", "rat
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _TIME = rf"(?P<value>{_NUMBER})\s*(?P<unit>us|ms|s)"
 _DURATION = re.compile(
-    r"^(?:stage\s+(?P<stage>\S+)\s+)?(?:(?P<mode>lite|full)\s+)?(?P<rank>p[0-9.]+|p\S+|max)"
+    r"^(?:stage\s+(?P<stage>\S+)\s+)?(?:(?P<mode>lite|full)\s+)?(?P<rank>p\S+|max)"
     r"(?:\s+of\s+(?P<metric>latency|service|lateness))?"
     rf"(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s))?"
     rf"\s*<\s*{_TIME}$"
@@ -21,7 +21,12 @@ _DURATION = re.compile(
 _RECOVERY = re.compile(rf"^recovery\s*<\s*{_TIME}$")
 _REJECTED = re.compile(rf"^rejected\s*<\s*(?P<value>{_NUMBER})\s*%$")
 _AT_LEAST = re.compile(rf"^(?P<metric>rate|simulated)\s*>=\s*(?P<value>{_NUMBER})\s*%$")
+_RANK = re.compile(r"^p(?:0|[1-9][0-9]?)(?:\.[0-9]{1,9})?$")
 _NS = {"us": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
+
+# What histograms tell apart: no promise below or above can be judged.
+LIMIT_MIN_NS = 1_000
+LIMIT_MAX_NS = 3_600 * NS_PER_S
 
 WINDOW_MIN_NS = NS_PER_S
 # Windows are cut into equal steps of whole milliseconds.
@@ -74,16 +79,18 @@ def parse_objective(text: str) -> Objective:
     """
     line = " ".join(text.split())
     if match := _REJECTED.match(line):
-        return Objective(text=line, metric="rejected", limit_share=_share(match["value"]))
+        return Objective(text=line, metric="rejected", limit_share=_share_below(match["value"]))
     if match := _AT_LEAST.match(line):
         metric = match["metric"]
         return Objective(
             text=line,
             metric=metric,  # type: ignore[arg-type]  # the pattern admits only these words
-            limit_share=_share(match["value"]),
+            limit_share=_share_reached(match["value"]),
         )
     if match := _RECOVERY.match(line):
-        return Objective(text=line, metric="recovery", limit_ns=_ns(match["value"], match["unit"]))
+        return Objective(
+            text=line, metric="recovery", limit_ns=_limit(match["value"], match["unit"])
+        )
     if match := _DURATION.match(line):
         return _duration(line, match)
     raise ValueError(f"{text!r} is not an objective; write {GRAMMAR}")
@@ -103,7 +110,7 @@ def _duration(line: str, match: re.Match[str]) -> Objective:
         metric=match["metric"] or "latency",  # type: ignore[arg-type]  # as the pattern has them
         percentile=percentile,
         mode=match["mode"],  # type: ignore[arg-type]  # the pattern admits only these words
-        limit_ns=_ns(match["value"], match["unit"]),
+        limit_ns=_limit(match["value"], match["unit"]),
         window_ns=window_ns,
         stage=match["stage"],
     )
@@ -112,12 +119,11 @@ def _duration(line: str, match: re.Match[str]) -> Objective:
 def _percentile(rank: str) -> float:
     if rank == "max":
         return 100.0
-    try:
-        value = float(rank[1:])
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 100:
-        raise ValueError(f"unknown percentile {rank!r}: write p50, p99, p99.9 (0 < p < 100) or max")
+    value = float(rank[1:]) if _RANK.match(rank) else 0.0
+    if not value:
+        raise ValueError(
+            f"unknown percentile {rank!r}: write p50, p99, p99.9 (digits 0-9, 0 < p < 100) or max"
+        )
     return value
 
 
@@ -129,6 +135,33 @@ def _window(window_ns: int) -> int:
 
 def _ns(value: str, unit: str) -> int:
     return round(float(value) * _NS[unit])
+
+
+def _limit(value: str, unit: str) -> int:
+    limit_ns = _ns(value, unit)
+    if limit_ns < LIMIT_MIN_NS:
+        raise ValueError(f"< {value} {unit} never holds: a limit is at least 1 us")
+    if limit_ns > LIMIT_MAX_NS:
+        raise ValueError(f"{value} {unit} is beyond the longest duration that is timed, 3600 s")
+    return limit_ns
+
+
+def _share_below(text: str) -> float:
+    """The limit of a share that must stay below it."""
+    value = _share(text)
+    if value == 0:
+        raise ValueError("a share < 0 % never holds: write the largest that is allowed, < 0.1 %")
+    if value == 1:
+        raise ValueError("a share < 100 % says nothing: one signal not rejected is enough")
+    return value
+
+
+def _share_reached(text: str) -> float:
+    """The limit of a share that must reach it."""
+    value = _share(text)
+    if value == 0:
+        raise ValueError("a share >= 0 % says nothing: it always holds")
+    return value
 
 
 def _share(text: str) -> float:
