@@ -27,14 +27,21 @@ A track is one figure of one subject. Its name says whose, then what, and its un
 | `postgres.lock_waiters_count` | sessions that wait for a lock | - |
 | `postgres.nonce_waiters_count` | of them, for a row of the nonce table | - |
 | `postgres.nonce_wait_ms` | the longest such wait now | - |
+| `postgres.lock_waiting_share`, `postgres.nonce_waiting_share` | of looks that met a waiter | 1 |
 | `postgres.statement_ms.<kind>` | mean time of the statements of a kind | - |
 | `postgres.wal_bytes_per_s` | log written | - |
 | `postgres.checkpoint_count` | 1 in a second in which one ended | - |
 | `rpc.<node>.mean_ms` | time to an answer | 100 ms |
+| `rpc.<node>.slow_share` | of answers that took longer than that limit | 1 |
 | `rpc.<node>.requests_per_s`, `rpc.<node>.failures_per_s` | answers and none | - |
-| `page.<service>.<metric>` | any other figure of a Prometheus page | - |
+| `page.<service>.<metric>{<labels>}` | gauge of a Prometheus page | - |
+| `page.<service>.<metric>{<labels>}.per_s` | counter, or observations of a histogram | - |
+| `page.<service>.<metric>{<labels>}.mean` | of the observations since, in the metric's unit | - |
 | `sampler.cost_cores` | what taking the telemetry itself cost | 0.02 |
 
+Lock waits are looked for several times between two looks: counts of waiters and `nonce_wait_ms` are
+the largest that were met. A figure over time (a rate, a share, a mean) speaks of the time since
+the look before, and stands at its end.
 What could not be read has no track, and a reason in `Telemetry.unread`.
 """
 

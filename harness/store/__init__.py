@@ -1,6 +1,6 @@
 """The folder of one run: where each piece of evidence lies, and how it is written and read."""
 
-from harness.store.facts import KEPT, ObserverFacts, RunEvent, RunFacts, RunPlan
+from harness.store.facts import KEPT, TELEMETRY, ObserverFacts, RunEvent, RunFacts, RunPlan
 from harness.store.files import SCHEMA_VERSION
 from harness.store.folder import RunFolder
 from harness.store.reserve import Reserve
@@ -8,6 +8,7 @@ from harness.store.reserve import Reserve
 __all__ = [
     "KEPT",
     "SCHEMA_VERSION",
+    "TELEMETRY",
     "ObserverFacts",
     "Reserve",
     "RunEvent",

@@ -22,6 +22,9 @@ KEPT = (
     "seal.json",
 )
 
+# Kept by a run unless it was told not to take any.
+TELEMETRY = "telemetry.jsonl"
+
 
 class _Stored(BaseModel):
     # A newer harness may have written more; what is missing is an error all the same.

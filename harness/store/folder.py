@@ -16,7 +16,7 @@ from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
 from harness.scenario import Scenario, load_scenario
 from harness.store import files
-from harness.store.facts import ObserverFacts, RunFacts, RunPlan
+from harness.store.facts import TELEMETRY, ObserverFacts, RunFacts, RunPlan
 from harness.store.toml import toml_text
 
 _SECRET_OR_LOCAL = {"redis_url", "folder", "process"}
@@ -161,6 +161,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """What the services counted, by their own pages."""
         return self.path / "metrics.json"
+
+    @property
+    def telemetry(self) -> Path:
+        """What the system's parts used, each second; see `harness.measure.telemetry_lines`."""
+        return self.path / TELEMETRY
 
     @property
     def final(self) -> Path:
