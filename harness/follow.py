@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S
@@ -15,6 +16,8 @@ SHOW_EVERY_NS = NS_PER_S
 SETTLE_NS = NS_PER_S
 # A swarm that is not done by then has been told to stop.
 SWARM_GRACE_NS = 30 * NS_PER_S
+# At the end, for files that grew faster than they were followed: some 10 million signals.
+_CATCH_UP_MAX = 200
 
 
 @dataclass(slots=True)
@@ -22,6 +25,7 @@ class Follower:
     """Watches swarm, observer and services between the first signal and the last.
 
     Attributes:
+        keep: takes each event at once, for those who watch from outside.
         events: what happened that the judgement must know, in order.
         drain_deadline_ns: when signals that are not final count as lost; 0 before the drain.
     """
@@ -32,6 +36,7 @@ class Follower:
     live: LiveView
     load: Load
     t0_ns: int
+    keep: Callable[[Event], None] = lambda _: None
     events: list[Event] = field(default_factory=list)
     drain_deadline_ns: int = 0
     _aborted: bool = False
@@ -78,6 +83,14 @@ class Follower:
             elif clock.now_ns() - quiet_since_ns >= SETTLE_NS:
                 return
 
+    def finish(self) -> None:
+        """Show all that was sent and seen, once swarm and observer have stopped."""
+        for _ in range(_CATCH_UP_MAX):
+            self.live.update()
+            if not self.live.is_behind:
+                break
+        self._show("finish", self.parts.clock.now_ns())
+
     def _abort(self, why: str) -> None:
         """End the load; what is under way is drained and judged like that of any other run."""
         self.note("aborted", why)
@@ -86,7 +99,9 @@ class Follower:
 
     def note(self, kind: str, what: str) -> None:
         """Keep an event for the judgement."""
-        self.events.append(Event(kind, what, self.parts.clock.now_ns()))
+        event = Event(kind, what, self.parts.clock.now_ns())
+        self.events.append(event)
+        self.keep(event)
 
     def _open(self) -> int:
         totals = self.swarm.totals()
@@ -148,15 +163,15 @@ class Follower:
                 sent=totals.sent,
                 accepted=totals.accepted,
                 refused=totals.refused,
-                final=self.live.final,
+                unknown=totals.unknown,
                 backlog=max(0, self._open()),
                 agents=totals.agents,
                 rate_intended=self._rate_at(now_ns - self.t0_ns),
                 rate_sent=(totals.sent - self._shown_sent) / elapsed_s,
-                latency_p50_ns=self.live.percentile_ns(50),
-                latency_p99_ns=self.live.percentile_ns(99),
                 lateness_max_ns=totals.lateness_max_ns,
-                events=tuple(event.what for event in self.events),
+                seen=self.live.seen(now_ns),
+                restarts=tuple(self._restarts.items()),
+                events=tuple(self.events),
             )
         )
         self._shown_ns, self._shown_sent = now_ns, totals.sent

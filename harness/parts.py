@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from harness.clock import Clock
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
+from harness.observe.seen import Seen
 from harness.observe.tripwire import Tripwire
 from harness.stack.base import Endpoints, Stack
 
@@ -43,7 +44,20 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come; a snapshot for people, never evidence."""
+    """How far a run has come; a snapshot for people, never evidence.
+
+    Attributes:
+        phase: `start`, `warmup`, `measure`, `drain`, or `finish` once nothing is sent or seen
+            any more.
+        total_ns: length of the load, warm-up included.
+        unknown: signals whose answer from Redis was lost.
+        backlog: signals sent and not yet seen in a final state, but for those refused.
+        rate_intended: signals due per second now.
+        rate_sent: signals sent per second since the last snapshot.
+        lateness_max_ns: the longest that a signal was late in the newest status lines.
+        seen: what has come of the signals.
+        restarts: how often each service that ended was started again.
+    """
 
     phase: str
     elapsed_ns: int
@@ -52,15 +66,15 @@ class Progress:
     sent: int = 0
     accepted: int = 0
     refused: int = 0
-    final: int = 0
+    unknown: int = 0
     backlog: int = 0
     agents: int = 0
     rate_intended: float = 0.0
     rate_sent: float = 0.0
-    latency_p50_ns: int | None = None
-    latency_p99_ns: int | None = None
     lateness_max_ns: int = 0
-    events: tuple[str, ...] = ()
+    seen: Seen = field(default_factory=Seen)
+    restarts: tuple[tuple[str, int], ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 ProgressSink = Callable[[Progress], None]
@@ -134,6 +148,11 @@ class LiveView(Protocol):
         ...
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the last update left something that was there."""
+        ...
+
+    @property
     def final(self) -> int: ...
 
     @property
@@ -141,7 +160,9 @@ class LiveView(Protocol):
         """Signals sent and not yet seen in a final state."""
         ...
 
-    def percentile_ns(self, percentile: float) -> int | None: ...
+    def seen(self, now_ns: int) -> Seen:
+        """What has come of the signals so far."""
+        ...
 
     def failed(self, now_ns: int) -> str | None:
         """Why an objective that may end the run cannot be kept any more; None while all can."""
@@ -156,7 +177,7 @@ class Parts:
     make_swarm: Callable[[SwarmPlan], SwarmPart]
     make_observer: Callable[[Endpoints, int], ObserverPart]
     make_vitals: Callable[[Path, Mapping[str, int]], VitalsPart]
-    make_live: Callable[[Path, int, Sequence[Tripwire]], LiveView]
+    make_live: Callable[[Path, SwarmPlan, Sequence[Tripwire]], LiveView]
     make_pages: Callable[[Endpoints, Path], PagesPart]
     read_final: Callable[[Endpoints, int, Path], None]
     environment: Callable[[], dict[str, Any]]

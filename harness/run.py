@@ -27,11 +27,12 @@ from harness.follow import Follower
 from harness.judge.assess import Assessment, assess_and_store
 from harness.load.plan import SwarmPlan
 from harness.observe.tripwire import tripwires_of
-from harness.parts import Parts
+from harness.parts import Event, Parts
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints
 from harness.store import KEPT, Reserve, RunFolder
+from harness.store.events import append_event
 from harness.store.seal import seal
 
 # From handing a swarm its plan to its first signal: interpreter, imports, connections, agents.
@@ -99,8 +100,11 @@ def _load(
     cleanup.callback(vitals.stop)
     vitals.start()
 
-    live = parts.make_live(folder.path, run_tag, tripwires_of(scenario, plan.t0_ns))
-    follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns)
+    def keep(event: Event) -> None:
+        append_event(folder, **asdict(event))
+
+    live = parts.make_live(folder.path, plan, tripwires_of(scenario, plan.t0_ns))
+    follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns, keep)
     try:
         follower.until_sent()
         follower.until_drained()
@@ -113,6 +117,7 @@ def _load(
     if failure := vitals.failure():
         follower.note("vitals_lost", failure)
     reserve.give_back()
+    follower.finish()
     try:
         parts.read_final(endpoints, run_tag, folder.path)
         pages.end(live.final)

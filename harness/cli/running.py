@@ -20,6 +20,7 @@ from harness.judge.assess import Assessment, assess_and_store
 from harness.load.plan import SwarmPlan
 from harness.load.swarm import Swarm
 from harness.observe.final import write_final
+from harness.observe.latency_tally import measured_from
 from harness.observe.live import LiveFigures
 from harness.observe.metrics import MetricsPages
 from harness.observe.observer import Observer
@@ -158,7 +159,9 @@ def _parts(
         make_swarm=make_swarm,
         make_observer=make_observer,
         make_vitals=lambda path, pids: VitalsSampler(path, {"main": os.getpid(), **pids}, clock),
-        make_live=LiveFigures,
+        make_live=lambda path, plan, tripwires: LiveFigures(
+            path, plan.run_tag, tripwires, measured_from(plan.load, plan.t0_ns)
+        ),
         make_pages=lambda endpoints, path: MetricsPages(endpoints.metrics_urls, path, clock),
         read_final=read_final,
         read_starts=read_starts,

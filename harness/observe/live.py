@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.clock import NS_PER_US
 from harness.contract.names import State
 from harness.contract.trace_id import RUN_TAG_BITS
 from harness.errors import EvidenceError
-from harness.evidence.records import ATTEMPT, SIGHTING, Records, read_records
-from harness.measure.statistics import size_needed
+from harness.evidence.records import ATTEMPT, SIGHTING, Mode, Records, read_records
+from harness.observe.latency_tally import LatencyTally, Stretches
 from harness.observe.plan import SIGHTINGS_FILE
+from harness.observe.seen import Percentiles, Seen
 from harness.observe.tripwire import Tripwire, first_failed
 
 # A signal that is outstanding takes about 300 bytes here.
 OUTSTANDING_MAX = 200_000
 # Files that grow faster than this between two updates are caught up with later.
 _RECORDS_MAX = 50_000
-# Buckets 1 % wide from 1 us to more than an hour: fine enough for a glance.
-_BUCKET_LOG = math.log(1.01)
-_BUCKETS = 2_300
+# Of so many that were attempted first, the one that was due first is the oldest of all.
+_OLDEST_AMONG = 1_000
 
-# In place of a mode: sent stale on purpose, so that it is no tripwire's concern.
+# Added to a mode: sent stale on purpose.
+_STALE = 128
+# In place of such a mode: no tripwire's concern.
 _NO_MODE = 255
 
 _Trace = tuple[int, int]
@@ -38,6 +40,7 @@ class LiveMatcher:
     Args:
         outstanding_max: signals kept until they are final.
         tripwires: are told of every signal.
+        measured: what is measured, as `LatencyTally` has it.
 
     Attributes:
         attempted: signals attempted.
@@ -47,16 +50,19 @@ class LiveMatcher:
     """
 
     def __init__(
-        self, outstanding_max: int = OUTSTANDING_MAX, tripwires: Sequence[Tripwire] = ()
+        self,
+        outstanding_max: int = OUTSTANDING_MAX,
+        tripwires: Sequence[Tripwire] = (),
+        measured: Stretches | None = None,
     ) -> None:
         self._outstanding_max = outstanding_max
         self._tripwires = tuple(tripwires)
-        # Signals that have become final and that no tripwire has been told of.
+        self._tally = LatencyTally(measured)
+        # Signals that have become final and that neither tally nor tripwire has been told of.
         self._ended: list[tuple[int, int, int, int]] = []
         self._outstanding: dict[_Trace, tuple[int, int]] = {}
         # Final before its attempt was read: the files grow independently.
         self._early: dict[_Trace, tuple[int, int]] = {}
-        self._counts = np.zeros(_BUCKETS, dtype=np.int64)
         self.attempted = 0
         self.simulated = 0
         self.final = 0
@@ -70,9 +76,9 @@ class LiveMatcher:
     def take_attempts(self, records: Records) -> None:
         """Take in records of type ATTEMPT."""
         self.attempted += len(records)
-        modes = np.where(records["stale"] == 0, records["mode"], np.uint8(_NO_MODE))
+        modes = records["mode"] + np.where(records["stale"] == 0, 0, _STALE)
         for tripwire in self._tripwires:
-            tripwire.due(records["intended_ns"], modes)
+            tripwire.due(records["intended_ns"], _watched(modes))
         columns = (records[name].tolist() for name in ("trace_hi", "trace_lo", "intended_ns"))
         for trace_hi, trace_lo, intended_ns, mode in zip(*columns, modes.tolist(), strict=True):
             early = self._early.pop((trace_hi, trace_lo), None)
@@ -96,35 +102,52 @@ class LiveMatcher:
         self._tell_ended()
         _trim(self._early, self._outstanding_max)
 
-    def percentile_ns(self, percentile: float) -> int | None:
-        """Latency (seen - intended) of SIMULATED so far, to 1 %; None of too few signals."""
-        needed = size_needed(percentile) if percentile < 100 else 1
-        if self.simulated < needed:
-            return None
-        rank = max(1, math.ceil(self.simulated * percentile / 100))
-        bucket = int(np.searchsorted(np.cumsum(self._counts), rank))
-        return round(math.exp((bucket + 0.5) * _BUCKET_LOG) * NS_PER_US)
+    def percentile_ns(self, percentile: float, mode: Mode | None = None) -> int | None:
+        """Latency (seen - intended) of SIMULATED so far, as `LatencyTally` tells it."""
+        return self._tally.percentile_ns(percentile, mode)
+
+    def seen(self, now_ns: int) -> Seen:
+        """What has come of the signals so far."""
+        first = islice(self._outstanding.values(), _OLDEST_AMONG)
+        oldest_ns = min((intended_ns for intended_ns, _ in first), default=None)
+        buckets = self._tally.buckets()
+        modes = {bucket.mode for bucket in buckets}
+        return Seen(
+            simulated=self.simulated,
+            final=self.final,
+            oldest_open_ns=None if oldest_ns is None else max(0, now_ns - oldest_ns),
+            latency=self._percentiles(None),
+            by_mode=tuple(
+                (mode.name.lower(), self._percentiles(mode))
+                for mode in Mode
+                if mode.name.lower() in modes
+            ),
+            buckets=buckets,
+        )
 
     def failed(self, now_ns: int) -> str | None:
         """Why an objective that is watched cannot be kept any more; None while all can."""
         # Whoever was forgotten may be final without being known to be.
         return None if self.forgotten else first_failed(self._tripwires, now_ns)
 
+    def _percentiles(self, mode: Mode | None) -> Percentiles:
+        return Percentiles(self.percentile_ns(50, mode), self.percentile_ns(99, mode))
+
     def _tell_ended(self) -> None:
-        if self._ended and self._tripwires:
-            ended = np.array(self._ended, dtype=np.int64)
-            for tripwire in self._tripwires:
-                tripwire.final(*ended.T)
+        if not self._ended:
+            return
+        intended_ns, modes, seen_ns, states = np.array(self._ended, dtype=np.int64).T
+        for tripwire in self._tripwires:
+            tripwire.final(intended_ns, _watched(modes), seen_ns, states)
+        simulated = states == State.SIMULATED
+        latencies_ns = (seen_ns - intended_ns)[simulated]
+        self._tally.add(intended_ns[simulated], modes[simulated] % _STALE, latencies_ns)
         self._ended.clear()
 
     def _end(self, intended_ns: int, mode: int, seen_ns: int, state: int) -> None:
         self.final += 1
+        self.simulated += state == State.SIMULATED
         self._ended.append((intended_ns, mode, seen_ns, state))
-        if state == State.SIMULATED:
-            self.simulated += 1
-            latency_us = max(1.0, (seen_ns - intended_ns) / NS_PER_US)
-            bucket = int(math.log(latency_us) / _BUCKET_LOG)
-            self._counts[min(bucket, _BUCKETS - 1)] += 1
 
 
 class LiveFigures:
@@ -134,16 +157,28 @@ class LiveFigures:
         folder: the run's folder.
         run_tag: records of other runs are left out.
         tripwires: objectives that may end the run early.
+        measured: what is measured, as `LatencyTally` has it.
+
+    Attributes:
+        is_behind: whether the last update left records that were there.
     """
 
-    def __init__(self, folder: Path, run_tag: int, tripwires: Sequence[Tripwire] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run_tag: int,
+        tripwires: Sequence[Tripwire] = (),
+        measured: Stretches | None = None,
+    ) -> None:
         self._folder = folder
         self._run_tag = run_tag
         self._read: dict[Path, int] = {}
-        self._matcher = LiveMatcher(tripwires=tripwires)
+        self._matcher = LiveMatcher(tripwires=tripwires, measured=measured)
+        self.is_behind = False
 
     def update(self) -> None:
         """Take in what was journaled and seen since the last call; cheap, call it each second."""
+        self.is_behind = False
         # Sightings first: whatever was seen had been journaled before.
         sightings = list(self._grown([self._folder / SIGHTINGS_FILE], SIGHTING))
         for records in self._grown((self._folder / "journal").glob("attempts-*.bin"), ATTEMPT):
@@ -166,9 +201,13 @@ class LiveFigures:
         """Signals attempted and not yet seen in a final state."""
         return self._matcher.backlog
 
-    def percentile_ns(self, percentile: float) -> int | None:
+    def percentile_ns(self, percentile: float, mode: Mode | None = None) -> int | None:
         """Latency of SIMULATED so far; None of too few signals."""
-        return self._matcher.percentile_ns(percentile)
+        return self._matcher.percentile_ns(percentile, mode)
+
+    def seen(self, now_ns: int) -> Seen:
+        """What has come of the signals so far."""
+        return self._matcher.seen(now_ns)
 
     def failed(self, now_ns: int) -> str | None:
         """Why an objective that is watched cannot be kept any more; None while all can."""
@@ -182,8 +221,14 @@ class LiveFigures:
             except EvidenceError:
                 continue  # not there yet
             self._read[path] = first + len(records)
+            self.is_behind |= len(records) == _RECORDS_MAX
             own = records["trace_hi"] >> np.uint64(64 - RUN_TAG_BITS) == self._run_tag
             yield records[own]
+
+
+def _watched(modes: NDArray[Any]) -> NDArray[Any]:
+    """Modes as tripwires take them."""
+    return np.where(modes < _STALE, modes, _NO_MODE)
 
 
 def _trim(items: dict[_Trace, Any], limit: int) -> int:

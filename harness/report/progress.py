@@ -53,7 +53,7 @@ class ProgressView:
             self._live.update(panel(progress), refresh=True)
             return
         for event in progress.events[self._events_told :]:
-            self._console.print(f"! {event}", markup=False, highlight=False, soft_wrap=True)
+            self._console.print(f"! {event.what}", markup=False, highlight=False, soft_wrap=True)
         self._events_told = len(progress.events)
         if progress.phase != self._plain_phase or progress.elapsed_ns >= self._plain_due_ns:
             self._plain_phase = progress.phase
@@ -67,8 +67,8 @@ def plain_line(progress: Progress) -> str:
         f"{progress.elapsed_ns / NS_PER_S:5.0f} s  {progress.phase:<8}"
         f"  sent {count_text(progress.sent)}"
         f"  rate {rate_text(progress.rate_sent)} of {rate_text(progress.rate_intended)}"
-        f"  P50 {duration_text(progress.latency_p50_ns)}"
-        f"  P99 {duration_text(progress.latency_p99_ns)}"
+        f"  P50 {duration_text(progress.seen.latency.p50_ns)}"
+        f"  P99 {duration_text(progress.seen.latency.p99_ns)}"
         f"  backlog {count_text(progress.backlog)}"
         f"  agents {progress.agents}"
     )
@@ -88,15 +88,15 @@ def panel(progress: Progress) -> Group:
     )
     table = Table.grid(padding=(0, 3))
     table.add_row(
-        "signals", f"{count_text(progress.sent)} sent, {count_text(progress.final)} final"
+        "signals", f"{count_text(progress.sent)} sent, {count_text(progress.seen.final)} final"
     )
     table.add_row(
         "rate", f"{rate_text(progress.rate_sent)} of {rate_text(progress.rate_intended)} intended"
     )
     table.add_row(
         "latency",
-        f"P50 {duration_text(progress.latency_p50_ns)}   "
-        f"P99 {duration_text(progress.latency_p99_ns)}   so far",
+        f"P50 {duration_text(progress.seen.latency.p50_ns)}   "
+        f"P99 {duration_text(progress.seen.latency.p99_ns)}   so far",
     )
     table.add_row(
         "lateness", f"{duration_text(progress.lateness_max_ns)} at most in the last second"
@@ -104,5 +104,5 @@ def panel(progress: Progress) -> Group:
     table.add_row("backlog", count_text(progress.backlog))
     if progress.refused:
         table.add_row("refused", count_text(progress.refused), style="yellow")
-    events = [Text(f"! {event}", style="yellow") for event in progress.events[-_EVENTS_SHOWN:]]
+    events = [Text(f"! {event.what}", style="yellow") for event in progress.events[-_EVENTS_SHOWN:]]
     return Group(head, bar, table, *events)

@@ -13,6 +13,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.errors import StackError
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
+from harness.observe.seen import Percentiles, Seen
 from harness.parts import Parts, Progress
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints, ServiceState
@@ -159,8 +160,15 @@ class FakeLive:
     delay_ns: int = 20 * NS_PER_MS
     stuck: int = 0
     fails_at_ns: int | None = None
+    behind_for: int = 0
+    updates: int = 0
 
-    def update(self) -> None: ...
+    def update(self) -> None:
+        self.updates += 1
+
+    @property
+    def is_behind(self) -> bool:
+        return self.updates <= self.behind_for
 
     @property
     def final(self) -> int:
@@ -170,8 +178,9 @@ class FakeLive:
     def backlog(self) -> int:
         return self.stuck + self.swarm.refused
 
-    def percentile_ns(self, percentile: float) -> int | None:
-        return self.delay_ns if percentile else None
+    def seen(self, now_ns: int) -> Seen:
+        percentiles = Percentiles(self.delay_ns, self.delay_ns)
+        return Seen(simulated=self.final, final=self.final, latency=percentiles)
 
     def failed(self, now_ns: int) -> str | None:
         return "made up" if self.fails_at_ns is not None and now_ns >= self.fails_at_ns else None

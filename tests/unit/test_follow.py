@@ -11,6 +11,7 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.follow import SWARM_GRACE_NS, Follower
 from harness.load.plan import SwarmPlan
+from harness.parts import Event
 from harness.process.interrupt import Interrupted
 from tests.unit.fakes import FakeLive, FakeSwarm, Hook, World
 
@@ -34,7 +35,7 @@ def follower_of(world: World) -> tuple[Follower, FakeSwarm, FakeLive]:
     )
     swarm = parts.make_swarm(plan)
     assert isinstance(swarm, FakeSwarm)
-    live = parts.make_live(Path("unused"), 1, ())
+    live = parts.make_live(Path("unused"), plan, ())
     assert isinstance(live, FakeLive)
     return Follower(parts, swarm, world.observer, live, world.scenario.load, t0_ns), swarm, live
 
@@ -135,6 +136,32 @@ def test_failed_objective_ends_the_load_and_the_drain_goes_on() -> None:
     assert kinds(follower) == ["aborted"]
     assert follower.events[0].what == "made up"
     assert world.clock.now_ns() - begin_ns >= 5 * NS_PER_S
+
+
+def test_events_are_told_at_once_and_services_counted() -> None:
+    """Who watches from outside learns of an event when it happens, not at the end."""
+    world = World()
+    follower, _, _ = follower_of(world)
+    told: list[Event] = []
+    follower.keep = told.append
+    world.stack.restarts = 2
+    follower.until_sent()
+    assert told == follower.events
+    assert world.shown[-1].restarts == (("engine", 2),)
+    assert world.shown[-1].events == tuple(told)
+
+
+def test_the_last_picture_holds_everything() -> None:
+    """Files that were followed with a lag are caught up with before it is shown."""
+    world = World()
+    follower, swarm, live = follower_of(world)
+    follower.until_sent()
+    live.behind_for = live.updates + 3
+    follower.finish()
+    assert live.updates == live.behind_for + 1
+    last = world.shown[-1]
+    assert (last.phase, last.sent) == ("finish", swarm.totals().sent)
+    assert last.seen.final == last.sent
 
 
 def test_interrupt_passes_through() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.judge.assess import assess
-from harness.parts import Progress
+from harness.parts import Event, Progress
 from harness.report.progress import ProgressView
 from harness.report.terminal import render
 from harness.report.units import count_text, duration_text, share_text
@@ -67,7 +67,11 @@ def test_death_is_told_under_validity(tmp_path: Path) -> None:
 def progress(phase: str, elapsed_s: int, *events: str) -> Progress:
     """A snapshot."""
     return Progress(
-        phase=phase, elapsed_ns=elapsed_s * 10**9, total_ns=30 * 10**9, sent=7, events=events
+        phase=phase,
+        elapsed_ns=elapsed_s * 10**9,
+        total_ns=30 * 10**9,
+        sent=7,
+        events=tuple(Event("service_restarted", what, 0) for what in events),
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.contract import trace_id
 from harness.contract.names import State
-from harness.evidence.records import ATTEMPT, SIGHTING, Records
+from harness.evidence.records import ATTEMPT, SIGHTING, Mode, Records
 from harness.measure.statistics import size_needed
 from harness.observe.live import LiveFigures, LiveMatcher
 from harness.observe.tripwire import Tripwire
@@ -138,3 +138,21 @@ def test_files_are_followed_as_they_grow(tmp_path: Path) -> None:
     figures.update()
     figures.update()
     assert (figures.simulated, figures.final, figures.backlog) == (2, 2, 0)
+
+
+def test_what_was_seen_is_told_with_the_oldest_that_is_open() -> None:
+    """Stale signals are in the figures like others; the oldest open one shows a stall at once."""
+    matcher = LiveMatcher()
+    stale = attempts([1], [10])
+    stale["stale"], stale["mode"] = 1, Mode.FULL
+    matcher.take_attempts(stale)
+    matcher.take_attempts(attempts([2, 3], [20, 30]))
+    assert matcher.seen(100).oldest_open_ns == 90
+    matcher.take_sightings(sightings([1, 3], [10**6, 10**6]))
+    seen = matcher.seen(100)
+    assert (seen.final, seen.simulated, seen.oldest_open_ns) == (2, 2, 80)
+    assert [(b.phase, b.mode, sum(b.counts)) for b in seen.buckets] == [
+        ("measure", "lite", 1),
+        ("measure", "full", 1),
+    ]
+    assert [mode for mode, _ in seen.by_mode] == ["lite", "full"]

@@ -1,0 +1,38 @@
+"""What was seen of a run under way, as frozen values for people and pages; never evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.observe.latency_tally import LatencyBuckets
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Latency so far; None where there are too few signals to speak of it."""
+
+    p50_ns: int | None = None
+    p99_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What has come of the signals so far.
+
+    Attributes:
+        simulated: signals seen in SIMULATED.
+        final: signals seen in any final state.
+        oldest_open_ns: for how long the oldest signal has been due that is not final, be it
+            under way, refused or lost; None when all are.
+        latency: of all signals that reached SIMULATED: those measured, or those of the warm-up
+            as long as there are no others.
+        by_mode: the same of each mode that has a signal.
+        buckets: all of them, by phase and mode.
+    """
+
+    simulated: int = 0
+    final: int = 0
+    oldest_open_ns: int | None = None
+    latency: Percentiles = Percentiles()
+    by_mode: tuple[tuple[str, Percentiles], ...] = ()
+    buckets: tuple[LatencyBuckets, ...] = ()
