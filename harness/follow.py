@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
-from harness.parts import Event, LiveView, ObserverPart, Parts, Progress, SwarmPart
+from harness.parts import Event, FaultPart, LiveView, ObserverPart, Parts, Progress, SwarmPart
 from harness.scenario import Load
 
 TICK_NS = 200 * NS_PER_MS
@@ -37,6 +37,7 @@ class Follower:
     load: Load
     t0_ns: int
     keep: Callable[[Event], None] = lambda _: None
+    faults: FaultPart | None = None
     events: list[Event] = field(default_factory=list)
     drain_deadline_ns: int = 0
     _aborted: bool = False
@@ -103,6 +104,21 @@ class Follower:
         self.events.append(event)
         self.keep(event)
 
+    def hear_faults(self) -> None:
+        """Keep what the faults have told since the last time."""
+        for sentence in self.faults.news() if self.faults else ():
+            self.note("fault_planned", sentence)
+
+    def end_faults(self) -> None:
+        """Have every fault healed and told; at once if the run was broken off."""
+        if self.faults is None:
+            return
+        hurry = self._aborted or any(event.kind == "interrupted" for event in self.events)
+        self.faults.stop(hurry=hurry or self._hopeless())
+        self.hear_faults()
+        if failure := self.faults.failure():
+            self.note("faults_untold", failure)
+
     def _open(self) -> int:
         totals = self.swarm.totals()
         return self.live.backlog - totals.refused
@@ -124,6 +140,7 @@ class Follower:
     def _watch(self) -> None:
         if failure := self.observer.failure():
             self.note("observer_died", failure)
+        self.hear_faults()
         # A swarm that was told to end before its time says so, which is no death.
         if not self._aborted and self.swarm.ended() and (failure := self.swarm.failure()):
             self.note("swarm_died", failure)

@@ -16,6 +16,7 @@ from harness.stack.base import Endpoints, Stack
 
 __all__ = [
     "Event",
+    "FaultPart",
     "LiveView",
     "ObserverPart",
     "PagesPart",
@@ -130,6 +131,24 @@ class VitalsPart(Protocol):
     def stop(self) -> None: ...
 
 
+class FaultPart(Protocol):
+    """Injects the scenario's faults, from the run's point of view."""
+
+    def start(self, t0_ns: int) -> None:
+        """Begin the schedule; UsageError when the stack cannot have such a fault."""
+        ...
+
+    def news(self) -> tuple[str, ...]:
+        """What has happened since the last question."""
+        ...
+
+    def failure(self) -> str | None: ...
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """Wait until every fault is healed and written down; in a hurry heal them now."""
+        ...
+
+
 class PagesPart(Protocol):
     """Reads what the services count, from the run's point of view."""
 
@@ -184,4 +203,5 @@ class Parts:
     clock: Clock
     show: ProgressSink
     read_starts: Callable[[Endpoints, int], dict[int, int]] = lambda *_: {}
+    make_faults: Callable[[Endpoints, Path], FaultPart] | None = None
     warnings: Sequence[str] = field(default_factory=tuple)

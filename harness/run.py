@@ -3,10 +3,12 @@
 1. Open the run's folder; write down what is asked, and where.
 2. Start the stack.
 3. Start the observer, and wait until it watches; read what the services have counted so far.
-4. Start the swarm on its schedule, and look after all processes of the harness from then on.
+4. Start the swarm on its schedule, and the faults on theirs; look after all processes of the
+   harness from then on.
 5. Follow until every signal is sent, or an objective that may end the load early has failed; then
    until every signal is final or the drain time is over.
-6. Stop swarm and observer; read the state in which the system was left, and its counts again.
+6. Heal what faults are left; stop swarm and observer; read the state in which the system was left,
+   and its counts again.
 7. Write down what happened; stop the stack; seal the evidence.
 8. Assess the evidence, and nothing but the evidence.
 
@@ -103,13 +105,18 @@ def _load(
     def keep(event: Event) -> None:
         append_event(folder, **asdict(event))
 
+    faults = parts.make_faults(endpoints, folder.faults) if parts.make_faults else None
     live = parts.make_live(folder.path, plan, tripwires_of(scenario, plan.t0_ns))
-    follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns, keep)
+    follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns, keep, faults)
     try:
+        if faults is not None:
+            cleanup.callback(faults.stop, hurry=True)
+            faults.start(plan.t0_ns)
         follower.until_sent()
         follower.until_drained()
     except Interrupted as interrupt:
         follower.note("interrupted", str(interrupt))
+    follower.end_faults()
     swarm.stop()
     observer.stop()
     observation_end_ns = parts.clock.now_ns()
@@ -133,7 +140,7 @@ def _write_run(folder: RunFolder, follower: Follower, observation_end_ns: int) -
         "observation_end_ns": observation_end_ns,
         "drain_deadline_ns": follower.drain_deadline_ns,
         "events": [asdict(event) for event in follower.events],
-        "kept": KEPT,
+        "kept": (*KEPT, *([folder.faults.name] if follower.faults else [])),
     }
     try:
         folder.write_json(folder.run, document)

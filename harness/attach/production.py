@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from harness.attach.file import AttachFile
+from harness.contract.production import speaks_of_production
 from harness.errors import UsageError
-
-_MARK = re.compile(r"(?:^|[^a-z])(?:prod|production|prd|live)(?:[^a-z]|$)", re.IGNORECASE)
 
 
 def sentence(file: AttachFile) -> str:
@@ -24,7 +21,7 @@ def marks(file: AttachFile) -> tuple[str, ...]:
         "PostgreSQL": file.postgres.host,
         "database": file.postgres.database,
     }
-    return tuple(f"{what} {name}" for what, name in named.items() if _MARK.search(name))
+    return tuple(f"{what} {name}" for what, name in named.items() if speaks_of_production(name))
 
 
 def refuse_production(file: AttachFile, said: str | None) -> None:

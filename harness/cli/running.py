@@ -16,6 +16,9 @@ from harness.clock import SystemClock
 from harness.contract.names import Contract
 from harness.evidence.environment import describe_environment
 from harness.experiments.repeat import judge_again, repeat
+from harness.faults.on_processes import ProcessArmory
+from harness.faults.refusals import check_faults
+from harness.faults.runner import FaultRunner
 from harness.judge.assess import Assessment, assess_and_store
 from harness.load.plan import SwarmPlan
 from harness.load.swarm import Swarm
@@ -83,6 +86,7 @@ def _run_once(
     contract = Contract() if attached is None else attached.contract()
     if attached is not None:
         check_scenario(contract, scenario)
+    check_faults(scenario, contract, choice.kind)
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
     console.print(
         f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True
@@ -150,12 +154,18 @@ def _parts(
         conninfo = endpoints.observer_dsn.get_secret_value()
         return nonce_starts(conninfo, contract, scenario, run_tag)
 
+    stack = choice.make(scenario, contract, root, folder, clock)
+
+    def make_faults(endpoints: Endpoints, path: Path) -> FaultRunner:
+        armory = ProcessArmory(stack.services, endpoints)
+        return FaultRunner(scenario.planned_faults(), armory, path, clock)
+
     if choice.kind is StackKind.ATTACH:
         view.say("looking for the system that the contract names")
     else:
         view.say(f"starting the {choice.kind} stack")
     return Parts(
-        stack=choice.make(scenario, contract, root, folder, clock),
+        stack=stack,
         make_swarm=make_swarm,
         make_observer=make_observer,
         make_vitals=lambda path, pids: VitalsSampler(path, {"main": os.getpid(), **pids}, clock),
@@ -165,6 +175,7 @@ def _parts(
         make_pages=lambda endpoints, path: MetricsPages(endpoints.metrics_urls, path, clock),
         read_final=read_final,
         read_starts=read_starts,
+        make_faults=make_faults if scenario.fault else None,
         environment=lambda: describe_environment(root),
         clock=clock,
         show=view.show,

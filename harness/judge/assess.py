@@ -12,6 +12,7 @@ from harness.judge.judgement import Judgement, judge, with_check
 from harness.judge.told import read_told
 from harness.judge.verdict import Verdict
 from harness.measure.encoding import log_text
+from harness.measure.fault_figures import APART
 from harness.measure.gather import Gathered, gather
 from harness.measure.measurement import Measurement
 from harness.measure.recorder import SERIAL, Metric
@@ -107,6 +108,8 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
     asked = {words[one.metric] for one in objectives if one.metric in words}
     if any(one.window_ns and one.metric == "latency" for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
+    if scenario.fault:
+        asked |= APART
     return SERIAL | (asked - {Metric.REJECTED})
 
 

@@ -15,6 +15,7 @@ from harness.judge.limits import (
 from harness.judge.verdict import Verdict
 from harness.judge.vitals import observer_at_work, swarm_at_work
 from harness.judge.words import count, duration, share
+from harness.measure.faults import Outside, is_explained, merged, outside
 from harness.measure.gather import POSTGRES
 from harness.measure.histogram import Histogram, empty
 from harness.measure.recorder import Metric
@@ -47,9 +48,13 @@ def check_signals(case: Case) -> Check:
 
 def check_events(case: Case) -> Check:
     """That nothing happened which the scenario did not plan."""
-    bad = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
+    strange = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
+    bad = [event for event in strange if not is_explained(event, case.gathered.faults or ())]
     told = [f"{event.kind}: {event.what}" for event in bad]
-    said = "; ".join(dict.fromkeys(told[:5])) or "nothing died, restarted or was interrupted"
+    good = "nothing died, restarted or was interrupted"
+    if planned := len(strange) - len(bad):
+        good += f", but for {count(planned, 'restart')} that planned faults explain"
+    said = "; ".join(dict.fromkeys(told[:5])) or good
     check = _validity("nothing unplanned happened", not bad, said, {"events": len(bad)})
     return check.model_copy(update={"offenders": tuple(told[:20])})
 
@@ -74,6 +79,23 @@ def _merged(case: Case, metric: Metric) -> Histogram:
     return total
 
 
+def _undisturbed(case: Case, metric: Metric) -> tuple[Histogram | Outside, str]:
+    """A metric where the harness is to be judged by it, and words for what that leaves out.
+
+    While a server is away nothing can be sent to it, or seen of it: that is the fault's doing.
+    """
+    spans = case.gathered.fault_windows
+    if not case.scenario.fault or not spans:
+        return _merged(case, metric), ""
+    t0_ns = case.gathered.timeline.t0_ns
+    parts = [
+        outside(cell.series[metric], spans, t0_ns)
+        for key, cell in case.gathered.cells.items()
+        if key.phase is Phase.MEASURE and metric in cell.series
+    ]
+    return merged(parts), ", outside the windows of faults"
+
+
 def check_lateness(case: Case) -> Iterator[Check]:
     """That signals were sent when they were due."""
     yield _lateness(case, 99.0, LATENESS_P99)
@@ -88,11 +110,11 @@ def generator_was_late(case: Case) -> bool:
 def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     rank = percentile_name(percentile).upper()
     name = f"generator on time ({rank})"
-    histogram = _merged(case, Metric.LATENESS)
+    histogram, where = _undisturbed(case, Metric.LATENESS)
     if histogram.count < size_needed(percentile):
         return _validity(name, True, f"too few signals to speak of {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
-    said = f"{rank} of lateness is {duration(value)}, {duration(most)} is allowed"
+    said = f"{rank} of lateness is {duration(value)}{where}, {duration(most)} is allowed"
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
     if value <= most:
         return _validity(name, True, said, figures)
@@ -140,13 +162,13 @@ def check_overflow(case: Case) -> Check:
 def check_observer(case: Case) -> Check:
     """That the observer measured the system, not itself."""
     name = "observer kept up"
-    histogram = _merged(case, Metric.OBSERVER)
+    histogram, where = _undisturbed(case, Metric.OBSERVER)
     value = histogram.percentile_ns(99)
     if value is None:
         # Nothing arrived, or nothing has a commit time: other checks tell which.
         return _validity(name, True, "no commit time to hold its sightings against")
     most = OBSERVER_P99.of(case.scenario)
-    said = f"P99 from commit to sighting is {duration(value)}, {duration(most)} is allowed"
+    said = f"P99 from commit to sighting is {duration(value)}{where}, {duration(most)} is allowed"
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
     if value <= most:
         return _validity(name, True, said, figures)

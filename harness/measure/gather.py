@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import EvidenceError
+from harness.evidence.faults import FaultRecord, read_faults
 from harness.measure.account import Account
 from harness.measure.bookings import Bookings
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.deadline import Deadline
+from harness.measure.faults import Disturbance, Window, disturbances, windows
 from harness.measure.left import note_left
 from harness.measure.matching import Matcher
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
 from harness.measure.order import OrderBook, Ordered
 from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder, StageKey
-from harness.measure.recovery import DISTURBANCES, Recovery, RecoveryTally
+from harness.measure.recovery import Recovery, RecoveryTally
 from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.seconds import Second, SecondTally
@@ -29,7 +31,6 @@ from harness.measure.unread import StreamHistory, read_history
 from harness.measure.vitals import Vitals, read_vitals
 from harness.scenario.models import Phase
 from harness.store import RunFacts, RunFolder, RunPlan
-from harness.store.facts import RunEvent
 
 POSTGRES = "postgres"
 
@@ -60,6 +61,8 @@ class Gathered:
         vitals: what the harness's own processes and the host had to work with.
         recoveries: each disturbance, in order, and what followed it.
         seconds: how the run went, stretch by stretch.
+        faults: what became of each fault; None if the run kept no such file.
+        fault_windows: the time of each disturbance, until nothing was overdue any more.
     """
 
     timeline: Timeline
@@ -82,8 +85,10 @@ class Gathered:
     watched_until_ns: int
     waited: bool
     vitals: Vitals
-    recoveries: tuple[tuple[RunEvent, Recovery], ...]
+    recoveries: tuple[tuple[Disturbance, Recovery], ...]
     seconds: tuple[Second, ...]
+    faults: tuple[FaultRecord, ...] | None = None
+    fault_windows: tuple[Window, ...] = ()
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -133,8 +138,14 @@ def gather(
     matcher = Matcher(table, notes)
     recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES), serial, stages)
     schedule = ScheduleTally(timeline, table)
-    disturbances = _disturbances(run)
-    recovery = RecoveryTally(plan.t0_ns, until_ns, [event.mono_ns for event in disturbances])
+    faults = _faults(folder)
+    disturbed = disturbances(run.events, faults or ())
+    recovery = RecoveryTally(
+        plan.t0_ns,
+        until_ns,
+        [one.mono_ns for one in disturbed],
+        min((one.began_ns for one in disturbed), default=None),
+    )
     ledger = plan.contract.ledger
     settling = Settling(
         table, matcher.fates, notes, plan.nonce_starts, ledger.entry_types if ledger else ()
@@ -172,6 +183,7 @@ def gather(
     attempted = schedule.attempted()
     notes.count(Trouble.ATTEMPT_MISSING, attempted.missing)
 
+    recoveries = tuple(zip(disturbed, recovery.recoveries(), strict=False))
     return Gathered(
         timeline=timeline,
         attempted=matcher.attempted,
@@ -196,14 +208,17 @@ def gather(
         watched_until_ns=until_ns,
         waited=waited,
         vitals=_vitals(folder),
-        recoveries=tuple(zip(disturbances, recovery.recoveries(), strict=False)),
         seconds=seconds.seconds(),
+        recoveries=recoveries,
+        faults=faults,
+        fault_windows=windows(recoveries, faults or (), until_ns),
     )
 
 
-def _disturbances(run: RunFacts) -> list[RunEvent]:
-    found = [event for event in run.events if event.kind in DISTURBANCES]
-    return sorted(found, key=lambda event: event.mono_ns)
+def _faults(folder: RunFolder) -> tuple[FaultRecord, ...] | None:
+    if not folder.faults.exists():
+        return None
+    return read_faults(folder.read_text(folder.faults).splitlines(), str(folder.faults))
 
 
 def _stream(folder: RunFolder) -> StreamHistory | None:

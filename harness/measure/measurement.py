@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.measure.fault_figures import FaultFigures, OutsideFigures
 from harness.measure.vitals_figures import VitalsFigures
 
 
@@ -212,6 +213,8 @@ class Measurement(_Value):
         unexpected: signals of this run that were final and never attempted.
         foreign: sightings of other runs, left alone.
         recoveries: what followed each disturbance, in order.
+        faults: each planned fault and when it held.
+        outside_faults: metrics of the signals that no disturbance touched; empty without one.
         findings: what was out of order, by kind; the judgement names the signals.
         nonce_addresses: addresses that used nonces.
         seconds: of the whole run, drain included, each as long as an interval; empty in results
@@ -231,6 +234,8 @@ class Measurement(_Value):
     clocks: tuple[ClockFigures, ...]
     rates: tuple[RateFigures, ...]
     recoveries: tuple[RecoveryFigures, ...] = ()
+    faults: tuple[FaultFigures, ...] = ()
+    outside_faults: tuple[OutsideFigures, ...] = ()
     findings: dict[str, int]
     nonce_addresses: int
     seconds: tuple[SecondFigures, ...] = ()

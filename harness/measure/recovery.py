@@ -63,13 +63,21 @@ class RecoveryTally:
     Args:
         t0_ns: start of the load.
         end_ns: when the watching ended.
-        at_ns: when disturbances were noted, in order; none costs nothing.
+        at_ns: from when on recoveries count, in order; none costs nothing.
+        calm_until_ns: when the first disturbance began; None if that is when it counts from.
     """
 
-    def __init__(self, t0_ns: int, end_ns: int, at_ns: Sequence[int]) -> None:
+    def __init__(
+        self,
+        t0_ns: int,
+        end_ns: int,
+        at_ns: Sequence[int],
+        calm_until_ns: int | None = None,
+    ) -> None:
         self._t0_ns = t0_ns
         self._end_ns = end_ns
         self._at_ns = tuple(at_ns[:DISTURBANCES_MAX])
+        self._calm_until_ns = calm_until_ns
         self._first_ns: list[int | None] = [None] * len(self._at_ns)
         self._blocks: list[tuple[Times, Times]] = []
 
@@ -91,7 +99,8 @@ class RecoveryTally:
             return ()
         intended, final = _joined(self._blocks)
         at_ms = [max(0, (at - self._t0_ns) // NS_PER_MS) for at in self._at_ns]
-        normal_ms = normal_time_ms(intended, final, at_ms[0])
+        calm_ns = self._at_ns[0] if self._calm_until_ns is None else self._calm_until_ns
+        normal_ms = normal_time_ms(intended, final, max(0, (calm_ns - self._t0_ns) // NS_PER_MS))
         end_ms = int(self._ms(np.array([self._end_ns]))[0])
         found = []
         for at_ns, own_ms, first_ns in zip(self._at_ns, at_ms, self._first_ns, strict=True):

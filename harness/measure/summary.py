@@ -11,6 +11,7 @@ from harness.clock import NS_PER_S
 from harness.measure.account import Account
 from harness.measure.certainty import clock_figures, uncertain_stages
 from harness.measure.encoding import Interval, encode
+from harness.measure.fault_figures import fault_figures, outside_figures
 from harness.measure.gather import POSTGRES, Gathered
 from harness.measure.histogram import Histogram, bucket_high_ns
 from harness.measure.intervals import summarize
@@ -87,6 +88,10 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
                 **asdict(recovery),
             )
             for event, recovery in gathered.recoveries
+        ),
+        faults=tuple(fault_figures(gathered.faults or (), gathered.timeline.t0_ns)),
+        outside_faults=tuple(
+            outside_figures(cells, gathered.fault_windows, gathered.timeline.t0_ns)
         ),
         findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
         nonce_addresses=len(gathered.settled.nonces),

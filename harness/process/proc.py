@@ -33,6 +33,19 @@ def start_ticks(pid: int) -> int:
     return int(fields[_START]) if fields else 0
 
 
+def state_of(pid: int, ticks: int = 0) -> str:
+    """A process's state by the kernel's letter (R, S, D, T, Z, ...); empty when it is gone.
+
+    Args:
+        pid: its number.
+        ticks: its start as `start_ticks` gave it; 0 to take any process of that number.
+    """
+    fields = _stat(pid)
+    if fields is None or ticks not in (0, int(fields[_START])):
+        return ""
+    return fields[_STATE]
+
+
 def is_running(pid: int, ticks: int = 0) -> bool:
     """Whether this very process still runs; a zombie does not.
 

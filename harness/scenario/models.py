@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.clock import NS_PER_S
 from harness.contract.trace_id import AGENT_MAX
+from harness.scenario.fault import TIMES_MAX, Fault, PlannedFault, misplaced, plan_faults
 from harness.scenario.objective import Objective
 from harness.scenario.promise import Entry, Promise, promise_of
 
@@ -155,6 +156,7 @@ class Scenario(_Frozen):
     chain: Chain = Chain()
     engine: Engine = Engine()
     objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
+    fault: Annotated[tuple[Fault, ...], Field(max_length=100, strict=False)] = ()
 
     @model_validator(mode="after")
     def _agents_send(self) -> Scenario:
@@ -173,6 +175,21 @@ class Scenario(_Frozen):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @model_validator(mode="after")
+    def _faults_fit_the_load(self) -> Scenario:
+        planned = self.planned_faults()
+        if len(planned) > TIMES_MAX:
+            raise ValueError(f"{len(planned)} faults are more than {TIMES_MAX}")
+        stretches = self.load.measured_stretches_ns()
+        if problems := misplaced(planned, stretches[-1][1] if stretches else 0):
+            raise ValueError("; ".join(problems))
+        return self
+
+    def planned_faults(self) -> tuple[PlannedFault, ...]:
+        """Every fault with its time after t0, in order."""
+        stretches = self.load.measured_stretches_ns()
+        return plan_faults(self.fault, self.seed, stretches[0][0] if stretches else 0)
 
     @property
     def needs_anvil(self) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.contract import trace_id
 from harness.contract.address import address_text
 from harness.contract.names import State
+from harness.evidence.faults import FaultRecord, fault_line
 from harness.evidence.records import (
     ACK,
     ATTEMPT,
@@ -103,6 +104,7 @@ class World:
     bookings: Records | None = None
     stamps: Records | None = None
     told: dict[str, Any] | None = None
+    faults: list[FaultRecord] | None = None
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -182,6 +184,8 @@ class World:
             (folder.stream, self.looks),
         ):
             folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+        if self.faults is not None:
+            folder.write_text(folder.faults, "".join(map(fault_line, self.faults)))
         seal(folder)
         return folder
 

@@ -1,0 +1,1 @@
+"""Faults: injected on a schedule, proven by a probe of their own, always healed."""

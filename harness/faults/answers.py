@@ -1,0 +1,106 @@
+"""Whether a service answers whoever asks it, over a connection of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from harness.stack.base import Endpoints
+
+ANSWER_MAX_S = 1.0
+# Gives what shows that it answers; empty if it does not.
+Ask = Callable[[], str]
+
+
+def asks(endpoints: Endpoints) -> dict[str, Ask]:
+    """A question for each service that can be asked, by its name."""
+    found: dict[str, Ask] = {
+        "redis": lambda: ask_redis(endpoints.redis_url.get_secret_value()),
+        "postgres": lambda: ask_postgres(endpoints.admin_dsn.get_secret_value()),
+    }
+    for name, url in endpoints.metrics_urls.items():
+        found[name] = _health(url)
+    if endpoints.anvil_url is not None:
+        found["anvil"] = _node(endpoints.anvil_url)
+    return found
+
+
+def ask_redis(url: str) -> str:
+    """A PING."""
+    try:
+        with redis_client(url) as client:
+            return "it answers PING" if client.ping() else ""
+    except (redis.RedisError, OSError):
+        return ""
+
+
+def redis_client(url: str) -> redis.Redis:
+    """A client that waits for a second and tries nothing twice."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=ANSWER_MAX_S,
+        socket_connect_timeout=ANSWER_MAX_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def ask_postgres(conninfo: str) -> str:
+    """A SELECT over a new connection."""
+    try:
+        with postgres_session(conninfo) as session:
+            session.execute("SELECT 1")
+    except psycopg.Error:
+        return ""
+    return "it answers a query"
+
+
+def postgres_session(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection in autocommit; libpq waits two seconds at least.
+
+    Errors of psycopg pass through.
+    """
+    return psycopg.connect(
+        conninfo, autocommit=True, connect_timeout=2, application_name="harness_faults"
+    )
+
+
+def _health(metrics_url: str) -> Ask:
+    place = urlsplit(metrics_url)
+    host, port = place.hostname or "", place.port or 80
+
+    def ask() -> str:
+        status, _ = _http(host, port, "GET", "/healthz")
+        return "its /healthz says 200" if status == http.client.OK else ""
+
+    return ask
+
+
+def _node(url: str) -> Ask:
+    place = urlsplit(url)
+    host, port = place.hostname or "", place.port or 80
+    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
+
+    def ask() -> str:
+        status, body = _http(host, port, "POST", "/", json.dumps(question))
+        return "it tells its block number" if status == http.client.OK and b"result" in body else ""
+
+    return ask
+
+
+def _http(host: str, port: int, method: str, path: str, body: str = "") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_MAX_S)
+    try:
+        connection.request(method, path, body or None, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(65_536)
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()

@@ -1,0 +1,66 @@
+"""Faults of a stack of child processes."""
+
+from __future__ import annotations
+
+import signal
+
+from harness.errors import UsageError
+from harness.faults.answers import asks
+from harness.faults.arms import Arm, Services
+from harness.faults.chores import (
+    CheckpointInjector,
+    CheckpointProbe,
+    RewriteInjector,
+    RewriteProbe,
+)
+from harness.faults.ends import EndProbe, SignalInjector
+from harness.faults.pauses import PauseInjector, PauseProbe
+from harness.scenario.fault import Fault
+from harness.stack.base import Endpoints
+
+# What asks a service to end. PostgreSQL would wait for its clients on SIGTERM; SIGINT is its
+# "fast" shutdown, with a checkpoint.
+_STOP_SIGNALS = {"postgres": signal.SIGINT}
+
+
+class ProcessArmory:
+    """Makes faults ready by the processes of the services and the servers' own commands.
+
+    Args:
+        services: the services as they are now.
+        endpoints: where they are reached.
+    """
+
+    def __init__(self, services: Services, endpoints: Endpoints) -> None:
+        self._services = services
+        self._endpoints = endpoints
+        self._asks = asks(endpoints)
+
+    def arm(self, fault: Fault) -> Arm:
+        name, ask = fault.target, self._asks.get(fault.target)
+        match fault.kind:
+            case "kill":
+                number: int = signal.SIGKILL
+                return Arm(
+                    SignalInjector(self._services, name, number),
+                    EndProbe(self._services, name, ask),
+                )
+            case "restart":
+                number = _STOP_SIGNALS.get(name, signal.SIGTERM)
+                return Arm(
+                    SignalInjector(self._services, name, number),
+                    EndProbe(self._services, name, ask),
+                )
+            case "pause" | "rpc_stall":
+                silent = fault.kind == "rpc_stall"
+                return Arm(
+                    PauseInjector(self._services, name),
+                    PauseProbe(self._services, name, ask, silent),
+                )
+            case "aof_rewrite":
+                url = self._endpoints.redis_url.get_secret_value()
+                return Arm(RewriteInjector(url), RewriteProbe(url))
+            case "checkpoint":
+                conninfo = self._endpoints.admin_dsn.get_secret_value()
+                return Arm(CheckpointInjector(conninfo), CheckpointProbe(conninfo))
+        raise UsageError(f"{fault.kind} cannot be done to a child process", where="fault")

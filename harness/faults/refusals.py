@@ -1,0 +1,97 @@
+"""Which faults a stack can have, told before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.contract.names import Contract
+from harness.contract.production import speaks_of_production
+from harness.errors import UsageError
+from harness.scenario import Scenario
+from harness.scenario.fault import Fault
+
+_SERVICE = frozenset({"kill", "restart", "pause"})
+_ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint"}
+_BY_SERVER = {"aof_rewrite": "redis", "checkpoint": "postgres"}
+# Nothing brings it back (it is started on demand), so these would lose the stack.
+_NEVER_BACK = frozenset({"kill", "restart"})
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """What can be done on one kind of stack.
+
+    Attributes:
+        stack: what people call it.
+        kinds: faults it can have.
+        services: what can be a target.
+        hint: what to do for the others.
+    """
+
+    stack: str
+    kinds: frozenset[str]
+    services: frozenset[str]
+    hint: str
+
+
+ON_PROCESSES = Possible(
+    "process",
+    _ANYWHERE,
+    frozenset({"redis", "postgres", "engine", "data-processor", "anvil"}),
+    "child processes have neither a network nor a quota of their own: add --stack docker",
+)
+STACKS: Mapping[str, Possible] = {"process": ON_PROCESSES}
+
+
+def check_faults(scenario: Scenario, contract: Contract, stack: str) -> None:
+    """Make sure that every fault of a scenario can and may be injected.
+
+    Args:
+        scenario: what is asked.
+        contract: whose prefix says what the system is used for.
+        stack: kind of stack.
+
+    Raises:
+        UsageError: names every one that cannot, or may not.
+    """
+    if not scenario.fault:
+        return
+    if speaks_of_production(contract.prefix):
+        raise UsageError(
+            f"faults are never injected into production, and the prefix is {contract.prefix!r}",
+            where="fault",
+        )
+    possible = STACKS.get(stack)
+    if possible is None:
+        raise UsageError(
+            f"faults are injected only into what the harness started itself, not with --stack"
+            f" {stack}",
+            where="fault",
+            hint="leave out the [[fault]] tables, or choose --stack process",
+        )
+    problems = [
+        f"fault.{place}: {problem}"
+        for place, fault in enumerate(scenario.fault)
+        for problem in _problems(fault, scenario, possible)
+    ]
+    if problems:
+        lines = "\n  - ".join(problems)
+        raise UsageError(f"cannot be done:\n  - {lines}", where="fault", hint=possible.hint)
+
+
+def _problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]:
+    found = []
+    if fault.kind not in possible.kinds:
+        found.append(f"{fault.kind} is not possible on the {possible.stack} stack")
+    if fault.target not in possible.services:
+        names = ", ".join(sorted(possible.services))
+        found.append(f"there is no service {fault.target!r} on it, but {names}")
+    elif fault.target == "anvil" and not scenario.needs_anvil:
+        found.append("there is no Anvil: nothing is simulated in full (signals.full_share = 0)")
+    elif fault.target == "anvil" and fault.kind in _NEVER_BACK:
+        found.append(f"nothing would start anvil again after a {fault.kind}")
+    server = _BY_SERVER.get(fault.kind)
+    if server is not None and fault.target != server:
+        found.append(f"{fault.kind} is done to {server}, not to {fault.target}")
+    return found

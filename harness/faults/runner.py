@@ -1,0 +1,201 @@
+"""Injecting faults on schedule beside the run, each in a thread of its own, and always healing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.errors import EvidenceError, HarnessError
+from harness.evidence.faults import FaultRecord, fault_line
+from harness.faults.arms import Arm, Armory
+from harness.scenario.fault import PlannedFault
+
+LOOK_EVERY_NS = 20 * NS_PER_MS
+# A fault that is a moment must be seen within this time; one that lasts, while it lasts.
+PROOF_MAX_NS = 10 * NS_PER_S
+# Recovery is promised within 15 s; what is not back after twice that is told as not healed.
+HEAL_PROOF_MAX_NS = 30 * NS_PER_S
+# After a run that was broken off nobody waits that long.
+_HURRIED_NS = 5 * NS_PER_S
+_JOIN_S = (HEAL_PROOF_MAX_NS + PROOF_MAX_NS) / NS_PER_S
+
+
+@dataclass
+class _Job:
+    """A fault under way, and what is known of it so far."""
+
+    planned: PlannedFault
+    arm: Arm
+    record: FaultRecord
+    thread: threading.Thread | None = field(default=None)
+
+    def note(self, **known: object) -> None:
+        self.record = self.record.model_copy(update=known)
+
+
+class FaultRunner:
+    """Injects what is planned, proves it, takes it away, and writes down what it saw.
+
+    Args:
+        planned: every fault, in the order of time.
+        armory: makes them ready.
+        path: file for the records.
+        clock: the host's clocks.
+        wait: waits so many seconds, or until the event is set; whether it is.
+    """
+
+    def __init__(
+        self,
+        planned: Sequence[PlannedFault],
+        armory: Armory,
+        path: Path,
+        clock: Clock,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self._planned = planned
+        self._armory = armory
+        self._path = path
+        self._clock = clock
+        self._wait = wait
+        self._jobs: list[_Job] = []
+        self._hurry = threading.Event()
+        self._lock = threading.Lock()
+        self._news: list[str] = []
+        self._failure = ""
+
+    def start(self, t0_ns: int) -> None:
+        """Begin the schedule of a load that starts at `t0_ns`.
+
+        Raises:
+            UsageError: the stack cannot have such a fault.
+            EvidenceError: the file cannot be written.
+        """
+        jobs = []
+        for planned in self._planned:
+            record = FaultRecord(
+                number=planned.number,
+                kind=planned.kind,
+                target=planned.target,
+                planned_ns=t0_ns + planned.at_ns,
+                for_ns=planned.for_ns,
+            )
+            jobs.append(_Job(planned, self._armory.arm(planned.fault), record))
+        self._append("")
+        self._jobs = jobs
+        for job in jobs:
+            name = f"fault-{job.planned.number}"
+            job.thread = threading.Thread(target=self._run, args=(job,), name=name, daemon=True)
+            job.thread.start()
+
+    def news(self) -> tuple[str, ...]:
+        """What has happened since the last question, a sentence each."""
+        with self._lock:
+            found, self._news = tuple(self._news), []
+        return found
+
+    def failure(self) -> str | None:
+        """Why no evidence of the faults can be had; None while it can."""
+        return self._failure or None
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """Wait until every fault is healed and told. May be called twice.
+
+        Args:
+            hurry: take away at once what is in force, and begin nothing more.
+        """
+        now_ns = self._clock.now_ns()
+        overdue = any(job.record.planned_ns > now_ns for job in self._jobs)
+        if hurry or overdue:  # a load that ended early has no use for the rest
+            self._hurry.set()
+        for job in self._jobs:
+            if job.thread is not None:
+                job.thread.join(_JOIN_S)
+                if job.thread.is_alive():
+                    self._fail(f"{job.record.name} did not come to its end")
+
+    def _run(self, job: _Job) -> None:
+        try:
+            if not self._until(job.record.planned_ns):
+                self._follow(job)
+            else:
+                job.note(trouble="the run was over before its time came")
+        except Exception as error:  # whatever it is, the fault must be told as not proven
+            job.note(trouble=_words(error))
+        try:
+            self._append(fault_line(job.record))
+        except EvidenceError as error:
+            self._fail(str(error))
+
+    def _follow(self, job: _Job) -> None:
+        injector, probe = job.arm.injector, job.arm.probe
+        probe.before()
+        try:
+            job.note(injected_ns=self._clock.now_ns())
+            injector.inject()
+            self._prove(job)
+            self._until((job.record.injected_ns or 0) + job.planned.for_ns)
+            if job.planned.for_ns and probe.holds():
+                job.note(held_ns=self._clock.now_ns())
+        except Exception as error:  # told as it is, and healed all the same
+            job.note(trouble=_words(error))
+        job.note(healed_ns=self._clock.now_ns())
+        injector.heal()
+        self._prove_healed(job)
+
+    def _prove(self, job: _Job) -> None:
+        begun_ns = job.record.injected_ns or 0
+        limit_ns = job.planned.for_ns or PROOF_MAX_NS
+        seen = self._look(job.arm.probe.holds, begun_ns + limit_ns, stop_in_hurry=True)
+        if seen:
+            job.note(proven_ns=self._clock.now_ns(), seen=seen)
+            self._tell(f"fault: {job.record.name}: {seen}")
+        else:
+            self._tell(f"fault: {job.record.name}: the probe saw nothing of it")
+
+    def _prove_healed(self, job: _Job) -> None:
+        limit_ns = _HURRIED_NS if self._hurry.is_set() else HEAL_PROOF_MAX_NS
+        seen = self._look(job.arm.probe.ended, self._clock.now_ns() + limit_ns)
+        if seen:
+            job.note(heal_proven_ns=self._clock.now_ns(), seen_healed=seen)
+            self._tell(f"fault: {job.record.name} is over: {seen}")
+        else:
+            self._tell(f"fault: {job.record.name}: the probe did not see it end")
+
+    def _look(self, at: Callable[[], str], until_ns: int, *, stop_in_hurry: bool = False) -> str:
+        """Ask a probe until it sees something; bounded."""
+        while True:
+            if seen := at():
+                return seen
+            if self._clock.now_ns() >= until_ns or (stop_in_hurry and self._hurry.is_set()):
+                return ""
+            self._clock.sleep_ns(LOOK_EVERY_NS)
+
+    def _until(self, when_ns: int) -> bool:
+        """Wait for a moment; whether somebody was in a hurry before it came."""
+        while (left_ns := when_ns - self._clock.now_ns()) > 0:
+            if self._wait(self._hurry, left_ns / NS_PER_S):
+                return True
+        return False
+
+    def _append(self, line: str) -> None:
+        try:
+            with self._lock, self._path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise EvidenceError(f"cannot write: {error.strerror}", where=str(self._path)) from error
+
+    def _tell(self, sentence: str) -> None:
+        with self._lock:
+            self._news.append(sentence)
+
+    def _fail(self, why: str) -> None:
+        self._failure = self._failure or why
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, HarnessError):
+        return f"{error.where}: {error.what}" if error.where else error.what
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,73 @@
+"""Whether every planned fault took hold and was gone again; one that did nothing proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.clock import NS_PER_S
+from harness.evidence.faults import FaultRecord
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+from harness.judge.words import count, duration
+from harness.scenario.fault import PlannedFault
+
+_TOLD_MAX = 20
+
+
+def check_faults(case: Case) -> Iterator[Check]:
+    """That each fault was proven and proven healed; nothing where none was planned or told."""
+    planned, told = case.scenario.planned_faults(), case.gathered.faults or ()
+    if not planned and not told:
+        return
+    records = {record.number: record for record in told}
+    problems = [
+        f"{one.kind} of {one.target} at {one.at_ns / NS_PER_S:.1f} s: {problem}"
+        for one in planned
+        for problem in _problems(one, records.get(one.number), case.plan.t0_ns)
+    ]
+    strangers = records.keys() - {one.number for one in planned}
+    if strangers or len(records) < len(told):
+        problems.append("faults.jsonl tells of faults that the scenario does not plan")
+    said = "; ".join(problems[:5]) or _words(told)
+    yield Check(
+        name="faults proven and healed",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said=said,
+        figures={"planned": len(planned), "unproven": len(problems)},
+        offenders=tuple(problems[:_TOLD_MAX]),
+    )
+
+
+def _problems(planned: PlannedFault, record: FaultRecord | None, t0_ns: int) -> Iterator[str]:
+    if record is None:
+        yield "nobody wrote down what became of it"
+        return
+    is_same = (record.kind, record.target) == (planned.kind, planned.target)
+    if not is_same or record.planned_ns != t0_ns + planned.at_ns:
+        yield "what was written down is of another fault"
+        return
+    if record.injected_ns is None:
+        yield f"it was not injected ({record.trouble or 'nobody knows why'})"
+        return
+    if record.injected_ns < record.planned_ns:
+        yield "it was injected before its time"
+    trouble = f" ({record.trouble})" if record.trouble else ""
+    if record.proven_ns is None:
+        yield f"it was never seen to take hold{trouble}"
+    elif planned.for_ns and record.held_ns is None:
+        yield f"it did not hold to its end{trouble}"
+    elif trouble:
+        yield record.trouble
+    if record.heal_proven_ns is None:
+        yield f"it was never seen to be over{trouble}"
+
+
+def _words(told: tuple[FaultRecord, ...]) -> str:
+    """How many, and the longest that one took to be seen."""
+    took = [r.proven_ns - r.injected_ns for r in told if r.proven_ns and r.injected_ns]
+    healed = [r.heal_proven_ns - r.healed_ns for r in told if r.heal_proven_ns and r.healed_ns]
+    return (
+        f"{count(len(told), 'fault')} seen to take hold, within {duration(max(took, default=0))},"
+        f" and to be over, within {duration(max(healed, default=0))}"
+    )

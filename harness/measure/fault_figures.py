@@ -1,0 +1,107 @@
+"""What a measurement tells of faults: when each held, and the latencies outside of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.clock import NS_PER_S
+from harness.evidence.faults import FaultRecord
+from harness.measure.faults import Window, outside
+from harness.measure.recorder import Cell, CellKey, Metric
+from harness.measure.series import Series
+from harness.scenario.models import Phase
+
+# Of these the signals outside of fault windows are told apart, where a run has faults.
+APART = frozenset({Metric.LATENCY, Metric.LATENESS, Metric.OBSERVER})
+_PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FaultFigures(_Value):
+    """One fault; times are seconds after t0, None for what never came.
+
+    Attributes:
+        planned_s: when it was to begin.
+        for_s: how long it was to last; 0 where it is a moment.
+        seen: what the probe saw when it was in force.
+        seen_healed: what the probe saw when it was over.
+        trouble: what went wrong; empty if nothing did.
+    """
+
+    kind: str
+    target: str
+    planned_s: float
+    for_s: float
+    injected_s: float | None
+    proven_s: float | None
+    healed_s: float | None
+    heal_proven_s: float | None
+    seen: str
+    seen_healed: str
+    trouble: str
+
+
+class OutsideFigures(_Value):
+    """A metric of the measured signals that were intended outside of every fault window.
+
+    A window reaches from a normal time before the injection of a fault until it was seen healed and
+    nothing was overdue any more. Percentiles and maximum are upper ends of buckets.
+    """
+
+    mode: str
+    metric: str
+    count: int
+    percentiles_ns: dict[str, int]
+    max_ns: int
+
+
+def fault_figures(records: Sequence[FaultRecord], t0_ns: int) -> Iterator[FaultFigures]:
+    """Each fault in the order of the plan."""
+
+    def since(when_ns: int | None) -> float | None:
+        return None if when_ns is None else (when_ns - t0_ns) / NS_PER_S
+
+    for record in records:
+        yield FaultFigures(
+            kind=record.kind,
+            target=record.target,
+            planned_s=(record.planned_ns - t0_ns) / NS_PER_S,
+            for_s=record.for_ns / NS_PER_S,
+            injected_s=since(record.injected_ns),
+            proven_s=since(record.proven_ns),
+            healed_s=since(record.healed_ns),
+            heal_proven_s=since(record.heal_proven_ns),
+            seen=record.seen,
+            seen_healed=record.seen_healed,
+            trouble=record.trouble,
+        )
+
+
+def outside_figures(
+    cells: Sequence[tuple[CellKey, Cell]], spans: Sequence[Window], t0_ns: int
+) -> Iterator[OutsideFigures]:
+    """Of each mode and metric of which the order in time was kept; nothing without a window."""
+    for key, cell in cells if spans else ():
+        if key.phase is not Phase.MEASURE:
+            continue
+        for metric in sorted(APART & cell.series.keys()):
+            yield _figures(key.mode.name.lower(), metric, cell.series[metric], spans, t0_ns)
+
+
+def _figures(
+    mode: str, metric: Metric, series: Series, spans: Sequence[Window], t0_ns: int
+) -> OutsideFigures:
+    found = outside(series, spans, t0_ns)
+    told = {f"p{rank:g}": found.percentile_ns(rank) for rank in _PERCENTILES}
+    return OutsideFigures(
+        mode=mode,
+        metric=metric,
+        count=found.count,
+        percentiles_ns={name: value for name, value in told.items() if value is not None},
+        max_ns=found.max_ns,
+    )

@@ -1,0 +1,166 @@
+"""Faults on the run's time: what they explain, from when a recovery counts, what they spoil."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.evidence.faults import FaultRecord
+from harness.measure.histogram import bucket_high_ns
+from harness.measure.recovery import DISTURBANCES, Recovery
+from harness.measure.series import PLACES, Series
+from harness.measure.statistics import size_needed
+from harness.scenario.fault import DISRUPTIVE
+from harness.store.facts import RunEvent
+
+# What ends within this time after a fault is gone has ended because of it; the recovery promise.
+AFTERMATH_NS = 15 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """Something that the system had to recover from.
+
+    Attributes:
+        kind: of the fault, or of the event.
+        what: a sentence about it.
+        began_ns: when it began.
+        mono_ns: from when on the recovery counts.
+    """
+
+    kind: str
+    what: str
+    began_ns: int
+    mono_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The signals that a fault can have touched, by their intended time.
+
+    Attributes:
+        start_ns: a normal time before the injection, since those in flight were touched too;
+            monotonic.
+        end_ns: when it was seen healed and nothing was overdue any more; the end of the watching
+            if that never came.
+    """
+
+    start_ns: int
+    end_ns: int
+
+
+def is_explained(event: RunEvent, records: Iterable[FaultRecord]) -> bool:
+    """Whether a service was started again because of a planned fault."""
+    return event.kind in DISTURBANCES and any(
+        record.kind in DISRUPTIVE
+        and record.injected_ns is not None
+        and record.injected_ns
+        <= event.mono_ns
+        <= (record.heal_proven_ns or record.healed_ns or record.injected_ns) + AFTERMATH_NS
+        for record in records
+    )
+
+
+def disturbances(
+    events: Iterable[RunEvent], records: Sequence[FaultRecord]
+) -> tuple[Disturbance, ...]:
+    """Every fault that was injected and every event that none explains, in order of recovery."""
+    found = [
+        Disturbance(record.kind, _words(record), record.injected_ns, record.freed_ns)
+        for record in records
+        if record.injected_ns is not None and record.freed_ns is not None
+    ]
+    found += [
+        Disturbance(event.kind, event.what, event.mono_ns, event.mono_ns)
+        for event in events
+        if event.kind in DISTURBANCES and not is_explained(event, records)
+    ]
+    return tuple(sorted(found, key=lambda one: one.mono_ns))
+
+
+def _words(record: FaultRecord) -> str:
+    return f"{record.name} for {record.for_ns / NS_PER_S:g} s" if record.for_ns else record.name
+
+
+def windows(
+    found: Sequence[tuple[Disturbance, Recovery]],
+    records: Sequence[FaultRecord],
+    end_ns: int,
+) -> tuple[Window, ...]:
+    """The time of each disturbance, in the order of `found`.
+
+    Args:
+        found: disturbances and what followed them.
+        records: of the faults.
+        end_ns: when the watching ended.
+    """
+    healed = {
+        (record.kind, record.injected_ns): record.heal_proven_ns or end_ns for record in records
+    }
+    return tuple(
+        Window(
+            one.began_ns - (recovery.normal_ns or 0),
+            max(
+                healed.get((one.kind, one.began_ns), one.mono_ns),
+                end_ns if recovery.backlog_ns is None else one.mono_ns + recovery.backlog_ns,
+            ),
+        )
+        for one, recovery in found
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Durations of the signals that were intended outside of every window.
+
+    Attributes:
+        counts: by place of a series.
+    """
+
+    counts: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return int(self.counts.sum())
+
+    def percentile_ns(self, percentile: float) -> int | None:
+        """Upper end of the bucket; None of too few."""
+        total = self.count
+        if total < size_needed(percentile):
+            return None
+        rank = max(1, int(np.ceil(total * percentile / 100)))
+        return self._at(rank)
+
+    @property
+    def max_ns(self) -> int:
+        """Upper end of the bucket of the longest."""
+        return self._at(self.count) if self.count else 0
+
+    def _at(self, rank: int) -> int:
+        place = int(np.searchsorted(np.cumsum(self.counts), rank))
+        return max(0, bucket_high_ns(place - 1)) if place else 0
+
+
+def merged(parts: Iterable[Outside]) -> Outside:
+    """Several together."""
+    total = np.zeros(PLACES, dtype=np.int64)
+    for part in parts:
+        total += part.counts
+    return Outside(total)
+
+
+def outside(series: Series, spans: Sequence[Window], t0_ns: int) -> Outside:
+    """The part of a series that no window touches."""
+    total = np.zeros(PLACES, dtype=np.int64)
+    for when, what in series.blocks():
+        calm = np.ones(len(when), dtype=np.bool_)
+        for span in spans:
+            start_ms = (span.start_ns - t0_ns) // NS_PER_MS
+            end_ms = (span.end_ns - t0_ns) // NS_PER_MS
+            calm &= (when < max(0, start_ms)) | (when > max(0, end_ms))
+        total += np.bincount(what[calm], minlength=len(total))
+    return Outside(total)

@@ -1,0 +1,157 @@
+"""When faults are due, and which are refused before anything is started."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness.clock import NS_PER_S
+from harness.contract.names import Contract
+from harness.errors import UsageError
+from harness.faults.refusals import check_faults
+from harness.scenario import Scenario
+from harness.scenario.fault import Kill, plan_faults
+from harness.store.toml import toml_text
+
+LOAD = {"warmup_s": 5.0, "stages": [{"agents": 2, "rate_from": 10.0, "duration_s": 60.0}]}
+
+
+def scenario_of(*faults: dict[str, Any], full_share: float = 0.0) -> Scenario:
+    """A minute of load with these faults."""
+    return Scenario.model_validate(
+        {
+            "name": "faulty",
+            "about": "made up",
+            "objectives": ["recovery < 15 s"],
+            "load": LOAD,
+            "signals": {"full_share": full_share},
+            "fault": faults,
+        }
+    )
+
+
+@given(
+    at_s=st.lists(st.floats(0, 100), min_size=1, max_size=5),
+    times=st.integers(1, 5),
+    every_s=st.floats(0.5, 20),
+    jitter_s=st.floats(0, 5),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_plan_is_a_pure_function_of_seed(
+    at_s: list[float], times: int, every_s: float, jitter_s: float, seed: int
+) -> None:
+    """As many as asked for, in order, none early, none later than the jitter allows."""
+    fault = Kill(
+        kind="kill",
+        target="engine",
+        at_s=tuple(at_s),
+        times=times,
+        every_s=every_s if times > 1 else 0.0,
+        jitter_s=jitter_s,
+    )
+    start_ns = 5 * NS_PER_S
+    planned = plan_faults((fault,), seed, start_ns)
+    assert planned == plan_faults((fault,), seed, start_ns)
+    assert [one.number for one in planned] == list(range(len(at_s) * times))
+    when = [one.at_ns for one in planned]
+    assert when == sorted(when)
+    due = sorted(start_ns + (a + n * every_s) * NS_PER_S for a in at_s for n in range(times))
+    for own_ns, due_ns in zip(when, due, strict=True):
+        assert -1 <= own_ns - due_ns <= jitter_s * NS_PER_S + 1
+
+
+def test_times_count_from_the_measured_phase() -> None:
+    """The warm-up comes before."""
+    (planned,) = scenario_of(
+        {"kind": "pause", "target": "redis", "at_s": 3, "for_s": 2}
+    ).planned_faults()
+    assert (planned.at_ns, planned.for_ns) == (8 * NS_PER_S, 2 * NS_PER_S)
+
+
+def test_a_fault_survives_its_file() -> None:
+    """As it is written into the run's folder, with every default."""
+    scenario = scenario_of(
+        {"kind": "kill", "target": "engine", "at_s": [3, 9], "jitter_s": 1},
+        {"kind": "aof_rewrite", "at_s": 20, "times": 2, "every_s": 5},
+    )
+    text = toml_text(scenario.model_dump(mode="json"))
+    assert Scenario.model_validate(tomllib.loads(text)) == scenario
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "kil", "target": "engine", "at_s": 1}, "does not match any of the expected"),
+        ({"kind": "kill", "target": "engine"}, "Field required"),
+        ({"kind": "kill", "target": "engine", "at_s": -1}, "greater than or equal to 0"),
+        ({"kind": "kill", "target": "engine", "at_s": 1, "for_s": 2}, "Extra inputs"),
+        ({"kind": "pause", "target": "engine", "at_s": 1}, "Field required"),
+        ({"kind": "kill", "target": "engine", "at_s": 1, "times": 2}, "say how far apart"),
+        ({"kind": "kill", "target": "engine", "at_s": 1, "every_s": 2}, "means nothing"),
+        ({"kind": "kill", "target": "engine", "at_s": 60}, "beyond the measured load"),
+        ({"kind": "pause", "target": "engine", "at_s": 58, "for_s": 3}, "beyond the measured load"),
+        ({"kind": "kill", "target": "engine", "at_s": [4, 4]}, "before kill is over"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> None:
+    """With words that say why."""
+    with pytest.raises(ValidationError, match=words):
+        scenario_of(fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "kill", "target": "archive", "at_s": 1}, "no service 'archive'"),
+        ({"kind": "kill", "target": "anvil", "at_s": 1}, "there is no Anvil"),
+        ({"kind": "rpc_stall", "at_s": 1, "for_s": 1}, "there is no Anvil"),
+        ({"kind": "aof_rewrite", "target": "postgres", "at_s": 1}, "is done to redis"),
+        ({"kind": "checkpoint", "target": "redis", "at_s": 1}, "is done to postgres"),
+    ],
+)
+def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: str) -> None:
+    """Before a server is started."""
+    with pytest.raises(UsageError, match=words):
+        check_faults(scenario_of(fault), Contract(), "process")
+
+
+def test_nothing_would_bring_anvil_back() -> None:
+    """It may stall, but not end."""
+    check_faults(
+        scenario_of({"kind": "rpc_stall", "at_s": 1, "for_s": 1}, full_share=0.1),
+        Contract(),
+        "process",
+    )
+    kill = scenario_of({"kind": "kill", "target": "anvil", "at_s": 1}, full_share=0.1)
+    with pytest.raises(UsageError, match="nothing would start anvil again"):
+        check_faults(kill, Contract(), "process")
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """Each with its place."""
+    faults = (
+        {"kind": "kill", "target": "archive", "at_s": 1},
+        {"kind": "checkpoint", "target": "redis", "at_s": 5},
+    )
+    with pytest.raises(UsageError, match=r"(?s)fault\.0:.*fault\.1:"):
+        check_faults(scenario_of(*faults), Contract(), "process")
+
+
+@pytest.mark.parametrize(
+    ("contract", "stack", "words"),
+    [
+        (Contract(prefix="prod:"), "process", "never injected"),
+        (Contract(), "attach", "only into what the harness started"),
+    ],
+)
+def test_what_is_not_ours_is_left_alone(contract: Contract, stack: str, words: str) -> None:
+    """Production, and systems that were there before."""
+    scenario = scenario_of({"kind": "kill", "target": "engine", "at_s": 1})
+    with pytest.raises(UsageError, match=words):
+        check_faults(scenario, contract, stack)
+    check_faults(scenario_of(), contract, stack)

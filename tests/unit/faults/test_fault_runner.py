@@ -1,0 +1,174 @@
+"""The runner on fakes: what is written of a fault, and that it is always healed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_S, ManualClock
+from harness.errors import StackError
+from harness.evidence.faults import FaultRecord, read_faults
+from harness.faults.arms import Arm
+from harness.faults.runner import HEAL_PROOF_MAX_NS, FaultRunner
+from harness.scenario.fault import Fault, Kill, Pause, PlannedFault, plan_faults
+
+T0_NS = 100 * NS_PER_S
+KILL = Kill(kind="kill", target="engine", at_s=(2,))
+PAUSE = Pause(kind="pause", target="redis", at_s=(2,), for_s=3)
+
+
+@dataclass
+class Thing:
+    """A system that a fault is done to; injector and probe in one, for brevity."""
+
+    is_down: bool = False
+    works: bool = True
+    raises: str = ""
+    calls: list[str] = field(default_factory=list)
+    on_inject: Callable[[], None] = lambda: None
+
+    def arm(self, fault: Fault) -> Arm:
+        return Arm(self, self)
+
+    def before(self) -> None:
+        self.calls.append("before")
+        if self.raises == "before":
+            raise StackError("does not run", where="engine")
+
+    def inject(self) -> None:
+        self.calls.append("inject")
+        self.on_inject()
+        if self.raises == "inject":
+            raise OSError("made up")
+        self.is_down = self.works
+
+    def heal(self) -> None:
+        self.calls.append("heal")
+        self.is_down = False
+
+    def holds(self) -> str:
+        return "it is down" if self.is_down else ""
+
+    def ended(self) -> str:
+        return "" if self.is_down else "it is up"
+
+
+class _Stubborn(Thing):
+    def heal(self) -> None:
+        self.calls.append("heal")
+
+
+def play(
+    thing: Thing, fault: Fault, folder: Path, *, hurry_in_wait: int | None = None
+) -> tuple[FaultRecord, FaultRunner]:
+    """One fault from its plan to its line; time passes only when somebody waits."""
+    clock = ManualClock(T0_NS)
+    waits = iter(range(100))
+
+    def wait(hurry: threading.Event, seconds: float) -> bool:
+        if next(waits) == hurry_in_wait:
+            return True
+        clock.advance(round(seconds * NS_PER_S) + 1)
+        return hurry.is_set()
+
+    (planned,) = plan_faults((fault,), 1, NS_PER_S)
+    path = folder / "faults.jsonl"
+    runner = FaultRunner((planned,), thing, path, clock, wait)
+    runner.start(T0_NS)
+    for job in runner._jobs:
+        assert job.thread is not None
+        job.thread.join(20)
+    runner.stop()
+    (record,) = read_faults(path.read_text(encoding="utf-8").splitlines())
+    return record, runner
+
+
+def test_a_pause_from_plan_to_heal(tmp_path: Path) -> None:
+    """Every time is written, and the order is that of the steps."""
+    thing = Thing()
+    record, runner = play(thing, PAUSE, tmp_path)
+    assert thing.calls == ["before", "inject", "heal"]
+    assert record.planned_ns == T0_NS + 3 * NS_PER_S
+    times = (
+        record.planned_ns,
+        record.injected_ns,
+        record.proven_ns,
+        record.held_ns,
+        record.healed_ns,
+        record.heal_proven_ns,
+    )
+    known = [time for time in times if time is not None]
+    assert len(known) == len(times)
+    assert known == sorted(known)
+    assert known[4] - known[1] >= 3 * NS_PER_S
+    assert (record.seen, record.seen_healed, record.trouble) == ("it is down", "it is up", "")
+    assert len(runner.news()) == 2
+    assert runner.news() == ()
+
+
+@pytest.mark.parametrize("fault", [KILL, PAUSE])
+def test_an_injector_that_does_nothing_proves_nothing(fault: Fault, tmp_path: Path) -> None:
+    """The probe is not told what the injector believes."""
+    record, _ = play(Thing(works=False), fault, tmp_path)
+    assert record.injected_ns is not None
+    assert record.proven_ns is None
+    assert record.held_ns is None
+
+
+def test_a_fault_that_stays_is_not_proven_healed(tmp_path: Path) -> None:
+    """After so long nobody waits any more."""
+    record, _ = play(_Stubborn(), PAUSE, tmp_path)
+    assert record.heal_proven_ns is None
+    assert HEAL_PROOF_MAX_NS < 60 * NS_PER_S
+
+
+@pytest.mark.parametrize("raises", ["before", "inject"])
+def test_trouble_is_told_and_healed(raises: str, tmp_path: Path) -> None:
+    """A service that was not there; an injector that broke half way."""
+    thing = Thing(raises=raises)
+    record, runner = play(thing, KILL, tmp_path)
+    assert record.trouble in {"engine: does not run", "OSError: made up"}
+    assert record.proven_ns is None
+    assert ("heal" in thing.calls) == (raises == "inject")
+    assert runner.failure() is None
+
+
+def test_in_a_hurry_what_is_in_force_is_healed_now(tmp_path: Path) -> None:
+    """The second wait is the one for the end of the pause."""
+    thing = Thing()
+    record, _ = play(thing, PAUSE, tmp_path, hurry_in_wait=1)
+    assert thing.calls[-1] == "heal"
+    assert record.healed_ns is not None
+    assert record.injected_ns is not None
+    assert record.healed_ns - record.injected_ns < NS_PER_S
+
+
+def test_in_a_hurry_nothing_is_begun(tmp_path: Path) -> None:
+    """A fault whose time had not come is told as not injected."""
+    thing = Thing()
+    record, _ = play(thing, PAUSE, tmp_path, hurry_in_wait=0)
+    assert thing.calls == []
+    assert record.injected_ns is None
+    assert "the run was over" in record.trouble
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """Without the file nobody could judge the faults."""
+    path = tmp_path / "faults.jsonl"
+
+    def spoil() -> None:
+        path.unlink()
+        path.mkdir()
+
+    planned = PlannedFault(0, KILL, 0, 0)
+    clock = ManualClock(T0_NS)
+    runner = FaultRunner((planned,), Thing(on_inject=spoil), path, clock)
+    runner.start(T0_NS)
+    for job in runner._jobs:
+        assert job.thread is not None
+        job.thread.join(20)
+    assert "cannot write" in (runner.failure() or "")
