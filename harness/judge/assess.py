@@ -9,6 +9,7 @@ from harness.judge.check import Case, Check, Kind
 from harness.judge.expected import expected_of
 from harness.judge.final import read_final
 from harness.judge.judgement import Judgement, judge, with_check
+from harness.judge.result import Result
 from harness.judge.told import read_told
 from harness.judge.verdict import Verdict
 from harness.measure.encoding import log_text
@@ -35,7 +36,7 @@ def assess(folder: RunFolder) -> Assessment:
     Raises:
         EvidenceError: what every run writes is missing or unreadable.
     """
-    return _assess(folder)[0]
+    return assess_gathered(folder)[0]
 
 
 def assess_and_store(folder: RunFolder) -> Assessment:
@@ -48,7 +49,7 @@ def assess_and_store(folder: RunFolder) -> Assessment:
     """
     # Whatever becomes of this judgement, an older one must not stand for it.
     folder.forget_result()
-    assessment, gathered = _assess(folder)
+    assessment, gathered = assess_gathered(folder)
     try:
         _store(folder, assessment, gathered)
     except EvidenceError as error:
@@ -65,20 +66,27 @@ def assess_and_store(folder: RunFolder) -> Assessment:
 def _store(folder: RunFolder, assessment: Assessment, gathered: Gathered) -> None:
     for name, intervals in histogram_logs(gathered):
         folder.write_text(folder.histograms / name, log_text(intervals))
+    folder.write_json(folder.result, result_of(folder, assessment).model_dump(mode="json"))
+
+
+def result_of(folder: RunFolder, assessment: Assessment) -> Result:
+    """An assessment as it is stored."""
     judgement = assessment.judgement
-    folder.write_json(
-        folder.result,
-        {
-            "run_id": folder.run_id,
-            "verdict": judgement.verdict.value,
-            "exit_code": judgement.exit_code,
-            "measurement": assessment.measurement.model_dump(mode="json"),
-            "judgement": judgement.model_dump(mode="json"),
-        },
+    return Result(
+        run_id=folder.run_id,
+        verdict=judgement.verdict,
+        exit_code=judgement.exit_code,
+        measurement=assessment.measurement,
+        judgement=judgement,
     )
 
 
-def _assess(folder: RunFolder) -> tuple[Assessment, Gathered]:
+def assess_gathered(folder: RunFolder) -> tuple[Assessment, Gathered]:
+    """`assess`, and what the assessment was made from.
+
+    Raises:
+        EvidenceError: what every run writes is missing or unreadable.
+    """
     scenario = folder.read_scenario()
     plan, run = folder.read_plan(), folder.read_run()
     gathered = gather(folder, plan, run, serial=_serial(scenario), stages=_stages(scenario))

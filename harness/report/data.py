@@ -1,0 +1,205 @@
+"""Everything that a report of a run is made of, read from stored evidence alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.clock import NS_PER_S
+from harness.diagnosis.answers import Diagnosis
+from harness.errors import EvidenceError
+from harness.judge.assess import assess_gathered, result_of
+from harness.judge.judgement import Judgement
+from harness.judge.result import Result, ResultOutdatedError, read_result
+from harness.measure.encoding import Interval, log_text
+from harness.measure.logs import read_log
+from harness.measure.measurement import Measurement
+from harness.measure.recorder import Metric
+from harness.measure.summary import histogram_logs
+from harness.measure.telemetry import Telemetry
+from harness.measure.telemetry_lines import read_telemetry
+from harness.scenario import Phase, Scenario
+from harness.store import RunFacts, RunFolder, RunPlan
+
+MODES = ("lite", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyLog:
+    """Latency of the signals of one phase and mode over time.
+
+    Attributes:
+        phase: "warmup" or "measure".
+        mode: "lite" or "full".
+        text: the histogram log; small beside the histograms in it.
+    """
+
+    phase: str
+    mode: str
+    text: str
+
+    def intervals(self) -> Iterator[Interval]:
+        """Histograms by intended time, in order; decoded one by one, since each takes 200 kB.
+
+        Raises:
+            EvidenceError: the log is damaged.
+        """
+        return read_log(self.text.splitlines(), _log_name(self.phase, self.mode))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """A run, ready to be reported.
+
+    Attributes:
+        plan: what the swarm was told: start, seed, load and contract.
+        run: when the run was watched, and what happened.
+        diagnosis: None when nobody asked.
+        telemetry: `present` is False for a run that kept none.
+        latency: by phase and mode, where there were signals.
+        environment: `environment.json`, as it is; empty without one.
+        stack: `stack.json`, as it is; empty without one.
+        command: what asks the same question again.
+        lacking: what is not there, or was made anew, a sentence each.
+    """
+
+    run_id: str
+    folder: RunFolder
+    scenario: Scenario
+    plan: RunPlan
+    run: RunFacts
+    measurement: Measurement
+    judgement: Judgement
+    diagnosis: Diagnosis | None
+    telemetry: Telemetry
+    latency: tuple[LatencyLog, ...]
+    environment: Mapping[str, Any]
+    stack: Mapping[str, Any]
+    command: str
+    lacking: tuple[str, ...] = ()
+
+    def at_s(self, mono_ns: int) -> float:
+        """A moment of the monotonic clock in seconds after t0."""
+        return (mono_ns - self.plan.t0_ns) / NS_PER_S
+
+
+def read_report_data(folder: RunFolder) -> ReportData:
+    """Read what a report needs. Nothing is written, and what was judged is not judged again.
+
+    Raises:
+        EvidenceError: what every run writes is missing or unreadable, or a newer harness wrote it.
+    """
+    lacking: list[str] = []
+    scenario = folder.read_scenario()
+    plan, run = folder.read_plan(), folder.read_run()
+    environment = _facts(folder, "environment", lacking)
+    stack = _facts(folder, "stack", lacking)
+    result, latency = _result(folder, lacking)
+    return ReportData(
+        run_id=folder.run_id,
+        folder=folder,
+        scenario=scenario,
+        plan=plan,
+        run=run,
+        measurement=result.measurement,
+        judgement=result.judgement,
+        diagnosis=result.diagnosis,
+        telemetry=_telemetry(folder, plan, lacking),
+        latency=latency,
+        environment=environment,
+        stack=stack,
+        command=command_of(folder, stack),
+        lacking=tuple(lacking),
+    )
+
+
+def command_of(folder: RunFolder, stack: Mapping[str, Any]) -> str:
+    """The command that asks the same question again.
+
+    The folder keeps the scenario with every override resolved and with its seed. A contract file
+    is not kept, so the reader has to name it.
+    """
+    words = ["harness", "run", shlex.quote(str(folder.scenario))]
+    kind = str(stack.get("kind", "process"))
+    if kind != "process":
+        words += ["--stack", shlex.quote(kind)]
+    if kind == "docker" and stack.get("image_set"):
+        words += ["--images", shlex.quote(str(stack["image_set"]))]
+    if kind == "attach":
+        words += ["--contract", "FILE"]
+    return " ".join(words)
+
+
+def _result(folder: RunFolder, lacking: list[str]) -> tuple[Result, tuple[LatencyLog, ...]]:
+    try:
+        result = read_result(folder)
+    except ResultOutdatedError as error:
+        lacking.append(f"result.json {error.what}: the evidence was judged anew for this report")
+        assessment, gathered = assess_gathered(folder)
+        names = {name: (phase, mode) for phase, mode, name in _log_names()}
+        made = {
+            names[name]: log_text(intervals)
+            for name, intervals in histogram_logs(gathered)
+            if name in names
+        }
+        return result_of(folder, assessment), _logs(made)
+    return result, _stored_logs(folder, result.measurement, lacking)
+
+
+def _stored_logs(
+    folder: RunFolder, measurement: Measurement, lacking: list[str]
+) -> tuple[LatencyLog, ...]:
+    found: dict[tuple[str, str], str] = {}
+    for phase, mode, name in _log_names():
+        figures = measurement.of(Metric.LATENCY, phase, mode)
+        if figures is None or not figures.count:
+            continue
+        try:
+            found[phase, mode] = folder.read_text(folder.histograms / name)
+        except EvidenceError as error:
+            lacking.append(
+                f"{name} {error.what}: latency over time is left out ({phase}, {mode});"
+                " `harness judge` writes it again"
+            )
+    return _logs(found)
+
+
+def _logs(texts: Mapping[tuple[str, str], str]) -> tuple[LatencyLog, ...]:
+    return tuple(
+        LatencyLog(phase, mode, texts[phase, mode])
+        for phase, mode, _ in _log_names()
+        if (phase, mode) in texts
+    )
+
+
+def _log_names() -> Iterator[tuple[str, str, str]]:
+    for phase in Phase:
+        for mode in MODES:
+            yield phase.value, mode, _log_name(phase.value, mode)
+
+
+def _log_name(phase: str, mode: str) -> str:
+    return f"{phase}-{mode}-{Metric.LATENCY}.hlog"
+
+
+def _telemetry(folder: RunFolder, plan: RunPlan, lacking: list[str]) -> Telemetry:
+    if not folder.telemetry.exists():
+        lacking.append("the run kept no telemetry: what the system's parts used is not known")
+        return Telemetry()
+    try:
+        with folder.telemetry.open(encoding="utf-8") as lines:
+            return read_telemetry(lines, plan.t0_ns)
+    except (OSError, UnicodeDecodeError) as error:
+        lacking.append(f"{folder.telemetry.name} cannot be read: {error}")
+        return Telemetry()
+
+
+def _facts(folder: RunFolder, name: str, lacking: list[str]) -> Mapping[str, Any]:
+    path = getattr(folder, name)
+    try:
+        return folder.read_json(path)
+    except EvidenceError as error:
+        lacking.append(f"{path.name} {error.what}")
+        return {}

@@ -1,0 +1,33 @@
+"""Runs that never were, judged once, for all tests of the report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.judge.assess import assess_and_store
+from harness.store import RunFolder
+from tests.unit.measure.evidence import healthy, load_of
+
+
+@pytest.fixture(autouse=True)
+def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up evidence need not outlive a power cut."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def _judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    world = healthy(load_of(duration_s=8.0), "p99 < 500 ms", "rejected < 1 %", full_every=2)
+    folder = world.write(tmp_path_factory.mktemp("reports"))
+    assess_and_store(folder)
+    return folder.path
+
+
+@pytest.fixture
+def judged(_judged: Path, tmp_path: Path) -> RunFolder:
+    """The folder of a run that was judged; a copy of the test's own."""
+    return RunFolder.open(Path(shutil.copytree(_judged, tmp_path / _judged.name)))

@@ -1,0 +1,177 @@
+"""What a report is made of: stored evidence, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import EvidenceError
+from harness.judge.assess import assess
+from harness.judge.verdict import Verdict
+from harness.report.data import command_of, read_report_data
+from harness.store import SCHEMA_VERSION, RunFolder
+from tests.unit.measure.evidence import T0_NS, S
+
+
+def files_of(folder: RunFolder) -> dict[str, bytes]:
+    """Everything in a folder."""
+    return {
+        path.relative_to(folder.path).as_posix(): path.read_bytes()
+        for path in folder.path.rglob("*")
+        if path.is_file()
+    }
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a stored document."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    change(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_stored_run_is_read_and_left_alone(judged: RunFolder) -> None:
+    """Measurement and judgement are those that were stored, and no file is touched."""
+    before = files_of(judged)
+    data = read_report_data(judged)
+    found = assess(judged)
+    assert data.measurement == found.measurement
+    assert data.judgement == found.judgement
+    assert data.scenario.name == "synthetic"
+    assert data.at_s(T0_NS + 2 * S) == 2.0
+    assert data.diagnosis is None
+    assert files_of(judged) == before
+
+
+def test_latency_over_time_adds_up_to_the_figures(judged: RunFolder) -> None:
+    """The logs of each phase and mode hold every signal of the histogram, second by second."""
+    data = read_report_data(judged)
+    assert {(log.phase, log.mode) for log in data.latency} == {
+        (phase, mode) for phase in ("warmup", "measure") for mode in ("lite", "full")
+    }
+    for log in data.latency:
+        figures = data.measurement.of("latency", log.phase, log.mode)
+        assert figures is not None
+        parts = list(log.intervals())
+        assert sum(part.histogram.count for part in parts) == figures.count
+        own = [
+            one
+            for one in data.measurement.intervals
+            if (one.phase, one.mode) == (log.phase, log.mode)
+        ]
+        assert [part.start_s for part in parts] == [one.start_s for one in own]
+        assert [part.histogram.max_ns for part in parts] == [one.max_ns for one in own]
+
+
+def test_without_a_result_the_evidence_is_judged_in_memory(judged: RunFolder) -> None:
+    """The same report comes of it, it says so, and no result is left behind."""
+    stored = read_report_data(judged)
+    judged.result.unlink()
+    data = read_report_data(judged)
+    assert data.measurement == stored.measurement
+    assert data.judgement == stored.judgement
+    assert [log.text for log in data.latency] == [log.text for log in stored.latency]
+    assert any("judged anew" in line for line in data.lacking)
+    assert not judged.result.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document.update(schema_version=SCHEMA_VERSION - 1),
+        lambda document: document.pop("schema_version"),
+        lambda document: document["measurement"].pop("figures"),
+    ],
+    ids=["older version", "no version", "a field of an older harness is missing"],
+)
+def test_older_result_is_made_anew(
+    judged: RunFolder, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """What this harness cannot read of an older one it judges again from the evidence."""
+    edit(judged.result, change)
+    data = read_report_data(judged)
+    assert data.judgement.verdict is Verdict.PASS
+    assert any("judged anew" in line for line in data.lacking)
+
+
+def test_result_before_seconds_and_diagnosis_is_read(judged: RunFolder) -> None:
+    """What was added since is empty, and nothing is judged anew."""
+
+    def strip(document: dict[str, Any]) -> None:
+        del document["measurement"]["seconds"], document["diagnosis"]
+
+    edit(judged.result, strip)
+    data = read_report_data(judged)
+    assert data.measurement.seconds == ()
+    assert not any("anew" in line for line in data.lacking)
+
+
+def test_what_a_newer_harness_added_is_left_out(judged: RunFolder) -> None:
+    """The same schema version may hold more; that is no reason to refuse it."""
+    edit(judged.result, lambda document: document["measurement"].update(moon_phase="full"))
+    data = read_report_data(judged)
+    assert not any("anew" in line for line in data.lacking)
+
+
+def test_newer_schema_is_refused_with_its_number(judged: RunFolder) -> None:
+    """A reader that could misread says so."""
+    edit(judged.result, lambda document: document.update(schema_version=SCHEMA_VERSION + 1))
+    with pytest.raises(EvidenceError, match=f"version {SCHEMA_VERSION + 1}, this harness reads"):
+        read_report_data(judged)
+
+
+def test_missing_parts_are_said(judged: RunFolder) -> None:
+    """Logs, stack and environment may be gone; the report says which, and goes on."""
+    for path in (judged.histograms / "measure-lite-latency.hlog", judged.stack, judged.environment):
+        path.unlink()
+    data = read_report_data(judged)
+    told = "\n".join(data.lacking)
+    for name in ("measure-lite-latency.hlog", "stack.json", "environment.json", "telemetry"):
+        assert name in told
+    assert ("measure", "lite") not in {(log.phase, log.mode) for log in data.latency}
+    assert data.stack == {}
+
+
+def test_damaged_log_names_its_line(judged: RunFolder) -> None:
+    """A torn log is an error that says where."""
+    path = judged.histograms / "measure-lite-latency.hlog"
+    path.write_text(path.read_text(encoding="utf-8")[:-40], encoding="utf-8")
+    damaged = next(
+        log
+        for log in read_report_data(judged).latency
+        if (log.phase, log.mode) == ("measure", "lite")
+    )
+    with pytest.raises(EvidenceError, match=r"hlog: line \d+ is not"):
+        list(damaged.intervals())
+
+
+def test_telemetry_counts_from_the_start_of_the_run(judged: RunFolder) -> None:
+    """A look two seconds into the run stands at two seconds."""
+    lines = [
+        {"kind": "start", "mono_ns": T0_NS, "every_ns": S},
+        {"kind": "columns", "of": "host", "first": 0, "columns": [["host.busy_cores", "level"]]},
+        {"kind": "look", "of": "host", "mono_ns": T0_NS + 2 * S, "values": [1.5]},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    judged.telemetry.write_text(text, encoding="utf-8")
+    telemetry = read_report_data(judged).telemetry
+    assert telemetry.tracks["host.busy_cores"].at_s == (2.0,)
+    assert not any("telemetry" in line for line in read_report_data(judged).lacking)
+
+
+@pytest.mark.parametrize(
+    ("stack", "rest"),
+    [
+        ({}, ""),
+        ({"kind": "process"}, ""),
+        ({"kind": "docker", "image_set": "upstream"}, " --stack docker --images upstream"),
+        ({"kind": "attach"}, " --stack attach --contract FILE"),
+    ],
+)
+def test_command_asks_the_same_question(stack: dict[str, Any], rest: str, tmp_path: Path) -> None:
+    """The folder's own scenario holds overrides and seed; the stack's kind is an option."""
+    folder = RunFolder(tmp_path / "a run")
+    assert command_of(folder, stack) == f"harness run '{folder.scenario}'{rest}"
