@@ -21,6 +21,8 @@ from harness.clock import NS_PER_S, NS_PER_US
 # A server's clock may be disciplined by up to 500 ppm (NTP's limit); what goes beyond is a step.
 DRIFT_MAX_PPM = 500.0
 STRETCH_NS = 10 * NS_PER_S
+# 146 years; differences of two such moments fit into 64 bits.
+MOMENT_MAX_NS = (1 << 62) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +119,19 @@ def read_probes(lines: Iterable[str]) -> tuple[tuple[Probe, ...], int]:
             continue
         try:
             entry = json.loads(line)
-            probes.append(
-                Probe(
-                    str(entry["server"]),
-                    int(entry["mono_ns"]),
-                    int(entry["server_us"]),
-                    int(entry["rtt_ns"]),
-                )
+            probe = Probe(
+                str(entry["server"]),
+                int(entry["mono_ns"]),
+                int(entry["server_us"]),
+                int(entry["rtt_ns"]),
             )
-        except (ValueError, KeyError, TypeError):
+            if (
+                max(abs(probe.mono_ns), abs(probe.server_us) * NS_PER_US, probe.rtt_ns)
+                > MOMENT_MAX_NS
+            ):
+                raise ValueError("no clock shows such a moment")
+            probes.append(probe)
+        except (ValueError, KeyError, TypeError, OverflowError):
             bad += 1
     return tuple(probes), bad
 

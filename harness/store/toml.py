@@ -42,7 +42,8 @@ def _value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         # JSON's escapes are a subset of those of a basic string, except for the delete character.
-        return json.dumps(value).replace("\x7f", "\\u007f")
+        # Written as themselves, characters need no pairs of escapes, which TOML does not know.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, Mapping):

@@ -66,7 +66,7 @@ def test_scenario_with_awkward_text_comes_back(folder: RunFolder) -> None:
     """Quotes, backslashes, control characters and other alphabets survive."""
     scenario = Scenario(
         name="odd",
-        about='"quoted" \\ back\tslash \x7f ünïcode 信号',
+        about='"quoted" \\ back\tslash \x7f ünïcode 信号 \U0001f680',
         load=Load(stages=(Stage(agents=1, rate_from=1.0, rate_to=1.0, duration_s=9.0),)),
         objectives=("p99 < 500 ms", "max < 2 s"),
     )

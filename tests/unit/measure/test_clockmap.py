@@ -90,6 +90,14 @@ def test_unreadable_lines_are_counted() -> None:
     assert set(clock_maps(probes)) == {"redis"}
 
 
+@pytest.mark.parametrize("name", ["mono_ns", "server_us", "rtt_ns"])
+@pytest.mark.parametrize("value", [1 << 63, 1e999])
+def test_moment_beyond_every_clock_is_no_probe(name: str, value: float) -> None:
+    """A digit that was damaged must not break the reckoning."""
+    line = json.dumps({"server": "redis", "mono_ns": 1, "server_us": 2, "rtt_ns": 3, name: value})
+    assert read_probes([line]) == ((), 1)
+
+
 def test_map_needs_a_probe() -> None:
     """Without a probe nothing is known."""
     with pytest.raises(ValueError, match="needs a probe"):
