@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
-from harness.parts import Event, FaultPart, LiveView, ObserverPart, Parts, Progress, SwarmPart
+from harness.live.picture import Camera
+from harness.parts import Event, FaultPart, LiveView, ObserverPart, Parts, SwarmPart
 from harness.scenario import Load
 
 TICK_NS = 200 * NS_PER_MS
@@ -43,18 +44,16 @@ class Follower:
     _aborted: bool = False
     _restarts: dict[str, int] = field(default_factory=dict)
     _shown_ns: int = 0
-    _shown_sent: int = 0
+    _camera: Camera = field(init=False)
 
-    @property
-    def load_ns(self) -> int:
-        """Length of the load, warm-up included."""
-        return round(sum(stage.duration_s for stage in self.load.timeline()) * NS_PER_S)
+    def __post_init__(self) -> None:
+        self._camera = Camera(self.load, self.t0_ns)
 
     def until_sent(self) -> None:
         """Follow until the swarm has ended, or nothing can come of it any more."""
-        deadline_ns = self.t0_ns + self.load_ns + SWARM_GRACE_NS
+        deadline_ns = self.t0_ns + self._camera.load_ns + SWARM_GRACE_NS
         while not self.swarm.ended():
-            self._tick(self._phase())
+            self._tick(self._camera.phase_at(self.parts.clock.now_ns()))
             if self._hopeless():
                 return
             if failed := self.live.failed(self.parts.clock.now_ns()):
@@ -158,48 +157,10 @@ class Follower:
                     f"(restart {service.restarts})",
                 )
 
-    def _phase(self) -> str:
-        elapsed_ns = self.parts.clock.now_ns() - self.t0_ns
-        if elapsed_ns < 0:
-            return "start"
-        for stage in self.load.timeline():
-            elapsed_ns -= round(stage.duration_s * NS_PER_S)
-            if elapsed_ns < 0:
-                return stage.phase.value
-        return "drain"
-
     def _show(self, phase: str, now_ns: int) -> None:
         totals = self.swarm.totals()
-        elapsed_s = max(1e-9, (now_ns - self._shown_ns) / NS_PER_S)
-        self.parts.show(
-            Progress(
-                phase=phase,
-                elapsed_ns=max(0, now_ns - self.t0_ns),
-                total_ns=self.load_ns,
-                due=totals.due,
-                sent=totals.sent,
-                accepted=totals.accepted,
-                refused=totals.refused,
-                unknown=totals.unknown,
-                backlog=max(0, self._open()),
-                agents=totals.agents,
-                rate_intended=self._rate_at(now_ns - self.t0_ns),
-                rate_sent=(totals.sent - self._shown_sent) / elapsed_s,
-                lateness_max_ns=totals.lateness_max_ns,
-                seen=self.live.seen(now_ns),
-                restarts=tuple(self._restarts.items()),
-                events=tuple(self.events),
-            )
+        picture = self._camera.picture(
+            phase, now_ns, totals, self.live, self._restarts, self.events
         )
-        self._shown_ns, self._shown_sent = now_ns, totals.sent
-
-    def _rate_at(self, offset_ns: int) -> float:
-        offset_s = offset_ns / NS_PER_S
-        if offset_s < 0:
-            return 0.0
-        for stage in self.load.timeline():
-            if offset_s < stage.duration_s:
-                share = offset_s / stage.duration_s
-                return stage.rate_from + (stage.rate_to - stage.rate_from) * share
-            offset_s -= stage.duration_s
-        return 0.0
+        self.parts.show(picture)
+        self._shown_ns = now_ns

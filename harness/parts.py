@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from harness.clock import Clock
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
-from harness.observe.seen import Seen
+from harness.observe.seen import Seen, ServiceUsage
 from harness.observe.tripwire import Tripwire
 from harness.stack.base import Endpoints, Stack
 
@@ -58,6 +58,7 @@ class Progress:
         lateness_max_ns: the longest that a signal was late in the newest status lines.
         seen: what has come of the signals.
         restarts: how often each service that ended was started again.
+        usage: what each service used, by the run's telemetry.
     """
 
     phase: str
@@ -76,6 +77,7 @@ class Progress:
     seen: Seen = field(default_factory=Seen)
     restarts: tuple[tuple[str, int], ...] = ()
     events: tuple[Event, ...] = ()
+    usage: tuple[ServiceUsage, ...] = ()
 
 
 ProgressSink = Callable[[Progress], None]

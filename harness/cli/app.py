@@ -96,11 +96,19 @@ def run(
     postgres_port: Annotated[
         int | None, typer.Option(help="Fixed port of PostgreSQL; a free one if absent.")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Serve Prometheus metrics of the run; 0: any port."),
+    ] = None,
+    metrics_address: Annotated[
+        str | None, typer.Option(help="Address to serve them on, instead of 127.0.0.1.")
+    ] = None,
 ) -> None:
     """Run a scenario and give a verdict.
 
     Exit code: 0 PASS, 1 FAIL, 2 wrong usage, 3 INCONCLUSIVE, 4 INVALID, 5 stack not available.
     """
+    from harness.cli.onlookers import MetricsChoice
     from harness.cli.running import run_scenario  # slow to import, and only needed here
 
     overrides = as_overrides(
@@ -120,7 +128,15 @@ def run(
         stack, images, image or [], agent_containers, ports, contract, accept_production
     )
     raise typer.Exit(
-        run_scenario(scenario, overrides, reports=reports, choice=choice, root=ROOT, times=repeat)
+        run_scenario(
+            scenario,
+            overrides,
+            reports=reports,
+            choice=choice,
+            root=ROOT,
+            times=repeat,
+            metrics=MetricsChoice(metrics_port, metrics_address),
+        )
     )
 
 

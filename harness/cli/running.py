@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.attach.starts import check_scenario, nonce_starts
 from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
+from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
 from harness.clock import SystemClock
 from harness.contract.names import Contract
@@ -20,6 +21,8 @@ from harness.faults.on_processes import ProcessArmory
 from harness.faults.refusals import check_faults
 from harness.faults.runner import FaultRunner
 from harness.judge.assess import Assessment, assess_and_store
+from harness.live.exporter import Exporter
+from harness.live.subject import Subject
 from harness.load.plan import SwarmPlan
 from harness.load.swarm import Swarm
 from harness.observe.final import write_final
@@ -29,7 +32,7 @@ from harness.observe.metrics import MetricsPages
 from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan
 from harness.observe.vitals import VitalsSampler
-from harness.parts import Parts
+from harness.parts import Parts, ProgressSink
 from harness.report.group import render_group
 from harness.report.progress import ProgressView
 from harness.report.terminal import render
@@ -48,14 +51,16 @@ def run_scenario(
     choice: StackChoice,
     root: Path,
     times: int = 1,
+    metrics: MetricsChoice | None = None,
 ) -> int:
     """Run a scenario on the chosen stack, as often as wanted; the verdict's exit code."""
     pairs, edit = overrides
     scenario = load_scenario(path, pairs, edit)
     console = make_console()
-    if times > 1:
-        return _run_group(scenario, times, reports, choice, root, console)
-    return _show(*_run_once(scenario, reports, choice, root, console), console)
+    with exporting(metrics or MetricsChoice(), console) as exporter:
+        if times > 1:
+            return _run_group(scenario, times, reports, choice, root, console, exporter)
+        return _show(*_run_once(scenario, reports, choice, root, console, exporter), console)
 
 
 def _run_group(
@@ -65,12 +70,13 @@ def _run_group(
     choice: StackChoice,
     root: Path,
     console: Console,
+    exporter: Exporter | None,
 ) -> int:
     folder = GroupFolder.create(reports, scenario.name, SystemClock().wall_ns())
 
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
         console.print(f"run {own.seed - scenario.seed + 1} of {times}, seed {own.seed}")
-        found = _run_once(own, within, choice, root, console)
+        found = _run_once(own, within, choice, root, console, exporter)
         console.print(f"{found[0].judgement.verdict.name}: {found[1].run_id}", markup=False)
         return found
 
@@ -80,7 +86,12 @@ def _run_group(
 
 
 def _run_once(
-    scenario: Scenario, reports: Path, choice: StackChoice, root: Path, console: Console
+    scenario: Scenario,
+    reports: Path,
+    choice: StackChoice,
+    root: Path,
+    console: Console,
+    exporter: Exporter | None,
 ) -> tuple[Assessment, RunFolder]:
     attached = choice.attached()
     contract = Contract() if attached is None else attached.contract()
@@ -91,9 +102,14 @@ def _run_once(
     console.print(
         f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True
     )
+    if exporter is not None:
+        exporter.begin(Subject.of(folder.run_id, scenario, choice.kind.value))
     with ProgressView(console) as view:
-        parts = _parts(scenario, contract, folder, choice, root, view)
+        show = Onlookers(view, exporter, folder).show
+        parts = _parts(scenario, contract, folder, choice, root, view, show)
         assessment = run(scenario, contract, parts, folder)
+    if exporter is not None:
+        exporter.judged(assessment.judgement.verdict.name)
     return assessment, folder
 
 
@@ -120,6 +136,7 @@ def _parts(
     choice: StackChoice,
     root: Path,
     view: ProgressView,
+    show: ProgressSink,
 ) -> Parts:
     clock = SystemClock()
 
@@ -178,5 +195,5 @@ def _parts(
         make_faults=make_faults if scenario.fault else None,
         environment=lambda: describe_environment(root),
         clock=clock,
-        show=view.show,
+        show=show,
     )

@@ -6,6 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.clock import NS_PER_S
+
+# Processes speak once a second; from one that was silent for longer nothing is known.
+_SILENT_NS = 3 * NS_PER_S
+
 Status = Mapping[str, Any]
 
 
@@ -22,6 +27,7 @@ class SwarmTotals:
         agents: agents that are there now.
         blocks: chain events acknowledged by agents.
         lateness_max_ns: the longest that a signal was late in the newest status lines.
+        told_ns: when this was said, the mean of all processes; 0 before their first words.
     """
 
     due: int = 0
@@ -32,6 +38,31 @@ class SwarmTotals:
     agents: int = 0
     blocks: int = 0
     lateness_max_ns: int = 0
+    told_ns: int = 0
+
+
+class SendRate:
+    """Signals sent per second, from words that come when they come.
+
+    Looking once a second at what is said once a second, one misses a word now and then and finds
+    two the next time: only the words' own times give a rate.
+
+    Args:
+        t0_ns: when the load begins.
+    """
+
+    def __init__(self, t0_ns: int) -> None:
+        self._told_ns = t0_ns
+        self._sent = 0
+        self._rate = 0.0
+
+    def take(self, totals: SwarmTotals, now_ns: int) -> float:
+        """The rate between the newest words and those before; 0 when they are old."""
+        if totals.told_ns > self._told_ns:
+            elapsed_s = (totals.told_ns - self._told_ns) / NS_PER_S
+            self._rate = max(0, totals.sent - self._sent) / elapsed_s
+            self._told_ns, self._sent = totals.told_ns, totals.sent
+        return self._rate if now_ns - self._told_ns <= _SILENT_NS else 0.0
 
 
 _SUMMED = ("due", "sent", "accepted", "refused", "unknown", "agents", "blocks")
@@ -42,4 +73,7 @@ def sum_statuses(statuses: Iterable[Status]) -> SwarmTotals:
     known = tuple(statuses)
     sums = {name: sum(int(status.get(name, 0)) for status in known) for name in _SUMMED}
     lateness = max((int(status.get("lateness_max_ns", 0)) for status in known), default=0)
-    return SwarmTotals(**sums, lateness_max_ns=lateness)
+    stamps = [int(status.get("mono_ns", 0)) for status in known]
+    return SwarmTotals(
+        **sums, lateness_max_ns=lateness, told_ns=sum(stamps) // len(stamps) if stamps else 0
+    )

@@ -16,6 +16,22 @@ class Percentiles:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceUsage:
+    """What a service used in the newest second that is known; None for what is not known.
+
+    Attributes:
+        cpu_limit_cores: the quota in force; None without one.
+        memory_limit_bytes: the limit in force; None without one.
+    """
+
+    name: str
+    cpu_cores: float | None = None
+    cpu_limit_cores: float | None = None
+    memory_bytes: float | None = None
+    memory_limit_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What has come of the signals so far.
 

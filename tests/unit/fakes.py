@@ -85,7 +85,8 @@ class FakeSwarm:
         length_ns = self.plan.end_ns - self.plan.t0_ns
         elapsed_ns = min(max(0, self.clock.now_ns() - self.plan.t0_ns), length_ns)
         sent = elapsed_ns * self.per_s // NS_PER_S
-        return SwarmTotals(due=sent, sent=sent, accepted=sent - self.refused, refused=self.refused)
+        accepted, told_ns = sent - self.refused, self.clock.now_ns()
+        return SwarmTotals(sent, sent, accepted, self.refused, told_ns=told_ns)
 
     def ended(self) -> bool:
         return self.failure() is not None or (

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"docker", "attach"}),
     frozenset({"doctor"}),
     frozenset({"parts"}),
-    frozenset({"report"}),
+    frozenset({"report", "live"}),
     frozenset({"run", "follow", "experiments"}),
     frozenset({"cli", "__main__", "__init__"}),
 )
