@@ -74,7 +74,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
     due = time.monotonic()
     while not stop.is_set():
         block += 1
-        blocks.publish(block, time.time_ns() // 1_000_000)
+        try:
+            blocks.publish(block, time.time_ns() // 1_000_000)
+        except redis.OutOfMemoryError as error:
+            # It will be refused for as long as Redis is full; a restart would not change that.
+            _LOG.warning("block %d is not told: %s", block, error)
         height.set(block)
         due += settings.block_time_s
         stop.wait(max(0.0, due - time.monotonic()))

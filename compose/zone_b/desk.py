@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from zone_b import metrics
 from zone_b.amm import SimulationRevertedError, SwapOutcome
+from zone_b.chain_state import StateUnavailableError
 from zone_b.fsm import Status
 from zone_b.full import Answer, FullSimulator, SimulationTimeoutError
 from zone_b.head import is_stale
@@ -55,6 +56,8 @@ class Desk:
             outcome = self._lite.simulate(order.amount_in_wei, head)
         except SimulationRevertedError:
             return Rejection(order.trace_id, Status.INVARIANT_BROKEN, Mode.LITE, "reverted")
+        except StateUnavailableError:
+            return Rejection(order.trace_id, Status.SIMULATION_UNAVAILABLE, Mode.LITE, "no_state")
         finally:
             metrics.STATEDB.labels("hit" if self._lite.misses == misses else "miss").inc()
         return self._judge(order, outcome, Mode.LITE)

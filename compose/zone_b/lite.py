@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyrevm
 
 from zone_b.amm import (
@@ -20,21 +22,34 @@ from zone_b.amm import (
 _GAS_LIMIT = 1_000_000
 # A trade that any pool can serve; what it costs is what others are held against.
 _PROBE_WEI = 10**18
+_NO_BLOCK = -1
 
 
 class LiteSimulator:
     """An EVM with the pool's state of one block; a new block brings a new state.
+
+    Args:
+        reserve_in: the pool's stock of the token paid in.
+        reserve_out: its stock of the other one.
+        fetch: asks for the pool's reserves word at the head, once a block; without it the state
+            is always the one given.
 
     Attributes:
         hits: simulations that found the state of their block loaded.
         misses: simulations that had to load it.
     """
 
-    def __init__(self, reserve_in: int = RESERVE_IN, reserve_out: int = RESERVE_OUT) -> None:
+    def __init__(
+        self,
+        reserve_in: int = RESERVE_IN,
+        reserve_out: int = RESERVE_OUT,
+        fetch: Callable[[], int] | None = None,
+    ) -> None:
         self.hits = 0
         self.misses = 0
-        self._reserves = (reserve_in, reserve_out)
-        self._block = -1
+        self._reserves = reserves_word(reserve_in, reserve_out)
+        self._fetch = fetch
+        self._block = _NO_BLOCK
         self._evm = self._load()
 
     def simulate(self, amount_in_wei: int, block: int) -> SwapOutcome:
@@ -46,14 +61,23 @@ class LiteSimulator:
 
         Raises:
             SimulationRevertedError: the contract refuses the trade.
+            StateUnavailableError: the block's state cannot be fetched.
         """
         if block == self._block:
             self.hits += 1
         else:
             self.misses += 1
-            self._block = block
+            # Unless it can be loaded, the next simulation tries again.
+            self.forget()
+            if self._fetch is not None:
+                self._reserves = self._fetch()
             self._evm = self._load()
+            self._block = block
         return self._rehearse(amount_in_wei)
+
+    def forget(self) -> None:
+        """Drop the state: the next simulation has to load it."""
+        self._block = _NO_BLOCK
 
     def gas_estimate(self) -> int:
         """Gas of an ordinary swap."""
@@ -79,5 +103,5 @@ class LiteSimulator:
         evm = pyrevm.EVM()
         evm.insert_account_info(POOL_ADDRESS, pyrevm.AccountInfo(code=artifact().code))
         # One slot only: pyrevm takes a second one for a change of this transaction, and its gas.
-        evm.insert_account_storage(POOL_ADDRESS, RESERVES_SLOT, reserves_word(*self._reserves))
+        evm.insert_account_storage(POOL_ADDRESS, RESERVES_SLOT, self._reserves)
         return evm

@@ -1,14 +1,18 @@
-"""A chain head without a chain: what the adapter serves while no RPC node is configured."""
+"""A chain without a network: what the adapter serves while no RPC node is configured."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+Params = Sequence[Any]
 
 # JSON-RPC 2.0, section 5.1 (https://www.jsonrpc.org/specification#error_object).
 _PARSE_ERROR = -32_700
 _INVALID = -32_600
 _UNKNOWN_METHOD = -32_601
+_WRONG_PARAMS = -32_602
 _BATCH_MAX = 100
 
 
@@ -18,11 +22,18 @@ class LocalChain:
     Args:
         block_time_ns: time between two blocks.
         chain_id: what it calls itself.
+        more: what answers further methods, each from the parameters.
     """
 
-    def __init__(self, block_time_ns: int, chain_id: int) -> None:
+    def __init__(
+        self,
+        block_time_ns: int,
+        chain_id: int,
+        more: Mapping[str, Callable[[Params], object]] | None = None,
+    ) -> None:
         self._block_time_ns = block_time_ns
         self._chain_id = chain_id
+        self._more = dict(more or {})
 
     def block(self, wall_ns: int) -> int:
         """Height at a Unix time in ns."""
@@ -51,10 +62,20 @@ class LocalChain:
             "web3_clientVersion": "local-head",
         }
         method = asked["method"]
+        if method in self._more:
+            return self._further(method, asked)
         if method not in values:
             words = f"{method} needs a node, and DEFI_RPC_URLS names none"
             return _error(asked.get("id"), _UNKNOWN_METHOD, words)
         return {"jsonrpc": "2.0", "id": asked.get("id"), "result": values[method]}
+
+    def _further(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
+        identity = asked.get("id")
+        try:
+            result = self._more[method](asked.get("params") or [])
+        except (ValueError, TypeError, LookupError):
+            return _error(identity, _WRONG_PARAMS, f"these are no parameters of {method}")
+        return {"jsonrpc": "2.0", "id": identity, "result": result}
 
 
 def _error(identity: Any, code: int, words: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class Settings:
         engine_id: name of this engine in its consumer group and in the nonce locks.
         watermark_max_lag: blocks that the head may be past a signal before it is stale.
         anvil_url: node for full simulation, if there is one.
+        chain_adapter_url: where simulation in memory gets the state of a block from; empty where
+            the state is always the same.
         full_first_in_block: simulate a strategy's first signal of a block in full.
         block_time_s: seconds between two blocks of the data processor.
         stream_maxlen: entries that the chain events are trimmed to, about.
@@ -42,6 +44,7 @@ class Settings:
     engine_id: str = "engine"
     watermark_max_lag: int = 2
     anvil_url: str = ""
+    chain_adapter_url: str = ""
     full_first_in_block: bool = False
     block_time_s: float = 2.0
     stream_maxlen: int = 10_000
@@ -80,6 +83,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         engine_id=env.get("DEFI_ENGINE_ID", "engine"),
         watermark_max_lag=_whole(env, "DEFI_WATERMARK_MAX_LAG", 2, 0, 1_000_000),
         anvil_url=env.get("DEFI_ANVIL_URL", ""),
+        chain_adapter_url=env.get("DEFI_CHAIN_ADAPTER_URL", ""),
         full_first_in_block=bool(_whole(env, "DEFI_FULL_FIRST_IN_BLOCK", 0, 0, 1)),
         block_time_s=_seconds(env, "DEFI_BLOCK_TIME_S", 2.0),
         stream_maxlen=_whole(env, "DEFI_STREAM_MAXLEN", 10_000, 1, 1_000_000_000),

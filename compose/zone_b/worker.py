@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import FrameType
 
@@ -13,6 +14,7 @@ import psycopg
 import redis
 
 from zone_b import metrics
+from zone_b.chain_state import ChainState
 from zone_b.death import die_with_parent
 from zone_b.full import FullSimulator
 from zone_b.head import HeadWatcher
@@ -80,7 +82,7 @@ class Worker:
         self._source = kit.source(connect(url), settings.proposals_key, name)
         self._turn = Turn(turns, index)
         desk = kit.desk(
-            LiteSimulator(),
+            LiteSimulator(fetch=_state_source(settings.chain_adapter_url)),
             FullSimulator(settings.anvil_url),
             settings.watermark_max_lag,
             FirstRuns(connect(url), settings.prefix).is_first
@@ -145,6 +147,10 @@ class Worker:
         if reads:
             self._turn.draw(read.address for read in reads if isinstance(read, Order))
         return reads
+
+
+def _state_source(url: str) -> Callable[[], int] | None:
+    return ChainState(url).reserves_word if url else None
 
 
 def _never_first(order: Order, block: int) -> bool:

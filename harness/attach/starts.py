@@ -8,7 +8,7 @@ from harness.contract.address import HOT_ADDRESS, AddressBook
 from harness.contract.names import Contract
 from harness.errors import StackError, UsageError
 from harness.observe.final import read_nonces
-from harness.scenario import Scenario
+from harness.scenario import Redis, Scenario
 
 
 def nonce_starts(
@@ -38,8 +38,15 @@ def check_scenario(contract: Contract, scenario: Scenario) -> None:
     """That the system can be asked this question.
 
     Raises:
-        UsageError: it has too few addresses, or no chain for stale signals.
+        UsageError: it has too few addresses, or no chain for stale signals; or the question is
+            about servers that are started for it.
     """
+    if scenario.redis != Redis() or scenario.chain.nodes:
+        raise UsageError(
+            "Redis and RPC nodes can be set up only where they are started",
+            where="redis, chain.nodes",
+            hint="a contract file says how long agents keep their stream",
+        )
     signals = scenario.signals
     hot = signals.addresses == "hot"
     own = 0 if hot and signals.hot_share >= 1 else scenario.load.agents_max

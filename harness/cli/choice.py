@@ -107,6 +107,12 @@ class StackChoice:
                 where="engine.defects",
                 hint="leave out --stack docker",
             )
+        if settings.rpc_nodes:
+            raise UsageError(
+                "RPC nodes are started as child processes only",
+                where="chain.nodes",
+                hint="leave out --stack docker",
+            )
         return DockerStack(self.docker_settings(settings, root), folder.logs, clock)
 
     def docker_settings(self, settings: StackSettings, root: Path) -> DockerSettings:

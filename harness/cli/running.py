@@ -94,7 +94,11 @@ def _run_once(
     exporter: Exporter | None,
 ) -> tuple[Assessment, RunFolder]:
     attached = choice.attached()
-    contract = Contract() if attached is None else attached.contract()
+    contract = (
+        Contract().trimmed_to(scenario.redis.stream_maxlen)
+        if attached is None
+        else attached.contract()
+    )
     if attached is not None:
         check_scenario(contract, scenario)
     check_faults(scenario, contract, choice.kind)

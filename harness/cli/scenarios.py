@@ -12,7 +12,7 @@ from harness.scenario import load_scenario
 
 
 def list_scenarios(folder: Path, console: Console) -> None:
-    """Print one line for each scenario file; a broken one is named, not skipped.
+    """Print one line for each scenario file, by its place; a broken one is named, not skipped.
 
     Raises:
         UsageError: there is no such folder.
@@ -20,12 +20,13 @@ def list_scenarios(folder: Path, console: Console) -> None:
     if not folder.is_dir():
         raise UsageError("no such folder", where=str(folder))
     table = Table("scenario", "what it asks", "load", box=None, pad_edge=False)
-    for path in sorted(folder.glob("*.toml")):
+    for path in sorted(folder.rglob("*.toml"), key=lambda path: (path.parent, path)):
+        place = path.relative_to(folder).with_suffix("")
         try:
             scenario = load_scenario(path)
         except UsageError as error:
-            table.add_row(path.name, str(error).partition("\n")[0], "", style="red")
+            table.add_row(str(place), str(error).partition("\n")[0], "", style="red")
             continue
         seconds = sum(stage.duration_s for stage in scenario.load.timeline())
-        table.add_row(scenario.name, scenario.about, f"{seconds:.0f} s")
+        table.add_row(str(place), scenario.about, f"{seconds:.0f} s")
     console.print(table)

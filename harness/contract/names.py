@@ -157,6 +157,11 @@ class Contract(Frozen):
         """The Redis key of a stream in this environment."""
         return f"{self.prefix}{stream}"
 
+    def trimmed_to(self, maxlen: int) -> Contract:
+        """The same, with proposals and chain events kept this long."""
+        lengths = {"proposals_maxlen": maxlen, "chain_events_maxlen": maxlen}
+        return self.model_copy(update={"streams": self.streams.model_copy(update=lengths)})
+
     def agent_group(self, agent: int) -> str:
         """The consumer group of one agent on the chain events."""
         return f"cg:agent:{agent:04d}"

@@ -153,6 +153,7 @@ def open_variables(settings: DockerSettings) -> dict[str, str]:
         "ENGINE_WORKERS": str(stack.workers),
         "WATERMARK_MAX_LAG": str(stack.watermark_max_lag),
         "BLOCK_TIME_S": str(stack.block_time_s),
+        "REDIS_MAXMEMORY": f"{stack.redis_maxmemory_mb}mb",
         "STREAM_MAXLEN": str(stack.contract.streams.chain_events_maxlen),
         **settings.variables,
     }

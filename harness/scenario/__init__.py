@@ -1,7 +1,7 @@
 """What to do: a frozen scenario, read from TOML, with every problem reported at once."""
 
 from harness.scenario.file import load_scenario
-from harness.scenario.models import Chain, Engine, Load, Phase, Scenario, Signals, Stage
+from harness.scenario.models import Chain, Engine, Load, Phase, Redis, Scenario, Signals, Stage
 from harness.scenario.objective import Objective, parse_objective
 from harness.scenario.promise import Promise
 
@@ -12,6 +12,7 @@ __all__ = [
     "Objective",
     "Phase",
     "Promise",
+    "Redis",
     "Scenario",
     "Signals",
     "Stage",

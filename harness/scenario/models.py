@@ -136,6 +136,14 @@ class Chain(_Frozen):
 
     block_time_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
     watermark_max_lag: Annotated[int, Field(ge=0)] = 2
+    nodes: Annotated[int, Field(ge=0, le=8)] = 0
+
+
+class Redis(_Frozen):
+    """Settings of the Redis that is started; one that runs already keeps its own."""
+
+    maxmemory_mb: Annotated[int, Field(ge=0, le=65_536)] = 0
+    stream_maxlen: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000
 
 
 class Engine(_Frozen):
@@ -154,6 +162,7 @@ class Scenario(_Frozen):
     load: Load
     signals: Signals = Signals()
     chain: Chain = Chain()
+    redis: Redis = Redis()
     engine: Engine = Engine()
     objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
     fault: Annotated[tuple[Fault, ...], Field(max_length=100, strict=False)] = ()

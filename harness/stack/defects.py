@@ -16,6 +16,7 @@ from harness.scenario.file import read_toml
 # Settings that every defect has: when it strikes.
 WHEN = ("rate", "seed", "every", "after_s", "every_s", "for_s", "times")
 HINT = "`harness defects` lists what there is; write NAME or NAME:rate=0.01,after_s=5"
+_ENGINE = "engine"
 _FILE = Path("compose/zone_b/defects/catalogue.toml")
 
 
@@ -24,15 +25,17 @@ class Defect:
     """A defect that can be switched on.
 
     Attributes:
-        about: what it does, completing "the engine ...".
+        about: what it does, completing "the engine ...", or whose defect it is.
         when: when it strikes unless told otherwise.
         settings: its own settings and their defaults.
+        of: the service that has it.
     """
 
     name: str
     about: str
     when: Mapping[str, float]
     settings: Mapping[str, float]
+    of: str
 
 
 def read_catalogue(root: Path) -> dict[str, Defect]:
@@ -52,12 +55,22 @@ def check_defects(wishes: Iterable[str], root: Path) -> None:
     """
     known = read_catalogue(root)
     for wish in wishes:
-        name, _, rest = wish.partition(":")
-        defect = known.get(name.strip())
+        name, rest = _name(wish), wish.partition(":")[2]
+        defect = known.get(name)
         if defect is None or ";" in wish:
             raise UsageError(f"there is no defect {name!r}", where="engine.defects", hint=HINT)
         for pair in filter(None, rest.split(",")):
             _check_pair(defect, pair)
+
+
+def defects_of(service: str, wishes: Iterable[str], root: Path) -> tuple[str, ...]:
+    """Those of the wishes that concern a service; all of them exist."""
+    known = read_catalogue(root)
+    return tuple(wish for wish in wishes if known[_name(wish)].of == service)
+
+
+def _name(wish: str) -> str:
+    return wish.partition(":")[0].strip()
 
 
 def _check_pair(defect: Defect, pair: str) -> None:
@@ -73,4 +86,5 @@ def _check_pair(defect: Defect, pair: str) -> None:
 
 
 def _defect(name: str, entry: Mapping[str, Any]) -> Defect:
-    return Defect(name, entry["about"], entry["when"], entry.get("settings", {}))
+    settings, of = entry.get("settings", {}), entry.get("of", _ENGINE)
+    return Defect(name, entry["about"], entry["when"], settings, of)

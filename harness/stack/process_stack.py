@@ -4,7 +4,7 @@
 2. Find what is needed and check configured ports, before anything runs.
 3. Redis, Anvil if asked for, PostgreSQL; each until it answers.
 4. Schema, roles and publication.
-5. The reference services; each until it says that it is healthy.
+5. RPC nodes if asked for, then the reference services; each until it says that it is healthy.
 6. From here on whoever ends is restarted.
 """
 
@@ -37,9 +37,11 @@ from harness.stack.services import (
     ServiceSpec,
     Wiring,
     as_program,
+    http_listeners,
     is_healthy,
     migration,
     reference_services,
+    rpc_nodes,
 )
 from harness.stack.settings import LISTENERS, StackSettings
 from harness.stack.supervisor import Service, Supervisor
@@ -82,7 +84,9 @@ class ProcessStack:
             self._guard,
             settings.contract.observer_role,
         )
-        self._redis = RedisServer(private_dir / "redis", logs_dir / "redis.log")
+        self._redis = RedisServer(
+            private_dir / "redis", logs_dir / "redis.log", settings.redis_maxmemory_mb
+        )
         self._anvil: AnvilNode | None = None
         self._secrets = (self._redis.password, *self._postgres.passwords.all())
         self._supervisor = Supervisor(
@@ -198,17 +202,23 @@ class ProcessStack:
         )
 
     def _start_services(self, wiring: Wiring) -> None:
-        """Start the reference services together; each needs the servers, none another one."""
-        for name in ("data-processor", "engine"):
+        """Start the RPC nodes if there are any, then the reference services, each lot together.
+
+        A service needs the servers and none of the others; the chain adapter needs its nodes, or it
+        would begin by switching between them.
+        """
+        for name in http_listeners(self._settings):
             self._ports.setdefault(name, free_port(frozenset(self._ports.values())))
+        nodes = rpc_nodes(self._settings, wiring, self._ports)
         self._services = reference_services(self._settings, wiring, self._ports)
-        for spec in self._services:
-            program = self._program(spec)
-            self._supervisor.start(
-                Service(program, _health_of(spec.http_port), _SERVICES, spec.policy)
-            )
-        for spec in self._services:
-            self._supervisor.await_ready(spec.name, self._settings.ready_ns)
+        for lot in (nodes, self._services):
+            for spec in lot:
+                program = self._program(spec)
+                self._supervisor.start(
+                    Service(program, _health_of(spec.http_port), _SERVICES, spec.policy)
+                )
+            for spec in lot:
+                self._supervisor.await_ready(spec.name, self._settings.ready_ns)
 
     def _on_a_port(self, name: str, make: Callable[[int], Service]) -> None:
         configured = self._settings.ports.get(name)

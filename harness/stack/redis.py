@@ -40,6 +40,7 @@ requirepass {password}
 appendonly yes
 appendfsync everysec
 dir {folder}
+maxmemory {maxmemory}
 maxmemory-policy noeviction
 daemonize no
 protected-mode yes
@@ -113,14 +114,16 @@ class RedisServer:
     Args:
         folder: empty or missing folder.
         log: file for the server's messages.
+        maxmemory_mb: MiB that it may use; 0 is as much as there is.
     """
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, maxmemory_mb: int = 0) -> None:
         self.password = secrets.token_hex(16)
         self.port = 0
         self.binary: RedisBinary | None = None
         self._folder = folder
         self._log = log
+        self._maxmemory = f"{maxmemory_mb}mb"
         self._in_force: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -140,7 +143,11 @@ class RedisServer:
         config.touch(mode=0o600)
         config.write_text(
             _CONFIG.format(
-                address=LOOPBACK, port=port, password=self.password, folder=self._folder
+                address=LOOPBACK,
+                port=port,
+                password=self.password,
+                folder=self._folder,
+                maxmemory=self._maxmemory,
             ),
             encoding="utf-8",
         )

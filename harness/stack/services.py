@@ -11,12 +11,16 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from harness.process.program import Program
+from harness.stack.defects import defects_of
 from harness.stack.ports import LOOPBACK
 from harness.stack.restart import ALWAYS, RestartPolicy
-from harness.stack.settings import StackSettings
+from harness.stack.settings import RPC_PRIMARY, StackSettings
 
 ENGINE = "engine"
 DATA_PROCESSOR = "data-processor"
+CHAIN_ADAPTER = "chain-adapter"
+# How long a node may take for an answer, as in the Compose file.
+_RPC_TIMEOUT_MS = "100"
 PYTHON = "python3"
 _HEALTH_MAX_S = 0.5
 
@@ -58,13 +62,50 @@ def migration(settings: StackSettings, wiring: Wiring) -> ServiceSpec:
     return ServiceSpec("migrate", (PYTHON, "-m", "zone_b.migrate"), _shared(settings, wiring))
 
 
+def rpc_node_names(settings: StackSettings) -> tuple[str, ...]:
+    """The nodes, the primary first."""
+    others = (f"rpc-fallback-{number}" for number in range(1, settings.rpc_nodes))
+    return (RPC_PRIMARY, *others) if settings.rpc_nodes else ()
+
+
+def http_listeners(settings: StackSettings) -> tuple[str, ...]:
+    """Whatever of ours needs a port."""
+    nodes = rpc_node_names(settings)
+    return (DATA_PROCESSOR, ENGINE, *((CHAIN_ADAPTER, *nodes) if nodes else ()))
+
+
+def rpc_nodes(
+    settings: StackSettings, wiring: Wiring, http_ports: Mapping[str, int]
+) -> tuple[ServiceSpec, ...]:
+    """The RPC nodes, of a chain that is not there."""
+    return tuple(
+        ServiceSpec(
+            name,
+            (PYTHON, "-m", "zone_b.chain_node"),
+            (
+                *_shared(settings, wiring),
+                *_defects(name, settings),
+                ("DEFI_HTTP_PORT", str(http_ports[name])),
+                ("DEFI_BLOCK_TIME_S", str(settings.block_time_s)),
+            ),
+            http_ports[name],
+        )
+        for name in rpc_node_names(settings)
+    )
+
+
 def reference_services(
     settings: StackSettings, wiring: Wiring, http_ports: Mapping[str, int]
 ) -> tuple[ServiceSpec, ...]:
     """The services in the order of their start."""
     shared = _shared(settings, wiring)
     anvil = (("DEFI_ANVIL_URL", wiring.anvil_url),) if wiring.anvil_url else ()
+    adapter = _chain_adapter(settings, wiring, http_ports)
+    state = tuple(
+        ("DEFI_CHAIN_ADAPTER_URL", f"http://{LOOPBACK}:{one.http_port}") for one in adapter
+    )
     return (
+        *adapter,
         ServiceSpec(
             DATA_PROCESSOR,
             (PYTHON, "-m", "zone_b.data_processor"),
@@ -82,7 +123,8 @@ def reference_services(
             (
                 *shared,
                 *anvil,
-                *_defects(settings),
+                *state,
+                *_defects(ENGINE, settings),
                 ("DEFI_HTTP_PORT", str(http_ports[ENGINE])),
                 ("DEFI_WORKERS", str(settings.workers)),
                 ("DEFI_WATERMARK_MAX_LAG", str(settings.watermark_max_lag)),
@@ -90,6 +132,24 @@ def reference_services(
             http_ports[ENGINE],
         ),
     )
+
+
+def _chain_adapter(
+    settings: StackSettings, wiring: Wiring, http_ports: Mapping[str, int]
+) -> tuple[ServiceSpec, ...]:
+    """The one door to the nodes; none without them."""
+    nodes = rpc_node_names(settings)
+    if not nodes:
+        return ()
+    urls = ",".join(f"http://{LOOPBACK}:{http_ports[name]}" for name in nodes)
+    env = (
+        *_shared(settings, wiring),
+        ("DEFI_HTTP_PORT", str(http_ports[CHAIN_ADAPTER])),
+        ("DEFI_RPC_URLS", urls),
+        ("DEFI_RPC_TIMEOUT_MS", _RPC_TIMEOUT_MS),
+    )
+    argv = (PYTHON, "-m", "zone_b.chain_adapter")
+    return (ServiceSpec(CHAIN_ADAPTER, argv, env, http_ports[CHAIN_ADAPTER]),)
 
 
 def as_program(spec: ServiceSpec, root: Path, folder: Path, log: Path) -> Program:
@@ -115,11 +175,12 @@ def is_healthy(port: int) -> bool:
         connection.close()
 
 
-def _defects(settings: StackSettings) -> tuple[tuple[str, str], ...]:
-    if not settings.defects:
+def _defects(service: str, settings: StackSettings) -> tuple[tuple[str, str], ...]:
+    own = defects_of(service, settings.defects, settings.root)
+    if not own:
         return ()
     log = settings.defect_log.absolute() if settings.defect_log else ""
-    return (("DEFI_DEFECTS", "; ".join(settings.defects)), ("DEFI_DEFECT_LOG", str(log)))
+    return (("DEFI_DEFECTS", "; ".join(own)), ("DEFI_DEFECT_LOG", str(log)))
 
 
 def _shared(settings: StackSettings, wiring: Wiring) -> tuple[tuple[str, str | SecretStr], ...]:

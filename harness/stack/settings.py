@@ -10,11 +10,12 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.scenario import Scenario
-from harness.stack.defects import check_defects
+from harness.stack.defects import check_defects, defects_of
 
 ROOT = Path(__file__).resolve().parents[2]
+RPC_PRIMARY = "rpc-primary"
 # Everything that listens; a port of its own can be configured for each.
-LISTENERS = ("redis", "postgres", "anvil", "engine", "data-processor")
+LISTENERS = ("redis", "postgres", "anvil", "engine", "data-processor", "chain-adapter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class StackSettings:
         watermark_max_lag: blocks after which a signal is stale.
         block_time_s: seconds between blocks.
         anvil: whether an Anvil node is started.
+        rpc_nodes: RPC nodes that are started, behind a chain adapter; 0 starts neither.
+        redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
         defects: named defects of the reference services to be switched on.
         defect_log: where these tell what they did.
         ports: configured ports by listener; the others take free ones.
@@ -39,6 +42,8 @@ class StackSettings:
     watermark_max_lag: int = 2
     block_time_s: float = 2.0
     anvil: bool = False
+    rpc_nodes: int = 0
+    redis_maxmemory_mb: int = 0
     defects: tuple[str, ...] = ()
     defect_log: Path | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -66,17 +71,29 @@ class StackSettings:
         """The stack that a scenario asks for.
 
         Raises:
-            UsageError: it asks for defects that do not exist.
+            UsageError: it asks for defects that do not exist, or of a service that it does not.
         """
         check_defects(scenario.engine.defects, root)
+        _check_node(scenario, root)
         return cls(
             contract=contract,
             workers=scenario.engine.workers,
             watermark_max_lag=scenario.chain.watermark_max_lag,
             block_time_s=scenario.chain.block_time_s,
             anvil=scenario.needs_anvil,
+            rpc_nodes=scenario.chain.nodes,
+            redis_maxmemory_mb=scenario.redis.maxmemory_mb,
             defects=scenario.engine.defects,
             defect_log=defect_log if scenario.engine.defects else None,
             ports=dict(ports or {}),
             root=root,
+        )
+
+
+def _check_node(scenario: Scenario, root: Path) -> None:
+    if not scenario.chain.nodes and defects_of(RPC_PRIMARY, scenario.engine.defects, root):
+        raise UsageError(
+            f"a defect of {RPC_PRIMARY}, and no such node is started",
+            where="engine.defects",
+            hint="--set chain.nodes=2",
         )

@@ -100,5 +100,12 @@ ROWS = (
     Row("slow_drift:grow_ms=100", _P99, "nothing", settings=_PROMISE),
     Row("slow_all:delay_ms=400", _P99, "nothing", settings=_PROMISE),
     Row("capacity_cap:per_s=40", _P99, "nothing", settings=(*_PROMISE, "load.drain_s=8")),
+    Row(
+        "cold_cache:cost_ms=18",
+        _P99,
+        "nothing",
+        settings=(*_PROMISE, "engine.workers=1", "load.drain_s=8"),
+    ),
+    Row("slow_rpc:delay_ms=80", _P99, "nothing", settings=(*_PROMISE, "chain.nodes=2")),
     Row("crash_loop:after_s=2", "nothing unplanned happened", "nothing", "INVALID"),
 )

@@ -18,6 +18,7 @@ from harness.scenario import (
     Load,
     Phase,
     Promise,
+    Redis,
     Scenario,
     Signals,
     Stage,
@@ -26,7 +27,7 @@ from harness.scenario import (
 )
 from harness.store.toml import toml_text
 
-SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.toml"))
+SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
 
 GOOD = """
 name = "good"
@@ -319,9 +320,11 @@ def test_nonsense_is_no_objective(text: str) -> None:
         parse_objective(text)
 
 
-@pytest.mark.parametrize("model", [Scenario, Load, Stage, Signals, Chain, Engine, Promise])
+@pytest.mark.parametrize("model", [Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise])
 def test_every_key_is_documented(model: type[BaseModel]) -> None:
     """docs/scenarios.md names each key that a scenario may have."""
-    page = (SCENARIOS[0].parents[1] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "scenarios.md").read_text(
+        encoding="utf-8"
+    )
     for key in model.model_fields:
         assert key in page, key

@@ -19,7 +19,7 @@ from harness.scenario import Load, Phase, Scenario, Signals, Stage, load_scenari
 from harness.store import SCHEMA_VERSION, Reserve, RunFolder
 from harness.store.toml import toml_text
 
-SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.toml"))
+SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
 # 2026-11-23 20:48:15 UTC
 WALL_NS = 1_795_466_895 * 10**9
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+ENGINE = "engine"
 FILE = Path(__file__).parent / "catalogue.toml"
 
 
@@ -16,15 +17,17 @@ class Kind:
     """A defect that can be switched on.
 
     Attributes:
-        about: what it does, completing "the engine ...".
+        about: what it does, completing "the engine ...", or whose defect it is.
         when: when it strikes unless told otherwise.
         settings: its own settings and their defaults.
+        of: the service that has it.
     """
 
     name: str
     about: str
     when: Mapping[str, float]
     settings: Mapping[str, float] = field(default_factory=dict)
+    of: str = ENGINE
 
 
 @cache

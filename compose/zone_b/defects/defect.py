@@ -11,6 +11,7 @@ from zone_b.defects.moments import Moments, Origin
 from zone_b.defects.spec import Spec
 from zone_b.defects.truth import Truth
 from zone_b.desk import Decision
+from zone_b.lite import LiteSimulator
 from zone_b.message import Order
 from zone_b.settings import Settings
 from zone_b.source import Entry, Source
@@ -127,6 +128,9 @@ class Defect:
         """The height that an order is judged by."""
         del order
         return head
+
+    def before_simulation(self, order: Order, lite: LiteSimulator) -> None:
+        """An order is about to be judged."""
 
     def decided(self, order: Order, decision: Decision | None) -> Decision | None:
         """What the desk says."""

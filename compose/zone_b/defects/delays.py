@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
 from zone_b.defects.defect import Defect
+from zone_b.lite import LiteSimulator
 from zone_b.message import Order, read_entry
 from zone_b.source import Entry
 from zone_b.trade import Read, Trade
@@ -115,3 +117,19 @@ class CapacityCap(_Brake):
 
     def delay_s(self, signals: int) -> float:
         return signals * self.scene.settings.workers / self.setting("per_s")
+
+
+class ColdCache(Defect):
+    """Finds no state loaded for a simulation, and computes to load it."""
+
+    def before_simulation(self, order: Order, lite: LiteSimulator) -> None:
+        if self.strikes(order.trace_id):
+            lite.forget()
+            compute(self.setting("cost_ms") / 1000)
+
+
+def compute(cpu_s: float) -> None:
+    """Use up so many seconds of CPU in this thread; on a busy host that takes longer."""
+    end_s = time.thread_time() + cpu_s
+    while time.thread_time() < end_s:
+        pass

@@ -56,6 +56,7 @@ DEFECTS: Mapping[str, type[Defect]] = {
     "slow_drift": delays.SlowDrift,
     "slow_all": delays.SlowAll,
     "capacity_cap": delays.CapacityCap,
+    "cold_cache": delays.ColdCache,
     "crash_loop": losses.CrashLoop,
 }
 
@@ -67,6 +68,9 @@ def defective(settings: Settings) -> Kit:
         SettingsError: an unknown defect, a wrong setting, or no log for the ground truth.
     """
     specs = read_defects(settings.defects)
+    for spec in specs:
+        if spec.name not in DEFECTS:
+            raise SettingsError(f"DEFI_DEFECTS: {spec.name} is no defect of the engine")
     if not settings.defect_log:
         raise SettingsError("DEFI_DEFECT_LOG is missing: defects leave a log of what they did")
     truth = Truth(settings.defect_log)

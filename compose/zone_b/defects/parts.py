@@ -91,6 +91,8 @@ class DefectiveDesk(Desk):
 
     def decide(self, order: Order, head: int) -> Decision | None:
         head = reduce(lambda head, defect: defect.head_for(order, head), self._defects, head)
+        for defect in self._defects:
+            defect.before_simulation(order, self._lite)
         return self._spoil(order, super().decide(order, head))
 
     def _spoil(self, order: Order, decision: Decision | None) -> Decision | None:

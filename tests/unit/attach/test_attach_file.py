@@ -18,7 +18,7 @@ from harness.contract.chain_feed import ChainFeed
 from harness.contract.names import Contract, Streams
 from harness.contract.seen import Seen, Way
 from harness.errors import UsageError
-from harness.scenario import Scenario
+from harness.scenario import Chain, Redis, Scenario
 from harness.store.toml import toml_text
 from tests.unit.fakes import SCENARIO
 from tests.unit.load.foreign_messages import descriptor_set
@@ -248,6 +248,13 @@ def test_a_system_must_have_what_a_question_needs() -> None:
         check_scenario(one, asking(addresses="hot", hot_share=0.5))
     with pytest.raises(UsageError, match="stale signals need a chain"):
         check_scenario(Contract(streams=Streams(chain_events=None)), asking(stale_share=0.1))
+
+
+@pytest.mark.parametrize("change", [{"redis": Redis(maxmemory_mb=64)}, {"chain": Chain(nodes=2)}])
+def test_a_system_that_runs_keeps_its_servers(change: dict[str, Any]) -> None:
+    """What can be set up only where it is started is refused, not ignored."""
+    with pytest.raises(UsageError, match="only where they are started"):
+        check_scenario(Contract(), asking().model_copy(update=change))
 
 
 def test_the_example_is_read_as_it_is_documented() -> None:

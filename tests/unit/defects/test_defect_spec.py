@@ -9,16 +9,18 @@ from pydantic import SecretStr
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
-from harness.scenario import load_scenario
+from harness.scenario import Chain, load_scenario
 from harness.stack.defects import WHEN, check_defects, read_catalogue
-from harness.stack.services import Wiring, reference_services
-from harness.stack.settings import ROOT, StackSettings
+from harness.stack.services import Wiring, reference_services, rpc_nodes
+from harness.stack.settings import ROOT, RPC_PRIMARY, StackSettings
 from tests.matrix.rows import ROWS
-from zone_b.defects.catalogue import catalogue
+from zone_b.defects.catalogue import ENGINE, catalogue
 from zone_b.defects.install import DEFECTS
+from zone_b.defects.node import SLOW_RPC
 from zone_b.defects.spec import When, read_defects
 from zone_b.settings import SettingsError, read_settings
 
+_PORTS = ("data-processor", "engine", "chain-adapter")
 SMOKE = ROOT / "scenarios" / "smoke.toml"
 
 WRONG = {
@@ -57,7 +59,9 @@ def test_wrong_wishes_are_named(text: str) -> None:
 
 def test_every_defect_is_built_listed_and_in_the_matrix() -> None:
     """Nothing is listed that cannot be switched on, and nothing is left out of the matrix."""
-    assert set(DEFECTS) == set(catalogue()) == set(read_catalogue(ROOT))
+    assert {*DEFECTS, SLOW_RPC} == set(catalogue()) == set(read_catalogue(ROOT))
+    assert {name for name, kind in catalogue().items() if kind.of != ENGINE} == {SLOW_RPC}
+    assert catalogue()[SLOW_RPC].of == read_catalogue(ROOT)[SLOW_RPC].of == RPC_PRIMARY
     assert [row.name for row in ROWS] == list(catalogue())
     for kind in catalogue().values():
         assert not set(kind.settings) & set(WHEN)
@@ -104,6 +108,26 @@ def test_wishes_reach_the_engine(tmp_path: Path) -> None:
     assert "DEFI_DEFECTS" not in _variables(StackSettings())[1]
 
 
+def test_a_nodes_defect_reaches_the_primary_only(tmp_path: Path) -> None:
+    """Neither the engine nor the fallback is told of it; without nodes it is refused."""
+    wished = ['engine.defects=["slow_rpc", "slow_all"]', "chain.nodes=2"]
+    pairs, edit = as_overrides(
+        agents=None, rate=None, duration=None, seed=None, settings=wished, defects=[]
+    )
+    scenario = load_scenario(SMOKE, pairs, edit)
+    contract = StackSettings().contract
+    settings = StackSettings.of(scenario, contract, defect_log=tmp_path / "defects.jsonl")
+    wiring = Wiring(SecretStr("redis://"), SecretStr("host=x"))
+    ports = dict.fromkeys((*(f"rpc-{n}" for n in ("primary", "fallback-1")), *_PORTS), 1)
+    primary, fallback = (dict(spec.env) for spec in rpc_nodes(settings, wiring, ports))
+    engine = dict(reference_services(settings, wiring, ports)[-1].env)
+    assert (primary["DEFI_DEFECTS"], engine["DEFI_DEFECTS"]) == ("slow_rpc", "slow_all")
+    assert "DEFI_DEFECTS" not in fallback
+    alone = scenario.model_copy(update={"chain": Chain()})
+    with pytest.raises(UsageError, match="no such node is started"):
+        StackSettings.of(alone, contract)
+
+
 def test_engine_reads_its_variables() -> None:
     """Both are optional, and blanks are nothing."""
     url = {"DEFI_REDIS_URL": "redis://:secret@127.0.0.1:1/0"}
@@ -114,8 +138,7 @@ def test_engine_reads_its_variables() -> None:
 
 def _variables(settings: StackSettings) -> list[dict[str, str]]:
     wiring = Wiring(SecretStr("redis://"), SecretStr("host=x"))
-    ports = {"data-processor": 1, "engine": 2}
     return [
         {name: str(value) for name, value in spec.env}
-        for spec in reference_services(settings, wiring, ports)
+        for spec in reference_services(settings, wiring, dict.fromkeys(_PORTS, 1))
     ]

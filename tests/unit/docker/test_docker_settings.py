@@ -43,7 +43,7 @@ from tests.unit.docker.samples import spec
 
 COMPOSE = ROOT / "compose"
 SETTINGS = DockerSettings(
-    StackSettings(ports={"engine": 17_777}, workers=3),
+    StackSettings(ports={"engine": 17_777}, workers=3, redis_maxmemory_mb=96),
     "offline",
     image_variables(COMPOSE / "images", "offline"),
 )
@@ -101,6 +101,7 @@ def test_a_port_can_be_chosen() -> None:
 def test_settings_reach_the_services() -> None:
     """The scenario's figures become variables of the containers."""
     assert dict(ZONES.service(ENGINE).environment)["DEFI_WORKERS"] == "3"
+    assert "maxmemory 96mb" in ZONES.service("redis").command[-1]
 
 
 def test_no_password_is_in_what_a_label_tells() -> None:

@@ -10,7 +10,14 @@ from pydantic import SecretStr
 from harness.contract.names import Contract
 from harness.scenario import Load, Scenario, Stage
 from harness.scenario.models import Chain, Engine, Signals
-from harness.stack.services import Wiring, as_program, migration, reference_services
+from harness.stack.services import (
+    Wiring,
+    as_program,
+    http_listeners,
+    migration,
+    reference_services,
+    rpc_nodes,
+)
 from harness.stack.settings import StackSettings
 
 WIRING = Wiring(SecretStr("redis://:pw1@h/0"), SecretStr("user=defi password=pw2"))
@@ -49,6 +56,26 @@ def test_anvil_only_when_there_is_one() -> None:
     for wiring, expected in ((WIRING, None), (wired, "http://127.0.0.1:8545")):
         engine = dict(reference_services(settings, wiring, PORTS)[-1].env)
         assert engine.get("DEFI_ANVIL_URL") == expected
+
+
+def test_nodes_stand_behind_an_adapter() -> None:
+    """The primary first; the engine asks the adapter, and there is neither without nodes."""
+    assert http_listeners(StackSettings()) == ("data-processor", "engine")
+    settings = StackSettings(rpc_nodes=3, block_time_s=0.25)
+    ports = {name: 2000 + index for index, name in enumerate(http_listeners(settings))}
+    nodes = rpc_nodes(settings, WIRING, ports)
+    assert [spec.name for spec in nodes] == ["rpc-primary", "rpc-fallback-1", "rpc-fallback-2"]
+    assert {dict(spec.env)["DEFI_BLOCK_TIME_S"] for spec in nodes} == {"0.25"}
+    services = {spec.name: dict(spec.env) for spec in reference_services(settings, WIRING, ports)}
+    urls = ",".join(f"http://127.0.0.1:{spec.http_port}" for spec in nodes)
+    assert services["chain-adapter"]["DEFI_RPC_URLS"] == urls
+    adapter = f"http://127.0.0.1:{ports['chain-adapter']}"
+    assert services["engine"]["DEFI_CHAIN_ADAPTER_URL"] == adapter
+    alone = {
+        spec.name: dict(spec.env) for spec in reference_services(StackSettings(), WIRING, PORTS)
+    }
+    assert "chain-adapter" not in alone
+    assert "DEFI_CHAIN_ADAPTER_URL" not in alone["engine"]
 
 
 def test_secrets_are_hidden_until_the_start(tmp_path: Path) -> None:

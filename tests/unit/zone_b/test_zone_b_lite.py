@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zone_b.amm import FEE_PPM, RESERVE_IN, RESERVE_OUT, SimulationRevertedError
+from zone_b.amm import (
+    FEE_PPM,
+    RESERVE_IN,
+    RESERVE_OUT,
+    SimulationRevertedError,
+    reserves_word,
+)
+from zone_b.chain_state import StateUnavailableError
 from zone_b.lite import LiteSimulator
 
 AMOUNTS = st.integers(10**12, 10**24)
@@ -64,3 +71,41 @@ def test_state_is_loaded_once_a_block() -> None:
     for block in (1, 1, 1, 2, 2):
         simulator.simulate(10**18, block)
     assert (simulator.misses, simulator.hits) == (2, 3)
+
+
+def test_state_is_fetched_once_a_block() -> None:
+    """What the chain tells is what is simulated on, and it is asked when the block changes only."""
+    told = iter([(10**21, 10**12), (10**24, 10**15)])
+    simulator = LiteSimulator(fetch=lambda: reserves_word(*next(told)))
+    assert [simulator.simulate(10**18, block).reserve_in for block in (1, 1, 2)] == [
+        10**21,
+        10**21,
+        10**24,
+    ]
+    assert simulator.simulate(10**18, 2).reserve_out == 10**15
+
+
+def test_a_state_that_cannot_be_fetched_is_asked_for_again() -> None:
+    """A simulation without its state does not run on the one of the block before."""
+    answers = iter([True, False, True])
+
+    def fetch() -> int:
+        if not next(answers):
+            raise StateUnavailableError("no node")
+        return reserves_word(RESERVE_IN, RESERVE_OUT)
+
+    simulator = LiteSimulator(fetch=fetch)
+    simulator.simulate(10**18, 1)
+    with pytest.raises(StateUnavailableError):
+        simulator.simulate(10**18, 2)
+    simulator.simulate(10**18, 2)
+    assert (simulator.misses, simulator.hits) == (3, 0)
+
+
+def test_a_forgotten_state_is_loaded_again() -> None:
+    """Dropping it makes the next simulation of the same block a miss."""
+    simulator = LiteSimulator()
+    simulator.simulate(10**18, 1)
+    simulator.forget()
+    simulator.simulate(10**18, 1)
+    assert (simulator.misses, simulator.hits) == (2, 0)

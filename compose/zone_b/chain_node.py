@@ -1,0 +1,108 @@
+"""An RPC node of a chain that is not there (`python -m zone_b.chain_node`).
+
+POST / takes JSON-RPC: the head counts with the clock, and the reference pool's reserves never
+change. It stands behind the chain adapter where a test wants nodes and has no network. Beside the
+shared variables it reads DEFI_CHAIN_ID (1).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from zone_b.amm import POOL_ADDRESS, RESERVE_IN, RESERVE_OUT, RESERVES_SLOT, reserves_word
+from zone_b.http_service import Answer, Health, HttpService
+from zone_b.logs import log_to_stderr
+from zone_b.rpc_local import LocalChain, Params
+from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.variables import port, whole
+
+_LOG = logging.getLogger("zone_b.chain_node")
+
+
+def chain_of(block_time_ns: int, chain_id: int) -> LocalChain:
+    """A local chain that tells its blocks and the pool's reserves too.
+
+    Args:
+        block_time_ns: time between two blocks.
+        chain_id: what it calls itself.
+    """
+    return LocalChain(
+        block_time_ns,
+        chain_id,
+        {"eth_getBlockByNumber": _block, "eth_getStorageAt": _storage},
+    )
+
+
+def _block(params: Params) -> object:
+    number = str(params[0])
+    return {"number": hex(int(number, 16)), "transactions": []}
+
+
+def _storage(params: Params) -> object:
+    address, slot, _ = params
+    held = (str(address).lower(), int(str(slot), 16)) == (POOL_ADDRESS, RESERVES_SLOT)
+    return f"0x{reserves_word(RESERVE_IN, RESERVE_OUT) if held else 0:064x}"
+
+
+def run(shared: Settings, chain_id: int, stop: threading.Event) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        OSError: the port is taken.
+        SettingsError: a defect is asked for that there is not.
+    """
+    block_time_ns = round(shared.block_time_s * 1e9)
+    chain = chain_of(block_time_ns, chain_id)
+    hold_up = _defect(shared)
+
+    def answer(body: bytes) -> Answer:
+        hold_up()
+        return Answer(200, chain.answer(body, time.time_ns()))
+
+    registry = CollectorRegistry()
+    Gauge("defi_chain_head_block", "Newest block", registry=registry).set_function(
+        lambda: chain.block(time.time_ns())
+    )
+    http = HttpService(
+        shared.http_host, shared.http_port, registry, lambda: Health(True), {"/": answer}
+    )
+    http.start()
+    stop.wait()
+    http.stop()
+
+
+def _defect(shared: Settings) -> Callable[[], None]:
+    """What delays an answer; nothing unless the settings ask for it."""
+    if not shared.defects:
+        return lambda: None
+    from zone_b.defects.node import slow_rpc  # a node without defects never loads them
+
+    return slow_rpc(shared)
+
+
+def main() -> int:
+    """Run the node; the exit code."""
+    log_to_stderr()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        shared = read_settings()
+        port(shared.http_port)
+        run(shared, whole(os.environ, "DEFI_CHAIN_ID", 1, 1, 1 << 62), stop)
+    except (SettingsError, OSError) as error:
+        _LOG.error("cannot go on: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Defects of an RPC node."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+from zone_b.defects.moments import Moments, Origin
+from zone_b.defects.spec import read_defects
+from zone_b.defects.truth import Truth
+from zone_b.settings import Settings, SettingsError
+
+SLOW_RPC = "slow_rpc"
+
+
+def slow_rpc(
+    settings: Settings,
+    wait_s: Callable[[float], None] = time.sleep,
+    now_ns: Callable[[], int] = time.monotonic_ns,
+) -> Callable[[], None]:
+    """What holds up each answer of a node; for many threads. Its first act is noted.
+
+    Args:
+        settings: with the defect and its log.
+        wait_s: holds one answer up.
+        now_ns: monotonic clock.
+
+    Raises:
+        SettingsError: another defect is asked for, or no log is named.
+    """
+    specs = read_defects(settings.defects)
+    if [spec.name for spec in specs] != [SLOW_RPC]:
+        raise SettingsError(f"DEFI_DEFECTS: a node can be told {SLOW_RPC} only")
+    if not settings.defect_log:
+        raise SettingsError("DEFI_DEFECT_LOG is missing: defects leave a log of what they did")
+    (spec,) = specs
+    truth = Truth(settings.defect_log)
+    origin = Origin(now_ns)
+    moments = Moments(spec.name, spec.when, origin)
+    delay_s = spec.settings["delay_ms"] / 1000
+    lock = threading.Lock()
+    questions = count()
+    noted = False
+
+    def hold_up() -> None:
+        nonlocal noted
+        with lock:
+            origin.begin()
+            struck = moments.strikes(str(next(questions)))
+            if struck and not noted:
+                noted = True
+                truth.note(spec.name)
+        if struck:
+            wait_s(delay_s)
+
+    return hold_up
