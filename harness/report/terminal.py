@@ -21,6 +21,7 @@ from harness.measure.measurement import (
     SplitFigures,
 )
 from harness.measure.vitals import HOST
+from harness.report.headline import headline
 from harness.report.units import count_text, duration_text, share_text
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
@@ -43,7 +44,7 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
         Text(),
         Text.assemble(
             (f" {judgement.verdict.name} ", VERDICT_STYLES[judgement.verdict]),
-            ("  " + _headline(judgement), "bold"),
+            ("  " + headline(judgement), "bold"),
         ),
         *_section("objectives", _checks(judgement, Kind.OBJECTIVE)),
         *_section("integrity", _checks(judgement, Kind.INTEGRITY)),
@@ -57,24 +58,6 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
         Text(f"judge again with: harness judge {path}", style="dim"),
     ]
     return Group(*parts)
-
-
-def _headline(judgement: Judgement) -> str:
-    """What decided; of a PASS the first duration that was promised."""
-    deciding = [
-        check
-        for check in judgement.checks
-        if check.verdict is judgement.verdict
-        and (judgement.verdict is not Verdict.PASS or _is_duration(check))
-    ]
-    if judgement.verdict is Verdict.INVALID:
-        # What happened comes before what could not be promised because of it.
-        deciding.sort(key=lambda check: check.kind is not Kind.VALIDITY)
-    return deciding[0].said if deciding else "every check is clean"
-
-
-def _is_duration(check: Check) -> bool:
-    return check.kind is Kind.OBJECTIVE and "limit_ns" in check.figures
 
 
 def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType]:

@@ -1,0 +1,86 @@
+"""The account of signals: each ended in exactly one class, and the classes sum to all of them."""
+
+from __future__ import annotations
+
+from harness.measure.measurement import AccountFigures, Measurement
+from harness.report.html.parts import AccountView, Table
+from harness.report.html.words import count_text, duration, share_text
+
+_CLASSES: tuple[tuple[str, str], ...] = (
+    ("simulated", "reached SIMULATED"),
+    ("rejected", "refused by the engine, with a reason"),
+    ("lost", "accepted by Redis and never final: a broken promise"),
+    ("in_flight", "not final when the watching ended"),
+    ("refused", "not taken by Redis"),
+    ("recovered", "Redis's answer is unknown, and it was seen later"),
+)
+
+
+def account_view(measurement: Measurement) -> AccountView:
+    """The account of all phases, and of each."""
+    account = measurement.account
+    total = account.attempted
+    bad = account.lost + account.in_flight + account.refused
+    message = (
+        f"{count_text(total)} signals were attempted; {count_text(account.simulated)} reached"
+        f" SIMULATED, {count_text(account.rejected)} were rejected"
+        f" and {count_text(bad)} were lost, in flight or refused."
+    )
+    bar = tuple(
+        (100 * _of(account, name) / total, name, name.replace("_", " "))
+        for name, _ in _CLASSES
+        if total and _of(account, name)
+    )
+    tables = [_classes(measurement)]
+    if account.rejected_by:
+        tables.append(_reasons(account))
+    return AccountView(message, bar, tuple(tables), tuple(_notes(measurement)))
+
+
+def _of(account: AccountFigures, name: str) -> int:
+    value = getattr(account, name)
+    return value if isinstance(value, int) else 0
+
+
+def _classes(measurement: Measurement) -> Table:
+    phases = [p for p in ("warmup", "measure") if p in measurement.accounts]
+    accounts = [measurement.account, *(measurement.accounts[phase] for phase in phases)]
+    total = measurement.account.attempted
+    rows = [
+        (
+            f"{name.replace('_', ' ')}: {meaning}",
+            *(count_text(_of(account, name)) for account in accounts),
+            share_text(_of(measurement.account, name) / total) if total else "-",
+        )
+        for name, meaning in _CLASSES
+    ]
+    rows.append(("attempted: the sum", *(count_text(a.attempted) for a in accounts), "100 %"))
+    words = {"warmup": "warm-up", "measure": "measured"}
+    heads = ("class", "all", *(words[phase] for phase in phases), "share of all")
+    return Table.of("What became of every signal", heads, rows)
+
+
+def _reasons(account: AccountFigures) -> Table:
+    rows = [(reason, count_text(count)) for reason, count in account.rejected_by.items()]
+    return Table.of("Rejected signals by the engine's reason", ("reason", "signals"), rows)
+
+
+def _notes(measurement: Measurement) -> list[str]:
+    account = measurement.account
+    notes = [
+        f"Counted apart: {count_text(measurement.duplicated)} duplicated (more than one effect),"
+        f" {count_text(measurement.unexpected)} unexpected (final, never attempted),"
+        f" {count_text(measurement.foreign)} of other runs, left alone."
+    ]
+    if account.stale:
+        notes.append(
+            f"{count_text(account.stale)} signals were sent stale on purpose, of which"
+            f" {count_text(account.stale_rejected)} were rejected, as they should be."
+        )
+    notes += [
+        f"The truth of P99 ({row.mode}) lies between {duration(row.committed_ns)} (committed)"
+        f" and {duration(row.seen_ns)} (seen, judged): the observer's resolution."
+        for row in measurement.resolution
+        if row.phase == "measure" and row.name == "p99"
+    ]
+    return notes

@@ -1,0 +1,101 @@
+"""All checks, with what they found and whom they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.judge.check import Check, Figure, Kind
+from harness.judge.judgement import Judgement
+from harness.judge.verdict import Verdict
+from harness.report.html.words import count_text, duration, figure
+from harness.report.terminal import NOT_JUDGED
+
+_TITLES = {
+    Kind.OBJECTIVE: (
+        "Objectives",
+        "What the scenario promises, each held against the measured phase.",
+    ),
+    Kind.INTEGRITY: (
+        "Integrity",
+        "What the system did to each signal: nothing lost, nothing twice, every row and booking as"
+        " it should be. A violation is a FAIL whatever the latency.",
+    ),
+    Kind.VALIDITY: (
+        "Validity",
+        "Whether the run measured the system, and not itself: a generator on time, an observer that"
+        " saw everything, evidence that is whole.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One check as the page shows it.
+
+    Attributes:
+        style: of its word.
+        summary: what opens the figures and names below it.
+    """
+
+    name: str
+    verdict: str
+    word: str
+    style: str
+    said: str
+    figures: tuple[tuple[str, str], ...]
+    offenders: tuple[str, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The checks of a kind."""
+
+    key: str
+    title: str
+    about: str
+    checks: tuple[Row, ...]
+
+
+def groups_of(judgement: Judgement) -> Iterator[Group]:
+    """By kind; what is not clean comes first."""
+    for kind, (title, about) in _TITLES.items():
+        checks = judgement.of(kind)
+        if checks:
+            rows = sorted(map(_row, checks), key=lambda row: row.word == "ok")
+            yield Group(kind.value, title, about, tuple(rows))
+
+
+def _row(check: Check) -> Row:
+    word, style = check.verdict.value, check.verdict.value.lower()
+    if check.verdict is Verdict.PASS:
+        word = "ok"
+        if check.said.startswith(NOT_JUDGED):
+            word, style = "not judged", "unjudged"
+    figures = tuple((name, _text(name, value)) for name, value in check.figures.items())
+    parts = []
+    if figures:
+        parts.append(f"{len(figures)} figure{'' if len(figures) == 1 else 's'}")
+    if check.offenders:
+        parts.append(f"{len(check.offenders)} named")
+    return Row(
+        name=check.name,
+        verdict=check.verdict.value,
+        word=word,
+        style=style,
+        said=check.said,
+        figures=figures,
+        offenders=check.offenders,
+        summary=", ".join(parts),
+    )
+
+
+def _text(name: str, value: Figure) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if name.endswith("_ns"):
+        return duration(value)
+    return count_text(value) if isinstance(value, int) else figure(value)

@@ -1,0 +1,222 @@
+"""The load that was asked for, held against the load that was: rate, backlog, lateness."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.judge.limits import LATENESS_P99, LATENESS_P999
+from harness.measure.measurement import Measurement, SecondFigures
+from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
+from harness.report.html.parts import ROWS_MAX, Figure, Missing, Table
+from harness.report.html.timeline import Timeline
+from harness.report.html.words import count_text, duration, figure, ms, share_text
+from harness.scenario import Scenario
+
+_NOT_KEPT = "this run kept no figures by the second: it was made by an earlier version"
+_RATES: tuple[tuple[str, str, str, Callable[[SecondFigures], int]], ...] = (
+    ("due", "@series5", "solid", lambda second: second.intended),
+    ("sent", "@series1", "solid", lambda second: second.sent),
+    ("accepted by Redis", "@series4", "dot", lambda second: second.accepted),
+    ("seen SIMULATED", "@series3", "dash", lambda second: second.simulated),
+)
+
+
+def rate_figure(measurement: Measurement, timeline: Timeline) -> Figure | Missing:
+    """Signals per second that were due, sent, accepted and simulated, and what was open."""
+    title, seconds = "Did the load that was asked for arrive?", measurement.seconds
+    if not seconds:
+        return Missing("rate", title, _NOT_KEPT)
+    x = [second.start_s for second in seconds]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": x,
+            "y": [float(f"{of(second) / second.length_s:.4g}") for second in seconds],
+            "line": {
+                "color": colour,
+                "dash": dash,
+                "width": 3 if name == "due" else 2,
+                "shape": "hv",
+            },
+            "hovertemplate": f"{name} %{{y:.4g}}/s<extra></extra>",
+        }
+        for name, colour, dash, of in _RATES
+    ]
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "in flight",
+            "x": [second.start_s + second.length_s for second in seconds],
+            "y": [second.in_flight for second in seconds],
+            "yaxis": "y2",
+            "fill": "tozeroy",
+            "fillcolor": "@track",
+            "line": {"color": "@series2", "width": 2, "shape": "vh"},
+            "hovertemplate": "%{y:,} in flight<extra></extra>",
+        }
+    )
+    return Figure(
+        key="rate",
+        title=title,
+        shows="Above: signals per second that were due by the schedule, that were sent, that Redis"
+        " took, and that were seen SIMULATED. Below: signals sent and not final yet, at the end"
+        " of each stretch.",
+        good="Good: the four lines lie on each other, and few signals are in flight. Sent below due"
+        " means the generator fell behind; SIMULATED below sent means the system did, and the"
+        " signals in flight pile up.",
+        message=_rate_message(measurement),
+        traces=tuple(traces),
+        layout={
+            "xaxis": {**time_axis(timeline.end_s), "anchor": "y2"},
+            "yaxis": {
+                "title": {"text": "signals/s"},
+                "rangemode": "tozero",
+                "domain": [0.38, 1.0],
+            },
+            "yaxis2": {
+                "title": {"text": "in flight"},
+                "rangemode": "tozero",
+                "domain": [0.0, 0.28],
+            },
+            "shapes": timeline.shapes(),
+            "annotations": timeline.numbers(),
+            "hovermode": "x",
+        },
+        tables=(_rate_table(seconds),),
+        height_px=430,
+        on_time=True,
+    )
+
+
+def _rate_message(measurement: Measurement) -> str:
+    parts = []
+    for rate in measurement.rates:
+        if rate.phase != "measure":
+            continue
+        if rate.intended is not None and rate.share is not None:
+            parts.append(
+                f"{count_text(rate.in_phase)} of {count_text(rate.intended)} signals due in the"
+                f" measured phase were sent within it ({share_text(rate.share)})."
+            )
+    most = max(measurement.seconds, key=lambda second: second.in_flight)
+    end_s = most.start_s + most.length_s
+    parts.append(f"At most {count_text(most.in_flight)} were in flight, {end_s:g} s into the run.")
+    return " ".join(parts)
+
+
+def _rate_table(seconds: Sequence[SecondFigures]) -> Table:
+    size = -(-len(seconds) // ROWS_MAX)
+    rows = []
+    for at in range(0, len(seconds), size):
+        part = seconds[at : at + size]
+        length_s = sum(second.length_s for second in part)
+        rates = [figure(sum(of(one) for one in part) / length_s) for _, _, _, of in _RATES]
+        stretch = f"{part[0].start_s:g} to {part[-1].start_s + part[-1].length_s:g}"
+        rows.append((stretch, *rates, count_text(part[-1].in_flight)))
+    heads = ("seconds", *(f"{name}/s" for name, _, _, _ in _RATES), "in flight at its end")
+    return Table.of("Signals per second", heads, rows)
+
+
+def lateness_figure(
+    measurement: Measurement, scenario: Scenario, timeline: Timeline
+) -> Figure | Missing:
+    """How late the generator itself was, with the limits of a valid run."""
+    title, seconds = "Was the generator itself on time?", measurement.seconds
+    if not seconds:
+        return Missing("lateness", title, _NOT_KEPT)
+    p99_ns, p999_ns = LATENESS_P99.of(scenario), LATENESS_P999.of(scenario)
+    seen = [second.lateness_max_ns for second in seconds if (second.lateness_max_ns or 0) > 0]
+    known = [second.lateness_p99_ns for second in seconds if second.lateness_p99_ns]
+    traces: list[dict[str, Any]] = [_late("longest of each stretch", "@series1", "lines+markers")]
+    traces[0]["x"] = [second.start_s + second.length_s / 2 for second in seconds]
+    traces[0]["y"] = [_above_zero(second.lateness_max_ns) for second in seconds]
+    if known:
+        traces.append(_late("P99 of each stretch", "@series2", "lines"))
+        traces[1]["x"] = traces[0]["x"]
+        traces[1]["y"] = [_above_zero(second.lateness_p99_ns) for second in seconds]
+    lows = [value for value in (*seen, *known) if value]
+    return Figure(
+        key="lateness",
+        title=title,
+        shows="How long after its due time the generator sent a signal: its own fault, not the"
+        " system's, and part of the latency all the same. P99 is drawn where a stretch has"
+        " signals enough for it.",
+        good="Good: far below both red lines. Beyond them the load was not the one asked for, and"
+        " the run is INVALID: P99 of the whole run is held against the lower, P99.9 against"
+        " the upper.",
+        message=_late_message(measurement, p99_ns, p999_ns),
+        traces=tuple(traces),
+        layout={
+            "xaxis": time_axis(timeline.end_s),
+            "yaxis": log_durations(
+                min(lows, default=100_000), max([*lows, 1.6 * p999_ns]), "lateness (logarithmic)"
+            ),
+            "shapes": [
+                *timeline.shapes(),
+                limit_line(ms(p99_ns) or 0.0),
+                limit_line(ms(p999_ns) or 0.0),
+            ],
+            "annotations": [
+                *timeline.numbers(),
+                limit_label(math.log10(p99_ns / 1e6), f"limit of P99, {duration(p99_ns)}"),
+                limit_label(math.log10(p999_ns / 1e6), f"limit of P99.9, {duration(p999_ns)}"),
+            ],
+            "hovermode": "x",
+        },
+        tables=(_late_table(seconds),),
+        height_px=320,
+        on_time=True,
+    )
+
+
+def _above_zero(value_ns: int | None) -> float | None:
+    return ms(value_ns) if value_ns and value_ns > 0 else None
+
+
+def _late(name: str, colour: str, mode: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "name": name,
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 4, "color": colour},
+        "hovertemplate": f"{name}: %{{y:.3g}} ms<extra></extra>",
+    }
+
+
+def _late_message(measurement: Measurement, p99_ns: int, p999_ns: int) -> str:
+    parts = []
+    for figures in measurement.figures:
+        if (figures.phase, figures.metric) != ("measure", "lateness") or not figures.count:
+            continue
+        told = [
+            f"{name.upper()} {duration(figures.percentiles_ns[name])} of at most {duration(limit)}"
+            for name, limit in (("p99", p99_ns), ("p99.9", p999_ns))
+            if name in figures.percentiles_ns
+        ]
+        told.append(f"the latest signal {duration(figures.max_ns)}")
+        parts.append(f"Lateness of {figures.mode} signals: {', '.join(told)}.")
+    return " ".join(parts) or "No measured signal was sent."
+
+
+def _late_table(seconds: Sequence[SecondFigures]) -> Table:
+    size = -(-len(seconds) // ROWS_MAX)
+    rows = []
+    for at in range(0, len(seconds), size):
+        part = seconds[at : at + size]
+        p99 = [one.lateness_p99_ns for one in part if one.lateness_p99_ns is not None]
+        longest = [one.lateness_max_ns for one in part if one.lateness_max_ns is not None]
+        rows.append(
+            (
+                f"{part[0].start_s:g} to {part[-1].start_s + part[-1].length_s:g}",
+                duration(max(p99)) if p99 else "too few",
+                duration(max(longest, default=None)),
+            )
+        )
+    heads = ("seconds", "largest P99", "longest")
+    return Table.of("Lateness of the generator", heads, rows)

@@ -1,0 +1,259 @@
+"""The percentile curve: how slow the slowest share of the signals was (after HdrHistogram's plots).
+
+The x axis is 1 / (1 - p) on a logarithmic scale, so that each step to the right is a tenth of the
+signals of the step before: P90, P99, P99.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from harness.judge.check import Check, Kind
+from harness.judge.judgement import Judgement
+from harness.measure.encoding import decode
+from harness.measure.histogram import Histogram
+from harness.measure.measurement import Figures, Measurement
+from harness.measure.statistics import size_needed
+from harness.report.html.axes import log_durations
+from harness.report.html.palette import DASHES, SERIES
+from harness.report.html.parts import Figure, Missing, Table
+from harness.report.html.words import count_text, duration, ms
+from harness.scenario import Objective
+
+KEY = "percentiles"
+TITLE = "How slow are the slowest signals?"
+POINTS = 240
+_TOLD = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 99.999)
+_TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
+
+
+def histogram_of(figures: Figures) -> Histogram:
+    """The stored histogram of a metric, with what lies outside of its layout."""
+    return decode(
+        figures.histogram,
+        negative=figures.negative,
+        overflow=figures.overflow,
+        sum_ns=figures.sum_ns,
+        min_ns=figures.min_ns,
+        max_ns=figures.max_ns,
+    )
+
+
+def percentile_figure(
+    measurement: Measurement, judgement: Judgement, objectives: Sequence[Objective]
+) -> Figure | Missing:
+    """Latency of the measured phase, one curve for each mode, with what was promised."""
+    shown = [f for f in measurement.figures if (f.phase, f.metric) == ("measure", "latency")]
+    curves = [(f.mode, histogram_of(f)) for f in shown if f.count]
+    if not curves:
+        return Missing(KEY, TITLE, "no signal of the measured phase has a latency")
+    promised = [one for one in objectives if one.is_latency_percentile and one.window_ns is None]
+    checks = {check.name: check for check in judgement.of(Kind.OBJECTIVE)}
+    traces: list[dict[str, Any]] = []
+    for number, (mode, histogram) in enumerate(curves):
+        traces += _curve(mode, histogram, number)
+    for mode, _ in curves:
+        traces += [t for one in promised if (t := _interval(one, mode, checks, curves))]
+    traces += [_limit(one) for one in promised]
+    most = max(histogram.count for _, histogram in curves)
+    limits = [one.limit_ns for one in promised if one.limit_ns]
+    return Figure(
+        key=KEY,
+        title=TITLE,
+        shows="Latency from the moment a signal was due until it was seen SIMULATED, at each"
+        " percentile; every step to the right leaves out nine in ten of the signals left."
+        " Signals that never arrived are in it, with the time they had.",
+        good="Good: the curve, and the whole bar of its 95 % interval, stays below each limit"
+        " (red diamond), and rises gently. A step upwards is a second way in which signals are"
+        " handled: a queue, a lock, a pause.",
+        message=_message(curves, promised, checks),
+        traces=tuple(traces),
+        layout={
+            "xaxis": _percentile_axis(most),
+            "yaxis": log_durations(
+                min(max(h.min_ns, 1) for _, h in curves),
+                max([h.max_ns for _, h in curves] + limits),
+                "latency (logarithmic)",
+            ),
+            "hovermode": "closest",
+        },
+        tables=(_table(curves),),
+        height_px=400,
+    )
+
+
+def _percentile_axis(count: int) -> dict[str, Any]:
+    ticks = [p for p in _TICKS if 1 / (1 - p / 100) <= 1.5 * count]
+    return {
+        "type": "log",
+        "title": {"text": "percentile of signals (1 / (1 - p), logarithmic)"},
+        "range": [-0.03, float(np.log10(max(count, 10))) * 1.04],
+        "tickvals": [1 / (1 - p / 100) for p in ticks],
+        "ticktext": [f"P{p:g}" if p else "all" for p in ticks],
+    }
+
+
+def _curve(mode: str, histogram: Histogram, number: int) -> list[dict[str, Any]]:
+    """Solid as far as the sample bounds its percentiles, dotted beyond."""
+    x, y = curve_points(histogram, POINTS)
+    told = [_percentile_text(value) for value in x]
+    known = sum(histogram.count >= size_needed(_percentile(value)) for value in x[:-1])
+    style = {"color": SERIES[number % len(SERIES)], "width": 2.5}
+    hover = "%{customdata[0]}: %{customdata[1]}<extra>" + mode + "</extra>"
+    data = [[text, duration(value * 1e6)] for text, value in zip(told, y, strict=True)]
+    common: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines",
+        "hovertemplate": hover,
+        "legendgroup": mode,
+    }
+    solid = {
+        **common,
+        "name": f"latency, {mode}",
+        "x": x[:known],
+        "y": y[:known],
+        "customdata": data[:known],
+        "line": {**style, "dash": DASHES[number] if number else "solid"},
+    }
+    first = max(0, known - 1)
+    dotted = {
+        **common,
+        "name": "too few signals to vouch for",
+        "x": x[first:],
+        "y": y[first:],
+        "customdata": data[first:],
+        "line": {**style, "width": 1.5, "dash": "dot"},
+        "showlegend": number == 0,
+    }
+    return [trace for trace in (solid, dotted) if trace["x"]]
+
+
+def curve_points(histogram: Histogram, points: int) -> tuple[list[float], list[float]]:
+    """1 / (1 - p) at equal distances of its logarithm, and the latency there in ms.
+
+    The last point is the maximum, at the count of signals.
+    """
+    count = histogram.count
+    x = np.unique(np.append(np.geomspace(1, max(count, 2), points), float(max(count, 2))))
+    ranks = np.minimum(count, np.maximum(1, np.ceil(count * (1 - 1 / x) - 1e-9))).astype(int)
+    ranks[-1] = count
+    values = {rank: histogram.value_at_rank(rank) or 0 for rank in set(ranks.tolist())}
+    y = [ms(max(1_000, values[rank])) or 0.0 for rank in ranks.tolist()]
+    return [float(f"{value:.6g}") for value in x.tolist()], y
+
+
+def _percentile(x: float) -> float:
+    """The percentile at a place of the x axis, as a decimal that a fraction can be made of."""
+    return min(99.999999, max(0.000001, float(f"{100 - 100 / x:.7g}")))
+
+
+def _percentile_text(x: float) -> str:
+    share = 1 - 1 / x
+    digits = max(1, min(6, 1 - int(np.floor(np.log10(max(1e-9, 1 - share)))))) - 1
+    return f"P{100 * share:.{digits}f}"
+
+
+def _interval(
+    one: Objective,
+    mode: str,
+    checks: dict[str, Check],
+    curves: list[tuple[str, Histogram]],
+) -> dict[str, Any] | None:
+    """The 95 % interval of a promised percentile, as a bar."""
+    check = _check_of(one, mode, checks)
+    if check is None or one.percentile is None or one.percentile >= 100 or one.stage is not None:
+        return None
+    lower, upper = check.figures.get("lower_ns"), check.figures.get("upper_ns")
+    histogram = dict(curves)[mode]
+    value = histogram.percentile_ns(one.percentile)
+    if value is None or not isinstance(lower, int):
+        return None
+    open_end = not isinstance(upper, int)
+    high = upper if isinstance(upper, int) else histogram.max_ns
+    told = f"{duration(lower)} to " + ("no bound" if open_end else duration(high))
+    number = [name for name, _ in curves].index(mode)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"P{one.percentile:g} with 95 % interval, {mode}",
+        "x": [_place(one.percentile)],
+        "y": [ms(value)],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [ms(max(0, high - value))],
+            "arrayminus": [ms(max(0, value - lower))],
+            "thickness": 2,
+            "width": 7,
+            "color": SERIES[number % len(SERIES)],
+        },
+        "marker": {"color": SERIES[number % len(SERIES)], "size": 9, "symbol": "circle"},
+        "hovertemplate": f"P{one.percentile:g} {duration(value)}<br>interval {told}"
+        f"<extra>{mode}</extra>",
+    }
+
+
+def _place(percentile: float) -> float:
+    return float(1 / (1 - Fraction(str(percentile)) / 100))
+
+
+def _check_of(one: Objective, mode: str, checks: dict[str, Check]) -> Check | None:
+    if one.mode not in (None, mode):
+        return None
+    return checks.get(one.text) or checks.get(f"{one.text} ({mode})")
+
+
+def _limit(one: Objective) -> dict[str, Any]:
+    """A promise as a diamond; a promised maximum stands at the right end."""
+    place = _place(min(one.percentile or 50.0, 99.9999))
+    text = f"{one.text}"
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": f"limit: {text}",
+        "x": [place],
+        "y": [ms(one.limit_ns)],
+        "text": [text],
+        "textposition": "top center",
+        "textfont": {"color": "@limit"},
+        "marker": {"color": "@limit", "size": 11, "symbol": "diamond"},
+        "hovertemplate": f"{text}<extra>limit</extra>",
+        "cliponaxis": False,
+    }
+
+
+def _message(
+    curves: list[tuple[str, Histogram]], promised: list[Objective], checks: dict[str, Check]
+) -> str:
+    parts = []
+    for mode, histogram in curves:
+        half = histogram.percentile_ns(50)
+        parts.append(
+            f"Of {count_text(histogram.count)} {mode} signals half took at most {duration(half)},"
+            f" 99 in 100 at most {duration(histogram.percentile_ns(99))},"
+            f" the slowest {duration(histogram.max_ns)}."
+        )
+    for one in promised:
+        for mode, _ in curves:
+            if check := _check_of(one, mode, checks):
+                parts.append(f"{check.name}: {check.verdict.value}.")
+    return " ".join(parts)
+
+
+def _table(curves: list[tuple[str, Histogram]]) -> Table:
+    rows = [
+        (f"P{p:g}", *(duration(h.percentile_ns(p)) for _, h in curves))
+        for p in _TOLD
+        if any(h.count >= size_needed(p) for _, h in curves)
+    ]
+    rows += [
+        ("max", *(duration(h.max_ns) for _, h in curves)),
+        ("mean", *(duration(h.mean_ns) for _, h in curves)),
+        ("signals", *(count_text(h.count) for _, h in curves)),
+    ]
+    heads = ("percentile", *(f"latency, {mode}" for mode, _ in curves))
+    return Table.of("Latency by percentile", heads, rows)

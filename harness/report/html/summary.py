@@ -1,0 +1,171 @@
+"""The top of the page: what came out, and why, at one glance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.judge.check import Check, Kind
+from harness.judge.judgement import Judgement
+from harness.judge.verdict import Verdict
+from harness.measure.measurement import Measurement
+from harness.report.headline import headline
+from harness.report.html.words import count_text, duration, share_text
+from harness.scenario import Objective, Scenario
+
+REASONS_MAX = 6
+# Beside its colour and its word a verdict has a sign.
+_SIGNS = {
+    Verdict.PASS: '<path d="M4 11l4 4 8-10"/>',
+    Verdict.FAIL: '<path d="M5 5l10 10M15 5L5 15"/>',
+    Verdict.INVALID: '<circle cx="10" cy="10" r="7"/><path d="M5 15L15 5"/>',
+    Verdict.INCONCLUSIVE: '<path d="M6 7a4 4 0 1 1 5 4l-1 1v2M10 17.5v.1"/>',
+}
+_GRADES = {
+    "signoff": "This run may be used for a sign-off.",
+    "indicative": "A hint and no sign-off, because:",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A percentile with its interval, held against its limit on a logarithmic line.
+
+    Attributes:
+        low_at, high_at, value_at, limit_at: places on the line, 0 to 100.
+        open_end: whether the interval has no upper end.
+    """
+
+    title: str
+    message: str
+    value: str
+    limit: str
+    low_at: float
+    high_at: float
+    value_at: float
+    limit_at: float
+    open_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure with its name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """Everything above the first figure.
+
+    Attributes:
+        sign: drawing of the verdict's sign, in the units of a 20 by 20 box.
+        reasons: the checks that are not clean, the deciding ones first; bounded.
+        reasons_left: how many more there are.
+    """
+
+    run_id: str
+    scenario: str
+    about: str
+    verdict: str
+    sign: Markup
+    headline: str
+    reasons: tuple[Check, ...]
+    reasons_left: int
+    gauges: tuple[Gauge, ...]
+    facts: tuple[Fact, ...]
+    grade: str
+    grade_words: str
+    grade_reasons: tuple[str, ...]
+
+
+def top_of(run_id: str, scenario: Scenario, measurement: Measurement, judgement: Judgement) -> Top:
+    """The top of a run's page."""
+    said = headline(judgement)
+    # What the headline says need not be said again, unless its name is all that tells the check.
+    reasons = [check for check in judgement.reasons if check.verdict is not Verdict.PASS]
+    others = reasons if len(reasons) > 1 else []
+    grade = judgement.grade
+    return Top(
+        run_id=run_id,
+        scenario=scenario.name,
+        about=scenario.about,
+        verdict=judgement.verdict.value,
+        sign=Markup(_SIGNS[judgement.verdict]),  # noqa: S704 - our own drawing
+        headline=said,
+        reasons=tuple(others[:REASONS_MAX]),
+        reasons_left=max(0, len(others) - REASONS_MAX),
+        gauges=tuple(_gauges(scenario.parsed_objectives(), judgement)),
+        facts=tuple(_facts(scenario, measurement)),
+        grade=grade.level,
+        grade_words=_GRADES[grade.level],
+        grade_reasons=grade.reasons,
+    )
+
+
+def _facts(scenario: Scenario, measurement: Measurement) -> Iterator[Fact]:
+    modes = sorted({f.mode for f in measurement.figures if f.phase == "measure"})
+    for mode in modes:
+        found = measurement.of("latency", "measure", mode)
+        if found is not None:
+            told = f" ({mode})" if len(modes) > 1 else ""
+            for name in ("p50", "p99"):
+                value = found.percentiles_ns.get(name)
+                yield Fact(
+                    f"{name.upper()} of latency{told}", duration(value) if value else "too few"
+                )
+    yield Fact("signals attempted", count_text(measurement.account.attempted))
+    for rate in measurement.rates:
+        if rate.phase == "measure":
+            yield Fact("measured for", f"{rate.duration_s:g} s")
+            if rate.share is not None:
+                yield Fact("load sent as planned", share_text(rate.share))
+    yield Fact("agents", count_text(scenario.load.agents_max))
+    yield Fact("lost", count_text(measurement.account.lost))
+
+
+def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[Gauge]:
+    """One for each promised percentile of latency over the whole phase."""
+    checks = judgement.of(Kind.OBJECTIVE)
+    for objective in objectives:
+        if objective.is_latency_percentile and objective.window_ns is None:
+            for check in checks:
+                if check.name.startswith(objective.text) and (g := _gauge(check)):
+                    yield g
+
+
+def _gauge(check: Check) -> Gauge | None:
+    value, limit = _ns(check.figures, "estimate_ns"), _ns(check.figures, "limit_ns")
+    low, high = _ns(check.figures, "lower_ns"), _ns(check.figures, "upper_ns")
+    if not value or not limit:
+        return None
+    low = min(low or value, value)
+    high_told = max(high or value, value)
+    span = (math.log10(min(low, limit)) - 0.25, math.log10(max(high_told, limit)) + 0.35)
+
+    def at(value_ns: int) -> float:
+        share = (math.log10(max(1, value_ns)) - span[0]) / (span[1] - span[0])
+        return round(100 * share, 2)
+
+    told = f"95 % sure: {duration(low)} to {duration(high)}" if high else "no upper bound yet"
+    return Gauge(
+        title=f"{check.name}: measured value, its 95 % interval, and the limit"
+        " (logarithmic; right is slower)",
+        message=f"{check.name}: {duration(value)}, {told}; the limit is {duration(limit)}.",
+        value=f"{duration(value)} ({told})",
+        limit=duration(limit),
+        low_at=at(low),
+        high_at=at(high_told) if high else 100.0,
+        value_at=at(value),
+        limit_at=at(limit),
+        open_end=high is None,
+    )
+
+
+def _ns(figures: Mapping[str, object], name: str) -> int | None:
+    value = figures.get(name)
+    return value if isinstance(value, int) and value > 0 else None

@@ -1,0 +1,165 @@
+"""What happened when: phases and events, as every figure over time shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.clock import NS_PER_S
+from harness.measure.measurement import Measurement, RecoveryFigures
+from harness.report.html.parts import Table
+from harness.report.html.words import duration, figure
+from harness.scenario import Load, Phase
+from harness.store.facts import RunEvent
+
+# More of them would hide the figure; the table below it has them all the same.
+MARKS_MAX = 40
+_PHASE_WORDS = {Phase.WARMUP: "warm-up", Phase.MEASURE: "measured"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened.
+
+    Attributes:
+        at_s: seconds after t0.
+        until_s: when its effects were over; None for a moment, or where nobody knows.
+        kind: in a word or two.
+        what: a sentence.
+    """
+
+    at_s: float
+    until_s: float | None
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The run's time.
+
+    Attributes:
+        end_s: seconds after t0 that figures reach to.
+        phases: name, start and end of each unbroken stretch of load of one phase.
+    """
+
+    end_s: float
+    phases: tuple[tuple[str, float, float], ...]
+    marks: tuple[Mark, ...]
+
+    def shapes(self) -> list[dict[str, Any]]:
+        """Shades for the warm-up and for faults, lines for events; for any figure over time."""
+        shapes = [
+            _shade(start, end, "@shade")
+            for name, start, end in self.phases
+            if name == _PHASE_WORDS[Phase.WARMUP]
+        ]
+        for mark in self.marks[:MARKS_MAX]:
+            if mark.until_s is not None:
+                shapes.append(_shade(mark.at_s, mark.until_s, "@fault"))
+            shapes.append(_line(mark.at_s))
+        return shapes
+
+    def numbers(self) -> list[dict[str, Any]]:
+        """The number of each event above the drawing, as the table has it."""
+        return [
+            {
+                "x": mark.at_s,
+                "xref": "x",
+                "y": 1,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "text": f"<b>{number + 1}</b>",
+                "showarrow": False,
+                "font": {"color": "@limit", "size": 12},
+            }
+            for number, mark in enumerate(self.marks[:MARKS_MAX])
+        ]
+
+    def table(self) -> Table:
+        """Everything that was noted, in order."""
+        rows = [
+            (
+                str(number + 1),
+                f"{figure(mark.at_s)} s",
+                "-" if mark.until_s is None else f"{figure(mark.until_s)} s",
+                mark.kind,
+                mark.what,
+            )
+            for number, mark in enumerate(self.marks)
+        ]
+        heads = ("no.", "at", "until", "event", "what happened")
+        return Table.of("Events of the run", heads, rows, numbers=False)
+
+
+def timeline_of(
+    load: Load, measurement: Measurement, events: tuple[RunEvent, ...], t0_ns: int, end_ns: int
+) -> Timeline:
+    """The timeline of a run.
+
+    Args:
+        load: what was to be sent when.
+        measurement: for what followed each disturbance.
+        events: what was noted.
+        t0_ns: when the first stage began.
+        end_ns: when the watching ended; 0 where nobody knows.
+    """
+    phases: list[tuple[str, float, float]] = []
+    start_s = 0.0
+    for stage in load.timeline():
+        end_s = start_s + stage.duration_s
+        name = _PHASE_WORDS[stage.phase]
+        if phases and phases[-1][0] == name:
+            phases[-1] = (name, phases[-1][1], end_s)
+        else:
+            phases.append((name, start_s, end_s))
+        start_s = end_s
+    watched_s = (end_ns - t0_ns) / NS_PER_S if end_ns else start_s
+    recoveries = {(one.kind, round(one.at_s, 3)): one for one in measurement.recoveries}
+    marks = [_mark(event, t0_ns, recoveries) for event in events]
+    return Timeline(
+        end_s=max(start_s, min(watched_s, 2 * start_s)),
+        phases=tuple(phases),
+        marks=tuple(sorted(marks, key=lambda mark: mark.at_s)),
+    )
+
+
+def _mark(
+    event: RunEvent, t0_ns: int, recoveries: dict[tuple[str, float], RecoveryFigures]
+) -> Mark:
+    at_s = (event.mono_ns - t0_ns) / NS_PER_S if event.mono_ns else 0.0
+    found = recoveries.get((event.kind, round(at_s, 3)))
+    until_s = None
+    what = event.what
+    if found is not None and found.backlog_ns is not None:
+        until_s = at_s + found.backlog_ns / NS_PER_S
+        what += f"; nothing was overdue any more {duration(found.backlog_ns)} later"
+    return Mark(at_s, until_s, event.kind.replace("_", " "), what)
+
+
+def _shade(start_s: float, end_s: float, colour: str) -> dict[str, Any]:
+    return {
+        "type": "rect",
+        "xref": "x",
+        "x0": start_s,
+        "x1": end_s,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"width": 0},
+        "fillcolor": colour,
+        "layer": "below",
+    }
+
+
+def _line(at_s: float) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "xref": "x",
+        "x0": at_s,
+        "x1": at_s,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": "@limit", "width": 1, "dash": "dot"},
+    }
