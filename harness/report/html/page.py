@@ -20,12 +20,12 @@ from harness.report.html.heatmap import heat_figure
 from harness.report.html.library import plotly_packed, script_source
 from harness.report.html.load import lateness_figure, rate_figure
 from harness.report.html.palette import DARK, LIGHT, css_variables
-from harness.report.html.parts import Figure, Missing, Part, Section
+from harness.report.html.parts import Figure, Missing, Part, Section, Table
 from harness.report.html.percentiles import percentile_figure
 from harness.report.html.resources import further_parts, resource_parts, unread_table
 from harness.report.html.stages import stage_notes, stage_parts
 from harness.report.html.summary import top_of
-from harness.report.html.timeline import Timeline, timeline_of
+from harness.report.html.timeline import Timeline, outside_table, timeline_of
 from harness.store.toml import toml_text
 
 _AFTER = (
@@ -93,7 +93,7 @@ def _sections(data: ReportData, timeline: Timeline) -> Iterator[Section]:
         "Over time",
         "Every figure over time has the same time axis. Shaded: the warm-up, which is not judged,"
         " and the effects of faults. Numbered lines: events, listed below.",
-        tuple(chain(_heats(data, timeline), (timeline.table(),) if timeline.marks else ())),
+        (*_heats(data, timeline), *_event_tables(data, timeline)),
     )
     yield Section(
         "where",
@@ -144,6 +144,14 @@ def _heats(data: ReportData, timeline: Timeline) -> Iterator[Figure | Missing]:
             yield heat
     if not found:
         yield Missing("heat", "When were signals slow?", "the run kept no latency over time")
+
+
+def _event_tables(data: ReportData, timeline: Timeline) -> Iterator[Table]:
+    if timeline.marks:
+        yield timeline.table()
+    outside = outside_table(data.measurement)
+    if outside is not None:
+        yield outside
 
 
 def _is_filled(section: Section) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import NS_PER_S
+from harness.measure.fault_figures import FaultFigures
 from harness.measure.measurement import Measurement, RecoveryFigures
 from harness.report.html.parts import Table
-from harness.report.html.words import duration, figure
+from harness.report.html.words import count_text, duration, figure
 from harness.scenario import Load, Phase
 from harness.store.facts import RunEvent
 
@@ -92,6 +93,24 @@ class Timeline:
         return Table.of("Events of the run", heads, rows, numbers=False)
 
 
+def outside_table(measurement: Measurement) -> Table | None:
+    """Percentiles of the signals that no fault touched; None without faults."""
+    if not measurement.outside_faults:
+        return None
+    names = ("p50", "p90", "p99", "p99.9")
+    rows = [
+        (
+            f"{one.metric}, {one.mode}",
+            count_text(one.count),
+            *(duration(one.percentiles_ns.get(name)) for name in names),
+            duration(one.max_ns),
+        )
+        for one in measurement.outside_faults
+    ]
+    heads = ("figure", "signals", *(name.upper() for name in names), "max")
+    return Table.of("Measured signals that no fault touched", heads, rows)
+
+
 def timeline_of(
     load: Load, measurement: Measurement, events: tuple[RunEvent, ...], t0_ns: int, end_ns: int
 ) -> Timeline:
@@ -117,6 +136,7 @@ def timeline_of(
     watched_s = (end_ns - t0_ns) / NS_PER_S if end_ns else start_s
     recoveries = {(one.kind, round(one.at_s, 3)): one for one in measurement.recoveries}
     marks = [_mark(event, t0_ns, recoveries) for event in events]
+    marks += [_fault(fault) for fault in measurement.faults]
     return Timeline(
         end_s=max(start_s, min(watched_s, 2 * start_s)),
         phases=tuple(phases),
@@ -135,6 +155,15 @@ def _mark(
         until_s = at_s + found.backlog_ns / NS_PER_S
         what += f"; nothing was overdue any more {duration(found.backlog_ns)} later"
     return Mark(at_s, until_s, event.kind.replace("_", " "), what)
+
+
+def _fault(fault: FaultFigures) -> Mark:
+    """A planned fault, from where it was injected to where it was over."""
+    at_s = fault.planned_s if fault.injected_s is None else fault.injected_s
+    until_s = fault.healed_s if fault.heal_proven_s is None else fault.heal_proven_s
+    seen = [text for text in (fault.seen, fault.seen_healed, fault.trouble) if text]
+    what = "; ".join(seen) or "nothing was seen of it"
+    return Mark(at_s, until_s, f"fault: {fault.kind} of {fault.target}", what)
 
 
 def _shade(start_s: float, end_s: float, colour: str) -> dict[str, Any]:

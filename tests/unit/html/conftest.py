@@ -1,0 +1,31 @@
+"""One run for all tests of the page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from harness.report.data import ReportData
+from tests.unit.html.scene import plain_data, rich_data
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_fsync() -> Iterator[None]:
+    """Made-up evidence need not outlive a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+    """A run as an earlier version kept it."""
+    return plain_data(tmp_path_factory.mktemp("reports"))
+
+
+@pytest.fixture(scope="session")
+def rich(plain: ReportData) -> ReportData:
+    """A run with everything in it."""
+    return rich_data(plain)
