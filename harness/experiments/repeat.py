@@ -8,10 +8,12 @@ from pathlib import Path
 from harness.errors import EvidenceError, HarnessError
 from harness.judge.assess import Assessment, assess_and_store
 from harness.judge.group import GroupJudgement, Member, judge_group
+from harness.judge.system import system_words
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.store import RunFolder
-from harness.store.group import GroupFacts, GroupFolder
+from harness.store.group import GROUP_KEPT, GroupFacts, GroupFolder
+from harness.store.group_seal import read_group_seal, seal_group
 
 # Runs a scenario into a new folder below a path.
 RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
@@ -33,7 +35,7 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
         HarnessError: a run could not be made; what was made before it is judged and stored.
     """
     seeds = [(scenario.seed + number) % (SEED_MAX + 1) for number in range(times)]
-    facts = GroupFacts(seeds=tuple(seeds))
+    facts = GroupFacts(seeds=tuple(seeds), kept=GROUP_KEPT)
     folder.write(facts)
     members: list[Member] = []
     failure: HarnessError | None = None
@@ -47,7 +49,7 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
         except HarnessError as error:
             failure, ended = error, f"{error.where}: {error.what}" if error.where else error.what
         else:
-            members.append(Member(run_folder.run_id, own, assessment.judgement))
+            members.append(_member(run_folder, own, assessment))
             if any(event.kind == "interrupted" for event in run_folder.read_run().events):
                 ended = "interrupted"
         runs = tuple(member.run_id for member in members)
@@ -55,6 +57,7 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
         folder.write(facts)
         if ended:
             break
+    seal_group(folder, facts)
     judgement = _store(folder, members, facts)
     if failure is not None:
         raise failure
@@ -77,11 +80,17 @@ def judge_again(folder: GroupFolder) -> GroupJudgement:
     for run_id in facts.runs:
         run_folder = RunFolder.open(folder.member(run_id))
         scenario = run_folder.read_scenario()
-        members.append(Member(run_id, scenario, assess_and_store(run_folder).judgement))
+        members.append(_member(run_folder, scenario, assess_and_store(run_folder)))
     return _store(folder, members, facts)
 
 
+def _member(folder: RunFolder, scenario: Scenario, assessment: Assessment) -> Member:
+    stack = folder.read_json(folder.stack) if folder.stack.exists() else {}
+    contract = folder.read_plan().contract
+    return Member(folder.run_id, scenario, assessment.judgement, system_words(stack), contract)
+
+
 def _store(folder: GroupFolder, members: Sequence[Member], facts: GroupFacts) -> GroupJudgement:
-    judgement = judge_group(members, facts.seeds, facts.ended)
+    judgement = judge_group(members, facts, read_group_seal(folder, facts))
     folder.write_result(judgement.model_dump(mode="json"))
     return judgement

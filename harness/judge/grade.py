@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -39,6 +39,26 @@ def grade_of(case: Case) -> Grade:
     """The grade of a run."""
     reasons = tuple(_reasons(case))
     return Grade(level="indicative" if reasons else "signoff", reasons=reasons)
+
+
+def grade_of_runs(grades: Sequence[Grade]) -> Grade:
+    """The grade of several runs: the worst of theirs, with what kept each from a sign-off."""
+    if not grades:
+        return Grade(level="indicative", reasons=("no run was made",))
+    runs_by_reason: dict[str, list[int]] = {}
+    for number, grade in enumerate(grades, start=1):
+        for reason in grade.reasons:
+            runs_by_reason.setdefault(reason, []).append(number)
+    reasons = tuple(
+        reason if len(runs) == len(grades) else f"{_runs_word(runs)}: {reason}"
+        for reason, runs in runs_by_reason.items()
+    )
+    levels = {grade.level for grade in grades}
+    return Grade(level="indicative" if "indicative" in levels else "signoff", reasons=reasons)
+
+
+def _runs_word(runs: Sequence[int]) -> str:
+    return f"run{'s' if len(runs) > 1 else ''} {', '.join(str(number) for number in runs)}"
 
 
 def _reasons(case: Case) -> Iterator[str]:

@@ -12,20 +12,32 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.contract.names import Contract
 from harness.judge.check import Check, Kind
+from harness.judge.grade import Grade, grade_of_runs
 from harness.judge.judgement import Judgement
 from harness.judge.repeats import Part, combine
+from harness.judge.sealing import seal_check
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Scenario
+from harness.store.group import GroupFacts
+from harness.store.seal import SealState
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One run of a group."""
+    """One run of a group.
+
+    Attributes:
+        system: what it ran against, in words that are the same for the same system.
+        contract: the names that the system goes by.
+    """
 
     run_id: str
     scenario: Scenario
     judgement: Judgement
+    system: str
+    contract: Contract
 
 
 class MemberFigures(BaseModel):
@@ -47,6 +59,7 @@ class GroupJudgement(BaseModel):
     """The verdict on a group and its reasons.
 
     Attributes:
+        grade: the worst of the runs' grades.
         runs: in the order in which they were made.
         checks: the combined percentiles, the group itself, then what was unclean in single runs.
     """
@@ -55,25 +68,32 @@ class GroupJudgement(BaseModel):
 
     verdict: Verdict
     exit_code: int
+    grade: Grade
     runs: tuple[MemberFigures, ...]
     checks: tuple[Check, ...]
 
 
-def judge_group(members: Sequence[Member], seeds: Sequence[int], ended: str) -> GroupJudgement:
+def judge_group(members: Sequence[Member], facts: GroupFacts, seal: SealState) -> GroupJudgement:
     """Judge a group; the same runs always come to the same.
 
     Args:
         members: the runs that were made, in order.
-        seeds: of the runs that were planned.
-        ended: why the group ended before its last run; empty if it did not.
+        facts: what was planned, and why the group ended early, if it did.
+        seal: the group held against its seal.
     """
     names = list(dict.fromkeys(c.name for m in members for c in m.judgement.checks if _joins(c)))
-    combined = [_combined(name, members) for name in names]
-    checks = (*combined, _made(members, seeds, ended), _alike(members, seeds), *_others(members))
+    checks = (
+        *(_combined(name, members) for name in names),
+        _made(members, facts),
+        _alike(members, facts.seeds),
+        seal_check("group as it was sealed", seal, "group", is_due=bool(facts.kept)),
+        *_others(members),
+    )
     verdict = worst(check.verdict for check in checks)
     return GroupJudgement(
         verdict=verdict,
         exit_code=int(verdict.exit_code),
+        grade=grade_of_runs([member.judgement.grade for member in members]),
         runs=tuple(_figures(member) for member in members),
         checks=checks,
     )
@@ -106,7 +126,8 @@ def _part(check: Check) -> Part:
     )
 
 
-def _made(members: Sequence[Member], seeds: Sequence[int], ended: str) -> Check:
+def _made(members: Sequence[Member], facts: GroupFacts) -> Check:
+    seeds, ended = facts.seeds, facts.ended
     whole = 0 < len(members) == len(seeds) and not ended
     said = f"{len(members)} of {len(seeds)} runs were made"
     return Check(
@@ -119,19 +140,24 @@ def _made(members: Sequence[Member], seeds: Sequence[int], ended: str) -> Check:
 
 
 def _alike(members: Sequence[Member], seeds: Sequence[int]) -> Check:
-    """That the runs ask one question, each with the seed that was planned for it."""
+    """That the runs ask one question of one system, each with the seed planned for it."""
     questions = {m.scenario.model_copy(update={"seed": 0}).model_dump_json() for m in members}
     own = [member.scenario.seed for member in members]
     problems = []
     if len(questions) > 1:
         problems.append(f"the runs ask {len(questions)} different questions")
+    systems = list(dict.fromkeys(member.system for member in members))
+    if len(systems) > 1:
+        problems.append(f"they ran against different systems: {'; '.join(systems)}")
+    if len({member.contract.model_dump_json() for member in members}) > 1:
+        problems.append("their contracts differ")
     if own != list(seeds[: len(own)]) or len(set(own)) < len(own):
         problems.append("their seeds are not those that were planned, each once")
     return Check(
         name="runs are alike",
         kind=Kind.VALIDITY,
         verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(problems) or "one question, and a seed of its own for each run",
+        said="; ".join(problems) or "one question, one system, and a seed of its own for each run",
     )
 
 

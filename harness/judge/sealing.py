@@ -1,39 +1,48 @@
-"""Whether the evidence is what it was when the run ended."""
+"""Whether the evidence is what it was when the run, or the group of runs, ended."""
 
 from __future__ import annotations
 
 from harness.judge.check import Case, Check, Kind
 from harness.judge.verdict import Verdict
 from harness.judge.words import count
+from harness.store.seal import SealState
 
 _SHOWN = 3
 
 
 def check_seal(case: Case) -> Check:
     """A file that was changed, removed or added afterwards makes the run invalid."""
-    seal = case.seal
+    # Of a run that should have a seal, "evidence complete" tells that it is missing.
+    return seal_check("evidence as it was sealed", case.seal, "run")
+
+
+def seal_check(name: str, seal: SealState, whose: str, *, is_due: bool = False) -> Check:
+    """What became of sealed files.
+
+    Args:
+        name: of the check.
+        seal: the files held against their seal.
+        whose: "run" or "group".
+        is_due: whether there must be a seal.
+    """
     if seal.files is None:
-        # Of a run that should have one, "evidence complete" tells that it is missing.
-        return _check(Verdict.PASS, "not judged: there is no seal", ())
+        said = "the seal is missing" if is_due else "not judged: there is no seal"
+        return _check(name, Verdict.INVALID if is_due else Verdict.PASS, said, ())
     problems = [
         f"{', '.join(names[:_SHOWN])}{' and more' if len(names) > _SHOWN else ''} {words}"
         for names, words in (
-            (seal.changed, "changed since the run ended"),
-            (seal.missing, "gone since the run ended"),
-            (seal.added, "added since the run ended"),
+            (seal.changed, f"changed since the {whose} ended"),
+            (seal.missing, f"gone since the {whose} ended"),
+            (seal.added, f"added since the {whose} ended"),
         )
         if names
     ]
-    said = "; ".join(problems) or f"{count(seal.files, 'file')} as the run left them"
+    said = "; ".join(problems) or f"{count(seal.files, 'file')} as the {whose} left them"
     verdict = Verdict.INVALID if problems else Verdict.PASS
-    return _check(verdict, said, (*seal.changed, *seal.missing, *seal.added))
+    return _check(name, verdict, said, (*seal.changed, *seal.missing, *seal.added))
 
 
-def _check(verdict: Verdict, said: str, offenders: tuple[str, ...]) -> Check:
+def _check(name: str, verdict: Verdict, said: str, offenders: tuple[str, ...]) -> Check:
     return Check(
-        name="evidence as it was sealed",
-        kind=Kind.VALIDITY,
-        verdict=verdict,
-        said=said,
-        offenders=offenders[:20],
+        name=name, kind=Kind.VALIDITY, verdict=verdict, said=said, offenders=offenders[:20]
     )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.judge.group import GroupJudgement
 from harness.judge.verdict import Verdict
-from harness.report.terminal import VERDICT_STYLES
+from harness.report.terminal import VERDICT_STYLES, grade_view
 from harness.report.units import duration_text
 
 
@@ -29,6 +29,9 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
         Text(),
         Text("together", style="bold cyan"),
         Padding(_checks(judgement), (0, 0, 0, 2)),
+        Text(),
+        Text("grade", style="bold cyan"),
+        Padding(grade_view(judgement.grade), (0, 0, 0, 2)),
         Text(),
         Text(f"runs and result in {path}", style="dim"),
         Text(f"judge again with: harness judge {path}", style="dim"),

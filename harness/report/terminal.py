@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.judge.check import Check, Kind
+from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.measure.measurement import (
@@ -52,7 +53,7 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
         *_section("latency", latency_table(measurement)),
         *_section("where the time went", _stages(measurement.splits)),
         *_section("account of signals", _account(measurement)),
-        *_section("grade", _grade(judgement)),
+        *_section("grade", grade_view(judgement.grade)),
         Text(),
         Text(f"evidence and result in {path}", style="dim"),
         Text(f"judge again with: harness judge {path}", style="dim"),
@@ -210,7 +211,7 @@ def _classes(account: AccountFigures) -> str:
     return " + ".join(f"{count_text(count)} {name}" for name, count in classes.items())
 
 
-def _grade(judgement: Judgement) -> RenderableType:
-    grade = judgement.grade
+def grade_view(grade: Grade) -> RenderableType:
+    """The level, and what stands in the way of a sign-off."""
     lines = [Text(grade.level, style="bold"), *(Text(f"- {reason}") for reason in grade.reasons)]
     return Group(*lines)

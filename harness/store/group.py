@@ -23,6 +23,7 @@ class GroupFacts(BaseModel):
         seeds: of the planned runs, in order.
         runs: ids of those that were made.
         ended: why the group ended before its last run; empty if it did not, or does not yet know.
+        kept: names of the files that this harness keeps beside it; see `RunFacts.kept`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -30,6 +31,10 @@ class GroupFacts(BaseModel):
     seeds: tuple[int, ...]
     runs: tuple[str, ...] = ()
     ended: str = ""
+    kept: tuple[str, ...] = ()
+
+
+GROUP_KEPT = ("seal.json",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,11 @@ class GroupFolder:
     def facts(self) -> Path:
         """What was planned, and what was made of it."""
         return self.path / "repeat.json"
+
+    @property
+    def seal(self) -> Path:
+        """What `repeat.json`, and the seal of each run, were when the group ended."""
+        return self.path / "seal.json"
 
     @property
     def result(self) -> Path:

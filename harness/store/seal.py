@@ -20,7 +20,9 @@ from harness.store.folder import RunFolder
 _UNSEALED = frozenset({"result.json", "seal.json", "logs", "histograms"})
 
 
-class _Stored(BaseModel):
+class Sealed(BaseModel):
+    """A seal as it is stored: digests by name."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     sha256: dict[str, str]
@@ -49,7 +51,7 @@ def seal(folder: RunFolder) -> None:
     Raises:
         EvidenceError: a file cannot be read, or the seal not written.
     """
-    found = {name: _sha256(folder.path / name) for name in _evidence(folder)}
+    found = {name: sha256_of(folder.path / name) for name in _evidence(folder)}
     folder.write_json(folder.seal, {"sha256": found})
 
 
@@ -61,14 +63,14 @@ def read_seal(folder: RunFolder) -> SealState:
     """
     if not folder.seal.exists():
         return SealState(None)
-    sealed = files.read_model(folder.seal, _Stored).sha256
+    sealed = files.read_model(folder.seal, Sealed).sha256
     there = set(_evidence(folder))
     return SealState(
         files=len(sealed),
         changed=tuple(
             name
             for name, digest in sorted(sealed.items())
-            if name in there and _sha256(folder.path / name) != digest
+            if name in there and sha256_of(folder.path / name) != digest
         ),
         missing=tuple(sorted(sealed.keys() - there)),
         added=tuple(sorted(name for name in there - sealed.keys() if "/" in name)),
@@ -85,7 +87,12 @@ def _evidence(folder: RunFolder) -> list[str]:
     )
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Digest of a file, as hex.
+
+    Raises:
+        EvidenceError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

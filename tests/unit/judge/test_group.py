@@ -14,11 +14,13 @@ from harness.experiments.repeat import judge_again, repeat
 from harness.judge.assess import Assessment, assess_and_store
 from harness.judge.group import Member, judge_group
 from harness.judge.repeats import Part, combine
+from harness.judge.system import system_words
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.store import RunFolder
-from harness.store.group import GroupFolder
+from harness.store.group import GroupFacts, GroupFolder
+from harness.store.seal import SealState
 from tests.unit.judge.assessing import assessed
 from tests.unit.judge.violations import drop
 from tests.unit.measure.evidence import MS, World, healthy, steady
@@ -105,13 +107,15 @@ def test_decision_is_sound(runs: list[tuple[int, Verdict]], random: object) -> N
 def member(world: World, seed: int, reports: Path) -> Member:
     """A run of a group."""
     scenario = world.scenario.model_copy(update={"seed": seed})
-    return Member(f"run-{seed}", scenario, assessed(world, reports).judgement)
+    judgement = assessed(world, reports).judgement
+    system = system_words(world.stack)
+    return Member(f"run-{seed}", scenario, judgement, system, world.plan.contract)
 
 
 def group_of(worlds: Sequence[World], reports: Path, ended: str = "") -> dict[str, Verdict]:
     """Verdict and unclean checks of a group."""
     members = [member(world, seed, reports) for seed, world in enumerate(worlds, start=1)]
-    found = judge_group(members, range(1, 4), ended)
+    found = judge_group(members, GroupFacts(seeds=(1, 2, 3), ended=ended), SealState(None))
     unclean = {c.name: c.verdict for c in found.checks if c.verdict is not Verdict.PASS}
     return {"group": found.verdict, **unclean}
 
@@ -150,7 +154,8 @@ def test_runs_of_different_questions_are_no_group(tmp_path: Path) -> None:
     found = group_of([healthy(), healthy(None, "p90 < 500 ms"), healthy()], tmp_path)
     assert found["runs are alike"] is Verdict.INVALID
     twice = [member(healthy(), 1, tmp_path) for _ in range(3)]
-    assert judge_group(twice, [1, 1, 1], "").verdict is Verdict.INVALID
+    found_twice = judge_group(twice, GroupFacts(seeds=(1, 1, 1)), SealState(None))
+    assert found_twice.verdict is Verdict.INVALID
 
 
 class Runs:
