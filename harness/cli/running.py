@@ -167,6 +167,7 @@ def _parts(
             contract,
             run_tag,
             path,
+            alone=choice.kind is not StackKind.ATTACH,
         )
 
     def read_starts(endpoints: Endpoints, run_tag: int) -> dict[int, int]:

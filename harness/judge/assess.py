@@ -12,6 +12,7 @@ from harness.judge.judgement import Judgement, judge, with_check
 from harness.judge.result import Result
 from harness.judge.told import read_told
 from harness.judge.verdict import Verdict
+from harness.judge.warmup import LEAD, lead_of
 from harness.measure.encoding import log_text
 from harness.measure.fault_figures import APART
 from harness.measure.gather import Gathered, gather
@@ -122,8 +123,8 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
 
 
 def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
-    """The stages of which something is promised."""
-    return {
+    """The stages of which something is promised, and those before the first measured one."""
+    return {LEAD: lead_of(scenario.load)} | {
         one.stage: scenario.load.stage_numbers(one.stage)
         for one in scenario.parsed_objectives()
         if one.stage is not None

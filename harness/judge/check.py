@@ -19,6 +19,9 @@ from harness.scenario import Scenario
 from harness.store import ObserverFacts, RunFacts, RunPlan
 from harness.store.seal import SealState
 
+# Beside the swarm these send signals of their own, when a stack is told to have some.
+_AGENT_CONTAINER = "python-agent"
+
 Figure = int | float | str | None
 
 
@@ -78,3 +81,11 @@ class Case:
     def on_own_servers(self) -> bool:
         """Whether the harness started the servers, so that nobody else's programs use them."""
         return self.stack.get("kind") in ("process", "docker")
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody but the swarm sends signals to the system."""
+        services = self.stack.get("services") or ()
+        return self.on_own_servers and not any(
+            str(name).startswith(_AGENT_CONTAINER) for name in services
+        )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harness.judge.check import Case, Check, Kind
 from harness.judge.verdict import Verdict
 from harness.judge.words import count
+from harness.load.content import STALE_MARGIN_BLOCKS, contents
 from harness.measure.notes import NAMED_MAX, Trouble
 
 # What each irregularity of the evidence means, after its number.
@@ -86,6 +89,7 @@ def check_as_planned(case: Case) -> Check:
             names = ", ".join(str(agent) for agent in agents[:5])
             more = ", ..." if len(agents) > 5 else ""
             problems.append(f"{count(len(agents), 'agent')} ({names}{more}): {words}")
+    problems += _stale_problems(case)
     if schedule.strange_stage:
         problems.append(f"{count(schedule.strange_stage, 'signal')} of a stage not in the plan")
     if schedule.early:
@@ -93,3 +97,20 @@ def check_as_planned(case: Case) -> Check:
     return _check(
         "journal follows the plan", problems, "every intended time is the one that the seed gives"
     )
+
+
+def _stale_problems(case: Case) -> Iterator[str]:
+    """That what was sent stale on purpose is what the seed chooses; it is in no promise."""
+    plan = case.plan
+    if not plan.signals.stale_share:
+        if marked := case.gathered.account().stale:
+            yield f"{count(marked, 'signal')} marked as stale on purpose, and the plan has none"
+        return
+    surplus, lacking = case.gathered.stale.unchosen(
+        lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).stale,
+        case.scenario.chain.watermark_max_lag + STALE_MARGIN_BLOCKS + 1,
+    )
+    if surplus.count:
+        yield f"{count(surplus.count, 'signal')} marked as stale that the seed does not choose"
+    if lacking.count:
+        yield f"{count(lacking.count, 'signal')} not marked as stale that the seed chooses"

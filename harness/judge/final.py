@@ -32,17 +32,34 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Strangers:
+    """Rows of others in a database that was made for the run.
+
+    Attributes:
+        tasks: FSM rows.
+        ledger: rows of the ledger.
+        traces: some of their trace ids.
+    """
+
+    tasks: int
+    ledger: int
+    traces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FinalState:
     """The final state, as far as it was read.
 
     Attributes:
         next_nonces: the next nonce to be given, by index of the run's address; None if unread.
         group: None if unread.
+        strangers: None where they were not counted.
     """
 
     next_nonces: Mapping[int, int] | None = None
     group: Group | None = None
     redis: Mapping[str, Any] = field(default_factory=dict)
+    strangers: Strangers | None = None
 
 
 def read_final(folder: RunFolder, plan: RunPlan) -> FinalState:
@@ -60,6 +77,7 @@ def read_final(folder: RunFolder, plan: RunPlan) -> FinalState:
             next_nonces=_nonces(postgres, plan) if postgres else None,
             group=_group(redis) if redis else None,
             redis=redis or {},
+            strangers=_strangers((postgres or {}).get("strangers")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(folder.final)) from error
@@ -75,6 +93,13 @@ def _nonces(postgres: Mapping[str, Any], plan: RunPlan) -> dict[int, int] | None
         if index is not None and row["chain_id"] in (chain_id, None):
             found[index] = int(row["nonce"])
     return found
+
+
+def _strangers(told: Mapping[str, Any] | None) -> Strangers | None:
+    if told is None:
+        return None
+    traces = tuple(str(trace) for trace in told["traces"])
+    return Strangers(int(told["tasks"]), int(told.get("ledger", 0)), traces)
 
 
 def _group(redis: Mapping[str, Any]) -> Group | None:

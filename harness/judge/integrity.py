@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.judge.check import Case, Check, Kind
 from harness.judge.counting import counted
+from harness.judge.strangers import with_strangers
 from harness.judge.verdict import Verdict
 from harness.judge.words import count
 from harness.measure.nonces import NonceRange
@@ -32,6 +33,24 @@ _LOSS = _Rule(
         (Trouble.STUCK, "accepted by Redis and stuck in INIT"),
     ),
 )
+_STRANGE = _Rule(
+    "nothing unexpected",
+    "nothing became final that was not attempted and accepted",
+    (
+        (Trouble.UNEXPECTED, "of this run that nobody attempted, with effects"),
+        (Trouble.REFUSED_BUT_SEEN, "that Redis refused, with effects"),
+    ),
+)
+_LEFT = _Rule(
+    "table agrees with what was seen",
+    "every FSM row is left in the final state in which it was seen",
+    (
+        (Trouble.STATE_CHANGED, "left in another state than the final one that was seen"),
+        (Trouble.ROW_VANISHED, "seen final and without an FSM row in the end"),
+    ),
+)
+# Where nothing leads beyond SIMULATED, since the harness started everything there is.
+_LEFT_BEYOND = (Trouble.STATE_UNKNOWN, "left in a state that nothing on this stack leads to")
 _RULES = (
     _LOSS,
     _Rule(
@@ -43,22 +62,8 @@ _RULES = (
             (Trouble.LEDGER_DOUBLED, "booked more than once in the ledger"),
         ),
     ),
-    _Rule(
-        "nothing unexpected",
-        "nothing became final that was not attempted and accepted",
-        (
-            (Trouble.UNEXPECTED, "of this run that nobody attempted, with effects"),
-            (Trouble.REFUSED_BUT_SEEN, "that Redis refused, with effects"),
-        ),
-    ),
-    _Rule(
-        "table agrees with what was seen",
-        "every FSM row is left in the final state in which it was seen",
-        (
-            (Trouble.STATE_CHANGED, "left in another state than the final one that was seen"),
-            (Trouble.ROW_VANISHED, "seen final and without an FSM row in the end"),
-        ),
-    ),
+    _STRANGE,
+    _LEFT,
     _Rule(
         "ledger balanced",
         "each simulated signal is booked once, in one transaction, and nothing else is",
@@ -78,7 +83,10 @@ def check_effects(case: Case) -> Iterator[Check]:
     """That each signal had its effects once, and nothing else had any."""
     trimmed = case.gathered.finding(Trouble.TRIMMED).count
     for rule in _RULES:
-        check = counted(case, rule.name, rule.good, rule.troubles)
+        beyond = (_LEFT_BEYOND,) if rule is _LEFT and case.on_own_servers else ()
+        check = counted(case, rule.name, rule.good, (*rule.troubles, *beyond))
+        if rule is _STRANGE:
+            check = with_strangers(case, check)
         if trimmed and rule is _LOSS:
             but = f"{count(trimmed, 'signal')} trimmed unread, which is a loss of its own kind"
             check = check.model_copy(update={"said": f"{check.said}, but for {but}"})

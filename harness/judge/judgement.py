@@ -22,6 +22,7 @@ from harness.judge import (
     unnamed,
     validity,
     vitals,
+    warmup,
 )
 from harness.judge.check import Case, Check, Kind
 from harness.judge.grade import Grade, grade_of
@@ -45,6 +46,7 @@ LOOKS: tuple[Look, ...] = (
     stream.check_trimmed,
     stream.check_added,
     validity.check_signals,
+    warmup.check_warmup,
     validity.check_events,
     faults.check_faults,
     aborts.check_aborted,

@@ -55,6 +55,12 @@ RATE_SHARE_MIN = 0.99
 # What an engine may reject where no objective speaks of it: what all scenarios of ours allow.
 REJECTED_SHARE_UNTOLD = 0.01
 
+# Of the share that arrives when it is measured, what must arrive in the warm-up for it to be one.
+# Half: an engine that is still starting may refuse a stretch of it; one that only begins to work
+# when the clock runs arrives with far less. A few signals tell no share.
+WARMUP_ARRIVED_SHARE_MIN = 0.5
+WARMUP_SIGNALS_MIN = 20
+
 # Computing time of one core from which on a process has no breath left for a burst: what it sends
 # or sees late is its own doing. Lateness tells of the bursts that came; this of those to come.
 CORE_SHARE_MAX = 0.90

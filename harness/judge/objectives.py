@@ -61,7 +61,9 @@ def check_arrival(case: Case) -> Check:
     promised = {one.metric for one in case.scenario.parsed_objectives()}
     silent = not promised & {"rejected", "simulated"}
     verdict, why = Verdict.PASS, ""
-    if awaited and not arrived:
+    if attempted and not awaited:
+        verdict, why = Verdict.INVALID, "; every one was sent stale on purpose"
+    elif awaited and not arrived:
         verdict = Verdict.FAIL
     elif silent and account.ordinary_rejected > REJECTED_SHARE_UNTOLD * awaited:
         verdict = Verdict.INCONCLUSIVE

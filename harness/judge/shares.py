@@ -21,6 +21,8 @@ def check_rejected(case: Case, objective: Objective) -> Check:
     # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
     part = account.ordinary_rejected / account.ordinary if account.ordinary else 0.0
     verdict, why = Verdict.PASS if part < limit else Verdict.FAIL, ""
+    if not account.ordinary:
+        verdict, why = Verdict.INVALID, "; no signal was sent that it had no cause to refuse"
     # What is sent late carries an old block: refusing it is right, and the generator's doing.
     stale = account.rejected_by.get(State.STALE_DATA_ERROR, 0)
     others = account.ordinary_rejected - stale

@@ -13,9 +13,6 @@ from harness.measure.notes import NAMED_MAX, Finding, Trouble
 from harness.measure.samples import Fate
 from harness.measure.unread import StreamHistory
 
-# Beside the swarm these send signals of their own, when a stack is told to have some.
-_AGENT_CONTAINER = "python-agent"
-
 
 def check_left(case: Case) -> Check:
     """Every entry was delivered and acknowledged, as far as Redis tells."""
@@ -28,7 +25,7 @@ def check_left(case: Case) -> Check:
         said = "not judged: signals were in flight when the watching ended"
         return _check(name, Verdict.PASS, said)
     findings = [case.gathered.finding(kind) for kind in (Trouble.LEFT_PENDING, Trouble.UNDELIVERED)]
-    verdict, said = _left(group) if _is_ours(case) else _left_of_ours(group, findings)
+    verdict, said = _left(group) if case.is_alone else _left_of_ours(group, findings)
     figures: dict[str, Figure] = {"pending": group.pending, "lag": group.lag}
     traces = dict.fromkeys(trace for finding in findings for trace in finding.traces)
     return _check(name, verdict, said, figures, tuple(traces)[:NAMED_MAX])
@@ -109,7 +106,7 @@ def check_added(case: Case) -> Check:
         return _check(name, Verdict.FAIL, f"{told}: Redis has lost {lacking}", figures)
     if surplus <= 0:
         return _check(name, Verdict.PASS, told, figures)
-    if not _is_ours(case):
+    if not case.is_alone:
         return _check(name, Verdict.PASS, f"{told}; {surplus:,} are other traffic", figures)
     # On servers of our own nobody else writes: either somebody did, and the load was not the one
     # asked for, or the system under test fed itself.
@@ -123,14 +120,6 @@ def _added(case: Case, history: StreamHistory) -> int | None:
     if history.added_before is None or final is None:
         return None
     return int(final) - history.added_before
-
-
-def _is_ours(case: Case) -> bool:
-    """Whether nobody but the swarm writes to the stream."""
-    if not case.on_own_servers:
-        return False
-    services = case.stack.get("services") or ()
-    return not any(str(name).startswith(_AGENT_CONTAINER) for name in services)
 
 
 def _check(

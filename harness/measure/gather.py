@@ -24,6 +24,7 @@ from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.seconds import Second, SecondTally
 from harness.measure.settling import Settled, Settling
 from harness.measure.slots import scan_slots
+from harness.measure.stale import StaleJournal
 from harness.measure.stamps import StampBook, Stamped
 from harness.measure.streams import CHUNK, Reading, read_steps
 from harness.measure.timeline import Timeline
@@ -49,6 +50,7 @@ class Gathered:
         stream: what the looks at the stream come to; None if there were none to be.
         ordered: what was compared of the order of signals.
         bookings: amounts that were booked.
+        stale: the journal's stale signals, to be held against the seed.
         stamped: what was compared of the stamps of rows; None if none were written down.
         reading: torn and disordered records.
         missing: evidence files that are not there.
@@ -75,6 +77,7 @@ class Gathered:
     stream: StreamHistory | None
     ordered: Ordered
     bookings: Bookings
+    stale: StaleJournal
     stamped: Stamped | None
     reading: Reading
     missing: tuple[str, ...]
@@ -195,6 +198,7 @@ def gather(
         stream=stream,
         ordered=ordered,
         bookings=bookings,
+        stale=StaleJournal(table, folder.attempts()),
         stamped=stamped,
         reading=reading,
         missing=(

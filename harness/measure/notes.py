@@ -36,6 +36,7 @@ class Trouble(StrEnum):
     STALE_SIMULATED = "stale_simulated"
     STALE_MISJUDGED = "stale_misjudged"
     STATE_CHANGED = "state_changed"
+    STATE_UNKNOWN = "state_unknown"
     ROW_VANISHED = "row_vanished"
     NONCE_MISSING = "nonce_missing"
     NONCE_REPEATED = "nonce_repeated"

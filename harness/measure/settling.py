@@ -181,6 +181,8 @@ class Settling:
         # Zone C takes a simulated signal further, to states that are not told apart here.
         further = (fates.state == State.SIMULATED) & (fates.task_state == State.OTHER)
         self._notes.slots(Trouble.STATE_CHANGED, np.flatnonzero(changed & ~further))
+        unknown = (fates.task_state == State.OTHER) & ~(changed & ~further)
+        self._notes.slots(Trouble.STATE_UNKNOWN, np.flatnonzero(unknown))
 
     def _judge_stale(self) -> None:
         """Signals sent stale on purpose that did not end in STALE_DATA_ERROR."""

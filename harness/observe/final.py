@@ -32,6 +32,7 @@ from harness.observe.final_more import (
     pack_stamps,
     stamps_query,
 )
+from harness.observe.final_strangers import read_strangers
 from harness.observe.ledger_rows import ledger_query
 from harness.observe.redis_facts import read_redis_facts
 from harness.observe.rows import is_own_row, limit_query_time, table_name
@@ -51,7 +52,13 @@ if (_TASK_RECORD.size, _LEDGER_RECORD.size) != (TASK.itemsize, LEDGER.itemsize):
 
 
 def write_final(
-    observer_dsn: str, redis_url: str | None, contract: Contract, run_tag: int, folder: Path
+    observer_dsn: str,
+    redis_url: str | None,
+    contract: Contract,
+    run_tag: int,
+    folder: Path,
+    *,
+    alone: bool = False,
 ) -> None:
     """Read and write everything.
 
@@ -61,6 +68,7 @@ def write_final(
         contract: names of tables, columns and streams.
         run_tag: whose rows.
         folder: the run's folder.
+        alone: whether the database was made for the run, so that rows of others are counted too.
 
     Raises:
         StackError: a server does not answer, or not in time; what could be read is written.
@@ -68,7 +76,7 @@ def write_final(
     """
     document: dict[str, Any] = {"schema": 1, "postgres": None, "redis": None}
     try:
-        document["postgres"] = _read_postgres(observer_dsn, contract, run_tag, folder)
+        document["postgres"] = _read_postgres(observer_dsn, contract, run_tag, folder, alone=alone)
         if redis_url is not None:
             document["redis"] = read_redis_facts(redis_url, contract)
     except psycopg.Error as error:
@@ -81,7 +89,9 @@ def write_final(
         _write_json(folder / FINAL_FILE, document)
 
 
-def _read_postgres(dsn: str, contract: Contract, run_tag: int, folder: Path) -> dict[str, Any]:
+def _read_postgres(
+    dsn: str, contract: Contract, run_tag: int, folder: Path, *, alone: bool
+) -> dict[str, Any]:
     with psycopg.connect(dsn, application_name="harness_final") as connection:
         # One snapshot for all tables, so that they can be held against each other.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -97,6 +107,8 @@ def _read_postgres(dsn: str, contract: Contract, run_tag: int, folder: Path) -> 
             _write_records(folder / LEDGER_FILE, _ledger(rows))
         nonces = read_nonces(connection, contract, run_tag)
         more = _read_more(connection, contract, run_tag, folder)
+        if alone:
+            more["strangers"] = read_strangers(connection, contract, run_tag)
         facts = {name: _show(connection, name) for name in _FACTS}
     return {
         **facts,

@@ -128,7 +128,8 @@ class Signals(_Frozen):
     chain_id: Annotated[int, Field(ge=1)] = 1
     memo_bytes: Annotated[int, Field(ge=0, le=1_000_000)] = 64
     max_slippage_bps: Annotated[int, Field(ge=0, le=10_000)] = 100
-    stale_share: Share = 0.0
+    # Below 1: of stale signals alone nothing is promised, so there would be nothing to judge.
+    stale_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class Chain(_Frozen):

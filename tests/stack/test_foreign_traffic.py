@@ -21,6 +21,7 @@ from tests.stack.zone_b_process import Site, until
 AGENTS, EACH = 4, 10
 SENT = AGENTS * EACH
 ADDED = "stream took what was acknowledged"
+UNEXPECTED = "nothing unexpected"
 # Whatever is not the run's: its own rows come and go while this is asked.
 _OTHERS = (
     "SELECT id::text, trace_id::text, status::text, nonce, updated_at FROM trade_tasks"
@@ -34,8 +35,8 @@ _STRANGE_ROW = (
 pytestmark = pytest.mark.stack
 
 
-def test_other_traffic_is_neither_judged_nor_touched(tmp_path: Path) -> None:
-    """Signals of another run tag and rows of nobody: no violation, and they stay as they are."""
+def test_other_traffic_on_our_own_servers_fails_and_is_not_touched(tmp_path: Path) -> None:
+    """Signals of another run tag and rows of nobody: told, counted, and left as they are."""
     # The process stack takes a Redis 7 from the PATH.
     places = [str(Path(REDIS_7).parent)] * bool(REDIS_7) + [os.environ["PATH"]]
     run = start(tmp_path / "reports", 6, env={"PATH": os.pathsep.join(places)})
@@ -66,13 +67,14 @@ def test_other_traffic_is_neither_judged_nor_touched(tmp_path: Path) -> None:
         for name, check in checks.items()
         if check["kind"] == "integrity" and check["verdict"] != "PASS"
     }
+    # Nobody else may write where the servers are our own.
+    assert violated.keys() == ({UNEXPECTED, ADDED} if REDIS_7 else {UNEXPECTED}), output
+    assert checks[UNEXPECTED]["verdict"] == "FAIL"
+    assert f"{SENT + 2} FSM rows and {3 * SENT} ledger rows of no signal" in violated[UNEXPECTED]
     if REDIS_7:
-        # Nobody else may write where the servers are our own: the load was not the one asked for.
-        assert violated.keys() == {ADDED}, output
         assert checks[ADDED]["verdict"] == "INVALID"
         assert f"somebody else wrote {SENT} to a stream" in violated[ADDED]
     else:
-        assert not violated, output
         assert "not judged" in checks[ADDED]["said"]
     assert result["measurement"]["unexpected"] == 0
 

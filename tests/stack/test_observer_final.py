@@ -161,6 +161,23 @@ def test_amounts_beyond_64_bits_are_told_as_such(
     assert final["ledger"] == {"accounts_known": True, "debits": amount, "credits": "0"}
 
 
+def test_rows_of_others_are_counted_where_nobody_else_should_be(
+    observer_dsn: str, tmp_path: Path
+) -> None:
+    """Whatever bears another run's trace id, in both tables; left alone unless asked for."""
+    write_final(observer_dsn, None, CONTRACT, TAG + 1, tmp_path, alone=True)
+    found = json.loads((tmp_path / "final.json").read_text())["postgres"]["strangers"]
+    good, twice, rejected = (trace_id.text(*trace_id.pack(TAG, 1, n)) for n in range(3))
+    # Other tests of this module book for runs of their own.
+    assert found["tasks"] == 3
+    assert found["ledger"] >= 5
+    assert {good, twice, rejected} <= set(found["traces"])
+    other = tmp_path / "other"
+    other.mkdir()
+    write_final(observer_dsn, None, CONTRACT, TAG, other)
+    assert "strangers" not in json.loads((other / "final.json").read_text())["postgres"]
+
+
 def test_unreadable_table_is_told_and_what_was_read_stays(
     observer_dsn: str, redis_url: str, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_stale_signals_that_could_not_be_sent_leave_it_open(tmp_path: Path) -> N
     """A scenario that asks for them and a chain too young for any: nothing was tested."""
     world = healthy(None, "p99 < 500 ms", "rejected < 20 %", stale_every=10)
     world.attempts[0]["stale"] = 0
+    world.attempts[0]["sync_block"] = 5
     assert unclean(assessed(world, tmp_path)) == {"stale data refused": Verdict.INCONCLUSIVE}
 
 

@@ -27,6 +27,7 @@ from harness.evidence.records import (
     Outcome,
     Records,
 )
+from harness.load.content import contents
 from harness.load.pacing import intended_offsets
 from harness.scenario import Load, Scenario, Signals, Stage
 from harness.store import KEPT, RunFolder, RunPlan
@@ -208,7 +209,8 @@ def healthy(
         seed: of the schedule.
         run_tag: of the trace ids.
         full_every: every so many signals one is in full mode; 0 for none.
-        stale_every: every so many signals one is stale on purpose, and refused; 0 for none.
+        stale_every: of so many signals about one is stale on purpose, as the seed chooses, and
+            refused; 0 for none.
     """
     load = load or load_of()
     scenario = scenario_of(load, *objectives, seed=seed)
@@ -219,7 +221,8 @@ def healthy(
     if full_every:
         attempts["mode"][::full_every] = 1
     if stale_every:
-        attempts["stale"][::stale_every] = 1
+        attempts["sync_block"] = 100
+        _mark_stale(attempts, plan)
     committed = attempts["sent_ns"] + (delays or steady())(count)
 
     acks = np.zeros(count, dtype=ACK)
@@ -326,6 +329,12 @@ def _attempts(plan: RunPlan) -> Records:
     attempts = in_order(np.concatenate(parts), "intended_ns")
     attempts["sent_ns"] = attempts["intended_ns"] + 200_000
     return attempts
+
+
+def _mark_stale(attempts: Records, plan: RunPlan) -> None:
+    for agent in range(plan.load.agents_max):
+        own = attempts["agent"] == agent
+        attempts["stale"][own] = contents(plan.signals, plan.seed, agent, 0, int(own.sum())).stale
 
 
 def _sightings(attempts: Records, committed: NDArray[np.int64]) -> Records:

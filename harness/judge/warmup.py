@@ -1,0 +1,83 @@
+"""Whether the warm-up warmed anything up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.judge.check import Case, Check, Kind
+from harness.judge.limits import WARMUP_ARRIVED_SHARE_MIN, WARMUP_SIGNALS_MIN
+from harness.judge.verdict import Verdict
+from harness.judge.words import count, share
+from harness.measure.account import Account
+from harness.measure.samples import Fate
+from harness.scenario import Load, Phase
+
+# No stage can be named so: the signals before the first measured one.
+LEAD = ""
+
+
+def lead_of(load: Load) -> frozenset[int]:
+    """Numbers in the timeline of the stages before the first measured one."""
+    found = set[int]()
+    for number, stage in enumerate(load.timeline()):
+        if stage.phase is Phase.MEASURE:
+            break
+        found.add(number)
+    return frozenset(found)
+
+
+def check_warmup(case: Case) -> Iterator[Check]:
+    """The system under test did in the warm-up what it did when it was measured.
+
+    Signals of the warm-up are in no promise. If most of them never arrived, though, the system
+    came cold into the measured phase, or only began to work when the clock was running.
+    """
+    stages = lead_of(case.plan.load)
+    intended = sum(case.expected.by_stage[stage] for stage in stages)
+    if not intended:
+        return
+    account = _account(case)
+    awaited = max(0, intended - account.stale)
+    part = account.arrived / awaited if awaited else 1.0
+    usual = _share_measured(case)
+    cold = awaited >= WARMUP_SIGNALS_MIN and part < WARMUP_ARRIVED_SHARE_MIN * usual
+    said = f"{account.arrived:,} of {count(awaited, 'signal')} of the warm-up reached SIMULATED"
+    if rest := _rest(account, intended):
+        said += f" ({rest})"
+    if cold:
+        said += (
+            f": {share(part)}, where it was {share(usual)} in the measured phase;"
+            " what was measured had not been warmed up"
+        )
+    yield Check(
+        name="warm-up warmed up",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if cold else Verdict.PASS,
+        said=said,
+        figures={"intended": intended, "arrived": account.arrived},
+    )
+
+
+def _account(case: Case) -> Account:
+    total = Account()
+    for key, cell in case.gathered.stage_cells.items():
+        if key.stage == LEAD:
+            total = total + cell.account
+    return total
+
+
+def _share_measured(case: Case) -> float:
+    account = case.gathered.account(Phase.MEASURE)
+    return min(1.0, account.arrived / account.ordinary) if account.ordinary else 0.0
+
+
+def _rest(account: Account, intended: int) -> str:
+    """What became of the others, each class that is not empty."""
+    classes = (
+        (intended - account.attempted, "not sent"),
+        (account.of(Fate.REFUSED), "refused by Redis"),
+        (account.ordinary_rejected, "rejected"),
+        (account.of(Fate.LOST), "lost"),
+        (account.of(Fate.IN_FLIGHT), "in flight"),
+    )
+    return ", ".join(f"{number:,} {words}" for number, words in classes if number > 0)
