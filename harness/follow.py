@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
 from harness.live.picture import Camera
-from harness.parts import Event, FaultPart, LiveView, ObserverPart, Parts, SwarmPart
+from harness.parts import (
+    Event,
+    FaultPart,
+    LiveView,
+    ObserverPart,
+    Parts,
+    SwarmPart,
+    TelemetryPart,
+)
 from harness.scenario import Load
 
 TICK_NS = 200 * NS_PER_MS
@@ -35,6 +43,7 @@ class Follower:
     swarm: SwarmPart
     observer: ObserverPart
     live: LiveView
+    telemetry: TelemetryPart
     load: Load
     t0_ns: int
     keep: Callable[[Event], None] = lambda _: None
@@ -148,6 +157,7 @@ class Follower:
         except StackError as error:
             self.note("stack_lost", str(error))
             return
+        self.telemetry.follow(services)
         for service in services:
             if service.restarts > self._restarts.get(service.name, 0):
                 self._restarts[service.name] = service.restarts

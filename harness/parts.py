@@ -12,7 +12,7 @@ from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
 from harness.observe.seen import Seen, ServiceUsage
 from harness.observe.tripwire import Tripwire
-from harness.stack.base import Endpoints, Stack
+from harness.stack.base import Endpoints, ServiceState, Stack
 
 __all__ = [
     "Event",
@@ -24,6 +24,7 @@ __all__ = [
     "Progress",
     "ProgressSink",
     "SwarmPart",
+    "TelemetryPart",
     "VitalsPart",
 ]
 
@@ -151,6 +152,20 @@ class FaultPart(Protocol):
         ...
 
 
+class TelemetryPart(Protocol):
+    """Looks at what the system's parts use, from the run's point of view; no measuring device."""
+
+    def start(self) -> None: ...
+
+    def follow(self, services: Sequence[ServiceState]) -> None:
+        """The services now: a process may be another one than before."""
+        ...
+
+    def failure(self) -> str | None: ...
+
+    def stop(self) -> None: ...
+
+
 class PagesPart(Protocol):
     """Reads what the services count, from the run's point of view."""
 
@@ -200,6 +215,7 @@ class Parts:
     make_vitals: Callable[[Path, Mapping[str, int]], VitalsPart]
     make_live: Callable[[Path, SwarmPlan, Sequence[Tripwire]], LiveView]
     make_pages: Callable[[Endpoints, Path], PagesPart]
+    make_telemetry: Callable[[Endpoints, Path], TelemetryPart]
     read_final: Callable[[Endpoints, int, Path], None]
     environment: Callable[[], dict[str, Any]]
     clock: Clock

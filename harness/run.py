@@ -2,13 +2,14 @@
 
 1. Open the run's folder; write down what is asked, and where.
 2. Start the stack.
-3. Start the observer, and wait until it watches; read what the services have counted so far.
+3. Start the observer, and wait until it watches; read what the services have counted so far;
+   start the telemetry.
 4. Start the swarm on its schedule, and the faults on theirs; look after all processes of the
    harness from then on.
 5. Follow until every signal is sent, or an objective that may end the load early has failed; then
    until every signal is final or the drain time is over.
-6. Heal what faults are left; stop swarm and observer; read the state in which the system was left,
-   and its counts again.
+6. Heal what faults are left; stop swarm, observer and telemetry; read the state in which the
+   system was left, and its counts again.
 7. Write down what happened; stop the stack; seal the evidence.
 8. Assess the evidence, and nothing but the evidence.
 
@@ -33,7 +34,7 @@ from harness.parts import Event, Parts
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints
-from harness.store import KEPT, Reserve, RunFolder
+from harness.store import KEPT, TELEMETRY, Reserve, RunFolder
 from harness.store.events import append_event
 from harness.store.seal import seal
 
@@ -82,6 +83,9 @@ def _load(
     pages.begin()
 
     nonce_starts = parts.read_starts(endpoints, run_tag)
+    telemetry = parts.make_telemetry(endpoints, folder.telemetry)
+    cleanup.callback(telemetry.stop)
+    telemetry.start()
     plan = SwarmPlan(
         run_tag=run_tag,
         seed=scenario.seed,
@@ -107,7 +111,9 @@ def _load(
 
     faults = parts.make_faults(endpoints, folder.faults) if parts.make_faults else None
     live = parts.make_live(folder.path, plan, tripwires_of(scenario, plan.t0_ns))
-    follower = Follower(parts, swarm, observer, live, scenario.load, plan.t0_ns, keep, faults)
+    follower = Follower(
+        parts, swarm, observer, live, telemetry, scenario.load, plan.t0_ns, keep, faults
+    )
     try:
         if faults is not None:
             cleanup.callback(faults.stop, hurry=True)
@@ -123,6 +129,9 @@ def _load(
     vitals.stop()
     if failure := vitals.failure():
         follower.note("vitals_lost", failure)
+    telemetry.stop()
+    if failure := telemetry.failure():
+        follower.note("telemetry_lost", failure)
     reserve.give_back()
     follower.finish()
     try:
@@ -130,17 +139,24 @@ def _load(
         pages.end(live.final)
     except HarnessError as error:
         follower.note("final_state_unread", str(error))
-    _write_run(folder, follower, observation_end_ns)
+    _write_run(folder, scenario, follower, observation_end_ns)
     return follower
 
 
-def _write_run(folder: RunFolder, follower: Follower, observation_end_ns: int) -> None:
+def _write_run(
+    folder: RunFolder, scenario: Scenario, follower: Follower, observation_end_ns: int
+) -> None:
+    kept = [*KEPT]
+    if follower.faults:
+        kept.append(folder.faults.name)
+    if scenario.telemetry.enabled:
+        kept.append(TELEMETRY)
     document = {
         "t0_ns": follower.t0_ns,
         "observation_end_ns": observation_end_ns,
         "drain_deadline_ns": follower.drain_deadline_ns,
         "events": [asdict(event) for event in follower.events],
-        "kept": (*KEPT, *([folder.faults.name] if follower.faults else [])),
+        "kept": kept,
     }
     try:
         folder.write_json(folder.run, document)

@@ -73,6 +73,9 @@ def run(
             help="Switch on a defect of the reference services; see `harness defects`.",
         ),
     ] = None,
+    telemetry: Annotated[
+        bool, typer.Option(help="Look at the resources of the system once a second.")
+    ] = True,
     reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
     stack: Annotated[
         StackKind,
@@ -116,7 +119,7 @@ def run(
         rate=rate,
         duration=duration,
         seed=seed,
-        settings=settings or [],
+        settings=[*(settings or []), *([] if telemetry else ["telemetry.enabled=false"])],
         defects=defect or [],
     )
     ports = {

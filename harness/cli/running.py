@@ -13,7 +13,7 @@ from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
-from harness.clock import SystemClock
+from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
 from harness.evidence.environment import describe_environment
 from harness.experiments.repeat import judge_again, repeat
@@ -41,6 +41,8 @@ from harness.scenario import Scenario, load_scenario
 from harness.stack.base import Endpoints
 from harness.store import RunFolder
 from harness.store.group import GroupFolder
+from harness.telemetry.plan import TelemetryPlan
+from harness.telemetry.telemetry import NoTelemetry, TelemetryProcess
 
 
 def run_scenario(
@@ -160,6 +162,19 @@ def _parts(
         view.say(f"starting {plan.load.agents_max} agents")
         return Swarm(plan, folder.logs, folder.swarm_words)
 
+    def make_telemetry(endpoints: Endpoints, path: Path) -> TelemetryProcess | NoTelemetry:
+        if not scenario.telemetry.enabled:
+            return NoTelemetry()
+        plan = TelemetryPlan(
+            conninfo=endpoints.admin_dsn,
+            redis_url=endpoints.redis_url,
+            metrics_urls=dict(endpoints.metrics_urls),
+            contract=contract,
+            path=path,
+            every_ns=round(scenario.telemetry.every_s * NS_PER_S),
+        )
+        return TelemetryProcess(plan)
+
     def read_final(endpoints: Endpoints, run_tag: int, path: Path) -> None:
         write_final(
             endpoints.observer_dsn.get_secret_value(),
@@ -195,6 +210,7 @@ def _parts(
             path, plan.run_tag, tripwires, measured_from(plan.load, plan.t0_ns)
         ),
         make_pages=lambda endpoints, path: MetricsPages(endpoints.metrics_urls, path, clock),
+        make_telemetry=make_telemetry,
         read_final=read_final,
         read_starts=read_starts,
         make_faults=make_faults if scenario.fault else None,

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
-
-# Version 1 says "no limit" with the largest page-aligned number.
-_V1_UNLIMITED = 1 << 62
+from harness.process.control_group import V1_UNLIMITED, mounted, parse_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def read_limits(
         StackError: the process is gone, or its group's files cannot be read.
     """
     try:
-        groups = _parse_groups((proc / str(pid) / "cgroup").read_text(encoding="ascii"))
+        groups = parse_groups((proc / str(pid) / "cgroup").read_text(encoding="ascii"))
         if "cpu" in groups and "memory" in groups:
             return _read_v1(groups, root)
         return _read_v2(root / groups[""].lstrip("/"))
@@ -55,15 +53,6 @@ def read_limits(
         raise StackError(
             f"the control group of process {pid} cannot be read: {error}", where=str(root)
         ) from error
-
-
-def _parse_groups(text: str) -> dict[str, str]:
-    groups: dict[str, str] = {}
-    for line in text.splitlines():
-        _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            groups[controller] = path
-    return groups
 
 
 def _read_v1(groups: dict[str, str], root: Path) -> Limits:
@@ -86,17 +75,15 @@ def _read_v1(groups: dict[str, str], root: Path) -> Limits:
 
 
 def _mounted(root: Path, controller: str, path: str) -> Path:
-    # Distributions mount cpu and cpuacct together under either name.
-    for name in (controller, f"{controller},cpuacct", f"cpuacct,{controller}"):
-        folder = root / name / path.lstrip("/")
-        if folder.is_dir():
-            return folder
-    raise OSError(f"no group {path} below {root / controller}")
+    folder = mounted(root, controller, path)
+    if folder is None:
+        raise OSError(f"no group {path} below {root / controller}")
+    return folder
 
 
 def _v1_size(path: Path) -> int | None:
     value = int(path.read_text())
-    return None if value >= _V1_UNLIMITED else value
+    return None if value >= V1_UNLIMITED else value
 
 
 def _read_v2(group: Path) -> Limits:

@@ -26,7 +26,9 @@ from harness.scenario import Phase
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
 # Whether an aborted run had its reason is a check of its own.
-HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned", "aborted"})
+HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned", "aborted", "telemetry_lost"})
+# Of these the reader is told all the same: something lacks that he may look for.
+_TOLD_EVENTS = frozenset({"telemetry_lost"})
 
 
 def _validity(name: str, valid: bool, said: str, figures: dict[str, Figure] | None = None) -> Check:
@@ -55,6 +57,8 @@ def check_events(case: Case) -> Check:
     if planned := len(strange) - len(bad):
         good += f", but for {count(planned, 'restart')} that planned faults explain"
     said = "; ".join(dict.fromkeys(told[:5])) or good
+    noted = [event.what for event in case.run.events if event.kind in _TOLD_EVENTS]
+    said = "; ".join([said, *noted])
     check = _validity("nothing unplanned happened", not bad, said, {"events": len(bad)})
     return check.model_copy(update={"offenders": tuple(told[:20])})
 

@@ -32,6 +32,7 @@ class ChildProcess:
         name: what people call it, for messages.
         env: variables added to the environment.
         keep: file that its status lines are appended to, as they come.
+        stays_told: whether its stdin stays open, for what `tell` says later.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class ChildProcess:
         name: str,
         env: Mapping[str, str] | None = None,
         keep: Path | None = None,
+        stays_told: bool = False,
     ) -> None:
         self.name = name
         self._keep = keep
+        self._stays_told = stays_told
         self._module = module
         self._stdin_text = stdin_text
         self._log_path = log_path
@@ -72,13 +75,24 @@ class ChildProcess:
                 )
             assert self._process.stdin is not None  # noqa: S101 - PIPE was asked for
             self._process.stdin.write(self._stdin_text.encode())
-            self._process.stdin.close()
+            if self._stays_told:
+                self._process.stdin.flush()
+            else:
+                self._process.stdin.close()
         except OSError as error:
             raise StackError(
                 f"cannot be started: {error}", where=self.name, hint=f"see {self._log_path}"
             ) from error
         self._reader = threading.Thread(target=self._read, name=f"{self.name}-status", daemon=True)
         self._reader.start()
+
+    def tell(self, line: str) -> None:
+        """Say something more to a worker that stays told; lost on one that has ended."""
+        if self._process is None or self._process.stdin is None:
+            return
+        with suppress(OSError, ValueError):
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
 
     @property
     def pid(self) -> int:
@@ -122,8 +136,10 @@ class ChildProcess:
             if self.wait(timeout_s) is None:
                 self._process.kill()
         code = self.wait(2.0)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):  # it ended with something unread
+                    pipe.close()
         return code
 
     def log_tail(self) -> str:

@@ -1,7 +1,17 @@
 """What to do: a frozen scenario, read from TOML, with every problem reported at once."""
 
 from harness.scenario.file import load_scenario
-from harness.scenario.models import Chain, Engine, Load, Phase, Redis, Scenario, Signals, Stage
+from harness.scenario.models import (
+    Chain,
+    Engine,
+    Load,
+    Phase,
+    Redis,
+    Scenario,
+    Signals,
+    Stage,
+    Telemetry,
+)
 from harness.scenario.objective import Objective, parse_objective
 from harness.scenario.promise import Promise
 
@@ -16,6 +26,7 @@ __all__ = [
     "Scenario",
     "Signals",
     "Stage",
+    "Telemetry",
     "load_scenario",
     "parse_objective",
 ]

@@ -154,6 +154,13 @@ class Engine(_Frozen):
     defects: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
+class Telemetry(_Frozen):
+    """What is noted of the system's resources beside the measurement."""
+
+    enabled: bool = True
+    every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+
+
 class Scenario(_Frozen):
     """One question worth asking of the system under test."""
 
@@ -165,6 +172,7 @@ class Scenario(_Frozen):
     chain: Chain = Chain()
     redis: Redis = Redis()
     engine: Engine = Engine()
+    telemetry: Telemetry = Telemetry()
     objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
     fault: Annotated[tuple[Fault, ...], Field(max_length=100, strict=False)] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,27 @@ class FakeVitals:
 
 
 @dataclass
+class FakeTelemetry:
+    """Looks at nothing; may be told to fail."""
+
+    failed: str = ""
+    calls: list[str] = field(default_factory=list)
+    followed: dict[str, int] = field(default_factory=dict)
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def follow(self, services: Sequence[ServiceState]) -> None:
+        self.followed = {state.name: state.pid for state in services}
+
+    def failure(self) -> str | None:
+        return self.failed or None
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+@dataclass
 class FakePages:
     """Counts nothing."""
 
@@ -202,6 +223,7 @@ class World:
         self.observer = FakeObserver()
         self.vitals = FakeVitals()
         self.pages = FakePages()
+        self.telemetry = FakeTelemetry()
         self.swarm: FakeSwarm | None = None
         self.live: FakeLive | None = None
         self.shown: list[Progress] = []
@@ -216,6 +238,7 @@ class World:
             make_vitals=self._vitals,
             make_live=lambda *_: self._live(),
             make_pages=lambda *_: self.pages,
+            make_telemetry=self._telemetry,
             read_final=lambda *words: self.read_final(*words),
             environment=lambda: {"harness": "fake"},
             clock=self.clock,
@@ -225,6 +248,11 @@ class World:
     def _swarm(self, plan: SwarmPlan) -> FakeSwarm:
         self.swarm = FakeSwarm(self.clock, plan)
         return self.swarm
+
+    def _telemetry(self, endpoints: Endpoints, path: Path) -> FakeTelemetry:
+        del endpoints
+        path.touch()
+        return self.telemetry
 
     def _vitals(self, path: Path, pids: Mapping[str, int]) -> FakeVitals:
         self.vitals.pids = dict(pids)

@@ -37,7 +37,10 @@ def follower_of(world: World) -> tuple[Follower, FakeSwarm, FakeLive]:
     assert isinstance(swarm, FakeSwarm)
     live = parts.make_live(Path("unused"), plan, ())
     assert isinstance(live, FakeLive)
-    return Follower(parts, swarm, world.observer, live, world.scenario.load, t0_ns), swarm, live
+    follower = Follower(
+        parts, swarm, world.observer, live, world.telemetry, world.scenario.load, t0_ns
+    )
+    return follower, swarm, live
 
 
 def kinds(follower: Follower) -> list[str]:

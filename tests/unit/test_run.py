@@ -14,8 +14,9 @@ from harness.judge.assess import Assessment
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
 from harness.run import run
+from harness.scenario import Telemetry
 from harness.store import RunFolder
-from tests.unit.fakes import World
+from tests.unit.fakes import SCENARIO, World
 
 
 def play(world: World, reports: Path) -> tuple[Assessment, RunFolder]:
@@ -97,6 +98,28 @@ def test_processes_of_the_harness_are_looked_after(tmp_path: Path) -> None:
     assert world.vitals.pids == {"observer": 9, "swarm-0": 8}
     assert kinds(folder) == ["vitals_lost"]
     assert assessment.judgement.verdict is not Verdict.PASS
+
+
+def test_lost_telemetry_is_told_and_judges_nothing(tmp_path: Path) -> None:
+    """It is no measuring device: its end is an event that leaves the run valid."""
+    world = World()
+    world.telemetry.failed = "the telemetry process was ended by signal 9"
+    assessment, folder = play(world, tmp_path)
+    assert world.telemetry.calls[:2] == ["start", "stop"]
+    assert world.telemetry.followed == {"engine": 7}
+    assert kinds(folder) == ["telemetry_lost"]
+    assert folder.telemetry.name in folder.read_run().kept
+    name = "nothing unplanned happened"
+    found = next(check for check in assessment.judgement.checks if check.name == name)
+    assert found.verdict is Verdict.PASS
+    assert "ended by signal 9" in found.said
+
+
+def test_a_run_without_telemetry_names_none(tmp_path: Path) -> None:
+    """What was not taken is not missing."""
+    world = World(SCENARIO.model_copy(update={"telemetry": Telemetry(enabled=False)}))
+    _, folder = play(world, tmp_path)
+    assert folder.telemetry.name not in folder.read_run().kept
 
 
 def test_failed_start_stops_what_was_started(tmp_path: Path) -> None:
