@@ -22,6 +22,7 @@ from harness.scenario import (
     Scenario,
     Signals,
     Stage,
+    Telemetry,
     load_scenario,
     parse_objective,
 )
@@ -320,7 +321,9 @@ def test_nonsense_is_no_objective(text: str) -> None:
         parse_objective(text)
 
 
-@pytest.mark.parametrize("model", [Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise])
+@pytest.mark.parametrize(
+    "model", [Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise, Telemetry]
+)
 def test_every_key_is_documented(model: type[BaseModel]) -> None:
     """docs/scenarios.md names each key that a scenario may have."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "scenarios.md").read_text(

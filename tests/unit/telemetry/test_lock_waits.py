@@ -1,0 +1,100 @@
+"""What is told of waits for locks, and what is not: values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.clock import NS_PER_S
+from harness.measure.telemetry_lines import read_telemetry
+from harness.telemetry.lock_waits import Waiter, Waits, first_words, is_for_update
+from harness.telemetry.sheet import Sheet
+from harness.telemetry.statement_times import kind_of
+
+WAITER = Waiter(7, "nonce_locks", True, "SELECT ...", True, 40.0, (("active", "UPDATE x"),))
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("SELECT  1\nFROM t", "SELECT ? FROM t"),
+        ("SELECT x FROM t WHERE a = $1 AND b = 'o''Brien' AND c = 3.5", None),
+        ("UPDATE t2 SET a='unfinished", "UPDATE t2 SET a=?"),
+        ("", ""),
+    ],
+)
+def test_words_hold_no_values(statement: str, words: str | None) -> None:
+    """Parameters stay, literals go, names with digits stay."""
+    told = first_words(statement)
+    assert told == (
+        words if words is not None else "SELECT x FROM t WHERE a = $1 AND b = ? AND c = ?"
+    )
+
+
+@given(st.text(), st.text(st.characters(categories=["L"], codec="ascii"), min_size=3))
+def test_no_literal_gets_through(before: str, secret: str) -> None:
+    """Whatever stands between quotes is not told."""
+    statement = f"SELECT {before.replace(chr(39), '')} '{secret}\u2603'"
+    assert "\u2603" not in first_words(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("SELECT nonce FROM nonce_locks WHERE address = $1 FOR UPDATE", "select_for_update"),
+        ("\nselect x from t for no key update", "select_for_update"),
+        ("SELECT 'FOR UPDATE'", "select"),
+        ("WITH a AS (SELECT 1) UPDATE t SET x = 1", "update"),
+        ("insert into t values (1)", "insert"),
+        ("BEGIN", "other"),
+        ("", "other"),
+    ],
+)
+def test_kinds_of_statements(statement: str, kind: str) -> None:
+    """Locking reads are told apart from others."""
+    assert kind_of(statement) == kind
+    assert is_for_update(statement) == (kind == "select_for_update")
+
+
+def test_glances_between_looks_come_together() -> None:
+    """The largest counts and waits that were met, and in how many glances somebody waited."""
+    lines: list[str] = []
+    sheet, waits = Sheet("postgres", lines.append), Waits()
+    waits.add((), 0)
+    waits.tell(sheet)
+    sheet.end(NS_PER_S)
+    other = replace(WAITER, pid=8, relation="trade_tasks", is_nonce=False, waited_ms=90.0)
+    for number, glance in enumerate(((), (WAITER, other), (replace(WAITER, waited_ms=240.0),), ())):
+        waits.add(glance, NS_PER_S + number)
+    waits.tell(sheet)
+    sheet.end(2 * NS_PER_S)
+    waits.tell(sheet)  # nobody looked: nothing to tell
+    found = read_telemetry("".join(lines), 0)
+    newest = {name: track.values[-1] for name, track in found.tracks.items()}
+    assert newest == {
+        "postgres.lock_waiters_count": 2,
+        "postgres.nonce_waiters_count": 1,
+        "postgres.nonce_wait_ms": 240,
+        "postgres.lock_waiting_share": 0.5,
+        "postgres.nonce_waiting_share": 0.5,
+    }
+    assert [(wait.relation, wait.waited_ms) for wait in found.waits] == [
+        ("trade_tasks", 90.0),
+        ("nonce_locks", 240.0),
+    ]
+    assert found.waits[1].holders == (("active", "UPDATE x"),)
+
+
+def test_many_waiters_are_counted_and_few_are_named() -> None:
+    """A storm of waits fills no disk."""
+    lines: list[str] = []
+    sheet, waits = Sheet("postgres", lines.append), Waits()
+    waits.add([replace(WAITER, pid=pid, waited_ms=float(pid)) for pid in range(1, 51)], 1)
+    waits.tell(sheet)
+    sheet.end(1)
+    found = read_telemetry("".join(lines), 0)
+    assert found.tracks["postgres.nonce_waiters_count"].values == (50.0,)
+    assert sorted(wait.waited_ms for wait in found.waits) == [float(n) for n in range(43, 51)]

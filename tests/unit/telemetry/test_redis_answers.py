@@ -1,0 +1,43 @@
+"""What Redis answers, as it comes over the wire."""
+
+from __future__ import annotations
+
+from harness.telemetry.redis_looks import OTHERS, fields_of, summed
+
+INFO = b"# Memory\r\nused_memory:1100352\r\nused_memory_human:1.05M\r\n\r\n# X\r\na:b:c\r\n"
+
+
+def group(name: str, pending: int, lag: int | None = None, *, tells: bool = True) -> list[object]:
+    """One group of XINFO GROUPS."""
+    told = [
+        b"name",
+        name.encode(),
+        b"consumers",
+        1,
+        b"pending",
+        pending,
+        b"last-delivered-id",
+        b"0-0",
+    ]
+    return [*told, b"entries-read", 3, b"lag", lag] if tells else told
+
+
+def test_fields_of_info() -> None:
+    """Names and values; headings are none."""
+    assert fields_of(INFO) == {
+        b"used_memory": b"1100352",
+        b"used_memory_human": b"1.05M",
+        b"a": b"b:c",
+    }
+
+
+def test_groups_by_name_and_the_rest_together() -> None:
+    """A group for each of a hundred agents is one track: the largest lag, all that is pending."""
+    groups = [group("cg:engine", 2, 5), *(group(f"cg:agent:{n}", n, n) for n in range(4))]
+    assert summed(groups, ["cg:engine", None]) == {"cg:engine": (5, 2), OTHERS: (3, 6)}
+
+
+def test_a_lag_that_nobody_tells() -> None:
+    """Redis before 7.0 does not know of it; later ones may have lost count."""
+    assert summed([group("g", 1, tells=False)], ["g"]) == {"g": (None, 1)}
+    assert summed([group("g", 1), group("h", 2)], []) == {OTHERS: (None, 3)}
