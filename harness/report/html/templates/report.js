@@ -73,7 +73,6 @@
       margin: { l: drawing.onTime ? 66 : 12, r: narrow ? 14 : 24, t: 48, b: 48, ...own.margin },
       legend: { orientation: "h", x: 0, y: 1.03, yanchor: "bottom", font: { size }, itemsizing: "constant" },
       hoverlabel: { bgcolor: palette.card, bordercolor: palette.muted, font: { color: palette.ink, size }, align: "left", namelength: -1 },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: palette.muted, activecolor: palette.ink },
       hoverdistance: 40,
       dragmode: coarse.matches ? false : "zoom",
     };
@@ -94,10 +93,8 @@
     return layout;
   };
 
-  const config = {
-    displaylogo: false, scrollZoom: false, doubleClick: false, showTips: false,
-    displayModeBar: coarse.matches ? false : "hover", modeBarButtons: [["toImage"]],
-  };
+  // Nothing inside of a drawing can be reached by key or is read out: its message and its table can.
+  const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, showTips: false };
 
   const paint = (drawing) => {
     const box = place(drawing.key);
@@ -110,6 +107,7 @@
     drawn.set(drawing.key, width);
     return Plotly.react(box, traces, layoutOf(drawing, palette, width), config).then(() => {
       box.dataset.drawn = "yes";
+      for (const inside of box.children) inside.setAttribute("aria-hidden", "true");
       if (first) follow(drawing, box);
     });
   };
