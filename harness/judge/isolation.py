@@ -1,0 +1,239 @@
+"""Whether a disturbance reaches the system: decided from pairs of blocks, with and without it.
+
+ISOLATED needs proof on every side: that the disturbance had force in each of its blocks, that the
+run is valid and clean, that the promise holds in the disturbed blocks, and that the change of the
+P99 is, with 95 % confidence, below a margin named beforehand. An absence of evidence is no
+isolation: a wide interval is CANNOT_TELL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import Exit
+from harness.judge.check import Check, Kind
+from harness.judge.judgement import Judgement
+from harness.judge.verdict import Verdict
+from harness.judge.words import duration
+from harness.measure.blocks import Change, change_of, pairs_needed
+
+
+class Outcome(StrEnum):
+    """What the experiment says; the first that applies from the top wins."""
+
+    NOT_ISOLATED = "not isolated"
+    CANNOT_TELL = "cannot tell"
+    ISOLATED = "isolated"
+
+    @property
+    def exit_code(self) -> Exit:
+        """0 isolated, 1 not isolated, 3 cannot tell."""
+        return {
+            Outcome.ISOLATED: Exit.PASS,
+            Outcome.NOT_ISOLATED: Exit.FAIL,
+            Outcome.CANNOT_TELL: Exit.INCONCLUSIVE,
+        }[self]
+
+
+class BlockFigures(BaseModel):
+    """One block, as it was found.
+
+    Attributes:
+        signals: intended in the part that counts.
+        p99_ns: of them; None of none.
+        force: what proves that the disturbance was on; empty if nothing does, or in a quiet block.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pair: int
+    disturbed: bool
+    start_s: float
+    end_s: float
+    signals: int
+    p99_ns: int | None
+    force: str = ""
+
+
+class ChangeFigures(BaseModel):
+    """How much later the P99 is under the disturbance; see `blocks.Change`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pairs: int
+    estimate_ns: float
+    lower_ns: float | None
+    upper_ns: float | None
+
+
+class IsolationJudgement(BaseModel):
+    """The outcome and why.
+
+    Attributes:
+        because: the reasons of this outcome, most important first.
+        margin_ns: a larger change is no isolation.
+        limit_ns: the promise of the P99.
+        quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Outcome
+    exit_code: int
+    because: tuple[str, ...]
+    margin_ns: int
+    limit_ns: int
+    quiet_p99_ns: int | None
+    disturbed_p99_ns: int | None
+    change: ChangeFigures | None
+    blocks: tuple[BlockFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything that is decided from.
+
+    Attributes:
+        quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
+    """
+
+    blocks: tuple[BlockFigures, ...]
+    quiet_p99_ns: int | None
+    disturbed_p99_ns: int | None
+    margin_ns: int
+    limit_ns: int
+
+
+def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
+    """Decide; the same evidence always comes to the same.
+
+    Args:
+        found: the blocks.
+        judgement: of the run that they are parts of.
+    """
+    differences = _differences(found.blocks)
+    change = change_of(differences) if differences else None
+    reasons = [
+        *_against(found, judgement, change),
+        *_doubts(found, judgement, change, differences),
+    ]
+    outcome = min(
+        (outcome for outcome, _ in reasons), key=list(Outcome).index, default=Outcome.ISOLATED
+    )
+    because = tuple(said for own, said in reasons if own is outcome)
+    if outcome is Outcome.ISOLATED and change is not None:
+        because = (
+            f"the P99 changes by {duration(change.estimate_ns)}, at most"
+            f" {duration(change.upper_ns)} at 95 %, which is within the margin of"
+            f" {duration(found.margin_ns)}",
+        )
+    return IsolationJudgement(
+        outcome=outcome,
+        exit_code=int(outcome.exit_code),
+        because=because,
+        margin_ns=found.margin_ns,
+        limit_ns=found.limit_ns,
+        quiet_p99_ns=found.quiet_p99_ns,
+        disturbed_p99_ns=found.disturbed_p99_ns,
+        change=None
+        if change is None
+        else ChangeFigures(
+            pairs=change.pairs,
+            estimate_ns=change.estimate_ns,
+            lower_ns=change.lower_ns,
+            upper_ns=change.upper_ns,
+        ),
+        blocks=found.blocks,
+    )
+
+
+def _against(
+    found: Found, judgement: Judgement, change: Change | None
+) -> Iterator[tuple[Outcome, str]]:
+    for check in judgement.of(Kind.INTEGRITY):
+        if check.verdict is Verdict.FAIL:
+            yield Outcome.NOT_ISOLATED, f"{check.name}: {check.said}"
+    if _forceless(found.blocks) or any(_spoils(judgement)):
+        return  # whatever changed, it was not shown to be the system, or this disturbance
+    if change is not None and change.lower_ns is not None and change.lower_ns > found.margin_ns:
+        yield (
+            Outcome.NOT_ISOLATED,
+            f"the P99 is {duration(change.estimate_ns)} later under the disturbance, at least"
+            f" {duration(change.lower_ns)} at 95 %, which is beyond the margin of"
+            f" {duration(found.margin_ns)}",
+        )
+    quiet, disturbed = found.quiet_p99_ns, found.disturbed_p99_ns
+    if quiet is not None and disturbed is not None and quiet < found.limit_ns <= disturbed:
+        yield (
+            Outcome.NOT_ISOLATED,
+            f"the P99 under the disturbance is {duration(disturbed)}, promised are"
+            f" {duration(found.limit_ns)}, and {duration(quiet)} without it",
+        )
+
+
+def _doubts(
+    found: Found, judgement: Judgement, change: Change | None, differences: Sequence[int]
+) -> Iterator[tuple[Outcome, str]]:
+    for check in _spoils(judgement):
+        yield Outcome.CANNOT_TELL, f"{check.name}: {check.said}"
+    if forceless := _forceless(found.blocks):
+        yield (
+            Outcome.CANNOT_TELL,
+            f"the disturbance was not shown to have force in {len(forceless)} of"
+            f" {sum(block.disturbed for block in found.blocks)} blocks, first at"
+            f" {forceless[0].start_s:.0f} s",
+        )
+    if empty := [block for block in found.blocks if block.p99_ns is None]:
+        yield (
+            Outcome.CANNOT_TELL,
+            f"{len(empty)} blocks hold no signal, first at {empty[0].start_s:.0f} s",
+        )
+    if found.quiet_p99_ns is not None and found.quiet_p99_ns >= found.limit_ns:
+        yield (
+            Outcome.CANNOT_TELL,
+            f"the P99 is {duration(found.quiet_p99_ns)} without any disturbance, and promised are"
+            f" {duration(found.limit_ns)}: this host cannot show isolation",
+        )
+    yield from _imprecise(found, change, differences)
+
+
+def _spoils(judgement: Judgement) -> Iterator[Check]:
+    """What makes the run worthless, such as a generator that was starved itself."""
+    for check in judgement.of(Kind.VALIDITY):
+        if check.verdict is not Verdict.PASS:
+            yield check
+
+
+def _imprecise(
+    found: Found, change: Change | None, differences: Sequence[int]
+) -> Iterator[tuple[Outcome, str]]:
+    if change is not None and change.upper_ns is not None and change.upper_ns <= found.margin_ns:
+        return
+    needed = pairs_needed(differences, found.margin_ns) if differences else None
+    more = "" if needed is None else f"; some {needed} pairs would tell"
+    if change is None or change.lower_ns is None or change.upper_ns is None:
+        yield Outcome.CANNOT_TELL, f"{len(differences)} pairs are too few for an interval{more}"
+    elif change.lower_ns <= found.margin_ns:
+        yield (
+            Outcome.CANNOT_TELL,
+            f"the change of the P99 lies between {duration(change.lower_ns)} and"
+            f" {duration(change.upper_ns)} at 95 %, the margin of {duration(found.margin_ns)}"
+            f" between them{more}",
+        )
+
+
+def _differences(blocks: Sequence[BlockFigures]) -> list[int]:
+    """Disturbed minus quiet, of each pair that is whole."""
+    pairs: dict[int, dict[bool, int]] = {}
+    for block in blocks:
+        if block.p99_ns is not None:
+            pairs.setdefault(block.pair, {})[block.disturbed] = block.p99_ns
+    return [own[True] - own[False] for _, own in sorted(pairs.items()) if len(own) > 1]
+
+
+def _forceless(blocks: Sequence[BlockFigures]) -> list[BlockFigures]:
+    return [block for block in blocks if block.disturbed and not block.force]

@@ -1,0 +1,164 @@
+"""Isolated, not isolated, cannot tell: what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.clock import NS_PER_MS
+from harness.judge.check import Check, Kind
+from harness.judge.grade import Grade
+from harness.judge.isolation import (
+    BlockFigures,
+    Found,
+    IsolationJudgement,
+    Outcome,
+    judge_isolation,
+)
+from harness.judge.judgement import Judgement
+from harness.judge.verdict import Verdict
+
+MARGIN_NS = 50 * NS_PER_MS
+LIMIT_NS = 500 * NS_PER_MS
+
+
+def judgement_of(*checks: Check) -> Judgement:
+    """A judgement that found this, and nothing else."""
+    return Judgement(
+        verdict=Verdict.PASS, exit_code=0, grade=Grade(level="indicative"), checks=checks
+    )
+
+
+def blocks_of(
+    quiet_ms: Sequence[int], disturbed_ms: Sequence[int], force: str
+) -> tuple[BlockFigures, ...]:
+    """Pairs of blocks with these P99s."""
+    found = []
+    for pair, (quiet, disturbed) in enumerate(zip(quiet_ms, disturbed_ms, strict=True)):
+        for on, value in ((False, quiet), (True, disturbed)):
+            start_s = 20.0 * (2 * pair + on)
+            found.append(
+                BlockFigures(
+                    pair=pair,
+                    disturbed=on,
+                    start_s=start_s,
+                    end_s=start_s + 20,
+                    signals=2000,
+                    p99_ns=value * NS_PER_MS,
+                    force=force if on else "",
+                )
+            )
+    return tuple(found)
+
+
+def decide(
+    quiet_ms: Sequence[int],
+    disturbed_ms: Sequence[int],
+    *checks: Check,
+    force: str = "throttled",
+) -> IsolationJudgement:
+    """The outcome of such blocks in a run with such checks."""
+    return judge_isolation(
+        Found(
+            blocks=blocks_of(quiet_ms, disturbed_ms, force),
+            quiet_p99_ns=max(quiet_ms) * NS_PER_MS,
+            disturbed_p99_ns=max(disturbed_ms) * NS_PER_MS,
+            margin_ns=MARGIN_NS,
+            limit_ns=LIMIT_NS,
+        ),
+        judgement_of(*checks),
+    )
+
+
+QUIET = [10, 12, 11, 13, 12, 11, 14, 12]
+LATE = Check(
+    name="generator on time", kind=Kind.VALIDITY, verdict=Verdict.INVALID, said="it was late"
+)
+LOST = Check(name="no signal lost", kind=Kind.INTEGRITY, verdict=Verdict.FAIL, said="3 lost")
+
+
+def test_a_small_change_with_force_is_isolation() -> None:
+    """Every pair within the margin, the disturbance proven: isolated, exit 0."""
+    found = decide(QUIET, [value + 5 for value in QUIET])
+    assert found.outcome is Outcome.ISOLATED
+    assert found.exit_code == 0
+    assert "5 ms" in found.because[0]
+
+
+def test_a_large_change_is_none() -> None:
+    """Every pair beyond the margin: not isolated, exit 1."""
+    found = decide(QUIET, [value + 80 for value in QUIET])
+    assert found.outcome is Outcome.NOT_ISOLATED
+    assert found.exit_code == 1
+
+
+def test_a_broken_promise_is_no_isolation() -> None:
+    """Beyond the limit with the disturbance, below it without."""
+    found = decide(QUIET, [*QUIET[:-1], 600])
+    assert found.outcome is Outcome.NOT_ISOLATED
+    assert "promised are 500 ms" in found.because[0]
+
+
+def test_without_force_nothing_is_told() -> None:
+    """Neither a small nor a large change says anything of a disturbance that was not there."""
+    for shift in (0, 80):
+        found = decide(QUIET, [value + shift for value in QUIET], force="")
+        assert found.outcome is Outcome.CANNOT_TELL
+        assert "not shown to have force in 8 of 8 blocks" in found.because[0]
+
+
+def test_a_starved_generator_is_no_evidence_against_the_system() -> None:
+    """A run that is invalid tells nothing, however much later everything is."""
+    found = decide(QUIET, [value + 80 for value in QUIET], LATE)
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.because[0].startswith("generator on time")
+
+
+@pytest.mark.parametrize("force", ["throttled", ""])
+def test_a_lost_signal_is_lost(force: str) -> None:
+    """Whatever else is known."""
+    found = decide(QUIET, QUIET, LOST, LATE, force=force)
+    assert found.outcome is Outcome.NOT_ISOLATED
+    assert found.because == ("no signal lost: 3 lost",)
+
+
+def test_a_wide_interval_cannot_tell() -> None:
+    """Some pairs far beyond the margin, most within: more pairs are needed."""
+    found = decide(QUIET, [10, 12, 150, 13, 200, 11, 90, 170])
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert "pairs would tell" in found.because[0]
+    assert found.exit_code == 3
+
+
+def test_four_pairs_are_too_few() -> None:
+    """However alike they are."""
+    found = decide(QUIET[:4], QUIET[:4])
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert "too few for an interval" in found.because[0]
+
+
+def test_a_host_that_breaks_the_promise_anyway() -> None:
+    """What is beyond the limit without a disturbance shows nothing."""
+    slow = [value + 600 for value in QUIET]
+    assert decide(slow, slow).outcome is Outcome.CANNOT_TELL
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=1, max_size=30),
+    st.booleans(),
+)
+def test_isolation_needs_an_upper_bound_within_the_margin(
+    pairs: list[tuple[int, int]], has_force: bool
+) -> None:
+    """Never isolated without force, without an interval, or with one that goes beyond."""
+    quiet, disturbed = zip(*pairs, strict=True)
+    found = decide(quiet, disturbed, force="throttled" if has_force else "")
+    if found.outcome is Outcome.ISOLATED:
+        assert has_force
+        assert found.change is not None
+        assert found.change.upper_ns is not None
+        assert found.change.upper_ns <= MARGIN_NS
+    assert found.because
