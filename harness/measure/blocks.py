@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.clock import NS_PER_MS, NS_PER_S
+from harness.clock import NS_PER_MS
 from harness.measure.series import PLACES, Series, place_high_ns
 from harness.measure.statistics import CONFIDENCE
 
@@ -37,7 +37,7 @@ class Block:
         pair: which pair it belongs to, from 0.
         disturbed: whether the disturbance is on.
         start_ns, end_ns: after t0; the next block starts at the end.
-        counted_ns: from when on its signals count.
+        counted_ns, counted_end_ns: its signals count from then on, and up to then.
     """
 
     pair: int
@@ -45,6 +45,7 @@ class Block:
     start_ns: int
     end_ns: int
     counted_ns: int
+    counted_end_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Change:
 
 
 def plan_blocks(
-    pairs: int, block_ns: int, settle_ns: int, seed: int, start_ns: int
+    pairs: int, block_ns: int, settle_ns: int, release_ns: int, seed: int, start_ns: int
 ) -> tuple[Block, ...]:
     """The blocks in the order of time; a pure function of its arguments.
 
@@ -72,6 +73,7 @@ def plan_blocks(
         pairs: how many of each kind.
         block_ns: length of each.
         settle_ns: how much of its beginning does not count.
+        release_ns: how much of its end does not, since the disturbance is taken away then.
         seed: of the order within each pair.
         start_ns: start of the first, after t0.
     """
@@ -81,8 +83,9 @@ def plan_blocks(
         first = chance.random() < 0.5
         for disturbed in (first, not first):
             begin_ns = start_ns + len(blocks) * block_ns
+            end_ns = begin_ns + block_ns
             blocks.append(
-                Block(pair, disturbed, begin_ns, begin_ns + block_ns, begin_ns + settle_ns)
+                Block(pair, disturbed, begin_ns, end_ns, begin_ns + settle_ns, end_ns - release_ns)
             )
     return tuple(blocks)
 
@@ -115,13 +118,13 @@ def pairs_needed(differences_ns: Sequence[int], limit_ns: int) -> int | None:
     return max(change.pairs + 1, needed) if needed <= PAIRS_MAX else None
 
 
-def percentile_of_block(series: Series, block: Block, percentile: float) -> int | None:
-    """A percentile of the signals intended in the part of a block that counts; None of none.
+def percentile_of(series: Series, blocks: Sequence[Block], percentile: float) -> int | None:
+    """A percentile of the signals intended in the parts of blocks that count; None of none.
 
     As every percentile here: the upper end of its bucket, ns; -1 and `LIMIT_NS` stand for what
     lies outside the histogram.
     """
-    counts = _places(series, block)
+    counts = _places(series, blocks)
     total = int(counts.sum())
     if total == 0:
         return None
@@ -129,22 +132,19 @@ def percentile_of_block(series: Series, block: Block, percentile: float) -> int 
     return place_high_ns(int(np.searchsorted(np.cumsum(counts), rank)))
 
 
-def count_of_block(series: Series, block: Block) -> int:
-    """How many signals were intended in the part of a block that counts."""
-    return int(_places(series, block).sum())
+def count_of(series: Series, blocks: Sequence[Block]) -> int:
+    """How many signals were intended in the parts of blocks that count."""
+    return int(_places(series, blocks).sum())
 
 
-def _places(series: Series, block: Block) -> NDArray[np.int64]:
-    start, end = block.counted_ns // NS_PER_MS, block.end_ns // NS_PER_MS
+def _places(series: Series, blocks: Sequence[Block]) -> NDArray[np.int64]:
     total = np.zeros(PLACES, dtype=np.int64)
     for when, what in series.blocks():
-        total += np.bincount(what[(when >= start) & (when < end)], minlength=PLACES)
+        for block in blocks:
+            start, end = block.counted_ns // NS_PER_MS, block.counted_end_ns // NS_PER_MS
+            own = what[(when >= start) & (when < end)]
+            total += np.bincount(own, minlength=PLACES)
     return total
-
-
-def seconds_of(blocks: Sequence[Block]) -> float:
-    """Length of all blocks together."""
-    return sum(block.end_ns - block.start_ns for block in blocks) / NS_PER_S
 
 
 def _walsh(values: NDArray[np.float64]) -> NDArray[np.float64]:

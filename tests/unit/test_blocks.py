@@ -15,9 +15,9 @@ from harness.measure.blocks import (
     PAIRS_MIN,
     Block,
     change_of,
-    count_of_block,
+    count_of,
     pairs_needed,
-    percentile_of_block,
+    percentile_of,
     plan_blocks,
 )
 from harness.measure.series import Series
@@ -35,20 +35,26 @@ def test_blocks_follow_each_other_in_whole_pairs(
     pairs: int, block_s: int, seed: int, start_s: int
 ) -> None:
     """No gap, no overlap, and each pair has one of either kind."""
-    blocks = plan_blocks(pairs, block_s * NS_PER_S, NS_PER_S, seed, start_s * NS_PER_S)
+    blocks = plan_blocks(
+        pairs, block_s * NS_PER_S, NS_PER_S, NS_PER_S // 2, seed, start_s * NS_PER_S
+    )
     assert blocks[0].start_ns == start_s * NS_PER_S
     for before, after in itertools.pairwise(blocks):
         assert before.end_ns == after.start_ns
     for pair in range(pairs):
         own = [block for block in blocks if block.pair == pair]
         assert sorted(block.disturbed for block in own) == [False, True]
-        assert all(block.counted_ns == block.start_ns + NS_PER_S for block in own)
-    assert blocks == plan_blocks(pairs, block_s * NS_PER_S, NS_PER_S, seed, start_s * NS_PER_S)
+        for block in own:
+            assert block.counted_ns == block.start_ns + NS_PER_S
+            assert block.counted_end_ns == block.end_ns - NS_PER_S // 2
+    assert blocks == plan_blocks(
+        pairs, block_s * NS_PER_S, NS_PER_S, NS_PER_S // 2, seed, start_s * NS_PER_S
+    )
 
 
 def test_the_order_within_pairs_is_drawn() -> None:
     """Neither kind comes first always."""
-    blocks = plan_blocks(40, NS_PER_S, 0, 1, 0)
+    blocks = plan_blocks(40, NS_PER_S, 0, 0, 1, 0)
     firsts = [block.disturbed for block in blocks[::2]]
     assert 5 < sum(firsts) < 35
 
@@ -123,10 +129,10 @@ def test_the_beginning_of_a_block_does_not_count() -> None:
     when = np.array([500, 1_500, 1_900, 2_500], dtype=np.int64) * NS_PER_MS
     durations = np.array([900, 10, 20, 800], dtype=np.int64) * NS_PER_MS
     series.add(when, durations)
-    block = Block(0, True, 0, 2 * NS_PER_S, NS_PER_S)
-    assert count_of_block(series, block) == 2
-    found = percentile_of_block(series, block, 99)
+    block = Block(0, True, 0, 3 * NS_PER_S, NS_PER_S, 2 * NS_PER_S)
+    assert count_of(series, [block]) == 2
+    found = percentile_of(series, [block], 99)
     assert found is not None
     assert found == pytest.approx(20 * NS_PER_MS, rel=0.01)
-    empty = Block(0, True, 10 * NS_PER_S, 12 * NS_PER_S, 11 * NS_PER_S)
-    assert percentile_of_block(series, empty, 99) is None
+    empty = Block(0, True, 10 * NS_PER_S, 13 * NS_PER_S, 11 * NS_PER_S, 12 * NS_PER_S)
+    assert percentile_of(series, [empty], 99) is None
