@@ -15,6 +15,7 @@ from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
 from harness.cli.containers import Images, ImageSet, images_app, stack_app
 from harness.cli.defects import list_defects
+from harness.cli.isolating import isolate
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.errors import Exit, HarnessError
@@ -141,6 +142,9 @@ def run(
             metrics=MetricsChoice(metrics_port, metrics_address),
         )
     )
+
+
+app.command()(isolate)
 
 
 @app.command()

@@ -62,7 +62,7 @@ def run_scenario(
     with exporting(metrics or MetricsChoice(), console) as exporter:
         if times > 1:
             return _run_group(scenario, times, reports, choice, root, console, exporter)
-        return _show(*_run_once(scenario, reports, choice, root, console, exporter), console)
+        return _show(*run_once(scenario, reports, choice, root, console, exporter), console)
 
 
 def _run_group(
@@ -78,7 +78,7 @@ def _run_group(
 
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
         console.print(f"run {own.seed - scenario.seed + 1} of {times}, seed {own.seed}")
-        found = _run_once(own, within, choice, root, console, exporter)
+        found = run_once(own, within, choice, root, console, exporter)
         console.print(f"{found[0].judgement.verdict.name}: {found[1].run_id}", markup=False)
         return found
 
@@ -87,14 +87,15 @@ def _run_group(
     return judgement.exit_code
 
 
-def _run_once(
+def run_once(
     scenario: Scenario,
     reports: Path,
     choice: StackChoice,
     root: Path,
     console: Console,
-    exporter: Exporter | None,
+    exporter: Exporter | None = None,
 ) -> tuple[Assessment, RunFolder]:
+    """Run a scenario on the chosen stack, in a folder of its own."""
     attached = choice.attached()
     contract = (
         Contract().trimmed_to(scenario.redis.stream_maxlen)

@@ -45,6 +45,7 @@ class BlockFigures(BaseModel):
     Attributes:
         signals: intended in the part that counts.
         p99_ns: of them; None of none.
+        lateness_p99_ns, lateness_max_ns: how late the generator sent them.
         force: what proves that the disturbance was on; empty if nothing does, or in a quiet block.
     """
 
@@ -56,6 +57,8 @@ class BlockFigures(BaseModel):
     end_s: float
     signals: int
     p99_ns: int | None
+    lateness_p99_ns: int | None = None
+    lateness_max_ns: int | None = None
     force: str = ""
 
 
@@ -99,6 +102,7 @@ class Found:
 
     Attributes:
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
+        lateness_limit_ns: a generator later than this measures itself.
     """
 
     blocks: tuple[BlockFigures, ...]
@@ -106,6 +110,7 @@ class Found:
     disturbed_p99_ns: int | None
     margin_ns: int
     limit_ns: int
+    lateness_limit_ns: int
 
 
 def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
@@ -159,19 +164,26 @@ def _against(
             yield Outcome.NOT_ISOLATED, f"{check.name}: {check.said}"
     if _forceless(found.blocks) or any(_spoils(judgement)):
         return  # whatever changed, it was not shown to be the system, or this disturbance
-    if change is not None and change.lower_ns is not None and change.lower_ns > found.margin_ns:
+    # Latency is lateness and service, so the P99 of the service is at least that of the latency
+    # less the longest lateness: what is left of the change is not the generator's.
+    own_ns = max((b.lateness_max_ns or 0 for b in found.blocks if b.disturbed), default=0)
+    late = f", of which the generator's lateness is at most {duration(own_ns)}" if own_ns else ""
+    lower_ns = change.lower_ns if change is not None else None
+    if change is not None and lower_ns is not None and lower_ns - own_ns > found.margin_ns:
         yield (
             Outcome.NOT_ISOLATED,
             f"the P99 is {duration(change.estimate_ns)} later under the disturbance, at least"
-            f" {duration(change.lower_ns)} at 95 %, which is beyond the margin of"
+            f" {duration(lower_ns)} at 95 %{late}, which is beyond the margin of"
             f" {duration(found.margin_ns)}",
         )
     quiet, disturbed = found.quiet_p99_ns, found.disturbed_p99_ns
-    if quiet is not None and disturbed is not None and quiet < found.limit_ns <= disturbed:
+    if quiet is None or disturbed is None:
+        return
+    if quiet < found.limit_ns <= disturbed - own_ns:
         yield (
             Outcome.NOT_ISOLATED,
-            f"the P99 under the disturbance is {duration(disturbed)}, promised are"
-            f" {duration(found.limit_ns)}, and {duration(quiet)} without it",
+            f"the P99 under the disturbance is {duration(disturbed)}{late}; promised are"
+            f" {duration(found.limit_ns)}, and without it it is {duration(quiet)}",
         )
 
 
@@ -186,6 +198,15 @@ def _doubts(
             f"the disturbance was not shown to have force in {len(forceless)} of"
             f" {sum(block.disturbed for block in found.blocks)} blocks, first at"
             f" {forceless[0].start_s:.0f} s",
+        )
+    if late := _late(found):
+        worst = max(late, key=lambda block: block.lateness_p99_ns or 0)
+        yield (
+            Outcome.CANNOT_TELL,
+            f"the generator itself was late in {len(late)} of {len(found.blocks)} blocks"
+            f" (P99 {duration(worst.lateness_p99_ns)} at {worst.start_s:.0f} s, at most"
+            f" {duration(found.lateness_limit_ns)} may be): the disturbance reached it, and on this"
+            " host its share cannot be told from the system's",
         )
     if empty := [block for block in found.blocks if block.p99_ns is None]:
         yield (
@@ -233,6 +254,10 @@ def _differences(blocks: Sequence[BlockFigures]) -> list[int]:
         if block.p99_ns is not None:
             pairs.setdefault(block.pair, {})[block.disturbed] = block.p99_ns
     return [own[True] - own[False] for _, own in sorted(pairs.items()) if len(own) > 1]
+
+
+def _late(found: Found) -> list[BlockFigures]:
+    return [b for b in found.blocks if (b.lateness_p99_ns or 0) > found.lateness_limit_ns]
 
 
 def _forceless(blocks: Sequence[BlockFigures]) -> list[BlockFigures]:

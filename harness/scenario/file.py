@@ -69,21 +69,25 @@ def _apply(document: dict[str, Any], override: str) -> None:
     for part in parents:
         node = _step(node, part, key)
     if isinstance(node, list):
-        node[_index(node, last, key)] = _value(text, key)
+        node[_index(node, last, key)] = value_of(text, f"--set {key}")
     else:
-        node[last] = _value(text, key)
+        node[last] = value_of(text, f"--set {key}")
 
 
-def _value(text: str, key: str) -> Any:
-    """A TOML value, or else the text itself, so that words need no quotes."""
+def value_of(text: str, where: str) -> Any:
+    """A TOML value, or else the text itself, so that words need no quotes.
+
+    Raises:
+        UsageError: more than one value, or one that is nested too deeply.
+    """
     try:
         found = tomllib.loads(f"value = {text}")
     except ValueError:
         return text
     except RecursionError:
-        raise UsageError("nested too deeply", where=f"--set {key}", hint=_HINT_SET) from None
+        raise UsageError("nested too deeply", where=where, hint=_HINT_SET) from None
     if found.keys() != {"value"}:
-        raise UsageError("more than one value", where=f"--set {key}", hint=_HINT_SET)
+        raise UsageError("more than one value", where=where, hint=_HINT_SET)
     return found["value"]
 
 

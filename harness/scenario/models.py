@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from harness.clock import NS_PER_S
 from harness.contract.trace_id import AGENT_MAX
 from harness.scenario.fault import TIMES_MAX, Fault, PlannedFault, misplaced, plan_faults
+from harness.scenario.isolation import Isolation
 from harness.scenario.objective import Objective
 from harness.scenario.promise import Entry, Promise, promise_of
 
@@ -175,6 +176,7 @@ class Scenario(_Frozen):
     telemetry: Telemetry = Telemetry()
     objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
     fault: Annotated[tuple[Fault, ...], Field(max_length=100, strict=False)] = ()
+    isolation: Isolation | None = None
 
     @model_validator(mode="after")
     def _agents_send(self) -> Scenario:
@@ -202,6 +204,17 @@ class Scenario(_Frozen):
         stretches = self.load.measured_stretches_ns()
         if problems := misplaced(planned, stretches[-1][1] if stretches else 0):
             raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_fill_the_load(self) -> Scenario:
+        if self.isolation is not None:
+            length_s = sum(e - s for s, e in self.load.measured_stretches_ns()) / NS_PER_S
+            if round(length_s - self.isolation.load_s, 3) != 0:
+                raise ValueError(
+                    f"isolation: the blocks take {self.isolation.load_s:g} s,"
+                    f" and the measured load is {length_s:g} s"
+                )
         return self
 
     def planned_faults(self) -> tuple[PlannedFault, ...]:

@@ -10,12 +10,14 @@ from typing import Any
 def toml_text(document: Mapping[str, Any]) -> str:
     """A document of strings, numbers, booleans, lists, tables and arrays of tables.
 
-    A list in which tables stand beside other values has them in line.
+    A list in which tables stand beside other values has them in line. A key without a value (None)
+    is left out, since TOML knows none.
     """
     return "\n".join(_table(document, ())) + "\n"
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    table = {key: value for key, value in table.items() if value is not None}
     lines = [f"{key} = {_value(value)}" for key, value in table.items() if not _is_nested(value)]
     for key, value in table.items():
         place = (*path, key)

@@ -36,7 +36,7 @@ def blocks_of(
     quiet_ms: Sequence[int], disturbed_ms: Sequence[int], force: str
 ) -> tuple[BlockFigures, ...]:
     """Pairs of blocks with these P99s."""
-    found = []
+    found: list[BlockFigures] = []
     for pair, (quiet, disturbed) in enumerate(zip(quiet_ms, disturbed_ms, strict=True)):
         for on, value in ((False, quiet), (True, disturbed)):
             start_s = 20.0 * (2 * pair + on)
@@ -59,15 +59,25 @@ def decide(
     disturbed_ms: Sequence[int],
     *checks: Check,
     force: str = "throttled",
+    late_ms: int = 0,
 ) -> IsolationJudgement:
     """The outcome of such blocks in a run with such checks."""
     return judge_isolation(
         Found(
-            blocks=blocks_of(quiet_ms, disturbed_ms, force),
+            blocks=tuple(
+                block.model_copy(
+                    update={
+                        "lateness_p99_ns": late_ms * NS_PER_MS,
+                        "lateness_max_ns": late_ms * NS_PER_MS,
+                    }
+                )
+                for block in blocks_of(quiet_ms, disturbed_ms, force)
+            ),
             quiet_p99_ns=max(quiet_ms) * NS_PER_MS,
             disturbed_p99_ns=max(disturbed_ms) * NS_PER_MS,
             margin_ns=MARGIN_NS,
             limit_ns=LIMIT_NS,
+            lateness_limit_ns=10 * NS_PER_MS,
         ),
         judgement_of(*checks),
     )
@@ -100,6 +110,7 @@ def test_a_broken_promise_is_no_isolation() -> None:
     found = decide(QUIET, [*QUIET[:-1], 600])
     assert found.outcome is Outcome.NOT_ISOLATED
     assert "promised are 500 ms" in found.because[0]
+    assert found.exit_code == 1
 
 
 def test_without_force_nothing_is_told() -> None:
@@ -115,6 +126,14 @@ def test_a_starved_generator_is_no_evidence_against_the_system() -> None:
     found = decide(QUIET, [value + 80 for value in QUIET], LATE)
     assert found.outcome is Outcome.CANNOT_TELL
     assert found.because[0].startswith("generator on time")
+
+
+def test_what_may_be_the_generators_lateness_is_not_the_systems() -> None:
+    """A change that the lateness may explain cannot be told; what is left of a larger one can."""
+    later = [value + 80 for value in QUIET]
+    assert decide(QUIET, later, late_ms=40).outcome is Outcome.CANNOT_TELL
+    assert decide(QUIET, [value + 4_000 for value in QUIET], late_ms=40).exit_code == 1
+    assert decide(QUIET, QUIET, late_ms=40).outcome is Outcome.CANNOT_TELL
 
 
 @pytest.mark.parametrize("force", ["throttled", ""])

@@ -1,0 +1,106 @@
+"""`harness isolate`: does a disturbance reach the system?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.choice import StackChoice, StackKind
+from harness.cli.console import make_console
+from harness.cli.containers import Images, ImageSet
+from harness.cli.overrides import as_overrides
+from harness.errors import UsageError
+from harness.scenario.isolation import Isolation
+from harness.stack.settings import ROOT
+
+
+def isolate(
+    path: Annotated[
+        Path, typer.Argument(help="Scenario file; or the folder of such a run, to judge again.")
+    ],
+    disturb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:KEY=VALUE,...",
+            help="A fault that lasts, e.g. cpu_hog:target=python-agent; docs/faults.md has all.",
+        ),
+    ] = None,
+    pairs: Annotated[int, typer.Option(help="Blocks with and without it, each.")] = 8,
+    block: Annotated[float, typer.Option(help="Seconds of a block.")] = 15.0,
+    margin: Annotated[
+        float, typer.Option(help="ms; a larger change of the P99 is no isolation.")
+    ] = 50.0,
+    seed: Annotated[int | None, typer.Option(help="Seed of schedule, content and order.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key.")
+    ] = None,
+    reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
+    stack: Annotated[StackKind, typer.Option(help="process or docker.")] = StackKind.PROCESS,
+    images: ImageSet = "offline",
+    image: Images = None,
+    agent_containers: Annotated[
+        int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
+    ] = 0,
+) -> None:
+    """Blocks of load with and without a disturbance, in pairs, and what they say together.
+
+    Exit code: 0 isolated, 1 not isolated, 2 wrong usage, 3 cannot tell, 5 stack not available.
+    """
+    from harness.cli.running import run_once  # slow to import, and only needed here
+    from harness.experiments.isolate import judge_blocks, stretch
+    from harness.report.isolation import render_isolation
+    from harness.scenario import load_scenario
+    from harness.store import RunFolder
+
+    console = make_console()
+    if path.is_dir():
+        folder = RunFolder.open(path)
+    else:
+        isolation = _isolation(pairs, block, margin)
+        faults = [_fault(text) for text in disturb or ()]
+        if not faults:
+            raise UsageError(
+                "nothing is to be disturbed", where="--disturb", hint="docs/isolation.md"
+            )
+        keys, edit = as_overrides(
+            agents=None, rate=None, duration=None, seed=seed, settings=settings or []
+        )
+
+        def in_blocks(document: dict[str, Any]) -> None:
+            edit(document)
+            own = document.get("seed", 1)
+            stretch(document, isolation, faults, own if isinstance(own, int) else 1)
+
+        scenario = load_scenario(path, keys, in_blocks)
+        choice = StackChoice(stack, images, image or [], agent_containers, {}, None, None)
+        _, folder = run_once(scenario, reports, choice, ROOT, console)
+    judgement = judge_blocks(folder)
+    console.print(render_isolation(judgement, folder.path))
+    raise typer.Exit(judgement.exit_code)
+
+
+def _isolation(pairs: int, block_s: float, margin_ms: float) -> Isolation:
+    try:
+        return Isolation(pairs=pairs, block_s=block_s, margin_ms=margin_ms)
+    except ValueError as error:
+        raise UsageError(
+            str(error), where="--pairs, --block, --margin", hint="--pairs 8 --block 15 --margin 50"
+        ) from error
+
+
+def _fault(text: str) -> dict[str, Any]:
+    """`kind:key=value,...` as a table of the scenario; values are TOML's, or else words."""
+    from harness.scenario.file import value_of
+
+    kind, _, rest = text.partition(":")
+    fault: dict[str, Any] = {"kind": kind}
+    for pair in filter(None, rest.split(",")):
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(
+                f"{pair!r} is not key=value", where="--disturb", hint="cpu_hog:target=python-agent"
+            )
+        fault[key] = value_of(value, f"--disturb {key}")
+    return fault

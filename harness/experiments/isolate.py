@@ -1,0 +1,158 @@
+"""The isolation experiment: one run in blocks, and what its pairs say.
+
+1. Take the scenario's load (agents, rate, content) and stretch it over the blocks.
+2. Put the disturbance, as faults, over one block of each pair.
+3. Run it as any other scenario: every check of a run stays.
+4. From the evidence: the P99 of each block, whether the disturbance had force, the change.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.errors import EvidenceError, UsageError
+from harness.evidence.faults import FaultRecord
+from harness.evidence.records import Mode
+from harness.judge.assess import assess_gathered
+from harness.judge.isolation import BlockFigures, Found, IsolationJudgement, judge_isolation
+from harness.judge.limits import LATENESS_P99, tightest_latency_ns
+from harness.measure.blocks import Block, count_of, percentile_of, plan_blocks
+from harness.measure.gather import Gathered
+from harness.measure.recorder import CellKey, Metric
+from harness.measure.series import Series
+from harness.scenario import Scenario
+from harness.scenario.isolation import Isolation, disturbing
+from harness.scenario.models import Phase
+from harness.store import RunFolder
+
+RESULT = "isolation.json"
+_P99 = 99.0
+
+
+def stretch(
+    document: dict[str, Any], isolation: Isolation, faults: list[dict[str, Any]], seed: int
+) -> None:
+    """Make a scenario's document one in blocks.
+
+    Args:
+        document: as read from its file; changed in place.
+        isolation: how the blocks lie.
+        faults: the disturbance, without times.
+        seed: of the order within the pairs.
+
+    Raises:
+        UsageError: it has no load to stretch, or faults of its own.
+    """
+    load = document.get("load")
+    stages = load.get("stages") if isinstance(load, dict) else None
+    if not isinstance(load, dict) or not isinstance(stages, list) or not stages:
+        raise UsageError("the scenario has no [[load.stages]] to stretch", where="load.stages")
+    if document.get("fault"):
+        raise UsageError(
+            "the scenario has faults of its own, which would disturb the quiet blocks too",
+            where="fault",
+            hint="name the disturbance with --disturb",
+        )
+    first = stages[0] if isinstance(stages[0], dict) else {}
+    level = {**first, "duration_s": isolation.load_s}
+    level.pop("rate_to", None)
+    load["stages"], load["repeat"] = [level], 1
+    starts_s = tuple(
+        block.start_ns / NS_PER_S for block in _blocks(isolation, seed, 0) if block.disturbed
+    )
+    document["fault"] = disturbing(faults, isolation, starts_s)
+    document["isolation"] = isolation.model_dump(mode="json")
+
+
+def judge_blocks(folder: RunFolder) -> IsolationJudgement:
+    """Judge a run in blocks from its evidence, and write `isolation.json`.
+
+    Raises:
+        UsageError: the run was no isolation experiment.
+        EvidenceError: evidence is missing or unreadable.
+    """
+    scenario = folder.read_scenario()
+    if scenario.isolation is None:
+        raise UsageError(
+            "is no isolation experiment", where=str(folder.path), hint="`harness isolate` makes one"
+        )
+    assessment, gathered = assess_gathered(folder)
+    limit_ns = tightest_latency_ns(scenario)
+    if limit_ns is None:
+        raise EvidenceError(
+            "the scenario promises no latency, so there is nothing to keep", where="objectives"
+        )
+    found = _found(scenario, scenario.isolation, gathered, limit_ns)
+    judgement = judge_isolation(found, assessment.judgement)
+    folder.write_json(folder.path / RESULT, judgement.model_dump(mode="json"))
+    return judgement
+
+
+def _blocks(isolation: Isolation, seed: int, start_ns: int) -> tuple[Block, ...]:
+    return plan_blocks(
+        isolation.pairs,
+        isolation.block_ns,
+        isolation.settle_ns,
+        isolation.release_ns,
+        seed,
+        start_ns,
+    )
+
+
+def _found(scenario: Scenario, isolation: Isolation, gathered: Gathered, limit_ns: int) -> Found:
+    start_ns = scenario.load.measured_stretches_ns()[0][0]
+    blocks = _blocks(isolation, scenario.seed, start_ns)
+    latency, lateness = _series(gathered, Metric.LATENCY), _series(gathered, Metric.LATENESS)
+    kinds = len(scenario.fault)
+    figures = tuple(
+        BlockFigures(
+            pair=block.pair,
+            disturbed=block.disturbed,
+            start_s=block.start_ns / NS_PER_S,
+            end_s=block.end_ns / NS_PER_S,
+            signals=count_of(latency, [block]),
+            p99_ns=percentile_of(latency, [block], _P99),
+            lateness_p99_ns=percentile_of(lateness, [block], _P99),
+            lateness_max_ns=percentile_of(lateness, [block], 100.0),
+            force=_force(block, gathered, kinds) if block.disturbed else "",
+        )
+        for block in blocks
+    )
+    return Found(
+        blocks=figures,
+        quiet_p99_ns=percentile_of(latency, [b for b in blocks if not b.disturbed], _P99),
+        disturbed_p99_ns=percentile_of(latency, [b for b in blocks if b.disturbed], _P99),
+        margin_ns=round(isolation.margin_ms * NS_PER_MS),
+        limit_ns=limit_ns,
+        lateness_limit_ns=LATENESS_P99.of(scenario),
+    )
+
+
+def _series(gathered: Gathered, metric: Metric) -> Series:
+    """The metric of all measured signals of the mode that most signals have."""
+    cell = gathered.cells.get(CellKey(Phase.MEASURE, Mode.LITE))
+    return cell.series.get(metric, Series()) if cell is not None else Series()
+
+
+def _force(block: Block, gathered: Gathered, kinds: int) -> str:
+    """What proves that every kind of disturbance was on while the block counted; or nothing."""
+    start_ns = gathered.timeline.t0_ns + block.start_ns
+    counted_ns = gathered.timeline.t0_ns + block.counted_ns
+    end_ns = gathered.timeline.t0_ns + block.counted_end_ns
+    own = [
+        record
+        for record in gathered.faults or ()
+        if start_ns <= record.planned_ns < end_ns and _held(record, counted_ns, end_ns)
+    ]
+    return "; ".join(record.seen for record in own) if len(own) >= kinds else ""
+
+
+def _held(record: FaultRecord, counted_ns: int, end_ns: int) -> bool:
+    """Whether the probe saw it before signals began to count, and again at the end."""
+    return (
+        record.proven_ns is not None
+        and record.proven_ns <= counted_ns
+        and record.held_ns is not None
+        and record.held_ns >= end_ns
+    )

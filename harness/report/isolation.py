@@ -1,0 +1,80 @@
+"""The outcome of an isolation experiment, as a person reads it at a glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.judge.isolation import IsolationJudgement, Outcome
+from harness.report.units import count_text, duration_text
+
+_STYLES = {
+    Outcome.ISOLATED: "bold white on green",
+    Outcome.NOT_ISOLATED: "bold white on red",
+    Outcome.CANNOT_TELL: "bold black on yellow",
+}
+
+
+def render_isolation(judgement: IsolationJudgement, path: Path) -> RenderableType:
+    """Outcome, why, the pairs, and where the evidence is."""
+    first, *rest = judgement.because
+    return Group(
+        Text(),
+        Text.assemble(
+            (f" {judgement.outcome.value.upper()} ", _STYLES[judgement.outcome]),
+            ("  " + first, "bold"),
+        ),
+        *(Text(f"  {said}") for said in rest),
+        Text(),
+        Text("blocks", style="bold cyan"),
+        Padding(_pairs(judgement), (0, 0, 0, 2)),
+        Text(),
+        Padding(Text(_change(judgement)), (0, 0, 0, 2)),
+        Text(),
+        Text(f"evidence and result in {path}", style="dim"),
+        Text(f"judge again with: harness isolate {path}", style="dim"),
+    )
+
+
+def _pairs(judgement: IsolationJudgement) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("pair", "first", "P99 quiet", "P99 disturbed", "change", "signals", "force"):
+        table.add_column(head, justify="left" if head in ("first", "force") else "right")
+    for pair in sorted({block.pair for block in judgement.blocks}):
+        own = [block for block in judgement.blocks if block.pair == pair]
+        quiet = next(block for block in own if not block.disturbed)
+        disturbed = next(block for block in own if block.disturbed)
+        change = (
+            None
+            if quiet.p99_ns is None or disturbed.p99_ns is None
+            else disturbed.p99_ns - quiet.p99_ns
+        )
+        table.add_row(
+            str(pair + 1),
+            "disturbed" if own[0].disturbed else "quiet",
+            duration_text(quiet.p99_ns),
+            duration_text(disturbed.p99_ns),
+            duration_text(change),
+            f"{count_text(quiet.signals)} + {count_text(disturbed.signals)}",
+            Text(disturbed.force or "not shown"),
+        )
+    return table
+
+
+def _change(judgement: IsolationJudgement) -> str:
+    together = (
+        f"all blocks of a kind together: P99 {duration_text(judgement.quiet_p99_ns)} quiet,"
+        f" {duration_text(judgement.disturbed_p99_ns)} disturbed"
+    )
+    change = judgement.change
+    if change is None:
+        return together
+    return (
+        f"{together}\nchange of the P99: {duration_text(change.estimate_ns)}, between"
+        f" {duration_text(change.lower_ns)} and {duration_text(change.upper_ns)} at 95 %"
+        f" ({change.pairs} pairs); margin {duration_text(judgement.margin_ns)}"
+    )

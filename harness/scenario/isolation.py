@@ -1,0 +1,71 @@
+"""An isolation experiment: blocks of load with and without a disturbance, as frozen values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.clock import NS_PER_S
+
+PAIRS_MAX = 200
+
+
+class Isolation(BaseModel):
+    """How the blocks of a run lie, and what counts as a change.
+
+    Attributes:
+        pairs: blocks of each kind.
+        block_s: length of a block.
+        settle_s: its beginning, which does not count.
+        release_s: its end, which does not: the disturbance is taken away then.
+        margin_ms: a larger change of the P99 is no isolation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    pairs: Annotated[int, Field(ge=1, le=PAIRS_MAX)] = 8
+    block_s: Annotated[float, Field(gt=0, le=3_600)] = 15.0
+    settle_s: Annotated[float, Field(ge=0, le=600)] = 2.0
+    release_s: Annotated[float, Field(ge=0.5, le=600)] = 1.5
+    margin_ms: Annotated[float, Field(gt=0, le=60_000)] = 50.0
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Isolation:
+        if self.settle_s + self.release_s >= self.block_s:
+            raise ValueError("settle_s and release_s leave nothing of block_s")
+        return self
+
+    @property
+    def load_s(self) -> float:
+        """Length of all blocks together."""
+        return 2 * self.pairs * self.block_s
+
+    @property
+    def block_ns(self) -> int:
+        """Length of a block."""
+        return round(self.block_s * NS_PER_S)
+
+    @property
+    def settle_ns(self) -> int:
+        """What does not count at its beginning."""
+        return round(self.settle_s * NS_PER_S)
+
+    @property
+    def release_ns(self) -> int:
+        """What does not count at its end."""
+        return round(self.release_s * NS_PER_S)
+
+
+def disturbing(
+    faults: list[dict[str, Any]], isolation: Isolation, starts_s: tuple[float, ...]
+) -> list[dict[str, Any]]:
+    """Faults that begin with each disturbed block and end before it does.
+
+    Args:
+        faults: without times of their own.
+        isolation: how the blocks lie.
+        starts_s: of the disturbed blocks, after the start of the measured phase.
+    """
+    for_s = isolation.block_s - isolation.release_s
+    return [{**fault, "at_s": list(starts_s), "for_s": for_s} for fault in faults]

@@ -1,0 +1,90 @@
+"""A scenario stretched over blocks, with the disturbance over one of each pair."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.experiments.isolate import stretch
+from harness.scenario import Scenario
+from harness.scenario.isolation import Isolation
+from harness.store.toml import toml_text
+
+PAUSE: dict[str, Any] = {"kind": "pause", "target": "data-processor"}
+
+
+def document() -> dict[str, Any]:
+    """A small scenario with two stages."""
+    return {
+        "name": "small",
+        "about": "a question",
+        "objectives": ["p99 < 500 ms"],
+        "load": {
+            "warmup_s": 5,
+            "repeat": 3,
+            "stages": [
+                {"agents": 5, "rate_from": 10, "rate_to": 90, "duration_s": 7},
+                {"agents": 9, "rate_from": 20, "duration_s": 3},
+            ],
+        },
+    }
+
+
+@given(pairs=st.integers(1, 60), block_s=st.integers(5, 60), seed=st.integers(0, 2**62))
+def test_the_disturbance_lies_over_one_block_of_each_pair(
+    pairs: int, block_s: int, seed: int
+) -> None:
+    """Once in each pair, let go before its block ends, and the blocks fill the load."""
+    isolation = Isolation(pairs=pairs, block_s=float(block_s))
+    found = document()
+    stretch(found, isolation, [PAUSE], seed)
+    scenario = Scenario.model_validate(found)
+    (fault,) = scenario.fault
+    assert len(fault.at_s) == pairs
+    assert scenario.load.stages[0].duration_s == 2 * pairs * block_s
+    assert [int(at_s // (2 * block_s)) for at_s in fault.at_s] == list(range(pairs))
+    for before, after in itertools.pairwise(fault.at_s):
+        assert after >= before + block_s
+    assert scenario.planned_faults()[0].for_ns == isolation.block_ns - isolation.release_ns
+
+
+def test_it_survives_its_file() -> None:
+    """What is kept of a run in blocks is read back as it was."""
+    found = document()
+    stretch(found, Isolation(pairs=5), [PAUSE], 1)
+    scenario = Scenario.model_validate(found)
+    text = toml_text(scenario.model_dump(mode="json"))
+    assert Scenario.model_validate(tomllib.loads(text)) == scenario
+
+
+def test_faults_of_its_own_are_refused() -> None:
+    """They would lie over quiet blocks as well."""
+    found = document() | {"fault": [{**PAUSE, "at_s": 1, "for_s": 1}]}
+    with pytest.raises(UsageError, match="faults of its own"):
+        stretch(found, Isolation(), [PAUSE], 1)
+
+
+def test_a_scenario_without_a_load_is_refused() -> None:
+    """There is nothing to stretch."""
+    with pytest.raises(UsageError, match="to stretch"):
+        stretch({"load": {}}, Isolation(), [PAUSE], 1)
+
+
+def test_blocks_that_do_not_fill_the_load_are_refused() -> None:
+    """A load longer than its blocks would have signals that belong to none."""
+    found = document() | {"isolation": {"pairs": 5}}
+    with pytest.raises(ValidationError, match="the blocks take 150 s"):
+        Scenario.model_validate(found)
+
+
+def test_a_block_of_which_nothing_counts_is_refused() -> None:
+    """Settling and letting go take time."""
+    with pytest.raises(ValidationError, match="leave nothing"):
+        Isolation(block_s=3.0)
