@@ -158,6 +158,23 @@ def judge(
 
 
 @app.command()
+def watch(
+    run: Annotated[
+        str,
+        typer.Argument(help="A run's folder or id, 'latest', or the URL of its metrics page."),
+    ] = "latest",
+    reports: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("reports"),
+) -> None:
+    """Show a run that is under way in another shell, until it has its verdict.
+
+    The exit code is the verdict's; 0 after Ctrl-C, which ends the watching and not the run.
+    """
+    from harness.cli.watching import watch_run  # slow to import, and only needed here
+
+    raise typer.Exit(watch_run(run, reports))
+
+
+@app.command()
 def scenarios(
     folder: Annotated[Path, typer.Argument(help="Folder of scenario files.")] = ROOT / "scenarios",
 ) -> None:

@@ -61,7 +61,7 @@ class Camera:
             backlog=max(0, live.backlog - totals.refused),
             agents=totals.agents,
             rate_intended=self._rate_at(now_ns),
-            rate_sent=self._rate.take(totals, now_ns),
+            rate_sent=0.0 if phase == "finish" else self._rate.take(totals, now_ns),
             lateness_max_ns=totals.lateness_max_ns,
             seen=live.seen(now_ns),
             restarts=tuple(restarts.items()),

@@ -1,4 +1,7 @@
-"""A run under way: a panel that lives on a terminal, plain lines when piped."""
+"""A run under way: a panel that lives on a terminal, plain lines when piped.
+
+A run shows itself with it, and `harness watch` shows a run of another shell.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,33 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.clock import NS_PER_S
+from harness.observe.seen import Percentiles, ServiceUsage
 from harness.parts import Progress
-from harness.report.units import count_text, duration_text, rate_text
+from harness.report.units import count_text, duration_text, rate_text, share_text
 
 # A pipe gets a line this often, so that a five-minute run is a page and not a book.
 PLAIN_EVERY_NS = 5 * NS_PER_S
 _EVENTS_SHOWN = 3
+_SERVICES_SHOWN = 6
+_BAR_MAX = 48
+# Older than this, the oldest open signal is worth a word on a plain line.
+_OLD_NS = NS_PER_S
+# From here on a service is near its quota: the specification's first question.
+_BUSY_SHARE = 0.8
 
 
 class ProgressView:
-    """Shows snapshots of a run; a context manager that gives the terminal back at its end."""
+    """Shows snapshots of a run; a context manager that gives the terminal back at its end.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: where to.
+        plain_every_ns: how often a pipe gets a line.
+    """
+
+    def __init__(self, console: Console, plain_every_ns: int = PLAIN_EVERY_NS) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._plain_every_ns = plain_every_ns
+        self._live = Live(console=console, auto_refresh=False) if _is_live(console) else None
         self._plain_due_ns = 0
         self._plain_phase = ""
         self._events_told = 0
@@ -50,59 +66,116 @@ class ProgressView:
     def show(self, progress: Progress) -> None:
         """Show a snapshot."""
         if self._live is not None:
-            self._live.update(panel(progress), refresh=True)
+            self._live.update(panel(progress, self._console.width), refresh=True)
             return
         for event in progress.events[self._events_told :]:
             self._console.print(f"! {event.what}", markup=False, highlight=False, soft_wrap=True)
         self._events_told = len(progress.events)
         if progress.phase != self._plain_phase or progress.elapsed_ns >= self._plain_due_ns:
             self._plain_phase = progress.phase
-            self._plain_due_ns = progress.elapsed_ns + PLAIN_EVERY_NS
+            self._plain_due_ns = progress.elapsed_ns + self._plain_every_ns
             self._console.print(plain_line(progress), markup=False, highlight=False, soft_wrap=True)
 
 
 def plain_line(progress: Progress) -> str:
     """A snapshot on one line."""
-    return (
+    latency = progress.seen.latency
+    line = (
         f"{progress.elapsed_ns / NS_PER_S:5.0f} s  {progress.phase:<8}"
         f"  sent {count_text(progress.sent)}"
         f"  rate {rate_text(progress.rate_sent)} of {rate_text(progress.rate_intended)}"
-        f"  P50 {duration_text(progress.seen.latency.p50_ns)}"
-        f"  P99 {duration_text(progress.seen.latency.p99_ns)}"
+        f"  P50 {duration_text(latency.p50_ns)}"
+        f"  P99 {duration_text(latency.p99_ns)}"
         f"  backlog {count_text(progress.backlog)}"
         f"  agents {progress.agents}"
     )
+    if (oldest_ns := progress.seen.oldest_open_ns) is not None and oldest_ns > _OLD_NS:
+        line += f"  oldest {duration_text(oldest_ns)}"
+    if rejected := progress.seen.final - progress.seen.simulated:
+        line += f"  rejected {count_text(rejected)}"
+    if progress.refused:
+        line += f"  refused {count_text(progress.refused)}"
+    if progress.usage:
+        line += f"  {_usage_text(progress.usage[0])}"
+    return line
 
 
-def panel(progress: Progress) -> Group:
-    """A snapshot as a small table under a bar."""
-    bar = ProgressBar(
-        total=max(1, progress.total_ns),
-        completed=min(progress.elapsed_ns, progress.total_ns),
-        width=48,
-    )
+def panel(progress: Progress, width: int) -> Group:
+    """A snapshot as a small table under a bar, on a terminal of so many columns."""
     head = Text.assemble(
         (f" {progress.phase} ", "bold reverse"),
         f"  {progress.elapsed_ns / NS_PER_S:.0f} of {progress.total_ns / NS_PER_S:.0f} s",
         f"  {progress.agents} agents",
     )
-    table = Table.grid(padding=(0, 3))
-    table.add_row(
-        "signals", f"{count_text(progress.sent)} sent, {count_text(progress.seen.final)} final"
+    bar = Table.grid()  # a bar by itself does not end its line
+    bar.add_row(
+        ProgressBar(
+            total=max(1, progress.total_ns),
+            completed=min(progress.elapsed_ns, progress.total_ns),
+            width=max(1, min(_BAR_MAX, width - 1)),
+        )
     )
-    table.add_row(
-        "rate", f"{rate_text(progress.rate_sent)} of {rate_text(progress.rate_intended)} intended"
-    )
-    table.add_row(
-        "latency",
-        f"P50 {duration_text(progress.seen.latency.p50_ns)}   "
-        f"P99 {duration_text(progress.seen.latency.p99_ns)}   so far",
-    )
-    table.add_row(
-        "lateness", f"{duration_text(progress.lateness_max_ns)} at most in the last second"
-    )
-    table.add_row("backlog", count_text(progress.backlog))
-    if progress.refused:
-        table.add_row("refused", count_text(progress.refused), style="yellow")
+    table = Table.grid(padding=(0, 3 if width > _BAR_MAX else 1))
+    for name, said, style in _rows(progress):
+        table.add_row(name, Text(said, style=style))
     events = [Text(f"! {event.what}", style="yellow") for event in progress.events[-_EVENTS_SHOWN:]]
     return Group(head, bar, table, *events)
+
+
+def _rows(progress: Progress) -> list[tuple[str, str, str]]:
+    """Name, figures and style of each row."""
+    seen = progress.seen
+    signals = [f"{count_text(progress.due)} due", f"{count_text(progress.sent)} sent"]
+    signals += [f"{count_text(progress.accepted)} accepted", f"{count_text(seen.final)} final"]
+    rows = [
+        ("signals", ", ".join(signals), ""),
+        ("rate", f"{rate_text(progress.rate_sent)} of {rate_text(progress.rate_intended)} due", ""),
+        ("latency", _percentiles_text(seen.latency) + "   so far", ""),
+    ]
+    if len(seen.by_mode) > 1:
+        rows += [(f"  {mode}", _percentiles_text(own), "") for mode, own in seen.by_mode]
+    rows.append(
+        ("lateness", f"{duration_text(progress.lateness_max_ns)} at most in the last second", "")
+    )
+    rows.append(("backlog", _backlog_text(progress), ""))
+    problems = {
+        "rejected": seen.final - seen.simulated,
+        "refused": progress.refused,
+        "unanswered": progress.unknown,
+    }
+    rows += [(name, count_text(count), "yellow") for name, count in problems.items() if count]
+    for number, usage in enumerate(progress.usage[:_SERVICES_SHOWN]):
+        style = "yellow" if _cpu_share(usage) >= _BUSY_SHARE else ""
+        rows.append(("" if number else "cpu", _usage_text(usage), style))
+    return rows
+
+
+def _percentiles_text(percentiles: Percentiles) -> str:
+    return f"P50 {duration_text(percentiles.p50_ns)}   P99 {duration_text(percentiles.p99_ns)}"
+
+
+def _backlog_text(progress: Progress) -> str:
+    text = count_text(progress.backlog)
+    oldest_ns = progress.seen.oldest_open_ns
+    # Of those that were refused none will ever be final, so that the oldest may be one of them.
+    if oldest_ns is None or progress.refused or not progress.backlog:
+        return text
+    return f"{text}, the oldest due {duration_text(oldest_ns)} ago"
+
+
+def _usage_text(usage: ServiceUsage) -> str:
+    cores = "-" if usage.cpu_cores is None else f"{usage.cpu_cores:.2f}"
+    if usage.cpu_limit_cores is None:
+        return f"{usage.name} {cores} cores"
+    share = share_text(_cpu_share(usage))
+    return f"{usage.name} {cores} of {usage.cpu_limit_cores:g} cores ({share})"
+
+
+def _cpu_share(usage: ServiceUsage) -> float:
+    limit = usage.cpu_limit_cores
+    return 0.0 if not limit else (usage.cpu_cores or 0.0) / limit
+
+
+def _is_live(console: Console) -> bool:
+    # A CI that forces colours is no terminal for all that: nothing there can be drawn over.
+    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()

@@ -43,10 +43,7 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
     """Verdict, why, percentiles, stages, account, and where the files are."""
     parts: list[RenderableType] = [
         Text(),
-        Text.assemble(
-            (f" {judgement.verdict.name} ", VERDICT_STYLES[judgement.verdict]),
-            ("  " + headline(judgement), "bold"),
-        ),
+        verdict_line(judgement),
         *_section("objectives", _checks(judgement, Kind.OBJECTIVE)),
         *_section("integrity", _checks(judgement, Kind.INTEGRITY)),
         *_section("validity", _validity(judgement)),
@@ -59,6 +56,14 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
         Text(f"judge again with: harness judge {path}", style="dim"),
     ]
     return Group(*parts)
+
+
+def verdict_line(judgement: Judgement) -> Text:
+    """The verdict and what decided it."""
+    return Text.assemble(
+        (f" {judgement.verdict.name} ", VERDICT_STYLES[judgement.verdict]),
+        ("  " + headline(judgement), "bold"),
+    )
 
 
 def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType]:

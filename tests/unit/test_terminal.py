@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.judge.assess import assess
+from harness.observe.seen import Seen
 from harness.parts import Event, Progress
-from harness.report.progress import ProgressView
+from harness.report.progress import ProgressView, panel, plain_line
 from harness.report.terminal import render
 from harness.report.units import count_text, duration_text, share_text
+from tests.unit.live.pictures import full_picture
 from tests.unit.measure.evidence import World, healthy, load_of
 
 
@@ -114,3 +117,51 @@ def test_counts_and_shares() -> None:
     """Thousands are separated; shares are percentages."""
     assert count_text(12_088) == "12,088"
     assert share_text(0.995) == "99.5 %"
+
+
+class Terminal(StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [30, 44, 80, 200])
+def test_panel_fits_its_terminal(width: int) -> None:
+    """Every figure is there on a narrow one too, and no line is longer than it."""
+    console = Console(file=StringIO(), width=width)
+    console.print(panel(full_picture(), width))
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(len(line) for line in lines) <= width
+    (bar,) = (line for line in lines if "━" in line)
+    assert bar.strip("━╸╺ ") == "", "the bar has a line of its own"
+    words = " ".join(console.file.getvalue().split())
+    for part in ("412 sent", "404 final", "98.5/s", "P99", "594 ms", "lateness", "backlog 6"):
+        assert part in words, part
+    assert "engine 3.50 of 4 cores (87.5 %)" in " ".join(words.replace("cpu ", "").split())
+
+
+def test_forced_colours_do_not_make_a_log_a_terminal() -> None:
+    """CI servers force colours into files, where nothing can be drawn over."""
+    file = StringIO()
+    with ProgressView(Console(file=file, width=100, force_terminal=True)) as view:
+        view.show(full_picture())
+    assert "\x1b[?25l" not in file.getvalue()
+    assert "sent 412" in file.getvalue()
+    file = Terminal()
+    console = Console(file=file, width=100, force_terminal=True, _environ={"TERM": "xterm"})
+    with ProgressView(console) as view:
+        view.show(full_picture())
+    assert "\x1b[?25l" in file.getvalue()
+    assert "\x1b[?25h" in file.getvalue(), "the cursor is given back"
+
+
+def test_plain_line_tells_what_is_out_of_the_ordinary() -> None:
+    """Rejections, refusals, an old signal, and the service nearest to its quota; else nothing."""
+    assert plain_line(full_picture()).endswith(
+        "agents 50  rejected 3  refused 2  engine 3.50 of 4 cores (87.5 %)"
+    )
+    assert plain_line(progress("measure", 3)).endswith("agents 0")
+    stuck = Seen(oldest_open_ns=4 * 10**9)
+    assert plain_line(replace(progress("measure", 3), seen=stuck)).endswith("oldest 4.00 s")

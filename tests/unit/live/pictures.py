@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.clock import NS_PER_MS, NS_PER_S
+from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.evidence.records import Mode
+from harness.live.exporter import Exporter
 from harness.live.subject import Subject
 from harness.observe.latency_tally import LatencyTally
 from harness.observe.seen import Percentiles, Seen, ServiceUsage
@@ -22,6 +23,16 @@ SUBJECT = Subject(
         for text in ("p99 < 500 ms", "lite p99.9 < 80 ms", "rejected < 1 %", "recovery < 15 s")
     ),
 )
+
+
+def page_text(progress: Progress | None) -> str:
+    """The page of a run at this picture."""
+    exporter = Exporter(ManualClock(wall_ns=1_700_000_000_250_000_000))
+    exporter.begin(SUBJECT)
+    if progress is not None:
+        exporter.take(progress)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}
+    return b"".join(exporter.app(environ, lambda *_: None)).decode()
 
 
 def seen(count: int = 400) -> Seen:

@@ -1,0 +1,109 @@
+"""A run seen through its folder, which grows while it is under way; nothing is written there."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from harness.clock import NS_PER_S, Clock
+from harness.errors import EvidenceError
+from harness.live.lines import GrowingLines
+from harness.live.look import Look
+from harness.live.picture import Camera
+from harness.live.usage import UsageTail
+from harness.load.status import Status, SwarmTotals, sum_statuses
+from harness.observe.latency_tally import measured_from
+from harness.observe.live import LiveFigures
+from harness.parts import Event, Progress
+from harness.store import RunFolder, RunPlan
+from harness.store.events import read_events
+
+# Processes of a run write at least once a second; their files, when the run is judged, no more.
+_SILENT_NS = 20 * NS_PER_S
+# Starting the stack before that, reading its last state and judging after it.
+_SILENT_STARTING_NS = 600 * NS_PER_S
+_SILENT_JUDGING_NS = 600 * NS_PER_S
+# Of a run that was long under way already: some 10 million signals.
+_CATCH_UP_MAX = 200
+
+
+class FolderWindow:
+    """Looks at a run through its folder.
+
+    Args:
+        folder: the run's.
+        clock: this host's; the run is on the same one.
+    """
+
+    def __init__(self, folder: RunFolder, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._words = GrowingLines(folder.swarm_words)
+        self._usage = UsageTail(folder.telemetry)
+        self._newest: dict[object, Status] = {}
+        self._under_way: tuple[Camera, LiveFigures] | None = None
+
+    def look(self) -> Look:
+        """The run now."""
+        run_id, path = self._folder.run_id, self._folder.path
+        if self._folder.result.exists():
+            return Look(run_id, self._progress(), ended=True)
+        silent_ns = self._clock.wall_ns() - _last_written_ns(path)
+        if not self._folder.plan.exists():
+            ended = silent_ns > _SILENT_STARTING_NS
+            said = "the run ended before its first signal" if ended else "the stack is starting"
+            return Look(run_id, None, ended, said)
+        judging = self._folder.run.exists()
+        if silent_ns > (_SILENT_JUDGING_NS if judging else _SILENT_NS):
+            said = f"nothing has been written for {silent_ns / NS_PER_S:,.0f} s, and no verdict"
+            return Look(run_id, self._progress(), ended=True, said=said)
+        return Look(run_id, self._progress())
+
+    def _progress(self) -> Progress | None:
+        made = self._under_way or self._begin()
+        if made is None:
+            return None
+        camera, live = self._under_way = made
+        for _ in range(_CATCH_UP_MAX):
+            live.update()
+            if not live.is_behind:
+                break
+        totals = self._totals()
+        events = tuple(Event(e.kind, e.what, e.mono_ns) for e in read_events(self._folder.path))
+        phase, now_ns = self._now(camera, totals)
+        picture = camera.picture(phase, now_ns, totals, live, {}, events)
+        return replace(picture, usage=self._usage.read())
+
+    def _begin(self) -> tuple[Camera, LiveFigures] | None:
+        try:
+            plan: RunPlan = self._folder.read_plan()
+        except EvidenceError:
+            return None
+        measured = measured_from(plan.load, plan.t0_ns)
+        live = LiveFigures(self._folder.path, plan.run_tag, measured=measured)
+        return Camera(plan.load, plan.t0_ns), live
+
+    def _totals(self) -> SwarmTotals:
+        for words in self._words.new():
+            self._newest[words.get("process")] = words
+        return sum_statuses(self._newest.values())
+
+    def _now(self, camera: Camera, totals: SwarmTotals) -> tuple[str, int]:
+        """Phase and time; of a run that has been, those of its end."""
+        with suppress(EvidenceError):
+            if self._folder.run.exists():
+                return "finish", self._folder.read_run().observation_end_ns
+        now_ns = self._clock.now_ns()
+        if totals.told_ns and now_ns - totals.told_ns > _SILENT_NS:
+            now_ns = totals.told_ns
+        return camera.phase_at(now_ns), now_ns
+
+
+def _last_written_ns(folder: Path) -> int:
+    """When something in the folder was last written, in Unix nanoseconds."""
+    newest_ns = 0
+    for path in (folder, *folder.iterdir(), *folder.glob("logs/*"), *folder.glob("journal/*")):
+        with suppress(OSError):
+            newest_ns = max(newest_ns, path.stat().st_mtime_ns)
+    return newest_ns

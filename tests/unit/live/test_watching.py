@@ -1,0 +1,105 @@
+"""Watching until the end, and what comes of `harness watch`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.cli.watching import find_run, watch_run
+from harness.clock import NS_PER_S, ManualClock
+from harness.errors import Exit, UsageError
+from harness.judge.assess import assess_and_store
+from harness.live.look import Look
+from harness.live.watching import watch
+from harness.parts import Progress
+from harness.process.interrupt import Interrupted
+from harness.store import RunFolder
+from tests.unit.judge.violations import drop
+from tests.unit.measure.evidence import healthy
+
+PICTURE = Progress(phase="measure", elapsed_ns=1, total_ns=2)
+
+
+@dataclass
+class FakeWindow:
+    """Shows one look after the other."""
+
+    looks: list[Look] = field(default_factory=list)
+
+    def look(self) -> Look:
+        return self.looks.pop(0)
+
+
+def test_each_picture_is_shown_and_each_sentence_said_once() -> None:
+    """One look a second until the run has ended."""
+    clock, shown, said = ManualClock(), list[Progress](), list[str]()
+    starting = Look("r", said="the stack is starting")
+    looks = [starting, starting, Look("r", PICTURE), Look("r", PICTURE, ended=True, said="gone")]
+    last = watch(FakeWindow(looks), clock, shown.append, said.append)
+    assert last.ended
+    assert said == ["the stack is starting", "gone"]
+    assert shown == [PICTURE, PICTURE]
+    assert clock.now_ns() == 3 * NS_PER_S
+
+
+def test_latest_is_the_run_that_began_last_even_one_of_several(tmp_path: Path) -> None:
+    """Runs are found by path, by id, as members of a group, and by their age."""
+    first = RunFolder.create(tmp_path, "smoke", 1_700_000_000 * NS_PER_S)
+    group = tmp_path / "20990101-000000-smoke-aaaa-repeat"
+    group.mkdir()
+    (group / "repeat.json").write_text("{}", encoding="utf-8")
+    member = RunFolder.create(group, "smoke", 1_800_000_000 * NS_PER_S)
+    assert find_run("latest", tmp_path) == member
+    assert find_run(str(group), tmp_path) == member
+    assert find_run(first.run_id, tmp_path) == first
+    assert find_run(str(first.path), Path("elsewhere")) == first
+
+
+@pytest.mark.parametrize("target", ["latest", "no-such-run"])
+def test_no_run_is_wrong_usage(target: str, tmp_path: Path) -> None:
+    """Said with what may be given."""
+    with pytest.raises(UsageError):
+        find_run(target, tmp_path)
+
+
+@pytest.mark.parametrize(("lossy", "code"), [(False, Exit.PASS), (True, Exit.FAIL)])
+def test_the_verdict_is_what_watching_ends_with(
+    lossy: bool, code: Exit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that has been: its last figures, its verdict, its exit code."""
+    world = healthy(None, "p99 < 500 ms")
+    if lossy:
+        drop(world, 1_000)
+    folder = world.write(tmp_path)
+    assess_and_store(folder)
+    assert watch_run("latest", tmp_path) == code
+    output = capsys.readouterr().out
+    assert f" {code.name} " in output
+    assert "finish" in output
+    assert str(folder.path) in output
+
+
+def test_no_verdict_is_no_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that was killed long ago ends the watching with the code of INVALID."""
+    folder = healthy(None, "p99 < 500 ms").write(tmp_path)
+    for path in (folder.path, *folder.path.rglob("*")):
+        os.utime(path, ns=(NS_PER_S, NS_PER_S))
+    assert watch_run(folder.run_id, tmp_path) == Exit.INVALID
+    assert "no verdict to be seen" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so, and is no failure."""
+
+    def interrupted(*_: object) -> Look:
+        raise Interrupted(2)
+
+    monkeypatch.setattr("harness.cli.watching.watch", interrupted)
+    RunFolder.create(tmp_path, "smoke", 1_700_000_000 * NS_PER_S)
+    assert watch_run("latest", tmp_path) == Exit.PASS
+    assert "the run goes on" in capsys.readouterr().out
