@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,7 @@ def start(
     rate: int = 20,
     module: str = "harness",
     env: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Started:
     """Begin a short run as a user would.
 
@@ -66,13 +67,14 @@ def start(
         rate: signals/s.
         module: what to run instead of the harness itself.
         env: variables added to the environment.
+        options: more of the command's own.
     """
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", module, "run", str(ROOT / "scenarios" / "smoke.toml")),
             *("--agents", str(agents), "--rate", str(rate), "--duration", str(duration_s)),
             *("--set", "load.warmup_s=1", "--set", "load.drain_s=5", "--set", "engine.workers=1"),
-            *("--reports", str(reports)),
+            *("--reports", str(reports), *options),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
