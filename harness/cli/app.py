@@ -188,6 +188,14 @@ def defects() -> None:
     list_defects(ROOT, make_console())
 
 
+@app.command("diagnose")
+def diagnose_run(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
+    """Say why the latency of a run is what it is, whatever its verdict."""
+    from harness.cli.diagnosing import diagnose_folder  # slow to import, and only needed here
+
+    diagnose_folder(folder, make_console())
+
+
 @app.command()
 def doctor(
     host_profile: Annotated[

@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.attach.starts import check_scenario, nonce_starts
 from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
+from harness.cli.diagnosing import show_diagnosis
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
 from harness.clock import NS_PER_S, SystemClock
@@ -133,6 +134,7 @@ def judge_folder(path: Path) -> int:
 
 def _show(assessment: Assessment, folder: RunFolder, console: Console) -> int:
     console.print(render(assessment.measurement, assessment.judgement, folder.path))
+    show_diagnosis(assessment.diagnosis, folder, console)
     return assessment.judgement.exit_code
 
 

@@ -19,11 +19,19 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Span(_Value):
+    """A stretch of the run, in seconds after t0."""
+
+    start_s: float
+    end_s: float
+
+
 class Evidence(_Value):
     """A figure that an answer rests on.
 
     Attributes:
-        track: name of the telemetry track; see `harness.measure.telemetry`.
+        track: name of the telemetry track; see `harness.measure.telemetry`. One that begins with
+            "measurement." was taken from the signals themselves.
         said: the figure with its unit and what it is held against, in words.
         value: the figure itself, in the track's unit.
         limit: what it is held against; None without one.
@@ -63,7 +71,7 @@ class Remark(_Value):
     """Something else that stands out.
 
     Attributes:
-        key: "stages", "throttling", "aof_rewrite", "checkpoint", "hot_address", "generator", ...
+        key: what kind it is: "restart", "stall", "throttling", "aof_rewrite", "hot_address", ...
     """
 
     key: str
@@ -79,7 +87,10 @@ class Diagnosis(_Value):
         headline: the first yes, in a sentence; None when no question was answered with yes.
         questions: the four, in the specified order.
         stages: what the split of the time says, a sentence each.
-        remarks: what else stands out.
+        remarks: what else stands out, the most important first.
+        slow: when signals were near the limit or beyond it; what the answers are about. Empty
+            where nothing was slow: then they are about all of the measured load.
+        failed: why it could not be made; nothing else is told then.
     """
 
     because: str
@@ -87,3 +98,5 @@ class Diagnosis(_Value):
     questions: tuple[Question, ...]
     stages: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    slow: tuple[Span, ...] = ()
+    failed: str = ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError
 from harness.judge.check import Case, Check, Kind
+from harness.judge.diagnosing import diagnosis_of
 from harness.judge.expected import expected_of
 from harness.judge.final import read_final
 from harness.judge.judgement import Judgement, judge, with_check
@@ -25,19 +27,29 @@ from harness.store.seal import read_seal
 
 
 class Assessment(NamedTuple):
-    """What a run measured, and what that is worth."""
+    """What a run measured, and what that is worth.
+
+    Attributes:
+        diagnosis: why its latency is what it is; None when a promise was not even near its limit
+            and nobody asked.
+    """
 
     measurement: Measurement
     judgement: Judgement
+    diagnosis: Diagnosis | None = None
 
 
-def assess(folder: RunFolder) -> Assessment:
+def assess(folder: RunFolder, *, on_demand: bool = False) -> Assessment:
     """Measure and judge stored evidence; reads it only, and twice gives the same twice.
+
+    Args:
+        folder: where the evidence lies.
+        on_demand: whether a diagnosis is asked for, however good the latency was.
 
     Raises:
         EvidenceError: what every run writes is missing or unreadable.
     """
-    return assess_gathered(folder)[0]
+    return assess_gathered(folder, on_demand=on_demand)[0]
 
 
 def assess_and_store(folder: RunFolder) -> Assessment:
@@ -79,10 +91,11 @@ def result_of(folder: RunFolder, assessment: Assessment) -> Result:
         exit_code=judgement.exit_code,
         measurement=assessment.measurement,
         judgement=judgement,
+        diagnosis=assessment.diagnosis,
     )
 
 
-def assess_gathered(folder: RunFolder) -> tuple[Assessment, Gathered]:
+def assess_gathered(folder: RunFolder, *, on_demand: bool = False) -> tuple[Assessment, Gathered]:
     """`assess`, and what the assessment was made from.
 
     Raises:
@@ -107,7 +120,9 @@ def assess_gathered(folder: RunFolder) -> tuple[Assessment, Gathered]:
         seal=read_seal(folder),
         told=read_told(folder),
     )
-    return Assessment(measurement, judge(case)), gathered
+    judgement = judge(case)
+    diagnosis = diagnosis_of(folder, case, judgement, on_demand=on_demand)
+    return Assessment(measurement, judgement, diagnosis), gathered
 
 
 def _serial(scenario: Scenario) -> frozenset[Metric]:

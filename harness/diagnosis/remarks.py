@@ -1,0 +1,69 @@
+"""Whatever else stands out, the most important first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from harness.diagnosis import nonce_locks, remarks_run, remarks_servers, remarks_services
+from harness.diagnosis.answers import Remark
+from harness.diagnosis.subject import Subject
+from harness.diagnosis.thresholds import REMARKS_MAX
+
+_UNREAD_SHOWN = 4
+
+Look = Callable[[Subject], Iterable[Remark]]
+
+# In the order of their weight: what happened to the run comes before what it used.
+_LOOKS: tuple[Look, ...] = (
+    remarks_run.disturbances,
+    remarks_run.stalls,
+    remarks_run.generator,
+    remarks_run.steal,
+    remarks_services.throttled,
+    remarks_services.at_quota,
+    remarks_services.memory,
+    remarks_servers.backlog,
+    remarks_servers.connections,
+    remarks_servers.other_locks,
+    remarks_servers.append_only_file,
+    remarks_servers.checkpoints,
+    remarks_services.pressure,
+    remarks_run.hot_address,
+)
+
+
+def remarks_of(subject: Subject, yes: Collection[str]) -> tuple[Remark, ...]:
+    """At most REMARKS_MAX of them; that something could not be read is never left out.
+
+    Args:
+        subject: the run.
+        yes: keys of the questions that are answered with yes. An engine that stands still because
+            of that cause is no finding of its own, nor a hot address that was named there.
+    """
+    told: set[Look] = {remarks_run.stalls} if yes else set()
+    if nonce_locks.KEY in yes:
+        told.add(remarks_run.hot_address)
+    found = [remark for look in _LOOKS if look not in told for remark in look(subject)]
+    return (*found[:REMARKS_MAX], *unread(subject))
+
+
+def _is_a_source(name: str) -> bool:
+    """Whether it is a server or a service; single figures of one are told where they matter."""
+    return name.count(".") == name.startswith("service.")
+
+
+def unread(subject: Subject) -> Iterator[Remark]:
+    """What the telemetry lacks."""
+    telemetry = subject.telemetry
+    if not telemetry.present:
+        yield Remark(key="telemetry", said="this run kept no telemetry: nothing tells of a cause")
+        return
+    missing = [
+        f"{name} ({why})" for name, why in sorted(telemetry.unread.items()) if _is_a_source(name)
+    ]
+    if missing:
+        more = len(missing) - _UNREAD_SHOWN
+        words = "; ".join(missing[:_UNREAD_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        yield Remark(key="telemetry", said=f"not read: {words}")
+    if telemetry.bad:
+        yield Remark(key="telemetry", said=f"{telemetry.bad} lines of the telemetry are unreadable")

@@ -1,0 +1,45 @@
+"""A judged run, given to the diagnosis; whatever becomes of it, the judgement stands."""
+
+from __future__ import annotations
+
+from harness.diagnosis.answers import Diagnosis
+from harness.diagnosis.concern import concern_of
+from harness.diagnosis.diagnose import crashed, diagnose
+from harness.diagnosis.subject import Facts
+from harness.judge.check import Case
+from harness.judge.judgement import Judgement
+from harness.measure.telemetry import Telemetry
+from harness.measure.telemetry_lines import read_telemetry
+from harness.store import RunFolder
+
+
+def diagnosis_of(
+    folder: RunFolder, case: Case, judgement: Judgement, *, on_demand: bool
+) -> Diagnosis | None:
+    """The diagnosis; None when there is nothing to explain and nobody asks.
+
+    The telemetry is read only where there is something to explain: of a long run it is large.
+    """
+    try:
+        if concern_of(case.scenario, judgement, on_demand=on_demand) is None:
+            return None
+        facts = Facts(
+            scenario=case.scenario,
+            plan=case.plan,
+            run=case.run,
+            measurement=case.measurement,
+            judgement=judgement,
+            telemetry=_telemetry(folder, case.plan.t0_ns),
+            used={one.address: one.used for one in case.gathered.settled.nonces},
+        )
+        return diagnose(facts, on_demand=on_demand)
+    except Exception as error:  # whatever it is, the verdict stands and must be told
+        return crashed(error)
+
+
+def _telemetry(folder: RunFolder, t0_ns: int) -> Telemetry:
+    """Of the run; an empty one of a run that kept none."""
+    if not folder.telemetry.exists():
+        return Telemetry()
+    with folder.telemetry.open(encoding="utf-8", errors="replace") as lines:
+        return read_telemetry(lines, t0_ns)

@@ -1,0 +1,154 @@
+"""What holds for any telemetry: laws of the diagnosis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.diagnosis.answers import Answer, Diagnosis
+from harness.diagnosis.diagnose import QUESTIONS
+from harness.measure.telemetry import Telemetry, Track
+from tests.unit.diagnosis.patients import END, GIB, SLOW, asked, facts, quiet, track
+
+# Name, an ordinary value, the largest to draw, limit.
+_DRAWN: tuple[tuple[str, float, float | None], ...] = (
+    ("service.engine.cpu_cores", 4.0, 4.0),
+    ("service.engine.cpu_busiest_cores", 1.0, 1.0),
+    ("service.engine.cpu_wait_cores", 2.0, None),
+    ("service.engine.throttled_share", 1.0, 1.0),
+    ("host.idle_cores", 2.0, 2.0),
+    ("redis.memory_bytes", 5 * GIB, 4 * GIB),
+    ("redis.stream.dev:stream:agent:proposals.length_count", 1e6, 1e4),
+    ("postgres.nonce_waiters_count", 3.0, None),
+    ("postgres.nonce_waiting_share", 1.0, 1.0),
+    ("postgres.nonce_wait_ms", 1_000.0, None),
+    ("rpc.primary.mean_ms", 300.0, 100.0),
+    ("rpc.primary.requests_per_s", 50.0, None),
+    ("rpc.primary.failures_per_s", 5.0, None),
+)
+_LOOKS = range(-3, END + 6)
+
+
+@st.composite
+def tracks(draw: st.DrawFn) -> tuple[Track, ...]:
+    """Some of the tracks, each with a level in slow seconds and one in the others."""
+    found = []
+    for name, most, limit in _DRAWN:
+        if not draw(st.booleans()):
+            continue
+        high, low = (draw(st.floats(0, most, allow_nan=False)) for _ in range(2))
+        first = draw(st.integers(-3, END))
+        at = [second for second in _LOOKS if second >= first]
+        values = tuple(high if second in SLOW else low for second in at)
+        found.append(Track(name, tuple(float(second) for second in at), values, limit))
+    return tuple(found)
+
+
+slow_seconds = st.sampled_from([(), SLOW, (7,), tuple(range(5, 35))])
+
+
+def diagnosed(found: tuple[Track, ...], slow: tuple[int, ...]) -> Diagnosis:
+    """Asked for, so that there always is one."""
+    return asked(facts(*found, slow=slow), on_demand=True)
+
+
+@given(tracks(), slow_seconds)
+@settings(max_examples=60, deadline=None)
+def test_a_yes_rests_on_evidence_beyond_its_threshold(
+    found: tuple[Track, ...], slow: tuple[int, ...]
+) -> None:
+    """And the four come in their order, the first yes being the headline."""
+    diagnosis = diagnosed(found, slow)
+    assert [question.key for question in diagnosis.questions] == [
+        "engine_cpu",
+        "redis_memory",
+        "nonce_locks",
+        "rpc",
+    ]
+    yes = [question for question in diagnosis.questions if question.answer is Answer.YES]
+    assert diagnosis.headline == (yes[0].said if yes else None)
+    names = {one.name for one in found}
+    for question in diagnosis.questions:
+        assert {evidence.track for evidence in question.evidence} <= names
+        assert bool(question.advice) is (question.answer is Answer.YES)
+        assert bool(question.evidence) or question.answer is not Answer.YES
+    for question in yes:
+        assert any(_beyond(one.track, one.value, one.limit) for one in question.evidence), question
+
+
+def _beyond(name: str, value: float, limit: float | None) -> bool:
+    if name == "host.idle_cores":
+        return limit is not None and value < limit
+    # Failures are held against none at all.
+    return value > 0 and value >= (limit or 0.0)
+
+
+@given(tracks(), slow_seconds, st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_the_order_of_tracks_changes_nothing(
+    found: tuple[Track, ...], slow: tuple[int, ...], random: object
+) -> None:
+    """Nor does a track that is quiet and of something else."""
+    before = diagnosed(found, slow)
+    shuffled = list(found)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # Hypothesis gives a Random
+    assert diagnosed(tuple(shuffled), slow) == before
+    bystander = track("service.archiver.cpu_cores", 0.01, 0.5, "cgroup")
+    page = track("page.engine.defi_watermark_lag_blocks{}", 0.0)
+    assert diagnosed((bystander, *shuffled, page), slow) == before
+
+
+@given(slow_seconds, st.floats(0.0, 0.5))
+@settings(max_examples=30, deadline=None)
+def test_quiet_telemetry_gives_no_yes(slow: tuple[int, ...], part: float) -> None:
+    """Whatever part of the ordinary is used, however slow signals are."""
+    found = tuple(
+        one
+        if one.name == "host.idle_cores"
+        else replace(one, values=tuple(part * value for value in one.values))
+        for one in quiet()
+    )
+    diagnosis = diagnosed(found, slow)
+    assert diagnosis.headline is None
+    assert {question.answer for question in diagnosis.questions} == {Answer.NO}
+
+
+@given(tracks(), st.floats(-3, END))
+@settings(max_examples=30, deadline=None)
+def test_what_happens_outside_of_the_measured_load_changes_no_answer(
+    found: tuple[Track, ...], level: float
+) -> None:
+    """A peak in the warm-up, whatever its height, is nobody's cause."""
+    spoiled = tuple(
+        replace(
+            one,
+            values=tuple(
+                level * 1e3 if at <= 5 else value
+                for at, value in zip(one.at_s, one.values, strict=True)
+            ),
+        )
+        for one in found
+    )
+    for ask, before, after in zip(
+        QUESTIONS,
+        diagnosed(found, SLOW).questions,
+        diagnosed(spoiled, SLOW).questions,
+        strict=True,
+    ):
+        assert before.answer is after.answer, ask
+
+
+def test_diagnosis_survives_json() -> None:
+    """As it is stored in a result."""
+    found = diagnosed(quiet(), SLOW)
+    assert Diagnosis.model_validate_json(found.model_dump_json()) == found
+
+
+def test_empty_telemetry_is_no_crash() -> None:
+    """Present, and nothing in it."""
+    run = replace(facts(), telemetry=Telemetry(present=True, unread={"redis": "no password"}))
+    found = asked(run)
+    assert {question.answer for question in found.questions} == {Answer.UNKNOWN}
+    assert found.questions[1].said == "Redis's memory was not read; no password"
