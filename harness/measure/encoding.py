@@ -21,7 +21,10 @@ from harness.measure.histogram import (
     Histogram,
     bucket_high_ns,
     bucket_low_ns,
+    bucket_middles_ns,
 )
+
+_MIDDLES_NS = bucket_middles_ns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ def decode(
     filled = np.flatnonzero(counts)
     low = bucket_low_ns(int(filled[0])) if len(filled) else 0
     high = bucket_high_ns(int(filled[-1])) if len(filled) else 0
+    # Of Python's integers, since a sum may not fit into 64 bits.
     total = sum(
-        int(counts[index]) * (bucket_low_ns(index) + bucket_high_ns(index) + 1) // 2
-        for index in filled.tolist()
+        count * middle
+        for count, middle in zip(counts[filled].tolist(), _MIDDLES_NS[filled].tolist(), strict=True)
     )
     return Histogram(
         counts=counts,

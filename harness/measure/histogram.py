@@ -51,6 +51,15 @@ def bucket_high_ns(index: int) -> int:
     return bucket_low_ns(index) + (1 << (power + _UNIT_BITS)) - 1
 
 
+def bucket_middles_ns() -> Values:
+    """The middle of every bucket, rounded down."""
+    index = np.arange(BUCKETS, dtype=np.int64)
+    power = np.maximum(0, (index >> _HALF_BITS) - 1)
+    unit = np.int64(1) << (power + _UNIT_BITS)
+    middles: Values = (index - (power << _HALF_BITS)) * unit + unit // 2
+    return middles
+
+
 @dataclass(frozen=True, eq=False)
 class Histogram:
     """Counts of durations; a value, made by a `Tally`, by merging or by decoding.

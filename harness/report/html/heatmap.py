@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.measure.encoding import Interval
-from harness.measure.histogram import BUCKETS, bucket_high_ns, bucket_low_ns
+from harness.measure.histogram import bucket_middles_ns
 from harness.measure.statistics import size_needed
 from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
 from harness.report.html.columns import Column, columns_of, grouped, joined
@@ -117,8 +117,7 @@ def _edges(low_ns: float, high_ns: float, rows: int) -> list[float]:
 
 def _row_of_bucket(edges: Sequence[float]) -> NDArray[np.int64]:
     """The row that each bucket's middle lies in."""
-    middles = [(bucket_low_ns(i) + bucket_high_ns(i) + 1) / 2 for i in range(BUCKETS)]
-    rows = np.searchsorted(np.array(edges), np.array(middles), side="right") - 1
+    rows = np.searchsorted(np.array(edges), bucket_middles_ns(), side="right") - 1
     return np.clip(rows, 0, len(edges) - 2).astype(np.int64)
 
 

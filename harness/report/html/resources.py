@@ -17,9 +17,11 @@ from harness.report.html.words import duration, figure, plotted, share_text
 
 POINTS_MAX = 600
 REST_MAX = 24
-PANEL_PX = 92
-_HEAD_PX = 26
-_FOOT_PX = 64
+PANEL_PX = 84
+# Above a panel stands its title, and in a second row which line is which.
+_HEAD_PX = 28
+_KEY_PX = 18
+_TOP_PX, _BOTTOM_PX = 22, 50
 
 
 def resource_parts(telemetry: Telemetry, timeline: Timeline) -> list[Figure | Missing]:
@@ -75,19 +77,18 @@ def _unread(key: str, telemetry: Telemetry) -> str:
 
 
 def _figure(group: Group, panels: Sequence[Panel], timeline: Timeline) -> Figure:
-    height_px = _HEAD_PX + _FOOT_PX + len(panels) * (PANEL_PX + _HEAD_PX)
+    domains, inner_px = _domains(panels)
     layout: dict[str, Any] = {
         "hovermode": "x",
         "hoversubplots": "axis",
         "shapes": timeline.shapes(),
         "annotations": timeline.numbers(),
-        "margin": {"t": 22, "b": 50},
+        "margin": {"t": _TOP_PX, "b": _BOTTOM_PX},
     }
     traces: list[dict[str, Any]] = []
     for number, panel in enumerate(panels):
         axis = f"y{number + 1}" if number else "y"
-        top = 1 - number / len(panels) - 0.2 / len(panels)
-        low = 1 - (number + 1) / len(panels)
+        low, top = domains[number]
         unit = unit_of(panel.tracks[0].name, top_of(panel.tracks))
         traces += _lines(panel, axis, unit)
         layout[f"yaxis{number + 1}" if number else "yaxis"] = _axis(panel, unit, low, top)
@@ -105,9 +106,21 @@ def _figure(group: Group, panels: Sequence[Panel], timeline: Timeline) -> Figure
         traces=tuple(traces),
         layout=layout,
         tables=(_table(tracks),),
-        height_px=height_px,
+        height_px=inner_px + _TOP_PX + _BOTTOM_PX,
         on_time=True,
     )
+
+
+def _domains(panels: Sequence[Panel]) -> tuple[list[tuple[float, float]], int]:
+    """Lower and upper end of each panel as shares of the height, and that height."""
+    heads = [_HEAD_PX + (_KEY_PX if len(panel.tracks) > 1 else 0) for panel in panels]
+    total = sum(heads) + PANEL_PX * len(panels)
+    domains, used = [], 0
+    for head in heads:
+        top = 1 - (used + head) / total
+        used += head + PANEL_PX
+        domains.append((max(0.0, 1 - used / total), top))
+    return domains, total
 
 
 def _lines(panel: Panel, axis: str, unit: Unit) -> list[dict[str, Any]]:
@@ -140,7 +153,7 @@ def _axis(panel: Panel, unit: Unit, low: float, top: float) -> dict[str, Any]:
     highest = top_of(panel.tracks) / unit.scale
     return {
         "title": {"text": unit.name},
-        "domain": [max(0.0, low + 0.02 * (top - low)), top],
+        "domain": [low, top],
         "range": [0, 1.18 * highest if highest > 0 else 1],
         "nticks": 4,
         "zeroline": False,
@@ -151,9 +164,9 @@ def _title(panel: Panel, top: float) -> dict[str, Any]:
     text = f"<b>{plotted(panel.title)}</b>"
     if len(panel.tracks) > 1:
         names = line_names(panel.tracks)
-        text += " " + "  ".join(
+        text += "<br>" + "  ".join(
             f'<span style="color:{SERIES[n % len(SERIES)]}">{_DASH_SIGNS[n % len(DASHES)]}</span>'
-            f" {plotted(name)}"
+            f" {plotted(_short(name))}"
             for n, name in enumerate(names)
         )
     return {
@@ -169,6 +182,12 @@ def _title(panel: Panel, top: float) -> dict[str, Any]:
     }
 
 
+def _short(name: str) -> str:
+    """The end of a name, which tells it from its neighbours."""
+    return name if len(name) <= _NAME_MAX else f"…{name[1 - _NAME_MAX :]}"
+
+
+_NAME_MAX = 22
 _DASH_SIGNS = ("━━", "╍╍", "┅┅", "━ ·", "━ ━", "━ -")
 
 
@@ -196,6 +215,7 @@ def _highest(track: Track) -> tuple[float, float]:
 def _message(panels: Sequence[Panel]) -> str:
     """What came nearest to its limit, or else how high the first ones went."""
     tracks = [track for panel in panels for track in panel.tracks]
+    titles = {track.name: panel.title for panel in panels for track in panel.tracks}
     limited = [track for track in tracks if track.limit]
     if limited:
         nearest = max(limited, key=lambda track: _highest(track)[0] / (track.limit or 1.0))
@@ -203,13 +223,13 @@ def _message(panels: Sequence[Panel]) -> str:
         limit = nearest.limit or 1.0
         unit = unit_of(nearest.name, max(value, limit))
         return (
-            f"Nearest to its limit came {nearest.name}: {unit.text(value)} of {unit.text(limit)}"
-            f" ({share_text(value / limit)}), {figure(at_s)} s into the run."
+            f"Nearest to its limit came {titles[nearest.name]}: {unit.text(value)}"
+            f" of {unit.text(limit)} ({share_text(value / limit)}), {figure(at_s)} s into the run."
         )
     told = []
     for track in tracks[:3]:
         value, at_s = _highest(track)
-        told.append(f"{track.name} at most {unit_of(track.name, value).text(value)}")
+        told.append(f"{titles[track.name]} at most {unit_of(track.name, value).text(value)}")
     return "No limit is known here. " + "; ".join(told) + "."
 
 

@@ -25,6 +25,7 @@ from harness.measure.histogram import (
     bucket_high_ns,
     bucket_index,
     bucket_low_ns,
+    bucket_middles_ns,
     empty,
 )
 
@@ -225,3 +226,10 @@ def test_log_is_read_by_the_reference_reader(tmp_path: Path) -> None:
     reader.close()
     assert starts == [1.0, 2.0, 3.0]
     assert total.get_total_count() == 3
+
+
+@given(st.integers(min_value=0, max_value=BUCKETS - 1))
+def test_middles_lie_between_the_ends(index: int) -> None:
+    """Computed for all buckets at once, they are those of each."""
+    middle = (bucket_low_ns(index) + bucket_high_ns(index) + 1) // 2
+    assert int(bucket_middles_ns()[index]) == middle
