@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -11,11 +12,11 @@ import typer
 from rich.console import Console
 
 import harness
-from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
 from harness.cli.containers import Images, ImageSet, images_app, stack_app
 from harness.cli.defects import list_defects
 from harness.cli.isolating import isolate
+from harness.cli.kinds import StackKind
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.errors import Exit, HarnessError
@@ -32,6 +33,9 @@ app = typer.Typer(
 
 app.add_typer(stack_app, name="stack")
 app.add_typer(images_app, name="images")
+
+
+_WATCH_NICENESS = 19
 
 
 def _version(wanted: bool) -> None:
@@ -112,8 +116,9 @@ def run(
 
     Exit code: 0 PASS, 1 FAIL, 2 wrong usage, 3 INCONCLUSIVE, 4 INVALID, 5 stack not available.
     """
+    from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
     from harness.cli.onlookers import MetricsChoice
-    from harness.cli.running import run_scenario  # slow to import, and only needed here
+    from harness.cli.running import run_scenario
 
     overrides = as_overrides(
         agents=agents,
@@ -169,6 +174,8 @@ def watch(
 
     The exit code is the verdict's; 0 after Ctrl-C, which ends the watching and not the run.
     """
+    # Whoever watches takes what the run leaves of this host's cores.
+    os.nice(_WATCH_NICENESS)
     from harness.cli.watching import watch_run  # slow to import, and only needed here
 
     raise typer.Exit(watch_run(run, reports))

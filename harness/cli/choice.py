@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from harness.attach.file import AttachFile, load_attach_file
 from harness.attach.production import refuse_production
 from harness.attach.stack import AttachStack
+from harness.cli.kinds import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.docker.images import image_variables
@@ -24,13 +24,7 @@ from harness.stack.process_stack import ProcessStack
 from harness.stack.settings import StackSettings
 from harness.store import RunFolder
 
-
-class StackKind(StrEnum):
-    """How the system under test is started."""
-
-    PROCESS = "process"
-    DOCKER = "docker"
-    ATTACH = "attach"
+__all__ = ["StackChoice", "StackKind"]
 
 
 @dataclass(frozen=True, slots=True)

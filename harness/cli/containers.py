@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
+from harness.cli.kinds import StackKind
 from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
 from harness.errors import Exit
 from harness.stack.settings import ROOT, StackSettings
+
+if TYPE_CHECKING:
+    from harness.docker.settings import DockerSettings
 
 stack_app = typer.Typer(help="Zone B in containers, apart from a run.", no_args_is_help=True)
 images_app = typer.Typer(help="The images of the offline set.", no_args_is_help=True)
@@ -49,8 +52,7 @@ def up(
 
     console, clock = make_console(), SystemClock()
     begin_ns = clock.now_ns()
-    choice = StackChoice(StackKind.DOCKER, images, image or [], agents, {})
-    settings = choice.docker_settings(StackSettings(contract=Contract(), root=ROOT), ROOT)
+    settings = _settings(images, image, agents)
     with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
         endpoints = stack_up(settings, Path(logs), clock)
     console.print(f"up after {(clock.now_ns() - begin_ns) / NS_PER_S:.1f} s")
@@ -64,8 +66,7 @@ def verify(images: ImageSet = "offline", image: Images = None) -> None:
     from harness.docker.commands import stack_verify  # the Docker client is slow to import
 
     console = make_console()
-    choice = StackChoice(StackKind.DOCKER, images, image or [], 0, {})
-    settings = choice.docker_settings(StackSettings(contract=Contract(), root=ROOT), ROOT)
+    settings = _settings(images, image, 0)
     with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
         rows = stack_verify(settings, Path(logs), SystemClock())
     table = Table("", "container", "setting", "specified", "live", box=None, pad_edge=False)
@@ -97,3 +98,10 @@ def down() -> None:
 
     tokens = stack_down()
     make_console().print(f"ended {len(tokens)} standing stack{'' if len(tokens) == 1 else 's'}")
+
+
+def _settings(image_set: str, images: list[str] | None, agents: int) -> DockerSettings:
+    from harness.cli.choice import StackChoice  # the Docker client is slow to import
+
+    choice = StackChoice(StackKind.DOCKER, image_set, images or [], agents, {})
+    return choice.docker_settings(StackSettings(contract=Contract(), root=ROOT), ROOT)

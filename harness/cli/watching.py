@@ -10,14 +10,12 @@ from rich.console import Console
 from harness.cli.console import make_console
 from harness.clock import NS_PER_S, SystemClock
 from harness.errors import EvidenceError, Exit, UsageError
-from harness.judge.judgement import Judgement
 from harness.live.folder_window import FolderWindow
 from harness.live.look import Look, Window
 from harness.live.page_window import PageWindow
 from harness.live.watching import watch
 from harness.process.interrupt import Interrupted
 from harness.report.progress import ProgressView
-from harness.report.terminal import verdict_line
 from harness.store import RunFolder
 from harness.store.group import GroupFolder
 
@@ -40,9 +38,9 @@ def watch_run(target: str, reports: Path) -> int:
     folder = None if "://" in target else find_run(target, reports)
     clock = SystemClock()
     window: Window = PageWindow(target) if folder is None else FolderWindow(folder, clock)
-    if folder is not None:
-        console.print(f"watching {folder.run_id}", markup=False, highlight=False, soft_wrap=True)
     try:
+        name = target if folder is None else folder.run_id
+        console.print(f"watching {name}", markup=False, highlight=False, soft_wrap=True)
         with ProgressView(console, PLAIN_EVERY_NS) as view:
             last = watch(window, clock, view.show, view.say)
     except Interrupted:
@@ -96,6 +94,10 @@ def _end(last: Look, folder: RunFolder | None, console: Console) -> int:
         where = f"; its evidence is in {folder.path}" if folder is not None else ""
         console.print(f"no verdict to be seen of {last.run_id or 'the run'}{where}", markup=False)
         return int(Exit.INVALID)
+    # The judge is slow to import: now that the run is over, that disturbs nobody.
+    from harness.judge.judgement import Judgement
+    from harness.report.terminal import verdict_line
+
     document = folder.read_json(folder.result)
     try:
         judgement = Judgement.model_validate(document["judgement"])

@@ -43,6 +43,7 @@ class FolderWindow:
         self._usage = UsageTail(folder.telemetry)
         self._newest: dict[object, Status] = {}
         self._under_way: tuple[Camera, LiveFigures] | None = None
+        self._shown_ns = 0
 
     def look(self) -> Look:
         """The run now."""
@@ -93,10 +94,12 @@ class FolderWindow:
         """Phase and time; of a run that has been, those of its end."""
         with suppress(EvidenceError):
             if self._folder.run.exists():
-                return "finish", self._folder.read_run().observation_end_ns
+                # What was shown last may have been a little later.
+                return "finish", max(self._shown_ns, self._folder.read_run().observation_end_ns)
         now_ns = self._clock.now_ns()
         if totals.told_ns and now_ns - totals.told_ns > _SILENT_NS:
             now_ns = totals.told_ns
+        self._shown_ns = now_ns
         return camera.phase_at(now_ns), now_ns
 
 

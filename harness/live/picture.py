@@ -49,12 +49,15 @@ class Camera:
         events: Sequence[Event],
     ) -> Progress:
         """Everything as it is now."""
+        seen = live.seen(now_ns)
+        # The journal is ahead of the swarm's words, by up to a second.
+        sent = max(totals.sent, seen.attempted)
         return Progress(
             phase=phase,
             elapsed_ns=max(0, now_ns - self._t0_ns),
             total_ns=self.load_ns,
-            due=totals.due,
-            sent=totals.sent,
+            due=max(totals.due, sent),
+            sent=sent,
             accepted=totals.accepted,
             refused=totals.refused,
             unknown=totals.unknown,
@@ -63,7 +66,7 @@ class Camera:
             rate_intended=self._rate_at(now_ns),
             rate_sent=0.0 if phase == "finish" else self._rate.take(totals, now_ns),
             lateness_max_ns=totals.lateness_max_ns,
-            seen=live.seen(now_ns),
+            seen=seen,
             restarts=tuple(restarts.items()),
             events=tuple(events),
         )

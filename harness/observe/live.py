@@ -113,6 +113,7 @@ class LiveMatcher:
         buckets = self._tally.buckets()
         modes = {bucket.mode for bucket in buckets}
         return Seen(
+            attempted=self.attempted,
             simulated=self.simulated,
             final=self.final,
             oldest_open_ns=None if oldest_ns is None else max(0, now_ns - oldest_ns),

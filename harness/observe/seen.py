@@ -36,6 +36,7 @@ class Seen:
     """What has come of the signals so far.
 
     Attributes:
+        attempted: signals that the swarm has journaled.
         simulated: signals seen in SIMULATED.
         final: signals seen in any final state.
         oldest_open_ns: for how long the oldest signal has been due that is not final, be it
@@ -46,6 +47,7 @@ class Seen:
         buckets: all of them, by phase and mode.
     """
 
+    attempted: int = 0
     simulated: int = 0
     final: int = 0
     oldest_open_ns: int | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -151,3 +153,25 @@ def test_the_page_tells_what_it_costs() -> None:
     body(exporter)
     assert value(exporter, "scrapes_total") == 2
     assert exporter.cost.cpu_ns == 9_000_000
+
+
+def test_every_metric_is_told_in_the_docs(exporter: Exporter) -> None:
+    """And nothing is told of that is not there."""
+    root = Path(__file__).resolve().parents[3]
+    rows = [
+        row.split("|")[1]
+        for row in (root / "docs" / "live.md").read_text(encoding="utf-8").splitlines()
+        if row.startswith("| `harness_")
+    ]
+    told: set[str] = set()
+    for row in rows:
+        names = re.findall(r"`(\w+)`", row)
+        told |= {
+            name if name.startswith("harness_") else f"harness_signals{name}" for name in names
+        }
+    exporter.judged("PASS")
+    served = {
+        re.sub(r"_(bucket|sum|count)$", "", name) if "latency" in name else name
+        for name, _ in samples(exporter)
+    }
+    assert told == served

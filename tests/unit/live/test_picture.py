@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from harness.clock import NS_PER_S
+from harness.evidence.records import ATTEMPT
 from harness.live.picture import Camera
 from harness.load.status import SendRate, SwarmTotals, sum_statuses
+from harness.observe.live import LiveMatcher
+from harness.observe.seen import Seen
 from harness.scenario import Load, Stage
 
 LOAD = Load(
@@ -47,3 +51,34 @@ def test_words_of_several_processes_have_a_mean_time() -> None:
     """So that their sum has a time too."""
     found = sum_statuses([{"sent": 1, "mono_ns": 10}, {"sent": 2, "mono_ns": 20}])
     assert (found.sent, found.told_ns) == (3, 15)
+
+
+def test_journal_is_ahead_of_the_words() -> None:
+    """What was seen final has been sent, whenever the swarm says so."""
+    live = LiveMatcher()
+    live.take_attempts(np.zeros(30, ATTEMPT))
+    view = Matched(live)
+    camera = Camera(LOAD, 0)
+    words = SwarmTotals(due=25, sent=20, accepted=20, told_ns=NS_PER_S)
+    picture = camera.picture("measure", 2 * NS_PER_S, words, view, {}, ())
+    assert (picture.due, picture.sent, picture.accepted) == (30, 30, 20)
+    assert picture.rate_sent == 20, "a rate is taken between words"
+
+
+class Matched:
+    """A matcher as a view of a run."""
+
+    is_behind = False
+    final = 0
+    backlog = 0
+
+    def __init__(self, matcher: LiveMatcher) -> None:
+        self._matcher = matcher
+
+    def update(self) -> None: ...
+
+    def seen(self, now_ns: int) -> Seen:
+        return self._matcher.seen(now_ns)
+
+    def failed(self, now_ns: int) -> str | None:
+        return None
