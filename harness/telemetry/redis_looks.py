@@ -14,7 +14,7 @@ from harness.contract.names import Contract
 from harness.observe.probes import redis_client
 from harness.telemetry.sheet import Sheet
 
-_SECTIONS = ("server", "clients", "memory", "persistence", "stats")
+_SECTIONS = ("server", "clients", "memory", "persistence", "stats", "errorstats")
 _NO_LAG = "this Redis does not tell how far a group is behind (7.0 does)"
 OTHERS = "(others)"
 
@@ -112,7 +112,7 @@ class RedisLooks:
         )
         clients = _number(info, b"connected_clients")
         sheet.level("redis.clients_count", None if clients is None else max(0, clients - 1))
-        sheet.total("redis.refused_per_s", _number(info, b"rejected_connections"))
+        sheet.total("redis.refused_per_s", refused_of(info))
         sheet.total("redis.evicted_per_s", _number(info, b"evicted_keys"))
         sheet.level("redis.aof_rewrite_count", _number(info, b"aof_rewrite_in_progress"))
         sheet.total("redis.aof_delayed_per_s", _number(info, b"aof_delayed_fsync"))
@@ -148,6 +148,18 @@ def fields_of(text: bytes) -> Fields:
     """The fields of an answer to INFO."""
     lines = (line.partition(b":") for line in text.split(b"\r\n"))
     return {name: value for name, colon, value in lines if colon}
+
+
+def refused_of(info: Fields) -> int | None:
+    """Connections that were one too many, and commands that found the memory full.
+
+    The latter are counted by the first word of the error since Redis 6.2; none has no line.
+    """
+    connections = _number(info, b"rejected_connections")
+    _, _, full = info.get(b"errorstat_OOM", b"").partition(b"count=")
+    if connections is None or not full.isdigit():
+        return connections
+    return connections + int(full)
 
 
 def summed(groups: Iterable[Any], named: Iterable[str | None]) -> dict[str, tuple[int | None, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.telemetry.redis_looks import OTHERS, fields_of, summed
+from harness.telemetry.redis_looks import OTHERS, fields_of, refused_of, summed
 
 INFO = b"# Memory\r\nused_memory:1100352\r\nused_memory_human:1.05M\r\n\r\n# X\r\na:b:c\r\n"
 
@@ -29,6 +29,14 @@ def test_fields_of_info() -> None:
         b"used_memory_human": b"1.05M",
         b"a": b"b:c",
     }
+
+
+def test_what_a_full_redis_refuses_is_refused() -> None:
+    """Errors of other kinds are not; a server that tells of no errors has still its connections."""
+    text = b"rejected_connections:2\r\nerrorstat_OOM:count=313\r\nerrorstat_ERR:count=7\r\n"
+    assert refused_of(fields_of(text)) == 315
+    assert refused_of(fields_of(b"rejected_connections:2\r\n")) == 2
+    assert refused_of(fields_of(b"errorstat_OOM:count=5\r\n")) is None
 
 
 def test_groups_by_name_and_the_rest_together() -> None:
