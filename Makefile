@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Where `npm install` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
-.PHONY: run test lint types bench matrix causes proto lock clean env images
+.PHONY: run test lint types bench matrix causes faults proto lock clean env images
 
 run: $(STAMP)  ## the main job: 50 agents against the embedded stack, verdict as exit code
 	$(BIN)/harness run scenarios/smoke.toml
@@ -42,6 +42,9 @@ matrix: $(STAMP)  ## every named defect and 20 clean runs for real; writes the t
 
 causes: $(STAMP)  ## every cause of a high P99 provoked for real; writes the table of docs/diagnosis-causes.md
 	$(BIN)/python -m tests.causes --write
+
+faults: $(STAMP)  ## every fault for real, on child processes; writes the table of docs/faults.md
+	$(BIN)/python -m tests.faults --write
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

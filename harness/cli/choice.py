@@ -13,12 +13,16 @@ from harness.attach.stack import AttachStack
 from harness.cli.kinds import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
+from harness.docker.faults import ON_CONTAINERS, DockerArmory
 from harness.docker.images import image_variables
 from harness.docker.settings import DockerSettings
 from harness.docker.stack import DockerStack
 from harness.errors import UsageError
+from harness.faults.arms import Armory
+from harness.faults.on_processes import ProcessArmory
+from harness.faults.refusals import ON_PROCESSES, Possible
 from harness.scenario import Scenario
-from harness.stack.base import Stack
+from harness.stack.base import Endpoints, Stack
 from harness.stack.private_dir import create_private_dir
 from harness.stack.process_stack import ProcessStack
 from harness.stack.settings import StackSettings
@@ -109,6 +113,11 @@ class StackChoice:
             )
         return DockerStack(self.docker_settings(settings, root), folder.logs, clock)
 
+    @property
+    def possible_faults(self) -> Possible | None:
+        """What can be done to the stack; None for one that the harness does not start."""
+        return {StackKind.PROCESS: ON_PROCESSES, StackKind.DOCKER: ON_CONTAINERS}.get(self.kind)
+
     def docker_settings(self, settings: StackSettings, root: Path) -> DockerSettings:
         """Settings of a stack of containers."""
         folder = root / "compose" / "images"
@@ -118,3 +127,10 @@ class StackChoice:
             images=image_variables(folder, self.image_set, self.images),
             agents=self.agents,
         )
+
+
+def armory_of(stack: Stack, endpoints: Endpoints) -> Armory:
+    """What makes faults ready on a stack that was started."""
+    if isinstance(stack, DockerStack):
+        return DockerArmory(stack.token, stack.services, endpoints)
+    return ProcessArmory(stack.services, endpoints)

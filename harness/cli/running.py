@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.attach.starts import check_scenario, nonce_starts
-from harness.cli.choice import StackChoice, StackKind
+from harness.cli.choice import StackChoice, StackKind, armory_of
 from harness.cli.console import make_console
 from harness.cli.diagnosing import show_diagnosis
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
@@ -18,7 +18,6 @@ from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
 from harness.evidence.environment import describe_environment
 from harness.experiments.repeat import judge_again, repeat
-from harness.faults.on_processes import ProcessArmory
 from harness.faults.refusals import check_faults
 from harness.faults.runner import FaultRunner
 from harness.judge.assess import Assessment, assess_and_store
@@ -105,7 +104,7 @@ def run_once(
     )
     if attached is not None:
         check_scenario(contract, scenario)
-    check_faults(scenario, contract, choice.kind)
+    check_faults(scenario, contract, choice.kind, choice.possible_faults)
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
     console.print(
         f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True
@@ -197,7 +196,7 @@ def _parts(
     stack = choice.make(scenario, contract, root, folder, clock)
 
     def make_faults(endpoints: Endpoints, path: Path) -> FaultRunner:
-        armory = ProcessArmory(stack.services, endpoints)
+        armory = armory_of(stack, endpoints)
         return FaultRunner(scenario.planned_faults(), armory, path, clock)
 
     if choice.kind is StackKind.ATTACH:

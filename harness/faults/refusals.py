@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.contract.names import Contract
 from harness.contract.production import speaks_of_production
 from harness.errors import UsageError
 from harness.scenario import Scenario
-from harness.scenario.fault import Fault
+from harness.scenario.fault import Fault, Partition
 
 _SERVICE = frozenset({"kill", "restart", "pause"})
-_ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint"}
+ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint"}
 _BY_SERVER = {"aof_rewrite": "redis", "checkpoint": "postgres"}
 # Nothing brings it back (it is started on demand), so these would lose the stack.
 _NEVER_BACK = frozenset({"kill", "restart"})
@@ -37,20 +36,22 @@ class Possible:
 
 ON_PROCESSES = Possible(
     "process",
-    _ANYWHERE,
+    ANYWHERE,
     frozenset({"redis", "postgres", "engine", "data-processor", "anvil"}),
     "child processes have neither a network nor a quota of their own: add --stack docker",
 )
-STACKS: Mapping[str, Possible] = {"process": ON_PROCESSES}
 
 
-def check_faults(scenario: Scenario, contract: Contract, stack: str) -> None:
+def check_faults(
+    scenario: Scenario, contract: Contract, stack: str, possible: Possible | None
+) -> None:
     """Make sure that every fault of a scenario can and may be injected.
 
     Args:
         scenario: what is asked.
         contract: whose prefix says what the system is used for.
         stack: kind of stack.
+        possible: what it can have; None where the harness did not start it.
 
     Raises:
         UsageError: names every one that cannot, or may not.
@@ -62,7 +63,6 @@ def check_faults(scenario: Scenario, contract: Contract, stack: str) -> None:
             f"faults are never injected into production, and the prefix is {contract.prefix!r}",
             where="fault",
         )
-    possible = STACKS.get(stack)
     if possible is None:
         raise UsageError(
             f"faults are injected only into what the harness started itself, not with --stack"
@@ -91,6 +91,8 @@ def _problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]
         found.append("there is no Anvil: nothing is simulated in full (signals.full_share = 0)")
     elif fault.target == "anvil" and fault.kind in _NEVER_BACK:
         found.append(f"nothing would start anvil again after a {fault.kind}")
+    if isinstance(fault, Partition) and fault.peer not in possible.services - {fault.target}:
+        found.append(f"there is no service {fault.peer!r} to part it from")
     server = _BY_SERVER.get(fault.kind)
     if server is not None and fault.target != server:
         found.append(f"{fault.kind} is done to {server}, not to {fault.target}")

@@ -93,12 +93,41 @@ class Checkpoint(_Fault):
     target: _Name = "postgres"
 
 
+class Partition(_Fault):
+    """Packets between two services are dropped for `for_s`.
+
+    Attributes:
+        peer: the other service.
+        direction: `both`, or only packets `to_peer` or `from_peer`.
+    """
+
+    kind: Literal["partition"]
+    peer: _Name
+    direction: Literal["both", "to_peer", "from_peer"] = "both"
+    for_s: _Length
+
+
+class CpuHog(_Fault):
+    """Processes that only compute, inside the service's container, for `for_s`."""
+
+    kind: Literal["cpu_hog"]
+    processes: Annotated[int, Field(ge=1, le=64)] = 4
+    for_s: _Length
+
+
+class MemoryHog(_Fault):
+    """A process inside the service's container that takes memory until the kernel ends it."""
+
+    kind: Literal["memory_hog"]
+
+
 Fault = Annotated[
-    Kill | Restart | Pause | RpcStall | AofRewrite | Checkpoint, Field(discriminator="kind")
+    Kill | Restart | Pause | RpcStall | AofRewrite | Checkpoint | Partition | CpuHog | MemoryHog,
+    Field(discriminator="kind"),
 ]
 
 # Kinds after which a service may well have ended and been started again.
-DISRUPTIVE = frozenset({"kill", "restart", "pause", "rpc_stall"})
+DISRUPTIVE = frozenset({"kill", "restart", "pause", "rpc_stall", "partition", "memory_hog"})
 
 
 @dataclass(frozen=True, slots=True)

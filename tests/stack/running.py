@@ -57,6 +57,7 @@ def start(
     module: str = "harness",
     env: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
+    scenario: Path | None = None,
 ) -> Started:
     """Begin a short run as a user would.
 
@@ -68,12 +69,17 @@ def start(
         module: what to run instead of the harness itself.
         env: variables added to the environment.
         options: more of the command's own.
+        scenario: file of another one than `smoke`, which is left as it is.
     """
+    smaller = (
+        *("--agents", str(agents), "--rate", str(rate), "--duration", str(duration_s)),
+        *("--set", "load.warmup_s=1", "--set", "load.drain_s=5", "--set", "engine.workers=1"),
+    )
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", module, "run", str(ROOT / "scenarios" / "smoke.toml")),
-            *("--agents", str(agents), "--rate", str(rate), "--duration", str(duration_s)),
-            *("--set", "load.warmup_s=1", "--set", "load.drain_s=5", "--set", "engine.workers=1"),
+            *(sys.executable, "-m", module, "run"),
+            str(scenario or ROOT / "scenarios" / "smoke.toml"),
+            *(() if scenario else smaller),
             *("--reports", str(reports), *options),
         ],
         stdout=subprocess.PIPE,

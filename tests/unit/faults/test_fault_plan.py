@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
-from harness.faults.refusals import check_faults
+from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
 from harness.scenario import Scenario
 from harness.scenario.fault import Kill, plan_faults
 from harness.store.toml import toml_text
@@ -117,7 +117,7 @@ def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> No
 def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: str) -> None:
     """Before a server is started."""
     with pytest.raises(UsageError, match=words):
-        check_faults(scenario_of(fault), Contract(), "process")
+        check_faults(scenario_of(fault), Contract(), "process", ON_PROCESSES)
 
 
 def test_nothing_would_bring_anvil_back() -> None:
@@ -126,10 +126,11 @@ def test_nothing_would_bring_anvil_back() -> None:
         scenario_of({"kind": "rpc_stall", "at_s": 1, "for_s": 1}, full_share=0.1),
         Contract(),
         "process",
+        ON_PROCESSES,
     )
     kill = scenario_of({"kind": "kill", "target": "anvil", "at_s": 1}, full_share=0.1)
     with pytest.raises(UsageError, match="nothing would start anvil again"):
-        check_faults(kill, Contract(), "process")
+        check_faults(kill, Contract(), "process", ON_PROCESSES)
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -139,19 +140,21 @@ def test_every_problem_is_told_at_once() -> None:
         {"kind": "checkpoint", "target": "redis", "at_s": 5},
     )
     with pytest.raises(UsageError, match=r"(?s)fault\.0:.*fault\.1:"):
-        check_faults(scenario_of(*faults), Contract(), "process")
+        check_faults(scenario_of(*faults), Contract(), "process", ON_PROCESSES)
 
 
 @pytest.mark.parametrize(
-    ("contract", "stack", "words"),
+    ("contract", "possible", "words"),
     [
-        (Contract(prefix="prod:"), "process", "never injected"),
-        (Contract(), "attach", "only into what the harness started"),
+        (Contract(prefix="prod:"), ON_PROCESSES, "never injected"),
+        (Contract(), None, "only into what the harness started"),
     ],
 )
-def test_what_is_not_ours_is_left_alone(contract: Contract, stack: str, words: str) -> None:
+def test_what_is_not_ours_is_left_alone(
+    contract: Contract, possible: Possible | None, words: str
+) -> None:
     """Production, and systems that were there before."""
     scenario = scenario_of({"kind": "kill", "target": "engine", "at_s": 1})
     with pytest.raises(UsageError, match=words):
-        check_faults(scenario, contract, stack)
-    check_faults(scenario_of(), contract, stack)
+        check_faults(scenario, contract, "any", possible)
+    check_faults(scenario_of(), contract, "any", possible)

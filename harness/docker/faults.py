@@ -1,0 +1,199 @@
+"""Faults of a stack of containers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from harness.docker.client import Client, connect, engine_errors
+from harness.docker.hogs import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
+from harness.docker.inside import is_frozen
+from harness.docker.partition import PartitionInjector, PartitionProbe
+from harness.docker.settings import ENGINE
+from harness.errors import StackError
+from harness.faults.answers import Ask, asks
+from harness.faults.arms import Arm, Services, state_of
+from harness.faults.chores import (
+    CheckpointInjector,
+    CheckpointProbe,
+    RewriteInjector,
+    RewriteProbe,
+)
+from harness.faults.ends import EndProbe, SignalInjector
+from harness.faults.refusals import ANYWHERE, Possible
+from harness.scenario.fault import CpuHog, Fault, Partition
+from harness.stack.base import Endpoints
+
+# The name that it has on the process stack, so that a scenario fits both.
+_SHORT = "engine"
+_RESTART_MAX_S = 10
+
+ON_CONTAINERS = Possible(
+    "docker",
+    ANYWHERE | {"partition", "cpu_hog", "memory_hog"},
+    frozenset(
+        {
+            *(_SHORT, ENGINE, "redis", "postgres", "anvil", "data-processor", "chain-adapter"),
+            *("mev-router", "archiver"),
+        }
+    ),
+    "docs/scenarios.md lists the kinds",
+)
+
+
+class DockerArmory:
+    """Makes faults ready by the engine, the kernel and the servers' own commands.
+
+    Args:
+        token: the run's mark, which is in the name of every container.
+        services: the services as they are now.
+        endpoints: where they are reached.
+    """
+
+    def __init__(self, token: str, services: Services, endpoints: Endpoints) -> None:
+        self._token = token
+        self._services = services
+        self._endpoints = endpoints
+        self._asks = asks(endpoints)
+        # Of its own: the others are used by threads of their own.
+        self._client: Client = connect()
+
+    def arm(self, fault: Fault) -> Arm:
+        service = _full(fault.target)
+        name, ask = self._name(service), self._asks.get(service)
+        if isinstance(fault, Partition):
+            return self._partition(fault, service)
+        if isinstance(fault, CpuHog):
+            return Arm(
+                CpuInjector(
+                    lambda argv: self._execute(name, argv),
+                    lambda: self._pid(name),
+                    fault.processes,
+                    fault.for_s,
+                ),
+                CpuProbe(lambda: self._pid(name), ask, fault.processes),
+            )
+        match fault.kind:
+            case "kill":
+                # To the process and not through the engine, which would suspend the policy.
+                injector = SignalInjector(self._services, service)
+                return Arm(injector, EndProbe(self._services, service, ask))
+            case "restart":
+                restart = RestartInjector(self._client, name)
+                return Arm(restart, EndProbe(self._services, service, ask))
+            case "memory_hog":
+                return Arm(
+                    MemoryInjector(lambda argv: self._execute(name, argv), lambda: self._pid(name)),
+                    MemoryProbe(lambda: self._pid(name), ask),
+                )
+            case "aof_rewrite":
+                url = self._endpoints.redis_url.get_secret_value()
+                return Arm(RewriteInjector(url), RewriteProbe(url))
+            case "checkpoint":
+                conninfo = self._endpoints.admin_dsn.get_secret_value()
+                return Arm(CheckpointInjector(conninfo), CheckpointProbe(conninfo))
+            case _:
+                silent = fault.kind == "rpc_stall"
+                return Arm(
+                    FreezeInjector(self._client, name),
+                    FreezeProbe(self._services, service, ask, silent),
+                )
+
+    def _partition(self, fault: Partition, service: str) -> Arm:
+        peer = _full(fault.peer)
+        ends = self._name(service), self._name(peer)
+        mark = f"signal-harness-{self._token}"
+        return Arm(
+            PartitionInjector(self._inspect, *ends, fault.direction, mark),
+            PartitionProbe(self._inspect, *ends, service, peer),
+        )
+
+    def _name(self, service: str) -> str:
+        return f"harness-{self._token}-{service}"
+
+    def _inspect(self, name: str) -> dict[str, Any]:
+        with engine_errors(name):
+            document: dict[str, Any] = self._client.api.inspect_container(name)
+        return document
+
+    def _pid(self, name: str) -> int:
+        return int(self._inspect(name)["State"]["Pid"])
+
+    def _execute(self, name: str, argv: list[str]) -> None:
+        with engine_errors(name):
+            job = self._client.api.exec_create(name, argv)
+            self._client.api.exec_start(job["Id"], detach=True)
+
+
+def _full(service: str) -> str:
+    return ENGINE if service == _SHORT else service
+
+
+@dataclass
+class RestartInjector:
+    """`docker restart`: the image's stop signal, ten seconds at most, and a new start."""
+
+    client: Client
+    name: str
+
+    def inject(self) -> None:
+        with engine_errors(self.name):
+            self.client.api.restart(self.name, timeout=_RESTART_MAX_S)
+
+    def heal(self) -> None:
+        """The engine has started it again before `inject` returned."""
+
+
+@dataclass
+class FreezeInjector:
+    """`docker pause` and `docker unpause`."""
+
+    client: Client
+    name: str
+
+    def inject(self) -> None:
+        with engine_errors(self.name):
+            self.client.api.pause(self.name)
+
+    def heal(self) -> None:
+        with suppress(StackError), engine_errors(self.name):  # one that is not paused
+            self.client.api.unpause(self.name)
+
+
+@dataclass
+class FreezeProbe:
+    """Reads from the kernel whether a container's processes are frozen.
+
+    Attributes:
+        silent: whether a request must go unanswered too, before the fault counts as in force.
+    """
+
+    services: Services
+    name: str
+    ask: Ask | None
+    silent: bool
+
+    def before(self) -> None:
+        if self._is_frozen() is not False:
+            raise StackError("does not run before its fault", where=self.name)
+
+    def holds(self) -> str:
+        if not self._is_frozen():
+            return ""
+        seen = "its control group is FROZEN"
+        if not self.silent:
+            return seen
+        return "" if self.ask is None or self.ask() else f"{seen}; a request was not answered"
+
+    def ended(self) -> str:
+        if self._is_frozen() is not False:
+            return ""
+        answer = self.ask() if self.ask else "it runs"
+        return f"its control group is THAWED; {answer}" if answer else ""
+
+    def _is_frozen(self) -> bool | None:
+        state = state_of(self.services, self.name)
+        if state is None or not state.alive or not state.pid:
+            return None
+        return is_frozen(state.pid)

@@ -1,0 +1,72 @@
+"""What was done to the system, and how it came back, for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.clock import NS_PER_S
+from harness.measure.fault_figures import FaultFigures
+from harness.measure.measurement import Measurement, RecoveryFigures
+from harness.report.units import count_text, duration_text
+
+_SHOWN_MAX = 20
+_HEADS = ("fault", "at", "seen after", "lasted", "first signal", "backlog gone", "what was seen")
+_TEXTS = frozenset({"fault", "what was seen"})
+
+
+def render_faults(measurement: Measurement) -> RenderableType | None:
+    """A row for each fault, and the latency outside of their windows; None without one."""
+    if not measurement.faults:
+        return None
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in _HEADS:
+        table.add_column(head, justify="left" if head in _TEXTS else "right")
+    for fault in measurement.faults[:_SHOWN_MAX]:
+        table.add_row(*_row(fault, recovery_of(fault, measurement)))
+    more = len(measurement.faults) - _SHOWN_MAX
+    notes = [f"and {count_text(more)} more, in result.json"] if more > 0 else []
+    for found in measurement.outside_faults:
+        if found.metric == "latency":
+            told = ", ".join(
+                f"{name.upper()} {duration_text(value)}"
+                for name, value in found.percentiles_ns.items()
+            )
+            notes.append(
+                f"latency ({found.mode}) of {count_text(found.count)} signals outside of faults:"
+                f" {told}, max {duration_text(found.max_ns)}"
+            )
+    return Group(table, *(Text(note) for note in notes))
+
+
+def recovery_of(fault: FaultFigures, measurement: Measurement) -> RecoveryFigures | None:
+    """What followed a fault; None where it was not injected."""
+    freed_s = fault.healed_s if fault.for_s else fault.injected_s
+    return next(
+        (
+            one
+            for one in measurement.recoveries
+            if (one.kind, one.at_s) == (fault.kind, freed_s) and fault.target in one.what
+        ),
+        None,
+    )
+
+
+def _row(fault: FaultFigures, recovery: RecoveryFigures | None) -> tuple[str, ...]:
+    begun, seen, over = fault.injected_s, fault.proven_s, fault.heal_proven_s
+    return (
+        f"{fault.kind} {fault.target}",
+        "-" if begun is None else f"{begun:.1f} s",
+        _between(begun, seen),
+        _between(begun, over),
+        duration_text(recovery.first_ns if recovery else None),
+        duration_text(recovery.backlog_ns if recovery else None),
+        "; ".join(words for words in (fault.seen, fault.seen_healed) if words) or fault.trouble,
+    )
+
+
+def _between(begin_s: float | None, end_s: float | None) -> str:
+    if begin_s is None or end_s is None:
+        return "never"
+    return duration_text(round((end_s - begin_s) * NS_PER_S))

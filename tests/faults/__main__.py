@@ -1,0 +1,78 @@
+"""`python -m tests.faults`: the scenarios of scenarios/faults for real; a table of their faults."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.rows import rows_of, table
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS = ROOT / "scenarios" / "faults"
+DOCUMENT = ROOT / "docs" / "faults.md"
+BEGIN, END = "<!-- table of faults -->\n", "<!-- end of table -->\n"
+# What only containers can have lies in a folder of its own.
+FOLDERS = {"process": (SCENARIOS,), "docker": (SCENARIOS, SCENARIOS / "docker")}
+RUN_MAX_S = 240
+
+
+def main() -> int:
+    """Run what was asked for; 1 if a fault was not proven or something was lost."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="SCENARIO", help="only these, by file name")
+    parser.add_argument("--stack", action="append", choices=sorted(FOLDERS))
+    parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT}")
+    parser.add_argument("--reports", type=Path, help="keep the runs' folders here")
+    parser.add_argument("--again", action="store_true", help="only tell of the runs kept there")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="harness-faults-") as folder:
+        reports = options.reports or Path(folder)
+        if not options.again:
+            for stack in options.stack or ["process"]:
+                for path in _scenarios(stack, options.names):
+                    _run(path, stack, reports)
+        rows = [
+            row for path in sorted(reports.glob("*/result.json")) for row in rows_of(path.parent)
+        ]
+    text = table(rows)
+    print(text)
+    if options.write:
+        put_into(DOCUMENT, text)
+    return 0 if rows and all(row.is_good for row in rows) else 1
+
+
+def _scenarios(stack: str, names: list[str]) -> list[Path]:
+    found = [path for folder in FOLDERS[stack] for path in sorted(folder.glob("*.toml"))]
+    return [path for path in found if not names or path.stem in names]
+
+
+def _run(path: Path, stack: str, reports: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "harness", "run", str(path)),
+            *("--stack", stack, "--reports", str(reports)),
+        ],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=RUN_MAX_S,
+        check=False,
+    )
+    print(f"{stack} {path.stem}: exit code {done.returncode}", file=sys.stderr, flush=True)
+    if done.returncode not in (0, 1, 3, 4):
+        print(done.stdout + done.stderr, file=sys.stderr)
+
+
+def put_into(path: Path, text: str) -> None:
+    """Replace the table between its marks."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""The harness with an injector that believes to freeze Redis and does nothing."""
+
+from __future__ import annotations
+
+from harness.cli import main
+from harness.faults.pauses import PauseInjector
+
+PauseInjector.inject = lambda _: None  # type: ignore[method-assign,assignment]  # broken on purpose
+
+if __name__ == "__main__":
+    main()

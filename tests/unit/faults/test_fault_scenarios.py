@@ -1,0 +1,23 @@
+"""The scenarios of faults that come with the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.contract.names import Contract
+from harness.faults.refusals import ON_PROCESSES, check_faults
+from harness.scenario import load_scenario
+from harness.stack.settings import ROOT
+
+FOLDER = ROOT / "scenarios" / "faults"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_scenario_can_be_run_on_child_processes(path: Path) -> None:
+    """Each asks for a recovery, and names what is done."""
+    scenario = load_scenario(path)
+    assert scenario.planned_faults()
+    assert any(one.metric == "recovery" for one in scenario.parsed_objectives())
+    check_faults(scenario, Contract(), "process", ON_PROCESSES)
