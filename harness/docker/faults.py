@@ -38,7 +38,7 @@ ON_CONTAINERS = Possible(
             *("mev-router", "archiver"),
         }
     ),
-    "docs/scenarios.md lists the kinds",
+    "docs/scenarios.md has the kinds and their targets",
 )
 
 

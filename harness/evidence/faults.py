@@ -15,6 +15,7 @@ class FaultRecord(BaseModel):
 
     Attributes:
         number: its place in the plan.
+        peer: the other service, of a fault between two.
         planned_ns: when it was to begin.
         for_ns: how long it was to last; 0 where it is a moment.
         injected_ns: when the injector was told to begin.
@@ -32,6 +33,7 @@ class FaultRecord(BaseModel):
     number: int
     kind: str
     target: str
+    peer: str = ""
     planned_ns: int
     for_ns: int = 0
     injected_ns: int | None = None
@@ -46,7 +48,8 @@ class FaultRecord(BaseModel):
     @property
     def name(self) -> str:
         """What people call it."""
-        return f"{self.kind} of {self.target}"
+        other = f" and {self.peer}" if self.peer else ""
+        return f"{self.kind} of {self.target}{other}"
 
     @property
     def freed_ns(self) -> int | None:

@@ -79,6 +79,7 @@ class FaultRunner:
                 number=planned.number,
                 kind=planned.kind,
                 target=planned.target,
+                peer=planned.peer,
                 planned_ns=t0_ns + planned.at_ns,
                 for_ns=planned.for_ns,
             )

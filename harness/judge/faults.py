@@ -43,8 +43,11 @@ def _problems(planned: PlannedFault, record: FaultRecord | None, t0_ns: int) -> 
     if record is None:
         yield "nobody wrote down what became of it"
         return
-    is_same = (record.kind, record.target) == (planned.kind, planned.target)
-    if not is_same or record.planned_ns != t0_ns + planned.at_ns:
+    what = (record.kind, record.target, record.peer)
+    if (
+        what != (planned.kind, planned.target, planned.peer)
+        or record.planned_ns != t0_ns + planned.at_ns
+    ):
         yield "what was written down is of another fault"
         return
     if record.injected_ns is None:

@@ -26,6 +26,7 @@ class FaultFigures(_Value):
     """One fault; times are seconds after t0, None for what never came.
 
     Attributes:
+        peer: the other service, of a fault between two.
         planned_s: when it was to begin.
         for_s: how long it was to last; 0 where it is a moment.
         seen: what the probe saw when it was in force.
@@ -35,6 +36,7 @@ class FaultFigures(_Value):
 
     kind: str
     target: str
+    peer: str
     planned_s: float
     for_s: float
     injected_s: float | None
@@ -44,6 +46,11 @@ class FaultFigures(_Value):
     seen: str
     seen_healed: str
     trouble: str
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return " ".join(word for word in (self.kind, self.target, self.peer) if word)
 
 
 class OutsideFigures(_Value):
@@ -70,6 +77,7 @@ def fault_figures(records: Sequence[FaultRecord], t0_ns: int) -> Iterator[FaultF
         yield FaultFigures(
             kind=record.kind,
             target=record.target,
+            peer=record.peer,
             planned_s=(record.planned_ns - t0_ns) / NS_PER_S,
             for_s=record.for_ns / NS_PER_S,
             injected_s=since(record.injected_ns),

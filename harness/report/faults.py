@@ -56,7 +56,7 @@ def recovery_of(fault: FaultFigures, measurement: Measurement) -> RecoveryFigure
 def _row(fault: FaultFigures, recovery: RecoveryFigures | None) -> tuple[str, ...]:
     begun, seen, over = fault.injected_s, fault.proven_s, fault.heal_proven_s
     return (
-        f"{fault.kind} {fault.target}",
+        fault.name,
         "-" if begun is None else f"{begun:.1f} s",
         _between(begun, seen),
         _between(begun, over),

@@ -157,6 +157,11 @@ class PlannedFault:
         return self.fault.target
 
     @property
+    def peer(self) -> str:
+        """The other service, of a fault between two; empty for the others."""
+        return self.fault.peer if isinstance(self.fault, Partition) else ""
+
+    @property
     def end_ns(self) -> int:
         """When it is taken away, after t0."""
         return self.at_ns + self.for_ns

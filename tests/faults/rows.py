@@ -57,7 +57,7 @@ def rows_of(path: Path) -> list[Row]:
         rows.append(
             Row(
                 stack=stack,
-                fault=f"`{fault.kind}` {fault.target}{lasting}",
+                fault=f"{fault.name}{lasting}",
                 seen_ns=seen_ns,
                 first_ns=recovery.first_ns if recovery else None,
                 backlog_ns=recovery.backlog_ns if recovery else None,
