@@ -36,7 +36,7 @@ class FaultFigures(_Value):
 
     kind: str
     target: str
-    peer: str
+    peer: str = ""
     planned_s: float
     for_s: float
     injected_s: float | None
