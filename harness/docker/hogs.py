@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from harness.docker.inside import (
+    cores_allowed,
     cores_used,
     cpu_used_ns,
     marked,
@@ -81,8 +82,9 @@ class CpuProbe:
         self._at_rest = cores_used(_running(self.pid), _LOOK_S)
 
     def holds(self) -> str:
-        used = cores_used(_running(self.pid), _LOOK_S)
-        could = min(self.processes, psutil.cpu_count() or 1)
+        pid = _running(self.pid)
+        used = cores_used(pid, _LOOK_S)
+        could = min(self.processes, psutil.cpu_count() or 1, cores_allowed(pid))
         if used < _FORCE * could or used <= self._at_rest:
             return ""
         return f"its control group keeps {used:.2f} cores busy, {self._at_rest:.2f} before"

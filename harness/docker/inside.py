@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import time
@@ -74,6 +75,14 @@ def cores_used(pid: int, over_s: float) -> float:
     begun, used_ns = time.monotonic_ns(), cpu_used_ns(pid)
     time.sleep(over_s)
     return (cpu_used_ns(pid) - used_ns) / max(1, time.monotonic_ns() - begun)
+
+
+def cores_allowed(pid: int) -> float:
+    """How many cores a container may keep busy; infinity without a quota."""
+    limits = read_limits(pid)
+    if limits.cpu_quota_us is None:
+        return math.inf
+    return limits.cpu_quota_us / limits.cpu_period_us
 
 
 def members(pid: int) -> tuple[int, ...]:

@@ -18,6 +18,8 @@ LOOK_EVERY_NS = 20 * NS_PER_MS
 PROOF_MAX_NS = 10 * NS_PER_S
 # Recovery is promised within 15 s; what is not back after twice that is told as not healed.
 HEAL_PROOF_MAX_NS = 30 * NS_PER_S
+# What still holds shows within this time; a single look at a busy host may see too little.
+HELD_MAX_NS = NS_PER_S
 # After a run that was broken off nobody waits that long.
 _HURRIED_NS = 5 * NS_PER_S
 _JOIN_S = (HEAL_PROOF_MAX_NS + PROOF_MAX_NS) / NS_PER_S
@@ -138,7 +140,7 @@ class FaultRunner:
             injector.inject()
             self._prove(job)
             self._until((job.record.injected_ns or 0) + job.planned.for_ns)
-            if job.planned.for_ns and probe.holds():
+            if job.planned.for_ns and self._look(probe.holds, self._clock.now_ns() + HELD_MAX_NS):
                 job.note(held_ns=self._clock.now_ns())
         except Exception as error:  # told as it is, and healed all the same
             job.note(trouble=_words(error))
