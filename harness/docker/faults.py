@@ -22,6 +22,7 @@ from harness.faults.chores import (
 )
 from harness.faults.ends import EndProbe, SignalInjector
 from harness.faults.refusals import ANYWHERE, Possible
+from harness.faults.snapshot import SnapshotInjector, SnapshotProbe
 from harness.scenario.fault import CpuHog, Fault, Partition
 from harness.stack.base import Endpoints
 
@@ -93,6 +94,9 @@ class DockerArmory:
             case "checkpoint":
                 conninfo = self._endpoints.admin_dsn.get_secret_value()
                 return Arm(CheckpointInjector(conninfo), CheckpointProbe(conninfo))
+            case "snapshot":
+                conninfo = self._endpoints.admin_dsn.get_secret_value()
+                return Arm(SnapshotInjector(conninfo), SnapshotProbe(conninfo))
             case _:
                 silent = fault.kind == "rpc_stall"
                 return Arm(

@@ -29,8 +29,9 @@ Pid = Callable[[], int]
 # It ends by itself some time after it should have been ended.
 _OVERTIME_S = 30
 _LOOK_S = 0.3
-# Other containers want the cores too: half of what it could have is force enough.
-_FORCE = 0.5
+# Others want the cores too: a quarter of what it could have, and twice what was taken before.
+_FORCE = 0.25
+_GROWTH = 2
 # A hog of a container with a large limit must not be the host's end.
 _HOST_SHARE_MAX = 0.5
 
@@ -85,7 +86,7 @@ class CpuProbe:
         pid = _running(self.pid)
         used = cores_used(pid, _LOOK_S)
         could = min(self.processes, psutil.cpu_count() or 1, cores_allowed(pid))
-        if used < _FORCE * could or used <= self._at_rest:
+        if used < max(_FORCE * could, _GROWTH * self._at_rest):
             return ""
         return f"its control group keeps {used:.2f} cores busy, {self._at_rest:.2f} before"
 

@@ -15,6 +15,7 @@ from harness.faults.chores import (
 )
 from harness.faults.ends import EndProbe, SignalInjector
 from harness.faults.pauses import PauseInjector, PauseProbe
+from harness.faults.snapshot import SnapshotInjector, SnapshotProbe
 from harness.scenario.fault import Fault
 from harness.stack.base import Endpoints
 
@@ -63,4 +64,7 @@ class ProcessArmory:
             case "checkpoint":
                 conninfo = self._endpoints.admin_dsn.get_secret_value()
                 return Arm(CheckpointInjector(conninfo), CheckpointProbe(conninfo))
+            case "snapshot":
+                conninfo = self._endpoints.admin_dsn.get_secret_value()
+                return Arm(SnapshotInjector(conninfo), SnapshotProbe(conninfo))
         raise UsageError(f"{fault.kind} cannot be done to a child process", where="fault")

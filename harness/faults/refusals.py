@@ -11,8 +11,8 @@ from harness.scenario import Scenario
 from harness.scenario.fault import Fault, Partition
 
 _SERVICE = frozenset({"kill", "restart", "pause"})
-ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint"}
-_BY_SERVER = {"aof_rewrite": "redis", "checkpoint": "postgres"}
+ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint", "snapshot"}
+_BY_SERVER = {"aof_rewrite": "redis", "checkpoint": "postgres", "snapshot": "postgres"}
 # Nothing brings it back (it is started on demand), so these would lose the stack.
 _NEVER_BACK = frozenset({"kill", "restart"})
 

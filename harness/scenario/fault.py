@@ -93,6 +93,13 @@ class Checkpoint(_Fault):
     target: _Name = "postgres"
 
 
+class Snapshot(_Fault):
+    """A full backup of the database, as `pg_dump` makes it."""
+
+    kind: Literal["snapshot"]
+    target: _Name = "postgres"
+
+
 class Partition(_Fault):
     """Packets between two services are dropped for `for_s`.
 
@@ -122,7 +129,16 @@ class MemoryHog(_Fault):
 
 
 Fault = Annotated[
-    Kill | Restart | Pause | RpcStall | AofRewrite | Checkpoint | Partition | CpuHog | MemoryHog,
+    Kill
+    | Restart
+    | Pause
+    | RpcStall
+    | AofRewrite
+    | Checkpoint
+    | Snapshot
+    | Partition
+    | CpuHog
+    | MemoryHog,
     Field(discriminator="kind"),
 ]
 

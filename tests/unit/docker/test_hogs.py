@@ -41,8 +41,8 @@ def container(monkeypatch: pytest.MonkeyPatch) -> Container:
     return Container(monkeypatch)
 
 
-@pytest.mark.parametrize(("cores", "is_seen"), [(0.1, False), (0.4, False), (0.9, True)])
-def test_force_is_half_of_what_it_could_have(
+@pytest.mark.parametrize(("cores", "is_seen"), [(0.1, False), (0.2, False), (0.9, True)])
+def test_force_is_a_part_of_what_it_could_have(
     cores: float, is_seen: bool, container: Container
 ) -> None:
     """By the quota where that is less than the host has."""

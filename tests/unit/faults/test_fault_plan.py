@@ -112,6 +112,15 @@ def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> No
         ({"kind": "rpc_stall", "at_s": 1, "for_s": 1}, "there is no Anvil"),
         ({"kind": "aof_rewrite", "target": "postgres", "at_s": 1}, "is done to redis"),
         ({"kind": "checkpoint", "target": "redis", "at_s": 1}, "is done to postgres"),
+        ({"kind": "snapshot", "target": "redis", "at_s": 1}, "is done to postgres"),
+        (
+            {"kind": "partition", "target": "engine", "peer": "redis", "at_s": 1, "for_s": 1},
+            "partition is not possible on the process stack",
+        ),
+        (
+            {"kind": "partition", "target": "engine", "peer": "engine", "at_s": 1, "for_s": 1},
+            "no service 'engine' to part it from",
+        ),
     ],
 )
 def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: str) -> None:
