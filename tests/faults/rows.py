@@ -14,13 +14,13 @@ from harness.store import RunFolder
 
 HEAD = (
     "| stack | fault | times | seen within | first signal | backlog gone | lost | duplicated"
-    " | verdict | proven by |\n|---|---|---|---|---|---|---|---|---|---|"
+    " | refused | verdict | proven by |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One fault and what became of it; lost and duplicated are those of its whole run.
+    """One fault and what became of it; lost, duplicated and refused are those of its whole run.
 
     Times are ns, None where nobody saw it.
     """
@@ -32,6 +32,7 @@ class Row:
     backlog_ns: int | None
     lost: int
     duplicated: int
+    refused: int
     verdict: str
     seen: str
 
@@ -63,6 +64,7 @@ def rows_of(path: Path) -> list[Row]:
                 backlog_ns=recovery.backlog_ns if recovery else None,
                 lost=measurement.account.lost,
                 duplicated=measurement.duplicated,
+                refused=measurement.account.refused,
                 verdict=verdict,
                 seen="; ".join(w for w in (fault.seen, fault.seen_healed, fault.trouble) if w),
             )
@@ -90,6 +92,7 @@ def _line(group: list[Row]) -> str:
         _worst([row.backlog_ns for row in group]),
         str(sum(row.lost for row in group)),
         str(sum(row.duplicated for row in group)),
+        str(max(row.refused for row in group)),
         ", ".join(sorted({row.verdict for row in group})),
         first.seen,
     )
