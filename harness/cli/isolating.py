@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
 from harness.cli.containers import Images, ImageSet
+from harness.cli.kinds import StackKind
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
 from harness.scenario.isolation import Isolation
@@ -48,7 +48,8 @@ def isolate(
 
     Exit code: 0 isolated, 1 not isolated, 2 wrong usage, 3 cannot tell, 5 stack not available.
     """
-    from harness.cli.running import run_once  # slow to import, and only needed here
+    from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
+    from harness.cli.running import run_once
     from harness.experiments.isolate import judge_blocks, stretch
     from harness.report.isolation import render_isolation
     from harness.scenario import load_scenario
