@@ -184,7 +184,7 @@ def _starved(subject: Subject, name: str, cpu: Taken) -> Found | None:
         "Give the engine cores that it need not share (cpu-shares above the others', a larger host,"
         " the load generator elsewhere); a larger quota alone would change nothing."
         " A better hit ratio of the simulation cache makes it need less.",
-        evidence,
+        [evidence_of(subject, cpu, cores(cpu.mean), cpu.mean), *evidence],
     )
 
 

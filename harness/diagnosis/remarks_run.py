@@ -35,7 +35,9 @@ def disturbances(subject: Subject) -> Iterator[Remark]:
         back = "no signal sent after it was seen"
         if one.first_ns is not None:
             back = f"signals arrived again {milliseconds(one.first_ns / 1e6)} later"
-        yield Remark(key="restart", said=f"at {one.at_s:.1f} s {one.what or one.kind}; {back}")
+        yield Remark(
+            key="restart", said=f"{one.what or one.kind}, over at {one.at_s:.1f} s; {back}"
+        )
     if len(found) > _DISTURBANCES_SHOWN:
         more = len(found) - _DISTURBANCES_SHOWN
         yield Remark(key="restart", said=f"and {more} more such events")

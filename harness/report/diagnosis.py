@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question
+from harness.diagnosis.spans import words
 
 _STYLES = {Answer.YES: "bold red", Answer.NO: "green", Answer.UNKNOWN: "yellow"}
 NO_CAUSE = "none of the four questions is answered with yes"
@@ -40,6 +41,9 @@ def render_diagnosis(diagnosis: Diagnosis, run_id: str) -> RenderableType:
     ]
     if diagnosis.failed:
         return Group(*parts, Text(diagnosis.failed, style="bold red"))
+    if diagnosis.slow:
+        spans = words([(span.start_s, span.end_s) for span in diagnosis.slow])
+        parts[:1] = [parts[0], Text(f"slow from {spans} of the run", style="dim")]
     parts += [_headline(diagnosis), Text(), _answers(diagnosis, short=False)]
     for title, lines in (
         ("stages", diagnosis.stages),

@@ -197,7 +197,13 @@ def test_nonce_lock_waits_that_do_not_weigh() -> None:
     """Short ones now and then are ordinary; where nothing is slow, none matters."""
     assert said("nonce_locks", *locked(0.3, 4.0))[0] is Answer.NO
     assert said("nonce_locks", *locked(0.3, 80.0))[0] is Answer.YES
-    calm = facts(*changed(*locked(0.9, 20.0)), slow=())
+    always = (
+        track("postgres.nonce_waiters_count", 1.0),
+        track("postgres.nonce_waiting_share", 0.9, 1.0),
+        track("postgres.nonce_wait_ms", 80.0),
+    )
+    assert said("nonce_locks", *always)[0] is Answer.YES
+    calm = facts(*changed(*always), slow=())
     assert answer(asked(calm, on_demand=True), "nonce_locks").answer is Answer.NO
 
 
@@ -235,6 +241,8 @@ def test_rpc_node_much_slower_than_another() -> None:
     other = (track("rpc.second.mean_ms", 9.0), track("rpc.second.requests_per_s", 2.0))
     assert said("rpc", track("rpc.primary.mean_ms", 55.0), *other)[0] is Answer.YES
     assert said("rpc", track("rpc.primary.mean_ms", 40.0), *other)[0] is Answer.NO
+    near = (track("rpc.second.mean_ms", 25.0), track("rpc.second.requests_per_s", 2.0))
+    assert said("rpc", track("rpc.primary.mean_ms", 55.0), *near)[0] is Answer.NO
 
 
 def test_rpc_node_that_gives_no_answer() -> None:
