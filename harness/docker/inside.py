@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
+from harness.clock import NS_PER_S, SystemClock
 from harness.docker.cgroup import read_limits
 from harness.errors import StackError
 
@@ -72,9 +72,10 @@ def cpu_used_ns(pid: int) -> int:
 
 def cores_used(pid: int, over_s: float) -> float:
     """How many cores a container keeps busy, by a look of so many seconds."""
-    begun, used_ns = time.monotonic_ns(), cpu_used_ns(pid)
-    time.sleep(over_s)
-    return (cpu_used_ns(pid) - used_ns) / max(1, time.monotonic_ns() - begun)
+    clock = SystemClock()
+    begun_ns, used_ns = clock.now_ns(), cpu_used_ns(pid)
+    clock.sleep_ns(round(over_s * NS_PER_S))
+    return (cpu_used_ns(pid) - used_ns) / max(1, clock.now_ns() - begun_ns)
 
 
 def cores_allowed(pid: int) -> float:
