@@ -23,6 +23,7 @@ from harness.attach.tables import table_problems, unmapped_statuses
 from harness.clock import NS_PER_S, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError, UsageError
+from harness.judge.grade import ATTACHED
 from harness.observe.probes import redis_client
 from harness.stack.base import Endpoints, ServiceState
 
@@ -120,9 +121,7 @@ class AttachStack:
     def describe(self) -> dict[str, Any]:
         """What was attached, without secrets, and what keeps it from a sign-off."""
         seen = self._contract.seen
-        reasons = [
-            "the system was attached as it ran: its images and quotas were not verified",
-        ]
+        reasons = [ATTACHED]
         if seen.way.is_word:
             reasons.append(
                 f"SIMULATED was taken from what the system says in a {seen.way};"

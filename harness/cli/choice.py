@@ -77,40 +77,52 @@ class StackChoice:
         refuse_production(file, self.accept_production)
         return file
 
-    def make(
-        self, scenario: Scenario, contract: Contract, root: Path, folder: RunFolder, clock: Clock
-    ) -> Stack:
-        """The stack, not yet started.
+    def check(self, scenario: Scenario, contract: Contract, root: Path) -> None:
+        """Whether such a stack can be made, before anything of a run is there.
 
         Raises:
-            UsageError: an option does not fit the kind of stack.
+            UsageError: an option does not fit the kind of stack, a defect does not exist, or a
+                variable that holds a login is not set.
         """
         if (attached := self.attached()) is not None:
             if scenario.engine.defects:
                 raise UsageError(
                     "defects are those of the reference engine; this one runs already",
                     where="engine.defects",
+                    hint="leave out --defect and engine.defects, or --stack attach",
                 )
-            return AttachStack(attached, os.environ, clock)
-        settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
+            attached.redis.secret_url(os.environ)
+            attached.postgres.secret_conninfo(os.environ)
+            return
+        settings = StackSettings.of(scenario, contract, self.ports, root)
         if self.kind is StackKind.PROCESS:
             if self.images or self.agents:
                 raise UsageError(
                     "--image and --agent-containers need containers", hint="add --stack docker"
                 )
-            return ProcessStack(settings, create_private_dir(), folder.logs, clock)
+            return
         if settings.defects:
             raise UsageError(
                 "defects are switched on in child processes only",
                 where="engine.defects",
                 hint="leave out --stack docker",
             )
-        if settings.rpc_nodes:
-            raise UsageError(
-                "RPC nodes are started as child processes only",
-                where="chain.nodes",
-                hint="leave out --stack docker",
-            )
+        self.docker_settings(settings, root)
+
+    def make(
+        self, scenario: Scenario, contract: Contract, root: Path, folder: RunFolder, clock: Clock
+    ) -> Stack:
+        """The stack, not yet started.
+
+        Raises:
+            UsageError: as `check`.
+        """
+        self.check(scenario, contract, root)
+        if (attached := self.attached()) is not None:
+            return AttachStack(attached, os.environ, clock)
+        settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
+        if self.kind is StackKind.PROCESS:
+            return ProcessStack(settings, create_private_dir(), folder.logs, clock)
         return DockerStack(self.docker_settings(settings, root), folder.logs, clock)
 
     @property

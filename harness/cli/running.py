@@ -58,11 +58,29 @@ def run_scenario(
     """Run a scenario on the chosen stack, as often as wanted; the verdict's exit code."""
     pairs, edit = overrides
     scenario = load_scenario(path, pairs, edit)
+    contract_for(scenario, choice, root)
     console = make_console()
     with exporting(metrics or MetricsChoice(), console) as exporter:
         if times > 1:
             return _run_group(scenario, times, reports, choice, root, console, exporter)
         return _show(*run_once(scenario, reports, choice, root, console, exporter), console)
+
+
+def contract_for(scenario: Scenario, choice: StackChoice, root: Path) -> Contract:
+    """The names that the chosen stack goes by, once nothing speaks against the run.
+
+    Raises:
+        UsageError: scenario, options, contract and environment do not fit each other.
+    """
+    attached = choice.attached()
+    if attached is None:
+        contract = Contract().trimmed_to(scenario.redis.stream_maxlen)
+    else:
+        contract = attached.contract()
+        check_scenario(contract, scenario)
+    check_faults(scenario, contract, choice.kind, choice.possible_faults)
+    choice.check(scenario, contract, root)
+    return contract
 
 
 def _run_group(
@@ -96,15 +114,7 @@ def run_once(
     exporter: Exporter | None = None,
 ) -> tuple[Assessment, RunFolder]:
     """Run a scenario on the chosen stack, in a folder of its own."""
-    attached = choice.attached()
-    contract = (
-        Contract().trimmed_to(scenario.redis.stream_maxlen)
-        if attached is None
-        else attached.contract()
-    )
-    if attached is not None:
-        check_scenario(contract, scenario)
-    check_faults(scenario, contract, choice.kind, choice.possible_faults)
+    contract = contract_for(scenario, choice, root)
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
     console.print(
         f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True

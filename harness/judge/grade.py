@@ -21,6 +21,9 @@ _PROCESS_REASONS = (
     "reference services ran instead of the real ones",
 )
 
+# Of a system that ran already, whatever it says of itself.
+ATTACHED = "the system was attached as it ran: its images and quotas were not verified"
+
 
 class Grade(BaseModel):
     """What the run is good for.
@@ -37,7 +40,7 @@ class Grade(BaseModel):
 
 def grade_of(case: Case) -> Grade:
     """The grade of a run."""
-    reasons = tuple(_reasons(case))
+    reasons = tuple(dict.fromkeys(_reasons(case)))
     return Grade(level="indicative" if reasons else "signoff", reasons=reasons)
 
 
@@ -66,6 +69,8 @@ def _reasons(case: Case) -> Iterator[str]:
     if kind in ("docker", "attach"):
         if kind == "docker" and not quotas_hold(case):
             yield "not every quota was verified in the live control groups"
+        if kind == "attach":
+            yield ATTACHED
         yield from _strings(case.stack.get("grade_reasons", "what ran as images was not told"))
     else:
         yield from _PROCESS_REASONS

@@ -18,6 +18,7 @@ from harness.judge import (
     objectives,
     quotas,
     sealing,
+    stack_told,
     stream,
     unnamed,
     validity,
@@ -63,6 +64,7 @@ LOOKS: tuple[Look, ...] = (
     evidence.check_complete,
     evidence.check_regular,
     evidence.check_as_planned,
+    stack_told.check_stack,
     sealing.check_seal,
 )
 

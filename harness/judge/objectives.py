@@ -11,6 +11,7 @@ from harness.judge.decision import decide
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated
+from harness.judge.time_had import rests_on_time_had
 from harness.judge.verdict import Verdict
 from harness.judge.windows import check_windows
 from harness.judge.words import count, duration, percentile_word, share
@@ -155,7 +156,10 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
         raise ValueError("a cell without a signal")
     decision = decide(found, limit_ns, histogram, _measured_ns(case, objective))
     verdict, why = decision.verdict, _interval_words(found)
-    if verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
+    if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
+        verdict = Verdict.INCONCLUSIVE
+        why += "; it rests on signals that never arrived and had less time than the limit"
+    elif verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; by their commit times it could be met: the observer was too slow to tell"
     elif verdict is Verdict.FAIL and _generator_may_be_late(cell, metric, found, limit_ns):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.check import Case, Check, Kind
+from harness.judge.time_had import some_had_less
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, duration, percentile_word
 from harness.measure.recorder import Cell, Metric
@@ -18,9 +19,9 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
     grid = Grid.of(case.plan.load.measured_stretches_ns(), objective.window_ns or NS_PER_S)
     found = take_census(cell.series[metric], grid, percentile, limit_ns)
     verdict, why = _verdict(found), ""
-    if verdict is Verdict.PASS and _rests_on_time_had(case, cell, metric, limit_ns):
+    if verdict is Verdict.PASS and (short := some_had_less(cell, metric, limit_ns)):
         verdict = Verdict.INCONCLUSIVE
-        why = f"; {count(cell.censored, 'signal')} that never arrived had less time than the limit"
+        why = f"; {count(short, 'signal')} that never arrived had less time than the limit"
     if verdict is Verdict.FAIL and not _surely(objective, cell, grid):
         verdict = Verdict.INCONCLUSIVE
         why = "; by their commit times it could be met: the observer was too slow to tell"
@@ -41,12 +42,6 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
             "limit_ns": limit_ns,
         },
     )
-
-
-def _rests_on_time_had(case: Case, cell: Cell, metric: Metric, limit_ns: int) -> bool:
-    """Whether signals that never arrived may lie below the limit only for want of time."""
-    waited_ns = round(case.plan.load.drain_s * NS_PER_S)
-    return bool(cell.censored) and metric is not Metric.LATENESS and limit_ns > waited_ns
 
 
 def _verdict(found: Census) -> Verdict:

@@ -258,7 +258,8 @@ def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
 
 
 def _missing(folder: RunFolder, *, has_ledger: bool) -> tuple[str, ...]:
-    single = [folder.sightings, folder.observer, folder.clock, folder.final_tasks, folder.final]
+    single = [folder.environment, folder.stack, folder.sightings, folder.observer]
+    single += [folder.clock, folder.final_tasks, folder.final]
     if has_ledger:
         single.append(folder.final_ledger)
     missing = [path.name for path in single if not path.exists()]

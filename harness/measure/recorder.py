@@ -64,9 +64,15 @@ class StageKey:
 
 @dataclass(slots=True)
 class Cell:
-    """Everything about the signals of one phase and mode, or of one stage and mode."""
+    """Everything about the signals of one phase and mode, or of one stage and mode.
+
+    Attributes:
+        time_had: of a metric, the signals that never arrived, at the time they had until the end.
+            They are in the metric's tally too.
+    """
 
     tallies: dict[Metric, Tally] = field(default_factory=dict)
+    time_had: dict[Metric, Tally] = field(default_factory=dict)
     series: dict[Metric, Series] = field(default_factory=dict)
     stages: StageTally = field(default_factory=StageTally)
     account: Account = field(default_factory=Account)
@@ -75,6 +81,11 @@ class Cell:
     def histogram(self, metric: Metric) -> Histogram:
         """A metric's histogram; an empty one if nothing was taken."""
         tally = self.tallies.get(metric)
+        return tally.histogram() if tally else empty()
+
+    def never_came(self, metric: Metric) -> Histogram:
+        """Of a metric's histogram, the signals that never arrived: only a lower bound is known."""
+        tally = self.time_had.get(metric)
         return tally.histogram() if tally else empty()
 
     def split(self) -> Split | None:
@@ -189,8 +200,11 @@ class Recorder:
         unseen = has_fate(samples, Fate.SIMULATED, Fate.RECOVERED)
         cell.censored += int((~unseen).sum())
         latency = np.maximum(self._end_ns - times.intended, 0)
-        self._record(cell, Metric.LATENCY, times.intended, latency)
-        self._record(cell, Metric.SERVICE, times.intended, np.maximum(self._end_ns - times.sent, 0))
+        service = np.maximum(self._end_ns - times.sent, 0)
+        for metric, had in ((Metric.LATENCY, latency), (Metric.SERVICE, service)):
+            self._record(cell, metric, times.intended, had)
+            if not unseen.all():
+                cell.time_had.setdefault(metric, Tally()).record(had[~unseen])
         self._record(cell, Metric.COMMITTED, times.intended[~unseen], latency[~unseen])
         self._record(cell, Metric.UNSEEN, times.intended[unseen], latency[unseen])
 

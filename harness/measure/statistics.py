@@ -146,14 +146,31 @@ def interval(
     # Where batches hang together, each of them is one value at most.
     size = effective.size if effective.decorrelated else min(effective.size, effective.batches)
     total = histogram.count
-    lower_rank, upper_rank = order_ranks(size, percentile)
-    lower_ns = upper_ns = None
-    if upper_rank is not None and effective.decorrelated:
-        upper_ns = histogram.value_at_rank(min(total, math.ceil(upper_rank * total / size)))
+    lower_rank, _ = order_ranks(size, percentile)
+    lower_ns, upper_ns = None, upper_bound_ns(histogram, percentile, effective)
     if lower_rank is not None:
         rank = math.floor((lower_rank - 1) * total / size) + 1
         lower_ns = (fastest or histogram).value_at_rank(rank - unknown)
     return Interval(percentile, estimate, lower_ns, upper_ns, effective)
+
+
+def upper_bound_ns(
+    histogram: Histogram, percentile: float, effective: Effective, *, beyond: int = 0
+) -> int | None:
+    """The upper bound of a percentile; None where the sample is too small to tell.
+
+    Args:
+        histogram: durations.
+        percentile: 0 < percentile < 100.
+        effective: sample size that all of them together are worth.
+        beyond: how many more there are that are longer than anything; where one of them would be
+            the bound, there is none.
+    """
+    _, rank = order_ranks(effective.size, percentile)
+    if rank is None or not effective.decorrelated:
+        return None
+    total = histogram.count + beyond
+    return histogram.value_at_rank(min(total, math.ceil(rank * total / effective.size)))
 
 
 def order_ranks(

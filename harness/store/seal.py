@@ -7,6 +7,7 @@ seal does not keep out a forger who makes a new one; it keeps out every accident
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,13 +79,29 @@ def read_seal(folder: RunFolder) -> SealState:
 
 
 def _evidence(folder: RunFolder) -> list[str]:
-    """Names of the evidence's files, below the folder; drafts of other files are none."""
-    names = (path.relative_to(folder.path) for path in folder.path.rglob("*") if path.is_file())
-    return sorted(
-        name.as_posix()
-        for name in names
-        if name.parts[0] not in _UNSEALED and not name.name.startswith(".")
-    )
+    """Names of the evidence's files, below the folder; drafts of other files are none.
+
+    A folder may lie elsewhere, behind a link; one that leads back to where it came from is not
+    followed again.
+    """
+    names, been = list[str](), set[str]()
+    for place, below, files_here in os.walk(folder.path, followlinks=True):
+        real = os.path.realpath(place)
+        if real in been:
+            below.clear()
+            continue
+        been.add(real)
+        inside = Path(place).relative_to(folder.path)
+        if inside == Path():
+            below[:] = [name for name in below if name not in _UNSEALED]
+        names += [
+            (inside / name).as_posix()
+            for name in files_here
+            if not name.startswith(".")
+            and (inside != Path() or name not in _UNSEALED)
+            and Path(place, name).is_file()
+        ]
+    return sorted(names)
 
 
 def sha256_of(path: Path) -> str:

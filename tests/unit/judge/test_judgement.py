@@ -283,12 +283,15 @@ def test_quota_that_is_not_in_force_makes_the_run_invalid(
     assert words in found.reasons[0].said
 
 
-def test_verdict_without_the_description_of_the_stack(tmp_path: Path) -> None:
-    """A stack.json that never was costs the sign-off, not the verdict."""
+def test_run_without_the_description_of_the_stack_is_invalid(tmp_path: Path) -> None:
+    """Every run writes both files; without them nobody knows what was measured, and where."""
     folder = healthy().write(tmp_path)
     folder.stack.unlink()
     folder.environment.unlink()
     seal(folder)
     found = assess(folder)
-    assert found.judgement.verdict is Verdict.PASS
+    assert unclean(found) == {
+        "evidence complete": Verdict.INVALID,
+        "stack as it was told": Verdict.INVALID,
+    }
     assert "the commit of the harness is not known" in found.judgement.grade.reasons

@@ -1,0 +1,41 @@
+"""Whether what `stack.json` says ran is what the rest of the evidence speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.contract.names import Contract
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+
+_OWN = ("process", "docker")
+
+
+def check_stack(case: Case) -> Check:
+    """The kind of the stack decides what is judged, so that no file alone may choose it."""
+    problems = list(_problems(case))
+    return Check(
+        name="stack as it was told",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said="; ".join(problems) or f"{case.stack.get('kind')}, and nothing speaks against it",
+    )
+
+
+def _problems(case: Case) -> Iterator[str]:
+    kind = case.stack.get("kind")
+    if kind not in (*_OWN, "attach"):
+        yield "stack.json is missing or names no kind of stack"
+        return
+    if kind in _OWN and _names(case.plan.contract) != _names(Contract()):
+        yield f"stack.json says {kind}, and the plan's contract is that of a system of one's own"
+    if kind == "attach" and case.final.strangers is not None:
+        yield "stack.json says attach, and the final state is that of servers started for the run"
+    if kind != "process" and case.scenario.engine.defects:
+        yield f"stack.json says {kind}, and defects can be had in child processes only"
+
+
+def _names(contract: Contract) -> tuple[str, ...]:
+    """What tells one system from another, in every version of the harness."""
+    streams, tasks = contract.streams, contract.tasks
+    return (contract.prefix, streams.proposals, tasks.table, str(contract.seen.way))

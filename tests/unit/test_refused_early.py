@@ -1,0 +1,67 @@
+"""What cannot be run is refused before anything of a run is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.cli import running
+from harness.cli.choice import StackChoice, StackKind
+from harness.cli.overrides import as_overrides
+from harness.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+SMOKE = ROOT / "scenarios" / "smoke.toml"
+DESK = ROOT / "examples" / "foreign"
+PROCESS = StackChoice(StackKind.PROCESS, "offline", [], 0, {})
+DOCKER = StackChoice(StackKind.DOCKER, "offline", [], 0, {})
+
+
+def refused(
+    choice: StackChoice, reports: Path, times: int, *defects: str, scenario: Path = SMOKE
+) -> str:
+    """What is said; nothing may have been made."""
+    overrides = as_overrides(
+        agents=None, rate=None, duration=None, seed=None, settings=[], defects=defects
+    )
+    with pytest.raises(UsageError) as caught:
+        running.run_scenario(
+            scenario, overrides, reports=reports, choice=choice, root=ROOT, times=times
+        )
+    assert caught.value.hint
+    assert not reports.exists()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("defect", ["no_such_defect", "skip_nonce:no_such_key=1"])
+def test_unknown_defect(times: int, defect: str, tmp_path: Path) -> None:
+    """A defect, or a setting of one, that there is not."""
+    assert "no_such" in refused(PROCESS, tmp_path / "reports", times, defect)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_options_that_do_not_fit(times: int, tmp_path: Path) -> None:
+    """Defects in containers, images without any, a set that there is not."""
+    reports = tmp_path / "reports"
+    assert "child processes only" in refused(DOCKER, reports, times, "skip_nonce")
+    images = StackChoice(StackKind.PROCESS, "offline", ["engine=x"], 0, {})
+    assert "need containers" in refused(images, reports, times)
+    other = StackChoice(StackKind.DOCKER, "no-such-set", [], 0, {})
+    assert "no image set" in refused(other, reports, times)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_unset_variable_of_a_login(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The contract names variables, and one of them holds nothing."""
+    names = set(re.findall(r'_env = "(\w+)"', (DESK / "desk.toml").read_text(encoding="utf-8")))
+    assert names
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    choice = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, DESK / "desk.toml")
+    said = refused(choice, tmp_path / "reports", times, scenario=DESK / "desk-smoke.toml")
+    assert any(name in said for name in names)
