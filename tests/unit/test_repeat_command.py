@@ -37,7 +37,7 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
         folder = world.write(reports)
         return assess_and_store(folder), folder
 
-    monkeypatch.setattr(running, "_run_once", on_paper)
+    monkeypatch.setattr(running, "run_once", on_paper)
     path = ROOT / "scenarios" / "smoke.toml"
     choice = StackChoice(StackKind.PROCESS, "offline", [], 0, {})
     found = running.run_scenario(
