@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.clock import Clock
+from harness.load.lead import lead_ns
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
 from harness.observe.seen import Seen, ServiceUsage
 from harness.observe.tripwire import Tripwire
+from harness.scenario import Load
 from harness.stack.base import Endpoints, ServiceState, Stack
 
 __all__ = [
@@ -207,7 +209,11 @@ class LiveView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Concrete parts and the way to make those that need the stack's addresses first."""
+    """Concrete parts and the way to make those that need the stack's addresses first.
+
+    Attributes:
+        lead_ns: how long before its first signal the swarm of a load is started.
+    """
 
     stack: Stack
     make_swarm: Callable[[SwarmPlan], SwarmPart]
@@ -221,5 +227,6 @@ class Parts:
     clock: Clock
     show: ProgressSink
     read_starts: Callable[[Endpoints, int], dict[int, int]] = lambda *_: {}
+    lead_ns: Callable[[Load], int] = lambda load: lead_ns(load, cores=1, queue=0.0)
     make_faults: Callable[[Endpoints, Path], FaultPart] | None = None
     warnings: Sequence[str] = field(default_factory=tuple)

@@ -22,7 +22,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import asdict
 
-from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.contract.trace_id import new_run_tag
 from harness.errors import EvidenceError, HarnessError, StackError
@@ -37,9 +36,6 @@ from harness.stack.base import Endpoints
 from harness.store import KEPT, TELEMETRY, Reserve, RunFolder
 from harness.store.events import append_event
 from harness.store.seal import seal
-
-# From handing a swarm its plan to its first signal: interpreter, imports, connections, agents.
-SWARM_LEAD_NS = 4 * NS_PER_S
 
 
 def run(scenario: Scenario, contract: Contract, parts: Parts, folder: RunFolder) -> Assessment:
@@ -89,7 +85,7 @@ def _load(
     plan = SwarmPlan(
         run_tag=run_tag,
         seed=scenario.seed,
-        t0_ns=parts.clock.now_ns() + SWARM_LEAD_NS,
+        t0_ns=parts.clock.now_ns() + parts.lead_ns(scenario.load),
         load=scenario.load,
         signals=scenario.signals,
         watermark_max_lag=scenario.chain.watermark_max_lag,

@@ -23,6 +23,7 @@ from harness.faults.runner import FaultRunner
 from harness.judge.assess import Assessment, assess_and_store
 from harness.live.exporter import Exporter
 from harness.live.subject import Subject
+from harness.load.lead import lead_ns
 from harness.load.plan import SwarmPlan
 from harness.load.swarm import Swarm
 from harness.observe.final import write_final
@@ -225,6 +226,7 @@ def _parts(
         make_telemetry=make_telemetry,
         read_final=read_final,
         read_starts=read_starts,
+        lead_ns=lambda load: lead_ns(load, len(os.sched_getaffinity(0)), os.getloadavg()[0]),
         make_faults=make_faults if scenario.fault else None,
         environment=lambda: describe_environment(root),
         clock=clock,

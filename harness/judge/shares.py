@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.contract.names import State
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Check, Figure, Kind
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, share
@@ -57,15 +57,10 @@ def check_simulated(case: Case, objective: Objective) -> Check:
         open_ones = account.of(Fate.IN_FLIGHT)
         verdict = Verdict.FAIL if arrived + open_ones < limit * attempted else Verdict.INVALID
         why = f"; {count(open_ones, 'signal')} not watched to the end" if open_ones else ""
-    return Check(
-        name=objective.text,
-        kind=Kind.OBJECTIVE,
-        verdict=verdict,
-        said=f"{arrived:,} of {count(attempted, 'attempted signal')} reached SIMULATED,"
-        f" {'none was attempted' if part is None else share(part)};"
-        f" at least {share(limit)} is asked{why}",
-        figures={"attempted": attempted, "arrived": arrived, "limit_share": limit},
-    )
+    told = f"{arrived:,} of {count(attempted, 'attempted signal')} reached SIMULATED"
+    said = f"{told}, {'none was attempted' if part is None else share(part)}"
+    figures: dict[str, Figure] = {"attempted": attempted, "arrived": arrived}
+    return _at_least(objective, verdict, said, why, figures)
 
 
 def check_rate(case: Case, objective: Objective) -> Check:
@@ -79,12 +74,21 @@ def check_rate(case: Case, objective: Objective) -> Check:
         excused = cut_short or part is None or generator_was_late(case)
         verdict = Verdict.INVALID if excused else Verdict.FAIL
     why = f"; the run was cut short ({', '.join(cut_short)})" if cut_short else ""
+    told = f"{rate.in_phase:,} of {rate.intended or 0:,} intended signals were sent in their phase"
+    said = f"{told}, {'none were due' if part is None else share(part)}"
+    figures: dict[str, Figure] = {"intended": rate.intended, "in_phase": rate.in_phase}
+    return _at_least(objective, verdict, said, why, figures)
+
+
+def _at_least(
+    objective: Objective, verdict: Verdict, said: str, why: str, figures: dict[str, Figure]
+) -> Check:
+    """A share that must reach its limit."""
+    limit = objective.limit_share or 0.0
     return Check(
         name=objective.text,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"{rate.in_phase:,} of {rate.intended or 0:,} intended signals were sent in their"
-        f" phase, {'none were due' if part is None else share(part)};"
-        f" at least {share(limit)} is asked{why}",
-        figures={"intended": rate.intended, "in_phase": rate.in_phase, "limit_share": limit},
+        said=f"{said}; at least {share(limit)} is asked{why}",
+        figures={**figures, "limit_share": limit},
     )

@@ -15,6 +15,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.observe.decoder import Decoder, RowVersion
+from harness.observe.libpq import connect, identifier, literal, live
 from harness.observe.pgoutput import Keepalive, XLogData, parse_frame, status_update
 from harness.observe.watcher import Versions, WatcherLost
 
@@ -61,21 +62,21 @@ class LogicalWatcher:
 
     def open(self, deadline_ns: int) -> None:
         self.close()
-        connection = self._connect(deadline_ns)
+        connection = connect(self._conninfo, deadline_ns - self._clock.now_ns())
         self._connection = connection
         try:
             self._poll = select.poll()
             self._poll.register(connection.socket, _READ)
             self._check_publication(deadline_ns)
             self._command(
-                f"CREATE_REPLICATION_SLOT {_identifier(self._slot)} TEMPORARY LOGICAL pgoutput"
+                f"CREATE_REPLICATION_SLOT {identifier(self._slot)} TEMPORARY LOGICAL pgoutput"
                 " (SNAPSHOT 'nothing')",
                 deadline_ns,
             )
             self._command(
-                f"START_REPLICATION SLOT {_identifier(self._slot)} LOGICAL 0/0"
+                f"START_REPLICATION SLOT {identifier(self._slot)} LOGICAL 0/0"
                 f" (proto_version '1', binary 'true',"
-                f" publication_names {_literal(_identifier(self._contract.publication))})",
+                f" publication_names {literal(identifier(self._contract.publication))})",
                 deadline_ns,
             )
             connection.nonblocking = 1
@@ -89,7 +90,7 @@ class LogicalWatcher:
         self._more = False
 
     def take(self, timeout_ns: int) -> Versions:
-        connection = self._live()
+        connection = live(self._connection)
         found: list[RowVersion] = []
         try:
             self._confirm_when_due(connection)
@@ -108,7 +109,7 @@ class LogicalWatcher:
         if now_ns >= self._ask_due_ns:
             self._ask_due_ns = now_ns + _ASK_EVERY_NS
             try:
-                self._confirm(self._live(), reply_wanted=True)
+                self._confirm(live(self._connection), reply_wanted=True)
             except OperationalError as error:
                 raise WatcherLost(str(error).strip()) from error
         return False
@@ -152,20 +153,10 @@ class LogicalWatcher:
         connection.flush()
         self._confirm_due_ns = self._clock.now_ns() + CONFIRM_EVERY_NS
 
-    def _connect(self, deadline_ns: int) -> PGconn:
-        left_s = max(2, _left_ms(deadline_ns, self._clock) // 1000)  # libpq's least timeout is 2 s
-        conninfo = make_conninfo(self._conninfo, connect_timeout=left_s)
-        connection = pq.PGconn.connect(conninfo.encode())
-        if connection.status != pq.ConnStatus.OK:
-            message = connection.get_error_message()
-            connection.finish()
-            raise WatcherLost(message.strip())
-        return connection
-
     def _check_publication(self, deadline_ns: int) -> None:
         # The server would only miss it when the first row is due.
         publication, table = self._contract.publication, self._contract.tasks.table
-        named, of_table = _literal(publication), _literal(table.rpartition(".")[2])
+        named, of_table = literal(publication), literal(table.rpartition(".")[2])
         found = self._command(
             "SELECT 1 FROM pg_publication_tables"  # noqa: S608 - quoted; no parameters here
             f" WHERE pubname = {named} AND tablename = {of_table}",
@@ -180,7 +171,7 @@ class LogicalWatcher:
             )
 
     def _command(self, command: str, deadline_ns: int) -> PGresult:
-        connection = self._live()
+        connection = live(self._connection)
         connection.send_query(command.encode())
         while connection.is_busy():
             if not self._poll.poll(_left_ms(deadline_ns, self._clock)):
@@ -198,7 +189,7 @@ class LogicalWatcher:
         if result.status in _DONE:
             return result
         message = result.get_error_message().strip()
-        if self._live().status != pq.ConnStatus.OK:
+        if live(self._connection).status != pq.ConnStatus.OK:
             raise WatcherLost(message)
         raise StackError(
             f"PostgreSQL refused {command.split()[0]}: {message}",
@@ -208,19 +199,6 @@ class LogicalWatcher:
             " or choose the way 'polling'",
         )
 
-    def _live(self) -> PGconn:
-        if self._connection is None:
-            raise WatcherLost("not connected")
-        return self._connection
-
 
 def _left_ms(deadline_ns: int, clock: Clock) -> int:
     return max(1, (deadline_ns - clock.now_ns()) // NS_PER_MS)
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -11,10 +11,11 @@ from psycopg import OperationalError, pq
 from psycopg.conninfo import make_conninfo
 from psycopg.pq.abc import PGconn
 
-from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.clock import NS_PER_MS, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.observe.decoder import RowVersion
+from harness.observe.libpq import connect, identifier, live
 from harness.observe.watcher import Versions, WatcherLost
 from harness.observe.words import WordReader
 
@@ -53,16 +54,9 @@ class NotificationWatcher:
 
     def open(self, deadline_ns: int) -> None:
         self.close()
-        left_s = max(2, (deadline_ns - self._clock.now_ns()) // NS_PER_S)
-        conninfo = make_conninfo(self._conninfo, connect_timeout=left_s)
-        connection = pq.PGconn.connect(conninfo.encode())
+        connection = connect(self._conninfo, deadline_ns - self._clock.now_ns())
         self._connection = connection
-        if connection.status != pq.ConnStatus.OK:
-            message = connection.get_error_message().strip()
-            self.close()
-            raise WatcherLost(message)
-        quoted = '"' + self._channel.replace('"', '""') + '"'
-        result = connection.exec_(f"LISTEN {quoted}".encode())
+        result = connection.exec_(f"LISTEN {identifier(self._channel)}".encode())
         if result.status != pq.ExecStatus.COMMAND_OK:
             message = result.get_error_message().strip()
             self.close()
@@ -76,7 +70,7 @@ class NotificationWatcher:
         self._asked = (-1, 0)
 
     def take(self, timeout_ns: int) -> Versions:
-        connection = self._live()
+        connection = live(self._connection)
         found: list[RowVersion] = []
         try:
             if self._poll.poll(max(0, timeout_ns) // NS_PER_MS):
@@ -98,7 +92,7 @@ class NotificationWatcher:
         # An answer comes after every notification that was sent before it, and the take after
         # that hands them over.
         if lsn != self._asked[0]:
-            if self._live().exec_(b"SELECT 1").status != pq.ExecStatus.TUPLES_OK:
+            if live(self._connection).exec_(b"SELECT 1").status != pq.ExecStatus.TUPLES_OK:
                 raise WatcherLost("the server does not answer")
             self._asked = (lsn, self._takes)
         return self._takes > self._asked[1]
@@ -107,8 +101,3 @@ class NotificationWatcher:
         if self._connection is not None:
             self._connection.finish()
             self._connection = None
-
-    def _live(self) -> PGconn:
-        if self._connection is None:
-            raise WatcherLost("not connected")
-        return self._connection
