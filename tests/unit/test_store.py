@@ -77,7 +77,8 @@ def test_scenario_with_awkward_text_comes_back(folder: RunFolder) -> None:
 def test_toml_refuses_what_it_cannot_say() -> None:
     """A value without a place in TOML is a mistake of ours, not silence."""
     with pytest.raises(TypeError, match="NoneType"):
-        toml_text({"key": None})
+        toml_text({"key": [None]})
+    assert tomllib.loads(toml_text({"key": None, "other": 1})) == {"other": 1}
     assert tomllib.loads(toml_text({"a": True, "b": [1, 2.5], "c": {"d": "e"}})) == {
         "a": True,
         "b": [1, 2.5],
