@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Where `npm install` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
-.PHONY: run test lint types bench matrix causes faults proto lock clean env images
+.PHONY: run test lint types bench matrix causes faults proto schema lock clean env images
 
 run: $(STAMP)  ## the main job: 50 agents against the embedded stack, verdict as exit code
 	$(BIN)/harness run scenarios/smoke.toml
@@ -30,6 +30,9 @@ images: $(STAMP)  ## the offline image set, for --stack docker (needs root, dock
 
 proto: $(STAMP)  ## build the Protobuf bindings from compose/proto
 	$(BIN)/python -m harness.contract.build_proto
+
+schema: $(STAMP)  ## publish the JSON schema of result.json
+	$(BIN)/python -m harness.judge.result_schema
 
 lock: $(STAMP)  ## pin every dependency (needs uv)
 	uv pip compile --quiet --universal --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock

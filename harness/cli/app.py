@@ -182,6 +182,42 @@ def watch(
 
 
 @app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of a --repeat.")],
+    html: Annotated[Path | None, typer.Option(help="A page that needs no network.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="JUnit XML; - for the terminal.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Markdown; - for the terminal.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for samples and telemetry as CSV.")
+    ] = None,
+    hgrm: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for percentile distributions.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Report a run from its stored evidence; without an option, report.html and junit.xml in it.
+
+    Exit code: 0 when everything was written, whatever the verdict.
+    """
+    from harness.cli.reporting import Wanted, report_folder  # slow to import
+
+    wanted = Wanted(html=html, junit=junit, markdown=markdown, csv=csv, hgrm=hgrm)
+    report_folder(folder, wanted, show=show, console=make_console())
+
+
+@app.command()
+def trend(
+    reports: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("reports"),
+    scenario: Annotated[str | None, typer.Option(help="Only runs of this scenario.")] = None,
+    form: Annotated[str, typer.Option("--as", help="table, csv or json.")] = "table",
+) -> None:
+    """Show runs of the same question over time, and where their percentile changed."""
+    from harness.cli.trending import show_trends  # slow to import
+
+    show_trends(reports, scenario, form, make_console())
+
+
+@app.command()
 def scenarios(
     folder: Annotated[Path, typer.Argument(help="Folder of scenario files.")] = ROOT / "scenarios",
 ) -> None:

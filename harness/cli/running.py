@@ -14,8 +14,10 @@ from harness.cli.console import make_console
 from harness.cli.diagnosing import show_diagnosis
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
+from harness.cli.reporting import report_after, report_group_after, summarise
 from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
+from harness.errors import StackError
 from harness.evidence.environment import describe_environment
 from harness.experiments.repeat import judge_again, repeat
 from harness.faults.refusals import check_faults
@@ -64,7 +66,9 @@ def run_scenario(
     with exporting(metrics or MetricsChoice(), console) as exporter:
         if times > 1:
             return _run_group(scenario, times, reports, choice, root, console, exporter)
-        return _show(*run_once(scenario, reports, choice, root, console, exporter), console)
+        assessment, folder = run_once(scenario, reports, choice, root, console, exporter)
+    summarise(folder, console)
+    return _show(assessment, folder, console)
 
 
 def contract_for(scenario: Scenario, choice: StackChoice, root: Path) -> Contract:
@@ -102,6 +106,7 @@ def _run_group(
         return found
 
     judgement = repeat(scenario, times, folder, once)
+    report_group_after(folder, judgement, console)
     console.print(render_group(judgement, folder.path))
     return judgement.exit_code
 
@@ -125,21 +130,36 @@ def run_once(
     with ProgressView(console) as view:
         show = Onlookers(view, exporter, folder).show
         parts = _parts(scenario, contract, folder, choice, root, view, show)
-        assessment = run(scenario, contract, parts, folder)
+        try:
+            assessment = run(scenario, contract, parts, folder)
+        except StackError:
+            # Lost under way: what was judged until then deserves its reports all the same.
+            if folder.result.exists():
+                report_after(folder, console)
+                summarise(folder, console)
+            raise
     if exporter is not None:
         exporter.judged(assessment.judgement.verdict.name)
+    report_after(folder, console)
     return assessment, folder
 
 
 def judge_folder(path: Path) -> int:
     """Judge stored evidence of a run, or of several together, again; the verdict's exit code."""
+    console = make_console()
     if GroupFolder.is_at(path):
         group = GroupFolder(path.absolute())
         judgement = judge_again(group)
-        make_console().print(render_group(judgement, group.path))
+        for run_id in group.read().runs:
+            report_after(RunFolder.open(group.member(run_id)), console)
+        report_group_after(group, judgement, console)
+        console.print(render_group(judgement, group.path))
         return judgement.exit_code
     folder = RunFolder.open(path)
-    return _show(assess_and_store(folder), folder, make_console())
+    assessment = assess_and_store(folder)
+    report_after(folder, console)
+    summarise(folder, console)
+    return _show(assessment, folder, console)
 
 
 def _show(assessment: Assessment, folder: RunFolder, console: Console) -> int:

@@ -35,16 +35,16 @@ def expected_of(plan: RunPlan, attempted: Attempted) -> Expected:
     differing, surplus = [], []
     for agent in range(max(stage.agents for stage in timeline)):
         journaled = int(attempted.by_agent[agent])
-        total = np.uint64(0)
+        total = 0
         count = 0
         for stage, offsets in intended_offsets(plan.load, plan.seed, agent, block=_BLOCK):
             by_stage[stage] += len(offsets)
             own = offsets[: max(0, journaled - count)]
-            total = total + weigh(own, count).sum(dtype=np.uint64)
+            total += int(weigh(own, count).sum(dtype=np.uint64))
             count += len(offsets)
         if journaled > count:
             surplus.append(agent)
-        elif total != attempted.sum_by_agent[agent]:
+        elif total % (1 << 64) != int(attempted.sum_by_agent[agent]):
             differing.append(agent)
     beyond = np.flatnonzero(attempted.by_agent[max(stage.agents for stage in timeline) :])
     first = max(stage.agents for stage in timeline)

@@ -132,9 +132,7 @@ def gather(
     """
     timeline = Timeline.of(plan.load, plan.t0_ns)
     clocks, bad_lines = _clocks(folder)
-    died_ns = run.first_ns("observer_died")
-    until_ns = run.observation_end_ns if died_ns is None else min(died_ns, run.observation_end_ns)
-    waited = 0 < run.drain_deadline_ns <= until_ns
+    until_ns = run.watched_until_ns
 
     table = scan_slots(plan.run_tag, folder.attempts())
     notes = Notes(table)
@@ -159,7 +157,7 @@ def gather(
     bookings = Bookings(table, notes)
     stamps = StampBook(table, matcher.fates, notes, clocks.get(POSTGRES))
     seconds = SecondTally(timeline, run.observation_end_ns)
-    stream = _stream(folder)
+    stream = read_stream(folder)
 
     def take(samples: Samples) -> None:
         recorder.add(samples)
@@ -177,7 +175,7 @@ def gather(
     closed, rest = matcher.leftovers()
     take(closed)
     settling.read_tasks(folder.final_tasks)
-    take(settling.end(rest, waited=waited, stream=stream))
+    take(settling.end(rest, waited=run.waited, stream=stream))
     settled = settling.compare(folder.final_ledger)
     bookings.read(folder.final_bookings)
     stamped = stamps.compare(folder.final_stamps)
@@ -210,7 +208,7 @@ def gather(
         sightings=matcher.sightings,
         foreign=matcher.foreign,
         watched_until_ns=until_ns,
-        waited=waited,
+        waited=run.waited,
         vitals=_vitals(folder),
         seconds=seconds.seconds(),
         recoveries=recoveries,
@@ -225,7 +223,12 @@ def _faults(folder: RunFolder) -> tuple[FaultRecord, ...] | None:
     return read_faults(folder.read_text(folder.faults).splitlines(), str(folder.faults))
 
 
-def _stream(folder: RunFolder) -> StreamHistory | None:
+def read_stream(folder: RunFolder) -> StreamHistory | None:
+    """What the looks at the stream come to; None without any.
+
+    Raises:
+        EvidenceError: they cannot be read.
+    """
     if not folder.stream.exists():
         return None
     try:

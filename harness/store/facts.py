@@ -79,6 +79,18 @@ class RunFacts(_Stored):
     events: tuple[RunEvent, ...] = ()
     kept: tuple[str, ...] = ()
 
+    @property
+    def watched_until_ns(self) -> int:
+        """End of the observation, or of the observer."""
+        died_ns = self.first_ns("observer_died")
+        end_ns = self.observation_end_ns
+        return end_ns if died_ns is None else min(died_ns, end_ns)
+
+    @property
+    def waited(self) -> bool:
+        """Whether the drain time was over by then."""
+        return 0 < self.drain_deadline_ns <= self.watched_until_ns
+
     def first_ns(self, kind: str) -> int | None:
         """When the first event of a kind was noticed; None without one."""
         return min((event.mono_ns for event in self.events if event.kind == kind), default=None)

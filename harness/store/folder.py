@@ -62,6 +62,16 @@ class RunFolder(RunPaths):
             )
         return folder
 
+    @property
+    def html(self) -> Path:
+        """The report as a page; made from the evidence, like everything below."""
+        return self.path / "report.html"
+
+    @property
+    def junit(self) -> Path:
+        """The judgement as JUnit XML."""
+        return self.path / "junit.xml"
+
     def forget_result(self) -> None:
         """Take away a result that is about to be made anew.
 

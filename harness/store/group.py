@@ -78,6 +78,11 @@ class GroupFolder:
         """The group's judgement."""
         return self.path / "result.json"
 
+    @property
+    def junit(self) -> Path:
+        """The group's judgement as JUnit XML."""
+        return self.path / "junit.xml"
+
     def write(self, facts: GroupFacts) -> None:
         """Keep what is planned and made so far.
 
@@ -108,6 +113,14 @@ class GroupFolder:
             EvidenceError: it could not be written.
         """
         files.write_json(self.result, document)
+
+    def read_result(self) -> dict[str, Any]:
+        """The judgement as it was kept.
+
+        Raises:
+            EvidenceError: missing, unreadable, or of another schema.
+        """
+        return files.read_json(self.result)
 
     def member(self, run_id: str) -> Path:
         """The folder of a run.

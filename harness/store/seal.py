@@ -18,7 +18,9 @@ from harness.store import files
 from harness.store.folder import RunFolder
 
 # Made from the evidence, or only for people.
-_UNSEALED = frozenset({"result.json", "seal.json", "logs", "histograms"})
+_UNSEALED = frozenset(
+    {"result.json", "seal.json", "logs", "histograms", "report.html", "junit.xml", "csv", "hgrm"}
+)
 
 
 class Sealed(BaseModel):

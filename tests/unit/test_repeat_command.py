@@ -49,5 +49,6 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
         assert words in " ".join(output.split()), output
     (group,) = tmp_path.iterdir()
     assert len([entry for entry in group.iterdir() if entry.is_dir()]) == 3
+    assert (group / "junit.xml").is_file()
     assert running.judge_folder(group) == code
     assert code.name in capsys.readouterr().out

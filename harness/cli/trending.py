@@ -1,0 +1,102 @@
+"""`harness trend`: the runs in a folder of reports, question by question."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import HarnessError, UsageError
+from harness.judge.result import Result, read_result
+from harness.judge.verdict import Verdict
+from harness.report.trend import Night, Trend, trends_of
+from harness.report.units import duration_text
+from harness.scenario import Scenario
+from harness.store import RunFolder
+
+FORMS = ("table", "csv", "json")
+# Durations in ns, as their names say; empty where a run has no such figure.
+COLUMNS = (
+    "run_id", "scenario", "seed", "verdict", "grade", "objective", "estimate_ns", "lower_ns",
+    "upper_ns", "change",
+)  # fmt: skip
+
+
+def show_trends(folder: Path, scenario: str | None, form: str, console: Console) -> None:
+    """Print the runs below a folder, those of a --repeat included.
+
+    Raises:
+        UsageError: no such folder or form, or no run in it that has a result.
+    """
+    if form not in FORMS:
+        raise UsageError(f"there is no form {form!r}", where="--as", hint=", ".join(FORMS))
+    if not folder.is_dir():
+        raise UsageError("no such folder", where=str(folder))
+    left_out: list[str] = []
+    trends = trends_of(_runs(folder, scenario, left_out))
+    if not trends:
+        told = f"; {len(left_out)} could not be read" if left_out else ""
+        raise UsageError(f"holds no run with a result{told}", where=str(folder))
+    if form == "table":
+        for trend in trends:
+            _print(trend, console)
+        for line in left_out:
+            console.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
+        return
+    rows = [_row(night) for trend in trends for night in trend.nights]
+    if form == "json":
+        sys.stdout.write(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows]) + "\n")
+        return
+    csv.writer(sys.stdout, lineterminator="\n").writerows([COLUMNS, *rows])
+
+
+def _runs(
+    folder: Path, scenario: str | None, left_out: list[str]
+) -> Iterator[tuple[Scenario, Result]]:
+    found = [path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/plan.json")]
+    for path in sorted(found):
+        run = RunFolder.open(path)
+        try:
+            asked = run.read_scenario()
+            if scenario in (None, asked.name):
+                yield asked, read_result(run)
+        except HarnessError as error:
+            left_out.append(f"{run.run_id}: {error.what}")
+
+
+def _row(night: Night) -> Sequence[object]:
+    values = (getattr(night, name) for name in COLUMNS)
+    return [value.name if isinstance(value, Verdict) else value for value in values]
+
+
+def _print(trend: Trend, console: Console) -> None:
+    question = trend.question
+    rate = max(max(stage.rate_from, stage.rate_to) for stage in question.load.stages)
+    seconds = question.load.repeat * sum(stage.duration_s for stage in question.load.stages)
+    console.print()
+    console.print(
+        Text(f"{question.name}: {question.load.agents_max} agents, {rate:g}/s, {seconds:g} s")
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("run", "seed", "verdict", "grade"):
+        table.add_column(head)
+    for head in (trend.nights[-1].objective or "-", "from", "to"):
+        table.add_column(head, justify="right")
+    table.add_column("")
+    for night in trend.nights:
+        durations = (night.estimate_ns, night.lower_ns, night.upper_ns)
+        table.add_row(
+            night.run_id,
+            str(night.seed),
+            night.verdict.name,
+            night.grade,
+            *(duration_text(value) for value in durations),
+            Text(night.change, style="bold"),
+        )
+    console.print(table)

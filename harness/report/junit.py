@@ -1,0 +1,161 @@
+"""A judgement as JUnit XML, for the systems that show tests: one test case for each check.
+
+A FAIL is a failure: the system broke its promise. INVALID and INCONCLUSIVE are errors, told apart
+by their type: no promise was seen broken, and nothing may turn green for it, as the exit code is
+not 0 either. A skipped test would. What was not judged, since what it needs is not there, is
+skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+from harness.judge.check import Check, Kind
+from harness.judge.group import GroupJudgement, MemberFigures
+from harness.judge.verdict import Verdict
+from harness.report.data import ReportData
+from harness.report.terminal import NOT_JUDGED
+from harness.store.group import GroupFolder
+
+Property = tuple[str, str]
+
+# What XML 1.0 cannot hold, not even as a reference (section 2.2, production Char).
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_STAMP = re.compile(r"^(\d{8}-\d{6})-")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case.
+
+    Attributes:
+        problem: "failure", "error" or "skipped"; None for a clean one.
+        type: of the problem.
+        said: a sentence, which is the problem's message too.
+        out: what else is known.
+    """
+
+    name: str
+    problem: str | None
+    type: str
+    said: str
+    out: str
+
+
+def junit_xml(data: ReportData) -> str:
+    """The judgement of a run."""
+    judgement, grade = data.judgement, data.judgement.grade
+    properties = [
+        ("run_id", data.run_id),
+        ("scenario", data.scenario.name),
+        ("seed", str(data.plan.seed)),
+        ("verdict", judgement.verdict.name),
+        ("exit_code", str(judgement.exit_code)),
+        ("grade", grade.level),
+        *(("grade_reason", reason) for reason in grade.reasons),
+        ("command", data.command),
+    ]
+    suites = [
+        (kind.value, [case_of(check) for check in judgement.of(kind)], properties) for kind in Kind
+    ]
+    return _document(data.scenario.name, data.run_id, suites)
+
+
+def group_junit_xml(judgement: GroupJudgement, folder: GroupFolder) -> str:
+    """The judgement of several runs: a case for each run, and one for each check of all of them."""
+    run_id = folder.path.name
+    properties = [
+        ("run_id", run_id),
+        ("runs", str(len(judgement.runs))),
+        ("verdict", judgement.verdict.name),
+        ("exit_code", str(judgement.exit_code)),
+        ("grade", judgement.grade.level),
+        *(("grade_reason", reason) for reason in judgement.grade.reasons),
+    ]
+    suites = [("runs", [_case_of_run(run) for run in judgement.runs], properties)]
+    for kind in Kind:
+        cases = [case_of(check) for check in judgement.checks if check.kind is kind]
+        suites.append((kind.value, cases, properties))
+    return _document("group", run_id, suites)
+
+
+def case_of(check: Check) -> Case:
+    """One check as a test case."""
+    problem, type_ = _problem(check.verdict)
+    if check.verdict is Verdict.PASS and check.said.startswith(NOT_JUDGED):
+        problem, type_ = "skipped", NOT_JUDGED
+    lines = [check.said, f"figures: {json.dumps(check.figures)}"]
+    lines += [f"offender: {offender}" for offender in check.offenders]
+    return Case(check.name, problem, type_, check.said, "\n".join(lines))
+
+
+def _case_of_run(run: MemberFigures) -> Case:
+    problem, type_ = _problem(run.verdict)
+    said = f"{run.verdict.name}, seed {run.seed}"
+    return Case(run.run_id, problem, type_, said, f"figures: {json.dumps(run.estimates_ns)}")
+
+
+def _problem(verdict: Verdict) -> tuple[str | None, str]:
+    if verdict is Verdict.PASS:
+        return None, ""
+    return ("failure" if verdict is Verdict.FAIL else "error"), verdict.name
+
+
+def _document(
+    name: str, run_id: str, suites: Iterable[tuple[str, Sequence[Case], Sequence[Property]]]
+) -> str:
+    root = ET.Element("testsuites", {"name": _legal(run_id)})
+    for kind, cases, properties in suites:
+        suite = ET.SubElement(root, "testsuite", _counts(f"{name}.{kind}", cases))
+        if stamp := _stamp(run_id):
+            suite.set("timestamp", stamp)
+        holder = ET.SubElement(suite, "properties")
+        for key, value in properties:
+            ET.SubElement(holder, "property", {"name": key, "value": _legal(value)})
+        for case in cases:
+            _add(suite, f"{name}.{kind}", case)
+    ET.indent(root, " ")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+
+
+def _counts(name: str, cases: Sequence[Case]) -> dict[str, str]:
+    def of(problem: str) -> str:
+        return str(sum(case.problem == problem for case in cases))
+
+    return {
+        "name": name,
+        "tests": str(len(cases)),
+        "failures": of("failure"),
+        "errors": of("error"),
+        "skipped": of("skipped"),
+    }
+
+
+def _add(suite: ET.Element, class_name: str, case: Case) -> None:
+    # A check takes no time of its own; readers that sum times want one all the same.
+    attributes = {"classname": class_name, "name": _legal(case.name), "time": "0.000"}
+    element = ET.SubElement(suite, "testcase", attributes)
+    if case.problem is not None:
+        told = {"type": case.type, "message": _legal(case.said)}
+        ET.SubElement(element, case.problem, told).text = _legal(case.said)
+    ET.SubElement(element, "system-out").text = _legal(case.out)
+
+
+def _stamp(run_id: str) -> str | None:
+    """When a run began, which its id says, in UTC."""
+    if not (match := _STAMP.match(run_id)):
+        return None
+    try:
+        began = datetime.strptime(match[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return began.isoformat()
+
+
+def _legal(text: str) -> str:
+    return _ILLEGAL.sub("\ufffd", text)

@@ -1,0 +1,185 @@
+"""A run on half a page of Markdown, for the summary of a CI job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.judge.check import Check, Kind
+from harness.judge.grade import Grade
+from harness.judge.group import GroupJudgement
+from harness.judge.verdict import Verdict
+from harness.measure.measurement import AccountFigures, Figures, Measurement
+from harness.report.data import ReportData
+from harness.report.headline import headline
+from harness.report.terminal import NOT_JUDGED
+from harness.report.units import count_text, duration_text
+from harness.store.group import GroupFolder
+
+_PERCENTILES = ("p50", "p99", "p99.9")
+_CHECKS_SHOWN = 20
+# What would be taken for markup or for a cell's end, and what would end a line.
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+
+
+def markdown(data: ReportData) -> str:
+    """The summary of a run."""
+    judgement = data.judgement
+    lines = [
+        f"## {judgement.verdict.name}: {escaped(data.scenario.name)}",
+        "",
+        escaped(headline(judgement)) + ".",
+        "",
+        *_objectives(judgement.of(Kind.OBJECTIVE)),
+        *_unclean(judgement.checks),
+        *_latency(data.measurement, judgement.of(Kind.OBJECTIVE)),
+        f"Signals: {_account(data.measurement)}.",
+        "",
+    ]
+    if data.diagnosis is not None:
+        named = data.diagnosis.headline or "none of the specified causes was found"
+        lines += [f"Diagnosis ({escaped(data.diagnosis.because)}): {escaped(named)}.", ""]
+    lines += [
+        _grade(judgement.grade),
+        "",
+        f"Run {escaped(data.run_id)}, seed {data.plan.seed}. To ask the same again:",
+        "",
+        *_code(data.command),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
+    """The summary of several runs of one question."""
+    names = list(dict.fromkeys(name for run in judgement.runs for name in run.estimates_ns))
+    rows = [
+        (
+            escaped(run.run_id),
+            str(run.seed),
+            run.verdict.name,
+            *(duration_text(run.estimates_ns.get(name)) for name in names),
+        )
+        for run in judgement.runs
+    ]
+    lines = [
+        f"## {judgement.verdict.name}: {count_text(len(judgement.runs))} runs",
+        "",
+        *_table(("run", "seed", "verdict", *(escaped(name) for name in names)), rows),
+        *_objectives([check for check in judgement.checks if check.kind is Kind.OBJECTIVE]),
+        *_unclean(judgement.checks),
+        _grade(judgement.grade),
+        "",
+        f"Group {escaped(folder.path.name)}. To judge it again:",
+        "",
+        *_code(f"harness judge {folder.path}"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _grade(grade: Grade) -> str:
+    reasons = f" ({escaped('; '.join(grade.reasons))})" if grade.reasons else ""
+    return f"Grade: {grade.level}{reasons}."
+
+
+def escaped(text: str) -> str:
+    """Text that is shown as it is, on one line."""
+    safe = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return safe.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _objectives(checks: Sequence[Check]) -> list[str]:
+    rows = [(_word(check), escaped(check.name), escaped(check.said)) for check in checks]
+    return _table(("", "objective", "found"), rows)
+
+
+def _word(check: Check) -> str:
+    if check.verdict is Verdict.PASS:
+        return "not judged" if check.said.startswith(NOT_JUDGED) else "ok"
+    return f"**{check.verdict.name}**"
+
+
+def _unclean(checks: Iterable[Check]) -> Iterator[str]:
+    """Integrity and validity: only what is not clean, and how much is."""
+    others = [check for check in checks if check.kind is not Kind.OBJECTIVE]
+    unclean = [check for check in others if check.verdict is not Verdict.PASS]
+    for check in unclean[:_CHECKS_SHOWN]:
+        said = check.said + (f" ({', '.join(check.offenders[:3])})" if check.offenders else "")
+        yield f"- **{check.verdict.name}** {escaped(check.name)}: {escaped(said)}"
+    if len(unclean) > _CHECKS_SHOWN:
+        yield f"- and {len(unclean) - _CHECKS_SHOWN} more"
+    if unclean:
+        yield ""
+    clean = len(others) - len(unclean)
+    yield f"{clean} of {len(others)} checks of integrity and validity are clean."
+    yield ""
+
+
+def _latency(measurement: Measurement, checks: Sequence[Check]) -> list[str]:
+    found = [
+        figures
+        for figures in measurement.figures
+        if figures.phase == "measure" and figures.metric == "latency" and figures.count
+    ]
+    rows = [
+        (
+            f"latency ({figures.mode})",
+            *(_percentile(name, figures, checks, len(found)) for name in _PERCENTILES),
+            duration_text(figures.max_ns),
+            count_text(figures.count),
+        )
+        for figures in found
+    ]
+    heads = ("", *(name.upper() for name in _PERCENTILES), "max", "signals")
+    return _table(heads, rows)
+
+
+def _percentile(name: str, figures: Figures, checks: Sequence[Check], modes: int) -> str:
+    """A percentile with its interval, where an objective had one computed."""
+    value = figures.percentiles_ns.get(name)
+    if value is None:
+        return "too few signals"
+    for check in checks:
+        own = check.figures
+        # Objectives of single stages, other metrics and other modes have other figures.
+        if own.get("estimate_ns") != value or own.get("signals") != figures.count:
+            continue
+        if modes > 1 and figures.mode not in check.name:
+            continue
+        lower, upper = own.get("lower_ns"), own.get("upper_ns")
+        low = duration_text(lower) if isinstance(lower, int) else "?"
+        high = duration_text(upper) if isinstance(upper, int) else "?"
+        return f"{duration_text(value)} ({low} to {high})"
+    return duration_text(value)
+
+
+def _account(measurement: Measurement) -> str:
+    account: AccountFigures = measurement.account
+    classes = {
+        "simulated": account.simulated,
+        "rejected": account.rejected,
+        "lost": account.lost,
+        "in flight": account.in_flight,
+        "refused": account.refused,
+        "recovered": account.recovered,
+    }
+    told = " + ".join(f"{count_text(count)} {name}" for name, count in classes.items())
+    return (
+        f"{count_text(account.attempted)} attempted = {told};"
+        f" {count_text(measurement.duplicated)} duplicated,"
+        f" {count_text(measurement.unexpected)} unexpected"
+    )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    return [
+        f"| {' | '.join(heads)} |",
+        f"|{' --- |' * len(heads)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+    ]
+
+
+def _code(text: str) -> list[str]:
+    return ["```", text, "```"]
