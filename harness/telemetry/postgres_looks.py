@@ -24,8 +24,12 @@ _TIMEOUT_MS = 500
 _CONNECT_S = 1
 _RETRY_NS = NS_PER_S
 
-# Sessions of the harness are not the system's.
-_SYSTEM = "backend_type = 'client backend' AND application_name NOT LIKE 'harness\\_%%'"
+# Sessions of the harness are not the system's. Of those that a login may not see, neither kind nor
+# state is told; processes of the server itself are in no database.
+_SYSTEM = (
+    "coalesce(backend_type, 'client backend') = 'client backend' AND datid IS NOT NULL"
+    " AND application_name NOT LIKE 'harness\\_%'"
+)
 _ACTIVITY = f"""
 SELECT count(*) FILTER (WHERE state = 'active'), count(*), count(*) FILTER (WHERE state IS NULL)
 FROM pg_stat_activity WHERE {_SYSTEM}
@@ -79,7 +83,7 @@ class PostgresLooks:
             self._waits.forget()
             return
         try:
-            self._tell_activity(connection, sheet)
+            sees_all = self._tell_activity(connection, sheet)
             sheet.total("postgres.wal_bytes_per_s", self._one(connection, sheet, "wal", _WAL))
             sheet.step(
                 "postgres.checkpoint_count",
@@ -89,7 +93,10 @@ class PostgresLooks:
         except (psycopg.Error, OSError) as error:
             self._lose(sheet, error)
             return
-        self._waits.tell(sheet)
+        if sees_all:
+            self._waits.tell(sheet)
+        else:  # nobody seen waiting is not nobody waiting
+            self._waits.forget()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -137,15 +144,15 @@ class PostgresLooks:
         missing = None if self._nonce_table else f"there is no table {self._nonces}"
         sheet.unread("postgres.nonce_waiters", missing)
 
-    def _tell_activity(self, connection: psycopg.Connection[Any], sheet: Sheet) -> None:
-        row = connection.execute(_ACTIVITY).fetchone()
-        if row is None:
-            return
-        active, total, untold = row
+    def _tell_activity(self, connection: psycopg.Connection[Any], sheet: Sheet) -> bool:
+        """Connections; whether this login sees what the sessions do."""
+        active, total, untold = connection.execute(_ACTIVITY).fetchone() or (0, 0, 0)
         sheet.level("postgres.connections_count", total)
-        sheet.unread("postgres.sessions", _NOBODY_TOLD if untold else None)
+        for subject in ("connections_active_count", "lock_waiters_count"):
+            sheet.unread(f"postgres.{subject}", _NOBODY_TOLD if untold else None)
         if not untold:
             sheet.level("postgres.connections_active_count", active)
+        return not untold
 
     def _one(
         self, connection: psycopg.Connection[Any], sheet: Sheet, subject: str, query: str

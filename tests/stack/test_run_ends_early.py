@@ -11,6 +11,7 @@ import pytest
 from harness.errors import Exit
 from harness.judge.assess import assess
 from harness.judge.verdict import Verdict
+from harness.measure.telemetry_lines import read_telemetry
 from harness.store import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,10 @@ def test_impossible_objective_ends_the_load_and_is_the_reason(tmp_path: Path) ->
     assert done.returncode == Exit.FAIL, done.stdout
     folder = RunFolder.open(next((tmp_path / "reports").iterdir()))
     assert [event.kind for event in folder.read_run().events] == ["aborted"]
+    facts = folder.read_run()
+    telemetry = read_telemetry(folder.telemetry.read_text(encoding="utf-8"), facts.t0_ns)
+    assert folder.telemetry.name in facts.kept
+    assert telemetry.of("service.engine.cpu_cores")
     found = assess(folder)
     assert found.judgement.reasons[0].name == WATCHED
     early = next(c for c in found.judgement.checks if c.name == "ended early for a reason")

@@ -1,0 +1,266 @@
+"""The telemetry process at real servers: what it promises is there, waits for locks are named."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.exposition import MetricsHandler
+from pydantic import SecretStr
+
+from harness.clock import NS_PER_MS, NS_PER_S, SystemClock
+from harness.contract.names import Contract, NonceTable
+from harness.measure.telemetry import Telemetry
+from harness.measure.telemetry_lines import read_telemetry
+from harness.telemetry.plan import TelemetryPlan
+from harness.telemetry.postgres_looks import PostgresLooks
+from harness.telemetry.sheet import Sheet
+from harness.telemetry.telemetry import TelemetryProcess
+from tests.stack.conftest import Postgres, Redis, Servers
+
+pytestmark = pytest.mark.stack
+
+CONTRACT = Contract(prefix="told:")
+WAIT_S = 15.0
+EVERY_NS = 200 * NS_PER_MS
+
+OF_SERVICES = (
+    "cpu_cores", "cpu_busiest_cores", "cpu_wait_cores", "memory_bytes", "faults_minor_per_s",
+    "faults_major_per_s", "read_bytes_per_s", "written_bytes_per_s",
+)  # fmt: skip
+OF_HOST = (
+    "busy_cores",
+    "idle_cores",
+    "steal_cores",
+    "iowait_cores",
+    "core0.busy_share",
+    "core0.steal_share",
+)
+OF_REDIS = (
+    "memory_bytes", "commands_per_s", "clients_count", "refused_per_s", "aof_rewrite_count",
+    "aof_delayed_per_s", "latest_fork_ms", "stream.stream:agent:proposals.length_count",
+    "group.stream:agent:proposals.cg:engine.pending_count",
+)  # fmt: skip
+OF_POSTGRES = (
+    "connections_active_count", "connections_count", "lock_waiters_count", "nonce_waiters_count",
+    "nonce_wait_ms", "lock_waiting_share", "nonce_waiting_share", "wal_bytes_per_s",
+    "checkpoint_count",
+)  # fmt: skip
+OF_NODES = ("mean_ms", "requests_per_s", "slow_share")
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that another process does; a real wait, since the process is real."""
+    deadline = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so after {WAIT_S} s"
+        time.sleep(0.02)
+
+
+@contextmanager
+def page() -> Iterator[str]:
+    """A service's page with one node on it."""
+    registry = CollectorRegistry()
+    times = Histogram(
+        "defi_rpc_request_duration_ms", "x", ["node"], buckets=(100,), registry=registry
+    )
+    times.labels("first").observe(7)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), MetricsHandler.factory(registry))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/metrics"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def told(path: Path) -> Telemetry:
+    """What the file says so far; its last line may be under way."""
+    return read_telemetry(path.read_text(encoding="utf-8").split("\n")[:-1], 0)
+
+
+def test_every_promised_track_is_there(
+    servers: Servers, postgres: Postgres, any_redis: Redis, tmp_path: Path
+) -> None:
+    """Services, host, Redis, PostgreSQL and pages; what is not told has a reason."""
+    key = CONTRACT.key(CONTRACT.streams.proposals)
+    with redis.Redis.from_url(any_redis.url) as client:
+        client.delete(key)
+        client.xgroup_create(key, CONTRACT.streams.engine_group or "", id="0", mkstream=True)
+    path = tmp_path / "telemetry.jsonl"
+    states = servers.supervisor.states()
+    with page() as url:
+        process = TelemetryProcess(
+            TelemetryPlan(
+                conninfo=SecretStr(postgres.admin_dsn),
+                redis_url=SecretStr(any_redis.url),
+                metrics_urls={"adapter": url},
+                contract=CONTRACT,
+                path=path,
+                every_ns=EVERY_NS,
+            )
+        )
+        process.start()
+        process.follow(states)
+        until(lambda: path.exists() and len(told(path).of("service.postgres.cpu_cores")) > 0)
+        until(lambda: {"postgres", "redis", "rpc"} <= {n.split(".")[0] for n in told(path).tracks})
+        until(lambda: bool(told(path).of("rpc.first.requests_per_s")))
+        process.stop()
+    assert process.failure() is None
+    found = told(path)
+    names = {
+        *(f"service.{state.name}.{name}" for state in states for name in OF_SERVICES),
+        *(f"host.{name}" for name in OF_HOST),
+        *(f"redis.{name}" for name in OF_REDIS),
+        *(f"postgres.{name}" for name in OF_POSTGRES),
+        *(f"rpc.first.{name}" for name in OF_NODES),
+        "sampler.cost_cores",
+    }
+    # A mean needs something that came since; nobody asks this node again.
+    assert names - {"rpc.first.mean_ms"} - set(found.tracks) == set()
+    assert found.bad == 0
+    assert found.every_s == EVERY_NS / NS_PER_S
+    assert all(value >= 0 for track in found.tracks.values() for value in track.values)
+    assert "postgres.statement_ms" in found.unread
+    lag = "redis.group.stream:agent:proposals.cg:engine.lag_count"
+    assert (lag in found.tracks) == (any_redis.version >= "7")
+    assert ("redis.group.lag" in found.unread) == (any_redis.version < "7")
+    assert json.loads(path.read_text().splitlines()[-1])["kind"] == "end"
+    secrets = (postgres.admin_dsn.split("password=")[1].split()[0], any_redis.url.split("@")[0][9:])
+    log = (tmp_path / "logs" / "telemetry.log").read_text()
+    assert not any(secret in path.read_text() + log for secret in secrets)
+
+
+def test_a_telemetry_process_that_dies_says_how(
+    postgres: Postgres, redis_server: Redis, tmp_path: Path
+) -> None:
+    """It is known afterwards; nothing is raised."""
+    process = TelemetryProcess(
+        TelemetryPlan(
+            conninfo=SecretStr(postgres.admin_dsn),
+            redis_url=SecretStr(redis_server.url),
+            path=tmp_path / "telemetry.jsonl",
+            every_ns=EVERY_NS,
+        )
+    )
+    process.start()
+    until(lambda: bool(told(tmp_path / "telemetry.jsonl").tracks))
+    os.kill(process.pid, signal.SIGKILL)
+    until(lambda: process.failure() is not None)
+    process.stop()
+    assert process.failure() == "the telemetry process was ended by signal 9"
+
+
+def test_servers_that_are_away_are_reasons(tmp_path: Path) -> None:
+    """Nobody answers: the process goes on, says so, and still tells of the host."""
+    path = tmp_path / "telemetry.jsonl"
+    process = TelemetryProcess(
+        TelemetryPlan(
+            conninfo=SecretStr("host=127.0.0.1 port=1 connect_timeout=1"),
+            redis_url=SecretStr("redis://127.0.0.1:1/0"),
+            metrics_urls={"engine": "http://127.0.0.1:1/metrics"},
+            path=path,
+            every_ns=EVERY_NS,
+        )
+    )
+    process.start()
+    wanted = {"redis", "postgres", "page.engine", "services"}
+    until(lambda: path.exists() and wanted <= set(told(path).unread))
+    until(lambda: bool(told(path).of("host.busy_cores")))
+    process.stop()
+    assert process.failure() is None
+
+
+def test_a_wait_for_the_nonce_lock_is_named(postgres: Postgres) -> None:
+    """Two sessions on one row: the waiter, its table, for how long, and whom it waits for."""
+    with (
+        psycopg.connect(postgres.owner_dsn) as holder,
+        psycopg.connect(postgres.owner_dsn) as waiter,
+    ):
+        holder.execute("CREATE SCHEMA IF NOT EXISTS told")
+        holder.execute("DROP TABLE IF EXISTS told.nonce_locks, told.other")
+        holder.execute("CREATE TABLE told.nonce_locks (address text, nonce int)")
+        holder.execute("CREATE TABLE told.other (x int)")
+        holder.execute("INSERT INTO told.nonce_locks VALUES ('secret-address', 1)")
+        holder.execute("INSERT INTO told.other VALUES (1)")
+        holder.commit()
+        contract = Contract(nonces=NonceTable(table="told.nonce_locks"))
+        found = _while_waiting(
+            postgres,
+            contract,
+            holder,
+            waiter,
+            "SELECT nonce FROM told.nonce_locks WHERE address = 'secret-address' FOR UPDATE",
+        )
+        wait = found.waits[-1]
+        assert (wait.relation, wait.for_update) == ("told.nonce_locks", True)
+        assert wait.statement == "SELECT nonce FROM told.nonce_locks WHERE address = ? FOR UPDATE"
+        assert wait.waited_ms > 0
+        assert [state for state, _ in wait.holders] == ["idle in transaction"]
+        assert wait.holders[0][1].startswith("SELECT nonce FROM told.nonce_locks")
+        assert found.tracks["postgres.nonce_waiters_count"].values[-1] == 1
+        assert found.tracks["postgres.nonce_wait_ms"].values[-1] >= wait.waited_ms
+
+        other = _while_waiting(postgres, contract, holder, waiter, "UPDATE told.other SET x = 2")
+        assert (other.waits[-1].relation, other.waits[-1].for_update) == ("told.other", False)
+        assert other.tracks["postgres.lock_waiters_count"].values[-1] == 1
+        assert other.tracks["postgres.nonce_waiters_count"].values[-1] == 0
+
+
+def test_what_a_login_may_not_see_is_not_zero(postgres: Postgres) -> None:
+    """A role that sees the sessions of others only as numbers tells of no activity and no wait."""
+    lines: list[str] = []
+    sheet = Sheet("postgres", lines.append)
+    looks = PostgresLooks(postgres.observer_dsn, Contract(), SystemClock())
+    with psycopg.connect(postgres.owner_dsn):
+        looks.look(sheet)
+        sheet.end(1)
+    looks.close()
+    found = read_telemetry("".join(lines), 0)
+    hidden = {"postgres.connections_active_count", "postgres.lock_waiters_count"}
+    assert hidden <= set(found.unread)
+    assert not hidden & set(found.tracks)
+    assert found.tracks["postgres.connections_count"].values[0] >= 1
+
+
+def _while_waiting(
+    postgres: Postgres,
+    contract: Contract,
+    holder: psycopg.Connection[tuple[object, ...]],
+    waiter: psycopg.Connection[tuple[object, ...]],
+    statement: str,
+) -> Telemetry:
+    """What is told while one session waits for another one that has executed the same."""
+    lines: list[str] = []
+    looks = PostgresLooks(postgres.admin_dsn, contract, SystemClock())
+    sheet = Sheet("postgres", lines.append)
+    holder.execute(statement.encode())
+    waiting = threading.Thread(target=lambda: waiter.execute(statement.encode()))
+    waiting.start()
+    looked = iter(range(1, 1_000))
+
+    def is_seen() -> bool:
+        looks.glance(sheet)
+        looks.look(sheet)
+        sheet.end(next(looked))
+        return bool(read_telemetry("".join(lines), 0).waits)
+
+    until(is_seen)
+    holder.rollback()
+    waiting.join()
+    waiter.rollback()
+    looks.close()
+    found = read_telemetry("".join(lines), 0)
+    assert found.bad == 0
+    return found
