@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 import harness
+from harness.cli.chaos import chaos
 from harness.cli.console import make_console
 from harness.cli.containers import Images, ImageSet, images_app, stack_app
 from harness.cli.defects import list_defects
@@ -150,6 +151,7 @@ def run(
 
 
 app.command()(isolate)
+app.command()(chaos)
 
 
 @app.command()

@@ -1,0 +1,100 @@
+"""`harness chaos`: rounds of random faults under load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.console import make_console
+from harness.cli.containers import Images, ImageSet
+from harness.cli.kinds import StackKind
+from harness.cli.overrides import as_overrides
+from harness.errors import UsageError
+from harness.stack.settings import ROOT
+
+CHAOS = ROOT / "scenarios" / "chaos.toml"
+
+
+def chaos(
+    path: Annotated[
+        Path, typer.Argument(help="Scenario file without faults; or a chaos folder, to go on with.")
+    ] = CHAOS,
+    rounds: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
+    seed: Annotated[int | None, typer.Option(help="Seed of the faults, loads and content.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only faults of this kind; several may be named.")
+    ] = None,
+    defect: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,...]", help="As of `harness run`.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key.")
+    ] = None,
+    reports: Annotated[Path, typer.Option(help="Where the rounds' folder goes.")] = Path("reports"),
+    stack: Annotated[StackKind, typer.Option(help="process or docker.")] = StackKind.PROCESS,
+    images: ImageSet = "offline",
+    image: Images = None,
+) -> None:
+    """Rounds of random faults under load, with every check after each.
+
+    Exit code: that of the worst round's verdict; 3 while rounds are missing.
+    """
+    from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
+    from harness.cli.running import run_once
+    from harness.clock import SystemClock
+    from harness.experiments.chaos import judge_rounds, make_rounds
+    from harness.faults.drawing import candidates
+    from harness.judge.assess import Assessment
+    from harness.report.chaos import render_chaos
+    from harness.scenario import Scenario, load_scenario
+    from harness.store import RunFolder
+    from harness.store.chaos import ChaosFacts, ChaosFolder
+
+    console = make_console()
+
+    def choice(kind_of: StackKind) -> StackChoice:
+        return StackChoice(kind_of, images, image or [], 0, {}, None, None)
+
+    if path.is_dir():
+        folder = ChaosFolder.open(path)
+        chosen = choice(StackKind(folder.read().stack))
+    else:
+        chosen = choice(stack)
+        keys, edit = as_overrides(
+            agents=None,
+            rate=None,
+            duration=None,
+            seed=seed,
+            settings=settings or [],
+            defects=defect or [],
+        )
+        scenario = load_scenario(path, keys, edit)
+        if scenario.fault:
+            raise UsageError("the scenario has faults of its own", where="fault")
+        possible = chosen.possible_faults
+        if possible is None:
+            raise UsageError(
+                "faults are injected only into what the harness started itself", where="--stack"
+            )
+        choices = candidates(possible, needs_anvil=scenario.needs_anvil)
+        choices = tuple(one for one in choices if not kind or one[0] in kind)
+        if not choices:
+            raise UsageError(
+                f"the {stack} stack has no fault of these kinds with this scenario",
+                where="--kind",
+                hint=f"possible are {', '.join(sorted(possible.kinds))}",
+            )
+        folder = ChaosFolder.create(reports, scenario, SystemClock().wall_ns())
+        folder.write(
+            ChaosFacts(seed=scenario.seed, rounds=rounds, stack=stack.value, choices=choices)
+        )
+
+    def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
+        return run_once(own, within, chosen, ROOT, console)
+
+    make_rounds(folder, once, lambda said: console.print(said, markup=False))
+    result = judge_rounds(folder)
+    console.print(render_chaos(result, folder.path))
+    raise typer.Exit(result.exit_code)

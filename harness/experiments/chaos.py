@@ -1,0 +1,103 @@
+"""Rounds of random faults under load, every check after each, and what all of them come to.
+
+A round is a run like any other, with one fault drawn from the seed: its stack is new, its evidence
+its own, its verdict that of every check. What was interrupted is gone on with at the round that had
+not come to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.faults.drawing import draw
+from harness.judge.assess import Assessment, assess
+from harness.judge.rounds import ChaosResult, RoundFigures, result_of
+from harness.judge.verdict import Verdict
+from harness.measure.fault_figures import FaultFigures
+from harness.measure.measurement import Measurement
+from harness.report.faults import recovery_of
+from harness.scenario import Scenario
+from harness.store import RunFolder
+from harness.store.chaos import ChaosFolder
+
+RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
+Told = Callable[[str], None]
+_REASONS_MAX = 50
+
+
+def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> None:
+    """Make the rounds that are missing.
+
+    Raises:
+        HarnessError: a round could not be made; those before it are kept.
+        Interrupted: the same.
+    """
+    facts, scenario = folder.read(), folder.read_scenario()
+    measured_s = sum(stage.duration_s for stage in scenario.load.stages) * scenario.load.repeat
+    for number in range(len(facts.runs) + 1, facts.rounds + 1):
+        fault = draw(facts.seed, number, measured_s, facts.choices)
+        own = Scenario.model_validate(
+            scenario.model_dump(mode="json") | {"seed": facts.seed + number, "fault": [fault]}
+        )
+        tell(f"round {number} of {facts.rounds}: {_name(fault)}")
+        assessment, run_folder = once(own, folder.path)
+        facts = facts.model_copy(update={"runs": (*facts.runs, run_folder.run_id)})
+        folder.write(facts)
+        tell(f"{assessment.judgement.verdict.name}: {run_folder.run_id}")
+
+
+def judge_rounds(folder: ChaosFolder) -> ChaosResult:
+    """Judge every round that came to its end from its evidence, and store what they come to.
+
+    Raises:
+        UsageError: a round's folder is missing.
+        EvidenceError: evidence is missing or unreadable.
+    """
+    facts = folder.read()
+    rounds = []
+    for number, run_id in enumerate(facts.runs, 1):
+        run_folder = RunFolder.open(folder.path / Path(run_id).name)
+        rounds.append(_round(number, run_id, assess(run_folder)))
+    result = result_of(rounds, facts.rounds)
+    folder.write_result(result.model_dump(mode="json"))
+    return result
+
+
+def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:
+    measurement, judgement = found.measurement, found.judgement
+    fault = measurement.faults[0] if measurement.faults else None
+    recovery = recovery_of(fault, measurement) if fault is not None else None
+    reasons = [
+        f"{check.name}: {check.said}"
+        + (f" ({', '.join(check.offenders)})" if check.offenders else "")
+        for check in judgement.reasons
+        if check.verdict is not Verdict.PASS
+    ]
+    return RoundFigures(
+        number=number,
+        run_id=run_id,
+        kind=fault.kind if fault else "?",
+        fault=_told_name(fault),
+        verdict=judgement.verdict,
+        first_ns=recovery.first_ns if recovery else None,
+        backlog_ns=recovery.backlog_ns if recovery else None,
+        lost=_lost(measurement),
+        duplicated=measurement.duplicated,
+        refused=measurement.account.refused,
+        reasons=tuple(reasons[:_REASONS_MAX]),
+    )
+
+
+def _lost(measurement: Measurement) -> int:
+    return measurement.account.lost + measurement.account.in_flight
+
+
+def _told_name(fault: FaultFigures | None) -> str:
+    return fault.name if fault is not None else "none was told"
+
+
+def _name(fault: dict[str, object]) -> str:
+    lasting = f" for {fault['for_s']} s" if "for_s" in fault else ""
+    peer = f" from {fault['peer']}" if "peer" in fault else ""
+    return f"{fault['kind']} of {fault['target']}{peer}{lasting}"

@@ -1,0 +1,71 @@
+"""Faults drawn at random, and the same again for the same seed."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from harness.faults.refusals import Possible
+
+# A fault begins early enough that what follows it is still seen under load.
+_FIRST_SHARE, _LAST_SHARE = 0.2, 0.5
+_LENGTH_S = (0.5, 4.0)
+_LASTING = frozenset({"pause", "rpc_stall", "partition", "cpu_hog"})
+# One server each; a drawn target would be refused.
+_ONLY = {
+    "aof_rewrite": ("redis",),
+    "checkpoint": ("postgres",),
+    "snapshot": ("postgres",),
+    "rpc_stall": ("anvil",),
+}
+# Links that a signal's way crosses.
+_PEERS = ("redis", "postgres")
+
+
+def candidates(possible: Possible, *, needs_anvil: bool) -> tuple[tuple[str, str], ...]:
+    """Kinds and targets to draw from, in order.
+
+    Args:
+        possible: what the stack can have.
+        needs_anvil: whether an Anvil node runs with the scenario.
+    """
+    # A container goes by two names where the scenario's differs from the Compose file's.
+    services = possible.services - {"go-execution-engine" if "engine" in possible.services else ""}
+    found = []
+    for kind in sorted(possible.kinds):
+        targets = _ONLY.get(kind, tuple(sorted(services - {"anvil"})))
+        if kind == "partition":  # of the engine, which talks to both servers
+            targets = tuple(name for name in targets if "engine" in name)
+        found += [
+            (kind, target)
+            for target in targets
+            if target in services and (target != "anvil" or needs_anvil)
+        ]
+    return tuple(found)
+
+
+def draw(
+    seed: int, number: int, measured_s: float, choices: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
+    """The fault of a round, as a table of a scenario; a pure function of its arguments.
+
+    Kinds are as likely as each other, whatever the number of their targets.
+
+    Args:
+        seed: of all rounds.
+        number: of this round.
+        measured_s: length of its measured load.
+        choices: at least one kind and target.
+    """
+    chance = random.Random(f"{seed}/round/{number}")  # noqa: S311 - to be repeatable, not secret
+    kind = chance.choice(sorted({kind for kind, _ in choices}))
+    target = chance.choice([target for own, target in choices if own == kind])
+    at_s = measured_s * chance.uniform(_FIRST_SHARE, _LAST_SHARE)
+    fault: dict[str, Any] = {"kind": kind, "target": target, "at_s": [round(at_s, 3)]}
+    if kind in _LASTING:
+        longest_s = min(_LENGTH_S[1], measured_s * (1 - _LAST_SHARE) / 2)
+        fault["for_s"] = round(chance.uniform(min(_LENGTH_S[0], longest_s), longest_s), 3)
+    if kind == "partition":
+        fault["peer"] = chance.choice(_PEERS)
+        fault["direction"] = chance.choice(("both", "to_peer", "from_peer"))
+    return fault

@@ -1,0 +1,110 @@
+"""`reports/<id>-chaos/`: rounds, each a run in a folder of its own within; can be gone on with."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.clock import NS_PER_S
+from harness.errors import UsageError
+from harness.scenario import Scenario, load_scenario
+from harness.store import files
+from harness.store.toml import toml_text
+
+ROUNDS_MAX = 10_000
+
+
+class ChaosFacts(BaseModel):
+    """`chaos.json`: what is to be done, and how far it has come.
+
+    Attributes:
+        seed: of the faults that are drawn.
+        rounds: how many there are to be.
+        stack: kind of stack.
+        choices: kinds and targets that are drawn from.
+        runs: ids of the rounds that came to their end, in order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seed: int
+    rounds: Annotated[int, Field(ge=1, le=ROUNDS_MAX)]
+    stack: str
+    choices: tuple[tuple[str, str], ...]
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosFolder:
+    """The folder; its path is absolute."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, reports: Path, scenario: Scenario, wall_ns: int) -> ChaosFolder:
+        """A new folder with the scenario that each round has, without its fault.
+
+        Raises:
+            EvidenceError: it cannot be made.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns / NS_PER_S))
+        path = reports.absolute() / f"{stamp}-{scenario.name}-{secrets.token_hex(2)}-chaos"
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise files.cannot("create", path, error) from error
+        files.write_text(path / "scenario.toml", toml_text(scenario.model_dump(mode="json")))
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> ChaosFolder:
+        """One that was begun.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not (path / "chaos.json").is_file():
+            raise UsageError(
+                "is not the folder of a chaos run" if path.is_dir() else "no such folder",
+                where=str(path),
+                hint="give the folder that `harness chaos` named, reports/<id>-chaos",
+            )
+        return cls(path.absolute())
+
+    def write(self, facts: ChaosFacts) -> None:
+        """Keep how far it has come.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        files.write_json(self.path / "chaos.json", facts.model_dump(mode="json"))
+
+    def read(self) -> ChaosFacts:
+        """How far it has come.
+
+        Raises:
+            EvidenceError: missing or unreadable.
+        """
+        return files.read_model(self.path / "chaos.json", ChaosFacts)
+
+    def read_scenario(self) -> Scenario:
+        """What each round has, without its fault.
+
+        Raises:
+            UsageError: missing or no scenario.
+        """
+        return load_scenario(self.path / "scenario.toml")
+
+    def write_result(self, document: Mapping[str, Any]) -> None:
+        """Keep what all rounds come to.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        files.write_json(self.path / "result.json", document)

@@ -1,0 +1,61 @@
+"""Faults drawn at random: possible, in time, the same for the same seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contract.names import Contract
+from harness.docker.faults import ON_CONTAINERS
+from harness.faults.drawing import candidates, draw
+from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
+from harness.scenario import Scenario
+
+MEASURED_S = 14.0
+
+
+def scenario_of(fault: dict[str, Any], *, needs_anvil: bool) -> Scenario:
+    """A scenario with one fault."""
+    return Scenario.model_validate(
+        {
+            "name": "round",
+            "about": "one round",
+            "objectives": ["recovery < 15 s"],
+            "signals": {"full_share": 0.1 if needs_anvil else 0.0},
+            "load": {"stages": [{"agents": 5, "rate_from": 20, "duration_s": MEASURED_S}]},
+            "fault": [fault],
+        }
+    )
+
+
+@pytest.mark.parametrize("possible", [ON_PROCESSES, ON_CONTAINERS], ids=lambda one: one.stack)
+@pytest.mark.parametrize("needs_anvil", [False, True])
+def test_every_fault_that_is_drawn_can_be_injected(possible: Possible, needs_anvil: bool) -> None:
+    """The model takes it, it lies within the load, and the stack can have it."""
+    choices = candidates(possible, needs_anvil=needs_anvil)
+    seen = set()
+    for number in range(300):
+        fault = draw(7, number, MEASURED_S, choices)
+        scenario = scenario_of(fault, needs_anvil=needs_anvil)
+        check_faults(scenario, Contract(), possible.stack, possible)
+        seen.add((fault["kind"], fault["target"]))
+    assert seen <= set(choices)
+    assert {kind for kind, _ in seen} == {kind for kind, _ in choices}
+
+
+@given(seed=st.integers(0, 2**62), number=st.integers(1, 10_000))
+def test_the_same_seed_draws_the_same(seed: int, number: int) -> None:
+    """A round can be repeated."""
+    choices = candidates(ON_PROCESSES, needs_anvil=False)
+    first = draw(seed, number, MEASURED_S, choices)
+    assert first == draw(seed, number, MEASURED_S, choices)
+
+
+def test_anvil_is_no_target_where_none_runs() -> None:
+    """It is started on demand."""
+    found = candidates(ON_PROCESSES, needs_anvil=False)
+    assert not [one for one in found if one[1] == "anvil"]
+    assert ("rpc_stall", "anvil") in candidates(ON_PROCESSES, needs_anvil=True)
