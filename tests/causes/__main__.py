@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.causes.cases import CASES, Case
@@ -23,8 +24,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.causes", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"only these: {', '.join(names)}")
     parser.add_argument("--times", type=int, default=3, help="runs of each; two more when healthy")
+    parser.add_argument("--side-by-side", type=int, default=1, help="runs at once")
     parser.add_argument("--reports", type=Path, help="keep the runs' folders here")
-    parser.add_argument("--read", action="store_true", help="judge kept folders, run nothing")
+    parser.add_argument(
+        "--read", action="store_true", help="diagnose kept folders again, run nothing"
+    )
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT}")
     options = parser.parse_args()
     if unknown := set(options.cases) - set(names):
@@ -35,7 +39,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="harness-causes-") as folder:
         reports = options.reports or Path(folder)
         outcomes = {
-            case: _read(case, reports) if options.read else _run(case, options.times, reports)
+            case: _read(case, reports)
+            if options.read
+            else _run(case, options.times, options.side_by_side, reports)
             for case in cases
         }
         text = f"{table(outcomes)}\n\n{sayings(outcomes)}"
@@ -51,18 +57,19 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _run(case: Case, times: int, reports: Path) -> list[Found]:
-    found = []
-    for number in range(1, times + 1 + (0 if case.causes else HEALTHY_MORE)):
-        one = provoke(case, reports / f"{case.name}-{number}", ("--seed", str(number)))
-        _say(case, one)
-        found.append(one)
-    return found
+def _run(case: Case, times: int, side_by_side: int, reports: Path) -> list[Found]:
+    def once(number: int) -> Found:
+        found = provoke(case, reports / f"{case.name}-{number}", ("--seed", str(number)))
+        _say(case, found)
+        return found
+
+    with ThreadPoolExecutor(side_by_side) as pool:
+        return list(pool.map(once, range(1, times + 1 + (0 if case.causes else HEALTHY_MORE))))
 
 
 def _read(case: Case, reports: Path) -> list[Found]:
     folders = sorted(path.parent for path in reports.glob(f"{case.name}-*/*/result.json"))
-    found = [read_found(folder) for folder in folders]
+    found = [read_found(folder, again=True) for folder in folders]
     for one in found:
         _say(case, one)
     return found

@@ -60,14 +60,19 @@ def provoke(case: Case, reports: Path, options: Sequence[str] = ()) -> Found:
     return read_found(run(reports, scenario=case.path, options=options).folder)
 
 
-def read_found(folder: Path) -> Found:
-    """What a run left behind."""
+def read_found(folder: Path, *, again: bool = False) -> Found:
+    """What a run left behind.
+
+    Args:
+        folder: of the run.
+        again: whether its evidence is diagnosed anew, although a diagnosis was stored.
+    """
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     stored = result["diagnosis"]
     run_folder = RunFolder.open(folder)
     diagnosis = (
         assess(run_folder, on_demand=True).diagnosis
-        if stored is None
+        if again or stored is None
         else Diagnosis.model_validate(stored)
     )
     assert diagnosis is not None, "asked for, and not made"
