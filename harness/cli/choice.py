@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.attach.file import AttachFile, load_attach_file
@@ -15,7 +15,7 @@ from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.docker.faults import ON_CONTAINERS, DockerArmory
 from harness.docker.images import image_variables
-from harness.docker.settings import DockerSettings
+from harness.docker.settings import AGENT, DockerSettings
 from harness.docker.stack import DockerStack
 from harness.errors import UsageError
 from harness.faults.arms import Armory
@@ -42,6 +42,7 @@ class StackChoice:
         ports: fixed ports by service.
         contract_file: what a system that already runs is called and where it is; attach only.
         accept_production: the sentence that was said; attach only.
+        free_agents: whether agent containers have no limits; containers only.
     """
 
     kind: StackKind
@@ -51,6 +52,7 @@ class StackChoice:
     ports: Mapping[str, int]
     contract_file: Path | None = None
     accept_production: str | None = None
+    free_agents: bool = False
 
     def attached(self) -> AttachFile | None:
         """The contract of the system that already runs; None for one that is started.
@@ -96,9 +98,10 @@ class StackChoice:
             return
         settings = StackSettings.of(scenario, contract, self.ports, root)
         if self.kind is StackKind.PROCESS:
-            if self.images or self.agents:
+            if self.images or self.agents or self.free_agents:
                 raise UsageError(
-                    "--image and --agent-containers need containers", hint="add --stack docker"
+                    "--image, --agent-containers and --free-agents need containers",
+                    hint="add --stack docker",
                 )
             return
         if settings.defects:
@@ -128,7 +131,10 @@ class StackChoice:
     @property
     def possible_faults(self) -> Possible | None:
         """What can be done to the stack; None for one that the harness does not start."""
-        return {StackKind.PROCESS: ON_PROCESSES, StackKind.DOCKER: ON_CONTAINERS}.get(self.kind)
+        if self.kind is StackKind.DOCKER:
+            agents = {f"{AGENT}-{number}" for number in range(1, self.agents + 1)}
+            return replace(ON_CONTAINERS, services=ON_CONTAINERS.services | agents)
+        return ON_PROCESSES if self.kind is StackKind.PROCESS else None
 
     def docker_settings(self, settings: StackSettings, root: Path) -> DockerSettings:
         """Settings of a stack of containers."""
@@ -138,6 +144,7 @@ class StackChoice:
             image_set=self.image_set,
             images=image_variables(folder, self.image_set, self.images),
             agents=self.agents,
+            free_agents=self.free_agents,
         )
 
 

@@ -43,6 +43,9 @@ def isolate(
     agent_containers: Annotated[
         int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
     ] = 0,
+    free_agents: Annotated[
+        bool, typer.Option("--free-agents", help="Take the agents' limits away (--stack docker).")
+    ] = False,
 ) -> None:
     """Blocks of load with and without a disturbance, in pairs, and what they say together.
 
@@ -75,7 +78,9 @@ def isolate(
             stretch(document, isolation, faults, own if isinstance(own, int) else 1)
 
         scenario = load_scenario(path, keys, in_blocks)
-        choice = StackChoice(stack, images, image or [], agent_containers, {}, None, None)
+        choice = StackChoice(
+            stack, images, image or [], agent_containers, {}, None, None, free_agents
+        )
         _, folder = run_once(scenario, reports, choice, ROOT, console)
     judgement = judge_blocks(folder)
     console.print(render_isolation(judgement, folder.path))

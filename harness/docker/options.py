@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,11 @@ def run_options(spec: ContainerSpec, place: Placement, instance: int = 0) -> dic
             "retries": spec.health.retries,
         }
     return options
+
+
+def freed(spec: ContainerSpec) -> ContainerSpec:
+    """The same service without any limit of its own; 0 is the engine's word for none."""
+    return replace(spec, cpu_quota_us=0, cpu_shares=0, memory_bytes=0, memory_swap_bytes=0)
 
 
 def instance_name(spec: ContainerSpec, place: Placement, instance: int = 0) -> str:

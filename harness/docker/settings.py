@@ -68,6 +68,7 @@ class DockerSettings:
         images: image variables, see `harness.docker.images.image_variables`.
         kind: whether the containers live as long as the run or until `harness stack down`.
         agents: containers of the strategy zone, beside the swarm.
+        free_agents: whether their limits are taken away, to see what the limits are for.
         zone_a: whether the strategy zone's other services are started too.
         strategy: folder with the agents' code; the project's own if absent.
         variables: further variables of the Compose files.
@@ -79,6 +80,7 @@ class DockerSettings:
     images: Mapping[str, str]
     kind: Kind = Kind.RUN
     agents: int = 0
+    free_agents: bool = False
     zone_a: bool = False
     strategy: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)

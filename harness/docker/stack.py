@@ -25,6 +25,7 @@ from harness.docker.gate import PORT, address_of, await_node
 from harness.docker.guard import Guard
 from harness.docker.images import OURS, need_images
 from harness.docker.labels import Mark
+from harness.docker.options import freed
 from harness.docker.settings import (
     AGENT,
     ANVIL,
@@ -181,7 +182,8 @@ class DockerStack:
         Raises:
             StackError: one cannot be started.
         """
-        self._crewed().scale(self._zones.a.service(AGENT), agents)
+        spec = self._zones.a.service(AGENT)
+        self._crewed().scale(freed(spec) if self._settings.free_agents else spec, agents)
 
     def hand_over(self) -> None:
         """Let the containers live on when this process ends: `harness stack down` ends them."""
@@ -273,6 +275,7 @@ class DockerStack:
         engine = engine_facts(client)
         return {
             "token": self.token,
+            "agents_limited": not self._settings.free_agents,
             "reaper": self._crewed().containers.reaper,
             "image_set": self._settings.image_set,
             "engine": engine,

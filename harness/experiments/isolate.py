@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S
@@ -17,11 +18,13 @@ from harness.evidence.records import Mode
 from harness.judge.assess import assess_gathered
 from harness.judge.isolation import BlockFigures, Found, IsolationJudgement, judge_isolation
 from harness.judge.limits import LATENESS_P99, tightest_latency_ns
+from harness.judge.quotas import NAME as QUOTAS
 from harness.measure.blocks import Block, count_of, percentile_of, plan_blocks
 from harness.measure.gather import Gathered
 from harness.measure.recorder import CellKey, Metric
 from harness.measure.series import Series
 from harness.scenario import Scenario
+from harness.scenario.fault import Fault
 from harness.scenario.isolation import Isolation, disturbing
 from harness.scenario.models import Phase
 from harness.store import RunFolder
@@ -83,7 +86,7 @@ def judge_blocks(folder: RunFolder) -> IsolationJudgement:
         raise EvidenceError(
             "the scenario promises no latency, so there is nothing to keep", where="objectives"
         )
-    found = _found(scenario, scenario.isolation, gathered, limit_ns)
+    found = _found(scenario, scenario.isolation, gathered, limit_ns, _on_purpose(folder))
     judgement = judge_isolation(found, assessment.judgement)
     folder.write_json(folder.path / RESULT, judgement.model_dump(mode="json"))
     return judgement
@@ -100,11 +103,16 @@ def _blocks(isolation: Isolation, seed: int, start_ns: int) -> tuple[Block, ...]
     )
 
 
-def _found(scenario: Scenario, isolation: Isolation, gathered: Gathered, limit_ns: int) -> Found:
+def _found(
+    scenario: Scenario,
+    isolation: Isolation,
+    gathered: Gathered,
+    limit_ns: int,
+    on_purpose: dict[str, str],
+) -> Found:
     start_ns = scenario.load.measured_stretches_ns()[0][0]
     blocks = _blocks(isolation, scenario.seed, start_ns)
     latency, lateness = _series(gathered, Metric.LATENCY), _series(gathered, Metric.LATENESS)
-    kinds = len(scenario.fault)
     figures = tuple(
         BlockFigures(
             pair=block.pair,
@@ -115,7 +123,7 @@ def _found(scenario: Scenario, isolation: Isolation, gathered: Gathered, limit_n
             p99_ns=percentile_of(latency, [block], _P99),
             lateness_p99_ns=percentile_of(lateness, [block], _P99),
             lateness_max_ns=percentile_of(lateness, [block], 100.0),
-            force=_force(block, gathered, kinds) if block.disturbed else "",
+            force=_force(block, gathered, scenario.fault) if block.disturbed else "",
         )
         for block in blocks
     )
@@ -126,7 +134,17 @@ def _found(scenario: Scenario, isolation: Isolation, gathered: Gathered, limit_n
         margin_ns=round(isolation.margin_ms * NS_PER_MS),
         limit_ns=limit_ns,
         lateness_limit_ns=LATENESS_P99.of(scenario),
+        on_purpose=on_purpose,
     )
+
+
+def _on_purpose(folder: RunFolder) -> dict[str, str]:
+    """Checks of the run that fail because the experiment wants it so."""
+    try:
+        is_limited = folder.read_json(folder.stack).get("agents_limited", True)
+    except EvidenceError:
+        return {}
+    return {} if is_limited else {QUOTAS: "the limits of the agents were taken away"}
 
 
 def _series(gathered: Gathered, metric: Metric) -> Series:
@@ -135,24 +153,30 @@ def _series(gathered: Gathered, metric: Metric) -> Series:
     return cell.series.get(metric, Series()) if cell is not None else Series()
 
 
-def _force(block: Block, gathered: Gathered, kinds: int) -> str:
-    """What proves that every kind of disturbance was on while the block counted; or nothing."""
-    start_ns = gathered.timeline.t0_ns + block.start_ns
-    counted_ns = gathered.timeline.t0_ns + block.counted_ns
-    end_ns = gathered.timeline.t0_ns + block.counted_end_ns
-    own = [
-        record
-        for record in gathered.faults or ()
-        if start_ns <= record.planned_ns < end_ns and _held(record, counted_ns, end_ns)
-    ]
-    return "; ".join(record.seen for record in own) if len(own) >= kinds else ""
+def _force(block: Block, gathered: Gathered, faults: Sequence[Fault]) -> str:
+    """What proves that the whole disturbance was on in a block; empty if any part was not."""
+    t0_ns = gathered.timeline.t0_ns
+    start_ns, end_ns = t0_ns + block.start_ns, t0_ns + block.counted_end_ns
+    words = []
+    for fault in faults:
+        own = [
+            record
+            for record in gathered.faults or ()
+            if (record.kind, record.target) == (fault.kind, fault.target)
+            and start_ns <= record.planned_ns < end_ns
+        ]
+        seen = [record for record in own if _shown(record, t0_ns + block.counted_ns, end_ns)]
+        if not seen:
+            return ""
+        times = f" ({len(seen)} times)" if len(seen) > 1 else ""
+        words.append(f"{fault.target}: {seen[0].seen}{times}")
+    return "; ".join(words)
 
 
-def _held(record: FaultRecord, counted_ns: int, end_ns: int) -> bool:
-    """Whether the probe saw it before signals began to count, and again at the end."""
-    return (
-        record.proven_ns is not None
-        and record.proven_ns <= counted_ns
-        and record.held_ns is not None
-        and record.held_ns >= end_ns
-    )
+def _shown(record: FaultRecord, counted_ns: int, end_ns: int) -> bool:
+    """Whether the probe saw it: one that lasts before signals counted and again at the end."""
+    if record.proven_ns is None:
+        return False
+    if not record.for_ns:
+        return record.proven_ns < end_ns
+    return record.proven_ns <= counted_ns and (record.held_ns or 0) >= end_ns

@@ -8,8 +8,8 @@ isolation: a wide interval is CANNOT_TELL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -102,6 +102,7 @@ class Found:
 
     Attributes:
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
+        on_purpose: checks of the run that the experiment itself breaks, with the reason.
         lateness_limit_ns: a generator later than this measures itself.
     """
 
@@ -111,6 +112,7 @@ class Found:
     margin_ns: int
     limit_ns: int
     lateness_limit_ns: int
+    on_purpose: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
@@ -130,6 +132,7 @@ def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
         (outcome for outcome, _ in reasons), key=list(Outcome).index, default=Outcome.ISOLATED
     )
     because = tuple(said for own, said in reasons if own is outcome)
+    on_purpose = tuple(f"on purpose: {said}" for said in found.on_purpose.values())
     if outcome is Outcome.ISOLATED and change is not None:
         because = (
             f"the P99 changes by {duration(change.estimate_ns)}, at most"
@@ -139,7 +142,7 @@ def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
     return IsolationJudgement(
         outcome=outcome,
         exit_code=int(outcome.exit_code),
-        because=because,
+        because=(*because, *on_purpose),
         margin_ns=found.margin_ns,
         limit_ns=found.limit_ns,
         quiet_p99_ns=found.quiet_p99_ns,
@@ -162,7 +165,7 @@ def _against(
     for check in judgement.of(Kind.INTEGRITY):
         if check.verdict is Verdict.FAIL:
             yield Outcome.NOT_ISOLATED, f"{check.name}: {check.said}"
-    if _forceless(found.blocks) or any(_spoils(judgement)):
+    if _forceless(found.blocks) or any(_spoils(found, judgement)):
         return  # whatever changed, it was not shown to be the system, or this disturbance
     # Latency is lateness and service, so the P99 of the service is at least that of the latency
     # less the longest lateness: what is left of the change is not the generator's.
@@ -190,7 +193,7 @@ def _against(
 def _doubts(
     found: Found, judgement: Judgement, change: Change | None, differences: Sequence[int]
 ) -> Iterator[tuple[Outcome, str]]:
-    for check in _spoils(judgement):
+    for check in _spoils(found, judgement):
         yield Outcome.CANNOT_TELL, f"{check.name}: {check.said}"
     if forceless := _forceless(found.blocks):
         yield (
@@ -222,10 +225,10 @@ def _doubts(
     yield from _imprecise(found, change, differences)
 
 
-def _spoils(judgement: Judgement) -> Iterator[Check]:
+def _spoils(found: Found, judgement: Judgement) -> Iterator[Check]:
     """What makes the run worthless, such as a generator that was starved itself."""
     for check in judgement.of(Kind.VALIDITY):
-        if check.verdict is not Verdict.PASS:
+        if check.verdict is not Verdict.PASS and check.name not in found.on_purpose:
             yield check
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from harness.clock import NS_PER_S
 
 PAIRS_MAX = 200
+# Of these kinds each is a moment; a disturbance made of them strikes again after so long.
+MOMENTS = frozenset({"memory_hog"})
+AGAIN_S = 4.0
 
 
 class Isolation(BaseModel):
@@ -62,10 +66,18 @@ def disturbing(
 ) -> list[dict[str, Any]]:
     """Faults that begin with each disturbed block and end before it does.
 
+    One that is a moment, such as a hog that the kernel ends, comes again and again.
+
     Args:
         faults: without times of their own.
         isolation: how the blocks lie.
         starts_s: of the disturbed blocks, after the start of the measured phase.
     """
     for_s = isolation.block_s - isolation.release_s
-    return [{**fault, "at_s": list(starts_s), "for_s": for_s} for fault in faults]
+    again = [number * AGAIN_S for number in range(math.ceil(for_s / AGAIN_S))]
+    return [
+        {**fault, "at_s": [start_s + later_s for start_s in starts_s for later_s in again]}
+        if fault.get("kind") in MOMENTS
+        else {**fault, "at_s": list(starts_s), "for_s": for_s}
+        for fault in faults
+    ]

@@ -55,6 +55,24 @@ def test_the_disturbance_lies_over_one_block_of_each_pair(
     assert scenario.planned_faults()[0].for_ns == isolation.block_ns - isolation.release_ns
 
 
+@given(pairs=st.integers(1, 20), block_s=st.integers(5, 60), seed=st.integers(0, 2**62))
+def test_a_disturbance_of_moments_strikes_again_and_again(
+    pairs: int, block_s: int, seed: int
+) -> None:
+    """At the start of each disturbed block, then every four seconds, never after its release."""
+    isolation = Isolation(pairs=pairs, block_s=float(block_s))
+    lasting, striking = document(), document()
+    stretch(lasting, isolation, [PAUSE], seed)
+    stretch(striking, isolation, [{"kind": "memory_hog", "target": "python-agent-1"}], seed)
+    starts = Scenario.model_validate(lasting).fault[0].at_s
+    times = Scenario.model_validate(striking).fault[0].at_s
+    assert set(starts) <= set(times)
+    for at_s in times:
+        since_s = min(at_s - start_s for start_s in starts if start_s <= at_s)
+        assert since_s % 4 == pytest.approx(0)
+        assert since_s < block_s - isolation.release_s
+
+
 def test_it_survives_its_file() -> None:
     """What is kept of a run in blocks is read back as it was."""
     found = document()

@@ -181,3 +181,23 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
         assert found.change.upper_ns is not None
         assert found.change.upper_ns <= MARGIN_NS
     assert found.because
+
+
+def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
+    """Limits that were taken away are told, and decide nothing."""
+    quotas = Check(
+        name="quotas in force", kind=Kind.VALIDITY, verdict=Verdict.INVALID, said="no limit"
+    )
+    found = Found(
+        blocks=blocks_of(QUIET, [value + 80 for value in QUIET], "busy"),
+        quiet_p99_ns=15 * NS_PER_MS,
+        disturbed_p99_ns=95 * NS_PER_MS,
+        margin_ns=MARGIN_NS,
+        limit_ns=LIMIT_NS,
+        lateness_limit_ns=10 * NS_PER_MS,
+        on_purpose={"quotas in force": "the limits of the agents were taken away"},
+    )
+    told = judge_isolation(found, judgement_of(quotas))
+    assert told.outcome is Outcome.NOT_ISOLATED
+    assert told.because[-1] == "on purpose: the limits of the agents were taken away"
+    assert judge_isolation(found, judgement_of(quotas, LATE)).outcome is Outcome.CANNOT_TELL
