@@ -20,6 +20,7 @@ from harness.store.facts import ObserverFacts, RunFacts, RunPlan
 from harness.store.paths import RunPaths
 from harness.store.toml import toml_text
 
+_NAMES_TRIED = 20
 _SECRET_OR_LOCAL = {"redis_url", "folder", "process"}
 
 
@@ -35,15 +36,22 @@ class RunFolder(RunPaths):
             EvidenceError: it cannot be made.
         """
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns / NS_PER_S))
-        path = reports.absolute() / f"{stamp}-{name}-{secrets.token_hex(2)}"
-        folder = cls(path)
-        try:
-            path.mkdir(parents=True)
-            for part in (folder.journal, folder.logs, folder.histograms):
-                part.mkdir()
-        except OSError as error:
-            raise files.cannot("create", path, error) from error
-        return folder
+        for left in reversed(range(_NAMES_TRIED)):
+            path = reports.absolute() / f"{stamp}-{name}-{secrets.token_hex(2)}"
+            folder = cls(path)
+            try:
+                path.mkdir(parents=True)
+                for part in (folder.journal, folder.logs, folder.histograms):
+                    part.mkdir()
+            except FileExistsError as error:
+                # Two runs of one second may draw the same digits.
+                if not left:
+                    raise files.cannot("create", path, error) from error
+            except OSError as error:
+                raise files.cannot("create", path, error) from error
+            else:
+                return folder
+        raise AssertionError("the last try returns or raises")
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:

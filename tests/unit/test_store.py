@@ -208,3 +208,15 @@ def test_disk_without_room_is_told_before_the_run(
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(EvidenceError, match="cannot set room aside: No space left on device"):
         Reserve(tmp_path)
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Digits that are taken are drawn again, a bounded number of times."""
+    drawn = iter(["aaaa", "aaaa", "bbbb", *["aaaa"] * 40])
+    monkeypatch.setattr("harness.store.folder.secrets.token_hex", lambda _: next(drawn))
+    ids = [RunFolder.create(tmp_path, "smoke", WALL_NS).run_id[-4:] for _ in range(2)]
+    assert ids == ["aaaa", "bbbb"]
+    with pytest.raises(EvidenceError, match="cannot create"):
+        RunFolder.create(tmp_path, "smoke", WALL_NS)
