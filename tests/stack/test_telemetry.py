@@ -6,10 +6,13 @@ import http.server
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -23,6 +26,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, SystemClock
 from harness.contract.names import Contract, NonceTable
 from harness.measure.telemetry import Telemetry
 from harness.measure.telemetry_lines import read_telemetry
+from harness.stack.base import ServiceState
 from harness.telemetry.plan import TelemetryPlan
 from harness.telemetry.postgres_looks import PostgresLooks
 from harness.telemetry.sheet import Sheet
@@ -160,6 +164,41 @@ def test_a_telemetry_process_that_dies_says_how(
     until(lambda: process.failure() is not None)
     process.stop()
     assert process.failure() == "the telemetry process was ended by signal 9"
+
+
+def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
+    """The process is told of the new pid, and the totals of the service never go down."""
+    path = tmp_path / "telemetry.jsonl"
+    plan = TelemetryPlan(
+        conninfo=SecretStr("host=127.0.0.1 port=1 connect_timeout=1"),
+        redis_url=SecretStr("redis://127.0.0.1:1/0"),
+        path=path,
+        every_ns=EVERY_NS,
+    )
+    process = TelemetryProcess(plan)
+    process.start()
+    for life in range(2):
+        with subprocess.Popen([sys.executable, "-c", "while True: sum(range(10_000))"]) as busy:
+            process.follow([ServiceState("engine", busy.pid, True, life, None)])
+            before = _looks_at_work(path)
+            try:
+                until(partial(_has_worked, path, before + 3))
+            finally:
+                busy.kill()
+    process.stop()
+    assert process.failure() is None
+    assert min(told(path).tracks["service.engine.cpu_cores"].values) >= 0
+
+
+def _has_worked(path: Path, looks: int) -> bool:
+    return _looks_at_work(path) >= looks
+
+
+def _looks_at_work(path: Path) -> int:
+    """In how many looks the engine had computed."""
+    tracks = told(path).tracks if path.exists() else {}
+    track = tracks.get("service.engine.cpu_cores")
+    return sum(value > 0 for value in track.values) if track else 0
 
 
 def test_servers_that_are_away_are_reasons(tmp_path: Path) -> None:
