@@ -73,6 +73,15 @@ def test_verdict_says_what_and_why(page: Outline, rich: ReportData) -> None:
     assert all(reason in top for reason in rich.judgement.grade.reasons)
 
 
+def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
+    """Enumerations are shown by their words."""
+    text = html_report(rich)
+    body = text[text.index("<body") :]
+    assert "Verdict." not in body
+    assert "Kind." not in body
+    assert "Answer." not in body
+
+
 def test_every_figure_explains_itself(page: Outline) -> None:
     """Title, what it shows, what is good, a message for who cannot see it, and a table."""
     figures = page.all("figure")
