@@ -13,6 +13,8 @@ from typing import Any
 import plotly.graph_objects
 import pytest
 
+from harness.judge.check import Check, Kind
+from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
 from harness.report.html import html_report
@@ -75,8 +77,10 @@ def test_verdict_says_what_and_why(page: Outline, rich: ReportData) -> None:
 
 def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
     """Enumerations are shown by their words."""
-    text = html_report(rich)
+    late = Check(name="late", kind=Kind.VALIDITY, verdict=Verdict.INVALID, said="it was late")
+    text = html_report(replace(rich, judgement=with_check(rich.judgement, late)))
     body = text[text.index("<body") :]
+    assert "it was late" in body
     assert "Verdict." not in body
     assert "Kind." not in body
     assert "Answer." not in body
