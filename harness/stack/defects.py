@@ -5,7 +5,7 @@ They are listed in a file beside the services, which read it too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,10 @@ def check_defects(wishes: Iterable[str], root: Path) -> None:
             _check_pair(defect, pair)
 
 
-def defects_of(service: str, wishes: Iterable[str], root: Path) -> tuple[str, ...]:
+def defects_of(service: str, wishes: Sequence[str], root: Path) -> tuple[str, ...]:
     """Those of the wishes that concern a service; all of them exist."""
+    if not wishes:  # then the list need not even be there
+        return ()
     known = read_catalogue(root)
     return tuple(wish for wish in wishes if known[_name(wish)].of == service)
 

@@ -78,6 +78,12 @@ def test_nodes_stand_behind_an_adapter() -> None:
     assert "DEFI_CHAIN_ADAPTER_URL" not in alone["engine"]
 
 
+def test_services_without_defects_need_no_list_of_them(tmp_path: Path) -> None:
+    """Services of another repository may have no such file."""
+    services = reference_services(StackSettings(root=tmp_path), WIRING, PORTS)
+    assert not [spec for spec in services if "DEFI_DEFECTS" in dict(spec.env)]
+
+
 def test_secrets_are_hidden_until_the_start(tmp_path: Path) -> None:
     """A printed specification shows no password; the program gets it in its environment only."""
     spec = migration(StackSettings(), WIRING)
