@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.clock import NS_PER_S
 from harness.errors import UsageError
 from harness.scenario import Scenario, load_scenario
 from harness.store import files
+from harness.store.naming import new_folder
 from harness.store.toml import toml_text
 
 ROUNDS_MAX = 10_000
@@ -53,12 +51,7 @@ class ChaosFolder:
         Raises:
             EvidenceError: it cannot be made.
         """
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns / NS_PER_S))
-        path = reports.absolute() / f"{stamp}-{scenario.name}-{secrets.token_hex(2)}-chaos"
-        try:
-            path.mkdir(parents=True)
-        except OSError as error:
-            raise files.cannot("create", path, error) from error
+        path = new_folder(reports, scenario.name, wall_ns, "chaos")
         files.write_text(path / "scenario.toml", toml_text(scenario.model_dump(mode="json")))
         return cls(path)
 

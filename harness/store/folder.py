@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
 from harness.scenario import Scenario, load_scenario
 from harness.store import files
 from harness.store.facts import ObserverFacts, RunFacts, RunPlan
+from harness.store.naming import new_folder
 from harness.store.paths import RunPaths
 from harness.store.toml import toml_text
 
-_NAMES_TRIED = 20
 _SECRET_OR_LOCAL = {"redis_url", "folder", "process"}
 
 
@@ -35,23 +32,13 @@ class RunFolder(RunPaths):
         Raises:
             EvidenceError: it cannot be made.
         """
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns / NS_PER_S))
-        for left in reversed(range(_NAMES_TRIED)):
-            path = reports.absolute() / f"{stamp}-{name}-{secrets.token_hex(2)}"
-            folder = cls(path)
-            try:
-                path.mkdir(parents=True)
-                for part in (folder.journal, folder.logs, folder.histograms):
-                    part.mkdir()
-            except FileExistsError as error:
-                # Two runs of one second may draw the same digits.
-                if not left:
-                    raise files.cannot("create", path, error) from error
-            except OSError as error:
-                raise files.cannot("create", path, error) from error
-            else:
-                return folder
-        raise AssertionError("the last try returns or raises")
+        folder = cls(new_folder(reports, name, wall_ns))
+        try:
+            for part in (folder.journal, folder.logs, folder.histograms):
+                part.mkdir()
+        except OSError as error:
+            raise files.cannot("create", folder.path, error) from error
+        return folder
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
 from harness.store import files
+from harness.store.naming import new_folder
 
 
 class GroupFacts(BaseModel):
@@ -50,13 +48,7 @@ class GroupFolder:
         Raises:
             EvidenceError: it cannot be made.
         """
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns / NS_PER_S))
-        path = reports.absolute() / f"{stamp}-{name}-{secrets.token_hex(2)}-repeat"
-        try:
-            path.mkdir(parents=True)
-        except OSError as error:
-            raise files.cannot("create", path, error) from error
-        return cls(path)
+        return cls(new_folder(reports, name, wall_ns, "repeat"))
 
     @classmethod
     def is_at(cls, path: Path) -> bool:

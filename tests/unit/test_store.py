@@ -215,7 +215,7 @@ def test_two_runs_of_one_second_have_folders_of_their_own(
 ) -> None:
     """Digits that are taken are drawn again, a bounded number of times."""
     drawn = iter(["aaaa", "aaaa", "bbbb", *["aaaa"] * 40])
-    monkeypatch.setattr("harness.store.folder.secrets.token_hex", lambda _: next(drawn))
+    monkeypatch.setattr("harness.store.naming.secrets.token_hex", lambda _: next(drawn))
     ids = [RunFolder.create(tmp_path, "smoke", WALL_NS).run_id[-4:] for _ in range(2)]
     assert ids == ["aaaa", "bbbb"]
     with pytest.raises(EvidenceError, match="cannot create"):
