@@ -14,15 +14,9 @@ from harness.docker.settings import ENGINE
 from harness.errors import StackError
 from harness.faults.answers import Ask, asks
 from harness.faults.arms import Arm, Services, state_of
-from harness.faults.chores import (
-    CheckpointInjector,
-    CheckpointProbe,
-    RewriteInjector,
-    RewriteProbe,
-)
+from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
 from harness.faults.refusals import ANYWHERE, Possible
-from harness.faults.snapshot import SnapshotInjector, SnapshotProbe
 from harness.scenario.fault import CpuHog, Fault, Partition
 from harness.stack.base import Endpoints
 
@@ -61,6 +55,8 @@ class DockerArmory:
         self._client: Client = connect()
 
     def arm(self, fault: Fault) -> Arm:
+        if (chore := arm_command(fault, self._endpoints)) is not None:
+            return chore
         service = _full(fault.target)
         name, ask = self._name(service), self._asks.get(service)
         if isinstance(fault, Partition):
@@ -88,15 +84,6 @@ class DockerArmory:
                     MemoryInjector(lambda argv: self._execute(name, argv), lambda: self._pid(name)),
                     MemoryProbe(lambda: self._pid(name), ask),
                 )
-            case "aof_rewrite":
-                url = self._endpoints.redis_url.get_secret_value()
-                return Arm(RewriteInjector(url), RewriteProbe(url))
-            case "checkpoint":
-                conninfo = self._endpoints.admin_dsn.get_secret_value()
-                return Arm(CheckpointInjector(conninfo), CheckpointProbe(conninfo))
-            case "snapshot":
-                conninfo = self._endpoints.admin_dsn.get_secret_value()
-                return Arm(SnapshotInjector(conninfo), SnapshotProbe(conninfo))
             case _:
                 silent = fault.kind == "rpc_stall"
                 return Arm(

@@ -7,15 +7,9 @@ import signal
 from harness.errors import UsageError
 from harness.faults.answers import asks
 from harness.faults.arms import Arm, Services
-from harness.faults.chores import (
-    CheckpointInjector,
-    CheckpointProbe,
-    RewriteInjector,
-    RewriteProbe,
-)
+from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
 from harness.faults.pauses import PauseInjector, PauseProbe
-from harness.faults.snapshot import SnapshotInjector, SnapshotProbe
 from harness.scenario.fault import Fault
 from harness.stack.base import Endpoints
 
@@ -38,6 +32,8 @@ class ProcessArmory:
         self._asks = asks(endpoints)
 
     def arm(self, fault: Fault) -> Arm:
+        if (chore := arm_command(fault, self._endpoints)) is not None:
+            return chore
         name, ask = fault.target, self._asks.get(fault.target)
         match fault.kind:
             case "kill":
@@ -58,13 +54,4 @@ class ProcessArmory:
                     PauseInjector(self._services, name),
                     PauseProbe(self._services, name, ask, silent),
                 )
-            case "aof_rewrite":
-                url = self._endpoints.redis_url.get_secret_value()
-                return Arm(RewriteInjector(url), RewriteProbe(url))
-            case "checkpoint":
-                conninfo = self._endpoints.admin_dsn.get_secret_value()
-                return Arm(CheckpointInjector(conninfo), CheckpointProbe(conninfo))
-            case "snapshot":
-                conninfo = self._endpoints.admin_dsn.get_secret_value()
-                return Arm(SnapshotInjector(conninfo), SnapshotProbe(conninfo))
         raise UsageError(f"{fault.kind} cannot be done to a child process", where="fault")

@@ -12,7 +12,6 @@ distribution (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, s
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_MS
+from harness.measure.histogram import rank_of
 from harness.measure.series import PLACES, Series, place_high_ns
 from harness.measure.statistics import CONFIDENCE
 
@@ -128,8 +128,7 @@ def percentile_of(series: Series, blocks: Sequence[Block], percentile: float) ->
     total = int(counts.sum())
     if total == 0:
         return None
-    rank = max(1, math.ceil(percentile / 100 * total - 1e-9))
-    return place_high_ns(int(np.searchsorted(np.cumsum(counts), rank)))
+    return place_high_ns(int(np.searchsorted(np.cumsum(counts), rank_of(percentile, total))))
 
 
 def count_of(series: Series, blocks: Sequence[Block]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.faults import FaultRecord
-from harness.measure.histogram import bucket_high_ns
+from harness.measure.histogram import bucket_high_ns, rank_of
 from harness.measure.recovery import DISTURBANCES, Recovery
 from harness.measure.series import PLACES, Series
 from harness.measure.statistics import size_needed
@@ -132,8 +132,7 @@ class Outside:
         total = self.count
         if total < size_needed(percentile):
             return None
-        rank = max(1, int(np.ceil(total * percentile / 100)))
-        return self._at(rank)
+        return self._at(rank_of(percentile, total))
 
     @property
     def max_ns(self) -> int:

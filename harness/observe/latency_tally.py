@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.clock import NS_PER_MS, NS_PER_US
 from harness.evidence.records import Mode
+from harness.measure.histogram import rank_of
 from harness.measure.statistics import size_needed
 from harness.scenario.models import Load, Phase
 
@@ -92,8 +93,7 @@ class LatencyTally:
         total = int(counts.sum())
         if total < (size_needed(percentile) if percentile < 100 else 1):
             return None
-        rank = max(1, math.ceil(total * percentile / 100))
-        bucket = int(np.searchsorted(np.cumsum(counts), rank))
+        bucket = int(np.searchsorted(np.cumsum(counts), rank_of(percentile, total)))
         return round(math.exp((bucket + 0.5) * _FINE_LOG) * NS_PER_US)
 
     def buckets(self) -> tuple[LatencyBuckets, ...]:

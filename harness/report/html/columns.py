@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.measure.encoding import Interval
-from harness.measure.histogram import bucket_high_ns, bucket_index, bucket_low_ns
+from harness.measure.histogram import bucket_high_ns, bucket_index, bucket_low_ns, rank_of
 from harness.report.html.words import figure
 
 COLUMNS_MAX = 600
@@ -57,7 +57,7 @@ class Column:
         """Upper end of the percentile's bucket, 0 < percentile < 100; None when empty."""
         if not self.count:
             return None
-        rank = max(1, int(np.ceil(round(percentile * self.count / 100, 9))))
+        rank = rank_of(percentile, self.count)
         return bucket_high_ns(int(self.buckets[np.searchsorted(np.cumsum(self.counts), rank)]))
 
     def count_from(self, limit_ns: int) -> int:
