@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -30,8 +29,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from zone_b.archive_files import Archive, Position
 from zone_b.http_service import Health, HttpService
-from zone_b.logs import log_to_stderr
-from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.settings import Settings, read_settings
+from zone_b.until_told import until_told
 from zone_b.variables import whole
 
 _LOG = logging.getLogger("zone_b.archiver")
@@ -246,17 +245,12 @@ def run(shared: Settings, own: ArchiverSettings, stop: threading.Event) -> None:
 
 def main() -> int:
     """Run the archiver; the exit code."""
-    log_to_stderr()
     os.nice(_NICE)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        run(read_settings(), read_archiver_settings(os.environ), stop)
-    except (SettingsError, psycopg.Error, OSError) as error:
-        _LOG.error("cannot go on: %s", error)
-        return 1
-    return 0
+    return until_told("archiver", _work, (psycopg.Error,))
+
+
+def _work(stop: threading.Event) -> None:
+    run(read_settings(), read_archiver_settings(os.environ), stop)
 
 
 if __name__ == "__main__":

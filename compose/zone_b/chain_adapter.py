@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -26,12 +25,12 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Gauge
 
 from zone_b.http_service import Answer, Health, HttpService
-from zone_b.logs import log_to_stderr
 from zone_b.rpc_adapter import Adapter, AdapterMetrics
 from zone_b.rpc_local import LocalChain
 from zone_b.rpc_node import Address, Node, parse_url
 from zone_b.rpc_switch import Rules
 from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.until_told import until_told
 from zone_b.variables import port, whole, words
 
 _NODES_MAX = 8
@@ -133,18 +132,13 @@ def _local_health(chain: LocalChain) -> Health:
 
 def main() -> int:
     """Run the chain adapter; the exit code."""
-    log_to_stderr()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        shared = read_settings()
-        port(shared.http_port)
-        run(shared, read_adapter_settings(shared, os.environ), stop)
-    except (SettingsError, OSError) as error:
-        _LOG.error("cannot go on: %s", error)
-        return 1
-    return 0
+    return until_told("chain_adapter", _work)
+
+
+def _work(stop: threading.Event) -> None:
+    shared = read_settings()
+    port(shared.http_port)
+    run(shared, read_adapter_settings(shared, os.environ), stop)
 
 
 if __name__ == "__main__":

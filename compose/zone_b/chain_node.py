@@ -7,9 +7,7 @@ shared variables it reads DEFI_CHAIN_ID (1).
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -19,12 +17,10 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from zone_b.amm import POOL_ADDRESS, RESERVE_IN, RESERVE_OUT, RESERVES_SLOT, reserves_word
 from zone_b.http_service import Answer, Health, HttpService
-from zone_b.logs import log_to_stderr
 from zone_b.rpc_local import LocalChain, Params
-from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.settings import Settings, read_settings
+from zone_b.until_told import until_told
 from zone_b.variables import port, whole
-
-_LOG = logging.getLogger("zone_b.chain_node")
 
 
 def chain_of(block_time_ns: int, chain_id: int) -> LocalChain:
@@ -90,18 +86,13 @@ def _defect(shared: Settings) -> Callable[[], None]:
 
 def main() -> int:
     """Run the node; the exit code."""
-    log_to_stderr()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        shared = read_settings()
-        port(shared.http_port)
-        run(shared, whole(os.environ, "DEFI_CHAIN_ID", 1, 1, 1 << 62), stop)
-    except (SettingsError, OSError) as error:
-        _LOG.error("cannot go on: %s", error)
-        return 1
-    return 0
+    return until_told("chain_node", _work)
+
+
+def _work(stop: threading.Event) -> None:
+    shared = read_settings()
+    port(shared.http_port)
+    run(shared, whole(os.environ, "DEFI_CHAIN_ID", 1, 1, 1 << 62), stop)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 import time
@@ -14,9 +13,9 @@ from prometheus_client import CollectorRegistry, Gauge
 from zone_b import defi_pb2
 from zone_b.exporter import Exporter
 from zone_b.head import read_block
-from zone_b.logs import log_to_stderr
 from zone_b.message import FIELD
-from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.settings import Settings, read_settings
+from zone_b.until_told import until_told
 from zone_b.wire import connect, last_entry
 
 _KIND = "new_head"
@@ -87,16 +86,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 def main() -> int:
     """Run the data processor; the exit code."""
-    log_to_stderr()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        run(read_settings(), stop)
-    except (SettingsError, redis.RedisError, OSError) as error:
-        _LOG.error("cannot go on: %s", error)
-        return 1
-    return 0
+    return until_told(
+        "data_processor", lambda stop: run(read_settings(), stop), (redis.RedisError,)
+    )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ DEFI_MEV_SIZE_PUBLIC_MAX_BPS; `mev_route.RouteRules` says what they mean.
 from __future__ import annotations
 
 import json
-import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -20,15 +18,13 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from zone_b.http_service import Answer, Health, HttpService
-from zone_b.logs import log_to_stderr
 from zone_b.mev_route import RouteRules, WrongTradeError, decide, read_trade, write_decision
-from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.settings import Settings, read_settings
+from zone_b.until_told import until_told
 from zone_b.variables import port, whole
 
 _MS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _NS_PER_MS = 1e6
-
-_LOG = logging.getLogger("zone_b.mev_router")
 
 
 def read_rules(env: Mapping[str, str]) -> RouteRules:
@@ -100,18 +96,13 @@ def run(shared: Settings, rules: RouteRules, stop: threading.Event) -> None:
 
 def main() -> int:
     """Run the MEV router; the exit code."""
-    log_to_stderr()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        shared = read_settings()
-        port(shared.http_port)
-        run(shared, read_rules(os.environ), stop)
-    except (SettingsError, OSError) as error:
-        _LOG.error("cannot go on: %s", error)
-        return 1
-    return 0
+    return until_told("mev_router", _work)
+
+
+def _work(stop: threading.Event) -> None:
+    shared = read_settings()
+    port(shared.http_port)
+    run(shared, read_rules(os.environ), stop)
 
 
 if __name__ == "__main__":

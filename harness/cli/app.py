@@ -14,10 +14,20 @@ from rich.console import Console
 import harness
 from harness.cli.chaos import chaos
 from harness.cli.console import make_console
-from harness.cli.containers import Images, ImageSet, images_app, stack_app
+from harness.cli.containers import images_app, stack_app
 from harness.cli.defects import list_defects
 from harness.cli.isolating import isolate
 from harness.cli.kinds import StackKind
+from harness.cli.options import (
+    REPORTS,
+    AgentContainers,
+    Defects,
+    Images,
+    ImageSet,
+    Reports,
+    Seed,
+    Settings,
+)
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.errors import Exit, HarnessError
@@ -63,35 +73,24 @@ def run(
     duration: Annotated[
         float | None, typer.Option(help="Seconds of load after the warm-up, all stages together.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of schedule and content.")] = None,
+    seed: Seed = None,
     repeat: Annotated[
         int,
         typer.Option(min=1, max=1_000, help="Runs, each with the next seed, judged together."),
     ] = 1,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any key, e.g. load.warmup_s=2."),
-    ] = None,
-    defect: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:KEY=VALUE,...]",
-            help="Switch on a defect of the reference services; see `harness defects`.",
-        ),
-    ] = None,
+    settings: Settings = None,
+    defect: Defects = None,
     telemetry: Annotated[
         bool, typer.Option(help="Look at the resources of the system once a second.")
     ] = True,
-    reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
+    reports: Reports = REPORTS,
     stack: Annotated[
         StackKind,
         typer.Option(help="Child processes, containers with exact quotas, or what runs already."),
     ] = StackKind.PROCESS,
     images: ImageSet = "offline",
     image: Images = None,
-    agent_containers: Annotated[
-        int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
-    ] = 0,
+    agent_containers: AgentContainers = 0,
     contract: Annotated[
         Path | None, typer.Option(help="Contract file of the system (--stack attach).")
     ] = None,

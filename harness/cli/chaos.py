@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.console import make_console
-from harness.cli.containers import Images, ImageSet
 from harness.cli.kinds import StackKind
+from harness.cli.options import REPORTS, Defects, Images, ImageSet, Reports, Seed, Settings
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
 from harness.stack.settings import ROOT
@@ -22,17 +22,13 @@ def chaos(
         Path, typer.Argument(help="Scenario file without faults; or a chaos folder, to go on with.")
     ] = CHAOS,
     rounds: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
-    seed: Annotated[int | None, typer.Option(help="Seed of the faults, loads and content.")] = None,
+    seed: Seed = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="Only faults of this kind; several may be named.")
     ] = None,
-    defect: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,...]", help="As of `harness run`.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key.")
-    ] = None,
-    reports: Annotated[Path, typer.Option(help="Where the rounds' folder goes.")] = Path("reports"),
+    defect: Defects = None,
+    settings: Settings = None,
+    reports: Reports = REPORTS,
     stack: Annotated[StackKind, typer.Option(help="process or docker.")] = StackKind.PROCESS,
     images: ImageSet = "offline",
     image: Images = None,

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from harness.cli.console import make_console
 from harness.cli.kinds import StackKind
+from harness.cli.options import Images, ImageSet
 from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
 from harness.errors import Exit
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
 stack_app = typer.Typer(help="Zone B in containers, apart from a run.", no_args_is_help=True)
 images_app = typer.Typer(help="The images of the offline set.", no_args_is_help=True)
-
-ImageSet = Annotated[str, typer.Option("--images", help="Image set: upstream or offline.")]
-Images = Annotated[
-    list[str] | None,
-    typer.Option("--image", metavar="ROLE=IMAGE", help="Another image for one role."),
-]
 
 
 @images_app.command()

@@ -8,8 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.console import make_console
-from harness.cli.containers import Images, ImageSet
 from harness.cli.kinds import StackKind
+from harness.cli.options import (
+    REPORTS,
+    AgentContainers,
+    Images,
+    ImageSet,
+    Reports,
+    Seed,
+    Settings,
+)
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
 from harness.scenario.isolation import Isolation
@@ -32,17 +40,13 @@ def isolate(
     margin: Annotated[
         float, typer.Option(help="ms; a larger change of the P99 is no isolation.")
     ] = 50.0,
-    seed: Annotated[int | None, typer.Option(help="Seed of schedule, content and order.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key.")
-    ] = None,
-    reports: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("reports"),
+    seed: Seed = None,
+    settings: Settings = None,
+    reports: Reports = REPORTS,
     stack: Annotated[StackKind, typer.Option(help="process or docker.")] = StackKind.PROCESS,
     images: ImageSet = "offline",
     image: Images = None,
-    agent_containers: Annotated[
-        int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
-    ] = 0,
+    agent_containers: AgentContainers = 0,
     free_agents: Annotated[
         bool, typer.Option("--free-agents", help="Take the agents' limits away (--stack docker).")
     ] = False,

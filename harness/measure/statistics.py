@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, chdtri
 
-from harness.measure.histogram import Histogram
+from harness.measure.histogram import Histogram, rank_of
 from harness.measure.series import Series
 
 CONFIDENCE = 0.95
@@ -87,7 +87,7 @@ def effective_size(series: Series, percentile: float) -> Effective:
     if signals == 0:
         return Effective(0, 0, 0, True)
     places = series.counts_by_place()
-    rank = max(1, math.ceil(signals * percentile / 100))
+    rank = rank_of(percentile, signals)
     quantile = int(np.searchsorted(np.cumsum(places), rank))
     share = int(places[quantile + 1 :].sum()) / signals
     if share == 0.0:

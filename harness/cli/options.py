@@ -1,0 +1,32 @@
+"""Options that several commands take, in the same words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Seed = Annotated[int | None, typer.Option(help="Seed of schedule, content and chance.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any key, e.g. load.warmup_s=2."),
+]
+Defects = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--defect",
+        metavar="NAME[:KEY=VALUE,...]",
+        help="Switch on a defect of the reference services; see `harness defects`.",
+    ),
+]
+Reports = Annotated[Path, typer.Option(help="Where the folder of the run goes.")]
+AgentContainers = Annotated[
+    int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
+]
+ImageSet = Annotated[str, typer.Option("--images", help="Image set: upstream or offline.")]
+Images = Annotated[
+    list[str] | None,
+    typer.Option("--image", metavar="ROLE=IMAGE", help="Another image for one role."),
+]
+REPORTS = Path("reports")
