@@ -16,13 +16,17 @@ from harness.errors import EvidenceError, UsageError
 from harness.evidence.faults import FaultRecord
 from harness.evidence.records import Mode
 from harness.judge.assess import assess_gathered
-from harness.judge.isolation import BlockFigures, Found, IsolationJudgement, judge_isolation
+from harness.judge.isolation import Found, judge_isolation
+from harness.judge.isolation_result import BlockFigures, ContentionFigures, IsolationJudgement
 from harness.judge.limits import LATENESS_P99, tightest_latency_ns
 from harness.judge.quotas import NAME as QUOTAS
 from harness.measure.blocks import Block, count_of, percentile_of, plan_blocks
+from harness.measure.contention import contention_of
 from harness.measure.gather import Gathered
 from harness.measure.recorder import CellKey, Metric
 from harness.measure.series import Series
+from harness.measure.telemetry import Telemetry
+from harness.measure.telemetry_lines import read_telemetry_file
 from harness.scenario import Scenario
 from harness.scenario.fault import Fault
 from harness.scenario.isolation import Isolation, disturbing
@@ -86,7 +90,8 @@ def judge_blocks(folder: RunFolder) -> IsolationJudgement:
         raise EvidenceError(
             "the scenario promises no latency, so there is nothing to keep", where="objectives"
         )
-    found = _found(scenario, scenario.isolation, gathered, limit_ns, _on_purpose(folder))
+    telemetry = read_telemetry_file(folder.telemetry, gathered.timeline.t0_ns)
+    found = _found(scenario, scenario.isolation, gathered, limit_ns, _on_purpose(folder), telemetry)
     judgement = judge_isolation(found, assessment.judgement)
     folder.write_json(folder.path / RESULT, judgement.model_dump(mode="json"))
     return judgement
@@ -109,6 +114,7 @@ def _found(
     gathered: Gathered,
     limit_ns: int,
     on_purpose: dict[str, str],
+    telemetry: Telemetry,
 ) -> Found:
     start_ns = scenario.load.measured_stretches_ns()[0][0]
     blocks = _blocks(isolation, scenario.seed, start_ns)
@@ -135,6 +141,28 @@ def _found(
         limit_ns=limit_ns,
         lateness_limit_ns=LATENESS_P99.of(scenario),
         on_purpose=on_purpose,
+        contention=_contention(
+            telemetry, blocks, frozenset(fault.target for fault in scenario.fault)
+        ),
+    )
+
+
+def _contention(
+    telemetry: Telemetry, blocks: Sequence[Block], disturbers: frozenset[str]
+) -> ContentionFigures | None:
+    quiet, disturbed = (
+        contention_of(telemetry, [b for b in blocks if b.disturbed is kind], disturbers)
+        for kind in (False, True)
+    )
+    if quiet is None or disturbed is None:
+        return None
+    return ContentionFigures(
+        cores=disturbed.cores,
+        quiet_busy_cores=quiet.busy_cores,
+        disturbed_busy_cores=disturbed.busy_cores,
+        quiet_waited_cores=quiet.waited_cores,
+        disturbed_waited_cores=disturbed.waited_cores,
+        is_fought_over=disturbed.is_fought_over,
     )
 
 

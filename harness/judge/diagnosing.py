@@ -8,8 +8,7 @@ from harness.diagnosis.diagnose import crashed, diagnose
 from harness.diagnosis.subject import Facts
 from harness.judge.check import Case
 from harness.judge.judgement import Judgement
-from harness.measure.telemetry import Telemetry
-from harness.measure.telemetry_lines import read_telemetry
+from harness.measure.telemetry_lines import read_telemetry_file
 from harness.store import RunFolder
 
 
@@ -29,17 +28,9 @@ def diagnosis_of(
             run=case.run,
             measurement=case.measurement,
             judgement=judgement,
-            telemetry=_telemetry(folder, case.plan.t0_ns),
+            telemetry=read_telemetry_file(folder.telemetry, case.plan.t0_ns),
             used={one.address: one.used for one in case.gathered.settled.nonces},
         )
         return diagnose(facts, on_demand=on_demand)
     except Exception as error:  # whatever it is, the verdict stands and must be told
         return crashed(error)
-
-
-def _telemetry(folder: RunFolder, t0_ns: int) -> Telemetry:
-    """Of the run; an empty one of a run that kept none."""
-    if not folder.telemetry.exists():
-        return Telemetry()
-    with folder.telemetry.open(encoding="utf-8", errors="replace") as lines:
-        return read_telemetry(lines, t0_ns)

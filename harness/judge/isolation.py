@@ -10,90 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
-from harness.errors import Exit
 from harness.judge.check import Check, Kind
+from harness.judge.isolation_result import (
+    BlockFigures,
+    ChangeFigures,
+    ContentionFigures,
+    IsolationJudgement,
+    Outcome,
+)
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.judge.words import duration
 from harness.measure.blocks import Change, change_of, pairs_needed
-
-
-class Outcome(StrEnum):
-    """What the experiment says; the first that applies from the top wins."""
-
-    NOT_ISOLATED = "not isolated"
-    CANNOT_TELL = "cannot tell"
-    ISOLATED = "isolated"
-
-    @property
-    def exit_code(self) -> Exit:
-        """0 isolated, 1 not isolated, 3 cannot tell."""
-        return {
-            Outcome.ISOLATED: Exit.PASS,
-            Outcome.NOT_ISOLATED: Exit.FAIL,
-            Outcome.CANNOT_TELL: Exit.INCONCLUSIVE,
-        }[self]
-
-
-class BlockFigures(BaseModel):
-    """One block, as it was found.
-
-    Attributes:
-        signals: intended in the part that counts.
-        p99_ns: of them; None of none.
-        lateness_p99_ns, lateness_max_ns: how late the generator sent them.
-        force: what proves that the disturbance was on; empty if nothing does, or in a quiet block.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pair: int
-    disturbed: bool
-    start_s: float
-    end_s: float
-    signals: int
-    p99_ns: int | None
-    lateness_p99_ns: int | None = None
-    lateness_max_ns: int | None = None
-    force: str = ""
-
-
-class ChangeFigures(BaseModel):
-    """How much later the P99 is under the disturbance; see `blocks.Change`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pairs: int
-    estimate_ns: float
-    lower_ns: float | None
-    upper_ns: float | None
-
-
-class IsolationJudgement(BaseModel):
-    """The outcome and why.
-
-    Attributes:
-        because: the reasons of this outcome, most important first.
-        margin_ns: a larger change is no isolation.
-        limit_ns: the promise of the P99.
-        quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    outcome: Outcome
-    exit_code: int
-    because: tuple[str, ...]
-    margin_ns: int
-    limit_ns: int
-    quiet_p99_ns: int | None
-    disturbed_p99_ns: int | None
-    change: ChangeFigures | None
-    blocks: tuple[BlockFigures, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +33,7 @@ class Found:
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
         on_purpose: checks of the run that the experiment itself breaks, with the reason.
         lateness_limit_ns: a generator later than this measures itself.
+        contention: of the host's cores; None where no telemetry tells.
     """
 
     blocks: tuple[BlockFigures, ...]
@@ -113,6 +43,7 @@ class Found:
     limit_ns: int
     lateness_limit_ns: int
     on_purpose: Mapping[str, str] = field(default_factory=dict)
+    contention: ContentionFigures | None = None
 
 
 def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
@@ -142,7 +73,7 @@ def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
     return IsolationJudgement(
         outcome=outcome,
         exit_code=int(outcome.exit_code),
-        because=(*because, *on_purpose),
+        because=(*because, *_contended(found.contention), *on_purpose),
         margin_ns=found.margin_ns,
         limit_ns=found.limit_ns,
         quiet_p99_ns=found.quiet_p99_ns,
@@ -156,7 +87,24 @@ def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
             upper_ns=change.upper_ns,
         ),
         blocks=found.blocks,
+        contention=found.contention,
     )
+
+
+def _contended(found: ContentionFigures | None) -> Iterator[str]:
+    """What the outcome is worth: a quota disturbs nobody where cores are idle."""
+    if found is None:
+        yield "whether cores were fought over is not known: no telemetry tells"
+        return
+    figures = (
+        f"{found.disturbed_busy_cores:.2f} of {found.cores:g} cores at work under the disturbance"
+        f" ({found.quiet_busy_cores:.2f} without it), the services ready and without a core"
+        f" {found.disturbed_waited_cores:.2f} s in each second ({found.quiet_waited_cores:.2f})"
+    )
+    if found.is_fought_over:
+        yield f"the cores were fought over: {figures}"
+    else:
+        yield f"the cores were not fought over, so nothing is said of a fight for them: {figures}"
 
 
 def _against(

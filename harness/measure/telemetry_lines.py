@@ -23,6 +23,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S
@@ -114,6 +115,18 @@ def read_telemetry(text: str | Iterable[str], t0_ns: int) -> Telemetry:
     for line in text.splitlines() if isinstance(text, str) else text:
         reading.add(line)
     return reading.result()
+
+
+def read_telemetry_file(path: Path, t0_ns: int) -> Telemetry:
+    """`read_telemetry` of a run's file; an empty one where the run kept none.
+
+    Raises:
+        OSError: it is there and cannot be read.
+    """
+    if not path.exists():
+        return Telemetry()
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return read_telemetry(lines, t0_ns)
 
 
 class _Reading:

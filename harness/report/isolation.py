@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.isolation import IsolationJudgement, Outcome
+from harness.judge.isolation_result import IsolationJudgement, Outcome
 from harness.report.units import count_text, duration_text
 
 _STYLES = {

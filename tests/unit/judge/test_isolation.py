@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from harness.clock import NS_PER_MS
 from harness.judge.check import Check, Kind
 from harness.judge.grade import Grade
-from harness.judge.isolation import (
+from harness.judge.isolation import Found, judge_isolation
+from harness.judge.isolation_result import (
     BlockFigures,
-    Found,
+    ContentionFigures,
     IsolationJudgement,
     Outcome,
-    judge_isolation,
 )
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
@@ -141,7 +141,7 @@ def test_a_lost_signal_is_lost(force: str) -> None:
     """Whatever else is known."""
     found = decide(QUIET, QUIET, LOST, LATE, force=force)
     assert found.outcome is Outcome.NOT_ISOLATED
-    assert found.because == ("no signal lost: 3 lost",)
+    assert found.because[0] == "no signal lost: 3 lost"
 
 
 def test_a_wide_interval_cannot_tell() -> None:
@@ -201,3 +201,29 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
     assert told.outcome is Outcome.NOT_ISOLATED
     assert told.because[-1] == "on purpose: the limits of the agents were taken away"
     assert judge_isolation(found, judgement_of(quotas, LATE)).outcome is Outcome.CANNOT_TELL
+
+
+@pytest.mark.parametrize(("busy", "words"), [(1.9, "were fought over"), (0.9, "not fought over")])
+def test_what_the_outcome_is_worth_is_said(busy: float, words: str) -> None:
+    """Idle cores are no proof of a quota."""
+    contention = ContentionFigures(
+        cores=2,
+        quiet_busy_cores=0.7,
+        disturbed_busy_cores=busy,
+        quiet_waited_cores=0.01,
+        disturbed_waited_cores=0.2,
+        is_fought_over=busy > 1.8,
+    )
+    found = Found(
+        blocks=blocks_of(QUIET, QUIET, "busy"),
+        quiet_p99_ns=15 * NS_PER_MS,
+        disturbed_p99_ns=15 * NS_PER_MS,
+        margin_ns=MARGIN_NS,
+        limit_ns=LIMIT_NS,
+        lateness_limit_ns=10 * NS_PER_MS,
+        contention=contention,
+    )
+    told = judge_isolation(found, judgement_of())
+    assert told.outcome is Outcome.ISOLATED
+    assert words in told.because[1]
+    assert told.contention == contention
