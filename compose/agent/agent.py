@@ -3,13 +3,19 @@
     AGENT_RATE            signals per second, evenly spaced (0: none)
     AGENT_HOG_MEMORY_MB   take so much memory at once, in MiB
     AGENT_BURN_CPU        keep so many processes busy
+    AGENT_FLOOD_REDIS     flood Redis from so many processes ...
+    AGENT_FLOOD_PER_S     ... with so many commands a second together (0: all they can)
+    AGENT_LEAK_GROUPS     make so many consumer groups a second, and never delete one
+    AGENT_GROUP           a consumer group to share with other agents (none: one of its own)
+    AGENT_THINK_S         keep chain events for so long before they are acknowledged (0)
+    AGENT_CLAIM_AFTER_S   in a shared group: claim what was pending for so long (5)
     AGENT_EXIT_AFTER_S    end after so long (0: never) ...
     AGENT_EXIT_CODE       ... with this exit code (1)
     AGENT_PATIENCE_S      how long to go on trying while Redis is away (60)
 
-It has a consumer group of its own, named after its host, which in a container is the container's
-id; an orderly end removes the group. A signal that is late is sent at once; more than 100 late ones
-are skipped and counted.
+Its name in a group, and of a group of its own, is that of its host, which in a container is the
+container's id; an orderly end removes a group of its own. A signal that is late is sent at once;
+more than 100 late ones are skipped and counted.
 """
 
 from __future__ import annotations
@@ -24,11 +30,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from misbehave import burn_cpu, hog_memory
+from feed import Feed
+from misbehave import burn_cpu, flood_redis, hog_memory, in_children, leak_groups
 from wire import Proposal, Redis, RedisError, decode_sync_block, encode_proposal
 
 _BLOCK_MS_MAX = 1000
-_EVENTS_MAX = 100
 _LATE_MAX = 100
 _PROPOSALS_MAXLEN = 10_000
 _STATUS_EVERY_S = 10
@@ -47,6 +53,12 @@ class Settings:
     rate: float
     hog_memory_mib: int
     burn_processes: int
+    flood_processes: int
+    flood_per_s: float
+    leak_per_s: float
+    group: str
+    think_s: float
+    claim_after_s: float
     exit_after_s: float
     exit_code: int
     patience_s: float
@@ -66,6 +78,12 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         rate=_number(env, "AGENT_RATE", 0, 1000),
         hog_memory_mib=int(_number(env, "AGENT_HOG_MEMORY_MB", 0, 1 << 20)),
         burn_processes=int(_number(env, "AGENT_BURN_CPU", 0, 64)),
+        flood_processes=int(_number(env, "AGENT_FLOOD_REDIS", 0, 64)),
+        flood_per_s=_number(env, "AGENT_FLOOD_PER_S", 0, 1e6),
+        leak_per_s=_number(env, "AGENT_LEAK_GROUPS", 0, 1e4),
+        group=env.get("AGENT_GROUP", ""),
+        think_s=_number(env, "AGENT_THINK_S", 0, 3600),
+        claim_after_s=_number(env, "AGENT_CLAIM_AFTER_S", 5, 3600),
         exit_after_s=_number(env, "AGENT_EXIT_AFTER_S", 0, 1e6),
         exit_code=int(_number(env, "AGENT_EXIT_CODE", 1, 255)),
         patience_s=_number(env, "AGENT_PATIENCE_S", 60, 3600),
@@ -121,8 +139,15 @@ class Agent:
         self.stopping = False
         self.served_s = time.monotonic()
         self._name = f"agent-{host}"
-        self._group = f"cg:agent:{host}"
         self._events = f"{settings.prefix}stream:chain:events"
+        self._feed = Feed(
+            self._events,
+            settings.group or f"cg:agent:{host}",
+            self._name,
+            shared=bool(settings.group),
+            claim_after_s=settings.claim_after_s,
+            think_s=settings.think_s,
+        )
         self._proposals = f"{settings.prefix}stream:agent:proposals"
         self._address = "0x" + hashlib.sha256(host.encode()).hexdigest()[:40]
         self._ends_s = time.monotonic() + (settings.exit_after_s or float("inf"))
@@ -130,16 +155,27 @@ class Agent:
 
     def work(self, redis: Redis) -> None:
         """Read and push until it is over."""
-        self._join(redis)
-        after = "0"  # first what an earlier life took and did not acknowledge
+        self._feed.join(redis)
+        for _, fields in redis.command("XREVRANGE", self._events, "+", "-", "COUNT", 1):
+            self._see(fields)
         while not self.over:
-            now_s = time.monotonic()
-            wait_ms = min(self.schedule.wait_ms(now_s), _wait_ms(self._ends_s - now_s))
-            after = ">" if not self._read(redis, after, wait_ms) else after
+            self._follow(redis)
             self._push(redis)
             self._tell()
             self.served_s = time.monotonic()
-        self._leave(redis)
+        if self.stopping:
+            self._feed.leave(redis)
+
+    def _follow(self, redis: Redis) -> None:
+        """Take further events, once those before are thought over; or let some time pass."""
+        now_s = time.monotonic()
+        wait_ms = min(self.schedule.wait_ms(now_s), _wait_ms(self._ends_s - now_s))
+        if thinking_s := self._feed.wait_s:
+            time.sleep(min(thinking_s, wait_ms / 1000))
+            return
+        self.blocks += self._feed.settle(redis)
+        for _, fields in self._feed.take(redis, wait_ms):
+            self._see(fields)
 
     @property
     def over(self) -> bool:
@@ -150,31 +186,6 @@ class Agent:
     def is_due_to_fail(self) -> bool:
         """Whether the time of AGENT_EXIT_AFTER_S has come."""
         return time.monotonic() >= self._ends_s
-
-    def _join(self, redis: Redis) -> None:
-        try:
-            redis.command("XGROUP", "CREATE", self._events, self._group, "$", "MKSTREAM")
-        except RedisError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-        for _, fields in redis.command("XREVRANGE", self._events, "+", "-", "COUNT", 1):
-            self._see(fields)
-
-    def _leave(self, redis: Redis) -> None:
-        if self.stopping:
-            redis.command("XGROUP", "DESTROY", self._events, self._group)
-
-    def _read(self, redis: Redis, after: str, wait_ms: int) -> int:
-        words = ("XREADGROUP", "GROUP", self._group, self._name, "COUNT", _EVENTS_MAX)
-        block: tuple[str | int, ...] = ("BLOCK", wait_ms) if after == ">" else ()
-        answer = redis.command(*words, *block, "STREAMS", self._events, after)
-        entries = answer[0][1] if answer else []
-        for _, fields in entries:
-            self._see(fields or [])
-        if entries:
-            acked = redis.command("XACK", self._events, self._group, *[one for one, _ in entries])
-            self.blocks += acked
-        return len(entries)
 
     def _see(self, fields: list[bytes]) -> None:
         pairs = dict(zip(fields[::2], fields[1::2], strict=False))
@@ -213,7 +224,10 @@ class Agent:
         if time.monotonic() >= self._status_s:
             self._status_s = time.monotonic() + _STATUS_EVERY_S
             plan = self.schedule
-            say(f"head {self.head}, blocks {self.blocks}, sent {plan.sent}, skipped {plan.skipped}")
+            say(
+                f"head {self.head}, blocks {self.blocks}, claimed {self._feed.claimed},"
+                f" sent {plan.sent}, skipped {plan.skipped}"
+            )
 
 
 def run(settings: Settings, agent: Agent) -> int:
@@ -231,6 +245,17 @@ def run(settings: Settings, agent: Agent) -> int:
                 return 1
             time.sleep(_RETRY_S)
     return settings.exit_code if agent.is_due_to_fail else 0
+
+
+def _misbehave(settings: Settings, host: str) -> None:
+    """Start what was asked for, in processes that end with this one."""
+    url, key = settings.redis_url, f"{settings.prefix}agent:flood:{host}"
+    events, group = f"{settings.prefix}stream:chain:events", f"cg:agent-leak:{host}:{os.getpid()}:"
+    per_s = settings.flood_per_s / max(1, settings.flood_processes)
+    burn_cpu(settings.burn_processes)
+    in_children(settings.flood_processes, lambda on: flood_redis(url, key, per_s, on))
+    leaks = 1 if settings.leak_per_s else 0
+    in_children(leaks, lambda on: leak_groups(url, events, group, settings.leak_per_s, on))
 
 
 def say(words: str) -> None:
@@ -253,7 +278,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     kept = hog_memory(settings.hog_memory_mib)
-    burn_cpu(settings.burn_processes)
+    _misbehave(settings, socket.gethostname())
     code = run(settings, agent)
     say(f"ends with {code}, {len(kept)} MiB held")
     return code

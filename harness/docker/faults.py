@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.docker.client import Client, connect, engine_errors
+from harness.docker.floods import FloodInjector, FloodProbe
 from harness.docker.hogs import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
 from harness.docker.inside import is_frozen
-from harness.docker.partition import PartitionInjector, PartitionProbe
+from harness.docker.leaks import LeakInjector, LeakProbe
+from harness.docker.partition import PartitionInjector, PartitionProbe, addresses
 from harness.docker.settings import ENGINE
 from harness.errors import StackError
 from harness.faults.answers import Ask, asks
 from harness.faults.arms import Arm, Services, state_of
 from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
-from harness.faults.refusals import ANYWHERE, Possible
-from harness.scenario.fault import CpuHog, Fault, Partition
+from harness.faults.refusals import ANYWHERE, BY_AGENTS, Possible
+from harness.scenario.fault import CpuHog, Fault, GroupLeak, Partition, RedisFlood
 from harness.stack.base import Endpoints
 
 # The name that it has on the process stack, so that a scenario fits both.
@@ -26,7 +28,7 @@ _RESTART_MAX_S = 10
 
 ON_CONTAINERS = Possible(
     "docker",
-    ANYWHERE | {"partition", "cpu_hog", "memory_hog"},
+    ANYWHERE | BY_AGENTS | {"partition", "cpu_hog", "memory_hog"},
     frozenset(
         {
             *(_SHORT, ENGINE, "redis", "postgres", "anvil", "data-processor", "chain-adapter"),
@@ -61,6 +63,8 @@ class DockerArmory:
         name, ask = self._name(service), self._asks.get(service)
         if isinstance(fault, Partition):
             return self._partition(fault, service)
+        if isinstance(fault, RedisFlood | GroupLeak):
+            return self._misdeed(fault, name)
         if isinstance(fault, CpuHog):
             return Arm(
                 CpuInjector(
@@ -98,6 +102,22 @@ class DockerArmory:
         return Arm(
             PartitionInjector(self._inspect, *ends, fault.direction, mark),
             PartitionProbe(self._inspect, *ends, service, peer),
+        )
+
+    def _misdeed(self, fault: RedisFlood | GroupLeak, name: str) -> Arm:
+        url = self._endpoints.redis_url.get_secret_value()
+
+        def execute(argv: list[str]) -> None:
+            self._execute(name, argv)
+
+        def pid() -> int:
+            return self._pid(name)
+
+        if isinstance(fault, GroupLeak):
+            return Arm(LeakInjector(execute, pid, url, fault), LeakProbe(pid, url, fault))
+        return Arm(
+            FloodInjector(execute, pid, url, fault),
+            FloodProbe(lambda: addresses(self._inspect(name)), pid, url, fault),
         )
 
     def _name(self, service: str) -> str:

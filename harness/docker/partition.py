@@ -137,6 +137,11 @@ class _End:
     http_port: int
 
 
+def addresses(document: dict[str, Any]) -> frozenset[str]:
+    """A container's addresses in all of its networks, by what the engine tells of it."""
+    return frozenset(_end(document).addresses.values())
+
+
 def _end(document: dict[str, Any]) -> _End:
     networks = document["NetworkSettings"]["Networks"] or {}
     variables = document["Config"]["Env"] or ()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from harness.faults.refusals import Possible
+from harness.faults.refusals import AGENT, BY_AGENTS, Possible
 
 # A fault begins early enough that what follows it is still seen under load.
 _FIRST_SHARE, _LAST_SHARE = 0.2, 0.5
 _LENGTH_S = (0.5, 4.0)
-_LASTING = frozenset({"pause", "rpc_stall", "partition", "cpu_hog"})
+_LASTING = frozenset({"pause", "rpc_stall", "partition", "cpu_hog"}) | BY_AGENTS
 # One server each; a drawn target would be refused.
 _ONLY = {
     "aof_rewrite": ("redis",),
@@ -36,6 +36,8 @@ def candidates(possible: Possible, *, needs_anvil: bool) -> tuple[tuple[str, str
         targets = _ONLY.get(kind, tuple(sorted(services - {"anvil"})))
         if kind == "partition":  # of the engine, which talks to both servers
             targets = tuple(name for name in targets if "engine" in name)
+        if kind in BY_AGENTS:
+            targets = tuple(name for name in targets if name.startswith(AGENT))
         found += [
             (kind, target)
             for target in targets

@@ -13,6 +13,9 @@ from harness.scenario.fault import Fault, Partition
 _SERVICE = frozenset({"kill", "restart", "pause"})
 ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint", "snapshot"}
 _BY_SERVER = {"aof_rewrite": "redis", "checkpoint": "postgres", "snapshot": "postgres"}
+# What an agent does, within the limits of its container.
+BY_AGENTS = frozenset({"redis_flood", "group_leak"})
+AGENT = "python-agent-"
 # Nothing brings it back (it is started on demand), so these would lose the stack.
 _NEVER_BACK = frozenset({"kill", "restart"})
 
@@ -80,13 +83,22 @@ def check_faults(
         raise UsageError(f"cannot be done:\n  - {lines}", where="fault", hint=possible.hint)
 
 
+def _agents(fault: Fault) -> str:
+    """How to have the agent that a fault is aimed at."""
+    number = fault.target.removeprefix(AGENT)
+    is_agent = fault.target.startswith(AGENT) and number.isdigit()
+    return f" (agents are asked for with --agent-containers {number})" if is_agent else ""
+
+
 def _problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]:
     found = []
     if fault.kind not in possible.kinds:
         found.append(f"{fault.kind} is not possible on the {possible.stack} stack")
     if fault.target not in possible.services:
         names = ", ".join(sorted(possible.services))
-        found.append(f"there is no service {fault.target!r} on it, but {names}")
+        found.append(f"there is no service {fault.target!r} on it, but {names}{_agents(fault)}")
+    elif fault.kind in BY_AGENTS and not fault.target.startswith(AGENT):
+        found.append(f"{fault.kind} is done by an agent ({AGENT}1, ...), not by {fault.target}")
     elif fault.target == "anvil" and not scenario.needs_anvil:
         found.append("there is no Anvil: nothing is simulated in full (signals.full_share = 0)")
     elif fault.target == "anvil" and fault.kind in _NEVER_BACK:

@@ -128,6 +128,28 @@ class MemoryHog(_Fault):
     kind: Literal["memory_hog"]
 
 
+class RedisFlood(_Fault):
+    """Programs in an agent's container that write to and read from Redis, for `for_s`.
+
+    Attributes:
+        processes: how many, each with a connection.
+        commands_per_s: of all together; 0 is as many as the container's limits let through.
+    """
+
+    kind: Literal["redis_flood"]
+    processes: Annotated[int, Field(ge=1, le=64)] = 2
+    commands_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    for_s: _Length
+
+
+class GroupLeak(_Fault):
+    """A program in an agent's container that makes consumer groups and uses none, for `for_s`."""
+
+    kind: Literal["group_leak"]
+    groups_per_s: Annotated[int, Field(ge=1, le=1_000)] = 20
+    for_s: _Length
+
+
 Fault = Annotated[
     Kill
     | Restart
@@ -138,7 +160,9 @@ Fault = Annotated[
     | Snapshot
     | Partition
     | CpuHog
-    | MemoryHog,
+    | MemoryHog
+    | RedisFlood
+    | GroupLeak,
     Field(discriminator="kind"),
 ]
 

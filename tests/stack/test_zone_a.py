@@ -129,6 +129,85 @@ def test_agent_misbehaves_on_demand(
         eventually(lambda: not burner.is_running(), "the child ends with its parent")
 
 
+def test_agents_that_share_a_group_take_over_from_a_dead_one(
+    client: redis.Redis, redis_server: Redis, prefix: str, tmp_path: Path
+) -> None:
+    """What somebody took and never acknowledged is claimed once it has been pending for a while."""
+    events = f"{prefix}stream:chain:events"
+    add_block(client, prefix, 40)
+    client.xgroup_create(events, "cg:agents", id="0")
+    client.xreadgroup("cg:agents", "agent-dead", {events: ">"})
+    with program(
+        sys.executable,
+        str(COMPOSE / "agent" / "agent.py"),
+        log=tmp_path / "log",
+        DEFI_REDIS_URL=redis_server.url,
+        DEFI_PREFIX=prefix,
+        AGENT_GROUP="cg:agents",
+        AGENT_THINK_S="0.2",
+        AGENT_CLAIM_AFTER_S="0.4",
+    ) as process:
+
+        def holder() -> list[bytes]:
+            pending: Any = client.xpending_range(events, "cg:agents", "-", "+", 10)
+            return [entry["consumer"] for entry in pending]
+
+        own = f"agent-{socket.gethostname()}".encode()
+        assert holder() == [b"agent-dead"]
+        eventually(lambda: holder() == [own], "the event is claimed")
+        eventually(lambda: holder() == [], "and acknowledged")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0, (tmp_path / "log").read_text()
+    consumers: Any = client.xinfo_consumers(events, "cg:agents")
+    assert [one["name"] for one in consumers] == [b"agent-dead"], "it left, and the group stays"
+
+
+def test_agent_floods_and_leaks_on_demand(
+    client: redis.Redis, redis_server: Redis, prefix: str, tmp_path: Path
+) -> None:
+    """As an agent is told to by its environment, at the rates that it is told."""
+    events = f"{prefix}stream:chain:events"
+    add_block(client, prefix, 40)
+    with program(
+        sys.executable,
+        str(COMPOSE / "agent" / "agent.py"),
+        log=tmp_path / "log",
+        DEFI_REDIS_URL=redis_server.url,
+        DEFI_PREFIX=prefix,
+        AGENT_FLOOD_REDIS="1",
+        AGENT_FLOOD_PER_S="400",
+        AGENT_LEAK_GROUPS="50",
+    ):
+        flood = f"{prefix}agent:flood:{socket.gethostname()}"
+        eventually(lambda: client.xlen(flood) > 30, "a flood")
+        eventually(lambda: len(client.xinfo_groups(events)) > 10, "groups leak")
+    before = client.xlen(flood)
+    assert before < 400 * PATIENCE_S, "it kept to its rate"
+
+
+def test_the_text_of_the_misdeeds_is_enough(
+    client: redis.Redis, redis_server: Redis, prefix: str
+) -> None:
+    """Handed to an interpreter that has no such file; the password is in its environment alone."""
+    text = (COMPOSE / "agent" / "misbehave.py").read_text(encoding="utf-8")
+    events, key = f"{prefix}stream:chain:events", f"{prefix}flood"
+    add_block(client, prefix, 40)
+    for words in (("flood", "0.5", "2", "0", key), ("leak", "0.5", "100", events, "cg:leak:")):
+        done = subprocess.run(
+            [sys.executable, "-c", text, "a-mark", *words],
+            env={"PATH": os.environ["PATH"], "DEFI_REDIS_URL": redis_server.url},
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert 1_000 <= client.xlen(key) < 1_300, "as many as it keeps"
+    names = [group["name"] for group in client.xinfo_groups(events)]
+    assert names
+    assert {name[:8] for name in names} == {b"cg:leak:"}
+    assert len(names) <= 51
+
+
 def test_agent_gives_up_on_a_redis_that_stays_away(tmp_path: Path) -> None:
     """With an exit code that its restart policy counts, and no password in the log."""
     with program(

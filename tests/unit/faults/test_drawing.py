@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from harness.contract.names import Contract
 from harness.docker.faults import ON_CONTAINERS
 from harness.faults.drawing import candidates, draw
-from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
+from harness.faults.refusals import BY_AGENTS, ON_PROCESSES, Possible, check_faults
 from harness.scenario import Scenario
 
 MEASURED_S = 14.0
+WITH_AGENTS = replace(ON_CONTAINERS, services=ON_CONTAINERS.services | {"python-agent-1"})
 
 
 def scenario_of(fault: dict[str, Any], *, needs_anvil: bool) -> Scenario:
@@ -31,7 +33,7 @@ def scenario_of(fault: dict[str, Any], *, needs_anvil: bool) -> Scenario:
     )
 
 
-@pytest.mark.parametrize("possible", [ON_PROCESSES, ON_CONTAINERS], ids=lambda one: one.stack)
+@pytest.mark.parametrize("possible", [ON_PROCESSES, ON_CONTAINERS, WITH_AGENTS])
 @pytest.mark.parametrize("needs_anvil", [False, True])
 def test_every_fault_that_is_drawn_can_be_injected(possible: Possible, needs_anvil: bool) -> None:
     """The model takes it, it lies within the load, and the stack can have it."""
@@ -59,3 +61,10 @@ def test_anvil_is_no_target_where_none_runs() -> None:
     found = candidates(ON_PROCESSES, needs_anvil=False)
     assert not [one for one in found if one[1] == "anvil"]
     assert ("rpc_stall", "anvil") in candidates(ON_PROCESSES, needs_anvil=True)
+
+
+def test_what_agents_do_is_drawn_where_there_are_agents() -> None:
+    """And done by them alone."""
+    assert not [one for one in candidates(ON_CONTAINERS, needs_anvil=True) if one[0] in BY_AGENTS]
+    found = candidates(WITH_AGENTS, needs_anvil=False)
+    assert {target for kind, target in found if kind in BY_AGENTS} == {"python-agent-1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
+from harness.docker.faults import ON_CONTAINERS
 from harness.errors import UsageError
 from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
 from harness.scenario import Scenario
@@ -127,6 +129,21 @@ def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: 
     """Before a server is started."""
     with pytest.raises(UsageError, match=words):
         check_faults(scenario_of(fault), Contract(), "process", ON_PROCESSES)
+
+
+def test_agents_are_asked_for_where_a_fault_is_aimed_at_one() -> None:
+    """And what an agent does, nobody else does."""
+    flood = {"kind": "redis_flood", "target": "python-agent-3", "at_s": 1, "for_s": 2}
+    with pytest.raises(UsageError, match="--agent-containers 3"):
+        check_faults(scenario_of(flood), Contract(), "docker", ON_CONTAINERS)
+    agents = frozenset({"python-agent-3"})
+    possible = replace(ON_CONTAINERS, services=ON_CONTAINERS.services | agents)
+    check_faults(scenario_of(flood), Contract(), "docker", possible)
+    other = scenario_of({**flood, "target": "redis"})
+    with pytest.raises(UsageError, match="done by an agent"):
+        check_faults(other, Contract(), "docker", possible)
+    with pytest.raises(UsageError, match="not possible on the process stack"):
+        check_faults(scenario_of(flood), Contract(), "process", ON_PROCESSES)
 
 
 def test_nothing_would_bring_anvil_back() -> None:

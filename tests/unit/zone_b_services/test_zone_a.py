@@ -16,7 +16,7 @@ from harness.contract.codec import Signal, decode_signal
 from zone_b import defi_pb2
 
 COMPOSE = Path(__file__).resolve().parents[3] / "compose"
-NAMES = ("agent", "feedback", "misbehave", "wire")
+NAMES = ("agent", "feed", "feedback", "misbehave", "wire")
 
 
 def load(folder: str, name: str) -> ModuleType:
