@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from harness.docker.client import Client, connect, engine_errors
+from harness.docker.ends import addresses_of
 from harness.docker.floods import FloodInjector, FloodProbe
 from harness.docker.hogs import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
 from harness.docker.inside import is_frozen
 from harness.docker.leaks import LeakInjector, LeakProbe
-from harness.docker.partition import PartitionInjector, PartitionProbe, addresses
+from harness.docker.link_path import LinkPath
+from harness.docker.link_probes import probe_of
+from harness.docker.links import LinkInjector, line_of
+from harness.docker.partition import PartitionInjector, PartitionProbe
 from harness.docker.settings import ENGINE
 from harness.errors import StackError
 from harness.faults.answers import Ask, asks
@@ -19,7 +24,8 @@ from harness.faults.arms import Arm, Services, state_of
 from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
 from harness.faults.refusals import ANYWHERE, BY_AGENTS, Possible
-from harness.scenario.fault import CpuHog, Fault, GroupLeak, Partition, RedisFlood
+from harness.scenario.fault import CpuHog, Fault, GroupLeak, RedisFlood
+from harness.scenario.link import LINK_KINDS, Between
 from harness.stack.base import Endpoints
 
 # The name that it has on the process stack, so that a scenario fits both.
@@ -28,7 +34,7 @@ _RESTART_MAX_S = 10
 
 ON_CONTAINERS = Possible(
     "docker",
-    ANYWHERE | BY_AGENTS | {"partition", "cpu_hog", "memory_hog"},
+    ANYWHERE | BY_AGENTS | LINK_KINDS | {"cpu_hog", "memory_hog"},
     frozenset(
         {
             *(_SHORT, ENGINE, "redis", "postgres", "anvil", "data-processor", "chain-adapter"),
@@ -53,6 +59,7 @@ class DockerArmory:
         self._services = services
         self._endpoints = endpoints
         self._asks = asks(endpoints)
+        self._queues = itertools.count(1)
         # Of its own: the others are used by threads of their own.
         self._client: Client = connect()
 
@@ -61,8 +68,8 @@ class DockerArmory:
             return chore
         service = _full(fault.target)
         name, ask = self._name(service), self._asks.get(service)
-        if isinstance(fault, Partition):
-            return self._partition(fault, service)
+        if isinstance(fault, Between):
+            return self._between(fault, service)
         if isinstance(fault, RedisFlood | GroupLeak):
             return self._misdeed(fault, name)
         if isinstance(fault, CpuHog):
@@ -95,14 +102,15 @@ class DockerArmory:
                     FreezeProbe(self._services, service, ask, silent),
                 )
 
-    def _partition(self, fault: Partition, service: str) -> Arm:
+    def _between(self, fault: Between, service: str) -> Arm:
         peer = _full(fault.peer)
         ends = self._name(service), self._name(peer)
+        path = LinkPath(self._inspect, *ends, service, peer)
         mark = f"signal-harness-{self._token}"
-        return Arm(
-            PartitionInjector(self._inspect, *ends, fault.direction, mark),
-            PartitionProbe(self._inspect, *ends, service, peer),
-        )
+        where = (self._inspect, *ends, fault.direction, mark)
+        if (probe := probe_of(fault, path.echoes, path.connect)) is None:
+            return Arm(PartitionInjector(*where), PartitionProbe(path))
+        return Arm(LinkInjector(*where, next(self._queues), line_of(fault)), probe)
 
     def _misdeed(self, fault: RedisFlood | GroupLeak, name: str) -> Arm:
         url = self._endpoints.redis_url.get_secret_value()
@@ -117,7 +125,7 @@ class DockerArmory:
             return Arm(LeakInjector(execute, pid, url, fault), LeakProbe(pid, url, fault))
         return Arm(
             FloodInjector(execute, pid, url, fault),
-            FloodProbe(lambda: addresses(self._inspect(name)), pid, url, fault),
+            FloodProbe(lambda: addresses_of(self._inspect(name)), pid, url, fault),
         )
 
     def _name(self, service: str) -> str:

@@ -102,18 +102,28 @@ def memory_limit_bytes(pid: int) -> int | None:
     return read_limits(pid).memory_bytes
 
 
+def entering_network_of(pid: int, *argv: str) -> tuple[str, ...]:
+    """The command line that runs a command of this host in a process's network namespace.
+
+    Raises:
+        StackError: this host cannot enter one.
+    """
+    program = shutil.which("nsenter")
+    if program is None:
+        raise StackError("is not installed", where="nsenter", hint="it comes with util-linux")
+    return (program, "--target", str(pid), "--net", "--", *argv)
+
+
 def in_network_of(pid: int, *argv: str) -> tuple[int, str]:
     """Run a command of this host in a process's network namespace; exit code and output.
 
     Raises:
         StackError: it cannot be run, or does not end.
     """
-    program = shutil.which("nsenter")
-    if program is None:
-        raise StackError("is not installed", where="nsenter", hint="it comes with util-linux")
+    entered = entering_network_of(pid, *argv)
     try:
         done = subprocess.run(
-            [program, "--target", str(pid), "--net", "--", *argv],
+            entered,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -6,11 +6,14 @@ import random
 from typing import Any
 
 from harness.faults.refusals import AGENT, BY_AGENTS, Possible
+from harness.scenario.link import LINK_KINDS
 
 # A fault begins early enough that what follows it is still seen under load.
 _FIRST_SHARE, _LAST_SHARE = 0.2, 0.5
 _LENGTH_S = (0.5, 4.0)
-_LASTING = frozenset({"pause", "rpc_stall", "partition", "cpu_hog"}) | BY_AGENTS
+# What is done to a link is seen by a longer look.
+_LINK_LENGTH_S = (2.0, 4.0)
+_LASTING = LINK_KINDS | BY_AGENTS | {"pause", "rpc_stall", "cpu_hog"}
 # One server each; a drawn target would be refused.
 _ONLY = {
     "aof_rewrite": ("redis",),
@@ -20,6 +23,7 @@ _ONLY = {
 }
 # Links that a signal's way crosses.
 _PEERS = ("redis", "postgres")
+_DIRECTIONS = ("both", "to_peer", "from_peer")
 
 
 def candidates(possible: Possible, *, needs_anvil: bool) -> tuple[tuple[str, str], ...]:
@@ -34,7 +38,7 @@ def candidates(possible: Possible, *, needs_anvil: bool) -> tuple[tuple[str, str
     found = []
     for kind in sorted(possible.kinds):
         targets = _ONLY.get(kind, tuple(sorted(services - {"anvil"})))
-        if kind == "partition":  # of the engine, which talks to both servers
+        if kind in LINK_KINDS:  # of the engine, which talks to both servers
             targets = tuple(name for name in targets if "engine" in name)
         if kind in BY_AGENTS:
             targets = tuple(name for name in targets if name.startswith(AGENT))
@@ -65,9 +69,24 @@ def draw(
     at_s = measured_s * chance.uniform(_FIRST_SHARE, _LAST_SHARE)
     fault: dict[str, Any] = {"kind": kind, "target": target, "at_s": [round(at_s, 3)]}
     if kind in _LASTING:
-        longest_s = min(_LENGTH_S[1], measured_s * (1 - _LAST_SHARE) / 2)
-        fault["for_s"] = round(chance.uniform(min(_LENGTH_S[0], longest_s), longest_s), 3)
-    if kind == "partition":
+        shortest_s, longest_s = _LINK_LENGTH_S if kind in LINK_KINDS else _LENGTH_S
+        room_s = measured_s * (1 - _LAST_SHARE) / 2
+        for_s = chance.uniform(min(shortest_s, room_s), min(longest_s, room_s))
+        fault["for_s"] = round(max(for_s, shortest_s) if kind in LINK_KINDS else for_s, 3)
+    if kind in LINK_KINDS:
         fault["peer"] = chance.choice(_PEERS)
-        fault["direction"] = chance.choice(("both", "to_peer", "from_peer"))
-    return fault
+        fault["direction"] = chance.choice(_DIRECTIONS)
+    return fault | _force(kind, chance)
+
+
+def _force(kind: str, chance: random.Random) -> dict[str, Any]:
+    """How much of it, of kinds that have a measure: as much as a bad network does."""
+    match kind:
+        case "delay":
+            delay_ms = round(chance.uniform(5, 50), 1)
+            return {"delay_ms": delay_ms, "jitter_ms": round(chance.uniform(0, delay_ms / 2), 1)}
+        case "loss":
+            return {"loss_share": round(chance.uniform(0.05, 0.25), 3)}
+        case "bandwidth":
+            return {"kbit_s": chance.randint(500, 4_000)}
+    return {}

@@ -8,7 +8,8 @@ from harness.contract.names import Contract
 from harness.contract.production import speaks_of_production
 from harness.errors import UsageError
 from harness.scenario import Scenario
-from harness.scenario.fault import Fault, Partition
+from harness.scenario.fault import Fault
+from harness.scenario.link import Between
 
 _SERVICE = frozenset({"kill", "restart", "pause"})
 ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint", "snapshot"}
@@ -18,6 +19,7 @@ BY_AGENTS = frozenset({"redis_flood", "group_leak"})
 AGENT = "python-agent-"
 # Nothing brings it back (it is started on demand), so these would lose the stack.
 _NEVER_BACK = frozenset({"kill", "restart"})
+_NO_ANVIL = "there is no Anvil: nothing is simulated in full (signals.full_share = 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,14 @@ def _problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]
     elif fault.kind in BY_AGENTS and not fault.target.startswith(AGENT):
         found.append(f"{fault.kind} is done by an agent ({AGENT}1, ...), not by {fault.target}")
     elif fault.target == "anvil" and not scenario.needs_anvil:
-        found.append("there is no Anvil: nothing is simulated in full (signals.full_share = 0)")
+        found.append(_NO_ANVIL)
     elif fault.target == "anvil" and fault.kind in _NEVER_BACK:
         found.append(f"nothing would start anvil again after a {fault.kind}")
-    if isinstance(fault, Partition) and fault.peer not in possible.services - {fault.target}:
-        found.append(f"there is no service {fault.peer!r} to part it from")
+    if isinstance(fault, Between):
+        if fault.peer not in possible.services - {fault.target}:
+            found.append(f"there is no service {fault.peer!r} at the other end of a link to it")
+        elif fault.peer == "anvil" and not scenario.needs_anvil:
+            found.append(f"{_NO_ANVIL}, so there is no link to it")
     server = _BY_SERVER.get(fault.kind)
     if server is not None and fault.target != server:
         found.append(f"{fault.kind} is done to {server}, not to {fault.target}")

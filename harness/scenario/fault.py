@@ -7,128 +7,76 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from harness.clock import NS_PER_S
-
-TIMES_MAX = 1_000
-_Moment = Annotated[float, Field(ge=0, le=7 * 86_400)]
-_Length = Annotated[float, Field(gt=0, le=86_400)]
-_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+from harness.scenario.fault_base import FaultBase, Length, Name
+from harness.scenario.link import LINK_KINDS, Bandwidth, Between, Delay, Loss, Partition
 
 
-class _Fault(BaseModel):
-    """What all kinds have in common.
-
-    Attributes:
-        target: the service concerned.
-        at_s: seconds after the start of the measured phase; a number or several.
-        every_s: from one time to the next, where `times` is more than one.
-        times: how often, from each of `at_s` on.
-        jitter_s: each time comes later by up to so much; how much follows from the seed.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    target: _Name
-    at_s: Annotated[tuple[_Moment, ...], Field(min_length=1, max_length=TIMES_MAX, strict=False)]
-    every_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
-    times: Annotated[int, Field(ge=1, le=TIMES_MAX)] = 1
-    jitter_s: Annotated[float, Field(ge=0, le=3_600)] = 0.0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_moment_is_a_list_of_one(cls, data: object) -> object:
-        if isinstance(data, dict) and isinstance(data.get("at_s"), (int, float)):
-            return {**data, "at_s": [data["at_s"]]}
-        return data
-
-    @model_validator(mode="after")
-    def _repeats_apart(self) -> _Fault:
-        if self.times > 1 and self.every_s == 0:
-            raise ValueError("times is more than 1: say how far apart with every_s")
-        if self.times == 1 and self.every_s > 0:
-            raise ValueError("every_s means nothing without times")
-        return self
-
-
-class Kill(_Fault):
+class Kill(FaultBase):
     """SIGKILL of the service's own process; its restart policy brings it back."""
 
     kind: Literal["kill"]
 
 
-class Restart(_Fault):
+class Restart(FaultBase):
     """A graceful restart: the service is asked to end, and started again."""
 
     kind: Literal["restart"]
 
 
-class Pause(_Fault):
+class Pause(FaultBase):
     """Every process of the service stands still for `for_s`."""
 
     kind: Literal["pause"]
-    for_s: _Length
+    for_s: Length
 
 
-class RpcStall(_Fault):
+class RpcStall(FaultBase):
     """The RPC node takes connections and answers none for `for_s`."""
 
     kind: Literal["rpc_stall"]
-    target: _Name = "anvil"
-    for_s: _Length
+    target: Name = "anvil"
+    for_s: Length
 
 
-class AofRewrite(_Fault):
+class AofRewrite(FaultBase):
     """Redis writes its append-only file anew."""
 
     kind: Literal["aof_rewrite"]
-    target: _Name = "redis"
+    target: Name = "redis"
 
 
-class Checkpoint(_Fault):
+class Checkpoint(FaultBase):
     """PostgreSQL writes every changed page to disk."""
 
     kind: Literal["checkpoint"]
-    target: _Name = "postgres"
+    target: Name = "postgres"
 
 
-class Snapshot(_Fault):
+class Snapshot(FaultBase):
     """A full backup of the database, as `pg_dump` makes it."""
 
     kind: Literal["snapshot"]
-    target: _Name = "postgres"
+    target: Name = "postgres"
 
 
-class Partition(_Fault):
-    """Packets between two services are dropped for `for_s`.
-
-    Attributes:
-        peer: the other service.
-        direction: `both`, or only packets `to_peer` or `from_peer`.
-    """
-
-    kind: Literal["partition"]
-    peer: _Name
-    direction: Literal["both", "to_peer", "from_peer"] = "both"
-    for_s: _Length
-
-
-class CpuHog(_Fault):
+class CpuHog(FaultBase):
     """Processes that only compute, inside the service's container, for `for_s`."""
 
     kind: Literal["cpu_hog"]
     processes: Annotated[int, Field(ge=1, le=64)] = 4
-    for_s: _Length
+    for_s: Length
 
 
-class MemoryHog(_Fault):
+class MemoryHog(FaultBase):
     """A process inside the service's container that takes memory until the kernel ends it."""
 
     kind: Literal["memory_hog"]
 
 
-class RedisFlood(_Fault):
+class RedisFlood(FaultBase):
     """Programs in an agent's container that write to and read from Redis, for `for_s`.
 
     Attributes:
@@ -139,15 +87,15 @@ class RedisFlood(_Fault):
     kind: Literal["redis_flood"]
     processes: Annotated[int, Field(ge=1, le=64)] = 2
     commands_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    for_s: _Length
+    for_s: Length
 
 
-class GroupLeak(_Fault):
+class GroupLeak(FaultBase):
     """A program in an agent's container that makes consumer groups and uses none, for `for_s`."""
 
     kind: Literal["group_leak"]
     groups_per_s: Annotated[int, Field(ge=1, le=1_000)] = 20
-    for_s: _Length
+    for_s: Length
 
 
 Fault = Annotated[
@@ -159,6 +107,9 @@ Fault = Annotated[
     | Checkpoint
     | Snapshot
     | Partition
+    | Delay
+    | Loss
+    | Bandwidth
     | CpuHog
     | MemoryHog
     | RedisFlood
@@ -167,7 +118,7 @@ Fault = Annotated[
 ]
 
 # Kinds after which a service may well have ended and been started again.
-DISRUPTIVE = frozenset({"kill", "restart", "pause", "rpc_stall", "partition", "memory_hog"})
+DISRUPTIVE = LINK_KINDS | {"kill", "restart", "pause", "rpc_stall", "memory_hog"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +150,7 @@ class PlannedFault:
     @property
     def peer(self) -> str:
         """The other service, of a fault between two; empty for the others."""
-        return self.fault.peer if isinstance(self.fault, Partition) else ""
+        return self.fault.peer if isinstance(self.fault, Between) else ""
 
     @property
     def end_ns(self) -> int:
@@ -243,13 +194,17 @@ def misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
         for one in planned
         if one.end_ns >= end_ns
     ]
-    last: dict[str, PlannedFault] = {}
+    last: dict[frozenset[str], PlannedFault] = {}
     for one in planned:
-        before = last.get(one.target)
-        if before is not None and one.at_ns <= before.end_ns:
-            problems.append(
-                f"fault {one.kind} of {one.target} at {one.at_ns / NS_PER_S:g} s of the load begins"
-                f" before {before.kind} is over"
-            )
-        last[one.target] = one
+        # One after the other on a service, and on a link, whichever end is the target.
+        places = [frozenset({one.target})]
+        if one.peer:
+            places.append(frozenset({one.target, one.peer}))
+        problems += [
+            f"fault {one.kind} of {one.target} at {one.at_ns / NS_PER_S:g} s of the load begins"
+            f" before {before.kind} is over"
+            for before in dict.fromkeys(last[place] for place in places if place in last)
+            if one.at_ns <= before.end_ns
+        ]
+        last |= dict.fromkeys(places, one)
     return problems[:20]

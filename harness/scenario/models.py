@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.clock import NS_PER_S
 from harness.contract.trace_id import AGENT_MAX
-from harness.scenario.fault import TIMES_MAX, Fault, PlannedFault, misplaced, plan_faults
+from harness.scenario.fault import Fault, PlannedFault, misplaced, plan_faults
+from harness.scenario.fault_base import TIMES_MAX
 from harness.scenario.isolation import Isolation
 from harness.scenario.objective import Objective
 from harness.scenario.promise import Entry, Promise, promise_of

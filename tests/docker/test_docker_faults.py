@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.clock import SystemClock
 from harness.docker.faults import DockerArmory
-from harness.docker.partition import PartitionInjector
 from harness.errors import StackError
+from harness.evidence.faults import read_faults
 from harness.faults.arms import Arm
-from harness.scenario.fault import CpuHog, Fault, MemoryHog, Partition, Pause
+from harness.faults.runner import FaultRunner
+from harness.judge.faults import check_faults
+from harness.judge.verdict import Verdict
+from harness.scenario import Scenario
+from harness.scenario.fault import CpuHog, Fault, MemoryHog, Pause
+from harness.scenario.link import Delay, Partition
+from tests.docker.broken_partition import astray
 from tests.docker.conftest import Running, eventually
 
 pytestmark = pytest.mark.docker
@@ -23,6 +33,7 @@ FAULTS: tuple[Fault, ...] = (
     Partition(
         kind="partition", target=TARGET, peer="redis", direction="from_peer", at_s=(0,), for_s=2
     ),
+    Delay(kind="delay", target=TARGET, peer="redis", at_s=(0,), for_s=2, delay_ms=20),
     Pause(kind="pause", target=TARGET, at_s=(0,), for_s=1),
     CpuHog(kind="cpu_hog", target=TARGET, processes=1, at_s=(0,), for_s=2),
     MemoryHog(kind="memory_hog", target=TARGET, at_s=(0,)),
@@ -52,28 +63,38 @@ def test_a_fault_is_seen_and_healed(fault: Fault, armory: DockerArmory) -> None:
     assert not arm.probe.holds() or fault.kind == "memory_hog"  # its count stays grown
 
 
-def test_a_rule_on_the_wrong_address_is_not_seen(armory: DockerArmory) -> None:
+def test_a_rule_on_the_wrong_address_spoils_the_run(armory: DockerArmory, tmp_path: Path) -> None:
     """It drops nothing between the two, and is taken away all the same."""
-    arm: Arm = armory.arm(FAULTS[0])
-    injector = arm.injector
-    assert isinstance(injector, PartitionInjector)
-    true = injector.inspect
-
-    def wrong(name: str) -> dict[str, Any]:
-        document = true(name)
-        for network in document["NetworkSettings"]["Networks"].values():
-            network["IPAddress"] = "192.0.2.1"
-        return document
-
-    injector.inspect = wrong
-    arm.probe.before()
-    try:
-        injector.inject()
-        assert injector._rules
-        assert arm.probe.holds() == ""
-    finally:
-        injector.heal()
-    assert arm.probe.ended()
+    arm = armory.arm(FAULTS[0])
+    injector: Any = arm.injector
+    injector.inspect = astray(injector.inspect)
+    fault = FAULTS[0].model_copy(update={"for_s": 0.5}).model_dump(mode="json")
+    scenario = Scenario.model_validate(
+        {
+            "name": "astray",
+            "about": "a partition that parts nobody",
+            "objectives": ["recovery < 15 s"],
+            "load": {"warmup_s": 0, "stages": [{"agents": 1, "rate_from": 1, "duration_s": 5}]},
+            "fault": [fault],
+        }
+    )
+    path, clock = tmp_path / "faults.jsonl", SystemClock()
+    t0_ns = clock.now_ns()
+    made: Any = SimpleNamespace(arm=lambda _: arm)
+    runner = FaultRunner(scenario.planned_faults(), made, path, clock)
+    runner.start(t0_ns)
+    runner.stop()
+    assert len(injector._rules) == 4
+    records = read_faults(path.read_text(encoding="utf-8").splitlines())
+    case: Any = SimpleNamespace(
+        scenario=scenario,
+        gathered=SimpleNamespace(faults=records),
+        plan=SimpleNamespace(t0_ns=t0_ns),
+    )
+    (check,) = check_faults(case)
+    assert check.verdict is Verdict.INVALID
+    assert "it was never seen to take hold" in check.said
+    assert records[0].heal_proven_ns is not None
 
 
 def test_nobody_to_connect_to_is_told_before(armory: DockerArmory) -> None:
@@ -86,12 +107,12 @@ def test_nobody_to_connect_to_is_told_before(armory: DockerArmory) -> None:
 
 def _unreachable(arm: Arm) -> Any:
     probe: Any = arm.probe
-    true = probe.inspect
+    true = probe.path.inspect
 
     def closed(name: str) -> dict[str, Any]:
         document: dict[str, Any] = true(name)
         document["Config"]["Env"] = ["DEFI_HTTP_PORT=9"]
         return document
 
-    probe.inspect = closed
+    probe.path = replace(probe.path, inspect=closed)
     return probe

@@ -22,6 +22,8 @@ from harness.store.toml import toml_text
 
 LOAD = {"warmup_s": 5.0, "stages": [{"agents": 2, "rate_from": 10.0, "duration_s": 60.0}]}
 
+LINK = {"target": "engine", "peer": "redis", "at_s": 1, "for_s": 3}
+
 
 def scenario_of(*faults: dict[str, Any], full_share: float = 0.0) -> Scenario:
     """A minute of load with these faults."""
@@ -98,12 +100,39 @@ def test_a_fault_survives_its_file() -> None:
         ({"kind": "kill", "target": "engine", "at_s": 60}, "beyond the measured load"),
         ({"kind": "pause", "target": "engine", "at_s": 58, "for_s": 3}, "beyond the measured load"),
         ({"kind": "kill", "target": "engine", "at_s": [4, 4]}, "before kill is over"),
+        (
+            {**LINK, "kind": "delay", "delay_ms": 5, "jitter_ms": 6},
+            "jitter_ms is more than delay_ms",
+        ),
+        ({**LINK, "kind": "delay", "delay_ms": 5, "for_s": 1}, "greater than or equal to 2"),
+        ({**LINK, "kind": "loss", "loss_share": 10}, "less than or equal to 0.9"),
+        ({**LINK, "kind": "loss"}, "Field required"),
+        ({**LINK, "kind": "bandwidth", "kbit_s": 1}, "greater than or equal to 64"),
+        ({**LINK, "kind": "bandwidth", "kbit_s": 99, "direction": "up"}, "Input should be"),
     ],
 )
 def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> None:
     """With words that say why."""
     with pytest.raises(ValidationError, match=words):
         scenario_of(fault)
+
+
+def test_one_link_has_one_fault_at_a_time() -> None:
+    """Whichever end is the target; another link of the same peer may have one."""
+    delay = {**LINK, "kind": "delay", "delay_ms": 5}
+    loss = {"kind": "loss", "target": "redis", "peer": "engine", "for_s": 3, "loss_share": 0.1}
+    scenario_of(delay, {**loss, "target": "data-processor", "peer": "redis", "at_s": 2})
+    scenario_of(delay, {**loss, "at_s": 10})
+    with pytest.raises(ValidationError, match="before delay is over"):
+        scenario_of(delay, {**loss, "at_s": 2})
+
+
+def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
+    """It is started on demand."""
+    fault = {**LINK, "kind": "delay", "delay_ms": 5, "peer": "anvil"}
+    with pytest.raises(UsageError, match="no link to it"):
+        check_faults(scenario_of(fault), Contract(), "docker", ON_CONTAINERS)
+    check_faults(scenario_of(fault, full_share=0.1), Contract(), "docker", ON_CONTAINERS)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +150,7 @@ def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> No
         ),
         (
             {"kind": "partition", "target": "engine", "peer": "engine", "at_s": 1, "for_s": 1},
-            "no service 'engine' to part it from",
+            "no service 'engine' at the other end",
         ),
     ],
 )

@@ -7,17 +7,29 @@ from pathlib import Path
 import pytest
 
 from harness.contract.names import Contract
-from harness.faults.refusals import ON_PROCESSES, check_faults
+from harness.docker.faults import ON_CONTAINERS
+from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
 from harness.scenario import load_scenario
 from harness.stack.settings import ROOT
 
 FOLDER = ROOT / "scenarios" / "faults"
+CONTAINERS = sorted((FOLDER / "docker").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_scenario_can_be_run_on_child_processes(path: Path) -> None:
     """Each asks for a recovery, and names what is done."""
+    _check(path, ON_PROCESSES)
+
+
+@pytest.mark.parametrize("path", CONTAINERS, ids=lambda path: path.stem)
+def test_every_scenario_of_containers_can_be_run_on_them(path: Path) -> None:
+    """As above."""
+    _check(path, ON_CONTAINERS)
+
+
+def _check(path: Path, possible: Possible) -> None:
     scenario = load_scenario(path)
     assert scenario.planned_faults()
     assert any(one.metric == "recovery" for one in scenario.parsed_objectives())
-    check_faults(scenario, Contract(), "process", ON_PROCESSES)
+    check_faults(scenario, Contract(), possible.stack, possible)

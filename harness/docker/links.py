@@ -1,0 +1,87 @@
+"""Making a link between two containers slow, lossy or narrow.
+
+The kernel's own means for that (netem) is missing in many kernels and hands nothing back when its
+owner dies; a queue whose reader is gone lets every packet pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from harness.clock import NS_PER_MS
+from harness.docker.ends import Inspect, end_of, shared
+from harness.docker.line import LineSettings
+from harness.docker.partition import Rule
+from harness.docker.relays import RelayProcess
+from harness.errors import StackError
+from harness.scenario.link import Bandwidth, Between, Delay, Loss
+
+_BITS_PER_KBIT = 1_000
+# Starts a relay: a process in whose network namespace, the number of its queue, the line.
+StartRelay = Callable[[int, int, LineSettings], RelayProcess]
+
+
+def line_of(fault: Between) -> LineSettings:
+    """What a fault makes of each direction concerned; a line that does nothing for other kinds."""
+    match fault:
+        case Delay():
+            return LineSettings(
+                delay_ns=round(fault.delay_ms * NS_PER_MS),
+                jitter_ns=round(fault.jitter_ms * NS_PER_MS),
+            )
+        case Loss():
+            return LineSettings(loss_share=fault.loss_share)
+        case Bandwidth():
+            return LineSettings(bits_per_s=fault.kbit_s * _BITS_PER_KBIT)
+    return LineSettings()
+
+
+@dataclass
+class LinkInjector:
+    """A relay at the end where packets come in, for each direction concerned.
+
+    There and not where they leave: a sender is not held back by packets that it has sent already.
+    The rules lie in the containers' own network namespaces and vanish with them; without a relay
+    they let every packet pass.
+
+    Attributes:
+        queue: number of the packet queue; no other relay's in these namespaces.
+    """
+
+    inspect: Inspect
+    name: str
+    peer: str
+    direction: str
+    mark: str
+    queue: int
+    line: LineSettings
+    start: StartRelay = RelayProcess.start
+    _rules: list[Rule] = field(default_factory=list, init=False)
+    _relays: list[RelayProcess] = field(default_factory=list, init=False)
+
+    def inject(self) -> None:
+        own, other = end_of(self.inspect(self.name)), end_of(self.inspect(self.peer))
+        pairs = shared(own, other)
+        if not own.pid or not other.pid or not pairs:
+            raise StackError("one of them does not run", where="link")
+        if self.direction in ("both", "to_peer"):
+            self._relay(other.pid, [here for here, _ in pairs], "to_peer")
+        if self.direction in ("both", "from_peer"):
+            self._relay(own.pid, [there for _, there in pairs], "from_peer")
+
+    def heal(self) -> None:
+        # Rules first: what comes after them goes its own way, and what is held is let go.
+        for rule in self._rules:
+            rule.delete()
+        for relay in self._relays:
+            relay.end()
+
+    def _relay(self, pid: int, sources: list[str], way: str) -> None:
+        line = replace(self.line, seed=f"{self.queue}/{way}")
+        self._relays.append(self.start(pid, self.queue, line))
+        jump = ("NFQUEUE", "--queue-num", str(self.queue), "--queue-bypass")
+        for source in sources:
+            rule = Rule(pid, "INPUT", "-s", source, self.mark, jump)
+            self._rules.append(rule)
+            rule.add()

@@ -1,0 +1,153 @@
+"""What the probes of links take for a fault, on links that are only told of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.docker.echoes import Echoes, Train
+from harness.docker.line import Line, LineSettings
+from harness.docker.link_path import CONNECTED
+from harness.docker.link_probes import probe_of
+from harness.docker.links import line_of
+from harness.errors import StackError
+from harness.faults.arms import Probe
+from harness.scenario.link import Bandwidth, Between, Delay, Loss, Partition
+
+DELAY = Delay(kind="delay", target="a", peer="b", at_s=(0,), for_s=2, delay_ms=20, jitter_ms=10)
+LOSS = Loss(kind="loss", target="a", peer="b", at_s=(0,), for_s=2, loss_share=0.1)
+BANDWIDTH = Bandwidth(kind="bandwidth", target="a", peer="b", at_s=(0,), for_s=2, kbit_s=1_000)
+FAULTS: tuple[Between, ...] = (DELAY, LOSS, BANDWIDTH)
+FREE = LineSettings()
+PLAIN_NS = 200_000
+
+
+@dataclass
+class Link:
+    """Two directions as a test sets them; each train begins on an empty line."""
+
+    there: LineSettings = FREE
+    back: LineSettings = FREE
+    noise_ns: int = 0
+    answers: bool = True
+    takes: str = CONNECTED
+
+    def look(self, train: Train) -> Echoes:
+        there, back = Line(self.there), Line(self.back)
+        times = []
+        for number in range(train.count):
+            # A sender is not quicker than this, however narrow the gap.
+            sent_ns = NS_PER_S + number * max(train.gap_us * 1_000, 10_000)
+            out_ns = there.out_ns(sent_ns, train.size_bytes)
+            back_ns = None if out_ns is None else back.out_ns(out_ns, train.size_bytes)
+            if back_ns is not None and self.answers:
+                late_ns = self.noise_ns if number % 4 else 0
+                times.append((sent_ns, back_ns + PLAIN_NS + late_ns))
+        return Echoes(train, tuple(sorted(times, key=lambda pair: pair[1])))
+
+    def connect(self) -> str:
+        return self.takes
+
+    def spoil(self, fault: Between, share: float = 1.0) -> None:
+        """Do as a fault asks, or only a part of it."""
+        line = line_of(fault)
+        line = LineSettings(
+            delay_ns=round(line.delay_ns * share),
+            jitter_ns=round(line.jitter_ns * share),
+            loss_share=line.loss_share * share,
+            bits_per_s=round(line.bits_per_s / share),
+            seed="1",
+        )
+        self.there = line if fault.direction in ("both", "to_peer") else FREE
+        self.back = line if fault.direction in ("both", "from_peer") else FREE
+
+
+def probe_on(link: Link, fault: Between) -> Probe:
+    """What proves a fault of it."""
+    found = probe_of(fault, link.look, link.connect)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("direction", ["both", "to_peer", "from_peer"])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
+def test_what_was_asked_for_is_seen_and_so_is_its_end(fault: Between, direction: str) -> None:
+    """In whichever direction."""
+    fault = fault.model_copy(update={"direction": direction})
+    link = Link()
+    probe = probe_on(link, fault)
+    probe.before()
+    assert probe.holds() == ""
+    link.spoil(fault)
+    assert probe.holds()
+    assert probe.ended() == ""
+    link.there = link.back = FREE
+    assert probe.holds() == ""
+    assert "the service takes a connection" in probe.ended()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
+def test_a_third_of_it_is_neither_the_fault_nor_its_end(fault: Between) -> None:
+    """Between the two limits nothing is claimed."""
+    link = Link()
+    probe = probe_on(link, fault)
+    probe.before()
+    link.spoil(fault, 0.33 if fault is not BANDWIDTH else 1 / 1.6)
+    assert probe.holds() == ""
+    assert probe.ended() == ""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
+def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: Between) -> None:
+    """Nothing comes back: that is another fault, and no end of this one."""
+    link = Link()
+    probe = probe_on(link, fault)
+    probe.before()
+    link.answers = False
+    assert probe.holds() == ""
+    assert probe.ended() == ""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
+def test_it_is_not_over_while_the_service_takes_no_connection(fault: Between) -> None:
+    """Echoes are answered by the kernel."""
+    link = Link(takes="Connection refused")
+    probe = probe_on(link, fault)
+    probe.before()
+    assert probe.ended() == ""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
+def test_a_link_that_was_cut_before_proves_nothing(fault: Between) -> None:
+    """It is told, and nothing is injected."""
+    with pytest.raises(StackError, match="before the fault"):
+        probe_on(Link(answers=False), fault).before()
+
+
+@pytest.mark.parametrize("fault", [LOSS, BANDWIDTH], ids=lambda fault: fault.kind)
+def test_a_link_that_was_spoiled_before_proves_nothing(fault: Between) -> None:
+    """As much as was asked for was there already."""
+    link = Link()
+    link.spoil(fault)
+    with pytest.raises(StackError, match="before the fault"):
+        probe_on(link, fault).before()
+
+
+def test_a_busy_host_is_no_delay() -> None:
+    """Which makes some round trips long, but never all of them."""
+    fault = DELAY.model_copy(update={"jitter_ms": 0.0})
+    link = Link()
+    probe = probe_on(link, fault)
+    probe.before()
+    link.noise_ns = 200 * NS_PER_MS
+    assert probe.holds() == ""
+
+
+def test_a_partition_has_a_probe_of_its_own() -> None:
+    """By connections alone."""
+    link = Link()
+    fault = Partition(kind="partition", target="a", peer="b", at_s=(0,), for_s=2)
+    assert probe_of(fault, link.look, link.connect) is None
+    assert line_of(fault) == FREE
