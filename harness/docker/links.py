@@ -82,6 +82,8 @@ class LinkInjector:
         self._relays.append(self.start(pid, self.queue, line))
         jump = ("NFQUEUE", "--queue-num", str(self.queue), "--queue-bypass")
         for source in sources:
-            rule = Rule(pid, "INPUT", "-s", source, self.mark, jump)
+            # Before connections are tracked: of packets that wait together at the beginning of a
+            # connection, the tracker lets only the first go on.
+            rule = Rule(pid, "PREROUTING", "-s", source, self.mark, jump, "raw")
             self._rules.append(rule)
             rule.add()

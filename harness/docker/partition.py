@@ -21,11 +21,13 @@ class Rule:
     address: str
     mark: str
     jump: tuple[str, ...] = ("DROP",)
+    table: str = "filter"
 
     def words(self, action: str) -> tuple[str, ...]:
         """The command that adds (`-I`) or deletes (`-D`) it."""
         return (
-            *("iptables", "--wait", action, self.chain, self.side, self.address),
+            *("iptables", "--wait", "-t", self.table, action, self.chain),
+            *(self.side, self.address),
             *("-m", "comment", "--comment", self.mark, "-j", *self.jump),
         )
 

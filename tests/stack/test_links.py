@@ -139,6 +139,9 @@ def ends() -> Iterator[Ends]:
                 ("link", "set", "lan0", "up"),
             ):
                 assert in_network_of(pid, "ip", *words) == (0, "")
+            # Connections are tracked, as in containers.
+            tracked = ("-m", "conntrack", "--ctstate", "INVALID", "-j", "ACCEPT")
+            assert in_network_of(pid, "iptables", "-A", "INPUT", *tracked) == (0, "")
         service = start_in(pids["there"], SERVICE)
         yield Ends(pids)
         end(service)
@@ -157,9 +160,7 @@ def soon(question: Callable[[], object]) -> bool:
 
 def rules(ends: Ends) -> str:
     """What the packet filters of both hold of ours."""
-    found = [
-        in_network_of(pid, "iptables", "--wait", "-S", "INPUT")[1] for pid in ends.pids.values()
-    ]
+    found = [in_network_of(pid, "iptables-save")[1] for pid in ends.pids.values()]
     return "\n".join(line for text in found for line in text.splitlines() if "harness" in line)
 
 

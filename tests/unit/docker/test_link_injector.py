@@ -37,8 +37,8 @@ class Host:
 
     def run(self, pid: int, *argv: str) -> tuple[int, str]:
         assert argv[0] == "iptables"
-        rule = (pid, argv[5], argv[argv.index("-j") + 1])
-        if argv[2] == "-D":
+        rule = (pid, argv[argv.index("-s") + 1], argv[argv.index("-j") + 1])
+        if "-D" in argv:
             self.rules.remove(rule)
         elif self.refuses:
             return 1, "no such target"
