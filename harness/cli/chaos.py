@@ -90,7 +90,7 @@ def chaos(
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
         return run_once(own, within, chosen, ROOT, console)
 
-    make_rounds(folder, once, lambda said: console.print(said, markup=False))
-    result = judge_rounds(folder)
+    made = make_rounds(folder, once, lambda said: console.print(said, markup=False))
+    result = judge_rounds(folder, made)
     console.print(render_chaos(result, folder.path))
     raise typer.Exit(result.exit_code)

@@ -7,7 +7,7 @@ not come to its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.faults.drawing import draw
@@ -26,14 +26,18 @@ Told = Callable[[str], None]
 _REASONS_MAX = 50
 
 
-def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> None:
+def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> tuple[RoundFigures, ...]:
     """Make the rounds that are missing.
+
+    Returns:
+        what came of those that were made now, each judged as it ended.
 
     Raises:
         HarnessError: a round could not be made; those before it are kept.
         Interrupted: the same.
     """
     facts, scenario = folder.read(), folder.read_scenario()
+    made = []
     measured_s = sum(stage.duration_s for stage in scenario.load.stages) * scenario.load.repeat
     for number in range(len(facts.runs) + 1, facts.rounds + 1):
         fault = draw(facts.seed, number, measured_s, facts.choices)
@@ -44,24 +48,36 @@ def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> None:
         assessment, run_folder = once(own, folder.path)
         facts = facts.model_copy(update={"runs": (*facts.runs, run_folder.run_id)})
         folder.write(facts)
+        made.append(_round(number, run_folder.run_id, assessment))
         tell(f"{assessment.judgement.verdict.name}: {run_folder.run_id}")
+    return tuple(made)
 
 
-def judge_rounds(folder: ChaosFolder) -> ChaosResult:
-    """Judge every round that came to its end from its evidence, and store what they come to.
+def judge_rounds(folder: ChaosFolder, made: Iterable[RoundFigures] = ()) -> ChaosResult:
+    """Store what all rounds that came to their end come to, each by its evidence.
+
+    Args:
+        folder: with the rounds.
+        made: what is known of some of them, judged just now from the evidence they had sealed. All
+            others are judged again: what an earlier call has stored is no evidence.
 
     Raises:
         UsageError: a round's folder is missing.
         EvidenceError: evidence is missing or unreadable.
     """
     facts = folder.read()
-    rounds = []
-    for number, run_id in enumerate(facts.runs, 1):
-        run_folder = RunFolder.open(folder.path / Path(run_id).name)
-        rounds.append(_round(number, run_id, assess(run_folder)))
+    known = {(one.number, one.run_id): one for one in made}
+    rounds = [
+        known.get((number, run_id)) or _round(number, run_id, assess(_folder_of(folder, run_id)))
+        for number, run_id in enumerate(facts.runs, 1)
+    ]
     result = result_of(rounds, facts.rounds)
     folder.write_result(result.model_dump(mode="json"))
     return result
+
+
+def _folder_of(folder: ChaosFolder, run_id: str) -> RunFolder:
+    return RunFolder.open(folder.path / Path(run_id).name)
 
 
 def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from harness.errors import UsageError
-from harness.experiments.chaos import make_rounds
-from harness.judge.assess import Assessment
+from harness.experiments import chaos
+from harness.experiments.chaos import judge_rounds, make_rounds
+from harness.judge.assess import Assessment, assess
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario, load_scenario
 from harness.stack.settings import ROOT
 from harness.store import RunFolder
 from harness.store.chaos import ChaosFacts, ChaosFolder
+from tests.unit.judge.violations import lose
+from tests.unit.measure.evidence import healthy
 
 CHOICES = (("kill", "engine"), ("pause", "redis"), ("checkpoint", "postgres"))
 
 
 class Rounds:
-    """Makes rounds that do nothing, and breaks off at one of them."""
+    """Makes rounds without a system, and breaks off at one of them; in another a signal is lost."""
 
-    def __init__(self, broken_at: int = 0) -> None:
+    def __init__(self, broken_at: int = 0, lost_at: int = 0) -> None:
         self.made: list[Scenario] = []
         self._broken_at = broken_at
+        self._lost_at = lost_at
 
     def once(self, scenario: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
         """One round."""
         if len(self.made) + 1 == self._broken_at:
             raise Interrupted(2)
         self.made.append(scenario)
-        judgement = SimpleNamespace(verdict=Verdict.PASS)
-        found = cast("Assessment", SimpleNamespace(judgement=judgement))
-        return found, RunFolder(within / f"run-{scenario.seed}")
+        world = healthy()
+        if len(self.made) == self._lost_at:
+            lose(world)
+        written = world.write(within)
+        folder = RunFolder(written.path.rename(within / f"run-{scenario.seed}"))
+        return assess(folder), folder
 
 
 def unheard(_: str) -> None:
@@ -68,6 +73,35 @@ def test_a_broken_off_round_is_made_again(tmp_path: Path) -> None:
     assert len(folder.read().runs) == 2
     make_rounds(ChaosFolder.open(folder.path), second.once, unheard)
     assert [*first.made, *second.made] == whole.made
+
+
+def test_a_round_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged as it ended counts, and its evidence comes to the same when asked again."""
+    folder = folder_in(tmp_path, rounds=3)
+    made = make_rounds(folder, Rounds(lost_at=2).once, unheard)
+    again = judge_rounds(folder)
+    assert [one.verdict for one in again.rounds] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS]
+    assert (again.verdict, again.rounds[1].lost) == (Verdict.FAIL, 1)
+    judged: list[str] = []
+
+    def noting(run: RunFolder) -> Assessment:
+        judged.append(run.run_id)
+        return assess(run)
+
+    monkeypatch.setattr(chaos, "assess", noting)
+    assert judge_rounds(folder, made) == again
+    assert judged == []
+    # Of an earlier call nothing is believed but the evidence.
+    assert judge_rounds(folder, made[1:]) == again
+    assert judged == [made[0].run_id]
+
+
+def test_rounds_of_another_folder_are_not_taken(tmp_path: Path) -> None:
+    """A number alone does not make it this one's."""
+    folder = folder_in(tmp_path, rounds=1)
+    (made,) = make_rounds(folder, Rounds(lost_at=1).once, unheard)
+    other = made.model_copy(update={"run_id": "run-7", "verdict": Verdict.PASS})
+    assert judge_rounds(folder, [other]).verdict is Verdict.FAIL
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:
