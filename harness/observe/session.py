@@ -15,6 +15,7 @@ _RETRY_NS = 100 * NS_PER_MS
 _ATTEMPT_NS = 10 * NS_PER_S
 # How long the stream may repeat what the query after a gap has told.
 _REPEAT_NS = 30 * NS_PER_S
+_XIDS = 1 << 32
 
 Missed = Callable[[], Sequence[RowVersion]]
 
@@ -30,6 +31,7 @@ class Session:
         clock: monotonic time and sleep.
         say: takes a sentence for the log.
         ended: whether somebody asked for the end; a reconnect does not outlast it.
+        is_first: whether a status is the one that every row begins in.
 
     Attributes:
         gaps: how often the connection was lost.
@@ -44,12 +46,14 @@ class Session:
         clock: Clock,
         say: Callable[[str], None],
         ended: Callable[[], bool],
+        is_first: Callable[[str], bool],
     ) -> None:
         self._watcher = watcher
         self._missed = missed
         self._clock = clock
         self._say = say
         self._ended = ended
+        self._is_first = is_first
         self._told: dict[tuple[int, int], RowVersion] = {}
         self._told_until_ns = 0
         self._gap_since_ns: int | None = None
@@ -147,9 +151,21 @@ class Session:
 
     def _is_repeat(self, version: RowVersion) -> bool:
         told = self._told.get((version.trace_hi, version.trace_lo))
-        if told is None or told.status != version.status:
+        if told is None:
             return False
-        return told.commit_us in (0, version.commit_us)
+        if told.status == version.status:
+            return told.commit_us in (0, version.commit_us)
+        # The new watch begins before the query: it may still tell how a row began that the query
+        # has told further on. After that it would look as if the row had gone back.
+        return self._is_first(version.status) and _is_older(version, told)
+
+
+def _is_older(one: RowVersion, other: RowVersion) -> bool:
+    """Of two versions of a row; without the times of their commits, by their transactions."""
+    if one.commit_us and other.commit_us:
+        return one.commit_us < other.commit_us
+    # Numbers of transactions go round; the older one is less than half the way behind.
+    return 0 < (other.xid - one.xid) % _XIDS < _XIDS // 2
 
 
 def _unreachable(lost: WatcherLost, limit_ns: int) -> StackError:

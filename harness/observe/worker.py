@@ -21,6 +21,7 @@ import psycopg
 from pydantic import ValidationError
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
+from harness.contract.names import State
 from harness.errors import EvidenceError, Exit, HarnessError
 from harness.observe.logical import LogicalWatcher
 from harness.observe.notification import NotificationWatcher
@@ -66,7 +67,14 @@ class Worker:
         self._file = SightingsFile(self._sightings_path, plan.contract, plan.run_tag)
         dsn = plan.observer_dsn.get_secret_value()
         self._watcher = make_watcher(plan, clock)
-        self._session = Session(self._watcher, self._missed, clock, log, lambda: self._end_asked)
+        self._session = Session(
+            self._watcher,
+            self._missed,
+            clock,
+            log,
+            ended=lambda: self._end_asked,
+            is_first=lambda status: plan.contract.state(status) is State.INIT,
+        )
         redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
         self._prober = Prober(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
         self._stream = (

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.errors import StackError
@@ -54,7 +56,15 @@ def session_of(
 ) -> tuple[Session, list[str]]:
     """A session on a fake, and what it says."""
     said: list[str] = []
-    return Session(watcher, lambda: missed, watcher.clock, said.append, lambda: ended), said
+    session = Session(
+        watcher,
+        lambda: missed,
+        watcher.clock,
+        said.append,
+        ended=lambda: ended,
+        is_first=lambda status: status == "INIT",
+    )
+    return session, said
 
 
 def take_all(session: Session, turns: int) -> list[RowVersion]:
@@ -85,6 +95,35 @@ def test_repeats_are_known_without_commit_times() -> None:
     script = [None, [version(2), later]]
     session, _ = session_of(FakeWatcher(ManualClock(), script), [version(2, commit_us=0)])
     assert take_all(session, 3) == [version(2, commit_us=0), later]
+
+
+@given(
+    told_us=st.integers(2, 1_000),
+    began_us=st.integers(1, 1_000),
+    xids=st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 2**20)),
+    is_timed=st.booleans(),
+)
+def test_how_a_row_began_is_not_told_after_what_became_of_it(
+    told_us: int, began_us: int, xids: tuple[int, int], is_timed: bool
+) -> None:
+    """The query may tell a row further on than the stream is; a row that went back still shows."""
+    began_us += began_us == told_us
+    is_older = began_us < told_us
+    xid, apart = xids
+    later_xid = (xid + apart) % 2**32
+    told = RowVersion(7, 2, "SIMULATED", told_us if is_timed else 0, 0, later_xid)
+    began_xid = xid if is_older else (later_xid + apart) % 2**32
+    began = RowVersion(7, 2, "INIT", began_us, 8, began_xid)
+    session, _ = session_of(FakeWatcher(ManualClock(), [None, [began]]), [told])
+    assert take_all(session, 3) == ([told] if is_older else [told, began])
+
+
+def test_another_end_before_the_one_that_was_told_still_shows() -> None:
+    """A row that ended twice is a mistake of the system, whichever end was seen first."""
+    told = version(2, commit_us=9)._replace(status="SIMULATED")
+    other = version(2, commit_us=5)._replace(status="STALE_DATA_ERROR")
+    session, _ = session_of(FakeWatcher(ManualClock(), [None, [other]]), [told])
+    assert take_all(session, 3) == [told, other]
 
 
 def test_server_that_comes_back_late_is_awaited() -> None:
