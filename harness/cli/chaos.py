@@ -41,7 +41,7 @@ def chaos(
     from harness.cli.running import run_once
     from harness.clock import SystemClock
     from harness.experiments.chaos import judge_rounds, make_rounds
-    from harness.faults.drawing import candidates
+    from harness.faults.drawing import candidates, chosen_kinds
     from harness.judge.assess import Assessment
     from harness.report.chaos import render_chaos
     from harness.scenario import Scenario, load_scenario
@@ -75,7 +75,7 @@ def chaos(
                 "faults are injected only into what the harness started itself", where="--stack"
             )
         choices = candidates(possible, needs_anvil=scenario.needs_anvil)
-        choices = tuple(one for one in choices if not kind or one[0] in kind)
+        choices = chosen_kinds(choices, kind or ())
         if not choices:
             raise UsageError(
                 f"the {stack} stack has no fault of these kinds with this scenario",

@@ -13,7 +13,7 @@ from harness.attach.stack import AttachStack
 from harness.cli.kinds import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
-from harness.docker.faults import ON_CONTAINERS, DockerArmory
+from harness.docker.faults import ON_CONTAINERS, DockerArmory, own_disks
 from harness.docker.images import image_variables
 from harness.docker.settings import AGENT, DockerSettings
 from harness.docker.stack import DockerStack
@@ -25,6 +25,7 @@ from harness.scenario import Scenario
 from harness.stack.base import Endpoints, Stack
 from harness.stack.private_dir import create_private_dir
 from harness.stack.process_stack import ProcessStack
+from harness.stack.services import need_clocks
 from harness.stack.settings import StackSettings
 from harness.store import RunFolder
 
@@ -103,6 +104,7 @@ class StackChoice:
                     "--image, --agent-containers and --free-agents need containers",
                     hint="add --stack docker",
                 )
+            need_clocks(settings)
             return
         if settings.defects:
             raise UsageError(
@@ -126,7 +128,8 @@ class StackChoice:
         settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
             return ProcessStack(settings, create_private_dir(), folder.logs, clock)
-        return DockerStack(self.docker_settings(settings, root), folder.logs, clock)
+        made = replace(self.docker_settings(settings, root), own_disks=own_disks(scenario.fault))
+        return DockerStack(made, folder.logs, clock)
 
     @property
     def possible_faults(self) -> Possible | None:

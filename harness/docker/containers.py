@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from testcontainers.core.config import testcontainers_config
@@ -11,6 +11,7 @@ from testcontainers.core.network import Network
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.client import Client, engine_errors, if_there
+from harness.docker.disks import Disks
 from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
 from harness.docker.labels import SETTINGS, Kind
 from harness.docker.live import names_of
@@ -43,6 +44,7 @@ class Containers:
     ) -> None:
         self.place = place
         self.reaper = _choose_reaper(client, place.mark.kind)
+        self.disks = Disks()
         self.names: Mapping[str, str] = names_of(place.networks, place.volumes)
         self._client = client
         self._secrets = secrets
@@ -68,15 +70,21 @@ class Containers:
                 network.create()
                 network._docker.client.close()  # noqa: SLF001 - it has no other end
 
-    def make_volumes(self) -> None:
+    def make_volumes(self, own: Set[str] = frozenset()) -> None:
         """Make every volume.
 
+        Args:
+            own: keys of those that get a file system of their own.
+
         Raises:
-            StackError: the engine refuses.
+            StackError: the engine refuses, or a file system cannot be made.
         """
         for key, name in self.place.volumes.items():
+            options = self.disks.make(key) if key in own else None
             with engine_errors(key):
-                self._client.api.create_volume(name, labels=self.place.mark.labels())
+                self._client.api.create_volume(
+                    name, driver="local", driver_opts=options, labels=self.place.mark.labels()
+                )
 
     def start(self, spec: ContainerSpec, instance: int = 0) -> str:
         """Start a container and make sure that it is what was asked for; its name.

@@ -74,8 +74,9 @@ class Crew:
         self._listener.start()
 
     def dismiss(self) -> None:
-        """Stop following the events."""
+        """Stop following the events, and hold no file system any longer than its mounts do."""
         self._listener.stop()
+        self.containers.disks.close()
 
     def port(self, service: str) -> int:
         """The port of this host on which a service is reached."""
@@ -207,6 +208,7 @@ class Crew:
             "ports": self.ports,
             "services": services,
             "alerts": list(self.alerts()),
+            "file_systems": self.containers.disks.describe(),
             "events": events,
         }
 

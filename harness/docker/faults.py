@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.docker.client import Client, connect, engine_errors
+from harness.docker.disks import disk_targets, folder_in, own_disk
 from harness.docker.ends import addresses_of
 from harness.docker.floods import FloodInjector, FloodProbe
-from harness.docker.hogs import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
+from harness.docker.hogs import running
 from harness.docker.inside import is_frozen
 from harness.docker.leaks import LeakInjector, LeakProbe
 from harness.docker.link_path import LinkPath
@@ -18,13 +21,14 @@ from harness.docker.link_probes import probe_of
 from harness.docker.links import LinkInjector, line_of
 from harness.docker.partition import PartitionInjector, PartitionProbe
 from harness.docker.settings import ENGINE
+from harness.docker.within import KINDS, Within
 from harness.errors import StackError
 from harness.faults.answers import Ask, asks
 from harness.faults.arms import Arm, Services, state_of
 from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
 from harness.faults.refusals import ANYWHERE, BY_AGENTS, Possible
-from harness.scenario.fault import CpuHog, Fault, GroupLeak, RedisFlood
+from harness.scenario.fault import Fault, GroupLeak, RedisFlood
 from harness.scenario.link import LINK_KINDS, Between
 from harness.stack.base import Endpoints
 
@@ -34,7 +38,7 @@ _RESTART_MAX_S = 10
 
 ON_CONTAINERS = Possible(
     "docker",
-    ANYWHERE | BY_AGENTS | LINK_KINDS | {"cpu_hog", "memory_hog"},
+    ANYWHERE | BY_AGENTS | LINK_KINDS | KINDS,
     frozenset(
         {
             *(_SHORT, ENGINE, "redis", "postgres", "anvil", "data-processor", "chain-adapter"),
@@ -42,6 +46,8 @@ ON_CONTAINERS = Possible(
         }
     ),
     "docs/scenarios.md has the kinds and their targets",
+    disks=frozenset({_SHORT, ENGINE, "redis", "postgres"}),
+    why_not={"clock_step": "containers share this host's wall clock"},
 )
 
 
@@ -72,16 +78,8 @@ class DockerArmory:
             return self._between(fault, service)
         if isinstance(fault, RedisFlood | GroupLeak):
             return self._misdeed(fault, name)
-        if isinstance(fault, CpuHog):
-            return Arm(
-                CpuInjector(
-                    lambda argv: self._execute(name, argv),
-                    lambda: self._pid(name),
-                    fault.processes,
-                    fault.for_s,
-                ),
-                CpuProbe(lambda: self._pid(name), ask, fault.processes),
-            )
+        if (inner := self._within(name, ask).arm(fault)) is not None:
+            return inner
         match fault.kind:
             case "kill":
                 # To the process and not through the engine, which would suspend the policy.
@@ -90,11 +88,6 @@ class DockerArmory:
             case "restart":
                 restart = RestartInjector(self._client, name)
                 return Arm(restart, EndProbe(self._services, service, ask))
-            case "memory_hog":
-                return Arm(
-                    MemoryInjector(lambda argv: self._execute(name, argv), lambda: self._pid(name)),
-                    MemoryProbe(lambda: self._pid(name), ask),
-                )
             case _:
                 silent = fault.kind == "rpc_stall"
                 return Arm(
@@ -128,6 +121,14 @@ class DockerArmory:
             FloodProbe(lambda: addresses_of(self._inspect(name)), pid, url, fault),
         )
 
+    def _within(self, name: str, ask: Ask | None) -> Within:
+        return Within(
+            execute=lambda argv: self._execute(name, argv),
+            pid=lambda: self._pid(name),
+            folder=lambda: self._own_folder(name),
+            ask=ask,
+        )
+
     def _name(self, service: str) -> str:
         return f"harness-{self._token}-{service}"
 
@@ -139,10 +140,24 @@ class DockerArmory:
     def _pid(self, name: str) -> int:
         return int(self._inspect(name)["State"]["Pid"])
 
+    def _own_folder(self, name: str) -> Path:
+        document = self._inspect(name)
+        target = own_disk(document, self._options)
+        return folder_in(running(lambda: int(document["State"]["Pid"])), target)
+
+    def _options(self, volume: str) -> dict[str, str]:
+        with engine_errors(volume):
+            return dict(self._client.api.inspect_volume(volume)["Options"] or {})
+
     def _execute(self, name: str, argv: list[str]) -> None:
         with engine_errors(name):
             job = self._client.api.exec_create(name, argv)
             self._client.api.exec_start(job["Id"], detach=True)
+
+
+def own_disks(faults: Iterable[Fault]) -> frozenset[str]:
+    """The services of the Compose file whose disk a scenario harms."""
+    return frozenset(_full(name) for name in disk_targets(faults))
 
 
 def _full(service: str) -> str:

@@ -27,7 +27,7 @@ Execute = Callable[[list[str]], None]
 Pid = Callable[[], int]
 
 # It ends by itself some time after it should have been ended.
-_OVERTIME_S = 30
+OVERTIME_S = 30
 _LOOK_S = 0.3
 # Others want the cores too: a quarter of what it could have, and twice what was taken before.
 _FORCE = 0.25
@@ -63,7 +63,7 @@ class CpuInjector:
     for_s: float
 
     def inject(self) -> None:
-        seconds = str(self.for_s + _OVERTIME_S)
+        seconds = str(self.for_s + OVERTIME_S)
         self.execute(["python3", "-c", _BURN, MARK, seconds, str(self.processes)])
 
     def heal(self) -> None:
@@ -80,10 +80,10 @@ class CpuProbe:
     _at_rest: float = field(default=0.0, init=False)
 
     def before(self) -> None:
-        self._at_rest = cores_used(_running(self.pid), _LOOK_S)
+        self._at_rest = cores_used(running(self.pid), _LOOK_S)
 
     def holds(self) -> str:
-        pid = _running(self.pid)
+        pid = running(self.pid)
         used = cores_used(pid, _LOOK_S)
         could = min(self.processes, psutil.cpu_count() or 1, cores_allowed(pid))
         if used < max(_FORCE * could, _GROWTH * self._at_rest):
@@ -91,7 +91,7 @@ class CpuProbe:
         return f"its control group keeps {used:.2f} cores busy, {self._at_rest:.2f} before"
 
     def ended(self) -> str:
-        return _gone(self.pid, self.ask)
+        return gone(self.pid, self.ask)
 
 
 @dataclass
@@ -102,7 +102,7 @@ class MemoryInjector:
     pid: Pid
 
     def inject(self) -> None:
-        limit = memory_limit_bytes(_running(self.pid))
+        limit = memory_limit_bytes(running(self.pid))
         if limit is None:
             raise StackError("has no memory limit that a hog could reach", where="memory_hog")
         if limit > _HOST_SHARE_MAX * psutil.virtual_memory().available:
@@ -127,7 +127,7 @@ class MemoryProbe:
     _of: int = field(default=0, init=False)
 
     def before(self) -> None:
-        self._of = _running(self.pid)
+        self._of = running(self.pid)
         self._before = oom_kills(self._of)
 
     def holds(self) -> str:
@@ -139,7 +139,7 @@ class MemoryProbe:
         return f"the control group's oom_kill grew by {grown}" if grown > 0 else ""
 
     def ended(self) -> str:
-        return _gone(self.pid, self.ask)
+        return gone(self.pid, self.ask)
 
 
 def end_marked(of: Pid) -> None:
@@ -151,7 +151,12 @@ def end_marked(of: Pid) -> None:
                     os.kill(hog, signal.SIGKILL)
 
 
-def _running(of: Pid) -> int:
+def running(of: Pid) -> int:
+    """The first process of a container.
+
+    Raises:
+        StackError: it does not run.
+    """
     pid = of()
     if not pid:
         raise StackError("does not run", where="fault")
@@ -159,7 +164,8 @@ def _running(of: Pid) -> int:
     return pid
 
 
-def _gone(of: Pid, ask: Ask | None) -> str:
+def gone(of: Pid, ask: Ask | None) -> str:
+    """What shows that no hog is left in a container and that it works; empty until then."""
     pid = of()
     if not pid or marked(pid, MARK):
         return ""

@@ -92,6 +92,15 @@ def members(pid: int) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split())
 
 
+def tasks_allowed(pid: int) -> float:
+    """How many tasks a container may have; infinity without a limit."""
+    try:
+        text = _text(group_of(pid, "pids") / "pids.max").strip()
+    except StackError:
+        return math.inf
+    return int(text) if text.isdecimal() else math.inf
+
+
 def marked(pid: int, mark: str) -> tuple[int, ...]:
     """The processes of a container whose command line holds a mark."""
     return tuple(one for one in members(pid) if mark in _text(_PROC / str(one) / "cmdline"))

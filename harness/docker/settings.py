@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from harness.clock import NS_PER_S
+from harness.docker.disks import data_volume
 from harness.docker.images import OURS
 from harness.docker.labels import Kind, Mark
 from harness.docker.options import Placement
@@ -71,6 +72,7 @@ class DockerSettings:
         free_agents: whether their limits are taken away, to see what the limits are for.
         zone_a: whether the strategy zone's other services are started too.
         strategy: folder with the agents' code; the project's own if absent.
+        own_disks: services whose data lies on a file system of its own, of limited size.
         variables: further variables of the Compose files.
         ready_ns: the longest that one service may take to become ready.
     """
@@ -83,6 +85,7 @@ class DockerSettings:
     free_agents: bool = False
     zone_a: bool = False
     strategy: Path | None = None
+    own_disks: frozenset[str] = frozenset()
     variables: Mapping[str, str] = field(default_factory=dict)
     ready_ns: int = READY_NS
 
@@ -134,6 +137,15 @@ def make_place(mark: Mark, zones: Zones, folder: Path) -> Placement:
         volumes={key: mark.name(key) for key in volumes},
         folder=folder,
     )
+
+
+def own_volumes(settings: DockerSettings, zone: ComposeFile) -> frozenset[str]:
+    """The keys of the volumes that get a file system of their own.
+
+    Raises:
+        UsageError: a service has no volume.
+    """
+    return frozenset(data_volume(zone.service(name)) for name in settings.own_disks)
 
 
 def secret_variables(passwords: Secrets) -> dict[str, str]:

@@ -40,6 +40,7 @@ from harness.docker.settings import (
     migration,
     need_engine,
     open_variables,
+    own_volumes,
     read_zones,
     redis_url,
     secret_variables,
@@ -204,7 +205,7 @@ class DockerStack:
         need_images(client, (spec.image for spec in self._wanted()))
         note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
         crew.containers.make_networks((self._zones.a, self._zones.b), note)
-        crew.containers.make_volumes()
+        crew.containers.make_volumes(own_volumes(self._settings, self._zones.b))
 
         servers, *levels = start_levels(standing_services(self._zones.b))
         crew.start_all(servers)
@@ -282,7 +283,8 @@ class DockerStack:
             "images": images,
             "grade_reasons": grade_reasons(
                 self._zones.b.services, images, engine["cpus"], engine["core_pattern"]["goes_to"]
-            ),
+            )
+            + self._crewed().containers.disks.reasons(),
             **server_facts(self._rows, database.admin_dsn, url),
         }
 

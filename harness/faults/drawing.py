@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import Any
 
-from harness.faults.refusals import AGENT, BY_AGENTS, Possible
+from harness.faults.refusals import AGENT, BY_AGENTS, CLOCKS, Possible
 from harness.scenario.link import LINK_KINDS
+from harness.scenario.within import DISK_KINDS
 
 # A fault begins early enough that what follows it is still seen under load.
 _FIRST_SHARE, _LAST_SHARE = 0.2, 0.5
 _LENGTH_S = (0.5, 4.0)
 # What is done to a link is seen by a longer look.
 _LINK_LENGTH_S = (2.0, 4.0)
-_LASTING = LINK_KINDS | BY_AGENTS | {"pause", "rpc_stall", "cpu_hog"}
+_STEP_S = (5.0, 3_600.0)
+_WITHIN = DISK_KINDS | {"cpu_hog", "fork_storm", "clock_step"}
+_LASTING = LINK_KINDS | BY_AGENTS | _WITHIN | {"pause", "rpc_stall"}
+# What not every host can have is drawn only where it is named.
+_BY_NAME_ONLY = DISK_KINDS | {"clock_step"}
 # One server each; a drawn target would be refused.
 _ONLY = {
     "aof_rewrite": ("redis",),
@@ -42,12 +48,32 @@ def candidates(possible: Possible, *, needs_anvil: bool) -> tuple[tuple[str, str
             targets = tuple(name for name in targets if "engine" in name)
         if kind in BY_AGENTS:
             targets = tuple(name for name in targets if name.startswith(AGENT))
+        if kind == "clock_step":
+            targets = tuple(name for name in targets if name in CLOCKS)
+        if kind in DISK_KINDS:
+            targets = tuple(name for name in targets if name in possible.disks)
         found += [
             (kind, target)
             for target in targets
             if target in services and (target != "anvil" or needs_anvil)
         ]
     return tuple(found)
+
+
+def chosen_kinds(
+    choices: tuple[tuple[str, str], ...], kinds: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """What is left of the choices when somebody names kinds, or names none.
+
+    Args:
+        choices: kinds and targets.
+        kinds: those that are named.
+    """
+    return tuple(
+        (kind, target)
+        for kind, target in choices
+        if (kind in kinds if kinds else kind not in _BY_NAME_ONLY)
+    )
 
 
 def draw(
@@ -87,6 +113,8 @@ def _force(kind: str, chance: random.Random) -> dict[str, Any]:
             return {"delay_ms": delay_ms, "jitter_ms": round(chance.uniform(0, delay_ms / 2), 1)}
         case "loss":
             return {"loss_share": round(chance.uniform(0.05, 0.25), 3)}
+        case "clock_step":
+            return {"step_s": round(chance.choice((-1, 1)) * chance.uniform(*_STEP_S), 1)}
         case "bandwidth":
             return {"kbit_s": chance.randint(500, 4_000)}
     return {}

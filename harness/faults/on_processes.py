@@ -7,10 +7,12 @@ import signal
 from harness.errors import UsageError
 from harness.faults.answers import asks
 from harness.faults.arms import Arm, Services
+from harness.faults.clocks import ClockInjector, ClockProbe, told_by
 from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
 from harness.faults.pauses import PauseInjector, PauseProbe
 from harness.scenario.fault import Fault
+from harness.scenario.within import ClockStep
 from harness.stack.base import Endpoints
 
 # What asks a service to end. PostgreSQL would wait for its clients on SIGTERM; SIGINT is its
@@ -35,6 +37,12 @@ class ProcessArmory:
         if (chore := arm_command(fault, self._endpoints)) is not None:
             return chore
         name, ask = fault.target, self._asks.get(fault.target)
+        if isinstance(fault, ClockStep):
+            told = told_by(self._endpoints.metrics_urls.get(name, ""))
+            return Arm(
+                ClockInjector(self._services, name, fault.step_s),
+                ClockProbe(told, ask, fault.step_s),
+            )
         match fault.kind:
             case "kill":
                 number: int = signal.SIGKILL

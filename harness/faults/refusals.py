@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from harness.contract.names import Contract
 from harness.contract.production import speaks_of_production
@@ -10,6 +11,7 @@ from harness.errors import UsageError
 from harness.scenario import Scenario
 from harness.scenario.fault import Fault
 from harness.scenario.link import Between
+from harness.scenario.within import DISK_KINDS
 
 _SERVICE = frozenset({"kill", "restart", "pause"})
 ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint", "snapshot"}
@@ -17,6 +19,8 @@ _BY_SERVER = {"aof_rewrite": "redis", "checkpoint": "postgres", "snapshot": "pos
 # What an agent does, within the limits of its container.
 BY_AGENTS = frozenset({"redis_flood", "group_leak"})
 AGENT = "python-agent-"
+# Services of the harness that tell their own time; a server's clock splits what is measured.
+CLOCKS = frozenset({"engine", "data-processor"})
 # Nothing brings it back (it is started on demand), so these would lose the stack.
 _NEVER_BACK = frozenset({"kill", "restart"})
 _NO_ANVIL = "there is no Anvil: nothing is simulated in full (signals.full_share = 0)"
@@ -31,17 +35,21 @@ class Possible:
         kinds: faults it can have.
         services: what can be a target.
         hint: what to do for the others.
+        disks: services whose data can lie on a file system of its own.
+        why_not: why it cannot have a fault, by kind, where that needs words.
     """
 
     stack: str
     kinds: frozenset[str]
     services: frozenset[str]
     hint: str
+    disks: frozenset[str] = frozenset()
+    why_not: Mapping[str, str] = field(default_factory=dict)
 
 
 ON_PROCESSES = Possible(
     "process",
-    ANYWHERE,
+    ANYWHERE | {"clock_step"},
     frozenset({"redis", "postgres", "engine", "data-processor", "anvil"}),
     "child processes have neither a network nor a quota of their own: add --stack docker",
 )
@@ -95,7 +103,10 @@ def _agents(fault: Fault) -> str:
 def _problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]:
     found = []
     if fault.kind not in possible.kinds:
-        found.append(f"{fault.kind} is not possible on the {possible.stack} stack")
+        why = possible.why_not.get(fault.kind, "")
+        found.append(
+            f"{fault.kind} is not possible on the {possible.stack} stack{why and f': {why}'}"
+        )
     if fault.target not in possible.services:
         names = ", ".join(sorted(possible.services))
         found.append(f"there is no service {fault.target!r} on it, but {names}{_agents(fault)}")
@@ -110,7 +121,23 @@ def _problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]
             found.append(f"there is no service {fault.peer!r} at the other end of a link to it")
         elif fault.peer == "anvil" and not scenario.needs_anvil:
             found.append(f"{_NO_ANVIL}, so there is no link to it")
+    found += _of_targets(fault, possible)
+    return found
+
+
+def _of_targets(fault: Fault, possible: Possible) -> list[str]:
+    """What only some services have: a disk of their own, a clock that they tell."""
+    if fault.kind in DISK_KINDS & possible.kinds and fault.target not in possible.disks:
+        names = ", ".join(sorted(possible.disks))
+        return [
+            f"{fault.target} has no data volume, and the host's disk is never harmed: {fault.kind}"
+            f" is for {names}"
+        ]
+    if fault.kind == "clock_step" and fault.target not in CLOCKS:
+        return [
+            f"clock_step is done to {' or '.join(sorted(CLOCKS))}, which tell the time over HTTP"
+        ]
     server = _BY_SERVER.get(fault.kind)
     if server is not None and fault.target != server:
-        found.append(f"{fault.kind} is done to {server}, not to {fault.target}")
-    return found
+        return [f"{fault.kind} is done to {server}, not to {fault.target}"]
+    return []

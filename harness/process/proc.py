@@ -12,7 +12,11 @@ from pathlib import Path
 
 PROC = Path("/proc")
 MARK = "HARNESS_RUN"
-_STATE, _START = 0, 19  # fields 3 and 22 of proc_pid_stat(5), counted after the program's name
+_STATE, _PARENT, _START = (
+    0,
+    1,
+    19,
+)  # fields 3, 4 and 22 of proc_pid_stat(5), counted after the program's name
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -31,6 +35,12 @@ def start_ticks(pid: int) -> int:
     """
     fields = _stat(pid)
     return int(fields[_START]) if fields else 0
+
+
+def parent_of(pid: int) -> int:
+    """The process that a process is a child of; 0 when it is gone."""
+    fields = _stat(pid)
+    return int(fields[_PARENT]) if fields else 0
 
 
 def state_of(pid: int, ticks: int = 0) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.process.faketime import sweep_shared
 from harness.process.guard import Guard
 from harness.process.launch import KEEP, command
 from harness.process.proc import MARK
@@ -99,6 +100,7 @@ def bury(pid: int, guard: Guard) -> None:
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+    sweep_shared(pid)
     guard.forget(pid)
 
 

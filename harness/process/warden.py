@@ -17,6 +17,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from harness.process.ending import GRACE_S, Charge, end, remove
+from harness.process.faketime import sweep_shared
 
 
 def hear(lines: Iterable[bytes]) -> tuple[tuple[Charge, ...], tuple[str, ...]]:
@@ -49,6 +50,8 @@ def main() -> None:
     token = sys.argv[1]
     charges, folders = hear(sys.stdin.buffer)
     end(charges, token, folders, GRACE_S)
+    for charge in charges:
+        sweep_shared(charge.pid)
     remove(folders)
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from harness.clock import NS_PER_S
 from harness.scenario.fault_base import FaultBase, Length, Name
 from harness.scenario.link import LINK_KINDS, Bandwidth, Between, Delay, Loss, Partition
+from harness.scenario.within import ClockStep, DiskFill, ForkStorm, SlowDisk
 
 
 class Kill(FaultBase):
@@ -113,12 +114,16 @@ Fault = Annotated[
     | CpuHog
     | MemoryHog
     | RedisFlood
-    | GroupLeak,
+    | GroupLeak
+    | ForkStorm
+    | DiskFill
+    | SlowDisk
+    | ClockStep,
     Field(discriminator="kind"),
 ]
 
 # Kinds after which a service may well have ended and been started again.
-DISRUPTIVE = LINK_KINDS | {"kill", "restart", "pause", "rpc_stall", "memory_hog"}
+DISRUPTIVE = LINK_KINDS | {"kill", "restart", "pause", "rpc_stall", "memory_hog", "disk_fill"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from harness.stack.services import (
     migration,
     reference_services,
     rpc_nodes,
+    with_clock,
 )
 from harness.stack.settings import LISTENERS, StackSettings
 from harness.stack.supervisor import Service, Supervisor
@@ -250,7 +251,9 @@ class ProcessStack:
     def _program(self, spec: ServiceSpec) -> Program:
         folder = self._private_dir / spec.name
         folder.mkdir(mode=0o700, exist_ok=True)
-        return as_program(spec, self._settings.root, folder, self._logs_dir / f"{spec.name}.log")
+        log = self._logs_dir / f"{spec.name}.log"
+        program = as_program(spec, self._settings.root, folder, log)
+        return with_clock(program) if spec.name in self._settings.stepped else program
 
     def _host_facts(self) -> dict[str, Any]:
         return {

@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from harness.errors import UsageError
+from harness.process.faketime import ahead, find_library, variables
 from harness.process.program import Program
 from harness.stack.defects import defects_of
 from harness.stack.ports import LOOPBACK
@@ -161,6 +163,27 @@ def as_program(spec: ServiceSpec, root: Path, folder: Path, log: Path) -> Progra
     )
     python = (("PYTHONPATH", str(root / "compose")), ("PYTHONUNBUFFERED", "1"))
     return Program(spec.name, argv, folder, log, (*plain, *python))
+
+
+def need_clocks(settings: StackSettings) -> None:
+    """Make sure that the clocks that are to be set can be.
+
+    Raises:
+        UsageError: libfaketime is not installed.
+    """
+    if settings.stepped and not find_library():
+        raise UsageError(
+            f"the clock of {', '.join(sorted(settings.stepped))} cannot be set without libfaketime",
+            where="clock_step",
+            hint="Debian's package is called faketime",
+        )
+
+
+def with_clock(program: Program) -> Program:
+    """The same program with a wall clock that a file in its folder moves; not yet moved."""
+    file = program.folder / "clock"
+    file.write_text(ahead(0.0), encoding="ascii")
+    return replace(program, env=(*program.env, *variables(find_library(), file)))
 
 
 def is_healthy(port: int) -> bool:

@@ -32,6 +32,7 @@ class StackSettings:
         redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
         defects: named defects of the reference services to be switched on.
         defect_log: where these tell what they did.
+        stepped: services whose wall clock is to be set, as faults.
         ports: configured ports by listener; the others take free ones.
         root: the repository, which holds `compose/`.
         ready_ns: the longest that one service may take to become ready.
@@ -46,6 +47,7 @@ class StackSettings:
     redis_maxmemory_mb: int = 0
     defects: tuple[str, ...] = ()
     defect_log: Path | None = None
+    stepped: frozenset[str] = frozenset()
     ports: Mapping[str, int] = field(default_factory=dict)
     root: Path = ROOT
     ready_ns: int = 20 * NS_PER_S
@@ -85,6 +87,7 @@ class StackSettings:
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
             defects=scenario.engine.defects,
             defect_log=defect_log if scenario.engine.defects else None,
+            stepped=frozenset(one.target for one in scenario.fault if one.kind == "clock_step"),
             ports=dict(ports or {}),
             root=root,
         )

@@ -2,17 +2,20 @@
 
 Further arguments: how many times (20), and a seed (1). Each time a process of its own starts the
 stack and ends it again; it is interrupted somewhere in between by SIGINT, SIGTERM or SIGKILL, and
-then nothing of it may be left: no container, network, volume or process.
+then nothing of it may be left: no container, network, volume, loop device or process.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +25,8 @@ from harness.clock import SystemClock
 from harness.docker.client import Client, connect
 from harness.docker.images import image_variables
 from harness.docker.labels import OWNER, Owner
-from harness.docker.settings import DockerSettings
+from harness.docker.loops import name_of
+from harness.docker.settings import ENGINE, DockerSettings
 from harness.docker.stack import DockerStack
 from harness.process.interrupt import Interrupted, interruptible
 from harness.stack.settings import ROOT, StackSettings
@@ -34,6 +38,8 @@ _RUN = ("run", "scenarios/smoke.toml", "--stack", "docker", "--duration", "3")
 _DELAY_MAX_S = {"stack": 10.0, "run": 24.0}
 _END_MAX_S = 60.0
 _GONE_MAX_S = 30.0
+# LOOP_GET_STATUS64 and its struct loop_info64 (linux/loop.h).
+_GET_STATUS, _STATUS_BYTES, _NAME_AT = 0x4C05, 232, 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,15 @@ class Outcome:
 
 
 def settings() -> DockerSettings:
-    """The offline images, as the tests use them."""
+    """The offline images, as the tests use them; the engine's data on a disk of its own."""
     images = image_variables(ROOT / "compose" / "images", "offline")
-    return DockerSettings(StackSettings(), "offline", images)
+    own = frozenset({ENGINE} if has_loops() else ())
+    return DockerSettings(StackSettings(), "offline", images, own_disks=own)
+
+
+def has_loops() -> bool:
+    """Whether this user may have loop devices here."""
+    return os.access("/dev/loop-control", os.R_OK | os.W_OK)
 
 
 def play() -> None:
@@ -102,7 +114,11 @@ def interrupt_once(what: str, delay_s: float, number: signal.Signals) -> Outcome
     client = connect()
     try:
         while True:
-            left = (*_in_engine(client, process.pid), *(str(c.pid) for c in children if _runs(c)))
+            left = (
+                *_in_engine(client, process.pid),
+                *_loops(process.pid),
+                *(str(child.pid) for child in children if _runs(child)),
+            )
             elapsed_s = time.monotonic() - ended
             if not left or elapsed_s > _GONE_MAX_S:
                 return Outcome(delay_s, number, code, len(children), elapsed_s, left)
@@ -145,6 +161,19 @@ def _in_engine(client: Client, pid: int) -> list[str]:
     others = (*api.networks(filters=filters), *(api.volumes(filters=filters)["Volumes"] or ()))
     named += [(entry["Name"], entry["Labels"]) for entry in others]
     return [name for name, labels in named if _owner(labels) == pid]
+
+
+def _loops(pid: int) -> list[str]:
+    """Devices that a process has bound, whoever holds them now."""
+    found = []
+    for path in Path("/dev").glob("loop[0-9]*"):
+        told = bytearray(_STATUS_BYTES)
+        with suppress(OSError), path.open("rb") as device:  # one that is free tells nothing
+            fcntl.ioctl(device, _GET_STATUS, told)
+        name = bytes(told[_NAME_AT:]).partition(b"\0")[0]
+        if name.decode() == name_of(pid):
+            found.append(str(path))
+    return found
 
 
 def _owner(labels: dict[str, str]) -> int:

@@ -21,8 +21,10 @@ from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
 from harness.scenario.fault import CpuHog, Fault, MemoryHog, Pause
 from harness.scenario.link import Delay, Partition
+from harness.scenario.within import DiskFill, ForkStorm, SlowDisk
 from tests.docker.broken_partition import astray
 from tests.docker.conftest import Running, eventually
+from tests.docker.interrupted import has_loops
 
 pytestmark = pytest.mark.docker
 
@@ -37,6 +39,12 @@ FAULTS: tuple[Fault, ...] = (
     Pause(kind="pause", target=TARGET, at_s=(0,), for_s=1),
     CpuHog(kind="cpu_hog", target=TARGET, processes=1, at_s=(0,), for_s=2),
     MemoryHog(kind="memory_hog", target=TARGET, at_s=(0,)),
+    ForkStorm(kind="fork_storm", target=TARGET, at_s=(0,), for_s=2),
+)
+# The reference engine writes nothing there, so that nobody else is held up.
+ON_DISKS: tuple[Fault, ...] = (
+    DiskFill(kind="disk_fill", target="engine", at_s=(0,), for_s=1),
+    SlowDisk(kind="slow_disk", target="engine", at_s=(0,), for_s=1),
 )
 
 
@@ -61,6 +69,22 @@ def test_a_fault_is_seen_and_healed(fault: Fault, armory: DockerArmory) -> None:
         arm.injector.heal()
     eventually(lambda: bool(arm.probe.ended()), f"{fault.kind} has ended")
     assert not arm.probe.holds() or fault.kind == "memory_hog"  # its count stays grown
+
+
+@pytest.mark.parametrize("fault", ON_DISKS, ids=lambda fault: fault.kind)
+def test_a_fault_of_a_disk_is_seen_and_healed(fault: Fault, armory: DockerArmory) -> None:
+    """On the file system that the stack was given for it."""
+    if not has_loops():
+        pytest.skip("no loop devices for this user")
+    test_a_fault_is_seen_and_healed(fault, armory)
+
+
+def test_the_host_s_disk_is_never_harmed(armory: DockerArmory) -> None:
+    """A volume that was not given a file system lies on it."""
+    arm = armory.arm(DiskFill(kind="disk_fill", target="redis", at_s=(0,), for_s=1))
+    with pytest.raises(StackError, match="no file system of its own"):
+        arm.injector.inject()
+    arm.injector.heal()
 
 
 def test_a_rule_on_the_wrong_address_spoils_the_run(armory: DockerArmory, tmp_path: Path) -> None:

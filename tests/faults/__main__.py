@@ -14,8 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios" / "faults"
 DOCUMENT = ROOT / "docs" / "faults.md"
 BEGIN, END = "<!-- table of faults -->\n", "<!-- end of table -->\n"
-# What only containers can have lies in a folder of its own.
-FOLDERS = {"process": (SCENARIOS,), "docker": (SCENARIOS, SCENARIOS / "docker")}
+# What only one kind of stack can have lies in a folder of its own.
+FOLDERS = {
+    "process": (SCENARIOS, SCENARIOS / "process"),
+    "docker": (SCENARIOS, SCENARIOS / "docker"),
+}
 RUN_MAX_S = 240
 
 

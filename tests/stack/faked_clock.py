@@ -11,16 +11,11 @@ import os
 from pathlib import Path
 
 from harness.cli import main
+from harness.process.faketime import find_library, variables
 from harness.process.program import Program
 from harness.stack.postgres import PostgresServer
 
 VARIABLE = "FAKED_CLOCK"
-
-
-def find_library() -> str:
-    """Where Debian's package `faketime` puts it; empty without it."""
-    found = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
-    return str(next(found, ""))
 
 
 def with_faked_clock(program: Program, library: str, file: str) -> Program:
@@ -29,15 +24,9 @@ def with_faked_clock(program: Program, library: str, file: str) -> Program:
     By way of env(1), so that the library comes in after the change of user: what it shares between
     processes belongs to whoever comes first.
     """
-    faked = {
-        "LD_PRELOAD": library,
-        "FAKETIME_TIMESTAMP_FILE": file,
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
-    variables = (f"{name}={value}" for name, value in faked.items())
-    return dataclasses.replace(program, argv=("/usr/bin/env", *variables, *program.argv))
+    moved = variables(library, Path(file))
+    words = (f"{name}={value}" for name, value in moved)
+    return dataclasses.replace(program, argv=("/usr/bin/env", *words, *program.argv))
 
 
 def run() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 
 from harness.evidence.records import SIGHTING
+from harness.process.faketime import find_library
 from tests.stack import faked_clock
 from tests.stack.running import Started, finish, start
 
@@ -70,7 +71,7 @@ def why_no_disk(place: Path) -> str:
 
 def why_no_faketime() -> str:
     """Why no clock can be faked here; empty when it can."""
-    return "" if faked_clock.find_library() else "needs libfaketime (Debian: faketime)"
+    return "" if find_library() else "needs libfaketime (Debian: faketime)"
 
 
 def starve(place: Path) -> Spoiled:

@@ -22,6 +22,7 @@ from harness.docker.settings import (
     migration,
     need_engine,
     open_variables,
+    own_volumes,
     published_port,
     read_zones,
     secret_variables,
@@ -49,6 +50,13 @@ SETTINGS = DockerSettings(
 )
 PASSWORDS = Secrets.random()
 ZONES = read_zones(COMPOSE, {**open_variables(SETTINGS), **secret_variables(PASSWORDS)})
+
+
+def test_a_disk_of_its_own_is_that_of_the_data() -> None:
+    """And no volume has one without being asked for."""
+    assert own_volumes(SETTINGS, ZONES.b) == frozenset()
+    asked = replace(SETTINGS, own_disks=frozenset({"redis", "postgres", ENGINE}))
+    assert own_volumes(asked, ZONES.b) == {"redis-data", "postgres-data", "engine-cache"}
 
 
 def test_servers_come_first_and_dependents_after() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.contract.names import Contract
 from harness.docker.faults import ON_CONTAINERS
-from harness.faults.drawing import candidates, draw
+from harness.faults.drawing import candidates, chosen_kinds, draw
 from harness.faults.refusals import BY_AGENTS, ON_PROCESSES, Possible, check_faults
 from harness.scenario import Scenario
 
@@ -68,3 +68,17 @@ def test_what_agents_do_is_drawn_where_there_are_agents() -> None:
     assert not [one for one in candidates(ON_CONTAINERS, needs_anvil=True) if one[0] in BY_AGENTS]
     found = candidates(WITH_AGENTS, needs_anvil=False)
     assert {target for kind, target in found if kind in BY_AGENTS} == {"python-agent-1"}
+
+
+def test_what_not_every_host_can_have_is_named() -> None:
+    """Else a round could end for want of a loop device."""
+    choices = candidates(ON_CONTAINERS, needs_anvil=False)
+    assert {"disk_fill", "fork_storm"} <= {kind for kind, _ in choices}
+    assert {kind for kind, _ in chosen_kinds(choices, ())} == {
+        kind for kind, _ in choices if kind not in ("disk_fill", "slow_disk")
+    }
+    named = chosen_kinds(choices, ["disk_fill"])
+    assert {target for _, target in named} == {"engine", "postgres", "redis"}
+    assert {kind for kind, _ in named} == {"disk_fill"}
+    clocks = chosen_kinds(candidates(ON_PROCESSES, needs_anvil=False), ["clock_step"])
+    assert {target for _, target in clocks} == {"engine", "data-processor"}

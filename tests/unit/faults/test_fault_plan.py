@@ -152,6 +152,14 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
             {"kind": "partition", "target": "engine", "peer": "engine", "at_s": 1, "for_s": 1},
             "no service 'engine' at the other end",
         ),
+        (
+            {"kind": "disk_fill", "target": "redis", "at_s": 1, "for_s": 1},
+            "disk_fill is not possible on the process stack",
+        ),
+        (
+            {"kind": "clock_step", "target": "redis", "at_s": 1, "for_s": 1, "step_s": 9.0},
+            "clock_step is done to data-processor or engine",
+        ),
     ],
 )
 def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: str) -> None:
@@ -173,6 +181,27 @@ def test_agents_are_asked_for_where_a_fault_is_aimed_at_one() -> None:
         check_faults(other, Contract(), "docker", possible)
     with pytest.raises(UsageError, match="not possible on the process stack"):
         check_faults(scenario_of(flood), Contract(), "process", ON_PROCESSES)
+
+
+def test_a_container_has_no_clock_of_its_own() -> None:
+    """And the refusal says so."""
+    step = {"kind": "clock_step", "target": "engine", "at_s": 1, "for_s": 1, "step_s": 9.0}
+    check_faults(scenario_of(step), Contract(), "process", ON_PROCESSES)
+    with pytest.raises(UsageError, match="docker stack: containers share this host's wall clock"):
+        check_faults(scenario_of(step), Contract(), "docker", ON_CONTAINERS)
+
+
+@pytest.mark.parametrize("kind", ["disk_fill", "slow_disk"])
+def test_only_a_disk_of_its_own_is_harmed(kind: str) -> None:
+    """A service without a volume writes to the host's."""
+    fault = {"kind": kind, "at_s": 1, "for_s": 1}
+    for target in ("redis", "postgres", "engine"):
+        scenario = scenario_of({**fault, "target": target})
+        check_faults(scenario, Contract(), "docker", ON_CONTAINERS)
+    with pytest.raises(UsageError, match="data-processor has no data volume"):
+        check_faults(
+            scenario_of({**fault, "target": "data-processor"}), Contract(), "docker", ON_CONTAINERS
+        )
 
 
 def test_nothing_would_bring_anvil_back() -> None:

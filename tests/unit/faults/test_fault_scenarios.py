@@ -14,9 +14,10 @@ from harness.stack.settings import ROOT
 
 FOLDER = ROOT / "scenarios" / "faults"
 CONTAINERS = sorted((FOLDER / "docker").glob("*.toml"))
+PROCESSES = sorted((*FOLDER.glob("*.toml"), *(FOLDER / "process").glob("*.toml")))
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
 def test_every_scenario_can_be_run_on_child_processes(path: Path) -> None:
     """Each asks for a recovery, and names what is done."""
     _check(path, ON_PROCESSES)
