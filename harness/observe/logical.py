@@ -189,7 +189,8 @@ class LogicalWatcher:
         if result.status in _DONE:
             return result
         message = result.get_error_message().strip()
-        if live(self._connection).status != pq.ConnStatus.OK:
+        state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+        if live(self._connection).status != pq.ConnStatus.OK or passes(state):
             raise WatcherLost(message)
         raise StackError(
             f"PostgreSQL refused {command.split()[0]}: {message}",
@@ -198,6 +199,15 @@ class LogicalWatcher:
             f" replication slot and the publication {self._contract.publication};"
             " or choose the way 'polling'",
         )
+
+
+def passes(state: str) -> bool:
+    """Whether a refusal with this SQLSTATE is one of a server that is ill, and may get well.
+
+    Want of disk or memory, and errors of the system below; not what must be configured otherwise,
+    such as a slot too few (53400).
+    """
+    return state in ("53100", "53200") or state.startswith("58")
 
 
 def _left_ms(deadline_ns: int, clock: Clock) -> int:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.errors import StackError
 from harness.observe.decoder import RowVersion
+from harness.observe.logical import passes
 from harness.observe.session import RECONNECT_LIMIT_NS, Session
 from harness.observe.watcher import Versions, WatcherLost
 
@@ -171,3 +172,19 @@ def test_nothing_is_drained_in_a_gap() -> None:
     assert session.drained(0) is False
     session.take(0)
     assert session.drained(0) is False
+
+
+@pytest.mark.parametrize(
+    ("state", "is_ill"),
+    [
+        ("53100", True),  # no room on its disk
+        ("53200", True),
+        ("58030", True),
+        ("53400", False),  # no slot is free: it must be configured otherwise
+        ("42501", False),
+        ("", False),
+    ],
+)
+def test_a_server_that_is_ill_is_asked_again(state: str, is_ill: bool) -> None:
+    """And one that refuses for good is not."""
+    assert passes(state) is is_ill
