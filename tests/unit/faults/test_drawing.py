@@ -81,4 +81,4 @@ def test_what_not_every_host_can_have_is_named() -> None:
     assert {target for _, target in named} == {"engine", "postgres", "redis"}
     assert {kind for kind, _ in named} == {"disk_fill"}
     clocks = chosen_kinds(candidates(ON_PROCESSES, needs_anvil=False), ["clock_step"])
-    assert {target for _, target in clocks} == {"engine", "data-processor"}
+    assert {target for _, target in clocks} == {"data-processor"}

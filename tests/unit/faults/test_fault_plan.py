@@ -158,7 +158,7 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
         ),
         (
             {"kind": "clock_step", "target": "redis", "at_s": 1, "for_s": 1, "step_s": 9.0},
-            "clock_step is done to data-processor or engine",
+            "clock_step is done to data-processor, not to redis",
         ),
     ],
 )
@@ -185,7 +185,7 @@ def test_agents_are_asked_for_where_a_fault_is_aimed_at_one() -> None:
 
 def test_a_container_has_no_clock_of_its_own() -> None:
     """And the refusal says so."""
-    step = {"kind": "clock_step", "target": "engine", "at_s": 1, "for_s": 1, "step_s": 9.0}
+    step = {"kind": "clock_step", "target": "data-processor", "at_s": 1, "for_s": 1, "step_s": 9.0}
     check_faults(scenario_of(step), Contract(), "process", ON_PROCESSES)
     with pytest.raises(UsageError, match="docker stack: containers share this host's wall clock"):
         check_faults(scenario_of(step), Contract(), "docker", ON_CONTAINERS)
