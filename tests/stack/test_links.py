@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,7 +22,9 @@ from harness.docker.link_path import LinkPath
 from harness.docker.link_probes import probe_of
 from harness.docker.links import LinkInjector, line_of
 from harness.faults.arms import Probe
+from harness.process.proc import is_running
 from harness.scenario.link import Bandwidth, Between, Delay, Loss
+from harness.stack.settings import ROOT
 
 pytestmark = [
     pytest.mark.stack,
@@ -35,7 +38,8 @@ pytestmark = [
 UNSHARE = shutil.which("unshare") or ""
 PORT = 7000
 ADDRESSES = {"here": "10.98.76.1", "there": "10.98.76.2"}
-# A service that says back what it is told; and a client with one connection, until its input ends.
+# A service that says back what it is told; and a client with one connection, until its
+# input ends and for ten rounds more.
 SERVICE = f"""
 import socket, threading
 def talk(line):
@@ -52,7 +56,10 @@ line = socket.create_connection(("{ADDRESSES["there"]}", {PORT}))
 line.settimeout(8)
 took = []
 print("up", flush=True)
-while not select.select([sys.stdin], [], [], 0.005)[0]:
+last = 10
+while last:
+    if select.select([sys.stdin], [], [], 0.005)[0]:
+        last -= 1
     begun = time.monotonic()
     line.sendall(b"x" * 100)
     left = 100
@@ -60,6 +67,15 @@ while not select.select([sys.stdin], [], [], 0.005)[0]:
         left -= len(line.recv(left))
     took.append(time.monotonic() - begun)
 print(json.dumps(took))
+"""
+# Starts a relay as the harness does.
+OWNER = """
+import json, sys
+from harness.docker.line import LineSettings
+from harness.docker.relays import RelayProcess
+relay = RelayProcess.start(int(sys.argv[1]), 1, LineSettings(**json.loads(sys.argv[2])))
+print(relay.process.pid, flush=True)
+sys.stdin.read()
 """
 
 
@@ -196,7 +212,7 @@ def test_a_link_is_spoiled_and_healed_and_connections_live_on(fault: Between, en
     finally:
         end(client)
     took = json.loads(said)
-    assert took[-1] < 0.1
+    assert took[-1] < 0.1  # of which the first may wait for what was lost
     if isinstance(fault, Delay):
         least = (fault.delay_ms - fault.jitter_ms) / 1_000 * fault.directions
         assert max(took) > least
@@ -217,6 +233,32 @@ def test_a_relay_that_is_killed_leaves_a_link_that_works(ends: Ends) -> None:
     finally:
         injector.heal()
     assert rules(ends) == ""
+
+
+def test_a_harness_that_is_killed_leaves_a_link_that_works(ends: Ends) -> None:
+    """Its relay dies with it."""
+    fault = FAULTS[1]
+    probe, injector = ends.probe(fault), ends.injector(fault)
+    probe.before()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(ends.pids["here"]), json.dumps(asdict(injector.line))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        assert owner.stdout is not None
+        relay = int(owner.stdout.readline())
+        injector.start = Mock()  # the rules alone
+        injector.inject()
+        assert soon(probe.holds)
+        owner.kill()
+        assert soon(lambda: not is_running(relay))
+        assert soon(probe.ended)
+    finally:
+        end(owner)
+        injector.heal()
 
 
 def test_what_does_nothing_is_not_seen(ends: Ends) -> None:
