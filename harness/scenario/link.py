@@ -65,7 +65,7 @@ class Loss(Between):
     """
 
     kind: Literal["loss"]
-    loss_share: Annotated[float, Field(ge=0.01, le=0.9)]
+    loss_share: Annotated[float, Field(ge=0.02, le=0.9)]
     for_s: _Length
 
 
