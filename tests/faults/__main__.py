@@ -1,24 +1,34 @@
-"""`python -m tests.faults`: the scenarios of scenarios/faults for real; a table of their faults."""
+"""`python -m tests.faults`: the scenarios of scenarios/faults for real; a table of their faults.
+
+With `--interrupt` each kind of fault is broken off in its middle instead, and what is left counted.
+"""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from harness.docker.faults import ON_CONTAINERS
+from harness.faults.refusals import ON_PROCESSES
+from tests.faults.interruptions import Outcome, cases, interrupt
+from tests.faults.interruptions import table as table_of_interruptions
 from tests.faults.rows import rows_of, table
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios" / "faults"
 DOCUMENT = ROOT / "docs" / "faults.md"
-BEGIN, END = "<!-- table of faults -->\n", "<!-- end of table -->\n"
+FAULTS, INTERRUPTIONS = "<!-- table of faults -->\n", "<!-- table of interruptions -->\n"
+END = "<!-- end of table -->\n"
 # What only one kind of stack can have lies in a folder of its own.
 FOLDERS = {
     "process": (SCENARIOS, SCENARIOS / "process"),
     "docker": (SCENARIOS, SCENARIOS / "docker"),
 }
+POSSIBLE = {"process": ON_PROCESSES, "docker": ON_CONTAINERS}
 RUN_MAX_S = 240
 
 
@@ -30,7 +40,19 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT}")
     parser.add_argument("--reports", type=Path, help="keep the runs' folders here")
     parser.add_argument("--again", action="store_true", help="only tell of the runs kept there")
+    parser.add_argument("--interrupt", action="store_true", help="break off each kind of fault")
+    parser.add_argument("--kind", action="append", help="only this one; with --interrupt")
+    parser.add_argument("--kill", action="store_true", help="not by Ctrl-C but by SIGKILL")
     options = parser.parse_args()
+    if options.interrupt:
+        number = signal.SIGKILL if options.kill else signal.SIGINT
+        outcomes = _interrupt(options.stack or ["process"], options.kind or [], number)
+        _tell_untried(options.stack or ["process"])
+        text = table_of_interruptions(outcomes)
+        print(text)
+        if options.write:
+            put_into(DOCUMENT, INTERRUPTIONS, text)
+        return 0 if outcomes and all(one.is_good for one in outcomes) else 1
     with tempfile.TemporaryDirectory(prefix="harness-faults-") as folder:
         reports = options.reports or Path(folder)
         if not options.again:
@@ -43,7 +65,7 @@ def main() -> int:
     text = table(rows)
     print(text)
     if options.write:
-        put_into(DOCUMENT, text)
+        put_into(DOCUMENT, FAULTS, text)
     return 0 if rows and all(row.is_good for row in rows) else 1
 
 
@@ -70,11 +92,30 @@ def _run(path: Path, stack: str, reports: Path) -> None:
         print(done.stdout + done.stderr, file=sys.stderr)
 
 
-def put_into(path: Path, text: str) -> None:
+def _interrupt(stacks: list[str], kinds: list[str], number: signal.Signals) -> list[Outcome]:
+    outcomes = []
+    for stack in stacks:
+        for case in cases(stack, FOLDERS[stack], kinds):
+            outcomes.append(interrupt(case, number))
+            print(table_of_interruptions(outcomes[-1:]), file=sys.stderr, flush=True)
+            for kind, things in outcomes[-1].left.items():
+                print(f"left of {kind}: {sorted(things)}", file=sys.stderr, flush=True)
+            print(outcomes[-1].trouble, file=sys.stderr, flush=True)
+    return outcomes
+
+
+def _tell_untried(stacks: list[str]) -> None:
+    for stack in stacks:
+        tried = {case.scenario.fault[0].kind for case in cases(stack, FOLDERS[stack])}
+        for kind in sorted(POSSIBLE[stack].kinds - tried):
+            print(f"{stack} {kind}: no scenario has it, so it is not tried", file=sys.stderr)
+
+
+def put_into(path: Path, begin: str, text: str) -> None:
     """Replace the table between its marks."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{begin}{text}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

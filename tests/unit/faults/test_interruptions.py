@@ -1,0 +1,105 @@
+"""What is broken off in the middle of a fault, and how what is left is told."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.clock import NS_PER_S
+from harness.docker.faults import ON_CONTAINERS
+from harness.faults.refusals import ON_PROCESSES
+from tests.faults.__main__ import FOLDERS, put_into
+from tests.faults.interruptions import Case, Outcome, cases, table
+from tests.faults.leftovers import Run, look, more, words
+
+KINDS = {"process": ON_PROCESSES.kinds, "docker": ON_CONTAINERS.kinds}
+THINGS = st.dictionaries(
+    st.sampled_from(["rules", "hogs", "mounts"]), st.frozensets(st.text("abc", max_size=2))
+)
+
+
+@pytest.mark.parametrize("stack", FOLDERS)
+def test_each_kind_is_broken_off_once(stack: str) -> None:
+    """Alone, soon after the beginning of a load that goes on beyond it."""
+    found = cases(stack, FOLDERS[stack])
+    kinds = [case.scenario.fault[0].kind for case in found]
+    assert len(kinds) == len(set(kinds))
+    assert {"kill", "pause", "snapshot"} <= set(kinds) <= KINDS[stack]
+    for case in found:
+        (planned,) = case.scenario.planned_faults()
+        assert case.lasts == (planned.for_ns > 0)
+        (stretch,) = case.scenario.load.measured_stretches_ns()
+        assert planned.end_ns + 9 * NS_PER_S < stretch[1]
+
+
+def test_only_what_was_asked_for_is_broken_off() -> None:
+    """By its kind."""
+    assert [case.name for case in cases("process", FOLDERS["process"], ["kill"])] == [
+        "kill postgres"
+    ]
+
+
+@given(THINGS)
+def test_more_is_what_was_not_there_before(now: dict[str, frozenset[str]]) -> None:
+    """Nothing is left where nothing came; what came is told by its kind."""
+    assert more(now, now) == {}
+    assert more(now, {}) == {kind: things for kind, things in now.items() if things}
+    for kind, things in more(now, {"rules": frozenset("a")}).items():
+        assert things <= now[kind]
+        assert kind != "rules" or "a" not in things
+
+
+def test_a_process_with_the_mark_of_a_run_is_seen() -> None:
+    """This one stands in for a run: it has itself no children, and the kernel tells of it."""
+    run = Run(1)
+    run.processes[1] = 0
+    assert any(told.startswith("1 ") for told in look(run, None)["processes"])
+
+
+def outcome(left: dict[str, frozenset[str]], code: int = 4, trouble: str = "") -> Outcome:
+    """An interruption that left this."""
+    (case,) = cases("process", FOLDERS["process"], ["pause"])
+    assert isinstance(case, Case)
+    then = {"stopped": frozenset({"7", "8"})}
+    return Outcome(case, signal.SIGINT, "2.0 s after injection", then, code, left, 0.0, trouble)
+
+
+def test_a_line_tells_what_is_left() -> None:
+    """And how many of each."""
+    good, bad = outcome({}), outcome({"rules": frozenset({"a", "b"})})
+    assert (good.is_good, bad.is_good) == (True, False)
+    _, _, first, second = table([good, bad]).splitlines()
+    assert first == (
+        "| process | pause postgres | Ctrl-C | 2.0 s after injection | 2 stopped | 4 | nothing |"
+    )
+    assert second.endswith("| 4 | 2 rules |")
+
+
+@pytest.mark.parametrize("code", [0, 2, 5, -9])
+def test_another_end_is_no_proof(code: int) -> None:
+    """A run that came to its end by itself, or could not, was not broken off."""
+    assert not outcome({}, code).is_good
+    assert not outcome({}, trouble="the probe saw nothing of it").is_good
+
+
+def test_words_for_nothing() -> None:
+    """A word and no empty cell."""
+    assert words({}) == "nothing"
+
+
+def test_each_table_has_its_place(tmp_path: Path) -> None:
+    """One is replaced, the other stays."""
+    path = tmp_path / "page.md"
+    path.write_text(
+        "a\n<!-- one -->\nold\n<!-- end of table -->\nb\n<!-- two -->\nkept\n"
+        "<!-- end of table -->\nc\n"
+    )
+    put_into(path, "<!-- one -->\n", "new\n")
+    assert path.read_text() == (
+        "a\n<!-- one -->\nnew\n<!-- end of table -->\nb\n<!-- two -->\nkept\n"
+        "<!-- end of table -->\nc\n"
+    )
