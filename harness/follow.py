@@ -121,11 +121,16 @@ class Follower:
         """Have every fault healed and told; at once if the run was broken off."""
         if self.faults is None:
             return
-        hurry = self._aborted or any(event.kind == "interrupted" for event in self.events)
-        self.faults.stop(hurry=hurry or self._hopeless())
+        self.faults.stop(hurry=self.is_broken_off)
         self.hear_faults()
         if failure := self.faults.failure():
             self.note("faults_untold", failure)
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether the run came to an end that was not its own."""
+        interrupted = any(event.kind == "interrupted" for event in self.events)
+        return self._aborted or interrupted or self._hopeless()
 
     def _open(self) -> int:
         totals = self.swarm.totals()

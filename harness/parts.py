@@ -17,6 +17,7 @@ from harness.scenario import Load
 from harness.stack.base import Endpoints, ServiceState, Stack
 
 __all__ = [
+    "BackupPart",
     "Event",
     "FaultPart",
     "LiveView",
@@ -154,6 +155,18 @@ class FaultPart(Protocol):
         ...
 
 
+class BackupPart(Protocol):
+    """The backups that a scenario takes, from the run's point of view."""
+
+    def try_restores(self) -> None:
+        """Restore some into a new server, and write down what came; EvidenceError if it cannot."""
+        ...
+
+    def close(self) -> None:
+        """Remove them."""
+        ...
+
+
 class TelemetryPart(Protocol):
     """Looks at what the system's parts use, from the run's point of view; no measuring device."""
 
@@ -229,4 +242,5 @@ class Parts:
     read_starts: Callable[[Endpoints, int], dict[int, int]] = lambda *_: {}
     lead_ns: Callable[[Load], int] = lambda load: lead_ns(load, cores=1, queue=0.0)
     make_faults: Callable[[Endpoints, Path], FaultPart] | None = None
+    backups: BackupPart | None = None
     warnings: Sequence[str] = field(default_factory=tuple)

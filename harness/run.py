@@ -9,7 +9,7 @@
 5. Follow until every signal is sent, or an objective that may end the load early has failed; then
    until every signal is final or the drain time is over.
 6. Heal what faults are left; stop swarm, observer and telemetry; read the state in which the
-   system was left, and its counts again.
+   system was left, and its counts again; try the backups, if some were taken.
 7. Write down what happened; stop the stack; seal the evidence.
 8. Assess the evidence, and nothing but the evidence.
 
@@ -72,6 +72,8 @@ def _load(
     cleanup: ExitStack,
 ) -> Follower:
     run_tag = new_run_tag()
+    if parts.backups is not None:
+        cleanup.callback(parts.backups.close)
     observer = parts.make_observer(endpoints, run_tag)
     cleanup.callback(observer.stop)
     observer.start()
@@ -135,8 +137,21 @@ def _load(
         pages.end(live.final)
     except HarnessError as error:
         follower.note("final_state_unread", str(error))
+    _try_backups(parts, follower)
     _write_run(folder, scenario, follower, observation_end_ns)
     return follower
+
+
+def _try_backups(parts: Parts, follower: Follower) -> None:
+    """Nobody who has broken off a run waits for that."""
+    if parts.backups is None or follower.is_broken_off:
+        return
+    try:
+        parts.backups.try_restores()
+    except Interrupted as interrupt:
+        follower.note("interrupted", str(interrupt))
+    except HarnessError as error:
+        follower.note("faults_untold", str(error))
 
 
 def _write_run(
@@ -145,6 +160,8 @@ def _write_run(
     kept = [*KEPT]
     if follower.faults:
         kept.append(folder.faults.name)
+    if any(fault.kind == "backup" for fault in scenario.fault):
+        kept.append(folder.backup.name)
     if scenario.telemetry.enabled:
         kept.append(TELEMETRY)
     document = {

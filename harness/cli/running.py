@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.attach.starts import check_scenario, nonce_starts
-from harness.cli.choice import StackChoice, StackKind, armory_of
+from harness.cli.choice import StackChoice, StackKind
 from harness.cli.console import make_console
 from harness.cli.diagnosing import show_diagnosis
+from harness.cli.harming import backups_of, faults_of
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
 from harness.cli.reporting import report_after, report_group_after, summarise
@@ -21,7 +22,6 @@ from harness.errors import StackError
 from harness.evidence.environment import describe_environment
 from harness.experiments.repeat import judge_again, repeat
 from harness.faults.refusals import check_faults
-from harness.faults.runner import FaultRunner
 from harness.judge.assess import Assessment, assess_and_store
 from harness.live.exporter import Exporter
 from harness.live.subject import Subject
@@ -226,9 +226,7 @@ def _parts(
 
     stack = choice.make(scenario, contract, root, folder, clock)
 
-    def make_faults(endpoints: Endpoints, path: Path) -> FaultRunner:
-        armory = armory_of(stack, endpoints)
-        return FaultRunner(scenario.planned_faults(), armory, path, clock)
+    backups = backups_of(scenario, contract, folder, clock)
 
     if choice.kind is StackKind.ATTACH:
         view.say("looking for the system that the contract names")
@@ -247,7 +245,8 @@ def _parts(
         read_final=read_final,
         read_starts=read_starts,
         lead_ns=lambda load: lead_ns(load, len(os.sched_getaffinity(0)), os.getloadavg()[0]),
-        make_faults=make_faults if scenario.fault else None,
+        make_faults=faults_of(scenario, stack, backups, clock),
+        backups=backups,
         environment=lambda: describe_environment(root),
         clock=clock,
         show=show,

@@ -27,6 +27,8 @@ _ONLY = {
     "snapshot": ("postgres",),
     "rpc_stall": ("anvil",),
 }
+# What takes longer than a round has.
+_NEVER_DRAWN = frozenset({"backup"})
 # Links that a signal's way crosses.
 _PEERS = ("redis", "postgres")
 _DIRECTIONS = ("both", "to_peer", "from_peer")
@@ -42,7 +44,7 @@ def candidates(possible: Possible, *, needs_anvil: bool) -> tuple[tuple[str, str
     # A container goes by two names where the scenario's differs from the Compose file's.
     services = possible.services - {"go-execution-engine" if "engine" in possible.services else ""}
     found = []
-    for kind in sorted(possible.kinds):
+    for kind in sorted(possible.kinds - _NEVER_DRAWN):
         targets = _ONLY.get(kind, tuple(sorted(services - {"anvil"})))
         if kind in LINK_KINDS:  # of the engine, which talks to both servers
             targets = tuple(name for name in targets if "engine" in name)

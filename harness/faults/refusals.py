@@ -14,8 +14,13 @@ from harness.scenario.link import Between
 from harness.scenario.within import DISK_KINDS
 
 _SERVICE = frozenset({"kill", "restart", "pause"})
-ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint", "snapshot"}
-_BY_SERVER = {"aof_rewrite": "redis", "checkpoint": "postgres", "snapshot": "postgres"}
+ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint", "snapshot", "backup"}
+_BY_SERVER = {
+    "aof_rewrite": "redis",
+    "checkpoint": "postgres",
+    "snapshot": "postgres",
+    "backup": "postgres",
+}
 # What an agent does, within the limits of its container.
 BY_AGENTS = frozenset({"redis_flood", "group_leak"})
 AGENT = "python-agent-"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.judge import (
     aborts,
+    backups,
     books,
     clocks,
     deadline,
@@ -50,6 +51,7 @@ LOOKS: tuple[Look, ...] = (
     warmup.check_warmup,
     validity.check_events,
     faults.check_faults,
+    backups.check_backups,
     aborts.check_aborted,
     quotas.check_quotas,
     validity.check_in_flight,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import EvidenceError
+from harness.evidence.backup import BackupBook, read_backups
 from harness.evidence.faults import FaultRecord, read_faults
 from harness.measure.account import Account
 from harness.measure.bookings import Bookings
@@ -65,6 +66,7 @@ class Gathered:
         seconds: how the run went, stretch by stretch.
         faults: what became of each fault; None if the run kept no such file.
         fault_windows: the time of each disturbance, until nothing was overdue any more.
+        backups: what was taken and restored; None if the run kept no such file.
     """
 
     timeline: Timeline
@@ -92,6 +94,7 @@ class Gathered:
     seconds: tuple[Second, ...]
     faults: tuple[FaultRecord, ...] | None = None
     fault_windows: tuple[Window, ...] = ()
+    backups: BackupBook | None = None
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -214,6 +217,7 @@ def gather(
         recoveries=recoveries,
         faults=faults,
         fault_windows=windows(recoveries, faults or (), until_ns),
+        backups=_backups(folder),
     )
 
 
@@ -221,6 +225,12 @@ def _faults(folder: RunFolder) -> tuple[FaultRecord, ...] | None:
     if not folder.faults.exists():
         return None
     return read_faults(folder.read_text(folder.faults).splitlines(), str(folder.faults))
+
+
+def _backups(folder: RunFolder) -> BackupBook | None:
+    if not folder.backup.exists():
+        return None
+    return read_backups(folder.read_text(folder.backup).splitlines(), str(folder.backup))
 
 
 def read_stream(folder: RunFolder) -> StreamHistory | None:

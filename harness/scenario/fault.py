@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.clock import NS_PER_S
+from harness.scenario.backup import Backup
 from harness.scenario.fault_base import FaultBase, Length, Name
 from harness.scenario.link import LINK_KINDS, Bandwidth, Between, Delay, Loss, Partition
 from harness.scenario.within import ClockStep, DiskFill, ForkStorm, SlowDisk
@@ -107,6 +108,7 @@ Fault = Annotated[
     | AofRewrite
     | Checkpoint
     | Snapshot
+    | Backup
     | Partition
     | Delay
     | Loss
@@ -199,6 +201,8 @@ def misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
         for one in planned
         if one.end_ns >= end_ns
     ]
+    if sum(one.kind == "backup" for one in planned) > 1:
+        problems.append("fault backup: a database has one backup policy")
     last: dict[frozenset[str], PlannedFault] = {}
     for one in planned:
         # One after the other on a service, and on a link, whichever end is the target.

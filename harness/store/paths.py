@@ -124,6 +124,11 @@ class RunPaths:
         return self.path / "faults.jsonl"
 
     @property
+    def backup(self) -> Path:
+        """Each backup that was taken, and each that was restored; only of runs that plan some."""
+        return self.path / "backup.jsonl"
+
+    @property
     def final(self) -> Path:
         """Nonce rows and server figures when everything was quiet."""
         return self.path / "final.json"

@@ -95,7 +95,7 @@ def _run(path: Path, stack: str, reports: Path) -> None:
 def _interrupt(stacks: list[str], kinds: list[str], number: signal.Signals) -> list[Outcome]:
     outcomes = []
     for stack in stacks:
-        for case in cases(stack, FOLDERS[stack], kinds):
+        for case in cases(stack, _folders(stack), kinds):
             outcomes.append(interrupt(case, number))
             print(table_of_interruptions(outcomes[-1:]), file=sys.stderr, flush=True)
             for kind, things in outcomes[-1].left.items():
@@ -104,9 +104,14 @@ def _interrupt(stacks: list[str], kinds: list[str], number: signal.Signals) -> l
     return outcomes
 
 
+def _folders(stack: str) -> tuple[Path, ...]:
+    """Those of the faults, and that of all scenarios for kinds that have none there."""
+    return (SCENARIOS.parent, *FOLDERS[stack])
+
+
 def _tell_untried(stacks: list[str]) -> None:
     for stack in stacks:
-        tried = {case.scenario.fault[0].kind for case in cases(stack, FOLDERS[stack])}
+        tried = {case.scenario.fault[0].kind for case in cases(stack, _folders(stack))}
         for kind in sorted(POSSIBLE[stack].kinds - tried):
             print(f"{stack} {kind}: no scenario has it, so it is not tried", file=sys.stderr)
 

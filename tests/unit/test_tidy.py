@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"contract"}),
     frozenset({"scenario", "evidence", "process"}),
     frozenset({"measure", "store"}),
-    frozenset({"judge", "diagnosis", "load", "observe", "telemetry", "stack", "faults"}),
+    frozenset({"judge", "diagnosis", "load", "observe", "telemetry", "stack", "faults", "backup"}),
     frozenset({"docker", "attach"}),
     frozenset({"doctor"}),
     frozenset({"parts"}),

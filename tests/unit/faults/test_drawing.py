@@ -56,6 +56,11 @@ def test_the_same_seed_draws_the_same(seed: int, number: int) -> None:
     assert first == draw(seed, number, MEASURED_S, choices)
 
 
+def test_a_backup_policy_is_never_drawn() -> None:
+    """It takes longer than a round has."""
+    assert "backup" not in {kind for kind, _ in candidates(ON_PROCESSES, needs_anvil=True)}
+
+
 def test_anvil_is_no_target_where_none_runs() -> None:
     """It is started on demand."""
     found = candidates(ON_PROCESSES, needs_anvil=False)

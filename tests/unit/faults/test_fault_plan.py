@@ -77,11 +77,21 @@ def test_times_count_from_the_measured_phase() -> None:
     assert (planned.at_ns, planned.for_ns) == (8 * NS_PER_S, 2 * NS_PER_S)
 
 
+def test_a_backup_policy_lasts_as_long_as_its_days() -> None:
+    """And there is one of a database."""
+    backup = {"kind": "backup", "at_s": 3, "days": 5, "keep": 2, "day_s": 2.0}
+    (planned,) = scenario_of(backup).planned_faults()
+    assert planned.for_ns == 10 * NS_PER_S
+    with pytest.raises(ValidationError, match="one backup policy"):
+        scenario_of(backup, {**backup, "at_s": 20})
+
+
 def test_a_fault_survives_its_file() -> None:
     """As it is written into the run's folder, with every default."""
     scenario = scenario_of(
         {"kind": "kill", "target": "engine", "at_s": [3, 9], "jitter_s": 1},
         {"kind": "aof_rewrite", "at_s": 20, "times": 2, "every_s": 5},
+        {"kind": "backup", "at_s": 5, "days": 4, "keep": 2},
     )
     text = toml_text(scenario.model_dump(mode="json"))
     assert Scenario.model_validate(tomllib.loads(text)) == scenario
@@ -109,6 +119,9 @@ def test_a_fault_survives_its_file() -> None:
         ({**LINK, "kind": "loss"}, "Field required"),
         ({**LINK, "kind": "bandwidth", "kbit_s": 1}, "greater than or equal to 64"),
         ({**LINK, "kind": "bandwidth", "kbit_s": 99, "direction": "up"}, "Input should be"),
+        ({"kind": "backup", "at_s": 1, "days": 3, "keep": 3}, "nothing would ever be taken away"),
+        ({"kind": "backup", "at_s": [1, 9], "days": 3, "keep": 2}, "a policy begins once"),
+        ({"kind": "backup", "at_s": 30}, "beyond the measured load"),
     ],
 )
 def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> None:
@@ -144,6 +157,7 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
         ({"kind": "aof_rewrite", "target": "postgres", "at_s": 1}, "is done to redis"),
         ({"kind": "checkpoint", "target": "redis", "at_s": 1}, "is done to postgres"),
         ({"kind": "snapshot", "target": "redis", "at_s": 1}, "is done to postgres"),
+        ({"kind": "backup", "target": "redis", "at_s": 1}, "is done to postgres"),
         (
             {"kind": "partition", "target": "engine", "peer": "redis", "at_s": 1, "for_s": 1},
             "partition is not possible on the process stack",

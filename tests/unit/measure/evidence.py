@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.contract import trace_id
 from harness.contract.address import address_text
 from harness.contract.names import State
+from harness.evidence.backup import BackupBook, backup_line
 from harness.evidence.faults import FaultRecord, fault_line
 from harness.evidence.records import (
     ACK,
@@ -106,6 +107,7 @@ class World:
     stamps: Records | None = None
     told: dict[str, Any] | None = None
     faults: list[FaultRecord] | None = None
+    backups: BackupBook | None = None
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -185,10 +187,16 @@ class World:
             (folder.stream, self.looks),
         ):
             folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
-        if self.faults is not None:
-            folder.write_text(folder.faults, "".join(map(fault_line, self.faults)))
+        for path, text in self._of_faults(folder):
+            folder.write_text(path, text)
         seal(folder)
         return folder
+
+    def _of_faults(self, folder: RunFolder) -> Iterator[tuple[Path, str]]:
+        if self.faults is not None:
+            yield folder.faults, "".join(map(fault_line, self.faults))
+        if self.backups is not None:
+            yield folder.backup, "".join(map(backup_line, self.backups.lines))
 
 
 def healthy(

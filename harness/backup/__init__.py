@@ -1,0 +1,1 @@
+"""The backup policy, exercised: a full snapshot every day, so many kept, restores tried."""

@@ -1,0 +1,43 @@
+"""What a scenario does to the system on purpose: concrete parts for its faults and its backups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.backup.backups import BackupArmory, Backups
+from harness.cli.choice import armory_of
+from harness.clock import Clock
+from harness.contract.names import Contract
+from harness.faults.arms import Armory
+from harness.faults.runner import FaultRunner
+from harness.scenario import Scenario
+from harness.stack.base import Endpoints, Stack
+from harness.store import RunFolder
+
+MakeFaults = Callable[[Endpoints, Path], FaultRunner]
+
+
+def backups_of(
+    scenario: Scenario, contract: Contract, folder: RunFolder, clock: Clock
+) -> Backups | None:
+    """Where the scenario's backups go; None where it has none taken."""
+    if not any(fault.kind == "backup" for fault in scenario.fault):
+        return None
+    return Backups(folder.backup, folder.logs / "restore.log", contract.observer_role, clock)
+
+
+def faults_of(
+    scenario: Scenario, stack: Stack, backups: Backups | None, clock: Clock
+) -> MakeFaults | None:
+    """What makes the scenario's faults, once the stack is up; None where it has none."""
+    if not scenario.fault:
+        return None
+
+    def make(endpoints: Endpoints, path: Path) -> FaultRunner:
+        armory: Armory = armory_of(stack, endpoints)
+        if backups is not None:
+            armory = BackupArmory(armory, backups, endpoints.admin_dsn.get_secret_value())
+        return FaultRunner(scenario.planned_faults(), armory, path, clock)
+
+    return make

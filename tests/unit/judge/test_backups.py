@@ -1,0 +1,185 @@
+"""The backup policy in the judgement: what was kept, what came back, what was never tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.backup.policy import keep, name_of
+from harness.evidence.backup import BackupBook, Restored, TableSum, Taken
+from harness.evidence.faults import FaultRecord
+from harness.judge.backups import NAME
+from harness.judge.check import Check
+from harness.judge.verdict import Verdict
+from harness.scenario import Scenario
+from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
+
+DAYS, KEPT = 6, 3
+FAULT = {"kind": "backup", "at_s": 3, "days": DAYS, "keep": KEPT, "day_s": 1.0}
+AT_NS = T0_NS + 4 * S
+TASKS, LOCKS = "public.trade_tasks", "public.nonce_locks"
+Spoil = Callable[[BackupBook], BackupBook]
+
+
+def tables_at(day: int) -> dict[str, TableSum]:
+    """What the database held on a day; it grows."""
+    return {TASKS: TableSum(rows=10 * day, digest=str(day)), LOCKS: TableSum(rows=2, digest="9")}
+
+
+def honest() -> BackupBook:
+    """Six days of which the last three are kept; the oldest and the newest are restored."""
+    there: frozenset[str] = frozenset()
+    taken = []
+    for day in range(1, DAYS + 1):
+        now = keep(there | {name_of(day)}, KEPT)
+        taken.append(
+            Taken(
+                day=day,
+                name=name_of(day),
+                began_ns=AT_NS + day * S,
+                took_ns=200 * MS,
+                size_bytes=1_000,
+                tables=tables_at(day),
+                pruned=tuple(sorted(there - now)),
+                there=tuple(sorted(now)),
+            )
+        )
+        there = now
+    restored = tuple(
+        Restored(name=name_of(day), took_ns=300 * MS, server="16.14", tables=tables_at(day))
+        for day in (4, 6)
+    )
+    return BackupBook(tuple(taken), restored)
+
+
+def taken(book: BackupBook, place: int, **changes: object) -> BackupBook:
+    """With another record of one day."""
+    found = list(book.taken)
+    found[place] = found[place].model_copy(update=changes)
+    return BackupBook(tuple(found), book.restored)
+
+
+def restored(book: BackupBook, place: int, **changes: object) -> BackupBook:
+    """With another record of one restore."""
+    found = list(book.restored)
+    found[place] = found[place].model_copy(update=changes)
+    return BackupBook(book.taken, tuple(found))
+
+
+def of_a_row_less(book: BackupBook) -> BackupBook:
+    """One row was not restored."""
+    return restored(book, 1, tables={**tables_at(6), TASKS: TableSum(rows=59, digest="5")})
+
+
+def judged(book: BackupBook | None, path: Path) -> tuple[Check, dict[str, Verdict]]:
+    """The check, and all that is not clean."""
+    world: World = healthy(None, "recovery < 15 s")
+    document = {**world.scenario.model_dump(mode="json"), "fault": [FAULT]}
+    world.scenario = Scenario.model_validate(document)
+    end_ns = AT_NS + DAYS * S
+    record = FaultRecord(
+        number=0,
+        kind="backup",
+        target="postgres",
+        planned_ns=AT_NS,
+        for_ns=DAYS * S,
+        injected_ns=AT_NS,
+        proven_ns=AT_NS + MS,
+        held_ns=end_ns,
+        healed_ns=end_ns,
+        heal_proven_ns=end_ns + MS,
+    )
+    world.faults, world.backups = [record], book
+    found = assessed(world, path)
+    check = next(check for check in found.judgement.checks if check.name == NAME)
+    return check, unclean(found)
+
+
+def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
+    """With its figures."""
+    check, found = judged(honest(), tmp_path)
+    assert found == {}
+    assert "6 backups taken" in check.said
+    assert "day-0004.dump (42 rows in 2 tables), day-0006.dump (62 rows in 2 tables)" in check.said
+    assert check.figures["taken"] == DAYS
+    assert check.figures["kept"] == KEPT
+    assert check.figures["took_max_ns"] == 200 * MS
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (of_a_row_less, "had 60 rows and has 59 rows restored"),
+        (
+            lambda b: restored(b, 0, tables={**tables_at(4), LOCKS: TableSum(rows=2, digest="8")}),
+            "has other values restored",
+        ),
+        (lambda b: restored(b, 0, tables={TASKS: tables_at(4)[TASKS]}), "is not restored"),
+        (
+            lambda b: restored(b, 0, tables={**tables_at(4), "x.y": TableSum(rows=0, digest="0")}),
+            "x.y is not in the snapshot",
+        ),
+        (lambda b: restored(b, 1, trouble="StackError: pg_restore"), "cannot be restored"),
+        (
+            lambda b: taken(b, 4, there=(name_of(3), name_of(5))),
+            "backup day-0004.dump was gone and should be kept",
+        ),
+        (
+            lambda b: taken(b, 3, there=tuple(name_of(day) for day in (1, 2, 3, 4))),
+            "backup day-0001.dump was there and should be gone",
+        ),
+    ],
+)
+def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> None:
+    """The wrong ones were kept, or what came back is something else."""
+    check, found = judged(spoil(honest()), tmp_path)
+    assert found[NAME] is Verdict.FAIL
+    assert words in check.said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda b: BackupBook(b.taken[:5], b.restored), "5 backups taken, asked for 6"),
+        (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not taken"),
+        (lambda b: BackupBook(b.taken, b.restored[:1]), "the newest that was kept"),
+        (lambda b: BackupBook(b.taken, b.restored[1:]), "the oldest that was kept"),
+        (lambda b: BackupBook(b.taken, ()), "was not restored"),
+        (lambda b: restored(b, 1, name=name_of(99)), "nobody wrote down that it was taken"),
+        (
+            lambda b: BackupBook(
+                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.taken),
+                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.restored),
+            ),
+            "there was no load",
+        ),
+        (
+            lambda b: BackupBook(
+                tuple(one.model_copy(update={"tables": {}}) for one in b.taken),
+                tuple(one.model_copy(update={"tables": {}}) for one in b.restored),
+            ),
+            "holds no row",
+        ),
+        (
+            lambda b: BackupBook(
+                tuple(one.model_copy(update={"pruned": ()}) for one in b.taken), b.restored
+            ),
+            "was ever taken away",
+        ),
+    ],
+)
+def test_what_was_not_tried_is_invalid(spoil: Spoil, words: str, tmp_path: Path) -> None:
+    """It proves nothing, whatever the rest says."""
+    check, found = judged(spoil(honest()), tmp_path)
+    assert found[NAME] is Verdict.INVALID
+    assert words in check.said
+
+
+def test_lost_evidence_is_invalid(tmp_path: Path) -> None:
+    """As that of a policy of which nothing was written down."""
+    for name, book in (("none", None), ("empty", BackupBook())):
+        _, found = judged(book, tmp_path / name)
+        assert found[NAME] is Verdict.INVALID
