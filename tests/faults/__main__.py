@@ -47,7 +47,6 @@ def main() -> int:
     if options.interrupt:
         number = signal.SIGKILL if options.kill else signal.SIGINT
         outcomes = _interrupt(options.stack or ["process"], options.kind or [], number)
-        _tell_untried(options.stack or ["process"])
         text = table_of_interruptions(outcomes)
         print(text)
         if options.write:
@@ -95,25 +94,15 @@ def _run(path: Path, stack: str, reports: Path) -> None:
 def _interrupt(stacks: list[str], kinds: list[str], number: signal.Signals) -> list[Outcome]:
     outcomes = []
     for stack in stacks:
-        for case in cases(stack, _folders(stack), kinds):
+        # Those of the faults come last and win.
+        folders = (SCENARIOS.parent, *FOLDERS[stack])
+        for case in cases(POSSIBLE[stack], folders, kinds):
             outcomes.append(interrupt(case, number))
             print(table_of_interruptions(outcomes[-1:]), file=sys.stderr, flush=True)
             for kind, things in outcomes[-1].left.items():
                 print(f"left of {kind}: {sorted(things)}", file=sys.stderr, flush=True)
             print(outcomes[-1].trouble, file=sys.stderr, flush=True)
     return outcomes
-
-
-def _folders(stack: str) -> tuple[Path, ...]:
-    """Those of the faults, and that of all scenarios for kinds that have none there."""
-    return (SCENARIOS.parent, *FOLDERS[stack])
-
-
-def _tell_untried(stacks: list[str]) -> None:
-    for stack in stacks:
-        tried = {case.scenario.fault[0].kind for case in cases(stack, _folders(stack))}
-        for kind in sorted(POSSIBLE[stack].kinds - tried):
-            print(f"{stack} {kind}: no scenario has it, so it is not tried", file=sys.stderr)
 
 
 def put_into(path: Path, begin: str, text: str) -> None:

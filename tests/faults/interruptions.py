@@ -11,12 +11,13 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from harness.clock import NS_PER_S
 from harness.docker.client import connect
 from harness.errors import EvidenceError
 from harness.evidence.faults import FaultRecord, read_faults
+from harness.faults.refusals import AGENT, BY_AGENTS, Possible
 from harness.scenario import Scenario
 from harness.scenario.fault import Fault
 from harness.store import RunFolder
@@ -25,6 +26,7 @@ from harness.store.toml import toml_text
 from tests.faults.leftovers import Run, Things, look, more, words
 
 ROOT = Path(__file__).resolve().parents[2]
+PLAIN = ROOT / "scenarios" / "chaos.toml"
 HEAD = (
     "| stack | fault | ended by | moment | in force then | exit code | left over |\n"
     "|---|---|---|---|---|---|---|"
@@ -56,6 +58,11 @@ class Case:
     lasts: bool
     scenario: Scenario
 
+    @property
+    def is_of_agents(self) -> bool:
+        """Whether it is done to an agent, of which there are none unless asked for."""
+        return self.scenario.fault[0].target.startswith(AGENT)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -85,19 +92,37 @@ class Outcome:
         return not self.trouble and not self.left and self.exit_code in ended
 
 
-def cases(stack: str, folders: Iterable[Path], kinds: Iterable[str] = ()) -> list[Case]:
-    """A case for each kind of fault that the scenarios of the stack have.
+def cases(possible: Possible, folders: Iterable[Path], kinds: Iterable[str] = ()) -> list[Case]:
+    """A case for each kind of fault that a stack can have.
 
-    It is the last of its kind, since the scenarios end with the services that are missed most.
+    It is the last of its kind in the scenarios, since they end with the services that are missed
+    most; a kind that no scenario has is taken with what its model asks for and no more.
+
+    Args:
+        possible: what the stack can have.
+        folders: of the scenarios.
+        kinds: only these; all if there are none.
     """
-    wanted, found = frozenset(kinds), dict[str, Case]()
+    plain = tomllib.loads(PLAIN.read_text(encoding="utf-8"))
+    found = {kind: (plain, _spare(kind)) for kind in possible.kinds}
     for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-        for fault in document.get("fault", ()):
-            kind = fault["kind"]
-            if not wanted or kind in wanted:
-                found[kind] = _case(stack, document, fault)
-    return [found[kind] for kind in sorted(found)]
+        found |= {one["kind"]: (document, one) for one in document.get("fault", ())}
+    wanted = (possible.kinds & frozenset(kinds)) or possible.kinds
+    return [_case(possible.stack, *found[kind]) for kind in sorted(wanted)]
+
+
+def _spare(kind: str) -> dict[str, Any]:
+    """A fault of a kind with what it must have."""
+    models = get_args(get_args(Fault)[0])
+    model = next(one for one in models if kind in get_args(one.model_fields["kind"].annotation))
+    guesses = {
+        "target": f"{AGENT}1" if kind in BY_AGENTS else "engine",
+        "peer": "redis",
+        "for_s": _FOR_S,
+    }
+    asked = {name for name, field in model.model_fields.items() if field.is_required()}
+    return {"kind": kind} | {name: guesses[name] for name in sorted(asked & guesses.keys())}
 
 
 def _case(stack: str, document: dict[str, Any], fault: dict[str, Any]) -> Case:
@@ -144,6 +169,7 @@ def _interrupt(case: Case, number: signal.Signals, place: Path, api: Any) -> Out
             [
                 *(sys.executable, "-m", "harness", "run", str(file)),
                 *("--stack", case.stack, "--reports", str(place / "reports")),
+                *(("--agent-containers", "1") if case.is_of_agents else ()),
             ],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,

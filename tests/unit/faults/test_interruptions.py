@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
-from harness.docker.faults import ON_CONTAINERS
-from harness.faults.refusals import ON_PROCESSES
-from tests.faults.__main__ import FOLDERS, put_into
+from harness.contract.names import Contract
+from harness.faults.refusals import AGENT, ON_PROCESSES, check_faults
+from tests.faults.__main__ import FOLDERS, POSSIBLE, put_into
 from tests.faults.interruptions import Case, Outcome, cases, table
 from tests.faults.leftovers import Run, look, more, words
 
-KINDS = {"process": ON_PROCESSES.kinds, "docker": ON_CONTAINERS.kinds}
 THINGS = st.dictionaries(
     st.sampled_from(["rules", "hogs", "mounts"]), st.frozensets(st.text("abc", max_size=2))
 )
@@ -25,11 +25,12 @@ THINGS = st.dictionaries(
 @pytest.mark.parametrize("stack", FOLDERS)
 def test_each_kind_is_broken_off_once(stack: str) -> None:
     """Alone, soon after the beginning of a load that goes on beyond it."""
-    found = cases(stack, FOLDERS[stack])
-    kinds = [case.scenario.fault[0].kind for case in found]
-    assert len(kinds) == len(set(kinds))
-    assert {"kill", "pause", "snapshot"} <= set(kinds) <= KINDS[stack]
+    possible = POSSIBLE[stack]
+    found = cases(possible, FOLDERS[stack])
+    assert [case.scenario.fault[0].kind for case in found] == sorted(possible.kinds)
+    possible = replace(possible, services=possible.services | {f"{AGENT}1"})
     for case in found:
+        check_faults(case.scenario, Contract(), stack, possible)
         (planned,) = case.scenario.planned_faults()
         assert case.lasts == (planned.for_ns > 0)
         (stretch,) = case.scenario.load.measured_stretches_ns()
@@ -38,7 +39,7 @@ def test_each_kind_is_broken_off_once(stack: str) -> None:
 
 def test_only_what_was_asked_for_is_broken_off() -> None:
     """By its kind."""
-    assert [case.name for case in cases("process", FOLDERS["process"], ["kill"])] == [
+    assert [case.name for case in cases(ON_PROCESSES, FOLDERS["process"], ["kill"])] == [
         "kill postgres"
     ]
 
@@ -62,7 +63,7 @@ def test_a_process_with_the_mark_of_a_run_is_seen() -> None:
 
 def outcome(left: dict[str, frozenset[str]], code: int = 4, trouble: str = "") -> Outcome:
     """An interruption that left this."""
-    (case,) = cases("process", FOLDERS["process"], ["pause"])
+    (case,) = cases(ON_PROCESSES, FOLDERS["process"], ["pause"])
     assert isinstance(case, Case)
     then = {"stopped": frozenset({"7", "8"})}
     return Outcome(case, signal.SIGINT, "2.0 s after injection", then, code, left, 0.0, trouble)
