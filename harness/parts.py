@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.clock import Clock
+from harness.judge.assess import Assessment, assess_and_store
 from harness.load.lead import lead_ns
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
@@ -15,6 +16,7 @@ from harness.observe.seen import Seen, ServiceUsage
 from harness.observe.tripwire import Tripwire
 from harness.scenario import Load
 from harness.stack.base import Endpoints, ServiceState, Stack
+from harness.store import RunFolder
 
 __all__ = [
     "BackupPart",
@@ -226,6 +228,7 @@ class Parts:
 
     Attributes:
         lead_ns: how long before its first signal the swarm of a load is started.
+        assess: judges the sealed evidence, and stores what comes of it.
     """
 
     stack: Stack
@@ -243,4 +246,5 @@ class Parts:
     lead_ns: Callable[[Load], int] = lambda load: lead_ns(load, cores=1, queue=0.0)
     make_faults: Callable[[Endpoints, Path], FaultPart] | None = None
     backups: BackupPart | None = None
+    assess: Callable[[RunFolder], Assessment] = assess_and_store
     warnings: Sequence[str] = field(default_factory=tuple)

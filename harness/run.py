@@ -26,7 +26,7 @@ from harness.contract.names import Contract
 from harness.contract.trace_id import new_run_tag
 from harness.errors import EvidenceError, HarnessError, StackError
 from harness.follow import Follower
-from harness.judge.assess import Assessment, assess_and_store
+from harness.judge.assess import Assessment
 from harness.load.plan import SwarmPlan
 from harness.observe.tripwire import tripwires_of
 from harness.parts import Event, Parts
@@ -56,7 +56,7 @@ def run(scenario: Scenario, contract: Contract, parts: Parts, folder: RunFolder)
         folder.write_json(folder.stack, parts.stack.describe())
     lost = [event.what for event in follower.events if event.kind == "stack_lost"]
     seal(folder)
-    assessment = assess_and_store(folder)
+    assessment = parts.assess(folder)
     if lost:
         raise StackError(lost[0], hint=f"the evidence so far is in {folder.path}")
     return assessment

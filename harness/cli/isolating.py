@@ -58,11 +58,14 @@ def isolate(
     from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
     from harness.cli.running import run_once
     from harness.experiments.isolate import judge_blocks, stretch
+    from harness.judge.assess import Assessment, gathered_and_stored
+    from harness.measure.gather import Gathered
     from harness.report.isolation import render_isolation
     from harness.scenario import load_scenario
     from harness.store import RunFolder
 
     console = make_console()
+    known: list[tuple[Assessment, Gathered]] = []
     if path.is_dir():
         folder = RunFolder.open(path)
     else:
@@ -85,8 +88,13 @@ def isolate(
         choice = StackChoice(
             stack, images, image or [], agent_containers, {}, None, None, free_agents
         )
-        _, folder = run_once(scenario, reports, choice, ROOT, console)
-    judgement = judge_blocks(folder)
+
+        def assess(own: RunFolder) -> Assessment:
+            known.append(gathered_and_stored(own))
+            return known[-1][0]
+
+        _, folder = run_once(scenario, reports, choice, ROOT, console, assess=assess)
+    judgement = judge_blocks(folder, known[-1] if known else None)
     console.print(render_isolation(judgement, folder.path))
     raise typer.Exit(judgement.exit_code)
 

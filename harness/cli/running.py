@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -46,6 +47,8 @@ from harness.store import RunFolder
 from harness.store.group import GroupFolder
 from harness.telemetry.plan import TelemetryPlan
 from harness.telemetry.telemetry import NoTelemetry, TelemetryProcess
+
+Assess = Callable[[RunFolder], Assessment]
 
 
 def run_scenario(
@@ -118,8 +121,9 @@ def run_once(
     root: Path,
     console: Console,
     exporter: Exporter | None = None,
+    assess: Assess = assess_and_store,
 ) -> tuple[Assessment, RunFolder]:
-    """Run a scenario on the chosen stack, in a folder of its own."""
+    """Run a scenario on the chosen stack, in a folder of its own, and have it assessed."""
     contract = contract_for(scenario, choice, root)
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
     console.print(
@@ -129,7 +133,7 @@ def run_once(
         exporter.begin(Subject.of(folder.run_id, scenario, choice.kind.value))
     with ProgressView(console) as view:
         show = Onlookers(view, exporter, folder).show
-        parts = _parts(scenario, contract, folder, choice, root, view, show)
+        parts = replace(_parts(scenario, contract, folder, choice, root, view, show), assess=assess)
         try:
             assessment = run(scenario, contract, parts, folder)
         except StackError:

@@ -15,7 +15,7 @@ from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import EvidenceError, UsageError
 from harness.evidence.faults import FaultRecord
 from harness.evidence.records import Mode
-from harness.judge.assess import assess_gathered
+from harness.judge.assess import Assessment, assess_gathered
 from harness.judge.isolation import Found, judge_isolation
 from harness.judge.isolation_result import BlockFigures, ContentionFigures, IsolationJudgement
 from harness.judge.limits import LATENESS_P99, tightest_latency_ns
@@ -72,8 +72,14 @@ def stretch(
     document["isolation"] = isolation.model_dump(mode="json")
 
 
-def judge_blocks(folder: RunFolder) -> IsolationJudgement:
+def judge_blocks(
+    folder: RunFolder, known: tuple[Assessment, Gathered] | None = None
+) -> IsolationJudgement:
     """Judge a run in blocks from its evidence, and write `isolation.json`.
+
+    Args:
+        folder: of the run.
+        known: what has just been gathered from this very evidence; None to read it.
 
     Raises:
         UsageError: the run was no isolation experiment.
@@ -84,7 +90,7 @@ def judge_blocks(folder: RunFolder) -> IsolationJudgement:
         raise UsageError(
             "is no isolation experiment", where=str(folder.path), hint="`harness isolate` makes one"
         )
-    assessment, gathered = assess_gathered(folder)
+    assessment, gathered = known or assess_gathered(folder)
     limit_ns = tightest_latency_ns(scenario)
     if limit_ns is None:
         raise EvidenceError(

@@ -60,6 +60,15 @@ def assess_and_store(folder: RunFolder) -> Assessment:
     Raises:
         EvidenceError: evidence is missing or unreadable.
     """
+    return gathered_and_stored(folder)[0]
+
+
+def gathered_and_stored(folder: RunFolder) -> tuple[Assessment, Gathered]:
+    """`assess_and_store`, and what the assessment was made from.
+
+    Raises:
+        EvidenceError: evidence is missing or unreadable.
+    """
     # Whatever becomes of this judgement, an older one must not stand for it.
     folder.forget_result()
     assessment, gathered = assess_gathered(folder)
@@ -72,8 +81,9 @@ def assess_and_store(folder: RunFolder) -> Assessment:
             verdict=Verdict.INVALID,
             said=f"{error.where}: {error.what}",
         )
-        return assessment._replace(judgement=with_check(assessment.judgement, check))
-    return assessment
+        judgement = with_check(assessment.judgement, check)
+        return assessment._replace(judgement=judgement), gathered
+    return assessment, gathered
 
 
 def _store(folder: RunFolder, assessment: Assessment, gathered: Gathered) -> None:

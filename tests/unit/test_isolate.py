@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.clock import NS_PER_S
 from harness.errors import UsageError
-from harness.experiments.isolate import stretch
+from harness.experiments import isolate
+from harness.experiments.isolate import judge_blocks, stretch
+from harness.judge.assess import gathered_and_stored
 from harness.scenario import Scenario
 from harness.scenario.isolation import Isolation
 from harness.store.toml import toml_text
+from tests.unit.measure.evidence import World, healthy
 
 PAUSE: dict[str, Any] = {"kind": "pause", "target": "data-processor"}
 
@@ -106,3 +111,26 @@ def test_a_block_of_which_nothing_counts_is_refused() -> None:
     """Settling and letting go take time."""
     with pytest.raises(ValidationError, match="leave nothing"):
         Isolation(block_s=3.0)
+
+
+def in_blocks() -> World:
+    """A run in ten blocks, of which none was disturbed."""
+    world = healthy()
+    load = world.scenario.load
+    measured_s = sum(end - start for start, end in load.measured_stretches_ns()) / NS_PER_S
+    blocks = {"pairs": 5, "block_s": measured_s / 10, "settle_s": 0.1, "release_s": 0.5}
+    document = {**world.scenario.model_dump(mode="json"), "isolation": blocks}
+    world.scenario = Scenario.model_validate(document)
+    return world
+
+
+def test_what_was_just_gathered_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And comes to the same as the evidence does later."""
+    folder = in_blocks().write(tmp_path)
+    known = gathered_and_stored(folder)
+    again = judge_blocks(folder)
+    monkeypatch.delattr(isolate, "assess_gathered")
+    assert judge_blocks(folder, known) == again
+    assert [block.signals > 0 for block in again.blocks] == [True] * 10
