@@ -35,7 +35,16 @@ _AT_S, _FOR_S, _AFTER_S = 1.0, 60.0, 10.0
 _START_MAX_S, _PROOF_MAX_S, _END_MAX_S = 90.0, 20.0, 60.0
 # What a fault brings, among all that a run has; the rest is there without one.
 _OF_FAULTS = (
-    *("rules inside", "queues inside", "tunnels", "hogs", "dumps", "stopped", "frozen groups"),
+    *(
+        "rules inside",
+        "queues inside",
+        "tunnels",
+        "hogs",
+        "relays",
+        "dumps",
+        "stopped",
+        "frozen groups",
+    ),
     *("loop devices", "queues"),
 )
 # A fault that is a moment: so long after it was due the run is broken off.

@@ -23,6 +23,7 @@ _OURS = ("harness", "PostgreSQL.")
 _QUEUES = ("netem", "tbf", "htb", "hfsc", "ingress", "clsact", "police")
 _DUMPS = ("pg_dump", "pg_basebackup", "pg_restore")
 _HOG = "signal-harness"
+_RELAY = "/docker/relay.py"
 Things = Mapping[str, frozenset[str]]
 
 
@@ -98,6 +99,7 @@ def _processes(run: Run) -> dict[str, frozenset[str]]:
     return {
         "processes": frozenset(f"{pid} {said[:60]}" for pid, said in told.items()),
         "hogs": frozenset(f"{pid}" for pid, said in told.items() if _HOG in said),
+        "relays": frozenset(f"{pid}" for pid, said in told.items() if _RELAY in said),
         "dumps": frozenset(f"{pid}" for pid, said in told.items() if _begins(said, _DUMPS)),
         "stopped": frozenset(f"{pid}" for pid in alive if _is_stopped(pid)),
         "pg sessions": frozenset(
