@@ -48,7 +48,7 @@ _OF_FAULTS = (
     *("loop devices", "queues"),
 )
 # A fault that is a moment: so long after it was due the run is broken off.
-_INTO_S = 0.15
+_INTO_S = 0.08
 _GONE_MAX_S = 20.0
 _LOOK_EVERY_S = 0.05
 
@@ -220,7 +220,9 @@ def _await(case: Case, process: subprocess.Popen[bytes], reports: Path) -> str:
         for plan in reports.glob("*/plan.json"):
             t0_ns = RunFolder(plan.parent).read_plan().t0_ns
             due_ns = t0_ns + case.scenario.planned_faults()[0].at_ns
-        if due_ns and not case.lasts and time.monotonic_ns() >= due_ns + _INTO_S * NS_PER_S:
+        if due_ns and not case.lasts:
+            left_ns = due_ns - time.monotonic_ns()
+            time.sleep(max(0.0, left_ns / NS_PER_S + _INTO_S))
             return ""
         for said in _told(reports) if case.lasts else ():
             return "the probe saw nothing of it" if "saw nothing" in said else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -14,11 +15,12 @@ import psutil
 
 from harness.docker.labels import OWNER, Owner
 from harness.process.proc import MARK, is_running, start_ticks
+from harness.stack.private_dir import PREFIX
 
 _GROUPS = Path("/sys/fs/cgroup")
-_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - looked at only
+_PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - looked at only
+_SHARED_MEMORY = "/dev/shm/"  # noqa: S108 - the same
 _NAMESPACES = (Path("/run/netns"), Path("/run/docker/netns"))
-_OURS = ("harness", "PostgreSQL.")
 # A link of these kinds, a queue or a rule in a namespace is there only because somebody put it.
 _QUEUES = ("netem", "tbf", "htb", "hfsc", "ingress", "clsact", "police")
 _DUMPS = ("pg_dump", "pg_basebackup", "pg_restore")
@@ -35,17 +37,27 @@ class Run:
         pid: of the harness.
         processes: its processes and those of its containers, by pid, with their start.
         containers: full ids of its containers.
+        folders: its private ones, and its files of shared memory.
     """
 
     pid: int
     processes: dict[int, int] = field(default_factory=dict)
     containers: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
 
     def meet(self) -> None:
-        """Learn what processes it has now; quick."""
+        """Learn what processes and folders it has now; quick."""
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.pid).children(recursive=True):
                 self.processes.setdefault(child.pid, start_ticks(child.pid))
+        for owner in (path for place in _PRIVATE for path in place.glob(f"{PREFIX}*/owner.json")):
+            with suppress(OSError, ValueError, KeyError):
+                if json.loads(owner.read_text(encoding="ascii"))["pid"] == self.pid:
+                    self.folders.add(str(owner.parent))
+        for pid in self.processes:
+            with suppress(OSError):
+                maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").split()
+                self.folders |= {word for word in maps if word.startswith(_SHARED_MEMORY)}
 
 
 def look(run: Run | None, api: Any | None) -> Things:
@@ -59,20 +71,20 @@ def look(run: Run | None, api: Any | None) -> Things:
         api: the container engine; None to leave it alone.
     """
     found: dict[str, frozenset[str]] = {
-        "network namespaces": _names(_NAMESPACES),
+        "network namespaces": _names(),
         "links": frozenset(_lines("ip", "-o", "link", "show")),
         "rules": frozenset(_rules(_lines("iptables-save"))),
         "queues": frozenset(_queues(_lines("tc", "qdisc", "show"))),
         "loop devices": frozenset(_lines("losetup", "--noheadings", "--list", "-O", "BACK-FILE")),
         "mounts": frozenset(_mounts()),
         "frozen groups": frozenset(_frozen()),
-        "folders": _names(_FOLDERS, _OURS),
     }
     if run is not None:
         # The containers first: their processes are told by them.
         found |= _in_engine(api, run) if api is not None else {}
         found |= _processes(run)
         found |= _inside(run)
+        found["folders"] = frozenset(name for name in run.folders if Path(name).exists())
     return found
 
 
@@ -174,12 +186,10 @@ def _frozen() -> list[str]:
     return found
 
 
-def _names(folders: Iterable[Path], beginnings: tuple[str, ...] = ("",)) -> frozenset[str]:
-    found: set[str] = set()
-    for folder in folders:
-        with suppress(OSError):
-            found |= {str(path) for path in folder.iterdir() if path.name.startswith(beginnings)}
-    return frozenset(found)
+def _names() -> frozenset[str]:
+    return frozenset(
+        str(path) for place in _NAMESPACES if place.is_dir() for path in place.iterdir()
+    )
 
 
 def _lines(*argv: str) -> list[str]:
