@@ -2,7 +2,7 @@
 
 Code and reserves travel with every call as state overrides: nothing is deployed, no snapshot is
 taken, and workers that share the node cannot disturb each other. The block is named by its number,
-because a call at `latest` can race with a new head.
+because a call at `latest` can race with a new head. A gate has the pool on its node instead.
 """
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ class FullSimulator:
     Args:
         url: `http://host:port`; empty when there is no node.
         limit_ns: how long the calls of one batch may take together.
+        deployed: whether the pool lies on the node, and no state travels with the calls.
     """
 
-    def __init__(self, url: str, limit_ns: int = LIMIT_NS) -> None:
+    def __init__(self, url: str, limit_ns: int = LIMIT_NS, *, deployed: bool = False) -> None:
         self._address = urlsplit(url).netloc
         self._limit_ns = limit_ns
         self._connection: http.client.HTTPConnection | None = None
         self._block: str | None = None
         self._head = -1
-        self._overrides = {
-            POOL_ADDRESS: {
-                "code": "0x" + artifact().code.hex(),
-                "stateDiff": {_word(RESERVES_SLOT): _word(reserves_word(RESERVE_IN, RESERVE_OUT))},
-            }
+        pool = {
+            "code": "0x" + artifact().code.hex(),
+            "stateDiff": {_word(RESERVES_SLOT): _word(reserves_word(RESERVE_IN, RESERVE_OUT))},
         }
+        self._overrides = {} if deployed else {POOL_ADDRESS: pool}
 
     def simulate(self, amounts_in_wei: Sequence[int], head: int) -> list[Answer]:
         """What each of these swaps would do, all asked in one request.

@@ -1,0 +1,162 @@
+"""Plays one round on the node, and tells what came out; judges nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.evidence.gate import Asked, Draw, Seen, When
+from harness.gate.chain import Chain
+from harness.gate.code import POOL
+from harness.gate.desk import Desk
+from harness.gate.limits import gas_price_of
+from harness.gate.pool import before_of, least_of, moved_of
+from harness.gate.rpc import LostError, Rpc
+from harness.gate.wire import Wire
+
+_BASE_FEE_WEI = 10**9
+# So deep may a reorganisation reach below the block of the swap, and the pool must be older.
+_BLOCKS_BELOW = 4
+_HEADS_PER_ROUND = 10
+# The node asks 10 % more of a transaction that takes another one's place.
+_REPLACED_TIMES, _REPLACED_PARTS = 13, 10
+
+
+@dataclass
+class Player:
+    """Everything that a round is played with.
+
+    Attributes:
+        chain: the node, asked directly.
+        hasty: the node over the wire, with little patience.
+        wire: between the node and whoever is to be disturbed.
+        desk: asked over the wire.
+    """
+
+    chain: Chain
+    hasty: Rpc
+    wire: Wire
+    desk: Desk
+
+    def play(self, draw: Draw, number: int) -> Seen:
+        """One round from the same state as every other.
+
+        Raises:
+            LostError: the node does not answer, though nobody holds it up.
+            RefusedError: it answers with an error where none is due.
+            StackError: the desk gives no decision.
+        """
+        chain, head = self.chain, number * _HEADS_PER_ROUND
+        asked: list[Asked] = []
+
+        def ask(when: When, later: int = 0) -> None:
+            asked.append(self.desk.ask(draw, when, head + later))
+
+        chain.reset()
+        chain.burn(draw.burn)
+        chain.set_pool(before_of(draw))
+        chain.set_base_fee(_BASE_FEE_WEI * draw.price_times)
+        chain.mine(_BLOCKS_BELOW)
+        before = chain.pool()
+        if draw.rpc:
+            self.wire.disturb(draw.rpc)
+            ask("stalled")
+            self._clear()
+        ask("before")
+        if "price" in draw.kinds:
+            chain.set_pool(moved_of(draw))
+            chain.mine(_BLOCKS_BELOW)
+            ask("moved", 1)
+        moved, call = chain.pool(), chain.rehearse(draw.amount_in)
+        nonce, balance = chain.nonce(), chain.balance()
+        early, refused = self._send(draw, nonce)
+        nonces_mined = chain.nonce() - nonce
+        receipts = chain.receipts(nonces_mined)
+        swaps = [receipt for receipt in receipts if receipt["to"] == POOL]
+        mined, balance_mined = chain.pool(), chain.balance()
+        forked = 0
+        if draw.reorg_depth:
+            chain.mine(draw.buried)
+            ask("mined", 2)
+            forked = chain.reorganise(draw.reorg_depth)
+            # The desk is not told: its chain has the same head as before.
+            ask("reorged", 2)
+        events = [_event(log) for receipt in swaps for log in receipt["logs"]]
+        return Seen(
+            before=before,
+            moved=moved,
+            mined=mined,
+            after=chain.pool(),
+            call_out=call[0] if call else None,
+            call_gas=call[1] if call else None,
+            asked=tuple(asked),
+            succeeded=sum(receipt["status"] == "0x1" for receipt in swaps),
+            reverted=sum(receipt["status"] != "0x1" for receipt in swaps),
+            early=early,
+            event_in=sum(paid_in for paid_in, _ in events),
+            event_out=sum(taken_out for _, taken_out in events),
+            fee_paid=sum(
+                int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+                for receipt in receipts
+            ),
+            balance_lost=balance - balance_mined,
+            nonces_mined=nonces_mined,
+            nonces=chain.nonce() - nonce,
+            refused=refused,
+            forked=forked,
+        )
+
+    def _send(self, draw: Draw, nonce: int) -> tuple[int, tuple[str, ...]]:
+        """Hand the swap in, with the conflict that was drawn, and mine it.
+
+        Returns:
+            how many transactions were mined before the nonce below theirs was used, and why
+            others were not taken.
+        """
+        chain, price, early = self.chain, gas_price_of(draw), 0
+        other = chain.swap(max(1, draw.amount_in // 2), 0, price, nonce)
+        refused = []
+        if draw.nonce == "replaced":
+            refused.append(chain.send(other))
+            price = -(-price * _REPLACED_TIMES // _REPLACED_PARTS)
+        own = nonce + 1 if draw.nonce == "gap" else nonce
+        swap = chain.swap(draw.amount_in, least_of(draw), price, own)
+        self._deliver(draw, swap)
+        if draw.nonce == "again":
+            refused.append(chain.send(swap))
+        elif draw.nonce == "underpriced":
+            refused.append(chain.send(other))
+        elif draw.nonce == "gap":
+            chain.mine()
+            early = chain.nonce() - nonce
+            refused.append(chain.send(chain.filler(price, nonce)))
+        chain.mine()
+        if draw.nonce == "low":
+            refused.append(chain.send(other))
+        return early, tuple(why for why in refused if why)
+
+    def _deliver(self, draw: Draw, swap: dict[str, str]) -> None:
+        """As somebody does whose patience ends: send it again, not knowing what became of it.
+
+        What the node says to that is no matter: that it is mined once is judged by its blocks.
+        """
+        if draw.rpc:
+            self.wire.disturb(draw.rpc)
+            try:
+                self.chain.send(swap, over=self.hasty)
+            except LostError:
+                if draw.rpc == "stall":  # the first one arrives after the second
+                    self.chain.send(swap)
+            finally:
+                self._clear()
+        self.chain.send(swap)
+
+    def _clear(self) -> None:
+        if not self.wire.clear():
+            raise LostError("what was held up did not reach the node", where="gate's wire")
+
+
+def _event(log: dict[str, Any]) -> tuple[int, int]:
+    """Amounts paid in and taken out."""
+    data = str(log["data"])[2:]
+    return int(data[:64], 16), int(data[64:128], 16)

@@ -1,0 +1,239 @@
+"""The gate beside a run: node up, rounds, node gone again, each of it written down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.errors import EvidenceError, HarnessError
+from harness.evidence.gate import NodeOpened, NodeReleased, gate_line
+from harness.gate.keeper import Keeper, OpenNode
+from harness.gate.plan import GatePlan
+from harness.process.child import ChildProcess
+from harness.scenario.gate import Gate
+
+# A node that is not gone by then is told as not released.
+RELEASE_MAX_NS = 10 * NS_PER_S
+_LOOK_EVERY_NS = 100 * NS_PER_MS
+_TOLD_EVERY = 100
+_END_S = 5.0
+_JOIN_S = 40.0
+
+
+class Child(Protocol):
+    """The process that plays the rounds."""
+
+    def start(self) -> None: ...
+
+    @property
+    def latest(self) -> dict[str, Any] | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def stop(self, timeout_s: float = ...) -> int | None: ...
+
+    def log_tail(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateFiles:
+    """Where the gate works.
+
+    Attributes:
+        path: file of the evidence.
+        logs: folder for what the processes say.
+        root: the repository.
+    """
+
+    path: Path
+    logs: Path
+    root: Path
+
+
+def player_process(plan: GatePlan, log: Path) -> ChildProcess:
+    """The real one."""
+    return ChildProcess("harness.gate.worker", plan.to_stdin(), log, "gate")
+
+
+class GateRunner:
+    """Opens the node at its time, lets the rounds be played, and releases it, whatever happens.
+
+    Args:
+        gate: what is planned; `start_ns` after t0 begins the measured phase.
+        seed: of the scenario.
+        keeper: of the node.
+        files: where it works.
+        clock: the host's clocks.
+        make_child: the process that plays.
+        wait: waits so many seconds, or until the event is set; whether it is.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        start_ns: int,
+        seed: int,
+        keeper: Keeper,
+        files: GateFiles,
+        clock: Clock,
+        make_child: Callable[[GatePlan, Path], Child] = player_process,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self._gate = gate
+        self._start_ns = start_ns
+        self._seed = seed
+        self._keeper = keeper
+        self._files = files
+        self._clock = clock
+        self._make_child = make_child
+        self._wait = wait
+        self._hurry = threading.Event()
+        self._lock = threading.Lock()
+        self._news: list[str] = []
+        self._told = 0
+        self._failure = ""
+        self._thread: threading.Thread | None = None
+
+    def start(self, t0_ns: int) -> None:
+        """Begin the schedule of a load that starts at `t0_ns`.
+
+        Raises:
+            EvidenceError: the file cannot be written.
+        """
+        self._append("")
+        due_ns = t0_ns + self._start_ns + self._gate.at_ns
+        # The node and the process that plays live no longer than this thread: the kernel ends
+        # them with it.
+        self._thread = threading.Thread(target=self._run, args=(due_ns,), name="gate", daemon=True)
+        self._thread.start()
+
+    def news(self) -> tuple[str, ...]:
+        """What has happened since the last question, a sentence each."""
+        with self._lock:
+            found, self._news = tuple(self._news), []
+        return found
+
+    def failure(self) -> str | None:
+        """Why no evidence of the gate can be had; None while it can."""
+        return self._failure or None
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """End what is left and release the node; the load is over. May be called twice."""
+        del hurry  # there is nothing that a gate would be left alone for without a load
+        self._hurry.set()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+            if self._thread.is_alive():
+                self._failure = self._failure or "the gate did not come to its end"
+
+    def _run(self, due_ns: int) -> None:
+        trouble, node = "", OpenNode("", "", "")
+        if self._until(due_ns):
+            self._end(node, "the load was over before its time came")
+            return
+        try:
+            asked_ns = self._clock.now_ns()
+            node = self._keeper.open()
+            opened = NodeOpened(
+                node=node.name, seen=node.seen, asked_ns=asked_ns, mono_ns=self._clock.now_ns()
+            )
+            self._append(gate_line(opened))
+            self._tell(f"gate: {node.name} is up: {node.seen}")
+            trouble = self._play(node, due_ns + self._gate.timeout_ns)
+        except Exception as error:  # told as it is, and the node is released all the same
+            trouble = _words(error)
+        self._end(node, trouble)
+
+    def _play(self, node: OpenNode, deadline_ns: int) -> str:
+        """Let the rounds be played; what went wrong."""
+        log = self._files.logs / "gate.log"
+        plan = GatePlan(
+            gate=self._gate,
+            seed=self._seed,
+            url=node.url,
+            path=self._files.path,
+            log=self._files.logs / "gate-desk.log",
+            root=self._files.root,
+        )
+        child = self._make_child(plan, log)
+        try:
+            child.start()
+            while child.poll() is None:
+                if self._clock.now_ns() >= deadline_ns:
+                    return f"not done after {self._gate.timeout_s:g} s"
+                if self._wait(self._hurry, _LOOK_EVERY_NS / NS_PER_S):
+                    return "the load was over before it was done"
+                self._tell_rounds(child)
+            self._tell_rounds(child, last=True)
+            if child.poll() != 0:
+                tail = child.log_tail()
+                return f"the process of the rounds ended with {child.poll()}" + (
+                    f": {tail.splitlines()[-1]}" if tail else ""
+                )
+            return ""
+        finally:
+            child.stop(_END_S)
+
+    def _tell_rounds(self, child: Child, *, last: bool = False) -> None:
+        status = child.latest or {}
+        done, broken = int(status.get("done", 0)), int(status.get("broken", 0))
+        if done - self._told >= _TOLD_EVERY or last:
+            self._told = done
+            self._tell(f"gate: {done:,} rounds of {self._gate.rounds:,}, {broken:,} broken")
+
+    def _end(self, node: OpenNode, trouble: str) -> None:
+        """Release the node and write down whether it is gone."""
+        closed_ns, seen, seen_ns = self._clock.now_ns(), "", None
+        try:
+            self._keeper.close()
+        except Exception as error:  # told as it is: the look that follows says what is left
+            trouble = "; ".join(part for part in (trouble, _words(error)) if part)
+        while not seen and self._clock.now_ns() < closed_ns + RELEASE_MAX_NS:
+            try:
+                seen = self._keeper.gone()
+            except Exception as error:  # whatever it is, nobody has seen it gone
+                trouble = trouble or _words(error)
+            if not seen:
+                self._clock.sleep_ns(_LOOK_EVERY_NS)
+        if seen:
+            seen_ns = self._clock.now_ns()
+            self._tell(f"gate: released: {seen}")
+        else:
+            self._tell(f"gate: nobody saw {node.name or 'the node'} gone")
+        released = NodeReleased(
+            node=node.name, closed_ns=closed_ns, mono_ns=seen_ns, seen=seen, trouble=trouble
+        )
+        try:
+            self._append(gate_line(released))
+        except EvidenceError as error:
+            self._failure = str(error)
+
+    def _until(self, when_ns: int) -> bool:
+        """Wait for a moment; whether the load was over before it came."""
+        while (left_ns := when_ns - self._clock.now_ns()) > 0:
+            if self._wait(self._hurry, left_ns / NS_PER_S):
+                return True
+        return False
+
+    def _append(self, text: str) -> None:
+        try:
+            with self._files.path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise EvidenceError(
+                f"cannot write: {error.strerror}", where=str(self._files.path)
+            ) from error
+
+    def _tell(self, sentence: str) -> None:
+        with self._lock:
+            self._news.append(sentence)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, HarnessError):
+        return f"{error.where}: {error.what}" if error.where else error.what
+    return f"{type(error).__name__}: {error}"

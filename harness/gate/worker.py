@@ -1,0 +1,177 @@
+"""The process that plays the rounds: `python -m harness.gate.worker`, a `GatePlan` on stdin.
+
+It appends a line for each round, tells how far it is, and ends by itself or on SIGTERM, after the
+round that is under way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO
+
+from pydantic import ValidationError
+
+from harness.clock import NS_PER_S, Clock, SystemClock
+from harness.errors import Exit, HarnessError
+from harness.evidence.gate import GateRound, Line, RoundsBegun, gate_line
+from harness.gate.chain import Chain
+from harness.gate.code import PoolCode
+from harness.gate.desk import Desk
+from harness.gate.drawing import draw_round
+from harness.gate.plan import GatePlan
+from harness.gate.player import Player
+from harness.gate.rpc import RefusedError, Rpc
+from harness.gate.rules import broken_of
+from harness.gate.wire import Wire
+from harness.process.death import die_with_parent
+
+# It gives way to what it runs beside.
+_NICE = 5
+_PATIENCE_S = 5.0
+_HASTE_S = 0.2
+# After so many rounds in a row that could not be played nothing more is to be hoped for.
+_TROUBLES_MAX = 10
+
+
+class Rounds:
+    """Plays what is planned, in time, and writes it down.
+
+    Args:
+        plan: what to play.
+        play: a round by its number.
+        write: takes each line.
+        clock: the host's clocks.
+        ended: set when no further round is to begin.
+        wait: waits so many seconds, or until the event is set.
+    """
+
+    def __init__(
+        self,
+        plan: GatePlan,
+        play: Callable[[int], GateRound],
+        write: Callable[[Line], None],
+        clock: Clock,
+        ended: threading.Event,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self._plan = plan
+        self._play = play
+        self._write = write
+        self._clock = clock
+        self._ended = ended
+        self._wait = wait
+        self.done = self.broken = 0
+
+    def run(self, tell: Callable[[dict[str, int]], None]) -> None:
+        """Every round; fewer when told to end, or when one after the other cannot be played."""
+        begun_ns, troubles = self._clock.now_ns(), 0
+        for number in range(self._plan.gate.rounds):
+            due_ns = begun_ns + number * self._plan.gate.every_ns
+            left_ns = due_ns - self._clock.now_ns()
+            if self._ended.is_set() or (
+                left_ns > 0 and self._wait(self._ended, left_ns / NS_PER_S)
+            ):
+                return
+            found = self._play(number)
+            self._write(found)
+            troubles = troubles + 1 if found.trouble else 0
+            if troubles == _TROUBLES_MAX:
+                return
+            self.done += not found.trouble
+            self.broken += bool(found.broken)
+            tell({"done": self.done, "broken": self.broken})
+
+
+def play_round(
+    plan: GatePlan, player: Player, begun: RoundsBegun, clock: Clock, number: int
+) -> GateRound:
+    """One round, with whatever goes wrong in it."""
+    draw, began_ns = draw_round(plan.gate, plan.seed, number), clock.now_ns()
+    seen, trouble, broken = None, "", ()
+    try:
+        seen = player.play(draw, number)
+        broken = broken_of(draw, seen, begun.gas_estimate, begun.limit_ns)
+    except HarnessError as error:
+        trouble = f"{error.where}: {error.what}" if error.where else error.what
+    except Exception as error:  # whatever it is, the round must be told as not played
+        trouble = f"{type(error).__name__}: {error}"
+    return GateRound(
+        number=number,
+        began_ns=began_ns,
+        ended_ns=clock.now_ns(),
+        draw=draw,
+        seen=seen,
+        broken=tuple(dict.fromkeys(name for name, _ in broken)),
+        trouble=trouble,
+    )
+
+
+def work(plan: GatePlan, file: IO[str], ended: threading.Event, clock: Clock) -> None:
+    """Play the plan's rounds on the plan's node.
+
+    Raises:
+        HarnessError: node or desk do not answer.
+        RefusedError: the node cannot be set up.
+    """
+
+    def write(line: Line) -> None:
+        file.write(gate_line(line))
+        file.flush()
+
+    rpc, wire = Rpc(plan.url, _PATIENCE_S), Wire(plan.url)
+    desk = Desk(plan.root, wire.url, plan.log)
+    hasty = Rpc(wire.url, _HASTE_S)
+    try:
+        chain = Chain(rpc, PoolCode.read(plan.root))
+        gas_estimate = chain.set_up()
+        desk.start()
+        begun = RoundsBegun(
+            gas_estimate=gas_estimate, limit_ns=desk.limit_ns, mono_ns=clock.now_ns()
+        )
+        write(begun)
+        player = Player(chain, hasty, wire, desk)
+        rounds = Rounds(
+            plan, lambda number: play_round(plan, player, begun, clock, number), write, clock, ended
+        )
+        rounds.run(_tell)
+    finally:
+        desk.stop()
+        hasty.close()
+        rpc.close()
+        wire.close()
+
+
+def _tell(status: dict[str, int]) -> None:
+    sys.stdout.write(json.dumps(status) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Read the plan and play; the exit code."""
+    parent = os.environ.get("HARNESS_PARENT")
+    die_with_parent(parent=int(parent) if parent else None)
+    ended = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    os.nice(_NICE)
+    try:
+        plan = GatePlan.model_validate_json(sys.stdin.readline())
+    except ValidationError as error:
+        sys.stderr.write(f"gate: the plan cannot be read: {error.error_count()} problems\n")
+        return Exit.USAGE
+    try:
+        with plan.path.open("a", encoding="utf-8") as file:
+            work(plan, file, ended, SystemClock())
+    except (OSError, ValueError, KeyError, HarnessError, RefusedError) as error:
+        sys.stderr.write(f"gate: {error}\n")
+        return Exit.INVALID
+    return Exit.PASS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
