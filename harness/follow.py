@@ -48,6 +48,7 @@ class Follower:
     t0_ns: int
     keep: Callable[[Event], None] = lambda _: None
     faults: FaultPart | None = None
+    gate: FaultPart | None = None
     events: list[Event] = field(default_factory=list)
     drain_deadline_ns: int = 0
     _aborted: bool = False
@@ -116,9 +117,16 @@ class Follower:
         """Keep what the faults have told since the last time."""
         for sentence in self.faults.news() if self.faults else ():
             self.note("fault_planned", sentence)
+        for sentence in self.gate.news() if self.gate else ():
+            self.note("gate_told", sentence)
 
     def end_faults(self) -> None:
-        """Have every fault healed and told; at once if the run was broken off."""
+        """Have every fault healed and told, at once if the run was broken off; end the gate."""
+        if self.gate is not None:
+            self.gate.stop()
+            self.hear_faults()
+            if failure := self.gate.failure():
+                self.note("gate_untold", failure)
         if self.faults is None:
             return
         self.faults.stop(hurry=self.is_broken_off)

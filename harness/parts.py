@@ -140,7 +140,7 @@ class VitalsPart(Protocol):
 
 
 class FaultPart(Protocol):
-    """Injects the scenario's faults, from the run's point of view."""
+    """Injects the scenario's faults, or keeps its gate, from the run's point of view."""
 
     def start(self, t0_ns: int) -> None:
         """Begin the schedule; UsageError when the stack cannot have such a fault."""
@@ -247,4 +247,5 @@ class Parts:
     make_faults: Callable[[Endpoints, Path], FaultPart] | None = None
     backups: BackupPart | None = None
     assess: Callable[[RunFolder], Assessment] = assess_and_store
+    make_gate: Callable[[Path], FaultPart] | None = None
     warnings: Sequence[str] = field(default_factory=tuple)

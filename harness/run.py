@@ -8,8 +8,8 @@
    harness from then on.
 5. Follow until every signal is sent, or an objective that may end the load early has failed; then
    until every signal is final or the drain time is over.
-6. Heal what faults are left; stop swarm, observer and telemetry; read the state in which the
-   system was left, and its counts again; try the backups, if some were taken.
+6. Heal what faults are left, release a gate; stop swarm, observer and telemetry; read the state
+   in which the system was left, and its counts again; try the backups, if some were taken.
 7. Write down what happened; stop the stack; seal the evidence.
 8. Assess the evidence, and nothing but the evidence.
 
@@ -108,14 +108,18 @@ def _load(
         append_event(folder, **asdict(event))
 
     faults = parts.make_faults(endpoints, folder.faults) if parts.make_faults else None
+    gate = parts.make_gate(folder.gate) if parts.make_gate else None
     live = parts.make_live(folder.path, plan, tripwires_of(scenario, plan.t0_ns))
     follower = Follower(
-        parts, swarm, observer, live, telemetry, scenario.load, plan.t0_ns, keep, faults
+        parts, swarm, observer, live, telemetry, scenario.load, plan.t0_ns, keep, faults, gate
     )
     try:
         if faults is not None:
             cleanup.callback(faults.stop, hurry=True)
             faults.start(plan.t0_ns)
+        if gate is not None:
+            cleanup.callback(gate.stop, hurry=True)
+            gate.start(plan.t0_ns)
         follower.until_sent()
         follower.until_drained()
     except Interrupted as interrupt:
@@ -162,6 +166,8 @@ def _write_run(
         kept.append(folder.faults.name)
     if any(fault.kind == "backup" for fault in scenario.fault):
         kept.append(folder.backup.name)
+    if follower.gate:
+        kept.append(folder.gate.name)
     if scenario.telemetry.enabled:
         kept.append(TELEMETRY)
     document = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from harness.cli.kinds import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.docker.faults import ON_CONTAINERS, DockerArmory, own_disks
+from harness.docker.gate_container import GateContainer
 from harness.docker.images import image_variables
 from harness.docker.settings import AGENT, DockerSettings
 from harness.docker.stack import DockerStack
@@ -21,6 +22,8 @@ from harness.errors import UsageError
 from harness.faults.arms import Armory
 from harness.faults.on_processes import ProcessArmory
 from harness.faults.refusals import ON_PROCESSES, Possible
+from harness.gate.keeper import Keeper
+from harness.gate.runner import GateFiles, GateRunner
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints, Stack
 from harness.stack.private_dir import create_private_dir
@@ -94,6 +97,12 @@ class StackChoice:
                     where="engine.defects",
                     hint="leave out --defect and engine.defects, or --stack attach",
                 )
+            if scenario.gate is not None:
+                raise UsageError(
+                    "a gate's rounds are decided by the reference desk, on a stack that is started",
+                    where="gate",
+                    hint="leave out [gate], or --stack attach",
+                )
             attached.redis.secret_url(os.environ)
             attached.postgres.secret_conninfo(os.environ)
             return
@@ -156,3 +165,27 @@ def armory_of(stack: Stack, endpoints: Endpoints) -> Armory:
     if isinstance(stack, DockerStack):
         return DockerArmory(stack.token, stack.services, endpoints)
     return ProcessArmory(stack.services, endpoints)
+
+
+def gate_maker(
+    scenario: Scenario, stack: Stack, folder: RunFolder, root: Path, clock: Clock
+) -> Callable[[Path], GateRunner] | None:
+    """What makes the gate beside a run, once its stack was started; None without one."""
+    gate = scenario.gate
+    if gate is None:
+        return None
+
+    def make(path: Path) -> GateRunner:
+        files = GateFiles(path, folder.logs, root)
+        keeper = _gate_keeper_of(stack)
+        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, keeper, files, clock)
+
+    return make
+
+
+def _gate_keeper_of(stack: Stack) -> Keeper:
+    if isinstance(stack, DockerStack):
+        return GateContainer(stack)
+    if isinstance(stack, ProcessStack):
+        return stack.gate_node()
+    raise UsageError("this stack has no node for a gate", where="gate")

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.attach.starts import check_scenario, nonce_starts
-from harness.cli.choice import StackChoice, StackKind
+from harness.cli.choice import StackChoice, StackKind, gate_maker
 from harness.cli.console import make_console
 from harness.cli.diagnosing import show_diagnosis
 from harness.cli.harming import backups_of, faults_of
@@ -251,6 +251,7 @@ def _parts(
         lead_ns=lambda load: lead_ns(load, len(os.sched_getaffinity(0)), os.getloadavg()[0]),
         make_faults=faults_of(scenario, stack, backups, clock),
         backups=backups,
+        make_gate=gate_maker(scenario, stack, folder, root, clock),
         environment=lambda: describe_environment(root),
         clock=clock,
         show=show,

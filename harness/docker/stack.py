@@ -124,7 +124,7 @@ class DockerStack:
         if self._crew is None or self._verifier is None:
             return {"kind": "docker", **self._facts}
         rows = (*self._rows, *self._verifier.verify("end"))
-        if self._settings.stack.anvil:
+        if self._settings.stack.anvil or self._settings.stack.gate:
             self.close_gate()
             rows += self._verifier.verify_one(ANVIL, "after the gate")
         return {
@@ -151,26 +151,33 @@ class DockerStack:
             # What is left, whatever went wrong above, the warden removes.
             self._guard.release(done=is_clean)
 
-    def open_gate(self) -> str:
+    def open_gate(self, instance: int = 0) -> str:
         """Start Anvil for a gate and verify it; its URL on this host.
+
+        Args:
+            instance: 0, or the number of one more beside that.
 
         Raises:
             StackError: it does not answer.
         """
         crew = self._crewed()
         spec = self._zones.b.service(ANVIL)
-        name = crew.start(spec)
+        name = crew.start(spec, instance)
         address = address_of(self._client, name, crew.containers.place.networks[spec.networks[0]])
         await_node(address, self._clock, _GATE_MAX_NS)
         assert self._verifier is not None  # noqa: S101 - made with the crew
         self._rows += self._verifier.verify_one(ANVIL, "gate")
         return f"http://{address}:{PORT}"
 
-    def close_gate(self) -> None:
+    def close_gate(self, instance: int = 0) -> None:
         """Release Anvil. May be called when there is none."""
-        crew, name = self._crewed(), self._mark.name(ANVIL)
+        crew, name = self._crewed(), self.gate_name(instance)
         crew.remove(name)
         crew.await_event(name, "destroy")
+
+    def gate_name(self, instance: int = 0) -> str:
+        """Name of the container of Anvil."""
+        return self._mark.name(f"{ANVIL}-{instance}" if instance else ANVIL)
 
     def verify(self, when: str) -> tuple[Row, ...]:
         """Every row as it is now."""
@@ -248,7 +255,8 @@ class DockerStack:
     def _wanted(self) -> tuple[ContainerSpec, ...]:
         """Every service that this stack will start some time."""
         settings = self._settings
-        zone_b = (s for s in self._zones.b.services if settings.stack.anvil or not s.on_demand)
+        anvil = settings.stack.anvil or settings.stack.gate
+        zone_b = (s for s in self._zones.b.services if anvil or not s.on_demand)
         wants_agents = {AGENT} if settings.agents else set()
         zone_a = (s for s in self._zones.a.services if settings.zone_a or s.name in wants_agents)
         return (*zone_b, *zone_a)

@@ -40,8 +40,9 @@ class Chain:
         self.trader = ""
 
     def set_up(self) -> int:
-        """Put the pool there and remember this state; the gas that an ordinary swap uses."""
+        """Begin a chain with the pool on it, and remember it; the gas an ordinary swap uses."""
         ask = self._rpc.ask
+        ask("anvil_reset")
         ask("evm_setAutomine", False)
         for address in (POOL, CONTRACT):
             ask("anvil_setCode", address, f"0x{self._code.code}")

@@ -18,6 +18,9 @@ _BASE_FEE_WEI = 10**9
 # So deep may a reorganisation reach below the block of the swap, and the pool must be older.
 _BLOCKS_BELOW = 4
 _HEADS_PER_ROUND = 10
+# A node that has made some hundreds of blocks puts states on disk, and one that it takes back from
+# there after a reorganisation has lost its code (seen with Anvil 1.7.1: calls give nothing).
+_FRESH_EVERY = 25
 # The node asks 10 % more of a transaction that takes another one's place.
 _REPLACED_TIMES, _REPLACED_PARTS = 13, 10
 
@@ -52,6 +55,8 @@ class Player:
         def ask(when: When, later: int = 0) -> None:
             asked.append(self.desk.ask(draw, when, head + later))
 
+        if number % _FRESH_EVERY == 0:
+            chain.set_up()
         chain.reset()
         chain.burn(draw.burn)
         chain.set_pool(before_of(draw))

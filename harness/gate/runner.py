@@ -63,7 +63,8 @@ class GateRunner:
     """Opens the node at its time, lets the rounds be played, and releases it, whatever happens.
 
     Args:
-        gate: what is planned; `start_ns` after t0 begins the measured phase.
+        gate: what is planned.
+        start_ns: when the node is started, after t0.
         seed: of the scenario.
         keeper: of the node.
         files: where it works.
@@ -105,7 +106,7 @@ class GateRunner:
             EvidenceError: the file cannot be written.
         """
         self._append("")
-        due_ns = t0_ns + self._start_ns + self._gate.at_ns
+        due_ns = t0_ns + self._start_ns
         # The node and the process that plays live no longer than this thread: the kernel ends
         # them with it.
         self._thread = threading.Thread(target=self._run, args=(due_ns,), name="gate", daemon=True)

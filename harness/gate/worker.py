@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.errors import Exit, HarnessError
-from harness.evidence.gate import GateRound, Line, RoundsBegun, gate_line
+from harness.evidence.gate import GateRound, Line, RoundsBegun, Seen, gate_line
 from harness.gate.chain import Chain
 from harness.gate.code import PoolCode
 from harness.gate.desk import Desk
@@ -26,7 +26,7 @@ from harness.gate.drawing import draw_round
 from harness.gate.plan import GatePlan
 from harness.gate.player import Player
 from harness.gate.rpc import RefusedError, Rpc
-from harness.gate.rules import broken_of
+from harness.gate.rules import Finding, broken_of
 from harness.gate.wire import Wire
 from harness.process.death import die_with_parent
 
@@ -92,7 +92,8 @@ def play_round(
 ) -> GateRound:
     """One round, with whatever goes wrong in it."""
     draw, began_ns = draw_round(plan.gate, plan.seed, number), clock.now_ns()
-    seen, trouble, broken = None, "", ()
+    seen: Seen | None = None
+    trouble, broken = "", tuple[Finding, ...]()
     try:
         seen = player.play(draw, number)
         broken = broken_of(draw, seen, begun.gas_estimate, begun.limit_ns)

@@ -26,7 +26,9 @@ from harness.scenario import Phase
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
 # Whether an aborted run had its reason is a check of its own.
-HARMLESS_EVENTS = frozenset({"agents_scaled", "fault_planned", "aborted", "telemetry_lost"})
+HARMLESS_EVENTS = frozenset(
+    {"agents_scaled", "fault_planned", "gate_told", "aborted", "telemetry_lost"}
+)
 # Of these the reader is told all the same: something lacks that he may look for.
 _TOLD_EVENTS = frozenset({"telemetry_lost"})
 

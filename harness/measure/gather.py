@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.errors import EvidenceError
 from harness.evidence.backup import BackupBook, read_backups
 from harness.evidence.faults import FaultRecord, read_faults
+from harness.evidence.gate import GateRecord, read_gate
 from harness.measure.account import Account
 from harness.measure.bookings import Bookings
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
@@ -67,6 +68,7 @@ class Gathered:
         faults: what became of each fault; None if the run kept no such file.
         fault_windows: the time of each disturbance, until nothing was overdue any more.
         backups: what was taken and restored; None if the run kept no such file.
+        gate: the rounds of a gate; None if the run kept no such file.
     """
 
     timeline: Timeline
@@ -95,6 +97,7 @@ class Gathered:
     faults: tuple[FaultRecord, ...] | None = None
     fault_windows: tuple[Window, ...] = ()
     backups: BackupBook | None = None
+    gate: GateRecord | None = None
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -218,6 +221,7 @@ def gather(
         faults=faults,
         fault_windows=windows(recoveries, faults or (), until_ns),
         backups=_backups(folder),
+        gate=_gate(folder),
     )
 
 
@@ -231,6 +235,12 @@ def _backups(folder: RunFolder) -> BackupBook | None:
     if not folder.backup.exists():
         return None
     return read_backups(folder.read_text(folder.backup).splitlines(), str(folder.backup))
+
+
+def _gate(folder: RunFolder) -> GateRecord | None:
+    if not folder.gate.exists():
+        return None
+    return read_gate(folder.read_text(folder.gate).splitlines())
 
 
 def read_stream(folder: RunFolder) -> StreamHistory | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from harness.measure.fault_figures import FaultFigures, OutsideFigures
+from harness.measure.gate_figures import GateFigures
 from harness.measure.vitals_figures import VitalsFigures
 
 
@@ -214,6 +215,7 @@ class Measurement(_Value):
         foreign: sightings of other runs, left alone.
         recoveries: what followed each disturbance, in order.
         faults: each planned fault and when it held.
+        gate: rounds of a gate, and latency while it was on; None without one.
         outside_faults: metrics of the signals that no disturbance touched; empty without one.
         findings: what was out of order, by kind; the judgement names the signals.
         nonce_addresses: addresses that used nonces.
@@ -236,6 +238,7 @@ class Measurement(_Value):
     recoveries: tuple[RecoveryFigures, ...] = ()
     faults: tuple[FaultFigures, ...] = ()
     outside_faults: tuple[OutsideFigures, ...] = ()
+    gate: GateFigures | None = None
     findings: dict[str, int]
     nonce_addresses: int
     seconds: tuple[SecondFigures, ...] = ()

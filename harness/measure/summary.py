@@ -12,6 +12,7 @@ from harness.measure.account import Account
 from harness.measure.certainty import clock_figures, uncertain_stages
 from harness.measure.encoding import Interval, encode
 from harness.measure.fault_figures import fault_figures, outside_figures
+from harness.measure.gate_figures import gate_figures
 from harness.measure.gather import POSTGRES, Gathered
 from harness.measure.histogram import Histogram, bucket_high_ns
 from harness.measure.intervals import summarize
@@ -93,6 +94,9 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
         outside_faults=tuple(
             outside_figures(cells, gathered.fault_windows, gathered.timeline.t0_ns)
         ),
+        gate=None
+        if gathered.gate is None
+        else gate_figures(gathered.gate, cells, gathered.timeline.t0_ns, gathered.watched_until_ns),
         findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
         nonce_addresses=len(gathered.settled.nonces),
         seconds=tuple(SecondFigures(**asdict(second)) for second in gathered.seconds),

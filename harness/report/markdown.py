@@ -11,6 +11,13 @@ from harness.judge.group import GroupJudgement
 from harness.judge.verdict import Verdict
 from harness.measure.measurement import AccountFigures, Figures, Measurement
 from harness.report.data import ReportData
+from harness.report.gate import (
+    LATENCY_HEADS,
+    ROUND_HEADS,
+    gate_notes,
+    latency_rows,
+    round_rows,
+)
 from harness.report.headline import headline
 from harness.report.terminal import NOT_JUDGED
 from harness.report.units import count_text, duration_text
@@ -33,6 +40,7 @@ def markdown(data: ReportData) -> str:
         *_objectives(judgement.of(Kind.OBJECTIVE)),
         *_unclean(judgement.checks),
         *_latency(data.measurement, judgement.of(Kind.OBJECTIVE)),
+        *_gate(data.measurement),
         f"Signals: {_account(data.measurement)}.",
         "",
     ]
@@ -150,6 +158,18 @@ def _percentile(name: str, figures: Figures, checks: Sequence[Check], modes: int
         high = duration_text(upper) if isinstance(upper, int) else "?"
         return f"{duration_text(value)} ({low} to {high})"
     return duration_text(value)
+
+
+def _gate(measurement: Measurement) -> list[str]:
+    gate = measurement.gate
+    if gate is None:
+        return []
+    return [
+        *_table(ROUND_HEADS, [[escaped(cell) for cell in row] for row in round_rows(gate)]),
+        *_table(LATENCY_HEADS, latency_rows(gate)),
+        escaped(f"Gate: {'; '.join(gate_notes(gate))}."),
+        "",
+    ]
 
 
 def _account(measurement: Measurement) -> str:

@@ -23,6 +23,7 @@ from harness.measure.measurement import (
 )
 from harness.measure.vitals import HOST
 from harness.report.faults import render_faults
+from harness.report.gate import render_gate
 from harness.report.headline import headline
 from harness.report.units import count_text, duration_text, share_text
 
@@ -49,6 +50,7 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
         *_section("integrity", _checks(judgement, Kind.INTEGRITY)),
         *_section("validity", _validity(judgement)),
         *_section("faults", render_faults(measurement)),
+        *_section("gate", render_gate(measurement.gate)),
         *_section("latency", latency_table(measurement)),
         *_section("where the time went", _stages(measurement.splits)),
         *_section("account of signals", _account(measurement)),

@@ -11,6 +11,7 @@ from harness.clock import NS_PER_S
 from harness.contract.trace_id import AGENT_MAX
 from harness.scenario.fault import Fault, PlannedFault, misplaced, plan_faults
 from harness.scenario.fault_base import TIMES_MAX
+from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
 from harness.scenario.objective import Objective
 from harness.scenario.promise import Entry, Promise, promise_of
@@ -178,6 +179,7 @@ class Scenario(_Frozen):
     objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
     fault: Annotated[tuple[Fault, ...], Field(max_length=100, strict=False)] = ()
     isolation: Isolation | None = None
+    gate: Gate | None = None
 
     @model_validator(mode="after")
     def _agents_send(self) -> Scenario:
@@ -217,6 +219,26 @@ class Scenario(_Frozen):
                     f" and the measured load is {length_s:g} s"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _gate_fits_the_load(self) -> Scenario:
+        if self.gate is None:
+            return self
+        stretches = self.load.measured_stretches_ns()
+        end_ns = self.gate_start_ns + self.gate.timeout_ns
+        if not stretches or end_ns >= stretches[-1][1]:
+            raise ValueError(
+                f"gate: it may last until {end_ns / NS_PER_S:g} s of the load, and the measured"
+                f" load ends at {stretches[-1][1] / NS_PER_S if stretches else 0:g} s"
+            )
+        return self
+
+    @property
+    def gate_start_ns(self) -> int:
+        """When the gate's node is started, after t0."""
+        stretches = self.load.measured_stretches_ns()
+        start_ns = stretches[0][0] if stretches else 0
+        return start_ns + (self.gate.at_ns if self.gate else 0)
 
     def planned_faults(self) -> tuple[PlannedFault, ...]:
         """Every fault with its time after t0, in order."""

@@ -19,7 +19,8 @@ from harness.stack.ports import LOOPBACK
 VARIABLE = "HARNESS_ANVIL"
 HOW_TO_GET = (
     "in the repository run `npm install @foundry-rs/anvil`, or put `anvil` on the PATH, "
-    f"or set {VARIABLE} to the program; scenarios with signals.full_share = 0 need none"
+    f"or set {VARIABLE} to the program; scenarios with signals.full_share = 0 and no [gate]"
+    " need none"
 )
 _ANSWER_MAX_S = 0.5
 _SCOPE = "@foundry-rs"
@@ -46,7 +47,7 @@ def find_anvil(root: Path, env: Mapping[str, str] = os.environ) -> Path:
         if candidate and can_execute(candidate):
             return native(candidate)
     raise UsageError(
-        "the scenario simulates signals in full and needs an Anvil node, but none is installed",
+        "the scenario has signals in full or a gate and needs an Anvil node, but none is installed",
         where="anvil",
         hint=HOW_TO_GET,
     )

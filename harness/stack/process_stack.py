@@ -26,6 +26,7 @@ from harness.process.guard import Guard
 from harness.process.program import Program, bury, run_to_end, spawn
 from harness.stack.anvil import AnvilNode, find_anvil
 from harness.stack.base import Endpoints, ServiceState
+from harness.stack.gate_node import GateNode
 from harness.stack.logtail import log_tail
 from harness.stack.ports import claim, free_port, is_free
 from harness.stack.postgres import PostgresServer
@@ -89,6 +90,7 @@ class ProcessStack:
             private_dir / "redis", logs_dir / "redis.log", settings.redis_maxmemory_mb
         )
         self._anvil: AnvilNode | None = None
+        self._anvil_binary = Path()
         self._secrets = (self._redis.password, *self._postgres.passwords.all())
         self._supervisor = Supervisor(
             lambda program: spawn(program, self._guard),
@@ -135,6 +137,11 @@ class ProcessStack:
             remove((str(self._private_dir),))
             # The warden ends and removes whatever is left, so nothing is, even if the above failed.
             self._guard.stop()
+
+    def gate_node(self) -> GateNode:
+        """The node of a gate under load, not yet started; its fuzz stays out of the services'."""
+        folder, log = self._private_dir / "gate-anvil", self._logs_dir / "gate-anvil.log"
+        return GateNode(self._anvil_binary, folder, log, self._guard, self._clock)
 
     def _start(self) -> Endpoints:
         self._guard.start()
@@ -189,9 +196,11 @@ class ProcessStack:
                 hint="run from a clone of the repository",
             )
         self._redis.prepare()
+        if self._settings.anvil or self._settings.gate:
+            self._anvil_binary = find_anvil(self._settings.root)
         if self._settings.anvil:
             self._anvil = AnvilNode(
-                find_anvil(self._settings.root),
+                self._anvil_binary,
                 self._private_dir / "anvil",
                 self._logs_dir / "anvil.log",
             )

@@ -28,6 +28,7 @@ class StackSettings:
         watermark_max_lag: blocks after which a signal is stale.
         block_time_s: seconds between blocks.
         anvil: whether an Anvil node is started.
+        gate: whether another one will be, for a gate under load.
         rpc_nodes: RPC nodes that are started, behind a chain adapter; 0 starts neither.
         redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
         defects: named defects of the reference services to be switched on.
@@ -43,6 +44,7 @@ class StackSettings:
     watermark_max_lag: int = 2
     block_time_s: float = 2.0
     anvil: bool = False
+    gate: bool = False
     rpc_nodes: int = 0
     redis_maxmemory_mb: int = 0
     defects: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ class StackSettings:
             watermark_max_lag=scenario.chain.watermark_max_lag,
             block_time_s=scenario.chain.block_time_s,
             anvil=scenario.needs_anvil,
+            gate=scenario.gate is not None,
             rpc_nodes=scenario.chain.nodes,
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
             defects=scenario.engine.defects,

@@ -129,6 +129,11 @@ class RunPaths:
         return self.path / "backup.jsonl"
 
     @property
+    def gate(self) -> Path:
+        """The rounds of a gate under load, and its node; only of runs that plan one."""
+        return self.path / "gate.jsonl"
+
+    @property
     def final(self) -> Path:
         """Nonce rows and server figures when everything was quiet."""
         return self.path / "final.json"

@@ -26,6 +26,7 @@ from harness.scenario import (
     load_scenario,
     parse_objective,
 )
+from harness.scenario.gate import Gate, Weights
 from harness.store.toml import toml_text
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
@@ -322,7 +323,8 @@ def test_nonsense_is_no_objective(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise, Telemetry]
+    "model",
+    [Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise, Telemetry, Gate, Weights],
 )
 def test_every_key_is_documented(model: type[BaseModel]) -> None:
     """docs/scenarios.md names each key that a scenario may have."""

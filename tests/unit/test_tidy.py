@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "clock"}),
     frozenset({"contract"}),
     frozenset({"scenario", "evidence", "process"}),
-    frozenset({"measure", "store"}),
+    frozenset({"measure", "store", "gate"}),
     frozenset({"judge", "diagnosis", "load", "observe", "telemetry", "stack", "faults", "backup"}),
     frozenset({"docker", "attach"}),
     frozenset({"doctor"}),

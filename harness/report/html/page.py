@@ -25,7 +25,7 @@ from harness.report.html.percentiles import percentile_figure
 from harness.report.html.resources import further_parts, resource_parts, unread_table
 from harness.report.html.stages import stage_notes, stage_parts
 from harness.report.html.summary import top_of
-from harness.report.html.timeline import Timeline, outside_table, timeline_of
+from harness.report.html.timeline import Timeline, gate_tables, outside_table, timeline_of
 from harness.store.toml import toml_text
 
 _AFTER = (
@@ -152,6 +152,7 @@ def _event_tables(data: ReportData, timeline: Timeline) -> Iterator[Table]:
     outside = outside_table(data.measurement)
     if outside is not None:
         yield outside
+    yield from gate_tables(data.measurement)
 
 
 def _is_filled(section: Section) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import NS_PER_S
 from harness.measure.fault_figures import FaultFigures
 from harness.measure.measurement import Measurement, RecoveryFigures
+from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
 from harness.report.html.parts import Table
 from harness.report.html.words import count_text, duration, figure
 from harness.scenario import Load, Phase
@@ -111,6 +113,17 @@ def outside_table(measurement: Measurement) -> Table | None:
     return Table.of("Measured signals that no fault touched", heads, rows)
 
 
+def gate_tables(measurement: Measurement) -> Iterator[Table]:
+    """Rounds of a gate by kind, and latency with and without it; nothing without one."""
+    gate = measurement.gate
+    if gate is None:
+        return
+    told = "; ".join(gate_notes(gate))
+    yield Table.of(f"Rounds of the gate: {told}", ROUND_HEADS, round_rows(gate))
+    if gate.latency:
+        yield Table.of("Latency with and without the gate", LATENCY_HEADS, latency_rows(gate))
+
+
 def timeline_of(
     load: Load, measurement: Measurement, events: tuple[RunEvent, ...], t0_ns: int, end_ns: int
 ) -> Timeline:
@@ -137,6 +150,10 @@ def timeline_of(
     recoveries = {(one.kind, round(one.at_s, 3)): one for one in measurement.recoveries}
     marks = [_mark(event, t0_ns, recoveries) for event in events]
     marks += [_fault(fault) for fault in measurement.faults]
+    if measurement.gate is not None and measurement.gate.opened_s is not None:
+        gate = measurement.gate
+        what = f"{gate.rounds:,} rounds, {gate.broken:,} broken"
+        marks.append(Mark(measurement.gate.opened_s, gate.released_s, "gate", what))
     return Timeline(
         end_s=max(start_s, min(watched_s, 2 * start_s)),
         phases=tuple(phases),

@@ -19,6 +19,7 @@ from harness.contract.address import address_text
 from harness.contract.names import State
 from harness.evidence.backup import BackupBook, backup_line
 from harness.evidence.faults import FaultRecord, fault_line
+from harness.evidence.gate import Line, gate_line
 from harness.evidence.records import (
     ACK,
     ATTEMPT,
@@ -108,6 +109,7 @@ class World:
     told: dict[str, Any] | None = None
     faults: list[FaultRecord] | None = None
     backups: BackupBook | None = None
+    gate: list[Line] | None = None
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -187,16 +189,19 @@ class World:
             (folder.stream, self.looks),
         ):
             folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
-        for path, text in self._of_faults(folder):
+        for path, text in self._beside(folder):
             folder.write_text(path, text)
         seal(folder)
         return folder
 
-    def _of_faults(self, folder: RunFolder) -> Iterator[tuple[Path, str]]:
+    def _beside(self, folder: RunFolder) -> Iterator[tuple[Path, str]]:
+        """What runs beside the load, in runs that have it."""
         if self.faults is not None:
             yield folder.faults, "".join(map(fault_line, self.faults))
         if self.backups is not None:
             yield folder.backup, "".join(map(backup_line, self.backups.lines))
+        if self.gate is not None:
+            yield folder.gate, "".join(map(gate_line, self.gate))
 
 
 def healthy(

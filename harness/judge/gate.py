@@ -1,0 +1,151 @@
+"""Whether the rounds of a gate held their invariants, and whether there was such a gate at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.clock import NS_PER_S
+from harness.evidence.gate import GateRecord, GateRound
+from harness.gate.drawing import draw_round
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
+from harness.measure.gate_figures import broken_rounds
+from harness.scenario.gate import Gate
+
+HELD = "gate: rounds held their invariants"
+PLAYED = "gate: played as planned, and its node released"
+_TOLD_MAX = 20
+# What the engine tells of a container that was made for the gate and is gone again.
+_LIFE = ("create", "start", "die", "destroy")
+
+
+def check_gate(case: Case) -> Iterator[Check]:
+    """Both; nothing where no gate was planned or told."""
+    gate, record = case.scenario.gate, case.gathered.gate
+    if gate is None and record is None:
+        return
+    if record is not None and record.rounds:
+        yield _held(record)
+    problems = list(_problems(case, gate, record))
+    figures = case.measurement.gate
+    said = "; ".join(problems[:5])
+    if figures is not None and not problems:
+        lasted_s = (figures.released_s or 0) - (figures.opened_s or 0)
+        said = (
+            f"{count(figures.rounds, 'round')} while the load was on; the node was there for"
+            f" {lasted_s:.1f} s: {record.released.seen if record and record.released else ''}"
+        )
+    yield Check(
+        name=PLAYED,
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said=said,
+        figures={
+            "rounds": figures.rounds if figures else 0,
+            "planned": gate.rounds if gate else 0,
+            "problems": len(problems),
+        },
+        offenders=tuple(problems[:_TOLD_MAX]),
+    )
+
+
+def _held(record: GateRecord) -> Check:
+    """Of whatever was played, judged anew from what was seen."""
+    broken = broken_rounds(record)
+    rounds = {one.number: one for one in record.rounds}
+    names = [
+        f"round {number} ({' and '.join(rounds[number].draw.kinds)}): {', '.join(invariants)}"
+        for number, invariants in sorted(broken.items())
+    ]
+    played = sum(one.seen is not None for one in record.rounds)
+    more = f"; and {len(names) - 3} more" if len(names) > 3 else ""
+    return Check(
+        name=HELD,
+        kind=Kind.INTEGRITY,
+        verdict=Verdict.FAIL if broken else Verdict.PASS,
+        said=f"{count(len(names), 'round')} of {played:,} broke invariants: "
+        f"{'; '.join(names[:3])}{more}"
+        if names
+        else f"none of {count(played, 'fuzzed round')} broke one",
+        figures={"rounds": played, "broken": len(broken)},
+        offenders=tuple(names[:_TOLD_MAX]),
+    )
+
+
+def _problems(case: Case, gate: Gate | None, record: GateRecord | None) -> Iterator[str]:
+    if gate is None:
+        yield "gate.jsonl tells of a gate that the scenario does not plan"
+        return
+    if record is None:
+        yield "nobody wrote down what became of it"
+        return
+    if record.unread:
+        yield f"{count(record.unread, 'line')} of gate.jsonl cannot be read or stand there twice"
+    if record.opened is None:
+        yield "its node was never seen to answer"
+    elif record.opened.asked_ns < case.plan.t0_ns + case.scenario.gate_start_ns:
+        yield "its node was started before its time"
+    yield from _round_problems(case, gate, record)
+    yield from _release_problems(case, record)
+
+
+def _round_problems(case: Case, gate: Gate, record: GateRecord) -> Iterator[str]:
+    seed, opened = case.scenario.seed, record.opened
+    end_ns = case.scenario.load.measured_stretches_ns()[-1][1] + case.plan.t0_ns
+    until_ns = min(end_ns, record.released.closed_ns) if record.released else end_ns
+
+    def counts(one: GateRound) -> bool:
+        begin_ns = opened.mono_ns if opened else end_ns
+        return one.seen is not None and begin_ns <= one.began_ns <= one.ended_ns <= until_ns
+
+    counted = [one for one in record.rounds if counts(one)]
+    if len(counted) < gate.rounds:
+        yield (
+            f"{count(len(counted), 'round')} of {gate.rounds:,} were played"
+            " while the node was there and the load was on"
+        )
+    strange = [
+        one.number
+        for one in record.rounds
+        if one.number >= gate.rounds or one.draw != draw_round(gate, seed, one.number)
+    ]
+    if strange:
+        yield f"{count(len(strange), 'round')} (first: {strange[0]}) not as the seed draws them"
+    unplayed = [one for one in record.rounds if one.seen is None]
+    if unplayed:
+        yield (
+            f"{count(len(unplayed), 'round')} could not be played, the first (number"
+            f" {unplayed[0].number}) because of {unplayed[0].trouble or 'nobody knows what'}"
+        )
+    if record.rounds and record.begun is None:
+        yield "nobody wrote down what the rounds are held against"
+
+
+def _release_problems(case: Case, record: GateRecord) -> Iterator[str]:
+    released = record.released
+    if released is None:
+        yield "nobody wrote down that its node was released"
+        return
+    if released.trouble:
+        yield released.trouble
+    if released.mono_ns is None:
+        yield "its node was not seen to be gone"
+        return
+    end_ns = case.scenario.load.measured_stretches_ns()[-1][1] + case.plan.t0_ns
+    if released.closed_ns > end_ns:
+        late_s = (released.closed_ns - end_ns) / NS_PER_S
+        yield f"its node was kept until {late_s:.1f} s after the measured load"
+    if case.stack.get("kind") == "docker":
+        told = _life_of(case, released.node)
+        if tuple(action for action in told if action in _LIFE) != _LIFE:
+            yield f"the engine tells of {released.node!r}: {', '.join(told) or 'nothing'}"
+
+
+def _life_of(case: Case, container: str) -> list[str]:
+    events = case.stack.get("events")
+    return [
+        str(event.get("action"))
+        for event in (events if isinstance(events, list) else ())
+        if isinstance(event, dict) and event.get("container") == container
+    ]

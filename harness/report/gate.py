@@ -1,0 +1,76 @@
+"""What a gate came to: rounds by kind, and latency while it was on, as rows of text."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.measure.gate_figures import GateFigures, GateLatency
+from harness.report.units import count_text, duration_text
+
+Rows = list[tuple[str, ...]]
+ROUND_HEADS = ("rounds with", "played", "held", "broken")
+LATENCY_HEADS = ("latency", "P50", "P90", "P99", "max", "signals")
+_PERCENTILES = ("p50", "p90", "p99")
+
+
+def round_rows(gate: GateFigures) -> Rows:
+    """A row for each kind that was drawn, and one for all; a round of two kinds is in both."""
+    rows = [(one.kind, one.rounds, one.held, one.broken) for one in gate.kinds if one.rounds]
+    rows.append(("any of them", gate.rounds, gate.held, gate.broken))
+    return [(name, *(count_text(number) for number in numbers)) for name, *numbers in rows]
+
+
+def latency_rows(gate: GateFigures) -> Rows:
+    """Of each mode: while the node was there, and before and after."""
+    modes = {one.mode for one in gate.latency}
+    return [_latency_row(one, several=len(modes) > 1) for one in gate.latency]
+
+
+def gate_notes(gate: GateFigures) -> list[str]:
+    """Sentences on the gate as a whole."""
+    notes = [
+        f"decisions of the desk: {count_text(gate.simulated)} let through,"
+        f" {count_text(gate.refused)} refused,"
+        f" {count_text(gate.slow)} of them since the node was slow"
+    ]
+    if gate.opened_s is not None:
+        gone_s = gate.released_s
+        end = "nobody saw it go" if gone_s is None else f"it was gone at {gone_s:.1f} s"
+        notes.append(f"the node answered at {gate.opened_s:.1f} s, and {end}")
+    if gate.invariants:
+        told = ", ".join(f"{name} {count_text(often)}" for name, often in gate.invariants.items())
+        notes.append(f"broken invariants: {told}")
+    if gate.unplayed:
+        notes.append(f"not played to their end: {count_text(gate.unplayed)} rounds")
+    return notes
+
+
+def render_gate(gate: GateFigures | None) -> RenderableType | None:
+    """The gate for a terminal; None without one."""
+    if gate is None:
+        return None
+    tables = [_table(ROUND_HEADS, round_rows(gate))]
+    if gate.latency:
+        tables.append(_table(LATENCY_HEADS, latency_rows(gate)))
+    return Group(*tables, *(Text(note) for note in gate_notes(gate)))
+
+
+def _latency_row(one: GateLatency, *, several: bool) -> tuple[str, ...]:
+    name = "while the gate was on" if one.during else "before and after"
+    return (
+        f"{name} ({one.mode})" if several else name,
+        *(duration_text(one.percentiles_ns.get(percentile)) for percentile in _PERCENTILES),
+        duration_text(one.max_ns) if one.count else "-",
+        count_text(one.count),
+    )
+
+
+def _table(heads: tuple[str, ...], rows: Rows) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
