@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,41 @@ def test_failed_start_stops_what_was_started(tmp_path: Path) -> None:
         play(world, tmp_path)
     assert world.stack.calls == ["start", "stop"]
     assert world.swarm is None
+
+
+class _Gate:
+    """A gate that says what it is told to say."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def start(self, t0_ns: int) -> None:
+        self.calls.append(f"start at {t0_ns > 0}")
+
+    def news(self) -> tuple[str, ...]:
+        told = ("gate: released: it is gone",) if self.calls[-1] == "stop" else ()
+        self.calls += ["told"] if told else []
+        return told
+
+    def failure(self) -> str | None:
+        return "gate.jsonl cannot be written"
+
+    def stop(self, *, hurry: bool = False) -> None:
+        del hurry
+        self.calls.append("stop")
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_gate_is_ended_before_anything_else(tmp_path: Path, interrupted: bool) -> None:
+    """Also on Ctrl-C; what it says is kept, and its evidence is named."""
+
+    def interrupt() -> None:
+        raise Interrupted(2)
+
+    gate = _Gate()
+    world = World(at={6 * NS_PER_S: interrupt} if interrupted else {})
+    folder = RunFolder.create(tmp_path, "fake", world.clock.wall_ns())
+    run(world.scenario, Contract(), replace(world.parts(), make_gate=lambda _: gate), folder)
+    assert gate.calls[:3] == ["start at True", "stop", "told"]
+    assert kinds(folder)[-2:] == ["gate_told", "gate_untold"]
+    assert folder.gate.name in folder.read_run().kept
