@@ -14,10 +14,12 @@ from pydantic import SecretStr
 
 from harness.contract.names import Contract
 from harness.docker.database import Database
+from harness.docker.gate_container import GateContainer
 from harness.docker.live import processes
 from harness.docker.settings import AGENT, ENGINE, Secrets
 from harness.docker.story import TO_THE_VOLUME, core_pattern
 from harness.docker.verify import table
+from harness.gate.keeper import is_closed
 from tests.docker.conftest import Running, eventually
 
 pytestmark = pytest.mark.docker
@@ -156,6 +158,18 @@ def test_anvil_is_there_while_the_gate_is_open(running: Running) -> None:
         "the engine tells that Anvil is gone",
     )
     assert _actions(running, "anvil")[before:] == ["create", "start", "kill", "die", "destroy"]
+
+
+def test_a_gate_under_load_has_a_node_of_its_own(running: Running) -> None:
+    """Seen there, seen gone by the engine and by its port, and no service of the stack is lost."""
+    keeper, before = GateContainer(running.stack), len(_actions(running, "anvil-1"))
+    node = keeper.open()
+    assert keeper.gone() == ""
+    assert not is_closed(node.url)
+    keeper.close()
+    eventually(lambda: node.name in keeper.gone(), "the node is gone")
+    assert _actions(running, "anvil-1")[before:] == ["create", "start", "kill", "die", "destroy"]
+    assert all(state.alive for state in running.stack.services())
 
 
 def test_a_killed_engine_is_restarted_and_counted(running: Running) -> None:
