@@ -152,10 +152,7 @@ class DockerStack:
             self._guard.release(done=is_clean)
 
     def open_gate(self, instance: int = 0) -> str:
-        """Start Anvil for a gate and verify it; its URL on this host.
-
-        Args:
-            instance: 0, or the number of one more beside that.
+        """Start Anvil, or one more by its number, for a gate and verify it; its URL on this host.
 
         Raises:
             StackError: it does not answer.
@@ -171,9 +168,9 @@ class DockerStack:
 
     def close_gate(self, instance: int = 0) -> None:
         """Release Anvil. May be called when there is none."""
-        crew, name = self._crewed(), self.gate_name(instance)
-        crew.remove(name)
-        crew.await_event(name, "destroy")
+        name = self.gate_name(instance)
+        self._crewed().remove(name)
+        self._crewed().await_event(name, "destroy")
 
     def gate_name(self, instance: int = 0) -> str:
         """Name of the container of Anvil."""
