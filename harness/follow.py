@@ -18,6 +18,7 @@ from harness.parts import (
     TelemetryPart,
 )
 from harness.scenario import Load
+from harness.stack.base import ServiceState
 
 TICK_NS = 200 * NS_PER_MS
 SHOW_EVERY_NS = NS_PER_S
@@ -53,6 +54,7 @@ class Follower:
     drain_deadline_ns: int = 0
     _aborted: bool = False
     _restarts: dict[str, int] = field(default_factory=dict)
+    _left: set[str] = field(default_factory=set)
     _shown_ns: int = 0
     _camera: Camera = field(init=False)
 
@@ -172,6 +174,7 @@ class Follower:
             return
         self.telemetry.follow(services)
         for service in services:
+            self._note_pool(service)
             if service.restarts > self._restarts.get(service.name, 0):
                 self._restarts[service.name] = service.restarts
                 self.note(
@@ -179,6 +182,18 @@ class Follower:
                     f"{service.name} ended with {service.last_exit} and was restarted "
                     f"(restart {service.restarts})",
                 )
+
+    def _note_pool(self, service: ServiceState) -> None:
+        """The alert that a service stays away, once."""
+        if not service.out_of_pool:
+            self._left.discard(service.name)
+        elif service.name not in self._left:
+            self._left.add(service.name)
+            self.note(
+                "out_of_pool",
+                f"{service.name} is out of the pool: it ended with {service.last_exit} after"
+                f" {service.restarts} restarts, and its policy allows no more",
+            )
 
     def _show(self, phase: str, now_ns: int) -> None:
         totals = self.swarm.totals()

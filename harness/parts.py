@@ -26,6 +26,7 @@ __all__ = [
     "ObserverPart",
     "PagesPart",
     "Parts",
+    "PoolPart",
     "Progress",
     "ProgressSink",
     "SwarmPart",
@@ -183,6 +184,16 @@ class TelemetryPart(Protocol):
     def stop(self) -> None: ...
 
 
+class PoolPart(Protocol):
+    """Looks at the group that agents share, from the run's point of view."""
+
+    def start(self) -> None: ...
+
+    def end(self, timeout_s: float) -> None:
+        """Look once more and end; may be called twice."""
+        ...
+
+
 class PagesPart(Protocol):
     """Reads what the services count, from the run's point of view."""
 
@@ -246,6 +257,7 @@ class Parts:
     lead_ns: Callable[[Load], int] = lambda load: lead_ns(load, cores=1, queue=0.0)
     make_faults: Callable[[Endpoints, Path], FaultPart] | None = None
     backups: BackupPart | None = None
+    make_pool_watch: Callable[[Endpoints, Path], PoolPart] | None = None
     assess: Callable[[RunFolder], Assessment] = assess_and_store
     make_gate: Callable[[Path], FaultPart] | None = None
     warnings: Sequence[str] = field(default_factory=tuple)

@@ -37,6 +37,8 @@ from harness.store import KEPT, TELEMETRY, Reserve, RunFolder
 from harness.store.events import append_event
 from harness.store.seal import seal
 
+_POOL_END_S = 2.0
+
 
 def run(scenario: Scenario, contract: Contract, parts: Parts, folder: RunFolder) -> Assessment:
     """Put one question to the system under test.
@@ -103,6 +105,7 @@ def _load(
     vitals = parts.make_vitals(folder.vitals, {**observer.pids(), **swarm.pids()})
     cleanup.callback(vitals.stop)
     vitals.start()
+    _watch_pool(parts, endpoints, folder, cleanup)
 
     def keep(event: Event) -> None:
         append_event(folder, **asdict(event))
@@ -146,6 +149,15 @@ def _load(
     return follower
 
 
+def _watch_pool(parts: Parts, endpoints: Endpoints, folder: RunFolder, cleanup: ExitStack) -> None:
+    """Look at the group that agents share until the stack is stopped, where they share one."""
+    if parts.make_pool_watch is None:
+        return
+    pool = parts.make_pool_watch(endpoints, folder.pool)
+    cleanup.callback(pool.end, _POOL_END_S)
+    pool.start()
+
+
 def _try_backups(parts: Parts, follower: Follower) -> None:
     """Nobody who has broken off a run waits for that."""
     if parts.backups is None or follower.is_broken_off:
@@ -170,6 +182,8 @@ def _write_run(
         kept.append(folder.gate.name)
     if scenario.telemetry.enabled:
         kept.append(TELEMETRY)
+    if scenario.agent_containers.shared_group:
+        kept.append(folder.pool.name)
     document = {
         "t0_ns": follower.t0_ns,
         "observation_end_ns": observation_end_ns,

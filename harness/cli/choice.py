@@ -16,7 +16,7 @@ from harness.contract.names import Contract
 from harness.docker.faults import ON_CONTAINERS, DockerArmory, own_disks
 from harness.docker.gate_container import GateContainer
 from harness.docker.images import image_variables
-from harness.docker.settings import AGENT, DockerSettings
+from harness.docker.settings import AGENT, DockerSettings, agent_variables
 from harness.docker.stack import DockerStack
 from harness.errors import UsageError
 from harness.faults.arms import Armory
@@ -137,8 +137,29 @@ class StackChoice:
         settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
             return ProcessStack(settings, create_private_dir(), folder.logs, clock)
-        made = replace(self.docker_settings(settings, root), own_disks=own_disks(scenario.fault))
-        return DockerStack(made, folder.logs, clock)
+        variables = agent_variables(scenario.agent_containers, contract)
+        docker = replace(
+            self.docker_settings(settings, root),
+            own_disks=own_disks(scenario.fault),
+            variables=variables,
+        )
+        return DockerStack(docker, folder.logs, clock)
+
+    def need_agents(self, scenario: Scenario) -> None:
+        """Make sure that there are as many agent containers as the scenario needs.
+
+        Raises:
+            UsageError: there are fewer, or none because there are no containers.
+        """
+        wanted = scenario.agent_containers.at_least
+        if self.agents < wanted:
+            stack = "" if self.kind is StackKind.DOCKER else "--stack docker "
+            raise UsageError(
+                f"the scenario is about {wanted} agent containers or more, and there are"
+                f" {self.agents}",
+                where="agent_containers.at_least",
+                hint=f"add {stack}--agent-containers {wanted}",
+            )
 
     @property
     def possible_faults(self) -> Possible | None:

@@ -35,6 +35,7 @@ from harness.observe.live import LiveFigures
 from harness.observe.metrics import MetricsPages
 from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan
+from harness.observe.pool_watch import PoolWatch
 from harness.observe.vitals import VitalsSampler
 from harness.parts import Parts, ProgressSink
 from harness.report.group import render_group
@@ -80,6 +81,7 @@ def contract_for(scenario: Scenario, choice: StackChoice, root: Path) -> Contrac
     Raises:
         UsageError: scenario, options, contract and environment do not fit each other.
     """
+    choice.need_agents(scenario)
     attached = choice.attached()
     if attached is None:
         contract = Contract().trimmed_to(scenario.redis.stream_maxlen)
@@ -252,7 +254,19 @@ def _parts(
         make_faults=faults_of(scenario, stack, backups, clock),
         backups=backups,
         make_gate=gate_maker(scenario, stack, folder, root, clock),
+        make_pool_watch=_pool_watch(scenario, contract, clock),
         environment=lambda: describe_environment(root),
         clock=clock,
         show=show,
+    )
+
+
+def _pool_watch(
+    scenario: Scenario, contract: Contract, clock: SystemClock
+) -> Callable[[Endpoints, Path], PoolWatch] | None:
+    """What looks at the group that agents share, where they do."""
+    if not scenario.agent_containers.shared_group:
+        return None
+    return lambda endpoints, path: PoolWatch(
+        endpoints.redis_url.get_secret_value(), contract, path, clock
     )

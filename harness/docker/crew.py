@@ -179,6 +179,7 @@ class Crew:
                         alive=count.running,
                         restarts=count.restarts,
                         last_exit=last.code if last else None,
+                        out_of_pool=count.out_of_pool and not count.running,
                     )
                 )
         return tuple(states)
@@ -194,6 +195,7 @@ class Crew:
             services = {
                 self._short(count.name): {
                     "pid": self._pids.get(count.name, 0),
+                    "host": count.host,
                     "restarts": count.restarts,
                     "lost": count.out_of_pool,
                     "oom_events": count.oom_events,

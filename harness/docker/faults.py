@@ -20,6 +20,7 @@ from harness.docker.link_path import LinkPath
 from harness.docker.link_probes import probe_of
 from harness.docker.links import LinkInjector, line_of
 from harness.docker.partition import PartitionInjector, PartitionProbe
+from harness.docker.pool import PoolProbe
 from harness.docker.settings import ENGINE
 from harness.docker.within import KINDS, Within
 from harness.errors import StackError
@@ -27,7 +28,7 @@ from harness.faults.answers import Ask, asks
 from harness.faults.arms import Arm, Services, state_of
 from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
-from harness.faults.refusals import ANYWHERE, BY_AGENTS, Possible
+from harness.faults.refusals import AGENT, ANYWHERE, BY_AGENTS, Possible
 from harness.scenario.fault import Fault, GroupLeak, RedisFlood
 from harness.scenario.link import LINK_KINDS, Between
 from harness.stack.base import Endpoints
@@ -83,8 +84,9 @@ class DockerArmory:
         match fault.kind:
             case "kill":
                 # To the process and not through the engine, which would suspend the policy.
-                injector = SignalInjector(self._services, service)
-                return Arm(injector, EndProbe(self._services, service, ask))
+                ends = EndProbe(self._services, service, ask)
+                probe = PoolProbe(ends, self._inspect, name) if service.startswith(AGENT) else ends
+                return Arm(SignalInjector(self._services, service), probe)
             case "restart":
                 restart = RestartInjector(self._client, name)
                 return Arm(restart, EndProbe(self._services, service, ask))

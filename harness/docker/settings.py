@@ -10,11 +10,13 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from harness.clock import NS_PER_S
+from harness.contract.names import Contract
 from harness.docker.disks import data_volume
 from harness.docker.images import OURS
 from harness.docker.labels import Kind, Mark
 from harness.docker.options import Placement
 from harness.errors import UsageError
+from harness.scenario.agent_containers import AgentContainers
 from harness.stack.composefile import ComposeFile, ContainerSpec, read_compose
 from harness.stack.ports import LOOPBACK
 from harness.stack.settings import StackSettings
@@ -170,6 +172,15 @@ def open_variables(settings: DockerSettings) -> dict[str, str]:
         "REDIS_MAXMEMORY": f"{stack.redis_maxmemory_mb}mb",
         "STREAM_MAXLEN": str(stack.contract.streams.chain_events_maxlen),
         **settings.variables,
+    }
+
+
+def agent_variables(asked: AgentContainers, contract: Contract) -> dict[str, str]:
+    """What the variables of the Compose files say of the agents that a scenario asks for."""
+    return {
+        "AGENT_GROUP": contract.streams.agents_group if asked.shared_group else "",
+        "AGENT_THINK_S": str(asked.think_s),
+        "AGENT_CLAIM_AFTER_S": str(asked.claim_after_s),
     }
 
 

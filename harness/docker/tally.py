@@ -21,6 +21,8 @@ _EXITS_KEPT = 1000
 # A shell's and Docker's way to say that a process was ended by a signal.
 _SIGNAL_BASE = 128
 _SIGNALS_MAX = 64
+# Docker's default name of a container's host.
+_HOST_DIGITS = 12
 # `docker kill` and `docker stop`; other signals leave the restart policy in force.
 _ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM)
 
@@ -32,6 +34,7 @@ class ContainerEvent:
     Attributes:
         exit_code: of a `die`; negative for a signal.
         signal: of a `kill`, which is how somebody ends a container by hand.
+        host: what the container calls itself: the beginning of its id.
     """
 
     container: str
@@ -41,6 +44,7 @@ class ContainerEvent:
     mono_ns: int
     exit_code: int | None = None
     signal: int | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Count:
         by_hand: somebody else has, which suspends its restart policy.
         oom_events: out-of-memory kills inside it; `oom_kills`: those that ended it.
         out_of_pool: its policy has no retry left.
+        host: what it calls itself.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Count:
     oom_events: int = 0
     oom_kills: int = 0
     out_of_pool: bool = False
+    host: str = ""
     exits: deque[Exit] = field(default_factory=lambda: deque(maxlen=_EXITS_KEPT))
     _oom_since_start: bool = False
 
@@ -98,6 +104,7 @@ class Count:
 
     def take(self, event: ContainerEvent) -> str | None:
         """Take an event in; an alert, if it is one."""
+        self.host = event.host or self.host
         match event.action:
             case "start":
                 self.starts += 1
@@ -171,6 +178,7 @@ def parse_event(document: Mapping[str, Any], mono_offset_ns: int) -> ContainerEv
     if document.get("Type") != "container" or action not in ACTIONS:
         return None
     wall_ns = int(document["timeNano"])
+    actor_id = str((document.get("Actor") or {}).get("ID", ""))
     return ContainerEvent(
         container=attributes.get("name", ""),
         service=attributes.get(SERVICE, ""),
@@ -179,6 +187,7 @@ def parse_event(document: Mapping[str, Any], mono_offset_ns: int) -> ContainerEv
         mono_ns=wall_ns + mono_offset_ns,
         exit_code=exit_code(attributes.get("exitCode")),
         signal=_number(attributes.get("signal")),
+        host=actor_id[:_HOST_DIGITS],
     )
 
 

@@ -19,6 +19,7 @@ from harness.measure.encoding import log_text
 from harness.measure.fault_figures import APART
 from harness.measure.gather import Gathered, gather
 from harness.measure.measurement import Measurement
+from harness.measure.pool import PoolLook, read_pool
 from harness.measure.recorder import SERIAL, Metric
 from harness.measure.summary import histogram_logs, measurement_of
 from harness.scenario import Scenario
@@ -129,6 +130,7 @@ def assess_gathered(folder: RunFolder, *, on_demand: bool = False) -> tuple[Asse
         environment=_facts(folder, "environment"),
         seal=read_seal(folder),
         told=read_told(folder),
+        pool=_pool(folder),
     )
     judgement = judge(case)
     diagnosis = diagnosis_of(folder, case, judgement, on_demand=on_demand)
@@ -154,6 +156,12 @@ def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
         for one in scenario.parsed_objectives()
         if one.stage is not None
     }
+
+
+def _pool(folder: RunFolder) -> tuple[PoolLook, ...]:
+    if not folder.pool.exists():
+        return ()
+    return read_pool(folder.read_text(folder.pool).splitlines(), str(folder.pool))
 
 
 def _facts(folder: RunFolder, name: str) -> dict[str, Any]:

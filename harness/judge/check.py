@@ -15,6 +15,7 @@ from harness.judge.told import Told
 from harness.judge.verdict import Verdict
 from harness.measure.gather import Gathered
 from harness.measure.measurement import Measurement
+from harness.measure.pool import PoolLook
 from harness.scenario import Scenario
 from harness.store import ObserverFacts, RunFacts, RunPlan
 from harness.store.seal import SealState
@@ -62,6 +63,7 @@ class Case:
         environment: `environment.json`, as it is.
         seal: the evidence held against its seal.
         told: what the services counted; None if nobody wrote it down.
+        pool: looks at the group that agents share; none without such a group.
     """
 
     scenario: Scenario
@@ -76,6 +78,7 @@ class Case:
     environment: Mapping[str, Any] = field(default_factory=dict)
     seal: SealState = SealState(None)
     told: Told | None = None
+    pool: tuple[PoolLook, ...] = ()
 
     @property
     def on_own_servers(self) -> bool:

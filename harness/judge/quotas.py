@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.judge.check import Case, Check, Kind
+from harness.judge.pool import left_on_purpose
 from harness.judge.verdict import Verdict
 
 NAME = "quotas in force"
@@ -23,9 +24,14 @@ def check_quotas(case: Case) -> Check | tuple[Check, ...]:
     ended = [row for row in rows if row.get("when") == "end"]
     if not ended:
         return _check(Verdict.INVALID, "the live quotas were not read at the end of the run", ())
-    wrong = tuple(_words(row) for row in rows if row.get("ok") is not True)
+    gone = left_on_purpose(case)
+    failed = [row for row in rows if row.get("ok") is not True]
+    wrong = tuple(_words(row) for row in failed if not _is_gone(row, gone))
     if not wrong:
-        return _check(Verdict.PASS, f"all {len(rows)} rows are as specified, before and after", ())
+        said = f"all {len(rows)} rows are as specified, before and after"
+        if failed:
+            said += f", but for {len(failed)} of what was made to leave the pool"
+        return _check(Verdict.PASS, said, ())
     told = "; ".join(wrong[:_SHOWN])
     more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     return _check(Verdict.INVALID, f"{len(wrong)} of {len(rows)} rows are not: {told}{more}", wrong)
@@ -35,6 +41,15 @@ def quotas_hold(case: Case) -> bool:
     """Whether the run was on containers, and every row was as specified."""
     found = check_quotas(case)
     return isinstance(found, Check) and found.verdict is Verdict.PASS
+
+
+def _is_gone(row: dict[str, Any], gone: frozenset[str]) -> bool:
+    """Whether all that a row says is that a container which left the pool does not run."""
+    return (
+        row.get("setting") == "state"
+        and row.get("when") == "end"
+        and (row.get("container") in gone)
+    )
 
 
 def _rows(verification: Any) -> list[dict[str, Any]]:

@@ -25,9 +25,9 @@ from harness.measure.summary import percentile_name
 from harness.scenario import Phase
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
-# Whether an aborted run had its reason is a check of its own.
+# Whether an aborted run had its reason, or who left the pool, is a check of its own.
 HARMLESS_EVENTS = frozenset(
-    {"agents_scaled", "fault_planned", "gate_told", "aborted", "telemetry_lost"}
+    {"agents_scaled", "fault_planned", "gate_told", "aborted", "telemetry_lost", "out_of_pool"}
 )
 # Of these the reader is told all the same: something lacks that he may look for.
 _TOLD_EVENTS = frozenset({"telemetry_lost"})

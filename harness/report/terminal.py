@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.judge import pool
 from harness.judge.check import Check, Kind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
@@ -37,6 +38,8 @@ VERDICT_STYLES = {
 }
 _STAGE_BAR = 24
 _OFFENDERS_SHOWN = 3
+# Clean checks of which the reader is told all the same: something happened that he asked for.
+_TOLD = frozenset({pool.LEFT})
 # How a check begins that looked at nothing, since what it needs is not there.
 NOT_JUDGED = "not judged"
 
@@ -92,7 +95,9 @@ def _validity(judgement: Judgement) -> RenderableType:
     """What spoils the run; of a valid one only how much was looked at."""
     spoiled = [check for check in judgement.of(Kind.VALIDITY) if check.verdict is not Verdict.PASS]
     if not spoiled:
-        return Text(f"all {len(judgement.of(Kind.VALIDITY))} checks of the run itself are clean")
+        clean = f"all {len(judgement.of(Kind.VALIDITY))} checks of the run itself are clean"
+        told = [check.said for check in judgement.of(Kind.VALIDITY) if check.name in _TOLD]
+        return Text("; ".join([clean, *told]))
     table = Table.grid(padding=(0, 2))
     for check in spoiled:
         word = Text(check.verdict.name, style="bold red")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.clock import NS_PER_S
 from harness.contract.trace_id import AGENT_MAX
+from harness.scenario.agent_containers import AgentContainers
 from harness.scenario.fault import Fault, PlannedFault, misplaced, plan_faults
 from harness.scenario.fault_base import TIMES_MAX
 from harness.scenario.gate import Gate
@@ -175,6 +176,7 @@ class Scenario(_Frozen):
     chain: Chain = Chain()
     redis: Redis = Redis()
     engine: Engine = Engine()
+    agent_containers: AgentContainers = AgentContainers()
     telemetry: Telemetry = Telemetry()
     objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
     fault: Annotated[tuple[Fault, ...], Field(max_length=100, strict=False)] = ()

@@ -34,6 +34,7 @@ class ServiceState:
 
     Attributes:
         last_exit: exit code of its last end, negative for a signal; None if it never ended.
+        out_of_pool: whether its restart policy has no retry left, so that it stays away.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ServiceState:
     alive: bool
     restarts: int
     last_exit: int | None
+    out_of_pool: bool = False
 
 
 class Stack(Protocol):

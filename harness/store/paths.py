@@ -134,6 +134,11 @@ class RunPaths:
         return self.path / "gate.jsonl"
 
     @property
+    def pool(self) -> Path:
+        """What was pending for which agent, a few times a second; only where they share a group."""
+        return self.path / "pool.jsonl"
+
+    @property
     def final(self) -> Path:
         """Nonce rows and server figures when everything was quiet."""
         return self.path / "final.json"

@@ -19,7 +19,7 @@ from harness.faults.runner import FaultRunner
 from harness.judge.faults import check_faults
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
-from harness.scenario.fault import CpuHog, Fault, MemoryHog, Pause
+from harness.scenario.fault import CpuHog, Fault, GroupLeak, MemoryHog, Pause, RedisFlood
 from harness.scenario.link import Delay, Partition
 from harness.scenario.within import DiskFill, ForkStorm, SlowDisk
 from tests.docker.broken_partition import astray
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.docker
 
 # Neither engine nor servers: what other tests of this stack look at stays as it is.
 TARGET = "data-processor"
+AGENT = "python-agent-1"
 FAULTS: tuple[Fault, ...] = (
     Partition(kind="partition", target=TARGET, peer="redis", at_s=(0,), for_s=2),
     Partition(
@@ -40,6 +41,8 @@ FAULTS: tuple[Fault, ...] = (
     CpuHog(kind="cpu_hog", target=TARGET, processes=1, at_s=(0,), for_s=2),
     MemoryHog(kind="memory_hog", target=TARGET, at_s=(0,)),
     ForkStorm(kind="fork_storm", target=TARGET, at_s=(0,), for_s=2),
+    RedisFlood(kind="redis_flood", target=AGENT, commands_per_s=4_000, at_s=(0,), for_s=2),
+    GroupLeak(kind="group_leak", target=AGENT, at_s=(0,), for_s=2),
 )
 # The reference engine writes nothing there, so that nobody else is held up.
 ON_DISKS: tuple[Fault, ...] = (
@@ -57,8 +60,10 @@ def armory(running: Running) -> Iterator[DockerArmory]:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_fault_is_seen_and_healed(fault: Fault, armory: DockerArmory) -> None:
+def test_a_fault_is_seen_and_healed(fault: Fault, armory: DockerArmory, running: Running) -> None:
     """By a probe that knows nothing of the injector."""
+    if fault.target == AGENT:
+        running.agent()
     arm = armory.arm(fault)
     arm.probe.before()
     assert not arm.probe.holds()
@@ -72,11 +77,13 @@ def test_a_fault_is_seen_and_healed(fault: Fault, armory: DockerArmory) -> None:
 
 
 @pytest.mark.parametrize("fault", ON_DISKS, ids=lambda fault: fault.kind)
-def test_a_fault_of_a_disk_is_seen_and_healed(fault: Fault, armory: DockerArmory) -> None:
+def test_a_fault_of_a_disk_is_seen_and_healed(
+    fault: Fault, armory: DockerArmory, running: Running
+) -> None:
     """On the file system that the stack was given for it."""
     if not has_loops():
         pytest.skip("no loop devices for this user")
-    test_a_fault_is_seen_and_healed(fault, armory)
+    test_a_fault_is_seen_and_healed(fault, armory, running)
 
 
 def test_the_host_s_disk_is_never_harmed(armory: DockerArmory) -> None:

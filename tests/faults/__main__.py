@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.docker.faults import ON_CONTAINERS
 from harness.faults.refusals import ON_PROCESSES
+from harness.scenario import load_scenario
 from tests.faults.interruptions import Outcome, cases, interrupt
 from tests.faults.interruptions import table as table_of_interruptions
 from tests.faults.rows import rows_of, table
@@ -74,10 +75,12 @@ def _scenarios(stack: str, names: list[str]) -> list[Path]:
 
 
 def _run(path: Path, stack: str, reports: Path) -> None:
+    agents = load_scenario(path).agent_containers.at_least
     done = subprocess.run(
         [
             *(sys.executable, "-m", "harness", "run", str(path)),
             *("--stack", stack, "--reports", str(reports)),
+            *(("--agent-containers", str(agents)) if agents else ()),
         ],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,

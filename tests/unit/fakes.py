@@ -40,6 +40,7 @@ class FakeStack:
 
     restarts: int = 0
     lost: str = ""
+    out_of_pool: bool = False
     calls: list[str] = field(default_factory=list)
 
     def start(self) -> Endpoints:
@@ -54,7 +55,9 @@ class FakeStack:
         if self.lost:
             raise StackError(self.lost, where="engine")
         exit_code = -9 if self.restarts else None
-        return (ServiceState("engine", 7, True, self.restarts, exit_code),)
+        alive = not self.out_of_pool
+        state = ServiceState("engine", 7, alive, self.restarts, exit_code, self.out_of_pool)
+        return (state,)
 
     def describe(self) -> dict[str, Any]:
         self.calls.append("describe")

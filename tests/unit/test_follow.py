@@ -114,6 +114,17 @@ def test_restart_is_noted_with_its_exit() -> None:
     assert "engine ended with -9" in follower.events[0].what
 
 
+def test_who_leaves_the_pool_is_an_alert() -> None:
+    """Told once, after the restarts that came before."""
+    world = World()
+    follower, _, _ = follower_of(world)
+    world.stack.restarts, world.stack.out_of_pool = 3, True
+    follower.until_sent()
+    assert sorted(kinds(follower)) == ["out_of_pool", "service_restarted"]
+    (alert,) = (event for event in follower.events if event.kind == "out_of_pool")
+    assert "engine is out of the pool: it ended with -9 after 3 restarts" in alert.what
+
+
 def test_swarm_that_does_not_end_is_given_up() -> None:
     """The wait for a swarm has a bound."""
     world = World()

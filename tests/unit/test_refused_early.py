@@ -53,6 +53,15 @@ def test_options_that_do_not_fit(times: int, tmp_path: Path) -> None:
     assert "no image set" in refused(other, reports, times)
 
 
+def test_a_scenario_about_agents_needs_some(tmp_path: Path) -> None:
+    """It says how to have them, on whatever stack."""
+    budget = ROOT / "scenarios" / "faults" / "docker" / "restart-budget.toml"
+    said = refused(DOCKER, tmp_path / "reports", 1, scenario=budget)
+    assert "3 agent containers or more, and there are 0" in said
+    assert "--agent-containers 3" in said
+    assert "--stack docker" in refused(PROCESS, tmp_path / "reports", 1, scenario=budget)
+
+
 @pytest.mark.parametrize("times", [1, 3])
 def test_unset_variable_of_a_login(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
@@ -26,6 +26,7 @@ from harness.scenario import (
     load_scenario,
     parse_objective,
 )
+from harness.scenario.agent_containers import AgentContainers
 from harness.scenario.gate import Gate, Weights
 from harness.store.toml import toml_text
 
@@ -324,7 +325,10 @@ def test_nonsense_is_no_objective(text: str) -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise, Telemetry, Gate, Weights],
+    [
+        *(Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise, Telemetry),
+        *(Gate, Weights, AgentContainers),
+    ],
 )
 def test_every_key_is_documented(model: type[BaseModel]) -> None:
     """docs/scenarios.md names each key that a scenario may have."""
@@ -333,3 +337,10 @@ def test_every_key_is_documented(model: type[BaseModel]) -> None:
     )
     for key in model.model_fields:
         assert key in page, key
+
+
+def test_agents_do_not_take_from_those_at_work() -> None:
+    """An event that somebody thinks over is not pending for too long."""
+    AgentContainers(think_s=2, claim_after_s=3)
+    with pytest.raises(ValidationError, match="longer than think_s"):
+        AgentContainers(think_s=3, claim_after_s=3)

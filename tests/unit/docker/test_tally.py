@@ -63,6 +63,13 @@ def test_an_agent_out_of_memory_leaves_the_pool_after_three_restarts() -> None:
     ]
 
 
+def test_a_container_is_known_by_what_it_calls_itself() -> None:
+    """Its consumer in a group is named after that."""
+    document = event("start", 1)
+    document["Actor"]["ID"] = "0123456789abcdef"
+    assert tally(ALWAYS, document, event("die", 2, exitCode="1")).counts["c"].host == "0123456789ab"
+
+
 def test_an_oom_kill_of_a_child_is_no_end() -> None:
     """The kernel may kill another process than the first one."""
     count = tally(ALWAYS, event("start", 1), event("oom", 2)).counts["c"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ def test_every_scenario_can_be_run_on_child_processes(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CONTAINERS, ids=lambda path: path.stem)
 def test_every_scenario_of_containers_can_be_run_on_them(path: Path) -> None:
-    """As above."""
-    _check(path, ON_CONTAINERS)
+    """As above, with as many agents as it asks for."""
+    agents = range(1, load_scenario(path).agent_containers.at_least + 1)
+    services = ON_CONTAINERS.services | {f"python-agent-{number}" for number in agents}
+    _check(path, replace(ON_CONTAINERS, services=services))
 
 
 def _check(path: Path, possible: Possible) -> None:
