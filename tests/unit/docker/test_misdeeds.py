@@ -128,6 +128,8 @@ def test_a_flood_is_over_when_nothing_of_it_is_left(server: Server) -> None:
     probe.before()
     key = misdeeds.flood_key(AGENT)
     server.lines.append(f"{ADDRESS}:40001")
+    server.per_s = 20_000.0
+    assert probe.holds()
     assert probe.ended() == ""
     server.lines.pop()
     server.keys.add(key)
