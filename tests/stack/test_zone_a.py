@@ -21,7 +21,11 @@ import psutil
 import pytest
 import redis
 
+from harness.clock import SystemClock
 from harness.contract.codec import decode_signal
+from harness.contract.names import Contract
+from harness.measure.pool import read_pool, takeover_of
+from harness.observe.pool_watch import PoolWatch
 from harness.stack.ports import free_port
 from tests.stack.conftest import Redis
 from tests.stack.zone_b_program import COMPOSE, PATIENCE_S, eventually
@@ -132,7 +136,10 @@ def test_agent_misbehaves_on_demand(
 def test_agents_that_share_a_group_take_over_from_a_dead_one(
     client: redis.Redis, redis_server: Redis, prefix: str, tmp_path: Path
 ) -> None:
-    """What somebody took and never acknowledged is claimed once it has been pending for a while."""
+    """What somebody took and never acknowledged is claimed, and it can be told by whom."""
+    path = tmp_path / "pool.jsonl"
+    watch = PoolWatch(redis_server.url, Contract(prefix=prefix), path, SystemClock())
+    watch.look()
     events = f"{prefix}stream:chain:events"
     add_block(client, prefix, 40)
     client.xgroup_create(events, "cg:agents", id="0")
@@ -148,16 +155,20 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
         AGENT_CLAIM_AFTER_S="0.4",
     ) as process:
 
-        def holder() -> list[bytes]:
-            pending: Any = client.xpending_range(events, "cg:agents", "-", "+", 10)
-            return [entry["consumer"] for entry in pending]
+        def holders() -> list[str]:
+            watch.look()
+            return list(read_pool(path.read_text().splitlines())[-1].pending or ())
 
-        own = f"agent-{socket.gethostname()}".encode()
-        assert holder() == [b"agent-dead"]
-        eventually(lambda: holder() == [own], "the event is claimed")
-        eventually(lambda: holder() == [], "and acknowledged")
+        own = f"agent-{socket.gethostname()}"
+        assert holders() == ["agent-dead"]
+        eventually(lambda: holders() == [own], "the event is claimed")
+        eventually(lambda: holders() == [], "and acknowledged")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, (tmp_path / "log").read_text()
+    first, *looks = read_pool(path.read_text().splitlines())
+    assert first.pending is None, "there was no group yet"
+    assert takeover_of(looks, "dead", 0).taken == {own: 1}
+    watch.end(0)
     consumers: Any = client.xinfo_consumers(events, "cg:agents")
     assert [one["name"] for one in consumers] == [b"agent-dead"], "it left, and the group stays"
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 import pytest
 import redis
 
+from harness.contract.names import Contract
 from harness.docker import hogs, misdeeds
 from harness.docker.floods import FloodInjector, FloodProbe
 from harness.docker.leaks import LeakInjector, LeakProbe
@@ -199,6 +200,17 @@ def test_a_server_that_does_not_answer_is_told_before(server: Server) -> None:
         flood_probe(server).before()
     with pytest.raises(StackError, match="does not answer"):
         LeakProbe(lambda: 5, URL, LEAK, server.wait).before()
+
+
+def test_what_is_taken_away_is_nobody_elses() -> None:
+    """No key, no group of the contract is called so; one agent's are no other's."""
+    contract = Contract()
+    streams = contract.streams.model_dump()
+    names = {str(name) for name in streams.values()} | {contract.agent_group(0), "cg:agent:"}
+    for agent in (AGENT, "python-agent-11"):
+        assert misdeeds.flood_key(agent) not in {contract.key(name) for name in names}
+        assert not [name for name in names if name.startswith(misdeeds.leaked_groups(agent))]
+    assert not misdeeds.leaked_groups("python-agent-11").startswith(misdeeds.leaked_groups(AGENT))
 
 
 def test_programs_bear_their_mark_and_no_password(server: Server) -> None:
