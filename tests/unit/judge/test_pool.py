@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from harness.evidence.faults import FaultRecord
 from harness.judge.assess import Assessment, assess
 from harness.judge.check import Check
 from harness.judge.pool import LEFT, TAKEN
 from harness.judge.verdict import Verdict
+from harness.report.terminal import render
 from harness.scenario import Scenario
 from harness.store.seal import seal
 from tests.unit.judge.assessing import unclean
@@ -110,6 +113,9 @@ def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_
     assert f"{AGENT} ({DEAD}) held 2 events when it left (2-0 to 3-0)" in taken.said
     assert f"{HEIR} took 2; nothing was pending for it after 3,000 ms" in taken.said
     assert taken.figures["emptied_ns"] == 3 * S
+    console = Console(record=True, width=300, file=io.StringIO())
+    console.print(render(found.measurement, found.judgement, tmp_path))
+    assert f"are clean; {AGENT} is out of the pool after 4 ends" in console.export_text()
 
 
 @pytest.mark.parametrize(
