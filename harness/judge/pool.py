@@ -89,7 +89,7 @@ def check_pool(case: Case) -> Iterator[Check]:
         verdict=Verdict.INVALID if said else Verdict.PASS,
         said="; ".join(said) or good,
         figures={"left": len(found), "unplanned": len(said)},
-        offenders=tuple(said)[:_OFFENDERS_MAX] if said else (),
+        offenders=tuple(one.name for one in wrong)[:_OFFENDERS_MAX],
     )
 
 
