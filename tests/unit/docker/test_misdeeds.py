@@ -124,15 +124,11 @@ def test_a_server_that_is_busy_anyhow_proves_no_flood(server: Server) -> None:
 
 
 def test_a_flood_is_over_when_nothing_of_it_is_left(server: Server) -> None:
-    """Neither connection, nor key, nor program; and Redis answers."""
+    """Neither key nor program, and Redis answers; the agent itself may have connected since."""
     probe = flood_probe(server)
     probe.before()
     key = misdeeds.flood_key(AGENT)
     server.lines.append(f"{ADDRESS}:40001")
-    server.per_s = 20_000.0
-    assert probe.holds()
-    assert probe.ended() == ""
-    server.lines.pop()
     server.keys.add(key)
     assert probe.ended() == ""
     server.keys.clear()
