@@ -83,6 +83,7 @@ class Outcome:
         exit_code: of the harness; None if it did not end.
         left: what was there after `gone_s` and had not been there before the run.
         trouble: why the case proves nothing; empty if it does.
+        output: what the run printed.
     """
 
     case: Case
@@ -93,6 +94,7 @@ class Outcome:
     left: Things
     gone_s: float
     trouble: str = ""
+    output: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -208,9 +210,8 @@ def _interrupt(case: Case, number: signal.Signals, place: Path, api: Any) -> Out
             break
         time.sleep(_LOOK_EVERY_S)
     moment = _moment(place / "reports", sent_ns) if number is not signal.SIGKILL else ""
-    if trouble:
-        trouble += "\n" + (place / "output").read_text(encoding="utf-8", errors="replace")[-2000:]
-    return Outcome(case, number, moment or "in force", then, code, left, gone_s, trouble)
+    printed = (place / "output").read_text(encoding="utf-8", errors="replace")
+    return Outcome(case, number, moment or "in force", then, code, left, gone_s, trouble, printed)
 
 
 def _await(case: Case, process: subprocess.Popen[bytes], reports: Path) -> str:
@@ -283,7 +284,7 @@ def _line(one: Outcome) -> str:
         one.case.stack,
         one.case.name,
         {signal.SIGINT: "Ctrl-C", signal.SIGKILL: "`kill -9`"}[one.number],
-        one.trouble.splitlines()[0] if one.trouble else one.moment,
+        one.trouble or one.moment,
         words(one.then) if one.case.lasts else "-",
         "none" if one.exit_code is None else str(one.exit_code),
         words(one.left) + gone,

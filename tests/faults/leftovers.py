@@ -187,9 +187,14 @@ def _frozen() -> list[str]:
 
 
 def _names() -> frozenset[str]:
-    return frozenset(
-        str(path) for place in _NAMESPACES if place.is_dir() for path in place.iterdir()
-    )
+    """Namespaces that are held by a name; the engine removes empty names later, once a minute."""
+    found = set()
+    for place in (place for place in _NAMESPACES if place.is_dir()):
+        for path in place.iterdir():
+            with suppress(OSError):
+                if path.stat().st_dev != place.stat().st_dev:
+                    found.add(str(path))
+    return frozenset(found)
 
 
 def _lines(*argv: str) -> list[str]:
