@@ -255,7 +255,7 @@ class Parts:
     show: ProgressSink
     read_starts: Callable[[Endpoints, int], dict[int, int]] = lambda *_: {}
     lead_ns: Callable[[Load], int] = lambda load: lead_ns(load, cores=1, queue=0.0)
-    make_faults: Callable[[Endpoints, Path], FaultPart] | None = None
+    make_faults: Callable[[Endpoints, Path, SwarmPart], FaultPart] | None = None
     backups: BackupPart | None = None
     make_pool_watch: Callable[[Endpoints, Path], PoolPart] | None = None
     assess: Callable[[RunFolder], Assessment] = assess_and_store

@@ -33,7 +33,7 @@ from harness.parts import Event, Parts
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints
-from harness.store import KEPT, TELEMETRY, Reserve, RunFolder
+from harness.store import HEADS, KEPT, TELEMETRY, Reserve, RunFolder
 from harness.store.events import append_event
 from harness.store.seal import seal
 
@@ -110,8 +110,8 @@ def _load(
     def keep(event: Event) -> None:
         append_event(folder, **asdict(event))
 
-    faults = parts.make_faults(endpoints, folder.faults) if parts.make_faults else None
     gate = parts.make_gate(folder.gate) if parts.make_gate else None
+    faults = parts.make_faults(endpoints, folder.faults, swarm) if parts.make_faults else None
     live = parts.make_live(folder.path, plan, tripwires_of(scenario, plan.t0_ns))
     follower = Follower(
         parts, swarm, observer, live, telemetry, scenario.load, plan.t0_ns, keep, faults, gate
@@ -180,6 +180,8 @@ def _write_run(
         kept.append(folder.backup.name)
     if follower.gate:
         kept.append(folder.gate.name)
+    if scenario.stalls_the_feed:
+        kept.append(HEADS)
     if scenario.telemetry.enabled:
         kept.append(TELEMETRY)
     if scenario.agent_containers.shared_group:

@@ -1,13 +1,17 @@
 """An RPC node of a chain that is not there (`python -m zone_b.chain_node`).
 
 POST / takes JSON-RPC: the head counts with the clock, and the reference pool's reserves never
-change. It stands behind the chain adapter where a test wants nodes and has no network. Beside the
-shared variables it reads DEFI_CHAIN_ID (1).
+change. SIGUSR1 has it lie behind, as a node does that has lost its peers: it answers, and its head
+stands still; SIGUSR2 has it catch up.
+
+It stands behind the chain adapter where a test wants nodes and has no network. Beside the shared
+variables it reads DEFI_CHAIN_ID (1).
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,6 +25,27 @@ from zone_b.rpc_local import LocalChain, Params
 from zone_b.settings import Settings, read_settings
 from zone_b.until_told import until_told
 from zone_b.variables import port, whole
+
+
+class Watch:
+    """The time by which a node counts its blocks; it can be made to stand still."""
+
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._now_ns = now_ns
+        self._stands_at_ns: int | None = None
+
+    def wall_ns(self) -> int:
+        """Unix time in ns, or when it stopped."""
+        stands_at_ns = self._stands_at_ns
+        return self._now_ns() if stands_at_ns is None else stands_at_ns
+
+    def stand_still(self) -> None:
+        """Count no further."""
+        self._stands_at_ns = self.wall_ns()
+
+    def go_on(self) -> None:
+        """Be up to date again."""
+        self._stands_at_ns = None
 
 
 def chain_of(block_time_ns: int, chain_id: int) -> LocalChain:
@@ -48,8 +73,8 @@ def _storage(params: Params) -> object:
     return f"0x{reserves_word(RESERVE_IN, RESERVE_OUT) if held else 0:064x}"
 
 
-def run(shared: Settings, chain_id: int, stop: threading.Event) -> None:
-    """Serve until told to stop.
+def run(shared: Settings, chain_id: int, stop: threading.Event, watch: Watch) -> None:
+    """Serve until told to stop, by the time of the watch.
 
     Raises:
         OSError: the port is taken.
@@ -61,11 +86,11 @@ def run(shared: Settings, chain_id: int, stop: threading.Event) -> None:
 
     def answer(body: bytes) -> Answer:
         hold_up()
-        return Answer(200, chain.answer(body, time.time_ns()))
+        return Answer(200, chain.answer(body, watch.wall_ns()))
 
     registry = CollectorRegistry()
     Gauge("defi_chain_head_block", "Newest block", registry=registry).set_function(
-        lambda: chain.block(time.time_ns())
+        lambda: chain.block(watch.wall_ns())
     )
     http = HttpService(
         shared.http_host, shared.http_port, registry, lambda: Health(True), {"/": answer}
@@ -90,9 +115,12 @@ def main() -> int:
 
 
 def _work(stop: threading.Event) -> None:
+    watch = Watch()
+    signal.signal(signal.SIGUSR1, lambda *_: watch.stand_still())
+    signal.signal(signal.SIGUSR2, lambda *_: watch.go_on())
     shared = read_settings()
     port(shared.http_port)
-    run(shared, whole(os.environ, "DEFI_CHAIN_ID", 1, 1, 1 << 62), stop)
+    run(shared, whole(os.environ, "DEFI_CHAIN_ID", 1, 1, 1 << 62), stop, watch)
 
 
 if __name__ == "__main__":

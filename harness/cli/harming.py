@@ -11,11 +11,13 @@ from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.faults.arms import Armory
 from harness.faults.runner import FaultRunner
+from harness.faults.standstills import ArmoryWithAgents, Crowd
+from harness.parts import SwarmPart
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints, Stack
 from harness.store import RunFolder
 
-MakeFaults = Callable[[Endpoints, Path], FaultRunner]
+MakeFaults = Callable[[Endpoints, Path, SwarmPart], FaultRunner]
 
 
 def backups_of(
@@ -28,14 +30,19 @@ def backups_of(
 
 
 def faults_of(
-    scenario: Scenario, stack: Stack, backups: Backups | None, clock: Clock
+    scenario: Scenario, contract: Contract, stack: Stack, backups: Backups | None, clock: Clock
 ) -> MakeFaults | None:
     """What makes the scenario's faults, once the stack is up; None where it has none."""
     if not scenario.fault:
         return None
 
-    def make(endpoints: Endpoints, path: Path) -> FaultRunner:
-        armory: Armory = armory_of(stack, endpoints)
+    def make(endpoints: Endpoints, path: Path, swarm: SwarmPart) -> FaultRunner:
+        crowd = Crowd(
+            swarm.pids,
+            contract.key(contract.streams.chain_events or ""),
+            frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
+        )
+        armory: Armory = ArmoryWithAgents(armory_of(stack, endpoints), crowd, endpoints)
         if backups is not None:
             armory = BackupArmory(armory, backups, endpoints.admin_dsn.get_secret_value())
         return FaultRunner(scenario.planned_faults(), armory, path, clock)

@@ -222,6 +222,7 @@ def _parts(
             run_tag,
             path,
             alone=choice.kind is not StackKind.ATTACH,
+            heads=scenario.stalls_the_feed,
         )
 
     def read_starts(endpoints: Endpoints, run_tag: int) -> dict[int, int]:
@@ -251,7 +252,7 @@ def _parts(
         read_final=read_final,
         read_starts=read_starts,
         lead_ns=lambda load: lead_ns(load, len(os.sched_getaffinity(0)), os.getloadavg()[0]),
-        make_faults=faults_of(scenario, stack, backups, clock),
+        make_faults=faults_of(scenario, contract, stack, backups, clock),
         backups=backups,
         make_gate=gate_maker(scenario, stack, folder, root, clock),
         make_pool_watch=_pool_watch(scenario, contract, clock),

@@ -26,6 +26,8 @@ class FaultRecord(BaseModel):
         seen: the probe's words, when it saw it in force.
         seen_healed: the probe's words, when it saw it gone.
         trouble: what went wrong; empty if nothing did.
+        answered_ns: when the system was first seen to have done what it has to do about it.
+        answer: what was seen of that.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -44,6 +46,8 @@ class FaultRecord(BaseModel):
     seen: str = ""
     seen_healed: str = ""
     trouble: str = ""
+    answered_ns: int | None = None
+    answer: str = ""
 
     @property
     def name(self) -> str:

@@ -126,6 +126,9 @@ BOOKING = np.dtype(
 # When an FSM row says that it was changed last, in Unix microseconds.
 STAMP = np.dtype([("trace_hi", "<u8"), ("trace_lo", "<u8"), ("updated_us", "<i8")])
 
+# One event of the chain: the id that Redis gave it, and the newest block that it tells.
+HEAD = np.dtype([("redis_ms", "<i8"), ("redis_seq", "<u4"), ("block", "<u4")])
+
 
 class RecordWriter:
     """Appends records to a new file; each call reaches the kernel before it returns."""

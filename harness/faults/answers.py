@@ -72,29 +72,36 @@ def postgres_session(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def _health(metrics_url: str) -> Ask:
-    place = urlsplit(metrics_url)
-    host, port = place.hostname or "", place.port or 80
-
     def ask() -> str:
-        status, _ = _http(host, port, "GET", "/healthz")
+        status, _ = _http(metrics_url, "GET", "/healthz")
         return "its /healthz says 200" if status == http.client.OK else ""
 
     return ask
 
 
+def health_words(metrics_url: str) -> str:
+    """What a service says of its health; empty if it is not well."""
+    status, body = _http(metrics_url, "GET", "/healthz")
+    return body.decode("utf-8", "replace").strip() if status == http.client.OK else ""
+
+
 def _node(url: str) -> Ask:
+    return lambda: "it tells its block number" if block_number(url) is not None else ""
+
+
+def block_number(url: str) -> int | None:
+    """The newest block of an RPC node; None if it does not tell."""
+    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
+    status, body = _http(url, "POST", "/", json.dumps(question))
+    try:
+        return int(json.loads(body)["result"], 16) if status == http.client.OK else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _http(url: str, method: str, path: str, body: str = "") -> tuple[int, bytes]:
     place = urlsplit(url)
     host, port = place.hostname or "", place.port or 80
-    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
-
-    def ask() -> str:
-        status, body = _http(host, port, "POST", "/", json.dumps(question))
-        return "it tells its block number" if status == http.client.OK and b"result" in body else ""
-
-    return ask
-
-
-def _http(host: str, port: int, method: str, path: str, body: str = "") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(host, port, timeout=ANSWER_MAX_S)
     try:
         connection.request(method, path, body or None, {"Content-Type": "application/json"})

@@ -50,10 +50,16 @@ class Probe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A fault made ready."""
+    """A fault made ready.
+
+    Attributes:
+        answer: what shows that the system has done what it has to do about the fault while this
+            lasts; empty until then. None where nothing is asked of it but to come back.
+    """
 
     injector: Injector
     probe: Probe
+    answer: Callable[[], str] | None = None
 
 
 class Armory(Protocol):

@@ -27,8 +27,9 @@ _ONLY = {
     "snapshot": ("postgres",),
     "rpc_stall": ("anvil",),
 }
-# What takes longer than a round has.
-_NEVER_DRAWN = frozenset({"backup"})
+# What takes longer than a round has, or needs a scenario made for it: a length that follows from
+# its blocks, several nodes.
+_NEVER_DRAWN = frozenset({"backup", "feed_stall", "rpc_stale"})
 # Links that a signal's way crosses.
 _PEERS = ("redis", "postgres")
 _DIRECTIONS = ("both", "to_peer", "from_peer")

@@ -10,6 +10,7 @@ from harness.faults.arms import Arm, Services
 from harness.faults.clocks import ClockInjector, ClockProbe, told_by
 from harness.faults.commands import arm_command
 from harness.faults.ends import EndProbe, SignalInjector
+from harness.faults.nodes import arm_node
 from harness.faults.pauses import PauseInjector, PauseProbe
 from harness.scenario.fault import Fault
 from harness.scenario.within import ClockStep
@@ -62,4 +63,6 @@ class ProcessArmory:
                     PauseInjector(self._services, name),
                     PauseProbe(self._services, name, ask, silent),
                 )
+            case "rpc_stale":
+                return arm_node(fault, self._services, self._endpoints)
         raise UsageError(f"{fault.kind} cannot be done to a child process", where="fault")

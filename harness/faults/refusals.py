@@ -12,9 +12,14 @@ from harness.scenario import Scenario
 from harness.scenario.fault import Fault
 from harness.scenario.link import Between
 from harness.scenario.within import DISK_KINDS
+from harness.stack.services import rpc_node_names
 
+# The swarm's processes; nothing of the system under test.
+AGENTS = "agents"
 _SERVICE = frozenset({"kill", "restart", "pause"})
-ANYWHERE = _SERVICE | {"rpc_stall", "aof_rewrite", "checkpoint", "snapshot", "backup"}
+ANYWHERE = _SERVICE | {
+    *("rpc_stall", "feed_stall", "aof_rewrite", "checkpoint", "snapshot", "backup"),
+}
 _BY_SERVER = {
     "aof_rewrite": "redis",
     "checkpoint": "postgres",
@@ -30,6 +35,9 @@ CLOCKS = frozenset({"data-processor"})
 # Nothing brings it back (it is started on demand), so these would lose the stack.
 _NEVER_BACK = frozenset({"kill", "restart"})
 _NO_ANVIL = "there is no Anvil: nothing is simulated in full (signals.full_share = 0)"
+_STANDSTILLS = frozenset({"feed_stall", "rpc_stale"})
+# With one node there is none to turn to.
+_NODES_MIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Possible:
 
 ON_PROCESSES = Possible(
     "process",
-    ANYWHERE | {"clock_step"},
+    ANYWHERE | {"clock_step", "rpc_stale"},
     frozenset({"redis", "postgres", "engine", "data-processor", "anvil"}),
     "child processes have neither a network nor a quota of their own: add --stack docker",
 )
@@ -113,6 +121,13 @@ def _problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]
         found.append(
             f"{fault.kind} is not possible on the {possible.stack} stack{why and f': {why}'}"
         )
+    if fault.kind in _STANDSTILLS:
+        return found + _standstill_problems(fault, scenario)
+    return found + _service_problems(fault, scenario, possible)
+
+
+def _service_problems(fault: Fault, scenario: Scenario, possible: Possible) -> list[str]:
+    found = []
     if fault.target not in possible.services:
         names = ", ".join(sorted(possible.services))
         found.append(f"there is no service {fault.target!r} on it, but {names}{_agents(fault)}")
@@ -144,4 +159,17 @@ def _of_targets(fault: Fault, possible: Possible) -> list[str]:
     server = _BY_SERVER.get(fault.kind)
     if server is not None and fault.target != server:
         return [f"{fault.kind} is done to {server}, not to {fault.target}"]
+    return []
+
+
+def _standstill_problems(fault: Fault, scenario: Scenario) -> list[str]:
+    """Faults of those who follow the chain, which are no services of every stack."""
+    if fault.kind == "feed_stall":
+        wrong = fault.target != AGENTS
+        return [f"feed_stall is done to {AGENTS}, not to {fault.target}"] if wrong else []
+    nodes = rpc_node_names(scenario.chain.nodes)
+    if len(nodes) < _NODES_MIN:
+        return [f"rpc_stale needs {_NODES_MIN} RPC nodes: set chain.nodes = {_NODES_MIN}"]
+    if fault.target not in nodes:
+        return [f"there is no RPC node {fault.target!r}, but {', '.join(nodes)}"]
     return []

@@ -139,6 +139,7 @@ class FaultRunner:
             job.note(injected_ns=self._clock.now_ns())
             injector.inject()
             self._prove(job)
+            self._await_answer(job)
             self._until((job.record.injected_ns or 0) + job.planned.for_ns)
             if job.planned.for_ns and self._look(probe.holds, self._clock.now_ns() + HELD_MAX_NS):
                 job.note(held_ns=self._clock.now_ns())
@@ -157,6 +158,15 @@ class FaultRunner:
             self._tell(f"fault: {job.record.name}: {seen}")
         else:
             self._tell(f"fault: {job.record.name}: the probe saw nothing of it")
+
+    def _await_answer(self, job: _Job) -> None:
+        """Whether the system does what it has to do about the fault, while this lasts."""
+        if job.arm.answer is None:
+            return
+        until_ns = (job.record.injected_ns or 0) + job.planned.for_ns
+        if answer := self._look(job.arm.answer, until_ns, stop_in_hurry=True):
+            job.note(answered_ns=self._clock.now_ns(), answer=answer)
+            self._tell(f"fault: {job.record.name}: {answer}")
 
     def _prove_healed(self, job: _Job) -> None:
         limit_ns = _HURRIED_NS if self._hurry.is_set() else HEAL_PROOF_MAX_NS

@@ -114,7 +114,14 @@ def assess_gathered(folder: RunFolder, *, on_demand: bool = False) -> tuple[Asse
     """
     scenario = folder.read_scenario()
     plan, run = folder.read_plan(), folder.read_run()
-    gathered = gather(folder, plan, run, serial=_serial(scenario), stages=_stages(scenario))
+    gathered = gather(
+        folder,
+        plan,
+        run,
+        serial=_serial(scenario),
+        stages=_stages(scenario),
+        sentinel=scenario.chain.sentinel,
+    )
     expected = expected_of(plan, gathered.schedule)
     measurement = measurement_of(gathered, expected.by_stage)
     case = Case(
@@ -144,6 +151,8 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
     asked = {words[one.metric] for one in objectives if one.metric in words}
     if any(one.window_ns and one.metric == "latency" for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
+    if any(one.outside_faults for one in objectives):
+        asked |= {Metric.LATENCY, Metric.COMMITTED, Metric.SERVICE, Metric.UNSEEN}
     if scenario.fault:
         asked |= APART
     return SERIAL | (asked - {Metric.REJECTED})

@@ -16,6 +16,7 @@ from harness.judge.verdict import Verdict
 from harness.judge.windows import check_windows
 from harness.judge.words import count, duration, percentile_word, share
 from harness.measure.histogram import Histogram
+from harness.measure.outside import outside_cell, outside_ns
 from harness.measure.recorder import Cell, CellKey, Metric, StageKey
 from harness.measure.statistics import (
     CONFIDENCE,
@@ -63,7 +64,7 @@ def check_arrival(case: Case) -> Check:
     silent = not promised & {"rejected", "simulated"}
     verdict, why = Verdict.PASS, ""
     if attempted and not awaited:
-        verdict, why = Verdict.INVALID, "; every one was sent stale on purpose"
+        verdict, why = Verdict.INVALID, "; every one was to be refused as stale"
     elif awaited and not arrived:
         verdict = Verdict.FAIL
     elif silent and account.ordinary_rejected > REJECTED_SHARE_UNTOLD * awaited:
@@ -87,7 +88,7 @@ def _duration(case: Case, objective: Objective) -> Iterator[Check]:
             name=objective.text,
             kind=Kind.OBJECTIVE,
             verdict=Verdict.INVALID,
-            said=f"no {objective.mode or ''} signal was measured, so nothing can be said",
+            said=f"no {_words_of(objective)} was measured, so nothing can be said",
         )
     for mode in wanted:
         told = f" ({mode.name.lower()})" if objective.mode is None and len(found) > 1 else ""
@@ -107,11 +108,24 @@ def _cells(case: Case, objective: Objective) -> dict[Mode, Cell]:
         cells = {mode: gathered.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
     else:
         cells = {mode: gathered.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
-    return {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
+    found = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
+    if not objective.outside_faults:
+        return found
+    t0_ns, metric = gathered.timeline.t0_ns, Metric(objective.metric)
+    cut = {mode: outside_cell(cell, gathered.fault_windows, t0_ns) for mode, cell in found.items()}
+    return {mode: cell for mode, cell in cut.items() if len(cell.series.get(metric, ()))}
+
+
+def _words_of(objective: Objective) -> str:
+    mode = f"{objective.mode} " if objective.mode else ""
+    return f"{mode}signal{' outside of the windows of faults' if objective.outside_faults else ''}"
 
 
 def _measured_ns(case: Case, objective: Objective) -> int:
     timeline, stage = case.gathered.timeline, objective.stage
+    if objective.outside_faults:
+        stretches = case.plan.load.measured_stretches_ns()
+        return outside_ns(stretches, case.gathered.fault_windows, timeline.t0_ns)
     if stage is None:
         return timeline.duration_ns(Phase.MEASURE)
     return timeline.length_ns(case.plan.load.stage_numbers(stage))
@@ -132,7 +146,7 @@ def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"the longest {metric} is {duration(histogram.max_ns)} of"
+        said=f"the longest {metric}{_where(objective)} is {duration(histogram.max_ns)} of"
         f" {count(histogram.count, 'signal')}; the limit is {duration(limit_ns)}"
         f"{_censored_words(cell, metric)}",
         figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns},
@@ -171,7 +185,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"{rank} of {metric} is {_estimate_words(found)}, {why};"
+        said=f"{rank} of {metric}{_where(objective)} is {_estimate_words(found)}, {why};"
         f" the limit is {duration(limit_ns)}{_censored_words(cell, metric)}",
         figures={
             "estimate_ns": found.estimate_ns if _supported(found) else None,
@@ -184,6 +198,10 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
             "longer_ns": decision.longer_ns,
         },
     )
+
+
+def _where(objective: Objective) -> str:
+    return " outside of the windows of faults" if objective.outside_faults else ""
 
 
 def _fastest(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:

@@ -37,7 +37,7 @@ def check_warmup(case: Case) -> Iterator[Check]:
     if not intended:
         return
     account = _account(case)
-    awaited = max(0, intended - account.stale)
+    awaited = max(0, intended - account.excused)
     part = account.arrived / awaited if awaited else 1.0
     usual = _share_measured(case)
     cold = awaited >= WARMUP_SIGNALS_MIN and part < WARMUP_ARRIVED_SHARE_MIN * usual

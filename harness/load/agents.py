@@ -23,6 +23,8 @@ from harness.load.script import AgentScript
 _WAIT_MAX_MS = 5000
 _RETRY_S = 0.5
 _SEND_AWAY_MAX_S = 3.0
+# How soon an agent that was held up notices that it may go on.
+_HELD_LOOK_S = 0.05
 # An agent that is to be away for less stays.
 _GAP_MIN_NS = 10 * NS_PER_S
 # Agents of a later stage arrive one after the other, and the last one this long before it.
@@ -50,6 +52,7 @@ class AgentUser(User):
     wait_time = constant(0)
     arrivals: ClassVar[deque[Arrival]] = deque()
     clock: ClassVar[Clock]
+    is_held: ClassVar[bool] = False
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -62,7 +65,12 @@ class AgentUser(User):
         left_ns = arrival.leave_ns - self.clock.now_ns()
         if left_ns <= 0 and arrival.script.due_ns > arrival.leave_ns:
             raise StopUser
+        if self.is_held:
+            gevent.sleep(_HELD_LOOK_S)
+            return
         follower = arrival.follower
+        # What came while it was held up counts from when it may go on.
+        self._see(arrival)
         try:
             if not follower.is_open:
                 follower.open()
@@ -70,7 +78,12 @@ class AgentUser(User):
                 follower.follow(min(_WAIT_MAX_MS, max(50, left_ns // NS_PER_MS)))
         except HarnessError:
             gevent.sleep(_RETRY_S)  # the dispatcher's own connection tells how long this lasts
-        arrival.script.sync_block = max(arrival.script.sync_block, follower.sync_block)
+        if not self.is_held:
+            self._see(arrival)
+
+    @staticmethod
+    def _see(arrival: Arrival) -> None:
+        arrival.script.sync_block = max(arrival.script.sync_block, arrival.follower.sync_block)
 
     def on_stop(self) -> None:
         """Leave no group behind."""
@@ -92,6 +105,7 @@ class Crew:
         self._arrivals = arrivals
         self._followers = tuple({arrival.follower for arrival in arrivals})
         AgentUser.clock = clock
+        AgentUser.is_held = False
         self.environment = Environment(user_classes=[AgentUser], catch_exceptions=True)
         self.runner = self.environment.create_local_runner()
         # Its monitors of CPU and memory would stall the loop to measure what nobody reads.
@@ -111,6 +125,14 @@ class Crew:
     def sync_block(self) -> int:
         """Newest block that any agent has seen."""
         return max((follower.sync_block for follower in self._followers), default=0)
+
+    def hold(self) -> None:
+        """No agent takes in a further block; each goes on sending by what it has seen."""
+        AgentUser.is_held = True
+
+    def let_go(self) -> None:
+        """The agents follow the chain again, and take in what they have missed."""
+        AgentUser.is_held = False
 
     def look_up(self) -> None:
         """Tell every agent the newest block there is.

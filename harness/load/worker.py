@@ -1,7 +1,8 @@
 """One process of the swarm: `python -m harness.load.worker`, its plan as JSON on standard input.
 
 Says how it stands once a second, one JSON object a line on standard output; the last line has
-kind "done". SIGTERM ends it within seconds, its journal whole.
+kind "done". SIGTERM ends it within seconds, its journal whole. SIGUSR1 has its agents take in no
+further block of the chain, SIGUSR2 has them go on.
 """
 
 # ruff: noqa: E402 - gevent has to patch the process before anything else is imported
@@ -35,6 +36,7 @@ from harness.load.script import AgentScript
 from harness.load.tuning import Tuning
 from harness.load.watchdog import Watchdog
 from harness.process.death import die_with_parent
+from harness.process.standstill import GO_ON, STAND_STILL
 
 # How long a silent Redis is waited for when only answers are missing.
 _ANSWERS_MAX_NS = 5 * NS_PER_S
@@ -81,6 +83,8 @@ class SwarmProcess:
     def run(self) -> Exit:
         """Send everything, or find out why not."""
         gevent.signal_handler(signal.SIGTERM, self._stop)
+        gevent.signal_handler(STAND_STILL, self._crew.hold)
+        gevent.signal_handler(GO_ON, self._crew.let_go)
         self._crew.look_up()
         keeping = gevent.spawn(self._keeper.run, self._dispatcher)
         coming = gevent.spawn(self._crew.bring_in)

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.contract.names import State
 from harness.evidence.records import Outcome
-from harness.measure.samples import Fate, Mask, Samples
+from harness.measure.samples import Fate, Mask, Samples, Stale
 
 
 @dataclass(slots=True)
@@ -27,6 +27,8 @@ class Account:
         unsure: Redis did not answer, and may have taken them.
         stale: sent stale on purpose, whatever became of them.
         stale_rejected: of those, the ones that the engine refused.
+        behind: sent while a planned fault held their agents up, and to be refused as stale.
+        behind_rejected: of those, the ones that the engine refused.
     """
 
     fates: dict[Fate, int] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class Account:
     unsure: int = 0
     stale: int = 0
     stale_rejected: int = 0
+    behind: int = 0
+    behind_rejected: int = 0
 
     def of(self, fate: Fate) -> int:
         """How many ended so."""
@@ -57,6 +61,8 @@ class Account:
             unsure=self.unsure + other.unsure,
             stale=self.stale + other.stale,
             stale_rejected=self.stale_rejected + other.stale_rejected,
+            behind=self.behind + other.behind,
+            behind_rejected=self.behind_rejected + other.behind_rejected,
         )
 
     @property
@@ -65,9 +71,14 @@ class Account:
         return sum(self.fates.values())
 
     @property
+    def excused(self) -> int:
+        """Those of which it is right that they are refused."""
+        return self.stale + self.behind
+
+    @property
     def ordinary(self) -> int:
         """Those that ought to reach SIMULATED."""
-        return self.attempted - self.stale
+        return self.attempted - self.excused
 
     @property
     def arrived(self) -> int:
@@ -82,7 +93,7 @@ class Account:
     @property
     def ordinary_rejected(self) -> int:
         """Of them, those that it had no cause to refuse."""
-        return self.rejected - self.stale_rejected
+        return self.rejected - self.stale_rejected - self.behind_rejected
 
     def add(self, samples: Samples, rejected: Mask, unseen: Mask) -> None:
         """Take in samples.
@@ -107,6 +118,9 @@ class Account:
         taken = samples["outcome"] == Outcome.ACCEPTED
         self.taken += int(taken.sum())
         self.unsure += int((~taken & (samples["outcome"] != Outcome.REFUSED)).sum())
-        stale = samples["stale"] != 0
+        stale = samples["stale"] == Stale.ON_PURPOSE
         self.stale += int(stale.sum())
         self.stale_rejected += int((rejected & stale).sum())
+        behind = samples["stale"] == Stale.BEHIND
+        self.behind += int(behind.sum())
+        self.behind_rejected += int((rejected & behind).sum())

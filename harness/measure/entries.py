@@ -27,3 +27,8 @@ def pack_id(text: str) -> int:
     """
     milliseconds, _, sequence = text.partition("-")
     return int(milliseconds) << _SEQUENCE_BITS | min(int(sequence or 0), _SEQUENCE_MAX)
+
+
+def milliseconds(entries: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """When Redis took entries, by its own clock; 0 for NO_ENTRY."""
+    return (entries >> np.uint64(_SEQUENCE_BITS)).astype(np.int64)

@@ -32,6 +32,8 @@ class FaultFigures(_Value):
         seen: what the probe saw when it was in force.
         seen_healed: what the probe saw when it was over.
         trouble: what went wrong; empty if nothing did.
+        answered_s: when the system was seen to have done what it has to do about it.
+        answer: what was seen of that.
     """
 
     kind: str
@@ -46,6 +48,8 @@ class FaultFigures(_Value):
     seen: str
     seen_healed: str
     trouble: str
+    answered_s: float | None = None
+    answer: str = ""
 
     @property
     def name(self) -> str:
@@ -87,6 +91,8 @@ def fault_figures(records: Sequence[FaultRecord], t0_ns: int) -> Iterator[FaultF
             seen=record.seen,
             seen_healed=record.seen_healed,
             trouble=record.trouble,
+            answered_s=since(record.answered_ns),
+            answer=record.answer,
         )
 
 

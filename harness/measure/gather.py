@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.errors import EvidenceError
 from harness.evidence.backup import BackupBook, read_backups
 from harness.evidence.faults import FaultRecord, read_faults
 from harness.evidence.gate import GateRecord, read_gate
 from harness.measure.account import Account
+from harness.measure.behind import BehindBook
 from harness.measure.bookings import Bookings
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.deadline import Deadline
 from harness.measure.faults import Disturbance, Window, disturbances, windows
+from harness.measure.heads import read_heads
 from harness.measure.left import note_left
 from harness.measure.matching import Matcher
+from harness.measure.missing import missing_files
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
 from harness.measure.order import OrderBook, Ordered
 from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder, StageKey
@@ -33,9 +35,10 @@ from harness.measure.timeline import Timeline
 from harness.measure.unread import StreamHistory, read_history
 from harness.measure.vitals import Vitals, read_vitals
 from harness.scenario.models import Phase
+from harness.scenario.sentinel import SENTINEL, Sentinel
 from harness.store import RunFacts, RunFolder, RunPlan
 
-POSTGRES = "postgres"
+POSTGRES, REDIS = "postgres", "redis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Gathered:
         fault_windows: the time of each disturbance, until nothing was overdue any more.
         backups: what was taken and restored; None if the run kept no such file.
         gate: the rounds of a gate; None if the run kept no such file.
+        behind: what became of signals whose data lay behind the chain's head.
     """
 
     timeline: Timeline
@@ -98,6 +102,7 @@ class Gathered:
     fault_windows: tuple[Window, ...] = ()
     backups: BackupBook | None = None
     gate: GateRecord | None = None
+    behind: BehindBook | None = None
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -119,6 +124,7 @@ def gather(
     *,
     serial: frozenset[Metric] = SERIAL,
     stages: Mapping[str, frozenset[int]] | None = None,
+    sentinel: Sentinel = SENTINEL,
     chunk: int = CHUNK,
 ) -> Gathered:
     """Read journal, sightings, probes and final state, each record once.
@@ -131,6 +137,7 @@ def gather(
         run: when the run was watched.
         serial: metrics of which the order in time is kept.
         stages: stages to keep apart: numbers in the timeline by name.
+        sentinel: when a signal has to be refused as stale.
         chunk: records of one file in memory at a time.
 
     Raises:
@@ -158,6 +165,8 @@ def gather(
         table, matcher.fates, notes, plan.nonce_starts, ledger.entry_types if ledger else ()
     )
 
+    heads = read_heads(folder.final_heads)
+    behind = BehindBook(heads, clocks.get(REDIS), sentinel, faults or (), notes, until_ns)
     deadline = Deadline(run.drain_deadline_ns, clocks.get(POSTGRES), notes)
     order = OrderBook(table, notes)
     bookings = Bookings(table, notes)
@@ -166,6 +175,7 @@ def gather(
     stream = read_stream(folder)
 
     def take(samples: Samples) -> None:
+        behind.mark(samples)
         recorder.add(samples)
         deadline.add(samples)
         order.add(samples)
@@ -205,10 +215,7 @@ def gather(
         stale=StaleJournal(table, folder.attempts()),
         stamped=stamped,
         reading=reading,
-        missing=(
-            *_missing(folder, has_ledger=ledger is not None),
-            *_lost(folder, run, has_ledger=ledger is not None),
-        ),
+        missing=missing_files(folder, run, has_ledger=ledger is not None),
         clocks=clocks,
         clock_lines_bad=bad_lines,
         sightings=matcher.sightings,
@@ -222,6 +229,7 @@ def gather(
         fault_windows=windows(recoveries, faults or (), until_ns),
         backups=_backups(folder),
         gate=_gate(folder),
+        behind=behind,
     )
 
 
@@ -263,13 +271,6 @@ def _vitals(folder: RunFolder) -> Vitals:
     return read_vitals({path.name: folder.read_text(path) for path in paths if path.exists()})
 
 
-def _lost(folder: RunFolder, run: RunFacts, *, has_ledger: bool) -> tuple[str, ...]:
-    """What the run says that it kept, and that is not there."""
-    missing = [name for name in run.kept if not (folder.path / Path(name).name).exists()]
-    none = () if has_ledger else (folder.final_bookings.name,)
-    return tuple(name for name in missing if name not in none)
-
-
 def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
     try:
         probes, bad = read_probes(folder.read_text(folder.clock).splitlines())
@@ -278,16 +279,3 @@ def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
             raise
         return {}, 0
     return clock_maps(probes), bad
-
-
-def _missing(folder: RunFolder, *, has_ledger: bool) -> tuple[str, ...]:
-    single = [folder.environment, folder.stack, folder.sightings, folder.observer]
-    single += [folder.clock, folder.final_tasks, folder.final]
-    if has_ledger:
-        single.append(folder.final_ledger)
-    missing = [path.name for path in single if not path.exists()]
-    if not folder.attempts():
-        missing.append("journal/attempts-*.bin")
-    if len(folder.acks()) < len(folder.attempts()):
-        missing.append("journal/acks-*.bin")
-    return tuple(missing)

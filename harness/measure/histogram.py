@@ -213,6 +213,17 @@ class Tally:
         self._min_ns: int | None = None
         self._max_ns: int | None = None
 
+    @classmethod
+    def of(cls, histogram: Histogram) -> Tally:
+        """One that has counted what a histogram holds."""
+        tally = cls()
+        tally._counts += histogram.counts
+        tally._negative, tally._overflow = histogram.negative, histogram.overflow
+        tally._sum_ns = histogram.sum_ns
+        if histogram.count:
+            tally._min_ns, tally._max_ns = histogram.min_ns, histogram.max_ns
+        return tally
+
     def record(self, values: Values) -> None:
         """Count durations."""
         if len(values) == 0:

@@ -98,7 +98,7 @@ class Matcher:
         first, end = self._used, self._used + len(records)
         rows = self._rows[first:end]
         rows[:] = np.zeros(1, dtype=SAMPLE)
-        for name in ("intended_ns", "sent_ns", "stage", "mode", "stale"):
+        for name in ("intended_ns", "sent_ns", "sync_block", "stage", "mode", "stale"):
             rows[name] = records[name]
         rows["slot"] = slots
         link[slots] = np.arange(first, end, dtype=np.uint32)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.measure.fault_figures import FaultFigures, OutsideFigures
 from harness.measure.gate_figures import GateFigures
+from harness.measure.standstill_figures import StandstillFigures
 from harness.measure.vitals_figures import VitalsFigures
 
 
@@ -46,7 +47,8 @@ class AccountFigures(_Value):
 
     `lost` includes those stuck in INIT, `refused` those `refused_unanswered`, `recovered` those
     `recovered_rejected`. `duplicated` and `unexpected` are counted apart. `stale` were sent stale
-    on purpose, of which `stale_rejected` were refused; both are in the classes too.
+    on purpose, of which `stale_rejected` were refused; both are in the classes too. `behind` and
+    `behind_rejected` are the same of signals whose agents a planned fault held up.
     """
 
     attempted: int
@@ -63,6 +65,8 @@ class AccountFigures(_Value):
     commit_unknown: int
     stale: int = 0
     stale_rejected: int = 0
+    behind: int = 0
+    behind_rejected: int = 0
 
 
 class StageFigures(_Value):
@@ -217,6 +221,7 @@ class Measurement(_Value):
         faults: each planned fault and when it held.
         gate: rounds of a gate, and latency while it was on; None without one.
         outside_faults: metrics of the signals that no disturbance touched; empty without one.
+        standstills: each planned standstill of the agents' view of the chain, and what came of it.
         findings: what was out of order, by kind; the judgement names the signals.
         nonce_addresses: addresses that used nonces.
         seconds: of the whole run, drain included, each as long as an interval; empty in results
@@ -239,6 +244,7 @@ class Measurement(_Value):
     faults: tuple[FaultFigures, ...] = ()
     outside_faults: tuple[OutsideFigures, ...] = ()
     gate: GateFigures | None = None
+    standstills: tuple[StandstillFigures, ...] = ()
     findings: dict[str, int]
     nonce_addresses: int
     seconds: tuple[SecondFigures, ...] = ()

@@ -13,7 +13,7 @@ from harness.evidence.records import Mode, Outcome
 from harness.measure.account import Account
 from harness.measure.clockmap import ClockMap
 from harness.measure.histogram import Histogram, Tally, Values, empty
-from harness.measure.samples import Fate, Samples, column, has_fate
+from harness.measure.samples import Fate, Samples, Stale, column, has_fate
 from harness.measure.series import Series
 from harness.measure.stages import Split, StageTally
 from harness.measure.timeline import Timeline
@@ -29,7 +29,7 @@ class Metric(StrEnum):
     latency is an upper one. OBSERVER: seen - commit. REJECTED: seen - intended of rejections.
     UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them.
     PICKUP: commit of INIT - sent.
-    Signals sent stale on purpose are in LATENESS and REJECTED only.
+    Signals that are to be refused as stale are in LATENESS and REJECTED only.
     """
 
     LATENCY = "latency"
@@ -69,11 +69,13 @@ class Cell:
     Attributes:
         time_had: of a metric, the signals that never arrived, at the time they had until the end.
             They are in the metric's tally too.
+        had_series: the same in the order of time.
     """
 
     tallies: dict[Metric, Tally] = field(default_factory=dict)
     time_had: dict[Metric, Tally] = field(default_factory=dict)
     series: dict[Metric, Series] = field(default_factory=dict)
+    had_series: dict[Metric, Series] = field(default_factory=dict)
     stages: StageTally = field(default_factory=StageTally)
     account: Account = field(default_factory=Account)
     censored: int = 0
@@ -162,8 +164,8 @@ class Recorder:
         )
         told = _Times(samples[rejected & seen])
         self._record(cell, Metric.REJECTED, told.intended, told.seen - told.intended)
-        # What was sent stale on purpose is not to arrive, so it has no time to arrival either.
-        awaited = ~rejected & (samples["stale"] == 0)
+        # What is to be refused as stale is not to arrive, so it has no time to arrival either.
+        awaited = ~rejected & (samples["stale"] == Stale.NO)
         self._add_arrived(cell, samples[awaited & arrived & seen])
         self._add_censored(cell, samples[awaited & ~(arrived & seen)])
 
@@ -205,6 +207,8 @@ class Recorder:
             self._record(cell, metric, times.intended, had)
             if not unseen.all():
                 cell.time_had.setdefault(metric, Tally()).record(had[~unseen])
+                since_t0 = times.intended[~unseen] - self._timeline.t0_ns
+                cell.had_series.setdefault(metric, Series()).add(since_t0, had[~unseen])
         self._record(cell, Metric.COMMITTED, times.intended[~unseen], latency[~unseen])
         self._record(cell, Metric.UNSEEN, times.intended[unseen], latency[unseen])
 

@@ -31,9 +31,21 @@ class Fate(IntEnum):
     RECOVERED = 6
 
 
+class Stale(IntEnum):
+    """Whether a signal's data were too old, so that refusing it is right.
+
+    NO: nothing says so. ON_PURPOSE: it was sent so, as the seed chose. BEHIND: a planned fault held
+    its agent up, and the chain went on.
+    """
+
+    NO = 0
+    ON_PURPOSE = 1
+    BEHIND = 2
+
+
 # Times are monotonic ns, `*_us` are PostgreSQL's commit times; 0 stands for "not known".
 # `outcome` is a records.Outcome or 0 without an answer, `state` the final names.State or 0, `stale`
-# 1 for a signal that was sent stale on purpose, `entry` the packed id that Redis gave or 0.
+# a Stale, `sync_block` the block that the signal names, `entry` the packed id that Redis gave or 0.
 SAMPLE = np.dtype(
     [
         ("intended_ns", "<i8"),
@@ -46,13 +58,14 @@ SAMPLE = np.dtype(
         ("entry", "<u8"),
         ("init_xid", "<u4"),
         ("final_xid", "<u4"),
+        ("sync_block", "<u4"),
         ("stage", "<u2"),
         ("mode", "u1"),
         ("outcome", "u1"),
         ("state", "u1"),
         ("fate", "u1"),
         ("stale", "u1"),
-        ("reserved", "u1", 1),
+        ("reserved", "u1", 5),
     ]
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,14 @@ class Series:
         self._fresh: list[Block] = []
         self._fresh_size = 0
         self._size = 0
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[Block]) -> Series:
+        """One of blocks of another."""
+        made = cls()
+        made._blocks = list(blocks)
+        made._size = sum(len(when) for when, _ in made._blocks)
+        return made
 
     def add(self, since_t0_ns: Values, durations_ns: Values) -> None:
         """Append durations of signals that were intended so long after t0."""

@@ -97,6 +97,7 @@ def measurement_of(gathered: Gathered, intended: Sequence[int] | None) -> Measur
         gate=None
         if gathered.gate is None
         else gate_figures(gathered.gate, cells, gathered.timeline.t0_ns, gathered.watched_until_ns),
+        standstills=gathered.behind.figures(gathered.timeline.t0_ns) if gathered.behind else (),
         findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
         nonce_addresses=len(gathered.settled.nonces),
         seconds=tuple(SecondFigures(**asdict(second)) for second in gathered.seconds),
@@ -163,6 +164,8 @@ def _account(account: Account) -> AccountFigures:
         commit_unknown=account.commit_unknown,
         stale=account.stale,
         stale_rejected=account.stale_rejected,
+        behind=account.behind,
+        behind_rejected=account.behind_rejected,
     )
 
 

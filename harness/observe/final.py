@@ -21,6 +21,7 @@ from harness.contract.names import Contract, NonceTable
 from harness.contract.trace_id import parse, run_range
 from harness.errors import EvidenceError, StackError
 from harness.evidence.records import LEDGER, TASK, RecordWriter
+from harness.observe.chain_heads import write_heads
 from harness.observe.final_more import (
     BOOKINGS_FILE,
     STAMPS_FILE,
@@ -40,6 +41,7 @@ from harness.observe.rows import is_own_row, limit_query_time, table_name
 TASKS_FILE = "final-tasks.bin"
 LEDGER_FILE = "final-ledger.bin"
 FINAL_FILE = "final.json"
+HEADS_FILE = "final-heads.bin"
 QUERY_LIMIT_NS = 60 * NS_PER_S
 # Agents own 4097 addresses at most, each on few chains.
 _NONCES_MAX = 50_000
@@ -59,6 +61,7 @@ def write_final(
     folder: Path,
     *,
     alone: bool = False,
+    heads: bool = False,
 ) -> None:
     """Read and write everything.
 
@@ -69,6 +72,7 @@ def write_final(
         run_tag: whose rows.
         folder: the run's folder.
         alone: whether the database was made for the run, so that rows of others are counted too.
+        heads: whether the events of the chain are wanted.
 
     Raises:
         StackError: a server does not answer, or not in time; what could be read is written.
@@ -79,6 +83,8 @@ def write_final(
         document["postgres"] = _read_postgres(observer_dsn, contract, run_tag, folder, alone=alone)
         if redis_url is not None:
             document["redis"] = read_redis_facts(redis_url, contract)
+            if heads:
+                write_heads(redis_url, contract, folder / HEADS_FILE)
     except psycopg.Error as error:
         raise StackError(
             f"the final state cannot be read: {str(error).strip()}",

@@ -9,6 +9,7 @@ from rich.text import Text
 from harness.clock import NS_PER_S
 from harness.measure.fault_figures import FaultFigures
 from harness.measure.measurement import Measurement, RecoveryFigures
+from harness.report.standstill import standstill_words
 from harness.report.units import count_text, duration_text
 
 _SHOWN_MAX = 20
@@ -27,6 +28,7 @@ def render_faults(measurement: Measurement) -> RenderableType | None:
         table.add_row(*_row(fault, recovery_of(fault, measurement)))
     more = len(measurement.faults) - _SHOWN_MAX
     notes = [f"and {count_text(more)} more, in result.json"] if more > 0 else []
+    notes += [standstill_words(one) for one in measurement.standstills]
     for found in measurement.outside_faults:
         if found.metric == "latency":
             told = ", ".join(
@@ -62,8 +64,15 @@ def _row(fault: FaultFigures, recovery: RecoveryFigures | None) -> tuple[str, ..
         _between(begun, over),
         duration_text(recovery.first_ns if recovery else None),
         duration_text(recovery.backlog_ns if recovery else None),
-        "; ".join(words for words in (fault.seen, fault.seen_healed) if words) or fault.trouble,
+        "; ".join(words for words in _seen(fault) if words) or fault.trouble,
     )
+
+
+def _seen(fault: FaultFigures) -> tuple[str, ...]:
+    answer = fault.answer
+    if answer:
+        answer += f" after {_between(fault.injected_s, fault.answered_s)}"
+    return (fault.seen, answer, fault.seen_healed)
 
 
 def _between(begin_s: float | None, end_s: float | None) -> str:

@@ -176,6 +176,12 @@ def _account(measurement: Measurement) -> RenderableType:
             f"sent stale on purpose: {count_text(account.stale)}, "
             f"of which {count_text(account.stale_rejected)} were rejected, as they should be"
         )
+    if account.behind:
+        lines.append(
+            f"sent while a fault held their agents up, and too far behind: "
+            f"{count_text(account.behind)}, "
+            f"of which {count_text(account.behind_rejected)} were rejected, as they should be"
+        )
     lines += [_sent(rate) for rate in measurement.rates]
     lines += [
         f"observer's resolution ({row.mode}): P99 lies between "

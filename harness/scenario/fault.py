@@ -43,6 +43,22 @@ class RpcStall(FaultBase):
     for_s: Length
 
 
+class RpcStale(FaultBase):
+    """An RPC node answers and lies behind: its blocks stand still for `for_s`."""
+
+    kind: Literal["rpc_stale"]
+    target: Name = "rpc-primary"
+    for_s: Length
+
+
+class FeedStall(FaultBase):
+    """The agents' view of the chain stands still for `for_s`, while its head goes on."""
+
+    kind: Literal["feed_stall"]
+    target: Name = "agents"
+    for_s: Length
+
+
 class AofRewrite(FaultBase):
     """Redis writes its append-only file anew."""
 
@@ -105,6 +121,8 @@ Fault = Annotated[
     | Restart
     | Pause
     | RpcStall
+    | RpcStale
+    | FeedStall
     | AofRewrite
     | Checkpoint
     | Snapshot

@@ -16,6 +16,7 @@ from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
 from harness.scenario.objective import Objective
 from harness.scenario.promise import Entry, Promise, promise_of
+from harness.scenario.sentinel import Sentinel, too_short
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
@@ -141,7 +142,14 @@ class Chain(_Frozen):
 
     block_time_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
     watermark_max_lag: Annotated[int, Field(ge=0)] = 2
+    # Unless told, as long as the blocks take that a signal may be behind: 24 s of 12 s each.
+    stale_within_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     nodes: Annotated[int, Field(ge=0, le=8)] = 0
+
+    @property
+    def sentinel(self) -> Sentinel:
+        """When a signal has to be refused as stale."""
+        return Sentinel.of(self.block_time_s, self.watermark_max_lag, self.stale_within_s)
 
 
 class Redis(_Frozen):
@@ -207,7 +215,9 @@ class Scenario(_Frozen):
         if len(planned) > TIMES_MAX:
             raise ValueError(f"{len(planned)} faults are more than {TIMES_MAX}")
         stretches = self.load.measured_stretches_ns()
-        if problems := misplaced(planned, stretches[-1][1] if stretches else 0):
+        problems = misplaced(planned, stretches[-1][1] if stretches else 0)
+        problems += too_short(self.fault, self.chain.sentinel)
+        if problems:
             raise ValueError("; ".join(problems))
         return self
 
@@ -251,6 +261,11 @@ class Scenario(_Frozen):
     def needs_anvil(self) -> bool:
         """Whether some signals are to be simulated in full."""
         return self.signals.full_share > 0
+
+    @property
+    def stalls_the_feed(self) -> bool:
+        """Whether agents are held up, so that their data become stale."""
+        return any(fault.kind == "feed_stall" for fault in self.fault)
 
     def parsed_objectives(self) -> tuple[Objective, ...]:
         """The objectives as values."""

@@ -16,7 +16,7 @@ _DURATION = re.compile(
     r"^(?:stage\s+(?P<stage>\S+)\s+)?(?:(?P<mode>lite|full)\s+)?(?P<rank>p\S+|max)"
     r"(?:\s+of\s+(?P<metric>latency|service|lateness))?"
     rf"(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s))?"
-    rf"\s*<\s*{_TIME}$"
+    rf"\s*<\s*{_TIME}(?P<outside>\s+outside\s+faults)?$"
 )
 _RECOVERY = re.compile(rf"^recovery\s*<\s*{_TIME}$")
 _REJECTED = re.compile(rf"^rejected\s*<\s*(?P<value>{_NUMBER})\s*%$")
@@ -34,7 +34,7 @@ WINDOW_STEP_NS = 100 * NS_PER_MS
 
 GRAMMAR = (
     "[stage NAME] [lite|full] pNN[.N]|max [of latency|service|lateness] [over any N s]"
-    " < N us|ms|s; recovery < N s; rejected < N %; simulated >= N %; rate >= N %"
+    " < N us|ms|s [outside faults]; recovery < N s; rejected < N %; simulated >= N %; rate >= N %"
 )
 
 
@@ -54,6 +54,7 @@ class Objective:
         limit_share: limit of a share, 0..1; None for durations.
         window_ns: length of the windows that are judged one by one; None for the whole phase.
         stage: name or number, from 1, of the stage concerned; None for the whole phase.
+        outside_faults: whether it speaks only of signals that no fault can have touched.
     """
 
     text: str
@@ -64,6 +65,7 @@ class Objective:
     limit_share: float | None = None
     window_ns: int | None = None
     stage: str | None = None
+    outside_faults: bool = False
 
     @property
     def is_latency_percentile(self) -> bool:
@@ -105,6 +107,8 @@ def _duration(line: str, match: re.Match[str]) -> Objective:
             raise ValueError("the max over any window is the max: leave out 'over any ...'")
         if match["stage"] is not None:
             raise ValueError("write either 'stage ...' or 'over any ...', not both")
+    if match["outside"] is not None and (window_ns is not None or match["stage"] is not None):
+        raise ValueError("'outside faults' speaks of the whole load: no stage, no 'over any ...'")
     return Objective(
         text=line,
         metric=match["metric"] or "latency",  # type: ignore[arg-type]  # as the pattern has them
@@ -113,6 +117,7 @@ def _duration(line: str, match: re.Match[str]) -> Objective:
         limit_ns=_limit(match["value"], match["unit"]),
         window_ns=window_ns,
         stage=match["stage"],
+        outside_faults=match["outside"] is not None,
     )
 
 

@@ -46,7 +46,8 @@ class Promise(BaseModel):
                 raise ValueError("abort_delay_s means nothing without abort_on_fail = true")
             return self
         objective = self.parsed
-        if not objective.is_latency_percentile or objective.stage is not None:
+        told_late = objective.stage is not None or objective.outside_faults
+        if not objective.is_latency_percentile or told_late:
             raise ValueError(
                 f"abort_on_fail watches percentiles and max of latency, not {objective.text!r}"
             )

@@ -19,6 +19,7 @@ class Endpoints:
         admin_dsn: libpq conninfo of a superuser; for reading the server's own figures.
         metrics_urls: Prometheus pages by service name.
         anvil_url: the Anvil node, when the scenario needs one.
+        rpc_urls: RPC nodes by name, the primary first, when the scenario has some.
     """
 
     redis_url: SecretStr
@@ -26,6 +27,7 @@ class Endpoints:
     admin_dsn: SecretStr
     metrics_urls: Mapping[str, str] = field(default_factory=dict)
     anvil_url: str | None = None
+    rpc_urls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ class ProcessStack:
             clock,
             self._secrets,
         )
+        self._nodes: tuple[ServiceSpec, ...] = ()
         self._services: tuple[ServiceSpec, ...] = ()
         self._facts: dict[str, Any] = {}
 
@@ -173,6 +174,7 @@ class ProcessStack:
             admin_dsn=SecretStr(self._postgres.admin_dsn),
             metrics_urls={spec.name: spec.metrics_url for spec in self._services},
             anvil_url=wiring.anvil_url,
+            rpc_urls={spec.name: spec.url for spec in self._nodes},
         )
 
     def _make_folders(self) -> None:
@@ -219,9 +221,9 @@ class ProcessStack:
         """
         for name in http_listeners(self._settings):
             self._ports.setdefault(name, free_port(frozenset(self._ports.values())))
-        nodes = rpc_nodes(self._settings, wiring, self._ports)
+        self._nodes = rpc_nodes(self._settings, wiring, self._ports)
         self._services = reference_services(self._settings, wiring, self._ports)
-        for lot in (nodes, self._services):
+        for lot in (self._nodes, self._services):
             for spec in lot:
                 program = self._program(spec)
                 self._supervisor.start(

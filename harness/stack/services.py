@@ -45,9 +45,14 @@ class ServiceSpec:
     policy: RestartPolicy = ALWAYS
 
     @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"http://{LOOPBACK}:{self.http_port}"
+
+    @property
     def metrics_url(self) -> str:
         """Its Prometheus page."""
-        return f"http://{LOOPBACK}:{self.http_port}/metrics"
+        return f"{self.url}/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +69,15 @@ def migration(settings: StackSettings, wiring: Wiring) -> ServiceSpec:
     return ServiceSpec("migrate", (PYTHON, "-m", "zone_b.migrate"), _shared(settings, wiring))
 
 
-def rpc_node_names(settings: StackSettings) -> tuple[str, ...]:
-    """The nodes, the primary first."""
-    others = (f"rpc-fallback-{number}" for number in range(1, settings.rpc_nodes))
-    return (RPC_PRIMARY, *others) if settings.rpc_nodes else ()
+def rpc_node_names(number: int) -> tuple[str, ...]:
+    """So many RPC nodes, the primary first."""
+    others = (f"rpc-fallback-{place}" for place in range(1, number))
+    return (RPC_PRIMARY, *others) if number else ()
 
 
 def http_listeners(settings: StackSettings) -> tuple[str, ...]:
     """Whatever of ours needs a port."""
-    nodes = rpc_node_names(settings)
+    nodes = rpc_node_names(settings.rpc_nodes)
     return (DATA_PROCESSOR, ENGINE, *((CHAIN_ADAPTER, *nodes) if nodes else ()))
 
 
@@ -92,7 +97,7 @@ def rpc_nodes(
             ),
             http_ports[name],
         )
-        for name in rpc_node_names(settings)
+        for name in rpc_node_names(settings.rpc_nodes)
     )
 
 
@@ -140,7 +145,7 @@ def _chain_adapter(
     settings: StackSettings, wiring: Wiring, http_ports: Mapping[str, int]
 ) -> tuple[ServiceSpec, ...]:
     """The one door to the nodes; none without them."""
-    nodes = rpc_node_names(settings)
+    nodes = rpc_node_names(settings.rpc_nodes)
     if not nodes:
         return ()
     urls = ",".join(f"http://{LOOPBACK}:{http_ports[name]}" for name in nodes)
@@ -149,6 +154,7 @@ def _chain_adapter(
         ("DEFI_HTTP_PORT", str(http_ports[CHAIN_ADAPTER])),
         ("DEFI_RPC_URLS", urls),
         ("DEFI_RPC_TIMEOUT_MS", _RPC_TIMEOUT_MS),
+        ("DEFI_WATERMARK_MAX_LAG", str(settings.watermark_max_lag)),
     )
     argv = (PYTHON, "-m", "zone_b.chain_adapter")
     return (ServiceSpec(CHAIN_ADAPTER, argv, env, http_ports[CHAIN_ADAPTER]),)

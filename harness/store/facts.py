@@ -22,6 +22,8 @@ KEPT = (
     "seal.json",
 )
 
+# Kept by a run that makes data stale.
+HEADS = "final-heads.bin"
 # Kept by a run unless it was told not to take any.
 TELEMETRY = "telemetry.jsonl"
 

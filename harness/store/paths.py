@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.store.facts import TELEMETRY
+from harness.store.facts import HEADS, TELEMETRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,11 @@ class RunPaths:
     def final_stamps(self) -> Path:
         """When the FSM rows say that they were changed last."""
         return self.path / "final-stamps.bin"
+
+    @property
+    def final_heads(self) -> Path:
+        """Every event of the chain that its stream holds in the end."""
+        return self.path / HEADS
 
     @property
     def metrics(self) -> Path:

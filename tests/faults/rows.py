@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.clock import NS_PER_S
 from harness.judge.assess import assess
+from harness.measure.fault_figures import FaultFigures
 from harness.report.faults import recovery_of
 from harness.report.units import duration_text
 from harness.store import RunFolder
@@ -66,10 +67,16 @@ def rows_of(path: Path) -> list[Row]:
                 duplicated=measurement.duplicated,
                 refused=measurement.account.refused,
                 verdict=verdict,
-                seen="; ".join(w for w in (fault.seen, fault.seen_healed, fault.trouble) if w),
+                seen="; ".join(
+                    w for w in (fault.seen, fault.answer, fault.seen_healed, fault.trouble) if w
+                ),
             )
         )
     return rows
+
+
+def _words(fault: FaultFigures) -> tuple[str, ...]:
+    return (fault.seen, fault.answer, fault.seen_healed, fault.trouble)
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,22 @@ target = "{target}"
 at_s = 1
 for_s = {for_s}
 """
+# Both lie behind the chain at once; one in ten of the signals that are stale by then is accepted.
+BEHIND = """
+[chain]
+block_time_s = 0.5
+watermark_max_lag = 2
+nodes = 2
+[[fault]]
+kind = "feed_stall"
+at_s = 1
+for_s = 5
+[[fault]]
+kind = "rpc_stale"
+at_s = 1
+for_s = 5
+"""
+ACCEPTS_STALE = "accepts_stale:rate=0.1"
 NAME = "faults proven and healed"
 INTERRUPTS = {
     "interrupt": (signal.SIGINT, "engine"),
@@ -63,11 +80,17 @@ VICTIMS = {"postgres": "/bin/postgres", "engine": "zone_b.engine"}
 End = tuple[int, str, Path]
 
 
-def begin(folder: Path, text: str, duration_s: int, module: str = "harness") -> Started:
+def begin(
+    folder: Path,
+    text: str,
+    duration_s: int,
+    module: str = "harness",
+    options: Sequence[str] = (),
+) -> Started:
     """A run of a scenario of its own."""
     file = folder / "faulty.toml"
     file.write_text(HEAD.format(duration_s=duration_s) + text, encoding="utf-8")
-    return start(folder / "reports", scenario=file, module=module)
+    return start(folder / "reports", scenario=file, module=module, options=options)
 
 
 def await_frozen(run: Started, target: str) -> None:
@@ -90,6 +113,8 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, End]:
     broken = PAUSE.format(target="redis", for_s=1)
     place = tmp_path_factory.mktemp("broken")
     runs["broken"] = begin(place, broken, 5, "tests.stack.broken_pause")
+    place = tmp_path_factory.mktemp("behind")
+    runs["behind"] = begin(place, BEHIND, 8, options=("--defect", ACCEPTS_STALE))
     for name, (_, target) in INTERRUPTS.items():
         text = PAUSE.format(target=target, for_s=30)
         runs[name] = begin(tmp_path_factory.mktemp(name), text, 40)
@@ -104,10 +129,16 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, End]:
     return {name: (*finish(run, families[name]), run.folder()) for name, run in runs.items()}
 
 
-def check_of(folder: Path) -> dict[str, Any]:
-    """The check of faults, as it was stored."""
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = next(c for c in result["judgement"]["checks"] if c["name"] == NAME)
+def result_of(folder: Path) -> dict[str, Any]:
+    """What was stored of a run."""
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return result
+
+
+def check_of(folder: Path, name: str = NAME) -> dict[str, Any]:
+    """A check, that of faults if none is named, as it was stored."""
+    checks = result_of(folder)["judgement"]["checks"]
+    found: dict[str, Any] = next(check for check in checks if check["name"] == name)
     return found
 
 
@@ -116,7 +147,7 @@ def test_faults_are_proven_and_survived(ends: dict[str, End]) -> None:
     """Nothing is lost, nothing happens twice, and each fault has its recovery."""
     code, output, folder = ends["proven"]
     assert check_of(folder)["verdict"] == "PASS", output
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result = result_of(folder)
     kinds = {"integrity", "objective"}
     assert [
         c for c in result["judgement"]["checks"] if c["kind"] in kinds and c["verdict"] != "PASS"
@@ -135,6 +166,23 @@ def test_a_fault_that_does_nothing_is_invalid(ends: dict[str, End]) -> None:
     found = check_of(folder)
     assert found["verdict"] == "INVALID"
     assert "never seen to take hold" in found["said"]
+
+
+def test_who_lies_behind_the_chain_is_noticed(ends: dict[str, End]) -> None:
+    """The node is left; stale signals are refused, but for those that the defect lets through."""
+    _, output, folder = ends["behind"]
+    assert check_of(folder)["verdict"] == "PASS", output
+    assert check_of(folder, "RPC node that lies behind left")["verdict"] == "PASS"
+    found = check_of(folder, "stale data refused in time")
+    assert found["verdict"] == "FAIL"
+    struck = (folder / "defects.jsonl").read_text(encoding="utf-8")
+    assert found["offenders"]
+    assert all(trace in struck for trace in found["offenders"])
+    account = result_of(folder)["measurement"]["account"]
+    assert account["behind_rejected"] == account["rejected_by"]["STALE_DATA_ERROR"]
+    assert account["behind_rejected"] > 2 * len(found["offenders"])
+    (stood,) = result_of(folder)["measurement"]["standstills"]
+    assert stood["first_refused_s"] < stood["stale_s"] + 1
 
 
 @pytest.mark.parametrize("name", INTERRUPTS)

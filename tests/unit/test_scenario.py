@@ -155,6 +155,7 @@ objectives = [
     "max over any 10 s < 1 s",
     "p99 over any 0.5 s < 1 s",
     "stage peak p99 over any 2 s < 1 s",
+    { objective = "p99 < 500 ms outside faults", abort_on_fail = true },
 ]
 [load]
 [[load.stages]]
@@ -180,6 +181,7 @@ def test_all_problems_of_objectives_are_told_at_once(tmp_path: Path) -> None:
         "objectives.6.text: the max over any window is the max",
         "objectives.7.text: a window is at least 1 s long",
         "objectives.8.text: write either 'stage ...' or 'over any ...'",
+        "objectives.9.table: abort_on_fail watches",
     ):
         assert part in message
 

@@ -77,6 +77,12 @@ def _notes(measurement: Measurement) -> list[str]:
             f"{count_text(account.stale)} signals were sent stale on purpose, of which"
             f" {count_text(account.stale_rejected)} were rejected, as they should be."
         )
+    if account.behind:
+        notes.append(
+            f"{count_text(account.behind)} signals were sent while a fault held their agents up,"
+            f" and lay too far behind, of which {count_text(account.behind_rejected)} were"
+            " rejected, as they should be."
+        )
     notes += [
         f"The truth of P99 ({row.mode}) lies between {duration(row.committed_ns)} (committed)"
         f" and {duration(row.seen_ns)} (seen, judged): the observer's resolution."

@@ -51,7 +51,11 @@ def percentile_figure(
     curves = [(f.mode, histogram_of(f)) for f in shown if f.count]
     if not curves:
         return Missing(KEY, TITLE, "no signal of the measured phase has a latency")
-    promised = [one for one in objectives if one.is_latency_percentile and one.window_ns is None]
+    promised = [
+        one
+        for one in objectives
+        if one.is_latency_percentile and one.window_ns is None and not one.outside_faults
+    ]
     checks = {check.name: check for check in judgement.of(Kind.OBJECTIVE)}
     traces: list[dict[str, Any]] = []
     for number, (mode, histogram) in enumerate(curves):

@@ -134,8 +134,13 @@ def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[G
     for objective in objectives:
         if objective.is_latency_percentile and objective.window_ns is None:
             for check in checks:
-                if check.name.startswith(objective.text) and (g := _gauge(check)):
+                if _is_of(check, objective) and (g := _gauge(check)):
                     yield g
+
+
+def _is_of(check: Check, objective: Objective) -> bool:
+    """Whether a check is an objective's, as it stands or for one mode."""
+    return check.name == objective.text or check.name.startswith(f"{objective.text} (")
 
 
 def _gauge(check: Check) -> Gauge | None:

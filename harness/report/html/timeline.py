@@ -12,6 +12,7 @@ from harness.measure.measurement import Measurement, RecoveryFigures
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
 from harness.report.html.parts import Table
 from harness.report.html.words import count_text, duration, figure
+from harness.report.standstill import standstill_words
 from harness.scenario import Load, Phase
 from harness.store.facts import RunEvent
 
@@ -149,7 +150,10 @@ def timeline_of(
     watched_s = (end_ns - t0_ns) / NS_PER_S if end_ns else start_s
     recoveries = {(one.kind, round(one.at_s, 3)): one for one in measurement.recoveries}
     marks = [_mark(event, t0_ns, recoveries) for event in events]
-    marks += [_fault(fault) for fault in measurement.faults]
+    stood: dict[float | None, str] = {
+        one.at_s: standstill_words(one) for one in measurement.standstills
+    }
+    marks += [_fault(fault, stood.get(fault.injected_s)) for fault in measurement.faults]
     if measurement.gate is not None and measurement.gate.opened_s is not None:
         gate = measurement.gate
         what = f"{gate.rounds:,} rounds, {gate.broken:,} broken"
@@ -174,11 +178,17 @@ def _mark(
     return Mark(at_s, until_s, event.kind.replace("_", " "), what)
 
 
-def _fault(fault: FaultFigures) -> Mark:
-    """A planned fault, from where it was injected to where it was over."""
+def _fault(fault: FaultFigures, stood: str | None) -> Mark:
+    """A planned fault, from where it was injected to where it was over.
+
+    Args:
+        fault: what is known of it.
+        stood: what became of signals, of a fault that held agents up.
+    """
     at_s = fault.planned_s if fault.injected_s is None else fault.injected_s
     until_s = fault.healed_s if fault.heal_proven_s is None else fault.heal_proven_s
-    seen = [text for text in (fault.seen, fault.seen_healed, fault.trouble) if text]
+    told = (fault.seen, fault.answer, fault.seen_healed, fault.trouble, stood or "")
+    seen = [text for text in told if text]
     what = "; ".join(seen) or "nothing was seen of it"
     return Mark(at_s, until_s, f"fault: {fault.kind} of {fault.target}", what)
 

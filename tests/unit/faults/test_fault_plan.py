@@ -122,6 +122,8 @@ def test_a_fault_survives_its_file() -> None:
         ({"kind": "backup", "at_s": 1, "days": 3, "keep": 3}, "nothing would ever be taken away"),
         ({"kind": "backup", "at_s": [1, 9], "days": 3, "keep": 2}, "a policy begins once"),
         ({"kind": "backup", "at_s": 30}, "beyond the measured load"),
+        ({"kind": "feed_stall", "at_s": 4, "for_s": 7.9}, "too short to show anything.* 8 s"),
+        ({"kind": "rpc_stale", "at_s": 4, "for_s": 7.9}, "too short to show anything.* 8 s"),
     ],
 )
 def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> None:
@@ -174,6 +176,9 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
             {"kind": "clock_step", "target": "redis", "at_s": 1, "for_s": 1, "step_s": 9.0},
             "clock_step is done to data-processor, not to redis",
         ),
+        ({"kind": "rpc_stale", "at_s": 1, "for_s": 9}, "needs 2 RPC nodes"),
+        ({"kind": "feed_stall", "target": "engine", "at_s": 1, "for_s": 9}, "is done to agents"),
+        ({"kind": "pause", "target": "agents", "at_s": 1, "for_s": 9}, "no service 'agents'"),
     ],
 )
 def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: str) -> None:

@@ -119,6 +119,23 @@ def test_an_injector_that_does_nothing_proves_nothing(fault: Fault, tmp_path: Pa
     assert record.held_ns is None
 
 
+@pytest.mark.parametrize("answer", ["another took over", ""])
+def test_what_the_system_does_about_it_is_told(answer: str, tmp_path: Path) -> None:
+    """While the fault lasts, not only when it is over; if it does nothing, nothing is told."""
+
+    class Answering(Thing):
+        def arm(self, fault: Fault) -> Arm:
+            return Arm(self, self, lambda: answer if self.is_down else "")
+
+    record, runner = play(Answering(), PAUSE, tmp_path)
+    assert record.answer == answer
+    assert (record.answered_ns is not None) == bool(answer)
+    if record.answered_ns is not None and record.proven_ns and record.healed_ns:
+        assert record.proven_ns <= record.answered_ns < record.healed_ns
+    assert any(answer in news for news in runner.news())
+    assert record.held_ns is not None
+
+
 def test_a_fault_that_stays_is_not_proven_healed(tmp_path: Path) -> None:
     """After so long nobody waits any more."""
     record, _ = play(_Stubborn(), PAUSE, tmp_path)

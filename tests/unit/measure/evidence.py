@@ -110,6 +110,7 @@ class World:
     faults: list[FaultRecord] | None = None
     backups: BackupBook | None = None
     gate: list[Line] | None = None
+    heads: Records | None = None
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -176,6 +177,7 @@ class World:
         ):
             if rows is not None and of is not None:
                 rows[np.isin(keys(rows), keys(of))].tofile(path)
+        _write_heads(folder, self.heads)
         told = told_of(self) if self.told is None else self.told
         if told:
             folder.write_json(folder.metrics, told)
@@ -317,6 +319,11 @@ def without(records: Records, gone: NDArray[np.bool_]) -> Records:
     """All but these."""
     rest: Records = records[~gone]
     return rest
+
+
+def _write_heads(folder: RunFolder, heads: Records | None) -> None:
+    if heads is not None:
+        heads.tofile(folder.final_heads)
 
 
 def _length_ns(load: Load) -> int:

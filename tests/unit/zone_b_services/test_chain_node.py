@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from zone_b.amm import POOL_ADDRESS, RESERVE_IN, RESERVE_OUT, reserves_word
-from zone_b.chain_node import chain_of
+from zone_b.chain_node import Watch, chain_of
 from zone_b.chain_state import PATH, ChainState, StateUnavailableError
 from zone_b.http_service import Answer, Health, HttpService
 
@@ -33,6 +33,16 @@ def test_it_tells_blocks_and_the_pool() -> None:
     assert int(held, 16) == reserves_word(RESERVE_IN, RESERVE_OUT)
     for address, slot in ((POOL_ADDRESS, "0x1"), ("0x" + "00" * 20, "0x0")):
         assert int(ask("eth_getStorageAt", address, slot, "0x14")["result"], 16) == 0
+
+
+def test_a_watch_stands_still_and_catches_up() -> None:
+    """Told twice, it stands where it stood the first time."""
+    now = [40 * S]
+    watch = Watch(lambda: now[0])
+    for stands, told in ((False, 41), (True, 42), (True, 42), (False, 44)):
+        now[0] += S
+        (watch.stand_still if stands else watch.go_on)()
+        assert watch.wall_ns() == told * S
 
 
 @pytest.mark.parametrize("params", [(), ("0x0",), ("nonsense", "x", "0x1"), (5, None, "0x1")])

@@ -1,0 +1,106 @@
+"""The signals that no fault can have touched, as a cell of their own.
+
+A cell's series are cut: what was intended within a window of a fault is left out, and the time
+that the windows took is taken out of the clock, so that what came before and after them stands
+side by side. What is judged is then the same as of a run in which those stretches never were. As
+in a series, a duration is known by its bucket, and stands at the largest value of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.clock import NS_PER_MS
+from harness.measure.account import Account
+from harness.measure.faults import Window
+from harness.measure.histogram import Histogram, Tally
+from harness.measure.recorder import Cell, Metric
+from harness.measure.series import PLACES, Series, place_high_ns
+
+Spans = Sequence[tuple[int, int]]
+
+
+def spans_ms(windows: Sequence[Window], t0_ns: int) -> list[tuple[int, int]]:
+    """The windows after t0 in whole ms, first and last included, in order and apart."""
+    found: list[tuple[int, int]] = []
+    for window in sorted(windows, key=lambda one: one.start_ns):
+        start_ms = max(0, (window.start_ns - t0_ns) // NS_PER_MS)
+        end_ms = max(0, (window.end_ns - t0_ns) // NS_PER_MS)
+        if found and start_ms <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], end_ms))
+        elif end_ms >= start_ms:
+            found.append((start_ms, end_ms))
+    return found
+
+
+def outside_cell(cell: Cell, windows: Sequence[Window], t0_ns: int) -> Cell:
+    """What of a cell lies outside of all windows, as far as its order in time was kept.
+
+    Args:
+        cell: with series of all that is wanted.
+        windows: of the faults, in any order.
+        t0_ns: start of the load.
+    """
+    spans = spans_ms(windows, t0_ns)
+    found = Cell()
+    for metric, series in cell.series.items():
+        found.series[metric] = _cut(series, spans)
+        found.tallies[metric] = Tally.of(_histogram(found.series[metric]))
+    for metric, series in cell.had_series.items():
+        found.had_series[metric] = _cut(series, spans)
+        found.time_had[metric] = Tally.of(_histogram(found.had_series[metric]))
+    never_came = len(found.had_series.get(Metric.LATENCY, ()))
+    found.censored = never_came
+    # Every signal is in both, but those that arrived without a commit time, or unseen.
+    arrived = found.histogram(Metric.LATENCY).count - found.histogram(Metric.UNSEEN).count
+    found.account = Account(
+        commit_unknown=max(0, arrived - found.histogram(Metric.COMMITTED).count)
+    )
+    return found
+
+
+def outside_ns(
+    stretches_ns: Sequence[tuple[int, int]], windows: Sequence[Window], t0_ns: int
+) -> int:
+    """How much of some stretches, counted from t0, lies outside of all windows."""
+    total_ns = sum(end - start for start, end in stretches_ns)
+    for first_ms, last_ms in spans_ms(windows, t0_ns):
+        for start, end in stretches_ns:
+            over = min(end, (last_ms + 1) * NS_PER_MS) - max(start, first_ms * NS_PER_MS)
+            total_ns -= max(0, over)
+    return total_ns
+
+
+def _cut(series: Series, spans: Spans) -> Series:
+    return Series.of_blocks(_calm_blocks(series, spans))
+
+
+def _calm_blocks(
+    series: Series, spans: Spans
+) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint16]]]:
+    for when, what in series.blocks():
+        at = when.astype(np.int64)
+        calm = np.ones(len(at), dtype=np.bool_)
+        gone = np.zeros(len(at), dtype=np.int64)
+        for first_ms, last_ms in spans:
+            calm &= (at < first_ms) | (at > last_ms)
+            gone += np.where(at > last_ms, last_ms + 1 - first_ms, 0)
+        if calm.any():
+            yield (at - gone)[calm].astype(np.uint32), what[calm]
+
+
+def _histogram(series: Series) -> Histogram:
+    """Of a series; sums are not known of buckets, and left out."""
+    places = series.counts_by_place() if len(series) else np.zeros(PLACES, dtype=np.int64)
+    filled = np.flatnonzero(places)
+    ends = [place_high_ns(int(place)) for place in filled[[0, -1]]] if len(filled) else [0, 0]
+    return Histogram(
+        counts=places[1:-1].copy(),
+        negative=int(places[0]),
+        overflow=int(places[-1]),
+        min_ns=ends[0],
+        max_ns=ends[1],
+    )
