@@ -18,11 +18,12 @@ from harness.faults.nodes import NodeProbe, node_left
 from harness.faults.standstills import FeedProbe, StandstillInjector
 from harness.process.standstill import listens
 
+# Written as a whole at once: a handler may run in the middle of a print.
 LISTENER = (
-    "import signal, sys\n"
-    "signal.signal(signal.SIGUSR1, lambda *_: print('still', flush=True))\n"
-    "signal.signal(signal.SIGUSR2, lambda *_: print('on', flush=True))\n"
-    "print('up', flush=True)\n"
+    "import os, signal, sys\n"
+    "signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b'still\\n'))\n"
+    "signal.signal(signal.SIGUSR2, lambda *_: os.write(1, b'on\\n'))\n"
+    "os.write(1, b'up\\n')\n"
     "sys.stdin.read()\n"
 )
 DEAF = "import sys\nprint('up', flush=True)\nsys.stdin.read()\n"
