@@ -36,7 +36,10 @@ class NodeProbe:
 
     def holds(self) -> str:
         behind = self._behind()
-        return f"it answers, and lies {behind} blocks behind another one" if behind else ""
+        if not behind:
+            return ""
+        blocks = "1 block" if behind == 1 else f"{behind} blocks"
+        return f"it answers, and lies {blocks} behind another one"
 
     def ended(self) -> str:
         return "it tells the newest block again" if self._behind() == 0 else ""
