@@ -23,6 +23,7 @@ _SHARED_MEMORY = "/dev/shm/"  # noqa: S108 - the same
 _NAMESPACES = (Path("/run/netns"), Path("/run/docker/netns"))
 # A link of these kinds, a queue or a rule in a namespace is there only because somebody put it.
 _QUEUES = ("netem", "tbf", "htb", "hfsc", "ingress", "clsact", "police")
+_FREEZERS = frozenset({"freezer.self_freezing", "cgroup.freeze"})
 _DUMPS = ("pg_dump", "pg_basebackup", "pg_restore")
 _HOG = "signal-harness"
 _RELAY = "/docker/relay.py"
@@ -177,12 +178,12 @@ def _mounts() -> list[str]:
 
 
 def _frozen() -> list[str]:
-    states = (*_GROUPS.glob("freezer/**/freezer.self_freezing"), *_GROUPS.glob("**/cgroup.freeze"))
     found = []
-    for path in states:
-        with suppress(OSError):
-            if path.read_text(encoding="ascii").strip() == "1":
-                found.append(str(path.parent))
+    for folder, _, names in os.walk(_GROUPS):  # groups come and go meanwhile, which this bears
+        for name in _FREEZERS.intersection(names):
+            with suppress(OSError):
+                if Path(folder, name).read_text(encoding="ascii").strip() == "1":
+                    found.append(folder)
     return found
 
 

@@ -177,3 +177,14 @@ def test_open_ends_and_restarts_leave_no_count_to_hold(
     assert check.verdict is Verdict.PASS
     assert check.said.startswith("not judged")
     assert bad
+
+
+def test_a_restart_that_only_the_stack_tells_of_is_one(tmp_path: Path) -> None:
+    """A run that is broken off ends before anybody looked at the services again."""
+    world = healthy()
+    add(told(world)["after"], "SIMULATED", "lite", 1)
+    assert check_of(world, tmp_path)[0].verdict is Verdict.FAIL
+    world.stack = {**world.stack, "services": {"redis": {"restarts": 0}, "engine": {"restarts": 1}}}
+    check, _ = check_of(world, tmp_path / "again")
+    assert check.verdict is Verdict.PASS
+    assert check.said.startswith("not judged: a service was started again")
