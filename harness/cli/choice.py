@@ -13,7 +13,7 @@ from harness.attach.stack import AttachStack
 from harness.cli.kinds import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
-from harness.docker.faults import ON_CONTAINERS, DockerArmory, own_disks
+from harness.docker.faults.armory import ON_CONTAINERS, DockerArmory, own_disks
 from harness.docker.gate_container import GateContainer
 from harness.docker.images import image_variables
 from harness.docker.settings import AGENT, DockerSettings, agent_variables

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.cli import main
-from harness.docker.ends import Inspect
-from harness.docker.partition import PartitionInjector
+from harness.docker.faults.ends import Inspect
+from harness.docker.faults.partition import PartitionInjector
 
 NOBODY = "192.0.2.1"  # set aside for examples
 _inject = PartitionInjector.inject

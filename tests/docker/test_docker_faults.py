@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.clock import SystemClock
-from harness.docker.faults import DockerArmory
+from harness.docker.faults.armory import DockerArmory
 from harness.errors import StackError
 from harness.evidence.faults import read_faults
 from harness.faults.arms import Arm

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.docker.faults import ON_CONTAINERS
+from harness.docker.faults.armory import ON_CONTAINERS
 from harness.errors import Exit
 from harness.faults.refusals import ON_PROCESSES
 from harness.scenario import load_scenario

@@ -26,7 +26,7 @@ _QUEUES = ("netem", "tbf", "htb", "hfsc", "ingress", "clsact", "police")
 _FREEZERS = frozenset({"freezer.self_freezing", "cgroup.freeze"})
 _DUMPS = ("pg_dump", "pg_basebackup", "pg_restore")
 _HOG = "signal-harness"
-_RELAY = "/docker/relay.py"
+_RELAY = "/docker/faults/relay.py"
 Things = Mapping[str, frozenset[str]]
 
 

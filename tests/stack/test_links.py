@@ -16,11 +16,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from harness.docker.inside import entering_network_of, in_network_of
-from harness.docker.line import LineSettings
-from harness.docker.link_path import LinkPath
-from harness.docker.link_probes import probe_of
-from harness.docker.links import LinkInjector, line_of
+from harness.docker.faults.inside import entering_network_of, in_network_of
+from harness.docker.faults.line import LineSettings
+from harness.docker.faults.link_path import LinkPath
+from harness.docker.faults.link_probes import probe_of
+from harness.docker.faults.links import LinkInjector, line_of
 from harness.faults.arms import Probe
 from harness.process.proc import is_running
 from harness.scenario.link import Bandwidth, Between, Delay, Loss
@@ -71,8 +71,8 @@ print(json.dumps(took))
 # Starts a relay as the harness does.
 OWNER = """
 import json, sys
-from harness.docker.line import LineSettings
-from harness.docker.relays import RelayProcess
+from harness.docker.faults.line import LineSettings
+from harness.docker.faults.relays import RelayProcess
 relay = RelayProcess.start(int(sys.argv[1]), 1, LineSettings(**json.loads(sys.argv[2])))
 print(relay.process.pid, flush=True)
 sys.stdin.read()

@@ -11,7 +11,7 @@ import pytest
 
 from harness.docker import disks, loops
 from harness.docker.disks import Disks, data_volume, disk_targets, own_disk
-from harness.docker.faults import own_disks
+from harness.docker.faults.armory import own_disks
 from harness.docker.settings import ENGINE
 from harness.errors import StackError, UsageError
 from harness.scenario.fault import Kill

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract.names import Contract
-from harness.docker.faults import ON_CONTAINERS
+from harness.docker.faults.armory import ON_CONTAINERS
 from harness.faults.drawing import candidates, chosen_kinds, draw
 from harness.faults.refusals import BY_AGENTS, ON_PROCESSES, Possible, check_faults
 from harness.scenario import Scenario

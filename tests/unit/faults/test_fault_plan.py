@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
-from harness.docker.faults import ON_CONTAINERS
+from harness.docker.faults.armory import ON_CONTAINERS
 from harness.errors import UsageError
 from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
 from harness.scenario import Scenario

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.contract.names import Contract
-from harness.docker.faults import ON_CONTAINERS
+from harness.docker.faults.armory import ON_CONTAINERS
 from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
 from harness.scenario import load_scenario
 from harness.stack.settings import ROOT

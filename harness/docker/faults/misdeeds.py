@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import redis
 
 from harness.contract.names import Contract
-from harness.docker.hogs import MARK, Pid
-from harness.docker.inside import marked
+from harness.docker.faults.hogs import MARK, Pid
+from harness.docker.faults.inside import marked
 from harness.errors import StackError
 from harness.faults.answers import ask_redis, redis_client
 from harness.stack.settings import ROOT

@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from harness.clock import ManualClock
-from harness.docker import storms
-from harness.docker.hogs import MARK, OVERTIME_S
-from harness.docker.storms import StormInjector, StormProbe
+from harness.docker.faults import storms
+from harness.docker.faults.hogs import MARK, OVERTIME_S
+from harness.docker.faults.storms import StormInjector, StormProbe
 
 SERVICE = (5, 6)
 STORM = tuple(range(100, 200))

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.docker.echoes import Echoes, Train, read_echoes
-from harness.docker.ends import Inspect, end_of, shared
-from harness.docker.inside import in_network_of
+from harness.docker.faults.echoes import Echoes, Train, read_echoes
+from harness.docker.faults.ends import Inspect, end_of, shared
+from harness.docker.faults.inside import in_network_of
 from harness.errors import StackError
 
 CONNECTED, TIMEOUT = "connected", "timeout"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.docker.pool import PoolProbe, left_pool
+from harness.docker.faults.pool import PoolProbe, left_pool
 from harness.faults.ends import EndProbe
 from harness.stack.base import ServiceState
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.docker.fills import FillInjector, FillProbe, Folder
-from harness.docker.hogs import (
+from harness.docker.faults.fills import FillInjector, FillProbe, Folder
+from harness.docker.faults.hogs import (
     CpuInjector,
     CpuProbe,
     Execute,
@@ -13,8 +13,8 @@ from harness.docker.hogs import (
     MemoryProbe,
     Pid,
 )
-from harness.docker.storms import StormInjector, StormProbe
-from harness.docker.throttles import ThrottleInjector, ThrottleProbe
+from harness.docker.faults.storms import StormInjector, StormProbe
+from harness.docker.faults.throttles import ThrottleInjector, ThrottleProbe
 from harness.faults.answers import Ask
 from harness.faults.arms import Arm
 from harness.scenario.fault import CpuHog, Fault, MemoryHog

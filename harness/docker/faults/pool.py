@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.docker.ends import Inspect
+from harness.docker.faults.ends import Inspect
 from harness.faults.ends import EndProbe
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.docker import hogs
-from harness.docker.hogs import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
+from harness.docker.faults import hogs
+from harness.docker.faults.hogs import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
 from harness.errors import StackError
 
 

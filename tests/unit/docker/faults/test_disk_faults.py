@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.clock import NS_PER_MS
-from harness.docker import fills, throttles
-from harness.docker.fills import FillInjector, FillProbe, own_device
-from harness.docker.throttles import ThrottleInjector, ThrottleProbe, median_ns
+from harness.docker.faults import fills, throttles
+from harness.docker.faults.fills import FillInjector, FillProbe, own_device
+from harness.docker.faults.throttles import ThrottleInjector, ThrottleProbe, median_ns
 from harness.errors import StackError
 from harness.scenario.within import DiskFill, ForkStorm, SlowDisk
 

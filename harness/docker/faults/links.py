@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from harness.clock import NS_PER_MS
-from harness.docker.ends import Inspect, end_of, shared
-from harness.docker.line import LineSettings
-from harness.docker.partition import Rule
-from harness.docker.relays import RelayProcess
+from harness.docker.faults.ends import Inspect, end_of, shared
+from harness.docker.faults.line import LineSettings
+from harness.docker.faults.partition import Rule
+from harness.docker.faults.relays import RelayProcess
 from harness.errors import StackError
 from harness.scenario.link import Bandwidth, Between, Delay, Loss
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.docker import partition
-from harness.docker.line import LineSettings
-from harness.docker.links import LinkInjector
+from harness.docker.faults import partition
+from harness.docker.faults.line import LineSettings
+from harness.docker.faults.links import LinkInjector
 from harness.errors import StackError
 
 PIDS = {"engine": 11, "redis": 22}

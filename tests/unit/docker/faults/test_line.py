@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.docker.line import QUEUE_NS, Line, LineSettings
+from harness.docker.faults.line import QUEUE_NS, Line, LineSettings
 
 # From one packet to the next in ns, and its size in bytes.
 PACKETS = st.lists(

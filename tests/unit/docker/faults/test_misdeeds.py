@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from harness.contract.names import Contract
-from harness.docker import hogs, misdeeds
-from harness.docker.floods import FloodInjector, FloodProbe
-from harness.docker.leaks import LeakInjector, LeakProbe
+from harness.docker.faults import hogs, misdeeds
+from harness.docker.faults.floods import FloodInjector, FloodProbe
+from harness.docker.faults.leaks import LeakInjector, LeakProbe
 from harness.errors import StackError
 from harness.scenario.fault import GroupLeak, RedisFlood
 

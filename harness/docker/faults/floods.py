@@ -9,8 +9,8 @@ from typing import Any
 
 import redis
 
-from harness.docker.hogs import Execute, Pid, end_marked
-from harness.docker.misdeeds import Wait, asking, clean, flood_key, over, program
+from harness.docker.faults.hogs import Execute, Pid, end_marked
+from harness.docker.faults.misdeeds import Wait, asking, clean, flood_key, over, program
 from harness.errors import StackError
 from harness.scenario.fault import RedisFlood
 

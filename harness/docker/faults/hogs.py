@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from harness.docker.inside import (
+from harness.docker.faults.inside import (
     cores_allowed,
     cores_used,
     cpu_used_ns,

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.docker.line import Line, LineSettings
-from harness.docker.packet_queue import packets_of, verdict
-from harness.docker.relay import Relay
+from harness.docker.faults.line import Line, LineSettings
+from harness.docker.faults.packet_queue import packets_of, verdict
+from harness.docker.faults.relay import Relay
 
 
 @dataclass

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.docker.hogs import OVERTIME_S
+from harness.docker.faults.hogs import OVERTIME_S
 from harness.docker.loops import LOOP_MAJOR
 from harness.errors import StackError
 from harness.faults.answers import Ask

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from harness.docker.ends import Inspect, end_of, shared
-from harness.docker.inside import in_network_of
-from harness.docker.link_path import CONNECTED, TIMEOUT, LinkPath
+from harness.docker.faults.ends import Inspect, end_of, shared
+from harness.docker.faults.inside import in_network_of
+from harness.docker.faults.link_path import CONNECTED, TIMEOUT, LinkPath
 from harness.errors import StackError
 
 

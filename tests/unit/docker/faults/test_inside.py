@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.docker import inside
-from harness.docker.partition import Rule
+from harness.docker.faults import inside
+from harness.docker.faults.partition import Rule
 from harness.errors import StackError
 
 V1 = "7:freezer:/docker/a\n4:memory:/docker/a\n2:cpu,cpuacct:/docker/a\n0::/docker/a\n"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.docker.fills import Folder, own_device
-from harness.docker.hogs import Pid, running
-from harness.docker.inside import group_of
+from harness.docker.faults.fills import Folder, own_device
+from harness.docker.faults.hogs import Pid, running
+from harness.docker.faults.inside import group_of
 from harness.errors import StackError
 from harness.faults.answers import Ask
 

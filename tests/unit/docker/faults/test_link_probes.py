@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.docker.echoes import Echoes, Train
-from harness.docker.line import Line, LineSettings
-from harness.docker.link_path import CONNECTED
-from harness.docker.link_probes import probe_of
-from harness.docker.links import line_of
+from harness.docker.faults.echoes import Echoes, Train
+from harness.docker.faults.line import Line, LineSettings
+from harness.docker.faults.link_path import CONNECTED
+from harness.docker.faults.link_probes import probe_of
+from harness.docker.faults.links import line_of
 from harness.errors import StackError
 from harness.faults.arms import Probe
 from harness.scenario.link import Bandwidth, Between, Delay, Loss, Partition

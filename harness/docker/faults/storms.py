@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from harness.docker.hogs import MARK, OVERTIME_S, Execute, Pid, gone, running
-from harness.docker.inside import marked, members, tasks_allowed
+from harness.docker.faults.hogs import MARK, OVERTIME_S, Execute, Pid, gone, running
+from harness.docker.faults.inside import marked, members, tasks_allowed
 from harness.errors import StackError
 from harness.faults.answers import Ask
 from harness.process.proc import parent_of

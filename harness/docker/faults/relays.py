@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.docker.inside import entering_network_of
-from harness.docker.line import LineSettings
-from harness.docker.relay import READY
+from harness.docker.faults.inside import entering_network_of
+from harness.docker.faults.line import LineSettings
+from harness.docker.faults.relay import READY
 from harness.errors import StackError
 from harness.process.launch import command
 

@@ -11,18 +11,18 @@ from typing import Any
 
 from harness.docker.client import Client, connect, engine_errors
 from harness.docker.disks import disk_targets, folder_in, own_disk
-from harness.docker.ends import addresses_of
-from harness.docker.floods import FloodInjector, FloodProbe
-from harness.docker.hogs import running
-from harness.docker.inside import is_frozen
-from harness.docker.leaks import LeakInjector, LeakProbe
-from harness.docker.link_path import LinkPath
-from harness.docker.link_probes import probe_of
-from harness.docker.links import LinkInjector, line_of
-from harness.docker.partition import PartitionInjector, PartitionProbe
-from harness.docker.pool import PoolProbe
+from harness.docker.faults.ends import addresses_of
+from harness.docker.faults.floods import FloodInjector, FloodProbe
+from harness.docker.faults.hogs import running
+from harness.docker.faults.inside import is_frozen
+from harness.docker.faults.leaks import LeakInjector, LeakProbe
+from harness.docker.faults.link_path import LinkPath
+from harness.docker.faults.link_probes import probe_of
+from harness.docker.faults.links import LinkInjector, line_of
+from harness.docker.faults.partition import PartitionInjector, PartitionProbe
+from harness.docker.faults.pool import PoolProbe
+from harness.docker.faults.within import KINDS, Within
 from harness.docker.settings import ENGINE
-from harness.docker.within import KINDS, Within
 from harness.errors import StackError
 from harness.faults.answers import Ask, asks
 from harness.faults.arms import Arm, Services, state_of

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS
-from harness.docker.echoes import Echoes, Train
-from harness.docker.link_path import CONNECTED
+from harness.docker.faults.echoes import Echoes, Train
+from harness.docker.faults.link_path import CONNECTED
 from harness.errors import StackError
 from harness.faults.arms import Probe
 from harness.scenario.link import Bandwidth, Between, Delay, Loss

@@ -8,8 +8,16 @@ from typing import Any
 
 import redis
 
-from harness.docker.hogs import Execute, Pid, end_marked
-from harness.docker.misdeeds import Wait, asking, clean, events_key, leaked_groups, over, program
+from harness.docker.faults.hogs import Execute, Pid, end_marked
+from harness.docker.faults.misdeeds import (
+    Wait,
+    asking,
+    clean,
+    events_key,
+    leaked_groups,
+    over,
+    program,
+)
 from harness.errors import StackError
 from harness.scenario.fault import GroupLeak
 

@@ -16,10 +16,10 @@ from collections import deque
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from harness.docker.line import Line, LineSettings
-from harness.docker.packet_queue import PacketQueue
+from harness.docker.faults.line import Line, LineSettings
+from harness.docker.faults.packet_queue import PacketQueue
 
 READY = "ready"
 _NS_PER_S = 1_000_000_000

@@ -1,0 +1,1 @@
+"""Faults in containers: what injects each, and what proves it from inside."""
