@@ -54,3 +54,10 @@ class EvidenceError(HarnessError):
     """Evidence cannot be written, or stored evidence cannot be read."""
 
     exit_code = Exit.INVALID
+
+
+def words_of(error: Exception) -> str:
+    """An error in one line, for a record of what went wrong."""
+    if isinstance(error, HarnessError):
+        return f"{error.where}: {error.what}" if error.where else error.what
+    return f"{type(error).__name__}: {error}"

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
-from harness.errors import EvidenceError, HarnessError
+from harness.errors import EvidenceError, words_of
 from harness.evidence.faults import FaultRecord, fault_line
 from harness.faults.arms import Arm, Armory
+from harness.process.beside import Beside, Wait
 from harness.scenario.fault import PlannedFault
 
 LOOK_EVERY_NS = 20 * NS_PER_MS
@@ -38,7 +39,7 @@ class _Job:
         self.record = self.record.model_copy(update=known)
 
 
-class FaultRunner:
+class FaultRunner(Beside):
     """Injects what is planned, proves it, takes it away, and writes down what it saw.
 
     Args:
@@ -55,18 +56,12 @@ class FaultRunner:
         armory: Armory,
         path: Path,
         clock: Clock,
-        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        wait: Wait = threading.Event.wait,
     ) -> None:
+        super().__init__(path, clock, wait)
         self._planned = planned
         self._armory = armory
-        self._path = path
-        self._clock = clock
-        self._wait = wait
         self._jobs: list[_Job] = []
-        self._hurry = threading.Event()
-        self._lock = threading.Lock()
-        self._news: list[str] = []
-        self._failure = ""
 
     def start(self, t0_ns: int) -> None:
         """Begin the schedule of a load that starts at `t0_ns`.
@@ -93,16 +88,6 @@ class FaultRunner:
             job.thread = threading.Thread(target=self._run, args=(job,), name=name, daemon=True)
             job.thread.start()
 
-    def news(self) -> tuple[str, ...]:
-        """What has happened since the last question, a sentence each."""
-        with self._lock:
-            found, self._news = tuple(self._news), []
-        return found
-
-    def failure(self) -> str | None:
-        """Why no evidence of the faults can be had; None while it can."""
-        return self._failure or None
-
     def stop(self, *, hurry: bool = False) -> None:
         """Wait until every fault is healed and told. May be called twice.
 
@@ -126,7 +111,7 @@ class FaultRunner:
             else:
                 job.note(trouble="the run was over before its time came")
         except Exception as error:  # whatever it is, the fault must be told as not proven
-            job.note(trouble=_words(error))
+            job.note(trouble=words_of(error))
         try:
             self._append(fault_line(job.record))
         except EvidenceError as error:
@@ -144,7 +129,7 @@ class FaultRunner:
             if job.planned.for_ns and self._look(probe.holds, self._clock.now_ns() + HELD_MAX_NS):
                 job.note(held_ns=self._clock.now_ns())
         except Exception as error:  # told as it is, and healed all the same
-            job.note(trouble=_words(error))
+            job.note(trouble=words_of(error))
         job.note(healed_ns=self._clock.now_ns())
         injector.heal()
         self._prove_healed(job)
@@ -185,30 +170,3 @@ class FaultRunner:
             if self._clock.now_ns() >= until_ns or (stop_in_hurry and self._hurry.is_set()):
                 return ""
             self._clock.sleep_ns(LOOK_EVERY_NS)
-
-    def _until(self, when_ns: int) -> bool:
-        """Wait for a moment; whether somebody was in a hurry before it came."""
-        while (left_ns := when_ns - self._clock.now_ns()) > 0:
-            if self._wait(self._hurry, left_ns / NS_PER_S):
-                return True
-        return False
-
-    def _append(self, line: str) -> None:
-        try:
-            with self._lock, self._path.open("a", encoding="utf-8") as file:
-                file.write(line)
-        except OSError as error:
-            raise EvidenceError(f"cannot write: {error.strerror}", where=str(self._path)) from error
-
-    def _tell(self, sentence: str) -> None:
-        with self._lock:
-            self._news.append(sentence)
-
-    def _fail(self, why: str) -> None:
-        self._failure = self._failure or why
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, HarnessError):
-        return f"{error.where}: {error.what}" if error.where else error.what
-    return f"{type(error).__name__}: {error}"

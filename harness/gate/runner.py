@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
-from harness.errors import EvidenceError, HarnessError
+from harness.errors import EvidenceError, words_of
 from harness.evidence.gate import NodeOpened, NodeReleased, gate_line
 from harness.gate.keeper import Keeper, OpenNode
 from harness.gate.plan import GatePlan
+from harness.process.beside import Beside, Wait
 from harness.process.child import ChildProcess
 from harness.scenario.gate import Gate
 
@@ -59,7 +60,7 @@ def player_process(plan: GatePlan, log: Path) -> ChildProcess:
     return ChildProcess("harness.gate.worker", plan.to_stdin(), log, "gate")
 
 
-class GateRunner:
+class GateRunner(Beside):
     """Opens the node at its time, lets the rounds be played, and releases it, whatever happens.
 
     Args:
@@ -82,21 +83,16 @@ class GateRunner:
         files: GateFiles,
         clock: Clock,
         make_child: Callable[[GatePlan, Path], Child] = player_process,
-        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        wait: Wait = threading.Event.wait,
     ) -> None:
+        super().__init__(files.path, clock, wait)
         self._gate = gate
         self._start_ns = start_ns
         self._seed = seed
         self._keeper = keeper
         self._files = files
-        self._clock = clock
         self._make_child = make_child
-        self._wait = wait
-        self._hurry = threading.Event()
-        self._lock = threading.Lock()
-        self._news: list[str] = []
         self._told = 0
-        self._failure = ""
         self._thread: threading.Thread | None = None
 
     def start(self, t0_ns: int) -> None:
@@ -112,16 +108,6 @@ class GateRunner:
         self._thread = threading.Thread(target=self._run, args=(due_ns,), name="gate", daemon=True)
         self._thread.start()
 
-    def news(self) -> tuple[str, ...]:
-        """What has happened since the last question, a sentence each."""
-        with self._lock:
-            found, self._news = tuple(self._news), []
-        return found
-
-    def failure(self) -> str | None:
-        """Why no evidence of the gate can be had; None while it can."""
-        return self._failure or None
-
     def stop(self, *, hurry: bool = False) -> None:
         """End what is left and release the node; the load is over. May be called twice."""
         del hurry  # there is nothing that a gate would be left alone for without a load
@@ -129,7 +115,7 @@ class GateRunner:
         if self._thread is not None:
             self._thread.join(_JOIN_S)
             if self._thread.is_alive():
-                self._failure = self._failure or "the gate did not come to its end"
+                self._fail("the gate did not come to its end")
 
     def _run(self, due_ns: int) -> None:
         trouble, node = "", OpenNode("", "", "")
@@ -146,7 +132,7 @@ class GateRunner:
             self._tell(f"gate: {node.name} is up: {node.seen}")
             trouble = self._play(node, due_ns + self._gate.timeout_ns)
         except Exception as error:  # told as it is, and the node is released all the same
-            trouble = _words(error)
+            trouble = words_of(error)
         self._end(node, trouble)
 
     def _play(self, node: OpenNode, deadline_ns: int) -> str:
@@ -192,12 +178,12 @@ class GateRunner:
         try:
             self._keeper.close()
         except Exception as error:  # told as it is: the look that follows says what is left
-            trouble = "; ".join(part for part in (trouble, _words(error)) if part)
+            trouble = "; ".join(part for part in (trouble, words_of(error)) if part)
         while not seen and self._clock.now_ns() < closed_ns + RELEASE_MAX_NS:
             try:
                 seen = self._keeper.gone()
             except Exception as error:  # whatever it is, nobody has seen it gone
-                trouble = trouble or _words(error)
+                trouble = trouble or words_of(error)
             if not seen:
                 self._clock.sleep_ns(_LOOK_EVERY_NS)
         if seen:
@@ -211,30 +197,4 @@ class GateRunner:
         try:
             self._append(gate_line(released))
         except EvidenceError as error:
-            self._failure = str(error)
-
-    def _until(self, when_ns: int) -> bool:
-        """Wait for a moment; whether the load was over before it came."""
-        while (left_ns := when_ns - self._clock.now_ns()) > 0:
-            if self._wait(self._hurry, left_ns / NS_PER_S):
-                return True
-        return False
-
-    def _append(self, text: str) -> None:
-        try:
-            with self._files.path.open("a", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise EvidenceError(
-                f"cannot write: {error.strerror}", where=str(self._files.path)
-            ) from error
-
-    def _tell(self, sentence: str) -> None:
-        with self._lock:
-            self._news.append(sentence)
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, HarnessError):
-        return f"{error.where}: {error.what}" if error.where else error.what
-    return f"{type(error).__name__}: {error}"
+            self._fail(str(error))
