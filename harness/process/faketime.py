@@ -10,15 +10,21 @@ from contextlib import suppress
 from pathlib import Path
 
 FILE_VARIABLE = "FAKETIME_TIMESTAMP_FILE"
-_LIBRARY = "faketime/libfaketimeMT.so.1"
+# Of a program with several threads, and of one with one in each of its processes.
+_THREADED, _PLAIN = "faketime/libfaketimeMT.so.1", "faketime/libfaketime.so.1"
 _PLACES = (Path("/usr/lib"), Path("/usr/lib64"), Path("/usr/local/lib"))
 _SHARED = Path("/dev/shm")  # noqa: S108 - the library chooses it
 
 
-def find_library() -> str:
-    """Where Debian's package `faketime` and others put it; empty without it."""
+def find_library(*, threaded: bool = True) -> str:
+    """Where Debian's package `faketime` and others put it; empty without it.
+
+    Args:
+        threaded: whether the program has threads.
+    """
+    library = _THREADED if threaded else _PLAIN
     for place in _PLACES:
-        for pattern in (_LIBRARY, f"*/{_LIBRARY}"):
+        for pattern in (library, f"*/{library}"):
             for found in place.glob(pattern):
                 return str(found)
     return ""

@@ -31,7 +31,7 @@ def with_faked_clock(program: Program, library: str, file: str) -> Program:
 
 def run() -> None:
     """Replace the server's program, then go on as `harness`."""
-    library, file = find_library(), os.environ[VARIABLE]
+    library, file = find_library(threaded=False), os.environ[VARIABLE]
     ordinary = PostgresServer.program
 
     def program(self: PostgresServer, port: int) -> Program:
