@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from harness.cli.options import REPORTS, Defects, Images, ImageSet, Reports, See
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
 from harness.stack.settings import ROOT
+
+if TYPE_CHECKING:
+    from harness.faults.refusals import Possible
 
 CHAOS = ROOT / "scenarios" / "chaos.toml"
 
@@ -38,10 +42,9 @@ def chaos(
     Exit code: that of the worst round's verdict; 3 while rounds are missing.
     """
     from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
-    from harness.cli.running import run_once
+    from harness.cli.running import contract_for, run_once
     from harness.clock import SystemClock
-    from harness.experiments.chaos import judge_rounds, make_rounds
-    from harness.faults.drawing import candidates, chosen_kinds
+    from harness.experiments.chaos import check_rounds, judge_rounds, make_rounds
     from harness.judge.assess import Assessment
     from harness.report.chaos import render_chaos
     from harness.scenario import Scenario, load_scenario
@@ -67,24 +70,14 @@ def chaos(
             defects=defect or [],
         )
         scenario = load_scenario(path, keys, edit)
-        if scenario.fault:
-            raise UsageError("the scenario has faults of its own", where="fault")
-        possible = chosen.possible_faults
-        if possible is None:
-            raise UsageError(
-                "faults are injected only into what the harness started itself", where="--stack"
-            )
-        choices = candidates(possible, needs_anvil=scenario.needs_anvil)
-        choices = chosen_kinds(choices, kind or ())
-        if not choices:
-            raise UsageError(
-                f"the {stack} stack has no fault of these kinds with this scenario",
-                where="--kind",
-                hint=f"possible are {', '.join(sorted(possible.kinds))}",
-            )
+        check_rounds(scenario, rounds)
+        choices = _choices(chosen.possible_faults, scenario.needs_anvil, kind or (), stack)
+        contract_for(scenario, chosen, ROOT)
         folder = ChaosFolder.create(reports, scenario, SystemClock().wall_ns())
         folder.write(
-            ChaosFacts(seed=scenario.seed, rounds=rounds, stack=stack.value, choices=choices)
+            ChaosFacts.model_validate(
+                {"seed": scenario.seed, "rounds": rounds, "stack": stack.value, "choices": choices}
+            )
         )
 
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
@@ -94,3 +87,27 @@ def chaos(
     result = judge_rounds(folder, made)
     console.print(render_chaos(result, folder.path))
     raise typer.Exit(result.exit_code)
+
+
+def _choices(
+    possible: Possible | None, needs_anvil: bool, kinds: Collection[str], stack: StackKind
+) -> tuple[tuple[str, str], ...]:
+    """Kinds and targets to draw from: each kind that is named can be had."""
+    from harness.faults.drawing import candidates, chosen_kinds
+
+    if possible is None:
+        raise UsageError(
+            f"faults are injected only into what the harness started itself, not with --stack"
+            f" {stack}",
+            where="--stack",
+            hint="choose --stack process or --stack docker",
+        )
+    choices = candidates(possible, needs_anvil=needs_anvil)
+    drawn = {kind for kind, _ in choices}
+    if strange := sorted(set(kinds) - drawn):
+        raise UsageError(
+            f"the {stack} stack has no rounds of {', '.join(strange)} with this scenario",
+            where="--kind",
+            hint=f"possible are {', '.join(sorted(drawn))}",
+        )
+    return chosen_kinds(choices, kinds)

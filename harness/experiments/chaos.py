@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from harness.clock import NS_PER_S
+from harness.errors import EvidenceError, UsageError
 from harness.faults.drawing import draw
 from harness.judge.assess import Assessment, assess
 from harness.judge.rounds import ChaosResult, RoundFigures, result_of
@@ -18,12 +22,48 @@ from harness.measure.fault_figures import FaultFigures
 from harness.measure.measurement import Measurement
 from harness.report.faults import recovery_of
 from harness.scenario import Scenario
+from harness.scenario.file import problems
+from harness.scenario.models import SEED_MAX
 from harness.store import RunFolder
 from harness.store.chaos import ChaosFolder
 
 RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
 Told = Callable[[str], None]
 _REASONS_MAX = 50
+# A fault of a link lasts two seconds at least, and begins in the first half.
+_MEASURED_MIN_S = 4.0
+
+
+def check_rounds(scenario: Scenario, rounds: int) -> None:
+    """Make sure that every round that is drawn fits the scenario.
+
+    Raises:
+        UsageError: it has faults of its own, too short a load, or seeds for fewer rounds.
+    """
+    if scenario.fault:
+        raise UsageError(
+            "the scenario has faults of its own",
+            where="fault",
+            hint="leave out the [[fault]] tables: each round has one that is drawn",
+        )
+    if (measured_s := _measured_s(scenario)) <= _MEASURED_MIN_S:
+        raise UsageError(
+            f"{measured_s:g} s of measured load are too short for a fault and what follows it",
+            where="load.stages",
+            hint=f"more than {_MEASURED_MIN_S:g} s are needed; scenarios/chaos.toml has 14 s",
+        )
+    if scenario.seed + rounds > SEED_MAX:
+        raise UsageError(
+            f"{scenario.seed} leaves no seeds for {rounds} rounds",
+            where="seed",
+            hint="each round has the next seed; choose a smaller one with --seed",
+        )
+
+
+def _measured_s(scenario: Scenario) -> float:
+    """From the beginning of the measured load, which faults count from, to its end."""
+    stretches = scenario.load.measured_stretches_ns()
+    return (stretches[-1][1] - stretches[0][0]) / NS_PER_S if stretches else 0.0
 
 
 def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> tuple[RoundFigures, ...]:
@@ -33,17 +73,18 @@ def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> tuple[RoundFi
         what came of those that were made now, each judged as it ended.
 
     Raises:
-        HarnessError: a round could not be made; those before it are kept.
+        HarnessError: a round could not be made, or one made before is missing; those before it
+            are kept.
         Interrupted: the same.
     """
     facts, scenario = folder.read(), folder.read_scenario()
+    for run_id in facts.runs:  # told now, and not when all others have been made
+        _folder_of(folder, run_id)
     made = []
-    measured_s = sum(stage.duration_s for stage in scenario.load.stages) * scenario.load.repeat
+    measured_s = _measured_s(scenario)
     for number in range(len(facts.runs) + 1, facts.rounds + 1):
         fault = draw(facts.seed, number, measured_s, facts.choices)
-        own = Scenario.model_validate(
-            scenario.model_dump(mode="json") | {"seed": facts.seed + number, "fault": [fault]}
-        )
+        own = _scenario_of(folder, scenario, facts.seed + number, fault)
         tell(f"round {number} of {facts.rounds}: {_name(fault)}")
         assessment, run_folder = once(own, folder.path)
         facts = facts.model_copy(update={"runs": (*facts.runs, run_folder.run_id)})
@@ -74,6 +115,19 @@ def judge_rounds(folder: ChaosFolder, made: Iterable[RoundFigures] = ()) -> Chao
     result = result_of(rounds, facts.rounds)
     folder.write_result(result.model_dump(mode="json"))
     return result
+
+
+def _scenario_of(
+    folder: ChaosFolder, scenario: Scenario, seed: int, fault: dict[str, object]
+) -> Scenario:
+    try:
+        return Scenario.model_validate(
+            scenario.model_dump(mode="json") | {"seed": seed, "fault": [fault]}
+        )
+    except ValidationError as error:
+        raise EvidenceError(
+            f"no round can be made of it: {problems(error, 'scenario')}", where=str(folder.path)
+        ) from error
 
 
 def _folder_of(folder: ChaosFolder, run_id: str) -> RunFolder:

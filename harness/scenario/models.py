@@ -21,6 +21,7 @@ from harness.scenario.sentinel import Sentinel, too_short
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
 Rate = Annotated[float, Field(ge=0, le=1_000_000)]
+SEED_MAX = 2**63 - 1
 
 
 class Phase(StrEnum):
@@ -178,7 +179,7 @@ class Scenario(_Frozen):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     about: Annotated[str, Field(min_length=1, max_length=200)]
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 1
     load: Load
     signals: Signals = Signals()
     chain: Chain = Chain()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,10 +31,10 @@ class ChaosFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     rounds: Annotated[int, Field(ge=1, le=ROUNDS_MAX)]
-    stack: str
-    choices: tuple[tuple[str, str], ...]
+    stack: Literal["process", "docker"]
+    choices: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
     runs: tuple[str, ...] = ()
 
 
