@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from harness.cli.console import make_console
 from harness.cli.kinds import StackKind
@@ -23,6 +24,8 @@ from harness.errors import UsageError
 from harness.scenario.isolation import Isolation
 from harness.stack.settings import ROOT
 
+_DISTURB_HINT = "write KIND:KEY=VALUE,..., as in cpu_hog:target=python-agent-1"
+
 
 def isolate(
     path: Annotated[
@@ -32,7 +35,7 @@ def isolate(
         list[str] | None,
         typer.Option(
             metavar="KIND:KEY=VALUE,...",
-            help="A fault that lasts, e.g. cpu_hog:target=python-agent; docs/faults.md has all.",
+            help="A fault that lasts, e.g. cpu_hog:target=python-agent-1; docs/faults.md has all.",
         ),
     ] = None,
     pairs: Annotated[int, typer.Option(help="Blocks with and without it, each.")] = 8,
@@ -57,7 +60,7 @@ def isolate(
     """
     from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
     from harness.cli.running import run_once
-    from harness.experiments.isolate import judge_blocks, stretch
+    from harness.experiments.isolate import judge_blocks, need_promise, stretch
     from harness.judge.assess import Assessment, gathered_and_stored
     from harness.measure.gather import Gathered
     from harness.report.isolation import render_isolation
@@ -72,9 +75,7 @@ def isolate(
         isolation = _isolation(pairs, block, margin)
         faults = [_fault(text) for text in disturb or ()]
         if not faults:
-            raise UsageError(
-                "nothing is to be disturbed", where="--disturb", hint="docs/isolation.md"
-            )
+            raise UsageError("nothing is to be disturbed", where="--disturb", hint=_DISTURB_HINT)
         keys, edit = as_overrides(
             agents=None, rate=None, duration=None, seed=seed, settings=settings or []
         )
@@ -85,6 +86,7 @@ def isolate(
             stretch(document, isolation, faults, own if isinstance(own, int) else 1)
 
         scenario = load_scenario(path, keys, in_blocks)
+        need_promise(scenario)
         choice = StackChoice(
             stack, images, image or [], agent_containers, {}, None, None, free_agents
         )
@@ -100,11 +102,15 @@ def isolate(
 
 
 def _isolation(pairs: int, block_s: float, margin_ms: float) -> Isolation:
+    from harness.scenario.file import problems
+
     try:
         return Isolation(pairs=pairs, block_s=block_s, margin_ms=margin_ms)
-    except ValueError as error:
+    except ValidationError as error:
         raise UsageError(
-            str(error), where="--pairs, --block, --margin", hint="--pairs 8 --block 15 --margin 50"
+            problems(error, "block_s"),
+            where="--pairs, --block, --margin",
+            hint="--pairs 8 --block 15 --margin 50",
         ) from error
 
 
@@ -116,9 +122,9 @@ def _fault(text: str) -> dict[str, Any]:
     fault: dict[str, Any] = {"kind": kind}
     for pair in filter(None, rest.split(",")):
         key, separator, value = pair.partition("=")
-        if not separator:
-            raise UsageError(
-                f"{pair!r} is not key=value", where="--disturb", hint="cpu_hog:target=python-agent"
-            )
+        if not separator or not key:
+            raise UsageError(f"{pair!r} is not key=value", where="--disturb", hint=_DISTURB_HINT)
+        if key in fault:
+            raise UsageError(f"{key} is said twice", where="--disturb", hint=_DISTURB_HINT)
         fault[key] = value_of(value, f"--disturb {key}")
     return fault

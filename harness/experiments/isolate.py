@@ -28,13 +28,15 @@ from harness.measure.series import Series
 from harness.measure.telemetry import Telemetry
 from harness.measure.telemetry_lines import read_telemetry_file
 from harness.scenario import Scenario
-from harness.scenario.fault import Fault
-from harness.scenario.isolation import Isolation, disturbing
+from harness.scenario.fault import LASTING, Fault
+from harness.scenario.isolation import MOMENTS, Isolation, disturbing
 from harness.scenario.models import Phase
 from harness.store import RunFolder
 
 RESULT = "isolation.json"
 _P99 = 99.0
+# What a fault says of its times.
+_BY_BLOCKS = frozenset({"at_s", "for_s", "times", "every_s", "jitter_s"})
 
 
 def stretch(
@@ -49,8 +51,9 @@ def stretch(
         seed: of the order within the pairs.
 
     Raises:
-        UsageError: it has no load to stretch, or faults of its own.
+        UsageError: it has no load to stretch, or faults of its own; the disturbance cannot be one.
     """
+    _check_disturbance(faults)
     load = document.get("load")
     stages = load.get("stages") if isinstance(load, dict) else None
     if not isinstance(load, dict) or not isinstance(stages, list) or not stages:
@@ -64,12 +67,45 @@ def stretch(
     first = stages[0] if isinstance(stages[0], dict) else {}
     level = {**first, "duration_s": isolation.load_s}
     level.pop("rate_to", None)
+    level.pop("phase", None)  # what is in blocks is measured
     load["stages"], load["repeat"] = [level], 1
     starts_s = tuple(
         block.start_ns / NS_PER_S for block in _blocks(isolation, seed, 0) if block.disturbed
     )
     document["fault"] = disturbing(faults, isolation, starts_s)
     document["isolation"] = isolation.model_dump(mode="json")
+
+
+def _check_disturbance(faults: list[dict[str, Any]]) -> None:
+    """When it acts say the blocks, so it has to last, and can say nothing of that itself."""
+    for fault in faults:
+        kind = fault.get("kind")
+        if kind not in LASTING | MOMENTS:
+            raise UsageError(
+                f"{kind!r} is no disturbance: it has to last as long as it is told",
+                where="--disturb",
+                hint=f"possible are {', '.join(sorted(LASTING | MOMENTS))}",
+            )
+        if said := sorted(_BY_BLOCKS & fault.keys()):
+            raise UsageError(
+                f"{kind} says {', '.join(said)}, and a disturbance acts in every second block",
+                where="--disturb",
+                hint="leave it out; --block says how long a block is",
+            )
+
+
+def need_promise(scenario: Scenario) -> None:
+    """Make sure that there is a latency to keep under the disturbance.
+
+    Raises:
+        UsageError: the scenario promises none.
+    """
+    if tightest_latency_ns(scenario) is None:
+        raise UsageError(
+            "the scenario promises no latency, so there is nothing to keep",
+            where="objectives",
+            hint="add one, as in p99 < 500 ms",
+        )
 
 
 def judge_blocks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -142,6 +142,13 @@ Fault = Annotated[
     Field(discriminator="kind"),
 ]
 
+# By their models: kinds of which a scenario says how long they last.
+LASTING = frozenset(
+    kind
+    for model in get_args(get_args(Fault)[0])
+    if "for_s" in model.model_fields
+    for kind in get_args(model.model_fields["kind"].annotation)
+)
 # Kinds after which a service may well have ended and been started again.
 DISRUPTIVE = LINK_KINDS | {"kill", "restart", "pause", "rpc_stall", "memory_hog", "disk_fill"}
 

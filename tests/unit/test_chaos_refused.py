@@ -84,7 +84,7 @@ def test_faults_fit_a_load_that_begins_unmeasured(tmp_path: Path) -> None:
     folder = ChaosFolder.create(tmp_path, scenario, 10**18)
     files.write_json(folder.path / "chaos.json", FACTS)
     made = Made()
-    with pytest.raises(Made.Enough):
+    with pytest.raises(Made.EnoughError):
         make_rounds(folder, made.once, lambda _: None)
     assert made.scenario is not None
     assert made.scenario.fault[0].at_s[0] <= 2.5
@@ -120,7 +120,7 @@ def test_a_round_that_is_gone_is_told_first(tmp_path: Path) -> None:
 class Made:
     """Notes the first round that would be made."""
 
-    class Enough(Exception):
+    class EnoughError(Exception):
         """It was."""
 
     def __init__(self) -> None:
@@ -129,4 +129,4 @@ class Made:
     def once(self, scenario: Scenario, _: Path) -> tuple[Assessment, RunFolder]:
         """One round."""
         self.scenario = scenario
-        raise Made.Enough
+        raise Made.EnoughError

@@ -1,0 +1,71 @@
+"""Experiments that cannot answer are refused before there is a folder of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import running
+from harness.cli.isolating import isolate
+from harness.errors import UsageError
+from harness.experiments.isolate import stretch
+from harness.scenario import load_scenario
+from harness.scenario.isolation import Isolation
+from harness.scenario.models import Phase
+from harness.stack.settings import ROOT
+
+SMOKE = ROOT / "scenarios" / "smoke.toml"
+PAUSE = "pause:target=engine"
+
+
+def not_to_be_run(*_: object, **__: object) -> None:
+    """In place of a run: what is not refused must not start anything."""
+    pytest.fail("a run was begun")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "nothing is to be disturbed"),
+        ({"disturb": ["kill:target=redis"]}, "'kill' is no disturbance"),
+        ({"disturb": ["backup:days=3,keep=2"]}, "'backup' is no disturbance"),
+        ({"disturb": ["nonsense"]}, "'nonsense' is no disturbance"),
+        ({"disturb": [":"]}, "'' is no disturbance"),
+        ({"disturb": [f"{PAUSE},for_s=3"]}, "says for_s"),
+        ({"disturb": [f"{PAUSE},at_s=3,jitter_s=1"]}, "says at_s, jitter_s"),
+        ({"disturb": [f"{PAUSE},kind=kill"]}, "kind is said twice"),
+        ({"disturb": [f"{PAUSE},target=redis"]}, "target is said twice"),
+        ({"disturb": ["pause:=5"]}, "is not key=value"),
+        ({"disturb": ["pause:target"]}, "is not key=value"),
+        ({"disturb": [PAUSE], "settings": ['objectives=["rejected < 1 %"]']}, "no latency"),
+        ({"disturb": [PAUSE], "pairs": 0}, "pairs: Input should be greater"),
+        ({"disturb": [PAUSE], "block": 3.0}, "leave nothing of block_s"),
+        ({"disturb": [PAUSE], "margin": float("nan")}, "margin_ms: Input should"),
+        ({"disturb": [PAUSE, PAUSE]}, "begins before pause is over"),
+    ],
+)
+def test_nothing_is_made(
+    options: Mapping[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What, where and a hint, in the harness's own words, and no folder."""
+    monkeypatch.setattr(running, "run_once", not_to_be_run)
+    reports = tmp_path / "reports"
+    with pytest.raises(UsageError, match=said) as caught:
+        isolate(SMOKE, reports=reports, **options)
+    assert caught.value.hint
+    assert "pydantic" not in str(caught.value)
+    assert not reports.exists()
+
+
+def test_an_unmeasured_stage_is_measured_in_blocks() -> None:
+    """Its rate is what is taken of it."""
+    pause = {"kind": "pause", "target": "engine"}
+    found = load_scenario(
+        SMOKE,
+        ["load.stages.0.phase=warmup"],
+        lambda document: stretch(document, Isolation(), [pause], 1),
+    )
+    assert found.load.stages[0].phase is Phase.MEASURE
