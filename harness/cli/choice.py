@@ -121,6 +121,11 @@ class StackChoice:
                 where="engine.defects",
                 hint="leave out --stack docker",
             )
+        if self.free_agents and not self.agents:
+            raise UsageError(
+                "--free-agents takes the limits of agents away, and there are none",
+                hint="add --agent-containers 1",
+            )
         self.docker_settings(settings, root)
 
     def make(

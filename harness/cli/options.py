@@ -22,7 +22,7 @@ Defects = Annotated[
 ]
 Reports = Annotated[Path, typer.Option(help="Where the folder of the run goes.")]
 AgentContainers = Annotated[
-    int, typer.Option(help="Agent containers beside the swarm (--stack docker).")
+    int, typer.Option(min=0, max=100, help="Agent containers beside the swarm (--stack docker).")
 ]
 ImageSet = Annotated[str, typer.Option("--images", help="Image set: upstream or offline.")]
 Images = Annotated[

@@ -9,7 +9,7 @@ from harness.contract.names import Contract
 from harness.contract.production import speaks_of_production
 from harness.errors import UsageError
 from harness.scenario import Scenario
-from harness.scenario.fault import Fault
+from harness.scenario.fault import Fault, overlapping
 from harness.scenario.link import Between
 from harness.scenario.within import DISK_KINDS
 from harness.stack.services import rpc_node_names
@@ -25,7 +25,9 @@ _BY_SERVER = {
     "checkpoint": "postgres",
     "snapshot": "postgres",
     "backup": "postgres",
+    "rpc_stall": "anvil",
 }
+_HINT = "docs/scenarios.md has the kinds and their targets"
 # What an agent does, within the limits of its container.
 BY_AGENTS = frozenset({"redis_flood", "group_leak"})
 AGENT = "python-agent-"
@@ -51,6 +53,7 @@ class Possible:
         hint: what to do for the others.
         disks: services whose data can lie on a file system of its own.
         why_not: why it cannot have a fault, by kind, where that needs words.
+        same: the other name of a service that has two.
     """
 
     stack: str
@@ -59,6 +62,11 @@ class Possible:
     hint: str
     disks: frozenset[str] = frozenset()
     why_not: Mapping[str, str] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
+
+    def one_name(self, service: str) -> str:
+        """The name that a service has in a comparison with others."""
+        return self.same.get(service, service)
 
 
 ON_PROCESSES = Possible(
@@ -102,15 +110,40 @@ def check_faults(
         for place, fault in enumerate(scenario.fault)
         for problem in _problems(fault, scenario, possible)
     ]
+    problems += _at_once(scenario, possible)
     if problems:
         lines = "\n  - ".join(problems)
-        raise UsageError(f"cannot be done:\n  - {lines}", where="fault", hint=possible.hint)
+        hint = possible.hint if _another_stack_helps(scenario, possible) else _HINT
+        raise UsageError(f"cannot be done:\n  - {lines}", where="fault", hint=hint)
+
+
+def _another_stack_helps(scenario: Scenario, possible: Possible) -> bool:
+    return any(
+        fault.kind not in possible.kinds or fault.target.startswith(AGENT)
+        for fault in scenario.fault
+    )
+
+
+def _at_once(scenario: Scenario, possible: Possible) -> list[str]:
+    """Two faults at once on one service that goes by two names; the scenario saw one name each."""
+    own = tuple(_by_one_name(fault, possible) for fault in scenario.fault)
+    if own == scenario.fault:
+        return []
+    planned = scenario.model_copy(update={"fault": own}).planned_faults()
+    return overlapping(planned)
+
+
+def _by_one_name(fault: Fault, possible: Possible) -> Fault:
+    names = {"target": possible.one_name(fault.target)}
+    if isinstance(fault, Between):
+        names["peer"] = possible.one_name(fault.peer)
+    return fault.model_copy(update=names)
 
 
 def _agents(fault: Fault) -> str:
     """How to have the agent that a fault is aimed at."""
     number = fault.target.removeprefix(AGENT)
-    is_agent = fault.target.startswith(AGENT) and number.isdigit()
+    is_agent = fault.target.startswith(AGENT) and number.isdigit() and not number.startswith("0")
     return f" (agents are asked for with --agent-containers {number})" if is_agent else ""
 
 
@@ -138,7 +171,8 @@ def _service_problems(fault: Fault, scenario: Scenario, possible: Possible) -> l
     elif fault.target == "anvil" and fault.kind in _NEVER_BACK:
         found.append(f"nothing would start anvil again after a {fault.kind}")
     if isinstance(fault, Between):
-        if fault.peer not in possible.services - {fault.target}:
+        is_itself = possible.one_name(fault.peer) == possible.one_name(fault.target)
+        if is_itself or fault.peer not in possible.services:
             found.append(f"there is no service {fault.peer!r} at the other end of a link to it")
         elif fault.peer == "anvil" and not scenario.needs_anvil:
             found.append(f"{_NO_ANVIL}, so there is no link to it")

@@ -149,6 +149,7 @@ LASTING = frozenset(
     if "for_s" in model.model_fields
     for kind in get_args(model.model_fields["kind"].annotation)
 )
+_TOLD_MAX = 20
 # Kinds after which a service may well have ended and been started again.
 DISRUPTIVE = LINK_KINDS | {"kill", "restart", "pause", "rpc_stall", "memory_hog", "disk_fill"}
 
@@ -190,6 +191,11 @@ class PlannedFault:
         return self.at_ns + self.for_ns
 
 
+def times_of(faults: Sequence[Fault]) -> int:
+    """How many occurrences there are, without planning any."""
+    return sum(len(fault.at_s) * fault.times for fault in faults)
+
+
 def length_ns(fault: Fault) -> int:
     """How long a fault lasts; 0 where it is a moment."""
     return round(float(getattr(fault, "for_s", 0.0)) * NS_PER_S)
@@ -228,6 +234,12 @@ def misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
     ]
     if sum(one.kind == "backup" for one in planned) > 1:
         problems.append("fault backup: a database has one backup policy")
+    return (problems + overlapping(planned))[:_TOLD_MAX]
+
+
+def overlapping(planned: Sequence[PlannedFault]) -> list[str]:
+    """Faults that begin on a service, or on a link, before the one before them is over."""
+    problems: list[str] = []
     last: dict[frozenset[str], PlannedFault] = {}
     for one in planned:
         # One after the other on a service, and on a link, whichever end is the target.
@@ -241,4 +253,4 @@ def misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
             if one.at_ns <= before.end_ns
         ]
         last |= dict.fromkeys(places, one)
-    return problems[:20]
+    return problems[:_TOLD_MAX]

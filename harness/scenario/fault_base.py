@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 TIMES_MAX = 1_000
 Moment = Annotated[float, Field(ge=0, le=7 * 86_400)]
-Length = Annotated[float, Field(gt=0, le=86_400)]
+# No shorter: 0 ns would be a moment.
+Length = Annotated[float, Field(ge=0.001, le=86_400)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 

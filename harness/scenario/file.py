@@ -126,12 +126,34 @@ def _line(problem: Mapping[str, Any], whole: str, hidden: Collection[str]) -> st
     place = ".".join(str(part) for part in problem["loc"]) or whole
     if problem["type"] == "extra_forbidden":
         return f"{place}: unknown key"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = _message(problem)
     given = problem.get("input")
     is_hidden = bool(problem["loc"]) and bool({problem["loc"][0], problem["loc"][-1]} & {*hidden})
     if is_hidden or isinstance(given, (dict, list, tuple)):
         return f"{place}: {message}"
     return f"{place}: {message} (given: {_shown(given)})"
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    """In words of TOML, and not of how a model is written."""
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "union_tag_not_found":
+            return f"{_key_of(context)} is missing; docs/scenarios.md has them all"
+        case "union_tag_invalid":
+            key, tags = _key_of(context), context["expected_tags"]
+            return f"there is no {key} {str(context['tag'])[:_SHOWN_MAX]!r}, but {tags}"
+        case "tuple_type":
+            place = ".".join(map(str, problem["loc"]))
+            is_table = isinstance(problem.get("input"), dict)
+            return f"has to be a list; write [[{place}]]" if is_table else "has to be a list"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "has to be a table"
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _key_of(context: Mapping[str, Any]) -> str:
+    return str(context["discriminator"]).strip("'")
 
 
 def _shown(given: object) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from harness.clock import NS_PER_S
 from harness.contract.trace_id import AGENT_MAX
 from harness.scenario.agent_containers import AgentContainers
-from harness.scenario.fault import Fault, PlannedFault, misplaced, plan_faults
+from harness.scenario.fault import Fault, PlannedFault, misplaced, plan_faults, times_of
 from harness.scenario.fault_base import TIMES_MAX
 from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
@@ -212,11 +212,10 @@ class Scenario(_Frozen):
 
     @model_validator(mode="after")
     def _faults_fit_the_load(self) -> Scenario:
-        planned = self.planned_faults()
-        if len(planned) > TIMES_MAX:
-            raise ValueError(f"{len(planned)} faults are more than {TIMES_MAX}")
+        if (times := times_of(self.fault)) > TIMES_MAX:
+            raise ValueError(f"{times} faults are more than {TIMES_MAX}")
         stretches = self.load.measured_stretches_ns()
-        problems = misplaced(planned, stretches[-1][1] if stretches else 0)
+        problems = misplaced(self.planned_faults(), stretches[-1][1] if stretches else 0)
         problems += too_short(self.fault, self.chain.sentinel)
         if problems:
             raise ValueError("; ".join(problems))

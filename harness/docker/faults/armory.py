@@ -49,6 +49,7 @@ ON_CONTAINERS = Possible(
     "docs/scenarios.md has the kinds and their targets",
     disks=frozenset({_SHORT, ENGINE, "redis", "postgres"}),
     why_not={"clock_step": "containers share this host's wall clock"},
+    same={ENGINE: _SHORT},
 )
 
 
