@@ -25,6 +25,7 @@ from harness.faults.refusals import ON_PROCESSES, Possible
 from harness.gate.keeper import Keeper
 from harness.gate.runner import GateFiles, GateRunner
 from harness.scenario import Scenario
+from harness.stack.anvil import find_anvil
 from harness.stack.base import Endpoints, Stack
 from harness.stack.private_dir import create_private_dir
 from harness.stack.process_stack import ProcessStack
@@ -87,8 +88,8 @@ class StackChoice:
         """Whether such a stack can be made, before anything of a run is there.
 
         Raises:
-            UsageError: an option does not fit the kind of stack, a defect does not exist, or a
-                variable that holds a login is not set.
+            UsageError: an option does not fit the kind of stack, a defect does not exist, a
+                program is missing, or a variable that holds a login is not set.
         """
         if (attached := self.attached()) is not None:
             if scenario.engine.defects:
@@ -114,6 +115,8 @@ class StackChoice:
                     hint="add --stack docker",
                 )
             need_clocks(settings)
+            if settings.anvil or settings.gate:
+                find_anvil(root)
             return
         if settings.defects:
             raise UsageError(

@@ -53,6 +53,24 @@ def test_options_that_do_not_fit(times: int, tmp_path: Path) -> None:
     assert "no image set" in refused(other, reports, times)
 
 
+@pytest.mark.parametrize("scenario", ["gate-g4.toml", "full-mode.toml"])
+def test_a_node_that_is_needed_and_not_there(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a gate, or for signals in full; told with how to get one."""
+    monkeypatch.setenv("HARNESS_ANVIL", str(tmp_path / "no-such-program"))
+    monkeypatch.setattr(running, "run", not_to_be_run)
+    path = ROOT / "scenarios" / scenario
+    said = refused(PROCESS, tmp_path / "reports", 1, scenario=path)
+    assert "is not a program" in said
+    assert "npm install" in said
+
+
+def not_to_be_run(*_: object) -> None:
+    """In place of a run: what is not refused must not start anything."""
+    pytest.fail("a run was begun")
+
+
 def test_a_scenario_about_agents_needs_some(tmp_path: Path) -> None:
     """It says how to have them, on whatever stack."""
     budget = ROOT / "scenarios" / "faults" / "docker" / "restart-budget.toml"
