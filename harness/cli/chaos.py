@@ -11,13 +11,14 @@ import typer
 from harness.cli.console import make_console
 from harness.cli.kinds import StackKind
 from harness.cli.options import REPORTS, Defects, Images, ImageSet, Reports, Seed, Settings
-from harness.cli.overrides import as_overrides
+from harness.cli.overrides import as_overrides, only_for_new
 from harness.errors import UsageError
 from harness.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from harness.faults.refusals import Possible
 
+ROUNDS = 20
 CHAOS = ROOT / "scenarios" / "chaos.toml"
 
 
@@ -25,7 +26,9 @@ def chaos(
     path: Annotated[
         Path, typer.Argument(help="Scenario file without faults; or a chaos folder, to go on with.")
     ] = CHAOS,
-    rounds: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help=f"How many; {ROUNDS} if absent.")
+    ] = None,
     seed: Seed = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="Only faults of this kind; several may be named.")
@@ -57,6 +60,17 @@ def chaos(
         return StackChoice(kind_of, images, image or [], 0, {}, None, None)
 
     if path.is_dir():
+        only_for_new(
+            path,
+            {
+                "--rounds": rounds,
+                "--seed": seed,
+                "--kind": kind,
+                "--defect": defect,
+                "--set": settings,
+                "--image": image,
+            },
+        )
         folder = ChaosFolder.open(path)
         chosen = choice(StackKind(folder.read().stack))
     else:
@@ -70,13 +84,14 @@ def chaos(
             defects=defect or [],
         )
         scenario = load_scenario(path, keys, edit)
-        check_rounds(scenario, rounds)
+        planned = ROUNDS if rounds is None else rounds
+        check_rounds(scenario, planned)
         choices = _choices(chosen.possible_faults, scenario.needs_anvil, kind or (), stack)
         contract_for(scenario, chosen, ROOT)
         folder = ChaosFolder.create(reports, scenario, SystemClock().wall_ns())
         folder.write(
             ChaosFacts.model_validate(
-                {"seed": scenario.seed, "rounds": rounds, "stack": stack.value, "choices": choices}
+                {"seed": scenario.seed, "rounds": planned, "stack": stack.value, "choices": choices}
             )
         )
 

@@ -19,7 +19,7 @@ from harness.cli.options import (
     Seed,
     Settings,
 )
-from harness.cli.overrides import as_overrides
+from harness.cli.overrides import as_overrides, only_for_new
 from harness.errors import UsageError
 from harness.scenario.isolation import Isolation
 from harness.stack.settings import ROOT
@@ -70,6 +70,7 @@ def isolate(
     console = make_console()
     known: list[tuple[Assessment, Gathered]] = []
     if path.is_dir():
+        only_for_new(path, {"--disturb": disturb, "--seed": seed, "--set": settings})
         folder = RunFolder.open(path)
     else:
         isolation = _isolation(pairs, block, margin)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
@@ -76,3 +77,21 @@ def _size(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0.0
     return float(value) if 0 < value <= _SIZE_MAX else 0.0
+
+
+def only_for_new(folder: Path, options: Mapping[str, object]) -> None:
+    """Make sure that nothing is asked of stored evidence that only a new run could do.
+
+    Args:
+        folder: what is gone on with, or judged again.
+        options: by their names; None or empty where they were not given.
+
+    Raises:
+        UsageError: one was given, and would be passed over.
+    """
+    if given := [name for name, value in options.items() if value not in (None, [])]:
+        raise UsageError(
+            f"{folder} was begun without it, and says itself what it is about",
+            where=", ".join(given),
+            hint="leave it out, or give a scenario file to begin anew",
+        )

@@ -130,3 +130,23 @@ class Made:
         """One round."""
         self.scenario = scenario
         raise Made.EnoughError
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rounds": 40}, "--rounds"),
+        ({"seed": 7, "kind": ["kill"]}, "--seed, --kind"),
+        ({"settings": ["seed=2"], "defect": ["skip_nonce"], "image": ["x=y"]}, "--defect, --set"),
+    ],
+)
+def test_a_folder_is_gone_on_with_as_it_was_begun(
+    options: Mapping[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option that would be passed over is refused."""
+    monkeypatch.setattr(running, "run_once", not_to_be_run)
+    folder = ChaosFolder.create(tmp_path, load_scenario(CHAOS), 10**18)
+    files.write_json(folder.path / "chaos.json", FACTS)
+    with pytest.raises(UsageError, match=said) as caught:
+        chaos(folder.path, **options)
+    assert caught.value.hint

@@ -69,3 +69,19 @@ def test_an_unmeasured_stage_is_measured_in_blocks() -> None:
         lambda document: stretch(document, Isolation(), [pause], 1),
     )
     assert found.load.stages[0].phase is Phase.MEASURE
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"disturb": [PAUSE]}, "--disturb"),
+        ({"seed": 3, "settings": ["seed=2"]}, "--seed, --set"),
+    ],
+)
+def test_a_folder_is_judged_as_it_was_run(
+    options: Mapping[str, Any], said: str, tmp_path: Path
+) -> None:
+    """An option that would be passed over is refused."""
+    with pytest.raises(UsageError, match=f"{said}: ") as caught:
+        isolate(tmp_path, **options)
+    assert caught.value.hint
