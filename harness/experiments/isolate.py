@@ -186,6 +186,11 @@ def _found(
         contention=_contention(
             telemetry, blocks, frozenset(fault.target for fault in scenario.fault)
         ),
+        lingering_s=tuple(
+            block.start_ns / NS_PER_S
+            for block in blocks
+            if not block.disturbed and _lingers(block, gathered)
+        ),
     )
 
 
@@ -241,6 +246,18 @@ def _force(block: Block, gathered: Gathered, faults: Sequence[Fault]) -> str:
         times = f" ({len(seen)} times)" if len(seen) > 1 else ""
         words.append(f"{fault.target}: {seen[0].seen}{times}")
     return "; ".join(words)
+
+
+def _lingers(block: Block, gathered: Gathered) -> bool:
+    """Whether a disturbance was not seen to be over before the signals of a quiet block count."""
+    t0_ns = gathered.timeline.t0_ns
+    counted_ns, end_ns = t0_ns + block.counted_ns, t0_ns + block.counted_end_ns
+    return any(
+        record.injected_ns is not None
+        and record.injected_ns < end_ns
+        and (record.heal_proven_ns is None or record.heal_proven_ns > counted_ns)
+        for record in gathered.faults or ()
+    )
 
 
 def _shown(record: FaultRecord, counted_ns: int, end_ns: int) -> bool:

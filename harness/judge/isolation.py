@@ -20,9 +20,13 @@ from harness.judge.isolation_result import (
     Outcome,
 )
 from harness.judge.judgement import Judgement
+from harness.judge.objectives import ARRIVAL
 from harness.judge.verdict import Verdict
 from harness.judge.words import duration
 from harness.measure.blocks import Change, change_of, pairs_needed
+
+# Of fewer the P99 is the longest of all.
+SIGNALS_MIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Found:
     Attributes:
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
         on_purpose: checks of the run that the experiment itself breaks, with the reason.
+        lingering_s: starts of the quiet blocks in whose counted part a disturbance was in force.
         lateness_limit_ns: a generator later than this measures itself.
         contention: of the host's cores; None where no telemetry tells.
     """
@@ -44,6 +49,7 @@ class Found:
     lateness_limit_ns: int
     on_purpose: Mapping[str, str] = field(default_factory=dict)
     contention: ContentionFigures | None = None
+    lingering_s: tuple[float, ...] = ()
 
 
 def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
@@ -141,7 +147,7 @@ def _against(
 def _doubts(
     found: Found, judgement: Judgement, change: Change | None, differences: Sequence[int]
 ) -> Iterator[tuple[Outcome, str]]:
-    for check in _spoils(found, judgement):
+    for check in (*_spoils(found, judgement), *_unclean(judgement)):
         yield Outcome.CANNOT_TELL, f"{check.name}: {check.said}"
     if forceless := _forceless(found.blocks):
         yield (
@@ -159,10 +165,23 @@ def _doubts(
             f" {duration(found.lateness_limit_ns)} may be): the disturbance reached it, and on this"
             " host its share cannot be told from the system's",
         )
-    if empty := [block for block in found.blocks if block.p99_ns is None]:
+    if few := [block for block in found.blocks if block.signals < SIGNALS_MIN]:
         yield (
             Outcome.CANNOT_TELL,
-            f"{len(empty)} blocks hold no signal, first at {empty[0].start_s:.0f} s",
+            f"{len(few)} of {len(found.blocks)} blocks hold fewer than {SIGNALS_MIN} signals that"
+            f" count, first at {few[0].start_s:.0f} s ({few[0].signals}), of which there is no P99",
+        )
+    if found.lingering_s:
+        yield (
+            Outcome.CANNOT_TELL,
+            f"a disturbance was still in force in {len(found.lingering_s)} quiet blocks, first at"
+            f" {found.lingering_s[0]:.0f} s: they are no measure of the time without it",
+        )
+    if found.disturbed_p99_ns is not None and found.disturbed_p99_ns >= found.limit_ns:
+        yield (
+            Outcome.CANNOT_TELL,
+            f"the P99 under the disturbance is {duration(found.disturbed_p99_ns)}, and promised are"
+            f" {duration(found.limit_ns)}",
         )
     if found.quiet_p99_ns is not None and found.quiet_p99_ns >= found.limit_ns:
         yield (
@@ -177,6 +196,22 @@ def _spoils(found: Found, judgement: Judgement) -> Iterator[Check]:
     """What makes the run worthless, such as a generator that was starved itself."""
     for check in judgement.of(Kind.VALIDITY):
         if check.verdict is not Verdict.PASS and check.name not in found.on_purpose:
+            yield check
+
+
+def _unclean(judgement: Judgement) -> Iterator[Check]:
+    """What was not proven of the effects, and promises that were broken, or that nobody made.
+
+    A signal that the engine rejects has no latency: one that rejects whatever is slow has a good
+    P99. Percentiles of the whole run that are open are another matter, since blocks decide here.
+    """
+    for check in judgement.of(Kind.INTEGRITY):
+        if check.verdict not in (Verdict.PASS, Verdict.FAIL):
+            yield check
+    for check in judgement.of(Kind.OBJECTIVE):
+        if check.verdict is Verdict.FAIL or (
+            check.name == ARRIVAL and check.verdict is not Verdict.PASS
+        ):
             yield check
 
 

@@ -27,6 +27,7 @@ from harness.measure.statistics import (
 )
 from harness.scenario import Objective, Phase
 
+ARRIVAL = "signals reach SIMULATED"
 # So many signals to one independent one are worth a word.
 _BUNCHED = 2
 
@@ -71,7 +72,7 @@ def check_arrival(case: Case) -> Check:
         verdict = Verdict.INCONCLUSIVE
         why = "; no objective says how many may be: add 'rejected < 1 %'"
     return Check(
-        name="signals reach SIMULATED",
+        name=ARRIVAL,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
         said=f"{arrived:,} of {count(attempted, 'attempted signal')} reached SIMULATED,"

@@ -1,0 +1,153 @@
+"""What keeps an isolation from being claimed, from the evidence on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.contract.names import State
+from harness.evidence.faults import FaultRecord
+from harness.experiments.isolate import judge_blocks
+from harness.judge.check import Check, Kind
+from harness.judge.isolation import Found, judge_isolation
+from harness.judge.isolation_result import IsolationJudgement, Outcome
+from harness.judge.verdict import Verdict
+from harness.measure.blocks import Block, plan_blocks
+from harness.scenario import Scenario
+from tests.unit.judge.test_isolation import LIMIT_NS, MARGIN_NS, QUIET, blocks_of, judgement_of
+from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy, load_of
+
+PAIRS, BLOCK_S = 5, 3.0
+# Enough signals to tell what is normal, before the first block.
+_WARMUP_S = 3.0
+_START_NS = 3 * S
+
+
+def planned_blocks() -> tuple[Block, ...]:
+    """Ten blocks of 3 s after the warm-up."""
+    return plan_blocks(PAIRS, 3 * S, S // 2, S // 2, 1, _START_NS)
+
+
+def disturbed(heal_s: float = 0.05) -> World:
+    """A run in blocks, in half of which a service that no signal needs stood still."""
+    world = healthy(
+        load_of(duration_s=2 * PAIRS * BLOCK_S, warmup_s=_WARMUP_S),
+        "p99 < 500 ms",
+        "rejected < 1 %",
+    )
+    starts = [b.start_ns for b in planned_blocks() if b.disturbed]
+    fault = {
+        "kind": "pause",
+        "target": "data-processor",
+        "at_s": [(start_ns - _START_NS) / S for start_ns in starts],
+        "for_s": 2.5,
+    }
+    blocks = {"pairs": PAIRS, "block_s": BLOCK_S, "settle_s": 0.5, "release_s": 0.5}
+    document = world.scenario.model_dump(mode="json")
+    world.scenario = Scenario.model_validate({**document, "isolation": blocks, "fault": [fault]})
+    world.faults = [
+        FaultRecord(
+            number=number,
+            kind="pause",
+            target="data-processor",
+            planned_ns=(at_ns := T0_NS + start_ns),
+            for_ns=2_500 * MS,
+            injected_ns=at_ns,
+            proven_ns=at_ns + 20 * MS,
+            held_ns=at_ns + 2_500 * MS,
+            healed_ns=at_ns + 2_501 * MS,
+            heal_proven_ns=at_ns + 2_501 * MS + round(heal_s * S),
+            seen="stopped",
+        )
+        for number, start_ns in enumerate(starts)
+    ]
+    return world
+
+
+def reject(world: World, keep_every: int) -> None:
+    """The engine refuses signals of disturbed blocks, all but one of so many."""
+    since_ns = world.attempts[0]["intended_ns"] - T0_NS
+    hit = np.zeros(len(since_ns), dtype=np.bool_)
+    for block in planned_blocks():
+        if block.disturbed:
+            hit |= (since_ns >= block.start_ns) & (since_ns < block.end_ns)
+    chosen = np.flatnonzero(hit)
+    chosen = chosen[np.arange(len(chosen)) % keep_every != 0]
+    world.reject(world.attempts[0][chosen], State.SIMULATION_TIMEOUT)
+
+
+def test_a_disturbance_that_changes_nothing_is_isolated(tmp_path: Path) -> None:
+    """Of the same evidence as below, with nothing wrong."""
+    assert judge_blocks(disturbed().write(tmp_path)).outcome is Outcome.ISOLATED
+
+
+@pytest.mark.parametrize(
+    ("keep_every", "words"),
+    [(50, ("rejected < 1 %", "fewer than 100 signals")), (2, ("rejected < 1 %",))],
+)
+def test_rejecting_is_no_isolation(keep_every: int, words: tuple[str, ...], tmp_path: Path) -> None:
+    """A signal that is rejected has no latency, so what is left may well be fast."""
+    world = disturbed()
+    reject(world, keep_every)
+    found = judge_blocks(world.write(tmp_path))
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert all(any(word in said for said in found.because) for word in words)
+
+
+def test_a_quiet_block_has_to_be_quiet(tmp_path: Path) -> None:
+    """What is still disturbed is no measure of the time without: the change would be too small."""
+    found = judge_blocks(disturbed(heal_s=1.5).write(tmp_path))
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert any("still in force" in said for said in found.because)
+
+
+def _found(**changes: Any) -> Found:
+    found = Found(
+        blocks=blocks_of(QUIET, QUIET, "throttled"),
+        quiet_p99_ns=max(QUIET) * MS,
+        disturbed_p99_ns=max(QUIET) * MS,
+        margin_ns=MARGIN_NS,
+        limit_ns=LIMIT_NS,
+        lateness_limit_ns=10 * MS,
+    )
+    return replace(found, **changes)
+
+
+def _decided(found: Found, *checks: Check) -> IsolationJudgement:
+    return judge_isolation(found, judgement_of(*checks))
+
+
+def test_a_broken_promise_that_may_be_the_generators_is_no_isolation() -> None:
+    """Beyond the limit, and with the lateness taken off not: neither one nor the other."""
+    late = tuple(block.model_copy(update={"lateness_max_ns": 8 * MS}) for block in _found().blocks)
+    found = _found(blocks=late, quiet_p99_ns=LIMIT_NS - 20 * MS, disturbed_p99_ns=LIMIT_NS + 5 * MS)
+    assert _decided(found).outcome is Outcome.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "verdict"),
+    [
+        ("events of the dead taken over", Kind.INTEGRITY, Verdict.INVALID),
+        ("stale data refused in time", Kind.INTEGRITY, Verdict.INCONCLUSIVE),
+        ("signals reach SIMULATED", Kind.OBJECTIVE, Verdict.INCONCLUSIVE),
+        ("rate >= 99 %", Kind.OBJECTIVE, Verdict.FAIL),
+    ],
+)
+def test_what_is_not_clean_leaves_it_open(name: str, kind: Kind, verdict: Verdict) -> None:
+    """An absence of evidence is no isolation."""
+    check = Check(name=name, kind=kind, verdict=verdict, said="made up")
+    found = _decided(_found(), check)
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.because[0] == f"{name}: made up"
+
+
+def test_an_open_percentile_of_the_whole_run_is_no_doubt() -> None:
+    """The blocks decide."""
+    check = Check(
+        name="p99.9 < 1 s", kind=Kind.OBJECTIVE, verdict=Verdict.INCONCLUSIVE, said="too few"
+    )
+    assert _decided(_found(), check).outcome is Outcome.ISOLATED
