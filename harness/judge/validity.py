@@ -43,6 +43,11 @@ def _validity(name: str, valid: bool, said: str, figures: dict[str, Figure] | No
     )
 
 
+def _unknown(name: str, said: str) -> Check:
+    """A check that could not be made, which is no pass."""
+    return Check(name=name, kind=Kind.VALIDITY, verdict=Verdict.INCONCLUSIVE, said=said)
+
+
 def check_signals(case: Case) -> Check:
     """That there is anything to judge."""
     attempted = case.gathered.account(Phase.MEASURE).attempted
@@ -117,6 +122,8 @@ def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     rank = percentile_name(percentile).upper()
     name = f"generator on time ({rank})"
     histogram, where = _undisturbed(case, Metric.LATENESS)
+    if where and not histogram.count:
+        return _unknown(name, f"no signal{where}, so that nobody knows how late others were")
     if histogram.count < size_needed(percentile):
         return _validity(name, True, f"too few signals to speak of {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)

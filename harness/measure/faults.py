@@ -41,11 +41,14 @@ class Disturbance:
 class Window:
     """The signals that a fault can have touched, by their intended time.
 
+    A system that is not itself again within AFTERMATH_NS has broken its promise, and what it does
+    then is its own: without an end a fault would explain the rest of the run.
+
     Attributes:
         start_ns: a normal time before the injection, since those in flight were touched too;
             monotonic.
-        end_ns: when it was seen healed and nothing was overdue any more; the end of the watching
-            if that never came.
+        end_ns: when it was seen healed and nothing was overdue any more, at most AFTERMATH_NS after
+            it was seen healed; the end of the watching if it never was.
     """
 
     start_ns: int
@@ -101,14 +104,16 @@ def windows(
         (record.kind, record.injected_ns): record.heal_proven_ns or end_ns for record in records
     }
     return tuple(
-        Window(
-            one.began_ns - (recovery.normal_ns or 0),
-            max(
-                healed.get((one.kind, one.began_ns), one.mono_ns),
-                end_ns if recovery.backlog_ns is None else one.mono_ns + recovery.backlog_ns,
-            ),
-        )
+        _window(one, recovery, healed.get((one.kind, one.began_ns), one.mono_ns), end_ns)
         for one, recovery in found
+    )
+
+
+def _window(one: Disturbance, recovery: Recovery, healed_ns: int, end_ns: int) -> Window:
+    gone_ns = end_ns if recovery.backlog_ns is None else one.mono_ns + recovery.backlog_ns
+    return Window(
+        one.began_ns - min(recovery.normal_ns or 0, AFTERMATH_NS),
+        max(healed_ns, min(gone_ns, healed_ns + AFTERMATH_NS)),
     )
 
 

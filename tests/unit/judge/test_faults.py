@@ -190,7 +190,7 @@ def test_percentiles_with_and_without_the_fault(tmp_path: Path) -> None:
     assert assessed(healthy(), tmp_path).measurement.outside_faults == ()
 
 
-def _late(world: World, begin_s: float, end_s: float) -> None:
+def late_sending(world: World, begin_s: float, end_s: float) -> None:
     """The swarm sends what was due in a stretch only at its end."""
     sent, intended = world.attempts[0]["sent_ns"], world.attempts[0]["intended_ns"]
     held = (intended >= T0_NS + begin_s * S) & (intended < T0_NS + end_s * S)
@@ -202,8 +202,8 @@ def _late(world: World, begin_s: float, end_s: float) -> None:
 @pytest.mark.parametrize(
     ("spoil", "verdict"),
     [
-        (lambda world: _late(world, 9.0, 9.5), Verdict.PASS),
-        (lambda world: _late(world, 14.0, 14.5), Verdict.INVALID),
+        (lambda world: late_sending(world, 9.0, 9.5), Verdict.PASS),
+        (lambda world: late_sending(world, 14.0, 14.5), Verdict.INVALID),
     ],
 )
 def test_lateness_is_the_generators_only_outside(

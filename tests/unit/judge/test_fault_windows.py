@@ -1,0 +1,77 @@
+"""The windows of faults have an end, so that one fault does not explain the rest of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.judge.verdict import Verdict
+from harness.scenario import Scenario
+from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.test_faults import KILL, check_of, killed, late_sending
+from tests.unit.measure.evidence import MS, T0_NS, Delays, S, World, healthy, load_of
+
+APART = "p99 < 100 ms outside faults"
+CHECKPOINT = {"kind": "checkpoint", "at_s": 0}
+
+
+def slow_from(begin_s: float, duration_s: float) -> Delays:
+    """From a moment on everything takes three seconds, to the end."""
+    since_ns = healthy(load_of(duration_s=duration_s)).attempts[0]["intended_ns"] - T0_NS
+
+    def draw(count: int) -> Any:
+        return np.where(since_ns[:count] >= begin_s * S, 3 * S, 10 * MS).astype(np.int64)
+
+    return draw
+
+
+def _with(world: World, fault: dict[str, Any]) -> World:
+    document = {**world.scenario.model_dump(mode="json"), "fault": [fault]}
+    world.scenario = Scenario.model_validate(document)
+    return world
+
+
+def test_a_system_that_stays_slow_is_slow_outside_too(tmp_path: Path) -> None:
+    """It never was itself again after a kill; that it was fast before is half of the truth."""
+    load = load_of(duration_s=50)
+    world = _with(healthy(load, APART, delays=slow_from(9.0, 50)), KILL)
+    world.faults = [killed()]
+    found = assessed(world, tmp_path)
+    assert unclean(found) == {APART: Verdict.FAIL}
+    (told,) = [one for one in found.measurement.outside_faults if one.metric == "latency"]
+    assert told.max_ns > 2 * S
+
+
+def early(duration_s: float) -> World:
+    """A checkpoint at the very beginning: nobody knows what is normal, so no backlog is told."""
+    world = _with(healthy(load_of(duration_s=duration_s), "p50 < 1 s"), CHECKPOINT)
+    at_ns = T0_NS + S
+    world.faults = [
+        killed(
+            kind="checkpoint",
+            target="postgres",
+            planned_ns=at_ns,
+            injected_ns=at_ns + MS,
+            proven_ns=at_ns + 20 * MS,
+            healed_ns=at_ns + 20 * MS,
+            heal_proven_ns=at_ns + 30 * MS,
+        )
+    ]
+    return world
+
+
+def test_an_early_fault_excuses_no_late_generator(tmp_path: Path) -> None:
+    """Long after the checkpoint the generator is late on its own account."""
+    world = early(60.0)
+    late_sending(world, 30.0, 31.0)
+    check = check_of(assessed(world, tmp_path), "generator on time (P99)")
+    assert check.verdict is Verdict.INVALID
+
+
+def test_a_run_that_is_all_window_tells_nothing_of_the_generator(tmp_path: Path) -> None:
+    """Not one signal was sent while the generator can be judged."""
+    world = early(10.0)
+    found = unclean(assessed(world, tmp_path))
+    assert found["generator on time (P99)"] is Verdict.INCONCLUSIVE
