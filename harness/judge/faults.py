@@ -20,10 +20,12 @@ def check_faults(case: Case) -> Iterator[Check]:
     if not planned and not told:
         return
     records = {record.number: record for record in told}
+    t0_ns = case.plan.t0_ns
+    end_ns = t0_ns + case.scenario.load.measured_stretches_ns()[-1][1]
     problems = [
         f"{one.kind} of {one.target} at {one.at_ns / NS_PER_S:.1f} s: {problem}"
         for one in planned
-        for problem in _problems(one, records.get(one.number), case.plan.t0_ns)
+        for problem in _problems(one, records.get(one.number), t0_ns, end_ns)
     ]
     strangers = records.keys() - {one.number for one in planned}
     if strangers or len(records) < len(told):
@@ -39,27 +41,37 @@ def check_faults(case: Case) -> Iterator[Check]:
     )
 
 
-def _problems(planned: PlannedFault, record: FaultRecord | None, t0_ns: int) -> Iterator[str]:
+def _problems(
+    planned: PlannedFault, record: FaultRecord | None, t0_ns: int, end_ns: int
+) -> Iterator[str]:
+    """What is wrong with a fault; the measured load ends at `end_ns`."""
     if record is None:
         yield "nobody wrote down what became of it"
-        return
-    what = (record.kind, record.target, record.peer)
-    if (
-        what != (planned.kind, planned.target, planned.peer)
-        or record.planned_ns != t0_ns + planned.at_ns
-    ):
+    elif (record.kind, record.target, record.peer) != (
+        planned.kind,
+        planned.target,
+        planned.peer,
+    ) or (record.planned_ns, record.for_ns) != (t0_ns + planned.at_ns, planned.for_ns):
         yield "what was written down is of another fault"
-        return
-    if record.injected_ns is None:
+    elif record.injected_ns is None:
         yield f"it was not injected ({record.trouble or 'nobody knows why'})"
-        return
-    if record.injected_ns < record.planned_ns:
-        yield "it was injected before its time"
+    else:
+        if record.injected_ns < record.planned_ns:
+            yield "it was injected before its time"
+        elif record.injected_ns >= end_ns:
+            yield "it was injected only when the measured load was over"
+        yield from _unproven(record)
+
+
+def _unproven(record: FaultRecord) -> Iterator[str]:
+    """What was not seen of a fault that was injected."""
     trouble = f" ({record.trouble})" if record.trouble else ""
     if record.proven_ns is None:
         yield f"it was never seen to take hold{trouble}"
-    elif planned.for_ns and record.held_ns is None:
+    elif record.for_ns and record.held_ns is None:
         yield f"it did not hold to its end{trouble}"
+    elif record.held_ns is not None and record.held_ns < record.planned_ns + record.for_ns:
+        yield "it was taken away before its end"
     elif trouble:
         yield record.trouble
     if record.heal_proven_ns is None:

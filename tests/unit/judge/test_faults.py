@@ -104,6 +104,8 @@ def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
         (killed(injected_ns=AT_NS - MS), "before its time"),
         (killed(target="redis"), "of another fault"),
         (killed(planned_ns=AT_NS + 1), "of another fault"),
+        (killed(for_ns=1), "of another fault"),
+        (killed(injected_ns=T0_NS + 21 * S, proven_ns=T0_NS + 22 * S), "measured load was over"),
         (killed(number=1), "does not plan"),
         (killed(trouble="OSError: made up"), "made up"),
     ],
@@ -122,6 +124,9 @@ def test_a_fault_that_lasts_must_hold_to_its_end(tmp_path: Path) -> None:
     assert unclean(assessed(faulty(PAUSE, paused()), tmp_path)) == {}
     found = assessed(faulty(PAUSE, paused(held_ns=None)), tmp_path)
     assert "did not hold to its end" in check_of(found).said
+    cut = paused(held_ns=AT_NS + S, healed_ns=AT_NS + S, heal_proven_ns=AT_NS + 2 * S)
+    found = assessed(faulty(PAUSE, cut), tmp_path / "cut")
+    assert "taken away before its end" in check_of(found).said
 
 
 def test_lost_evidence_of_faults_is_no_evidence(tmp_path: Path) -> None:
