@@ -123,6 +123,8 @@ def check_takeover(case: Case) -> Iterator[Check]:
 
 
 def _outcome(one: Departure, found: Takeover, limit_ns: int) -> tuple[Verdict, str]:
+    if not found.watched_ns:
+        return Verdict.INCONCLUSIVE, f"nobody saw the group after {one.name} had left"
     if not found.consumer:
         said = f"not judged: no consumer of the shared group is named after {one.name}"
         return Verdict.PASS, said

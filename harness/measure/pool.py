@@ -41,7 +41,7 @@ class Takeover:
         unseen: how many were acknowledged between two looks, by whomever.
         left: how many it still had at the last look.
         emptied_ns: when a look first showed none of it; None if that never came.
-        watched_ns: when the last look was.
+        watched_ns: when the last look was; 0 where none saw the group once the agent was gone.
         whole: whether every look showed everything.
     """
 
@@ -91,8 +91,10 @@ def takeover_of(looks: Sequence[PoolLook], host: str, left_ns: int) -> Takeover:
     names = {name for look in looks for name in look.pending or () if host and host in name}
     consumer = min(names, default="")
     after = [look for look in looks if look.mono_ns >= left_ns and look.pending is not None]
-    if not consumer or not after:
+    if not after:
         return Takeover(consumer)
+    if not consumer:
+        return Takeover(consumer, watched_ns=after[-1].mono_ns)
     held = list((after[0].pending or {}).get(consumer, ()))
     open_, taken, unseen, emptied_ns = set(held), Counter[str](), 0, None
     for look in after:

@@ -152,6 +152,12 @@ def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> 
         ),
         ((look(-1, dead=["1-0"]), look(0.2)), Verdict.PASS, "not judged"),
         ((look(0.2, heir=["2-0"]),), Verdict.PASS, "not judged: no consumer"),
+        ((look(-1, dead=["1-0"]),), Verdict.INCONCLUSIVE, "nobody saw the group after"),
+        (
+            (look(-1, dead=["1-0"]), {**look(2.0), "pending": None}),
+            Verdict.INCONCLUSIVE,
+            "nobody saw the group after",
+        ),
         ((), Verdict.INVALID, "nobody looked"),
     ],
 )
