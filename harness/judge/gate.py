@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from harness.clock import NS_PER_S
 from harness.evidence.gate import GateRecord, GateRound
 from harness.gate.drawing import draw_round
+from harness.gate.rules import is_slow
 from harness.judge.check import Case, Check, Kind
 from harness.judge.verdict import Verdict
-from harness.judge.words import count
+from harness.judge.words import count, share
 from harness.measure.gate_figures import broken_rounds
 from harness.scenario.gate import Gate
 
 HELD = "gate: rounds held their invariants"
 PLAYED = "gate: played as planned, and its node released"
 _TOLD_MAX = 20
+# A desk that is too late for so many decisions is held against too little, whoever is slow.
+SLOW_SHARE_MAX = 0.1
 # What the engine tells of a container that was made for the gate and is gone again.
 _LIFE = ("create", "start", "die", "destroy")
 
@@ -120,6 +123,25 @@ def _round_problems(case: Case, gate: Gate, record: GateRecord) -> Iterator[str]
         )
     if record.rounds and record.begun is None:
         yield "nobody wrote down what the rounds are held against"
+    yield from _slow_problems(record)
+
+
+def _slow_problems(record: GateRecord) -> Iterator[str]:
+    """A decision that came too late is excused, so many of them prove nothing of the limits."""
+    limit_ns = record.begun.limit_ns if record.begun else 0
+    asked = [
+        decision
+        for one in record.rounds
+        if one.seen is not None
+        for decision in one.seen.asked
+        if decision.when != "stalled"
+    ]
+    slow = sum(is_slow(decision, limit_ns) for decision in asked)
+    if slow > SLOW_SHARE_MAX * len(asked):
+        yield (
+            f"{count(slow, 'decision')} of {len(asked):,} came too late, at most"
+            f" {share(SLOW_SHARE_MAX)} may: the limits were not tried"
+        )
 
 
 def _release_problems(case: Case, record: GateRecord) -> Iterator[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from harness.evidence.gate import GateRound, Line, NodeOpened, NodeReleased, RoundsBegun
+from harness.evidence.gate import Asked, GateRound, Line, NodeOpened, NodeReleased, RoundsBegun
 from harness.gate.drawing import draw_round
 from harness.judge.assess import Assessment
 from harness.judge.check import Check
@@ -88,6 +88,27 @@ def test_a_gate_that_held(tmp_path: Path) -> None:
     assert gate.simulated > 0
     assert gate.opened_s == pytest.approx(3.2)
     assert gate.released_s == pytest.approx(8.03)
+
+
+def _late(one: Asked) -> Asked:
+    late = {"status": "SIMULATION_TIMEOUT", "detail": "timeout", "took_ns": LIMIT_NS}
+    return one.model_copy(update=late)
+
+
+@pytest.mark.parametrize(("rounds", "verdict"), [(ROUNDS, Verdict.INVALID), (2, Verdict.PASS)])
+def test_a_desk_that_is_always_late_is_held_against_nothing(
+    rounds: int, verdict: Verdict, tmp_path: Path
+) -> None:
+    """It breaks no invariant, since it lets nothing through and refuses nothing for a reason."""
+    world = gated()
+    assert world.gate is not None
+    for number in range(rounds):
+        seen = held(play(number).draw)
+        late = seen.model_copy(update={"asked": tuple(map(_late, seen.asked))})
+        world.gate[2 + number] = play(number, seen=late)
+    found = assessed(world, tmp_path)
+    assert check_of(found, HELD).verdict is Verdict.PASS
+    assert check_of(found, PLAYED).verdict is verdict
 
 
 def test_without_a_gate_nothing_is_said(tmp_path: Path) -> None:
