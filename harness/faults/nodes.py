@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.errors import StackError
@@ -25,12 +25,16 @@ class NodeProbe:
     Attributes:
         urls: all nodes.
         name: the one concerned.
+        left: what shows that the chain adapter asks another one; empty while it asks this.
     """
 
     urls: Mapping[str, str]
     name: str
+    left: Callable[[], str]
 
     def before(self) -> None:
+        if other := self.left():
+            raise StackError(f"is not asked before its fault: {other}", where=self.name)
         if self._behind() != 0:
             raise StackError("does not answer, or lay behind before its fault", where=self.name)
 
@@ -77,8 +81,8 @@ def arm_node(fault: Fault, services: Services, endpoints: Endpoints) -> Arm:
         return {name: state.pid} if state is not None and state.alive else {}
 
     adapter = endpoints.metrics_urls.get(_ADAPTER, "")
-    return Arm(
-        StandstillInjector(pids),
-        NodeProbe(endpoints.rpc_urls, name),
-        lambda: node_left(adapter, name),
-    )
+
+    def left() -> str:
+        return node_left(adapter, name)
+
+    return Arm(StandstillInjector(pids), NodeProbe(endpoints.rpc_urls, name, left), left)

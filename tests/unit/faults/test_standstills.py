@@ -151,7 +151,7 @@ NODES: Mapping[str, str] = {"rpc-primary": "one", "rpc-fallback-1": "two"}
 
 def test_a_node_lies_behind_another(heads: dict[str, int | None]) -> None:
     """By its own answers; one that does not answer is another fault."""
-    probe = NodeProbe(NODES, "rpc-primary")
+    probe = NodeProbe(NODES, "rpc-primary", lambda: "")
     probe.before()
     assert probe.holds() == ""
     assert probe.ended()
@@ -164,6 +164,14 @@ def test_a_node_lies_behind_another(heads: dict[str, int | None]) -> None:
     assert probe.holds() == probe.ended() == ""
     heads["one"] = 24  # asked later than the other
     assert probe.ended()
+
+
+def test_a_node_that_nobody_asks_cannot_be_left(heads: dict[str, int | None]) -> None:
+    """That another one is active would be no answer to the fault."""
+    assert heads
+    probe = NodeProbe(NODES, "rpc-primary", lambda: "fallback-1 is active")
+    with pytest.raises(StackError, match="is not asked before its fault: fallback-1 is active"):
+        probe.before()
 
 
 @pytest.mark.parametrize(
