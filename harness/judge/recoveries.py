@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.judge.check import Case, Check, Figure, Kind
 from harness.judge.verdict import Verdict, worst
 from harness.judge.words import count, duration
+from harness.measure.faults import disturbances
 from harness.measure.measurement import RecoveryFigures
 from harness.measure.recovery import NORMAL_MIN
 from harness.scenario import Objective
@@ -19,11 +20,15 @@ def check_recovery(case: Case, objective: Objective) -> Check:
             objective, Verdict.INVALID, "nothing happened to recover from, so nothing can be said"
         )
     verdict = worst(_verdict(one, limit_ns) for one in found)
+    happened = len(disturbances(case.run.events, case.gathered.faults or ()))
     shown = max((one for one in found if _verdict(one, limit_ns) is verdict), key=_at_least_ns)
     said = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_words(shown)}"
     said += f"; the limit is {duration(limit_ns)}"
     if len(found) > 1:
         said += f"; the worst of {count(len(found), 'disturbance')}"
+    if happened > len(found):
+        verdict |= Verdict.INCONCLUSIVE
+        said += f"; nobody looked at the {happened - len(found)} after them"
     return _check(
         objective,
         verdict,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.judge.verdict import Verdict
+from harness.measure.recovery import DISTURBANCES_MAX
 from harness.scenario import Scenario
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.judge.test_faults import KILL, check_of, killed, late_sending
@@ -75,3 +76,26 @@ def test_a_run_that_is_all_window_tells_nothing_of_the_generator(tmp_path: Path)
     world = early(10.0)
     found = unclean(assessed(world, tmp_path))
     assert found["generator on time (P99)"] is Verdict.INCONCLUSIVE
+
+
+def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
+    """So many disturbances are followed; one that comes after them may have been the bad one."""
+    promise = "recovery < 15 s"
+    at_s = [3 + number * 0.2 for number in range(DISTURBANCES_MAX + 1)]
+    world = _with(healthy(load_of(duration_s=30), promise), {**CHECKPOINT, "at_s": at_s})
+    world.faults = [
+        killed(
+            number=one.number,
+            kind=one.kind,
+            target=one.target,
+            planned_ns=(at_ns := T0_NS + one.at_ns),
+            injected_ns=at_ns,
+            proven_ns=at_ns + MS,
+            healed_ns=at_ns + MS,
+            heal_proven_ns=at_ns + 2 * MS,
+        )
+        for one in world.scenario.planned_faults()
+    ]
+    found = assessed(world, tmp_path)
+    assert unclean(found) == {promise: Verdict.INCONCLUSIVE}
+    assert "nobody looked at the 1 after them" in check_of(found, promise).said
