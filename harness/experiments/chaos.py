@@ -104,12 +104,12 @@ def judge_rounds(folder: ChaosFolder, made: Iterable[RoundFigures] = ()) -> Chao
 
     Raises:
         UsageError: a round's folder is missing.
-        EvidenceError: evidence is missing or unreadable.
+        EvidenceError: evidence is missing or unreadable, or is that of another round.
     """
     facts = folder.read()
     known = {(one.number, one.run_id): one for one in made}
     rounds = [
-        known.get((number, run_id)) or _round(number, run_id, assess(_folder_of(folder, run_id)))
+        known.get((number, run_id)) or _judged(number, run_id, folder, facts.seed)
         for number, run_id in enumerate(facts.runs, 1)
     ]
     result = result_of(rounds, facts.rounds)
@@ -128,6 +128,17 @@ def _scenario_of(
         raise EvidenceError(
             f"no round can be made of it: {problems(error, 'scenario')}", where=str(folder.path)
         ) from error
+
+
+def _judged(number: int, run_id: str, folder: ChaosFolder, seed: int) -> RoundFigures:
+    run = _folder_of(folder, run_id)
+    # Each round has a seed of its own, which everything in it follows from.
+    if (own := run.read_scenario().seed) != seed + number:
+        raise EvidenceError(
+            f"is not round {number}: its seed is {own}, and that of the round {seed + number}",
+            where=run_id,
+        )
+    return _round(number, run_id, assess(run))
 
 
 def _folder_of(folder: ChaosFolder, run_id: str) -> RunFolder:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import EvidenceError, UsageError
 from harness.experiments import chaos
 from harness.experiments.chaos import judge_rounds, make_rounds
 from harness.judge.assess import Assessment, assess
@@ -35,7 +35,7 @@ class Rounds:
         if len(self.made) + 1 == self._broken_at:
             raise Interrupted(2)
         self.made.append(scenario)
-        world = healthy()
+        world = healthy(seed=scenario.seed)
         if len(self.made) == self._lost_at:
             lose(world)
         written = world.write(within)
@@ -102,6 +102,16 @@ def test_rounds_of_another_folder_are_not_taken(tmp_path: Path) -> None:
     (made,) = make_rounds(folder, Rounds(lost_at=1).once, unheard)
     other = made.model_copy(update={"run_id": "run-7", "verdict": Verdict.PASS})
     assert judge_rounds(folder, [other]).verdict is Verdict.FAIL
+
+
+def test_a_round_stands_for_no_other(tmp_path: Path) -> None:
+    """A clean one that is named three times is no three clean ones."""
+    folder = folder_in(tmp_path, rounds=3)
+    make_rounds(folder, Rounds(lost_at=2).once, unheard)
+    facts = folder.read()
+    folder.write(facts.model_copy(update={"runs": (facts.runs[0],) * 3}))
+    with pytest.raises(EvidenceError, match=r"is not round 2: its seed is 41, .* 42"):
+        judge_rounds(folder)
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:
