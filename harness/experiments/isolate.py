@@ -161,6 +161,9 @@ def _found(
     start_ns = scenario.load.measured_stretches_ns()[0][0]
     blocks = _blocks(isolation, scenario.seed, start_ns)
     latency, lateness = _series(gathered, Metric.LATENCY), _series(gathered, Metric.LATENESS)
+    full = _series(gathered, Metric.LATENCY, Mode.FULL)
+    quiet = [block for block in blocks if not block.disturbed]
+    disturbed = [block for block in blocks if block.disturbed]
     figures = tuple(
         BlockFigures(
             pair=block.pair,
@@ -177,8 +180,8 @@ def _found(
     )
     return Found(
         blocks=figures,
-        quiet_p99_ns=percentile_of(latency, [b for b in blocks if not b.disturbed], _P99),
-        disturbed_p99_ns=percentile_of(latency, [b for b in blocks if b.disturbed], _P99),
+        quiet_p99_ns=percentile_of(latency, quiet, _P99),
+        disturbed_p99_ns=percentile_of(latency, disturbed, _P99),
         margin_ns=round(isolation.margin_ms * NS_PER_MS),
         limit_ns=limit_ns,
         lateness_limit_ns=LATENESS_P99.of(scenario),
@@ -186,10 +189,10 @@ def _found(
         contention=_contention(
             telemetry, blocks, frozenset(fault.target for fault in scenario.fault)
         ),
-        lingering_s=tuple(
-            block.start_ns / NS_PER_S
-            for block in blocks
-            if not block.disturbed and _lingers(block, gathered)
+        lingering_s=tuple(one.start_ns / NS_PER_S for one in quiet if _lingers(one, gathered)),
+        full_p99_ns=(
+            percentile_of(full, quiet, _P99),
+            percentile_of(full, disturbed, _P99),
         ),
     )
 
@@ -222,9 +225,9 @@ def _on_purpose(folder: RunFolder) -> dict[str, str]:
     return {} if is_limited else {QUOTAS: "the limits of the agents were taken away"}
 
 
-def _series(gathered: Gathered, metric: Metric) -> Series:
-    """The metric of all measured signals of the mode that most signals have."""
-    cell = gathered.cells.get(CellKey(Phase.MEASURE, Mode.LITE))
+def _series(gathered: Gathered, metric: Metric, mode: Mode = Mode.LITE) -> Series:
+    """The metric of all measured signals of a mode; most signals are not simulated in full."""
+    cell = gathered.cells.get(CellKey(Phase.MEASURE, mode))
     return cell.series.get(metric, Series()) if cell is not None else Series()
 
 

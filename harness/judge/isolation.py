@@ -36,6 +36,7 @@ class Found:
     Attributes:
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
         on_purpose: checks of the run that the experiment itself breaks, with the reason.
+        full_p99_ns: of the signals that are simulated in full, quiet and disturbed; None of none.
         lingering_s: starts of the quiet blocks in whose counted part a disturbance was in force.
         lateness_limit_ns: a generator later than this measures itself.
         contention: of the host's cores; None where no telemetry tells.
@@ -50,6 +51,7 @@ class Found:
     on_purpose: Mapping[str, str] = field(default_factory=dict)
     contention: ContentionFigures | None = None
     lingering_s: tuple[float, ...] = ()
+    full_p99_ns: tuple[int | None, int | None] = (None, None)
 
 
 def judge_isolation(found: Found, judgement: Judgement) -> IsolationJudgement:
@@ -170,6 +172,13 @@ def _doubts(
             Outcome.CANNOT_TELL,
             f"{len(few)} of {len(found.blocks)} blocks hold fewer than {SIGNALS_MIN} signals that"
             f" count, first at {few[0].start_s:.0f} s ({few[0].signals}), of which there is no P99",
+        )
+    full_quiet, full_disturbed = found.full_p99_ns
+    if full_disturbed is not None and full_disturbed - (full_quiet or 0) > found.margin_ns:
+        yield (
+            Outcome.CANNOT_TELL,
+            f"of signals that are simulated in full the P99 is {duration(full_disturbed)} under the"
+            f" disturbance and {duration(full_quiet)} without; pairs compare the others only",
         )
     if found.lingering_s:
         yield (

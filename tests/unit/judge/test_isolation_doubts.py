@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.contract.names import State
 from harness.evidence.faults import FaultRecord
@@ -25,6 +26,7 @@ PAIRS, BLOCK_S = 5, 3.0
 # Enough signals to tell what is normal, before the first block.
 _WARMUP_S = 3.0
 _START_NS = 3 * S
+LOAD = load_of(duration_s=2 * PAIRS * BLOCK_S, warmup_s=_WARMUP_S)
 
 
 def planned_blocks() -> tuple[Block, ...]:
@@ -32,13 +34,9 @@ def planned_blocks() -> tuple[Block, ...]:
     return plan_blocks(PAIRS, 3 * S, S // 2, S // 2, 1, _START_NS)
 
 
-def disturbed(heal_s: float = 0.05) -> World:
+def disturbed(heal_s: float = 0.05, *objectives: str, **changes: Any) -> World:
     """A run in blocks, in half of which a service that no signal needs stood still."""
-    world = healthy(
-        load_of(duration_s=2 * PAIRS * BLOCK_S, warmup_s=_WARMUP_S),
-        "p99 < 500 ms",
-        "rejected < 1 %",
-    )
+    world = healthy(LOAD, *(objectives or ("p99 < 500 ms", "rejected < 1 %")), **changes)
     starts = [b.start_ns for b in planned_blocks() if b.disturbed]
     fault = {
         "kind": "pause",
@@ -68,14 +66,19 @@ def disturbed(heal_s: float = 0.05) -> World:
     return world
 
 
-def reject(world: World, keep_every: int) -> None:
-    """The engine refuses signals of disturbed blocks, all but one of so many."""
+def in_disturbed_blocks(world: World) -> NDArray[np.bool_]:
+    """Which signals were due in one."""
     since_ns = world.attempts[0]["intended_ns"] - T0_NS
     hit = np.zeros(len(since_ns), dtype=np.bool_)
     for block in planned_blocks():
         if block.disturbed:
             hit |= (since_ns >= block.start_ns) & (since_ns < block.end_ns)
-    chosen = np.flatnonzero(hit)
+    return hit
+
+
+def reject(world: World, keep_every: int) -> None:
+    """The engine refuses signals of disturbed blocks, all but one of so many."""
+    chosen = np.flatnonzero(in_disturbed_blocks(world))
     chosen = chosen[np.arange(len(chosen)) % keep_every != 0]
     world.reject(world.attempts[0][chosen], State.SIMULATION_TIMEOUT)
 
@@ -103,6 +106,20 @@ def test_a_quiet_block_has_to_be_quiet(tmp_path: Path) -> None:
     found = judge_blocks(disturbed(heal_s=1.5).write(tmp_path))
     assert found.outcome is Outcome.CANNOT_TELL
     assert any("still in force" in said for said in found.because)
+
+
+def test_signals_in_full_mode_are_not_forgotten(tmp_path: Path) -> None:
+    """They are not compared in pairs; two seconds more for a tenth of all is no isolation."""
+    hit = in_disturbed_blocks(healthy(LOAD))
+
+    def slow(count: int) -> NDArray[np.int64]:
+        full = np.arange(count) % 10 == 0
+        return np.where(hit[:count] & full, 2 * S, 10 * MS).astype(np.int64)
+
+    world = disturbed(0.05, "lite p90 < 500 ms", "rejected < 1 %", full_every=10, delays=slow)
+    found = judge_blocks(world.write(tmp_path))
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert "simulated in full the P99 is" in found.because[0]
 
 
 def _found(**changes: Any) -> Found:
