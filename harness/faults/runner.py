@@ -21,6 +21,7 @@ PROOF_MAX_NS = 10 * NS_PER_S
 HEAL_PROOF_MAX_NS = 30 * NS_PER_S
 # What still holds shows within this time; a single look at a busy host may see too little.
 HELD_MAX_NS = NS_PER_S
+_HEAL_TRIES = 2
 # After a run that was broken off nobody waits that long.
 _HURRIED_NS = 5 * NS_PER_S
 _JOIN_S = (HEAL_PROOF_MAX_NS + PROOF_MAX_NS) / NS_PER_S
@@ -131,8 +132,18 @@ class FaultRunner(Beside):
         except Exception as error:  # told as it is, and healed all the same
             job.note(trouble=words_of(error))
         job.note(healed_ns=self._clock.now_ns())
-        injector.heal()
+        self._heal(job)
         self._prove_healed(job)
+
+    def _heal(self, job: _Job) -> None:
+        """Take it away; an injector that broke half way is asked once more."""
+        for _ in range(_HEAL_TRIES):
+            try:
+                job.arm.injector.heal()
+            except Exception as error:  # told as it is; the probe says what is left
+                job.note(trouble=words_of(error))
+            else:
+                return
 
     def _prove(self, job: _Job) -> None:
         begun_ns = job.record.injected_ns or 0

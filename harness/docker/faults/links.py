@@ -7,6 +7,7 @@ owner dies; a queue whose reader is gone lets every packet pass.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from harness.clock import NS_PER_MS
@@ -74,8 +75,9 @@ class LinkInjector:
         # Rules first: what comes after them goes its own way, and what is held is let go.
         for rule in self._rules:
             rule.delete()
-        for relay in self._relays:
-            relay.end()
+        with ExitStack() as left:  # each of them, whatever becomes of the others
+            for relay in reversed(self._relays):
+                left.callback(relay.end)
 
     def _relay(self, pid: int, sources: list[str], way: str) -> None:
         line = replace(self.line, seed=f"{self.queue}/{way}")

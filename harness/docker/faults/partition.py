@@ -10,6 +10,8 @@ from harness.docker.faults.inside import in_network_of
 from harness.docker.faults.link_path import CONNECTED, TIMEOUT, LinkPath
 from harness.errors import StackError
 
+_TRIES = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -43,8 +45,11 @@ class Rule:
 
     def delete(self) -> None:
         """Take it away; does nothing where it is gone, or its namespace with it."""
-        with suppress(StackError):
-            in_network_of(self.pid, *self.words("-D"))
+        for _ in range(_TRIES):
+            # One that was not done in time: whoever holds the packet filter's lock lets go of it.
+            with suppress(StackError):
+                in_network_of(self.pid, *self.words("-D"))
+                return
 
 
 @dataclass

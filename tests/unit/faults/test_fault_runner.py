@@ -154,6 +154,24 @@ def test_trouble_is_told_and_healed(raises: str, tmp_path: Path) -> None:
     assert runner.failure() is None
 
 
+def test_an_injector_that_breaks_while_it_heals_is_asked_again(tmp_path: Path) -> None:
+    """What it had not taken away yet would stay; that it broke is told."""
+
+    class Breaking(Thing):
+        def heal(self) -> None:
+            if "heal" not in self.calls:
+                self.calls.append("heal")
+                raise OSError("made up")
+            super().heal()
+
+    thing = Breaking()
+    record, _ = play(thing, PAUSE, tmp_path)
+    assert thing.calls == ["before", "inject", "heal", "heal"]
+    assert not thing.is_down
+    assert record.heal_proven_ns is not None
+    assert record.trouble == "OSError: made up"
+
+
 def test_in_a_hurry_what_is_in_force_is_healed_now(tmp_path: Path) -> None:
     """The second wait is the one for the end of the pause."""
     thing = Thing()

@@ -26,6 +26,7 @@ class Host:
     rules: list[tuple[int, str, str]] = field(default_factory=list)
     relays: list[Any] = field(default_factory=list)
     refuses: bool = False
+    slow: int = 0
 
     def inspect(self, name: str) -> dict[str, Any]:
         networks = {key: {"IPAddress": value} for key, value in NETWORKS[name].items()}
@@ -38,6 +39,9 @@ class Host:
     def run(self, pid: int, *argv: str) -> tuple[int, str]:
         assert argv[0] == "iptables"
         rule = (pid, argv[argv.index("-s") + 1], argv[argv.index("-j") + 1])
+        if self.slow:
+            self.slow -= 1
+            raise StackError("has not ended after 5 s", where="iptables")
         if "-D" in argv:
             self.rules.remove(rule)
         elif self.refuses:
@@ -61,9 +65,12 @@ class Relay:
     queue: int
     line: LineSettings
     ended: bool = False
+    breaks: bool = False
 
     def end(self) -> None:
         self.ended = True
+        if self.breaks:
+            raise TimeoutError
 
 
 @pytest.fixture
@@ -113,6 +120,18 @@ def test_half_an_injection_is_taken_away(host: Host) -> None:
     injector.heal()
     assert host.rules == []
     assert [relay.ended for relay in host.relays] == [True]
+
+
+def test_each_is_taken_away_whatever_becomes_of_the_others(host: Host) -> None:
+    """A packet filter that is busy, a relay that does not end."""
+    injector = injector_on(host, "both")
+    injector.inject()
+    host.slow = 1
+    host.relays[0].breaks = True
+    with pytest.raises(TimeoutError):
+        injector.heal()
+    assert host.rules == []
+    assert [relay.ended for relay in host.relays] == [True, True]
 
 
 def test_a_container_that_does_not_run_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
