@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
+from harness.evidence.faults import FaultRecord
 from harness.judge.check import Case, Check, Kind
 from harness.judge.counting import counted
 from harness.judge.verdict import Verdict
@@ -71,18 +72,28 @@ def check_left(case: Case) -> Iterator[Check]:
     if not proven:
         return
     kept = [one for one in proven if one.answered_ns is None]
+    # A run that was broken off took the fault away before anybody had to leave the node.
+    short = kept and all(_is_cut_short(one) for one in kept)
     took = [
         one.answered_ns - one.injected_ns
         for one in proven
         if one.answered_ns is not None and one.injected_ns is not None
     ]
-    bad = "; ".join(f"{one.target} was asked until its fault was over" for one in kept)
+    why = "its fault was cut short" if short else "its fault was over"
+    bad = "; ".join(f"{one.target} was asked until {why}" for one in kept)
+    verdict = Verdict.FAIL if kept else Verdict.PASS
     yield Check(
         name="RPC node that lies behind left",
         kind=Kind.INTEGRITY,
-        verdict=Verdict.FAIL if kept else Verdict.PASS,
+        verdict=Verdict.INCONCLUSIVE if short else verdict,
         said=bad
         or f"{count(len(proven), 'time')} another node took over, at the latest"
         f" {duration(max(took, default=0))} after a node stood still",
         figures={"left": len(took), "kept": len(kept), "longest_ns": max(took, default=None)},
     )
+
+
+def _is_cut_short(record: FaultRecord) -> bool:
+    if record.healed_ns is None or record.injected_ns is None:
+        return False
+    return record.healed_ns < record.injected_ns + record.for_ns

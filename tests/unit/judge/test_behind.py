@@ -235,3 +235,15 @@ def test_a_node_that_lies_behind_has_to_be_left(
     world.faults = [held_up(**known)]
     found = assessed(world, tmp_path)
     assert unclean(found) == ({} if verdict is Verdict.PASS else {LEFT: Verdict.FAIL})
+
+
+def test_a_fault_that_was_cut_short_blames_nobody_for_staying(tmp_path: Path) -> None:
+    """A run that is broken off takes the fault away before anybody had to leave the node."""
+    world = healthy(None, REJECTED)
+    fault = {"kind": "rpc_stale", "at_s": 4, "for_s": 10}
+    document = world.scenario.model_dump(mode="json")
+    document |= {"fault": [fault], "chain": {"block_time_s": 2, "nodes": 2}}
+    world.scenario = Scenario.model_validate(document)
+    known = {"kind": "rpc_stale", "target": "rpc-primary", "answered_ns": None}
+    world.faults = [held_up(**known, healed_ns=BEGIN_NS + S)]
+    assert unclean(assessed(world, tmp_path))[LEFT] is Verdict.INCONCLUSIVE
