@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from harness.errors import EvidenceError
+from harness.evidence.lines import line_of, read_lines
 
 
 class _Line(BaseModel):
@@ -93,7 +92,7 @@ class BackupBook:
 
 def backup_line(line: Taken | Restored) -> str:
     """A record as its line."""
-    return json.dumps(line.model_dump(mode="json"), separators=(",", ":")) + "\n"
+    return line_of(line)
 
 
 def read_backups(lines: Iterable[str], where: str = "backup.jsonl") -> BackupBook:
@@ -102,12 +101,7 @@ def read_backups(lines: Iterable[str], where: str = "backup.jsonl") -> BackupBoo
     Raises:
         EvidenceError: a line is none.
     """
-    found = []
-    for number, line in enumerate(lines, 1):
-        try:
-            found.append(_ANY.validate_json(line))
-        except ValidationError as error:
-            raise EvidenceError(f"line {number} cannot be read", where=where) from error
+    found = read_lines(lines, _ANY.validate_json, where)
     return BackupBook(
         tuple(one for one in found if isinstance(one, Taken)),
         tuple(one for one in found if isinstance(one, Restored)),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from harness.errors import EvidenceError
+from harness.evidence.lines import line_of, read_lines
 
 
 class FaultRecord(BaseModel):
@@ -67,7 +66,7 @@ class FaultRecord(BaseModel):
 
 def fault_line(record: FaultRecord) -> str:
     """A record as its line."""
-    return json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n"
+    return line_of(record)
 
 
 def read_faults(lines: Iterable[str], where: str = "faults.jsonl") -> tuple[FaultRecord, ...]:
@@ -76,10 +75,5 @@ def read_faults(lines: Iterable[str], where: str = "faults.jsonl") -> tuple[Faul
     Raises:
         EvidenceError: a line is none.
     """
-    found = []
-    for number, line in enumerate(lines, 1):
-        try:
-            found.append(FaultRecord.model_validate_json(line))
-        except ValidationError as error:
-            raise EvidenceError(f"line {number} cannot be read", where=where) from error
+    found = read_lines(lines, FaultRecord.model_validate_json, where)
     return tuple(sorted(found, key=lambda record: record.number))

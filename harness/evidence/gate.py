@@ -6,7 +6,6 @@ round numbers of that size.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 from pydantic import Field as Key
 
+from harness.evidence.lines import line_of
 from harness.scenario.gate import GateKind
 
 Wei = Annotated[int, PlainSerializer(str, return_type=str, when_used="json")]
@@ -199,7 +199,7 @@ class GateRecord:
 
 def gate_line(line: Line) -> str:
     """A line as it is written."""
-    return json.dumps(line.model_dump(mode="json"), separators=(",", ":")) + "\n"
+    return line_of(line)
 
 
 def read_gate(lines: Iterable[str]) -> GateRecord:

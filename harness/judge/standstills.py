@@ -73,19 +73,19 @@ def check_left(case: Case) -> Iterator[Check]:
         return
     kept = [one for one in proven if one.answered_ns is None]
     # A run that was broken off took the fault away before anybody had to leave the node.
-    short = kept and all(_is_cut_short(one) for one in kept)
+    short = all(_is_cut_short(one) for one in kept)
     took = [
         one.answered_ns - one.injected_ns
         for one in proven
         if one.answered_ns is not None and one.injected_ns is not None
     ]
-    why = "its fault was cut short" if short else "its fault was over"
-    bad = "; ".join(f"{one.target} was asked until {why}" for one in kept)
-    verdict = Verdict.FAIL if kept else Verdict.PASS
+    end = "was cut short" if short else "was over"
+    bad = "; ".join(f"{one.target} was asked until its fault {end}" for one in kept)
+    worse = Verdict.INCONCLUSIVE if short else Verdict.FAIL
     yield Check(
         name="RPC node that lies behind left",
         kind=Kind.INTEGRITY,
-        verdict=Verdict.INCONCLUSIVE if short else verdict,
+        verdict=worse if kept else Verdict.PASS,
         said=bad
         or f"{count(len(proven), 'time')} another node took over, at the latest"
         f" {duration(max(took, default=0))} after a node stood still",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.errors import EvidenceError
+from harness.evidence.lines import read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +63,17 @@ def read_pool(lines: Iterable[str], where: str = "pool.jsonl") -> tuple[PoolLook
     Raises:
         EvidenceError: a line is none.
     """
-    looks = []
-    for number, line in enumerate(lines, 1):
-        try:
-            document = json.loads(line)
-            pending = document["pending"]
-            looks.append(
-                PoolLook(
-                    int(document["mono_ns"]),
-                    None if pending is None else {str(k): list(v) for k, v in pending.items()},
-                    bool(document.get("whole", True)),
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EvidenceError(f"line {number} cannot be read", where=where) from error
-    return tuple(looks)
+    return tuple(read_lines(lines, _look, where))
+
+
+def _look(line: str) -> PoolLook:
+    document = json.loads(line)
+    pending = document["pending"]
+    return PoolLook(
+        int(document["mono_ns"]),
+        None if pending is None else {str(k): list(v) for k, v in pending.items()},
+        bool(document.get("whole", True)),
+    )
 
 
 def takeover_of(looks: Sequence[PoolLook], host: str, left_ns: int) -> Takeover:

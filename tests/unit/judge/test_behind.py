@@ -219,6 +219,19 @@ def test_runs_without_such_a_fault_do_not_mention_it(tmp_path: Path) -> None:
 LEFT = "RPC node that lies behind left"
 
 
+def lying_behind(**changes: Any) -> World:
+    """A run in which an RPC node stood still for a while."""
+    world = healthy(None, REJECTED)
+    document = world.scenario.model_dump(mode="json")
+    document |= {
+        "fault": [{"kind": "rpc_stale", "at_s": 4, "for_s": 10}],
+        "chain": {"block_time_s": 2, "nodes": 2},
+    }
+    world.scenario = Scenario.model_validate(document)
+    world.faults = [held_up(kind="rpc_stale", target="rpc-primary", **changes)]
+    return world
+
+
 @pytest.mark.parametrize(
     ("answered_ns", "verdict"), [(BEGIN_NS + 4 * S, Verdict.PASS), (None, Verdict.FAIL)]
 )
@@ -226,24 +239,11 @@ def test_a_node_that_lies_behind_has_to_be_left(
     answered_ns: int | None, verdict: Verdict, tmp_path: Path
 ) -> None:
     """While it does, and not when it is up to date again."""
-    world = healthy(None, REJECTED)
-    fault = {"kind": "rpc_stale", "at_s": 4, "for_s": 10}
-    document = world.scenario.model_dump(mode="json")
-    document |= {"fault": [fault], "chain": {"block_time_s": 2, "nodes": 2}}
-    world.scenario = Scenario.model_validate(document)
-    known = {"kind": "rpc_stale", "target": "rpc-primary", "answered_ns": answered_ns}
-    world.faults = [held_up(**known)]
-    found = assessed(world, tmp_path)
+    found = assessed(lying_behind(answered_ns=answered_ns), tmp_path)
     assert unclean(found) == ({} if verdict is Verdict.PASS else {LEFT: Verdict.FAIL})
 
 
 def test_a_fault_that_was_cut_short_blames_nobody_for_staying(tmp_path: Path) -> None:
     """A run that is broken off takes the fault away before anybody had to leave the node."""
-    world = healthy(None, REJECTED)
-    fault = {"kind": "rpc_stale", "at_s": 4, "for_s": 10}
-    document = world.scenario.model_dump(mode="json")
-    document |= {"fault": [fault], "chain": {"block_time_s": 2, "nodes": 2}}
-    world.scenario = Scenario.model_validate(document)
-    known = {"kind": "rpc_stale", "target": "rpc-primary", "answered_ns": None}
-    world.faults = [held_up(**known, healed_ns=BEGIN_NS + S)]
+    world = lying_behind(answered_ns=None, healed_ns=BEGIN_NS + S)
     assert unclean(assessed(world, tmp_path))[LEFT] is Verdict.INCONCLUSIVE
