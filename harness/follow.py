@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
+from harness.judge.interim import Analysis, words_of
 from harness.live.picture import Camera
 from harness.parts import (
     Event,
@@ -37,7 +38,9 @@ class Follower:
     Attributes:
         keep: takes each event at once, for those who watch from outside.
         events: what happened that the judgement must know, in order.
+        analyses: the interim analyses, in order.
         drain_deadline_ns: when signals that are not final count as lost; 0 before the drain.
+        load_end_ns: when the swarm had ended; 0 before that.
     """
 
     parts: Parts
@@ -51,8 +54,11 @@ class Follower:
     faults: FaultPart | None = None
     gate: FaultPart | None = None
     events: list[Event] = field(default_factory=list)
+    analyses: list[Analysis] = field(default_factory=list)
     drain_deadline_ns: int = 0
+    load_end_ns: int = 0
     _aborted: bool = False
+    _told_to_end: bool = False
     _restarts: dict[str, int] = field(default_factory=dict)
     _left: set[str] = field(default_factory=set)
     _shown_ns: int = 0
@@ -71,6 +77,8 @@ class Follower:
             if failed := self.live.failed(self.parts.clock.now_ns()):
                 self._abort(failed)
                 return
+            if self._decided():
+                return
             if self.parts.clock.now_ns() > deadline_ns:
                 self.note(
                     "swarm_died",
@@ -84,6 +92,7 @@ class Follower:
     def until_drained(self) -> None:
         """Follow until every accepted signal is final, or the scenario's drain time is over."""
         clock = self.parts.clock
+        self.load_end_ns = self.load_end_ns or clock.now_ns()
         self.drain_deadline_ns = clock.now_ns() + round(self.load.drain_s * NS_PER_S)
         quiet_since_ns: int | None = None
         while clock.now_ns() < self.drain_deadline_ns and not self._hopeless():
@@ -107,7 +116,25 @@ class Follower:
         """End the load; what is under way is drained and judged like that of any other run."""
         self.note("aborted", why)
         self._aborted = True
+        self._end_load()
+
+    def _decided(self) -> bool:
+        """Whether an interim analysis has decided, so that the load was ended."""
+        analysis = self.live.analysis(self.parts.clock.now_ns())
+        if analysis is None:
+            return False
+        self.analyses.append(analysis)
+        if not analysis.left_s:
+            return False
+        self.note("decided" if analysis.is_decided else "undecided", words_of(analysis))
+        if analysis.is_decided:
+            self._end_load()
+        return analysis.is_decided
+
+    def _end_load(self) -> None:
+        self._told_to_end = True
         self.swarm.stop()
+        self.load_end_ns = self.parts.clock.now_ns()
 
     def note(self, kind: str, what: str) -> None:
         """Keep an event for the judgement."""
@@ -165,7 +192,7 @@ class Follower:
             self.note("observer_died", failure)
         self.hear_faults()
         # A swarm that was told to end before its time says so, which is no death.
-        if not self._aborted and self.swarm.ended() and (failure := self.swarm.failure()):
+        if not self._told_to_end and self.swarm.ended() and (failure := self.swarm.failure()):
             self.note("swarm_died", failure)
         try:
             services = self.parts.stack.services()

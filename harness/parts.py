@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from harness.clock import Clock
 from harness.judge.assess import Assessment, assess_and_store
+from harness.judge.interim import Analysis, InterimAnalyses
 from harness.load.lead import lead_ns
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
@@ -232,6 +233,10 @@ class LiveView(Protocol):
         """Why an objective that may end the run cannot be kept any more; None while all can."""
         ...
 
+    def analysis(self, now_ns: int) -> Analysis | None:
+        """The interim analysis that is due now; None where none is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -246,7 +251,7 @@ class Parts:
     make_swarm: Callable[[SwarmPlan], SwarmPart]
     make_observer: Callable[[Endpoints, int], ObserverPart]
     make_vitals: Callable[[Path, Mapping[str, int]], VitalsPart]
-    make_live: Callable[[Path, SwarmPlan, Sequence[Tripwire]], LiveView]
+    make_live: Callable[[Path, SwarmPlan, Sequence[Tripwire], InterimAnalyses | None], LiveView]
     make_pages: Callable[[Endpoints, Path], PagesPart]
     make_telemetry: Callable[[Endpoints, Path], TelemetryPart]
     read_final: Callable[[Endpoints, int, Path], None]

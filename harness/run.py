@@ -6,8 +6,8 @@
    start the telemetry.
 4. Start the swarm on its schedule, and the faults on theirs; look after all processes of the
    harness from then on.
-5. Follow until every signal is sent, or an objective that may end the load early has failed; then
-   until every signal is final or the drain time is over.
+5. Follow until every signal is sent, an interim analysis has decided, or an objective that may
+   end the load early has failed; then until every signal is final or the drain time is over.
 6. Heal what faults are left, release a gate; stop swarm, observer and telemetry; read the state
    in which the system was left, and its counts again; try the backups, if some were taken.
 7. Write down what happened; stop the stack; seal the evidence.
@@ -27,6 +27,7 @@ from harness.contract.trace_id import new_run_tag
 from harness.errors import EvidenceError, HarnessError, StackError
 from harness.follow import Follower
 from harness.judge.assess import Assessment
+from harness.judge.interim import InterimAnalyses
 from harness.load.plan import SwarmPlan
 from harness.observe.tripwire import tripwires_of
 from harness.parts import Event, Parts
@@ -112,7 +113,10 @@ def _load(
 
     gate = parts.make_gate(folder.gate) if parts.make_gate else None
     faults = parts.make_faults(endpoints, folder.faults, swarm) if parts.make_faults else None
-    live = parts.make_live(folder.path, plan, tripwires_of(scenario, plan.t0_ns))
+    interim = None
+    if scenario.load.until_decided_s is not None:
+        interim = InterimAnalyses(scenario, plan.t0_ns)
+    live = parts.make_live(folder.path, plan, tripwires_of(scenario, plan.t0_ns), interim)
     follower = Follower(
         parts, swarm, observer, live, telemetry, scenario.load, plan.t0_ns, keep, faults, gate
     )
@@ -190,6 +194,8 @@ def _write_run(
         "t0_ns": follower.t0_ns,
         "observation_end_ns": observation_end_ns,
         "drain_deadline_ns": follower.drain_deadline_ns,
+        "load_end_ns": follower.load_end_ns,
+        "analyses": [one.model_dump(mode="json") for one in follower.analyses],
         "events": [asdict(event) for event in follower.events],
         "kept": kept,
     }

@@ -73,6 +73,13 @@ def run(
     duration: Annotated[
         float | None, typer.Option(help="Seconds of load after the warm-up, all stages together.")
     ] = None,
+    until_decided: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Go on while undecided, up to so many seconds after the warm-up.",
+        ),
+    ] = None,
     seed: Seed = None,
     repeat: Annotated[
         int,
@@ -124,6 +131,7 @@ def run(
         agents=agents,
         rate=rate,
         duration=duration,
+        until_decided=until_decided,
         seed=seed,
         settings=[*(settings or []), *([] if telemetry else ["telemetry.enabled=false"])],
         defects=defect or [],

@@ -84,6 +84,8 @@ def chaos(
             defects=defect or [],
         )
         scenario = load_scenario(path, keys, edit)
+        # Each round has a fault at a time of its own, in a load of a known length.
+        scenario = scenario.model_copy(update={"load": scenario.load.of_fixed_length()})
         planned = ROUNDS if rounds is None else rounds
         check_rounds(scenario, planned)
         choices = _choices(chosen.possible_faults, scenario.needs_anvil, kind or (), stack)

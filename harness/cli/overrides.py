@@ -19,6 +19,7 @@ def as_overrides(
     agents: int | None,
     rate: float | None,
     duration: float | None,
+    until_decided: float | None = None,
     seed: int | None,
     settings: Sequence[str],
     defects: Sequence[str] = (),
@@ -29,7 +30,7 @@ def as_overrides(
     def edit(document: dict[str, Any]) -> None:
         if defects:
             _add_defects(document, defects)
-        if (agents, rate, duration) == (None, None, None):
+        if (agents, rate, duration, until_decided) == (None, None, None, None):
             return
         load = document.get("load")
         stages = load.get("stages") if isinstance(load, dict) else None
@@ -44,6 +45,10 @@ def as_overrides(
         _edit_stages(tables, agents, rate)
         if duration is not None:
             _scale(tables, duration, load.get("repeat", 1))
+            # Who names a length wants that length, unless a longer one is named too.
+            load.pop("until_decided_s", None)
+        if until_decided is not None:
+            load["until_decided_s"] = until_decided
 
     return pairs, edit
 

@@ -65,6 +65,7 @@ def stretch(
             hint="name the disturbance with --disturb",
         )
     first = stages[0] if isinstance(stages[0], dict) else {}
+    load.pop("until_decided_s", None)
     level = {**first, "duration_s": isolation.load_s}
     level.pop("rate_to", None)
     level.pop("phase", None)  # what is in blocks is measured

@@ -112,8 +112,11 @@ def assess_gathered(folder: RunFolder, *, on_demand: bool = False) -> tuple[Asse
     Raises:
         EvidenceError: what every run writes is missing or unreadable.
     """
-    scenario = folder.read_scenario()
-    plan, run = folder.read_plan(), folder.read_run()
+    run = folder.read_run()
+    asked = folder.read_scenario()
+    scenario = asked.model_copy(update={"load": run.load_of(asked.load)})
+    plan = folder.read_plan()
+    plan = plan.model_copy(update={"load": run.load_of(plan.load)})
     gathered = gather(
         folder,
         plan,
@@ -138,6 +141,7 @@ def assess_gathered(folder: RunFolder, *, on_demand: bool = False) -> tuple[Asse
         seal=read_seal(folder),
         told=read_told(folder),
         pool=_pool(folder),
+        planned=asked.load,
     )
     judgement = judge(case)
     diagnosis = diagnosis_of(folder, case, judgement, on_demand=on_demand)

@@ -16,7 +16,8 @@ from harness.judge.verdict import Verdict
 from harness.measure.gather import Gathered
 from harness.measure.measurement import Measurement
 from harness.measure.pool import PoolLook
-from harness.scenario import Scenario
+from harness.measure.statistics import interim_confidence
+from harness.scenario import Load, Scenario
 from harness.store import ObserverFacts, RunFacts, RunPlan
 from harness.store.seal import SealState
 
@@ -64,6 +65,8 @@ class Case:
         seal: the evidence held against its seal.
         told: what the services counted; None if nobody wrote it down.
         pool: looks at the group that agents share; none without such a group.
+        planned: the load that was asked for; `scenario` and `plan` have it as it came to be. None
+            where that is the same.
     """
 
     scenario: Scenario
@@ -79,6 +82,17 @@ class Case:
     seal: SealState = SealState(None)
     told: Told | None = None
     pool: tuple[PoolLook, ...] = ()
+    planned: Load | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Of each bound: 95 %, and more where the verdict was analysed repeatedly."""
+        return interim_confidence(self.planned or self.scenario.load)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a person broke the run off."""
+        return any(event.kind == "interrupted" for event in self.run.events)
 
     @property
     def on_own_servers(self) -> bool:

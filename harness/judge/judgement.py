@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.clock import NS_PER_S
 from harness.judge import (
     aborts,
     backups,
@@ -31,7 +33,11 @@ from harness.judge import (
 )
 from harness.judge.check import Case, Check, Kind
 from harness.judge.grade import Grade, grade_of
+from harness.judge.interim import Analysis
+from harness.judge.interim_evidence import analyses_of
 from harness.judge.verdict import Verdict, worst
+from harness.measure.statistics import CONFIDENCE
+from harness.scenario import Phase
 
 Look = Callable[[Case], Check | Iterable[Check]]
 
@@ -85,6 +91,9 @@ class Judgement(BaseModel):
     Attributes:
         checks: everything that was looked at, in order.
         exit_code: what the command ends with.
+        horizon_s: events that come at least this often, on average, would have been seen with 95 %
+            (none in T is as likely as exp(-T / interval)); None without a measured phase.
+        analyses: of a run that may end when it is decided, what each planned analysis finds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,6 +102,8 @@ class Judgement(BaseModel):
     exit_code: int
     grade: Grade
     checks: tuple[Check, ...]
+    horizon_s: float | None = None
+    analyses: tuple[Analysis, ...] = ()
 
     @property
     def reasons(self) -> tuple[Check, ...]:
@@ -126,8 +137,14 @@ def judge(case: Case, looks: Iterable[Look] = LOOKS) -> Judgement:
     """Judge a case; the same case always comes to the same."""
     checks = tuple(check for look in looks for check in _look(look, case))
     verdict = worst(check.verdict for check in checks)
+    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     return Judgement(
-        verdict=verdict, exit_code=int(verdict.exit_code), grade=grade_of(case), checks=checks
+        verdict=verdict,
+        exit_code=int(verdict.exit_code),
+        grade=grade_of(case),
+        checks=checks,
+        horizon_s=measured_s / -math.log(1 - CONFIDENCE) if measured_s else None,
+        analyses=analyses_of(case),
     )
 
 

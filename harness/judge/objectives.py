@@ -19,7 +19,6 @@ from harness.measure.histogram import Histogram
 from harness.measure.outside import outside_cell, outside_ns
 from harness.measure.recorder import Cell, CellKey, Metric, StageKey
 from harness.measure.statistics import (
-    CONFIDENCE,
     Interval,
     effective_size,
     interval,
@@ -166,20 +165,30 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
         effective,
         fastest=_fastest(cell, metric, histogram),
         unknown=unknown,
+        confidence=case.confidence,
     )
     if found is None:
         raise ValueError("a cell without a signal")
-    decision = decide(found, limit_ns, histogram, _measured_ns(case, objective))
-    verdict, why = decision.verdict, _interval_words(found)
-    if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
+    decision = decide(found, limit_ns, histogram, _measured_ns(case, objective), case.confidence)
+    verdict, why = decision.verdict, _interval_words(found, case.confidence)
+    if verdict is Verdict.PASS and rests_on_time_had(
+        cell, metric, found, limit_ns, case.confidence
+    ):
         verdict = Verdict.INCONCLUSIVE
         why += "; it rests on signals that never arrived and had less time than the limit"
-    elif verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
+    elif verdict is Verdict.FAIL and _observer_may_be_slow(
+        cell, metric, found, limit_ns, case.confidence
+    ):
         verdict = Verdict.INCONCLUSIVE
         why += "; by their commit times it could be met: the observer was too slow to tell"
-    elif verdict is Verdict.FAIL and _generator_may_be_late(cell, metric, found, limit_ns):
+    elif verdict is Verdict.FAIL and _generator_may_be_late(
+        cell, metric, found, limit_ns, case.confidence
+    ):
         verdict = Verdict.INCONCLUSIVE
         why += "; counted from their sending it could be met: the generator was too late to tell"
+    elif verdict is Verdict.FAIL and case.is_interrupted:
+        verdict = Verdict.INCONCLUSIVE
+        why += "; the run was interrupted"
     elif verdict is Verdict.INCONCLUSIVE:
         why += _longer_words(decision.longer_ns, objective)
     return Check(
@@ -192,7 +201,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
             "estimate_ns": found.estimate_ns if _supported(found) else None,
             "lower_ns": found.lower_ns,
             "upper_ns": found.upper_ns,
-            "confidence": CONFIDENCE,
+            "confidence": case.confidence,
             "limit_ns": limit_ns,
             "signals": effective.signals,
             "effective": effective.size,
@@ -213,23 +222,27 @@ def _fastest(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:
     return histogram.without(unseen)
 
 
-def _observer_may_be_slow(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
+def _observer_may_be_slow(
+    cell: Cell, metric: Metric, found: Interval, limit_ns: int, confidence: float
+) -> bool:
     """Whether the commit times, a lower bound of the truth, do not say FAIL as well."""
     committed = cell.histogram(Metric.COMMITTED)
     if metric is not Metric.LATENCY or cell.account.commit_unknown or not committed.count:
         return False
-    return _could_be_met(committed, found, limit_ns)
+    return _could_be_met(committed, found, limit_ns, confidence)
 
 
-def _generator_may_be_late(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
+def _generator_may_be_late(
+    cell: Cell, metric: Metric, found: Interval, limit_ns: int, confidence: float
+) -> bool:
     """Whether the service times, which leave out the generator's lateness, do not say FAIL."""
     return metric is Metric.LATENCY and _could_be_met(
-        cell.histogram(Metric.SERVICE), found, limit_ns
+        cell.histogram(Metric.SERVICE), found, limit_ns, confidence
     )
 
 
-def _could_be_met(least: Histogram, found: Interval, limit_ns: int) -> bool:
-    bound = interval(least, found.percentile, found.effective)
+def _could_be_met(least: Histogram, found: Interval, limit_ns: int, confidence: float) -> bool:
+    bound = interval(least, found.percentile, found.effective, confidence=confidence)
     return bound is not None and (bound.lower_ns is None or bound.lower_ns < limit_ns)
 
 
@@ -244,18 +257,18 @@ def _estimate_words(found: Interval) -> str:
     return f"not known (at least {count(size_needed(found.percentile), 'signal')} are needed)"
 
 
-def _interval_words(found: Interval) -> str:
+def _interval_words(found: Interval, confidence: float) -> str:
     effective = found.effective
-    worth = f"{count(effective.signals, 'signal')} worth {effective.size:,} independent ones"
+    size = f"{count(effective.signals, 'signal')}, effective sample size {effective.size:,}"
     if effective.decorrelated and effective.signals > _BUNCHED * effective.size:
-        worth += ", since slow ones come in bunches"
+        size += ": slow signals come in bunches"
     if not effective.decorrelated:
-        worth += " at most, they hang together over too long a time to say more"
+        size += " at most: they stay autocorrelated over too long a time to say more"
     lower, upper = found.lower_ns, found.upper_ns
     if upper is None:
         above = f"at least {duration(lower)} but " if lower is not None else ""
-        return f"{above}without an upper bound at {share(CONFIDENCE)} confidence ({worth})"
-    return f"between {duration(lower)} and {duration(upper)}, each at {share(CONFIDENCE)} ({worth})"
+        return f"{above}without an upper bound at {share(confidence)} confidence ({size})"
+    return f"between {duration(lower)} and {duration(upper)}, each at {share(confidence)} ({size})"
 
 
 def _longer_words(longer_ns: int | None, objective: Objective) -> str:

@@ -27,7 +27,10 @@ from harness.scenario import Phase
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
 # Whether an aborted run had its reason, or who left the pool, is a check of its own.
 HARMLESS_EVENTS = frozenset(
-    {"agents_scaled", "fault_planned", "gate_told", "aborted", "telemetry_lost", "out_of_pool"}
+    {
+        *("agents_scaled", "fault_planned", "gate_told", "aborted", "telemetry_lost"),
+        *("out_of_pool", "decided", "undecided"),
+    }
 )
 # Of these the reader is told all the same: something lacks that he may look for.
 _TOLD_EVENTS = frozenset({"telemetry_lost"})
@@ -46,6 +49,11 @@ def _validity(name: str, valid: bool, said: str, figures: dict[str, Figure] | No
 def _unknown(name: str, said: str) -> Check:
     """A check that could not be made, which is no pass."""
     return Check(name=name, kind=Kind.VALIDITY, verdict=Verdict.INCONCLUSIVE, said=said)
+
+
+def _unfinished(check: Check) -> Check:
+    """Of a run that a person broke off: nothing is wrong with it, and it is not whole."""
+    return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
 
 def check_signals(case: Case) -> Check:
@@ -67,6 +75,8 @@ def check_events(case: Case) -> Check:
     noted = [event.what for event in case.run.events if event.kind in _TOLD_EVENTS]
     said = "; ".join([said, *noted])
     check = _validity("nothing unplanned happened", not bad, said, {"events": len(bad)})
+    if bad and all(event.kind == "interrupted" for event in bad):
+        check = _unfinished(check)
     return check.model_copy(update={"offenders": tuple(told[:20])})
 
 
@@ -79,7 +89,8 @@ def check_in_flight(case: Case) -> Check:
         if number
         else "every accepted signal was watched until it was final or the drain time was over"
     )
-    return _validity("watched to the end", number == 0, said, {"in_flight": number})
+    check = _validity("watched to the end", number == 0, said, {"in_flight": number})
+    return _unfinished(check) if number and case.is_interrupted else check
 
 
 def _merged(case: Case, metric: Metric) -> Histogram:
@@ -153,7 +164,8 @@ def check_rate(case: Case) -> Check:
     if part < RATE_SHARE_MIN and case.run.first_ns("aborted") is not None:
         said += "; the load was ended early"
     figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
-    return _validity(name, part >= RATE_SHARE_MIN, said, figures)
+    check = _validity(name, part >= RATE_SHARE_MIN, said, figures)
+    return _unfinished(check) if part < RATE_SHARE_MIN and case.is_interrupted else check
 
 
 def check_overflow(case: Case) -> Check:

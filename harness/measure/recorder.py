@@ -125,8 +125,10 @@ class Recorder:
         self._end_ns = end_ns
         self._clock = clock
         self._serial = serial
-        self._is_measure = np.array(
-            [phase is Phase.MEASURE for phase in timeline.phases], dtype=np.bool_
+        self._phases = tuple(dict.fromkeys((*timeline.phases, Phase.WARMUP)))
+        # By stage; a stage that the plan does not know is none of the measured ones.
+        self._phase_by_stage = np.array(
+            [self._phases.index(phase) for phase in (*timeline.phases, Phase.WARMUP)]
         )
 
     def add(self, samples: Samples) -> None:
@@ -134,13 +136,11 @@ class Recorder:
         if len(samples) == 0:
             return
         stages = column(samples, "stage").astype(np.int64)
-        known = stages < len(self._is_measure)
-        measure = np.zeros(len(samples), dtype=np.bool_)
-        measure[known] = self._is_measure[stages[known]]
+        phases = self._phase_by_stage[np.minimum(stages, len(self._phase_by_stage) - 1)]
         full = samples["mode"] == Mode.FULL
         for mode, in_mode in ((Mode.LITE, ~full), (Mode.FULL, full)):
-            for phase, in_phase in ((Phase.MEASURE, measure), (Phase.WARMUP, ~measure)):
-                chosen = in_phase & in_mode
+            for number, phase in enumerate(self._phases):
+                chosen = (phases == number) & in_mode
                 if chosen.any():
                     cell = self.cells.setdefault(CellKey(phase, mode), Cell())
                     self._add_to(cell, samples[chosen])

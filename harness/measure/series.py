@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_MS
-from harness.measure.histogram import BUCKETS, LIMIT_NS, Values, bucket_high_ns, bucket_index
+from harness.measure.histogram import (
+    BUCKETS,
+    LIMIT_NS,
+    Histogram,
+    Values,
+    bucket_high_ns,
+    bucket_index,
+)
 
 # Stand at either end, as in a histogram; buckets in between are shifted by one.
 _BELOW = 0
@@ -52,6 +59,23 @@ class Series:
         self._fresh_size += len(when)
         if self._fresh_size >= _BLOCK:
             self._pack()
+
+    def before(self, end_ms: int) -> Series:
+        """The durations of signals that were intended earlier than so long after t0."""
+        blocks = ((when < end_ms, (when, what)) for when, what in self.blocks())
+        return Series.of_blocks((when[kept], what[kept]) for kept, (when, what) in blocks)
+
+    def histogram(self) -> Histogram:
+        """Their histogram; sum, minimum and maximum are as exact as its buckets."""
+        places = self.counts_by_place()
+        low, high = (place_high_ns(int(at)) for at in np.flatnonzero(places)[[0, -1]])
+        return Histogram(
+            counts=places[1:_ABOVE].copy(),
+            negative=int(places[_BELOW]),
+            overflow=int(places[_ABOVE]),
+            min_ns=low,
+            max_ns=high,
+        )
 
     def __len__(self) -> int:
         return self._size

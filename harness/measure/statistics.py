@@ -23,6 +23,8 @@ from scipy.special import bdtr, chdtri
 
 from harness.measure.histogram import Histogram, rank_of
 from harness.measure.series import Series
+from harness.scenario.interim import confidence_of_each
+from harness.scenario.load import Load
 
 CONFIDENCE = 0.95
 # Below this many batches their variance says too little.
@@ -59,7 +61,7 @@ class Effective:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One-sided bounds of a percentile, each with the stated confidence.
+    """One-sided bounds of a percentile, each with the same confidence.
 
     Attributes:
         percentile: 0 < percentile < 100.
@@ -76,28 +78,51 @@ class Interval:
     effective: Effective
 
 
+def interim_confidence(load: Load) -> float:
+    """The confidence of each bound of a run; higher where the verdict is analysed repeatedly."""
+    return confidence_of_each(CONFIDENCE, len(load.analysis_times_s()))
+
+
 def size_needed(percentile: float, confidence: float = CONFIDENCE) -> int:
     """Least number of independent values that bound a percentile from above: 299 for P99."""
     return math.ceil(math.log(1 - confidence) / math.log(percentile / 100))
 
 
 def effective_size(series: Series, percentile: float) -> Effective:
-    """Size of a series for one of its percentiles."""
+    """Effective sample size of a series for one of its percentiles.
+
+    Two indicators are looked at, "above the estimated quantile" and "at or above" it; the larger
+    inflation counts. Where many values are tied at the quantile, one of the two is almost constant
+    and says nothing of how its signals came together.
+    """
     signals = len(series)
     if signals == 0:
         return Effective(0, 0, 0, True)
     places = series.counts_by_place()
-    rank = rank_of(percentile, signals)
-    quantile = int(np.searchsorted(np.cumsum(places), rank))
-    share = int(places[quantile + 1 :].sum()) / signals
-    if share == 0.0:
+    quantile = int(np.searchsorted(np.cumsum(places), rank_of(percentile, signals)))
+    found = [
+        one
+        for place in (quantile, quantile - 1)
+        if (one := _size_beyond(series, place, int(places[place + 1 :].sum()))) is not None
+    ]
+    if not found:
         return Effective(signals, signals, 0, True)
+    least = min(found, key=lambda one: one.size)
+    return Effective(signals, least.size, least.batches, all(one.decorrelated for one in found))
+
+
+def _size_beyond(series: Series, place: int, beyond: int) -> Effective | None:
+    """The same for the indicator "above a place"; None where it is the same for every signal."""
+    signals = len(series)
+    share = beyond / signals
+    if beyond in (0, signals):
+        return None
     start_ms, end_ms = series.span_ms()
     span_ms = end_ms - start_ms + 1
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
     inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS_INDEPENDENT
     while (correlated or widenings > 0) and -(-span_ms // width_ms) >= BATCHES_MIN:
-        counts, above = series.batches(start_ms, width_ms, -(-span_ms // width_ms), quantile)
+        counts, above = series.batches(start_ms, width_ms, -(-span_ms // width_ms), place)
         found, neighbours = _inflation(counts, above, share)
         inflation, batches = max(inflation, found), len(counts)
         widenings -= not correlated
@@ -130,6 +155,7 @@ def interval(
     *,
     fastest: Histogram | None = None,
     unknown: int = 0,
+    confidence: float = CONFIDENCE,
 ) -> Interval | None:
     """The interval of a percentile; None for an empty histogram.
 
@@ -139,15 +165,17 @@ def interval(
         effective: sample size it is worth.
         fastest: the same without those whose duration is only bounded from above, if there are.
         unknown: how many those are; for the lower bound they count as the fastest of all.
+        confidence: of each bound.
     """
     estimate = histogram.percentile_ns(percentile)
     if estimate is None:
         return None
-    # Where batches hang together, each of them is one value at most.
+    # Where batches are autocorrelated, each of them is one value at most.
     size = effective.size if effective.decorrelated else min(effective.size, effective.batches)
     total = histogram.count
-    lower_rank, _ = order_ranks(size, percentile)
-    lower_ns, upper_ns = None, upper_bound_ns(histogram, percentile, effective)
+    lower_rank, _ = order_ranks(size, percentile, confidence)
+    lower_ns = None
+    upper_ns = upper_bound_ns(histogram, percentile, effective, confidence=confidence)
     if lower_rank is not None:
         rank = math.floor((lower_rank - 1) * total / size) + 1
         lower_ns = (fastest or histogram).value_at_rank(rank - unknown)
@@ -155,7 +183,12 @@ def interval(
 
 
 def upper_bound_ns(
-    histogram: Histogram, percentile: float, effective: Effective, *, beyond: int = 0
+    histogram: Histogram,
+    percentile: float,
+    effective: Effective,
+    *,
+    beyond: int = 0,
+    confidence: float = CONFIDENCE,
 ) -> int | None:
     """The upper bound of a percentile; None where the sample is too small to tell.
 
@@ -165,8 +198,9 @@ def upper_bound_ns(
         effective: sample size that all of them together are worth.
         beyond: how many more there are that are longer than anything; where one of them would be
             the bound, there is none.
+        confidence: of the bound.
     """
-    _, rank = order_ranks(effective.size, percentile)
+    _, rank = order_ranks(effective.size, percentile, confidence)
     if rank is None or not effective.decorrelated:
         return None
     total = histogram.count + beyond

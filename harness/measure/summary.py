@@ -256,7 +256,8 @@ def _resolution(key: CellKey, cell: Cell) -> Iterator[Resolution]:
 
 def _rates(gathered: Gathered, intended: Sequence[int] | None) -> Iterator[RateFigures]:
     phases, schedule = gathered.timeline.phases, gathered.schedule
-    for phase in Phase:
+    # What was still sent while the load was being ended is no load that was asked for.
+    for phase in (Phase.WARMUP, Phase.MEASURE):
         own = [number for number, other in enumerate(phases) if other is phase]
         if own:
             yield RateFigures(

@@ -14,6 +14,7 @@ from harness.contract.names import State
 from harness.contract.trace_id import RUN_TAG_BITS
 from harness.errors import EvidenceError
 from harness.evidence.records import ATTEMPT, SIGHTING, Mode, Records, read_records
+from harness.judge.interim import Analysis, InterimAnalyses
 from harness.observe.latency_tally import LatencyTally, Stretches
 from harness.observe.plan import SIGHTINGS_FILE
 from harness.observe.seen import Percentiles, Seen
@@ -41,6 +42,7 @@ class LiveMatcher:
         outstanding_max: signals kept until they are final.
         tripwires: are told of every signal.
         measured: what is measured, as `LatencyTally` has it.
+        interim: the analyses that may end the load; told of every signal too.
 
     Attributes:
         attempted: signals attempted.
@@ -54,9 +56,14 @@ class LiveMatcher:
         outstanding_max: int = OUTSTANDING_MAX,
         tripwires: Sequence[Tripwire] = (),
         measured: Stretches | None = None,
+        interim: InterimAnalyses | None = None,
     ) -> None:
         self._outstanding_max = outstanding_max
         self._tripwires = tuple(tripwires)
+        self._interim = interim
+        self._told: tuple[Tripwire | InterimAnalyses, ...] = self._tripwires
+        if interim is not None:
+            self._told = (*self._tripwires, interim)
         self._tally = LatencyTally(measured)
         # Signals that have become final and that neither tally nor tripwire has been told of.
         self._ended: list[tuple[int, int, int, int]] = []
@@ -77,8 +84,8 @@ class LiveMatcher:
         """Take in records of type ATTEMPT."""
         self.attempted += len(records)
         modes = records["mode"] + np.where(records["stale"] == 0, 0, _STALE)
-        for tripwire in self._tripwires:
-            tripwire.due(records["intended_ns"], _watched(modes))
+        for one in self._told:
+            one.due(records["intended_ns"], _watched(modes))
         columns = (records[name].tolist() for name in ("trace_hi", "trace_lo", "intended_ns"))
         for trace_hi, trace_lo, intended_ns, mode in zip(*columns, modes.tolist(), strict=True):
             early = self._early.pop((trace_hi, trace_lo), None)
@@ -131,6 +138,10 @@ class LiveMatcher:
         # Whoever was forgotten may be final without being known to be.
         return None if self.forgotten else first_failed(self._tripwires, now_ns)
 
+    def analysis(self, now_ns: int) -> Analysis | None:
+        """The interim analysis that is due now; None where none is."""
+        return None if self._interim is None else self._interim.take(now_ns)
+
     def _percentiles(self, mode: Mode | None) -> Percentiles:
         return Percentiles(self.percentile_ns(50, mode), self.percentile_ns(99, mode))
 
@@ -138,8 +149,8 @@ class LiveMatcher:
         if not self._ended:
             return
         intended_ns, modes, seen_ns, states = np.array(self._ended, dtype=np.int64).T
-        for tripwire in self._tripwires:
-            tripwire.final(intended_ns, _watched(modes), seen_ns, states)
+        for one in self._told:
+            one.final(intended_ns, _watched(modes), seen_ns, states)
         simulated = states == State.SIMULATED
         latencies_ns = (seen_ns - intended_ns)[simulated]
         self._tally.add(intended_ns[simulated], modes[simulated] % _STALE, latencies_ns)
@@ -159,6 +170,7 @@ class LiveFigures:
         run_tag: records of other runs are left out.
         tripwires: objectives that may end the run early.
         measured: what is measured, as `LatencyTally` has it.
+        interim: the analyses that may end the load; None for a load of fixed length.
 
     Attributes:
         is_behind: whether the last update left records that were there.
@@ -170,11 +182,12 @@ class LiveFigures:
         run_tag: int,
         tripwires: Sequence[Tripwire] = (),
         measured: Stretches | None = None,
+        interim: InterimAnalyses | None = None,
     ) -> None:
         self._folder = folder
         self._run_tag = run_tag
         self._read: dict[Path, int] = {}
-        self._matcher = LiveMatcher(tripwires=tripwires, measured=measured)
+        self._matcher = LiveMatcher(tripwires=tripwires, measured=measured, interim=interim)
         self.is_behind = False
 
     def update(self) -> None:
@@ -213,6 +226,10 @@ class LiveFigures:
     def failed(self, now_ns: int) -> str | None:
         """Why an objective that is watched cannot be kept any more; None while all can."""
         return self._matcher.failed(now_ns)
+
+    def analysis(self, now_ns: int) -> Analysis | None:
+        """The interim analysis that is due now; None where none is."""
+        return self._matcher.analysis(now_ns)
 
     def _grown(self, paths: Iterable[Path], dtype: np.dtype[Any]) -> Iterable[Records]:
         for path in sorted(paths):

@@ -94,6 +94,8 @@ def read_report_data(folder: RunFolder) -> ReportData:
     lacking: list[str] = []
     scenario = folder.read_scenario()
     plan, run = folder.read_plan(), folder.read_run()
+    scenario = scenario.model_copy(update={"load": run.load_of(scenario.load)})
+    plan = plan.model_copy(update={"load": run.load_of(plan.load)})
     environment = _facts(folder, "environment", lacking)
     stack = _facts(folder, "stack", lacking)
     result, latency = _result(folder, lacking)

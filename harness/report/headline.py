@@ -18,7 +18,17 @@ def headline(judgement: Judgement) -> str:
     if judgement.verdict is Verdict.INVALID:
         # What happened comes before what could not be promised because of it.
         deciding.sort(key=lambda check: check.kind is not Kind.VALIDITY)
-    return deciding[0].said if deciding else "every check is clean"
+    said = deciding[0].said if deciding else "every check is clean"
+    if judgement.verdict is Verdict.PASS and judgement.grade.level == "indicative":
+        said += _horizon_words(judgement.horizon_s)
+    return said
+
+
+def _horizon_words(horizon_s: float | None) -> str:
+    """The rarest event that a run of this length can vouch for."""
+    if horizon_s is None:
+        return ""
+    return f"; it vouches for what happens at least every {horizon_s:.0f} s"
 
 
 def _is_duration(check: Check) -> bool:

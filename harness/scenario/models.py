@@ -2,127 +2,39 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.clock import NS_PER_S
-from harness.contract.trace_id import AGENT_MAX
 from harness.scenario.agent_containers import AgentContainers
 from harness.scenario.fault import Fault, PlannedFault, misplaced, plan_faults, times_of
 from harness.scenario.fault_base import TIMES_MAX
 from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
+from harness.scenario.load import Load, Phase, Stage
 from harness.scenario.objective import Objective
 from harness.scenario.promise import Entry, Promise, promise_of
 from harness.scenario.sentinel import Sentinel, too_short
 
+__all__ = [
+    "Chain",
+    "Engine",
+    "Load",
+    "Phase",
+    "Redis",
+    "Scenario",
+    "Signals",
+    "Stage",
+    "Telemetry",
+]
+
 Share = Annotated[float, Field(ge=0, le=1)]
-Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
-Rate = Annotated[float, Field(ge=0, le=1_000_000)]
 SEED_MAX = 2**63 - 1
-
-
-class Phase(StrEnum):
-    """The part of a run in which a signal was intended."""
-
-    WARMUP = "warmup"
-    MEASURE = "measure"
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Stage(_Frozen):
-    """A stretch of load: the total rate goes in a straight line from `rate_from` to `rate_to`."""
-
-    # Begins with a letter, so that no name can be taken for a number.
-    name: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]{0,31})?$")] = ""
-    agents: Annotated[int, Field(ge=1, le=AGENT_MAX + 1)]
-    rate_from: Rate
-    rate_to: Rate
-    duration_s: Seconds
-    phase: Phase = Field(default=Phase.MEASURE, strict=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _level_unless_told(cls, data: object) -> object:
-        if isinstance(data, dict) and "rate_from" in data and "rate_to" not in data:
-            return {**data, "rate_to": data["rate_from"]}
-        return data
-
-    @property
-    def signals_expected(self) -> float:
-        """Mean number of signals in this stage."""
-        return (self.rate_from + self.rate_to) / 2 * self.duration_s
-
-
-class Load(_Frozen):
-    """When signals are due: open loop, whatever the system does."""
-
-    arrival: Literal["constant", "poisson"] = "poisson"
-    warmup_s: Annotated[float, Field(ge=0, le=86_400)] = 5.0
-    drain_s: Seconds = 30.0
-    repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
-    processes: Annotated[int, Field(ge=1, le=64)] = 1
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
-
-    def timeline(self) -> tuple[Stage, ...]:
-        """Every stage in order: the warm-up at the first rate, then the stages, repeated."""
-        first = self.stages[0]
-        stages = self.stages * self.repeat
-        if self.warmup_s == 0:
-            return stages
-        rate = first.rate_from or first.rate_to
-        warmup = Stage(
-            agents=first.agents,
-            rate_from=rate,
-            rate_to=rate,
-            duration_s=self.warmup_s,
-            phase=Phase.WARMUP,
-        )
-        return (warmup, *stages)
-
-    def stage_numbers(self, stage: str) -> frozenset[int]:
-        """Where in the timeline a stage lies, each repetition; empty for one that is not there.
-
-        Args:
-            stage: its name, or its number from 1 on.
-        """
-        at = next(
-            (
-                number
-                for number, own in enumerate(self.stages)
-                if stage in (own.name, str(number + 1))
-            ),
-            None,
-        )
-        if at is None:
-            return frozenset()
-        first = 1 if self.warmup_s else 0
-        return frozenset(
-            range(first + at, first + self.repeat * len(self.stages), len(self.stages))
-        )
-
-    def measured_stretches_ns(self) -> tuple[tuple[int, int], ...]:
-        """Start and end, after the load's start, of each unbroken stretch that is measured."""
-        stretches: list[tuple[int, int]] = []
-        start_ns = 0
-        for stage in self.timeline():
-            end_ns = start_ns + round(stage.duration_s * NS_PER_S)
-            if stage.phase is Phase.MEASURE:
-                joins = bool(stretches) and stretches[-1][1] == start_ns
-                first_ns = stretches.pop()[0] if joins else start_ns
-                stretches.append((first_ns, end_ns))
-            start_ns = end_ns
-        return tuple(stretches)
-
-    @property
-    def agents_max(self) -> int:
-        """The most agents that are alive at once."""
-        return max(stage.agents for stage in self.stages)
 
 
 class Signals(_Frozen):
@@ -219,6 +131,24 @@ class Scenario(_Frozen):
         problems += too_short(self.fault, self.chain.sentinel)
         if problems:
             raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _may_end_when_decided(self) -> Scenario:
+        if self.load.until_decided_s is None:
+            return self
+        fixed = {"[[fault]]": self.fault, "[isolation]": self.isolation, "[gate]": self.gate}
+        problems = [f"{name} needs a load of fixed length" for name, one in fixed.items() if one]
+        objectives = self.parsed_objectives()
+        problems += [
+            f"{one.text!r}: there is one stage, leave out 'stage'"
+            for one in objectives
+            if one.stage is not None
+        ]
+        if not any(one.is_estimated for one in objectives):
+            problems.append("no objective has a confidence interval, so one analysis says it all")
+        if problems:
+            raise ValueError(f"load.until_decided_s: {'; '.join(problems)}")
         return self
 
     @model_validator(mode="after")

@@ -72,6 +72,13 @@ class Objective:
         """Whether it bounds a percentile, or the maximum, of latency."""
         return self.metric == "latency" and self.percentile is not None
 
+    @property
+    def is_estimated(self) -> bool:
+        """Whether it is decided by a confidence interval, so that more signals tell more."""
+        if self.window_ns is not None or self.metric in ("rate", "recovery", "lateness"):
+            return False
+        return self.percentile != 100.0
+
 
 def parse_objective(text: str) -> Objective:
     """Read one objective.

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.clock import NS_PER_S
 from harness.contract.address import AddressBook
 from harness.contract.names import Contract
 from harness.scenario.models import Load, Signals
@@ -21,6 +22,9 @@ KEPT = (
     "metrics.json",
     "seal.json",
 )
+
+# Events after which a load may not have been sent to its end.
+CUT_SHORT = frozenset({"swarm_died", "interrupted", "observer_died", "stack_lost", "aborted"})
 
 # Kept by a run that makes data stale.
 HEADS = "final-heads.bin"
@@ -64,6 +68,13 @@ class RunEvent(_Stored):
     mono_ns: int = 0
 
 
+class AnalysisFacts(_Stored):
+    """One interim analysis, as far as it tells where the load was ended."""
+
+    number: Annotated[int, Field(ge=1)]
+    measured_s: float
+
+
 class RunFacts(_Stored):
     """`run.json`: when the run was watched, and what happened.
 
@@ -71,6 +82,8 @@ class RunFacts(_Stored):
         observation_end_ns: when the observer had stopped.
         drain_deadline_ns: when signals that are not final count as lost; 0 if the run ended
             before its drain began.
+        load_end_ns: when the swarm had ended; 0 if the run ended before that, or is an older one.
+        analyses: the interim analyses that were made while the load was on.
         kept: names of the files that this harness keeps beyond those of the first version; one
             that is named and missing has been lost, one that is not was never written.
     """
@@ -78,7 +91,9 @@ class RunFacts(_Stored):
     t0_ns: int
     observation_end_ns: int
     drain_deadline_ns: int = 0
+    load_end_ns: int = 0
     events: tuple[RunEvent, ...] = ()
+    analyses: tuple[AnalysisFacts, ...] = ()
     kept: tuple[str, ...] = ()
 
     @property
@@ -92,6 +107,23 @@ class RunFacts(_Stored):
     def waited(self) -> bool:
         """Whether the drain time was over by then."""
         return 0 < self.drain_deadline_ns <= self.watched_until_ns
+
+    def load_of(self, load: Load) -> Load:
+        """The load as it came to be: without what was planned for a run that stays undecided."""
+        if load.until_decided_s is None:
+            return load
+        ends_ns = [
+            self.t0_ns + round((load.warmup_s + end_s) * NS_PER_S)
+            for end_s in load.analysis_times_s()
+        ]
+        cut_ns = [one.mono_ns for one in self.events if one.kind in CUT_SHORT]
+        if self.first_ns("decided") is not None and self.analyses:
+            analyses = self.analyses[-1].number
+        else:
+            # Cut short: what had begun counts, and does not have all of its signals.
+            begun = 1 + sum(end_ns <= min(cut_ns, default=ends_ns[-1]) for end_ns in ends_ns)
+            analyses = min(begun, len(ends_ns))
+        return load.ended_after(analyses, (self.load_end_ns or ends_ns[-1]) - self.t0_ns)
 
     def first_ns(self, kind: str) -> int | None:
         """When the first event of a kind was noticed; None without one."""

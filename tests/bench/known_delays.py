@@ -72,9 +72,82 @@ def stalls(every_s: float) -> Model:
         gaps = rng.exponential(every_s - length_s, count)
         # Long before the first signal, so that it meets the process in no special moment.
         starts = np.cumsum(gaps + length_s) - 20 * every_s
-        last = np.searchsorted(starts, times) - 1
-        left = np.where(last >= 0, starts[np.maximum(last, 0)] + length_s - times, 0.0)
-        return np.maximum(left, _QUIET_S)
+        return _left_of_stalls(starts, np.full(count, length_s), times)
+
+    return draw
+
+
+def pareto(alpha: float) -> Model:
+    """Pareto tails, each delay for itself: P(delay > x) = 0.01 (p99 / x)^alpha."""
+
+    def draw(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
+        delays: Times = p99_s * (0.01 / (1 - rng.random(len(times)))) ** (1 / alpha)
+        return delays
+
+    return draw
+
+
+def bunches(size: int, *, tied: bool) -> Model:
+    """Slow signals in bunches of consecutive ones.
+
+    Tied: 1.2 % of the signals are slow, each with the P99 itself. Else 2 % are slow, log-normal
+    around the P99 and alike within a bunch (correlation 0.81), so that half of them exceed it.
+    """
+
+    def draw(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
+        number = -(-len(times) // size)
+        slow = np.repeat(rng.random(number) < (0.012 if tied else 0.02), size)[: len(times)]
+        if tied:
+            return np.where(slow, p99_s, _QUIET_S)
+        bunch = np.repeat(rng.standard_normal(number), size)[: len(times)]
+        own = rng.standard_normal(len(times))
+        level = math.sqrt(0.81) * bunch + math.sqrt(0.19) * own
+        return np.where(slow, p99_s * np.exp(_SIGMA * level), _QUIET_S)
+
+    return draw
+
+
+def on_off(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
+    """One second in thirty is slow; 30 % of its signals exceed the P99 (0.3 / 30 = 1 %)."""
+    phase = (times + rng.uniform(0, 30.0)) % 30.0
+    normal = rng.standard_normal(len(times))
+    slow = p99_s * np.exp(_SIGMA * (normal - 0.5244005127080407))
+    return np.where(phase < 1.0, slow, _QUIET_S)
+
+
+def _left_of_stalls(starts: Times, lengths_s: Times, times: Times) -> Times:
+    """What is left of the stall that each signal meets; the quiet delay where it meets none."""
+    last = np.searchsorted(starts, times) - 1
+    at = np.maximum(last, 0)
+    left = np.where(last >= 0, starts[at] + lengths_s[at] - times, 0.0)
+    return np.maximum(left, _QUIET_S)
+
+
+def pareto_stalls(every_s: float) -> Model:
+    """Stalls of Pareto(3) length, one in `every_s` on average.
+
+    E[(L - x)+] = L0^3 / (2 x^2) for x >= L0, and that over `every_s` is 1 % at the P99.
+    """
+
+    def draw(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
+        least_s = (0.02 * every_s * p99_s**2) ** (1 / 3)
+        count = int(2 * times[-1] / every_s) + 60
+        lengths = least_s * (1 - rng.random(count)) ** (-1 / 3)
+        gaps = rng.exponential(every_s - 1.5 * least_s, count)
+        starts = np.cumsum(gaps + lengths) - lengths - 20 * every_s
+        return _left_of_stalls(starts, lengths, times)
+
+    return draw
+
+
+def periodic(every_s: float) -> Model:
+    """A stall of the same length every `every_s` exactly, from a random moment on."""
+
+    def draw(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
+        length_s = p99_s + 0.01 * every_s
+        count = int(times[-1] / every_s) + 3
+        starts: Times = np.arange(-1.0, count - 1) * every_s + float(rng.uniform(0, every_s))
+        return _left_of_stalls(starts, np.full(len(starts), length_s), times)
 
     return draw
 

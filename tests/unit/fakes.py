@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.errors import StackError
+from harness.judge.interim import Analysis
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
 from harness.observe.seen import Percentiles, Seen
@@ -187,6 +188,7 @@ class FakeLive:
     fails_at_ns: int | None = None
     behind_for: int = 0
     updates: int = 0
+    analyses: list[tuple[int, Analysis]] = field(default_factory=list)
 
     def update(self) -> None:
         self.updates += 1
@@ -209,6 +211,11 @@ class FakeLive:
 
     def failed(self, now_ns: int) -> str | None:
         return "made up" if self.fails_at_ns is not None and now_ns >= self.fails_at_ns else None
+
+    def analysis(self, now_ns: int) -> Analysis | None:
+        if self.analyses and now_ns >= self.analyses[0][0]:
+            return self.analyses.pop(0)[1]
+        return None
 
 
 class World:

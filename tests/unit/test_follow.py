@@ -35,7 +35,7 @@ def follower_of(world: World) -> tuple[Follower, FakeSwarm, FakeLive]:
     )
     swarm = parts.make_swarm(plan)
     assert isinstance(swarm, FakeSwarm)
-    live = parts.make_live(Path("unused"), plan, ())
+    live = parts.make_live(Path("unused"), plan, (), None)
     assert isinstance(live, FakeLive)
     follower = Follower(
         parts, swarm, world.observer, live, world.telemetry, world.scenario.load, t0_ns

@@ -18,7 +18,11 @@ from harness.store.facts import RunEvent
 
 # More of them would hide the figure; the table below it has them all the same.
 MARKS_MAX = 40
-_PHASE_WORDS = {Phase.WARMUP: "warm-up", Phase.MEASURE: "measured"}
+_PHASE_WORDS = {
+    Phase.WARMUP: "warm-up",
+    Phase.MEASURE: "measured",
+    Phase.COOLDOWN: "cool-down",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Timeline:
         shapes = [
             _shade(start, end, "@shade")
             for name, start, end in self.phases
-            if name == _PHASE_WORDS[Phase.WARMUP]
+            if name != _PHASE_WORDS[Phase.MEASURE]
         ]
         for mark in self.marks[:MARKS_MAX]:
             if mark.until_s is not None:

@@ -82,3 +82,6 @@ class Matched:
 
     def failed(self, now_ns: int) -> str | None:
         return None
+
+    def analysis(self, now_ns: int) -> None:
+        return None

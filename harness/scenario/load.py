@@ -1,0 +1,187 @@
+"""The load of a scenario: how many agents send how fast, and for how long."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.clock import NS_PER_S
+from harness.contract.trace_id import AGENT_MAX
+from harness.scenario.interim import analysis_times_s
+
+Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
+Rate = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class Phase(StrEnum):
+    """The part of a run in which a signal was intended.
+
+    COOLDOWN: after the analysis that decided, while the load was being ended.
+    """
+
+    WARMUP = "warmup"
+    MEASURE = "measure"
+    COOLDOWN = "cooldown"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Stage(_Frozen):
+    """A stretch of load: the total rate goes in a straight line from `rate_from` to `rate_to`."""
+
+    # Begins with a letter, so that no name can be taken for a number.
+    name: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]{0,31})?$")] = ""
+    agents: Annotated[int, Field(ge=1, le=AGENT_MAX + 1)]
+    rate_from: Rate
+    rate_to: Rate
+    duration_s: Seconds
+    phase: Phase = Field(default=Phase.MEASURE, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _level_unless_told(cls, data: object) -> object:
+        if isinstance(data, dict) and "rate_from" in data and "rate_to" not in data:
+            return {**data, "rate_to": data["rate_from"]}
+        return data
+
+    @property
+    def signals_expected(self) -> float:
+        """Mean number of signals in this stage."""
+        return (self.rate_from + self.rate_to) / 2 * self.duration_s
+
+
+class Load(_Frozen):
+    """When signals are due: open loop, whatever the system does.
+
+    Attributes:
+        until_decided_s: the most that is measured; the load ends earlier, at the first analysis
+            that decides, but not before its stage is over. None: it lasts as long as its stages.
+    """
+
+    arrival: Literal["constant", "poisson"] = "poisson"
+    warmup_s: Annotated[float, Field(ge=0, le=86_400)] = 5.0
+    drain_s: Seconds = 30.0
+    repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    until_decided_s: Seconds | None = None
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
+
+    @model_validator(mode="after")
+    def _can_go_on(self) -> Load:
+        if self.until_decided_s is None:
+            return self
+        first = self.stages[0]
+        if len(self.stages) * self.repeat > 1 or first.rate_from != first.rate_to:
+            raise ValueError("until_decided_s needs a load of one stage at one rate")
+        if first.phase is not Phase.MEASURE:
+            raise ValueError("until_decided_s needs a stage that is measured")
+        if self.until_decided_s <= first.duration_s:
+            raise ValueError(
+                f"until_decided_s is the most that is measured, {self.until_decided_s:g} s, and"
+                f" the stage lasts {first.duration_s:g} s already: make the stage shorter"
+            )
+        return self
+
+    def analysis_times_s(self) -> tuple[float, ...]:
+        """Measured seconds after which the verdict is analysed; one for a load of fixed length."""
+        least_s = self.repeat * sum(
+            stage.duration_s for stage in self.stages if stage.phase is Phase.MEASURE
+        )
+        return analysis_times_s(least_s, self.until_decided_s or least_s)
+
+    def of_fixed_length(self) -> Load:
+        """The same load, as long as its stages."""
+        return self.model_copy(update={"until_decided_s": None})
+
+    def ended_after(self, analyses: int, end_ns: int) -> Load:
+        """The load as it came to be, its stages numbered as before.
+
+        Args:
+            analyses: how many stretches up to an analysis are measured.
+            end_ns: when the load ended, after its start; nothing is due later.
+        """
+        if self.until_decided_s is None:
+            return self
+        measured, rest = self._stretches()[:analyses], self._stretches()[analyses:]
+        start_ns = round((self.warmup_s + sum(stage.duration_s for stage in measured)) * NS_PER_S)
+        cooldown = []
+        for stage in rest:
+            length_s = min(stage.duration_s, (end_ns - start_ns) / NS_PER_S)
+            if length_s <= 0:
+                break
+            cooldown.append(
+                stage.model_copy(update={"phase": Phase.COOLDOWN, "duration_s": length_s})
+            )
+            start_ns += round(stage.duration_s * NS_PER_S)
+        stages = (*measured, *cooldown)
+        return self.model_copy(update={"until_decided_s": None, "stages": stages})
+
+    def _stretches(self) -> tuple[Stage, ...]:
+        """The stages; of one that may go on, a stage up to each analysis."""
+        if self.until_decided_s is None:
+            return self.stages * self.repeat
+        times = self.analysis_times_s()
+        return tuple(
+            self.stages[0].model_copy(update={"duration_s": end_s - start_s})
+            for start_s, end_s in pairwise((0.0, *times))
+        )
+
+    def timeline(self) -> tuple[Stage, ...]:
+        """Every stage in order: the warm-up at the first rate, then the stages, repeated."""
+        first = self.stages[0]
+        stages = self._stretches()
+        if self.warmup_s == 0:
+            return stages
+        rate = first.rate_from or first.rate_to
+        warmup = Stage(
+            agents=first.agents,
+            rate_from=rate,
+            rate_to=rate,
+            duration_s=self.warmup_s,
+            phase=Phase.WARMUP,
+        )
+        return (warmup, *stages)
+
+    def stage_numbers(self, stage: str) -> frozenset[int]:
+        """Where in the timeline a stage lies, each repetition; empty for one that is not there.
+
+        Args:
+            stage: its name, or its number from 1 on.
+        """
+        at = next(
+            (
+                number
+                for number, own in enumerate(self.stages)
+                if stage in (own.name, str(number + 1))
+            ),
+            None,
+        )
+        if at is None:
+            return frozenset()
+        first = 1 if self.warmup_s else 0
+        return frozenset(
+            range(first + at, first + self.repeat * len(self.stages), len(self.stages))
+        )
+
+    def measured_stretches_ns(self) -> tuple[tuple[int, int], ...]:
+        """Start and end, after the load's start, of each unbroken stretch that is measured."""
+        stretches: list[tuple[int, int]] = []
+        start_ns = 0
+        for stage in self.timeline():
+            end_ns = start_ns + round(stage.duration_s * NS_PER_S)
+            if stage.phase is Phase.MEASURE:
+                joins = bool(stretches) and stretches[-1][1] == start_ns
+                first_ns = stretches.pop()[0] if joins else start_ns
+                stretches.append((first_ns, end_ns))
+            start_ns = end_ns
+        return tuple(stretches)
+
+    @property
+    def agents_max(self) -> int:
+        """The most agents that are alive at once."""
+        return max(stage.agents for stage in self.stages)
