@@ -1,8 +1,9 @@
 """Several runs of one question, judged together.
 
-A PASS means that every run was valid and clean, and that the percentiles of a typical run keep
-their limits by what differs between runs. What a single run settles by itself (integrity, validity,
-every promise that is no percentile) is the worst of all runs: no run is left out afterwards.
+A PASS means that every run was valid and clean, that the percentiles of a typical run keep their
+limits by what differs between runs, and that those of all runs' signals together do. What a single
+run settles by itself (integrity, validity, every promise that is no percentile) is the worst of all
+runs: no run is left out afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from harness.contract.names import Contract
 from harness.judge.check import Check, Kind
 from harness.judge.grade import Grade, grade_of_runs
 from harness.judge.judgement import Judgement
-from harness.judge.repeats import Part, combine
+from harness.judge.repeats import Part, Pool, combine
 from harness.judge.sealing import seal_check
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Scenario
@@ -123,7 +124,18 @@ def _part(check: Check) -> Part:
         lower_ns=figure("lower_ns"),
         upper_ns=figure("upper_ns"),
         limit_ns=figure("limit_ns") or 0,
+        pool=_pool(check),
     )
+
+
+def _pool(check: Check) -> Pool | None:
+    """What a run gives to the pooled percentile; None of a check that has no such figures."""
+    names = ("percentile", "signals", "beyond", "beyond_least", "effective", "measured_ns")
+    found = [check.figures.get(name) for name in names]
+    known = [value for value in found if isinstance(value, (int, float))]
+    if len(known) < len(names):
+        return None
+    return Pool(known[0], *(int(value) for value in known[1:]))
 
 
 def _made(members: Sequence[Member], facts: GroupFacts) -> Check:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
 from harness.evidence.records import Mode
+from harness.judge.beyond import beyond_figures
 from harness.judge.check import Case, Check, Kind
 from harness.judge.decision import decide
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
@@ -206,6 +207,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
             "signals": effective.signals,
             "effective": effective.size,
             "longer_ns": decision.longer_ns,
+            **beyond_figures(cell, metric, percentile, limit_ns, _measured_ns(case, objective)),
         },
     )
 

@@ -1,4 +1,4 @@
-"""One percentile over several runs: the three-way decision by what differs between them."""
+"""One percentile over several runs: decided by what differs between them and by their signals."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from dataclasses import asdict, dataclass
 
 from scipy.special import bdtrc
 
-from harness.judge.check import Check, Kind
+from harness.judge.check import Check, Figure, Kind
 from harness.judge.verdict import Verdict, worst
-from harness.judge.words import count, duration, share
-from harness.measure.repeats import RUNS_MIN, Spread, excess_of, runs_needed, spread_of
+from harness.judge.words import count, duration, percentile_word, share
+from harness.measure.pooled import RunShare, horizon_of, pooled_share, runs_to_decide
+from harness.measure.repeats import RUNS_MAX, RUNS_MIN, Spread, excess_of, runs_needed, spread_of
 from harness.measure.statistics import CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What one run gives to the pooled percentile; see `beyond_figures`."""
+
+    percentile: float
+    signals: int
+    beyond: int
+    beyond_least: int
+    effective: int
+    measured_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +36,17 @@ class Part:
     lower_ns: int | None
     upper_ns: int | None
     limit_ns: int
+    pool: Pool | None = None
 
 
 def combine(name: str, parts: Sequence[Part], runs: int) -> Check:
     """Decide for the group.
 
-    PASS if the upper end of the interval between runs is below the limit and no run fails by its
-    own interval. FAIL if its lower end is at or above the limit, or if more runs fail by themselves
-    than would by chance, each with 5 %. INCONCLUSIVE else.
+    PASS if the upper end of the interval between runs is below the limit, no run fails by its
+    own interval, and the upper bound of the pooled share of signals beyond the limit is below what
+    the percentile allows. FAIL if the interval's lower end is at or above the limit, if more runs
+    fail by themselves than would by chance, or if the lower bound of the pooled share is at or
+    above what is allowed, each with 5 %. INCONCLUSIVE else.
 
     Args:
         name: of the objective.
@@ -38,27 +54,18 @@ def combine(name: str, parts: Sequence[Part], runs: int) -> Check:
         runs: how many runs there are.
     """
     limit_ns = parts[0].limit_ns
-    known = [part.estimate_ns for part in parts if part.estimate_ns is not None]
     fails = sum(part.verdict is Verdict.FAIL for part in parts)
-    if runs < RUNS_MIN:
-        verdict = worst(part.verdict for part in parts)
-        said = f"{count(runs, 'run')} give no interval between runs ({RUNS_MIN} do); "
-        said += "the worst verdict of a single one counts"
-        spread = spread_of(known) if len(known) > 1 else None
-    elif len(known) < runs:
-        verdict = Verdict.FAIL if _beyond_chance(fails, runs) else Verdict.INCONCLUSIVE
-        said = f"{len(known)} of {count(runs, 'run')} had enough signals for it; make them longer"
-        spread = None
-    else:
-        spread = spread_of(known)
-        verdict = _decide(spread, limit_ns, fails)
-        said = _words(spread, limit_ns)
-        if verdict is Verdict.INCONCLUSIVE and not fails:
-            said += _more_words(known, limit_ns)
-        said += _excess_words(known, parts)
+    verdict, said, spread = _typical(parts, runs, fails)
     if fails:
         said += f"; {count(fails, 'run')} of {runs} failed by their own interval"
-    figures = {} if spread is None else asdict(spread)
+    pools = [part.pool for part in parts if part.pool and part.pool.signals]
+    figures: dict[str, Figure] = {} if spread is None else asdict(spread)
+    if len(pools) == runs:
+        verdict, words, own = _with_pooled(verdict, pools)
+        said, figures = said + words, figures | own
+    elif verdict is Verdict.PASS:
+        verdict = Verdict.INCONCLUSIVE
+        said += f"; only {len(pools)} of {count(runs, 'run')} say how many signals were beyond it"
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
@@ -66,6 +73,50 @@ def combine(name: str, parts: Sequence[Part], runs: int) -> Check:
         said=said,
         figures={**figures, "limit_ns": limit_ns, "runs_failed": fails},
     )
+
+
+def _typical(parts: Sequence[Part], runs: int, fails: int) -> tuple[Verdict, str, Spread | None]:
+    """What the runs' own percentiles say, and how they spread."""
+    limit_ns = parts[0].limit_ns
+    known = [part.estimate_ns for part in parts if part.estimate_ns is not None]
+    if runs < RUNS_MIN:
+        said = f"{count(runs, 'run')} give no interval between runs ({RUNS_MIN} do); "
+        said += "the worst verdict of a single one counts"
+        verdict = worst(part.verdict for part in parts)
+        return verdict, said, spread_of(known) if len(known) > 1 else None
+    if len(known) < runs:
+        verdict = Verdict.FAIL if _beyond_chance(fails, runs) else Verdict.INCONCLUSIVE
+        said = f"{len(known)} of {count(runs, 'run')} had enough signals for it; make them longer"
+        return verdict, said, None
+    spread = spread_of(known)
+    verdict = _decide(spread, limit_ns, fails)
+    said = _words(spread, limit_ns)
+    if verdict is Verdict.INCONCLUSIVE and not fails:
+        said += _more_words(runs_needed(known, limit_ns), runs)
+    return verdict, said + _excess_words(known, parts), spread
+
+
+def _with_pooled(verdict: Verdict, pools: Sequence[Pool]) -> tuple[Verdict, str, dict[str, Figure]]:
+    """The verdict after the pooled percentile was asked too, its words and its figures."""
+    allowed = 1 - pools[0].percentile / 100
+    pooled = pooled_share([RunShare(one.signals, one.beyond, one.effective) for one in pools])
+    least = pooled_share([RunShare(one.signals, one.beyond_least, one.effective) for one in pools])
+    horizon_ns = horizon_of(sum(one.measured_ns for one in pools))
+    said = (
+        f"; {share(pooled.share)} of the {count(pooled.signals, 'signal')} of all runs took as long"
+        f" as the limit or longer, between {share(pooled.lower)} and {share(pooled.upper)}, each at"
+        f" {share(CONFIDENCE)} (effective sample size {pooled.effective:,.0f});"
+        f" {percentile_word(pools[0].percentile)} allows {share(allowed)}"
+    )
+    if least.lower >= allowed:
+        verdict = Verdict.FAIL
+    elif verdict is Verdict.PASS and pooled.upper >= allowed:
+        verdict = Verdict.INCONCLUSIVE
+        said += _more_words(runs_to_decide(pooled, len(pools), allowed, RUNS_MAX), len(pools))
+    elif verdict is Verdict.PASS:
+        said += f"; events rarer than one every {duration(horizon_ns)} may be missed"
+    figures = {f"pooled_{name}": value for name, value in asdict(pooled).items()}
+    return verdict, said, {**figures, "horizon_ns": horizon_ns}
 
 
 def _decide(spread: Spread, limit_ns: int, fails: int) -> Verdict:
@@ -91,11 +142,10 @@ def _words(spread: Spread, limit_ns: int) -> str:
     )
 
 
-def _more_words(known: Sequence[int], limit_ns: int) -> str:
-    needed = runs_needed(known, limit_ns)
+def _more_words(needed: int | None, runs: int) -> str:
     if needed is None:
         return "; no reasonable number of runs would tell"
-    return f"; make about {count(needed - len(known), 'more run')}"
+    return f"; make about {count(needed - runs, 'more run')}"
 
 
 def _excess_words(known: Sequence[int], parts: Sequence[Part]) -> str:

@@ -13,7 +13,7 @@ from harness.errors import StackError, UsageError
 from harness.experiments.repeat import judge_again, repeat
 from harness.judge.assess import Assessment, assess_and_store
 from harness.judge.group import Member, judge_group
-from harness.judge.repeats import Part, combine
+from harness.judge.repeats import Part, Pool, combine
 from harness.judge.system import system_words
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
@@ -29,10 +29,15 @@ LIMIT_NS = 500 * MS
 P99 = "p99 < 500 ms"
 
 
+def pool(beyond: int, signals: int = 3_000, least: int | None = None) -> Pool:
+    """30 s of signals, of which so many took as long as the limit or longer."""
+    return Pool(99.0, signals, beyond, beyond if least is None else least, signals, 30_000 * MS)
+
+
 def part(value_ms: int, verdict: Verdict = Verdict.INCONCLUSIVE) -> Part:
-    """A run whose P99 is known to a tenth."""
-    value = value_ms * MS
-    return Part(verdict, value, round(value * 0.9), round(value * 1.1), LIMIT_NS)
+    """A run whose P99 is known to a tenth, and of which more are beyond the limit if that is."""
+    value, beyond = value_ms * MS, 60 if value_ms >= 500 else 3
+    return Part(verdict, value, round(value * 0.9), round(value * 1.1), LIMIT_NS, pool(beyond))
 
 
 def decided(*values_ms: int, fails: int = 0) -> Verdict:

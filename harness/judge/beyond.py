@@ -1,0 +1,39 @@
+"""How many signals of a run lie beyond a limit: what a group of runs pools."""
+
+from __future__ import annotations
+
+from harness.judge.check import Figure
+from harness.judge.time_had import some_had_less
+from harness.measure.histogram import Histogram
+from harness.measure.recorder import Cell, Metric
+
+
+def beyond_figures(
+    cell: Cell, metric: Metric, percentile: float, limit_ns: int, measured_ns: int
+) -> dict[str, Figure]:
+    """The figures of a check that a group needs.
+
+    `beyond` counts every signal that may have taken as long as the limit or longer, those that
+    never arrived among them. `beyond_least` counts only those that did so by their commit time and
+    counted from their sending too: as a run's own FAIL, a group's must not be the fault of observer
+    or generator.
+    """
+    histogram = cell.histogram(metric)
+    beyond = _beyond(histogram, limit_ns)
+    least = [beyond]
+    if metric is not Metric.LATENESS:
+        least.append(max(0, beyond - cell.histogram(Metric.UNSEEN).count))
+    if metric is Metric.LATENCY:
+        known = () if cell.account.commit_unknown else (Metric.COMMITTED,)
+        others = [cell.histogram(other) for other in (Metric.SERVICE, *known)]
+        least += [_beyond(other, limit_ns) for other in others if other.count]
+    return {
+        "percentile": percentile,
+        "beyond": beyond + some_had_less(cell, metric, limit_ns),
+        "beyond_least": min(least),
+        "measured_ns": measured_ns,
+    }
+
+
+def _beyond(histogram: Histogram, limit_ns: int) -> int:
+    return histogram.count - histogram.count_below(limit_ns)
