@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import UsageError
+from harness.report.heading import executed, planned_s
 from harness.scenario import load_scenario
 
 
@@ -27,6 +28,6 @@ def list_scenarios(folder: Path, console: Console) -> None:
         except UsageError as error:
             table.add_row(str(place), str(error).partition("\n")[0], "", style="red")
             continue
-        seconds = sum(stage.duration_s for stage in scenario.load.timeline())
-        table.add_row(str(place), scenario.about, f"{seconds:.0f} s")
+        load = scenario.load
+        table.add_row(str(place), scenario.about, executed(load, planned_s(load)))
     console.print(table)
