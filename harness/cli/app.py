@@ -27,6 +27,7 @@ from harness.cli.options import (
     Reports,
     Seed,
     Settings,
+    Verbose,
 )
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
@@ -111,6 +112,7 @@ def run(
     metrics_address: Annotated[
         str | None, typer.Option(help="Address to serve them on, instead of 127.0.0.1.")
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Run a scenario and give a verdict.
 
@@ -145,6 +147,7 @@ def run(
             root=ROOT,
             times=repeat,
             metrics=MetricsChoice(metrics_port, metrics_address),
+            verbose=verbose,
         )
     )
 
@@ -156,11 +159,12 @@ app.command()(chaos)
 @app.command()
 def judge(
     folder: Annotated[Path, typer.Argument(help="Folder of a run, or of a --repeat.")],
+    verbose: Verbose = False,
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
     from harness.cli.running import judge_folder  # slow to import, and only needed here
 
-    raise typer.Exit(judge_folder(folder))
+    raise typer.Exit(judge_folder(folder, verbose=verbose))
 
 
 @app.command()

@@ -9,7 +9,13 @@ from harness.judge.verdict import Verdict
 
 def headline(judgement: Judgement) -> str:
     """What decided; of a PASS the first duration that was promised."""
-    deciding = [
+    found = deciding(judgement)
+    return found.said if found else "every check is clean"
+
+
+def deciding(judgement: Judgement) -> Check | None:
+    """The check that brought the verdict about; of a PASS the first duration, if there is one."""
+    found = [
         check
         for check in judgement.checks
         if check.verdict is judgement.verdict
@@ -17,8 +23,8 @@ def headline(judgement: Judgement) -> str:
     ]
     if judgement.verdict is Verdict.INVALID:
         # What happened comes before what could not be promised because of it.
-        deciding.sort(key=lambda check: check.kind is not Kind.VALIDITY)
-    return deciding[0].said if deciding else "every check is clean"
+        found.sort(key=lambda check: check.kind is not Kind.VALIDITY)
+    return found[0] if found else None
 
 
 def _is_duration(check: Check) -> bool:
