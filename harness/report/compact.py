@@ -93,7 +93,7 @@ def sentence(judgement: Judgement) -> str:
     if found is None:
         return "The system meets every objective, and every check is ok."
     if judgement.verdict is Verdict.PASS:
-        return f"The system meets every objective; {brief(found)}."
+        return f"The system meets every objective; {found.name}: {brief(found)}."
     if judgement.verdict is Verdict.INVALID:
         return f"The run does not measure the system: {found.said}."
     if judgement.verdict is Verdict.INCONCLUSIVE:
