@@ -14,7 +14,8 @@ export ZONE_B_SOLC ?= $(CURDIR)
 
 # make ends with 2 whatever the harness ends with, so its own exit code is printed.
 run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
-	$(BIN)/harness run scenarios/smoke.toml || { code=$$?; \
+	@echo '$(BIN)/harness run scenarios/smoke.toml'
+	@$(BIN)/harness run scenarios/smoke.toml || { code=$$?; \
 	    case $$code in 1) word=FAIL;; 2) word='wrong usage';; 3) word=INCONCLUSIVE;; 4) word=INVALID;; \
 	        5) word='stack not available';; *) word=interrupted;; esac; \
 	    echo "exit code of harness: $$code, $$word (make itself always ends with 2 then)"; exit $$code; }

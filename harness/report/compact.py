@@ -60,8 +60,7 @@ def compact_lines(
     clean = sum(map(_is_ok, others))
     yield _line(
         "",
-        f"{clean} of {len(others)} checks of integrity and validity are ok; grade:"
-        f" {judgement.grade.level} (-v: all)",
+        f"{clean} of {len(others)} other checks ok; grade {judgement.grade.level}; -v: all",
         width,
     )
     if diagnosis is not None:
