@@ -1,52 +1,80 @@
 # Two commands for a newcomer: `make run` and `make test`. Needs Python 3.11+ and nothing else.
+# `make run` installs what a run needs; `make test` adds what the tests need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+comma := ,
+RUN_STAMP := $(VENV)/.installed-run
+TEST_STAMP := $(VENV)/.installed-test
 # Where `npm install` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
 .PHONY: run test lint types bench matrix causes faults proto schema lock clean env images
 
-run: $(STAMP)  ## the main job: 50 agents against the embedded stack, verdict as exit code
-	$(BIN)/harness run scenarios/smoke.toml
+# make ends with 2 whatever the harness ends with, so its own exit code is printed.
+run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
+	@echo '$(BIN)/harness run scenarios/smoke.toml'
+	@$(BIN)/harness run scenarios/smoke.toml || { code=$$?; \
+	    case $$code in 1) word=FAIL;; 2) word='wrong usage';; 3) word=INCONCLUSIVE;; 4) word=INVALID;; \
+	        5) word='stack not available';; *) word=interrupted;; esac; \
+	    echo "exit code of harness: $$code, $$word (make itself always ends with 2 then)"; exit $$code; }
 
-test: $(STAMP)  ## lint, types and every test
+test: $(TEST_STAMP)  ## lint, types and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-env: $(STAMP)
+env: $(RUN_STAMP)
 
-$(STAMP): pyproject.toml requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[embedded,dev]'
-	touch $@
+# uv installs in seconds what takes pip a minute. Where it cannot be had, or finds no package, pip
+# installs. Both take the versions of requirements.lock and pip's index.
+# An installation leaves hundreds of MB to be written back; a run that starts meanwhile measures
+# that. Bytecode is compiled now, and not by the first run. `sync` waits for it, for a bounded time, since other programs may keep the disk busy.
+define install
+	@uv=$$(command -v uv) || { uv=$(BIN)/uv; [ -x $$uv ] || \
+	    $(PIP) install --quiet --retries 0 --timeout 10 uv 2>/dev/null || uv=; }; \
+	index=$${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null || echo https://pypi.org/simple)}; \
+	if [ -n "$$uv" ] && UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$index} $$uv pip install --quiet \
+	    --python $(BIN)/python --compile-bytecode -c requirements.lock -e '$(1)'; then :; else \
+	    echo 'uv cannot install here: pip does, which takes about a minute'; \
+	    $(PIP) install --quiet -c requirements.lock -e '$(1)'; fi
+	@timeout 30 sync || echo 'the disk is still busy with the installation: a run may be disturbed'
+	@touch $@
+endef
 
-images: $(STAMP)  ## the offline image set, for --stack docker (needs root, docker, debootstrap)
+$(RUN_STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	@echo 'installing into $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	$(call install,.[embedded])
+
+$(TEST_STAMP): $(RUN_STAMP)
+	$(call install,.[embedded$(comma)dev])
+
+images: $(RUN_STAMP)  ## the offline image set, for --stack docker (needs root, docker, debootstrap)
 	$(BIN)/harness images build
 
-proto: $(STAMP)  ## build the Protobuf bindings from compose/proto
+proto: $(TEST_STAMP)  ## build the Protobuf bindings from compose/proto
 	$(BIN)/python -m harness.contract.build_proto
 
-schema: $(STAMP)  ## publish the JSON schema of result.json
+schema: $(TEST_STAMP)  ## publish the JSON schema of result.json
 	$(BIN)/python -m harness.judge.result_schema
 
-lock: $(STAMP)  ## pin every dependency (needs uv)
+lock: $(TEST_STAMP)  ## pin every dependency (needs uv)
 	uv pip compile --quiet --universal --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
 
-bench: $(STAMP)  ## timings, as ratios within one run
+bench: $(TEST_STAMP)  ## timings, as ratios within one run
 	$(BIN)/python -m tests.bench
 
-matrix: $(STAMP)  ## every named defect and 20 clean runs for real; writes the table of docs/defects.md
+matrix: $(TEST_STAMP)  ## every named defect and 20 clean runs for real; writes the table of docs/defects.md
 	$(BIN)/python -m tests.matrix --write
 
-causes: $(STAMP)  ## every cause of a high P99 provoked for real; writes the table of docs/diagnosis-causes.md
+causes: $(TEST_STAMP)  ## every cause of a high P99 provoked for real; writes the table of docs/diagnosis-causes.md
 	$(BIN)/python -m tests.causes --write
 
-faults: $(STAMP)  ## every fault for real, on child processes; writes the table of docs/faults.md
+faults: $(TEST_STAMP)  ## every fault for real, on child processes; writes the table of docs/faults.md
 	$(BIN)/python -m tests.faults --write
 
 clean:

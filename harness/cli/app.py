@@ -27,6 +27,7 @@ from harness.cli.options import (
     Reports,
     Seed,
     Settings,
+    Verbose,
 )
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
@@ -118,6 +119,7 @@ def run(
     metrics_address: Annotated[
         str | None, typer.Option(help="Address to serve them on, instead of 127.0.0.1.")
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Run a scenario and give a verdict.
 
@@ -153,6 +155,7 @@ def run(
             root=ROOT,
             times=repeat,
             metrics=MetricsChoice(metrics_port, metrics_address),
+            verbose=verbose,
         )
     )
 
@@ -164,11 +167,12 @@ app.command()(chaos)
 @app.command()
 def judge(
     folder: Annotated[Path, typer.Argument(help="Folder of a run, or of a --repeat.")],
+    verbose: Verbose = False,
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
     from harness.cli.running import judge_folder  # slow to import, and only needed here
 
-    raise typer.Exit(judge_folder(folder))
+    raise typer.Exit(judge_folder(folder, verbose=verbose))
 
 
 @app.command()

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.diagnosis.answers import Diagnosis
 from harness.errors import UsageError
 from harness.judge.assess import assess
-from harness.report.diagnosis import render_diagnosis, render_short
+from harness.report.diagnosis import render_diagnosis
 from harness.store import RunFolder
 from harness.store.group import GroupFolder
 
@@ -29,9 +28,3 @@ def diagnose_folder(path: Path, console: Console) -> None:
     found = assess(folder, on_demand=True).diagnosis
     if found is not None:
         console.print(render_diagnosis(found, folder.run_id))
-
-
-def show_diagnosis(diagnosis: Diagnosis | None, folder: RunFolder, console: Console) -> None:
-    """Its headline and answers, at the end of a run that has one."""
-    if diagnosis is not None:
-        console.print(render_short(diagnosis, folder.path))

@@ -29,4 +29,7 @@ Images = Annotated[
     list[str] | None,
     typer.Option("--image", metavar="ROLE=IMAGE", help="Another image for one role."),
 ]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print every check and figure of the result.")
+]
 REPORTS = Path("reports")

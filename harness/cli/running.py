@@ -9,10 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+import harness
 from harness.attach.starts import check_scenario, nonce_starts
 from harness.cli.choice import StackChoice, StackKind, gate_maker
 from harness.cli.console import make_console
-from harness.cli.diagnosing import show_diagnosis
+from harness.cli.ending import announce, show_ending
 from harness.cli.harming import backups_of, faults_of
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
@@ -39,8 +40,8 @@ from harness.observe.pool_watch import PoolWatch
 from harness.observe.vitals import VitalsSampler
 from harness.parts import Parts, ProgressSink
 from harness.report.group import render_group
+from harness.report.heading import executed
 from harness.report.progress import ProgressView
-from harness.report.terminal import render
 from harness.run import run
 from harness.scenario import Scenario, load_scenario
 from harness.stack.base import Endpoints
@@ -61,6 +62,7 @@ def run_scenario(
     root: Path,
     times: int = 1,
     metrics: MetricsChoice | None = None,
+    verbose: bool = False,
 ) -> int:
     """Run a scenario on the chosen stack, as often as wanted; the verdict's exit code."""
     pairs, edit = overrides
@@ -75,7 +77,8 @@ def run_scenario(
             return _run_group(scenario, times, reports, choice, root, console, exporter)
         assessment, folder = run_once(scenario, reports, choice, root, console, exporter)
     summarise(folder, console)
-    return _show(assessment, folder, console)
+    show_ending(assessment, folder, console, verbose=verbose)
+    return assessment.judgement.exit_code
 
 
 def contract_for(scenario: Scenario, choice: StackChoice, root: Path) -> Contract:
@@ -131,9 +134,9 @@ def run_once(
     """Run a scenario on the chosen stack, in a folder of its own, and have it assessed."""
     contract = contract_for(scenario, choice, root)
     folder = RunFolder.create(reports, scenario.name, SystemClock().wall_ns())
-    console.print(
-        f"run {folder.run_id}: {scenario.about}", markup=False, highlight=False, soft_wrap=True
-    )
+    load, version = scenario.load, harness.__version__
+    plan = executed(load, stack=choice.kind.value, version=version)
+    announce(folder.run_id, scenario, plan, console)
     if exporter is not None:
         exporter.begin(Subject.of(folder.run_id, scenario, choice.kind.value))
     with ProgressView(console) as view:
@@ -153,7 +156,7 @@ def run_once(
     return assessment, folder
 
 
-def judge_folder(path: Path) -> int:
+def judge_folder(path: Path, *, verbose: bool = False) -> int:
     """Judge stored evidence of a run, or of several together, again; the verdict's exit code."""
     console = make_console()
     if GroupFolder.is_at(path):
@@ -168,12 +171,7 @@ def judge_folder(path: Path) -> int:
     assessment = assess_and_store(folder)
     report_after(folder, console)
     summarise(folder, console)
-    return _show(assessment, folder, console)
-
-
-def _show(assessment: Assessment, folder: RunFolder, console: Console) -> int:
-    console.print(render(assessment.measurement, assessment.judgement, folder.path))
-    show_diagnosis(assessment.diagnosis, folder, console)
+    show_ending(assessment, folder, console, verbose=verbose)
     return assessment.judgement.exit_code
 
 

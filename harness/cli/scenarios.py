@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import UsageError
-from harness.scenario import Load, load_scenario
+from harness.report.heading import executed
+from harness.scenario import load_scenario
 
 
 def list_scenarios(folder: Path, console: Console) -> None:
@@ -27,13 +28,7 @@ def list_scenarios(folder: Path, console: Console) -> None:
         except UsageError as error:
             table.add_row(str(place), str(error).partition("\n")[0], "", style="red")
             continue
-        table.add_row(str(place), scenario.about, _length_text(scenario.load))
+        load = scenario.load
+        table.add_row(str(place), scenario.about, executed(load))
     console.print(table)
 
-
-def _length_text(load: Load) -> str:
-    """Seconds of load, warm-up included; from the first analysis to the last where it may go on."""
-    seconds = sum(stage.duration_s for stage in load.timeline())
-    if load.until_decided_s is None:
-        return f"{seconds:.0f} s"
-    return f"{seconds - load.until_decided_s + load.stages[0].duration_s:.0f} to {seconds:.0f} s"

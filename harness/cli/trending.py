@@ -15,6 +15,7 @@ from rich.text import Text
 from harness.errors import HarnessError, UsageError
 from harness.judge.result import Result, read_result
 from harness.judge.verdict import Verdict
+from harness.report.heading import executed
 from harness.report.trend import Night, Trend, trends_of
 from harness.report.units import duration_text
 from harness.scenario import Scenario
@@ -77,12 +78,9 @@ def _row(night: Night) -> Sequence[object]:
 
 def _print(trend: Trend, console: Console) -> None:
     question = trend.question
-    rate = max(max(stage.rate_from, stage.rate_to) for stage in question.load.stages)
-    seconds = question.load.repeat * sum(stage.duration_s for stage in question.load.stages)
     console.print()
-    console.print(
-        Text(f"{question.name}: {question.load.agents_max} agents, {rate:g}/s, {seconds:g} s")
-    )
+    plan = executed(question.load)
+    console.print(Text(f"{question.name}: {plan}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("run", "seed", "verdict", "grade"):
         table.add_column(head)

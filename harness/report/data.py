@@ -20,6 +20,7 @@ from harness.measure.recorder import Metric
 from harness.measure.summary import histogram_logs
 from harness.measure.telemetry import Telemetry
 from harness.measure.telemetry_lines import read_telemetry
+from harness.report.heading import executed, measured_s
 from harness.scenario import Phase, Scenario
 from harness.store import RunFacts, RunFolder, RunPlan
 
@@ -79,6 +80,16 @@ class ReportData:
     stack: Mapping[str, Any]
     command: str
     lacking: tuple[str, ...] = ()
+
+    @property
+    def executed(self) -> str:
+        """What was run, in a sentence; of the plan, and not of the scenario's own words."""
+        return executed(
+            self.plan.load,
+            measured_s(self.measurement, self.plan.load),
+            stack=str(self.stack.get("kind") or ""),
+            version=str(self.environment.get("harness") or ""),
+        )
 
     def at_s(self, mono_ns: int) -> float:
         """A moment of the monotonic clock in seconds after t0."""

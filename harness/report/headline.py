@@ -9,7 +9,22 @@ from harness.judge.verdict import Verdict
 
 def headline(judgement: Judgement) -> str:
     """What decided; of a PASS the first duration that was promised."""
-    deciding = [
+    found = deciding(judgement)
+    said = found.said if found else "every check is clean"
+    return f"{said}{horizon_words(judgement)}"
+
+
+def horizon_words(judgement: Judgement) -> str:
+    """Of an indicative PASS, the rarest event that a run of this length can vouch for."""
+    passes = judgement.verdict is Verdict.PASS and judgement.grade.level == "indicative"
+    if not passes or judgement.horizon_s is None:
+        return ""
+    return f"; it covers events that occur at least every {judgement.horizon_s:.0f} s"
+
+
+def deciding(judgement: Judgement) -> Check | None:
+    """The check that brought the verdict about; of a PASS the first duration, if there is one."""
+    found = [
         check
         for check in judgement.checks
         if check.verdict is judgement.verdict
@@ -17,18 +32,8 @@ def headline(judgement: Judgement) -> str:
     ]
     if judgement.verdict is Verdict.INVALID:
         # What happened comes before what could not be promised because of it.
-        deciding.sort(key=lambda check: check.kind is not Kind.VALIDITY)
-    said = deciding[0].said if deciding else "every check is clean"
-    if judgement.verdict is Verdict.PASS and judgement.grade.level == "indicative":
-        said += _horizon_words(judgement.horizon_s)
-    return said
-
-
-def _horizon_words(horizon_s: float | None) -> str:
-    """The rarest event that a run of this length can vouch for."""
-    if horizon_s is None:
-        return ""
-    return f"; it vouches for what happens at least every {horizon_s:.0f} s"
+        found.sort(key=lambda check: check.kind is not Kind.VALIDITY)
+    return found[0] if found else None
 
 
 def _is_duration(check: Check) -> bool:

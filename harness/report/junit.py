@@ -53,6 +53,7 @@ def junit_xml(data: ReportData) -> str:
     properties = [
         ("run_id", data.run_id),
         ("scenario", data.scenario.name),
+        ("executed", data.executed),
         ("seed", str(data.plan.seed)),
         ("verdict", judgement.verdict.name),
         ("exit_code", str(judgement.exit_code)),

@@ -35,6 +35,8 @@ def markdown(data: ReportData) -> str:
     lines = [
         f"## {judgement.verdict.name}: {escaped(data.scenario.name)}",
         "",
+        escaped(data.executed) + ".",
+        "",
         escaped(headline(judgement)) + ".",
         "",
         *_objectives(judgement.of(Kind.OBJECTIVE)),

@@ -125,3 +125,23 @@ def test_trend_keeps_what_it_needs(tmp_path: Path) -> None:
     assert kept == {"plan.json", "scenario.toml", "result.json"}
     summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text(encoding="utf-8")
     assert summary == "<pre>\nharness trend results\n</pre>\n"
+
+
+def test_make_run_says_the_exit_code_of_the_harness(tmp_path: Path) -> None:
+    """Make ends with 2 for every code but 0, which elsewhere stands for wrong usage."""
+    program = tmp_path / ".venv" / "bin" / "harness"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
+    program.chmod(0o755)
+    (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    for name in ("pyproject.toml", "requirements.lock", ".venv/.installed-run"):
+        (tmp_path / name).touch()
+    done = subprocess.run(
+        ["make", "run"],  # noqa: S607 - the one on the path, as in CI
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "exit code of harness: 3, INCONCLUSIVE" in done.stdout

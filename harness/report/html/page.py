@@ -51,7 +51,7 @@ def html_report(data: ReportData) -> str:
         _environment()
         .get_template("report.html.j2")
         .render(
-            top=top_of(data.run_id, data.scenario, data.measurement, data.judgement),
+            top=top_of(data),
             data_headline=data.diagnosis.headline if data.diagnosis else None,
             contents=[
                 *({"key": section.key, "title": section.title} for section in sections),

@@ -72,8 +72,8 @@ def percentile_figure(
         " percentile; every step to the right leaves out nine in ten of the signals left."
         " Signals that never arrived are in it, with the time they had.",
         good="Good: the curve, and the whole bar of its 95 % interval, stays below each limit"
-        " (red diamond), and rises gently. A step upwards is a second way in which signals are"
-        " handled: a queue, a lock, a pause.",
+        " (red diamond), and rises gently. An open triangle has no upper bound."
+        " A step upwards is a second way in which signals are handled: a queue, a lock, a pause.",
         message=_message(curves, promised, checks),
         traces=tuple(traces),
         layout={
@@ -177,13 +177,15 @@ def _interval(
     if value is None or not isinstance(lower, int):
         return None
     open_end = not isinstance(upper, int)
-    high = upper if isinstance(upper, int) else histogram.max_ns
-    told = f"{duration(lower)} to " + ("no bound" if open_end else duration(high))
+    # A whisker to the maximum would look like a bound; a triangle says that there is none.
+    high = upper if isinstance(upper, int) else value
+    told = f"{duration(lower)} to " + ("no upper bound" if open_end else duration(high))
+    name = f"P{one.percentile:g} with 95 % interval{', no upper bound' if open_end else ''}, {mode}"
     number = [name for name, _ in curves].index(mode)
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"P{one.percentile:g} with 95 % interval, {mode}",
+        "name": name,
         "x": [_place(one.percentile)],
         "y": [ms(value)],
         "error_y": {
@@ -192,10 +194,14 @@ def _interval(
             "array": [ms(max(0, high - value))],
             "arrayminus": [ms(max(0, value - lower))],
             "thickness": 2,
-            "width": 7,
+            "width": 0 if open_end else 7,
             "color": SERIES[number % len(SERIES)],
         },
-        "marker": {"color": SERIES[number % len(SERIES)], "size": 9, "symbol": "circle"},
+        "marker": {
+            "color": SERIES[number % len(SERIES)],
+            "size": 13 if open_end else 9,
+            "symbol": "triangle-up-open" if open_end else "circle",
+        },
         "hovertemplate": f"P{one.percentile:g} {duration(value)}<br>interval {told}"
         f"<extra>{mode}</extra>",
     }

@@ -16,13 +16,16 @@ _ROW_PX = 46
 
 
 def stage_parts(measurement: Measurement) -> list[Figure | Missing]:
-    """For each mode the shares of the mean, and how far each stage spreads."""
+    """For each mode the shares of the mean, and how far each stage spreads.
+
+    The same figure of another mode has the same axis, so that bars of one length are one time.
+    """
     splits = [split for split in measurement.splits if split.phase == "measure" and split.count]
     if not splits:
         return [Missing(KEY, TITLE, "no measured signal has times for its stages")]
     parts: list[Figure | Missing] = []
     for split in splits:
-        parts += [_shares(split, len(splits) > 1), _spread(split, len(splits) > 1)]
+        parts += [_shares(split, splits), _spread(split, splits)]
     return parts
 
 
@@ -39,14 +42,15 @@ def _share(stage: StageFigures, split: SplitFigures) -> float:
     return stage.sum_ns / split.total_sum_ns if split.total_sum_ns else 0.0
 
 
-def _shares(split: SplitFigures, many: bool) -> Figure:
+def _shares(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
     shares = [_share(stage, split) for stage in split.stages]
     most = max(range(len(shares)), key=shares.__getitem__)
     stage = split.stages[most]
     means = [one.sum_ns / split.count for one in split.stages]
+    drawn = [one.sum_ns / own.count for own in splits for one in own.stages]
     return Figure(
         key=f"{KEY}-share-{split.mode}",
-        title=TITLE + (f" ({split.mode})" if many else ""),
+        title=TITLE + (f" ({split.mode})" if len(splits) > 1 else ""),
         shows="Mean time of each stage of a signal's way, from being due at the top to being seen"
         " SIMULATED at the bottom; the bars add up to the mean latency.",
         good="Good: the engine's own stage (INIT → SIMULATED) is the longest, and no waiting stage"
@@ -77,9 +81,9 @@ def _shares(split: SplitFigures, many: bool) -> Figure:
         ),
         layout={
             "xaxis": {
-                "title": {"text": "mean time (ms)"},
+                "title": {"text": "mean time (ms, linear)"},
                 "rangemode": "tozero",
-                "range": [min(0.0, 1.05 * (ms(min(means)) or 0)), 1.3 * (ms(max(means)) or 1)],
+                "range": [min(0.0, 1.05 * (ms(min(drawn)) or 0)), 1.3 * (ms(max(drawn)) or 1)],
             },
             "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False},
             "bargap": 0.35,
@@ -89,8 +93,9 @@ def _shares(split: SplitFigures, many: bool) -> Figure:
     )
 
 
-def _spread(split: SplitFigures, many: bool) -> Figure:
-    stages = [stage for stage in split.stages if stage.p50_ns is not None and stage.p50_ns > 0]
+def _spread(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
+    stages = _spreading(split)
+    drawn = [stage for own in splits for stage in _spreading(own)]
     names = [f"{stage.start}<br>→ {stage.end}" for stage in stages]
     slow = max(stages, key=lambda stage: stage.p99_ns or stage.max_ns, default=None)
     said = "Too few signals for percentiles of the stages."
@@ -99,11 +104,12 @@ def _spread(split: SplitFigures, many: bool) -> Figure:
             f"The slowest signals lost most from {slow.start} to {slow.end}: P99"
             f" {duration(slow.p99_ns)}, at most {duration(slow.max_ns)}."
         )
-    lows = [stage.p50_ns or 1 for stage in stages] or [1_000_000]
-    highs = [stage.max_ns for stage in stages] or [1_000_000]
+    lows = [stage.p50_ns or 1 for stage in drawn] or [1_000_000]
+    highs = [stage.max_ns for stage in drawn] or [1_000_000]
     return Figure(
         key=f"{KEY}-spread-{split.mode}",
-        title="Which stage makes slow signals slow?" + (f" ({split.mode})" if many else ""),
+        title="Which stage makes slow signals slow?"
+        + (f" ({split.mode})" if len(splits) > 1 else ""),
         shows="For each stage the time that half of the signals kept within (P50), 99 in 100"
         " (P99), and the longest.",
         good="Good: the three marks of a stage lie close together. A stage whose P99 lies far to"
@@ -128,6 +134,10 @@ def _spread(split: SplitFigures, many: bool) -> Figure:
         tables=(_spread_table(split),),
         height_px=130 + _ROW_PX * max(1, len(stages)),
     )
+
+
+def _spreading(split: SplitFigures) -> list[StageFigures]:
+    return [stage for stage in split.stages if stage.p50_ns is not None and stage.p50_ns > 0]
 
 
 def _range(stages: Sequence[StageFigures], names: Sequence[str]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from markupsafe import Markup
 from harness.judge.check import Check, Kind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
-from harness.measure.measurement import Measurement
+from harness.report.data import ReportData
+from harness.report.heading import agents_text, measured_s, rate_text
 from harness.report.headline import headline
 from harness.report.html.words import count_text, duration, share_text
-from harness.scenario import Objective, Scenario
+from harness.scenario import Objective
 
 REASONS_MAX = 6
 # Beside its colour and its word a verdict has a sign.
@@ -63,6 +64,8 @@ class Top:
     """Everything above the first figure.
 
     Attributes:
+        about: the scenario's description, which overrides do not change.
+        executed: what was run.
         sign: drawing of the verdict's sign, in the units of a 20 by 20 box.
         reasons: the checks that are not clean, the deciding ones first; bounded.
         reasons_left: how many more there are.
@@ -71,6 +74,7 @@ class Top:
     run_id: str
     scenario: str
     about: str
+    executed: str
     verdict: str
     sign: Markup
     headline: str
@@ -83,31 +87,34 @@ class Top:
     grade_reasons: tuple[str, ...]
 
 
-def top_of(run_id: str, scenario: Scenario, measurement: Measurement, judgement: Judgement) -> Top:
+def top_of(data: ReportData) -> Top:
     """The top of a run's page."""
+    scenario, judgement = data.scenario, data.judgement
     said = headline(judgement)
     # What the headline says need not be said again, unless its name is all that tells the check.
     reasons = [check for check in judgement.reasons if check.verdict is not Verdict.PASS]
     others = reasons if len(reasons) > 1 else []
     grade = judgement.grade
     return Top(
-        run_id=run_id,
+        run_id=data.run_id,
         scenario=scenario.name,
         about=scenario.about,
+        executed=data.executed,
         verdict=judgement.verdict.value,
         sign=Markup(_SIGNS[judgement.verdict]),  # noqa: S704 - our own drawing
         headline=said,
         reasons=tuple(others[:REASONS_MAX]),
         reasons_left=max(0, len(others) - REASONS_MAX),
         gauges=tuple(_gauges(scenario.parsed_objectives(), judgement)),
-        facts=tuple(_facts(scenario, measurement)),
+        facts=tuple(_facts(data)),
         grade=grade.level,
         grade_words=_GRADES[grade.level],
         grade_reasons=grade.reasons,
     )
 
 
-def _facts(scenario: Scenario, measurement: Measurement) -> Iterator[Fact]:
+def _facts(data: ReportData) -> Iterator[Fact]:
+    measurement, load = data.measurement, data.plan.load
     modes = sorted({f.mode for f in measurement.figures if f.phase == "measure"})
     for mode in modes:
         found = measurement.of("latency", "measure", mode)
@@ -119,13 +126,19 @@ def _facts(scenario: Scenario, measurement: Measurement) -> Iterator[Fact]:
                     f"{name.upper()} of latency{told}", duration(value) if value else "too few"
                 )
     yield Fact("signals attempted", count_text(measurement.account.attempted))
-    for rate in measurement.rates:
-        if rate.phase == "measure":
-            yield Fact("measured for", f"{rate.duration_s:g} s")
-            if rate.share is not None:
-                yield Fact("load sent as planned", share_text(rate.share))
-    yield Fact("agents", count_text(scenario.load.agents_max))
     yield Fact("lost", count_text(measurement.account.lost))
+    for rate in measurement.rates:
+        if rate.phase == "measure" and rate.share is not None:
+            yield Fact("load sent as planned", share_text(rate.share))
+    yield Fact("measured for", f"{measured_s(measurement, load):.4g} s")
+    yield Fact("agents", agents_text(load).removesuffix(" agents"))
+    yield Fact("rate", rate_text(load))
+    for name, value in (
+        ("stack", data.stack.get("kind")),
+        ("harness", data.environment.get("harness")),
+    ):
+        if value:
+            yield Fact(name, str(value))
 
 
 def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[Gauge]:

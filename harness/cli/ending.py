@@ -1,0 +1,121 @@
+"""The end of `harness run` and `harness judge`: what is printed last, and what to do next."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.clock import NS_PER_S
+from harness.errors import EvidenceError
+from harness.judge.assess import Assessment
+from harness.judge.judgement import Judgement
+from harness.judge.verdict import Verdict
+from harness.report.compact import Ending, closing_lines, compact_lines
+from harness.report.data import command_of
+from harness.report.diagnosis import render_short
+from harness.report.heading import planned_s
+from harness.report.headline import deciding
+from harness.report.terminal import render
+from harness.scenario import Scenario
+from harness.store import RunFolder
+
+_HOST = "end other work on this host, or take one with more cores"
+# What a check's name begins with, and what makes it valid.
+_CHANGES = (
+    ("generator", f"{_HOST}; or set a lower --rate or load.processes"),
+    ("load as asked", f"{_HOST}; or set a lower --rate or load.processes"),
+    ("observer", f"{_HOST}; or set a lower --rate"),
+    ("vitals kept", _HOST),
+    ("cores not taken away", "take a host whose cores other guests do not use"),
+    ("signals were sent", "set a higher --rate or a longer --duration"),
+    ("quotas in force", "let `harness doctor` say what this host lacks"),
+)
+
+
+def show_ending(
+    assessment: Assessment, folder: RunFolder, console: Console, *, verbose: bool = False
+) -> None:
+    """Print the result: what is not ok, or everything, and then how to go on."""
+    judgement, width = assessment.judgement, console.width
+    if verbose:
+        console.print(render(assessment.measurement, judgement, folder.path))
+        if assessment.diagnosis is not None:
+            console.print(render_short(assessment.diagnosis, folder.path))
+    else:
+        _print(
+            compact_lines(assessment.measurement, judgement, assessment.diagnosis, width), console
+        )
+    _print(closing_lines(judgement, ending_of(judgement, folder), width), console)
+
+
+def ending_of(judgement: Judgement, folder: RunFolder) -> Ending:
+    """The page, what to change, and the next command."""
+    at = shlex.quote(shown_path(folder.path))
+    check = deciding(judgement)
+    advice, words = "", f"harness judge {at} -v"
+    if judgement.verdict is Verdict.PASS:
+        words = f"harness report {at} --open"
+    elif judgement.verdict is Verdict.FAIL and check is not None and "limit_ns" in check.figures:
+        words = f"harness diagnose {at}"
+    elif judgement.verdict is Verdict.INVALID and check is not None:
+        advice = next((text for name, text in _CHANGES if check.name.startswith(name)), "")
+        words = _again(folder) if advice else words
+    elif longer_s := _longer_s(judgement):
+        load = folder.read_scenario().load
+        option = "--duration" if load.until_decided_s is None else "--until-decided"
+        words = f"{_again(folder)} {option} {math.ceil(planned_s(load) + longer_s)}"
+    page = shown_path(folder.html) if folder.html.exists() else ""
+    return Ending(page, advice, words.replace("harness", program(), 1))
+
+
+def program() -> str:
+    """How this program is called here, which need not be on the PATH."""
+    own = sys.argv[0]
+    if Path(own).name != "harness" or shutil.which("harness") == str(Path(own).absolute()):
+        return "harness"
+    return shlex.quote(shown_path(Path(own)))
+
+
+def shown_path(path: Path) -> str:
+    """A path from here, where it lies below; else the whole of it."""
+    whole = os.path.abspath(path)  # noqa: PTH100 - keeps a link as the user knows it
+    return os.path.relpath(whole) if Path(whole).is_relative_to(Path.cwd()) else whole
+
+
+def announce(run_id: str, scenario: Scenario, plan: str, console: Console) -> None:
+    """The first line: what is executed; the scenario's own words stand below, as its question."""
+    for line in (f"run {run_id}: {plan}", f"scenario {scenario.name}: {scenario.about}"):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _again(folder: RunFolder) -> str:
+    try:
+        stack = folder.read_json(folder.stack)
+    except EvidenceError:
+        stack = {}
+    whole = shlex.quote(str(folder.scenario))
+    own = shlex.quote(shown_path(folder.scenario))
+    return command_of(folder, stack).replace(whole, own)
+
+
+def _longer_s(judgement: Judgement) -> float:
+    """How much longer to run so that every objective that is undecided may be decided."""
+    found = (
+        check.figures.get("longer_ns")
+        for check in judgement.checks
+        if check.verdict is Verdict.INCONCLUSIVE
+    )
+    return max((ns / NS_PER_S for ns in found if isinstance(ns, int)), default=0.0)
+
+
+def _print(lines: Iterable[Text], console: Console) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True)

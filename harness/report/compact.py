@@ -1,0 +1,152 @@
+"""The end of a run on a small terminal: what is not ok, and in the last lines what to do next.
+
+At 80 columns it takes 23 lines at most, but for paths that are longer than a line.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from harness.diagnosis.answers import Diagnosis
+from harness.judge.check import Check, Kind
+from harness.judge.judgement import Judgement
+from harness.judge.verdict import Verdict
+from harness.measure.measurement import Measurement
+from harness.report.diagnosis import NO_CAUSE
+from harness.report.headline import deciding, horizon_words
+from harness.report.terminal import NOT_JUDGED, VERDICT_STYLES
+from harness.report.units import count_text, duration_text
+
+OBJECTIVES_MAX = 5
+NOT_OK_MAX = 2
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+_SENTENCE_LINES = 4
+_WORD = len(Verdict.INCONCLUSIVE.name) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last lines of a run.
+
+    Attributes:
+        report: path of the page; empty when it could not be written.
+        advice: what to change before the next command; empty if nothing.
+        command: what to type next.
+    """
+
+    report: str
+    advice: str
+    command: str
+
+
+def compact_lines(
+    measurement: Measurement, judgement: Judgement, diagnosis: Diagnosis | None, width: int
+) -> Iterator[Text]:
+    """Latency, objectives and what is not ok; a line each is at most `width` columns."""
+    yield Text()
+    for found in measurement.figures:
+        if (found.phase, found.metric) == ("measure", "latency") and found.count:
+            p50, p99 = (duration_text(found.percentiles_ns.get(name)) for name in ("p50", "p99"))
+            said = f"P50 {p50}, P99 {p99}, max {duration_text(found.max_ns)}"
+            yield _line("", f"latency ({found.mode}): {said}", width)
+    objectives = sorted(judgement.of(Kind.OBJECTIVE), key=_is_ok)
+    yield from _rows(objectives, OBJECTIVES_MAX, 1, width)
+    others = [check for check in judgement.checks if check.kind is not Kind.OBJECTIVE]
+    yield from _rows([check for check in others if not _is_ok(check)], NOT_OK_MAX, 2, width)
+    clean = sum(map(_is_ok, others))
+    yield _line(
+        "",
+        f"{clean} of {len(others)} other checks ok; grade {judgement.grade.level}; -v: all",
+        width,
+    )
+    if diagnosis is not None:
+        said = diagnosis.failed or diagnosis.headline or NO_CAUSE
+        yield _line("", f"diagnosis: {said}", width)
+
+
+def closing_lines(judgement: Judgement, ending: Ending, width: int) -> Iterator[Text]:
+    """Verdict, one sentence, the report and the next command: always the last lines.
+
+    Paths and commands are not wrapped, so that they can be copied.
+    """
+    verdict = judgement.verdict
+    yield Text()
+    yield Text.assemble(
+        (f" {verdict.name} ", VERDICT_STYLES[verdict]), f"  exit code {judgement.exit_code}"
+    )
+    yield from map(Text, _wrapped(sentence(judgement), width, _SENTENCE_LINES))
+    if ending.report:
+        yield Text(f"report: {ending.report}")
+    if ending.advice:
+        yield from map(Text, _wrapped(f"change: {ending.advice}", width, 2))
+    yield Text(f"next:   {ending.command}")
+
+
+def sentence(judgement: Judgement) -> str:
+    """Why the verdict is what it is."""
+    found = deciding(judgement)
+    if found is None:
+        return "The system meets every objective, and every check is ok."
+    if judgement.verdict is Verdict.PASS:
+        said = f"The system meets every objective; {found.name}: {brief(found)}"
+        return f"{said}{horizon_words(judgement)}."
+    if judgement.verdict is Verdict.INVALID:
+        return f"The run does not measure the system: {found.said}."
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        return f'The run does not decide "{found.name}": {found.said}.'
+    what = "an objective" if found.kind is Kind.OBJECTIVE else "a check"
+    return f'The system violates {what}, "{found.name}": {brief(found)}.'
+
+
+def brief(check: Check) -> str:
+    """The figures of a check in a few words; of one without a percentile its whole sentence."""
+    figures = check.figures
+    estimate, limit = figures.get("estimate_ns"), figures.get("limit_ns")
+    if not isinstance(estimate, int) or not isinstance(limit, int):
+        return check.said
+    lower, upper = (figures.get(name) for name in ("lower_ns", "upper_ns"))
+    low = duration_text(lower) if isinstance(lower, int) else "no lower bound"
+    high = duration_text(upper) if isinstance(upper, int) else "no upper bound"
+    return (
+        f"measured {duration_text(estimate)} ({low} to {high} at {_confidence(check)}),"
+        f" limit {duration_text(limit)}"
+    )
+
+
+def _confidence(check: Check) -> str:
+    value = check.figures.get("confidence")
+    return f"{100 * value:.3g} %" if isinstance(value, float) else "95 %"
+
+
+def _is_ok(check: Check) -> bool:
+    return check.verdict is Verdict.PASS
+
+
+def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterator[Text]:
+    """So many checks, the first ones, each on so many lines."""
+    for check in checks[:most]:
+        word = "ok" if _is_ok(check) else check.verdict.name
+        if _is_ok(check) and check.said.startswith(NOT_JUDGED):
+            word = "--"
+        said = _wrapped(f"{check.name}: {brief(check)}", width - _WORD, lines)
+        for number, part in enumerate(said):
+            yield _line(word if number == 0 else "", part, width, ok=_is_ok(check))
+    if len(checks) > most:
+        yield _line("", f"and {count_text(len(checks) - most)} more: -v", width)
+
+
+def _line(word: str, said: str, width: int, *, ok: bool = True) -> Text:
+    room = _wrapped(said, width - _WORD, 1)
+    return Text.assemble(
+        (f"{word:<{_WORD}}", "green" if ok else "bold red"), room[0] if room else ""
+    )
+
+
+def _wrapped(text: str, width: int, lines: int) -> list[str]:
+    """A text in so many lines at most; what does not fit is an ellipsis."""
+    whole = " ".join(text.split())
+    return textwrap.wrap(whole, max(width, 8), max_lines=lines, placeholder=_ELLIPSIS)
