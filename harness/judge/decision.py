@@ -1,4 +1,4 @@
-"""Three ways to answer whether a percentile keeps a limit."""
+"""Three ways to answer whether a percentile, or a share, keeps a limit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.judge.verdict import Verdict
 from harness.measure.histogram import Histogram
+from harness.measure.share_interval import ShareInterval, signals_needed
 from harness.measure.statistics import CONFIDENCE, Interval, size_needed
 
 # One-sided 5 % point of the standard normal distribution.
@@ -60,3 +61,37 @@ def _factor(interval: Interval, limit_ns: int, histogram: Histogram) -> float:
     # Correlated or unlucky samples need more than the approximation says.
     least = 2.0 if not interval.effective.decorrelated else 1.2
     return max(least, needed / size)
+
+
+def decide_share(
+    found: ShareInterval,
+    limit: float,
+    duration_ns: int,
+    *,
+    including: bool = False,
+    confidence: float = CONFIDENCE,
+) -> Decision:
+    """PASS if the interval of a share lies below the limit, FAIL if at or above, else INCONCLUSIVE.
+
+    Args:
+        found: the interval.
+        limit: what the share must stay below, 0..1.
+        duration_ns: how long it took to gather that.
+        including: whether a share of just the limit keeps it.
+        confidence: that the interval has.
+    """
+    if found.upper < limit or (including and found.upper == limit):
+        return Decision(Verdict.PASS)
+    if found.lower > limit or (not including and found.lower == limit):
+        return Decision(Verdict.FAIL)
+    distance = abs(found.estimate - limit)
+    needed = float(signals_needed(limit, confidence))
+    if distance > 0:
+        needed = max(needed, _Z**2 * limit * (1 - limit) / distance**2)
+    else:
+        needed = math.inf
+    least = 1.2 if found.effective.decorrelated else 2.0
+    factor = max(least, needed / max(1, found.effective.size))
+    if factor > _FACTOR_MAX:
+        return Decision(Verdict.INCONCLUSIVE)
+    return Decision(Verdict.INCONCLUSIVE, math.ceil((factor - 1) * duration_ns))

@@ -15,6 +15,7 @@ Batches grow until neighbours do not correlate any more.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,10 +95,31 @@ def effective_size(series: Series, percentile: float) -> Effective:
         return Effective(signals, signals, 0, True)
     start_ms, end_ms = series.span_ms()
     span_ms = end_ms - start_ms + 1
+
+    def batches(width_ms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return series.batches(start_ms, width_ms, -(-span_ms // width_ms), quantile)
+
+    return batch_means(signals, share, span_ms, batches)
+
+
+def batch_means(
+    signals: int,
+    share: float,
+    span_ms: int,
+    batches_of: Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> Effective:
+    """Effective size of an indicator by batch means.
+
+    Args:
+        signals: how many there are.
+        share: of them, those that the indicator marks; 0 < share < 1.
+        span_ms: time that they take.
+        batches_of: of a width in ms, the signals and the marked ones of each batch.
+    """
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
     inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS_INDEPENDENT
     while (correlated or widenings > 0) and -(-span_ms // width_ms) >= BATCHES_MIN:
-        counts, above = series.batches(start_ms, width_ms, -(-span_ms // width_ms), quantile)
+        counts, above = batches_of(width_ms)
         found, neighbours = _inflation(counts, above, share)
         inflation, batches = max(inflation, found), len(counts)
         widenings -= not correlated
