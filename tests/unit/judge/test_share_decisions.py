@@ -87,3 +87,12 @@ def test_how_much_longer_grows_towards_the_limit() -> None:
     assert nearer.longer_ns is not None
     assert 0 < near.longer_ns < nearer.longer_ns
     assert at.longer_ns is None
+
+
+def test_signals_not_sent_are_one_burst(tmp_path: Path) -> None:
+    """Half a percent missing at the end of the run is one event, however many signals it held."""
+    world = healthy(load_of(rate=200.0), "rate >= 99 %")
+    world.attempts[0] = world.attempts[0][:-20]
+    check = check_of(world, tmp_path, "rate >= 99 %")
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert check.figures["effective"] == pytest.approx(200, rel=0.5)
