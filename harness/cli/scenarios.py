@@ -31,4 +31,3 @@ def list_scenarios(folder: Path, console: Console) -> None:
         load = scenario.load
         table.add_row(str(place), scenario.about, executed(load))
     console.print(table)
-

@@ -227,9 +227,15 @@ def _on_purpose(folder: RunFolder) -> dict[str, str]:
 
 
 def _series(gathered: Gathered, metric: Metric, mode: Mode = Mode.LITE) -> Series:
-    """The metric of all measured signals of a mode; most signals are not simulated in full."""
+    """The metric of all measured signals of a mode; most signals are not simulated in full.
+
+    Without rejections: the time they had until the end depends on the block, and an objective
+    judges them.
+    """
     cell = gathered.cells.get(CellKey(Phase.MEASURE, mode))
-    return cell.series.get(metric, Series()) if cell is not None else Series()
+    if cell is None or metric not in cell.series:
+        return Series()
+    return cell.judged_series(metric).within_layout()
 
 
 def _force(block: Block, gathered: Gathered, faults: Sequence[Fault]) -> str:

@@ -1,4 +1,4 @@
-"""Three ways to answer whether a percentile keeps a limit."""
+"""Three ways to answer whether a percentile, or a share, keeps a limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from scipy.special import ndtri
 
 from harness.judge.verdict import Verdict
 from harness.measure.histogram import Histogram
-from harness.measure.statistics import CONFIDENCE, Interval, size_needed
+from harness.measure.share_interval import ShareInterval, signals_needed
+from harness.measure.statistics import Interval, size_needed
 
 _FACTOR_MAX = 100.0
 
@@ -32,7 +33,6 @@ def decide(
     limit_ns: int,
     histogram: Histogram,
     duration_ns: int,
-    confidence: float = CONFIDENCE,
 ) -> Decision:
     """PASS if the interval lies below the limit, FAIL if it lies at or above, INCONCLUSIVE else.
 
@@ -41,29 +41,60 @@ def decide(
         limit_ns: what the percentile must stay below.
         histogram: what the interval was taken from.
         duration_ns: how long it took to gather that.
-        confidence: of the interval.
     """
     if interval.upper_ns is not None and interval.upper_ns < limit_ns:
         return Decision(Verdict.PASS)
     if interval.lower_ns is not None and interval.lower_ns >= limit_ns:
         return Decision(Verdict.FAIL)
-    factor = _factor(interval, limit_ns, histogram, confidence)
+    factor = _factor(interval, limit_ns, histogram)
     if factor > _FACTOR_MAX:
         return Decision(Verdict.INCONCLUSIVE)
     return Decision(Verdict.INCONCLUSIVE, math.ceil((factor - 1) * duration_ns))
 
 
-def _factor(interval: Interval, limit_ns: int, histogram: Histogram, confidence: float) -> float:
+def _factor(interval: Interval, limit_ns: int, histogram: Histogram) -> float:
     """By how much the sample should grow: a normal approximation of the binomial interval."""
     size = max(1, interval.effective.size)
     share = interval.percentile / 100
     below = histogram.count_below(limit_ns) / histogram.count
     distance = abs(below - share)
-    needed = float(size_needed(interval.percentile, confidence))
+    needed = float(size_needed(interval.percentile, interval.confidence))
     if distance > 0:
-        needed = max(needed, ndtri(confidence) ** 2 * share * (1 - share) / distance**2)
+        needed = max(needed, ndtri(interval.confidence) ** 2 * share * (1 - share) / distance**2)
     else:
         needed = math.inf
     # Correlated or unlucky samples need more than the approximation says.
     least = 2.0 if not interval.effective.decorrelated else 1.2
     return max(least, needed / size)
+
+
+def decide_share(
+    found: ShareInterval,
+    limit: float,
+    duration_ns: int,
+    *,
+    including: bool = False,
+) -> Decision:
+    """PASS if the interval of a share lies below the limit, FAIL if at or above, else INCONCLUSIVE.
+
+    Args:
+        found: the interval.
+        limit: what the share must stay below, 0..1.
+        duration_ns: how long it took to gather that.
+        including: whether a share of just the limit keeps it.
+    """
+    if found.upper < limit or (including and found.upper == limit):
+        return Decision(Verdict.PASS)
+    if found.lower > limit or (not including and found.lower == limit):
+        return Decision(Verdict.FAIL)
+    distance = abs(found.estimate - limit)
+    needed = float(signals_needed(limit, found.confidence))
+    if distance > 0:
+        needed = max(needed, ndtri(found.confidence) ** 2 * limit * (1 - limit) / distance**2)
+    else:
+        needed = math.inf
+    least = 1.2 if found.effective.decorrelated else 2.0
+    factor = max(least, needed / max(1, found.effective.size))
+    if factor > _FACTOR_MAX:
+        return Decision(Verdict.INCONCLUSIVE)
+    return Decision(Verdict.INCONCLUSIVE, math.ceil((factor - 1) * duration_ns))

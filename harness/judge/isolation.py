@@ -211,15 +211,17 @@ def _spoils(found: Found, judgement: Judgement) -> Iterator[Check]:
 def _unclean(judgement: Judgement) -> Iterator[Check]:
     """What was not proven of the effects, and promises that were broken, or that nobody made.
 
-    A signal that the engine rejects has no latency: one that rejects whatever is slow has a good
-    P99. Percentiles of the whole run that are open are another matter, since blocks decide here.
+    A signal that the engine rejects is not compared: one that rejects whatever is slow has a good
+    P99, so a share that is open is a doubt. Percentiles of the whole run that are open are another
+    matter, since blocks decide here.
     """
     for check in judgement.of(Kind.INTEGRITY):
         if check.verdict not in (Verdict.PASS, Verdict.FAIL):
             yield check
     for check in judgement.of(Kind.OBJECTIVE):
         if check.verdict is Verdict.FAIL or (
-            check.name == ARRIVAL and check.verdict is not Verdict.PASS
+            (check.name == ARRIVAL or "limit_share" in check.figures)
+            and check.verdict is not Verdict.PASS
         ):
             yield check
 

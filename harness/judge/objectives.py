@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from harness.clock import NS_PER_S
 from harness.evidence.records import Mode
 from harness.judge.beyond import beyond_figures
 from harness.judge.check import Case, Check, Kind
@@ -12,10 +12,10 @@ from harness.judge.decision import decide
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated
-from harness.judge.time_had import rests_on_time_had
+from harness.judge.time_had import excuse_late, rejected_words, rests_on_time_had
 from harness.judge.verdict import Verdict
 from harness.judge.windows import check_windows
-from harness.judge.words import count, duration, percentile_word, share
+from harness.judge.words import count, duration, longer_words, percentile_word, share
 from harness.measure.histogram import Histogram
 from harness.measure.outside import outside_cell, outside_ns
 from harness.measure.recorder import Cell, CellKey, Metric, StageKey
@@ -55,8 +55,8 @@ def check_objective(case: Case, objective: Objective) -> Iterator[Check]:
 def check_arrival(case: Case) -> Check:
     """Whatever is promised: an engine that simulates nothing, or little, does not pass.
 
-    Rejected signals have no latency. Where no objective says how many there may be, a run with
-    more than a few tells of the others only.
+    Where no objective says how many rejections there may be, a percentile below their share can be
+    kept by the others only. This rule asks for an objective; it infers nothing, so no interval.
     """
     account = case.gathered.account(Phase.MEASURE)
     arrived, attempted = account.arrived, account.attempted
@@ -95,7 +95,7 @@ def _duration(case: Case, objective: Objective) -> Iterator[Check]:
         told = f" ({mode.name.lower()})" if objective.mode is None and len(found) > 1 else ""
         name, cell = f"{objective.text}{told}", found[mode]
         if objective.percentile == 100.0:
-            yield _maximum(name, objective, cell)
+            yield _maximum(name, objective, cell, case)
         elif objective.window_ns is not None:
             yield check_windows(name, objective, cell, case)
         else:
@@ -132,24 +132,30 @@ def _measured_ns(case: Case, objective: Objective) -> int:
     return timeline.length_ns(case.plan.load.stage_numbers(stage))
 
 
-def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
-    """A maximum is the sample's own; no interval tells what would come after it."""
+def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
+    """A maximum is the sample's own; no interval tells what would come after it.
+
+    One rejection breaks it: the signal never arrives.
+    """
     limit_ns = objective.limit_ns or 0
     metric = Metric(objective.metric)
     histogram = cell.histogram(metric)
-    verdict = Verdict.PASS if histogram.max_ns < limit_ns else Verdict.FAIL
+    judged, why = cell.judged(metric), ""
+    verdict = Verdict.PASS if judged.max_ns < limit_ns else Verdict.FAIL
     if verdict is Verdict.PASS and cell.censored and metric is not Metric.LATENESS:
         # Nobody knows how long they would have taken.
         verdict = Verdict.INCONCLUSIVE
-    if verdict is Verdict.FAIL and _fastest(cell, metric, histogram).max_ns < limit_ns:
+    if verdict is Verdict.FAIL and _fastest(cell, metric, judged).max_ns < limit_ns:
         verdict = Verdict.INCONCLUSIVE
+    if verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
+        verdict, why = excuse_late(cell, case)
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
         said=f"the longest {metric}{_where(objective)} is {duration(histogram.max_ns)} of"
         f" {count(histogram.count, 'signal')}; the limit is {duration(limit_ns)}"
-        f"{_censored_words(cell, metric)}",
+        f"{_censored_words(cell, metric)}{why}",
         figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns},
     )
 
@@ -157,8 +163,8 @@ def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
 def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
-    histogram, rank = cell.histogram(metric), percentile_word(percentile)
-    effective = effective_size(cell.series[metric], percentile)
+    histogram, rank = cell.judged(metric), percentile_word(percentile)
+    effective = effective_size(cell.judged_series(metric), percentile)
     unknown = cell.histogram(Metric.UNSEEN).count if metric is not Metric.LATENESS else 0
     found = interval(
         histogram,
@@ -170,45 +176,54 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     )
     if found is None:
         raise ValueError("a cell without a signal")
-    decision = decide(found, limit_ns, histogram, _measured_ns(case, objective), case.confidence)
-    verdict, why = decision.verdict, _interval_words(found, case.confidence)
-    if verdict is Verdict.PASS and rests_on_time_had(
-        cell, metric, found, limit_ns, case.confidence
-    ):
+    decision = decide(found, limit_ns, histogram, _measured_ns(case, objective))
+    shown = _shown(found, cell.histogram(metric))
+    verdict, why = decision.verdict, _interval_words(shown)
+    if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; it rests on signals that never arrived and had less time than the limit"
-    elif verdict is Verdict.FAIL and _observer_may_be_slow(
-        cell, metric, found, limit_ns, case.confidence
-    ):
+    elif verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; by their commit times it could be met: the observer was too slow to tell"
-    elif verdict is Verdict.FAIL and _generator_may_be_late(
-        cell, metric, found, limit_ns, case.confidence
-    ):
+    elif verdict is Verdict.FAIL and _generator_may_be_late(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; counted from their sending it could be met: the generator was too late to tell"
+    elif verdict is Verdict.FAIL and _could_be_met(cell.arrivals(metric), found, limit_ns):
+        verdict, late = excuse_late(cell, case)
+        why += late
     elif verdict is Verdict.FAIL and case.is_interrupted:
         verdict = Verdict.INCONCLUSIVE
         why += "; the run was interrupted"
     elif verdict is Verdict.INCONCLUSIVE:
-        why += _longer_words(decision.longer_ns, objective)
+        why += longer_words(decision.longer_ns, objective.stage)
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"{rank} of {metric}{_where(objective)} is {_estimate_words(found)}, {why};"
+        said=f"{rank} of {metric}{_where(objective)} is {_estimate_words(shown)}, {why};"
         f" the limit is {duration(limit_ns)}{_censored_words(cell, metric)}",
         figures={
-            "estimate_ns": found.estimate_ns if _supported(found) else None,
-            "lower_ns": found.lower_ns,
-            "upper_ns": found.upper_ns,
-            "confidence": case.confidence,
+            "estimate_ns": shown.estimate_ns if _supported(shown) else None,
+            "lower_ns": shown.lower_ns,
+            "upper_ns": shown.upper_ns,
+            "confidence": found.confidence,
             "limit_ns": limit_ns,
             "signals": effective.signals,
             "effective": effective.size,
             "longer_ns": decision.longer_ns,
             **beyond_figures(cell, metric, percentile, limit_ns, _measured_ns(case, objective)),
         },
+    )
+
+
+def _shown(found: Interval, histogram: Histogram) -> Interval:
+    """An interval as people read it: rejections at the time they had, as in every table."""
+    most_ns = histogram.max_ns
+    return replace(
+        found,
+        estimate_ns=histogram.percentile_ns(found.percentile) or 0,
+        lower_ns=None if found.lower_ns is None else min(found.lower_ns, most_ns),
+        upper_ns=None if found.upper_ns is None else min(found.upper_ns, most_ns),
     )
 
 
@@ -224,27 +239,21 @@ def _fastest(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:
     return histogram.without(unseen)
 
 
-def _observer_may_be_slow(
-    cell: Cell, metric: Metric, found: Interval, limit_ns: int, confidence: float
-) -> bool:
+def _observer_may_be_slow(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
     """Whether the commit times, a lower bound of the truth, do not say FAIL as well."""
-    committed = cell.histogram(Metric.COMMITTED)
+    committed = cell.judged(Metric.COMMITTED)
     if metric is not Metric.LATENCY or cell.account.commit_unknown or not committed.count:
         return False
-    return _could_be_met(committed, found, limit_ns, confidence)
+    return _could_be_met(committed, found, limit_ns)
 
 
-def _generator_may_be_late(
-    cell: Cell, metric: Metric, found: Interval, limit_ns: int, confidence: float
-) -> bool:
+def _generator_may_be_late(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
     """Whether the service times, which leave out the generator's lateness, do not say FAIL."""
-    return metric is Metric.LATENCY and _could_be_met(
-        cell.histogram(Metric.SERVICE), found, limit_ns, confidence
-    )
+    return metric is Metric.LATENCY and _could_be_met(cell.judged(Metric.SERVICE), found, limit_ns)
 
 
-def _could_be_met(least: Histogram, found: Interval, limit_ns: int, confidence: float) -> bool:
-    bound = interval(least, found.percentile, found.effective, confidence=confidence)
+def _could_be_met(least: Histogram, found: Interval, limit_ns: int) -> bool:
+    bound = interval(least, found.percentile, found.effective, confidence=found.confidence)
     return bound is not None and (bound.lower_ns is None or bound.lower_ns < limit_ns)
 
 
@@ -259,7 +268,7 @@ def _estimate_words(found: Interval) -> str:
     return f"not known (at least {count(size_needed(found.percentile), 'signal')} are needed)"
 
 
-def _interval_words(found: Interval, confidence: float) -> str:
+def _interval_words(found: Interval) -> str:
     effective = found.effective
     size = f"{count(effective.signals, 'signal')}, effective sample size {effective.size:,}"
     if effective.decorrelated and effective.signals > _BUNCHED * effective.size:
@@ -269,20 +278,16 @@ def _interval_words(found: Interval, confidence: float) -> str:
     lower, upper = found.lower_ns, found.upper_ns
     if upper is None:
         above = f"at least {duration(lower)} but " if lower is not None else ""
-        return f"{above}without an upper bound at {share(confidence)} confidence ({size})"
-    return f"between {duration(lower)} and {duration(upper)}, each at {share(confidence)} ({size})"
-
-
-def _longer_words(longer_ns: int | None, objective: Objective) -> str:
-    if longer_ns is None:
-        return "; no reasonable length of run would tell"
-    what = "run" if objective.stage is None else f"run stage {objective.stage}"
-    if longer_ns < 60 * NS_PER_S:
-        return f"; {what} about {max(1, round(longer_ns / NS_PER_S))} s longer"
-    return f"; {what} about {-(-longer_ns // (60 * NS_PER_S))} min longer"
+        return f"{above}without an upper bound at {share(found.confidence)} confidence ({size})"
+    each = f"each at {share(found.confidence)} ({size})"
+    return f"between {duration(lower)} and {duration(upper)}, {each}"
 
 
 def _censored_words(cell: Cell, metric: Metric) -> str:
+    rejected = rejected_words(cell, metric)
     if metric is Metric.LATENESS or not cell.censored:
-        return ""
-    return f"; {count(cell.censored, 'signal')} that never arrived are in it with the time they had"
+        return rejected
+    censored = (
+        f"; {count(cell.censored, 'signal')} that never arrived are in it with the time they had"
+    )
+    return censored + rejected

@@ -1,18 +1,22 @@
 """Signals that never arrived had some time until the watching ended, and nobody knows of more.
 
 A signal that Redis refused never arrives; in a percentile it counts with the time that it had. A
-limit longer than that time is not kept by it: that would be a promise kept by not waiting.
+limit longer than that time is not kept by it: that would be a promise kept by not waiting. One
+that the engine rejected without excuse is known never to arrive: it lies beyond every limit.
 """
 
 from __future__ import annotations
 
+from harness.contract.names import State
+from harness.judge.check import Case
+from harness.judge.validity import generator_was_late
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
 from harness.measure.recorder import Cell, Metric
 from harness.measure.statistics import Interval, upper_bound_ns
 
 
-def rests_on_time_had(
-    cell: Cell, metric: Metric, found: Interval, limit_ns: int, confidence: float
-) -> bool:
+def rests_on_time_had(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
     """Whether a percentile keeps its limit only if signals that never arrived would have too.
 
     Args:
@@ -20,21 +24,38 @@ def rests_on_time_had(
         metric: of which the percentile is.
         found: its interval, with those signals at the time they had.
         limit_ns: what it keeps.
-        confidence: of its bounds.
     """
     never_came = cell.never_came(metric)
     if not never_came.count_below(limit_ns):
         return False
     # Each of them beyond any limit: they are the slowest of all.
-    arrived = cell.histogram(metric).without(never_came)
+    arrived = cell.judged(metric).without(never_came)
     upper_ns = upper_bound_ns(
         arrived,
         found.percentile,
         found.effective,
         beyond=never_came.count,
-        confidence=confidence,
+        confidence=found.confidence,
     )
     return upper_ns is None or upper_ns >= limit_ns
+
+
+def rejected_words(cell: Cell, metric: Metric) -> str:
+    """How rejections count in a metric; empty without any."""
+    number = len(cell.rejected.get(metric, ()))
+    if not number:
+        return ""
+    return f"; {count(number, 'rejected signal')} never arrived: beyond every limit"
+
+
+def excuse_late(cell: Cell, case: Case) -> tuple[Verdict, str]:
+    """What a limit comes to that only rejections break, and why.
+
+    Data that are sent late are stale: a late generator may have caused every one of them.
+    """
+    if State.STALE_DATA_ERROR in cell.account.rejected_by and generator_was_late(case):
+        return Verdict.INVALID, "; the generator was late, and so its data stale"
+    return Verdict.FAIL, ""
 
 
 def some_had_less(cell: Cell, metric: Metric, limit_ns: int) -> int:

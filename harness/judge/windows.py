@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.check import Case, Check, Kind
-from harness.judge.time_had import some_had_less
+from harness.judge.time_had import excuse_late, rejected_words, some_had_less
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, duration, percentile_word
 from harness.measure.recorder import Cell, Metric
@@ -17,7 +17,7 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
     grid = Grid.of(case.plan.load.measured_stretches_ns(), objective.window_ns or NS_PER_S)
-    found = take_census(cell.series[metric], grid, percentile, limit_ns)
+    found = take_census(cell.judged_series(metric), grid, percentile, limit_ns)
     verdict, why = _verdict(found), ""
     if verdict is Verdict.PASS and (short := some_had_less(cell, metric, limit_ns)):
         verdict = Verdict.INCONCLUSIVE
@@ -27,17 +27,20 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
         why = "; by their commit times it could be met: the observer was too slow to tell"
         if not _beyond(objective, cell, grid, Metric.SERVICE):
             why = "; counted from their sending it could be met: the generator was too late to tell"
+    if verdict is Verdict.FAIL and not _arrivals_beyond(objective, cell, grid):
+        verdict, why = excuse_late(cell, case)
+    most_ns = cell.histogram(metric).max_ns
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=_words(objective, found, grid) + why,
+        said=_words(objective, found, grid, most_ns) + rejected_words(cell, metric) + why,
         figures={
             "windows": found.windows,
             "windows_sparse": found.sparse,
             "windows_at_limit": found.at_limit,
             "worst_start_ns": found.worst.start_ms * NS_PER_MS if found.worst else None,
-            "worst_ns": found.worst.value_ns if found.worst else None,
+            "worst_ns": min(found.worst.value_ns, most_ns) if found.worst else None,
             "worst_signals": found.worst.signals if found.worst else None,
             "limit_ns": limit_ns,
         },
@@ -66,11 +69,23 @@ def _surely(objective: Objective, cell: Cell, grid: Grid) -> bool:
 def _beyond(objective: Objective, cell: Cell, grid: Grid, metric: Metric) -> bool:
     """Whether some window breaks the limit by another measure of its signals too."""
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
-    signals, slow = cell.series[Metric.LATENCY], cell.series.get(metric)
-    return slow is None or windows_beyond(signals, slow, grid, percentile, limit_ns) > 0
+    if metric not in cell.series:
+        return True
+    signals, slow = cell.series[Metric.LATENCY], cell.judged_series(metric)
+    return windows_beyond(signals, slow, grid, percentile, limit_ns) > 0
 
 
-def _words(objective: Objective, found: Census, grid: Grid) -> str:
+def _arrivals_beyond(objective: Objective, cell: Cell, grid: Grid) -> bool:
+    """Whether some window breaks the limit without its rejections too."""
+    metric, limit_ns = Metric(objective.metric), objective.limit_ns or 0
+    whole, part = cell.judged_series(metric), cell.rejected.get(metric)
+    if not part:
+        return True
+    slow = whole.within_layout()
+    return windows_beyond(whole, slow, grid, objective.percentile or 50.0, limit_ns) > 0
+
+
+def _words(objective: Objective, found: Census, grid: Grid, most_ns: int) -> str:
     rank = percentile_word(objective.percentile or 50.0)
     window_s = (objective.window_ns or 0) / NS_PER_S
     limit = f"the limit is {duration(objective.limit_ns)}"
@@ -82,7 +97,8 @@ def _words(objective: Objective, found: Census, grid: Grid) -> str:
         )
     worst = found.worst
     said = (
-        f"{rank} of {objective.metric} in the worst of {kind} is {duration(worst.value_ns)}"
+        f"{rank} of {objective.metric} in the worst of {kind} is"
+        f" {duration(min(worst.value_ns, most_ns))}"
         f" (from {worst.start_ms / 1_000:.2f} s on, {count(worst.signals, 'signal')}); {limit}"
     )
     if found.at_limit:

@@ -34,3 +34,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 def percentile_word(percentile: float) -> str:
     """`P99`, `P99.9`."""
     return f"P{percentile:g}"
+
+
+def longer_words(longer_ns: int | None, stage: str | None = None) -> str:
+    """How much longer to run for an answer, in ns; None where no reasonable time would do."""
+    if longer_ns is None:
+        return "; no reasonable length of run would tell"
+    what = "run" if stage is None else f"run stage {stage}"
+    if longer_ns < 60 * NS_PER_S:
+        return f"; {what} about {max(1, round(longer_ns / NS_PER_S))} s longer"
+    return f"; {what} about {-(-longer_ns // (60 * NS_PER_S))} min longer"

@@ -21,6 +21,8 @@ class Figures(_Value):
         metric: name of a `recorder.Metric`.
         count: durations, those outside the histogram included.
         censored: of them, signals that never arrived, at the time they have had.
+        rejected: of these, the rejections that nothing excuses; 0 in results stored before they
+            were counted. An objective takes them as beyond every limit.
         percentiles_ns: those that the sample supports, by name ("p99.9"); upper ends of buckets.
         negative: durations below zero.
         overflow: durations beyond the histogram.
@@ -32,6 +34,7 @@ class Figures(_Value):
     metric: str
     count: int
     censored: int
+    rejected: int = 0
     mean_ns: float | None
     min_ns: int
     max_ns: int

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from harness.clock import NS_PER_MS
 from harness.measure.account import Account
 from harness.measure.faults import Window
-from harness.measure.histogram import Histogram, Tally
+from harness.measure.histogram import Tally
 from harness.measure.recorder import Cell, Metric
-from harness.measure.series import PLACES, Series, place_high_ns
+from harness.measure.series import Series
 
 Spans = Sequence[tuple[int, int]]
 
@@ -48,16 +48,18 @@ def outside_cell(cell: Cell, windows: Sequence[Window], t0_ns: int) -> Cell:
     found = Cell()
     for metric, series in cell.series.items():
         found.series[metric] = _cut(series, spans)
-        found.tallies[metric] = Tally.of(_histogram(found.series[metric]))
+        found.tallies[metric] = Tally.of(found.series[metric].histogram())
     for metric, series in cell.had_series.items():
         found.had_series[metric] = _cut(series, spans)
-        found.time_had[metric] = Tally.of(_histogram(found.had_series[metric]))
+        found.time_had[metric] = Tally.of(found.had_series[metric].histogram())
+    found.rejected = {metric: _cut(series, spans) for metric, series in cell.rejected.items()}
     never_came = len(found.had_series.get(Metric.LATENCY, ()))
     found.censored = never_came
     # Every signal is in both, but those that arrived without a commit time, or unseen.
     arrived = found.histogram(Metric.LATENCY).count - found.histogram(Metric.UNSEEN).count
     found.account = Account(
-        commit_unknown=max(0, arrived - found.histogram(Metric.COMMITTED).count)
+        commit_unknown=max(0, arrived - found.histogram(Metric.COMMITTED).count),
+        rejected_by=cell.account.rejected_by,
     )
     return found
 
@@ -90,17 +92,3 @@ def _calm_blocks(
             gone += np.where(at > last_ms, last_ms + 1 - first_ms, 0)
         if calm.any():
             yield (at - gone)[calm].astype(np.uint32), what[calm]
-
-
-def _histogram(series: Series) -> Histogram:
-    """Of a series; sums are not known of buckets, and left out."""
-    places = series.counts_by_place() if len(series) else np.zeros(PLACES, dtype=np.int64)
-    filled = np.flatnonzero(places)
-    ends = [place_high_ns(int(place)) for place in filled[[0, -1]]] if len(filled) else [0, 0]
-    return Histogram(
-        counts=places[1:-1].copy(),
-        negative=int(places[0]),
-        overflow=int(places[-1]),
-        min_ns=ends[0],
-        max_ns=ends[1],
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -12,8 +12,8 @@ from harness.contract.names import State
 from harness.evidence.records import Mode, Outcome
 from harness.measure.account import Account
 from harness.measure.clockmap import ClockMap
-from harness.measure.histogram import Histogram, Tally, Values, empty
-from harness.measure.samples import Fate, Samples, Stale, column, has_fate
+from harness.measure.histogram import LIMIT_NS, Histogram, Tally, Values, empty
+from harness.measure.samples import Fate, Mask, Samples, Stale, column, has_fate
 from harness.measure.series import Series
 from harness.measure.stages import Split, StageTally
 from harness.measure.timeline import Timeline
@@ -27,6 +27,7 @@ class Metric(StrEnum):
     LATENESS: sent - intended, of every signal attempted. SERVICE: seen - sent, as latency.
     COMMITTED: commit of SIMULATED - intended, as latency; a lower bound of the truth, where
     latency is an upper one. OBSERVER: seen - commit. REJECTED: seen - intended of rejections.
+    A rejection that nothing excuses never arrives, so it is in LATENCY, SERVICE and COMMITTED too.
     UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them.
     PICKUP: commit of INIT - sent.
     Signals that are to be refused as stale are in LATENESS and REJECTED only.
@@ -67,15 +68,19 @@ class Cell:
     """Everything about the signals of one phase and mode, or of one stage and mode.
 
     Attributes:
-        time_had: of a metric, the signals that never arrived, at the time they had until the end.
-            They are in the metric's tally too.
+        time_had: of a metric, the signals that were not seen to arrive and may still, at the time
+            they had until the end. They are in the metric's tally too.
         had_series: the same in the order of time.
+        rejected: of a metric, the rejections that nothing excuses, at the time they had until the
+            end. They are in the metric's tally too; an objective takes them as beyond every limit.
+        censored: how many are in `time_had`.
     """
 
     tallies: dict[Metric, Tally] = field(default_factory=dict)
     time_had: dict[Metric, Tally] = field(default_factory=dict)
     series: dict[Metric, Series] = field(default_factory=dict)
     had_series: dict[Metric, Series] = field(default_factory=dict)
+    rejected: dict[Metric, Series] = field(default_factory=dict)
     stages: StageTally = field(default_factory=StageTally)
     account: Account = field(default_factory=Account)
     censored: int = 0
@@ -89,6 +94,30 @@ class Cell:
         """Of a metric's histogram, the signals that never arrived: only a lower bound is known."""
         tally = self.time_had.get(metric)
         return tally.histogram() if tally else empty()
+
+    @property
+    def rejections(self) -> int:
+        """How many rejections nothing excuses."""
+        return len(self.rejected.get(Metric.LATENCY, ()))
+
+    def arrivals(self, metric: Metric) -> Histogram:
+        """A metric's histogram without rejections."""
+        part = self.rejected.get(metric)
+        whole = self.histogram(metric)
+        return whole.without(part.histogram()) if part else whole
+
+    def judged(self, metric: Metric) -> Histogram:
+        """A metric's histogram with each rejection above every limit, as overflow."""
+        number = len(self.rejected.get(metric, ()))
+        if not number:
+            return self.histogram(metric)
+        rest = self.arrivals(metric)
+        return replace(rest, overflow=rest.overflow + number, max_ns=LIMIT_NS)
+
+    def judged_series(self, metric: Metric) -> Series:
+        """The same in the order of time; only of a metric whose order was kept."""
+        part = self.rejected.get(metric)
+        return self.series[metric].with_beyond(part) if part else self.series[metric]
 
     def split(self) -> Split | None:
         """Where the time went."""
@@ -165,9 +194,10 @@ class Recorder:
         told = _Times(samples[rejected & seen])
         self._record(cell, Metric.REJECTED, told.intended, told.seen - told.intended)
         # What is to be refused as stale is not to arrive, so it has no time to arrival either.
-        awaited = ~rejected & (samples["stale"] == Stale.NO)
+        awaited = samples["stale"] == Stale.NO
         self._add_arrived(cell, samples[awaited & arrived & seen])
-        self._add_censored(cell, samples[awaited & ~(arrived & seen)])
+        rest = awaited & ~(arrived & seen)
+        self._add_censored(cell, samples[rest], arrived[rest], rejected[rest])
 
     def _add_arrived(self, cell: Cell, samples: Samples) -> None:
         times = _Times(samples)
@@ -192,23 +222,31 @@ class Recorder:
             times.seen,
         )
 
-    def _add_censored(self, cell: Cell, samples: Samples) -> None:
+    def _add_censored(self, cell: Cell, samples: Samples, unseen: Mask, rejected: Mask) -> None:
         """Signals that were not seen to arrive: as the time they have had until the end.
 
         A signal intended after the watching ended has had none. One that the final table shows
         to have arrived took at most that long, which bounds its latency from above.
         """
         times = _Times(samples)
-        unseen = has_fate(samples, Fate.SIMULATED, Fate.RECOVERED)
-        cell.censored += int((~unseen).sum())
+        since_t0 = times.intended - self._timeline.t0_ns
+        opened = ~unseen & ~rejected
+        cell.censored += int(opened.sum())
         latency = np.maximum(self._end_ns - times.intended, 0)
         service = np.maximum(self._end_ns - times.sent, 0)
         for metric, had in ((Metric.LATENCY, latency), (Metric.SERVICE, service)):
             self._record(cell, metric, times.intended, had)
-            if not unseen.all():
-                cell.time_had.setdefault(metric, Tally()).record(had[~unseen])
-                since_t0 = times.intended[~unseen] - self._timeline.t0_ns
-                cell.had_series.setdefault(metric, Series()).add(since_t0, had[~unseen])
+            if opened.any():
+                cell.time_had.setdefault(metric, Tally()).record(had[opened])
+                cell.had_series.setdefault(metric, Series()).add(since_t0[opened], had[opened])
+        if rejected.any():
+            for metric, had in (
+                (Metric.LATENCY, latency),
+                (Metric.SERVICE, service),
+                (Metric.COMMITTED, latency),
+            ):
+                refused = cell.rejected.setdefault(metric, Series())
+                refused.add(since_t0[rejected], had[rejected])
         self._record(cell, Metric.COMMITTED, times.intended[~unseen], latency[~unseen])
         self._record(cell, Metric.UNSEEN, times.intended[unseen], latency[unseen])
 

@@ -65,18 +65,6 @@ class Series:
         blocks = ((when < end_ms, (when, what)) for when, what in self.blocks())
         return Series.of_blocks((when[kept], what[kept]) for kept, (when, what) in blocks)
 
-    def histogram(self) -> Histogram:
-        """Their histogram; sum, minimum and maximum are as exact as its buckets."""
-        places = self.counts_by_place()
-        low, high = (place_high_ns(int(at)) for at in np.flatnonzero(places)[[0, -1]])
-        return Histogram(
-            counts=places[1:_ABOVE].copy(),
-            negative=int(places[_BELOW]),
-            overflow=int(places[_ABOVE]),
-            min_ns=low,
-            max_ns=high,
-        )
-
     def __len__(self) -> int:
         return self._size
 
@@ -91,6 +79,39 @@ class Series:
         for _, what in self.blocks():
             total += np.bincount(what, minlength=_ABOVE + 1)
         return total
+
+    def histogram(self) -> Histogram:
+        """Of the durations, each at the end of its bucket; sums are not known and left out."""
+        places = self.counts_by_place()
+        filled = np.flatnonzero(places)
+        ends = [place_high_ns(int(place)) for place in filled[[0, -1]]] if len(filled) else [0, 0]
+        return Histogram(
+            counts=places[1:-1].copy(),
+            negative=int(places[0]),
+            overflow=int(places[-1]),
+            min_ns=ends[0],
+            max_ns=ends[1],
+        )
+
+    def with_beyond(self, part: Series) -> Series:
+        """The same with each duration of a part of it moved above the layout; order is lost."""
+        keys, moved = np.sort(self._keys()), np.sort(part._keys())
+        equal = np.arange(len(moved)) - np.searchsorted(moved, moved)
+        keys[np.searchsorted(keys, moved) + equal] |= np.uint64(_KEY_MAX)
+        what = np.minimum(keys & np.uint64(_KEY_MAX), np.uint64(_ABOVE)).astype(np.uint16)
+        return Series.of_blocks([((keys >> np.uint64(_KEY_BITS)).astype(np.uint32), what)])
+
+    def within_layout(self) -> Series:
+        """The same without what lies above the layout."""
+        return Series.of_blocks(
+            (when[what < _ABOVE], what[what < _ABOVE]) for when, what in self.blocks()
+        )
+
+    def _keys(self) -> NDArray[np.uint64]:
+        keys = [
+            when.astype(np.uint64) << np.uint64(_KEY_BITS) | what for when, what in self.blocks()
+        ]
+        return np.concatenate(keys).astype(np.uint64)
 
     def span_ms(self) -> tuple[int, int]:
         """First and last intended time; only of a series that is not empty."""

@@ -15,6 +15,7 @@ Batches grow until neighbours do not correlate any more.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,7 @@ class Interval:
         lower_ns: the percentile is at or above; None where the sample is too small to tell.
         upper_ns: the percentile is at or below; None where the sample is too small to tell.
         effective: sample size that both rest on.
+        confidence: of each bound.
     """
 
     percentile: float
@@ -76,6 +78,7 @@ class Interval:
     lower_ns: int | None
     upper_ns: int | None
     effective: Effective
+    confidence: float = CONFIDENCE
 
 
 def interim_confidence(load: Load) -> float:
@@ -119,10 +122,31 @@ def _size_beyond(series: Series, place: int, beyond: int) -> Effective | None:
         return None
     start_ms, end_ms = series.span_ms()
     span_ms = end_ms - start_ms + 1
+
+    def batches(width_ms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return series.batches(start_ms, width_ms, -(-span_ms // width_ms), place)
+
+    return batch_means(signals, share, span_ms, batches)
+
+
+def batch_means(
+    signals: int,
+    share: float,
+    span_ms: int,
+    batches_of: Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> Effective:
+    """Effective size of an indicator by batch means.
+
+    Args:
+        signals: how many there are.
+        share: of them, those that the indicator marks; 0 < share < 1.
+        span_ms: time that they take.
+        batches_of: of a width in ms, the signals and the marked ones of each batch.
+    """
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
     inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS_INDEPENDENT
     while (correlated or widenings > 0) and -(-span_ms // width_ms) >= BATCHES_MIN:
-        counts, above = series.batches(start_ms, width_ms, -(-span_ms // width_ms), place)
+        counts, above = batches_of(width_ms)
         found, neighbours = _inflation(counts, above, share)
         inflation, batches = max(inflation, found), len(counts)
         widenings -= not correlated
@@ -179,7 +203,7 @@ def interval(
     if lower_rank is not None:
         rank = math.floor((lower_rank - 1) * total / size) + 1
         lower_ns = (fastest or histogram).value_at_rank(rank - unknown)
-    return Interval(percentile, estimate, lower_ns, upper_ns, effective)
+    return Interval(percentile, estimate, lower_ns, upper_ns, effective, confidence)
 
 
 def upper_bound_ns(

@@ -63,11 +63,16 @@ class Tripwire:
         seen_ns: NDArray[np.int64],
         states: NDArray[Any],
     ) -> None:
-        """Signals were seen in a final state; a rejection has no latency."""
+        """Signals were seen in a final state.
+
+        A rejection never arrives, so it breaks the limit. One for stale data is left out: a fault
+        or a late generator may excuse it, and only the evidence tells.
+        """
         simulated = states == State.SIMULATED
         kept = simulated & (seen_ns - intended_ns < self._limit_ns)
         self._count(self._kept, intended_ns[kept], modes[kept], 1)
-        self._count(self._open, intended_ns[~simulated], modes[~simulated], -1)
+        stale = states == State.STALE_DATA_ERROR
+        self._count(self._open, intended_ns[stale], modes[stale], -1)
 
     def failed(self, now_ns: int) -> str | None:
         """Why the objective cannot be kept any more; None while it can."""

@@ -9,7 +9,9 @@ from harness.report.units import count_text
 from harness.scenario import Load, Phase
 
 
-def executed(load: Load, measured_s: float | None = None, *, stack: str = "", version: str = "") -> str:
+def executed(
+    load: Load, measured_s: float | None = None, *, stack: str = "", version: str = ""
+) -> str:
     """The executed plan: `50 agents, 100 signals/s, 30 s measured, process stack, harness 1.0`.
 
     Args:
@@ -52,7 +54,9 @@ def _length_text(load: Load, measured_s: float | None) -> str:
     if measured_s is not None:
         return f"{measured_s:.4g} s"
     times_s = load.analysis_times_s()
-    return " to ".join(f"{time_s:.4g}" for time_s in dict.fromkeys((times_s[0], times_s[-1]))) + " s"
+    return (
+        " to ".join(f"{time_s:.4g}" for time_s in dict.fromkeys((times_s[0], times_s[-1]))) + " s"
+    )
 
 
 def _range(values: Iterable[float]) -> str:

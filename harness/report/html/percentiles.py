@@ -70,7 +70,7 @@ def percentile_figure(
         title=TITLE,
         shows="Latency from the moment a signal was due until it was seen SIMULATED, at each"
         " percentile; every step to the right leaves out nine in ten of the signals left."
-        " Signals that never arrived are in it, with the time they had.",
+        " Signals that never arrived, rejected ones among them, are in it with the time they had.",
         good="Good: the curve, and the whole bar of its 95 % interval, stays below each limit"
         " (red diamond), and rises gently. An open triangle has no upper bound."
         " A step upwards is a second way in which signals are handled: a queue, a lock, a pause.",

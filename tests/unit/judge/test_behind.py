@@ -149,7 +149,11 @@ def test_refusing_what_is_not_stale_is_a_rejection(tmp_path: Path) -> None:
     world = stalled()
     sent = world.attempts[0]["sent_ns"]
     refuse(world, (sent >= T0_NS + 7 * S) & (sent < END_NS))
-    assert unclean(assessed(world, tmp_path)) == {REJECTED: Verdict.FAIL}
+    found = assessed(world, tmp_path)
+    # One burst: how often there is one, a single run does not tell.
+    assert unclean(found)[REJECTED] is Verdict.INCONCLUSIVE
+    account = found.measurement.account
+    assert account.rejected > account.behind_rejected
 
 
 def test_outside_of_the_fault_nothing_is_excused(tmp_path: Path) -> None:

@@ -93,12 +93,24 @@ def test_a_disturbance_that_changes_nothing_is_isolated(tmp_path: Path) -> None:
     [(50, ("rejected < 1 %", "fewer than 100 signals")), (2, ("rejected < 1 %",))],
 )
 def test_rejecting_is_no_isolation(keep_every: int, words: tuple[str, ...], tmp_path: Path) -> None:
-    """A signal that is rejected has no latency, so what is left may well be fast."""
+    """A signal that is rejected is not compared, and what is left may well be fast."""
     world = disturbed()
     reject(world, keep_every)
     found = judge_blocks(world.write(tmp_path))
     assert found.outcome is Outcome.CANNOT_TELL
     assert all(any(word in said for said in found.because) for word in words)
+
+
+def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> None:
+    """One burst of a few: too few to break the promise, too many to keep it."""
+    world = disturbed()
+    attempts = world.attempts[0]
+    first = len(attempts) // 2
+    number = len(attempts) // 120
+    world.reject(attempts[first : first + number], State.INVARIANT_BROKEN)
+    found = judge_blocks(world.write(tmp_path))
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert any("rejected < 1 %" in said for said in found.because)
 
 
 def test_a_quiet_block_has_to_be_quiet(tmp_path: Path) -> None:

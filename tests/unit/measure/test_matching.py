@@ -166,7 +166,9 @@ def test_every_signal_in_exactly_one_class(
     latencies = sum(cell.histogram(Metric.LATENCY).count for cell in found.cells.values())
     stale = [story for story in stories if story.stale]
     assert account.stale == len(stale)
-    assert latencies + account.ordinary_rejected == len(stories) - len(stale)
+    assert latencies == account.ordinary == len(stories) - len(stale)
+    refused = sum(cell.rejections for cell in found.cells.values())
+    assert refused == account.ordinary_rejected
     simulated = [story for story in stale if is_simulated(story)]
     assert found.finding(Trouble.STALE_SIMULATED).count == len(simulated)
     twice = sum(story.seen.count(State.SIMULATED) == 2 for story in stories)

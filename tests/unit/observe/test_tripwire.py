@@ -92,8 +92,19 @@ def test_delay_and_warmup_hold_it_back() -> None:
     assert wire.failed(T0_NS + 11 * S) == "max < 500 ms: 10 of 700 signals broke it"
 
 
-def test_signals_that_never_come_trip_it_and_rejections_do_not() -> None:
-    """Whoever is not there in time has broken the limit; who was refused has no latency."""
+@pytest.mark.parametrize("objective", ["p99 < 500 ms", "p99 over any 2 s < 500 ms", "max < 1 s"])
+def test_a_rejection_that_nothing_excuses_trips_it(objective: str) -> None:
+    """A twentieth is refused at once: quick to refuse is not quick to arrive."""
+    wire = tripwire(objective, [(n * 10, NEVER_MS if n % 20 == 0 else 10) for n in range(2_100)])
+    intended = T0_NS + np.arange(0, 2_100, 20, dtype=np.int64) * 10 * MS
+    modes = np.zeros(len(intended), dtype=np.uint8)
+    states = np.full(len(intended), State.SIMULATION_TIMEOUT, dtype=np.uint8)
+    wire.final(intended, modes, intended + MS, states)
+    assert wire.failed(END_NS) is not None
+
+
+def test_signals_that_never_come_trip_it_and_stale_ones_do_not() -> None:
+    """Whoever is not there in time has broken the limit; stale data may have an excuse."""
     silent = [(n * 10, NEVER_MS) for n in range(2_100)]
     assert tripwire("p99 < 500 ms", silent).failed(END_NS) is not None
     wire = tripwire("p99 < 500 ms", silent)

@@ -1,0 +1,98 @@
+"""Shares are held against their limit by an interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.contract.names import State
+from harness.judge.check import Check
+from harness.judge.decision import decide_share
+from harness.judge.verdict import Verdict
+from harness.measure.share_interval import share_interval
+from harness.measure.statistics import Effective
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import assessed
+from tests.unit.measure.evidence import World, healthy, load_of
+
+S = 1_000_000_000
+
+
+def check_of(world: World, folder: Path, name: str) -> Check:
+    """A check by its name."""
+    return next(one for one in assessed(world, folder).judgement.checks if one.name == name)
+
+
+@pytest.mark.parametrize("objective", ["rejected < 1 %", "rate >= 99 %", "simulated >= 99 %"])
+def test_below_299_signals_no_percent_is_sure(objective: str, tmp_path: Path) -> None:
+    """None rejected, none missed: the rule of three."""
+    for rate, verdict in ((14.0, Verdict.INCONCLUSIVE), (16.0, Verdict.PASS)):
+        check = check_of(healthy(load_of(rate=rate), objective), tmp_path, objective)
+        assert check.verdict is verdict
+        assert ("longer" in check.said) is (verdict is Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("every", "verdict"),
+    [
+        (200, Verdict.PASS),
+        (110, Verdict.INCONCLUSIVE),
+        (90, Verdict.INCONCLUSIVE),
+        (50, Verdict.FAIL),
+    ],
+)
+def test_a_share_near_its_limit_is_left_open(every: int, verdict: Verdict, tmp_path: Path) -> None:
+    """0.5 %, 0.9 %, 1.1 % and 2 % of 4,000 signals."""
+    world = healthy(load_of(rate=200.0), "rejected < 1 %")
+    violations.reject(world, np.arange(len(world.attempts[0])) % every == 3, State.INVARIANT_BROKEN)
+    check = check_of(world, tmp_path, "rejected < 1 %")
+    assert check.verdict is verdict
+    assert "lower_share" in check.figures
+
+
+def test_rejections_in_a_burst_are_few_independent_ones(tmp_path: Path) -> None:
+    """0.5 % in one burst: that there is one in a longer run, nobody knows how often."""
+    world = healthy(load_of(rate=200.0), "rejected < 1 %")
+    at = np.arange(len(world.attempts[0]))
+    violations.reject(world, (at >= 2_000) & (at < 2_020), State.INVARIANT_BROKEN)
+    check = check_of(world, tmp_path, "rejected < 1 %")
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert "effective sample size" in check.said
+
+
+def test_a_hundred_percent_is_the_samples_own(tmp_path: Path) -> None:
+    """No number of signals proves it of others."""
+    world = healthy(None, "simulated >= 100 %")
+    assert check_of(world, tmp_path, "simulated >= 100 %").verdict is Verdict.PASS
+    violations.reject(world, np.arange(len(world.attempts[0])) == 900, State.INVARIANT_BROKEN)
+    assert check_of(world, tmp_path, "simulated >= 100 %").verdict is Verdict.FAIL
+
+
+def test_the_limit_itself_is_reached_and_not_kept() -> None:
+    """`>= 99 %` holds at 99 %, `< 1 %` does not hold at 1 %; only a degenerate bound tells."""
+    found = share_interval(0, Effective(299, 299, 0, True))
+    assert decide_share(found, found.upper, S, including=True).verdict is Verdict.PASS
+    assert decide_share(found, found.upper, S).verdict is Verdict.INCONCLUSIVE
+
+
+def test_how_much_longer_grows_towards_the_limit() -> None:
+    """As the square of the distance, and without end at the limit."""
+    sizes = Effective(10_000, 10_000, 0, True)
+    near, nearer, at = (
+        decide_share(share_interval(marked, sizes), 0.01, 100 * S) for marked in (95, 98, 100)
+    )
+    assert near.longer_ns is not None
+    assert nearer.longer_ns is not None
+    assert 0 < near.longer_ns < nearer.longer_ns
+    assert at.longer_ns is None
+
+
+def test_signals_not_sent_are_one_burst(tmp_path: Path) -> None:
+    """Half a percent missing at the end of the run is one event, however many signals it held."""
+    world = healthy(load_of(rate=200.0), "rate >= 99 %")
+    world.attempts[0] = world.attempts[0][:-20]
+    check = check_of(world, tmp_path, "rate >= 99 %")
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert check.figures["effective"] == pytest.approx(200, rel=0.5)
