@@ -12,6 +12,13 @@ from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated
 from harness.judge.time_had import rests_on_time_had
+from harness.judge.undecided import (
+    GENERATOR,
+    GENERATOR_TOO_LATE,
+    OBSERVER,
+    OBSERVER_TOO_SLOW,
+    UNDECIDED_BY,
+)
 from harness.judge.verdict import Verdict
 from harness.judge.windows import check_windows
 from harness.judge.words import count, duration, percentile_word, share
@@ -141,16 +148,19 @@ def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
     if verdict is Verdict.PASS and cell.censored and metric is not Metric.LATENESS:
         # Nobody knows how long they would have taken.
         verdict = Verdict.INCONCLUSIVE
+    undecided, why = None, ""
     if verdict is Verdict.FAIL and _fastest(cell, metric, histogram).max_ns < limit_ns:
         verdict = Verdict.INCONCLUSIVE
+    elif verdict is Verdict.FAIL and _least(cell, metric).max_ns < limit_ns:
+        verdict, undecided, why = Verdict.INCONCLUSIVE, OBSERVER, OBSERVER_TOO_SLOW
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
         said=f"the longest {metric}{_where(objective)} is {duration(histogram.max_ns)} of"
         f" {count(histogram.count, 'signal')}; the limit is {duration(limit_ns)}"
-        f"{_censored_words(cell, metric)}",
-        figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns},
+        f"{why}{_censored_words(cell, metric)}",
+        figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns, UNDECIDED_BY: undecided},
     )
 
 
@@ -170,16 +180,16 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     if found is None:
         raise ValueError("a cell without a signal")
     decision = decide(found, limit_ns, histogram, _measured_ns(case, objective))
-    verdict, why = decision.verdict, _interval_words(found)
+    verdict, why, undecided = decision.verdict, _interval_words(found), None
     if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; it rests on signals that never arrived and had less time than the limit"
     elif verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
-        verdict = Verdict.INCONCLUSIVE
-        why += "; by their commit times it could be met: the observer was too slow to tell"
+        verdict, undecided = Verdict.INCONCLUSIVE, OBSERVER
+        why += OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and _generator_may_be_late(cell, metric, found, limit_ns):
-        verdict = Verdict.INCONCLUSIVE
-        why += "; counted from their sending it could be met: the generator was too late to tell"
+        verdict, undecided = Verdict.INCONCLUSIVE, GENERATOR
+        why += GENERATOR_TOO_LATE
     elif verdict is Verdict.INCONCLUSIVE:
         why += _longer_words(decision.longer_ns, objective)
     return Check(
@@ -197,6 +207,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
             "signals": effective.signals,
             "effective": effective.size,
             "longer_ns": decision.longer_ns,
+            UNDECIDED_BY: undecided,
         },
     )
 
@@ -213,12 +224,14 @@ def _fastest(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:
     return histogram.without(unseen)
 
 
+def _least(cell: Cell, metric: Metric) -> Histogram:
+    """The lower bounds of the truth, taken from the intended time on, as latency is."""
+    return cell.histogram(metric if metric is Metric.LATENESS else Metric.COMMITTED)
+
+
 def _observer_may_be_slow(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
-    """Whether the commit times, a lower bound of the truth, do not say FAIL as well."""
-    committed = cell.histogram(Metric.COMMITTED)
-    if metric is not Metric.LATENCY or cell.account.commit_unknown or not committed.count:
-        return False
-    return _could_be_met(committed, found, limit_ns)
+    """Whether the lower bounds of the truth do not say FAIL as well."""
+    return metric is not Metric.LATENESS and _could_be_met(_least(cell, metric), found, limit_ns)
 
 
 def _generator_may_be_late(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:

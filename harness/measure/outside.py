@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_MS
-from harness.measure.account import Account
 from harness.measure.faults import Window
 from harness.measure.histogram import Histogram, Tally
 from harness.measure.recorder import Cell, Metric
@@ -54,11 +53,6 @@ def outside_cell(cell: Cell, windows: Sequence[Window], t0_ns: int) -> Cell:
         found.time_had[metric] = Tally.of(_histogram(found.had_series[metric]))
     never_came = len(found.had_series.get(Metric.LATENCY, ()))
     found.censored = never_came
-    # Every signal is in both, but those that arrived without a commit time, or unseen.
-    arrived = found.histogram(Metric.LATENCY).count - found.histogram(Metric.UNSEEN).count
-    found.account = Account(
-        commit_unknown=max(0, arrived - found.histogram(Metric.COMMITTED).count)
-    )
     return found
 
 
