@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
-from harness.judge.interim import Analysis, words_of
+from harness.judge.analysis import Analysis, words_of
 from harness.live.picture import Camera
 from harness.parts import (
     Event,

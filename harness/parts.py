@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.clock import Clock
+from harness.judge.analysis import Analysis
 from harness.judge.assess import Assessment, assess_and_store
-from harness.judge.interim import Analysis, InterimAnalyses
+from harness.judge.interim import InterimAnalyses
 from harness.load.lead import lead_ns
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals

@@ -8,7 +8,8 @@ states, a ledger with one row a side. `harness run --stack attach --contract des
 
 Environment: `DESK_REDIS` (URL), `DESK_POSTGRES` (conninfo), and for tests `DESK_FAULT`, any of
 `lose:N` (acknowledges one order in N and forgets it), `repeat:N` (gives one sequence number in N
-twice), `slow:MS` (takes that much longer for each order), comma-separated.
+twice), `slow:MS` (takes that much longer for each order), `late:MS` (takes up each order so long
+after it came), comma-separated.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Fault:
         self.lose = int(parts.get("lose", 0))
         self.repeat = int(parts.get("repeat", 0))
         self.slow_s = int(parts.get("slow", 0)) / 1000
+        self.late_s = int(parts.get("late", 0)) / 1000
 
     def loses(self, number: int) -> bool:
         """Whether this order is forgotten."""
@@ -97,6 +99,8 @@ class Desk:
         while not self.ended.is_set():
             found: Any = self._store.xreadgroup(CREW, "desk", {ORDERS: ">"}, count=64, block=200)
             for entry, fields in found[0][1] if found else ():
+                came_s = int(entry.split(b"-")[0]) / 1000
+                self.ended.wait(max(0.0, came_s + self._fault.late_s - time.time()))
                 self._take(entry, json.loads(fields[b"msg"]))
 
     def _take(self, entry: bytes, order: dict[str, Any]) -> None:

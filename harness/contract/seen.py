@@ -33,6 +33,7 @@ class Seen(Frozen):
     Attributes:
         way: LOGICAL needs a publication of the FSM table, which is never made here.
         allow_slot: whether LOGICAL may make a replication slot, which goes with its connection.
+        pause_ms: POLLING: least pause from the end of one poll to the next.
         channel: NOTIFICATION: the channel to listen to.
         stream: STREAM: key of the stream of results, without the prefix.
         format: NOTIFICATION: `json`, or `text` for trace id and status between white space.
@@ -45,6 +46,7 @@ class Seen(Frozen):
 
     way: Annotated[Way, Field(strict=False)] = Way.LOGICAL
     allow_slot: bool = False
+    pause_ms: Annotated[int, Field(ge=1, le=60_000)] = 10
     channel: NameIfAny = None
     stream: NameIfAny = None
     format: Literal["json", "text", "fields"] = "json"

@@ -82,6 +82,11 @@ SIGHTING = np.dtype(
     ]
 )
 
+# One read of the observer that brought sightings, in the ways of seeing that read again and again:
+# none of the sightings with this `seen_ns` was there yet at `since_ns`, when the last complete read
+# before it was sent.
+READ = np.dtype([("since_ns", "<i8"), ("seen_ns", "<i8")])
+
 # A row of the FSM table when everything was quiet. `nonce` is -1 where the row has none.
 TASK = np.dtype(
     [

@@ -153,7 +153,7 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
     words = {metric.value: metric for metric in Metric}
     objectives = scenario.parsed_objectives()
     asked = {words[one.metric] for one in objectives if one.metric in words}
-    if any(one.window_ns and one.metric == "latency" for one in objectives):
+    if any(one.window_ns and one.metric in ("latency", "service") for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
     if any(one.outside_faults for one in objectives):
         asked |= {Metric.LATENCY, Metric.COMMITTED, Metric.SERVICE, Metric.UNSEEN}

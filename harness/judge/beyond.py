@@ -18,14 +18,13 @@ def beyond_figures(
     counted from their sending too: as a run's own FAIL, a group's must not be the fault of observer
     or generator.
     """
-    histogram = cell.histogram(metric)
+    histogram = cell.judged(metric)
     beyond = _beyond(histogram, limit_ns)
     least = [beyond]
     if metric is not Metric.LATENESS:
         least.append(max(0, beyond - cell.histogram(Metric.UNSEEN).count))
     if metric is Metric.LATENCY:
-        known = () if cell.account.commit_unknown else (Metric.COMMITTED,)
-        others = [cell.histogram(other) for other in (Metric.SERVICE, *known)]
+        others = [cell.judged(other) for other in (Metric.SERVICE, Metric.COMMITTED)]
         least += [_beyond(other, limit_ns) for other in others if other.count]
     return {
         "percentile": percentile,

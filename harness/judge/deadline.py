@@ -33,7 +33,7 @@ def check_deadline(case: Case) -> Check:
     elif seen.count:
         verdict = Verdict.INCONCLUSIVE
         said = (
-            f"{count(seen.count, 'signal')} committed before and seen after {deadline}:"
+            f"{count(seen.count, 'signal')} seen after {deadline}, and perhaps final before:"
             " the observer was too slow to tell"
         )
     return Check(

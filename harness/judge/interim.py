@@ -11,83 +11,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from harness.clock import NS_PER_S
 from harness.contract.names import State
 from harness.evidence.records import Mode
-from harness.judge.decision import decide
-from harness.judge.verdict import Verdict, worst
-from harness.judge.words import duration
+from harness.judge.analysis import Analysis, Finding, finding_of, is_share, share_finding_of
 from harness.measure.histogram import LIMIT_NS
 from harness.measure.series import Series
-from harness.measure.statistics import effective_size, interim_confidence, interval
+from harness.measure.statistics import interim_confidence
 from harness.scenario import Objective, Scenario
 
 # What observer and files may take before a signal counts as not arrived.
 SLACK_NS = 2 * NS_PER_S
 _Times = NDArray[np.int64]
-
-
-class Finding(BaseModel):
-    """What an analysis finds of one percentile.
-
-    Attributes:
-        objective: its text, with the mode where there are several.
-        lower_ns: None without a lower bound, as `upper_ns`.
-        effective: effective sample size.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    objective: str
-    verdict: Verdict
-    estimate_ns: int
-    lower_ns: int | None
-    upper_ns: int | None
-    effective: int
-
-
-class Analysis(BaseModel):
-    """One interim analysis.
-
-    Attributes:
-        number: from 1 on.
-        measured_s: length of the load that it covers.
-        left_s: the most that the load goes on after it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    number: int
-    measured_s: float
-    left_s: float
-    findings: tuple[Finding, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """FAIL if one objective fails, PASS if all pass; else the load goes on."""
-        return worst(finding.verdict for finding in self.findings)
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether more signals would change nothing."""
-        return self.verdict in (Verdict.PASS, Verdict.FAIL)
-
-
-def words_of(analysis: Analysis) -> str:
-    """An analysis in one sentence."""
-    finding = next(one for one in analysis.findings if one.verdict is analysis.verdict)
-    upper = "no upper bound" if finding.upper_ns is None else duration(finding.upper_ns)
-    lower = "no lower bound" if finding.lower_ns is None else duration(finding.lower_ns)
-    said = (
-        f"{finding.objective}: between {lower} and {upper},"
-        f" effective sample size {finding.effective:,}"
-    )
-    after = f"after {analysis.measured_s:g} s"
-    if analysis.is_decided:
-        return f"decided {after} ({said})"
-    return f"still undecided {after}, up to {analysis.left_s:g} s more ({said})"
 
 
 class InterimAnalyses:
@@ -119,7 +55,7 @@ class InterimAnalyses:
     ) -> None:
         """Signals were seen in a final state; what was rejected is beyond every limit."""
         simulated = states == State.SIMULATED
-        latency_ns = np.where(simulated, seen_ns - intended_ns, LIMIT_NS - 1)
+        latency_ns = np.where(simulated, seen_ns - intended_ns, LIMIT_NS)
         self._final.append((intended_ns.copy(), modes.copy(), latency_ns))
 
     def take(self, now_ns: int) -> Analysis | None:
@@ -162,6 +98,9 @@ class InterimAnalyses:
         final: tuple[_Times, NDArray[Any], _Times],
         measured_s: float,
     ) -> Iterator[Finding]:
+        if is_share(objective):
+            yield self._share_finding(objective, due, final, measured_s)
+            return
         modes = [mode for mode in Mode if objective.mode in (None, mode.name.lower())]
         present = [mode for mode in modes if bool((due[1] == mode).any())]
         for mode in present:
@@ -174,45 +113,35 @@ class InterimAnalyses:
             series = Series()
             series.add(
                 np.concatenate((times_ns, open_ns)) - self._t0_ns,
-                np.concatenate((latency_ns, np.full(len(open_ns), LIMIT_NS - 1))),
+                np.concatenate((latency_ns, np.full(len(open_ns), LIMIT_NS))),
             )
             yield finding_of(name, objective, series, measured_s, self._confidence)
 
+    def _share_finding(
+        self,
+        objective: Objective,
+        due: tuple[_Times, NDArray[Any]],
+        final: tuple[_Times, NDArray[Any], _Times],
+        measured_s: float,
+    ) -> Finding:
+        awaited_ns = due[0][due[1] < len(Mode)]
+        ended = final[1] < len(Mode)
+        marks_ns = final[0][ended & (final[2] >= LIMIT_NS)]
+        if objective.metric == "simulated":
+            marks_ns = np.concatenate((marks_ns, _remaining(awaited_ns, final[0][ended])))
+        series, marks = self._times(awaited_ns), self._times(marks_ns)
+        return share_finding_of(objective, series, marks, measured_s, self._confidence)
 
-def finding_of(
-    name: str, objective: Objective, series: Series, measured_s: float, confidence: float
-) -> Finding:
-    """What a series of durations says of a percentile.
-
-    Args:
-        name: of the objective.
-        objective: a percentile.
-        series: at least one duration.
-        measured_s: how long it took to gather them.
-        confidence: of each bound.
-    """
-    percentile, histogram = objective.percentile or 50.0, series.histogram()
-    effective = effective_size(series, percentile)
-    found = interval(histogram, percentile, effective, confidence=confidence)
-    if found is None:
-        raise ValueError("a series without a signal")
-    verdict = decide(
-        found, objective.limit_ns or 0, histogram, round(measured_s * NS_PER_S), confidence
-    ).verdict
-    return Finding(
-        objective=name,
-        verdict=verdict,
-        estimate_ns=found.estimate_ns,
-        lower_ns=found.lower_ns,
-        upper_ns=found.upper_ns,
-        effective=effective.size,
-    )
+    def _times(self, intended_ns: _Times) -> Series:
+        series = Series()
+        series.add(intended_ns - self._t0_ns, np.zeros(len(intended_ns), dtype=np.int64))
+        return series
 
 
 def _watched(scenario: Scenario) -> Iterator[Objective]:
-    """What the load may end for: percentiles of latency, of all that is measured."""
+    """What the load may end for: percentiles of latency, and shares of what arrives."""
     for objective in scenario.parsed_objectives():
-        if objective.is_estimated and objective.is_latency_percentile:
+        if objective.is_estimated and (objective.is_latency_percentile or is_share(objective)):
             yield objective
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.records import Mode
+from harness.judge.analysis import Analysis, Finding, finding_of, is_share, share_finding_of
 from harness.judge.check import Case
-from harness.judge.interim import Analysis, Finding, finding_of
+from harness.judge.shares import share_series
 from harness.measure.recorder import CellKey, Metric
 from harness.scenario import Objective, Phase
 
@@ -31,7 +32,7 @@ def analyses_of(case: Case) -> tuple[Analysis, ...]:
         findings = tuple(
             finding
             for objective in case.scenario.parsed_objectives()
-            if objective.is_estimated and objective.is_latency_percentile
+            if objective.is_estimated and (objective.is_latency_percentile or is_share(objective))
             for finding in _findings(case, objective, time_s, end_ms)
         )
         if findings:
@@ -47,6 +48,12 @@ def analyses_of(case: Case) -> tuple[Analysis, ...]:
 
 
 def _findings(case: Case, objective: Objective, time_s: float, end_ms: int) -> Iterator[Finding]:
+    if is_share(objective):
+        whole, marks = share_series(case, objective)
+        if len(series := whole.before(end_ms)):
+            early = marks.before(end_ms)
+            yield share_finding_of(objective, series, early, time_s, case.confidence)
+        return
     cells = {mode: case.gathered.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
     present = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
     for mode, cell in present.items():
@@ -54,6 +61,6 @@ def _findings(case: Case, objective: Objective, time_s: float, end_ms: int) -> I
             continue
         several = objective.mode is None and len(present) > 1
         name = f"{objective.text} ({mode.name.lower()})" if several else objective.text
-        series = cell.series[Metric.LATENCY].before(end_ms)
+        series = cell.judged_series(Metric.LATENCY).before(end_ms)
         if len(series):
             yield finding_of(name, objective, series, time_s, case.confidence)

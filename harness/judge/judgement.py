@@ -22,6 +22,7 @@ from harness.judge import (
     objectives,
     pool,
     quotas,
+    resolution,
     sealing,
     stack_told,
     standstills,
@@ -31,9 +32,9 @@ from harness.judge import (
     vitals,
     warmup,
 )
+from harness.judge.analysis import Analysis
 from harness.judge.check import Case, Check, Kind
 from harness.judge.grade import Grade, grade_of
-from harness.judge.interim import Analysis
 from harness.judge.interim_evidence import analyses_of
 from harness.judge.verdict import Verdict, worst
 from harness.measure.statistics import CONFIDENCE
@@ -72,7 +73,7 @@ LOOKS: tuple[Look, ...] = (
     validity.check_lateness,
     validity.check_rate,
     validity.check_overflow,
-    validity.check_observer,
+    resolution.check_observer,
     validity.check_observer_end,
     clocks.check_clocks,
     validity.check_negative,

@@ -13,6 +13,18 @@ from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated
 from harness.judge.time_had import excuse_late, rejected_words, rests_on_time_had
+from harness.judge.undecided import (
+    GENERATOR,
+    GENERATOR_TOO_LATE,
+    OBSERVER,
+    OBSERVER_TOO_SLOW,
+    UNDECIDED_BY,
+    could_be_met,
+    fastest,
+    generator_may_be_late,
+    least,
+    observer_may_be_slow,
+)
 from harness.judge.verdict import Verdict
 from harness.judge.windows import check_windows
 from harness.judge.words import count, duration, longer_words, percentile_word, share
@@ -145,9 +157,12 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
     if verdict is Verdict.PASS and cell.censored and metric is not Metric.LATENESS:
         # Nobody knows how long they would have taken.
         verdict = Verdict.INCONCLUSIVE
-    if verdict is Verdict.FAIL and _fastest(cell, metric, judged).max_ns < limit_ns:
+    undecided = None
+    if verdict is Verdict.FAIL and fastest(cell, metric, judged).max_ns < limit_ns:
         verdict = Verdict.INCONCLUSIVE
-    if verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
+    elif verdict is Verdict.FAIL and least(cell, metric).max_ns < limit_ns:
+        verdict, undecided, why = Verdict.INCONCLUSIVE, OBSERVER, OBSERVER_TOO_SLOW
+    elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
         verdict, why = excuse_late(cell, case)
     return Check(
         name=name,
@@ -156,7 +171,7 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
         said=f"the longest {metric}{_where(objective)} is {duration(histogram.max_ns)} of"
         f" {count(histogram.count, 'signal')}; the limit is {duration(limit_ns)}"
         f"{_censored_words(cell, metric)}{why}",
-        figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns},
+        figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns, UNDECIDED_BY: undecided},
     )
 
 
@@ -170,7 +185,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
         histogram,
         percentile,
         effective,
-        fastest=_fastest(cell, metric, histogram),
+        fastest=fastest(cell, metric, histogram),
         unknown=unknown,
         confidence=case.confidence,
     )
@@ -178,17 +193,17 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
         raise ValueError("a cell without a signal")
     decision = decide(found, limit_ns, histogram, _measured_ns(case, objective))
     shown = _shown(found, cell.histogram(metric))
-    verdict, why = decision.verdict, _interval_words(shown)
+    verdict, why, undecided = decision.verdict, _interval_words(shown), None
     if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; it rests on signals that never arrived and had less time than the limit"
-    elif verdict is Verdict.FAIL and _observer_may_be_slow(cell, metric, found, limit_ns):
-        verdict = Verdict.INCONCLUSIVE
-        why += "; by their commit times it could be met: the observer was too slow to tell"
-    elif verdict is Verdict.FAIL and _generator_may_be_late(cell, metric, found, limit_ns):
-        verdict = Verdict.INCONCLUSIVE
-        why += "; counted from their sending it could be met: the generator was too late to tell"
-    elif verdict is Verdict.FAIL and _could_be_met(cell.arrivals(metric), found, limit_ns):
+    elif verdict is Verdict.FAIL and observer_may_be_slow(cell, metric, found, limit_ns):
+        verdict, undecided = Verdict.INCONCLUSIVE, OBSERVER
+        why += OBSERVER_TOO_SLOW
+    elif verdict is Verdict.FAIL and generator_may_be_late(cell, metric, found, limit_ns):
+        verdict, undecided = Verdict.INCONCLUSIVE, GENERATOR
+        why += GENERATOR_TOO_LATE
+    elif verdict is Verdict.FAIL and could_be_met(cell.arrivals(metric), found, limit_ns):
         verdict, late = excuse_late(cell, case)
         why += late
     elif verdict is Verdict.FAIL and case.is_interrupted:
@@ -212,6 +227,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
             "effective": effective.size,
             "longer_ns": decision.longer_ns,
             **beyond_figures(cell, metric, percentile, limit_ns, _measured_ns(case, objective)),
+            UNDECIDED_BY: undecided,
         },
     )
 
@@ -229,32 +245,6 @@ def _shown(found: Interval, histogram: Histogram) -> Interval:
 
 def _where(objective: Objective) -> str:
     return " outside of the windows of faults" if objective.outside_faults else ""
-
-
-def _fastest(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:
-    """Without the signals of which only an upper bound is known."""
-    unseen = cell.histogram(Metric.UNSEEN)
-    if metric is not Metric.LATENCY or not unseen.count:
-        return histogram
-    return histogram.without(unseen)
-
-
-def _observer_may_be_slow(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
-    """Whether the commit times, a lower bound of the truth, do not say FAIL as well."""
-    committed = cell.judged(Metric.COMMITTED)
-    if metric is not Metric.LATENCY or cell.account.commit_unknown or not committed.count:
-        return False
-    return _could_be_met(committed, found, limit_ns)
-
-
-def _generator_may_be_late(cell: Cell, metric: Metric, found: Interval, limit_ns: int) -> bool:
-    """Whether the service times, which leave out the generator's lateness, do not say FAIL."""
-    return metric is Metric.LATENCY and _could_be_met(cell.judged(Metric.SERVICE), found, limit_ns)
-
-
-def _could_be_met(least: Histogram, found: Interval, limit_ns: int) -> bool:
-    bound = interval(least, found.percentile, found.effective, confidence=found.confidence)
-    return bound is not None and (bound.lower_ns is None or bound.lower_ns < limit_ns)
 
 
 def _supported(found: Interval) -> bool:

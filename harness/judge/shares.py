@@ -7,7 +7,7 @@ A share of 100 % is like a maximum: no sample proves it, so it is the sample's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from harness.contract.names import State
 from harness.evidence.records import Mode
@@ -40,7 +40,7 @@ def check_rejected(case: Case, objective: Objective) -> Check:
         said = f"no signal was sent that it had no cause to refuse; the limit is {share(limit)}"
         figures: dict[str, Figure] = {"rejected_share": 0.0, "limit_share": limit}
         return _check(objective, Verdict.INVALID, said, figures)
-    effective = effective_share(*_series(case, _rejected))
+    effective = effective_share(*share_series(case, objective))
     found = share_interval(refused, effective, case.confidence)
     decision = decide_share(found, limit, _measured_ns(case))
     verdict, why = decision.verdict, ""
@@ -77,7 +77,7 @@ def check_simulated(case: Case, objective: Objective) -> Check:
     figures: dict[str, Figure] = {"attempted": attempted, "arrived": arrived}
     if not attempted:
         return _at_least(objective, Verdict.INVALID, f"{told}, none was attempted", figures)
-    effective = effective_share(*_series(case, _missing))
+    effective = effective_share(*share_series(case, objective))
     missed = attempted - arrived
     found, decision = _decide(objective, missed, effective, case)
     verdict, why = decision.verdict, ""
@@ -154,8 +154,9 @@ def _check(objective: Objective, verdict: Verdict, said: str, figures: dict[str,
     )
 
 
-def _series(case: Case, of: Callable[[Cell], Iterable[Series]]) -> tuple[Series, Series]:
-    """The signals of both modes that ought to arrive, and those of them that are marked."""
+def share_series(case: Case, objective: Objective) -> tuple[Series, Series]:
+    """The signals of both modes that ought to arrive; of them, the rejected or the missing ones."""
+    of = _rejected if objective.metric == "rejected" else _missing
     keys = (CellKey(Phase.MEASURE, mode) for mode in Mode)
     cells = [case.gathered.cells[key] for key in keys if key in case.gathered.cells]
     whole = [cell.series[Metric.LATENCY] for cell in cells if Metric.LATENCY in cell.series]
@@ -185,7 +186,8 @@ def _interval_words(found: ShareInterval) -> str:
     of = ""
     if effective.size < effective.signals:
         of = f" (effective sample size {effective.size:,} of {effective.signals:,})"
-    return f"between {share(found.lower)} and {share(found.upper)}, each at {share(found.confidence)}{of}"
+    each = f"each at {share(found.confidence)}{of}"
+    return f"between {share(found.lower)} and {share(found.upper)}, {each}"
 
 
 def _figures(found: ShareInterval, decision: Decision) -> dict[str, Figure]:

@@ -8,12 +8,11 @@ from harness.judge.check import Case, Check, Figure, Kind
 from harness.judge.limits import (
     LATENESS_P99,
     LATENESS_P999,
-    OBSERVER_P99,
     RATE_SHARE_MIN,
     DurationLimit,
 )
 from harness.judge.verdict import Verdict
-from harness.judge.vitals import observer_at_work, swarm_at_work
+from harness.judge.vitals import swarm_at_work
 from harness.judge.words import count, duration, share
 from harness.measure.faults import Outside, is_explained, merged, outside
 from harness.measure.gather import POSTGRES
@@ -101,7 +100,7 @@ def _merged(case: Case, metric: Metric) -> Histogram:
     return total
 
 
-def _undisturbed(case: Case, metric: Metric) -> tuple[Histogram | Outside, str]:
+def undisturbed(case: Case, metric: Metric) -> tuple[Histogram | Outside, str]:
     """A metric where the harness is to be judged by it, and words for what that leaves out.
 
     While a server is away nothing can be sent to it, or seen of it: that is the fault's doing.
@@ -132,7 +131,7 @@ def generator_was_late(case: Case) -> bool:
 def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     rank = percentile_name(percentile).upper()
     name = f"generator on time ({rank})"
-    histogram, where = _undisturbed(case, Metric.LATENESS)
+    histogram, where = undisturbed(case, Metric.LATENESS)
     if where and not histogram.count:
         return _unknown(name, f"no signal{where}, so that nobody knows how late others were")
     if histogram.count < size_needed(percentile):
@@ -182,22 +181,6 @@ def check_overflow(case: Case) -> Check:
         f"beyond the histogram's range: {said}" if found else "no value beyond the range",
         {"overflow": sum(found.values())},
     )
-
-
-def check_observer(case: Case) -> Check:
-    """That the observer measured the system, not itself."""
-    name = "observer kept up"
-    histogram, where = _undisturbed(case, Metric.OBSERVER)
-    value = histogram.percentile_ns(99)
-    if value is None:
-        # Nothing arrived, or nothing has a commit time: other checks tell which.
-        return _validity(name, True, "no commit time to hold its sightings against")
-    most = OBSERVER_P99.of(case.scenario)
-    said = f"P99 from commit to sighting is {duration(value)}{where}, {duration(most)} is allowed"
-    figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
-    if value <= most:
-        return _validity(name, True, said, figures)
-    return _validity(name, False, _with(said, OBSERVER_P99.reason, observer_at_work(case)), figures)
 
 
 def check_observer_end(case: Case) -> Check:

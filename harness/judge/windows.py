@@ -5,6 +5,13 @@ from __future__ import annotations
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.check import Case, Check, Kind
 from harness.judge.time_had import excuse_late, rejected_words, some_had_less
+from harness.judge.undecided import (
+    GENERATOR,
+    GENERATOR_TOO_LATE,
+    OBSERVER,
+    OBSERVER_TOO_SLOW,
+    UNDECIDED_BY,
+)
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, duration, percentile_word
 from harness.measure.recorder import Cell, Metric
@@ -18,15 +25,16 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
     metric = Metric(objective.metric)
     grid = Grid.of(case.plan.load.measured_stretches_ns(), objective.window_ns or NS_PER_S)
     found = take_census(cell.judged_series(metric), grid, percentile, limit_ns)
-    verdict, why = _verdict(found), ""
+    verdict, why, undecided = _verdict(found), "", None
     if verdict is Verdict.PASS and (short := some_had_less(cell, metric, limit_ns)):
         verdict = Verdict.INCONCLUSIVE
         why = f"; {count(short, 'signal')} that never arrived had less time than the limit"
-    if verdict is Verdict.FAIL and not _surely(objective, cell, grid):
-        verdict = Verdict.INCONCLUSIVE
-        why = "; by their commit times it could be met: the observer was too slow to tell"
+    if verdict is Verdict.FAIL and metric is not Metric.LATENESS:
         if not _beyond(objective, cell, grid, Metric.SERVICE):
-            why = "; counted from their sending it could be met: the generator was too late to tell"
+            undecided, why = GENERATOR, GENERATOR_TOO_LATE
+        elif not _surely(objective, cell, grid):
+            undecided, why = OBSERVER, OBSERVER_TOO_SLOW
+        verdict = Verdict.INCONCLUSIVE if undecided else verdict
     if verdict is Verdict.FAIL and not _arrivals_beyond(objective, cell, grid):
         verdict, why = excuse_late(cell, case)
     most_ns = cell.histogram(metric).max_ns
@@ -43,6 +51,7 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
             "worst_ns": min(found.worst.value_ns, most_ns) if found.worst else None,
             "worst_signals": found.worst.signals if found.worst else None,
             "limit_ns": limit_ns,
+            UNDECIDED_BY: undecided,
         },
     )
 
@@ -55,13 +64,7 @@ def _verdict(found: Census) -> Verdict:
 
 def _surely(objective: Objective, cell: Cell, grid: Grid) -> bool:
     """Whether some window breaks the limit also by the least that is known of each signal."""
-    if objective.metric != "latency":
-        return True
-    if not _beyond(objective, cell, grid, Metric.SERVICE):
-        return False
-    committed = cell.series.get(Metric.COMMITTED)
-    if committed is None or cell.account.commit_unknown:
-        # Without commit times the sightings are all there is, if there are sightings.
+    if Metric.COMMITTED not in cell.series:  # nothing was seen to arrive
         return not cell.histogram(Metric.UNSEEN).count
     return _beyond(objective, cell, grid, Metric.COMMITTED)
 

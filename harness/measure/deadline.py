@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from harness.measure.clockmap import ClockMap
 from harness.measure.notes import Notes, Trouble
 from harness.measure.samples import Samples, column
@@ -17,8 +19,8 @@ class Deadline:
         deadline_ns: monotonic; 0 if there was none.
         clock: PostgreSQL's clock; without it commit times are of no use.
         notes: SEEN_LATE counts signals that were seen final after the deadline, which is an upper
-            bound of the truth; COMMITTED_LATE those of them whose commit, as far as it is known,
-            does not say otherwise.
+            bound of the truth; COMMITTED_LATE those of them of which the lower bound is late
+            as well: the commit, or without its time the observer's read before.
     """
 
     def __init__(self, deadline_ns: int, clock: ClockMap | None, notes: Notes) -> None:
@@ -35,8 +37,8 @@ class Deadline:
             return
         slots = column(late, "slot")
         self._notes.slots(Trouble.SEEN_LATE, slots)
+        least_ns = column(late, "since_ns")
         if self._clock is not None:
             commit_us = column(late, "final_us")
-            by_then = self._clock.mono_ns(commit_us) <= self._deadline_ns
-            slots = slots[(commit_us == 0) | ~by_then]
-        self._notes.slots(Trouble.COMMITTED_LATE, slots)
+            least_ns = np.where(commit_us != 0, self._clock.mono_ns(commit_us), least_ns)
+        self._notes.slots(Trouble.COMMITTED_LATE, slots[least_ns > self._deadline_ns])

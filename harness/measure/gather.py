@@ -21,6 +21,7 @@ from harness.measure.matching import Matcher
 from harness.measure.missing import missing_files
 from harness.measure.notes import NOTHING, Finding, Notes, Trouble
 from harness.measure.order import OrderBook, Ordered
+from harness.measure.reads import Reads
 from harness.measure.recorder import SERIAL, Cell, CellKey, Metric, Recorder, StageKey
 from harness.measure.recovery import Recovery, RecoveryTally
 from harness.measure.samples import Samples
@@ -171,10 +172,12 @@ def gather(
     order = OrderBook(table, notes)
     bookings = Bookings(table, notes)
     stamps = StampBook(table, matcher.fates, notes, clocks.get(POSTGRES))
+    reads = Reads(folder.reads)
     seconds = SecondTally(timeline, run.observation_end_ns)
     stream = read_stream(folder)
 
     def take(samples: Samples) -> None:
+        reads.mark(samples)
         behind.mark(samples)
         recorder.add(samples)
         deadline.add(samples)
@@ -185,7 +188,7 @@ def gather(
         seconds.add(samples)
 
     sightings = (folder.sightings,) if folder.sightings.exists() else ()
-    reading = Reading()
+    reading = Reading({folder.reads.name: reads.torn} if reads.torn else {})
     for step in read_steps(folder.attempts(), folder.acks(), sightings, reading, chunk=chunk):
         take(matcher.advance(step))
     closed, rest = matcher.leftovers()

@@ -131,7 +131,7 @@ class Resolution(_Value):
 
     Attributes:
         name: "p99", or "max".
-        committed_ns: by commit times, which is a lower bound.
+        committed_ns: by the lower bounds of the truth: commit times, or the reads before.
         seen_ns: by the observer, which is an upper bound and is judged.
     """
 

@@ -55,12 +55,7 @@ def outside_cell(cell: Cell, windows: Sequence[Window], t0_ns: int) -> Cell:
     found.rejected = {metric: _cut(series, spans) for metric, series in cell.rejected.items()}
     never_came = len(found.had_series.get(Metric.LATENCY, ()))
     found.censored = never_came
-    # Every signal is in both, but those that arrived without a commit time, or unseen.
-    arrived = found.histogram(Metric.LATENCY).count - found.histogram(Metric.UNSEEN).count
-    found.account = Account(
-        commit_unknown=max(0, arrived - found.histogram(Metric.COMMITTED).count),
-        rejected_by=cell.account.rejected_by,
-    )
+    found.account = Account(rejected_by=cell.account.rejected_by)
     return found
 
 

@@ -26,7 +26,8 @@ class Metric(StrEnum):
     LATENCY: seen - intended; a signal that never arrived is in it as the time it has had so far.
     LATENESS: sent - intended, of every signal attempted. SERVICE: seen - sent, as latency.
     COMMITTED: commit of SIMULATED - intended, as latency; a lower bound of the truth, where
-    latency is an upper one. OBSERVER: seen - commit. REJECTED: seen - intended of rejections.
+    latency is an upper one. Without a commit time the read before stands in for it (see `reads`).
+    OBSERVER: seen - that lower bound. REJECTED: seen - intended of rejections.
     A rejection that nothing excuses never arrives, so it is in LATENCY, SERVICE and COMMITTED too.
     UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them.
     PICKUP: commit of INIT - sent.
@@ -207,9 +208,9 @@ class Recorder:
         committed = self._mono_ns(column(samples, "final_us"))
         known = committed != 0
         cell.account.commit_unknown += int((~known).sum())
-        due = times.intended[known]
-        self._record(cell, Metric.COMMITTED, due, committed[known] - due)
-        self._record(cell, Metric.OBSERVER, due, times.seen[known] - committed[known])
+        least = np.where(known, committed, column(samples, "since_ns"))
+        self._record(cell, Metric.COMMITTED, times.intended, least - times.intended)
+        self._record(cell, Metric.OBSERVER, times.intended, times.seen - least)
         init = self._mono_ns(column(samples, "init_us"))
         began = init != 0
         self._record(cell, Metric.PICKUP, times.intended[began], init[began] - times.sent[began])

@@ -44,6 +44,7 @@ class Stale(IntEnum):
 
 
 # Times are monotonic ns, `*_us` are PostgreSQL's commit times; 0 stands for "not known".
+# `since_ns` is when the signal was certainly not seen final yet, whatever its commit time.
 # `outcome` is a records.Outcome or 0 without an answer, `state` the final names.State or 0, `stale`
 # a Stale, `sync_block` the block that the signal names, `entry` the packed id that Redis gave or 0.
 SAMPLE = np.dtype(
@@ -51,6 +52,7 @@ SAMPLE = np.dtype(
         ("intended_ns", "<i8"),
         ("sent_ns", "<i8"),
         ("acked_ns", "<i8"),
+        ("since_ns", "<i8"),
         ("seen_ns", "<i8"),
         ("init_us", "<i8"),
         ("final_us", "<i8"),

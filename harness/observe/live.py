@@ -14,7 +14,8 @@ from harness.contract.names import State
 from harness.contract.trace_id import RUN_TAG_BITS
 from harness.errors import EvidenceError
 from harness.evidence.records import ATTEMPT, SIGHTING, Mode, Records, read_records
-from harness.judge.interim import Analysis, InterimAnalyses
+from harness.judge.analysis import Analysis
+from harness.judge.interim import InterimAnalyses
 from harness.observe.latency_tally import LatencyTally, Stretches
 from harness.observe.plan import SIGHTINGS_FILE
 from harness.observe.seen import Percentiles, Seen

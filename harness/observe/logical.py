@@ -55,6 +55,7 @@ class LogicalWatcher:
         self._more = False
         self.seen_ns = 0
         self.received_lsn = 0
+        self.covered_ns = 0  # each version has the time of its commit
 
     @property
     def unreadable(self) -> int:

@@ -46,6 +46,7 @@ class NotificationWatcher:
         self._takes = 0
         self._asked: tuple[int, int] = (-1, 0)
         self.seen_ns = 0
+        self.covered_ns = 0
         self.received_lsn = 0
 
     @property
@@ -56,6 +57,7 @@ class NotificationWatcher:
         self.close()
         connection = connect(self._conninfo, deadline_ns - self._clock.now_ns())
         self._connection = connection
+        begin_ns = self._clock.now_ns()
         result = connection.exec_(f"LISTEN {identifier(self._channel)}".encode())
         if result.status != pq.ExecStatus.COMMAND_OK:
             message = result.get_error_message().strip()
@@ -68,6 +70,7 @@ class NotificationWatcher:
         self._poll = select.poll()
         self._poll.register(connection.socket, _READ)
         self._asked = (-1, 0)
+        self.covered_ns = begin_ns
 
     def take(self, timeout_ns: int) -> Versions:
         connection = live(self._connection)
@@ -83,6 +86,9 @@ class NotificationWatcher:
                 version = self._read(notice.extra.decode("utf-8", "replace"))
                 if version is not None:
                     found.append(version)
+            # Nothing is left unread, so whatever had arrived by then has been taken.
+            if len(found) < _WORDS_MAX and not self._poll.poll(0):
+                self.covered_ns = self.seen_ns
         except OperationalError as error:
             raise WatcherLost(str(error).strip()) from error
         self._takes += 1

@@ -10,9 +10,18 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from harness.contract.names import Contract
 from harness.contract.seen import Way
 
-__all__ = ["CLOCK_FILE", "OBSERVER_FILE", "SIGHTINGS_FILE", "STATUS_FILE", "ObserverPlan", "Way"]
+__all__ = [
+    "CLOCK_FILE",
+    "OBSERVER_FILE",
+    "READS_FILE",
+    "SIGHTINGS_FILE",
+    "STATUS_FILE",
+    "ObserverPlan",
+    "Way",
+]
 
 SIGHTINGS_FILE = "sightings.bin"
+READS_FILE = "reads.bin"
 CLOCK_FILE = "clock.jsonl"
 STREAM_FILE = "redis.jsonl"
 OBSERVER_FILE = "observer.json"

@@ -2,7 +2,9 @@
 
 Complete in row versions that a poll finds, whatever the order of commits (see `snapshot`), but
 a version that is replaced between two polls is never seen. One poll reads every row of the run,
-because no index knows a row's age, so the pause between polls grows with the run.
+because no index knows a row's age, so the pause between polls grows with the run. A version that a
+poll tells was not visible to the poll before, so that the time at which that one was sent is a
+lower bound of the truth.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from harness.observe.rows import RunRows, keeps_commit_times, limit_query_time
 from harness.observe.snapshot import Novelty, snapshot_xmin
 from harness.observe.watcher import Versions, WatcherLost
 
-PAUSE_NS = 10 * NS_PER_MS
 # The pause is this many times as long as the poll before it, so that polling keeps one backend
 # busy for a fifth of the time at most.
 _PAUSE_SHARE = 4
@@ -42,6 +43,7 @@ class PollingWatcher:
         self._contract = contract
         self._run_tag = run_tag
         self._clock = clock
+        self._pause_ns = contract.seen.pause_ms * NS_PER_MS
         self._connection: psycopg.Connection[Any] | None = None
         self._rows: RunRows | None = None
         self._novelty: Novelty | None = None
@@ -49,6 +51,7 @@ class PollingWatcher:
         self._polls = 0
         self._asked: tuple[int, int] = (-1, 0)
         self.seen_ns = 0
+        self.covered_ns = 0
         self.received_lsn = 0
         self.unreadable = 0
 
@@ -115,7 +118,9 @@ class PollingWatcher:
             self.seen_ns = self._clock.now_ns()
             fresh = [v for v in versions if novelty.is_new(v.trace_hi, v.trace_lo, v.xid)]
         novelty.advance(xmin)
+        # Its snapshot was taken after that, so it showed whatever was visible by then.
+        self.covered_ns = begin_ns
         self._polls += 1
         now_ns = self._clock.now_ns()
-        self._due_ns = now_ns + max(PAUSE_NS, _PAUSE_SHARE * (now_ns - begin_ns))
+        self._due_ns = now_ns + max(self._pause_ns, _PAUSE_SHARE * (now_ns - begin_ns))
         return fresh

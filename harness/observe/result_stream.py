@@ -37,6 +37,7 @@ class StreamWatcher:
         self._empty_takes = 0
         self._asked: tuple[int, int] = (-1, 0)
         self.seen_ns = 0
+        self.covered_ns = 0
         self.received_lsn = 0
 
     @property
@@ -49,6 +50,7 @@ class StreamWatcher:
             self._client.ping()
             # After a lost connection it goes on where it was.
             if self._last_id is None:
+                self.covered_ns = self._clock.now_ns()
                 self._last_id = self._newest_id()
         except _LOST as error:
             raise WatcherLost(str(error)) from error
@@ -60,6 +62,7 @@ class StreamWatcher:
             ) from error
 
     def take(self, timeout_ns: int) -> Versions:
+        begin_ns = self._clock.now_ns()
         try:
             streams: Any = self._client.xread(
                 {self._key: self._last_id or b"$"},
@@ -69,10 +72,11 @@ class StreamWatcher:
         except redis.RedisError as error:
             raise WatcherLost(str(error)) from error
         self.seen_ns = self._clock.now_ns()
-        if not streams:
-            self._empty_takes += 1
-            return ()
-        return self._versions(streams[0][1])
+        entries = streams[0][1] if streams else []
+        if len(entries) < _ENTRIES_MAX:  # a full answer may have left some behind
+            self.covered_ns = begin_ns
+        self._empty_takes += not entries
+        return self._versions(entries)
 
     def has_all(self, lsn: int) -> bool:
         if lsn != self._asked[0]:

@@ -37,6 +37,7 @@ class Session:
         gaps: how often the connection was lost.
         recovered: row versions read by query after a gap.
         seen_ns: when the last taken versions had just been received.
+        since_ns: when none of them was there to be seen yet; 0 when not known.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Session:
         self.gaps = 0
         self.recovered = 0
         self.seen_ns = 0
+        self.since_ns = 0
 
     @property
     def in_gap(self) -> bool:
@@ -93,6 +95,8 @@ class Session:
         """
         if self._gap_since_ns is not None:
             return self._return_from_gap(timeout_ns)
+        # Through a gap it stays: what the query after it finds may have been there from then on.
+        self.since_ns = self._watcher.covered_ns
         try:
             versions = self._watcher.take(timeout_ns)
         except WatcherLost as lost:

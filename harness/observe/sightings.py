@@ -7,15 +7,17 @@ from pathlib import Path
 
 from harness.clock import NS_PER_MS
 from harness.contract.names import Contract, State
-from harness.evidence.records import SIGHTING, RecordWriter
+from harness.evidence.records import READ, SIGHTING, RecordWriter
+from harness.observe.plan import READS_FILE
 from harness.observe.watcher import Versions
 
 # What may be lost when the observer is killed; a batch costs one write(2).
 FLUSH_EVERY_NS = 50 * NS_PER_MS
 _BUFFER_MAX = 256 * 1024
 _RECORD = struct.Struct("<QQqqQIB3x")
+_READ = struct.Struct("<qq")
 
-if _RECORD.size != SIGHTING.itemsize:
+if (_RECORD.size, _READ.size) != (SIGHTING.itemsize, READ.itemsize):
     raise AssertionError("sightings are packed in another layout than they are read")
 
 
@@ -23,7 +25,7 @@ class SightingsFile:
     """Writes this run's sightings in batches and counts the rest.
 
     Args:
-        path: the new file.
+        path: the new file; the reads that brought sightings go into another beside it.
         contract: which status text stands for which state.
         run_tag: whose sightings are written.
 
@@ -38,20 +40,22 @@ class SightingsFile:
         self._writer = RecordWriter(path)
         self._states = dict(contract.states)
         self._run_tag = run_tag
+        self._reads_writer = RecordWriter(path.with_name(READS_FILE))
         self._buffer = bytearray()
+        self._reads = bytearray()
         self._flush_due_ns = 0
         self.seen = 0
         self.final = 0
         self.foreign = 0
         self.other = 0
 
-    def add(self, versions: Versions, seen_ns: int) -> None:
-        """Take in row versions received at `seen_ns`.
+    def add(self, versions: Versions, seen_ns: int, since_ns: int = 0) -> None:
+        """Take in row versions received at `seen_ns`, none of which was there at `since_ns`.
 
         Raises:
             EvidenceError: the disk does not take a batch.
         """
-        buffer, states, run_tag = self._buffer, self._states, self._run_tag
+        buffer, states, run_tag, seen = self._buffer, self._states, self._run_tag, self.seen
         for trace_hi, trace_lo, status, commit_us, lsn, xid in versions:
             state = states.get(status, State.OTHER)
             if trace_hi >> 16 != run_tag:
@@ -62,6 +66,8 @@ class SightingsFile:
                 buffer += _RECORD.pack(trace_hi, trace_lo, commit_us, seen_ns, lsn, xid, state)
                 self.seen += 1
                 self.final += state is not State.INIT
+        if since_ns and self.seen > seen:
+            self._reads += _READ.pack(since_ns, seen_ns)
         if len(buffer) >= _BUFFER_MAX:
             self.flush()
 
@@ -76,8 +82,12 @@ class SightingsFile:
         if self._buffer:
             self._writer.write(self._buffer)
             self._buffer.clear()
+        if self._reads:
+            self._reads_writer.write(self._reads)
+            self._reads.clear()
 
     def close(self) -> None:
         """Flush and close."""
         self.flush()
         self._writer.close()
+        self._reads_writer.close()

@@ -23,6 +23,11 @@ class Watcher(Protocol):
         ...
 
     @property
+    def covered_ns(self) -> int:
+        """Monotonic time at which nothing was there that has not been taken; 0 when not known."""
+        ...
+
+    @property
     def received_lsn(self) -> int:
         """WAL position up to which everything has been received; 0 when not known."""
         ...

@@ -138,7 +138,7 @@ class Worker:
     def _turn(self) -> None:
         versions = self._session.take(_TAKE_NS)
         if versions:
-            self._file.add(versions, self._session.seen_ns)
+            self._file.add(versions, self._session.seen_ns, self._session.since_ns)
         self._file.flush_when_due(self._clock.now_ns())
 
     def _drain(self) -> bool:

@@ -16,6 +16,7 @@ KEPT = (
     "vitals.jsonl",
     "swarm.jsonl",
     "observer.jsonl",
+    "reads.bin",
     "redis.jsonl",
     "final-bookings.bin",
     "final-stamps.bin",

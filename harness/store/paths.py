@@ -59,6 +59,11 @@ class RunPaths:
         return self.path / "sightings.bin"
 
     @property
+    def reads(self) -> Path:
+        """The observer's reads that brought sightings; empty where the log is read."""
+        return self.path / "reads.bin"
+
+    @property
     def observer(self) -> Path:
         """What the observer says of itself at its end."""
         return self.path / "observer.json"

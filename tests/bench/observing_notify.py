@@ -41,6 +41,7 @@ class NotifyWatcher:
         self._poll = select.poll()
         self.seen_ns = 0
         self.received_lsn = 0
+        self.covered_ns = 0
         self.unreadable = 0
 
     def open(self, deadline_ns: int) -> None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.errors import StackError
-from harness.judge.interim import Analysis
+from harness.judge.analysis import Analysis
 from harness.load.plan import SwarmPlan
 from harness.load.status import SwarmTotals
 from harness.observe.seen import Percentiles, Seen

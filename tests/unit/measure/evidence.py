@@ -24,6 +24,7 @@ from harness.evidence.records import (
     ACK,
     ATTEMPT,
     LEDGER,
+    READ,
     SIGHTING,
     TASK,
     Outcome,
@@ -111,6 +112,7 @@ class World:
     backups: BackupBook | None = None
     gate: list[Line] | None = None
     heads: Records | None = None
+    reads: Records = field(default_factory=lambda: np.zeros(0, dtype=READ))
 
     def trace(self, number: int) -> str:
         """Trace id of the n-th attempt of process 0."""
@@ -163,6 +165,7 @@ class World:
             attempts.tofile(folder.journal / f"attempts-{process}.bin")
             acks.tofile(folder.journal / f"acks-{process}.bin")
         self.sightings.tofile(folder.sightings)
+        self.reads.tofile(folder.reads)
         # As honest as the rest: it counts what is there, unless a test says otherwise.
         told = {"seen": len(self.sightings), "stream_looks": len(self.looks)}
         folder.write_json(folder.observer, {**told, **self.observer})

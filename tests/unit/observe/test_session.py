@@ -29,6 +29,7 @@ class FakeWatcher:
         self.opens = 0
         self.seen_ns = 0
         self.received_lsn = 0
+        self.covered_ns = 0
         self.unreadable = 0
 
     def open(self, deadline_ns: int) -> None:

@@ -1,0 +1,87 @@
+"""A foreign system polled on a server without commit times: whose delay a latency is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_MS
+from harness.evidence.records import READ, read_records
+from harness.stack.ports import free_port
+from harness.stack.postgres import PostgresServer
+from harness.stack.supervisor import Service
+from tests.stack.conftest import READY_NS, Postgres, Redis, Servers
+from tests.stack.foreign_desk import Attached, Desk
+
+pytestmark = pytest.mark.stack
+
+OBJECTIVE = "p90 < 500 ms"
+# So few signals that the desk, which works them one by one, keeps up on a busy host too.
+OPTIONS = (
+    *("--set", f'objectives=["{OBJECTIVE}", "rejected < 1 %"]'),
+    *("--set", "load.stages.0.rate_from=15"),
+)
+TRIES = 2
+
+
+@pytest.fixture(scope="module")
+def desk(servers: Servers, redis_server: Redis) -> Desk:
+    """The desk on a PostgreSQL of its own, which keeps no commit times."""
+    server = PostgresServer(
+        servers.folder / "untimed", servers.logs / "untimed.log", servers.guard, "harness_observer"
+    )
+    server.prepare()
+    program = server.program(free_port())
+    argv = (*program.argv, "-c", "track_commit_timestamp=off")
+    program = replace(program, name="untimed", argv=argv)
+    servers.supervisor.start(Service(program, server.is_ready))
+    servers.supervisor.await_ready("untimed", READY_NS)
+    server.set_up()
+    untimed = Postgres(server.admin_dsn, server.owner_dsn, server.observer_dsn, server.port)
+    made = Desk(untimed, redis_server, "desk")
+    made.prepare()
+    return made
+
+
+def polled(desk: Desk, folder: Path, *, late_ms: int, pause_ms: int) -> Attached:
+    """A run on a desk of so much latency, polled so often."""
+    with desk.open(f"late:{late_ms}"):
+        run = desk.attach(folder, *OPTIONS, changes={"seen.pause_ms": pause_ms})
+    assert run.folder is not None, run.output
+    assert run.result["measurement"]["account"]["commit_unknown"] > 0
+    reads, torn = read_records(run.folder.reads, READ)
+    assert len(reads) > 0
+    assert torn == 0
+    assert ((reads["seen_ns"] - reads["since_ns"]) >= pause_ms * NS_PER_MS).all()
+    return run
+
+
+def test_a_slow_poll_is_not_the_systems_delay(desk: Desk, tmp_path: Path) -> None:
+    """Some 10 ms, polled each 700 ms: INVALID, with the pause that would do."""
+    run = polled(desk, tmp_path, late_ms=10, pause_ms=700)
+    assert run.code == 4, run.output
+    assert run.check(OBJECTIVE)["verdict"] == "INCONCLUSIVE"
+    assert run.check(OBJECTIVE)["figures"]["undecided_by"] == "observer"
+    kept_up = run.check("observer kept up")
+    assert kept_up["verdict"] == "INVALID"
+    assert "polls pause for 700 ms at least: set seen.pause_ms to " in kept_up["said"]
+
+
+def test_a_quick_poll_passes(desk: Desk, tmp_path: Path) -> None:
+    """The same, polled each 20 ms; a busy host may leave it undecided."""
+    for _ in range(TRIES):
+        run = polled(desk, tmp_path, late_ms=10, pause_ms=20)
+        if run.code == 0:
+            break
+    assert run.check(OBJECTIVE)["verdict"] in ("PASS", "INCONCLUSIVE"), run.output
+    assert run.code in (0, 3), run.output
+
+
+def test_a_slow_system_fails_however_it_is_polled(desk: Desk, tmp_path: Path) -> None:
+    """900 ms, polled each 100 ms: the read before lies beyond the limit too."""
+    run = polled(desk, tmp_path, late_ms=900, pause_ms=100)
+    assert run.code == 1, run.output
+    assert run.check(OBJECTIVE)["verdict"] == "FAIL"
+    assert run.check("observer kept up")["verdict"] == "PASS"
