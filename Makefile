@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Where `npm install` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
-.PHONY: run test lint types bench matrix causes faults proto schema lock clean env images
+.PHONY: run test lint types bench matrix causes faults mutants proto schema lock clean env images
 
 run: $(STAMP)  ## the main job: 50 agents against the embedded stack, verdict as exit code
 	$(BIN)/harness run scenarios/smoke.toml
@@ -48,6 +48,9 @@ causes: $(STAMP)  ## every cause of a high P99 provoked for real; writes the tab
 
 faults: $(STAMP)  ## every fault for real, on child processes; writes the table of docs/faults.md
 	$(BIN)/python -m tests.faults --write
+
+mutants: $(STAMP)  ## does a test notice each changed operator? writes no file; about half an hour
+	$(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
