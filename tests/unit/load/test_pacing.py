@@ -137,6 +137,14 @@ def test_known_values_stay() -> None:
     """The schedule of a stored run can be computed again by a later version."""
     load = load_of((2, 2, 2, 2), arrival="poisson")
     assert everything(load, 1, 0) == [(0, 230_316_289), (0, 1_538_857_074)]
+    two = load_of((2, 2, 2, 2), (2, 2, 2, 2), arrival="poisson")
+    assert everything(two, 1, 1) == [
+        (0, 279544745),
+        (0, 823488615),
+        (1, 2081106877),
+        (1, 2459842998),
+        (1, 3381520367),
+    ]
     grid = load_of((2, 4, 4, 1), arrival="constant")
     assert total(grid, 9) == [125_000_000, 375_000_000, 625_000_000, 875_000_000]
 
@@ -157,3 +165,10 @@ def test_presences() -> None:
     assert presences_ns(load, 4) == ((s, 2 * s), (5 * s, 6 * s))
     assert presences_ns(load, 4, gap_min_ns=3 * s) == ((s, 6 * s),)
     assert presences_ns(load, 5) == ()
+
+
+def test_a_signal_may_be_due_in_the_last_nanosecond() -> None:
+    """The end of a stage is the first nanosecond that is no longer its own."""
+    load = load_of((1, 1, 1, 0.5000000006), arrival="constant")
+    assert stage_edges_ns(load) == (0, 500_000_001)
+    assert everything(load, 0, 0) == [(0, 500_000_000)]
