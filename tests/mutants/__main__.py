@@ -41,7 +41,7 @@ _PROFILE = ("--hypothesis-profile=mutants",)
 _WARM = ("scipy.special", "scipy.stats", "pydantic", "google.protobuf.message", "hdrh.histogram")
 # A module, and the tests below tests/unit that concern it.
 TESTS = {
-    "measure/statistics": ["measure/test_statistics.py", "measure/test_calibration.py"],
+    "measure/statistics": ["measure/test_calibration.py", "measure/test_statistics.py"],
     "measure/matching": ["measure/test_matcher.py", "measure/test_matching.py"],
     "measure/histogram": ["measure/test_histogram.py"],
     "measure/unread": ["measure/test_unread.py"],
@@ -52,8 +52,8 @@ TESTS = {
     ],
     "judge/shares": ["judge/test_shares.py", "judge/test_objectives.py", "judge/test_modes.py"],
     "judge/objectives": [
-        "judge/test_objectives.py",
         "judge/test_promises.py",
+        "judge/test_objectives.py",
         "judge/test_modes.py",
         "judge/test_judgement.py",
         "judge/test_time_had.py",
@@ -135,6 +135,7 @@ def _child(module: str, mutant: Mutant | None) -> int:
         name = f"harness.{module.replace('/', '.')}"
         finder = _Finder(name, str(path), mutated(path, mutant))
         sys.meta_path.insert(0, finder)
+        # Without a mutant the tests must pass, and may say why they do not.
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)
@@ -161,6 +162,8 @@ def survivors(module: str, chosen: Sequence[Mutant], jobs: int) -> list[Mutant]:
         mutant = running.pop(pid)
         if status == 0:
             found.append(mutant)
+            where = f"harness/{module}.py:{mutant.line}"
+            print(f"  survived: {where}: {mutant.change}: {mutant.text}", flush=True)
     return sorted(found, key=lambda mutant: mutant.line)
 
 
@@ -203,9 +206,11 @@ def main(arguments: list[str]) -> int:
         began = time.monotonic()
         found = study(module, asked.sample, asked.seed, asked.jobs)
         results.append(found)
-        print(f"{module}: {found.share:.0%} in {time.monotonic() - began:.0f} s")
-        for one in found.survived:
-            print(f"  harness/{module}.py:{one.line}: {one.change}: {one.text}", flush=True)
+        took_s = time.monotonic() - began
+        print(
+            f"{module}: {found.share:.0%} of {found.killed + len(found.survived)} in {took_s:.0f} s",
+            flush=True,
+        )
     print("\n| module | mutants | equivalent | killed | survived | killed of the rest |")
     print("|---|---|---|---|---|---|")
     for one in results:

@@ -89,40 +89,6 @@ def errors(
     return low, high, float(np.mean(shares))
 
 
-@pytest.mark.parametrize("size", [320, 500])
-def test_bounds_of_independent_signals_err_exactly_as_often_as_they_may(size: int) -> None:
-    """With the true sample size, each count of errors lies within the exact binomial range."""
-    rounds = 2_000
-    lower, upper = order_ranks(size, 99.0)
-    assert lower is not None
-    assert upper is not None
-    low, high, _ = errors(
-        lambda rng: rng.random(size), rounds, lambda _: Effective(size, size, 1, True)
-    )
-    # The least rank whose bound errs in 5 % at most, found by trying every one.
-    chance_low = max(c for k in range(size) if (c := float(binom.cdf(k, size, 0.99))) <= 0.05)
-    chance_high = max(c for k in range(size) if (c := float(binom.sf(k, size, 0.99))) <= 0.05)
-    fewest, most = acceptance(chance_low, rounds)
-    assert fewest <= low <= most
-    fewest, most = acceptance(chance_high, rounds)
-    assert fewest <= high <= most
-
-
-@pytest.mark.parametrize(
-    ("model", "least", "most"),
-    [(independent, 0.6, 0.95), (bunched, 0.06, 0.1), (autoregressive, 0.2, 0.5)],
-)
-def test_estimated_sample_size_keeps_the_error(model: Model, least: float, most: float) -> None:
-    """Neither bound errs in more than 5 %, and the sample size is not wasted either."""
-    low, high, share = errors(
-        model, SERIES, lambda durations: effective_size(series_of(durations), 99.0)
-    )
-    _, highest = acceptance(0.05, SERIES)
-    assert max(low, high) <= highest
-    assert min(low, high) > 0
-    assert least <= share <= most
-
-
 def batch_means(slow: list[bool], spacing_ms: int) -> tuple[int, int, bool]:
     """The method of batch means, one batch at a time: size, batches, decorrelated."""
     count, share = len(slow), sum(slow) / len(slow)
@@ -222,3 +188,37 @@ def test_smallest_samples_that_bound_a_median(size: int, ranks: tuple[int, int])
     assert order_ranks(size, 50.0) == ranks
     assert order_ranks(0, 50.0) == (None, None)
     assert effective_size(Series(), 50.0) == Effective(0, 0, 0, True)
+
+
+@pytest.mark.parametrize("size", [320, 500])
+def test_bounds_of_independent_signals_err_exactly_as_often_as_they_may(size: int) -> None:
+    """With the true sample size, each count of errors lies within the exact binomial range."""
+    rounds = 2_000
+    lower, upper = order_ranks(size, 99.0)
+    assert lower is not None
+    assert upper is not None
+    low, high, _ = errors(
+        lambda rng: rng.random(size), rounds, lambda _: Effective(size, size, 1, True)
+    )
+    # The least rank whose bound errs in 5 % at most, found by trying every one.
+    chance_low = max(c for k in range(size) if (c := float(binom.cdf(k, size, 0.99))) <= 0.05)
+    chance_high = max(c for k in range(size) if (c := float(binom.sf(k, size, 0.99))) <= 0.05)
+    fewest, most = acceptance(chance_low, rounds)
+    assert fewest <= low <= most
+    fewest, most = acceptance(chance_high, rounds)
+    assert fewest <= high <= most
+
+
+@pytest.mark.parametrize(
+    ("model", "least", "most"),
+    [(independent, 0.6, 0.95), (bunched, 0.06, 0.1), (autoregressive, 0.2, 0.5)],
+)
+def test_estimated_sample_size_keeps_the_error(model: Model, least: float, most: float) -> None:
+    """Neither bound errs in more than 5 %, and the sample size is not wasted either."""
+    low, high, share = errors(
+        model, SERIES, lambda durations: effective_size(series_of(durations), 99.0)
+    )
+    _, highest = acceptance(0.05, SERIES)
+    assert max(low, high) <= highest
+    assert min(low, high) > 0
+    assert least <= share <= most
