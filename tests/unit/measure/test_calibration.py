@@ -133,6 +133,13 @@ def test_sample_size_is_that_of_batch_means(seed: int) -> None:
     assert abs(found.size - expected[0]) <= 1  # rounding of the same quotient
 
 
+def test_batches_without_any_variance() -> None:
+    """One slow signal in each five: every batch is as expected, none is left over."""
+    durations = np.where(np.arange(1_000) % 5 == 0, 100 * MS, MS).astype(np.int64)
+    found = effective_size(series_of(durations, spacing_ms=1), 50.0)
+    assert found == Effective(1_000, 1_000, 50, True)
+
+
 @pytest.mark.parametrize(("total", "size"), [(1_000, 1_000), (2_000, 500), (1_700, 333)])
 def test_bounds_are_the_order_statistics_of_the_effective_size(total: int, size: int) -> None:
     """Of a smaller sample the r-th value stands for all those of the same share of the whole."""
@@ -187,6 +194,7 @@ def test_smallest_samples_that_bound_a_median(size: int, ranks: tuple[int, int])
     """The least and the greatest of five values bound the median from either side."""
     assert order_ranks(size, 50.0) == ranks
     assert order_ranks(0, 50.0) == (None, None)
+    assert order_ranks(1, 99.0) == (1, None)
     assert effective_size(Series(), 50.0) == Effective(0, 0, 0, True)
 
 
