@@ -185,5 +185,6 @@ def test_shares_at_their_limit() -> None:
 def test_rejections_at_the_limit_are_the_engines_doing(lateness: Any) -> None:
     """With others alone at the limit a late generator excuses nothing."""
     lateness(True)
-    case = case_of(rejected(MANY // 8, 1_000))
-    assert shares.check_rejected(case, objective_of("rejected", 0.125)).verdict is FAIL
+    for stale in (0, 1_000):
+        case = case_of(rejected(MANY // 8, stale))
+        assert shares.check_rejected(case, objective_of("rejected", 0.125)).verdict is FAIL

@@ -255,6 +255,7 @@ def test_ends_of_what_lies_outside() -> None:
     ]
     assert mixed.percentile_ns(100) == LIMIT_NS + 5
     assert empty().percentile_ns(100) is None
+    assert empty()._figures() == (0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("limit", [LIMIT_NS - 1, LIMIT_NS, LIMIT_NS + 1, 1 << 60])
