@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -47,7 +48,7 @@ class Mutant:
         variant: which of the node's changes.
         line: number of the source line, from 1.
         text: the source line, without indentation.
-        change: what was changed, and into what.
+        change: what was changed, and into what; `#2` for the second such change of a line.
     """
 
     node: int
@@ -61,11 +62,15 @@ def mutants_of(path: Path) -> list[Mutant]:
     """Every mutant of a module, in the order of its lines."""
     source = path.read_text(encoding="utf-8")
     lines = source.splitlines()
-    found = [
-        Mutant(place, variant, node.lineno, lines[node.lineno - 1].strip(), change)
-        for place, node in enumerate(_nodes(ast.parse(source)))
-        for variant, (change, _) in enumerate(_changes(node))
-    ]
+    found = []
+    seen: Counter[tuple[int, str]] = Counter()
+    for place, node in enumerate(_nodes(ast.parse(source))):
+        for variant, (change, _) in enumerate(_changes(node)):
+            seen[node.lineno, change] += 1
+            turn = seen[node.lineno, change]
+            told = change if turn == 1 else f"{change} #{turn}"
+            text = lines[node.lineno - 1].strip()
+            found.append(Mutant(place, variant, node.lineno, text, told))
     return sorted(found, key=lambda mutant: mutant.line)
 
 

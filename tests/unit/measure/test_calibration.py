@@ -112,11 +112,11 @@ def batch_means(slow: list[bool], spacing_ms: int) -> tuple[int, int, bool]:
     return int(count / inflation), batches, not correlated
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(64))
 def test_sample_size_is_that_of_batch_means(seed: int) -> None:
     """Series of two values, from independent to strongly autocorrelated, of many lengths."""
     rng = np.random.default_rng(seed)
-    count = int(rng.integers(9, 1_500))
+    count = int(rng.integers(9, 1_500)) if seed < 60 else 20_000
     keep = float(rng.choice([0.0, 0.2, 0.5, 0.8, 0.95, 0.99]))
     spacing_ms = int(rng.choice([1, 7, 10, 40]))
     level, levels = 0.0, []
@@ -133,14 +133,24 @@ def test_sample_size_is_that_of_batch_means(seed: int) -> None:
     assert abs(found.size - expected[0]) <= 1  # rounding of the same quotient
 
 
-def test_batches_without_any_variance() -> None:
-    """One slow signal in each five: every batch is as expected, none is left over."""
-    durations = np.where(np.arange(1_000) % 5 == 0, 100 * MS, MS).astype(np.int64)
-    found = effective_size(series_of(durations, spacing_ms=1), 50.0)
-    assert found == Effective(1_000, 1_000, 50, True)
+@pytest.mark.parametrize(("signals_per_ms", "batches"), [(1, 50), (10, 25)])
+def test_batches_without_any_variance(signals_per_ms: int, batches: int) -> None:
+    """One signal in five is a bucket slower: every batch is as expected, whenever it begins."""
+    numbers = np.arange(1_000)
+    durations = np.where(numbers % 5 == 0, MS + 512, MS).astype(np.int64)
+    for start_ms in (0, 17):
+        series = Series()
+        series.add((numbers // signals_per_ms + start_ms) * MS, durations)
+        assert effective_size(series, 50.0) == Effective(1_000, 1_000, batches, True)
 
 
-@pytest.mark.parametrize(("total", "size"), [(1_000, 1_000), (2_000, 500), (1_700, 333)])
+def test_equal_durations_are_independent() -> None:
+    """Nothing exceeds the quantile, so that no batch says anything."""
+    found = effective_size(series_of(np.full(700, MS, dtype=np.int64)), 99.0)
+    assert found == Effective(700, 700, 0, True)
+
+
+@pytest.mark.parametrize(("total", "size"), [(1_000, 1_000), (2_000, 500), (1_700, 333), (9_999, 3_100)])
 def test_bounds_are_the_order_statistics_of_the_effective_size(total: int, size: int) -> None:
     """Of a smaller sample the r-th value stands for all those of the same share of the whole."""
     histogram = Histogram.of(np.arange(1, total + 1) * MS)
