@@ -10,7 +10,7 @@ TEST_STAMP := $(VENV)/.installed-test
 # Where `npm install` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
-.PHONY: run test lint types bench matrix causes faults proto schema lock clean env images
+.PHONY: run test lint types bench matrix causes faults mutants proto schema lock clean env images
 
 # make ends with 2 whatever the harness ends with, so its own exit code is printed.
 run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
@@ -76,6 +76,9 @@ causes: $(TEST_STAMP)  ## every cause of a high P99 provoked for real; writes th
 
 faults: $(TEST_STAMP)  ## every fault for real, on child processes; writes the table of docs/faults.md
 	$(BIN)/python -m tests.faults --write
+
+mutants: $(STAMP)  ## does a test notice each changed operator? writes no file; about half an hour
+	$(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

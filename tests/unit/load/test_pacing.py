@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.load.pacing import (
@@ -76,6 +76,7 @@ def test_constant_total_is_an_even_grid(agents: int, rate: float, seconds: float
     assert all(abs(gap - 1e9 / rate) <= 2 for gap in gaps)
 
 
+@example(2.0, 0.0, 9.0)
 @given(st.floats(0, 200), st.floats(0, 200), st.floats(0.5, 5))
 def test_ramp_stands_where_the_integral_reaches_whole_numbers(
     first: float, last: float, seconds: float
@@ -137,6 +138,14 @@ def test_known_values_stay() -> None:
     """The schedule of a stored run can be computed again by a later version."""
     load = load_of((2, 2, 2, 2), arrival="poisson")
     assert everything(load, 1, 0) == [(0, 230_316_289), (0, 1_538_857_074)]
+    two = load_of((2, 2, 2, 2), (2, 2, 2, 2), arrival="poisson")
+    assert everything(two, 1, 1) == [
+        (0, 279544745),
+        (0, 823488615),
+        (1, 2081106877),
+        (1, 2459842998),
+        (1, 3381520367),
+    ]
     grid = load_of((2, 4, 4, 1), arrival="constant")
     assert total(grid, 9) == [125_000_000, 375_000_000, 625_000_000, 875_000_000]
 
@@ -157,3 +166,20 @@ def test_presences() -> None:
     assert presences_ns(load, 4) == ((s, 2 * s), (5 * s, 6 * s))
     assert presences_ns(load, 4, gap_min_ns=3 * s) == ((s, 6 * s),)
     assert presences_ns(load, 5) == ()
+
+
+def test_a_signal_may_be_due_in_the_last_nanosecond() -> None:
+    """The end of a stage is the first nanosecond that is no longer its own."""
+    load = load_of((1, 1, 1, 0.5000000006), arrival="constant")
+    assert stage_edges_ns(load) == (0, 500_000_001)
+    assert everything(load, 0, 0) == [(0, 500_000_000)]
+    # Rounded onto the end of its stage, it is kept inside.
+    load = load_of((1, 1, 1, 0.5000000004), arrival="constant")
+    assert everything(load, 0, 0) == [(0, 499_999_999)]
+
+
+def test_poisson_stage_of_less_than_one_signal_an_agent() -> None:
+    """Half a signal an agent is a signal of every second one or so, not none."""
+    load = load_of((4, 1, 1, 2), arrival="poisson")
+    # The sum over 100 seeds is Poisson with mean 200: within six standard deviations.
+    assert abs(sum(expected_count(load, seed) for seed in range(100)) - 200) < 85

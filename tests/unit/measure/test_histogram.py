@@ -233,3 +233,86 @@ def test_middles_lie_between_the_ends(index: int) -> None:
     """Computed for all buckets at once, they are those of each."""
     middle = (bucket_low_ns(index) + bucket_high_ns(index) + 1) // 2
     assert int(bucket_middles_ns()[index]) == middle
+
+
+def test_layout_is_the_published_one() -> None:
+    """Units and range are those of the docstring and of every stored histogram."""
+    assert (LOWEST_NS, HIGHEST_NS, DIGITS) == (1_000, 3_600_000_000_000, 3)
+    assert (LIMIT_NS, BUCKETS) == (2**42, 23 * 1024 + 1024)
+
+
+def test_ends_of_what_lies_outside() -> None:
+    """Below zero a bound is -1 or the maximum; above the layout it is the maximum."""
+    below = Histogram.of([-500, -300])
+    assert [below.value_at_rank(rank) for rank in (0, 1, 2, 3)] == [None, -300, -300, None]
+    mixed = Histogram.of([-500, 1_000_000, LIMIT_NS, LIMIT_NS + 5])
+    high_ns = bucket_high_ns(int(bucket_index(np.array([1_000_000]))[0]))
+    assert [mixed.value_at_rank(rank) for rank in range(1, 5)] == [
+        -1,
+        high_ns,
+        LIMIT_NS + 5,
+        LIMIT_NS + 5,
+    ]
+    assert mixed.percentile_ns(100) == LIMIT_NS + 5
+    assert empty().percentile_ns(100) is None
+    assert empty()._figures() == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("limit", [LIMIT_NS - 1, LIMIT_NS, LIMIT_NS + 1, 1 << 60])
+def test_limit_beyond_the_layout(limit: int) -> None:
+    """What is inside is below it, what is above the layout is not; nothing is below zero."""
+    mixed = Histogram.of([-5, -4, 1_000_000, LIMIT_NS])
+    assert mixed.count_below(limit) == 3
+    assert [mixed.count_below(one) for one in (-1, 0, 1, 512)] == [0, 0, 2, 2]
+
+
+def test_ends_after_taking_out() -> None:
+    """The whole's ends where they cannot be told better, and the buckets' ends where they can."""
+    ms = 1_000_000
+    whole = Histogram.of([ms, 5 * ms, 9 * ms])
+    rest = whole.without(Histogram.of([ms, 9 * ms]))
+    index = int(bucket_index(np.array([5 * ms]))[0])
+    assert (rest.min_ns, rest.max_ns) == (bucket_low_ns(index), bucket_high_ns(index))
+    same = whole.without(empty())
+    assert (same.min_ns, same.max_ns) == (ms, 9 * ms)
+    outside = Histogram.of([-7, 5 * ms, LIMIT_NS + 3])
+    kept = outside.without(Histogram.of([5 * ms]))
+    assert (kept.min_ns, kept.max_ns) == (-7, LIMIT_NS + 3)
+    partly = Histogram.of([-7, ms, 5 * ms, LIMIT_NS + 3]).without(Histogram.of([ms]))
+    assert (partly.min_ns, partly.max_ns) == (-7, LIMIT_NS + 3)
+
+
+@pytest.mark.parametrize("part", [[-1, -2], [LIMIT_NS, LIMIT_NS], [1_000_000] * 2])
+def test_taking_out_more_than_there_is_is_refused(part: list[int]) -> None:
+    """One of each is taken out, two of any are not."""
+    whole = Histogram.of([-1, 1_000_000, LIMIT_NS])
+    assert whole.without(Histogram.of([-1, 1_000_000, LIMIT_NS])).count == 0
+    with pytest.raises(ValueError, match="only be taken out"):
+        whole.without(Histogram.of(part))
+
+
+def test_values_at_the_edges_of_the_layout() -> None:
+    """Zero and the largest value lie inside; their neighbours do not. None of them is lost."""
+    found = Histogram.of([0, LIMIT_NS - 1])
+    assert (found.inside, found.negative, found.overflow) == (2, 0, 0)
+    assert (found.min_ns, found.max_ns) == (0, LIMIT_NS - 1)
+    out = Histogram.of([-1, LIMIT_NS])
+    assert (out.inside, out.negative, out.overflow) == (0, 1, 1)
+
+
+def test_counting_goes_on_from_a_histogram() -> None:
+    """A tally of a histogram has its counts and ends, and shares no memory with it."""
+    first = Histogram.of([-5, 2_000_000, LIMIT_NS + 1])
+    tally = Tally.of(first)
+    assert tally.histogram() == first
+    tally.record(np.array([3_000_000]))
+    assert tally.histogram() == Histogram.of([-5, 2_000_000, LIMIT_NS + 1, 3_000_000])
+    nothing = Tally.of(empty())
+    nothing.record(np.array([7_000_000]))
+    assert (nothing.histogram().min_ns, nothing.histogram().max_ns) == (7_000_000, 7_000_000)
+    with pytest.raises(ValueError, match="read-only"):
+        first.counts[0] = 1
+    assert len({first, Histogram.of([-5, 2_000_000, LIMIT_NS + 1])}) == 1
+    assert first != Histogram.of([-5, 2_100_000, LIMIT_NS + 1])
+    assert first != "a histogram"
+    assert Histogram.of([2, 4]).mean_ns == 3.0

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.measure.entries import pack_id
-from harness.measure.unread import APART_MAX_NS, StreamHistory, read_history
+from harness.measure.unread import APART_MAX_NS, Look, StreamHistory, read_history
 from tests.unit.measure.evidence import MS
-from tests.unit.measure.looks import entry_text, look
+from tests.unit.measure.looks import BEFORE, entry_text, look
 
 
 @dataclass
@@ -113,3 +113,42 @@ def test_lines_that_show_no_stream_or_nothing_at_all() -> None:
     history = read_history([none, json.dumps(look(2, 3)), "{", "[]", json.dumps({"mono_ns": 3})])
     assert (history.lines, history.looks, history.bad) == (5, 1, 3)
     assert history.added_before == 0
+
+
+@pytest.mark.parametrize(("apart_ns", "unread"), [(2_000 * MS, {2, 3}), (2_000 * MS + 1, set())])
+def test_looks_two_seconds_apart_are_the_last_that_tell(apart_ns: int, unread: set[int]) -> None:
+    """Two seconds still tell what went unread, one nanosecond more does not."""
+    first, second = look(0, 10, delivered=2), look(apart_ns, 10, delivered=10, first=4)
+    assert found(read_history(map(json.dumps, (first, second))), 10) == unread
+
+
+def test_entry_after_an_empty_stream_is_the_next_one() -> None:
+    """Nothing is left and nothing more was added: all that waited has gone, and no later one."""
+    history = read_history(
+        [json.dumps(look(0, 4, delivered=1)), json.dumps(look(MS, 4, delivered=1, first=4))]
+    )
+    entries = np.array([pack_id("1-3"), pack_id("1-3") + 1], dtype=np.uint64)
+    assert history.trimmed(entries).tolist() == [True, False]
+
+
+def test_ranges_are_bounded_and_joined() -> None:
+    """Ranges of the same waiting entries are one; of others there are so many at most."""
+    history = StreamHistory()
+    for turn in range(100_003):
+        history.add(Look(2 * turn, 10 * turn, 10 * turn, None))
+        history.add(Look(2 * turn + 1, 10 * turn + 3, 10 * turn, None))
+    assert len(history._lows) == len(history._highs) == 100_000
+    assert history.looks == 2 * 100_003
+    joined = StreamHistory()
+    for turn, (first, delivered) in enumerate([(1, 2), (5, 2), (9, 2), (9, 9), (12, 9)]):
+        joined.add(Look(turn, first, delivered, None))
+    assert (joined._lows, joined._highs) == ([2, 9], [9, 12])
+
+
+def test_entries_before_the_first_look() -> None:
+    """The first line alone tells how many there were; later ones do not."""
+    lines = [json.dumps(look(turn, turn + 1)) for turn in range(3)]
+    assert read_history(lines).added_before == BEFORE + 1
+    none = json.dumps({"mono_ns": 1, "stream": None, "group": None})
+    assert read_history([none, *lines]).added_before == 0
+    assert read_history([]).added_before is None

@@ -1,0 +1,181 @@
+"""Which findings count as violations, and what is told beside them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.judge.check import Case, Check
+from harness.judge.integrity import (
+    check_effects,
+    check_nonces,
+    check_order,
+    check_stale,
+    check_transitions,
+)
+from harness.judge.verdict import Verdict
+from harness.measure.account import Account
+from harness.measure.nonces import NonceRange
+from harness.measure.notes import NAMED_MAX, NOTHING, Finding, Trouble
+from harness.measure.order import Ordered
+from harness.measure.samples import Fate
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+
+
+def case_of(
+    findings: dict[Trouble, int] | None = None,
+    *,
+    kind: str = "attach",
+    account: Account | None = None,
+    gaps: int | None = 0,
+    ordered: tuple[int, int] = (10, 0),
+    nonces: tuple[NonceRange, ...] = (),
+    next_nonces: dict[int, int] | None = None,
+    stale_share: float = 0.0,
+) -> Case:
+    """As much of a case as these checks look at; `gaps` None without an observer's end."""
+    found = {one: Finding(number, ("a trace",)) for one, number in (findings or {}).items()}
+    counts = account or Account({Fate.SIMULATED: 100})
+    fake = SimpleNamespace(
+        gathered=SimpleNamespace(
+            finding=lambda one: found.get(one, NOTHING),
+            account=lambda: counts,
+            ordered=Ordered(*ordered),
+            settled=SimpleNamespace(nonces=nonces),
+            foreign=0,
+        ),
+        observer=None if gaps is None else SimpleNamespace(gaps=gaps, foreign=0),
+        stack={"kind": kind},
+        final=SimpleNamespace(next_nonces=next_nonces, strangers=None),
+        plan=SimpleNamespace(
+            addresses=lambda: SimpleNamespace(text=lambda index: f"0x{index}"),
+            signals=SimpleNamespace(stale_share=stale_share),
+        ),
+        on_own_servers=kind != "attach",
+        is_alone=kind != "attach",
+    )
+    return cast("Case", fake)
+
+
+def effects(case: Case) -> dict[str, Check]:
+    """The checks of effects by name."""
+    return {check.name: check for check in check_effects(case)}
+
+
+def test_trimmed_signals_are_told_where_losses_are() -> None:
+    """Beside the losses and nowhere else, and only where there are any."""
+    told = {
+        name
+        for name, one in effects(case_of({Trouble.TRIMMED: 3})).items()
+        if "trimmed" in one.said
+    }
+    assert told == {"no signal lost"}
+    assert not [one for one in effects(case_of()).values() if "trimmed" in one.said]
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [("process", FAIL), ("attach", PASS)])
+def test_unknown_states_are_wrong_where_nothing_leads_there(kind: str, verdict: Verdict) -> None:
+    """A team's own system may go on from SIMULATED; ours does not."""
+    found = effects(case_of({Trouble.STATE_UNKNOWN: 1}, kind=kind))
+    assert {name for name, one in found.items() if one.verdict is FAIL} == (
+        {"table agrees with what was seen"} if verdict is FAIL else set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "skipped", "gaps", "verdict"),
+    [
+        ("process", 1, 0, FAIL),
+        ("process", 100, 0, FAIL),
+        ("process", 1, 1, PASS),
+        ("process", 1, None, PASS),
+        ("attach", 99, 0, FAIL),
+        ("attach", 100, 0, PASS),
+        ("attach", 101, 0, PASS),
+        ("attach", 100, 1, PASS),
+    ],
+)
+def test_init_may_be_missing(kind: str, skipped: int, gaps: int | None, verdict: Verdict) -> None:
+    """Where an attached system shows it of no signal, or the observer was cut off."""
+    case = case_of({Trouble.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps)
+    assert check_transitions(case).verdict is verdict
+    assert check_transitions(case_of({Trouble.AFTER_FINAL: 1}, gaps=gaps)).verdict is FAIL
+
+
+def test_agents_that_overtook_each_other_are_told() -> None:
+    """It is no violation; without a signal to compare nothing is judged."""
+    plain, crossed = check_order(case_of()), check_order(case_of(ordered=(10, 2)))
+    assert (plain.verdict, crossed.verdict) == (PASS, PASS)
+    assert "overtook" not in plain.said
+    assert "2 times agents on one address overtook" in crossed.said
+    assert (plain.figures, crossed.figures) == ({}, {"crossed": 2})
+    assert "not judged" in check_order(case_of(ordered=(0, 0))).said
+
+
+@pytest.mark.parametrize(
+    ("share", "stale", "findings", "verdict"),
+    [
+        (0.0, 0, {}, None),
+        (0.1, 0, {}, INCONCLUSIVE),
+        (0.1, 5, {}, PASS),
+        (0.1, 5, {Trouble.STALE_SIMULATED: 1}, FAIL),
+        (0.1, 5, {Trouble.STALE_MISJUDGED: 1}, FAIL),
+    ],
+)
+def test_stale_signals(
+    share: float, stale: int, findings: dict[Trouble, int], verdict: Verdict | None
+) -> None:
+    """Judged where the plan has them, and some were sent."""
+    account = Account({Fate.SIMULATED: 100}, stale=stale)
+    found = list(check_stale(case_of(findings, account=account, stale_share=share)))
+    assert [one.verdict for one in found] == ([] if verdict is None else [verdict])
+
+
+def used(address: int, gaps: int = 0) -> NonceRange:
+    """Nonces 0 to 9 of an address."""
+    return NonceRange(address, 0, 10 - gaps, 9, tuple(range(1, 1 + gaps)), gaps)
+
+
+@pytest.mark.parametrize(
+    ("told", "in_flight", "verdict"),
+    [
+        ({1: 10}, 0, PASS),
+        ({1: 9}, 0, FAIL),
+        ({1: 11}, 0, FAIL),
+        ({1: 11}, 1, PASS),
+        ({}, 0, FAIL),
+        ({}, 1, PASS),
+        (None, 0, PASS),
+    ],
+)
+def test_next_nonce_follows_the_highest(
+    told: dict[int, int] | None, in_flight: int, verdict: Verdict
+) -> None:
+    """Unless nobody told it, or signals are still open."""
+    account = Account({Fate.SIMULATED: 10, Fate.IN_FLIGHT: in_flight})
+    found = check_nonces(case_of(nonces=(used(1),), next_nonces=told, account=account))
+    assert found.verdict is verdict
+    assert ("10 nonces over 1 address, without" in found.said) == (verdict is PASS)
+
+
+@pytest.mark.parametrize("addresses", [1, 3, 4, 30])
+def test_gaps_name_three_addresses_and_count_the_rest(addresses: int) -> None:
+    """However many have gaps, the message and its examples stay short."""
+    nonces = tuple(used(index, gaps=5) for index in range(addresses))
+    found = check_nonces(case_of(nonces=nonces))
+    figures: dict[str, Any] = dict(found.figures)
+    assert (found.verdict, figures["addresses_with_gaps"]) == (FAIL, addresses)
+    assert found.said.count("skipped 5 nonces (first: 1, 2, 3)") == min(3, addresses)
+    assert (f"; {addresses - 3} more such" in found.said) == (addresses > 3)
+    assert ("more such" in found.said) == (addresses > 3)
+    assert len(found.offenders) == min(addresses, NAMED_MAX)
+
+
+def test_repeated_nonces_fail_without_a_gap() -> None:
+    """A finding alone is enough."""
+    found = check_nonces(case_of({Trouble.NONCE_REPEATED: 2}, nonces=(used(1),)))
+    assert found.verdict is FAIL
+    assert found.offenders == ("a trace",)

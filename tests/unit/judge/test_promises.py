@@ -1,0 +1,115 @@
+"""Whether enough arrives, and the longest duration, from counts and histograms alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from harness.contract.names import State
+from harness.judge.check import Case
+from harness.judge.objectives import _longer_words, _maximum, check_arrival
+from harness.judge.verdict import Verdict
+from harness.measure.account import Account
+from harness.measure.histogram import Histogram
+from harness.measure.recorder import Cell, Metric
+from harness.measure.samples import Fate
+from harness.scenario import Objective, Phase
+
+MS = 1_000_000
+S = 1_000 * MS
+PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
+INCONCLUSIVE = Verdict.INCONCLUSIVE
+
+
+def arrival_of(account: Account, *metrics: str) -> Verdict:
+    """The verdict on a measured phase in a scenario with promises of these metrics."""
+    objectives = [SimpleNamespace(metric=metric) for metric in metrics]
+    fake = SimpleNamespace(
+        gathered=SimpleNamespace(account={Phase.MEASURE: account}.__getitem__),
+        scenario=SimpleNamespace(parsed_objectives=lambda: objectives),
+    )
+    found = check_arrival(cast("Case", fake))
+    assert found.figures == {
+        "attempted": account.attempted,
+        "arrived": account.arrived,
+        "rejected": account.rejected,
+    }
+    return found.verdict
+
+
+def counts(simulated: int, rejected: int, stale: int = 0, stale_rejected: int = 0) -> Account:
+    """Signals of a phase."""
+    return Account(
+        fates={Fate.SIMULATED: simulated, Fate.REJECTED: rejected},
+        rejected_by={State.INVARIANT_BROKEN: rejected},
+        stale=stale,
+        stale_rejected=stale_rejected,
+    )
+
+
+@pytest.mark.parametrize(
+    ("account", "verdict"),
+    [
+        (counts(0, 0), PASS),
+        (counts(1_000, 0), PASS),
+        (counts(0, 1_000), FAIL),
+        (counts(0, 1), FAIL),
+        (counts(0, 10, stale=10, stale_rejected=10), INVALID),
+        (counts(99_900, 100), PASS),
+        (counts(70_000, 30_000), INCONCLUSIVE),
+        (counts(70_000, 30_000, stale=30_000, stale_rejected=30_000), PASS),
+    ],
+)
+def test_an_engine_must_simulate_something(account: Account, verdict: Verdict) -> None:
+    """Nothing at all is a FAIL, many rejections without a promise of them leave a doubt."""
+    assert arrival_of(account, "latency") is verdict
+    told = PASS if verdict is INCONCLUSIVE else verdict
+    assert arrival_of(account, "latency", "rejected") is told
+    assert arrival_of(account, "simulated") is told
+
+
+def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
+    """A cell whose unseen signals are among its latencies."""
+    histograms = {
+        Metric.LATENCY: Histogram.of(latencies),
+        Metric.SERVICE: Histogram.of(latencies),
+        Metric.LATENESS: Histogram.of(latencies),
+        Metric.UNSEEN: Histogram.of(unseen),
+    }
+    return cast("Cell", SimpleNamespace(histogram=histograms.__getitem__, censored=censored))
+
+
+@pytest.mark.parametrize(
+    ("metric", "longest_ms", "unseen", "censored", "verdict"),
+    [
+        ("latency", 400, False, 0, PASS),
+        ("latency", 500, False, 0, FAIL),
+        ("latency", 900, False, 1, FAIL),
+        ("latency", 400, False, 1, INCONCLUSIVE),
+        ("lateness", 400, False, 1, PASS),
+        ("latency", 900, True, 0, INCONCLUSIVE),
+        ("service", 900, True, 0, FAIL),
+        ("lateness", 900, True, 0, FAIL),
+    ],
+)
+def test_longest_duration(
+    metric: str, longest_ms: int, unseen: bool, censored: int, verdict: Verdict
+) -> None:
+    """It must be below its limit, and known from either side."""
+    latencies = [10 * MS, longest_ms * MS]
+    cell = cell_of(latencies, latencies[1:] if unseen else [], censored)
+    fake = SimpleNamespace(metric=metric, limit_ns=500 * MS, outside_faults=False)
+    found = _maximum("the longest", cast("Objective", fake), cell)
+    assert found.verdict is verdict
+    assert found.figures == {"max_ns": longest_ms * MS, "limit_ns": 500 * MS}
+    fake.limit_ns = None
+    assert _maximum("none", cast("Objective", fake), cell).figures["limit_ns"] == 0
+
+
+def test_time_proposed_is_rounded_to_what_one_would_ask_for() -> None:
+    """Seconds below a minute, then whole minutes that are enough."""
+    fake = cast("Objective", SimpleNamespace(stage=None))
+    told = [_longer_words(ns, fake).removeprefix("; run about ") for ns in (1, 59 * S, 61 * S)]
+    assert told == ["1 s longer", "59 s longer", "2 min longer"]
