@@ -25,6 +25,7 @@ def scenario_of(*faults: dict[str, Any], full_share: float = 0.0) -> Scenario:
 
     def edit(document: dict[str, Any]) -> None:
         document["fault"] = list(faults)
+        document["load"].pop("until_decided_s")
         document["signals"] = {"full_share": full_share}
 
     return load_scenario(SMOKE, (), edit)

@@ -9,10 +9,11 @@ import pytest
 
 from harness.contract.names import State
 from harness.judge.check import Case
-from harness.judge.objectives import _longer_words, _maximum, check_arrival
+from harness.judge.objectives import _maximum, check_arrival
 from harness.judge.verdict import Verdict
+from harness.judge.words import longer_words
 from harness.measure.account import Account
-from harness.measure.histogram import Histogram
+from harness.measure.histogram import Histogram, Tally
 from harness.measure.recorder import Cell, Metric
 from harness.measure.samples import Fate
 from harness.scenario import Objective, Phase
@@ -21,6 +22,8 @@ MS = 1_000_000
 S = 1_000 * MS
 PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
 INCONCLUSIVE = Verdict.INCONCLUSIVE
+# Nothing of the case matters where nothing was rejected.
+CASE = cast("Case", SimpleNamespace())
 
 
 def arrival_of(account: Account, *metrics: str) -> Verdict:
@@ -71,14 +74,18 @@ def test_an_engine_must_simulate_something(account: Account, verdict: Verdict) -
 
 
 def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
-    """A cell whose unseen signals are among its latencies."""
-    histograms = {
-        Metric.LATENCY: Histogram.of(latencies),
-        Metric.SERVICE: Histogram.of(latencies),
-        Metric.LATENESS: Histogram.of(latencies),
-        Metric.UNSEEN: Histogram.of(unseen),
-    }
-    return cast("Cell", SimpleNamespace(histogram=histograms.__getitem__, censored=censored))
+    """A cell whose unseen signals are among its latencies; of them nothing else is known."""
+    cell = Cell(censored=censored)
+    least = [0 if one in unseen else one for one in latencies]
+    for metric, values in (
+        (Metric.LATENCY, latencies),
+        (Metric.SERVICE, latencies),
+        (Metric.LATENESS, latencies),
+        (Metric.COMMITTED, least),
+        (Metric.UNSEEN, unseen),
+    ):
+        cell.tallies[metric] = Tally.of(Histogram.of(values))
+    return cell
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
         ("latency", 400, False, 1, INCONCLUSIVE),
         ("lateness", 400, False, 1, PASS),
         ("latency", 900, True, 0, INCONCLUSIVE),
-        ("service", 900, True, 0, FAIL),
+        ("service", 900, True, 0, INCONCLUSIVE),
         ("lateness", 900, True, 0, FAIL),
     ],
 )
@@ -101,15 +108,15 @@ def test_longest_duration(
     latencies = [10 * MS, longest_ms * MS]
     cell = cell_of(latencies, latencies[1:] if unseen else [], censored)
     fake = SimpleNamespace(metric=metric, limit_ns=500 * MS, outside_faults=False)
-    found = _maximum("the longest", cast("Objective", fake), cell)
+    found = _maximum("the longest", cast("Objective", fake), cell, CASE)
     assert found.verdict is verdict
-    assert found.figures == {"max_ns": longest_ms * MS, "limit_ns": 500 * MS}
+    assert found.figures["max_ns"] == longest_ms * MS
+    assert found.figures["limit_ns"] == 500 * MS
     fake.limit_ns = None
-    assert _maximum("none", cast("Objective", fake), cell).figures["limit_ns"] == 0
+    assert _maximum("none", cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
 
 
 def test_time_proposed_is_rounded_to_what_one_would_ask_for() -> None:
     """Seconds below a minute, then whole minutes that are enough."""
-    fake = cast("Objective", SimpleNamespace(stage=None))
-    told = [_longer_words(ns, fake).removeprefix("; run about ") for ns in (1, 59 * S, 61 * S)]
+    told = [longer_words(ns).removeprefix("; run about ") for ns in (1, 59 * S, 61 * S)]
     assert told == ["1 s longer", "59 s longer", "2 min longer"]
