@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from harness.judge.verdict import Verdict
 from harness.measure.gather import Gathered
 from harness.measure.measurement import Measurement
 from harness.measure.pool import PoolLook
+from harness.measure.telemetry import Telemetry
 from harness.scenario import Scenario
 from harness.store import ObserverFacts, RunFacts, RunPlan
 from harness.store.seal import SealState
@@ -64,6 +65,7 @@ class Case:
         seal: the evidence held against its seal.
         told: what the services counted; None if nobody wrote it down.
         pool: looks at the group that agents share; none without such a group.
+        telemetry: reads it, once; of a long run it is large.
     """
 
     scenario: Scenario
@@ -79,6 +81,7 @@ class Case:
     seal: SealState = SealState(None)
     told: Told | None = None
     pool: tuple[PoolLook, ...] = ()
+    telemetry: Callable[[], Telemetry] = Telemetry
 
     @property
     def on_own_servers(self) -> bool:

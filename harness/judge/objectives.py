@@ -8,6 +8,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.records import Mode
 from harness.judge.check import Case, Check, Kind
 from harness.judge.decision import decide
+from harness.judge.host import host_was_disturbed
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated
@@ -95,7 +96,7 @@ def _duration(case: Case, objective: Objective) -> Iterator[Check]:
         told = f" ({mode.name.lower()})" if objective.mode is None and len(found) > 1 else ""
         name, cell = f"{objective.text}{told}", found[mode]
         if objective.percentile == 100.0:
-            yield _maximum(name, objective, cell)
+            yield _maximum(name, objective, cell, case)
         elif objective.window_ns is not None:
             yield check_windows(name, objective, cell, case)
         else:
@@ -132,7 +133,7 @@ def _measured_ns(case: Case, objective: Objective) -> int:
     return timeline.length_ns(case.plan.load.stage_numbers(stage))
 
 
-def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
+def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
     """A maximum is the sample's own; no interval tells what would come after it."""
     limit_ns = objective.limit_ns or 0
     metric = Metric(objective.metric)
@@ -141,7 +142,8 @@ def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
     if verdict is Verdict.PASS and cell.censored and metric is not Metric.LATENESS:
         # Nobody knows how long they would have taken.
         verdict = Verdict.INCONCLUSIVE
-    if verdict is Verdict.FAIL and _fastest(cell, metric, histogram).max_ns < limit_ns:
+    host = host_was_disturbed(case, objective, cell) if verdict is Verdict.FAIL else None
+    if verdict is Verdict.FAIL and (host or _fastest(cell, metric, histogram).max_ns < limit_ns):
         verdict = Verdict.INCONCLUSIVE
     return Check(
         name=name,
@@ -149,7 +151,7 @@ def _maximum(name: str, objective: Objective, cell: Cell) -> Check:
         verdict=verdict,
         said=f"the longest {metric}{_where(objective)} is {duration(histogram.max_ns)} of"
         f" {count(histogram.count, 'signal')}; the limit is {duration(limit_ns)}"
-        f"{_censored_words(cell, metric)}",
+        f"{_censored_words(cell, metric)}{f'; {host}' if host else ''}",
         figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns},
     )
 
@@ -180,6 +182,9 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     elif verdict is Verdict.FAIL and _generator_may_be_late(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why += "; counted from their sending it could be met: the generator was too late to tell"
+    elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
+        verdict = Verdict.INCONCLUSIVE
+        why += f"; {host}"
     elif verdict is Verdict.INCONCLUSIVE:
         why += _longer_words(decision.longer_ns, objective)
     return Check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.check import Case, Check, Kind
+from harness.judge.host import host_was_disturbed
 from harness.judge.time_had import some_had_less
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, duration, percentile_word
@@ -27,6 +28,8 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
         why = "; by their commit times it could be met: the observer was too slow to tell"
         if not _beyond(objective, cell, grid, Metric.SERVICE):
             why = "; counted from their sending it could be met: the generator was too late to tell"
+    if verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
+        verdict, why = Verdict.INCONCLUSIVE, f"; {host}"
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
