@@ -224,7 +224,7 @@ class _Looks:
         """The foreign programs that did most of it."""
         found = {
             track.name.removeprefix("foreign.").removesuffix(figure): float(
-                np.nansum(self.of(track.name)[numbers])
+                np.nansum(self.smooth(track.name)[numbers])
             )
             for track in self._telemetry.of("foreign.")
             if track.name.endswith(figure)
@@ -262,9 +262,9 @@ def _storage_short(looks: _Looks) -> NDArray[np.bool_]:
 
 def _storage_said(looks: _Looks, at: Sequence[int]) -> str:
     foreign, system = (
-        np.nanmean(looks.of(f"host.{side}_blocked_count")[at]) for side in ("foreign", "system")
+        np.nanmean(looks.smooth(f"host.{side}_blocked_count")[at]) for side in ("foreign", "system")
     )
-    pressure = float(np.nanmean(looks.of("host.pressure_io_share")[at]))
+    pressure = float(np.nanmean(looks.smooth("host.pressure_io_share")[at]))
     return (
         f"other programs{looks.who('.blocked_count', at)} kept the host's storage busy:"
         f" {foreign:.1f} of their tasks waited for it and {system:.1f} of the system's,"

@@ -17,6 +17,7 @@ from harness.judge.verdict import Verdict
 from harness.measure.telemetry_lines import read_telemetry
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import unclean
+from tests.unit.judge.test_faults import AT_NS, KILL, faulty, killed
 from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
 
 PROMISE = "p99 < 500 ms"
@@ -122,6 +123,23 @@ def test_all_forms_of_a_promise(tmp_path: Path) -> None:
     assert unclean(found) == {**dict.fromkeys(texts, Verdict.INCONCLUSIVE), CHECK: Verdict.INVALID}
 
 
+def test_the_time_to_catch_up_is_disturbed_too(tmp_path: Path) -> None:
+    """Signals of two disturbed seconds took 2.5 s each, and those behind them no less."""
+    world = healthy(None, "max < 500 ms", delays=slow_from(9, 12, ms=2_500))
+    found = judged(world, telemetry(BURNERS, range(9, 11)), tmp_path)
+    assert found.judgement.verdict is Verdict.INVALID
+
+
+def test_the_window_of_a_fault_is_the_runs_own(tmp_path: Path) -> None:
+    """A fault that takes cores is planned, and no neighbour."""
+    second = (AT_NS - T0_NS) // S + 1
+    world = faulty(KILL, killed(), PROMISE)
+    found = judged(world, telemetry(BURNERS, range(second, second + 1)), tmp_path)
+    assert "no other program" in check_of(found, CHECK).said
+    found = judged(world, telemetry(BURNERS, range(second - 4, second - 3)), tmp_path)
+    assert "other programs (cc1)" in check_of(found, CHECK).said
+
+
 def test_slow_in_other_seconds_too_is_a_fail(tmp_path: Path) -> None:
     """A neighbour of five seconds excuses those, and not a system that is always slow."""
     world = healthy(None, PROMISE, "max < 500 ms", delays=slow_from(0, 30))
@@ -150,7 +168,7 @@ def test_a_lost_signal_stays_a_fail(tmp_path: Path) -> None:
     [
         {**WRITERS, "host.foreign_blocked_count": 1.0, "host.system_blocked_count": 9.0},
         {**WRITERS, "host.system_blocked_count": 0.0},
-        {**WRITERS, "host.foreign_blocked_count": 0.2},
+        {**WRITERS, "host.foreign_blocked_count": 0.4, "host.system_blocked_count": 0.4},
         {**WRITERS, "host.pressure_io_share": 0.1},
         {**BURNERS, "host.idle_cores": 0.6},
         {**BURNERS, "host.foreign_cores": 0.3},

@@ -116,11 +116,16 @@ def test_what_was_ours_stays_ours(host: Host) -> None:
     host.put(201, "daemon", 1, ticks=40)
     host.look()
     assert host.last("host.system_cores") == pytest.approx(0.4)
+    host.put(102, "probe", MAIN)
+    host.look()
+    host.put(102, "probe", 1)
     host.put(ENGINE, "engine", 1)
     host.put(202, "engine", MAIN)
     host.look({"engine": 202})
+    host.put(102, "probe", 1, ticks=20)
     host.put(ENGINE, "engine", 1, ticks=30)
     host.look({"engine": 202})
+    assert host.last("host.harness_cores") == pytest.approx(0.2)
     assert host.last("host.foreign_cores") == 0
     assert host.last("host.system_cores") == pytest.approx(0.3)
 
