@@ -18,6 +18,7 @@ from harness.diagnosis.thresholds import (
 )
 from harness.diagnosis.words import cores, milliseconds, percent, unknown
 from harness.judge.host import disturbed
+from harness.judge.limits import FOREIGN_CORES_SHARE
 
 KEY = "host"
 ASKS = "Is it the host (cores, storage, memory, steal)?"
@@ -39,13 +40,13 @@ def ask_host(subject: Subject) -> Question:
         )
         return unknown(KEY, ASKS, missing)
     said, advice = _cause(subject) if subject.slow else ("", "")
+    # What others did is told in full by the cause itself.
+    told = [said] if advice == _OTHERS else [*([said] if said else []), *(e.said for e in evidence)]
     return Question(
         key=KEY,
         asks=ASKS,
         answer=Answer.YES if advice else Answer.NO,
-        said=subject.sentence(
-            "; ".join([*([said] if said else []), *(one.said for one in evidence)])
-        ),
+        said=subject.sentence("; ".join(told)),
         evidence=tuple(evidence),
         advice=advice,
     )
@@ -65,7 +66,11 @@ def _cause(subject: Subject) -> tuple[str, str]:
         # As any other cause, it is at work for half of the slow time.
         if looks is not None and 2 * len(one.spans_s) >= len(looks.values):
             return one.said, _OTHERS
-    if idle is not None and idle.mean < HOST_IDLE_SHARE_MAX * (idle.track.limit or 1.0):
+    foreign = take_at(subject, "host.foreign_cores")
+    count = (idle.track.limit if idle else None) or 1.0
+    # Others who had the cores while no service waited for one are no cause.
+    by_others = foreign is not None and foreign.mean >= FOREIGN_CORES_SHARE * count
+    if idle is not None and idle.mean < HOST_IDLE_SHARE_MAX * count and not by_others:
         return "no core of the host was left", _FULL
     if memory is not None and memory.mean >= PRESSURE_SHARE:
         return "the host's memory was short", _MEMORY

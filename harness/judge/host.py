@@ -23,6 +23,7 @@ from harness.judge.limits import (
     FOREIGN_CORES_SHARE,
     IDLE_CORES_SHARE,
     PRESSURE_IO_SHARE,
+    RUNNABLE_CORES_MIN,
     STEAL_SHARE_MAX,
     STORAGE_LOOKS,
     SYSTEM_BLOCKED_MIN,
@@ -40,6 +41,7 @@ from harness.scenario import Objective, Phase
 Floats = NDArray[np.float64]
 CORES, STORAGE, STEAL = "cores", "storage", "steal"
 _NAMES_SHOWN = 3
+_WAIT = ".cpu_wait_cores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ REASON = "without the signals of those seconds it could be met: not the system's
 
 def host_words(found: Sequence[Disturbed]) -> str:
     """All disturbances in a sentence."""
-    return "; ".join(f"{one.said} in {len(one.spans_s)} looks" for one in found)
+    return "; ".join(f"{one.said}, in {len(one.spans_s)} looks" for one in found)
 
 
 def _could_be_met(case: Case, objective: Objective, cell: Cell, windows: Sequence[Window]) -> bool:
@@ -220,6 +222,12 @@ class _Looks:
         total = np.convolve(np.where(known, values, 0.0), window, "same")
         return np.where(number > 0, total, np.nan) / np.maximum(number, 1)
 
+    def runnable(self) -> Floats:
+        """Cores that the busiest service computed on or waited for; NaN where nobody tells."""
+        waits = [one.name for one in self._telemetry.of("service.") if one.name.endswith(_WAIT)]
+        found = [self.of(name) + self.of(name.replace(_WAIT, ".cpu_cores")) for name in waits]
+        return np.fmax.reduce(found) if found else np.full(len(self.at_s), np.nan)
+
     def who(self, figure: str, numbers: Sequence[int]) -> str:
         """The foreign programs that did most of it."""
         found = {
@@ -237,7 +245,9 @@ def _cores_short(looks: _Looks) -> NDArray[np.bool_]:
     idle = looks.of("host.idle_cores") + looks.of("host.iowait_cores")
     foreign = looks.of("host.foreign_cores")
     taken = foreign >= FOREIGN_CORES_SHARE * looks.cores
-    return np.asarray(taken & (idle <= IDLE_CORES_SHARE * looks.cores))
+    # Where the kernel does not tell how long tasks wait for a core, that they did is not excluded.
+    queued = ~(looks.runnable() < RUNNABLE_CORES_MIN)
+    return np.asarray(taken & (idle <= IDLE_CORES_SHARE * looks.cores) & queued)
 
 
 def _cores_said(looks: _Looks, at: Sequence[int]) -> str:
@@ -246,7 +256,7 @@ def _cores_said(looks: _Looks, at: Sequence[int]) -> str:
     )
     return (
         f"other programs{looks.who('.cpu_cores', at)} used {foreign:.2f} of the host's"
-        f" {looks.cores:g} cores and none was idle, the system {system:.2f},"
+        f" {looks.cores:g} cores and none was idle, the system {system:.2f}"
     )
 
 
@@ -268,7 +278,7 @@ def _storage_said(looks: _Looks, at: Sequence[int]) -> str:
     return (
         f"other programs{looks.who('.blocked_count', at)} kept the host's storage busy:"
         f" {foreign:.1f} of their tasks waited for it and {system:.1f} of the system's,"
-        f" tasks stood still for {share(pressure)} of the time (PSI io),"
+        f" tasks stood still for {share(pressure)} of the time (PSI io)"
     )
 
 

@@ -88,6 +88,10 @@ STEAL_SHARE_MAX = 0.10
 # itself is saturated whoever else is there. Above what an idle host's own services use.
 FOREIGN_CORES_SHARE = 0.20
 IDLE_CORES_SHARE = 0.10
+# And some service must have had work for half of that second, computing or waiting for a core: at
+# less its queue holds less than one signal on average (utilisation / (1 - utilisation) of M/M/1),
+# which makes a signal wait for milliseconds. Such a service is slow for a reason of its own.
+RUNNABLE_CORES_MIN = 0.50
 # Storage. Tasks that wait for it (state D) are sampled once a second, so five looks are taken
 # together. A foreign program that calls fsync in a loop waits nearly all the time, one that logs a
 # line now and then does not: half of the looks lies between. A third of all that wait: beside a

@@ -320,6 +320,13 @@ def test_host_that_the_system_fills_comes_last() -> None:
     assert "larger host" in found.questions[-1].advice
 
 
+def test_host_that_others_have_while_nobody_waits_is_no_cause() -> None:
+    """What makes signals slow there is the system's own."""
+    own = track("service.engine.cpu_wait_cores", 0.05)
+    found = asked(facts(*changed(own, track(CPU, 0.1), *host(2.0, 0.0, 1.8, 0.1))))
+    assert [question.answer for question in found.questions] == [Answer.NO] * 5
+
+
 def test_host_whose_storage_others_keep_busy() -> None:
     """Three tasks in fsync all the time, one of the system's beside them."""
     storage = (
@@ -334,4 +341,4 @@ def test_host_whose_storage_others_keep_busy() -> None:
     found = asked(facts(*changed(*host(0.5, 1.5, 0.0, 0.4), *storage))).questions[0]
     assert (found.key, found.answer) == ("host", Answer.YES)
     assert "other programs (dd) kept the host's storage busy" in found.said
-    assert "a flush took 2" in found.said
+    assert "a flush took 2" in " ".join(evidence.said for evidence in found.evidence)

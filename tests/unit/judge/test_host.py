@@ -33,12 +33,17 @@ QUIET = {
     "host.foreign_blocked_count": 0.0,
     "host.system_blocked_count": 0.0,
     "host.harness_blocked_count": 0.0,
+    "service.engine.cpu_cores": 0.1,
+    "service.engine.cpu_wait_cores": 0.0,
+    "service.redis.cpu_cores": 0.05,
+    "service.redis.cpu_wait_cores": 0.05,
     "foreign.cc1.cpu_cores": 0.1,
     "foreign.dd.blocked_count": 0.0,
 }
 BURNERS = {
     "host.idle_cores": 0.0,
     "host.foreign_cores": 1.5,
+    "service.engine.cpu_wait_cores": 0.7,
     "foreign.cc1.cpu_cores": 1.5,
 }
 WRITERS = {
@@ -172,8 +177,17 @@ def test_a_lost_signal_stays_a_fail(tmp_path: Path) -> None:
         {**WRITERS, "host.pressure_io_share": 0.1},
         {**BURNERS, "host.idle_cores": 0.6},
         {**BURNERS, "host.foreign_cores": 0.3},
+        {**BURNERS, "service.engine.cpu_wait_cores": 0.2},
     ],
-    ids=["victim", "other disk", "seldom", "not short", "cores idle", "system fills it"],
+    ids=[
+        "victim",
+        "other disk",
+        "seldom",
+        "not short",
+        "cores idle",
+        "system fills it",
+        "nothing waits",
+    ],
 )
 def test_what_is_not_the_others_doing(change: dict[str, float]) -> None:
     """Each condition is needed."""
