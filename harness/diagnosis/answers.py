@@ -53,7 +53,7 @@ class Question(_Value):
     """One question of the specified order.
 
     Attributes:
-        key: "engine_cpu", "redis_memory", "nonce_locks" or "rpc".
+        key: "engine_cpu", "redis_memory", "nonce_locks", "rpc" or "host".
         asks: the question.
         said: the answer in a sentence, with its figures; of an unknown, what was missing.
         advice: what the specification advises when it is a yes.
@@ -85,7 +85,8 @@ class Diagnosis(_Value):
     Attributes:
         because: why it was made: which figure came how near to which objective, or "on demand".
         headline: the first yes, in a sentence; None when no question was answered with yes.
-        questions: the four, in the specified order.
+        questions: the four in the specified order, then the host; the host first where others
+            kept it busy.
         stages: what the split of the time says, a sentence each.
         remarks: what else stands out, the most important first.
         slow: when signals were near the limit or beyond it; what the answers are about. Empty

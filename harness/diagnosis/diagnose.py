@@ -1,4 +1,4 @@
-"""The diagnosis: the specification's questions in its order, and what else the run tells.
+"""The diagnosis: the specification's questions in its order, the host, and what else stands out.
 
 It explains a verdict and never makes one. Everything is taken from stored evidence, so that the
 same run is always told the same.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from harness.diagnosis.answers import Answer, Diagnosis, Question, Span
 from harness.diagnosis.concern import ON_DEMAND, concern_of
 from harness.diagnosis.engine import ask_engine
+from harness.diagnosis.host import ask_host, others_did_it
 from harness.diagnosis.nonce_locks import ask_nonce_locks
 from harness.diagnosis.redis_memory import ask_redis
 from harness.diagnosis.remarks import remarks_of
@@ -18,12 +19,13 @@ from harness.diagnosis.rpc import ask_rpc
 from harness.diagnosis.stages import stage_words
 from harness.diagnosis.subject import Facts, Subject, subject_of
 
-# Section 6.2 of the specification: in this order.
+# Section 6.2 of the specification: in this order. Then what it does not ask for.
 QUESTIONS: tuple[Callable[[Subject], Question], ...] = (
     ask_engine,
     ask_redis,
     ask_nonce_locks,
     ask_rpc,
+    ask_host,
 )
 
 
@@ -56,7 +58,8 @@ def crashed(error: Exception, because: str = ON_DEMAND) -> Diagnosis:
 
 
 def _diagnose(subject: Subject) -> Diagnosis:
-    questions = tuple(ask(subject) for ask in QUESTIONS)
+    # Where others took what the system needed, its own figures tell of nothing else.
+    questions = tuple(sorted((ask(subject) for ask in QUESTIONS), key=_after_others))
     yes = [question for question in questions if question.answer is Answer.YES]
     return Diagnosis(
         because=subject.concern.because,
@@ -66,3 +69,7 @@ def _diagnose(subject: Subject) -> Diagnosis:
         remarks=remarks_of(subject, {question.key for question in yes}),
         slow=tuple(Span(start_s=start, end_s=end) for start, end in subject.slow),
     )
+
+
+def _after_others(question: Question) -> bool:
+    return not others_did_it(question)

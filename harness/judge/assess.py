@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from harness.diagnosis.answers import Diagnosis
@@ -22,6 +23,7 @@ from harness.measure.measurement import Measurement
 from harness.measure.pool import PoolLook, read_pool
 from harness.measure.recorder import SERIAL, Metric
 from harness.measure.summary import histogram_logs, measurement_of
+from harness.measure.telemetry_lines import read_telemetry_file
 from harness.scenario import Scenario
 from harness.store import RunFolder
 from harness.store.seal import read_seal
@@ -142,9 +144,10 @@ def assess_gathered(folder: RunFolder, *, on_demand: bool = False) -> tuple[Asse
         told=read_told(folder),
         pool=_pool(folder),
         planned=asked.load,
+        telemetry=cache(lambda: read_telemetry_file(folder.telemetry, plan.t0_ns)),
     )
     judgement = judge(case)
-    diagnosis = diagnosis_of(folder, case, judgement, on_demand=on_demand)
+    diagnosis = diagnosis_of(case, judgement, on_demand=on_demand)
     return Assessment(measurement, judgement, diagnosis), gathered
 
 

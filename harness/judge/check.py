@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,7 @@ from harness.measure.gather import Gathered
 from harness.measure.measurement import Measurement
 from harness.measure.pool import PoolLook
 from harness.measure.statistics import interim_confidence
+from harness.measure.telemetry import Telemetry
 from harness.scenario import Load, Scenario
 from harness.store import ObserverFacts, RunFacts, RunPlan
 from harness.store.seal import SealState
@@ -67,6 +68,7 @@ class Case:
         pool: looks at the group that agents share; none without such a group.
         planned: the load that was asked for; `scenario` and `plan` have it as it came to be. None
             where that is the same.
+        telemetry: reads it, once; of a long run it is large.
     """
 
     scenario: Scenario
@@ -83,6 +85,7 @@ class Case:
     told: Told | None = None
     pool: tuple[PoolLook, ...] = ()
     planned: Load | None = None
+    telemetry: Callable[[], Telemetry] = Telemetry
 
     @property
     def confidence(self) -> float:

@@ -8,17 +8,10 @@ from harness.diagnosis.diagnose import crashed, diagnose
 from harness.diagnosis.subject import Facts
 from harness.judge.check import Case
 from harness.judge.judgement import Judgement
-from harness.measure.telemetry_lines import read_telemetry_file
-from harness.store import RunFolder
 
 
-def diagnosis_of(
-    folder: RunFolder, case: Case, judgement: Judgement, *, on_demand: bool
-) -> Diagnosis | None:
-    """The diagnosis; None when there is nothing to explain and nobody asks.
-
-    The telemetry is read only where there is something to explain: of a long run it is large.
-    """
+def diagnosis_of(case: Case, judgement: Judgement, *, on_demand: bool) -> Diagnosis | None:
+    """The diagnosis; None when there is nothing to explain and nobody asks."""
     try:
         if concern_of(case.scenario, judgement, on_demand=on_demand) is None:
             return None
@@ -28,7 +21,7 @@ def diagnosis_of(
             run=case.run,
             measurement=case.measurement,
             judgement=judgement,
-            telemetry=read_telemetry_file(folder.telemetry, case.plan.t0_ns),
+            telemetry=case.telemetry(),
             used={one.address: one.used for one in case.gathered.settled.nonces},
         )
         return diagnose(facts, on_demand=on_demand)

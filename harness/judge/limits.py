@@ -83,6 +83,26 @@ SILENCE_MAX_NS = 4 * NS_PER_S
 BEHIND_MAX_BYTES = 16 * 1024 * 1024
 # A tenth of the cores gone to other guests: what was measured is not a system on this host.
 STEAL_SHARE_MAX = 0.10
+# What programs of others may take of all cores in a second that leaves none idle. A fifth: with it
+# given back the system would have had cores to spare; one that fills the other four fifths by
+# itself is saturated whoever else is there. Above what an idle host's own services use.
+FOREIGN_CORES_SHARE = 0.20
+IDLE_CORES_SHARE = 0.10
+# And some service must have had work for half of that second, computing or waiting for a core: at
+# less its queue holds less than one signal on average (utilisation / (1 - utilisation) of M/M/1),
+# which makes a signal wait for milliseconds. Such a service is slow for a reason of its own.
+RUNNABLE_CORES_MIN = 0.50
+# Storage. Tasks that wait for it (state D) are sampled once a second, so five looks are taken
+# together. A foreign program that calls fsync in a loop waits nearly all the time, one that logs a
+# line now and then does not: half of the looks lies between. A third of all that wait: beside a
+# system that queues up at its own writes, a foreign task is a victim and no cause. And the system
+# itself must have been seen waiting, else the storage is not what slowed it.
+STORAGE_LOOKS = 5
+FOREIGN_BLOCKED_MIN = 0.5
+FOREIGN_BLOCKED_SHARE = 1 / 3
+SYSTEM_BLOCKED_MIN = 0.2
+# Share of the time in which some task stood still for storage; below, it was not short.
+PRESSURE_IO_SHARE = 0.30
 # Vitals are taken every second; a host too busy for five of them cannot be vouched for.
 VITALS_GAP_MAX_NS = 5 * NS_PER_S
 # The host's wall clock is looked at each second. A clock that is disciplined moves by less than a

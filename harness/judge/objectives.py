@@ -9,6 +9,7 @@ from harness.evidence.records import Mode
 from harness.judge.beyond import beyond_figures
 from harness.judge.check import Case, Check, Kind
 from harness.judge.decision import decide
+from harness.judge.host import host_was_disturbed
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated
@@ -16,6 +17,7 @@ from harness.judge.time_had import excuse_late, rejected_words, rests_on_time_ha
 from harness.judge.undecided import (
     GENERATOR,
     GENERATOR_TOO_LATE,
+    HOST,
     OBSERVER,
     OBSERVER_TOO_SLOW,
     UNDECIDED_BY,
@@ -164,6 +166,8 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
         verdict, undecided, why = Verdict.INCONCLUSIVE, OBSERVER, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
         verdict, why = excuse_late(cell, case)
+    elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
+        verdict, undecided, why = Verdict.INCONCLUSIVE, HOST, f"; {host}"
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
@@ -209,6 +213,9 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     elif verdict is Verdict.FAIL and case.is_interrupted:
         verdict = Verdict.INCONCLUSIVE
         why += "; the run was interrupted"
+    elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
+        verdict, undecided = Verdict.INCONCLUSIVE, HOST
+        why += f"; {host}"
     elif verdict is Verdict.INCONCLUSIVE:
         why += longer_words(decision.longer_ns, objective.stage)
     return Check(

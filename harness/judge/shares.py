@@ -13,6 +13,8 @@ from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.judge.check import Case, Check, Figure, Kind
 from harness.judge.decision import Decision, decide_share
+from harness.judge.host import rejections_were_disturbed
+from harness.judge.undecided import HOST, UNDECIDED_BY
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, longer_words, share
@@ -46,13 +48,14 @@ def check_rejected(case: Case, objective: Objective) -> Check:
     verdict, why = decision.verdict, ""
     # What is sent late carries an old block: refusing it is right, and the generator's doing.
     stale = account.rejected_by.get(State.STALE_DATA_ERROR, 0)
-    if (
-        verdict is not Verdict.PASS
-        and found.estimate >= limit
-        and refused - stale < limit * ordinary
-        and generator_was_late(case)
-    ):
+    by_stale_data = found.estimate >= limit and refused - stale < limit * ordinary
+    undecided = None
+    if verdict is not Verdict.PASS and by_stale_data and generator_was_late(case):
         verdict, why = Verdict.INVALID, "; the generator was late, and so its data stale"
+    elif verdict is Verdict.FAIL and (
+        by_stale_data and (host := rejections_were_disturbed(case, limit))
+    ):
+        verdict, why, undecided = Verdict.INCONCLUSIVE, f"; {host}", HOST
     elif verdict is Verdict.INCONCLUSIVE:
         why = longer_words(decision.longer_ns)
     reasons = ", ".join(
@@ -63,7 +66,11 @@ def check_rejected(case: Case, objective: Objective) -> Check:
         f"{f' ({reasons})' if reasons else ''}, {_interval_words(found)};"
         f" the limit is {share(limit)}{why}"
     )
-    own: dict[str, Figure] = {"rejected_share": found.estimate, "limit_share": limit}
+    own: dict[str, Figure] = {
+        "rejected_share": found.estimate,
+        "limit_share": limit,
+        UNDECIDED_BY: undecided,
+    }
     return _check(objective, verdict, said, {**own, **_figures(found, decision)})
 
 

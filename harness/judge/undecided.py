@@ -7,7 +7,7 @@ from harness.measure.recorder import Cell, Metric
 from harness.measure.statistics import Interval, interval
 
 UNDECIDED_BY = "undecided_by"
-OBSERVER, GENERATOR = "observer", "generator"
+OBSERVER, GENERATOR, HOST = "observer", "generator", "host"
 OBSERVER_TOO_SLOW = (
     "; by their commit times, or by the reads before, it could be met:"
     " the observer was too slow to tell"

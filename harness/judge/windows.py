@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.check import Case, Check, Kind
+from harness.judge.host import host_was_disturbed
 from harness.judge.time_had import excuse_late, rejected_words, some_had_less
 from harness.judge.undecided import (
     GENERATOR,
     GENERATOR_TOO_LATE,
+    HOST,
     OBSERVER,
     OBSERVER_TOO_SLOW,
     UNDECIDED_BY,
@@ -34,6 +36,8 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
             undecided, why = GENERATOR, GENERATOR_TOO_LATE
         elif not _surely(objective, cell, grid):
             undecided, why = OBSERVER, OBSERVER_TOO_SLOW
+        elif host := host_was_disturbed(case, objective, cell):
+            undecided, why = HOST, f"; {host}"
         verdict = Verdict.INCONCLUSIVE if undecided else verdict
     if verdict is Verdict.FAIL and not _arrivals_beyond(objective, cell, grid):
         verdict, why = excuse_late(cell, case)

@@ -15,6 +15,11 @@ A track is one figure of one subject. Its name says whose, then what, and its un
 | `host.busy_cores`, `host.idle_cores`, `host.steal_cores`, `host.iowait_cores` | sums | cores |
 | `host.core<N>.busy_share`, `.steal_share` | of one core | 1 |
 | `host.pressure_{cpu,memory,io}_share` | of time in which some task stood still | 1 |
+| `host.{system,harness,foreign}_cores` | computing of all their processes | - |
+| `host.{system,harness,foreign}_blocked_count` | their tasks that wait for storage | - |
+| `foreign.<program>.cpu_cores`, `.blocked_count` | the same of one foreign program | - |
+| `disk.<disk>.busy_share` | time with a request under way | 1 |
+| `disk.<disk>.{writes,flushes}_per_s`, `.{write,flush}_ms` | requests, mean time of one | - |
 | `redis.memory_bytes` | data and overhead | container's limit or maxmemory, the smaller |
 | `redis.commands_per_s`, `redis.clients_count`, `redis.refused_per_s` | traffic | - |
 | `redis.stream.<name>.length_count` | entries held | the contract's maxlen |

@@ -14,11 +14,11 @@ from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question
 from harness.diagnosis.spans import words
 
 _STYLES = {Answer.YES: "bold red", Answer.NO: "green", Answer.UNKNOWN: "yellow"}
-NO_CAUSE = "none of the four questions is answered with yes"
+NO_CAUSE = "none of the questions is answered with yes"
 
 
 def render_short(diagnosis: Diagnosis, path: Path) -> RenderableType:
-    """Headline and the four answers, for the end of a run."""
+    """Headline and answers, for the end of a run."""
     body: list[RenderableType] = [Text(diagnosis.failed, style="bold red")]
     if not diagnosis.failed:
         body = [_headline(diagnosis), _answers(diagnosis, short=True)]

@@ -33,6 +33,11 @@ class Services:
         """From now on these are the first processes; may be called from another thread."""
         self._pids = {name: pid for name, pid in pids.items() if pid > 0}
 
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """First process of each service."""
+        return self._pids
+
     def memory_limit_bytes(self, name: str) -> int | None:
         """What a service's group may hold."""
         return self._memory_limits.get(name)

@@ -22,11 +22,13 @@ from pydantic import ValidationError
 from harness.clock import NS_PER_MS, Clock, SystemClock
 from harness.errors import Exit
 from harness.process.death import die_with_parent
+from harness.telemetry.disks import look_at_disks
 from harness.telemetry.host import look_at_host
 from harness.telemetry.looker import Lines, Looker, Source
 from harness.telemetry.page_looks import PageLooks
 from harness.telemetry.plan import TelemetryPlan
 from harness.telemetry.postgres_looks import PostgresLooks
+from harness.telemetry.programs import Programs
 from harness.telemetry.redis_looks import RedisLooks
 from harness.telemetry.services import Services
 from harness.telemetry.sheet import Sheet
@@ -45,15 +47,18 @@ class EndAskedError(Exception):
 
 
 class Kernel:
-    """Services and host, as the kernel counts them, and what all this costs."""
+    """Host, its programs and services, as the kernel counts them, and what all this costs."""
 
     def __init__(self, services: Services, clock: Clock) -> None:
         self._services = services
+        self._programs = Programs(os.getppid())
         self._clock = clock
 
     def look(self, sheet: Sheet) -> None:
         """Everything that needs no answer of a server."""
         look_at_host(sheet)
+        look_at_disks(sheet)
+        self._programs.look(sheet, self._services.pids, self._clock.now_ns())
         self._services.look(sheet, self._clock.now_ns())
         sheet.time("sampler.cost_cores", time.process_time_ns())
         sheet.limit("sampler.cost_cores", COST_LIMIT_CORES, "specified")
@@ -62,6 +67,7 @@ class Kernel:
         """Totals lose nothing between two looks."""
 
     def close(self) -> None:
+        self._programs.close()
         self._services.close()
 
 

@@ -59,13 +59,14 @@ def diagnosed(found: tuple[Track, ...], slow: tuple[int, ...]) -> Diagnosis:
 def test_a_yes_rests_on_evidence_beyond_its_threshold(
     found: tuple[Track, ...], slow: tuple[int, ...]
 ) -> None:
-    """And the four come in their order, the first yes being the headline."""
+    """And they come in their order, the first yes being the headline."""
     diagnosis = diagnosed(found, slow)
     assert [question.key for question in diagnosis.questions] == [
         "engine_cpu",
         "redis_memory",
         "nonce_locks",
         "rpc",
+        "host",
     ]
     yes = [question for question in diagnosis.questions if question.answer is Answer.YES]
     assert diagnosis.headline == (yes[0].said if yes else None)

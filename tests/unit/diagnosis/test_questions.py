@@ -1,4 +1,4 @@
-"""Each of the four questions, by runs put together by hand."""
+"""Each of the questions, by runs put together by hand."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_nobody_asks_while_promises_are_kept_with_ease() -> None:
 
 
 def test_quiet_run_has_no_cause() -> None:
-    """Four times no, with the figures, whether signals were slow or not."""
+    """Five times no, with the figures, whether signals were slow or not."""
     for found in (
         asked(facts(*quiet())),
         asked(facts(*quiet(), slow=()), on_demand=True),
     ):
-        assert [question.answer for question in found.questions] == [Answer.NO] * 4
+        assert [question.answer for question in found.questions] == [Answer.NO] * 5
         assert found.headline is None
         assert found.remarks == ()
         assert all(question.evidence for question in found.questions)
@@ -284,5 +284,61 @@ def test_two_causes_are_told_in_order() -> None:
         )
     )
     answers = [question.answer for question in found.questions]
-    assert answers == [Answer.YES, Answer.NO, Answer.YES, Answer.YES]
+    assert answers == [Answer.YES, Answer.NO, Answer.YES, Answer.YES, Answer.NO]
     assert found.headline == found.questions[0].said
+
+
+def host(busy: float, idle: float, foreign: float, system: float) -> tuple[Track, ...]:
+    """Two cores in slow seconds, and quiet ones in the others."""
+    return (
+        track("host.busy_cores", in_slow(busy, 0.5), 2.0),
+        track("host.idle_cores", in_slow(idle, 1.5), 2.0),
+        track("host.iowait_cores", 0.0, 2.0),
+        track("host.foreign_cores", in_slow(foreign, 0.0)),
+        track("host.system_cores", in_slow(system, 0.4)),
+        track("host.harness_cores", 0.1),
+        track("foreign.cc1.cpu_cores", in_slow(foreign, 0.0)),
+    )
+
+
+def test_host_that_others_keep_busy_comes_first() -> None:
+    """Whatever else is answered with yes: what they took, the system lacked."""
+    own = track(CPU, 3.6, 4.0, "cgroup")
+    found = asked(facts(*changed(own, *host(2.0, 0.0, 1.6, 0.3))))
+    assert [question.key for question in found.questions][:2] == ["host", "engine_cpu"]
+    assert found.headline == found.questions[0].said
+    assert "other programs (cc1) used 1.60 of the host's 2 cores" in found.questions[0].said
+    assert "not the system" in found.questions[0].advice
+
+
+def test_host_that_the_system_fills_comes_last() -> None:
+    """Nobody else is there: yes, who has the cores, and no word of others."""
+    found = asked(facts(*changed(*host(1.98, 0.02, 0.05, 1.5))))
+    assert found.headline == found.questions[-1].said
+    assert "no core of the host was left" in found.headline
+    assert "the system's services used 1.49 cores; the harness used 0.10 cores" in found.headline
+    assert "larger host" in found.questions[-1].advice
+
+
+def test_host_that_others_have_while_nobody_waits_is_no_cause() -> None:
+    """What makes signals slow there is the system's own."""
+    own = track("service.engine.cpu_wait_cores", 0.05)
+    found = asked(facts(*changed(own, track(CPU, 0.1), *host(2.0, 0.0, 1.8, 0.1))))
+    assert [question.answer for question in found.questions] == [Answer.NO] * 5
+
+
+def test_host_whose_storage_others_keep_busy() -> None:
+    """Three tasks in fsync all the time, one of the system's beside them."""
+    storage = (
+        track("host.pressure_io_share", in_slow(0.9, 0.01), 1.0),
+        track("host.foreign_blocked_count", in_slow(2.8, 0.0)),
+        track("host.system_blocked_count", in_slow(0.9, 0.0)),
+        track("host.harness_blocked_count", 0.0),
+        track("foreign.dd.blocked_count", in_slow(2.8, 0.0)),
+        track("disk.vda.busy_share", in_slow(0.97, 0.1), 1.0),
+        track("disk.vda.flush_ms", in_slow(240.0, 1.0)),
+    )
+    found = asked(facts(*changed(*host(0.5, 1.5, 0.0, 0.4), *storage))).questions[0]
+    assert (found.key, found.answer) == ("host", Answer.YES)
+    assert "other programs (dd) kept the host's storage busy" in found.said
+    assert "a flush took 2" in " ".join(evidence.said for evidence in found.evidence)

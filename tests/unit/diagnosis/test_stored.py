@@ -98,13 +98,13 @@ def test_crash_is_told_and_changes_no_verdict(tmp_path: Path, place: str) -> Non
     assert "crashed" in text_of(found.diagnosis, short=False)
 
 
-def test_terminal_shows_headline_and_four_lines() -> None:
+def test_terminal_shows_headline_and_a_line_each() -> None:
     """Then everything with evidence, advice and remarks, when it is asked for."""
     cpu = track("service.engine.cpu_cores", in_slow(3.7, 1.0), 4.0, "cgroup")
     rewrite = track("redis.aof_rewrite_count", in_slow(1, 0))
     found = asked(facts(*changed(cpu, rewrite), slow=SLOW))
     short, long = text_of(found, short=True), text_of(found, short=False)
-    assert short.count(" NO ") == 3
+    assert short.count(" NO ") == 4
     assert short.index("of its quota") < short.index("YES")
     assert "harness diagnose /reports/one" in short
     assert "correlation with latency +0." in long

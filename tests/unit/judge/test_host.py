@@ -1,0 +1,202 @@
+"""Latencies missed while somebody else had the host's cores or its storage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.judge.assess import Assessment, assess
+from harness.judge.check import Check
+from harness.judge.host import disturbed
+from harness.judge.verdict import Verdict
+from harness.measure.telemetry_lines import read_telemetry
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import unclean
+from tests.unit.judge.test_faults import AT_NS, KILL, faulty, killed
+from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
+
+PROMISE = "p99 < 500 ms"
+CHECK = "host resources free"
+QUIET = {
+    "host.busy_cores": 0.5,
+    "host.idle_cores": 1.5,
+    "host.iowait_cores": 0.0,
+    "host.foreign_cores": 0.1,
+    "host.system_cores": 0.4,
+    "host.steal_cores": 0.0,
+    "host.pressure_io_share": 0.0,
+    "host.foreign_blocked_count": 0.0,
+    "host.system_blocked_count": 0.0,
+    "host.harness_blocked_count": 0.0,
+    "service.engine.cpu_cores": 0.1,
+    "service.engine.cpu_wait_cores": 0.0,
+    "service.redis.cpu_cores": 0.05,
+    "service.redis.cpu_wait_cores": 0.05,
+    "foreign.cc1.cpu_cores": 0.1,
+    "foreign.dd.blocked_count": 0.0,
+}
+BURNERS = {
+    "host.idle_cores": 0.0,
+    "host.foreign_cores": 1.5,
+    "service.engine.cpu_wait_cores": 0.7,
+    "foreign.cc1.cpu_cores": 1.5,
+}
+WRITERS = {
+    "host.pressure_io_share": 0.8,
+    "host.foreign_blocked_count": 3.0,
+    "host.system_blocked_count": 1.0,
+    "foreign.dd.blocked_count": 3.0,
+}
+STEAL = {"host.steal_cores": 0.4}
+ALL = range(30)
+
+
+def telemetry(change: dict[str, float], seconds: range, **quiet: float) -> str:
+    """A file of it: two cores, a look each second after t0, other figures in some of them."""
+    usual = {**QUIET, **quiet}
+    columns = [[name, "level"] for name in usual]
+    lines: list[dict[str, object]] = [
+        {"kind": "start", "mono_ns": T0_NS - 5 * S, "every_ns": S},
+        {"kind": "columns", "of": "kernel", "first": 0, "columns": columns},
+        {"kind": "limit", "track": "host.busy_cores", "value": 2, "source": "cores"},
+    ]
+    for second in range(-3, 40):
+        told = {**usual, **change} if second in seconds else usual
+        values = [told[name] for name in usual]
+        mono_ns = T0_NS + second * S
+        lines.append({"kind": "look", "of": "kernel", "mono_ns": mono_ns, "values": values})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def slow_from(start: int, end: int, ms: int = 900) -> Callable[[int], NDArray[np.int64]]:
+    """Signals take so long in some seconds of the load (100 signals/s)."""
+
+    def draw(count: int) -> NDArray[np.int64]:
+        values = np.full(count, 10 * MS, dtype=np.int64)
+        values[start * 100 : end * 100] = ms * MS
+        return values
+
+    return draw
+
+
+def judged(world: World, text: str, reports: Path) -> Assessment:
+    """Assessed beside this telemetry."""
+    folder = world.write(reports)
+    folder.telemetry.write_text(text, encoding="utf-8")
+    return assess(folder)
+
+
+def check_of(found: Assessment, name: str) -> Check:
+    """A check by its name."""
+    return next(check for check in found.judgement.checks if check.name == name)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (BURNERS, "other programs (cc1) used 1.50 of the host's 2 cores"),
+        (WRITERS, "other programs (dd) kept the host's storage busy"),
+        (STEAL, "the hypervisor took 0.40 of the host's 2 cores"),
+    ],
+)
+def test_slow_while_others_had_the_host_is_invalid(
+    change: dict[str, float], named: str, tmp_path: Path
+) -> None:
+    """And the resource is named; without them the same latency is a FAIL."""
+    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    found = judged(world, telemetry(change, ALL), tmp_path)
+    assert found.judgement.verdict is Verdict.INVALID
+    assert unclean(found) == {PROMISE: Verdict.INCONCLUSIVE, CHECK: Verdict.INVALID}
+    assert named in check_of(found, CHECK).said
+    assert named in check_of(found, PROMISE).said
+    assert found.diagnosis is not None
+    assert found.diagnosis.questions[0].key == "host"
+    alone = judged(world, telemetry({}, ALL), tmp_path)
+    assert unclean(alone) == {PROMISE: Verdict.FAIL}
+
+
+def test_all_forms_of_a_promise(tmp_path: Path) -> None:
+    """Maxima and windows."""
+    texts = ("max < 500 ms", "p99 over any 2 s < 500 ms", "p99 of service < 500 ms")
+    world = healthy(None, *texts, delays=slow_from(8, 11))
+    found = judged(world, telemetry(BURNERS, range(8, 13)), tmp_path)
+    assert unclean(found) == {**dict.fromkeys(texts, Verdict.INCONCLUSIVE), CHECK: Verdict.INVALID}
+
+
+def test_the_time_to_catch_up_is_disturbed_too(tmp_path: Path) -> None:
+    """Signals of two disturbed seconds took 2.5 s each, and those behind them no less."""
+    world = healthy(None, "max < 500 ms", delays=slow_from(9, 12, ms=2_500))
+    found = judged(world, telemetry(BURNERS, range(9, 11)), tmp_path)
+    assert found.judgement.verdict is Verdict.INVALID
+
+
+def test_the_window_of_a_fault_is_the_runs_own(tmp_path: Path) -> None:
+    """A fault that takes cores is planned, and no neighbour."""
+    second = (AT_NS - T0_NS) // S + 1
+    world = faulty(KILL, killed(), PROMISE)
+    found = judged(world, telemetry(BURNERS, range(second, second + 1)), tmp_path)
+    assert "no other program" in check_of(found, CHECK).said
+    found = judged(world, telemetry(BURNERS, range(second - 4, second - 3)), tmp_path)
+    assert "other programs (cc1)" in check_of(found, CHECK).said
+
+
+def test_slow_in_other_seconds_too_is_a_fail(tmp_path: Path) -> None:
+    """A neighbour of five seconds excuses those, and not a system that is always slow."""
+    world = healthy(None, PROMISE, "max < 500 ms", delays=slow_from(0, 30))
+    found = judged(world, telemetry(BURNERS, range(8, 13)), tmp_path)
+    assert found.judgement.verdict is Verdict.FAIL
+    assert check_of(found, CHECK).verdict is Verdict.PASS
+
+
+def test_kept_beside_others_is_kept(tmp_path: Path) -> None:
+    """And told."""
+    found = judged(healthy(None, PROMISE), telemetry(BURNERS, ALL), tmp_path)
+    assert found.judgement.verdict is Verdict.PASS
+    assert "other programs (cc1)" in check_of(found, CHECK).said
+
+
+def test_a_lost_signal_stays_a_fail(tmp_path: Path) -> None:
+    """Nobody else's load loses one."""
+    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    violations.lose(world)
+    found = judged(world, telemetry(WRITERS, ALL), tmp_path)
+    assert found.judgement.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {**WRITERS, "host.foreign_blocked_count": 1.0, "host.system_blocked_count": 9.0},
+        {**WRITERS, "host.system_blocked_count": 0.0},
+        {**WRITERS, "host.foreign_blocked_count": 0.4, "host.system_blocked_count": 0.4},
+        {**WRITERS, "host.pressure_io_share": 0.1},
+        {**BURNERS, "host.idle_cores": 0.6},
+        {**BURNERS, "host.foreign_cores": 0.3},
+        {**BURNERS, "service.engine.cpu_wait_cores": 0.2},
+    ],
+    ids=[
+        "victim",
+        "other disk",
+        "seldom",
+        "not short",
+        "cores idle",
+        "system fills it",
+        "nothing waits",
+    ],
+)
+def test_what_is_not_the_others_doing(change: dict[str, float]) -> None:
+    """Each condition is needed."""
+    assert disturbed(read_telemetry(telemetry(change, ALL), T0_NS), [(0.0, 30.0)]) == ()
+
+
+def test_without_telemetry_it_is_not_known(tmp_path: Path) -> None:
+    """Old evidence is judged as before."""
+    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    found = assess(world.write(tmp_path))
+    assert unclean(found) == {PROMISE: Verdict.FAIL}
+    assert "not known" in check_of(found, CHECK).said

@@ -1,0 +1,42 @@
+"""Disks as the kernel counts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS_PER_S
+from harness.measure.telemetry_lines import read_telemetry
+from harness.telemetry.disks import look_at_disks
+from harness.telemetry.sheet import Sheet
+
+
+def test_a_disk_is_told_and_its_partition_is_not(tmp_path: Path) -> None:
+    """Writes, flushes and how long they took; a disk without a device, or never used, is none."""
+    lines: list[str] = []
+    sheet = Sheet("kernel", lines.append)
+    (tmp_path / "devices" / "vda" / "device").mkdir(parents=True)
+    for second, (writes, busy, flushes) in enumerate(((10, 100, 5), (30, 600, 15)), start=1):
+        counts = f"1 1 1 1 {writes} 1 1 {writes * 2} 0 {busy} 9 0 0 0 0 {flushes} {flushes * 40}"
+        text = f"254 0 vda {counts}\n254 1 vda1 {counts}\n7 0 loop0 {'0 ' * 17}\n"
+        (tmp_path / "diskstats").write_text(text, encoding="ascii")
+        look_at_disks(sheet, tmp_path, tmp_path / "devices")
+        sheet.end(second * NS_PER_S)
+    found = read_telemetry("".join(lines), 0).tracks
+    assert {name: track.values for name, track in found.items()} == {
+        "disk.vda.busy_share": pytest.approx((0.5,)),
+        "disk.vda.writes_per_s": (20,),
+        "disk.vda.write_ms": (2,),
+        "disk.vda.flushes_per_s": (10,),
+        "disk.vda.flush_ms": (40,),
+    }
+
+
+def test_a_kernel_that_tells_nothing(tmp_path: Path) -> None:
+    """A reason stands in place of the figures."""
+    lines: list[str] = []
+    sheet = Sheet("kernel", lines.append)
+    look_at_disks(sheet, tmp_path)
+    sheet.end(NS_PER_S)
+    assert "disks" in "".join(lines)
