@@ -9,7 +9,7 @@ system that is slow in undisturbed seconds too has no excuse. Without telemetry 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,14 +29,8 @@ from harness.judge.limits import (
     SYSTEM_BLOCKED_MIN,
 )
 from harness.judge.words import share
-from harness.measure.faults import AFTERMATH_NS, Window
-from harness.measure.outside import outside_cell, spans_ms
-from harness.measure.recorder import Cell, Metric
-from harness.measure.series import PLACES, Series, place_high_ns
-from harness.measure.statistics import effective_size, interval, size_needed
 from harness.measure.telemetry import Telemetry
-from harness.measure.windows import Grid, take_census
-from harness.scenario import Objective, Phase
+from harness.scenario import Phase
 
 Floats = NDArray[np.float64]
 CORES, STORAGE, STEAL = "cores", "storage", "steal"
@@ -102,116 +96,9 @@ def host_disturbed(case: Case) -> tuple[Disturbed, ...]:
     return tuple(one for one in apart if one.spans_s)
 
 
-def host_was_disturbed(case: Case, objective: Objective, cell: Cell) -> str | None:
-    """Why a missed promise of a duration is not the system's alone; None where it stands.
-
-    Args:
-        case: the run.
-        objective: that is missed.
-        cell: its signals.
-    """
-    found = host_disturbed(case)
-    metric = Metric(objective.metric)
-    if metric not in (Metric.LATENCY, Metric.SERVICE) or objective.outside_faults or not found:
-        return None
-    t0_ns = case.gathered.timeline.t0_ns
-    spans = [span for one in found for span in one.spans_s]
-    windows = _windows(spans, cell.series[metric], t0_ns)
-    if not _could_be_met(case, objective, cell, windows):
-        return None
-    return f"{host_words(found)}; {_REASON}"
-
-
-_REASON = "without the signals of those seconds it could be met: not the system's alone"
-
-
-def rejections_were_disturbed(case: Case, limit: float) -> str | None:
-    """Why too many rejections are not the system's alone; None where they are.
-
-    Args:
-        case: the run.
-        limit: what their share must stay below, 0..1.
-    """
-    found = host_disturbed(case)
-    if not found:
-        return None
-    t0_ns = case.gathered.timeline.t0_ns
-    spans = [span for one in found for span in one.spans_s]
-    signals = rejected = 0
-    for key, cell in case.gathered.cells.items():
-        if key.phase is not Phase.MEASURE or Metric.LATENCY not in cell.series:
-            continue
-        rest = outside_cell(cell, _windows(spans, cell.series[Metric.LATENCY], t0_ns), t0_ns)
-        signals += len(rest.series[Metric.LATENCY])
-        rejected += len(rest.rejected.get(Metric.LATENCY, ()))
-    if signals and rejected >= limit * signals:
-        return None
-    return f"{host_words(found)}; {_REASON}"
-
-
 def host_words(found: Sequence[Disturbed]) -> str:
     """All disturbances in a sentence."""
     return "; ".join(f"{one.said}, in {len(one.spans_s)} looks" for one in found)
-
-
-def _could_be_met(case: Case, objective: Objective, cell: Cell, windows: Sequence[Window]) -> bool:
-    """Whether what is left does not break the promise beyond doubt."""
-    metric, limit_ns = Metric(objective.metric), objective.limit_ns or 0
-    percentile, t0_ns = objective.percentile or 50.0, case.gathered.timeline.t0_ns
-    if objective.window_ns is not None:
-        grid = Grid.of(case.plan.load.measured_stretches_ns(), objective.window_ns)
-        calm = _calm(cell.judged_series(metric), spans_ms(windows, t0_ns))
-        return not len(calm) or not take_census(calm, grid, percentile, limit_ns).at_limit
-    rest = outside_cell(cell, windows, t0_ns)
-    histogram = rest.judged(metric)
-    if percentile == 100.0:
-        return histogram.max_ns < limit_ns
-    if histogram.count < size_needed(percentile):
-        return True
-    effective = effective_size(rest.judged_series(metric), percentile)
-    bound = interval(histogram, percentile, effective, confidence=case.confidence)
-    return bound is None or bound.lower_ns is None or bound.lower_ns < limit_ns
-
-
-def _windows(spans_s: Sequence[tuple[float, float]], series: Series, t0_ns: int) -> list[Window]:
-    """The disturbed seconds, each until those signals were through that were intended in it.
-
-    At most AFTERMATH_NS longer, as after a fault: a system that is behind for longer is slow.
-    """
-    plain = [
-        Window(t0_ns + round(start * NS_PER_S), t0_ns + round(end * NS_PER_S))
-        for start, end in sorted(spans_s)
-    ]
-    longest = [
-        max((_slowest_ns(block, span) for block in series.blocks()), default=0)
-        for span in (spans_ms([one], t0_ns)[0] for one in plain)
-    ]
-    return [
-        Window(one.start_ns, one.end_ns + min(AFTERMATH_NS, later_ns))
-        for one, later_ns in zip(plain, longest, strict=True)
-    ]
-
-
-def _slowest_ns(
-    block: tuple[NDArray[np.uint32], NDArray[np.uint16]], span_ms: tuple[int, int]
-) -> int:
-    when, what = block
-    own = what[(when >= span_ms[0]) & (when <= span_ms[1])]
-    return place_high_ns(min(int(own.max()), PLACES - 2)) if len(own) else 0
-
-
-def _calm(series: Series, spans: Sequence[tuple[int, int]]) -> Series:
-    """Without the signals intended in some spans; time goes on in them."""
-
-    def blocks() -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint16]]]:
-        for when, what in series.blocks():
-            calm = np.ones(len(when), dtype=np.bool_)
-            for first_ms, last_ms in spans:
-                calm &= (when < first_ms) | (when > last_ms)
-            if calm.any():
-                yield when[calm], what[calm]
-
-    return Series.of_blocks(blocks())
 
 
 class _Looks:

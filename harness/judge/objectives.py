@@ -9,7 +9,7 @@ from harness.evidence.records import Mode
 from harness.judge.beyond import beyond_figures
 from harness.judge.check import Case, Check, Kind
 from harness.judge.decision import decide
-from harness.judge.host import host_was_disturbed
+from harness.judge.host_excuse import host_was_disturbed
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated

@@ -13,7 +13,7 @@ from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.judge.check import Case, Check, Figure, Kind
 from harness.judge.decision import Decision, decide_share
-from harness.judge.host import rejections_were_disturbed
+from harness.judge.host_excuse import rejections_were_disturbed
 from harness.judge.undecided import HOST, UNDECIDED_BY
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict

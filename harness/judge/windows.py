@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.check import Case, Check, Kind
-from harness.judge.host import host_was_disturbed
+from harness.judge.host_excuse import host_was_disturbed
 from harness.judge.time_had import excuse_late, rejected_words, some_had_less
 from harness.judge.undecided import (
     GENERATOR,
