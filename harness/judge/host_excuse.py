@@ -1,4 +1,4 @@
-"""Whether a promise that is missed would be missed without the seconds in which others disturbed."""
+"""Whether a missed promise would be missed without the seconds in which others disturbed."""
 
 from __future__ import annotations
 
