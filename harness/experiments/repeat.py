@@ -12,7 +12,7 @@ from harness.judge.system import system_words
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.store import RunFolder
-from harness.store.group import GROUP_KEPT, GroupFacts, GroupFolder
+from harness.store.group import GROUP_KEPT, INTERRUPTED, GroupFacts, GroupFolder
 from harness.store.group_seal import read_group_seal, seal_group
 
 # Runs a scenario into a new folder below a path.
@@ -23,7 +23,7 @@ SEED_MAX = 2**63 - 1
 def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -> GroupJudgement:
     """Run, judge all together, and store the group's result.
 
-    A run that is interrupted is the last one; the group is then INVALID.
+    A run that is interrupted is the last one; the group is then INCONCLUSIVE.
 
     Args:
         scenario: its seed is the first run's.
@@ -44,14 +44,14 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
         ended = ""
         try:
             assessment, run_folder = once(own, folder.path)
-        except Interrupted as interrupt:
-            ended = str(interrupt)
+        except Interrupted:
+            ended = INTERRUPTED
         except HarnessError as error:
             failure, ended = error, f"{error.where}: {error.what}" if error.where else error.what
         else:
             members.append(_member(run_folder, own, assessment))
             if any(event.kind == "interrupted" for event in run_folder.read_run().events):
-                ended = "interrupted"
+                ended = INTERRUPTED
         runs = tuple(member.run_id for member in members)
         facts = facts.model_copy(update={"runs": runs, "ended": ended})
         folder.write(facts)

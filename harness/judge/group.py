@@ -21,7 +21,7 @@ from harness.judge.repeats import Part, Pool, combine
 from harness.judge.sealing import seal_check
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Scenario
-from harness.store.group import GroupFacts
+from harness.store.group import INTERRUPTED, GroupFacts
 from harness.store.seal import SealState
 
 
@@ -141,11 +141,13 @@ def _pool(check: Check) -> Pool | None:
 def _made(members: Sequence[Member], facts: GroupFacts) -> Check:
     seeds, ended = facts.seeds, facts.ended
     whole = 0 < len(members) == len(seeds) and not ended
+    # What a person breaks off is not whole, and nothing is wrong with it.
+    broken = Verdict.INCONCLUSIVE if members and ended == INTERRUPTED else Verdict.INVALID
     said = f"{len(members)} of {len(seeds)} runs were made"
     return Check(
         name="every run was made",
         kind=Kind.VALIDITY,
-        verdict=Verdict.PASS if whole else Verdict.INVALID,
+        verdict=Verdict.PASS if whole else broken,
         said=f"{said}; {ended}" if ended else said,
         figures={"runs": len(members), "planned": len(seeds)},
     )

@@ -13,6 +13,9 @@ from harness.errors import EvidenceError, UsageError
 from harness.store import files
 from harness.store.naming import new_folder
 
+# Why a group ended that a person broke off.
+INTERRUPTED = "interrupted"
+
 
 class GroupFacts(BaseModel):
     """`repeat.json`: what was planned, and what was made of it.

@@ -148,8 +148,10 @@ def test_one_invalid_run_makes_the_group_invalid(tmp_path: Path) -> None:
 
 
 def test_group_that_ended_early_is_invalid(tmp_path: Path) -> None:
-    """Fewer runs than planned, for whatever reason."""
+    """Fewer runs than planned; a person who breaks one off leaves it open."""
     found = group_of([healthy()] * 2, tmp_path, "interrupted")
+    assert found["every run was made"] is Verdict.INCONCLUSIVE
+    found = group_of([healthy()] * 2, tmp_path, "the stack was lost")
     assert found["every run was made"] is Verdict.INVALID
     assert group_of([healthy()] * 2, tmp_path)["group"] is Verdict.INVALID
 
