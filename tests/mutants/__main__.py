@@ -34,7 +34,7 @@ from tests.mutants.mutate import Mutant, mutants_of, mutated
 ROOT = Path(__file__).resolve().parents[2]
 SHARE_MIN = 0.9
 # A mutant may loop without end or allocate without bound; either counts as noticed.
-CPU_S_MAX = 60
+CPU_S_MAX = 30
 MEMORY_MAX = 6 << 30
 _PROFILE = ("--hypothesis-profile=mutants",)
 # Imported once, before the forks; nothing of the harness, which must see the changed module.
