@@ -53,6 +53,7 @@ TESTS = {
     "judge/shares": ["judge/test_shares.py", "judge/test_objectives.py", "judge/test_modes.py"],
     "judge/objectives": [
         "judge/test_promises.py",
+        "judge/test_excuses.py",
         "judge/test_objectives.py",
         "judge/test_modes.py",
         "judge/test_judgement.py",
