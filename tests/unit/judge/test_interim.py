@@ -1,7 +1,8 @@
-"""A run that goes on while it is undecided: its plan, its analyses, and what the judge makes of it."""
+"""A run that goes on while it is undecided: its plan, its analyses, its verdict."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_analyses_are_planned_from_the_least_to_the_most(least_s: float, growth:
     times = analysis_times_s(least_s, least_s * growth)
     assert times[0] == least_s
     assert times[-1] == pytest.approx(least_s * growth)
-    assert all(later >= 1.24 * earlier for earlier, later in zip(times, times[1:-1], strict=False))
+    assert all(later >= 1.24 * earlier for earlier, later in pairwise(times))
     assert list(times) == sorted(set(times))
 
 

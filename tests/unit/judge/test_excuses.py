@@ -1,0 +1,95 @@
+"""What may excuse a latency beyond its limit, and what is told beside it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from harness.judge.check import Case
+from harness.judge.objectives import _interval_words, _measured_ns
+from harness.judge.undecided import generator_may_be_late, observer_may_be_slow
+from harness.measure.histogram import Histogram
+from harness.measure.recorder import Cell, Metric
+from harness.measure.statistics import Effective, Interval
+from harness.scenario import Objective, Phase
+
+MS = 1_000_000
+FOUND = Interval(50.0, 900 * MS, 800 * MS, 1_000 * MS, Effective(100, 100, 20, True))
+SLOW, FAST = Histogram.of([900 * MS] * 100), Histogram.of([10 * MS] * 100)
+
+
+@pytest.mark.parametrize(
+    ("metric", "committed", "doubt"),
+    [
+        (Metric.LATENCY, FAST, True),
+        (Metric.LATENCY, SLOW, False),
+        (Metric.LATENCY, Histogram.of([]), False),
+        (Metric.LATENCY, Histogram.of([900 * MS] * 2), True),
+        (Metric.SERVICE, FAST, True),
+        (Metric.LATENESS, FAST, False),
+    ],
+)
+def test_commit_times_may_excuse_a_latency(
+    metric: Metric, committed: Histogram, doubt: bool
+) -> None:
+    """Only of what the observer saw, and only if they do not say FAIL as well."""
+    fake = SimpleNamespace(judged={Metric.COMMITTED: committed}.__getitem__)
+    found = FOUND
+    if committed.count == 2:  # too few for a lower bound
+        found = Interval(50.0, 900 * MS, None, None, Effective(2, 2, 20, True))
+    assert observer_may_be_slow(cast("Cell", fake), metric, found, 500 * MS) is doubt
+
+
+@pytest.mark.parametrize(
+    ("metric", "service", "doubt"),
+    [
+        (Metric.LATENCY, FAST, True),
+        (Metric.LATENCY, SLOW, False),
+        (Metric.LATENCY, Histogram.of([]), False),
+        (Metric.LATENESS, FAST, False),
+    ],
+)
+def test_service_times_may_excuse_a_latency(
+    metric: Metric, service: Histogram, doubt: bool
+) -> None:
+    """Where they keep the limit, the generator's lateness alone broke it."""
+    fake = SimpleNamespace(judged={Metric.SERVICE: service}.__getitem__)
+    assert generator_may_be_late(cast("Cell", fake), metric, FOUND, 500 * MS) is doubt
+    exact = service.value_at_rank(service.count) or 0
+    assert not generator_may_be_late(cast("Cell", fake), metric, FOUND, exact)
+
+
+@pytest.mark.parametrize(
+    ("stage", "outside", "expected"), [(None, False, 30), ("peak", False, 8), (None, True, 20)]
+)
+def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
+    """Of the phase, of the stage, or of what lies outside of the windows of faults."""
+    fake = SimpleNamespace(
+        gathered=SimpleNamespace(
+            timeline=SimpleNamespace(
+                t0_ns=0,
+                duration_ns={Phase.MEASURE: 30}.__getitem__,
+                length_ns={(3,): 8}.__getitem__,
+            ),
+            fault_windows=(),
+        ),
+        plan=SimpleNamespace(
+            load=SimpleNamespace(
+                stage_numbers={"peak": (3,)}.__getitem__,
+                measured_stretches_ns=lambda: ((0, 12), (22, 30)),
+            )
+        ),
+    )
+    objective = cast("Objective", SimpleNamespace(stage=stage, outside_faults=outside))
+    assert _measured_ns(cast("Case", fake), objective) == expected
+
+
+@pytest.mark.parametrize(("signals", "told"), [(200, False), (201, True)])
+def test_bunches_are_told_from_two_signals_to_an_effective_one(signals: int, told: bool) -> None:
+    """Where batches were decorrelated; else it is told that they were not."""
+    found = Interval(50.0, MS, MS, MS, Effective(signals, 100, 20, True))
+    assert ("bunches" in _interval_words(found)) is told
+    correlated = Interval(50.0, MS, MS, None, Effective(signals, 100, 20, False))
+    assert "bunches" not in _interval_words(correlated)
