@@ -11,7 +11,7 @@ import sys
 # In the order of the way the data goes: sending, seeing, recording, the whole of it, judging it.
 BENCHMARKS = (
     "codecs", "lateness", "sending", "observing", "recording", "calibration", "coverage", "power",
-    "group_power", "shares", "spoiled", "report", "telemetry",
+    "interim", "group_power", "shares", "spoiled", "report", "telemetry",
 )  # fmt: skip
 
 

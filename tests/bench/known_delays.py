@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.signal import lfilter
+from scipy.special import ndtr
 
 Times = NDArray[np.float64]
 # (random numbers, arrival times in s, true P99 in s) -> delays in s
@@ -107,6 +109,29 @@ def bunches(size: int, *, tied: bool) -> Model:
     return draw
 
 
+def drift(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
+    """Log-normal, three times as slow at the end of each 30 s as at their beginning.
+
+    The P99 of each of them is the one asked for: the mean over time of P(delay > p99) is 1 %.
+    """
+    level = 3.0 ** (times % 30.0 / 30.0)
+    delays: Times = p99_s * _DRIFT_SCALE * level * independent(rng, times, 1.0)
+    return delays
+
+
+def _drift_scale() -> float:
+    """Scale at which a level that goes from 1 to 3 has a P99 of 1."""
+    logs = np.log(3.0 ** np.linspace(0.0, 1.0, 10_001))
+
+    def beyond(scale: float) -> float:
+        return float(np.mean(ndtr(-_Z99 + (logs + math.log(scale)) / _SIGMA)))
+
+    return float(brentq(lambda scale: beyond(scale) - 0.01, 0.1, 1.0))
+
+
+_DRIFT_SCALE = _drift_scale()
+
+
 def on_off(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
     """One second in thirty is slow; 30 % of its signals exceed the P99 (0.3 / 30 = 1 %)."""
     phase = (times + rng.uniform(0, 30.0)) % 30.0
@@ -160,4 +185,26 @@ MODELS: Mapping[str, Model] = {
     "stalls every 2 s": stalls(2.0),
     "stalls every 10 s": stalls(10.0),
     "stalls every 20 s": stalls(20.0),
+}
+
+# More of them, for runs that end when they are decided: model, and how rarely slow signals come
+# (s between two of their bunches on average, at 100 signals/s; 0 where they come all the time).
+MORE_MODELS: Mapping[str, tuple[Model, float]] = {
+    **{
+        name: (model, float(name.split()[-2]) if name.startswith("stalls") else 0.0)
+        for name, model in MODELS.items()
+    },
+    "Pareto 1.5": (pareto(1.5), 0.0),
+    "bunches of 5, tied": (bunches(5, tied=True), 5 / 1.2),
+    "bunches of 5, jittered": (bunches(5, tied=False), 5 / 2),
+    "bunches of 40, tied": (bunches(40, tied=True), 40 / 1.2),
+    "bunches of 40, jittered": (bunches(40, tied=False), 40 / 2),
+    "drift x3": (drift, 0.0),
+    "on/off, 1 s in 30 s": (on_off, 30.0),
+    "stalls every 30 s": (stalls(30.0), 30.0),
+    "stalls every 60 s": (stalls(60.0), 60.0),
+    "Pareto(3) stalls every 10 s": (pareto_stalls(10.0), 10.0),
+    "periodic, 10 s": (periodic(10.0), 10.0),
+    "periodic, 30 s": (periodic(30.0), 30.0),
+    "periodic, 60 s": (periodic(60.0), 60.0),
 }

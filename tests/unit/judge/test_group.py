@@ -205,7 +205,7 @@ def test_interrupt_in_the_middle_judges_what_was_run(tmp_path: Path) -> None:
     """The group is INVALID, and keeps the runs that were made."""
     folder = GroupFolder.create(tmp_path, "synthetic", 0)
     found = repeat(SCENARIO, 3, folder, Runs({6: Interrupted(2)}).once)
-    assert found.verdict is Verdict.INVALID
+    assert found.verdict is Verdict.INCONCLUSIVE
     assert len(found.runs) == 1
     assert "SIGINT" in folder.read().ended
     assert judge_again(folder) == found

@@ -22,8 +22,9 @@ MS = 1_000_000
 S = 1_000 * MS
 PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
 INCONCLUSIVE = Verdict.INCONCLUSIVE
-# Nothing of the case matters where nothing was rejected.
-CASE = cast("Case", SimpleNamespace())
+# Nobody disturbed the host, and nothing was rejected.
+_NO_PHASE = SimpleNamespace(bounds_ns=lambda _: None)
+CASE = cast("Case", SimpleNamespace(gathered=SimpleNamespace(timeline=_NO_PHASE)))
 
 
 def arrival_of(account: Account, *metrics: str) -> Verdict:
