@@ -23,6 +23,8 @@ SECONDS = 30
 # At this rate system and generator need more than half of two cores.
 BUSY_RATE = "600"
 SLOW = ("--defect", "slow_all:delay_ms=600")
+# A promise that a fast disk keeps, and not beside three writers.
+TIGHT = ("--set", 'objectives=["p99 < 25 ms"]')
 _LIMIT_S = 300
 _WRITER = """
 import os, sys, time
@@ -56,6 +58,13 @@ CASES: tuple[tuple[str, tuple[str, ...], Neighbour | None, tuple[str, ...]], ...
     ("nobody", (), None, ("PASS",)),
     ("1 writer", (), Neighbour(_WRITER, 1), ("PASS", "INCONCLUSIVE", "INVALID")),
     ("3 writers", (), Neighbour(_WRITER, 3), ("PASS", "INCONCLUSIVE", "INVALID")),
+    ("nobody, p99 < 25 ms", TIGHT, None, ("PASS", "INCONCLUSIVE")),
+    (
+        "3 writers, p99 < 25 ms",
+        TIGHT,
+        Neighbour(_WRITER, 3),
+        ("PASS", "INCONCLUSIVE", "INVALID"),
+    ),
     (f"nobody, {BUSY_RATE}/s", ("--rate", BUSY_RATE), None, ("PASS", "INCONCLUSIVE")),
     (
         f"2 burners, {BUSY_RATE}/s",
@@ -115,7 +124,8 @@ def _tell(name: str, reports: Path, expected: tuple[str, ...]) -> int:
         return 1
     result = json.loads(path.read_text(encoding="utf-8"))
     checks = {one["name"]: one for one in result["judgement"]["checks"]}
-    p99_ns = checks["p99 < 500 ms"]["figures"].get("estimate_ns") or 0
+    promised = (one["figures"] for one in checks.values() if "estimate_ns" in one["figures"])
+    p99_ns = next(promised).get("estimate_ns") or 0
     questions = (result["diagnosis"] or {}).get("questions", ())
     first = next((one["key"] for one in questions if one["answer"] == "yes"), "-")
     verdict = result["verdict"]

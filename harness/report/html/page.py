@@ -17,6 +17,7 @@ from harness.report.html.account import account_view
 from harness.report.html.checks import groups_of
 from harness.report.html.facts import facts_table
 from harness.report.html.heatmap import heat_figure
+from harness.report.html.interim import interim_figure
 from harness.report.html.library import plotly_packed, script_source
 from harness.report.html.load import lateness_figure, rate_figure
 from harness.report.html.palette import DARK, LIGHT, css_variables
@@ -82,11 +83,16 @@ def html_report(data: ReportData) -> str:
 
 def _sections(data: ReportData, timeline: Timeline) -> Iterator[Section]:
     measurement, scenario = data.measurement, data.scenario
+    objectives = scenario.parsed_objectives()
+    interim = interim_figure(data.judgement, objectives)
     yield Section(
         "latency",
         "Latency",
         "From the moment a signal was due until its FSM row was seen SIMULATED: the promise.",
-        (percentile_figure(measurement, data.judgement, scenario.parsed_objectives()),),
+        (
+            percentile_figure(measurement, data.judgement, objectives),
+            *(() if interim is None else (interim,)),
+        ),
     )
     yield Section(
         "time",

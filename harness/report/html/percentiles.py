@@ -71,7 +71,7 @@ def percentile_figure(
         shows="Latency from the moment a signal was due until it was seen SIMULATED, at each"
         " percentile; every step to the right leaves out nine in ten of the signals left."
         " Signals that never arrived, rejected ones among them, are in it with the time they had.",
-        good="Good: the curve, and the whole bar of its 95 % interval, stays below each limit"
+        good="Good: the curve, and the whole bar of its interval, stays below each limit"
         " (red diamond), and rises gently. An open triangle has no upper bound."
         " A step upwards is a second way in which signals are handled: a queue, a lock, a pause.",
         message=_message(curves, promised, checks),
@@ -167,7 +167,7 @@ def _interval(
     checks: dict[str, Check],
     curves: list[tuple[str, Histogram]],
 ) -> dict[str, Any] | None:
-    """The 95 % interval of a promised percentile, as a bar."""
+    """The interval of a promised percentile, as a bar."""
     check = _check_of(one, mode, checks)
     if check is None or one.percentile is None or one.percentile >= 100 or one.stage is not None:
         return None
@@ -180,7 +180,7 @@ def _interval(
     # A whisker to the maximum would look like a bound; a triangle says that there is none.
     high = upper if isinstance(upper, int) else value
     told = f"{duration(lower)} to " + ("no upper bound" if open_end else duration(high))
-    name = f"P{one.percentile:g} with 95 % interval{', no upper bound' if open_end else ''}, {mode}"
+    name = f"P{one.percentile:g} with interval{', no upper bound' if open_end else ''}, {mode}"
     number = [name for name, _ in curves].index(mode)
     return {
         "type": "scatter",
