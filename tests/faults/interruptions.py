@@ -99,7 +99,7 @@ class Outcome:
     @property
     def is_good(self) -> bool:
         """Whether the fault was under way and nothing is left of it."""
-        ended = {signal.SIGINT: (1, 4), signal.SIGKILL: (-signal.SIGKILL,)}[self.number]
+        ended = {signal.SIGINT: (1, 3, 4), signal.SIGKILL: (-signal.SIGKILL,)}[self.number]
         return not self.trouble and not self.left and self.exit_code in ended
 
 
