@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S
 from harness.judge.check import Case
-from harness.judge.host import host_disturbed, host_words
+from harness.judge.host import Disturbed, host_disturbed, host_words
+from harness.judge.limits import DISTURBANCE_GAP_S, DISTURBED_SHARE
 from harness.measure.faults import AFTERMATH_NS, Window
 from harness.measure.outside import outside_cell, spans_ms
 from harness.measure.recorder import Cell, Metric
@@ -34,11 +35,21 @@ def host_was_disturbed(case: Case, objective: Objective, cell: Cell) -> str | No
     if metric not in (Metric.LATENCY, Metric.SERVICE) or objective.outside_faults or not found:
         return None
     t0_ns = case.gathered.timeline.t0_ns
-    spans = [span for one in found for span in one.spans_s]
-    windows = _windows(spans, cell.series[metric], t0_ns)
+    windows = _windows(_joined_spans(found), cell.series[metric], t0_ns)
     if not _could_be_met(case, objective, cell, windows):
         return None
     return f"{host_words(found)}; {_REASON}"
+
+
+def host_kept_it_open(case: Case, objective: Objective) -> str | None:
+    """Why a duration is undecided that a longer run beside the same programs would not decide."""
+    found = host_disturbed(case)
+    metric = Metric(objective.metric)
+    if metric not in (Metric.LATENCY, Metric.SERVICE) or objective.outside_faults or not found:
+        return None
+    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
+    disturbed_s = sum(end - start for start, end in _joined_spans(found))
+    return host_words(found) if disturbed_s >= DISTURBED_SHARE * measured_s else None
 
 
 def rejections_were_disturbed(case: Case, limit: float) -> str | None:
@@ -52,7 +63,7 @@ def rejections_were_disturbed(case: Case, limit: float) -> str | None:
     if not found:
         return None
     t0_ns = case.gathered.timeline.t0_ns
-    spans = [span for one in found for span in one.spans_s]
+    spans = _joined_spans(found)
     signals = rejected = 0
     for key, cell in case.gathered.cells.items():
         if key.phase is not Phase.MEASURE or Metric.LATENCY not in cell.series:
@@ -63,6 +74,17 @@ def rejections_were_disturbed(case: Case, limit: float) -> str | None:
     if signals and rejected >= limit * signals:
         return None
     return f"{host_words(found)}; {_REASON}"
+
+
+def _joined_spans(found: Sequence[Disturbed]) -> list[tuple[float, float]]:
+    """The disturbed stretches of time; what comes and goes within seconds is one disturbance."""
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(span for one in found for span in one.spans_s):
+        if joined and start - joined[-1][1] <= DISTURBANCE_GAP_S:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _could_be_met(case: Case, objective: Objective, cell: Cell, windows: Sequence[Window]) -> bool:

@@ -110,6 +110,12 @@ VITALS_GAP_MAX_NS = 5 * NS_PER_S
 HOST_STEP_MAX_NS = 10 * NS_PER_MS
 # From here on latencies include waiting for a core; no fault of the run, but no sign-off either.
 BUSY_SHARE_SIGNOFF = 0.90
+# A foreign program that writes or computes in bursts is seen in some seconds and felt in those
+# between: stretches that lie no further apart are one disturbance.
+DISTURBANCE_GAP_S = 5.0
+# Disturbed for a fifth of the measured time, an interval that is still open does not say how much
+# longer to run: the same programs would keep it open.
+DISTURBED_SHARE = 0.2
 # Least length of the measured load for a sign-off: what the nightly scenarios run.
 SIGNOFF_S = 300
 

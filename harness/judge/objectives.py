@@ -9,7 +9,7 @@ from harness.evidence.records import Mode
 from harness.judge.beyond import beyond_figures
 from harness.judge.check import Case, Check, Kind
 from harness.judge.decision import decide
-from harness.judge.host_excuse import host_was_disturbed
+from harness.judge.host_excuse import host_kept_it_open, host_was_disturbed
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
 from harness.judge.shares import check_rate, check_rejected, check_simulated
@@ -215,6 +215,9 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
         why += "; the run was interrupted"
     elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
         verdict, undecided = Verdict.INCONCLUSIVE, HOST
+        why += f"; {host}"
+    elif verdict is Verdict.INCONCLUSIVE and (host := host_kept_it_open(case, objective)):
+        undecided = HOST
         why += f"; {host}"
     elif verdict is Verdict.INCONCLUSIVE:
         why += longer_words(decision.longer_ns, objective.stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.clock import NS_PER_MS
 from harness.contract.seen import Way
 from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.host import host_disturbed, host_words
 from harness.judge.limits import OBSERVER_P99
 from harness.judge.objectives import check_objectives
 from harness.judge.undecided import OBSERVER, UNDECIDED_BY
@@ -37,6 +38,8 @@ def check_observer(case: Case) -> Check:
         return _check(True, said, figures)
     if by_commit:
         said = f"{said}; {OBSERVER_P99.reason}"
+        if others := host_words(host_disturbed(case)):
+            said += f"; {others}"
         if work := observer_at_work(case):
             said += f"; {work}"
         return _check(False, said, figures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.host import host_disturbed, host_words
 from harness.judge.limits import (
     LATENESS_P99,
     LATENESS_P999,
@@ -141,7 +142,8 @@ def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
     if value <= most:
         return _validity(name, True, said, figures)
-    return _validity(name, False, _with(said, limit.reason, swarm_at_work(case)), figures)
+    others = host_words(host_disturbed(case))
+    return _validity(name, False, _with(said, limit.reason, others, swarm_at_work(case)), figures)
 
 
 def _with(*parts: str) -> str:

@@ -15,7 +15,7 @@ from harness.judge.check import Check
 from harness.judge.host import disturbed
 from harness.judge.verdict import Verdict
 from harness.measure.telemetry_lines import read_telemetry
-from tests.unit.judge import violations
+from tests.unit.judge import spoilers, violations
 from tests.unit.judge.assessing import unclean
 from tests.unit.judge.test_faults import AT_NS, KILL, faulty, killed
 from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
@@ -82,6 +82,13 @@ def slow_from(start: int, end: int, ms: int = 900) -> Callable[[int], NDArray[np
         return values
 
     return draw
+
+
+def at_the_limit(count: int) -> NDArray[np.int64]:
+    """One signal in a hundred is slow: nobody can tell on which side the P99 lies."""
+    values = np.full(count, 10 * MS, dtype=np.int64)
+    values[::100] = 900 * MS
+    return values
 
 
 def judged(world: World, text: str, reports: Path) -> Assessment:
@@ -151,6 +158,34 @@ def test_slow_in_other_seconds_too_is_a_fail(tmp_path: Path) -> None:
     found = judged(world, telemetry(BURNERS, range(8, 13)), tmp_path)
     assert found.judgement.verdict is Verdict.FAIL
     assert check_of(found, CHECK).verdict is Verdict.PASS
+
+
+def test_what_comes_and_goes_is_one_disturbance(tmp_path: Path) -> None:
+    """A writer that is seen in every fourth second is felt in those between, not minutes later."""
+    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    found = judged(world, telemetry(WRITERS, range(0, 40, 4)), tmp_path)
+    assert found.judgement.verdict is Verdict.INVALID
+    apart = judged(world, telemetry(WRITERS, range(0, 40, 15)), tmp_path)
+    assert apart.judgement.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(ALL, Verdict.INVALID), (range(8, 10), Verdict.INCONCLUSIVE)]
+)
+def test_what_others_keep_open_is_invalid(seconds: range, verdict: Verdict, tmp_path: Path) -> None:
+    """A longer run beside the same programs would tell no more; two seconds of them are no cause."""
+    world = healthy(None, PROMISE, delays=at_the_limit)
+    found = judged(world, telemetry(WRITERS, seconds), tmp_path)
+    assert found.judgement.verdict is verdict
+    assert check_of(found, PROMISE).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_late_generator_names_who_kept_it_waiting(tmp_path: Path) -> None:
+    """The journal is written to the disk that somebody else keeps busy."""
+    world = healthy(None, PROMISE)
+    spoilers.late(world)
+    found = judged(world, telemetry(WRITERS, ALL), tmp_path)
+    assert "other programs (dd)" in check_of(found, "generator on time (P99)").said
 
 
 def test_kept_beside_others_is_kept(tmp_path: Path) -> None:
