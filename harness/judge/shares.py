@@ -150,7 +150,8 @@ def _at_least(
         )
         told += f", {share(found.estimate)}, {_interval_words(found)}"
         figures |= _figures(found, decision)
-        if verdict is Verdict.INCONCLUSIVE:
+        # An interrupted run leaves open what its interval decides: a longer one changes nothing.
+        if verdict is decision.verdict is Verdict.INCONCLUSIVE:
             why += longer_words(decision.longer_ns)
     return _check(objective, verdict, f"{told}; at least {share(limit)} is asked{why}", figures)
 

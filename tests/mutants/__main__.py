@@ -47,10 +47,16 @@ TESTS = {
     "measure/unread": ["measure/test_unread.py"],
     "judge/decision": [
         "judge/test_decision.py",
+        "judge/test_share_decisions.py",
         "judge/test_verdict.py",
         "judge/test_objectives.py",
     ],
-    "judge/shares": ["judge/test_shares.py", "judge/test_objectives.py", "judge/test_modes.py"],
+    "judge/shares": [
+        "judge/test_shares.py",
+        "judge/test_share_decisions.py",
+        "judge/test_objectives.py",
+        "judge/test_modes.py",
+    ],
     "judge/objectives": [
         "judge/test_promises.py",
         "judge/test_excuses.py",

@@ -173,9 +173,9 @@ def test_what_comes_and_goes_is_one_disturbance(tmp_path: Path) -> None:
     ("seconds", "verdict"), [(ALL, Verdict.INVALID), (range(8, 10), Verdict.INCONCLUSIVE)]
 )
 def test_what_others_keep_open_is_invalid(seconds: range, verdict: Verdict, tmp_path: Path) -> None:
-    """A longer run beside the same programs would tell no more; two seconds of them are no cause."""
+    """A longer run beside the same programs would tell no more; two seconds are no cause."""
     world = healthy(None, PROMISE, delays=at_the_limit)
-    found = judged(world, telemetry(WRITERS, seconds), tmp_path)
+    found = judged(world, telemetry(BURNERS, seconds), tmp_path)
     assert found.judgement.verdict is verdict
     assert check_of(found, PROMISE).verdict is Verdict.INCONCLUSIVE
 

@@ -8,8 +8,10 @@ from typing import cast
 import pytest
 
 from harness.contract.names import State
+from harness.judge import objectives
 from harness.judge.check import Case
 from harness.judge.objectives import _maximum, check_arrival
+from harness.judge.undecided import HOST, OBSERVER, UNDECIDED_BY
 from harness.judge.verdict import Verdict
 from harness.judge.words import longer_words
 from harness.measure.account import Account
@@ -29,10 +31,10 @@ CASE = cast("Case", SimpleNamespace(gathered=SimpleNamespace(timeline=_NO_PHASE)
 
 def arrival_of(account: Account, *metrics: str) -> Verdict:
     """The verdict on a measured phase in a scenario with promises of these metrics."""
-    objectives = [SimpleNamespace(metric=metric) for metric in metrics]
+    promised = [SimpleNamespace(metric=metric) for metric in metrics]
     fake = SimpleNamespace(
         gathered=SimpleNamespace(account={Phase.MEASURE: account}.__getitem__),
-        scenario=SimpleNamespace(parsed_objectives=lambda: objectives),
+        scenario=SimpleNamespace(parsed_objectives=lambda: promised),
     )
     found = check_arrival(cast("Case", fake))
     assert found.figures == {
@@ -103,9 +105,15 @@ def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
     ],
 )
 def test_longest_duration(
-    metric: str, longest_ms: int, unseen: bool, censored: int, verdict: Verdict
+    metric: str,
+    longest_ms: int,
+    unseen: bool,
+    censored: int,
+    verdict: Verdict,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It must be below its limit, and known from either side."""
+    """It must be below its limit, and known from either side; a disturbed host leaves it open."""
+    monkeypatch.setattr(objectives, "host_was_disturbed", lambda *_: None)
     latencies = [10 * MS, longest_ms * MS]
     cell = cell_of(latencies, latencies[1:] if unseen else [], censored)
     fake = SimpleNamespace(metric=metric, limit_ns=500 * MS, outside_faults=False)
@@ -113,6 +121,13 @@ def test_longest_duration(
     assert found.verdict is verdict
     assert found.figures["max_ns"] == longest_ms * MS
     assert found.figures["limit_ns"] == 500 * MS
+    if (metric, unseen) == ("service", True):
+        assert found.figures[UNDECIDED_BY] == OBSERVER
+    monkeypatch.setattr(objectives, "host_was_disturbed", lambda *_: "a full disk")
+    disturbed = _maximum("the longest", cast("Objective", fake), cell, CASE)
+    assert disturbed.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
+    assert (disturbed.figures[UNDECIDED_BY] == HOST) is (verdict is FAIL)
+    assert disturbed.said.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
     assert _maximum("none", cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
 

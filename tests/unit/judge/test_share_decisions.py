@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from harness.contract.names import State
 from harness.judge.check import Check
-from harness.judge.decision import decide_share
+from harness.judge.decision import Decision, decide_share
 from harness.judge.verdict import Verdict
-from harness.measure.share_interval import share_interval
+from harness.measure.share_interval import ShareInterval, share_interval
 from harness.measure.statistics import Effective
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed
@@ -87,6 +89,49 @@ def test_how_much_longer_grows_towards_the_limit() -> None:
     assert nearer.longer_ns is not None
     assert 0 < near.longer_ns < nearer.longer_ns
     assert at.longer_ns is None
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "below", "reached"),
+    [
+        (0.0, 0.09, Verdict.PASS, Verdict.PASS),
+        (0.0, 0.1, Verdict.INCONCLUSIVE, Verdict.PASS),
+        (0.0, 0.2, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (0.1, 0.2, Verdict.FAIL, Verdict.INCONCLUSIVE),
+        (0.11, 0.2, Verdict.FAIL, Verdict.FAIL),
+    ],
+)
+def test_sides_of_the_limit(lower: float, upper: float, below: Verdict, reached: Verdict) -> None:
+    """A bound of exactly the limit keeps `>=`, and breaks `<`."""
+    found = ShareInterval((lower + upper) / 2, lower, upper, Effective(100, 100, 0, True))
+    assert decide_share(found, 0.1, S).verdict is below
+    assert decide_share(found, 0.1, S, including=True).verdict is reached
+
+
+def undecided(
+    estimate: float, size: int, limit: float = 0.1, *, decorrelated: bool = True
+) -> int | None:
+    """How much longer than 1 s a run must be whose interval says nothing."""
+    effective = Effective(1_000, size, 20, decorrelated)
+    found = decide_share(ShareInterval(estimate, 0.0, 1.0, effective), limit, S)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    return found.longer_ns
+
+
+def test_sample_needed_for_a_share() -> None:
+    """z^2 p (1 - p) / d^2, at least what bounds a share without a mark, and 20 % or twice more."""
+    needed = norm.isf(0.05) ** 2 * 0.1 * 0.9 / 0.02**2
+    assert undecided(0.12, 100) == pytest.approx((needed / 100 - 1) * S)
+    assert undecided(0.08, 100) == pytest.approx((needed / 100 - 1) * S)
+    assert undecided(0.9, 10) == math.ceil(1.9 * S)
+    assert undecided(0.9, 0) == 28 * S
+    assert undecided(0.9, 1_000) == math.ceil((1.2 - 1) * S)
+    assert undecided(0.9, 1_000, decorrelated=False) == S
+    # 100 signals bound 2.96 %, a hundred times the one that there is.
+    assert undecided(0.0, 1, 0.0296) == 99 * S
+    assert undecided(0.0, 1, 0.029) is None
+    found = ShareInterval(0.9, 0.0, 1.0, Effective(100, 100, 20, True))
+    assert decide_share(found, 0.1, 8) == Decision(Verdict.INCONCLUSIVE, 2)
 
 
 def test_signals_not_sent_are_one_burst(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Promises of shares, from the counts alone."""
+"""Promises of shares: verdict, interval, and whose doing a missed limit is."""
 
 from __future__ import annotations
 
@@ -7,23 +7,34 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.judge import shares
-from harness.judge.check import Case
+from harness.judge.check import Case, Check
+from harness.judge.decision import decide_share
+from harness.judge.undecided import HOST, UNDECIDED_BY
 from harness.judge.verdict import Verdict
 from harness.measure.account import Account
+from harness.measure.gather import Gathered
 from harness.measure.recorder import Cell, CellKey, Metric
 from harness.measure.samples import Fate
 from harness.measure.series import Series
+from harness.measure.share_interval import (
+    ShareInterval,
+    effective_share,
+    effective_tail,
+    share_interval,
+)
+from harness.measure.statistics import CONFIDENCE
 from harness.scenario import Objective, Phase
 
-S = 1_000_000_000
-# So many that an interval of a share is far narrower than its distance to the limit.
-MANY = 20_000
-PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
-INCONCLUSIVE = Verdict.INCONCLUSIVE
+N = 10_000
+MS = 1_000_000
+DURATION_NS = 2 * N * MS
+PASS, FAIL, INVALID, OPEN = Verdict.PASS, Verdict.FAIL, Verdict.INVALID, Verdict.INCONCLUSIVE
+WORDS = "somebody else had the cores"
 
 
 def objective_of(metric: str, limit: float | None) -> Objective:
@@ -32,220 +43,322 @@ def objective_of(metric: str, limit: float | None) -> Objective:
     return cast("Objective", fake)
 
 
-def cell_of(account: Account) -> Cell:
-    """The signals of an account in the order of time, each kind spread evenly."""
-    cell = Cell(account=account)
-    missing = account.ordinary - account.arrived - account.ordinary_rejected
-    cell.series[Metric.LATENCY] = spread(account.ordinary)
-    cell.rejected[Metric.LATENCY] = spread(account.ordinary_rejected)
-    cell.had_series[Metric.LATENCY] = spread(missing)
-    return cell
+def spread(number: int, of: int) -> NDArray[np.bool_]:
+    """So many marks among others, evenly: nothing correlates."""
+    marks: NDArray[np.bool_] = np.diff(np.arange(of + 1) * number // of) == 1
+    return marks
 
 
-def spread(number: int) -> Series:
-    """So many signals, evenly over a minute."""
-    series = Series()
-    if number > 0:
-        times = np.arange(number, dtype=np.int64) * (60 * S) // number
-        series.add(times, np.zeros(number, dtype=np.int64))
-    return series
+def series_of(chosen: NDArray[np.bool_]) -> Series:
+    """One signal every 2 ms; of them, these."""
+    when = np.flatnonzero(chosen) * 2 * MS
+    found = Series()
+    found.add(when, np.full(len(when), MS))
+    return found
+
+
+def cells_of(account: Account) -> dict[CellKey, Cell]:
+    """Both modes in turn; the warm-up is worse than the measured phase."""
+    signals, rejected = account.ordinary, account.ordinary_rejected
+    missed = spread(max(0, signals - account.arrived), signals) if signals else np.zeros(0, bool)
+    refused = missed.copy()
+    refused[missed] = spread(rejected, int(missed.sum())) if missed.any() else False
+    cells = {CellKey(Phase.WARMUP, Mode.LITE): Cell(account=Account({Fate.REJECTED: N}))}
+    for mode in Mode:
+        own = np.arange(signals) % 2 == mode
+        cell = cells[CellKey(Phase.MEASURE, mode)] = Cell()
+        for kept, chosen in (
+            (cell.series, own),
+            (cell.rejected, own & refused),
+            (cell.had_series, own & missed & ~refused),
+        ):
+            if chosen.any():
+                kept[Metric.LATENCY] = series_of(chosen)
+    cells[CellKey(Phase.MEASURE, Mode.LITE)].account = account
+    return cells
 
 
 def case_of(
     account: Account | None = None,
-    rates: tuple[tuple[Phase, float | None], ...] = (),
+    *,
+    in_phase: int = 0,
+    intended: int | None = N,
     events: tuple[str, ...] = (),
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> Case:
-    """As much of a case as shares look at; the warm-up is worse than the measured phase."""
-    account = account or Account()
-    accounts = {Phase.MEASURE: account}
-    timeline = SimpleNamespace(duration_ns={Phase.MEASURE: 60 * S}.__getitem__)
+    """As much of a case as shares look at."""
+    gathered = SimpleNamespace(
+        cells=cells_of(account or Account()),
+        timeline=SimpleNamespace(duration_ns={Phase.MEASURE: DURATION_NS}.__getitem__),
+    )
+    gathered.account = lambda *phases: Gathered.account(cast("Gathered", gathered), *phases)
+    rates = [
+        SimpleNamespace(phase=phase, intended=number, in_phase=sent)
+        for phase, number, sent in ((Phase.WARMUP, N, 1), (Phase.MEASURE, intended, in_phase))
+    ]
     fake = SimpleNamespace(
-        confidence=confidence,
-        is_interrupted="interrupted" in events,
-        gathered=SimpleNamespace(
-            account=accounts.__getitem__,
-            timeline=timeline,
-            cells={CellKey(Phase.MEASURE, Mode.LITE): cell_of(account)},
-        ),
-        measurement=SimpleNamespace(
-            rates=[
-                SimpleNamespace(
-                    phase=phase,
-                    share=share,
-                    intended=None if share is None else MANY,
-                    in_phase=int(MANY * (share or 0)),
-                )
-                for phase, share in rates
-            ]
-        ),
+        gathered=gathered,
+        measurement=SimpleNamespace(rates=rates),
         run=SimpleNamespace(events=[SimpleNamespace(kind=kind) for kind in events]),
+        is_interrupted="interrupted" in events,
+        confidence=confidence,
     )
     return cast("Case", fake)
 
 
 @pytest.fixture(autouse=True)
-def lateness(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets whether the generator was late; it was not."""
+def causes(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets whether the generator was late, and whether the host was disturbed; neither was."""
 
-    def be(late: bool) -> None:
+    def be(*, late: bool = False, host: bool = False) -> None:
         monkeypatch.setattr(shares, "generator_was_late", lambda _: late)
-        monkeypatch.setattr(shares, "rejections_were_disturbed", lambda *_: None)
+        told = {0.01: WORDS} if host else {}
+        monkeypatch.setattr(shares, "rejections_were_disturbed", lambda _, limit: told.get(limit))
 
-    be(False)
+    be()
     return be
 
 
 def rejected(invariant: int, stale: int = 0) -> Account:
-    """MANY signals, of which so many were rejected for either reason."""
+    """N signals, of which so many were rejected for either reason."""
     by = {State.INVARIANT_BROKEN: invariant, State.STALE_DATA_ERROR: stale}
-    arrived = MANY - invariant - stale
+    refused = invariant + stale
     return Account(
-        fates={Fate.SIMULATED: arrived, Fate.REJECTED: invariant + stale},
+        fates={Fate.SIMULATED: N - refused, Fate.REJECTED: refused},
         rejected_by={state: number for state, number in by.items() if number},
     )
 
 
+def evenly(marked: int, confidence: float = CONFIDENCE) -> ShareInterval:
+    """The interval of so many of N signals, which do not correlate."""
+    effective = effective_share(series_of(np.ones(N, dtype=np.bool_)), series_of(spread(marked, N)))
+    return share_interval(marked, effective, confidence)
+
+
+def bounds(found: Check) -> tuple[Any, ...]:
+    """What a check tells of its interval."""
+    names = ("lower_share", "upper_share", "confidence", "signals", "effective")
+    return tuple(found.figures[name] for name in names)
+
+
 @pytest.mark.parametrize(
-    ("invariant", "stale", "late", "verdict"),
+    ("invariant", "stale", "cause", "verdict"),
     [
-        (0, 0, False, PASS),
-        (100, 0, False, PASS),
-        (400, 0, False, FAIL),
-        (400, 0, True, FAIL),
-        (0, 400, False, FAIL),
-        (0, 400, True, INVALID),
-        (100, 400, True, INVALID),
-        (400, 400, True, FAIL),
-        (100, 0, True, PASS),
-        (195, 0, False, INCONCLUSIVE),
-        (205, 0, False, INCONCLUSIVE),
+        (0, 0, "", PASS),
+        (50, 0, "", PASS),
+        (90, 0, "", OPEN),
+        (110, 0, "", OPEN),
+        (200, 0, "", FAIL),
+        (0, 200, "", FAIL),
+        (200, 0, "late", FAIL),
+        (50, 0, "late", PASS),
+        (100, 0, "late", OPEN),
+        (0, 99, "late", OPEN),
+        (0, 100, "late", INVALID),
+        (50, 200, "late", INVALID),
+        (99, 101, "late", INVALID),
+        (100, 100, "late", FAIL),
+        (0, 200, "late host", INVALID),
+        (0, 50, "host", PASS),
+        (0, 110, "host", OPEN),
+        (99, 101, "host", OPEN),
+        (100, 100, "host", FAIL),
     ],
 )
 def test_rejections_and_whose_doing_they_are(
-    invariant: int, stale: int, late: bool, verdict: Verdict, lateness: Any
+    invariant: int, stale: int, cause: str, verdict: Verdict, causes: Any
 ) -> None:
-    """Stale data of a late generator excuse the engine; other rejections do not."""
-    lateness(late)
-    case = case_of(rejected(invariant, stale))
-    found = shares.check_rejected(case, objective_of("rejected", 0.01))
-    assert found.verdict is verdict
-    assert found.figures["rejected_share"] == (invariant + stale) / MANY
-    assert found.figures["limit_share"] == 0.01
+    """Stale data of a late generator, or of a disturbed host, excuse the engine; others do not."""
+    causes(late="late" in cause, host="host" in cause)
+    refused = invariant + stale
+    check = shares.check_rejected(
+        case_of(rejected(invariant, stale)), objective_of("rejected", 0.01)
+    )
+    assert check.verdict is verdict
+    assert (check.figures["rejected_share"], check.figures["limit_share"]) == (refused / N, 0.01)
+    by_host = cause == "host" and refused >= 200 and verdict is OPEN
+    assert check.figures[UNDECIDED_BY] == (HOST if by_host else None)
+    assert (WORDS in check.said) is by_host
+    assert ("its data stale" in check.said) is (verdict is INVALID)
+    by_length = "longer" in check.said or "no reasonable length" in check.said
+    assert by_length is (verdict is OPEN and not by_host)
+    assert (f"{invariant:,} INVARIANT_BROKEN" in check.said) is (invariant > 0)
+    exact = evenly(refused)
+    assert bounds(check) == (exact.lower, exact.upper, CONFIDENCE, N, exact.effective.size)
+    assert check.figures["longer_ns"] == decide_share(exact, 0.01, DURATION_NS).longer_ns
 
 
 def test_rejections_of_signals_that_were_to_be_refused_do_not_count() -> None:
     """Only ordinary signals are in the share; where there is none, nothing can be said."""
-    account = rejected(0, MANY // 2)
-    excused = Account(account.fates, account.rejected_by, stale=MANY // 2, stale_rejected=MANY // 2)
-    found = shares.check_rejected(case_of(excused), objective_of("rejected", 0.01))
+    account = Account({Fate.SIMULATED: N, Fate.REJECTED: N}, stale=N, stale_rejected=N)
+    found = shares.check_rejected(case_of(account), objective_of("rejected", 0.01))
     assert (found.verdict, found.figures["rejected_share"]) == (PASS, 0.0)
+    assert found.figures["signals"] == N
     none = shares.check_rejected(case_of(), objective_of("rejected", 0.01))
-    assert (none.verdict, none.figures["rejected_share"]) == (INVALID, 0.0)
+    assert none.verdict is INVALID
+    assert none.figures == {"rejected_share": 0.0, "limit_share": 0.01}
+    assert none.said.endswith("no cause to refuse; the limit is 1 %")
 
 
 def test_no_limit_is_the_strictest() -> None:
-    """A limit of zero forbids every rejection and asks for no arrival."""
-    limit = objective_of("rejected", None)
-    assert shares.check_rejected(case_of(rejected(1)), limit).verdict is FAIL
-    assert shares.check_rejected(case_of(rejected(1)), limit).figures["limit_share"] == 0.0
-    few = case_of(Account({Fate.SIMULATED: 1_000, Fate.LOST: MANY}), ((Phase.MEASURE, 0.5),))
+    """No share is below zero, and every one is at least zero."""
+    for refused in (0, 1):
+        found = shares.check_rejected(case_of(rejected(refused)), objective_of("rejected", None))
+        assert (found.verdict, found.figures["limit_share"]) == (FAIL, 0.0)
     for check in (shares.check_simulated, shares.check_rate):
-        found = check(few, objective_of("any", None))
+        found = check(case_of(Account({Fate.LOST: N})), objective_of("any", None))
         assert (found.verdict, found.figures["limit_share"]) == (PASS, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("fates", "verdict"),
+    ("lost", "in_flight", "verdict"),
     [
-        ({Fate.SIMULATED: MANY}, PASS),
-        ({Fate.SIMULATED: 19_000, Fate.LOST: 1_000}, PASS),
-        ({Fate.SIMULATED: 16_000, Fate.LOST: 4_000}, FAIL),
-        ({Fate.SIMULATED: 16_000, Fate.IN_FLIGHT: 4_000}, INVALID),
-        ({Fate.SIMULATED: 16_000, Fate.LOST: 3_800, Fate.IN_FLIGHT: 200}, FAIL),
-        ({}, INVALID),
+        (0, 0, PASS),
+        (900, 0, PASS),
+        (980, 0, OPEN),
+        (1_020, 0, OPEN),
+        (2_000, 0, FAIL),
+        (0, 900, PASS),
+        (0, 980, INVALID),
+        (0, 2_000, INVALID),
+        (1_000, 1_000, INVALID),
+        (1_900, 100, FAIL),
+        (0, N, INVALID),
     ],
 )
-def test_arrivals_and_signals_nobody_waited_for(fates: dict[Fate, int], verdict: Verdict) -> None:
+def test_arrivals_and_signals_nobody_waited_for(
+    lost: int, in_flight: int, verdict: Verdict
+) -> None:
     """FAIL only if even the arrival of every open signal would not have kept the promise."""
-    found = shares.check_simulated(case_of(Account(fates)), objective_of("simulated", 0.9))
-    assert found.verdict is verdict
-    attempted = sum(fates.values())
-    assert found.figures["attempted"] == attempted
-    assert found.figures["arrived"] == fates.get(Fate.SIMULATED, 0)
-    assert ("not watched to the end" in found.said) == (Fate.IN_FLIGHT in fates)
-    assert ("none was attempted" in found.said) == (attempted == 0)
+    missed = lost + in_flight
+    account = Account({Fate.SIMULATED: N - missed, Fate.LOST: lost, Fate.IN_FLIGHT: in_flight})
+    check = shares.check_simulated(case_of(account), objective_of("simulated", 0.9))
+    assert check.verdict is verdict
+    assert (check.figures["attempted"], check.figures["arrived"]) == (N, N - missed)
+    not_watched = f"{in_flight:,} signals not watched to the end"
+    assert (not_watched in check.said) is (in_flight > 0 and verdict is not PASS)
+    assert ("longer" in check.said) is (verdict is OPEN)
+    exact = evenly(missed)
+    size = exact.effective.size
+    assert bounds(check) == (1 - exact.upper, 1 - exact.lower, CONFIDENCE, N, size)
+    limit = 1 - 0.9
+    longer_ns = decide_share(exact, limit, DURATION_NS, including=True).longer_ns
+    assert check.figures["longer_ns"] == longer_ns
+    assert f", {100 * (N - missed) / N:.3g} %, between" in check.said
 
 
-def test_arrivals_of_signals_sent_stale_add_nothing() -> None:
-    """What was to be refused and arrived all the same makes up for no other signal."""
-    account = Account({Fate.SIMULATED: MANY}, stale=MANY // 2)
-    found = shares.check_simulated(case_of(account), objective_of("simulated", 0.9))
-    assert found.figures["arrived"] == found.figures["attempted"] == MANY // 2
+def test_rejections_are_missing_arrivals_too() -> None:
+    """Half of what is missing was rejected, half lost; both are in the effective sample size."""
+    account = Account({Fate.SIMULATED: N - 600, Fate.LOST: 300, Fate.REJECTED: 300})
+    found = shares.share_series(case_of(account), objective_of("simulated", 0.9))
+    assert [len(one) for one in found] == [N, 600]
+    found = shares.share_series(case_of(account), objective_of("rejected", 0.1))
+    assert [len(one) for one in found] == [N, 300]
+
+
+def test_nothing_attempted_is_no_share() -> None:
+    """Neither of arrivals nor of signals that were due."""
+    found = shares.check_simulated(case_of(), objective_of("simulated", 0.9))
+    assert found.verdict is INVALID
+    assert found.figures == {"attempted": 0, "arrived": 0, "limit_share": 0.9}
+    assert found.said.endswith("none was attempted; at least 90 % is asked")
+    for intended in (None, 0):
+        due = shares.check_rate(case_of(intended=intended), objective_of("rate", 0.9))
+        assert due.verdict is INVALID
+        assert due.figures == {"intended": intended, "in_phase": 0, "limit_share": 0.9}
+        assert "none were due" in due.said
+
+
+def test_signals_sent_stale_stand_for_no_other() -> None:
+    """What was to be refused and arrived makes up for nothing, and is not waited for."""
+    arrived = Account({Fate.SIMULATED: 2 * N}, stale=N)
+    found = shares.check_simulated(case_of(arrived), objective_of("simulated", 0.9))
+    assert found.figures["arrived"] == found.figures["attempted"] == N
+    fates = {Fate.SIMULATED: N - 2_000, Fate.IN_FLIGHT: 4_000}
+    found = shares.check_simulated(
+        case_of(Account(fates, stale=2_000)), objective_of("simulated", 0.9)
+    )
+    assert found.verdict is INVALID
+    assert "2,000 signals not watched" in found.said
 
 
 @pytest.mark.parametrize(
-    ("share", "events", "late", "verdict"),
+    ("in_phase", "events", "late", "verdict"),
     [
-        (1.0, (), False, PASS),
-        (1.0, ("interrupted",), True, PASS),
-        (0.5, (), False, FAIL),
-        (0.5, ("service_restarted",), False, FAIL),
-        (0.5, (), True, INVALID),
-        (0.5, ("interrupted", "service_restarted"), False, INCONCLUSIVE),
-        (0.5, ("swarm_died",), False, INVALID),
-        (None, (), False, INVALID),
+        (N, (), False, PASS),
+        (N + 1, (), False, PASS),
+        (N, ("interrupted",), True, PASS),
+        (5_000, (), False, FAIL),
+        (5_000, ("service_restarted",), False, FAIL),
+        (5_000, (), True, INVALID),
+        (5_000, ("swarm_died",), False, INVALID),
+        (5_000, ("interrupted",), False, OPEN),
+        (5_000, ("interrupted", "swarm_died"), True, OPEN),
+        (9_000, (), True, OPEN),
+        (8_999, (), False, OPEN),
+        (8_999, (), True, INVALID),
     ],
 )
 def test_rate_and_whose_doing_a_shortfall_is(
-    share: float | None, events: tuple[str, ...], late: bool, verdict: Verdict, lateness: Any
+    in_phase: int, events: tuple[str, ...], late: bool, verdict: Verdict, causes: Any
 ) -> None:
-    """A run cut short, a late generator and no signal at all say nothing of the system."""
-    lateness(late)
-    rates = ((Phase.WARMUP, 0.7), (Phase.MEASURE, share))
-    found = shares.check_rate(case_of(rates=rates, events=events), objective_of("rate", 0.9))
-    assert found.verdict is verdict
-    assert found.figures["in_phase"] == int(MANY * (share or 0))
-    assert found.figures["intended"] == (None if share is None else MANY)
-    assert ("(interrupted)" in found.said) == ("interrupted" in events)
+    """A run cut short and a late generator say nothing of the system; nor does who interrupts."""
+    causes(late=late)
+    check = shares.check_rate(case_of(in_phase=in_phase, events=events), objective_of("rate", 0.9))
+    assert check.verdict is verdict
+    assert (check.figures["in_phase"], check.figures["intended"]) == (in_phase, N)
+    cut = ", ".join(kind for kind in events if kind != "service_restarted")
+    assert (f"; the run was cut short ({cut})" in check.said) is bool(cut)
+    missed = max(0, N - in_phase)
+    exact = share_interval(missed, effective_tail(N, missed))
+    size = exact.effective.size
+    assert bounds(check) == (1 - exact.upper, 1 - exact.lower, CONFIDENCE, N, size)
+    assert (f"(effective sample size {size:,} of {N:,})" in check.said) is (missed > 0)
+    # A run that somebody interrupts is not too short for its interval.
+    assert ("longer" in check.said or "no reasonable length" in check.said) is (
+        verdict is OPEN and not events
+    )
 
 
-def test_shares_at_their_limit_are_left_open() -> None:
-    """No sample tells on which side of its limit a share lies that is the limit."""
-    tenth = objective_of("rejected", 0.125)
-    assert shares.check_rejected(case_of(rejected(MANY // 8)), tenth).verdict is INCONCLUSIVE
-    fates = {Fate.SIMULATED: MANY // 8, Fate.LOST: MANY * 7 // 8}
-    simulated = objective_of("simulated", 0.125)
-    assert shares.check_simulated(case_of(Account(fates)), simulated).verdict is INCONCLUSIVE
-    fates = {Fate.IN_FLIGHT: MANY // 8, Fate.LOST: MANY * 7 // 8}
-    assert shares.check_simulated(case_of(Account(fates)), simulated).verdict is INVALID
+@pytest.mark.parametrize("missed", [0, 1])
+def test_a_hundred_percent_is_the_samples_own(missed: int, causes: Any) -> None:
+    """Without a missing signal PASS, with a single one FAIL, unless the cause lies elsewhere."""
+
+    def of(metric: str, fate: Fate = Fate.LOST) -> Verdict:
+        account = Account({Fate.SIMULATED: N - missed, fate: missed})
+        check = shares.check_rate if metric == "rate" else shares.check_simulated
+        case = case_of(account, in_phase=N - missed)
+        return check(case, objective_of(metric, 1.0)).verdict
+
+    assert of("simulated") is of("rate") is (FAIL if missed else PASS)
+    assert of("simulated", Fate.IN_FLIGHT) is (INVALID if missed else PASS)
+    causes(late=True)
+    assert of("rate") is (INVALID if missed else PASS)
 
 
-def test_rejections_beyond_the_limit_are_the_engines_doing(lateness: Any) -> None:
-    """With others alone beyond it a late generator excuses nothing."""
-    lateness(True)
-    for stale in (0, 1_000):
-        case = case_of(rejected(MANY // 6, stale))
-        assert shares.check_rejected(case, objective_of("rejected", 0.125)).verdict is FAIL
+def test_shares_at_their_limit() -> None:
+    """The interval of a share of exactly the limit holds the limit: nothing is decided."""
+    eighth, case = objective_of("any", 0.125), case_of(rejected(N // 8))
+    assert shares.check_rejected(case, eighth).verdict is OPEN
+    case = case_of(Account({Fate.SIMULATED: N // 8, Fate.LOST: N * 7 // 8}), in_phase=N // 8)
+    for check in (shares.check_simulated, shares.check_rate):
+        found = check(case, eighth)
+        assert found.verdict is OPEN
+        assert found.said.endswith("; no reasonable length of run would tell")
 
 
-def test_a_disturbed_host_excuses_stale_data_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is decided; invariants are broken by the engine alone."""
-    monkeypatch.setattr(shares, "rejections_were_disturbed", lambda *_: "others were at work")
-    limit = objective_of("rejected", 0.01)
-    found = shares.check_rejected(case_of(rejected(0, 400)), limit)
-    assert (found.verdict, found.figures["undecided_by"]) == (INCONCLUSIVE, "host")
-    assert "others were at work" in found.said
-    assert shares.check_rejected(case_of(rejected(400)), limit).verdict is FAIL
-
-
-@pytest.mark.parametrize(
-    ("rejections", "confidence", "verdict"),
-    [(175, 0.95, PASS), (175, 0.9875, INCONCLUSIVE), (226, 0.95, FAIL), (226, 0.99, INCONCLUSIVE)],
-)
-def test_an_analysis_of_many_is_surer(rejections: int, confidence: float, verdict: Verdict) -> None:
-    """The bounds have the confidence of the case; 1 % of 20,000 are 200."""
-    case = case_of(rejected(rejections), confidence=confidence)
-    found = shares.check_rejected(case, objective_of("rejected", 0.01))
-    assert (found.verdict, found.figures["confidence"]) == (verdict, confidence)
+def test_confidence_is_that_of_the_case() -> None:
+    """Four analyses of one run leave each bound 98.75 %: 83 of 10,000 no longer keep 1 %."""
+    account = Account({Fate.SIMULATED: N - 83, Fate.REJECTED: 83})
+    for check, limit in ((shares.check_rejected, 0.01), (shares.check_simulated, 0.99)):
+        promise = objective_of("simulated" if limit > 0.5 else "rejected", limit)
+        once = check(case_of(account), promise)
+        often = check(case_of(account, confidence=0.9875), promise)
+        assert (once.verdict, often.verdict) == (PASS, OPEN)
+        exact = evenly(83, 0.9875)
+        sides = (exact.lower, exact.upper)
+        wider = sides if limit < 0.5 else (1 - exact.upper, 1 - exact.lower)
+        assert bounds(often) == (*wider, 0.9875, N, exact.effective.size)
+        assert "each at 98.8 %" in often.said
+    rate = shares.check_rate(case_of(in_phase=N, confidence=0.9875), objective_of("rate", 0.9))
+    assert rate.figures["lower_share"] == 1 - evenly(0, 0.9875).upper
