@@ -19,7 +19,7 @@ from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.store import RunFolder
-from harness.store.group import GroupFacts, GroupFolder
+from harness.store.group import INTERRUPTED, GroupFacts, GroupFolder
 from harness.store.seal import SealState
 from tests.unit.judge.assessing import assessed
 from tests.unit.judge.violations import drop
@@ -207,7 +207,7 @@ def test_interrupt_in_the_middle_judges_what_was_run(tmp_path: Path) -> None:
     found = repeat(SCENARIO, 3, folder, Runs({6: Interrupted(2)}).once)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert len(found.runs) == 1
-    assert "SIGINT" in folder.read().ended
+    assert folder.read().ended == INTERRUPTED
     assert judge_again(folder) == found
 
 
