@@ -17,6 +17,8 @@ ON_DEMAND = "on demand"
 # Where a check of each kind of duration has the value that was held against the limit.
 _VALUES = ("estimate_ns", "worst_ns", "max_ns")
 _SYSTEMS_OWN = ("latency", "service")
+# Checks of the run that the host may have broken, whatever the latency was.
+_DISTURBED = ("generator on time", "observer kept up", "host resources free")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Concern:
         percentile: that is promised.
         mode: whose signals it speaks of, "lite" or "full"; None for all.
         stage: of which stage; None for the whole measured load.
+        of_the_run: whether the harness itself was late, however quick the signals were.
     """
 
     because: str
@@ -36,13 +39,15 @@ class Concern:
     percentile: float = 99.0
     mode: str | None = None
     stage: str | None = None
+    of_the_run: bool = False
 
 
 def concern_of(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -> Concern | None:
     """The promise to explain; None when every one was kept with ease and nobody asks.
 
     Of several, the percentile nearest to its limit, or furthest beyond; a maximum is one signal
-    and speaks only where no percentile does. Last come promises without a duration that failed.
+    and speaks only where no percentile does. Then come promises without a duration that failed, and
+    at last a generator or an observer that was late.
     """
     near = sorted(_near(scenario, judgement), key=lambda found: found[0])
     if near:
@@ -50,6 +55,9 @@ def concern_of(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -> 
     for check in judgement.of(Kind.OBJECTIVE):
         if check.verdict is Verdict.FAIL and not _of_the_generator(scenario, check):
             return Concern(f"{check.name}: {check.said}")
+    for check in judgement.of(Kind.VALIDITY):
+        if check.verdict is Verdict.INVALID and check.name.startswith(_DISTURBED):
+            return Concern(f"{check.name}: {check.said}", of_the_run=True)
     return Concern(ON_DEMAND) if on_demand else None
 
 

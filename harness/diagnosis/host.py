@@ -39,7 +39,8 @@ def ask_host(subject: Subject) -> Question:
             "the host was not read" if subject.telemetry.present else "this run kept no telemetry"
         )
         return unknown(KEY, ASKS, missing)
-    said, advice = _cause(subject) if subject.slow else ("", "")
+    asked = subject.slow or subject.concern.of_the_run
+    said, advice = _cause(subject) if asked else ("", "")
     # What others did is told in full by the cause itself.
     told = [said] if advice == _OTHERS else [*([said] if said else []), *(e.said for e in evidence)]
     return Question(

@@ -186,6 +186,8 @@ def test_a_late_generator_names_who_kept_it_waiting(tmp_path: Path) -> None:
     spoilers.late(world)
     found = judged(world, telemetry(WRITERS, ALL), tmp_path)
     assert "other programs (dd)" in check_of(found, "generator on time (P99)").said
+    assert found.diagnosis is not None
+    assert found.diagnosis.questions[0].key == "host"
 
 
 def test_kept_beside_others_is_kept(tmp_path: Path) -> None:
