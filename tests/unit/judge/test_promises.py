@@ -146,8 +146,8 @@ def test_no_bound_is_shown_beyond_the_longest_duration(
     bounds_ms: tuple[int | None, int | None], shown_ms: tuple[int | None, int | None]
 ) -> None:
     """Rejections are judged as beyond every limit, and shown with the time that they had."""
-    sides = [None if one is None else one * MS for one in bounds_ms]
-    found = Interval(99.0, 90 * MS, *sides, Effective(100, 100, 20, True))
+    lower_ns, upper_ns = (None if one is None else one * MS for one in bounds_ms)
+    found = Interval(99.0, 90 * MS, lower_ns, upper_ns, Effective(100, 100, 20, True))
     shown = _shown(found, Histogram.of([10 * MS, 30 * MS]))
     assert (shown.lower_ns, shown.upper_ns) == tuple(one and one * MS for one in shown_ms)
     assert shown.estimate_ns == pytest.approx(30 * MS, rel=1e-3)
