@@ -10,7 +10,7 @@ import pytest
 from harness.contract.names import State
 from harness.judge import objectives
 from harness.judge.check import Case
-from harness.judge.objectives import _maximum, check_arrival
+from harness.judge.objectives import _interval_words, _maximum, _shown, check_arrival
 from harness.judge.undecided import HOST, OBSERVER, UNDECIDED_BY
 from harness.judge.verdict import Verdict
 from harness.judge.words import longer_words
@@ -18,6 +18,7 @@ from harness.measure.account import Account
 from harness.measure.histogram import Histogram, Tally
 from harness.measure.recorder import Cell, Metric
 from harness.measure.samples import Fate
+from harness.measure.statistics import Effective, Interval
 from harness.scenario import Objective, Phase
 
 MS = 1_000_000
@@ -136,3 +137,25 @@ def test_time_proposed_is_rounded_to_what_one_would_ask_for() -> None:
     """Seconds below a minute, then whole minutes that are enough."""
     told = [longer_words(ns).removeprefix("; run about ") for ns in (1, 59 * S, 61 * S)]
     assert told == ["1 s longer", "59 s longer", "2 min longer"]
+
+
+@pytest.mark.parametrize(
+    ("bounds_ms", "shown_ms"),
+    [((None, None), (None, None)), ((5, 9), (5, 9)), ((90, None), (30, None)), ((5, 90), (5, 30))],
+)
+def test_no_bound_is_shown_beyond_the_longest_duration(
+    bounds_ms: tuple[int | None, int | None], shown_ms: tuple[int | None, int | None]
+) -> None:
+    """Rejections are judged as beyond every limit, and shown with the time that they had."""
+    lower_ns, upper_ns = (None if one is None else one * MS for one in bounds_ms)
+    found = Interval(99.0, 90 * MS, lower_ns, upper_ns, Effective(100, 100, 20, True))
+    shown = _shown(found, Histogram.of([10 * MS, 30 * MS]))
+    assert (shown.lower_ns, shown.upper_ns) == tuple(one and one * MS for one in shown_ms)
+    assert shown.estimate_ns == pytest.approx(30 * MS, rel=1e-3)
+
+
+def test_bunches_are_told_above_two_signals_to_an_independent_one() -> None:
+    """Not at two."""
+    for signals, told in ((200, False), (201, True)):
+        found = Interval(99.0, MS, MS, MS, Effective(signals, 100, 20, True))
+        assert ("come in bunches" in _interval_words(found)) is told

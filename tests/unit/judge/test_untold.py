@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harness.contract.names import State
 from harness.judge.verdict import Verdict
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import healthy
+from tests.unit.measure.evidence import healthy, without
 
 
 @pytest.mark.parametrize("objective", ["max < 60 s", "p99 over any 5 s < 30 s"])
@@ -37,3 +39,26 @@ def test_row_versions_that_nobody_could_read(tmp_path: Path) -> None:
     world.observer["unreadable"] = 1
     found = unclean(assessed(world, tmp_path))
     assert found["observer saw to the end"] is Verdict.INVALID
+
+
+def test_a_percentile_missed_in_an_interrupted_run_is_open(tmp_path: Path) -> None:
+    """What a person cut off may have kept it; what is kept all the same is kept."""
+    world = healthy(None, "p50 < 5 ms", "p99 < 500 ms")
+    world.event("interrupted")
+    found = unclean(assessed(world, tmp_path))
+    assert found["p50 < 5 ms"] is Verdict.INCONCLUSIVE
+    assert "p99 < 500 ms" not in found
+
+
+def test_arrivals_that_nobody_saw_may_be_the_fastest(tmp_path: Path) -> None:
+    """Six of ten leave no lower bound of a median latency; when they were sent is known."""
+    promises = ("p50 < 5 ms", "p50 of lateness < 0.1 ms")
+    world = healthy(None, *promises)
+    finals = world.sightings["state"] == State.SIMULATED
+    world.sightings = without(world.sightings, finals & (np.arange(len(finals)) % 5 < 3))
+    checks = {one.name: one for one in assessed(world, tmp_path).judgement.checks}
+    latency, lateness = (checks[name] for name in promises)
+    assert latency.figures["lower_ns"] is None
+    assert latency.verdict is Verdict.INCONCLUSIVE
+    assert lateness.figures["lower_ns"] == lateness.figures["estimate_ns"]
+    assert lateness.verdict is Verdict.FAIL
