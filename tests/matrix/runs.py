@@ -68,6 +68,9 @@ def run(
         RuntimeError: it left no result.
     """
     command = [sys.executable, "-m", "harness", "run", str(scenario), "--reports", str(reports)]
+    # Runs side by side are foreign programs to each other: with telemetry a latency that is missed
+    # beside them would be INVALID.
+    command += ["--set", "telemetry.enabled=false"]
     for defect in defects:
         command += ["--defect", defect]
     for setting in settings:

@@ -90,6 +90,7 @@ class Desk:
             owner.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA desk TO {READER}".encode())
         with redis.Redis.from_url(self.redis.url) as client:
             # As the desk left them the evening before.
+            client.delete("desk.orders")  # of another desk on the same Redis
             client.xgroup_create("desk.orders", "desk-crew", id="0", mkstream=True)
             for stream, fields in (("desk.heights", {"h": 1}), ("desk.results", {"ref": "x"})):
                 client.xadd(stream, fields)

@@ -70,5 +70,6 @@ def test_ending_the_harness_leaves_nothing(ends: dict[str, End], name: str) -> N
     if SIGNALS[name] == signal.SIGKILL:
         assert code == -signal.SIGKILL
     else:
-        assert code in {Exit.INVALID, Exit.FAIL}, output
+        # A host too busy for a run makes it INVALID besides.
+        assert code in {Exit.INCONCLUSIVE, Exit.INVALID, Exit.FAIL}, output
         assert "interrupted" in output
