@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.clock import NS_PER_S
 from harness.judge.check import Case
 from harness.judge.host import Disturbed, host_disturbed, host_words
-from harness.judge.limits import DISTURBANCE_GAP_S, DISTURBED_SHARE
+from harness.judge.limits import DISTURBANCE_GAP_S, DISTURBED_MOST_SHARE, DISTURBED_SHARE
 from harness.measure.faults import AFTERMATH_NS, Window
 from harness.measure.outside import outside_cell, spans_ms
 from harness.measure.recorder import Cell, Metric
@@ -36,7 +36,8 @@ def host_was_disturbed(case: Case, objective: Objective, cell: Cell) -> str | No
         return None
     t0_ns = case.gathered.timeline.t0_ns
     windows = _windows(_joined_spans(found), cell.series[metric], t0_ns)
-    if not _could_be_met(case, objective, cell, windows):
+    mostly = _disturbed_share(case, found) >= DISTURBED_MOST_SHARE
+    if not mostly and not _could_be_met(case, objective, cell, windows):
         return None
     return f"{host_words(found)}; {_REASON}"
 
@@ -47,9 +48,7 @@ def host_kept_it_open(case: Case, objective: Objective) -> str | None:
     metric = Metric(objective.metric)
     if metric not in (Metric.LATENCY, Metric.SERVICE) or objective.outside_faults or not found:
         return None
-    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
-    disturbed_s = sum(end - start for start, end in _joined_spans(found))
-    return host_words(found) if disturbed_s >= DISTURBED_SHARE * measured_s else None
+    return host_words(found) if _disturbed_share(case, found) >= DISTURBED_SHARE else None
 
 
 def rejections_were_disturbed(case: Case, limit: float) -> str | None:
@@ -74,6 +73,13 @@ def rejections_were_disturbed(case: Case, limit: float) -> str | None:
     if signals and rejected >= limit * signals:
         return None
     return f"{host_words(found)}; {_REASON}"
+
+
+def _disturbed_share(case: Case, found: Sequence[Disturbed]) -> float:
+    """How much of the measured time was disturbed."""
+    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
+    disturbed_s = sum(end - start for start, end in _joined_spans(found))
+    return disturbed_s / measured_s if measured_s else 0.0
 
 
 def _joined_spans(found: Sequence[Disturbed]) -> list[tuple[float, float]]:
