@@ -172,7 +172,7 @@ def test_what_comes_and_goes_is_one_disturbance(tmp_path: Path) -> None:
 def test_what_is_left_of_a_disturbed_run_is_no_quiet_run(tmp_path: Path) -> None:
     """Seen in the first 15 of 20 s, the same programs are felt in the last five."""
     world = healthy(None, PROMISE, delays=slow_from(0, 30))
-    found = judged(world, telemetry(BURNERS, range(0, 17)), tmp_path)
+    found = judged(world, telemetry(BURNERS, range(17)), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
 
 
