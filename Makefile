@@ -77,7 +77,7 @@ causes: $(TEST_STAMP)  ## every cause of a high P99 provoked for real; writes th
 faults: $(TEST_STAMP)  ## every fault for real, on child processes; writes the table of docs/faults.md
 	$(BIN)/python -m tests.faults --write
 
-mutants: $(STAMP)  ## does a test notice each changed operator? writes no file; about half an hour
+mutants: $(TEST_STAMP)  ## does a test notice each changed operator? writes no file; about half an hour
 	$(BIN)/python -m tests.mutants
 
 clean:

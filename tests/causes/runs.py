@@ -57,7 +57,8 @@ def provoke(case: Case, reports: Path, options: Sequence[str] = ()) -> Found:
         reports: folder that this run has for itself.
         options: of the command line.
     """
-    return read_found(run(reports, scenario=case.path, options=options).folder)
+    outcome = run(reports, scenario=case.path, options=options, telemetry=True)
+    return read_found(outcome.folder)
 
 
 def read_found(folder: Path, *, again: bool = False) -> Found:

@@ -54,6 +54,7 @@ def run(
     defects: Sequence[str] = (),
     settings: Sequence[str] = (),
     options: Sequence[str] = (),
+    telemetry: bool = False,
 ) -> Outcome:
     """Run the harness as a user would, and wait for its end.
 
@@ -63,14 +64,15 @@ def run(
         defects: each as given to `--defect`.
         settings: each as given to `--set`.
         options: further ones.
+        telemetry: whether it is collected. Runs side by side are foreign programs to each other:
+            with telemetry, a latency that is missed beside them is INVALID.
 
     Raises:
         RuntimeError: it left no result.
     """
     command = [sys.executable, "-m", "harness", "run", str(scenario), "--reports", str(reports)]
-    # Runs side by side are foreign programs to each other: with telemetry a latency that is missed
-    # beside them would be INVALID.
-    command += ["--set", "telemetry.enabled=false"]
+    if not telemetry:
+        command += ["--set", "telemetry.enabled=false"]
     for defect in defects:
         command += ["--defect", defect]
     for setting in settings:
