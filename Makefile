@@ -53,8 +53,8 @@ $(RUN_STAMP): pyproject.toml requirements.lock
 $(TEST_STAMP): $(RUN_STAMP)
 	$(call install,.[embedded$(comma)dev])
 
-images: $(RUN_STAMP)  ## the offline image set, for --stack docker (needs root, docker, debootstrap)
-	$(BIN)/harness images build
+images: $(RUN_STAMP)  ## the offline image set, for --images offline (needs root, docker, debootstrap)
+	$(BIN)/harness images build offline
 
 proto: $(TEST_STAMP)  ## build the Protobuf bindings from compose/proto
 	$(BIN)/python -m harness.contract.build_proto
@@ -64,6 +64,8 @@ schema: $(TEST_STAMP)  ## publish the JSON schema of result.json
 
 lock: $(TEST_STAMP)  ## pin every dependency (needs uv)
 	uv pip compile --quiet --universal --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
+	uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header --no-annotate --generate-hashes \
+	    -c requirements.lock compose/images/reference/requirements.in -o compose/images/reference/requirements.txt
 
 bench: $(TEST_STAMP)  ## timings, as ratios within one run
 	$(BIN)/python -m tests.bench

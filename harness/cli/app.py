@@ -96,7 +96,7 @@ def run(
         StackKind,
         typer.Option(help="Child processes, containers with exact quotas, or what runs already."),
     ] = StackKind.PROCESS,
-    images: ImageSet = "offline",
+    images: ImageSet = "upstream",
     image: Images = None,
     agent_containers: AgentContainers = 0,
     contract: Annotated[

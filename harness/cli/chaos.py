@@ -37,7 +37,7 @@ def chaos(
     settings: Settings = None,
     reports: Reports = REPORTS,
     stack: Annotated[StackKind, typer.Option(help="process or docker.")] = StackKind.PROCESS,
-    images: ImageSet = "offline",
+    images: ImageSet = "upstream",
     image: Images = None,
 ) -> None:
     """Rounds of random faults under load, with every check after each.

@@ -21,25 +21,45 @@ if TYPE_CHECKING:
     from harness.docker.settings import DockerSettings
 
 stack_app = typer.Typer(help="Zone B in containers, apart from a run.", no_args_is_help=True)
-images_app = typer.Typer(help="The images of the offline set.", no_args_is_help=True)
+images_app = typer.Typer(help="The images of the containers.", no_args_is_help=True)
 
 
 @images_app.command()
 def build(
+    name: Annotated[str, typer.Argument(metavar="[SET]", help="upstream or offline.")] = "upstream",
     force: Annotated[bool, typer.Option(help="Build also what is up to date.")] = False,
 ) -> None:
-    """Build the offline image set from distribution packages, PyPI and npm."""
+    """Build what an image set needs beyond the images of registries.
+
+    upstream: the reference services on python:3.11-slim; needs the engine only.
+    offline: every image from Debian, PyPI and npm; needs root, the docker command and debootstrap.
+    """
     from harness.docker.commands import build_images  # the Docker client is slow to import
 
     console = make_console()
-    for built in build_images(ROOT, lambda line: console.print(f"  {line}"), force=force):
-        console.print(f"{built.image}: {'built' if built.is_new else 'up to date'}")
+    begin_ns = (clock := SystemClock()).now_ns()
+    built = build_images(ROOT, name, lambda line: console.print(f"  {line}"), force=force)
+    took_s = (clock.now_ns() - begin_ns) / NS_PER_S
+    new = sum(one.is_new for one in built)
+    console.print(f"{new} built, {len(built) - new} up to date, {took_s:.1f} s")
+
+
+@images_app.command("list")
+def list_images() -> None:
+    """Every image of every set, and whether the engine holds it."""
+    from harness.docker.commands import image_table  # the Docker client is slow to import
+
+    table = Table("set", "image", "MB", box=None, pad_edge=False)
+    for row in image_table(ROOT):
+        size = "not here" if row.size_bytes is None else f"{row.size_bytes / 1e6:.0f}"
+        table.add_row(row.set_name, row.image, size)
+    make_console().print(table)
 
 
 @stack_app.command()
 def up(
     agents: Annotated[int, typer.Option(help="Agent containers.")] = 0,
-    images: ImageSet = "offline",
+    images: ImageSet = "upstream",
     image: Images = None,
 ) -> None:
     """Start Zone B and leave it running until `harness stack down`."""
@@ -56,7 +76,7 @@ def up(
 
 
 @stack_app.command()
-def verify(images: ImageSet = "offline", image: Images = None) -> None:
+def verify(images: ImageSet = "upstream", image: Images = None) -> None:
     """Hold every container against the specification: live control groups, policies, settings."""
     from harness.docker.commands import stack_verify  # the Docker client is slow to import
 

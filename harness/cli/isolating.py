@@ -47,7 +47,7 @@ def isolate(
     settings: Settings = None,
     reports: Reports = REPORTS,
     stack: Annotated[StackKind, typer.Option(help="process or docker.")] = StackKind.PROCESS,
-    images: ImageSet = "offline",
+    images: ImageSet = "upstream",
     image: Images = None,
     agent_containers: AgentContainers = 0,
     free_agents: Annotated[

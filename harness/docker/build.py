@@ -63,7 +63,7 @@ class Recipe:
 
     def digest(self, base: str) -> str:
         """Changes when anything that the image is made of changes."""
-        return _sha256(base, self.image, tree_digest(self.folder), *self.inputs)
+        return sha256(base, self.image, tree_digest(self.folder), *self.inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def build_offline(root: Path, work: Path, say: Say, *, force: bool = False) -> t
         StackError: a program is missing or a step failed, with its last words.
     """
     _need("docker", "docker.io")
-    base = _sha256(_SUITE, *_PACKAGES)
+    base = sha256(_SUITE, *_PACKAGES)
     built = [_build(BASE, base, force, say, partial(_build_base, work, base))]
     for recipe in _recipes(root):
         digest = recipe.digest(base)
@@ -105,11 +105,11 @@ def tree_digest(folder: Path, skip: frozenset[str] = frozenset({"__pycache__"}))
         if path.is_file() and not skip & set(relative.parts):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             parts.append(f"{relative}\0{bool(path.stat().st_mode & 0o100)}\0{content}")
-    return _sha256(*parts)
+    return sha256(*parts)
 
 
 def _recipes(root: Path) -> tuple[Recipe, ...]:
-    images = root / "compose" / "images"
+    images = root / "compose" / "images" / "offline"
     zone_b = root / "compose" / "zone_b"
     lock = root / "requirements.lock"
 
@@ -214,7 +214,7 @@ def _install_site(target: Path, packages: Sequence[str], lock: Path) -> None:
         f"--target={target}",
         f"--constraint={lock}",
     )
-    _do([sys.executable, "-m", "pip", "install", *options, *packages])
+    _do([sys.executable, "-P", "-m", "pip", "install", *options, *packages])
 
 
 def _copy_postgres(context: Path) -> None:
@@ -250,7 +250,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _sha256(*texts: str) -> str:
+def sha256(*texts: str) -> str:
+    """Digest of texts in their order."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 

@@ -4,32 +4,84 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.clock import Clock
 from harness.docker.build import Built, Say, build_offline
-from harness.docker.client import connect
+from harness.docker.client import connect, engine_errors
+from harness.docker.images import REFERENCE, image_variables
 from harness.docker.labels import Kind
+from harness.docker.reference_image import build_reference
 from harness.docker.settings import DockerSettings
 from harness.docker.stack import DockerStack
 from harness.docker.standing import StandingStack
 from harness.docker.sweep import standing, sweep
 from harness.docker.verify import Row
+from harness.scenario.file import read_toml
 from harness.stack.base import Endpoints
 
 
-def build_images(root: Path, say: Say, *, force: bool = False) -> tuple[Built, ...]:
-    """Build what is missing or out of date of the offline image set.
+@dataclass(frozen=True, slots=True)
+class SetImage:
+    """An image of a set; `size_bytes` is None where the engine does not hold it."""
+
+    set_name: str
+    image: str
+    size_bytes: int | None
+
+
+def build_images(root: Path, name: str, say: Say, *, force: bool = False) -> tuple[Built, ...]:
+    """Build what is missing or out of date of an image set.
+
+    Args:
+        root: the checkout.
+        name: of the set.
+        say: gets a line for each step.
+        force: build also what is up to date.
 
     Raises:
+        UsageError: no such set.
         StackError: a program is missing or a step failed.
     """
+    images = image_variables(root / "compose" / "images", name).values()
+    if REFERENCE in images:
+        client = connect()
+        try:
+            return (build_reference(client, root / "compose", say, force=force),)
+        finally:
+            client.close()
     work = Path(tempfile.mkdtemp(prefix="harness-images-"))
     try:
         return build_offline(root, work, say, force=force)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def image_table(root: Path) -> tuple[SetImage, ...]:
+    """Every image of every set, and the bytes that the engine holds of it.
+
+    Raises:
+        StackError: no engine answers.
+    """
+    client = connect()
+    try:
+        with engine_errors("docker"):
+            sizes = {tag: image["Size"] for image in client.api.images() for tag in _tags(image)}
+    finally:
+        client.close()
+    sets = read_toml(root / "compose" / "images" / "sets.toml")
+    return tuple(
+        SetImage(name, image, sizes.get(image))
+        for name, roles in sets.items()
+        for image in dict.fromkeys(roles.values())
+    )
+
+
+def _tags(image: Mapping[str, Any]) -> list[str]:
+    return image.get("RepoTags") or []
 
 
 def stack_up(settings: DockerSettings, logs_dir: Path, clock: Clock) -> Endpoints:

@@ -11,6 +11,8 @@ from harness.scenario.file import read_toml
 
 # Images that the harness builds itself.
 OURS = "signal-harness/"
+# The reference services on python:3.11-slim; see `harness.docker.reference_image`.
+REFERENCE = f"{OURS}reference:local"
 
 
 def image_variables(folder: Path, name: str, overrides: Sequence[str] = ()) -> dict[str, str]:
@@ -53,7 +55,9 @@ def need_images(client: Client, images: Iterable[str]) -> None:
             if client.api.images(name=image):
                 continue
         if image.startswith(OURS):
-            raise UsageError("is not built", where=image, hint="`harness images build` builds it")
+            raise UsageError(
+                "is not built", where=image, hint="`harness images build offline` builds it"
+            )
         try:
             with engine_errors(image):
                 client.images.pull(image)
@@ -61,5 +65,5 @@ def need_images(client: Client, images: Iterable[str]) -> None:
             raise StackError(
                 f"is not here and cannot be downloaded: {error.what}",
                 where=image,
-                hint="`harness images build`, then `--images offline`",
+                hint="`harness images build offline`, then `--images offline`",
             ) from error

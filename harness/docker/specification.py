@@ -16,13 +16,18 @@ FILE = "specification.toml"
 
 
 class Quota(BaseModel):
-    """One row of section 5, with what sections 2 and 3 add to it."""
+    """One row of section 5, with what sections 2 and 3 add to it.
+
+    Attributes:
+        image: the image that runs it, or that its own image is built on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cpus: Annotated[float, Field(gt=0)]
     memory: str
     restart: str
+    image: str | None = None
     cpu_shares: int | None = None
     core_dumps: bool = False
     tmpfs: bool = False

@@ -23,9 +23,10 @@ from harness.docker.crew import Crew
 from harness.docker.database import Database
 from harness.docker.gate import PORT, address_of, await_node
 from harness.docker.guard import Guard
-from harness.docker.images import OURS, need_images
+from harness.docker.images import OURS
 from harness.docker.labels import Mark
 from harness.docker.options import freed
+from harness.docker.reference_image import provide_images
 from harness.docker.settings import (
     AGENT,
     ANVIL,
@@ -53,7 +54,6 @@ from harness.docker.story import (
     grade_reasons,
     image_facts,
     server_facts,
-    specified_images,
 )
 from harness.docker.sweep import sweep, sweep_stale
 from harness.docker.verifier import Verifier
@@ -206,7 +206,8 @@ class DockerStack:
         crew = self._crew = self._make_crew(client)
         crew.listen()
         need_engine(self._zones.b.service(ENGINE))
-        need_images(client, (spec.image for spec in self._wanted()))
+        images = (spec.image for spec in self._wanted())
+        provide_images(client, self._settings.compose, images, lambda _: None)
         note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
         crew.containers.make_networks((self._zones.a, self._zones.b), note)
         crew.containers.make_volumes(own_volumes(self._settings, self._zones.b))
@@ -277,7 +278,7 @@ class DockerStack:
 
     def _describe_parts(self, client: Client, database: Database, url: SecretStr) -> dict[str, Any]:
         specs = standing_services(self._zones.b)
-        images = image_facts(client, specs, specified_images(self._settings, self._zones))
+        images = image_facts(client, specs, self._quotas)
         engine = engine_facts(client)
         return {
             "token": self.token,

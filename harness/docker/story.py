@@ -10,15 +10,15 @@ import redis
 from pydantic import SecretStr
 
 from harness.docker.client import Client, engine_errors
-from harness.docker.images import OURS, image_variables
+from harness.docker.images import OURS
 from harness.docker.servers import CONFIG_GET, SHOW
-from harness.docker.settings import POSTGRES, REDIS, DockerSettings, Zones
+from harness.docker.settings import POSTGRES, REDIS
+from harness.docker.specification import Quota
 from harness.docker.verify import Row
 from harness.errors import StackError
-from harness.stack.composefile import ContainerSpec, read_compose
+from harness.stack.composefile import ContainerSpec
 from harness.stack.postgres_roles import settings_in_force
 
-SPECIFIED_SET = "upstream"
 # A relative pattern: the working directory, where the engine's volume is.
 TO_THE_VOLUME = "the engine's volume"
 _CRASHES = "/var/crash/"
@@ -61,7 +61,7 @@ def core_pattern(path: Path = _CORE_PATTERN) -> dict[str, str]:
 
 
 def image_facts(
-    client: Client, specs: Iterable[ContainerSpec], specified: Mapping[str, str]
+    client: Client, specs: Iterable[ContainerSpec], quotas: Mapping[str, Quota]
 ) -> dict[str, Any]:
     """The image of each service, by name and digest, and whether it is the specified one.
 
@@ -72,13 +72,13 @@ def image_facts(
     for spec in specs:
         with engine_errors(spec.name):
             document = client.api.inspect_image(spec.image)
-        wanted = specified.get(spec.name, "")
-        is_built_on = bool(wanted) and starts_with(_layers(document), _base(client, wanted))
+        wanted = quotas[spec.name].image if spec.name in quotas else None
+        is_built_on = wanted is not None and starts_with(_layers(document), _base(client, wanted))
         facts[spec.name] = {
             "image": spec.image,
             "id": document["Id"],
             "repo_digests": document.get("RepoDigests") or [],
-            "specified": wanted or None,
+            "specified": wanted,
             "as_specified": spec.image == wanted or is_built_on,
         }
     return facts
@@ -98,21 +98,6 @@ def _base(client: Client, image: str) -> tuple[str, ...]:
 
 def _layers(document: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple((document.get("RootFS") or {}).get("Layers") or ())
-
-
-def specified_images(settings: DockerSettings, zones: Zones) -> dict[str, str]:
-    """The specification's image of each service."""
-    upstream = image_variables(settings.compose / "images", SPECIFIED_SET)
-    dummies = {"REDIS_PASSWORD": "-", "POSTGRES_PASSWORD": "-"}
-    variables = {**upstream, **dummies}
-    files = (read_compose(zone.path, variables) for zone in (zones.a, zones.b))
-    # Where the specification names no image, the set falls back on one of ours.
-    return {
-        spec.name: spec.image
-        for file in files
-        for spec in file.services
-        if not spec.image.startswith(OURS)
-    }
 
 
 def server_facts(

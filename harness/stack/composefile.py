@@ -25,6 +25,9 @@ _NS = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
 _KNOWN = frozenset(
     [
         "image",
+        # How an image comes to be there: `harness.docker.images` does that by itself.
+        "build",
+        "pull_policy",
         "command",
         "entrypoint",
         "environment",

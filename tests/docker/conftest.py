@@ -71,7 +71,7 @@ def client() -> Iterator[Client]:
         pytest.skip(f"no container engine: {error.what}")
     if not made.api.images(name=BASE):
         made.close()
-        pytest.skip("the offline images are not built: `harness images build`")
+        pytest.skip("the offline images are not built: `harness images build offline`")
     yield made
     made.close()
 
@@ -81,7 +81,7 @@ def images(client: Client) -> None:
     """Images that hold the code under test."""
     del client
     try:
-        build_images(ROOT, lambda _: None)
+        build_images(ROOT, "offline", lambda _: None)
     except StackError as error:
         # A tool that is not here is a reason to skip; an image that does not build is not.
         if "is not installed" not in error.what:

@@ -33,7 +33,8 @@ from harness.stack.settings import ROOT, StackSettings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _PLAY = "play"
-_RUN = ("run", "scenarios/smoke.toml", "--stack", "docker", "--duration", "3")
+_CONTAINERS = ("--stack", "docker", "--images", "offline")
+_RUN = ("run", "scenarios/smoke.toml", *_CONTAINERS, "--duration", "3")
 # From before the first container to after the last one is gone.
 _DELAY_MAX_S = {"stack": 10.0, "run": 24.0}
 _END_MAX_S = 60.0

@@ -80,7 +80,7 @@ def _run(path: Path, stack: str, reports: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "harness", "run", str(path)),
-            *("--stack", stack, "--reports", str(reports)),
+            *("--stack", stack, "--images", "offline", "--reports", str(reports)),
             *(("--agent-containers", str(agents)) if agents else ()),
         ],
         cwd=ROOT,

@@ -181,7 +181,8 @@ def _interrupt(case: Case, number: signal.Signals, place: Path, api: Any) -> Out
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "harness", "run", str(file)),
-                *("--stack", case.stack, "--reports", str(place / "reports")),
+                *("--stack", case.stack, "--images", "offline"),
+                *("--reports", str(place / "reports")),
                 *(("--agent-containers", "1") if case.is_of_agents else ()),
             ],
             cwd=ROOT,

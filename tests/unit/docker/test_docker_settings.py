@@ -34,7 +34,6 @@ from harness.docker.story import (
     TO_THE_VOLUME,
     core_pattern,
     grade_reasons,
-    specified_images,
     starts_with,
 )
 from harness.errors import UsageError
@@ -178,9 +177,9 @@ def test_settings_of_the_servers_are_read_from_their_commands() -> None:
 
 def test_reasons_against_a_sign_off() -> None:
     """Other images, reference services, too few CPUs: one sentence each."""
-    wanted = specified_images(SETTINGS, ZONES)
-    assert wanted["redis"] == "redis:7.2-alpine"
-    assert "mev-router" not in wanted
+    quotas = read_specification(COMPOSE)
+    assert quotas["redis"].image == "redis:7.2-alpine"
+    assert quotas["mev-router"].image is None
     images: dict[str, dict[str, Any]] = {
         "redis": {"image": "mine:1", "specified": "redis:7.2-alpine", "as_specified": False},
         "archiver": {

@@ -1,0 +1,153 @@
+"""Building the reference services' image by `docker build`, for whoever may use the engine.
+
+Needs nothing beyond the engine: the base image comes from its registry. The packages are
+downloaded here, where pip has its index and its certificates, and the build has no network. Where
+pip is missing or fails, the build downloads them itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from docker import errors  # type: ignore[import-untyped] # the package publishes no types
+
+from harness.docker.build import RECIPE_LABEL, Built, sha256, tree_digest
+from harness.docker.client import Client, engine_errors
+from harness.docker.images import REFERENCE, need_images
+from harness.errors import StackError
+
+_DOCKERFILE = Path("images", "reference", "Dockerfile")
+# What compose/.dockerignore leaves of the build context.
+_CONTEXT = (Path("zone_b"), _DOCKERFILE.parent)
+_SKIPPED = ("__pycache__", "node_modules")
+_DOWNLOAD_MAX_S = 300
+_BUILD_MAX_S = 900
+_WORDS_MAX = 15
+# Of an image for CPython 3.11 and glibc; pip takes the first that a package has a wheel for.
+_PYTHON = "3.11"
+_GLIBC = ("manylinux_2_36", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+
+Say = Callable[[str], None]
+
+
+def provide_images(client: Client, compose: Path, images: Iterable[str], say: Say) -> None:
+    """Make sure that every image is at hand: the reference image is built, the others pulled.
+
+    Raises:
+        UsageError: an image of the offline set has not been built.
+        StackError: an image cannot be built or downloaded.
+    """
+    images = tuple(images)
+    if REFERENCE in images:
+        build_reference(client, compose, say)
+    need_images(client, images)
+
+
+def recipe_digest(compose: Path) -> str:
+    """Changes when anything that the image is made of changes.
+
+    Args:
+        compose: the folder `compose`, which is the build context.
+    """
+    return sha256(*(tree_digest(compose / part, frozenset(_SKIPPED)) for part in _CONTEXT))
+
+
+def build_reference(client: Client, compose: Path, say: Say, *, force: bool = False) -> Built:
+    """Build the reference image if it is missing or out of date.
+
+    Args:
+        client: the engine.
+        compose: the folder `compose`.
+        say: gets a line for each step.
+        force: build it in any case.
+
+    Raises:
+        StackError: the build failed; with its last lines.
+    """
+    digest = recipe_digest(compose)
+    with engine_errors(REFERENCE):
+        label = f"{RECIPE_LABEL}={digest}"
+        found = client.api.images(name=REFERENCE, filters={"label": label})
+    if found and not force:
+        say(f"{REFERENCE}: up to date")
+        return Built(REFERENCE, digest, is_new=False)
+    say(f"{REFERENCE}: building")
+    before = _ids(client)
+    with tempfile.TemporaryDirectory(prefix="harness-image-") as work:
+        context = Path(work)
+        for part in _CONTEXT:
+            ignore = shutil.ignore_patterns(*_SKIPPED)
+            shutil.copytree(compose / part, context / part, ignore=ignore)
+        has_packages = _download(context / _DOCKERFILE.parent, _architecture(client))
+        if not has_packages:
+            say(f"{REFERENCE}: pip cannot download here, the build does")
+        _build(client, context, digest, has_packages=has_packages)
+    for image_id in before - _ids(client):  # it has lost its name; something may still use it
+        with suppress(StackError), engine_errors(REFERENCE):
+            client.api.remove_image(image_id)
+    return Built(REFERENCE, digest, is_new=True)
+
+
+def _ids(client: Client) -> set[str]:
+    with engine_errors(REFERENCE):
+        return {image["Id"] for image in client.api.images(name=REFERENCE)}
+
+
+def _architecture(client: Client) -> str:
+    with engine_errors("docker"):
+        return str(client.info().get("Architecture") or "x86_64")
+
+
+def _download(folder: Path, architecture: str) -> bool:
+    """Put the wheels of `requirements.txt` beside it; whether all of them are there."""
+    platforms = [f"--platform={glibc}_{architecture}" for glibc in _GLIBC]
+    command = [
+        *(sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+        *("--require-hashes", "--only-binary=:all:", "--no-deps", f"--python-version={_PYTHON}"),
+        *("--implementation=cp", *platforms),
+        *("--dest", str(folder / "wheels"), "--requirement", str(folder / "requirements.txt")),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=_DOWNLOAD_MAX_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _build(client: Client, context: Path, digest: str, *, has_packages: bool) -> None:
+    options = {"buildargs": {"PIP_NO_INDEX": "1"}, "network_mode": "none"} if has_packages else {}
+    words: list[str] = []
+    with engine_errors(REFERENCE):
+        try:
+            lines = client.api.build(
+                path=str(context),
+                dockerfile=str(_DOCKERFILE),
+                tag=REFERENCE,
+                labels={RECIPE_LABEL: digest},
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=_BUILD_MAX_S,
+                use_config_proxy=True,
+                **options,
+            )
+            for line in lines:
+                words += str(line.get("stream") or line.get("error") or "").splitlines()
+                if "error" in line:
+                    last = "\n".join(word for word in words if word.strip())
+                    last = "\n".join(last.splitlines()[-_WORDS_MAX:])
+                    raise StackError(f"cannot be built:\n{last}", where=REFERENCE, hint=_HINT)
+        except (TypeError, errors.BuildError) as error:
+            raise StackError(f"cannot be built: {error}", where=REFERENCE, hint=_HINT) from error
+
+
+_HINT = (
+    "it is built on python:3.11-slim, which the engine pulls; on a host that pulls nothing:"
+    " `harness images build offline`, then `--images offline`"
+)
