@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,8 +11,31 @@ from typing import Any
 from harness.docker.options import Placement, run_options
 from harness.stack.composefile import ContainerSpec, Health, Restart
 
-# The engine's own, https://docs.docker.com/reference/cli/docker/container/run/#runtime-options
-_SHM_BYTES = 64 * 1024 * 1024
+# Where an engine keeps an image whose name has no registry; Podman tells the whole name.
+_REGISTRIES = ("", "localhost/", "docker.io/", "docker.io/library/")
+# An image's own VOLUME, to which the engine gives a random name.
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+# Labels of whoever started the container: by design other ones with Compose and with the harness.
+_STARTERS = ("com.docker.compose.", "signal-harness.")
+# Further settings, which our Compose files leave at their default: one that is not changes what is
+# measured, or who is isolated from whom.
+_HOST = """
+    AutoRemove BlkioDeviceReadBps BlkioDeviceReadIOps BlkioDeviceWriteBps BlkioDeviceWriteIOps
+    BlkioWeight BlkioWeightDevice CpuCount CpuPercent CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus
+    CpusetMems DeviceCgroupRules DeviceRequests Devices ExtraHosts GroupAdd Links
+    MemoryReservation MemorySwappiness OomKillDisable PidMode Privileged
+    PublishAllPorts ReadonlyRootfs StorageOpt Sysctls UTSMode UsernsMode VolumesFrom
+""".split()
+# The same, but the image or the engine's own configuration may give them: only what was wanted counts.
+_HOST_OR_ENGINE = """
+    CapAdd CapDrop CgroupParent CgroupnsMode Dns DnsOptions DnsSearch IpcMode LogConfig NanoCpus
+    OomScoreAdj PidsLimit Runtime SecurityOpt
+""".split()
+_CONFIG = ["User", "WorkingDir", "StopSignal", "StopTimeout", "Tty", "OpenStdin", "Domainname"]
+_HEALTH = ["StartPeriod", "StartInterval"]
+_OWN = frozenset((*_HOST_OR_ENGINE, *_CONFIG, *_HEALTH))
+# How engines write that nothing was set; Podman calls a private namespace `private`.
+_UNSET = (None, False, 0, -1, "", "private", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +43,16 @@ class Facts:
     """Settings of a container that do not change by themselves.
 
     Networks and volumes go by their keys in the Compose files. Sizes in bytes, period and quota
-    in microseconds; shares of 0 are the engine's default.
+    in microseconds; shares and shared memory of 0 are the engine's default.
 
     Attributes:
+        ulimits: name, soft and hard limit; -1 is unlimited.
         mounts: source, target, whether read-only.
         tmpfs: target and options.
         networks: network and the names that the container has there.
         ports: container port, address and port of the host.
+        labels: but those of whoever started it.
+        others: what the engine calls a further setting, and its value as JSON; unset ones are absent.
     """
 
     image: str
@@ -38,13 +66,15 @@ class Facts:
     memory_swap_bytes: int
     shm_bytes: int
     restart: Restart
-    core_unlimited: bool
+    ulimits: frozenset[tuple[str, int, int]]
     init: bool
     mounts: frozenset[tuple[str, str, bool]]
     tmpfs: frozenset[tuple[str, str]]
     networks: frozenset[tuple[str, tuple[str, ...]]]
     ports: frozenset[tuple[str, str, str]]
     health: Health | None
+    labels: frozenset[tuple[str, str]] = frozenset()
+    others: frozenset[tuple[str, str]] = frozenset()
 
 
 def facts_of_spec(spec: ContainerSpec, place: Placement) -> Facts:
@@ -60,9 +90,9 @@ def facts_of_spec(spec: ContainerSpec, place: Placement) -> Facts:
         cpu_shares=spec.cpu_shares,
         memory_bytes=spec.memory_bytes,
         memory_swap_bytes=spec.memory_swap_bytes,
-        shm_bytes=spec.shm_bytes or _SHM_BYTES,
+        shm_bytes=spec.shm_bytes,
         restart=spec.restart,
-        core_unlimited=spec.core_unlimited,
+        ulimits=frozenset({("core", -1, -1)} if spec.core_unlimited else ()),
         init=spec.init,
         mounts=frozenset(
             (
@@ -101,9 +131,9 @@ def facts_of_inspect(document: Mapping[str, Any], names: Mapping[str, str], serv
         memory_swap_bytes=host["MemorySwap"],
         shm_bytes=host["ShmSize"],
         restart=Restart(restart["Name"] or "no", restart["MaximumRetryCount"]),
-        core_unlimited=any(
-            limit["Name"] == "core" and limit["Soft"] == limit["Hard"] == -1
-            for limit in host["Ulimits"] or ()
+        ulimits=frozenset(
+            (limit["Name"].removeprefix("RLIMIT_").lower(), limit["Soft"], limit["Hard"])
+            for limit in host.get("Ulimits") or ()
         ),
         init=bool(host.get("Init")),
         mounts=frozenset(_mounts(document["Mounts"], names)),
@@ -111,25 +141,66 @@ def facts_of_inspect(document: Mapping[str, Any], names: Mapping[str, str], serv
         networks=frozenset(_networks(document["NetworkSettings"], names, service)),
         ports=frozenset(_ports(host["PortBindings"] or {})),
         health=_health(config.get("Healthcheck")),
+        labels=frozenset(
+            label for label in (config.get("Labels") or {}).items() if not label[0].startswith(_STARTERS)
+        ),
+        others=frozenset(_others(config, host)),
     )
 
 
 def differences(wanted: Facts, found: Facts) -> tuple[tuple[str, Any, Any], ...]:
     """Fields in which two containers differ: name, wanted, found.
 
-    The image adds variables, an entrypoint, a command and a health check of its own, so these
-    count only where something was wanted.
+    The image adds variables, labels, an entrypoint, a command and a health check of its own, and the
+    engine limits and mount options, so these count only where something was wanted.
     """
     different = []
     for item in fields(Facts):
         left, right = getattr(wanted, item.name), getattr(found, item.name)
-        if item.name == "environment":
-            right = right & left
-        elif item.name in {"entrypoint", "command", "health"} and not left:
-            continue
-        if left != right:
+        if item.name == "others":
+            different += _other_differences(dict(left), dict(right))
+        elif not _as_wanted(item.name, left, right):
             different.append((item.name, left, right))
     return tuple(different)
+
+
+def same_image(wanted: str, found: str) -> bool:
+    """Whether an engine's name of an image is the one that was asked for, written in full or not."""
+    tag = "" if ":" in wanted.rpartition("/")[2] else ":latest"
+    return found in {f"{host}{name}" for host in _REGISTRIES for name in (wanted, wanted + tag)}
+
+
+def _as_wanted(name: str, wanted: Any, found: Any) -> bool:
+    if name == "image":
+        return same_image(wanted, found)
+    if name in {"environment", "labels", "ulimits"}:
+        return bool(wanted <= found)
+    if name in {"entrypoint", "command", "health", "shm_bytes"} and not wanted:
+        return True
+    if name == "tmpfs":
+        options = {target: set(given.split(",")) for target, given in found}
+        return {target for target, _ in wanted} == set(options) and all(
+            set(filter(None, given.split(","))) <= options[target] for target, given in wanted
+        )
+    return bool(wanted == found)
+
+
+def _other_differences(
+    wanted: Mapping[str, str], found: Mapping[str, str]
+) -> Iterable[tuple[str, str, str]]:
+    for name in sorted(wanted.keys() | found.keys()):
+        left, right = wanted.get(name, "unset"), found.get(name, "unset")
+        if left != right and (name in wanted or name not in _OWN):
+            yield name, left, right
+
+
+def _others(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    health = config.get("Healthcheck") or {}
+    for source, names in ((host, _HOST + _HOST_OR_ENGINE), (config, _CONFIG), (health, _HEALTH)):
+        for name in names:
+            value = source.get(name)
+            if value not in _UNSET:
+                yield name, json.dumps(value, sort_keys=True)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -144,6 +215,8 @@ def _mounts(
         if mount["Type"] == "tmpfs":
             continue
         source = mount["Name"] if mount["Type"] == "volume" else mount["Source"]
+        if mount["Type"] == "volume" and source not in names and _ANONYMOUS.fullmatch(source):
+            continue
         yield names.get(source, source), mount["Destination"], not mount["RW"]
 
 
@@ -151,7 +224,7 @@ def _networks(
     settings: Mapping[str, Any], names: Mapping[str, str], service: str
 ) -> Iterable[tuple[str, tuple[str, ...]]]:
     for name, endpoint in settings["Networks"].items():
-        aliases = tuple(alias for alias in endpoint["Aliases"] or () if alias == service)
+        aliases = tuple(alias for alias in endpoint.get("Aliases") or () if alias == service)
         yield names.get(name, name), tuple(dict.fromkeys(aliases))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.docker.cgroup import Limits
-from harness.docker.facts import Facts, differences
+from harness.docker.facts import Facts, differences, same_image
 from harness.docker.live import Live
 from harness.docker.specification import Quota
 from harness.stack.composefile import ContainerSpec, Restart, size_bytes
@@ -67,7 +67,7 @@ def rows_of_container(
         row("memory", _size(memory), _size(limits.memory_bytes)),
         row("swap", _size(spec.memory_swap_bytes - spec.memory_bytes), _size(limits.swap_bytes)),
         row("restart", _policy(policy), _policy(live.facts.restart)),
-        row("image", wanted.image, _image(live), wanted.image == live.facts.image),
+        row("image", wanted.image, _image(live), same_image(wanted.image, live.facts.image)),
         row("networks", _networks(wanted), _networks(live.facts)),
         row("ports", _ports(wanted), _ports(live.facts), ok=_ports_ok(wanted, live.facts)),
     ]
@@ -79,7 +79,7 @@ def rows_of_container(
         # `starting` until the engine's first check: the harness has asked the same check itself.
         rows.append(row("health", "healthy", live.health, live.health in {"healthy", "starting"}))
     seen = {"memory_swap_bytes", "cpu_shares", "cpu_period_us", "cpu_quota_us", "memory_bytes"}
-    seen |= {"restart", "image", "networks", "ports", "mounts", "tmpfs", "core_unlimited"}
+    seen |= {"restart", "image", "networks", "ports", "mounts", "tmpfs", "ulimits"}
     for field, left, right in differences(wanted, live.facts):
         if field not in seen:
             # The environment holds passwords: that it differs is said, never how.
