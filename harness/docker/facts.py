@@ -106,7 +106,14 @@ def facts_of_spec(spec: ContainerSpec, place: Placement) -> Facts:
         networks=frozenset((network, (spec.name,)) for network in spec.networks),
         ports=frozenset((port, host, str(number)) for port, (host, number) in published.items()),
         health=spec.health,
+        others=frozenset(_others(*_rights(spec))),
     )
+
+
+def _rights(spec: ContainerSpec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """User and capabilities, as the engine writes them in `Config` and `HostConfig`."""
+    host = {"CapAdd": spec.cap_add, "CapDrop": spec.cap_drop, "SecurityOpt": spec.security_opt}
+    return {"User": spec.user}, {key: list(value) for key, value in host.items()}
 
 
 def facts_of_inspect(document: Mapping[str, Any], names: Mapping[str, str], service: str) -> Facts:
@@ -142,7 +149,9 @@ def facts_of_inspect(document: Mapping[str, Any], names: Mapping[str, str], serv
         ports=frozenset(_ports(host["PortBindings"] or {})),
         health=_health(config.get("Healthcheck")),
         labels=frozenset(
-            label for label in (config.get("Labels") or {}).items() if not label[0].startswith(_STARTERS)
+            label
+            for label in (config.get("Labels") or {}).items()
+            if not label[0].startswith(_STARTERS)
         ),
         others=frozenset(_others(config, host)),
     )

@@ -88,6 +88,7 @@ def run_options(spec: ContainerSpec, place: Placement, instance: int = 0) -> dic
         options["entrypoint"] = list(spec.entrypoint)
     if spec.init:
         options["init"] = True
+    options |= {key: value for key, value in _rights(spec).items() if value}
     if spec.health is not None:
         options["healthcheck"] = {
             "test": list(spec.health.test),
@@ -96,6 +97,15 @@ def run_options(spec: ContainerSpec, place: Placement, instance: int = 0) -> dic
             "retries": spec.health.retries,
         }
     return options
+
+
+def _rights(spec: ContainerSpec) -> dict[str, Any]:
+    return {
+        "user": spec.user,
+        "cap_drop": list(spec.cap_drop),
+        "cap_add": list(spec.cap_add),
+        "security_opt": list(spec.security_opt),
+    }
 
 
 def freed(spec: ContainerSpec) -> ContainerSpec:

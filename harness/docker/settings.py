@@ -122,10 +122,10 @@ def read_zones(folder: Path, variables: Mapping[str, str]) -> Zones:
 
 
 def _own_or_foreign(spec: ContainerSpec) -> ContainerSpec:
-    """A team's image brings its own command and health check in the place of the reference's."""
+    """A team's image brings its own command, health check, user and need of capabilities."""
     if spec.command[:2] != _REFERENCE or spec.image.startswith(OURS):
         return spec
-    return replace(spec, command=(), health=None)
+    return replace(spec, command=(), health=None, user="", cap_drop=(), cap_add=())
 
 
 def make_place(mark: Mark, zones: Zones, folder: Path) -> Placement:

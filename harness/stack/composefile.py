@@ -31,6 +31,10 @@ _KNOWN = frozenset(
         "command",
         "entrypoint",
         "environment",
+        "user",
+        "cap_drop",
+        "cap_add",
+        "security_opt",
         "cpu_period",
         "cpu_quota",
         "cpu_shares",
@@ -108,6 +112,10 @@ class ContainerSpec:
     health: Health | None
     profiles: tuple[str, ...]
     init: bool
+    user: str = ""
+    cap_drop: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
 
     @property
     def cpus(self) -> float:
@@ -215,6 +223,10 @@ def _service(name: str, body: dict[str, Any], path: Path) -> ContainerSpec:
         health=_health(body.get("healthcheck")),
         profiles=tuple(body.get("profiles", ())),
         init=bool(body.get("init", False)),
+        user=str(body.get("user", "")),
+        cap_drop=tuple(body.get("cap_drop", ())),
+        cap_add=tuple(body.get("cap_add", ())),
+        security_opt=tuple(body.get("security_opt", ())),
     )
 
 
