@@ -10,7 +10,7 @@ TEST_STAMP := $(VENV)/.installed-test
 # Where `npm install` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
-.PHONY: run test lint types bench matrix causes faults mutants proto schema lock clean env images
+.PHONY: run check test lint types bench matrix causes faults mutants proto schema lock clean env images
 
 # make ends with 2 whatever the harness ends with, so its own exit code is printed.
 run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
@@ -20,11 +20,15 @@ run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
 	        5) word='stack not available';; *) word=interrupted;; esac; \
 	    echo "exit code of harness: $$code, $$word (make itself always ends with 2 then)"; exit $$code; }
 
-test: $(TEST_STAMP)  ## lint, types and every test
+# A unit test starts no server, so they may share the cores; the others may not.
+check: $(TEST_STAMP)  ## lint, types and unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto tests/unit
+
+test: check  ## lint, types and every test
+	$(BIN)/pytest --ignore tests/unit
 
 env: $(RUN_STAMP)
 
