@@ -16,24 +16,31 @@ _REGISTRIES = ("", "localhost/", "docker.io/", "docker.io/library/")
 # An image's own VOLUME, to which the engine gives a random name.
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 # Labels of whoever started the container: by design other ones with Compose and with the harness.
-_STARTERS = ("com.docker.compose.", "signal-harness.")
+_STARTERS = ("com.docker.compose.", "signal-harness.", "org.testcontainers")
 # Further settings, which our Compose files leave at their default: one that is not changes what is
 # measured, or who is isolated from whom.
 _HOST = """
     AutoRemove BlkioDeviceReadBps BlkioDeviceReadIOps BlkioDeviceWriteBps BlkioDeviceWriteIOps
-    BlkioWeight BlkioWeightDevice CpuCount CpuPercent CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus
-    CpusetMems DeviceCgroupRules DeviceRequests Devices ExtraHosts GroupAdd Links
-    MemoryReservation MemorySwappiness OomKillDisable PidMode Privileged
-    PublishAllPorts ReadonlyRootfs StorageOpt Sysctls UTSMode UsernsMode VolumesFrom
-""".split()
-# The same, but the image or the engine's own configuration may give them: only what was wanted counts.
+    BlkioWeight BlkioWeightDevice CpuCount CpuPercent CpuRealtimePeriod CpuRealtimeRuntime
+    CpusetCpus CpusetMems DeviceCgroupRules DeviceRequests Devices ExtraHosts GroupAdd Links
+    MemoryReservation MemorySwappiness OomKillDisable PidMode Privileged PublishAllPorts
+    ReadonlyRootfs StorageOpt Sysctls UTSMode UsernsMode VolumesFrom
+"""
+# The same, but the image or the engine's own configuration may give them, so that they count only
+# where something was wanted.
 _HOST_OR_ENGINE = """
-    CapAdd CapDrop CgroupParent CgroupnsMode Dns DnsOptions DnsSearch IpcMode LogConfig NanoCpus
-    OomScoreAdj PidsLimit Runtime SecurityOpt
-""".split()
-_CONFIG = ["User", "WorkingDir", "StopSignal", "StopTimeout", "Tty", "OpenStdin", "Domainname"]
-_HEALTH = ["StartPeriod", "StartInterval"]
-_OWN = frozenset((*_HOST_OR_ENGINE, *_CONFIG, *_HEALTH))
+    CgroupParent CgroupnsMode Dns DnsOptions DnsSearch IpcMode LogConfig NanoCpus OomScoreAdj
+    PidsLimit Runtime SecurityOpt
+"""
+_CONFIG = "User WorkingDir StopSignal StopTimeout Tty OpenStdin Domainname"
+_HEALTH = "StartPeriod StartInterval"
+_CAPABILITIES = "capabilities"
+_OWN = frozenset(f"{_CAPABILITIES} {_HOST_OR_ENGINE} {_CONFIG} {_HEALTH}".split())
+# https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities
+_DEFAULT_CAPABILITIES = """
+    AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID
+    SETPCAP SETUID SYS_CHROOT
+"""
 # How engines write that nothing was set; Podman calls a private namespace `private`.
 _UNSET = (None, False, 0, -1, "", "private", [], {})
 
@@ -52,7 +59,7 @@ class Facts:
         networks: network and the names that the container has there.
         ports: container port, address and port of the host.
         labels: but those of whoever started it.
-        others: what the engine calls a further setting, and its value as JSON; unset ones are absent.
+        others: the engine's name of a further setting, and its value as JSON; absent where unset.
     """
 
     image: str
@@ -160,8 +167,8 @@ def facts_of_inspect(document: Mapping[str, Any], names: Mapping[str, str], serv
 def differences(wanted: Facts, found: Facts) -> tuple[tuple[str, Any, Any], ...]:
     """Fields in which two containers differ: name, wanted, found.
 
-    The image adds variables, labels, an entrypoint, a command and a health check of its own, and the
-    engine limits and mount options, so these count only where something was wanted.
+    The image adds variables, labels, an entrypoint, a command and a health check of its own, and
+    the engine limits and mount options, so these count only where something was wanted.
     """
     different = []
     for item in fields(Facts):
@@ -174,7 +181,7 @@ def differences(wanted: Facts, found: Facts) -> tuple[tuple[str, Any, Any], ...]
 
 
 def same_image(wanted: str, found: str) -> bool:
-    """Whether an engine's name of an image is the one that was asked for, written in full or not."""
+    """Whether an engine's name of an image, which may be the full one, is the name given."""
     tag = "" if ":" in wanted.rpartition("/")[2] else ":latest"
     return found in {f"{host}{name}" for host in _REGISTRIES for name in (wanted, wanted + tag)}
 
@@ -205,11 +212,22 @@ def _other_differences(
 
 def _others(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     health = config.get("Healthcheck") or {}
+    yield from _capabilities(host.get("CapAdd") or (), host.get("CapDrop") or ())
     for source, names in ((host, _HOST + _HOST_OR_ENGINE), (config, _CONFIG), (health, _HEALTH)):
-        for name in names:
+        for name in names.split():
             value = source.get(name)
+            if name == "SecurityOpt":  # Podman leaves out that a switch is on
+                value = sorted(re.sub("[:=]true$", "", option) for option in value or ())
             if value not in _UNSET:
                 yield name, json.dumps(value, sort_keys=True)
+
+
+def _capabilities(add: Iterable[str], drop: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """What a container may do; Podman tells each that was dropped, where Docker tells of ALL."""
+    added, dropped = ({cap.upper().removeprefix("CAP_") for cap in caps} for caps in (add, drop))
+    if added or dropped:
+        kept = set() if "ALL" in dropped else set(_DEFAULT_CAPABILITIES.split()) - dropped
+        yield _CAPABILITIES, json.dumps(sorted(kept | added))
 
 
 def _pair(text: str) -> tuple[str, str]:

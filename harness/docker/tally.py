@@ -1,7 +1,9 @@
 """What the engine's events say of each container: ends, restarts, OOM kills; pure.
 
 Docker's event stream tells of a restart by policy as `die` and then `start`; `oom` comes before
-the `die` that it causes, and also when a process other than the first one was killed.
+the `die` that it causes, and also when a process other than the first one was killed. Podman
+(seen: 4.3) tells of no `oom`, of a `kill` without its signal, of a removal as `remove`, and ends a
+container that it will not start again with `cleanup`, which comes after every `die` by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from typing import Any
 from harness.docker.labels import SERVICE
 from harness.stack.composefile import Restart
 
-ACTIONS = ("create", "start", "die", "oom", "kill", "stop", "restart", "destroy")
+ACTIONS = ("create", "start", "die", "oom", "kill", "stop", "restart", "destroy", "cleanup")
+_IN_PODMAN = {"remove": "destroy"}
 _EVENTS_KEPT = 5000
 _EXITS_KEPT = 1000
 # A shell's and Docker's way to say that a process was ended by a signal.
@@ -114,7 +117,9 @@ class Count:
                 self.oom_events += 1
                 self._oom_since_start = True
             case "kill":
-                self.by_hand = event.signal in _ENDING
+                self.by_hand = event.signal is None or event.signal in _ENDING
+            case "cleanup":
+                self.by_hand = self.by_hand or not self.running
             case "die":
                 return self._end(event)
         return None
@@ -174,6 +179,7 @@ def parse_event(document: Mapping[str, Any], mono_offset_ns: int) -> ContainerEv
         mono_offset_ns: what to add to the engine's wall clock to get this host's monotonic clock.
     """
     action = str(document.get("Action", ""))
+    action = _IN_PODMAN.get(action, action)
     attributes = (document.get("Actor") or {}).get("Attributes") or {}
     if document.get("Type") != "container" or action not in ACTIONS:
         return None

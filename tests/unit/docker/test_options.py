@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from harness.docker.containers import as_container
-from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
+from harness.docker.facts import (
+    _DEFAULT_CAPABILITIES,
+    differences,
+    facts_of_inspect,
+    facts_of_spec,
+    same_image,
+)
 from harness.docker.labels import KIND, OWNER, RUN, SERVICE
 from harness.docker.live import names_of
 from harness.docker.options import run_options
@@ -145,6 +151,12 @@ def test_an_engine_that_took_everything_differs_in_nothing() -> None:
         ("Config", "Env", ["PASSWORD=other", "MODE=full"], "environment"),
         ("Config", "Healthcheck", None, "health"),
         ("NetworkSettings", "Networks", {}, "networks"),
+        ("HostConfig", "Privileged", True, "Privileged"),
+        ("HostConfig", "CpusetCpus", "0", "CpusetCpus"),
+        ("HostConfig", "PidMode", "host", "PidMode"),
+        ("HostConfig", "ReadonlyRootfs", True, "ReadonlyRootfs"),
+        ("HostConfig", "Devices", [{"PathOnHost": "/dev/kmsg"}], "Devices"),
+        ("HostConfig", "Tmpfs", {"/scratch": "size=2g,mode=1777"}, "tmpfs"),
     ],
 )
 def test_an_option_that_was_dropped_is_named(
@@ -156,6 +168,86 @@ def test_an_option_that_was_dropped_is_named(
     found = facts_of_inspect(document, NAMES, "engine")
     wanted = facts_of_spec(spec(), PLACE)
     assert [name for name, _, _ in differences(wanted, found)] == [field]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("Config", "Image", "localhost/team/engine:1"),
+        ("Config", "Image", "docker.io/team/engine:1"),
+        ("HostConfig", "Tmpfs", {"/scratch": "size=3g,mode=1777,rw,rprivate,nosuid,tmpcopyup"}),
+        (
+            "HostConfig",
+            "Ulimits",
+            [
+                {"Name": "RLIMIT_CORE", "Soft": -1, "Hard": -1},
+                {"Name": "RLIMIT_NOFILE", "Soft": 1_048_576, "Hard": 1_048_576},
+            ],
+        ),
+        ("HostConfig", "NanoCpus", 4_000_000_000),
+        ("HostConfig", "PidsLimit", 2048),
+        ("HostConfig", "PidMode", "private"),
+        ("HostConfig", "MemorySwappiness", -1),
+        ("Config", "StopSignal", "15"),
+        ("Config", "User", "engine"),
+        (
+            "Config",
+            "Healthcheck",
+            {**inspected()["Config"]["Healthcheck"], "StartPeriod": 5_000_000_000},
+        ),
+    ],
+)
+def test_what_an_engine_or_image_adds_is_no_difference(section: str, key: str, value: Any) -> None:
+    """Recorded from Podman 4.3; and what an image brings of its own."""
+    document = inspected()
+    document[section] = {**document[section], key: value}
+    found = facts_of_inspect(document, NAMES, "engine")
+    assert differences(facts_of_spec(spec(), PLACE), found) == ()
+
+
+def test_a_volume_that_the_image_declares_is_no_difference() -> None:
+    """The engine gives it a random name; one with a name was asked for by somebody."""
+    extra = {"Type": "volume", "Name": "a7" * 32, "Source": "/x", "Destination": "/y", "RW": True}
+    wanted = facts_of_spec(spec(), PLACE)
+    for name, expected in (("a7" * 32, []), ("of-somebody", ["mounts"])):
+        document = inspected()
+        document["Mounts"].append({**extra, "Name": name})
+        found = facts_of_inspect(document, NAMES, "engine")
+        assert [field for field, _, _ in differences(wanted, found)] == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "same"),
+    [
+        ("redis", "docker.io/library/redis:latest", True),
+        ("redis:7.2-alpine", "docker.io/library/redis:7.2-alpine", True),
+        ("redis:7.2-alpine", "redis:7.2", False),
+        ("127.0.0.1:5000/redis", "127.0.0.1:5000/redis:latest", True),
+        ("team/redis:1", "docker.io/other/redis:1", False),
+        ("registry.example/team/redis:1", "team/redis:1", False),
+    ],
+)
+def test_an_image_is_known_by_its_full_name(wanted: str, found: str, same: bool) -> None:
+    """Podman tells a registry that nobody wrote."""
+    assert same_image(wanted, found) is same
+
+
+def test_capabilities_are_the_same_however_an_engine_tells_them() -> None:
+    """Docker repeats what was asked for; Podman tells all that is gone, and leaves `true` out."""
+    answers = (
+        (["CHOWN"], ["ALL"], ["no-new-privileges:true"]),
+        (["CAP_CHOWN"], ["all"], ["no-new-privileges=true"]),
+        ([], sorted({*_DEFAULT_CAPABILITIES.split()} - {"CHOWN"}), ["no-new-privileges"]),
+    )
+    found = []
+    for add, drop, options in answers:
+        document = inspected()
+        document["HostConfig"] |= {"CapAdd": add, "CapDrop": drop, "SecurityOpt": options}
+        found.append(facts_of_inspect(document, NAMES, "engine"))
+    assert found[0] == found[1] == found[2]
+    document["HostConfig"]["CapDrop"] = ["NET_RAW"]
+    more = facts_of_inspect(document, NAMES, "engine")
+    assert [name for name, _, _ in differences(found[0], more)] == ["capabilities"]
 
 
 def test_a_writable_mount_is_not_a_read_only_one() -> None:

@@ -76,6 +76,24 @@ def test_an_oom_kill_of_a_child_is_no_end() -> None:
     assert (count.oom_events, count.oom_kills, count.running) == (1, 0, True)
 
 
+@pytest.mark.parametrize("last_words", [["kill", "die"], ["die"]], ids=["kill", "stop"])
+def test_podman_tells_by_a_cleanup_that_nothing_starts_again(last_words: list[str]) -> None:
+    """Recorded from 4.3: a kill has no signal, a stop is a `die` alone; neither is restarted."""
+    actions = ["create", "start", "die", "restart", "start", *last_words, "cleanup"]
+    made = tally(ALWAYS, *(event(action, at) for at, action in enumerate(actions)))
+    count = made.counts["c"]
+    assert (count.restarts, count.running, made.alerts) == (1, False, [])
+    assert count.is_lost(60 * S, 5 * S)
+    assert not tally(ALWAYS, *(event(a, 1) for a in actions[:-2])).counts["c"].is_lost(60 * S, S)
+
+
+def test_podman_calls_a_removal_by_another_name() -> None:
+    """Whoever waits for the end of a container waits for one word."""
+    parsed = parse_event(event("remove", 1), mono_offset_ns=0)
+    assert parsed is not None
+    assert parsed.action == "destroy"
+
+
 def test_an_end_that_was_asked_for_is_no_loss() -> None:
     """The gate closes: Anvil ends, and nobody is alarmed."""
     made = tally(NEVER, event("start", 1))
