@@ -59,6 +59,11 @@ class AttachFile(Contract):
             found.append("seen.way notification needs seen.channel, and format json or text")
         if seen.way is Way.STREAM and not (seen.stream and seen.format != "text"):
             found.append("seen.way stream needs seen.stream, and format fields or json")
+        if seen.way is Way.POLLING and self.tasks.kept == "until_final":
+            found.append(
+                "tasks.kept until_final: a poll does not see rows that are deleted between two"
+                " polls; name tasks.archive if they are moved, or choose another seen.way"
+            )
         return found
 
     def _other_problems(self) -> list[str]:

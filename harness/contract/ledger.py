@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from harness.contract.frozen import Frozen, Name, NameIfAny, false_is_none
+from harness.contract.frozen import Name, NameIfAny, false_is_none
+from harness.contract.trace_column import TraceColumn
 
-TraceType = Literal["uuid", "text"]
 # What a trade is booked as; a system may do without some of them.
 EntryRole = Literal["TRADE", "GAS_FEE", "PROTOCOL_FEE"]
 ENTRY_ROLES: tuple[EntryRole, ...] = ("TRADE", "GAS_FEE", "PROTOCOL_FEE")
@@ -20,12 +20,24 @@ def _own_types() -> dict[EntryRole, str]:
     return {role: role for role in ENTRY_ROLES}
 
 
-class LedgerTable(Frozen):
+class BookTable(TraceColumn):
+    """What both forms have.
+
+    Attributes:
+        entries: whether a signal has one entry of each type in one booking, or several that add up
+            (partial fills).
+        decimals: places of the ledger's unit: 18 where 1 stands for 10^18 wei.
+    """
+
+    entries: Literal["one", "many"] = "one"
+    decimals: Annotated[int, Field(ge=0, le=36)] = 0
+
+
+class LedgerTable(BookTable):
     """One row a movement: it takes `amount` from one account to the other.
 
     Attributes:
         internal_tx_id: what the rows of one booking share; None if nothing does.
-        trace_type: type of the column that holds the trace id.
         entry_types: the system's word for each kind of entry that it books.
         accounts: table of the accounts; without one nobody can say which of them there are.
         account_id: what an account is called in it.
@@ -34,8 +46,6 @@ class LedgerTable(Frozen):
     form: Literal["movements"] = "movements"
     table: Name = "ledger_entries"
     internal_tx_id: NameIfAny = "internal_tx_id"
-    trace_id: Name = "trace_id"
-    trace_type: TraceType = "uuid"
     debit_account_id: Name = "debit_account_id"
     credit_account_id: Name = "credit_account_id"
     amount: Name = "amount"
@@ -45,7 +55,7 @@ class LedgerTable(Frozen):
     account_id: Name = "id"
 
 
-class SidedLedger(Frozen):
+class SidedLedger(BookTable):
     """One row a side: a movement is a debit row and a credit row of the same amount.
 
     Attributes:
@@ -59,7 +69,6 @@ class SidedLedger(Frozen):
     table: Name
     internal_tx_id: NameIfAny
     trace_id: Name
-    trace_type: TraceType = "uuid"
     amount: Name
     side: NameIfAny
     debit: Name = "DEBIT"

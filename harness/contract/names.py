@@ -13,8 +13,9 @@ from pydantic import BeforeValidator, Field
 from harness.contract.chain_feed import ChainFeed
 from harness.contract.codecs import Codec, OwnCodec
 from harness.contract.frozen import Frozen, Name, NameIfAny, false_is_none
-from harness.contract.ledger import LedgerIfAny, LedgerTable, TraceType
+from harness.contract.ledger import LedgerIfAny, LedgerTable
 from harness.contract.seen import Seen
+from harness.contract.trace_column import TraceColumn
 
 __all__ = [
     "Contract",
@@ -27,11 +28,16 @@ __all__ = [
 
 
 class State(IntEnum):
-    """FSM states that the harness tells apart. The number is the code stored in a sighting."""
+    """FSM states that the harness tells apart. The number is the code stored in a sighting.
+
+    OTHER: a status that the contract does not name. BEYOND: a later state, in which only a signal
+    can be that has reached SIMULATED.
+    """
 
     OTHER = 0
     INIT = 1
     SIMULATED = 2
+    BEYOND = 3
     STALE_DATA_ERROR = 16
     INVARIANT_BROKEN = 17
     SIMULATION_TIMEOUT = 18
@@ -87,16 +93,17 @@ class Streams(Frozen):
     accounting_maxlen: Annotated[int, Field(ge=1)] = 5_000
 
 
-class TaskTable(Frozen):
+class TaskTable(TraceColumn):
     """Where an FSM row is found, and what its columns are called; None for what there is not.
 
     Attributes:
-        trace_type: type of the column that holds the trace id.
+        archive: table with the same columns that final rows are moved to.
+        kept: whether a row stays, or may be deleted once it is final.
     """
 
     table: Name = "trade_tasks"
-    trace_id: Name = "trace_id"
-    trace_type: TraceType = "uuid"
+    archive: NameIfAny = None
+    kept: Literal["always", "until_final"] = "always"
     status: Name = "status"
     nonce: NameIfAny = "nonce"
     internal_tx_id: NameIfAny = "internal_tx_id"
@@ -110,6 +117,8 @@ class NonceTable(Frozen):
     Attributes:
         chain_id: None where the system serves one chain only.
         holds: whether `nonce` is the next one to be given, or the last one that was.
+        taken_at: whether a signal takes its nonce as it reaches SIMULATED, or at its intake: then
+            rows that are refused, stuck or reverted keep theirs, and it is no gap.
     """
 
     table: Name = "nonce_locks"
@@ -117,10 +126,11 @@ class NonceTable(Frozen):
     chain_id: NameIfAny = "chain_id"
     nonce: Name = "nonce"
     holds: Literal["next", "last"] = "next"
+    taken_at: Literal["simulated", "intake"] = "simulated"
 
 
 def _own_states() -> dict[str, State]:
-    return {state.name: state for state in State if state is not State.OTHER}
+    return {state.name: state for state in State if state not in (State.OTHER, State.BEYOND)}
 
 
 class Contract(Frozen):
@@ -131,7 +141,7 @@ class Contract(Frozen):
         chain: how chain events are followed and read.
         nonces: None where there is no such table.
         ledger: None where nothing is booked.
-        states: the state that each status stands for. Any other lies beyond SIMULATED.
+        states: the state that each status stands for.
         seen: how SIMULATED is seen.
         addresses: signing addresses that the system knows; empty where it takes any.
         nonce_first: the first nonce of an address that has not been used.
@@ -167,7 +177,7 @@ class Contract(Frozen):
         return f"cg:agent:{agent:04d}"
 
     def state(self, status: str) -> State:
-        """The state a status text stands for; OTHER for one that is not mapped."""
+        """The state a status stands for; OTHER for one that is not named."""
         return self.states.get(status, State.OTHER)
 
     def word(self, state: State) -> str:

@@ -1,15 +1,16 @@
 """The state in which a run left the system, read when everything is quiet.
 
 Writes `final-tasks.bin`, `final-ledger.bin`, `final.json` and what `final_more` has; only rows of
-the run's own range of trace ids and addresses are looked at.
+the run's own range of trace ids and addresses are looked at. What cannot be read is named with its
+reason (`unread`), and so are tables of which some rows may be hidden from the login (`filtered`): a
+row that nobody could read is not missing.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import psycopg
 from psycopg import Connection, sql
 
 from harness.clock import NS_PER_S
+from harness.contract.ledger import Ledger
 from harness.contract.names import Contract, NonceTable
-from harness.contract.trace_id import parse, run_range
 from harness.errors import EvidenceError, StackError
-from harness.evidence.records import LEDGER, TASK, RecordWriter
 from harness.observe.chain_heads import write_heads
+from harness.observe.connecting import connect, words_of
+from harness.observe.final_files import Parts, pack_ledger, pack_tasks, stream, write_records
 from harness.observe.final_more import (
     BOOKINGS_FILE,
     STAMPS_FILE,
@@ -36,21 +38,24 @@ from harness.observe.final_more import (
 from harness.observe.final_strangers import read_strangers
 from harness.observe.ledger_rows import ledger_query
 from harness.observe.redis_facts import read_redis_facts
-from harness.observe.rows import is_own_row, limit_query_time, table_name
+from harness.observe.rows import (
+    hides_rows,
+    is_own_row,
+    limit_query_time,
+    table_name,
+    task_rows,
+    whole_number,
+)
 
 TASKS_FILE = "final-tasks.bin"
 LEDGER_FILE = "final-ledger.bin"
 FINAL_FILE = "final.json"
 HEADS_FILE = "final-heads.bin"
+# The key in `unread` of a server that could not be asked at all.
+POSTGRES = "postgres"
 QUERY_LIMIT_NS = 60 * NS_PER_S
 # Agents own 4097 addresses at most, each on few chains.
 _NONCES_MAX = 50_000
-_PORTION = 5_000
-_TASK_RECORD = struct.Struct("<QQqB7x")
-_LEDGER_RECORD = struct.Struct("<QQIIIII4x")
-
-if (_TASK_RECORD.size, _LEDGER_RECORD.size) != (TASK.itemsize, LEDGER.itemsize):
-    raise AssertionError("final rows are packed in another layout than they are read")
 
 
 def write_final(
@@ -78,69 +83,116 @@ def write_final(
         StackError: a server does not answer, or not in time; what could be read is written.
         EvidenceError: the files cannot be written.
     """
-    document: dict[str, Any] = {"schema": 1, "postgres": None, "redis": None}
+    unread: dict[str, str] = {}
+    document: dict[str, Any] = {"schema": 1, "postgres": None, "redis": None, "unread": unread}
     try:
-        document["postgres"] = _read_postgres(observer_dsn, contract, run_tag, folder, alone=alone)
+        try:
+            document["postgres"] = _read_postgres(
+                observer_dsn, contract, run_tag, folder, unread, alone=alone
+            )
+        except psycopg.Error as error:
+            unread[POSTGRES] = words_of(error)
         if redis_url is not None:
             document["redis"] = read_redis_facts(redis_url, contract)
             if heads:
                 write_heads(redis_url, contract, folder / HEADS_FILE)
-    except psycopg.Error as error:
-        raise StackError(
-            f"the final state cannot be read: {str(error).strip()}",
-            where="postgres",
-            hint="the observer's role needs SELECT on the tables that the contract names",
-        ) from error
     finally:
         _write_json(folder / FINAL_FILE, document)
+    if unread:
+        told = "; ".join(f"{part}: {why}" for part, why in unread.items())
+        raise StackError(
+            f"the final state cannot be read: {told}",
+            where="postgres",
+            hint="the observer's role needs SELECT on the tables that the contract names, until"
+            " the run is over",
+        )
 
 
 def _read_postgres(
-    dsn: str, contract: Contract, run_tag: int, folder: Path, *, alone: bool
+    dsn: str,
+    contract: Contract,
+    run_tag: int,
+    folder: Path,
+    unread: dict[str, str],
+    *,
+    alone: bool,
 ) -> dict[str, Any]:
-    with psycopg.connect(dsn, application_name="harness_final") as connection:
+    with connect(dsn, application_name="harness_final") as connection:
         # One snapshot for all tables, so that they can be held against each other.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         limit_query_time(connection, QUERY_LIMIT_NS)
-        statuses: Counter[str] = Counter()
-        _write_records(
-            folder / TASKS_FILE,
-            _tasks(_stream(connection, *tasks_query(contract, run_tag)), contract, statuses),
-        )
-        if contract.ledger is not None:
-            rows = _stream(connection, *ledger_query(contract.ledger, run_tag))
-            _write_records(folder / LEDGER_FILE, _ledger(rows))
-        nonces = read_nonces(connection, contract, run_tag)
-        more = _read_more(connection, contract, run_tag, folder)
-        if alone:
-            more["strangers"] = read_strangers(connection, contract, run_tag)
         facts = {name: _show(connection, name) for name in _FACTS}
+
+        read = Parts(connection, unread).read
+        statuses = read("tasks", _read_tasks, connection, contract, run_tag, folder)
+        more: dict[str, Any] = {}
+        if (ledger := contract.ledger) is not None:
+            read("ledger", _read_ledger, connection, ledger, run_tag, folder)
+            more["ledger"] = read("bookings", _read_bookings, connection, ledger, run_tag, folder)
+        nonces = read("nonces", read_nonces, connection, contract, run_tag)
+        more["stamped"] = read("stamps", _read_stamps, connection, contract, run_tag, folder)
+        if alone:
+            more["strangers"] = read("strangers", read_strangers, connection, contract, run_tag)
+        filtered = read("row security", _filtered, connection, contract)
     return {
         **facts,
         **more,
-        "statuses": dict(sorted(statuses.items())),
+        "statuses": statuses,
         "nonces": nonces and nonces[:_NONCES_MAX],
         "nonces_truncated": len(nonces or ()) > _NONCES_MAX,
+        "filtered": filtered,
     }
 
 
-def _read_more(
+def _read_tasks(
     connection: Connection[Any], contract: Contract, run_tag: int, folder: Path
+) -> dict[str, int]:
+    """Rows by status."""
+    statuses: Counter[str] = Counter()
+    rows = stream(connection, *tasks_query(contract, run_tag))
+    write_records(folder / TASKS_FILE, pack_tasks(rows, contract, statuses))
+    return dict(sorted(statuses.items()))
+
+
+def _read_ledger(connection: Connection[Any], ledger: Ledger, run_tag: int, folder: Path) -> None:
+    rows = stream(connection, *ledger_query(ledger, run_tag))
+    write_records(folder / LEDGER_FILE, pack_ledger(rows, ledger))
+
+
+def _read_bookings(
+    connection: Connection[Any], ledger: Ledger, run_tag: int, folder: Path
 ) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    if contract.ledger is not None:
-        accounts, totals = knows_accounts(connection, contract.ledger), Totals()
-        query = bookings_query(contract.ledger, run_tag, accounts=accounts)
-        records = pack_bookings(_stream(connection, *query), totals)
-        _write_records(folder / BOOKINGS_FILE, records)
-        facts["ledger"] = {"accounts_known": accounts, **totals.facts()}
-    facts["stamped"] = has_stamps(connection, contract)
+    accounts, totals = knows_accounts(connection, ledger), Totals()
+    query = bookings_query(ledger, run_tag, accounts=accounts)
+    records = pack_bookings(stream(connection, *query), ledger, totals)
+    write_records(folder / BOOKINGS_FILE, records)
+    return {"accounts_known": accounts, **totals.facts()}
+
+
+def _read_stamps(
+    connection: Connection[Any], contract: Contract, run_tag: int, folder: Path
+) -> bool:
+    stamped = has_stamps(connection, contract)
     stamps: Iterable[bytes] = ()
-    if facts["stamped"]:
-        stamps = pack_stamps(_stream(connection, *stamps_query(contract, run_tag)))
-    _write_records(folder / STAMPS_FILE, stamps)
-    return facts
+    if stamped:
+        stamps = pack_stamps(stream(connection, *stamps_query(contract, run_tag)), contract.tasks)
+    write_records(folder / STAMPS_FILE, stamps)
+    return stamped
+
+
+def _filtered(connection: Connection[Any], contract: Contract) -> dict[str, str]:
+    """Of which parts row-level security may hide rows from this login, and of which table."""
+    tasks, nonces, ledger = contract.tasks, contract.nonces, contract.ledger
+    tables = (
+        ("tasks", tasks.table),
+        ("tasks", tasks.archive),
+        ("nonces", nonces.table if nonces else None),
+        ("ledger", ledger.table if ledger else None),
+    )
+    return {
+        part: table for part, table in tables if table is not None and hides_rows(connection, table)
+    }
 
 
 def read_nonces(
@@ -166,16 +218,20 @@ _Query = tuple[sql.Composed, tuple[Any, ...]]
 def tasks_query(contract: Contract, run_tag: int) -> _Query:
     """Trace id, status and nonce of the run's FSM rows."""
     tasks = contract.tasks
+    columns = {
+        "trace": sql.Identifier(tasks.trace_id),
+        "status": sql.Identifier(tasks.status),
+        "nonce": whole_number(tasks.nonce),
+    }
+    # A row that is being moved may stand in both tables, the same in each.
     query = sql.SQL(
-        "SELECT {trace}::text, {status}::text, {nonce}::bigint FROM {table} WHERE {own}"
+        "SELECT {distinct} trace::text, status::text, nonce FROM {rows} WHERE {own}"
     ).format(
-        trace=sql.Identifier(tasks.trace_id),
-        status=sql.Identifier(tasks.status),
-        nonce=sql.Identifier(tasks.nonce) if tasks.nonce else sql.NULL,
-        own=is_own_row(tasks.trace_id, tasks.trace_type),
-        table=table_name(tasks.table),
+        distinct=sql.SQL("DISTINCT" if tasks.archive else ""),
+        rows=task_rows(tasks, columns),
+        own=is_own_row(tasks, "trace"),
     )
-    return query, run_range(run_tag)
+    return query, tasks.run_range(run_tag)
 
 
 def nonces_query(nonces: NonceTable, listed: Sequence[str], run_tag: int) -> _Query:
@@ -196,40 +252,6 @@ def nonces_query(nonces: NonceTable, listed: Sequence[str], run_tag: int) -> _Qu
     )
     own: Any = [text.lower() for text in listed] or f"0x{run_tag:012x}"
     return query, (own, _NONCES_MAX + 1)
-
-
-def _stream(
-    connection: Connection[Any], query: sql.Composed, values: Sequence[Any]
-) -> Iterator[tuple[Any, ...]]:
-    with connection.cursor(name="harness_final") as cursor:
-        cursor.itersize = _PORTION
-        yield from cursor.execute(query, values)
-
-
-def _tasks(
-    rows: Iterable[tuple[Any, ...]], contract: Contract, statuses: Counter[str]
-) -> Iterator[bytes]:
-    for trace, status, nonce in rows:
-        statuses[status] += 1
-        yield _TASK_RECORD.pack(
-            *parse(trace), -1 if nonce is None else nonce, contract.state(status or "")
-        )
-
-
-def _ledger(rows: Iterable[tuple[Any, ...]]) -> Iterator[bytes]:
-    for trace, *counts in rows:
-        yield _LEDGER_RECORD.pack(*parse(trace), *counts)
-
-
-def _write_records(path: Path, records: Iterable[bytes]) -> None:
-    buffer = bytearray()
-    with RecordWriter(path) as writer:
-        for record in records:
-            buffer += record
-            if len(buffer) >= _PORTION * len(record):
-                writer.write(buffer)
-                buffer.clear()
-        writer.write(buffer)
 
 
 def _show(connection: Connection[Any], name: str) -> str:

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from psycopg import Connection, sql
 
 from harness.contract.ledger import Ledger, LedgerTable
-from harness.contract.names import Contract
-from harness.contract.trace_id import parse, run_range
+from harness.contract.names import Contract, TaskTable
 from harness.evidence.records import BOOKING, STAMP
 from harness.observe.ledger_rows import signed_amount, transaction_of
-from harness.observe.rows import is_own_row, table_name
+from harness.observe.rows import is_own_row, table_name, task_rows
 
 BOOKINGS_FILE = "final-bookings.bin"
 STAMPS_FILE = "final-stamps.bin"
 # Instead of an amount: not one TRADE row; an amount that is no whole number below 2^63.
 _NOT_ONE, _BEYOND = -2, -1
+# A stamp that lies further away is wrong by any measure, and differences must fit 64 bits.
+_STAMP_MAX_US = 4 * 10**18
 _BOOKING_RECORD = struct.Struct("<QQqII")
 _STAMP_RECORD = struct.Struct("<QQq")
 # 78 digits of an amount, and room for the sum of any number of them.
@@ -50,6 +51,7 @@ class Totals:
         """Take in one signal's."""
         with localcontext() as context:
             context.prec = _DIGITS
+            context.traps[InvalidOperation] = False  # numbers of the server may be no numbers
             self.debits += debits
             self.credits += credits_
 
@@ -71,9 +73,9 @@ def knows_accounts(connection: Connection[Any], ledger: Ledger) -> bool:
 def bookings_query(ledger: Ledger, run_tag: int, *, accounts: bool) -> _Query:
     """The run's bookings, one row a signal.
 
-    Columns: trace id; amount of its one TRADE entry, or _NOT_ONE, or _BEYOND; internal transactions
-    of which debits and credits differ; entries that name an account that there is not; debits;
-    credits. What such an account gets or gives counts on neither side.
+    Columns: trace id; amount of its TRADE entry (of all, if it may have many), or _NOT_ONE, or
+    _BEYOND; internal transactions of which debits and credits differ; entries that name an account
+    that there is not; debits; credits. What such an account gets or gives counts on neither side.
 
     Args:
         ledger: names of table and columns, and its form.
@@ -98,10 +100,10 @@ def bookings_query(ledger: Ledger, run_tag: int, *, accounts: bool) -> _Query:
         # The debit row of a movement stands for both.
         trade = sql.SQL("{} AND {} > 0").format(kind, signed)
     query = sql.SQL(
-        "SELECT trace, CASE WHEN trades <> 1 THEN {not_one}"
+        "SELECT trace, CASE WHEN {other_number} THEN {not_one}"
         " WHEN traded BETWEEN 0 AND 9223372036854775807 AND traded = trunc(traded)"
         " THEN traded::bigint ELSE {beyond} END, unbalanced, strangers, debits, credits"
-        " FROM (SELECT trace, sum(trades) AS trades, sum(traded) AS traded,"
+        " FROM (SELECT trace, sum(trades) AS trades, sum(traded) * {unit} AS traded,"
         " count(*) FILTER (WHERE debits <> credits) AS unbalanced,"
         " sum(strangers)::bigint AS strangers, sum(debits) AS debits, sum(credits) AS credits"
         " FROM (SELECT {trace}::text AS trace, {transaction}::text AS transaction,"
@@ -112,6 +114,8 @@ def bookings_query(ledger: Ledger, run_tag: int, *, accounts: bool) -> _Query:
         " count(*) FILTER (WHERE ({debit_known} AND {credit_known}) IS NOT TRUE) AS strangers"
         " FROM {table} WHERE {own} GROUP BY 1, 2) bookings GROUP BY trace) signals"
     ).format(
+        other_number=sql.SQL("trades <> 1" if ledger.entries == "one" else "trades < 1"),
+        unit=sql.Literal(10**ledger.decimals),
         not_one=sql.Literal(_NOT_ONE),
         beyond=sql.Literal(_BEYOND),
         trace=sql.Identifier(ledger.trace_id),
@@ -122,9 +126,9 @@ def bookings_query(ledger: Ledger, run_tag: int, *, accounts: bool) -> _Query:
         debit_known=debit_known,
         credit_known=credit_known,
         table=table_name(ledger.table),
-        own=is_own_row(ledger.trace_id, ledger.trace_type),
+        own=is_own_row(ledger, ledger.trace_id),
     )
-    return query, run_range(run_tag)
+    return query, ledger.run_range(run_tag)
 
 
 def _is_account(ledger: LedgerTable, column: str) -> sql.Composed:
@@ -135,11 +139,14 @@ def _is_account(ledger: LedgerTable, column: str) -> sql.Composed:
     )
 
 
-def pack_bookings(rows: Iterable[tuple[Any, ...]], totals: Totals) -> Iterator[bytes]:
+def pack_bookings(
+    rows: Iterable[tuple[Any, ...]], ledger: Ledger, totals: Totals
+) -> Iterator[bytes]:
     """BOOKING records of the rows, which are summed up on the way."""
     for trace, amount, unbalanced, strangers, debits, credits_ in rows:
-        totals.add(debits, credits_)
-        yield _BOOKING_RECORD.pack(*parse(trace), amount, unbalanced, strangers)
+        if (ids := ledger.read(trace)) is not None:
+            totals.add(debits, credits_)
+            yield _BOOKING_RECORD.pack(*ids, amount, unbalanced, strangers)
 
 
 def has_stamps(connection: Connection[Any], contract: Contract) -> bool:
@@ -158,19 +165,24 @@ def has_stamps(connection: Connection[Any], contract: Contract) -> bool:
 def stamps_query(contract: Contract, run_tag: int) -> _Query:
     """Trace id and last change, in Unix microseconds, of the run's FSM rows that tell one."""
     tasks = contract.tasks
+    columns = {
+        "trace": sql.Identifier(tasks.trace_id),
+        "stamp": sql.Identifier(tasks.updated_at or ""),
+    }
     query = sql.SQL(
-        "SELECT {trace}::text, (extract(epoch FROM {stamp}) * 1000000)::bigint FROM {table}"
-        " WHERE {own} AND isfinite({stamp})"
+        "SELECT trace::text,"
+        " least(greatest(extract(epoch FROM stamp) * 1000000, -{most}), {most})::bigint"
+        " FROM {rows} WHERE {own} AND isfinite(stamp)"
     ).format(
-        trace=sql.Identifier(tasks.trace_id),
-        stamp=sql.Identifier(tasks.updated_at or ""),
-        table=table_name(tasks.table),
-        own=is_own_row(tasks.trace_id, tasks.trace_type),
+        most=sql.Literal(_STAMP_MAX_US),
+        rows=task_rows(tasks, columns),
+        own=is_own_row(tasks, "trace"),
     )
-    return query, run_range(run_tag)
+    return query, tasks.run_range(run_tag)
 
 
-def pack_stamps(rows: Iterable[tuple[Any, ...]]) -> Iterator[bytes]:
+def pack_stamps(rows: Iterable[tuple[Any, ...]], tasks: TaskTable) -> Iterator[bytes]:
     """STAMP records of the rows."""
     for trace, updated_us in rows:
-        yield _STAMP_RECORD.pack(*parse(trace), updated_us)
+        if (ids := tasks.read(trace)) is not None:
+            yield _STAMP_RECORD.pack(*ids, updated_us)

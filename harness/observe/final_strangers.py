@@ -8,7 +8,6 @@ from psycopg import Connection, sql
 
 from harness.contract.ledger import Ledger
 from harness.contract.names import Contract, TaskTable
-from harness.contract.trace_id import run_range
 from harness.observe.rows import is_own_row, table_name
 
 NAMED_MAX = 20
@@ -25,7 +24,7 @@ def read_strangers(connection: Connection[Any], contract: Contract, run_tag: int
         tables["ledger"] = contract.ledger
     counts, traces = {}, list[str]()
     for name, table in tables.items():
-        rows = connection.execute(_query(table), run_range(run_tag)).fetchall()
+        rows = connection.execute(_query(table), table.run_range(run_tag)).fetchall()
         counts[name] = int(rows[0][1]) if rows else 0
         traces += [str(trace) for trace, _ in rows]
     return {**counts, "traces": list(dict.fromkeys(traces))[:NAMED_MAX]}
@@ -39,6 +38,6 @@ def _query(table: TaskTable | Ledger) -> sql.Composed:
     ).format(
         trace=sql.Identifier(table.trace_id),
         table=table_name(table.table),
-        own=is_own_row(table.trace_id, table.trace_type),
+        own=is_own_row(table, table.trace_id),
         most=sql.Literal(NAMED_MAX),
     )

@@ -7,7 +7,6 @@ from typing import Any
 from psycopg import sql
 
 from harness.contract.ledger import ENTRY_ROLES, Ledger, LedgerTable, SidedLedger
-from harness.contract.trace_id import run_range
 from harness.observe.rows import is_own_row, table_name
 
 _Query = tuple[sql.Composed, tuple[Any, ...]]
@@ -23,7 +22,7 @@ def ledger_query(ledger: Ledger, run_tag: int) -> _Query:
     words = tuple(ledger.entry_types.get(role) for role in ENTRY_ROLES)
     known = list(ledger.entry_types.values())
     query = _movements(ledger) if isinstance(ledger, LedgerTable) else _sides(ledger)
-    return query, (*words, known, *run_range(run_tag))
+    return query, (*words, known, *ledger.run_range(run_tag))
 
 
 def _movements(ledger: LedgerTable) -> sql.Composed:
@@ -31,7 +30,7 @@ def _movements(ledger: LedgerTable) -> sql.Composed:
         "SELECT {trace}::text, count(*) FILTER (WHERE {kind} = %s),"
         " count(*) FILTER (WHERE {kind} = %s), count(*) FILTER (WHERE {kind} = %s),"
         " count(DISTINCT {transaction}),"
-        " count(*) FILTER (WHERE ({amount} > 0 AND {debit} <> {credit}"
+        " count(*) FILTER (WHERE ({amount} > 0 AND {amount}::text <> 'NaN' AND {debit} <> {credit}"
         " AND {kind} = ANY(%s)) IS NOT TRUE)"
         " FROM (SELECT *, {entry_type}::text AS {kind} FROM {table} WHERE {own}) entries"
         " GROUP BY {trace}"
@@ -43,7 +42,7 @@ def _movements(ledger: LedgerTable) -> sql.Composed:
         amount=sql.Identifier(ledger.amount),
         debit=sql.Identifier(ledger.debit_account_id),
         credit=sql.Identifier(ledger.credit_account_id),
-        own=is_own_row(ledger.trace_id, ledger.trace_type),
+        own=is_own_row(ledger, ledger.trace_id),
         table=table_name(ledger.table),
     )
 
@@ -51,7 +50,12 @@ def _movements(ledger: LedgerTable) -> sql.Composed:
 def _sides(ledger: SidedLedger) -> sql.Composed:
     amount, signed = sql.Identifier(ledger.amount), signed_amount(ledger)
     # Amounts written with a side are positive; without one the sign is the side.
-    good = sql.SQL("{amount} > 0" if ledger.side else "{amount} <> 0").format(amount=amount)
+    good = sql.SQL(
+        "{amount} > 0 AND {amount}::text <> 'NaN'"
+        if ledger.side
+        # NaN is greater than any number, and its negative is NaN again.
+        else "{amount} <> 0 AND {amount}::text <> 'NaN'"
+    ).format(amount=amount)
     return sql.SQL(
         "SELECT trace, coalesce(sum(debits) FILTER (WHERE kind = %s), 0)::bigint,"
         " coalesce(sum(debits) FILTER (WHERE kind = %s), 0)::bigint,"
@@ -72,7 +76,7 @@ def _sides(ledger: SidedLedger) -> sql.Composed:
         signed=signed,
         good=good,
         table=table_name(ledger.table),
-        own=is_own_row(ledger.trace_id, ledger.trace_type),
+        own=is_own_row(ledger, ledger.trace_id),
     )
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from psycopg import Connection, Cursor, sql
 
 from harness.clock import NS_PER_MS
-from harness.contract.ledger import TraceType
-from harness.contract.names import Contract
-from harness.contract.trace_id import parse, run_range
+from harness.contract.names import Contract, TaskTable
+from harness.contract.trace_column import TraceColumn
 from harness.observe.decoder import RowVersion
 from harness.observe.snapshot import XID_WRAP, snapshot_xmin
 
 _PORTION = 5_000
-# A column of text may hold anything.
-_UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 def table_name(name: str) -> sql.Composable:
@@ -24,23 +21,52 @@ def table_name(name: str) -> sql.Composable:
     return sql.Identifier(*name.split("."))
 
 
-def is_own_row(column: str, trace_type: TraceType) -> sql.Composed:
-    """The condition that a row's trace id is of one run; its two values come from `run_range`.
+def is_own_row(table: TraceColumn, column: str) -> sql.Composed:
+    """The condition that a row's trace id lies in a range; its two values are `run_range`'s.
 
-    The range is one of bytes, as only the collation "C" orders text.
+    The range is one of bytes, as only the collation "C" orders text. Text in it that is no trace id
+    is left to the reader: a pattern would be held against every row at every poll.
     """
     name = sql.Identifier(column)
-    if trace_type == "uuid":
-        return sql.SQL("{name} >= %s AND {name} <= %s").format(name=name)
+    if table.trace_type == "text":
+        name = sql.SQL('{} COLLATE "C"').format(name)
+    return sql.SQL("{name} >= %s AND {name} <= %s").format(name=name)
+
+
+def task_rows(tasks: TaskTable, columns: Mapping[str, sql.Composable]) -> sql.Composed:
+    """The FSM rows, archived ones with them, as a relation that has these columns."""
+    chosen = sql.SQL(", ").join(
+        sql.SQL("{} AS {}").format(value, sql.Identifier(name)) for name, value in columns.items()
+    )
+    parts = [
+        sql.SQL("SELECT {} FROM {}").format(chosen, table_name(table))
+        for table in (tasks.table, tasks.archive)
+        if table is not None
+    ]
+    return sql.SQL("({}) harness_rows").format(sql.SQL(" UNION ALL ").join(parts))
+
+
+def whole_number(column: str | None) -> sql.Composable:
+    """A column as bigint, whatever its type; null for what is none (NaN, words, too large)."""
+    if column is None:
+        return sql.NULL
     return sql.SQL(
-        '{name} COLLATE "C" >= %s AND {name} COLLATE "C" <= %s AND {name} ~ {pattern}'
-    ).format(name=name, pattern=sql.Literal(_UUID_PATTERN))
+        "CASE WHEN {name}::text ~ '^-?[0-9]{{1,18}}(\\.0*)?$'"
+        " THEN {name}::text::numeric::bigint END"
+    ).format(name=sql.Identifier(column))
 
 
 def keeps_commit_times(connection: Connection[Any]) -> bool:
     """Whether `track_commit_timestamp` is on, without which a poll knows no commit time."""
     row = connection.execute("SHOW track_commit_timestamp").fetchone()
     return row is not None and row[0] == "on"
+
+
+def hides_rows(connection: Connection[Any], table: str) -> bool:
+    """Whether row-level security may hide rows of a table from this login."""
+    name = table_name(table).as_string(connection)
+    row = connection.execute("SELECT row_security_active(to_regclass(%s))", (name,)).fetchone()
+    return row is not None and row[0] is True
 
 
 def limit_query_time(connection: Connection[Any], limit_ns: int) -> None:
@@ -60,26 +86,29 @@ class RunRows:
     """
 
     def __init__(self, contract: Contract, run_tag: int, *, commit_times: bool) -> None:
-        tasks = contract.tasks
-        self._range = run_range(run_tag)
+        self._tasks = contract.tasks
+        self._range = self._tasks.run_range(run_tag)
+        columns = {
+            "trace": sql.Identifier(self._tasks.trace_id),
+            "status": sql.Identifier(self._tasks.status),
+            "version": sql.SQL("xmin"),
+        }
         # The comparison of 32-bit ids is circular, as PostgreSQL's own is.
         self._query = sql.SQL(
             "SELECT s.snapshot, t.trace, t.status, t.xid, t.commit_us"
             " FROM (SELECT pg_current_snapshot()::text AS snapshot) s"
-            " LEFT JOIN (SELECT {trace}::text AS trace, {status}::text AS status,"
-            " xmin::text::bigint AS xid, {commit} AS commit_us FROM {table}"
+            " LEFT JOIN (SELECT trace::text, status::text,"
+            " version::text::bigint AS xid, {commit} AS commit_us FROM {rows}"
             " WHERE {own}"
             " AND (%s::bigint IS NULL"
-            " OR (xmin::text::bigint - %s + {wrap}) %% {wrap} < {half})) t ON true"
+            " OR (version::text::bigint - %s + {wrap}) %% {wrap} < {half})) t ON true"
         ).format(
-            trace=sql.Identifier(tasks.trace_id),
-            own=is_own_row(tasks.trace_id, tasks.trace_type),
-            status=sql.Identifier(tasks.status),
-            table=table_name(tasks.table),
+            rows=task_rows(self._tasks, columns),
+            own=is_own_row(self._tasks, "trace"),
             wrap=sql.Literal(XID_WRAP),
             half=sql.Literal(XID_WRAP // 2),
             commit=sql.SQL(
-                "(extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint"
+                "(extract(epoch FROM pg_xact_commit_timestamp(version)) * 1000000)::bigint"
                 if commit_times
                 else "0"
             ),
@@ -93,14 +122,13 @@ class RunRows:
         first = cursor.fetchone()
         if first is None:
             raise ValueError("a snapshot was asked for and none came")
-        return snapshot_xmin(first[0]), _versions(cursor, first)
+        return snapshot_xmin(first[0]), self._versions(cursor, first)
 
-
-def _versions(cursor: Cursor[Any], first: tuple[Any, ...]) -> Iterator[RowVersion]:
-    portion = [first]
-    while portion:
-        for _, trace, status, xid, commit_us in portion:
-            if trace is not None and status is not None:
-                trace_hi, trace_lo = parse(trace)
-                yield RowVersion(trace_hi, trace_lo, status, commit_us or 0, 0, xid)
-        portion = cursor.fetchmany(_PORTION)
+    def _versions(self, cursor: Cursor[Any], first: tuple[Any, ...]) -> Iterator[RowVersion]:
+        portion = [first]
+        while portion:
+            for _, trace, status, xid, commit_us in portion:
+                ids = None if trace is None or status is None else self._tasks.read(trace)
+                if ids is not None:
+                    yield RowVersion(*ids, status, commit_us or 0, 0, xid)
+            portion = cursor.fetchmany(_PORTION)

@@ -185,5 +185,10 @@ def test_unreadable_table_is_told_and_what_was_read_stays(
     contract = Contract(ledger=LedgerTable(table="nowhere"))
     with pytest.raises(StackError, match=r"(?s)nowhere.*hint: .*SELECT"):
         write_final(observer_dsn, redis_url, contract, TAG, tmp_path)
-    assert json.loads((tmp_path / "final.json").read_text())["postgres"] is None
+    final = json.loads((tmp_path / "final.json").read_text())
+    assert final["unread"].keys() == {"ledger", "bookings"}
+    assert 'relation "nowhere" does not exist' in final["unread"]["ledger"]
+    assert final["postgres"]["statuses"] == {"SIMULATED": 2, "STALE_DATA_ERROR": 1}
+    assert not (tmp_path / "final-ledger.bin").exists()
+    assert (tmp_path / "final-tasks.bin").exists()
     assert len(read_records(tmp_path / "final-tasks.bin", TASK)[0]) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from harness.contract.address import HOT_ADDRESS, address_text
 from harness.contract.build_proto import TARGETS, build
 from harness.contract.codec import Signal, decode_block, decode_signal, encode_signal
 from harness.contract.names import Contract, State
+from harness.contract.trace_column import TraceColumn
 
 run_tags = st.integers(min_value=0, max_value=(1 << 48) - 1)
 agents = st.integers(min_value=0, max_value=trace_id.AGENT_MAX)
@@ -95,3 +97,38 @@ def test_states_and_keys() -> None:
     assert not State.SIMULATED.is_rejected
     assert not State.INIT.is_final
     assert all(state.is_final for state in State if state.is_rejected)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (TraceColumn(), "00000000-0005-8001-8000-000000000abc"),
+        (TraceColumn(trace_type="text", trace_hyphens=False), "00000000000580018000000000000abc"),
+        (
+            TraceColumn(trace_type="text", trace_case="upper", trace_prefix="ord-"),
+            "ord-00000000-0005-8001-8000-000000000ABC",
+        ),
+    ],
+)
+def test_a_trace_id_is_written_as_the_column_has_it(column: TraceColumn, expected: str) -> None:
+    """It is read back from that form and from no other, and the order of ids stays."""
+    ids = trace_id.pack(5, 1, 0xABC)
+    assert column.written(trace_id.text(*ids)) == expected
+    assert column.read(expected) == ids
+    low, high = column.run_range(5)
+    assert low <= expected <= high
+    others = (expected.swapcase(), f"x{expected}", expected[:-1], f"{expected} ", "", "ord-")
+    assert [column.read(other) for other in others] == [None] * len(others)
+
+
+@given(tag=st.integers(0, 2**48 - 1), agent=st.integers(0, 4095), index=st.integers(0, 2**32 - 1))
+def test_every_form_of_a_trace_id_is_read_back(tag: int, agent: int, index: int) -> None:
+    """And lies in the range of its run."""
+    ids = trace_id.pack(tag, agent, index)
+    cases: tuple[Literal["lower", "upper"], ...] = ("lower", "upper")
+    for case in cases:
+        column = TraceColumn(trace_type="text", trace_case=case, trace_prefix="ORD-")
+        text = column.written(trace_id.text(*ids))
+        low, high = column.run_range(tag)
+        assert column.read(text) == ids
+        assert low <= text <= high
