@@ -40,7 +40,7 @@ FOUND_BY: Mapping[str, str | tuple[str, str, str]] = {
 NAMELESS = frozenset({"nonce_gap", "silent_reject", "slow"})
 # Runs side by side with others would be blamed on them.
 OPTIONS = ("--set", "telemetry.enabled=false")
-NAMED_MAX = 20
+NAMED_MAX, TRACE_CHARS = 20, 36
 
 
 class Line(NamedTuple):
@@ -72,27 +72,22 @@ def alarms(run: Attached) -> dict[str, dict[str, Any]]:
     }
 
 
-def naming_problem(check: Mapping[str, Any], harmed: set[str]) -> str:
-    """Why the signals that a check names are not those that were harmed; empty if they are."""
-    named = {one for one in check["offenders"] if len(one) == 36}  # a trace id
-    if named - harmed or len(named) != min(len(harmed), NAMED_MAX):
-        return f"names {len(named & harmed)} of {len(harmed)}, and {len(named - harmed)} others"
-    return ""
-
-
 def problems_of(run: Attached, way: str, harmed: Mapping[str, set[str]]) -> Iterator[str]:
     """Every defect that was not found, and every alarm without one."""
     red = alarms(run)
     expected: dict[str, set[str]] = {}
     for defect, signals in harmed.items():
         name = found_by(defect, way)
-        expected[name] = expected.get(name, set()) | signals
         if red.get(name, {}).get("verdict") != "FAIL":
             yield f"{defect}: {name!r} is not red"
-        elif defect not in NAMELESS and (problem := naming_problem(red[name], expected[name])):
-            yield f"{defect}: {name!r} {problem}"
-    if not harmed:
-        yield from (f"false alarm: {name}: {check['said']}" for name, check in red.items())
+        elif defect not in NAMELESS:
+            expected[name] = expected.get(name, set()) | signals
+    for name, signals in expected.items():
+        named = {one for one in red[name]["offenders"] if len(one) == TRACE_CHARS}
+        if named - signals or len(named) < min(len(signals), NAMED_MAX):
+            yield f"{name!r} names {len(named & signals)} of {len(signals)}, {named - signals}"
+    due = {found_by(defect, way) for defect in harmed}
+    yield from (f"false alarm: {name}: {red[name]['said']}" for name in red.keys() - due)
 
 
 def lines(broker: Broker, ways: Sequence[str], defects: Sequence[str]) -> Iterator[Line]:
