@@ -204,10 +204,11 @@ class Follower:
             self._note_pool(service)
             if service.restarts > self._restarts.get(service.name, 0):
                 self._restarts[service.name] = service.restarts
+                # Of a server that somebody else runs nobody knows how it ended.
+                how = "" if service.last_exit is None else f"ended with {service.last_exit} and "
                 self.note(
                     "service_restarted",
-                    f"{service.name} ended with {service.last_exit} and was restarted "
-                    f"(restart {service.restarts})",
+                    f"{service.name} {how}was restarted (restart {service.restarts})",
                 )
 
     def _note_pool(self, service: ServiceState) -> None:

@@ -37,7 +37,7 @@ class Child(Protocol):
 
     def stop(self, timeout_s: float = ...) -> int | None: ...
 
-    def log_tail(self) -> str: ...
+    def last_words(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +157,9 @@ class GateRunner(Beside):
                 self._tell_rounds(child)
             self._tell_rounds(child, last=True)
             if child.poll() != 0:
-                tail = child.log_tail()
+                words = child.last_words()
                 return f"the process of the rounds ended with {child.poll()}" + (
-                    f": {tail.splitlines()[-1]}" if tail else ""
+                    f": {words}" if words else ""
                 )
             return ""
         finally:

@@ -54,12 +54,14 @@ class FinalState:
         next_nonces: the next nonce to be given, by index of the run's address; None if unread.
         group: None if unread.
         strangers: None where they were not counted.
+        statuses: FSM rows of the run by status, as the system spells it.
     """
 
     next_nonces: Mapping[int, int] | None = None
     group: Group | None = None
     redis: Mapping[str, Any] = field(default_factory=dict)
     strangers: Strangers | None = None
+    statuses: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_final(folder: RunFolder, plan: RunPlan) -> FinalState:
@@ -78,6 +80,7 @@ def read_final(folder: RunFolder, plan: RunPlan) -> FinalState:
             group=_group(redis) if redis else None,
             redis=redis or {},
             strangers=_strangers((postgres or {}).get("strangers")),
+            statuses=dict((postgres or {}).get("statuses") or {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(folder.final)) from error

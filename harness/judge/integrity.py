@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.contract.seen import Way
 from harness.judge.check import Case, Check, Kind
 from harness.judge.counting import counted
 from harness.judge.strangers import with_strangers
@@ -99,11 +100,19 @@ def check_transitions(case: Case) -> Check:
     skipped = case.gathered.finding(Trouble.WITHOUT_INIT).count
     # A team's system may never show INIT, committing both states at once: nothing was skipped.
     # An observer that was cut off may have missed it.
-    whole = case.observer is not None and case.observer.gaps == 0
-    never_shown = case.stack.get("kind") == "attach" and skipped >= case.gathered.account().arrived
+    observer = case.observer
+    whole = observer is not None and observer.gaps == 0
+    attached = case.stack.get("kind") == "attach"
+    never_shown = attached and skipped >= case.gathered.account().arrived
     if whole and not never_shown:
         troubles.append((Trouble.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
     good = "every signal went from INIT to one final state and no further"
+    if observer is not None and observer.way not in ("", Way.LOGICAL):
+        good = f"not judged: {observer.way} does not show every state of a signal, the log would"
+    elif not whole:
+        good = "not judged: nobody knows the states of signals while the observer was cut off"
+    elif never_shown and skipped:
+        good = "every signal went to one final state and no further; the system shows no INIT"
     return counted(case, "FSM transitions legal", good, troubles)
 
 
@@ -164,6 +173,11 @@ def check_nonces(case: Case) -> Check:
             (Trouble.NONCE_MISSING, "simulated without a nonce"),
         ),
     )
+    removed = case.gathered.finding(Trouble.ROW_REMOVED).count
+    if found.verdict is Verdict.PASS and removed:
+        rows = count(removed, "row")
+        said = f"not judged: {rows} removed by the system, and the nonces with them"
+        return found.model_copy(update={"said": said})
     ranges = case.gathered.settled.nonces
     gaps = [line for used in ranges for line in _gap_lines(case, used)]
     used = sum(one.used for one in ranges)

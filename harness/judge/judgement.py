@@ -29,6 +29,7 @@ from harness.judge import (
     standstills,
     stream,
     unnamed,
+    unread,
     validity,
     vitals,
     warmup,
@@ -75,7 +76,9 @@ LOOKS: tuple[Look, ...] = (
     validity.check_rate,
     validity.check_overflow,
     resolution.check_observer,
+    resolution.check_words,
     validity.check_observer_end,
+    unread.check_read,
     clocks.check_clocks,
     validity.check_negative,
     vitals.check_vitals,
@@ -158,7 +161,7 @@ def _look(look: Look, case: Case) -> list[Check]:
         found = look(case)
         # One by one: what was found before a crash stays found.
         for check in (found,) if isinstance(found, Check) else found:
-            checks.append(unnamed.waive(case, check))  # noqa: PERF401 - see above
+            checks.append(unread.withhold(case, unnamed.waive(case, check)))  # noqa: PERF401 - see above
     except Exception as error:  # whatever it is, the run must not pass because of it
         name = look.__name__.removeprefix("check_").replace("_", " ")
         checks.append(

@@ -33,6 +33,7 @@ from harness.judge.words import count, duration, longer_words, percentile_word, 
 from harness.measure.histogram import Histogram
 from harness.measure.outside import outside_cell, outside_ns
 from harness.measure.recorder import Cell, CellKey, Metric, StageKey
+from harness.measure.samples import Fate
 from harness.measure.statistics import (
     Interval,
     effective_size,
@@ -80,6 +81,8 @@ def check_arrival(case: Case) -> Check:
     verdict, why = Verdict.PASS, ""
     if attempted and not awaited:
         verdict, why = Verdict.INVALID, "; every one was to be refused as stale"
+    elif awaited and not arrived and account.of(Fate.IN_FLIGHT):
+        verdict, why = Verdict.INVALID, "; nobody knows how the others ended"
     elif awaited and not arrived:
         verdict = Verdict.FAIL
     elif silent and account.ordinary_rejected > REJECTED_SHARE_UNTOLD * awaited:

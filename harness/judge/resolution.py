@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harness.clock import NS_PER_MS
 from harness.contract.seen import Way
 from harness.judge.check import Case, Check, Figure, Kind
@@ -12,7 +14,7 @@ from harness.judge.undecided import OBSERVER, UNDECIDED_BY
 from harness.judge.validity import undisturbed
 from harness.judge.verdict import Verdict
 from harness.judge.vitals import observer_at_work
-from harness.judge.words import duration
+from harness.judge.words import count, duration
 from harness.measure.recorder import Metric
 from harness.scenario import Phase
 
@@ -46,6 +48,32 @@ def check_observer(case: Case) -> Check:
     if not any(one.figures.get(UNDECIDED_BY) == OBSERVER for one in check_objectives(case)):
         return _check(True, f"{said}; no verdict rests on it", figures)
     return _check(False, f"{said}; {OBSERVER_P99.reason}{_advice(case, value - most)}", figures)
+
+
+def check_words(case: Case) -> Iterator[Check]:
+    """That what the system told could be seen in its table by then; else it tells too early."""
+    told = case.observer
+    if told is None or not told.way or not Way(told.way).is_word:
+        return
+    early = ""
+    if told.words_early:
+        longest = told.words_early_max_ns
+        by = (
+            "without being there in the end" if longest is None else f"by up to {duration(longest)}"
+        )
+        early = (
+            f"{told.words_early:,} of {count(told.words_checked, 'word')} came before the table"
+            f" showed the state, {by}: the system tells before it commits, and latencies are longer"
+            " than what was seen; tell after the COMMIT, or choose the way polling or logical"
+        )
+    good = f"{count(told.words_checked, 'word')} held against the table, which showed each state"
+    yield Check(
+        name="words follow commits",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if early else Verdict.PASS,
+        said=early or (good if told.words_checked else "not judged: no word was held against it"),
+        figures={"words": told.words_checked, "early": told.words_early},
+    )
 
 
 def _advice(case: Case, surplus_ns: int) -> str:

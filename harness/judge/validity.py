@@ -18,6 +18,7 @@ from harness.judge.words import count, duration, share
 from harness.measure.faults import Outside, is_explained, merged, outside
 from harness.measure.gather import POSTGRES
 from harness.measure.histogram import Histogram, empty
+from harness.measure.notes import Trouble
 from harness.measure.recorder import Metric
 from harness.measure.samples import Fate
 from harness.measure.statistics import size_needed
@@ -67,7 +68,7 @@ def check_events(case: Case) -> Check:
     """That nothing happened which the scenario did not plan."""
     strange = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
     bad = [event for event in strange if not is_explained(event, case.gathered.faults or ())]
-    told = [f"{event.kind}: {event.what}" for event in bad]
+    told = [f"{event.kind}: {' '.join(event.what.split())}" for event in bad]
     good = "nothing died, restarted or was interrupted"
     if planned := len(strange) - len(bad):
         good += f", but for {count(planned, 'restart')} that planned faults explain"
@@ -82,7 +83,11 @@ def check_events(case: Case) -> Check:
 
 def check_in_flight(case: Case) -> Check:
     """That no signal was given up on too early."""
-    number = case.gathered.account().of(Fate.IN_FLIGHT)
+    # Those of which nobody could read how they ended are told by another check.
+    unread = case.gathered.finding(Trouble.STATE_UNNAMED).count
+    number = max(0, case.gathered.account().of(Fate.IN_FLIGHT) - unread)
+    if not case.gathered.sight.complete and case.run.waited:
+        number = 0
     said = (
         f"{count(number, 'accepted signal')} not final when the watching ended,"
         " before the drain time was over"
@@ -193,7 +198,8 @@ def check_observer_end(case: Case) -> Check:
         return _validity(name, False, "the observer did not come to its end")
     problems = []
     if told.in_gap or not told.drained:
-        problems.append("it had not taken everything that was committed when it ended")
+        cause = f" ({told.cause})" if told.cause else ""
+        problems.append(f"it had not taken everything that was committed when it ended{cause}")
     if told.seen != written:
         problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
     if told.unreadable and case.on_own_servers:
@@ -204,6 +210,8 @@ def check_observer_end(case: Case) -> Check:
             f"it looked {told.stream_looks:,} times at the stream, and told less or more"
         )
     gaps = f", cut off {count(told.gaps, 'time')} and caught up by query" if told.gaps else ""
+    if gaps and told.cause:
+        gaps += f" ({told.cause})"
     said = "; ".join(problems) or f"all of {count(written, 'sighting')}{gaps}"
     return _validity(name, not problems, said, {"sightings": written, "gaps": told.gaps})
 

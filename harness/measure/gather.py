@@ -28,6 +28,7 @@ from harness.measure.samples import Samples
 from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.seconds import Second, SecondTally
 from harness.measure.settling import Settled, Settling
+from harness.measure.sight import Sight, sight_of
 from harness.measure.slots import scan_slots
 from harness.measure.stale import StaleJournal
 from harness.measure.stamps import StampBook, Stamped
@@ -74,6 +75,7 @@ class Gathered:
         backups: what was taken and restored; None if the run kept no such file.
         gate: the rounds of a gate; None if the run kept no such file.
         behind: what became of signals whose data lay behind the chain's head.
+        sight: how far the final state could be read.
     """
 
     timeline: Timeline
@@ -104,6 +106,7 @@ class Gathered:
     backups: BackupBook | None = None
     gate: GateRecord | None = None
     behind: BehindBook | None = None
+    sight: Sight = Sight()
 
     def finding(self, kind: Trouble) -> Finding:
         """How often something was found."""
@@ -162,9 +165,8 @@ def gather(
         min((one.began_ns for one in disturbed), default=None),
     )
     ledger = plan.contract.ledger
-    settling = Settling(
-        table, matcher.fates, notes, plan.nonce_starts, ledger.entry_types if ledger else ()
-    )
+    sight = sight_of(folder, plan.contract)
+    settling = Settling(table, matcher.fates, notes, plan.nonce_starts, plan.contract, sight)
 
     heads = read_heads(folder.final_heads)
     behind = BehindBook(heads, clocks.get(REDIS), sentinel, faults or (), notes, until_ns)
@@ -233,6 +235,7 @@ def gather(
         backups=_backups(folder),
         gate=_gate(folder),
         behind=behind,
+        sight=sight,
     )
 
 

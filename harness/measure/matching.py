@@ -24,7 +24,7 @@ _FIRST_ROWS = 4_096
 _NEVER = np.iinfo(np.int32).max
 _NOWHERE = -3
 _OUTCOMES = [int(outcome) for outcome in Outcome]
-_STATES = [int(state) for state in State if state is not State.OTHER]
+_STATES = [int(state) for state in State if state not in (State.OTHER, State.BEYOND)]
 
 
 class Matcher:
@@ -168,13 +168,15 @@ class Matcher:
         fates.state[slots[taken]] = records["state"][taken]
         self._rows["final_xid"][into] = records["xid"][taken]
         when[into] = taken
+        # A row that is touched again in its state, in whatever transaction, is no second effect.
         again = np.concatenate((opened[~first], np.flatnonzero(chosen & (at == CLOSED))))
+        other = records["state"][again] != fates.state[slots[again]]
         xids = np.where(at[again] == CLOSED, fates.link[slots[again]], 0)
         still_open = at[again] != CLOSED
         xids[still_open] = self._rows["final_xid"][at[again][still_open]]
         same = xids == records["xid"][again]
-        self._notes.slots(Trouble.SIGHTING_REPEATED, slots[again[same]])
-        self._notes.slots(Trouble.FINAL_TWICE, slots[again[~same]])
+        self._notes.slots(Trouble.SIGHTING_REPEATED, slots[again[same & ~other]])
+        self._notes.slots(Trouble.FINAL_TWICE, slots[again[other]])
         return when
 
     def _inits(

@@ -29,7 +29,8 @@ class Metric(StrEnum):
     latency is an upper one. Without a commit time the read before stands in for it (see `reads`).
     OBSERVER: seen - that lower bound. REJECTED: seen - intended of rejections.
     A rejection that nothing excuses never arrives, so it is in LATENCY, SERVICE and COMMITTED too.
-    UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them.
+    UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them,
+    and those of which nobody could read how they ended.
     PICKUP: commit of INIT - sent.
     Signals that are to be refused as stale are in LATENESS and REJECTED only.
     """
@@ -198,7 +199,8 @@ class Recorder:
         awaited = samples["stale"] == Stale.NO
         self._add_arrived(cell, samples[awaited & arrived & seen])
         rest = awaited & ~(arrived & seen)
-        self._add_censored(cell, samples[rest], arrived[rest], rejected[rest])
+        unread = samples["unread"] == 1
+        self._add_censored(cell, samples[rest], (arrived | unread)[rest], rejected[rest])
 
     def _add_arrived(self, cell: Cell, samples: Samples) -> None:
         times = _Times(samples)

@@ -17,7 +17,8 @@ class Fate(IntEnum):
 
     SIMULATED: accepted by Redis, and SIMULATED. REJECTED: accepted, and refused by the engine.
     LOST: accepted, and not final although the drain time was waited for. IN_FLIGHT: accepted, and
-    not final when the watching ended too early to call it lost. REFUSED: Redis refused it, or did
+    not final when the watching ended too early to call it lost, or nobody could read how it ended.
+    REFUSED: Redis refused it, or did
     not answer and nothing was ever seen of it. RECOVERED: Redis did not answer, and it was seen
     final all the same.
     """
@@ -46,7 +47,8 @@ class Stale(IntEnum):
 # Times are monotonic ns, `*_us` are PostgreSQL's commit times; 0 stands for "not known".
 # `since_ns` is when the signal was certainly not seen final yet, whatever its commit time.
 # `outcome` is a records.Outcome or 0 without an answer, `state` the final names.State or 0, `stale`
-# a Stale, `sync_block` the block that the signal names, `entry` the packed id that Redis gave or 0.
+# a Stale, `unread` 1 if nobody could read how it ended, `sync_block` the block that the signal
+# names, `entry` the packed id that Redis gave or 0.
 SAMPLE = np.dtype(
     [
         ("intended_ns", "<i8"),
@@ -67,7 +69,8 @@ SAMPLE = np.dtype(
         ("state", "u1"),
         ("fate", "u1"),
         ("stale", "u1"),
-        ("reserved", "u1", 5),
+        ("unread", "u1"),
+        ("reserved", "u1", 4),
     ]
 )
 

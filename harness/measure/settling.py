@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contract.ledger import ENTRY_ROLES, EntryRole
-from harness.contract.names import State
+from harness.contract.ledger import EntryRole
+from harness.contract.names import Contract, State
 from harness.evidence.records import LEDGER, TASK, Outcome, Records, iter_records, read_records
 from harness.measure.fates import NO_ROW, Fates, Mark
 from harness.measure.matching import fate_of_final
 from harness.measure.nonces import NonceBook, NonceRange
 from harness.measure.notes import Notes, Trouble
 from harness.measure.samples import Fate, Mask, Samples
+from harness.measure.sight import Sight
 from harness.measure.slots import Slots, SlotTable
 from harness.measure.unread import StreamHistory
 
 _CHUNK = 16_384
 _STATES = [int(state) for state in State]
+# States of a row that say nothing of an end, that lie further on, and that SIMULATED leads to.
+_OPEN = (State.INIT, State.OTHER)
+_FURTHER = (State.BEYOND, State.OTHER)
+_REACHED = (State.SIMULATED, State.BEYOND)
 # Where the record of a signal counts its entries. One of each kind that the system books is due
 # for every signal that reached SIMULATED, over one internal transaction.
 _ENTRY_COLUMNS: Mapping[EntryRole, str] = {
@@ -56,7 +61,8 @@ class Settling:
         fates: what is known of each signal; task states are added.
         notes: where irregularities go.
         nonce_starts: first nonce of an address, by its index.
-        entries: the kinds of entry that the system books.
+        contract: what the system books, when it gives a nonce, and which rows it keeps.
+        sight: how far the final state could be read.
     """
 
     def __init__(
@@ -65,13 +71,20 @@ class Settling:
         fates: Fates,
         notes: Notes,
         nonce_starts: Mapping[int, int],
-        entries: Collection[EntryRole] = ENTRY_ROLES,
+        contract: Contract,
+        sight: Sight,
     ) -> None:
         self._table = table
         self._fates = fates
         self._notes = notes
         self._nonces = NonceBook(nonce_starts, table.total, notes)
+        ledger, locks = contract.ledger, contract.nonces
+        entries = ledger.entry_types if ledger is not None else ()
         self._entries = (*(_ENTRY_COLUMNS[role] for role in entries), "transactions")
+        self._many = ledger is not None and ledger.entries == "many"
+        self._at_intake = locks is not None and locks.taken_at == "intake"
+        self._removed = contract.tasks.kept == "until_final"
+        self._sight = sight
         self._tasks: int | None = None
         self._ledgers: int | None = None
         self._torn: dict[str, int] = {}
@@ -100,10 +113,11 @@ class Settling:
             stream: what became of the entries that the stream does not hold any more.
         """
         task = self._fates.task_state[samples["slot"]]
-        in_table = (task != NO_ROW) & (task != State.INIT)
+        in_table = ~np.isin(task, (NO_ROW, State.INIT, State.OTHER))
+        unnamed = (samples["state"] == 0) & (task == State.OTHER)
+        self._notes.slots(Trouble.STATE_UNNAMED, samples["slot"][unnamed])
         unseen = (samples["state"] == 0) & in_table
-        # A state that the harness does not tell apart lies beyond SIMULATED.
-        told = np.where(task == State.OTHER, np.uint8(State.SIMULATED), task)
+        told = np.where(task == State.BEYOND, np.uint8(State.SIMULATED), task)
         samples["state"] = np.where(unseen, told, samples["state"])
         self._notes.slots(Trouble.UNSEEN, samples["slot"][unseen])
 
@@ -111,12 +125,16 @@ class Settling:
         outcome = samples["outcome"]
         accepted = (outcome == Outcome.ACCEPTED) | (
             (outcome != Outcome.REFUSED)
-            & (self._fates.has(Mark.INIT, samples["slot"]) | (task == State.INIT))
+            & (self._fates.has(Mark.INIT, samples["slot"]) | np.isin(task, _OPEN))
         )
-        open_fate = Fate.LOST if waited else Fate.IN_FLIGHT
+        unread = unnamed | ((task == NO_ROW) & (not self._sight.complete))
+        lost = np.bool_(waited) & ~unread
         samples["fate"] = np.where(
-            final, fate_of_final(samples), np.where(accepted, open_fate, Fate.REFUSED)
+            final,
+            fate_of_final(samples),
+            np.where(accepted, np.where(lost, Fate.LOST, Fate.IN_FLIGHT), Fate.REFUSED),
         )
+        samples["unread"] = unread & accepted & ~final
         self._note_leftovers(samples, final, task == State.INIT, stream or StreamHistory())
         return samples
 
@@ -168,7 +186,7 @@ class Settling:
         simulated = _is_simulated(states)
         numbered = records["nonce"] >= 0
         self._notes.slots(Trouble.NONCE_MISSING, slots[simulated & ~numbered])
-        given = simulated & numbered
+        given = (simulated | self._at_intake) & numbered
         self._nonces.add(fates.address[slots[given]], records["nonce"][given], slots[given])
         return len(slots)
 
@@ -176,12 +194,14 @@ class Settling:
         fates = self._fates
         seen = fates.state != 0
         vanished = seen & (fates.task_state == NO_ROW)
-        self._notes.slots(Trouble.ROW_VANISHED, np.flatnonzero(vanished))
+        if "tasks" not in self._sight.filtered:
+            kind = Trouble.ROW_REMOVED if self._removed else Trouble.ROW_VANISHED
+            self._notes.slots(kind, np.flatnonzero(vanished))
         changed = seen & ~vanished & (fates.task_state != fates.state)
         # Zone C takes a simulated signal further, to states that are not told apart here.
-        further = (fates.state == State.SIMULATED) & (fates.task_state == State.OTHER)
+        further = (fates.state == State.SIMULATED) & np.isin(fates.task_state, _FURTHER)
         self._notes.slots(Trouble.STATE_CHANGED, np.flatnonzero(changed & ~further))
-        unknown = (fates.task_state == State.OTHER) & ~(changed & ~further)
+        unknown = np.isin(fates.task_state, _FURTHER) & ~(changed & ~further)
         self._notes.slots(Trouble.STATE_UNKNOWN, np.flatnonzero(unknown))
 
     def _judge_stale(self) -> None:
@@ -200,10 +220,10 @@ class Settling:
         self._notes.slots(Trouble.LEDGER_REPEATED, slots[~first])
         fates.mark(Mark.LEDGER, slots)
         due = self._simulated(slots)
-        self._notes.slots(Trouble.LEDGER_UNDUE, slots[~due])
+        self._notes.slots(Trouble.LEDGER_UNDUE, slots[~due & ~self._unread(slots)])
         self._notes.slots(Trouble.LEDGER_BROKEN, slots[records["broken"] > 0])
         entries = np.stack([records[name] for name in self._entries])
-        doubled = due & (entries > 1).any(axis=0)
+        doubled = due & (entries > 1).any(axis=0) & (not self._many)
         self._notes.slots(Trouble.LEDGER_DOUBLED, slots[doubled])
         incomplete = due & (entries == 0).any(axis=0)
         self._notes.slots(Trouble.LEDGER_INCOMPLETE, slots[incomplete])
@@ -229,8 +249,15 @@ class Settling:
         if self._tasks is None:
             return seen
         left = self._fates.task_state[slots]
-        simulated: Mask = _is_simulated(left) | (seen & (left == NO_ROW))
+        simulated: Mask = np.isin(left, _REACHED) | (seen & np.isin(left, (NO_ROW, State.OTHER)))
         return simulated
+
+    def _unread(self, slots: Slots) -> Mask:
+        """Signals of which nobody can say whether they reached SIMULATED."""
+        left, seen = self._fates.task_state[slots], self._fates.state[slots] != 0
+        hidden = (left == NO_ROW) & (not self._sight.complete)
+        unread: Mask = ~seen & (hidden | (left == State.OTHER))
+        return unread
 
     def _measure_torn(self, path: Path, torn: int) -> None:
         if torn:
@@ -249,5 +276,5 @@ def _is_other_rejection(states: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> M
 
 
 def _is_simulated(states: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Mask:
-    mask: Mask = (states == State.SIMULATED) | (states == State.OTHER)
+    mask: Mask = np.isin(states, (*_REACHED, State.OTHER))
     return mask

@@ -15,6 +15,7 @@ from harness.measure.matching import Matcher
 from harness.measure.notes import Notes
 from harness.measure.samples import Samples, column
 from harness.measure.settling import Settling
+from harness.measure.sight import sight_of
 from harness.measure.slots import SlotTable, scan_slots
 from harness.measure.streams import CHUNK, Reading, read_steps
 from harness.store import RunFacts, RunFolder, RunPlan
@@ -60,7 +61,8 @@ def read_signals(
         yield from _portion(matcher.advance(step), table, clock)
     closed, rest = matcher.leftovers()
     yield from _portion(closed, table, clock)
-    settling = Settling(table, matcher.fates, notes, plan.nonce_starts)
+    sight = sight_of(folder, plan.contract)
+    settling = Settling(table, matcher.fates, notes, plan.nonce_starts, plan.contract, sight)
     settling.read_tasks(folder.final_tasks)
     ended = settling.end(rest, waited=run.waited, stream=read_stream(folder))
     yield from _portion(ended, table, clock)

@@ -9,10 +9,6 @@ from harness.contract.names import TaskTable
 from harness.errors import StackError
 from harness.observe.pgoutput import UNCHANGED, Begin, Buffer, Commit, Relation, Row, parse_message
 
-_TYPE_UUID = 2950
-_TYPES_INTEGER = frozenset({20, 21, 23})
-_LOW_64 = (1 << 64) - 1
-
 
 class RowVersion(NamedTuple):
     """One committed version of an FSM row.
@@ -34,27 +30,28 @@ class RowVersion(NamedTuple):
     xid: int
 
 
-class _Reading(NamedTuple):
-    """How to read the two columns that matter."""
-
-    trace_at: int
-    trace_number: Callable[[bytes], int]
-    status_at: int
-    status_text: Callable[[bytes], str]
-
-
 class Decoder:
     """Keeps what the stream says once (tables, the transaction) and tells row versions.
 
+    Values come as text, as SQL writes them: a domain does not tell which binary form it has. Of the
+    versions that one transaction makes of a row in one state the first is told: others never saw
+    the rest.
+
+    Args:
+        table: names of table and columns.
+
     Attributes:
-        unreadable: rows whose trace id is no UUID or was left out by the server.
+        spell: from a status as it comes to the contract's word for it.
+        unreadable: rows whose trace id is written otherwise, or was left out by the server.
         commit_end_lsn: end of the last transaction that was wholly received.
     """
 
     def __init__(self, table: TaskTable) -> None:
         self._table = table
-        self._readings: dict[int, _Reading] = {}
+        self._places: dict[int, tuple[int, int]] = {}
         self._begin = Begin(0, 0, 0)
+        self._told: set[tuple[int, int, str]] = set()
+        self.spell: Callable[[str], str] = str
         self.unreadable = 0
         self.commit_end_lsn = 0
 
@@ -70,6 +67,7 @@ class Decoder:
             return self._row(message)
         if isinstance(message, Begin):
             self._begin = message
+            self._told.clear()
         elif isinstance(message, Commit):
             self.commit_end_lsn = message.end_lsn
         elif isinstance(message, Relation):
@@ -77,57 +75,37 @@ class Decoder:
         return None
 
     def _row(self, row: Row) -> RowVersion | None:
-        reading = self._readings.get(row.oid)
-        if reading is None:  # another table of a publication that somebody else made
+        places = self._places.get(row.oid)
+        if places is None:  # another table of a publication that somebody else made
             return None
-        trace, status = row.values[reading.trace_at], row.values[reading.status_at]
+        trace, status = (row.values[at] for at in places)
         if trace is None or status is None or UNCHANGED in (trace, status):
             self.unreadable += 1
             return None
         try:
-            number = reading.trace_number(trace)
-            text = reading.status_text(status)
+            ids, text = self._table.read(trace.decode()), self.spell(status.decode())
         except ValueError:
+            ids = None
+        if ids is None:
             self.unreadable += 1
             return None
+        key = (*ids, text)
+        if key in self._told:
+            return None
+        self._told.add(key)
         begin = self._begin
-        return RowVersion(
-            number >> 64, number & _LOW_64, text, begin.commit_us, begin.commit_lsn, begin.xid
-        )
+        return RowVersion(*key, begin.commit_us, begin.commit_lsn, begin.xid)
 
     def _learn(self, relation: Relation) -> None:
-        if relation.table != self._table.table.rpartition(".")[2]:
+        schema, _, table = self._table.table.rpartition(".")
+        if relation.table != table or schema not in ("", relation.schema):
             return
         places = {column.name: at for at, column in enumerate(relation.columns)}
-        missing = {self._table.trace_id, self._table.status} - places.keys()
-        if missing:
+        needed = (self._table.trace_id, self._table.status)
+        if missing := set(needed) - places.keys():
             raise StackError(
                 f"the publication leaves out {', '.join(sorted(missing))}",
                 where=f"table {relation.table}",
                 hint="publish the trace id and the status, or correct the names in the contract",
             )
-        trace_at, status_at = places[self._table.trace_id], places[self._table.status]
-        trace_type = relation.columns[trace_at].type_oid
-        status_type = relation.columns[status_at].type_oid
-        self._readings[relation.oid] = _Reading(
-            trace_at,
-            _number_of_bytes if trace_type == _TYPE_UUID else _number_of_text,
-            status_at,
-            _integer_text if status_type in _TYPES_INTEGER else bytes.decode,
-        )
-
-
-def _number_of_bytes(value: bytes) -> int:
-    # Binary is asked for, yet a server may send text where a type has no binary form.
-    return int.from_bytes(value) if len(value) == 16 else _number_of_text(value)
-
-
-def _number_of_text(value: bytes) -> int:
-    digits = value.replace(b"-", b"")
-    if len(digits) != 32:
-        raise ValueError("not a UUID")
-    return int(digits, 16)
-
-
-def _integer_text(value: bytes) -> str:
-    return str(int.from_bytes(value, signed=True))
+        self._places[relation.oid] = (places[needed[0]], places[needed[1]])

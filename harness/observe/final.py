@@ -46,6 +46,7 @@ from harness.observe.rows import (
     task_rows,
     whole_number,
 )
+from harness.observe.spelling import spelling_of
 
 TASKS_FILE = "final-tasks.bin"
 LEDGER_FILE = "final-ledger.bin"
@@ -151,7 +152,8 @@ def _read_tasks(
     """Rows by status."""
     statuses: Counter[str] = Counter()
     rows = stream(connection, *tasks_query(contract, run_tag))
-    write_records(folder / TASKS_FILE, pack_tasks(rows, contract, statuses))
+    spell = spelling_of(connection, contract)
+    write_records(folder / TASKS_FILE, pack_tasks(rows, contract, statuses, spell))
     return dict(sorted(statuses.items()))
 
 

@@ -66,13 +66,17 @@ def stream(
 
 
 def pack_tasks(
-    rows: Iterable[tuple[Any, ...]], contract: Contract, statuses: Counter[str]
+    rows: Iterable[tuple[Any, ...]],
+    contract: Contract,
+    statuses: Counter[str],
+    spell: Callable[[str], str] = str,
 ) -> Iterator[bytes]:
     """TASK records of the rows, which are counted by status on the way."""
-    for trace, status, nonce in rows:
+    for trace, stored, nonce in rows:
         if (ids := contract.tasks.read(trace)) is not None:
-            statuses[str(status)] += 1
-            state = contract.state(status or "")
+            status = spell(stored or "")
+            statuses[status] += 1
+            state = contract.state(status)
             yield _TASK_RECORD.pack(*ids, -1 if nonce is None else nonce, state)
 
 

@@ -65,7 +65,8 @@ def knows_accounts(connection: Connection[Any], ledger: Ledger) -> bool:
     if not isinstance(ledger, LedgerTable) or ledger.accounts is None:
         return False
     row = connection.execute(
-        "SELECT has_table_privilege(to_regclass(%s), 'SELECT')", (ledger.accounts,)
+        "SELECT has_table_privilege(to_regclass(%s), 'SELECT')",
+        (table_name(ledger.accounts).as_string(connection),),
     ).fetchone()
     return bool(row and row[0])
 
@@ -157,7 +158,7 @@ def has_stamps(connection: Connection[Any], contract: Contract) -> bool:
     row = connection.execute(
         "SELECT format_type(atttypid, NULL) FROM pg_attribute"
         " WHERE attrelid = to_regclass(%s) AND attname = %s",
-        (tasks.table, tasks.updated_at),
+        (table_name(tasks.table).as_string(connection), tasks.updated_at),
     ).fetchone()
     return row is not None and row[0] == "timestamp with time zone"
 

@@ -24,9 +24,10 @@ def connect(conninfo: str, left_ns: int) -> PGconn:
         WatcherLost: there is none.
     """
     timeout_s = max(_TIMEOUT_MIN_S, left_ns // NS_PER_S)
-    connection = pq.PGconn.connect(make_conninfo(conninfo, connect_timeout=timeout_s).encode())
+    full = make_conninfo(conninfo, connect_timeout=timeout_s, client_encoding="UTF8")
+    connection = pq.PGconn.connect(full.encode())
     if connection.status != pq.ConnStatus.OK:
-        message = connection.get_error_message().strip()
+        message = " ".join(connection.get_error_message().split())
         connection.finish()
         raise WatcherLost(message)
     return connection

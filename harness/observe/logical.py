@@ -14,9 +14,11 @@ from psycopg.pq.abc import PGconn, PGresult
 from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError
+from harness.observe.connecting import words_of
 from harness.observe.decoder import Decoder, RowVersion
 from harness.observe.libpq import connect, identifier, literal, live
 from harness.observe.pgoutput import Keepalive, XLogData, parse_frame, status_update
+from harness.observe.spelling import Spell, spelling, type_query
 from harness.observe.watcher import Versions, WatcherLost
 
 # The server lets go of WAL only up to what was confirmed, and ends a silent client after
@@ -26,6 +28,7 @@ CONFIRM_EVERY_NS = NS_PER_S
 _ASK_EVERY_NS = 10 * NS_PER_MS
 # One take must come back to its caller even when the server never pauses.
 _FRAMES_MAX = 20_000
+_SLOTS_IN_USE = "53400"
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _READ = select.POLLIN | select.POLLERR | select.POLLHUP
 
@@ -36,7 +39,7 @@ class LogicalWatcher:
     Args:
         conninfo: of a role with REPLICATION and SELECT on the FSM table.
         contract: names of table, columns and publication.
-        slot: name of the temporary slot, unique on the server.
+        slot: what the names of its temporary slots begin with, unique on the server.
         clock: monotonic and wall time.
     """
 
@@ -46,6 +49,7 @@ class LogicalWatcher:
         )
         self._contract = contract
         self._slot = slot
+        self._opened = 0
         self._clock = clock
         self._decoder = Decoder(contract.tasks)
         self._connection: PGconn | None = None
@@ -69,21 +73,24 @@ class LogicalWatcher:
             self._poll = select.poll()
             self._poll.register(connection.socket, _READ)
             self._check_publication(deadline_ns)
+            self._decoder.spell = self._spelling(deadline_ns)
+            # After a lost connection the server may hold the slot of the one before for a while.
+            self._opened += 1
+            slot = identifier(f"{self._slot}_{self._opened}")
             self._command(
-                f"CREATE_REPLICATION_SLOT {identifier(self._slot)} TEMPORARY LOGICAL pgoutput"
-                " (SNAPSHOT 'nothing')",
+                f"CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')",
                 deadline_ns,
             )
             self._command(
-                f"START_REPLICATION SLOT {identifier(self._slot)} LOGICAL 0/0"
-                f" (proto_version '1', binary 'true',"
+                f"START_REPLICATION SLOT {slot} LOGICAL 0/0"
+                f" (proto_version '1',"
                 f" publication_names {literal(identifier(self._contract.publication))})",
                 deadline_ns,
             )
             connection.nonblocking = 1
         except OperationalError as error:
             self.close()
-            raise WatcherLost(str(error)) from error
+            raise WatcherLost(words_of(error)) from error
         except StackError:
             self.close()
             raise
@@ -100,7 +107,7 @@ class LogicalWatcher:
             self.seen_ns = self._clock.now_ns()
             self._more = not self._read_frames(connection, found)
         except OperationalError as error:
-            raise WatcherLost(str(error).strip()) from error
+            raise WatcherLost(words_of(error)) from error
         return found
 
     def has_all(self, lsn: int) -> bool:
@@ -112,7 +119,7 @@ class LogicalWatcher:
             try:
                 self._confirm(live(self._connection), reply_wanted=True)
             except OperationalError as error:
-                raise WatcherLost(str(error).strip()) from error
+                raise WatcherLost(words_of(error)) from error
         return False
 
     def close(self) -> None:
@@ -129,7 +136,7 @@ class LogicalWatcher:
             if size < 0:
                 result = connection.get_result()
                 told = result.error_message.decode("utf-8", "replace") if result else ""
-                raise WatcherLost(told.strip() or "the server ended the stream")
+                raise WatcherLost(" ".join(told.split()) or "the server ended the stream")
             frame = parse_frame(data)
             if isinstance(frame, XLogData):
                 version = self._decoder.take(frame.payload)
@@ -171,6 +178,11 @@ class LogicalWatcher:
                 " WITH (publish = 'insert, update'), or choose the way 'polling'",
             )
 
+    def _spelling(self, deadline_ns: int) -> Spell:
+        found = self._command(type_query(self._contract), deadline_ns)
+        name = found.get_value(0, 0) if found.ntuples else None
+        return spelling(self._contract, (name or b"").decode())
+
     def _command(self, command: str, deadline_ns: int) -> PGresult:
         connection = live(self._connection)
         connection.send_query(command.encode())
@@ -189,9 +201,11 @@ class LogicalWatcher:
             continue
         if result.status in _DONE:
             return result
-        message = result.get_error_message().strip()
+        message = " ".join(result.get_error_message().split())
         state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-        if live(self._connection).status != pq.ConnStatus.OK or passes(state):
+        # Once it has watched there was a slot free: the one that is still held comes back.
+        held = self._opened > 1 and state == _SLOTS_IN_USE
+        if live(self._connection).status != pq.ConnStatus.OK or passes(state) or held:
             raise WatcherLost(message)
         raise StackError(
             f"PostgreSQL refused {command.split()[0]}: {message}",

@@ -14,6 +14,7 @@ from psycopg.pq.abc import PGconn
 from harness.clock import NS_PER_MS, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError
+from harness.observe.connecting import words_of
 from harness.observe.decoder import RowVersion
 from harness.observe.libpq import connect, identifier, live
 from harness.observe.watcher import Versions, WatcherLost
@@ -90,7 +91,7 @@ class NotificationWatcher:
             if len(found) < _WORDS_MAX and not self._poll.poll(0):
                 self.covered_ns = self.seen_ns
         except OperationalError as error:
-            raise WatcherLost(str(error).strip()) from error
+            raise WatcherLost(words_of(error)) from error
         self._takes += 1
         return found
 

@@ -87,8 +87,8 @@ class Observer:
         if code == 0 and self._stopping:
             return None
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-        tail = self._child.log_tail()
-        return f"the observer {how}" + (f": {tail.splitlines()[-1]}" if tail else "")
+        words = self._child.last_words()
+        return f"the observer {how}" + (f": {words}" if words else "")
 
     def stop(self) -> None:
         """Let it take what is committed, then end it; harmless when called twice."""

@@ -16,8 +16,10 @@ import psycopg
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError
-from harness.observe.rows import RunRows, keeps_commit_times, limit_query_time
+from harness.observe.connecting import connect, words_of
+from harness.observe.rows import RunRows, hides_rows, keeps_commit_times, limit_query_time
 from harness.observe.snapshot import Novelty, snapshot_xmin
+from harness.observe.spelling import spelling_of
 from harness.observe.watcher import Versions, WatcherLost
 
 # The pause is this many times as long as the poll before it, so that polling keeps one backend
@@ -36,6 +38,9 @@ class PollingWatcher:
         contract: names of table and columns.
         run_tag: whose rows are looked at; foreign ones are never seen.
         clock: monotonic time and sleep.
+
+    Attributes:
+        filtered: whether row-level security may hide rows from the role.
     """
 
     def __init__(self, conninfo: str, contract: Contract, run_tag: int, clock: Clock) -> None:
@@ -54,12 +59,13 @@ class PollingWatcher:
         self.covered_ns = 0
         self.received_lsn = 0
         self.unreadable = 0
+        self.filtered = False
 
     def open(self, deadline_ns: int) -> None:
         self.close()
         left_s = max(2, (deadline_ns - self._clock.now_ns()) // NS_PER_S)
         try:
-            connection = psycopg.connect(
+            connection = connect(
                 self._conninfo,
                 autocommit=True,
                 application_name="harness_observer",
@@ -68,19 +74,23 @@ class PollingWatcher:
             self._connection = connection
             limit_query_time(connection, _POLL_LIMIT_NS)
             self._rows = RunRows(
-                self._contract, self._run_tag, commit_times=keeps_commit_times(connection)
+                self._contract,
+                self._run_tag,
+                spelling_of(connection, self._contract),
+                commit_times=keeps_commit_times(connection),
             )
+            self.filtered = hides_rows(connection, self._contract.tasks.table)
             if self._novelty is None:  # after a lost connection the old horizon holds
                 row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
                 self._novelty = Novelty(snapshot_xmin(row[0] if row else ""))
             self._poll(connection)
         except psycopg.OperationalError as error:
             self.close()
-            raise WatcherLost(str(error).strip()) from error
+            raise WatcherLost(words_of(error)) from error
         except psycopg.Error as error:
             self.close()
             raise StackError(
-                f"PostgreSQL refused the poll: {str(error).strip()}",
+                f"PostgreSQL refused the poll: {words_of(error)}",
                 where="observer",
                 hint="the observer's role needs SELECT on the table that the contract names",
             ) from error
@@ -95,8 +105,8 @@ class PollingWatcher:
                 return ()
         try:
             return self._poll(self._connection)
-        except psycopg.Error as error:
-            raise WatcherLost(str(error).strip()) from error
+        except (psycopg.Error, UnicodeError) as error:
+            raise WatcherLost(words_of(error)) from error
 
     def has_all(self, lsn: int) -> bool:
         if lsn != self._asked[0]:

@@ -14,6 +14,7 @@ import psycopg
 import redis
 
 from harness.clock import NS_PER_S, Clock
+from harness.observe.connecting import connect
 
 PROBE_EVERY_NS = 5 * NS_PER_S
 POSITION_EVERY_NS = NS_PER_S
@@ -69,7 +70,11 @@ class PostgresSide:
 
     def flushed_lsn(self) -> int:
         """WAL position up to which everything is on disk."""
-        return self._number("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint")
+        # A standby writes no log of its own; what it has replayed can be seen.
+        return self._number(
+            "SELECT ((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+            " ELSE pg_current_wal_flush_lsn() END) - '0/0'::pg_lsn)::bigint"
+        )
 
     def close(self) -> None:
         if self._connection is not None:
@@ -78,7 +83,7 @@ class PostgresSide:
 
     def _number(self, query: str) -> int:
         if self._connection is None:
-            self._connection = psycopg.connect(
+            self._connection = connect(
                 self._conninfo,
                 autocommit=True,
                 application_name="harness_observer_clock",

@@ -9,8 +9,10 @@ import psycopg
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.evidence.records import SIGHTING, iter_records
+from harness.observe.connecting import connect, words_of
 from harness.observe.decoder import RowVersion
 from harness.observe.rows import RunRows, keeps_commit_times, limit_query_time
+from harness.observe.spelling import spelling_of
 from harness.observe.watcher import WatcherLost
 
 _READ_LIMIT_NS = 30 * NS_PER_S
@@ -63,17 +65,24 @@ def missed_versions(
         WatcherLost: the server does not answer (any more).
     """
     try:
-        with psycopg.connect(conninfo, application_name="harness_observer_gap") as connection:
+        with connect(conninfo, application_name="harness_observer_gap") as connection:
             connection.read_only = True
             limit_query_time(connection, _READ_LIMIT_NS)
             commit_times = not by_word and keeps_commit_times(connection)
             known = Known(sightings, contract, commit_times=commit_times)
-            rows = RunRows(contract, run_tag, commit_times=commit_times)
+            rows = RunRows(
+                contract, run_tag, spelling_of(connection, contract), commit_times=commit_times
+            )
             with connection.cursor(name="harness_gap") as cursor:
                 _, versions = rows.read(cursor, None)
                 found = [version for version in versions if not known.has(version)]
             if by_word:  # in the words in which they may still be told
-                return [v._replace(status=contract.word(contract.state(v.status))) for v in found]
+                return [_in_a_word(version, contract) for version in found]
             return found
-    except psycopg.Error as error:
-        raise WatcherLost(str(error).strip()) from error
+    except (psycopg.Error, UnicodeError) as error:
+        raise WatcherLost(words_of(error)) from error
+
+
+def _in_a_word(version: RowVersion, contract: Contract) -> RowVersion:
+    word = contract.word(contract.state(version.status))
+    return version._replace(status=word or version.status)

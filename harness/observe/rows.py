@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from psycopg import Connection, Cursor, sql
@@ -27,9 +27,8 @@ def is_own_row(table: TraceColumn, column: str) -> sql.Composed:
     The range is one of bytes, as only the collation "C" orders text. Text in it that is no trace id
     is left to the reader: a pattern would be held against every row at every poll.
     """
-    name = sql.Identifier(column)
-    if table.trace_type == "text":
-        name = sql.SQL('{} COLLATE "C"').format(name)
+    collation = sql.SQL(' COLLATE "C"' if table.trace_type == "text" else "")
+    name = sql.Identifier(column) + collation
     return sql.SQL("{name} >= %s AND {name} <= %s").format(name=name)
 
 
@@ -82,10 +81,19 @@ class RunRows:
     Args:
         contract: names of table and columns.
         run_tag: whose rows.
+        spell: from a status as it comes to the contract's word for it.
         commit_times: whether the server can tell commit times.
     """
 
-    def __init__(self, contract: Contract, run_tag: int, *, commit_times: bool) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        run_tag: int,
+        spell: Callable[[str], str] = str,
+        *,
+        commit_times: bool,
+    ) -> None:
+        self._spell = spell
         self._tasks = contract.tasks
         self._range = self._tasks.run_range(run_tag)
         columns = {
@@ -130,5 +138,5 @@ class RunRows:
             for _, trace, status, xid, commit_us in portion:
                 ids = None if trace is None or status is None else self._tasks.read(trace)
                 if ids is not None:
-                    yield RowVersion(*ids, status, commit_us or 0, 0, xid)
+                    yield RowVersion(*ids, self._spell(status), commit_us or 0, 0, xid)
             portion = cursor.fetchmany(_PORTION)

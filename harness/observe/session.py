@@ -38,6 +38,7 @@ class Session:
         recovered: row versions read by query after a gap.
         seen_ns: when the last taken versions had just been received.
         since_ns: when none of them was there to be seen yet; 0 when not known.
+        cause: why the connection was lost the last time, and why it could not be had again.
     """
 
     def __init__(
@@ -63,11 +64,17 @@ class Session:
         self.recovered = 0
         self.seen_ns = 0
         self.since_ns = 0
+        self.cause = ""
 
     @property
     def in_gap(self) -> bool:
         """Whether there is no connection at the moment."""
         return self._gap_since_ns is not None
+
+    @property
+    def blind_since_ns(self) -> int:
+        """Since when nothing is seen any more; 0 while something is."""
+        return 0 if self._gap_since_ns is None else self.since_ns or self._gap_since_ns
 
     def open(self, limit_ns: int) -> None:
         """Begin to watch.
@@ -103,7 +110,8 @@ class Session:
             self.gaps += 1
             self._gap_since_ns = self._clock.now_ns()
             self._retry_ns = 0
-            self._say(f"connection lost: {lost}")
+            self.cause = f"connection lost: {lost}"
+            self._say(self.cause)
             return ()
         self.seen_ns = self._watcher.seen_ns
         return self._without_repeats(versions) if self._told else versions
@@ -132,6 +140,7 @@ class Session:
             self._watcher.open(now_ns + _ATTEMPT_NS)
             found = self._missed()
         except WatcherLost as lost:
+            self.cause = f"{self.cause.partition('; then ')[0]}; then {lost}"
             if now_ns - self._gap_since_ns > RECONNECT_LIMIT_NS:
                 raise _unreachable(lost, RECONNECT_LIMIT_NS) from lost
             self._retry_ns = self._clock.now_ns() + _RETRY_NS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from pathlib import Path
 
 from harness.clock import NS_PER_MS
@@ -13,6 +14,7 @@ from harness.observe.watcher import Versions
 
 # What may be lost when the observer is killed; a batch costs one write(2).
 FLUSH_EVERY_NS = 50 * NS_PER_MS
+_UNNAMED_MAX = 20
 _BUFFER_MAX = 256 * 1024
 _RECORD = struct.Struct("<QQqqQIB3x")
 _READ = struct.Struct("<qq")
@@ -33,7 +35,8 @@ class SightingsFile:
         seen: sightings written or about to be.
         final: those of them in a final state.
         foreign: row versions of other runs, left out.
-        other: row versions in a state the harness does not tell apart, left out.
+        other: row versions in a status that the contract does not name, left out.
+        unnamed: such statuses, and how many versions were in each; only so many of them.
     """
 
     def __init__(self, path: Path, contract: Contract, run_tag: int) -> None:
@@ -48,6 +51,7 @@ class SightingsFile:
         self.final = 0
         self.foreign = 0
         self.other = 0
+        self.unnamed: Counter[str] = Counter()
 
     def add(self, versions: Versions, seen_ns: int, since_ns: int = 0) -> None:
         """Take in row versions received at `seen_ns`, none of which was there at `since_ns`.
@@ -61,8 +65,11 @@ class SightingsFile:
             if trace_hi >> 16 != run_tag:
                 self.foreign += 1
             elif state is State.OTHER:
-                self.other += 1
+                self._count_other(status)
             else:
+                if state is State.BEYOND:
+                    # It was SIMULATED by then; only the log shows when.
+                    state, commit_us = State.SIMULATED, commit_us if lsn else 0
                 buffer += _RECORD.pack(trace_hi, trace_lo, commit_us, seen_ns, lsn, xid, state)
                 self.seen += 1
                 self.final += state is not State.INIT
@@ -70,6 +77,11 @@ class SightingsFile:
             self._reads += _READ.pack(since_ns, seen_ns)
         if len(buffer) >= _BUFFER_MAX:
             self.flush()
+
+    def _count_other(self, status: str) -> None:
+        self.other += 1
+        if status in self.unnamed or len(self.unnamed) < _UNNAMED_MAX:
+            self.unnamed[status] += 1
 
     def flush_when_due(self, now_ns: int) -> None:
         """Write the batch when it is old enough."""

@@ -64,14 +64,16 @@ class WordReader:
         elif status is None:
             return self._fail()
         else:
-            state = contract.state(str(status))
+            state = contract.state(str(status).strip())
         try:
-            trace_hi, trace_lo = parse(str(trace))
+            # In whatever case, and with the table's prefix or without it.
+            trace_hi, trace_lo = parse(str(trace).removeprefix(contract.tasks.trace_prefix))
         except ValueError:
             return self._fail()
-        # Each word is one of its own: said twice, it is an effect twice.
+        # A word names no transaction: each gets a number of its own.
         self._told = (self._told + 1) % _XID_WRAP
-        return RowVersion(trace_hi, trace_lo, contract.word(state), 0, 0, self._told)
+        word = contract.word(state) or str(status)
+        return RowVersion(trace_hi, trace_lo, word, 0, 0, self._told)
 
     def _fail(self) -> RowVersion | None:
         self.unreadable += 1

@@ -22,7 +22,8 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from harness.contract.names import State
-from harness.errors import EvidenceError, Exit, HarnessError
+from harness.errors import EvidenceError, Exit, HarnessError, StackError
+from harness.observe.connecting import words_of
 from harness.observe.logical import LogicalWatcher
 from harness.observe.notification import NotificationWatcher
 from harness.observe.plan import (
@@ -41,6 +42,7 @@ from harness.observe.session import Session
 from harness.observe.sightings import SightingsFile
 from harness.observe.stream_watch import StreamWatch
 from harness.observe.watcher import Versions, Watcher
+from harness.observe.word_check import WordCheck
 from harness.process.death import die_with_parent
 from harness.store.files import write_text
 
@@ -49,6 +51,7 @@ DRAIN_LIMIT_NS = 2 * NS_PER_S
 STATUS_EVERY_NS = NS_PER_S
 _TAKE_NS = 20 * NS_PER_MS
 _PROBER_END_S = 3.0
+_NOT_DRAINED = f"gave up draining after {DRAIN_LIMIT_NS / NS_PER_S:.1f} s"
 
 
 class Worker:
@@ -63,6 +66,8 @@ class Worker:
         self._plan = plan
         self._clock = clock
         self._end_asked = False
+        self._drained = False
+        self._cause = ""
         self._sightings_path = plan.folder / SIGHTINGS_FILE
         self._file = SightingsFile(self._sightings_path, plan.contract, plan.run_tag)
         dsn = plan.observer_dsn.get_secret_value()
@@ -75,6 +80,7 @@ class Worker:
             ended=lambda: self._end_asked,
             is_first=lambda status: plan.contract.state(status) is State.INIT,
         )
+        self._words = WordCheck(dsn, plan.contract, clock) if plan.way.is_word else None
         redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
         self._prober = Prober(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
         self._stream = (
@@ -102,15 +108,18 @@ class Worker:
                 self._stream.start()
             gc.freeze()
             tell({"kind": "ready"})
-            self._watch()
-            drained = self._drain()
+            failure = self._watch_to_the_end()
             self._prober.end(_PROBER_END_S)
             self._end_stream()
             self._file.flush()
-            self._conclude(drained)
+            self._conclude(failure)
+            if failure is not None:
+                raise failure
         finally:
             self._session.close()
             self._file.close()
+            if self._words is not None:
+                self._words.close()
 
     def _end_stream(self) -> None:
         if self._stream is None:
@@ -119,9 +128,29 @@ class Worker:
         if self._stream.failure:
             raise EvidenceError(f"cannot write {self._stream.failure}", where=STREAM_FILE)
 
-    def _conclude(self, drained: bool) -> None:
-        told = self._status("done") | {"drained": drained}
-        facts = {"schema_version": 1, "way": self._plan.way.value, **told}
+    def _watch_to_the_end(self) -> StackError | None:
+        """Watch and drain; what ended that before its time."""
+        try:
+            self._watch()
+            self._drained = self._drain()
+        except StackError as error:
+            return error
+        return None
+
+    def _conclude(self, failure: StackError | None) -> None:
+        cause = str(failure) if failure else self._cause or self._session.cause
+        blind_ns = self._session.blind_since_ns or (self._session.seen_ns if failure else 0)
+        told = self._status("done") | {"drained": self._drained}
+        facts = {
+            "schema_version": 1,
+            "way": self._plan.way.value,
+            **told,
+            "cause": " ".join(cause.split()),
+            "blind_since_ns": blind_ns,
+            "filtered": isinstance(self._watcher, PollingWatcher) and self._watcher.filtered,
+            "unnamed": dict(self._file.unnamed),
+            **(self._words.facts() if self._words else {}),
+        }
         # All of it or nothing: half a document could not be told from a forged one.
         write_text(self._plan.folder / OBSERVER_FILE, json.dumps(facts, indent=1) + "\n")
         tell(told)
@@ -139,6 +168,8 @@ class Worker:
         versions = self._session.take(_TAKE_NS)
         if versions:
             self._file.add(versions, self._session.seen_ns, self._session.since_ns)
+        if self._words is not None:
+            self._words.look(versions, self._session.seen_ns)
         self._file.flush_when_due(self._clock.now_ns())
 
     def _drain(self) -> bool:
@@ -147,7 +178,8 @@ class Worker:
         try:
             lsn = side.flushed_lsn()
         except psycopg.Error as error:
-            log(f"cannot ask how far the server is: {error}")
+            self._cause = f"cannot ask how far the server is: {words_of(error)}"
+            log(self._cause)
             return False
         finally:
             side.close()
@@ -155,7 +187,8 @@ class Worker:
             if self._session.drained(lsn):
                 return True
             self._turn()
-        log(f"gave up draining after {DRAIN_LIMIT_NS / NS_PER_S:.1f} s")
+        self._cause = self._session.cause if self._session.in_gap else _NOT_DRAINED
+        log(self._cause)
         return False
 
     def _missed(self) -> Versions:

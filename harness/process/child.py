@@ -150,6 +150,12 @@ class ChildProcess:
             return ""
         return "\n".join(data.decode("utf-8", "replace").splitlines()[-15:])
 
+    def last_words(self) -> str:
+        """The last message of its log in one line, with the hint that stands below it."""
+        lines = self.log_tail().splitlines()
+        begins = [at for at, line in enumerate(lines) if line and not line[0].isspace()]
+        return " ".join(" ".join(lines[begins[-1] if begins else 0 :]).split())
+
     def _read(self) -> None:
         process = self._process
         if process is None or process.stdout is None:

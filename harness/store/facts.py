@@ -143,6 +143,13 @@ class ObserverFacts(_Stored):
         unreadable: row versions, of whatever run, that could not be told.
         foreign: row versions of other runs, which it left out.
         stream_looks: lines of `redis.jsonl`; None from a version that wrote none.
+        cause: why it was cut off the last time, or ended; empty if it was not.
+        blind_since_ns: since when it saw nothing any more at its end; 0 if it saw to the end.
+        filtered: whether row-level security may have hidden rows from its polls.
+        unnamed: statuses that the contract does not name, with the row versions seen in each.
+        words_checked: words of the system that were held against the table as they came.
+        words_early: of these, how many told what the table did not show yet.
+        words_early_max_ns: by how much at most; None if one was not shown as long as it was asked.
     """
 
     way: str = ""
@@ -153,3 +160,10 @@ class ObserverFacts(_Stored):
     unreadable: int = 0
     foreign: int = 0
     stream_looks: int | None = None
+    cause: str = ""
+    blind_since_ns: int = 0
+    filtered: bool = False
+    unnamed: dict[str, int] = {}
+    words_checked: int = 0
+    words_early: int = 0
+    words_early_max_ns: int | None = 0

@@ -65,8 +65,8 @@ class TelemetryProcess:
         if code is None or (code == 0 and self._stopping):
             return None
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-        tail = self._child.log_tail()
-        return f"the telemetry process {how}" + (f": {tail.splitlines()[-1]}" if tail else "")
+        words = self._child.last_words()
+        return f"the telemetry process {how}" + (f": {words}" if words else "")
 
     def stop(self) -> None:
         """Let it look once more, and end it; harmless when called twice or before the start."""

@@ -35,9 +35,9 @@ class _After(Defect):
 
 
 class FinalTwice(_After):
-    """Takes a signal's row through SIMULATED a second time."""
+    """Takes a signal's row from SIMULATED to a rejection, and back."""
 
-    statements = (_SIMULATED,)
+    statements = (_BROKEN, _SIMULATED)
 
 
 class IllegalTransition(_After):

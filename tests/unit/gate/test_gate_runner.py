@@ -70,8 +70,8 @@ class Child:
         self.stopped = True
         return 0
 
-    def log_tail(self) -> str:
-        return "gate: something\nwent wrong"
+    def last_words(self) -> str:
+        return "gate: something went wrong"
 
 
 def play(
@@ -122,7 +122,7 @@ def test_a_gate_from_its_plan_to_its_release(tmp_path: Path) -> None:
         (Node(), Child([None]), None, "not done after 10 s"),
         (Node(), Child([None]), 3, "the load was over before it was done"),
         (Node(), Child([None]), 0, "the load was over before its time came"),
-        (Node(), Child([4]), None, "ended with 4: went wrong"),
+        (Node(), Child([4]), None, "ended with 4: gate: something went wrong"),
         (Node(raises="close"), Child([0]), None, "OSError: made up"),
     ],
 )

@@ -31,6 +31,7 @@ def case_of(
     kind: str = "attach",
     account: Account | None = None,
     gaps: int | None = 0,
+    way: str = "logical",
     ordered: tuple[int, int] = (10, 0),
     nonces: tuple[NonceRange, ...] = (),
     next_nonces: dict[int, int] | None = None,
@@ -47,7 +48,7 @@ def case_of(
             settled=SimpleNamespace(nonces=nonces),
             foreign=0,
         ),
-        observer=None if gaps is None else SimpleNamespace(gaps=gaps, foreign=0),
+        observer=None if gaps is None else SimpleNamespace(way=way, gaps=gaps, foreign=0),
         stack={"kind": kind},
         final=SimpleNamespace(next_nonces=next_nonces, strangers=None),
         plan=SimpleNamespace(
@@ -103,6 +104,26 @@ def test_init_may_be_missing(kind: str, skipped: int, gaps: int | None, verdict:
     case = case_of({Trouble.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps)
     assert check_transitions(case).verdict is verdict
     assert check_transitions(case_of({Trouble.AFTER_FINAL: 1}, gaps=gaps)).verdict is FAIL
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "gaps", "skipped", "said"),
+    [
+        ("logical", "process", 0, 0, "every signal went from INIT to one final state"),
+        ("logical", "attach", 0, 100, "every signal went to one final state and no further; the"),
+        ("logical", "attach", 1, 0, "not judged: nobody knows"),
+        ("polling", "attach", 0, 0, "not judged: polling does not show every state"),
+        ("stream", "attach", 0, 0, "not judged: stream does not show every state"),
+    ],
+)
+def test_only_the_log_shows_where_a_signal_came_from(
+    way: str, kind: str, gaps: int, skipped: int, said: str
+) -> None:
+    """What nobody could see is not claimed; a way back that was seen fails all the same."""
+    case = case_of({Trouble.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps, way=way)
+    assert check_transitions(case).said.startswith(said)
+    back = case_of({Trouble.AFTER_FINAL: 1}, kind=kind, gaps=gaps, way=way)
+    assert check_transitions(back).verdict is FAIL
 
 
 def test_agents_that_overtook_each_other_are_told() -> None:

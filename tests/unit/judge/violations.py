@@ -90,12 +90,25 @@ def stick(world: World) -> None:
 
 
 def simulate_twice(world: World) -> None:
-    """A second transaction makes a signal SIMULATED again."""
+    """A signal goes from SIMULATED to a rejection, and back."""
     again = world.sightings[
         world.of(world.sightings, N) & (world.sightings["state"] == State.SIMULATED)
     ]
+    other = again.copy()
+    other["state"] = State.INVARIANT_BROKEN
     again["xid"] += 1_000_000
     again["seen_ns"] += 5 * MS
+    other["xid"] += 500_000
+    other["seen_ns"] += 3 * MS
+    world.sightings = in_order(np.concatenate((world.sightings, other, again)), "seen_ns")
+
+
+def touch_again(world: World) -> None:
+    """Rows are updated again after they were SIMULATED, in that state."""
+    again = world.sightings[world.sightings["state"] == State.SIMULATED]
+    again["xid"] += 1_000_000
+    again["seen_ns"] += 5 * MS
+    again["commit_us"] += 5_000
     world.sightings = in_order(np.concatenate((world.sightings, again)), "seen_ns")
 
 

@@ -138,8 +138,10 @@ class Plain:
     def final(self, key: tuple[int, int], row: Row) -> bool:
         found = self.closed.get(key) or self.rows[key]
         if "state" in found:
-            same = found["final_xid"] == row["xid"]
-            self.note(Trouble.SIGHTING_REPEATED if same else Trouble.FINAL_TWICE, key)
+            if found["state"] != row["state"]:
+                self.note(Trouble.FINAL_TWICE, key)
+            elif found["final_xid"] == row["xid"]:
+                self.note(Trouble.SIGHTING_REPEATED, key)
             return False
         found |= {"state": row["state"], "final_us": row["commit_us"]}
         found |= {"seen_ns": row["seen_ns"], "final_xid": row["xid"]}

@@ -73,11 +73,15 @@ STORIES = st.builds(
             (State.INIT, REJECTION),
             (State.INIT, State.STALE_DATA_ERROR),
             (State.INIT, State.SIMULATED, State.SIMULATED),
+            (State.INIT, State.SIMULATED, REJECTION),
             (State.SIMULATED, State.INIT),
         ]
     ),
     row=st.sampled_from(
-        [None, State.INIT, State.SIMULATED, REJECTION, State.STALE_DATA_ERROR, State.OTHER]
+        [
+            *(None, State.INIT, State.SIMULATED, REJECTION, State.STALE_DATA_ERROR),
+            *(State.OTHER, State.BEYOND),
+        ]
     ),
     stale=st.booleans(),
 )
@@ -86,7 +90,7 @@ STORIES = st.builds(
 def expected_fate(story: Story, *, waited: bool) -> Fate:
     """The definition, told one signal at a time."""
     final = any(state is not State.INIT for state in story.seen)
-    final = final or story.row not in (None, State.INIT)
+    final = final or story.row not in (None, State.INIT, State.OTHER)
     if story.answer is Outcome.REFUSED:
         return Fate.REFUSED
     if final and story.answer is not Outcome.ACCEPTED:
@@ -94,15 +98,17 @@ def expected_fate(story: Story, *, waited: bool) -> Fate:
     if final:
         first = next((state for state in story.seen if state is not State.INIT), story.row)
         return Fate.REJECTED if first and first.is_rejected else Fate.SIMULATED
-    evident = story.answer is Outcome.ACCEPTED or bool(story.seen) or story.row is State.INIT
-    if evident:
-        return Fate.LOST if waited else Fate.IN_FLIGHT
+    has_row = story.row in (State.INIT, State.OTHER)
+    if story.answer is Outcome.ACCEPTED or bool(story.seen) or has_row:
+        known = waited and story.row is not State.OTHER
+        return Fate.LOST if known else Fate.IN_FLIGHT
     return Fate.REFUSED
 
 
 def is_simulated(story: Story) -> bool:
     """Whether it was ever seen SIMULATED, or left so; states beyond count as such."""
-    return State.SIMULATED in story.seen or story.row in (State.SIMULATED, State.OTHER)
+    left = (State.SIMULATED, State.BEYOND, State.OTHER)
+    return State.SIMULATED in story.seen or story.row in left
 
 
 def told(stories: list[Story], *, waited: bool, delays_ms: list[int]) -> World:
@@ -171,7 +177,7 @@ def test_every_signal_in_exactly_one_class(
     assert refused == account.ordinary_rejected
     simulated = [story for story in stale if is_simulated(story)]
     assert found.finding(Trouble.STALE_SIMULATED).count == len(simulated)
-    twice = sum(story.seen.count(State.SIMULATED) == 2 for story in stories)
+    twice = sum(REJECTION in story.seen and State.SIMULATED in story.seen for story in stories)
     assert found.finding(Trouble.FINAL_TWICE).count == twice
     back = sum(story.seen == (State.SIMULATED, State.INIT) for story in stories)
     assert found.finding(Trouble.AFTER_FINAL).count == back

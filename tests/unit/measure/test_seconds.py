@@ -69,7 +69,7 @@ def test_sums_are_those_of_the_account(
 def _ended_unseen(story: Story) -> bool:
     """Final in the table only, and not refused by Redis."""
     seen = any(state is not State.INIT for state in story.seen)
-    final = story.row not in (None, State.INIT)
+    final = story.row not in (None, State.INIT, State.OTHER)
     return final and not seen and story.answer is not Outcome.REFUSED
 
 

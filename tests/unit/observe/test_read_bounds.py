@@ -99,7 +99,12 @@ def watch(server: Server, folder: Path) -> None:
         watcher, missed, clock, lambda _: None, lambda: False, lambda status: status == "INIT"
     )
     with ExitStack() as patched:
-        for name, made in (("psycopg.connect", connection), ("RunRows", server)):
+        for name, made in (
+            ("connect", connection),
+            ("RunRows", server),
+            ("spelling_of", str),
+            ("hides_rows", False),
+        ):
             patched.enter_context(patch(f"harness.observe.polling.{name}", return_value=made))
         session.open(10**12)
         server.begin()

@@ -56,7 +56,7 @@ def test_without_a_status_whatever_is_told_is_simulated() -> None:
 
 
 def test_each_word_is_one_of_its_own() -> None:
-    """Said twice it is two transitions, which the judgement must see."""
+    """A word names no transaction, so none looks like a sighting that was written twice."""
     words = reader(format="text")
     first, second = (words.of_text(f"{TRACE} done") for _ in range(2))
     assert first is not None
@@ -65,10 +65,10 @@ def test_each_word_is_one_of_its_own() -> None:
 
 
 def test_what_is_not_mapped_is_no_state() -> None:
-    """It is told with an empty status, which stands for none."""
+    """It is told as the system told it, so that it can be named."""
     found = reader(format="text").of_text(f"{TRACE} signed")
     assert found is not None
-    assert found.status == ""
+    assert found.status == "signed"
 
 
 @pytest.mark.parametrize("text", ["", "nobody done", TRACE, "{", "[]", '{"trace_id": 3}'])

@@ -1,0 +1,121 @@
+"""What could not be read was not judged; only what was seen to be wrong is a violation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
+from harness.measure.notes import Trouble
+from harness.measure.samples import Fate
+
+_NAMED_MAX = 5
+# Beside parts of the final state: how each signal ended, and what its status stands for.
+_END, _STATUS = "end", "status"
+# What each check rests on.
+_NEEDS = {
+    "no signal lost": (_END, _STATUS),
+    "no effect twice": ("tasks", "ledger"),
+    "nothing unexpected": ("tasks",),
+    "table agrees with what was seen": ("tasks",),
+    "ledger balanced": ("ledger", _END),
+    "ledger books what was asked": ("bookings", "ledger"),
+    "nonces contiguous and unique": ("tasks", "nonces"),
+    "signals of an agent keep their order": ("tasks",),
+    "stale data refused": (_END, _STATUS),
+    "row stamps agree with commits": ("stamps", "tasks"),
+}
+# Figures of what looks wrong where rows are hidden; all others are of rows that were seen.
+_MISSING = (
+    *(Trouble.ROW_VANISHED, Trouble.LEDGER_MISSING, Trouble.LEDGER_INCOMPLETE),
+    *(Trouble.LEDGER_BROKEN, Trouble.LEDGER_UNBALANCED, Trouble.LEDGER_STRANGER),
+    Trouble.LEDGER_UNDUE,
+)
+_OF_MISSING_ROWS = frozenset((*map(str, _MISSING), "addresses_with_gaps", "differing"))
+
+
+def withhold(case: Case, check: Check) -> Check:
+    """The check, or in its place the word that it was not made, and why."""
+    needs = _NEEDS.get(check.name, ())
+    why = "; ".join(_reasons(case, needs, failed=check.verdict is Verdict.FAIL))
+    proven = check.verdict is Verdict.FAIL and check.figures.keys() - _OF_MISSING_ROWS
+    if not why or proven or check.kind is not Kind.INTEGRITY:
+        return check
+    return check.model_copy(
+        update={
+            "verdict": Verdict.PASS,
+            "said": f"not judged: {why}",
+            "figures": {},
+            "offenders": (),
+        }
+    )
+
+
+def check_read(case: Case) -> Check:
+    """That everything was read that the verdict rests on."""
+    sight, unnamed = case.gathered.sight, case.gathered.finding(Trouble.STATE_UNNAMED)
+    problems = []
+    if sight.told:
+        reasons = dict.fromkeys(f"{part}: {why}" for part, why in sight.unread.items())
+        problems += [f"could not be read: {'; '.join(reasons)}"]
+    if sight.filtered and any(case.gathered.finding(kind).count for kind in _MISSING):
+        problems += [_hidden(case, part) for part in sight.filtered]
+    problems += list(_reasons(case, (_END, _STATUS), failed=False))
+    return Check(
+        name="final state read",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said="; ".join(dict.fromkeys(problems)) or "every table that the contract names was read",
+        figures={"unnamed": unnamed.count} if unnamed.count else {},
+        offenders=unnamed.traces,
+    )
+
+
+def _reasons(case: Case, needs: Iterable[str], *, failed: bool) -> Iterator[str]:
+    """Why a check cannot be made.
+
+    Args:
+        case: what is judged.
+        needs: what it rests on.
+        failed: whether it found something that hidden rows explain.
+    """
+    sight = case.gathered.sight
+    for need in needs:
+        if need == _END:
+            if number := _open_ends(case):
+                why = sight.unread.get("tasks") or _hidden(case, "tasks")
+                yield f"nobody could read how {count(number, 'signal')} ended ({why})"
+        elif need == _STATUS:
+            if number := case.gathered.finding(Trouble.STATE_UNNAMED).count:
+                yield f"{count(number, 'signal')} left in a status without a name{_words(case)}"
+        elif need in sight.unread:
+            yield f"{need} could not be read: {sight.unread[need]}"
+        elif need in sight.filtered and failed:
+            yield _hidden(case, need)
+
+
+def _open_ends(case: Case) -> int:
+    """Accepted signals of which nobody could read how they ended."""
+    gathered = case.gathered
+    return 0 if gathered.sight.complete else gathered.account().of(Fate.IN_FLIGHT)
+
+
+def _hidden(case: Case, part: str) -> str:
+    return (
+        f"row-level security may hide rows of {case.gathered.sight.filtered.get(part, part)} from"
+        " the login of the contract; give it BYPASSRLS, or a policy that shows the run's rows"
+    )
+
+
+def _words(case: Case) -> str:
+    """The statuses that the contract does not name, most frequent first, with their rows."""
+    states = case.plan.contract.states
+    told = Counter({word: n for word, n in case.final.statuses.items() if word not in states})
+    named = ", ".join(f"{word!r} ({n:,})" for word, n in told.most_common(_NAMED_MAX))
+    more = ", ..." if len(told) > _NAMED_MAX else ""
+    return (
+        f": {named}{more}; write in [states] of the contract what each stands for: INIT,"
+        " SIMULATED, BEYOND or a rejection"
+    )
