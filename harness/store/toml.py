@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_text(document: Mapping[str, Any]) -> str:
@@ -18,9 +21,11 @@ def toml_text(document: Mapping[str, Any]) -> str:
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
     table = {key: value for key, value in table.items() if value is not None}
-    lines = [f"{key} = {_value(value)}" for key, value in table.items() if not _is_nested(value)]
+    lines = [
+        f"{_key(key)} = {_value(value)}" for key, value in table.items() if not _is_nested(value)
+    ]
     for key, value in table.items():
-        place = (*path, key)
+        place = (*path, _key(key))
         if isinstance(value, Mapping):
             lines += ["", f"[{'.'.join(place)}]", *_table(value, place)]
         elif _is_nested(value):
@@ -39,6 +44,10 @@ def _is_nested(value: object) -> bool:
     )
 
 
+def _key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else _value(key)
+
+
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -49,7 +58,7 @@ def _value(value: object) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{key} = {_value(entry)}' for key, entry in value.items())} }}"
+        return f"{{ {', '.join(f'{_key(key)} = {_value(one)}' for key, one in value.items())} }}"
     if isinstance(value, Sequence):
         return f"[{', '.join(_value(entry) for entry in value)}]"
     raise TypeError(f"{type(value).__name__} has no place in this TOML")

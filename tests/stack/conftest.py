@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,8 +60,8 @@ class Redis:
     version: str
 
 
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
+@contextmanager
+def running_servers() -> Iterator[Servers]:
     """A supervisor under guard, with a private folder; ends whatever was started with it."""
     guard = Guard()
     guard.start()
@@ -77,9 +78,8 @@ def servers() -> Iterator[Servers]:
     guard.stop()
 
 
-@pytest.fixture(scope="session")
-def postgres(servers: Servers) -> Postgres:
-    """One PostgreSQL for the session; tests keep apart by schemas or databases of their own."""
+def start_postgres(servers: Servers) -> Postgres:
+    """A PostgreSQL that the supervisor ends."""
     server = PostgresServer(
         servers.folder / "postgres",
         servers.logs / "postgres.log",
@@ -93,15 +93,33 @@ def postgres(servers: Servers) -> Postgres:
     return Postgres(server.admin_dsn, server.owner_dsn, server.observer_dsn, server.port)
 
 
-@pytest.fixture(scope="session")
-def redis_server(servers: Servers) -> Redis:
-    """One Redis for the session; tests keep apart by key prefixes of their own."""
+def start_redis(servers: Servers) -> Redis:
+    """A Redis that the supervisor ends."""
     server = RedisServer(servers.folder / "redis", servers.logs / "redis.log")
     server.prepare()
     servers.supervisor.start(Service(server.program(free_port()), server.is_ready))
     servers.supervisor.await_ready("redis", READY_NS)
     assert server.binary is not None
     return Redis(server.url.get_secret_value(), server.port, server.binary.version)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """What the session's servers share."""
+    with running_servers() as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Servers) -> Postgres:
+    """One PostgreSQL for the session; tests keep apart by schemas or databases of their own."""
+    return start_postgres(servers)
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers: Servers) -> Redis:
+    """One Redis for the session; tests keep apart by key prefixes of their own."""
+    return start_redis(servers)
 
 
 @pytest.fixture(scope="session")

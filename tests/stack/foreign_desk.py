@@ -1,4 +1,4 @@
-"""The foreign desk on real servers, with users of few rights, for tests of attaching to it."""
+"""A foreign system on real servers, with users of few rights, for tests of attaching to it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import redis
@@ -23,8 +23,7 @@ from harness.store.toml import toml_text
 from tests.stack.conftest import Postgres, Redis
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "foreign"
-READER, SENDER, PASSWORD = "desk_reader", "desk_sender", "a/b@c 'd"
+PASSWORD = "a/b@c 'd"
 RUN_MAX_S = 90
 _OPEN_MAX_S = 20
 _CATALOGS = (
@@ -61,11 +60,32 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Servers with the desk's tables, and two users: one may send and read, one may read."""
+    """Servers with the desk's tables, and two users: one may send and read, one may read.
+
+    Attributes:
+        example: its program, without the suffix; the contract and the scenario stand beside it.
+        schema: of its tables.
+        intake: stream of its orders, and their group.
+        streams: others that are there before it works, with an entry of each.
+        role: what its reader may do besides.
+    """
 
     postgres: Postgres
     redis: Redis
     database: str
+    example: ClassVar[Path] = ROOT / "examples" / "foreign" / "desk"
+    schema: ClassVar[str] = "desk"
+    intake: ClassVar[tuple[str, str]] = ("desk.orders", "desk-crew")
+    streams: ClassVar[Mapping[str, dict[str, Any]]] = {
+        "desk.heights": {"h": 1},
+        "desk.results": {"ref": "x"},
+    }
+    role: ClassVar[str] = "LOGIN"
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.example.name
 
     @property
     def owner(self) -> str:
@@ -78,37 +98,42 @@ class Desk:
             name = sql.Identifier(self.database)
             admin.execute(sql.SQL("CREATE DATABASE {} OWNER defi").format(name))
             admin.execute(
-                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
-                    sql.Identifier(READER), sql.Literal(PASSWORD)
+                sql.SQL("CREATE ROLE {} {} PASSWORD {}").format(
+                    sql.Identifier(f"{self.name}_reader"), sql.SQL(self.role), sql.Literal(PASSWORD)
                 )
             )
-        subprocess.run(
-            [sys.executable, EXAMPLE / "desk.py", "migrate"], env=self._env(), check=True
-        )
+        subprocess.run([*self._program(), "migrate"], env=self._env(), check=True)
+        names = {
+            "schema": sql.Identifier(self.schema),
+            "reader": sql.Identifier(f"{self.name}_reader"),
+        }
         with psycopg.connect(self.owner) as owner:
-            owner.execute(f"GRANT USAGE ON SCHEMA desk TO {READER}".encode())
-            owner.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA desk TO {READER}".encode())
+            for right in ("USAGE ON SCHEMA", "SELECT ON ALL TABLES IN SCHEMA"):
+                grant = sql.SQL(f"GRANT {right} {{schema}} TO {{reader}}")
+                owner.execute(grant.format(**names))
         with redis.Redis.from_url(self.redis.url) as client:
-            # As the desk left them the evening before.
-            client.delete("desk.orders")  # of another desk on the same Redis
-            client.xgroup_create("desk.orders", "desk-crew", id="0", mkstream=True)
-            for stream, fields in (("desk.heights", {"h": 1}), ("desk.results", {"ref": "x"})):
+            # As it left them the evening before.
+            stream, group = self.intake
+            client.delete(stream)  # of another one on the same Redis
+            client.xgroup_create(stream, group, id="0", mkstream=True)
+            for stream, fields in self.streams.items():
                 client.xadd(stream, fields)
             rights = ["~*", "+@read", "+@connection", "+xadd", "+info", "+time", "+multi", "+exec"]
-            client.execute_command("ACL", "SETUSER", SENDER, "on", f">{PASSWORD}", *rights)
+            sender = f"{self.name}_sender"
+            client.execute_command("ACL", "SETUSER", sender, "on", f">{PASSWORD}", *rights)
 
     @contextmanager
-    def open(self, fault: str = "") -> Iterator[None]:
-        """The desk at work."""
+    def open(self, fault: str = "", options: Sequence[str] = ()) -> Iterator[None]:
+        """The system at work."""
         process = subprocess.Popen(
-            [sys.executable, EXAMPLE / "desk.py"],
+            [*self._program(), *options],
             env=self._env(fault),
             stdout=subprocess.PIPE,
             text=True,
         )
         try:
             assert process.stdout is not None
-            assert process.stdout.readline() == "desk is open\n"
+            assert process.stdout.readline() == f"{self.name} is open\n"
             yield
         finally:
             process.send_signal(signal.SIGTERM)
@@ -118,7 +143,7 @@ class Desk:
 
     def contract(self, folder: Path, changes: Mapping[str, Any] | None = None) -> Path:
         """The example's contract with the addresses of these servers, and changes to it."""
-        document = tomllib.loads((EXAMPLE / "desk.toml").read_text(encoding="utf-8"))
+        document = tomllib.loads(self.example.with_suffix(".toml").read_text("utf-8"))
         document["redis"]["url"] = f"redis://127.0.0.1:{self.redis.port}/0"
         document["postgres"]["url"] = f"postgresql://127.0.0.1:{self.postgres.port}/{self.database}"
         for key, value in (changes or {}).items():
@@ -135,7 +160,7 @@ class Desk:
         reports = folder / "reports"
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "harness", "run", str(EXAMPLE / "desk-smoke.toml")),
+                *(sys.executable, "-m", "harness", "run", f"{self.example}-smoke.toml"),
                 *("--stack", "attach", "--contract", str(self.contract(folder, changes))),
                 *("--reports", str(reports), *options),
             ],
@@ -164,21 +189,25 @@ class Desk:
                 keys[key] = (kind, sorted(group["name"] for group in groups))
         return catalogs, keys
 
+    def _program(self) -> list[str]:
+        return [sys.executable, str(self.example.with_suffix(".py"))]
+
     def _env(self, fault: str = "") -> dict[str, str]:
+        scope = self.name.upper()
         return {
             **os.environ,
-            "DESK_POSTGRES": self.owner,
-            "DESK_REDIS": self.redis.url,
-            "DESK_FAULT": fault,
+            f"{scope}_POSTGRES": self.owner,
+            f"{scope}_REDIS": self.redis.url,
+            f"{scope}_FAULT": fault,
         }
 
-    @staticmethod
-    def login() -> dict[str, str]:
+    def login(self) -> dict[str, str]:
         """The environment with what the contract's variables hold."""
+        scope = self.name.upper()
         return {
             **os.environ,
-            "DESK_REDIS_USER": SENDER,
-            "DESK_REDIS_PASSWORD": PASSWORD,
-            "DESK_POSTGRES_USER": READER,
-            "DESK_POSTGRES_PASSWORD": PASSWORD,
+            f"{scope}_REDIS_USER": f"{self.name}_sender",
+            f"{scope}_REDIS_PASSWORD": PASSWORD,
+            f"{scope}_POSTGRES_USER": f"{self.name}_reader",
+            f"{scope}_POSTGRES_PASSWORD": PASSWORD,
         }

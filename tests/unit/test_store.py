@@ -86,6 +86,12 @@ def test_toml_refuses_what_it_cannot_say() -> None:
     }
 
 
+def test_toml_quotes_keys_that_are_not_bare() -> None:
+    """A key may be any text: the states of a foreign system have spaces."""
+    words = {"Refused stale": {"a.b": 1, "": [{"ü": {'"': 2}}, 3]}, "plain": [{"x y": 4}]}
+    assert tomllib.loads(toml_text(words)) == words
+
+
 def test_plan_comes_back_without_its_password(folder: RunFolder) -> None:
     """The stored plan has the schedule and no secret."""
     plan = swarm_plan(folder)

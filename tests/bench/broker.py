@@ -1,0 +1,127 @@
+"""What a run says of a second foreign system: `python -m tests.bench.broker [way or defect]...`.
+
+The broker of `examples/broker` runs without a defect and with each one of its defects, seen in each
+way. A line says the verdict, the check that is red, and whether the signals that it names are
+those that the broker harmed. About 20 minutes; words choose ways, defects or `clean`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from examples.broker.broker import DEFECTS
+from tests.stack.conftest import running_servers, start_postgres, start_redis
+from tests.stack.foreign_broker import WAYS, Broker
+from tests.stack.foreign_desk import Attached
+
+CLEAN = "clean"
+LOST, TWICE, TABLE = "no signal lost", "no effect twice", "table agrees with what was seen"
+NONCES, LEDGER = "nonces contiguous and unique", "ledger balanced"
+# The check that must be red; of ways that differ, those of (logical, polling, the system's word).
+FOUND_BY: Mapping[str, str | tuple[str, str, str]] = {
+    "lose": LOST,
+    "double_row": TWICE,
+    "double_final": ("FSM transitions legal", TWICE, TWICE),
+    "stuck": LOST,
+    "nonce_gap": NONCES,
+    "nonce_reuse": NONCES,
+    "unbalanced": LEDGER,
+    "entry_missing": LEDGER,
+    "accept_stale": "stale data refused",
+    "silent_reject": "rejected < 1 %",
+    "phantom": (LOST, LOST, TABLE),
+    "slow": "p99 < 500 ms",
+}
+# Checks that name no signals, or addresses besides.
+NAMELESS = frozenset({"nonce_gap", "silent_reject", "slow"})
+# Runs side by side with others would be blamed on them.
+OPTIONS = ("--set", "telemetry.enabled=false")
+NAMED_MAX, TRACE_CHARS = 20, 36
+
+
+class Line(NamedTuple):
+    """What a run came to."""
+
+    way: str
+    defect: str
+    verdict: str
+    red: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def found_by(defect: str, way: str) -> str:
+    """The check that must be red."""
+    checks = FOUND_BY[defect]
+    if isinstance(checks, str):
+        return checks
+    return checks[{"logical": 0, "polling": 1}.get(way, 2)]
+
+
+def alarms(run: Attached) -> dict[str, dict[str, Any]]:
+    """The checks that are not clean; a percentile without an answer is no alarm."""
+    checks = run.result["judgement"]["checks"]
+    return {
+        check["name"]: check
+        for check in checks
+        if check["verdict"] != "PASS"
+        and (check["kind"], check["verdict"]) != ("objective", "INCONCLUSIVE")
+    }
+
+
+def problems_of(run: Attached, way: str, harmed: Mapping[str, set[str]]) -> Iterator[str]:
+    """Every defect that was not found, and every alarm without one."""
+    red = alarms(run)
+    expected: dict[str, set[str]] = {}
+    for defect, signals in harmed.items():
+        name = found_by(defect, way)
+        if red.get(name, {}).get("verdict") != "FAIL":
+            yield f"{defect}: {name!r} is not red"
+        elif defect not in NAMELESS:
+            expected[name] = expected.get(name, set()) | signals
+    for name, signals in expected.items():
+        named = {one for one in red[name]["offenders"] if len(one) == TRACE_CHARS}
+        if named - signals or len(named) < min(len(signals), NAMED_MAX):
+            yield f"{name!r} names {len(named & signals)} of {len(signals)}, {named - signals}"
+    due = {found_by(defect, way) for defect in harmed}
+    yield from (f"false alarm: {name}: {red[name]['said']}" for name in red.keys() - due)
+
+
+def lines(broker: Broker, ways: Sequence[str], defects: Sequence[str]) -> Iterator[Line]:
+    """A run for each way and defect."""
+    for way in ways:
+        for defect in defects:
+            with tempfile.TemporaryDirectory(prefix="broker-") as folder:
+                chosen = () if defect == CLEAN else (defect,)
+                run, harmed = broker.trade(way, Path(folder), *OPTIONS, defects=chosen)
+                if run.folder is None:
+                    yield Line(way, defect, f"exit {run.code}", (), (run.output,))
+                    continue
+                problems = tuple(problems_of(run, way, harmed))
+                if chosen and not harmed:
+                    problems = ("the defect never struck",)
+                yield Line(way, defect, run.result["verdict"], tuple(alarms(run)), problems)
+
+
+def main(words: Sequence[str] = ()) -> int:
+    """Print a line a run; 1 if a defect was missed, or an alarm was false."""
+    ways = [way for way in WAYS if way in words] or list(WAYS)
+    every = [CLEAN, *DEFECTS]
+    defects = [defect for defect in every if defect in words] or every
+    wrong = 0
+    with running_servers() as servers:
+        broker = Broker(start_postgres(servers), start_redis(servers), "broker")
+        broker.prepare()
+        for line in lines(broker, ways, defects):
+            wrong += bool(line.problems)
+            mark = "; ".join(line.problems) or "ok"
+            red = ", ".join(line.red) or "-"
+            print(f"{line.way:12} {line.defect:14} {line.verdict:12} {red}  [{mark}]", flush=True)
+    return min(wrong, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""A second foreign system, seen in each way: no false alarm, and every defect by its signals.
+
+The whole table, way by defect: `python -m tests.bench.broker`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from examples.broker.broker import DEFECTS
+from tests.bench.broker import alarms, problems_of
+from tests.stack.conftest import Postgres, Redis
+from tests.stack.foreign_broker import Broker
+
+pytestmark = pytest.mark.stack
+
+# Of a host that tests share with others no more is asked.
+PATIENT = ("--set", 'objectives=["p90 < 2 s", "rejected < 1 %"]')
+SHORT = ("--set", "load.stages.0.duration_s=5.0", "--set", "telemetry.enabled=false")
+# An order has one nonce: what leaves a gap gives none twice.
+ALL = tuple(name for name in DEFECTS if name != "nonce_reuse")
+TRIES = 2
+
+
+@pytest.fixture(scope="module")
+def broker(postgres: Postgres, redis_server: Redis) -> Broker:
+    """The broker's servers and users."""
+    made = Broker(postgres, redis_server, "broker")
+    made.prepare()
+    return made
+
+
+@pytest.mark.parametrize("way", ["polling", "notification"])
+def test_a_right_system_raises_no_alarm(way: str, broker: Broker, tmp_path: Path) -> None:
+    """Nothing is wrong with it; once more, should the host have been too busy for the run."""
+    for attempt in range(TRIES):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        run, _ = broker.trade(way, folder, *SHORT, *PATIENT)
+        wrong = {name: check["said"] for name, check in alarms(run).items()}
+        assert "FAIL" not in {check["verdict"] for check in alarms(run).values()}, wrong
+        if not wrong:
+            return
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("way", ["logical", "stream"])
+def test_every_defect_is_named(way: str, broker: Broker, tmp_path: Path) -> None:
+    """All of them in one run, each on orders of its own, found by the check that is theirs."""
+    run, harmed = broker.trade(way, tmp_path, *SHORT, "--set", "load.drain_s=3.0", defects=ALL)
+    assert set(harmed) == set(ALL)
+    assert list(problems_of(run, way, harmed)) == [], run.output
+    assert run.code == 1
