@@ -78,16 +78,20 @@ def ending_of(judgement: Judgement, folder: RunFolder) -> Ending:
 
 def program() -> str:
     """How this program is called here, which need not be on the PATH."""
-    own = sys.argv[0]
-    if Path(own).name != "harness" or shutil.which("harness") == str(Path(own).absolute()):
+    own, on_path = shown_path(Path(sys.argv[0])), shutil.which("harness")
+    if Path(own).name != "harness" or (on_path and shown_path(Path(on_path)) == own):
         return "harness"
-    return shlex.quote(shown_path(Path(own)))
+    return shlex.quote(own)
 
 
 def shown_path(path: Path) -> str:
     """A path from here, where it lies below; else the whole of it."""
+    try:
+        here = Path.cwd()
+    except OSError:  # the current folder was removed meanwhile
+        return str(path)
     whole = os.path.abspath(path)  # noqa: PTH100 - keeps a link as the user knows it
-    return os.path.relpath(whole) if Path(whole).is_relative_to(Path.cwd()) else whole
+    return os.path.relpath(whole) if Path(whole).is_relative_to(here) else whole
 
 
 def announce(run_id: str, scenario: Scenario, plan: str, console: Console) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -75,6 +76,15 @@ def is_running(pid: int, ticks: int = 0) -> bool:
     if fields is None or fields[_STATE] in "ZX":
         return False
     return ticks in (0, int(fields[_START]))
+
+
+def owners() -> set[int]:
+    """Users that have a process."""
+    found: set[int] = set()
+    for pid in _pids():
+        with suppress(OSError):
+            found.add((PROC / str(pid)).stat().st_uid)
+    return found
 
 
 def find(token: str, folders: Iterable[str] = ()) -> set[int]:
