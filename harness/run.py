@@ -24,7 +24,7 @@ from dataclasses import asdict
 
 from harness.contract.names import Contract
 from harness.contract.trace_id import new_run_tag
-from harness.errors import EvidenceError, HarnessError, StackError
+from harness.errors import EvidenceError, HarnessError, StackError, words_of
 from harness.follow import Follower
 from harness.judge.assess import Assessment
 from harness.judge.interim import InterimAnalyses
@@ -148,6 +148,8 @@ def _load(
         pages.end(live.final)
     except HarnessError as error:
         follower.note("final_state_unread", str(error))
+    except Exception as error:  # the load is over: a mistake here must not cost its evidence
+        follower.note("final_state_unread", words_of(error))
     _try_backups(parts, follower)
     _write_run(folder, scenario, follower, observation_end_ns)
     return follower

@@ -24,7 +24,7 @@ from harness.errors import StackError
 from harness.evidence.environment import describe_environment
 from harness.experiments.repeat import judge_again, repeat
 from harness.faults.refusals import check_faults
-from harness.judge.assess import Assessment, assess_and_store
+from harness.judge.assess import Assessment, assess_again, assess_and_store
 from harness.live.exporter import Exporter
 from harness.live.subject import Subject
 from harness.load.lead import lead_ns
@@ -159,16 +159,21 @@ def run_once(
 def judge_folder(path: Path, *, verbose: bool = False) -> int:
     """Judge stored evidence of a run, or of several together, again; the verdict's exit code."""
     console = make_console()
+
+    def warn(why: str) -> None:
+        text = f"warning: this judgement is not stored: {why}; an older one may lie there"
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
+
     if GroupFolder.is_at(path):
         group = GroupFolder(path.absolute())
-        judgement = judge_again(group)
+        judgement = judge_again(group, warn)
         for run_id in group.read().runs:
             report_after(RunFolder.open(group.member(run_id)), console)
         report_group_after(group, judgement, console)
         console.print(render_group(judgement, group.path))
         return judgement.exit_code
     folder = RunFolder.open(path)
-    assessment = assess_and_store(folder)
+    assessment = assess_again(folder, warn)
     report_after(folder, console)
     summarise(folder, console)
     show_ending(assessment, folder, console, verbose=verbose)

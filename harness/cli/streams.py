@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from contextlib import suppress
 from typing import TextIO
+
+from harness.errors import EvidenceError
 
 _STDIN, _STDOUT, _STDERR = range(3)
 
@@ -68,6 +71,18 @@ def failure_of(stream: TextIO) -> OSError | None:
     """Why something that was printed did not arrive; None if all of it did so far."""
     stream.flush()
     return stream.failure if isinstance(stream, SafeStream) else None
+
+
+def emit(text: str) -> None:
+    """Print what a program reads; a reader that has seen enough is no error, a full disk is one.
+
+    Raises:
+        EvidenceError: not all of it arrived.
+    """
+    sys.stdout.write(text)
+    lost = failure_of(sys.stdout)
+    if lost is not None and lost.errno != errno.EPIPE:
+        raise EvidenceError(f"cannot be written: {lost.strerror}", where="standard output")
 
 
 def _safe(stream: TextIO | None, number: int) -> TextIO:

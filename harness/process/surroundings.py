@@ -39,6 +39,10 @@ def tidy_environment(env: MutableMapping[str, str]) -> None:
     for name in [name for name in env if _is_libpq(name) or name in _PYTHON]:
         del env[name]
     env["PGPASSFILE"] = _NO_FILE
+    try:
+        Path.home()
+    except RuntimeError:  # neither a variable nor an entry in the list of users tells it
+        env["HOME"] = "/"
     env["PYTHONSAFEPATH"] = "1"
 
 
