@@ -42,9 +42,7 @@ class Desk:
         Raises:
             StackError: it cannot be started, or says nothing.
         """
-        argv = command(
-            module_command(_MODULE), parent=os.getpid(), death_signal=signal.SIGKILL
-        )
+        argv = command(module_command(_MODULE), parent=os.getpid(), death_signal=signal.SIGKILL)
         env = {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": str(self._root / "compose"),
@@ -53,7 +51,11 @@ class Desk:
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env,
+                    argv,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=env,
                     cwd="/",
                 )
         except OSError as error:

@@ -167,7 +167,11 @@ def as_program(spec: ServiceSpec, root: Path, folder: Path, log: Path) -> Progra
         (name, value.get_secret_value() if isinstance(value, SecretStr) else value)
         for name, value in spec.env
     )
-    python = (("PYTHONPATH", str(root / "compose")), ("PYTHONUNBUFFERED", "1"), ("PYTHONSAFEPATH", "1"))
+    python = (
+        ("PYTHONPATH", str(root / "compose")),
+        ("PYTHONUNBUFFERED", "1"),
+        ("PYTHONSAFEPATH", "1"),
+    )
     return Program(spec.name, argv, folder, log, (*plain, *python))
 
 
