@@ -19,6 +19,7 @@ what was written stays. On a disk that fills up, steps 6 to 8 have the room set 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 
@@ -143,16 +144,27 @@ def _load(
         follower.note("telemetry_lost", failure)
     reserve.give_back()
     follower.finish()
+    _read_final(parts, endpoints, run_tag, folder, follower, lambda: pages.end(live.final))
+    _try_backups(parts, follower)
+    _write_run(folder, scenario, follower, observation_end_ns)
+    return follower
+
+
+def _read_final(
+    parts: Parts,
+    endpoints: Endpoints,
+    run_tag: int,
+    folder: RunFolder,
+    follower: Follower,
+    end_pages: Callable[[], None],
+) -> None:
     try:
         parts.read_final(endpoints, run_tag, folder.path)
-        pages.end(live.final)
+        end_pages()
     except HarnessError as error:
         follower.note("final_state_unread", str(error))
     except Exception as error:  # the load is over: a mistake here must not cost its evidence
         follower.note("final_state_unread", words_of(error))
-    _try_backups(parts, follower)
-    _write_run(folder, scenario, follower, observation_end_ns)
-    return follower
 
 
 def _watch_pool(parts: Parts, endpoints: Endpoints, folder: RunFolder, cleanup: ExitStack) -> None:

@@ -100,6 +100,16 @@ def announce(run_id: str, scenario: Scenario, plan: str, console: Console) -> No
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def others_text(pids: tuple[int, ...]) -> str:
+    """That other runs are under way on this host."""
+    runs = "another run is" if len(pids) == 1 else f"{len(pids)} other runs are"
+    shown = ", ".join(map(str, pids[:5])) + (", ..." if len(pids) > 5 else "")
+    return (
+        f"! {runs} under way on this host (pid {shown}): each takes cores and storage from the"
+        " others, so no figure of theirs counts"
+    )
+
+
 def _again(folder: RunFolder) -> str:
     try:
         stack = folder.read_json(folder.stack)

@@ -13,7 +13,7 @@ import harness
 from harness.attach.starts import check_scenario, nonce_starts
 from harness.cli.choice import StackChoice, StackKind, gate_maker
 from harness.cli.console import make_console
-from harness.cli.ending import announce, show_ending
+from harness.cli.ending import announce, others_text, show_ending
 from harness.cli.harming import backups_of, faults_of
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
@@ -39,6 +39,7 @@ from harness.observe.plan import ObserverPlan
 from harness.observe.pool_watch import PoolWatch
 from harness.observe.vitals import VitalsSampler
 from harness.parts import Parts, ProgressSink
+from harness.process.proc import other_runs, under_way
 from harness.report.group import render_group
 from harness.report.heading import executed
 from harness.report.progress import ProgressView
@@ -137,9 +138,11 @@ def run_once(
     load, version = scenario.load, harness.__version__
     plan = executed(load, stack=choice.kind.value, version=version)
     announce(folder.run_id, scenario, plan, console)
+    if others := other_runs():
+        console.print(others_text(others), style="yellow", markup=False, soft_wrap=True)
     if exporter is not None:
         exporter.begin(Subject.of(folder.run_id, scenario, choice.kind.value))
-    with ProgressView(console) as view:
+    with under_way(), ProgressView(console) as view:
         show = Onlookers(view, exporter, folder).show
         parts = replace(_parts(scenario, contract, folder, choice, root, view, show), assess=assess)
         try:

@@ -62,7 +62,7 @@ def secure_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDONLY if number == _STDIN else os.O_WRONLY)
-    sys.stdin = sys.stdin or open(_STDIN, encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
+    sys.stdin = sys.stdin or open(_STDIN, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = _safe(sys.stdout, _STDOUT)
     sys.stderr = _safe(sys.stderr, _STDERR)
 
@@ -88,7 +88,7 @@ def emit(text: str) -> None:
 def _safe(stream: TextIO | None, number: int) -> TextIO:
     """The same stream, safe; one that shows another sign where it cannot show the right one."""
     if stream is None:
-        raw = open(number, "wb", closefd=False)  # noqa: SIM115, PTH123 - lives as long as we do
+        raw = open(number, "wb", closefd=False)  # noqa: SIM115 - lives as long as we do
         return SafeStream(raw, encoding="utf-8", errors="replace")
     if not isinstance(stream, io.TextIOWrapper):
         return stream

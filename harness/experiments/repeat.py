@@ -64,17 +64,18 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
     return judgement
 
 
-def judge_again(folder: GroupFolder, warn: Warn = lambda why: None) -> GroupJudgement:
+def judge_again(folder: GroupFolder, warn: Warn | None = None) -> GroupJudgement:
     """Judge every run of a group again, and the group.
 
     Args:
         folder: the group's.
-        warn: told why not all of it could be stored, if it could not.
+        warn: told why not all of it could be stored, if it could not; may be absent.
 
     Raises:
         EvidenceError: evidence is missing or unreadable.
         UsageError: a run's folder is missing.
     """
+    tell = warn or (lambda _: None)
     facts = folder.read()
     if left_out := sorted(folder.made() - set(facts.runs)):
         raise EvidenceError(
@@ -84,12 +85,12 @@ def judge_again(folder: GroupFolder, warn: Warn = lambda why: None) -> GroupJudg
     for run_id in facts.runs:
         run_folder = RunFolder.open(folder.member(run_id))
         scenario = run_folder.read_scenario()
-        members.append(_member(run_folder, scenario, assess_again(run_folder, warn)))
+        members.append(_member(run_folder, scenario, assess_again(run_folder, tell)))
     judgement = judge_group(members, facts, read_group_seal(folder, facts))
     try:
         folder.write_result(judgement.model_dump(mode="json"))
     except EvidenceError as error:
-        warn(words_of(error))
+        tell(words_of(error))
     return judgement
 
 

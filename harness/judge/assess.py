@@ -29,7 +29,6 @@ from harness.scenario import Scenario
 from harness.store import RunFolder
 from harness.store.seal import read_seal
 
-
 Warn = Callable[[str], None]
 
 

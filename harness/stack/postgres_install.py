@@ -73,7 +73,7 @@ def ask_version(installation: Path, user: User | None = None) -> str:
     if user is not None and user.uid != KEEP:
         other = {"user": user.uid, "group": user.gid, "extra_groups": ()}
     try:
-        answer = subprocess.run(
+        answer: subprocess.CompletedProcess[str] = subprocess.run(
             argv, capture_output=True, text=True, timeout=10, check=True, cwd="/", **other
         )
     except (OSError, subprocess.SubprocessError) as error:

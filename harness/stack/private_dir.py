@@ -130,7 +130,7 @@ def sweep_stale(base: Path) -> tuple[Path, ...]:
     Returns:
         the folders that were swept.
     """
-    swept = []
+    swept: list[Path] = []
     for folder in sorted(base.glob(f"{PREFIX}*")):
         if len(swept) >= _SWEEP_MAX:
             break
