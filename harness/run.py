@@ -19,12 +19,13 @@ what was written stays. On a disk that fills up, steps 6 to 8 have the room set 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 
 from harness.contract.names import Contract
 from harness.contract.trace_id import new_run_tag
-from harness.errors import EvidenceError, HarnessError, StackError
+from harness.errors import EvidenceError, HarnessError, StackError, words_of
 from harness.follow import Follower
 from harness.judge.assess import Assessment
 from harness.judge.interim import InterimAnalyses
@@ -143,14 +144,27 @@ def _load(
         follower.note("telemetry_lost", failure)
     reserve.give_back()
     follower.finish()
-    try:
-        parts.read_final(endpoints, run_tag, folder.path)
-        pages.end(live.final)
-    except HarnessError as error:
-        follower.note("final_state_unread", str(error))
+    _read_final(parts, endpoints, run_tag, folder, follower, lambda: pages.end(live.final))
     _try_backups(parts, follower)
     _write_run(folder, scenario, follower, observation_end_ns)
     return follower
+
+
+def _read_final(
+    parts: Parts,
+    endpoints: Endpoints,
+    run_tag: int,
+    folder: RunFolder,
+    follower: Follower,
+    end_pages: Callable[[], None],
+) -> None:
+    try:
+        parts.read_final(endpoints, run_tag, folder.path)
+        end_pages()
+    except HarnessError as error:
+        follower.note("final_state_unread", str(error))
+    except Exception as error:  # the load is over: a mistake here must not cost its evidence
+        follower.note("final_state_unread", words_of(error))
 
 
 def _watch_pool(parts: Parts, endpoints: Endpoints, folder: RunFolder, cleanup: ExitStack) -> None:

@@ -9,6 +9,7 @@ import redis
 
 from harness.contract.names import Contract
 from harness.contract.seen import Way
+from harness.contract.text import text_of
 
 
 def stream_problems(client: redis.Redis, contract: Contract) -> list[str]:
@@ -28,7 +29,7 @@ def _signals(client: redis.Redis, contract: Contract) -> Iterator[str]:
         yield f"streams.proposals: {key} is a {kind}, not a stream"
     elif streams.engine_group is not None:
         groups: Any = client.xinfo_groups(key) if kind == "stream" else []
-        names = [_text(group["name"]) for group in groups]
+        names = [text_of(group["name"]) for group in groups]
         if streams.engine_group not in names:
             there = ", ".join(names) or "none"
             yield (
@@ -59,8 +60,5 @@ def _results(client: redis.Redis, contract: Contract) -> Iterator[str]:
 
 
 def _kind(client: redis.Redis, key: str) -> str:
-    return _text(client.type(key))
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    kind: Any = client.type(key)
+    return text_of(kind)

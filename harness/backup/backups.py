@@ -17,7 +17,7 @@ from harness.process.ending import remove
 from harness.process.guard import Guard
 from harness.scenario.backup import Backup
 from harness.scenario.fault import Fault
-from harness.stack.private_dir import create_private_dir
+from harness.stack.private_dir import create_private_dir, release_dir
 
 
 class Backups:
@@ -90,6 +90,7 @@ class Backups:
             self._guard.start()
             self._open.callback(self._guard.stop)
             self._place = create_private_dir()
+            self._open.callback(release_dir, self._place)
             self._open.callback(remove, (str(self._place),))
             self._guard.clean(self._place)
             (self._place / "backups").mkdir(mode=0o700)

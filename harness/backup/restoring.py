@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.evidence.backup import Restored
 from harness.process.guard import Guard
 from harness.process.program import bury, spawn
-from harness.stack.ports import free_port
+from harness.stack.ports import free_port, release_ports
 from harness.stack.postgres import PostgresServer
 from harness.stack.postgres_client import end_of, start_client
 from harness.stack.restart import NEVER
@@ -55,6 +55,7 @@ def fresh_server(
         yield server
     finally:
         supervisor.stop()
+        release_ports([server.port])
 
 
 def restore(file: Path, server: PostgresServer, clock: Clock) -> Restored:

@@ -78,22 +78,36 @@ def ending_of(judgement: Judgement, folder: RunFolder) -> Ending:
 
 def program() -> str:
     """How this program is called here, which need not be on the PATH."""
-    own = sys.argv[0]
-    if Path(own).name != "harness" or shutil.which("harness") == str(Path(own).absolute()):
+    own, on_path = shown_path(Path(sys.argv[0])), shutil.which("harness")
+    if Path(own).name != "harness" or (on_path and shown_path(Path(on_path)) == own):
         return "harness"
-    return shlex.quote(shown_path(Path(own)))
+    return shlex.quote(own)
 
 
 def shown_path(path: Path) -> str:
     """A path from here, where it lies below; else the whole of it."""
+    try:
+        here = Path.cwd()
+    except OSError:  # the current folder was removed meanwhile
+        return str(path)
     whole = os.path.abspath(path)  # noqa: PTH100 - keeps a link as the user knows it
-    return os.path.relpath(whole) if Path(whole).is_relative_to(Path.cwd()) else whole
+    return os.path.relpath(whole) if Path(whole).is_relative_to(here) else whole
 
 
 def announce(run_id: str, scenario: Scenario, plan: str, console: Console) -> None:
     """The first line: what is executed; the scenario's own words stand below, as its question."""
     for line in (f"run {run_id}: {plan}", f"scenario {scenario.name}: {scenario.about}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def others_text(pids: tuple[int, ...]) -> str:
+    """That other runs are under way on this host."""
+    runs = "another run is" if len(pids) == 1 else f"{len(pids)} other runs are"
+    shown = ", ".join(map(str, pids[:5])) + (", ..." if len(pids) > 5 else "")
+    return (
+        f"! {runs} under way on this host (pid {shown}): each takes cores and storage from the"
+        " others, so no figure of theirs counts"
+    )
 
 
 def _again(folder: RunFolder) -> str:

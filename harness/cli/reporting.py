@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from harness.cli.streams import emit
 from harness.errors import EvidenceError, UsageError
 from harness.judge.group import GroupJudgement
 from harness.judge.group_result import read_group_result
@@ -154,7 +154,7 @@ def _report_group(folder: GroupFolder, wanted: Wanted, *, show: bool) -> tuple[P
 def _write(path: Path, text: str) -> list[Path]:
     """Write a report; what goes to the terminal, or into a pipe, is no file."""
     if path == STDOUT:
-        sys.stdout.write(text)
+        emit(text)
         return []
     if not path.absolute().parent.is_dir():
         raise UsageError("there is no such folder", where=str(path.absolute().parent))

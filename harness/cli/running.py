@@ -13,7 +13,7 @@ import harness
 from harness.attach.starts import check_scenario, nonce_starts
 from harness.cli.choice import StackChoice, StackKind, gate_maker
 from harness.cli.console import make_console
-from harness.cli.ending import announce, show_ending
+from harness.cli.ending import announce, others_text, show_ending
 from harness.cli.harming import backups_of, faults_of
 from harness.cli.onlookers import MetricsChoice, Onlookers, exporting
 from harness.cli.overrides import Edit
@@ -24,7 +24,7 @@ from harness.errors import StackError
 from harness.evidence.environment import describe_environment
 from harness.experiments.repeat import judge_again, repeat
 from harness.faults.refusals import check_faults
-from harness.judge.assess import Assessment, assess_and_store
+from harness.judge.assess import Assessment, assess_again, assess_and_store
 from harness.live.exporter import Exporter
 from harness.live.subject import Subject
 from harness.load.lead import lead_ns
@@ -39,6 +39,7 @@ from harness.observe.plan import ObserverPlan
 from harness.observe.pool_watch import PoolWatch
 from harness.observe.vitals import VitalsSampler
 from harness.parts import Parts, ProgressSink
+from harness.process.proc import other_runs, under_way
 from harness.report.group import render_group
 from harness.report.heading import executed
 from harness.report.progress import ProgressView
@@ -137,9 +138,11 @@ def run_once(
     load, version = scenario.load, harness.__version__
     plan = executed(load, stack=choice.kind.value, version=version)
     announce(folder.run_id, scenario, plan, console)
+    if others := other_runs():
+        console.print(others_text(others), style="yellow", markup=False, soft_wrap=True)
     if exporter is not None:
         exporter.begin(Subject.of(folder.run_id, scenario, choice.kind.value))
-    with ProgressView(console) as view:
+    with under_way(), ProgressView(console) as view:
         show = Onlookers(view, exporter, folder).show
         parts = replace(_parts(scenario, contract, folder, choice, root, view, show), assess=assess)
         try:
@@ -159,16 +162,21 @@ def run_once(
 def judge_folder(path: Path, *, verbose: bool = False) -> int:
     """Judge stored evidence of a run, or of several together, again; the verdict's exit code."""
     console = make_console()
+
+    def warn(why: str) -> None:
+        text = f"warning: this judgement is not stored: {why}; an older one may lie there"
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
+
     if GroupFolder.is_at(path):
         group = GroupFolder(path.absolute())
-        judgement = judge_again(group)
+        judgement = judge_again(group, warn)
         for run_id in group.read().runs:
             report_after(RunFolder.open(group.member(run_id)), console)
         report_group_after(group, judgement, console)
         console.print(render_group(judgement, group.path))
         return judgement.exit_code
     folder = RunFolder.open(path)
-    assessment = assess_and_store(folder)
+    assessment = assess_again(folder, warn)
     report_after(folder, console)
     summarise(folder, console)
     show_ending(assessment, folder, console, verbose=verbose)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.streams import emit
 from harness.errors import HarnessError, UsageError
 from harness.judge.result import Result, read_result
 from harness.judge.verdict import Verdict
@@ -52,9 +53,11 @@ def show_trends(folder: Path, scenario: str | None, form: str, console: Console)
         return
     rows = [_row(night) for trend in trends for night in trend.nights]
     if form == "json":
-        sys.stdout.write(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows]) + "\n")
+        emit(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows]) + "\n")
         return
-    csv.writer(sys.stdout, lineterminator="\n").writerows([COLUMNS, *rows])
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([COLUMNS, *rows])
+    emit(table.getvalue())
 
 
 def _runs(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.process.launch import module_command
 from harness.stack.postgres_install import find_installation
 
 BASE = "signal-harness/base:offline"
@@ -214,7 +214,7 @@ def _install_site(target: Path, packages: Sequence[str], lock: Path) -> None:
         f"--target={target}",
         f"--constraint={lock}",
     )
-    _do([sys.executable, "-P", "-m", "pip", "install", *options, *packages])
+    _do([*module_command("pip"), "install", *options, *packages])
 
 
 def _copy_postgres(context: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,18 +11,22 @@ import docker  # type: ignore[import-untyped] # the package publishes no types
 import requests
 from docker import errors
 
-from harness.errors import StackError
+from harness.contract.urls import read_url
+from harness.errors import StackError, UsageError
 
 Client = Any
 TIMEOUT_S = 60
+_VARIABLE = "DOCKER_HOST"
 
 
 def connect(timeout_s: int = TIMEOUT_S) -> Client:
     """A client of the engine that the environment names (DOCKER_HOST), else of the local one.
 
     Raises:
+        UsageError: DOCKER_HOST names none.
         StackError: no engine answers.
     """
+    _check_host(os.environ.get(_VARIABLE, ""))
     try:
         client = docker.from_env(timeout=timeout_s)
     except errors.DockerException as error:
@@ -55,6 +60,25 @@ def if_there() -> Iterator[None]:
     except errors.APIError as error:
         if "already in progress" not in str(error):
             raise
+
+
+def _check_host(url: str) -> None:
+    """Refuse what the client would repeat in an error, with a login that may stand in it."""
+    scheme, separator, rest = url.partition("://")
+    if not url or (scheme in ("unix", "http+unix") and separator and rest.startswith("/")):
+        return
+    try:
+        if not separator:
+            url = f"tcp://{url}"
+        found = read_url(url, ("tcp", "http", "https", "ssh", "unix"))
+        if found.has_password:
+            raise ValueError("holds a password, which no engine asks for")
+        if found.scheme == "unix":
+            raise ValueError("names no socket: write unix:///var/run/docker.sock")
+    except ValueError as error:
+        raise UsageError(
+            str(error), where=_VARIABLE, hint="write unix:///PATH, tcp://HOST:PORT or ssh://HOST"
+        ) from None
 
 
 def _absent(error: Exception) -> StackError:

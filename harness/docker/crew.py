@@ -23,7 +23,7 @@ from harness.docker.tally import Tally
 from harness.errors import StackError
 from harness.stack.base import ServiceState
 from harness.stack.composefile import ContainerSpec
-from harness.stack.ports import claim
+from harness.stack.ports import claim, release_ports
 
 _Item = TypeVar("_Item")
 
@@ -77,6 +77,7 @@ class Crew:
         """Stop following the events, and hold no file system any longer than its mounts do."""
         self._listener.stop()
         self.containers.disks.close()
+        release_ports(self._ports.values())
 
     def port(self, service: str) -> int:
         """The port of this host on which a service is reached."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from harness.docker.build import RECIPE_LABEL, Built, sha256, tree_digest
 from harness.docker.client import Client, engine_errors
 from harness.docker.images import REFERENCE, need_images
 from harness.errors import StackError
+from harness.process.launch import module_command
 
 _DOCKERFILE = Path("images", "reference", "Dockerfile")
 # What compose/.dockerignore leaves of the build context.
@@ -108,7 +108,7 @@ def _download(folder: Path, architecture: str) -> bool:
     """Put the wheels of `requirements.txt` beside it; whether all of them are there."""
     platforms = [f"--platform={glibc}_{architecture}" for glibc in _GLIBC]
     command = [
-        *(sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+        *(*module_command("pip"), "download", "--quiet", "--disable-pip-version-check"),
         *("--require-hashes", "--only-binary=:all:", "--no-deps", f"--python-version={_PYTHON}"),
         *("--implementation=cp", *platforms),
         *("--dest", str(folder / "wheels"), "--requirement", str(folder / "requirements.txt")),

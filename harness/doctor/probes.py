@@ -147,6 +147,7 @@ def probe_anvil(root: Path) -> Program | None:
                 timeout=_PROGRAM_TIMEOUT_S,
                 check=True,
                 env={"HOME": home, "PATH": os.environ.get("PATH", "")},
+                cwd=home,  # it reads a .env of the current one
             )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -57,6 +57,8 @@ def describe_environment(root: Path) -> dict[str, Any]:
 
 
 def _git(root: Path, *words: str) -> str | None:
+    # Inside a hook of git such variables name another repository.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *words],  # noqa: S607 - whichever git the user has
@@ -64,6 +66,7 @@ def _git(root: Path, *words: str) -> str | None:
             text=True,
             timeout=_GIT_TIMEOUT_S,
             check=False,
+            env=env,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import EvidenceError, HarnessError
-from harness.judge.assess import Assessment, assess_and_store
+from harness.errors import EvidenceError, HarnessError, words_of
+from harness.judge.assess import Assessment, Warn, assess_again
 from harness.judge.group import GroupJudgement, Member, judge_group
 from harness.judge.system import system_words
 from harness.process.interrupt import Interrupted
@@ -64,13 +64,18 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
     return judgement
 
 
-def judge_again(folder: GroupFolder) -> GroupJudgement:
+def judge_again(folder: GroupFolder, warn: Warn | None = None) -> GroupJudgement:
     """Judge every run of a group again, and the group.
+
+    Args:
+        folder: the group's.
+        warn: told why not all of it could be stored, if it could not; may be absent.
 
     Raises:
         EvidenceError: evidence is missing or unreadable.
         UsageError: a run's folder is missing.
     """
+    tell = warn or (lambda _: None)
     facts = folder.read()
     if left_out := sorted(folder.made() - set(facts.runs)):
         raise EvidenceError(
@@ -80,8 +85,13 @@ def judge_again(folder: GroupFolder) -> GroupJudgement:
     for run_id in facts.runs:
         run_folder = RunFolder.open(folder.member(run_id))
         scenario = run_folder.read_scenario()
-        members.append(_member(run_folder, scenario, assess_and_store(run_folder)))
-    return _store(folder, members, facts)
+        members.append(_member(run_folder, scenario, assess_again(run_folder, tell)))
+    judgement = judge_group(members, facts, read_group_seal(folder, facts))
+    try:
+        folder.write_result(judgement.model_dump(mode="json"))
+    except EvidenceError as error:
+        tell(words_of(error))
+    return judgement
 
 
 def _member(folder: RunFolder, scenario: Scenario, assessment: Assessment) -> Member:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -28,7 +29,7 @@ def variable_of(pid: int, name: str, proc: Path = Path("/proc")) -> str:
     except OSError:
         return ""
     start = f"{name}=".encode()
-    return next((word[len(start) :].decode() for word in words if word.startswith(start)), "")
+    return next((os.fsdecode(word[len(start) :]) for word in words if word.startswith(start)), "")
 
 
 def told_by(url: str) -> Told:

@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from harness.contract.text import text_of
 from harness.errors import StackError
 from harness.faults.answers import redis_client
 from harness.faults.arms import Arm, Armory
@@ -95,7 +96,7 @@ class FeedProbe:
             with redis_client(self.url) as client:
                 found: Any = client.xinfo_groups(self.key)
                 last = [
-                    one["last-delivered-id"] for one in found if _text(one["name"]) in self.groups
+                    one["last-delivered-id"] for one in found if text_of(one["name"]) in self.groups
                 ]
                 counts = {one: self._after(client, one) for one in set(last)}
         except (redis.RedisError, OSError):
@@ -103,7 +104,7 @@ class FeedProbe:
         return [counts[one] for one in last]
 
     def _after(self, client: redis.Redis, entry: bytes | str) -> int:
-        found: Any = client.xrange(self.key, f"({_text(entry)}", "+", _COUNTED_MAX)
+        found: Any = client.xrange(self.key, f"({text_of(entry)}", "+", _COUNTED_MAX)
         return len(found)
 
 
@@ -138,7 +139,3 @@ class ArmoryWithAgents:
             StandstillInjector(self.crowd.pids),
             FeedProbe(url, self.crowd.chain_key, self.crowd.groups),
         )
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -7,14 +7,13 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from harness.errors import StackError
 from harness.evidence.gate import Asked, Draw, When
 from harness.gate.limits import gas_price_of
-from harness.process.launch import command
+from harness.process.launch import command, module_command
 
 _ANSWER_MAX_S = 10.0
 _END_MAX_S = 2.0
@@ -43,9 +42,7 @@ class Desk:
         Raises:
             StackError: it cannot be started, or says nothing.
         """
-        argv = command(
-            (sys.executable, "-m", _MODULE), parent=os.getpid(), death_signal=signal.SIGKILL
-        )
+        argv = command(module_command(_MODULE), parent=os.getpid(), death_signal=signal.SIGKILL)
         env = {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": str(self._root / "compose"),
@@ -54,7 +51,12 @@ class Desk:
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env
+                    argv,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=env,
+                    cwd="/",
                 )
         except OSError as error:
             raise StackError(f"cannot be started: {error}", where=_MODULE) from error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 from harness.diagnosis.answers import Diagnosis
-from harness.errors import EvidenceError
+from harness.errors import EvidenceError, words_of
 from harness.judge.check import Case, Check, Kind
 from harness.judge.diagnosing import diagnosis_of
 from harness.judge.expected import expected_of
@@ -27,6 +28,8 @@ from harness.measure.telemetry_lines import read_telemetry_file
 from harness.scenario import Scenario
 from harness.store import RunFolder
 from harness.store.seal import read_seal
+
+Warn = Callable[[str], None]
 
 
 class Assessment(NamedTuple):
@@ -87,6 +90,34 @@ def gathered_and_stored(folder: RunFolder) -> tuple[Assessment, Gathered]:
         judgement = with_check(assessment.judgement, check)
         return assessment._replace(judgement=judgement), gathered
     return assessment, gathered
+
+
+def assess_again(folder: RunFolder, warn: Warn) -> Assessment:
+    """Assess a run that has been, and store that if it can be.
+
+    The evidence may lie where nobody may write, which changes nothing in it.
+
+    Args:
+        folder: the run's.
+        warn: told why the assessment could not be stored, if it could not.
+
+    Raises:
+        EvidenceError: evidence is missing or unreadable.
+    """
+    unstored = ""
+    try:
+        folder.forget_result()
+    except EvidenceError as error:
+        unstored = words_of(error)
+    assessment, gathered = assess_gathered(folder)
+    try:
+        if not unstored:
+            _store(folder, assessment, gathered)
+    except EvidenceError as error:
+        unstored = words_of(error)
+    if unstored:
+        warn(unstored)
+    return assessment
 
 
 def _store(folder: RunFolder, assessment: Assessment, gathered: Gathered) -> None:

@@ -86,6 +86,7 @@ def _reasons(case: Case) -> Iterator[str]:
             f"the cores were {100 * vitals.host.busy_share:.3g} % busy:"
             " latencies include waiting for one"
         )
+    yield from _other_runs(case)
     measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     if measured_s < SIGNOFF_S:
         yield f"{measured_s:,.0f} s were measured, a sign-off needs {SIGNOFF_S} s"
@@ -93,6 +94,12 @@ def _reasons(case: Case) -> Iterator[str]:
         yield "the commit of the harness is not known"
     elif case.environment.get("modified"):
         yield "the harness was modified after its commit"
+
+
+def _other_runs(case: Case) -> Iterator[str]:
+    runs = case.telemetry().tracks.get("host.other_runs_count")
+    if runs is not None and any(runs.values):
+        yield "another run of a harness was under way on this host"
 
 
 def _strings(value: Any) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from harness.judge.host import host_disturbed, host_words
 from harness.judge.objectives import check_objectives
 from harness.judge.undecided import HOST, UNDECIDED_BY
 from harness.judge.verdict import Verdict
+from harness.judge.words import count
 
 _UNKNOWN = "not known: no telemetry tells what other programs of this host used"
 
@@ -25,6 +26,13 @@ def check_host(case: Case) -> Check:
     said = host_words(found) or "no other program used what the system lacked"
     if "host.foreign_cores" not in case.telemetry().tracks and not found:
         said = _UNKNOWN
+    runs = case.telemetry().tracks.get("host.other_runs_count")
+    if runs is not None and (looks := sum(value > 0 for value in runs.values)):
+        most = round(max(runs.values))
+        said += (
+            f"; {count(most, 'other run')} of a harness under way on this host in"
+            f" {count(looks, 'look')} of {len(runs.values)}: they disturb each other"
+        )
     if excused:
         said += f"; {', '.join(excused)} cannot be held against the system alone"
     return Check(

@@ -6,8 +6,8 @@ import http.client
 import urllib.error
 import urllib.request
 from collections import Counter
-from urllib.parse import urlsplit
 
+from harness.contract.urls import read_url
 from harness.errors import UsageError
 from harness.live.look import Look
 from harness.live.page_reader import Page, read_page
@@ -31,10 +31,15 @@ class PageWindow:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url!r} is no URL of a page", hint="http://127.0.0.1:PORT/metrics")
-        self._url = url if parts.path not in ("", "/") else f"{url.rstrip('/')}/metrics"
+        try:
+            parts = read_url(url, ("http", "https"))
+            if parts.has_password or parts.user:
+                raise ValueError("holds a login, which no such page asks for")
+        except ValueError as error:
+            raise UsageError(
+                str(error), where="URL of a page", hint="http://127.0.0.1:PORT/metrics"
+            ) from None
+        self._url = url if parts.path else f"{url.rstrip('/')}/metrics"
         self._failures = 0
         self._newest: Page | None = None
         self._events: list[Event] = []

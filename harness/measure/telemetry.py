@@ -17,6 +17,7 @@ A track is one figure of one subject. Its name says whose, then what, and its un
 | `host.pressure_{cpu,memory,io}_share` | of time in which some task stood still | 1 |
 | `host.{system,harness,foreign}_cores` | computing of all their processes | - |
 | `host.{system,harness,foreign}_blocked_count` | their tasks that wait for storage | - |
+| `host.other_runs_count` | other runs of a harness on this host | - |
 | `foreign.<program>.cpu_cores`, `.blocked_count` | the same of one foreign program | - |
 | `disk.<disk>.busy_share` | time with a request under way | 1 |
 | `disk.<disk>.{writes,flushes}_per_s`, `.{write,flush}_ms` | requests, mean time of one | - |

@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from harness.contract.names import Contract
+from harness.contract.text import text_of
 from harness.errors import StackError
 from harness.observe.probes import redis_client
 
@@ -92,6 +93,4 @@ def _entry_id(entry: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode()
-    return None if value is None else str(value)
+    return None if value is None else text_of(value if isinstance(value, bytes) else str(value))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StackError
+from harness.process.launch import module_command
 
 Status = dict[str, Any]
 
@@ -23,7 +23,7 @@ _TAIL_BYTES = 4000
 
 
 class ChildProcess:
-    """`python -m module` with its configuration on stdin and JSON status lines on stdout.
+    """`python -P -m module` with its configuration on stdin and JSON status lines on stdout.
 
     Args:
         module: module to run.
@@ -66,7 +66,7 @@ class ChildProcess:
         try:
             with self._log_path.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", self._module],
+                    module_command(self._module),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

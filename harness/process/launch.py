@@ -19,6 +19,11 @@ from harness.process.death import die_with_parent
 KEEP = -1
 
 
+def module_command(module: str) -> tuple[str, ...]:
+    """The command line of a Python module that imports nothing from the current folder."""
+    return (sys.executable, "-P", "-m", module)
+
+
 def command(
     argv: tuple[str, ...], *, parent: int, death_signal: int, uid: int = KEEP, gid: int = KEEP
 ) -> list[str]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROC = Path("/proc")
 MARK = "HARNESS_RUN"
+# The kernel keeps 15 signs of it.
+RUN_NAME = "harness-run"
 _STATE, _PARENT, _START = (
     0,
     1,
@@ -75,6 +78,40 @@ def is_running(pid: int, ticks: int = 0) -> bool:
     if fields is None or fields[_STATE] in "ZX":
         return False
     return ticks in (0, int(fields[_START]))
+
+
+@contextmanager
+def under_way(name: str = RUN_NAME) -> Iterator[None]:
+    """Call this process so that others of this host see that a run is under way."""
+    own = PROC / "self" / "comm"
+    before = ""
+    with suppress(OSError):
+        before = own.read_text(encoding="utf-8", errors="replace").strip()
+        own.write_text(name, encoding="ascii")
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            own.write_text(before, encoding="utf-8")
+
+
+def other_runs() -> tuple[int, ...]:
+    """Processes of this host, but for this one, that have a run under way."""
+    found = []
+    for pid in _pids():
+        with suppress(OSError):
+            if (PROC / str(pid) / "comm").read_text(errors="replace").strip() == RUN_NAME:
+                found.append(pid)
+    return tuple(sorted(found))
+
+
+def owners() -> set[int]:
+    """Users that have a process."""
+    found: set[int] = set()
+    for pid in _pids():
+        with suppress(OSError):
+            found.add((PROC / str(pid)).stat().st_uid)
+    return found
 
 
 def find(token: str, folders: Iterable[str] = ()) -> set[int]:

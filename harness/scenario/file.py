@@ -53,8 +53,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError:
+        raise UsageError("is not UTF-8", where=str(path), hint="TOML files are") from None
     except (ValueError, RecursionError) as error:
-        # Of ValueError: no TOML, no UTF-8, or an integer longer than Python reads.
+        # Of ValueError: no TOML, or an integer longer than Python reads.
         raise UsageError(
             f"not TOML: {error}", where=str(path), hint="see https://toml.io for the syntax"
         ) from error

@@ -120,6 +120,7 @@ class AnvilNode:
                 text=True,
                 timeout=5,
                 env={"HOME": str(self._folder)},
+                cwd=self._folder,  # it reads a .env of the current one
             )
             version = answer.stdout.partition("\n")[0].rpartition(" ")[2]
         except (OSError, subprocess.SubprocessError):

@@ -13,7 +13,7 @@ from harness.process.guard import Guard
 from harness.process.proc import is_running, start_ticks
 from harness.process.program import bury, end, spawn
 from harness.stack.anvil import AnvilNode
-from harness.stack.ports import free_port
+from harness.stack.ports import free_port, release_ports
 
 _READY_MAX_NS = 20 * NS_PER_S
 _POLL_NS = 20 * NS_PER_MS
@@ -55,6 +55,7 @@ class GateNode:
         if process is not None:
             end(process, signal.SIGTERM, _END_MAX_S)
             bury(process.pid, self._guard)
+            release_ports([self._node.port])
 
     def gone(self) -> str:
         if not self._pid:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
+import random
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from harness.errors import StackError
 from harness.process.launch import KEEP
+from harness.process.proc import owners
+from harness.process.reservation import reserve
 
-# "nobody" on the systems we know; PostgreSQL refuses to run as root.
-_UNPRIVILEGED = 65534
+# Numbers that systemd, too, gives to users that live as long as their service
+# (https://systemd.io/UIDS-GIDS/); a package or an administrator gives them to nobody.
+_DYNAMIC = range(61_184, 65_520)
+_TRIES_MAX = 200
+_MAP = Path("/proc/self/uid_map")
+_UNPRIVILEGED = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +37,6 @@ class User:
     def effective_uid(self) -> int:
         """The number a process of this user runs under."""
         return os.geteuid() if self.uid == KEEP else self.uid
-
-    def own(self, path: Path) -> None:
-        """Make a file or folder this user's."""
-        if self.uid != KEEP:
-            os.chown(path, self.uid, self.gid)
 
     def reaches(self, path: Path) -> bool:
         """Whether this user may enter every folder on the way to `path` and read it."""
@@ -57,6 +64,81 @@ def can_execute(path: Path) -> bool:
     return shutil.which(path) is not None
 
 
+@cache
 def server_user() -> User:
-    """The user for servers that refuse root."""
-    return User(_UNPRIVILEGED, _UNPRIVILEGED) if os.geteuid() == 0 else User()
+    """The user for servers that refuse root; of root's, one that this process has to itself.
+
+    User and group have the same number, no name, and no process.
+
+    Raises:
+        StackError: none was found in a bounded number of tries.
+    """
+    if os.geteuid() != 0:
+        return User()
+    mapped = _mapped()
+    possible = [number for number in _DYNAMIC if any(number in part for part in mapped)]
+    used = owners()
+    for number in random.sample(possible, min(_TRIES_MAX, len(possible))):
+        if number not in used and not _is_named(number) and reserve(f"uid/{number}"):
+            return User(number, number)
+    raise StackError(
+        f"no user without a name and processes among {_DYNAMIC[0]} to {_DYNAMIC[-1]}",
+        where="postgres",
+        hint="PostgreSQL refuses to run as root; run the harness as an ordinary user",
+    )
+
+
+def named_user(user: User) -> User:
+    """A user that has a name, as initdb wants it, in the group of `user`.
+
+    Raises:
+        StackError: the system knows none; the caller, or "nobody", is not in its list.
+    """
+    try:
+        if user.uid == KEEP:
+            pwd.getpwuid(os.geteuid())
+            return user
+        return User(pwd.getpwnam(_UNPRIVILEGED).pw_uid, user.gid)
+    except KeyError:
+        who = f"user {os.geteuid()}" if user.uid == KEEP else f"user {_UNPRIVILEGED!r}"
+        raise StackError(
+            f"{who} has no entry in the list of users, and initdb refuses such a one",
+            where="postgres",
+            hint="add it to /etc/passwd; `harness judge` and `harness report` need none",
+        ) from None
+
+
+def hand_over(folder: Path, giver: User, user: User) -> None:
+    """Make a tree that `giver` has made the `user`'s; nothing else, and no link is followed.
+
+    Raises:
+        StackError: something in it is not the giver's alone.
+        OSError: it cannot be read or changed.
+    """
+    if giver == user:
+        return
+    for place, folders, files, place_fd in os.fwalk(folder, follow_symlinks=False):
+        for name in (*folders, *files):
+            facts = os.stat(name, dir_fd=place_fd, follow_symlinks=False)
+            is_own = stat.S_ISDIR(facts.st_mode) or facts.st_nlink == 1
+            if facts.st_uid not in (giver.uid, user.uid) or not is_own:
+                raise StackError("was not made by initdb", where=str(Path(place) / name))
+            os.chown(name, user.uid, user.gid, dir_fd=place_fd, follow_symlinks=False)
+        os.fchown(place_fd, user.uid, user.gid)
+
+
+def _is_named(number: int) -> bool:
+    for look_up in (pwd.getpwuid, grp.getgrgid):
+        with suppress(KeyError):
+            look_up(number)
+            return True
+    return False
+
+
+def _mapped() -> tuple[range, ...]:
+    """The numbers that this user namespace knows (user_namespaces(7), uid_map)."""
+    try:
+        lines = [line.split() for line in _MAP.read_text(encoding="ascii").splitlines()]
+        return tuple(range(int(first), int(first) + int(count)) for first, _, count in lines)
+    except (OSError, ValueError):
+        return (_DYNAMIC,)

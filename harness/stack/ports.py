@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
 from harness.errors import StackError, UsageError
+from harness.process.reservation import release, reserve
 
 LOOPBACK = "127.0.0.1"
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -43,7 +45,9 @@ def is_free(port: int) -> bool:
 
 
 def free_port(taken: frozenset[int] = frozenset()) -> int:
-    """A port that is free now; somebody else may take it before it is used.
+    """A port that is free now, kept from other runs of this host until `release_ports`.
+
+    A program that is no harness may still take it before it is used.
 
     Args:
         taken: ports that are promised already.
@@ -54,12 +58,25 @@ def free_port(taken: frozenset[int] = frozenset()) -> int:
     candidates = below_ephemeral()
     for _ in range(_TRIES_MAX):
         port = random.choice(candidates)  # noqa: S311 - spread, not secrecy
-        if port not in taken and is_free(port):
+        if port in taken or not reserve(_name(port)):
+            continue
+        if is_free(port):
             return port
+        release(_name(port))
     raise StackError(
         f"no free port found in {_TRIES_MAX} tries between {candidates[0]} and {candidates[-1]}",
         where=LOOPBACK,
     )
+
+
+def release_ports(ports: Iterable[int]) -> None:
+    """Let other runs have these ports."""
+    for port in ports:
+        release(_name(port))
+
+
+def _name(port: int) -> str:
+    return f"port/{port}"
 
 
 def holder(port: int) -> str:

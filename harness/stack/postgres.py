@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from psycopg.conninfo import make_conninfo
 
 from harness.errors import StackError
 from harness.process.guard import Guard
+from harness.process.launch import KEEP
 from harness.process.program import Program, run_to_end
-from harness.stack.identity import User, server_user
+from harness.stack.identity import User, hand_over, named_user, server_user
 from harness.stack.logtail import log_tail
 from harness.stack.ports import LOOPBACK
 from harness.stack.postgres_install import ask_version, find_installation, within_reach
@@ -31,6 +33,7 @@ from harness.stack.postgres_settings import (
     host_memory_bytes,
     server_settings,
 )
+from harness.stack.private_dir import own_dir, write_private
 
 _FIRST_DATABASE = "postgres"
 _INITDB_MAX_S = 60.0
@@ -47,7 +50,7 @@ class PostgresServer:
     """PostgreSQL in a private folder, on a port of loopback, with passwords.
 
     Args:
-        folder: empty or missing folder; becomes the server user's.
+        folder: empty or missing folder; stays the caller's, but for `data` in it.
         log: file for the server's messages.
         guard: watches over what is started.
         observer: name of the read-only role.
@@ -71,31 +74,37 @@ class PostgresServer:
 
         Raises:
             UsageError: PostgreSQL is not installed.
-            StackError: initdb failed.
+            StackError: initdb failed, or there is no user that may run it.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._user.own(self._folder)
+        own_dir(self._folder, self._user)
+        maker = named_user(self._user)
         self._installation = within_reach(find_installation(), self._user, self._folder)
-        self.version = ask_version(self._installation)
+        self.version = ask_version(self._installation, self._user)
+        # The only place below this folder that the server's user may change.
+        self._data.mkdir(mode=0o700)
+        if maker.uid != KEEP:
+            os.chown(self._data, maker.uid, maker.gid)
         password_file = self._folder / "pw"
-        password_file.touch(mode=0o600)
-        password_file.write_text(self.passwords.admin, encoding="ascii")
-        self._user.own(password_file)
+        write_private(password_file, self.passwords.admin, self._user)
         try:
-            self._initdb(password_file)
+            self._initdb(maker, password_file)
         finally:
             password_file.unlink(missing_ok=True)
-        (self._data / "pg_hba.conf").write_text(_HBA.format(address=LOOPBACK), encoding="ascii")
+        hand_over(self._data, maker, self._user)
+        write_private(self._hba, _HBA.format(address=LOOPBACK), self._user)
 
     def program(self, port: int) -> Program:
         """The server, configured for a port."""
         self.port = port
         self.settings = server_settings(port, host_memory_bytes())
-        # Read last, this file wins over postgresql.conf, which stays as initdb made it.
-        config = self._data / "postgresql.auto.conf"
-        config.write_text(as_config(self.settings), encoding="ascii")
+        # What stands last wins over what initdb has written. Neither file lies in the data folder,
+        # where the server's user could put a link to some other file in its place.
+        own = as_config((*self.settings, Setting("hba_file", None, str(self._hba))))
+        config = self._folder / "postgresql.conf"
+        write_private(config, f"include '{self._data / config.name}'\n{own}", self._user)
+        words = ("-D", str(self._data), "-c", f"config_file={config}")
         # SIGQUIT is the end without a checkpoint: the data folder is thrown away.
-        return self._program("postgres", "-D", str(self._data), stop_signal=signal.SIGQUIT)
+        return self._program("postgres", self._user, *words, stop_signal=signal.SIGQUIT)
 
     @property
     def admin_dsn(self) -> str:
@@ -160,6 +169,10 @@ class PostgresServer:
         return self._folder / "data"
 
     @property
+    def _hba(self) -> Path:
+        return self._folder / "pg_hba.conf"
+
+    @property
     def _first_dsn(self) -> str:
         return self._dsn(ADMIN, self.passwords.admin, database=_FIRST_DATABASE)
 
@@ -170,6 +183,7 @@ class PostgresServer:
             host=LOOPBACK,
             port=self.port,
             dbname=database,
+            options="",
             user=role,
             password=password,
             sslmode="disable",
@@ -177,9 +191,10 @@ class PostgresServer:
             connect_timeout=_CONNECT_MAX_S,
         )
 
-    def _initdb(self, password_file: Path) -> None:
+    def _initdb(self, maker: User, password_file: Path) -> None:
         program = self._program(
             "initdb",
+            maker,
             f"--pgdata={self._data}",
             f"--username={ADMIN}",
             f"--pwfile={password_file}",
@@ -199,14 +214,16 @@ class PostgresServer:
                 hint=f"see {self._log}",
             )
 
-    def _program(self, name: str, *arguments: str, stop_signal: int = signal.SIGTERM) -> Program:
+    def _program(
+        self, name: str, user: User, *arguments: str, stop_signal: int = signal.SIGTERM
+    ) -> Program:
         return Program(
             name="postgres",
             argv=(str(self._installation / "bin" / name), *arguments),
             folder=self._folder,
             log=self._log,
-            uid=self._user.uid,
-            gid=self._user.gid,
+            uid=user.uid,
+            gid=user.gid,
             stop_signal=stop_signal,
             # SIGKILL would leave its shared memory behind.
             death_signal=signal.SIGQUIT,

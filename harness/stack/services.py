@@ -162,12 +162,16 @@ def _chain_adapter(
 
 def as_program(spec: ServiceSpec, root: Path, folder: Path, log: Path) -> Program:
     """A service as a program of this host, run by this very interpreter."""
-    argv = tuple(sys.executable if word == PYTHON else word for word in spec.argv)
+    argv = (sys.executable, "-P", *spec.argv[1:])
     plain = tuple(
         (name, value.get_secret_value() if isinstance(value, SecretStr) else value)
         for name, value in spec.env
     )
-    python = (("PYTHONPATH", str(root / "compose")), ("PYTHONUNBUFFERED", "1"))
+    python = (
+        ("PYTHONPATH", str(root / "compose")),
+        ("PYTHONUNBUFFERED", "1"),
+        ("PYTHONSAFEPATH", "1"),
+    )
     return Program(spec.name, argv, folder, log, (*plain, *python))
 
 

@@ -20,7 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.clock import NS_PER_S
-from harness.process.proc import PROC
+from harness.process.proc import PROC, RUN_NAME
 from harness.telemetry.kernel_file import KernelFile
 from harness.telemetry.sheet import Sheet
 
@@ -87,6 +87,8 @@ class Programs:
         for side in (Side.SYSTEM, Side.HARNESS, Side.FOREIGN):
             sheet.time(f"host.{side}_cores", self._totals[side])
             sheet.level(f"host.{side}_blocked_count", blocked[side])
+        runs = [one for one in self._known.values() if one.is_run and one.side is Side.FOREIGN]
+        sheet.level("host.other_runs_count", len(runs))
 
     def close(self) -> None:
         """Let go of all files."""
@@ -191,15 +193,15 @@ class _Program:
     """One process; `total_ns` is with the children that it waited for, `own_ns` without."""
 
     __slots__ = (
-        "before_ns", "blocked", "folder", "is_placed", "name", "own_before_ns", "own_ns", "parent",
-        "side", "stat", "total_ns",
+        "before_ns", "blocked", "folder", "is_placed", "is_run", "name", "own_before_ns", "own_ns",
+        "parent", "side", "stat", "total_ns",
     )  # fmt: skip
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stat = KernelFile(f"{folder}/stat")
         self.side = Side.FOREIGN
-        self.is_placed = False
+        self.is_placed = self.is_run = False
         self.name = ""
         self.parent = self.blocked = 0
         self.total_ns = self.before_ns = self.own_ns = self.own_before_ns = 0
@@ -213,6 +215,8 @@ class _Program:
         head, _, tail = self.stat.read().rpartition(b")")
         fields = tail.split()
         own, system, waited, waited_system = map(int, fields[_TIMES])
+        # The name changes when its run begins, so it is looked at each time.
+        self.is_run = head.partition(b"(")[2] == _RUN
         self.name = self.name or re.sub(r"[^\w/:-]", "_", head.partition(b"(")[2].decode("latin-1"))
         self.parent = int(fields[_PARENT])
         self.before_ns, self.own_before_ns = self.total_ns, self.own_ns
@@ -235,4 +239,5 @@ class _Program:
         return found
 
 
+_RUN = RUN_NAME.encode()
 _TICK_NS = NS_PER_S // os.sysconf("SC_CLK_TCK")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ import psutil
 
 from harness.docker.labels import OWNER, Owner
 from harness.process.proc import MARK, is_running, start_ticks
-from harness.stack.private_dir import PREFIX
+from harness.stack.private_dir import LOCK, PREFIX
 
 _GROUPS = Path("/sys/fs/cgroup")
 _PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - looked at only
@@ -51,10 +50,10 @@ class Run:
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.pid).children(recursive=True):
                 self.processes.setdefault(child.pid, start_ticks(child.pid))
-        for owner in (path for place in _PRIVATE for path in place.glob(f"{PREFIX}*/owner.json")):
-            with suppress(OSError, ValueError, KeyError):
-                if json.loads(owner.read_text(encoding="ascii"))["pid"] == self.pid:
-                    self.folders.add(str(owner.parent))
+        for lock in (path for place in _PRIVATE for path in place.glob(f"{PREFIX}*/{LOCK}")):
+            with suppress(OSError, ValueError):
+                if int(lock.read_text(encoding="ascii")) == self.pid:
+                    self.folders.add(str(lock.parent))
         for pid in self.processes:
             with suppress(OSError):
                 maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").split()

@@ -247,3 +247,15 @@ def test_without_telemetry_it_is_not_known(tmp_path: Path) -> None:
     found = assess(world.write(tmp_path))
     assert unclean(found) == {PROMISE: Verdict.FAIL}
     assert "not known" in check_of(found, CHECK).said
+
+
+def test_another_run_of_a_harness_is_told(tmp_path: Path) -> None:
+    """It changes no verdict by itself, but such a run is not for a sign-off."""
+    world = healthy(None, PROMISE)
+    text = telemetry({"host.other_runs_count": 2.0}, range(5, 8), **{"host.other_runs_count": 0.0})
+    found = judged(world, text, tmp_path)
+    assert found.judgement.verdict is Verdict.PASS
+    assert "2 other runs of a harness under way" in check_of(found, CHECK).said
+    assert "in 3 looks of" in check_of(found, CHECK).said
+    assert "another run of a harness was under way on this host" in found.judgement.grade.reasons
+    assert "other run" not in check_of(judged(world, telemetry({}, ALL), tmp_path), CHECK).said

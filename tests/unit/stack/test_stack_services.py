@@ -91,4 +91,4 @@ def test_secrets_are_hidden_until_the_start(tmp_path: Path) -> None:
     assert "pw2" not in repr(spec)
     program = as_program(spec, tmp_path, tmp_path, tmp_path / "log")
     assert dict(program.env)["DEFI_PG_DSN"] == "user=defi password=pw2"
-    assert program.argv == (sys.executable, "-m", "zone_b.migrate")
+    assert program.argv == (sys.executable, "-P", "-m", "zone_b.migrate")

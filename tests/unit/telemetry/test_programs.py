@@ -11,6 +11,7 @@ import pytest
 from harness.clock import NS_PER_S
 from harness.measure.telemetry import Track
 from harness.measure.telemetry_lines import read_telemetry
+from harness.process.proc import RUN_NAME
 from harness.telemetry.programs import Programs
 from harness.telemetry.sheet import Sheet
 
@@ -163,3 +164,15 @@ def test_without_services_nobody_can_tell(host: Host) -> None:
     host.look({})
     host.look({})
     assert host.track("host.foreign_cores") is None
+
+
+def test_other_runs_of_a_harness_are_counted(host: Host) -> None:
+    """Also one that was seen before its run began; this run itself is none."""
+    host.put(MAIN, RUN_NAME, 1)
+    host.put(OTHER, "python3", 1)
+    host.look()
+    assert host.last("host.other_runs_count") == 0
+    host.put(OTHER, RUN_NAME, 1)
+    host.put(OTHER + 1, RUN_NAME, 1)
+    host.look()
+    assert host.last("host.other_runs_count") == 2
