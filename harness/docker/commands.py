@@ -17,6 +17,7 @@ from harness.docker.standing import StandingStack
 from harness.docker.sweep import standing, sweep
 from harness.docker.verify import Row
 from harness.stack.base import Endpoints
+from harness.stack.startup import StartupSink, unheard
 
 
 def build_images(root: Path, say: Say, *, force: bool = False) -> tuple[Built, ...]:
@@ -32,13 +33,15 @@ def build_images(root: Path, say: Say, *, force: bool = False) -> tuple[Built, .
         shutil.rmtree(work, ignore_errors=True)
 
 
-def stack_up(settings: DockerSettings, logs_dir: Path, clock: Clock) -> Endpoints:
+def stack_up(
+    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = unheard
+) -> Endpoints:
     """Start a stack that stands until `stack_down`.
 
     Raises:
         StackError: it cannot be started.
     """
-    stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock)
+    stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock, tell)
     endpoints = stack.start()
     stack.hand_over()
     return endpoints
@@ -54,7 +57,9 @@ def stack_scale(root: Path, agents: int, clock: Clock) -> None:
         stack.scale(agents)
 
 
-def stack_verify(settings: DockerSettings, logs_dir: Path, clock: Clock) -> tuple[Row, ...]:
+def stack_verify(
+    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = unheard
+) -> tuple[Row, ...]:
     """Every row of the standing stack; without one, of a stack started for the purpose.
 
     The latter has its gate open, so that Anvil's rows are read too.
@@ -68,7 +73,7 @@ def stack_verify(settings: DockerSettings, logs_dir: Path, clock: Clock) -> tupl
     if tokens:
         with StandingStack.find(settings.compose, clock) as standing_stack:
             return standing_stack.verify()
-    stack = DockerStack(settings, logs_dir, clock)
+    stack = DockerStack(settings, logs_dir, clock, tell)
     try:
         stack.start()
         if not settings.stack.anvil:
