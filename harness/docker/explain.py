@@ -196,7 +196,7 @@ _ANSWERS = _rules(
     (
         Cause.LOGIN,
         r"unauthorized|authentication required|no basic auth credentials|incorrect username"
-        r"|invalid username/password|403 forbidden|authorization failed"
+        r"|^denied\b|invalid username/password|403 forbidden|authorization failed"
         r"|(get|head) \"https?://[^\"]*\": denied",
     ),
     (

@@ -141,7 +141,12 @@ def test_servers_that_will_not_do(
 def test_a_connection_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS asked for, and the server speaks none."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=lambda: [listener.accept()[0].close() for _ in range(2)]).start()
+
+        def hang_up() -> None:
+            for _ in range(2):  # whoever knocks, and the client
+                listener.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
         error = refusal(monkeypatch, f"tcp://127.0.0.1:{listener.getsockname()[1]}")
     assert isinstance(error, EngineError)
     assert error.cause in {Cause.NO_ENGINE, Cause.UNREACHABLE}

@@ -87,6 +87,9 @@ ANSWERS = [
         Cause.LOGIN,
     ),
     (500, 'Head "https://ghcr.io/v2/x/y/manifests/latest": denied', Cause.LOGIN),
+    (500, "denied", Cause.LOGIN),
+    (500, "unauthorized", Cause.LOGIN),
+    (500, "mkdir /var/lib/docker/x: permission denied", Cause.UNKNOWN),
     (
         500,
         'Head "https://registry-1.docker.io/v2/x/y/manifests/1": unauthorized: incorrect username'

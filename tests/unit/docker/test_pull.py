@@ -39,15 +39,14 @@ class Registry:
         assert 0 < timeout_s <= 5
         if not self._items:
             return None
-        item = self._items[0]
-        if isinstance(item, int | float):
-            passed_s = min(item, timeout_s)
-            self.clock.advance(round(passed_s * NS_PER_S))
-            self._items[0] = item - passed_s
-            if self._items[0] <= 0:
-                self._items.pop(0)
-            raise queue.Empty
-        return self._items.pop(0)  # type: ignore[return-value] # a number was handled above
+        item = self._items.pop(0)
+        if not isinstance(item, int | float):
+            return item
+        passed_s = min(item, timeout_s)
+        self.clock.advance(round(passed_s * NS_PER_S))
+        if item > passed_s:
+            self._items.insert(0, item - passed_s)
+        raise queue.Empty
 
     def lines(self) -> list[str]:
         """The console of the whole download."""
