@@ -31,6 +31,7 @@ from harness.stack.private_dir import create_private_dir
 from harness.stack.process_stack import ProcessStack
 from harness.stack.services import need_clocks
 from harness.stack.settings import StackSettings
+from harness.stack.startup import StartupSink, unheard
 from harness.store import RunFolder
 
 __all__ = ["StackChoice", "StackKind"]
@@ -132,9 +133,15 @@ class StackChoice:
         self.docker_settings(settings, root)
 
     def make(
-        self, scenario: Scenario, contract: Contract, root: Path, folder: RunFolder, clock: Clock
+        self,
+        scenario: Scenario,
+        contract: Contract,
+        root: Path,
+        folder: RunFolder,
+        clock: Clock,
+        tell: StartupSink = unheard,
     ) -> Stack:
-        """The stack, not yet started.
+        """The stack, not yet started; `tell` is told of its start as it goes on.
 
         Raises:
             UsageError: as `check`.
@@ -144,14 +151,14 @@ class StackChoice:
             return AttachStack(attached, os.environ, clock)
         settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
-            return ProcessStack(settings, create_private_dir(), folder.logs, clock)
+            return ProcessStack(settings, create_private_dir(), folder.logs, clock, tell)
         variables = agent_variables(scenario.agent_containers, contract)
         docker = replace(
             self.docker_settings(settings, root),
             own_disks=own_disks(scenario.fault),
             variables=variables,
         )
-        return DockerStack(docker, folder.logs, clock)
+        return DockerStack(docker, folder.logs, clock, tell)
 
     def need_agents(self, scenario: Scenario) -> None:
         """Make sure that there are as many agent containers as the scenario needs.

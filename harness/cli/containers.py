@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from harness.cli.console import make_console
+from harness.cli.console import make_console, shown_on
 from harness.cli.kinds import StackKind
 from harness.cli.options import Images, ImageSet
 from harness.clock import NS_PER_S, SystemClock
@@ -38,7 +38,7 @@ def build(
 
     console = make_console()
     begin_ns = (clock := SystemClock()).now_ns()
-    built = build_images(ROOT, name, lambda line: console.print(f"  {line}"), force=force)
+    built = build_images(ROOT, name, shown_on(console), force=force)
     took_s = (clock.now_ns() - begin_ns) / NS_PER_S
     new = sum(one.is_new for one in built)
     console.print(f"{new} built, {len(built) - new} up to date, {took_s:.1f} s")
@@ -69,7 +69,7 @@ def up(
     begin_ns = clock.now_ns()
     settings = _settings(images, image, agents)
     with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
-        endpoints = stack_up(settings, Path(logs), clock)
+        endpoints = stack_up(settings, Path(logs), clock, shown_on(console))
     console.print(f"up after {(clock.now_ns() - begin_ns) / NS_PER_S:.1f} s")
     for name, url in sorted(endpoints.metrics_urls.items()):
         console.print(f"  {name}: {url}")
@@ -83,7 +83,7 @@ def verify(images: ImageSet = "upstream", image: Images = None) -> None:
     console = make_console()
     settings = _settings(images, image, 0)
     with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
-        rows = stack_verify(settings, Path(logs), SystemClock())
+        rows = stack_verify(settings, Path(logs), SystemClock(), shown_on(console))
     table = Table("", "container", "setting", "specified", "live", box=None, pad_edge=False)
     for row in rows:
         word = "ok" if row.ok else "NOT"

@@ -43,6 +43,7 @@ from harness.process.proc import other_runs, under_way
 from harness.report.group import render_group
 from harness.report.heading import executed
 from harness.report.progress import ProgressView
+from harness.report.startup import startup_line
 from harness.run import run
 from harness.scenario import Scenario, load_scenario
 from harness.stack.base import Endpoints
@@ -240,7 +241,9 @@ def _parts(
         conninfo = endpoints.observer_dsn.get_secret_value()
         return nonce_starts(conninfo, contract, scenario, run_tag)
 
-    stack = choice.make(scenario, contract, root, folder, clock)
+    stack = choice.make(
+        scenario, contract, root, folder, clock, lambda event: view.say(startup_line(event))
+    )
 
     backups = backups_of(scenario, contract, folder, clock)
 

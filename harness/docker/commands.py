@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.clock import Clock
-from harness.docker.build import Built, Say, build_offline
+from harness.docker.build import Built, build_offline
 from harness.docker.client import connect, engine_errors
 from harness.docker.images import REFERENCE, image_variables
 from harness.docker.labels import Kind
@@ -22,6 +22,7 @@ from harness.docker.sweep import standing, sweep
 from harness.docker.verify import Row
 from harness.scenario.file import read_toml
 from harness.stack.base import Endpoints
+from harness.stack.startup import StartupEvent, StartupSink, Step, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,15 @@ class SetImage:
     size_bytes: int | None
 
 
-def build_images(root: Path, name: str, say: Say, *, force: bool = False) -> tuple[Built, ...]:
+def build_images(
+    root: Path, name: str, tell: StartupSink, *, force: bool = False
+) -> tuple[Built, ...]:
     """Build what is missing or out of date of an image set.
 
     Args:
         root: the checkout.
         name: of the set.
-        say: gets a line for each step.
+        tell: gets the steps.
         force: build also what is up to date.
 
     Raises:
@@ -50,9 +53,13 @@ def build_images(root: Path, name: str, say: Say, *, force: bool = False) -> tup
     if REFERENCE in images:
         client = connect()
         try:
-            return (build_reference(client, root / "compose", say, force=force),)
+            return (build_reference(client, root / "compose", tell, force=force),)
         finally:
             client.close()
+
+    def say(line: str) -> None:
+        tell(StartupEvent(Step.NOTE, f"  {line}"))
+
     work = Path(tempfile.mkdtemp(prefix="harness-images-"))
     try:
         return build_offline(root, work, say, force=force)
@@ -84,13 +91,15 @@ def _tags(image: Mapping[str, Any]) -> list[str]:
     return image.get("RepoTags") or []
 
 
-def stack_up(settings: DockerSettings, logs_dir: Path, clock: Clock) -> Endpoints:
+def stack_up(
+    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = unheard
+) -> Endpoints:
     """Start a stack that stands until `stack_down`.
 
     Raises:
         StackError: it cannot be started.
     """
-    stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock)
+    stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock, tell)
     endpoints = stack.start()
     stack.hand_over()
     return endpoints
@@ -106,7 +115,9 @@ def stack_scale(root: Path, agents: int, clock: Clock) -> None:
         stack.scale(agents)
 
 
-def stack_verify(settings: DockerSettings, logs_dir: Path, clock: Clock) -> tuple[Row, ...]:
+def stack_verify(
+    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = unheard
+) -> tuple[Row, ...]:
     """Every row of the standing stack; without one, of a stack started for the purpose.
 
     The latter has its gate open, so that Anvil's rows are read too.
@@ -120,7 +131,7 @@ def stack_verify(settings: DockerSettings, logs_dir: Path, clock: Clock) -> tupl
     if tokens:
         with StandingStack.find(settings.compose, clock) as standing_stack:
             return standing_stack.verify()
-    stack = DockerStack(settings, logs_dir, clock)
+    stack = DockerStack(settings, logs_dir, clock, tell)
     try:
         stack.start()
         if not settings.stack.anvil:

@@ -10,8 +10,10 @@ from testcontainers.core.container import DockerContainer, Reaper
 from testcontainers.core.network import Network
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
-from harness.docker.client import Client, engine_errors, if_there
+from harness.docker.causes import Cause
+from harness.docker.client import Client, EngineError, engine_errors, if_there
 from harness.docker.disks import Disks
+from harness.docker.explain import Failure, explain
 from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
 from harness.docker.labels import SETTINGS, Kind
 from harness.docker.live import names_of
@@ -22,7 +24,10 @@ from harness.stack.logtail import redact
 
 _READY_POLL_NS = 100 * NS_PER_MS
 _TAIL_LINES = 12
-_PORT_TAKEN = ("address already in use", "port is already allocated")
+# What a container's own words can tell of its end.
+_TOLD_BY_LOG = frozenset(
+    {Cause.ARCHITECTURE, Cause.DISK_FULL, Cause.NO_COMMAND, Cause.OUT_OF_MEMORY}
+)
 
 
 class PortTakenError(StackError):
@@ -103,10 +108,10 @@ class Containers:
                     self._client.api.connect_container_to_network(
                         name, self.place.networks[network], aliases=[spec.name]
                     )
-        except StackError as error:
-            if any(words in error.what for words in _PORT_TAKEN):
+        except EngineError as error:
+            if error.cause is Cause.PORT_TAKEN:
                 self.remove(name)
-                raise PortTakenError(error.what, where=spec.name) from error
+                raise PortTakenError(error.what, where=spec.name, hint=error.hint) from error
             raise
         finally:
             container.get_docker_client().client.close()
@@ -184,11 +189,15 @@ class Containers:
                 hint="`docker inspect` shows what it took",
             )
 
-    def error(self, spec: ContainerSpec, name: str, what: str) -> StackError:
+    def error(self, spec: ContainerSpec, name: str, what: str, hint: str = "") -> StackError:
         """An error of a container, with the last lines of its log."""
         tail = self.logs(name, _TAIL_LINES).rstrip()
         last = f"; its last words:\n{tail}" if tail else ""
-        return StackError(what + last, where=spec.name, hint=f"its image is {spec.image}")
+        explained = explain(Failure(tail, status=0))
+        if not hint and explained.cause in _TOLD_BY_LOG:
+            hint = explained.hint
+        hints = filter(None, (f"its image is {spec.image}", hint))
+        return StackError(what + last, where=spec.name, hint="; ".join(hints))
 
 
 def as_container(spec: ContainerSpec, options: Mapping[str, Any]) -> DockerContainer:

@@ -20,10 +20,11 @@ from harness.docker.options import instance_name
 from harness.docker.ready import await_ready
 from harness.docker.settings import published_port
 from harness.docker.tally import Tally
-from harness.errors import StackError
+from harness.errors import StackError, UsageError
 from harness.stack.base import ServiceState
 from harness.stack.composefile import ContainerSpec
 from harness.stack.ports import claim, release_ports
+from harness.stack.startup import StartupEvent, StartupSink, Step, unheard
 
 _Item = TypeVar("_Item")
 
@@ -47,6 +48,7 @@ class Crew:
         ports: ports of this host by service that the user chose.
         ready_ns: the longest that one service may take to become ready.
         clock: time of readiness.
+        tell: told of each start, and of each service that is ready.
     """
 
     def __init__(
@@ -56,12 +58,15 @@ class Crew:
         ports: Mapping[str, int],
         ready_ns: int,
         clock: Clock,
+        tell: StartupSink = unheard,
     ) -> None:
         self.containers = containers
         self._client = client
         self._chosen = ports
         self._ready_ns = ready_ns
         self._clock = clock
+        self._tell = tell
+        self._begun_ns: dict[str, int] = {}
         self._ports: dict[str, int] = {}
         self._pids: dict[str, int] = {}
         self._specs: dict[str, ContainerSpec] = {}
@@ -95,8 +100,12 @@ class Crew:
             StackError: one is not; with its last log lines.
         """
         _side_by_side(self.start, specs)
-        for spec in specs:
-            await_ready(self.containers, spec, self._clock, self._ready_ns)
+
+        def on_ready(spec: ContainerSpec) -> None:
+            took_ns = self._clock.now_ns() - self._begun_ns[spec.name]
+            self._tell(StartupEvent(Step.READY, spec.name, took_ns))
+
+        await_ready(self.containers, specs, self._clock, self._ready_ns, on_ready)
 
     def start(self, spec: ContainerSpec, instance: int = 0) -> str:
         """Start one container; its name. Another port is tried when somebody takes the first.
@@ -111,11 +120,17 @@ class Crew:
         self._specs[name] = spec
         for attempt in range(1, _PORT_TRIES_MAX + 1):
             self._choose_port(spec)
+            self._begun_ns[spec.name] = self._clock.now_ns()
             try:
-                return self.containers.start(spec, instance)
-            except PortTakenError:
-                if attempt == _PORT_TRIES_MAX or spec.name in self._chosen:
+                self.containers.start(spec, instance)
+            except PortTakenError as error:
+                if spec.name in self._chosen:
+                    raise UsageError(error.what, where=spec.name, hint=error.hint) from error
+                if attempt == _PORT_TRIES_MAX:
                     raise
+            else:
+                self._tell(StartupEvent(Step.STARTED, self._short(name)))
+                return name
         raise AssertionError("unreachable")
 
     def remove(self, name: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.docker.client import Client, engine_errors
-from harness.errors import StackError, UsageError
+from harness.docker.client import Client
+from harness.docker.pull import is_present, pull
+from harness.errors import UsageError
 from harness.scenario.file import read_toml
+from harness.stack.startup import StartupEvent, StartupSink, Step, unheard
 
 # Images that the harness builds itself.
 OURS = "signal-harness/"
@@ -43,27 +45,23 @@ def image_variables(folder: Path, name: str, overrides: Sequence[str] = ()) -> d
     return variables
 
 
-def need_images(client: Client, images: Iterable[str]) -> None:
+def need_images(client: Client, images: Iterable[str], tell: StartupSink = unheard) -> None:
     """Make sure that every image is at hand; those of registries are downloaded.
+
+    Args:
+        client: the engine.
+        images: their names; one that comes twice is looked at once.
+        tell: told of each.
 
     Raises:
         UsageError: an image of the harness has not been built.
         StackError: an image cannot be downloaded.
     """
     for image in dict.fromkeys(images):
-        with engine_errors(image):
-            if client.api.images(name=image):
-                continue
-        if image.startswith(OURS):
-            raise UsageError(
-                "is not built", where=image, hint="`harness images build offline` builds it"
-            )
-        try:
-            with engine_errors(image):
-                client.images.pull(image)
-        except StackError as error:
-            raise StackError(
-                f"is not here and cannot be downloaded: {error.what}",
-                where=image,
-                hint="`harness images build offline`, then `--images offline`",
-            ) from error
+        if is_present(client, image):
+            tell(StartupEvent(Step.IMAGE_PRESENT, image))
+        elif image.startswith(OURS):
+            hint = "`harness images build offline` builds it"
+            raise UsageError("is not built", where=image, hint=hint)
+        else:
+            pull(client, image, tell)

@@ -10,33 +10,36 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from docker import errors  # type: ignore[import-untyped] # the package publishes no types
-
+from harness.clock import Clock, SystemClock
 from harness.docker.build import RECIPE_LABEL, Built, sha256, tree_digest
-from harness.docker.client import Client, engine_errors
+from harness.docker.client import Client, EngineError, engine_errors
+from harness.docker.explain import Failure, explain
 from harness.docker.images import REFERENCE, need_images
 from harness.errors import StackError
 from harness.process.launch import module_command
+from harness.stack.startup import StartupEvent, StartupSink, Step
 
+# What the Dockerfile is built on.
+_PYTHON_IMAGE = "python:3.11-slim"
 _DOCKERFILE = Path("images", "reference", "Dockerfile")
 # What compose/.dockerignore leaves of the build context.
 _CONTEXT = (Path("zone_b"), _DOCKERFILE.parent)
 _SKIPPED = ("__pycache__", "node_modules")
 _DOWNLOAD_MAX_S = 300
 _BUILD_MAX_S = 900
-_WORDS_MAX = 15
+_LINES_MAX = 15
+# An engine reports a failed step in an answer whose status was fine.
+_OK = 200
 # Of an image for CPython 3.11 and glibc; pip takes the first that a package has a wheel for.
 _PYTHON = "3.11"
 _GLIBC = ("manylinux_2_36", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
-Say = Callable[[str], None]
 
-
-def provide_images(client: Client, compose: Path, images: Iterable[str], say: Say) -> None:
+def provide_images(client: Client, compose: Path, images: Iterable[str], tell: StartupSink) -> None:
     """Make sure that every image is at hand: the reference image is built, the others pulled.
 
     Raises:
@@ -45,8 +48,8 @@ def provide_images(client: Client, compose: Path, images: Iterable[str], say: Sa
     """
     images = tuple(images)
     if REFERENCE in images:
-        build_reference(client, compose, say)
-    need_images(client, images)
+        build_reference(client, compose, tell)
+    need_images(client, (image for image in images if image != REFERENCE), tell)
 
 
 def recipe_digest(compose: Path) -> str:
@@ -58,27 +61,36 @@ def recipe_digest(compose: Path) -> str:
     return sha256(*(tree_digest(compose / part, frozenset(_SKIPPED)) for part in _CONTEXT))
 
 
-def build_reference(client: Client, compose: Path, say: Say, *, force: bool = False) -> Built:
+def build_reference(
+    client: Client,
+    compose: Path,
+    tell: StartupSink,
+    *,
+    force: bool = False,
+    clock: Clock | None = None,
+) -> Built:
     """Build the reference image if it is missing or out of date.
 
     Args:
         client: the engine.
         compose: the folder `compose`.
-        say: gets a line for each step.
+        tell: gets the steps.
         force: build it in any case.
+        clock: times the build.
 
     Raises:
-        StackError: the build failed; with its last lines.
+        StackError: the base image cannot be pulled, or the build failed; with its last lines.
     """
-    digest = recipe_digest(compose)
+    clock, digest = clock or SystemClock(), recipe_digest(compose)
     with engine_errors(REFERENCE):
         label = f"{RECIPE_LABEL}={digest}"
         found = client.api.images(name=REFERENCE, filters={"label": label})
     if found and not force:
-        say(f"{REFERENCE}: up to date")
+        tell(StartupEvent(Step.IMAGE_PRESENT, REFERENCE))
         return Built(REFERENCE, digest, is_new=False)
-    say(f"{REFERENCE}: building")
-    before = _ids(client)
+    need_images(client, [_PYTHON_IMAGE], tell)
+    begin_ns, before = clock.now_ns(), _ids(client)
+    tell(StartupEvent(Step.BUILDING, REFERENCE))
     with tempfile.TemporaryDirectory(prefix="harness-image-") as work:
         context = Path(work)
         for part in _CONTEXT:
@@ -86,11 +98,13 @@ def build_reference(client: Client, compose: Path, say: Say, *, force: bool = Fa
             shutil.copytree(compose / part, context / part, ignore=ignore)
         has_packages = _download(context / _DOCKERFILE.parent, _architecture(client))
         if not has_packages:
-            say(f"{REFERENCE}: pip cannot download here, the build does")
+            text = f"  image {REFERENCE}: pip cannot download here, so the build downloads"
+            tell(StartupEvent(Step.NOTE, text))
         _build(client, context, digest, has_packages=has_packages)
     for image_id in before - _ids(client):  # it has lost its name; something may still use it
         with suppress(StackError), engine_errors(REFERENCE):
             client.api.remove_image(image_id)
+    tell(StartupEvent(Step.BUILT, REFERENCE, clock.now_ns() - begin_ns))
     return Built(REFERENCE, digest, is_new=True)
 
 
@@ -122,32 +136,32 @@ def _download(folder: Path, architecture: str) -> bool:
 
 def _build(client: Client, context: Path, digest: str, *, has_packages: bool) -> None:
     options = {"buildargs": {"PIP_NO_INDEX": "1"}, "network_mode": "none"} if has_packages else {}
-    words: list[str] = []
+    output: list[str] = []
     with engine_errors(REFERENCE):
-        try:
-            lines = client.api.build(
-                path=str(context),
-                dockerfile=str(_DOCKERFILE),
-                tag=REFERENCE,
-                labels={RECIPE_LABEL: digest},
-                rm=True,
-                forcerm=True,
-                decode=True,
-                timeout=_BUILD_MAX_S,
-                use_config_proxy=True,
-                **options,
-            )
-            for line in lines:
-                words += str(line.get("stream") or line.get("error") or "").splitlines()
-                if "error" in line:
-                    last = "\n".join(word for word in words if word.strip())
-                    last = "\n".join(last.splitlines()[-_WORDS_MAX:])
-                    raise StackError(f"cannot be built:\n{last}", where=REFERENCE, hint=_HINT)
-        except (TypeError, errors.BuildError) as error:
-            raise StackError(f"cannot be built: {error}", where=REFERENCE, hint=_HINT) from error
+        for line in client.api.build(
+            path=str(context),
+            dockerfile=str(_DOCKERFILE),
+            tag=REFERENCE,
+            labels={RECIPE_LABEL: digest},
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=_BUILD_MAX_S,
+            use_config_proxy=True,
+            **options,
+        ):
+            output += [text for text in str(line.get("stream", "")).splitlines() if text.strip()]
+            if "error" not in line:
+                continue
+            explained = explain(Failure(str(line["error"]), _OK))
+            if explained.hint:  # the engine's own trouble, such as a full disk
+                raise EngineError(explained, REFERENCE)
+            last = "\n".join([*output, str(line["error"])][-_LINES_MAX:])
+            raise StackError(f"cannot be built:\n{last}", where=REFERENCE, hint=_HINT)
 
 
 _HINT = (
-    "it is built on python:3.11-slim, which the engine pulls; on a host that pulls nothing:"
-    " `harness images build offline`, then `--images offline`"
+    "behind a proxy with a certificate authority of its own, put its certificate at"
+    " compose/images/reference/ca.crt; on a host without registries: `harness images build"
+    " offline`, then `--images offline`"
 )

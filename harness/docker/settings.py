@@ -222,6 +222,19 @@ def redis_url(port: int, passwords: Secrets) -> SecretStr:
     return SecretStr(f"redis://:{passwords.redis.get_secret_value()}@{LOOPBACK}:{port}/0")
 
 
+def metrics_urls(ports: Mapping[str, int]) -> dict[str, str]:
+    """The pages with metrics on this host, by service.
+
+    Args:
+        ports: published ports by service.
+    """
+    return {
+        name: f"http://{LOOPBACK}:{port}/metrics"
+        for name, port in ports.items()
+        if name not in _PORTS
+    }
+
+
 def configured_port(settings: DockerSettings, service: str) -> int | None:
     """The port of this host that the user chose for a service."""
     return settings.stack.ports.get(_LISTENERS.get(service, service))

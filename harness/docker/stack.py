@@ -14,10 +14,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
-from harness.docker.client import Client, connect
+from harness.docker.client import Client, connect, need_this_host
 from harness.docker.containers import Containers, dismiss_reaper
 from harness.docker.crew import Crew
 from harness.docker.database import Database
@@ -38,6 +36,7 @@ from harness.docker.settings import (
     Zones,
     configured_port,
     make_place,
+    metrics_urls,
     migration,
     need_engine,
     open_variables,
@@ -49,19 +48,15 @@ from harness.docker.settings import (
     start_levels,
 )
 from harness.docker.specification import read_specification
-from harness.docker.story import (
-    engine_facts,
-    grade_reasons,
-    image_facts,
-    server_facts,
-)
+from harness.docker.story import cpu_shortage, facts_of_start
 from harness.docker.sweep import sweep, sweep_stale
 from harness.docker.verifier import Verifier
 from harness.docker.verify import Row, table
 from harness.errors import StackError
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.composefile import ContainerSpec
-from harness.stack.ports import LOOPBACK, free_port
+from harness.stack.ports import free_port
+from harness.stack.startup import StartupEvent, StartupSink, Step, unheard
 
 _MIGRATION_MAX_NS = 60 * NS_PER_S
 _GATE_MAX_NS = 30 * NS_PER_S
@@ -74,12 +69,20 @@ class DockerStack:
         settings: what to start.
         logs_dir: folder that takes each container's log at the end.
         clock: time of readiness.
+        tell: told of the start as it goes on.
     """
 
-    def __init__(self, settings: DockerSettings, logs_dir: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: DockerSettings,
+        logs_dir: Path,
+        clock: Clock,
+        tell: StartupSink = unheard,
+    ) -> None:
         self._settings = settings
         self._logs_dir = logs_dir
         self._clock = clock
+        self._tell = tell
         self._passwords = Secrets.random()
         self._mark = Mark.new(settings.kind)
         self._guard = Guard(self._mark.token)
@@ -201,13 +204,16 @@ class DockerStack:
 
     def _start(self) -> Endpoints:
         client = self._client = connect()
+        cpus = int(need_this_host(client)["NCPU"])
+        if shortage := cpu_shortage(self._zones.b.services, cpus):
+            self._tell(StartupEvent(Step.NOTE, shortage))
         sweep_stale(client)
         self._guard.start()
         crew = self._crew = self._make_crew(client)
         crew.listen()
         need_engine(self._zones.b.service(ENGINE))
         images = (spec.image for spec in self._wanted())
-        provide_images(client, self._settings.compose, images, lambda _: None)
+        provide_images(client, self._settings.compose, images, self._tell)
         note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
         crew.containers.make_networks((self._zones.a, self._zones.b), note)
         crew.containers.make_volumes(own_volumes(self._settings, self._zones.b))
@@ -232,13 +238,20 @@ class DockerStack:
             crew.start_all(tuple(s for s in self._zones.a.services if s.name != AGENT))
         self.scale(self._settings.agents)
         self._rows += self._verifier.verify("start")
-        self._facts |= self._describe_parts(client, database, url)
+        self._facts |= {
+            "token": self.token,
+            "reaper": crew.containers.reaper,
+            **facts_of_start(
+                client, self._settings, self._zones, self._quotas, self._rows, database, url
+            ),
+        }
+        self._facts["grade_reasons"] += crew.containers.disks.reasons()
         self._is_whole = True
         return Endpoints(
             redis_url=url,
             observer_dsn=database.observer_dsn,
             admin_dsn=database.admin_dsn,
-            metrics_urls=self._metrics_urls(crew),
+            metrics_urls=metrics_urls(crew.ports),
             anvil_url=anvil_url,
         )
 
@@ -248,7 +261,7 @@ class DockerStack:
         services = (s.name for s in (*self._zones.a.services, *self._zones.b.services))
         chosen = {name: configured_port(self._settings, name) for name in services}
         ports = {name: port for name, port in chosen.items() if port is not None}
-        return Crew(client, containers, ports, self._settings.ready_ns, self._clock)
+        return Crew(client, containers, ports, self._settings.ready_ns, self._clock, self._tell)
 
     def _wanted(self) -> tuple[ContainerSpec, ...]:
         """Every service that this stack will start some time."""
@@ -267,32 +280,6 @@ class DockerStack:
             crew.containers.run_to_end(migration(engine), _MIGRATION_MAX_NS)
         database.open_to_observer()
         return database
-
-    def _metrics_urls(self, crew: Crew) -> dict[str, str]:
-        servers = {REDIS, POSTGRES}
-        return {
-            name: f"http://{LOOPBACK}:{port}/metrics"
-            for name, port in crew.ports.items()
-            if name not in servers
-        }
-
-    def _describe_parts(self, client: Client, database: Database, url: SecretStr) -> dict[str, Any]:
-        specs = standing_services(self._zones.b)
-        images = image_facts(client, specs, self._quotas)
-        engine = engine_facts(client)
-        return {
-            "token": self.token,
-            "agents_limited": not self._settings.free_agents,
-            "reaper": self._crewed().containers.reaper,
-            "image_set": self._settings.image_set,
-            "engine": engine,
-            "images": images,
-            "grade_reasons": grade_reasons(
-                self._zones.b.services, images, engine["cpus"], engine["core_pattern"]["goes_to"]
-            )
-            + self._crewed().containers.disks.reasons(),
-            **server_facts(self._rows, database.admin_dsn, url),
-        }
 
     def _crewed(self) -> Crew:
         if self._crew is None:

@@ -10,9 +10,10 @@ import redis
 from pydantic import SecretStr
 
 from harness.docker.client import Client, engine_errors
+from harness.docker.database import Database
 from harness.docker.images import OURS
 from harness.docker.servers import CONFIG_GET, SHOW
-from harness.docker.settings import POSTGRES, REDIS
+from harness.docker.settings import POSTGRES, REDIS, DockerSettings, Zones, standing_services
 from harness.docker.specification import Quota
 from harness.docker.verify import Row
 from harness.errors import StackError
@@ -25,6 +26,33 @@ _CRASHES = "/var/crash/"
 _CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 _LAG_VERSION_MIN = 7
 _TIMEOUT_S = 5
+
+
+def facts_of_start(
+    client: Client,
+    settings: DockerSettings,
+    zones: Zones,
+    quotas: Mapping[str, Quota],
+    rows: Iterable[Row],
+    database: Database,
+    redis_url: SecretStr,
+) -> dict[str, Any]:
+    """What was started, where, and what keeps a run on it from a sign-off.
+
+    Raises:
+        StackError: engine or servers do not tell.
+    """
+    images = image_facts(client, standing_services(zones.b), quotas)
+    engine = engine_facts(client)
+    goes_to = engine["core_pattern"]["goes_to"]
+    return {
+        "agents_limited": not settings.free_agents,
+        "image_set": settings.image_set,
+        "engine": engine,
+        "images": images,
+        "grade_reasons": grade_reasons(zones.b.services, images, engine["cpus"], goes_to),
+        **server_facts(rows, database.admin_dsn, redis_url),
+    }
 
 
 def engine_facts(client: Client) -> dict[str, Any]:
@@ -146,12 +174,28 @@ def grade_reasons(
         for name, facts in images.items()
         if facts["image"].startswith(f"{OURS}reference")
     ]
-    quota = sum(spec.cpus for spec in specs)
-    if quota > cpus:
-        reasons.append(f"the quotas add up to {quota:g} CPUs, and the host has {cpus}")
+    if shortage := cpu_shortage(specs, cpus):
+        reasons.append(shortage)
     if core_goes_to != TO_THE_VOLUME:
         reasons.append(f"the host's core_pattern sends core files to {core_goes_to}")
     return reasons
+
+
+def cpu_shortage(specs: Iterable[ContainerSpec], cpus: int) -> str:
+    """What it means that a host has fewer CPUs than the quotas add up to; empty where it has not.
+
+    Args:
+        specs: every service of Zone B.
+        cpus: of the engine's host.
+    """
+    quota = sum(spec.cpus for spec in specs)
+    if quota <= cpus:
+        return ""
+    return (
+        f"the host has {cpus} CPUs and the quotas of Zone B add up to {quota:g}: containers compete"
+        " before they reach their quotas, so a PASS holds for this slower host, a FAIL may be the"
+        " host's, and no run here is a sign-off"
+    )
 
 
 def _settings(rows: tuple[Row, ...], container: str, question: str) -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.docker.settings import AGENT
 from harness.doctor.engine_rules import engine_findings
 from harness.doctor.facts import Quotas
 from harness.doctor.host_rules import host_findings
@@ -11,6 +12,7 @@ from harness.doctor.probes import probe
 from harness.doctor.program_rules import program_findings
 from harness.doctor.render import render
 from harness.doctor.report import Finding, Level, Report, Use, host_report, profile_report
+from harness.doctor.signoff import signoff_needs
 from harness.doctor.zone_c import probe_machine, profile_findings, read_profile
 from harness.stack.composefile import read_compose
 
@@ -40,9 +42,12 @@ def diagnose(root: Path) -> Report:
     """
     quotas = zone_b_quotas(root)
     facts = probe(root)
-    return host_report(
-        (*engine_findings(facts, quotas), *host_findings(facts), *program_findings(facts))
+    findings = (
+        *engine_findings(facts, quotas),
+        *host_findings(facts),
+        *program_findings(facts),
     )
+    return host_report(findings, signoff_needs(facts, quotas, findings))
 
 
 def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:
@@ -68,8 +73,11 @@ def zone_b_quotas(root: Path) -> Quotas:
         UsageError: the Compose file cannot be read.
     """
     services = read_compose(root / "compose" / "zone-b.yaml", _VARIABLES).services
+    agent = read_compose(root / "compose" / "zone-a.yaml", _VARIABLES).service(AGENT)
     return Quotas(
         cpus=sum(service.cpus for service in services),
         memory_bytes=sum(service.memory_bytes for service in services),
         containers=len(services),
+        agent_cpus=agent.cpus,
+        agent_memory_bytes=agent.memory_bytes,
     )

@@ -6,7 +6,10 @@ than the probes saw.
 
 from __future__ import annotations
 
-from harness.doctor.facts import Engine, Facts, Quotas
+import math
+
+from harness.doctor.engine_kind import NO_ENGINE, engine_kind, unseen
+from harness.doctor.facts import PODMAN, Engine, Facts, Quotas
 from harness.doctor.report import Finding, Level, Use
 
 GIB = 1024**3
@@ -16,13 +19,13 @@ GENERATOR_CPUS = 2
 # What the servers and the harness itself take at least before any load.
 MEMORY_RUN_MIN = 1 * GIB
 _ENGINE_MIN = (20, 10)
-_NO_ENGINE = "no engine answered"
 
 
 def engine_findings(facts: Facts, quotas: Quotas) -> tuple[Finding, ...]:
     """Docker, control groups, and the quotas that it must hold."""
     return (
         docker(facts),
+        engine_kind(facts),
         control_groups(facts),
         swap_accounting(facts),
         cpus(facts, quotas),
@@ -37,13 +40,13 @@ def docker(facts: Facts) -> Finding:
         return Finding(
             "Docker",
             Level.BAD,
-            facts.engine_problem or _NO_ENGINE,
+            facts.engine_problem or NO_ENGINE,
             "no containers: neither quotas nor isolation can be tried",
-            "install and start dockerd, or set DOCKER_HOST",
+            facts.engine_todo or "install and start dockerd, or set DOCKER_HOST",
             docker_max=Use.NOTHING,
         )
     found = f"engine {engine.version}"
-    if _version(engine.version) < _ENGINE_MIN:
+    if engine.product != PODMAN and version_numbers(engine.version) < _ENGINE_MIN:
         return Finding(
             "Docker",
             Level.WARN,
@@ -57,14 +60,16 @@ def docker(facts: Facts) -> Finding:
             "Docker",
             Level.BAD,
             f"{found}, on another kernel than this process ({engine.kernel or 'not told'})",
-            "containers run in another machine, whose control groups cannot be read from here",
-            "run the harness on the engine's own host",
+            "containers run in another machine, whose control groups cannot be read from here:"
+            " no quota can be proven",
+            "install Docker Engine in this Linux, or run the harness on the engine's own host",
             docker_max=Use.NOTHING,
         )
     return Finding("Docker", Level.OK, found, "containers can be started and looked into")
 
 
-def _version(text: str) -> tuple[int, ...]:
+def version_numbers(text: str) -> tuple[int, ...]:
+    """Major and minor number of a version such as `28.2.2` or `6.1.0-13-amd64`."""
     numbers = []
     for part in text.split(".")[:2]:
         digits = "".join(char for char in part if char.isascii() and char.isdigit())
@@ -76,7 +81,7 @@ def control_groups(facts: Facts) -> Finding:
     """Whether CPU and memory quotas can be in force."""
     topic, engine = "control groups", facts.engine
     if engine is None:
-        return _unseen(topic)
+        return unseen(topic)
     needed = (("CPU quota", engine.cpu_quota), ("memory limit", engine.memory_limit))
     missing = [name for name, has in needed if not has]
     if missing:
@@ -84,8 +89,8 @@ def control_groups(facts: Facts) -> Finding:
             topic,
             Level.BAD,
             f"version {engine.cgroup or 'unknown'}, not shown to have {' and '.join(missing)}",
-            "a container would run without its quota, and every run would be INVALID",
-            "enable the controllers cpu and memory (kernel options cgroup_enable=cpu,memory)",
+            "containers start without it: every run would be INVALID, and no quota can be proven",
+            _enabled(engine),
             docker_max=Use.NOTHING,
         )
     if engine.cgroup not in ("1", "2"):
@@ -105,11 +110,23 @@ def control_groups(facts: Facts) -> Finding:
     )
 
 
+def _enabled(engine: Engine) -> str:
+    """How to enable the controllers cpu and memory."""
+    if engine.cgroup != "2":
+        return "enable the controllers cpu and memory (kernel options cgroup_enable=cpu,memory)"
+    if engine.rootless:
+        return (
+            "delegate them: `Delegate=cpu cpuset io memory pids` below [Service] in"
+            " /etc/systemd/system/user@.service.d/delegate.conf, `systemctl daemon-reload`, log in"
+        )
+    return "echo '+cpu +memory' > /sys/fs/cgroup/cgroup.subtree_control, then restart dockerd"
+
+
 def swap_accounting(facts: Facts) -> Finding:
     """Whether a memory limit also limits swap."""
     topic, engine = "swap accounting", facts.engine
     if engine is None:
-        return _unseen(topic)
+        return unseen(topic)
     if engine.swap_limit:
         return Finding(topic, Level.OK, "on", "a memory limit is hard: no swap beyond it")
     without_swap = facts.swap_bytes == 0
@@ -124,9 +141,14 @@ def swap_accounting(facts: Facts) -> Finding:
     )
 
 
+def cpus_needed(quotas: Quotas) -> int:
+    """CPUs of a host where no container waits for another, nor for the generator."""
+    return math.ceil(quotas.cpus + GENERATOR_CPUS)
+
+
 def cpus(facts: Facts, quotas: Quotas) -> Finding:
     """CPUs against the sum of the quotas, with room for the generator."""
-    needed = quotas.cpus + GENERATOR_CPUS
+    needed = cpus_needed(quotas)
     engine = facts.engine
     told = _smaller(facts.cpus, engine, engine.cpus if engine else None)
     if told is None:
@@ -152,7 +174,7 @@ def cpus(facts: Facts, quotas: Quotas) -> Finding:
         Level.WARN,
         found,
         "containers compete before they reach their quotas, and the generator is measured too",
-        f"for a sign-off use a host with {needed:g} CPUs or more",
+        f"for a sign-off use a host with {needed} CPUs or more",
         docker_max=Use.INDICATIVE,
     )
 
@@ -208,14 +230,3 @@ def _smaller(host: int | None, engine: Engine | None, told: int | None) -> int |
 
 def _gib(size: int) -> str:
     return f"{size / GIB:.1f} GiB"
-
-
-def _unseen(topic: str) -> Finding:
-    return Finding(
-        topic,
-        Level.WARN,
-        f"not seen: {_NO_ENGINE}",
-        "quotas are the engine's work",
-        "see Docker",
-        docker_max=Use.NOTHING,
-    )

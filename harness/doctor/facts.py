@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DOCKER = "Docker Engine"
+DESKTOP = "Docker Desktop"
+PODMAN = "Podman"
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -16,6 +20,9 @@ class Engine:
         cgroup: version of its control groups, `1` or `2`.
         cpu_quota, memory_limit, swap_limit: whether it can enforce them.
         data_folder: where images and volumes lie.
+        cgroup_driver: who makes the control groups, `systemd` or `cgroupfs`.
+        product: one of the three below.
+        rootless: whether it runs as an ordinary user.
     """
 
     version: str
@@ -27,6 +34,9 @@ class Engine:
     memory_limit: bool | None = None
     swap_limit: bool | None = None
     data_folder: str | None = None
+    cgroup_driver: str | None = None
+    product: str | None = None
+    rootless: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +66,13 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Sum of the quotas of a Compose file: CPU cores, memory in bytes."""
+    """Sum of the quotas of Zone B, and the quota of one agent: CPU cores, memory in bytes."""
 
     cpus: float
     memory_bytes: int
     containers: int
+    agent_cpus: float = 0.0
+    agent_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,8 @@ class Facts:
     """A host.
 
     Attributes:
-        engine: None if no engine answered; `engine_problem` then says why.
+        engine: None if no engine answered; `engine_problem` then says why, `engine_todo` what to
+            do about it.
         kernel: release of the kernel that the harness runs on.
         cpus: CPUs that this process may use.
         memory_available_bytes: what could be taken now.
@@ -84,6 +97,7 @@ class Facts:
 
     engine: Engine | None = None
     engine_problem: str = ""
+    engine_todo: str = ""
     kernel: str | None = None
     cpus: int | None = None
     memory_bytes: int | None = None

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import psutil
 
 from harness.docker.client import connect, engine_errors
-from harness.doctor.facts import Disk, Engine, Facts, Program
+from harness.doctor.facts import DESKTOP, DOCKER, PODMAN, Disk, Engine, Facts, Program
 from harness.doctor.host_rules import ENGINE_DATA, REPORTS, TEMPORARY
 from harness.doctor.storage import disks_below, nearest
 from harness.errors import HarnessError
@@ -41,12 +41,13 @@ def probe(root: Path) -> Facts:
     Args:
         root: the repository; `reports` lies in it.
     """
-    engine, problem = probe_engine()
+    engine, problem, todo = probe_engine()
     memory = psutil.virtual_memory()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Facts(
         engine=engine,
         engine_problem=problem,
+        engine_todo=todo,
         kernel=platform.release(),
         cpus=len(os.sched_getaffinity(0)),
         memory_bytes=memory.total,
@@ -68,23 +69,26 @@ def probe(root: Path) -> Facts:
     )
 
 
-def probe_engine() -> tuple[Engine | None, str]:
-    """The container engine, or why there is none."""
+def probe_engine() -> tuple[Engine | None, str, str]:
+    """The container engine, or why there is none and what to do about it."""
     try:
         client = connect(_ENGINE_TIMEOUT_S)
+        try:
+            with engine_errors("docker"):
+                return read_engine(client.info()), "", ""
+        finally:
+            client.close()
     except HarnessError as error:
-        return None, error.what
-    try:
-        with engine_errors("docker"):
-            return read_engine(client.info()), ""
-    except HarnessError as error:
-        return None, error.what
-    finally:
-        client.close()
+        where = f"{error.where}: " if error.where else ""
+        return None, where + error.what, error.hint
 
 
 def read_engine(info: dict[str, Any]) -> Engine:
-    """What an engine tells of itself (Docker Engine API, GET /info)."""
+    """What an engine tells of itself (Docker Engine API, GET /info; Podman adds to it)."""
+    security = info.get("SecurityOptions")
+    rootless = info.get("Rootless")
+    if rootless is None and security is not None:
+        rootless = any("name=rootless" in option for option in security)
     return Engine(
         version=str(info.get("ServerVersion") or ""),
         kernel=info.get("KernelVersion"),
@@ -95,7 +99,19 @@ def read_engine(info: dict[str, Any]) -> Engine:
         memory_limit=info.get("MemoryLimit"),
         swap_limit=info.get("SwapLimit"),
         data_folder=info.get("DockerRootDir"),
+        cgroup_driver=info.get("CgroupDriver"),
+        product=_product(info),
+        rootless=rootless,
     )
+
+
+def _product(info: dict[str, Any]) -> str | None:
+    system = info.get("OperatingSystem")
+    if "BuildahVersion" in info:
+        return PODMAN
+    if system is None:
+        return None
+    return DESKTOP if system == DESKTOP else DOCKER
 
 
 def probe_disks(root: Path, engine: Engine | None) -> tuple[Disk, ...]:

@@ -62,12 +62,30 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """One property of the machine that a sign-off needs.
+
+    Attributes:
+        name: of the property.
+        needed: what it must be.
+        here: what was seen of it on this host.
+        is_met: whether the findings show that this suffices.
+    """
+
+    name: str
+    needed: str
+    here: str
+    is_met: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was found, and the conclusion.
 
     Attributes:
         reasons: topics that stand in the way of more.
         use: what the host is good for; None where that is not the question.
+        needs: the machine that a sign-off needs.
     """
 
     title: str
@@ -76,6 +94,7 @@ class Report:
     reasons: tuple[str, ...]
     exit_code: Exit
     use: Use | None = None
+    needs: tuple[Need, ...] = ()
 
 
 def conclude(findings: Iterable[Finding]) -> Use:
@@ -91,7 +110,7 @@ def conclude(findings: Iterable[Finding]) -> Use:
     return max(by_docker, by_process)
 
 
-def host_report(findings: tuple[Finding, ...]) -> Report:
+def host_report(findings: tuple[Finding, ...], needs: tuple[Need, ...] = ()) -> Report:
     """The report on a host that is to run the harness."""
     use = conclude(findings)
     return Report(
@@ -101,6 +120,7 @@ def host_report(findings: tuple[Finding, ...]) -> Report:
         reasons=_reasons(findings, use),
         exit_code=Exit.PASS if use else Exit.STACK,
         use=use,
+        needs=needs,
     )
 
 

@@ -116,7 +116,7 @@ DISTURBANCE_GAP_S = 5.0
 # Disturbed for a fifth of the measured time, an interval that is still open does not say how much
 # longer to run: the same programs would keep it open.
 DISTURBED_SHARE = 0.2
-# Disturbed for half of it, what is left is no quiet run either: a disturbance is seen a second late.
+# Disturbed for half of it, what is left is no quiet run: a disturbance is seen a second late.
 DISTURBED_MOST_SHARE = 0.5
 # Least length of the measured load for a sign-off: what the nightly scenarios run.
 SIGNOFF_S = 300

@@ -61,7 +61,7 @@ class ProgressView:
 
     def say(self, line: str) -> None:
         """One line about a step of the run."""
-        self._console.print(Text(line, style="dim"))
+        self._console.print(Text(line, style="dim"), soft_wrap=True)
 
     def show(self, progress: Progress) -> None:
         """Show a snapshot."""

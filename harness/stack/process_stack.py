@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +47,7 @@ from harness.stack.services import (
     with_clock,
 )
 from harness.stack.settings import LISTENERS, StackSettings
+from harness.stack.startup import StartupEvent, StartupSink, Step, unheard
 from harness.stack.supervisor import Service, Supervisor
 
 _PORT_TRIES_MAX = 3
@@ -69,15 +71,22 @@ class ProcessStack:
         private_dir: folder for data and configuration; made if missing, removed by `stop`.
         logs_dir: folder that keeps each service's log after the end.
         clock: time of readiness and restarts.
+        tell: told of each service that is ready.
     """
 
     def __init__(
-        self, settings: StackSettings, private_dir: Path, logs_dir: Path, clock: Clock
+        self,
+        settings: StackSettings,
+        private_dir: Path,
+        logs_dir: Path,
+        clock: Clock,
+        tell: StartupSink = unheard,
     ) -> None:
         self._settings = settings
         self._private_dir = private_dir
         self._logs_dir = logs_dir
         self._clock = clock
+        self._tell = tell
         self._guard = Guard()
         self._ports: dict[str, int] = {}
         self._postgres = PostgresServer(
@@ -229,10 +238,10 @@ class ProcessStack:
             for spec in lot:
                 program = self._program(spec)
                 self._supervisor.start(
-                    Service(program, _health_of(spec.http_port), _SERVICES, spec.policy)
+                    Service(program, partial(is_healthy, spec.http_port), _SERVICES, spec.policy)
                 )
             for spec in lot:
-                self._supervisor.await_ready(spec.name, self._settings.ready_ns)
+                self._await(spec.name)
 
     def _on_a_port(self, name: str, make: Callable[[int], Service]) -> None:
         configured = self._settings.ports.get(name)
@@ -242,7 +251,7 @@ class ProcessStack:
             self._ports[name] = port
             self._supervisor.start(make(port))
             try:
-                self._supervisor.await_ready(name, self._settings.ready_ns)
+                self._await(name)
             except StackError:
                 self._supervisor.drop(name)
                 was_beaten = configured is None and not is_free(port)
@@ -250,6 +259,10 @@ class ProcessStack:
                     raise
             else:
                 return
+
+    def _await(self, name: str) -> None:
+        took_ns = self._supervisor.await_ready(name, self._settings.ready_ns)
+        self._tell(StartupEvent(Step.READY, name, took_ns))
 
     def _migrate(self, wiring: Wiring) -> None:
         program = self._program(migration(self._settings, wiring))
@@ -276,10 +289,6 @@ class ProcessStack:
             "memory_bytes": host_memory_bytes(),
             "filesystem": _filesystem_of(self._private_dir),
         }
-
-
-def _health_of(port: int) -> Callable[[], bool]:
-    return lambda: is_healthy(port)
 
 
 def _filesystem_of(path: Path) -> str:

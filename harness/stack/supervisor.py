@@ -108,8 +108,8 @@ class Supervisor:
             process = self._spawn(service.program)
             self._kept[service.program.name] = _Kept(service, process, self._clock.now_ns())
 
-    def await_ready(self, name: str, timeout_ns: int) -> None:
-        """Wait until a service is ready.
+    def await_ready(self, name: str, timeout_ns: int) -> int:
+        """Wait until a service is ready; how long after its start it was seen to be, in ns.
 
         Raises:
             StackError: it ended before that, or the time is over.
@@ -123,6 +123,7 @@ class Supervisor:
             if self._clock.now_ns() - started_ns > timeout_ns:
                 raise self._error(kept, f"was not ready after {timeout_ns / NS_PER_S:.1f} s")
             self._clock.sleep_ns(_READY_POLL_NS)
+        return self._clock.now_ns() - kept.started_ns
 
     def drop(self, name: str) -> None:
         """Forget a service that did not start."""

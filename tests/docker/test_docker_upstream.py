@@ -13,6 +13,7 @@ from harness.docker.client import Client
 from harness.docker.images import REFERENCE
 from harness.docker.reference_image import build_reference
 from harness.stack.settings import ROOT
+from harness.stack.startup import StartupEvent, Step
 from tests.docker.upstream import PULLED, REGISTRY_VARIABLE, publish, registry
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -54,7 +55,7 @@ def test_a_run_provides_its_images(client: Client, published: None, tmp_path: Pa
 def test_the_reference_image_is_built_once(client: Client, published: None) -> None:
     """A second build finds it up to date; a forced one leaves no image without a name."""
     del published
-    lines: list[str] = []
-    build_reference(client, ROOT / "compose", lines.append)
-    assert not build_reference(client, ROOT / "compose", lines.append).is_new
-    assert lines[-1] == f"{REFERENCE}: up to date"
+    events: list[StartupEvent] = []
+    build_reference(client, ROOT / "compose", events.append)
+    assert not build_reference(client, ROOT / "compose", events.append).is_new
+    assert events[-1] == StartupEvent(Step.IMAGE_PRESENT, REFERENCE)

@@ -27,6 +27,7 @@ from harness.stack.ports import is_free
 from harness.stack.private_dir import create_private_dir
 from harness.stack.process_stack import ProcessStack
 from harness.stack.settings import StackSettings
+from harness.stack.startup import StartupEvent, Step
 from tests.stack.process_standin import BROKEN_SERVICE, WITH_WORKER, write_standin
 
 pytestmark = pytest.mark.stack
@@ -42,6 +43,7 @@ class Up:
     endpoints: Endpoints
     logs: Path
     command_lines: tuple[str, ...]
+    told: tuple[StartupEvent, ...]
 
     def service(self, name: str) -> ServiceState:
         """One service now."""
@@ -80,7 +82,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One stack for the tests that leave it as good as they found it."""
     root = write_standin(tmp_path_factory.mktemp("repository"), engine=WITH_WORKER)
     logs = tmp_path_factory.mktemp("logs")
-    stack = ProcessStack(StackSettings(root=root), create_private_dir(), logs, SystemClock())
+    told: list[StartupEvent] = []
+    settings = StackSettings(root=root)
+    stack = ProcessStack(settings, create_private_dir(), logs, SystemClock(), told.append)
     command_lines: list[str] = []
     listening = True
 
@@ -93,7 +97,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     try:
         endpoints = stack.start()
         listening = False
-        yield Up(stack, endpoints, logs, tuple(command_lines))
+        yield Up(stack, endpoints, logs, tuple(command_lines), tuple(told))
     finally:
         stack.stop()
 
@@ -105,6 +109,13 @@ def test_everything_is_up(up: Up) -> None:
     assert all(state.alive and state.restarts == 0 and state.last_exit is None for state in states)
     assert set(up.endpoints.metrics_urls) == {"engine", "data-processor"}
     assert up.endpoints.anvil_url is None
+
+
+def test_each_service_is_told_of_when_it_is_ready(up: Up) -> None:
+    """Once, in the order of the start, with the time since its own start."""
+    names = [event.subject for event in up.told]
+    assert names == ["redis", "postgres", "data-processor", "engine"]
+    assert all(event.step is Step.READY and event.elapsed_ns > 0 for event in up.told)
 
 
 def test_no_entry_without_password(up: Up) -> None:

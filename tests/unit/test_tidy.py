@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"run", "follow", "experiments"}),
     frozenset({"cli", "__main__", "__init__"}),
 )
-LINES_MAX = 300
+LINES_MAX = 400
 
 
 def room_of(module: str) -> str:

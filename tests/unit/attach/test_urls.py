@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from harness.attach.file import load_attach_file
 from harness.attach.servers import PostgresAt, RedisAt
 from harness.contract.urls import read_url
-from harness.docker import client
 from harness.errors import UsageError
 from harness.live.page_window import PageWindow
 
@@ -101,13 +100,11 @@ def test_no_error_repeats_a_part_of_a_conninfo(
     st.sampled_from(("http://u:{}@h:1/", "{}", "http://h:{}/", "tcp://u:{}@h:1", "http://[{}]")),
 )
 def test_no_error_repeats_a_part_of_another_url(parts: tuple[str, str, str], form: str) -> None:
-    """The same of a metrics page and of DOCKER_HOST."""
-    url = form.format("".join(parts))
-    for check in (PageWindow, client._check_host):
-        try:
-            check(url)
-        except UsageError as error:
-            _check_hidden(str(error), parts)
+    """The same of a metrics page."""
+    try:
+        PageWindow(form.format("".join(parts)))
+    except UsageError as error:
+        _check_hidden(str(error), parts)
 
 
 @given(st.text(min_size=1).filter(lambda text: text.isprintable()))
@@ -179,21 +176,3 @@ def test_redis_urls(tmp_path: Path, url: str, problem: str) -> None:
 def test_postgres_urls(tmp_path: Path, url: str, problem: str) -> None:
     """The same of PostgreSQL."""
     assert problem in _refusal(tmp_path, postgres=url)
-
-
-@pytest.mark.parametrize(
-    "url", ["unix:///run/docker.sock", "tcp://127.0.0.1:2375", "127.0.0.1:2375", "ssh://a@b", ""]
-)
-def test_docker_hosts(url: str) -> None:
-    """Every way that Docker writes them."""
-    client._check_host(url)
-
-
-@pytest.mark.parametrize(
-    "url", ["unix://", "tcp://a:0", "tcp://a:99999", "tcp://u:pw@a:1", "foo://a", ":1"]
-)
-def test_wrong_docker_hosts(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """A wrong one is wrong usage, and no missing engine."""
-    monkeypatch.setenv("DOCKER_HOST", url)
-    with pytest.raises(UsageError, match="DOCKER_HOST: "):
-        client.connect()

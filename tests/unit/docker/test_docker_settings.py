@@ -192,7 +192,9 @@ def test_reasons_against_a_sign_off() -> None:
     assert grade_reasons(ZONES.b.services, images, cpus=2, core_goes_to="elsewhere") == [
         "redis runs mine:1, specified is redis:7.2-alpine or an image built on it",
         "archiver is a reference service of the harness, not the real one",
-        "the quotas add up to 13.5 CPUs, and the host has 2",
+        "the host has 2 CPUs and the quotas of Zone B add up to 13.5: containers compete before"
+        " they reach their quotas, so a PASS holds for this slower host, a FAIL may be the host's,"
+        " and no run here is a sign-off",
         "the host's core_pattern sends core files to elsewhere",
     ]
     assert grade_reasons(ZONES.b.services, {}, cpus=32, core_goes_to=TO_THE_VOLUME) == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.doctor.engine_rules import engine_findings
-from harness.doctor.facts import Disk, Engine, Facts, Program, Quotas
+from harness.doctor.facts import DESKTOP, DOCKER, PODMAN, Disk, Engine, Facts, Program, Quotas
 from harness.doctor.host_rules import (
     ENGINE_DATA,
     REPORTS,
@@ -27,14 +27,28 @@ from harness.doctor.report import (
     host_report,
     profile_report,
 )
+from harness.doctor.signoff import signoff_needs
 from harness.errors import Exit
 
 GIB = 1024**3
-QUOTAS = Quotas(cpus=13.5, memory_bytes=24 * GIB, containers=8)
+QUOTAS = Quotas(13.5, 24 * GIB, 8, agent_cpus=1, agent_memory_bytes=2 * GIB)
 DISKS = tuple(
     Disk(role, "/x", 100 * GIB, ("nvme0n1",)) for role in (REPORTS, TEMPORARY, ENGINE_DATA)
 )
-ENGINE = Engine("28.1.0", "6.1.0", 32, 64 * GIB, "2", True, True, True, "/var/lib/docker")
+ENGINE = Engine(
+    version="28.1.0",
+    kernel="6.1.0",
+    cpus=32,
+    memory_bytes=64 * GIB,
+    cgroup="2",
+    cpu_quota=True,
+    memory_limit=True,
+    swap_limit=True,
+    data_folder="/var/lib/docker",
+    cgroup_driver="systemd",
+    product=DOCKER,
+    rootless=False,
+)
 BEST = Facts(
     engine=ENGINE,
     kernel="6.1.0",
@@ -87,6 +101,8 @@ engines = st.builds(
     cpu_quota=maybe(st.booleans()),
     memory_limit=maybe(st.booleans()),
     swap_limit=maybe(st.booleans()),
+    product=maybe(st.sampled_from([DOCKER, DESKTOP, PODMAN])),
+    rootless=maybe(st.booleans()),
 )
 disk_sets = st.tuples(
     *(
@@ -207,6 +223,9 @@ FULL_ENGINE = (*DISKS[:2], replace(DISKS[2], free_bytes=GIB // 2))
         ({"engine": replace(ENGINE, version="19.03.5")}, Use.INDICATIVE, "Docker"),
         ({"engine": replace(ENGINE, kernel="6.6-linuxkit")}, Use.PROCESS, "Docker"),
         ({"engine": replace(ENGINE, cpu_quota=False)}, Use.PROCESS, "control groups"),
+        ({"engine": replace(ENGINE, product=DESKTOP)}, Use.PROCESS, "kind of engine"),
+        ({"engine": replace(ENGINE, product=PODMAN)}, Use.INDICATIVE, "kind of engine"),
+        ({"engine": replace(ENGINE, rootless=True)}, Use.INDICATIVE, "kind of engine"),
         ({"engine": replace(ENGINE, cgroup=None)}, Use.INDICATIVE, "control groups"),
         ({"engine": replace(ENGINE, swap_limit=False)}, Use.INDICATIVE, "swap accounting"),
         ({"core_pattern": "|/usr/share/apport %p"}, Use.INDICATIVE, "core_pattern"),
@@ -246,6 +265,95 @@ def test_warnings_that_keep_nothing_away(change: dict[str, Any], topic: str) -> 
     assert made.use is Use.SIGNOFF
     levels = {finding.topic: finding.level for finding in made.findings}
     assert levels[topic] is Level.WARN
+
+
+def finding(facts: Facts, topic: str) -> Finding:
+    """The finding on a topic."""
+    return next(one for one in report(facts).findings if one.topic == topic)
+
+
+@pytest.mark.parametrize(
+    ("engine", "topic", "found", "means", "todo"),
+    [
+        ({"rootless": True}, "kind of engine", "rootless", "does not reach Anvil", "as root"),
+        (
+            {"product": PODMAN, "version": "4.9.3", "rootless": False},
+            "kind of engine",
+            "Podman",
+            "no test of the harness runs on it",
+            "Docker Engine",
+        ),
+        (
+            {"product": DESKTOP, "kernel": "6.6-linuxkit"},
+            "kind of engine",
+            "Docker Desktop",
+            "another kernel's control groups",
+            "docker context use default",
+        ),
+        (
+            {"product": DESKTOP, "kernel": "6.6-linuxkit"},
+            "Docker",
+            "6.6-linuxkit",
+            "no quota can be proven",
+            "own host",
+        ),
+        (
+            {"cpu_quota": False, "rootless": True},
+            "control groups",
+            "not shown to have CPU quota",
+            "no quota can be proven",
+            "Delegate=cpu",
+        ),
+        ({"cpu_quota": False}, "control groups", "CPU quota", "INVALID", "subtree_control"),
+        ({"cpu_quota": False, "cgroup": "1"}, "control groups", "CPU quota", "", "cgroup_enable"),
+    ],
+)
+def test_each_kind_says_what_cannot_be_proven(
+    engine: dict[str, Any], topic: str, found: str, means: str, todo: str
+) -> None:
+    """What was seen, what that means, and how it becomes better."""
+    changed = replace(ENGINE, **engine)
+    one = finding(replace(BEST, engine=changed), topic)
+    assert one.level is not Level.OK
+    assert found in one.found
+    assert means in one.means
+    assert todo in one.todo
+
+
+def test_podman_has_version_numbers_of_its_own() -> None:
+    """4.9 is no older than Docker's 20.10."""
+    podman = replace(ENGINE, product=PODMAN, version="4.9.3")
+    assert finding(replace(BEST, engine=podman), "Docker").level is Level.OK
+
+
+def test_a_forbidden_engine_says_how_to_be_allowed() -> None:
+    """The error's own advice, and not to start what runs."""
+    facts = replace(BEST, engine=None, engine_problem="forbidden", engine_todo="usermod -aG docker")
+    assert finding(facts, "Docker").todo == "usermod -aG docker"
+
+
+@given(hosts())
+def test_needs_agree_with_the_conclusion(facts: Facts) -> None:
+    """A host that is good for a sign-off has all of it; one that lacks some of it is not."""
+    findings = report(facts).findings
+    needs = signoff_needs(facts, QUOTAS, findings)
+    if not all(need.is_met for need in needs if need.name != "kernel"):
+        assert use(facts) < Use.SIGNOFF
+    assert len({need.name for need in needs}) == len(needs)
+    assert all(need.needed and need.here for need in needs)
+
+
+def test_the_machine_that_a_sign_off_needs() -> None:
+    """The figures are those of the Compose files and of what the harness itself takes."""
+    needs = {need.name: need for need in signoff_needs(BEST, QUOTAS, report(BEST).findings)}
+    assert needs["CPUs"].needed.startswith("16: 13.5 for the quotas")
+    assert needs["memory"].needed.startswith("24.0 GiB free")
+    assert "2 GiB for each agent" in needs["memory"].needed
+    assert (needs["CPUs"].here, needs["disk"].here) == ("32", "nvme0n1")
+    assert needs["control groups"].here == "version 2, driver systemd"
+    assert all(need.is_met for need in needs.values())
+    old = signoff_needs(replace(BEST, kernel="5.4.0-1"), QUOTAS, report(BEST).findings)
+    assert [need.name for need in old if not need.is_met] == ["kernel"]
 
 
 def test_nothing_seen_allows_nothing() -> None:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness.doctor import Level, Use, check_profile, diagnose, probes, render, zone_b_quotas
+from harness.doctor.facts import DESKTOP, DOCKER, PODMAN
 from harness.doctor.probes import has_capability, probe_disks, probe_engine, read_engine
 from harness.doctor.report import Finding, host_report
 from harness.doctor.zone_c import (
@@ -39,7 +40,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host without a container engine; the real client would leave a socket open."""
 
     def refuse(timeout_s: int) -> None:
-        raise StackError("no container engine answers: refused", where="docker")
+        raise StackError("no container engine answers: refused", where="docker", hint="start it")
 
     monkeypatch.setattr(probes, "connect", refuse)
 
@@ -74,7 +75,8 @@ def test_this_host_without_docker() -> None:
 @pytest.mark.usefixtures("no_engine")
 def test_an_engine_that_is_not_there() -> None:
     """The reason is told in one sentence."""
-    assert probe_engine() == (None, "no container engine answers: refused")
+    problem = "docker: no container engine answers: refused"
+    assert probe_engine() == (None, problem, "start it")
 
 
 def test_what_an_engine_tells() -> None:
@@ -82,6 +84,22 @@ def test_what_an_engine_tells() -> None:
     engine = read_engine({"ServerVersion": "20.10.24", "NCPU": 2, "CpuCfsQuota": True})
     assert (engine.version, engine.cpus, engine.cpu_quota) == ("20.10.24", 2, True)
     assert (engine.cgroup, engine.swap_limit) == (None, None)
+    assert (engine.product, engine.rootless) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("info", "product", "rootless"),
+    [
+        ({"OperatingSystem": "Debian 12", "SecurityOptions": ["name=seccomp"]}, DOCKER, False),
+        ({"OperatingSystem": "Debian 12", "SecurityOptions": ["name=rootless"]}, DOCKER, True),
+        ({"OperatingSystem": "Docker Desktop", "SecurityOptions": []}, DESKTOP, False),
+        ({"OperatingSystem": "fedora", "BuildahVersion": "1.33", "Rootless": True}, PODMAN, True),
+    ],
+)
+def test_kinds_of_engines(info: dict[str, Any], product: str, rootless: bool) -> None:
+    """By what each tells of itself."""
+    engine = read_engine({"ServerVersion": "1", **info})
+    assert (engine.product, engine.rootless) == (product, rootless)
 
 
 def test_an_engine_folder_that_is_not_there_is_not_seen(tmp_path: Path) -> None:
@@ -96,6 +114,7 @@ def test_quotas_come_from_the_compose_file() -> None:
     quotas = zone_b_quotas(ROOT)
     assert (quotas.cpus, quotas.containers) == (13.5, 8)
     assert quotas.memory_bytes == int(23.5 * GIB)
+    assert (quotas.agent_cpus, quotas.agent_memory_bytes) == (1.0, 2 * GIB)
 
 
 def test_capabilities() -> None:

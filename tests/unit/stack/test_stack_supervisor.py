@@ -133,6 +133,13 @@ def test_end_before_ready(world: World) -> None:
         world.supervisor.await_ready("engine", NS_PER_S)
 
 
+def test_readiness_is_timed_from_the_start(world: World) -> None:
+    """Also when others were waited for in between."""
+    world.supervisor.start(world.service())
+    world.clock.advance(2 * NS_PER_S)
+    assert world.supervisor.await_ready("engine", NS_PER_S) == 2 * NS_PER_S
+
+
 def test_never_ready(world: World) -> None:
     """Waiting has an end, and the message says how long it was."""
     world.supervisor.start(Service(world.service().program, lambda: False))
