@@ -11,6 +11,7 @@ from harness.clock import NS_PER_S
 from harness.judge.check import Case
 from harness.judge.host import Disturbed, host_disturbed, host_words
 from harness.judge.limits import DISTURBANCE_GAP_S, DISTURBED_MOST_SHARE, DISTURBED_SHARE
+from harness.judge.scope import left_out, measured_ns, stretches_ns
 from harness.measure.faults import AFTERMATH_NS, Window
 from harness.measure.outside import on_cut_clock, outside_cell, outside_ns, spans_ms
 from harness.measure.recorder import Cell, Metric
@@ -35,7 +36,8 @@ def host_was_disturbed(case: Case, objective: Objective, cell: Cell) -> str | No
     if metric not in (Metric.LATENCY, Metric.SERVICE) or not found:
         return None
     t0_ns = case.gathered.timeline.t0_ns
-    windows = _windows(_joined(found, t0_ns), cell.series[metric], t0_ns, _left_out(case, objective))
+    apart = left_out(case, objective)
+    windows = _windows(_joined(found, t0_ns), cell.series[metric], t0_ns, apart)
     mostly = _disturbed_share(case, objective, found) >= DISTURBED_MOST_SHARE
     if not mostly and not _could_be_met(case, objective, cell, windows):
         return None
@@ -77,23 +79,12 @@ def rejections_were_disturbed(case: Case, limit: float) -> str | None:
     return f"{host_words(found)}; {_REASON}"
 
 
-def _left_out(case: Case, objective: Objective) -> tuple[Window, ...]:
-    """The time that an objective does not speak of; its cell has no such time."""
-    return case.gathered.fault_windows if objective.outside_faults else ()
-
-
 def _disturbed_share(case: Case, objective: Objective, found: Sequence[Disturbed]) -> float:
     """How much of the time that an objective speaks of was disturbed."""
-    timeline, left_out = case.gathered.timeline, _left_out(case, objective)
-    stretches = timeline.stretches_ns(
-        timeline.numbers(Phase.MEASURE)
-        if objective.stage is None
-        else case.plan.load.stage_numbers(objective.stage)
-    )
-    measured_ns = outside_ns(stretches, left_out, timeline.t0_ns)
-    disturbances = _joined(found, timeline.t0_ns)
-    calm_ns = outside_ns(stretches, [*left_out, *disturbances], timeline.t0_ns)
-    return 1 - calm_ns / measured_ns if measured_ns > 0 else 0.0
+    t0_ns, whole_ns = case.gathered.timeline.t0_ns, measured_ns(case, objective)
+    apart = [*left_out(case, objective), *_joined(found, t0_ns)]
+    calm_ns = outside_ns(stretches_ns(case, objective), apart, t0_ns)
+    return 1 - calm_ns / whole_ns if whole_ns > 0 else 0.0
 
 
 def _joined(found: Sequence[Disturbed], t0_ns: int) -> list[Window]:
@@ -130,7 +121,7 @@ def _could_be_met(case: Case, objective: Objective, cell: Cell, windows: Sequenc
 
 
 def _windows(
-    disturbances: Sequence[Window], series: Series, t0_ns: int, left_out: Sequence[Window] = ()
+    disturbances: Sequence[Window], series: Series, t0_ns: int, apart: Sequence[Window] = ()
 ) -> list[Window]:
     """Disturbances on a series' clock, each until the signals intended in it were through.
 
@@ -138,13 +129,13 @@ def _windows(
     """
     longest = [
         max((_slowest_ns(block, spans_ms([one], t0_ns)[0]) for block in series.blocks()), default=0)
-        for one in on_cut_clock(disturbances, left_out, t0_ns)
+        for one in on_cut_clock(disturbances, apart, t0_ns)
     ]
     longer = [
         Window(one.start_ns, one.end_ns + min(AFTERMATH_NS, later_ns))
         for one, later_ns in zip(disturbances, longest, strict=True)
     ]
-    return on_cut_clock(longer, left_out, t0_ns)
+    return on_cut_clock(longer, apart, t0_ns)
 
 
 def _slowest_ns(

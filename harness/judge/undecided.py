@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from harness.judge.check import Check
 from harness.measure.histogram import Histogram
 from harness.measure.recorder import Cell, Metric
 from harness.measure.statistics import Interval, interval
@@ -15,6 +18,11 @@ OBSERVER_TOO_SLOW = (
 GENERATOR_TOO_LATE = (
     "; counted from their sending it could be met: the generator was too late to tell"
 )
+
+
+def left_undecided(checks: Iterable[Check], by: str) -> list[str]:
+    """Names of the checks that OBSERVER, GENERATOR or HOST leaves undecided."""
+    return [check.name for check in checks if check.figures.get(UNDECIDED_BY) == by]
 
 
 def fastest(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:

@@ -17,7 +17,7 @@ from harness.judge.verdict import Verdict
 from harness.measure.telemetry_lines import read_telemetry
 from harness.scenario import Load, Stage
 from tests.unit.judge import spoilers, violations
-from tests.unit.judge.assessing import unclean
+from tests.unit.judge.assessing import advised, unclean
 from tests.unit.judge.test_faults import AT_NS, KILL, PAUSE, faulty, killed, outage, paused
 from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
 
@@ -96,7 +96,7 @@ def judged(world: World, text: str, reports: Path) -> Assessment:
     """Assessed beside this telemetry."""
     folder = world.write(reports)
     folder.telemetry.write_text(text, encoding="utf-8")
-    return assess(folder)
+    return advised(assess(folder))
 
 
 def check_of(found: Assessment, name: str) -> Check:
