@@ -66,9 +66,7 @@ def _probed(case: Case) -> Check:
     problems = (
         []
         if own.before and own.after
-        else [
-            Problem(f"{told[POSTGRES]}: beyond its probes nobody knows how a clock went", _UNPROBED)
-        ]
+        else [Problem(f"{told[POSTGRES]}: the clock is not known beyond its probes", _UNPROBED)]
     )
     if own.error_ns > (most_ns := OBSERVER_P99.of(case.scenario)):
         said = (

@@ -28,7 +28,7 @@ from harness.judge.limits import (
     STORAGE_LOOKS,
     SYSTEM_BLOCKED_MIN,
 )
-from harness.judge.words import share
+from harness.judge.words import count, share
 from harness.measure.telemetry import Telemetry
 from harness.scenario import Phase
 
@@ -101,7 +101,7 @@ def host_disturbed(case: Case) -> tuple[Disturbed, ...]:
 
 def host_words(found: Sequence[Disturbed]) -> str:
     """All disturbances in a sentence."""
-    return "; ".join(f"{one.said}, in {len(one.spans_s)} looks" for one in found)
+    return "; ".join(f"{one.said}, in {count(len(one.spans_s), 'sample')}" for one in found)
 
 
 class _Looks:

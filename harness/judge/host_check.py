@@ -9,7 +9,7 @@ from harness.judge.check import Case, Check, Figure, Problem, validity_check
 from harness.judge.host import host_disturbed, host_words
 from harness.judge.undecided import HOST, left_undecided
 
-_UNKNOWN = "not known: no telemetry tells what other programs of this host used"
+_UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 
 
 def check_host(case: Case, before: Sequence[Check]) -> Check:

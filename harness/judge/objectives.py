@@ -22,13 +22,11 @@ from harness.judge.scope import (
 from harness.judge.shares import check_rate, check_rejected, check_simulated
 from harness.judge.time_had import excuse_late, rejected_words, rests_on_time_had
 from harness.judge.undecided import (
-    GENERATOR,
     GENERATOR_TOO_LATE,
-    HOST,
-    OBSERVER,
     OBSERVER_TOO_SLOW,
     UNDECIDED_BY,
     could_be_met,
+    doubt_of_host,
     fastest,
     generator_may_be_late,
     least,
@@ -141,11 +139,11 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
     if verdict is Verdict.FAIL and fastest(cell, metric, judged).max_ns < limit_ns:
         verdict = Verdict.INCONCLUSIVE
     elif verdict is Verdict.FAIL and least(cell, metric).max_ns < limit_ns:
-        verdict, undecided, why = Verdict.INCONCLUSIVE, OBSERVER, OBSERVER_TOO_SLOW
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
         verdict, why = excuse_late(cell, case)
     elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
-        verdict, undecided, why = Verdict.INCONCLUSIVE, HOST, f"; {host}"
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, doubt_of_host(host)
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
@@ -175,35 +173,30 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
         raise ValueError("a cell without a signal")
     decision = decide(found, limit_ns, histogram, measured_ns(case, objective))
     shown = _shown(found, cell.histogram(metric))
-    verdict, why, undecided = decision.verdict, _interval_words(shown), None
+    verdict, why, undecided = decision.verdict, "", None
     if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
-        why += "; it rests on signals that never arrived and had less time than the limit"
+        why = "; it rests on signals that never arrived and had less time than the limit"
     elif verdict is Verdict.FAIL and observer_may_be_slow(cell, metric, found, limit_ns):
-        verdict, undecided = Verdict.INCONCLUSIVE, OBSERVER
-        why += OBSERVER_TOO_SLOW
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and generator_may_be_late(cell, metric, found, limit_ns):
-        verdict, undecided = Verdict.INCONCLUSIVE, GENERATOR
-        why += GENERATOR_TOO_LATE
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, GENERATOR_TOO_LATE
     elif verdict is Verdict.FAIL and could_be_met(cell.arrivals(metric), found, limit_ns):
-        verdict, late = excuse_late(cell, case)
-        why += late
+        verdict, why = excuse_late(cell, case)
     elif verdict is Verdict.FAIL and case.is_interrupted:
-        verdict = Verdict.INCONCLUSIVE
-        why += "; the run was interrupted"
+        verdict, why = Verdict.INCONCLUSIVE, "; the run was interrupted"
     elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
-        verdict, undecided = Verdict.INCONCLUSIVE, HOST
-        why += f"; {host}"
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, doubt_of_host(host)
     elif verdict is Verdict.INCONCLUSIVE and (host := host_kept_it_open(case, objective)):
-        undecided = HOST
-        why += f"; {host}"
+        undecided, why = doubt_of_host(host)
     elif verdict is Verdict.INCONCLUSIVE:
-        why += longer_words(decision.longer_ns, objective.stage)
+        why = longer_words(decision.longer_ns, objective.stage)
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"{rank} of {metric}{outside_words(objective)} is {_estimate_words(shown)}, {why};"
+        said=f"{rank} of {metric}{outside_words(objective)} is {_estimate_words(shown)},"
+        f" {_interval_words(shown)}{why};"
         f" the limit is {duration(limit_ns)}{_censored_words(cell, metric)}",
         figures={
             "estimate_ns": shown.estimate_ns if _supported(shown) else None,

@@ -145,7 +145,7 @@ def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     name = f"generator on time ({rank})"
     histogram, where = undisturbed(case, Metric.LATENESS)
     if where and not histogram.count:
-        return _unknown(name, f"no signal{where}, so that nobody knows how late others were")
+        return _unknown(name, f"no signal{where}, so that the lateness of others is not known")
     if histogram.count < size_needed(percentile):
         return validity_check(name, [], f"too few signals to speak of {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
