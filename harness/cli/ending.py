@@ -27,17 +27,8 @@ from harness.report.terminal import render
 from harness.scenario import Scenario
 from harness.store import RunFolder
 
-_HOST = "end other work on this host, or take one with more cores"
-# What a check's name begins with, and what makes it valid.
-_CHANGES = (
-    ("generator", f"{_HOST}; or set a lower --rate or load.processes"),
-    ("load as asked", f"{_HOST}; or set a lower --rate or load.processes"),
-    ("observer", f"{_HOST}; or set a lower --rate"),
-    ("vitals kept", _HOST),
-    ("cores not taken away", "take a host whose cores other guests do not use"),
-    ("signals were sent", "set a higher --rate or a longer --duration"),
-    ("quotas in force", "let `harness doctor` say what this host lacks"),
-)
+# Their evidence is whole: what is wrong lies in the judging, or in storing what it came to.
+_JUDGE_AGAIN = ("check of ", "result stored")
 
 
 def show_ending(
@@ -66,8 +57,8 @@ def ending_of(judgement: Judgement, folder: RunFolder) -> Ending:
     elif judgement.verdict is Verdict.FAIL and check is not None and "limit_ns" in check.figures:
         words = f"harness diagnose {at}"
     elif judgement.verdict is Verdict.INVALID and check is not None:
-        advice = next((text for name, text in _CHANGES if check.name.startswith(name)), "")
-        words = _again(folder) if advice else words
+        advice = check.hint
+        words = words if check.name.startswith(_JUDGE_AGAIN) else _again(folder)
     elif longer_s := _longer_s(judgement):
         load = folder.read_scenario().load
         option = "--duration" if load.until_decided_s is None else "--until-decided"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Check, Problem, validity_check
 from harness.judge.objectives import check_objective
 from harness.judge.verdict import Verdict
 
@@ -27,10 +27,6 @@ def check_aborted(case: Case) -> Iterator[Check]:
     at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
     said = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
     said += "; the evidence says so too" if failed else "; the evidence does not say that it failed"
-    yield Check(
-        name="ended early for a reason",
-        kind=Kind.VALIDITY,
-        verdict=Verdict.PASS if failed else Verdict.INVALID,
-        said=said,
-        figures={"at_s": at_s},
-    )
+    hint = "run again without abort_on_fail: the evidence of a whole load decides"
+    problems = [] if failed else [Problem(said, hint)]
+    yield validity_check("ended early for a reason", problems, said, {"at_s": at_s})

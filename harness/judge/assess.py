@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError, words_of
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Problem, validity_check
 from harness.judge.diagnosing import diagnosis_of
 from harness.judge.expected import expected_of
 from harness.judge.final import read_final
 from harness.judge.judgement import Judgement, judge, with_check
 from harness.judge.result import Result
 from harness.judge.told import read_told
-from harness.judge.verdict import Verdict
 from harness.judge.warmup import LEAD, lead_of
 from harness.measure.encoding import log_text
 from harness.measure.fault_figures import APART
@@ -81,12 +80,9 @@ def gathered_and_stored(folder: RunFolder) -> tuple[Assessment, Gathered]:
     try:
         _store(folder, assessment, gathered)
     except EvidenceError as error:
-        check = Check(
-            name="result stored",
-            kind=Kind.VALIDITY,
-            verdict=Verdict.INVALID,
-            said=f"{error.where}: {error.what}",
-        )
+        hint = error.hint or "make room on the disk of --reports, then `harness judge` the run"
+        problem = Problem(f"{error.where}: {error.what}", hint)
+        check = validity_check("result stored", [problem], "")
         judgement = with_check(assessment.judgement, check)
         return assessment._replace(judgement=judgement), gathered
     return assessment, gathered

@@ -12,6 +12,9 @@ from harness.scenario.backup import Backup
 
 NAME = "backups kept and restored"
 _TOLD_MAX = 20
+_HINT = (
+    "see the reason; a longer load, or fewer days or a longer day_s, leave time for every backup"
+)
 
 
 def check_backups(case: Case) -> Iterator[Check]:
@@ -40,6 +43,7 @@ def check_backups(case: Case) -> Iterator[Check]:
             "size_bytes": done[-1].size_bytes if done else None,
         },
         offenders=tuple((*wrong, *lacking)[:_TOLD_MAX]),
+        hint=_HINT if verdict is Verdict.INVALID else "",
     )
 
 

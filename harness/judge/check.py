@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,6 +43,7 @@ class Check(BaseModel):
         said: a sentence with the figures.
         figures: the same figures, for programs; durations in ns, names end in their unit.
         offenders: trace ids, 20 at most, or what else it is that offends.
+        hint: of one that is INVALID, what to change so that the next run is valid.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +54,33 @@ class Check(BaseModel):
     said: str
     figures: dict[str, Figure] = {}
     offenders: tuple[str, ...] = ()
+    hint: str = ""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a run, and what to change so that the next one is valid."""
+
+    said: str
+    hint: str
+
+
+def validity_check(
+    name: str,
+    problems: Sequence[Problem],
+    good: str,
+    figures: dict[str, Figure] | None = None,
+    offenders: tuple[str, ...] = (),
+) -> Check:
+    """A check of the run itself: INVALID with every problem, or PASS with what is good."""
+    return Check(
+        name=name,
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said="; ".join(one.said for one in problems) or good,
+        figures=figures or {},
+        offenders=offenders,
+        hint=problems[0].hint if problems else "",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Check, Problem, validity_check
 from harness.judge.limits import HOST_STEP_MAX_NS, OBSERVER_P99
-from harness.judge.verdict import Verdict
 from harness.judge.words import count, duration
 from harness.measure.gather import POSTGRES
 from harness.measure.measurement import ClockFigures
@@ -12,6 +11,7 @@ from harness.measure.vitals import HOST
 
 _STEADY = "clocks steady"
 _PROBED = "clocks probed around the load"
+_UNPROBED = "run again with a PostgreSQL that takes connections from before the load until after it"
 
 
 def check_clocks(case: Case) -> tuple[Check, Check]:
@@ -20,13 +20,17 @@ def check_clocks(case: Case) -> tuple[Check, Check]:
 
 
 def _steady(case: Case) -> Check:
-    problems = [words for clock in case.measurement.clocks if (words := _step(clock))]
+    problems = [
+        Problem(words, f"let nothing set the clock of {clock.server} (date, NTP steps) in a run")
+        for clock in case.measurement.clocks
+        if (words := _step(clock))
+    ]
     said = "; ".join(
         f"{clock.server} known to {duration(clock.error_ns)}"
         for clock in case.measurement.clocks
         if clock.server != HOST
     )
-    return _check(_STEADY, problems, said or "no clock was probed")
+    return validity_check(_STEADY, problems, said or "no clock was probed")
 
 
 def _step(clock: ClockFigures) -> str:
@@ -49,7 +53,8 @@ def _step(clock: ClockFigures) -> str:
 def _probed(case: Case) -> Check:
     clocks = {clock.server: clock for clock in case.measurement.clocks}
     if POSTGRES not in clocks:
-        return _check(_PROBED, ["PostgreSQL's clock was never probed"], "")
+        never = Problem("PostgreSQL's clock was never probed", _UNPROBED)
+        return validity_check(_PROBED, [never], "")
     told = {
         name: f"{name} {clock.before} before, {clock.during} during, {clock.after} after"
         for name, clock in clocks.items()
@@ -61,20 +66,14 @@ def _probed(case: Case) -> Check:
     problems = (
         []
         if own.before and own.after
-        else [f"{told[POSTGRES]}: beyond its probes nobody knows how a clock went"]
+        else [Problem(f"{told[POSTGRES]}: the clock is not known beyond its probes", _UNPROBED)]
     )
     if own.error_ns > (most_ns := OBSERVER_P99.of(case.scenario)):
-        problems.append(
+        said = (
             f"PostgreSQL's clock is known to +-{duration(own.error_ns)} only,"
             f" {duration(most_ns)} is the limit"
         )
-    return _check(_PROBED, problems, "; ".join(told.values()))
-
-
-def _check(name: str, problems: list[str], good: str) -> Check:
-    return Check(
-        name=name,
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(problems) or good,
-    )
+        problems.append(
+            Problem(said, "run the harness nearer to PostgreSQL: a probe takes as long")
+        )
+    return validity_check(_PROBED, problems, "; ".join(told.values()))

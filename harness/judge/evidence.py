@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.judge.check import Case, Check, Kind
-from harness.judge.verdict import Verdict
+from harness.judge.check import Case, Check, Problem, validity_check
 from harness.judge.words import count
 from harness.load.content import STALE_MARGIN_BLOCKS, contents
 from harness.measure.notes import NAMED_MAX, Trouble
@@ -27,14 +26,16 @@ _IRREGULAR = {
 }
 
 
-def _check(name: str, problems: list[str], good: str, offenders: tuple[str, ...] = ()) -> Check:
-    return Check(
-        name=name,
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(problems) or good,
-        offenders=offenders[:NAMED_MAX],
-    )
+# The harness wrote these files; what is wrong with them came after it, or from a full disk.
+_DAMAGED = "run again; keep room on the disk of --reports, and change no file of a run"
+_NOT_PLANNED = "run again: the files of this run are not of one scenario and one seed"
+
+
+def _check(
+    name: str, problems: list[str], good: str, hint: str, offenders: tuple[str, ...] = ()
+) -> Check:
+    found = [Problem(said, hint) for said in problems]
+    return validity_check(name, found, good, offenders=offenders[:NAMED_MAX])
 
 
 def check_complete(case: Case) -> Check:
@@ -48,7 +49,7 @@ def check_complete(case: Case) -> Check:
     ]
     if gathered.clock_lines_bad:
         problems.append(f"{count(gathered.clock_lines_bad, 'line')} of clock.jsonl unreadable")
-    return _check("evidence complete", problems, "every file is there and whole")
+    return _check("evidence complete", problems, "every file is there and whole", _DAMAGED)
 
 
 def check_regular(case: Case) -> Check:
@@ -69,6 +70,7 @@ def check_regular(case: Case) -> Check:
         "evidence agrees with itself",
         problems,
         "each record stands once, in order, with its counterpart",
+        _DAMAGED,
         tuple(dict.fromkeys(traces)),
     )
 
@@ -95,7 +97,10 @@ def check_as_planned(case: Case) -> Check:
     if schedule.early:
         problems.append(f"{count(schedule.early, 'signal')} sent before they were due")
     return _check(
-        "journal follows the plan", problems, "every intended time is the one that the seed gives"
+        "journal follows the plan",
+        problems,
+        "every intended time is the one that the seed gives",
+        _NOT_PLANNED,
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
 from harness.evidence.faults import FaultRecord
-from harness.judge.check import Case, Check, Kind
-from harness.judge.verdict import Verdict
+from harness.judge.check import Case, Check, Problem, validity_check
 from harness.judge.words import count, duration
 from harness.scenario.fault import PlannedFault
 
 _TOLD_MAX = 20
+_HINT = "see the reason and faults.jsonl; at_s and for_s must end within the measured load"
 
 
 def check_faults(case: Case) -> Iterator[Check]:
@@ -31,13 +31,12 @@ def check_faults(case: Case) -> Iterator[Check]:
     if strangers or len(records) < len(told):
         problems.append("faults.jsonl tells of faults that the scenario does not plan")
     said = "; ".join(problems[:5]) or _words(told)
-    yield Check(
-        name="faults proven and healed",
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said=said,
-        figures={"planned": len(planned), "unproven": len(problems)},
-        offenders=tuple(problems[:_TOLD_MAX]),
+    yield validity_check(
+        "faults proven and healed",
+        [Problem(said, _HINT)] if problems else [],
+        said,
+        {"planned": len(planned), "unproven": len(problems)},
+        tuple(problems[:_TOLD_MAX]),
     )
 
 

@@ -8,7 +8,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.gate import GateRecord, GateRound
 from harness.gate.drawing import draw_round
 from harness.gate.rules import is_slow
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Check, Kind, Problem, validity_check
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, share
 from harness.measure.gate_figures import broken_rounds
@@ -17,6 +17,7 @@ from harness.scenario.gate import Gate
 HELD = "gate: rounds held their invariants"
 PLAYED = "gate: played as planned, and its node released"
 _TOLD_MAX = 20
+_HINT = "set fewer gate.rounds or a longer load; if its node did not answer, read logs/ of the run"
 # A desk that is too late for so many decisions is held against too little, whoever is slow.
 SLOW_SHARE_MAX = 0.1
 # What the engine tells of a container that was made for the gate and is gone again.
@@ -39,17 +40,16 @@ def check_gate(case: Case) -> Iterator[Check]:
             f"{count(figures.rounds, 'round')} while the load was on; the node was there for"
             f" {lasted_s:.1f} s: {record.released.seen if record and record.released else ''}"
         )
-    yield Check(
-        name=PLAYED,
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said=said,
-        figures={
+    yield validity_check(
+        PLAYED,
+        [Problem(said, _HINT)] if problems else [],
+        said,
+        {
             "rounds": figures.rounds if figures else 0,
             "planned": gate.rounds if gate else 0,
             "problems": len(problems),
         },
-        offenders=tuple(problems[:_TOLD_MAX]),
+        tuple(problems[:_TOLD_MAX]),
     )
 
 

@@ -10,7 +10,7 @@ system that is slow in undisturbed seconds too has no excuse. Without telemetry 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from harness.judge.limits import (
     STORAGE_LOOKS,
     SYSTEM_BLOCKED_MIN,
 )
-from harness.judge.words import share
+from harness.judge.words import count, share
 from harness.measure.telemetry import Telemetry
 from harness.scenario import Phase
 
@@ -36,6 +36,7 @@ Floats = NDArray[np.float64]
 CORES, STORAGE, STEAL = "cores", "storage", "steal"
 _NAMES_SHOWN = 3
 _WAIT = ".cpu_wait_cores"
+_CORES_OF, _STORAGE_OF = ".cpu_cores", ".blocked_count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,13 @@ class Disturbed:
         resource: CORES, STORAGE or STEAL.
         spans_s: when, in seconds after t0; one for each look.
         said: a sentence with figures, means over these looks.
+        names: the foreign programs that took the most of it.
     """
 
     resource: str
     spans_s: tuple[tuple[float, float], ...]
     said: str
+    names: tuple[str, ...] = ()
 
 
 def disturbed(
@@ -70,11 +73,11 @@ def disturbed(
         return ()
     looks = _Looks(telemetry, times.at_s)
     found = [
-        Disturbed(resource, tuple(looks.span(n) for n in at), said(looks, at))
-        for resource, is_short, said in (
-            (CORES, _cores_short, _cores_said),
-            (STORAGE, _storage_short, _storage_said),
-            (STEAL, _stolen, _steal_said),
+        Disturbed(resource, tuple(looks.span(n) for n in at), said(looks, at), looks.who(own, at))
+        for resource, is_short, said, own in (
+            (CORES, _cores_short, _cores_said, _CORES_OF),
+            (STORAGE, _storage_short, _storage_said, _STORAGE_OF),
+            (STEAL, _stolen, _steal_said, None),
         )
         if len(at := looks.within(np.flatnonzero(is_short(looks)), spans_s))
     ]
@@ -90,7 +93,7 @@ def host_disturbed(case: Case) -> tuple[Disturbed, ...]:
     found = disturbed(case.telemetry(), [_seconds(bounds, t0_ns)])
     faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.gathered.fault_windows]
     apart = (
-        Disturbed(one.resource, tuple(s for s in one.spans_s if not _meets(s, faults)), one.said)
+        replace(one, spans_s=tuple(s for s in one.spans_s if not _meets(s, faults)))
         for one in found
     )
     return tuple(one for one in apart if one.spans_s)
@@ -98,7 +101,7 @@ def host_disturbed(case: Case) -> tuple[Disturbed, ...]:
 
 def host_words(found: Sequence[Disturbed]) -> str:
     """All disturbances in a sentence."""
-    return "; ".join(f"{one.said}, in {len(one.spans_s)} looks" for one in found)
+    return "; ".join(f"{one.said}, in {count(len(one.spans_s), 'sample')}" for one in found)
 
 
 class _Looks:
@@ -139,8 +142,10 @@ class _Looks:
         found = [self.of(name) + self.of(name.replace(_WAIT, ".cpu_cores")) for name in waits]
         return np.fmax.reduce(found) if found else np.full(len(self.at_s), np.nan)
 
-    def who(self, figure: str, numbers: Sequence[int]) -> str:
-        """The foreign programs that did most of it."""
+    def who(self, figure: str | None, numbers: Sequence[int]) -> tuple[str, ...]:
+        """The foreign programs that did most of it; none of what no program did."""
+        if figure is None:
+            return ()
         found = {
             track.name.removeprefix("foreign.").removesuffix(figure): float(
                 np.nansum(self.smooth(track.name)[numbers])
@@ -149,7 +154,11 @@ class _Looks:
             if track.name.endswith(figure)
         }
         names = sorted((name for name in found if found[name] > 0), key=lambda name: -found[name])
-        return f" ({', '.join(names[:_NAMES_SHOWN])})" if names else ""
+        return tuple(names[:_NAMES_SHOWN])
+
+    def named(self, figure: str, numbers: Sequence[int]) -> str:
+        names = self.who(figure, numbers)
+        return f" ({', '.join(names)})" if names else ""
 
 
 def _cores_short(looks: _Looks) -> NDArray[np.bool_]:
@@ -166,7 +175,7 @@ def _cores_said(looks: _Looks, at: Sequence[int]) -> str:
         np.nanmean(looks.of(f"host.{one}_cores")[at]) for one in ("foreign", "system")
     )
     return (
-        f"other programs{looks.who('.cpu_cores', at)} used {foreign:.2f} of the host's"
+        f"other programs{looks.named(_CORES_OF, at)} used {foreign:.2f} of the host's"
         f" {looks.cores:g} cores and none was idle, the system {system:.2f}"
     )
 
@@ -187,7 +196,7 @@ def _storage_said(looks: _Looks, at: Sequence[int]) -> str:
     )
     pressure = float(np.nanmean(looks.smooth("host.pressure_io_share")[at]))
     return (
-        f"other programs{looks.who('.blocked_count', at)} kept the host's storage busy:"
+        f"other programs{looks.named(_STORAGE_OF, at)} kept the host's storage busy:"
         f" {foreign:.1f} of their tasks waited for it and {system:.1f} of the system's,"
         f" tasks stood still for {share(pressure)} of the time (PSI io)"
     )

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from harness.judge.check import Case, Check, Kind
+from collections.abc import Sequence
+
+from harness.judge.advice import disturbed_advice
+from harness.judge.check import Case, Check, Figure, Problem, validity_check
 from harness.judge.host import host_disturbed, host_words
-from harness.judge.objectives import check_objectives
-from harness.judge.undecided import HOST, UNDECIDED_BY
-from harness.judge.verdict import Verdict
+from harness.judge.undecided import HOST, left_undecided
 from harness.judge.words import count
 
-_UNKNOWN = "not known: no telemetry tells what other programs of this host used"
+_UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 
 
-def check_host(case: Case) -> Check:
+def check_host(case: Case, before: Sequence[Check]) -> Check:
     """That nobody else took cores or storage of which a missed promise would have had need.
 
     A promise that is kept beside others is kept: then it is only told.
+
+    Args:
+        case: the run.
+        before: the objectives, checked.
     """
     found = host_disturbed(case)
-    excused = (
-        [check.name for check in check_objectives(case) if check.figures.get(UNDECIDED_BY) == HOST]
-        if found
-        else []
-    )
+    excused = left_undecided(before, HOST)
     said = host_words(found) or "no other program used what the system lacked"
     if "host.foreign_cores" not in case.telemetry().tracks and not found:
         said = _UNKNOWN
@@ -35,10 +36,6 @@ def check_host(case: Case) -> Check:
         )
     if excused:
         said += f"; {', '.join(excused)} cannot be held against the system alone"
-    return Check(
-        name="host resources free",
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if excused else Verdict.PASS,
-        said=said,
-        figures={f"{one.resource}_looks": len(one.spans_s) for one in found},
-    )
+    problems = [Problem(said, disturbed_advice(found))] if excused else []
+    figures: dict[str, Figure] = {f"{one.resource}_looks": len(one.spans_s) for one in found}
+    return validity_check("host resources free", problems, said, figures)

@@ -11,8 +11,9 @@ from harness.clock import NS_PER_S
 from harness.judge.check import Case
 from harness.judge.host import Disturbed, host_disturbed, host_words
 from harness.judge.limits import DISTURBANCE_GAP_S, DISTURBED_MOST_SHARE, DISTURBED_SHARE
+from harness.judge.scope import left_out, measured_ns, stretches_ns
 from harness.measure.faults import AFTERMATH_NS, Window
-from harness.measure.outside import outside_cell, spans_ms
+from harness.measure.outside import on_cut_clock, outside_cell, outside_ns, spans_ms
 from harness.measure.recorder import Cell, Metric
 from harness.measure.series import PLACES, Series, place_high_ns
 from harness.measure.statistics import effective_size, interval, size_needed
@@ -32,11 +33,12 @@ def host_was_disturbed(case: Case, objective: Objective, cell: Cell) -> str | No
     """
     found = host_disturbed(case)
     metric = Metric(objective.metric)
-    if metric not in (Metric.LATENCY, Metric.SERVICE) or objective.outside_faults or not found:
+    if metric not in (Metric.LATENCY, Metric.SERVICE) or not found:
         return None
     t0_ns = case.gathered.timeline.t0_ns
-    windows = _windows(_joined_spans(found), cell.series[metric], t0_ns)
-    mostly = _disturbed_share(case, found) >= DISTURBED_MOST_SHARE
+    apart = left_out(case, objective)
+    windows = _windows(_joined(found, t0_ns), cell.series[metric], t0_ns, apart)
+    mostly = _disturbed_share(case, objective, found) >= DISTURBED_MOST_SHARE
     if not mostly and not _could_be_met(case, objective, cell, windows):
         return None
     return f"{host_words(found)}; {_REASON}"
@@ -46,9 +48,10 @@ def host_kept_it_open(case: Case, objective: Objective) -> str | None:
     """Why a duration is undecided that a longer run beside the same programs would not decide."""
     found = host_disturbed(case)
     metric = Metric(objective.metric)
-    if metric not in (Metric.LATENCY, Metric.SERVICE) or objective.outside_faults or not found:
+    if metric not in (Metric.LATENCY, Metric.SERVICE) or not found:
         return None
-    return host_words(found) if _disturbed_share(case, found) >= DISTURBED_SHARE else None
+    mostly = _disturbed_share(case, objective, found) >= DISTURBED_SHARE
+    return host_words(found) if mostly else None
 
 
 def rejections_were_disturbed(case: Case, limit: float) -> str | None:
@@ -62,12 +65,13 @@ def rejections_were_disturbed(case: Case, limit: float) -> str | None:
     if not found:
         return None
     t0_ns = case.gathered.timeline.t0_ns
-    spans = _joined_spans(found)
+    disturbances = _joined(found, t0_ns)
     signals = rejected = 0
     for key, cell in case.gathered.cells.items():
         if key.phase is not Phase.MEASURE or Metric.LATENCY not in cell.series:
             continue
-        rest = outside_cell(cell, _windows(spans, cell.series[Metric.LATENCY], t0_ns), t0_ns)
+        windows = _windows(disturbances, cell.series[Metric.LATENCY], t0_ns)
+        rest = outside_cell(cell, windows, t0_ns)
         signals += len(rest.series[Metric.LATENCY])
         rejected += len(rest.rejected.get(Metric.LATENCY, ()))
     if signals and rejected >= limit * signals:
@@ -75,14 +79,15 @@ def rejections_were_disturbed(case: Case, limit: float) -> str | None:
     return f"{host_words(found)}; {_REASON}"
 
 
-def _disturbed_share(case: Case, found: Sequence[Disturbed]) -> float:
-    """How much of the measured time was disturbed."""
-    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
-    disturbed_s = sum(end - start for start, end in _joined_spans(found))
-    return disturbed_s / measured_s if measured_s else 0.0
+def _disturbed_share(case: Case, objective: Objective, found: Sequence[Disturbed]) -> float:
+    """How much of the time that an objective speaks of was disturbed."""
+    t0_ns, whole_ns = case.gathered.timeline.t0_ns, measured_ns(case, objective)
+    apart = [*left_out(case, objective), *_joined(found, t0_ns)]
+    calm_ns = outside_ns(stretches_ns(case, objective), apart, t0_ns)
+    return 1 - calm_ns / whole_ns if whole_ns > 0 else 0.0
 
 
-def _joined_spans(found: Sequence[Disturbed]) -> list[tuple[float, float]]:
+def _joined(found: Sequence[Disturbed], t0_ns: int) -> list[Window]:
     """The disturbed stretches of time; what comes and goes within seconds is one disturbance."""
     joined: list[tuple[float, float]] = []
     for start, end in sorted(span for one in found for span in one.spans_s):
@@ -90,7 +95,10 @@ def _joined_spans(found: Sequence[Disturbed]) -> list[tuple[float, float]]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
             joined.append((start, end))
-    return joined
+    return [
+        Window(t0_ns + round(start * NS_PER_S), t0_ns + round(end * NS_PER_S))
+        for start, end in joined
+    ]
 
 
 def _could_be_met(case: Case, objective: Objective, cell: Cell, windows: Sequence[Window]) -> bool:
@@ -112,23 +120,22 @@ def _could_be_met(case: Case, objective: Objective, cell: Cell, windows: Sequenc
     return bound is None or bound.lower_ns is None or bound.lower_ns < limit_ns
 
 
-def _windows(spans_s: Sequence[tuple[float, float]], series: Series, t0_ns: int) -> list[Window]:
-    """The disturbed seconds, each until those signals were through that were intended in it.
+def _windows(
+    disturbances: Sequence[Window], series: Series, t0_ns: int, apart: Sequence[Window] = ()
+) -> list[Window]:
+    """Disturbances on a series' clock, each until the signals intended in it were through.
 
     At most AFTERMATH_NS longer, as after a fault: a system that is behind for longer is slow.
     """
-    plain = [
-        Window(t0_ns + round(start * NS_PER_S), t0_ns + round(end * NS_PER_S))
-        for start, end in sorted(spans_s)
-    ]
     longest = [
-        max((_slowest_ns(block, span) for block in series.blocks()), default=0)
-        for span in (spans_ms([one], t0_ns)[0] for one in plain)
+        max((_slowest_ns(block, spans_ms([one], t0_ns)[0]) for block in series.blocks()), default=0)
+        for one in on_cut_clock(disturbances, apart, t0_ns)
     ]
-    return [
+    longer = [
         Window(one.start_ns, one.end_ns + min(AFTERMATH_NS, later_ns))
-        for one, later_ns in zip(plain, longest, strict=True)
+        for one, later_ns in zip(disturbances, longest, strict=True)
     ]
+    return on_cut_clock(longer, apart, t0_ns)
 
 
 def _slowest_ns(

@@ -16,6 +16,7 @@ from harness.clock import NS_PER_S
 from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.judge.analysis import Analysis, Finding, finding_of, is_share, share_finding_of
+from harness.judge.scope import mode_name
 from harness.measure.histogram import LIMIT_NS
 from harness.measure.series import Series
 from harness.measure.statistics import interim_confidence
@@ -104,9 +105,7 @@ class InterimAnalyses:
         modes = [mode for mode in Mode if objective.mode in (None, mode.name.lower())]
         present = [mode for mode in modes if bool((due[1] == mode).any())]
         for mode in present:
-            name = objective.text
-            if objective.mode is None and len(present) > 1:
-                name = f"{name} ({mode.name.lower()})"
+            name = mode_name(objective, mode, several=objective.mode is None and len(present) > 1)
             own = final[1] == mode
             times_ns, latency_ns = final[0][own], final[2][own]
             open_ns = _remaining(due[0][due[1] == mode], times_ns)

@@ -8,6 +8,7 @@ from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.records import Mode
 from harness.judge.analysis import Analysis, Finding, finding_of, is_share, share_finding_of
 from harness.judge.check import Case
+from harness.judge.scope import mode_name
 from harness.judge.shares import share_series
 from harness.measure.recorder import CellKey, Metric
 from harness.scenario import Objective, Phase
@@ -59,8 +60,7 @@ def _findings(case: Case, objective: Objective, time_s: float, end_ms: int) -> I
     for mode, cell in present.items():
         if objective.mode not in (None, mode.name.lower()):
             continue
-        several = objective.mode is None and len(present) > 1
-        name = f"{objective.text} ({mode.name.lower()})" if several else objective.text
+        name = mode_name(objective, mode, several=objective.mode is None and len(present) > 1)
         series = cell.judged_series(Metric.LATENCY).before(end_ms)
         if len(series):
             yield finding_of(name, objective, series, time_s, case.confidence)

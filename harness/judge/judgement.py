@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,7 +36,7 @@ from harness.judge import (
     warmup,
 )
 from harness.judge.analysis import Analysis
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Check, Kind, Problem, validity_check
 from harness.judge.grade import Grade, grade_of
 from harness.judge.interim_evidence import analyses_of
 from harness.judge.verdict import Verdict, worst
@@ -44,7 +45,15 @@ from harness.scenario import Phase
 
 Look = Callable[[Case], Check | Iterable[Check]]
 
-LOOKS: tuple[Look, ...] = (
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A check that also reads what the checks before it found."""
+
+    look: Callable[[Case, Sequence[Check]], Check]
+
+
+LOOKS: tuple[Look | After, ...] = (
     objectives.check_arrival,
     objectives.check_objectives,
     deadline.check_deadline,
@@ -75,14 +84,14 @@ LOOKS: tuple[Look, ...] = (
     validity.check_lateness,
     validity.check_rate,
     validity.check_overflow,
-    resolution.check_observer,
+    After(resolution.check_observer),
     resolution.check_words,
     validity.check_observer_end,
     unread.check_read,
     clocks.check_clocks,
     validity.check_negative,
     vitals.check_vitals,
-    host_check.check_host,
+    After(host_check.check_host),
     evidence.check_complete,
     evidence.check_regular,
     evidence.check_as_planned,
@@ -139,9 +148,11 @@ def with_check(judgement: Judgement, check: Check) -> Judgement:
     )
 
 
-def judge(case: Case, looks: Iterable[Look] = LOOKS) -> Judgement:
+def judge(case: Case, looks: Iterable[Look | After] = LOOKS) -> Judgement:
     """Judge a case; the same case always comes to the same."""
-    checks = tuple(check for look in looks for check in _look(look, case))
+    checks: tuple[Check, ...] = ()
+    for look in looks:
+        checks += tuple(_look(look, case, checks))
     verdict = worst(check.verdict for check in checks)
     measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     return Judgement(
@@ -154,22 +165,18 @@ def judge(case: Case, looks: Iterable[Look] = LOOKS) -> Judgement:
     )
 
 
-def _look(look: Look, case: Case) -> list[Check]:
+def _look(look: Look | After, case: Case, before: Sequence[Check]) -> list[Check]:
     """What a check finds; one that crashes was not made, which is never a pass."""
     checks: list[Check] = []
     try:
-        found = look(case)
+        found = look.look(case, before) if isinstance(look, After) else look(case)
         # One by one: what was found before a crash stays found.
         for check in (found,) if isinstance(found, Check) else found:
             checks.append(unread.withhold(case, unnamed.waive(case, check)))  # noqa: PERF401 - see above
     except Exception as error:  # whatever it is, the run must not pass because of it
-        name = look.__name__.removeprefix("check_").replace("_", " ")
-        checks.append(
-            Check(
-                name=f"check of {name}",
-                kind=Kind.VALIDITY,
-                verdict=Verdict.INVALID,
-                said=f"the check crashed: {type(error).__name__}: {error}",
-            )
-        )
+        called = look.look if isinstance(look, After) else look
+        name = called.__name__.removeprefix("check_").replace("_", " ")
+        said = f"the check crashed: {type(error).__name__}: {error}"
+        hint = "this is a defect of the harness: report it with the folder of the run"
+        checks.append(validity_check(f"check of {name}", [Problem(said, hint)], ""))
     return checks

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.evidence.records import Mode
 from harness.judge.beyond import beyond_figures
 from harness.judge.check import Case, Check, Kind
 from harness.judge.decision import decide
 from harness.judge.host_excuse import host_kept_it_open, host_was_disturbed
 from harness.judge.limits import REJECTED_SHARE_UNTOLD
 from harness.judge.recoveries import check_recovery
+from harness.judge.scope import (
+    cells_of,
+    measured_ns,
+    mode_name,
+    outside_words,
+    wanted_hint,
+    wanted_words,
+)
 from harness.judge.shares import check_rate, check_rejected, check_simulated
 from harness.judge.time_had import excuse_late, rejected_words, rests_on_time_had
 from harness.judge.undecided import (
-    GENERATOR,
     GENERATOR_TOO_LATE,
-    HOST,
-    OBSERVER,
     OBSERVER_TOO_SLOW,
     UNDECIDED_BY,
     could_be_met,
+    doubt_of_host,
     fastest,
     generator_may_be_late,
     least,
@@ -31,8 +36,7 @@ from harness.judge.verdict import Verdict
 from harness.judge.windows import check_windows
 from harness.judge.words import count, duration, longer_words, percentile_word, share
 from harness.measure.histogram import Histogram
-from harness.measure.outside import outside_cell, outside_ns
-from harness.measure.recorder import Cell, CellKey, Metric, StageKey
+from harness.measure.recorder import Cell, Metric
 from harness.measure.samples import Fate
 from harness.measure.statistics import (
     Interval,
@@ -95,58 +99,30 @@ def check_arrival(case: Case) -> Check:
         said=f"{arrived:,} of {count(attempted, 'attempted signal')} reached SIMULATED,"
         f" {account.rejected:,} were rejected by the engine{why}",
         figures={"attempted": attempted, "arrived": arrived, "rejected": account.rejected},
+        hint="set a lower signals.stale_share" if verdict is Verdict.INVALID else "",
     )
 
 
 def _duration(case: Case, objective: Objective) -> Iterator[Check]:
-    found = _cells(case, objective)
+    found = cells_of(case, objective)
     wanted = [mode for mode in found if objective.mode in (None, mode.name.lower())]
     if not wanted:
         yield Check(
             name=objective.text,
             kind=Kind.OBJECTIVE,
             verdict=Verdict.INVALID,
-            said=f"no {_words_of(objective)} was measured, so nothing can be said",
+            said=f"no {wanted_words(objective)} was measured, so nothing can be said",
+            hint=wanted_hint(objective),
         )
     for mode in wanted:
-        told = f" ({mode.name.lower()})" if objective.mode is None and len(found) > 1 else ""
-        name, cell = f"{objective.text}{told}", found[mode]
+        several = objective.mode is None and len(found) > 1
+        name, cell = mode_name(objective, mode, several=several), found[mode]
         if objective.percentile == 100.0:
             yield _maximum(name, objective, cell, case)
         elif objective.window_ns is not None:
             yield check_windows(name, objective, cell, case)
         else:
             yield _percentile(name, objective, cell, case)
-
-
-def _cells(case: Case, objective: Objective) -> dict[Mode, Cell]:
-    """The signals that an objective speaks of, by mode."""
-    gathered, stage = case.gathered, objective.stage
-    if stage is not None:
-        cells = {mode: gathered.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
-    else:
-        cells = {mode: gathered.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
-    found = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
-    if not objective.outside_faults:
-        return found
-    t0_ns, metric = gathered.timeline.t0_ns, Metric(objective.metric)
-    cut = {mode: outside_cell(cell, gathered.fault_windows, t0_ns) for mode, cell in found.items()}
-    return {mode: cell for mode, cell in cut.items() if len(cell.series.get(metric, ()))}
-
-
-def _words_of(objective: Objective) -> str:
-    mode = f"{objective.mode} " if objective.mode else ""
-    return f"{mode}signal{' outside of the windows of faults' if objective.outside_faults else ''}"
-
-
-def _measured_ns(case: Case, objective: Objective) -> int:
-    timeline, stage = case.gathered.timeline, objective.stage
-    if objective.outside_faults:
-        stretches = case.plan.load.measured_stretches_ns()
-        return outside_ns(stretches, case.gathered.fault_windows, timeline.t0_ns)
-    if stage is None:
-        return timeline.duration_ns(Phase.MEASURE)
-    return timeline.length_ns(case.plan.load.stage_numbers(stage))
 
 
 def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
@@ -166,16 +142,16 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
     if verdict is Verdict.FAIL and fastest(cell, metric, judged).max_ns < limit_ns:
         verdict = Verdict.INCONCLUSIVE
     elif verdict is Verdict.FAIL and least(cell, metric).max_ns < limit_ns:
-        verdict, undecided, why = Verdict.INCONCLUSIVE, OBSERVER, OBSERVER_TOO_SLOW
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
         verdict, why = excuse_late(cell, case)
     elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
-        verdict, undecided, why = Verdict.INCONCLUSIVE, HOST, f"; {host}"
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, doubt_of_host(host)
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"the longest {metric}{_where(objective)} is {duration(histogram.max_ns)} of"
+        said=f"the longest {metric}{outside_words(objective)} is {duration(histogram.max_ns)} of"
         f" {count(histogram.count, 'signal')}; the limit is {duration(limit_ns)}"
         f"{_censored_words(cell, metric)}{why}",
         figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns, UNDECIDED_BY: undecided},
@@ -198,37 +174,32 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     )
     if found is None:
         raise ValueError("a cell without a signal")
-    decision = decide(found, limit_ns, histogram, _measured_ns(case, objective))
+    decision = decide(found, limit_ns, histogram, measured_ns(case, objective))
     shown = _shown(found, cell.histogram(metric))
-    verdict, why, undecided = decision.verdict, _interval_words(shown), None
+    verdict, why, undecided = decision.verdict, "", None
     if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
-        why += "; it rests on signals that never arrived and had less time than the limit"
+        why = "; it rests on signals that never arrived and had less time than the limit"
     elif verdict is Verdict.FAIL and observer_may_be_slow(cell, metric, found, limit_ns):
-        verdict, undecided = Verdict.INCONCLUSIVE, OBSERVER
-        why += OBSERVER_TOO_SLOW
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and generator_may_be_late(cell, metric, found, limit_ns):
-        verdict, undecided = Verdict.INCONCLUSIVE, GENERATOR
-        why += GENERATOR_TOO_LATE
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, GENERATOR_TOO_LATE
     elif verdict is Verdict.FAIL and could_be_met(cell.arrivals(metric), found, limit_ns):
-        verdict, late = excuse_late(cell, case)
-        why += late
+        verdict, why = excuse_late(cell, case)
     elif verdict is Verdict.FAIL and case.is_interrupted:
-        verdict = Verdict.INCONCLUSIVE
-        why += "; the run was interrupted"
+        verdict, why = Verdict.INCONCLUSIVE, "; the run was interrupted"
     elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
-        verdict, undecided = Verdict.INCONCLUSIVE, HOST
-        why += f"; {host}"
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, doubt_of_host(host)
     elif verdict is Verdict.INCONCLUSIVE and (host := host_kept_it_open(case, objective)):
-        undecided = HOST
-        why += f"; {host}"
+        undecided, why = doubt_of_host(host)
     elif verdict is Verdict.INCONCLUSIVE:
-        why += longer_words(decision.longer_ns, objective.stage)
+        why = longer_words(decision.longer_ns, objective.stage)
     return Check(
         name=name,
         kind=Kind.OBJECTIVE,
         verdict=verdict,
-        said=f"{rank} of {metric}{_where(objective)} is {_estimate_words(shown)}, {why};"
+        said=f"{rank} of {metric}{outside_words(objective)} is {_estimate_words(shown)},"
+        f" {_interval_words(shown)}{why};"
         f" the limit is {duration(limit_ns)}{_censored_words(cell, metric)}",
         figures={
             "estimate_ns": shown.estimate_ns if _supported(shown) else None,
@@ -239,7 +210,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
             "signals": effective.signals,
             "effective": effective.size,
             "longer_ns": decision.longer_ns,
-            **beyond_figures(cell, metric, percentile, limit_ns, _measured_ns(case, objective)),
+            **beyond_figures(cell, metric, percentile, limit_ns, measured_ns(case, objective)),
             UNDECIDED_BY: undecided,
         },
     )
@@ -254,10 +225,6 @@ def _shown(found: Interval, histogram: Histogram) -> Interval:
         lower_ns=None if found.lower_ns is None else min(found.lower_ns, most_ns),
         upper_ns=None if found.upper_ns is None else min(found.upper_ns, most_ns),
     )
-
-
-def _where(objective: Objective) -> str:
-    return " outside of the windows of faults" if objective.outside_faults else ""
 
 
 def _supported(found: Interval) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import NS_PER_S
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Check, Kind, Problem, validity_check
 from harness.judge.verdict import Verdict, worst
 from harness.judge.words import count, duration
 from harness.measure.pool import Takeover, takeover_of
@@ -83,13 +83,13 @@ def check_pool(case: Case) -> Iterator[Check]:
         f"{one.name} is out of the pool after {count(one.ends, 'end')}, each of them planned"
         for one in found
     )
-    yield Check(
-        name=LEFT,
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if said else Verdict.PASS,
-        said="; ".join(said) or good,
-        figures={"left": len(found), "unplanned": len(said)},
-        offenders=tuple(one.name for one in wrong)[:_OFFENDERS_MAX],
+    hint = "read the containers' logs below logs/ of the run for why they ended"
+    yield validity_check(
+        LEFT,
+        [Problem(one, hint) for one in said],
+        good,
+        {"left": len(found), "unplanned": len(said)},
+        tuple(one.name for one in wrong)[:_OFFENDERS_MAX],
     )
 
 
@@ -107,6 +107,7 @@ def check_takeover(case: Case) -> Iterator[Check]:
         name=TAKEN,
         kind=Kind.INTEGRITY,
         verdict=worst(verdict for verdict, _ in outcomes),
+        hint="" if case.pool else "let the harness read the group: see pool.jsonl and logs/ of it",
         said="; ".join(said for _, said in outcomes),
         figures={
             "held": sum(found.held for _, found in pairs),

@@ -11,6 +11,7 @@ from harness.judge.verdict import Verdict
 NAME = "quotas in force"
 _SHOWN = 3
 _OFFENDERS_MAX = 20
+_HINT = "`harness doctor` names what this host lacks for these quotas; see docs/containers.md"
 
 
 def check_quotas(case: Case) -> Check | tuple[Check, ...]:
@@ -71,5 +72,6 @@ def _check(verdict: Verdict, said: str, wrong: tuple[str, ...]) -> Check:
         verdict=verdict,
         said=said,
         figures={"mismatches": len(wrong)},
+        hint=_HINT if verdict is Verdict.INVALID else "",
         offenders=wrong[:_OFFENDERS_MAX],
     )

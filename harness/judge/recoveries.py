@@ -16,9 +16,9 @@ def check_recovery(case: Case, objective: Objective) -> Check:
     limit_ns = objective.limit_ns or 0
     found = case.measurement.recoveries
     if not found:
-        return _check(
-            objective, Verdict.INVALID, "nothing happened to recover from, so nothing can be said"
-        )
+        said = "nothing happened to recover from, so nothing can be said"
+        hint = "plan a fault: [[fault]] in a scenario"
+        return _check(objective, Verdict.INVALID, said, hint=hint)
     verdict = worst(_verdict(one, limit_ns) for one in found)
     happened = len(disturbances(case.run.events, case.gathered.faults or ()))
     shown = max((one for one in found if _verdict(one, limit_ns) is verdict), key=_at_least_ns)
@@ -40,6 +40,7 @@ def check_recovery(case: Case, objective: Objective) -> Check:
             "normal_ns": shown.normal_ns,
             "limit_ns": limit_ns,
         },
+        "plan the fault with signals due before and after it: a later at_s, or a longer load",
     )
 
 
@@ -77,7 +78,11 @@ def _words(one: RecoveryFigures) -> str:
 
 
 def _check(
-    objective: Objective, verdict: Verdict, said: str, figures: dict[str, Figure] | None = None
+    objective: Objective,
+    verdict: Verdict,
+    said: str,
+    figures: dict[str, Figure] | None = None,
+    hint: str = "",
 ) -> Check:
     return Check(
         name=objective.text,
@@ -85,4 +90,5 @@ def _check(
         verdict=verdict,
         said=said,
         figures=figures or {},
+        hint=hint if verdict is Verdict.INVALID else "",
     )

@@ -2,52 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.clock import NS_PER_MS
 from harness.contract.seen import Way
-from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.advice import observer_advice
+from harness.judge.check import Case, Check, Figure, Problem, validity_check
 from harness.judge.host import host_disturbed, host_words
 from harness.judge.limits import OBSERVER_P99
-from harness.judge.objectives import check_objectives
-from harness.judge.undecided import OBSERVER, UNDECIDED_BY
+from harness.judge.undecided import OBSERVER, left_undecided
 from harness.judge.validity import undisturbed
-from harness.judge.verdict import Verdict
 from harness.judge.vitals import observer_at_work
 from harness.judge.words import count, duration
 from harness.measure.recorder import Metric
 from harness.scenario import Phase
 
 NAME = "observer kept up"
+_COMMITS = "turn track_commit_timestamp on, or use the way logical"
 
 
-def check_observer(case: Case) -> Check:
+def check_observer(case: Case, before: Sequence[Check]) -> Check:
     """That the time from the lower bound of the truth to the sighting is short enough.
 
     Where some commit time is not known, that time is the pause between two reads. It spoils only a
     verdict that rests on it: a promise kept by the sightings is kept.
+
+    Args:
+        case: the run.
+        before: the objectives, checked.
     """
     histogram, where = undisturbed(case, Metric.OBSERVER)
     value = histogram.percentile_ns(99)
     if value is None:
-        return _check(True, "no sighting to judge it by")
+        return validity_check(NAME, [], "no sighting to judge it by")
     most = OBSERVER_P99.of(case.scenario)
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
     by_commit = not case.gathered.account(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
     said = f"P99 from {since} to sighting is {duration(value)}{where}, {duration(most)} is allowed"
     if value <= most:
-        return _check(True, said, figures)
+        return validity_check(NAME, [], said, figures)
     if by_commit:
         said = f"{said}; {OBSERVER_P99.reason}"
         if others := host_words(host_disturbed(case)):
             said += f"; {others}"
         if work := observer_at_work(case):
             said += f"; {work}"
-        return _check(False, said, figures)
-    if not any(one.figures.get(UNDECIDED_BY) == OBSERVER for one in check_objectives(case)):
-        return _check(True, f"{said}; no verdict rests on it", figures)
-    return _check(False, f"{said}; {OBSERVER_P99.reason}{_advice(case, value - most)}", figures)
+        return validity_check(NAME, [Problem(said, observer_advice(case))], said, figures)
+    if not left_undecided(before, OBSERVER):
+        return validity_check(NAME, [], f"{said}; no verdict rests on it", figures)
+    change = _change(case, value - most)
+    said = "; ".join(filter(None, (said, OBSERVER_P99.reason, change)))
+    return validity_check(NAME, [Problem(said, _hint(case, change))], said, figures)
 
 
 def check_words(case: Case) -> Iterator[Check]:
@@ -55,45 +61,39 @@ def check_words(case: Case) -> Iterator[Check]:
     told = case.observer
     if told is None or not told.way or not Way(told.way).is_word:
         return
-    early = ""
+    early = []
     if told.words_early:
         longest = told.words_early_max_ns
         by = (
             "without being there in the end" if longest is None else f"by up to {duration(longest)}"
         )
-        early = (
+        said = (
             f"{told.words_early:,} of {count(told.words_checked, 'word')} came before the table"
             f" showed the state, {by}: the system tells before it commits, and latencies are longer"
-            " than what was seen; tell after the COMMIT, or choose the way polling or logical"
+            " than what was seen"
         )
+        early = [Problem(said, "tell after the COMMIT, or choose the way polling or logical")]
     good = f"{count(told.words_checked, 'word')} held against the table, which showed each state"
-    yield Check(
-        name="words follow commits",
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if early else Verdict.PASS,
-        said=early or (good if told.words_checked else "not judged: no word was held against it"),
-        figures={"words": told.words_checked, "early": told.words_early},
-    )
+    clean = good if told.words_checked else "not judged: no word was held against it"
+    figures: dict[str, Figure] = {"words": told.words_checked, "early": told.words_early}
+    yield validity_check("words follow commits", early, clean, figures)
 
 
-def _advice(case: Case, surplus_ns: int) -> str:
+def _change(case: Case, surplus_ns: int) -> str:
+    """What to change of the polls; empty of other ways."""
     if case.plan.contract.seen.way is not Way.POLLING:
         return ""
     pause_ms = case.plan.contract.seen.pause_ms
     wanted_ms = pause_ms + -surplus_ns // NS_PER_MS
-    said = f"; polls pause for {pause_ms} ms at least: "
+    said = f"polls pause for {pause_ms} ms at least: "
     if wanted_ms > 0:
         said += f"set seen.pause_ms to {wanted_ms} or less, or "
     else:
         said += "a poll takes too long, is there an index on the trace id? Or "
-    return said + "turn track_commit_timestamp on, or use the way logical"
+    return said + _COMMITS
 
 
-def _check(valid: bool, said: str, figures: dict[str, Figure] | None = None) -> Check:
-    return Check(
-        name=NAME,
-        kind=Kind.VALIDITY,
-        verdict=Verdict.PASS if valid else Verdict.INVALID,
-        said=said,
-        figures=figures or {},
-    )
+def _hint(case: Case, change: str) -> str:
+    if case.plan.contract.seen.way is Way.LOGICAL:
+        return observer_advice(case)
+    return change or f"{_COMMITS} (contract key seen.way)"

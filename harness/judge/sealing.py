@@ -8,6 +8,7 @@ from harness.judge.words import count
 from harness.store.seal import SealState
 
 _SHOWN = 3
+_HINT = "put back the files as they were, from a copy; else run again"
 
 
 def check_seal(case: Case) -> Check:
@@ -44,5 +45,10 @@ def seal_check(name: str, seal: SealState, whose: str, *, is_due: bool = False) 
 
 def _check(name: str, verdict: Verdict, said: str, offenders: tuple[str, ...]) -> Check:
     return Check(
-        name=name, kind=Kind.VALIDITY, verdict=verdict, said=said, offenders=offenders[:20]
+        name=name,
+        kind=Kind.VALIDITY,
+        verdict=verdict,
+        said=said,
+        offenders=offenders[:20],
+        hint=_HINT if verdict is Verdict.INVALID else "",
     )

@@ -92,7 +92,8 @@ def check_simulated(case: Case, objective: Objective) -> Check:
     open_ones = min(account.of(Fate.IN_FLIGHT), missed)
     if verdict is not Verdict.PASS and open_ones:
         _, least = _decide(objective, missed - open_ones, effective, case)
-        verdict = Verdict.FAIL if least.verdict is Verdict.FAIL else Verdict.INVALID
+        spoiled = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
+        verdict = Verdict.FAIL if least.verdict is Verdict.FAIL else spoiled
         why = f"; {count(open_ones, 'signal')} not watched to the end"
     return _at_least(objective, verdict, told, figures, found, decision, why)
 

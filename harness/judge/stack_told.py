@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.contract.names import Contract
-from harness.judge.check import Case, Check, Kind
-from harness.judge.verdict import Verdict
+from harness.judge.check import Case, Check, Problem, validity_check
 
 _OWN = ("process", "docker")
 
 
 def check_stack(case: Case) -> Check:
     """The kind of the stack decides what is judged, so that no file alone may choose it."""
-    problems = list(_problems(case))
-    return Check(
-        name="stack as it was told",
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(problems) or f"{case.stack.get('kind')}, and nothing speaks against it",
-    )
+    hint = "put back stack.json as the run wrote it, from a copy; else run again"
+    problems = [Problem(said, hint) for said in _problems(case)]
+    good = f"{case.stack.get('kind')}, and nothing speaks against it"
+    return validity_check("stack as it was told", problems, good)
 
 
 def _problems(case: Case) -> Iterator[str]:

@@ -13,6 +13,8 @@ from harness.measure.notes import NAMED_MAX, Finding, Trouble
 from harness.measure.samples import Fate
 from harness.measure.unread import StreamHistory
 
+_UNREAD = "let the harness read stream and group in Redis (XINFO, XPENDING) until the run is over"
+
 
 def check_left(case: Case) -> Check:
     """Every entry was delivered and acknowledged, as far as Redis tells."""
@@ -20,7 +22,7 @@ def check_left(case: Case) -> Check:
     group = case.final.group
     if group is None:
         said = "what Redis says of the engine's group was not read"
-        return _check(name, Verdict.INVALID, said)
+        return _check(name, Verdict.INVALID, said, hint=_UNREAD)
     if case.gathered.account().of(Fate.IN_FLIGHT):
         said = "not judged: signals were in flight when the watching ended"
         return _check(name, Verdict.PASS, said)
@@ -75,7 +77,7 @@ def check_trimmed(case: Case) -> Check:
     if history is None:
         return _check(name, Verdict.PASS, "not judged: nobody looked at the stream during the run")
     if not history.looks:
-        return _check(name, Verdict.INVALID, "no look at the stream showed one")
+        return _check(name, Verdict.INVALID, "no sample of the stream has one", hint=_UNREAD)
     words = "trimmed from the stream before the engine's group had read them"
     good = f"{count(history.looks, 'look')} at the stream saw no lost signal trimmed unread"
     return counted(case, name, good, ((Trouble.TRIMMED, words),))
@@ -111,7 +113,8 @@ def check_added(case: Case) -> Check:
     # On servers of our own nobody else writes: either somebody did, and the load was not the one
     # asked for, or the system under test fed itself.
     why = f"{told}: somebody else wrote {surplus:,} to a stream that is only ours"
-    return _check(name, Verdict.INVALID, why, figures)
+    hint = "let nothing but the run write to the stream, or attach to the system (--stack attach)"
+    return _check(name, Verdict.INVALID, why, figures, hint=hint)
 
 
 def _added(case: Case, history: StreamHistory) -> int | None:
@@ -128,6 +131,7 @@ def _check(
     said: str,
     figures: Mapping[str, Figure] | None = None,
     offenders: tuple[str, ...] = (),
+    hint: str = "",
 ) -> Check:
     return Check(
         name=name,
@@ -136,4 +140,5 @@ def _check(
         said=said,
         figures=dict(figures or {}),
         offenders=offenders,
+        hint=hint,
     )

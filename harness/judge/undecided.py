@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from harness.judge.check import Check
 from harness.measure.histogram import Histogram
 from harness.measure.recorder import Cell, Metric
 from harness.measure.statistics import Interval, interval
 
 UNDECIDED_BY = "undecided_by"
 OBSERVER, GENERATOR, HOST = "observer", "generator", "host"
-OBSERVER_TOO_SLOW = (
+
+
+class Doubt(NamedTuple):
+    """By what a promise is left undecided, and words for it."""
+
+    by: str
+    said: str
+
+
+OBSERVER_TOO_SLOW = Doubt(
+    OBSERVER,
     "; by their commit times, or by the reads before, it could be met:"
-    " the observer was too slow to tell"
+    " the observer was too slow to tell",
 )
-GENERATOR_TOO_LATE = (
-    "; counted from their sending it could be met: the generator was too late to tell"
+GENERATOR_TOO_LATE = Doubt(
+    GENERATOR, "; counted from their sending it could be met: the generator was too late to tell"
 )
+
+
+def doubt_of_host(said: str) -> Doubt:
+    """What others on the host did, in words."""
+    return Doubt(HOST, f"; {said}")
+
+
+def left_undecided(checks: Iterable[Check], by: str) -> list[str]:
+    """Names of the checks that OBSERVER, GENERATOR or HOST leaves undecided."""
+    return [check.name for check in checks if check.figures.get(UNDECIDED_BY) == by]
 
 
 def fastest(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:

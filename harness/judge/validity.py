@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.judge.check import Case, Check, Figure, Kind
+from harness.judge.advice import generator_advice
+from harness.judge.check import Case, Check, Figure, Kind, Problem, validity_check
 from harness.judge.host import host_disturbed, host_words
 from harness.judge.limits import (
     LATENESS_P99,
@@ -24,6 +25,7 @@ from harness.measure.samples import Fate
 from harness.measure.statistics import size_needed
 from harness.measure.summary import percentile_name
 from harness.scenario import Phase
+from harness.store.facts import CUT_SHORT
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
 # Whether an aborted run had its reason, or who left the pool, is a check of its own.
@@ -35,16 +37,20 @@ HARMLESS_EVENTS = frozenset(
 )
 # Of these the reader is told all the same: something lacks that he may look for.
 _TOLD_EVENTS = frozenset({"telemetry_lost"})
-
-
-def _validity(name: str, valid: bool, said: str, figures: dict[str, Figure] | None = None) -> Check:
-    return Check(
-        name=name,
-        kind=Kind.VALIDITY,
-        verdict=Verdict.PASS if valid else Verdict.INVALID,
-        said=said,
-        figures=figures or {},
-    )
+# What to do about the others.
+_EVENT_HINTS = {
+    "service_restarted": "read the log of the service, below logs/ of the run, for why it ended",
+    "swarm_died": "mend what ended it, see the reason and logs/swarm-*.log of the run",
+    "observer_died": "mend what ended it, see the reason and logs/observer.log of the run",
+    "stack_lost": "mend what took the servers away, see the reason and logs/ of the run",
+    "vitals_lost": "keep room on the disk of --reports, and let nothing end the main process",
+    "final_state_unread": "let the reader's login read the tables until the run is over",
+    "faults_untold": "keep room on the disk of --reports, and let nothing else write faults.jsonl",
+    "gate_untold": "keep room on the disk of --reports, and let nothing else write gate.jsonl",
+    "interrupted": "let the run come to its end",
+}
+_MORE = "set a higher --rate or a longer --duration"
+_EVENT_HINT = "mend what the reason names, then run again"
 
 
 def _unknown(name: str, said: str) -> Check:
@@ -54,14 +60,15 @@ def _unknown(name: str, said: str) -> Check:
 
 def _unfinished(check: Check) -> Check:
     """Of a run that a person broke off: nothing is wrong with it, and it is not whole."""
-    return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+    return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "hint": ""})
 
 
 def check_signals(case: Case) -> Check:
     """That there is anything to judge."""
     attempted = case.gathered.account(Phase.MEASURE).attempted
     said = f"{count(attempted, 'signal')} attempted in the measured phase"
-    return _validity("signals were sent", attempted > 0, said, {"attempted": attempted})
+    problems = [] if attempted else [Problem(said, _MORE)]
+    return validity_check("signals were sent", problems, said, {"attempted": attempted})
 
 
 def check_events(case: Case) -> Check:
@@ -75,7 +82,9 @@ def check_events(case: Case) -> Check:
     said = "; ".join(dict.fromkeys(told[:5])) or good
     noted = [event.what for event in case.run.events if event.kind in _TOLD_EVENTS]
     said = "; ".join([said, *noted])
-    check = _validity("nothing unplanned happened", not bad, said, {"events": len(bad)})
+    hint = _EVENT_HINTS.get(bad[0].kind, _EVENT_HINT) if bad else ""
+    problems = [Problem(said, hint)] if bad else []
+    check = validity_check("nothing unplanned happened", problems, said, {"events": len(bad)})
     if bad and all(event.kind == "interrupted" for event in bad):
         check = _unfinished(check)
     return check.model_copy(update={"offenders": tuple(told[:20])})
@@ -94,7 +103,9 @@ def check_in_flight(case: Case) -> Check:
         if number
         else "every accepted signal was watched until it was final or the drain time was over"
     )
-    check = _validity("watched to the end", number == 0, said, {"in_flight": number})
+    hint = "let the run watch for the whole of load.drain_s; see what ended it before"
+    problems = [Problem(said, hint)] if number else []
+    check = validity_check("watched to the end", problems, said, {"in_flight": number})
     return _unfinished(check) if number and case.is_interrupted else check
 
 
@@ -139,16 +150,16 @@ def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
     name = f"generator on time ({rank})"
     histogram, where = undisturbed(case, Metric.LATENESS)
     if where and not histogram.count:
-        return _unknown(name, f"no signal{where}, so that nobody knows how late others were")
+        return _unknown(name, f"no signal{where}, so that the lateness of others is not known")
     if histogram.count < size_needed(percentile):
-        return _validity(name, True, f"too few signals to speak of {rank} of lateness")
+        return validity_check(name, [], f"too few signals to speak of {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
     said = f"{rank} of lateness is {duration(value)}{where}, {duration(most)} is allowed"
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
     if value <= most:
-        return _validity(name, True, said, figures)
-    others = host_words(host_disturbed(case))
-    return _validity(name, False, _with(said, limit.reason, others, swarm_at_work(case)), figures)
+        return validity_check(name, [], said, figures)
+    said = _with(said, limit.reason, host_words(host_disturbed(case)), swarm_at_work(case))
+    return validity_check(name, [Problem(said, generator_advice(case))], said, figures)
 
 
 def _with(*parts: str) -> str:
@@ -160,18 +171,25 @@ def check_rate(case: Case) -> Check:
     rate = next((rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE), None)
     name = "load as asked"
     if rate is None or not rate.intended:
-        return _validity(name, False, "the plan has no signal in the measured phase")
+        said = "the plan has no signal in the measured phase"
+        return validity_check(name, [Problem(said, _MORE)], "")
     part = rate.attempted / rate.intended
     said = (
         f"{rate.attempted:,} of {rate.intended:,} intended signals were attempted"
         f" ({share(part)}; at least {share(RATE_SHARE_MIN)} is needed),"
         f" {rate.attempted / rate.duration_s:,.1f}/s of {rate.intended / rate.duration_s:,.1f}/s"
     )
-    if part < RATE_SHARE_MIN and case.run.first_ns("aborted") is not None:
-        said += "; the load was ended early"
     figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
-    check = _validity(name, part >= RATE_SHARE_MIN, said, figures)
-    return _unfinished(check) if part < RATE_SHARE_MIN and case.is_interrupted else check
+    if part >= RATE_SHARE_MIN:
+        return validity_check(name, [], said, figures)
+    hint = generator_advice(case)
+    if case.run.first_ns("aborted") is not None:
+        said += "; the load was ended early"
+        hint = "mend what ended the load; or run without abort_on_fail"
+    elif cut := [event.kind for event in case.run.events if event.kind in CUT_SHORT]:
+        hint = _EVENT_HINTS[cut[0]]
+    check = validity_check(name, [Problem(said, hint)], said, figures)
+    return _unfinished(check) if case.is_interrupted else check
 
 
 def check_overflow(case: Case) -> Check:
@@ -182,10 +200,11 @@ def check_overflow(case: Case) -> Check:
         if figures.overflow
     }
     said = ", ".join(f"{number:,} of {name}" for name, number in found.items())
-    return _validity(
+    hint = "see in samples.csv.gz (harness report --csv) which; a clock, or a record, is wrong"
+    return validity_check(
         "histograms hold every value",
-        not found,
-        f"beyond the histogram's range: {said}" if found else "no value beyond the range",
+        [Problem(f"beyond the histogram's range: {said}", hint)] if found else [],
+        "no value beyond the range",
         {"overflow": sum(found.values())},
     )
 
@@ -195,7 +214,8 @@ def check_observer_end(case: Case) -> Check:
     name = "observer saw to the end"
     told, written = case.observer, case.gathered.sightings
     if told is None:
-        return _validity(name, False, "the observer did not come to its end")
+        hint = "read logs/observer.log of the run for what ended it"
+        return validity_check(name, [Problem("the observer did not come to its end", hint)], "")
     problems = []
     if told.in_gap or not told.drained:
         cause = f" ({told.cause})" if told.cause else ""
@@ -213,7 +233,12 @@ def check_observer_end(case: Case) -> Check:
     if gaps and told.cause:
         gaps += f" ({told.cause})"
     said = "; ".join(problems) or f"all of {count(written, 'sighting')}{gaps}"
-    return _validity(name, not problems, said, {"sightings": written, "gaps": told.gaps})
+    hint = (
+        f"let the observer read {case.plan.contract.tasks.table} and the server's log to the end;"
+        " see logs/observer.log"
+    )
+    found = [Problem(said, hint)] if problems else []
+    return validity_check(name, found, said, {"sightings": written, "gaps": told.gaps})
 
 
 def check_negative(case: Case) -> Check:
@@ -244,4 +269,6 @@ def check_negative(case: Case) -> Check:
         said = f"{count(within, 'duration')} below zero, all within the clocks' error"
     else:
         said = "no duration below zero"
-    return _validity("no time runs backwards", not beyond, said, {"negative": within})
+    hint = "let nothing set a clock in a run: neither the host's nor the servers'"
+    problems = [Problem(said, hint)] if beyond else []
+    return validity_check("no time runs backwards", problems, said, {"negative": within})

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Case, Check, Figure, Problem, validity_check
 from harness.judge.limits import WARMUP_ARRIVED_SHARE_MIN, WARMUP_SIGNALS_MIN
-from harness.judge.verdict import Verdict
 from harness.judge.words import count, share
 from harness.measure.account import Account
 from harness.measure.samples import Fate
@@ -49,13 +48,10 @@ def check_warmup(case: Case) -> Iterator[Check]:
             f": {share(part)}, where it was {share(usual)} in the measured phase;"
             " what was measured had not been warmed up"
         )
-    yield Check(
-        name="warm-up warmed up",
-        kind=Kind.VALIDITY,
-        verdict=Verdict.INVALID if cold else Verdict.PASS,
-        said=said,
-        figures={"intended": intended, "arrived": account.arrived},
-    )
+    hint = "set a longer load.warmup_s, or read the engine's log for when it began to work"
+    figures: dict[str, Figure] = {"intended": intended, "arrived": account.arrived}
+    problems = [Problem(said, hint)] if cold else []
+    yield validity_check("warm-up warmed up", problems, said, figures)
 
 
 def _account(case: Case) -> Account:

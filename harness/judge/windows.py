@@ -7,12 +7,10 @@ from harness.judge.check import Case, Check, Kind
 from harness.judge.host_excuse import host_was_disturbed
 from harness.judge.time_had import excuse_late, rejected_words, some_had_less
 from harness.judge.undecided import (
-    GENERATOR,
     GENERATOR_TOO_LATE,
-    HOST,
-    OBSERVER,
     OBSERVER_TOO_SLOW,
     UNDECIDED_BY,
+    doubt_of_host,
 )
 from harness.judge.verdict import Verdict
 from harness.judge.words import count, duration, percentile_word
@@ -33,11 +31,11 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: Case) -> Ch
         why = f"; {count(short, 'signal')} that never arrived had less time than the limit"
     if verdict is Verdict.FAIL and metric is not Metric.LATENESS:
         if not _beyond(objective, cell, grid, Metric.SERVICE):
-            undecided, why = GENERATOR, GENERATOR_TOO_LATE
+            undecided, why = GENERATOR_TOO_LATE
         elif not _surely(objective, cell, grid):
-            undecided, why = OBSERVER, OBSERVER_TOO_SLOW
+            undecided, why = OBSERVER_TOO_SLOW
         elif host := host_was_disturbed(case, objective, cell):
-            undecided, why = HOST, f"; {host}"
+            undecided, why = doubt_of_host(host)
         verdict = Verdict.INCONCLUSIVE if undecided else verdict
     if verdict is Verdict.FAIL and not _arrivals_beyond(objective, cell, grid):
         verdict, why = excuse_late(cell, case)

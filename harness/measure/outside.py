@@ -71,6 +71,26 @@ def outside_ns(
     return total_ns
 
 
+def on_cut_clock(windows: Sequence[Window], cut: Sequence[Window], t0_ns: int) -> list[Window]:
+    """Windows as a cell has them from which others were cut with `outside_cell`.
+
+    Args:
+        windows: on the clock of the run; what of them lies within a cut has no length.
+        cut: what the cell leaves out.
+        t0_ns: start of the load.
+    """
+    spans = spans_ms(cut, t0_ns)
+
+    def moved(mono_ns: int) -> int:
+        gone_ns = 0
+        for first_ms, last_ms in spans:
+            start_ns, end_ns = first_ms * NS_PER_MS, (last_ms + 1) * NS_PER_MS
+            gone_ns += max(0, min(mono_ns - t0_ns, end_ns) - start_ns)
+        return mono_ns - gone_ns
+
+    return [Window(moved(one.start_ns), moved(one.end_ns)) for one in windows]
+
+
 def _cut(series: Series, spans: Spans) -> Series:
     return Series.of_blocks(_calm_blocks(series, spans))
 

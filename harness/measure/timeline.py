@@ -57,12 +57,18 @@ class Timeline:
             return None
         return self.t0_ns + self.edges_ns[own[0]], self.t0_ns + self.edges_ns[own[-1] + 1]
 
+    def numbers(self, phase: Phase) -> frozenset[int]:
+        """Where in the timeline the stages of a phase lie."""
+        return frozenset(number for number, own in enumerate(self.phases) if own is phase)
+
     def duration_ns(self, phase: Phase) -> int:
         """Length of all stages of a phase together."""
-        return self.length_ns(
-            frozenset(number for number, own in enumerate(self.phases) if own is phase)
-        )
+        return self.length_ns(self.numbers(phase))
 
     def length_ns(self, stages: frozenset[int]) -> int:
         """Length of some stages together."""
-        return sum(self.edges_ns[number + 1] - self.edges_ns[number] for number in stages)
+        return sum(end - start for start, end in self.stretches_ns(stages))
+
+    def stretches_ns(self, stages: frozenset[int]) -> list[tuple[int, int]]:
+        """Start and end of some stages, after t0."""
+        return [(self.edges_ns[number], self.edges_ns[number + 1]) for number in sorted(stages)]

@@ -17,7 +17,7 @@ from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.measure.measurement import Measurement
 from harness.report.diagnosis import NO_CAUSE
-from harness.report.headline import deciding, horizon_words
+from harness.report.headline import confidence_text, deciding, horizon_words
 from harness.report.terminal import NOT_JUDGED, VERDICT_STYLES
 from harness.report.units import count_text, duration_text
 
@@ -112,14 +112,9 @@ def brief(check: Check) -> str:
     low = duration_text(lower) if isinstance(lower, int) else "no lower bound"
     high = duration_text(upper) if isinstance(upper, int) else "no upper bound"
     return (
-        f"measured {duration_text(estimate)} ({low} to {high} at {_confidence(check)}),"
+        f"measured {duration_text(estimate)} ({low} to {high} at {confidence_text(check)}),"
         f" limit {duration_text(limit)}"
     )
-
-
-def _confidence(check: Check) -> str:
-    value = check.figures.get("confidence")
-    return f"{100 * value:.3g} %" if isinstance(value, float) else "95 %"
 
 
 def _is_ok(check: Check) -> bool:

@@ -22,6 +22,12 @@ def horizon_words(judgement: Judgement) -> str:
     return f"; it covers events that occur at least every {judgement.horizon_s:.0f} s"
 
 
+def confidence_text(check: Check) -> str:
+    """The confidence of each bound of a check: `98.8 %` where there were interim analyses."""
+    value = check.figures.get("confidence")
+    return f"{100 * value:.3g} %" if isinstance(value, float) else "95 %"
+
+
 def deciding(judgement: Judgement) -> Check | None:
     """The check that brought the verdict about; of a PASS the first duration, if there is one."""
     found = [

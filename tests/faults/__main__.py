@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 
 from harness.docker.faults.armory import ON_CONTAINERS
-from harness.errors import Exit
 from harness.faults.refusals import ON_PROCESSES
 from harness.scenario import load_scenario
 from tests.faults.interruptions import Outcome, cases, interrupt
@@ -105,7 +104,7 @@ def _interrupt(stacks: list[str], kinds: list[str], number: signal.Signals) -> l
             print(table_of_interruptions(outcomes[-1:]), file=sys.stderr, flush=True)
             for kind, things in outcomes[-1].left.items():
                 print(f"left of {kind}: {sorted(things)}", file=sys.stderr, flush=True)
-            if outcomes[-1].trouble or outcomes[-1].exit_code != int(Exit.INVALID):
+            if not outcomes[-1].is_good:
                 print(outcomes[-1].output, file=sys.stderr, flush=True)
     return outcomes
 

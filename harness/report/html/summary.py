@@ -13,7 +13,7 @@ from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
 from harness.report.heading import agents_text, measured_s, rate_text
-from harness.report.headline import headline
+from harness.report.headline import confidence_text, headline
 from harness.report.html.words import count_text, duration, share_text
 from harness.scenario import Objective
 
@@ -161,6 +161,7 @@ def _gauge(check: Check) -> Gauge | None:
     low, high = _ns(check.figures, "lower_ns"), _ns(check.figures, "upper_ns")
     if not value or not limit:
         return None
+    low_told = duration(low) if low else "no lower bound"
     low = min(low or value, value)
     high_told = max(high or value, value)
     span = (math.log10(min(low, limit)) - 0.25, math.log10(max(high_told, limit)) + 0.35)
@@ -169,9 +170,10 @@ def _gauge(check: Check) -> Gauge | None:
         share = (math.log10(max(1, value_ns)) - span[0]) / (span[1] - span[0])
         return round(100 * share, 2)
 
-    told = f"95 % sure: {duration(low)} to {duration(high)}" if high else "no upper bound yet"
+    each = confidence_text(check)
+    told = f"{low_told} to {duration(high)}, each at {each}" if high else "no upper bound yet"
     return Gauge(
-        title=f"{check.name}: measured value, its 95 % interval, and the limit"
+        title=f"{check.name}: measured value, its interval (each bound at {each}), and the limit"
         " (logarithmic; right is slower)",
         message=f"{check.name}: {duration(value)}, {told}; the limit is {duration(limit)}.",
         value=f"{duration(value)} ({told})",

@@ -5,13 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.judge.assess import Assessment, assess
+from harness.judge.check import Kind
 from harness.judge.verdict import Verdict
+from harness.report.headline import deciding
 from tests.unit.measure.evidence import World
+
+# Two lines of 80 columns, after "change: ".
+HINT_MAX = 2 * 80 - len("change: ") - 4
 
 
 def assessed(world: World, reports: Path) -> Assessment:
-    """Write the evidence and assess it."""
-    return assess(world.write(reports))
+    """Write the evidence and assess it; whatever is INVALID says what to change."""
+    return advised(assess(world.write(reports)))
+
+
+def advised(found: Assessment) -> Assessment:
+    """The same, whose INVALID checks of the run, and the one that decides, have a hint."""
+    invalid = [check for check in found.judgement.checks if check.verdict is Verdict.INVALID]
+    if found.judgement.verdict is Verdict.INVALID:
+        first = deciding(found.judgement)
+        assert first is not None
+        invalid = [first, *(check for check in invalid if check.kind is Kind.VALIDITY)]
+        for check in invalid:
+            assert check.hint, f"{check.name}: {check.said}"
+            assert len(check.hint) <= HINT_MAX, check.hint
+    return found
 
 
 def unclean(found: Assessment) -> dict[str, Verdict]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from harness.judge.check import Case
-from harness.judge.objectives import _interval_words, _measured_ns
+from harness.judge.objectives import _interval_words
+from harness.judge.scope import measured_ns
 from harness.judge.undecided import generator_may_be_late, observer_may_be_slow
+from harness.measure.faults import Window
 from harness.measure.histogram import Histogram
 from harness.measure.recorder import Cell, Metric
 from harness.measure.statistics import Effective, Interval
+from harness.measure.timeline import Timeline
 from harness.scenario import Objective, Phase
 
-MS = 1_000_000
+MS, S = 1_000_000, 1_000_000_000
 FOUND = Interval(50.0, 900 * MS, 800 * MS, 1_000 * MS, Effective(100, 100, 20, True))
 SLOW, FAST = Histogram.of([900 * MS] * 100), Histogram.of([10 * MS] * 100)
 
@@ -62,28 +66,21 @@ def test_service_times_may_excuse_a_latency(
 
 
 @pytest.mark.parametrize(
-    ("stage", "outside", "expected"), [(None, False, 30), ("peak", False, 8), (None, True, 20)]
+    ("stage", "outside", "expected"), [(None, False, 20), ("peak", False, 8), (None, True, 18)]
 )
 def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
     """Of the phase, of the stage, or of what lies outside of the windows of faults."""
+    stages = (12 * S, 10 * S, 8 * S)
+    phases = (Phase.MEASURE, Phase.WARMUP, Phase.MEASURE)
+    timeline = Timeline(0, tuple(accumulate(stages, initial=0)), phases)
+    # To the end of its last millisecond.
+    fault = Window(5 * S, 7 * S - MS)
     fake = SimpleNamespace(
-        gathered=SimpleNamespace(
-            timeline=SimpleNamespace(
-                t0_ns=0,
-                duration_ns={Phase.MEASURE: 30}.__getitem__,
-                length_ns={(3,): 8}.__getitem__,
-            ),
-            fault_windows=(),
-        ),
-        plan=SimpleNamespace(
-            load=SimpleNamespace(
-                stage_numbers={"peak": (3,)}.__getitem__,
-                measured_stretches_ns=lambda: ((0, 12), (22, 30)),
-            )
-        ),
+        gathered=SimpleNamespace(timeline=timeline, fault_windows=(fault,)),
+        plan=SimpleNamespace(load=SimpleNamespace(stage_numbers={"peak": (2,)}.__getitem__)),
     )
     objective = cast("Objective", SimpleNamespace(stage=stage, outside_faults=outside))
-    assert _measured_ns(cast("Case", fake), objective) == expected
+    assert measured_ns(cast("Case", fake), objective) == expected * S
 
 
 @pytest.mark.parametrize(("signals", "told"), [(200, False), (201, True)])

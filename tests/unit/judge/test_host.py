@@ -15,9 +15,10 @@ from harness.judge.check import Check
 from harness.judge.host import disturbed
 from harness.judge.verdict import Verdict
 from harness.measure.telemetry_lines import read_telemetry
+from harness.scenario import Load, Stage
 from tests.unit.judge import spoilers, violations
-from tests.unit.judge.assessing import unclean
-from tests.unit.judge.test_faults import AT_NS, KILL, faulty, killed
+from tests.unit.judge.assessing import advised, unclean
+from tests.unit.judge.test_faults import AT_NS, KILL, PAUSE, faulty, killed, outage, paused
 from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
 
 PROMISE = "p99 < 500 ms"
@@ -95,7 +96,7 @@ def judged(world: World, text: str, reports: Path) -> Assessment:
     """Assessed beside this telemetry."""
     folder = world.write(reports)
     folder.telemetry.write_text(text, encoding="utf-8")
-    return assess(folder)
+    return advised(assess(folder))
 
 
 def check_of(found: Assessment, name: str) -> Check:
@@ -150,6 +151,60 @@ def test_the_window_of_a_fault_is_the_runs_own(tmp_path: Path) -> None:
     assert "no other program" in check_of(found, CHECK).said
     found = judged(world, telemetry(BURNERS, range(second - 4, second - 3)), tmp_path)
     assert "other programs (cc1)" in check_of(found, CHECK).said
+
+
+def paused_and_slow(start: int, end: int, *objectives: str) -> World:
+    """A pause from 9 s to 12 s that stops the system, and signals that are slow in some seconds."""
+    held, slow = outage(9.0, 12.0), slow_from(start, end)
+    world = healthy(None, *objectives, delays=lambda n: np.maximum(held(n), slow(n)))
+    world.scenario = faulty(PAUSE, None, *objectives).scenario
+    world.faults = [paused()]
+    return world
+
+
+@pytest.mark.parametrize(("start", "end"), [(2, 6), (15, 19)])
+def test_outside_faults_others_excuse_the_seconds_they_disturbed(
+    start: int, end: int, tmp_path: Path
+) -> None:
+    """Seconds are those of the run, before a fault and after it, though its time is left out."""
+    text = "max < 500 ms outside faults"
+    world = paused_and_slow(start, end, text)
+    found = judged(world, telemetry(BURNERS, range(start, end + 2)), tmp_path)
+    assert unclean(found) == {text: Verdict.INCONCLUSIVE, CHECK: Verdict.INVALID}
+    for change, seconds in (({}, ALL), (BURNERS, range(7, 9))):
+        found = judged(world, telemetry(change, seconds), tmp_path)
+        assert unclean(found) == {text: Verdict.FAIL}
+
+
+@pytest.mark.parametrize(("last", "verdict"), [(9, Verdict.INVALID), (6, Verdict.FAIL)])
+def test_outside_faults_the_disturbed_share_is_of_that_time(
+    last: int, verdict: Verdict, tmp_path: Path
+) -> None:
+    """Of 9 s outside the fault 7 s are disturbed: most of them, though not of all 20 s."""
+    text = "p50 < 500 ms outside faults"
+    world = healthy(None, text, delays=slow_from(0, 30))
+    record = killed(heal_proven_ns=AT_NS + 10 * S)
+    world.scenario, world.faults = faulty(KILL, record, text).scenario, [record]
+    found = judged(world, telemetry(BURNERS, range(last)), tmp_path)
+    assert found.judgement.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(range(16), Verdict.FAIL), (range(16, 22), Verdict.INVALID)]
+)
+def test_the_disturbed_share_is_of_the_stage(
+    seconds: range, verdict: Verdict, tmp_path: Path
+) -> None:
+    """Whoever disturbed the 15 s before a stage excuses nothing in its 5 s."""
+    lengths = {"base": 15.0, "peak": 5.0}
+    stages = tuple(
+        Stage(name=name, agents=5, rate_from=100.0, rate_to=100.0, duration_s=length_s)
+        for name, length_s in lengths.items()
+    )
+    load = Load(stages=stages, warmup_s=1.0, drain_s=5.0, processes=1)
+    world = healthy(load, "stage peak p50 < 500 ms", delays=slow_from(15, 30))
+    found = judged(world, telemetry(BURNERS, seconds), tmp_path)
+    assert found.judgement.verdict is verdict
 
 
 def test_slow_in_other_seconds_too_is_a_fail(tmp_path: Path) -> None:

@@ -170,14 +170,20 @@ def test_share_of_simulated(objective: str, verdict: Verdict, tmp_path: Path) ->
     assert "reached SIMULATED, 95 %" in check.said
 
 
-def test_share_of_simulated_of_an_unwatched_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("event", "verdict"),
+    [("swarm_died", Verdict.INVALID), ("interrupted", Verdict.INCONCLUSIVE)],
+)
+def test_share_of_simulated_of_an_unwatched_end(
+    event: str, verdict: Verdict, tmp_path: Path
+) -> None:
     """Signals nobody waited for may have arrived: no FAIL can be said."""
     world = healthy(None, "simulated >= 99.99 %")
     violations.drop(world, len(world.attempts[0]) - 1)
     world.run["drain_deadline_ns"] = 0
-    world.event("interrupted")
+    world.event(event)
     check = check_of(world, tmp_path, "simulated >= 99.99 %")
-    assert check.verdict is Verdict.INVALID
+    assert check.verdict is verdict
     assert "1 signal not watched to the end" in check.said
 
 

@@ -38,7 +38,7 @@ SPOILED: dict[str, tuple[Spoil, str, str]] = {
     "swarm overlooked": (
         vital_spoilers.overlook("swarm-0"),
         "generator had its core",
-        "0 of 1 swarm process looked at",
+        "samples of 0 of 1 swarm process",
     ),
     "one long pause": (
         vital_spoilers.pause_swarm(501 * MS),
@@ -63,7 +63,7 @@ SPOILED: dict[str, tuple[Spoil, str, str]] = {
     "observer overlooked": (
         vital_spoilers.overlook("observer"),
         "observer had its core",
-        "nobody looked at the observer",
+        "no sample of the observer",
     ),
     "observer stopped": (
         vital_spoilers.stop_observer,
@@ -81,7 +81,7 @@ SPOILED: dict[str, tuple[Spoil, str, str]] = {
         "20,000,000 bytes behind",
     ),
     "cores stolen": (vital_spoilers.stolen, "cores not taken away", "took "),
-    "nobody looked": (vital_spoilers.look_away, "vitals kept", "nobody looked for"),
+    "nobody looked": (vital_spoilers.look_away, "vitals kept", "no sample of the harness"),
     "line cut short": (vital_spoilers.garble_vitals, "vitals kept", "1 line of vitals.jsonl"),
 }
 

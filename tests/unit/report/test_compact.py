@@ -69,12 +69,34 @@ def test_undecided_run_is_to_be_longer(tmp_path: Path) -> None:
 
 def test_invalid_run_names_what_to_change(tmp_path: Path) -> None:
     """Where a check can be made valid, it says how, and the run is to be made again."""
-    judgement = _judgement([_check(Verdict.INVALID, "generator on time (P99)", Kind.VALIDITY)])
+    late = _check(Verdict.INVALID, "generator on time (P99)", Kind.VALIDITY)
+    late = late.model_copy(update={"hint": "set a lower --rate"})
+    judgement = _judgement([late])
     ending = ending_of(judgement, healthy().write(tmp_path))
     assert "--rate" in ending.advice
     assert "harness run " in ending.command
     lines = [line.plain for line in closing_lines(judgement, ending, WIDTH)]
     assert lines[-2].lstrip() in ending.advice or lines[-2].startswith("change:")
+
+
+def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
+    """It is told which file lacks what, and the words fit in two lines."""
+    world = healthy()
+    world.run["kept"], world.vitals = ["vitals.jsonl"], []
+    lines = shown(world, tmp_path)
+    assert len(lines) < HEIGHT
+    change = next(n for n, line in enumerate(lines) if line.startswith("change: "))
+    assert "vitals.jsonl" in " ".join(lines[change:-1])
+    assert len(lines) - change <= 3
+    assert "harness run" in lines[-1]
+
+
+@pytest.mark.parametrize("name", ["check of lateness", "result stored"])
+def test_whole_evidence_is_judged_again(name: str, tmp_path: Path) -> None:
+    """Where the judging failed, another run would tell no more."""
+    crashed = _check(Verdict.INVALID, name, Kind.VALIDITY)
+    ending = ending_of(_judgement([crashed]), healthy().write(tmp_path))
+    assert ending.command.startswith("harness judge ")
 
 
 def test_details_are_there_on_demand(tmp_path: Path) -> None:

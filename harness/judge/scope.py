@@ -1,0 +1,73 @@
+"""The signals and the time that an objective speaks of."""
+
+from __future__ import annotations
+
+from harness.evidence.records import Mode
+from harness.judge.check import Case
+from harness.measure.faults import Window
+from harness.measure.outside import outside_cell, outside_ns
+from harness.measure.recorder import Cell, CellKey, Metric, StageKey
+from harness.scenario import Objective, Phase
+
+
+def cells_of(case: Case, objective: Objective) -> dict[Mode, Cell]:
+    """The signals that an objective speaks of, by mode."""
+    gathered, stage = case.gathered, objective.stage
+    if stage is not None:
+        cells = {mode: gathered.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
+    else:
+        cells = {mode: gathered.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
+    found = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
+    if not objective.outside_faults:
+        return found
+    apart, t0_ns = left_out(case, objective), gathered.timeline.t0_ns
+    metric = Metric(objective.metric)
+    cut = {mode: outside_cell(cell, apart, t0_ns) for mode, cell in found.items()}
+    return {mode: cell for mode, cell in cut.items() if len(cell.series.get(metric, ()))}
+
+
+def left_out(case: Case, objective: Objective) -> tuple[Window, ...]:
+    """The time that an objective does not speak of; its cell has no such time."""
+    return case.gathered.fault_windows if objective.outside_faults else ()
+
+
+def stretches_ns(case: Case, objective: Objective) -> list[tuple[int, int]]:
+    """The stages that an objective speaks of, after t0."""
+    timeline = case.gathered.timeline
+    if objective.stage is None:
+        return timeline.stretches_ns(timeline.numbers(Phase.MEASURE))
+    return timeline.stretches_ns(case.plan.load.stage_numbers(objective.stage))
+
+
+def measured_ns(case: Case, objective: Objective) -> int:
+    """How much time an objective speaks of."""
+    t0_ns = case.gathered.timeline.t0_ns
+    return outside_ns(stretches_ns(case, objective), left_out(case, objective), t0_ns)
+
+
+def mode_name(objective: Objective, mode: Mode, *, several: bool) -> str:
+    """An objective's text, with the mode where it speaks of several."""
+    return f"{objective.text} ({mode.name.lower()})" if several else objective.text
+
+
+def wanted_words(objective: Objective) -> str:
+    """The kind of signal that an objective speaks of."""
+    mode = f"{objective.mode} " if objective.mode else ""
+    return f"{mode}signal{outside_words(objective)}"
+
+
+def outside_words(objective: Objective) -> str:
+    """Words for what an objective leaves out; empty for nothing."""
+    return " outside of the windows of faults" if objective.outside_faults else ""
+
+
+def wanted_hint(objective: Objective) -> str:
+    """What to change where there is no signal of that kind."""
+    if objective.outside_faults:
+        return "measure for longer (--duration), so that signals lie outside the faults"
+    if objective.stage is not None:
+        return f"set a higher rate or a longer duration_s of stage {objective.stage}"
+    if objective.mode is None:
+        return "set a higher --rate or a longer --duration, and signals.stale_share below 1"
+    share = "above 0" if objective.mode == "full" else "below 1"
+    return f"set signals.full_share {share}, so that there are {objective.mode} signals"

@@ -1,0 +1,38 @@
+"""The tile of a promised percentile."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.check import Check, Figure, Kind
+from harness.judge.verdict import Verdict
+from harness.report.html.summary import _gauge
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"confidence": 0.9875}, "20.0 ms to 40.0 ms, each at 98.8 %"),
+        ({}, "20.0 ms to 40.0 ms, each at 95 %"),
+        ({"lower_ns": None}, "no lower bound to 40.0 ms, each at 95 %"),
+        ({"upper_ns": None}, "no upper bound yet"),
+    ],
+)
+def test_it_names_the_confidence_and_what_is_open(changes: dict[str, Figure], words: str) -> None:
+    """A run with interim analyses has other bounds than one of a fixed length."""
+    figures: dict[str, Figure] = {
+        "estimate_ns": 30_000_000,
+        "limit_ns": 500_000_000,
+        "lower_ns": 20_000_000,
+        "upper_ns": 40_000_000,
+    }
+    check = Check(
+        name="p99 < 500 ms",
+        kind=Kind.OBJECTIVE,
+        verdict=Verdict.PASS,
+        said="made up",
+        figures={**figures, **changes},
+    )
+    gauge = _gauge(check)
+    assert gauge is not None
+    assert gauge.value == f"30.0 ms ({words})"
