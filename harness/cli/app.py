@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import harness
 from harness.cli.chaos import chaos
@@ -32,6 +31,7 @@ from harness.cli.options import (
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.errors import Exit, HarnessError
+from harness.printable import printable
 from harness.process.interrupt import Interrupted, interruptible
 from harness.stack.settings import ROOT
 
@@ -268,7 +268,7 @@ def doctor(
 
 def main() -> None:
     """Entry point: errors that are expected become one message and an exit code."""
-    errors = Console(stderr=True, highlight=False)
+    errors = make_console(stderr=True)
     try:
         with interruptible():
             app()
@@ -280,6 +280,6 @@ def main() -> None:
         errors.print(f"{interrupt}; everything that was started has been stopped")
         sys.exit(int(Exit.INVALID))
     except Exception as error:  # Python's own exit code would be 1, which stands for FAIL
-        traceback.print_exc()
+        sys.stderr.write(printable(traceback.format_exc()))
         errors.print(f"a mistake in the harness, not a verdict: {error!r}", markup=False)
         sys.exit(int(Exit.INVALID))

@@ -15,6 +15,7 @@ from harness.judge.check import Check
 from harness.judge.host import disturbed
 from harness.judge.verdict import Verdict
 from harness.measure.telemetry_lines import read_telemetry
+from harness.store.seal import seal
 from tests.unit.judge import spoilers, violations
 from tests.unit.judge.assessing import unclean
 from tests.unit.judge.test_faults import AT_NS, KILL, faulty, killed
@@ -95,6 +96,7 @@ def judged(world: World, text: str, reports: Path) -> Assessment:
     """Assessed beside this telemetry."""
     folder = world.write(reports)
     folder.telemetry.write_text(text, encoding="utf-8")
+    seal(folder)
     return assess(folder)
 
 
