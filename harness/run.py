@@ -36,7 +36,7 @@ from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints
 from harness.store import HEADS, KEPT, TELEMETRY, Reserve, RunFolder
-from harness.store.events import append_event
+from harness.store.events import append_event, begin_events
 from harness.store.seal import seal
 
 _POOL_END_S = 2.0
@@ -51,6 +51,7 @@ def run(scenario: Scenario, contract: Contract, parts: Parts, folder: RunFolder)
     """
     folder.write_scenario(scenario)
     folder.write_json(folder.environment, parts.environment())
+    begin_events(folder)
 
     with ExitStack() as cleanup:
         reserve = cleanup.enter_context(Reserve(folder.path))

@@ -13,7 +13,8 @@ from harness.attach.servers import PostgresAt, RedisAt, is_loopback
 from harness.contract.frozen import Frozen
 from harness.contract.names import Contract, State
 from harness.contract.seen import Way
-from harness.errors import UsageError
+from harness.errors import EvidenceError, UsageError
+from harness.evidence.reading import CONFIG_BYTES_MAX, read_regular
 from harness.scenario.file import problems, read_toml
 
 HINT = "docs/attach.md explains every key; `false` leaves out what your system does not have"
@@ -113,10 +114,13 @@ def _take_in_descriptors(table: Any, path: Path) -> None:
         return
     file = path.parent / table["descriptors"]
     try:
-        table["descriptors"] = base64.b64encode(file.read_bytes()).decode()
+        data = read_regular(file, CONFIG_BYTES_MAX, by_user=True)
+        table["descriptors"] = base64.b64encode(data).decode()
     except OSError as error:
         raise UsageError(
             f"cannot be read: {error.strerror}",
             where=str(file),
             hint="make it with protoc --include_imports --descriptor_set_out=FILE",
         ) from error
+    except EvidenceError as error:
+        raise UsageError(error.what, where=error.where, hint=error.hint) from error

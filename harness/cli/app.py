@@ -34,6 +34,7 @@ from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
 from harness.cli.streams import failure_of
 from harness.errors import Exit, HarnessError, UsageError
+from harness.printable import printable
 from harness.process.interrupt import Interrupted, interruptible
 from harness.stack.settings import ROOT
 
@@ -269,8 +270,8 @@ def doctor(
 
 
 def main() -> None:
-    """Errors that are expected become one message and an exit code."""
-    errors = Console(stderr=True, highlight=False)
+    """Entry point: errors that are expected become one message and an exit code."""
+    errors = make_console(stderr=True)
     try:
         _need_current_folder()
         with interruptible():
@@ -283,7 +284,7 @@ def main() -> None:
         errors.print(f"{interrupt}; everything that was started has been stopped")
         sys.exit(int(Exit.INVALID))
     except Exception as error:  # Python's own exit code would be 1, which stands for FAIL
-        traceback.print_exc()
+        sys.stderr.write(printable(traceback.format_exc()))
         errors.print(f"a mistake in the harness, not a verdict: {error!r}", markup=False)
         sys.exit(int(Exit.INVALID))
     finally:

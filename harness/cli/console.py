@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
+from harness.printable import printable
 from harness.report.startup import startup_line
 from harness.stack.startup import StartupEvent, StartupSink
 
@@ -14,12 +17,29 @@ from harness.stack.startup import StartupEvent, StartupSink
 PIPE_WIDTH = 120
 
 
-def make_console() -> Console:
+class SafeConsole(Console):
+    """A console on which text is text: no markup in it is obeyed, and no control character."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """What everything that is printed comes through; the console's own controls stay."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
+
+def make_console(*, stderr: bool = False) -> Console:
     """The terminal, or a pipe that does not wrap early."""
     # A terminal that cannot show a sign shows another; the verdict must not depend on it.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False)
+    console = SafeConsole(stderr=stderr)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console

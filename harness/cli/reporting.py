@@ -68,7 +68,13 @@ def report_folder(path: Path, wanted: Wanted, *, show: bool, console: Console) -
             wanted = Wanted(html=folder.html, junit=folder.junit)
         elif show and wanted.html is None:
             wanted = Wanted(folder.html, wanted.junit, wanted.markdown, wanted.csv, wanted.hgrm)
-        written = tuple(_report_run(read_report_data(folder), wanted))
+        data = read_report_data(folder)
+        if data.judged_anew:
+            said = f"judged anew for this report: {data.judged_anew}"
+            # Where a report goes to the output itself, that is said in the report.
+            if STDOUT not in (wanted.junit, wanted.markdown):
+                console.print(said, style="yellow", markup=False, soft_wrap=True)
+        written = tuple(_report_run(data, wanted))
         if show and wanted.html is not None:
             webbrowser.open(wanted.html.absolute().as_uri())
     for one in written:

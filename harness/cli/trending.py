@@ -14,8 +14,9 @@ from rich.text import Text
 
 from harness.cli.streams import emit
 from harness.errors import HarnessError, UsageError
-from harness.judge.result import Result, read_result
+from harness.judge.result import Result, read_unverified
 from harness.judge.verdict import Verdict
+from harness.printable import cell
 from harness.report.heading import executed
 from harness.report.trend import Night, Trend, trends_of
 from harness.report.units import duration_text
@@ -24,9 +25,10 @@ from harness.store import RunFolder
 
 FORMS = ("table", "csv", "json")
 # Durations in ns, as their names say; empty where a run has no such figure.
+NOT_VERIFIED = "NOT VERIFIED"
 COLUMNS = (
     "run_id", "scenario", "seed", "verdict", "grade", "objective", "estimate_ns", "lower_ns",
-    "upper_ns", "change",
+    "upper_ns", "change", "unverified",
 )  # fmt: skip
 
 
@@ -53,30 +55,40 @@ def show_trends(folder: Path, scenario: str | None, form: str, console: Console)
         return
     rows = [_row(night) for trend in trends for night in trend.nights]
     if form == "json":
-        emit(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows]) + "\n")
+        text = json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+        # Two of them begin a command of some CI systems; in JSON they stand in texts only.
+        emit(text.replace("##", "#\\u0023") + "\n")
         return
+    shown = [[cell(own) if isinstance(own, str) else own for own in row] for row in rows]
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([COLUMNS, *rows])
+    csv.writer(table, lineterminator="\n").writerows([COLUMNS, *shown])
     emit(table.getvalue())
 
 
 def _runs(
     folder: Path, scenario: str | None, left_out: list[str]
-) -> Iterator[tuple[Scenario, Result]]:
+) -> Iterator[tuple[Scenario, Result, str]]:
     found = [path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/plan.json")]
     for path in sorted(found):
-        run = RunFolder.open(path)
         try:
+            if path.is_symlink():
+                raise UsageError("is a symbolic link, which is not followed")
+            run = RunFolder.open(path)
             asked = run.read_scenario()
             if scenario in (None, asked.name):
-                yield asked, read_result(run)
+                yield asked, *read_unverified(run)
         except HarnessError as error:
-            left_out.append(f"{run.run_id}: {error.what}")
+            left_out.append(f"{path.name}: {error.what}")
 
 
 def _row(night: Night) -> Sequence[object]:
     values = (getattr(night, name) for name in COLUMNS)
-    return [value.name if isinstance(value, Verdict) else value for value in values]
+    return [_verdict(night) if isinstance(value, Verdict) else value for value in values]
+
+
+def _verdict(night: Night) -> str:
+    """The stored verdict, or that it cannot be believed."""
+    return NOT_VERIFIED if night.unverified else night.verdict.name
 
 
 def _print(trend: Trend, console: Console) -> None:
@@ -95,9 +107,13 @@ def _print(trend: Trend, console: Console) -> None:
         table.add_row(
             night.run_id,
             str(night.seed),
-            night.verdict.name,
+            _verdict(night),
             night.grade,
             *(duration_text(value) for value in durations),
             Text(night.change, style="bold"),
         )
     console.print(table)
+    for night in trend.nights:
+        if night.unverified:
+            said = f"{NOT_VERIFIED}: {night.run_id}: its result {night.unverified}"
+            console.print(said, style="yellow", markup=False, soft_wrap=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from harness.cli.console import make_console
@@ -95,16 +94,15 @@ def _end(last: Look, folder: RunFolder | None, console: Console) -> int:
         console.print(f"no verdict to be seen of {last.run_id or 'the run'}{where}", markup=False)
         return int(Exit.INVALID)
     # The judge is slow to import: now that the run is over, that disturbs nobody.
-    from harness.judge.judgement import Judgement
+    from harness.judge.result import ResultOutdatedError, read_result
     from harness.report.terminal import verdict_line
 
-    document = folder.read_json(folder.result)
     try:
-        judgement = Judgement.model_validate(document["judgement"])
-    except (KeyError, ValidationError) as error:
+        judgement = read_result(folder).judgement
+    except ResultOutdatedError as error:
         raise EvidenceError(
-            "holds no judgement that this harness reads",
-            where=str(folder.result),
+            f"NOT VERIFIED: {error.what}",
+            where=error.where,
             hint=f"judge it again: harness judge {folder.path}",
         ) from error
     console.print()

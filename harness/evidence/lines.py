@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from harness.errors import EvidenceError
+from harness.evidence.documents import loads
 
 Record = TypeVar("Record")
 
@@ -32,6 +33,7 @@ def read_lines(lines: Iterable[str], read: Callable[[str], Record], where: str) 
     found = []
     for number, line in enumerate(lines, 1):
         try:
+            loads(line)  # of what a model lets through, such as numbers without end
             found.append(read(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise EvidenceError(f"line {number} cannot be read", where=where) from error

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import EvidenceError
+from harness.evidence.reading import open_regular
 
 Records = NDArray[np.void]
 
@@ -183,12 +184,14 @@ def read_records(
 
     Raises:
         EvidenceError: the file cannot be read.
+        RefusedError: it is no regular file, or larger than any run writes.
     """
     try:
-        size = path.stat().st_size
-        whole, torn = divmod(size, dtype.itemsize)
-        wanted = max(0, whole - first) if count < 0 else max(0, min(count, whole - first))
-        records = np.fromfile(path, dtype=dtype, count=wanted, offset=first * dtype.itemsize)
+        with open_regular(path) as file:
+            whole, torn = divmod(os.fstat(file.fileno()).st_size, dtype.itemsize)
+            wanted = max(0, whole - first) if count < 0 else max(0, min(count, whole - first))
+            file.seek(first * dtype.itemsize)
+            records = np.fromfile(file, dtype=dtype, count=wanted)
     except OSError as error:
         raise _cannot("read", path, error) from error
     return records, torn

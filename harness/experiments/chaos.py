@@ -142,7 +142,10 @@ def _judged(number: int, run_id: str, folder: ChaosFolder, seed: int) -> RoundFi
 
 
 def _folder_of(folder: ChaosFolder, run_id: str) -> RunFolder:
-    return RunFolder.open(folder.path / Path(run_id).name)
+    path = folder.path / Path(run_id).name
+    if path.is_symlink():
+        raise EvidenceError("a round is a link, which is not followed", where=str(path))
+    return RunFolder.open(path)
 
 
 def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:

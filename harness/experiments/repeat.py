@@ -11,9 +11,10 @@ from harness.judge.group import GroupJudgement, Member, judge_group
 from harness.judge.system import system_words
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
-from harness.store import RunFolder
+from harness.store import SCHEMA_VERSION, RunFolder
+from harness.store.binding import bind
 from harness.store.group import GROUP_KEPT, INTERRUPTED, GroupFacts, GroupFolder
-from harness.store.group_seal import read_group_seal, seal_group
+from harness.store.group_seal import group_evidence, read_group_seal, seal_group
 
 # Runs a scenario into a new folder below a path.
 RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
@@ -102,5 +103,6 @@ def _member(folder: RunFolder, scenario: Scenario, assessment: Assessment) -> Me
 
 def _store(folder: GroupFolder, members: Sequence[Member], facts: GroupFacts) -> GroupJudgement:
     judgement = judge_group(members, facts, read_group_seal(folder, facts))
-    folder.write_result(judgement.model_dump(mode="json"))
+    document = {"schema_version": SCHEMA_VERSION, **judgement.model_dump(mode="json")}
+    folder.write_result(bind(document, group_evidence(folder, facts)))
     return judgement

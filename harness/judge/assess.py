@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError, words_of
+from harness.evidence.reading import RefusedError, read_lines_of
 from harness.judge.check import Case, Problem, validity_check
 from harness.judge.diagnosing import diagnosis_of
 from harness.judge.expected import expected_of
 from harness.judge.final import read_final
 from harness.judge.judgement import Judgement, judge, with_check
-from harness.judge.result import Result
+from harness.judge.result import Result, write_result
 from harness.judge.told import read_told
 from harness.judge.warmup import LEAD, lead_of
 from harness.measure.encoding import log_text
@@ -25,7 +27,8 @@ from harness.measure.recorder import SERIAL, Metric
 from harness.measure.summary import histogram_logs, measurement_of
 from harness.measure.telemetry_lines import read_telemetry_file
 from harness.scenario import Scenario
-from harness.store import RunFolder
+from harness.store import RunEvent, RunFacts, RunFolder
+from harness.store.events import EVENTS_FILE, read_events
 from harness.store.seal import read_seal
 
 Warn = Callable[[str], None]
@@ -117,9 +120,13 @@ def assess_again(folder: RunFolder, warn: Warn) -> Assessment:
 
 
 def _store(folder: RunFolder, assessment: Assessment, gathered: Gathered) -> None:
+    sums = {}
     for name, intervals in histogram_logs(gathered):
-        folder.write_text(folder.histograms / name, log_text(intervals))
-    folder.write_json(folder.result, result_of(folder, assessment).model_dump(mode="json"))
+        text = log_text(intervals)
+        folder.write_text(folder.histograms / name, text)
+        sums[name] = hashlib.sha256(text.encode()).hexdigest()
+    result = result_of(folder, assessment).model_copy(update={"histograms": sums})
+    write_result(folder, result)
 
 
 def result_of(folder: RunFolder, assessment: Assessment) -> Result:
@@ -171,6 +178,7 @@ def assess_gathered(folder: RunFolder, *, on_demand: bool = False) -> tuple[Asse
         told=read_told(folder),
         pool=_pool(folder),
         planned=asked.load,
+        events=_events(folder, run),
         telemetry=cache(lambda: read_telemetry_file(folder.telemetry, plan.t0_ns)),
     )
     judgement = judge(case)
@@ -204,12 +212,21 @@ def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
 def _pool(folder: RunFolder) -> tuple[PoolLook, ...]:
     if not folder.pool.exists():
         return ()
-    return read_pool(folder.read_text(folder.pool).splitlines(), str(folder.pool))
+    return read_pool(read_lines_of(folder.pool), str(folder.pool))
+
+
+def _events(folder: RunFolder, run: RunFacts) -> tuple[RunEvent, ...] | None:
+    """As they were kept one by one, by a run that says that it did so, or has the file."""
+    if EVENTS_FILE in run.kept or (folder.path / EVENTS_FILE).exists():
+        return read_events(folder.path)
+    return None
 
 
 def _facts(folder: RunFolder, name: str) -> dict[str, Any]:
     """A description that only the grade depends on; without it there is no sign-off."""
     try:
         return folder.read_json(getattr(folder, name))
+    except RefusedError:
+        raise
     except EvidenceError:
         return {}

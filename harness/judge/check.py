@@ -18,8 +18,9 @@ from harness.measure.measurement import Measurement
 from harness.measure.pool import PoolLook
 from harness.measure.statistics import interim_confidence
 from harness.measure.telemetry import Telemetry
+from harness.printable import Line
 from harness.scenario import Load, Scenario
-from harness.store import ObserverFacts, RunFacts, RunPlan
+from harness.store import ObserverFacts, RunEvent, RunFacts, RunPlan
 from harness.store.seal import SealState
 
 # Beside the swarm these send signals of their own, when a stack is told to have some.
@@ -48,13 +49,13 @@ class Check(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Line
     kind: Kind
     verdict: Verdict
-    said: str
+    said: Line
     figures: dict[str, Figure] = {}
-    offenders: tuple[str, ...] = ()
-    hint: str = ""
+    offenders: tuple[Line, ...] = ()
+    hint: Line = ""
 
 
 class Problem(NamedTuple):
@@ -97,6 +98,7 @@ class Case:
         planned: the load that was asked for; `scenario` and `plan` have it as it came to be. None
             where that is the same.
         telemetry: reads it, once; of a long run it is large.
+        events: as they were kept one by one; None of an older run.
     """
 
     scenario: Scenario
@@ -114,6 +116,7 @@ class Case:
     pool: tuple[PoolLook, ...] = ()
     planned: Load | None = None
     telemetry: Callable[[], Telemetry] = Telemetry
+    events: tuple[RunEvent, ...] | None = None
 
     @property
     def confidence(self) -> float:

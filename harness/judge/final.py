@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import EvidenceError
 from harness.measure.entries import pack_id
-from harness.store import RunFolder, RunPlan
+from harness.store import RunFolder, RunPlan, files
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def read_final(folder: RunFolder, plan: RunPlan) -> FinalState:
     if not folder.final.exists():
         return FinalState()
     try:
-        document = json.loads(folder.read_text(folder.final))
+        document = files.read_document(folder.final)
         postgres, redis = document.get("postgres"), document.get("redis")
         return FinalState(
             next_nonces=_nonces(postgres, plan) if postgres else None,

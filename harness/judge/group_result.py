@@ -8,16 +8,22 @@ from pydantic import ValidationError
 
 from harness.errors import EvidenceError
 from harness.judge.group import GroupJudgement
+from harness.store.binding import unbound
 from harness.store.group import GroupFolder
+from harness.store.group_seal import group_evidence
 
 
 def read_group_result(folder: GroupFolder) -> GroupJudgement:
     """The group's judgement; what a newer harness has added to it is left out.
 
     Raises:
-        EvidenceError: missing, or not of a form that this harness reads.
+        EvidenceError: missing, not bound to this group, or not of a form that this harness reads.
     """
     document = folder.read_result()
+    if why := unbound(document, group_evidence(folder, folder.read())):
+        raise EvidenceError(
+            why, where=str(folder.result), hint=f"judge it again: harness judge {folder.path}"
+        )
     try:
         return GroupJudgement.model_validate_json(json.dumps(document), extra="ignore")
     except ValidationError as error:

@@ -8,10 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError
+from harness.evidence.reading import RefusedError
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.measure.measurement import Measurement
-from harness.store import SCHEMA_VERSION, RunFolder
+from harness.store import SCHEMA_VERSION, RunFolder, files
+from harness.store.binding import KEY, Bound, bind, unbound
+from harness.store.seal import digests
 
 
 class Result(BaseModel):
@@ -22,6 +25,8 @@ class Result(BaseModel):
         verdict: that of the judgement.
         exit_code: what the command ends with.
         diagnosis: why the latency is what it is; None when nobody asked.
+        histograms: SHA-256 of each histogram log, by name.
+        bound: what binds the result to the evidence; None in the results of older versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,14 +38,41 @@ class Result(BaseModel):
     measurement: Measurement
     judgement: Judgement
     diagnosis: Diagnosis | None = None
+    histograms: dict[str, str] = {}
+    bound: Bound | None = None
 
 
 class ResultOutdatedError(EvidenceError):
-    """There is no result that this harness can read, and judging the evidence gives one."""
+    """There is no result that this harness can use, and judging the evidence gives one."""
+
+
+def write_result(folder: RunFolder, result: Result) -> None:
+    """Store a result, bound to itself and to the evidence as it lies there.
+
+    Raises:
+        EvidenceError: the evidence cannot be read, or the result not be written.
+    """
+    document = result.model_dump(mode="json", exclude={KEY})
+    files.write_json(folder.result, bind(document, digests(folder)))
 
 
 def read_result(folder: RunFolder) -> Result:
-    """The stored result; what a newer harness has added to it is left out.
+    """The stored result, held against the evidence.
+
+    Raises:
+        ResultOutdatedError: missing, damaged, of an older form, or not bound to this evidence.
+        EvidenceError: of a newer form.
+    """
+    result, why = read_unverified(folder)
+    if why:
+        raise ResultOutdatedError(why, where=str(folder.result))
+    return result
+
+
+def read_unverified(folder: RunFolder) -> tuple[Result, str]:
+    """The stored result, and why it cannot be believed, which is empty where it can.
+
+    What a newer harness has added to it is left out.
 
     Raises:
         ResultOutdatedError: missing, damaged, or of an older form.
@@ -50,9 +82,13 @@ def read_result(folder: RunFolder) -> Result:
     if not folder.result.exists():
         raise ResultOutdatedError("is missing", where=where)
     try:
-        document = json.loads(folder.read_text(folder.result))
+        document = files.read_document(folder.result)
         version = document["schema_version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except RefusedError:
+        raise
+    except EvidenceError as error:
+        raise ResultOutdatedError(error.what, where=where) from error
+    except (TypeError, KeyError) as error:
         raise ResultOutdatedError(f"is no result: {error!r}", where=where) from error
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise EvidenceError(
@@ -63,8 +99,9 @@ def read_result(folder: RunFolder) -> Result:
     if version < SCHEMA_VERSION:
         raise ResultOutdatedError(f"has the old schema version {version}", where=where)
     try:
-        return Result.model_validate_json(json.dumps(document), extra="ignore")
+        result = Result.model_validate_json(json.dumps(document), extra="ignore")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ResultOutdatedError(f"{place}: {first['msg']}", where=where) from error
+    return result, unbound(document, digests(folder))

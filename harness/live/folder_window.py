@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.clock import NS_PER_S, Clock
 from harness.errors import EvidenceError
+from harness.evidence.reading import RefusedError
 from harness.live.lines import GrowingLines
 from harness.live.look import Look
 from harness.live.picture import Camera
@@ -79,6 +80,8 @@ class FolderWindow:
     def _begin(self) -> tuple[Camera, LiveFigures] | None:
         try:
             plan: RunPlan = self._folder.read_plan()
+        except RefusedError:
+            raise
         except EvidenceError:
             return None
         measured = measured_from(plan.load, plan.t0_ns)

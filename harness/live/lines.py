@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from harness.evidence.documents import loads
+from harness.evidence.reading import TELEMETRY_BYTES_MAX, open_regular
 
 # What is read at once of a file that has grown: some thousands of lines.
 _READ_MAX = 4 * 1024 * 1024
@@ -22,9 +24,13 @@ class GrowingLines:
         self._offset = 0
 
     def new(self) -> list[dict[str, Any]]:
-        """Whole lines since the last call, at most some megabytes of them."""
+        """Whole lines since the last call, at most some megabytes of them.
+
+        Raises:
+            RefusedError: no regular file, or beyond a limit.
+        """
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path, TELEMETRY_BYTES_MAX) as file:
                 file.seek(self._offset)
                 data = file.read(_READ_MAX)
         except OSError:
@@ -35,7 +41,7 @@ class GrowingLines:
         documents = []
         for line in whole.splitlines():
             try:
-                document = json.loads(line)
+                document = loads(line.decode())
             except ValueError:
                 continue
             if isinstance(document, dict):

@@ -8,7 +8,6 @@ kept probes the offset is interpolated in a straight line, beyond them it stays.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S, NS_PER_US
+from harness.evidence.documents import loads
 
 # A server's clock may be disciplined by up to 500 ppm (NTP's limit); what goes beyond is a step.
 DRIFT_MAX_PPM = 500.0
@@ -118,7 +118,7 @@ def read_probes(lines: Iterable[str]) -> tuple[tuple[Probe, ...], int]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = loads(line)
             probe = Probe(
                 str(entry["server"]),
                 int(entry["mono_ns"]),

@@ -6,6 +6,9 @@ stored beside it. Values are nanoseconds, as in the logs of HdrHistogram's Java 
 
 from __future__ import annotations
 
+import base64
+import struct
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +18,7 @@ from hdrh.histogram import HdrHistogram
 from harness.clock import NS_PER_MS
 from harness.errors import EvidenceError
 from harness.measure.histogram import (
+    BUCKETS,
     DIGITS,
     HIGHEST_NS,
     LOWEST_NS,
@@ -24,6 +28,11 @@ from harness.measure.histogram import (
     bucket_middles_ns,
 )
 
+# The V2 encoding: cookie and length, then, packed by zlib, cookie, length, offset, digits, lowest,
+# highest and ratio, and a ZigZag LEB128 count of up to 9 bytes for each bucket.
+_COMPRESSED_HEAD = 8
+_HEAD = struct.Struct(">iiiiqqd")
+_PAYLOAD_BYTES_MAX = _HEAD.size + 9 * BUCKETS
 _MIDDLES_NS = bucket_middles_ns()
 
 
@@ -69,6 +78,7 @@ def decode(
         EvidenceError: not a histogram of our layout.
     """
     try:
+        check_payload(text)
         standard = HdrHistogram.decode(text.encode("ascii"))
     except Exception as error:  # the package raises five unrelated kinds
         raise EvidenceError(f"not an encoded histogram: {error}", where="histogram") from error
@@ -95,6 +105,27 @@ def decode(
         min_ns=low if min_ns is None else min_ns,
         max_ns=high if max_ns is None else max_ns,
     )
+
+
+def check_payload(text: str) -> None:
+    """Hold an encoded histogram against our layout before anything is made of it.
+
+    Its own words decide how much memory the package takes for it: a few bytes unpack to a
+    thousand times as many, and a layout may ask for gigabytes.
+
+    Raises:
+        ValueError: larger than ours, or of another layout.
+    """
+    packed = base64.b64decode(text, validate=True)
+    unpacking = zlib.decompressobj()
+    data = unpacking.decompress(packed[_COMPRESSED_HEAD:], _PAYLOAD_BYTES_MAX + 1)
+    if len(data) > _PAYLOAD_BYTES_MAX or not unpacking.eof:
+        raise ValueError(f"unpacks to more than {_PAYLOAD_BYTES_MAX:,} bytes, or is cut short")
+    _, length, _, digits, lowest, highest, _ = _HEAD.unpack_from(data)
+    if (lowest, highest, digits) != (LOWEST_NS, HIGHEST_NS, DIGITS):
+        raise ValueError("another layout")
+    if length != len(data) - _HEAD.size:
+        raise ValueError("another length than it says")
 
 
 def log_text(intervals: Iterable[Interval]) -> str:

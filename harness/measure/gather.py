@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.errors import EvidenceError
 from harness.evidence.backup import BackupBook, read_backups
 from harness.evidence.faults import FaultRecord, read_faults
 from harness.evidence.gate import GateRecord, read_gate
+from harness.evidence.reading import read_lines_of
 from harness.measure.account import Account
 from harness.measure.behind import BehindBook
 from harness.measure.bookings import Bookings
@@ -29,6 +29,7 @@ from harness.measure.schedule import Attempted, ScheduleTally
 from harness.measure.seconds import Second, SecondTally
 from harness.measure.settling import Settled, Settling
 from harness.measure.sight import Sight, sight_of
+from harness.measure.sizes import check_sizes
 from harness.measure.slots import scan_slots
 from harness.measure.stale import StaleJournal
 from harness.measure.stamps import StampBook, Stamped
@@ -147,6 +148,7 @@ def gather(
     Raises:
         EvidenceError: a file is there and cannot be read.
     """
+    check_sizes(folder, plan)
     timeline = Timeline.of(plan.load, plan.t0_ns)
     clocks, bad_lines = _clocks(folder)
     until_ns = run.watched_until_ns
@@ -242,19 +244,19 @@ def gather(
 def _faults(folder: RunFolder) -> tuple[FaultRecord, ...] | None:
     if not folder.faults.exists():
         return None
-    return read_faults(folder.read_text(folder.faults).splitlines(), str(folder.faults))
+    return read_faults(read_lines_of(folder.faults), str(folder.faults))
 
 
 def _backups(folder: RunFolder) -> BackupBook | None:
     if not folder.backup.exists():
         return None
-    return read_backups(folder.read_text(folder.backup).splitlines(), str(folder.backup))
+    return read_backups(read_lines_of(folder.backup), str(folder.backup))
 
 
 def _gate(folder: RunFolder) -> GateRecord | None:
     if not folder.gate.exists():
         return None
-    return read_gate(folder.read_text(folder.gate).splitlines())
+    return read_gate(read_lines_of(folder.gate))
 
 
 def read_stream(folder: RunFolder) -> StreamHistory | None:
@@ -265,23 +267,16 @@ def read_stream(folder: RunFolder) -> StreamHistory | None:
     """
     if not folder.stream.exists():
         return None
-    try:
-        with folder.stream.open(encoding="utf-8") as lines:
-            return read_history(lines)
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvidenceError(f"cannot be read: {error}", where=str(folder.stream)) from error
+    return read_history(read_lines_of(folder.stream))
 
 
 def _vitals(folder: RunFolder) -> Vitals:
     paths = (folder.vitals, folder.swarm_words, folder.observer_words)
-    return read_vitals({path.name: folder.read_text(path) for path in paths if path.exists()})
+    return read_vitals({path.name: read_lines_of(path) for path in paths if path.exists()})
 
 
 def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
-    try:
-        probes, bad = read_probes(folder.read_text(folder.clock).splitlines())
-    except EvidenceError:
-        if folder.clock.exists():
-            raise
+    if not folder.clock.exists():
         return {}, 0
+    probes, bad = read_probes(read_lines_of(folder.clock))
     return clock_maps(probes), bad

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from harness.errors import EvidenceError
 from harness.measure.entries import pack_id
 from harness.measure.notes import Notes, Trouble
 from harness.measure.order import OrderBook
+from harness.store import files
 
 
 def note_left(path: Path, order: OrderBook, notes: Notes) -> None:
@@ -42,8 +42,8 @@ def _group(path: Path) -> Mapping[str, Any] | None:
     if not path.exists():
         return None
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = files.read_document(path)
         group = ((document.get("redis") or {}).get("proposals") or {}).get("engine_group")
-    except (OSError, ValueError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
     return group if isinstance(group, dict) and "last_delivered_id" in group else None

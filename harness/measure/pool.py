@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.evidence.documents import loads
 from harness.evidence.lines import read_lines
 
 
@@ -67,7 +67,7 @@ def read_pool(lines: Iterable[str], where: str = "pool.jsonl") -> tuple[PoolLook
 
 
 def _look(line: str) -> PoolLook:
-    document = json.loads(line)
+    document = loads(line)
     pending = document["pending"]
     return PoolLook(
         int(document["mono_ns"]),

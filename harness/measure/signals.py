@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import EvidenceError
+from harness.evidence.reading import read_lines_of
 from harness.measure.clockmap import ClockMap, clock_maps, read_probes
 from harness.measure.gather import POSTGRES, read_stream
 from harness.measure.matching import Matcher
@@ -89,10 +89,7 @@ def _mono_ns(clock: ClockMap | None, server_us: Times) -> Times:
 
 
 def _clock(folder: RunFolder) -> ClockMap | None:
-    try:
-        probes, _ = read_probes(folder.read_text(folder.clock).splitlines())
-    except EvidenceError:
-        if folder.clock.exists():
-            raise
+    if not folder.clock.exists():
         return None
+    probes, _ = read_probes(read_lines_of(folder.clock))
     return clock_maps(probes).get(POSTGRES)

@@ -18,7 +18,6 @@ no rate is negative. A rate speaks of the time since the look before, and stands
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S
+from harness.evidence.documents import loads
+from harness.evidence.reading import TELEMETRY_BYTES_MAX, read_lines_of
 from harness.measure.telemetry import LockWait, Telemetry, Track
 
 _HOLDERS_MAX = 16
@@ -121,12 +122,11 @@ def read_telemetry_file(path: Path, t0_ns: int) -> Telemetry:
     """`read_telemetry` of a run's file; an empty one where the run kept none.
 
     Raises:
-        OSError: it is there and cannot be read.
+        EvidenceError: it is there and cannot be read.
     """
     if not path.exists():
         return Telemetry()
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        return read_telemetry(lines, t0_ns)
+    return read_telemetry(read_lines_of(path, TELEMETRY_BYTES_MAX, errors="replace"), t0_ns)
 
 
 class _Reading:
@@ -153,7 +153,7 @@ class _Reading:
     def add(self, line: str) -> None:
         self._lines += 1
         try:
-            document = json.loads(line)
+            document = loads(line)
             # A kind of a newer harness is no mistake; a line without one is.
             take = self._kinds.get(str(document["kind"]))
             if take is not None:

@@ -6,7 +6,6 @@ next look, was in the stream, has gone, and nobody had read it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S
+from harness.evidence.documents import loads
 from harness.measure.entries import pack_id
 from harness.measure.samples import Mask
 
@@ -86,7 +86,7 @@ def read_history(lines: Iterable[str]) -> StreamHistory:
     for line in lines:
         history.lines += 1
         try:
-            look = _look(json.loads(line))
+            look = _look(loads(line))
         except (ValueError, KeyError, TypeError, AttributeError):
             history.bad += 1
             continue

@@ -5,11 +5,11 @@ Lines that cannot be read are counted, and what a kernel does not tell stays Non
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from harness.evidence.documents import loads
 from harness.measure.clockmap import Probe
 
 HOST = "host"
@@ -73,6 +73,7 @@ class SwarmWord:
         wake_late_max_ns: the longest that it woke too late, since the line before.
         stalled_ns: the sum of what it woke too late by, small change left out.
         hand_over_max_ns: the longest hand-over of signals to the kernel.
+        error: why it ended before its time; empty otherwise.
     """
 
     process: int
@@ -80,6 +81,7 @@ class SwarmWord:
     wake_late_max_ns: int
     stalled_ns: int
     hand_over_max_ns: int
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,12 @@ class Vitals:
     bad: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_vitals(files: Mapping[str, str]) -> Vitals:
-    """From the texts of the three files, by name; those that are missing hold nothing."""
+def read_vitals(files: Mapping[str, Iterable[str]]) -> Vitals:
+    """From the lines of the three files, by name; those that are missing hold nothing."""
     bad: dict[str, int] = {}
 
     def read(name: str, parse: Callable[[dict[str, Any]], _Line]) -> tuple[_Line, ...]:
-        lines, unreadable = _read(files.get(name, "").splitlines(), parse)
+        lines, unreadable = _read(files.get(name, ()), parse)
         if unreadable:
             bad[name] = unreadable
         return lines
@@ -137,7 +139,7 @@ def _read(
     found, bad = [], 0
     for line in lines:
         try:
-            found.append(parse(json.loads(line)))
+            found.append(parse(loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError):
             bad += 1
     return tuple(found), bad
@@ -174,13 +176,14 @@ def _process(entry: dict[str, Any]) -> ProcessSample:
 def _swarm_word(entry: dict[str, Any]) -> SwarmWord:
     if "error" in entry and "mono_ns" not in entry:
         # The last word of a process that never sent; run.json tells what became of it.
-        return SwarmWord(int(entry.get("process", 0)), 0, 0, 0, 0)
+        return SwarmWord(int(entry.get("process", 0)), 0, 0, 0, 0, str(entry["error"]))
     return SwarmWord(
         process=int(entry["process"]),
         mono_ns=int(entry["mono_ns"]),
         wake_late_max_ns=int(entry["wake_late_max_ns"]),
         stalled_ns=int(entry["stalled_ns"]),
         hand_over_max_ns=int(entry["stall_max_ns"]),
+        error=str(entry.get("error") or ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,13 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError
+from harness.evidence.reading import (
+    LOG_BYTES_MAX,
+    TELEMETRY_BYTES_MAX,
+    RefusedError,
+    read_lines_of,
+    read_regular,
+)
 from harness.judge.assess import assess_gathered, result_of
 from harness.judge.judgement import Judgement
 from harness.judge.result import Result, ResultOutdatedError, read_result
@@ -64,6 +72,8 @@ class ReportData:
         stack: `stack.json`, as it is; empty without one.
         command: what asks the same question again.
         lacking: what is not there, or was made anew, a sentence each.
+        judged_anew: why the stored result was not believed, and the evidence judged for this
+            report; empty where it was.
     """
 
     run_id: str
@@ -80,6 +90,7 @@ class ReportData:
     stack: Mapping[str, Any]
     command: str
     lacking: tuple[str, ...] = ()
+    judged_anew: str = ""
 
     @property
     def executed(self) -> str:
@@ -109,7 +120,7 @@ def read_report_data(folder: RunFolder) -> ReportData:
     plan = plan.model_copy(update={"load": run.load_of(plan.load)})
     environment = _facts(folder, "environment", lacking)
     stack = _facts(folder, "stack", lacking)
-    result, latency = _result(folder, lacking)
+    result, latency, anew = _result(folder, lacking)
     return ReportData(
         run_id=folder.run_id,
         folder=folder,
@@ -125,6 +136,7 @@ def read_report_data(folder: RunFolder) -> ReportData:
         stack=stack,
         command=command_of(folder, stack),
         lacking=tuple(lacking),
+        judged_anew=anew,
     )
 
 
@@ -145,7 +157,8 @@ def command_of(folder: RunFolder, stack: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _result(folder: RunFolder, lacking: list[str]) -> tuple[Result, tuple[LatencyLog, ...]]:
+def _result(folder: RunFolder, lacking: list[str]) -> tuple[Result, tuple[LatencyLog, ...], str]:
+    """The result, its logs, and why the evidence was judged anew; empty where it was not."""
     try:
         result = read_result(folder)
     except ResultOutdatedError as error:
@@ -157,23 +170,26 @@ def _result(folder: RunFolder, lacking: list[str]) -> tuple[Result, tuple[Latenc
             for name, intervals in histogram_logs(gathered)
             if name in names
         }
-        return result_of(folder, assessment), _logs(made)
-    return result, _stored_logs(folder, result.measurement, lacking)
+        return result_of(folder, assessment), _logs(made), f"result.json {error.what}"
+    return result, _stored_logs(folder, result, lacking), ""
 
 
-def _stored_logs(
-    folder: RunFolder, measurement: Measurement, lacking: list[str]
-) -> tuple[LatencyLog, ...]:
+def _stored_logs(folder: RunFolder, result: Result, lacking: list[str]) -> tuple[LatencyLog, ...]:
     found: dict[tuple[str, str], str] = {}
     for phase, mode, name in _log_names():
-        figures = measurement.of(Metric.LATENCY, phase, mode)
+        figures = result.measurement.of(Metric.LATENCY, phase, mode)
         if figures is None or not figures.count:
             continue
         try:
-            found[phase, mode] = folder.read_text(folder.histograms / name)
-        except EvidenceError as error:
+            data = read_regular(folder.histograms / name, LOG_BYTES_MAX)
+            if hashlib.sha256(data).hexdigest() != result.histograms.get(name):
+                raise ValueError("it was changed after it was written")
+            found[phase, mode] = data.decode()
+        except RefusedError:
+            raise
+        except (OSError, ValueError) as error:
             lacking.append(
-                f"{name} {error.what}: latency over time is left out ({phase}, {mode});"
+                f"{name} {_why(error)}: latency over time is left out ({phase}, {mode});"
                 " `harness judge` writes it again"
             )
     return _logs(found)
@@ -202,10 +218,12 @@ def _telemetry(folder: RunFolder, plan: RunPlan, lacking: list[str]) -> Telemetr
         lacking.append("the run kept no telemetry: what the system's parts used is not known")
         return Telemetry()
     try:
-        with folder.telemetry.open(encoding="utf-8") as lines:
-            return read_telemetry(lines, plan.t0_ns)
-    except (OSError, UnicodeDecodeError) as error:
-        lacking.append(f"{folder.telemetry.name} cannot be read: {error}")
+        lines = read_lines_of(folder.telemetry, TELEMETRY_BYTES_MAX)
+        return read_telemetry(lines, plan.t0_ns)
+    except RefusedError:
+        raise
+    except EvidenceError as error:
+        lacking.append(f"{folder.telemetry.name} {error.what}")
         return Telemetry()
 
 
@@ -213,6 +231,14 @@ def _facts(folder: RunFolder, name: str, lacking: list[str]) -> Mapping[str, Any
     path = getattr(folder, name)
     try:
         return folder.read_json(path)
+    except RefusedError:
+        raise
     except EvidenceError as error:
         lacking.append(f"{path.name} {error.what}")
         return {}
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"

@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 from harness.judge.check import Check, Kind
 from harness.judge.group import GroupJudgement, MemberFigures
 from harness.judge.verdict import Verdict
+from harness.printable import printable
 from harness.report.data import ReportData
 from harness.report.terminal import NOT_JUDGED
 from harness.store.group import GroupFolder
@@ -60,6 +61,7 @@ def junit_xml(data: ReportData) -> str:
         ("grade", grade.level),
         *(("grade_reason", reason) for reason in grade.reasons),
         ("command", data.command),
+        ("judged_anew", data.judged_anew or "no"),
     ]
     suites = [
         (kind.value, [case_of(check) for check in judgement.of(kind)], properties) for kind in Kind
@@ -112,7 +114,7 @@ def _document(
 ) -> str:
     root = ET.Element("testsuites", {"name": _legal(run_id)})
     for kind, cases, properties in suites:
-        suite = ET.SubElement(root, "testsuite", _counts(f"{name}.{kind}", cases))
+        suite = ET.SubElement(root, "testsuite", _counts(_legal(f"{name}.{kind}"), cases))
         if stamp := _stamp(run_id):
             suite.set("timestamp", stamp)
         holder = ET.SubElement(suite, "properties")
@@ -159,4 +161,4 @@ def _stamp(run_id: str) -> str | None:
 
 
 def _legal(text: str) -> str:
-    return _ILLEGAL.sub("\ufffd", text)
+    return _ILLEGAL.sub("\ufffd", printable(text))

@@ -10,6 +10,7 @@ from harness.judge.grade import Grade
 from harness.judge.group import GroupJudgement
 from harness.judge.verdict import Verdict
 from harness.measure.measurement import AccountFigures, Figures, Measurement
+from harness.printable import one_line
 from harness.report.data import ReportData
 from harness.report.gate import (
     LATENCY_HEADS,
@@ -26,7 +27,11 @@ from harness.store.group import GroupFolder
 _PERCENTILES = ("p50", "p99", "p99.9")
 _CHECKS_SHOWN = 20
 # What would be taken for markup or for a cell's end, and what would end a line.
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+# What begins a heading, a list, a quotation or a rule at the beginning of a line.
+_BLOCK = re.compile(r"^([#+=>-]|\d+(?=[.)]))")
+# What GitHub makes links and mentions of.
+_LINKED = (("://", "&#58;//"), ("www.", "www&#46;"), ("@", "&#64;"))
 
 
 def markdown(data: ReportData) -> str:
@@ -35,6 +40,7 @@ def markdown(data: ReportData) -> str:
     lines = [
         f"## {judgement.verdict.name}: {escaped(data.scenario.name)}",
         "",
+        *_anew(data),
         escaped(data.executed) + ".",
         "",
         escaped(headline(judgement)) + ".",
@@ -86,6 +92,12 @@ def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _anew(data: ReportData) -> list[str]:
+    if not data.judged_anew:
+        return []
+    return [f"**Judged anew for this report**: {escaped(data.judged_anew)}.", ""]
+
+
 def _grade(grade: Grade) -> str:
     reasons = f" ({escaped('; '.join(grade.reasons))})" if grade.reasons else ""
     return f"Grade: {grade.level}{reasons}."
@@ -93,8 +105,15 @@ def _grade(grade: Grade) -> str:
 
 def escaped(text: str) -> str:
     """Text that is shown as it is, on one line."""
-    safe = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-    return safe.replace("&", "&amp;").replace("<", "&lt;")
+    safe = _SPECIAL.sub(r"\\\1", " ".join(one_line(text).split()))
+    safe = safe.replace("&", "&amp;").replace("<", "&lt;")
+    for own, written in _LINKED:
+        safe = safe.replace(own, written)
+    return _BLOCK.sub(_escaped_block, safe)
+
+
+def _escaped_block(match: re.Match[str]) -> str:
+    return f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}"
 
 
 def _objectives(checks: Sequence[Check]) -> list[str]:
@@ -204,4 +223,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _code(text: str) -> list[str]:
-    return ["```", text, "```"]
+    shown = one_line(text)
+    longest = max(map(len, re.findall("`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [fence, shown, fence]

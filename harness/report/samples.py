@@ -16,6 +16,7 @@ from harness.evidence.records import Mode
 from harness.measure.samples import Fate
 from harness.measure.signals import Signals, Times, read_signals
 from harness.measure.telemetry import Telemetry
+from harness.printable import cell
 from harness.report.data import ReportData
 
 SAMPLES = "samples.csv.gz"
@@ -64,7 +65,7 @@ def telemetry_rows(telemetry: Telemetry) -> Iterator[tuple[object, ...]]:
         track = telemetry.tracks[name]
         limit = "" if track.limit is None else track.limit
         for at_s, value in zip(track.at_s, track.values, strict=True):
-            yield f"{at_s:.3f}", name, value, limit
+            yield f"{at_s:.3f}", cell(name), value, limit
 
 
 def sample_lines(data: ReportData) -> Iterator[str]:

@@ -25,6 +25,7 @@ class Night:
         upper_ns: upper end of its interval; None without one.
         change: "slower" or "faster" where its interval lies wholly beside those of the last few
             runs that had one; else empty.
+        unverified: why the stored result cannot be believed; empty where it can.
     """
 
     run_id: str
@@ -37,6 +38,7 @@ class Night:
     lower_ns: int | None = None
     upper_ns: int | None = None
     change: str = ""
+    unverified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +53,23 @@ class Trend:
     nights: tuple[Night, ...]
 
 
-def trends_of(runs: Iterable[tuple[Scenario, Result]]) -> tuple[Trend, ...]:
-    """Runs by question; a scenario whose load was changed is another question."""
+def trends_of(runs: Iterable[tuple[Scenario, Result, str]]) -> tuple[Trend, ...]:
+    """Runs by question; a scenario whose load was changed is another question.
+
+    Args:
+        runs: what each asked, its result, and why that cannot be believed; empty where it can.
+    """
     by_question: dict[str, tuple[Scenario, list[Night]]] = {}
-    for scenario, result in sorted(runs, key=lambda run: run[1].run_id):
+    for scenario, result, unverified in sorted(runs, key=lambda run: run[1].run_id):
         question = scenario.model_copy(update={"seed": 0})
         _, nights = by_question.setdefault(question.model_dump_json(), (question, []))
-        nights.append(_night(scenario, result))
+        nights.append(_night(scenario, result, unverified))
     return tuple(
         Trend(question, tuple(_with_changes(nights))) for question, nights in by_question.values()
     )
 
 
-def _night(scenario: Scenario, result: Result) -> Night:
+def _night(scenario: Scenario, result: Result, unverified: str) -> Night:
     check = _promised(result.judgement.checks)
     return Night(
         run_id=result.run_id,
@@ -75,6 +81,7 @@ def _night(scenario: Scenario, result: Result) -> Night:
         estimate_ns=_figure(check, "estimate_ns"),
         lower_ns=_figure(check, "lower_ns"),
         upper_ns=_figure(check, "upper_ns"),
+        unverified=unverified,
     )
 
 
@@ -93,7 +100,7 @@ def _with_changes(nights: Sequence[Night]) -> Iterator[Night]:
     before: list[tuple[int, int]] = []
     for night in nights:
         lower, upper = night.lower_ns, night.upper_ns
-        if night.verdict is Verdict.INVALID or lower is None or upper is None:
+        if night.unverified or night.verdict is Verdict.INVALID or lower is None or upper is None:
             yield night
             continue
         change = ""

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import UsageError
+from harness.errors import EvidenceError, UsageError
+from harness.evidence.reading import CONFIG_BYTES_MAX, read_regular
 from harness.scenario.models import Scenario
 
 _HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md lists every key"
@@ -20,13 +21,17 @@ def load_scenario(
     path: Path,
     overrides: Sequence[str] = (),
     edit: Callable[[dict[str, Any]], None] | None = None,
+    *,
+    by_user: bool = True,
 ) -> Scenario:
     """Read a scenario, apply `key=value` overrides (`load.stages.0.agents=10`), then `edit`.
+
+    One that is not named `by_user` lies in a folder of evidence, where no link is followed.
 
     Raises:
         UsageError: the file is missing or not TOML, or names every wrong entry at once.
     """
-    document = read_toml(path)
+    document = read_toml(path, by_user=by_user)
     for override in overrides:
         _apply(document, override)
     if edit is not None:
@@ -39,14 +44,15 @@ def load_scenario(
         ) from error
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, *, by_user: bool = True) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        UsageError: missing, unreadable, or not TOML.
+        UsageError: missing, unreadable, no regular file, too large, or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_regular(path, CONFIG_BYTES_MAX, by_user=by_user).decode("utf-8")
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except FileNotFoundError as error:
         raise UsageError(
             "no such file", where=str(path), hint="`harness scenarios` lists what there is"
@@ -55,6 +61,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError:
         raise UsageError("is not UTF-8", where=str(path), hint="TOML files are") from None
+    except EvidenceError as error:
+        raise UsageError(error.what, where=error.where, hint=error.hint) from error
     except (ValueError, RecursionError) as error:
         # Of ValueError: no TOML, or an integer longer than Python reads.
         raise UsageError(

@@ -13,6 +13,10 @@ from harness.contract.trace_id import AGENT_MAX
 from harness.scenario.interim import analysis_times_s
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
+# A week at 330 signals/s. The judge makes each intended time anew, and some 50 bytes of each.
+SIGNALS_MAX = 200_000_000
+# Each agent has its own schedule in each stage.
+SCHEDULES_MAX = 1_000_000
 Rate = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
@@ -72,6 +76,21 @@ class Load(_Frozen):
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
 
     @model_validator(mode="after")
+    def _can_be_judged(self) -> Load:
+        if (signals := self.signals_most) > SIGNALS_MAX:
+            raise ValueError(
+                f"{signals:,.0f} signals are more than {SIGNALS_MAX:,}: lower a rate, a duration"
+                " or repeat"
+            )
+        schedules = self.agents_max * len(self.stages) * self.repeat
+        if schedules > SCHEDULES_MAX:
+            raise ValueError(
+                f"{len(self.stages) * self.repeat:,} stages of {self.agents_max:,} agents are"
+                f" {schedules:,} schedules, more than {SCHEDULES_MAX:,}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _can_go_on(self) -> Load:
         if self.until_decided_s is None:
             return self
@@ -86,6 +105,14 @@ class Load(_Frozen):
                 f" the stage lasts {first.duration_s:g} s already: make the stage shorter"
             )
         return self
+
+    @property
+    def signals_most(self) -> float:
+        """Mean number of signals at most, those of the warm-up included."""
+        first = self.stages[0]
+        measured = self.repeat * sum(stage.signals_expected for stage in self.stages)
+        measured = max(measured, first.rate_from * (self.until_decided_s or 0.0))
+        return measured + self.warmup_s * (first.rate_from or first.rate_to)
 
     def analysis_times_s(self) -> tuple[float, ...]:
         """Measured seconds after which the verdict is analysed; one for a load of fixed length."""

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from harness.errors import UsageError
+from harness.errors import EvidenceError, UsageError
+from harness.evidence.reading import CONFIG_BYTES_MAX, read_regular
 
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<op>:[-?])(?P<rest>[^}]*))?\})")
 _SIZE = re.compile(r"^(\d+)([bkmg]?)b?$")
@@ -157,8 +158,8 @@ def read_compose(path: Path, variables: Mapping[str, str]) -> ComposeFile:
         UsageError: unreadable, a required variable is missing, or a key is not known here.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        document = yaml.safe_load(read_regular(path, CONFIG_BYTES_MAX, by_user=True))
+    except (OSError, EvidenceError, yaml.YAMLError) as error:
         raise UsageError(f"cannot be read: {error}", where=str(path)) from error
     filled = _fill(document, variables, path)
     return ComposeFile(

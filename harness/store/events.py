@@ -11,10 +11,20 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.evidence.reading import DOCUMENT_BYTES_MAX, read_lines_of
 from harness.store.facts import RunEvent
 from harness.store.folder import RunFolder
 
 EVENTS_FILE = "events.jsonl"
+
+
+def begin_events(folder: RunFolder) -> None:
+    """A file without events, so that one that is gone shows.
+
+    Raises:
+        EvidenceError: it cannot be written.
+    """
+    folder.write_text(folder.path / EVENTS_FILE, "")
 
 
 def append_event(folder: RunFolder, kind: str, what: str, mono_ns: int) -> None:
@@ -25,13 +35,14 @@ def append_event(folder: RunFolder, kind: str, what: str, mono_ns: int) -> None:
 
 
 def read_events(path: Path) -> tuple[RunEvent, ...]:
-    """The events of a run's folder so far; lines that are no events, or no whole ones, are none."""
-    try:
-        lines = (path / EVENTS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
+    """The events of a run's folder so far; lines that are no events, or no whole ones, are none.
+
+    Raises:
+        RefusedError: no regular file, or beyond a limit.
+    """
     events = []
-    for line in lines:
-        with suppress(ValidationError):
-            events.append(RunEvent.model_validate_json(line))
+    if (path / EVENTS_FILE).exists():
+        for line in read_lines_of(path / EVENTS_FILE, DOCUMENT_BYTES_MAX, errors="replace"):
+            with suppress(ValidationError):
+                events.append(RunEvent.model_validate_json(line))
     return tuple(events)

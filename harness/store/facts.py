@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.clock import NS_PER_S
 from harness.contract.address import AddressBook
 from harness.contract.names import Contract
+from harness.printable import Line
 from harness.scenario.models import Load, Signals
 
 # What a run keeps beyond the files that every run has always kept; see `RunFacts.kept`.
@@ -22,6 +23,7 @@ KEPT = (
     "final-stamps.bin",
     "metrics.json",
     "seal.json",
+    "events.jsonl",
 )
 
 # Events after which a load may not have been sent to its end.
@@ -31,6 +33,10 @@ CUT_SHORT = frozenset({"swarm_died", "interrupted", "observer_died", "stack_lost
 HEADS = "final-heads.bin"
 # Kept by a run unless it was told not to take any.
 TELEMETRY = "telemetry.jsonl"
+
+
+# Monotonic, in ns: 73 years. Sums and differences of such moments fit into 64 bits.
+Moment = Annotated[int, Field(ge=0, le=1 << 61)]
 
 
 class _Stored(BaseModel):
@@ -48,12 +54,12 @@ class RunPlan(_Stored):
     """
 
     run_tag: Annotated[int, Field(ge=0, lt=1 << 48)]
-    seed: int
-    t0_ns: int
+    seed: Annotated[int, Field(ge=0)]
+    t0_ns: Moment
     load: Load
     signals: Signals = Signals()
     contract: Contract = Contract()
-    nonce_starts: dict[int, int] = {}
+    nonce_starts: dict[int, Annotated[int, Field(ge=0, le=1 << 61)]] = {}
 
     def addresses(self) -> AddressBook:
         """The signing addresses of the run."""
@@ -64,9 +70,9 @@ class RunPlan(_Stored):
 class RunEvent(_Stored):
     """Something that happened during a run and that its judgement must know."""
 
-    kind: str
-    what: str = ""
-    mono_ns: int = 0
+    kind: Line
+    what: Line = ""
+    mono_ns: Moment = 0
 
 
 class AnalysisFacts(_Stored):
@@ -89,10 +95,10 @@ class RunFacts(_Stored):
             that is named and missing has been lost, one that is not was never written.
     """
 
-    t0_ns: int
-    observation_end_ns: int
-    drain_deadline_ns: int = 0
-    load_end_ns: int = 0
+    t0_ns: Moment
+    observation_end_ns: Moment
+    drain_deadline_ns: Moment = 0
+    load_end_ns: Moment = 0
     events: tuple[RunEvent, ...] = ()
     analyses: tuple[AnalysisFacts, ...] = ()
     kept: tuple[str, ...] = ()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import EvidenceError
+from harness.evidence.documents import DEPTH_MAX, LimitError, loads
+from harness.evidence.reading import open_parent, over_limit, read_regular
 
 # Raised whenever a reader of the old form could misread the new one.
 SCHEMA_VERSION = 1
@@ -36,17 +39,40 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         EvidenceError: it could not be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with new_file(path) as file:
         # The name of a folder need not be text.
-        with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        file.write(text.encode("utf-8", errors="backslashreplace"))
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name when all is written; the old one stays whole until then.
+
+    Whoever made the folder may have planted links: the draft has a name that cannot be guessed,
+    and must not be there yet. A link under the file's own name is replaced, not followed.
+
+    Raises:
+        EvidenceError: it could not be written.
+    """
+    draft = f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        folder = open_parent(path)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(draft, flags, 0o666, dir_fd=folder)
+            try:
+                with os.fdopen(fd, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(draft, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(draft, dir_fd=folder)
+                raise
+        finally:
+            os.close(folder)
     except OSError as error:
-        with suppress(OSError):  # on a read-only disk not even that can be done
-            draft.unlink(missing_ok=True)
         raise cannot("write", path, error) from error
 
 
@@ -56,10 +82,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         EvidenceError: missing, not JSON, or of another schema.
     """
-    try:
-        document = json.loads(read_text(path))
-    except ValueError as error:
-        raise EvidenceError(f"is not JSON: {error}", where=str(path)) from error
+    document = read_document(path)
     if not isinstance(document, dict):
         raise EvidenceError("is not a JSON object", where=str(path))
     version = document.get("schema_version")
@@ -72,21 +95,40 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
+def read_document(path: Path) -> Any:
+    """Any JSON document.
+
+    Raises:
+        EvidenceError: missing or not JSON.
+        RefusedError: no regular file, or beyond a limit.
+    """
+    try:
+        return loads(read_text(path))
+    except LimitError as error:
+        limit = f"{DEPTH_MAX} levels and signed integers of 64 bits"
+        raise over_limit(f"holds what is {error}", limit, str(path)) from error
+    except ValueError as error:
+        raise EvidenceError(f"is not JSON: {error}", where=str(path)) from error
+
+
 def read_text(path: Path) -> str:
     """A whole file.
 
     Raises:
         EvidenceError: it cannot be read.
+        RefusedError: no regular file, or larger than a document may be.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path).decode("utf-8")
     except FileNotFoundError as error:
         raise EvidenceError(
             "is missing",
             where=str(path),
             hint="the run ended before it was written; look into its logs",
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise EvidenceError(f"cannot read: {error.strerror or error}", where=str(path)) from error
+    except UnicodeDecodeError as error:
         raise EvidenceError(f"cannot read: {error}", where=str(path)) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from harness.errors import EvidenceError, UsageError
+from harness.evidence.reading import RefusedError
 from harness.scenario import Scenario, load_scenario
 from harness.store import files
 from harness.store.facts import ObserverFacts, RunFacts, RunPlan
@@ -117,8 +118,10 @@ class RunFolder(RunPaths):
             EvidenceError: missing or not a scenario.
         """
         try:
-            return load_scenario(self.scenario)
+            return load_scenario(self.scenario, by_user=False)
         except UsageError as error:
+            if isinstance(error.__cause__, RefusedError):
+                raise error.__cause__ from None
             raise EvidenceError(error.what, where=error.where) from error
 
     def write_plan(self, plan: BaseModel) -> None:

@@ -124,6 +124,6 @@ class GroupFolder:
             UsageError: it is not there.
         """
         path = self.path / run_id
-        if not path.is_dir():
+        if not path.is_dir() or path.is_symlink():
             raise UsageError("a run of the group is missing", where=str(path))
         return path

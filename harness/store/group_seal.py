@@ -7,8 +7,9 @@ that was made here.
 from __future__ import annotations
 
 from harness.store import files
+from harness.store.folder import RunFolder
 from harness.store.group import GroupFacts, GroupFolder
-from harness.store.seal import Sealed, SealState, sha256_of
+from harness.store.seal import Sealed, SealState, digests, sha256_of
 
 
 def seal_group(folder: GroupFolder, facts: GroupFacts) -> None:
@@ -39,7 +40,21 @@ def read_group_seal(folder: GroupFolder, facts: GroupFacts) -> SealState:
 
 
 def _digests(folder: GroupFolder, facts: GroupFacts) -> dict[str, str]:
+    """What the group consists of now: SHA-256 of `repeat.json` and of the seal of each run."""
     paths = [folder.facts, *(folder.path / run / "seal.json" for run in facts.runs)]
     return {
         path.relative_to(folder.path).as_posix(): sha256_of(path) for path in paths if path.exists()
     }
+
+
+def group_evidence(folder: GroupFolder, facts: GroupFacts) -> dict[str, str]:
+    """All that a group is judged from: the same, and the evidence of each run.
+
+    Raises:
+        EvidenceError: a file cannot be read.
+    """
+    found = _digests(folder, facts)
+    for run in facts.runs:
+        own = digests(RunFolder(folder.path / run))
+        found |= {f"{run}/{name}": digest for name, digest in own.items()}
+    return found

@@ -180,3 +180,11 @@ class RunPaths:
     def result(self) -> Path:
         """Measurement and judgement."""
         return self.path / "result.json"
+
+
+def evidence_names() -> frozenset[str]:
+    """The names of everything that may lie in the folder of a run."""
+    paths = RunPaths(Path("/run"))
+    named = [name for name, one in vars(RunPaths).items() if isinstance(one, property)]
+    found = [getattr(paths, name) for name in named]
+    return frozenset(path.name for path in found if isinstance(path, Path))

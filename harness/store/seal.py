@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import EvidenceError
+from harness.evidence.reading import check_kind, open_regular, over_limit
 from harness.store import files
+from harness.store.events import EVENTS_FILE
 from harness.store.folder import RunFolder
+from harness.store.paths import evidence_names
 
 # Made from the evidence, or only for people.
 _UNSEALED = frozenset(
     {"result.json", "seal.json", "logs", "histograms", "report.html", "junit.xml", "csv", "hgrm"}
 )
+# What the judge looks for, and so takes for evidence, whoever put it there.
+_EVIDENCE = (evidence_names() | {EVENTS_FILE}) - _UNSEALED
+# A long run has a few dozen.
+FILES_MAX = 10_000
 
 
 class Sealed(BaseModel):
@@ -39,7 +47,7 @@ class SealState:
         files: how many are sealed; None where there is no seal.
         changed: sealed files whose content is another.
         missing: sealed files that are gone.
-        added: files in the journal that were not there when the run ended.
+        added: evidence that was not there when the run ended.
     """
 
     files: int | None
@@ -76,33 +84,50 @@ def read_seal(folder: RunFolder) -> SealState:
             if name in there and sha256_of(folder.path / name) != digest
         ),
         missing=tuple(sorted(sealed.keys() - there)),
-        added=tuple(sorted(name for name in there - sealed.keys() if "/" in name)),
+        added=tuple(sorted(name for name in there - sealed.keys() if _is_evidence(name))),
     )
+
+
+def digests(folder: RunFolder) -> dict[str, str]:
+    """What the evidence is now, its seal included: SHA-256 by name.
+
+    Raises:
+        EvidenceError: a file cannot be read.
+    """
+    is_sealed = folder.seal.exists()
+    sealed = files.read_model(folder.seal, Sealed).sha256 if is_sealed else {}
+    names = [name for name in _evidence(folder) if name in sealed or _is_evidence(name)]
+    found = {name: sha256_of(folder.path / name) for name in names}
+    return found | ({folder.seal.name: sha256_of(folder.seal)} if is_sealed else {})
+
+
+def _is_evidence(name: str) -> bool:
+    """Whether the judge reads a file of this name; others may be somebody's notes."""
+    return "/" in name or name in _EVIDENCE
 
 
 def _evidence(folder: RunFolder) -> list[str]:
     """Names of the evidence's files, below the folder; drafts of other files are none.
 
-    A folder may lie elsewhere, behind a link; one that leads back to where it came from is not
-    followed again.
+    Raises:
+        RefusedError: a link or no regular file lies there, or too many files.
     """
-    names, been = list[str](), set[str]()
-    for place, below, files_here in os.walk(folder.path, followlinks=True):
-        real = os.path.realpath(place)
-        if real in been:
-            below.clear()
-            continue
-        been.add(real)
+    names = list[str]()
+    for place, below, files_here in os.walk(folder.path):
         inside = Path(place).relative_to(folder.path)
         if inside == Path():
             below[:] = [name for name in below if name not in _UNSEALED]
-        names += [
-            (inside / name).as_posix()
-            for name in files_here
-            if not name.startswith(".")
-            and (inside != Path() or name not in _UNSEALED)
-            and Path(place, name).is_file()
-        ]
+        for name in below:
+            if Path(place, name).is_symlink():
+                check_kind(Path(place, name), stat.S_IFLNK)
+        for name in files_here:
+            if name.startswith(".") or (inside == Path() and name in _UNSEALED):
+                continue
+            check_kind(Path(place, name), Path(place, name).lstat().st_mode)
+            names.append((inside / name).as_posix())
+        if len(names) > FILES_MAX:
+            what = f"holds more than {FILES_MAX:,} files"
+            raise over_limit(what, f"{FILES_MAX:,} files", str(folder.path))
     return sorted(names)
 
 
@@ -113,7 +138,7 @@ def sha256_of(path: Path) -> str:
         EvidenceError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise EvidenceError(f"cannot read: {error.strerror or error}", where=str(path)) from error

@@ -12,6 +12,7 @@ from markupsafe import Markup
 import harness
 from harness.errors import EvidenceError
 from harness.judge.verdict import Verdict
+from harness.printable import printable
 from harness.report.data import ReportData
 from harness.report.html.account import account_view
 from harness.report.html.checks import groups_of
@@ -68,6 +69,7 @@ def html_report(data: ReportData) -> str:
                 facts_table("What ran as the system under test", data.stack),
             ],
             lacking=data.lacking,
+            judged_anew=data.judged_anew,
             reproduce=_steps(data),
             scenario_text=toml_text(data.scenario.model_dump(mode="json")),
             version=harness.__version__,
@@ -216,11 +218,17 @@ def _source(name: str) -> str:
     return loader.get_source(_environment(), name)[0]
 
 
+def _shown(value: object) -> object:
+    """A text from outside as it can be shown; what is our own markup stays."""
+    return printable(value) if type(value) is str else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("harness.report.html"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,

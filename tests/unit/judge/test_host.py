@@ -16,6 +16,7 @@ from harness.judge.host import disturbed
 from harness.judge.verdict import Verdict
 from harness.measure.telemetry_lines import read_telemetry
 from harness.scenario import Load, Stage
+from harness.store.seal import seal
 from tests.unit.judge import spoilers, violations
 from tests.unit.judge.assessing import advised, unclean
 from tests.unit.judge.test_faults import AT_NS, KILL, PAUSE, faulty, killed, outage, paused
@@ -96,6 +97,7 @@ def judged(world: World, text: str, reports: Path) -> Assessment:
     """Assessed beside this telemetry."""
     folder = world.write(reports)
     folder.telemetry.write_text(text, encoding="utf-8")
+    seal(folder)
     return advised(assess(folder))
 
 

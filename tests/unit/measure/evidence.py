@@ -34,6 +34,7 @@ from harness.load.content import contents
 from harness.load.pacing import intended_offsets
 from harness.scenario import Load, Scenario, Signals, Stage
 from harness.store import KEPT, RunFolder, RunPlan
+from harness.store.events import EVENTS_FILE
 from harness.store.seal import seal
 from tests.unit.measure.books import bookings_of, stamps_of
 from tests.unit.measure.counts import told_of
@@ -192,6 +193,7 @@ class World:
             (folder.swarm_words, self.swarm_words),
             (folder.observer_words, self.observer_words),
             (folder.stream, self.looks),
+            (folder.path / EVENTS_FILE, self.run["events"]),
         ):
             folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
         for path, text in self._beside(folder):

@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measure.vitals import read_vitals
+from harness.measure import vitals as vitals_module
+from harness.measure.vitals import Vitals
 from harness.measure.vitals_figures import figures_of
 from tests.unit.measure.signs import S, observer_word, swarm_word, vital_signs
+
+
+def read_vitals(files: dict[str, str]) -> Vitals:
+    """From whole texts."""
+    return vitals_module.read_vitals({name: own.splitlines() for name, own in files.items()})
 
 
 def text(lines: list[dict[str, object]]) -> str:

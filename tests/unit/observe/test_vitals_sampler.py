@@ -18,7 +18,7 @@ def test_lines_are_read_back(tmp_path: Path) -> None:
     sampler.start()
     sampler.stop()
     sampler.stop()
-    vitals = read_vitals({path.name: path.read_text(encoding="utf-8")})
+    vitals = read_vitals({path.name: path.read_text(encoding="utf-8").splitlines()})
     assert sampler.failure() is None
     assert not vitals.bad
     assert vitals.samples

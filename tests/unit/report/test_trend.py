@@ -13,10 +13,13 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.errors import UsageError
-from harness.judge.result import Result, read_result
+from harness.judge.result import Result, read_unverified
 from harness.judge.verdict import Verdict
 from harness.report.trend import Night, _with_changes, trends_of
 from harness.store import RunFolder
+from harness.store.binding import bind
+from harness.store.files import write_json
+from harness.store.seal import digests
 
 
 def night(number: int, lower: int | None, upper: int | None, verdict: Verdict) -> Night:
@@ -68,11 +71,11 @@ def reports(judged: RunFolder, tmp_path: Path) -> Path:
         edit_run_id(reports / name)
     other = reports / "20261103-000000-synthetic-0003"
     shutil.copytree(judged.path, other)
-    edit_run_id(other)
     text = (other / "scenario.toml").read_text(encoding="utf-8")
     changed = text.replace("rate_from = 100.0", "rate_from = 99.0")
     assert changed != text
     (other / "scenario.toml").write_text(changed, encoding="utf-8")
+    edit_run_id(other)
     (reports / "notes").mkdir()
     return reports
 
@@ -81,13 +84,15 @@ def edit_run_id(path: Path) -> None:
     """A run is called like its folder."""
     document = json.loads((path / "result.json").read_text(encoding="utf-8"))
     document["run_id"] = path.name
-    (path / "result.json").write_text(json.dumps(document), encoding="utf-8")
+    write_json(path / "result.json", bind(document, digests(RunFolder(path))))
 
 
 def test_questions_are_kept_apart(reports: Path) -> None:
     """Another rate is another question; runs of one stand in order of time."""
     folders = [RunFolder.open(path) for path in reports.glob("*-synthetic-*")]
-    runs: list[tuple[object, Result]] = [(one.read_scenario(), read_result(one)) for one in folders]
+    runs: list[tuple[object, Result, str]] = [
+        (one.read_scenario(), *read_unverified(one)) for one in folders
+    ]
     trends = trends_of(reversed(runs))  # type: ignore[arg-type]  # scenarios, which tuple forgot
     assert [[night.run_id[-4:] for night in trend.nights] for trend in trends] == [
         ["0001", "0002"],

@@ -1,0 +1,75 @@
+"""Whether what happened is told alike by every file that tells of it.
+
+`run.json` alone is what most checks take the events from. A run that was edited and sealed anew has
+to agree with the events as they were kept one by one, with what the stack counted, and with the
+last words of the swarm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from harness.judge.check import Case, Check, Kind
+from harness.judge.verdict import Verdict
+from harness.judge.words import count
+from harness.store.events import EVENTS_FILE
+from harness.store.facts import CUT_SHORT
+
+_SHOWN = 3
+# After these the swarm was told to end before its last signal, and says so.
+_TOLD_TO_END = CUT_SHORT | {"decided"}
+
+
+def check_events_agree(case: Case) -> Check:
+    """That no file tells of an event that another one should, and does not."""
+    problems = [*_kept(case), *_restarts(case), *_swarm(case)]
+    return Check(
+        name="events as every file tells them",
+        kind=Kind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said="; ".join(problems[:_SHOWN]) or f"{count(len(case.run.events), 'event')}, told alike",
+        offenders=tuple(problems[:20]),
+    )
+
+
+def _kept(case: Case) -> Iterator[str]:
+    """`run.json` against `events.jsonl`, which grew while the run was under way."""
+    if case.events is None:
+        return
+    told, kept = Counter(case.run.events), Counter(case.events)
+    for event in kept - told:
+        yield f"{EVENTS_FILE} tells of {event.kind}, and run.json does not"
+    for event in told - kept:
+        yield f"run.json tells of {event.kind}, and {EVENTS_FILE} does not"
+
+
+def _restarts(case: Case) -> Iterator[str]:
+    """A run that is cut short may end before it tells of a restart; so may one with faults."""
+    if case.scenario.fault or any(event.kind in CUT_SHORT for event in case.run.events):
+        return
+    told = [event.what for event in case.run.events if event.kind == "service_restarted"]
+    for name, number in _counted(case.stack):
+        if not any(what.startswith(f"{name} ") for what in told):
+            yield f"stack.json counts {count(number, 'restart')} of {name}, run.json tells of none"
+
+
+def _counted(stack: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    """Services that were restarted, and how often."""
+    services, attached = stack.get("services"), stack.get("restarts")
+    for name, one in services.items() if isinstance(services, Mapping) else ():
+        number = one.get("restarts") if isinstance(one, Mapping) else None
+        if isinstance(number, int) and number:
+            yield str(name), number
+    for name, number in attached.items() if isinstance(attached, Mapping) else ():
+        if isinstance(number, int) and number:
+            yield str(name), number
+
+
+def _swarm(case: Case) -> Iterator[str]:
+    """A process of the swarm that ends with an error has ended before its time."""
+    if any(event.kind in _TOLD_TO_END for event in case.run.events):
+        return
+    for word in case.gathered.vitals.swarm:
+        if word.error:
+            yield f"swarm process {word.process} ended with {word.error!r}, run.json tells of none"
