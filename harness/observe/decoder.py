@@ -9,7 +9,6 @@ from harness.contract.names import TaskTable
 from harness.errors import StackError
 from harness.observe.pgoutput import UNCHANGED, Begin, Buffer, Commit, Relation, Row, parse_message
 
-_TYPE_UUID = 2950
 _TYPES_INTEGER = frozenset({20, 21, 23})
 _LOW_64 = (1 << 64) - 1
 
@@ -38,7 +37,6 @@ class _Reading(NamedTuple):
     """How to read the two columns that matter."""
 
     trace_at: int
-    trace_number: Callable[[bytes], int]
     status_at: int
     status_text: Callable[[bytes], str]
 
@@ -46,13 +44,18 @@ class _Reading(NamedTuple):
 class Decoder:
     """Keeps what the stream says once (tables, the transaction) and tells row versions.
 
+    Args:
+        table: names of the columns.
+
     Attributes:
+        oid: the FSM table; others of a publication are left out, whatever they are called.
         unreadable: rows whose trace id is no UUID or was left out by the server.
         commit_end_lsn: end of the last transaction that was wholly received.
     """
 
     def __init__(self, table: TaskTable) -> None:
         self._table = table
+        self.oid = 0
         self._readings: dict[int, _Reading] = {}
         self._begin = Begin(0, 0, 0)
         self.unreadable = 0
@@ -85,7 +88,7 @@ class Decoder:
             self.unreadable += 1
             return None
         try:
-            number = reading.trace_number(trace)
+            number = _number_of_trace(trace)
             text = reading.status_text(status)
         except ValueError:
             self.unreadable += 1
@@ -96,7 +99,7 @@ class Decoder:
         )
 
     def _learn(self, relation: Relation) -> None:
-        if relation.table != self._table.table.rpartition(".")[2]:
+        if relation.oid != self.oid:
             return
         places = {column.name: at for at, column in enumerate(relation.columns)}
         missing = {self._table.trace_id, self._table.status} - places.keys()
@@ -107,22 +110,19 @@ class Decoder:
                 hint="publish the trace id and the status, or correct the names in the contract",
             )
         trace_at, status_at = places[self._table.trace_id], places[self._table.status]
-        trace_type = relation.columns[trace_at].type_oid
         status_type = relation.columns[status_at].type_oid
         self._readings[relation.oid] = _Reading(
             trace_at,
-            _number_of_bytes if trace_type == _TYPE_UUID else _number_of_text,
             status_at,
             _integer_text if status_type in _TYPES_INTEGER else bytes.decode,
         )
 
 
-def _number_of_bytes(value: bytes) -> int:
-    # Binary is asked for, yet a server may send text where a type has no binary form.
-    return int.from_bytes(value) if len(value) == 16 else _number_of_text(value)
-
-
-def _number_of_text(value: bytes) -> int:
+def _number_of_trace(value: bytes) -> int:
+    # Binary is asked for, yet a server may send text where a type has no binary form. The length
+    # tells them apart, and the type does not: that of a domain over uuid is the domain.
+    if len(value) == 16:
+        return int.from_bytes(value)
     digits = value.replace(b"-", b"")
     if len(digits) != 32:
         raise ValueError("not a UUID")

@@ -10,6 +10,7 @@ from psycopg import Connection, Cursor, sql
 from harness.clock import NS_PER_MS
 from harness.contract.ledger import TraceType
 from harness.contract.names import Contract
+from harness.contract.relation_name import name_parts
 from harness.contract.trace_id import parse, run_range
 from harness.observe.decoder import RowVersion
 from harness.observe.snapshot import XID_WRAP, snapshot_xmin
@@ -20,8 +21,19 @@ _UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 def table_name(name: str) -> sql.Composable:
-    """A table's name, with its schema when it has one."""
-    return sql.Identifier(*name.split("."))
+    """A table's name, with its schema when it has one, quoted exactly as it is written."""
+    return sql.Identifier(*name_parts(name))
+
+
+def relation_oid(connection: Connection[Any], name: str) -> int | None:
+    """The table that `table_name` stands for; None if there is none.
+
+    `to_regclass` reads its argument as SQL does: without quotes it would fold capitals, and look
+    for another table than the queries read.
+    """
+    quoted = table_name(name).as_string(connection)
+    row = connection.execute("SELECT to_regclass(%s)::oid::bigint", (quoted,)).fetchone()
+    return row[0] if row else None
 
 
 def is_own_row(column: str, trace_type: TraceType) -> sql.Composed:
