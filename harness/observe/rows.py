@@ -97,11 +97,15 @@ class RunRows:
             ),
         )
 
-    def read(self, cursor: Cursor[Any], horizon: int | None) -> tuple[int, Iterator[RowVersion]]:
-        """Row versions by transactions from `horizon` on (None: all), and the snapshot's xmin."""
+    def question(self, horizon: int | None) -> tuple[sql.Composed, tuple[Any, ...]]:
+        """The query and its values."""
         low, high = self._range
         since = None if horizon is None else horizon % XID_WRAP
-        cursor.execute(self._query, (low, high, since, since))
+        return self._query, (low, high, since, since)
+
+    def read(self, cursor: Cursor[Any], horizon: int | None) -> tuple[int, Iterator[RowVersion]]:
+        """Row versions by transactions from `horizon` on (None: all), and the snapshot's xmin."""
+        cursor.execute(*self.question(horizon))
         first = cursor.fetchone()
         if first is None:
             raise ValueError("a snapshot was asked for and none came")
