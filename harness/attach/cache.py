@@ -55,9 +55,12 @@ def server_checks(client: redis.Redis, file: AttachFile) -> list[Check]:
     """
     info: Any = client.info()
     contract = file.contract()
+    mode = judged("redis.mode", _mode_problems(info), f"Redis {info['redis_version']}, a master")
+    if mode.is_bad:
+        return [mode]
     write = list(_write_problems(client, contract, info))
     return [
-        judged("redis.mode", _mode_problems(info), f"Redis {info['redis_version']}, a master"),
+        mode,
         judged("redis.memory", (), *_memory(info)),
         judged(
             "redis.rights",

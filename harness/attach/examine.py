@@ -131,7 +131,10 @@ def _examine_redis(
             client.ping()
             found += [_fine("redis.login"), _fine("redis.database"), _fine("redis.reachable")]
             found += cache.server_checks(client, file)
-            found += key_checks(client, file.contract())
+            if not any(
+                check.id in ("redis.mode", "redis.rights") and check.is_bad for check in found
+            ):
+                found += key_checks(client, file.contract())
             return _complete(found, REDIS_CHECKS), redis_facts(client)
     except (redis.RedisError, OSError) as error:
         return _complete([*found, cache.refused(error, where)], REDIS_CHECKS), None

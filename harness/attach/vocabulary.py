@@ -63,7 +63,8 @@ class Vocabulary(NamedTuple):
             known = self.labels or self.present
             shown = f"; it knows {', '.join(known)}" if known else ""
             yield Problem(
-                f"{place}: column {column} cannot hold {word!r}{shown}", instead(word, known)
+                f"{place}: column {column} cannot hold {word!r}{shown}",
+                instead(word, known) or "name the words that stand in it",
             )
 
 

@@ -18,6 +18,7 @@ import redis
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from harness.attach.cache import RIGHTS
 from harness.store import RunFolder
 from harness.store.toml import toml_text
 from tests.stack.conftest import Postgres, Redis
@@ -94,8 +95,8 @@ class Desk:
             client.xgroup_create("desk.orders", "desk-crew", id="0", mkstream=True)
             for stream, fields in (("desk.heights", {"h": 1}), ("desk.results", {"ref": "x"})):
                 client.xadd(stream, fields)
-            rights = ["~*", "+@read", "+@connection", "+xadd", "+info", "+time", "+multi", "+exec"]
-            client.execute_command("ACL", "SETUSER", SENDER, "on", f">{PASSWORD}", *rights)
+            rights = ["on", f">{PASSWORD}", "~*", *RIGHTS.split()]
+            client.execute_command("ACL", "SETUSER", SENDER, *rights)
 
     @contextmanager
     def open(self, fault: str = "") -> Iterator[None]:
