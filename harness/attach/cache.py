@@ -24,24 +24,70 @@ _DOWN_HINT = "is it up, and can it be reached from here? The contract says where
 # that comes before it: rights, memory, disk, replicas, slots of a cluster. Nothing is written.
 _NO_ID = "harness-check"
 _NO_ID_SAID = "stream id"
+# Kinds of errors and words in them; the check, its hint (none: see `_why`), and the exit code.
+_Kinds = tuple[type[Exception], ...]
+_REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
+    (
+        (exceptions.BusyLoadingError,),
+        ("LOADING",),
+        "redis.reachable",
+        "it is loading its data; try again when it has them",
+        Exit.STACK,
+    ),
+    (
+        (),
+        ("max number of clients",),
+        "redis.reachable",
+        "end clients, or raise maxclients",
+        Exit.STACK,
+    ),
+    (
+        (exceptions.MovedError, exceptions.AskError, exceptions.ClusterDownError),
+        (),
+        "redis.mode",
+        "",
+        Exit.USAGE,
+    ),
+    (
+        (exceptions.MasterDownError,),
+        (),
+        "redis.mode",
+        "it is a replica without its master; give the address of the master",
+        Exit.USAGE,
+    ),
+    # With a failed snapshot not even PING is answered.
+    ((), ("MISCONF",), "redis.write", "", Exit.USAGE),
+    ((exceptions.NoPermissionError,), ("NOPERM",), "redis.rights", _RIGHTS_HINT, Exit.USAGE),
+    (
+        (exceptions.AuthenticationError,),
+        ("NOAUTH", "WRONGPASS"),
+        "redis.login",
+        _LOGIN_HINT,
+        Exit.USAGE,
+    ),
+    (
+        (),
+        ("DB index", "Invalid Database", "SELECT is not allowed"),
+        "redis.database",
+        "redis.url names a database that there is not; the first one is /0",
+        Exit.USAGE,
+    ),
+    (
+        (),
+        ("protected mode",),
+        "redis.login",
+        "protected mode lets only its own host in without a password",
+        Exit.USAGE,
+    ),
+)
 
 
 def refused(error: Exception, where: str) -> Check:
-    """The check that a failed connection stands for."""
-    said = f"{where}: {error}"
-    text = str(error)
-    if isinstance(error, exceptions.BusyLoadingError) or "LOADING" in text:
-        return bad("redis.reachable", said, "it is loading its data; try again later", Exit.STACK)
-    if "max number of clients" in text:
-        return bad("redis.reachable", said, "end clients, or raise maxclients", Exit.STACK)
-    if isinstance(error, exceptions.NoPermissionError) or "NOPERM" in text:
-        return bad("redis.rights", said, _RIGHTS_HINT)
-    if isinstance(error, exceptions.AuthenticationError) or "NOAUTH" in text:
-        return bad("redis.login", said, _LOGIN_HINT)
-    if "DB index" in text or "Invalid Database" in text or "SELECT is not allowed" in text:
-        return bad("redis.database", said, "redis.url names a database that there is not: /0")
-    if "DENIED" in text or "protected mode" in text:
-        return bad("redis.login", said, "protected mode lets only this host in without a password")
+    """The check that a failed connection, or a command that the server refused, stands for."""
+    said, text = f"{where}: {error}", str(error)
+    for kinds, words, check, hint, code in _REFUSALS:
+        if isinstance(error, kinds) or any(word in text for word in words):
+            return bad(check, said, hint or _why(error, {}), code)
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return bad("redis.reachable", said, _DOWN_HINT, Exit.STACK)
     return bad("redis.rights", said, _RIGHTS_HINT)
@@ -176,7 +222,7 @@ def _why(error: Exception, info: Mapping[str, Any]) -> str:
         return "Redis could not save its data: see its log, its disk and its last_bgsave_status"
     if "NOREPLICAS" in text:
         return "min-replicas-to-write is not met: are its replicas up?"
-    if isinstance(error, exceptions.MovedError | exceptions.AskError) or "MOVED" in text:
+    if isinstance(error, exceptions.MovedError | exceptions.AskError):
         return "another node of the cluster owns the stream; give the address of that node"
     if isinstance(error, exceptions.ClusterDownError):
         return "the cluster does not serve every slot"

@@ -22,8 +22,8 @@ from harness.observe.libpq import identifier
 _SHOWN_MAX = 20
 SERVER_CHECKS = ("logical.wal_level", "logical.role", "logical.slots", "logical.senders")
 TABLE_CHECKS = ("logical.publication", "logical.published")
-# Types that the log writes as a text, or as the number that the decoder expects.
-_STATUS_TYPES = frozenset({"text", "character varying", "name", "smallint", "integer", "bigint"})
+# Of these the decoder must know the type itself, and in the log a domain is a type of its own.
+_KNOWN_BY_TYPE = frozenset({"smallint", "integer", "bigint", "character"})
 _SERVER = """
 SELECT current_setting('wal_level') AS wal_level, current_user::text AS login,
  (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user) AS replication,
@@ -197,10 +197,8 @@ def _column_problems(found: Published, tasks: Relation, contract: Contract) -> I
                 f"ALTER PUBLICATION {identifier(found.name)} SET TABLE {tasks.quoted}",
             )
     status = tasks.columns[contract.tasks.status]
-    is_number = status.category == "N"
-    if (status.base not in _STATUS_TYPES and status.category != "E") or (
-        is_number and status.is_domain
-    ):
+    is_text = status.category in "SE" and status.base not in _KNOWN_BY_TYPE
+    if not is_text and (status.is_domain or status.base not in _KNOWN_BY_TYPE):
         yield Problem(
             f"tasks.status: the log writes a {status.type} in a form that is not read",
             "choose seen.way = 'polling'",

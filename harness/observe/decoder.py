@@ -9,6 +9,7 @@ from harness.contract.names import TaskTable
 from harness.errors import StackError
 from harness.observe.pgoutput import UNCHANGED, Begin, Buffer, Commit, Relation, Row, parse_message
 
+_TYPE_CHAR_N = 1042
 _TYPES_INTEGER = frozenset({20, 21, 23})
 _LOW_64 = (1 << 64) - 1
 
@@ -114,7 +115,7 @@ class Decoder:
         self._readings[relation.oid] = _Reading(
             trace_at,
             status_at,
-            _integer_text if status_type in _TYPES_INTEGER else bytes.decode,
+            _STATUS_TEXTS.get(status_type, bytes.decode),
         )
 
 
@@ -131,3 +132,14 @@ def _number_of_trace(value: bytes) -> int:
 
 def _integer_text(value: bytes) -> str:
     return str(int.from_bytes(value, signed=True))
+
+
+def _unpadded_text(value: bytes) -> str:
+    # The blanks that fill char(n) are no part of the value, and a poll does not see them.
+    return value.decode().rstrip(" ")
+
+
+_STATUS_TEXTS: dict[int, Callable[[bytes], str]] = {
+    _TYPE_CHAR_N: _unpadded_text,
+    **dict.fromkeys(_TYPES_INTEGER, _integer_text),
+}
