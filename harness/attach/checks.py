@@ -33,14 +33,14 @@ class Check:
         id: stable; docs/attach.md lists them.
         message: one sentence with the figures, or the reason why it is not applicable.
         hint: what to do; a check that is ok may have one too.
-        exit_code: what a run ends with if it is not ok.
+        exit_code: what a run ends with because of it.
     """
 
     id: str
     outcome: Outcome
     message: str
     hint: str = ""
-    exit_code: Exit = Exit.USAGE
+    exit_code: Exit = Exit.PASS
 
     @property
     def is_bad(self) -> bool:

@@ -25,6 +25,7 @@ SERVER = (
 CONNECTIONS = 5
 VERSION_MIN = 130_000  # pg_current_snapshot
 _NAME_MAX = 63
+_CHANNEL_HINT = "name the channel as NOTIFY of the system does"
 _FACTS = """
 SELECT current_setting('server_version') AS version,
  current_setting('server_version_num')::int AS number,
@@ -77,7 +78,12 @@ _REFUSALS: tuple[tuple[str, str, str, Exit], ...] = (
         Exit.USAGE,
     ),
     ("certificate", "login", "sslmode, sslrootcert, sslcert or sslkey of the URL", Exit.USAGE),
-    ("permission denied for database", "login", "GRANT CONNECT ON DATABASE to it", Exit.USAGE),
+    (
+        "permission denied for database",
+        "login",
+        "GRANT CONNECT ON DATABASE ... TO the user",
+        Exit.USAGE,
+    ),
     (
         "unsupported startup parameter",
         "direct",
@@ -218,6 +224,8 @@ def _channel(file: AttachFile) -> Check:
     problems = []
     if len(channel.encode()) > _NAME_MAX:
         problems.append(
-            Problem(f"{channel!r} is longer than {_NAME_MAX} bytes, and no channel is", "")
+            Problem(
+                f"{channel!r} is longer than {_NAME_MAX} bytes, and no channel is", _CHANNEL_HINT
+            )
         )
     return judged("seen.channel", problems, f"channel {channel}; nothing tells who notifies it")

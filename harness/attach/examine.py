@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from harness.attach import cache, database
 from harness.attach.addresses import address_check
-from harness.attach.checks import Check, Outcome, bad, instead, skipped
+from harness.attach.checks import Check, bad, instead, judged, skipped
 from harness.attach.file import AttachFile
 from harness.attach.keys import KEYS, key_checks
 from harness.attach.needed import needed_of
@@ -38,10 +38,10 @@ from harness.scenario import Scenario
 _STATEMENT_MAX = "SET statement_timeout = '10s'"
 _WORDS = ("tasks.states", "nonces.addresses", "ledger.words")
 _DATABASES = "SELECT datname::text FROM pg_database WHERE datallowconn ORDER BY 1"
-REDIS_CHECKS = ("redis.login", "redis.database", "redis.reachable", *cache.SERVER, *KEYS)
+REDIS_CHECKS = ("redis.reachable", "redis.login", "redis.database", *cache.SERVER, *KEYS)
 POSTGRES_CHECKS = (
-    "postgres.login",
     "postgres.reachable",
+    "postgres.login",
     *database.SERVER,
     *SERVER_CHECKS,
     *(
@@ -129,7 +129,11 @@ def _examine_redis(
     try:
         with redis_client(url.get_secret_value()) as client:
             client.ping()
-            found += [_fine("redis.login"), _fine("redis.database"), _fine("redis.reachable")]
+            found += [
+                judged("redis.reachable", [], f"{where} answers"),
+                judged("redis.login", [], "the user is let in"),
+                judged("redis.database", [], f"database {file.redis.database}"),
+            ]
             found += cache.server_checks(client, file)
             if not any(
                 check.id in ("redis.mode", "redis.rights") and check.is_bad for check in found
@@ -154,7 +158,12 @@ def _examine_postgres(
         with psycopg.connect(
             conninfo.get_secret_value(), autocommit=True, application_name="harness_attach"
         ) as connection:
-            found += [_fine("postgres.login"), _fine("postgres.reachable")]
+            found += [
+                judged("postgres.reachable", [], f"{where} answers"),
+                judged(
+                    "postgres.login", [], f"the user is let in, database {file.postgres.database}"
+                ),
+            ]
             connection.execute(_STATEMENT_MAX)
             beyond = _ask_postgres(connection, file, scenario, found)
             return _complete(found, POSTGRES_CHECKS), postgres_facts(connection), beyond
@@ -204,10 +213,6 @@ def _databases(conninfo: SecretStr, file: AttachFile) -> str:
     except psycopg.Error:
         return ""
     return instead(file.postgres.database, there) or f"there are {', '.join(there)}"
-
-
-def _fine(check_id: str) -> Check:
-    return Check(check_id, Outcome.OK, "")
 
 
 def _complete(found: list[Check], ids: tuple[str, ...]) -> tuple[Check, ...]:

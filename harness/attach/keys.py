@@ -47,7 +47,12 @@ def _proposals(client: redis.Redis, contract: Contract) -> list[Check]:
     kind = _kind(client, key)
     problems = []
     if kind not in ("stream", "none"):
-        problems.append(Problem(f"streams.proposals: {key} is a {kind}, not a stream"))
+        problems.append(
+            Problem(
+                f"streams.proposals: {key} is a {kind}, not a stream",
+                instead(key, _streams(client)) or "name the stream that the system reads",
+            )
+        )
     elif kind == "none" and not (streams.create and streams.engine_group is None):
         problems.append(
             Problem(
@@ -85,7 +90,8 @@ def _group(client: redis.Redis | None, contract: Contract, reason: str) -> Check
         )
     readers = sum(int(group["consumers"]) for group in groups if _text(group["name"]) == name)
     fine = f"group {name} has {readers} consumer{'' if readers == 1 else 's'}"
-    return judged("streams.engine_group", problems, fine)
+    idle = "" if readers else "nobody has read with it yet: is the system running?"
+    return judged("streams.engine_group", problems, fine, idle)
 
 
 def _field(client: redis.Redis, contract: Contract, key: str) -> Check:
@@ -128,9 +134,9 @@ def _chain_events(client: redis.Redis, contract: Contract) -> Check:
         return judged("streams.chain_events", [], f"{key} is empty")
     read = contract.chain.reader(contract.streams.field)
     shown = _list(_text(field) for field in newest)
-    unread = list(
-        _unread(lambda: read(newest), f"chain: the newest event of {key} tells no block", shown)
-    )
+    said = f"chain: the newest event of {key} tells no block at {contract.chain.block}"
+    hint = "chain.kind, chain.field and chain.block say where it stands"
+    unread = list(_unread(lambda: read(newest), said, shown, hint))
     return judged("streams.chain_events", unread, f"the newest event of {key} tells a block")
 
 
@@ -146,14 +152,16 @@ def _results(client: redis.Redis, contract: Contract) -> Check:
         found = [Problem(f"seen.stream: there is no stream {key}", like)] if like else []
         return judged("seen.stream", found, f"{key} is not there yet")
     if kind != "stream":
-        wrong = Problem(f"seen.stream: {key} is a {kind}, not a stream")
+        hint = instead(key, _streams(client)) or "name the stream of results"
+        wrong = Problem(f"seen.stream: {key} is a {kind}, not a stream", hint)
         return judged("seen.stream", [wrong], "")
     newest = _newest(client, key)
     if newest is None:
         return judged("seen.stream", [], f"{key} is empty")
     shown = _list(_text(field) for field in newest)
     said = f"seen: the newest result of {key} has no trace id at {seen.trace_id}"
-    unread = list(_unread(lambda: _trace_of(newest, contract), said, shown))
+    hint = "seen.format, seen.field and seen.trace_id say where it stands"
+    unread = list(_unread(lambda: _trace_of(newest, contract), said, shown, hint))
     return judged("seen.stream", unread, f"the newest result of {key} has a trace id")
 
 
@@ -164,11 +172,11 @@ def _trace_of(fields: Fields, contract: Contract) -> Any:
     return fields[seen.trace_id.encode()]
 
 
-def _unread(read: Callable[[], Any], said: str, fields: str) -> Iterator[Problem]:
+def _unread(read: Callable[[], Any], said: str, fields: str, hint: str) -> Iterator[Problem]:
     try:
         read()
-    except (ValueError, TypeError, KeyError) as error:
-        yield Problem(f"{said} ({error}); its fields are {fields}", "see docs/attach.md")
+    except (ValueError, TypeError, KeyError):
+        yield Problem(f"{said}; its fields are {fields}", hint)
 
 
 def _newest(client: redis.Redis, key: str) -> Fields | None:

@@ -23,6 +23,7 @@ _SHOWN_MAX = 20
 # Rows whose values are looked at; the oldest come first, in the order in which a scan meets them.
 SAMPLE_MAX = 10_000
 _TEXTS = frozenset({"text", "character varying", "character"})
+_NUMBER_HINT = "name the column that holds the number"
 _EXACT = frozenset({"smallint", "integer", "bigint", "numeric"})
 ASPECTS = ("table", "kind", "columns", "rights", "types", "rows", "query")
 
@@ -93,7 +94,10 @@ def _kind_check(needed: Needed, relation: Relation, way: Way) -> Check:
         )
     if relation.persistence == "t":
         problems.append(
-            Problem(f"{relation.text} is temporary: no other session sees its rows", "")
+            Problem(
+                f"{relation.text} is temporary: no other session sees its rows",
+                "name the table in which the system writes the rows",
+            )
         )
     if needed.id == "tasks" and way is Way.LOGICAL:
         problems += _unlogged(relation)
@@ -121,7 +125,7 @@ def _columns_check(needed: Needed, relation: Relation) -> Check:
     problems = [
         Problem(
             f"{key}: table {needed.table} has no column {column}; it has {shown}",
-            instead(column, columns),
+            instead(column, columns) or f"name a column that there is; some may be false: {key}",
         )
         for key, (column, _) in needed.columns.items()
         if column not in columns
@@ -188,11 +192,11 @@ def _type_problems(
             f"{key} = false, or a column of type timestamp with time zone",
         )
     elif use is Use.WHOLE and (column.category not in "NS" or base == "money"):
-        yield Problem(f"{head}, which is no whole number")
+        yield Problem(f"{head}, which is no whole number", _NUMBER_HINT)
     elif use is Use.WHOLE and column.category == "S" and column.readable and relation.readable:
         found = _no_number(connection, relation, column)
         if found is not None:
-            yield Problem(f"{head} and holds {found!r}, which is no whole number")
+            yield Problem(f"{head} and holds {found!r}, which is no whole number", _NUMBER_HINT)
 
 
 def _no_number(connection: Connection[Any], relation: Relation, column: Column) -> str | None:
@@ -216,8 +220,7 @@ def _rows_check(needed: Needed, relation: Relation) -> Check:
             Problem(
                 f"row-level security is in force on {relation.text} for this login: a row that it"
                 " does not see would count as lost",
-                "a login with BYPASSRLS, or a policy that shows it every row"
-                " (and ALTER TABLE ... DISABLE ROW LEVEL SECURITY where none is meant)",
+                "give the login BYPASSRLS (ALTER ROLE), or a policy that shows it every row",
             )
         )
     return judged(f"{needed.id}.rows", problems, "no policy hides rows from the login")

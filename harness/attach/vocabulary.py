@@ -58,14 +58,16 @@ class Vocabulary(NamedTuple):
     present: tuple[str, ...]
 
     def problems(self, place: str, column: str) -> Iterator[Problem]:
-        """A problem for each refused word."""
-        for word in self.refused:
-            known = self.labels or self.present
-            shown = f"; it knows {', '.join(known)}" if known else ""
-            yield Problem(
-                f"{place}: column {column} cannot hold {word!r}{shown}",
-                instead(word, known) or "name the words that stand in it",
-            )
+        """Whether a word is refused."""
+        if not self.refused:
+            return
+        known = self.labels or self.present
+        shown = f"; it knows {', '.join(known)}" if known else ""
+        like = [found for word in self.refused if (found := instead(word, known))]
+        yield Problem(
+            f"{place}: column {column} cannot hold {', '.join(map(repr, self.refused))}{shown}",
+            "; ".join(like) or "name the words that stand in it",
+        )
 
 
 def vocabulary(
