@@ -189,8 +189,9 @@ def _is_barred(ask: Callable[[], Any]) -> bool:
         ask()
     except exceptions.NoPermissionError:
         return True
-    except exceptions.ResponseError:
-        return False  # no such key or group, or one of another type: another check tells it
+    except exceptions.ResponseError as error:
+        # The rest is no such key or group, or one of another type: another check tells it.
+        return "unknown command" in str(error).lower()
     return False
 
 

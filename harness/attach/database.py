@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 from psycopg.rows import dict_row
 
@@ -14,6 +15,7 @@ from harness.contract.seen import Way
 from harness.errors import Exit
 
 SERVER = (
+    "postgres.queries",
     "postgres.direct",
     "postgres.version",
     "postgres.primary",
@@ -36,7 +38,8 @@ SELECT current_setting('server_version') AS version,
  current_setting('default_transaction_read_only') AS read_only,
  pg_backend_pid() AS pid, current_user::text AS login,
  current_setting('max_connections')::int
-  - current_setting('superuser_reserved_connections')::int AS most,
+  - current_setting('superuser_reserved_connections')::int
+  - coalesce(current_setting('reserved_connections', true)::int, 0) AS most,
  (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL) AS used,
  r.rolconnlimit AS login_most,
  (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid AND datid IS NOT NULL)
@@ -123,6 +126,21 @@ def refused(message: str, where: str, databases: str = "") -> Check:
     if "FATAL" in text:  # it answered, in words that are not known here
         return bad("postgres.login", f"{where}: {said}", _LOGIN)
     return bad("postgres.reachable", f"{where}: {said}", _DOWN_HINT, Exit.STACK)
+
+
+def unanswered(error: psycopg.Error, where: str) -> Check:
+    """The check that a query stands for which the server ended or refused."""
+    said = f"{where}: {str(error).strip().splitlines()[0]}"
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return bad(
+            "postgres.queries",
+            said,
+            "it is busy, or holds a lock on a table, or lacks an index on the nonces' addresses",
+            Exit.STACK,
+        )
+    if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "").startswith("57P"):
+        return bad("postgres.reachable", said, _DOWN_HINT, Exit.STACK)
+    return bad("postgres.queries", said, "the login lacks a right, or a table cannot be read")
 
 
 def ask_server(connection: Connection[Any]) -> dict[str, Any]:

@@ -168,8 +168,11 @@ def _examine_postgres(
             beyond = _ask_postgres(connection, file, scenario, found)
             return _complete(found, POSTGRES_CHECKS), postgres_facts(connection), beyond
     except psycopg.Error as error:
-        hint = _databases(conninfo, file) if "does not exist" in str(error) else ""
-        failed = database.refused(str(error), where, hint)
+        if error.sqlstate is not None:  # it let the user in, and refused a query of a check
+            failed = database.unanswered(error, where)
+        else:
+            hint = _databases(conninfo, file) if "does not exist" in str(error) else ""
+            failed = database.refused(str(error), where, hint)
         return _complete([*found, failed], POSTGRES_CHECKS), None, ()
 
 
@@ -192,10 +195,10 @@ def _ask_postgres(
         found.append(ledger_check(connection, contract.ledger, ledger))
     tasks = tables["tasks"]
     found += publication_checks(connection, contract, tasks)
-    if tasks is None:
-        return ()
-    found.append(state_check(connection, file, tasks))
-    return _beyond(connection, contract, tasks)
+    if tasks is not None:
+        found.append(state_check(connection, file, tasks))
+    found.append(judged("postgres.queries", [], "every query of a check was answered"))
+    return _beyond(connection, contract, tasks) if tasks is not None else ()
 
 
 def _beyond(connection: Connection[Any], contract: Contract, tasks: Relation) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ KEYS = (
     "seen.stream",
 )
 _SHOWN_MAX = 20
+# So many entries are looked at, as a stream may hold more than one kind of message.
+_ENTRIES = 100
 # A keyspace may be large; so much of it is searched for a name that is like the one given.
 _SCANS_MAX, _SCAN_COUNT = 20, 1_000
 
@@ -96,18 +98,18 @@ def _group(client: redis.Redis | None, contract: Contract, reason: str) -> Check
 
 def _field(client: redis.Redis, contract: Contract, key: str) -> Check:
     """That the entries which are there have the fields that signals will have."""
-    newest = _newest(client, key)
+    entries: Any = client.xrevrange(key, count=_ENTRIES)
     codec = contract.codec
     own = list(codec.fields) if isinstance(codec, FieldsCodec) else [contract.streams.field]
-    if newest is None:
+    if not entries:
         return judged("streams.field", [], f"{key} is empty; signals have {', '.join(own)}")
-    there = [_text(name) for name in newest]
+    there = list(dict.fromkeys(_text(name) for _, fields in entries for name in fields))
     problems = []
     if not {*own} & {*there}:
         problems.append(
             Problem(
-                f"streams.field: the newest entry of {key} has {_list(there)}, and signals would"
-                f" have {_list(own)}",
+                f"streams.field: entries of {key} have {_list(there)}, and signals would have"
+                f" {_list(own)}",
                 instead(own[0], there)
                 or "write streams.field (or codec.fields) as the system does",
             )

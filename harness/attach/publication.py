@@ -24,9 +24,12 @@ SERVER_CHECKS = ("logical.wal_level", "logical.role", "logical.slots", "logical.
 TABLE_CHECKS = ("logical.publication", "logical.published")
 # Of these the decoder must know the type itself, and in the log a domain is a type of its own.
 _KNOWN_BY_TYPE = frozenset({"smallint", "integer", "bigint", "character"})
+# Amazon RDS gives the right by membership (its manual, "PostgreSQL logical replication").
 _SERVER = """
 SELECT current_setting('wal_level') AS wal_level, current_user::text AS login,
- (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user) AS replication,
+ (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user)
+  OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication'
+   AND pg_has_role(current_user, oid, 'MEMBER')) AS replication,
  current_setting('max_replication_slots')::int AS slots,
  (SELECT count(*) FROM pg_replication_slots) AS slots_used,
  current_setting('max_wal_senders')::int AS senders,

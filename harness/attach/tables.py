@@ -23,6 +23,7 @@ _SHOWN_MAX = 20
 # Rows whose values are looked at; the oldest come first, in the order in which a scan meets them.
 SAMPLE_MAX = 10_000
 _TEXTS = frozenset({"text", "character varying", "character"})
+_QUERY_HINT = "the contract names a column of another type, or the login lacks a right"
 _NUMBER_HINT = "name the column that holds the number"
 _EXACT = frozenset({"smallint", "integer", "bigint", "numeric"})
 ASPECTS = ("table", "kind", "columns", "rights", "types", "rows", "query")
@@ -233,8 +234,10 @@ def _query_problems(
     for query, values in _queries(contract, table):
         try:
             connection.execute("EXPLAIN " + query.as_string(connection), values)
-        except psycopg.errors.ProgrammingError as error:
-            yield Problem(f"{table}: {str(error).strip().splitlines()[0]}")
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            yield Problem(f"{table}: {str(error).strip().splitlines()[0]}", _QUERY_HINT)
 
 
 def _queries(contract: Contract, table: str) -> Iterator[tuple[sql.Composed, tuple[Any, ...]]]:

@@ -320,7 +320,7 @@ STREAMS = (
             {"streams.proposals": "desk.text"}, redis=(("SET", "desk.text", "1"),),
             redis_undo=(("DEL", "desk.text"),)),
     Variant("another field than the system's", "streams.field",
-            "newest entry of desk.orders has msg, and signals would have message",
+            "entries of desk.orders have msg, and signals would have message",
             {"streams.field": "message"}, redis=(("XADD", "desk.orders", "*", "msg", "{}"),),
             redis_undo=(("XTRIM", "desk.orders", "MAXLEN", "0"),)),
     Variant("a group that is not there", "streams.engine_group",

@@ -164,6 +164,30 @@ def test_what_is_right_is_left_alone(variant: Variant, desk: Desk, tmp_path: Pat
     assert not [check for check in checks.values() if check.is_bad]
 
 
+def test_a_check_makes_no_stream(desk: Desk, desk_7: Desk, tmp_path: Path) -> None:
+    """The XADD that asks whether a signal would be taken cannot be carried out."""
+    changes = {"streams.proposals": "desk.new", "streams.engine_group": False}
+    for one in (desk, desk_7):
+        for create in (True, False):
+            found = checks_of(
+                one, Variant("", "", "", {**changes, "streams.create": create}), tmp_path
+            )
+            assert found["streams.proposals"].is_bad is not create
+            assert not found["redis.write"].is_bad
+        with redis.Redis.from_url(one.redis.url) as client:
+            assert not client.exists("desk.new")
+
+
+def test_a_table_that_is_locked_is_no_server_that_is_down(desk: Desk, tmp_path: Path) -> None:
+    """A check waits ten seconds at most, and says what it waited for."""
+    with psycopg.connect(desk.owner) as owner:
+        owner.execute("LOCK TABLE desk.wallets IN ACCESS EXCLUSIVE MODE")
+        found = checks_of(desk, Variant("", "", ""), tmp_path)
+    wrong = {check.id: check for check in found.values() if check.is_bad}
+    assert {*wrong} <= {"nonces.query", "postgres.queries"}, wrong
+    assert "statement timeout" in " ".join(check.message for check in wrong.values())
+
+
 def test_labels_that_no_state_names_are_listed(desk: Desk, tmp_path: Path) -> None:
     """They lie beyond SIMULATED, so people should see them."""
     sql = (
