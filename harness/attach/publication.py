@@ -194,15 +194,19 @@ def _not_published(found: Published, tasks: Relation) -> Problem:
 
 
 def _column_problems(found: Published, tasks: Relation, contract: Contract) -> Iterator[Problem]:
-    columns = (found.row or {}).get("attnames") or list(tasks.columns)
+    # Servers that list no columns (before 15) publish all that are not generated.
+    columns = (found.row or {}).get("attnames") or [
+        column.name for column in tasks.columns.values() if not column.is_generated
+    ]
     for key, name in (("trace_id", contract.tasks.trace_id), ("status", contract.tasks.status)):
-        column = tasks.columns[name]
-        if column.is_generated:
+        if name in columns:
+            continue
+        if tasks.columns[name].is_generated:
             yield Problem(
-                f"tasks.{key}: {name} is a generated column, and those are not in the log",
+                f"tasks.{key}: {name} is a generated column, and {found.name} publishes none",
                 "name the column that it is made of, or choose seen.way = 'polling'",
             )
-        elif name not in columns:
+        else:
             yield Problem(
                 f"{found.name} leaves out column {name} (tasks.{key})",
                 _own(found, tasks),

@@ -6,8 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -355,19 +353,61 @@ def test_names_are_taken_as_written_in_the_end_too(desk: Desk) -> None:
         assert not knows_accounts(connection, LedgerTable(accounts="other.accounts"))
 
 
-@contextmanager
-def other_postgres(servers: Servers, name: str, *settings: str) -> Iterator[Postgres]:
-    """A PostgreSQL with settings of its own."""
+def other_postgres(servers: Servers, name: str, *settings: str) -> PostgresServer:
+    """A PostgreSQL with settings of its own, set up."""
     server = PostgresServer(
         servers.folder / name, servers.logs / f"{name}.log", servers.guard, "harness_observer"
     )
     server.prepare()
+    run_postgres(servers, server, name, *settings)
+    server.set_up()
+    return server
+
+
+def run_postgres(servers: Servers, server: PostgresServer, name: str, *settings: str) -> None:
+    """Start it, and wait until it answers."""
     program = server.program(free_port())
     argv = (*program.argv, *(word for setting in settings for word in ("-c", setting)))
     servers.supervisor.start(Service(replace(program, name=name, argv=argv), server.is_ready))
     servers.supervisor.await_ready(name, READY_NS)
-    server.set_up()
-    yield Postgres(server.admin_dsn, server.owner_dsn, server.observer_dsn, server.port)
+
+
+def on(server: PostgresServer, redis_server: Redis) -> Desk:
+    """The desk on this PostgreSQL; not prepared."""
+    dsns = (server.admin_dsn, server.owner_dsn, server.observer_dsn)
+    return Desk(Postgres(*dsns, server.port), redis_server, "desk")
+
+
+def test_a_standby_is_told(servers: Servers, redis_server: Redis, tmp_path: Path) -> None:
+    """It shows what is replayed, and knows no position of what is written."""
+    server = other_postgres(servers, "primary")
+    on(server, redis_server).prepare()
+    servers.supervisor.drop("primary")
+    (server._data / "standby.signal").touch()
+    run_postgres(servers, server, "standby")
+    found = checks_of(on(server, redis_server), Variant("", "", ""), tmp_path)
+    servers.supervisor.drop("standby")
+    wrong = {check.id: check.hint for check in found.values() if check.is_bad}
+    assert wrong == {"postgres.primary": "give the address of the primary"}
+
+
+def test_a_server_that_lets_in_by_tls_only(
+    servers: Servers, redis_server: Redis, tmp_path: Path
+) -> None:
+    """What its own rules say is not what a server that is down says."""
+    server = other_postgres(servers, "strict")
+    desk = on(server, redis_server)
+    desk.prepare()
+    rules = server._data / "pg_hba.conf"
+    rules.write_text("host all postgres 127.0.0.1/32 scram-sha-256\n")
+    with psycopg.connect(desk.postgres.admin_dsn) as admin:
+        admin.execute("SELECT pg_reload_conf()")
+    found = checks_of(desk, Variant("", "", ""), tmp_path)
+    servers.supervisor.drop("strict")
+    wrong = {check.id: check for check in found.values() if check.is_bad}
+    assert [*wrong] == ["postgres.login"]
+    assert "no encryption" in wrong["postgres.login"].message
+    assert "?sslmode=require" in wrong["postgres.login"].hint
 
 
 def test_a_server_without_room_for_the_log(
@@ -378,20 +418,21 @@ def test_a_server_without_room_for_the_log(
         *("wal_level=replica", "max_wal_senders=1", "max_replication_slots=1"),
         "track_commit_timestamp=off",
     )
-    with other_postgres(servers, "narrow", *settings) as postgres:
-        desk = Desk(postgres, redis_server, "desk")
-        desk.prepare()
-        with psycopg.connect(postgres.admin_dsn, autocommit=True) as admin:
-            admin.execute("SELECT pg_create_physical_replication_slot('taken')")
-        polled = checks_of(desk, Variant("", "", ""), tmp_path)
-        assert not [check for check in polled.values() if check.is_bad]
-        assert "track_commit_timestamp = on" in polled["postgres.commit_times"].hint
-        sender = psycopg.pq.PGconn.connect(
-            psycopg.conninfo.make_conninfo(postgres.admin_dsn, replication="database").encode()
-        )
-        sql = REPLICATION[0] + "CREATE PUBLICATION watch FOR TABLE desk.jobs;"
-        logged = checks_of(desk, Variant("", "", "", LOGICAL, sql), tmp_path)
-        sender.finish()
+    desk = on(other_postgres(servers, "narrow", *settings), redis_server)
+    desk.prepare()
+    admin_dsn = desk.postgres.admin_dsn
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        admin.execute("SELECT pg_create_physical_replication_slot('taken')")
+    polled = checks_of(desk, Variant("", "", ""), tmp_path)
+    assert not [check for check in polled.values() if check.is_bad]
+    assert "track_commit_timestamp = on" in polled["postgres.commit_times"].hint
+    sender = psycopg.pq.PGconn.connect(
+        psycopg.conninfo.make_conninfo(admin_dsn, replication="database").encode()
+    )
+    sql = REPLICATION[0] + "CREATE PUBLICATION watch FOR TABLE desk.jobs;"
+    logged = checks_of(desk, Variant("", "", "", LOGICAL, sql), tmp_path)
+    sender.finish()
+    servers.supervisor.drop("narrow")
     wrong = {check.id: check.message for check in logged.values() if check.is_bad}
     assert wrong == {
         "logical.wal_level": "wal_level is replica",
