@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 
 
@@ -61,3 +63,10 @@ def words_of(error: Exception) -> str:
     if isinstance(error, HarnessError):
         return f"{error.where}: {error.what}" if error.where else error.what
     return f"{type(error).__name__}: {error}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one, whatever the capitals; empty if none is."""
+    by_fold = {one.casefold(): one for one in known}
+    found = get_close_matches(word.casefold(), by_fold, n=1)
+    return by_fold[found[0]] if found else ""

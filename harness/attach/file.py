@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from harness.attach.servers import PostgresAt, RedisAt, is_loopback
 from harness.contract.frozen import Frozen
+from harness.contract.ledger import LedgerTable
 from harness.contract.names import Contract, State
+from harness.contract.relation_name import name_parts
 from harness.contract.seen import Way
 from harness.errors import EvidenceError, UsageError
 from harness.evidence.reading import CONFIG_BYTES_MAX, read_regular
@@ -73,10 +76,24 @@ class AttachFile(Contract):
             found.append("states: no status of yours stands for SIMULATED")
         if len({text.lower() for text in self.addresses}) < len(self.addresses):
             found.append("addresses: one stands there twice")
+        found += self._name_problems()
         near = [place.host for place in (self.redis, self.postgres) if is_loopback(place.host)]
         if self.grade.generator_apart and near:
             found.append(f"grade.generator_apart: {near[0]} is this very host")
         return found
+
+    def _name_problems(self) -> Iterator[str]:
+        accounts = self.ledger.accounts if isinstance(self.ledger, LedgerTable) else None
+        for key, name in (
+            ("tasks.table", self.tasks.table),
+            ("nonces.table", self.nonces and self.nonces.table),
+            ("ledger.table", self.ledger and self.ledger.table),
+            ("ledger.accounts", accounts),
+        ):
+            try:
+                name_parts(name or "none")
+            except ValueError as error:
+                yield f"{key}: {error}"
 
     def contract(self) -> Contract:
         """The names alone. Chain events are only read: no group of ours on them."""

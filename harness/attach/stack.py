@@ -9,41 +9,26 @@ The harness writes signals into the one stream, and nothing else anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import redis
 from pydantic import SecretStr
 
+from harness.attach.checks import Check, exit_code_of
+from harness.attach.examine import examine, postgres_facts, redis_facts
 from harness.attach.file import AttachFile
-from harness.attach.streams import stream_problems
-from harness.attach.tables import table_problems, unmapped_statuses
 from harness.clock import NS_PER_S, Clock
 from harness.contract.names import Contract
-from harness.errors import StackError, UsageError
+from harness.errors import Exit, StackError, UsageError
 from harness.judge.grade import ATTACHED
 from harness.observe.probes import redis_client
+from harness.scenario import Scenario
 from harness.stack.base import Endpoints, ServiceState
 
 ASK_EVERY_NS = 2 * NS_PER_S
-_STATEMENT_MAX = "SET statement_timeout = '10s'"
-_POSTGRES_FACTS = (
-    "SELECT current_setting('server_version'), current_setting('track_commit_timestamp'),"
-    " current_setting('wal_level'), pg_postmaster_start_time()::text"
-)
-
-
-class _Facts(NamedTuple):
-    """What a server says of itself.
-
-    Attributes:
-        life: differs after a restart.
-    """
-
-    life: str
-    told: dict[str, Any]
 
 
 class AttachStack:
@@ -53,10 +38,19 @@ class AttachStack:
         file: the contract.
         env: where user names and passwords are.
         clock: when to ask whether the servers are still the same.
+        scenario: what will be asked.
     """
 
-    def __init__(self, file: AttachFile, env: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self,
+        file: AttachFile,
+        env: Mapping[str, str],
+        clock: Clock,
+        scenario: Scenario | None = None,
+    ) -> None:
         self._file = file
+        self._env = env
+        self._scenario = scenario
         self._contract: Contract = file.contract()
         self._redis_url: SecretStr = file.redis.secret_url(env)
         self._conninfo: SecretStr = file.postgres.secret_conninfo(env)
@@ -73,30 +67,25 @@ class AttachStack:
             StackError: a server does not answer.
             UsageError: it refuses the user, or has not what the contract names.
         """
-        found_redis, stream_wrong = self._ask_redis_for_all()
-        found_postgres, table_wrong, unmapped = self._ask_postgres_for_all()
-        if wrong := [*stream_wrong, *table_wrong]:
-            count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
-            raise UsageError(
-                "\n  - ".join([f"the system is not as the contract says, {count}", *wrong]),
-                where=self._file.name,
-                hint="correct the contract; `false` leaves out what the system does not have",
-            )
-        self._lives = {"redis": found_redis.life, "postgres": found_postgres.life}
+        found = examine(self._file, self._env, self._scenario)
+        refuse_bad(found.checks, self._file.name)
+        assert found.redis is not None  # noqa: S101 - no check is bad
+        assert found.postgres is not None  # noqa: S101 - the same
+        self._lives = {"redis": found.redis.life, "postgres": found.postgres.life}
         self._told = {
             "redis": {
                 "at": self._file.redis.place,
                 "database": self._file.redis.database,
                 "tls": self._file.redis.url.startswith("rediss:"),
-                **found_redis.told,
+                **found.redis.told,
             },
             "postgres": {
                 "at": self._file.postgres.place,
                 "database": self._file.postgres.database,
                 "sslmode": self._file.postgres.parts.get("sslmode", "prefer"),
-                **found_postgres.told,
+                **found.postgres.told,
             },
-            "statuses_beyond_simulated": list(unmapped),
+            "statuses_beyond_simulated": list(found.beyond),
         }
         return Endpoints(
             redis_url=self._redis_url, observer_dsn=self._conninfo, admin_dsn=self._conninfo
@@ -111,9 +100,9 @@ class AttachStack:
         if now_ns - self._asked_ns >= ASK_EVERY_NS:
             self._asked_ns = now_ns
             with suppress(*HARMLESS):
-                self._notice("redis", self._ask_redis().life)
+                self._notice("redis", self._ask_redis())
             with suppress(*HARMLESS):
-                self._notice("postgres", self._ask_postgres().life)
+                self._notice("postgres", self._ask_postgres())
         return tuple(
             ServiceState(name, 0, True, restarts, None) for name, restarts in self._restarts.items()
         )
@@ -147,71 +136,38 @@ class AttachStack:
             self._lives[name] = life
             self._restarts[name] += 1
 
-    def _ask_redis(self) -> _Facts:
+    def _ask_redis(self) -> str:
         with redis_client(self._redis_url.get_secret_value()) as client:
-            return _redis_facts(client)
+            return redis_facts(client).life
 
-    def _ask_redis_for_all(self) -> tuple[_Facts, list[str]]:
-        where = f"Redis at {self._file.redis.place}"
-        try:
-            with redis_client(self._redis_url.get_secret_value()) as client:
-                return _redis_facts(client), stream_problems(client, self._contract)
-        except redis.AuthenticationError as error:
-            raise UsageError(str(error), where=where, hint=_LOGIN_HINT) from error
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-            raise StackError(str(error), where=where, hint=_DOWN_HINT) from error
-        except redis.RedisError as error:
-            raise UsageError(str(error), where=where, hint=_RIGHTS_HINT) from error
-
-    def _ask_postgres(self) -> _Facts:
+    def _ask_postgres(self) -> str:
         with psycopg.connect(self._conninfo.get_secret_value()) as connection:
-            return _postgres_facts(connection)
-
-    def _ask_postgres_for_all(self) -> tuple[_Facts, list[str], tuple[str, ...]]:
-        where = f"PostgreSQL at {self._file.postgres.place}"
-        try:
-            with psycopg.connect(
-                self._conninfo.get_secret_value(), application_name="harness_attach"
-            ) as connection:
-                connection.execute(_STATEMENT_MAX)
-                facts = _postgres_facts(connection)
-                wrong = table_problems(connection, self._contract)
-                return facts, wrong, () if wrong else unmapped_statuses(connection, self._contract)
-        except psycopg.OperationalError as error:
-            told = str(error).strip()
-            if any(word in told for word in _REFUSALS):
-                raise UsageError(told, where=where, hint=_LOGIN_HINT) from error
-            raise StackError(told, where=where, hint=_DOWN_HINT) from error
-        except psycopg.Error as error:
-            raise UsageError(str(error).strip(), where=where, hint=_RIGHTS_HINT) from error
+            return postgres_facts(connection).life
 
 
 HARMLESS = (redis.RedisError, psycopg.Error, OSError)
-_REFUSALS = ("authentication failed", "does not exist", "no password supplied", "no pg_hba.conf")
-_DOWN_HINT = "is it up, and can it be reached from here? The contract says where it is"
-_LOGIN_HINT = "user_env and password_env of the contract name the variables that hold the login"
-_RIGHTS_HINT = (
-    "a login of Redis needs XADD on the signals, reading, INFO, TIME, MULTI and EXEC;"
-    " one of PostgreSQL SELECT on the tables"
-)
 
 
-def _redis_facts(client: redis.Redis) -> _Facts:
-    told: Any = client.info("server")
-    # The stream is looked at within a transaction during the run, which a login may not be allowed.
-    with client.pipeline(transaction=True) as pipe:
-        pipe.time()
-        pipe.execute()
-    return _Facts(
-        str(told["run_id"]),
-        {"version": str(told["redis_version"]), "mode": str(told.get("redis_mode", ""))},
+def refuse_bad(checks: Sequence[Check], name: str) -> None:
+    """Stop before the load if a check is not ok.
+
+    Raises:
+        StackError: a server cannot be reached or used now.
+        UsageError: the system is not as the contract says.
+    """
+    wrong = [check for check in checks if check.is_bad]
+    if not wrong:
+        return
+    count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
+    lines = [f"{check.id}: {check.message}{_hinted(check)}" for check in wrong]
+    error = StackError if exit_code_of(wrong) is Exit.STACK else UsageError
+    raise error(
+        "\n  - ".join([f"the system is not as the contract says, {count}", *lines]),
+        where=name,
+        hint="harness attach --check CONTRACT lists every check;"
+        " `false` leaves out what the system does not have",
     )
 
 
-def _postgres_facts(connection: psycopg.Connection[Any]) -> _Facts:
-    row = connection.execute(_POSTGRES_FACTS).fetchone()
-    version, commit_times, wal_level, started = row or ("", "", "", "")
-    return _Facts(
-        started,
-        {"version": version, "track_commit_timestamp": commit_times, "wal_level": wal_level},
-    )
+def _hinted(check: Check) -> str:
+    return f"\n    {check.hint}" if check.hint else ""

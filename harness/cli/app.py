@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 import harness
+from harness.cli.attach import attach
 from harness.cli.chaos import chaos
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
@@ -163,6 +164,7 @@ def run(
     )
 
 
+app.command()(attach)
 app.command()(isolate)
 app.command()(chaos)
 

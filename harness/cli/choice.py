@@ -148,7 +148,7 @@ class StackChoice:
         """
         self.check(scenario, contract, root)
         if (attached := self.attached()) is not None:
-            return AttachStack(attached, os.environ, clock)
+            return AttachStack(attached, os.environ, clock, scenario)
         settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
             return ProcessStack(settings, create_private_dir(), folder.logs, clock, tell)

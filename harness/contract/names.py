@@ -79,6 +79,7 @@ class Streams(Frozen):
     Attributes:
         field: the stream entry's field that holds the message.
         proposals_maxlen: about how long agents keep the stream; None: they do not trim it.
+        create: whether the load may make the stream of proposals where there is none yet.
     """
 
     proposals: Name = "stream:agent:proposals"
@@ -89,6 +90,7 @@ class Streams(Frozen):
     accounting_group: Name = "cg:accounting"
     field: Name = "data"
     proposals_maxlen: LengthIfAny = 10_000
+    create: bool = False
     chain_events_maxlen: Annotated[int, Field(ge=1)] = 10_000
     accounting_maxlen: Annotated[int, Field(ge=1)] = 5_000
 

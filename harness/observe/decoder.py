@@ -38,9 +38,10 @@ class Decoder:
     the rest.
 
     Args:
-        table: names of table and columns.
+        table: names of the columns.
 
     Attributes:
+        oid: the FSM table; others of a publication are left out, whatever they are called.
         spell: from a status as it comes to the contract's word for it.
         unreadable: rows whose trace id is written otherwise, or was left out by the server.
         commit_end_lsn: end of the last transaction that was wholly received.
@@ -48,6 +49,7 @@ class Decoder:
 
     def __init__(self, table: TaskTable) -> None:
         self._table = table
+        self.oid = 0
         self._places: dict[int, tuple[int, int]] = {}
         self._begin = Begin(0, 0, 0)
         self._told: set[tuple[int, int, str]] = set()
@@ -97,8 +99,7 @@ class Decoder:
         return RowVersion(*key, begin.commit_us, begin.commit_lsn, begin.xid)
 
     def _learn(self, relation: Relation) -> None:
-        schema, _, table = self._table.table.rpartition(".")
-        if relation.table != table or schema not in ("", relation.schema):
+        if relation.oid != self.oid:
             return
         places = {column.name: at for at, column in enumerate(relation.columns)}
         needed = (self._table.trace_id, self._table.status)

@@ -13,6 +13,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from harness.contract.names import Contract
+from harness.contract.relation_name import name_parts
 from harness.errors import StackError
 from harness.observe.connecting import words_of
 from harness.observe.decoder import Decoder, RowVersion
@@ -162,21 +163,25 @@ class LogicalWatcher:
         self._confirm_due_ns = self._clock.now_ns() + CONFIRM_EVERY_NS
 
     def _check_publication(self, deadline_ns: int) -> None:
-        # The server would only miss it when the first row is due.
+        # The server would only miss it when the first row is due. A table of the same name in
+        # another schema is another table.
         publication, table = self._contract.publication, self._contract.tasks.table
-        named, of_table = literal(publication), literal(table.rpartition(".")[2])
+        quoted = ".".join(identifier(part) for part in name_parts(table))
         found = self._command(
-            "SELECT 1 FROM pg_publication_tables"  # noqa: S608 - quoted; no parameters here
-            f" WHERE pubname = {named} AND tablename = {of_table}",
+            "SELECT c.oid FROM pg_publication_tables p"  # noqa: S608 - quoted; no parameters here
+            " JOIN pg_namespace n ON n.nspname = p.schemaname"
+            " JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename"
+            f" WHERE p.pubname = {literal(publication)} AND c.oid = to_regclass({literal(quoted)})",
             deadline_ns,
         )
         if found.ntuples == 0:
             raise StackError(
                 f"there is no publication {publication} of table {table}",
                 where="observer",
-                hint=f"CREATE PUBLICATION {publication} FOR TABLE {table}"
+                hint=f"CREATE PUBLICATION {identifier(publication)} FOR TABLE {quoted}"
                 " WITH (publish = 'insert, update'), or choose the way 'polling'",
             )
+        self._decoder.oid = int(found.get_value(0, 0) or b"0")
 
     def _spelling(self, deadline_ns: int) -> Spell:
         found = self._command(type_query(self._contract), deadline_ns)

@@ -9,6 +9,7 @@ from psycopg import Connection, Cursor, sql
 
 from harness.clock import NS_PER_MS
 from harness.contract.names import Contract, TaskTable
+from harness.contract.relation_name import name_parts
 from harness.contract.trace_column import TraceColumn
 from harness.observe.decoder import RowVersion
 from harness.observe.snapshot import XID_WRAP, snapshot_xmin
@@ -17,8 +18,19 @@ _PORTION = 5_000
 
 
 def table_name(name: str) -> sql.Composable:
-    """A table's name, with its schema when it has one."""
-    return sql.Identifier(*name.split("."))
+    """A table's name, with its schema when it has one, quoted exactly as it is written."""
+    return sql.Identifier(*name_parts(name))
+
+
+def relation_oid(connection: Connection[Any], name: str) -> int | None:
+    """The table that `table_name` stands for; None if there is none.
+
+    `to_regclass` reads its argument as SQL does: without quotes it would fold capitals, and look
+    for another table than the queries read.
+    """
+    quoted = table_name(name).as_string(connection)
+    row = connection.execute("SELECT to_regclass(%s)::oid::bigint", (quoted,)).fetchone()
+    return row[0] if row else None
 
 
 def is_own_row(table: TraceColumn, column: str) -> sql.Composed:
@@ -122,11 +134,15 @@ class RunRows:
             ),
         )
 
-    def read(self, cursor: Cursor[Any], horizon: int | None) -> tuple[int, Iterator[RowVersion]]:
-        """Row versions by transactions from `horizon` on (None: all), and the snapshot's xmin."""
+    def question(self, horizon: int | None) -> tuple[sql.Composed, tuple[Any, ...]]:
+        """The query and its values."""
         low, high = self._range
         since = None if horizon is None else horizon % XID_WRAP
-        cursor.execute(self._query, (low, high, since, since))
+        return self._query, (low, high, since, since)
+
+    def read(self, cursor: Cursor[Any], horizon: int | None) -> tuple[int, Iterator[RowVersion]]:
+        """Row versions by transactions from `horizon` on (None: all), and the snapshot's xmin."""
+        cursor.execute(*self.question(horizon))
         first = cursor.fetchone()
         if first is None:
             raise ValueError("a snapshot was asked for and none came")

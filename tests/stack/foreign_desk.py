@@ -18,6 +18,7 @@ import redis
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from harness.attach.cache import RIGHTS
 from harness.store import RunFolder
 from harness.store.toml import toml_text
 from tests.stack.conftest import Postgres, Redis
@@ -118,9 +119,8 @@ class Desk:
             client.xgroup_create(stream, group, id="0", mkstream=True)
             for stream, fields in self.streams.items():
                 client.xadd(stream, fields)
-            rights = ["~*", "+@read", "+@connection", "+xadd", "+info", "+time", "+multi", "+exec"]
-            sender = f"{self.name}_sender"
-            client.execute_command("ACL", "SETUSER", sender, "on", f">{PASSWORD}", *rights)
+            rights = ["on", f">{PASSWORD}", "~*", *RIGHTS.split()]
+            client.execute_command("ACL", "SETUSER", f"{self.name}_sender", *rights)
 
     @contextmanager
     def open(self, fault: str = "", options: Sequence[str] = ()) -> Iterator[None]:

@@ -12,7 +12,9 @@ import psycopg
 import pytest
 
 from tests.stack.conftest import Postgres, Redis
-from tests.stack.foreign_desk import READER, Attached, Desk
+from tests.stack.foreign_desk import Attached, Desk
+
+READER = "desk_reader"
 
 pytestmark = pytest.mark.stack
 

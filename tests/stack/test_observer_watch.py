@@ -211,7 +211,7 @@ def test_killed_observer_is_noticed_and_leaves_no_slot(
 def test_missing_publication_is_told_at_once(make_observer: Callable[..., Observer]) -> None:
     """A publication that is not there is named, with the statement that makes it."""
     observer = make_observer(Way.LOGICAL, 5, contract=Contract(publication="nobody"))
-    with pytest.raises(StackError, match="CREATE PUBLICATION nobody FOR TABLE trade_tasks"):
+    with pytest.raises(StackError, match='CREATE PUBLICATION "nobody" FOR TABLE "trade_tasks"'):
         observer.start()
 
 

@@ -126,6 +126,8 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ({"seen": {"way": "notification"}}, "needs seen.channel"),
         ({"seen": {"way": "stream", "stream": "s", "format": "text"}}, "needs seen.stream"),
         ({"ledger": {"form": "heap"}}, "form is movements or sides"),
+        ({"tasks": {"table": "db.desk.jobs"}}, "tasks.table: 'db.desk.jobs' is no table's name"),
+        ({"ledger": {"accounts": '"desk'}}, "ledger.accounts: '\"desk' is no table's name"),
         ({"tasks": {"nonce": 7}}, "tasks.nonce"),
         (
             {"grade": {"generator_apart": True}, "redis": {"url": "redis://127.0.0.1/0"}},

@@ -23,6 +23,7 @@ TEXT = str(TRACE).encode()
 def decoder_after(*messages: bytes, table: TaskTable | None = None) -> Decoder:
     """A decoder that has taken messages."""
     decoder = Decoder(table or TaskTable())
+    decoder.oid = 9
     for message in messages:
         assert decoder.take(message) is None
     return decoder
@@ -51,6 +52,34 @@ def test_other_tables_are_left_out() -> None:
     decoder = decoder_after(writer.relation(8, "public", "ledger_entries", COLUMNS))
     assert decoder.take(writer.insert(8, [b"", TEXT, b"INIT"])) is None
     assert decoder.unreadable == 0
+
+
+def test_a_table_of_the_same_name_is_another_table() -> None:
+    """An audit schema may hold one of the same name and columns; only the oid tells them apart."""
+    decoder = decoder_after(
+        writer.relation(9, "public", "trade_tasks", COLUMNS),
+        writer.relation(8, "audit", "trade_tasks", COLUMNS),
+    )
+    assert decoder.take(writer.insert(8, [b"", TRACE.bytes, b"SIMULATED"])) is None
+    assert decoder.take(writer.insert(9, [b"", TRACE.bytes, b"INIT"])) is not None
+
+
+def test_the_padding_of_a_status_is_no_part_of_it() -> None:
+    """The log has every blank of char(n); a poll has none."""
+    columns = (*COLUMNS[:2], Column("status", 1042))
+    decoder = decoder_after(writer.relation(9, "public", "trade_tasks", columns))
+    version = decoder.take(writer.insert(9, [b"", TRACE.bytes, b"INIT      "]))
+    assert version is not None
+    assert version.status == "INIT"
+
+
+def test_a_domain_over_uuid_is_read_as_one() -> None:
+    """The stream names the domain as the type; the value has a uuid's 16 bytes."""
+    columns = (COLUMNS[0], Column("trace_id", 70_000), COLUMNS[2])
+    decoder = decoder_after(writer.relation(9, "public", "trade_tasks", columns))
+    version = decoder.take(writer.insert(9, [b"", TRACE.bytes, b"INIT"]))
+    assert version is not None
+    assert (version.trace_hi, version.trace_lo) == (HIGH, LOW)
 
 
 def test_order_of_columns_is_learnt_again() -> None:
@@ -119,4 +148,4 @@ def test_rows_without_a_uuid_are_counted(trace: bytes | None) -> None:
 def test_publication_without_status_is_an_error() -> None:
     """A publication that leaves out a needed column cannot be watched."""
     with pytest.raises(StackError, match="leaves out status"):
-        Decoder(TaskTable()).take(writer.relation(9, "public", "trade_tasks", COLUMNS[:2]))
+        decoder_after(writer.relation(9, "public", "trade_tasks", COLUMNS[:2]))
