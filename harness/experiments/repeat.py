@@ -89,7 +89,7 @@ def judge_again(folder: GroupFolder, warn: Warn | None = None) -> GroupJudgement
         members.append(_member(run_folder, scenario, assess_again(run_folder, tell)))
     judgement = judge_group(members, facts, read_group_seal(folder, facts))
     try:
-        folder.write_result(judgement.model_dump(mode="json"))
+        _write(folder, facts, judgement)
     except EvidenceError as error:
         tell(words_of(error))
     return judgement
@@ -103,6 +103,10 @@ def _member(folder: RunFolder, scenario: Scenario, assessment: Assessment) -> Me
 
 def _store(folder: GroupFolder, members: Sequence[Member], facts: GroupFacts) -> GroupJudgement:
     judgement = judge_group(members, facts, read_group_seal(folder, facts))
+    _write(folder, facts, judgement)
+    return judgement
+
+
+def _write(folder: GroupFolder, facts: GroupFacts, judgement: GroupJudgement) -> None:
     document = {"schema_version": SCHEMA_VERSION, **judgement.model_dump(mode="json")}
     folder.write_result(bind(document, group_evidence(folder, facts)))
-    return judgement

@@ -17,6 +17,7 @@ from harness.store.events import EVENTS_FILE
 from harness.store.facts import CUT_SHORT
 
 _SHOWN = 3
+_HINT = "take the folder as the run left it; if nobody changed it, report a defect with it"
 # After these the swarm was told to end before its last signal, and says so.
 _TOLD_TO_END = CUT_SHORT | {"decided"}
 
@@ -30,6 +31,7 @@ def check_events_agree(case: Case) -> Check:
         verdict=Verdict.INVALID if problems else Verdict.PASS,
         said="; ".join(problems[:_SHOWN]) or f"{count(len(case.run.events), 'event')}, told alike",
         offenders=tuple(problems[:20]),
+        hint=_HINT if problems else "",
     )
 
 

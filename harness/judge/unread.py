@@ -27,6 +27,10 @@ _NEEDS = {
     "stale data refused": (_END, _STATUS),
     "row stamps agree with commits": ("stamps", "tasks"),
 }
+_HINT = (
+    "give the observer's login SELECT on every row of the contract's tables until the run has ended"
+)
+_HINT_STATUS = "name these statuses in [states] of the contract"
 # Figures of what looks wrong where rows are hidden; all others are of rows that were seen.
 _MISSING = (
     *(Trouble.ROW_VANISHED, Trouble.LEDGER_MISSING, Trouble.LEDGER_INCOMPLETE),
@@ -70,6 +74,7 @@ def check_read(case: Case) -> Check:
         said="; ".join(dict.fromkeys(problems)) or "every table that the contract names was read",
         figures={"unnamed": unnamed.count} if unnamed.count else {},
         offenders=unnamed.traces,
+        hint=(_HINT_STATUS if unnamed.count else _HINT) if problems else "",
     )
 
 
