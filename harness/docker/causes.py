@@ -47,7 +47,7 @@ START = (
     " unix://$XDG_RUNTIME_DIR/docker.sock); `--stack process` needs no engine"
 )
 _HOST = "an address is unix:///PATH or tcp://127.0.0.1:PORT"
-_OFFLINE = "`harness images build`, then `--images offline`, needs no registry"
+_OFFLINE = "`harness images build offline`, then `--images offline`, needs no registry"
 # Where the engine's words add nothing to ours.
 WITHOUT_WORDS = frozenset({Cause.ABSENT, Cause.FORBIDDEN, Cause.BUSY})
 USAGE = frozenset({Cause.BAD_ADDRESS, Cause.BAD_IMAGE_NAME})

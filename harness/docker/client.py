@@ -31,7 +31,7 @@ TIMEOUT_S = 60
 # with. Podman answers with the same number.
 API_MIN = (1, 41)
 _REACH_MAX_S = 5.0
-DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
+_SOCKET = "unix:///var/run/docker.sock"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CHAIN_MAX = 12
 
@@ -71,7 +71,7 @@ def engine_address(environment: Mapping[str, str] = os.environ) -> Address:
     named = environment.get("DOCKER_CONTEXT")
     name = str(named or get_current_context_name())
     if name == "default":
-        return Address(DEFAULT_ADDRESS, "")
+        return Address(_SOCKET, "")
     origin = "DOCKER_CONTEXT" if named else "the current context of ~/.docker"
     try:
         context = ContextAPI.get_context(name)

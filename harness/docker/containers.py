@@ -14,7 +14,6 @@ from testcontainers.core.network import Network
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.causes import Cause
 from harness.docker.client import (
-    DEFAULT_ADDRESS,
     Client,
     EngineError,
     engine_address,
@@ -251,9 +250,9 @@ def _same_engine() -> None:
     It has rules of its own: a property comes before DOCKER_HOST, and DOCKER_CONTEXT counts nothing.
     """
     testcontainers_config.tc_properties.pop("tc.host", None)
-    url = engine_address().url
-    if (get_docker_host() or DEFAULT_ADDRESS) != url:
-        os.environ["DOCKER_HOST"] = url
+    ours, theirs = engine_address(), get_docker_host()
+    if theirs != ours.url and (theirs or ours.origin):  # else both take the local one
+        os.environ["DOCKER_HOST"] = ours.url
 
 
 def dismiss_reaper() -> None:
