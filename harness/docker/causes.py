@@ -47,7 +47,7 @@ START = (
     " unix://$XDG_RUNTIME_DIR/docker.sock); `--stack process` needs no engine"
 )
 _HOST = "an address is unix:///PATH or tcp://127.0.0.1:PORT"
-_OFFLINE = "`harness images build`, then `--images offline`, needs no registry"
+_OFFLINE = "`harness images build offline`, then `--images offline`, needs no registry"
 # Where the engine's words add nothing to ours.
 WITHOUT_WORDS = frozenset({Cause.ABSENT, Cause.FORBIDDEN, Cause.BUSY})
 USAGE = frozenset({Cause.BAD_ADDRESS, Cause.BAD_IMAGE_NAME})
@@ -90,7 +90,8 @@ MEANINGS: dict[Cause, tuple[str, str]] = {
     Cause.ELSEWHERE: (
         "the container engine is on another machine",
         "run the harness on that machine: it reads quotas from the engine's own kernel and reaches"
-        " services on 127.0.0.1; `--stack attach` measures a system that runs elsewhere",
+        " services on 127.0.0.1 (instead of Docker Desktop, Docker Engine in this Linux);"
+        " `--stack attach` measures a system that runs elsewhere",
     ),
     Cause.NO_IMAGE: (
         "no registry offers this image to you: no such name or tag, or a login is needed",

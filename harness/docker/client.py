@@ -19,6 +19,7 @@ from docker.context import ContextAPI  # type: ignore[import-untyped] # the same
 from docker.context.config import (  # type: ignore[import-untyped] # the same
     get_current_context_name,
 )
+from docker.utils.config import find_config_file  # type: ignore[import-untyped] # the same
 
 from harness.docker.causes import Cause
 from harness.docker.explain import Explanation, Failure, explain, meaning, squeezed
@@ -69,7 +70,7 @@ def engine_address(environment: Mapping[str, str] = os.environ) -> Address:
     if host := environment.get(_VARIABLE):
         return Address(host, _VARIABLE)
     named = environment.get("DOCKER_CONTEXT")
-    name = named or get_current_context_name()
+    name = str(named or get_current_context_name())
     if name == "default":
         return Address(_SOCKET, "")
     origin = "DOCKER_CONTEXT" if named else "the current context of ~/.docker"
@@ -95,7 +96,7 @@ def connect(timeout_s: int = TIMEOUT_S) -> Client:
 
     Raises:
         EngineError: no engine answers there, it is too old, or it may not be used.
-        UsageError: DOCKER_CONTEXT names no context.
+        UsageError: DOCKER_CONTEXT names no context, or Docker's configuration is wrong.
     """
     address = engine_address()
     if address.url.startswith("ssh://"):
@@ -109,6 +110,12 @@ def connect(timeout_s: int = TIMEOUT_S) -> Client:
         if client is not None:
             client.close()
         raise EngineError(explain(_failure(error)), address.where) from error
+    except (AttributeError, TypeError) as error:  # the library takes its shape for granted
+        raise UsageError(
+            f"is not as the docker command writes it: {error}",
+            where=find_config_file() or "~/.docker/config.json",
+            hint="mend it, or name a folder without one in DOCKER_CONFIG",
+        ) from error
     _need_version(client, address.where)
     return client
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer, Reaper
+from testcontainers.core.docker_client import get_docker_host
 from testcontainers.core.network import Network
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.causes import Cause
-from harness.docker.client import Client, EngineError, engine_errors, if_there
+from harness.docker.client import (
+    Client,
+    EngineError,
+    engine_address,
+    engine_errors,
+    if_there,
+)
 from harness.docker.disks import Disks
 from harness.docker.explain import Failure, explain
 from harness.docker.facts import differences, facts_of_inspect, facts_of_spec
@@ -228,11 +236,23 @@ def _choose_reaper(client: Client, kind: Kind) -> str:
     Without its image every start would try to download it. It must not watch a stack that is to
     outlive this process.
     """
+    _same_engine()
     image = testcontainers_config.ryuk_image
     with engine_errors("ryuk"):
         found = client.api.images(name=image)
     testcontainers_config.ryuk_disabled = kind is Kind.UP or not found
     return "warden" if testcontainers_config.ryuk_disabled else "warden and ryuk"
+
+
+def _same_engine() -> None:
+    """Let Testcontainers ask the same engine.
+
+    It has rules of its own: a property comes before DOCKER_HOST, and DOCKER_CONTEXT counts nothing.
+    """
+    testcontainers_config.tc_properties.pop("tc.host", None)
+    ours, theirs = engine_address(), get_docker_host()
+    if theirs != ours.url and (theirs or ours.origin):  # else both take the local one
+        os.environ["DOCKER_HOST"] = ours.url
 
 
 def dismiss_reaper() -> None:

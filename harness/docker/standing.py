@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.clock import Clock
 from harness.contract.names import Contract
-from harness.docker.client import Client, connect, engine_errors
+from harness.docker.client import Client, connect, engine_errors, need_this_host
 from harness.docker.containers import Containers
 from harness.docker.crew import Crew
 from harness.docker.database import Database
@@ -32,7 +32,7 @@ from harness.docker.specification import read_specification
 from harness.docker.sweep import standing
 from harness.docker.verifier import Verifier
 from harness.docker.verify import Row
-from harness.errors import UsageError
+from harness.errors import StackError, UsageError
 
 _HOW = "`harness stack up` starts one"
 
@@ -57,8 +57,14 @@ class StandingStack:
 
         Raises:
             UsageError: there is none, or more than one.
+            StackError: the engine does not answer, or is on another machine.
         """
         client = connect()
+        try:
+            need_this_host(client)
+        except StackError:
+            client.close()
+            raise
         tokens = standing(client)
         if len(tokens) != 1:
             client.close()

@@ -93,6 +93,15 @@ def control_groups(facts: Facts) -> Finding:
             _enabled(engine),
             docker_max=Use.NOTHING,
         )
+    if engine.kernel is None or engine.kernel != facts.kernel:
+        return Finding(
+            topic,
+            Level.WARN,
+            f"version {engine.cgroup or 'unknown'}, of another kernel",
+            "quotas can be in force there; they cannot be read back from here",
+            "see Docker",
+            docker_max=Use.NOTHING,
+        )
     if engine.cgroup not in ("1", "2"):
         return Finding(
             topic,

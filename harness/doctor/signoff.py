@@ -54,7 +54,7 @@ def signoff_needs(facts: Facts, quotas: Quotas, findings: Iterable[Finding]) -> 
         need(
             "core_pattern",
             f"core.%p, or a path below {CORE_FOLDER}",
-            facts.core_pattern if facts.core_pattern is not None else "not seen",
+            "not seen" if facts.core_pattern is None else facts.core_pattern or "empty",
             "core_pattern",
         ),
         need(

@@ -16,6 +16,8 @@ LOOPBACK = "127.0.0.1"
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 15_000
 _TRIES_MAX = 200
+# The kernel keeps lower ones for root (ip_unprivileged_port_start).
+_UNPRIVILEGED = 1024
 
 
 def below_ephemeral() -> range:
@@ -41,6 +43,18 @@ def is_free(port: int) -> bool:
             probe.listen(1)
         except OSError:
             return False
+    return True
+
+
+def _may_listen(port: int) -> bool:
+    """Whether the kernel lets this user listen there, whoever does so already."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except PermissionError:
+            return False
+        except OSError:
+            return True
     return True
 
 
@@ -103,10 +117,16 @@ def claim(port: int | None, name: str, taken: frozenset[int] = frozenset()) -> i
     """The port to use for a server: the configured one if it is free, else any free one.
 
     Raises:
-        UsageError: the configured port is taken.
+        UsageError: the configured port is taken, or this user may not have it.
     """
     if port is None:
         return free_port(taken)
+    if port < _UNPRIVILEGED and not _may_listen(port):
+        raise UsageError(
+            f"this user may not listen on port {port}",
+            where=f"{name} on {LOOPBACK}",
+            hint=f"choose one from {_UNPRIVILEGED} on, or leave it out to take a free one",
+        )
     if port in taken or not is_free(port):
         who = holder(port)
         raise UsageError(

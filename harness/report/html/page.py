@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import chain
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -66,7 +67,7 @@ def html_report(data: ReportData) -> str:
             checks=list(groups_of(data.judgement)),
             environment=[
                 facts_table("Host, versions and commit", data.environment),
-                facts_table("What ran as the system under test", data.stack),
+                facts_table("What ran as the system under test", _without_reasons(data.stack)),
             ],
             lacking=data.lacking,
             judged_anew=data.judged_anew,
@@ -165,6 +166,11 @@ def _event_tables(data: ReportData, timeline: Timeline) -> Iterator[Table]:
 
 def _is_filled(section: Section) -> bool:
     return bool(section.parts or section.account or section.further)
+
+
+def _without_reasons(stack: Mapping[str, Any]) -> dict[str, Any]:
+    """The stack without what keeps it from a sign-off, which stands with the grade."""
+    return {name: value for name, value in stack.items() if name != "grade_reasons"}
 
 
 def _figures(sections: list[Section]) -> Iterator[Figure]:

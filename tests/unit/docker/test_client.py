@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 import requests
 from docker import errors  # type: ignore[import-untyped] # the package publishes no types
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.docker_client import get_docker_host
 from urllib3.exceptions import ProtocolError
 
+from harness.docker import containers
 from harness.docker.causes import Cause
 from harness.docker.client import (
     EngineError,
@@ -177,6 +180,37 @@ def test_a_context_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONTEXT", "nosuch")
     with pytest.raises(UsageError, match="docker context ls"):
         connect(5)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '"x"', '{"auths": 3}', '{"proxies": 3}', '{"currentContext": 3}']
+)
+def test_a_configuration_of_another_shape(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Named with its path; the library would fall over it."""
+    (environment / ".docker").mkdir()
+    config = environment / ".docker" / "config.json"
+    config.write_text(text, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        if "currentContext" in text:
+            monkeypatch.delenv("DOCKER_HOST")
+        with pytest.raises(UsageError, match=r"config\.json|no context|cannot be read"):
+            connect(1)
+
+
+def test_testcontainers_is_given_the_same_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its property is older than DOCKER_HOST, and it does not read DOCKER_CONTEXT."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///ours.sock")
+    monkeypatch.setitem(testcontainers_config.tc_properties, "tc.host", "tcp://elsewhere:1")
+    containers._same_engine()
+    assert get_docker_host() == "unix:///ours.sock"
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setattr(containers, "get_docker_host", lambda: "unix:///configured.sock")
+    monkeypatch.setenv("DOCKER_CONTEXT", "default")
+    containers._same_engine()
+    assert os.environ.pop("DOCKER_HOST") == "unix:///var/run/docker.sock"
 
 
 @pytest.mark.parametrize(

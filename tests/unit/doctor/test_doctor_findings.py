@@ -298,6 +298,13 @@ def finding(facts: Facts, topic: str) -> Finding:
             "own host",
         ),
         (
+            {"product": DESKTOP, "kernel": "6.6-linuxkit"},
+            "control groups",
+            "of another kernel",
+            "cannot be read back from here",
+            "see Docker",
+        ),
+        (
             {"cpu_quota": False, "rootless": True},
             "control groups",
             "not shown to have CPU quota",

@@ -75,6 +75,13 @@ def test_verdict_says_what_and_why(page: Outline, rich: ReportData) -> None:
     assert all(reason in top for reason in rich.judgement.grade.reasons)
 
 
+def test_each_reason_of_the_grade_stands_there_once(rich: ReportData) -> None:
+    """With the grade, and not again among the facts of the stack that told it."""
+    reason = rich.judgement.grade.reasons[0]
+    told = replace(rich, stack={**rich.stack, "grade_reasons": [reason]})
+    assert html_report(told).count(reason) == html_report(rich).count(reason) == 1
+
+
 def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
     """Enumerations are shown by their words."""
     late = Check(name="late", kind=Kind.VALIDITY, verdict=Verdict.INVALID, said="it was late")

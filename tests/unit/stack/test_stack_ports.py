@@ -51,6 +51,18 @@ def test_promised_ports_are_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> 
         free_port(frozenset({20_000}))
 
 
+def test_a_port_that_only_root_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not in use, and saying so would send a person looking for nobody."""
+
+    class Refused(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", Refused)
+    with pytest.raises(UsageError, match=r"(?s)redis on 127.*may not listen on port 80\b.*1024"):
+        claim(80, "redis")
+
+
 def test_configured_port(taken: int) -> None:
     """A configured port is used or refused, never replaced."""
     port = free_port()
