@@ -137,8 +137,6 @@ class Histogram:
 
     def percentile_ns(self, percentile: float) -> int | None:
         """Value at a percentile, 0 < percentile <= 100; the exact maximum at 100."""
-        if percentile >= 100:
-            return self.max_ns if self.count else None
         return self.value_at_rank(self.rank_of(percentile))
 
     def count_below(self, limit_ns: int) -> int:

@@ -60,6 +60,7 @@ TESTS = {
     "judge/objectives": [
         "judge/test_promises.py",
         "judge/test_excuses.py",
+        "judge/test_host.py",
         "judge/test_objectives.py",
         "judge/test_modes.py",
         "judge/test_judgement.py",

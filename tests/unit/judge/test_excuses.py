@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from harness.judge.check import Case
-from harness.judge.objectives import _interval_words
+from harness.judge.objectives import _estimate_words, _interval_words
 from harness.judge.scope import measured_ns
 from harness.judge.undecided import generator_may_be_late, observer_may_be_slow
 from harness.measure.faults import Window
@@ -90,3 +90,11 @@ def test_bunches_are_told_from_two_signals_to_an_effective_one(signals: int, tol
     assert ("bunches" in _interval_words(found)) is told
     correlated = Interval(50.0, MS, MS, None, Effective(signals, 100, 20, False))
     assert "bunches" not in _interval_words(correlated)
+
+
+@pytest.mark.parametrize(("signals", "known"), [(298, False), (299, True)])
+def test_a_percentile_is_known_from_its_least_sample_on(signals: int, known: bool) -> None:
+    """Of a P99 that is 299 signals."""
+    found = Interval(99.0, 900 * MS, None, None, Effective(signals, 10, 20, True))
+    assert (_estimate_words(found) == "900 ms") is known
+    assert ("at least 299 signals are needed" in _estimate_words(found)) is not known

@@ -5,12 +5,19 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 
 from harness.contract.names import State
 from harness.judge import objectives
 from harness.judge.check import Case
-from harness.judge.objectives import _interval_words, _maximum, _shown, check_arrival
+from harness.judge.objectives import (
+    _interval_words,
+    _maximum,
+    _percentile,
+    _shown,
+    check_arrival,
+)
 from harness.judge.undecided import HOST, OBSERVER, UNDECIDED_BY
 from harness.judge.verdict import Verdict
 from harness.judge.words import longer_words
@@ -18,7 +25,8 @@ from harness.measure.account import Account
 from harness.measure.histogram import Histogram, Tally
 from harness.measure.recorder import Cell, Metric
 from harness.measure.samples import Fate
-from harness.measure.statistics import Effective, Interval
+from harness.measure.series import Series
+from harness.measure.statistics import Effective, Interval, effective_size, interval
 from harness.scenario import Objective, Phase
 
 MS = 1_000_000
@@ -131,6 +139,31 @@ def test_longest_duration(
     assert disturbed.said.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
     assert _maximum("none", cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
+
+
+def test_a_lateness_has_no_unknown_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lower bound is that of its order statistics alone."""
+    values = [int(n) * MS for n in np.random.default_rng(1).permutation(1_000) + 1]
+    cell = cell_of(values, [], 0)
+    series = Series()
+    series.add(np.arange(1_000, dtype=np.int64) * MS, np.array(values, dtype=np.int64))
+    cell.series[Metric.LATENESS] = series
+    monkeypatch.setattr(objectives, "measured_ns", lambda *_: 10 * S)
+    objective = cast(
+        "Objective",
+        SimpleNamespace(
+            metric="lateness",
+            limit_ns=5_000 * MS,
+            percentile=50.0,
+            outside_faults=False,
+            stage=None,
+        ),
+    )
+    case = cast("Case", SimpleNamespace(confidence=0.95, is_interrupted=False))
+    found = _percentile("lateness", objective, cell, case)
+    bound = interval(series.histogram(), 50.0, effective_size(series, 50.0))
+    assert bound is not None
+    assert found.figures["lower_ns"] == bound.lower_ns
 
 
 def test_time_proposed_is_rounded_to_what_one_would_ask_for() -> None:

@@ -316,3 +316,18 @@ def test_counting_goes_on_from_a_histogram() -> None:
     assert first != Histogram.of([-5, 2_100_000, LIMIT_NS + 1])
     assert first != "a histogram"
     assert Histogram.of([2, 4]).mean_ns == 3.0
+
+
+def test_the_last_bucket_is_no_overflow() -> None:
+    """A duration in it is known by its bucket, whatever lies beyond the layout."""
+    histogram = Histogram.of([LIMIT_NS - 1, LIMIT_NS + 5_000_000_000])
+    assert histogram.value_at_rank(1) == LIMIT_NS - 1
+    assert histogram.value_at_rank(2) == LIMIT_NS + 5_000_000_000
+
+
+def test_equal_are_those_of_the_same_counts_and_figures() -> None:
+    """Neither the same sum and ends alone, nor the same buckets alone."""
+    millis = 1_000_000
+    one = Histogram.of([millis, 4 * millis, 5 * millis, 10 * millis])
+    assert one != Histogram.of([millis, 3 * millis, 6 * millis, 10 * millis])
+    assert Histogram.of([millis]) != Histogram.of([millis + 1])

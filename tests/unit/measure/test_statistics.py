@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from harness.measure.histogram import Histogram
+from harness.measure.histogram import Histogram, bucket_index, bucket_low_ns
 from harness.measure.intervals import summarize
 from harness.measure.series import Series, interval_length_s
 from harness.measure.statistics import (
@@ -138,6 +138,34 @@ def test_series_that_never_decorrelates_says_so() -> None:
     assert bounds.lower_ns is not None
     # A dozen values cannot place the median better than this.
     assert bounds.lower_ns < 60 * MS
+
+
+def tied(above: NDArray[np.bool_], at: NDArray[np.bool_], below: NDArray[np.bool_]) -> Series:
+    """30,000 signals in 300 s: some at 900 ms, some above, some in the bucket just below."""
+    quantile_ns = 900_000_000
+    under_ns = bucket_low_ns(int(bucket_index(np.array([quantile_ns]))[0])) - 1
+    delays = np.full(len(at), 10_000_000)
+    delays[below], delays[at], delays[above] = under_ns, quantile_ns, 2_000_000_000
+    series = Series()
+    series.add(np.arange(len(at), dtype=np.int64) * 10_000_000, delays.astype(np.int64))
+    return series
+
+
+def test_ties_at_the_quantile_take_the_larger_inflation() -> None:
+    """Ten bunches of 40 equal ones; what is above is independent, and so is the bucket below."""
+    rng, number = np.random.default_rng(3), np.arange(30_000)
+    at = number % 3_000 < 40
+    found = effective_size(tied(rng.random(30_000) < 0.003, at, rng.random(30_000) < 0.05), 99.0)
+    assert found.decorrelated
+    assert found.size < 1_500
+
+
+def test_ties_that_never_decorrelate_leave_the_sample_open() -> None:
+    """Equal ones in the first half only; those above them come all the time."""
+    rng, number = np.random.default_rng(3), np.arange(30_000)
+    at = (number < 15_000) & (rng.random(30_000) < 0.02)
+    found = effective_size(tied(rng.random(30_000) < 0.003, at, number < 0), 99.0)
+    assert not found.decorrelated
 
 
 def test_equal_delays_and_none_at_all() -> None:
