@@ -69,8 +69,9 @@ class SidedLedger(Frozen):
 
 
 def _form(value: Any) -> str:
-    form = value.get("form", "movements") if isinstance(value, dict) else value.form
-    return str(form)
+    if isinstance(value, dict):
+        return str(value.get("form", "movements"))
+    return str(getattr(value, "form", ""))
 
 
 Ledger = Annotated[
