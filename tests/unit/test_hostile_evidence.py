@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,15 @@ from harness.scenario import Load, Stage, load_scenario
 from harness.store import RunFolder, files
 from harness.store.group import GroupFacts, GroupFolder
 from harness.store.seal import read_seal, seal
-from tests.fuzz.hostile import CASES, bomb, edit
+from tests.fuzz.hostile import CASES, bomb
+from tests.mutations.documents import (
+    add_event,
+    count_restarts,
+    count_restarts_attached,
+    delete_event,
+    delete_everywhere,
+    end_swarm_with_error,
+)
 from tests.unit.judge.assessing import unclean
 from tests.unit.measure.evidence import World, healthy, load_of
 
@@ -112,7 +121,7 @@ def test_drafts_are_written_through_no_link(
     """Not even where the name of the draft is known, nor into a folder that is a link."""
     victim = run.path.parent / "victim"
     victim.write_text("keep me", encoding="utf-8")
-    monkeypatch.setattr(files.secrets, "token_hex", lambda _: "known")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "known")
     (run.path / ".result.json.known").symlink_to(victim)
     with pytest.raises(EvidenceError, match="File exists"):
         files.write_text(run.result, "other")
@@ -238,43 +247,18 @@ def test_runs_of_a_group_lie_in_it(run: RunFolder) -> None:
         group.member("linked")
 
 
-def _delete_event(folder: RunFolder) -> None:
-    edit(folder.run, lambda document: document["events"].clear())
-
-
-def _add_event(folder: RunFolder) -> None:
-    event = {"kind": "interrupted", "what": "made up", "mono_ns": 1}
-    edit(folder.run, lambda document: document["events"].append(event))
-
-
-def _delete_everywhere(folder: RunFolder) -> None:
-    _delete_event(folder)
-    (folder.path / "events.jsonl").unlink()
-
-
-def _restarts(folder: RunFolder) -> None:
-    services = {"engine": {"restarts": 2}}
-    edit(folder.stack, lambda document: document.update(services=services))
-
-
-def _restarts_attached(folder: RunFolder) -> None:
-    edit(folder.stack, lambda document: document.update(restarts={"postgres": 1, "redis": 0}))
-
-
-def _swarm_error(folder: RunFolder) -> None:
-    with folder.swarm_words.open("a", encoding="utf-8") as file:
-        file.write('{"kind": "done", "process": 0, "error": "MemoryError"}\n')
-
-
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [
-        (_delete_event, "events.jsonl tells of undecided, and run.json does not"),
-        (_add_event, "run.json tells of interrupted, and events.jsonl does not"),
-        (_delete_everywhere, "events.jsonl is missing"),
-        (_restarts, "stack.json counts 2 restarts of engine, run.json tells of none"),
-        (_restarts_attached, "stack.json counts 1 restart of postgres, run.json tells of none"),
-        (_swarm_error, "swarm process 0 ended with 'MemoryError', run.json tells of none"),
+        (delete_event, "events.jsonl tells of undecided, and run.json does not"),
+        (add_event, "run.json tells of interrupted, and events.jsonl does not"),
+        (delete_everywhere, "events.jsonl is missing"),
+        (count_restarts, "stack.json counts 2 restarts of engine, run.json tells of none"),
+        (
+            count_restarts_attached,
+            "counts 1 restart of postgres, run.json tells of none",
+        ),
+        (end_swarm_with_error, "swarm process 0 ended with 'MemoryError', run.json tells of none"),
     ],
 )
 def test_files_that_disagree_are_invalid_sealed_anew_or_not(
