@@ -24,6 +24,7 @@ from harness.judge.assess import assess, assess_and_store
 from harness.judge.verdict import Verdict
 from harness.measure.encoding import decode
 from harness.report.data import read_report_data
+from harness.report.samples import write_csv
 from harness.scenario import Load, Stage, load_scenario
 from harness.store import RunFolder, files
 from harness.store.group import GroupFacts, GroupFolder
@@ -137,6 +138,21 @@ def test_drafts_are_written_through_no_link(
     with pytest.raises(RefusedError, match="symbolic link"):
         files.write_text(run.histograms / "measure-lite-latency.hlog", "other")
     assert {path.name: path.read_bytes() for path in away.iterdir()} == before
+    assert victim.read_text(encoding="utf-8") == "keep me"
+
+
+def test_sheets_are_written_through_no_link(run: RunFolder) -> None:
+    """A folder for CSV may have been sent along."""
+    victim = run.path.parent / "victim"
+    victim.write_text("keep me", encoding="utf-8")
+    target = run.path / "csv"
+    target.mkdir()
+    for name in ("samples.csv.gz", "telemetry.csv"):
+        (target / name).symlink_to(victim)
+    run.telemetry.write_text('{"kind": "start", "mono_ns": 1, "every_ns": 5}\n', encoding="utf-8")
+    written = write_csv(read_report_data(run), target)
+    assert {path.name for path in written} == {"samples.csv.gz", "telemetry.csv"}
+    assert not any(path.is_symlink() for path in written)
     assert victim.read_text(encoding="utf-8") == "keep me"
 
 
