@@ -45,7 +45,7 @@ def show_trends(folder: Path, scenario: str | None, form: str, console: Console)
     left_out: list[str] = []
     trends = trends_of(_runs(folder, scenario, left_out))
     if not trends:
-        told = f"; {len(left_out)} could not be read" if left_out else ""
+        told = f"; {len(left_out)} could not be read, as {left_out[0]}" if left_out else ""
         raise UsageError(f"holds no run with a result{told}", where=str(folder))
     if form == "table":
         for trend in trends:

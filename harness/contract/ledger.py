@@ -78,8 +78,9 @@ class SidedLedger(BookTable):
 
 
 def _form(value: Any) -> str:
-    form = value.get("form", "movements") if isinstance(value, dict) else value.form
-    return str(form)
+    if isinstance(value, dict):
+        return str(value.get("form", "movements"))
+    return str(getattr(value, "form", ""))
 
 
 Ledger = Annotated[

@@ -13,7 +13,7 @@ from harness.live.lines import GrowingLines
 from harness.live.look import Look
 from harness.live.picture import Camera
 from harness.live.usage import UsageTail
-from harness.load.status import Status, SwarmTotals, sum_statuses
+from harness.load.status import FIGURES, Status, SwarmTotals, sum_statuses
 from harness.observe.latency_tally import measured_from
 from harness.observe.live import LiveFigures
 from harness.parts import Event, Progress
@@ -90,7 +90,8 @@ class FolderWindow:
 
     def _totals(self) -> SwarmTotals:
         for words in self._words.new():
-            self._newest[words.get("process")] = words
+            if all(isinstance(words.get(name, 0), int) for name in ("process", *FIGURES)):
+                self._newest[words.get("process")] = words
         return sum_statuses(self._newest.values())
 
     def _now(self, camera: Camera, totals: SwarmTotals) -> tuple[str, int]:

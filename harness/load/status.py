@@ -66,6 +66,8 @@ class SendRate:
 
 
 _SUMMED = ("due", "sent", "accepted", "refused", "unknown", "agents", "blocks")
+# What is read of a status line; each is a whole number.
+FIGURES = (*_SUMMED, "lateness_max_ns", "mono_ns")
 
 
 def sum_statuses(statuses: Iterable[Status]) -> SwarmTotals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from harness.measure.signals import Signals, Times, read_signals
 from harness.measure.telemetry import Telemetry
 from harness.printable import cell
 from harness.report.data import ReportData
+from harness.store import files
 
 SAMPLES = "samples.csv.gz"
 TELEMETRY = "telemetry.csv"
@@ -44,13 +46,18 @@ def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
     written = [target / SAMPLES]
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with gzip.open(written[0], "wt", compresslevel=_LEVEL, encoding="ascii") as file:
+        with (
+            files.new_file(written[0]) as raw,
+            gzip.open(raw, "wt", compresslevel=_LEVEL, encoding="ascii") as file,
+        ):
             for text in sample_lines(data):
                 file.write(text)
         if data.telemetry.present:
             written.append(target / TELEMETRY)
-            with written[1].open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(telemetry_rows(data.telemetry))
+            with files.new_file(written[1]) as raw:
+                sheet = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+                csv.writer(sheet, lineterminator="\n").writerows(telemetry_rows(data.telemetry))
+                sheet.detach()
     except OSError as error:
         raise EvidenceError(
             f"cannot write: {error.strerror or error}", where=str(target)

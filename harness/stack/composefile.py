@@ -18,6 +18,7 @@ import yaml
 from harness.errors import EvidenceError, UsageError
 from harness.evidence.reading import CONFIG_BYTES_MAX, read_regular
 
+_NODES_MAX = 20_000
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<op>:[-?])(?P<rest>[^}]*))?\})")
 _SIZE = re.compile(r"^(\d+)([bkmg]?)b?$")
 _FACTOR = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -159,9 +160,31 @@ def read_compose(path: Path, variables: Mapping[str, str]) -> ComposeFile:
     """
     try:
         document = yaml.safe_load(read_regular(path, CONFIG_BYTES_MAX, by_user=True))
-    except (OSError, EvidenceError, yaml.YAMLError) as error:
+    except (OSError, EvidenceError, RecursionError, ValueError, yaml.YAMLError) as error:
         raise UsageError(f"cannot be read: {error}", where=str(path)) from error
-    filled = _fill(document, variables, path)
+    try:
+        _count_nodes(document)
+        return _compose_file(_fill(document, variables, path), path)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"cannot be understood: {type(error).__name__}: {error}",
+            where=str(path),
+            hint="a service needs image, mem_limit, cpu_period and cpu_quota",
+        ) from error
+
+
+def _count_nodes(document: Any) -> None:
+    """Aliases make a small file a document without end, since each is filled in for itself."""
+    left = [document]
+    for _ in range(_NODES_MAX):
+        if not left:
+            return
+        node = left.pop()
+        left += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    raise ValueError(f"more than {_NODES_MAX:,} values")
+
+
+def _compose_file(filled: Any, path: Path) -> ComposeFile:
     return ComposeFile(
         path=path,
         services=tuple(

@@ -106,7 +106,7 @@ def read_document(path: Path) -> Any:
         return loads(read_text(path))
     except LimitError as error:
         limit = f"{DEPTH_MAX} levels and signed integers of 64 bits"
-        raise over_limit(f"holds what is {error}", limit, str(path)) from error
+        raise over_limit(f"cannot be read: {error}", limit, str(path)) from error
     except ValueError as error:
         raise EvidenceError(f"is not JSON: {error}", where=str(path)) from error
 
@@ -144,7 +144,8 @@ def read_model(path: Path, model: type[Model]) -> Model:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise EvidenceError(f"{place}: {first['msg']}", where=str(path)) from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise EvidenceError(f"{place}: {message}", where=str(path)) from error
 
 
 def cannot(verb: str, path: Path, error: OSError) -> EvidenceError:

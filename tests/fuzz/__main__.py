@@ -1,108 +1,115 @@
-"""`python -m tests.fuzz`: what each command makes of each hostile folder of evidence.
+"""`python -m tests.fuzz [WORD]`: what each command makes of each hostile folder of evidence.
 
-Options: `--harness DIR`: of which checkout (to compare with another one). `--only WORD`: cases
-whose name has it. Prints a row for each case and command; 1 where one crashed or hung.
+Each runs in a fork of its own; of its row the seconds are those of CPU and the memory is the peak.
+WORD chooses cases whose name has it. To compare with another checkout, put this folder into it.
+Ends with 1 where a command crashed, hung, followed a link or let an escape through.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
+from harness.cli import main as harness_main
 from harness.judge.assess import assess_and_store
 from harness.store import RunFolder
 from tests.fuzz.hostile import CASES
 from tests.unit.measure.evidence import healthy, load_of
 
 COMMANDS = ("judge", "report", "trend", "watch")
-_LIMIT_S = 20.0
-_MEMORY_BYTES = 4 << 30
+# Of CPU; a pipe without a writer takes none, so there is one of time too.
+_CPU_S = 30
+_WALL_S = 45.0
+_MEMORY_BYTES = 6 << 30
+_CRASHED = ("Traceback", "a mistake in the harness", "MemoryError")
+_RAW = ("\x1b", "\x9b", "\u202e", "\n::")
+_TELLING = ("error:", "mistake", "NOT VERIFIED", "left out", "judged anew", "exit code", "Error")
 
 
-def told(command: str, run: RunFolder, root: Path) -> tuple[str, bool]:
+def row_of(command: str, run: RunFolder) -> tuple[str, bool]:
     """The row of one command, and whether it ended as it should."""
     target = run.path.parent if command == "trend" else run.path
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'compose'}"}
     with tempfile.TemporaryFile() as out:
-        began = time.monotonic()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "harness", command, str(target)],
-            cwd=root, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES,) * 2),
-        )  # fmt: skip
-        code = _wait(child.pid, began + _LIMIT_S)
-        took_s = time.monotonic() - began
+        if not (pid := os.fork()):
+            _run_command(command, target, out.fileno())
+        code, usage = _wait(pid)
         out.seek(0)
         text = out.read(1 << 20).decode("utf-8", "replace")
-    crashed = "Traceback" in text or "a mistake in the harness" in text
-    raw = any(sign in text for sign in ("\x1b", "\x9b", "\u202e", "\n::"))
-    words = "TRACEBACK " if crashed else "RAW ESCAPES " if raw else ""
-    status, usage = code
-    words += "HANG " if status is None else ""
-    shown = f"{words}{_line(text)}"
-    row = f"{'-' if status is None else status} | {took_s:.1f} | {usage // 1024} | {shown}"
-    return row, not words
+    faults = [
+        *(["HANG"] if code is None or code < 0 else []),
+        *(["CRASH"] if any(sign in text for sign in _CRASHED) else []),
+        *(["RAW ESCAPES"] if any(sign in text for sign in _RAW) else []),
+    ]
+    victim = run.path.parent / "victim.txt"
+    if victim.exists() and victim.read_text(encoding="utf-8") != "keep me":
+        faults.append("FOLLOWED A LINK")
+    cpu_s = usage.ru_utime + usage.ru_stime
+    shown = " ".join([*faults, _telling(text, target.parent)])
+    return f"{code} | {cpu_s:.1f} | {usage.ru_maxrss // 1024} | {shown}", not faults
 
 
-def _wait(pid: int, until: float) -> tuple[tuple[int | None, int], ...] | tuple[int | None, int]:
-    """Exit code, None of one that had to be ended, and peak memory in kB."""
-    ended = False
-    for _ in range(10_000):
+def _run_command(command: str, target: Path, out: int) -> None:
+    """In the fork; it does not return."""
+    try:
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+        sys.argv = ["harness", command, str(target)]
+        harness_main()
+    except SystemExit as ending:
+        sys.stdout.flush()
+        os._exit(ending.code if isinstance(ending.code, int) else 0)
+    except BaseException:  # a fork must not go on as its parent
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(70)
+
+
+def _wait(pid: int) -> tuple[int | None, resource.struct_rusage]:
+    """Exit code, None of one that had to be ended, and what it used."""
+    until = time.monotonic() + _WALL_S
+    while time.monotonic() < until:
         done, status, usage = os.wait4(pid, os.WNOHANG)
         if done:
-            return (None if ended else os.waitstatus_to_exitcode(status)), usage.ru_maxrss
-        if time.monotonic() > until and not ended:
-            os.kill(pid, 9)
-            ended = True
+            return os.waitstatus_to_exitcode(status), usage
         time.sleep(0.02)
-    raise RuntimeError("a child that was ended did not end")
+    os.kill(pid, 9)
+    _, _, usage = os.wait4(pid, 0)
+    return None, usage
 
 
-def _line(text: str) -> str:
+def _telling(text: str, place: Path) -> str:
     """The line that says it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for word in (
-        "error:",
-        "mistake",
-        "NOT VERIFIED",
-        "Error",
-        "left out",
-        "judged anew",
-        "exit code",
-    ):
+    for word in _TELLING:
         for line in lines:
             if word in line:
-                return ascii(line)[1:-1][-160:]
-    return ascii(lines[-1])[1:-1][:160] if lines else ""
+                return ascii(line.replace(str(place), "."))[1:-1][:170]
+    return ascii(lines[-1])[1:-1][:170] if lines else ""
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Every case with every command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--harness", type=Path, default=Path(__file__).resolve().parents[2])
-    parser.add_argument("--only", default="")
-    options = parser.parse_args()
+    only = arguments[0] if arguments else ""
     good = True
-    print("| case | command | exit | s | MB | says |\n|---|---|---|---|---|---|")
+    print("| case | command | exit | CPU s | MB | says |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as place:
-        healthy_run = healthy(load_of(duration_s=8.0)).write(Path(place) / "healthy")
-        assess_and_store(healthy_run)
-        for number, (name, spoil) in enumerate(CASES.items()):
-            for command in COMMANDS if options.only in name else ():
-                folder = Path(place) / f"{number}-{command}" / healthy_run.run_id
-                run = RunFolder(Path(shutil.copytree(healthy_run.path, folder)))
+        whole = healthy(load_of(duration_s=8.0)).write(Path(place) / "healthy")
+        assess_and_store(whole)
+        for name, spoil in CASES.items():
+            for command in COMMANDS if only in name else ():
+                folder = Path(place) / "reports" / whole.run_id
+                run = RunFolder(Path(shutil.copytree(whole.path, folder)))
                 spoil(run)
-                row, ended_well = told(command, run, options.harness)
-                victim = run.path.parent / "victim.txt"
-                if victim.exists() and victim.read_text(encoding="utf-8") != "keep me":
-                    row, ended_well = f"{row} FOLLOWED A LINK", False
+                row, ended_well = row_of(command, run)
                 good = good and ended_well
                 print(f"| {name} | {command} | {row} |", flush=True)
                 shutil.rmtree(folder.parent)
@@ -110,4 +117,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

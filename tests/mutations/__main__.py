@@ -17,6 +17,7 @@ from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.store import RunFolder
 from harness.store.seal import seal
+from tests.mutations.documents import DOCUMENTS
 from tests.mutations.mutate import LAYOUTS, ORDERED, Mutation, mutations, tamper
 
 AT = 777
@@ -67,6 +68,19 @@ def one(run: RunFolder, before: Judgement, kind: str, name: str, mutation: Mutat
     return good
 
 
+def one_document(run: RunFolder, before: Judgement, name: str) -> bool:
+    """The same with what a document tells of the run's events."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = RunFolder(Path(shutil.copytree(run.path, Path(place) / run.run_id)))
+        DOCUMENTS[name](copy)
+        sealed = judged(copy)
+        seal(copy)
+        resealed = judged(copy)
+    seen = "red" if is_red(sealed, before) else "NOT SEEN"
+    print(f"| documents | {name} | {seen} | {words(resealed)} |", flush=True)
+    return is_red(sealed, before) and is_red(resealed, before)
+
+
 def main(arguments: list[str]) -> int:
     """Tamper with everything; 1 where it was not seen."""
     if len(arguments) != 1:
@@ -84,6 +98,7 @@ def main(arguments: list[str]) -> int:
         for kind in LAYOUTS
         for name, mutation in mutations(kind).items()
     ]
+    rows += [one_document(run, before, name) for name in DOCUMENTS]
     print(f"\n{sum(rows)} of {len(rows)} seen")
     return 0 if all(rows) else 1
 
