@@ -42,7 +42,7 @@ _DEFAULT_CAPABILITIES = """
     SETPCAP SETUID SYS_CHROOT
 """
 # How engines write that nothing was set; Podman calls a private namespace `private`.
-_UNSET = (None, False, 0, -1, "", "private", [], {})
+_UNSET: tuple[Any, ...] = (None, False, 0, -1, "", "private", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def differences(wanted: Facts, found: Facts) -> tuple[tuple[str, Any, Any], ...]
     The image adds variables, labels, an entrypoint, a command and a health check of its own, and
     the engine limits and mount options, so these count only where something was wanted.
     """
-    different = []
+    different: list[tuple[str, Any, Any]] = []
     for item in fields(Facts):
         left, right = getattr(wanted, item.name), getattr(found, item.name)
         if item.name == "others":
