@@ -60,8 +60,8 @@ def read_limits(
         raise StackError(
             f"the control group of process {pid} cannot be read: {error}",
             where=str(root),
-            hint="run the harness on the engine's own host, outside of any container, as root or as "
-            "the user that the engine runs as",
+            hint="run the harness on the engine's own host and in no container, as root or as the "
+            "engine's user",
         ) from error
 
 

@@ -163,4 +163,5 @@ def _readable(name: str, read: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]
     try:
         return read()
     except StackError as error:
-        return (Row(name, "readable", "yes", error.what, ok=False),)
+        why = "; ".join(filter(None, (error.what, error.hint)))
+        return (Row(name, "readable", "yes", why, ok=False),)
