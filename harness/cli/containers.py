@@ -76,14 +76,27 @@ def up(
 
 
 @stack_app.command()
-def verify(images: ImageSet = "upstream", image: Images = None) -> None:
-    """Hold every container against the specification: live control groups, policies, settings."""
-    from harness.docker.commands import stack_verify  # the Docker client is slow to import
+def verify(
+    images: ImageSet = "upstream",
+    image: Images = None,
+    compose_project: Annotated[
+        str, typer.Option(help="A stack that `docker compose up` started; else the only one.")
+    ] = "",
+) -> None:
+    """Hold every container against the specification: live control groups, policies, settings.
 
-    console = make_console()
-    settings = _settings(images, image, 0)
-    with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
-        rows = stack_verify(settings, Path(logs), SystemClock(), shown_on(console))
+    Reads the stack that `harness stack up` started, else the one that `docker compose up` started,
+    else one that it starts for the purpose.
+    """
+    from harness.docker.commands import stack_verify  # the Docker client is slow to import
+    from harness.docker.compose_project import verify_project
+
+    console, clock = make_console(), SystemClock()
+    rows = verify_project(ROOT / "compose", compose_project, clock)
+    if rows is None:
+        settings = _settings(images, image, 0)
+        with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
+            rows = stack_verify(settings, Path(logs), clock, shown_on(console))
     table = Table("", "container", "setting", "specified", "live", box=None, pad_edge=False)
     for row in rows:
         word = "ok" if row.ok else "NOT"

@@ -9,11 +9,16 @@ memory.swap.max) and https://docs.kernel.org/admin-guide/cgroup-v1/ (cpu, memory
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
 from harness.process.control_group import V1_UNLIMITED, mounted, parse_groups
+
+_PERIOD_US = 100_000
+# What engines call a container's group: `<id>`, `docker-<id>.scope`, `libpod-<id>.scope`.
+_OF_CONTAINER = re.compile(r"(?:[a-z-]+-)?[0-9a-f]{64}(?:\.scope)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +26,10 @@ class Limits:
     """What is in force. None means without limit; sizes in bytes, period and quota in us.
 
     Attributes:
-        cpu_shares: as `cpu.shares`; on version 2 `cpu.weight` is mapped back to it.
+        cpu_shares: as `cpu.shares`; on version 2 `cpu.weight` is mapped back to it; 0 without cpu.
         swap_bytes: swap beyond the memory limit; zero where memory and swap share one limit.
         throttled_periods, periods: how often the quota was reached, of how many periods.
+        missing: controllers that the group does not have, so that it limits nothing of theirs.
     """
 
     version: int
@@ -34,6 +40,7 @@ class Limits:
     swap_bytes: int | None
     throttled_periods: int
     periods: int
+    missing: tuple[str, ...] = ()
 
 
 def read_limits(
@@ -47,12 +54,30 @@ def read_limits(
     try:
         groups = parse_groups((proc / str(pid) / "cgroup").read_text(encoding="ascii"))
         if "cpu" in groups and "memory" in groups:
-            return _read_v1(groups, root)
-        return _read_v2(root / groups[""].lstrip("/"))
+            return _read_v1({key: of_container(path) for key, path in groups.items()}, root)
+        return _read_v2(root / of_container(groups[""]).lstrip("/"))
     except (OSError, KeyError, ValueError) as error:
         raise StackError(
-            f"the control group of process {pid} cannot be read: {error}", where=str(root)
+            f"the control group of process {pid} cannot be read: {error}",
+            where=str(root),
+            hint="run the harness on the engine's own host and in no container, as root or as the "
+            "engine's user",
         ) from error
+
+
+def of_container(path: str) -> str:
+    """The container's own group, given that of a process of it: there its limits are.
+
+    A process may be in a group below: crun makes one called `container`, systemd one a service.
+
+    Raises:
+        ValueError: the path leads out of this process's control group namespace.
+    """
+    parts = path.split("/")
+    if ".." in parts:
+        raise ValueError(f"{path} lies outside of this process's control group namespace")
+    ends = [end for end, part in enumerate(parts, 1) if _OF_CONTAINER.fullmatch(part)]
+    return "/".join(parts[: ends[-1]]) if ends else path
 
 
 def _read_v1(groups: dict[str, str], root: Path) -> Limits:
@@ -87,22 +112,30 @@ def _v1_size(path: Path) -> int | None:
 
 
 def _read_v2(group: Path) -> Limits:
-    quota, period = (group / "cpu.max").read_text().split()
-    stat = _table(group / "cpu.stat")
+    stat = _table(group / "cpu.stat")  # there with or without the controller
+    quota, period = _v2_text(group / "cpu.max", f"max {_PERIOD_US}").split()
+    weight = _v2_text(group / "cpu.weight", "0")
+    files = {"cpu": "cpu.max", "memory": "memory.max"}
     return Limits(
         version=2,
         cpu_period_us=int(period),
         cpu_quota_us=None if quota == "max" else int(quota),
-        cpu_shares=shares_of_weight(int((group / "cpu.weight").read_text())),
+        cpu_shares=shares_of_weight(int(weight)) if int(weight) else 0,
         memory_bytes=_v2_size(group / "memory.max"),
         swap_bytes=_v2_size(group / "memory.swap.max"),
         throttled_periods=stat.get("nr_throttled", 0),
         periods=stat.get("nr_periods", 0),
+        missing=tuple(name for name, file in files.items() if not (group / file).exists()),
     )
 
 
+def _v2_text(path: Path, absent: str) -> str:
+    """A file of a controller; a group without the controller has no such file."""
+    return path.read_text().strip() if path.exists() else absent
+
+
 def _v2_size(path: Path) -> int | None:
-    text = path.read_text().strip()
+    text = _v2_text(path, "max")
     return None if text == "max" else int(text)
 
 

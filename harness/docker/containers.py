@@ -36,6 +36,14 @@ _TAIL_LINES = 12
 _TOLD_BY_LOG = frozenset(
     {Cause.ARCHITECTURE, Cause.DISK_FULL, Cause.NO_COMMAND, Cause.OUT_OF_MEMORY}
 )
+_LIMITS = frozenset(
+    ("cpu_period_us", "cpu_quota_us", "cpu_shares", "memory_bytes", "memory_swap_bytes")
+)
+_INSPECT = "`docker inspect` shows what it took"
+_NOT_DELEGATED = (
+    "a rootless engine limits what is delegated to its user (control groups version 2, "
+    "`Delegate=cpu memory`) and nothing on version 1: use the system's engine, run by root"
+)
 
 
 class PortTakenError(StackError):
@@ -191,10 +199,9 @@ class Containers:
         found = facts_of_inspect(document, self.names, spec.name)
         wanted = facts_of_spec(spec, self.place)
         if different := [item for item, _, _ in differences(wanted, found)]:
+            hint = _NOT_DELEGATED if _LIMITS & set(different) else _INSPECT
             raise StackError(
-                f"the engine did not take: {', '.join(different)}",
-                where=spec.name,
-                hint="`docker inspect` shows what it took",
+                f"the engine did not take: {', '.join(different)}", where=spec.name, hint=hint
             )
 
     def error(self, spec: ContainerSpec, name: str, what: str, hint: str = "") -> StackError:

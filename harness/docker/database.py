@@ -27,12 +27,16 @@ class Database:
     """The conninfos of one stack's PostgreSQL, and what is to be done once in it.
 
     Args:
-        port: on loopback.
+        port: of the server.
         passwords: of the stack.
         contract: names of role, table and publication.
+        host: of the server.
     """
 
-    def __init__(self, port: int, passwords: Secrets, contract: Contract) -> None:
+    def __init__(
+        self, port: int, passwords: Secrets, contract: Contract, host: str = LOOPBACK
+    ) -> None:
+        self._host = host
         self._port = port
         self._passwords = passwords
         self._contract = contract
@@ -91,7 +95,7 @@ class Database:
         return SecretStr(
             make_conninfo(
                 "",
-                host=LOOPBACK,
+                host=self._host,
                 port=self._port,
                 dbname=DATABASE,
                 user=role,

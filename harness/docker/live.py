@@ -141,7 +141,11 @@ def _of_process(pid: int, proc: Path) -> tuple[Limits, str, dict[str, LiveMount]
         core = parse_core_limit((proc / str(pid) / "limits").read_text(encoding="ascii"))
         mounts = parse_mounts((proc / str(pid) / "mountinfo").read_text(encoding="utf-8"))
     except OSError as error:
-        raise StackError(f"process {pid} cannot be read: {error}", where=str(proc)) from error
+        raise StackError(
+            f"process {pid} cannot be read: {error}",
+            where=str(proc),
+            hint="run the harness as root, or as the user that the engine runs as",
+        ) from error
     return limits, core, mounts
 
 

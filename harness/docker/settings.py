@@ -217,9 +217,9 @@ def published_port(spec: ContainerSpec) -> int | None:
     return int(metrics) if metrics else None
 
 
-def redis_url(port: int, passwords: Secrets) -> SecretStr:
-    """URL of Redis on this host."""
-    return SecretStr(f"redis://:{passwords.redis.get_secret_value()}@{LOOPBACK}:{port}/0")
+def redis_url(port: int, passwords: Secrets, host: str = LOOPBACK) -> SecretStr:
+    """URL of Redis."""
+    return SecretStr(f"redis://:{passwords.redis.get_secret_value()}@{host}:{port}/0")
 
 
 def metrics_urls(ports: Mapping[str, int]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.docker.client import Client, engine_errors
 from harness.docker.containers import Containers
 from harness.docker.facts import facts_of_spec
-from harness.docker.labels import RUN, SERVICE
+from harness.docker.labels import RUN, SERVICE, Mark
 from harness.docker.live import Live, read_live
 from harness.docker.servers import (
     CONFIG_GET,
@@ -34,6 +34,26 @@ _POLL_NS = 100 * NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """Which containers are a stack's.
+
+    Attributes:
+        label: what each of them carries, `key=value`.
+        service: key of the label that names its service.
+        prefix: what its name begins with.
+    """
+
+    label: str
+    service: str
+    prefix: str
+
+    @classmethod
+    def of(cls, mark: Mark) -> Members:
+        """Those of a stack that the harness started."""
+        return cls(f"{RUN}={mark.token}", SERVICE, mark.name(""))
+
+
+@dataclass(frozen=True, slots=True)
 class Verifier:
     """Holds what is in force against what is specified.
 
@@ -41,6 +61,7 @@ class Verifier:
         quotas: the specification by service.
         admin_dsn: PostgreSQL's superuser.
         redis_url: URL with the password.
+        members: whose containers are read; those of the placement's mark if absent.
     """
 
     client: Client
@@ -50,6 +71,7 @@ class Verifier:
     admin_dsn: SecretStr
     redis_url: SecretStr
     clock: Clock
+    members: Members | None = None
 
     def verify(self, when: str) -> tuple[Row, ...]:
         """Every row of Zone B and of those containers of Zone A that there are.
@@ -89,12 +111,12 @@ class Verifier:
     def _standing(self, spec: ContainerSpec, names: tuple[str, ...]) -> list[Row]:
         if spec.on_demand and not names:
             return [absent_row(spec.name, found=False)]
-        return self._rows(spec, names or (self.containers.place.mark.name(spec.name),))
+        return self._rows(spec, names or (self._members().prefix + spec.name,))
 
     def _rows(self, spec: ContainerSpec, names: tuple[str, ...]) -> list[Row]:
         rows: list[Row] = []
         for name in names:
-            called = spec.name if len(names) == 1 else name.partition("-")[2].partition("-")[2]
+            called = spec.name if len(names) == 1 else name[len(self._members().prefix) :]
             rows += _readable(called, partial(self._container, spec, name, called))
         if spec.name == POSTGRES:
             rows += _readable(spec.name, partial(self._postgres, spec))
@@ -122,13 +144,16 @@ class Verifier:
         quota = self.quotas.get(spec.name)
         return quota.settings if quota else {}
 
+    def _members(self) -> Members:
+        return self.members or Members.of(self.containers.place.mark)
+
     def _instances(self) -> dict[str, tuple[str, ...]]:
-        token = self.containers.place.mark.token
+        members = self._members()
         with engine_errors("verify"):
-            listed = self.client.api.containers(all=True, filters={"label": f"{RUN}={token}"})
+            listed = self.client.api.containers(all=True, filters={"label": members.label})
         found: dict[str, list[str]] = {}
         for entry in listed:
-            found.setdefault(entry["Labels"].get(SERVICE, ""), []).append(
+            found.setdefault(entry["Labels"].get(members.service, ""), []).append(
                 entry["Names"][0].removeprefix("/")
             )
         return {service: tuple(sorted(names)) for service, names in found.items()}
@@ -138,4 +163,5 @@ def _readable(name: str, read: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]
     try:
         return read()
     except StackError as error:
-        return (Row(name, "readable", "yes", error.what, ok=False),)
+        why = "; ".join(filter(None, (error.what, error.hint)))
+        return (Row(name, "readable", "yes", why, ok=False),)

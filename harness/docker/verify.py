@@ -71,6 +71,9 @@ def rows_of_container(
         row("networks", _networks(wanted), _networks(live.facts)),
         row("ports", _ports(wanted), _ports(live.facts), ok=_ports_ok(wanted, live.facts)),
     ]
+    if limits.missing:  # such as of a rootless engine, to which they are not delegated
+        found = f"not in the container's group: {', '.join(limits.missing)}"
+        rows.append(row("controllers", "cpu, memory", found))
     rows += _mount_rows(name, spec, wanted, live)
     rows += _file_rows(name, spec, quota)
     if spec.core_unlimited or (quota and quota.core_dumps):

@@ -19,7 +19,7 @@ from harness.errors import EvidenceError, UsageError
 from harness.evidence.reading import CONFIG_BYTES_MAX, read_regular
 
 _NODES_MAX = 20_000
-_VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<op>:[-?])(?P<rest>[^}]*))?\})")
+VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<op>:[-?])(?P<rest>[^}]*))?\})")
 _SIZE = re.compile(r"^(\d+)([bkmg]?)b?$")
 _FACTOR = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _DURATION = re.compile(r"^(\d+)(ms|s|m)$")
@@ -204,7 +204,7 @@ def _fill(node: Any, variables: Mapping[str, str], path: Path) -> Any:
     if isinstance(node, list):
         return [_fill(value, variables, path) for value in node]
     if isinstance(node, str):
-        return _VARIABLE.sub(lambda match: _value(match, variables, path), node)
+        return VARIABLE.sub(lambda match: _value(match, variables, path), node)
     return node
 
 

@@ -79,6 +79,87 @@ def test_version_2(tmp_path: Path) -> None:
     assert (limits.memory_bytes, limits.swap_bytes) == (GIB, 0)
 
 
+ID = "5f" * 32
+LIMITED = {
+    "cpu.max": "50000 100000\n",
+    "cpu.weight": "39\n",
+    "cpu.stat": "usage_usec 1\nnr_periods 3\nnr_throttled 1\n",
+    "memory.max": f"{GIB}\n",
+    "memory.swap.max": "0\n",
+}
+# A group below the container's, whose controllers limit nothing.
+INNER = {**LIMITED, "cpu.max": "max 100000\n", "memory.max": "max\n", "cpu.weight": "100\n"}
+# What an engine's slices above may limit is not the container's.
+OUTER = {**LIMITED, "cpu.max": "30000 100000\n", "memory.max": "7\n"}
+ROOTLESS = "user.slice/user-1000.slice/user@1000.service/user.slice"
+
+
+@pytest.mark.parametrize(
+    ("group", "inner"),
+    [
+        (f"system.slice/docker-{ID}.scope", ""),
+        (f"docker/{ID}", ""),
+        (f"machine.slice/libpod-{ID}.scope", "container"),
+        (f"libpod_parent/libpod-{ID}", ""),
+        (f"{ROOTLESS}/docker-{ID}.scope", ""),
+        (f"{ROOTLESS}/libpod-{ID}.scope", "container"),
+        (f"docker/{ID}", "init.scope"),
+        (f"docker/{'a0' * 32}/docker/{ID}", ""),
+        ("some.slice/by-hand", ""),
+    ],
+    ids=[
+        "docker, systemd",
+        "docker, cgroupfs",
+        "podman, systemd, crun",
+        "podman, cgroupfs",
+        "rootless docker",
+        "rootless podman",
+        "systemd inside",
+        "docker in docker",
+        "neither",
+    ],
+)
+def test_the_group_of_the_container_is_read_wherever_its_process_is(
+    tmp_path: Path, group: str, inner: str
+) -> None:
+    """Paths of version 2 as the drivers of engines make them."""
+    files = {f"sys/{group}/{name}": text for name, text in LIMITED.items()}
+    if inner:
+        files |= {f"sys/{group}/{inner}/{name}": text for name, text in INNER.items()}
+    outer = group.partition("/")[0]
+    files |= {f"sys/{outer}/{name}": text for name, text in OUTER.items()}
+    write(tmp_path, {"proc/7/cgroup": f"0::/{group}/{inner}".rstrip("/") + "\n", **files})
+    limits = read_limits(7, proc=tmp_path / "proc", root=tmp_path / "sys")
+    assert (limits.version, limits.cpu_quota_us, limits.memory_bytes) == (2, 50_000, GIB)
+    assert (limits.cpu_shares, limits.swap_bytes, limits.missing) == (1024, 0, ())
+
+
+@pytest.mark.parametrize("absent", ["cpu", "memory"])
+def test_a_controller_that_is_not_delegated_limits_nothing(tmp_path: Path, absent: str) -> None:
+    """A rootless engine has those controllers that its user's service was given."""
+    group = f"{ROOTLESS}/docker-{ID}.scope"
+    kept = {k: v for k, v in LIMITED.items() if not k.startswith(absent) or k == "cpu.stat"}
+    files = {f"sys/{group}/{name}": text for name, text in kept.items()}
+    write(tmp_path, {"proc/7/cgroup": f"0::/{group}\n", **files})
+    limits = read_limits(7, proc=tmp_path / "proc", root=tmp_path / "sys")
+    assert limits.missing == (absent,)
+    unlimited = {"cpu": limits.cpu_quota_us, "memory": limits.memory_bytes}
+    assert unlimited.pop(absent) is None
+    assert None not in unlimited.values()
+    assert limits.cpu_shares == (0 if absent == "cpu" else 1024)
+
+
+@pytest.mark.parametrize("group", [f"/../../docker/{ID}", f"/docker/{ID}"])
+def test_a_group_of_another_namespace_is_an_error_with_what_to_do(
+    tmp_path: Path, group: str
+) -> None:
+    """The harness itself runs in a container, or the engine's kernel is another one."""
+    write(tmp_path, {"proc/7/cgroup": f"0::{group}\n", "sys/cpu.stat": "usage_usec 1\n"})
+    with pytest.raises(StackError) as raised:
+        read_limits(7, proc=tmp_path / "proc", root=tmp_path / "sys")
+    assert "the engine's own host" in raised.value.hint
+
+
 def test_vanished_process_is_an_error(tmp_path: Path) -> None:
     """A limit that cannot be read is never taken for one in force."""
     with pytest.raises(StackError, match="control group of process 7"):

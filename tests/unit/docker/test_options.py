@@ -156,6 +156,9 @@ def test_an_engine_that_took_everything_differs_in_nothing() -> None:
         ("HostConfig", "PidMode", "host", "PidMode"),
         ("HostConfig", "ReadonlyRootfs", True, "ReadonlyRootfs"),
         ("HostConfig", "Devices", [{"PathOnHost": "/dev/kmsg"}], "Devices"),
+        ("HostConfig", "OomKillDisable", True, "OomKillDisable"),
+        ("HostConfig", "MemorySwappiness", 10, "MemorySwappiness"),
+        ("HostConfig", "BlkioWeight", 300, "BlkioWeight"),
         ("HostConfig", "Tmpfs", {"/scratch": "size=2g,mode=1777"}, "tmpfs"),
     ],
 )
@@ -234,7 +237,7 @@ def test_an_image_is_known_by_its_full_name(wanted: str, found: str, same: bool)
 
 def test_capabilities_are_the_same_however_an_engine_tells_them() -> None:
     """Docker repeats what was asked for; Podman tells all that is gone, and leaves `true` out."""
-    answers = (
+    answers: tuple[tuple[list[str], list[str], list[str]], ...] = (
         (["CHOWN"], ["ALL"], ["no-new-privileges:true"]),
         (["CAP_CHOWN"], ["all"], ["no-new-privileges=true"]),
         ([], sorted({*_DEFAULT_CAPABILITIES.split()} - {"CHOWN"}), ["no-new-privileges"]),

@@ -182,6 +182,12 @@ def test_what_the_compose_file_leaves_out_is_named(
     assert f"{setting} in the Compose file" in unmet(LIVE, service, quota)
 
 
+def test_a_controller_that_the_group_lacks_has_a_row_of_its_own() -> None:
+    """It says why the limits are not in force."""
+    limits = replace(LIMITS, cpu_quota_us=None, cpu_shares=0, missing=("cpu",))
+    assert unmet(replace(LIVE, limits=limits)) == ["CPU", "CPU shares", "controllers"]
+
+
 def test_a_container_that_does_not_run_has_one_row() -> None:
     """Nothing is in force for it."""
     assert unmet(replace(LIVE, limits=None, status="restarting")) == ["state"]
