@@ -54,6 +54,17 @@ def test_libpq_and_python_are_told_nothing_else() -> None:
     assert "PYTHONINSPECT" not in found
 
 
+@pytest.mark.parametrize(("before", "after"), [(0o777, 0o077), (0o022, 0o022), (0, 0o002)])
+def test_the_mode_mask_leaves_the_owner_all_and_others_no_writing(before: int, after: int) -> None:
+    """In a process of its own, since it has one mask."""
+    code = "import os; from harness.process.surroundings import tidy; tidy(); print(os.umask(0))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, umask=before,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) == after
+
+
 def test_the_module_path_has_no_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,26 +113,13 @@ def test_no_worker_imports_from_the_current_folder(tmp_path: Path, module: str) 
     assert not (tmp_path / "executed").exists()
 
 
-def harness(
-    *words: str, shell: str = "", cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """The command in a shell, with `shell` behind it."""
+def harness(*words: str, behind: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a shell, with `behind` behind it."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    line = f'"$@" {shell}'
-    argv = [
-        "bash",
-        "-o",
-        "pipefail",
-        "-c",
-        line,
-        "x",
-        sys.executable,
-        "-P",
-        "-m",
-        "harness",
-        *words,
-    ]
-    return subprocess.run(argv, env=env, cwd=cwd, capture_output=True, text=True, check=False)
+    line = f'"$@" {behind}'
+    python = (sys.executable, "-P", "-m", "harness")
+    argv = ["bash", "-o", "pipefail", "-c", line, "x", *python, *words]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +134,14 @@ def harness(
 )
 def test_streams_change_no_exit_code(words: str, shell: str, code: int) -> None:
     """Closed, broken and full ones."""
-    done = harness(*words.split(), shell=shell)
+    done = harness(*words.split(), behind=shell)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
 
 
 def test_a_full_disk_is_said() -> None:
     """A program that reads the output must know that it is not whole."""
-    done = harness("--help", shell=">/dev/full")
+    done = harness("--help", behind=">/dev/full")
     assert f"not everything could be printed: {os.strerror(errno.ENOSPC)}" in done.stderr
 
 
