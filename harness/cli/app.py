@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import harness
 from harness.cli.attach import attach
@@ -33,8 +31,8 @@ from harness.cli.options import (
 )
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
-from harness.cli.streams import failure_of
-from harness.errors import Exit, HarnessError, UsageError
+from harness.cli.streams import lost_output, need_current_folder
+from harness.errors import Exit, HarnessError
 from harness.printable import printable
 from harness.process.interrupt import Interrupted, interruptible
 from harness.stack.settings import ROOT
@@ -275,7 +273,7 @@ def main() -> None:
     """Entry point: errors that are expected become one message and an exit code."""
     errors = make_console(stderr=True)
     try:
-        _need_current_folder()
+        need_current_folder()
         with interruptible():
             app()
     except HarnessError as error:
@@ -290,22 +288,5 @@ def main() -> None:
         errors.print(f"a mistake in the harness, not a verdict: {error!r}", markup=False)
         sys.exit(int(Exit.INVALID))
     finally:
-        _tell_lost_output(errors)
-
-
-def _need_current_folder() -> None:
-    try:
-        Path.cwd()
-    except OSError as error:
-        raise UsageError(
-            f"cannot be read: {error.strerror}",
-            where="current folder",
-            hint="was it removed? change to one that is there",
-        ) from error
-
-
-def _tell_lost_output(errors: Console) -> None:
-    """A reader that has seen enough, such as `head`, is none of our business."""
-    lost = failure_of(sys.stdout)
-    if lost is not None and lost.errno != errno.EPIPE:
-        errors.print(f"warning: not everything could be printed: {lost.strerror}", markup=False)
+        if lost := lost_output():
+            errors.print(f"warning: not everything could be printed: {lost}", markup=False)

@@ -7,9 +7,10 @@ import io
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
-from harness.errors import EvidenceError
+from harness.errors import EvidenceError, UsageError
 
 _STDIN, _STDOUT, _STDERR = range(3)
 
@@ -67,22 +68,41 @@ def secure_streams() -> None:
     sys.stderr = _safe(sys.stderr, _STDERR)
 
 
-def failure_of(stream: TextIO) -> OSError | None:
-    """Why something that was printed did not arrive; None if all of it did so far."""
-    stream.flush()
-    return stream.failure if isinstance(stream, SafeStream) else None
+def lost_output() -> str:
+    """Why not everything that was printed arrived; empty if it did.
+
+    A reader that has seen enough, such as `head`, is none of our business.
+    """
+    sys.stdout.flush()
+    lost = sys.stdout.failure if isinstance(sys.stdout, SafeStream) else None
+    return "" if lost is None or lost.errno == errno.EPIPE else str(lost.strerror)
 
 
 def emit(text: str) -> None:
-    """Print what a program reads; a reader that has seen enough is no error, a full disk is one.
+    """Print what a program reads, which must be whole.
 
     Raises:
         EvidenceError: not all of it arrived.
     """
     sys.stdout.write(text)
-    lost = failure_of(sys.stdout)
-    if lost is not None and lost.errno != errno.EPIPE:
-        raise EvidenceError(f"cannot be written: {lost.strerror}", where="standard output")
+    if lost := lost_output():
+        raise EvidenceError(f"cannot be written: {lost}", where="standard output")
+
+
+def need_current_folder() -> None:
+    """Make sure that paths can be relative.
+
+    Raises:
+        UsageError: the current folder is gone, or closed to this user.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror}",
+            where="current folder",
+            hint="was it removed? change to one that is there",
+        ) from error
 
 
 def _safe(stream: TextIO | None, number: int) -> TextIO:

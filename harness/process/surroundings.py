@@ -23,7 +23,9 @@ _NO_FILE = f"{os.devnull}/none"
 
 
 def tidy(env: MutableMapping[str, str] = os.environ) -> None:
-    """Tidy the environment and the module path of this process."""
+    """Tidy the environment, the module path and the file mode mask of this process."""
+    # The owner of what is made can use it, and not everybody can write it.
+    os.umask(os.umask(0o077) & 0o077 | 0o002)
     tidy_environment(env)
     sys.path[:] = tidy_module_path(sys.path)
 

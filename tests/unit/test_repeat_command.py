@@ -9,10 +9,12 @@ import pytest
 from harness.cli import running
 from harness.cli.choice import StackChoice, StackKind
 from harness.cli.overrides import as_overrides
-from harness.errors import Exit
+from harness.errors import EvidenceError, Exit
+from harness.experiments.repeat import judge_again
 from harness.judge.assess import Assessment, assess_and_store
 from harness.scenario import Scenario
 from harness.store import RunFolder
+from harness.store.group import GroupFacts, GroupFolder
 from tests.unit.judge.violations import drop
 from tests.unit.measure.evidence import healthy
 
@@ -52,3 +54,25 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
     assert (group / "junit.xml").is_file()
     assert running.judge_folder(group) == code
     assert code.name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["forget_result", "write_json"])
+def test_where_nobody_may_write_the_verdict_is_still_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a run, and of a group; that it is not stored is told too."""
+
+    def read_only(*_: object) -> None:
+        raise EvidenceError("cannot write: Read-only file system", where="result.json")
+
+    folder = healthy(None, "p99 < 500 ms").write(tmp_path / "group")
+    monkeypatch.setattr(RunFolder, name, read_only)
+    assert running.judge_folder(folder.path) == Exit.PASS
+    told = " ".join(capsys.readouterr().out.split())
+    assert "this judgement is not stored: result.json: cannot write: Read-only file" in told
+    assert "PASS exit code 0" in told
+    group = GroupFolder(folder.path.parent)
+    group.write(GroupFacts(seeds=(folder.read_plan().seed,), runs=(folder.run_id,)))
+    code = running.judge_folder(group.path)
+    assert "this judgement is not stored" in " ".join(capsys.readouterr().out.split())
+    assert code == judge_again(group).exit_code

@@ -90,6 +90,19 @@ def test_unreadable_final_state_is_noted(tmp_path: Path) -> None:
     assert assessment.judgement.verdict is not Verdict.PASS
 
 
+def test_a_mistake_in_reading_the_final_state_costs_no_evidence(tmp_path: Path) -> None:
+    """The load is over by then; the run is judged, and says what is missing."""
+
+    def mistaken(*_: object) -> None:
+        b"\xff".decode()
+
+    world = World()
+    world.read_final = mistaken
+    _, folder = play(world, tmp_path)
+    assert kinds(folder) == ["final_state_unread"]
+    assert folder.seal.exists()
+
+
 def test_processes_of_the_harness_are_looked_after(tmp_path: Path) -> None:
     """From before the first signal to after the last; when that fails the judgement is told."""
     world = World()

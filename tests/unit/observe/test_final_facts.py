@@ -73,3 +73,12 @@ def test_absent_group_and_stream_are_none() -> None:
     assert group_facts([], Contract()) is None
     assert sample_of(STREAM_6, [], Contract())["group"] is None
     assert sample_of(None, [], Contract()) == {"stream": None, "group": None}
+
+
+def test_names_that_are_no_text_cost_nothing() -> None:
+    """Anybody can make a group with any bytes for a name."""
+    strange = {**GROUP_7, "name": b"\xff\xfe"}
+    found = group_facts([strange, GROUP_7], Contract())
+    assert found is not None
+    assert found["name"] == "cg:engine"
+    assert group_facts([strange], Contract()) is None
