@@ -246,6 +246,8 @@ class PostgresAt(_Server):
             make_conninfo(
                 self.url,
                 options=options,
+                # Text of a database in SQL_ASCII would come as bytes.
+                client_encoding="UTF8",
                 connect_timeout=parts.get("connect_timeout") or _CONNECT_MAX_S,
                 **{key: value for key, value in known.items() if value is not None},
             )
