@@ -9,7 +9,7 @@ from harness.contract.names import TaskTable
 from harness.errors import StackError
 from harness.observe.pgoutput import UNCHANGED, Begin, Buffer, Commit, Relation, Row, parse_message
 
-_TYPE_CHAR_N = 1042
+_TYPE_UUID = 2950
 _TYPES_INTEGER = frozenset({20, 21, 23})
 _LOW_64 = (1 << 64) - 1
 
@@ -38,15 +38,13 @@ class _Reading(NamedTuple):
     """How to read the two columns that matter."""
 
     trace_at: int
+    trace_number: Callable[[bytes], int]
     status_at: int
     status_text: Callable[[bytes], str]
 
 
 class Decoder:
     """Keeps what the stream says once (tables, the transaction) and tells row versions.
-
-    Args:
-        table: names of the columns.
 
     Attributes:
         oid: the FSM table; others of a publication are left out, whatever they are called.
@@ -89,7 +87,7 @@ class Decoder:
             self.unreadable += 1
             return None
         try:
-            number = _number_of_trace(trace)
+            number = reading.trace_number(trace)
             text = reading.status_text(status)
         except ValueError:
             self.unreadable += 1
@@ -111,19 +109,22 @@ class Decoder:
                 hint="publish the trace id and the status, or correct the names in the contract",
             )
         trace_at, status_at = places[self._table.trace_id], places[self._table.status]
+        trace_type = relation.columns[trace_at].type_oid
         status_type = relation.columns[status_at].type_oid
         self._readings[relation.oid] = _Reading(
             trace_at,
+            _number_of_bytes if trace_type == _TYPE_UUID else _number_of_text,
             status_at,
-            _STATUS_TEXTS.get(status_type, bytes.decode),
+            _integer_text if status_type in _TYPES_INTEGER else bytes.decode,
         )
 
 
-def _number_of_trace(value: bytes) -> int:
-    # Binary is asked for, yet a server may send text where a type has no binary form. The length
-    # tells them apart, and the type does not: that of a domain over uuid is the domain.
-    if len(value) == 16:
-        return int.from_bytes(value)
+def _number_of_bytes(value: bytes) -> int:
+    # Binary is asked for, yet a server may send text where a type has no binary form.
+    return int.from_bytes(value) if len(value) == 16 else _number_of_text(value)
+
+
+def _number_of_text(value: bytes) -> int:
     digits = value.replace(b"-", b"")
     if len(digits) != 32:
         raise ValueError("not a UUID")
@@ -132,14 +133,3 @@ def _number_of_trace(value: bytes) -> int:
 
 def _integer_text(value: bytes) -> str:
     return str(int.from_bytes(value, signed=True))
-
-
-def _unpadded_text(value: bytes) -> str:
-    # The blanks that fill char(n) are no part of the value, and a poll does not see them.
-    return value.decode().rstrip(" ")
-
-
-_STATUS_TEXTS: dict[int, Callable[[bytes], str]] = {
-    _TYPE_CHAR_N: _unpadded_text,
-    **dict.fromkeys(_TYPES_INTEGER, _integer_text),
-}

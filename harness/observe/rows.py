@@ -25,17 +25,6 @@ def table_name(name: str) -> sql.Composable:
     return sql.Identifier(*name_parts(name))
 
 
-def relation_oid(connection: Connection[Any], name: str) -> int | None:
-    """The table that `table_name` stands for; None if there is none.
-
-    `to_regclass` reads its argument as SQL does: without quotes it would fold capitals, and look
-    for another table than the queries read.
-    """
-    quoted = table_name(name).as_string(connection)
-    row = connection.execute("SELECT to_regclass(%s)::oid::bigint", (quoted,)).fetchone()
-    return row[0] if row else None
-
-
 def is_own_row(column: str, trace_type: TraceType) -> sql.Composed:
     """The condition that a row's trace id is of one run; its two values come from `run_range`.
 

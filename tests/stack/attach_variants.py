@@ -121,12 +121,6 @@ PUBLICATIONS = (
               " (CASE WHEN seq IS NULL THEN 'QUEUED' ELSE 'FILLED' END) STORED);"
               f"CREATE PUBLICATION watch FOR TABLE other.jobs;{READ_OTHER}", DROP_OTHER,
               changes={"tasks.table": "other.jobs"}),
-    published("a domain that the log writes otherwise", "the log writes a other.phase in a form",
-              'CREATE SCHEMA other; CREATE DOMAIN other.phase AS char(12);'
-              'CREATE TABLE other.jobs (ref text COLLATE "C" PRIMARY KEY,'
-              " seq bigint, touched timestamptz, phase other.phase);"
-              f"CREATE PUBLICATION watch FOR TABLE other.jobs;{READ_OTHER}", DROP_OTHER,
-              changes={"tasks.table": "other.jobs"}),
     Variant("a login without REPLICATION", "logical.role", f"{READER} is NOREPLICATION.*ALTER ROLE",
             LOGICAL, "CREATE PUBLICATION watch FOR TABLE desk.jobs;", "DROP PUBLICATION watch;"),
 )

@@ -63,24 +63,6 @@ def test_a_table_of_the_same_name_is_another_table() -> None:
     assert decoder.take(writer.insert(9, [b"", TRACE.bytes, b"INIT"])) is not None
 
 
-def test_the_padding_of_a_status_is_no_part_of_it() -> None:
-    """The log has every blank of char(n); a poll has none."""
-    columns = (*COLUMNS[:2], Column("status", 1042))
-    decoder = decoder_after(writer.relation(9, "public", "trade_tasks", columns))
-    version = decoder.take(writer.insert(9, [b"", TRACE.bytes, b"INIT      "]))
-    assert version is not None
-    assert version.status == "INIT"
-
-
-def test_a_domain_over_uuid_is_read_as_one() -> None:
-    """The stream names the domain as the type; the value has a uuid's 16 bytes."""
-    columns = (COLUMNS[0], Column("trace_id", 70_000), COLUMNS[2])
-    decoder = decoder_after(writer.relation(9, "public", "trade_tasks", columns))
-    version = decoder.take(writer.insert(9, [b"", TRACE.bytes, b"INIT"]))
-    assert version is not None
-    assert (version.trace_hi, version.trace_lo) == (HIGH, LOW)
-
-
 def test_order_of_columns_is_learnt_again() -> None:
     """A table that was changed under way announces itself again."""
     decoder = decoder_after(
