@@ -76,14 +76,14 @@ _REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
         (),
         ("protected mode",),
         "redis.login",
-        "protected mode lets only its own host in without a password",
+        "protected mode admits only its own host without a password",
         Exit.USAGE,
     ),
 )
 
 
 def refused(error: Exception, where: str) -> Check:
-    """The check that a failed connection, or a command that the server refused, stands for."""
+    """A failed connection, or a command that the server refused, as a check."""
     said, text = f"{where}: {error}", str(error)
     for kinds, words, check, hint, code in _REFUSALS:
         if isinstance(error, kinds) or any(word in text for word in words):
@@ -111,7 +111,7 @@ def server_checks(client: redis.Redis, file: AttachFile) -> list[Check]:
         judged(
             "redis.rights",
             [*_rights_problems(client, contract), *(p for p in write if p.hint == _RIGHTS_HINT)],
-            "the login may do all that a run does",
+            "the login may run every command of a run",
         ),
         judged(
             "redis.write",
@@ -190,7 +190,7 @@ def _is_barred(ask: Callable[[], Any]) -> bool:
     except exceptions.NoPermissionError:
         return True
     except exceptions.ResponseError as error:
-        # The rest is no such key or group, or one of another type: another check tells it.
+        # The rest is no such key or group, or one of another type: another check reports it.
         return "unknown command" in str(error).lower()
     return False
 
@@ -198,7 +198,7 @@ def _is_barred(ask: Callable[[], Any]) -> bool:
 def _write_problems(
     client: redis.Redis, contract: Contract, info: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Why Redis would not take a signal: asked by an XADD that it cannot carry out."""
+    """Why Redis would refuse a signal: asked by an XADD that it cannot carry out."""
     key = contract.key(contract.streams.proposals)
     maxlen = contract.streams.proposals_maxlen
     trim = () if maxlen is None else ("MAXLEN", "~", maxlen)
@@ -211,7 +211,7 @@ def _write_problems(
         if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
             raise
         if _NO_ID_SAID not in str(error).lower():
-            yield Problem(f"Redis would not take a signal: {error}", _why(error, info))
+            yield Problem(f"Redis would refuse a signal: {error}", _why(error, info))
 
 
 def _why(error: Exception, info: Mapping[str, Any]) -> str:

@@ -189,7 +189,7 @@ def _type_problems(
         )
     elif use is Use.MOMENT and base != "timestamp with time zone":
         yield Problem(
-            f"{head}, which tells no moment",
+            f"{head}, which identifies no instant",
             f"{key} = false, or a column of type timestamp with time zone",
         )
     elif use is Use.WHOLE and (column.category not in "NS" or base == "money"):
