@@ -235,7 +235,7 @@ def _query_problems(
         try:
             connection.execute("EXPLAIN " + query.as_string(connection), values)
         except psycopg.Error as error:
-            if connection.closed:
+            if connection.closed or isinstance(error, psycopg.errors.QueryCanceled):
                 raise
             yield Problem(f"{table}: {str(error).strip().splitlines()[0]}", _QUERY_HINT)
 
