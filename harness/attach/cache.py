@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from redis import exceptions
 
-from harness.attach.checks import Check, Problem, bad, judged
+from harness.attach.checks import Check, Problem, bad, judged, skipped
 from harness.attach.file import AttachFile
 from harness.contract.names import Contract
 from harness.errors import Exit
@@ -41,13 +41,7 @@ _REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
         "end clients, or raise maxclients",
         Exit.STACK,
     ),
-    (
-        (exceptions.MovedError, exceptions.AskError, exceptions.ClusterDownError),
-        (),
-        "redis.mode",
-        "",
-        Exit.USAGE,
-    ),
+    ((exceptions.MovedError, exceptions.AskError), (), "redis.mode", "", Exit.USAGE),
     (
         (exceptions.MasterDownError,),
         (),
@@ -55,8 +49,10 @@ _REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
         "it is a replica without its master; give the address of the master",
         Exit.USAGE,
     ),
+    # After MasterDownError, which is one of its kinds.
+    ((exceptions.ClusterDownError,), (), "redis.mode", "", Exit.STACK),
     # With a failed snapshot not even PING is answered.
-    ((), ("MISCONF",), "redis.write", "", Exit.USAGE),
+    ((), ("MISCONF",), "redis.write", "", Exit.STACK),
     ((exceptions.NoPermissionError,), ("NOPERM",), "redis.rights", _RIGHTS_HINT, Exit.USAGE),
     (
         (exceptions.AuthenticationError,),
@@ -76,14 +72,14 @@ _REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
         (),
         ("protected mode",),
         "redis.login",
-        "protected mode lets only its own host in without a password",
+        "protected mode admits only its own host without a password",
         Exit.USAGE,
     ),
 )
 
 
 def refused(error: Exception, where: str) -> Check:
-    """The check that a failed connection, or a command that the server refused, stands for."""
+    """A failed connection, or a command that the server refused, as a check."""
     said, text = f"{where}: {error}", str(error)
     for kinds, words, check, hint, code in _REFUSALS:
         if isinstance(error, kinds) or any(word in text for word in words):
@@ -104,20 +100,30 @@ def server_checks(client: redis.Redis, file: AttachFile) -> list[Check]:
     mode = judged("redis.mode", _mode_problems(info), f"Redis {info['redis_version']}, a master")
     if mode.is_bad:
         return [mode]
-    write = list(_write_problems(client, contract, info))
+    key = contract.key(contract.streams.proposals)
+    refusal = _refusal(client, contract)
+    barred = []
+    write = judged("redis.write", (), f"{key} can be written now")
+    if isinstance(refusal, exceptions.NoPermissionError):
+        barred = [Problem(f"the login may not run XADD {key}", _RIGHTS_HINT)]
+        write = skipped("redis.write", "redis.rights is not ok")
+    elif refusal is not None:
+        elsewhere = isinstance(refusal, exceptions.MovedError | exceptions.AskError)
+        write = bad(
+            "redis.write",
+            f"Redis would refuse a signal: {refusal}",
+            _why(refusal, info),
+            Exit.USAGE if elsewhere else Exit.STACK,
+        )
     return [
         mode,
         judged("redis.memory", (), *_memory(info)),
         judged(
             "redis.rights",
-            [*_rights_problems(client, contract), *(p for p in write if p.hint == _RIGHTS_HINT)],
-            "the login may do all that a run does",
+            [*_rights_problems(client, contract), *barred],
+            "the login may run every command of a run",
         ),
-        judged(
-            "redis.write",
-            [problem for problem in write if problem.hint != _RIGHTS_HINT],
-            f"{contract.key(contract.streams.proposals)} can be written now",
-        ),
+        write,
     ]
 
 
@@ -190,28 +196,23 @@ def _is_barred(ask: Callable[[], Any]) -> bool:
     except exceptions.NoPermissionError:
         return True
     except exceptions.ResponseError as error:
-        # The rest is no such key or group, or one of another type: another check tells it.
+        # The rest is no such key or group, or one of another type: another check reports it.
         return "unknown command" in str(error).lower()
     return False
 
 
-def _write_problems(
-    client: redis.Redis, contract: Contract, info: Mapping[str, Any]
-) -> Iterator[Problem]:
-    """Why Redis would not take a signal: asked by an XADD that it cannot carry out."""
-    key = contract.key(contract.streams.proposals)
-    maxlen = contract.streams.proposals_maxlen
-    trim = () if maxlen is None else ("MAXLEN", "~", maxlen)
+def _refusal(client: redis.Redis, contract: Contract) -> Exception | None:
+    """Why Redis would refuse a signal: asked by an XADD that it cannot carry out."""
+    streams = contract.streams
+    trim = () if streams.proposals_maxlen is None else ("MAXLEN", "~", streams.proposals_maxlen)
+    ask: Any = client.execute_command  # has no types
     try:
-        ask: Any = client.execute_command  # has no types
-        ask("XADD", key, *trim, _NO_ID, contract.streams.field, "")
-    except exceptions.NoPermissionError:
-        yield Problem(f"the login may not run XADD {key}", _RIGHTS_HINT)
+        ask("XADD", contract.key(streams.proposals), *trim, _NO_ID, streams.field, "")
+    except (exceptions.ConnectionError, exceptions.TimeoutError):
+        raise
     except exceptions.RedisError as error:
-        if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
-            raise
-        if _NO_ID_SAID not in str(error).lower():
-            yield Problem(f"Redis would not take a signal: {error}", _why(error, info))
+        return None if _NO_ID_SAID in str(error).lower() else error
+    return None
 
 
 def _why(error: Exception, info: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ _REFUSALS: tuple[tuple[str, str, str, Exit], ...] = (
     (
         "no pg_hba.conf entry",
         "login",
-        "pg_hba.conf lets this user, host or database not in; ask who runs the server",
+        "pg_hba.conf does not admit this user, host and database; ask who runs the server",
         Exit.USAGE,
     ),
     (
@@ -90,7 +90,7 @@ _REFUSALS: tuple[tuple[str, str, str, Exit], ...] = (
     (
         "unsupported startup parameter",
         "direct",
-        "a pooler stands in front of PostgreSQL; give the address of the server itself",
+        "there is a pooler in front of PostgreSQL; give the address of the server itself",
         Exit.USAGE,
     ),
     ("too many connections", "connections", "end sessions, or raise the limit", _DOWN),
@@ -109,7 +109,7 @@ _DOWN_HINT = "is it up, and can it be reached from here? The contract says where
 
 
 def refused(message: str, where: str, databases: str = "") -> Check:
-    """The check that a failed connection stands for.
+    """A failed connection as the check that it belongs to.
 
     Args:
         message: of libpq.
@@ -129,7 +129,7 @@ def refused(message: str, where: str, databases: str = "") -> Check:
 
 
 def unanswered(error: psycopg.Error, where: str) -> Check:
-    """The check that a query stands for which the server ended or refused."""
+    """A query that the server cancelled or refused, as a check."""
     said = f"{where}: {str(error).strip().splitlines()[0]}"
     if isinstance(error, psycopg.errors.QueryCanceled):
         return bad(
@@ -159,7 +159,7 @@ def server_checks(facts: Mapping[str, Any], own_pid: int, file: AttachFile) -> l
 
     Args:
         facts: as `ask_server` gives them.
-        own_pid: process of the server as the connection was told at its start.
+        own_pid: backend process that the server announced when the connection began.
         file: the contract.
     """
     return [
@@ -246,4 +246,8 @@ def _channel(file: AttachFile) -> Check:
                 f"{channel!r} is longer than {_NAME_MAX} bytes, and no channel is", _CHANNEL_HINT
             )
         )
-    return judged("seen.channel", problems, f"channel {channel}; nothing tells who notifies it")
+    return judged(
+        "seen.channel",
+        problems,
+        f"channel {channel}; whether the system notifies it is seen only in a run",
+    )

@@ -62,7 +62,7 @@ class Facts(NamedTuple):
     """
 
     life: str
-    told: dict[str, Any]
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ def examine(file: AttachFile, env: Mapping[str, str], scenario: Scenario | None)
 
 def redis_facts(client: redis.Redis) -> Facts:
     """Who Redis is."""
-    told: Any = client.info("server")
+    info: Any = client.info("server")
     return Facts(
-        str(told["run_id"]),
-        {"version": str(told["redis_version"]), "mode": str(told.get("redis_mode", ""))},
+        str(info["run_id"]),
+        {"version": str(info["redis_version"]), "mode": str(info.get("redis_mode", ""))},
     )
 
 
@@ -131,7 +131,7 @@ def _examine_redis(
             client.ping()
             found += [
                 judged("redis.reachable", [], f"{where} answers"),
-                judged("redis.login", [], "the user is let in"),
+                judged("redis.login", [], "login accepted"),
                 judged("redis.database", [], f"database {file.redis.database}"),
             ]
             found += cache.server_checks(client, file)
@@ -160,9 +160,7 @@ def _examine_postgres(
         ) as connection:
             found += [
                 judged("postgres.reachable", [], f"{where} answers"),
-                judged(
-                    "postgres.login", [], f"the user is let in, database {file.postgres.database}"
-                ),
+                judged("postgres.login", [], f"login accepted, database {file.postgres.database}"),
             ]
             connection.execute(_STATEMENT_MAX)
             beyond = _ask_postgres(connection, file, scenario, found)

@@ -58,13 +58,13 @@ def _proposals(client: redis.Redis, contract: Contract) -> list[Check]:
     elif kind == "none" and not (streams.create and streams.engine_group is None):
         problems.append(
             Problem(
-                f"streams.proposals: there is no stream {key}, and the load would make it",
+                f"streams.proposals: there is no stream {key}, and the load would create it",
                 instead(key, _streams(client))
                 or "correct streams.proposals, prefix or redis.url (its database); or say"
                 " streams.create = true",
             )
         )
-    fine = f"{key} is a stream" if kind == "stream" else f"{key} is made by the first signal"
+    fine = f"{key} is a stream" if kind == "stream" else f"{key} is created by the first signal"
     check = judged("streams.proposals", problems, fine)
     if kind != "stream":
         reason = f"there is no stream {key}"
@@ -92,7 +92,7 @@ def _group(client: redis.Redis | None, contract: Contract, reason: str) -> Check
         )
     readers = sum(int(group["consumers"]) for group in groups if _text(group["name"]) == name)
     fine = f"group {name} has {readers} consumer{'' if readers == 1 else 's'}"
-    idle = "" if readers else "nobody has read with it yet: is the system running?"
+    idle = "" if readers else "no consumer has read with it yet: is the system running?"
     return judged("streams.engine_group", problems, fine, idle)
 
 
@@ -136,10 +136,10 @@ def _chain_events(client: redis.Redis, contract: Contract) -> Check:
         return judged("streams.chain_events", [], f"{key} is empty")
     read = contract.chain.reader(contract.streams.field)
     shown = _list(_text(field) for field in newest)
-    said = f"chain: the newest event of {key} tells no block at {contract.chain.block}"
-    hint = "chain.kind, chain.field and chain.block say where it stands"
+    said = f"chain: the newest event of {key} has no block at {contract.chain.block}"
+    hint = "chain.kind, chain.field and chain.block say where it is"
     unread = list(_unread(lambda: read(newest), said, shown, hint))
-    return judged("streams.chain_events", unread, f"the newest event of {key} tells a block")
+    return judged("streams.chain_events", unread, f"the newest event of {key} has a block")
 
 
 def _results(client: redis.Redis, contract: Contract) -> Check:
@@ -162,7 +162,7 @@ def _results(client: redis.Redis, contract: Contract) -> Check:
         return judged("seen.stream", [], f"{key} is empty")
     shown = _list(_text(field) for field in newest)
     said = f"seen: the newest result of {key} has no trace id at {seen.trace_id}"
-    hint = "seen.format, seen.field and seen.trace_id say where it stands"
+    hint = "seen.format, seen.field and seen.trace_id say where it is"
     unread = list(_unread(lambda: _trace_of(newest, contract), said, shown, hint))
     return judged("seen.stream", unread, f"the newest result of {key} has a trace id")
 

@@ -22,8 +22,6 @@ from harness.observe.libpq import identifier
 _SHOWN_MAX = 20
 SERVER_CHECKS = ("logical.wal_level", "logical.role", "logical.slots", "logical.senders")
 TABLE_CHECKS = ("logical.publication", "logical.published")
-# Of these the decoder must know the type itself, and in the log a domain is a type of its own.
-_KNOWN_BY_TYPE = frozenset({"smallint", "integer", "bigint", "character"})
 # Amazon RDS gives the right by membership (its manual, "PostgreSQL logical replication").
 _SERVER = """
 SELECT current_setting('wal_level') AS wal_level, current_user::text AS login,
@@ -211,13 +209,6 @@ def _column_problems(found: Published, tasks: Relation, contract: Contract) -> I
                 f"{found.name} leaves out column {name} (tasks.{key})",
                 _own(found, tasks),
             )
-    status = tasks.columns[contract.tasks.status]
-    is_text = status.category in "SE" and status.base not in _KNOWN_BY_TYPE
-    if not is_text and (status.is_domain or status.base not in _KNOWN_BY_TYPE):
-        yield Problem(
-            f"tasks.status: the log writes a {status.type} in a form that is not read",
-            "choose seen.way = 'polling'",
-        )
 
 
 def _has_identity(tasks: Relation) -> bool:

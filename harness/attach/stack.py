@@ -77,13 +77,13 @@ class AttachStack:
                 "at": self._file.redis.place,
                 "database": self._file.redis.database,
                 "tls": self._file.redis.url.startswith("rediss:"),
-                **found.redis.told,
+                **found.redis.details,
             },
             "postgres": {
                 "at": self._file.postgres.place,
                 "database": self._file.postgres.database,
                 "sslmode": self._file.postgres.parts.get("sslmode", "prefer"),
-                **found.postgres.told,
+                **found.postgres.details,
             },
             "statuses_beyond_simulated": list(found.beyond),
         }

@@ -189,7 +189,7 @@ def _type_problems(
         )
     elif use is Use.MOMENT and base != "timestamp with time zone":
         yield Problem(
-            f"{head}, which tells no moment",
+            f"{head}, which identifies no instant",
             f"{key} = false, or a column of type timestamp with time zone",
         )
     elif use is Use.WHOLE and (column.category not in "NS" or base == "money"):
@@ -235,7 +235,7 @@ def _query_problems(
         try:
             connection.execute("EXPLAIN " + query.as_string(connection), values)
         except psycopg.Error as error:
-            if connection.closed:
+            if connection.closed or isinstance(error, psycopg.errors.QueryCanceled):
                 raise
             yield Problem(f"{table}: {str(error).strip().splitlines()[0]}", _QUERY_HINT)
 

@@ -62,11 +62,11 @@ class Vocabulary(NamedTuple):
         if not self.refused:
             return
         known = self.labels or self.present
-        shown = f"; it knows {', '.join(known)}" if known else ""
+        shown = f"; it accepts {', '.join(known)}" if known else ""
         like = [found for word in self.refused if (found := instead(word, known))]
         yield Problem(
             f"{place}: column {column} cannot hold {', '.join(map(repr, self.refused))}{shown}",
-            "; ".join(like) or "name the words that stand in it",
+            "; ".join(like) or "name values of that column",
         )
 
 
@@ -119,7 +119,7 @@ def state_check(connection: Connection[Any], contract: Contract, tasks: Relation
     """The statuses that the contract names, and those that it does not."""
     status = contract.tasks.status
     named = contract.states
-    # Names that nobody wrote are those of the reference system; of them one must be there.
+    # Names that the file does not set are those of the reference system; one of them is needed.
     words = (
         named
         if "states" in contract.model_fields_set
@@ -188,7 +188,7 @@ def _missing(
     for word in absent:
         yield Problem(
             f"{place}: no row has {word!r} in column {column}; it has {', '.join(present)}",
-            instead(word, rest) or f"name what stands in {column}",
+            instead(word, rest) or f"name a value of column {column}",
         )
 
 

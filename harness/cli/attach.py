@@ -17,7 +17,7 @@ def attach(
     ] = None,
     form: Annotated[str, typer.Option("--as", help="list or json.")] = "list",
 ) -> None:
-    """Check a running system against its contract; no signal is sent and nothing is made.
+    """Check a running system against its contract; no signal is sent and nothing is created.
 
     Exit code: 0 if a run can begin, 2 if contract, rights or scenario are wrong, 5 if a server
     cannot be reached or used now.

@@ -50,7 +50,7 @@ def check_contract(path: Path, scenario: Path | None, form: str) -> int:
 
 
 def production_check(file: AttachFile) -> Check:
-    """Whether a run will have to be told that this is production."""
+    """Whether a run needs --accept-production."""
     found = marks(file)
     if not found:
         return skipped("production", "nothing in the contract is marked as production")

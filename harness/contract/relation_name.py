@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _PARTS_MAX = 2
-# In double quotes, in which a quote is written twice, or as it stands up to the next dot.
+# In double quotes, in which a quote is written twice, or plain up to the next dot.
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".][^.]*)')
 
 

@@ -17,7 +17,7 @@ from harness.contract.ledger import Ledger, LedgerTable
 from harness.contract.names import Contract, TaskTable
 from harness.evidence.records import BOOKING, STAMP
 from harness.observe.ledger_rows import signed_amount, transaction_of
-from harness.observe.rows import is_own_row, relation_oid, table_name, task_rows
+from harness.observe.rows import is_own_row, table_name, task_rows
 
 BOOKINGS_FILE = "final-bookings.bin"
 STAMPS_FILE = "final-stamps.bin"
@@ -65,8 +65,8 @@ def knows_accounts(connection: Connection[Any], ledger: Ledger) -> bool:
     if not isinstance(ledger, LedgerTable) or ledger.accounts is None:
         return False
     row = connection.execute(
-        "SELECT has_table_privilege(%s::oid, 'SELECT')",
-        (relation_oid(connection, ledger.accounts),),
+        "SELECT has_table_privilege(to_regclass(%s), 'SELECT')",
+        (table_name(ledger.accounts).as_string(connection),),
     ).fetchone()
     return bool(row and row[0])
 
@@ -157,8 +157,8 @@ def has_stamps(connection: Connection[Any], contract: Contract) -> bool:
         return False
     row = connection.execute(
         "SELECT format_type(atttypid, NULL) FROM pg_attribute"
-        " WHERE attrelid = %s::oid AND attname = %s",
-        (relation_oid(connection, tasks.table), tasks.updated_at),
+        " WHERE attrelid = to_regclass(%s) AND attname = %s",
+        (table_name(tasks.table).as_string(connection), tasks.updated_at),
     ).fetchone()
     return row is not None and row[0] == "timestamp with time zone"
 

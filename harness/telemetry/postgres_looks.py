@@ -13,7 +13,7 @@ import psycopg
 
 from harness.clock import NS_PER_S, Clock
 from harness.contract.names import Contract
-from harness.observe.rows import relation_oid
+from harness.observe.rows import table_name
 from harness.telemetry.lock_waits import Waits, count_waiters, read_waits
 from harness.telemetry.sheet import Sheet
 from harness.telemetry.statement_times import StatementTimes
@@ -138,7 +138,10 @@ class PostgresLooks:
         if self._nonces is None:
             sheet.unread("postgres.nonce_waiters", "the contract names no table of nonces")
             return
-        self._nonce_table = relation_oid(connection, self._nonces) or 0
+        # Quoted, or to_regclass would fold capitals and find another table, or none.
+        name = table_name(self._nonces).as_string(connection)
+        found = connection.execute("SELECT to_regclass(%s)::oid::bigint", (name,)).fetchone()
+        self._nonce_table = int(found[0]) if found and found[0] else 0
         missing = None if self._nonce_table else f"there is no table {self._nonces}"
         sheet.unread("postgres.nonce_waiters", missing)
 

@@ -155,9 +155,9 @@ def test_each_refusal_of_postgres_has_its_own_words(message: str, check: str, co
         (exceptions.ConnectionError("DENIED protected mode"), "login", Exit.USAGE),
         (exceptions.NoPermissionError("x"), "rights", Exit.USAGE),
         (exceptions.ResponseError("DB index is out of range"), "database", Exit.USAGE),
-        (exceptions.ClusterDownError("CLUSTERDOWN"), "mode", Exit.USAGE),
+        (exceptions.ClusterDownError("CLUSTERDOWN"), "mode", Exit.STACK),
         (exceptions.MasterDownError("x"), "mode", Exit.USAGE),
-        (exceptions.ResponseError("MISCONF x"), "write", Exit.USAGE),
+        (exceptions.ResponseError("MISCONF x"), "write", Exit.STACK),
     ],
 )
 def test_each_refusal_of_redis_has_its_own_words(error: Exception, check: str, code: Exit) -> None:
