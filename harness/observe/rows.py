@@ -22,17 +22,6 @@ def table_name(name: str) -> sql.Composable:
     return sql.Identifier(*name_parts(name))
 
 
-def relation_oid(connection: Connection[Any], name: str) -> int | None:
-    """The table that `table_name` stands for; None if there is none.
-
-    `to_regclass` reads its argument as SQL does: without quotes it would fold capitals, and look
-    for another table than the queries read.
-    """
-    quoted = table_name(name).as_string(connection)
-    row = connection.execute("SELECT to_regclass(%s)::oid::bigint", (quoted,)).fetchone()
-    return row[0] if row else None
-
-
 def is_own_row(table: TraceColumn, column: str) -> sql.Composed:
     """The condition that a row's trace id lies in a range; its two values are `run_range`'s.
 
