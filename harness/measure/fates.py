@@ -21,7 +21,7 @@ class Mark(IntFlag):
     """What has happened to a signal.
 
     INIT: it was seen in INIT before a final state. LEDGER: the ledger has rows of it. STALE: it was
-    sent stale on purpose.
+    sent stale on purpose. TOUCHED: its row was written again after it was seen final.
     """
 
     ATTEMPTED = 1
@@ -29,6 +29,7 @@ class Mark(IntFlag):
     INIT = 4
     LEDGER = 8
     STALE = 16
+    TOUCHED = 32
 
 
 class Fates:

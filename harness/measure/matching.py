@@ -170,6 +170,7 @@ class Matcher:
         when[into] = taken
         # A row that is touched again in its state, in whatever transaction, is no second effect.
         again = np.concatenate((opened[~first], np.flatnonzero(chosen & (at == CLOSED))))
+        fates.mark(Mark.TOUCHED, slots[again])
         other = records["state"][again] != fates.state[slots[again]]
         xids = np.where(at[again] == CLOSED, fates.link[slots[again]], 0)
         still_open = at[again] != CLOSED

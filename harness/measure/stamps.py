@@ -10,7 +10,7 @@ import numpy as np
 from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US
 from harness.evidence.records import STAMP, iter_records
 from harness.measure.clockmap import ClockMap
-from harness.measure.fates import Fates
+from harness.measure.fates import Fates, Mark
 from harness.measure.notes import Notes, Trouble
 from harness.measure.samples import Samples, column
 from harness.measure.slots import SlotTable
@@ -86,8 +86,9 @@ class StampBook:
             slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
             own = slots >= 0
             own[own] = (self._commit_us[slots[own]] != 0) & (
-                # A row that has gone on since says when it did.
-                self._fates.state[slots[own]] == self._fates.task_state[slots[own]]
+                # A row that has gone on since, or was written again, says when it did.
+                (self._fates.state[slots[own]] == self._fates.task_state[slots[own]])
+                & ~self._fates.has(Mark.TOUCHED, slots[own])
             )
             slots, stamps = slots[own], records["updated_us"][own]
             if len(slots) == 0:

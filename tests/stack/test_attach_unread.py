@@ -1,0 +1,155 @@
+"""A foreign system that cannot be read to the end, or moves on by itself: no false accusation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.stack.conftest import Postgres, Redis
+from tests.stack.foreign_desk import READER, Attached, Desk
+
+pytestmark = pytest.mark.stack
+
+OPTIONS = (
+    *("--set", 'objectives=["p90 < 2 s", "rejected < 1 %"]'),
+    *("--set", "load.stages.0.duration_s=4.0", "--set", "load.stages.0.rate_from=30"),
+    *("--set", "load.drain_s=4.0", "--set", "telemetry.enabled=false"),
+)
+GOOD = {0, 3}
+# Steps of a program beside the desk in one run, at one a tick.
+STEPS_MAX = 2_000
+Step = Callable[["psycopg.Connection[Any]"], None]
+
+
+@pytest.fixture(scope="module")
+def desk(postgres: Postgres, redis_server: Redis) -> Desk:
+    """The desk's servers and users."""
+    made = Desk(postgres, redis_server, "unread")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def plain(desk: Desk) -> Iterator[Desk]:
+    """The desk, put back as it was after the test."""
+    yield desk
+    with psycopg.connect(desk.postgres.admin_dsn, dbname=desk.database) as admin:
+        admin.execute(f"ALTER ROLE {READER} LOGIN NOBYPASSRLS".encode())
+        for table in ("jobs", "postings"):
+            admin.execute(f"ALTER TABLE desk.{table} DISABLE ROW LEVEL SECURITY".encode())
+        admin.execute("ALTER TABLE desk.jobs ALTER phase TYPE text")
+
+
+@contextmanager
+def beside(desk: Desk, step: Step, *, every_s: float = 0.005) -> Iterator[None]:
+    """Another program of the team's, at work while the desk is."""
+    ended = threading.Event()
+
+    def work() -> None:
+        with psycopg.connect(
+            desk.postgres.admin_dsn, dbname=desk.database, autocommit=True
+        ) as connection:
+            for _ in range(STEPS_MAX):
+                step(connection)
+                if ended.wait(every_s):
+                    return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def bar_login(connection: psycopg.Connection[Any]) -> None:
+    """The team bars the login in mid-run, once the observer watches and the desk has work."""
+    row = connection.execute(
+        "SELECT count(*) FROM desk.jobs WHERE touched > now() - interval '3 s'"
+    ).fetchone()
+    if row is None or row[0] < 40:
+        return
+    connection.execute(f"ALTER ROLE {READER} NOLOGIN".encode())
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (READER,)
+    )
+
+
+def touch(connection: psycopg.Connection[Any]) -> None:
+    """Final rows are updated again."""
+    connection.execute("UPDATE desk.jobs SET touched = clock_timestamp() WHERE phase = 'FILLED'")
+
+
+def execute(connection: psycopg.Connection[Any]) -> None:
+    """Filled orders are executed at once."""
+    connection.execute("UPDATE desk.jobs SET phase = 'EXECUTED' WHERE phase = 'FILLED'")
+
+
+def verdicts(run: Attached) -> dict[str, str]:
+    """Of every check."""
+    return {one["name"]: one["verdict"] for one in run.result["judgement"]["checks"]}
+
+
+def test_a_login_barred_in_mid_run_has_lost_no_signal(plain: Desk, tmp_path: Path) -> None:
+    """INVALID, with the cause and a hint; what was never read is not judged."""
+    with plain.open(), beside(plain, bar_login, every_s=0.05):
+        run = plain.attach(tmp_path, *OPTIONS)
+    assert run.code == 4, run.output
+    assert "FAIL" not in verdicts(run).values(), run.output
+    for name in ("no signal lost", "ledger balanced", "nonces contiguous and unique"):
+        assert run.check(name)["said"].startswith("not judged: "), run.output
+        assert "not permitted to log in" in run.check(name)["said"]
+    assert "not permitted to log in" in run.check("observer saw to the end")["said"]
+
+
+@pytest.mark.parametrize("table", ["jobs", "postings"])
+def test_rows_that_are_hidden_are_not_missing(table: str, plain: Desk, tmp_path: Path) -> None:
+    """Row-level security is named, with what the login needs."""
+    with psycopg.connect(plain.owner) as owner:
+        owner.execute(f"ALTER TABLE desk.{table} ENABLE ROW LEVEL SECURITY".encode())
+    with plain.open():
+        run = plain.attach(tmp_path, *OPTIONS)
+    assert run.code == 4, run.output
+    assert "FAIL" not in verdicts(run).values(), run.output
+    assert f"hide rows of desk.{table}" in run.check("final state read")["said"]
+    assert run.check("ledger balanced")["said"].startswith("not judged: ")
+
+
+def test_rows_that_are_touched_again_are_no_second_effect(plain: Desk, tmp_path: Path) -> None:
+    """Every few milliseconds, all of them."""
+    with plain.open(), beside(plain, touch):
+        run = plain.attach(tmp_path, *OPTIONS)
+    assert "FAIL" not in verdicts(run).values(), run.output
+    assert run.check("no effect twice")["said"] == "no signal had an effect twice"
+    assert run.check("FSM transitions legal")["said"].startswith("not judged: polling")
+    assert run.code in GOOD, run.output
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_system_that_moves_on_at_once(named: bool, plain: Desk, tmp_path: Path) -> None:
+    """The contract says what the later state implies; without that its status is named."""
+    changes = {"states.EXECUTED": "BEYOND"} if named else {}
+    with plain.open(), beside(plain, execute):
+        run = plain.attach(tmp_path, *OPTIONS, changes={"seen.pause_ms": 60, **changes})
+    assert "FAIL" not in verdicts(run).values(), run.output
+    if named:
+        assert run.code in GOOD, run.output
+    else:
+        assert run.code == 4, run.output
+        assert "in a status without a name: 'EXECUTED' (" in run.check("final state read")["said"]
+
+
+def test_padded_statuses(plain: Desk, tmp_path: Path) -> None:
+    """The padding of char(n) is no part of a value."""
+    with psycopg.connect(plain.owner) as owner:
+        owner.execute("ALTER TABLE desk.jobs ALTER phase TYPE char(12)")
+    with plain.open():
+        run = plain.attach(tmp_path, *OPTIONS)
+    assert run.code in GOOD, run.output
