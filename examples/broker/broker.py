@@ -66,8 +66,8 @@ MOVE = """UPDATE "Trading"."Orders" SET "State" = %s, "touchedAt" = clock_timest
 TOUCH = 'UPDATE "Trading"."Orders" SET "touches" = "touches" + 1 WHERE "orderId" = %s'
 FILL = """INSERT INTO "Trading"."Fills" ("booking", "orderId", "book", "Kind", "minorUnits")
     VALUES (%s, %s, %s, %s, %s)"""
-# What the back office does every 20 ms: orders move on, final ones are touched and archived.
-BACK_OFFICE_EVERY_S = 0.02
+# What the back office does every 50 ms: orders move on, final ones are touched and archived.
+BACK_OFFICE_EVERY_S = 0.05
 BACK_OFFICE = (
     """UPDATE "Trading"."Orders" SET "State" = 'Routed', "touchedAt" = clock_timestamp()
     WHERE "State" = 'Simulated' AND "touchedAt" < clock_timestamp() - interval '20 ms'""",
