@@ -1,8 +1,9 @@
-"""What a run says of a second foreign system: `python -m tests.bench.broker [way or defect]...`.
+"""What a run says of a second foreign system: `python -m tests.bench.broker [word]...`.
 
 The broker of `examples/broker` runs without a defect and with each one of its defects, seen in each
 way. A line says the verdict, the check that is red, and whether the signals that it names are
-those that the broker harmed. About 20 minutes; words choose ways, defects or `clean`.
+those that the broker harmed. About 20 minutes; words choose ways, defects or `clean`, and others
+are options of each run: `polling clean --set load.stages.0.duration_s=5.0`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ CLEAN = "clean"
 LOST, TWICE, TABLE = "no signal lost", "no effect twice", "table agrees with what was seen"
 NONCES, LEDGER = "nonces contiguous and unique", "ledger balanced"
 BOOKS, FSM = "ledger books what was asked", "FSM transitions legal"
+UNSEEN = "evidence agrees with itself"
 # The checks that must be red: in every way, and in some ways.
 FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "lose": (LOST,),
@@ -42,8 +44,13 @@ BY_WAY: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("phantom", "notification"): (TABLE,),
     ("phantom", "stream"): (TABLE,),
 }
-# A poll may see an order between its two ends, or not.
-CHANCE: Mapping[tuple[str, str], str] = {("double_final", "polling"): FSM}
+# What may be red besides: a poll may see an order between its two ends; an end that the system
+# reports nowhere was not seen.
+BESIDES: Mapping[tuple[str, str], str] = {
+    ("double_final", "polling"): FSM,
+    ("silent_reject", "notification"): UNSEEN,
+    ("silent_reject", "stream"): UNSEEN,
+}
 # Their checks name no signals, addresses, or the other one of two orders with one nonce.
 NAMELESS = frozenset({"nonce_gap", "nonce_reuse", "silent_reject", "slow"})
 # Runs side by side with others would be blamed on them.
@@ -92,17 +99,19 @@ def problems_of(run: Attached, way: str, harmed: Mapping[str, set[str]]) -> Iter
         if named - signals or len(named) < min(len(signals), NAMED_MAX):
             yield f"{name!r} names {len(named & signals)} of {len(signals)}, {named - signals}"
     due = {name for defect in harmed for name in found_by(defect, way)}
-    due |= {CHANCE[defect, way] for defect in harmed if (defect, way) in CHANCE}
+    due |= {BESIDES[defect, way] for defect in harmed if (defect, way) in BESIDES}
     yield from (f"false alarm: {name}: {red[name]['said']}" for name in red.keys() - due)
 
 
-def lines(broker: Broker, ways: Sequence[str], defects: Sequence[str]) -> Iterator[Line]:
+def lines(
+    broker: Broker, ways: Sequence[str], defects: Sequence[str], options: Sequence[str]
+) -> Iterator[Line]:
     """A run for each way and defect."""
     for way in ways:
         for defect in defects:
             with tempfile.TemporaryDirectory(prefix="broker-") as folder:
                 chosen = () if defect == CLEAN else (defect,)
-                run, harmed = broker.trade(way, Path(folder), *OPTIONS, defects=chosen)
+                run, harmed = broker.trade(way, Path(folder), *OPTIONS, *options, defects=chosen)
                 if run.folder is None:
                     yield Line(way, defect, f"exit {run.code}", (), (run.output,))
                     continue
@@ -117,11 +126,12 @@ def main(words: Sequence[str] = ()) -> int:
     ways = [way for way in WAYS if way in words] or list(WAYS)
     every = [CLEAN, *DEFECTS]
     defects = [defect for defect in every if defect in words] or every
+    options = [word for word in words if word not in (*WAYS, *every)]
     wrong = 0
     with running_servers() as servers:
         broker = Broker(start_postgres(servers), start_redis(servers), "broker")
         broker.prepare()
-        for line in lines(broker, ways, defects):
+        for line in lines(broker, ways, defects, options):
             wrong += bool(line.problems)
             mark = "; ".join(line.problems) or "ok"
             red = ", ".join(line.red) or "-"

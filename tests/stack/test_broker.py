@@ -53,5 +53,6 @@ def test_every_defect_is_named(way: str, broker: Broker, tmp_path: Path) -> None
     defects = [f"{name}:{share}" for name, share in ALL.items()]
     run, harmed = broker.trade(way, tmp_path, *SHORT, defects=defects)
     assert set(harmed) == set(ALL)
-    assert list(problems_of(run, way, harmed)) == [], run.output
+    problems = list(problems_of(run, way, harmed))
+    assert problems == [], "\n".join(problems)
     assert run.code == 1
