@@ -43,8 +43,25 @@ class _Server(Frozen):
                 where=where,
                 hint="the contract names the variable; export it, or take it out of the contract",
             )
+        # An error of whoever encodes it would quote the value.
+        odd = [_shown(key, name) for key, name in named.items() if name and not _is_utf8(env[name])]
+        if odd:
+            raise UsageError(
+                f"{' and '.join(odd)} not in UTF-8",
+                where=where,
+                hint="export it again from a shell whose locale is UTF-8",
+            )
         user = env[self.user_env] if self.user_env else None
         return user, env[self.password_env] if self.password_env else None
+
+
+def _is_utf8(value: str) -> bool:
+    """Whether a variable was UTF-8: bytes that are not come as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(key: str, name: str) -> str:
@@ -154,6 +171,8 @@ class PostgresAt(_Server):
             make_conninfo(
                 self.url,
                 options=options,
+                # Text of a database in SQL_ASCII would come as bytes.
+                client_encoding="UTF8",
                 connect_timeout=parts.get("connect_timeout") or _CONNECT_MAX_S,
                 **{key: value for key, value in known.items() if value is not None},
             )

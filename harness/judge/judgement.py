@@ -161,7 +161,8 @@ def _look(look: Look, case: Case) -> list[Check]:
         found = look(case)
         # One by one: what was found before a crash stays found.
         for check in (found,) if isinstance(found, Check) else found:
-            checks.append(unread.withhold(case, unnamed.waive(case, check)))  # noqa: PERF401 - see above
+            judged = unread.withhold(case, unnamed.waive(case, check))
+            checks.append(unnamed.advise(case, judged))
     except Exception as error:  # whatever it is, the run must not pass because of it
         name = look.__name__.removeprefix("check_").replace("_", " ")
         checks.append(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.contract.names import Contract
 from harness.judge.check import Case, Check, Kind
 from harness.judge.verdict import Verdict
+from harness.measure.notes import Trouble
 
 
 def waive(case: Case, check: Check) -> Check:
@@ -33,6 +34,34 @@ def reasons(case: Case) -> Iterator[str]:
             yield f"{name!r} was not judged: the contract names no {missing}"
 
 
+def advise(case: Case, check: Check) -> Check:
+    """The check, with the key of the contract that says so if the system is meant to do that."""
+    if check.verdict is not Verdict.FAIL or case.stack.get("kind") != "attach":
+        return check
+    found = case.gathered.finding
+    hints = [hint for name, kind, hint in _HINTS if name == check.name and found(kind).count]
+    return check.model_copy(update={"said": "; ".join([check.said, *hints])}) if hints else check
+
+
+# What may look wrong and be meant so: the check, what was found, and what says that it is meant.
+_HINTS = (
+    (
+        "table agrees with what was seen",
+        Trouble.ROW_VANISHED,
+        "if final rows are moved or deleted, tasks.archive or tasks.kept of the contract says so",
+    ),
+    (
+        "no effect twice",
+        Trouble.LEDGER_DOUBLED,
+        "if a signal may have several entries, ledger.entries = 'many' of the contract says so",
+    ),
+    (
+        "nonces contiguous and unique",
+        Trouble.NONCE_KEPT,
+        "some rows have a nonce and are not simulated: if it is taken at intake,"
+        " nonces.taken_at = 'intake' of the contract says so",
+    ),
+)
 # What each check of integrity needs of the contract.
 _LEDGER = "ledger"
 _NONCE = "nonce of a task"

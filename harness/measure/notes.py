@@ -46,6 +46,7 @@ class Trouble(StrEnum):
     NONCE_MISSING = "nonce_missing"
     NONCE_REPEATED = "nonce_repeated"
     NONCE_OUTSIDE = "nonce_outside"
+    NONCE_KEPT = "nonce_kept"
     STAMP_LATE = "stamp_late"
     STAMP_EARLY = "stamp_early"
     ORDER_BROKEN = "order_broken"

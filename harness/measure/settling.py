@@ -187,6 +187,7 @@ class Settling:
         numbered = records["nonce"] >= 0
         self._notes.slots(Trouble.NONCE_MISSING, slots[simulated & ~numbered])
         given = (simulated | self._at_intake) & numbered
+        self._notes.slots(Trouble.NONCE_KEPT, slots[numbered & ~given])
         self._nonces.add(fates.address[slots[given]], records["nonce"][given], slots[given])
         return len(slots)
 

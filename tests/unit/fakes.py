@@ -40,6 +40,7 @@ class FakeStack:
     """A stack whose services are what a test says they are."""
 
     restarts: int = 0
+    last_exit: int | None = -9
     lost: str = ""
     out_of_pool: bool = False
     calls: list[str] = field(default_factory=list)
@@ -55,7 +56,7 @@ class FakeStack:
     def services(self) -> tuple[ServiceState, ...]:
         if self.lost:
             raise StackError(self.lost, where="engine")
-        exit_code = -9 if self.restarts else None
+        exit_code = self.last_exit if self.restarts else None
         alive = not self.out_of_pool
         state = ServiceState("engine", 7, alive, self.restarts, exit_code, self.out_of_pool)
         return (state,)

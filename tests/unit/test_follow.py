@@ -114,6 +114,15 @@ def test_restart_is_noted_with_its_exit() -> None:
     assert "engine ended with -9" in follower.events[0].what
 
 
+def test_of_a_server_of_others_nobody_knows_how_it_ended() -> None:
+    """It was restarted, and no more is said."""
+    world = World()
+    follower, _, _ = follower_of(world)
+    world.stack.restarts, world.stack.last_exit = 1, None
+    follower.until_sent()
+    assert follower.events[0].what == "engine was restarted (restart 1)"
+
+
 def test_who_leaves_the_pool_is_an_alert() -> None:
     """Told once, after the restarts that came before."""
     world = World()

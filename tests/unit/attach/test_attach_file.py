@@ -173,6 +173,19 @@ def test_credentials_come_from_the_environment(write: Write) -> None:
         file.redis.secret_url({"U": "x"})
 
 
+@pytest.mark.parametrize("server", ["redis", "postgres"])
+def test_a_password_that_is_no_utf_8_is_refused_and_not_quoted(server: str, write: Write) -> None:
+    """Python reads a Latin-1 variable as lone surrogates, which nobody can encode."""
+    secret = b"geh\xe9im".decode("utf-8", "surrogateescape")
+    file = load_attach_file(write(**{server: {**LEAST[server], "password_env": "THE_PASSWORD"}}))
+    env = {"THE_PASSWORD": secret}
+    with pytest.raises(UsageError, match="THE_PASSWORD not in UTF-8") as caught:
+        (file.redis.secret_url if server == "redis" else file.postgres.secret_conninfo)(env)
+    assert caught.value.hint
+    assert "im" not in repr(caught.value).replace("import", "")
+    assert caught.value.__cause__ is None
+
+
 def test_descriptor_sets_are_taken_in(write: Write, tmp_path: Path) -> None:
     """The plan holds the set itself: a folder of evidence stands alone."""
     (tmp_path / "orders.pb").write_bytes(descriptor_set())

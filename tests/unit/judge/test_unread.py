@@ -256,7 +256,9 @@ def test_nonces_that_are_taken_at_intake_are_no_gap(tmp_path: Path) -> None:
     assert name not in unclean(assessed(world, tmp_path))
     world = attached()
     keep_nonce(world)
-    assert unclean(assessed(world, tmp_path))[name] is Verdict.FAIL
+    _, checks = checks_of(world, tmp_path)
+    assert checks[name].verdict is Verdict.FAIL
+    assert "nonces.taken_at = 'intake' of the contract says so" in checks[name].said
 
 
 def test_rows_may_be_removed_once_they_are_final(tmp_path: Path) -> None:
@@ -268,7 +270,10 @@ def test_rows_may_be_removed_once_they_are_final(tmp_path: Path) -> None:
     assert verdict is Verdict.PASS
     assert checks["nonces contiguous and unique"].said.startswith("not judged: 1 row removed")
     world.plan = world.plan.model_copy(update={"contract": Contract()})
-    assert checks_of(world, tmp_path)[0] is Verdict.FAIL
+    verdict, checks = checks_of(world, tmp_path)
+    assert verdict is Verdict.FAIL
+    said = checks["table agrees with what was seen"].said
+    assert "tasks.archive or tasks.kept of the contract says so" in said
 
 
 def test_a_signal_may_have_many_entries(tmp_path: Path) -> None:
