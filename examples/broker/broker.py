@@ -35,7 +35,7 @@ import redis.asyncio
 
 INTAKE, FLOOR, TIDE, REPORTS = "broker/intake", "Trading Floor", "broker/tide", "broker/reports"
 CHANNEL = "Broker.Reports"
-TIDE_EVERY_S, STALE_AFTER, TIDE_FIRST = 1.0, 3, 100
+TIDE_EVERY_S, STALE_AFTER, TIDE_FIRST = 4.0, 3, 100
 CLERKS, DESK_MAX = 6, 1_000
 ACCOUNTS = tuple(f"ACC/{number:03d}" for number in range(1, 13))
 FEE = 25
