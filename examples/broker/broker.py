@@ -35,7 +35,7 @@ import redis.asyncio
 
 INTAKE, FLOOR, TIDE, REPORTS = "broker/intake", "Trading Floor", "broker/tide", "broker/reports"
 CHANNEL = "Broker.Reports"
-TIDE_EVERY_S, STALE_AFTER, TIDE_FIRST = 1.0, 3, 100
+TIDE_EVERY_S, STALE_AFTER, TIDE_FIRST = 4.0, 3, 100
 CLERKS, DESK_MAX = 6, 1_000
 ACCOUNTS = tuple(f"ACC/{number:03d}" for number in range(1, 13))
 FEE = 25
@@ -66,8 +66,8 @@ MOVE = """UPDATE "Trading"."Orders" SET "State" = %s, "touchedAt" = clock_timest
 TOUCH = 'UPDATE "Trading"."Orders" SET "touches" = "touches" + 1 WHERE "orderId" = %s'
 FILL = """INSERT INTO "Trading"."Fills" ("booking", "orderId", "book", "Kind", "minorUnits")
     VALUES (%s, %s, %s, %s, %s)"""
-# What the back office does every 20 ms: orders move on, final ones are touched and archived.
-BACK_OFFICE_EVERY_S = 0.02
+# What the back office does every 50 ms: orders move on, final ones are touched and archived.
+BACK_OFFICE_EVERY_S = 0.05
 BACK_OFFICE = (
     """UPDATE "Trading"."Orders" SET "State" = 'Routed', "touchedAt" = clock_timestamp()
     WHERE "State" = 'Simulated' AND "touchedAt" < clock_timestamp() - interval '20 ms'""",
@@ -122,7 +122,7 @@ class Harm:
 
 
 class Broker:
-    """One that accepts, several clerks that simulate, and a back office."""
+    """One that accepts, clerks that simulate and book (a debit has a plus sign), a back office."""
 
     def __init__(self, conninfo: str, store: redis.asyncio.Redis, harm: Harm) -> None:
         self.ended = asyncio.Event()
@@ -133,12 +133,10 @@ class Broker:
         self._desk: asyncio.Queue[Order] = asyncio.Queue(DESK_MAX)
 
     async def work(self) -> None:
-        """Everybody at once, until the end."""
+        """All of them, until the end."""
         clerks = [self._clerk() for _ in range(CLERKS)]
-        tasks = [
-            asyncio.create_task(work)
-            for work in (self._accept_all(), *clerks, self._back_office(), self._tides())
-        ]
+        works = (self._accept_all(), *clerks, self._back_office(), self._tides())
+        tasks = [asyncio.create_task(work) for work in works]
         ended = asyncio.create_task(self.ended.wait())
         print("broker is open", flush=True)
         try:
@@ -197,9 +195,11 @@ class Broker:
                 await self._store.xack(INTAKE, FLOOR, order.entry)
 
     async def _decide(self, database: Database, order: Order) -> None:
-        stale = self._tide - order.tide > STALE_AFTER
-        if stale and not self._harm.strikes("accept_stale", order):
-            await self._refuse(database, order, "Refused stale", silent=False)
+        if self._tide - order.tide > STALE_AFTER:
+            if self._harm.strikes("accept_stale", order):
+                await self._simulate(database, order)
+            else:
+                await self._refuse(database, order, "Refused stale", silent=False)
         elif self._harm.strikes("silent_reject", order):
             await self._refuse(database, order, "Refused limit", silent=True)
         elif self._harm.strikes("phantom", order):
@@ -221,7 +221,7 @@ class Broker:
             await self._publish(order, state)
 
     async def _simulate(self, database: Database, order: Order) -> None:
-        """State, fills and a touch, in one transaction."""
+        """State, up to three fills, a fee and a touch, in one transaction."""
         async with database.transaction():
             await database.execute(MOVE, ("Simulated", order.id))
             await self._book(database, order)
@@ -230,7 +230,6 @@ class Broker:
         await self._publish(order, "Simulated")
 
     async def _book(self, database: Database, order: Order) -> None:
-        """Up to three fills and a fee; what is debited has a plus sign."""
         booking, count = uuid.uuid4(), 1 + order.units % 3
         parts = [order.units // count] * (count - 1)
         parts.append(order.units - sum(parts))
@@ -284,7 +283,7 @@ def harm_of(words: Sequence[str]) -> Harm:
 
 
 async def trade(harm: Harm) -> None:
-    """Work until the end."""
+    """Work until SIGTERM."""
     async with redis.asyncio.Redis.from_url(os.environ["BROKER_REDIS"]) as store:
         with contextlib.suppress(redis.ResponseError):  # it was here before
             await store.xgroup_create(INTAKE, FLOOR, id="0", mkstream=True)

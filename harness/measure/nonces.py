@@ -55,7 +55,7 @@ class NonceBook:
         self._pages: dict[int, NDArray[np.bool_]] = {}
 
     def add(self, addresses: NDArray[np.uint16], nonces: NDArray[np.int64], slots: Slots) -> None:
-        """These signals were given these nonces."""
+        """These signals were given these nonces; one that a signal has already is passed over."""
         order = np.argsort(addresses, kind="stable")
         addresses, nonces, slots = addresses[order], nonces[order], slots[order]
         edges = np.flatnonzero(np.diff(addresses)) + 1
@@ -71,6 +71,7 @@ class NonceBook:
         places = nonces - self._starts.get(address, 0)
         inside = (places >= 0) & (places < self._room)
         self._notes.slots(Trouble.NONCE_OUTSIDE, slots[~inside])
+        inside &= self.places[slots] != places  # a second row of the same signal
         places, slots = places[inside], slots[inside]
         if len(places) == 0:
             return

@@ -188,7 +188,9 @@ class Settling:
         self._notes.slots(Trouble.NONCE_MISSING, slots[simulated & ~numbered])
         given = (simulated | self._at_intake) & numbered
         self._notes.slots(Trouble.NONCE_KEPT, slots[numbered & ~given])
-        self._nonces.add(fates.address[slots[given]], records["nonce"][given], slots[given])
+        for chosen in (given & first, given & ~first):
+            own = slots[chosen]
+            self._nonces.add(fates.address[own], records["nonce"][chosen], own)
         return len(slots)
 
     def _compare_states(self) -> None:

@@ -225,11 +225,14 @@ def tasks_query(contract: Contract, run_tag: int) -> _Query:
         "status": sql.Identifier(tasks.status),
         "nonce": whole_number(tasks.nonce),
     }
-    # A row that is being moved may stand in both tables, the same in each.
+    # A row that is being moved may stand in both tables, and is one; two within a table are two.
     query = sql.SQL(
-        "SELECT {distinct} trace::text, status::text, nonce FROM {rows} WHERE {own}"
+        "SELECT trace, status, nonce FROM (SELECT DISTINCT trace::text, status::text, nonce,"
+        " row_number() OVER (PARTITION BY origin, trace, status, nonce) FROM {rows} WHERE {own})"
+        " tasks"
+        if tasks.archive
+        else "SELECT trace::text, status::text, nonce FROM {rows} WHERE {own}"
     ).format(
-        distinct=sql.SQL("DISTINCT" if tasks.archive else ""),
         rows=task_rows(tasks, columns),
         own=is_own_row(tasks, "trace"),
     )

@@ -34,13 +34,18 @@ def is_own_row(table: TraceColumn, column: str) -> sql.Composed:
 
 
 def task_rows(tasks: TaskTable, columns: Mapping[str, sql.Composable]) -> sql.Composed:
-    """The FSM rows, archived ones with them, as a relation that has these columns."""
+    """The FSM rows, archived ones with them, as a relation that has these columns.
+
+    Column `origin` numbers the tables.
+    """
     chosen = sql.SQL(", ").join(
         sql.SQL("{} AS {}").format(value, sql.Identifier(name)) for name, value in columns.items()
     )
     parts = [
-        sql.SQL("SELECT {} FROM {}").format(chosen, table_name(table))
-        for table in (tasks.table, tasks.archive)
+        sql.SQL("SELECT {} AS origin, {} FROM {}").format(
+            sql.Literal(origin), chosen, table_name(table)
+        )
+        for origin, table in enumerate((tasks.table, tasks.archive))
         if table is not None
     ]
     return sql.SQL("({}) harness_rows").format(sql.SQL(" UNION ALL ").join(parts))

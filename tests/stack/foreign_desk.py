@@ -24,6 +24,8 @@ from harness.store.toml import toml_text
 from tests.stack.conftest import Postgres, Redis
 
 ROOT = Path(__file__).resolve().parents[2]
+# Of the desk; another system has its own.
+READER = "desk_reader"
 PASSWORD = "a/b@c 'd"
 RUN_MAX_S = 90
 _OPEN_MAX_S = 20

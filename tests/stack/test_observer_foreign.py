@@ -253,6 +253,21 @@ def test_ids_of_another_form_and_rows_that_were_moved(
     poll.close()
 
 
+def test_a_doubled_row_stays_doubled_when_it_is_moved(
+    make: Make, postgres: Postgres, tmp_path: Path
+) -> None:
+    """A row that stands in both tables is one on its way; two in one table are two."""
+    owner = make("doubled", f"CREATE TABLE jobs ({JOBS})", f"CREATE TABLE old_jobs ({JOBS})")
+    once, twice = (
+        (FORMS.written(trace), "ERFÜLLT", "7", "2026-01-02 03:04:05+00") for trace in TRACES[:2]
+    )
+    fill(owner, "jobs", once, twice, twice)
+    fill(owner, "old_jobs", once, twice, twice)
+    write_final(reader(postgres, "doubled"), None, contract_of(FORMS), TAG, tmp_path)
+    tasks, _ = read_records(tmp_path / "final-tasks.bin", TASK)
+    assert sorted(int(low) & 0xFF for low in tasks["trace_lo"]) == [0, 1, 1]
+
+
 def test_bookings_in_another_unit_that_add_up(
     make: Make, postgres: Postgres, tmp_path: Path
 ) -> None:

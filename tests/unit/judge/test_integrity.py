@@ -29,6 +29,7 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("stuck", violations.stick, "no signal lost", "stuck in INIT"),
     ("final twice", violations.simulate_twice, "no effect twice", "more than once"),
     ("two rows", violations.second_row, "no effect twice", "more than one FSM row"),
+    ("same row twice", violations.same_row_twice, "no effect twice", "more than one FSM row"),
     (
         "booked twice",
         violations.ledger_column("trades", 2),

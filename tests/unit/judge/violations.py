@@ -121,6 +121,12 @@ def second_row(world: World) -> None:
     world.tasks = np.concatenate((world.tasks, again))
 
 
+def same_row_twice(world: World) -> None:
+    """A signal has two FSM rows that say the same."""
+    assert world.tasks is not None
+    world.tasks = np.concatenate((world.tasks, world.tasks[world.of(world.tasks, N)]))
+
+
 def invent(world: World) -> None:
     """A signal that nobody attempted becomes SIMULATED."""
     ghost = world.sightings[-1:].copy()
