@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.clock import Clock
 from harness.docker.build import Built, build_offline
-from harness.docker.client import connect, engine_errors
+from harness.docker.client import Client, connect, engine_errors
 from harness.docker.images import REFERENCE, image_variables
 from harness.docker.labels import Kind
 from harness.docker.reference_image import build_reference
@@ -73,22 +71,23 @@ def image_table(root: Path) -> tuple[SetImage, ...]:
     Raises:
         StackError: no engine answers.
     """
+    sets = read_toml(root / "compose" / "images" / "sets.toml")
     client = connect()
     try:
-        with engine_errors("docker"):
-            sizes = {tag: image["Size"] for image in client.api.images() for tag in _tags(image)}
+        return tuple(
+            SetImage(name, image, _size_bytes(client, image))
+            for name, roles in sets.items()
+            for image in dict.fromkeys(roles.values())
+        )
     finally:
         client.close()
-    sets = read_toml(root / "compose" / "images" / "sets.toml")
-    return tuple(
-        SetImage(name, image, sizes.get(image))
-        for name, roles in sets.items()
-        for image in dict.fromkeys(roles.values())
-    )
 
 
-def _tags(image: Mapping[str, Any]) -> list[str]:
-    return image.get("RepoTags") or []
+def _size_bytes(client: Client, image: str) -> int | None:
+    """As the engine reads a name: Podman keeps one without a registry as `localhost/`."""
+    with engine_errors(image):
+        found = client.api.images(name=image)
+    return int(found[0]["Size"]) if found else None
 
 
 def stack_up(

@@ -18,7 +18,7 @@ import yaml
 
 from harness.clock import Clock
 from harness.contract.names import Contract
-from harness.docker.client import Client, connect, engine_errors
+from harness.docker.client import Client, connect, engine_errors, need_this_host
 from harness.docker.containers import Containers
 from harness.docker.database import Database
 from harness.docker.images import OURS
@@ -59,7 +59,10 @@ def verify_project(folder: Path, name: str, clock: Clock) -> tuple[Row, ...] | N
     try:
         found = () if standing(client) and not name else projects(client)
         project = _choose(found, name)
-        return None if project is None else _verifier(client, project, folder, clock).verify("now")
+        if project is None:
+            return None
+        need_this_host(client)  # quotas are read from the control groups of this kernel
+        return _verifier(client, project, folder, clock).verify("now")
     finally:
         client.close()
 

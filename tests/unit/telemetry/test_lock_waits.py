@@ -34,10 +34,13 @@ def test_words_hold_no_values(statement: str, words: str | None) -> None:
     )
 
 
-@given(st.text(), st.text(st.characters(categories=["L"], codec="ascii"), min_size=3))
+@given(
+    st.text(st.characters(exclude_characters="'\u2603")),
+    st.text(st.characters(categories=["L"], codec="ascii"), min_size=3),
+)
 def test_no_literal_gets_through(before: str, secret: str) -> None:
     """Whatever stands between quotes is not told."""
-    statement = f"SELECT {before.replace(chr(39), '')} '{secret}\u2603'"
+    statement = f"SELECT {before} '{secret}\u2603'"
     assert "\u2603" not in first_words(statement)
 
 
