@@ -12,6 +12,7 @@ from harness.measure.notes import Trouble
 from harness.measure.samples import Fate
 
 _NAMED_MAX = 5
+_HINT = "the login needs SELECT on every table that the contract names, until the run is over"
 # Beside parts of the final state: how each signal ended, and what its status stands for.
 _END, _STATUS = "end", "status"
 # What each check rests on.
@@ -62,8 +63,11 @@ def check_read(case: Case) -> Check:
     sight, unnamed = case.gathered.sight, case.gathered.finding(Trouble.STATE_UNNAMED)
     problems = []
     if sight.told:
-        reasons = dict.fromkeys(f"{part}: {why}" for part, why in sight.unread.items())
-        problems += [f"could not be read: {'; '.join(reasons)}"]
+        parts: dict[str, list[str]] = {}
+        for part, why in sight.unread.items():
+            parts.setdefault(why, []).append(part)
+        reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in parts.items())
+        problems.append(f"could not be read: {reasons}; {_HINT}")
     if sight.filtered and any(case.gathered.finding(kind).count for kind in _MISSING):
         problems += [_hidden(case, part) for part in sight.filtered]
     problems += list(_reasons(case, (_END, _STATUS), failed=False))

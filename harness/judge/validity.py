@@ -218,7 +218,8 @@ def check_observer_end(case: Case) -> Check:
         return validity_check(name, [Problem("the observer did not come to its end", hint)], "")
     problems = []
     if told.in_gap or not told.drained:
-        cause = f" ({told.cause})" if told.cause else ""
+        hint = "" if "hint: " in told.cause else "; can the login connect until the run is over?"
+        cause = f" ({told.cause}{hint})" if told.cause else ""
         problems.append(f"it had not taken everything that was committed when it ended{cause}")
     if told.seen != written:
         problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 
 from harness.clock import NS_PER_S
-from harness.contract.names import Contract
+from harness.contract.names import Contract, State
 from harness.evidence.records import SIGHTING, iter_records
 from harness.observe.connecting import connect, words_of
 from harness.observe.decoder import RowVersion
@@ -35,13 +35,20 @@ class Known:
         self._commit_times = commit_times
         mark = "commit_us" if commit_times else "state"
         self._keys: set[tuple[int, int, int]] = set()
+        self._simulated: set[tuple[int, int]] = set()
         for records in iter_records(path, SIGHTING):
             columns = (records[name].tolist() for name in ("trace_hi", "trace_lo", mark))
             self._keys.update(zip(*columns, strict=True))
+            if State.BEYOND in contract.states.values():
+                reached = records[records["state"] == State.SIMULATED]
+                pairs = (reached[name].tolist() for name in ("trace_hi", "trace_lo"))
+                self._simulated.update(zip(*pairs, strict=True))
 
     def has(self, version: RowVersion) -> bool:
         """Whether it was seen; without commit times, whether the signal was seen in its state."""
         by_state = int(self._contract.state(version.status))
+        if by_state == State.BEYOND:  # which tells no more than that it was SIMULATED
+            return (version.trace_hi, version.trace_lo) in self._simulated
         mark = version.commit_us if self._commit_times else by_state
         return (version.trace_hi, version.trace_lo, mark) in self._keys
 

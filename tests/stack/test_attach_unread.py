@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 
 from tests.stack.conftest import Postgres, Redis
 from tests.stack.foreign_desk import Attached, Desk
@@ -155,3 +157,49 @@ def test_padded_statuses(plain: Desk, tmp_path: Path) -> None:
     with plain.open():
         run = plain.attach(tmp_path, *OPTIONS)
     assert run.code in GOOD, run.output
+
+
+@contextmanager
+def told_early(desk: Desk) -> Iterator[None]:
+    """A program that tells of every order as filled, as soon as it sees it."""
+    ended = threading.Event()
+
+    def work() -> None:
+        last: Any = "$"
+        with redis.Redis.from_url(desk.redis.url) as client:
+            for _ in range(STEPS_MAX):
+                found: Any = client.xread({"desk.orders": last}, count=50, block=50)
+                for entry, fields in found[0][1] if found else ():
+                    last = entry
+                    ref = json.loads(fields[b"msg"])["order"]["ref"]
+                    client.xadd("desk.early", {"ref": ref, "phase": "FILLED"})
+                if ended.is_set():
+                    return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("stream", "verdict"), [("desk.results", "PASS"), ("desk.early", "INVALID")]
+)
+def test_words_follow_commits(stream: str, verdict: str, plain: Desk, tmp_path: Path) -> None:
+    """A word that comes 300 ms before the desk takes the order up is found, and by how much."""
+    seen = {
+        "way": "stream",
+        "stream": stream,
+        "format": "fields",
+        "trace_id": "ref",
+        "status": "phase",
+    }
+    with plain.open("late:300"), told_early(plain):
+        run = plain.attach(tmp_path, *OPTIONS, changes={"seen": seen})
+    found = run.check("words follow commits")
+    assert found["verdict"] == verdict, run.output
+    assert found["figures"]["words"] > 0
+    assert ("the system tells before it commits" in found["said"]) == (verdict == "INVALID")

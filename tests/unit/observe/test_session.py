@@ -147,6 +147,23 @@ def test_server_that_stays_away_is_an_error() -> None:
         take_all(session, 2 * RECONNECT_LIMIT_NS // NS_PER_MS)
 
 
+@pytest.mark.parametrize(("covered_ns", "blind_ns"), [(0, 2 * NS_PER_MS), (NS_PER_MS, NS_PER_MS)])
+def test_a_gap_tells_since_when_nothing_is_seen_and_why(covered_ns: int, blind_ns: int) -> None:
+    """From the last complete read on, where there is one; by the loss and the newest refusal."""
+    watcher = FakeWatcher(ManualClock(), [[version(1)], None])
+    watcher.covered_ns = covered_ns
+    session, _ = session_of(watcher)
+    assert session.blind_since_ns == 0
+    watcher.refuse_opens = 2
+    take_all(session, 2)
+    assert (session.blind_since_ns, session.cause) == (blind_ns, "connection lost: cut")
+    take_all(session, 50)
+    assert session.blind_since_ns == blind_ns
+    take_all(session, 400)
+    assert session.cause == "connection lost: cut; then refused"
+    assert session.blind_since_ns == 0
+
+
 def test_opening_is_bounded_in_time() -> None:
     """A server that never answers is reported with the time it was given."""
     watcher = FakeWatcher(ManualClock(), [])

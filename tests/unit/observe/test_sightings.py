@@ -42,6 +42,24 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (file.seen, file.final, file.foreign, file.other) == (3, 2, 1, 1)
 
 
+def test_a_later_state_is_a_sighting_of_simulated(tmp_path: Path) -> None:
+    """Only the log shows when it became so; statuses without a name are counted, some of them."""
+    contract = Contract(states={"FILLED": State.SIMULATED, "DONE": State.BEYOND})
+    file = SightingsFile(tmp_path / "s", contract, TAG)
+    polled = version(2, 2, "DONE")._replace(lsn=0)
+    file.add([version(1, 1, "DONE"), polled, *(version(3, n, f"X{n % 40}") for n in range(80))], 5)
+    file.close()
+    records, _ = read_records(tmp_path / "s", SIGHTING)
+    assert records["state"].tolist() == [State.SIMULATED] * 2
+    assert records["commit_us"].tolist() == [1_000_000, 0]
+    assert (file.final, file.other, len(file.unnamed)) == (2, 80, 20)
+    assert file.unnamed["X1"] == 2
+    for commit_times in (True, False):
+        known = Known(tmp_path / "s", contract, commit_times=commit_times)
+        assert known.has(polled)
+        assert not known.has(version(4, 4, "DONE"))
+
+
 @pytest.mark.parametrize("commit_times", [True, False])
 def test_known_versions_are_recognized(tmp_path: Path, commit_times: bool) -> None:
     """By the time of the commit where there is one, else by the state; never by the xid."""
