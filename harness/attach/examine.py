@@ -46,7 +46,7 @@ POSTGRES_CHECKS = (
     *SERVER_CHECKS,
     *(
         f"{table}.{aspect}"
-        for table in ("tasks", "nonces", "ledger", "accounts")
+        for table in ("tasks", "archive", "nonces", "ledger", "accounts")
         for aspect in ASPECTS
     ),
     *_WORDS,

@@ -41,7 +41,13 @@ class Needed(NamedTuple):
 
 def needed_of(contract: Contract) -> tuple[Needed, ...]:
     """The tables that a contract names, and those that it does without."""
-    return (_tasks(contract), _nonces(contract), _ledger(contract), _accounts(contract))
+    return (
+        _tasks(contract),
+        _archive(contract),
+        _nonces(contract),
+        _ledger(contract),
+        _accounts(contract),
+    )
 
 
 def _tasks(contract: Contract) -> Needed:
@@ -58,6 +64,13 @@ def _tasks(contract: Contract) -> Needed:
     return Needed(
         "tasks", "tasks.table", tasks.table, _named("tasks", tasks, uses), tasks.trace_type
     )
+
+
+def _archive(contract: Contract) -> Needed:
+    archive = contract.tasks.archive
+    if archive is None:
+        return Needed("archive", "tasks.archive", absent="the contract names no archive")
+    return _tasks(contract)._replace(id="archive", key="tasks.archive", table=archive)
 
 
 def _nonces(contract: Contract) -> Needed:

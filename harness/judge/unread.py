@@ -28,9 +28,6 @@ _NEEDS = {
     "stale data refused": (_END, _STATUS),
     "row stamps agree with commits": ("stamps", "tasks"),
 }
-_HINT = (
-    "give the observer's login SELECT on every row of the contract's tables until the run has ended"
-)
 _HINT_STATUS = "name these statuses in [states] of the contract"
 # Figures of what looks wrong where rows are hidden; all others are of rows that were seen.
 _MISSING = (

@@ -115,10 +115,12 @@ def test_a_login_barred_in_mid_run_has_lost_no_signal(plain: Desk, tmp_path: Pat
 
 @pytest.mark.parametrize("table", ["jobs", "postings"])
 def test_rows_that_are_hidden_are_not_missing(table: str, plain: Desk, tmp_path: Path) -> None:
-    """Row-level security is named, with what the login needs."""
-    with psycopg.connect(plain.owner) as owner:
-        owner.execute(f"ALTER TABLE desk.{table} ENABLE ROW LEVEL SECURITY".encode())
-    with plain.open():
+    """Row-level security that comes in mid-run is named, with what the login needs."""
+
+    def hide(connection: psycopg.Connection[Any]) -> None:
+        connection.execute(f"ALTER TABLE desk.{table} ENABLE ROW LEVEL SECURITY".encode())
+
+    with plain.open(), beside(plain, hide):
         run = plain.attach(tmp_path, *OPTIONS)
     assert run.code == 4, run.output
     assert "FAIL" not in verdicts(run).values(), run.output

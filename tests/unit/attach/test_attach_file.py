@@ -181,7 +181,7 @@ def test_a_password_that_is_no_utf_8_is_refused_and_not_quoted(server: str, writ
     secret = b"geh\xe9im".decode("utf-8", "surrogateescape")
     file = load_attach_file(write(**{server: {**LEAST[server], "password_env": "THE_PASSWORD"}}))
     env = {"THE_PASSWORD": secret}
-    with pytest.raises(UsageError, match="THE_PASSWORD not in UTF-8") as caught:
+    with pytest.raises(UsageError, match="THE_PASSWORD not UTF-8") as caught:
         (file.redis.secret_url if server == "redis" else file.postgres.secret_conninfo)(env)
     assert caught.value.hint
     assert "im" not in repr(caught.value).replace("import", "")
