@@ -134,8 +134,9 @@ class ProtobufCodec(Frozen):
 
 
 def _kind(value: Any) -> str:
-    kind = value.get("kind", "trade_request") if isinstance(value, dict) else value.kind
-    return str(kind)
+    if isinstance(value, dict):
+        return str(value.get("kind", "trade_request"))
+    return str(getattr(value, "kind", ""))
 
 
 Codec = Annotated[

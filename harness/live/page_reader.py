@@ -55,6 +55,13 @@ def read_page(text: str) -> Page:
                 own[tuple(sorted(sample.labels.items()))] = sample.value
     if not values:
         raise ValueError(f"no metric begins with {PREFIX}")
+    try:
+        return _page(values)
+    except (KeyError, OverflowError) as error:
+        raise ValueError(f"a label is missing, or a figure has no end: {error}") from error
+
+
+def _page(values: Mapping[str, Mapping[_Labels, float]]) -> Page:
     run_id = next((dict(labels)["run_id"] for labels in values.get("run_info", {})), "")
     events = {dict(labels)["kind"]: int(n) for labels, n in values.get("events_total", {}).items()}
     progress = _progress(values) if "phase" in values else None
