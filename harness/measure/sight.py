@@ -5,7 +5,6 @@ What nobody could read is not missing: a signal whose row may be there is not lo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any
 from harness.contract.names import Contract
 from harness.errors import EvidenceError
 from harness.store import RunFolder
+from harness.store.files import read_document
 
 _ALL = "postgres"
 _PARTS = ("tasks", "ledger", "bookings", "nonces", "stamps")
-_ROWS_READ = ("logical", "polling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +64,25 @@ def sight_of(folder: RunFolder, contract: Contract) -> Sight:
         unread.pop("ledger", None)
     tasks_known = not {"tasks"} & (unread.keys() | filtered.keys())
     return Sight(
-        complete=tasks_known or _observer_saw_all(folder),
+        complete=tasks_known or _observer_saw_all(folder, hidden="tasks" in filtered),
         unread=unread,
         filtered=filtered,
         told=bool(reasons),
     )
 
 
-def _observer_saw_all(folder: RunFolder) -> bool:
-    """Whether the observer read every row until it ended, whatever became of the table then."""
+def _observer_saw_all(folder: RunFolder, *, hidden: bool) -> bool:
+    """Whether the observer read every row until it ended, whatever became of the table then.
+
+    Args:
+        folder: where the evidence lies.
+        hidden: whether rows were hidden in the end; a poll may have missed them before, the log
+            shows every row.
+    """
     if not folder.observer.exists():
         return False
     told = folder.read_observer()
-    read = told.way in _ROWS_READ and not told.filtered
+    read = told.way == "logical" or (told.way == "polling" and not (told.filtered or hidden))
     return read and told.drained and not told.in_gap and not told.blind_since_ns
 
 
@@ -85,10 +90,10 @@ def _document(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = read_document(path)
         postgres = document.get("postgres") or {}
         for mapping in (document.get("unread") or {}, postgres.get("filtered") or {}):
             mapping.items()
-    except (OSError, ValueError, AttributeError) as error:
+    except AttributeError as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
     return document

@@ -100,9 +100,13 @@ class Desk:
         with psycopg.connect(self.postgres.admin_dsn, autocommit=True) as admin:
             name = sql.Identifier(self.database)
             admin.execute(sql.SQL("CREATE DATABASE {} OWNER defi").format(name))
+            reader = f"{self.name}_reader"
+            # Another module may have prepared the same system on these servers.
+            known = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (reader,)).fetchone()
+            verb = sql.SQL("ALTER" if known else "CREATE")
             admin.execute(
-                sql.SQL("CREATE ROLE {} {} PASSWORD {}").format(
-                    sql.Identifier(f"{self.name}_reader"), sql.SQL(self.role), sql.Literal(PASSWORD)
+                sql.SQL("{} ROLE {} {} PASSWORD {}").format(
+                    verb, sql.Identifier(reader), sql.SQL(self.role), sql.Literal(PASSWORD)
                 )
             )
         subprocess.run([*self._program(), "migrate"], env=self._env(), check=True)
