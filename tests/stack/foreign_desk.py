@@ -99,9 +99,10 @@ class Desk:
         """Tables and users."""
         with psycopg.connect(self.postgres.admin_dsn, autocommit=True) as admin:
             name = sql.Identifier(self.database)
+            # Another module may have prepared the same system on these servers.
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
             admin.execute(sql.SQL("CREATE DATABASE {} OWNER defi").format(name))
             reader = f"{self.name}_reader"
-            # Another module may have prepared the same system on these servers.
             known = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (reader,)).fetchone()
             verb = sql.SQL("ALTER" if known else "CREATE")
             admin.execute(
@@ -121,7 +122,7 @@ class Desk:
         with redis.Redis.from_url(self.redis.url) as client:
             # As it left them the evening before.
             stream, group = self.intake
-            client.delete(stream)  # of another one on the same Redis
+            client.delete(stream, *self.streams)  # of another one on the same Redis
             client.xgroup_create(stream, group, id="0", mkstream=True)
             for stream, fields in self.streams.items():
                 client.xadd(stream, fields)

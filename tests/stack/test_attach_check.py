@@ -399,9 +399,10 @@ def test_a_server_that_lets_in_by_tls_only(
     server = other_postgres(servers, "strict")
     desk = on(server, redis_server)
     desk.prepare()
-    rules = server._data / "pg_hba.conf"
-    rules.write_text("host all postgres 127.0.0.1/32 scram-sha-256\n")
     with psycopg.connect(desk.postgres.admin_dsn) as admin:
+        row = admin.execute("SHOW hba_file").fetchone()
+        assert row is not None
+        Path(row[0]).write_text("host all postgres 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
         admin.execute("SELECT pg_reload_conf()")
     found = checks_of(desk, Variant("", "", ""), tmp_path)
     servers.supervisor.drop("strict")
