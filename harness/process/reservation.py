@@ -6,6 +6,7 @@ ports do, and goes with the process, however that ends.
 
 from __future__ import annotations
 
+import atexit
 import socket
 import threading
 
@@ -35,3 +36,9 @@ def release(name: str) -> None:
         holder = _held.pop(name, None)
     if holder is not None:
         holder.close()
+
+
+@atexit.register
+def _release_all() -> None:
+    for name in tuple(_held):
+        release(name)

@@ -154,7 +154,7 @@ def test_an_observer_that_ends_tells_the_cause_and_the_hint(
     failure = observer.failure() or ""
     observer.stop()
     assert "there is no publication harness_watch of table trade_tasks" in failure
-    assert "hint: CREATE PUBLICATION harness_watch" in failure
+    assert 'hint: CREATE PUBLICATION "harness_watch"' in failure
     facts = json.loads((tmp_path / "observer.json").read_text())
     assert "there is no publication harness_watch" in facts["cause"]
     assert (facts["drained"], facts["in_gap"], facts["seen"]) == (False, True, 5)
