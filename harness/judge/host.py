@@ -27,6 +27,7 @@ from harness.judge.limits import (
     STEAL_SHARE_MAX,
     STORAGE_LOOKS,
     SYSTEM_BLOCKED_MIN,
+    SYSTEM_LOOKS,
 )
 from harness.judge.words import count, share
 from harness.measure.telemetry import Telemetry
@@ -35,6 +36,8 @@ from harness.scenario import Phase
 Floats = NDArray[np.float64]
 CORES, STORAGE, STEAL = "cores", "storage", "steal"
 _NAMES_SHOWN = 3
+# A mean of counts is not exact.
+_NEARLY = 1 - 1e-9
 _WAIT = ".cpu_wait_cores"
 _CORES_OF, _STORAGE_OF = ".cpu_cores", ".blocked_count"
 
@@ -128,9 +131,9 @@ class _Looks:
     ) -> list[int]:
         return [n for n in numbers.tolist() if _meets(self.span(n), spans_s)]
 
-    def smooth(self, name: str) -> Floats:
-        """The mean over STORAGE_LOOKS looks around each."""
-        values, window = self.of(name), np.ones(STORAGE_LOOKS)
+    def smooth(self, name: str, looks: int = STORAGE_LOOKS) -> Floats:
+        """The mean over so many looks around each."""
+        values, window = self.of(name), np.ones(looks)
         known = np.isfinite(values)
         number = np.convolve(known.astype(np.float64), window, "same")
         total = np.convolve(np.where(known, values, 0.0), window, "same")
@@ -185,7 +188,8 @@ def _storage_short(looks: _Looks) -> NDArray[np.bool_]:
         looks.smooth(f"host.{side}_blocked_count") for side in ("foreign", "system", "harness")
     )
     others = foreign >= FOREIGN_BLOCKED_SHARE * (foreign + system + harness)
-    waits = (foreign >= FOREIGN_BLOCKED_MIN) & (system >= SYSTEM_BLOCKED_MIN)
+    felt = looks.smooth("host.system_blocked_count", SYSTEM_LOOKS) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    waits = (foreign >= FOREIGN_BLOCKED_MIN) & felt
     pressed = looks.smooth("host.pressure_io_share") >= PRESSURE_IO_SHARE
     return np.asarray(others & waits & pressed)
 

@@ -96,11 +96,13 @@ RUNNABLE_CORES_MIN = 0.50
 # together. A foreign program that calls fsync in a loop waits nearly all the time, one that logs a
 # line now and then does not: half of the looks lies between. A third of all that wait: beside a
 # system that queues up at its own writes, a foreign task is a victim and no cause. And the system
-# itself must have been seen waiting, else the storage is not what slowed it.
+# itself must have been seen waiting, else the storage is not what slowed it: its own writes are
+# short, so once in fifteen looks is enough.
 STORAGE_LOOKS = 5
 FOREIGN_BLOCKED_MIN = 0.5
 FOREIGN_BLOCKED_SHARE = 1 / 3
-SYSTEM_BLOCKED_MIN = 0.2
+SYSTEM_LOOKS = 15
+SYSTEM_BLOCKED_MIN = 1 / SYSTEM_LOOKS
 # Share of the time in which some task stood still for storage; below, it was not short.
 PRESSURE_IO_SHARE = 0.30
 # Vitals are taken every second; a host too busy for five of them cannot be vouched for.
