@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.errors import UsageError
 from harness.scenario import Scenario, load_scenario
 from harness.store import files
+from harness.store.file_name import FileName
 from harness.store.naming import new_folder
 from harness.store.toml import toml_text
 
@@ -35,7 +36,7 @@ class ChaosFacts(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=ROUNDS_MAX)]
     stack: Literal["process", "docker"]
     choices: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
-    runs: tuple[str, ...] = ()
+    runs: tuple[FileName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from harness.contract.address import AddressBook
 from harness.contract.names import Contract
 from harness.printable import Line
 from harness.scenario.models import Load, Signals
+from harness.store.file_name import FileName
 
 # What a run keeps beyond the files that every run has always kept; see `RunFacts.kept`.
 KEPT = (
@@ -101,7 +102,7 @@ class RunFacts(_Stored):
     load_end_ns: Moment = 0
     events: tuple[RunEvent, ...] = ()
     analyses: tuple[AnalysisFacts, ...] = ()
-    kept: tuple[str, ...] = ()
+    kept: tuple[FileName, ...] = ()
 
     @property
     def watched_until_ns(self) -> int:

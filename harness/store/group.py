@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.errors import EvidenceError, UsageError
 from harness.store import files
+from harness.store.file_name import FileName
 from harness.store.naming import new_folder
 
 # Why a group ended that a person broke off.
@@ -30,7 +31,7 @@ class GroupFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     seeds: tuple[int, ...]
-    runs: tuple[str, ...] = ()
+    runs: tuple[FileName, ...] = ()
     ended: str = ""
     kept: tuple[str, ...] = ()
 
