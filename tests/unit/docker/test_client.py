@@ -88,11 +88,15 @@ def test_a_login_in_an_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     assert "secret" not in str(refusal(monkeypatch, "ftp://kim:secret@127.0.0.1:1"))
 
 
-def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DOCKER_TLS_VERIFY without them."""
+def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """DOCKER_TLS_VERIFY without them, where something listens."""
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
-    with pytest.raises(EngineError, match="DOCKER_CERT_PATH") as raised:
-        connect(5)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/s")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
+        engine.bind(f"{tmp_path}/s")
+        engine.listen()
+        with pytest.raises(EngineError, match="DOCKER_CERT_PATH") as raised:
+            connect(5)
     assert raised.value.cause is Cause.TLS
 
 
