@@ -57,6 +57,12 @@ class Check(BaseModel):
     offenders: tuple[Line, ...] = ()
     hint: Line = ""
 
+    def not_judged(self, why: str) -> Check:
+        """This check as one that was not made: it claims nothing, and says why."""
+        said = f"not judged: {why}"
+        changes = {"verdict": Verdict.PASS, "said": said, "figures": {}, "offenders": ()}
+        return self.model_copy(update=changes)
+
 
 class Problem(NamedTuple):
     """What is wrong with a run, and what to change so that the next one is valid."""

@@ -45,14 +45,7 @@ def withhold(case: Case, check: Check) -> Check:
     proven = check.verdict is Verdict.FAIL and check.figures.keys() - _OF_MISSING_ROWS
     if not why or proven or check.kind is not Kind.INTEGRITY:
         return check
-    return check.model_copy(
-        update={
-            "verdict": Verdict.PASS,
-            "said": f"not judged: {why}",
-            "figures": {},
-            "offenders": (),
-        }
-    )
+    return check.not_judged(why)
 
 
 def check_read(case: Case) -> Check:

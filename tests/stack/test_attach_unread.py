@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,22 @@ def plain(desk: Desk) -> Iterator[Desk]:
 
 
 @contextmanager
-def beside(desk: Desk, step: Step, *, every_s: float = 0.005) -> Iterator[None]:
-    """Another program of the team's, at work while the desk is."""
+def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Runs in a thread of its own, which is to return once the event is set."""
     ended = threading.Event()
+    thread = threading.Thread(target=work, args=(ended,))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
-    def work() -> None:
+
+def beside(desk: Desk, step: Step, *, every_s: float = 0.005) -> AbstractContextManager[None]:
+    """Another program of the team's, at work while the desk is."""
+
+    def work(ended: threading.Event) -> None:
         with psycopg.connect(
             desk.postgres.admin_dsn, dbname=desk.database, autocommit=True
         ) as connection:
@@ -64,13 +75,7 @@ def beside(desk: Desk, step: Step, *, every_s: float = 0.005) -> Iterator[None]:
                 if ended.wait(every_s):
                     return
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return in_background(work)
 
 
 def is_at_work(connection: psycopg.Connection[Any]) -> bool:
@@ -168,12 +173,10 @@ def test_padded_statuses(plain: Desk, tmp_path: Path) -> None:
     assert run.code in GOOD, run.output
 
 
-@contextmanager
-def told_early(desk: Desk) -> Iterator[None]:
-    """A program that tells of every order as filled, as soon as it sees it."""
-    ended = threading.Event()
+def told_early(desk: Desk) -> AbstractContextManager[None]:
+    """A program that reports every order as filled, as soon as it sees it."""
 
-    def work() -> None:
+    def work(ended: threading.Event) -> None:
         last: Any = "$"
         with redis.Redis.from_url(desk.redis.url) as client:
             for _ in range(STEPS_MAX):
@@ -185,13 +188,7 @@ def told_early(desk: Desk) -> Iterator[None]:
                 if ended.is_set():
                     return
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return in_background(work)
 
 
 @pytest.mark.parametrize(
