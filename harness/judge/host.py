@@ -132,11 +132,11 @@ class _Looks:
         return [n for n in numbers.tolist() if _meets(self.span(n), spans_s)]
 
     def smooth(self, name: str, looks: int = STORAGE_LOOKS) -> Floats:
-        """The mean over so many looks around each."""
-        values, window = self.of(name), np.ones(looks)
+        """The mean over so many samples around each, however few samples the run has."""
+        values = self.of(name)
         known = np.isfinite(values)
-        number = np.convolve(known.astype(np.float64), window, "same")
-        total = np.convolve(np.where(known, values, 0.0), window, "same")
+        number = _moving_sum(known.astype(np.float64), looks)
+        total = _moving_sum(np.where(known, values, 0.0), looks)
         return np.where(number > 0, total, np.nan) / np.maximum(number, 1)
 
     def runnable(self) -> Floats:
@@ -162,6 +162,17 @@ class _Looks:
     def named(self, figure: str, numbers: Sequence[int]) -> str:
         names = self.who(figure, numbers)
         return f" ({', '.join(names)})" if names else ""
+
+
+def _moving_sum(values: Floats, window: int) -> Floats:
+    """The sum over the `window` values around each; same length as `values`.
+
+    `numpy.convolve(.., "same")` has the length of the longer of both: not that of a short run.
+    """
+    if not values.size:
+        return values
+    first = (window - 1) // 2
+    return np.convolve(values, np.ones(window))[first : first + values.size]
 
 
 def _cores_short(looks: _Looks) -> NDArray[np.bool_]:

@@ -113,7 +113,9 @@ def check_rate(case: Case, objective: Objective) -> Check:
     found, decision = _decide(objective, missed, effective_tail(intended, missed), case)
     verdict = decision.verdict
     short = rate.in_phase < limit * intended
-    if verdict is not Verdict.PASS and short and (cut_short or generator_was_late(case)):
+    # What was never attempted has no lateness; whether the generator was late, too few may tell.
+    unsent = rate.attempted < limit * intended
+    if verdict is not Verdict.PASS and short and (cut_short or unsent or generator_was_late(case)):
         verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
     return _at_least(objective, verdict, told, figures, found, decision, why)
 

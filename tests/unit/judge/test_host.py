@@ -316,3 +316,18 @@ def test_another_run_of_a_harness_is_told(tmp_path: Path) -> None:
     assert "in 3 looks of" in check_of(found, CHECK).said
     assert "another run of a harness was under way on this host" in found.judgement.grade.reasons
     assert "other run" not in check_of(judged(world, telemetry({}, ALL), tmp_path), CHECK).said
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 5, 11, 15, 16])
+def test_a_run_with_fewer_samples_than_a_mean_takes(seconds: int) -> None:
+    """Storage is judged by means over several samples; a short run has fewer of them."""
+    spans = [(0.0, float(seconds))]
+    lines = telemetry(WRITERS, ALL).splitlines(keepends=True)
+    short = "".join(line for line in lines if _before(line, T0_NS + seconds * S))
+    (found,) = disturbed(read_telemetry(short, T0_NS), spans)
+    assert len(found.spans_s) == seconds
+
+
+def _before(line: str, end_ns: int) -> bool:
+    """Whether a line of telemetry is no sample, or one of that time."""
+    return int(json.loads(line).get("mono_ns", 0)) <= end_ns

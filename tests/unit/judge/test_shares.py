@@ -82,6 +82,7 @@ def case_of(
     account: Account | None = None,
     *,
     in_phase: int = 0,
+    attempted: int = N,
     intended: int | None = N,
     events: tuple[str, ...] = (),
     confidence: float = CONFIDENCE,
@@ -93,7 +94,7 @@ def case_of(
     )
     gathered.account = lambda *phases: Gathered.account(cast("Gathered", gathered), *phases)
     rates = [
-        SimpleNamespace(phase=phase, intended=number, in_phase=sent)
+        SimpleNamespace(phase=phase, intended=number, attempted=attempted, in_phase=sent)
         for phase, number, sent in ((Phase.WARMUP, N, 1), (Phase.MEASURE, intended, in_phase))
     ]
     fake = SimpleNamespace(
@@ -318,6 +319,17 @@ def test_rate_and_whose_doing_a_shortfall_is(
     assert ("longer" in check.said or "no reasonable length" in check.said) is (
         verdict is OPEN and not events
     )
+
+
+@pytest.mark.parametrize(
+    ("attempted", "verdict"), [(8_999, INVALID), (9_000, FAIL), (5_000, INVALID)]
+)
+def test_signals_never_attempted_say_nothing_of_the_system(
+    attempted: int, verdict: Verdict
+) -> None:
+    """Even where too few were sent to speak of their lateness."""
+    case = case_of(in_phase=5_000, attempted=attempted)
+    assert shares.check_rate(case, objective_of("rate", 0.9)).verdict is verdict
 
 
 @pytest.mark.parametrize("missed", [0, 1])
