@@ -64,7 +64,7 @@ proto: $(TEST_STAMP)  ## build the Protobuf bindings from compose/proto
 	$(BIN)/python -m harness.contract.build_proto
 
 schema: $(TEST_STAMP)  ## publish the JSON schema of result.json
-	$(BIN)/python -m harness.judge.result_schema
+	$(BIN)/python -m harness.assessment.result_schema
 
 lock: $(TEST_STAMP)  ## pin every dependency (needs uv)
 	uv pip compile --quiet --universal --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
@@ -72,19 +72,19 @@ lock: $(TEST_STAMP)  ## pin every dependency (needs uv)
 	    -c requirements.lock compose/images/reference/requirements.in -o compose/images/reference/requirements.txt
 
 bench: $(TEST_STAMP)  ## timings, as ratios within one run
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.studies.bench
 
 matrix: $(TEST_STAMP)  ## every named defect and 20 clean runs for real; writes the table of docs/defects.md
-	$(BIN)/python -m tests.matrix --write
+	$(BIN)/python -m tests.studies.matrix --write
 
 causes: $(TEST_STAMP)  ## every cause of a high P99 provoked for real; writes the table of docs/diagnosis-causes.md
-	$(BIN)/python -m tests.causes --write
+	$(BIN)/python -m tests.studies.causes --write
 
 faults: $(TEST_STAMP)  ## every fault for real, on child processes; writes the table of docs/faults.md
-	$(BIN)/python -m tests.faults --write
+	$(BIN)/python -m tests.studies.faults --write
 
 mutants: $(TEST_STAMP)  ## does a test notice each changed operator? writes no file; about half an hour
-	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.studies.mutants
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -58,7 +58,7 @@ class EvidenceError(HarnessError):
     exit_code = Exit.INVALID
 
 
-def words_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error in one line, for a record of what went wrong."""
     if isinstance(error, HarnessError):
         return f"{error.where}: {error.what}" if error.where else error.what

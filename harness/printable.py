@@ -35,14 +35,14 @@ def one_line(text: str) -> str:
     return printable(_BREAKS.sub(" ", text))
 
 
-def cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
     """A text in a cell of a sheet, which no program takes for a formula."""
     shown = one_line(text)
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
 # A text of a model that is shown on one line.
-Line = Annotated[str, AfterValidator(one_line)]
+SingleLineText = Annotated[str, AfterValidator(one_line)]
 
 
 def _written_out(match: re.Match[str]) -> str:

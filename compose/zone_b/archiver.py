@@ -28,10 +28,10 @@ import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from zone_b.archive_files import Archive, Position
+from zone_b.env_variables import whole
 from zone_b.http_service import Health, HttpService
+from zone_b.service_lifecycle import run_until_stopped
 from zone_b.settings import Settings, read_settings
-from zone_b.until_told import until_told
-from zone_b.variables import whole
 
 _LOG = logging.getLogger("zone_b.archiver")
 
@@ -246,7 +246,7 @@ def run(shared: Settings, own: ArchiverSettings, stop: threading.Event) -> None:
 def main() -> int:
     """Run the archiver; the exit code."""
     os.nice(_NICE)
-    return until_told("archiver", _work, (psycopg.Error,))
+    return run_until_stopped("archiver", _work, (psycopg.Error,))
 
 
 def _work(stop: threading.Event) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from zone_b import metrics
-from zone_b.desk import Decision, Desk
+from zone_b.decision_service import Decision, DecisionService
 from zone_b.fsm import Status
 from zone_b.message import Malformed, Order
 from zone_b.source import Source
@@ -22,7 +22,7 @@ class Batches:
     and every write idempotent, so that a batch cut anywhere is simply delivered again.
     """
 
-    def __init__(self, source: Source, store: Store, desk: Desk, turn: Turn) -> None:
+    def __init__(self, source: Source, store: Store, desk: DecisionService, turn: Turn) -> None:
         self._source = source
         self._store = store
         self._desk = desk

@@ -24,14 +24,14 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from zone_b.env_variables import port, read_list, whole
 from zone_b.http_service import Answer, Health, HttpService
 from zone_b.rpc_adapter import Adapter, AdapterMetrics
 from zone_b.rpc_local import LocalChain
 from zone_b.rpc_node import Address, Node, parse_url
 from zone_b.rpc_switch import Rules
+from zone_b.service_lifecycle import run_until_stopped
 from zone_b.settings import Settings, SettingsError, read_settings
-from zone_b.until_told import until_told
-from zone_b.variables import port, whole, words
 
 _NODES_MAX = 8
 _NS_PER_MS = 1_000_000
@@ -56,7 +56,7 @@ def read_adapter_settings(shared: Settings, env: Mapping[str, str]) -> AdapterSe
     Raises:
         SettingsError: a value is out of range, or a URL is none that can be used.
     """
-    urls = words(env, "DEFI_RPC_URLS")
+    urls = read_list(env, "DEFI_RPC_URLS")
     if len(urls) > _NODES_MAX:
         raise SettingsError(f"DEFI_RPC_URLS names {len(urls)} nodes, more than {_NODES_MAX}")
     names = ("primary", *(f"fallback-{number}" for number in range(1, _NODES_MAX)))
@@ -132,7 +132,7 @@ def _local_health(chain: LocalChain) -> Health:
 
 def main() -> int:
     """Run the chain adapter; the exit code."""
-    return until_told("chain_adapter", _work)
+    return run_until_stopped("chain_adapter", _work)
 
 
 def _work(stop: threading.Event) -> None:

@@ -20,14 +20,14 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Gauge
 
 from zone_b.amm import POOL_ADDRESS, RESERVE_IN, RESERVE_OUT, RESERVES_SLOT, reserves_word
+from zone_b.env_variables import port, whole
 from zone_b.http_service import Answer, Health, HttpService
 from zone_b.rpc_local import LocalChain, Params
+from zone_b.service_lifecycle import run_until_stopped
 from zone_b.settings import Settings, read_settings
-from zone_b.until_told import until_told
-from zone_b.variables import port, whole
 
 
-class Watch:
+class StallableClock:
     """The time by which a node counts its blocks; it can be made to stand still."""
 
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
@@ -73,7 +73,7 @@ def _storage(params: Params) -> object:
     return f"0x{reserves_word(RESERVE_IN, RESERVE_OUT) if held else 0:064x}"
 
 
-def run(shared: Settings, chain_id: int, stop: threading.Event, watch: Watch) -> None:
+def run(shared: Settings, chain_id: int, stop: threading.Event, watch: StallableClock) -> None:
     """Serve until told to stop, by the time of the watch.
 
     Raises:
@@ -111,11 +111,11 @@ def _defect(shared: Settings) -> Callable[[], None]:
 
 def main() -> int:
     """Run the node; the exit code."""
-    return until_told("chain_node", _work)
+    return run_until_stopped("chain_node", _work)
 
 
 def _work(stop: threading.Event) -> None:
-    watch = Watch()
+    watch = StallableClock()
     signal.signal(signal.SIGUSR1, lambda *_: watch.stand_still())
     signal.signal(signal.SIGUSR2, lambda *_: watch.go_on())
     shared = read_settings()

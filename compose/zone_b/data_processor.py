@@ -14,9 +14,9 @@ from zone_b import defi_pb2
 from zone_b.exporter import Exporter
 from zone_b.head import read_block
 from zone_b.message import FIELD
+from zone_b.redis_commands import connect, last_entry
+from zone_b.service_lifecycle import run_until_stopped
 from zone_b.settings import Settings, read_settings
-from zone_b.until_told import until_told
-from zone_b.wire import connect, last_entry
 
 _KIND = "new_head"
 
@@ -86,7 +86,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 def main() -> int:
     """Run the data processor; the exit code."""
-    return until_told(
+    return run_until_stopped(
         "data_processor", lambda stop: run(read_settings(), stop), (redis.RedisError,)
     )
 

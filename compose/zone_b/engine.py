@@ -35,11 +35,11 @@ class Engine:
     """The workers, from the first to the last."""
 
     def __init__(self, settings: Settings) -> None:
-        from zone_b.kit import kit_of
         from zone_b.turns import Turns
+        from zone_b.worker_parts import parts_of
 
         self._settings = settings
-        self._kit = kit_of(settings)
+        self._kit = parts_of(settings)
         self._context = multiprocessing.get_context("fork")
         self._turns = Turns(self._context, settings.workers)
         self._workers: list[ForkProcess] = []
@@ -75,9 +75,9 @@ class Engine:
         return self._finish()
 
     def _prepare(self) -> None:
+        from zone_b.redis_commands import connect
         from zone_b.source import Source
         from zone_b.store import Store
-        from zone_b.wire import connect
 
         settings = self._settings
         client = connect(settings.redis_url)
@@ -159,11 +159,11 @@ def main() -> int:
     # prometheus_client decides at its first import where values live, hence the late imports.
     os.environ[_METRICS_FOLDER] = folder
     try:
-        from zone_b.pipe import PipeError
+        from zone_b.pipeline_connection import PipelineError
 
         try:
             return run(read_settings())
-        except (SettingsError, PipeError, psycopg.Error, redis.RedisError, OSError) as error:
+        except (SettingsError, PipelineError, psycopg.Error, redis.RedisError, OSError) as error:
             _LOG.error("cannot go on: %s", error)
             return 1
     finally:

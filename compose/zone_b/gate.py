@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Any
 
-from zone_b.desk import Desk
+from zone_b.decision_service import DecisionService
 from zone_b.fsm import Status
 from zone_b.full import LIMIT_NS, FullSimulator
 from zone_b.lite import LiteSimulator
@@ -45,7 +45,7 @@ def order_of(document: dict[str, Any]) -> Order:
     )
 
 
-def answer_of(desk: Desk, document: dict[str, Any]) -> dict[str, Any]:
+def answer_of(desk: DecisionService, document: dict[str, Any]) -> dict[str, Any]:
     """The decision on a line's order, as a line."""
     started_ns = time.monotonic_ns()
     decision = desk.decide_in_full([order_of(document)], int(document["head"]))[0]
@@ -63,7 +63,7 @@ def answer_of(desk: Desk, document: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Say what the desk works with, then answer line by line."""
     full = FullSimulator(os.environ["DEFI_ANVIL_URL"], deployed=True)
-    desk = Desk(LiteSimulator(), full, lag_max=0, first_in_block=lambda *_: True)
+    desk = DecisionService(LiteSimulator(), full, lag_max=0, first_in_block=lambda *_: True)
     print(json.dumps({"limit_ns": LIMIT_NS}), flush=True)  # noqa: T201 - its way to answer
     for line in sys.stdin:
         print(json.dumps(answer_of(desk, json.loads(line))), flush=True)  # noqa: T201 - as above

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from zone_b import defi_pb2
 from zone_b.message import data_of
-from zone_b.wire import command, last_entry
+from zone_b.redis_commands import command, last_entry
 
 _BLOCK_MS = 1_000
 

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from zone_b.env_variables import port, whole
 from zone_b.http_service import Answer, Health, HttpService
 from zone_b.mev_route import RouteRules, WrongTradeError, decide, read_trade, write_decision
+from zone_b.service_lifecycle import run_until_stopped
 from zone_b.settings import Settings, read_settings
-from zone_b.until_told import until_told
-from zone_b.variables import port, whole
 
 _MS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _NS_PER_MS = 1e6
@@ -96,7 +96,7 @@ def run(shared: Settings, rules: RouteRules, stop: threading.Event) -> None:
 
 def main() -> int:
     """Run the MEV router; the exit code."""
-    return until_told("mev_router", _work)
+    return run_until_stopped("mev_router", _work)
 
 
 def _work(stop: threading.Event) -> None:

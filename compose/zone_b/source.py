@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import redis
 
-from zone_b.wire import command
+from zone_b.redis_commands import command
 
 GROUP = "cg:engine"
 

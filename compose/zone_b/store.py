@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zone_b import statements
 from zone_b.ledger import Book, entries_of
-from zone_b.pipe import Pipe, Row, Unit, array
+from zone_b.pipeline_connection import PipelineConnection, Row, Unit, array
 from zone_b.trade import Committed, Rejection, Trade
 
 # (kind, address, chain)
@@ -34,7 +34,7 @@ class Store:
 
     def __init__(self, dsn: str, worker: str, texts: Mapping[str, str] = statements.ALL) -> None:
         self._worker = worker
-        self._pipe = Pipe(dsn, texts, statements.OPTIONS)
+        self._pipe = PipelineConnection(dsn, texts, statements.OPTIONS)
         self._accounts: dict[_AccountKey, int] = {}
 
     def close(self) -> None:

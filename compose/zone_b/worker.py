@@ -15,20 +15,20 @@ import redis
 
 from zone_b import metrics
 from zone_b.chain_state import ChainState
-from zone_b.death import die_with_parent
 from zone_b.full import FullSimulator
 from zone_b.head import HeadWatcher
-from zone_b.kit import Kit
 from zone_b.lite import LiteSimulator
 from zone_b.message import Order, read_entry
-from zone_b.pipe import PipeError
-from zone_b.policy import FirstRuns
+from zone_b.parent_death import die_with_parent
+from zone_b.pipeline_connection import PipelineError
+from zone_b.redis_commands import connect
 from zone_b.settings import Settings
+from zone_b.simulation_policy import FirstRuns
 from zone_b.source import Entry
 from zone_b.store import StoreError
 from zone_b.trade import Read
 from zone_b.turns import Turn, TurnLostError, Turns
-from zone_b.wire import connect
+from zone_b.worker_parts import WorkerParts
 
 _READ_BLOCK_MS = 500
 _TURN_WAIT_S = 0.5
@@ -47,14 +47,14 @@ def name_of(settings: Settings, index: int) -> str:
 
 
 def run_worker(
-    settings: Settings, kit: Kit, turns: Turns, index: int, parent: int, ready: Connection
+    settings: Settings, kit: WorkerParts, turns: Turns, index: int, parent: int, ready: Connection
 ) -> None:
     """Entry point of the process. The first worker takes over what dead workers left."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says when
     try:
         _run(Worker(settings, kit, turns, index), turns, index, ready)
-    except (PipeError, StoreError, TurnLostError, psycopg.Error, redis.RedisError) as error:
+    except (PipelineError, StoreError, TurnLostError, psycopg.Error, redis.RedisError) as error:
         _LOG.error("cannot go on: %s", error)
         sys.exit(1)
 
@@ -72,7 +72,7 @@ def _run(worker: Worker, turns: Turns, index: int, ready: Connection) -> None:
 class Worker:
     """Everything one worker holds, and its loop."""
 
-    def __init__(self, settings: Settings, kit: Kit, turns: Turns, index: int) -> None:
+    def __init__(self, settings: Settings, kit: WorkerParts, turns: Turns, index: int) -> None:
         self._settings = settings
         self._index = index
         self._stopping = False

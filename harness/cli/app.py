@@ -16,8 +16,7 @@ from harness.cli.chaos import chaos
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
 from harness.cli.defects import list_defects
-from harness.cli.isolating import isolate
-from harness.cli.kinds import StackKind
+from harness.cli.isolate import isolate
 from harness.cli.options import (
     REPORTS,
     AgentContainers,
@@ -31,7 +30,8 @@ from harness.cli.options import (
 )
 from harness.cli.overrides import as_overrides
 from harness.cli.scenarios import list_scenarios
-from harness.cli.streams import lost_output, need_current_folder
+from harness.cli.stack_kind import StackKind
+from harness.cli.standard_streams import lost_output, need_current_folder
 from harness.errors import Exit, HarnessError
 from harness.printable import printable
 from harness.process.interrupt import Interrupted, interruptible
@@ -127,9 +127,11 @@ def run(
 
     Exit code: 0 PASS, 1 FAIL, 2 wrong usage, 3 INCONCLUSIVE, 4 INVALID, 5 stack not available.
     """
-    from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
-    from harness.cli.onlookers import MetricsChoice
-    from harness.cli.running import run_scenario
+    from harness.cli.progress_outputs import MetricsChoice
+    from harness.cli.run_command import run_scenario
+    from harness.cli.stack_choice import (
+        StackChoice,  # these are slow to import, and only needed here
+    )
 
     overrides = as_overrides(
         agents=agents,
@@ -173,7 +175,7 @@ def judge(
     verbose: Verbose = False,
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
-    from harness.cli.running import judge_folder  # slow to import, and only needed here
+    from harness.cli.run_command import judge_folder  # slow to import, and only needed here
 
     raise typer.Exit(judge_folder(folder, verbose=verbose))
 
@@ -192,7 +194,7 @@ def watch(
     """
     # Whoever watches takes what the run leaves of this host's cores.
     os.nice(_WATCH_NICENESS)
-    from harness.cli.watching import watch_run  # slow to import, and only needed here
+    from harness.cli.watch import watch_run  # slow to import, and only needed here
 
     raise typer.Exit(watch_run(run, reports))
 
@@ -215,9 +217,9 @@ def report(
 
     Exit code: 0 when everything was written, whatever the verdict.
     """
-    from harness.cli.reporting import Wanted, report_folder  # slow to import
+    from harness.cli.report_files import ReportRequest, report_folder  # slow to import
 
-    wanted = Wanted(html=html, junit=junit, markdown=markdown, csv=csv, hgrm=hgrm)
+    wanted = ReportRequest(html=html, junit=junit, markdown=markdown, csv=csv, hgrm=hgrm)
     report_folder(folder, wanted, show=show, console=make_console())
 
 
@@ -228,7 +230,7 @@ def trend(
     form: Annotated[str, typer.Option("--as", help="table, csv or json.")] = "table",
 ) -> None:
     """Show runs of the same question over time, and where their percentile changed."""
-    from harness.cli.trending import show_trends  # slow to import
+    from harness.cli.trend import show_trends  # slow to import
 
     show_trends(reports, scenario, form, make_console())
 
@@ -250,7 +252,7 @@ def defects() -> None:
 @app.command("diagnose")
 def diagnose_run(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
     """Say why the latency of a run is what it is, whatever its verdict."""
-    from harness.cli.diagnosing import diagnose_folder  # slow to import, and only needed here
+    from harness.cli.diagnose import diagnose_folder  # slow to import, and only needed here
 
     diagnose_folder(folder, make_console())
 

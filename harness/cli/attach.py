@@ -22,6 +22,6 @@ def attach(
     Exit code: 0 if a run can begin, 2 if contract, rights or scenario are wrong, 5 if a server
     cannot be reached or used now.
     """
-    from harness.cli.attaching import check_contract  # slow to import, and only needed here
+    from harness.cli.contract_check import check_contract  # slow to import, and only needed here
 
     raise typer.Exit(check_contract(check, scenario, form))

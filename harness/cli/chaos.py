@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import make_console
-from harness.cli.kinds import StackKind
 from harness.cli.options import REPORTS, Defects, Images, ImageSet, Reports, Seed, Settings
 from harness.cli.overrides import as_overrides, only_for_new
+from harness.cli.stack_kind import StackKind
 from harness.errors import UsageError
 from harness.stack.settings import ROOT
 
 if TYPE_CHECKING:
-    from harness.faults.refusals import Possible
+    from harness.faults.support import FaultSupport
 
 ROUNDS = 20
 CHAOS = ROOT / "scenarios" / "chaos.toml"
@@ -44,15 +44,17 @@ def chaos(
 
     Exit code: that of the worst round's verdict; 3 while rounds are missing.
     """
-    from harness.cli.choice import StackChoice  # these are slow to import, and only needed here
-    from harness.cli.running import contract_for, run_once
+    from harness.assessment.assess import Assessment
+    from harness.cli.run_command import contract_for, run_once
+    from harness.cli.stack_choice import (
+        StackChoice,  # these are slow to import, and only needed here
+    )
     from harness.clock import SystemClock
-    from harness.experiments.chaos import check_rounds, judge_rounds, make_rounds
-    from harness.judge.assess import Assessment
+    from harness.evidence.chaos_folder import ChaosFolder, ChaosProgress
+    from harness.evidence.run_folder import RunFolder
+    from harness.experiments.chaos import check_rounds, judge_rounds, run_rounds
     from harness.report.chaos import render_chaos
     from harness.scenario import Scenario, load_scenario
-    from harness.store import RunFolder
-    from harness.store.chaos import ChaosFacts, ChaosFolder
 
     console = make_console()
 
@@ -92,7 +94,7 @@ def chaos(
         contract_for(scenario, chosen, ROOT)
         folder = ChaosFolder.create(reports, scenario, SystemClock().wall_ns())
         folder.write(
-            ChaosFacts.model_validate(
+            ChaosProgress.model_validate(
                 {"seed": scenario.seed, "rounds": planned, "stack": stack.value, "choices": choices}
             )
         )
@@ -100,17 +102,17 @@ def chaos(
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
         return run_once(own, within, chosen, ROOT, console)
 
-    made = make_rounds(folder, once, lambda said: console.print(said, markup=False))
+    made = run_rounds(folder, once, lambda said: console.print(said, markup=False))
     result = judge_rounds(folder, made)
     console.print(render_chaos(result, folder.path))
     raise typer.Exit(result.exit_code)
 
 
 def _choices(
-    possible: Possible | None, needs_anvil: bool, kinds: Collection[str], stack: StackKind
+    possible: FaultSupport | None, needs_anvil: bool, kinds: Collection[str], stack: StackKind
 ) -> tuple[tuple[str, str], ...]:
     """Kinds and targets to draw from: each kind that is named can be had."""
-    from harness.faults.drawing import candidates, chosen_kinds
+    from harness.faults.random_faults import candidates, chosen_kinds
 
     if possible is None:
         raise UsageError(

@@ -45,7 +45,7 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def shown_on(console: Console) -> StartupSink:
+def startup_sink(console: Console) -> StartupSink:
     """A sink that prints each event of a start on a line of its own."""
 
     def show(event: StartupEvent) -> None:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from harness.cli.console import make_console, shown_on
-from harness.cli.kinds import StackKind
+from harness.cli.console import make_console, startup_sink
 from harness.cli.options import Images, ImageSet
+from harness.cli.stack_kind import StackKind
 from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
 from harness.errors import Exit
 from harness.stack.settings import ROOT, StackSettings
 
 if TYPE_CHECKING:
-    from harness.docker.settings import DockerSettings
+    from harness.stack.docker.settings import DockerSettings
 
 stack_app = typer.Typer(help="Zone B in containers, apart from a run.", no_args_is_help=True)
 images_app = typer.Typer(help="The images of the containers.", no_args_is_help=True)
@@ -34,11 +34,11 @@ def build(
     upstream: the reference services on python:3.11-slim; needs the engine only.
     offline: every image from Debian, PyPI and npm; needs root, the docker command and debootstrap.
     """
-    from harness.docker.commands import build_images  # the Docker client is slow to import
+    from harness.stack.docker.commands import build_images  # the Docker client is slow to import
 
     console = make_console()
     begin_ns = (clock := SystemClock()).now_ns()
-    built = build_images(ROOT, name, shown_on(console), force=force)
+    built = build_images(ROOT, name, startup_sink(console), force=force)
     took_s = (clock.now_ns() - begin_ns) / NS_PER_S
     new = sum(one.is_new for one in built)
     console.print(f"{new} built, {len(built) - new} up to date, {took_s:.1f} s")
@@ -47,7 +47,7 @@ def build(
 @images_app.command("list")
 def list_images() -> None:
     """Every image of every set, and whether the engine holds it."""
-    from harness.docker.commands import image_table  # the Docker client is slow to import
+    from harness.stack.docker.commands import image_table  # the Docker client is slow to import
 
     table = Table("set", "image", "MB", box=None, pad_edge=False)
     for row in image_table(ROOT):
@@ -63,13 +63,13 @@ def up(
     image: Images = None,
 ) -> None:
     """Start Zone B and leave it running until `harness stack down`."""
-    from harness.docker.commands import stack_up  # the Docker client is slow to import
+    from harness.stack.docker.commands import stack_up  # the Docker client is slow to import
 
     console, clock = make_console(), SystemClock()
     begin_ns = clock.now_ns()
     settings = _settings(images, image, agents)
     with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
-        endpoints = stack_up(settings, Path(logs), clock, shown_on(console))
+        endpoints = stack_up(settings, Path(logs), clock, startup_sink(console))
     console.print(f"up after {(clock.now_ns() - begin_ns) / NS_PER_S:.1f} s")
     for name, url in sorted(endpoints.metrics_urls.items()):
         console.print(f"  {name}: {url}")
@@ -88,15 +88,15 @@ def verify(
     Reads the stack that `harness stack up` started, else the one that `docker compose up` started,
     else one that it starts for the purpose.
     """
-    from harness.docker.commands import stack_verify  # the Docker client is slow to import
-    from harness.docker.compose_project import verify_project
+    from harness.stack.docker.commands import stack_verify  # the Docker client is slow to import
+    from harness.stack.docker.compose_project import verify_project
 
     console, clock = make_console(), SystemClock()
     rows = verify_project(ROOT / "compose", compose_project, clock)
     if rows is None:
         settings = _settings(images, image, 0)
         with tempfile.TemporaryDirectory(prefix="harness-logs-") as logs:
-            rows = stack_verify(settings, Path(logs), clock, shown_on(console))
+            rows = stack_verify(settings, Path(logs), clock, startup_sink(console))
     table = Table("", "container", "setting", "specified", "live", box=None, pad_edge=False)
     for row in rows:
         word = "ok" if row.ok else "NOT"
@@ -110,7 +110,7 @@ def verify(
 @stack_app.command()
 def scale(agents: Annotated[int, typer.Argument(help="How many agent containers.")]) -> None:
     """Bring the standing stack to so many agents; nothing of Zone B is touched."""
-    from harness.docker.commands import stack_scale  # the Docker client is slow to import
+    from harness.stack.docker.commands import stack_scale  # the Docker client is slow to import
 
     clock = SystemClock()
     begin_ns = clock.now_ns()
@@ -122,14 +122,14 @@ def scale(agents: Annotated[int, typer.Argument(help="How many agent containers.
 @stack_app.command()
 def down() -> None:
     """End every standing stack and remove its volumes."""
-    from harness.docker.commands import stack_down  # the Docker client is slow to import
+    from harness.stack.docker.commands import stack_down  # the Docker client is slow to import
 
     tokens = stack_down()
     make_console().print(f"ended {len(tokens)} standing stack{'' if len(tokens) == 1 else 's'}")
 
 
 def _settings(image_set: str, images: list[str] | None, agents: int) -> DockerSettings:
-    from harness.cli.choice import StackChoice  # the Docker client is slow to import
+    from harness.cli.stack_choice import StackChoice  # the Docker client is slow to import
 
     choice = StackChoice(StackKind.DOCKER, image_set, images or [], agents, {})
     return choice.docker_settings(StackSettings(contract=Contract(), root=ROOT), ROOT)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from harness.stack.defects import read_catalogue
+from harness.stack.defect_catalogue import read_catalogue
 
 
 def list_defects(root: Path, console: Console) -> None:

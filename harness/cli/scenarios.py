@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import UsageError
-from harness.report.heading import executed
+from harness.report.run_description import describe_run
 from harness.scenario import load_scenario
 
 
@@ -29,5 +29,5 @@ def list_scenarios(folder: Path, console: Console) -> None:
             table.add_row(str(place), str(error).partition("\n")[0], "", style="red")
             continue
         load = scenario.load
-        table.add_row(str(place), scenario.about, executed(load))
+        table.add_row(str(place), scenario.about, describe_run(load))
     console.print(table)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from google.protobuf.message import DecodeError
 from pydantic import Base64Bytes, Field, model_validator
 
-from harness.contract.codec import decode_block
+from harness.contract.codec import decode_chain_head
 from harness.contract.codecs import DESCRIPTORS_MAX
 from harness.contract.descriptors import fields_on, holder_of, message_class
 from harness.contract.frozen import Frozen, Name, NameIfAny
@@ -60,7 +60,7 @@ class ChainFeed(Frozen):
 
     def _message_reader(self) -> Callable[[bytes], int]:
         if self.kind == "chain_event":
-            return lambda data: decode_block(data).sync_block
+            return lambda data: decode_chain_head(data).sync_block
         if self.kind == "json":
             return lambda data: int(at_path(json.loads(data), self.block))
         message = message_class(self.descriptors, self.message)

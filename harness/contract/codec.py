@@ -28,7 +28,7 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ChainHead:
     """A chain event: a new head."""
 
     block_number: int
@@ -92,7 +92,7 @@ def decode_signal(data: bytes) -> Signal:
         raise ValueError(f"not a TradeRequest: {error}") from error
 
 
-def decode_block(data: bytes) -> Block:
+def decode_chain_head(data: bytes) -> ChainHead:
     """Read a `ChainEvent`.
 
     Raises:
@@ -102,4 +102,4 @@ def decode_block(data: bytes) -> Block:
         event = defi_pb2.ChainEvent.FromString(data)
     except DecodeError as error:
         raise ValueError(f"not a ChainEvent: {error}") from error
-    return Block(event.block_number, event.sync_block, event.sync_timestamp, event.kind)
+    return ChainHead(event.block_number, event.sync_block, event.sync_timestamp, event.kind)

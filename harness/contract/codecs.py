@@ -19,7 +19,13 @@ from pydantic import (
 from harness.contract.codec import Signal
 from harness.contract.descriptors import as_field, fields_on, holder_of, message_class
 from harness.contract.frozen import Frozen, Name
-from harness.contract.holes import Hole, Native, as_text, pieces, value_of
+from harness.contract.placeholders import (
+    Native,
+    Placeholder,
+    as_text,
+    parse_template,
+    placeholder_value,
+)
 
 Scalar = bool | int | float | str
 
@@ -41,7 +47,7 @@ def _flat(values: object) -> object:
 Values = Annotated[dict[Name, Scalar], BeforeValidator(_flat)]
 
 # As long and as large as a signal's values come.
-LARGEST = Signal(
+LARGEST_SIGNAL = Signal(
     trace_id="ffffffff-ffff-8fff-bfff-ffffffffffff",
     agent_id="agent-4095",
     strategy_id="strategy-4095",
@@ -58,7 +64,7 @@ LARGEST = Signal(
 DESCRIPTORS_MAX = 4_000_000
 
 
-class OwnCodec(Frozen):
+class TradeRequestCodec(Frozen):
     """A serialized `TradeRequest` in one field of the stream entry."""
 
     kind: Literal["trade_request"] = "trade_request"
@@ -77,7 +83,7 @@ class JsonCodec(Frozen):
 
     @model_validator(mode="after")
     def _readable(self) -> JsonCodec:
-        _check(dict(texts_in(self.document)), within_text=True)
+        _check(dict(iter_texts(self.document)), within_text=True)
         return self
 
 
@@ -140,7 +146,7 @@ def _kind(value: Any) -> str:
 
 
 Codec = Annotated[
-    Annotated[OwnCodec, Tag("trade_request")]
+    Annotated[TradeRequestCodec, Tag("trade_request")]
     | Annotated[JsonCodec, Tag("json")]
     | Annotated[FieldsCodec, Tag("fields")]
     | Annotated[ProtobufCodec, Tag("protobuf")],
@@ -152,27 +158,27 @@ Codec = Annotated[
 ]
 
 
-def texts_in(document: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
+def iter_texts(document: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text of a document with its place."""
     if isinstance(document, str):
         yield path, document
     elif isinstance(document, dict):
         for key, value in document.items():
-            yield from texts_in(value, f"{path}.{key}" if path else key)
+            yield from iter_texts(value, f"{path}.{key}" if path else key)
     elif isinstance(document, list):
         for at, value in enumerate(document):
-            yield from texts_in(value, f"{path}.{at}")
+            yield from iter_texts(value, f"{path}.{at}")
 
 
 def _check(texts: Mapping[str, Scalar], *, within_text: bool) -> None:
     """That every text can be read, and that a signal can be told by its trace id."""
     problems = []
-    holes: set[Hole] = set()
+    holes: set[Placeholder] = set()
     for place, text in texts.items():
         if not isinstance(text, str):
             continue
         try:
-            found = {piece for piece in pieces(text) if isinstance(piece, Hole)}
+            found = {piece for piece in parse_template(text) if isinstance(piece, Placeholder)}
         except ValueError as error:
             problems.append(f"{place}: {error}")
             continue
@@ -194,7 +200,7 @@ def _field_problems(descriptors: bytes, name: str, values: Mapping[str, Scalar])
     for path, scalar in values.items():
         try:
             field = fields_on(message, path)
-            put(message, field, filled(scalar, LARGEST))
+            put(message, field, render_value(scalar, LARGEST_SIGNAL))
         except ValueError as error:
             yield str(error)
 
@@ -212,13 +218,14 @@ def put(message: Any, path: tuple[FieldDescriptor, ...], value: Native) -> None:
         raise ValueError(f"{field.full_name} cannot hold {value!r}: {error}") from error
 
 
-def filled(scalar: Scalar, signal: Signal) -> Native:
+def render_value(scalar: Scalar, signal: Signal) -> Native:
     """What stands in a field: a value as it is if the text is one hole, and text otherwise."""
     if not isinstance(scalar, str):
         return scalar
-    parts = pieces(scalar)
-    if len(parts) == 1 and isinstance(parts[0], Hole):
-        return value_of(parts[0], signal)
+    parts = parse_template(scalar)
+    if len(parts) == 1 and isinstance(parts[0], Placeholder):
+        return placeholder_value(parts[0], signal)
     return "".join(
-        as_text(value_of(part, signal)) if isinstance(part, Hole) else part for part in parts
+        as_text(placeholder_value(part, signal)) if isinstance(part, Placeholder) else part
+        for part in parts
     )

@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from harness.contract.holes import Native, as_text
+from harness.contract.placeholders import Native, as_text
 
 _INTEGERS = frozenset(
     {

@@ -20,7 +20,7 @@ def _own_types() -> dict[EntryRole, str]:
     return {role: role for role in ENTRY_ROLES}
 
 
-class BookTable(TraceColumn):
+class LedgerBase(TraceColumn):
     """What both forms have.
 
     Attributes:
@@ -33,7 +33,7 @@ class BookTable(TraceColumn):
     decimals: Annotated[int, Field(ge=0, le=36)] = 0
 
 
-class LedgerTable(BookTable):
+class LedgerTable(LedgerBase):
     """One row a movement: it takes `amount` from one account to the other.
 
     Attributes:
@@ -55,7 +55,7 @@ class LedgerTable(BookTable):
     account_id: Name = "id"
 
 
-class SidedLedger(BookTable):
+class SidedLedger(LedgerBase):
     """One row a side: a movement is a debit row and a credit row of the same amount.
 
     Attributes:

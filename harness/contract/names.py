@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from harness.contract.chain_feed import ChainFeed
-from harness.contract.codecs import Codec, OwnCodec
+from harness.contract.codecs import Codec, TradeRequestCodec
 from harness.contract.frozen import Frozen, Name, NameIfAny, false_is_none
 from harness.contract.ledger import LedgerIfAny, LedgerTable
-from harness.contract.seen import Seen
+from harness.contract.observation import ObservationSettings
 from harness.contract.trace_column import TraceColumn
 
 __all__ = [
@@ -152,7 +152,7 @@ class Contract(Frozen):
 
     prefix: Annotated[str, Field(pattern=r"^\S{0,100}$")] = "dev:"
     streams: Streams = Streams()
-    codec: Codec = OwnCodec()
+    codec: Codec = TradeRequestCodec()
     chain: ChainFeed = ChainFeed()
     tasks: TaskTable = TaskTable()
     nonces: Annotated[NonceTable | None, BeforeValidator(false_is_none)] = NonceTable()
@@ -160,7 +160,7 @@ class Contract(Frozen):
     publication: Name = "harness_watch"
     observer_role: Name = "harness_observer"
     states: dict[str, StateByName] = Field(default_factory=_own_states)
-    seen: Seen = Seen()
+    seen: ObservationSettings = ObservationSettings()
     addresses: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     nonce_first: Annotated[int, Field(ge=0)] = 0
     nonce_starts: dict[Name, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)

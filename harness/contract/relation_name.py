@@ -37,7 +37,7 @@ def name_parts(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def written(*parts: str) -> str:
+def quote_relation(*parts: str) -> str:
     """How a contract writes these parts."""
     return ".".join(
         '"' + part.replace('"', '""') + '"' if "." in part or part.startswith('"') else part

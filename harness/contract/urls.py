@@ -73,7 +73,7 @@ def read_url(text: str, schemes: Collection[str]) -> Url:
     Raises:
         ValueError: it is none, or none of these.
     """
-    need_plain(text)
+    check_printable_ascii(text)
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -103,7 +103,7 @@ def read_url(text: str, schemes: Collection[str]) -> Url:
     )
 
 
-def need_plain(text: str) -> None:
+def check_printable_ascii(text: str) -> None:
     """Make sure that a URL holds nothing but signs that one can see, and no others.
 
     Raises:

@@ -30,7 +30,7 @@ class Evidence(_Value):
     """A figure that an answer rests on.
 
     Attributes:
-        track: name of the telemetry track; see `harness.measure.telemetry`. One that begins with
+        track: name of the telemetry track; see `harness.analysis.resources.telemetry`. One that begins with
             "measurement." was taken from the signals themselves.
         said: the figure with its unit and what it is held against, in words.
         value: the figure itself, in the track's unit.

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.diagnosis.answers import Answer, Diagnosis, Question, Span
-from harness.diagnosis.concern import ON_DEMAND, concern_of
+from harness.diagnosis.context import DiagnosisContext, DiagnosisInput, build_context
 from harness.diagnosis.engine import ask_engine
-from harness.diagnosis.host import ask_host, others_did_it
+from harness.diagnosis.host import ask_host, is_foreign_load
 from harness.diagnosis.nonce_locks import ask_nonce_locks
 from harness.diagnosis.redis_memory import ask_redis
 from harness.diagnosis.remarks import remarks_of
 from harness.diagnosis.rpc import ask_rpc
-from harness.diagnosis.stages import stage_words
-from harness.diagnosis.subject import Facts, Subject, subject_of
+from harness.diagnosis.stages import describe_stages
+from harness.diagnosis.trigger import ON_DEMAND, find_trigger
 
 # Section 6.2 of the specification: in this order. Then what it does not ask for.
-QUESTIONS: tuple[Callable[[Subject], Question], ...] = (
+QUESTIONS: tuple[Callable[[DiagnosisContext], Question], ...] = (
     ask_engine,
     ask_redis,
     ask_nonce_locks,
@@ -29,7 +29,7 @@ QUESTIONS: tuple[Callable[[Subject], Question], ...] = (
 )
 
 
-def diagnose(facts: Facts, *, on_demand: bool = False) -> Diagnosis | None:
+def diagnose(facts: DiagnosisInput, *, on_demand: bool = False) -> Diagnosis | None:
     """Ask the questions of one run.
 
     Args:
@@ -42,11 +42,11 @@ def diagnose(facts: Facts, *, on_demand: bool = False) -> Diagnosis | None:
     """
     because = ON_DEMAND
     try:
-        concern = concern_of(facts.scenario, facts.judgement, on_demand=on_demand)
+        concern = find_trigger(facts.scenario, facts.judgement, on_demand=on_demand)
         if concern is None:
             return None
         because = concern.because
-        return _diagnose(subject_of(facts, concern))
+        return _diagnose(build_context(facts, concern))
     except Exception as error:  # whatever it is, the verdict stands and must be told
         return crashed(error, because)
 
@@ -57,7 +57,7 @@ def crashed(error: Exception, because: str = ON_DEMAND) -> Diagnosis:
     return Diagnosis(because=because, headline=None, questions=(), failed=failed)
 
 
-def _diagnose(subject: Subject) -> Diagnosis:
+def _diagnose(subject: DiagnosisContext) -> Diagnosis:
     # Where others took what the system needed, its own figures tell of nothing else.
     questions = tuple(sorted((ask(subject) for ask in QUESTIONS), key=_after_others))
     yes = [question for question in questions if question.answer is Answer.YES]
@@ -65,11 +65,11 @@ def _diagnose(subject: Subject) -> Diagnosis:
         because=subject.concern.because,
         headline=yes[0].said if yes else None,
         questions=questions,
-        stages=stage_words(subject),
+        stages=describe_stages(subject),
         remarks=remarks_of(subject, {question.key for question in yes}),
         slow=tuple(Span(start_s=start, end_s=end) for start, end in subject.slow),
     )
 
 
 def _after_others(question: Question) -> bool:
-    return not others_did_it(question)
+    return not is_foreign_load(question)

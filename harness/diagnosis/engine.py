@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.diagnosis.answers import Answer, Evidence, Question
-from harness.diagnosis.subject import Subject
-from harness.diagnosis.taken import Taken, evidence_of, take_at, take_calm
+from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.formatting import format_cores, format_percent, unknown_answer
+from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     BUSIEST_CORES,
     BUSIEST_MOSTLY_CORES,
@@ -23,18 +24,17 @@ from harness.diagnosis.thresholds import (
     THROTTLED_SHARE,
     WAIT_SHARE,
 )
-from harness.diagnosis.words import cores, percent, unknown
 
 KEY = "engine_cpu"
 ASKS = "Is the engine's CPU above 80 %?"
 _CPU = ".cpu_cores"
 _MORE = "Raise the engine's CPU quota, or have more simulations find their state in the cache."
 
-Found = tuple[str, str, list[Evidence]]
-Look = Callable[[Subject, str, Taken], Found | None]
+Symptom = tuple[str, str, list[Evidence]]
+SymptomFn = Callable[[DiagnosisContext, str, SeriesSlice], Symptom | None]
 
 
-def ask_engine(subject: Subject) -> Question:
+def ask_engine(subject: DiagnosisContext) -> Question:
     """Answer it for the engine; of several engines, for the first that lacks computing time."""
     names = engines(subject)
     answers = [_ask(subject, name) for name in names]
@@ -44,10 +44,10 @@ def ask_engine(subject: Subject) -> Question:
                 return answer
     if answers:
         return answers[0]
-    return unknown(KEY, ASKS, _missing(subject))
+    return unknown_answer(KEY, ASKS, _missing(subject))
 
 
-def engines(subject: Subject) -> tuple[str, ...]:
+def engines(subject: DiagnosisContext) -> tuple[str, ...]:
     """Services that are engines, by their names."""
     found = [
         track.name.removesuffix(_CPU).removeprefix("service.")
@@ -57,12 +57,14 @@ def engines(subject: Subject) -> tuple[str, ...]:
     return tuple(name for name in found if "engine" in name)
 
 
-def _ask(subject: Subject, name: str) -> Question:
-    cpu = take_at(subject, f"service.{name}{_CPU}")
+def _ask(subject: DiagnosisContext, name: str) -> Question:
+    cpu = slow_slice(subject, f"service.{name}{_CPU}")
     if cpu is None:
-        return unknown(KEY, ASKS, f"{name} was watched for too little of the time that matters")
+        return unknown_answer(
+            KEY, ASKS, f"{name} was watched for too little of the time that matters"
+        )
     evidence: list[Evidence] = []
-    looks: tuple[Look, ...] = (_quota, _throttled, _busiest, _starved)
+    looks: tuple[SymptomFn, ...] = (_quota, _throttled, _busiest, _starved)
     for look in looks:
         found = look(subject, name, cpu)
         if found is None:
@@ -80,10 +82,10 @@ def _ask(subject: Subject, name: str) -> Question:
             )
         evidence += own
     if len(evidence) < 2 and not cpu.track.limit:
-        return unknown(
+        return unknown_answer(
             KEY,
             ASKS,
-            f"{name} used {cores(cpu.mean)} {subject.when}, but nothing tells of how many: no"
+            f"{name} used {format_cores(cpu.mean)} {subject.when}, but nothing tells of how many: no"
             " quota is in force, and neither its threads nor the host's idle cores were read",
         )
     said = "; ".join(one.said for one in evidence)
@@ -96,50 +98,50 @@ def _ask(subject: Subject, name: str) -> Question:
     )
 
 
-def _quota(subject: Subject, name: str, cpu: Taken) -> Found | None:
+def _quota(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
     """Against the quota in force; no advice below the threshold, or without one."""
     quota = cpu.track.limit
     if not quota:
-        said = f"{name} used {cores(cpu.mean)}, no quota is in force"
+        said = f"{name} used {format_cores(cpu.mean)}, no quota is in force"
         return said, "", [evidence_of(subject, cpu, said, cpu.mean)]
     used = cpu.usual
-    said = f"{name} used {cores(used)} of the {quota:g} of its quota, {percent(used / quota)}"
+    said = f"{name} used {format_cores(used)} of the {quota:g} of its quota, {format_percent(used / quota)}"
     evidence = [evidence_of(subject, cpu, said, used, ENGINE_CPU_SHARE * quota)]
     if used < ENGINE_CPU_SHARE * quota:
         return said, "", evidence
-    calm = take_calm(subject, cpu.track.name)
+    calm = baseline_slice(subject, cpu.track.name)
     if calm is not None:
-        said += f" (in the others {percent(calm.usual / quota)})"
-    throttled = take_at(subject, f"service.{name}.throttled_share")
+        said += f" (in the others {format_percent(calm.usual / quota)})"
+    throttled = slow_slice(subject, f"service.{name}.throttled_share")
     if throttled is not None and throttled.mean > 0:
-        own = f"it was held back in {percent(throttled.mean)} of the scheduler's periods"
+        own = f"it was held back in {format_percent(throttled.mean)} of the scheduler's periods"
         said += f"; {own}"
         evidence.append(evidence_of(subject, throttled, own, throttled.mean, THROTTLED_SHARE))
     return said, _MORE, evidence
 
 
-def _throttled(subject: Subject, name: str, cpu: Taken) -> Found | None:
+def _throttled(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
     """Below the quota over a second, and at its end within many of that second's periods."""
-    throttled = take_at(subject, f"service.{name}.throttled_share")
+    throttled = slow_slice(subject, f"service.{name}.throttled_share")
     if throttled is None or not subject.slow or throttled.mean < THROTTLED_SHARE:
         return None
     said = (
-        f"{name} used up its quota in {percent(throttled.mean)} of the scheduler's periods and"
-        f" stood still for the rest of each, although it used {cores(cpu.mean)} on the whole: it"
+        f"{name} used up its quota in {format_percent(throttled.mean)} of the scheduler's periods and"
+        f" stood still for the rest of each, although it used {format_cores(cpu.mean)} on the whole: it"
         " works in bursts"
     )
     advice = _MORE + " A mean below 80 % does not mean that the quota is enough for its bursts."
     evidence = evidence_of(subject, throttled, said, throttled.mean, THROTTLED_SHARE)
-    return said, advice, [evidence, evidence_of(subject, cpu, cores(cpu.mean), cpu.mean)]
+    return said, advice, [evidence, evidence_of(subject, cpu, format_cores(cpu.mean), cpu.mean)]
 
 
-def _busiest(subject: Subject, name: str, cpu: Taken) -> Found | None:
+def _busiest(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
     """One thread or process that has a core to itself and needs more."""
     del cpu
-    busiest = take_at(subject, f"service.{name}.cpu_busiest_cores")
+    busiest = slow_slice(subject, f"service.{name}.cpu_busiest_cores")
     if busiest is None:
         return None
-    used = percent(busiest.usual)
+    used = format_percent(busiest.usual)
     said = f"the busiest thread of {name} used {used} of the one core that it can have"
     evidence = [evidence_of(subject, busiest, said, busiest.usual, BUSIEST_CORES)]
     if busiest.usual < BUSIEST_CORES:
@@ -152,20 +154,20 @@ def _busiest(subject: Subject, name: str, cpu: Taken) -> Found | None:
     )
 
 
-def _starved(subject: Subject, name: str, cpu: Taken) -> Found | None:
+def _starved(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
     """Ready to run, below its quota, and the host had no core for it."""
-    wait = take_at(subject, f"service.{name}.cpu_wait_cores")
-    idle = take_at(subject, "host.idle_cores")
+    wait = slow_slice(subject, f"service.{name}.cpu_wait_cores")
+    idle = slow_slice(subject, "host.idle_cores")
     if wait is None and idle is None:
         return None
-    busiest = take_at(subject, f"service.{name}.cpu_busiest_cores")
+    busiest = slow_slice(subject, f"service.{name}.cpu_busiest_cores")
     evidence, parts = [], []
     if wait is not None:
         parts.append(f"it was ready without a core for {1000 * wait.mean:.0f} ms of a second")
         least = _wait_least(cpu, busiest)
         evidence.append(evidence_of(subject, wait, parts[-1], wait.mean, least))
     if idle is not None:
-        parts.append(f"the host had {cores(idle.mean)} idle")
+        parts.append(f"the host had {format_cores(idle.mean)} idle")
         evidence.append(evidence_of(subject, idle, parts[-1], idle.mean, _idle_least(idle)))
     if not subject.slow or idle is None or idle.mean >= _idle_least(idle):
         return "; ".join(parts), "", evidence
@@ -178,22 +180,22 @@ def _starved(subject: Subject, name: str, cpu: Taken) -> Found | None:
     quota = (
         f"of the {cpu.track.limit:g} of its quota" if cpu.track.limit else "no quota is in force"
     )
-    said = f"{name} used {cores(cpu.mean)}, {quota}; {'; '.join(parts)}: {why}"
+    said = f"{name} used {format_cores(cpu.mean)}, {quota}; {'; '.join(parts)}: {why}"
     return (
         said,
         "Give the engine cores that it need not share (cpu-shares above the others', a larger host,"
         " the load generator elsewhere); a larger quota alone would change nothing."
         " A better hit ratio of the simulation cache makes it need less.",
-        [evidence_of(subject, cpu, cores(cpu.mean), cpu.mean), *evidence],
+        [evidence_of(subject, cpu, format_cores(cpu.mean), cpu.mean), *evidence],
     )
 
 
-def _idle_least(idle: Taken) -> float:
+def _idle_least(idle: SeriesSlice) -> float:
     """Idle cores from which on the host had some to give."""
     return HOST_IDLE_SHARE_MAX * (idle.track.limit or 1.0)
 
 
-def _wait_least(cpu: Taken, busiest: Taken | None) -> float:
+def _wait_least(cpu: SeriesSlice, busiest: SeriesSlice | None) -> float:
     """Cores waited for, from which on it lacked them; more than these in an engine with spare time.
 
     One core's worth of work was there in either case: a quarter of it not done, or all that is
@@ -205,10 +207,10 @@ def _wait_least(cpu: Taken, busiest: Taken | None) -> float:
     return least
 
 
-def _cache(subject: Subject, name: str) -> list[Evidence]:
+def _cache(subject: DiagnosisContext, name: str) -> list[Evidence]:
     """How often a simulation found its state loaded, where the engine counts that."""
     hits, misses = (
-        take_at(subject, f"page.{name}.defi_statedb_lookups{{outcome={outcome}}}.per_s")
+        slow_slice(subject, f"page.{name}.defi_statedb_lookups{{outcome={outcome}}}.per_s")
         for outcome in ("hit", "miss")
     )
     looked_up = sum(taken.mean for taken in (hits, misses) if taken)
@@ -216,11 +218,11 @@ def _cache(subject: Subject, name: str) -> list[Evidence]:
     if counted is None or looked_up <= 0:
         return []
     ratio = (hits.mean if hits else 0.0) / looked_up
-    said = f"its cache of states had a hit ratio of {percent(ratio)}"
+    said = f"its cache of states had a hit ratio of {format_percent(ratio)}"
     return [evidence_of(subject, counted, said, counted.mean)]
 
 
-def _missing(subject: Subject) -> str:
+def _missing(subject: DiagnosisContext) -> str:
     telemetry = subject.telemetry
     if not telemetry.present:
         return "this run kept no telemetry"

@@ -9,15 +9,20 @@ the system's to mend; a system that fills the host by itself needs a larger one.
 from __future__ import annotations
 
 from harness.diagnosis.answers import Answer, Evidence, Question
-from harness.diagnosis.subject import Subject
-from harness.diagnosis.taken import Taken, evidence_of, take_at
+from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.formatting import (
+    format_cores,
+    format_milliseconds,
+    format_percent,
+    unknown_answer,
+)
+from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     HOST_IDLE_SHARE_MAX,
     PRESSURE_SHARE,
     STEAL_SHARE,
 )
-from harness.diagnosis.words import cores, milliseconds, percent, unknown
-from harness.judge.host import disturbed
+from harness.judge.host_interference import find_interference
 from harness.judge.limits import FOREIGN_CORES_SHARE
 
 KEY = "host"
@@ -31,14 +36,14 @@ _FULL = "Give the system a larger host, or the load generator another one, or lo
 _MEMORY = "Give the host more memory, or the services smaller limits."
 
 
-def ask_host(subject: Subject) -> Question:
+def ask_host(subject: DiagnosisContext) -> Question:
     """Answer it; what others did comes first, since it is nobody's cause within the system."""
     evidence = [one for look in (_cores, _storage, _memory, _steal) for one in look(subject)]
     if not evidence:
         missing = (
             "the host was not read" if subject.telemetry.present else "this run kept no telemetry"
         )
-        return unknown(KEY, ASKS, missing)
+        return unknown_answer(KEY, ASKS, missing)
     asked = subject.slow or subject.concern.of_the_run
     said, advice = _cause(subject) if asked else ("", "")
     # What others did is told in full by the cause itself.
@@ -53,21 +58,21 @@ def ask_host(subject: Subject) -> Question:
     )
 
 
-def others_did_it(question: Question) -> bool:
+def is_foreign_load(question: Question) -> bool:
     """Whether the host is the cause for what others did with it."""
     return question.key == KEY and question.advice == _OTHERS
 
 
-def _cause(subject: Subject) -> tuple[str, str]:
+def _cause(subject: DiagnosisContext) -> tuple[str, str]:
     """What was short in most of the slow time, and what to do; empty where nothing was."""
-    idle = take_at(subject, "host.idle_cores")
-    memory = take_at(subject, "host.pressure_memory_share")
-    looks = take_at(subject, "host.busy_cores")
-    for one in disturbed(subject.telemetry, subject.spans):
+    idle = slow_slice(subject, "host.idle_cores")
+    memory = slow_slice(subject, "host.pressure_memory_share")
+    looks = slow_slice(subject, "host.busy_cores")
+    for one in find_interference(subject.telemetry, subject.spans):
         # As any other cause, it is at work for half of the slow time.
         if looks is not None and 2 * len(one.spans_s) >= len(looks.values):
             return one.said, _OTHERS
-    foreign = take_at(subject, "host.foreign_cores")
+    foreign = slow_slice(subject, "host.foreign_cores")
     count = (idle.track.limit if idle else None) or 1.0
     # Others who had the cores while no service waited for one are no cause.
     by_others = foreign is not None and foreign.mean >= FOREIGN_CORES_SHARE * count
@@ -78,62 +83,64 @@ def _cause(subject: Subject) -> tuple[str, str]:
     return "", ""
 
 
-def _cores(subject: Subject) -> list[Evidence]:
+def _cores(subject: DiagnosisContext) -> list[Evidence]:
     found = []
-    idle = take_at(subject, "host.idle_cores")
+    idle = slow_slice(subject, "host.idle_cores")
     if idle is not None:
         held = HOST_IDLE_SHARE_MAX * (idle.track.limit or 1.0)
-        found.append(evidence_of(subject, idle, f"{cores(idle.mean)} were idle", idle.mean, held))
+        found.append(
+            evidence_of(subject, idle, f"{format_cores(idle.mean)} were idle", idle.mean, held)
+        )
     for side, name in _SIDES:
-        used = take_at(subject, f"host.{side}_cores")
+        used = slow_slice(subject, f"host.{side}_cores")
         if used is not None:
-            said = f"{name} used {cores(used.mean)}"
+            said = f"{name} used {format_cores(used.mean)}"
             found.append(evidence_of(subject, used, said, used.mean))
     return found
 
 
-def _storage(subject: Subject) -> list[Evidence]:
+def _storage(subject: DiagnosisContext) -> list[Evidence]:
     found = []
-    pressure = take_at(subject, "host.pressure_io_share")
+    pressure = slow_slice(subject, "host.pressure_io_share")
     if pressure is not None:
-        said = f"some task stood still for storage in {percent(pressure.mean)} of the time (PSI io)"
+        said = f"some task stood still for storage in {format_percent(pressure.mean)} of the time (PSI io)"
         found.append(evidence_of(subject, pressure, said, pressure.mean, PRESSURE_SHARE))
     for side, name in _SIDES:
-        waited = take_at(subject, f"host.{side}_blocked_count")
+        waited = slow_slice(subject, f"host.{side}_blocked_count")
         if waited is not None and waited.mean > 0:
             said = f"{waited.mean:.1f} tasks of {name} waited for storage"
             found.append(evidence_of(subject, waited, said, waited.mean))
     return found + [one for disk in _disks(subject) for one in _disk(subject, disk)]
 
 
-def _disks(subject: Subject) -> list[Taken]:
+def _disks(subject: DiagnosisContext) -> list[SeriesSlice]:
     tracks = (one.name for one in subject.telemetry.of("disk.") if one.name.endswith(".busy_share"))
-    return [taken for name in tracks if (taken := take_at(subject, name)) is not None]
+    return [taken for name in tracks if (taken := slow_slice(subject, name)) is not None]
 
 
-def _disk(subject: Subject, busy: Taken) -> list[Evidence]:
+def _disk(subject: DiagnosisContext, busy: SeriesSlice) -> list[Evidence]:
     of = busy.track.name.removesuffix(".busy_share")
-    said = f"{of.removeprefix('disk.')} was busy in {percent(busy.mean)} of the time"
+    said = f"{of.removeprefix('disk.')} was busy in {format_percent(busy.mean)} of the time"
     found = [evidence_of(subject, busy, said, busy.mean)]
-    flush = take_at(subject, f"{of}.flush_ms")
+    flush = slow_slice(subject, f"{of}.flush_ms")
     if flush is not None:
-        said = f"a flush took {milliseconds(flush.mean)}"
+        said = f"a flush took {format_milliseconds(flush.mean)}"
         found.append(evidence_of(subject, flush, said, flush.mean))
     return found
 
 
-def _memory(subject: Subject) -> list[Evidence]:
-    pressure = take_at(subject, "host.pressure_memory_share")
+def _memory(subject: DiagnosisContext) -> list[Evidence]:
+    pressure = slow_slice(subject, "host.pressure_memory_share")
     if pressure is None:
         return []
-    said = f"some task stood still for memory in {percent(pressure.mean)} of the time"
+    said = f"some task stood still for memory in {format_percent(pressure.mean)} of the time"
     return [evidence_of(subject, pressure, said, pressure.mean, PRESSURE_SHARE)]
 
 
-def _steal(subject: Subject) -> list[Evidence]:
-    stolen = take_at(subject, "host.steal_cores")
+def _steal(subject: DiagnosisContext) -> list[Evidence]:
+    stolen = slow_slice(subject, "host.steal_cores")
     if stolen is None:
         return []
-    said = f"the hypervisor took {cores(stolen.mean)}"
+    said = f"the hypervisor took {format_cores(stolen.mean)}"
     held = STEAL_SHARE * (stolen.track.limit or 1.0)
     return [evidence_of(subject, stolen, said, stolen.mean, held)]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
+from harness.analysis.resources.telemetry import LockWait
 from harness.diagnosis.answers import Answer, Evidence, Question
-from harness.diagnosis.subject import Subject
-from harness.diagnosis.taken import Taken, evidence_of, take_at, take_calm
+from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.formatting import format_milliseconds, format_percent, unknown_answer
+from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     HOT_SHARE,
-    NONCE_LOOKS_MIN,
+    NONCE_SAMPLES_MIN,
     NONCE_WAIT_LIMIT_SHARE,
     NONCE_WAITED_MOST,
     NONCE_WAITED_OFTEN,
     STATEMENT_LIMIT_SHARE,
 )
-from harness.diagnosis.words import milliseconds, percent, unknown
-from harness.measure.telemetry import LockWait
 
 KEY = "nonce_locks"
 ASKS = "Do signals wait for the nonce lock (FOR UPDATE)?"
@@ -27,28 +27,28 @@ _STATEMENT = "postgres.statement_ms."
 _IDLE = "idle in transaction"
 
 
-def ask_nonce_locks(subject: Subject) -> Question:
+def ask_nonce_locks(subject: DiagnosisContext) -> Question:
     """Answer it."""
-    waiters = take_at(subject, _WAITERS)
+    waiters = slow_slice(subject, _WAITERS)
     if waiters is None:
-        return unknown(KEY, ASKS, _missing(subject))
-    looks = take_at(subject, _SHARE)
+        return unknown_answer(KEY, ASKS, _missing(subject))
+    looks = slow_slice(subject, _SHARE)
     # Several looks a second say how often; one at each second's end has to do where there is none.
     often = looks.mean if looks else waiters.share_from(1)
     longest_ms = _longest_ms(subject)
     said = "no session was seen waiting for a row of the nonce table"
     if often:
         said = (
-            f"a session waited for a row of the nonce table in {percent(often)} of the looks,"
-            f" at most for {milliseconds(longest_ms)} when it was seen"
+            f"a session waited for a row of the nonce table in {format_percent(often)} of the looks,"
+            f" at most for {format_milliseconds(longest_ms)} when it was seen"
         )
     evidence = [
         evidence_of(subject, looks or waiters, said, often, _often_least(subject, longest_ms))
     ]
-    wait = take_at(subject, _WAIT)
+    wait = slow_slice(subject, _WAIT)
     if wait is not None and often:
         least_ms = NONCE_WAIT_LIMIT_SHARE * subject.limit_ms
-        longest = f"the longest wait was {milliseconds(wait.peak)} old when it was seen"
+        longest = f"the longest wait was {format_milliseconds(wait.peak)} old when it was seen"
         evidence.append(evidence_of(subject, wait, longest, wait.peak, least_ms))
     if not _weighs(subject, waiters, often, longest_ms):
         slow = _slow_statement(subject, evidence)
@@ -59,9 +59,9 @@ def ask_nonce_locks(subject: Subject) -> Question:
             said=subject.sentence(f"{said}{slow}"),
             evidence=tuple(evidence),
         )
-    calm = take_calm(subject, _SHARE)
+    calm = baseline_slice(subject, _SHARE)
     if calm is not None:
-        said += f" (in the other seconds in {percent(calm.mean)})"
+        said += f" (in the other seconds in {format_percent(calm.mean)})"
     waits = _waits(subject)
     return Question(
         key=KEY,
@@ -73,7 +73,7 @@ def ask_nonce_locks(subject: Subject) -> Question:
     )
 
 
-def busiest_address(subject: Subject) -> tuple[int, float] | None:
+def busiest_address(subject: DiagnosisContext) -> tuple[int, float] | None:
     """The signing address that took the most nonces, and its share of all of them."""
     used = subject.facts.used
     total = sum(used.values())
@@ -83,24 +83,26 @@ def busiest_address(subject: Subject) -> tuple[int, float] | None:
     return address, used[address] / total
 
 
-def _all_on_one(subject: Subject) -> bool:
+def _all_on_one(subject: DiagnosisContext) -> bool:
     return subject.facts.plan.load.agents_max > 1
 
 
-def _weighs(subject: Subject, waiters: Taken, often: float, longest_ms: float) -> bool:
+def _weighs(
+    subject: DiagnosisContext, waiters: SeriesSlice, often: float, longest_ms: float
+) -> bool:
     """Whether the waits make signals slow; where none is slow, they do not."""
-    if not subject.slow or waiters.looks_from(1) < NONCE_LOOKS_MIN:
+    if not subject.slow or waiters.looks_from(1) < NONCE_SAMPLES_MIN:
         return False
     return often >= _often_least(subject, longest_ms)
 
 
-def _often_least(subject: Subject, longest_ms: float) -> float:
+def _often_least(subject: DiagnosisContext, longest_ms: float) -> float:
     """How often somebody must have been waiting, given how long the waits are."""
     long = longest_ms >= NONCE_WAIT_LIMIT_SHARE * subject.limit_ms
     return NONCE_WAITED_OFTEN if long else NONCE_WAITED_MOST
 
 
-def _waits(subject: Subject) -> list[LockWait]:
+def _waits(subject: DiagnosisContext) -> list[LockWait]:
     """Waits for a nonce row in the time that matters; all `FOR UPDATE` where no table is told."""
     every_s = subject.telemetry.every_s
     inside = [
@@ -117,8 +119,8 @@ def _waits(subject: Subject) -> list[LockWait]:
     ]
 
 
-def _longest_ms(subject: Subject) -> float:
-    wait = take_at(subject, _WAIT)
+def _longest_ms(subject: DiagnosisContext) -> float:
+    wait = slow_slice(subject, _WAIT)
     told = [one.waited_ms for one in _waits(subject)]
     return max([*told, wait.peak if wait else 0.0])
 
@@ -135,11 +137,11 @@ def _holders(waits: list[LockWait]) -> str:
     )
 
 
-def _hot(subject: Subject) -> str:
+def _hot(subject: DiagnosisContext) -> str:
     found = busiest_address(subject)
     if found is None or found[1] < HOT_SHARE:
         return ""
-    return f"; one signing address takes {percent(found[1])} of the signals"
+    return f"; one signing address takes {format_percent(found[1])} of the signals"
 
 
 def _advice(waits: list[LockWait]) -> str:
@@ -156,24 +158,24 @@ def _advice(waits: list[LockWait]) -> str:
     return advice + " Spread signals over more signing addresses where one takes most of them."
 
 
-def _slow_statement(subject: Subject, evidence: list[Evidence]) -> str:
+def _slow_statement(subject: DiagnosisContext, evidence: list[Evidence]) -> str:
     """Of statements that are slow without anybody waiting for the lock."""
     least_ms = STATEMENT_LIMIT_SHARE * subject.limit_ms
     found = []
     for track in subject.telemetry.of(_STATEMENT):
-        taken = take_at(subject, track.name)
+        taken = slow_slice(subject, track.name)
         if taken is not None and taken.mean >= least_ms:
             found.append(taken)
     if not found or not subject.slow:
         return ""
     worst = max(found, key=lambda taken: (taken.mean, taken.track.name))
     kind = worst.track.name.removeprefix(_STATEMENT)
-    said = f"statements of kind {kind} took {milliseconds(worst.mean)} on average"
+    said = f"statements of kind {kind} took {format_milliseconds(worst.mean)} on average"
     evidence.append(evidence_of(subject, worst, said, worst.mean, least_ms))
     return f"; but {said}, so PostgreSQL is slow for another reason (its CPU, its disk, a plan)"
 
 
-def _missing(subject: Subject) -> str:
+def _missing(subject: DiagnosisContext) -> str:
     telemetry = subject.telemetry
     if not telemetry.present:
         return "this run kept no telemetry"

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.analysis.resources.telemetry import TimeSeries
 from harness.diagnosis.answers import Answer, Evidence, Question
+from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.formatting import (
+    format_bytes,
+    format_milliseconds,
+    format_percent,
+    unknown_answer,
+)
+from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.spans import Floats
-from harness.diagnosis.subject import Subject
-from harness.diagnosis.taken import Taken, evidence_of, take_at
 from harness.diagnosis.thresholds import (
     ENTRIES_RANGE_MIN,
     FORK_MS,
     MEMORY_RANGE_MIN_BYTES,
+    REDIS_MEMORY_REPORTED_SHARE,
     REDIS_MEMORY_SHARE,
     REDIS_MEMORY_SPECIFIED_BYTES,
-    REDIS_MEMORY_TOLD_SHARE,
     STREAMS_SHARE,
 )
-from harness.diagnosis.words import bytes_text, milliseconds, percent, unknown
-from harness.measure.telemetry import Track
 
 KEY = "redis_memory"
 ASKS = "Is Redis near its memory limit?"
@@ -31,7 +36,7 @@ _MAXLEN_DEFAULT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Streams:
+class StreamMemory:
     """What the streams hold of the memory.
 
     Attributes:
@@ -51,19 +56,19 @@ class Streams:
         return self.entries * self.entry_bytes
 
 
-def ask_redis(subject: Subject) -> Question:
+def ask_redis(subject: DiagnosisContext) -> Question:
     """Answer it; the streams are held against their maxlen whatever the answer."""
-    memory = take_at(subject, _MEMORY)
+    memory = slow_slice(subject, _MEMORY)
     if memory is None:
-        return unknown(KEY, ASKS, _missing(subject))
+        return unknown_answer(KEY, ASKS, _missing(subject))
     limit = memory.track.limit or float(REDIS_MEMORY_SPECIFIED_BYTES)
     share = memory.peak / limit
-    of = f"the {bytes_text(limit)} of its limit ({memory.track.limit_source})"
+    of = f"the {format_bytes(limit)} of its limit ({memory.track.limit_source})"
     if not memory.track.limit:
-        of = f"the {bytes_text(limit)} that are specified (no limit is in force)"
-    said = f"Redis held {bytes_text(memory.peak)} of {of}, {percent(share)}"
+        of = f"the {format_bytes(limit)} that are specified (no limit is in force)"
+    said = f"Redis held {format_bytes(memory.peak)} of {of}, {format_percent(share)}"
     evidence = [evidence_of(subject, memory, said, memory.peak, REDIS_MEMORY_SHARE * limit)]
-    streams = streams_of(subject)
+    streams = measure_streams(subject)
     parts = [said, *_stream_words(streams, memory, limit, evidence, subject)]
     if share < REDIS_MEMORY_SHARE:
         return Question(
@@ -84,7 +89,7 @@ def ask_redis(subject: Subject) -> Question:
     )
 
 
-def streams_of(subject: Subject) -> Streams | None:
+def measure_streams(subject: DiagnosisContext) -> StreamMemory | None:
     """Entries and memory of all streams; None where no length was read."""
     tracks, memory = _lengths(subject), subject.telemetry.tracks.get(_MEMORY)
     if not tracks or memory is None or not memory.at_s:
@@ -100,32 +105,32 @@ def streams_of(subject: Subject) -> Streams | None:
     if np.ptp(entries) >= ENTRIES_RANGE_MIN and np.ptp(held) >= MEMORY_RANGE_MIN_BYTES:
         slope = float(np.polyfit(entries, held, 1)[0])
         if 0 < slope <= upper:
-            return Streams(most, slope, measured=True)
-    return Streams(most, upper, measured=False)
+            return StreamMemory(most, slope, measured=True)
+    return StreamMemory(most, upper, measured=False)
 
 
-def _lengths(subject: Subject) -> list[Track]:
+def _lengths(subject: DiagnosisContext) -> list[TimeSeries]:
     found = subject.telemetry.of(_STREAM)
     return [track for track in found if track.name.endswith(_LENGTH) and track.at_s]
 
 
-def _at(track: Track, memory: Track) -> Floats:
+def _at(track: TimeSeries, memory: TimeSeries) -> Floats:
     lengths: Floats = np.interp(memory.at_s, track.at_s, track.values)
     return lengths
 
 
 def _stream_words(
-    streams: Streams | None,
-    memory: Taken,
+    streams: StreamMemory | None,
+    memory: SeriesSlice,
     limit: float,
     evidence: list[Evidence],
-    subject: Subject,
+    subject: DiagnosisContext,
 ) -> list[str]:
     if streams is None:
         return ["the lengths of its streams were not read"]
     parts = []
     for track in _lengths(subject):
-        taken = take_at(subject, track.name)
+        taken = slow_slice(subject, track.name)
         if taken is None or taken.peak < STREAMS_SHARE * streams.entries:
             continue  # of the streams, the one that holds most of the entries is enough
         name = track.name.removeprefix(_STREAM).removesuffix(_LENGTH)
@@ -133,38 +138,38 @@ def _stream_words(
         said = f"{name} held {taken.peak:,.0f} entries{kept}"
         parts.append(said)
         evidence.append(evidence_of(subject, taken, said, taken.peak, track.limit))
-    if memory.peak < REDIS_MEMORY_TOLD_SHARE * limit:
+    if memory.peak < REDIS_MEMORY_REPORTED_SHARE * limit:
         return parts
     held = min(streams.bytes, memory.peak)
     about = "about" if streams.measured else "at most"
     parts.append(
-        f"{about} {bytes_text(streams.entry_bytes)} an entry: {about}"
-        f" {percent(held / memory.peak) if memory.peak else '0 %'} of the memory is the streams'"
+        f"{about} {format_bytes(streams.entry_bytes)} an entry: {about}"
+        f" {format_percent(held / memory.peak) if memory.peak else '0 %'} of the memory is the streams'"
     )
     return parts
 
 
-def _consequences(subject: Subject, evidence: list[Evidence]) -> list[str]:
+def _consequences(subject: DiagnosisContext, evidence: list[Evidence]) -> list[str]:
     parts = []
     account = subject.facts.measurement.accounts.get("measure")
     if account is not None and account.refused:
         parts.append(f"it refused {account.refused:,} of {account.attempted:,} signals")
-    refused = take_at(subject, "redis.refused_per_s")
+    refused = slow_slice(subject, "redis.refused_per_s")
     if refused is not None and refused.peak > 0:
         parts.append(f"it refused up to {refused.peak:,.0f} commands a second")
         evidence.append(evidence_of(subject, refused, parts[-1], refused.peak, 0.0))
-    fork = take_at(subject, "redis.latest_fork_ms")
+    fork = slow_slice(subject, "redis.latest_fork_ms")
     if fork is not None and fork.peak >= FORK_MS:
-        parts.append(f"a fork held it up for {milliseconds(fork.peak)}")
+        parts.append(f"a fork held it up for {format_milliseconds(fork.peak)}")
         evidence.append(evidence_of(subject, fork, parts[-1], fork.peak, FORK_MS))
-    rewrite = take_at(subject, "redis.aof_rewrite_count")
+    rewrite = slow_slice(subject, "redis.aof_rewrite_count")
     if rewrite is not None and rewrite.mean > 0:
-        parts.append(f"it rewrote its AOF for {percent(rewrite.mean)} of the time")
+        parts.append(f"it rewrote its AOF for {format_percent(rewrite.mean)} of the time")
         evidence.append(evidence_of(subject, rewrite, parts[-1], rewrite.mean))
     return parts
 
 
-def _advice(streams: Streams | None, memory: Taken, limit: float) -> str:
+def _advice(streams: StreamMemory | None, memory: SeriesSlice, limit: float) -> str:
     if streams is None:
         return "See whether redis_stream_maxlen is too large; nothing tells what the streams hold."
     if streams.measured and streams.bytes < STREAMS_SHARE * memory.peak:
@@ -179,13 +184,13 @@ def _advice(streams: Streams | None, memory: Taken, limit: float) -> str:
     return (
         "redis_stream_maxlen is too large for this memory:"
         f" {fitting:,} entries in all streams together would leave half of the limit free, the"
-        f" default of {_MAXLEN_DEFAULT:,} takes {bytes_text(_MAXLEN_DEFAULT * streams.entry_bytes)}"
+        f" default of {_MAXLEN_DEFAULT:,} takes {format_bytes(_MAXLEN_DEFAULT * streams.entry_bytes)}"
         " a stream. Trimming what the engine's group has not read yet loses signals, so see that"
         " its lag stays below."
     )
 
 
-def _missing(subject: Subject) -> str:
+def _missing(subject: DiagnosisContext) -> str:
     telemetry = subject.telemetry
     if not telemetry.present:
         return "this run kept no telemetry"

@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from harness.diagnosis import nonce_locks, remarks_run, remarks_servers, remarks_services
 from harness.diagnosis.answers import Remark
-from harness.diagnosis.subject import Subject
+from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.thresholds import REMARKS_MAX
 
 _UNREAD_SHOWN = 4
 
-Look = Callable[[Subject], Iterable[Remark]]
+RemarkFn = Callable[[DiagnosisContext], Iterable[Remark]]
 
 # In the order of their weight: what happened to the run comes before what it used.
-_LOOKS: tuple[Look, ...] = (
+_REMARKS: tuple[RemarkFn, ...] = (
     remarks_run.disturbances,
     remarks_run.stalls,
     remarks_run.generator,
@@ -32,7 +32,7 @@ _LOOKS: tuple[Look, ...] = (
 )
 
 
-def remarks_of(subject: Subject, yes: Collection[str]) -> tuple[Remark, ...]:
+def remarks_of(subject: DiagnosisContext, yes: Collection[str]) -> tuple[Remark, ...]:
     """At most REMARKS_MAX of them; that something could not be read is never left out.
 
     Args:
@@ -40,10 +40,10 @@ def remarks_of(subject: Subject, yes: Collection[str]) -> tuple[Remark, ...]:
         yes: keys of the questions that are answered with yes. An engine that stands still because
             of that cause is no finding of its own, nor a hot address that was named there.
     """
-    told: set[Look] = {remarks_run.stalls} if yes else set()
+    told: set[RemarkFn] = {remarks_run.stalls} if yes else set()
     if nonce_locks.KEY in yes:
         told.add(remarks_run.hot_address)
-    found = [remark for look in _LOOKS if look not in told for remark in look(subject)]
+    found = [remark for look in _REMARKS if look not in told for remark in look(subject)]
     return (*found[:REMARKS_MAX], *unread(subject))
 
 
@@ -52,7 +52,7 @@ def _is_a_source(name: str) -> bool:
     return name.count(".") == name.startswith("service.")
 
 
-def unread(subject: Subject) -> Iterator[Remark]:
+def unread(subject: DiagnosisContext) -> Iterator[Remark]:
     """What the telemetry lacks."""
     telemetry = subject.telemetry
     if not telemetry.present:

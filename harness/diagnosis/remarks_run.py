@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.diagnosis.answers import Evidence, Remark
+from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.engine import engines
+from harness.diagnosis.formatting import format_cores, format_milliseconds, format_percent
 from harness.diagnosis.nonce_locks import busiest_address
-from harness.diagnosis.spans import length_s, words
-from harness.diagnosis.stalls import stalls_of
-from harness.diagnosis.subject import Subject
-from harness.diagnosis.taken import evidence_of, take, take_at
+from harness.diagnosis.series_slice import evidence_of, slice_series, slow_slice
+from harness.diagnosis.spans import format_spans, length_s
+from harness.diagnosis.stalls import find_stalls
 from harness.diagnosis.thresholds import (
     HOT_SHARE,
     LATENESS_SHARE,
@@ -18,8 +19,7 @@ from harness.diagnosis.thresholds import (
     STALLED_SHARE_MAX,
     STEAL_SHARE,
 )
-from harness.diagnosis.words import cores, milliseconds, percent
-from harness.judge.check import Kind
+from harness.judge.check import CheckKind
 from harness.judge.verdict import Verdict
 
 _DISTURBANCES_SHOWN = 2
@@ -27,14 +27,14 @@ _DISTURBANCES_SHOWN = 2
 _GENERATOR = ("generator ", "load as asked")
 
 
-def disturbances(subject: Subject) -> Iterator[Remark]:
+def disturbances(subject: DiagnosisContext) -> Iterator[Remark]:
     """Restarts and faults before the end of the slow time."""
     end_s = subject.spans[-1][1] if subject.spans else 0.0
     found = [one for one in subject.facts.measurement.recoveries if one.at_s <= end_s]
     for one in found[:_DISTURBANCES_SHOWN]:
         back = "no signal sent after it was seen"
         if one.first_ns is not None:
-            back = f"signals arrived again {milliseconds(one.first_ns / 1e6)} later"
+            back = f"signals arrived again {format_milliseconds(one.first_ns / 1e6)} later"
         yield Remark(
             key="restart", said=f"{one.what or one.kind}, over at {one.at_s:.1f} s; {back}"
         )
@@ -43,15 +43,13 @@ def disturbances(subject: Subject) -> Iterator[Remark]:
         yield Remark(key="restart", said=f"and {more} more such events")
 
 
-def stalls(subject: Subject) -> Iterator[Remark]:
+def stalls(subject: DiagnosisContext) -> Iterator[Remark]:
     """Times without a transition, and what the engine did in them."""
-    whole = stalls_of(subject.facts.measurement.seconds, subject.measured)
+    whole = find_stalls(subject.facts.measurement.seconds, subject.measured)
     found = tuple(span for span in whole if _stands_still(subject, span))
     if not found or length_s(whole) > STALLED_SHARE_MAX * length_s(subject.measured):
         return
-    said = (
-        f"the engine stood still: no transition was seen from {words(found)} while signals waited"
-    )
+    said = f"the engine stood still: no transition was seen from {format_spans(found)} while signals waited"
     evidence = [
         Evidence(
             track="measurement.simulated",
@@ -63,15 +61,15 @@ def stalls(subject: Subject) -> Iterator[Remark]:
     ]
     telemetry = subject.telemetry
     for name in engines(subject):
-        cpu = take(telemetry.tracks[f"service.{name}.cpu_cores"], found, telemetry.every_s)
+        cpu = slice_series(telemetry.tracks[f"service.{name}.cpu_cores"], found, telemetry.every_s)
         if cpu is not None:
-            used = f"{name} used {cores(cpu.mean)} meanwhile"
+            used = f"{name} used {format_cores(cpu.mean)} meanwhile"
             said += f"; {used}"
             evidence.append(evidence_of(subject, cpu, used, cpu.mean))
     yield Remark(key="stall", said=said, evidence=tuple(evidence))
 
 
-def _stands_still(subject: Subject, span: tuple[float, float]) -> bool:
+def _stands_still(subject: DiagnosisContext, span: tuple[float, float]) -> bool:
     """Whether it is more than one interval, or an interval in which the engine did little."""
     length = next((one.length_s for one in subject.facts.measurement.seconds), 1.0)
     if span[1] - span[0] > length:
@@ -79,19 +77,19 @@ def _stands_still(subject: Subject, span: tuple[float, float]) -> bool:
     telemetry = subject.telemetry
     for name in engines(subject):
         track = telemetry.tracks[f"service.{name}.cpu_cores"]
-        own = take(track, (span,), telemetry.every_s)
-        usual = take(track, subject.measured, telemetry.every_s)
+        own = slice_series(track, (span,), telemetry.every_s)
+        usual = slice_series(track, subject.measured, telemetry.every_s)
         if own and usual and own.mean > STALL_IDLE_SHARE * usual.usual:
             return False
     return True
 
 
-def generator(subject: Subject) -> Iterator[Remark]:
+def generator(subject: DiagnosisContext) -> Iterator[Remark]:
     """A generator that was late or starved: then latencies are not the system's alone."""
     judgement, measurement = subject.facts.judgement, subject.facts.measurement
     bad = [
         check
-        for check in judgement.of(Kind.VALIDITY)
+        for check in judgement.of(CheckKind.VALIDITY)
         if check.verdict is not Verdict.PASS and check.name.startswith(_GENERATOR)
     ]
     for check in bad[:1]:
@@ -104,22 +102,22 @@ def generator(subject: Subject) -> Iterator[Remark]:
         late_ns = figures.percentiles_ns.get("p99", 0)
         limit_ns = subject.concern.limit_ns or 0
         if late_ns >= LATENESS_SHARE * limit_ns:
-            late = milliseconds(late_ns / 1e6)
+            late = format_milliseconds(late_ns / 1e6)
             yield Remark(
                 key="generator",
                 said=f"P99 of the generator's lateness ({figures.mode}) is {late},"
-                f" {percent(late_ns / limit_ns)} of the limit",
+                f" {format_percent(late_ns / limit_ns)} of the limit",
             )
 
 
-def steal(subject: Subject) -> Iterator[Remark]:
+def steal(subject: DiagnosisContext) -> Iterator[Remark]:
     """Cores that the hypervisor gave to other guests."""
-    stolen = take_at(subject, "host.steal_cores")
+    stolen = slow_slice(subject, "host.steal_cores")
     if stolen is None or not stolen.track.limit:
         return
     share = stolen.mean / stolen.track.limit
     if share >= STEAL_SHARE:
-        said = f"{subject.when} the hypervisor took {percent(share)} of the host's computing time"
+        said = f"{subject.when} the hypervisor took {format_percent(share)} of the host's computing time"
         yield Remark(
             key="steal",
             said=said,
@@ -127,7 +125,7 @@ def steal(subject: Subject) -> Iterator[Remark]:
         )
 
 
-def hot_address(subject: Subject) -> Iterator[Remark]:
+def hot_address(subject: DiagnosisContext) -> Iterator[Remark]:
     """One signing address that takes more than its part, where signals are slow."""
     found = busiest_address(subject)
     if found is None or not subject.slow or found[1] < HOT_SHARE:
@@ -136,7 +134,7 @@ def hot_address(subject: Subject) -> Iterator[Remark]:
     if found[1] * parts < 2:
         return
     said = (
-        f"one signing address took {percent(found[1])} of the nonces of the run: its signals can"
+        f"one signing address took {format_percent(found[1])} of the nonces of the run: its signals can"
         " only be handled one after the other"
     )
     end_s = max((end for _, end in subject.measured), default=0.0)

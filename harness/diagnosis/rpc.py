@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.diagnosis.answers import Answer, Evidence, Question
-from harness.diagnosis.subject import Subject
-from harness.diagnosis.taken import Taken, evidence_of, take_at, take_calm
+from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.formatting import format_milliseconds, format_percent, unknown_answer
+from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     NEAR_SHARE,
     RPC_LATE_SHARE,
@@ -14,7 +15,6 @@ from harness.diagnosis.thresholds import (
     RPC_NOTABLE_MS,
     RPC_TIMES_OTHERS,
 )
-from harness.diagnosis.words import milliseconds, percent, unknown
 
 KEY = "rpc"
 ASKS = "Do RPC nodes answer slowly?"
@@ -27,7 +27,7 @@ _ADVICE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class RpcNode:
     """A node in the time that matters.
 
     Attributes:
@@ -38,7 +38,7 @@ class Node:
     """
 
     name: str
-    mean: Taken | None
+    mean: SeriesSlice | None
     requests_per_s: float | None
     failed_share: float
     slow_share: float
@@ -56,11 +56,11 @@ class Node:
         return self.mean is not None and (self.requests_per_s is None or self.requests_per_s > 0)
 
 
-def ask_rpc(subject: Subject) -> Question:
+def ask_rpc(subject: DiagnosisContext) -> Question:
     """Answer it, for the slowest node first."""
     nodes = _nodes(subject)
     if not nodes:
-        return unknown(KEY, ASKS, _missing(subject))
+        return unknown_answer(KEY, ASKS, _missing(subject))
     asked = [node for node in nodes if node.asked]
     if not asked:
         return _answer(subject, Answer.NO, "nobody asked an RPC node", [])
@@ -73,12 +73,12 @@ def ask_rpc(subject: Subject) -> Question:
     others = [node for node in asked if node not in slow and node.mean]
     if others:
         quick = min(others, key=lambda node: (node.usual_ms, node.name))
-        said += f"; {quick.name} answered in {milliseconds(quick.usual_ms)}"
+        said += f"; {quick.name} answered in {format_milliseconds(quick.usual_ms)}"
     return _answer(subject, Answer.YES, said, evidence, _ADVICE)
 
 
 def _answer(
-    subject: Subject, answer: Answer, said: str, evidence: list[Evidence], advice: str = ""
+    subject: DiagnosisContext, answer: Answer, said: str, evidence: list[Evidence], advice: str = ""
 ) -> Question:
     return Question(
         key=KEY,
@@ -90,13 +90,13 @@ def _answer(
     )
 
 
-def _nodes(subject: Subject) -> list[Node]:
+def _nodes(subject: DiagnosisContext) -> list[RpcNode]:
     tracks = [track.name.removeprefix(_RPC) for track in subject.telemetry.of(_RPC)]
     found = []
     # A node that never answers has no time to an answer, but failures.
     for name in sorted({track.rpartition(".")[0] for track in tracks}):
         mean, answers, failures, slow = (
-            take_at(subject, f"{_RPC}{name}.{figure}")
+            slow_slice(subject, f"{_RPC}{name}.{figure}")
             for figure in ("mean_ms", "requests_per_s", "failures_per_s", "slow_share")
         )
         if mean is None and failures is None:
@@ -104,7 +104,7 @@ def _nodes(subject: Subject) -> list[Node]:
         failed = failures.mean if failures else 0.0
         total = failed + (answers.mean if answers else 0.0)
         found.append(
-            Node(
+            RpcNode(
                 name,
                 mean,
                 answers.mean if answers else None,
@@ -115,13 +115,13 @@ def _nodes(subject: Subject) -> list[Node]:
     return sorted(found, key=lambda node: (-node.usual_ms, node.name))
 
 
-def _is_slow(node: Node, nodes: list[Node]) -> bool:
+def _is_slow(node: RpcNode, nodes: list[RpcNode]) -> bool:
     if max(node.failed_share, node.slow_share) >= RPC_LATE_SHARE:
         return True
     return node.usual_ms >= _least_ms(node, nodes)
 
 
-def _least_ms(node: Node, nodes: list[Node]) -> float:
+def _least_ms(node: RpcNode, nodes: list[RpcNode]) -> float:
     """From which time to an answer on it is slow: near the 100 ms, or far beyond another node's."""
     others = [other.usual_ms for other in nodes if other is not node and other.mean]
     least_ms = NEAR_SHARE * RPC_MS
@@ -130,39 +130,39 @@ def _least_ms(node: Node, nodes: list[Node]) -> float:
     return least_ms
 
 
-def _words(subject: Subject, node: Node) -> str:
+def _words(subject: DiagnosisContext, node: RpcNode) -> str:
     said = node.name
     if node.mean is not None:
-        said += f" took {milliseconds(node.usual_ms)} to answer"
-    calm = take_calm(subject, node.mean.track.name) if node.mean else None
+        said += f" took {format_milliseconds(node.usual_ms)} to answer"
+    calm = baseline_slice(subject, node.mean.track.name) if node.mean else None
     if calm is not None:
-        said += f" (in the other seconds {milliseconds(calm.usual)})"
+        said += f" (in the other seconds {format_milliseconds(calm.usual)})"
     if node.slow_share:
-        said += f", more than {milliseconds(RPC_MS)} for {percent(node.slow_share)} of its answers"
+        said += f", more than {format_milliseconds(RPC_MS)} for {format_percent(node.slow_share)} of its answers"
     if node.failed_share:
         said += ", and" if node.mean else ""
-        said += f" gave no answer to {percent(node.failed_share)} of the calls"
+        said += f" gave no answer to {format_percent(node.failed_share)} of the calls"
     return said
 
 
-def _evidence(subject: Subject, node: Node, nodes: list[Node]) -> list[Evidence]:
+def _evidence(subject: DiagnosisContext, node: RpcNode, nodes: list[RpcNode]) -> list[Evidence]:
     found = []
     if node.mean is not None:
-        said = f"{node.name}: {milliseconds(node.usual_ms)}"
+        said = f"{node.name}: {format_milliseconds(node.usual_ms)}"
         least_ms = _least_ms(node, nodes)
         found.append(evidence_of(subject, node.mean, said, node.usual_ms, least_ms))
-    late = take_at(subject, f"rpc.{node.name}.slow_share")
+    late = slow_slice(subject, f"rpc.{node.name}.slow_share")
     if late is not None and late.mean > 0:
-        words = f"{node.name}: {percent(late.mean)} of its answers came later than the limit"
+        words = f"{node.name}: {format_percent(late.mean)} of its answers came later than the limit"
         found.append(evidence_of(subject, late, words, late.mean, RPC_LATE_SHARE))
-    failures = take_at(subject, f"rpc.{node.name}.failures_per_s")
+    failures = slow_slice(subject, f"rpc.{node.name}.failures_per_s")
     if failures is not None and failures.mean > 0:
         failed = f"{node.name}: {failures.mean:.2g} calls a second without an answer"
         found.append(evidence_of(subject, failures, failed, failures.mean))
     return found
 
 
-def _missing(subject: Subject) -> str:
+def _missing(subject: DiagnosisContext) -> str:
     telemetry = subject.telemetry
     if not telemetry.present:
         return "this run kept no telemetry"

@@ -11,7 +11,7 @@ Spans = tuple[tuple[float, float], ...]
 Floats = NDArray[np.float64]
 
 
-def joined(parts: Iterable[tuple[float, float]]) -> Spans:
+def merge_spans(parts: Iterable[tuple[float, float]]) -> Spans:
     """The same time as stretches that do not touch, in order; empty ones fall out."""
     found: list[tuple[float, float]] = []
     for start, end in sorted(part for part in parts if part[0] < part[1]):
@@ -22,7 +22,7 @@ def joined(parts: Iterable[tuple[float, float]]) -> Spans:
     return tuple(found)
 
 
-def without(spans: Spans, taken: Spans) -> Spans:
+def subtract_spans(spans: Spans, taken: Spans) -> Spans:
     """What is left of joined spans."""
     left: list[tuple[float, float]] = []
     for span_start, end in spans:
@@ -33,7 +33,7 @@ def without(spans: Spans, taken: Spans) -> Spans:
             left.append((start, taken_start))
             start = taken_end
         left.append((start, end))
-    return joined(left)
+    return merge_spans(left)
 
 
 def length_s(spans: Spans) -> float:
@@ -53,7 +53,7 @@ def overlaps_s(starts: Floats, ends: Floats, spans: Spans) -> Floats:
     return np.maximum(inside, 0.0)
 
 
-def words(spans: Sequence[tuple[float, float]]) -> str:
+def format_spans(spans: Sequence[tuple[float, float]]) -> str:
     """`12-15 s`, `3-4 s, 9-12 s and 4 more times`."""
     shown = [f"{start:.0f}-{end:.0f} s" for start, end in spans[:3]]
     more = len(spans) - len(shown)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures
 from harness.clock import NS_PER_MS
-from harness.diagnosis.subject import Subject
-from harness.diagnosis.taken import take_at, take_calm
+from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.formatting import format_milliseconds, format_percent
+from harness.diagnosis.series_slice import baseline_slice, slow_slice
 from harness.diagnosis.thresholds import CENSORED_SHARE, GROWS_LIMIT_SHARE, GROWS_TIMES
-from harness.diagnosis.words import milliseconds, percent
-from harness.judge.words import duration
-from harness.measure.measurement import SplitFigures, StageFigures
+from harness.judge.formatting import format_duration
 
 # By the cut that a stage begins at: where to look for its cause.
 _WHERE = {
@@ -29,7 +29,7 @@ _TRANSITION = re.compile(
 )
 
 
-def stage_words(subject: Subject) -> tuple[str, ...]:
+def describe_stages(subject: DiagnosisContext) -> tuple[str, ...]:
     """A sentence or two for each mode that the promise speaks of."""
     modes = [
         split
@@ -44,24 +44,24 @@ def stage_words(subject: Subject) -> tuple[str, ...]:
     return (*by_cuts, *_by_the_engine(subject), *_never_arrived(subject))
 
 
-def _sentences(split: SplitFigures, least_ns: float) -> Iterator[str]:
+def _sentences(split: LatencyBreakdownFigures, least_ns: float) -> Iterator[str]:
     if not split.stages or split.total_sum_ns <= 0:
         return
     most = max(split.stages, key=lambda stage: stage.sum_ns)
     yield (
-        f"{_name(most)} holds {percent(most.sum_ns / split.total_sum_ns)} of the mean"
-        f" ({duration(most.mean_ns)} of {duration(split.total_mean_ns)}){_where(most)}"
+        f"{_name(most)} holds {format_percent(most.sum_ns / split.total_sum_ns)} of the mean"
+        f" ({format_duration(most.mean_ns)} of {format_duration(split.total_mean_ns)}){_where(most)}"
     )
     slowest = max(split.stages, key=_tail_ns)
     whose = "its" if slowest is most else f"of slow signals it is {_name(slowest)}:"
     what = "longest time" if slowest.p99_ns is None else "P99"
-    said = f"{whose} {what} is {duration(_tail_ns(slowest))}"
+    said = f"{whose} {what} is {format_duration(_tail_ns(slowest))}"
     if slowest.p50_ns and _tail_ns(slowest) >= max(GROWS_TIMES * slowest.p50_ns, least_ns):
         said += f", {_tail_ns(slowest) / slowest.p50_ns:,.0f} times its median: it is what grows"
     yield said + ("" if slowest is most else _where(slowest))
 
 
-def _never_arrived(subject: Subject) -> Iterator[str]:
+def _never_arrived(subject: DiagnosisContext) -> Iterator[str]:
     account = subject.facts.measurement.accounts.get("measure")
     if account is None or not account.attempted:
         return
@@ -73,12 +73,12 @@ def _never_arrived(subject: Subject) -> Iterator[str]:
         )
 
 
-def _by_the_engine(subject: Subject) -> Iterator[str]:
+def _by_the_engine(subject: DiagnosisContext) -> Iterator[str]:
     """The engine's own times from step to step, the longest of them in the time that matters."""
     found = []
     for track in subject.telemetry.of("page."):
         match = _TRANSITION.search(track.name)
-        taken = take_at(subject, track.name) if match else None
+        taken = slow_slice(subject, track.name) if match else None
         if (
             match is None
             or taken is None
@@ -89,20 +89,22 @@ def _by_the_engine(subject: Subject) -> Iterator[str]:
     if not found:
         return
     mean_ms, transition, name = max(found)
-    said = f"by the engine's own page the longest step is {transition}: {milliseconds(mean_ms)}"
-    calm = take_calm(subject, name)
-    yield said + (f", in the other seconds {milliseconds(calm.mean)}" if calm else "")
+    said = (
+        f"by the engine's own page the longest step is {transition}: {format_milliseconds(mean_ms)}"
+    )
+    calm = baseline_slice(subject, name)
+    yield said + (f", in the other seconds {format_milliseconds(calm.mean)}" if calm else "")
 
 
-def _tail_ns(stage: StageFigures) -> int:
+def _tail_ns(stage: BreakdownStageFigures) -> int:
     return stage.max_ns if stage.p99_ns is None else stage.p99_ns
 
 
-def _name(stage: StageFigures) -> str:
+def _name(stage: BreakdownStageFigures) -> str:
     return f"'{stage.start} -> {stage.end}'"
 
 
-def _where(stage: StageFigures) -> str:
+def _where(stage: BreakdownStageFigures) -> str:
     """What lies in it; of merged stages, all of that."""
     parts = [_WHERE[cut] for cut in (stage.start, *stage.merged) if cut in _WHERE]
     return f": {' and '.join(parts)}" if parts else ""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.diagnosis.spans import Spans, joined
+from harness.analysis.measurement import ThroughputFigures
+from harness.diagnosis.spans import Spans, merge_spans
 from harness.diagnosis.thresholds import STALL_IN_FLIGHT_SHARE, STALL_SHARE
-from harness.measure.measurement import SecondFigures
 
 
-def stalls_of(seconds: Sequence[SecondFigures], measured: Spans) -> Spans:
+def find_stalls(seconds: Sequence[ThroughputFigures], measured: Spans) -> Spans:
     """Stretches of the measured load without a transition, to the length of an interval.
 
     One counts when next to nothing of what is usual was simulated in it while about as many
@@ -22,7 +22,7 @@ def stalls_of(seconds: Sequence[SecondFigures], measured: Spans) -> Spans:
     usual = float(np.median([one.simulated for one in own])) if own else 0.0
     if usual < 1 / STALL_SHARE:
         return ()  # so few are simulated in an interval that one without any is no wonder
-    return joined(
+    return merge_spans(
         (one.start_s, one.start_s + one.length_s)
         for one in own
         if one.simulated <= STALL_SHARE * usual and one.in_flight >= STALL_IN_FLIGHT_SHARE * usual

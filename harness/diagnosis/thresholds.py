@@ -44,7 +44,7 @@ REDIS_MEMORY_SPECIFIED_BYTES = 4 * 1024**3
 # Streams that hold less than half of the memory are not what fills it.
 STREAMS_SHARE = 0.50
 # Of less memory than this share of the limit it does not matter who holds it.
-REDIS_MEMORY_TOLD_SHARE = 0.40
+REDIS_MEMORY_REPORTED_SHARE = 0.40
 # Below so many entries and bytes more or less, memory per entry is guessed from the whole memory:
 # a server's own memory comes and goes by some hundred kilobytes.
 ENTRIES_RANGE_MIN = 100
@@ -59,7 +59,7 @@ NONCE_WAITED_MOST = 0.50
 NONCE_WAITED_OFTEN = 0.20
 NONCE_WAIT_LIMIT_SHARE = 0.10
 # One look is no habit.
-NONCE_LOOKS_MIN = 2
+NONCE_SAMPLES_MIN = 2
 # A statement whose mean is a twentieth of the limit is slow: a signal takes some five of them.
 STATEMENT_LIMIT_SHARE = 0.05
 
@@ -76,14 +76,14 @@ SERVICE_CPU_SHARE = 0.80
 SERVICE_MEMORY_SHARE = 0.90
 PRESSURE_SHARE = 0.30
 # Twice as often in slow seconds as in the others, or it is only a neighbour in time.
-TIMES_CALM = 2.0
+BASELINE_TIMES = 2.0
 # Rewriting now and then is Redis's trade; for a tenth of the slow time it is worth a word.
 REWRITE_SHARE = 0.10
 # Slow seconds that are a third of all or less are few enough for an event to have made them.
 RARE_SHARE = 0.34
 HOT_SHARE = 0.20
 # Fewer other seconds than that are nothing to compare with.
-CALM_MIN_S = 2.0
+BASELINE_MIN_S = 2.0
 # A stage grows when its tail is so many of its medians, and a tenth of the limit at least.
 GROWS_TIMES = 3.0
 GROWS_LIMIT_SHARE = 0.10

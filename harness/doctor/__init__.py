@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.docker.settings import AGENT
 from harness.doctor.engine_rules import engine_findings
-from harness.doctor.facts import Quotas
+from harness.doctor.host_facts import Quotas
 from harness.doctor.host_rules import host_findings
 from harness.doctor.probes import probe
 from harness.doctor.program_rules import program_findings
 from harness.doctor.render import render
-from harness.doctor.report import Finding, Level, Report, Use, host_report, profile_report
-from harness.doctor.signoff import signoff_needs
-from harness.doctor.zone_c import probe_machine, profile_findings, read_profile
-from harness.stack.composefile import read_compose
+from harness.doctor.report import Finding, Level, Report, Suitability, host_report, profile_report
+from harness.doctor.signoff_requirements import signoff_requirements
+from harness.doctor.zone_c_profile import probe_machine, profile_findings, read_profile
+from harness.stack.compose_file import read_compose
+from harness.stack.docker.settings import AGENT
 
 __all__ = [
     "Finding",
     "Level",
     "Report",
-    "Use",
+    "Suitability",
     "check_profile",
     "diagnose",
     "render",
@@ -47,7 +47,7 @@ def diagnose(root: Path) -> Report:
         *host_findings(facts),
         *program_findings(facts),
     )
-    return host_report(findings, signoff_needs(facts, quotas, findings))
+    return host_report(findings, signoff_requirements(facts, quotas, findings))
 
 
 def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from harness.doctor.facts import DESKTOP, DOCKER, PODMAN, Facts
-from harness.doctor.report import Finding, Level, Use
+from harness.doctor.host_facts import DESKTOP, DOCKER, PODMAN, HostFacts
+from harness.doctor.report import Finding, Level, Suitability
 
 NO_ENGINE = "no engine answered"
 
 
-def engine_kind(facts: Facts) -> Finding:
+def engine_kind(facts: HostFacts) -> Finding:
     """Whether it is the engine that runs are tried with, as root, on this machine."""
     topic, engine = "kind of engine", facts.engine
     if engine is None:
-        return unseen(topic)
+        return no_engine_finding(topic)
     if engine.product == DOCKER and engine.rootless is False:
         return Finding(topic, Level.OK, f"{DOCKER}, as root", "the kind that runs are tried with")
     rootless = ", rootless" if engine.rootless else ""
@@ -23,7 +23,7 @@ def engine_kind(facts: Facts) -> Finding:
             " back from another kernel's control groups, and no run can be judged"
         )
         todo = "install Docker Engine in this Linux (`docker context use default`)"
-        return Finding(topic, Level.BAD, found, means, todo, docker_max=Use.NOTHING)
+        return Finding(topic, Level.BAD, found, means, todo, docker_max=Suitability.NOTHING)
     if engine.rootless:
         means = (
             "containers start, and quotas are read back where cpu and memory are delegated; a gate"
@@ -38,10 +38,10 @@ def engine_kind(facts: Facts) -> Finding:
     else:
         means = "what it can do is not known"
     todo = "for a sign-off use Docker Engine as root (the system's dockerd)"
-    return Finding(topic, Level.WARN, found, means, todo, docker_max=Use.INDICATIVE)
+    return Finding(topic, Level.WARN, found, means, todo, docker_max=Suitability.INDICATIVE)
 
 
-def unseen(topic: str) -> Finding:
+def no_engine_finding(topic: str) -> Finding:
     """The finding on what only an engine can tell, where none answered."""
     return Finding(
         topic,
@@ -49,5 +49,5 @@ def unseen(topic: str) -> Finding:
         f"not seen: {NO_ENGINE}",
         "quotas are the engine's work",
         "see Docker",
-        docker_max=Use.NOTHING,
+        docker_max=Suitability.NOTHING,
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from harness.doctor.engine_kind import NO_ENGINE, engine_kind, unseen
-from harness.doctor.facts import PODMAN, Engine, Facts, Quotas
-from harness.doctor.report import Finding, Level, Use
+from harness.doctor.engine_kind import NO_ENGINE, engine_kind, no_engine_finding
+from harness.doctor.host_facts import PODMAN, EngineFacts, HostFacts, Quotas
+from harness.doctor.report import Finding, Level, Suitability
 
 GIB = 1024**3
 # Swarm and observer each keep up to a core busy; on the cores of the system under test they
@@ -21,7 +21,7 @@ MEMORY_RUN_MIN = 1 * GIB
 _ENGINE_MIN = (20, 10)
 
 
-def engine_findings(facts: Facts, quotas: Quotas) -> tuple[Finding, ...]:
+def engine_findings(facts: HostFacts, quotas: Quotas) -> tuple[Finding, ...]:
     """Docker, control groups, and the quotas that it must hold."""
     return (
         docker(facts),
@@ -33,7 +33,7 @@ def engine_findings(facts: Facts, quotas: Quotas) -> tuple[Finding, ...]:
     )
 
 
-def docker(facts: Facts) -> Finding:
+def docker(facts: HostFacts) -> Finding:
     """Whether containers can be started and looked into."""
     engine = facts.engine
     if engine is None:
@@ -43,7 +43,7 @@ def docker(facts: Facts) -> Finding:
             facts.engine_problem or NO_ENGINE,
             "no containers: neither quotas nor isolation can be tried",
             facts.engine_todo or "install and start dockerd, or set DOCKER_HOST",
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
         )
     found = f"engine {engine.version}"
     if engine.product != PODMAN and version_numbers(engine.version) < _ENGINE_MIN:
@@ -53,7 +53,7 @@ def docker(facts: Facts) -> Finding:
             found,
             "older than any engine that the harness was tried with",
             f"use {_ENGINE_MIN[0]}.{_ENGINE_MIN[1]} or later",
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     if engine.kernel is None or engine.kernel != facts.kernel:
         return Finding(
@@ -63,7 +63,7 @@ def docker(facts: Facts) -> Finding:
             "containers run in another machine, whose control groups cannot be read from here:"
             " no quota can be proven",
             "install Docker Engine in this Linux, or run the harness on the engine's own host",
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
         )
     return Finding("Docker", Level.OK, found, "containers can be started and looked into")
 
@@ -77,11 +77,11 @@ def version_numbers(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def control_groups(facts: Facts) -> Finding:
+def control_groups(facts: HostFacts) -> Finding:
     """Whether CPU and memory quotas can be in force."""
     topic, engine = "control groups", facts.engine
     if engine is None:
-        return unseen(topic)
+        return no_engine_finding(topic)
     needed = (("CPU quota", engine.cpu_quota), ("memory limit", engine.memory_limit))
     missing = [name for name, has in needed if not has]
     if missing:
@@ -91,7 +91,7 @@ def control_groups(facts: Facts) -> Finding:
             f"version {engine.cgroup or 'unknown'}, not shown to have {' and '.join(missing)}",
             "containers start without it: every run would be INVALID, and no quota can be proven",
             _enabled(engine),
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
         )
     if engine.kernel is None or engine.kernel != facts.kernel:
         return Finding(
@@ -100,7 +100,7 @@ def control_groups(facts: Facts) -> Finding:
             f"version {engine.cgroup or 'unknown'}, of another kernel",
             "quotas can be in force there; they cannot be read back from here",
             "see Docker",
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
         )
     if engine.cgroup not in ("1", "2"):
         return Finding(
@@ -109,7 +109,7 @@ def control_groups(facts: Facts) -> Finding:
             "the engine does not tell their version",
             "whether quotas can be read back shows only when a run does it",
             "use a Docker engine of version 20.10 or later",
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     return Finding(
         topic,
@@ -119,7 +119,7 @@ def control_groups(facts: Facts) -> Finding:
     )
 
 
-def _enabled(engine: Engine) -> str:
+def _enabled(engine: EngineFacts) -> str:
     """How to enable the controllers cpu and memory."""
     if engine.cgroup != "2":
         return "enable the controllers cpu and memory (kernel options cgroup_enable=cpu,memory)"
@@ -131,11 +131,11 @@ def _enabled(engine: Engine) -> str:
     return "echo '+cpu +memory' > /sys/fs/cgroup/cgroup.subtree_control, then restart dockerd"
 
 
-def swap_accounting(facts: Facts) -> Finding:
+def swap_accounting(facts: HostFacts) -> Finding:
     """Whether a memory limit also limits swap."""
     topic, engine = "swap accounting", facts.engine
     if engine is None:
-        return unseen(topic)
+        return no_engine_finding(topic)
     if engine.swap_limit:
         return Finding(topic, Level.OK, "on", "a memory limit is hard: no swap beyond it")
     without_swap = facts.swap_bytes == 0
@@ -146,7 +146,7 @@ def swap_accounting(facts: Facts) -> Finding:
         + (", but the host has no swap" if without_swap else ""),
         "a container beyond its memory limit may go on in swap instead of being ended",
         "boot with swapaccount=1 (control groups version 1)",
-        docker_max=Use.INDICATIVE,
+        docker_max=Suitability.INDICATIVE,
     )
 
 
@@ -155,7 +155,7 @@ def cpus_needed(quotas: Quotas) -> int:
     return math.ceil(quotas.cpus + GENERATOR_CPUS)
 
 
-def cpus(facts: Facts, quotas: Quotas) -> Finding:
+def cpus(facts: HostFacts, quotas: Quotas) -> Finding:
     """CPUs against the sum of the quotas, with room for the generator."""
     needed = cpus_needed(quotas)
     engine = facts.engine
@@ -167,7 +167,7 @@ def cpus(facts: Facts, quotas: Quotas) -> Finding:
             "not seen",
             f"quotas of Zone B add up to {quotas.cpus:g} cores",
             "run where the number of CPUs can be read",
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     found = f"{told} for quotas of {quotas.cpus:g} cores in {quotas.containers} containers"
     if told >= needed:
@@ -184,18 +184,18 @@ def cpus(facts: Facts, quotas: Quotas) -> Finding:
         found,
         "containers compete before they reach their quotas, and the generator is measured too",
         f"for a sign-off use a host with {needed} CPUs or more",
-        docker_max=Use.INDICATIVE,
+        docker_max=Suitability.INDICATIVE,
     )
 
 
-def memory(facts: Facts, quotas: Quotas) -> Finding:
+def memory(facts: HostFacts, quotas: Quotas) -> Finding:
     """Memory against the sum of the limits."""
     engine = facts.engine
     total = _smaller(facts.memory_bytes, engine, engine.memory_bytes if engine else None)
     limits = f"limits of {_gib(quotas.memory_bytes)}"
     # What the engine has less, or does not tell, takes nothing from processes of the host.
     own = min(facts.memory_bytes or 0, facts.memory_available_bytes or 0)
-    process_max = Use.NOTHING if own < MEMORY_RUN_MIN else Use.PROCESS
+    process_max = Suitability.NOTHING if own < MEMORY_RUN_MIN else Suitability.PROCESS
     if total is None or facts.memory_available_bytes is None:
         return Finding(
             "memory",
@@ -203,7 +203,7 @@ def memory(facts: Facts, quotas: Quotas) -> Finding:
             "not seen",
             f"Zone B has {limits}",
             "run where the memory can be read",
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
             process_max=process_max,
         )
     available = min(total, facts.memory_available_bytes)
@@ -215,7 +215,7 @@ def memory(facts: Facts, quotas: Quotas) -> Finding:
             found,
             "not even the servers have room",
             f"free {_gib(MEMORY_RUN_MIN)} at least",
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
             process_max=process_max,
         )
     if available < quotas.memory_bytes:
@@ -225,12 +225,12 @@ def memory(facts: Facts, quotas: Quotas) -> Finding:
             found,
             "containers that use up their limits together make the host run out of memory",
             f"for a sign-off have {_gib(quotas.memory_bytes)} free",
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     return Finding("memory", Level.OK, found, "every limit can be used up at once")
 
 
-def _smaller(host: int | None, engine: Engine | None, told: int | None) -> int | None:
+def _smaller(host: int | None, engine: EngineFacts | None, told: int | None) -> int | None:
     """The smaller of what the host and its engine tell; None if one of them does not."""
     if engine is None:
         return host

@@ -6,8 +6,8 @@ than the probes saw.
 
 from __future__ import annotations
 
-from harness.doctor.facts import Disk, Facts
-from harness.doctor.report import Finding, Level, Use
+from harness.doctor.host_facts import Disk, HostFacts
+from harness.doctor.report import Finding, Level, Suitability
 
 GIB = 1024**3
 REPORTS = "reports"
@@ -28,7 +28,7 @@ _QUICK_CLOCKS = frozenset(
 )
 
 
-def host_findings(facts: Facts) -> tuple[Finding, ...]:
+def host_findings(facts: HostFacts) -> tuple[Finding, ...]:
     """Disks, kernel, limits and network."""
     return (
         *(disk_room(facts, role) for role in _ROLES),
@@ -41,10 +41,10 @@ def host_findings(facts: Facts) -> tuple[Finding, ...]:
     )
 
 
-def disk_room(facts: Facts, role: str) -> Finding:
+def disk_room(facts: HostFacts, role: str) -> Finding:
     """Free space; without the engine's data there are no containers, without the rest no run."""
     topic = f"disk: {role}"
-    process_min = Use.PROCESS if role == ENGINE_DATA else Use.NOTHING
+    process_min = Suitability.PROCESS if role == ENGINE_DATA else Suitability.NOTHING
     disk = _disk(facts, role)
     if disk is None or disk.free_bytes is None:
         return Finding(
@@ -53,7 +53,7 @@ def disk_room(facts: Facts, role: str) -> Finding:
             "free space not seen",
             "a full disk ends a run in the middle",
             "run where the folder can be read",
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
             process_max=process_min,
         )
     found = f"{disk.free_bytes / GIB:.1f} GiB free below {disk.path}"
@@ -64,7 +64,7 @@ def disk_room(facts: Facts, role: str) -> Finding:
             found,
             "a run would fill it",
             f"free {DISK_ROOM // GIB} GiB",
-            docker_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
             process_max=process_min,
         )
     if disk.free_bytes < DISK_ROOM:
@@ -74,16 +74,16 @@ def disk_room(facts: Facts, role: str) -> Finding:
             found,
             "enough for short runs",
             f"free {DISK_ROOM // GIB} GiB before long ones",
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     return Finding(topic, Level.OK, found, "room for long runs")
 
 
-def _disk(facts: Facts, role: str) -> Disk | None:
+def _disk(facts: HostFacts, role: str) -> Disk | None:
     return next((disk for disk in facts.disks if disk.role == role), None)
 
 
-def storage(facts: Facts) -> Finding:
+def storage(facts: HostFacts) -> Finding:
     """Whether the volumes of engine and PostgreSQL lie on NVMe, as the specification asks."""
     disk = _disk(facts, ENGINE_DATA)
     devices = disk.devices if disk else None
@@ -94,7 +94,7 @@ def storage(facts: Facts) -> Finding:
             "the disk below the volumes was not seen",
             "the specification asks for NVMe below engine and PostgreSQL",
             "for a sign-off put the engine's data folder on a local NVMe disk",
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     found = f"volumes lie on {', '.join(devices)}"
     if all(device.startswith("nvme") for device in devices):
@@ -105,7 +105,7 @@ def storage(facts: Facts) -> Finding:
         found,
         "not shown to be NVMe: cache overflow and commits may be slower than in production",
         "for a sign-off put the engine's data folder on a local NVMe disk",
-        docker_max=Use.INDICATIVE,
+        docker_max=Suitability.INDICATIVE,
     )
 
 
@@ -120,7 +120,7 @@ def core_dumps(pattern: str | None) -> Finding:
             "not seen",
             "where a core dump goes is not known",
             todo,
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     if pattern.startswith("|"):
         return Finding(
@@ -129,7 +129,7 @@ def core_dumps(pattern: str | None) -> Finding:
             f"piped to {pattern[1:].split(' ')[0]}",
             "a core dump goes to a program of the host, never to the engine's volume",
             todo,
-            docker_max=Use.INDICATIVE,
+            docker_max=Suitability.INDICATIVE,
         )
     inside = pattern.startswith(f"{CORE_FOLDER}/") or "/" not in pattern
     if pattern and inside:
@@ -142,11 +142,11 @@ def core_dumps(pattern: str | None) -> Finding:
         pattern or "empty",
         f"a core dump does not land in {CORE_FOLDER}, where the engine's volume is",
         todo,
-        docker_max=Use.INDICATIVE,
+        docker_max=Suitability.INDICATIVE,
     )
 
 
-def open_files(facts: Facts) -> Finding:
+def open_files(facts: HostFacts) -> Finding:
     """File descriptors for connections of agents."""
     topic, limit = "open files", facts.open_files
     todo = f"ulimit -n {OPEN_FILES_ROOM}"
@@ -159,8 +159,8 @@ def open_files(facts: Facts) -> Finding:
             "not seen" if limit is None else str(limit),
             "the swarm cannot hold its connections",
             todo,
-            docker_max=Use.NOTHING,
-            process_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
+            process_max=Suitability.NOTHING,
         )
     if limit < OPEN_FILES_ROOM:
         return Finding(topic, Level.WARN, str(limit), "enough for some hundred agents", todo)
@@ -177,7 +177,7 @@ def clock(source: str | None) -> Finding:
         source or "not seen",
         "reading the clock may be slow or coarse, and it is read for every signal",
         "boot with clocksource=tsc, or see /sys/devices/system/clocksource",
-        docker_max=Use.INDICATIVE,
+        docker_max=Suitability.INDICATIVE,
     )
 
 
@@ -190,13 +190,13 @@ def ports(free: int | None) -> Finding:
             "no free port of loopback below the ephemeral range",
             "no server can be started",
             "end what listens there, or raise net.ipv4.ip_local_port_range",
-            docker_max=Use.NOTHING,
-            process_max=Use.NOTHING,
+            docker_max=Suitability.NOTHING,
+            process_max=Suitability.NOTHING,
         )
     return Finding("ports", Level.OK, f"{free} is free on loopback", "servers can listen")
 
 
-def network_faults(facts: Facts) -> Finding:
+def network_faults(facts: HostFacts) -> Finding:
     """Whether faults of the network can be injected."""
     programs = (("tc", facts.tc), ("iptables", facts.iptables))
     missing = [name for name, path in programs if not path]

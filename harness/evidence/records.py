@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import EvidenceError
-from harness.evidence.reading import open_regular
+from harness.evidence.safe_open import open_regular
 
 Records = NDArray[np.void]
 
@@ -29,7 +29,7 @@ class Mode(IntEnum):
     FULL = 1
 
 
-class Outcome(IntEnum):
+class PushStatus(IntEnum):
     """What became of an XADD."""
 
     ACCEPTED = 1

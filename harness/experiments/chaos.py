@@ -12,23 +12,23 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.analysis.faults.fault_figures import FaultFigures
+from harness.analysis.measurement import Measurement
+from harness.assessment.assess import Assessment, assess
+from harness.assessment.chaos import ChaosResult, RoundFigures, build_chaos_result
 from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
-from harness.faults.drawing import draw
-from harness.judge.assess import Assessment, assess
-from harness.judge.rounds import ChaosResult, RoundFigures, result_of
+from harness.evidence.chaos_folder import ChaosFolder
+from harness.evidence.run_folder import RunFolder
+from harness.faults.random_faults import draw_fault
 from harness.judge.verdict import Verdict
-from harness.measure.fault_figures import FaultFigures
-from harness.measure.measurement import Measurement
 from harness.report.faults import recovery_of
 from harness.scenario import Scenario
-from harness.scenario.file import problems
+from harness.scenario.file import format_problems
 from harness.scenario.models import SEED_MAX
-from harness.store import RunFolder
-from harness.store.chaos import ChaosFolder
 
 RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
-Told = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 _REASONS_MAX = 50
 # A fault of a link lasts two seconds at least, and begins in the first half.
 _MEASURED_MIN_S = 4.0
@@ -66,7 +66,9 @@ def _measured_s(scenario: Scenario) -> float:
     return (stretches[-1][1] - stretches[0][0]) / NS_PER_S if stretches else 0.0
 
 
-def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> tuple[RoundFigures, ...]:
+def run_rounds(
+    folder: ChaosFolder, once: RunOnce, tell: ReportProgress
+) -> tuple[RoundFigures, ...]:
     """Make the rounds that are missing.
 
     Returns:
@@ -83,7 +85,7 @@ def make_rounds(folder: ChaosFolder, once: RunOnce, tell: Told) -> tuple[RoundFi
     made = []
     measured_s = _measured_s(scenario)
     for number in range(len(facts.runs) + 1, facts.rounds + 1):
-        fault = draw(facts.seed, number, measured_s, facts.choices)
+        fault = draw_fault(facts.seed, number, measured_s, facts.choices)
         own = _scenario_of(folder, scenario, facts.seed + number, fault)
         tell(f"round {number} of {facts.rounds}: {_name(fault)}")
         assessment, run_folder = once(own, folder.path)
@@ -112,7 +114,7 @@ def judge_rounds(folder: ChaosFolder, made: Iterable[RoundFigures] = ()) -> Chao
         known.get((number, run_id)) or _judged(number, run_id, folder, facts.seed)
         for number, run_id in enumerate(facts.runs, 1)
     ]
-    result = result_of(rounds, facts.rounds)
+    result = build_chaos_result(rounds, facts.rounds)
     folder.write_result(result.model_dump(mode="json"))
     return result
 
@@ -126,7 +128,8 @@ def _scenario_of(
         )
     except ValidationError as error:
         raise EvidenceError(
-            f"no round can be made of it: {problems(error, 'scenario')}", where=str(folder.path)
+            f"no round can be made of it: {format_problems(error, 'scenario')}",
+            where=str(folder.path),
         ) from error
 
 

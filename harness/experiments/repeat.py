@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import EvidenceError, HarnessError, words_of
-from harness.judge.assess import Assessment, Warn, assess_again
-from harness.judge.group import GroupJudgement, Member, judge_group
-from harness.judge.system import system_words
+from harness.assessment.assess import Assessment, Warn, reassess
+from harness.assessment.group import GroupJudgement, GroupRun, judge_group
+from harness.assessment.system import describe_system
+from harness.errors import EvidenceError, HarnessError, error_text
+from harness.evidence.atomic_files import SCHEMA_VERSION
+from harness.evidence.group_folder import GROUP_KEPT, INTERRUPTED, GroupFolder, GroupProgress
+from harness.evidence.group_manifest import (
+    group_evidence_digests,
+    verify_group_manifest,
+    write_group_manifest,
+)
+from harness.evidence.result_digests import with_digests
+from harness.evidence.run_folder import RunFolder
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
-from harness.store import SCHEMA_VERSION, RunFolder
-from harness.store.binding import bind
-from harness.store.group import GROUP_KEPT, INTERRUPTED, GroupFacts, GroupFolder
-from harness.store.group_seal import group_evidence, read_group_seal, seal_group
 
 # Runs a scenario into a new folder below a path.
 RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
@@ -36,9 +41,9 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
         HarnessError: a run could not be made; what was made before it is judged and stored.
     """
     seeds = [(scenario.seed + number) % (SEED_MAX + 1) for number in range(times)]
-    facts = GroupFacts(seeds=tuple(seeds), kept=GROUP_KEPT)
+    facts = GroupProgress(seeds=tuple(seeds), kept=GROUP_KEPT)
     folder.write(facts)
-    members: list[Member] = []
+    members: list[GroupRun] = []
     failure: HarnessError | None = None
     for seed in seeds:
         own = scenario.model_copy(update={"seed": seed})
@@ -58,7 +63,7 @@ def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -
         folder.write(facts)
         if ended:
             break
-    seal_group(folder, facts)
+    write_group_manifest(folder, facts)
     judgement = _store(folder, members, facts)
     if failure is not None:
         raise failure
@@ -86,27 +91,29 @@ def judge_again(folder: GroupFolder, warn: Warn | None = None) -> GroupJudgement
     for run_id in facts.runs:
         run_folder = RunFolder.open(folder.member(run_id))
         scenario = run_folder.read_scenario()
-        members.append(_member(run_folder, scenario, assess_again(run_folder, tell)))
-    judgement = judge_group(members, facts, read_group_seal(folder, facts))
+        members.append(_member(run_folder, scenario, reassess(run_folder, tell)))
+    judgement = judge_group(members, facts, verify_group_manifest(folder, facts))
     try:
         _write(folder, facts, judgement)
     except EvidenceError as error:
-        tell(words_of(error))
+        tell(error_text(error))
     return judgement
 
 
-def _member(folder: RunFolder, scenario: Scenario, assessment: Assessment) -> Member:
+def _member(folder: RunFolder, scenario: Scenario, assessment: Assessment) -> GroupRun:
     stack = folder.read_json(folder.stack) if folder.stack.exists() else {}
     contract = folder.read_plan().contract
-    return Member(folder.run_id, scenario, assessment.judgement, system_words(stack), contract)
+    return GroupRun(folder.run_id, scenario, assessment.judgement, describe_system(stack), contract)
 
 
-def _store(folder: GroupFolder, members: Sequence[Member], facts: GroupFacts) -> GroupJudgement:
-    judgement = judge_group(members, facts, read_group_seal(folder, facts))
+def _store(
+    folder: GroupFolder, members: Sequence[GroupRun], facts: GroupProgress
+) -> GroupJudgement:
+    judgement = judge_group(members, facts, verify_group_manifest(folder, facts))
     _write(folder, facts, judgement)
     return judgement
 
 
-def _write(folder: GroupFolder, facts: GroupFacts, judgement: GroupJudgement) -> None:
+def _write(folder: GroupFolder, facts: GroupProgress, judgement: GroupJudgement) -> None:
     document = {"schema_version": SCHEMA_VERSION, **judgement.model_dump(mode="json")}
-    folder.write_result(bind(document, group_evidence(folder, facts)))
+    folder.write_result(with_digests(document, group_evidence_digests(folder, facts)))

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
-from harness.errors import EvidenceError, words_of
-from harness.evidence.faults import FaultRecord, fault_line
-from harness.faults.arms import Arm, Armory
-from harness.process.beside import Beside, Wait
+from harness.errors import EvidenceError, error_text
+from harness.evidence.fault_log import FaultRecord, format_fault_record
+from harness.faults.instance import FaultFactory, FaultInstance
+from harness.process.background_task import BackgroundTask, Wait
 from harness.scenario.fault import PlannedFault
 
-LOOK_EVERY_NS = 20 * NS_PER_MS
+POLL_EVERY_NS = 20 * NS_PER_MS
 # A fault that is a moment must be seen within this time; one that lasts, while it lasts.
 PROOF_MAX_NS = 10 * NS_PER_S
 # Recovery is promised within 15 s; what is not back after twice that is told as not healed.
@@ -32,7 +32,7 @@ class _Job:
     """A fault under way, and what is known of it so far."""
 
     planned: PlannedFault
-    arm: Arm
+    arm: FaultInstance
     record: FaultRecord
     thread: threading.Thread | None = field(default=None)
 
@@ -40,7 +40,7 @@ class _Job:
         self.record = self.record.model_copy(update=known)
 
 
-class FaultRunner(Beside):
+class FaultRunner(BackgroundTask):
     """Injects what is planned, proves it, takes it away, and writes down what it saw.
 
     Args:
@@ -54,7 +54,7 @@ class FaultRunner(Beside):
     def __init__(
         self,
         planned: Sequence[PlannedFault],
-        armory: Armory,
+        armory: FaultFactory,
         path: Path,
         clock: Clock,
         wait: Wait = threading.Event.wait,
@@ -112,9 +112,9 @@ class FaultRunner(Beside):
             else:
                 job.note(trouble="the run was over before its time came")
         except Exception as error:  # whatever it is, the fault must be told as not proven
-            job.note(trouble=words_of(error))
+            job.note(trouble=error_text(error))
         try:
-            self._append(fault_line(job.record))
+            self._append(format_fault_record(job.record))
         except EvidenceError as error:
             self._fail(str(error))
 
@@ -130,7 +130,7 @@ class FaultRunner(Beside):
             if job.planned.for_ns and self._look(probe.holds, self._clock.now_ns() + HELD_MAX_NS):
                 job.note(held_ns=self._clock.now_ns())
         except Exception as error:  # told as it is, and healed all the same
-            job.note(trouble=words_of(error))
+            job.note(trouble=error_text(error))
         job.note(healed_ns=self._clock.now_ns())
         self._heal(job)
         self._prove_healed(job)
@@ -141,7 +141,7 @@ class FaultRunner(Beside):
             try:
                 job.arm.injector.heal()
             except Exception as error:  # told as it is; the probe says what is left
-                job.note(trouble=words_of(error))
+                job.note(trouble=error_text(error))
             else:
                 return
 
@@ -180,4 +180,4 @@ class FaultRunner(Beside):
                 return seen
             if self._clock.now_ns() >= until_ns or (stop_in_hurry and self._hurry.is_set()):
                 return ""
-            self._clock.sleep_ns(LOOK_EVERY_NS)
+            self._clock.sleep_ns(POLL_EVERY_NS)

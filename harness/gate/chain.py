@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from harness.evidence.gate import Stocks
-from harness.gate.code import CONTRACT, POOL, PoolCode, shell
-from harness.gate.pool import ORDINARY
+from harness.analysis.gate.pool_code import CONTRACT, POOL, PoolCode, shell
+from harness.analysis.gate.pool_math import BASELINE_RESERVES
+from harness.evidence.gate_log import PoolReserves
 from harness.gate.rpc import LostError, RefusedError, Rpc
 
 _SLOT = "0x" + "0" * 64
@@ -48,7 +48,7 @@ class Chain:
             ask("anvil_setCode", address, f"0x{self._code.code}")
         self.trader = str(ask("eth_accounts")[0])
         ask("anvil_setBalance", self.trader, hex(_BALANCE_WEI))
-        self.set_pool(ORDINARY)
+        self.set_pool(BASELINE_RESERVES)
         ask("anvil_mine", hex(_BLOCKS_BEFORE))
         found = self.rehearse(_PROBE_WEI)
         if found is None:
@@ -68,7 +68,7 @@ class Chain:
         if turns:
             self._rpc.ask("anvil_setCode", POOL, f"0x{shell(turns)}")
 
-    def set_pool(self, stocks: Stocks) -> None:
+    def set_pool(self, stocks: PoolReserves) -> None:
         """Write what the pool holds; seen once a block is mined."""
         word = stocks.taken_out << _HALF | stocks.paid_in
         self._rpc.ask("anvil_setStorageAt", POOL, _SLOT, f"0x{word:064x}")
@@ -94,11 +94,11 @@ class Chain:
         """The newest block."""
         return self._rpc.number("eth_blockNumber")
 
-    def pool(self) -> Stocks:
+    def pool(self) -> PoolReserves:
         """What the pool holds."""
         # By number: a question about `latest` may race with a new head.
         word = self._rpc.number("eth_getStorageAt", POOL, "0x0", hex(self.height()))
-        return Stocks(paid_in=word % (1 << _HALF), taken_out=word >> _HALF)
+        return PoolReserves(paid_in=word % (1 << _HALF), taken_out=word >> _HALF)
 
     def rehearse(self, amount_in: int) -> tuple[int, int] | None:
         """What a call says that a swap gives, and the gas of its transaction; None: it reverts."""

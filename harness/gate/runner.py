@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
-from harness.errors import EvidenceError, words_of
-from harness.evidence.gate import NodeOpened, NodeReleased, gate_line
-from harness.gate.keeper import Keeper, OpenNode
+from harness.errors import EvidenceError, error_text
+from harness.evidence.gate_log import NodeOpened, NodeReleased, format_gate_entry
+from harness.gate.node_provider import NodeProvider, OpenNode
 from harness.gate.plan import GatePlan
-from harness.process.beside import Beside, Wait
+from harness.process.background_task import BackgroundTask, Wait
 from harness.process.child import ChildProcess
 from harness.scenario.gate import Gate
 
@@ -60,7 +60,7 @@ def player_process(plan: GatePlan, log: Path) -> ChildProcess:
     return ChildProcess("harness.gate.worker", plan.to_stdin(), log, "gate")
 
 
-class GateRunner(Beside):
+class GateRunner(BackgroundTask):
     """Opens the node at its time, lets the rounds be played, and releases it, whatever happens.
 
     Args:
@@ -79,7 +79,7 @@ class GateRunner(Beside):
         gate: Gate,
         start_ns: int,
         seed: int,
-        keeper: Keeper,
+        keeper: NodeProvider,
         files: GateFiles,
         clock: Clock,
         make_child: Callable[[GatePlan, Path], Child] = player_process,
@@ -128,11 +128,11 @@ class GateRunner(Beside):
             opened = NodeOpened(
                 node=node.name, seen=node.seen, asked_ns=asked_ns, mono_ns=self._clock.now_ns()
             )
-            self._append(gate_line(opened))
+            self._append(format_gate_entry(opened))
             self._tell(f"gate: {node.name} is up: {node.seen}")
             trouble = self._play(node, due_ns + self._gate.timeout_ns)
         except Exception as error:  # told as it is, and the node is released all the same
-            trouble = words_of(error)
+            trouble = error_text(error)
         self._end(node, trouble)
 
     def _play(self, node: OpenNode, deadline_ns: int) -> str:
@@ -178,12 +178,12 @@ class GateRunner(Beside):
         try:
             self._keeper.close()
         except Exception as error:  # told as it is: the look that follows says what is left
-            trouble = "; ".join(part for part in (trouble, words_of(error)) if part)
+            trouble = "; ".join(part for part in (trouble, error_text(error)) if part)
         while not seen and self._clock.now_ns() < closed_ns + RELEASE_MAX_NS:
             try:
                 seen = self._keeper.gone()
             except Exception as error:  # whatever it is, nobody has seen it gone
-                trouble = trouble or words_of(error)
+                trouble = trouble or error_text(error)
             if not seen:
                 self._clock.sleep_ns(_LOOK_EVERY_NS)
         if seen:
@@ -195,6 +195,6 @@ class GateRunner(Beside):
             node=node.name, closed_ns=closed_ns, mono_ns=seen_ns, seen=seen, trouble=trouble
         )
         try:
-            self._append(gate_line(released))
+            self._append(format_gate_entry(released))
         except EvidenceError as error:
             self._fail(str(error))

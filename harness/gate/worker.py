@@ -16,19 +16,25 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from harness.analysis.gate.fuzz_case import draw_case
+from harness.analysis.gate.invariants import Finding, broken_invariants
+from harness.analysis.gate.pool_code import PoolCode
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.errors import Exit, HarnessError
-from harness.evidence.gate import GateRound, Line, RoundsBegun, Seen, gate_line
+from harness.evidence.gate_log import (
+    GateLogEntry,
+    GateRound,
+    RoundObservation,
+    RoundsBegun,
+    format_gate_entry,
+)
 from harness.gate.chain import Chain
-from harness.gate.code import PoolCode
-from harness.gate.desk import Desk
-from harness.gate.drawing import draw_round
+from harness.gate.decision_service import DecisionService
+from harness.gate.fault_proxy import FaultProxy
 from harness.gate.plan import GatePlan
-from harness.gate.player import Player
+from harness.gate.round_player import RoundPlayer
 from harness.gate.rpc import RefusedError, Rpc
-from harness.gate.rules import Finding, broken_of
-from harness.gate.wire import Wire
-from harness.process.death import die_with_parent
+from harness.process.parent_death import die_with_parent
 
 # It gives way to what it runs beside.
 _NICE = 5
@@ -54,7 +60,7 @@ class Rounds:
         self,
         plan: GatePlan,
         play: Callable[[int], GateRound],
-        write: Callable[[Line], None],
+        write: Callable[[GateLogEntry], None],
         clock: Clock,
         ended: threading.Event,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
@@ -88,15 +94,15 @@ class Rounds:
 
 
 def play_round(
-    plan: GatePlan, player: Player, begun: RoundsBegun, clock: Clock, number: int
+    plan: GatePlan, player: RoundPlayer, begun: RoundsBegun, clock: Clock, number: int
 ) -> GateRound:
     """One round, with whatever goes wrong in it."""
-    draw, began_ns = draw_round(plan.gate, plan.seed, number), clock.now_ns()
-    seen: Seen | None = None
+    draw, began_ns = draw_case(plan.gate, plan.seed, number), clock.now_ns()
+    seen: RoundObservation | None = None
     trouble, broken = "", tuple[Finding, ...]()
     try:
         seen = player.play(draw, number)
-        broken = broken_of(draw, seen, begun.gas_estimate, begun.limit_ns)
+        broken = broken_invariants(draw, seen, begun.gas_estimate, begun.limit_ns)
     except HarnessError as error:
         trouble = f"{error.where}: {error.what}" if error.where else error.what
     except Exception as error:  # whatever it is, the round must be told as not played
@@ -120,12 +126,12 @@ def work(plan: GatePlan, file: IO[str], ended: threading.Event, clock: Clock) ->
         RefusedError: the node cannot be set up.
     """
 
-    def write(line: Line) -> None:
-        file.write(gate_line(line))
+    def write(line: GateLogEntry) -> None:
+        file.write(format_gate_entry(line))
         file.flush()
 
-    rpc, wire = Rpc(plan.url, _PATIENCE_S), Wire(plan.url)
-    desk = Desk(plan.root, wire.url, plan.log)
+    rpc, wire = Rpc(plan.url, _PATIENCE_S), FaultProxy(plan.url)
+    desk = DecisionService(plan.root, wire.url, plan.log)
     hasty = Rpc(wire.url, _HASTE_S)
     try:
         chain = Chain(rpc, PoolCode.read(plan.root))
@@ -135,7 +141,7 @@ def work(plan: GatePlan, file: IO[str], ended: threading.Event, clock: Clock) ->
             gas_estimate=gas_estimate, limit_ns=desk.limit_ns, mono_ns=clock.now_ns()
         )
         write(begun)
-        player = Player(chain, hasty, wire, desk)
+        player = RoundPlayer(chain, hasty, wire, desk)
         rounds = Rounds(
             plan, lambda number: play_round(plan, player, begun, clock, number), write, clock, ended
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
-from harness.judge.check import Case, Check, Problem, validity_check
+from harness.judge.check import Check, CheckContext, Problem, validity_check
 from harness.judge.objectives import check_objective
 from harness.judge.verdict import Verdict
 
 ABORTED = "aborted"
 
 
-def check_aborted(case: Case) -> Iterator[Check]:
+def check_aborted(case: CheckContext) -> Iterator[Check]:
     """That an objective which was to end the run has failed; nothing to say of other runs."""
     events = [event for event in case.run.events if event.kind == ABORTED]
     if not events:

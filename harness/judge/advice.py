@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.judge.check import Case
-from harness.judge.host import STEAL, STORAGE, Disturbed, host_disturbed
+from harness.judge.check import CheckContext
+from harness.judge.formatting import format_count, format_share
+from harness.judge.host_interference import STEAL, STORAGE, Interference, host_interference
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, CORE_SHARE_MAX
-from harness.judge.words import count, share
 
 OTHER_HOST = "take a host whose cores other guests do not use"
 _OBSERVER = "observer"
 
 
-def disturbed_advice(found: Sequence[Disturbed]) -> str:
+def interference_advice(found: Sequence[Interference]) -> str:
     """What to end or where to go, of the longest disturbance; empty without one."""
     if not found:
         return ""
@@ -25,21 +25,21 @@ def disturbed_advice(found: Sequence[Disturbed]) -> str:
     return f"end {who} during the run, or take a host {better}"
 
 
-def host_advice(case: Case) -> str:
+def host_advice(case: CheckContext) -> str:
     """What to change of the host; empty where nothing shows that it was short of cores."""
     figures = case.measurement.vitals
-    if told := disturbed_advice(host_disturbed(case)):
+    if told := interference_advice(host_interference(case)):
         return told
     if figures is None or figures.host.busy_share < BUSY_SHARE_SIGNOFF:
         return ""
     host = figures.host
     return (
-        f"{count(host.cores, 'core')} of this host were {share(host.busy_share)} busy:"
+        f"{format_count(host.cores, 'core')} of this host were {format_share(host.busy_share)} busy:"
         " set a lower --rate, or take a host with more cores"
     )
 
 
-def generator_advice(case: Case) -> str:
+def generator_advice(case: CheckContext) -> str:
     """What to change so that signals are sent in time."""
     figures, processes = case.measurement.vitals, case.plan.load.processes
     swarm = [one for one in figures.processes if one.name.startswith("swarm-")] if figures else []
@@ -50,7 +50,7 @@ def generator_advice(case: Case) -> str:
     )
 
 
-def observer_advice(case: Case) -> str:
+def observer_advice(case: CheckContext) -> str:
     """What to change so that the observer keeps up."""
     figures = case.measurement.vitals
     own = figures.process(_OBSERVER) if figures else None

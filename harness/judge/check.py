@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.judge.expected import Expected
-from harness.judge.final import FinalState
-from harness.judge.told import Told
+from harness.analysis.integrity.pending_takeover import PendingSnapshot
+from harness.analysis.measurement import Measurement
+from harness.analysis.resources.telemetry import Telemetry
+from harness.analysis.run_analysis import RunAnalysis
+from harness.analysis.statistics import interim_confidence
+from harness.evidence.manifest import ManifestCheck
+from harness.evidence.run_documents import ObserverSummary, RunEvent, RunMetadata, RunPlan
+from harness.judge.expected_schedule import ExpectedSchedule
+from harness.judge.final_state import FinalState
+from harness.judge.service_counters import ServiceCounters
 from harness.judge.verdict import Verdict
-from harness.measure.gather import Gathered
-from harness.measure.measurement import Measurement
-from harness.measure.pool import PoolLook
-from harness.measure.statistics import interim_confidence
-from harness.measure.telemetry import Telemetry
-from harness.printable import Line
+from harness.printable import SingleLineText
 from harness.scenario import Load, Scenario
-from harness.store import ObserverFacts, RunEvent, RunFacts, RunPlan
-from harness.store.seal import SealState
 
 # Beside the swarm these send signals of their own, when a stack is told to have some.
 _AGENT_CONTAINER = "python-agent"
@@ -29,7 +29,7 @@ _AGENT_CONTAINER = "python-agent"
 Figure = int | float | str | None
 
 
-class Kind(StrEnum):
+class CheckKind(StrEnum):
     """What a check is about: the promise, the system's effects, or the run itself."""
 
     OBJECTIVE = "objective"
@@ -49,13 +49,13 @@ class Check(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Line
-    kind: Kind
+    name: SingleLineText
+    kind: CheckKind
     verdict: Verdict
-    said: Line
+    said: SingleLineText
     figures: dict[str, Figure] = {}
-    offenders: tuple[Line, ...] = ()
-    hint: Line = ""
+    offenders: tuple[SingleLineText, ...] = ()
+    hint: SingleLineText = ""
 
     def not_judged(self, why: str) -> Check:
         """This check as one that was not made: it claims nothing, and says why."""
@@ -81,7 +81,7 @@ def validity_check(
     """A check of the run itself: INVALID with every problem, or PASS with what is good."""
     return Check(
         name=name,
-        kind=Kind.VALIDITY,
+        kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID if problems else Verdict.PASS,
         said="; ".join(one.said for one in problems) or good,
         figures=figures or {},
@@ -91,7 +91,7 @@ def validity_check(
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CheckContext:
     """Everything a run is judged by.
 
     Attributes:
@@ -109,17 +109,17 @@ class Case:
 
     scenario: Scenario
     plan: RunPlan
-    run: RunFacts
-    gathered: Gathered
+    run: RunMetadata
+    gathered: RunAnalysis
     measurement: Measurement
-    expected: Expected
+    expected: ExpectedSchedule
     final: FinalState
-    observer: ObserverFacts | None = None
+    observer: ObserverSummary | None = None
     stack: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
-    seal: SealState = SealState(None)
-    told: Told | None = None
-    pool: tuple[PoolLook, ...] = ()
+    seal: ManifestCheck = ManifestCheck(None)
+    told: ServiceCounters | None = None
+    pool: tuple[PendingSnapshot, ...] = ()
     planned: Load | None = None
     telemetry: Callable[[], Telemetry] = Telemetry
     events: tuple[RunEvent, ...] | None = None

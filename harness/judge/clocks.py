@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from harness.judge.check import Case, Check, Problem, validity_check
+from harness.analysis.measurement import ClockFigures
+from harness.analysis.resources.self_monitoring import HOST
+from harness.analysis.run_analysis import POSTGRES
+from harness.judge.check import Check, CheckContext, Problem, validity_check
+from harness.judge.formatting import format_count, format_duration
 from harness.judge.limits import HOST_STEP_MAX_NS, OBSERVER_P99
-from harness.judge.words import count, duration
-from harness.measure.gather import POSTGRES
-from harness.measure.measurement import ClockFigures
-from harness.measure.vitals import HOST
 
 _STEADY = "clocks steady"
 _PROBED = "clocks probed around the load"
 _UNPROBED = "run again with a PostgreSQL that takes connections from before the load until after it"
 
 
-def check_clocks(case: Case) -> tuple[Check, Check]:
+def check_clocks(case: CheckContext) -> tuple[Check, Check]:
     """That no clock stepped, and that PostgreSQL's was looked at before, during and after."""
     return _steady(case), _probed(case)
 
 
-def _steady(case: Case) -> Check:
+def _steady(case: CheckContext) -> Check:
     problems = [
         Problem(words, f"let nothing set the clock of {clock.server} (date, NTP steps) in a run")
         for clock in case.measurement.clocks
         if (words := _step(clock))
     ]
     said = "; ".join(
-        f"{clock.server} known to {duration(clock.error_ns)}"
+        f"{clock.server} known to {format_duration(clock.error_ns)}"
         for clock in case.measurement.clocks
         if clock.server != HOST
     )
@@ -39,18 +39,18 @@ def _step(clock: ClockFigures) -> str:
         if clock.step_max_ns <= HOST_STEP_MAX_NS:
             return ""
         return (
-            f"the wall clock of this host stepped {count(clock.steps, 'time')},"
-            f" by {duration(clock.step_max_ns)}: stamps from before and after do not compare"
+            f"the wall clock of this host stepped {format_count(clock.steps, 'time')},"
+            f" by {format_duration(clock.step_max_ns)}: stamps from before and after do not compare"
         )
     if not clock.steps:
         return ""
     return (
-        f"{clock.server}'s clock stepped {count(clock.steps, 'time')},"
-        f" by {duration(clock.step_max_ns)} more than error and drift explain"
+        f"{clock.server}'s clock stepped {format_count(clock.steps, 'time')},"
+        f" by {format_duration(clock.step_max_ns)} more than error and drift explain"
     )
 
 
-def _probed(case: Case) -> Check:
+def _probed(case: CheckContext) -> Check:
     clocks = {clock.server: clock for clock in case.measurement.clocks}
     if POSTGRES not in clocks:
         never = Problem("PostgreSQL's clock was never probed", _UNPROBED)
@@ -70,8 +70,8 @@ def _probed(case: Case) -> Check:
     )
     if own.error_ns > (most_ns := OBSERVER_P99.of(case.scenario)):
         said = (
-            f"PostgreSQL's clock is known to +-{duration(own.error_ns)} only,"
-            f" {duration(most_ns)} is the limit"
+            f"PostgreSQL's clock is known to +-{format_duration(own.error_ns)} only,"
+            f" {format_duration(most_ns)} is the limit"
         )
         problems.append(
             Problem(said, "run the harness nearer to PostgreSQL: a probe takes as long")

@@ -10,32 +10,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from harness.judge.check import Case, Check, Kind
+from harness.evidence.event_log import EVENTS_FILE
+from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
-from harness.judge.words import count
-from harness.store.events import EVENTS_FILE
-from harness.store.facts import CUT_SHORT
 
 _SHOWN = 3
 _HINT = "take the folder as the run left it; if nobody changed it, report a defect with it"
 # After these the swarm was told to end before its last signal, and says so.
-_TOLD_TO_END = CUT_SHORT | {"decided"}
+_STOPPED_EARLY = TRUNCATING_EVENTS | {"decided"}
 
 
-def check_events_agree(case: Case) -> Check:
+def check_events_agree(case: CheckContext) -> Check:
     """That no file tells of an event that another one should, and does not."""
     problems = [*_kept(case), *_restarts(case), *_swarm(case)]
     return Check(
         name="events as every file tells them",
-        kind=Kind.VALIDITY,
+        kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(problems[:_SHOWN]) or f"{count(len(case.run.events), 'event')}, told alike",
+        said="; ".join(problems[:_SHOWN])
+        or f"{format_count(len(case.run.events), 'event')}, told alike",
         offenders=tuple(problems[:20]),
         hint=_HINT if problems else "",
     )
 
 
-def _kept(case: Case) -> Iterator[str]:
+def _kept(case: CheckContext) -> Iterator[str]:
     """`run.json` against `events.jsonl`, which grew while the run was under way."""
     if case.events is None:
         return
@@ -46,14 +47,14 @@ def _kept(case: Case) -> Iterator[str]:
         yield f"run.json tells of {event.kind}, and {EVENTS_FILE} does not"
 
 
-def _restarts(case: Case) -> Iterator[str]:
+def _restarts(case: CheckContext) -> Iterator[str]:
     """A run that is cut short may end before it tells of a restart; so may one with faults."""
-    if case.scenario.fault or any(event.kind in CUT_SHORT for event in case.run.events):
+    if case.scenario.fault or any(event.kind in TRUNCATING_EVENTS for event in case.run.events):
         return
     told = [event.what for event in case.run.events if event.kind == "service_restarted"]
     for name, number in _counted(case.stack):
         if not any(what.startswith(f"{name} ") for what in told):
-            yield f"stack.json counts {count(number, 'restart')} of {name}, run.json tells of none"
+            yield f"stack.json counts {format_count(number, 'restart')} of {name}, run.json tells of none"
 
 
 def _counted(stack: Mapping[str, object]) -> Iterator[tuple[str, int]]:
@@ -68,9 +69,9 @@ def _counted(stack: Mapping[str, object]) -> Iterator[tuple[str, int]]:
             yield str(name), number
 
 
-def _swarm(case: Case) -> Iterator[str]:
+def _swarm(case: CheckContext) -> Iterator[str]:
     """A process of the swarm that ends with an error has ended before its time."""
-    if any(event.kind in _TOLD_TO_END for event in case.run.events):
+    if any(event.kind in _STOPPED_EARLY for event in case.run.events):
         return
     for word in case.gathered.vitals.swarm:
         if word.error:

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
+from harness.analysis.anomalies import Anomaly
 from harness.clock import NS_PER_S
-from harness.judge.check import Case, Check, Kind
+from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
-from harness.judge.words import count
-from harness.measure.notes import Trouble
 
 NAME = "final by the drain deadline"
 
 
-def check_deadline(case: Case) -> Check:
+def check_deadline(case: CheckContext) -> Check:
     """Nothing became final only after the deadline; what never did is lost, which is told apart."""
     run, drain_s = case.run, case.plan.load.drain_s
     if not run.drain_deadline_ns:
         return Check(
             name=NAME,
-            kind=Kind.OBJECTIVE,
+            kind=CheckKind.OBJECTIVE,
             verdict=Verdict.PASS,
             said="not judged: the run ended before its drain began",
         )
     at_s = (run.drain_deadline_ns - case.plan.t0_ns) / NS_PER_S
     deadline = f"the drain deadline, {drain_s:g} s after the load's end (at {at_s:.1f} s)"
-    seen = case.gathered.finding(Trouble.SEEN_LATE)
-    proven = case.gathered.finding(Trouble.COMMITTED_LATE)
+    seen = case.gathered.finding(Anomaly.SEEN_LATE)
+    proven = case.gathered.finding(Anomaly.COMMITTED_LATE)
     verdict, found = Verdict.PASS, seen
     said = f"no signal became final after {deadline}"
     if proven.count:
         verdict, found = Verdict.FAIL, proven
-        said = f"{count(proven.count, 'signal')} became final only after {deadline}"
+        said = f"{format_count(proven.count, 'signal')} became final only after {deadline}"
     elif seen.count:
         verdict = Verdict.INCONCLUSIVE
         said = (
-            f"{count(seen.count, 'signal')} seen after {deadline}, and perhaps final before:"
+            f"{format_count(seen.count, 'signal')} seen after {deadline}, and perhaps final before:"
             " the observer was too slow to tell"
         )
     return Check(
         name=NAME,
-        kind=Kind.OBJECTIVE,
+        kind=CheckKind.OBJECTIVE,
         verdict=verdict,
         said=said,
         figures={

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from scipy.special import ndtri
 
+from harness.analysis.histogram import Histogram
+from harness.analysis.share_interval import ShareInterval, signals_needed
+from harness.analysis.statistics import ConfidenceInterval, size_needed
 from harness.judge.verdict import Verdict
-from harness.measure.histogram import Histogram
-from harness.measure.share_interval import ShareInterval, signals_needed
-from harness.measure.statistics import Interval, size_needed
 
 _FACTOR_MAX = 100.0
 
@@ -29,7 +29,7 @@ class Decision:
 
 
 def decide(
-    interval: Interval,
+    interval: ConfidenceInterval,
     limit_ns: int,
     histogram: Histogram,
     duration_ns: int,
@@ -52,7 +52,7 @@ def decide(
     return Decision(Verdict.INCONCLUSIVE, math.ceil((factor - 1) * duration_ns))
 
 
-def _factor(interval: Interval, limit_ns: int, histogram: Histogram) -> float:
+def _factor(interval: ConfidenceInterval, limit_ns: int, histogram: Histogram) -> float:
     """By how much the sample should grow: a normal approximation of the binomial interval."""
     size = max(1, interval.effective.size)
     share = interval.percentile / 100

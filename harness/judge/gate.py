@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.analysis.gate.figures import broken_rounds
+from harness.analysis.gate.fuzz_case import draw_case
+from harness.analysis.gate.invariants import is_slow
 from harness.clock import NS_PER_S
-from harness.evidence.gate import GateRecord, GateRound
-from harness.gate.drawing import draw_round
-from harness.gate.rules import is_slow
-from harness.judge.check import Case, Check, Kind, Problem, validity_check
+from harness.evidence.gate_log import GateLog, GateRound
+from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
+from harness.judge.formatting import format_count, format_share
 from harness.judge.verdict import Verdict
-from harness.judge.words import count, share
-from harness.measure.gate_figures import broken_rounds
 from harness.scenario.gate import Gate
 
-HELD = "gate: rounds held their invariants"
-PLAYED = "gate: played as planned, and its node released"
-_TOLD_MAX = 20
+INVARIANTS_CHECK = "gate: rounds held their invariants"
+EXECUTION_CHECK = "gate: played as planned, and its node released"
+_EXAMPLES_MAX = 20
 _HINT = "set fewer gate.rounds or a longer load; if its node did not answer, read logs/ of the run"
 # A desk that is too late for so many decisions is held against too little, whoever is slow.
 SLOW_SHARE_MAX = 0.1
@@ -24,7 +24,7 @@ SLOW_SHARE_MAX = 0.1
 _LIFE = ("create", "start", "die", "destroy")
 
 
-def check_gate(case: Case) -> Iterator[Check]:
+def check_gate(case: CheckContext) -> Iterator[Check]:
     """Both; nothing where no gate was planned or told."""
     gate, record = case.scenario.gate, case.gathered.gate
     if gate is None and record is None:
@@ -37,11 +37,11 @@ def check_gate(case: Case) -> Iterator[Check]:
     if figures is not None and not problems:
         lasted_s = (figures.released_s or 0) - (figures.opened_s or 0)
         said = (
-            f"{count(figures.rounds, 'round')} while the load was on; the node was there for"
+            f"{format_count(figures.rounds, 'round')} while the load was on; the node was there for"
             f" {lasted_s:.1f} s: {record.released.seen if record and record.released else ''}"
         )
     yield validity_check(
-        PLAYED,
+        EXECUTION_CHECK,
         [Problem(said, _HINT)] if problems else [],
         said,
         {
@@ -49,11 +49,11 @@ def check_gate(case: Case) -> Iterator[Check]:
             "planned": gate.rounds if gate else 0,
             "problems": len(problems),
         },
-        tuple(problems[:_TOLD_MAX]),
+        tuple(problems[:_EXAMPLES_MAX]),
     )
 
 
-def _held(record: GateRecord) -> Check:
+def _held(record: GateLog) -> Check:
     """Of whatever was played, judged anew from what was seen."""
     broken = broken_rounds(record)
     rounds = {one.number: one for one in record.rounds}
@@ -64,19 +64,19 @@ def _held(record: GateRecord) -> Check:
     played = sum(one.seen is not None for one in record.rounds)
     more = f"; and {len(names) - 3} more" if len(names) > 3 else ""
     return Check(
-        name=HELD,
-        kind=Kind.INTEGRITY,
+        name=INVARIANTS_CHECK,
+        kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL if broken else Verdict.PASS,
-        said=f"{count(len(names), 'round')} of {played:,} broke invariants: "
+        said=f"{format_count(len(names), 'round')} of {played:,} broke invariants: "
         f"{'; '.join(names[:3])}{more}"
         if names
-        else f"none of {count(played, 'fuzzed round')} broke one",
+        else f"none of {format_count(played, 'fuzzed round')} broke one",
         figures={"rounds": played, "broken": len(broken)},
-        offenders=tuple(names[:_TOLD_MAX]),
+        offenders=tuple(names[:_EXAMPLES_MAX]),
     )
 
 
-def _problems(case: Case, gate: Gate | None, record: GateRecord | None) -> Iterator[str]:
+def _problems(case: CheckContext, gate: Gate | None, record: GateLog | None) -> Iterator[str]:
     if gate is None:
         yield "gate.jsonl tells of a gate that the scenario does not plan"
         return
@@ -84,7 +84,7 @@ def _problems(case: Case, gate: Gate | None, record: GateRecord | None) -> Itera
         yield "nobody wrote down what became of it"
         return
     if record.unread:
-        yield f"{count(record.unread, 'line')} of gate.jsonl cannot be read or stand there twice"
+        yield f"{format_count(record.unread, 'line')} of gate.jsonl cannot be read or stand there twice"
     if record.opened is None:
         yield "its node was never seen to answer"
     elif record.opened.asked_ns < case.plan.t0_ns + case.scenario.gate_start_ns:
@@ -93,7 +93,7 @@ def _problems(case: Case, gate: Gate | None, record: GateRecord | None) -> Itera
     yield from _release_problems(case, record)
 
 
-def _round_problems(case: Case, gate: Gate, record: GateRecord) -> Iterator[str]:
+def _round_problems(case: CheckContext, gate: Gate, record: GateLog) -> Iterator[str]:
     seed, opened = case.scenario.seed, record.opened
     end_ns = case.scenario.load.measured_stretches_ns()[-1][1] + case.plan.t0_ns
     until_ns = min(end_ns, record.released.closed_ns) if record.released else end_ns
@@ -105,20 +105,20 @@ def _round_problems(case: Case, gate: Gate, record: GateRecord) -> Iterator[str]
     counted = [one for one in record.rounds if counts(one)]
     if len(counted) < gate.rounds:
         yield (
-            f"{count(len(counted), 'round')} of {gate.rounds:,} were played"
+            f"{format_count(len(counted), 'round')} of {gate.rounds:,} were played"
             " while the node was there and the load was on"
         )
     strange = [
         one.number
         for one in record.rounds
-        if one.number >= gate.rounds or one.draw != draw_round(gate, seed, one.number)
+        if one.number >= gate.rounds or one.draw != draw_case(gate, seed, one.number)
     ]
     if strange:
-        yield f"{count(len(strange), 'round')} (first: {strange[0]}) not as the seed draws them"
+        yield f"{format_count(len(strange), 'round')} (first: {strange[0]}) not as the seed draws them"
     unplayed = [one for one in record.rounds if one.seen is None]
     if unplayed:
         yield (
-            f"{count(len(unplayed), 'round')} could not be played, the first (number"
+            f"{format_count(len(unplayed), 'round')} could not be played, the first (number"
             f" {unplayed[0].number}) because of {unplayed[0].trouble or 'nobody knows what'}"
         )
     if record.rounds and record.begun is None:
@@ -126,7 +126,7 @@ def _round_problems(case: Case, gate: Gate, record: GateRecord) -> Iterator[str]
     yield from _slow_problems(record)
 
 
-def _slow_problems(record: GateRecord) -> Iterator[str]:
+def _slow_problems(record: GateLog) -> Iterator[str]:
     """A decision that came too late is excused, so many of them prove nothing of the limits."""
     limit_ns = record.begun.limit_ns if record.begun else 0
     asked = [
@@ -139,12 +139,12 @@ def _slow_problems(record: GateRecord) -> Iterator[str]:
     slow = sum(is_slow(decision, limit_ns) for decision in asked)
     if slow > SLOW_SHARE_MAX * len(asked):
         yield (
-            f"{count(slow, 'decision')} of {len(asked):,} came too late, at most"
-            f" {share(SLOW_SHARE_MAX)} may: the limits were not tried"
+            f"{format_count(slow, 'decision')} of {len(asked):,} came too late, at most"
+            f" {format_share(SLOW_SHARE_MAX)} may: the limits were not tried"
         )
 
 
-def _release_problems(case: Case, record: GateRecord) -> Iterator[str]:
+def _release_problems(case: CheckContext, record: GateLog) -> Iterator[str]:
     released = record.released
     if released is None:
         yield "nobody wrote down that its node was released"
@@ -164,7 +164,7 @@ def _release_problems(case: Case, record: GateRecord) -> Iterator[str]:
             yield f"the engine tells of {released.node!r}: {', '.join(told) or 'nothing'}"
 
 
-def _life_of(case: Case, container: str) -> list[str]:
+def _life_of(case: CheckContext, container: str) -> list[str]:
     events = case.stack.get("events")
     return [
         str(event.get("action"))

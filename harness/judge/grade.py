@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.clock import NS_PER_S
-from harness.judge import unnamed
-from harness.judge.check import Case
+from harness.judge import applicability
+from harness.judge.check import CheckContext
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, SIGNOFF_S
 from harness.judge.quotas import quotas_hold
 from harness.scenario import Phase
@@ -22,7 +22,7 @@ _PROCESS_REASONS = (
 )
 
 # Of a system that ran already, whatever it says of itself.
-ATTACHED = "the system was attached as it ran: its images and quotas were not verified"
+ATTACHED_REASON = "the system was attached as it ran: its images and quotas were not verified"
 
 
 class Grade(BaseModel):
@@ -38,13 +38,13 @@ class Grade(BaseModel):
     reasons: tuple[str, ...] = ()
 
 
-def grade_of(case: Case) -> Grade:
+def grade_run(case: CheckContext) -> Grade:
     """The grade of a run."""
     reasons = tuple(dict.fromkeys(_reasons(case)))
     return Grade(level="indicative" if reasons else "signoff", reasons=reasons)
 
 
-def grade_of_runs(grades: Sequence[Grade]) -> Grade:
+def worst_grade(grades: Sequence[Grade]) -> Grade:
     """The grade of several runs: the worst of theirs, with what kept each from a sign-off."""
     if not grades:
         return Grade(level="indicative", reasons=("no run was made",))
@@ -64,17 +64,17 @@ def _runs_word(runs: Sequence[int]) -> str:
     return f"run{'s' if len(runs) > 1 else ''} {', '.join(str(number) for number in runs)}"
 
 
-def _reasons(case: Case) -> Iterator[str]:
+def _reasons(case: CheckContext) -> Iterator[str]:
     kind = case.stack.get("kind")
     if kind in ("docker", "attach"):
         if kind == "docker" and not quotas_hold(case):
             yield "not every quota was verified in the live control groups"
         if kind == "attach":
-            yield ATTACHED
+            yield ATTACHED_REASON
         yield from _strings(case.stack.get("grade_reasons", "what ran as images was not told"))
     else:
         yield from _PROCESS_REASONS
-    yield from unnamed.reasons(case)
+    yield from applicability.not_applicable_reasons(case)
     if case.scenario.engine.defects:
         yield "defects were switched on in the reference services"
     # Swarm and observer run on the host of the system under test, whatever the stack.
@@ -96,7 +96,7 @@ def _reasons(case: Case) -> Iterator[str]:
         yield "the harness was modified after its commit"
 
 
-def _other_runs(case: Case) -> Iterator[str]:
+def _other_runs(case: CheckContext) -> Iterator[str]:
     runs = case.telemetry().tracks.get("host.other_runs_count")
     if runs is not None and any(runs.values):
         yield "another run of a harness was under way on this host"

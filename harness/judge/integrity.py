@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.contract.seen import Way
-from harness.judge.check import Case, Check, Kind
-from harness.judge.counting import counted
-from harness.judge.strangers import with_strangers
+from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
+from harness.analysis.integrity.nonces import NonceRange
+from harness.analysis.samples import SignalOutcome
+from harness.contract.observation import ObservationMethod
+from harness.judge.anomaly_check import anomaly_check
+from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.formatting import format_count
+from harness.judge.unattributed import with_unattributed_rows
 from harness.judge.verdict import Verdict
-from harness.judge.words import count
-from harness.measure.nonces import NonceRange
-from harness.measure.notes import NAMED_MAX, Trouble
-from harness.measure.samples import Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class _Rule:
 
     name: str
     good: str
-    troubles: tuple[tuple[Trouble, str], ...]
+    troubles: tuple[tuple[Anomaly, str], ...]
 
 
 # What each trouble means, completing "N signal(s) ...".
@@ -30,37 +30,37 @@ _LOSS = _Rule(
     "no signal lost",
     "every accepted signal became final",
     (
-        (Trouble.LOST, "accepted by Redis and never final"),
-        (Trouble.STUCK, "accepted by Redis and stuck in INIT"),
+        (Anomaly.LOST, "accepted by Redis and never final"),
+        (Anomaly.STUCK, "accepted by Redis and stuck in INIT"),
     ),
 )
 _STRANGE = _Rule(
     "nothing unexpected",
     "nothing became final that was not attempted and accepted",
     (
-        (Trouble.UNEXPECTED, "of this run that nobody attempted, with effects"),
-        (Trouble.REFUSED_BUT_SEEN, "that Redis refused, with effects"),
+        (Anomaly.UNEXPECTED, "of this run that nobody attempted, with effects"),
+        (Anomaly.REFUSED_BUT_SEEN, "that Redis refused, with effects"),
     ),
 )
 _LEFT = _Rule(
     "table agrees with what was seen",
     "every FSM row is left in the final state in which it was seen",
     (
-        (Trouble.STATE_CHANGED, "left in another state than the final one that was seen"),
-        (Trouble.ROW_VANISHED, "seen final and without an FSM row in the end"),
+        (Anomaly.STATE_CHANGED, "left in another state than the final one that was seen"),
+        (Anomaly.ROW_VANISHED, "seen final and without an FSM row in the end"),
     ),
 )
 # Where nothing leads beyond SIMULATED, since the harness started everything there is.
-_LEFT_BEYOND = (Trouble.STATE_UNKNOWN, "left in a state that nothing on this stack leads to")
+_LEFT_BEYOND = (Anomaly.STATE_UNKNOWN, "left in a state that nothing on this stack leads to")
 _RULES = (
     _LOSS,
     _Rule(
         "no effect twice",
         "no signal had an effect twice",
         (
-            (Trouble.FINAL_TWICE, "that became final more than once"),
-            (Trouble.TWO_ROWS, "with more than one FSM row"),
-            (Trouble.LEDGER_DOUBLED, "booked more than once in the ledger"),
+            (Anomaly.FINAL_TWICE, "that became final more than once"),
+            (Anomaly.TWO_ROWS, "with more than one FSM row"),
+            (Anomaly.LEDGER_DOUBLED, "booked more than once in the ledger"),
         ),
     ),
     _STRANGE,
@@ -69,35 +69,37 @@ _RULES = (
         "ledger balanced",
         "each simulated signal is booked once, in one transaction, and nothing else is",
         (
-            (Trouble.LEDGER_MISSING, "simulated and not booked"),
-            (Trouble.LEDGER_INCOMPLETE, "simulated and booked without one of its entries"),
-            (Trouble.LEDGER_BROKEN, "with ledger rows that do not balance"),
-            (Trouble.LEDGER_STRANGER, "booked on an account that there is not"),
-            (Trouble.LEDGER_UNBALANCED, "with debits that are not their credits"),
-            (Trouble.LEDGER_UNDUE, "booked without being simulated"),
+            (Anomaly.LEDGER_MISSING, "simulated and not booked"),
+            (Anomaly.LEDGER_INCOMPLETE, "simulated and booked without one of its entries"),
+            (Anomaly.LEDGER_BROKEN, "with ledger rows that do not balance"),
+            (Anomaly.LEDGER_STRANGER, "booked on an account that there is not"),
+            (Anomaly.LEDGER_UNBALANCED, "with debits that are not their credits"),
+            (Anomaly.LEDGER_UNDUE, "booked without being simulated"),
         ),
     ),
 )
 
 
-def check_effects(case: Case) -> Iterator[Check]:
+def check_effects(case: CheckContext) -> Iterator[Check]:
     """That each signal had its effects once, and nothing else had any."""
-    trimmed = case.gathered.finding(Trouble.TRIMMED).count
+    trimmed = case.gathered.finding(Anomaly.TRIMMED).count
     for rule in _RULES:
         beyond = (_LEFT_BEYOND,) if rule is _LEFT and case.on_own_servers else ()
-        check = counted(case, rule.name, rule.good, (*rule.troubles, *beyond))
+        check = anomaly_check(case, rule.name, rule.good, (*rule.troubles, *beyond))
         if rule is _STRANGE:
-            check = with_strangers(case, check)
+            check = with_unattributed_rows(case, check)
         if trimmed and rule is _LOSS:
-            but = f"{count(trimmed, 'signal')} trimmed unread, which is a loss of its own kind"
+            but = (
+                f"{format_count(trimmed, 'signal')} trimmed unread, which is a loss of its own kind"
+            )
             check = check.model_copy(update={"said": f"{check.said}, but for {but}"})
         yield check
 
 
-def check_transitions(case: Case) -> Check:
+def check_transitions(case: CheckContext) -> Check:
     """INIT, then one final state."""
-    troubles = [(Trouble.AFTER_FINAL, "went back to INIT from a final state")]
-    skipped = case.gathered.finding(Trouble.WITHOUT_INIT).count
+    troubles = [(Anomaly.AFTER_FINAL, "went back to INIT from a final state")]
+    skipped = case.gathered.finding(Anomaly.WITHOUT_INIT).count
     # A team's system may never show INIT, committing both states at once: nothing was skipped.
     # An observer that was cut off may have missed it.
     observer = case.observer
@@ -105,31 +107,33 @@ def check_transitions(case: Case) -> Check:
     attached = case.stack.get("kind") == "attach"
     never_shown = attached and skipped >= case.gathered.account().arrived
     if whole and not never_shown:
-        troubles.append((Trouble.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
+        troubles.append((Anomaly.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
     good = "every signal went from INIT to one final state and no further"
-    if observer is not None and observer.way not in ("", Way.LOGICAL):
+    if observer is not None and observer.way not in ("", ObservationMethod.LOGICAL):
         good = f"not judged: {observer.way} does not show every state of a signal, the log would"
     elif not whole:
         good = "not judged: nobody knows the states of signals while the observer was cut off"
     elif never_shown and skipped:
         good = "every signal went to one final state and no further; the system shows no INIT"
-    return counted(case, "FSM transitions legal", good, troubles)
+    return anomaly_check(case, "FSM transitions legal", good, troubles)
 
 
-def check_order(case: Case) -> Check:
+def check_order(case: CheckContext) -> Check:
     """Nonces follow the order in which Redis took the signals of an agent."""
     name = "signals of an agent keep their order"
     ordered = case.gathered.ordered
     words = "whose nonces are not in the order in which Redis took them"
     good = (
-        f"the nonces of {count(ordered.compared, 'signal')} follow the order in which Redis took"
+        f"the nonces of {format_count(ordered.compared, 'signal')} follow the order in which Redis took"
         " those of their agent"
         if ordered.compared
         else "not judged: no signal has both an entry in the stream and a nonce"
     )
-    found = counted(case, name, good, ((Trouble.ORDER_BROKEN, words),))
+    found = anomaly_check(case, name, good, ((Anomaly.ORDER_BROKEN, words),))
     if ordered.crossed:
-        told = f"; {count(ordered.crossed, 'time')} agents on one address overtook each other"
+        told = (
+            f"; {format_count(ordered.crossed, 'time')} agents on one address overtook each other"
+        )
         found = found.model_copy(
             update={
                 "said": f"{found.said}{told}, which nobody promises not to happen",
@@ -139,7 +143,7 @@ def check_order(case: Case) -> Check:
     return found
 
 
-def check_stale(case: Case) -> Iterator[Check]:
+def check_stale(case: CheckContext) -> Iterator[Check]:
     """What was sent with data too old on purpose was refused for just that."""
     if not case.plan.signals.stale_share:
         return
@@ -148,41 +152,41 @@ def check_stale(case: Case) -> Iterator[Check]:
     if not sent:
         yield Check(
             name=name,
-            kind=Kind.INTEGRITY,
+            kind=CheckKind.INTEGRITY,
             verdict=Verdict.INCONCLUSIVE,
             said="not judged: no signal could be sent stale, the chain was too young for it",
         )
         return
     troubles = (
-        (Trouble.STALE_SIMULATED, "sent stale on purpose and simulated all the same"),
-        (Trouble.STALE_MISJUDGED, "sent stale on purpose and refused for another reason"),
+        (Anomaly.STALE_SIMULATED, "sent stale on purpose and simulated all the same"),
+        (Anomaly.STALE_MISJUDGED, "sent stale on purpose and refused for another reason"),
     )
-    good = f"none of the {count(sent, 'signal')} sent stale on purpose was simulated"
-    yield counted(case, name, good, troubles)
+    good = f"none of the {format_count(sent, 'signal')} sent stale on purpose was simulated"
+    yield anomaly_check(case, name, good, troubles)
 
 
-def check_nonces(case: Case) -> Check:
+def check_nonces(case: CheckContext) -> Check:
     """Contiguous and unique per address, and the lock's row says what comes next."""
-    found = counted(
+    found = anomaly_check(
         case,
         "nonces contiguous and unique",
         "",
         (
-            (Trouble.NONCE_REPEATED, "with a nonce that another one of its address has"),
-            (Trouble.NONCE_OUTSIDE, "with a nonce far from its address's others"),
-            (Trouble.NONCE_MISSING, "simulated without a nonce"),
+            (Anomaly.NONCE_REPEATED, "with a nonce that another one of its address has"),
+            (Anomaly.NONCE_OUTSIDE, "with a nonce far from its address's others"),
+            (Anomaly.NONCE_MISSING, "simulated without a nonce"),
         ),
     )
-    removed = case.gathered.finding(Trouble.ROW_REMOVED).count
+    removed = case.gathered.finding(Anomaly.ROW_REMOVED).count
     if found.verdict is Verdict.PASS and removed:
-        rows = count(removed, "row")
+        rows = format_count(removed, "row")
         said = f"not judged: {rows} removed by the system, and the nonces with them"
         return found.model_copy(update={"said": said})
     ranges = case.gathered.settled.nonces
     gaps = [line for used in ranges for line in _gap_lines(case, used)]
     used = sum(one.used for one in ranges)
     if found.verdict is Verdict.PASS and not gaps:
-        said = f"{count(used, 'nonce')} over {count(len(ranges), 'address', 'addresses')}"
+        said = f"{format_count(used, 'nonce')} over {format_count(len(ranges), 'address', 'addresses')}"
         return found.model_copy(update={"said": f"{said}, without a gap or a repetition"})
     said = "; ".join(part for part in (found.said, *gaps[:3]) if part)
     more = f"; {len(gaps) - 3} more such addresses" if len(gaps) > 3 else ""
@@ -191,19 +195,19 @@ def check_nonces(case: Case) -> Check:
             "verdict": Verdict.FAIL,
             "said": said + more,
             "figures": {**found.figures, "addresses_with_gaps": len(gaps)},
-            "offenders": (*found.offenders, *gaps)[:NAMED_MAX],
+            "offenders": (*found.offenders, *gaps)[:EXAMPLES_MAX],
         }
     )
 
 
-def _gap_lines(case: Case, used: NonceRange) -> Iterator[str]:
+def _gap_lines(case: CheckContext, used: NonceRange) -> Iterator[str]:
     address = case.plan.addresses().text(used.address)
     if used.gaps_count:
         first = ", ".join(str(gap) for gap in used.gaps[:3])
-        yield f"address {address} skipped {count(used.gaps_count, 'nonce')} (first: {first})"
+        yield f"address {address} skipped {format_count(used.gaps_count, 'nonce')} (first: {first})"
         return
     next_nonces = case.final.next_nonces
-    still_open = case.gathered.account().of(Fate.IN_FLIGHT)
+    still_open = case.gathered.account().of(SignalOutcome.IN_FLIGHT)
     if next_nonces is None or still_open:
         return
     told = next_nonces.get(used.address)

@@ -8,53 +8,52 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.analysis.statistics import CONFIDENCE
 from harness.clock import NS_PER_S
 from harness.judge import (
     aborts,
-    backups,
-    books,
+    agent_pool,
+    applicability,
+    backup,
     clocks,
     crosscheck,
     deadline,
-    evidence,
-    faults,
+    evidence_checks,
     gate,
     host_check,
     integrity,
+    ledger,
     modes,
     objectives,
-    pool,
+    observer_delay,
     quotas,
-    resolution,
-    sealing,
-    stack_told,
-    standstills,
+    seal,
+    self_monitoring,
+    stack_consistency,
     stream,
-    unnamed,
-    unread,
+    unreadable,
     validity,
-    vitals,
     warmup,
 )
-from harness.judge.analysis import Analysis
-from harness.judge.check import Case, Check, Kind, Problem, validity_check
-from harness.judge.grade import Grade, grade_of
-from harness.judge.interim_evidence import analyses_of
+from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
+from harness.judge.faults import injection, staleness
+from harness.judge.grade import Grade, grade_run
+from harness.judge.interim_analysis import InterimAnalysis
+from harness.judge.interim_replay import replay_analyses
 from harness.judge.verdict import Verdict, worst
-from harness.measure.statistics import CONFIDENCE
 from harness.scenario import Phase
 
-Look = Callable[[Case], Check | Iterable[Check]]
+CheckFn = Callable[[CheckContext], Check | Iterable[Check]]
 
 
 @dataclass(frozen=True, slots=True)
-class After:
+class DependentCheck:
     """A check that also reads what the checks before it found."""
 
-    look: Callable[[Case, Sequence[Check]], Check]
+    look: Callable[[CheckContext, Sequence[Check]], Check]
 
 
-LOOKS: tuple[Look | After, ...] = (
+CHECKS: tuple[CheckFn | DependentCheck, ...] = (
     objectives.check_arrival,
     objectives.check_objectives,
     deadline.check_deadline,
@@ -63,42 +62,42 @@ LOOKS: tuple[Look | After, ...] = (
     integrity.check_nonces,
     integrity.check_order,
     integrity.check_stale,
-    standstills.check_behind,
-    standstills.check_left,
-    books.check_amounts,
-    books.check_stamps,
+    staleness.check_staleness,
+    staleness.check_stale_node_avoided,
+    ledger.check_amounts,
+    ledger.check_stamps,
     modes.check_modes,
-    stream.check_left,
+    stream.check_drained,
     stream.check_trimmed,
     stream.check_added,
-    pool.check_takeover,
+    agent_pool.check_takeover,
     validity.check_signals,
     warmup.check_warmup,
     validity.check_events,
     crosscheck.check_events_agree,
-    faults.check_faults,
-    backups.check_backups,
+    injection.check_faults,
+    backup.check_backups,
     gate.check_gate,
-    pool.check_pool,
+    agent_pool.check_pool,
     aborts.check_aborted,
     quotas.check_quotas,
     validity.check_in_flight,
     validity.check_lateness,
     validity.check_rate,
     validity.check_overflow,
-    After(resolution.check_observer),
-    resolution.check_words,
+    DependentCheck(observer_delay.check_observer),
+    observer_delay.check_notifications,
     validity.check_observer_end,
-    unread.check_read,
+    unreadable.check_read,
     clocks.check_clocks,
     validity.check_negative,
-    vitals.check_vitals,
-    After(host_check.check_host),
-    evidence.check_complete,
-    evidence.check_regular,
-    evidence.check_as_planned,
-    stack_told.check_stack,
-    sealing.check_seal,
+    self_monitoring.check_self_monitoring,
+    DependentCheck(host_check.check_host),
+    evidence_checks.check_complete,
+    evidence_checks.check_regular,
+    evidence_checks.check_as_planned,
+    stack_consistency.check_stack,
+    seal.check_seal,
 )
 
 
@@ -120,7 +119,7 @@ class Judgement(BaseModel):
     grade: Grade
     checks: tuple[Check, ...]
     horizon_s: float | None = None
-    analyses: tuple[Analysis, ...] = ()
+    analyses: tuple[InterimAnalysis, ...] = ()
 
     @property
     def reasons(self) -> tuple[Check, ...]:
@@ -133,7 +132,7 @@ class Judgement(BaseModel):
         )
         return own + rest
 
-    def of(self, kind: Kind) -> tuple[Check, ...]:
+    def of(self, kind: CheckKind) -> tuple[Check, ...]:
         """The checks of one kind."""
         return tuple(check for check in self.checks if check.kind is kind)
 
@@ -150,34 +149,38 @@ def with_check(judgement: Judgement, check: Check) -> Judgement:
     )
 
 
-def judge(case: Case, looks: Iterable[Look | After] = LOOKS) -> Judgement:
+def judge(case: CheckContext, looks: Iterable[CheckFn | DependentCheck] = CHECKS) -> Judgement:
     """Judge a case; the same case always comes to the same."""
     checks: tuple[Check, ...] = ()
     for look in looks:
-        checks += tuple(_look(look, case, checks))
+        checks += tuple(_run_check(look, case, checks))
     verdict = worst(check.verdict for check in checks)
     measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     return Judgement(
         verdict=verdict,
         exit_code=int(verdict.exit_code),
-        grade=grade_of(case),
+        grade=grade_run(case),
         checks=checks,
         horizon_s=measured_s / -math.log(1 - CONFIDENCE) if measured_s else None,
-        analyses=analyses_of(case),
+        analyses=replay_analyses(case),
     )
 
 
-def _look(look: Look | After, case: Case, before: Sequence[Check]) -> list[Check]:
+def _run_check(
+    look: CheckFn | DependentCheck, case: CheckContext, before: Sequence[Check]
+) -> list[Check]:
     """What a check finds; one that crashes was not made, which is never a pass."""
     checks: list[Check] = []
     try:
-        found = look.look(case, before) if isinstance(look, After) else look(case)
+        found = look.look(case, before) if isinstance(look, DependentCheck) else look(case)
         # One by one: what was found before a crash stays found.
         for check in (found,) if isinstance(found, Check) else found:
-            judged = unread.withhold(case, unnamed.waive(case, check))
-            checks.append(unnamed.advise(case, judged))
+            judged = unreadable.mark_unreadable(
+                case, applicability.mark_not_applicable(case, check)
+            )
+            checks.append(applicability.with_contract_hint(case, judged))
     except Exception as error:  # whatever it is, the run must not pass because of it
-        called = look.look if isinstance(look, After) else look
+        called = look.look if isinstance(look, DependentCheck) else look
         name = called.__name__.removeprefix("check_").replace("_", " ")
         said = f"the check crashed: {type(error).__name__}: {error}"
         hint = "this is a defect of the harness: report it with the folder of the run"

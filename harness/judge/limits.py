@@ -53,7 +53,7 @@ OBSERVER_P99 = DurationLimit(
 # Below, the load was not the one asked for.
 RATE_SHARE_MIN = 0.99
 # What an engine may reject where no objective speaks of it: what all scenarios of ours allow.
-REJECTED_SHARE_UNTOLD = 0.01
+REJECTED_SHARE_MAX_DEFAULT = 0.01
 
 # Of the share that arrives when it is measured, what must arrive in the warm-up for it to be one.
 # Half: an engine that is still starting may refuse a stretch of it; one that only begins to work
@@ -78,9 +78,9 @@ STALL_LONGEST = DurationLimit(
     reason="a pause as long as the limit makes signals miss it by itself",
 )
 # The observer speaks every second. Three words missed in a row are more than a busy host.
-SILENCE_MAX_NS = 4 * NS_PER_S
+HEARTBEAT_GAP_MAX_NS = 4 * NS_PER_S
 # One segment of PostgreSQL's log. The observer confirms each second and stays within kilobytes.
-BEHIND_MAX_BYTES = 16 * 1024 * 1024
+REPLICATION_LAG_MAX_BYTES = 16 * 1024 * 1024
 # A tenth of the cores gone to other guests: what was measured is not a system on this host.
 STEAL_SHARE_MAX = 0.10
 # What programs of others may take of all cores in a second that leaves none idle. A fifth: with it
@@ -98,15 +98,15 @@ RUNNABLE_CORES_MIN = 0.50
 # system that queues up at its own writes, a foreign task is a victim and no cause. And the system
 # itself must have been seen waiting, else the storage is not what slowed it: its own writes are
 # short, so once in fifteen looks is enough.
-STORAGE_LOOKS = 5
+STORAGE_SAMPLES = 5
 FOREIGN_BLOCKED_MIN = 0.5
 FOREIGN_BLOCKED_SHARE = 1 / 3
-SYSTEM_LOOKS = 15
-SYSTEM_BLOCKED_MIN = 1 / SYSTEM_LOOKS
+SYSTEM_SAMPLES = 15
+SYSTEM_BLOCKED_MIN = 1 / SYSTEM_SAMPLES
 # Share of the time in which some task stood still for storage; below, it was not short.
 PRESSURE_IO_SHARE = 0.30
 # Vitals are taken every second; a host too busy for five of them cannot be vouched for.
-VITALS_GAP_MAX_NS = 5 * NS_PER_S
+SELF_MONITORING_GAP_MAX_NS = 5 * NS_PER_S
 # The host's wall clock is looked at each second. A clock that is disciplined moves by less than a
 # millisecond in that time (500 ppm); one that is stepped, seldom by less than this.
 HOST_STEP_MAX_NS = 10 * NS_PER_MS
@@ -114,12 +114,12 @@ HOST_STEP_MAX_NS = 10 * NS_PER_MS
 BUSY_SHARE_SIGNOFF = 0.90
 # A foreign program that writes or computes in bursts is seen in some seconds and felt in those
 # between: stretches that lie no further apart are one disturbance.
-DISTURBANCE_GAP_S = 5.0
+INTERFERENCE_GAP_S = 5.0
 # Disturbed for a fifth of the measured time, an interval that is still open does not say how much
 # longer to run: the same programs would keep it open.
-DISTURBED_SHARE = 0.2
+INTERFERENCE_SHARE = 0.2
 # Disturbed for half of it, what is left is no quiet run: a disturbance is seen a second late.
-DISTURBED_MOST_SHARE = 0.5
+INTERFERENCE_SHARE_DOMINANT = 0.5
 # Least length of the measured load for a sign-off: what the nightly scenarios run.
 SIGNOFF_S = 300
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
+from harness.analysis.samples import SignalOutcome
 from harness.contract.names import State
-from harness.judge.check import Case, Check, Kind
-from harness.judge.told import Told
+from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.formatting import format_count
+from harness.judge.service_counters import ServiceCounters
 from harness.judge.verdict import Verdict
-from harness.judge.words import count
-from harness.measure.notes import NAMED_MAX, Trouble
-from harness.measure.samples import Fate
 
 NAME = "modes told as they were"
 # Nobody can tell the mode of what cannot be read.
 _MODELESS = frozenset({State.OTHER, State.MALFORMED})
 
-Ends = Counter[tuple[State, str]]
+OutcomeCounts = Counter[tuple[State, str]]
 
 
-def check_modes(case: Case) -> Check:
+def check_modes(case: CheckContext) -> Check:
     """The counts of each status and mode grew by as many signals as came to that end."""
     told = case.told
     if told is None:
@@ -28,27 +28,27 @@ def check_modes(case: Case) -> Check:
     why = _unfit(told) or _unsteady(case, told)
     if why:
         return _check(f"not judged: {why}")
-    counted, were = _counted(case, told), _ends(case)
+    counted, were = _counted(case, told), _outcome_counts(case)
     lines = [
         f"{state.name} {mode}: {counted[state, mode]:,} counted, {were[state, mode]:,} were"
         for state, mode in sorted(counted.keys() | were.keys())
         if counted[state, mode] != were[state, mode]
     ]
     if not lines:
-        return _check(f"{count(sum(were.values()), 'signal')} counted as what they were")
+        return _check(f"{format_count(sum(were.values()), 'signal')} counted as what they were")
     # A signal that is told as another is missing in one place and too much in the other.
     wrong = max((counted - were).total(), (were - counted).total())
     return _check(
-        f"{count(wrong, 'signal')} counted as what they were not ({'; '.join(lines[:4])})",
+        f"{format_count(wrong, 'signal')} counted as what they were not ({'; '.join(lines[:4])})",
         wrong,
-        tuple(lines[:NAMED_MAX]),
+        tuple(lines[:EXAMPLES_MAX]),
     )
 
 
 def _check(said: str, wrong: int = 0, offenders: tuple[str, ...] = ()) -> Check:
     return Check(
         name=NAME,
-        kind=Kind.INTEGRITY,
+        kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL if wrong else Verdict.PASS,
         said=said,
         figures={"told_otherwise": wrong} if wrong else {},
@@ -56,7 +56,7 @@ def _check(said: str, wrong: int = 0, offenders: tuple[str, ...] = ()) -> Check:
     )
 
 
-def _unfit(told: Told) -> str:
+def _unfit(told: ServiceCounters) -> str:
     """Why the pages say nothing; empty if they do."""
     for name, page in told.before.items():
         after = told.after.get(name)
@@ -74,7 +74,7 @@ def _unfit(told: Told) -> str:
     return ""
 
 
-def _unsteady(case: Case, told: Told) -> str:
+def _unsteady(case: CheckContext, told: ServiceCounters) -> str:
     """Why growth of the counts is not what became of the signals; empty if it is."""
     shrunk = any(
         number > (told.after[name].signals or {}).get(key, 0)
@@ -83,25 +83,25 @@ def _unsteady(case: Case, told: Told) -> str:
     )
     if shrunk or case.run.first_ns("service_restarted") is not None or _restarted(case):
         return "a service was started again, and counts from 0 since then"
-    strange = (Trouble.UNEXPECTED, Trouble.REFUSED_BUT_SEEN)
+    strange = (Anomaly.UNEXPECTED, Anomaly.REFUSED_BUT_SEEN)
     others = case.gathered.foreign or (case.observer is not None and case.observer.foreign)
     if others or any(case.gathered.finding(kind).count for kind in strange):
         return "signals that this run did not send were counted too"
     account = case.gathered.account()
-    if still := account.of(Fate.IN_FLIGHT) + account.of(Fate.LOST):
-        return f"{count(still, 'signal')} had come to no end yet"
+    if still := account.of(SignalOutcome.IN_FLIGHT) + account.of(SignalOutcome.LOST):
+        return f"{format_count(still, 'signal')} had come to no end yet"
     return ""
 
 
-def _restarted(case: Case) -> bool:
+def _restarted(case: CheckContext) -> bool:
     """By the stack's own account: a run that is broken off may end before it tells of a restart."""
     services = case.stack.get("services")
     told = services.values() if isinstance(services, Mapping) else ()
     return any(isinstance(one, Mapping) and one.get("restarts") for one in told)
 
 
-def _counted(case: Case, told: Told) -> Ends:
-    found: Ends = Counter()
+def _counted(case: CheckContext, told: ServiceCounters) -> OutcomeCounts:
+    found: OutcomeCounts = Counter()
     for pages, sign in ((told.after, 1), (told.before, -1)):
         for page in pages.values():
             for (status, mode), number in (page.signals or {}).items():
@@ -111,8 +111,8 @@ def _counted(case: Case, told: Told) -> Ends:
     return found
 
 
-def _ends(case: Case) -> Ends:
-    found: Ends = Counter()
+def _outcome_counts(case: CheckContext) -> OutcomeCounts:
+    found: OutcomeCounts = Counter()
     for key, cell in case.gathered.cells.items():
         mode = key.mode.name.lower()
         found[State.SIMULATED, mode] += cell.account.arrived

@@ -5,45 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.judge.beyond import beyond_figures
-from harness.judge.check import Case, Check, Kind
-from harness.judge.decision import decide
-from harness.judge.host_excuse import host_kept_it_open, host_was_disturbed
-from harness.judge.limits import REJECTED_SHARE_UNTOLD
-from harness.judge.recoveries import check_recovery
-from harness.judge.scope import (
-    cells_of,
-    measured_ns,
-    mode_name,
-    outside_words,
-    wanted_hint,
-    wanted_words,
-)
-from harness.judge.shares import check_rate, check_rejected, check_simulated
-from harness.judge.time_had import excuse_late, rejected_words, rests_on_time_had
-from harness.judge.undecided import (
-    GENERATOR_TOO_LATE,
-    OBSERVER_TOO_SLOW,
-    UNDECIDED_BY,
-    could_be_met,
-    doubt_of_host,
-    fastest,
-    generator_may_be_late,
-    least,
-    observer_may_be_slow,
-)
-from harness.judge.verdict import Verdict
-from harness.judge.windows import check_windows
-from harness.judge.words import count, duration, longer_words, percentile_word, share
-from harness.measure.histogram import Histogram
-from harness.measure.recorder import Cell, Metric
-from harness.measure.samples import Fate
-from harness.measure.statistics import (
-    Interval,
-    effective_size,
-    interval,
+from harness.analysis.histogram import Histogram
+from harness.analysis.recorder import Cell, Metric
+from harness.analysis.samples import SignalOutcome
+from harness.analysis.statistics import (
+    ConfidenceInterval,
+    estimate_effective_sample,
+    percentile_interval,
     size_needed,
 )
+from harness.judge.censoring import format_rejected, judge_rejected_by_late_data, rests_on_censored
+from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.decision import decide
+from harness.judge.exceedances import exceedance_figures
+from harness.judge.faults.recovery import check_recovery
+from harness.judge.formatting import (
+    format_count,
+    format_duration,
+    format_longer_run,
+    format_percentile,
+    format_share,
+)
+from harness.judge.host_attribution import (
+    interference_explains_inconclusive,
+    interference_explains_miss,
+)
+from harness.judge.inconclusive import (
+    GENERATOR_TOO_LATE,
+    INCONCLUSIVE_BY,
+    OBSERVER_TOO_SLOW,
+    could_be_met,
+    generator_may_be_late,
+    host_interfered,
+    lower_bounds,
+    observer_may_be_slow,
+    without_unseen,
+)
+from harness.judge.limits import REJECTED_SHARE_MAX_DEFAULT
+from harness.judge.rolling_windows import check_windows
+from harness.judge.scope import (
+    cells_of,
+    format_exclusion,
+    format_signal_kind,
+    measured_ns,
+    mode_name,
+    no_signal_hint,
+)
+from harness.judge.shares import check_rate, check_rejected, check_simulated
+from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
 
 ARRIVAL = "signals reach SIMULATED"
@@ -51,13 +60,13 @@ ARRIVAL = "signals reach SIMULATED"
 _BUNCHED = 2
 
 
-def check_objectives(case: Case) -> Iterator[Check]:
+def check_objectives(case: CheckContext) -> Iterator[Check]:
     """Every objective, for each mode that it concerns."""
     for objective in case.scenario.parsed_objectives():
         yield from check_objective(case, objective)
 
 
-def check_objective(case: Case, objective: Objective) -> Iterator[Check]:
+def check_objective(case: CheckContext, objective: Objective) -> Iterator[Check]:
     """One objective, for each mode that it concerns."""
     if objective.metric == "rejected":
         yield check_rejected(case, objective)
@@ -71,7 +80,7 @@ def check_objective(case: Case, objective: Objective) -> Iterator[Check]:
         yield from _duration(case, objective)
 
 
-def check_arrival(case: Case) -> Check:
+def check_arrival(case: CheckContext) -> Check:
     """Whatever is promised: an engine that simulates nothing, or little, does not pass.
 
     Where no objective says how many rejections there may be, a percentile below their share can be
@@ -85,34 +94,34 @@ def check_arrival(case: Case) -> Check:
     verdict, why = Verdict.PASS, ""
     if attempted and not awaited:
         verdict, why = Verdict.INVALID, "; every one was to be refused as stale"
-    elif awaited and not arrived and account.of(Fate.IN_FLIGHT):
+    elif awaited and not arrived and account.of(SignalOutcome.IN_FLIGHT):
         verdict, why = Verdict.INVALID, "; nobody knows how the others ended"
     elif awaited and not arrived:
         verdict = Verdict.FAIL
-    elif silent and account.ordinary_rejected > REJECTED_SHARE_UNTOLD * awaited:
+    elif silent and account.ordinary_rejected > REJECTED_SHARE_MAX_DEFAULT * awaited:
         verdict = Verdict.INCONCLUSIVE
         why = "; no objective says how many may be: add 'rejected < 1 %'"
     return Check(
         name=ARRIVAL,
-        kind=Kind.OBJECTIVE,
+        kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=f"{arrived:,} of {count(attempted, 'attempted signal')} reached SIMULATED,"
+        said=f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED,"
         f" {account.rejected:,} were rejected by the engine{why}",
         figures={"attempted": attempted, "arrived": arrived, "rejected": account.rejected},
         hint="set a lower signals.stale_share" if verdict is Verdict.INVALID else "",
     )
 
 
-def _duration(case: Case, objective: Objective) -> Iterator[Check]:
+def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:
     found = cells_of(case, objective)
     wanted = [mode for mode in found if objective.mode in (None, mode.name.lower())]
     if not wanted:
         yield Check(
             name=objective.text,
-            kind=Kind.OBJECTIVE,
+            kind=CheckKind.OBJECTIVE,
             verdict=Verdict.INVALID,
-            said=f"no {wanted_words(objective)} was measured, so nothing can be said",
-            hint=wanted_hint(objective),
+            said=f"no {format_signal_kind(objective)} was measured, so nothing can be said",
+            hint=no_signal_hint(objective),
         )
     for mode in wanted:
         several = objective.mode is None and len(found) > 1
@@ -125,7 +134,7 @@ def _duration(case: Case, objective: Objective) -> Iterator[Check]:
             yield _percentile(name, objective, cell, case)
 
 
-def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
+def _maximum(name: str, objective: Objective, cell: Cell, case: CheckContext) -> Check:
     """A maximum is the sample's own; no interval tells what would come after it.
 
     One rejection breaks it: the signal never arrives.
@@ -139,36 +148,36 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
         # Nobody knows how long they would have taken.
         verdict = Verdict.INCONCLUSIVE
     undecided = None
-    if verdict is Verdict.FAIL and fastest(cell, metric, judged).max_ns < limit_ns:
+    if verdict is Verdict.FAIL and without_unseen(cell, metric, judged).max_ns < limit_ns:
         verdict = Verdict.INCONCLUSIVE
-    elif verdict is Verdict.FAIL and least(cell, metric).max_ns < limit_ns:
+    elif verdict is Verdict.FAIL and lower_bounds(cell, metric).max_ns < limit_ns:
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
-        verdict, why = excuse_late(cell, case)
-    elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
-        verdict, (undecided, why) = Verdict.INCONCLUSIVE, doubt_of_host(host)
+        verdict, why = judge_rejected_by_late_data(cell, case)
+    elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
     return Check(
         name=name,
-        kind=Kind.OBJECTIVE,
+        kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=f"the longest {metric}{outside_words(objective)} is {duration(histogram.max_ns)} of"
-        f" {count(histogram.count, 'signal')}; the limit is {duration(limit_ns)}"
+        said=f"the longest {metric}{format_exclusion(objective)} is {format_duration(histogram.max_ns)} of"
+        f" {format_count(histogram.count, 'signal')}; the limit is {format_duration(limit_ns)}"
         f"{_censored_words(cell, metric)}{why}",
-        figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns, UNDECIDED_BY: undecided},
+        figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns, INCONCLUSIVE_BY: undecided},
     )
 
 
-def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Check:
+def _percentile(name: str, objective: Objective, cell: Cell, case: CheckContext) -> Check:
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
-    histogram, rank = cell.judged(metric), percentile_word(percentile)
-    effective = effective_size(cell.judged_series(metric), percentile)
+    histogram, rank = cell.judged(metric), format_percentile(percentile)
+    effective = estimate_effective_sample(cell.judged_series(metric), percentile)
     unknown = cell.histogram(Metric.UNSEEN).count if metric is not Metric.LATENESS else 0
-    found = interval(
+    found = percentile_interval(
         histogram,
         percentile,
         effective,
-        fastest=fastest(cell, metric, histogram),
+        fastest=without_unseen(cell, metric, histogram),
         unknown=unknown,
         confidence=case.confidence,
     )
@@ -177,7 +186,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     decision = decide(found, limit_ns, histogram, measured_ns(case, objective))
     shown = _shown(found, cell.histogram(metric))
     verdict, why, undecided = decision.verdict, "", None
-    if verdict is Verdict.PASS and rests_on_time_had(cell, metric, found, limit_ns):
+    if verdict is Verdict.PASS and rests_on_censored(cell, metric, found, limit_ns):
         verdict = Verdict.INCONCLUSIVE
         why = "; it rests on signals that never arrived and had less time than the limit"
     elif verdict is Verdict.FAIL and observer_may_be_slow(cell, metric, found, limit_ns):
@@ -185,22 +194,24 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
     elif verdict is Verdict.FAIL and generator_may_be_late(cell, metric, found, limit_ns):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, GENERATOR_TOO_LATE
     elif verdict is Verdict.FAIL and could_be_met(cell.arrivals(metric), found, limit_ns):
-        verdict, why = excuse_late(cell, case)
+        verdict, why = judge_rejected_by_late_data(cell, case)
     elif verdict is Verdict.FAIL and case.is_interrupted:
         verdict, why = Verdict.INCONCLUSIVE, "; the run was interrupted"
-    elif verdict is Verdict.FAIL and (host := host_was_disturbed(case, objective, cell)):
-        verdict, (undecided, why) = Verdict.INCONCLUSIVE, doubt_of_host(host)
-    elif verdict is Verdict.INCONCLUSIVE and (host := host_kept_it_open(case, objective)):
-        undecided, why = doubt_of_host(host)
+    elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):
+        verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
+    elif verdict is Verdict.INCONCLUSIVE and (
+        host := interference_explains_inconclusive(case, objective)
+    ):
+        undecided, why = host_interfered(host)
     elif verdict is Verdict.INCONCLUSIVE:
-        why = longer_words(decision.longer_ns, objective.stage)
+        why = format_longer_run(decision.longer_ns, objective.stage)
     return Check(
         name=name,
-        kind=Kind.OBJECTIVE,
+        kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=f"{rank} of {metric}{outside_words(objective)} is {_estimate_words(shown)},"
+        said=f"{rank} of {metric}{format_exclusion(objective)} is {_estimate_words(shown)},"
         f" {_interval_words(shown)}{why};"
-        f" the limit is {duration(limit_ns)}{_censored_words(cell, metric)}",
+        f" the limit is {format_duration(limit_ns)}{_censored_words(cell, metric)}",
         figures={
             "estimate_ns": shown.estimate_ns if _supported(shown) else None,
             "lower_ns": shown.lower_ns,
@@ -210,13 +221,13 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: Case) -> Chec
             "signals": effective.signals,
             "effective": effective.size,
             "longer_ns": decision.longer_ns,
-            **beyond_figures(cell, metric, percentile, limit_ns, measured_ns(case, objective)),
-            UNDECIDED_BY: undecided,
+            **exceedance_figures(cell, metric, percentile, limit_ns, measured_ns(case, objective)),
+            INCONCLUSIVE_BY: undecided,
         },
     )
 
 
-def _shown(found: Interval, histogram: Histogram) -> Interval:
+def _shown(found: ConfidenceInterval, histogram: Histogram) -> ConfidenceInterval:
     """An interval as people read it: rejections at the time they had, as in every table."""
     most_ns = histogram.max_ns
     return replace(
@@ -227,37 +238,39 @@ def _shown(found: Interval, histogram: Histogram) -> Interval:
     )
 
 
-def _supported(found: Interval) -> bool:
+def _supported(found: ConfidenceInterval) -> bool:
     """Whether there are enough signals to speak of such a percentile at all."""
     return found.effective.signals >= size_needed(found.percentile)
 
 
-def _estimate_words(found: Interval) -> str:
+def _estimate_words(found: ConfidenceInterval) -> str:
     if _supported(found):
-        return duration(found.estimate_ns)
-    return f"not known (at least {count(size_needed(found.percentile), 'signal')} are needed)"
+        return format_duration(found.estimate_ns)
+    return (
+        f"not known (at least {format_count(size_needed(found.percentile), 'signal')} are needed)"
+    )
 
 
-def _interval_words(found: Interval) -> str:
+def _interval_words(found: ConfidenceInterval) -> str:
     effective = found.effective
-    size = f"{count(effective.signals, 'signal')}, effective sample size {effective.size:,}"
+    size = f"{format_count(effective.signals, 'signal')}, effective sample size {effective.size:,}"
     if effective.decorrelated and effective.signals > _BUNCHED * effective.size:
         size += ": slow signals come in bunches"
     if not effective.decorrelated:
         size += " at most: they stay autocorrelated over too long a time to say more"
     lower, upper = found.lower_ns, found.upper_ns
     if upper is None:
-        above = f"at least {duration(lower)} but " if lower is not None else ""
-        return f"{above}without an upper bound at {share(found.confidence)} confidence ({size})"
-    each = f"each at {share(found.confidence)} ({size})"
-    return f"between {duration(lower)} and {duration(upper)}, {each}"
+        above = f"at least {format_duration(lower)} but " if lower is not None else ""
+        return (
+            f"{above}without an upper bound at {format_share(found.confidence)} confidence ({size})"
+        )
+    each = f"each at {format_share(found.confidence)} ({size})"
+    return f"between {format_duration(lower)} and {format_duration(upper)}, {each}"
 
 
 def _censored_words(cell: Cell, metric: Metric) -> str:
-    rejected = rejected_words(cell, metric)
+    rejected = format_rejected(cell, metric)
     if metric is Metric.LATENESS or not cell.censored:
         return rejected
-    censored = (
-        f"; {count(cell.censored, 'signal')} that never arrived are in it with the time they had"
-    )
+    censored = f"; {format_count(cell.censored, 'signal')} that never arrived are in it with the time they had"
     return censored + rejected

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.judge.check import Case, Check, Kind
-from harness.judge.pool import left_on_purpose
+from harness.judge.agent_pool import planned_departures
+from harness.judge.check import Check, CheckContext, CheckKind
 from harness.judge.verdict import Verdict
 
 NAME = "quotas in force"
@@ -14,7 +14,7 @@ _OFFENDERS_MAX = 20
 _HINT = "`harness doctor` names what this host lacks for these quotas; see docs/containers.md"
 
 
-def check_quotas(case: Case) -> Check | tuple[Check, ...]:
+def check_quotas(case: CheckContext) -> Check | tuple[Check, ...]:
     """A mismatch, or rows that nobody read, make a run on containers invalid.
 
     A stack of processes has no quotas; its grade says so.
@@ -25,7 +25,7 @@ def check_quotas(case: Case) -> Check | tuple[Check, ...]:
     ended = [row for row in rows if row.get("when") == "end"]
     if not ended:
         return _check(Verdict.INVALID, "the live quotas were not read at the end of the run", ())
-    gone = left_on_purpose(case)
+    gone = planned_departures(case)
     failed = [row for row in rows if row.get("ok") is not True]
     wrong = tuple(_words(row) for row in failed if not _is_gone(row, gone))
     if not wrong:
@@ -38,7 +38,7 @@ def check_quotas(case: Case) -> Check | tuple[Check, ...]:
     return _check(Verdict.INVALID, f"{len(wrong)} of {len(rows)} rows are not: {told}{more}", wrong)
 
 
-def quotas_hold(case: Case) -> bool:
+def quotas_hold(case: CheckContext) -> bool:
     """Whether the run was on containers, and every row was as specified."""
     found = check_quotas(case)
     return isinstance(found, Check) and found.verdict is Verdict.PASS
@@ -68,7 +68,7 @@ def _words(row: dict[str, Any]) -> str:
 def _check(verdict: Verdict, said: str, wrong: tuple[str, ...]) -> Check:
     return Check(
         name=NAME,
-        kind=Kind.VALIDITY,
+        kind=CheckKind.VALIDITY,
         verdict=verdict,
         said=said,
         figures={"mismatches": len(wrong)},

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from harness.analysis.faults.baseline_slice import baseline_cell, baseline_duration_ns
+from harness.analysis.faults.fault_windows import FaultWindow
+from harness.analysis.recorder import Cell, CellKey, Metric, StageKey
 from harness.evidence.records import Mode
-from harness.judge.check import Case
-from harness.measure.faults import Window
-from harness.measure.outside import outside_cell, outside_ns
-from harness.measure.recorder import Cell, CellKey, Metric, StageKey
+from harness.judge.check import CheckContext
 from harness.scenario import Objective, Phase
 
 
-def cells_of(case: Case, objective: Objective) -> dict[Mode, Cell]:
+def cells_of(case: CheckContext, objective: Objective) -> dict[Mode, Cell]:
     """The signals that an objective speaks of, by mode."""
     gathered, stage = case.gathered, objective.stage
     if stage is not None:
@@ -20,18 +20,18 @@ def cells_of(case: Case, objective: Objective) -> dict[Mode, Cell]:
     found = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
     if not objective.outside_faults:
         return found
-    apart, t0_ns = left_out(case, objective), gathered.timeline.t0_ns
+    apart, t0_ns = excluded_windows(case, objective), gathered.timeline.t0_ns
     metric = Metric(objective.metric)
-    cut = {mode: outside_cell(cell, apart, t0_ns) for mode, cell in found.items()}
+    cut = {mode: baseline_cell(cell, apart, t0_ns) for mode, cell in found.items()}
     return {mode: cell for mode, cell in cut.items() if len(cell.series.get(metric, ()))}
 
 
-def left_out(case: Case, objective: Objective) -> tuple[Window, ...]:
+def excluded_windows(case: CheckContext, objective: Objective) -> tuple[FaultWindow, ...]:
     """The time that an objective does not speak of; its cell has no such time."""
     return case.gathered.fault_windows if objective.outside_faults else ()
 
 
-def stretches_ns(case: Case, objective: Objective) -> list[tuple[int, int]]:
+def stretches_ns(case: CheckContext, objective: Objective) -> list[tuple[int, int]]:
     """The stages that an objective speaks of, after t0."""
     timeline = case.gathered.timeline
     if objective.stage is None:
@@ -39,10 +39,12 @@ def stretches_ns(case: Case, objective: Objective) -> list[tuple[int, int]]:
     return timeline.stretches_ns(case.plan.load.stage_numbers(objective.stage))
 
 
-def measured_ns(case: Case, objective: Objective) -> int:
+def measured_ns(case: CheckContext, objective: Objective) -> int:
     """How much time an objective speaks of."""
     t0_ns = case.gathered.timeline.t0_ns
-    return outside_ns(stretches_ns(case, objective), left_out(case, objective), t0_ns)
+    return baseline_duration_ns(
+        stretches_ns(case, objective), excluded_windows(case, objective), t0_ns
+    )
 
 
 def mode_name(objective: Objective, mode: Mode, *, several: bool) -> str:
@@ -50,18 +52,18 @@ def mode_name(objective: Objective, mode: Mode, *, several: bool) -> str:
     return f"{objective.text} ({mode.name.lower()})" if several else objective.text
 
 
-def wanted_words(objective: Objective) -> str:
+def format_signal_kind(objective: Objective) -> str:
     """The kind of signal that an objective speaks of."""
     mode = f"{objective.mode} " if objective.mode else ""
-    return f"{mode}signal{outside_words(objective)}"
+    return f"{mode}signal{format_exclusion(objective)}"
 
 
-def outside_words(objective: Objective) -> str:
+def format_exclusion(objective: Objective) -> str:
     """Words for what an objective leaves out; empty for nothing."""
     return " outside of the windows of faults" if objective.outside_faults else ""
 
 
-def wanted_hint(objective: Objective) -> str:
+def no_signal_hint(objective: Objective) -> str:
     """What to change where there is no signal of that kind."""
     if objective.outside_faults:
         return "measure for longer (--duration), so that signals lie outside the faults"

@@ -9,40 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.contract.names import State
-from harness.evidence.records import Mode
-from harness.judge.check import Case, Check, Figure, Kind
-from harness.judge.decision import Decision, decide_share
-from harness.judge.host_excuse import rejections_were_disturbed
-from harness.judge.undecided import HOST, UNDECIDED_BY
-from harness.judge.validity import generator_was_late
-from harness.judge.verdict import Verdict
-from harness.judge.words import count, longer_words, share
-from harness.measure.recorder import Cell, CellKey, Metric
-from harness.measure.samples import Fate
-from harness.measure.series import Series
-from harness.measure.share_interval import (
+from harness.analysis.recorder import Cell, CellKey, Metric
+from harness.analysis.samples import SignalOutcome
+from harness.analysis.series import Series
+from harness.analysis.share_interval import (
     ShareInterval,
-    effective_share,
-    effective_tail,
+    estimate_share_sample,
+    estimate_tail_sample,
     share_interval,
 )
-from harness.measure.statistics import Effective
+from harness.analysis.statistics import EffectiveSample
+from harness.contract.names import State
+from harness.evidence.records import Mode
+from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.judge.check import Check, CheckContext, CheckKind, Figure
+from harness.judge.decision import Decision, decide_share
+from harness.judge.formatting import format_count, format_longer_run, format_share
+from harness.judge.host_attribution import interference_explains_rejections
+from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
+from harness.judge.validity import generator_was_late
+from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
-from harness.store.facts import CUT_SHORT
 
 
-def check_rejected(case: Case, objective: Objective) -> Check:
+def check_rejected(case: CheckContext, objective: Objective) -> Check:
     """That the engine refuses few enough."""
     account = case.gathered.account(Phase.MEASURE)
     limit = objective.limit_share or 0.0
     # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
     refused, ordinary = account.ordinary_rejected, account.ordinary
     if not ordinary:
-        said = f"no signal was sent that it had no cause to refuse; the limit is {share(limit)}"
+        said = (
+            f"no signal was sent that it had no cause to refuse; the limit is {format_share(limit)}"
+        )
         figures: dict[str, Figure] = {"rejected_share": 0.0, "limit_share": limit}
         return _check(objective, Verdict.INVALID, said, figures)
-    effective = effective_share(*share_series(case, objective))
+    effective = estimate_share_sample(*share_series(case, objective))
     found = share_interval(refused, effective, case.confidence)
     decision = decide_share(found, limit, _measured_ns(case))
     verdict, why = decision.verdict, ""
@@ -53,64 +55,64 @@ def check_rejected(case: Case, objective: Objective) -> Check:
     if verdict is not Verdict.PASS and by_stale_data and generator_was_late(case):
         verdict, why = Verdict.INVALID, "; the generator was late, and so its data stale"
     elif verdict is Verdict.FAIL and (
-        by_stale_data and (host := rejections_were_disturbed(case, limit))
+        by_stale_data and (host := interference_explains_rejections(case, limit))
     ):
         verdict, why, undecided = Verdict.INCONCLUSIVE, f"; {host}", HOST
     elif verdict is Verdict.INCONCLUSIVE:
-        why = longer_words(decision.longer_ns)
+        why = format_longer_run(decision.longer_ns)
     reasons = ", ".join(
         f"{number:,} {state.name}" for state, number in sorted(account.rejected_by.items())
     )
     said = (
-        f"{share(found.estimate)} of {count(ordinary, 'signal')} were rejected"
+        f"{format_share(found.estimate)} of {format_count(ordinary, 'signal')} were rejected"
         f"{f' ({reasons})' if reasons else ''}, {_interval_words(found)};"
-        f" the limit is {share(limit)}{why}"
+        f" the limit is {format_share(limit)}{why}"
     )
     own: dict[str, Figure] = {
         "rejected_share": found.estimate,
         "limit_share": limit,
-        UNDECIDED_BY: undecided,
+        INCONCLUSIVE_BY: undecided,
     }
     return _check(objective, verdict, said, {**own, **_figures(found, decision)})
 
 
-def check_simulated(case: Case, objective: Objective) -> Check:
+def check_simulated(case: CheckContext, objective: Objective) -> Check:
     """That enough of what was attempted reaches SIMULATED."""
     account = case.gathered.account(Phase.MEASURE)
     # What was sent stale on purpose is not to arrive; if it does, another check fails.
     attempted = account.ordinary
     arrived = min(account.arrived, attempted)
-    told = f"{arrived:,} of {count(attempted, 'attempted signal')} reached SIMULATED"
+    told = f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED"
     figures: dict[str, Figure] = {"attempted": attempted, "arrived": arrived}
     if not attempted:
         return _at_least(objective, Verdict.INVALID, f"{told}, none was attempted", figures)
-    effective = effective_share(*share_series(case, objective))
+    effective = estimate_share_sample(*share_series(case, objective))
     missed = attempted - arrived
     found, decision = _decide(objective, missed, effective, case)
     verdict, why = decision.verdict, ""
     # Signals that nobody waited for could still have arrived.
-    open_ones = min(account.of(Fate.IN_FLIGHT), missed)
+    open_ones = min(account.of(SignalOutcome.IN_FLIGHT), missed)
     if verdict is not Verdict.PASS and open_ones:
         _, least = _decide(objective, missed - open_ones, effective, case)
         spoiled = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
         verdict = Verdict.FAIL if least.verdict is Verdict.FAIL else spoiled
-        why = f"; {count(open_ones, 'signal')} not watched to the end"
+        why = f"; {format_count(open_ones, 'signal')} not watched to the end"
     return _at_least(objective, verdict, told, figures, found, decision, why)
 
 
-def check_rate(case: Case, objective: Objective) -> Check:
+def check_rate(case: CheckContext, objective: Objective) -> Check:
     """That the load was sent when it was to be sent."""
     limit = objective.limit_share or 0.0
     rate = next(rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE)
     intended = rate.intended or 0
-    cut_short = sorted({event.kind for event in case.run.events} & CUT_SHORT)
+    cut_short = sorted({event.kind for event in case.run.events} & TRUNCATING_EVENTS)
     why = f"; the run was cut short ({', '.join(cut_short)})" if cut_short else ""
     told = f"{rate.in_phase:,} of {intended:,} intended signals were sent in their phase"
     figures: dict[str, Figure] = {"intended": rate.intended, "in_phase": rate.in_phase}
     if not intended:
         return _at_least(objective, Verdict.INVALID, f"{told}, none were due{why}", figures)
     missed = max(0, intended - rate.in_phase)
-    found, decision = _decide(objective, missed, effective_tail(intended, missed), case)
+    found, decision = _decide(objective, missed, estimate_tail_sample(intended, missed), case)
     verdict = decision.verdict
     short = rate.in_phase < limit * intended
     # What was never attempted has no lateness; whether the generator was late, too few may tell.
@@ -121,7 +123,7 @@ def check_rate(case: Case, objective: Objective) -> Check:
 
 
 def _decide(
-    objective: Objective, missed: int, effective: Effective, case: Case
+    objective: Objective, missed: int, effective: EffectiveSample, case: CheckContext
 ) -> tuple[ShareInterval, Decision]:
     """A share that must reach its limit, by what is missing of it."""
     found = share_interval(missed, effective, case.confidence)
@@ -151,21 +153,23 @@ def _at_least(
             missing.effective,
             missing.confidence,
         )
-        told += f", {share(found.estimate)}, {_interval_words(found)}"
+        told += f", {format_share(found.estimate)}, {_interval_words(found)}"
         figures |= _figures(found, decision)
         # An interrupted run leaves open what its interval decides: a longer one changes nothing.
         if verdict is decision.verdict is Verdict.INCONCLUSIVE:
-            why += longer_words(decision.longer_ns)
-    return _check(objective, verdict, f"{told}; at least {share(limit)} is asked{why}", figures)
+            why += format_longer_run(decision.longer_ns)
+    return _check(
+        objective, verdict, f"{told}; at least {format_share(limit)} is asked{why}", figures
+    )
 
 
 def _check(objective: Objective, verdict: Verdict, said: str, figures: dict[str, Figure]) -> Check:
     return Check(
-        name=objective.text, kind=Kind.OBJECTIVE, verdict=verdict, said=said, figures=figures
+        name=objective.text, kind=CheckKind.OBJECTIVE, verdict=verdict, said=said, figures=figures
     )
 
 
-def share_series(case: Case, objective: Objective) -> tuple[Series, Series]:
+def share_series(case: CheckContext, objective: Objective) -> tuple[Series, Series]:
     """The signals of both modes that ought to arrive; of them, the rejected or the missing ones."""
     of = _rejected if objective.metric == "rejected" else _missing
     keys = (CellKey(Phase.MEASURE, mode) for mode in Mode)
@@ -188,7 +192,7 @@ def _missing(cell: Cell) -> Iterable[Series]:
     return (*_rejected(cell), *(() if found is None else (found,)))
 
 
-def _measured_ns(case: Case) -> int:
+def _measured_ns(case: CheckContext) -> int:
     return case.gathered.timeline.duration_ns(Phase.MEASURE)
 
 
@@ -197,8 +201,8 @@ def _interval_words(found: ShareInterval) -> str:
     of = ""
     if effective.size < effective.signals:
         of = f" (effective sample size {effective.size:,} of {effective.signals:,})"
-    each = f"each at {share(found.confidence)}{of}"
-    return f"between {share(found.lower)} and {share(found.upper)}, {each}"
+    each = f"each at {format_share(found.confidence)}{of}"
+    return f"between {format_share(found.lower)} and {format_share(found.upper)}, {each}"
 
 
 def _figures(found: ShareInterval, decision: Decision) -> dict[str, Figure]:

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.judge.check import Case, Check, Figure, Kind
-from harness.judge.counting import counted
-from harness.judge.final import Group
+from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly, AnomalySummary
+from harness.analysis.integrity.stream_trimming import StreamHistory
+from harness.analysis.samples import SignalOutcome
+from harness.judge.anomaly_check import anomaly_check
+from harness.judge.check import Check, CheckContext, CheckKind, Figure
+from harness.judge.final_state import ConsumerGroup
+from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
-from harness.judge.words import count
-from harness.measure.notes import NAMED_MAX, Finding, Trouble
-from harness.measure.samples import Fate
-from harness.measure.unread import StreamHistory
 
 _UNREAD = "let the harness read stream and group in Redis (XINFO, XPENDING) until the run is over"
 
 
-def check_left(case: Case) -> Check:
+def check_drained(case: CheckContext) -> Check:
     """Every entry was delivered and acknowledged, as far as Redis tells."""
     name = "nothing left in the stream"
     group = case.final.group
     if group is None:
         said = "what Redis says of the engine's group was not read"
         return _check(name, Verdict.INVALID, said, hint=_UNREAD)
-    if case.gathered.account().of(Fate.IN_FLIGHT):
+    if case.gathered.account().of(SignalOutcome.IN_FLIGHT):
         said = "not judged: signals were in flight when the watching ended"
         return _check(name, Verdict.PASS, said)
-    findings = [case.gathered.finding(kind) for kind in (Trouble.LEFT_PENDING, Trouble.UNDELIVERED)]
+    findings = [case.gathered.finding(kind) for kind in (Anomaly.LEFT_PENDING, Anomaly.UNDELIVERED)]
     verdict, said = _left(group) if case.is_alone else _left_of_ours(group, findings)
     figures: dict[str, Figure] = {"pending": group.pending, "lag": group.lag}
     traces = dict.fromkeys(trace for finding in findings for trace in finding.traces)
-    return _check(name, verdict, said, figures, tuple(traces)[:NAMED_MAX])
+    return _check(name, verdict, said, figures, tuple(traces)[:EXAMPLES_MAX])
 
 
-def _left(group: Group) -> tuple[Verdict, str]:
+def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
     """On servers of our own: nothing at all may be left."""
     left = []
     if group.pending:
@@ -55,7 +55,7 @@ def _left(group: Group) -> tuple[Verdict, str]:
     return Verdict.PASS, said
 
 
-def _left_of_ours(group: Group, findings: list[Finding]) -> tuple[Verdict, str]:
+def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple[Verdict, str]:
     """Where others write too: what is left of them is none of our business."""
     if group.listed is None:
         return _left(group)
@@ -66,11 +66,13 @@ def _left_of_ours(group: Group, findings: list[Finding]) -> tuple[Verdict, str]:
     if group.pending > group.listed:
         said = f"{group.pending:,} entries are pending, and {group.listed:,} of them are not ours"
         return Verdict.INCONCLUSIVE, f"{said}; the others were not listed"
-    others = f"; {count(group.pending, 'entry', 'entries')} of others pending" * (group.pending > 0)
+    others = f"; {format_count(group.pending, 'entry', 'entries')} of others pending" * (
+        group.pending > 0
+    )
     return Verdict.PASS, f"no signal is pending or undelivered{others}"
 
 
-def check_trimmed(case: Case) -> Check:
+def check_trimmed(case: CheckContext) -> Check:
     """No entry was trimmed from the stream before the engine's group had read it."""
     name = "nothing trimmed unread"
     history = case.gathered.stream
@@ -79,11 +81,11 @@ def check_trimmed(case: Case) -> Check:
     if not history.looks:
         return _check(name, Verdict.INVALID, "no sample of the stream has one", hint=_UNREAD)
     words = "trimmed from the stream before the engine's group had read them"
-    good = f"{count(history.looks, 'look')} at the stream saw no lost signal trimmed unread"
-    return counted(case, name, good, ((Trouble.TRIMMED, words),))
+    good = f"{format_count(history.looks, 'look')} at the stream saw no lost signal trimmed unread"
+    return anomaly_check(case, name, good, ((Anomaly.TRIMMED, words),))
 
 
-def check_added(case: Case) -> Check:
+def check_added(case: CheckContext) -> Check:
     """The stream took as many entries as Redis acknowledged to the swarm."""
     name = "stream took what was acknowledged"
     history = case.gathered.stream
@@ -94,7 +96,7 @@ def check_added(case: Case) -> Check:
             why = "nobody looked at the stream before the first signal"
         return _check(name, Verdict.PASS, f"not judged: {why}")
     account = case.gathered.account()
-    told = f"{count(added, 'entry', 'entries')} added, {account.taken:,} acknowledged"
+    told = f"{format_count(added, 'entry', 'entries')} added, {account.taken:,} acknowledged"
     if account.unsure:
         told += f" and {account.unsure:,} unanswered"
     figures: dict[str, Figure] = {
@@ -104,7 +106,7 @@ def check_added(case: Case) -> Check:
     }
     surplus = added - account.taken - account.unsure
     if added < account.taken:
-        lacking = count(account.taken - added, "acknowledged entry", "acknowledged entries")
+        lacking = format_count(account.taken - added, "acknowledged entry", "acknowledged entries")
         return _check(name, Verdict.FAIL, f"{told}: Redis has lost {lacking}", figures)
     if surplus <= 0:
         return _check(name, Verdict.PASS, told, figures)
@@ -117,7 +119,7 @@ def check_added(case: Case) -> Check:
     return _check(name, Verdict.INVALID, why, figures, hint=hint)
 
 
-def _added(case: Case, history: StreamHistory) -> int | None:
+def _added(case: CheckContext, history: StreamHistory) -> int | None:
     """Entries added from before the first signal until everything was quiet."""
     final = (case.final.redis.get("proposals") or {}).get("entries_added")
     if history.added_before is None or final is None:
@@ -135,7 +137,7 @@ def _check(
 ) -> Check:
     return Check(
         name=name,
-        kind=Kind.INTEGRITY,
+        kind=CheckKind.INTEGRITY,
         verdict=verdict,
         said=said,
         figures=dict(figures or {}),

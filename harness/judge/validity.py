@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.analysis.anomalies import Anomaly
+from harness.analysis.faults.fault_windows import (
+    BaselineDurations,
+    baseline_durations,
+    is_caused_by_fault,
+    merge_baselines,
+)
+from harness.analysis.histogram import Histogram, empty_histogram
+from harness.analysis.recorder import Metric
+from harness.analysis.run_analysis import POSTGRES
+from harness.analysis.samples import SignalOutcome
+from harness.analysis.statistics import size_needed
+from harness.analysis.summary import percentile_name
+from harness.evidence.run_documents import TRUNCATING_EVENTS
 from harness.judge.advice import generator_advice
-from harness.judge.check import Case, Check, Figure, Kind, Problem, validity_check
-from harness.judge.host import host_disturbed, host_words
+from harness.judge.check import Check, CheckContext, CheckKind, Figure, Problem, validity_check
+from harness.judge.formatting import format_count, format_duration, format_share
+from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.limits import (
     LATENESS_P99,
     LATENESS_P999,
     RATE_SHARE_MIN,
     DurationLimit,
 )
+from harness.judge.self_monitoring import describe_swarm_usage
 from harness.judge.verdict import Verdict
-from harness.judge.vitals import swarm_at_work
-from harness.judge.words import count, duration, share
-from harness.measure.faults import Outside, is_explained, merged, outside
-from harness.measure.gather import POSTGRES
-from harness.measure.histogram import Histogram, empty
-from harness.measure.notes import Trouble
-from harness.measure.recorder import Metric
-from harness.measure.samples import Fate
-from harness.measure.statistics import size_needed
-from harness.measure.summary import percentile_name
 from harness.scenario import Phase
-from harness.store.facts import CUT_SHORT
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
 # Whether an aborted run had its reason, or who left the pool, is a check of its own.
@@ -36,7 +41,7 @@ HARMLESS_EVENTS = frozenset(
     }
 )
 # Of these the reader is told all the same: something lacks that he may look for.
-_TOLD_EVENTS = frozenset({"telemetry_lost"})
+_REPORTED_EVENTS = frozenset({"telemetry_lost"})
 # What to do about the others.
 _EVENT_HINTS = {
     "service_restarted": "read the log of the service, below logs/ of the run, for why it ended",
@@ -55,7 +60,7 @@ _EVENT_HINT = "mend what the reason names, then run again"
 
 def _unknown(name: str, said: str) -> Check:
     """A check that could not be made, which is no pass."""
-    return Check(name=name, kind=Kind.VALIDITY, verdict=Verdict.INCONCLUSIVE, said=said)
+    return Check(name=name, kind=CheckKind.VALIDITY, verdict=Verdict.INCONCLUSIVE, said=said)
 
 
 def _unfinished(check: Check) -> Check:
@@ -63,24 +68,24 @@ def _unfinished(check: Check) -> Check:
     return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "hint": ""})
 
 
-def check_signals(case: Case) -> Check:
+def check_signals(case: CheckContext) -> Check:
     """That there is anything to judge."""
     attempted = case.gathered.account(Phase.MEASURE).attempted
-    said = f"{count(attempted, 'signal')} attempted in the measured phase"
+    said = f"{format_count(attempted, 'signal')} attempted in the measured phase"
     problems = [] if attempted else [Problem(said, _MORE)]
     return validity_check("signals were sent", problems, said, {"attempted": attempted})
 
 
-def check_events(case: Case) -> Check:
+def check_events(case: CheckContext) -> Check:
     """That nothing happened which the scenario did not plan."""
     strange = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
-    bad = [event for event in strange if not is_explained(event, case.gathered.faults or ())]
+    bad = [event for event in strange if not is_caused_by_fault(event, case.gathered.faults or ())]
     told = [f"{event.kind}: {' '.join(event.what.split())}" for event in bad]
     good = "nothing died, restarted or was interrupted"
     if planned := len(strange) - len(bad):
-        good += f", but for {count(planned, 'restart')} that planned faults explain"
+        good += f", but for {format_count(planned, 'restart')} that planned faults explain"
     said = "; ".join(dict.fromkeys(told[:5])) or good
-    noted = [event.what for event in case.run.events if event.kind in _TOLD_EVENTS]
+    noted = [event.what for event in case.run.events if event.kind in _REPORTED_EVENTS]
     said = "; ".join([said, *noted])
     hint = _EVENT_HINTS.get(bad[0].kind, _EVENT_HINT) if bad else ""
     problems = [Problem(said, hint)] if bad else []
@@ -90,15 +95,15 @@ def check_events(case: Case) -> Check:
     return check.model_copy(update={"offenders": tuple(told[:20])})
 
 
-def check_in_flight(case: Case) -> Check:
+def check_in_flight(case: CheckContext) -> Check:
     """That no signal was given up on too early."""
     # Those of which nobody could read how they ended are told by another check.
-    unread = case.gathered.finding(Trouble.STATE_UNNAMED).count
-    number = max(0, case.gathered.account().of(Fate.IN_FLIGHT) - unread)
+    unread = case.gathered.finding(Anomaly.STATE_UNNAMED).count
+    number = max(0, case.gathered.account().of(SignalOutcome.IN_FLIGHT) - unread)
     if not case.gathered.sight.complete and case.run.waited:
         number = 0
     said = (
-        f"{count(number, 'accepted signal')} not final when the watching ended,"
+        f"{format_count(number, 'accepted signal')} not final when the watching ended,"
         " before the drain time was over"
         if number
         else "every accepted signal was watched until it was final or the drain time was over"
@@ -109,15 +114,17 @@ def check_in_flight(case: Case) -> Check:
     return _unfinished(check) if number and case.is_interrupted else check
 
 
-def _merged(case: Case, metric: Metric) -> Histogram:
-    total = empty()
+def _merged(case: CheckContext, metric: Metric) -> Histogram:
+    total = empty_histogram()
     for key, cell in case.gathered.cells.items():
         if key.phase is Phase.MEASURE and metric in cell.tallies:
             total += cell.histogram(metric)
     return total
 
 
-def undisturbed(case: Case, metric: Metric) -> tuple[Histogram | Outside, str]:
+def outside_fault_windows(
+    case: CheckContext, metric: Metric
+) -> tuple[Histogram | BaselineDurations, str]:
     """A metric where the harness is to be judged by it, and words for what that leaves out.
 
     While a server is away nothing can be sent to it, or seen of it: that is the fault's doing.
@@ -127,38 +134,42 @@ def undisturbed(case: Case, metric: Metric) -> tuple[Histogram | Outside, str]:
         return _merged(case, metric), ""
     t0_ns = case.gathered.timeline.t0_ns
     parts = [
-        outside(cell.series[metric], spans, t0_ns)
+        baseline_durations(cell.series[metric], spans, t0_ns)
         for key, cell in case.gathered.cells.items()
         if key.phase is Phase.MEASURE and metric in cell.series
     ]
-    return merged(parts), ", outside the windows of faults"
+    return merge_baselines(parts), ", outside the windows of faults"
 
 
-def check_lateness(case: Case) -> Iterator[Check]:
+def check_lateness(case: CheckContext) -> Iterator[Check]:
     """That signals were sent when they were due."""
     yield _lateness(case, 99.0, LATENESS_P99)
     yield _lateness(case, 99.9, LATENESS_P999)
 
 
-def generator_was_late(case: Case) -> bool:
+def generator_was_late(case: CheckContext) -> bool:
     """Whether what was sent too late was the generator's own fault."""
     return any(check.verdict is Verdict.INVALID for check in check_lateness(case))
 
 
-def _lateness(case: Case, percentile: float, limit: DurationLimit) -> Check:
+def _lateness(case: CheckContext, percentile: float, limit: DurationLimit) -> Check:
     rank = percentile_name(percentile).upper()
     name = f"generator on time ({rank})"
-    histogram, where = undisturbed(case, Metric.LATENESS)
+    histogram, where = outside_fault_windows(case, Metric.LATENESS)
     if where and not histogram.count:
         return _unknown(name, f"no signal{where}, so that the lateness of others is not known")
     if histogram.count < size_needed(percentile):
         return validity_check(name, [], f"too few signals to speak of {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
-    said = f"{rank} of lateness is {duration(value)}{where}, {duration(most)} is allowed"
+    said = (
+        f"{rank} of lateness is {format_duration(value)}{where}, {format_duration(most)} is allowed"
+    )
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
     if value <= most:
         return validity_check(name, [], said, figures)
-    said = _with(said, limit.reason, host_words(host_disturbed(case)), swarm_at_work(case))
+    said = _with(
+        said, limit.reason, format_interference(host_interference(case)), describe_swarm_usage(case)
+    )
     return validity_check(name, [Problem(said, generator_advice(case))], said, figures)
 
 
@@ -166,7 +177,7 @@ def _with(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def check_rate(case: Case) -> Check:
+def check_rate(case: CheckContext) -> Check:
     """That the load was the one asked for."""
     rate = next((rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE), None)
     name = "load as asked"
@@ -176,7 +187,7 @@ def check_rate(case: Case) -> Check:
     part = rate.attempted / rate.intended
     said = (
         f"{rate.attempted:,} of {rate.intended:,} intended signals were attempted"
-        f" ({share(part)}; at least {share(RATE_SHARE_MIN)} is needed),"
+        f" ({format_share(part)}; at least {format_share(RATE_SHARE_MIN)} is needed),"
         f" {rate.attempted / rate.duration_s:,.1f}/s of {rate.intended / rate.duration_s:,.1f}/s"
     )
     figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
@@ -186,13 +197,13 @@ def check_rate(case: Case) -> Check:
     if case.run.first_ns("aborted") is not None:
         said += "; the load was ended early"
         hint = "mend what ended the load; or run without abort_on_fail"
-    elif cut := [event.kind for event in case.run.events if event.kind in CUT_SHORT]:
+    elif cut := [event.kind for event in case.run.events if event.kind in TRUNCATING_EVENTS]:
         hint = _EVENT_HINTS[cut[0]]
     check = validity_check(name, [Problem(said, hint)], said, figures)
     return _unfinished(check) if case.is_interrupted else check
 
 
-def check_overflow(case: Case) -> Check:
+def check_overflow(case: CheckContext) -> Check:
     """That every duration is in a bucket."""
     found = {
         f"{figures.phase} {figures.mode} {figures.metric}": figures.overflow
@@ -209,7 +220,7 @@ def check_overflow(case: Case) -> Check:
     )
 
 
-def check_observer_end(case: Case) -> Check:
+def check_observer_end(case: CheckContext) -> Check:
     """That the observer saw everything, by its own account."""
     name = "observer saw to the end"
     told, written = case.observer, case.gathered.sightings
@@ -224,16 +235,18 @@ def check_observer_end(case: Case) -> Check:
     if told.seen != written:
         problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
     if told.unreadable and case.on_own_servers:
-        problems.append(f"{count(told.unreadable, 'row version')} could not be read")
+        problems.append(f"{format_count(told.unreadable, 'row version')} could not be read")
     stream = case.gathered.stream
     if told.stream_looks not in (None, stream.lines if stream else 0):
         problems.append(
             f"it looked {told.stream_looks:,} times at the stream, and told less or more"
         )
-    gaps = f", cut off {count(told.gaps, 'time')} and caught up by query" if told.gaps else ""
+    gaps = (
+        f", cut off {format_count(told.gaps, 'time')} and caught up by query" if told.gaps else ""
+    )
     if gaps and told.cause:
         gaps += f" ({told.cause})"
-    said = "; ".join(problems) or f"all of {count(written, 'sighting')}{gaps}"
+    said = "; ".join(problems) or f"all of {format_count(written, 'sighting')}{gaps}"
     hint = (
         f"let the observer read {case.plan.contract.tasks.table} and the server's log to the end;"
         " see logs/observer.log"
@@ -242,7 +255,7 @@ def check_observer_end(case: Case) -> Check:
     return validity_check(name, found, said, {"sightings": written, "gaps": told.gaps})
 
 
-def check_negative(case: Case) -> Check:
+def check_negative(case: CheckContext) -> Check:
     """Durations that cannot be negative, nor can those across clocks be by more than the error."""
     gathered = case.gathered
     error_ns = gathered.clocks[POSTGRES].error_ns if POSTGRES in gathered.clocks else 0
@@ -263,11 +276,13 @@ def check_negative(case: Case) -> Check:
         within += figures.negative
         if figures.min_ns < -limit_ns:
             place = f"{figures.phase} {figures.mode} {figures.metric}"
-            beyond.append(f"{figures.negative:,} of {place} down to {duration(figures.min_ns)}")
+            beyond.append(
+                f"{figures.negative:,} of {place} down to {format_duration(figures.min_ns)}"
+            )
     if beyond:
         said = f"durations below zero by more than the clocks' error: {'; '.join(beyond)}"
     elif within:
-        said = f"{count(within, 'duration')} below zero, all within the clocks' error"
+        said = f"{format_count(within, 'duration')} below zero, all within the clocks' error"
     else:
         said = "no duration below zero"
     hint = "let nothing set a clock in a run: neither the host's nor the servers'"

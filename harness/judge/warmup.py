@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.judge.check import Case, Check, Figure, Problem, validity_check
+from harness.analysis.outcome_counts import SignalOutcomeCounts
+from harness.analysis.samples import SignalOutcome
+from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
+from harness.judge.formatting import format_count, format_share
 from harness.judge.limits import WARMUP_ARRIVED_SHARE_MIN, WARMUP_SIGNALS_MIN
-from harness.judge.words import count, share
-from harness.measure.account import Account
-from harness.measure.samples import Fate
 from harness.scenario import Load, Phase
 
 # No stage can be named so: the signals before the first measured one.
-LEAD = ""
+PRE_MEASURE = ""
 
 
-def lead_of(load: Load) -> frozenset[int]:
+def pre_measure_stages(load: Load) -> frozenset[int]:
     """Numbers in the timeline of the stages before the first measured one."""
     found = set[int]()
     for number, stage in enumerate(load.timeline()):
@@ -25,13 +25,13 @@ def lead_of(load: Load) -> frozenset[int]:
     return frozenset(found)
 
 
-def check_warmup(case: Case) -> Iterator[Check]:
+def check_warmup(case: CheckContext) -> Iterator[Check]:
     """The system under test did in the warm-up what it did when it was measured.
 
     Signals of the warm-up are in no promise. If most of them never arrived, though, the system
     came cold into the measured phase, or only began to work when the clock was running.
     """
-    stages = lead_of(case.plan.load)
+    stages = pre_measure_stages(case.plan.load)
     intended = sum(case.expected.by_stage[stage] for stage in stages)
     if not intended:
         return
@@ -40,12 +40,14 @@ def check_warmup(case: Case) -> Iterator[Check]:
     part = account.arrived / awaited if awaited else 1.0
     usual = _share_measured(case)
     cold = awaited >= WARMUP_SIGNALS_MIN and part < WARMUP_ARRIVED_SHARE_MIN * usual
-    said = f"{account.arrived:,} of {count(awaited, 'signal')} of the warm-up reached SIMULATED"
+    said = (
+        f"{account.arrived:,} of {format_count(awaited, 'signal')} of the warm-up reached SIMULATED"
+    )
     if rest := _rest(account, intended):
         said += f" ({rest})"
     if cold:
         said += (
-            f": {share(part)}, where it was {share(usual)} in the measured phase;"
+            f": {format_share(part)}, where it was {format_share(usual)} in the measured phase;"
             " what was measured had not been warmed up"
         )
     hint = "set a longer load.warmup_s, or read the engine's log for when it began to work"
@@ -54,26 +56,26 @@ def check_warmup(case: Case) -> Iterator[Check]:
     yield validity_check("warm-up warmed up", problems, said, figures)
 
 
-def _account(case: Case) -> Account:
-    total = Account()
+def _account(case: CheckContext) -> SignalOutcomeCounts:
+    total = SignalOutcomeCounts()
     for key, cell in case.gathered.stage_cells.items():
-        if key.stage == LEAD:
+        if key.stage == PRE_MEASURE:
             total = total + cell.account
     return total
 
 
-def _share_measured(case: Case) -> float:
+def _share_measured(case: CheckContext) -> float:
     account = case.gathered.account(Phase.MEASURE)
     return min(1.0, account.arrived / account.ordinary) if account.ordinary else 0.0
 
 
-def _rest(account: Account, intended: int) -> str:
+def _rest(account: SignalOutcomeCounts, intended: int) -> str:
     """What became of the others, each class that is not empty."""
     classes = (
         (intended - account.attempted, "not sent"),
-        (account.of(Fate.REFUSED), "refused by Redis"),
+        (account.of(SignalOutcome.REFUSED), "refused by Redis"),
         (account.ordinary_rejected, "rejected"),
-        (account.of(Fate.LOST), "lost"),
-        (account.of(Fate.IN_FLIGHT), "in flight"),
+        (account.of(SignalOutcome.LOST), "lost"),
+        (account.of(SignalOutcome.IN_FLIGHT), "in flight"),
     )
     return ", ".join(f"{number:,} {words}" for number, words in classes if number > 0)

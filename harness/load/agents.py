@@ -14,10 +14,10 @@ from locust.exception import StopUser
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import HarnessError
-from harness.load.follower import Follower
-from harness.load.pacing import presences_ns
-from harness.load.plan import SwarmPlan
-from harness.load.script import AgentScript
+from harness.load.chain_followers import Follower
+from harness.schedule.agent_schedule import AgentSchedule
+from harness.schedule.pacing import presences_ns
+from harness.schedule.plan import SwarmPlan
 
 # Within a time that no one waits longer than: an agent looks up when its stage may be over.
 _WAIT_MAX_MS = 5000
@@ -38,7 +38,7 @@ class Arrival:
 
     at_ns: int
     leave_ns: int
-    script: AgentScript
+    script: AgentSchedule
     follower: Follower
 
 
@@ -90,7 +90,7 @@ class AgentUser(User):
         self.arrival.follower.close()
 
 
-class Crew:
+class AgentPool:
     """Brings agents in as Locust users, before their stage, and lets them go after it.
 
     Args:
@@ -165,7 +165,7 @@ class Crew:
 
 
 def arrivals(
-    plan: SwarmPlan, scripts: tuple[AgentScript, ...], followers: tuple[Follower, ...]
+    plan: SwarmPlan, scripts: tuple[AgentSchedule, ...], followers: tuple[Follower, ...]
 ) -> list[Arrival]:
     """Who comes when. Those of the first stage come at once."""
     found = []

@@ -14,11 +14,11 @@ from typing import ParamSpec, Protocol
 
 from harness.clock import NS_PER_MS, Clock
 from harness.errors import HarnessError
-from harness.evidence.records import Outcome
-from harness.load.agenda import Agenda
+from harness.evidence.records import PushStatus
 from harness.load.journal import Journal
-from harness.load.script import NEVER_NS, Batch
-from harness.load.template import varint
+from harness.schedule.agent_schedule import NEVER_NS, Batch
+from harness.schedule.send_queue import SendQueue
+from harness.schedule.trade_request_template import varint
 
 # One pipeline: large enough to catch up quickly, small enough not to hold up the answers.
 BATCH_SIZE = 128
@@ -50,14 +50,14 @@ class Link(Protocol):
     def close(self) -> None: ...
 
 
-class Alarm(Protocol):
+class Timer(Protocol):
     """Calls `flush` at a given time."""
 
     def set(self, at_ns: int) -> None: ...
 
 
 @dataclass(slots=True)
-class Counts:
+class SendCounts:
     """What became of the signals so far.
 
     Attributes:
@@ -89,13 +89,13 @@ class Dispatcher:
 
     def __init__(
         self,
-        agenda: Agenda,
+        agenda: SendQueue,
         journal: Journal,
-        alarm: Alarm,
+        alarm: Timer,
         clock: Clock,
         on_loss: Callable[[], None] = lambda: None,
     ) -> None:
-        self.counts = Counts()
+        self.counts = SendCounts()
         self.failure: HarnessError | None = None
         self._agenda = agenda
         self._journal = journal
@@ -189,7 +189,7 @@ class Dispatcher:
             names = list(self._outstanding)
             self._outstanding.clear()
             self.counts.unknown += len(names)
-            self._guard(self._journal.unanswered, names, Outcome.UNKNOWN, self._now_ns())
+            self._guard(self._journal.unanswered, names, PushStatus.UNKNOWN, self._now_ns())
 
     def refuse_due(self) -> None:
         """Give up on what is due: attempted now, refused at once, so that the account sums."""
@@ -201,7 +201,7 @@ class Dispatcher:
 
     def _write_refused(self, batch: Batch, now_ns: int) -> None:
         self._journal.attempt(batch, now_ns)
-        self._journal.unanswered(batch.names, Outcome.REFUSED, now_ns)
+        self._journal.unanswered(batch.names, PushStatus.REFUSED, now_ns)
         self.counts.sent += batch.count
         self.counts.refused += batch.count
 

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.evidence.records import Outcome, RecordWriter
-from harness.load.script import Batch
-from harness.load.wire import entry_id
+from harness.evidence.records import PushStatus, RecordWriter
+from harness.schedule.agent_schedule import Batch
+from harness.schedule.resp import entry_id
 
 # Of two halves of a record: the trace id as it stands in the ATTEMPT, and the rest of an ACK.
 _ACK = struct.Struct("<16sqqIB3x")
@@ -44,13 +44,13 @@ class Journal:
         records = bytearray()
         for name, entry in answers:
             if entry is None:
-                records += pack(name, acked_ns, 0, 0, Outcome.REFUSED)
+                records += pack(name, acked_ns, 0, 0, PushStatus.REFUSED)
             else:
                 milliseconds, sequence = entry_id(entry)
-                records += pack(name, acked_ns, milliseconds, sequence, Outcome.ACCEPTED)
+                records += pack(name, acked_ns, milliseconds, sequence, PushStatus.ACCEPTED)
         self._acks.write(records)
 
-    def unanswered(self, names: Iterable[bytes], outcome: Outcome, now_ns: int) -> None:
+    def unanswered(self, names: Iterable[bytes], outcome: PushStatus, now_ns: int) -> None:
         """Write down signals that no answer will come for.
 
         Raises:

@@ -67,7 +67,7 @@ class SendRate:
 
 _SUMMED = ("due", "sent", "accepted", "refused", "unknown", "agents", "blocks")
 # What is read of a status line; each is a whole number.
-FIGURES = (*_SUMMED, "lateness_max_ns", "mono_ns")
+STATUS_FIELDS = (*_SUMMED, "lateness_max_ns", "mono_ns")
 
 
 def sum_statuses(statuses: Iterable[Status]) -> SwarmTotals:

@@ -9,9 +9,9 @@ import os
 import signal
 from pathlib import Path
 
-from harness.load.plan import SwarmPlan
 from harness.load.status import Status, SwarmTotals, sum_statuses
 from harness.process.child import ChildProcess
+from harness.schedule.plan import SwarmPlan
 
 MODULE = "harness.load.worker"
 # A process that is told to end awaits the last answers and lets its agents leave.

@@ -24,19 +24,19 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.errors import Exit, HarnessError, StackError
-from harness.load.agenda import Agenda
-from harness.load.agents import Crew, arrivals
-from harness.load.alarm import make_alarm
+from harness.load.agents import AgentPool, arrivals
+from harness.load.chain_followers import make_follower
 from harness.load.dispatcher import Dispatcher
-from harness.load.follower import make_follower
 from harness.load.journal import Journal
-from harness.load.keeper import Keeper
-from harness.load.plan import SwarmPlan
-from harness.load.script import AgentScript
-from harness.load.tuning import Tuning
-from harness.load.watchdog import Watchdog
-from harness.process.death import die_with_parent
-from harness.process.standstill import GO_ON, STAND_STILL
+from harness.load.kernel_tuning import KernelTuning
+from harness.load.reconnector import Reconnector
+from harness.load.stall_detector import StallDetector
+from harness.load.timer import make_timer
+from harness.process.feed_stall_signals import RESUME_FEED, STALL_FEED
+from harness.process.parent_death import die_with_parent
+from harness.schedule.agent_schedule import AgentSchedule
+from harness.schedule.plan import SwarmPlan
+from harness.schedule.send_queue import SendQueue
 
 # How long a silent Redis is waited for when only answers are missing.
 _ANSWERS_MAX_NS = 5 * NS_PER_S
@@ -61,21 +61,23 @@ class SwarmProcess:
     def __init__(self, plan: SwarmPlan, clock: Clock) -> None:
         self._plan = plan
         self._clock = clock
-        self._tuning = Tuning()
-        scripts = tuple(AgentScript(plan, agent) for agent in plan.own_agents)
+        self._tuning = KernelTuning()
+        scripts = tuple(AgentSchedule(plan, agent) for agent in plan.own_agents)
         self._journal = Journal(plan.folder, plan.process)
-        self._alarm = make_alarm(gevent.get_hub().loop, self._flush, clock)
+        self._alarm = make_timer(gevent.get_hub().loop, self._flush, clock)
         self._tuning.granted["alarm"] = self._alarm.resolution
-        self._keeper = Keeper(plan.redis_url, f"harness-swarm-{plan.process}", plan.end_ns, clock)
+        self._keeper = Reconnector(
+            plan.redis_url, f"harness-swarm-{plan.process}", plan.end_ns, clock
+        )
         self._dispatcher = Dispatcher(
-            Agenda(scripts), self._journal, self._alarm, clock, self._keeper.lost
+            SendQueue(scripts), self._journal, self._alarm, clock, self._keeper.lost
         )
         followers = tuple(
             make_follower(plan, agent, self._dispatcher.flush) for agent in plan.own_agents
         )
-        self._crew = Crew(plan, arrivals(plan, scripts, followers), clock)
+        self._crew = AgentPool(plan, arrivals(plan, scripts, followers), clock)
         self._stopped = False
-        self._watchdog = Watchdog()
+        self._watchdog = StallDetector()
         self._said_ns = 0
         # What is there by then stays, and need not be looked at again.
         self._collect_at_ns = plan.t0_ns - _SETTLED_NS
@@ -83,8 +85,8 @@ class SwarmProcess:
     def run(self) -> Exit:
         """Send everything, or find out why not."""
         gevent.signal_handler(signal.SIGTERM, self._stop)
-        gevent.signal_handler(STAND_STILL, self._crew.hold)
-        gevent.signal_handler(GO_ON, self._crew.let_go)
+        gevent.signal_handler(STALL_FEED, self._crew.hold)
+        gevent.signal_handler(RESUME_FEED, self._crew.let_go)
         self._crew.look_up()
         keeping = gevent.spawn(self._keeper.run, self._dispatcher)
         coming = gevent.spawn(self._crew.bring_in)
@@ -100,7 +102,7 @@ class SwarmProcess:
         self._crew.dismiss(0.0 if failure else _LEAVE_MAX_S)
         self._journal.close()
         status = self._status("done") | {"error": str(failure) if failure else None}
-        say(status, patience_s=_LAST_WORD_MAX_S)
+        emit_status(status, patience_s=_LAST_WORD_MAX_S)
         return failure.exit_code if failure else Exit.PASS
 
     def _flush(self) -> None:
@@ -137,7 +139,7 @@ class SwarmProcess:
             self._said_ns = now_ns
             self._dispatcher.flush()
             self._tuning.check(elapsed_ns)
-            say(self._status("status"))
+            emit_status(self._status("status"))
         if now_ns >= self._collect_at_ns:
             self._collect_at_ns = now_ns + _COLLECT_EVERY_NS
             self._dispatcher.flush()
@@ -172,7 +174,7 @@ class SwarmProcess:
         return status
 
 
-def say(status: dict[str, Any], *, patience_s: float = 0.0) -> None:
+def emit_status(status: dict[str, Any], *, patience_s: float = 0.0) -> None:
     """One status line.
 
     Args:
@@ -204,12 +206,12 @@ def main() -> int:
         plan = SwarmPlan.model_validate_json(sys.stdin.read())
     except ValidationError as error:
         # Without the input: it holds a password.
-        say({"kind": "done", "error": f"not a plan: {error.errors(include_input=False)}"})
+        emit_status({"kind": "done", "error": f"not a plan: {error.errors(include_input=False)}"})
         return Exit.USAGE
     try:
         return SwarmProcess(plan, SystemClock()).run()
     except HarnessError as error:
-        say({"kind": "done", "error": str(error)})
+        emit_status({"kind": "done", "error": str(error)})
         return error.exit_code
 
 

@@ -16,7 +16,7 @@ import redis
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.evidence.records import HEAD, RecordWriter
-from harness.observe.probes import redis_client
+from harness.observe.clock_probes import redis_client
 
 _PORTION = 1_000
 # Events of a day at four a second; a stream is trimmed far below that.

@@ -33,7 +33,7 @@ def connect(conninfo: str, left_ns: int) -> PGconn:
     return connection
 
 
-def live(connection: PGconn | None) -> PGconn:
+def require_open(connection: PGconn | None) -> PGconn:
     """The connection, if there is one.
 
     Raises:

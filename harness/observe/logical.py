@@ -15,11 +15,11 @@ from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from harness.contract.names import Contract
 from harness.contract.relation_name import name_parts
 from harness.errors import StackError
-from harness.observe.connecting import words_of
+from harness.observe.connection import format_error
 from harness.observe.decoder import Decoder, RowVersion
-from harness.observe.libpq import connect, identifier, literal, live
+from harness.observe.libpq import connect, identifier, literal, require_open
 from harness.observe.pgoutput import Keepalive, XLogData, parse_frame, status_update
-from harness.observe.spelling import Spell, spelling, type_query
+from harness.observe.status_normalizer import NormalizeStatus, make_status_normalizer, type_query
 from harness.observe.watcher import Versions, WatcherLost
 
 # The server lets go of WAL only up to what was confirmed, and ends a silent client after
@@ -91,7 +91,7 @@ class LogicalWatcher:
             connection.nonblocking = 1
         except OperationalError as error:
             self.close()
-            raise WatcherLost(words_of(error)) from error
+            raise WatcherLost(format_error(error)) from error
         except StackError:
             self.close()
             raise
@@ -99,7 +99,7 @@ class LogicalWatcher:
         self._more = False
 
     def take(self, timeout_ns: int) -> Versions:
-        connection = live(self._connection)
+        connection = require_open(self._connection)
         found: list[RowVersion] = []
         try:
             self._confirm_when_due(connection)
@@ -108,7 +108,7 @@ class LogicalWatcher:
             self.seen_ns = self._clock.now_ns()
             self._more = not self._read_frames(connection, found)
         except OperationalError as error:
-            raise WatcherLost(words_of(error)) from error
+            raise WatcherLost(format_error(error)) from error
         return found
 
     def has_all(self, lsn: int) -> bool:
@@ -118,9 +118,9 @@ class LogicalWatcher:
         if now_ns >= self._ask_due_ns:
             self._ask_due_ns = now_ns + _ASK_EVERY_NS
             try:
-                self._confirm(live(self._connection), reply_wanted=True)
+                self._confirm(require_open(self._connection), reply_wanted=True)
             except OperationalError as error:
-                raise WatcherLost(words_of(error)) from error
+                raise WatcherLost(format_error(error)) from error
         return False
 
     def close(self) -> None:
@@ -183,13 +183,13 @@ class LogicalWatcher:
             )
         self._decoder.oid = int(found.get_value(0, 0) or b"0")
 
-    def _spelling(self, deadline_ns: int) -> Spell:
+    def _spelling(self, deadline_ns: int) -> NormalizeStatus:
         found = self._command(type_query(self._contract), deadline_ns)
         name = found.get_value(0, 0) if found.ntuples else None
-        return spelling(self._contract, (name or b"").decode())
+        return make_status_normalizer(self._contract, (name or b"").decode())
 
     def _command(self, command: str, deadline_ns: int) -> PGresult:
-        connection = live(self._connection)
+        connection = require_open(self._connection)
         connection.send_query(command.encode())
         while connection.is_busy():
             if not self._poll.poll(_left_ms(deadline_ns, self._clock)):
@@ -210,7 +210,7 @@ class LogicalWatcher:
         state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
         # Once it has watched there was a slot free: the one that is still held comes back.
         held = self._opened > 1 and state == _SLOTS_IN_USE
-        if live(self._connection).status != pq.ConnStatus.OK or passes(state) or held:
+        if require_open(self._connection).status != pq.ConnStatus.OK or is_transient(state) or held:
             raise WatcherLost(message)
         raise StackError(
             f"PostgreSQL refused {command.split()[0]}: {message}",
@@ -221,7 +221,7 @@ class LogicalWatcher:
         )
 
 
-def passes(state: str) -> bool:
+def is_transient(state: str) -> bool:
     """Whether a refusal with this SQLSTATE is one of a server that is ill, and may get well.
 
     Want of disk or memory, and errors of the system below; not what must be configured otherwise,

@@ -14,11 +14,11 @@ from psycopg.pq.abc import PGconn
 from harness.clock import NS_PER_MS, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError
-from harness.observe.connecting import words_of
+from harness.observe.connection import format_error
 from harness.observe.decoder import RowVersion
-from harness.observe.libpq import connect, identifier, live
+from harness.observe.libpq import connect, identifier, require_open
+from harness.observe.status_reports import StatusReportParser
 from harness.observe.watcher import Versions, WatcherLost
-from harness.observe.words import WordReader
 
 _READ = select.POLLIN | select.POLLERR | select.POLLHUP
 # One take must come back to its caller even when the system never pauses.
@@ -37,7 +37,7 @@ class NotificationWatcher:
     def __init__(self, conninfo: str, contract: Contract, clock: Clock) -> None:
         self._conninfo = make_conninfo(conninfo, application_name="harness_observer")
         self._channel = contract.seen.channel or ""
-        self._reader = WordReader(contract)
+        self._reader = StatusReportParser(contract)
         self._read = (
             self._reader.of_text if contract.seen.format == "text" else self._reader.of_json
         )
@@ -74,7 +74,7 @@ class NotificationWatcher:
         self.covered_ns = begin_ns
 
     def take(self, timeout_ns: int) -> Versions:
-        connection = live(self._connection)
+        connection = require_open(self._connection)
         found: list[RowVersion] = []
         try:
             if self._poll.poll(max(0, timeout_ns) // NS_PER_MS):
@@ -91,7 +91,7 @@ class NotificationWatcher:
             if len(found) < _WORDS_MAX and not self._poll.poll(0):
                 self.covered_ns = self.seen_ns
         except OperationalError as error:
-            raise WatcherLost(words_of(error)) from error
+            raise WatcherLost(format_error(error)) from error
         self._takes += 1
         return found
 
@@ -99,7 +99,7 @@ class NotificationWatcher:
         # An answer comes after every notification that was sent before it, and the take after
         # that hands them over.
         if lsn != self._asked[0]:
-            if live(self._connection).exec_(b"SELECT 1").status != pq.ExecStatus.TUPLES_OK:
+            if require_open(self._connection).exec_(b"SELECT 1").status != pq.ExecStatus.TUPLES_OK:
                 raise WatcherLost("the server does not answer")
             self._asked = (lsn, self._takes)
         return self._takes > self._asked[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from harness.contract.names import Contract
-from harness.contract.seen import Way
+from harness.contract.observation import ObservationMethod
 
 __all__ = [
     "CLOCK_FILE",
@@ -16,8 +16,8 @@ __all__ = [
     "READS_FILE",
     "SIGHTINGS_FILE",
     "STATUS_FILE",
+    "ObservationMethod",
     "ObserverPlan",
-    "Way",
 ]
 
 SIGHTINGS_FILE = "sightings.bin"
@@ -47,7 +47,7 @@ class ObserverPlan(BaseModel):
     contract: Contract = Contract()
     run_tag: int
     folder: Path
-    way: Way = Way.LOGICAL
+    way: ObservationMethod = ObservationMethod.LOGICAL
 
     def to_stdin(self) -> str:
         """JSON with the secrets in it; for a pipe only."""

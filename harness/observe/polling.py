@@ -16,10 +16,10 @@ import psycopg
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError
-from harness.observe.connecting import connect, words_of
+from harness.observe.connection import connect, format_error
 from harness.observe.rows import RunRows, hides_rows, keeps_commit_times, limit_query_time
-from harness.observe.snapshot import Novelty, snapshot_xmin
-from harness.observe.spelling import spelling_of
+from harness.observe.snapshot import VersionDeduplicator, snapshot_xmin
+from harness.observe.status_normalizer import read_status_normalizer
 from harness.observe.watcher import Versions, WatcherLost
 
 # The pause is this many times as long as the poll before it, so that polling keeps one backend
@@ -51,7 +51,7 @@ class PollingWatcher:
         self._pause_ns = contract.seen.pause_ms * NS_PER_MS
         self._connection: psycopg.Connection[Any] | None = None
         self._rows: RunRows | None = None
-        self._novelty: Novelty | None = None
+        self._novelty: VersionDeduplicator | None = None
         self._due_ns = 0
         self._polls = 0
         self._asked: tuple[int, int] = (-1, 0)
@@ -76,21 +76,21 @@ class PollingWatcher:
             self._rows = RunRows(
                 self._contract,
                 self._run_tag,
-                spelling_of(connection, self._contract),
+                read_status_normalizer(connection, self._contract),
                 commit_times=keeps_commit_times(connection),
             )
             self.filtered = hides_rows(connection, self._contract.tasks.table)
             if self._novelty is None:  # after a lost connection the old horizon holds
                 row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
-                self._novelty = Novelty(snapshot_xmin(row[0] if row else ""))
+                self._novelty = VersionDeduplicator(snapshot_xmin(row[0] if row else ""))
             self._poll(connection)
         except psycopg.OperationalError as error:
             self.close()
-            raise WatcherLost(words_of(error)) from error
+            raise WatcherLost(format_error(error)) from error
         except psycopg.Error as error:
             self.close()
             raise StackError(
-                f"PostgreSQL refused the poll: {words_of(error)}",
+                f"PostgreSQL refused the poll: {format_error(error)}",
                 where="observer",
                 hint="the observer's role needs SELECT on the table that the contract names",
             ) from error
@@ -106,7 +106,7 @@ class PollingWatcher:
         try:
             return self._poll(self._connection)
         except (psycopg.Error, UnicodeError) as error:
-            raise WatcherLost(words_of(error)) from error
+            raise WatcherLost(format_error(error)) from error
 
     def has_all(self, lsn: int) -> bool:
         if lsn != self._asked[0]:

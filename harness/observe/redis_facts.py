@@ -8,9 +8,9 @@ from typing import Any
 import redis
 
 from harness.contract.names import Contract
-from harness.contract.text import text_of
+from harness.contract.server_text import decode_server_text
 from harness.errors import StackError
-from harness.observe.probes import redis_client
+from harness.observe.clock_probes import redis_client
 
 # So many pending entries are named, the oldest first.
 PENDING_MAX = 1_000
@@ -93,4 +93,8 @@ def _entry_id(entry: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else text_of(value if isinstance(value, bytes) else str(value))
+    return (
+        None
+        if value is None
+        else decode_server_text(value if isinstance(value, bytes) else str(value))
+    )

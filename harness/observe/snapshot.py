@@ -34,7 +34,7 @@ def full_xid(xid: int, horizon: int) -> int:
     return horizon + distance
 
 
-class Novelty:
+class VersionDeduplicator:
     """Tells each row version once, and keeps only those that could still come twice.
 
     Args:

@@ -23,28 +23,28 @@ from pydantic import ValidationError
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from harness.contract.names import State
 from harness.errors import EvidenceError, Exit, HarnessError, StackError
-from harness.observe.connecting import words_of
+from harness.evidence.atomic_files import write_text
+from harness.observe.catch_up import missed_versions
+from harness.observe.clock_probes import ClockProber, PostgresClock
+from harness.observe.connection import format_error
 from harness.observe.logical import LogicalWatcher
 from harness.observe.notification import NotificationWatcher
+from harness.observe.observations import ObservationsFile
 from harness.observe.plan import (
     CLOCK_FILE,
     OBSERVER_FILE,
     SIGHTINGS_FILE,
     STREAM_FILE,
+    ObservationMethod,
     ObserverPlan,
-    Way,
 )
 from harness.observe.polling import PollingWatcher
-from harness.observe.probes import PostgresSide, Prober
-from harness.observe.recovery import missed_versions
-from harness.observe.result_stream import StreamWatcher
-from harness.observe.session import Session
-from harness.observe.sightings import SightingsFile
-from harness.observe.stream_watch import StreamWatch
+from harness.observe.proposals_sampler import ProposalsSampler
+from harness.observe.reconnecting_watcher import ReconnectingWatcher
+from harness.observe.report_check import ReportCheck
+from harness.observe.result_stream_watcher import ResultStreamWatcher
 from harness.observe.watcher import Versions, Watcher
-from harness.observe.word_check import WordCheck
-from harness.process.death import die_with_parent
-from harness.store.files import write_text
+from harness.process.parent_death import die_with_parent
 
 OPEN_LIMIT_NS = 15 * NS_PER_S
 DRAIN_LIMIT_NS = 2 * NS_PER_S
@@ -54,7 +54,7 @@ _PROBER_END_S = 3.0
 _NOT_DRAINED = f"gave up draining after {DRAIN_LIMIT_NS / NS_PER_S:.1f} s"
 
 
-class Worker:
+class ObserverWorker:
     """One observer from its start to its last line.
 
     Args:
@@ -69,10 +69,10 @@ class Worker:
         self._drained = False
         self._cause = ""
         self._sightings_path = plan.folder / SIGHTINGS_FILE
-        self._file = SightingsFile(self._sightings_path, plan.contract, plan.run_tag)
+        self._file = ObservationsFile(self._sightings_path, plan.contract, plan.run_tag)
         dsn = plan.observer_dsn.get_secret_value()
         self._watcher = make_watcher(plan, clock)
-        self._session = Session(
+        self._session = ReconnectingWatcher(
             self._watcher,
             self._missed,
             clock,
@@ -80,11 +80,11 @@ class Worker:
             ended=lambda: self._end_asked,
             is_first=lambda status: plan.contract.state(status) is State.INIT,
         )
-        self._words = WordCheck(dsn, plan.contract, clock) if plan.way.is_word else None
+        self._words = ReportCheck(dsn, plan.contract, clock) if plan.way.is_word else None
         redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
-        self._prober = Prober(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
+        self._prober = ClockProber(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
         self._stream = (
-            StreamWatch(redis_url, plan.contract, plan.folder / STREAM_FILE, clock)
+            ProposalsSampler(redis_url, plan.contract, plan.folder / STREAM_FILE, clock)
             if redis_url
             else None
         )
@@ -107,7 +107,7 @@ class Worker:
                 self._stream.look()  # before the first signal, to count from there
                 self._stream.start()
             gc.freeze()
-            tell({"kind": "ready"})
+            emit_status({"kind": "ready"})
             failure = self._watch_to_the_end()
             self._prober.end(_PROBER_END_S)
             self._end_stream()
@@ -153,7 +153,7 @@ class Worker:
         }
         # All of it or nothing: half a document could not be told from a forged one.
         write_text(self._plan.folder / OBSERVER_FILE, json.dumps(facts, indent=1) + "\n")
-        tell(told)
+        emit_status(told)
 
     def _watch(self) -> None:
         status_due_ns = self._clock.now_ns() + STATUS_EVERY_NS
@@ -161,7 +161,7 @@ class Worker:
             self._turn()
             now_ns = self._clock.now_ns()
             if now_ns >= status_due_ns:
-                tell(self._status("status"))
+                emit_status(self._status("status"))
                 status_due_ns = now_ns + STATUS_EVERY_NS
 
     def _turn(self) -> None:
@@ -174,11 +174,11 @@ class Worker:
 
     def _drain(self) -> bool:
         deadline_ns = self._clock.now_ns() + DRAIN_LIMIT_NS
-        side = PostgresSide(self._plan.observer_dsn.get_secret_value())
+        side = PostgresClock(self._plan.observer_dsn.get_secret_value())
         try:
             lsn = side.flushed_lsn()
         except psycopg.Error as error:
-            self._cause = f"cannot ask how far the server is: {words_of(error)}"
+            self._cause = f"cannot ask how far the server is: {format_error(error)}"
             log(self._cause)
             return False
         finally:
@@ -222,16 +222,16 @@ class Worker:
 def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
     """The watcher that the plan asks for."""
     dsn = plan.observer_dsn.get_secret_value()
-    if plan.way is Way.POLLING:
+    if plan.way is ObservationMethod.POLLING:
         return PollingWatcher(dsn, plan.contract, plan.run_tag, clock)
-    if plan.way is Way.NOTIFICATION:
+    if plan.way is ObservationMethod.NOTIFICATION:
         return NotificationWatcher(dsn, plan.contract, clock)
-    if plan.way is Way.STREAM and plan.redis_url is not None:
-        return StreamWatcher(plan.redis_url.get_secret_value(), plan.contract, clock)
+    if plan.way is ObservationMethod.STREAM and plan.redis_url is not None:
+        return ResultStreamWatcher(plan.redis_url.get_secret_value(), plan.contract, clock)
     return LogicalWatcher(dsn, plan.contract, f"harness_{plan.run_tag:012x}_{os.getpid()}", clock)
 
 
-def tell(line: dict[str, Any]) -> None:
+def emit_status(line: dict[str, Any]) -> None:
     """One line for the parent."""
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
@@ -253,7 +253,7 @@ def main() -> int:
         log(f"the plan cannot be read: {error.error_count()} problems")
         return Exit.USAGE
     try:
-        worker = Worker(plan, SystemClock())
+        worker = ObserverWorker(plan, SystemClock())
         signal.signal(signal.SIGTERM, worker.ask_to_end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.run()

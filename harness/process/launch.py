@@ -14,7 +14,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from harness.process.death import die_with_parent
+from harness.process.parent_death import die_with_parent
 
 KEEP = -1
 

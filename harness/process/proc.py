@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROC = Path("/proc")
-MARK = "HARNESS_RUN"
+RUN_VARIABLE = "HARNESS_RUN"
 # The kernel keeps 15 signs of it.
 RUN_NAME = "harness-run"
 _STATE, _PARENT, _START = (
@@ -81,7 +81,7 @@ def is_running(pid: int, ticks: int = 0) -> bool:
 
 
 @contextmanager
-def under_way(name: str = RUN_NAME) -> Iterator[None]:
+def registered_run(name: str = RUN_NAME) -> Iterator[None]:
     """Call this process so that others of this host see that a run is under way."""
     own = PROC / "self" / "comm"
     before = ""
@@ -120,7 +120,7 @@ def find(token: str, folders: Iterable[str] = ()) -> set[int]:
     The mark is an environment variable, which servers that set their title overwrite; those stay
     in their data folder, which is why both are asked.
     """
-    mark = f"{MARK}={token}".encode() if token else None
+    mark = f"{RUN_VARIABLE}={token}".encode() if token else None
     roots = tuple(folder.rstrip("/") for folder in folders)
     return {pid for pid in _pids() if _is_marked(pid, mark) or _is_inside(pid, roots)}
 

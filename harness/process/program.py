@@ -11,9 +11,9 @@ from pathlib import Path
 
 from harness.errors import StackError
 from harness.process.faketime import sweep_shared
-from harness.process.guard import Guard
 from harness.process.launch import KEEP, command
-from harness.process.proc import MARK
+from harness.process.proc import RUN_VARIABLE
+from harness.process.reaper_client import ReaperClient
 
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
@@ -54,11 +54,11 @@ def clean_environment(program: Program, token: str) -> dict[str, str]:
     """
     kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     home = str(program.folder)
-    fixed = {"HOME": home, "TMPDIR": home, "LC_ALL": "C.UTF-8", "TZ": "UTC", MARK: token}
+    fixed = {"HOME": home, "TMPDIR": home, "LC_ALL": "C.UTF-8", "TZ": "UTC", RUN_VARIABLE: token}
     return {**kept, **fixed, **dict(program.env)}
 
 
-def spawn(program: Program, guard: Guard) -> subprocess.Popen[bytes]:
+def spawn(program: Program, guard: ReaperClient) -> subprocess.Popen[bytes]:
     """Start a program under guard, in a session of its own.
 
     The kernel ends it together with the thread that called this, so that thread must live as long
@@ -92,7 +92,7 @@ def spawn(program: Program, guard: Guard) -> subprocess.Popen[bytes]:
     return process
 
 
-def bury(pid: int, guard: Guard) -> None:
+def cleanup_after_exit(pid: int, guard: ReaperClient) -> None:
     """Do what is due after a program's end: what it left of its process group ends with it.
 
     A container does the same when its first process ends; without it the workers of a killed
@@ -104,7 +104,7 @@ def bury(pid: int, guard: Guard) -> None:
     guard.forget(pid)
 
 
-def end(process: subprocess.Popen[bytes], stop_signal: int, timeout_s: float) -> int:
+def terminate(process: subprocess.Popen[bytes], stop_signal: int, timeout_s: float) -> int:
     """Ask a process to end, and end it after `timeout_s`; its exit code."""
     if process.poll() is None:
         process.send_signal(stop_signal)
@@ -115,7 +115,7 @@ def end(process: subprocess.Popen[bytes], stop_signal: int, timeout_s: float) ->
     return process.wait()
 
 
-def run_to_end(program: Program, guard: Guard, timeout_s: float) -> int:
+def run_to_end(program: Program, guard: ReaperClient, timeout_s: float) -> int:
     """Run a program to its end.
 
     Returns:
@@ -132,5 +132,5 @@ def run_to_end(program: Program, guard: Guard, timeout_s: float) -> int:
             f"has not ended after {timeout_s:.0f} s", where=program.name, hint=f"see {program.log}"
         ) from error
     finally:
-        end(process, program.stop_signal, 1.0)
-        bury(process.pid, guard)
+        terminate(process, program.stop_signal, 1.0)
+        cleanup_after_exit(process.pid, guard)

@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.rounds import ChaosResult
+from harness.assessment.chaos import ChaosResult
 from harness.judge.verdict import Verdict
+from harness.report.formatting import format_count, format_duration
 from harness.report.terminal import VERDICT_STYLES
-from harness.report.units import count_text, duration_text
 
 _HEADS = (
     *("fault", "rounds", "unclean", "first signal: median", "worst", "backlog gone: median"),
@@ -46,13 +46,13 @@ def _table(result: ChaosResult) -> Table:
     for kind in result.kinds:
         table.add_row(
             kind.fault,
-            count_text(kind.rounds),
-            count_text(kind.unclean),
-            duration_text(kind.first_median_ns),
-            duration_text(kind.first_worst_ns),
-            duration_text(kind.backlog_median_ns),
-            duration_text(kind.backlog_worst_ns),
-            *(count_text(number) for number in (kind.lost, kind.duplicated, kind.refused)),
+            format_count(kind.rounds),
+            format_count(kind.unclean),
+            format_duration(kind.first_median_ns),
+            format_duration(kind.first_worst_ns),
+            format_duration(kind.backlog_median_ns),
+            format_duration(kind.backlog_worst_ns),
+            *(format_count(number) for number in (kind.lost, kind.duplicated, kind.refused)),
         )
     return table
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from harness.analysis.measurement import Measurement
 from harness.diagnosis.answers import Diagnosis
-from harness.judge.check import Check, Kind
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
-from harness.measure.measurement import Measurement
 from harness.report.diagnosis import NO_CAUSE
-from harness.report.headline import confidence_text, deciding, horizon_words
+from harness.report.formatting import format_count, format_duration
+from harness.report.headline import deciding_check, format_confidence, format_horizon
 from harness.report.terminal import NOT_JUDGED, VERDICT_STYLES
-from harness.report.units import count_text, duration_text
 
 OBJECTIVES_MAX = 5
 NOT_OK_MAX = 2
@@ -29,7 +29,7 @@ _WORD = len(Verdict.INCONCLUSIVE.name) + 2
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ClosingHints:
     """The last lines of a run.
 
     Attributes:
@@ -50,12 +50,12 @@ def compact_lines(
     yield Text()
     for found in measurement.figures:
         if (found.phase, found.metric) == ("measure", "latency") and found.count:
-            p50, p99 = (duration_text(found.percentiles_ns.get(name)) for name in ("p50", "p99"))
-            said = f"P50 {p50}, P99 {p99}, max {duration_text(found.max_ns)}"
+            p50, p99 = (format_duration(found.percentiles_ns.get(name)) for name in ("p50", "p99"))
+            said = f"P50 {p50}, P99 {p99}, max {format_duration(found.max_ns)}"
             yield _line("", f"latency ({found.mode}): {said}", width)
-    objectives = sorted(judgement.of(Kind.OBJECTIVE), key=_is_ok)
+    objectives = sorted(judgement.of(CheckKind.OBJECTIVE), key=_is_ok)
     yield from _rows(objectives, OBJECTIVES_MAX, 1, width)
-    others = [check for check in judgement.checks if check.kind is not Kind.OBJECTIVE]
+    others = [check for check in judgement.checks if check.kind is not CheckKind.OBJECTIVE]
     yield from _rows([check for check in others if not _is_ok(check)], NOT_OK_MAX, 2, width)
     clean = sum(map(_is_ok, others))
     yield _line(
@@ -68,7 +68,7 @@ def compact_lines(
         yield _line("", f"diagnosis: {said}", width)
 
 
-def closing_lines(judgement: Judgement, ending: Ending, width: int) -> Iterator[Text]:
+def closing_lines(judgement: Judgement, ending: ClosingHints, width: int) -> Iterator[Text]:
     """Verdict, one sentence, the report and the next command: always the last lines.
 
     Paths and commands are not wrapped, so that they can be copied.
@@ -88,17 +88,17 @@ def closing_lines(judgement: Judgement, ending: Ending, width: int) -> Iterator[
 
 def sentence(judgement: Judgement) -> str:
     """Why the verdict is what it is."""
-    found = deciding(judgement)
+    found = deciding_check(judgement)
     if found is None:
         return "The system meets every objective, and every check is ok."
     if judgement.verdict is Verdict.PASS:
         said = f"The system meets every objective; {found.name}: {brief(found)}"
-        return f"{said}{horizon_words(judgement)}."
+        return f"{said}{format_horizon(judgement)}."
     if judgement.verdict is Verdict.INVALID:
         return f"The run does not measure the system: {found.said}."
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return f'The run does not decide "{found.name}": {found.said}.'
-    what = "an objective" if found.kind is Kind.OBJECTIVE else "a check"
+    what = "an objective" if found.kind is CheckKind.OBJECTIVE else "a check"
     return f'The system violates {what}, "{found.name}": {brief(found)}.'
 
 
@@ -109,11 +109,11 @@ def brief(check: Check) -> str:
     if not isinstance(estimate, int) or not isinstance(limit, int):
         return check.said
     lower, upper = (figures.get(name) for name in ("lower_ns", "upper_ns"))
-    low = duration_text(lower) if isinstance(lower, int) else "no lower bound"
-    high = duration_text(upper) if isinstance(upper, int) else "no upper bound"
+    low = format_duration(lower) if isinstance(lower, int) else "no lower bound"
+    high = format_duration(upper) if isinstance(upper, int) else "no upper bound"
     return (
-        f"measured {duration_text(estimate)} ({low} to {high} at {confidence_text(check)}),"
-        f" limit {duration_text(limit)}"
+        f"measured {format_duration(estimate)} ({low} to {high} at {format_confidence(check)}),"
+        f" limit {format_duration(limit)}"
     )
 
 
@@ -131,7 +131,7 @@ def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterato
         for number, part in enumerate(said):
             yield _line(word if number == 0 else "", part, width, ok=_is_ok(check))
     if len(checks) > most:
-        yield _line("", f"and {count_text(len(checks) - most)} more: -v", width)
+        yield _line("", f"and {format_count(len(checks) - most)} more: -v", width)
 
 
 def _line(word: str, said: str, width: int, *, ok: bool = True) -> Text:

@@ -8,29 +8,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.analysis.histogram_encoding import HistogramInterval, format_histogram_log
+from harness.analysis.histogram_log import read_histogram_log
+from harness.analysis.measurement import Measurement
+from harness.analysis.recorder import Metric
+from harness.analysis.resources.telemetry import Telemetry
+from harness.analysis.resources.telemetry_reader import read_telemetry
+from harness.analysis.summary import histogram_logs
+from harness.assessment.assess import assess_with_analysis, build_result
+from harness.assessment.result import Result, ResultOutdatedError, read_result
 from harness.clock import NS_PER_S
 from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError
-from harness.evidence.reading import (
+from harness.evidence.run_documents import RunMetadata, RunPlan
+from harness.evidence.run_folder import RunFolder
+from harness.evidence.safe_open import (
     LOG_BYTES_MAX,
     TELEMETRY_BYTES_MAX,
     RefusedError,
-    read_lines_of,
+    iter_lines,
     read_regular,
 )
-from harness.judge.assess import assess_gathered, result_of
 from harness.judge.judgement import Judgement
-from harness.judge.result import Result, ResultOutdatedError, read_result
-from harness.measure.encoding import Interval, log_text
-from harness.measure.logs import read_log
-from harness.measure.measurement import Measurement
-from harness.measure.recorder import Metric
-from harness.measure.summary import histogram_logs
-from harness.measure.telemetry import Telemetry
-from harness.measure.telemetry_lines import read_telemetry
-from harness.report.heading import executed, measured_s
+from harness.report.run_description import describe_run, measured_s
 from harness.scenario import Phase, Scenario
-from harness.store import RunFacts, RunFolder, RunPlan
 
 MODES = ("lite", "full")
 
@@ -49,13 +50,13 @@ class LatencyLog:
     mode: str
     text: str
 
-    def intervals(self) -> Iterator[Interval]:
+    def intervals(self) -> Iterator[HistogramInterval]:
         """Histograms by intended time, in order; decoded one by one, since each takes 200 kB.
 
         Raises:
             EvidenceError: the log is damaged.
         """
-        return read_log(self.text.splitlines(), _log_name(self.phase, self.mode))
+        return read_histogram_log(self.text.splitlines(), _log_name(self.phase, self.mode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class ReportData:
     folder: RunFolder
     scenario: Scenario
     plan: RunPlan
-    run: RunFacts
+    run: RunMetadata
     measurement: Measurement
     judgement: Judgement
     diagnosis: Diagnosis | None
@@ -95,7 +96,7 @@ class ReportData:
     @property
     def executed(self) -> str:
         """What was run, in a sentence; of the plan, and not of the scenario's own words."""
-        return executed(
+        return describe_run(
             self.plan.load,
             measured_s(self.measurement, self.plan.load),
             stack=str(self.stack.get("kind") or ""),
@@ -163,14 +164,14 @@ def _result(folder: RunFolder, lacking: list[str]) -> tuple[Result, tuple[Latenc
         result = read_result(folder)
     except ResultOutdatedError as error:
         lacking.append(f"result.json {error.what}: the evidence was judged anew for this report")
-        assessment, gathered = assess_gathered(folder)
+        assessment, gathered = assess_with_analysis(folder)
         names = {name: (phase, mode) for phase, mode, name in _log_names()}
         made = {
-            names[name]: log_text(intervals)
+            names[name]: format_histogram_log(intervals)
             for name, intervals in histogram_logs(gathered)
             if name in names
         }
-        return result_of(folder, assessment), _logs(made), f"result.json {error.what}"
+        return build_result(folder, assessment), _logs(made), f"result.json {error.what}"
     return result, _stored_logs(folder, result, lacking), ""
 
 
@@ -218,7 +219,7 @@ def _telemetry(folder: RunFolder, plan: RunPlan, lacking: list[str]) -> Telemetr
         lacking.append("the run kept no telemetry: what the system's parts used is not known")
         return Telemetry()
     try:
-        lines = read_lines_of(folder.telemetry, TELEMETRY_BYTES_MAX)
+        lines = iter_lines(folder.telemetry, TELEMETRY_BYTES_MAX)
         return read_telemetry(lines, plan.t0_ns)
     except RefusedError:
         raise

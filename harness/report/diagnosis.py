@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question
-from harness.diagnosis.spans import words
+from harness.diagnosis.spans import format_spans
 
 _STYLES = {Answer.YES: "bold red", Answer.NO: "green", Answer.UNKNOWN: "yellow"}
 NO_CAUSE = "none of the questions is answered with yes"
@@ -42,7 +42,7 @@ def render_diagnosis(diagnosis: Diagnosis, run_id: str) -> RenderableType:
     if diagnosis.failed:
         return Group(*parts, Text(diagnosis.failed, style="bold red"))
     if diagnosis.slow:
-        spans = words([(span.start_s, span.end_s) for span in diagnosis.slow])
+        spans = format_spans([(span.start_s, span.end_s) for span in diagnosis.slow])
         parts[:1] = [parts[0], Text(f"slow from {spans} of the run", style="dim")]
     parts += [_headline(diagnosis), Text(), _answers(diagnosis, short=False)]
     for title, lines in (
@@ -72,12 +72,12 @@ def _answers(diagnosis: Diagnosis, *, short: bool) -> Table:
         answer = Text(question.answer.upper(), style=_STYLES[question.answer])
         body: RenderableType = Text(question.asks)
         if not short:
-            body = Group(*_told(question))
+            body = Group(*_answer_lines(question))
         table.add_row(Text(f"{number}."), answer, body)
     return table
 
 
-def _told(question: Question) -> Iterator[Text]:
+def _answer_lines(question: Question) -> Iterator[Text]:
     yield Text(question.asks, style="bold")
     yield Text(question.said)
     for evidence in question.evidence:

@@ -6,11 +6,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.faults.fault_figures import FaultFigures
+from harness.analysis.measurement import Measurement, RecoveryFigures
 from harness.clock import NS_PER_S
-from harness.measure.fault_figures import FaultFigures
-from harness.measure.measurement import Measurement, RecoveryFigures
-from harness.report.standstill import standstill_words
-from harness.report.units import count_text, duration_text
+from harness.report.formatting import format_count, format_duration
+from harness.report.staleness import format_staleness
 
 _SHOWN_MAX = 20
 _HEADS = ("fault", "at", "seen after", "lasted", "first signal", "backlog gone", "what was seen")
@@ -27,17 +27,17 @@ def render_faults(measurement: Measurement) -> RenderableType | None:
     for fault in measurement.faults[:_SHOWN_MAX]:
         table.add_row(*_row(fault, recovery_of(fault, measurement)))
     more = len(measurement.faults) - _SHOWN_MAX
-    notes = [f"and {count_text(more)} more, in result.json"] if more > 0 else []
-    notes += [standstill_words(one) for one in measurement.standstills]
+    notes = [f"and {format_count(more)} more, in result.json"] if more > 0 else []
+    notes += [format_staleness(one) for one in measurement.standstills]
     for found in measurement.outside_faults:
         if found.metric == "latency":
             told = ", ".join(
-                f"{name.upper()} {duration_text(value)}"
+                f"{name.upper()} {format_duration(value)}"
                 for name, value in found.percentiles_ns.items()
             )
             notes.append(
-                f"latency ({found.mode}) of {count_text(found.count)} signals outside of faults:"
-                f" {told}, max {duration_text(found.max_ns)}"
+                f"latency ({found.mode}) of {format_count(found.count)} signals outside of faults:"
+                f" {told}, max {format_duration(found.max_ns)}"
             )
     return Group(table, *(Text(note) for note in notes))
 
@@ -62,8 +62,8 @@ def _row(fault: FaultFigures, recovery: RecoveryFigures | None) -> tuple[str, ..
         "-" if begun is None else f"{begun:.1f} s",
         _between(begun, seen),
         _between(begun, over),
-        duration_text(recovery.first_ns if recovery else None),
-        duration_text(recovery.backlog_ns if recovery else None),
+        format_duration(recovery.first_ns if recovery else None),
+        format_duration(recovery.backlog_ns if recovery else None),
         "; ".join(words for words in _seen(fault) if words) or fault.trouble,
     )
 
@@ -78,4 +78,4 @@ def _seen(fault: FaultFigures) -> tuple[str, ...]:
 def _between(begin_s: float | None, end_s: float | None) -> str:
     if begin_s is None or end_s is None:
         return "never"
-    return duration_text(round((end_s - begin_s) * NS_PER_S))
+    return format_duration(round((end_s - begin_s) * NS_PER_S))

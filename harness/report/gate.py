@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.measure.gate_figures import GateFigures, GateLatency
-from harness.report.units import count_text, duration_text
+from harness.analysis.gate.figures import GateFigures, GateLatency
+from harness.report.formatting import format_count, format_duration
 
 Rows = list[tuple[str, ...]]
 ROUND_HEADS = ("rounds with", "played", "held", "broken")
@@ -19,7 +19,7 @@ def round_rows(gate: GateFigures) -> Rows:
     """A row for each kind that was drawn, and one for all; a round of two kinds is in both."""
     rows = [(one.kind, one.rounds, one.held, one.broken) for one in gate.kinds if one.rounds]
     rows.append(("any of them", gate.rounds, gate.held, gate.broken))
-    return [(name, *(count_text(number) for number in numbers)) for name, *numbers in rows]
+    return [(name, *(format_count(number) for number in numbers)) for name, *numbers in rows]
 
 
 def latency_rows(gate: GateFigures) -> Rows:
@@ -31,19 +31,19 @@ def latency_rows(gate: GateFigures) -> Rows:
 def gate_notes(gate: GateFigures) -> list[str]:
     """Sentences on the gate as a whole."""
     notes = [
-        f"decisions of the desk: {count_text(gate.simulated)} let through,"
-        f" {count_text(gate.refused)} refused,"
-        f" {count_text(gate.slow)} of them since the node was slow"
+        f"decisions of the desk: {format_count(gate.simulated)} let through,"
+        f" {format_count(gate.refused)} refused,"
+        f" {format_count(gate.slow)} of them since the node was slow"
     ]
     if gate.opened_s is not None:
         gone_s = gate.released_s
         end = "nobody saw it go" if gone_s is None else f"it was gone at {gone_s:.1f} s"
         notes.append(f"the node answered at {gate.opened_s:.1f} s, and {end}")
     if gate.invariants:
-        told = ", ".join(f"{name} {count_text(often)}" for name, often in gate.invariants.items())
+        told = ", ".join(f"{name} {format_count(often)}" for name, often in gate.invariants.items())
         notes.append(f"broken invariants: {told}")
     if gate.unplayed:
-        notes.append(f"not played to their end: {count_text(gate.unplayed)} rounds")
+        notes.append(f"not played to their end: {format_count(gate.unplayed)} rounds")
     return notes
 
 
@@ -61,9 +61,9 @@ def _latency_row(one: GateLatency, *, several: bool) -> tuple[str, ...]:
     name = "while the gate was on" if one.during else "before and after"
     return (
         f"{name} ({one.mode})" if several else name,
-        *(duration_text(one.percentiles_ns.get(percentile)) for percentile in _PERCENTILES),
-        duration_text(one.max_ns) if one.count else "-",
-        count_text(one.count),
+        *(format_duration(one.percentiles_ns.get(percentile)) for percentile in _PERCENTILES),
+        format_duration(one.max_ns) if one.count else "-",
+        format_count(one.count),
     )
 
 

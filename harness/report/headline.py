@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from harness.judge.check import Check, Kind
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 
 
 def headline(judgement: Judgement) -> str:
     """What decided; of a PASS the first duration that was promised."""
-    found = deciding(judgement)
+    found = deciding_check(judgement)
     said = found.said if found else "every check is clean"
-    return f"{said}{horizon_words(judgement)}"
+    return f"{said}{format_horizon(judgement)}"
 
 
-def horizon_words(judgement: Judgement) -> str:
+def format_horizon(judgement: Judgement) -> str:
     """Of an indicative PASS, the rarest event that a run of this length can vouch for."""
     passes = judgement.verdict is Verdict.PASS and judgement.grade.level == "indicative"
     if not passes or judgement.horizon_s is None:
@@ -22,13 +22,13 @@ def horizon_words(judgement: Judgement) -> str:
     return f"; it covers events that occur at least every {judgement.horizon_s:.0f} s"
 
 
-def confidence_text(check: Check) -> str:
+def format_confidence(check: Check) -> str:
     """The confidence of each bound of a check: `98.8 %` where there were interim analyses."""
     value = check.figures.get("confidence")
     return f"{100 * value:.3g} %" if isinstance(value, float) else "95 %"
 
 
-def deciding(judgement: Judgement) -> Check | None:
+def deciding_check(judgement: Judgement) -> Check | None:
     """The check that brought the verdict about; of a PASS the first duration, if there is one."""
     found = [
         check
@@ -38,9 +38,9 @@ def deciding(judgement: Judgement) -> Check | None:
     ]
     if judgement.verdict is Verdict.INVALID:
         # What happened comes before what could not be promised because of it.
-        found.sort(key=lambda check: check.kind is not Kind.VALIDITY)
+        found.sort(key=lambda check: check.kind is not CheckKind.VALIDITY)
     return found[0] if found else None
 
 
 def _is_duration(check: Check) -> bool:
-    return check.kind is Kind.OBJECTIVE and "limit_ns" in check.figures
+    return check.kind is CheckKind.OBJECTIVE and "limit_ns" in check.figures

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.histogram import bucket_high_ns, bucket_low_ns
+from harness.analysis.histogram_encoding import decode
+from harness.analysis.measurement import Measurement
 from harness.clock import NS_PER_MS
-from harness.measure.encoding import decode
-from harness.measure.histogram import bucket_high_ns, bucket_low_ns
-from harness.measure.measurement import Measurement
-from harness.store import files
+from harness.evidence import atomic_files
 
 # Ticks to each halving of the distance to 100 %: what HdrHistogram's own tools print.
 _TICKS = 5
@@ -28,12 +28,12 @@ def write_hgrm(measurement: Measurement, target: Path) -> tuple[Path, ...]:
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise files.cannot("create", target, error) from error
+        raise atomic_files.io_error("create", target, error) from error
     written = []
     for figures in measurement.figures:
         if figures.count > figures.negative + figures.overflow:
             path = target / f"{figures.phase}-{figures.mode}-{figures.metric}.hgrm"
-            files.write_text(path, hgrm_text(figures.histogram))
+            atomic_files.write_text(path, hgrm_text(figures.histogram))
             written.append(path)
     return tuple(written)
 
@@ -61,7 +61,7 @@ def hgrm_text(encoded: str) -> str:
         f"#[Mean    = {mean_ns / NS_PER_MS:12.3f},"
         f" StdDeviation   = {deviation_ns / NS_PER_MS:12.3f}]",
         f"#[Max     = {highs_ns[-1] / NS_PER_MS:12.3f}, Total count    = {int(sums[-1]):12d}]",
-        # The layout of harness.measure.histogram in HdrHistogram's own terms.
+        # The layout of harness.analysis.histogram in HdrHistogram's own terms.
         f"#[Buckets = {23:12d}, SubBuckets     = {2_048:12d}]",
     ]
     return "\n".join(lines) + "\n"

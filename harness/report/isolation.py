@@ -9,13 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.isolation_result import IsolationJudgement, Outcome
-from harness.report.units import count_text, duration_text
+from harness.assessment.isolation_result import IsolationJudgement, IsolationOutcome
+from harness.report.formatting import format_count, format_duration
 
 _STYLES = {
-    Outcome.ISOLATED: "bold white on green",
-    Outcome.NOT_ISOLATED: "bold white on red",
-    Outcome.CANNOT_TELL: "bold black on yellow",
+    IsolationOutcome.ISOLATED: "bold white on green",
+    IsolationOutcome.NOT_ISOLATED: "bold white on red",
+    IsolationOutcome.CANNOT_TELL: "bold black on yellow",
 }
 
 
@@ -56,10 +56,10 @@ def _pairs(judgement: IsolationJudgement) -> Table:
         table.add_row(
             str(pair + 1),
             "disturbed" if own[0].disturbed else "quiet",
-            duration_text(quiet.p99_ns),
-            duration_text(disturbed.p99_ns),
-            duration_text(change),
-            f"{count_text(quiet.signals)} + {count_text(disturbed.signals)}",
+            format_duration(quiet.p99_ns),
+            format_duration(disturbed.p99_ns),
+            format_duration(change),
+            f"{format_count(quiet.signals)} + {format_count(disturbed.signals)}",
             Text(disturbed.force or "not shown"),
         )
     return table
@@ -67,14 +67,14 @@ def _pairs(judgement: IsolationJudgement) -> Table:
 
 def _change(judgement: IsolationJudgement) -> str:
     together = (
-        f"all blocks of a kind together: P99 {duration_text(judgement.quiet_p99_ns)} quiet,"
-        f" {duration_text(judgement.disturbed_p99_ns)} disturbed"
+        f"all blocks of a kind together: P99 {format_duration(judgement.quiet_p99_ns)} quiet,"
+        f" {format_duration(judgement.disturbed_p99_ns)} disturbed"
     )
     change = judgement.change
     if change is None:
         return together
     return (
-        f"{together}\nchange of the P99: {duration_text(change.estimate_ns)}, between"
-        f" {duration_text(change.lower_ns)} and {duration_text(change.upper_ns)} at 95 %"
-        f" ({change.pairs} pairs); margin {duration_text(judgement.margin_ns)}"
+        f"{together}\nchange of the P99: {format_duration(change.estimate_ns)}, between"
+        f" {format_duration(change.lower_ns)} and {format_duration(change.upper_ns)} at 95 %"
+        f" ({change.pairs} pairs); margin {format_duration(judgement.margin_ns)}"
     )

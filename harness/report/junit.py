@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from harness.judge.check import Check, Kind
-from harness.judge.group import GroupJudgement, MemberFigures
+from harness.assessment.group import GroupJudgement, MemberFigures
+from harness.evidence.group_folder import GroupFolder
+from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Verdict
 from harness.printable import printable
 from harness.report.data import ReportData
 from harness.report.terminal import NOT_JUDGED
-from harness.store.group import GroupFolder
 
 Property = tuple[str, str]
 
@@ -31,7 +31,7 @@ _STAMP = re.compile(r"^(\d{8}-\d{6})-")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TestCase:
     """One test case.
 
     Attributes:
@@ -64,7 +64,8 @@ def junit_xml(data: ReportData) -> str:
         ("judged_anew", data.judged_anew or "no"),
     ]
     suites = [
-        (kind.value, [case_of(check) for check in judgement.of(kind)], properties) for kind in Kind
+        (kind.value, [test_case(check) for check in judgement.of(kind)], properties)
+        for kind in CheckKind
     ]
     return _document(data.scenario.name, data.run_id, suites)
 
@@ -81,26 +82,26 @@ def group_junit_xml(judgement: GroupJudgement, folder: GroupFolder) -> str:
         *(("grade_reason", reason) for reason in judgement.grade.reasons),
     ]
     suites = [("runs", [_case_of_run(run) for run in judgement.runs], properties)]
-    for kind in Kind:
-        cases = [case_of(check) for check in judgement.checks if check.kind is kind]
+    for kind in CheckKind:
+        cases = [test_case(check) for check in judgement.checks if check.kind is kind]
         suites.append((kind.value, cases, properties))
     return _document("group", run_id, suites)
 
 
-def case_of(check: Check) -> Case:
+def test_case(check: Check) -> TestCase:
     """One check as a test case."""
     problem, type_ = _problem(check.verdict)
     if check.verdict is Verdict.PASS and check.said.startswith(NOT_JUDGED):
         problem, type_ = "skipped", NOT_JUDGED
     lines = [check.said, f"figures: {json.dumps(check.figures)}"]
     lines += [f"offender: {offender}" for offender in check.offenders]
-    return Case(check.name, problem, type_, check.said, "\n".join(lines))
+    return TestCase(check.name, problem, type_, check.said, "\n".join(lines))
 
 
-def _case_of_run(run: MemberFigures) -> Case:
+def _case_of_run(run: MemberFigures) -> TestCase:
     problem, type_ = _problem(run.verdict)
     said = f"{run.verdict.name}, seed {run.seed}"
-    return Case(run.run_id, problem, type_, said, f"figures: {json.dumps(run.estimates_ns)}")
+    return TestCase(run.run_id, problem, type_, said, f"figures: {json.dumps(run.estimates_ns)}")
 
 
 def _problem(verdict: Verdict) -> tuple[str | None, str]:
@@ -110,7 +111,7 @@ def _problem(verdict: Verdict) -> tuple[str | None, str]:
 
 
 def _document(
-    name: str, run_id: str, suites: Iterable[tuple[str, Sequence[Case], Sequence[Property]]]
+    name: str, run_id: str, suites: Iterable[tuple[str, Sequence[TestCase], Sequence[Property]]]
 ) -> str:
     root = ET.Element("testsuites", {"name": _legal(run_id)})
     for kind, cases, properties in suites:
@@ -126,7 +127,7 @@ def _document(
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 
 
-def _counts(name: str, cases: Sequence[Case]) -> dict[str, str]:
+def _counts(name: str, cases: Sequence[TestCase]) -> dict[str, str]:
     def of(problem: str) -> str:
         return str(sum(case.problem == problem for case in cases))
 
@@ -139,7 +140,7 @@ def _counts(name: str, cases: Sequence[Case]) -> dict[str, str]:
     }
 
 
-def _add(suite: ET.Element, class_name: str, case: Case) -> None:
+def _add(suite: ET.Element, class_name: str, case: TestCase) -> None:
     # A check takes no time of its own; readers that sum times want one all the same.
     attributes = {"classname": class_name, "name": _legal(case.name), "time": "0.000"}
     element = ET.SubElement(suite, "testcase", attributes)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.judge.check import Check, Kind
+from harness.analysis.measurement import Measurement, MetricFigures, SignalOutcomeFigures
+from harness.assessment.group import GroupJudgement
+from harness.evidence.group_folder import GroupFolder
+from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
-from harness.judge.group import GroupJudgement
 from harness.judge.verdict import Verdict
-from harness.measure.measurement import AccountFigures, Figures, Measurement
 from harness.printable import one_line
 from harness.report.data import ReportData
+from harness.report.formatting import format_count, format_duration
 from harness.report.gate import (
     LATENCY_HEADS,
     ROUND_HEADS,
@@ -21,8 +23,6 @@ from harness.report.gate import (
 )
 from harness.report.headline import headline
 from harness.report.terminal import NOT_JUDGED
-from harness.report.units import count_text, duration_text
-from harness.store.group import GroupFolder
 
 _PERCENTILES = ("p50", "p99", "p99.9")
 _CHECKS_SHOWN = 20
@@ -45,9 +45,9 @@ def markdown(data: ReportData) -> str:
         "",
         escaped(headline(judgement)) + ".",
         "",
-        *_objectives(judgement.of(Kind.OBJECTIVE)),
+        *_objectives(judgement.of(CheckKind.OBJECTIVE)),
         *_unclean(judgement.checks),
-        *_latency(data.measurement, judgement.of(Kind.OBJECTIVE)),
+        *_latency(data.measurement, judgement.of(CheckKind.OBJECTIVE)),
         *_gate(data.measurement),
         f"Signals: {_account(data.measurement)}.",
         "",
@@ -73,15 +73,15 @@ def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
             escaped(run.run_id),
             str(run.seed),
             run.verdict.name,
-            *(duration_text(run.estimates_ns.get(name)) for name in names),
+            *(format_duration(run.estimates_ns.get(name)) for name in names),
         )
         for run in judgement.runs
     ]
     lines = [
-        f"## {judgement.verdict.name}: {count_text(len(judgement.runs))} runs",
+        f"## {judgement.verdict.name}: {format_count(len(judgement.runs))} runs",
         "",
         *_table(("run", "seed", "verdict", *(escaped(name) for name in names)), rows),
-        *_objectives([check for check in judgement.checks if check.kind is Kind.OBJECTIVE]),
+        *_objectives([check for check in judgement.checks if check.kind is CheckKind.OBJECTIVE]),
         *_unclean(judgement.checks),
         _grade(judgement.grade),
         "",
@@ -129,7 +129,7 @@ def _word(check: Check) -> str:
 
 def _unclean(checks: Iterable[Check]) -> Iterator[str]:
     """Integrity and validity: only what is not clean, and how much is."""
-    others = [check for check in checks if check.kind is not Kind.OBJECTIVE]
+    others = [check for check in checks if check.kind is not CheckKind.OBJECTIVE]
     unclean = [check for check in others if check.verdict is not Verdict.PASS]
     for check in unclean[:_CHECKS_SHOWN]:
         said = check.said + (f" ({', '.join(check.offenders[:3])})" if check.offenders else "")
@@ -153,8 +153,8 @@ def _latency(measurement: Measurement, checks: Sequence[Check]) -> list[str]:
         (
             f"latency ({figures.mode})",
             *(_percentile(name, figures, checks, len(found)) for name in _PERCENTILES),
-            duration_text(figures.max_ns),
-            count_text(figures.count),
+            format_duration(figures.max_ns),
+            format_count(figures.count),
         )
         for figures in found
     ]
@@ -162,7 +162,7 @@ def _latency(measurement: Measurement, checks: Sequence[Check]) -> list[str]:
     return _table(heads, rows)
 
 
-def _percentile(name: str, figures: Figures, checks: Sequence[Check], modes: int) -> str:
+def _percentile(name: str, figures: MetricFigures, checks: Sequence[Check], modes: int) -> str:
     """A percentile with its interval, where an objective had one computed."""
     value = figures.percentiles_ns.get(name)
     if value is None:
@@ -175,10 +175,10 @@ def _percentile(name: str, figures: Figures, checks: Sequence[Check], modes: int
         if modes > 1 and figures.mode not in check.name:
             continue
         lower, upper = own.get("lower_ns"), own.get("upper_ns")
-        low = duration_text(lower) if isinstance(lower, int) else "?"
-        high = duration_text(upper) if isinstance(upper, int) else "?"
-        return f"{duration_text(value)} ({low} to {high})"
-    return duration_text(value)
+        low = format_duration(lower) if isinstance(lower, int) else "?"
+        high = format_duration(upper) if isinstance(upper, int) else "?"
+        return f"{format_duration(value)} ({low} to {high})"
+    return format_duration(value)
 
 
 def _gate(measurement: Measurement) -> list[str]:
@@ -194,7 +194,7 @@ def _gate(measurement: Measurement) -> list[str]:
 
 
 def _account(measurement: Measurement) -> str:
-    account: AccountFigures = measurement.account
+    account: SignalOutcomeFigures = measurement.account
     classes = {
         "simulated": account.simulated,
         "rejected": account.rejected,
@@ -203,11 +203,11 @@ def _account(measurement: Measurement) -> str:
         "refused": account.refused,
         "recovered": account.recovered,
     }
-    told = " + ".join(f"{count_text(count)} {name}" for name, count in classes.items())
+    told = " + ".join(f"{format_count(count)} {name}" for name, count in classes.items())
     return (
-        f"{count_text(account.attempted)} attempted = {told};"
-        f" {count_text(measurement.duplicated)} duplicated,"
-        f" {count_text(measurement.unexpected)} unexpected"
+        f"{format_count(account.attempted)} attempted = {told};"
+        f" {format_count(measurement.duplicated)} duplicated,"
+        f" {format_count(measurement.unexpected)} unexpected"
     )
 
 

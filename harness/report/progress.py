@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.clock import NS_PER_S
-from harness.observe.seen import Percentiles, ServiceUsage
-from harness.parts import Progress
-from harness.report.units import count_text, duration_text, rate_text, share_text
+from harness.report.formatting import format_count, format_duration, format_rate, format_share
+from harness.run.live.summary import Percentiles, ServiceUsage
+from harness.run.parts import Progress
 
 # A pipe gets a line this often, so that a five-minute run is a page and not a book.
 PLAIN_EVERY_NS = 5 * NS_PER_S
@@ -82,19 +82,19 @@ def plain_line(progress: Progress) -> str:
     latency = progress.seen.latency
     line = (
         f"{progress.elapsed_ns / NS_PER_S:5.0f} s  {progress.phase:<8}"
-        f"  sent {count_text(progress.sent)}"
-        f"  rate {rate_text(progress.rate_sent)} of {rate_text(progress.rate_intended)}"
-        f"  P50 {duration_text(latency.p50_ns)}"
-        f"  P99 {duration_text(latency.p99_ns)}"
-        f"  backlog {count_text(progress.backlog)}"
+        f"  sent {format_count(progress.sent)}"
+        f"  rate {format_rate(progress.rate_sent)} of {format_rate(progress.rate_intended)}"
+        f"  P50 {format_duration(latency.p50_ns)}"
+        f"  P99 {format_duration(latency.p99_ns)}"
+        f"  backlog {format_count(progress.backlog)}"
         f"  agents {progress.agents}"
     )
     if (oldest_ns := progress.seen.oldest_open_ns) is not None and oldest_ns > _OLD_NS:
-        line += f"  oldest {duration_text(oldest_ns)}"
+        line += f"  oldest {format_duration(oldest_ns)}"
     if rejected := progress.seen.final - progress.seen.simulated:
-        line += f"  rejected {count_text(rejected)}"
+        line += f"  rejected {format_count(rejected)}"
     if progress.refused:
-        line += f"  refused {count_text(progress.refused)}"
+        line += f"  refused {format_count(progress.refused)}"
     if progress.usage:
         line += f"  {_usage_text(progress.usage[0])}"
     return line
@@ -125,17 +125,21 @@ def panel(progress: Progress, width: int) -> Group:
 def _rows(progress: Progress) -> list[tuple[str, str, str]]:
     """Name, figures and style of each row."""
     seen = progress.seen
-    signals = [f"{count_text(progress.due)} due", f"{count_text(progress.sent)} sent"]
-    signals += [f"{count_text(progress.accepted)} accepted", f"{count_text(seen.final)} final"]
+    signals = [f"{format_count(progress.due)} due", f"{format_count(progress.sent)} sent"]
+    signals += [f"{format_count(progress.accepted)} accepted", f"{format_count(seen.final)} final"]
     rows = [
         ("signals", ", ".join(signals), ""),
-        ("rate", f"{rate_text(progress.rate_sent)} of {rate_text(progress.rate_intended)} due", ""),
+        (
+            "rate",
+            f"{format_rate(progress.rate_sent)} of {format_rate(progress.rate_intended)} due",
+            "",
+        ),
         ("latency", _percentiles_text(seen.latency) + "   so far", ""),
     ]
     if len(seen.by_mode) > 1:
         rows += [(f"  {mode}", _percentiles_text(own), "") for mode, own in seen.by_mode]
     rows.append(
-        ("lateness", f"{duration_text(progress.lateness_max_ns)} at most in the last second", "")
+        ("lateness", f"{format_duration(progress.lateness_max_ns)} at most in the last second", "")
     )
     rows.append(("backlog", _backlog_text(progress), ""))
     problems = {
@@ -143,7 +147,7 @@ def _rows(progress: Progress) -> list[tuple[str, str, str]]:
         "refused": progress.refused,
         "unanswered": progress.unknown,
     }
-    rows += [(name, count_text(count), "yellow") for name, count in problems.items() if count]
+    rows += [(name, format_count(count), "yellow") for name, count in problems.items() if count]
     for number, usage in enumerate(progress.usage[:_SERVICES_SHOWN]):
         style = "yellow" if _cpu_share(usage) >= _BUSY_SHARE else ""
         rows.append(("" if number else "cpu", _usage_text(usage), style))
@@ -151,23 +155,23 @@ def _rows(progress: Progress) -> list[tuple[str, str, str]]:
 
 
 def _percentiles_text(percentiles: Percentiles) -> str:
-    return f"P50 {duration_text(percentiles.p50_ns)}   P99 {duration_text(percentiles.p99_ns)}"
+    return f"P50 {format_duration(percentiles.p50_ns)}   P99 {format_duration(percentiles.p99_ns)}"
 
 
 def _backlog_text(progress: Progress) -> str:
-    text = count_text(progress.backlog)
+    text = format_count(progress.backlog)
     oldest_ns = progress.seen.oldest_open_ns
     # Of those that were refused none will ever be final, so that the oldest may be one of them.
     if oldest_ns is None or progress.refused or not progress.backlog:
         return text
-    return f"{text}, the oldest due {duration_text(oldest_ns)} ago"
+    return f"{text}, the oldest due {format_duration(oldest_ns)} ago"
 
 
 def _usage_text(usage: ServiceUsage) -> str:
     cores = "-" if usage.cpu_cores is None else f"{usage.cpu_cores:.2f}"
     if usage.cpu_limit_cores is None:
         return f"{usage.name} {cores} cores"
-    share = share_text(_cpu_share(usage))
+    share = format_share(_cpu_share(usage))
     return f"{usage.name} {cores} of {usage.cpu_limit_cores:g} cores ({share})"
 
 

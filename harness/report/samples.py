@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.analysis.resources.telemetry import Telemetry
+from harness.analysis.samples import SignalOutcome
+from harness.analysis.signal_batches import SignalBatch, Times, read_signals
 from harness.contract import trace_id
 from harness.contract.names import State
 from harness.errors import EvidenceError
+from harness.evidence import atomic_files
 from harness.evidence.records import Mode
-from harness.measure.samples import Fate
-from harness.measure.signals import Signals, Times, read_signals
-from harness.measure.telemetry import Telemetry
-from harness.printable import cell
+from harness.printable import spreadsheet_cell
 from harness.report.data import ReportData
-from harness.store import files
 
 SAMPLES = "samples.csv.gz"
 TELEMETRY = "telemetry.csv"
@@ -47,14 +47,14 @@ def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
     try:
         target.mkdir(parents=True, exist_ok=True)
         with (
-            files.new_file(written[0]) as raw,
+            atomic_files.new_file(written[0]) as raw,
             gzip.open(raw, "wt", compresslevel=_LEVEL, encoding="ascii") as file,
         ):
             for text in sample_lines(data):
                 file.write(text)
         if data.telemetry.present:
             written.append(target / TELEMETRY)
-            with files.new_file(written[1]) as raw:
+            with atomic_files.new_file(written[1]) as raw:
                 sheet = io.TextIOWrapper(raw, encoding="utf-8", newline="")
                 csv.writer(sheet, lineterminator="\n").writerows(telemetry_rows(data.telemetry))
                 sheet.detach()
@@ -72,7 +72,7 @@ def telemetry_rows(telemetry: Telemetry) -> Iterator[tuple[object, ...]]:
         track = telemetry.tracks[name]
         limit = "" if track.limit is None else track.limit
         for at_s, value in zip(track.at_s, track.values, strict=True):
-            yield f"{at_s:.3f}", cell(name), value, limit
+            yield f"{at_s:.3f}", spreadsheet_cell(name), value, limit
 
 
 def sample_lines(data: ReportData) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _text(columns: Iterable[list[str]]) -> str:
 
 
 def _columns(
-    signals: Signals, run_tag: int, phases: tuple[str, ...], t0_ns: int
+    signals: SignalBatch, run_tag: int, phases: tuple[str, ...], t0_ns: int
 ) -> Iterator[list[str]]:
     samples = signals.samples
     agents = signals.agents.tolist()
@@ -104,7 +104,7 @@ def _columns(
     yield [modes[mode] for mode in samples["mode"].tolist()]
     # A stage that the plan does not have; see `Timeline.phase_of`.
     yield [phases[at] if at < len(phases) else "warmup" for at in samples["stage"].tolist()]
-    classes = {fate.value: fate.name.lower() for fate in Fate}
+    classes = {fate.value: fate.name.lower() for fate in SignalOutcome}
     yield [classes[fate] for fate in samples["fate"].tolist()]
     states = {**{state.value: state.name for state in State}, 0: ""}
     yield [states[state] for state in samples["state"].tolist()]

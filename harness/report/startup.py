@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.clock import NS_PER_S
-from harness.stack.startup import StartupEvent, Step
+from harness.stack.startup import StartupEvent, StartupStep
 
 _MB = 1_000_000
 
@@ -12,24 +12,24 @@ def startup_line(event: StartupEvent) -> str:
     """An event on one line: `image redis:7.2-alpine: pulled, 12.4 MB in 3.1 s`."""
     after = f"{event.elapsed_ns / NS_PER_S:.1f} s"
     match event.step:
-        case Step.NOTE:
+        case StartupStep.NOTE:
             return event.subject
-        case Step.IMAGE_PRESENT:
+        case StartupStep.IMAGE_PRESENT:
             return f"  image {event.subject}: at hand"
-        case Step.PULLING:
+        case StartupStep.PULLING:
             return f"  image {event.subject}: pulling{_so_far(event)}"
-        case Step.PULLED:
+        case StartupStep.PULLED:
             size = f", {_mb(event.done_bytes)} MB" if event.done_bytes else ""
             return f"  image {event.subject}: pulled{size} in {after}"
-        case Step.BUILDING:
+        case StartupStep.BUILDING:
             return f"  image {event.subject}: building" + (
                 f", {after} so far" if event.elapsed_ns else ""
             )
-        case Step.BUILT:
+        case StartupStep.BUILT:
             return f"  image {event.subject}: built in {after}"
-        case Step.STARTED:
+        case StartupStep.STARTED:
             return f"  {event.subject}: started"
-        case Step.READY:
+        case StartupStep.READY:
             return f"  {event.subject}: ready after {after}"
 
 

@@ -10,23 +10,23 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge import pool
-from harness.judge.check import Check, Kind
+from harness.analysis.measurement import (
+    ClockFigures,
+    LatencyBreakdownFigures,
+    Measurement,
+    RateFigures,
+    SignalOutcomeFigures,
+)
+from harness.analysis.resources.self_monitoring import HOST
+from harness.judge import agent_pool
+from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
-from harness.measure.measurement import (
-    AccountFigures,
-    ClockFigures,
-    Measurement,
-    RateFigures,
-    SplitFigures,
-)
-from harness.measure.vitals import HOST
 from harness.report.faults import render_faults
+from harness.report.formatting import format_count, format_duration, format_share
 from harness.report.gate import render_gate
 from harness.report.headline import headline
-from harness.report.units import count_text, duration_text, share_text
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
 METRICS = ("latency", "lateness", "service")
@@ -37,9 +37,9 @@ VERDICT_STYLES = {
     Verdict.INCONCLUSIVE: "bold black on yellow",
 }
 _STAGE_BAR = 24
-_OFFENDERS_SHOWN = 3
+_EXAMPLES_SHOWN = 3
 # Clean checks of which the reader is told all the same: something happened that he asked for.
-_TOLD = frozenset({pool.LEFT})
+_INFORMATIONAL = frozenset({agent_pool.DEPARTURE_CHECK})
 # How a check begins that looked at nothing, since what it needs is not there.
 NOT_JUDGED = "not judged"
 
@@ -49,8 +49,8 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
     parts: list[RenderableType] = [
         Text(),
         verdict_line(judgement),
-        *_section("objectives", _checks(judgement, Kind.OBJECTIVE)),
-        *_section("integrity", _checks(judgement, Kind.INTEGRITY)),
+        *_section("objectives", _checks(judgement, CheckKind.OBJECTIVE)),
+        *_section("integrity", _checks(judgement, CheckKind.INTEGRITY)),
         *_section("validity", _validity(judgement)),
         *_section("faults", render_faults(measurement)),
         *_section("gate", render_gate(measurement.gate)),
@@ -79,7 +79,7 @@ def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType
     return (Text(), Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2)))
 
 
-def _checks(judgement: Judgement, kind: Kind) -> RenderableType | None:
+def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     for check in judgement.of(kind):
         word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
@@ -87,26 +87,30 @@ def _checks(judgement: Judgement, kind: Kind) -> RenderableType | None:
         if check.verdict is Verdict.PASS and check.said.startswith(NOT_JUDGED):
             word, style = "--", "yellow"
         # As text: what happened in a run may hold brackets, which are no markup.
-        table.add_row(Text(word, style=style), Text(check.name), Text(_with_offenders(check)))
+        table.add_row(Text(word, style=style), Text(check.name), Text(_with_examples(check)))
     return table if table.row_count else None
 
 
 def _validity(judgement: Judgement) -> RenderableType:
     """What spoils the run; of a valid one only how much was looked at."""
-    spoiled = [check for check in judgement.of(Kind.VALIDITY) if check.verdict is not Verdict.PASS]
+    spoiled = [
+        check for check in judgement.of(CheckKind.VALIDITY) if check.verdict is not Verdict.PASS
+    ]
     if not spoiled:
-        clean = f"all {len(judgement.of(Kind.VALIDITY))} checks of the run itself are clean"
-        told = [check.said for check in judgement.of(Kind.VALIDITY) if check.name in _TOLD]
+        clean = f"all {len(judgement.of(CheckKind.VALIDITY))} checks of the run itself are clean"
+        told = [
+            check.said for check in judgement.of(CheckKind.VALIDITY) if check.name in _INFORMATIONAL
+        ]
         return Text("; ".join([clean, *told]))
     table = Table.grid(padding=(0, 2))
     for check in spoiled:
         word = Text(check.verdict.name, style="bold red")
-        table.add_row(word, Text(check.name), Text(_with_offenders(check)))
+        table.add_row(word, Text(check.name), Text(_with_examples(check)))
     return table
 
 
-def _with_offenders(check: Check) -> str:
-    shown = check.offenders[:_OFFENDERS_SHOWN]
+def _with_examples(check: Check) -> str:
+    shown = check.offenders[:_EXAMPLES_SHOWN]
     return check.said + (f" ({', '.join(shown)}, ...)" if shown else "")
 
 
@@ -129,15 +133,15 @@ def latency_table(measurement: Measurement) -> Table | None:
                 continue
             table.add_row(
                 f"{metric} ({mode})" if len(modes) > 1 else metric,
-                *(duration_text(found.percentiles_ns.get(name)) for name in names),
-                duration_text(found.max_ns),
-                duration_text(found.mean_ns),
-                count_text(found.count),
+                *(format_duration(found.percentiles_ns.get(name)) for name in names),
+                format_duration(found.max_ns),
+                format_duration(found.mean_ns),
+                format_count(found.count),
             )
     return table if table.row_count else None
 
 
-def _stages(splits: Sequence[SplitFigures]) -> RenderableType | None:
+def _stages(splits: Sequence[LatencyBreakdownFigures]) -> RenderableType | None:
     shown = [split for split in splits if split.phase == "measure"]
     if not shown:
         return None
@@ -151,10 +155,10 @@ def _stages(splits: Sequence[SplitFigures]) -> RenderableType | None:
             name = f"{stage.start} -> {stage.end}"
             table.add_row(
                 f"{name} ({split.mode})" if len(shown) > 1 else name,
-                duration_text(stage.sum_ns / split.count),
-                duration_text(stage.p50_ns),
-                duration_text(stage.p99_ns),
-                Text("█" * max(0, round(share * _STAGE_BAR)) + f" {share_text(share)}"),
+                format_duration(stage.sum_ns / split.count),
+                format_duration(stage.p50_ns),
+                format_duration(stage.p99_ns),
+                Text("█" * max(0, round(share * _STAGE_BAR)) + f" {format_share(share)}"),
             )
         notes += [note for note in split.notes if note not in notes]
     return Group(table, *(Text(note, style="dim") for note in notes))
@@ -163,29 +167,29 @@ def _stages(splits: Sequence[SplitFigures]) -> RenderableType | None:
 def _account(measurement: Measurement) -> RenderableType:
     account = measurement.account
     lines = [
-        f"{count_text(account.attempted)} attempted = {_classes(account)}",
-        f"duplicated {count_text(measurement.duplicated)}   "
-        f"unexpected {count_text(measurement.unexpected)}   "
-        f"of other runs, left alone {count_text(measurement.foreign)}",
+        f"{format_count(account.attempted)} attempted = {_classes(account)}",
+        f"duplicated {format_count(measurement.duplicated)}   "
+        f"unexpected {format_count(measurement.unexpected)}   "
+        f"of other runs, left alone {format_count(measurement.foreign)}",
     ]
     if account.rejected_by:
         reasons = ", ".join(f"{name} {count}" for name, count in account.rejected_by.items())
         lines.append(f"rejected by reason: {reasons}")
     if account.stale:
         lines.append(
-            f"sent stale on purpose: {count_text(account.stale)}, "
-            f"of which {count_text(account.stale_rejected)} were rejected, as they should be"
+            f"sent stale on purpose: {format_count(account.stale)}, "
+            f"of which {format_count(account.stale_rejected)} were rejected, as they should be"
         )
     if account.behind:
         lines.append(
             f"sent while a fault held their agents up, and too far behind: "
-            f"{count_text(account.behind)}, "
-            f"of which {count_text(account.behind_rejected)} were rejected, as they should be"
+            f"{format_count(account.behind)}, "
+            f"of which {format_count(account.behind_rejected)} were rejected, as they should be"
         )
     lines += [_sent(rate) for rate in measurement.rates]
     lines += [
         f"observer's resolution ({row.mode}): P99 lies between "
-        f"{duration_text(row.committed_ns)} (committed) and {duration_text(row.seen_ns)} (seen)"
+        f"{format_duration(row.committed_ns)} (committed) and {format_duration(row.seen_ns)} (seen)"
         for row in measurement.resolution
         if row.phase == "measure" and row.name == "p99"
     ]
@@ -205,21 +209,21 @@ def _clock(clock: ClockFigures) -> str:
     ahead = ""
     if clock.ahead_ns is not None:
         way = "ahead of" if clock.ahead_ns >= 0 else "behind"
-        ahead = f"{duration_text(abs(clock.ahead_ns))} {way} this host's, "
-    known = f"known to +-{duration_text(clock.error_ns)}"
+        ahead = f"{format_duration(abs(clock.ahead_ns))} {way} this host's, "
+    known = f"known to +-{format_duration(clock.error_ns)}"
     return f"clock of {clock.server}: {ahead}{known}{drift}; probes: {probes}"
 
 
 def _sent(rate: RateFigures) -> str:
-    intended = "?" if rate.intended is None else count_text(rate.intended)
-    share = "" if rate.share is None else f" ({share_text(rate.share)})"
+    intended = "?" if rate.intended is None else format_count(rate.intended)
+    share = "" if rate.share is None else f" ({format_share(rate.share)})"
     return (
-        f"{rate.phase}: {count_text(rate.in_phase)} of {intended} intended signals sent "
+        f"{rate.phase}: {format_count(rate.in_phase)} of {intended} intended signals sent "
         f"in {rate.duration_s:.0f} s{share}"
     )
 
 
-def _classes(account: AccountFigures) -> str:
+def _classes(account: SignalOutcomeFigures) -> str:
     classes = {
         "simulated": account.simulated,
         "rejected": account.rejected,
@@ -228,7 +232,7 @@ def _classes(account: AccountFigures) -> str:
         "refused": account.refused,
         "recovered": account.recovered,
     }
-    return " + ".join(f"{count_text(count)} {name}" for name, count in classes.items())
+    return " + ".join(f"{format_count(count)} {name}" for name, count in classes.items())
 
 
 def grade_view(grade: Grade) -> RenderableType:

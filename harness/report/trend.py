@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.judge.check import Check, Kind
-from harness.judge.result import Result
+from harness.assessment.result import Result
+from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
 
 # A run is held against so many before it.
-LOOK_BACK = 5
+BASELINE_RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
+class TrendPoint:
     """One run of a question.
 
     Attributes:
@@ -50,7 +50,7 @@ class Trend:
     """
 
     question: Scenario
-    nights: tuple[Night, ...]
+    nights: tuple[TrendPoint, ...]
 
 
 def trends_of(runs: Iterable[tuple[Scenario, Result, str]]) -> tuple[Trend, ...]:
@@ -59,7 +59,7 @@ def trends_of(runs: Iterable[tuple[Scenario, Result, str]]) -> tuple[Trend, ...]
     Args:
         runs: what each asked, its result, and why that cannot be believed; empty where it can.
     """
-    by_question: dict[str, tuple[Scenario, list[Night]]] = {}
+    by_question: dict[str, tuple[Scenario, list[TrendPoint]]] = {}
     for scenario, result, unverified in sorted(runs, key=lambda run: run[1].run_id):
         question = scenario.model_copy(update={"seed": 0})
         _, nights = by_question.setdefault(question.model_dump_json(), (question, []))
@@ -69,9 +69,9 @@ def trends_of(runs: Iterable[tuple[Scenario, Result, str]]) -> tuple[Trend, ...]
     )
 
 
-def _night(scenario: Scenario, result: Result, unverified: str) -> Night:
+def _night(scenario: Scenario, result: Result, unverified: str) -> TrendPoint:
     check = _promised(result.judgement.checks)
-    return Night(
+    return TrendPoint(
         run_id=result.run_id,
         scenario=scenario.name,
         seed=scenario.seed,
@@ -86,7 +86,7 @@ def _night(scenario: Scenario, result: Result, unverified: str) -> Night:
 
 
 def _promised(checks: Sequence[Check]) -> Check | None:
-    found = (c for c in checks if c.kind is Kind.OBJECTIVE and "estimate_ns" in c.figures)
+    found = (c for c in checks if c.kind is CheckKind.OBJECTIVE and "estimate_ns" in c.figures)
     return next(found, None)
 
 
@@ -95,7 +95,7 @@ def _figure(check: Check | None, name: str) -> int | None:
     return int(value) if isinstance(value, (int, float)) else None
 
 
-def _with_changes(nights: Sequence[Night]) -> Iterator[Night]:
+def _with_changes(nights: Sequence[TrendPoint]) -> Iterator[TrendPoint]:
     """Each run held against those before it; one that was INVALID says nothing of the system."""
     before: list[tuple[int, int]] = []
     for night in nights:
@@ -104,9 +104,9 @@ def _with_changes(nights: Sequence[Night]) -> Iterator[Night]:
             yield night
             continue
         change = ""
-        if before and all(lower > high for _, high in before[-LOOK_BACK:]):
+        if before and all(lower > high for _, high in before[-BASELINE_RUNS:]):
             change = "slower"
-        elif before and all(upper < low for low, _ in before[-LOOK_BACK:]):
+        elif before and all(upper < low for low, _ in before[-BASELINE_RUNS:]):
             change = "faster"
         before.append((lower, upper))
         yield replace(night, change=change)

@@ -13,15 +13,15 @@ from harness.scenario.models import (
     Telemetry,
 )
 from harness.scenario.objective import Objective, parse_objective
-from harness.scenario.promise import Promise
+from harness.scenario.slo import SLO
 
 __all__ = [
+    "SLO",
     "Chain",
     "Engine",
     "Load",
     "Objective",
     "Phase",
-    "Promise",
     "Redis",
     "Scenario",
     "Signals",

@@ -12,8 +12,8 @@ from pydantic import Field
 from harness.clock import NS_PER_S
 from harness.scenario.backup import Backup
 from harness.scenario.fault_base import FaultBase, Length, Name
-from harness.scenario.link import LINK_KINDS, Bandwidth, Between, Delay, Loss, Partition
-from harness.scenario.within import ClockStep, DiskFill, ForkStorm, SlowDisk
+from harness.scenario.link_faults import LINK_KINDS, Bandwidth, Delay, LinkFault, Loss, Partition
+from harness.scenario.service_faults import ClockStep, DiskFill, ForkStorm, SlowDisk
 
 
 class Kill(FaultBase):
@@ -149,7 +149,7 @@ LASTING = frozenset(
     if "for_s" in model.model_fields
     for kind in get_args(model.model_fields["kind"].annotation)
 )
-_TOLD_MAX = 20
+_EXAMPLES_MAX = 20
 # Kinds after which a service may well have ended and been started again.
 DISRUPTIVE = LINK_KINDS | {"kill", "restart", "pause", "rpc_stall", "memory_hog", "disk_fill"}
 
@@ -183,7 +183,7 @@ class PlannedFault:
     @property
     def peer(self) -> str:
         """The other service, of a fault between two; empty for the others."""
-        return self.fault.peer if isinstance(self.fault, Between) else ""
+        return self.fault.peer if isinstance(self.fault, LinkFault) else ""
 
     @property
     def end_ns(self) -> int:
@@ -191,7 +191,7 @@ class PlannedFault:
         return self.at_ns + self.for_ns
 
 
-def times_of(faults: Sequence[Fault]) -> int:
+def occurrence_count(faults: Sequence[Fault]) -> int:
     """How many occurrences there are, without planning any."""
     return sum(len(fault.at_s) * fault.times for fault in faults)
 
@@ -224,7 +224,7 @@ def plan_faults(faults: Sequence[Fault], seed: int, start_ns: int) -> tuple[Plan
     )
 
 
-def misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
+def find_misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
     """What is wrong with the times: beyond the measured load, or two at once on one service."""
     problems = [
         f"fault {one.kind} of {one.target} at {one.at_ns / NS_PER_S:g} s of the load lasts beyond"
@@ -234,10 +234,10 @@ def misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
     ]
     if sum(one.kind == "backup" for one in planned) > 1:
         problems.append("fault backup: a database has one backup policy")
-    return (problems + overlapping(planned))[:_TOLD_MAX]
+    return (problems + find_overlapping(planned))[:_EXAMPLES_MAX]
 
 
-def overlapping(planned: Sequence[PlannedFault]) -> list[str]:
+def find_overlapping(planned: Sequence[PlannedFault]) -> list[str]:
     """Faults that begin on a service, or on a link, before the one before them is over."""
     problems: list[str] = []
     last: dict[frozenset[str], PlannedFault] = {}
@@ -253,4 +253,4 @@ def overlapping(planned: Sequence[PlannedFault]) -> list[str]:
             if one.at_ns <= before.end_ns
         ]
         last |= dict.fromkeys(places, one)
-    return problems[:_TOLD_MAX]
+    return problems[:_EXAMPLES_MAX]

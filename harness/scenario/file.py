@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import EvidenceError, UsageError
-from harness.evidence.reading import CONFIG_BYTES_MAX, read_regular
+from harness.evidence.safe_open import CONFIG_BYTES_MAX, read_regular
 from harness.scenario.models import Scenario
 
 _HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md lists every key"
@@ -40,7 +40,9 @@ def load_scenario(
         return Scenario.model_validate(document)
     except ValidationError as error:
         raise UsageError(
-            problems(error, "scenario"), where=str(path), hint="docs/scenarios.md lists every key"
+            format_problems(error, "scenario"),
+            where=str(path),
+            hint="docs/scenarios.md lists every key",
         ) from error
 
 
@@ -79,12 +81,12 @@ def _apply(document: dict[str, Any], override: str) -> None:
     for part in parents:
         node = _step(node, part, key)
     if isinstance(node, list):
-        node[_index(node, last, key)] = value_of(text, f"--set {key}")
+        node[_index(node, last, key)] = parse_value(text, f"--set {key}")
     else:
-        node[last] = value_of(text, f"--set {key}")
+        node[last] = parse_value(text, f"--set {key}")
 
 
-def value_of(text: str, where: str) -> Any:
+def parse_value(text: str, where: str) -> Any:
     """A TOML value, or else the text itself, so that words need no quotes.
 
     Raises:
@@ -117,7 +119,7 @@ def _index(node: list[Any], part: str, key: str) -> int:
     raise UsageError(f"{part!r} is not {there}", where=f"--set {key}", hint=_HINT_SET)
 
 
-def problems(error: ValidationError, whole: str, hidden: Collection[str] = ()) -> str:
+def format_problems(error: ValidationError, whole: str, hidden: Collection[str] = ()) -> str:
     """Every problem with its place, a line each.
 
     Args:

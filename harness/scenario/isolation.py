@@ -11,8 +11,8 @@ from harness.clock import NS_PER_S
 
 PAIRS_MAX = 200
 # Of these kinds each is a moment; a disturbance made of them strikes again after so long.
-MOMENTS = frozenset({"memory_hog"})
-AGAIN_S = 4.0
+INSTANT_KINDS = frozenset({"memory_hog"})
+INSTANT_REPEAT_S = 4.0
 
 
 class Isolation(BaseModel):
@@ -61,7 +61,7 @@ class Isolation(BaseModel):
         return round(self.release_s * NS_PER_S)
 
 
-def disturbing(
+def treatment_faults(
     faults: list[dict[str, Any]], isolation: Isolation, starts_s: tuple[float, ...]
 ) -> list[dict[str, Any]]:
     """Faults that begin with each disturbed block and end before it does.
@@ -74,10 +74,10 @@ def disturbing(
         starts_s: of the disturbed blocks, after the start of the measured phase.
     """
     for_s = isolation.block_s - isolation.release_s
-    again = [number * AGAIN_S for number in range(math.ceil(for_s / AGAIN_S))]
+    again = [number * INSTANT_REPEAT_S for number in range(math.ceil(for_s / INSTANT_REPEAT_S))]
     return [
         {**fault, "at_s": [start_s + later_s for start_s in starts_s for later_s in again]}
-        if fault.get("kind") in MOMENTS
+        if fault.get("kind") in INSTANT_KINDS
         else {**fault, "at_s": list(starts_s), "for_s": for_s}
         for fault in faults
     ]

@@ -8,14 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.clock import NS_PER_S
 from harness.scenario.agent_containers import AgentContainers
-from harness.scenario.fault import Fault, PlannedFault, misplaced, plan_faults, times_of
+from harness.scenario.fault import (
+    Fault,
+    PlannedFault,
+    find_misplaced,
+    occurrence_count,
+    plan_faults,
+)
 from harness.scenario.fault_base import TIMES_MAX
 from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
 from harness.scenario.load import Load, Phase, Stage
 from harness.scenario.objective import Objective
-from harness.scenario.promise import Entry, Promise, promise_of
-from harness.scenario.sentinel import Sentinel, too_short
+from harness.scenario.sentinel import Sentinel, find_too_short
+from harness.scenario.slo import SLO, ObjectiveEntry, parse_slo
 
 __all__ = [
     "Chain",
@@ -99,7 +105,7 @@ class Scenario(_Frozen):
     engine: Engine = Engine()
     agent_containers: AgentContainers = AgentContainers()
     telemetry: Telemetry = Telemetry()
-    objectives: Annotated[tuple[Entry, ...], Field(min_length=1, strict=False)]
+    objectives: Annotated[tuple[ObjectiveEntry, ...], Field(min_length=1, strict=False)]
     fault: Annotated[tuple[Fault, ...], Field(max_length=100, strict=False)] = ()
     isolation: Isolation | None = None
     gate: Gate | None = None
@@ -124,11 +130,11 @@ class Scenario(_Frozen):
 
     @model_validator(mode="after")
     def _faults_fit_the_load(self) -> Scenario:
-        if (times := times_of(self.fault)) > TIMES_MAX:
+        if (times := occurrence_count(self.fault)) > TIMES_MAX:
             raise ValueError(f"{times} faults are more than {TIMES_MAX}")
         stretches = self.load.measured_stretches_ns()
-        problems = misplaced(self.planned_faults(), stretches[-1][1] if stretches else 0)
-        problems += too_short(self.fault, self.chain.sentinel)
+        problems = find_misplaced(self.planned_faults(), stretches[-1][1] if stretches else 0)
+        problems += find_too_short(self.fault, self.chain.sentinel)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -201,9 +207,9 @@ class Scenario(_Frozen):
         """The objectives as values."""
         return tuple(promise.parsed for promise in self.promises())
 
-    def promises(self) -> tuple[Promise, ...]:
+    def promises(self) -> tuple[SLO, ...]:
         """The objectives with what follows when they fail under way."""
-        return tuple(promise_of(entry) for entry in self.objectives)
+        return tuple(parse_slo(entry) for entry in self.objectives)
 
 
 def _misfits(objective: Objective, load: Load) -> list[str]:

@@ -9,9 +9,9 @@ from harness.clock import NS_PER_S
 from harness.scenario.fault import Fault, length_ns
 
 # Within this time whoever judges a signal has heard of a new block.
-NEWS_NS = NS_PER_S
+BLOCK_PROPAGATION_NS = NS_PER_S
 # Kinds by which somebody falls behind the chain.
-_STANDSTILLS = frozenset({"feed_stall", "rpc_stale"})
+_STALENESS_KINDS = frozenset({"feed_stall", "rpc_stale"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Sentinel:
 SENTINEL = Sentinel.of(12.0, 2)
 
 
-def too_short(faults: Sequence[Fault], sentinel: Sentinel) -> list[str]:
+def find_too_short(faults: Sequence[Fault], sentinel: Sentinel) -> list[str]:
     """Standstills that end before anything is stale, and so would show nothing."""
     # What is stale has to be refused when the news of it have spread, and some signals must be.
-    least_ns = sentinel.stale_after_ns + 2 * NEWS_NS
+    least_ns = sentinel.stale_after_ns + 2 * BLOCK_PROPAGATION_NS
     return [
         f"fault.{place}: {fault.kind} of {length_ns(fault) / NS_PER_S:g} s is too short to show"
         f" anything: with blocks of {sentinel.block_ns / NS_PER_S:g} s and a lag of"
         f" {sentinel.lag_max} it takes {least_ns / NS_PER_S:g} s"
         for place, fault in enumerate(faults)
-        if fault.kind in _STANDSTILLS and length_ns(fault) < least_ns
+        if fault.kind in _STALENESS_KINDS and length_ns(fault) < least_ns
     ]

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from harness.errors import StackError
 from harness.process.launch import command
-from harness.stack.postgres_install import find_installation
+from harness.stack.process.postgres_install import find_installation
 
 # libpq's variables by the keyword of a conninfo.
 _VARIABLES = {
@@ -50,7 +50,7 @@ def start_client(
         raise StackError(f"cannot be started: {error}", where=name) from error
 
 
-def end_of(process: subprocess.Popen[bytes], name: str, timeout_s: float) -> None:
+def wait_for_client(process: subprocess.Popen[bytes], name: str, timeout_s: float) -> None:
     """Wait for a client program; one that takes too long is ended.
 
     Raises:

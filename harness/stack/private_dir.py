@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import StackError
-from harness.process.ending import end, remove
 from harness.process.launch import KEEP
-from harness.stack.identity import User, server_user
+from harness.process.termination import remove, terminate_all
+from harness.stack.server_user import User, server_user
 
 PREFIX = "harness-stack-"
 LOCK = "lock"
@@ -137,7 +137,7 @@ def sweep_stale(base: Path) -> tuple[Path, ...]:
         if (lock := _seize(folder)) is None:
             continue
         try:
-            end((), "", (str(folder),), 1.0)
+            terminate_all((), "", (str(folder),), 1.0)
             remove((str(folder),))
         finally:
             os.close(lock)

@@ -10,7 +10,7 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.scenario import Scenario
-from harness.stack.defects import check_defects, defects_of
+from harness.stack.defect_catalogue import check_defects, defects_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RPC_PRIMARY = "rpc-primary"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Step(StrEnum):
+class StartupStep(StrEnum):
     """What has happened to an image or a service."""
 
     IMAGE_PRESENT = "image present"
@@ -31,7 +31,7 @@ class StartupEvent:
         total_bytes: what there is to download, as far as it is known yet.
     """
 
-    step: Step
+    step: StartupStep
     subject: str
     elapsed_ns: int = 0
     done_bytes: int = 0
@@ -42,6 +42,6 @@ class StartupEvent:
 StartupSink = Callable[[StartupEvent], None]
 
 
-def unheard(event: StartupEvent) -> None:
+def ignore_event(event: StartupEvent) -> None:
     """The sink of those who want to hear nothing."""
     del event

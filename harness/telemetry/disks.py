@@ -10,13 +10,13 @@ from pathlib import Path
 
 from harness.clock import NS_PER_MS
 from harness.process.proc import PROC
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.sample_batch import SampleBatch
 
 # Counted after the name.
 _WRITES, _WRITE_MS, _BUSY_MS, _FLUSHES, _FLUSH_MS = 4, 7, 9, 15, 16
 
 
-def look_at_disks(sheet: Sheet, proc: Path = PROC, devices: Path = Path("/sys/block")) -> None:
+def sample_disks(sheet: SampleBatch, proc: Path = PROC, devices: Path = Path("/sys/block")) -> None:
     """Every disk now; nothing of those that were never used."""
     try:
         lines = (proc / "diskstats").read_text(encoding="ascii").splitlines()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from harness.clock import NS_PER_US
 from harness.process.usage import CoreUsage, core_usages, pressures_us
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.sample_batch import SampleBatch
 
 
-def look_at_host(sheet: Sheet) -> None:
+def sample_host(sheet: SampleBatch) -> None:
     """The host now; what its kernel does not count is told."""
     cores = core_usages()
     if not cores:

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.sample_batch import SampleBatch
 
 # So many waits are written down a look, the longest first; the counts have them all.
-TOLD_MAX = 8
+EXAMPLES_MAX = 8
 WAITERS_MAX = 64
 _WORDS_MAX = 100
 
@@ -66,7 +66,7 @@ class Waiter:
 
 
 @dataclass(slots=True)
-class Waits:
+class LockWaitSummary:
     """What the glances since the last look have met."""
 
     _glances: int = 0
@@ -94,7 +94,7 @@ class Waits:
             if known is None or waiter.waited_ms >= known[1].waited_ms:
                 self._longest[waiter.pid] = (mono_ns, waiter)
 
-    def tell(self, sheet: Sheet) -> None:
+    def tell(self, sheet: SampleBatch) -> None:
         """Write down what was met, and begin anew."""
         if not self._glances:
             return
@@ -109,7 +109,7 @@ class Waits:
         )
         sheet.share("postgres.lock_waiting_share", self._totals[1], self._totals[0])
         sheet.share("postgres.nonce_waiting_share", self._totals[2], self._totals[0])
-        told = sorted(self._longest.values(), key=lambda one: -one[1].waited_ms)[:TOLD_MAX]
+        told = sorted(self._longest.values(), key=lambda one: -one[1].waited_ms)[:EXAMPLES_MAX]
         for mono_ns, waiter in sorted(told, key=lambda one: one[0]):
             sheet.note(_line(waiter, mono_ns))
         self.forget()
@@ -145,7 +145,7 @@ def read_waits(connection: psycopg.Connection[Any], nonce_table: int) -> tuple[W
     return tuple(_waiter(row, nonce_table) for row in connection.execute(_WAITS))
 
 
-def first_words(statement: str) -> str:
+def summarize_statement(statement: str) -> str:
     """What a statement does, without values: they may be anybody's."""
     plain = _NUMBER.sub("?", _QUOTED.sub("?", statement))
     plain = _SPACE.sub(" ", plain).strip()
@@ -165,10 +165,10 @@ def _waiter(row: Iterable[Any], nonce_table: int) -> Waiter:
         pid=int(pid),
         relation="" if relation in (None, "-") else str(relation),
         is_nonce=is_nonce,
-        statement=first_words(query or ""),
+        statement=summarize_statement(query or ""),
         for_update=is_for_update(query or ""),
         waited_ms=max(0.0, float(waited_ms)),
-        holders=tuple((state, first_words(text)) for state, _, text in split),
+        holders=tuple((state, summarize_statement(text)) for state, _, text in split),
     )
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from harness.process.control_group import ControlGroup, group_of
+from harness.process.cgroup import ControlGroup, group_of
 from harness.process.usage import PRESSURES
-from harness.telemetry.group_files import GroupFiles, GroupUsage
+from harness.telemetry.cgroup_files import CgroupFiles, CgroupUsage
 from harness.telemetry.process_tree import ProcessTree, TreeTotals
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.sample_batch import SampleBatch
 
 CGROUP = "cgroup"
 AFFINITY = "affinity"
@@ -42,7 +42,7 @@ class Services:
         """What a service's group may hold."""
         return self._memory_limits.get(name)
 
-    def look(self, sheet: Sheet, mono_ns: int) -> None:
+    def look(self, sheet: SampleBatch, mono_ns: int) -> None:
         """Each service now."""
         pids = self._pids
         sheet.unread("services", None if pids else "no process of theirs is known on this host")
@@ -67,7 +67,7 @@ class _Service:
         self._looked_ns = 0
         self._pid = 0
         self._tree = ProcessTree(pid)
-        self._group: GroupFiles | None = None
+        self._group: CgroupFiles | None = None
         self.memory_limit_bytes: int | None = None
 
     def follow(self, pid: int) -> None:
@@ -78,7 +78,7 @@ class _Service:
         self._tree.follow(pid)
         self._leave_group()
 
-    def look(self, sheet: Sheet, mono_ns: int) -> None:
+    def look(self, sheet: SampleBatch, mono_ns: int) -> None:
         """The service now; nothing while it does not run."""
         if not self._tree.look():
             self._looked_ns = 0
@@ -94,30 +94,30 @@ class _Service:
         self._tree.close()
         self._leave_group()
 
-    def _find_group(self, sheet: Sheet) -> None:
+    def _find_group(self, sheet: SampleBatch) -> None:
         try:
-            group = apart(group_of(os.getpid()), group_of(self._pid))
+            group = unshared_controllers(group_of(os.getpid()), group_of(self._pid))
         except (OSError, ValueError) as error:
             sheet.unread(f"{self._of}.limits", f"the control group cannot be read: {error}")
             return
-        self._group = GroupFiles(group)
+        self._group = CgroupFiles(group)
         alone = None if group.folders else "it has no control group of its own"
         sheet.unread(f"{self._of}.limits", alone)
 
-    def _usage(self) -> GroupUsage:
+    def _usage(self) -> CgroupUsage:
         if self._group is not None:
             try:
                 return self._group.look()
             except (OSError, ValueError, KeyError):  # gone; a new start makes a new one
                 self._leave_group()
-        return GroupUsage()
+        return CgroupUsage()
 
     def _leave_group(self) -> None:
         if self._group is not None:
             self._group.close()
             self._group = None
 
-    def _tell(self, sheet: Sheet, tree: TreeTotals, usage: GroupUsage, span_ns: int) -> None:
+    def _tell(self, sheet: SampleBatch, tree: TreeTotals, usage: CgroupUsage, span_ns: int) -> None:
         of = self._of
         if span_ns:
             sheet.level(f"{of}.cpu_busiest_cores", tree.busiest_ns / span_ns)
@@ -134,7 +134,7 @@ class _Service:
             sheet.total(f"{of}.{name}_per_s", value)
         self._limit(sheet, usage)
 
-    def _limit(self, sheet: Sheet, usage: GroupUsage) -> None:
+    def _limit(self, sheet: SampleBatch, usage: CgroupUsage) -> None:
         of = self._of
         cores, source = usage.cpu_limit_cores, CGROUP
         if cores is None:
@@ -154,7 +154,7 @@ class _Service:
         sheet.unread(f"{of}.pressure", told)
 
 
-def apart(own: ControlGroup, group: ControlGroup) -> ControlGroup:
+def unshared_controllers(own: ControlGroup, group: ControlGroup) -> ControlGroup:
     """A group with those controllers alone that it does not share with another one."""
     folders = {
         controller: folder

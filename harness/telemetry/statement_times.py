@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from harness.telemetry.lock_waits import is_for_update
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.sample_batch import SampleBatch
 
 _KINDS = ("select", "insert", "update", "delete")
 _WHERE = """
@@ -32,7 +32,7 @@ class StatementTimes:
         self._schema: str | None = None
         self._kinds: dict[int, str] = {}
 
-    def begin(self, connection: psycopg.Connection[Any], sheet: Sheet) -> None:
+    def begin(self, connection: psycopg.Connection[Any], sheet: SampleBatch) -> None:
         """Find out whether the server keeps them.
 
         Raises:
@@ -42,7 +42,7 @@ class StatementTimes:
         self._schema = str(row[0]) if row else None
         sheet.unread("postgres.statement_ms", None if self._schema else _ABSENT)
 
-    def look(self, connection: psycopg.Connection[Any], sheet: Sheet) -> None:
+    def look(self, connection: psycopg.Connection[Any], sheet: SampleBatch) -> None:
         """Times and counts of each kind so far.
 
         Raises:

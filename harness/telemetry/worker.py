@@ -21,20 +21,20 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_MS, Clock, SystemClock
 from harness.errors import Exit
-from harness.process.death import die_with_parent
-from harness.telemetry.disks import look_at_disks
-from harness.telemetry.host import look_at_host
-from harness.telemetry.looker import Lines, Looker, Source
-from harness.telemetry.page_looks import PageLooks
+from harness.process.parent_death import die_with_parent
+from harness.telemetry.disks import sample_disks
+from harness.telemetry.host import sample_host
+from harness.telemetry.host_processes import HostProcesses
+from harness.telemetry.page_sampler import PageSampler
 from harness.telemetry.plan import TelemetryPlan
-from harness.telemetry.postgres_looks import PostgresLooks
-from harness.telemetry.programs import Programs
-from harness.telemetry.redis_looks import RedisLooks
+from harness.telemetry.postgres_sampler import PostgresSampler
+from harness.telemetry.redis_sampler import RedisSampler
+from harness.telemetry.sample_batch import SampleBatch
+from harness.telemetry.sampler import LockedWriter, Source, SourceSampler
 from harness.telemetry.services import Services
-from harness.telemetry.sheet import Sheet
 
 # Waiters for a lock are looked for so often at least.
-GLANCE_EVERY_NS = 200 * NS_PER_MS
+POLL_EVERY_NS = 200 * NS_PER_MS
 COST_LIMIT_CORES = 0.02
 # It gives way to what it looks at, and still gets its small part of a busy core.
 _NICE = 5
@@ -46,24 +46,24 @@ class EndAskedError(Exception):
     """SIGTERM came."""
 
 
-class Kernel:
+class KernelSource:
     """Host, its programs and services, as the kernel counts them, and what all this costs."""
 
     def __init__(self, services: Services, clock: Clock) -> None:
         self._services = services
-        self._programs = Programs(os.getppid())
+        self._programs = HostProcesses(os.getppid())
         self._clock = clock
 
-    def look(self, sheet: Sheet) -> None:
+    def look(self, sheet: SampleBatch) -> None:
         """Everything that needs no answer of a server."""
-        look_at_host(sheet)
-        look_at_disks(sheet)
+        sample_host(sheet)
+        sample_disks(sheet)
         self._programs.look(sheet, self._services.pids, self._clock.now_ns())
         self._services.look(sheet, self._clock.now_ns())
         sheet.time("sampler.cost_cores", time.process_time_ns())
         sheet.limit("sampler.cost_cores", COST_LIMIT_CORES, "specified")
 
-    def glance(self, sheet: Sheet) -> None:
+    def glance(self, sheet: SampleBatch) -> None:
         """Totals lose nothing between two looks."""
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class Kernel:
         self._services.close()
 
 
-class Worker:
+class TelemetryWorker:
     """All lookers of one plan.
 
     Args:
@@ -81,30 +81,30 @@ class Worker:
     """
 
     def __init__(self, plan: TelemetryPlan, file: IO[str], clock: Clock) -> None:
-        self._lines = Lines(file)
+        self._lines = LockedWriter(file)
         self._plan = plan
         self._clock = clock
         self._ended = threading.Event()
         self._services = Services()
         self._services.follow(plan.services)
-        glances = max(1, -(-plan.every_ns // GLANCE_EVERY_NS))
-        redis_looks = RedisLooks(
+        glances = max(1, -(-plan.every_ns // POLL_EVERY_NS))
+        redis_looks = RedisSampler(
             plan.redis_url.get_secret_value(),
             plan.contract,
             lambda: self._services.memory_limit_bytes("redis"),
         )
-        postgres = PostgresLooks(plan.conninfo.get_secret_value(), plan.contract, clock)
+        postgres = PostgresSampler(plan.conninfo.get_secret_value(), plan.contract, clock)
         sources: dict[str, tuple[Source, int]] = {
-            "kernel": (Kernel(self._services, clock), 1),
+            "kernel": (KernelSource(self._services, clock), 1),
             "redis": (redis_looks, 1),
             "postgres": (postgres, glances),
-            "pages": (PageLooks(plan.metrics_urls, clock), 1),
+            "pages": (PageSampler(plan.metrics_urls, clock), 1),
         }
         self._lookers = [
-            Looker(
+            SourceSampler(
                 name,
                 source,
-                Sheet(name, self._lines.write),
+                SampleBatch(name, self._lines.write),
                 every_ns=plan.every_ns,
                 glances=parts,
                 offset_ns=number * plan.every_ns // len(sources),
@@ -166,7 +166,7 @@ def main() -> int:
         return Exit.USAGE
     try:
         with plan.path.open("a", encoding="utf-8") as file:
-            worker = Worker(plan, file, SystemClock())
+            worker = TelemetryWorker(plan, file, SystemClock())
             signal.signal(signal.SIGTERM, _ask_to_end)
             worker.run(sys.stdin)
     except OSError as error:

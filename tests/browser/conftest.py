@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from harness.report.html import html_report
-from tests.unit.html.scene import HOSTILE, plain_data, rich_data
+from tests.unit.html.report_page import HOSTILE, plain_data, rich_data
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 DRAWN = "html[data-drawn=yes]"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.cli import main
-from harness.docker.faults.ends import Inspect
-from harness.docker.faults.partition import PartitionInjector
+from harness.faults.docker.container_network import Inspect
+from harness.faults.docker.partition import PartitionInjector
 
 NOBODY = "192.0.2.1"  # set aside for examples
 _inject = PartitionInjector.inject

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness.clock import SystemClock
-from harness.docker.build import BASE
-from harness.docker.client import Client, connect
-from harness.docker.commands import build_images
-from harness.docker.settings import AGENT
-from harness.docker.stack import DockerStack
 from harness.errors import StackError
 from harness.stack.base import Endpoints, ServiceState
+from harness.stack.docker.client import Client, connect
+from harness.stack.docker.commands import build_images
+from harness.stack.docker.offline_images import BASE
+from harness.stack.docker.settings import AGENT
+from harness.stack.docker.stack import DockerStack
 from harness.stack.settings import ROOT
 from tests.docker.interrupted import settings
 

@@ -22,13 +22,13 @@ from pathlib import Path
 import psutil
 
 from harness.clock import SystemClock
-from harness.docker.client import Client, connect
-from harness.docker.images import image_variables
-from harness.docker.labels import OWNER, Owner
-from harness.docker.loops import name_of
-from harness.docker.settings import ENGINE, DockerSettings
-from harness.docker.stack import DockerStack
 from harness.process.interrupt import Interrupted, interruptible
+from harness.stack.docker.client import Client, connect
+from harness.stack.docker.images import image_variables
+from harness.stack.docker.labels import OWNER, Owner
+from harness.stack.docker.loop_devices import name_of
+from harness.stack.docker.settings import ENGINE, DockerSettings
+from harness.stack.docker.stack import DockerStack
 from harness.stack.settings import ROOT, StackSettings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.docker.compose_project import PROJECT, SERVICE, engine_names
-from harness.docker.facts import Facts, differences, facts_of_inspect
-from harness.docker.labels import RUN
-from harness.docker.labels import SERVICE as OUR_SERVICE
-from harness.docker.settings import secret_variables
+from harness.stack.docker.compose_project import PROJECT, SERVICE, engine_names
+from harness.stack.docker.container_config import ContainerConfig, config_of_inspect, differences
+from harness.stack.docker.labels import RUN
+from harness.stack.docker.labels import SERVICE as OUR_SERVICE
+from harness.stack.docker.settings import secret_variables
 from harness.stack.ports import LOOPBACK, free_port
 from harness.stack.settings import ROOT
 from tests.compose_client import CURRENT, KINDS, Compose, client
@@ -30,20 +30,20 @@ NUMBER = "com.docker.compose.container-number"
 AGENT, FEEDBACK, PORTAL = "python-agent", "ai-feedback-service", "admin-portal"
 # What differs by design; all else must be the same, values of the environment included, for which
 # Compose gets the very variables that the harness filled its own stack with.
-# - Names of networks and volumes, and labels of whoever started the container: `facts_of_inspect`
+# - Names of networks and volumes, and labels of whoever started the container: `config_of_inspect`
 #   knows networks and volumes by their keys in the files, and leaves these labels out.
 # - Ports: the harness publishes servers and metrics pages on loopback, Compose what the files say.
 # - The engine's cache, which the stack of these tests keeps on a disk of its own.
 OWN_DISK = "engine-cache"
 
 
-def mine(facts: Facts, published: Mapping[int, int]) -> Facts:
+def mine(facts: ContainerConfig, published: Mapping[int, int]) -> ContainerConfig:
     """A container of the harness, without the ports that the harness alone needs."""
     own = {f"{port}/tcp" for port in published}
     return replace(facts, ports=frozenset(port for port in facts.ports if port[0] not in own))
 
 
-def unlike(one: Facts, other: Facts) -> set[str]:
+def unlike(one: ContainerConfig, other: ContainerConfig) -> set[str]:
     """Fields in which two containers differ, whichever of them is what was wanted."""
     both = (*differences(one, other), *differences(other, one))
     return {name for name, _, _ in both}
@@ -89,7 +89,7 @@ def compose(
 
 
 @pytest.fixture
-def ours(running: Running, portal_port: int) -> Iterator[dict[tuple[str, int], Facts]]:
+def ours(running: Running, portal_port: int) -> Iterator[dict[tuple[str, int], ContainerConfig]]:
     """Every container of both zones, as the harness starts it: facts by service and number."""
     stack, crew = running.stack, running.stack._crew
     assert crew is not None
@@ -98,11 +98,11 @@ def ours(running: Running, portal_port: int) -> Iterator[dict[tuple[str, int], F
     portal = replace(stack._zones.a.service(PORTAL), ports=(f"{LOOPBACK}:{portal_port}:443",))
     names = [crew.start(spec) for spec in (portal, stack._zones.a.service(FEEDBACK))]
     place = crew.containers.place
-    found: dict[tuple[str, int], Facts] = {}
+    found: dict[tuple[str, int], ContainerConfig] = {}
     for document in containers(running.client.api, f"{RUN}={stack.token}"):
         service = document["Config"]["Labels"].get(OUR_SERVICE, "")
         number = document["Name"].rpartition("-")[2] if service == AGENT else "1"
-        facts = facts_of_inspect(document, crew.containers.names, service)
+        facts = config_of_inspect(document, crew.containers.names, service)
         found[service, int(number)] = mine(facts, place.publish.get(service, {}))
     yield found
     for name in names:
@@ -111,20 +111,20 @@ def ours(running: Running, portal_port: int) -> Iterator[dict[tuple[str, int], F
     stack.scale(1)
 
 
-def made_by(compose: Compose, running: Running) -> dict[tuple[str, int], Facts]:
+def made_by(compose: Compose, running: Running) -> dict[tuple[str, int], ContainerConfig]:
     """Every container of a Compose project: facts by service and number."""
     names = project_names(running, compose.project)
     found = {}
     for document in containers(running.client.api, f"{PROJECT}={compose.project}"):
         labels = document["Config"]["Labels"]
         service = labels[SERVICE]
-        found[service, int(labels[NUMBER])] = facts_of_inspect(document, names, service)
+        found[service, int(labels[NUMBER])] = config_of_inspect(document, names, service)
     return found
 
 
 @pytest.mark.parametrize("compose", KINDS, indirect=True)
 def test_compose_and_the_harness_make_the_same(
-    running: Running, compose: Compose, ours: dict[tuple[str, int], Facts]
+    running: Running, compose: Compose, ours: dict[tuple[str, int], ContainerConfig]
 ) -> None:
     """Every setting of every container of both zones, as the engine tells it of either."""
     for file in FILES:

@@ -9,11 +9,17 @@ from collections.abc import Iterator
 import pytest
 
 from harness.clock import SystemClock
-from harness.docker.client import Client
-from harness.docker.compose_project import PROJECT, SERVICE, verify_project
-from harness.docker.settings import AGENT, ENGINE, Secrets, open_variables, secret_variables
-from harness.docker.verify import Row
 from harness.errors import Exit
+from harness.stack.docker.client import Client
+from harness.stack.docker.compose_project import PROJECT, SERVICE, verify_project
+from harness.stack.docker.settings import (
+    AGENT,
+    ENGINE,
+    StackPasswords,
+    open_variables,
+    secret_variables,
+)
+from harness.stack.docker.verification_rows import VerificationRow
 from harness.stack.ports import free_port
 from harness.stack.settings import ROOT
 from tests.compose_client import CURRENT, Compose, client
@@ -35,7 +41,7 @@ def compose(client_of_engine: Client) -> Iterator[Compose]:
     """Both zones, started by Compose with three agents."""
     variables = {
         **open_variables(settings()),
-        **secret_variables(Secrets.random()),
+        **secret_variables(StackPasswords.random()),
         "NETWORK_PREFIX": f"{NAME}-",
         "PORTAL_PORT": str(free_port()),
     }
@@ -83,7 +89,7 @@ def zone_b(engine: Client) -> dict[str, tuple[str, str, str, int]]:
     return {name: told for name, told in containers(engine).items() if told[0] not in ZONE_A}
 
 
-def rows() -> tuple[Row, ...]:
+def rows() -> tuple[VerificationRow, ...]:
     """Specified against live."""
     found = verify_project(COMPOSE, NAME, SystemClock())
     assert found is not None

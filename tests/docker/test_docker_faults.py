@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from harness.clock import SystemClock
-from harness.docker.faults.armory import DockerArmory
 from harness.errors import StackError
-from harness.evidence.faults import read_faults
-from harness.faults.arms import Arm
+from harness.evidence.fault_log import read_faults
+from harness.faults.docker.factory import DockerFaultFactory
+from harness.faults.instance import FaultInstance
 from harness.faults.runner import FaultRunner
-from harness.judge.faults import check_faults
+from harness.judge.faults.injection import check_faults
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
 from harness.scenario.fault import CpuHog, Fault, GroupLeak, MemoryHog, Pause, RedisFlood
-from harness.scenario.link import Delay, Partition
-from harness.scenario.within import DiskFill, ForkStorm, SlowDisk
+from harness.scenario.link_faults import Delay, Partition
+from harness.scenario.service_faults import DiskFill, ForkStorm, SlowDisk
 from tests.docker.broken_partition import astray
 from tests.docker.conftest import Running, eventually
 from tests.docker.interrupted import has_loops
@@ -52,15 +52,17 @@ ON_DISKS: tuple[Fault, ...] = (
 
 
 @pytest.fixture(scope="module")
-def armory(running: Running) -> Iterator[DockerArmory]:
+def armory(running: Running) -> Iterator[DockerFaultFactory]:
     """Makes faults ready on the session's stack."""
-    made = DockerArmory(running.stack.token, running.stack.services, running.endpoints)
+    made = DockerFaultFactory(running.stack.token, running.stack.services, running.endpoints)
     yield made
     made._client.close()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_fault_is_seen_and_healed(fault: Fault, armory: DockerArmory, running: Running) -> None:
+def test_a_fault_is_seen_and_healed(
+    fault: Fault, armory: DockerFaultFactory, running: Running
+) -> None:
     """By a probe that knows nothing of the injector."""
     if fault.target == AGENT:
         running.agent()
@@ -78,7 +80,7 @@ def test_a_fault_is_seen_and_healed(fault: Fault, armory: DockerArmory, running:
 
 @pytest.mark.parametrize("fault", ON_DISKS, ids=lambda fault: fault.kind)
 def test_a_fault_of_a_disk_is_seen_and_healed(
-    fault: Fault, armory: DockerArmory, running: Running
+    fault: Fault, armory: DockerFaultFactory, running: Running
 ) -> None:
     """On the file system that the stack was given for it."""
     if not has_loops():
@@ -86,7 +88,7 @@ def test_a_fault_of_a_disk_is_seen_and_healed(
     test_a_fault_is_seen_and_healed(fault, armory, running)
 
 
-def test_the_host_s_disk_is_never_harmed(armory: DockerArmory) -> None:
+def test_the_host_s_disk_is_never_harmed(armory: DockerFaultFactory) -> None:
     """A volume that was not given a file system lies on it."""
     arm = armory.arm(DiskFill(kind="disk_fill", target="redis", at_s=(0,), for_s=1))
     with pytest.raises(StackError, match="no file system of its own"):
@@ -94,7 +96,9 @@ def test_the_host_s_disk_is_never_harmed(armory: DockerArmory) -> None:
     arm.injector.heal()
 
 
-def test_a_rule_on_the_wrong_address_spoils_the_run(armory: DockerArmory, tmp_path: Path) -> None:
+def test_a_rule_on_the_wrong_address_spoils_the_run(
+    armory: DockerFaultFactory, tmp_path: Path
+) -> None:
     """It drops nothing between the two, and is taken away all the same."""
     arm = armory.arm(FAULTS[0])
     injector: Any = arm.injector
@@ -128,7 +132,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(armory: DockerArmory, tmp_pa
     assert records[0].heal_proven_ns is not None
 
 
-def test_nobody_to_connect_to_is_told_before(armory: DockerArmory) -> None:
+def test_nobody_to_connect_to_is_told_before(armory: DockerFaultFactory) -> None:
     """A peer that does not listen could not be parted from anything."""
     fault = Partition(kind="partition", target=TARGET, peer="archiver", at_s=(0,), for_s=2)
     arm = armory.arm(fault)
@@ -136,7 +140,7 @@ def test_nobody_to_connect_to_is_told_before(armory: DockerArmory) -> None:
         _unreachable(arm).before()
 
 
-def _unreachable(arm: Arm) -> Any:
+def _unreachable(arm: FaultInstance) -> Any:
     probe: Any = arm.probe
     true = probe.path.inspect
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from harness.clock import SystemClock
-from harness.docker import commands
-from harness.docker.client import Client
-from harness.docker.labels import RUN, Kind, Mark, Owner
-from harness.docker.stack import DockerStack
-from harness.docker.sweep import holdings, standing, sweep, sweep_stale
 from harness.errors import StackError, UsageError
+from harness.stack.docker import commands
+from harness.stack.docker.client import Client
+from harness.stack.docker.labels import RUN, Kind, Owner, RunIdentity
+from harness.stack.docker.stack import DockerStack
+from harness.stack.docker.sweep import existing_stacks, labelled_resources, sweep, sweep_stale
 from harness.stack.settings import ROOT
 from tests.docker.interrupted import interrupt_once, settings
 
@@ -37,16 +37,16 @@ def test_the_next_start_sweeps_up_after_a_dead_one(client: Client) -> None:
     """When harness and warden have died together."""
     dead = Owner.this_process()
     dead = replace(dead, pid=2**22 - 1, ticks=1)
-    mark = replace(Mark.new(Kind.RUN), owner=dead)
+    mark = replace(RunIdentity.new(Kind.RUN), owner=dead)
     client.api.create_volume(mark.name("stale"), labels=mark.labels())
-    alive = Mark.new(Kind.RUN)
+    alive = RunIdentity.new(Kind.RUN)
     client.api.create_volume(alive.name("fresh"), labels=alive.labels())
     try:
         swept = sweep_stale(client)
         assert mark.token in swept
         assert alive.token not in swept
-        assert not holdings(client, mark.token)
-        assert holdings(client, alive.token).volumes == (alive.name("fresh"),)
+        assert not labelled_resources(client, mark.token)
+        assert labelled_resources(client, alive.token).volumes == (alive.name("fresh"),)
     finally:
         sweep(client, alive.token)
 
@@ -68,7 +68,7 @@ def test_a_failed_start_tells_the_last_words(client: Client, images: None, tmp_p
     )
     with pytest.raises(StackError, match=r"(?s)redis: ended .* with 3.*password \*+"):
         stack.start()
-    assert not holdings(client, stack.token)
+    assert not labelled_resources(client, stack.token)
     assert client.api.containers(all=True, filters={"label": f"{RUN}={stack.token}"}) == []
 
 
@@ -84,7 +84,7 @@ def test_an_image_that_is_not_built_is_wrong_usage(client: Client, tmp_path: Pat
 
 def test_without_a_standing_stack_there_is_nothing_to_scale(client: Client) -> None:
     """And the error says how to get one."""
-    if standing(client):
+    if existing_stacks(client):
         pytest.skip("somebody's stack stands on this host")
     with pytest.raises(UsageError, match="harness stack up"):
         commands.stack_scale(ROOT, 3, SystemClock())

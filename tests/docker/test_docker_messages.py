@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from harness.clock import SystemClock
-from harness.docker.build import BASE
-from harness.docker.client import Client, need_this_host
-from harness.docker.labels import RUN
-from harness.docker.stack import DockerStack
-from harness.docker.story import cpu_shortage
-from harness.docker.sweep import holdings
 from harness.errors import Exit, HarnessError
-from harness.stack.startup import StartupEvent, Step
+from harness.stack.docker.client import Client, need_this_host
+from harness.stack.docker.labels import RUN
+from harness.stack.docker.offline_images import BASE
+from harness.stack.docker.provenance import cpu_shortage
+from harness.stack.docker.stack import DockerStack
+from harness.stack.docker.sweep import labelled_resources
+from harness.stack.startup import StartupEvent, StartupStep
 from tests.docker.interrupted import settings
 
 pytestmark = pytest.mark.docker
@@ -67,10 +67,10 @@ class Start:
             self.stack.start()
         self.error = raised.value
         label = f"{RUN}={self.stack.token}"
-        assert not holdings(client, self.stack.token)
+        assert not labelled_resources(client, self.stack.token)
         assert client.api.containers(all=True, filters={"label": label}) == []
 
-    def steps(self, subject: str) -> list[Step]:
+    def steps(self, subject: str) -> list[StartupStep]:
         """What was told of one image or service."""
         return [event.step for event in self.told if event.subject == subject]
 
@@ -83,8 +83,8 @@ def test_an_image_that_cannot_be_pulled(client: Client, images: None, tmp_path: 
     assert start.error.where == "127.0.0.1:1/nosuch:1"
     assert start.error.what.startswith("the registry cannot be reached")
     assert "--images offline" in start.error.hint
-    assert start.steps("127.0.0.1:1/nosuch:1") == [Step.PULLING]
-    assert not any(event.step is Step.STARTED for event in start.told)
+    assert start.steps("127.0.0.1:1/nosuch:1") == [StartupStep.PULLING]
+    assert not any(event.step is StartupStep.STARTED for event in start.told)
 
 
 def test_a_name_that_is_none(client: Client, images: None, tmp_path: Path) -> None:
@@ -126,12 +126,14 @@ def test_a_service_that_is_killed_for_memory(
     start = Start(client, tmp_path, mev_router=image(f"FROM {BASE}\n{_HUNGRY}\n", {}))
     assert start.error.where == "mev-router"
     assert "killed by the kernel at its memory limit of 512 MiB" in start.error.what
-    assert start.steps("redis") == start.steps("postgres") == [Step.STARTED, Step.READY]
-    assert Step.READY not in start.steps("mev-router")
-    ready = [event for event in start.told if event.step is Step.READY]
+    assert (
+        start.steps("redis") == start.steps("postgres") == [StartupStep.STARTED, StartupStep.READY]
+    )
+    assert StartupStep.READY not in start.steps("mev-router")
+    ready = [event for event in start.told if event.step is StartupStep.READY]
     assert all(event.elapsed_ns > 0 for event in ready)
     cpus = int(need_this_host(client)["NCPU"])
-    notes = [event.subject for event in start.told if event.step is Step.NOTE]
+    notes = [event.subject for event in start.told if event.step is StartupStep.NOTE]
     expected = cpu_shortage(start.stack._zones.b.services, cpus)
     assert notes == ([expected] if expected else [])
 
@@ -149,4 +151,4 @@ def test_a_chosen_port_that_is_taken(client: Client, images: None, tmp_path: Pat
         with pytest.raises(HarnessError, match=f"port {port} is already in use by") as raised:
             made.start()
     assert raised.value.exit_code is Exit.USAGE
-    assert not holdings(client, made.token)
+    assert not labelled_resources(client, made.token)

@@ -13,13 +13,13 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from harness.contract.names import Contract
-from harness.docker.database import Database
-from harness.docker.gate_container import GateContainer
-from harness.docker.live import processes
-from harness.docker.settings import AGENT, ENGINE, Secrets
-from harness.docker.story import TO_THE_VOLUME, core_pattern
-from harness.docker.verify import table
-from harness.gate.keeper import is_closed
+from harness.gate.node_provider import is_closed
+from harness.stack.docker.database import Database
+from harness.stack.docker.gate_container import GateContainer
+from harness.stack.docker.live_container import processes
+from harness.stack.docker.provenance import CORES_TO_VOLUME, core_pattern
+from harness.stack.docker.settings import AGENT, ENGINE, StackPasswords
+from harness.stack.docker.verification_rows import table
 from tests.docker.conftest import Running, eventually
 
 pytestmark = pytest.mark.docker
@@ -83,7 +83,7 @@ def test_an_image_that_lets_no_walsender_in_is_opened(running: Running) -> None:
     with psycopg.connect(admin, autocommit=True) as session:
         session.execute("SELECT pg_reload_conf()")
     password = SecretStr(str(conninfo_to_dict(admin)["password"]))
-    passwords = Secrets(SecretStr(""), password, SecretStr("of-somebody-else"))
+    passwords = StackPasswords(SecretStr(""), password, SecretStr("of-somebody-else"))
     other = Database(crew.port("postgres"), passwords, Contract(observer_role="somebody_else"))
     other.make_observer(crew.containers, running.stack._zones.b.service("postgres"))
     test_the_observer_may_follow_the_log_and_no_more(running)
@@ -186,7 +186,7 @@ def test_a_killed_engine_is_restarted_and_counted(running: Running) -> None:
 
 def test_an_aborted_engine_leaves_a_core_file(running: Running) -> None:
     """In its volume, where the next container of the engine finds it."""
-    if core_pattern()["goes_to"] != TO_THE_VOLUME:
+    if core_pattern()["goes_to"] != CORES_TO_VOLUME:
         pytest.skip(f"core files go to {core_pattern()['goes_to']}")
     eventually(lambda: len(processes(running.state(ENGINE).pid)) > 1, "the engine's own process")
     before = running.state(ENGINE)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S, SystemClock
-from harness.measure.telemetry_lines import read_telemetry
-from harness.telemetry.page_looks import PageLooks
+from harness.telemetry.page_sampler import PageSampler
+from harness.telemetry.sample_batch import SampleBatch
 from harness.telemetry.services import Services
-from harness.telemetry.sheet import Sheet
 from tests.docker.conftest import Running
 
 pytestmark = pytest.mark.docker
@@ -28,9 +28,12 @@ QUOTAS = {
 def test_limits_are_those_in_force(running: Running) -> None:
     """Of each container: quota and memory limit from its group, use far below them."""
     lines: list[str] = []
-    services, sheet, clock = Services(), Sheet("kernel", lines.append), SystemClock()
+    services, sheet, clock = Services(), SampleBatch("kernel", lines.append), SystemClock()
     services.follow({state.name: state.pid for state in running.stack.services()})
-    pages, pages_sheet = PageLooks(running.endpoints.metrics_urls, clock), Sheet("p", lines.append)
+    pages, pages_sheet = (
+        PageSampler(running.endpoints.metrics_urls, clock),
+        SampleBatch("p", lines.append),
+    )
     for second in (1, 2):
         services.look(sheet, second * NS_PER_S)
         sheet.end(second * NS_PER_S)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.docker.client import Client
-from harness.docker.images import REFERENCE
-from harness.docker.reference_image import build_reference
+from harness.stack.docker.client import Client
+from harness.stack.docker.images import REFERENCE
+from harness.stack.docker.reference_image import build_reference
 from harness.stack.settings import ROOT
-from harness.stack.startup import StartupEvent, Step
+from harness.stack.startup import StartupEvent, StartupStep
 from tests.docker.upstream import PULLED, REGISTRY_VARIABLE, publish, registry
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -58,4 +58,4 @@ def test_the_reference_image_is_built_once(client: Client, published: None) -> N
     events: list[StartupEvent] = []
     build_reference(client, ROOT / "compose", events.append)
     assert not build_reference(client, ROOT / "compose", events.append).is_new
-    assert events[-1] == StartupEvent(Step.IMAGE_PRESENT, REFERENCE)
+    assert events[-1] == StartupEvent(StartupStep.IMAGE_PRESENT, REFERENCE)

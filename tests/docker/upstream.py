@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pip
 
-from harness.docker.client import Client, engine_errors
-from harness.docker.images import REFERENCE
 from harness.errors import StackError
+from harness.stack.docker.client import Client, engine_errors
+from harness.stack.docker.images import REFERENCE
 
 REGISTRY_VARIABLE = "HARNESS_TEST_REGISTRY"
 PYTHON = "python:3.11-slim"

@@ -16,11 +16,11 @@ import time
 import traceback
 from pathlib import Path
 
+from harness.assessment.assess import assess_and_store
 from harness.cli import main as harness_main
-from harness.judge.assess import assess_and_store
-from harness.store import RunFolder
+from harness.evidence.run_folder import RunFolder
 from tests.fuzz.hostile import CASES
-from tests.unit.measure.evidence import healthy, load_of
+from tests.unit.analysis.evidence import healthy, load_of
 
 COMMANDS = ("judge", "report", "trend", "watch")
 # Of CPU; a pipe without a writer takes none, so there is one of time too.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.evidence.records import ATTEMPT
-from harness.store import RunFolder
+from harness.evidence.run_folder import RunFolder
 
 Case = Callable[[RunFolder], None]
 

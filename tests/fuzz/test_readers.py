@@ -16,24 +16,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.attach.file import load_attach_file
+from harness.analysis.histogram_log import read_histogram_log
+from harness.assessment.assess import assess_and_store, assess_with_analysis
 from harness.clock import ManualClock
 from harness.errors import HarnessError
-from harness.judge.assess import assess_and_store, assess_gathered
+from harness.evidence.manifest import evidence_digests, write_manifest
+from harness.evidence.result_digests import with_digests
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
-from harness.live.folder_window import FolderWindow
-from harness.live.page_reader import read_page
-from harness.measure.logs import read_log
 from harness.report.data import read_report_data
 from harness.report.junit import junit_xml
 from harness.report.markdown import markdown
+from harness.run.live.folder_source import FolderSource
+from harness.run.live.metrics_page_parser import parse_page
 from harness.scenario import load_scenario
-from harness.stack.composefile import read_compose
-from harness.store import RunFolder
-from harness.store.binding import bind
-from harness.store.seal import digests, seal
+from harness.stack.attach.contract_file import load_attach_file
+from harness.stack.compose_file import read_compose
 from tests.fuzz.mutations import spoiled, spoiled_bytes, spoiled_text
-from tests.unit.measure.evidence import healthy, load_of
+from tests.unit.analysis.evidence import healthy, load_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
@@ -97,10 +97,10 @@ def test_any_evidence_is_judged_or_refused(name: str, stored: RunFolder, tmp_pat
     def check(data: bytes) -> None:
         run = spoil(stored, name, data, tmp_path)
         with refused_in_words():
-            verdict = assess_gathered(run)[0].judgement.verdict
+            verdict = assess_with_analysis(run)[0].judgement.verdict
             assert verdict is not Verdict.PASS or data == before or name == "seal.json"
         with refused_in_words():
-            seal(run)
+            write_manifest(run)
             assert assess_and_store(run).judgement.checks
             data_of = read_report_data(run)
             assert markdown(data_of)
@@ -119,7 +119,9 @@ def test_any_result_is_reported_or_made_anew(
     if data.draw(st.booleans()):
         with suppress(ValueError, TypeError, AttributeError, RecursionError):
             document = json.loads(run.result.read_bytes())
-            run.result.write_text(json.dumps(bind(document, digests(run))), encoding="utf-8")
+            run.result.write_text(
+                json.dumps(with_digests(document, evidence_digests(run))), encoding="utf-8"
+            )
     with refused_in_words():
         found = read_report_data(run)
         assert markdown(found)
@@ -133,7 +135,7 @@ def test_any_histogram_log_is_read_or_refused(stored: RunFolder, data: st.DataOb
     path = stored.histograms / "measure-lite-latency.hlog"
     text = data.draw(spoiled_bytes(path.read_bytes())).decode("utf-8", "replace")
     with refused_in_words():
-        assert sum(one.histogram.count for one in read_log(text.splitlines())) >= 0
+        assert sum(one.histogram.count for one in read_histogram_log(text.splitlines())) >= 0
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
@@ -145,7 +147,7 @@ def test_any_growing_file_is_watched(name: str, stored: RunFolder, tmp_path: Pat
     def check(data: bytes) -> None:
         run = spoil(stored, name, data, tmp_path)
         run.result.unlink()
-        window = FolderWindow(run, ManualClock(now_ns=1_010 * 10**9))
+        window = FolderSource(run, ManualClock(now_ns=1_010 * 10**9))
         with refused_in_words():
             window.look()
 
@@ -200,4 +202,4 @@ def test_any_page_is_read_or_refused(data: st.DataObject) -> None:
     )
     text = data.draw(spoiled_bytes(page)).decode("utf-8", "replace")
     with suppress(ValueError):  # which the window tells of
-        read_page(text)
+        parse_page(text)

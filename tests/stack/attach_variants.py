@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 import redis
 
-from tests.stack.foreign_desk import PASSWORD, Desk
+from tests.stack.external_system import PASSWORD, ExternalSystem
 
 READER, SENDER = "desk_reader", "desk_sender"
 LOGICAL: dict[str, Any] = {"seen": {"way": "logical", "allow_slot": True}, "publication": "watch"}
@@ -336,7 +336,7 @@ STREAMS = (
 
 # fmt: on
 @contextmanager
-def applied(desk: Desk, variant: Variant) -> Iterator[None]:
+def applied(desk: ExternalSystem, variant: Variant) -> Iterator[None]:
     """The servers as the variant has them."""
     with (
         psycopg.connect(desk.postgres.admin_dsn, dbname=desk.database, autocommit=True) as admin,
@@ -355,13 +355,13 @@ def applied(desk: Desk, variant: Variant) -> Iterator[None]:
                 client.execute_command(*command)
 
 
-def login(desk: Desk, variant: Variant) -> dict[str, str]:
+def login(desk: ExternalSystem, variant: Variant) -> dict[str, str]:
     """The environment of the run."""
     assert variant.env.get("DESK_REDIS_PASSWORD") != PASSWORD
     return {**desk.login(), **variant.env}
 
 
-def changes_of(desk: Desk, variant: Variant) -> dict[str, Any]:
+def changes_of(desk: ExternalSystem, variant: Variant) -> dict[str, Any]:
     """With the addresses of these servers put in."""
     changes = dict(variant.changes)
     base = f"127.0.0.1:{desk.postgres.port}"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import psycopg
 
-from harness.backup import restoring
 from harness.cli import main
+from harness.faults.backup import restore
 
-WHOLE = restoring.fill
+WHOLE = restore.fill
 _LOSE = "DELETE FROM nonce_locks WHERE ctid = (SELECT min(ctid) FROM nonce_locks)"
 
 
@@ -20,7 +20,7 @@ def fill(file: Path, database: str, conninfo: str) -> None:
         session.execute(_LOSE)
 
 
-restoring.fill = fill  # broken on purpose
+restore.fill = fill  # broken on purpose
 
 if __name__ == "__main__":
     main()

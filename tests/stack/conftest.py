@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from harness.clock import NS_PER_S, SystemClock
-from harness.process.ending import remove
-from harness.process.guard import Guard
-from harness.process.program import bury, spawn
+from harness.process.program import cleanup_after_exit, spawn
+from harness.process.reaper_client import ReaperClient
+from harness.process.termination import remove
 from harness.stack.ports import free_port
-from harness.stack.postgres import PostgresServer
 from harness.stack.private_dir import create_private_dir
-from harness.stack.redis import RedisBinary, RedisServer, ask_version
-from harness.stack.supervisor import Service, Supervisor
+from harness.stack.process.postgres import PostgresServer
+from harness.stack.process.redis import RedisBinary, RedisServer, ask_version
+from harness.stack.process.supervisor import Service, Supervisor
 
 READY_NS = 20 * NS_PER_S
 # A redis-server of version 7, which the wheels do not have; `.ci/run` unpacks Debian's.
@@ -31,7 +31,7 @@ class Servers:
 
     folder: Path
     logs: Path
-    guard: Guard
+    guard: ReaperClient
     supervisor: Supervisor
 
 
@@ -63,14 +63,16 @@ class Redis:
 @contextmanager
 def running_servers() -> Iterator[Servers]:
     """A supervisor under guard, with a private folder; ends whatever was started with it."""
-    guard = Guard()
+    guard = ReaperClient()
     guard.start()
     folder = create_private_dir()
     guard.clean(folder)
     logs = folder / "logs"
     logs.mkdir()
     supervisor = Supervisor(
-        lambda program: spawn(program, guard), lambda pid: bury(pid, guard), SystemClock()
+        lambda program: spawn(program, guard),
+        lambda pid: cleanup_after_exit(pid, guard),
+        SystemClock(),
     )
     yield Servers(folder, logs, guard, supervisor)
     supervisor.stop()

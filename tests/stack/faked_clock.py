@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.cli import main
 from harness.process.faketime import find_library, variables
 from harness.process.program import Program
-from harness.stack.postgres import PostgresServer
+from harness.stack.process.postgres import PostgresServer
 
 VARIABLE = "FAKED_CLOCK"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.clock import SystemClock
 from harness.process.interrupt import Interrupted, interruptible
-from harness.stack.process_stack import ProcessStack
+from harness.stack.process.stack import ProcessStack
 from harness.stack.settings import StackSettings
 
 

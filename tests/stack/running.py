@@ -33,7 +33,7 @@ class Started:
             family = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return None
-        found = [child for child in family if mark in " ".join(_words(child))]
+        found = [child for child in family if mark in " ".join(_command_line(child))]
         return min(found, key=lambda child: child.create_time(), default=None)
 
     def await_load(self) -> None:
@@ -95,11 +95,11 @@ def finish(started: Started, family: list[psutil.Process]) -> tuple[int, str]:
     """Wait for the end; exit code and output. Nothing of its family may be left."""
     output, _ = started.process.communicate(timeout=RUN_MAX_S)
     _, alive = psutil.wait_procs(family, timeout=20)
-    assert not alive, [" ".join(_words(process)) for process in alive]
+    assert not alive, [" ".join(_command_line(process)) for process in alive]
     return started.process.returncode, output
 
 
-def _words(process: psutil.Process) -> list[str]:
+def _command_line(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except psutil.Error:

@@ -8,14 +8,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from harness.attach.file import load_attach_file
-from harness.attach.stack import ASK_EVERY_NS, AttachStack
-from harness.cli.running import judge_folder
+from harness.cli.run_command import judge_folder
 from harness.clock import ManualClock, SystemClock
 from harness.errors import Exit, HarnessError, StackError, UsageError
-from harness.store import RunFolder
+from harness.evidence.run_folder import RunFolder
+from harness.stack.attach.contract_file import load_attach_file
+from harness.stack.attach.stack import POLL_INTERVAL_NS, AttachStack
 from tests.stack.conftest import Postgres, Redis
-from tests.stack.foreign_desk import PASSWORD, Attached, Desk
+from tests.stack.external_system import PASSWORD, Attached, ExternalSystem
 
 pytestmark = pytest.mark.stack
 
@@ -27,15 +27,15 @@ TRIES = 2
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: Postgres, redis_server: Redis) -> Desk:
+def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
     """The desk's servers and users."""
-    made = Desk(postgres, redis_server, "desk")
+    made = ExternalSystem(postgres, redis_server, "desk")
     made.prepare()
     return made
 
 
 def attach_to_right(
-    desk: Desk, folder: Path, *options: str, changes: dict[str, object] | None = None
+    desk: ExternalSystem, folder: Path, *options: str, changes: dict[str, object] | None = None
 ) -> Attached:
     """A run on a system without a fault; once more, should the host have been too busy for it.
 
@@ -59,7 +59,7 @@ def judged_again(run: Attached) -> int:
     return judge_folder(run.folder.path)
 
 
-def test_a_right_system_passes_and_is_left_as_it_was(desk: Desk, tmp_path: Path) -> None:
+def test_a_right_system_passes_and_is_left_as_it_was(desk: ExternalSystem, tmp_path: Path) -> None:
     """No name of ours, a wallet's past, no gas in its books: PASS, twice, and not a trace."""
     before = desk.traces()
     run = attach_to_right(desk, tmp_path, *PATIENT)
@@ -79,7 +79,7 @@ def test_a_right_system_passes_and_is_left_as_it_was(desk: Desk, tmp_path: Path)
     assert min(starts.values()) >= 41
 
 
-def test_a_faulty_system_fails_with_the_right_signals(desk: Desk, tmp_path: Path) -> None:
+def test_a_faulty_system_fails_with_the_right_signals(desk: ExternalSystem, tmp_path: Path) -> None:
     """Orders that were forgotten after their acknowledgement, and numbers given twice, by name."""
     with desk.open("lose:50,repeat:70"):
         run = desk.attach(tmp_path, *PATIENT, "--set", "load.drain_s=3.0")
@@ -121,7 +121,7 @@ def test_a_faulty_system_fails_with_the_right_signals(desk: Desk, tmp_path: Path
     ids=["notification", "stream"],
 )
 def test_the_word_of_the_system_is_enough(
-    changes: dict[str, object], desk: Desk, tmp_path: Path
+    changes: dict[str, object], desk: ExternalSystem, tmp_path: Path
 ) -> None:
     """Seen in what it tells; the grade says whose word that is, and what was not judged."""
     before = desk.traces()
@@ -161,7 +161,11 @@ def test_the_word_of_the_system_is_enough(
     ],
 )
 def test_a_wrong_contract_is_told_before_the_load(
-    changes: dict[str, object], error: type[HarnessError], said: str, desk: Desk, tmp_path: Path
+    changes: dict[str, object],
+    error: type[HarnessError],
+    said: str,
+    desk: ExternalSystem,
+    tmp_path: Path,
 ) -> None:
     """What, where and what there is instead; all of it at once."""
     file = load_attach_file(desk.contract(tmp_path, changes))
@@ -180,7 +184,7 @@ def test_a_wrong_contract_is_told_before_the_load(
     ],
 )
 def test_exit_codes_of_systems_that_are_not_there(
-    changes: dict[str, object], code: Exit, said: str, desk: Desk, tmp_path: Path
+    changes: dict[str, object], code: Exit, said: str, desk: ExternalSystem, tmp_path: Path
 ) -> None:
     """A wrong contract is wrong usage, a system that is down is a stack that is not available."""
     before = desk.traces()
@@ -191,15 +195,15 @@ def test_exit_codes_of_systems_that_are_not_there(
     assert desk.traces() == before
 
 
-def test_a_restart_of_a_server_is_noticed(desk: Desk, tmp_path: Path) -> None:
+def test_a_restart_of_a_server_is_noticed(desk: ExternalSystem, tmp_path: Path) -> None:
     """Another process behind the same address is a restart, once."""
     clock = ManualClock()
     stack = AttachStack(load_attach_file(desk.contract(tmp_path)), desk.login(), clock)
     stack.start()
-    clock.advance(ASK_EVERY_NS)
+    clock.advance(POLL_INTERVAL_NS)
     assert [service.restarts for service in stack.services()] == [0, 0]
     stack._lives["redis"] = "another"
-    clock.advance(ASK_EVERY_NS)
+    clock.advance(POLL_INTERVAL_NS)
     assert [(service.name, service.restarts) for service in stack.services()] == [
         ("redis", 1),
         ("postgres", 0),

@@ -14,19 +14,19 @@ import psycopg
 import pytest
 import redis
 
-from harness.attach.cache import RIGHTS
-from harness.attach.checks import Check, Outcome, exit_code_of
-from harness.attach.examine import POSTGRES_CHECKS, REDIS_CHECKS, examine
-from harness.attach.file import load_attach_file
 from harness.clock import NS_PER_MS, NS_PER_S, SystemClock
 from harness.contract.ledger import LedgerTable
 from harness.contract.names import Contract, TaskTable
-from harness.observe.final_more import has_stamps, knows_accounts
+from harness.observe.final_state_bookings import has_accounts_table, has_stamps
 from harness.observe.logical import LogicalWatcher
+from harness.stack.attach.check import CheckOutcome, PreflightCheck, exit_code_of
+from harness.stack.attach.contract_file import load_attach_file
+from harness.stack.attach.preflight import POSTGRES_CHECKS, REDIS_CHECKS, run_preflight
+from harness.stack.attach.redis_checks import RIGHTS
 from harness.stack.ports import free_port
-from harness.stack.postgres import PostgresServer
-from harness.stack.redis import RedisServer
-from harness.stack.supervisor import Service
+from harness.stack.process.postgres import PostgresServer
+from harness.stack.process.redis import RedisServer
+from harness.stack.process.supervisor import Service
 from tests.stack.attach_variants import (
     DROP_OTHER,
     LOGICAL,
@@ -45,7 +45,7 @@ from tests.stack.attach_variants import (
     login,
 )
 from tests.stack.conftest import READY_NS, Postgres, Redis, Servers
-from tests.stack.foreign_desk import PASSWORD, ROOT, Desk
+from tests.stack.external_system import PASSWORD, ROOT, ExternalSystem
 
 pytestmark = pytest.mark.stack
 
@@ -54,9 +54,9 @@ SMOKE = ROOT / "examples" / "foreign" / "desk-smoke.toml"
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: Postgres, redis_server: Redis) -> Desk:
+def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
     """The desk's servers and users."""
-    made = Desk(postgres, redis_server, "desk")
+    made = ExternalSystem(postgres, redis_server, "desk")
     made.prepare()
     return made
 
@@ -72,22 +72,22 @@ def furnish(server: Redis) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk_7(desk: Desk, redis_7: Redis) -> Desk:
+def desk_7(desk: ExternalSystem, redis_7: Redis) -> ExternalSystem:
     """The same with a Redis of version 7."""
     furnish(redis_7)
     return replace(desk, redis=redis_7)
 
 
-def checks_of(desk: Desk, variant: Variant, folder: Path) -> dict[str, Check]:
+def checks_of(desk: ExternalSystem, variant: Variant, folder: Path) -> dict[str, PreflightCheck]:
     """Every check of the desk as the variant has it."""
     file = load_attach_file(desk.contract(folder, changes_of(desk, variant)))
     with applied(desk, variant):
-        checks = examine(file, login(desk, variant), None).checks
+        checks = run_preflight(file, login(desk, variant), None).checks
     assert [check.id for check in checks] == [*REDIS_CHECKS, *POSTGRES_CHECKS]
     return {check.id: check for check in checks}
 
 
-def assert_found(variant: Variant, desk: Desk, folder: Path) -> None:
+def assert_found(variant: Variant, desk: ExternalSystem, folder: Path) -> None:
     """By the check that is meant for it, with what to do; no other one is a false alarm."""
     checks = checks_of(desk, variant, folder)
     wrong = {check.id: check for check in checks.values() if check.is_bad}
@@ -100,13 +100,13 @@ def assert_found(variant: Variant, desk: Desk, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("variant", ALL, ids=[variant.name for variant in ALL])
-def test_what_is_wrong_is_found(variant: Variant, desk: Desk, tmp_path: Path) -> None:
+def test_what_is_wrong_is_found(variant: Variant, desk: ExternalSystem, tmp_path: Path) -> None:
     """Each by its own check, with a hint and an exit code."""
     assert_found(variant, desk, tmp_path)
 
 
 @pytest.mark.parametrize("variant", STREAMS, ids=[variant.name for variant in STREAMS])
-def test_redis_7_is_no_different(variant: Variant, desk_7: Desk, tmp_path: Path) -> None:
+def test_redis_7_is_no_different(variant: Variant, desk_7: ExternalSystem, tmp_path: Path) -> None:
     """Its rights are written in other words."""
     assert_found(variant, desk_7, tmp_path)
 
@@ -156,13 +156,17 @@ RIGHT = (
 
 
 @pytest.mark.parametrize("variant", RIGHT, ids=[variant.name for variant in RIGHT])
-def test_what_is_right_is_left_alone(variant: Variant, desk: Desk, tmp_path: Path) -> None:
+def test_what_is_right_is_left_alone(
+    variant: Variant, desk: ExternalSystem, tmp_path: Path
+) -> None:
     """No check of it is a false alarm."""
     checks = checks_of(desk, variant, tmp_path)
     assert not [check for check in checks.values() if check.is_bad]
 
 
-def test_a_check_makes_no_stream(desk: Desk, desk_7: Desk, tmp_path: Path) -> None:
+def test_a_check_makes_no_stream(
+    desk: ExternalSystem, desk_7: ExternalSystem, tmp_path: Path
+) -> None:
     """The XADD that asks whether Redis would accept a signal cannot succeed."""
     changes = {"streams.proposals": "desk.new", "streams.engine_group": False}
     for one in (desk, desk_7):
@@ -176,7 +180,9 @@ def test_a_check_makes_no_stream(desk: Desk, desk_7: Desk, tmp_path: Path) -> No
             assert not client.exists("desk.new")
 
 
-def test_a_table_that_is_locked_is_no_server_that_is_down(desk: Desk, tmp_path: Path) -> None:
+def test_a_table_that_is_locked_is_no_server_that_is_down(
+    desk: ExternalSystem, tmp_path: Path
+) -> None:
     """A check waits ten seconds at most, and says what it waited for."""
     with psycopg.connect(desk.owner) as owner:
         owner.execute("LOCK TABLE desk.wallets IN ACCESS EXCLUSIVE MODE")
@@ -187,7 +193,7 @@ def test_a_table_that_is_locked_is_no_server_that_is_down(desk: Desk, tmp_path: 
     assert wrong["postgres.queries"].exit_code == 5
 
 
-def test_labels_that_no_state_names_are_listed(desk: Desk, tmp_path: Path) -> None:
+def test_labels_that_no_state_names_are_listed(desk: ExternalSystem, tmp_path: Path) -> None:
     """They lie beyond SIMULATED, so people should see them."""
     sql = (
         "CREATE SCHEMA other; CREATE TYPE other.phase AS ENUM ('QUEUED', 'FILLED', 'OUTDATED',"
@@ -196,11 +202,11 @@ def test_labels_that_no_state_names_are_listed(desk: Desk, tmp_path: Path) -> No
     )
     variant = Variant("", "", "", {"tasks.table": "other.jobs"}, sql, DROP_OTHER)
     found = checks_of(desk, variant, tmp_path)["tasks.states"]
-    assert found.outcome is Outcome.OK
+    assert found.outcome is CheckOutcome.OK
     assert found.hint.endswith("no state names them: SETTLED, CLOSED")
 
 
-def ask(desk: Desk, folder: Path, *options: str, **changes: Any) -> tuple[int, str]:
+def ask(desk: ExternalSystem, folder: Path, *options: str, **changes: Any) -> tuple[int, str]:
     """The command, its exit code and output."""
     done = subprocess.run(
         [
@@ -218,7 +224,9 @@ def ask(desk: Desk, folder: Path, *options: str, **changes: Any) -> tuple[int, s
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_command_lists_every_check_and_leaves_no_trace(desk: Desk, tmp_path: Path) -> None:
+def test_the_command_lists_every_check_and_leaves_no_trace(
+    desk: ExternalSystem, tmp_path: Path
+) -> None:
     """No signal, no key, no slot; a list for people, JSON for programs."""
     before, length = desk.traces(), orders(desk)
     code, output = ask(desk, tmp_path, "--scenario", str(SMOKE))
@@ -239,14 +247,14 @@ def test_the_command_lists_every_check_and_leaves_no_trace(desk: Desk, tmp_path:
     assert (desk.traces(), orders(desk)) == (before, length)
 
 
-def orders(desk: Desk) -> int:
+def orders(desk: ExternalSystem) -> int:
     """How many orders have ever been sent."""
     with redis.Redis.from_url(desk.redis.url) as client:
         facts: Any = client.xinfo_stream("desk.orders")
     return int(facts["length"])
 
 
-def test_the_exit_code_says_what_is_wrong(desk: Desk, tmp_path: Path) -> None:
+def test_the_exit_code_says_what_is_wrong(desk: ExternalSystem, tmp_path: Path) -> None:
     """2 for contract and scenario; 5 if a server is away, whatever else is wrong."""
     code, output = ask(desk, tmp_path, **{"tasks.status": "Phase"})
     assert (code, "did you mean phase?" in output) == (2, True)
@@ -259,7 +267,7 @@ def test_the_exit_code_says_what_is_wrong(desk: Desk, tmp_path: Path) -> None:
     assert (code, "list or json" in output) == (2, True)
 
 
-def test_only_addresses_that_sign_need_a_nonce(desk: Desk, tmp_path: Path) -> None:
+def test_only_addresses_that_sign_need_a_nonce(desk: ExternalSystem, tmp_path: Path) -> None:
     """The scenario's ten agents sign with the first ten."""
     known = [f"W-{number:04d}" for number in range(1, 11)]
     code, output = ask(desk, tmp_path, "--scenario", str(SMOKE), addresses=[*known, "W-0099"])
@@ -269,7 +277,7 @@ def test_only_addresses_that_sign_need_a_nonce(desk: Desk, tmp_path: Path) -> No
     assert "desk.wallets has no row for W-0099" in " ".join(output.split())
 
 
-def test_the_documented_rights_are_enough(desk: Desk, tmp_path: Path) -> None:
+def test_the_documented_rights_are_enough(desk: ExternalSystem, tmp_path: Path) -> None:
     """Those of docs/attach.md, in a database with a number, through a whole run."""
     assert RIGHTS in " ".join((ROOT / "docs" / "attach.md").read_text("utf-8").split())
     other = replace(desk, redis=replace(desk.redis, url=desk.redis.url.replace("/0", "/1")))
@@ -287,7 +295,7 @@ def test_the_documented_rights_are_enough(desk: Desk, tmp_path: Path) -> None:
     assert "NOPERM" not in run.output
 
 
-def test_the_log_is_read_by_relation(desk: Desk) -> None:
+def test_the_log_is_read_by_relation(desk: ExternalSystem) -> None:
     """A table of the same name and columns in another schema is published too, and left out."""
     setup = (
         REPLICATION[0] + "CREATE SCHEMA other; CREATE TABLE other.jobs (LIKE desk.jobs INCLUDING"
@@ -323,14 +331,14 @@ def test_the_log_is_read_by_relation(desk: Desk) -> None:
     assert [low & 0xF for low in found] == [1]
 
 
-def reader(desk: Desk) -> str:
+def reader(desk: ExternalSystem) -> str:
     """Conninfo of the login that may read."""
     return psycopg.conninfo.make_conninfo(
         desk.postgres.admin_dsn, dbname=desk.database, user=READER, password=PASSWORD
     )
 
 
-def test_names_are_taken_as_written_in_the_end_too(desk: Desk) -> None:
+def test_names_are_taken_as_written_in_the_end_too(desk: ExternalSystem) -> None:
     """Capitals beside a lower-case twin: neither is a check switched off nor the twin asked."""
     sql = (
         'CREATE SCHEMA "Other"; CREATE TABLE "Other"."Jobs" (touched timestamptz);'
@@ -350,8 +358,8 @@ def test_names_are_taken_as_written_in_the_end_too(desk: Desk) -> None:
     ):
         assert has_stamps(connection, contract)
         assert not has_stamps(connection, twin)
-        assert knows_accounts(connection, LedgerTable(accounts="Other.Accounts"))
-        assert not knows_accounts(connection, LedgerTable(accounts="other.accounts"))
+        assert has_accounts_table(connection, LedgerTable(accounts="Other.Accounts"))
+        assert not has_accounts_table(connection, LedgerTable(accounts="other.accounts"))
 
 
 def other_postgres(servers: Servers, name: str, *settings: str) -> PostgresServer:
@@ -373,10 +381,10 @@ def run_postgres(servers: Servers, server: PostgresServer, name: str, *settings:
     servers.supervisor.await_ready(name, READY_NS)
 
 
-def on(server: PostgresServer, redis_server: Redis) -> Desk:
+def on(server: PostgresServer, redis_server: Redis) -> ExternalSystem:
     """The desk on this PostgreSQL; not prepared."""
     dsns = (server.admin_dsn, server.owner_dsn, server.observer_dsn)
-    return Desk(Postgres(*dsns, server.port), redis_server, "desk")
+    return ExternalSystem(Postgres(*dsns, server.port), redis_server, "desk")
 
 
 def test_a_standby_is_told(servers: Servers, redis_server: Redis, tmp_path: Path) -> None:
@@ -444,7 +452,7 @@ def test_a_server_without_room_for_the_log(
 
 
 def test_a_node_of_a_cluster_that_does_not_own_the_stream(
-    desk: Desk, servers: Servers, tmp_path: Path
+    desk: ExternalSystem, servers: Servers, tmp_path: Path
 ) -> None:
     """What XADD would meet is met before: no slot is served, and then one is."""
     server = RedisServer(servers.folder / "node", servers.logs / "node.log")
@@ -463,7 +471,7 @@ def test_a_node_of_a_cluster_that_does_not_own_the_stream(
     assert "cluster" in wrong[0].hint
 
 
-def test_a_redis_that_cannot_save(desk: Desk, tmp_path: Path) -> None:
+def test_a_redis_that_cannot_save(desk: ExternalSystem, tmp_path: Path) -> None:
     """A failed snapshot keeps it from taking a signal (MISCONF)."""
     (tmp_path / "dump.rdb").mkdir()  # nothing can be renamed to it
     with redis.Redis.from_url(desk.redis.url, decode_responses=True) as client:

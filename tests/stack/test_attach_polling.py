@@ -10,10 +10,10 @@ import pytest
 from harness.clock import NS_PER_MS
 from harness.evidence.records import READ, read_records
 from harness.stack.ports import free_port
-from harness.stack.postgres import PostgresServer
-from harness.stack.supervisor import Service
+from harness.stack.process.postgres import PostgresServer
+from harness.stack.process.supervisor import Service
 from tests.stack.conftest import READY_NS, Postgres, Redis, Servers
-from tests.stack.foreign_desk import Attached, Desk
+from tests.stack.external_system import Attached, ExternalSystem
 
 pytestmark = pytest.mark.stack
 
@@ -27,7 +27,7 @@ TRIES = 2
 
 
 @pytest.fixture(scope="module")
-def desk(servers: Servers, redis_server: Redis) -> Desk:
+def desk(servers: Servers, redis_server: Redis) -> ExternalSystem:
     """The desk on a PostgreSQL of its own, which keeps no commit times."""
     server = PostgresServer(
         servers.folder / "untimed", servers.logs / "untimed.log", servers.guard, "harness_observer"
@@ -40,12 +40,12 @@ def desk(servers: Servers, redis_server: Redis) -> Desk:
     servers.supervisor.await_ready("untimed", READY_NS)
     server.set_up()
     untimed = Postgres(server.admin_dsn, server.owner_dsn, server.observer_dsn, server.port)
-    made = Desk(untimed, redis_server, "desk")
+    made = ExternalSystem(untimed, redis_server, "desk")
     made.prepare()
     return made
 
 
-def polled(desk: Desk, folder: Path, *, late_ms: int, pause_ms: int) -> Attached:
+def polled(desk: ExternalSystem, folder: Path, *, late_ms: int, pause_ms: int) -> Attached:
     """A run on a desk of so much latency, polled so often."""
     with desk.open(f"late:{late_ms}"):
         run = desk.attach(folder, *OPTIONS, changes={"seen.pause_ms": pause_ms})
@@ -58,7 +58,7 @@ def polled(desk: Desk, folder: Path, *, late_ms: int, pause_ms: int) -> Attached
     return run
 
 
-def test_a_slow_poll_is_not_the_systems_delay(desk: Desk, tmp_path: Path) -> None:
+def test_a_slow_poll_is_not_the_systems_delay(desk: ExternalSystem, tmp_path: Path) -> None:
     """Some 10 ms, polled each 700 ms: INVALID, with the pause that would do."""
     run = polled(desk, tmp_path, late_ms=10, pause_ms=700)
     assert run.code == 4, run.output
@@ -69,7 +69,7 @@ def test_a_slow_poll_is_not_the_systems_delay(desk: Desk, tmp_path: Path) -> Non
     assert "polls pause for 700 ms at least: set seen.pause_ms to " in kept_up["said"]
 
 
-def test_a_quick_poll_passes(desk: Desk, tmp_path: Path) -> None:
+def test_a_quick_poll_passes(desk: ExternalSystem, tmp_path: Path) -> None:
     """The same, polled each 20 ms; a busy host may leave it undecided."""
     for _ in range(TRIES):
         run = polled(desk, tmp_path, late_ms=10, pause_ms=20)
@@ -79,7 +79,7 @@ def test_a_quick_poll_passes(desk: Desk, tmp_path: Path) -> None:
     assert run.code in (0, 3), run.output
 
 
-def test_a_slow_system_fails_however_it_is_polled(desk: Desk, tmp_path: Path) -> None:
+def test_a_slow_system_fails_however_it_is_polled(desk: ExternalSystem, tmp_path: Path) -> None:
     """900 ms, polled each 100 ms: the read before lies beyond the limit too."""
     run = polled(desk, tmp_path, late_ms=900, pause_ms=100)
     assert run.code == 1, run.output

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from tests.stack.conftest import Postgres, Redis
-from tests.stack.foreign_desk import Attached, Desk
+from tests.stack.external_system import Attached, ExternalSystem
 
 READER = "desk_reader"
 
@@ -32,15 +32,15 @@ Step = Callable[["psycopg.Connection[Any]"], None]
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: Postgres, redis_server: Redis) -> Desk:
+def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
     """The desk's servers and users."""
-    made = Desk(postgres, redis_server, "unread")
+    made = ExternalSystem(postgres, redis_server, "unread")
     made.prepare()
     return made
 
 
 @pytest.fixture
-def plain(desk: Desk) -> Iterator[Desk]:
+def plain(desk: ExternalSystem) -> Iterator[ExternalSystem]:
     """The desk, put back as it was after the test."""
     yield desk
     with psycopg.connect(desk.postgres.admin_dsn, dbname=desk.database) as admin:
@@ -63,7 +63,9 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
         thread.join()
 
 
-def beside(desk: Desk, step: Step, *, every_s: float = 0.005) -> AbstractContextManager[None]:
+def beside(
+    desk: ExternalSystem, step: Step, *, every_s: float = 0.005
+) -> AbstractContextManager[None]:
     """Another program of the team's, at work while the desk is."""
 
     def work(ended: threading.Event) -> None:
@@ -111,7 +113,9 @@ def verdicts(run: Attached) -> dict[str, str]:
     return {one["name"]: one["verdict"] for one in run.result["judgement"]["checks"]}
 
 
-def test_a_login_barred_in_mid_run_has_lost_no_signal(plain: Desk, tmp_path: Path) -> None:
+def test_a_login_barred_in_mid_run_has_lost_no_signal(
+    plain: ExternalSystem, tmp_path: Path
+) -> None:
     """INVALID, with the cause and a hint; what was never read is not judged."""
     with plain.open(), beside(plain, bar_login, every_s=0.05):
         run = plain.attach(tmp_path, *OPTIONS)
@@ -124,7 +128,9 @@ def test_a_login_barred_in_mid_run_has_lost_no_signal(plain: Desk, tmp_path: Pat
 
 
 @pytest.mark.parametrize("table", ["jobs", "postings"])
-def test_rows_that_are_hidden_are_not_missing(table: str, plain: Desk, tmp_path: Path) -> None:
+def test_rows_that_are_hidden_are_not_missing(
+    table: str, plain: ExternalSystem, tmp_path: Path
+) -> None:
     """Row-level security that comes in mid-run is named, with what the login needs."""
 
     def hide(connection: psycopg.Connection[Any]) -> None:
@@ -140,7 +146,9 @@ def test_rows_that_are_hidden_are_not_missing(table: str, plain: Desk, tmp_path:
     assert run.check("ledger balanced")["said"].startswith("not judged: ")
 
 
-def test_rows_that_are_touched_again_are_no_second_effect(plain: Desk, tmp_path: Path) -> None:
+def test_rows_that_are_touched_again_are_no_second_effect(
+    plain: ExternalSystem, tmp_path: Path
+) -> None:
     """Every few milliseconds, all of them."""
     with plain.open(), beside(plain, touch):
         run = plain.attach(tmp_path, *OPTIONS)
@@ -151,7 +159,7 @@ def test_rows_that_are_touched_again_are_no_second_effect(plain: Desk, tmp_path:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_system_that_moves_on_at_once(named: bool, plain: Desk, tmp_path: Path) -> None:
+def test_a_system_that_moves_on_at_once(named: bool, plain: ExternalSystem, tmp_path: Path) -> None:
     """The contract says what the later state implies; without that its status is named."""
     changes = {"states.EXECUTED": "BEYOND"} if named else {}
     with plain.open(), beside(plain, execute):
@@ -164,7 +172,7 @@ def test_a_system_that_moves_on_at_once(named: bool, plain: Desk, tmp_path: Path
         assert "in a status without a name: 'EXECUTED' (" in run.check("final state read")["said"]
 
 
-def test_padded_statuses(plain: Desk, tmp_path: Path) -> None:
+def test_padded_statuses(plain: ExternalSystem, tmp_path: Path) -> None:
     """The padding of char(n) is no part of a value."""
     with psycopg.connect(plain.owner) as owner:
         owner.execute("ALTER TABLE desk.jobs ALTER phase TYPE char(12)")
@@ -173,7 +181,7 @@ def test_padded_statuses(plain: Desk, tmp_path: Path) -> None:
     assert run.code in GOOD, run.output
 
 
-def told_early(desk: Desk) -> AbstractContextManager[None]:
+def told_early(desk: ExternalSystem) -> AbstractContextManager[None]:
     """A program that reports every order as filled, as soon as it sees it."""
 
     def work(ended: threading.Event) -> None:
@@ -194,7 +202,9 @@ def told_early(desk: Desk) -> AbstractContextManager[None]:
 @pytest.mark.parametrize(
     ("stream", "verdict"), [("desk.results", "PASS"), ("desk.early", "INVALID")]
 )
-def test_words_follow_commits(stream: str, verdict: str, plain: Desk, tmp_path: Path) -> None:
+def test_words_follow_commits(
+    stream: str, verdict: str, plain: ExternalSystem, tmp_path: Path
+) -> None:
     """A word that comes 300 ms before the desk takes the order up is found, and by how much."""
     seen = {
         "way": "stream",

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from harness.errors import Exit
-from harness.judge.backups import NAME
+from harness.judge.backup import NAME
 from tests.stack.running import Started, finish, start
 
 pytestmark = pytest.mark.stack

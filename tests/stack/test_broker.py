@@ -1,6 +1,6 @@
 """A second foreign system, seen in each way: no false alarm, and every defect by its signals.
 
-The whole table, way by defect: `python -m tests.bench.broker`.
+The whole table, way by defect: `python -m tests.studies.bench.broker`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from examples.broker.broker import DEFECTS
-from tests.bench.broker import alarms, problems_of
 from tests.stack.conftest import Postgres, Redis
-from tests.stack.foreign_broker import Broker
+from tests.stack.external_broker import Broker
+from tests.studies.bench.broker import alarms, problems_of
 
 pytestmark = pytest.mark.stack
 

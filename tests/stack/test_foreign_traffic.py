@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from harness.contract.codec import decode_block
+from harness.contract.codec import decode_chain_head
 from harness.contract.names import Contract
 from tests.stack.conftest import REDIS_7
 from tests.stack.running import RUN_MAX_S, Started, start
@@ -92,7 +92,7 @@ def _site_of(run: Started, folder: Path) -> Site:
 def _head(site: Site) -> int:
     with redis.Redis.from_url(site.redis_url) as client:
         entries: Any = client.xrevrange(f"{site.prefix}{Contract().streams.chain_events}", count=1)
-    return decode_block(entries[0][1][b"data"]).block_number
+    return decode_chain_head(entries[0][1][b"data"]).block_number
 
 
 def _tag(site: Site) -> str:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.gate.pool_code import PoolCode
 from harness.clock import SystemClock
 from harness.errors import UsageError
-from harness.evidence.gate import GateRecord, read_gate
+from harness.evidence.gate_log import GateLog, read_gate
 from harness.gate import worker
-from harness.gate.code import PoolCode
 from harness.gate.plan import GatePlan
-from harness.process.guard import Guard
+from harness.process.reaper_client import ReaperClient
 from harness.scenario.gate import KINDS, Gate, Weights
-from harness.stack.anvil import find_anvil
-from harness.stack.gate_node import GateNode
+from harness.stack.process.anvil import find_anvil
+from harness.stack.process.gate_node import GateNode
 from harness.stack.settings import ROOT
 
 pytestmark = pytest.mark.stack
@@ -35,7 +35,7 @@ def _url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     except UsageError as error:
         pytest.skip(f"no Anvil: {error.hint}")
     folder = tmp_path_factory.mktemp("gate")
-    guard = Guard()
+    guard = ReaperClient()
     guard.start()
     node = GateNode(binary, folder, folder / "anvil.log", guard, SystemClock())
     try:
@@ -47,7 +47,7 @@ def _url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "is gone" in node.gone()
 
 
-def play(url: str, folder: Path, gate: Gate) -> GateRecord:
+def play(url: str, folder: Path, gate: Gate) -> GateLog:
     """Rounds as their process plays them."""
     path, log = folder / "gate.jsonl", folder / "desk.log"
     plan = GatePlan(gate=gate, seed=11, url=url, path=path, log=log, root=ROOT)

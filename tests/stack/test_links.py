@@ -16,14 +16,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from harness.docker.faults.inside import entering_network_of, in_network_of
-from harness.docker.faults.line import LineSettings
-from harness.docker.faults.link_path import LinkPath
-from harness.docker.faults.link_probes import probe_of
-from harness.docker.faults.links import LinkInjector, line_of
-from harness.faults.arms import Probe
+from harness.faults.docker.container_inspection import entering_network_of, in_network_of
+from harness.faults.docker.link_injector import LinkInjector, link_settings_of
+from harness.faults.docker.link_model import LinkSettings
+from harness.faults.docker.link_path import LinkPath
+from harness.faults.docker.link_probes import probe_of
+from harness.faults.instance import Probe
 from harness.process.proc import is_running
-from harness.scenario.link import Bandwidth, Between, Delay, Loss
+from harness.scenario.link_faults import Bandwidth, Delay, LinkFault, Loss
 from harness.stack.settings import ROOT
 
 pytestmark = [
@@ -71,9 +71,9 @@ print(json.dumps(took))
 # Starts a relay as the harness does.
 OWNER = """
 import json, sys
-from harness.docker.faults.line import LineSettings
-from harness.docker.faults.relays import RelayProcess
-relay = RelayProcess.start(int(sys.argv[1]), 1, LineSettings(**json.loads(sys.argv[2])))
+from harness.faults.docker.link_model import LinkSettings
+from harness.faults.docker.relay_process import RelayProcess
+relay = RelayProcess.start(int(sys.argv[1]), 1, LinkSettings(**json.loads(sys.argv[2])))
 print(relay.process.pid, flush=True)
 sys.stdin.read()
 """
@@ -93,12 +93,12 @@ class Ends:
             "Config": {"Env": [f"DEFI_HTTP_PORT={PORT}"]},
         }
 
-    def injector(self, fault: Between) -> LinkInjector:
+    def injector(self, fault: LinkFault) -> LinkInjector:
         """What brings a fault about."""
         where = (self.inspect, "here", "there", fault.direction, "signal-harness-test")
-        return LinkInjector(*where, 1, line_of(fault))
+        return LinkInjector(*where, 1, link_settings_of(fault))
 
-    def probe(self, fault: Between) -> Probe:
+    def probe(self, fault: LinkFault) -> Probe:
         """What proves it."""
         path = LinkPath(self.inspect, "here", "there", "here", "there")
         found = probe_of(fault, path.echoes, path.connect)
@@ -180,7 +180,7 @@ def rules(ends: Ends) -> str:
     return "\n".join(line for text in found for line in text.splitlines() if "harness" in line)
 
 
-FAULTS: tuple[Between, ...] = (
+FAULTS: tuple[LinkFault, ...] = (
     Delay(kind="delay", target="a", peer="b", at_s=(0,), for_s=2, delay_ms=30, jitter_ms=10),
     Delay(
         kind="delay", target="a", peer="b", at_s=(0,), for_s=2, delay_ms=30, direction="from_peer"
@@ -191,7 +191,7 @@ FAULTS: tuple[Between, ...] = (
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.direction}")
-def test_a_link_is_spoiled_and_healed_and_connections_live_on(fault: Between, ends: Ends) -> None:
+def test_a_link_is_spoiled_and_healed_and_connections_live_on(fault: LinkFault, ends: Ends) -> None:
     """The one that was there before feels it too."""
     probe, injector = ends.probe(fault), ends.injector(fault)
     probe.before()
@@ -265,7 +265,7 @@ def test_what_does_nothing_is_not_seen(ends: Ends) -> None:
     """A relay that only passes packets on; and one that nobody sends any to."""
     fault = FAULTS[0]
     probe, idle = ends.probe(fault), ends.injector(fault)
-    idle.line = LineSettings()
+    idle.line = LinkSettings()
     astray = ends.injector(fault)
     astray.inspect = lambda name: _elsewhere(ends.inspect(name))
     probe.before()

@@ -19,9 +19,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.errors import Exit
-from harness.live.page_reader import read_page
+from harness.evidence.run_folder import RunFolder
+from harness.run.live.metrics_page_parser import parse_page
 from harness.stack.ports import free_port
-from harness.store import RunFolder
 from tests.stack.running import ROOT, RUN_MAX_S, Started, start
 
 pytestmark = pytest.mark.stack
@@ -143,7 +143,7 @@ def test_what_only_grows_grows(watched: Watched) -> None:
 
 def test_phases_come_in_order(watched: Watched) -> None:
     """And the page is there until the run is judged."""
-    found = [read_page(page).progress for page in watched.pages]
+    found = [parse_page(page).progress for page in watched.pages]
     phases = list(dict.fromkeys(progress.phase for progress in found if progress is not None))
     order = ["start", "warmup", "measure", "drain", "finish"]
     assert phases == [phase for phase in order if phase in phases]
@@ -169,7 +169,7 @@ def test_last_page_is_the_account(watched: Watched) -> None:
         if (figures["metric"], figures["phase"]) == ("latency", "measure")
     )
     assert values["harness_latency_seconds_count", "lite", "measure"] == measured["count"]
-    last = read_page(watched.pages[-1]).progress
+    last = parse_page(watched.pages[-1]).progress
     assert last is not None
     assert last.backlog == 0
     assert last.seen.latency.p50_ns == pytest.approx(measured["percentiles_ns"]["p50"], rel=0.02)

@@ -16,7 +16,7 @@ from harness.contract.address import address_text
 from harness.contract.names import Contract, LedgerTable, State
 from harness.errors import StackError
 from harness.evidence.records import BOOKING, LEDGER, STAMP, TASK, read_records
-from harness.observe.final import write_final
+from harness.observe.final_state import write_final_state
 from tests.stack.conftest import Postgres, Redis
 from zone_b.migrate import migrate
 
@@ -91,7 +91,7 @@ def test_final_state_of_the_run_and_of_no_other(
     observer_dsn: str, redis_url: str, tmp_path: Path
 ) -> None:
     """Tasks, ledger, nonces and stream of this run come out as they were left."""
-    write_final(observer_dsn, redis_url, CONTRACT, TAG, tmp_path)
+    write_final_state(observer_dsn, redis_url, CONTRACT, TAG, tmp_path)
 
     tasks, _ = read_records(tmp_path / "final-tasks.bin", TASK)
     by_index = {int(row["trace_lo"]) & 0xFF: row for row in tasks}
@@ -120,7 +120,7 @@ def test_what_was_booked_and_when_rows_say_that_they_changed(
     observer_dsn: str, redis_url: str, tmp_path: Path
 ) -> None:
     """One amount a signal, and accounts that are looked up; a stamp that tells no time is none."""
-    write_final(observer_dsn, redis_url, CONTRACT, TAG, tmp_path)
+    write_final_state(observer_dsn, redis_url, CONTRACT, TAG, tmp_path)
 
     columns = ("trade_wei", "unbalanced", "strangers")
     bookings, _ = read_records(tmp_path / "final-bookings.bin", BOOKING)
@@ -152,7 +152,7 @@ def test_amounts_beyond_64_bits_are_told_as_such(
             "INSERT INTO ledger_entries VALUES (%s, %s, 1, 7, %s, 'TRADE')",
             (TRANSACTIONS[0], trace, amount),
         )
-    write_final(observer_dsn, None, CONTRACT, tag, tmp_path)
+    write_final_state(observer_dsn, None, CONTRACT, tag, tmp_path)
     bookings, _ = read_records(tmp_path / "final-bookings.bin", BOOKING)
     row = bookings[0]
     # Nobody gave it: account 7 is not there.
@@ -165,7 +165,7 @@ def test_rows_of_others_are_counted_where_nobody_else_should_be(
     observer_dsn: str, tmp_path: Path
 ) -> None:
     """Whatever bears another run's trace id, in both tables; left alone unless asked for."""
-    write_final(observer_dsn, None, CONTRACT, TAG + 1, tmp_path, alone=True)
+    write_final_state(observer_dsn, None, CONTRACT, TAG + 1, tmp_path, alone=True)
     found = json.loads((tmp_path / "final.json").read_text())["postgres"]["strangers"]
     good, twice, rejected = (trace_id.text(*trace_id.pack(TAG, 1, n)) for n in range(3))
     # Other tests of this module book for runs of their own.
@@ -174,7 +174,7 @@ def test_rows_of_others_are_counted_where_nobody_else_should_be(
     assert {good, twice, rejected} <= set(found["traces"])
     other = tmp_path / "other"
     other.mkdir()
-    write_final(observer_dsn, None, CONTRACT, TAG, other)
+    write_final_state(observer_dsn, None, CONTRACT, TAG, other)
     assert "strangers" not in json.loads((other / "final.json").read_text())["postgres"]
 
 
@@ -184,7 +184,7 @@ def test_unreadable_table_is_told_and_what_was_read_stays(
     """A table that is not there is an error with a hint, and final.json says what is missing."""
     contract = Contract(ledger=LedgerTable(table="nowhere"))
     with pytest.raises(StackError, match=r"(?s)nowhere.*hint: .*SELECT"):
-        write_final(observer_dsn, redis_url, contract, TAG, tmp_path)
+        write_final_state(observer_dsn, redis_url, contract, TAG, tmp_path)
     final = json.loads((tmp_path / "final.json").read_text())
     assert final["unread"].keys() == {"ledger", "bookings"}
     assert 'relation "nowhere" does not exist' in final["unread"]["ledger"]

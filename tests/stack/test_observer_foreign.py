@@ -18,14 +18,14 @@ from harness.contract.ledger import LedgerTable
 from harness.contract.names import Contract, State, TaskTable
 from harness.errors import StackError
 from harness.evidence.records import BOOKING, LEDGER, STAMP, TASK, read_records
-from harness.observe.connecting import connect
+from harness.observe.connection import connect
 from harness.observe.decoder import RowVersion
-from harness.observe.final import write_final
+from harness.observe.final_state import write_final_state
 from harness.observe.logical import LogicalWatcher
 from harness.observe.polling import PollingWatcher
+from harness.observe.report_check import ReportCheck
 from harness.observe.rows import RunRows
 from harness.observe.watcher import Watcher
-from harness.observe.word_check import WordCheck
 from tests.stack.conftest import Postgres
 
 pytestmark = pytest.mark.stack
@@ -231,7 +231,7 @@ def test_ids_of_another_form_and_rows_that_were_moved(
         (written[0], "ERFÜLLT", "7", today),
     )
     contract = contract_of(FORMS)
-    write_final(reader(postgres, "forms"), None, contract, TAG, tmp_path)
+    write_final_state(reader(postgres, "forms"), None, contract, TAG, tmp_path)
     tasks, _ = read_records(tmp_path / "final-tasks.bin", TASK)
     found = {int(row["trace_lo"]) & 0xFF: (row["state"], int(row["nonce"])) for row in tasks}
     assert len(tasks) == len(found) == 5
@@ -263,7 +263,7 @@ def test_a_doubled_row_stays_doubled_when_it_is_moved(
     )
     fill(owner, "jobs", once, twice, twice)
     fill(owner, "old_jobs", once, twice, twice)
-    write_final(reader(postgres, "doubled"), None, contract_of(FORMS), TAG, tmp_path)
+    write_final_state(reader(postgres, "doubled"), None, contract_of(FORMS), TAG, tmp_path)
     tasks, _ = read_records(tmp_path / "final-tasks.bin", TASK)
     assert sorted(int(low) & 0xFF for low in tasks["trace_lo"]) == [0, 1, 1]
 
@@ -295,7 +295,7 @@ def test_bookings_in_another_unit_that_add_up(
     }
     ledger = LedgerTable(**names, entries="many", decimals=18)
     contract = contract_of(ledger=ledger)
-    write_final(reader(postgres, "units"), None, contract, TAG, tmp_path)
+    write_final_state(reader(postgres, "units"), None, contract, TAG, tmp_path)
     assert json.loads((tmp_path / "final.json").read_text())["unread"] == {}
     bookings, _ = read_records(tmp_path / "final-bookings.bin", BOOKING)
     booked = {int(row["trace_lo"]) & 0xFF: int(row["trade_wei"]) for row in bookings}
@@ -329,7 +329,9 @@ def test_one_odd_value_leaves_the_rest_to_be_read(
         accounts=None,
     )
     with pytest.raises(StackError, match='invalid input syntax for type uuid: "no uuid"'):
-        write_final(reader(postgres, "views"), None, contract_of(ledger=ledger), TAG, tmp_path)
+        write_final_state(
+            reader(postgres, "views"), None, contract_of(ledger=ledger), TAG, tmp_path
+        )
     final = json.loads((tmp_path / "final.json").read_text())
     assert final["unread"].keys() == {"ledger", "bookings"}
     assert final["postgres"]["statuses"] == {"ERFÜLLT": 1}
@@ -376,7 +378,7 @@ def test_a_word_that_comes_before_its_commit(make: Make, postgres: Postgres) -> 
         "CREATE TABLE jobs (ref uuid PRIMARY KEY, phase text)",
     )
     fill(owner, "jobs", *((trace, "QUEUED") for trace in TRACES[:2]))
-    check = WordCheck(reader(postgres, "words"), contract_of(), CLOCK)
+    check = ReportCheck(reader(postgres, "words"), contract_of(), CLOCK)
     try:
         with psycopg.connect(owner) as writer:
             writer.execute("UPDATE jobs SET phase = 'ERFÜLLT' WHERE ref = %s", (TRACES[0],))

@@ -18,10 +18,10 @@ from harness.contract import trace_id
 from harness.contract.names import Contract, State
 from harness.evidence.records import SIGHTING, read_records
 from harness.observe.observer import Observer
-from harness.observe.plan import ObserverPlan, Way
-from harness.process.program import Program, end, spawn
+from harness.observe.plan import ObservationMethod, ObserverPlan
+from harness.process.program import Program, spawn, terminate
 from harness.stack.ports import free_port
-from harness.stack.postgres import PostgresServer
+from harness.stack.process.postgres import PostgresServer
 from tests.stack.conftest import Servers
 from zone_b.migrate import migrate
 
@@ -54,7 +54,7 @@ class Crashing:
 
     def crash(self) -> None:
         """End it without a checkpoint: the log has to be replayed."""
-        end(self.process, signal.SIGQUIT, 5)
+        terminate(self.process, signal.SIGQUIT, 5)
         self.servers.guard.forget(self.process.pid)
 
 
@@ -112,7 +112,9 @@ def test_crash_of_the_server_loses_no_sighting(crashing: Crashing, tmp_path: Pat
     assert (observer.latest or {})["gaps"] == 1
 
 
-def watched(crashing: Crashing, folder: Path, way: Way = Way.LOGICAL) -> Observer:
+def watched(
+    crashing: Crashing, folder: Path, way: ObservationMethod = ObservationMethod.LOGICAL
+) -> Observer:
     """An observer that watches."""
     plan = ObserverPlan(
         observer_dsn=SecretStr(crashing.server.observer_dsn),
@@ -128,11 +130,11 @@ def watched(crashing: Crashing, folder: Path, way: Way = Way.LOGICAL) -> Observe
 def test_a_standby_is_watched_to_its_end(crashing: Crashing, tmp_path: Path) -> None:
     """It writes no log of its own, so that it is asked how far it has replayed."""
     commit(crashing.server.owner_dsn, 0, 3)
-    end(crashing.process, signal.SIGINT, 10)
+    terminate(crashing.process, signal.SIGINT, 10)
     crashing.servers.guard.forget(crashing.process.pid)
     (crashing.server._data / "standby.signal").touch()
     crashing.start()
-    observer = watched(crashing, tmp_path, Way.POLLING)
+    observer = watched(crashing, tmp_path, ObservationMethod.POLLING)
     observer.stop()
     assert observer.failure() is None
     facts = json.loads((tmp_path / "observer.json").read_text())
@@ -165,7 +167,7 @@ def test_a_login_without_a_free_connection_is_told(crashing: Crashing, tmp_path:
     """What the server says stands in what the observer says."""
     role = "ALTER ROLE harness_observer CONNECTION LIMIT {}"
     with psycopg.connect(crashing.server.admin_dsn, autocommit=True) as admin:
-        observer = watched(crashing, tmp_path, Way.POLLING)
+        observer = watched(crashing, tmp_path, ObservationMethod.POLLING)
         try:
             admin.execute(role.format(0).encode())
             admin.execute(

@@ -23,7 +23,7 @@ from harness.errors import StackError
 from harness.evidence.records import SIGHTING, Records, read_records
 from harness.observe.logical import LogicalWatcher
 from harness.observe.observer import Observer
-from harness.observe.plan import ObserverPlan, Way
+from harness.observe.plan import ObservationMethod, ObserverPlan
 from harness.observe.watcher import WatcherLost
 from tests.stack.conftest import Postgres, Redis
 from zone_b.migrate import migrate
@@ -60,7 +60,7 @@ def make_observer(
     """Makes observers that end with the test."""
     made: list[Observer] = []
 
-    def make(way: Way, run_tag: int, **changes: Any) -> Observer:
+    def make(way: ObservationMethod, run_tag: int, **changes: Any) -> Observer:
         plan = ObserverPlan(
             observer_dsn=SecretStr(make_conninfo(postgres.observer_dsn, dbname=DATABASE)),
             redis_url=SecretStr(redis_server.url),
@@ -129,9 +129,9 @@ def keys_of(records: Records) -> list[tuple[int, int]]:
     return list(zip(records["trace_hi"].tolist(), records["trace_lo"].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("way", [Way.LOGICAL, Way.POLLING])
+@pytest.mark.parametrize("way", [ObservationMethod.LOGICAL, ObservationMethod.POLLING])
 def test_every_commit_is_seen_once(
-    way: Way, make_observer: Callable[..., Observer], owner: str, tmp_path: Path
+    way: ObservationMethod, make_observer: Callable[..., Observer], owner: str, tmp_path: Path
 ) -> None:
     """Four writers with savepoints, rollbacks and slow transactions: nothing lost, none twice."""
     run_tag = trace_id.new_run_tag()
@@ -151,7 +151,9 @@ def test_every_commit_is_seen_once(
     assert done is not None
     assert (done["kind"], done["drained"], done["final"]) == ("done", True, len(seen))
     assert observer.failure() is None
-    if way is Way.LOGICAL:  # a poll may come after INIT was replaced, and never sees other runs
+    if (
+        way is ObservationMethod.LOGICAL
+    ):  # a poll may come after INIT was replaced, and never sees other runs
         assert len(set(keys_of(sightings_of(tmp_path, State.INIT)))) == 4 * 150
         assert done["foreign"] > 0
     facts = json.loads((tmp_path / "observer.json").read_text())
@@ -161,9 +163,9 @@ def test_every_commit_is_seen_once(
     assert sum('"redis"' in line for line in probes) >= 2
 
 
-@pytest.mark.parametrize("way", [Way.LOGICAL, Way.POLLING])
+@pytest.mark.parametrize("way", [ObservationMethod.LOGICAL, ObservationMethod.POLLING])
 def test_lost_connections_are_bridged(
-    way: Way,
+    way: ObservationMethod,
     make_observer: Callable[..., Observer],
     owner: str,
     postgres: Postgres,
@@ -194,7 +196,7 @@ def test_killed_observer_is_noticed_and_leaves_no_slot(
     make_observer: Callable[..., Observer], postgres: Postgres
 ) -> None:
     """Killed by -9: its end is told with the signal, and the server keeps nothing for it."""
-    observer = make_observer(Way.LOGICAL, 5)
+    observer = make_observer(ObservationMethod.LOGICAL, 5)
     observer.start()
     assert observer.failure() is None
     os.kill(observer.pid, signal.SIGKILL)
@@ -210,7 +212,7 @@ def test_killed_observer_is_noticed_and_leaves_no_slot(
 
 def test_missing_publication_is_told_at_once(make_observer: Callable[..., Observer]) -> None:
     """A publication that is not there is named, with the statement that makes it."""
-    observer = make_observer(Way.LOGICAL, 5, contract=Contract(publication="nobody"))
+    observer = make_observer(ObservationMethod.LOGICAL, 5, contract=Contract(publication="nobody"))
     with pytest.raises(StackError, match='CREATE PUBLICATION "nobody" FOR TABLE "trade_tasks"'):
         observer.start()
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StackError
-from harness.process.ending import remove
-from harness.process.guard import Guard
 from harness.process.program import run_to_end
-from harness.stack.identity import User, hand_over, server_user
-from harness.stack.postgres import PostgresServer
-from harness.stack.postgres_install import ask_version
+from harness.process.reaper_client import ReaperClient
+from harness.process.termination import remove
 from harness.stack.private_dir import create_private_dir, release_dir
+from harness.stack.process.postgres import PostgresServer
+from harness.stack.process.postgres_install import ask_version
+from harness.stack.server_user import User, change_owner, server_user
 
 pytestmark = [
     pytest.mark.stack,
@@ -42,7 +42,7 @@ def server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
     monkeypatch.setattr(
         User, "reaches", lambda user, path: path.name != "postgres" and reaches(user, path)
     )
-    guard = Guard()
+    guard = ReaperClient()
     guard.start()
     server = PostgresServer(folder / "postgres", folder / "log", guard, "harness_observer")
     try:
@@ -130,12 +130,12 @@ def test_what_somebody_else_put_there_is_not_given_away(folder: Path) -> None:
     os.chown(file, maker.uid, maker.gid)
     os.link(file, place / "linked")
     with pytest.raises(StackError, match="was not made by initdb"):
-        hand_over(place, maker, user)
+        change_owner(place, maker, user)
     assert file.stat().st_uid == maker.uid
     (place / "linked").unlink()
     (place / "roots").touch()
     with pytest.raises(StackError, match="was not made by initdb"):
-        hand_over(place, maker, user)
+        change_owner(place, maker, user)
 
 
 def test_configuration_is_in_force(folder: Path, server: PostgresServer) -> None:
@@ -143,7 +143,7 @@ def test_configuration_is_in_force(folder: Path, server: PostgresServer) -> None
     data = folder / "postgres" / "data"
     program = server.program(20_002)
     assert f"config_file={data.parent / 'postgresql.conf'}" in program.argv
-    guard = Guard()
+    guard = ReaperClient()
     guard.start()
     try:
         asked = replace(program, argv=(*program.argv, "-C", "hba_file"))

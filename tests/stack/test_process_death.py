@@ -18,12 +18,12 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
-from harness.process.guard import Guard
 from harness.process.proc import find
-from harness.stack.identity import User
+from harness.process.reaper_client import ReaperClient
 from harness.stack.ports import is_free
-from harness.stack.postgres import PostgresServer
 from harness.stack.private_dir import PREFIX, create_private_dir, sweep_stale
+from harness.stack.process.postgres import PostgresServer
+from harness.stack.server_user import User
 from tests.stack.process_standin import WITH_CHILD, write_standin
 from tests.stack.test_process_stack import until
 
@@ -181,7 +181,7 @@ def test_installation_out_of_reach(place: Path, monkeypatch: pytest.MonkeyPatch)
     if os.geteuid() != 0:
         pytest.skip("an ordinary user runs the servers itself and reaches what it has installed")
     monkeypatch.setattr(User, "reaches", Mock(return_value=False))
-    guard = Guard()
+    guard = ReaperClient()
     guard.start()
     server = PostgresServer(place / "postgres", place / "log", guard, "harness_observer")
     try:

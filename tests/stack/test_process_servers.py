@@ -11,11 +11,11 @@ import pytest
 import redis
 
 from harness.errors import UsageError
-from harness.stack.anvil import AnvilNode, find_anvil
 from harness.stack.ports import free_port
-from harness.stack.restart import NEVER
+from harness.stack.process.anvil import AnvilNode, find_anvil
+from harness.stack.process.restart_policy import NEVER
+from harness.stack.process.supervisor import Service
 from harness.stack.settings import ROOT
-from harness.stack.supervisor import Service
 from tests.stack.conftest import READY_NS, Postgres, Redis, Servers
 
 pytestmark = pytest.mark.stack

@@ -25,9 +25,9 @@ from harness.process.proc import is_running
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.ports import is_free
 from harness.stack.private_dir import create_private_dir
-from harness.stack.process_stack import ProcessStack
+from harness.stack.process.stack import ProcessStack
 from harness.stack.settings import StackSettings
-from harness.stack.startup import StartupEvent, Step
+from harness.stack.startup import StartupEvent, StartupStep
 from tests.stack.process_standin import BROKEN_SERVICE, WITH_WORKER, write_standin
 
 pytestmark = pytest.mark.stack
@@ -115,7 +115,7 @@ def test_each_service_is_told_of_when_it_is_ready(up: Up) -> None:
     """Once, in the order of the start, with the time since its own start."""
     names = [event.subject for event in up.told]
     assert names == ["redis", "postgres", "data-processor", "engine"]
-    assert all(event.step is Step.READY and event.elapsed_ns > 0 for event in up.told)
+    assert all(event.step is StartupStep.READY and event.elapsed_ns > 0 for event in up.told)
 
 
 def test_no_entry_without_password(up: Up) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.resources.telemetry_reader import read_telemetry
+from harness.assessment.assess import assess
 from harness.errors import Exit
-from harness.judge.assess import assess
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
-from harness.measure.telemetry_lines import read_telemetry
-from harness.store import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_MAX_S = 100

@@ -11,11 +11,11 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.cli.running import judge_folder
+from harness.cli.run_command import judge_folder
 from harness.errors import UsageError
-from harness.evidence.gate import read_gate
-from harness.judge.gate import HELD, PLAYED
-from harness.stack.anvil import find_anvil
+from harness.evidence.gate_log import read_gate
+from harness.judge.gate import EXECUTION_CHECK, INVARIANTS_CHECK
+from harness.stack.process.anvil import find_anvil
 from harness.stack.settings import ROOT
 from tests.stack.running import Started, finish, start
 
@@ -90,7 +90,7 @@ def test_a_gate_is_played_and_released(ends: dict[str, tuple[int, str, Path]]) -
     code, output, folder = ends["played"]
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     checks: dict[str, Any] = {check["name"]: check for check in result["judgement"]["checks"]}
-    for name in (HELD, PLAYED):
+    for name in (INVARIANTS_CHECK, EXECUTION_CHECK):
         assert checks[name]["verdict"] == "PASS", output
     gate = result["measurement"]["gate"]
     assert (gate["rounds"], gate["broken"]) == (ROUNDS, 0)

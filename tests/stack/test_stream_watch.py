@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import redis
 
+from harness.analysis.entry_ids import pack_id
+from harness.analysis.integrity.stream_trimming import read_stream_history
 from harness.clock import SystemClock
 from harness.contract.names import Contract
-from harness.measure.entries import pack_id
-from harness.measure.unread import read_history
+from harness.observe.proposals_sampler import ProposalsSampler
 from harness.observe.redis_facts import read_redis_facts
-from harness.observe.stream_watch import StreamWatch
 from tests.stack.conftest import Redis
 
 pytestmark = pytest.mark.stack
@@ -26,7 +26,7 @@ GROUP = CONTRACT.streams.engine_group or ""
 
 def test_trimmed_unread_is_told_from_read_and_trimmed(any_redis: Redis, tmp_path: Path) -> None:
     """Ten entries: two read, six trimmed of which four unread; then the rest is read."""
-    watch = StreamWatch(any_redis.url, CONTRACT, tmp_path / "redis.jsonl", SystemClock())
+    watch = ProposalsSampler(any_redis.url, CONTRACT, tmp_path / "redis.jsonl", SystemClock())
     with redis.Redis.from_url(any_redis.url) as client:
         client.delete(KEY)
         watch.look()
@@ -39,7 +39,7 @@ def test_trimmed_unread_is_told_from_read_and_trimmed(any_redis: Redis, tmp_path
         watch.look()
         facts = read_redis_facts(any_redis.url, CONTRACT)["proposals"]
     assert watch.samples == 3
-    history = read_history((tmp_path / "redis.jsonl").read_text().splitlines())
+    history = read_stream_history((tmp_path / "redis.jsonl").read_text().splitlines())
     entries = np.array([pack_id(one.decode()) for one in ids], dtype=np.uint64)
     assert history.trimmed(entries).tolist() == [False] * 2 + [True] * 4 + [False] * 4
     assert (history.lines, history.looks, history.bad, history.added_before) == (3, 2, 0, 0)
@@ -54,10 +54,10 @@ def test_trimmed_unread_is_told_from_read_and_trimmed(any_redis: Redis, tmp_path
 def test_a_redis_that_is_away_leaves_a_gap(any_redis: Redis, tmp_path: Path) -> None:
     """No line, no failure; the next look is as good as ever."""
     path = tmp_path / "redis.jsonl"
-    away = StreamWatch("redis://127.0.0.1:1/0", CONTRACT, path, SystemClock())
+    away = ProposalsSampler("redis://127.0.0.1:1/0", CONTRACT, path, SystemClock())
     away.look()
     assert (away.samples, away.failure, path.exists()) == (0, "", False)
-    watch = StreamWatch(any_redis.url, CONTRACT, path, SystemClock())
+    watch = ProposalsSampler(any_redis.url, CONTRACT, path, SystemClock())
     watch.start()
     watch.end(5.0)
     assert watch.samples == len(path.read_text().splitlines()) >= 1
@@ -66,6 +66,6 @@ def test_a_redis_that_is_away_leaves_a_gap(any_redis: Redis, tmp_path: Path) -> 
 
 def test_a_full_disk_is_told(any_redis: Redis, tmp_path: Path) -> None:
     """What cannot be written is a failure, not silence."""
-    watch = StreamWatch(any_redis.url, CONTRACT, Path("/dev/full"), SystemClock())
+    watch = ProposalsSampler(any_redis.url, CONTRACT, Path("/dev/full"), SystemClock())
     watch.look()
     assert "No space left" in watch.failure

@@ -15,12 +15,12 @@ from pydantic import SecretStr
 from harness.clock import NS_PER_S
 from harness.contract import trace_id
 from harness.contract.codec import decode_signal
-from harness.evidence.records import Mode, Outcome
-from harness.load.content import contents
-from harness.load.pacing import expected_count, intended_offsets
+from harness.evidence.records import Mode, PushStatus
 from harness.load.swarm import Swarm
 from harness.scenario.models import Load, Stage
-from tests.stack.swarm_scene import (
+from harness.schedule.content import contents
+from harness.schedule.pacing import expected_count, intended_offsets
+from tests.stack.swarm_setup import (
     CHAIN_EVENTS,
     CONTRACT,
     PROPOSALS,
@@ -143,11 +143,11 @@ def test_signals_wait_for_a_redis_that_comes_back(server: OwnRedis, tmp_path: Pa
     assert len(attempts) == len(acks) == expected_count(load, plan.seed)
     assert sorted(names(attempts)) == sorted(names(acks))
     assert len(set(names(acks))) == len(acks)
-    outcomes = Counter(Outcome(outcome) for outcome in acks["outcome"].tolist())
-    assert outcomes[Outcome.ACCEPTED] > 500
+    outcomes = Counter(PushStatus(outcome) for outcome in acks["outcome"].tolist())
+    assert outcomes[PushStatus.ACCEPTED] > 500
     assert (attempts["sent_ns"] - attempts["intended_ns"]).max() > 300_000_000
     stream = stream_names(server)
-    accepted = set(names(acks[acks["outcome"] == Outcome.ACCEPTED]))
+    accepted = set(names(acks[acks["outcome"] == PushStatus.ACCEPTED]))
     assert accepted <= set(stream) <= set(names(attempts))
     latest = swarm.children[0].latest
     assert latest is not None
@@ -199,7 +199,7 @@ def test_refusals_are_counted_by_reason(server: OwnRedis, tmp_path: Path) -> Non
     wait_for(swarm, 10)
     assert swarm.failure() is None
     _, acks = journal(plan.folder)
-    assert set(acks["outcome"].tolist()) == {Outcome.REFUSED}
+    assert set(acks["outcome"].tolist()) == {PushStatus.REFUSED}
     latest = swarm.children[0].latest
     assert latest is not None
     assert latest["reasons"] == {"OOM": expected_count(load, plan.seed)}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from harness.load.pacing import expected_count
 from harness.load.swarm import Swarm
 from harness.scenario.models import Load, Stage
-from tests.stack.swarm_scene import PASSWORD, PROPOSALS, OwnRedis, journal, plan_for, wait_for
+from harness.schedule.pacing import expected_count
+from tests.stack.swarm_setup import PASSWORD, PROPOSALS, OwnRedis, journal, plan_for, wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -22,15 +22,15 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import MetricsHandler
 from pydantic import SecretStr
 
+from harness.analysis.resources.telemetry import Telemetry
+from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_MS, NS_PER_S, SystemClock
 from harness.contract.names import Contract, NonceTable
-from harness.measure.telemetry import Telemetry
-from harness.measure.telemetry_lines import read_telemetry
 from harness.stack.base import ServiceState
 from harness.telemetry.plan import TelemetryPlan
-from harness.telemetry.postgres_looks import PostgresLooks
-from harness.telemetry.sheet import Sheet
-from harness.telemetry.telemetry import TelemetryProcess
+from harness.telemetry.postgres_sampler import PostgresSampler
+from harness.telemetry.process import TelemetryProcess
+from harness.telemetry.sample_batch import SampleBatch
 from tests.stack.conftest import Postgres, Redis, Servers
 
 pytestmark = pytest.mark.stack
@@ -260,8 +260,8 @@ def test_a_wait_for_the_nonce_lock_is_named(postgres: Postgres) -> None:
 def test_what_a_login_may_not_see_is_not_zero(postgres: Postgres) -> None:
     """A role that sees the sessions of others only as numbers tells of no activity and no wait."""
     lines: list[str] = []
-    sheet = Sheet("postgres", lines.append)
-    looks = PostgresLooks(postgres.observer_dsn, Contract(), SystemClock())
+    sheet = SampleBatch("postgres", lines.append)
+    looks = PostgresSampler(postgres.observer_dsn, Contract(), SystemClock())
     with psycopg.connect(postgres.owner_dsn):
         looks.look(sheet)
         sheet.end(1)
@@ -282,8 +282,8 @@ def _while_waiting(
 ) -> Telemetry:
     """What is told while one session waits for another one that has executed the same."""
     lines: list[str] = []
-    looks = PostgresLooks(postgres.admin_dsn, contract, SystemClock())
-    sheet = Sheet("postgres", lines.append)
+    looks = PostgresSampler(postgres.admin_dsn, contract, SystemClock())
+    sheet = SampleBatch("postgres", lines.append)
     holder.execute(statement.encode())
     waiting = threading.Thread(target=lambda: waiter.execute(statement.encode()))
     waiting.start()

@@ -21,11 +21,11 @@ import psutil
 import pytest
 import redis
 
+from harness.analysis.integrity.pending_takeover import analyze_takeover, read_pending_snapshots
 from harness.clock import SystemClock
 from harness.contract.codec import decode_signal
 from harness.contract.names import Contract
-from harness.measure.pool import read_pool, takeover_of
-from harness.observe.pool_watch import PoolWatch
+from harness.observe.pending_sampler import PendingSampler
 from harness.stack.ports import free_port
 from tests.stack.conftest import Redis
 from tests.stack.zone_b_program import COMPOSE, PATIENCE_S, eventually
@@ -138,7 +138,7 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
 ) -> None:
     """What somebody took and never acknowledged is claimed, and it can be told by whom."""
     path = tmp_path / "pool.jsonl"
-    watch = PoolWatch(redis_server.url, Contract(prefix=prefix), path, SystemClock())
+    watch = PendingSampler(redis_server.url, Contract(prefix=prefix), path, SystemClock())
     watch.look()
     events = f"{prefix}stream:chain:events"
     add_block(client, prefix, 40)
@@ -157,7 +157,7 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
 
         def holders() -> list[str]:
             watch.look()
-            return list(read_pool(path.read_text().splitlines())[-1].pending or ())
+            return list(read_pending_snapshots(path.read_text().splitlines())[-1].pending or ())
 
         own = f"agent-{socket.gethostname()}"
         assert holders() == ["agent-dead"]
@@ -165,9 +165,9 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
         eventually(lambda: holders() == [], "and acknowledged")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, (tmp_path / "log").read_text()
-    first, *looks = read_pool(path.read_text().splitlines())
+    first, *looks = read_pending_snapshots(path.read_text().splitlines())
     assert first.pending is None, "there was no group yet"
-    assert takeover_of(looks, "dead", 0).taken == {own: 1}
+    assert analyze_takeover(looks, "dead", 0).taken == {own: 1}
     watch.end(0)
     consumers: Any = client.xinfo_consumers(events, "cg:agents")
     assert [one["name"] for one in consumers] == [b"agent-dead"], "it left, and the group stays"

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import redis
 
-from harness.contract.codec import decode_block
+from harness.contract.codec import decode_chain_head
 from tests.stack.zone_b_process import ETHER, Site, site, until
 from zone_b import defi_pb2
 from zone_b.data_processor import Blocks
@@ -193,7 +193,9 @@ def test_blocks_go_on_where_they_ended(site: Site) -> None:
             count = len(seen) + 5
             until(lambda: client.xlen(key) >= count, "blocks come")  # noqa: B023 - waited for here
         with redis.Redis.from_url(site.redis_url) as client:
-            seen = [decode_block(fields[b"data"]).block_number for _, fields in client.xrange(key)]
+            seen = [
+                decode_chain_head(fields[b"data"]).block_number for _, fields in client.xrange(key)
+            ]
     assert seen == list(range(1, len(seen) + 1))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.stack.anvil import AnvilNode, find_anvil
 from harness.stack.ports import free_port
+from harness.stack.process.anvil import AnvilNode, find_anvil
 from tests.stack.zone_b_process import ETHER, ROOT, Site, site, until
 from zone_b.amm import SimulationRevertedError
 from zone_b.full import FullSimulator

@@ -27,7 +27,7 @@ from harness.contract import trace_id
 from harness.contract.address import address_text
 from harness.contract.codec import Signal, encode_signal
 from harness.stack.ports import free_port
-from harness.stack.services import is_healthy
+from harness.stack.process.services import is_healthy
 from tests.stack.conftest import Postgres, Redis
 from zone_b.migrate import migrate
 

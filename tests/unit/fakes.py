@@ -11,12 +11,12 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.errors import StackError
-from harness.judge.analysis import Analysis
-from harness.load.plan import SwarmPlan
+from harness.judge.interim_analysis import InterimAnalysis
 from harness.load.status import SwarmTotals
-from harness.observe.seen import Percentiles, Seen
-from harness.parts import Parts, Progress
+from harness.run.live.summary import LiveSummary, Percentiles
+from harness.run.parts import Parts, Progress
 from harness.scenario import Scenario
+from harness.schedule.plan import SwarmPlan
 from harness.stack.base import Endpoints, ServiceState
 
 SCENARIO = Scenario.model_validate(
@@ -128,7 +128,7 @@ class FakeObserver:
 
 
 @dataclass
-class FakeVitals:
+class FakeSelfMonitoring:
     """Looks after nothing; may be told to fail."""
 
     pids: dict[str, int] = field(default_factory=dict)
@@ -189,7 +189,7 @@ class FakeLive:
     fails_at_ns: int | None = None
     behind_for: int = 0
     updates: int = 0
-    analyses: list[tuple[int, Analysis]] = field(default_factory=list)
+    analyses: list[tuple[int, InterimAnalysis]] = field(default_factory=list)
 
     def update(self) -> None:
         self.updates += 1
@@ -206,14 +206,14 @@ class FakeLive:
     def backlog(self) -> int:
         return self.stuck + self.swarm.refused
 
-    def seen(self, now_ns: int) -> Seen:
+    def seen(self, now_ns: int) -> LiveSummary:
         percentiles = Percentiles(self.delay_ns, self.delay_ns)
-        return Seen(simulated=self.final, final=self.final, latency=percentiles)
+        return LiveSummary(simulated=self.final, final=self.final, latency=percentiles)
 
     def failed(self, now_ns: int) -> str | None:
         return "made up" if self.fails_at_ns is not None and now_ns >= self.fails_at_ns else None
 
-    def analysis(self, now_ns: int) -> Analysis | None:
+    def analysis(self, now_ns: int) -> InterimAnalysis | None:
         if self.analyses and now_ns >= self.analyses[0][0]:
             return self.analyses.pop(0)[1]
         return None
@@ -232,7 +232,7 @@ class World:
         self.clock = _HookedClock(at or {})
         self.stack = FakeStack()
         self.observer = FakeObserver()
-        self.vitals = FakeVitals()
+        self.vitals = FakeSelfMonitoring()
         self.pages = FakePages()
         self.telemetry = FakeTelemetry()
         self.swarm: FakeSwarm | None = None
@@ -265,7 +265,7 @@ class World:
         path.touch()
         return self.telemetry
 
-    def _vitals(self, path: Path, pids: Mapping[str, int]) -> FakeVitals:
+    def _vitals(self, path: Path, pids: Mapping[str, int]) -> FakeSelfMonitoring:
         self.vitals.pids = dict(pids)
         return self.vitals
 

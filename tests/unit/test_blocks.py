@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import NS_PER_MS, NS_PER_S
-from harness.measure.blocks import (
+from harness.analysis.paired_blocks import (
     PAIRS_MIN,
-    Block,
-    change_of,
-    count_of,
+    TrialBlock,
+    block_percentile,
+    block_signal_count,
+    estimate_effect,
     pairs_needed,
-    percentile_of,
     plan_blocks,
 )
-from harness.measure.series import Series
+from harness.analysis.series import Series
+from harness.clock import NS_PER_MS, NS_PER_S
 
 DIFFERENCES = st.lists(st.integers(-(10**10), 10**10), min_size=1, max_size=40)
 
@@ -64,13 +64,13 @@ def test_the_order_of_pairs_changes_nothing(values: list[int], chance: random.Ra
     """The change is a function of the set of differences."""
     mixed = values[:]
     chance.shuffle(mixed)
-    assert change_of(values) == change_of(mixed)
+    assert estimate_effect(values) == estimate_effect(mixed)
 
 
 @given(DIFFERENCES, st.integers(-(10**9), 10**9))
 def test_a_shift_shifts_everything(values: list[int], shift: int) -> None:
     """As much later in every pair is as much later in the estimate and both bounds."""
-    plain, shifted = change_of(values), change_of([value + shift for value in values])
+    plain, shifted = estimate_effect(values), estimate_effect([value + shift for value in values])
     assert shifted.estimate_ns == pytest.approx(plain.estimate_ns + shift, abs=1)
     for before, after in (
         (plain.lower_ns, shifted.lower_ns),
@@ -84,7 +84,7 @@ def test_a_shift_shifts_everything(values: list[int], shift: int) -> None:
 @given(DIFFERENCES)
 def test_the_estimate_lies_between_the_bounds(values: list[int]) -> None:
     """And there are bounds from five pairs on."""
-    change = change_of(values)
+    change = estimate_effect(values)
     assert (change.lower_ns is None) == (len(values) < PAIRS_MIN)
     if change.lower_ns is not None and change.upper_ns is not None:
         assert change.lower_ns <= change.estimate_ns <= change.upper_ns
@@ -99,7 +99,7 @@ def test_a_bound_errs_no_more_often_than_promised(count: int) -> None:
     sizes = [2.0**number for number in range(count)]
     wrong = 0
     for signs in itertools.product((-1, 1), repeat=count):
-        lower = change_of([round(s * v) for s, v in zip(signs, sizes, strict=True)]).lower_ns
+        lower = estimate_effect([round(s * v) for s, v in zip(signs, sizes, strict=True)]).lower_ns
         assert lower is not None
         wrong += lower > 0
     assert wrong / 2**count <= 0.05
@@ -108,7 +108,7 @@ def test_a_bound_errs_no_more_often_than_promised(count: int) -> None:
 
 def test_known_interval() -> None:
     """Differences 1 to 6: P(T <= 2) = 3/64 is within 5 %, so the third mean from either end."""
-    change = change_of([1, 2, 3, 4, 5, 6])
+    change = estimate_effect([1, 2, 3, 4, 5, 6])
     assert (change.lower_ns, change.estimate_ns, change.upper_ns) == (2.0, 3.5, 5.0)
 
 
@@ -129,10 +129,10 @@ def test_the_beginning_of_a_block_does_not_count() -> None:
     when = np.array([500, 1_500, 1_900, 2_500], dtype=np.int64) * NS_PER_MS
     durations = np.array([900, 10, 20, 800], dtype=np.int64) * NS_PER_MS
     series.add(when, durations)
-    block = Block(0, True, 0, 3 * NS_PER_S, NS_PER_S, 2 * NS_PER_S)
-    assert count_of(series, [block]) == 2
-    found = percentile_of(series, [block], 99)
+    block = TrialBlock(0, True, 0, 3 * NS_PER_S, NS_PER_S, 2 * NS_PER_S)
+    assert block_signal_count(series, [block]) == 2
+    found = block_percentile(series, [block], 99)
     assert found is not None
     assert found == pytest.approx(20 * NS_PER_MS, rel=0.01)
-    empty = Block(0, True, 10 * NS_PER_S, 13 * NS_PER_S, 11 * NS_PER_S, 12 * NS_PER_S)
-    assert percentile_of(series, [empty], 99) is None
+    empty = TrialBlock(0, True, 10 * NS_PER_S, 13 * NS_PER_S, 11 * NS_PER_S, 12 * NS_PER_S)
+    assert block_percentile(series, [empty], 99) is None

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from harness.assessment.assess import Assessment, assess
 from harness.errors import EvidenceError, UsageError
+from harness.evidence.chaos_folder import ChaosFolder, ChaosProgress
+from harness.evidence.run_folder import RunFolder
 from harness.experiments import chaos
-from harness.experiments.chaos import judge_rounds, make_rounds
-from harness.judge.assess import Assessment, assess
+from harness.experiments.chaos import judge_rounds, run_rounds
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario, load_scenario
 from harness.stack.settings import ROOT
-from harness.store import RunFolder
-from harness.store.chaos import ChaosFacts, ChaosFolder
+from tests.unit.analysis.evidence import healthy
 from tests.unit.judge.violations import lose
-from tests.unit.measure.evidence import healthy
 
 CHOICES = (("kill", "engine"), ("pause", "redis"), ("checkpoint", "postgres"))
 
@@ -50,14 +50,14 @@ def unheard(_: str) -> None:
 def folder_in(path: Path, rounds: int = 5) -> ChaosFolder:
     """A folder of rounds of which none was made."""
     folder = ChaosFolder.create(path, load_scenario(ROOT / "scenarios" / "chaos.toml"), 10**18)
-    folder.write(ChaosFacts(seed=40, rounds=rounds, stack="process", choices=CHOICES))
+    folder.write(ChaosProgress(seed=40, rounds=rounds, stack="process", choices=CHOICES))
     return folder
 
 
 def test_each_round_has_one_fault_and_a_seed_of_its_own(tmp_path: Path) -> None:
     """And what was made is written down in order."""
     folder, rounds = folder_in(tmp_path), Rounds()
-    make_rounds(folder, rounds.once, unheard)
+    run_rounds(folder, rounds.once, unheard)
     assert [one.seed for one in rounds.made] == [41, 42, 43, 44, 45]
     assert all(len(one.fault) == 1 for one in rounds.made)
     assert folder.read().runs == tuple(f"run-{seed}" for seed in range(41, 46))
@@ -66,19 +66,19 @@ def test_each_round_has_one_fault_and_a_seed_of_its_own(tmp_path: Path) -> None:
 def test_a_broken_off_round_is_made_again(tmp_path: Path) -> None:
     """What came to its end stays, and the rest has the same faults as without the break."""
     whole = Rounds()
-    make_rounds(folder_in(tmp_path / "whole"), whole.once, unheard)
+    run_rounds(folder_in(tmp_path / "whole"), whole.once, unheard)
     folder, first, second = folder_in(tmp_path / "broken"), Rounds(broken_at=3), Rounds()
     with pytest.raises(Interrupted):
-        make_rounds(folder, first.once, unheard)
+        run_rounds(folder, first.once, unheard)
     assert len(folder.read().runs) == 2
-    make_rounds(ChaosFolder.open(folder.path), second.once, unheard)
+    run_rounds(ChaosFolder.open(folder.path), second.once, unheard)
     assert [*first.made, *second.made] == whole.made
 
 
 def test_a_round_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was judged as it ended counts, and its evidence comes to the same when asked again."""
     folder = folder_in(tmp_path, rounds=3)
-    made = make_rounds(folder, Rounds(lost_at=2).once, unheard)
+    made = run_rounds(folder, Rounds(lost_at=2).once, unheard)
     again = judge_rounds(folder)
     assert [one.verdict for one in again.rounds] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS]
     assert (again.verdict, again.rounds[1].lost) == (Verdict.FAIL, 1)
@@ -99,7 +99,7 @@ def test_a_round_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_rounds_of_another_folder_are_not_taken(tmp_path: Path) -> None:
     """A number alone does not make it this one's."""
     folder = folder_in(tmp_path, rounds=1)
-    (made,) = make_rounds(folder, Rounds(lost_at=1).once, unheard)
+    (made,) = run_rounds(folder, Rounds(lost_at=1).once, unheard)
     other = made.model_copy(update={"run_id": "run-7", "verdict": Verdict.PASS})
     assert judge_rounds(folder, [other]).verdict is Verdict.FAIL
 
@@ -107,7 +107,7 @@ def test_rounds_of_another_folder_are_not_taken(tmp_path: Path) -> None:
 def test_a_round_stands_for_no_other(tmp_path: Path) -> None:
     """A clean one that is named three times is no three clean ones."""
     folder = folder_in(tmp_path, rounds=3)
-    make_rounds(folder, Rounds(lost_at=2).once, unheard)
+    run_rounds(folder, Rounds(lost_at=2).once, unheard)
     facts = folder.read()
     folder.write(facts.model_copy(update={"runs": (facts.runs[0],) * 3}))
     with pytest.raises(EvidenceError, match=r"is not round 2: its seed is 41, .* 42"):

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from harness.cli import running
+from harness.assessment.assess import Assessment
+from harness.cli import run_command
 from harness.cli.chaos import chaos
-from harness.cli.kinds import StackKind
+from harness.cli.stack_kind import StackKind
 from harness.errors import EvidenceError, UsageError
-from harness.experiments.chaos import make_rounds
-from harness.judge.assess import Assessment
+from harness.evidence import atomic_files
+from harness.evidence.chaos_folder import ChaosFolder
+from harness.evidence.run_folder import RunFolder
+from harness.experiments.chaos import run_rounds
 from harness.scenario import Scenario, load_scenario
 from harness.stack.settings import ROOT
-from harness.store import RunFolder, files
-from harness.store.chaos import ChaosFolder
 
 CHAOS = ROOT / "scenarios" / "chaos.toml"
 FACTS: dict[str, Any] = {
@@ -56,7 +57,7 @@ def test_nothing_is_made(
 ) -> None:
     """What, where and a hint, and no folder."""
     reports = tmp_path / "reports"
-    monkeypatch.setattr(running, "run_once", not_to_be_run)
+    monkeypatch.setattr(run_command, "run_once", not_to_be_run)
     with pytest.raises(UsageError, match=said) as caught:
         chaos(CHAOS, reports=reports, **options)
     assert caught.value.hint
@@ -65,7 +66,7 @@ def test_nothing_is_made(
 
 def test_a_hint_names_only_what_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not all kinds that a scenario may have."""
-    monkeypatch.setattr(running, "run_once", not_to_be_run)
+    monkeypatch.setattr(run_command, "run_once", not_to_be_run)
     with pytest.raises(UsageError) as caught:
         chaos(CHAOS, reports=tmp_path, kind=["feed_stall"])
     assert "pause" in caught.value.hint
@@ -82,10 +83,10 @@ def test_faults_fit_a_load_that_begins_unmeasured(tmp_path: Path) -> None:
         ],
     )
     folder = ChaosFolder.create(tmp_path, scenario, 10**18)
-    files.write_json(folder.path / "chaos.json", FACTS)
+    atomic_files.write_json(folder.path / "chaos.json", FACTS)
     made = Made()
     with pytest.raises(Made.EnoughError):
-        make_rounds(folder, made.once, lambda _: None)
+        run_rounds(folder, made.once, lambda _: None)
     assert made.scenario is not None
     assert made.scenario.fault[0].at_s[0] <= 2.5
 
@@ -103,18 +104,18 @@ def test_faults_fit_a_load_that_begins_unmeasured(tmp_path: Path) -> None:
 def test_broken_facts_are_told(broken: Mapping[str, Any], tmp_path: Path) -> None:
     """As evidence that cannot be read, and no round is begun."""
     folder = ChaosFolder.create(tmp_path, load_scenario(CHAOS), 10**18)
-    files.write_json(folder.path / "chaos.json", {**FACTS, **broken})
+    atomic_files.write_json(folder.path / "chaos.json", {**FACTS, **broken})
     with pytest.raises(EvidenceError) as caught:
-        make_rounds(folder, Made().once, lambda _: None)
+        run_rounds(folder, Made().once, lambda _: None)
     assert caught.value.where.startswith(str(folder.path))
 
 
 def test_a_round_that_is_gone_is_told_first(tmp_path: Path) -> None:
     """Not after those that were missing have been made."""
     folder = ChaosFolder.create(tmp_path, load_scenario(CHAOS), 10**18)
-    files.write_json(folder.path / "chaos.json", {**FACTS, "runs": ["away"]})
+    atomic_files.write_json(folder.path / "chaos.json", {**FACTS, "runs": ["away"]})
     with pytest.raises(UsageError, match="no such folder"):
-        make_rounds(folder, Made().once, lambda _: None)
+        run_rounds(folder, Made().once, lambda _: None)
 
 
 class Made:
@@ -144,9 +145,9 @@ def test_a_folder_is_gone_on_with_as_it_was_begun(
     options: Mapping[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An option that would be passed over is refused."""
-    monkeypatch.setattr(running, "run_once", not_to_be_run)
+    monkeypatch.setattr(run_command, "run_once", not_to_be_run)
     folder = ChaosFolder.create(tmp_path, load_scenario(CHAOS), 10**18)
-    files.write_json(folder.path / "chaos.json", FACTS)
+    atomic_files.write_json(folder.path / "chaos.json", FACTS)
     with pytest.raises(UsageError, match=said) as caught:
         chaos(folder.path, **options)
     assert caught.value.hint

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.contract import trace_id
 from harness.contract.address import HOT_ADDRESS, address_text
 from harness.contract.build_proto import TARGETS, build
-from harness.contract.codec import Signal, decode_block, decode_signal, encode_signal
+from harness.contract.codec import Signal, decode_chain_head, decode_signal, encode_signal
 from harness.contract.names import Contract, State
 from harness.contract.trace_column import TraceColumn
 
@@ -71,7 +71,7 @@ def test_signal_reads_back(amount: int, memo: bytes, staged: bool) -> None:
     assert decode_signal(encode_signal(signal)) == signal
 
 
-@pytest.mark.parametrize("read", [decode_signal, decode_block])
+@pytest.mark.parametrize("read", [decode_signal, decode_chain_head])
 def test_broken_bytes_are_refused(read: object) -> None:
     """Bytes that are no message give one kind of error."""
     assert callable(read)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.store import RunFolder
-from harness.store.events import EVENTS_FILE, append_event, read_events
+from harness.evidence.event_log import EVENTS_FILE, append_event, read_events
+from harness.evidence.run_folder import RunFolder
 
 
 def test_events_are_read_back_and_torn_lines_left_out(tmp_path: Path) -> None:

@@ -15,22 +15,22 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harness.analysis.histogram_encoding import decode
+from harness.assessment.assess import assess, assess_and_store
 from harness.cli.app import app
 from harness.errors import EvidenceError, Exit, HarnessError
-from harness.evidence import reading
-from harness.evidence.documents import loads
-from harness.evidence.reading import RefusedError, read_lines_of, read_regular
-from harness.judge.assess import assess, assess_and_store
+from harness.evidence import atomic_files, safe_open
+from harness.evidence.group_folder import GroupFolder, GroupProgress
+from harness.evidence.manifest import verify_manifest, write_manifest
+from harness.evidence.run_folder import RunFolder
+from harness.evidence.safe_open import RefusedError, iter_lines, read_regular
+from harness.evidence.strict_json import loads
 from harness.judge.verdict import Verdict
-from harness.measure.encoding import decode
 from harness.report.data import read_report_data
 from harness.report.samples import write_csv
 from harness.scenario import Load, Stage, load_scenario
-from harness.store import RunFolder, files
-from harness.store.group import GroupFacts, GroupFolder
-from harness.store.seal import read_seal, seal
 from tests.fuzz.hostile import CASES, bomb
-from tests.mutations.documents import (
+from tests.studies.mutations.documents import (
     add_event,
     count_restarts,
     count_restarts_attached,
@@ -38,8 +38,8 @@ from tests.mutations.documents import (
     delete_everywhere,
     end_swarm_with_error,
 )
+from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge.assessing import unclean
-from tests.unit.measure.evidence import World, healthy, load_of
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -125,18 +125,18 @@ def test_drafts_are_written_through_no_link(
     monkeypatch.setattr(secrets, "token_hex", lambda _: "known")
     (run.path / ".result.json.known").symlink_to(victim)
     with pytest.raises(EvidenceError, match="File exists"):
-        files.write_text(run.result, "other")
+        atomic_files.write_text(run.result, "other")
     (run.path / ".result.json.known").unlink(missing_ok=True)
     run.result.unlink()
     run.result.symlink_to(victim)
-    files.write_text(run.result, "other")
+    atomic_files.write_text(run.result, "other")
     assert not run.result.is_symlink()
     away = run.path.parent / "away"
     run.histograms.rename(away)
     run.histograms.symlink_to(away)
     before = {path.name: path.read_bytes() for path in away.iterdir()}
     with pytest.raises(RefusedError, match="symbolic link"):
-        files.write_text(run.histograms / "measure-lite-latency.hlog", "other")
+        atomic_files.write_text(run.histograms / "measure-lite-latency.hlog", "other")
     assert {path.name: path.read_bytes() for path in away.iterdir()} == before
     assert victim.read_text(encoding="utf-8") == "keep me"
 
@@ -160,7 +160,7 @@ def test_draft_that_is_in_the_way_is_left_alone(run: RunFolder) -> None:
     """A link that was planted under the draft's name is not removed for somebody else's target."""
     planted = run.path / ".seal.json.planted"
     planted.symlink_to("/nowhere")
-    files.write_text(run.seal, "{}")
+    atomic_files.write_text(run.seal, "{}")
     assert planted.is_symlink()
 
 
@@ -198,12 +198,12 @@ def test_limits_are_told_with_file_and_limit(
     path.write_bytes(b"x" * 101)
     with pytest.raises(RefusedError, match=r"file: has 101 bytes; the limit is 100 bytes"):
         read_regular(path, 100)
-    monkeypatch.setattr(reading, "LINE_BYTES_MAX", 50)
+    monkeypatch.setattr(safe_open, "LINE_BYTES_MAX", 50)
     with pytest.raises(RefusedError, match=r"file: line 1 has more than 50 bytes"):
-        list(read_lines_of(path))
+        list(iter_lines(path))
     path.write_bytes(b"one\r\n\xff\n")
     with pytest.raises(EvidenceError, match="line 2 is no UTF-8"):
-        list(read_lines_of(path))
+        list(iter_lines(path))
 
 
 def test_bomb_is_not_unpacked() -> None:
@@ -248,16 +248,16 @@ def test_records_beyond_the_plan_are_refused(run: RunFolder) -> None:
 def test_evidence_that_was_added_shows(run: RunFolder) -> None:
     """Telemetry of another run may excuse this one; notes of a person do not."""
     (run.path / "notes.txt").write_text("slow on Monday", encoding="utf-8")
-    assert read_seal(run).added == ()
+    assert verify_manifest(run).added == ()
     assert not read_report_data(run).judged_anew
     run.telemetry.write_text("", encoding="utf-8")
-    assert read_seal(run).added == ("telemetry.jsonl",)
+    assert verify_manifest(run).added == ("telemetry.jsonl",)
 
 
 def test_runs_of_a_group_lie_in_it(run: RunFolder) -> None:
     """A link to a run elsewhere is none."""
     group = GroupFolder(run.path.parent)
-    group.write(GroupFacts(seeds=(1,), runs=("linked",)))
+    group.write(GroupProgress(seeds=(1,), runs=("linked",)))
     (group.path / "linked").symlink_to(run.path)
     with pytest.raises(HarnessError, match="missing"):
         group.member("linked")
@@ -286,7 +286,7 @@ def test_files_that_disagree_are_invalid_sealed_anew_or_not(
     folder = world.write(tmp_path)
     assert assess(folder).judgement.verdict is Verdict.PASS
     tamper(folder)
-    seal(folder)
+    write_manifest(folder)
     found = assess(folder)
     assert Verdict.INVALID in unclean(found).values()
     assert any(said in check.said for check in found.judgement.checks)

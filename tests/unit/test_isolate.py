@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.assessment.assess import assess_and_store_with_analysis
 from harness.clock import NS_PER_S
 from harness.errors import UsageError
-from harness.experiments import isolate
-from harness.experiments.isolate import judge_blocks, stretch
-from harness.judge.assess import gathered_and_stored
+from harness.evidence.toml_writer import toml_text
+from harness.experiments import isolation_run
+from harness.experiments.isolation_run import expand_blocks, judge_blocks
 from harness.scenario import Scenario
 from harness.scenario.isolation import Isolation
-from harness.store.toml import toml_text
-from tests.unit.measure.evidence import World, healthy
+from tests.unit.analysis.evidence import World, healthy
 
 PAUSE: dict[str, Any] = {"kind": "pause", "target": "data-processor"}
 
@@ -49,7 +49,7 @@ def test_the_disturbance_lies_over_one_block_of_each_pair(
     """Once in each pair, let go before its block ends, and the blocks fill the load."""
     isolation = Isolation(pairs=pairs, block_s=float(block_s))
     found = document()
-    stretch(found, isolation, [PAUSE], seed)
+    expand_blocks(found, isolation, [PAUSE], seed)
     scenario = Scenario.model_validate(found)
     (fault,) = scenario.fault
     assert len(fault.at_s) == pairs
@@ -67,8 +67,8 @@ def test_a_disturbance_of_moments_strikes_again_and_again(
     """At the start of each disturbed block, then every four seconds, never after its release."""
     isolation = Isolation(pairs=pairs, block_s=float(block_s))
     lasting, striking = document(), document()
-    stretch(lasting, isolation, [PAUSE], seed)
-    stretch(striking, isolation, [{"kind": "memory_hog", "target": "python-agent-1"}], seed)
+    expand_blocks(lasting, isolation, [PAUSE], seed)
+    expand_blocks(striking, isolation, [{"kind": "memory_hog", "target": "python-agent-1"}], seed)
     starts = Scenario.model_validate(lasting).fault[0].at_s
     times = Scenario.model_validate(striking).fault[0].at_s
     assert set(starts) <= set(times)
@@ -81,7 +81,7 @@ def test_a_disturbance_of_moments_strikes_again_and_again(
 def test_it_survives_its_file() -> None:
     """What is kept of a run in blocks is read back as it was."""
     found = document()
-    stretch(found, Isolation(pairs=5), [PAUSE], 1)
+    expand_blocks(found, Isolation(pairs=5), [PAUSE], 1)
     scenario = Scenario.model_validate(found)
     text = toml_text(scenario.model_dump(mode="json"))
     assert Scenario.model_validate(tomllib.loads(text)) == scenario
@@ -91,13 +91,13 @@ def test_faults_of_its_own_are_refused() -> None:
     """They would lie over quiet blocks as well."""
     found = document() | {"fault": [{**PAUSE, "at_s": 1, "for_s": 1}]}
     with pytest.raises(UsageError, match="faults of its own"):
-        stretch(found, Isolation(), [PAUSE], 1)
+        expand_blocks(found, Isolation(), [PAUSE], 1)
 
 
 def test_a_scenario_without_a_load_is_refused() -> None:
     """There is nothing to stretch."""
     with pytest.raises(UsageError, match="to stretch"):
-        stretch({"load": {}}, Isolation(), [PAUSE], 1)
+        expand_blocks({"load": {}}, Isolation(), [PAUSE], 1)
 
 
 def test_blocks_that_do_not_fill_the_load_are_refused() -> None:
@@ -129,8 +129,8 @@ def test_what_was_just_gathered_is_not_read_again(
 ) -> None:
     """And comes to the same as the evidence does later."""
     folder = in_blocks().write(tmp_path)
-    known = gathered_and_stored(folder)
+    known = assess_and_store_with_analysis(folder)
     again = judge_blocks(folder)
-    monkeypatch.delattr(isolate, "assess_gathered")
+    monkeypatch.delattr(isolation_run, "assess_with_analysis")
     assert judge_blocks(folder, known) == again
     assert [block.signals > 0 for block in again.blocks] == [True] * 10

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.cli import running
-from harness.cli.isolating import isolate
+from harness.cli import run_command
+from harness.cli.isolate import isolate
 from harness.errors import UsageError
-from harness.experiments.isolate import stretch
+from harness.experiments.isolation_run import expand_blocks
 from harness.scenario import load_scenario
 from harness.scenario.isolation import Isolation
 from harness.scenario.models import Phase
@@ -51,7 +51,7 @@ def test_nothing_is_made(
     options: Mapping[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What, where and a hint, in the harness's own words, and no folder."""
-    monkeypatch.setattr(running, "run_once", not_to_be_run)
+    monkeypatch.setattr(run_command, "run_once", not_to_be_run)
     reports = tmp_path / "reports"
     with pytest.raises(UsageError, match=said) as caught:
         isolate(SMOKE, reports=reports, **options)
@@ -66,7 +66,7 @@ def test_an_unmeasured_stage_is_measured_in_blocks() -> None:
     found = load_scenario(
         SMOKE,
         ["load.stages.0.phase=warmup"],
-        lambda document: stretch(document, Isolation(), [pause], 1),
+        lambda document: expand_blocks(document, Isolation(), [pause], 1),
     )
     assert found.load.stages[0].phase is Phase.MEASURE
 

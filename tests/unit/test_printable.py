@@ -20,16 +20,16 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.cli.console import SafeConsole
-from harness.judge.check import Check, Kind
+from harness.evidence.run_folder import RunFolder
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
-from harness.printable import cell, one_line, printable
+from harness.printable import one_line, printable, spreadsheet_cell
 from harness.report.data import ReportData, read_report_data
 from harness.report.html import html_report
 from harness.report.junit import junit_xml
 from harness.report.markdown import escaped, markdown
-from harness.store import RunFolder
-from tests.unit.measure.evidence import healthy, load_of
+from tests.unit.analysis.evidence import healthy, load_of
 
 ESC = "\x1b]52;c;ZXZpbA==\x07\x9b2J\x1b[31m\u202egnp\r\b\x00 [red]no[/red] [link=http://e.vil]x[/link]"
 MARKS = "</script><img src=x onerror=alert(1)> ```\n# |x| ![i](http://e.vil) @all `q`"
@@ -69,7 +69,7 @@ def test_no_text_is_obeyed(text: str) -> None:
     assert not ORDERS.search(shown)
     assert printable(shown) == shown
     assert len(one_line(text).splitlines()) <= 1
-    assert not cell(text).lstrip().startswith(("=", "+", "-", "@"))
+    assert not spreadsheet_cell(text).lstrip().startswith(("=", "+", "-", "@"))
 
 
 def test_console_obeys_nothing_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +93,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     found = read_report_data(folder)
     check = Check(
         name=HOSTILE,
-        kind=Kind.VALIDITY,
+        kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID,
         said=HOSTILE,
         offenders=(HOSTILE,),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import running
-from harness.cli.choice import StackChoice, StackKind
+from harness.cli import run_command
 from harness.cli.overrides import as_overrides
+from harness.cli.stack_choice import StackChoice, StackKind
 from harness.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,7 @@ def refused(
         agents=None, rate=None, duration=None, seed=None, settings=[], defects=defects
     )
     with pytest.raises(UsageError) as caught:
-        running.run_scenario(
+        run_command.run_scenario(
             scenario, overrides, reports=reports, choice=choice, root=ROOT, times=times
         )
     assert caught.value.hint
@@ -59,7 +59,7 @@ def test_a_node_that_is_needed_and_not_there(
 ) -> None:
     """For a gate, or for signals in full; told with how to get one."""
     monkeypatch.setenv("HARNESS_ANVIL", str(tmp_path / "no-such-program"))
-    monkeypatch.setattr(running, "run", not_to_be_run)
+    monkeypatch.setattr(run_command, "run", not_to_be_run)
     path = ROOT / "scenarios" / scenario
     said = refused(PROCESS, tmp_path / "reports", 1, scenario=path)
     assert "is not a program" in said

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contract.relation_name import name_parts, written
+from harness.contract.relation_name import name_parts, quote_relation
 
 PARTS = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=12)
 
@@ -14,7 +14,7 @@ PARTS = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=12)
 @given(st.lists(PARTS, min_size=1, max_size=2))
 def test_what_is_written_is_read_back(parts: list[str]) -> None:
     """Whatever stands in a name: dots, quotes, blanks, capitals."""
-    assert name_parts(written(*parts)) == tuple(parts)
+    assert name_parts(quote_relation(*parts)) == tuple(parts)
 
 
 @pytest.mark.parametrize(

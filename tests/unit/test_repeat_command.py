@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import running
-from harness.cli.choice import StackChoice, StackKind
+from harness.assessment.assess import Assessment, assess_and_store
+from harness.cli import run_command
 from harness.cli.overrides import as_overrides
+from harness.cli.stack_choice import StackChoice, StackKind
 from harness.errors import EvidenceError, Exit
+from harness.evidence.group_folder import GroupFolder, GroupProgress
+from harness.evidence.run_folder import RunFolder
 from harness.experiments.repeat import judge_again
-from harness.judge.assess import Assessment, assess_and_store
 from harness.scenario import Scenario
-from harness.store import RunFolder
-from harness.store.group import GroupFacts, GroupFolder
+from tests.unit.analysis.evidence import healthy
 from tests.unit.judge.violations import drop
-from tests.unit.measure.evidence import healthy
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERRIDES = as_overrides(agents=None, rate=None, duration=None, seed=41, settings=[])
@@ -39,10 +39,10 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
         folder = world.write(reports)
         return assess_and_store(folder), folder
 
-    monkeypatch.setattr(running, "run_once", on_paper)
+    monkeypatch.setattr(run_command, "run_once", on_paper)
     path = ROOT / "scenarios" / "smoke.toml"
     choice = StackChoice(StackKind.PROCESS, "offline", [], 0, {})
-    found = running.run_scenario(
+    found = run_command.run_scenario(
         path, OVERRIDES, reports=tmp_path, choice=choice, root=ROOT, times=3
     )
     output = capsys.readouterr().out
@@ -52,7 +52,7 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
     (group,) = tmp_path.iterdir()
     assert len([entry for entry in group.iterdir() if entry.is_dir()]) == 3
     assert (group / "junit.xml").is_file()
-    assert running.judge_folder(group) == code
+    assert run_command.judge_folder(group) == code
     assert code.name in capsys.readouterr().out
 
 
@@ -67,12 +67,12 @@ def test_where_nobody_may_write_the_verdict_is_still_told(
 
     folder = healthy(None, "p99 < 500 ms").write(tmp_path / "group")
     monkeypatch.setattr(RunFolder, name, read_only)
-    assert running.judge_folder(folder.path) == Exit.PASS
+    assert run_command.judge_folder(folder.path) == Exit.PASS
     told = " ".join(capsys.readouterr().out.split())
     assert "this judgement is not stored: result.json: cannot write: Read-only file" in told
     assert "PASS exit code 0" in told
     group = GroupFolder(folder.path.parent)
-    group.write(GroupFacts(seeds=(folder.read_plan().seed,), runs=(folder.run_id,)))
-    code = running.judge_folder(group.path)
+    group.write(GroupProgress(seeds=(folder.read_plan().seed,), runs=(folder.run_id,)))
+    code = run_command.judge_folder(group.path)
     assert "this judgement is not stored" in " ".join(capsys.readouterr().out.split())
     assert code == judge_again(group).exit_code

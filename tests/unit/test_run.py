@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.assessment.assess import Assessment
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import StackError
-from harness.judge.assess import Assessment
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
-from harness.run import run
+from harness.run.lifecycle import run
 from harness.scenario import Telemetry
-from harness.store import RunFolder
 from tests.unit.fakes import SCENARIO, World
 
 

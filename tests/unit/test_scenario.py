@@ -12,12 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
+from harness.evidence.toml_writer import toml_text
 from harness.scenario import (
+    SLO,
     Chain,
     Engine,
     Load,
     Phase,
-    Promise,
     Redis,
     Scenario,
     Signals,
@@ -28,7 +29,6 @@ from harness.scenario import (
 )
 from harness.scenario.agent_containers import AgentContainers
 from harness.scenario.gate import Gate, Weights
-from harness.store.toml import toml_text
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
 
@@ -236,7 +236,7 @@ def test_promises_come_from_texts_and_tables(tmp_path: Path) -> None:
                 ["p99 < 500 ms", "rate >= 99 %", "recovery < 15 s", "stage 1 max < 1 s"]
             ),
             st.builds(
-                Promise,
+                SLO,
                 objective=st.sampled_from(["p99 over any 2 s < 1 s", "lite p90 < 5 ms"]),
                 abort_on_fail=st.just(True),
                 abort_delay_s=st.floats(min_value=0, max_value=1_000),
@@ -246,7 +246,7 @@ def test_promises_come_from_texts_and_tables(tmp_path: Path) -> None:
         max_size=5,
     )
 )
-def test_promises_survive_the_scenario_file(entries: list[str | Promise]) -> None:
+def test_promises_survive_the_scenario_file(entries: list[str | SLO]) -> None:
     """The resolved scenario, written as TOML, is the same when it is read again."""
     stage = Stage(name="only", agents=1, rate_from=10.0, rate_to=10.0, duration_s=9.0)
     scenario = Scenario(
@@ -328,7 +328,7 @@ def test_nonsense_is_no_objective(text: str) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        *(Scenario, Load, Stage, Signals, Chain, Redis, Engine, Promise, Telemetry),
+        *(Scenario, Load, Stage, Signals, Chain, Redis, Engine, SLO, Telemetry),
         *(Gate, Weights, AgentContainers),
     ],
 )

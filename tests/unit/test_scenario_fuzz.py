@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
+from harness.evidence.toml_writer import toml_text
 from harness.scenario import Scenario, load_scenario
-from harness.store.toml import toml_text
 
 SMOKE = Path(__file__).resolve().parents[2] / "scenarios" / "smoke.toml"
 KEYS = """

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.judge.assess import assess
-from harness.observe.seen import Seen
-from harness.parts import Event, Progress
+from harness.assessment.assess import assess
+from harness.report.formatting import format_count, format_duration, format_share
 from harness.report.progress import ProgressView, panel, plain_line
 from harness.report.terminal import render
-from harness.report.units import count_text, duration_text, share_text
-from tests.unit.live.pictures import full_picture
-from tests.unit.measure.evidence import World, healthy, load_of
+from harness.run.live.summary import LiveSummary
+from harness.run.parts import Progress, RunEvent
+from tests.unit.analysis.evidence import World, healthy, load_of
+from tests.unit.live.snapshots import full_snapshot
 
 
 def shown(world: World, reports: Path) -> str:
@@ -74,7 +74,7 @@ def progress(phase: str, elapsed_s: int, *events: str) -> Progress:
         elapsed_ns=elapsed_s * 10**9,
         total_ns=30 * 10**9,
         sent=7,
-        events=tuple(Event("service_restarted", what, 0) for what in events),
+        events=tuple(RunEvent("service_restarted", what, 0) for what in events),
     )
 
 
@@ -102,21 +102,21 @@ def test_plain_lines_are_few_and_tell_every_event_once() -> None:
 )
 def test_durations_read_well(value_ns: int | None, text: str) -> None:
     """Three significant digits, in the unit that fits."""
-    assert duration_text(value_ns) == text
+    assert format_duration(value_ns) == text
 
 
 @given(st.integers(min_value=10_000, max_value=10**14))
 def test_durations_keep_their_size(value_ns: int) -> None:
     """What is printed is within 1 % of the value."""
-    number, unit = duration_text(value_ns).replace(",", "").split()
+    number, unit = format_duration(value_ns).replace(",", "").split()
     back = float(number) * {"us": 1e3, "ms": 1e6, "s": 1e9}[unit]
     assert back == pytest.approx(value_ns, rel=0.01)
 
 
 def test_counts_and_shares() -> None:
     """Thousands are separated; shares are percentages."""
-    assert count_text(12_088) == "12,088"
-    assert share_text(0.995) == "99.5 %"
+    assert format_count(12_088) == "12,088"
+    assert format_share(0.995) == "99.5 %"
 
 
 class Terminal(StringIO):
@@ -130,7 +130,7 @@ class Terminal(StringIO):
 def test_panel_fits_its_terminal(width: int) -> None:
     """Every figure is there on a narrow one too, and no line is longer than it."""
     console = Console(file=StringIO(), width=width)
-    console.print(panel(full_picture(), width))
+    console.print(panel(full_snapshot(), width))
     assert isinstance(console.file, StringIO)
     lines = console.file.getvalue().splitlines()
     assert max(len(line) for line in lines) <= width
@@ -146,22 +146,22 @@ def test_forced_colours_do_not_make_a_log_a_terminal() -> None:
     """CI servers force colours into files, where nothing can be drawn over."""
     file = StringIO()
     with ProgressView(Console(file=file, width=100, force_terminal=True)) as view:
-        view.show(full_picture())
+        view.show(full_snapshot())
     assert "\x1b[?25l" not in file.getvalue()
     assert "sent 412" in file.getvalue()
     file = Terminal()
     console = Console(file=file, width=100, force_terminal=True, _environ={"TERM": "xterm"})
     with ProgressView(console) as view:
-        view.show(full_picture())
+        view.show(full_snapshot())
     assert "\x1b[?25l" in file.getvalue()
     assert "\x1b[?25h" in file.getvalue(), "the cursor is given back"
 
 
 def test_plain_line_tells_what_is_out_of_the_ordinary() -> None:
     """Rejections, refusals, an old signal, and the service nearest to its quota; else nothing."""
-    assert plain_line(full_picture()).endswith(
+    assert plain_line(full_snapshot()).endswith(
         "agents 50  rejected 3  refused 2  engine 3.50 of 4 cores (87.5 %)"
     )
     assert plain_line(progress("measure", 3)).endswith("agents 0")
-    stuck = Seen(oldest_open_ns=4 * 10**9)
+    stuck = LiveSummary(oldest_open_ns=4 * 10**9)
     assert plain_line(replace(progress("measure", 3), seen=stuck)).endswith("oldest 4.00 s")

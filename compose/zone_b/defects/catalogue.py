@@ -13,7 +13,7 @@ FILE = Path(__file__).parent / "catalogue.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DefectKind:
     """A defect that can be switched on.
 
     Attributes:
@@ -31,7 +31,7 @@ class Kind:
 
 
 @cache
-def catalogue() -> Mapping[str, Kind]:
+def catalogue() -> Mapping[str, DefectKind]:
     """Every defect by its name."""
     document = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {name: Kind(name, **entry) for name, entry in document.items()}
+    return {name: DefectKind(name, **entry) for name, entry in document.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from zone_b.decision_service import Decision
 from zone_b.defects.defect import Defect
-from zone_b.desk import Decision
 from zone_b.fsm import Status
 from zone_b.head import is_stale
 from zone_b.message import Order

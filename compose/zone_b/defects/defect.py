@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from zone_b.decision_service import Decision
 from zone_b.defects.database import Database
-from zone_b.defects.moments import Moments, Origin
+from zone_b.defects.ground_truth import GroundTruth
 from zone_b.defects.spec import Spec
-from zone_b.defects.truth import Truth
-from zone_b.desk import Decision
+from zone_b.defects.triggers import TimeOrigin, Trigger
 from zone_b.lite import LiteSimulator
 from zone_b.message import Order
 from zone_b.settings import Settings
@@ -23,7 +23,7 @@ Committer = Callable[[Trade], Committed | None]
 
 
 @dataclass(slots=True)
-class Scene:
+class DefectContext:
     """What the defects of one worker share.
 
     Attributes:
@@ -36,9 +36,9 @@ class Scene:
     """
 
     settings: Settings
-    truth: Truth
+    truth: GroundTruth
     database: Database
-    origin: Origin
+    origin: TimeOrigin
     wait_s: Callable[[float], None] = time.sleep
     source: Source | None = None
     worker: str = ""
@@ -66,7 +66,7 @@ class Defect:
         scene: where.
     """
 
-    def __init__(self, spec: Spec, moments: Moments, scene: Scene) -> None:
+    def __init__(self, spec: Spec, moments: Trigger, scene: DefectContext) -> None:
         self.spec = spec
         self.moments = moments
         self.scene = scene

@@ -6,20 +6,20 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
-from zone_b.defects import books, decisions, delays, losses, nonces, states
+from zone_b.defects import decisions, delays, ledger, losses, nonces, states
 from zone_b.defects.database import Database
-from zone_b.defects.defect import Defect, Scene
-from zone_b.defects.moments import Moments, Origin
+from zone_b.defects.defect import Defect, DefectContext
+from zone_b.defects.ground_truth import GroundTruth
 from zone_b.defects.parts import (
     DefectiveBatches,
-    DefectiveDesk,
+    DefectiveDecisionService,
     DefectiveSource,
     DefectiveStore,
 )
 from zone_b.defects.spec import read_defects
-from zone_b.defects.truth import Truth
-from zone_b.kit import Kit
+from zone_b.defects.triggers import TimeOrigin, Trigger
 from zone_b.settings import Settings, SettingsError
+from zone_b.worker_parts import WorkerParts
 
 DEFECTS: Mapping[str, type[Defect]] = {
     "lose_before_ack": losses.LoseBeforeAck,
@@ -29,18 +29,18 @@ DEFECTS: Mapping[str, type[Defect]] = {
     "ack_before_commit": losses.AckBeforeCommit,
     "trims_unread": losses.TrimsUnread,
     "stops_reading": losses.StopsReading,
-    "process_twice": books.ProcessTwice,
+    "process_twice": ledger.ProcessTwice,
     "final_twice": states.FinalTwice,
     "skip_nonce": nonces.SkipNonce,
     "repeat_nonce": nonces.RepeatNonce,
     "nonce_row_off": nonces.NonceRowOff,
     "nonce_missing": states.NonceMissing,
     "reorder_agent": decisions.ReorderAgent,
-    "ledger_missing_entry": books.LedgerMissingEntry,
-    "ledger_missing": books.LedgerMissing,
-    "ledger_wrong_amount": books.LedgerWrongAmount,
-    "ledger_unbalanced": books.LedgerUnbalanced,
-    "ledger_undue": books.LedgerUndue,
+    "ledger_missing_entry": ledger.LedgerMissingEntry,
+    "ledger_missing": ledger.LedgerMissing,
+    "ledger_wrong_amount": ledger.LedgerWrongAmount,
+    "ledger_unbalanced": ledger.LedgerUnbalanced,
+    "ledger_undue": ledger.LedgerUndue,
     "illegal_transition": states.IllegalTransition,
     "final_overwritten": states.FinalOverwritten,
     "skips_init": states.SkipsInit,
@@ -61,7 +61,7 @@ DEFECTS: Mapping[str, type[Defect]] = {
 }
 
 
-def defective(settings: Settings) -> Kit:
+def defective(settings: Settings) -> WorkerParts:
     """Parts with the defects in them that the settings ask for.
 
     Raises:
@@ -73,18 +73,18 @@ def defective(settings: Settings) -> Kit:
             raise SettingsError(f"DEFI_DEFECTS: {spec.name} is no defect of the engine")
     if not settings.defect_log:
         raise SettingsError("DEFI_DEFECT_LOG is missing: defects leave a log of what they did")
-    truth = Truth(settings.defect_log)
-    origin = Origin(time.monotonic_ns)
-    scene = Scene(settings, truth, Database(settings.pg_dsn), origin)
+    truth = GroundTruth(settings.defect_log)
+    origin = TimeOrigin(time.monotonic_ns)
+    scene = DefectContext(settings, truth, Database(settings.pg_dsn), origin)
     defects = tuple(
         DEFECTS[spec.name](
-            spec, Moments(spec.name, spec.when, origin, truth.count(spec.name)), scene
+            spec, Trigger(spec.name, spec.when, origin, truth.count(spec.name)), scene
         )
         for spec in specs
     )
-    return Kit(
+    return WorkerParts(
         source=partial(DefectiveSource, defects, scene),
         store=partial(DefectiveStore, defects),
-        desk=partial(DefectiveDesk, defects),
+        desk=partial(DefectiveDecisionService, defects),
         batches=partial(DefectiveBatches, defects, scene),
     )

@@ -10,9 +10,9 @@ import redis
 
 from zone_b.defects.defect import Defect
 from zone_b.message import Order, read_entry
+from zone_b.redis_commands import command, connect
 from zone_b.source import GROUP
 from zone_b.trade import Read, Trade
-from zone_b.wire import command, connect
 
 _UNREAD_MAX = 100_000
 

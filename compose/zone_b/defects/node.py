@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from zone_b.defects.moments import Moments, Origin
+from zone_b.defects.ground_truth import GroundTruth
 from zone_b.defects.spec import read_defects
-from zone_b.defects.truth import Truth
+from zone_b.defects.triggers import TimeOrigin, Trigger
 from zone_b.settings import Settings, SettingsError
 
 SLOW_RPC = "slow_rpc"
@@ -36,9 +36,9 @@ def slow_rpc(
     if not settings.defect_log:
         raise SettingsError("DEFI_DEFECT_LOG is missing: defects leave a log of what they did")
     (spec,) = specs
-    truth = Truth(settings.defect_log)
-    origin = Origin(now_ns)
-    moments = Moments(spec.name, spec.when, origin)
+    truth = GroundTruth(settings.defect_log)
+    origin = TimeOrigin(now_ns)
+    moments = Trigger(spec.name, spec.when, origin)
     delay_s = spec.settings["delay_ms"] / 1000
     lock = threading.Lock()
     questions = count()

@@ -8,8 +8,8 @@ from functools import reduce
 import redis
 
 from zone_b.batch import Batches
-from zone_b.defects.defect import Committer, Defect, Scene, Task
-from zone_b.desk import Decision, Desk
+from zone_b.decision_service import Decision, DecisionService
+from zone_b.defects.defect import Committer, Defect, DefectContext, Task
 from zone_b.full import FullSimulator
 from zone_b.lite import LiteSimulator
 from zone_b.message import Order
@@ -25,7 +25,7 @@ class DefectiveSource(Source):
     """A source that may read late, not at all, or forget to acknowledge."""
 
     def __init__(
-        self, defects: Defects, scene: Scene, client: redis.Redis, key: str, consumer: str
+        self, defects: Defects, scene: DefectContext, client: redis.Redis, key: str, consumer: str
     ) -> None:
         super().__init__(client, key, consumer)
         self._defects = defects
@@ -62,7 +62,13 @@ class DefectiveBatches(Batches):
     """Batches of which something may be missing, late, or in another order."""
 
     def __init__(
-        self, defects: Defects, scene: Scene, source: Source, store: Store, desk: Desk, turn: Turn
+        self,
+        defects: Defects,
+        scene: DefectContext,
+        source: Source,
+        store: Store,
+        desk: DecisionService,
+        turn: Turn,
     ) -> None:
         super().__init__(source, store, desk, turn)
         self._defects = defects
@@ -75,7 +81,7 @@ class DefectiveBatches(Batches):
         super().process(left, head, read_ns)
 
 
-class DefectiveDesk(Desk):
+class DefectiveDecisionService(DecisionService):
     """A desk that may judge by the wrong head, or wrongly."""
 
     def __init__(
@@ -124,7 +130,7 @@ class DefectiveStore(Store):
                 defect.after_commit(done)
             for trace_id in refused:
                 defect.after_rejection(trace_id)
-        return [reduce(_told, self._defects, done) for done in committed], refused
+        return [reduce(_reported, self._defects, done) for done in committed], refused
 
     def _commit(
         self, trades: Sequence[Trade], rejections: Sequence[Rejection]
@@ -151,5 +157,5 @@ class DefectiveStore(Store):
         return next((committer for committer in found if committer is not None), None)
 
 
-def _told(done: Committed, defect: Defect) -> Committed:
+def _reported(done: Committed, defect: Defect) -> Committed:
     return defect.told(done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zone_b.defects.catalogue import Kind, catalogue
+from zone_b.defects.catalogue import DefectKind, catalogue
 from zone_b.settings import SettingsError
 
 _VARIABLE = "DEFI_DEFECTS"
@@ -75,7 +75,7 @@ def _read_one(text: str) -> Spec:
     return Spec(name, _when(name, when), {**kind.settings, **own})
 
 
-def _pair(kind: Kind, text: str) -> tuple[str, float]:
+def _pair(kind: DefectKind, text: str) -> tuple[str, float]:
     key, _, number = (part.strip() for part in text.partition("="))
     known = (*_WHEN, *kind.settings)
     if key not in known:

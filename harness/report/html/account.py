@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.measure.measurement import AccountFigures, Measurement
-from harness.report.html.parts import AccountView, Table
-from harness.report.html.words import count_text, duration, share_text
+from harness.analysis.measurement import Measurement, SignalOutcomeFigures
+from harness.report.html.components import AccountView, Table
+from harness.report.html.formatting import format_count, format_duration_html, format_share
 
 _CLASSES: tuple[tuple[str, str], ...] = (
     ("simulated", "reached SIMULATED"),
@@ -22,9 +22,9 @@ def account_view(measurement: Measurement) -> AccountView:
     total = account.attempted
     bad = account.lost + account.in_flight + account.refused
     message = (
-        f"{count_text(total)} signals were attempted; {count_text(account.simulated)} reached"
-        f" SIMULATED, {count_text(account.rejected)} were rejected"
-        f" and {count_text(bad)} were lost, in flight or refused."
+        f"{format_count(total)} signals were attempted; {format_count(account.simulated)} reached"
+        f" SIMULATED, {format_count(account.rejected)} were rejected"
+        f" and {format_count(bad)} were lost, in flight or refused."
     )
     bar = tuple(
         (100 * _of(account, name) / total, name, name.replace("_", " "))
@@ -37,7 +37,7 @@ def account_view(measurement: Measurement) -> AccountView:
     return AccountView(message, bar, tuple(tables), tuple(_notes(measurement)))
 
 
-def _of(account: AccountFigures, name: str) -> int:
+def _of(account: SignalOutcomeFigures, name: str) -> int:
     value = getattr(account, name)
     return value if isinstance(value, int) else 0
 
@@ -49,43 +49,43 @@ def _classes(measurement: Measurement) -> Table:
     rows = [
         (
             f"{name.replace('_', ' ')}: {meaning}",
-            *(count_text(_of(account, name)) for account in accounts),
-            share_text(_of(measurement.account, name) / total) if total else "-",
+            *(format_count(_of(account, name)) for account in accounts),
+            format_share(_of(measurement.account, name) / total) if total else "-",
         )
         for name, meaning in _CLASSES
     ]
-    rows.append(("attempted: the sum", *(count_text(a.attempted) for a in accounts), "100 %"))
+    rows.append(("attempted: the sum", *(format_count(a.attempted) for a in accounts), "100 %"))
     words = {"warmup": "warm-up", "measure": "measured"}
     heads = ("class", "all", *(words[phase] for phase in phases), "share of all")
     return Table.of("What became of every signal", heads, rows)
 
 
-def _reasons(account: AccountFigures) -> Table:
-    rows = [(reason, count_text(count)) for reason, count in account.rejected_by.items()]
+def _reasons(account: SignalOutcomeFigures) -> Table:
+    rows = [(reason, format_count(count)) for reason, count in account.rejected_by.items()]
     return Table.of("Rejected signals by the engine's reason", ("reason", "signals"), rows)
 
 
 def _notes(measurement: Measurement) -> list[str]:
     account = measurement.account
     notes = [
-        f"Counted apart: {count_text(measurement.duplicated)} duplicated (more than one effect),"
-        f" {count_text(measurement.unexpected)} unexpected (final, never attempted),"
-        f" {count_text(measurement.foreign)} of other runs, left alone."
+        f"Counted apart: {format_count(measurement.duplicated)} duplicated (more than one effect),"
+        f" {format_count(measurement.unexpected)} unexpected (final, never attempted),"
+        f" {format_count(measurement.foreign)} of other runs, left alone."
     ]
     if account.stale:
         notes.append(
-            f"{count_text(account.stale)} signals were sent stale on purpose, of which"
-            f" {count_text(account.stale_rejected)} were rejected, as they should be."
+            f"{format_count(account.stale)} signals were sent stale on purpose, of which"
+            f" {format_count(account.stale_rejected)} were rejected, as they should be."
         )
     if account.behind:
         notes.append(
-            f"{count_text(account.behind)} signals were sent while a fault held their agents up,"
-            f" and lay too far behind, of which {count_text(account.behind_rejected)} were"
+            f"{format_count(account.behind)} signals were sent while a fault held their agents up,"
+            f" and lay too far behind, of which {format_count(account.behind_rejected)} were"
             " rejected, as they should be."
         )
     notes += [
-        f"The truth of P99 ({row.mode}) lies between {duration(row.committed_ns)} (committed)"
-        f" and {duration(row.seen_ns)} (seen, judged): the observer's resolution."
+        f"The truth of P99 ({row.mode}) lies between {format_duration_html(row.committed_ns)} (committed)"
+        f" and {format_duration_html(row.seen_ns)} (seen, judged): the observer's resolution."
         for row in measurement.resolution
         if row.phase == "measure" and row.name == "p99"
     ]

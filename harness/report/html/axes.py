@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.report.html.words import duration
+from harness.report.html.formatting import format_duration_html
 
 NS_PER_MS = 1_000_000
 TIME_TITLE = "seconds since the first signal was due"
@@ -42,7 +42,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _label(tick_ms: float) -> str:
-    number, _, unit = duration(tick_ms * NS_PER_MS).partition(" ")
+    number, _, unit = format_duration_html(tick_ms * NS_PER_MS).partition(" ")
     if tick_ms < 1:
         number, unit = f"{tick_ms * 1_000:g}", "µs"
     return f"{float(number.replace(',', '')):g} {unit}"

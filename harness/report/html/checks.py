@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.judge.check import Check, Figure, Kind
+from harness.judge.check import Check, CheckKind, Figure
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
-from harness.report.html.words import count_text, duration, figure
+from harness.report.html.formatting import format_count, format_duration_html, format_number
 from harness.report.terminal import NOT_JUDGED
 
 _TITLES = {
-    Kind.OBJECTIVE: (
+    CheckKind.OBJECTIVE: (
         "Objectives",
         "What the scenario promises, each held against the measured phase.",
     ),
-    Kind.INTEGRITY: (
+    CheckKind.INTEGRITY: (
         "Integrity",
         "What the system did to each signal: nothing lost, nothing twice, every row and booking as"
         " it should be. A violation is a FAIL whatever the latency.",
     ),
-    Kind.VALIDITY: (
+    CheckKind.VALIDITY: (
         "Validity",
         "Whether the run measured the system, and not itself: a generator on time, an observer that"
         " saw everything, evidence that is whole.",
@@ -30,7 +30,7 @@ _TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CheckRow:
     """One check as the page shows it.
 
     Attributes:
@@ -49,25 +49,25 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CheckGroup:
     """The checks of a kind."""
 
     key: str
     title: str
     about: str
-    checks: tuple[Row, ...]
+    checks: tuple[CheckRow, ...]
 
 
-def groups_of(judgement: Judgement) -> Iterator[Group]:
+def group_checks(judgement: Judgement) -> Iterator[CheckGroup]:
     """By kind; what is not clean comes first."""
     for kind, (title, about) in _TITLES.items():
         checks = judgement.of(kind)
         if checks:
             rows = sorted(map(_row, checks), key=lambda row: row.word == "ok")
-            yield Group(kind.value, title, about, tuple(rows))
+            yield CheckGroup(kind.value, title, about, tuple(rows))
 
 
-def _row(check: Check) -> Row:
+def _row(check: Check) -> CheckRow:
     word, style = check.verdict.value, check.verdict.value.lower()
     if check.verdict is Verdict.PASS:
         word = "ok"
@@ -79,7 +79,7 @@ def _row(check: Check) -> Row:
         parts.append(f"{len(figures)} figure{'' if len(figures) == 1 else 's'}")
     if check.offenders:
         parts.append(f"{len(check.offenders)} named")
-    return Row(
+    return CheckRow(
         name=check.name,
         verdict=check.verdict.value,
         word=word,
@@ -97,5 +97,5 @@ def _text(name: str, value: Figure) -> str:
     if isinstance(value, str):
         return value
     if name.endswith("_ns"):
-        return duration(value)
-    return count_text(value) if isinstance(value, int) else figure(value)
+        return format_duration_html(value)
+    return format_count(value) if isinstance(value, int) else format_number(value)

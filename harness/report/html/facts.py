@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.report.html.parts import Table
+from harness.report.html.components import Table
 
 # Of lists of many, such as the settings of every container; the whole is in the run's folder.
 FACTS_MAX = 200

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measure.encoding import Interval
-from harness.measure.histogram import bucket_middles_ns
-from harness.measure.statistics import size_needed
+from harness.analysis.histogram import bucket_middles_ns
+from harness.analysis.histogram_encoding import HistogramInterval
+from harness.analysis.statistics import size_needed
 from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
-from harness.report.html.columns import Column, columns_of, grouped, joined
+from harness.report.html.components import ROWS_MAX, Chart, Table
+from harness.report.html.formatting import escape_plotly, format_count, format_duration_html, to_ms
+from harness.report.html.histogram_columns import Column, columns_of, group_columns, merge_columns
 from harness.report.html.palette import HEAT
-from harness.report.html.parts import ROWS_MAX, Figure, Table
-from harness.report.html.timeline import Timeline
-from harness.report.html.words import count_text, duration, ms, plotted
+from harness.report.html.run_timeline import RunTimeline
 from harness.scenario import Objective
 
 ROWS_PER_DECADE = 24
@@ -29,8 +29,11 @@ _ENOUGH = {50.0: size_needed(50), 99.0: size_needed(99)}
 
 
 def heat_figure(
-    mode: str, intervals: Iterable[Interval], objectives: Sequence[Objective], timeline: Timeline
-) -> Figure | None:
+    mode: str,
+    intervals: Iterable[HistogramInterval],
+    objectives: Sequence[Objective],
+    timeline: RunTimeline,
+) -> Chart | None:
     """The heat map of a mode; None where no stretch has a signal."""
     columns = [column for column in columns_of(intervals) if column.count]
     if not columns:
@@ -43,10 +46,14 @@ def heat_figure(
     tops = [one.limit_ns * 1.3 for one in limits if one.limit_ns]
     low_ns = max(1_000, min(column.min_ns for column in columns))
     high_ns = max([column.max_ns for column in columns] + tops)
-    groups = grouped(columns, _ENOUGH[99.0])
+    groups = group_columns(columns, _ENOUGH[99.0])
     heat = _heat(columns, low_ns)
-    traces = [heat, _line("P50", grouped(columns, _ENOUGH[50.0]), 50.0), _line("P99", groups, 99.0)]
-    return Figure(
+    traces = [
+        heat,
+        _line("P50", group_columns(columns, _ENOUGH[50.0]), 50.0),
+        _line("P99", groups, 99.0),
+    ]
+    return Chart(
         key=f"heat-{mode}",
         title="When were signals slow?" + ("" if mode == "lite" else f" (simulated in {mode})"),
         shows="Each cell counts the signals that were due in that stretch of time (across) and took"
@@ -70,14 +77,14 @@ def heat_figure(
 
 
 def _limits(limits: Sequence[Objective]) -> list[dict[str, Any]]:
-    return [limit_line(ms(one.limit_ns) or 0.0) for one in limits]
+    return [limit_line(to_ms(one.limit_ns) or 0.0) for one in limits]
 
 
 def _limit_labels(limits: Sequence[Objective]) -> list[dict[str, Any]]:
     """The promises by their limit; those that share one share a label."""
     texts: dict[int, list[str]] = {}
     for one in limits:
-        texts.setdefault(one.limit_ns or 1, []).append(plotted(one.text))
+        texts.setdefault(one.limit_ns or 1, []).append(escape_plotly(one.text))
     return [limit_label(math.log10(limit / 1e6), ", ".join(t)) for limit, t in texts.items()]
 
 
@@ -132,7 +139,7 @@ def _line(name: str, groups: Sequence[Column], percentile: float) -> dict[str, A
     x: list[float | None] = []
     y: list[float | None] = []
     for group in groups:
-        value = ms(group.percentile_ns(percentile))
+        value = to_ms(group.percentile_ns(percentile))
         x += [group.start_s, group.end_s, None]
         y += [value, value, None]
     first = percentile == 50.0
@@ -152,7 +159,7 @@ def _message(
 ) -> str:
     slowest = max(columns, key=lambda column: column.max_ns)
     text = (
-        f"The slowest signal took {duration(slowest.max_ns)}; it was due"
+        f"The slowest signal took {format_duration_html(slowest.max_ns)}; it was due"
         f" {slowest.when} into the run."
     )
     for one in {one.limit_ns: one for one in limits}.values():
@@ -160,22 +167,24 @@ def _message(
         over = [column for column in columns if column.count_from(limit_ns)]
         signals = sum(column.count_from(limit_ns) for column in over)
         text += (
-            f" {count_text(signals)} signals took {duration(limit_ns)} or longer, in {len(over)}"
+            f" {format_count(signals)} signals took {format_duration_html(limit_ns)} or longer, in {len(over)}"
             f" of {len(columns)} stretches of time."
         )
     if groups:
         worst = max(groups, key=lambda group: group.percentile_ns(99) or 0)
-        text += f" P99 was worst from {worst.when}: {duration(worst.percentile_ns(99))}."
+        text += (
+            f" P99 was worst from {worst.when}: {format_duration_html(worst.percentile_ns(99))}."
+        )
     return text
 
 
 def _table(columns: Sequence[Column]) -> Table:
     size = -(-len(columns) // ROWS_MAX)
-    rows = [joined(columns[at : at + size]) for at in range(0, len(columns), size)]
+    rows = [merge_columns(columns[at : at + size]) for at in range(0, len(columns), size)]
 
     def told(column: Column, percentile: float) -> str:
         enough = column.count >= _ENOUGH[percentile]
-        return duration(column.percentile_ns(percentile)) if enough else "too few"
+        return format_duration_html(column.percentile_ns(percentile)) if enough else "too few"
 
     return Table.of(
         "Latency of the signals due in each stretch of time",
@@ -183,10 +192,10 @@ def _table(columns: Sequence[Column]) -> Table:
         [
             (
                 column.when,
-                count_text(column.count),
+                format_count(column.count),
                 told(column, 50.0),
                 told(column, 99.0),
-                duration(column.max_ns),
+                format_duration_html(column.max_ns),
             )
             for column in rows
         ],

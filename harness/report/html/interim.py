@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.judge.analysis import Analysis, Finding
+from harness.analysis.histogram import LIMIT_NS
+from harness.judge.interim_analysis import InterimAnalysis, InterimEstimate
 from harness.judge.judgement import Judgement
-from harness.measure.histogram import LIMIT_NS
 from harness.report.html.axes import log_durations
+from harness.report.html.components import Chart, Table
+from harness.report.html.formatting import format_count, format_duration_html, to_ms
 from harness.report.html.palette import SERIES
-from harness.report.html.parts import Figure, Table
-from harness.report.html.words import count_text, duration, ms
 from harness.scenario import Objective
 
 KEY = "interim"
 TITLE = "When was it decided?"
 
 
-def interim_figure(judgement: Judgement, objectives: tuple[Objective, ...]) -> Figure | None:
+def interim_figure(judgement: Judgement, objectives: tuple[Objective, ...]) -> Chart | None:
     """The interval against the measured time; None for a run of fixed length."""
     rows = [
         (analysis, finding)
@@ -32,7 +32,7 @@ def interim_figure(judgement: Judgement, objectives: tuple[Objective, ...]) -> F
     values = [value for _, one in rows for value in (one.estimate, one.lower, one.upper) if value]
     inside = [value for value in [*values, *limits.values()] if value < LIMIT_NS]
     last = rows[-1][0]
-    return Figure(
+    return Chart(
         key=KEY,
         title=TITLE,
         shows="The promised percentile and its interval at each planned analysis. All analyses"
@@ -50,8 +50,8 @@ def interim_figure(judgement: Judgement, objectives: tuple[Objective, ...]) -> F
                     "xref": "paper",
                     "x0": 0,
                     "x1": 1,
-                    "y0": ms(limit_ns),
-                    "y1": ms(limit_ns),
+                    "y0": to_ms(limit_ns),
+                    "y1": to_ms(limit_ns),
                     "line": {"color": "@limit", "width": 1.5},
                 }
                 for limit_ns in set(limits.values())
@@ -61,7 +61,9 @@ def interim_figure(judgement: Judgement, objectives: tuple[Objective, ...]) -> F
     )
 
 
-def _trace(name: str, number: int, rows: list[tuple[Analysis, Finding]]) -> dict[str, Any]:
+def _trace(
+    name: str, number: int, rows: list[tuple[InterimAnalysis, InterimEstimate]]
+) -> dict[str, Any]:
     own = [(analysis, finding) for analysis, finding in rows if finding.objective == name]
     color = SERIES[number % len(SERIES)]
     return {
@@ -69,12 +71,12 @@ def _trace(name: str, number: int, rows: list[tuple[Analysis, Finding]]) -> dict
         "mode": "markers",
         "name": name,
         "x": [analysis.measured_s for analysis, _ in own],
-        "y": [ms(finding.estimate) for _, finding in own],
+        "y": [to_ms(finding.estimate) for _, finding in own],
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [ms((one.upper or one.estimate) - one.estimate) for _, one in own],
-            "arrayminus": [ms(one.estimate - (one.lower or one.estimate)) for _, one in own],
+            "array": [to_ms((one.upper or one.estimate) - one.estimate) for _, one in own],
+            "arrayminus": [to_ms(one.estimate - (one.lower or one.estimate)) for _, one in own],
             "color": color,
         },
         "marker": {
@@ -86,13 +88,13 @@ def _trace(name: str, number: int, rows: list[tuple[Analysis, Finding]]) -> dict
     }
 
 
-def _table(analyses: tuple[Analysis, ...]) -> Table:
+def _table(analyses: tuple[InterimAnalysis, ...]) -> Table:
     rows = tuple(
         (
             f"{analysis.measured_s:g} s",
             one.objective,
             *(_text(one, value) for value in (one.estimate, one.lower, one.upper)),
-            count_text(one.effective),
+            format_count(one.effective),
             one.verdict.name,
         )
         for analysis in analyses
@@ -102,7 +104,7 @@ def _table(analyses: tuple[Analysis, ...]) -> Table:
     return Table.of("Interim analyses", heads, rows)
 
 
-def _text(finding: Finding, value: float | None) -> str:
+def _text(finding: InterimEstimate, value: float | None) -> str:
     if value is None:
         return "no bound"
-    return duration(value) if finding.unit == "ns" else f"{100 * value:.3g} %"
+    return format_duration_html(value) if finding.unit == "ns" else f"{100 * value:.3g} %"

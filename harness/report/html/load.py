@@ -6,16 +6,22 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.analysis.measurement import Measurement, ThroughputFigures
 from harness.judge.limits import LATENESS_P99, LATENESS_P999
-from harness.measure.measurement import Measurement, SecondFigures
 from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
-from harness.report.html.parts import ROWS_MAX, Figure, Missing, Table
-from harness.report.html.timeline import Timeline
-from harness.report.html.words import count_text, duration, figure, ms, share_text
+from harness.report.html.components import ROWS_MAX, Chart, MissingChart, Table
+from harness.report.html.formatting import (
+    format_count,
+    format_duration_html,
+    format_number,
+    format_share,
+    to_ms,
+)
+from harness.report.html.run_timeline import RunTimeline
 from harness.scenario import Scenario
 
 _NOT_KEPT = "this run kept no figures by the second: it was made by an earlier version"
-_RATES: tuple[tuple[str, str, str, Callable[[SecondFigures], int]], ...] = (
+_RATES: tuple[tuple[str, str, str, Callable[[ThroughputFigures], int]], ...] = (
     ("due", "@series5", "solid", lambda second: second.intended),
     ("sent", "@series1", "solid", lambda second: second.sent),
     ("accepted by Redis", "@series4", "dot", lambda second: second.accepted),
@@ -23,11 +29,11 @@ _RATES: tuple[tuple[str, str, str, Callable[[SecondFigures], int]], ...] = (
 )
 
 
-def rate_figure(measurement: Measurement, timeline: Timeline) -> Figure | Missing:
+def rate_figure(measurement: Measurement, timeline: RunTimeline) -> Chart | MissingChart:
     """Signals per second that were due, sent, accepted and simulated, and what was open."""
     title, seconds = "Did the load that was asked for arrive?", measurement.seconds
     if not seconds:
-        return Missing("rate", title, _NOT_KEPT)
+        return MissingChart("rate", title, _NOT_KEPT)
     x = [second.start_s for second in seconds]
     traces: list[dict[str, Any]] = [
         {
@@ -60,7 +66,7 @@ def rate_figure(measurement: Measurement, timeline: Timeline) -> Figure | Missin
             "hovertemplate": "%{y:,} in flight<extra></extra>",
         }
     )
-    return Figure(
+    return Chart(
         key="rate",
         title=title,
         shows="Above: signals per second that were due by the schedule, that were sent, that Redis"
@@ -100,35 +106,37 @@ def _rate_message(measurement: Measurement) -> str:
             continue
         if rate.intended is not None and rate.share is not None:
             parts.append(
-                f"{count_text(rate.in_phase)} of {count_text(rate.intended)} signals due in the"
-                f" measured phase were sent within it ({share_text(rate.share)})."
+                f"{format_count(rate.in_phase)} of {format_count(rate.intended)} signals due in the"
+                f" measured phase were sent within it ({format_share(rate.share)})."
             )
     most = max(measurement.seconds, key=lambda second: second.in_flight)
     end_s = most.start_s + most.length_s
-    parts.append(f"At most {count_text(most.in_flight)} were in flight, {end_s:g} s into the run.")
+    parts.append(
+        f"At most {format_count(most.in_flight)} were in flight, {end_s:g} s into the run."
+    )
     return " ".join(parts)
 
 
-def _rate_table(seconds: Sequence[SecondFigures]) -> Table:
+def _rate_table(seconds: Sequence[ThroughputFigures]) -> Table:
     size = -(-len(seconds) // ROWS_MAX)
     rows = []
     for at in range(0, len(seconds), size):
         part = seconds[at : at + size]
         length_s = sum(second.length_s for second in part)
-        rates = [figure(sum(of(one) for one in part) / length_s) for _, _, _, of in _RATES]
+        rates = [format_number(sum(of(one) for one in part) / length_s) for _, _, _, of in _RATES]
         stretch = f"{part[0].start_s:g} to {part[-1].start_s + part[-1].length_s:g}"
-        rows.append((stretch, *rates, count_text(part[-1].in_flight)))
+        rows.append((stretch, *rates, format_count(part[-1].in_flight)))
     heads = ("seconds", *(f"{name}/s" for name, _, _, _ in _RATES), "in flight at its end")
     return Table.of("Signals per second", heads, rows)
 
 
 def lateness_figure(
-    measurement: Measurement, scenario: Scenario, timeline: Timeline
-) -> Figure | Missing:
+    measurement: Measurement, scenario: Scenario, timeline: RunTimeline
+) -> Chart | MissingChart:
     """How late the generator itself was, with the limits of a valid run."""
     title, seconds = "Was the generator itself on time?", measurement.seconds
     if not seconds:
-        return Missing("lateness", title, _NOT_KEPT)
+        return MissingChart("lateness", title, _NOT_KEPT)
     p99_ns, p999_ns = LATENESS_P99.of(scenario), LATENESS_P999.of(scenario)
     seen = [second.lateness_max_ns for second in seconds if (second.lateness_max_ns or 0) > 0]
     known = [second.lateness_p99_ns for second in seconds if second.lateness_p99_ns]
@@ -140,7 +148,7 @@ def lateness_figure(
         traces[1]["x"] = traces[0]["x"]
         traces[1]["y"] = [_above_zero(second.lateness_p99_ns) for second in seconds]
     lows = [value for value in (*seen, *known) if value]
-    return Figure(
+    return Chart(
         key="lateness",
         title=title,
         shows="How long after its due time the generator sent a signal: its own fault, not the"
@@ -158,13 +166,17 @@ def lateness_figure(
             ),
             "shapes": [
                 *timeline.shapes(),
-                limit_line(ms(p99_ns) or 0.0),
-                limit_line(ms(p999_ns) or 0.0),
+                limit_line(to_ms(p99_ns) or 0.0),
+                limit_line(to_ms(p999_ns) or 0.0),
             ],
             "annotations": [
                 *timeline.numbers(),
-                limit_label(math.log10(p99_ns / 1e6), f"limit of P99, {duration(p99_ns)}"),
-                limit_label(math.log10(p999_ns / 1e6), f"limit of P99.9, {duration(p999_ns)}"),
+                limit_label(
+                    math.log10(p99_ns / 1e6), f"limit of P99, {format_duration_html(p99_ns)}"
+                ),
+                limit_label(
+                    math.log10(p999_ns / 1e6), f"limit of P99.9, {format_duration_html(p999_ns)}"
+                ),
             ],
             "hovermode": "x",
         },
@@ -175,7 +187,7 @@ def lateness_figure(
 
 
 def _above_zero(value_ns: int | None) -> float | None:
-    return ms(value_ns) if value_ns and value_ns > 0 else None
+    return to_ms(value_ns) if value_ns and value_ns > 0 else None
 
 
 def _late(name: str, colour: str, mode: str) -> dict[str, Any]:
@@ -195,16 +207,16 @@ def _late_message(measurement: Measurement, p99_ns: int, p999_ns: int) -> str:
         if (figures.phase, figures.metric) != ("measure", "lateness") or not figures.count:
             continue
         told = [
-            f"{name.upper()} {duration(figures.percentiles_ns[name])} of at most {duration(limit)}"
+            f"{name.upper()} {format_duration_html(figures.percentiles_ns[name])} of at most {format_duration_html(limit)}"
             for name, limit in (("p99", p99_ns), ("p99.9", p999_ns))
             if name in figures.percentiles_ns
         ]
-        told.append(f"the latest signal {duration(figures.max_ns)}")
+        told.append(f"the latest signal {format_duration_html(figures.max_ns)}")
         parts.append(f"Lateness of {figures.mode} signals: {', '.join(told)}.")
     return " ".join(parts) or "No measured signal was sent."
 
 
-def _late_table(seconds: Sequence[SecondFigures]) -> Table:
+def _late_table(seconds: Sequence[ThroughputFigures]) -> Table:
     size = -(-len(seconds) // ROWS_MAX)
     rows = []
     for at in range(0, len(seconds), size):
@@ -214,8 +226,8 @@ def _late_table(seconds: Sequence[SecondFigures]) -> Table:
         rows.append(
             (
                 f"{part[0].start_s:g} to {part[-1].start_s + part[-1].length_s:g}",
-                duration(max(p99)) if p99 else "too few",
-                duration(max(longest, default=None)),
+                format_duration_html(max(p99)) if p99 else "too few",
+                format_duration_html(max(longest, default=None)),
             )
         )
     heads = ("seconds", "largest P99", "longest")

@@ -12,24 +12,24 @@ from markupsafe import Markup
 
 import harness
 from harness.errors import EvidenceError
+from harness.evidence.toml_writer import toml_text
 from harness.judge.verdict import Verdict
 from harness.printable import printable
 from harness.report.data import ReportData
 from harness.report.html.account import account_view
-from harness.report.html.checks import groups_of
+from harness.report.html.checks import group_checks
+from harness.report.html.components import Chart, MissingChart, Part, Section, Table
 from harness.report.html.facts import facts_table
 from harness.report.html.heatmap import heat_figure
 from harness.report.html.interim import interim_figure
-from harness.report.html.library import plotly_packed, script_source
 from harness.report.html.load import lateness_figure, rate_figure
 from harness.report.html.palette import DARK, LIGHT, css_variables
-from harness.report.html.parts import Figure, Missing, Part, Section, Table
 from harness.report.html.percentiles import percentile_figure
+from harness.report.html.plotly import plotly_packed, script_source
 from harness.report.html.resources import further_parts, resource_parts, unread_table
+from harness.report.html.run_timeline import RunTimeline, gate_tables, outside_table, timeline_of
 from harness.report.html.stages import stage_notes, stage_parts
-from harness.report.html.summary import top_of
-from harness.report.html.timeline import Timeline, gate_tables, outside_table, timeline_of
-from harness.store.toml import toml_text
+from harness.report.html.summary import build_summary
 
 _AFTER = (
     ("diagnosis", "Diagnosis"),
@@ -54,7 +54,7 @@ def html_report(data: ReportData) -> str:
         _environment()
         .get_template("report.html.j2")
         .render(
-            top=top_of(data),
+            top=build_summary(data),
             data_headline=data.diagnosis.headline if data.diagnosis else None,
             contents=[
                 *({"key": section.key, "title": section.title} for section in sections),
@@ -64,7 +64,7 @@ def html_report(data: ReportData) -> str:
             diagnosis=data.diagnosis,
             folder=data.folder.path,
             no_diagnosis=_no_diagnosis(data),
-            checks=list(groups_of(data.judgement)),
+            checks=list(group_checks(data.judgement)),
             environment=[
                 facts_table("Host, versions and commit", data.environment),
                 facts_table("What ran as the system under test", _without_reasons(data.stack)),
@@ -84,7 +84,7 @@ def html_report(data: ReportData) -> str:
     )
 
 
-def _sections(data: ReportData, timeline: Timeline) -> Iterator[Section]:
+def _sections(data: ReportData, timeline: RunTimeline) -> Iterator[Section]:
     measurement, scenario = data.measurement, data.scenario
     objectives = scenario.parsed_objectives()
     interim = interim_figure(data.judgement, objectives)
@@ -136,7 +136,7 @@ def _sections(data: ReportData, timeline: Timeline) -> Iterator[Section]:
     )
 
 
-def _heats(data: ReportData, timeline: Timeline) -> Iterator[Figure | Missing]:
+def _heats(data: ReportData, timeline: RunTimeline) -> Iterator[Chart | MissingChart]:
     objectives = data.scenario.parsed_objectives()
     modes = list(dict.fromkeys(log.mode for log in data.latency))
     found = False
@@ -146,16 +146,16 @@ def _heats(data: ReportData, timeline: Timeline) -> Iterator[Figure | Missing]:
             heat = heat_figure(mode, intervals, objectives, timeline)
         except EvidenceError as error:
             found = True
-            yield Missing(f"heat-{mode}", f"Latency over time ({mode})", str(error))
+            yield MissingChart(f"heat-{mode}", f"Latency over time ({mode})", str(error))
             continue
         if heat is not None:
             found = True
             yield heat
     if not found:
-        yield Missing("heat", "When were signals slow?", "the run kept no latency over time")
+        yield MissingChart("heat", "When were signals slow?", "the run kept no latency over time")
 
 
-def _event_tables(data: ReportData, timeline: Timeline) -> Iterator[Table]:
+def _event_tables(data: ReportData, timeline: RunTimeline) -> Iterator[Table]:
     if timeline.marks:
         yield timeline.table()
     outside = outside_table(data.measurement)
@@ -173,10 +173,10 @@ def _without_reasons(stack: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in stack.items() if name != "grade_reasons"}
 
 
-def _figures(sections: list[Section]) -> Iterator[Figure]:
+def _figures(sections: list[Section]) -> Iterator[Chart]:
     parts: Iterator[Part] = chain.from_iterable((*s.parts, *s.further) for s in sections)
     for part in parts:
-        if isinstance(part, Figure):
+        if isinstance(part, Chart):
             yield part
 
 

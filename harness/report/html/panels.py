@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.measure.telemetry import Telemetry, Track
+from harness.analysis.resources.telemetry import Telemetry, TimeSeries
 
 PANELS_MAX = 12
 LINES_MAX = 6
@@ -17,11 +17,11 @@ class Panel:
     """Tracks that share one small drawing."""
 
     title: str
-    tracks: tuple[Track, ...]
+    tracks: tuple[TimeSeries, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PanelGroup:
     """A figure of small drawings.
 
     Attributes:
@@ -37,8 +37,8 @@ class Group:
 
 
 _EACH = "Each drawing is one {what} on the run's time; the red dashed line is its {limit}."
-GROUPS: tuple[Group, ...] = (
-    Group(
+GROUPS: tuple[PanelGroup, ...] = (
+    PanelGroup(
         "cpu",
         "Does a service run out of CPU?",
         _EACH.format(what="service's computing in cores", limit="quota, where one is in force"),
@@ -52,14 +52,14 @@ GROUPS: tuple[Group, ...] = (
             ("{}: CPU", r"service\.([^.]+)\.cpu_cores"),
         ),
     ),
-    Group(
+    PanelGroup(
         "throttling",
         "Was a service held back by its CPU quota?",
         _EACH.format(what="service's share of scheduling periods cut short", limit="most"),
         "Good: zero. Anything else is time in which a service was ready to run and was not let.",
         (("{}: throttled periods", r"service\.([^.]+)\.throttled_share"),),
     ),
-    Group(
+    PanelGroup(
         "memory",
         "Does a service run out of memory?",
         _EACH.format(what="service's memory", limit="limit, where one is in force"),
@@ -69,7 +69,7 @@ GROUPS: tuple[Group, ...] = (
             ("{}: memory", r"service\.([^.]+)\.memory_bytes"),
         ),
     ),
-    Group(
+    PanelGroup(
         "redis",
         "How is Redis doing?",
         "Redis's memory against its limit, entries held by each stream, what each consumer group"
@@ -86,7 +86,7 @@ GROUPS: tuple[Group, ...] = (
             ("append-only file: writes held up", r"redis\.aof_delayed_per_s"),
         ),
     ),
-    Group(
+    PanelGroup(
         "postgres",
         "How is PostgreSQL doing?",
         "Sessions at work against their limit, sessions that wait for a lock, the longest wait for"
@@ -102,7 +102,7 @@ GROUPS: tuple[Group, ...] = (
             ("checkpoints ended", r"postgres\.checkpoint_count"),
         ),
     ),
-    Group(
+    PanelGroup(
         "rpc",
         "How fast do the chain's nodes answer?",
         "Mean time to an answer of each RPC node against the limit for falling back to another,"
@@ -115,7 +115,7 @@ GROUPS: tuple[Group, ...] = (
             ("failures", r"rpc\..+\.failures_per_s"),
         ),
     ),
-    Group(
+    PanelGroup(
         "host",
         "Did the host itself get in the way?",
         "Cores taken by other guests (steal), cores that waited for storage, time in which some"
@@ -131,11 +131,11 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
-def panels_of(group: Group, telemetry: Telemetry, taken: set[str]) -> list[Panel]:
+def panels_of(group: PanelGroup, telemetry: Telemetry, taken: set[str]) -> list[Panel]:
     """The panels of a group; names that were drawn are added to `taken`."""
     panels: list[Panel] = []
     for title, pattern in group.rules:
-        found: dict[str, list[Track]] = {}
+        found: dict[str, list[TimeSeries]] = {}
         for name in sorted(telemetry.tracks):
             match = re.fullmatch(pattern, name)
             if match is None or name in taken or not telemetry.tracks[name].values:
@@ -150,7 +150,7 @@ def panels_of(group: Group, telemetry: Telemetry, taken: set[str]) -> list[Panel
     return panels
 
 
-def rest_of(telemetry: Telemetry, taken: set[str]) -> list[Track]:
+def unassigned_series(telemetry: Telemetry, taken: set[str]) -> list[TimeSeries]:
     """Tracks that no group has drawn and that ever changed, in order of their names."""
     return [
         track
@@ -159,7 +159,7 @@ def rest_of(telemetry: Telemetry, taken: set[str]) -> list[Track]:
     ]
 
 
-def line_names(tracks: Sequence[Track]) -> list[str]:
+def line_names(tracks: Sequence[TimeSeries]) -> list[str]:
     """Names of the lines of a panel: what tells them apart."""
     if len(tracks) == 1:
         return [tracks[0].name]

@@ -12,26 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from harness.judge.check import Check, Kind
+from harness.analysis.histogram import Histogram
+from harness.analysis.histogram_encoding import decode
+from harness.analysis.measurement import Measurement, MetricFigures
+from harness.analysis.statistics import size_needed
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
-from harness.measure.encoding import decode
-from harness.measure.histogram import Histogram
-from harness.measure.measurement import Figures, Measurement
-from harness.measure.statistics import size_needed
 from harness.report.html.axes import log_durations
+from harness.report.html.components import Chart, MissingChart, Table
+from harness.report.html.formatting import format_count, format_duration_html, to_ms
 from harness.report.html.palette import DASHES, SERIES
-from harness.report.html.parts import Figure, Missing, Table
-from harness.report.html.words import count_text, duration, ms
 from harness.scenario import Objective
 
 KEY = "percentiles"
 TITLE = "How slow are the slowest signals?"
 POINTS = 240
-_TOLD = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 99.999)
+_TABLE_PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 99.999)
 _TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
 
 
-def histogram_of(figures: Figures) -> Histogram:
+def histogram_of(figures: MetricFigures) -> Histogram:
     """The stored histogram of a metric, with what lies outside of its layout."""
     return decode(
         figures.histogram,
@@ -45,18 +45,18 @@ def histogram_of(figures: Figures) -> Histogram:
 
 def percentile_figure(
     measurement: Measurement, judgement: Judgement, objectives: Sequence[Objective]
-) -> Figure | Missing:
+) -> Chart | MissingChart:
     """Latency of the measured phase, one curve for each mode, with what was promised."""
     shown = [f for f in measurement.figures if (f.phase, f.metric) == ("measure", "latency")]
     curves = [(f.mode, histogram_of(f)) for f in shown if f.count]
     if not curves:
-        return Missing(KEY, TITLE, "no signal of the measured phase has a latency")
+        return MissingChart(KEY, TITLE, "no signal of the measured phase has a latency")
     promised = [
         one
         for one in objectives
         if one.is_latency_percentile and one.window_ns is None and not one.outside_faults
     ]
-    checks = {check.name: check for check in judgement.of(Kind.OBJECTIVE)}
+    checks = {check.name: check for check in judgement.of(CheckKind.OBJECTIVE)}
     traces: list[dict[str, Any]] = []
     for number, (mode, histogram) in enumerate(curves):
         traces += _curve(mode, histogram, number)
@@ -65,7 +65,7 @@ def percentile_figure(
     traces += [_limit(one) for one in promised]
     most = max(histogram.count for _, histogram in curves)
     limits = [one.limit_ns for one in promised if one.limit_ns]
-    return Figure(
+    return Chart(
         key=KEY,
         title=TITLE,
         shows="Latency from the moment a signal was due until it was seen SIMULATED, at each"
@@ -108,7 +108,7 @@ def _curve(mode: str, histogram: Histogram, number: int) -> list[dict[str, Any]]
     known = sum(histogram.count >= size_needed(_percentile(value)) for value in x[:-1])
     style = {"color": SERIES[number % len(SERIES)], "width": 2.5}
     hover = "%{customdata[0]}: %{customdata[1]}<extra>" + mode + "</extra>"
-    data = [[text, duration(value * 1e6)] for text, value in zip(told, y, strict=True)]
+    data = [[text, format_duration_html(value * 1e6)] for text, value in zip(told, y, strict=True)]
     common: dict[str, Any] = {
         "type": "scatter",
         "mode": "lines",
@@ -146,7 +146,7 @@ def curve_points(histogram: Histogram, points: int) -> tuple[list[float], list[f
     ranks = np.minimum(count, np.maximum(1, np.ceil(count * (1 - 1 / x) - 1e-9))).astype(int)
     ranks[-1] = count
     values = {rank: histogram.value_at_rank(rank) or 0 for rank in set(ranks.tolist())}
-    y = [ms(max(1_000, values[rank])) or 0.0 for rank in ranks.tolist()]
+    y = [to_ms(max(1_000, values[rank])) or 0.0 for rank in ranks.tolist()]
     return [float(f"{value:.6g}") for value in x.tolist()], y
 
 
@@ -179,7 +179,9 @@ def _interval(
     open_end = not isinstance(upper, int)
     # A whisker to the maximum would look like a bound; a triangle says that there is none.
     high = upper if isinstance(upper, int) else value
-    told = f"{duration(lower)} to " + ("no upper bound" if open_end else duration(high))
+    told = f"{format_duration_html(lower)} to " + (
+        "no upper bound" if open_end else format_duration_html(high)
+    )
     name = f"P{one.percentile:g} with interval{', no upper bound' if open_end else ''}, {mode}"
     number = [name for name, _ in curves].index(mode)
     return {
@@ -187,12 +189,12 @@ def _interval(
         "mode": "markers",
         "name": name,
         "x": [_place(one.percentile)],
-        "y": [ms(value)],
+        "y": [to_ms(value)],
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [ms(max(0, high - value))],
-            "arrayminus": [ms(max(0, value - lower))],
+            "array": [to_ms(max(0, high - value))],
+            "arrayminus": [to_ms(max(0, value - lower))],
             "thickness": 2,
             "width": 0 if open_end else 7,
             "color": SERIES[number % len(SERIES)],
@@ -202,7 +204,7 @@ def _interval(
             "size": 13 if open_end else 9,
             "symbol": "triangle-up-open" if open_end else "circle",
         },
-        "hovertemplate": f"P{one.percentile:g} {duration(value)}<br>interval {told}"
+        "hovertemplate": f"P{one.percentile:g} {format_duration_html(value)}<br>interval {told}"
         f"<extra>{mode}</extra>",
     }
 
@@ -226,7 +228,7 @@ def _limit(one: Objective) -> dict[str, Any]:
         "mode": "markers+text",
         "name": f"limit: {text}",
         "x": [place],
-        "y": [ms(one.limit_ns)],
+        "y": [to_ms(one.limit_ns)],
         "text": [text],
         "textposition": "top center",
         "textfont": {"color": "@limit"},
@@ -243,9 +245,9 @@ def _message(
     for mode, histogram in curves:
         half = histogram.percentile_ns(50)
         parts.append(
-            f"Of {count_text(histogram.count)} {mode} signals half took at most {duration(half)},"
-            f" 99 in 100 at most {duration(histogram.percentile_ns(99))},"
-            f" the slowest {duration(histogram.max_ns)}."
+            f"Of {format_count(histogram.count)} {mode} signals half took at most {format_duration_html(half)},"
+            f" 99 in 100 at most {format_duration_html(histogram.percentile_ns(99))},"
+            f" the slowest {format_duration_html(histogram.max_ns)}."
         )
     for one in promised:
         for mode, _ in curves:
@@ -256,14 +258,14 @@ def _message(
 
 def _table(curves: list[tuple[str, Histogram]]) -> Table:
     rows = [
-        (f"P{p:g}", *(duration(h.percentile_ns(p)) for _, h in curves))
-        for p in _TOLD
+        (f"P{p:g}", *(format_duration_html(h.percentile_ns(p)) for _, h in curves))
+        for p in _TABLE_PERCENTILES
         if any(h.count >= size_needed(p) for _, h in curves)
     ]
     rows += [
-        ("max", *(duration(h.max_ns) for _, h in curves)),
-        ("mean", *(duration(h.mean_ns) for _, h in curves)),
-        ("signals", *(count_text(h.count) for _, h in curves)),
+        ("max", *(format_duration_html(h.max_ns) for _, h in curves)),
+        ("mean", *(format_duration_html(h.mean_ns) for _, h in curves)),
+        ("signals", *(format_count(h.count) for _, h in curves)),
     ]
     heads = ("percentile", *(f"latency, {mode}" for mode, _ in curves))
     return Table.of("Latency by percentile", heads, rows)

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.measure.telemetry import LockWait, Telemetry, Track
+from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
 from harness.report.html.axes import limit_line, time_axis
+from harness.report.html.components import Chart, MissingChart, Table
+from harness.report.html.downsampling import downsample_peaks
+from harness.report.html.formatting import (
+    escape_plotly,
+    format_duration_html,
+    format_number,
+    format_share,
+)
 from harness.report.html.palette import DASHES, SERIES
-from harness.report.html.panels import GROUPS, Group, Panel, line_names, panels_of, rest_of
-from harness.report.html.parts import Figure, Missing, Table
-from harness.report.html.thinning import peaks
-from harness.report.html.timeline import Timeline
-from harness.report.html.units import Unit, top_of, unit_of
-from harness.report.html.words import duration, figure, plotted, share_text
+from harness.report.html.panels import (
+    GROUPS,
+    Panel,
+    PanelGroup,
+    line_names,
+    panels_of,
+    unassigned_series,
+)
+from harness.report.html.run_timeline import RunTimeline
+from harness.report.html.units import Unit, axis_max, unit_of
 
 POINTS_MAX = 600
 REST_MAX = 24
@@ -24,32 +36,32 @@ _KEY_PX = 18
 _TOP_PX, _BOTTOM_PX = 22, 50
 
 
-def resource_parts(telemetry: Telemetry, timeline: Timeline) -> list[Figure | Missing]:
+def resource_parts(telemetry: Telemetry, timeline: RunTimeline) -> list[Chart | MissingChart]:
     """A figure for each group of tracks that there are."""
     if not telemetry.present:
         why = "this run kept no telemetry: it was made by an earlier version, or without it"
-        return [Missing("telemetry", "What did the system have to work with?", why)]
+        return [MissingChart("telemetry", "What did the system have to work with?", why)]
     taken: set[str] = set()
-    parts: list[Figure | Missing] = []
+    parts: list[Chart | MissingChart] = []
     for group in GROUPS:
         panels = panels_of(group, telemetry, taken)
         if panels:
             parts.append(_figure(group, panels, timeline))
         elif group.key in ("cpu", "memory", "redis", "postgres"):
-            parts.append(Missing(group.key, group.title, _unread(group.key, telemetry)))
+            parts.append(MissingChart(group.key, group.title, _unread(group.key, telemetry)))
     return parts
 
 
-def further_parts(telemetry: Telemetry, timeline: Timeline) -> list[Figure | Table]:
+def further_parts(telemetry: Telemetry, timeline: RunTimeline) -> list[Chart | Table]:
     """The tracks that no question is about, and every lock wait that was seen."""
     taken: set[str] = set()
     for group in GROUPS:
         panels_of(group, telemetry, taken)
-    rest = rest_of(telemetry, taken)
-    parts: list[Figure | Table] = []
+    rest = unassigned_series(telemetry, taken)
+    parts: list[Chart | Table] = []
     if rest:
         left = "" if len(rest) <= REST_MAX else f" The first {REST_MAX} of {len(rest)} are drawn."
-        group = Group(
+        group = PanelGroup(
             key="further",
             title="Everything else that changed",
             shows=f"Tracks that no question above is about, each in its own unit.{left}",
@@ -76,7 +88,7 @@ def _unread(key: str, telemetry: Telemetry) -> str:
     return "; ".join(reasons) or "no such figures are in this run's telemetry"
 
 
-def _figure(group: Group, panels: Sequence[Panel], timeline: Timeline) -> Figure:
+def _figure(group: PanelGroup, panels: Sequence[Panel], timeline: RunTimeline) -> Chart:
     domains, inner_px = _domains(panels)
     layout: dict[str, Any] = {
         "hovermode": "x",
@@ -89,7 +101,7 @@ def _figure(group: Group, panels: Sequence[Panel], timeline: Timeline) -> Figure
     for number, panel in enumerate(panels):
         axis = f"y{number + 1}" if number else "y"
         low, top = domains[number]
-        unit = unit_of(panel.tracks[0].name, top_of(panel.tracks))
+        unit = unit_of(panel.tracks[0].name, axis_max(panel.tracks))
         traces += _lines(panel, axis, unit)
         layout[f"yaxis{number + 1}" if number else "yaxis"] = _axis(panel, unit, low, top)
         layout["annotations"].append(_title(panel, top))
@@ -97,7 +109,7 @@ def _figure(group: Group, panels: Sequence[Panel], timeline: Timeline) -> Figure
     last = f"y{len(panels)}" if len(panels) > 1 else "y"
     layout["xaxis"] = {**time_axis(timeline.end_s), "anchor": last}
     tracks = [track for panel in panels for track in panel.tracks]
-    return Figure(
+    return Chart(
         key=group.key,
         title=group.title,
         shows=group.shows,
@@ -128,12 +140,12 @@ def _lines(panel: Panel, axis: str, unit: Unit) -> list[dict[str, Any]]:
     for number, (track, name) in enumerate(
         zip(panel.tracks, line_names(panel.tracks), strict=True)
     ):
-        points = peaks(track.at_s, track.values, POINTS_MAX)
+        points = downsample_peaks(track.at_s, track.values, POINTS_MAX)
         lines.append(
             {
                 "type": "scatter",
                 "mode": "lines" if len(points) > 1 else "markers",
-                "name": plotted(name),
+                "name": escape_plotly(name),
                 "x": [float(f"{at:.6g}") for at, _ in points],
                 "y": [float(f"{value / unit.scale:.5g}") for _, value in points],
                 "yaxis": axis,
@@ -150,7 +162,7 @@ def _lines(panel: Panel, axis: str, unit: Unit) -> list[dict[str, Any]]:
 
 
 def _axis(panel: Panel, unit: Unit, low: float, top: float) -> dict[str, Any]:
-    highest = top_of(panel.tracks) / unit.scale
+    highest = axis_max(panel.tracks) / unit.scale
     return {
         "title": {"text": unit.name},
         "domain": [low, top],
@@ -161,12 +173,12 @@ def _axis(panel: Panel, unit: Unit, low: float, top: float) -> dict[str, Any]:
 
 
 def _title(panel: Panel, top: float) -> dict[str, Any]:
-    text = f"<b>{plotted(panel.title)}</b>"
+    text = f"<b>{escape_plotly(panel.title)}</b>"
     if len(panel.tracks) > 1:
         names = line_names(panel.tracks)
         text += "<br>" + "  ".join(
             f'<span style="color:{SERIES[n % len(SERIES)]}">{_DASH_SIGNS[n % len(DASHES)]}</span>'
-            f" {plotted(_short(name))}"
+            f" {escape_plotly(_short(name))}"
             for n, name in enumerate(names)
         )
     return {
@@ -195,7 +207,7 @@ def _limits(panel: Panel, unit: Unit, axis: str) -> list[dict[str, Any]]:
     """A line for each limit of a panel, once; labelled with its value and where it was read."""
     shapes = []
     for limit, source in sorted({(t.limit, t.limit_source) for t in panel.tracks if t.limit}):
-        told = f"limit {unit.text(limit)}" + (f" ({plotted(source)})" if source else "")
+        told = f"limit {unit.text(limit)}" + (f" ({escape_plotly(source)})" if source else "")
         label = {
             "text": told,
             "textposition": "end",
@@ -206,7 +218,7 @@ def _limits(panel: Panel, unit: Unit, axis: str) -> list[dict[str, Any]]:
     return shapes
 
 
-def _highest(track: Track) -> tuple[float, float]:
+def _highest(track: TimeSeries) -> tuple[float, float]:
     """The largest value and when it was."""
     at = max(range(len(track.values)), key=track.values.__getitem__)
     return track.values[at], track.at_s[at]
@@ -224,7 +236,7 @@ def _message(panels: Sequence[Panel]) -> str:
         unit = unit_of(nearest.name, max(value, limit))
         return (
             f"Nearest to its limit came {titles[nearest.name]}: {unit.text(value)}"
-            f" of {unit.text(limit)} ({share_text(value / limit)}), {figure(at_s)} s into the run."
+            f" of {unit.text(limit)} ({format_share(value / limit)}), {format_number(at_s)} s into the run."
         )
     told = []
     for track in tracks[:3]:
@@ -233,7 +245,7 @@ def _message(panels: Sequence[Panel]) -> str:
     return "No limit is known here. " + "; ".join(told) + "."
 
 
-def _table(tracks: Sequence[Track]) -> Table:
+def _table(tracks: Sequence[TimeSeries]) -> Table:
     rows = []
     for track in tracks:
         value, at_s = _highest(track)
@@ -243,9 +255,9 @@ def _table(tracks: Sequence[Track]) -> Table:
                 track.name,
                 unit.text(sum(track.values) / len(track.values)),
                 unit.text(value),
-                f"{figure(at_s)} s",
+                f"{format_number(at_s)} s",
                 unit.text(track.limit) if track.limit else "-",
-                share_text(value / track.limit) if track.limit else "-",
+                format_share(value / track.limit) if track.limit else "-",
                 track.limit_source or "-",
             )
         )
@@ -256,8 +268,8 @@ def _table(tracks: Sequence[Track]) -> Table:
 def _waits(waits: Sequence[LockWait]) -> Table:
     rows = [
         (
-            f"{figure(wait.at_s)} s",
-            duration(wait.waited_ms * 1e6),
+            f"{format_number(wait.at_s)} s",
+            format_duration_html(wait.waited_ms * 1e6),
             wait.relation or "-",
             ("FOR UPDATE: " if wait.for_update else "") + wait.statement,
             "; ".join(f"{state}: {statement}" for state, statement in wait.holders) or "-",

@@ -5,66 +5,66 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.measure.measurement import Measurement, SplitFigures, StageFigures
+from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures, Measurement
 from harness.report.html.axes import log_durations
-from harness.report.html.parts import Figure, Missing, Table
-from harness.report.html.words import duration, ms, share_text
+from harness.report.html.components import Chart, MissingChart, Table
+from harness.report.html.formatting import format_duration_html, format_share, to_ms
 
 KEY = "stages"
 TITLE = "Which part of the way took the time?"
 _ROW_PX = 46
 
 
-def stage_parts(measurement: Measurement) -> list[Figure | Missing]:
+def stage_parts(measurement: Measurement) -> list[Chart | MissingChart]:
     """For each mode the shares of the mean, and how far each stage spreads.
 
     The same figure of another mode has the same axis, so that bars of one length are one time.
     """
     splits = [split for split in measurement.splits if split.phase == "measure" and split.count]
     if not splits:
-        return [Missing(KEY, TITLE, "no measured signal has times for its stages")]
-    parts: list[Figure | Missing] = []
+        return [MissingChart(KEY, TITLE, "no measured signal has times for its stages")]
+    parts: list[Chart | MissingChart] = []
     for split in splits:
         parts += [_shares(split, splits), _spread(split, splits)]
     return parts
 
 
-def _names(split: SplitFigures) -> list[str]:
+def _names(split: LatencyBreakdownFigures) -> list[str]:
     return [f"{stage.start} → {stage.end}" for stage in split.stages]
 
 
-def _wrapped(split: SplitFigures) -> list[str]:
+def _wrapped(split: LatencyBreakdownFigures) -> list[str]:
     """In two lines, so that names leave room for the bars on a small screen."""
     return [f"{stage.start}<br>→ {stage.end}" for stage in split.stages]
 
 
-def _share(stage: StageFigures, split: SplitFigures) -> float:
+def _share(stage: BreakdownStageFigures, split: LatencyBreakdownFigures) -> float:
     return stage.sum_ns / split.total_sum_ns if split.total_sum_ns else 0.0
 
 
-def _shares(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
+def _shares(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFigures]) -> Chart:
     shares = [_share(stage, split) for stage in split.stages]
     most = max(range(len(shares)), key=shares.__getitem__)
     stage = split.stages[most]
     means = [one.sum_ns / split.count for one in split.stages]
     drawn = [one.sum_ns / own.count for own in splits for one in own.stages]
-    return Figure(
+    return Chart(
         key=f"{KEY}-share-{split.mode}",
         title=TITLE + (f" ({split.mode})" if len(splits) > 1 else ""),
         shows="Mean time of each stage of a signal's way, from being due at the top to being seen"
         " SIMULATED at the bottom; the bars add up to the mean latency.",
         good="Good: the engine's own stage (INIT → SIMULATED) is the longest, and no waiting stage"
         " before it grows beyond it.",
-        message=f"Of a mean latency of {duration(split.total_mean_ns)},"
-        f" {share_text(shares[most])} went from {stage.start} to {stage.end}.",
+        message=f"Of a mean latency of {format_duration_html(split.total_mean_ns)},"
+        f" {format_share(shares[most])} went from {stage.start} to {stage.end}.",
         traces=(
             {
                 "type": "bar",
                 "orientation": "h",
                 "y": _wrapped(split),
-                "x": [ms(mean) for mean in means],
+                "x": [to_ms(mean) for mean in means],
                 "text": [
-                    f"{duration(mean)} · {share_text(share)}"
+                    f"{format_duration_html(mean)} · {format_share(share)}"
                     for mean, share in zip(means, shares, strict=True)
                 ],
                 "textposition": "auto",
@@ -83,7 +83,10 @@ def _shares(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
             "xaxis": {
                 "title": {"text": "mean time (ms, linear)"},
                 "rangemode": "tozero",
-                "range": [min(0.0, 1.05 * (ms(min(drawn)) or 0)), 1.3 * (ms(max(drawn)) or 1)],
+                "range": [
+                    min(0.0, 1.05 * (to_ms(min(drawn)) or 0)),
+                    1.3 * (to_ms(max(drawn)) or 1),
+                ],
             },
             "yaxis": {"autorange": "reversed", "automargin": True, "showgrid": False},
             "bargap": 0.35,
@@ -93,7 +96,7 @@ def _shares(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
     )
 
 
-def _spread(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
+def _spread(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFigures]) -> Chart:
     stages = _spreading(split)
     drawn = [stage for own in splits for stage in _spreading(own)]
     names = [f"{stage.start}<br>→ {stage.end}" for stage in stages]
@@ -102,11 +105,11 @@ def _spread(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
     if slow is not None:
         said = (
             f"The slowest signals lost most from {slow.start} to {slow.end}: P99"
-            f" {duration(slow.p99_ns)}, at most {duration(slow.max_ns)}."
+            f" {format_duration_html(slow.p99_ns)}, at most {format_duration_html(slow.max_ns)}."
         )
     lows = [stage.p50_ns or 1 for stage in drawn] or [1_000_000]
     highs = [stage.max_ns for stage in drawn] or [1_000_000]
-    return Figure(
+    return Chart(
         key=f"{KEY}-spread-{split.mode}",
         title="Which stage makes slow signals slow?"
         + (f" ({split.mode})" if len(splits) > 1 else ""),
@@ -136,15 +139,15 @@ def _spread(split: SplitFigures, splits: Sequence[SplitFigures]) -> Figure:
     )
 
 
-def _spreading(split: SplitFigures) -> list[StageFigures]:
+def _spreading(split: LatencyBreakdownFigures) -> list[BreakdownStageFigures]:
     return [stage for stage in split.stages if stage.p50_ns is not None and stage.p50_ns > 0]
 
 
-def _range(stages: Sequence[StageFigures], names: Sequence[str]) -> dict[str, Any]:
+def _range(stages: Sequence[BreakdownStageFigures], names: Sequence[str]) -> dict[str, Any]:
     x: list[float | None] = []
     y: list[str | None] = []
     for stage, name in zip(stages, names, strict=True):
-        x += [ms(stage.p50_ns), ms(stage.max_ns), None]
+        x += [to_ms(stage.p50_ns), to_ms(stage.max_ns), None]
         y += [name, name, None]
     return {
         "type": "scatter",
@@ -164,9 +167,9 @@ def _marks(
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [ms(value) for value in values],
+        "x": [to_ms(value) for value in values],
         "y": list(names),
-        "customdata": [duration(value) for value in values],
+        "customdata": [format_duration_html(value) for value in values],
         "hovertemplate": f"{name} %{{customdata}}<extra></extra>",
         "marker": {
             "color": colour,
@@ -177,19 +180,24 @@ def _marks(
     }
 
 
-def _share_table(split: SplitFigures) -> Table:
+def _share_table(split: LatencyBreakdownFigures) -> Table:
     rows = [
-        (name, duration(stage.sum_ns / split.count), share_text(_share(stage, split)))
+        (name, format_duration_html(stage.sum_ns / split.count), format_share(_share(stage, split)))
         for name, stage in zip(_names(split), split.stages, strict=True)
     ]
-    rows.append(("all stages", duration(split.total_mean_ns), "100 %"))
+    rows.append(("all stages", format_duration_html(split.total_mean_ns), "100 %"))
     caption = f"Mean time of {split.count:,} {split.mode} signals by stage"
     return Table.of(caption, ("stage", "mean", "share"), rows)
 
 
-def _spread_table(split: SplitFigures) -> Table:
+def _spread_table(split: LatencyBreakdownFigures) -> Table:
     rows = [
-        (name, duration(stage.p50_ns), duration(stage.p99_ns), duration(stage.max_ns))
+        (
+            name,
+            format_duration_html(stage.p50_ns),
+            format_duration_html(stage.p99_ns),
+            format_duration_html(stage.max_ns),
+        )
         for name, stage in zip(_names(split), split.stages, strict=True)
     ]
     caption = f"Percentiles of {split.count:,} {split.mode} signals by stage"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.judge.check import Check, Kind
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
-from harness.report.heading import agents_text, measured_s, rate_text
-from harness.report.headline import confidence_text, headline
-from harness.report.html.words import count_text, duration, share_text
+from harness.report.headline import format_confidence, headline
+from harness.report.html.formatting import format_count, format_duration_html, format_share
+from harness.report.run_description import format_agents, format_rate_range, measured_s
 from harness.scenario import Objective
 
 REASONS_MAX = 6
@@ -60,7 +60,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Top:
+class Summary:
     """Everything above the first figure.
 
     Attributes:
@@ -87,7 +87,7 @@ class Top:
     grade_reasons: tuple[str, ...]
 
 
-def top_of(data: ReportData) -> Top:
+def build_summary(data: ReportData) -> Summary:
     """The top of a run's page."""
     scenario, judgement = data.scenario, data.judgement
     said = headline(judgement)
@@ -95,7 +95,7 @@ def top_of(data: ReportData) -> Top:
     reasons = [check for check in judgement.reasons if check.verdict is not Verdict.PASS]
     others = reasons if len(reasons) > 1 else []
     grade = judgement.grade
-    return Top(
+    return Summary(
         run_id=data.run_id,
         scenario=scenario.name,
         about=scenario.about,
@@ -123,16 +123,17 @@ def _facts(data: ReportData) -> Iterator[Fact]:
             for name in ("p50", "p99"):
                 value = found.percentiles_ns.get(name)
                 yield Fact(
-                    f"{name.upper()} of latency{told}", duration(value) if value else "too few"
+                    f"{name.upper()} of latency{told}",
+                    format_duration_html(value) if value else "too few",
                 )
-    yield Fact("signals attempted", count_text(measurement.account.attempted))
-    yield Fact("lost", count_text(measurement.account.lost))
+    yield Fact("signals attempted", format_count(measurement.account.attempted))
+    yield Fact("lost", format_count(measurement.account.lost))
     for rate in measurement.rates:
         if rate.phase == "measure" and rate.share is not None:
-            yield Fact("load sent as planned", share_text(rate.share))
+            yield Fact("load sent as planned", format_share(rate.share))
     yield Fact("measured for", f"{measured_s(measurement, load):.4g} s")
-    yield Fact("agents", agents_text(load).removesuffix(" agents"))
-    yield Fact("rate", rate_text(load))
+    yield Fact("agents", format_agents(load).removesuffix(" agents"))
+    yield Fact("rate", format_rate_range(load))
     for name, value in (
         ("stack", data.stack.get("kind")),
         ("harness", data.environment.get("harness")),
@@ -143,7 +144,7 @@ def _facts(data: ReportData) -> Iterator[Fact]:
 
 def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[Gauge]:
     """One for each promised percentile of latency over the whole phase."""
-    checks = judgement.of(Kind.OBJECTIVE)
+    checks = judgement.of(CheckKind.OBJECTIVE)
     for objective in objectives:
         if objective.is_latency_percentile and objective.window_ns is None:
             for check in checks:
@@ -161,7 +162,7 @@ def _gauge(check: Check) -> Gauge | None:
     low, high = _ns(check.figures, "lower_ns"), _ns(check.figures, "upper_ns")
     if not value or not limit:
         return None
-    low_told = duration(low) if low else "no lower bound"
+    low_told = format_duration_html(low) if low else "no lower bound"
     low = min(low or value, value)
     high_told = max(high or value, value)
     span = (math.log10(min(low, limit)) - 0.25, math.log10(max(high_told, limit)) + 0.35)
@@ -170,14 +171,18 @@ def _gauge(check: Check) -> Gauge | None:
         share = (math.log10(max(1, value_ns)) - span[0]) / (span[1] - span[0])
         return round(100 * share, 2)
 
-    each = confidence_text(check)
-    told = f"{low_told} to {duration(high)}, each at {each}" if high else "no upper bound yet"
+    each = format_confidence(check)
+    told = (
+        f"{low_told} to {format_duration_html(high)}, each at {each}"
+        if high
+        else "no upper bound yet"
+    )
     return Gauge(
         title=f"{check.name}: measured value, its interval (each bound at {each}), and the limit"
         " (logarithmic; right is slower)",
-        message=f"{check.name}: {duration(value)}, {told}; the limit is {duration(limit)}.",
-        value=f"{duration(value)} ({told})",
-        limit=duration(limit),
+        message=f"{check.name}: {format_duration_html(value)}, {told}; the limit is {format_duration_html(limit)}.",
+        value=f"{format_duration_html(value)} ({told})",
+        limit=format_duration_html(limit),
         low_at=at(low),
         high_at=at(high_told) if high else 100.0,
         value_at=at(value),

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.measure.telemetry import Track
-from harness.report.html.words import bytes_text, duration, figure, share_text
+from harness.analysis.resources.telemetry import TimeSeries
+from harness.report.html.formatting import (
+    format_bytes,
+    format_duration_html,
+    format_number,
+    format_share,
+)
 
 _GIB = 1 << 30
 _MIB = 1 << 20
@@ -38,13 +43,13 @@ def unit_of(track: str, top: float) -> Unit:
     end = track.rpartition(".")[2] if not track.startswith("postgres.statement_ms.") else "_ms"
     if end.endswith("bytes_per_s"):
         name, scale = _size(top)
-        return Unit(f"{name}/s", scale, lambda value: f"{bytes_text(value)}/s")
+        return Unit(f"{name}/s", scale, lambda value: f"{format_bytes(value)}/s")
     if end.endswith("bytes"):
-        return Unit(*_size(top), bytes_text)
+        return Unit(*_size(top), format_bytes)
     for ending, unit in _FIXED.items():
         if end.endswith(ending):
             return unit
-    return Unit("", 1.0, figure)
+    return Unit("", 1.0, format_number)
 
 
 def _size(top: float) -> tuple[str, float]:
@@ -55,14 +60,14 @@ def _size(top: float) -> tuple[str, float]:
 
 
 _FIXED = {
-    "_cores": Unit("cores", 1.0, lambda value: f"{figure(value)} cores"),
-    "_share": Unit("%", 0.01, share_text),
-    "_per_s": Unit("1/s", 1.0, lambda value: f"{figure(value)}/s"),
-    "_ms": Unit("ms", 1.0, lambda value: duration(value * 1e6)),
-    "_count": Unit("count", 1.0, figure),
+    "_cores": Unit("cores", 1.0, lambda value: f"{format_number(value)} cores"),
+    "_share": Unit("%", 0.01, format_share),
+    "_per_s": Unit("1/s", 1.0, lambda value: f"{format_number(value)}/s"),
+    "_ms": Unit("ms", 1.0, lambda value: format_duration_html(value * 1e6)),
+    "_count": Unit("count", 1.0, format_number),
 }
 
 
-def top_of(tracks: Sequence[Track]) -> float:
+def axis_max(tracks: Sequence[TimeSeries]) -> float:
     """The largest value or limit of some tracks."""
     return max((max([*track.values, track.limit or 0.0]) for track in tracks), default=0.0)

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from harness.attach.file import AttachFile, load_attach_file
-from harness.attach.production import refuse_production, sentence
-from harness.attach.starts import check_scenario
-from harness.cli.choice import StackChoice, StackKind
+from harness.cli.stack_choice import StackChoice, StackKind
 from harness.contract.chain_feed import ChainFeed
 from harness.contract.names import Contract, Streams
-from harness.contract.seen import Seen, Way
+from harness.contract.observation import ObservationMethod, ObservationSettings
 from harness.errors import UsageError
+from harness.evidence.toml_writer import toml_text
 from harness.scenario import Chain, Redis, Scenario
-from harness.store.toml import toml_text
+from harness.stack.attach.contract_file import AttachFile, load_attach_file
+from harness.stack.attach.nonce_starts import check_scenario
+from harness.stack.attach.production import refuse_production, required_phrase
 from tests.unit.fakes import SCENARIO
 from tests.unit.load.foreign_messages import descriptor_set
 
@@ -60,9 +60,11 @@ def test_the_least_contract_has_our_names(write: Write) -> None:
     """Two addresses are enough for whoever keeps to them; chain events are only read."""
     file = load_attach_file(write())
     contract = file.contract()
-    expected = Contract(seen=Seen(way=Way.POLLING), chain=ChainFeed(follow="read"))
+    expected = Contract(
+        seen=ObservationSettings(way=ObservationMethod.POLLING), chain=ChainFeed(follow="read")
+    )
     assert contract == expected
-    assert contract.seen.way is Way.POLLING
+    assert contract.seen.way is ObservationMethod.POLLING
     assert Contract.model_validate_json(contract.model_dump_json()) == contract
 
 
@@ -218,7 +220,7 @@ def test_production_is_refused_without_the_exact_words(
 ) -> None:
     """The error says what would have to be said; nothing near it will do."""
     file = load_attach_file(write(**changes))
-    expected = sentence(file)
+    expected = required_phrase(file)
     assert file.redis.place in expected
     for said in (None, "", "yes", expected.upper(), expected + " "):
         with pytest.raises(UsageError) as caught:

@@ -10,15 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import exceptions
 
-from harness.attach import cache, database
-from harness.attach.checks import Check, Outcome, Problem, bad, exit_code_of, judged, skipped
-from harness.attach.examine import POSTGRES_CHECKS, REDIS_CHECKS
-from harness.attach.file import AttachFile
-from harness.attach.publication import Published, published_problems
-from harness.attach.relations import Column, Relation
-from harness.attach.stack import refuse_bad
 from harness.contract.names import Contract
 from harness.errors import Exit, StackError, UsageError, nearest
+from harness.stack.attach import postgres_checks, redis_checks
+from harness.stack.attach.check import (
+    CheckOutcome,
+    PreflightCheck,
+    Problem,
+    check_from,
+    exit_code_of,
+    failed_check,
+    not_applicable,
+)
+from harness.stack.attach.contract_file import AttachFile
+from harness.stack.attach.preflight import POSTGRES_CHECKS, REDIS_CHECKS
+from harness.stack.attach.publication_checks import Published, published_problems
+from harness.stack.attach.relations import Column, Relation
+from harness.stack.attach.stack import refuse_bad
 
 FILE = AttachFile.model_validate(
     {
@@ -44,25 +52,25 @@ FACTS: dict[str, Any] = {
     "database_most": -1,
 }
 CHECKS = st.builds(
-    Check,
+    PreflightCheck,
     st.sampled_from(["a", "b"]),
-    st.sampled_from(Outcome),
+    st.sampled_from(CheckOutcome),
     st.just(""),
     st.just(""),
     st.sampled_from([Exit.USAGE, Exit.STACK]),
 )
 
 
-def wrong(checks: Sequence[Check]) -> dict[str, str]:
+def wrong(checks: Sequence[PreflightCheck]) -> dict[str, str]:
     """What is not ok."""
     return {check.id: f"{check.message} {check.hint}" for check in checks if check.is_bad}
 
 
 @given(st.lists(CHECKS))
-def test_only_what_is_wrong_has_an_exit_code(checks: list[Check]) -> None:
+def test_only_what_is_wrong_has_an_exit_code(checks: list[PreflightCheck]) -> None:
     """A server that is away comes first; a run begins if nothing is wrong, and only then."""
     code = exit_code_of(checks)
-    found = {check.exit_code for check in checks if check.outcome is Outcome.NOT_OK}
+    found = {check.exit_code for check in checks if check.outcome is CheckOutcome.NOT_OK}
     assert code == (Exit.STACK if Exit.STACK in found else Exit.USAGE if found else Exit.PASS)
     error = {Exit.STACK: StackError, Exit.USAGE: UsageError}.get(code)
     if error is None:
@@ -74,11 +82,13 @@ def test_only_what_is_wrong_has_an_exit_code(checks: list[Check]) -> None:
 
 def test_a_check_tells_every_problem_once() -> None:
     """Messages in their order, each hint once."""
-    found = judged("a", [Problem("one", "do x"), Problem("two", "do x"), Problem("three")], "fine")
+    found = check_from(
+        "a", [Problem("one", "do x"), Problem("two", "do x"), Problem("three")], "fine"
+    )
     assert (found.message, found.hint) == ("one; two; three", "do x")
-    assert judged("a", [], "fine", "see") == Check("a", Outcome.OK, "fine", "see")
-    assert not skipped("a", "why").is_bad
-    assert bad("a", "why").exit_code is Exit.USAGE
+    assert check_from("a", [], "fine", "see") == PreflightCheck("a", CheckOutcome.OK, "fine", "see")
+    assert not not_applicable("a", "why").is_bad
+    assert failed_check("a", "why").exit_code is Exit.USAGE
 
 
 def test_ids_are_told_apart() -> None:
@@ -135,7 +145,7 @@ def test_the_nearest_word(word: str, known: list[str], found: str) -> None:
 def test_each_refusal_of_postgres_has_its_own_words(message: str, check: str, code: Exit) -> None:
     """A server that answers is not asked whether it is up."""
     text = f'connection to server at "127.0.0.1", port 5432 failed: {message}\n'
-    found = database.refused(text, "PostgreSQL at h:1")
+    found = postgres_checks.refused(text, "PostgreSQL at h:1")
     assert (found.id, found.exit_code) == (f"postgres.{check}", code)
     assert found.hint
     assert found.message.startswith("PostgreSQL at h:1: ")
@@ -154,7 +164,7 @@ def test_each_refusal_of_postgres_has_its_own_words(message: str, check: str, co
         (exceptions.ResponseError("NOAUTH Authentication required."), "login", Exit.USAGE),
         (exceptions.ConnectionError("DENIED protected mode"), "login", Exit.USAGE),
         (exceptions.NoPermissionError("x"), "rights", Exit.USAGE),
-        (exceptions.ResponseError("DB index is out of range"), "database", Exit.USAGE),
+        (exceptions.ResponseError("DB index is out of range"), "postgres_checks", Exit.USAGE),
         (exceptions.ClusterDownError("CLUSTERDOWN"), "mode", Exit.STACK),
         (exceptions.MasterDownError("x"), "mode", Exit.USAGE),
         (exceptions.ResponseError("MISCONF x"), "write", Exit.STACK),
@@ -162,7 +172,7 @@ def test_each_refusal_of_postgres_has_its_own_words(message: str, check: str, co
 )
 def test_each_refusal_of_redis_has_its_own_words(error: Exception, check: str, code: Exit) -> None:
     """A right that is missing is not a server that is down."""
-    found = cache.refused(error, "Redis at h:1")
+    found = redis_checks.refused(error, "Redis at h:1")
     assert (found.id, found.exit_code) == (f"redis.{check}", code)
     assert found.hint
 
@@ -181,15 +191,15 @@ def test_each_refusal_of_redis_has_its_own_words(error: Exception, check: str, c
 )
 def test_servers_that_will_not_do(changes: dict[str, Any], pid: int, check: str, said: str) -> None:
     """Told by what they say of themselves."""
-    found = wrong(database.server_checks({**FACTS, **changes}, pid, FILE))
+    found = wrong(postgres_checks.server_checks({**FACTS, **changes}, pid, FILE))
     assert [*found] == [f"postgres.{check}"]
     assert said in found[f"postgres.{check}"]
 
 
 def test_a_server_that_will_do() -> None:
     """With room for exactly the connections that a run needs."""
-    facts = {**FACTS, "used": 97 - database.CONNECTIONS + 1}
-    assert not wrong(database.server_checks(facts, 7, FILE))
+    facts = {**FACTS, "used": 97 - postgres_checks.CONNECTIONS + 1}
+    assert not wrong(postgres_checks.server_checks(facts, 7, FILE))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +212,7 @@ def test_a_server_that_will_do() -> None:
 )
 def test_kinds_of_redis(info: dict[str, Any], said: str) -> None:
     """A node of a cluster will do if it owns the keys."""
-    found = " ".join(problem.message for problem in cache._mode_problems(info))
+    found = " ".join(problem.message for problem in redis_checks._mode_problems(info))
     assert found.startswith(said)
     assert bool(found) == bool(said)
 
@@ -210,7 +220,7 @@ def test_kinds_of_redis(info: dict[str, Any], said: str) -> None:
 def test_a_redis_that_drops_streams_is_told() -> None:
     """No error: it may never come to it."""
     info = {"used_memory": 50, "maxmemory": 100, "maxmemory_policy": "allkeys-lru"}
-    said, hint = cache._memory(info)
+    said, hint = redis_checks._memory(info)
     assert said == "50% of maxmemory in use, allkeys-lru"
     assert "drops whole streams" in hint
 

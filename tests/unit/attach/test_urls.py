@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.attach.file import load_attach_file
-from harness.attach.servers import PostgresAt, RedisAt
 from harness.contract.urls import read_url
 from harness.errors import UsageError
-from harness.live.page_window import PageWindow
+from harness.run.live.page_source import PageSource
+from harness.stack.attach.contract_file import load_attach_file
+from harness.stack.attach.server_addresses import PostgresAddress, RedisAddress
 
 _CONTRACT = (
     'schema_version = 1\nname = "desk"\n[redis]\nurl = {redis}\n[postgres]\nurl = {postgres}\n'
@@ -73,11 +73,11 @@ def test_no_error_repeats_a_part_of_a_redis_url(
     secret = "".join(parts)
     url = form.format(quote(secret, safe="") if coded else secret)
     try:
-        RedisAt(url=url)
+        RedisAddress(url=url)
     except ValueError:
         _check_hidden(_refusal(tmp_path_factory.getbasetemp(), redis=url), parts)
     else:  # it may be a user, the path of a certificate, or a host
-        at = RedisAt(url=url)
+        at = RedisAddress(url=url)
         assert at.place.rpartition(":")[2].isdigit()
         assert at.database.isdigit()
 
@@ -90,7 +90,7 @@ def test_no_error_repeats_a_part_of_a_conninfo(
     secret = "".join(parts)
     url = form.format(quote(secret, safe="") if coded else secret)
     try:
-        PostgresAt(url=url)
+        PostgresAddress(url=url)
     except ValueError:
         _check_hidden(_refusal(tmp_path_factory.getbasetemp(), postgres=url), parts)
 
@@ -102,7 +102,7 @@ def test_no_error_repeats_a_part_of_a_conninfo(
 def test_no_error_repeats_a_part_of_another_url(parts: tuple[str, str, str], form: str) -> None:
     """The same of a metrics page."""
     try:
-        PageWindow(form.format("".join(parts)))
+        PageSource(form.format("".join(parts)))
     except UsageError as error:
         _check_hidden(str(error), parts)
 
@@ -111,13 +111,15 @@ def test_no_error_repeats_a_part_of_another_url(parts: tuple[str, str, str], for
 def test_a_password_arrives_as_it_is(password: str) -> None:
     """Every sign of it, in a URL and in a conninfo."""
     env = {"P": password}
-    redis = RedisAt(url="redis://host:1/2", password_env="P").secret_url(env).get_secret_value()
+    redis = (
+        RedisAddress(url="redis://host:1/2", password_env="P").secret_url(env).get_secret_value()
+    )
     found = read_url(redis, ("redis",))
     assert found.has_password
     assert (found.place, found.path) == ("host:1", "2")
-    postgres = PostgresAt(url="postgresql://host/db", password_env="P")
+    postgres = PostgresAddress(url="postgresql://host/db", password_env="P")
     assert (
-        PostgresAt.model_construct(url=postgres.secret_conninfo(env).get_secret_value()).parts[
+        PostgresAddress.model_construct(url=postgres.secret_conninfo(env).get_secret_value()).parts[
             "password"
         ]
         == password
@@ -127,11 +129,11 @@ def test_a_password_arrives_as_it_is(password: str) -> None:
 @pytest.mark.parametrize(
     "server",
     [
-        RedisAt(url="redis://a", password_env="P"),
-        PostgresAt(url="postgresql://a/b", password_env="P"),
+        RedisAddress(url="redis://a", password_env="P"),
+        PostgresAddress(url="postgresql://a/b", password_env="P"),
     ],
 )
-def test_a_password_that_is_no_text(server: RedisAt | PostgresAt) -> None:
+def test_a_password_that_is_no_text(server: RedisAddress | PostgresAddress) -> None:
     """Bytes of another encoding are refused without being shown."""
     with pytest.raises(UsageError, match="P not UTF-8") as caught:
         server.credentials("redis", {"P": "abc\udce9"})

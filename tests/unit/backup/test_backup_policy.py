@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.backup.policy import day_of, keep, name_of
-from harness.backup.taking import prune
+from harness.faults.backup.injector import prune
+from harness.faults.backup.retention import day_of, name_of, retained
 
 DAYS = st.sets(st.integers(1, 30_000), max_size=60)
 STRANGERS = st.sets(
@@ -30,13 +30,13 @@ def test_a_name_tells_its_day(day: int) -> None:
 def test_the_newest_stay(days: set[int], strangers: set[str], count: int) -> None:
     """As many as asked for, none older than one that goes; what is no backup is left alone."""
     names = {name_of(day) for day in days} | strangers
-    kept = keep(names, count)
+    kept = retained(names, count)
     assert kept <= names
     assert strangers <= kept
     stay = {day_of(name) or 0 for name in kept - strangers}
     assert len(stay) == min(count, len(days))
     assert all(one > gone for one in stay for gone in days - stay)
-    assert keep(kept, count) == kept
+    assert retained(kept, count) == kept
 
 
 @given(COUNTS, st.integers(1, 80), st.integers(1, 10_050))
@@ -44,7 +44,7 @@ def test_day_after_day(count: int, days: int, first: int) -> None:
     """Pruning each day comes to the same as pruning once, past day 9999 too."""
     folder: frozenset[str] = frozenset()
     for day in range(first, first + days):
-        folder = keep(folder | {name_of(day)}, count)
+        folder = retained(folder | {name_of(day)}, count)
         assert name_of(day) in folder
     assert folder == {name_of(d) for d in range(max(first, first + days - count), first + days)}
 

@@ -7,32 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from harness.backup.policy import name_of
-from harness.backup.taking import BackupInjector
 from harness.clock import SystemClock
 from harness.errors import EvidenceError, StackError
-from harness.evidence.backup import BackupBook, Restored, TableSum, Taken, backup_line, read_backups
+from harness.evidence.backup_log import (
+    BackupLog,
+    BackupRecord,
+    RestoreRecord,
+    TableChecksum,
+    format_backup_record,
+    read_backups,
+)
+from harness.faults.backup.injector import BackupInjector
+from harness.faults.backup.retention import name_of
 
-TABLES = {"public.trade_tasks": TableSum(rows=3, digest="17")}
+TABLES = {"public.trade_tasks": TableChecksum(rows=3, digest="17")}
 
 
 class Days(BackupInjector):
     """Makes files; one of the days fails, and on the last somebody is told."""
 
     def __init__(self, folder: Path, last: int, bad: int = 0, fails: bool = False) -> None:
-        self.records: list[Taken] = []
+        self.records: list[BackupRecord] = []
         self.fails = fails
         super().__init__("", folder, 2, 1, SystemClock(), self.keep_record)
         self._last, self._bad, self._day_now = last, bad, 0
         self.done = threading.Event()
 
-    def keep_record(self, record: Taken) -> None:
+    def keep_record(self, record: BackupRecord) -> None:
         """The evidence."""
         if self.fails:
             raise EvidenceError("cannot write: made up", where="backup.jsonl")
         self.records.append(record)
 
-    def _take(self, path: Path) -> dict[str, TableSum]:
+    def _take(self, path: Path) -> dict[str, TableChecksum]:
         self._day_now += 1
         if self._day_now > self._last:
             self.done.set()
@@ -71,10 +78,10 @@ def test_what_cannot_be_written_down_is_told(tmp_path: Path) -> None:
 
 def test_evidence_comes_back_as_it_was() -> None:
     """Both kinds of lines, in their order; anything else is an error with its line."""
-    taken = Taken(day=1, name=name_of(1), began_ns=5, tables=TABLES, there=(name_of(1),))
-    restored = Restored(name=name_of(1), took_ns=7, server="16.14", tables=TABLES)
-    lines = [backup_line(taken), backup_line(restored)]
-    assert read_backups(lines) == BackupBook((taken,), (restored,))
-    for bad in ("", "{}", '{"what":"lost"}', backup_line(taken)[:-9]):
+    taken = BackupRecord(day=1, name=name_of(1), began_ns=5, tables=TABLES, there=(name_of(1),))
+    restored = RestoreRecord(name=name_of(1), took_ns=7, server="16.14", tables=TABLES)
+    lines = [format_backup_record(taken), format_backup_record(restored)]
+    assert read_backups(lines) == BackupLog((taken,), (restored,))
+    for bad in ("", "{}", '{"what":"lost"}', format_backup_record(taken)[:-9]):
         with pytest.raises(EvidenceError, match="line 2"):
             read_backups([lines[0], bad])

@@ -1,7 +1,7 @@
 """Compose reads the project's files as the harness does: `docker compose config`, field by field.
 
 Nothing is started and no engine is needed. What follows reads Compose's answer by itself: it shares
-no line with `harness.stack.composefile`.
+no line with `harness.stack.compose_file`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.stack.composefile import ComposeFile, ContainerSpec, Health, Restart, read_compose
+from harness.stack.compose_file import (
+    ComposeFile,
+    ContainerSpec,
+    HealthCheckSpec,
+    RestartSpec,
+    read_compose,
+)
 from harness.stack.settings import ROOT
 from tests.compose_client import CURRENT, KINDS, client
 
@@ -71,13 +77,13 @@ def port(entry: Any) -> str:
     return f"{entry['host_ip']}:{entry['published']}:{entry['target']}"
 
 
-def health(body: Body | None) -> Health | None:
+def health(body: Body | None) -> HealthCheckSpec | None:
     """A health check."""
     if body is None:
         return None
     assert set(body) == {"test", "interval", "timeout", "retries"}
     interval, timeout = (nanoseconds(body[key]) for key in ("interval", "timeout"))
-    return Health(words(body["test"]), interval, timeout, int(body["retries"]))
+    return HealthCheckSpec(words(body["test"]), interval, timeout, int(body["retries"]))
 
 
 def nanoseconds(text: str) -> int:
@@ -87,10 +93,10 @@ def nanoseconds(text: str) -> int:
     return round(sum(int(number) * _SECONDS[unit] * 1e9 for number, unit in parts))
 
 
-def restart(text: str) -> Restart:
+def restart(text: str) -> RestartSpec:
     """A policy with its retries."""
     name, _, retries = text.partition(":")
-    return Restart(name, int(retries or 0))
+    return RestartSpec(name, int(retries or 0))
 
 
 def names(value: Any) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness.observe.latency_tally import BOUNDS_NS
-from tests.unit.live.pictures import full_picture, page_text
+from harness.run.live.latency_histogram import BOUNDS_NS
+from tests.unit.live.snapshots import full_snapshot, page_text
 
 ROOT = Path(__file__).resolve().parents[3]
 GRAFANA = ROOT / "compose" / "grafana"
@@ -27,7 +27,7 @@ MACROS = ("$__rate_interval", "$__range", "$__interval")
 
 def served() -> dict[str, list[dict[str, str]]]:
     """Labels of every sample that the page has, by its name."""
-    page = page_text(full_picture())
+    page = page_text(full_snapshot())
     found: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:

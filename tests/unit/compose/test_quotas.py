@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.stack.composefile import ComposeFile, Restart, read_compose, size_bytes
+from harness.stack.compose_file import ComposeFile, RestartSpec, read_compose, size_bytes
 
 COMPOSE = Path(__file__).resolve().parents[3] / "compose"
 VARIABLES = {"REDIS_PASSWORD": "r", "POSTGRES_PASSWORD": "p"}
@@ -16,19 +16,19 @@ MIB, GIB = 1024**2, 1024**3
 # Section 5 of the specification, v1.0: container, CPU cores, memory in bytes, restart policy.
 SECTION_5 = {
     "zone-b.yaml": {
-        "go-execution-engine": (4.0, 8 * GIB, Restart("always")),
-        "redis": (2.0, 4 * GIB, Restart("always")),
-        "anvil": (2.0, 4 * GIB, Restart("no")),
-        "postgres": (2.0, 4 * GIB, Restart("always")),
-        "mev-router": (1.0, 512 * MIB, Restart("always")),
-        "data-processor": (1.0, 1 * GIB, Restart("always")),
-        "chain-adapter": (1.0, 1 * GIB, Restart("always")),
-        "archiver": (0.5, 1 * GIB, Restart("always")),
+        "go-execution-engine": (4.0, 8 * GIB, RestartSpec("always")),
+        "redis": (2.0, 4 * GIB, RestartSpec("always")),
+        "anvil": (2.0, 4 * GIB, RestartSpec("no")),
+        "postgres": (2.0, 4 * GIB, RestartSpec("always")),
+        "mev-router": (1.0, 512 * MIB, RestartSpec("always")),
+        "data-processor": (1.0, 1 * GIB, RestartSpec("always")),
+        "chain-adapter": (1.0, 1 * GIB, RestartSpec("always")),
+        "archiver": (0.5, 1 * GIB, RestartSpec("always")),
     },
     "zone-a.yaml": {
-        "python-agent": (1.0, 2 * GIB, Restart("on-failure", 3)),
-        "ai-feedback-service": (0.5, 1 * GIB, Restart("on-failure")),
-        "admin-portal": (0.5, 512 * MIB, Restart("always")),
+        "python-agent": (1.0, 2 * GIB, RestartSpec("on-failure", 3)),
+        "ai-feedback-service": (0.5, 1 * GIB, RestartSpec("on-failure")),
+        "admin-portal": (0.5, 512 * MIB, RestartSpec("always")),
     },
 }
 ROWS = [(file, name) for file, rows in SECTION_5.items() for name in rows]

@@ -13,7 +13,7 @@ from tests.unit.zone_b.zone_b_values import order
 from zone_b.defects.delays import compute
 from zone_b.defects.install import defective
 from zone_b.defects.node import slow_rpc
-from zone_b.defects.parts import DefectiveDesk
+from zone_b.defects.parts import DefectiveDecisionService
 from zone_b.full import FullSimulator
 from zone_b.lite import LiteSimulator
 from zone_b.settings import Settings, SettingsError
@@ -46,7 +46,7 @@ def test_a_cold_cache_misses_each_time(tmp_path: Path) -> None:
     lite = LiteSimulator()
     kit = defective(settings(tmp_path, "cold_cache:cost_ms=5"))
     desk = kit.desk(lite, FullSimulator(""), 2, lambda *_: False)
-    assert isinstance(desk, DefectiveDesk)
+    assert isinstance(desk, DefectiveDecisionService)
     desk._defects[0].scene.origin.begin()  # as the first signal does
     before_s = time.thread_time()
     assert all(isinstance(desk.decide(order(), 1), Trade) for _ in range(2))

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
 from harness.scenario import Chain, load_scenario
-from harness.stack.defects import WHEN, check_defects, read_catalogue
-from harness.stack.services import Wiring, reference_services, rpc_nodes
+from harness.stack.defect_catalogue import WHEN, check_defects, read_catalogue
+from harness.stack.process.services import Wiring, reference_services, rpc_nodes
 from harness.stack.settings import ROOT, RPC_PRIMARY, StackSettings
-from tests.matrix.rows import ROWS
+from tests.studies.matrix.rows import ROWS
 from zone_b.defects.catalogue import ENGINE, catalogue
 from zone_b.defects.install import DEFECTS
 from zone_b.defects.node import SLOW_RPC

@@ -7,10 +7,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.analysis.resources.telemetry import Telemetry, TimeSeries
 from harness.diagnosis.answers import Answer, Diagnosis
 from harness.diagnosis.diagnose import QUESTIONS
-from harness.measure.telemetry import Telemetry, Track
-from tests.unit.diagnosis.patients import END, GIB, SLOW, asked, facts, quiet, track
+from tests.unit.diagnosis.diagnosis_cases import END, GIB, SLOW, asked, facts, quiet, track
 
 # Name, an ordinary value, the largest to draw, limit.
 _DRAWN: tuple[tuple[str, float, float | None], ...] = (
@@ -32,7 +32,7 @@ _LOOKS = range(-3, END + 6)
 
 
 @st.composite
-def tracks(draw: st.DrawFn) -> tuple[Track, ...]:
+def tracks(draw: st.DrawFn) -> tuple[TimeSeries, ...]:
     """Some of the tracks, each with a level in slow seconds and one in the others."""
     found = []
     for name, most, limit in _DRAWN:
@@ -42,14 +42,14 @@ def tracks(draw: st.DrawFn) -> tuple[Track, ...]:
         first = draw(st.integers(-3, END))
         at = [second for second in _LOOKS if second >= first]
         values = tuple(high if second in SLOW else low for second in at)
-        found.append(Track(name, tuple(float(second) for second in at), values, limit))
+        found.append(TimeSeries(name, tuple(float(second) for second in at), values, limit))
     return tuple(found)
 
 
 slow_seconds = st.sampled_from([(), SLOW, (7,), tuple(range(5, 35))])
 
 
-def diagnosed(found: tuple[Track, ...], slow: tuple[int, ...]) -> Diagnosis:
+def diagnosed(found: tuple[TimeSeries, ...], slow: tuple[int, ...]) -> Diagnosis:
     """Asked for, so that there always is one."""
     return asked(facts(*found, slow=slow), on_demand=True)
 
@@ -57,7 +57,7 @@ def diagnosed(found: tuple[Track, ...], slow: tuple[int, ...]) -> Diagnosis:
 @given(tracks(), slow_seconds)
 @settings(max_examples=60, deadline=None)
 def test_a_yes_rests_on_evidence_beyond_its_threshold(
-    found: tuple[Track, ...], slow: tuple[int, ...]
+    found: tuple[TimeSeries, ...], slow: tuple[int, ...]
 ) -> None:
     """And they come in their order, the first yes being the headline."""
     diagnosis = diagnosed(found, slow)
@@ -89,7 +89,7 @@ def _beyond(name: str, value: float, limit: float | None) -> bool:
 @given(tracks(), slow_seconds, st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_tracks_changes_nothing(
-    found: tuple[Track, ...], slow: tuple[int, ...], random: object
+    found: tuple[TimeSeries, ...], slow: tuple[int, ...], random: object
 ) -> None:
     """Nor does a track that is quiet and of something else."""
     before = diagnosed(found, slow)
@@ -119,7 +119,7 @@ def test_quiet_telemetry_gives_no_yes(slow: tuple[int, ...], part: float) -> Non
 @given(tracks(), st.floats(-3, END))
 @settings(max_examples=30, deadline=None)
 def test_what_happens_outside_of_the_measured_load_changes_no_answer(
-    found: tuple[Track, ...], level: float
+    found: tuple[TimeSeries, ...], level: float
 ) -> None:
     """A peak in the warm-up, whatever its height, is nobody's cause."""
     spoiled = tuple(

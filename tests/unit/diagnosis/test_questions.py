@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.analysis.resources.telemetry import LockWait, TimeSeries
 from harness.diagnosis.answers import Answer
 from harness.diagnosis.diagnose import diagnose
-from harness.measure.telemetry import LockWait, Track
-from tests.unit.diagnosis.patients import (
+from tests.unit.diagnosis.diagnosis_cases import (
     GIB,
     SLOW,
     answer,
@@ -24,7 +24,7 @@ WAIT, THROTTLED = "service.engine.cpu_wait_cores", "service.engine.throttled_sha
 STREAM = "redis.stream.dev:stream:agent:proposals.length_count"
 
 
-def said(key: str, *tracks: Track) -> tuple[Answer, str, str]:
+def said(key: str, *tracks: TimeSeries) -> tuple[Answer, str, str]:
     """Answer, sentence and advice to one question in a run with slow seconds."""
     found = answer(asked(facts(*changed(*tracks))), key)
     return found.answer, found.said, found.advice
@@ -171,7 +171,7 @@ def wait(at_s: float, waited_ms: float, state: str = "idle in transaction") -> L
     return LockWait(at_s, "nonce_locks", statement, True, waited_ms, ((state, statement),))
 
 
-def locked(share: float, longest_ms: float) -> tuple[Track, ...]:
+def locked(share: float, longest_ms: float) -> tuple[TimeSeries, ...]:
     """Tracks of waits for the nonce table in slow seconds."""
     return (
         track("postgres.nonce_waiters_count", in_slow(1.0, 0.0)),
@@ -268,7 +268,7 @@ def test_what_was_not_read_is_unknown() -> None:
     assert all("no telemetry" in question.said for question in none.questions)
     assert [remark.key for remark in none.remarks] == ["telemetry"]
     assert none.headline is None
-    cut = Track(CPU, (1.0, 2.0, 3.0), (3.9, 3.9, 3.9), 4.0, "cgroup")
+    cut = TimeSeries(CPU, (1.0, 2.0, 3.0), (3.9, 3.9, 3.9), 4.0, "cgroup")
     assert said("engine_cpu", cut)[0] is Answer.UNKNOWN
 
 
@@ -288,7 +288,7 @@ def test_two_causes_are_told_in_order() -> None:
     assert found.headline == found.questions[0].said
 
 
-def host(busy: float, idle: float, foreign: float, system: float) -> tuple[Track, ...]:
+def host(busy: float, idle: float, foreign: float, system: float) -> tuple[TimeSeries, ...]:
     """Two cores in slow seconds, and quiet ones in the others."""
     return (
         track("host.busy_cores", in_slow(busy, 0.5), 2.0),

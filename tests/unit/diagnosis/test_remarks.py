@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.measure.measurement import SecondFigures
-from tests.unit.diagnosis.patients import (
+from harness.analysis.measurement import ThroughputFigures
+from tests.unit.diagnosis.diagnosis_cases import (
     END,
     asked,
     changed,
@@ -23,9 +23,9 @@ def keys(*tracks: object, **others: object) -> list[str]:
     return [remark.key for remark in found.remarks]
 
 
-def second(number: int, simulated: int, in_flight: int) -> SecondFigures:
+def second(number: int, simulated: int, in_flight: int) -> ThroughputFigures:
     """One second at 100 signals/s."""
-    return SecondFigures(
+    return ThroughputFigures(
         start_s=float(number),
         length_s=1.0,
         intended=100,
@@ -38,7 +38,7 @@ def second(number: int, simulated: int, in_flight: int) -> SecondFigures:
     )
 
 
-def stalled(first: int, last: int) -> tuple[SecondFigures, ...]:
+def stalled(first: int, last: int) -> tuple[ThroughputFigures, ...]:
     """A run that stands still for some seconds, and catches up in the next."""
     still = range(first, last + 1)
     found = []

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.assessment.assess import assess, assess_and_store
 from harness.cli.console import make_console
-from harness.cli.diagnosing import diagnose_folder
+from harness.cli.diagnose import diagnose_folder
 from harness.diagnosis.answers import Answer, Diagnosis
 from harness.errors import UsageError
-from harness.judge.assess import assess, assess_and_store
+from harness.evidence.manifest import write_manifest
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
 from harness.report.diagnosis import render_diagnosis, render_short
-from harness.store import RunFolder
-from harness.store.seal import seal
-from tests.unit.diagnosis.patients import SLOW, asked, changed, facts, in_slow, track
+from tests.unit.analysis.evidence import T0_NS, healthy, load_of
+from tests.unit.diagnosis.diagnosis_cases import SLOW, asked, changed, facts, in_slow, track
 from tests.unit.judge.test_judgement import constant
-from tests.unit.measure.evidence import T0_NS, healthy, load_of
 
 
 def stored(folder: RunFolder) -> object:
@@ -66,7 +66,7 @@ def test_stored_telemetry_is_read(tmp_path: Path) -> None:
     """Twice the same, from the folder alone."""
     folder = healthy(load_of(), delays=constant(600)).write(tmp_path)
     folder.telemetry.write_text(busy_engine(30), encoding="utf-8")
-    seal(folder)
+    write_manifest(folder)
     found = assess(folder).diagnosis
     assert found is not None
     assert found.headline is not None
@@ -75,7 +75,7 @@ def test_stored_telemetry_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["harness.judge.diagnosing.diagnose", "harness.diagnosis.diagnose.stage_words"]
+    "place", ["harness.diagnosis.run_diagnosis.diagnose", "harness.diagnosis.diagnose.stage_words"]
 )
 def test_crash_is_told_and_changes_no_verdict(tmp_path: Path, place: str) -> None:
     """Whatever goes wrong in it, verdict and checks are those of a run without it."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.docker.labels import Kind, Mark, Owner
-from harness.docker.options import Placement
-from harness.stack.composefile import ContainerSpec, Health, Mount, Restart
+from harness.stack.compose_file import ContainerSpec, HealthCheckSpec, Mount, RestartSpec
+from harness.stack.docker.labels import Kind, Owner, RunIdentity
+from harness.stack.docker.options import Placement
 
 GIB = 1024**3
 OWNER = Owner("host", "boot", "pid:[1]", 7, 99)
-MARK = Mark("cafe0001", Kind.RUN, OWNER)
+MARK = RunIdentity("cafe0001", Kind.RUN, OWNER)
 PLACE = Placement(
     mark=MARK,
     networks={"inside": "harness-cafe0001-inside", "outside": "harness-cafe0001-outside"},
@@ -35,14 +35,14 @@ def spec(**changes: Any) -> ContainerSpec:
         "memory_bytes": 8 * GIB,
         "memory_swap_bytes": 8 * GIB,
         "shm_bytes": GIB,
-        "restart": Restart("on-failure", 3),
+        "restart": RestartSpec("on-failure", 3),
         "core_unlimited": True,
         "mounts": (Mount("data", "/data", False), Mount("./code", "/code", True)),
         "tmpfs": (("/scratch", "size=3g,mode=1777"),),
         "networks": ("inside", "outside"),
         "ports": ("127.0.0.1:8443:443",),
         "needs": (),
-        "health": Health(("CMD", "ask"), 10_000_000_000, 3_000_000_000, 6),
+        "health": HealthCheckSpec(("CMD", "ask"), 10_000_000_000, 3_000_000_000, 6),
         "profiles": (),
         "init": True,
     }

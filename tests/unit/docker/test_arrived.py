@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from harness.clock import SystemClock
-from harness.docker.containers import Containers
 from harness.errors import StackError
+from harness.stack.docker.containers import Containers
 from tests.unit.docker.samples import PLACE, inspected, spec
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.docker.cgroup import read_limits, shares_of_weight, weight_of_shares
 from harness.errors import StackError
+from harness.stack.docker.cgroup_limits import read_limits, shares_of_weight, weight_of_shares
 
 GIB = 1024**3
 

@@ -18,9 +18,9 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import get_docker_host
 from urllib3.exceptions import ProtocolError
 
-from harness.docker import containers
-from harness.docker.causes import Cause
-from harness.docker.client import (
+from harness.errors import Exit, HarnessError, UsageError
+from harness.stack.docker import containers
+from harness.stack.docker.client import (
     EngineError,
     connect,
     engine_address,
@@ -28,7 +28,7 @@ from harness.docker.client import (
     errno_of,
     other_machine,
 )
-from harness.errors import Exit, HarnessError, UsageError
+from harness.stack.docker.error_causes import Cause
 
 KERNEL = "6.1.0"
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.docker.compose_project import (
+from harness.errors import UsageError
+from harness.stack.compose_file import _fill, read_compose
+from harness.stack.docker.compose_project import (
     PROJECT,
     _choose,
     engine_names,
@@ -16,8 +18,6 @@ from harness.docker.compose_project import (
     read_variables,
     variables_of,
 )
-from harness.errors import UsageError
-from harness.stack.composefile import _fill, read_compose
 from harness.stack.settings import ROOT
 
 

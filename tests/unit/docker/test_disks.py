@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from harness.docker import disks, loops
-from harness.docker.disks import Disks, data_volume, disk_targets, own_disk
-from harness.docker.faults.armory import own_disks
-from harness.docker.settings import ENGINE
 from harness.errors import StackError, UsageError
+from harness.faults.docker.factory import own_disks
 from harness.scenario.fault import Kill
-from harness.scenario.within import DiskFill, SlowDisk
-from harness.stack.composefile import Mount
+from harness.scenario.service_faults import DiskFill, SlowDisk
+from harness.stack.compose_file import Mount
+from harness.stack.docker import disks, loop_devices
+from harness.stack.docker.disks import Disks, data_volume, disk_targets, own_disk
+from harness.stack.docker.settings import ENGINE
 from tests.unit.docker.samples import spec
 
 FILL = DiskFill(kind="disk_fill", target="engine", at_s=(1,), for_s=1)
@@ -84,7 +84,7 @@ def test_a_container_s_own_disk_is_the_volume_on_a_loop_device() -> None:
 
 def test_the_kernel_s_structure_is_as_long_as_it_says() -> None:
     """`struct loop_config` has 304 bytes; AUTOCLEAR is what makes it vanish by itself."""
-    config = loops.packed(7, loops.name_of(42))
+    config = loop_devices.packed(7, loop_devices.name_of(42))
     assert len(config) == 304
     assert struct.unpack_from("=I", config, 0) == (7,)
     flags_at = 8 + 5 * 8 + 3 * 4
@@ -95,5 +95,5 @@ def test_the_kernel_s_structure_is_as_long_as_it_says() -> None:
 def test_a_host_without_room_is_told(tmp_path: Path) -> None:
     """Before a device is taken; nothing stays in the folder."""
     with pytest.raises(StackError, match="no room"):
-        loops.attach(1 << 60, tmp_path)
+        loop_devices.attach_loop_device(1 << 60, tmp_path)
     assert list(tmp_path.iterdir()) == []

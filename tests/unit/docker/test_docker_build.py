@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.docker.build import Recipe, tree_digest
+from harness.stack.docker.offline_images import Recipe, tree_digest
 
 
 def nothing(context: Path) -> None:

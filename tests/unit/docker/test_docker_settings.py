@@ -11,13 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.docker.images import image_variables
-from harness.docker.labels import Kind, Mark, Owner, is_stale
-from harness.docker.servers import postgres_settings, redis_settings
-from harness.docker.settings import (
+from harness.errors import UsageError
+from harness.stack.compose_file import ContainerSpec, RestartSpec
+from harness.stack.docker.images import image_variables
+from harness.stack.docker.labels import Kind, Owner, RunIdentity, is_stale
+from harness.stack.docker.provenance import (
+    CORES_TO_VOLUME,
+    core_pattern,
+    grade_reasons,
+    starts_with,
+)
+from harness.stack.docker.server_settings import postgres_settings, redis_settings
+from harness.stack.docker.settings import (
     ENGINE,
     DockerSettings,
-    Secrets,
+    StackPasswords,
+    always_on_services,
     configured_port,
     migration,
     need_engine,
@@ -26,18 +35,9 @@ from harness.docker.settings import (
     published_port,
     read_zones,
     secret_variables,
-    standing_services,
     start_levels,
 )
-from harness.docker.specification import read_specification
-from harness.docker.story import (
-    TO_THE_VOLUME,
-    core_pattern,
-    grade_reasons,
-    starts_with,
-)
-from harness.errors import UsageError
-from harness.stack.composefile import ContainerSpec, Restart
+from harness.stack.docker.specification import read_specification
 from harness.stack.settings import ROOT, StackSettings
 from tests.unit.docker.samples import spec
 
@@ -47,7 +47,7 @@ SETTINGS = DockerSettings(
     "offline",
     image_variables(COMPOSE / "images", "offline"),
 )
-PASSWORDS = Secrets.random()
+PASSWORDS = StackPasswords.random()
 ZONES = read_zones(COMPOSE, {**open_variables(SETTINGS), **secret_variables(PASSWORDS)})
 
 
@@ -60,7 +60,7 @@ def test_a_disk_of_its_own_is_that_of_the_data() -> None:
 
 def test_servers_come_first_and_dependents_after() -> None:
     """Redis and PostgreSQL, then all that need them; Anvil is not among them."""
-    first, second = start_levels(standing_services(ZONES.b))
+    first, second = start_levels(always_on_services(ZONES.b))
     assert {service.name for service in first} == {"redis", "postgres"}
     assert len(second) == 5
 
@@ -121,7 +121,7 @@ def test_no_password_is_in_what_a_label_tells() -> None:
 def test_the_migration_ends_for_good() -> None:
     """One container, one try, in the engine's image and with its database."""
     made = migration(ZONES.service(ENGINE))
-    assert made.restart == Restart("no")
+    assert made.restart == RestartSpec("no")
     assert made.image == ZONES.service(ENGINE).image
     assert not made.mounts
     assert dict(made.environment)["DEFI_PG_DSN"]
@@ -197,7 +197,7 @@ def test_reasons_against_a_sign_off() -> None:
         " and no run here is a sign-off",
         "the host's core_pattern sends core files to elsewhere",
     ]
-    assert grade_reasons(ZONES.b.services, {}, cpus=32, core_goes_to=TO_THE_VOLUME) == []
+    assert grade_reasons(ZONES.b.services, {}, cpus=32, core_goes_to=CORES_TO_VOLUME) == []
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_an_image_built_on_another(
 @pytest.mark.parametrize(
     ("pattern", "goes_to"),
     [
-        ("core", TO_THE_VOLUME),
-        ("core.%p", TO_THE_VOLUME),
-        ("/var/crash/core.%e", TO_THE_VOLUME),
+        ("core", CORES_TO_VOLUME),
+        ("core.%p", CORES_TO_VOLUME),
+        ("/var/crash/core.%e", CORES_TO_VOLUME),
         ("/cores/%p", "/cores/%p in the container"),
         ("|/usr/lib/systemd/systemd-coredump %P", "a program of the host"),
     ],
@@ -275,7 +275,7 @@ def test_what_a_dead_run_left_is_stale() -> None:
     here = Owner.this_process()
 
     def stale(owner: Owner, kind: Kind = Kind.RUN) -> bool:
-        return is_stale(Mark("t", kind, owner).labels())
+        return is_stale(RunIdentity("t", kind, owner).labels())
 
     dead = replace(here, ticks=here.ticks + 1)
     assert not stale(here)

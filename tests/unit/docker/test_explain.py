@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.docker.causes import MEANINGS, Cause
-from harness.docker.explain import Failure, explain, squeezed
+from harness.stack.docker.error_causes import MEANINGS, Cause
+from harness.stack.docker.explain import Failure, explain, to_single_line
 
 # Status and message of an engine's answer; who says so stands before each lot.
 ANSWERS = [
@@ -398,7 +398,7 @@ def test_any_message_is_one_bounded_line(message: str, status: int | None, n: in
 
 def test_logins_and_long_chains() -> None:
     """A login of an address is not shown; of a long chain the end stays, where the cause is."""
-    assert squeezed("tcp://kim:secret@h:1 is\n wrong") == "tcp://***@h:1 is wrong"
-    long = squeezed("a: " * 500 + "no such file")
+    assert to_single_line("tcp://kim:secret@h:1 is\n wrong") == "tcp://***@h:1 is wrong"
+    long = to_single_line("a: " * 500 + "no such file")
     assert len(long) < 420
     assert long.endswith("no such file")

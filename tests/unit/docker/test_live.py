@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.docker.live import LiveMount, parse_core_limit, parse_mounts, processes
+from harness.stack.docker.live_container import LiveMount, parse_core_limit, parse_mounts, processes
 
 LIMITS = """\
 Limit                     Soft Limit           Hard Limit           Units

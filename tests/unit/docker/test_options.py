@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from harness.docker.containers import as_container
-from harness.docker.facts import (
+from harness.stack.docker.container_config import (
     _DEFAULT_CAPABILITIES,
+    config_of_inspect,
+    config_of_spec,
     differences,
-    facts_of_inspect,
-    facts_of_spec,
     same_image,
 )
-from harness.docker.labels import KIND, OWNER, RUN, SERVICE
-from harness.docker.live import names_of
-from harness.docker.options import run_options
+from harness.stack.docker.containers import as_container
+from harness.stack.docker.labels import KIND, OWNER, RUN, SERVICE
+from harness.stack.docker.live_container import names_of
+from harness.stack.docker.options import run_options
 from tests.unit.docker.samples import GIB, MARK, PLACE, inspected, spec
 from tests.unit.docker.samples import OWNER as SAMPLE_OWNER
 
@@ -121,8 +121,8 @@ def test_testcontainers_takes_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_an_engine_that_took_everything_differs_in_nothing() -> None:
     """A wish and the engine's answer to it compare as equal."""
-    found = facts_of_inspect(inspected(), NAMES, "engine")
-    assert differences(facts_of_spec(spec(), PLACE), found) == ()
+    found = config_of_inspect(inspected(), NAMES, "engine")
+    assert differences(config_of_spec(spec(), PLACE), found) == ()
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_an_option_that_was_dropped_is_named(
     """Whatever an engine does not take, it is told which."""
     document = inspected()
     document[section] = {**document[section], key: value}
-    found = facts_of_inspect(document, NAMES, "engine")
-    wanted = facts_of_spec(spec(), PLACE)
+    found = config_of_inspect(document, NAMES, "engine")
+    wanted = config_of_spec(spec(), PLACE)
     assert [name for name, _, _ in differences(wanted, found)] == [field]
 
 
@@ -204,18 +204,18 @@ def test_what_an_engine_or_image_adds_is_no_difference(section: str, key: str, v
     """Recorded from Podman 4.3; and what an image brings of its own."""
     document = inspected()
     document[section] = {**document[section], key: value}
-    found = facts_of_inspect(document, NAMES, "engine")
-    assert differences(facts_of_spec(spec(), PLACE), found) == ()
+    found = config_of_inspect(document, NAMES, "engine")
+    assert differences(config_of_spec(spec(), PLACE), found) == ()
 
 
 def test_a_volume_that_the_image_declares_is_no_difference() -> None:
     """The engine gives it a random name; one with a name was asked for by somebody."""
     extra = {"Type": "volume", "Name": "a7" * 32, "Source": "/x", "Destination": "/y", "RW": True}
-    wanted = facts_of_spec(spec(), PLACE)
+    wanted = config_of_spec(spec(), PLACE)
     for name, expected in (("a7" * 32, []), ("of-somebody", ["mounts"])):
         document = inspected()
         document["Mounts"].append({**extra, "Name": name})
-        found = facts_of_inspect(document, NAMES, "engine")
+        found = config_of_inspect(document, NAMES, "engine")
         assert [field for field, _, _ in differences(wanted, found)] == expected
 
 
@@ -246,10 +246,10 @@ def test_capabilities_are_the_same_however_an_engine_tells_them() -> None:
     for add, drop, options in answers:
         document = inspected()
         document["HostConfig"] |= {"CapAdd": add, "CapDrop": drop, "SecurityOpt": options}
-        found.append(facts_of_inspect(document, NAMES, "engine"))
+        found.append(config_of_inspect(document, NAMES, "engine"))
     assert found[0] == found[1] == found[2]
     document["HostConfig"]["CapDrop"] = ["NET_RAW"]
-    more = facts_of_inspect(document, NAMES, "engine")
+    more = config_of_inspect(document, NAMES, "engine")
     assert [name for name, _, _ in differences(found[0], more)] == ["capabilities"]
 
 
@@ -257,16 +257,16 @@ def test_a_writable_mount_is_not_a_read_only_one() -> None:
     """Strategy code that could be changed is a difference."""
     document = inspected()
     document["Mounts"][1]["RW"] = True
-    found = facts_of_inspect(document, NAMES, "engine")
-    assert [name for name, _, _ in differences(facts_of_spec(spec(), PLACE), found)] == ["mounts"]
+    found = config_of_inspect(document, NAMES, "engine")
+    assert [name for name, _, _ in differences(config_of_spec(spec(), PLACE), found)] == ["mounts"]
 
 
 def test_a_port_open_to_the_network_is_a_difference() -> None:
     """Only loopback is published to."""
     document = inspected()
     document["HostConfig"]["PortBindings"]["9100/tcp"][0]["HostIp"] = "0.0.0.0"  # noqa: S104 - what must not be
-    found = facts_of_inspect(document, NAMES, "engine")
-    assert [name for name, _, _ in differences(facts_of_spec(spec(), PLACE), found)] == ["ports"]
+    found = config_of_inspect(document, NAMES, "engine")
+    assert [name for name, _, _ in differences(config_of_spec(spec(), PLACE), found)] == ["ports"]
 
 
 def test_another_stack_has_other_names() -> None:

@@ -11,12 +11,12 @@ from docker import errors  # type: ignore[import-untyped] # the package publishe
 from requests import Response
 
 from harness.clock import NS_PER_S, ManualClock
-from harness.docker.client import EngineError
-from harness.docker.images import need_images
-from harness.docker.pull import Layers, follow, is_present
 from harness.errors import StackError, UsageError
 from harness.report.startup import startup_line
-from harness.stack.startup import StartupEvent, Step
+from harness.stack.docker.client import EngineError
+from harness.stack.docker.images import need_images
+from harness.stack.docker.pull import LayerProgress, is_present, report_progress
+from harness.stack.startup import StartupEvent, StartupStep
 
 MB = 1_000_000
 
@@ -50,7 +50,7 @@ class Registry:
 
     def lines(self) -> list[str]:
         """The console of the whole download."""
-        follow("redis:7", self.wait, self.events.append, self.clock)
+        report_progress("redis:7", self.wait, self.events.append, self.clock)
         return [startup_line(event) for event in self.events]
 
 
@@ -80,7 +80,7 @@ def test_many_lines_do_not_hide_that_time_passes() -> None:
         items += [0.5, loading("a", number * MB, 30 * MB)]
     registry = Registry(*items)
     registry.lines()
-    assert [event.step for event in registry.events].count(Step.PULLING) == 1 + 3
+    assert [event.step for event in registry.events].count(StartupStep.PULLING) == 1 + 3
 
 
 def test_an_image_without_figures() -> None:
@@ -116,7 +116,7 @@ def test_an_error_ends_it() -> None:
 
 def test_layers_are_counted_once() -> None:
     """Only bytes that travel count, and extracting says nothing of them."""
-    layers = Layers()
+    layers = LayerProgress()
     for line in (
         loading("a", 5, 10),
         {"status": "Extracting", "id": "a", "progressDetail": {"current": 99, "total": 99}},
@@ -163,9 +163,9 @@ def test_each_image_is_told_of_once() -> None:
     events: list[StartupEvent] = []
     need_images(engine, ["a:1", "b:1", "a:1"], events.append)
     assert [(e.step, e.subject) for e in events] == [
-        (Step.IMAGE_PRESENT, "a:1"),
-        (Step.PULLING, "b:1"),
-        (Step.PULLED, "b:1"),
+        (StartupStep.IMAGE_PRESENT, "a:1"),
+        (StartupStep.PULLING, "b:1"),
+        (StartupStep.PULLED, "b:1"),
     ]
     assert events[-1].done_bytes == 3 * MB
     assert is_present(engine, "b:1")

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.docker.cgroup import Limits
-from harness.docker.facts import facts_of_inspect, facts_of_spec
-from harness.docker.live import Live, LiveMount, names_of
-from harness.docker.specification import Quota
-from harness.docker.verify import (
-    Row,
+from harness.stack.compose_file import ContainerSpec, Mount, RestartSpec
+from harness.stack.docker.cgroup_limits import Limits
+from harness.stack.docker.container_config import config_of_inspect, config_of_spec
+from harness.stack.docker.live_container import LiveContainer, LiveMount, names_of
+from harness.stack.docker.specification import Quota
+from harness.stack.docker.verification_rows import (
+    VerificationRow,
     absent_row,
     rows_of_container,
     rows_of_settings,
     table,
 )
-from harness.stack.composefile import ContainerSpec, Mount, Restart
 from tests.unit.docker.samples import GIB, PLACE, inspected, spec
 
 LIMITS = Limits(
@@ -33,11 +33,11 @@ LIMITS = Limits(
     throttled_periods=0,
     periods=10,
 )
-LIVE = Live(
+LIVE = LiveContainer(
     pid=7,
     status="running",
     health="healthy",
-    facts=facts_of_inspect(inspected(), names_of(PLACE.networks, PLACE.volumes), "engine"),
+    facts=config_of_inspect(inspected(), names_of(PLACE.networks, PLACE.volumes), "engine"),
     limits=LIMITS,
     core_limit="unlimited",
     mounts={
@@ -53,18 +53,18 @@ QUOTA = Quota(cpus=4, memory="8g", restart="on-failure:3", cpu_shares=1024, core
 
 
 def unmet(
-    live: Live = LIVE, service: ContainerSpec | None = None, quota: Quota | None = QUOTA
+    live: LiveContainer = LIVE, service: ContainerSpec | None = None, quota: Quota | None = QUOTA
 ) -> list[str]:
     """Settings whose rows are not met."""
     service = service or spec()
-    wanted = facts_of_spec(service, PLACE)
+    wanted = config_of_spec(service, PLACE)
     rows = rows_of_container("engine", service, wanted, live, quota)
     return [row.setting for row in rows if not row.ok]
 
 
 def test_a_container_as_specified_meets_every_row() -> None:
     """And every kind of setting has its row."""
-    rows = rows_of_container("engine", spec(), facts_of_spec(spec(), PLACE), LIVE, QUOTA)
+    rows = rows_of_container("engine", spec(), config_of_spec(spec(), PLACE), LIVE, QUOTA)
     assert [row.setting for row in rows if not row.ok] == []
     assert {row.setting for row in rows} == {
         "CPU",
@@ -115,7 +115,7 @@ def test_a_limit_that_is_not_in_force_is_named(change: dict[str, Any], setting: 
             {"mounts": {**LIVE.mounts, "/scratch": LiveMount("/scratch", "ext4", False, 0)}},
             "tmpfs /scratch",
         ),
-        ({"facts": replace(LIVE.facts, restart=Restart("always"))}, "restart"),
+        ({"facts": replace(LIVE.facts, restart=RestartSpec("always"))}, "restart"),
         ({"facts": replace(LIVE.facts, image="other")}, "image"),
         ({"facts": replace(LIVE.facts, networks=frozenset())}, "networks"),
         ({"facts": replace(LIVE.facts, ports=frozenset())}, "ports"),
@@ -131,7 +131,7 @@ def test_a_changed_environment_is_told_without_its_values() -> None:
     """It holds passwords."""
     changed = replace(LIVE.facts, environment=frozenset({("PASSWORD", "other")}))
     rows = rows_of_container(
-        "engine", spec(), facts_of_spec(spec(), PLACE), replace(LIVE, facts=changed), QUOTA
+        "engine", spec(), config_of_spec(spec(), PLACE), replace(LIVE, facts=changed), QUOTA
     )
     (row,) = [row for row in rows if not row.ok]
     assert row.setting == "environment"
@@ -234,7 +234,7 @@ def test_nothing_verified_is_not_verified() -> None:
 @given(st.lists(st.booleans(), min_size=1))
 def test_one_unmet_row_spoils_the_table(oks: list[bool]) -> None:
     """The table is met exactly when every row is, and names every one that is not."""
-    rows = [Row("c", str(n), "a", "b", ok) for n, ok in enumerate(oks)]
+    rows = [VerificationRow("c", str(n), "a", "b", ok) for n, ok in enumerate(oks)]
     told = table(rows)
     assert told["ok"] is all(oks)
     assert len(told["mismatches"]) == oks.count(False)

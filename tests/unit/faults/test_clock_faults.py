@@ -12,15 +12,15 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S, ManualClock
 from harness.errors import StackError, UsageError
-from harness.faults import clocks
-from harness.faults.clocks import ClockInjector, ClockProbe, variable_of
+from harness.faults import clock_step
+from harness.faults.clock_step import ClockInjector, ClockProbe, variable_of
 from harness.process import faketime
 from harness.process.faketime import FILE_VARIABLE, ahead, sweep_shared, variables
 from harness.process.program import Program
-from harness.scenario.within import ClockStep
-from harness.stack import services
+from harness.scenario.service_faults import ClockStep
 from harness.stack.base import ServiceState
-from harness.stack.services import need_clocks, with_clock
+from harness.stack.process import services
+from harness.stack.process.services import need_clocks, with_clock
 from harness.stack.settings import StackSettings
 
 NOW_S = 1_700_000_000
@@ -37,7 +37,7 @@ def test_the_step_stands_in_the_file_and_is_taken_back(
     """Nothing else lies beside it, since it is replaced and never half written."""
     file = tmp_path / "clock"
     file.write_text(ahead(0), encoding="ascii")
-    monkeypatch.setattr(clocks, "variable_of", lambda *_: str(file))
+    monkeypatch.setattr(clock_step, "variable_of", lambda *_: str(file))
     injector = ClockInjector(state, "engine", -60.0)
     injector.heal()  # nothing to take back yet
     injector.inject()
@@ -49,7 +49,7 @@ def test_the_step_stands_in_the_file_and_is_taken_back(
 
 def test_a_clock_that_was_not_made_for_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that does not run has none."""
-    monkeypatch.setattr(clocks, "variable_of", lambda *_: "")
+    monkeypatch.setattr(clock_step, "variable_of", lambda *_: "")
     with pytest.raises(StackError, match="can be set"):
         ClockInjector(state, "engine", 60.0).inject()
     with pytest.raises(StackError, match="does not run"):

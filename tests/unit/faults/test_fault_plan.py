@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
-from harness.docker.faults.armory import ON_CONTAINERS
 from harness.errors import UsageError
-from harness.faults.refusals import ON_PROCESSES, Possible, check_faults
+from harness.evidence.toml_writer import toml_text
+from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT
+from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport, check_faults
 from harness.scenario import Scenario
 from harness.scenario.fault import Kill, plan_faults
-from harness.store.toml import toml_text
 
 LOAD = {"warmup_s": 5.0, "stages": [{"agents": 2, "rate_from": 10.0, "duration_s": 60.0}]}
 
@@ -146,8 +146,8 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
     """It is started on demand."""
     fault = {**LINK, "kind": "delay", "delay_ms": 5, "peer": "anvil"}
     with pytest.raises(UsageError, match="no link to it"):
-        check_faults(scenario_of(fault), Contract(), "docker", ON_CONTAINERS)
-    check_faults(scenario_of(fault, full_share=0.1), Contract(), "docker", ON_CONTAINERS)
+        check_faults(scenario_of(fault), Contract(), "docker", DOCKER_FAULT_SUPPORT)
+    check_faults(scenario_of(fault, full_share=0.1), Contract(), "docker", DOCKER_FAULT_SUPPORT)
 
 
 @pytest.mark.parametrize(
@@ -184,30 +184,30 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
 def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: str) -> None:
     """Before a server is started."""
     with pytest.raises(UsageError, match=words):
-        check_faults(scenario_of(fault), Contract(), "process", ON_PROCESSES)
+        check_faults(scenario_of(fault), Contract(), "process", PROCESS_FAULT_SUPPORT)
 
 
 def test_agents_are_asked_for_where_a_fault_is_aimed_at_one() -> None:
     """And what an agent does, nobody else does."""
     flood = {"kind": "redis_flood", "target": "python-agent-3", "at_s": 1, "for_s": 2}
     with pytest.raises(UsageError, match="--agent-containers 3"):
-        check_faults(scenario_of(flood), Contract(), "docker", ON_CONTAINERS)
+        check_faults(scenario_of(flood), Contract(), "docker", DOCKER_FAULT_SUPPORT)
     agents = frozenset({"python-agent-3"})
-    possible = replace(ON_CONTAINERS, services=ON_CONTAINERS.services | agents)
+    possible = replace(DOCKER_FAULT_SUPPORT, services=DOCKER_FAULT_SUPPORT.services | agents)
     check_faults(scenario_of(flood), Contract(), "docker", possible)
     other = scenario_of({**flood, "target": "redis"})
     with pytest.raises(UsageError, match="done by an agent"):
         check_faults(other, Contract(), "docker", possible)
     with pytest.raises(UsageError, match="not possible on the process stack"):
-        check_faults(scenario_of(flood), Contract(), "process", ON_PROCESSES)
+        check_faults(scenario_of(flood), Contract(), "process", PROCESS_FAULT_SUPPORT)
 
 
 def test_a_container_has_no_clock_of_its_own() -> None:
     """And the refusal says so."""
     step = {"kind": "clock_step", "target": "data-processor", "at_s": 1, "for_s": 1, "step_s": 9.0}
-    check_faults(scenario_of(step), Contract(), "process", ON_PROCESSES)
+    check_faults(scenario_of(step), Contract(), "process", PROCESS_FAULT_SUPPORT)
     with pytest.raises(UsageError, match="docker stack: containers share this host's wall clock"):
-        check_faults(scenario_of(step), Contract(), "docker", ON_CONTAINERS)
+        check_faults(scenario_of(step), Contract(), "docker", DOCKER_FAULT_SUPPORT)
 
 
 @pytest.mark.parametrize("kind", ["disk_fill", "slow_disk"])
@@ -216,10 +216,13 @@ def test_only_a_disk_of_its_own_is_harmed(kind: str) -> None:
     fault = {"kind": kind, "at_s": 1, "for_s": 1}
     for target in ("redis", "postgres", "engine"):
         scenario = scenario_of({**fault, "target": target})
-        check_faults(scenario, Contract(), "docker", ON_CONTAINERS)
+        check_faults(scenario, Contract(), "docker", DOCKER_FAULT_SUPPORT)
     with pytest.raises(UsageError, match="data-processor has no data volume"):
         check_faults(
-            scenario_of({**fault, "target": "data-processor"}), Contract(), "docker", ON_CONTAINERS
+            scenario_of({**fault, "target": "data-processor"}),
+            Contract(),
+            "docker",
+            DOCKER_FAULT_SUPPORT,
         )
 
 
@@ -229,11 +232,11 @@ def test_nothing_would_bring_anvil_back() -> None:
         scenario_of({"kind": "rpc_stall", "at_s": 1, "for_s": 1}, full_share=0.1),
         Contract(),
         "process",
-        ON_PROCESSES,
+        PROCESS_FAULT_SUPPORT,
     )
     kill = scenario_of({"kind": "kill", "target": "anvil", "at_s": 1}, full_share=0.1)
     with pytest.raises(UsageError, match="nothing would start anvil again"):
-        check_faults(kill, Contract(), "process", ON_PROCESSES)
+        check_faults(kill, Contract(), "process", PROCESS_FAULT_SUPPORT)
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -243,18 +246,18 @@ def test_every_problem_is_told_at_once() -> None:
         {"kind": "checkpoint", "target": "redis", "at_s": 5},
     )
     with pytest.raises(UsageError, match=r"(?s)fault\.0:.*fault\.1:"):
-        check_faults(scenario_of(*faults), Contract(), "process", ON_PROCESSES)
+        check_faults(scenario_of(*faults), Contract(), "process", PROCESS_FAULT_SUPPORT)
 
 
 @pytest.mark.parametrize(
     ("contract", "possible", "words"),
     [
-        (Contract(prefix="prod:"), ON_PROCESSES, "never injected"),
+        (Contract(prefix="prod:"), PROCESS_FAULT_SUPPORT, "never injected"),
         (Contract(), None, "only into what the harness started"),
     ],
 )
 def test_what_is_not_ours_is_left_alone(
-    contract: Contract, possible: Possible | None, words: str
+    contract: Contract, possible: FaultSupport | None, words: str
 ) -> None:
     """Production, and systems that were there before."""
     scenario = scenario_of({"kind": "kill", "target": "engine", "at_s": 1})

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from harness.errors import StackError
-from harness.faults.ends import EndProbe, SignalInjector
-from harness.faults.pauses import PauseInjector, PauseProbe, family
+from harness.faults.pause import PauseInjector, PauseProbe, process_tree
+from harness.faults.process_kill import ProcessSignalInjector, RestartProbe
 from harness.process.proc import state_of
 from harness.stack.base import ServiceState
 
@@ -57,7 +57,7 @@ def sleepers() -> Iterator[Sleepers]:
     made.start()
     yield made
     for process in made.running:
-        for pid in reversed(family(process.pid)):
+        for pid in reversed(process_tree(process.pid)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait(10)
@@ -73,11 +73,11 @@ def soon(question: Callable[[], object]) -> bool:
 def test_an_end_is_seen_and_so_is_the_return(sleepers: Sleepers) -> None:
     """Only another process that answers is a return."""
     answers = [""]
-    probe = EndProbe(sleepers.services, NAME, lambda: answers[0])
+    probe = RestartProbe(sleepers.services, NAME, lambda: answers[0])
     probe.before()
     assert probe.holds() == ""
     assert probe.ended() == ""
-    SignalInjector(sleepers.services, NAME, signal.SIGKILL).inject()
+    ProcessSignalInjector(sleepers.services, NAME, signal.SIGKILL).inject()
     assert soon(probe.holds)
     assert sleepers.running[0].wait(10) == -signal.SIGKILL
     assert probe.ended() == ""
@@ -92,11 +92,11 @@ def test_a_service_that_is_gone_cannot_be_ended(sleepers: Sleepers) -> None:
     sleepers.running[0].kill()
     sleepers.running[0].wait(10)
     with pytest.raises(StackError, match="does not run"):
-        SignalInjector(sleepers.services, NAME).inject()
+        ProcessSignalInjector(sleepers.services, NAME).inject()
     with pytest.raises(StackError, match="does not run before"):
-        EndProbe(sleepers.services, NAME, None).before()
+        RestartProbe(sleepers.services, NAME, None).before()
     with pytest.raises(StackError, match="does not run"):
-        SignalInjector(lambda: (), NAME).inject()
+        ProcessSignalInjector(lambda: (), NAME).inject()
 
 
 def test_a_pause_holds_the_whole_family(sleepers: Sleepers) -> None:
@@ -134,7 +134,7 @@ def test_a_stall_is_one_only_when_nobody_is_answered(sleepers: Sleepers) -> None
     probe = PauseProbe(sleepers.services, NAME, lambda: answers[0], silent=True)
     injector = PauseInjector(sleepers.services, NAME)
     injector.inject()
-    pids = family(sleepers.running[0].pid)
+    pids = process_tree(sleepers.running[0].pid)
     assert soon(lambda: all(state_of(pid) == "T" for pid in pids))
     assert probe.holds() == ""
     answers[0] = ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.clock import NS_PER_S
-from harness.evidence.faults import FaultRecord
+from harness.evidence.fault_log import FaultRecord
 from harness.scenario import Scenario
-from tests.unit.measure.evidence import T0_NS, healthy, load_of
+from tests.unit.analysis.evidence import T0_NS, healthy, load_of
 from tests.unit.test_terminal import shown
 
 FAULT = {"kind": "kill", "target": "engine", "at_s": 8}

@@ -11,8 +11,8 @@ import pytest
 
 from harness.clock import NS_PER_S, ManualClock
 from harness.errors import StackError
-from harness.evidence.faults import FaultRecord, read_faults
-from harness.faults.arms import Arm
+from harness.evidence.fault_log import FaultRecord, read_faults
+from harness.faults.instance import FaultInstance
 from harness.faults.runner import HEAL_PROOF_MAX_NS, FaultRunner
 from harness.scenario.fault import Fault, Kill, Pause, PlannedFault, plan_faults
 
@@ -31,8 +31,8 @@ class Thing:
     calls: list[str] = field(default_factory=list)
     on_inject: Callable[[], None] = lambda: None
 
-    def arm(self, fault: Fault) -> Arm:
-        return Arm(self, self)
+    def arm(self, fault: Fault) -> FaultInstance:
+        return FaultInstance(self, self)
 
     def before(self) -> None:
         self.calls.append("before")
@@ -124,8 +124,8 @@ def test_what_the_system_does_about_it_is_told(answer: str, tmp_path: Path) -> N
     """While the fault lasts, not only when it is over; if it does nothing, nothing is told."""
 
     class Answering(Thing):
-        def arm(self, fault: Fault) -> Arm:
-            return Arm(self, self, lambda: answer if self.is_down else "")
+        def arm(self, fault: Fault) -> FaultInstance:
+            return FaultInstance(self, self, lambda: answer if self.is_down else "")
 
     record, runner = play(Answering(), PAUSE, tmp_path)
     assert record.answer == answer

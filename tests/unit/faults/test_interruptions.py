@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
-from harness.faults.refusals import AGENT, ON_PROCESSES, check_faults
-from tests.faults.__main__ import FOLDERS, POSSIBLE, put_into
-from tests.faults.interruptions import Case, Outcome, cases, table
-from tests.faults.leftovers import Run, look, more, words
+from harness.faults.support import AGENT_PREFIX, PROCESS_FAULT_SUPPORT, check_faults
+from tests.studies.faults.__main__ import FOLDERS, POSSIBLE, put_into
+from tests.studies.faults.interruptions import Case, Outcome, cases, table
+from tests.studies.faults.leftovers import Run, format_things, more, take_inventory
 
 THINGS = st.dictionaries(
     st.sampled_from(["rules", "hogs", "mounts"]), st.frozensets(st.text("abc", max_size=2))
@@ -28,7 +28,7 @@ def test_each_kind_is_broken_off_once(stack: str) -> None:
     possible = POSSIBLE[stack]
     found = cases(possible, FOLDERS[stack])
     assert [case.scenario.fault[0].kind for case in found] == sorted(possible.kinds)
-    possible = replace(possible, services=possible.services | {f"{AGENT}1"})
+    possible = replace(possible, services=possible.services | {f"{AGENT_PREFIX}1"})
     for case in found:
         check_faults(case.scenario, Contract(), stack, possible)
         (planned,) = case.scenario.planned_faults()
@@ -39,7 +39,7 @@ def test_each_kind_is_broken_off_once(stack: str) -> None:
 
 def test_only_what_was_asked_for_is_broken_off() -> None:
     """By its kind."""
-    assert [case.name for case in cases(ON_PROCESSES, FOLDERS["process"], ["kill"])] == [
+    assert [case.name for case in cases(PROCESS_FAULT_SUPPORT, FOLDERS["process"], ["kill"])] == [
         "kill postgres"
     ]
 
@@ -58,12 +58,12 @@ def test_a_process_with_the_mark_of_a_run_is_seen() -> None:
     """This one stands in for a run: it has itself no children, and the kernel tells of it."""
     run = Run(1)
     run.processes[1] = 0
-    assert any(told.startswith("1 ") for told in look(run, None)["processes"])
+    assert any(told.startswith("1 ") for told in take_inventory(run, None)["processes"])
 
 
 def outcome(left: dict[str, frozenset[str]], code: int = 4, trouble: str = "") -> Outcome:
     """An interruption that left this."""
-    (case,) = cases(ON_PROCESSES, FOLDERS["process"], ["pause"])
+    (case,) = cases(PROCESS_FAULT_SUPPORT, FOLDERS["process"], ["pause"])
     assert isinstance(case, Case)
     then = {"stopped": frozenset({"7", "8"})}
     return Outcome(case, signal.SIGINT, "2.0 s after injection", then, code, left, 0.0, trouble)
@@ -89,7 +89,7 @@ def test_another_end_is_no_proof(code: int) -> None:
 
 def test_words_for_nothing() -> None:
     """A word and no empty cell."""
-    assert words({}) == "nothing"
+    assert format_things({}) == "nothing"
 
 
 def test_each_table_has_its_place(tmp_path: Path) -> None:

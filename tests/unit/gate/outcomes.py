@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from harness.evidence.gate import Asked, Draw, Seen, Stocks
-from harness.gate.code import gas_burnt
-from harness.gate.limits import gas_fee_of, passed_over, protocol_fee_of
-from harness.gate.pool import before_of, moved_of, swap, trade_of
-from harness.gate.rules import SIMULATED, dropped, moments_of
+from harness.analysis.gate.invariants import SIMULATED, dropped, moments_of
+from harness.analysis.gate.pool_code import gas_burnt
+from harness.analysis.gate.pool_math import expected_swap, initial_reserves, moved_reserves, swap
+from harness.analysis.gate.risk_limits import exceeded_limits, gas_fee_of, protocol_fee_of
+from harness.evidence.gate_log import DecisionRecord, FuzzCase, PoolReserves, RoundObservation
 
 ESTIMATE = 27_010
 LIMIT_NS = 600_000_000
 
 
-def decided(draw: Draw, when: str, pool: Stocks) -> Asked:
+def decided(draw: FuzzCase, when: str, pool: PoolReserves) -> DecisionRecord:
     """The decision that is right."""
     if when == "stalled":
         status = "SIMULATION_TIMEOUT"
-        return Asked(when="stalled", status=status, detail="timeout", took_ns=LIMIT_NS)
+        return DecisionRecord(when="stalled", status=status, detail="timeout", took_ns=LIMIT_NS)
     gas = ESTIMATE + gas_burnt(draw.burn)
     amount_out = swap(pool, draw.amount_in).amount_out
-    limits = passed_over(draw, pool, amount_out, gas, ESTIMATE) if amount_out else ("reverted",)
+    limits = exceeded_limits(draw, pool, amount_out, gas, ESTIMATE) if amount_out else ("reverted",)
     if limits:
         document = {"status": "INVARIANT_BROKEN", "detail": limits[0]}
     else:
         fees = (gas_fee_of(draw, gas), protocol_fee_of(draw))
         document = {"status": SIMULATED, "gas_fee": str(fees[0]), "protocol_fee": str(fees[1])}
-    return Asked.model_validate({"when": when, "took_ns": 1_000_000, **document})
+    return DecisionRecord.model_validate({"when": when, "took_ns": 1_000_000, **document})
 
 
-def held(draw: Draw) -> Seen:
+def held(draw: FuzzCase) -> RoundObservation:
     """A round that broke nothing."""
-    trade, moved = trade_of(draw), moved_of(draw)
+    trade, moved = expected_swap(draw), moved_reserves(draw)
     after = moved if dropped(draw) else trade.after
-    pools = {"before": before_of(draw), "moved": moved, "mined": trade.after, "reorged": after}
+    pools = {
+        "before": initial_reserves(draw),
+        "moved": moved,
+        "mined": trade.after,
+        "reorged": after,
+    }
     nonces = 2 if draw.nonce == "gap" else 1
     told = swap(moved, draw.amount_in)
-    return Seen(
-        before=before_of(draw),
+    return RoundObservation(
+        before=initial_reserves(draw),
         moved=moved,
         mined=trade.after,
         after=after,

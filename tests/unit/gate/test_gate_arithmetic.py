@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.evidence.gate import Draw, Stocks
-from harness.gate.code import CONTRACT, POOL, PoolCode, gas_burnt, shell
-from harness.gate.limits import LIMITS, gas_fee_of, passed_over, protocol_fee_of
-from harness.gate.pool import ORDINARY, Swap, product, swap
+from harness.analysis.gate.pool_code import CONTRACT, POOL, PoolCode, gas_burnt, shell
+from harness.analysis.gate.pool_math import BASELINE_RESERVES, Swap, product, swap
+from harness.analysis.gate.risk_limits import LIMITS, exceeded_limits, gas_fee_of, protocol_fee_of
+from harness.evidence.gate_log import FuzzCase, PoolReserves
 from harness.stack.settings import ROOT
 from zone_b.amm import SwapOutcome, decode_outcome
 from zone_b.invariants import broken_invariant, fees_of
@@ -20,12 +20,12 @@ from zone_b.invariants import broken_invariant, fees_of
 TRADER = "0x" + "b2" * 20
 CODE = PoolCode.read(ROOT)
 STOCK = st.integers(10**6, 10**28)
-POOLS = st.builds(Stocks, paid_in=STOCK, taken_out=STOCK)
+POOLS = st.builds(PoolReserves, paid_in=STOCK, taken_out=STOCK)
 AMOUNT = st.integers(1, 10**27)
 ESTIMATE = 27_010
 
 
-def on_evm(stocks: Stocks, data: str, burn: int = 0) -> tuple[bytes, int]:
+def on_evm(stocks: PoolReserves, data: str, burn: int = 0) -> tuple[bytes, int]:
     """What the contract answers, and the pool's slot afterwards."""
     evm = pyrevm.EVM()
     plain = bytes.fromhex(CODE.code)
@@ -39,7 +39,7 @@ def on_evm(stocks: Stocks, data: str, burn: int = 0) -> tuple[bytes, int]:
 
 @given(POOLS, AMOUNT)
 @settings(max_examples=150, deadline=None)
-def test_a_swap_is_what_the_contract_does(stocks: Stocks, amount_in: int) -> None:
+def test_a_swap_is_what_the_contract_does(stocks: PoolReserves, amount_in: int) -> None:
     """Amount and stocks, to the last unit; what it refuses is refused."""
     wanted = swap(stocks, amount_in)
     if wanted.refused:
@@ -54,7 +54,7 @@ def test_a_swap_is_what_the_contract_does(stocks: Stocks, amount_in: int) -> Non
 
 
 @given(POOLS, AMOUNT)
-def test_a_swap_never_takes_from_the_depositors(stocks: Stocks, amount_in: int) -> None:
+def test_a_swap_never_takes_from_the_depositors(stocks: PoolReserves, amount_in: int) -> None:
     """The product does not fall, balances are conserved, and the pool is never emptied."""
     done = swap(stocks, amount_in)
     assert product(done.after) >= product(stocks)
@@ -65,7 +65,9 @@ def test_a_swap_never_takes_from_the_depositors(stocks: Stocks, amount_in: int) 
 
 
 @given(POOLS, AMOUNT, st.integers(1, 99))
-def test_two_small_trades_yield_no_more_than_one(stocks: Stocks, amount: int, part: int) -> None:
+def test_two_small_trades_yield_no_more_than_one(
+    stocks: PoolReserves, amount: int, part: int
+) -> None:
     """But for the unit that rounding leaves in the pool for the second of them."""
     parts = (amount * part // 100, amount - amount * part // 100)
     first = swap(stocks, parts[0]) if parts[0] else Swap(0, stocks)
@@ -80,20 +82,22 @@ def test_two_small_trades_yield_no_more_than_one(stocks: Stocks, amount: int, pa
 def test_the_shell_burns_what_it_says(burn: int) -> None:
     """The same outcome as the contract's, and the gas that was really used beside."""
     data = CODE.rehearse_data(10**18)
-    plain, burning = (decode_outcome(on_evm(ORDINARY, data, turns)[0]) for turns in (0, burn))
+    plain, burning = (
+        decode_outcome(on_evm(BASELINE_RESERVES, data, turns)[0]) for turns in (0, burn)
+    )
     assert plain.gas == ESTIMATE
     assert burning.gas == plain.gas + gas_burnt(burn)
-    assert burning.amount_out == plain.amount_out == swap(ORDINARY, 10**18).amount_out
+    assert burning.amount_out == plain.amount_out == swap(BASELINE_RESERVES, 10**18).amount_out
 
 
 def test_the_shell_reverts_with_the_contract() -> None:
     """It adds gas, and no success."""
     with pytest.raises(RuntimeError, match="Revert"):
-        on_evm(ORDINARY, CODE.swap_data(10**18, 10**30), 10)
+        on_evm(BASELINE_RESERVES, CODE.swap_data(10**18, 10**30), 10)
 
 
 ORDERS = st.builds(
-    Draw,
+    FuzzCase,
     kinds=st.just(("gas",)),
     amount_in=st.integers(10**12, 10**20),
     capital=st.integers(10**12, 10**22),
@@ -104,11 +108,11 @@ ORDERS = st.builds(
 
 
 @given(ORDERS, st.integers(1_000, 1_000_000), st.integers(20_000, 10**6))
-def test_limits_are_the_engines(draw: Draw, liquidity_ppm: int, gas: int) -> None:
+def test_limits_are_the_engines(draw: FuzzCase, liquidity_ppm: int, gas: int) -> None:
     """In fractions here, in whole numbers there: the first limit of theirs is one of ours."""
-    stocks = Stocks(
-        paid_in=ORDINARY.paid_in * liquidity_ppm // 10**6,
-        taken_out=ORDINARY.taken_out * liquidity_ppm // 10**6,
+    stocks = PoolReserves(
+        paid_in=BASELINE_RESERVES.paid_in * liquidity_ppm // 10**6,
+        taken_out=BASELINE_RESERVES.taken_out * liquidity_ppm // 10**6,
     )
     amount_out = swap(stocks, draw.amount_in).amount_out
     outcome = SwapOutcome(amount_out, stocks.paid_in, stocks.taken_out, gas)
@@ -122,32 +126,44 @@ def test_limits_are_the_engines(draw: Draw, liquidity_ppm: int, gas: int) -> Non
         outcome=outcome,
         gas_estimate=ESTIMATE,
     )
-    ours = passed_over(draw, stocks, amount_out, gas, ESTIMATE)
+    ours = exceeded_limits(draw, stocks, amount_out, gas, ESTIMATE)
     assert theirs == (ours[0] if ours else None)
 
 
 @given(ORDERS, st.integers(2, 1_000))
-def test_a_dearer_gas_never_helps(draw: Draw, times: int) -> None:
+def test_a_dearer_gas_never_helps(draw: FuzzCase, times: int) -> None:
     """What is passed over at a price is passed over at a higher one."""
-    amount_out = swap(ORDINARY, draw.amount_in).amount_out
+    amount_out = swap(BASELINE_RESERVES, draw.amount_in).amount_out
     dearer = draw.model_copy(update={"gas_price": draw.gas_price * times})
     found = [
-        set(passed_over(one, ORDINARY, amount_out, ESTIMATE, ESTIMATE)) for one in (draw, dearer)
+        set(exceeded_limits(one, BASELINE_RESERVES, amount_out, ESTIMATE, ESTIMATE))
+        for one in (draw, dearer)
     ]
     assert found[0] <= found[1] <= set(LIMITS)
 
 
 def test_limits_at_their_edges() -> None:
     """At the limit is within it."""
-    draw = Draw(
+    draw = FuzzCase(
         kinds=("gas",), amount_in=10**18, capital=2 * 10**18, gas_price=1, slippage_max_bps=10_000
     )
-    assert passed_over(draw, ORDINARY, 2_990_000_000, 3 * ESTIMATE, ESTIMATE) == ()
+    assert exceeded_limits(draw, BASELINE_RESERVES, 2_990_000_000, 3 * ESTIMATE, ESTIMATE) == ()
     over = draw.model_copy(update={"capital": 2 * 10**18 - 1})
-    assert "position" in passed_over(over, ORDINARY, 2_990_000_000, ESTIMATE, ESTIMATE)
-    assert "gas" in passed_over(draw, ORDINARY, 2_990_000_000, 3 * ESTIMATE + 1, ESTIMATE)
-    fair = draw.amount_in * Fraction(997, 1_000) * ORDINARY.taken_out / ORDINARY.paid_in
+    assert "position" in exceeded_limits(over, BASELINE_RESERVES, 2_990_000_000, ESTIMATE, ESTIMATE)
+    assert "gas" in exceeded_limits(
+        draw, BASELINE_RESERVES, 2_990_000_000, 3 * ESTIMATE + 1, ESTIMATE
+    )
+    fair = (
+        draw.amount_in
+        * Fraction(997, 1_000)
+        * BASELINE_RESERVES.taken_out
+        / BASELINE_RESERVES.paid_in
+    )
     tight = draw.model_copy(update={"slippage_max_bps": 1})
     least = -(-fair * 9_999 // 10_000)
-    assert "slippage" not in passed_over(tight, ORDINARY, int(least), ESTIMATE, ESTIMATE)
-    assert "slippage" in passed_over(tight, ORDINARY, int(least) - 1, ESTIMATE, ESTIMATE)
+    assert "slippage" not in exceeded_limits(
+        tight, BASELINE_RESERVES, int(least), ESTIMATE, ESTIMATE
+    )
+    assert "slippage" in exceeded_limits(
+        tight, BASELINE_RESERVES, int(least) - 1, ESTIMATE, ESTIMATE
+    )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.choice import StackChoice, StackKind
+from harness.analysis.gate.fuzz_case import draw_case
+from harness.cli.stack_choice import StackChoice, StackKind
 from harness.contract.names import Contract
 from harness.errors import UsageError
-from harness.evidence.gate import GateRound, RoundsBegun, gate_line, read_gate
-from harness.gate.drawing import draw_round
+from harness.evidence.gate_log import GateRound, RoundsBegun, format_gate_entry, read_gate
 from harness.scenario import load_scenario
 from harness.scenario.gate import Gate
 from harness.stack.settings import ROOT, StackSettings
@@ -22,16 +22,16 @@ SCENARIO = ROOT / "scenarios" / "gate-g4.toml"
 
 def test_lines_come_back_as_they_were() -> None:
     """Amounts as texts, since other programs would round them."""
-    draw = draw_round(Gate(), 1, 1)
+    draw = draw_case(Gate(), 1, 1)
     line = GateRound(number=1, began_ns=1, ended_ns=2, draw=draw, seen=held(draw))
-    text = gate_line(line)
+    text = format_gate_entry(line)
     assert read_gate([text]).rounds == (line,)
     assert json.loads(text)["draw"]["amount_in"] == str(draw.amount_in)
 
 
 def test_what_cannot_be_read_is_counted() -> None:
     """A line cut short by the end of its writer, or one that stands there twice."""
-    begun = gate_line(RoundsBegun(gas_estimate=1, limit_ns=1, mono_ns=1))
+    begun = format_gate_entry(RoundsBegun(gas_estimate=1, limit_ns=1, mono_ns=1))
     record = read_gate([begun, begun, begun[:20], "{}"])
     assert record.unread == 3
     assert record.begun is not None

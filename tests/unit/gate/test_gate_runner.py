@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.gate.fuzz_case import draw_case
 from harness.clock import NS_PER_S, ManualClock
 from harness.errors import StackError
-from harness.evidence.gate import GateRecord, GateRound, read_gate
-from harness.gate.drawing import draw_round
-from harness.gate.keeper import OpenNode
+from harness.evidence.gate_log import GateLog, GateRound, read_gate
+from harness.gate.node_provider import OpenNode
 from harness.gate.plan import GatePlan
 from harness.gate.runner import GateFiles, GateRunner
 from harness.gate.worker import Rounds
@@ -76,7 +76,7 @@ class Child:
 
 def play(
     node: Node, child: Child, folder: Path, *, hurry_in_wait: int | None = None
-) -> tuple[GateRecord, GateRunner]:
+) -> tuple[GateLog, GateRunner]:
     """A gate from its plan to its last line; time passes only when somebody waits."""
     clock, waits = ManualClock(T0_NS), iter(range(10_000))
 
@@ -161,7 +161,7 @@ def rounds(
 
 def one(number: int, clock: ManualClock, trouble: str = "") -> GateRound:
     """A round that takes no time."""
-    draw, now_ns = draw_round(GATE, 3, number), clock.now_ns()
+    draw, now_ns = draw_case(GATE, 3, number), clock.now_ns()
     seen = None if trouble else held(draw)
     return GateRound(
         number=number, began_ns=now_ns, ended_ns=now_ns, draw=draw, seen=seen, trouble=trouble

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.report.data import ReportData
-from tests.unit.html.scene import plain_data, rich_data
+from tests.unit.html.report_page import plain_data, rich_data
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,33 +10,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measure.encoding import Interval
-from harness.measure.histogram import Histogram
-from harness.measure.telemetry import Telemetry, Track
+from harness.analysis.histogram import Histogram
+from harness.analysis.histogram_encoding import HistogramInterval
+from harness.analysis.resources.telemetry import Telemetry, TimeSeries
 from harness.report.data import ReportData
-from harness.report.html.columns import COLUMNS_MAX, Column, columns_of, grouped, joined
+from harness.report.html.components import ROWS_MAX, Chart
+from harness.report.html.downsampling import downsample, downsample_peaks
 from harness.report.html.heatmap import CELL_ROWS_MAX, heat_figure
+from harness.report.html.histogram_columns import (
+    COLUMNS_MAX,
+    Column,
+    columns_of,
+    group_columns,
+    merge_columns,
+)
 from harness.report.html.load import rate_figure
-from harness.report.html.parts import ROWS_MAX, Figure
 from harness.report.html.percentiles import POINTS, curve_points
 from harness.report.html.resources import POINTS_MAX, further_parts, resource_parts
-from harness.report.html.thinning import peaks, thinned
-from harness.report.html.timeline import Timeline
+from harness.report.html.run_timeline import RunTimeline
 from harness.scenario.objective import parse_objective
 
 DURATIONS = st.lists(st.integers(min_value=1, max_value=2**42 - 1), min_size=1, max_size=300)
-LONG = Timeline(end_s=20_000.0, phases=(("measured", 0.0, 20_000.0),), marks=())
+LONG = RunTimeline(end_s=20_000.0, phases=(("measured", 0.0, 20_000.0),), marks=())
 
 
-def interval(start_s: float, durations: list[int]) -> Interval:
+def interval(start_s: float, durations: list[int]) -> HistogramInterval:
     """A second of a log."""
-    return Interval(start_s, 1.0, "measure-lite-latency", Histogram.of(durations))
+    return HistogramInterval(start_s, 1.0, "measure-lite-latency", Histogram.of(durations))
 
 
 @given(st.lists(st.integers()), st.integers(min_value=2, max_value=50))
 def test_thinned_keeps_both_ends(values: list[int], most: int) -> None:
     """At most so many, in order, the ends among them."""
-    kept = thinned(values, most)
+    kept = downsample(values, most)
     assert len(kept) == min(len(values), most)
     if values:
         assert (kept[0], kept[-1]) == (values[0], values[-1])
@@ -49,7 +55,7 @@ def test_thinned_keeps_both_ends(values: list[int], most: int) -> None:
 def test_peaks_lose_no_peak(values: list[float], most: int) -> None:
     """The highest value is always drawn, at its own time."""
     at = [float(number) for number in range(len(values))]
-    kept = peaks(at, values, most)
+    kept = downsample_peaks(at, values, most)
     assert len(kept) <= max(most, 0) or len(values) <= most
     assert [when for when, _ in kept] == sorted(when for when, _ in kept)
     if values:
@@ -74,10 +80,10 @@ def test_columns_join_without_loss(parts: list[list[int]], enough: int) -> None:
     """Joined or grouped, no signal is counted twice, and only the last few are left out."""
     columns = columns_of(interval(float(n), part) for n, part in enumerate(parts))
     whole = Histogram.of([value for part in parts for value in part])
-    one = joined(columns)
+    one = merge_columns(columns)
     assert one.count == whole.count
     assert np.array_equal(whole.counts[one.buckets], one.counts)
-    groups = grouped(columns, enough)
+    groups = group_columns(columns, enough)
     assert all(group.count >= enough for group in groups)
     assert whole.count - sum(group.count for group in groups) < enough
 
@@ -114,9 +120,9 @@ def test_telemetry_of_hours_is_bounded() -> None:
     at_s = tuple(float(n) for n in range(20_000))
     values = tuple(float(n % 100) for n in range(20_000))
     names = [f"service.s{n}.cpu_cores" for n in range(60)] + [f"page.s.m{n}" for n in range(300)]
-    telemetry = Telemetry(tracks={n: Track(n, at_s, values) for n in names}, present=True)
+    telemetry = Telemetry(tracks={n: TimeSeries(n, at_s, values) for n in names}, present=True)
     parts = [*resource_parts(telemetry, LONG), *further_parts(telemetry, LONG)]
-    drawn = [part for part in parts if isinstance(part, Figure)]
+    drawn = [part for part in parts if isinstance(part, Chart)]
     assert len(drawn) == 2
     assert all(len(trace["x"]) <= POINTS_MAX for figure in drawn for trace in figure.traces)
     assert sum(len(figure.traces) for figure in drawn) <= 40
@@ -140,7 +146,7 @@ def test_rates_of_many_seconds_make_few_rows(plain: ReportData) -> None:
         replace_start(seconds[n % len(seconds)], float(n)) for n in range(10 * len(seconds))
     )
     figure = rate_figure(plain.measurement.model_copy(update={"seconds": many}), LONG)
-    assert isinstance(figure, Figure)
+    assert isinstance(figure, Chart)
     assert len(figure.tables[0].rows) <= ROWS_MAX
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.check import Check, Figure, Kind
+from harness.judge.check import Check, CheckKind, Figure
 from harness.judge.verdict import Verdict
 from harness.report.html.summary import _gauge
 
@@ -28,7 +28,7 @@ def test_it_names_the_confidence_and_what_is_open(changes: dict[str, Figure], wo
     }
     check = Check(
         name="p99 < 500 ms",
-        kind=Kind.OBJECTIVE,
+        kind=CheckKind.OBJECTIVE,
         verdict=Verdict.PASS,
         said="made up",
         figures={**figures, **changes},

@@ -13,14 +13,14 @@ from typing import Any
 import plotly.graph_objects
 import pytest
 
-from harness.judge.check import Check, Kind
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
 from harness.report.html import html_report
 from harness.report.html.palette import LIGHT
 from tests.unit.html.outline import Outline, outline_of
-from tests.unit.html.scene import HOSTILE, rich_data
+from tests.unit.html.report_page import HOSTILE, rich_data
 
 SECTIONS = (
     "verdict",
@@ -84,7 +84,7 @@ def test_each_reason_of_the_grade_stands_there_once(rich: ReportData) -> None:
 
 def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
     """Enumerations are shown by their words."""
-    late = Check(name="late", kind=Kind.VALIDITY, verdict=Verdict.INVALID, said="it was late")
+    late = Check(name="late", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, said="it was late")
     text = html_report(replace(rich, judgement=with_check(rich.judgement, late)))
     body = text[text.index("<body") :]
     assert "it was late" in body

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge.assess import assess
+from harness.analysis.measurement import Measurement
+from harness.assessment.assess import assess
 from harness.judge.judgement import Judgement
-from harness.measure.measurement import Measurement
-from harness.report.html.parts import Figure
+from harness.report.html.components import Chart
 from harness.report.html.percentiles import percentile_figure
 from harness.report.html.stages import stage_parts
 from harness.scenario.objective import parse_objective
-from tests.unit.measure.evidence import healthy, load_of
+from tests.unit.analysis.evidence import healthy, load_of
 
 LIMIT = "lite p99 < 500 ms"
 
@@ -40,7 +40,7 @@ def test_no_whisker_without_a_bound(
     ]
     judgement = judgement.model_copy(update={"checks": tuple(checks)})
     figure = percentile_figure(measurement, judgement, [parse_objective(LIMIT)])
-    assert isinstance(figure, Figure)
+    assert isinstance(figure, Chart)
     (bar,) = (trace for trace in figure.traces if "error_y" in trace)
     assert (bar["error_y"]["array"] == [0.0]) is (upper_ns is None)
     assert ("open" in bar["marker"]["symbol"]) is (upper_ns is None)
@@ -56,7 +56,7 @@ def test_modes_share_their_scale(judged: tuple[Measurement, Judgement]) -> None:
     )
     slow = full.model_copy(update={"stages": stages})
     parts = stage_parts(judged[0].model_copy(update={"splits": (lite, slow)}))
-    figures = [part for part in parts if isinstance(part, Figure)]
+    figures = [part for part in parts if isinstance(part, Chart)]
     assert len(figures) == 4
     for kind in ("share", "spread"):
         first, second = (f.layout["xaxis"]["range"] for f in figures if f"-{kind}-" in f.key)

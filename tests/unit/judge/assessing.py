@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.judge.assess import Assessment, assess
-from harness.judge.check import Kind
+from harness.assessment.assess import Assessment, assess
+from harness.judge.check import CheckKind
 from harness.judge.verdict import Verdict
-from harness.report.headline import deciding
-from tests.unit.measure.evidence import World
+from harness.report.headline import deciding_check
+from tests.unit.analysis.evidence import World
 
 # Two lines of 80 columns, after "change: ".
 HINT_MAX = 2 * 80 - len("change: ") - 4
@@ -23,9 +23,9 @@ def advised(found: Assessment) -> Assessment:
     """The same, whose INVALID checks of the run, and the one that decides, have a hint."""
     invalid = [check for check in found.judgement.checks if check.verdict is Verdict.INVALID]
     if found.judgement.verdict is Verdict.INVALID:
-        first = deciding(found.judgement)
+        first = deciding_check(found.judgement)
         assert first is not None
-        invalid = [first, *(check for check in invalid if check.kind is Kind.VALIDITY)]
+        invalid = [first, *(check for check in invalid if check.kind is CheckKind.VALIDITY)]
         for check in invalid:
             assert check.hint, f"{check.name}: {check.said}"
             assert len(check.hint) <= HINT_MAX, check.hint

@@ -8,8 +8,8 @@ import numpy as np
 
 from harness.contract.names import State
 from harness.evidence.records import Records
+from tests.unit.analysis.evidence import MS, T0_NS, S, World, in_order, probe, without
 from tests.unit.judge.violations import N, drop, lose_last_nonce
-from tests.unit.measure.evidence import MS, T0_NS, S, World, in_order, probe, without
 
 
 def late(world: World) -> None:

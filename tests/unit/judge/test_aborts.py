@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.judge.verdict import Verdict
-from harness.scenario import Promise
+from harness.scenario import SLO
+from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.judge.spoilers import half_sent
-from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
 
 WATCHED = "p99 over any 2 s < 500 ms"
 
@@ -18,7 +18,7 @@ WATCHED = "p99 over any 2 s < 500 ms"
 def aborted(delay_ms: int, *, abort_on_fail: bool = True) -> World:
     """A run whose load ended half way, because of a promise that was watched."""
     world = healthy(None, "rate >= 99 %", delays=lambda n: np.full(n, delay_ms * MS))
-    promise = Promise(objective=WATCHED, abort_on_fail=abort_on_fail)
+    promise = SLO(objective=WATCHED, abort_on_fail=abort_on_fail)
     world.scenario = world.scenario.model_copy(update={"objectives": (promise, "rate >= 99 %")})
     half_sent(world)
     world.event("aborted", T0_NS + 11 * S)

@@ -8,24 +8,24 @@ from typing import cast
 import pytest
 
 from harness.judge import advice
-from harness.judge.check import Case
-from harness.judge.host import CORES, STEAL, STORAGE, Disturbed
+from harness.judge.check import CheckContext
+from harness.judge.host_interference import CORES, STEAL, STORAGE, Interference
 
-BURNT = Disturbed(CORES, ((1.0, 2.0),), "made up", ("cc1", "ld"))
-WRITTEN = Disturbed(STORAGE, ((1.0, 2.0),), "made up", ("dd",))
-STOLEN = Disturbed(STEAL, ((1.0, 2.0),), "made up")
-NAMELESS = Disturbed(CORES, ((1.0, 2.0),), "made up")
+BURNT = Interference(CORES, ((1.0, 2.0),), "made up", ("cc1", "ld"))
+WRITTEN = Interference(STORAGE, ((1.0, 2.0),), "made up", ("dd",))
+STOLEN = Interference(STEAL, ((1.0, 2.0),), "made up")
+NAMELESS = Interference(CORES, ((1.0, 2.0),), "made up")
 
 
 def case_of(
     monkeypatch: pytest.MonkeyPatch,
-    *found: Disturbed,
+    *found: Interference,
     busy: float = 0.3,
     computed: float = 0.1,
     stopped: int = 0,
-) -> Case:
+) -> CheckContext:
     """A run of one swarm process on two cores."""
-    monkeypatch.setattr(advice, "host_disturbed", lambda _: found)
+    monkeypatch.setattr(advice, "host_interference", lambda _: found)
     processes = {
         name: SimpleNamespace(name=name, cpu_share=computed, stopped=stopped)
         for name in ("swarm-0", "observer")
@@ -39,7 +39,7 @@ def case_of(
         measurement=SimpleNamespace(vitals=figures),
         plan=SimpleNamespace(load=SimpleNamespace(processes=1)),
     )
-    return cast("Case", fake)
+    return cast("CheckContext", fake)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def case_of(
     ],
 )
 def test_what_the_host_lacked(
-    found: tuple[Disturbed, ...], busy: float, words: str, monkeypatch: pytest.MonkeyPatch
+    found: tuple[Interference, ...], busy: float, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Programs by name, else the load of its own; nothing where the host was idle."""
     said = advice.host_advice(case_of(monkeypatch, *found, busy=busy))

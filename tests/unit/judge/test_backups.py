@@ -7,36 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from harness.backup.policy import keep, name_of
-from harness.evidence.backup import BackupBook, Restored, TableSum, Taken
-from harness.evidence.faults import FaultRecord
-from harness.judge.backups import NAME
+from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, TableChecksum
+from harness.evidence.fault_log import FaultRecord
+from harness.faults.backup.retention import name_of, retained
+from harness.judge.backup import NAME
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
+from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy
 
 DAYS, KEPT = 6, 3
-FAULT = {"kind": "backup", "at_s": 3, "days": DAYS, "keep": KEPT, "day_s": 1.0}
+FAULT = {"kind": "backup", "at_s": 3, "days": DAYS, "retained": KEPT, "day_s": 1.0}
 AT_NS = T0_NS + 4 * S
 TASKS, LOCKS = "public.trade_tasks", "public.nonce_locks"
-Spoil = Callable[[BackupBook], BackupBook]
+Spoil = Callable[[BackupLog], BackupLog]
 
 
-def tables_at(day: int) -> dict[str, TableSum]:
+def tables_at(day: int) -> dict[str, TableChecksum]:
     """What the database held on a day; it grows."""
-    return {TASKS: TableSum(rows=10 * day, digest=str(day)), LOCKS: TableSum(rows=2, digest="9")}
+    return {
+        TASKS: TableChecksum(rows=10 * day, digest=str(day)),
+        LOCKS: TableChecksum(rows=2, digest="9"),
+    }
 
 
-def honest() -> BackupBook:
+def honest() -> BackupLog:
     """Six days of which the last three are kept; the oldest and the newest are restored."""
     there: frozenset[str] = frozenset()
     taken = []
     for day in range(1, DAYS + 1):
-        now = keep(there | {name_of(day)}, KEPT)
+        now = retained(there | {name_of(day)}, KEPT)
         taken.append(
-            Taken(
+            BackupRecord(
                 day=day,
                 name=name_of(day),
                 began_ns=AT_NS + day * S,
@@ -49,32 +52,32 @@ def honest() -> BackupBook:
         )
         there = now
     restored = tuple(
-        Restored(name=name_of(day), took_ns=300 * MS, server="16.14", tables=tables_at(day))
+        RestoreRecord(name=name_of(day), took_ns=300 * MS, server="16.14", tables=tables_at(day))
         for day in (4, 6)
     )
-    return BackupBook(tuple(taken), restored)
+    return BackupLog(tuple(taken), restored)
 
 
-def taken(book: BackupBook, place: int, **changes: object) -> BackupBook:
+def taken(book: BackupLog, place: int, **changes: object) -> BackupLog:
     """With another record of one day."""
     found = list(book.taken)
     found[place] = found[place].model_copy(update=changes)
-    return BackupBook(tuple(found), book.restored)
+    return BackupLog(tuple(found), book.restored)
 
 
-def restored(book: BackupBook, place: int, **changes: object) -> BackupBook:
+def restored(book: BackupLog, place: int, **changes: object) -> BackupLog:
     """With another record of one restore."""
     found = list(book.restored)
     found[place] = found[place].model_copy(update=changes)
-    return BackupBook(book.taken, tuple(found))
+    return BackupLog(book.taken, tuple(found))
 
 
-def of_a_row_less(book: BackupBook) -> BackupBook:
+def of_a_row_less(book: BackupLog) -> BackupLog:
     """One row was not restored."""
-    return restored(book, 1, tables={**tables_at(6), TASKS: TableSum(rows=59, digest="5")})
+    return restored(book, 1, tables={**tables_at(6), TASKS: TableChecksum(rows=59, digest="5")})
 
 
-def judged(book: BackupBook | None, path: Path) -> tuple[Check, dict[str, Verdict]]:
+def judged(book: BackupLog | None, path: Path) -> tuple[Check, dict[str, Verdict]]:
     """The check, and all that is not clean."""
     world: World = healthy(None, "recovery < 15 s")
     document = {**world.scenario.model_dump(mode="json"), "fault": [FAULT]}
@@ -114,12 +117,16 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
     [
         (of_a_row_less, "had 60 rows and has 59 rows restored"),
         (
-            lambda b: restored(b, 0, tables={**tables_at(4), LOCKS: TableSum(rows=2, digest="8")}),
+            lambda b: restored(
+                b, 0, tables={**tables_at(4), LOCKS: TableChecksum(rows=2, digest="8")}
+            ),
             "has other values restored",
         ),
         (lambda b: restored(b, 0, tables={TASKS: tables_at(4)[TASKS]}), "is not restored"),
         (
-            lambda b: restored(b, 0, tables={**tables_at(4), "x.y": TableSum(rows=0, digest="0")}),
+            lambda b: restored(
+                b, 0, tables={**tables_at(4), "x.y": TableChecksum(rows=0, digest="0")}
+            ),
             "x.y is not in the snapshot",
         ),
         (lambda b: restored(b, 1, trouble="StackError: pg_restore"), "cannot be restored"),
@@ -143,28 +150,28 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda b: BackupBook(b.taken[:5], b.restored), "5 backups taken, asked for 6"),
+        (lambda b: BackupLog(b.taken[:5], b.restored), "5 backups taken, asked for 6"),
         (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not taken"),
-        (lambda b: BackupBook(b.taken, b.restored[:1]), "the newest that was kept"),
-        (lambda b: BackupBook(b.taken, b.restored[1:]), "the oldest that was kept"),
-        (lambda b: BackupBook(b.taken, ()), "was not restored"),
+        (lambda b: BackupLog(b.taken, b.restored[:1]), "the newest that was kept"),
+        (lambda b: BackupLog(b.taken, b.restored[1:]), "the oldest that was kept"),
+        (lambda b: BackupLog(b.taken, ()), "was not restored"),
         (lambda b: restored(b, 1, name=name_of(99)), "nobody wrote down that it was taken"),
         (
-            lambda b: BackupBook(
+            lambda b: BackupLog(
                 tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.taken),
                 tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.restored),
             ),
             "there was no load",
         ),
         (
-            lambda b: BackupBook(
+            lambda b: BackupLog(
                 tuple(one.model_copy(update={"tables": {}}) for one in b.taken),
                 tuple(one.model_copy(update={"tables": {}}) for one in b.restored),
             ),
             "holds no row",
         ),
         (
-            lambda b: BackupBook(
+            lambda b: BackupLog(
                 tuple(one.model_copy(update={"pruned": ()}) for one in b.taken), b.restored
             ),
             "was ever taken away",
@@ -180,6 +187,6 @@ def test_what_was_not_tried_is_invalid(spoil: Spoil, words: str, tmp_path: Path)
 
 def test_lost_evidence_is_invalid(tmp_path: Path) -> None:
     """As that of a policy of which nothing was written down."""
-    for name, book in (("none", None), ("empty", BackupBook())):
+    for name, book in (("none", None), ("empty", BackupLog())):
         _, found = judged(book, tmp_path / name)
         assert found[NAME] is Verdict.INVALID

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from harness.judge.verdict import Verdict
-from tests.unit.judge import vital_spoilers
+from tests.unit.analysis.evidence import MS, World, healthy, probe
+from tests.unit.judge import self_monitoring_spoilers
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.judge.test_vitals import said
-from tests.unit.measure.evidence import MS, World, healthy, probe
+from tests.unit.judge.test_self_monitoring import said
 
 PROBED = "clocks probed around the load"
 
@@ -20,20 +20,20 @@ PROBED = "clocks probed around the load"
 def test_step_of_the_hosts_wall_clock_is_told(tmp_path: Path) -> None:
     """Stamps from before and after do not compare; a clock that is only disciplined is fine."""
     world = healthy()
-    vital_spoilers.step_wall_clock(world)
+    self_monitoring_spoilers.step_wall_clock(world)
     found = assessed(world, tmp_path / "stepped")
     assert unclean(found) == {"clocks steady": Verdict.INVALID}
     assert "the wall clock of this host stepped 1 time, by 49." in said(found, "clocks steady")
     calm = healthy()
-    vital_spoilers.discipline_wall_clock(calm)
+    self_monitoring_spoilers.discipline_wall_clock(calm)
     assert unclean(assessed(calm, tmp_path / "disciplined")) == {}
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (vital_spoilers.probe_only(before=False, after=True), "postgres 0 before, "),
-        (vital_spoilers.probe_only(before=True, after=False), "0 after"),
+        (self_monitoring_spoilers.probe_only(before=False, after=True), "postgres 0 before, "),
+        (self_monitoring_spoilers.probe_only(before=True, after=False), "0 after"),
     ],
     ids=["none before", "none after"],
 )

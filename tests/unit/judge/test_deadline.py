@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.assess import Assessment
-from harness.judge.check import Check, Kind
+from harness.assessment.assess import Assessment
+from harness.judge.check import Check, CheckKind
 from harness.judge.deadline import NAME
 from harness.judge.verdict import Verdict
+from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, in_order, load_of, server_us
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy, in_order, load_of, server_us
 
 # Far beyond the load, so that late signals are a small share of few latencies.
 DEADLINE_NS = T0_NS + 22 * S
@@ -46,7 +46,7 @@ def test_final_after_the_deadline_fails(tmp_path: Path) -> None:
     found = assessed(late(healthy(), 300 * MS, 3), tmp_path)
     assert unclean(found) == {NAME: Verdict.FAIL}
     check = told(found)
-    assert check.kind is Kind.OBJECTIVE
+    assert check.kind is CheckKind.OBJECTIVE
     assert check.said == (
         "3 signals became final only after the drain deadline, 5 s after the load's end (at 22.0 s)"
     )

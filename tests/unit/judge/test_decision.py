@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from harness.analysis.histogram import Histogram
+from harness.analysis.statistics import ConfidenceInterval, EffectiveSample
 from harness.judge.decision import Decision, decide
 from harness.judge.verdict import Verdict
-from harness.measure.histogram import Histogram
-from harness.measure.statistics import Effective, Interval
 
 MS = 1_000_000
 LIMIT_NS = 500 * MS
@@ -21,7 +21,7 @@ MINUTE_NS = 60_000 * MS
 def undecided(below: int, total: int, size: int, *, decorrelated: bool = True) -> Decision:
     """The answer on a P90 that nothing bounds; so many signals lie below the limit."""
     durations = np.where(np.arange(total) < below, MS, 900 * MS)
-    found = Interval(90.0, MS, None, None, Effective(total, size, 20, decorrelated))
+    found = ConfidenceInterval(90.0, MS, None, None, EffectiveSample(total, size, 20, decorrelated))
     return decide(found, LIMIT_NS, Histogram.of(durations), MINUTE_NS)
 
 
@@ -61,11 +61,11 @@ def test_growth_beyond_reason_is_not_proposed() -> None:
     assert undecided(9_010, 10_000, round(needed / 100.5)).longer_ns is None
     assert undecided(900, 1_000, 1_000).longer_ns is None
     # A P97.04 needs 100 values for a bound, a hundred times the one that there is.
-    one = Interval(97.04, MS, None, None, Effective(1, 1, 1, True))
+    one = ConfidenceInterval(97.04, MS, None, None, EffectiveSample(1, 1, 1, True))
     assert decide(one, LIMIT_NS, Histogram.of([MS]), MINUTE_NS).longer_ns == longer(100)
 
 
 def test_time_is_rounded_up() -> None:
     """A fifth of 8 ns is 2 ns, not 1."""
-    found = Interval(90.0, MS, None, None, Effective(100, 100, 20, True))
+    found = ConfidenceInterval(90.0, MS, None, None, EffectiveSample(100, 100, 20, True))
     assert decide(found, LIMIT_NS, Histogram.of([MS] * 100), 8).longer_ns == 2

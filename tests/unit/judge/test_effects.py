@@ -7,7 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from harness.judge.check import Case, Check
+from harness.analysis.anomalies import EXAMPLES_MAX, NO_ANOMALY, Anomaly, AnomalySummary
+from harness.analysis.integrity.nonce_order import NonceOrderCheck
+from harness.analysis.integrity.nonces import NonceRange
+from harness.analysis.outcome_counts import SignalOutcomeCounts
+from harness.analysis.samples import SignalOutcome
+from harness.judge.check import Check, CheckContext
 from harness.judge.integrity import (
     check_effects,
     check_nonces,
@@ -16,35 +21,30 @@ from harness.judge.integrity import (
     check_transitions,
 )
 from harness.judge.verdict import Verdict
-from harness.measure.account import Account
-from harness.measure.nonces import NonceRange
-from harness.measure.notes import NAMED_MAX, NOTHING, Finding, Trouble
-from harness.measure.order import Ordered
-from harness.measure.samples import Fate
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 
 
 def case_of(
-    findings: dict[Trouble, int] | None = None,
+    findings: dict[Anomaly, int] | None = None,
     *,
     kind: str = "attach",
-    account: Account | None = None,
+    account: SignalOutcomeCounts | None = None,
     gaps: int | None = 0,
     way: str = "logical",
     ordered: tuple[int, int] = (10, 0),
     nonces: tuple[NonceRange, ...] = (),
     next_nonces: dict[int, int] | None = None,
     stale_share: float = 0.0,
-) -> Case:
+) -> CheckContext:
     """As much of a case as these checks look at; `gaps` None without an observer's end."""
-    found = {one: Finding(number, ("a trace",)) for one, number in (findings or {}).items()}
-    counts = account or Account({Fate.SIMULATED: 100})
+    found = {one: AnomalySummary(number, ("a trace",)) for one, number in (findings or {}).items()}
+    counts = account or SignalOutcomeCounts({SignalOutcome.SIMULATED: 100})
     fake = SimpleNamespace(
         gathered=SimpleNamespace(
-            finding=lambda one: found.get(one, NOTHING),
+            finding=lambda one: found.get(one, NO_ANOMALY),
             account=lambda: counts,
-            ordered=Ordered(*ordered),
+            ordered=NonceOrderCheck(*ordered),
             settled=SimpleNamespace(nonces=nonces),
             foreign=0,
         ),
@@ -58,10 +58,10 @@ def case_of(
         on_own_servers=kind != "attach",
         is_alone=kind != "attach",
     )
-    return cast("Case", fake)
+    return cast("CheckContext", fake)
 
 
-def effects(case: Case) -> dict[str, Check]:
+def effects(case: CheckContext) -> dict[str, Check]:
     """The checks of effects by name."""
     return {check.name: check for check in check_effects(case)}
 
@@ -70,7 +70,7 @@ def test_trimmed_signals_are_told_where_losses_are() -> None:
     """Beside the losses and nowhere else, and only where there are any."""
     told = {
         name
-        for name, one in effects(case_of({Trouble.TRIMMED: 3})).items()
+        for name, one in effects(case_of({Anomaly.TRIMMED: 3})).items()
         if "trimmed" in one.said
     }
     assert told == {"no signal lost"}
@@ -80,7 +80,7 @@ def test_trimmed_signals_are_told_where_losses_are() -> None:
 @pytest.mark.parametrize(("kind", "verdict"), [("process", FAIL), ("attach", PASS)])
 def test_unknown_states_are_wrong_where_nothing_leads_there(kind: str, verdict: Verdict) -> None:
     """A team's own system may go on from SIMULATED; ours does not."""
-    found = effects(case_of({Trouble.STATE_UNKNOWN: 1}, kind=kind))
+    found = effects(case_of({Anomaly.STATE_UNKNOWN: 1}, kind=kind))
     assert {name for name, one in found.items() if one.verdict is FAIL} == (
         {"table agrees with what was seen"} if verdict is FAIL else set()
     )
@@ -101,9 +101,9 @@ def test_unknown_states_are_wrong_where_nothing_leads_there(kind: str, verdict: 
 )
 def test_init_may_be_missing(kind: str, skipped: int, gaps: int | None, verdict: Verdict) -> None:
     """Where an attached system shows it of no signal, or the observer was cut off."""
-    case = case_of({Trouble.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps)
+    case = case_of({Anomaly.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps)
     assert check_transitions(case).verdict is verdict
-    assert check_transitions(case_of({Trouble.AFTER_FINAL: 1}, gaps=gaps)).verdict is FAIL
+    assert check_transitions(case_of({Anomaly.AFTER_FINAL: 1}, gaps=gaps)).verdict is FAIL
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_only_the_log_shows_where_a_signal_came_from(
     way: str, kind: str, gaps: int, skipped: int, said: str
 ) -> None:
     """What nobody could see is not claimed; a way back that was seen fails all the same."""
-    case = case_of({Trouble.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps, way=way)
+    case = case_of({Anomaly.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps, way=way)
     assert check_transitions(case).said.startswith(said)
-    back = case_of({Trouble.AFTER_FINAL: 1}, kind=kind, gaps=gaps, way=way)
+    back = case_of({Anomaly.AFTER_FINAL: 1}, kind=kind, gaps=gaps, way=way)
     assert check_transitions(back).verdict is FAIL
 
 
@@ -142,15 +142,15 @@ def test_agents_that_overtook_each_other_are_told() -> None:
         (0.0, 0, {}, None),
         (0.1, 0, {}, INCONCLUSIVE),
         (0.1, 5, {}, PASS),
-        (0.1, 5, {Trouble.STALE_SIMULATED: 1}, FAIL),
-        (0.1, 5, {Trouble.STALE_MISJUDGED: 1}, FAIL),
+        (0.1, 5, {Anomaly.STALE_SIMULATED: 1}, FAIL),
+        (0.1, 5, {Anomaly.STALE_MISJUDGED: 1}, FAIL),
     ],
 )
 def test_stale_signals(
-    share: float, stale: int, findings: dict[Trouble, int], verdict: Verdict | None
+    share: float, stale: int, findings: dict[Anomaly, int], verdict: Verdict | None
 ) -> None:
     """Judged where the plan has them, and some were sent."""
-    account = Account({Fate.SIMULATED: 100}, stale=stale)
+    account = SignalOutcomeCounts({SignalOutcome.SIMULATED: 100}, stale=stale)
     found = list(check_stale(case_of(findings, account=account, stale_share=share)))
     assert [one.verdict for one in found] == ([] if verdict is None else [verdict])
 
@@ -176,7 +176,7 @@ def test_next_nonce_follows_the_highest(
     told: dict[int, int] | None, in_flight: int, verdict: Verdict
 ) -> None:
     """Unless nobody told it, or signals are still open."""
-    account = Account({Fate.SIMULATED: 10, Fate.IN_FLIGHT: in_flight})
+    account = SignalOutcomeCounts({SignalOutcome.SIMULATED: 10, SignalOutcome.IN_FLIGHT: in_flight})
     found = check_nonces(case_of(nonces=(used(1),), next_nonces=told, account=account))
     assert found.verdict is verdict
     assert ("10 nonces over 1 address, without" in found.said) == (verdict is PASS)
@@ -192,11 +192,11 @@ def test_gaps_name_three_addresses_and_count_the_rest(addresses: int) -> None:
     assert found.said.count("skipped 5 nonces (first: 1, 2, 3)") == min(3, addresses)
     assert (f"; {addresses - 3} more such" in found.said) == (addresses > 3)
     assert ("more such" in found.said) == (addresses > 3)
-    assert len(found.offenders) == min(addresses, NAMED_MAX)
+    assert len(found.offenders) == min(addresses, EXAMPLES_MAX)
 
 
 def test_repeated_nonces_fail_without_a_gap() -> None:
     """A finding alone is enough."""
-    found = check_nonces(case_of({Trouble.NONCE_REPEATED: 2}, nonces=(used(1),)))
+    found = check_nonces(case_of({Anomaly.NONCE_REPEATED: 2}, nonces=(used(1),)))
     assert found.verdict is FAIL
     assert found.offenders == ("a trace",)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.faults.recovery import DISTURBANCES_MAX
 from harness.judge.verdict import Verdict
-from harness.measure.recovery import DISTURBANCES_MAX
 from harness.scenario import Scenario
+from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy, load_of
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.judge.test_faults import KILL, check_of, killed, late_sending
-from tests.unit.measure.evidence import MS, T0_NS, Delays, S, World, healthy, load_of
 
 APART = "p99 < 100 ms outside faults"
 CHECKPOINT = {"kind": "checkpoint", "at_s": 0}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.evidence.faults import FaultRecord
-from harness.judge.assess import Assessment
+from harness.assessment.assess import Assessment
+from harness.evidence.fault_log import FaultRecord
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
+from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import MS, T0_NS, Delays, S, World, healthy
 
 NAME = "faults proven and healed"
 RECOVERY = "recovery < 15 s"

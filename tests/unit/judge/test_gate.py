@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from harness.evidence.gate import Asked, GateRound, Line, NodeOpened, NodeReleased, RoundsBegun
-from harness.gate.drawing import draw_round
-from harness.judge.assess import Assessment
+from harness.analysis.gate.fuzz_case import draw_case
+from harness.assessment.assess import Assessment
+from harness.evidence.gate_log import (
+    DecisionRecord,
+    GateLogEntry,
+    GateRound,
+    NodeOpened,
+    NodeReleased,
+    RoundsBegun,
+)
 from harness.judge.check import Check
-from harness.judge.gate import HELD, PLAYED
+from harness.judge.gate import EXECUTION_CHECK, INVARIANTS_CHECK
 from harness.judge.verdict import Verdict
 from harness.report.data import read_report_data
 from harness.report.html.page import html_report
@@ -22,9 +29,9 @@ from harness.report.junit import junit_xml
 from harness.report.markdown import markdown
 from harness.scenario import Scenario
 from harness.scenario.gate import Gate
+from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy
 from tests.unit.gate.outcomes import ESTIMATE, LIMIT_NS, held
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import MS, T0_NS, Delays, S, World, healthy
 from tests.unit.test_terminal import shown
 
 ROUNDS = 40
@@ -36,7 +43,7 @@ NODE = "process 7"
 
 def play(number: int, **changes: Any) -> GateRound:
     """A round of the seed that held."""
-    draw = draw_round(Gate.model_validate(GATE), 1, number)
+    draw = draw_case(Gate.model_validate(GATE), 1, number)
     began_ns = START_NS + 500 * MS + number * 100 * MS
     known = {
         "number": number,
@@ -68,7 +75,7 @@ def check_of(found: Assessment, name: str) -> Check:
     return next(check for check in found.judgement.checks if check.name == name)
 
 
-def replaced(world: World, kind: type[Line], **changes: Any) -> None:
+def replaced(world: World, kind: type[GateLogEntry], **changes: Any) -> None:
     """Change the first line of a kind."""
     assert world.gate is not None
     place = next(n for n, line in enumerate(world.gate) if isinstance(line, kind))
@@ -79,8 +86,8 @@ def test_a_gate_that_held(tmp_path: Path) -> None:
     """Both checks are clean, and the figures tell of every kind."""
     found = assessed(gated(), tmp_path)
     assert unclean(found) == {}
-    assert check_of(found, HELD).said == "none of 40 fuzzed rounds broke one"
-    assert "40 rounds while the load was on" in check_of(found, PLAYED).said
+    assert check_of(found, INVARIANTS_CHECK).said == "none of 40 fuzzed rounds broke one"
+    assert "40 rounds while the load was on" in check_of(found, EXECUTION_CHECK).said
     gate = found.measurement.gate
     assert gate is not None
     assert (gate.rounds, gate.held, gate.broken, gate.unplayed) == (ROUNDS, ROUNDS, 0, 0)
@@ -90,7 +97,7 @@ def test_a_gate_that_held(tmp_path: Path) -> None:
     assert gate.released_s == pytest.approx(8.03)
 
 
-def _late(one: Asked) -> Asked:
+def _late(one: DecisionRecord) -> DecisionRecord:
     late = {"status": "SIMULATION_TIMEOUT", "detail": "timeout", "took_ns": LIMIT_NS}
     return one.model_copy(update=late)
 
@@ -107,15 +114,17 @@ def test_a_desk_that_is_always_late_is_held_against_nothing(
         late = seen.model_copy(update={"asked": tuple(map(_late, seen.asked))})
         world.gate[2 + number] = play(number, seen=late)
     found = assessed(world, tmp_path)
-    assert check_of(found, HELD).verdict is Verdict.PASS
-    assert check_of(found, PLAYED).verdict is verdict
+    assert check_of(found, INVARIANTS_CHECK).verdict is Verdict.PASS
+    assert check_of(found, EXECUTION_CHECK).verdict is verdict
 
 
 def test_without_a_gate_nothing_is_said(tmp_path: Path) -> None:
     """Neither a check nor figures."""
     found = assessed(healthy(), tmp_path)
     assert found.measurement.gate is None
-    assert not {HELD, PLAYED} & {check.name for check in found.judgement.checks}
+    assert not {INVARIANTS_CHECK, EXECUTION_CHECK} & {
+        check.name for check in found.judgement.checks
+    }
 
 
 def test_a_broken_round_fails_and_is_named(tmp_path: Path) -> None:
@@ -126,8 +135,8 @@ def test_a_broken_round_fails_and_is_named(tmp_path: Path) -> None:
     leaking = seen.mined.model_copy(update={"taken_out": seen.mined.taken_out - 1})
     world.gate[2 + 5] = play(5, seen=seen.model_copy(update={"mined": leaking}))
     found = assessed(world, tmp_path)
-    assert unclean(found) == {HELD: Verdict.FAIL}
-    check = check_of(found, HELD)
+    assert unclean(found) == {INVARIANTS_CHECK: Verdict.FAIL}
+    check = check_of(found, INVARIANTS_CHECK)
     assert check.offenders[0].startswith("round 5 (")
     assert "conserved" in check.offenders[0]
     assert found.judgement.verdict is Verdict.FAIL
@@ -136,7 +145,7 @@ def test_a_broken_round_fails_and_is_named(tmp_path: Path) -> None:
     assert (gate.broken, gate.invariants["conserved"]) == (1, 1)
 
 
-def _without(kind: type[Line]) -> Callable[[World], None]:
+def _without(kind: type[GateLogEntry]) -> Callable[[World], None]:
     def spoil(world: World) -> None:
         assert world.gate is not None
         world.gate = [line for line in world.gate if not isinstance(line, kind)]
@@ -178,16 +187,16 @@ def test_a_gate_that_was_not_played_is_invalid(
     world = gated()
     spoil(world)
     found = assessed(world, tmp_path)
-    assert unclean(found)[PLAYED] is Verdict.INVALID
-    assert words in check_of(found, PLAYED).said
-    assert unclean(found).get(HELD) is None or words.startswith("not as the seed")
+    assert unclean(found)[EXECUTION_CHECK] is Verdict.INVALID
+    assert words in check_of(found, EXECUTION_CHECK).said
+    assert unclean(found).get(INVARIANTS_CHECK) is None or words.startswith("not as the seed")
 
 
 def test_a_gate_that_nobody_planned_is_invalid(tmp_path: Path) -> None:
     """Evidence of another question."""
     world = gated()
     world.scenario = healthy().scenario
-    assert unclean(assessed(world, tmp_path))[PLAYED] is Verdict.INVALID
+    assert unclean(assessed(world, tmp_path))[EXECUTION_CHECK] is Verdict.INVALID
 
 
 @pytest.mark.parametrize(
@@ -205,7 +214,7 @@ def test_a_container_must_have_lived_and_gone(
     world = gated()
     events = [{"container": NODE, "action": action} for action in actions]
     world.stack = {"kind": "docker", "events": events}
-    assert unclean(assessed(world, tmp_path)).get(PLAYED) is verdict
+    assert unclean(assessed(world, tmp_path)).get(EXECUTION_CHECK) is verdict
 
 
 def slow_between(begin_s: float, end_s: float) -> Delays:
@@ -237,12 +246,12 @@ def test_every_report_tells_of_the_gate(tmp_path: Path) -> None:
     """Terminal, Markdown, page and JUnit."""
     world = gated()
     text = shown(world, tmp_path / "shown")
-    for part in ("rounds with", "rpc_timeout", "while the gate was on", HELD):
+    for part in ("rounds with", "rpc_timeout", "while the gate was on", INVARIANTS_CHECK):
         assert part in text, part
     data = read_report_data(world.write(tmp_path / "stored"))
     assert "| rounds with | played | held | broken |" in markdown(data)
     assert "Rounds of the gate" in html_report(data)
-    assert HELD in junit_xml(data)
+    assert INVARIANTS_CHECK in junit_xml(data)
 
 
 def test_a_gate_must_fit_its_load() -> None:

@@ -9,35 +9,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.assessment.assess import Assessment, assess_and_store
+from harness.assessment.group import GroupRun, judge_group
+from harness.assessment.repeats import RunEstimate, TailCounts, combine_runs
+from harness.assessment.system import describe_system
 from harness.errors import StackError, UsageError
+from harness.evidence.group_folder import INTERRUPTED, GroupFolder, GroupProgress
+from harness.evidence.manifest import ManifestCheck
+from harness.evidence.run_folder import RunFolder
 from harness.experiments.repeat import judge_again, repeat
-from harness.judge.assess import Assessment, assess_and_store
-from harness.judge.group import Member, judge_group
-from harness.judge.repeats import Part, Pool, combine
-from harness.judge.system import system_words
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
-from harness.store import RunFolder
-from harness.store.group import INTERRUPTED, GroupFacts, GroupFolder
-from harness.store.seal import SealState
+from tests.unit.analysis.evidence import MS, World, healthy, steady
 from tests.unit.judge.assessing import assessed
 from tests.unit.judge.violations import drop
-from tests.unit.measure.evidence import MS, World, healthy, steady
 
 LIMIT_NS = 500 * MS
 P99 = "p99 < 500 ms"
 
 
-def pool(beyond: int, signals: int = 3_000, least: int | None = None) -> Pool:
+def pool(beyond: int, signals: int = 3_000, least: int | None = None) -> TailCounts:
     """30 s of signals, of which so many took as long as the limit or longer."""
-    return Pool(99.0, signals, beyond, beyond if least is None else least, signals, 30_000 * MS)
+    return TailCounts(
+        99.0, signals, beyond, beyond if least is None else least, signals, 30_000 * MS
+    )
 
 
-def part(value_ms: int, verdict: Verdict = Verdict.INCONCLUSIVE) -> Part:
+def part(value_ms: int, verdict: Verdict = Verdict.INCONCLUSIVE) -> RunEstimate:
     """A run whose P99 is known to a tenth, and of which more are beyond the limit if that is."""
     value, beyond = value_ms * MS, 60 if value_ms >= 500 else 3
-    return Part(verdict, value, round(value * 0.9), round(value * 1.1), LIMIT_NS, pool(beyond))
+    return RunEstimate(
+        verdict, value, round(value * 0.9), round(value * 1.1), LIMIT_NS, pool(beyond)
+    )
 
 
 def decided(*values_ms: int, fails: int = 0) -> Verdict:
@@ -46,7 +50,7 @@ def decided(*values_ms: int, fails: int = 0) -> Verdict:
         part(value, Verdict.FAIL if number >= len(values_ms) - fails else Verdict.INCONCLUSIVE)
         for number, value in enumerate(values_ms)
     ]
-    return combine(P99, parts, len(parts)).verdict
+    return combine_runs(P99, parts, len(parts)).verdict
 
 
 def test_runs_decide_together() -> None:
@@ -66,23 +70,23 @@ def test_a_single_failing_run_is_not_covered_up() -> None:
 
 def test_two_runs_give_no_interval() -> None:
     """The worst of both counts, and it is said."""
-    check = combine(P99, [part(40, Verdict.PASS), part(41, Verdict.PASS)], 2)
+    check = combine_runs(P99, [part(40, Verdict.PASS), part(41, Verdict.PASS)], 2)
     assert check.verdict is Verdict.PASS
     assert "2 runs give no interval between runs" in check.said
-    assert combine(P99, [part(40, Verdict.PASS), part(480)], 2).verdict is Verdict.INCONCLUSIVE
+    assert combine_runs(P99, [part(40, Verdict.PASS), part(480)], 2).verdict is Verdict.INCONCLUSIVE
 
 
 def test_runs_without_the_percentile_leave_it_open() -> None:
     """A percentile that one run cannot tell is not told of the group."""
-    unknown = Part(Verdict.INCONCLUSIVE, None, None, None, LIMIT_NS)
-    check = combine(P99, [part(40), part(41), unknown], 3)
+    unknown = RunEstimate(Verdict.INCONCLUSIVE, None, None, None, LIMIT_NS)
+    check = combine_runs(P99, [part(40), part(41), unknown], 3)
     assert check.verdict is Verdict.INCONCLUSIVE
     assert "make them longer" in check.said
 
 
 def test_open_groups_say_how_many_more_runs_and_how_they_differ() -> None:
     """Both in the check's sentence."""
-    said = combine(P99, [part(400), part(610), part(505)], 3).said
+    said = combine_runs(P99, [part(400), part(610), part(505)], 3).said
     assert "no reasonable number of runs" in said or "more run" in said
     assert "runs differ more than their intervals allow" in said
 
@@ -98,10 +102,10 @@ def test_open_groups_say_how_many_more_runs_and_how_they_differ() -> None:
 def test_decision_is_sound(runs: list[tuple[int, Verdict]], random: object) -> None:
     """No order matters; no PASS with a failing run or with every run at or above the limit."""
     parts = [part(value, verdict) for value, verdict in runs]
-    found = combine(P99, parts, len(parts)).verdict
+    found = combine_runs(P99, parts, len(parts)).verdict
     mixed = list(parts)
     random.shuffle(mixed)  # type: ignore[attr-defined] # Hypothesis gives a random.Random
-    assert combine(P99, mixed, len(mixed)).verdict is found
+    assert combine_runs(P99, mixed, len(mixed)).verdict is found
     if found is Verdict.PASS:
         assert all(verdict is not Verdict.FAIL for _, verdict in runs)
         assert min(value for value, _ in runs) < 500
@@ -109,18 +113,18 @@ def test_decision_is_sound(runs: list[tuple[int, Verdict]], random: object) -> N
         assert max(value for value, _ in runs) >= 500
 
 
-def member(world: World, seed: int, reports: Path) -> Member:
+def member(world: World, seed: int, reports: Path) -> GroupRun:
     """A run of a group."""
     scenario = world.scenario.model_copy(update={"seed": seed})
     judgement = assessed(world, reports).judgement
-    system = system_words(world.stack)
-    return Member(f"run-{seed}", scenario, judgement, system, world.plan.contract)
+    system = describe_system(world.stack)
+    return GroupRun(f"run-{seed}", scenario, judgement, system, world.plan.contract)
 
 
 def group_of(worlds: Sequence[World], reports: Path, ended: str = "") -> dict[str, Verdict]:
     """Verdict and unclean checks of a group."""
     members = [member(world, seed, reports) for seed, world in enumerate(worlds, start=1)]
-    found = judge_group(members, GroupFacts(seeds=(1, 2, 3), ended=ended), SealState(None))
+    found = judge_group(members, GroupProgress(seeds=(1, 2, 3), ended=ended), ManifestCheck(None))
     unclean = {c.name: c.verdict for c in found.checks if c.verdict is not Verdict.PASS}
     return {"group": found.verdict, **unclean}
 
@@ -161,7 +165,7 @@ def test_runs_of_different_questions_are_no_group(tmp_path: Path) -> None:
     found = group_of([healthy(), healthy(None, "p90 < 500 ms"), healthy()], tmp_path)
     assert found["runs are alike"] is Verdict.INVALID
     twice = [member(healthy(), 1, tmp_path) for _ in range(3)]
-    found_twice = judge_group(twice, GroupFacts(seeds=(1, 1, 1)), SealState(None))
+    found_twice = judge_group(twice, GroupProgress(seeds=(1, 1, 1)), ManifestCheck(None))
     assert found_twice.verdict is Verdict.INVALID
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from harness.assessment.assess import Assessment, assess_and_store
+from harness.assessment.group import GroupJudgement
 from harness.contract.names import Contract, Streams
+from harness.evidence.group_folder import GroupFolder
+from harness.evidence.manifest import write_manifest
+from harness.evidence.run_folder import RunFolder
 from harness.experiments.repeat import judge_again, repeat
-from harness.judge.assess import Assessment, assess_and_store
-from harness.judge.grade import Grade, grade_of_runs
-from harness.judge.group import GroupJudgement
+from harness.judge.grade import Grade, worst_grade
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
-from harness.store import RunFolder
-from harness.store.group import GroupFolder
-from harness.store.seal import seal
-from tests.unit.measure.evidence import World, healthy
+from tests.unit.analysis.evidence import World, healthy
 
 Change = Callable[[World], None]
 
@@ -91,10 +91,10 @@ def test_group_carries_the_worst_grade_with_its_reasons(tmp_path: Path) -> None:
     assert found.grade.level == "indicative"
     assert "child processes have no quotas" in found.grade.reasons
     own = [Grade(level="signoff"), Grade(level="indicative", reasons=("too short",))]
-    both = grade_of_runs(own)
+    both = worst_grade(own)
     assert (both.level, both.reasons) == ("indicative", ("run 2: too short",))
-    assert grade_of_runs(own[:1]) == own[0]
-    assert grade_of_runs([]).level == "indicative"
+    assert worst_grade(own[:1]) == own[0]
+    assert worst_grade([]).level == "indicative"
 
 
 def edit_facts(folder: GroupFolder) -> None:
@@ -117,7 +117,7 @@ def reseal_run(folder: GroupFolder) -> None:
     """A run whose evidence was changed and sealed anew."""
     run = RunFolder(folder.path / folder.read().runs[0])
     run.environment.write_text(run.environment.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    seal(run)
+    write_manifest(run)
 
 
 def drop_seal(folder: GroupFolder) -> None:

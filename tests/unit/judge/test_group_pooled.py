@@ -10,46 +10,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.assessment.group import judge_group
+from harness.assessment.repeats import RunEstimate, combine_runs
+from harness.evidence.group_folder import GroupProgress
+from harness.evidence.manifest import ManifestCheck
 from harness.judge.check import Figure
-from harness.judge.group import judge_group
-from harness.judge.repeats import Part, combine
 from harness.judge.verdict import Verdict
-from harness.store.group import GroupFacts
-from harness.store.seal import SealState
+from tests.unit.analysis.evidence import MS, World, healthy, steady, without
 from tests.unit.judge.assessing import assessed
+from tests.unit.judge.test_censoring import refused
 from tests.unit.judge.test_group import P99, member, part, pool
-from tests.unit.judge.test_time_had import refused
 from tests.unit.judge.violations import drop
-from tests.unit.measure.evidence import MS, World, healthy, steady, without
 
 
-def runs_of(beyond: list[int], least: int | None = None) -> list[Part]:
+def runs_of(beyond: list[int], least: int | None = None) -> list[RunEstimate]:
     """Runs whose own P99 is 40 ms, with so many signals beyond the limit."""
     return [replace(part(40), pool=pool(number, least=least)) for number in beyond]
 
 
 def test_stalls_in_few_runs_do_not_pass_by_the_typical_run() -> None:
     """Two stalls in ten runs: the share is kept, but two events cannot show it."""
-    check = combine(P99, runs_of([110, 0, 0, 0, 110, 0, 0, 0, 0, 0]), 10)
+    check = combine_runs(P99, runs_of([110, 0, 0, 0, 110, 0, 0, 0, 0, 0]), 10)
     assert check.verdict is Verdict.INCONCLUSIVE
     assert "0.733 % of the 30,000 signals of all runs took as long as the limit or longer" in (
         check.said
     )
     assert "P99 allows 1 %; make about" in check.said
     assert check.figures["pooled_beyond"] == 220
-    assert combine(P99, runs_of([0] * 10), 10).verdict is Verdict.PASS
+    assert combine_runs(P99, runs_of([0] * 10), 10).verdict is Verdict.PASS
 
 
 def test_pooled_share_beyond_what_is_allowed_fails() -> None:
     """Whatever the typical run says; not where observer or generator may have been the cause."""
     beyond = [60, 70, 65, 80, 75]
-    assert combine(P99, runs_of(beyond), 5).verdict is Verdict.FAIL
-    assert combine(P99, runs_of(beyond, least=0), 5).verdict is Verdict.INCONCLUSIVE
+    assert combine_runs(P99, runs_of(beyond), 5).verdict is Verdict.FAIL
+    assert combine_runs(P99, runs_of(beyond, least=0), 5).verdict is Verdict.INCONCLUSIVE
 
 
 def test_pass_says_how_rare_an_event_may_be_missed() -> None:
     """Three runs of 30 s: 90 s / ln 20."""
-    check = combine(P99, runs_of([0, 0, 0]), 3)
+    check = combine_runs(P99, runs_of([0, 0, 0]), 3)
     assert "events rarer than one every 30.0 s may be missed" in check.said
     assert check.figures["horizon_ns"] == round(90e9 / 2.995732273553991)
 
@@ -57,11 +57,11 @@ def test_pass_says_how_rare_an_event_may_be_missed() -> None:
 def test_runs_that_do_not_say_how_many_were_beyond_do_not_pass() -> None:
     """Nothing can be pooled; a FAIL stays one."""
     unknown = [replace(part(40), pool=None), part(41), part(42)]
-    check = combine(P99, unknown, 3)
+    check = combine_runs(P99, unknown, 3)
     assert check.verdict is Verdict.INCONCLUSIVE
     assert "only 2 of 3 runs say how many signals were beyond it" in check.said
     failing = [replace(part(600, Verdict.FAIL), pool=None)] * 3
-    assert combine(P99, failing, 3).verdict is Verdict.FAIL
+    assert combine_runs(P99, failing, 3).verdict is Verdict.FAIL
 
 
 @given(
@@ -74,7 +74,7 @@ def test_more_signals_beyond_never_turn_fail_into_pass(
     """And no PASS has a pooled share above the allowed one."""
     before = [replace(part(value_ms), pool=pool(beyond)) for beyond, _ in runs]
     after = [replace(part(value_ms), pool=pool(beyond + more)) for beyond, more in runs]
-    first, second = (combine(P99, parts, len(parts)).verdict for parts in (before, after))
+    first, second = (combine_runs(P99, parts, len(parts)).verdict for parts in (before, after))
     assert not (first is Verdict.FAIL and second is Verdict.PASS)
     if first is Verdict.PASS:
         assert sum(beyond for beyond, _ in runs) < 30 * len(runs)
@@ -127,7 +127,7 @@ def test_group_of_clean_runs_has_the_pooled_figures(tmp_path: Path) -> None:
     """From each run's check to the group's."""
     worlds = [healthy(delays=steady(10.0 + number)) for number in range(3)]
     members = [member(world, seed, tmp_path) for seed, world in enumerate(worlds, start=1)]
-    found = judge_group(members, GroupFacts(seeds=(1, 2, 3)), SealState(None))
+    found = judge_group(members, GroupProgress(seeds=(1, 2, 3)), ManifestCheck(None))
     check = next(check for check in found.checks if check.name == P99)
     assert check.figures["pooled_beyond"] == 0
     assert isinstance(check.figures["horizon_ns"], int)

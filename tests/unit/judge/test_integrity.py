@@ -10,15 +10,15 @@ import pytest
 
 from harness.contract import trace_id
 from harness.contract.names import State
-from harness.judge.check import Kind
+from harness.judge.check import CheckKind
 from harness.judge.verdict import Verdict
-from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import (
+from tests.unit.analysis.evidence import (
     RUN_TAG,
     World,
     healthy,
 )
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import assessed, unclean
 
 ADDED = "stream took what was acknowledged"
 ASKED = "ledger books what was asked"
@@ -98,7 +98,7 @@ def test_violation_fails(
     found = assessed(world, tmp_path)
     assert found.judgement.verdict is Verdict.FAIL
     check = next(check for check in found.judgement.checks if check.name == name)
-    assert (check.verdict, check.kind) == (Verdict.FAIL, Kind.INTEGRITY)
+    assert (check.verdict, check.kind) == (Verdict.FAIL, CheckKind.INTEGRITY)
     assert set(unclean(found)) == {name}
     assert words in check.said
     if name not in (ADDED, "nonces contiguous and unique"):

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from harness.analysis.statistics import CONFIDENCE, interim_confidence
+from harness.assessment.assess import Assessment
 from harness.contract.names import State
-from harness.judge.analysis import Analysis, words_of
-from harness.judge.assess import Assessment
-from harness.judge.interim import SLACK_NS, InterimAnalyses
+from harness.judge.interim_analysis import InterimAnalysis, format_analysis
+from harness.judge.interim_analyzer import SLACK_NS, InterimAnalyzer
 from harness.judge.verdict import Verdict
-from harness.load.pacing import intended_offsets
-from harness.measure.statistics import CONFIDENCE, interim_confidence
 from harness.report.headline import headline
 from harness.scenario import Load, Phase, Scenario, Stage
 from harness.scenario.interim import analysis_times_s, confidence_of_each
+from harness.schedule.pacing import intended_offsets
+from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, scenario_of, without
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy, scenario_of, without
 
 LIMIT_NS = 500 * MS
 
@@ -110,13 +110,13 @@ def test_only_a_question_of_percentiles_may_go_on(change: dict[str, object], wor
         Scenario.model_validate({**document, **change})
 
 
-def analyses_of(*objectives: str, load: Load = LOAD) -> InterimAnalyses:
+def analyses_of(*objectives: str, load: Load = LOAD) -> InterimAnalyzer:
     """The analyses of a run with these objectives."""
-    return InterimAnalyses(scenario_of(load, *objectives), 0)
+    return InterimAnalyzer(scenario_of(load, *objectives), 0)
 
 
 def feed(
-    analyses: InterimAnalyses,
+    analyses: InterimAnalyzer,
     until_s: float,
     latency_ns: NDArray[np.int64] | int,
     *,
@@ -140,7 +140,7 @@ def varied(number: int, typical_ms: float = 10.0) -> NDArray[np.int64]:
     return draws.astype(np.int64)
 
 
-def taken(analyses: InterimAnalyses, now_s: float) -> Analysis:
+def taken(analyses: InterimAnalyzer, now_s: float) -> InterimAnalysis:
     """The analysis that is due."""
     found = analyses.take(round(now_s * S))
     assert found is not None
@@ -156,7 +156,7 @@ def test_clear_systems_are_decided_at_once(typical_ms: float, verdict: Verdict) 
     found = taken(analyses, 21)
     assert (found.number, found.measured_s, found.left_s) == (1, 20, 60)
     assert (found.verdict, found.is_decided) == (verdict, True)
-    assert "decided after 20 s" in words_of(found)
+    assert "decided after 20 s" in format_analysis(found)
     assert analyses.take(21 * S) is None, "the next one is not due"
 
 
@@ -168,7 +168,9 @@ def test_a_system_at_its_limit_stays_undecided() -> None:
     feed(analyses, 20, latencies)
     found = taken(analyses, 21)
     assert not found.is_decided
-    assert words_of(found).startswith("still undecided after 20 s, up to 60 s more (p99 < 500 ms")
+    assert format_analysis(found).startswith(
+        "still undecided after 20 s, up to 60 s more (p99 < 500 ms"
+    )
 
 
 def test_open_signals_are_waited_for_and_then_count_as_beyond() -> None:

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import NS_PER_MS
-from harness.judge.check import Check, Kind
-from harness.judge.grade import Grade
-from harness.judge.isolation import Found, judge_isolation
-from harness.judge.isolation_result import (
+from harness.assessment.isolation import IsolationEvidence, judge_isolation
+from harness.assessment.isolation_result import (
     BlockFigures,
     ContentionFigures,
     IsolationJudgement,
-    Outcome,
+    IsolationOutcome,
 )
+from harness.clock import NS_PER_MS
+from harness.judge.check import Check, CheckKind
+from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 
@@ -63,7 +63,7 @@ def decide(
 ) -> IsolationJudgement:
     """The outcome of such blocks in a run with such checks."""
     return judge_isolation(
-        Found(
+        IsolationEvidence(
             blocks=tuple(
                 block.model_copy(
                     update={
@@ -85,15 +85,15 @@ def decide(
 
 QUIET = [10, 12, 11, 13, 12, 11, 14, 12]
 LATE = Check(
-    name="generator on time", kind=Kind.VALIDITY, verdict=Verdict.INVALID, said="it was late"
+    name="generator on time", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, said="it was late"
 )
-LOST = Check(name="no signal lost", kind=Kind.INTEGRITY, verdict=Verdict.FAIL, said="3 lost")
+LOST = Check(name="no signal lost", kind=CheckKind.INTEGRITY, verdict=Verdict.FAIL, said="3 lost")
 
 
 def test_a_small_change_with_force_is_isolation() -> None:
     """Every pair within the margin, the disturbance proven: isolated, exit 0."""
     found = decide(QUIET, [value + 5 for value in QUIET])
-    assert found.outcome is Outcome.ISOLATED
+    assert found.outcome is IsolationOutcome.ISOLATED
     assert found.exit_code == 0
     assert "5 ms" in found.because[0]
 
@@ -101,14 +101,14 @@ def test_a_small_change_with_force_is_isolation() -> None:
 def test_a_large_change_is_none() -> None:
     """Every pair beyond the margin: not isolated, exit 1."""
     found = decide(QUIET, [value + 80 for value in QUIET])
-    assert found.outcome is Outcome.NOT_ISOLATED
+    assert found.outcome is IsolationOutcome.NOT_ISOLATED
     assert found.exit_code == 1
 
 
 def test_a_broken_promise_is_no_isolation() -> None:
     """Beyond the limit with the disturbance, below it without."""
     found = decide(QUIET, [*QUIET[:-1], 600])
-    assert found.outcome is Outcome.NOT_ISOLATED
+    assert found.outcome is IsolationOutcome.NOT_ISOLATED
     assert "promised are 500 ms" in found.because[0]
     assert found.exit_code == 1
 
@@ -117,37 +117,37 @@ def test_without_force_nothing_is_told() -> None:
     """Neither a small nor a large change says anything of a disturbance that was not there."""
     for shift in (0, 80):
         found = decide(QUIET, [value + shift for value in QUIET], force="")
-        assert found.outcome is Outcome.CANNOT_TELL
+        assert found.outcome is IsolationOutcome.CANNOT_TELL
         assert "not shown to have force in 8 of 8 blocks" in found.because[0]
 
 
 def test_a_starved_generator_is_no_evidence_against_the_system() -> None:
     """A run that is invalid tells nothing, however much later everything is."""
     found = decide(QUIET, [value + 80 for value in QUIET], LATE)
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert found.because[0].startswith("generator on time")
 
 
 def test_what_may_be_the_generators_lateness_is_not_the_systems() -> None:
     """A change that the lateness may explain cannot be told; what is left of a larger one can."""
     later = [value + 80 for value in QUIET]
-    assert decide(QUIET, later, late_ms=40).outcome is Outcome.CANNOT_TELL
+    assert decide(QUIET, later, late_ms=40).outcome is IsolationOutcome.CANNOT_TELL
     assert decide(QUIET, [value + 4_000 for value in QUIET], late_ms=40).exit_code == 1
-    assert decide(QUIET, QUIET, late_ms=40).outcome is Outcome.CANNOT_TELL
+    assert decide(QUIET, QUIET, late_ms=40).outcome is IsolationOutcome.CANNOT_TELL
 
 
 @pytest.mark.parametrize("force", ["throttled", ""])
 def test_a_lost_signal_is_lost(force: str) -> None:
     """Whatever else is known."""
     found = decide(QUIET, QUIET, LOST, LATE, force=force)
-    assert found.outcome is Outcome.NOT_ISOLATED
+    assert found.outcome is IsolationOutcome.NOT_ISOLATED
     assert found.because[0] == "no signal lost: 3 lost"
 
 
 def test_a_wide_interval_cannot_tell() -> None:
     """Some pairs far beyond the margin, most within: more pairs are needed."""
     found = decide(QUIET, [10, 12, 150, 13, 200, 11, 90, 170])
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert "pairs would tell" in found.because[0]
     assert found.exit_code == 3
 
@@ -155,14 +155,14 @@ def test_a_wide_interval_cannot_tell() -> None:
 def test_four_pairs_are_too_few() -> None:
     """However alike they are."""
     found = decide(QUIET[:4], QUIET[:4])
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert "too few for an interval" in found.because[0]
 
 
 def test_a_host_that_breaks_the_promise_anyway() -> None:
     """What is beyond the limit without a disturbance shows nothing."""
     slow = [value + 600 for value in QUIET]
-    assert decide(slow, slow).outcome is Outcome.CANNOT_TELL
+    assert decide(slow, slow).outcome is IsolationOutcome.CANNOT_TELL
 
 
 @given(
@@ -175,7 +175,7 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
     """Never isolated without force, without an interval, or with one that goes beyond."""
     quiet, disturbed = zip(*pairs, strict=True)
     found = decide(quiet, disturbed, force="throttled" if has_force else "")
-    if found.outcome is Outcome.ISOLATED:
+    if found.outcome is IsolationOutcome.ISOLATED:
         assert has_force
         assert found.change is not None
         assert found.change.upper_ns is not None
@@ -186,9 +186,9 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
 def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
     """Limits that were taken away are told, and decide nothing."""
     quotas = Check(
-        name="quotas in force", kind=Kind.VALIDITY, verdict=Verdict.INVALID, said="no limit"
+        name="quotas in force", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, said="no limit"
     )
-    found = Found(
+    found = IsolationEvidence(
         blocks=blocks_of(QUIET, [value + 80 for value in QUIET], "busy"),
         quiet_p99_ns=15 * NS_PER_MS,
         disturbed_p99_ns=95 * NS_PER_MS,
@@ -198,9 +198,11 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
         on_purpose={"quotas in force": "the limits of the agents were taken away"},
     )
     told = judge_isolation(found, judgement_of(quotas))
-    assert told.outcome is Outcome.NOT_ISOLATED
+    assert told.outcome is IsolationOutcome.NOT_ISOLATED
     assert told.because[-1] == "on purpose: the limits of the agents were taken away"
-    assert judge_isolation(found, judgement_of(quotas, LATE)).outcome is Outcome.CANNOT_TELL
+    assert (
+        judge_isolation(found, judgement_of(quotas, LATE)).outcome is IsolationOutcome.CANNOT_TELL
+    )
 
 
 @pytest.mark.parametrize(("busy", "words"), [(1.9, "were fought over"), (0.9, "not fought over")])
@@ -214,7 +216,7 @@ def test_what_the_outcome_is_worth_is_said(busy: float, words: str) -> None:
         disturbed_waited_cores=0.2,
         is_fought_over=busy > 1.8,
     )
-    found = Found(
+    found = IsolationEvidence(
         blocks=blocks_of(QUIET, QUIET, "busy"),
         quiet_p99_ns=15 * NS_PER_MS,
         disturbed_p99_ns=15 * NS_PER_MS,
@@ -224,6 +226,6 @@ def test_what_the_outcome_is_worth_is_said(busy: float, words: str) -> None:
         contention=contention,
     )
     told = judge_isolation(found, judgement_of())
-    assert told.outcome is Outcome.ISOLATED
+    assert told.outcome is IsolationOutcome.ISOLATED
     assert words in told.because[1]
     assert told.contention == contention

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.analysis.paired_blocks import TrialBlock, plan_blocks
+from harness.assessment.isolation import IsolationEvidence, judge_isolation
+from harness.assessment.isolation_result import IsolationJudgement, IsolationOutcome
 from harness.contract.names import State
-from harness.evidence.faults import FaultRecord
-from harness.experiments.isolate import judge_blocks
-from harness.judge.check import Check, Kind
-from harness.judge.isolation import Found, judge_isolation
-from harness.judge.isolation_result import IsolationJudgement, Outcome
+from harness.evidence.fault_log import FaultRecord
+from harness.experiments.isolation_run import judge_blocks
+from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Verdict
-from harness.measure.blocks import Block, plan_blocks
 from harness.scenario import Scenario
+from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, load_of
 from tests.unit.judge.test_isolation import LIMIT_NS, MARGIN_NS, QUIET, blocks_of, judgement_of
-from tests.unit.measure.evidence import MS, T0_NS, S, World, healthy, load_of
 
 PAIRS, BLOCK_S = 5, 3.0
 # Enough signals to tell what is normal, before the first block.
@@ -29,7 +29,7 @@ _START_NS = 3 * S
 LOAD = load_of(duration_s=2 * PAIRS * BLOCK_S, warmup_s=_WARMUP_S)
 
 
-def planned_blocks() -> tuple[Block, ...]:
+def planned_blocks() -> tuple[TrialBlock, ...]:
     """Ten blocks of 3 s after the warm-up."""
     return plan_blocks(PAIRS, 3 * S, S // 2, S // 2, 1, _START_NS)
 
@@ -85,7 +85,7 @@ def reject(world: World, keep_every: int) -> None:
 
 def test_a_disturbance_that_changes_nothing_is_isolated(tmp_path: Path) -> None:
     """Of the same evidence as below, with nothing wrong."""
-    assert judge_blocks(disturbed().write(tmp_path)).outcome is Outcome.ISOLATED
+    assert judge_blocks(disturbed().write(tmp_path)).outcome is IsolationOutcome.ISOLATED
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_rejecting_is_no_isolation(keep_every: int, words: tuple[str, ...], tmp_
     world = disturbed()
     reject(world, keep_every)
     found = judge_blocks(world.write(tmp_path))
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert all(any(word in said for said in found.because) for word in words)
 
 
@@ -109,14 +109,14 @@ def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> N
     number = len(attempts) // 120
     world.reject(attempts[first : first + number], State.INVARIANT_BROKEN)
     found = judge_blocks(world.write(tmp_path))
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert any("rejected < 1 %" in said for said in found.because)
 
 
 def test_a_quiet_block_has_to_be_quiet(tmp_path: Path) -> None:
     """What is still disturbed is no measure of the time without: the change would be too small."""
     found = judge_blocks(disturbed(heal_s=1.5).write(tmp_path))
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert any("still in force" in said for said in found.because)
 
 
@@ -130,12 +130,12 @@ def test_signals_in_full_mode_are_not_forgotten(tmp_path: Path) -> None:
 
     world = disturbed(0.05, "lite p90 < 500 ms", "rejected < 1 %", full_every=10, delays=slow)
     found = judge_blocks(world.write(tmp_path))
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert "simulated in full the P99 is" in found.because[0]
 
 
-def _found(**changes: Any) -> Found:
-    found = Found(
+def _found(**changes: Any) -> IsolationEvidence:
+    found = IsolationEvidence(
         blocks=blocks_of(QUIET, QUIET, "throttled"),
         quiet_p99_ns=max(QUIET) * MS,
         disturbed_p99_ns=max(QUIET) * MS,
@@ -146,7 +146,7 @@ def _found(**changes: Any) -> Found:
     return replace(found, **changes)
 
 
-def _decided(found: Found, *checks: Check) -> IsolationJudgement:
+def _decided(found: IsolationEvidence, *checks: Check) -> IsolationJudgement:
     return judge_isolation(found, judgement_of(*checks))
 
 
@@ -154,29 +154,29 @@ def test_a_broken_promise_that_may_be_the_generators_is_no_isolation() -> None:
     """Beyond the limit, and with the lateness taken off not: neither one nor the other."""
     late = tuple(block.model_copy(update={"lateness_max_ns": 8 * MS}) for block in _found().blocks)
     found = _found(blocks=late, quiet_p99_ns=LIMIT_NS - 20 * MS, disturbed_p99_ns=LIMIT_NS + 5 * MS)
-    assert _decided(found).outcome is Outcome.CANNOT_TELL
+    assert _decided(found).outcome is IsolationOutcome.CANNOT_TELL
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "verdict"),
     [
-        ("events of the dead taken over", Kind.INTEGRITY, Verdict.INVALID),
-        ("stale data refused in time", Kind.INTEGRITY, Verdict.INCONCLUSIVE),
-        ("signals reach SIMULATED", Kind.OBJECTIVE, Verdict.INCONCLUSIVE),
-        ("rate >= 99 %", Kind.OBJECTIVE, Verdict.FAIL),
+        ("events of the dead taken over", CheckKind.INTEGRITY, Verdict.INVALID),
+        ("stale data refused in time", CheckKind.INTEGRITY, Verdict.INCONCLUSIVE),
+        ("signals reach SIMULATED", CheckKind.OBJECTIVE, Verdict.INCONCLUSIVE),
+        ("rate >= 99 %", CheckKind.OBJECTIVE, Verdict.FAIL),
     ],
 )
-def test_what_is_not_clean_leaves_it_open(name: str, kind: Kind, verdict: Verdict) -> None:
+def test_what_is_not_clean_leaves_it_open(name: str, kind: CheckKind, verdict: Verdict) -> None:
     """An absence of evidence is no isolation."""
     check = Check(name=name, kind=kind, verdict=verdict, said="made up")
     found = _decided(_found(), check)
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert found.because[0] == f"{name}: made up"
 
 
 def test_an_open_percentile_of_the_whole_run_is_no_doubt() -> None:
     """The blocks decide."""
     check = Check(
-        name="p99.9 < 1 s", kind=Kind.OBJECTIVE, verdict=Verdict.INCONCLUSIVE, said="too few"
+        name="p99.9 < 1 s", kind=CheckKind.OBJECTIVE, verdict=Verdict.INCONCLUSIVE, said="too few"
     )
-    assert _decided(_found(), check).outcome is Outcome.ISOLATED
+    assert _decided(_found(), check).outcome is IsolationOutcome.ISOLATED

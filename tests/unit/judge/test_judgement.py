@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.analysis.histogram import empty_histogram
+from harness.analysis.histogram_encoding import decode
+from harness.analysis.measurement import Measurement
+from harness.assessment.assess import assess, assess_and_store
 from harness.contract.names import State
-from harness.judge.assess import assess, assess_and_store
-from harness.judge.check import Case, Check
-from harness.judge.judgement import LOOKS, Judgement, judge
+from harness.evidence.manifest import write_manifest
+from harness.judge.check import Check, CheckContext
+from harness.judge.judgement import CHECKS, Judgement, judge
 from harness.judge.verdict import Verdict
-from harness.measure.encoding import decode
-from harness.measure.histogram import empty
-from harness.measure.measurement import Measurement
-from harness.store.seal import seal
-from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import (
+from tests.unit.analysis.evidence import (
     MS,
     healthy,
     load_of,
 )
+from tests.unit.judge import violations
+from tests.unit.judge.assessing import assessed, unclean
 
 
 def test_healthy_run_passes(tmp_path: Path) -> None:
@@ -151,24 +151,24 @@ def test_too_few_signals_are_inconclusive_and_say_how_long(tmp_path: Path) -> No
 def test_crashed_check_is_invalid_and_keeps_what_it_had_found(tmp_path: Path) -> None:
     """A check that crashes was not made; it is named, and never a pass."""
 
-    def check_broken(case: Case) -> Check:
+    def check_broken(case: CheckContext) -> Check:
         raise ZeroDivisionError("made up")
 
-    cases: list[Case] = []
+    cases: list[CheckContext] = []
 
-    def keep(case: Case) -> list[Check]:
+    def keep(case: CheckContext) -> list[Check]:
         cases.append(case)
         return []
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.judge.assess.judge", lambda case: judge(case, [keep]))
+        patch.setattr("harness.assessment.assess.judge", lambda case: judge(case, [keep]))
         assessed(healthy(), tmp_path)
-    found = judge(cases[0], [*LOOKS, check_broken])
+    found = judge(cases[0], [*CHECKS, check_broken])
     assert found.verdict is Verdict.INVALID
     crashed = found.checks[-1]
     assert crashed.name == "check of broken"
     assert crashed.said == "the check crashed: ZeroDivisionError: made up"
-    assert len(found.checks) > len(LOOKS)
+    assert len(found.checks) > len(CHECKS)
     assert found.reasons == (crashed,)
 
 
@@ -207,7 +207,7 @@ def test_stored_histograms_are_the_measured_ones(tmp_path: Path) -> None:
             for line in log.read_text(encoding="utf-8").splitlines()
             if line.startswith("Tag=")
         ]
-        total = sum((decode(payload) for payload in payloads), start=empty())
+        total = sum((decode(payload) for payload in payloads), start=empty_histogram())
         assert np.array_equal(total.counts, histogram.counts)
         if figures.metric == "latency" and figures.phase == "measure":
             assert len(payloads) > 15
@@ -289,7 +289,7 @@ def test_run_without_the_description_of_the_stack_is_invalid(tmp_path: Path) -> 
     folder = healthy().write(tmp_path)
     folder.stack.unlink()
     folder.environment.unlink()
-    seal(folder)
+    write_manifest(folder)
     found = assess(folder)
     assert unclean(found) == {
         "evidence complete": Verdict.INVALID,

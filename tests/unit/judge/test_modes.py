@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.contract.names import State
-from harness.judge.check import Check, Kind
+from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Verdict
+from tests.unit.analysis.evidence import World, healthy, load_of
+from tests.unit.analysis.service_counters import counters_of
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.counts import told_of
-from tests.unit.measure.evidence import World, healthy, load_of
 
 NAME = "modes told as they were"
 Page = dict[str, Any]
@@ -24,7 +24,7 @@ Page = dict[str, Any]
 
 def told(world: World) -> Page:
     """What the services tell, to be changed."""
-    world.told = told_of(world)
+    world.told = counters_of(world)
     return world.told
 
 
@@ -47,7 +47,7 @@ def test_both_modes_and_rejections_are_counted(tmp_path: Path) -> None:
     """A healthy run with all of them, warm-up included, and counts from before the run."""
     world = healthy(full_every=3, stale_every=40)
     check, bad = check_of(world, tmp_path)
-    assert (check.kind, check.verdict, bad) == (Kind.INTEGRITY, Verdict.PASS, {})
+    assert (check.kind, check.verdict, bad) == (CheckKind.INTEGRITY, Verdict.PASS, {})
     assert check.said.startswith(f"{len(world.attempts[0]):,} signals counted")
 
 

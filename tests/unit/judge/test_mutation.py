@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.assessment.assess import assess
 from harness.errors import EvidenceError
-from harness.judge.assess import assess
+from harness.evidence.manifest import verify_manifest, write_manifest
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
-from harness.store import RunFolder
-from harness.store.seal import read_seal, seal
-from tests.mutations.mutate import LAYOUTS, ORDERED, mutations, tamper
-from tests.unit.measure.evidence import healthy, load_of
+from tests.studies.mutations.mutate import LAYOUTS, ORDERED, mutations, tamper
+from tests.unit.analysis.evidence import healthy, load_of
 
 CASES = [(kind, name) for kind in LAYOUTS for name in mutations(kind)]
 SEALED = ("scenario.toml", "plan.json", "run.json", "environment.json", "stack.json", "clock.jsonl")
@@ -66,7 +66,7 @@ def test_tampering_with_records_is_seen(stored: RunFolder, kind: str, name: str,
         tamper(copy, kind, mutations(kind)[name], at)
         assert verdict(copy) in (Verdict.INVALID, Verdict.FAIL)
         if kind in ORDERED or name != "reorder":
-            seal(copy)
+            write_manifest(copy)
             assert verdict(copy) in (Verdict.INVALID, Verdict.FAIL)
 
 
@@ -90,7 +90,7 @@ def test_seal_names_what_was_done(stored: RunFolder) -> None:
         (copy.journal / "attempts-1.bin").write_bytes(b"")
         copy.write_json(copy.result, {})
         (copy.logs / "later.log").write_text("x", encoding="utf-8")
-        state = read_seal(copy)
+        state = verify_manifest(copy)
         assert state.changed == ("clock.jsonl",)
         assert state.missing == ("stack.json",)
         assert state.added == ("journal/attempts-1.bin",)

@@ -13,9 +13,9 @@ from harness.contract.names import State
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
 from harness.scenario import Load, Stage
+from tests.unit.analysis.evidence import MS, T0_NS, Delays, World, healthy, load_of
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import MS, T0_NS, Delays, World, healthy, load_of
 
 S = 1_000 * MS
 WINDOWED = "p99 over any 2 s < 500 ms"

@@ -8,9 +8,9 @@ import pytest
 
 from harness.judge.verdict import Verdict
 from harness.scenario import parse_objective
+from tests.unit.analysis.evidence import MS, S, healthy
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.judge.test_faults import AT_NS, KILL, check_of, faulty, killed
-from tests.unit.measure.evidence import MS, S, healthy
 
 WHOLE = "p99 < 100 ms"
 APART = "p99 < 100 ms outside faults"

@@ -9,9 +9,9 @@ import pytest
 
 from harness.contract.names import State
 from harness.judge.verdict import Verdict
+from tests.unit.analysis.evidence import MS, World, healthy, load_of
 from tests.unit.judge import spoilers, violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import MS, World, healthy, load_of
 
 
 def rejecting(

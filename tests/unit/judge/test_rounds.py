@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.rounds import RoundFigures, result_of
+from harness.assessment.chaos import RoundFigures, build_chaos_result
 from harness.judge.verdict import Verdict, worst
 
 ROUNDS = st.lists(
@@ -29,7 +29,7 @@ ROUNDS = st.lists(
 @given(ROUNDS)
 def test_the_worst_round_decides_and_nothing_is_left_out(rounds: list[RoundFigures]) -> None:
     """Every round is in exactly one row, and what was lost is in the sums."""
-    result = result_of(rounds, len(rounds))
+    result = build_chaos_result(rounds, len(rounds))
     assert result.verdict is worst(one.verdict for one in rounds)
     assert sum(kind.rounds for kind in result.kinds) == len(rounds)
     assert sum(kind.lost for kind in result.kinds) == sum(one.lost for one in rounds)
@@ -43,4 +43,4 @@ def test_the_worst_round_decides_and_nothing_is_left_out(rounds: list[RoundFigur
 @given(ROUNDS)
 def test_missing_rounds_are_no_pass(rounds: list[RoundFigures]) -> None:
     """What was not made was not clean either."""
-    assert result_of(rounds, len(rounds) + 1).verdict is not Verdict.PASS
+    assert build_chaos_result(rounds, len(rounds) + 1).verdict is not Verdict.PASS

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from harness.analysis.share_interval import ShareInterval, share_interval
+from harness.analysis.statistics import EffectiveSample
 from harness.contract.names import State
 from harness.judge.check import Check
 from harness.judge.decision import Decision, decide_share
 from harness.judge.verdict import Verdict
-from harness.measure.share_interval import ShareInterval, share_interval
-from harness.measure.statistics import Effective
+from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed
-from tests.unit.measure.evidence import World, healthy, load_of
 
 S = 1_000_000_000
 
@@ -74,14 +74,14 @@ def test_a_hundred_percent_is_the_samples_own(tmp_path: Path) -> None:
 
 def test_the_limit_itself_is_reached_and_not_kept() -> None:
     """`>= 99 %` holds at 99 %, `< 1 %` does not hold at 1 %; only a degenerate bound tells."""
-    found = share_interval(0, Effective(299, 299, 0, True))
+    found = share_interval(0, EffectiveSample(299, 299, 0, True))
     assert decide_share(found, found.upper, S, including=True).verdict is Verdict.PASS
     assert decide_share(found, found.upper, S).verdict is Verdict.INCONCLUSIVE
 
 
 def test_how_much_longer_grows_towards_the_limit() -> None:
     """As the square of the distance, and without end at the limit."""
-    sizes = Effective(10_000, 10_000, 0, True)
+    sizes = EffectiveSample(10_000, 10_000, 0, True)
     near, nearer, at = (
         decide_share(share_interval(marked, sizes), 0.01, 100 * S) for marked in (95, 98, 100)
     )
@@ -103,7 +103,7 @@ def test_how_much_longer_grows_towards_the_limit() -> None:
 )
 def test_sides_of_the_limit(lower: float, upper: float, below: Verdict, reached: Verdict) -> None:
     """A bound of exactly the limit keeps `>=`, and breaks `<`."""
-    found = ShareInterval((lower + upper) / 2, lower, upper, Effective(100, 100, 0, True))
+    found = ShareInterval((lower + upper) / 2, lower, upper, EffectiveSample(100, 100, 0, True))
     assert decide_share(found, 0.1, S).verdict is below
     assert decide_share(found, 0.1, S, including=True).verdict is reached
 
@@ -112,7 +112,7 @@ def undecided(
     estimate: float, size: int, limit: float = 0.1, *, decorrelated: bool = True
 ) -> int | None:
     """How much longer than 1 s a run must be whose interval says nothing."""
-    effective = Effective(1_000, size, 20, decorrelated)
+    effective = EffectiveSample(1_000, size, 20, decorrelated)
     found = decide_share(ShareInterval(estimate, 0.0, 1.0, effective), limit, S)
     assert found.verdict is Verdict.INCONCLUSIVE
     return found.longer_ns
@@ -130,7 +130,7 @@ def test_sample_needed_for_a_share() -> None:
     # 100 signals bound 2.96 %, a hundred times the one that there is.
     assert undecided(0.0, 1, 0.0296) == 99 * S
     assert undecided(0.0, 1, 0.029) is None
-    found = ShareInterval(0.9, 0.0, 1.0, Effective(100, 100, 20, True))
+    found = ShareInterval(0.9, 0.0, 1.0, EffectiveSample(100, 100, 20, True))
     assert decide_share(found, 0.1, 8) == Decision(Verdict.INCONCLUSIVE, 2)
 
 

@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.analysis.outcome_counts import SignalOutcomeCounts
+from harness.analysis.recorder import Cell, CellKey, Metric
+from harness.analysis.run_analysis import RunAnalysis
+from harness.analysis.samples import SignalOutcome
+from harness.analysis.series import Series
+from harness.analysis.share_interval import (
+    ShareInterval,
+    estimate_share_sample,
+    estimate_tail_sample,
+    share_interval,
+)
+from harness.analysis.statistics import CONFIDENCE
 from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.judge import shares
-from harness.judge.check import Case, Check
+from harness.judge.check import Check, CheckContext
 from harness.judge.decision import decide_share
-from harness.judge.undecided import HOST, UNDECIDED_BY
+from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
 from harness.judge.verdict import Verdict
-from harness.measure.account import Account
-from harness.measure.gather import Gathered
-from harness.measure.recorder import Cell, CellKey, Metric
-from harness.measure.samples import Fate
-from harness.measure.series import Series
-from harness.measure.share_interval import (
-    ShareInterval,
-    effective_share,
-    effective_tail,
-    share_interval,
-)
-from harness.measure.statistics import CONFIDENCE
 from harness.scenario import Objective, Phase
 
 N = 10_000
@@ -57,13 +57,17 @@ def series_of(chosen: NDArray[np.bool_]) -> Series:
     return found
 
 
-def cells_of(account: Account) -> dict[CellKey, Cell]:
+def cells_of(account: SignalOutcomeCounts) -> dict[CellKey, Cell]:
     """Both modes in turn; the warm-up is worse than the measured phase."""
     signals, rejected = account.ordinary, account.ordinary_rejected
     missed = spread(max(0, signals - account.arrived), signals) if signals else np.zeros(0, bool)
     refused = missed.copy()
     refused[missed] = spread(rejected, int(missed.sum())) if missed.any() else False
-    cells = {CellKey(Phase.WARMUP, Mode.LITE): Cell(account=Account({Fate.REJECTED: N}))}
+    cells = {
+        CellKey(Phase.WARMUP, Mode.LITE): Cell(
+            account=SignalOutcomeCounts({SignalOutcome.REJECTED: N})
+        )
+    }
     for mode in Mode:
         own = np.arange(signals) % 2 == mode
         cell = cells[CellKey(Phase.MEASURE, mode)] = Cell()
@@ -79,20 +83,20 @@ def cells_of(account: Account) -> dict[CellKey, Cell]:
 
 
 def case_of(
-    account: Account | None = None,
+    account: SignalOutcomeCounts | None = None,
     *,
     in_phase: int = 0,
     attempted: int = N,
     intended: int | None = N,
     events: tuple[str, ...] = (),
     confidence: float = CONFIDENCE,
-) -> Case:
+) -> CheckContext:
     """As much of a case as shares look at."""
     gathered = SimpleNamespace(
-        cells=cells_of(account or Account()),
+        cells=cells_of(account or SignalOutcomeCounts()),
         timeline=SimpleNamespace(duration_ns={Phase.MEASURE: DURATION_NS}.__getitem__),
     )
-    gathered.account = lambda *phases: Gathered.account(cast("Gathered", gathered), *phases)
+    gathered.account = lambda *phases: RunAnalysis.account(cast("RunAnalysis", gathered), *phases)
     rates = [
         SimpleNamespace(phase=phase, intended=number, attempted=attempted, in_phase=sent)
         for phase, number, sent in ((Phase.WARMUP, N, 1), (Phase.MEASURE, intended, in_phase))
@@ -104,7 +108,7 @@ def case_of(
         is_interrupted="interrupted" in events,
         confidence=confidence,
     )
-    return cast("Case", fake)
+    return cast("CheckContext", fake)
 
 
 @pytest.fixture(autouse=True)
@@ -114,25 +118,29 @@ def causes(monkeypatch: pytest.MonkeyPatch) -> Any:
     def be(*, late: bool = False, host: bool = False) -> None:
         monkeypatch.setattr(shares, "generator_was_late", lambda _: late)
         told = {0.01: WORDS} if host else {}
-        monkeypatch.setattr(shares, "rejections_were_disturbed", lambda _, limit: told.get(limit))
+        monkeypatch.setattr(
+            shares, "interference_explains_rejections", lambda _, limit: told.get(limit)
+        )
 
     be()
     return be
 
 
-def rejected(invariant: int, stale: int = 0) -> Account:
+def rejected(invariant: int, stale: int = 0) -> SignalOutcomeCounts:
     """N signals, of which so many were rejected for either reason."""
     by = {State.INVARIANT_BROKEN: invariant, State.STALE_DATA_ERROR: stale}
     refused = invariant + stale
-    return Account(
-        fates={Fate.SIMULATED: N - refused, Fate.REJECTED: refused},
+    return SignalOutcomeCounts(
+        fates={SignalOutcome.SIMULATED: N - refused, SignalOutcome.REJECTED: refused},
         rejected_by={state: number for state, number in by.items() if number},
     )
 
 
 def evenly(marked: int, confidence: float = CONFIDENCE) -> ShareInterval:
     """The interval of so many of N signals, which do not correlate."""
-    effective = effective_share(series_of(np.ones(N, dtype=np.bool_)), series_of(spread(marked, N)))
+    effective = estimate_share_sample(
+        series_of(np.ones(N, dtype=np.bool_)), series_of(spread(marked, N))
+    )
     return share_interval(marked, effective, confidence)
 
 
@@ -178,7 +186,7 @@ def test_rejections_and_whose_doing_they_are(
     assert check.verdict is verdict
     assert (check.figures["rejected_share"], check.figures["limit_share"]) == (refused / N, 0.01)
     by_host = cause == "host" and refused >= 200 and verdict is OPEN
-    assert check.figures[UNDECIDED_BY] == (HOST if by_host else None)
+    assert check.figures[INCONCLUSIVE_BY] == (HOST if by_host else None)
     assert (WORDS in check.said) is by_host
     assert ("its data stale" in check.said) is (verdict is INVALID)
     by_length = "longer" in check.said or "no reasonable length" in check.said
@@ -191,7 +199,9 @@ def test_rejections_and_whose_doing_they_are(
 
 def test_rejections_of_signals_that_were_to_be_refused_do_not_count() -> None:
     """Only ordinary signals are in the share; where there is none, nothing can be said."""
-    account = Account({Fate.SIMULATED: N, Fate.REJECTED: N}, stale=N, stale_rejected=N)
+    account = SignalOutcomeCounts(
+        {SignalOutcome.SIMULATED: N, SignalOutcome.REJECTED: N}, stale=N, stale_rejected=N
+    )
     found = shares.check_rejected(case_of(account), objective_of("rejected", 0.01))
     assert (found.verdict, found.figures["rejected_share"]) == (PASS, 0.0)
     assert found.figures["signals"] == N
@@ -207,7 +217,9 @@ def test_no_limit_is_the_strictest() -> None:
         found = shares.check_rejected(case_of(rejected(refused)), objective_of("rejected", None))
         assert (found.verdict, found.figures["limit_share"]) == (FAIL, 0.0)
     for check in (shares.check_simulated, shares.check_rate):
-        found = check(case_of(Account({Fate.LOST: N})), objective_of("any", None))
+        found = check(
+            case_of(SignalOutcomeCounts({SignalOutcome.LOST: N})), objective_of("any", None)
+        )
         assert (found.verdict, found.figures["limit_share"]) == (PASS, 0.0)
 
 
@@ -232,7 +244,13 @@ def test_arrivals_and_signals_nobody_waited_for(
 ) -> None:
     """FAIL only if even the arrival of every open signal would not have kept the promise."""
     missed = lost + in_flight
-    account = Account({Fate.SIMULATED: N - missed, Fate.LOST: lost, Fate.IN_FLIGHT: in_flight})
+    account = SignalOutcomeCounts(
+        {
+            SignalOutcome.SIMULATED: N - missed,
+            SignalOutcome.LOST: lost,
+            SignalOutcome.IN_FLIGHT: in_flight,
+        }
+    )
     check = shares.check_simulated(case_of(account), objective_of("simulated", 0.9))
     assert check.verdict is verdict
     assert (check.figures["attempted"], check.figures["arrived"]) == (N, N - missed)
@@ -250,7 +268,9 @@ def test_arrivals_and_signals_nobody_waited_for(
 
 def test_rejections_are_missing_arrivals_too() -> None:
     """Half of what is missing was rejected, half lost; both are in the effective sample size."""
-    account = Account({Fate.SIMULATED: N - 600, Fate.LOST: 300, Fate.REJECTED: 300})
+    account = SignalOutcomeCounts(
+        {SignalOutcome.SIMULATED: N - 600, SignalOutcome.LOST: 300, SignalOutcome.REJECTED: 300}
+    )
     found = shares.share_series(case_of(account), objective_of("simulated", 0.9))
     assert [len(one) for one in found] == [N, 600]
     found = shares.share_series(case_of(account), objective_of("rejected", 0.1))
@@ -272,12 +292,12 @@ def test_nothing_attempted_is_no_share() -> None:
 
 def test_signals_sent_stale_stand_for_no_other() -> None:
     """What was to be refused and arrived makes up for nothing, and is not waited for."""
-    arrived = Account({Fate.SIMULATED: 2 * N}, stale=N)
+    arrived = SignalOutcomeCounts({SignalOutcome.SIMULATED: 2 * N}, stale=N)
     found = shares.check_simulated(case_of(arrived), objective_of("simulated", 0.9))
     assert found.figures["arrived"] == found.figures["attempted"] == N
-    fates = {Fate.SIMULATED: N - 2_000, Fate.IN_FLIGHT: 4_000}
+    fates = {SignalOutcome.SIMULATED: N - 2_000, SignalOutcome.IN_FLIGHT: 4_000}
     found = shares.check_simulated(
-        case_of(Account(fates, stale=2_000)), objective_of("simulated", 0.9)
+        case_of(SignalOutcomeCounts(fates, stale=2_000)), objective_of("simulated", 0.9)
     )
     assert found.verdict is INVALID
     assert "2,000 signals not watched" in found.said
@@ -311,7 +331,7 @@ def test_rate_and_whose_doing_a_shortfall_is(
     cut = ", ".join(kind for kind in events if kind != "service_restarted")
     assert (f"; the run was cut short ({cut})" in check.said) is bool(cut)
     missed = max(0, N - in_phase)
-    exact = share_interval(missed, effective_tail(N, missed))
+    exact = share_interval(missed, estimate_tail_sample(N, missed))
     size = exact.effective.size
     assert bounds(check) == (1 - exact.upper, 1 - exact.lower, CONFIDENCE, N, size)
     assert (f"(effective sample size {size:,} of {N:,})" in check.said) is (missed > 0)
@@ -336,14 +356,14 @@ def test_signals_never_attempted_say_nothing_of_the_system(
 def test_a_hundred_percent_is_the_samples_own(missed: int, causes: Any) -> None:
     """Without a missing signal PASS, with a single one FAIL, unless the cause lies elsewhere."""
 
-    def of(metric: str, fate: Fate = Fate.LOST) -> Verdict:
-        account = Account({Fate.SIMULATED: N - missed, fate: missed})
+    def of(metric: str, fate: SignalOutcome = SignalOutcome.LOST) -> Verdict:
+        account = SignalOutcomeCounts({SignalOutcome.SIMULATED: N - missed, fate: missed})
         check = shares.check_rate if metric == "rate" else shares.check_simulated
         case = case_of(account, in_phase=N - missed)
         return check(case, objective_of(metric, 1.0)).verdict
 
     assert of("simulated") is of("rate") is (FAIL if missed else PASS)
-    assert of("simulated", Fate.IN_FLIGHT) is (INVALID if missed else PASS)
+    assert of("simulated", SignalOutcome.IN_FLIGHT) is (INVALID if missed else PASS)
     causes(late=True)
     assert of("rate") is (INVALID if missed else PASS)
 
@@ -352,7 +372,10 @@ def test_shares_at_their_limit() -> None:
     """The interval of a share of exactly the limit holds the limit: nothing is decided."""
     eighth, case = objective_of("any", 0.125), case_of(rejected(N // 8))
     assert shares.check_rejected(case, eighth).verdict is OPEN
-    case = case_of(Account({Fate.SIMULATED: N // 8, Fate.LOST: N * 7 // 8}), in_phase=N // 8)
+    case = case_of(
+        SignalOutcomeCounts({SignalOutcome.SIMULATED: N // 8, SignalOutcome.LOST: N * 7 // 8}),
+        in_phase=N // 8,
+    )
     for check in (shares.check_simulated, shares.check_rate):
         found = check(case, eighth)
         assert found.verdict is OPEN
@@ -361,7 +384,7 @@ def test_shares_at_their_limit() -> None:
 
 def test_confidence_is_that_of_the_case() -> None:
     """Four analyses of one run leave each bound 98.75 %: 83 of 10,000 no longer keep 1 %."""
-    account = Account({Fate.SIMULATED: N - 83, Fate.REJECTED: 83})
+    account = SignalOutcomeCounts({SignalOutcome.SIMULATED: N - 83, SignalOutcome.REJECTED: 83})
     for check, limit in ((shares.check_rejected, 0.01), (shares.check_simulated, 0.99)):
         promise = objective_of("simulated" if limit > 0.5 else "rejected", limit)
         once = check(case_of(account), promise)

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from harness.contract.names import State
 from harness.judge.verdict import Verdict
 from harness.scenario import Signals
+from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import World, healthy, load_of
 
 PLANNED = "journal follows the plan"
 PROMISES = ("p99 < 500 ms", "rejected < 20 %")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence.records import Outcome
-from harness.judge.assess import assess
+from harness.assessment.assess import assess
+from harness.evidence.manifest import write_manifest
+from harness.evidence.records import PushStatus
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
-from harness.store.seal import seal
+from tests.unit.analysis.evidence import World, healthy
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import World, healthy
 
 ADDED = "stream took what was acknowledged"
 LEFT = "nothing left in the stream"
@@ -81,7 +81,7 @@ def test_unanswered_signals_may_or_may_not_be_there(added: int, tmp_path: Path) 
     """Two signals without an answer: none, one or both of them were taken."""
     world = healthy()
     for number in (violations.N, violations.N + 1):
-        violations.field(world.acks[0], world, number, "outcome", Outcome.UNKNOWN)
+        violations.field(world.acks[0], world, number, "outcome", PushStatus.UNKNOWN)
     violations.stream(world)["entries_added"] += added - 2
     found = check(world, ADDED, tmp_path)
     assert found.verdict is Verdict.PASS
@@ -132,7 +132,7 @@ def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
     world.observer["stream_looks"] = None
     folder = world.write(tmp_path)
     folder.stream.unlink()
-    seal(folder)
+    write_manifest(folder)
     found = assess(folder)
     assert unclean(found) == {}
     said = {check.name: check.said for check in found.judgement.checks}

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.judge.assess import assess
+from harness.assessment.assess import assess
 from harness.judge.verdict import Verdict
-from tests.unit.judge import spoilers
-from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import (
+from tests.unit.analysis.evidence import (
     MS,
     World,
     healthy,
     server_us,
     without,
 )
+from tests.unit.judge import spoilers
+from tests.unit.judge.assessing import assessed, unclean
 
 INVALIDS: list[tuple[str, Callable[[World], None], str]] = [
     ("late", spoilers.late, "generator on time (P99)"),

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.analysis.histogram import Histogram
+from harness.analysis.statistics import ConfidenceInterval, EffectiveSample, percentile_interval
 from harness.errors import Exit
 from harness.judge.decision import decide
 from harness.judge.verdict import Verdict, worst
-from harness.measure.histogram import Histogram
-from harness.measure.statistics import Effective, Interval, interval
 
 VERDICTS = st.sampled_from(Verdict)
 MS = 1_000_000
@@ -48,9 +48,13 @@ def test_order_and_exit_codes() -> None:
     ]
 
 
-def interval_of(lower_ns: int | None, upper_ns: int | None, size: int = 1_000) -> Interval:
+def interval_of(
+    lower_ns: int | None, upper_ns: int | None, size: int = 1_000
+) -> ConfidenceInterval:
     """A P99 of 400 ms with these bounds."""
-    return Interval(99.0, 400 * MS, lower_ns, upper_ns, Effective(1_000, size, 50, True))
+    return ConfidenceInterval(
+        99.0, 400 * MS, lower_ns, upper_ns, EffectiveSample(1_000, size, 50, True)
+    )
 
 
 HISTOGRAM = Histogram.of(np.arange(1, 1_001) * MS // 2)
@@ -81,7 +85,7 @@ def test_three_ways(lower_ms: int | None, upper_ms: int | None, verdict: Verdict
 def test_too_few_signals_say_how_many_more() -> None:
     """100 signals in a minute need about two minutes more for a bound on P99."""
     histogram = Histogram.of(np.full(100, 10 * MS))
-    found = interval(histogram, 99.0, Effective(100, 100, 0, True))
+    found = percentile_interval(histogram, 99.0, EffectiveSample(100, 100, 0, True))
     assert found is not None
     decision = decide(found, 500 * MS, histogram, MINUTE_NS)
     assert decision.verdict is Verdict.INCONCLUSIVE
@@ -93,7 +97,7 @@ def test_at_the_limit_no_length_would_tell() -> None:
     """A percentile that lies at its limit stays undecided, however long the run."""
     durations = np.concatenate((np.full(990, 10 * MS), np.full(10, 900 * MS)))
     histogram = Histogram.of(durations)
-    found = interval(histogram, 99.0, Effective(1_000, 1_000, 0, True))
+    found = percentile_interval(histogram, 99.0, EffectiveSample(1_000, 1_000, 0, True))
     assert found is not None
     decision = decide(found, 500 * MS, histogram, MINUTE_NS)
     assert (decision.verdict, decision.longer_ns) == (Verdict.INCONCLUSIVE, None)

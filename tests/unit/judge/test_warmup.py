@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.contract.names import State
-from harness.evidence.records import Outcome
+from harness.evidence.records import PushStatus
 from harness.judge.verdict import Verdict
 from harness.scenario import Load, Phase, Stage
+from tests.unit.analysis.evidence import World, healthy, keys, load_of, without
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
-from tests.unit.measure.evidence import World, healthy, keys, load_of, without
 
 NAME = "warm-up warmed up"
 Mask = NDArray[np.bool_]
@@ -37,7 +37,7 @@ def refuse(world: World, chosen: Mask) -> None:
     world.tasks = without(world.tasks, np.isin(keys(world.tasks), gone))
     acks = world.acks[0]
     hit = np.isin(keys(acks), gone)
-    acks["outcome"][hit] = Outcome.REFUSED
+    acks["outcome"][hit] = PushStatus.REFUSED
     violations.stream(world)["entries_added"] -= int(hit.sum())
 
 

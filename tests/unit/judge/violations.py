@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contract.names import State
-from harness.evidence.records import Outcome, Records
+from harness.evidence.records import PushStatus, Records
 from harness.scenario import Signals
-from tests.unit.measure.evidence import MS, World, in_order, without
-from tests.unit.measure.looks import entry_text, look
+from tests.unit.analysis.evidence import MS, World, in_order, without
+from tests.unit.analysis.stream_polls import entry_text, poll
 
 # A signal in the middle of the measured phase.
 N = 1_000
@@ -57,9 +57,9 @@ def trim_unread(world: World) -> None:
     lose(world)
     taken = len(world.attempts[0])
     late_ns = world.looks[-1]["mono_ns"]
-    world.looks[-1] = look(late_ns, taken, delivered=taken - 3)
-    world.looks.append(look(late_ns + 100 * MS, taken, delivered=taken - 3, first=taken))
-    world.looks.append(look(late_ns + 200 * MS, taken, first=taken))
+    world.looks[-1] = poll(late_ns, taken, delivered=taken - 3)
+    world.looks.append(poll(late_ns + 100 * MS, taken, delivered=taken - 3, first=taken))
+    world.looks.append(poll(late_ns + 200 * MS, taken, first=taken))
 
 
 def lose_entry(world: World) -> None:
@@ -136,7 +136,7 @@ def invent(world: World) -> None:
 
 def refuse_and_process(world: World) -> None:
     """Redis refused a signal that has effects all the same."""
-    field(world.acks[0], world, N, "outcome", Outcome.REFUSED)
+    field(world.acks[0], world, N, "outcome", PushStatus.REFUSED)
     stream(world)["entries_added"] -= 1
 
 

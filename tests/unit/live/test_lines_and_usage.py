@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.live.lines import GrowingLines
-from harness.live.usage import UsageTail, cpu_share
-from harness.observe.seen import ServiceUsage
+from harness.run.live.json_lines_tail import JsonLinesTail
+from harness.run.live.service_usage import UsageTail, cpu_share
+from harness.run.live.summary import ServiceUsage
 
 S = 1_000_000_000
 
@@ -18,7 +18,7 @@ S = 1_000_000_000
 def test_each_whole_line_comes_once(tmp_path: Path) -> None:
     """A file that is not there yet, a line that is being written, and one that is no JSON."""
     path = tmp_path / "lines.jsonl"
-    lines = GrowingLines(path)
+    lines = JsonLinesTail(path)
     assert lines.new() == []
     path.write_text('{"n": 1}\nnonsense\n[3]\n{"n": 2', encoding="utf-8")
     assert lines.new() == [{"n": 1}]

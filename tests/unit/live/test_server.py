@@ -11,9 +11,9 @@ import pytest
 
 from harness.clock import ManualClock
 from harness.errors import UsageError
-from harness.live import server
-from harness.live.exporter import Exporter
-from harness.live.server import metrics_address, serving
+from harness.run.live import metrics_server
+from harness.run.live.exporter import Exporter
+from harness.run.live.metrics_server import metrics_address, serving
 
 
 def read(url: str) -> str:
@@ -72,7 +72,7 @@ def test_foreign_address_is_refused() -> None:
 
 def test_idle_readers_are_bounded_and_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who connects and says nothing is hung up on in time; the page is there for others."""
-    monkeypatch.setattr(server._Handler, "timeout", 0.2)
+    monkeypatch.setattr(metrics_server._Handler, "timeout", 0.2)
     with serving(Exporter(ManualClock()).app, 0) as url:
         port = int(url.rpartition(":")[2].partition("/")[0])
         idle = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(12)]

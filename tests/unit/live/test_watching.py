@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.watching import find_run, watch_run
+from harness.assessment.assess import assess_and_store
+from harness.cli.watch import find_run, watch_run
 from harness.clock import NS_PER_S, ManualClock
 from harness.errors import Exit, UsageError
-from harness.judge.assess import assess_and_store
-from harness.live.look import Look
-from harness.live.watching import watch
-from harness.parts import Progress
+from harness.evidence.run_folder import RunFolder
 from harness.process.interrupt import Interrupted
-from harness.store import RunFolder
+from harness.run.live.run_view import RunView
+from harness.run.live.watch import watch
+from harness.run.parts import Progress
+from tests.unit.analysis.evidence import healthy
 from tests.unit.judge.violations import drop
-from tests.unit.measure.evidence import healthy
 
 PICTURE = Progress(phase="measure", elapsed_ns=1, total_ns=2)
 
@@ -27,17 +27,22 @@ PICTURE = Progress(phase="measure", elapsed_ns=1, total_ns=2)
 class FakeWindow:
     """Shows one look after the other."""
 
-    looks: list[Look] = field(default_factory=list)
+    looks: list[RunView] = field(default_factory=list)
 
-    def look(self) -> Look:
+    def look(self) -> RunView:
         return self.looks.pop(0)
 
 
 def test_each_picture_is_shown_and_each_sentence_said_once() -> None:
     """One look a second until the run has ended."""
     clock, shown, said = ManualClock(), list[Progress](), list[str]()
-    starting = Look("r", said="the stack is starting")
-    looks = [starting, starting, Look("r", PICTURE), Look("r", PICTURE, ended=True, said="gone")]
+    starting = RunView("r", said="the stack is starting")
+    looks = [
+        starting,
+        starting,
+        RunView("r", PICTURE),
+        RunView("r", PICTURE, ended=True, said="gone"),
+    ]
     last = watch(FakeWindow(looks), clock, shown.append, said.append)
     assert last.ended
     assert said == ["the stack is starting", "gone"]
@@ -96,10 +101,10 @@ def test_ctrl_c_ends_the_watching_and_not_the_run(
 ) -> None:
     """It says so, and is no failure."""
 
-    def interrupted(*_: object) -> Look:
+    def interrupted(*_: object) -> RunView:
         raise Interrupted(2)
 
-    monkeypatch.setattr("harness.cli.watching.watch", interrupted)
+    monkeypatch.setattr("harness.cli.watch.watch", interrupted)
     RunFolder.create(tmp_path, "smoke", 1_700_000_000 * NS_PER_S)
     assert watch_run("latest", tmp_path) == Exit.PASS
     assert "the run goes on" in capsys.readouterr().out

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from harness.contract.address import HOT_ADDRESS
 from harness.evidence.records import Mode
-from harness.load.content import CAPITAL_WEI, Contents, contents, stale_block
 from harness.scenario.models import Signals
+from harness.schedule.content import CAPITAL_WEI, Contents, contents, stale_block
 
 MIXED = Signals(full_share=0.3, addresses="hot", hot_share=0.6, stale_share=0.2)
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from harness.clock import ManualClock
 from harness.errors import EvidenceError
-from harness.evidence.records import ACK, ATTEMPT, Outcome, Records, read_records
+from harness.evidence.records import ACK, ATTEMPT, PushStatus, Records, read_records
 from harness.load import dispatcher as dispatcher_module
-from harness.load.agenda import Agenda
 from harness.load.dispatcher import Dispatcher
 from harness.load.journal import Journal
-from harness.load.script import NEVER_NS, AgentScript
 from harness.scenario.models import Load
-from tests.unit.load.scenes import load_of, plan_of
+from harness.schedule.agent_schedule import NEVER_NS, AgentSchedule
+from harness.schedule.send_queue import SendQueue
+from tests.unit.load.swarm_setup import load_of, plan_of
 
 MS = 1_000_000
 # Signals of two agents at 4/s for 1 s, on an even grid from t0 = 1 s.
@@ -63,7 +63,7 @@ class Scene:
         self.clock = ManualClock(0, 1_763_930_000_000 * MS)
         self.alarm = FakeAlarm()
         self.losses = 0
-        self.agenda = Agenda(AgentScript(plan, agent) for agent in plan.own_agents)
+        self.agenda = SendQueue(AgentSchedule(plan, agent) for agent in plan.own_agents)
         self.journal = Journal(folder, 0)
         self.dispatcher = Dispatcher(
             self.agenda, self.journal, self.alarm, self.clock, self.count_loss
@@ -96,12 +96,12 @@ class Scene:
         assert torn == 0
         return records
 
-    def outcomes(self) -> Counter[Outcome]:
+    def outcomes(self) -> Counter[PushStatus]:
         """How many signals ended how; each exactly once, in the order of the attempts."""
         acks, attempts = self.acks(), self.attempts()
         for column in ("trace_hi", "trace_lo"):
             assert acks[column].tolist() == attempts[column].tolist()[: len(acks)]
-        return Counter(Outcome(outcome) for outcome in acks["outcome"].tolist())
+        return Counter(PushStatus(outcome) for outcome in acks["outcome"].tolist())
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_answers_are_matched_in_order(scene: Scene) -> None:
     scene.at(DUE_NS[1] + 3)
     scene.dispatcher.answered([b"1700-0", hiredis.ReplyError("OOM command not allowed")])
     acks = scene.acks()
-    assert scene.outcomes() == {Outcome.ACCEPTED: 1, Outcome.REFUSED: 1}
+    assert scene.outcomes() == {PushStatus.ACCEPTED: 1, PushStatus.REFUSED: 1}
     assert acks["redis_ms"].tolist() == [1700, 0]
     assert acks["acked_ns"].tolist() == [DUE_NS[1] + 3] * 2
     assert scene.dispatcher.counts.reasons == {"OOM": 1}
@@ -179,20 +179,20 @@ def test_loss_makes_what_was_under_way_unknown(scene: Scene) -> None:
     assert (scene.losses, scene.link.is_closed) == (1, True)
     scene.at(DUE_NS[2])
     scene.dispatcher.flush()
-    assert scene.outcomes() == {Outcome.UNKNOWN: 1}
+    assert scene.outcomes() == {PushStatus.UNKNOWN: 1}
     assert (scene.dispatcher.due(), scene.dispatcher.counts.sent) == (3, 1)
     scene.reconnect()
     assert scene.dispatcher.counts.sent == 3
     assert len(scene.link.sent) == 1
     scene.dispatcher.answered([b"1-1", b"1-2"])
-    assert scene.outcomes() == {Outcome.UNKNOWN: 1, Outcome.ACCEPTED: 2}
+    assert scene.outcomes() == {PushStatus.UNKNOWN: 1, PushStatus.ACCEPTED: 2}
 
 
 def test_send_that_fails_is_a_loss(scene: Scene) -> None:
     """The attempt stands in the journal, and its outcome is unknown."""
     scene.link.is_broken = True
     scene.at(DUE_NS[0])
-    assert scene.outcomes() == {Outcome.UNKNOWN: 1}
+    assert scene.outcomes() == {PushStatus.UNKNOWN: 1}
     assert scene.losses == 1
     assert not scene.dispatcher.is_connected
 
@@ -223,7 +223,7 @@ def test_giving_up_refuses_what_is_due(scene: Scene) -> None:
     scene.dispatcher.disconnect()
     scene.clock.advance(DUE_NS[2] - scene.clock.now_ns())
     scene.dispatcher.refuse_due()
-    assert scene.outcomes() == {Outcome.REFUSED: 3}
+    assert scene.outcomes() == {PushStatus.REFUSED: 3}
     assert scene.dispatcher.counts.refused == scene.dispatcher.counts.sent == 3
     assert not scene.dispatcher.is_sent
 

@@ -7,14 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.load.pacing import (
-    expected_count,
-    intended_offsets,
-    presences_ns,
-    stage_edges_ns,
-)
 from harness.scenario.models import Load
-from tests.unit.load.scenes import load_of, loads
+from harness.schedule.pacing import expected_count, intended_offsets, presences_ns, stage_edges_ns
+from tests.unit.load.swarm_setup import load_of, loads
 
 SEEDS = st.integers(0, 2**63 - 1)
 

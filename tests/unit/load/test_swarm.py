@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
-from harness.load.keeper import AWAY_AFTER_END_NS, AWAY_MAX_NS, give_up_ns
-from harness.load.plan import SwarmPlan
+from harness.load.kernel_tuning import is_greedy
+from harness.load.reconnector import OUTAGE_AFTER_END_MAX_NS, OUTAGE_MAX_NS, give_up_ns
 from harness.load.status import SwarmTotals, sum_statuses
 from harness.load.swarm import Swarm, describe_end
-from harness.load.tuning import is_greedy
-from tests.unit.load.scenes import load_of, plan_of
+from harness.schedule.plan import SwarmPlan
+from tests.unit.load.swarm_setup import load_of, plan_of
 
 
 def test_statuses_sum() -> None:
@@ -85,8 +85,8 @@ def test_swarm_makes_a_process_for_each_share(tmp_path: Path) -> None:
 def test_giving_up_is_bounded(lost_ns: int, end_ns: int) -> None:
     """Redis gets its time to come back, but never more than the longest, nor long after the end."""
     until_ns = give_up_ns(lost_ns, end_ns)
-    assert lost_ns + AWAY_AFTER_END_NS <= until_ns <= lost_ns + AWAY_MAX_NS
-    assert until_ns <= max(lost_ns, end_ns) + AWAY_AFTER_END_NS
+    assert lost_ns + OUTAGE_AFTER_END_MAX_NS <= until_ns <= lost_ns + OUTAGE_MAX_NS
+    assert until_ns <= max(lost_ns, end_ns) + OUTAGE_AFTER_END_MAX_NS
 
 
 def test_greed() -> None:

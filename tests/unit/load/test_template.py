@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from harness.contract.address import HOT_ADDRESS
 from harness.contract.codec import decode_signal, encode_signal
 from harness.contract.trace_id import AGENT_MAX, INDEX_MAX
-from harness.load.template import SignalTemplate, memo, varint
 from harness.scenario.models import Signals
+from harness.schedule.trade_request_template import SignalTemplate, memo, varint
 
 # Unix milliseconds of which `varint` makes six bytes: 2^35 to 2^42 - 1.
 STAMPS = st.integers(1 << 35, (1 << 42) - 1)

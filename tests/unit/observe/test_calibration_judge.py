@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.clock import NS_PER_MS
-from tests.bench.calibration import judge
-from tests.bench.calibration_truth import Matched, Reported, quantiles_ms
+from tests.studies.bench.calibration import judge
+from tests.studies.bench.calibration_truth import Matched, Reported, quantiles_ms
 
 COUNT = 2000
 LATENCY_NS = np.linspace(5 * NS_PER_MS, 2000 * NS_PER_MS, COUNT).astype(np.int64)

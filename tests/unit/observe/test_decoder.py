@@ -10,7 +10,7 @@ from harness.contract.names import Contract, TaskTable
 from harness.errors import StackError
 from harness.observe.decoder import Decoder, RowVersion
 from harness.observe.pgoutput import UNCHANGED, Column
-from harness.observe.spelling import spelling
+from harness.observe.status_normalizer import make_status_normalizer
 from tests.unit.observe import pgoutput_writer as writer
 
 UUID_OID, TEXT_OID = 2950, 25
@@ -96,7 +96,7 @@ def test_statuses_are_spelled_as_the_contract_has_them() -> None:
         *(("bpchar", b"SIMULATED ", "SIMULATED"), ("text", b"SIMULATED ", "SIMULATED ")),
         *(("citext", b"simulated", "SIMULATED"), ("citext", b"odd", "odd")),
     ):
-        decoder.spell = spelling(Contract(), type_name)
+        decoder.spell = make_status_normalizer(Contract(), type_name)
         assert decoder.take(writer.begin(1, 2, 3)) is None
         version = decoder.take(writer.insert(9, [b"", TEXT, sent]))
         assert version is not None

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.analysis.statistics import size_needed
 from harness.contract import trace_id
 from harness.contract.names import State
 from harness.evidence.records import ATTEMPT, SIGHTING, Mode, Records
-from harness.measure.statistics import size_needed
-from harness.observe.live import LiveFigures, LiveMatcher
-from harness.observe.tripwire import Tripwire
-from harness.scenario import Load, Promise, Stage
+from harness.run.live.abort_condition import AbortCondition
+from harness.run.live.figures import LiveFigures, LiveMatcher
+from harness.scenario import SLO, Load, Stage
 
 TAG = 9
 
@@ -84,10 +84,10 @@ def test_tripwires_are_told_of_every_signal_but_the_stale() -> None:
     load = Load(
         stages=(Stage(agents=1, rate_from=10.0, rate_to=10.0, duration_s=10.0),), warmup_s=0
     )
-    promise = Promise(objective="max < 1 s", abort_on_fail=True)
+    promise = SLO(objective="max < 1 s", abort_on_fail=True)
     late, end_ns = 2 * 10**9, 60 * 10**9
     for sighting_first in (False, True):
-        matcher = LiveMatcher(tripwires=[Tripwire(promise, load, 0)])
+        matcher = LiveMatcher(tripwires=[AbortCondition(promise, load, 0)])
         due, seen = attempts([1, 2], [10**9, 10**9]), sightings([1, 2], [10**9 + 5, 10**9 + 5])
         if sighting_first:
             matcher.take_sightings(seen)
@@ -102,7 +102,7 @@ def test_tripwires_are_told_of_every_signal_but_the_stale() -> None:
         matcher.take_attempts(attempts([4], [10**9]))
         matcher.take_sightings(sightings([4], [10**9 + late]))
         assert matcher.failed(end_ns) is not None
-    flooded = LiveMatcher(outstanding_max=1, tripwires=[Tripwire(promise, load, 0)])
+    flooded = LiveMatcher(outstanding_max=1, tripwires=[AbortCondition(promise, load, 0)])
     flooded.take_attempts(attempts([1, 2], [10**9, 10**9]))
     assert flooded.failed(end_ns) is None
 

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from harness.clock import NS_PER_S, ManualClock
-from harness.observe.metrics import MetricsPages, read_page, signals_of
+from harness.telemetry.service_counters import (
+    ServiceCountersReader,
+    parse_signal_counts,
+    scrape_counters,
+)
 
 
 def text_of(lite: int, full: int = 0) -> str:
@@ -61,7 +65,7 @@ def test_counts_that_come_late_are_waited_for(tmp_path: Path) -> None:
     """The page is read until it counts what was seen final, and what was before is subtracted."""
     clock, path = ManualClock(), tmp_path / "metrics.json"
     with service(text_of(5), text_of(8), text_of(9, 1), text_of(99)) as (url, asked):
-        pages = MetricsPages({"engine": url}, path, clock)
+        pages = ServiceCountersReader({"engine": url}, path, clock)
         pages.begin()
         pages.end(5)
     assert asked == ["/metrics"] * 3
@@ -76,7 +80,7 @@ def test_counts_that_never_come_are_not_waited_for_longer(tmp_path: Path) -> Non
     """A second, and then what is told is written down."""
     clock, path = ManualClock(), tmp_path / "metrics.json"
     with service(text_of(5)) as (url, _):
-        pages = MetricsPages({"engine": url}, path, clock)
+        pages = ServiceCountersReader({"engine": url}, path, clock)
         pages.begin()
         pages.end(1)
     assert clock.now_ns() == NS_PER_S
@@ -88,7 +92,7 @@ def test_services_that_do_not_count_cost_no_time(tmp_path: Path) -> None:
     clock, path = ManualClock(), tmp_path / "metrics.json"
     with service("up 1\n") as (quiet, _), service("<html>{", code=404) as (none, _):
         urls = {"quiet": quiet, "none": none, "gone": "http://127.0.0.1:9/metrics"}
-        pages = MetricsPages(urls, path, clock)
+        pages = ServiceCountersReader(urls, path, clock)
         pages.begin()
         pages.end(3)
     assert clock.now_ns() == 0
@@ -102,13 +106,13 @@ def test_services_that_do_not_count_cost_no_time(tmp_path: Path) -> None:
 def test_a_page_that_is_none_is_an_error(text: str) -> None:
     """It ends nothing, and says what it is."""
     with service(text) as (url, _):
-        assert set(read_page(url)) == {"error"}
+        assert set(scrape_counters(url)) == {"error"}
 
 
 def test_replicas_of_a_label_set_add_up_and_other_labels_do_not_count() -> None:
     """Counts may be told apart further; without status and mode they tell nothing."""
-    assert signals_of("defi_signals_total 4\n") is None
+    assert parse_signal_counts("defi_signals_total 4\n") is None
     text = "".join(
         f'defi_signals_total{{status="SIMULATED",mode="lite",worker="{n}"}} 2\n' for n in (1, 2)
     )
-    assert signals_of(text) == [{"status": "SIMULATED", "mode": "lite", "count": 4}]
+    assert parse_signal_counts(text) == [{"status": "SIMULATED", "mode": "lite", "count": 4}]

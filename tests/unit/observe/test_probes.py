@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_US, ManualClock
-from harness.observe.probes import probe
+from harness.observe.clock_probes import probe
 
 OFFSET_US = 1_700_000_000_000_000
 

@@ -14,19 +14,19 @@ import psycopg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.analysis.observer_reads import ObserverReads
+from harness.analysis.samples import SAMPLE
 from harness.clock import NS_PER_MS, ManualClock
 from harness.contract import trace_id
 from harness.contract.names import Contract
-from harness.contract.seen import Seen, Way
+from harness.contract.observation import ObservationMethod, ObservationSettings
 from harness.evidence.records import SIGHTING, read_records
-from harness.measure.reads import Reads
-from harness.measure.samples import SAMPLE
 from harness.observe.decoder import RowVersion
 from harness.observe.notification import NotificationWatcher
+from harness.observe.observations import ObservationsFile
 from harness.observe.polling import PollingWatcher
-from harness.observe.result_stream import StreamWatcher
-from harness.observe.session import Session
-from harness.observe.sightings import SightingsFile
+from harness.observe.reconnecting_watcher import ReconnectingWatcher
+from harness.observe.result_stream_watcher import ResultStreamWatcher
 
 TAG = 0xABCDEF012345
 FIRST_XID = 1_000
@@ -87,7 +87,7 @@ def watch(server: Server, folder: Path) -> None:
     """Poll it as the observer does, gaps and all."""
     clock, connection = server.clock, MagicMock()
     connection.execute.return_value.fetchone.return_value = (f"{FIRST_XID}:{FIRST_XID}:",)
-    file = SightingsFile(folder / "sightings.bin", Contract(), TAG)
+    file = ObservationsFile(folder / "sightings.bin", Contract(), TAG)
     told = set[int]()
 
     def missed() -> list[RowVersion]:
@@ -95,7 +95,7 @@ def watch(server: Server, folder: Path) -> None:
         return [row for row in server.shown(clock.now_ns()) if row.trace_lo not in told]
 
     watcher = PollingWatcher("", Contract(), TAG, clock)
-    session = Session(
+    session = ReconnectingWatcher(
         watcher, missed, clock, lambda _: None, lambda: False, lambda status: status == "INIT"
     )
     with ExitStack() as patched:
@@ -133,7 +133,7 @@ def test_no_commit_lies_before_the_bound(
         sightings, _ = read_records(Path(folder, "sightings.bin"), SIGHTING)
         samples = np.zeros(len(sightings), dtype=SAMPLE)
         samples["seen_ns"] = sightings["seen_ns"]
-        Reads(Path(folder, "reads.bin")).mark(samples)
+        ObserverReads(Path(folder, "reads.bin")).mark(samples)
     ends = {
         row.trace_lo: end
         for row, (_, end) in zip(server.shown(2**62), server.times_ns, strict=True)
@@ -150,7 +150,7 @@ def test_the_bound_is_the_poll_before() -> None:
         watch(server, Path(folder))
         samples = np.zeros(1, dtype=SAMPLE)
         samples["seen_ns"] = read_records(Path(folder, "sightings.bin"), SIGHTING)[0]["seen_ns"]
-        Reads(Path(folder, "reads.bin")).mark(samples)
+        ObserverReads(Path(folder, "reads.bin")).mark(samples)
     # Polls of 2 ms, 10 ms apart, from 0 on: sent at 24 and at 36, whose answer came at 38.
     assert samples[["since_ns", "seen_ns"]].item() == (24 * NS_PER_MS, 38 * NS_PER_MS)
 
@@ -158,7 +158,9 @@ def test_the_bound_is_the_poll_before() -> None:
 def test_a_full_answer_of_the_stream_bounds_nothing() -> None:
     """An entry that had no room in the answer before was there all the same."""
     clock = ManualClock(5)
-    watcher = StreamWatcher("redis://127.0.0.1:1", Contract(seen=Seen(stream="results")), clock)
+    watcher = ResultStreamWatcher(
+        "redis://127.0.0.1:1", Contract(seen=ObservationSettings(stream="results")), clock
+    )
     client: Any = MagicMock()
     watcher._client = client
     for entries, covered_ns in ((3, 5), (1_000, 5), (0, 7)):
@@ -171,7 +173,7 @@ def test_a_full_answer_of_the_stream_bounds_nothing() -> None:
 def test_a_notification_that_waits_unread_bounds_nothing() -> None:
     """Only when the socket is empty has everything that had arrived been taken."""
     clock = ManualClock(5)
-    seen = Seen(way=Way.NOTIFICATION, channel="done")
+    seen = ObservationSettings(way=ObservationMethod.NOTIFICATION, channel="done")
     watcher: Any = NotificationWatcher("", Contract(seen=seen), clock)
     watcher._connection, watcher._poll = MagicMock(), MagicMock()
     watcher._connection.notifies.return_value = None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.observe.snapshot import XID_WRAP, Novelty, full_xid, snapshot_xmin
+from harness.observe.snapshot import XID_WRAP, VersionDeduplicator, full_xid, snapshot_xmin
 
 # What transactions do, in order: begin one, commit the n-th that runs, poll.
 STEPS = st.lists(
@@ -17,7 +17,7 @@ def test_every_row_version_is_told_exactly_once(steps: list[str | int], first: i
     """In whatever order transactions commit, polls tell each once, none twice, none never."""
     next_xid, running = first, list[int]()
     committed, told = list[int](), list[int]()
-    novelty = Novelty(first)
+    novelty = VersionDeduplicator(first)
 
     def poll() -> None:
         xmin = min(running, default=next_xid)
@@ -48,7 +48,7 @@ def test_short_ids_are_completed(horizon: int, distance: int) -> None:
 
 def test_horizon_never_goes_back() -> None:
     """An older snapshot (of a lost poll) changes nothing."""
-    novelty = Novelty(100)
+    novelty = VersionDeduplicator(100)
     novelty.advance(90)
     assert novelty.horizon == 100
     assert not novelty.is_new(1, 1, 99)

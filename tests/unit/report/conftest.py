@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge.assess import assess_and_store
-from harness.store import RunFolder
-from tests.unit.measure.evidence import healthy, load_of
+from harness.assessment.assess import assess_and_store
+from harness.evidence.run_folder import RunFolder
+from tests.unit.analysis.evidence import healthy, load_of
 
 
 @pytest.fixture(autouse=True)

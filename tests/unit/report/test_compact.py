@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.cli.ending import ending_of, show_ending, shown_path
-from harness.judge.assess import assess
-from harness.judge.check import Check, Kind
+from harness.analysis.measurement import Measurement
+from harness.assessment.assess import assess
+from harness.cli.closing import closing_hints, show_closing, shown_path
+from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict, worst
-from harness.measure.measurement import Measurement
-from harness.report.compact import Ending, closing_lines, compact_lines
-from tests.unit.measure.evidence import World, healthy, load_of
+from harness.report.compact import ClosingHints, closing_lines, compact_lines
+from tests.unit.analysis.evidence import World, healthy, load_of
 
 WIDTH, HEIGHT = 80, 24
 
@@ -28,7 +28,7 @@ def shown(world: World, reports: Path, *, verbose: bool = False) -> list[str]:
     folder = world.write(reports)
     folder.html.write_text("a page", encoding="utf-8")
     console = Console(file=StringIO(), width=WIDTH)
-    show_ending(assess(folder), folder, console, verbose=verbose)
+    show_closing(assess(folder), folder, console, verbose=verbose)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue().splitlines()
 
@@ -69,10 +69,10 @@ def test_undecided_run_is_to_be_longer(tmp_path: Path) -> None:
 
 def test_invalid_run_names_what_to_change(tmp_path: Path) -> None:
     """Where a check can be made valid, it says how, and the run is to be made again."""
-    late = _check(Verdict.INVALID, "generator on time (P99)", Kind.VALIDITY)
+    late = _check(Verdict.INVALID, "generator on time (P99)", CheckKind.VALIDITY)
     late = late.model_copy(update={"hint": "set a lower --rate"})
     judgement = _judgement([late])
-    ending = ending_of(judgement, healthy().write(tmp_path))
+    ending = closing_hints(judgement, healthy().write(tmp_path))
     assert "--rate" in ending.advice
     assert "harness run " in ending.command
     lines = [line.plain for line in closing_lines(judgement, ending, WIDTH)]
@@ -94,8 +94,8 @@ def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["check of lateness", "result stored"])
 def test_whole_evidence_is_judged_again(name: str, tmp_path: Path) -> None:
     """Where the judging failed, another run would tell no more."""
-    crashed = _check(Verdict.INVALID, name, Kind.VALIDITY)
-    ending = ending_of(_judgement([crashed]), healthy().write(tmp_path))
+    crashed = _check(Verdict.INVALID, name, CheckKind.VALIDITY)
+    ending = closing_hints(_judgement([crashed]), healthy().write(tmp_path))
     assert ending.command.startswith("harness judge ")
 
 
@@ -118,7 +118,7 @@ def test_paths_are_short_below_the_working_folder(
     assert shown_path(Path("/elsewhere/1")) == "/elsewhere/1"
 
 
-def _check(verdict: Verdict, said: str, kind: Kind) -> Check:
+def _check(verdict: Verdict, said: str, kind: CheckKind) -> Check:
     return Check(name=said, kind=kind, verdict=verdict, said=said)
 
 
@@ -131,7 +131,7 @@ def _judgement(checks: list[Check]) -> Judgement:
 
 
 CHECKS = st.builds(
-    _check, st.sampled_from(Verdict), st.text("ab [/]\n%", max_size=600), st.sampled_from(Kind)
+    _check, st.sampled_from(Verdict), st.text("ab [/]\n%", max_size=600), st.sampled_from(CheckKind)
 )
 
 
@@ -146,7 +146,7 @@ def measurement(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
 def test_everything_fits_a_small_terminal(measurement: Measurement, checks: list[Check]) -> None:
     """However many checks say however much: 24 lines of 80 columns, the prompt's included."""
     judgement = _judgement(checks)
-    ending = Ending("reports/1/report.html", "a b " * 60, "harness judge reports/1")
+    ending = ClosingHints("reports/1/report.html", "a b " * 60, "harness judge reports/1")
     lines = [
         *compact_lines(measurement, judgement, None, WIDTH),
         *closing_lines(judgement, ending, WIDTH),

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
+from harness.assessment.assess import assess
 from harness.errors import EvidenceError
-from harness.judge.assess import assess
+from harness.evidence.atomic_files import SCHEMA_VERSION
+from harness.evidence.manifest import evidence_digests
+from harness.evidence.result_digests import with_digests
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
 from harness.report.data import command_of, read_report_data
 from harness.report.html import html_report
 from harness.report.junit import junit_xml
 from harness.report.markdown import markdown
-from harness.store import SCHEMA_VERSION, RunFolder
-from harness.store.binding import bind
-from harness.store.seal import digests
-from tests.unit.measure.evidence import T0_NS, S
+from tests.unit.analysis.evidence import T0_NS, S
 
 
 def files_of(folder: RunFolder) -> dict[str, bytes]:
@@ -41,7 +42,9 @@ def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def rebind(folder: RunFolder) -> None:
     """Have a result speak of itself and of the evidence as they are now."""
     document = json.loads(folder.result.read_text(encoding="utf-8"))
-    folder.result.write_text(json.dumps(bind(document, digests(folder))), encoding="utf-8")
+    folder.result.write_text(
+        json.dumps(with_digests(document, evidence_digests(folder))), encoding="utf-8"
+    )
 
 
 def test_stored_run_is_read_and_left_alone(judged: RunFolder) -> None:

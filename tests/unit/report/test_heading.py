@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from harness.evidence.run_folder import RunFolder
 from harness.report.data import read_report_data
-from harness.report.heading import executed
 from harness.report.html import html_report
 from harness.report.junit import junit_xml
 from harness.report.markdown import markdown
+from harness.report.run_description import describe_run
 from harness.scenario import Load, Stage
-from harness.store import RunFolder
 
 
 def load(*stages: tuple[int, float, float, float]) -> Load:
@@ -32,10 +32,10 @@ def load(*stages: tuple[int, float, float, float]) -> Load:
 )
 def test_plan_in_a_sentence(plan: Load, text: str) -> None:
     """One figure where it is the same throughout, else its range."""
-    assert executed(plan) == text
-    whole = executed(plan, stack="attach", version="1.0")
+    assert describe_run(plan) == text
+    whole = describe_run(plan, stack="attach", version="1.0")
     assert whole == f"{text}, attached system, harness 1.0"
-    assert executed(plan, 5.0, stack="docker").endswith("5 s measured, docker stack")
+    assert describe_run(plan, 5.0, stack="docker").endswith("5 s measured, docker stack")
 
 
 def test_every_report_is_headed_by_what_ran(judged: RunFolder) -> None:

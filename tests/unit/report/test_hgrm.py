@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.measure.encoding import encode
-from harness.measure.histogram import Histogram
+from harness.analysis.histogram import Histogram
+from harness.analysis.histogram_encoding import encode
+from harness.evidence.run_folder import RunFolder
 from harness.report.data import read_report_data
 from harness.report.hgrm import hgrm_text, write_hgrm
-from harness.store import RunFolder
 
 # The plotter splits at white space, skips what begins with #, and takes value and percentile.
 LINE = re.compile(r"^ *(\d+\.\d{3}) (\d\.\d{12}) +(\d+)(?: +(\d+\.\d{2}))?$")

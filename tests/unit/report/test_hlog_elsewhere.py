@@ -12,11 +12,11 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from harness.measure.encoding import decode
-from harness.measure.histogram import DIGITS, HIGHEST_NS, LOWEST_NS
+from harness.analysis.histogram import DIGITS, HIGHEST_NS, LOWEST_NS
+from harness.analysis.histogram_encoding import decode
+from harness.evidence.run_folder import RunFolder
 from harness.report.data import ReportData, read_report_data
 from harness.report.hgrm import hgrm_text
-from harness.store import RunFolder
 
 ROOT = Path(__file__).resolve().parents[3]
 RANKS = (1.0, 50.0, 90.0, 99.0, 99.9, 100.0)

@@ -12,14 +12,14 @@ import xmlschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.check import Check, Kind
-from harness.judge.group import GroupJudgement, MemberFigures
+from harness.assessment.group import GroupJudgement, MemberFigures
+from harness.evidence.group_folder import GroupFolder
+from harness.evidence.run_folder import RunFolder
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
-from harness.report.junit import case_of, group_junit_xml, junit_xml
-from harness.store import RunFolder
-from harness.store.group import GroupFolder
+from harness.report.junit import group_junit_xml, junit_xml, test_case
 
 
 def parsed(text: str) -> ET.Element:
@@ -51,7 +51,7 @@ def finding(verdict: Verdict, said: str = "something", *offenders: str) -> Check
     """A check."""
     return Check(
         name='odd <one> & "two"',
-        kind=Kind.INTEGRITY,
+        kind=CheckKind.INTEGRITY,
         verdict=verdict,
         said=said,
         figures={"share": 0.5, "missing_ns": None},
@@ -69,7 +69,7 @@ def test_every_check_is_a_test_case(data: ReportData) -> None:
     root = parsed(junit_xml(data))
     schema().validate(junit_xml(data))
     suites = {suite.get("name"): suite for suite in root}
-    for kind in Kind:
+    for kind in CheckKind:
         suite = suites[f"synthetic.{kind}"]
         names = [case.get("name") for case in suite.iter("testcase")]
         assert names == [check.name for check in data.judgement.of(kind)]
@@ -98,7 +98,7 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
 
 def test_what_was_not_judged_is_skipped() -> None:
     """A check that looked at nothing is neither green nor red."""
-    case = case_of(finding(Verdict.PASS, "not judged: this Redis cannot tell"))
+    case = test_case(finding(Verdict.PASS, "not judged: this Redis cannot tell"))
     assert (case.problem, case.type) == ("skipped", "not judged")
 
 

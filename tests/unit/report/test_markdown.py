@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from harness.diagnosis.answers import Diagnosis
-from harness.judge.check import Check, Kind
+from harness.evidence.run_folder import RunFolder
+from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
 from harness.report.markdown import escaped, markdown
-from harness.store import RunFolder
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_unclean_checks_are_named_with_offenders(data: ReportData) -> None:
     """What failed stands there with whom; what is clean is only counted."""
     check = Check(
         name="no signal lost",
-        kind=Kind.INTEGRITY,
+        kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL,
         said="2 signals were lost | <b>really</b>",
         offenders=("trace-1", "trace-2"),

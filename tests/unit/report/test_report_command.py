@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness.cli import reporting
+from harness.assessment.assess import assess
+from harness.cli import report_files
 from harness.cli.app import app
-from harness.cli.running import judge_folder
+from harness.cli.run_command import judge_folder
 from harness.errors import UsageError
-from harness.judge.assess import assess
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
-from harness.store import RunFolder
 
 
 def report(*words: str) -> str:
@@ -86,7 +86,7 @@ def test_judging_again_writes_the_reports(
     """Page and JUnit are made anew, and a CI job's page gets the summary after what it had."""
     summary = tmp_path / "summary.md"
     summary.write_text("before\n", encoding="utf-8")
-    monkeypatch.setenv(reporting.SUMMARY, str(summary))
+    monkeypatch.setenv(report_files.SUMMARY, str(summary))
     assert judge_folder(judged.path) == 0
     assert judged.html.exists()
     assert judged.junit.exists()
@@ -103,9 +103,9 @@ def test_report_that_crashes_is_a_warning(
     judged: RunFolder, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The verdict and its exit code stand."""
-    monkeypatch.setattr(reporting, name, broken)
+    monkeypatch.setattr(report_files, name, broken)
     console = quiet()
-    reporting.report_after(judged, console)
+    report_files.report_after(judged, console)
     assert "warning: no report: ZeroDivisionError: oops" in told(console)
     assert judge_folder(judged.path) == 0
 
@@ -113,6 +113,6 @@ def test_report_that_crashes_is_a_warning(
 def test_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     """A folder where a file should be is told, and nothing else."""
     console = quiet()
-    reporting.append_summary("text", {reporting.SUMMARY: str(tmp_path)}, console)
+    report_files.append_summary("text", {report_files.SUMMARY: str(tmp_path)}, console)
     assert "warning" in told(console)
-    reporting.append_summary("text", {}, console)
+    report_files.append_summary("text", {}, console)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.resources.telemetry import Telemetry, TimeSeries
+from harness.analysis.run_analysis import analyze_run
+from harness.analysis.signal_batches import read_signals
 from harness.contract.names import State
 from harness.errors import EvidenceError
-from harness.measure.gather import gather
-from harness.measure.signals import read_signals
-from harness.measure.telemetry import Telemetry, Track
+from harness.evidence.run_folder import RunFolder
 from harness.report.data import read_report_data
 from harness.report.samples import SAMPLE_COLUMNS, write_csv
-from harness.store import RunFolder
-from tests.unit.measure.evidence import healthy, load_of, without
+from tests.unit.analysis.evidence import healthy, load_of, without
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -60,7 +60,7 @@ def test_classes_are_those_of_the_account(tmp_path: Path) -> None:
     data = read_report_data(folder)
     (path,) = write_csv(data, tmp_path / "csv")
     rows = rows_of(path)
-    found = gather(folder, data.plan, data.run)
+    found = analyze_run(folder, data.plan, data.run)
     assert Counter(row["class"] for row in rows) == {
         fate.name.lower(): count for fate, count in found.account().fates.items()
     }
@@ -81,8 +81,10 @@ def test_portions_are_small(judged: RunFolder) -> None:
 def test_telemetry_is_a_row_for_each_figure(judged: RunFolder, tmp_path: Path) -> None:
     """Time, track with its unit, value, and limit where there is one."""
     tracks = {
-        "redis.memory_bytes": Track("redis.memory_bytes", (1.0, 2.0), (5.0, 6.0), 9.0, "setting"),
-        "host.busy_cores": Track("host.busy_cores", (1.0,), (0.5,)),
+        "redis.memory_bytes": TimeSeries(
+            "redis.memory_bytes", (1.0, 2.0), (5.0, 6.0), 9.0, "setting"
+        ),
+        "host.busy_cores": TimeSeries("host.busy_cores", (1.0,), (0.5,)),
     }
     data = replace(read_report_data(judged), telemetry=Telemetry(tracks=tracks, present=True))
     _, path = write_csv(data, tmp_path / "csv")

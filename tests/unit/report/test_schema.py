@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from harness.judge.result_schema import PATH, result_schema, schema_text
-from harness.store import RunFolder
+from harness.assessment.result_schema import PATH, result_schema, schema_text
+from harness.evidence.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

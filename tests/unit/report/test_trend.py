@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from harness.assessment.result import Result, read_unverified
 from harness.cli.app import app
 from harness.errors import UsageError
-from harness.judge.result import Result, read_unverified
+from harness.evidence.atomic_files import write_json
+from harness.evidence.manifest import evidence_digests
+from harness.evidence.result_digests import with_digests
+from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
-from harness.report.trend import Night, _with_changes, trends_of
-from harness.store import RunFolder
-from harness.store.binding import bind
-from harness.store.files import write_json
-from harness.store.seal import digests
+from harness.report.trend import TrendPoint, _with_changes, trends_of
 
 
-def night(number: int, lower: int | None, upper: int | None, verdict: Verdict) -> Night:
+def night(number: int, lower: int | None, upper: int | None, verdict: Verdict) -> TrendPoint:
     """A run with an interval."""
-    return Night(f"run-{number}", "s", number, verdict, "indicative", "p99", 1, lower, upper)
+    return TrendPoint(f"run-{number}", "s", number, verdict, "indicative", "p99", 1, lower, upper)
 
 
 def changes(*intervals: tuple[int, int] | None, verdict: Verdict = Verdict.PASS) -> list[str]:
@@ -84,7 +84,7 @@ def edit_run_id(path: Path) -> None:
     """A run is called like its folder."""
     document = json.loads((path / "result.json").read_text(encoding="utf-8"))
     document["run_id"] = path.name
-    write_json(path / "result.json", bind(document, digests(RunFolder(path))))
+    write_json(path / "result.json", with_digests(document, evidence_digests(RunFolder(path))))
 
 
 def test_questions_are_kept_apart(reports: Path) -> None:

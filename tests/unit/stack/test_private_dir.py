@@ -12,8 +12,8 @@ from unittest.mock import Mock
 import pytest
 
 from harness.errors import StackError
-from harness.process.ending import remove
 from harness.process.reservation import release, reserve
+from harness.process.termination import remove
 from harness.stack.ports import free_port, release_ports
 from harness.stack.private_dir import (
     LOCK,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.stack.anvil import find_anvil, native
-from harness.stack.identity import User
-from harness.stack.redis import find_binary
+from harness.stack.process.anvil import find_anvil, native
+from harness.stack.process.redis import find_binary
+from harness.stack.server_user import User
 from harness.stack.settings import StackSettings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stack.logtail import HIDDEN, log_tail, redact
+from harness.stack.log_tail import HIDDEN, log_tail, redact
 
 
 def test_only_the_end(tmp_path: Path) -> None:

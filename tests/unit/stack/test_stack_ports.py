@@ -12,9 +12,9 @@ import pytest
 
 from harness.clock import ManualClock
 from harness.errors import StackError, UsageError
-from harness.stack import process_stack
 from harness.stack.ports import below_ephemeral, claim, free_port, holder, is_free
-from harness.stack.process_stack import ProcessStack
+from harness.stack.process import stack
+from harness.stack.process.stack import ProcessStack
 from harness.stack.settings import StackSettings
 
 
@@ -100,7 +100,7 @@ def test_race_for_a_free_port(
     """Whoever is beaten to a free port takes another one, three times at most."""
     free = free_port()
     ports = iter({"taken": taken, "free": free}[offer] for offer in offers.split())
-    monkeypatch.setattr(process_stack, "free_port", lambda _: next(ports))
+    monkeypatch.setattr(stack, "free_port", lambda _: next(ports))
     race = _Race()
     stack = ProcessStack(StackSettings(), tmp_path / "private", tmp_path / "logs", ManualClock())
     monkeypatch.setattr(stack, "_supervisor", race)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stack.postgres_settings import (
+from harness.stack.process.postgres_settings import (
     GIB,
     MIB,
     Setting,
-    as_config,
+    format_config,
     memory_settings,
     server_settings,
 )
@@ -55,4 +55,4 @@ def test_what_a_verdict_depends_on() -> None:
 def test_config_lines() -> None:
     """Each setting is one quoted line."""
     settings = (Setting("port", None, "5"), Setting("unix_socket_directories", None, ""))
-    assert as_config(settings) == "port = '5'\nunix_socket_directories = ''\n"
+    assert format_config(settings) == "port = '5'\nunix_socket_directories = ''\n"

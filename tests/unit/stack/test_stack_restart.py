@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.stack.restart import ALWAYS, NEVER, RestartPolicy
+from harness.stack.process.restart_policy import ALWAYS, NEVER, RestartPolicy
 
 
 def test_waits_are_those_of_docker() -> None:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from harness.contract.names import Contract
 from harness.scenario import Load, Scenario, Stage
 from harness.scenario.models import Chain, Engine, Signals
-from harness.stack.services import (
+from harness.stack.process.services import (
     Wiring,
     as_program,
     http_listeners,

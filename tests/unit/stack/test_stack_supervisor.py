@@ -9,8 +9,8 @@ import pytest
 from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.errors import StackError
 from harness.process.program import Program
-from harness.stack.restart import ALWAYS, NEVER, RestartPolicy
-from harness.stack.supervisor import Service, Supervisor
+from harness.stack.process.restart_policy import ALWAYS, NEVER, RestartPolicy
+from harness.stack.process.supervisor import Service, Supervisor
 
 
 class FakeProcess:

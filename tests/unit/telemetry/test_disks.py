@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.measure.telemetry_lines import read_telemetry
-from harness.telemetry.disks import look_at_disks
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.disks import sample_disks
+from harness.telemetry.sample_batch import SampleBatch
 
 
 def test_a_disk_is_told_and_its_partition_is_not(tmp_path: Path) -> None:
     """Writes, flushes and how long they took; a disk without a device, or never used, is none."""
     lines: list[str] = []
-    sheet = Sheet("kernel", lines.append)
+    sheet = SampleBatch("kernel", lines.append)
     (tmp_path / "devices" / "vda" / "device").mkdir(parents=True)
     for second, (writes, busy, flushes) in enumerate(((10, 100, 5), (30, 600, 15)), start=1):
         counts = f"1 1 1 1 {writes} 1 1 {writes * 2} 0 {busy} 9 0 0 0 0 {flushes} {flushes * 40}"
         text = f"254 0 vda {counts}\n254 1 vda1 {counts}\n7 0 loop0 {'0 ' * 17}\n"
         (tmp_path / "diskstats").write_text(text, encoding="ascii")
-        look_at_disks(sheet, tmp_path, tmp_path / "devices")
+        sample_disks(sheet, tmp_path, tmp_path / "devices")
         sheet.end(second * NS_PER_S)
     found = read_telemetry("".join(lines), 0).tracks
     assert {name: track.values for name, track in found.items()} == {
@@ -36,7 +36,7 @@ def test_a_disk_is_told_and_its_partition_is_not(tmp_path: Path) -> None:
 def test_a_kernel_that_tells_nothing(tmp_path: Path) -> None:
     """A reason stands in place of the figures."""
     lines: list[str] = []
-    sheet = Sheet("kernel", lines.append)
-    look_at_disks(sheet, tmp_path)
+    sheet = SampleBatch("kernel", lines.append)
+    sample_disks(sheet, tmp_path)
     sheet.end(NS_PER_S)
     assert "disks" in "".join(lines)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.measure.telemetry_lines import read_telemetry
-from harness.telemetry.lock_waits import Waiter, Waits, first_words, is_for_update
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.lock_waits import LockWaitSummary, Waiter, is_for_update, summarize_statement
+from harness.telemetry.sample_batch import SampleBatch
 from harness.telemetry.statement_times import kind_of
 
 WAITER = Waiter(7, "nonce_locks", True, "SELECT ...", True, 40.0, (("active", "UPDATE x"),))
@@ -28,7 +28,7 @@ WAITER = Waiter(7, "nonce_locks", True, "SELECT ...", True, 40.0, (("active", "U
 )
 def test_words_hold_no_values(statement: str, words: str | None) -> None:
     """Parameters stay, literals go, names with digits stay."""
-    told = first_words(statement)
+    told = summarize_statement(statement)
     assert told == (
         words if words is not None else "SELECT x FROM t WHERE a = $1 AND b = ? AND c = ?"
     )
@@ -41,7 +41,7 @@ def test_words_hold_no_values(statement: str, words: str | None) -> None:
 def test_no_literal_gets_through(before: str, secret: str) -> None:
     """Whatever stands between quotes is not told."""
     statement = f"SELECT {before} '{secret}\u2603'"
-    assert "\u2603" not in first_words(statement)
+    assert "\u2603" not in summarize_statement(statement)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_kinds_of_statements(statement: str, kind: str) -> None:
 def test_glances_between_looks_come_together() -> None:
     """The largest counts and waits that were met, and in how many glances somebody waited."""
     lines: list[str] = []
-    sheet, waits = Sheet("postgres", lines.append), Waits()
+    sheet, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
     waits.add((), 0)
     waits.tell(sheet)
     sheet.end(NS_PER_S)
@@ -94,7 +94,7 @@ def test_glances_between_looks_come_together() -> None:
 def test_many_waiters_are_counted_and_few_are_named() -> None:
     """A storm of waits fills no disk."""
     lines: list[str] = []
-    sheet, waits = Sheet("postgres", lines.append), Waits()
+    sheet, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
     waits.add([replace(WAITER, pid=pid, waited_ms=float(pid)) for pid in range(1, 51)], 1)
     waits.tell(sheet)
     sheet.end(1)

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from harness.analysis.resources.telemetry import Telemetry
+from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.measure.telemetry import Telemetry
-from harness.measure.telemetry_lines import read_telemetry
-from harness.telemetry.page_text import PageText
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.prometheus_parser import PageParser
+from harness.telemetry.sample_batch import SampleBatch
 
 LABELS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x85\u2028\u2029"))
 
@@ -18,7 +18,7 @@ LABELS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r
 def told(*pages: bytes, service: str = "engine") -> Telemetry:
     """The tracks of pages that are read a second apart."""
     lines: list[str] = []
-    sheet, text = Sheet("pages", lines.append), PageText(service)
+    sheet, text = SampleBatch("pages", lines.append), PageParser(service)
     for number, page in enumerate(pages):
         text.tell(page, sheet)
         sheet.end((number + 1) * NS_PER_S)

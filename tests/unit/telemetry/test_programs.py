@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.resources.telemetry import TimeSeries
+from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.measure.telemetry import Track
-from harness.measure.telemetry_lines import read_telemetry
 from harness.process.proc import RUN_NAME
-from harness.telemetry.programs import Programs
-from harness.telemetry.sheet import Sheet
+from harness.telemetry.host_processes import HostProcesses
+from harness.telemetry.sample_batch import SampleBatch
 
 MAIN, ENGINE, OTHER = 100, 200, 300
 SERVICES = {"engine": ENGINE}
@@ -25,8 +25,8 @@ class Host:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lines: list[str] = [json.dumps({"kind": "start", "mono_ns": 0, "every_ns": NS_PER_S})]
-        self._sheet = Sheet("kernel", self._lines.append)
-        self._programs = Programs(MAIN, root)
+        self._sheet = SampleBatch("kernel", self._lines.append)
+        self._programs = HostProcesses(MAIN, root)
         self._looks = 0
         self.put(1, "init", 0)
         self.put(MAIN, "harness", 1)
@@ -53,7 +53,7 @@ class Host:
         self._programs.look(self._sheet, SERVICES if services is None else services, now_ns)
         self._sheet.end(now_ns)
 
-    def track(self, name: str) -> Track | None:
+    def track(self, name: str) -> TimeSeries | None:
         """What was told."""
         return read_telemetry("\n".join(self._lines).splitlines(), 0).tracks.get(name)
 

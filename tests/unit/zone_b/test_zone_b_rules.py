@@ -9,8 +9,8 @@ from zone_b.fsm import REJECTIONS, Status, may_become
 from zone_b.head import is_stale
 from zone_b.invariants import Fees
 from zone_b.ledger import Book, EntryType, entries_of
-from zone_b.policy import mode_of
 from zone_b.settings import Settings, SettingsError, read_settings
+from zone_b.simulation_policy import mode_of
 from zone_b.store import new_id
 from zone_b.trade import Mode, Rejection
 

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from zone_b.amm import POOL_ADDRESS, RESERVE_IN, RESERVE_OUT, reserves_word
-from zone_b.chain_node import Watch, chain_of
+from zone_b.chain_node import StallableClock, chain_of
 from zone_b.chain_state import PATH, ChainState, StateUnavailableError
 from zone_b.http_service import Answer, Health, HttpService
 
@@ -38,7 +38,7 @@ def test_it_tells_blocks_and_the_pool() -> None:
 def test_a_watch_stands_still_and_catches_up() -> None:
     """Told twice, it stands where it stood the first time."""
     now = [40 * S]
-    watch = Watch(lambda: now[0])
+    watch = StallableClock(lambda: now[0])
     for stands, told in ((False, 41), (True, 42), (True, 42), (False, 44)):
         now[0] += S
         (watch.stand_still if stands else watch.go_on)()

@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from zone_b.env_variables import port, read_list, whole
 from zone_b.health import is_healthy
 from zone_b.http_service import BODY_MAX, Answer, Health, HttpService
 from zone_b.settings import SettingsError
-from zone_b.variables import port, whole, words
 
 REGISTRY = CollectorRegistry()
 Counter("seen", "Seen", registry=REGISTRY)
@@ -89,8 +89,8 @@ def test_nobody_there() -> None:
 
 def test_variables() -> None:
     """Lists are split, numbers bounded, and a service that needs a port says so."""
-    assert words({"A": " x, ,y,"}, "A") == ("x", "y")
-    assert words({}, "A") == ()
+    assert read_list({"A": " x, ,y,"}, "A") == ("x", "y")
+    assert read_list({}, "A") == ()
     assert whole({"A": "7"}, "A", 1, 0, 9) == 7
     assert whole({"A": ""}, "A", 1, 0, 9) == 1
     with pytest.raises(SettingsError, match="A must be a whole number"):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.clock import NS_PER_MS
-from harness.docker.faults import fills, throttles
-from harness.docker.faults.fills import FillInjector, FillProbe, own_device
-from harness.docker.faults.throttles import ThrottleInjector, ThrottleProbe, median_ns
 from harness.errors import StackError
-from harness.scenario.within import DiskFill, ForkStorm, SlowDisk
+from harness.faults.docker import disk_fill, slow_disk
+from harness.faults.docker.disk_fill import FillInjector, FillProbe, own_device
+from harness.faults.docker.slow_disk import ThrottleInjector, ThrottleProbe, median_ns
+from harness.scenario.service_faults import DiskFill, ForkStorm, SlowDisk
 
 FULL = os.strerror(errno.ENOSPC)
 
@@ -35,8 +35,8 @@ class Disk:
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
         self.why, self.free, self.folder, self.answer = "", 1_000 << 20, folder, "it answers"
-        patch.setattr(fills, "own_device", lambda _: (7, 0))
-        patch.setattr(fills, "free_bytes", lambda _: self.free)
+        patch.setattr(disk_fill, "own_device", lambda _: (7, 0))
+        patch.setattr(disk_fill, "free_bytes", lambda _: self.free)
         patch.setattr(FillProbe, "_refused", lambda _: self.why)
 
     def probe(self) -> FillProbe:
@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_before_proves_nothing(disk: Disk) -> None:
 
 def test_a_probe_writes_for_real(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """And leaves nothing."""
-    monkeypatch.setattr(fills, "own_device", lambda _: (7, 0))
+    monkeypatch.setattr(disk_fill, "own_device", lambda _: (7, 0))
     probe = FillProbe(lambda: tmp_path, None)
     probe.before()
     assert probe.holds() == ""
@@ -107,9 +107,9 @@ def test_a_limit_is_the_container_s_own(
     name: str, limits: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """In its control group of either version, for its own device, and taken away."""
-    monkeypatch.setattr(throttles, "own_device", lambda _: (7, 3))
-    monkeypatch.setattr(throttles, "running", lambda of: of())
-    monkeypatch.setattr(throttles, "io_group", lambda _: tmp_path)
+    monkeypatch.setattr(slow_disk, "own_device", lambda _: (7, 3))
+    monkeypatch.setattr(slow_disk, "container_pid", lambda of: of())
+    monkeypatch.setattr(slow_disk, "io_group", lambda _: tmp_path)
     file = tmp_path / name
     file.touch()
     injector = ThrottleInjector(lambda: tmp_path, lambda: 5, 10)
@@ -126,13 +126,13 @@ def test_a_limit_is_the_container_s_own(
 def test_slow_is_when_a_write_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten a second: half of 100 ms at least, and at rest far less."""
     times: list[int | None] = [2, None, 40, 60, 60, None, 20]
-    monkeypatch.setattr(throttles, "running", lambda of: of())
+    monkeypatch.setattr(slow_disk, "container_pid", lambda of: of())
 
     def timed(*_: object) -> int | None:
         found = times.pop(0)
         return None if found is None else found * NS_PER_MS
 
-    monkeypatch.setattr(throttles, "time_writes", timed)
+    monkeypatch.setattr(slow_disk, "time_writes", timed)
     probe = ThrottleProbe(Path, lambda: 5, lambda: "it answers", 10)
     probe.before()
     assert [bool(probe.holds()) for _ in range(3)] == [False, False, True]
@@ -144,9 +144,9 @@ def test_a_disk_that_is_slow_before_proves_nothing(
     found: int | None, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is asked for would not show."""
-    monkeypatch.setattr(throttles, "running", lambda of: of())
+    monkeypatch.setattr(slow_disk, "container_pid", lambda of: of())
     ns = None if found is None else found * NS_PER_MS
-    monkeypatch.setattr(throttles, "time_writes", lambda *_: ns)
+    monkeypatch.setattr(slow_disk, "time_writes", lambda *_: ns)
     with pytest.raises(StackError, match=words):
         ThrottleProbe(Path, lambda: 5, None, 10).before()
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.docker.faults import partition
-from harness.docker.faults.line import LineSettings
-from harness.docker.faults.links import LinkInjector
 from harness.errors import StackError
+from harness.faults.docker import partition
+from harness.faults.docker.link_injector import LinkInjector
+from harness.faults.docker.link_model import LinkSettings
 
 PIDS = {"engine": 11, "redis": 22}
 NETWORKS = {
@@ -51,7 +51,7 @@ class Host:
             self.rules.append(rule)
         return 0, ""
 
-    def start(self, pid: int, queue: int, line: LineSettings) -> Any:
+    def start(self, pid: int, queue: int, line: LinkSettings) -> Any:
         relay = Relay(pid, queue, line)
         self.relays.append(relay)
         return relay
@@ -63,7 +63,7 @@ class Relay:
 
     pid: int
     queue: int
-    line: LineSettings
+    line: LinkSettings
     ended: bool = False
     breaks: bool = False
 
@@ -84,7 +84,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 def injector_on(host: Host, direction: str) -> LinkInjector:
     """Of a delay between the two."""
     names = (host.inspect, "engine", "redis")
-    return LinkInjector(*names, direction, "mark", 4, LineSettings(delay_ns=5), host.start)
+    return LinkInjector(*names, direction, "mark", 4, LinkSettings(delay_ns=5), host.start)
 
 
 @pytest.mark.parametrize(

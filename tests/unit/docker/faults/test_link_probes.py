@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import pytest
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.docker.faults.echoes import Echoes, Train
-from harness.docker.faults.line import Line, LineSettings
-from harness.docker.faults.link_path import CONNECTED
-from harness.docker.faults.link_probes import probe_of
-from harness.docker.faults.links import line_of
 from harness.errors import StackError
-from harness.faults.arms import Probe
-from harness.scenario.link import Bandwidth, Between, Delay, Loss, Partition
+from harness.faults.docker.icmp_probe import PingResult, PingTrain
+from harness.faults.docker.link_injector import link_settings_of
+from harness.faults.docker.link_model import LinkModel, LinkSettings
+from harness.faults.docker.link_path import CONNECTED
+from harness.faults.docker.link_probes import probe_of
+from harness.faults.instance import Probe
+from harness.scenario.link_faults import Bandwidth, Delay, LinkFault, Loss, Partition
 
 DELAY = Delay(kind="delay", target="a", peer="b", at_s=(0,), for_s=2, delay_ms=20, jitter_ms=10)
 LOSS = Loss(kind="loss", target="a", peer="b", at_s=(0,), for_s=2, loss_share=0.1)
 BANDWIDTH = Bandwidth(kind="bandwidth", target="a", peer="b", at_s=(0,), for_s=2, kbit_s=1_000)
-FAULTS: tuple[Between, ...] = (DELAY, LOSS, BANDWIDTH)
-FREE = LineSettings()
+FAULTS: tuple[LinkFault, ...] = (DELAY, LOSS, BANDWIDTH)
+FREE = LinkSettings()
 PLAIN_NS = 200_000
 
 
@@ -28,14 +28,14 @@ PLAIN_NS = 200_000
 class Link:
     """Two directions as a test sets them; each train begins on an empty line."""
 
-    there: LineSettings = FREE
-    back: LineSettings = FREE
+    there: LinkSettings = FREE
+    back: LinkSettings = FREE
     noise_ns: int = 0
     answers: bool = True
     takes: str = CONNECTED
 
-    def look(self, train: Train) -> Echoes:
-        there, back = Line(self.there), Line(self.back)
+    def look(self, train: PingTrain) -> PingResult:
+        there, back = LinkModel(self.there), LinkModel(self.back)
         times = []
         for number in range(train.count):
             # A sender is not quicker than this, however narrow the gap.
@@ -45,15 +45,15 @@ class Link:
             if back_ns is not None and self.answers:
                 late_ns = self.noise_ns if number % 4 else 0
                 times.append((sent_ns, back_ns + PLAIN_NS + late_ns))
-        return Echoes(train, tuple(sorted(times, key=lambda pair: pair[1])))
+        return PingResult(train, tuple(sorted(times, key=lambda pair: pair[1])))
 
     def connect(self) -> str:
         return self.takes
 
-    def spoil(self, fault: Between, share: float = 1.0) -> None:
+    def spoil(self, fault: LinkFault, share: float = 1.0) -> None:
         """Do as a fault asks, or only a part of it."""
-        line = line_of(fault)
-        line = LineSettings(
+        line = link_settings_of(fault)
+        line = LinkSettings(
             delay_ns=round(line.delay_ns * share),
             jitter_ns=round(line.jitter_ns * share),
             loss_share=line.loss_share * share,
@@ -64,7 +64,7 @@ class Link:
         self.back = line if fault.direction in ("both", "from_peer") else FREE
 
 
-def probe_on(link: Link, fault: Between) -> Probe:
+def probe_on(link: Link, fault: LinkFault) -> Probe:
     """What proves a fault of it."""
     found = probe_of(fault, link.look, link.connect)
     assert found is not None
@@ -73,7 +73,7 @@ def probe_on(link: Link, fault: Between) -> Probe:
 
 @pytest.mark.parametrize("direction", ["both", "to_peer", "from_peer"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_what_was_asked_for_is_seen_and_so_is_its_end(fault: Between, direction: str) -> None:
+def test_what_was_asked_for_is_seen_and_so_is_its_end(fault: LinkFault, direction: str) -> None:
     """In whichever direction."""
     fault = fault.model_copy(update={"direction": direction})
     link = Link()
@@ -89,7 +89,7 @@ def test_what_was_asked_for_is_seen_and_so_is_its_end(fault: Between, direction:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_third_of_it_is_neither_the_fault_nor_its_end(fault: Between) -> None:
+def test_a_third_of_it_is_neither_the_fault_nor_its_end(fault: LinkFault) -> None:
     """Between the two limits nothing is claimed."""
     link = Link()
     probe = probe_on(link, fault)
@@ -100,7 +100,7 @@ def test_a_third_of_it_is_neither_the_fault_nor_its_end(fault: Between) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: Between) -> None:
+def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: LinkFault) -> None:
     """Nothing comes back: that is another fault, and no end of this one."""
     link = Link()
     probe = probe_on(link, fault)
@@ -111,7 +111,7 @@ def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: Between) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_it_is_not_over_while_the_service_takes_no_connection(fault: Between) -> None:
+def test_it_is_not_over_while_the_service_takes_no_connection(fault: LinkFault) -> None:
     """Echoes are answered by the kernel."""
     link = Link(takes="Connection refused")
     probe = probe_on(link, fault)
@@ -120,14 +120,14 @@ def test_it_is_not_over_while_the_service_takes_no_connection(fault: Between) ->
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_link_that_was_cut_before_proves_nothing(fault: Between) -> None:
+def test_a_link_that_was_cut_before_proves_nothing(fault: LinkFault) -> None:
     """It is told, and nothing is injected."""
     with pytest.raises(StackError, match="before the fault"):
         probe_on(Link(answers=False), fault).before()
 
 
 @pytest.mark.parametrize("fault", [LOSS, BANDWIDTH], ids=lambda fault: fault.kind)
-def test_a_link_that_was_spoiled_before_proves_nothing(fault: Between) -> None:
+def test_a_link_that_was_spoiled_before_proves_nothing(fault: LinkFault) -> None:
     """As much as was asked for was there already."""
     link = Link()
     link.spoil(fault)
@@ -150,4 +150,4 @@ def test_a_partition_has_a_probe_of_its_own() -> None:
     link = Link()
     fault = Partition(kind="partition", target="a", peer="b", at_s=(0,), for_s=2)
     assert probe_of(fault, link.look, link.connect) is None
-    assert line_of(fault) == FREE
+    assert link_settings_of(fault) == FREE

@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from harness.contract.names import Contract
-from harness.docker.faults import hogs, misdeeds
-from harness.docker.faults.floods import FloodInjector, FloodProbe
-from harness.docker.faults.leaks import LeakInjector, LeakProbe
 from harness.errors import StackError
+from harness.faults.docker import redis_abuse, resource_hog
+from harness.faults.docker.group_leak import LeakInjector, LeakProbe
+from harness.faults.docker.redis_flood import FloodInjector, FloodProbe
 from harness.scenario.fault import GroupLeak, RedisFlood
 
 AGENT = "python-agent-1"
@@ -34,17 +34,17 @@ class Server:
         self.revived = 0
         self.away = False
         self.commands: list[list[str]] = []
-        patch.setattr(misdeeds, "redis_client", lambda _: self)
-        patch.setattr(misdeeds, "ask_redis", lambda _: "" if self.away else "it answers PING")
-        patch.setattr(misdeeds, "marked", lambda *_: self.programs)
-        patch.setattr(hogs, "marked", lambda *_: ())
+        patch.setattr(redis_abuse, "redis_client", lambda _: self)
+        patch.setattr(redis_abuse, "check_redis", lambda _: "" if self.away else "it answers PING")
+        patch.setattr(redis_abuse, "marked", lambda *_: self.programs)
+        patch.setattr(resource_hog, "marked", lambda *_: ())
 
     def wait(self, seconds: float) -> None:
         self.now_s += seconds
         self.served += self.per_s * seconds
         first = len(self.groups)
         for number in range(first, first + round(self.groups_per_s * seconds)):
-            self.groups.append(f"{misdeeds.leaked_groups(AGENT)}{number}")
+            self.groups.append(f"{redis_abuse.leaked_groups(AGENT)}{number}")
 
     def __enter__(self) -> Self:
         if self.away:
@@ -54,7 +54,7 @@ class Server:
     def __exit__(self, *_: object) -> None: ...
 
     def exists(self, key: str) -> int:
-        return int(key in self.keys or key == misdeeds.events_key())
+        return int(key in self.keys or key == redis_abuse.events_key())
 
     def unlink(self, key: str) -> int:
         was = key in self.keys
@@ -127,7 +127,7 @@ def test_a_flood_is_over_when_nothing_of_it_is_left(server: Server) -> None:
     """Neither key nor program, and Redis answers; the agent itself may have connected since."""
     probe = flood_probe(server)
     probe.before()
-    key = misdeeds.flood_key(AGENT)
+    key = redis_abuse.flood_key(AGENT)
     server.lines.append(f"{ADDRESS}:40001")
     server.keys.add(key)
     assert probe.ended() == ""
@@ -142,14 +142,14 @@ def test_a_flood_is_over_when_nothing_of_it_is_left(server: Server) -> None:
 
 def test_a_key_that_is_there_before_is_nobodys_flood(server: Server) -> None:
     """What it proved, and what it took away, would be unknown."""
-    server.keys.add(misdeeds.flood_key(AGENT))
+    server.keys.add(redis_abuse.flood_key(AGENT))
     with pytest.raises(StackError, match="flood already"):
         flood_probe(server).before()
 
 
 def test_healing_takes_the_key_away_for_good(server: Server) -> None:
     """Commands under way write it once more."""
-    server.keys.add(misdeeds.flood_key(AGENT))
+    server.keys.add(redis_abuse.flood_key(AGENT))
     server.revived = 2
     FloodInjector(server.commands.append, lambda: 0, URL, FLOOD, server.wait).heal()
     assert server.keys == set()
@@ -158,7 +158,7 @@ def test_healing_takes_the_key_away_for_good(server: Server) -> None:
 def test_what_cannot_be_tidied_up_is_told(server: Server) -> None:
     """Somebody goes on writing."""
     server.revived = 1_000
-    server.keys.add(misdeeds.flood_key(AGENT))
+    server.keys.add(redis_abuse.flood_key(AGENT))
     with pytest.raises(StackError, match="again and again"):
         FloodInjector(server.commands.append, lambda: 0, URL, FLOOD, server.wait).heal()
 
@@ -204,9 +204,11 @@ def test_what_is_taken_away_is_nobody_elses() -> None:
     streams = contract.streams.model_dump()
     names = {str(name) for name in streams.values()} | {contract.agent_group(0), "cg:agent:"}
     for agent in (AGENT, "python-agent-11"):
-        assert misdeeds.flood_key(agent) not in {contract.key(name) for name in names}
-        assert not [name for name in names if name.startswith(misdeeds.leaked_groups(agent))]
-    assert not misdeeds.leaked_groups("python-agent-11").startswith(misdeeds.leaked_groups(AGENT))
+        assert redis_abuse.flood_key(agent) not in {contract.key(name) for name in names}
+        assert not [name for name in names if name.startswith(redis_abuse.leaked_groups(agent))]
+    assert not redis_abuse.leaked_groups("python-agent-11").startswith(
+        redis_abuse.leaked_groups(AGENT)
+    )
 
 
 def test_programs_bear_their_mark_and_no_password(server: Server) -> None:
@@ -216,7 +218,7 @@ def test_programs_bear_their_mark_and_no_password(server: Server) -> None:
     flood, leak = server.commands
     for command in server.commands:
         assert command[:2] == ["python3", "-c"]
-        assert command[3] == hogs.MARK
+        assert command[3] == resource_hog.MARK
         assert not [word for word in command if "hush" in word]
         compile(command[2], "misbehave", "exec")
     assert flood[4:] == ["flood", "34.0", "2", "0", "dev:harness:flood:python-agent-1"]

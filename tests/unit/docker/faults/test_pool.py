@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.docker.faults.pool import PoolProbe, left_pool
-from harness.faults.ends import EndProbe
+from harness.faults.docker.pool_exit import PoolExitProbe, left_pool
+from harness.faults.process_kill import RestartProbe
 from harness.stack.base import ServiceState
 
 
@@ -42,8 +42,8 @@ def test_to_come_back_is_an_end_too() -> None:
     """The probe takes whichever comes."""
     states = [ServiceState("python-agent-1", 0, False, 3, -9)]
     found = {"now": document(status="restarting")}
-    ends = EndProbe(lambda: tuple(states), "python-agent-1", None)
-    probe = PoolProbe(ends, lambda _: found["now"], "harness-x-python-agent-1")
+    ends = RestartProbe(lambda: tuple(states), "python-agent-1", None)
+    probe = PoolExitProbe(ends, lambda _: found["now"], "harness-x-python-agent-1")
     assert probe.ended() == ""
     found["now"] = document()
     assert "out of the pool" in probe.ended()

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.docker.faults.line import Line, LineSettings
-from harness.docker.faults.packet_queue import packets_of, verdict
-from harness.docker.faults.relay import Relay
+from harness.faults.docker.link_model import LinkModel, LinkSettings
+from harness.faults.docker.packet_queue import packets_of, verdict_message
+from harness.faults.docker.packet_relay import PacketRelay
 
 
 @dataclass
@@ -31,16 +31,16 @@ class Queue:
         (self.accepted if accept else self.dropped).extend(numbers)
 
 
-def relay_of(queue: Queue, settings: LineSettings) -> Relay:
+def relay_of(queue: Queue, settings: LinkSettings) -> PacketRelay:
     """A relay that reads it."""
     stand_in: Any = queue
-    return Relay(stand_in, Line(settings))
+    return PacketRelay(stand_in, LinkModel(settings))
 
 
 def test_a_packet_is_held_for_its_time() -> None:
     """And the next wait is for just as long."""
     queue = Queue(come=[(1, 100), (2, 100)])
-    relay = relay_of(queue, LineSettings(delay_ns=30))
+    relay = relay_of(queue, LinkSettings(delay_ns=30))
     assert relay.wait_s(0) is None
     relay.step(1_000)
     assert queue.accepted == []
@@ -56,7 +56,7 @@ def test_a_packet_is_held_for_its_time() -> None:
 def test_every_packet_gets_one_verdict(sizes: list[int], loss: float) -> None:
     """Those that are held when it ends are let go, in their order."""
     queue = Queue(come=list(enumerate(sizes)))
-    relay = relay_of(queue, LineSettings(delay_ns=5, loss_share=loss, bits_per_s=10**9))
+    relay = relay_of(queue, LinkSettings(delay_ns=5, loss_share=loss, bits_per_s=10**9))
     for now_ns in range(0, 10, 3):
         relay.step(now_ns)
     relay.let_go()
@@ -68,7 +68,7 @@ def test_every_packet_gets_one_verdict(sizes: list[int], loss: float) -> None:
 def test_no_delay_is_no_wait() -> None:
     """What nothing is to be done to goes on at once."""
     queue = Queue(come=[(7, 100)])
-    relay_of(queue, LineSettings()).step(5)
+    relay_of(queue, LinkSettings()).step(5)
     assert queue.accepted == [7]
 
 
@@ -97,10 +97,10 @@ def test_nonsense_is_no_packet(data: bytes) -> None:
 
 def test_a_verdict_as_the_kernel_wants_it() -> None:
     """linux/netfilter/nfnetlink_queue.h: NFQNL_MSG_VERDICT with NFQA_VERDICT_HDR."""
-    assert verdict(5, 258, accept=True) == (
+    assert verdict_message(5, 258, accept=True) == (
         struct.pack("=IHHII", 32, 0x301, 1, 0, 0)
         + bytes((0, 0, 0, 5))
         + struct.pack("=HH", 12, 2)
         + bytes((0, 0, 0, 1, 0, 0, 1, 2))
     )
-    assert verdict(5, 258, accept=False)[-8:] == bytes((0, 0, 0, 0, 0, 0, 1, 2))
+    assert verdict_message(5, 258, accept=False)[-8:] == bytes((0, 0, 0, 0, 0, 0, 1, 2))

@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from harness.clock import ManualClock
-from harness.docker.faults import storms
-from harness.docker.faults.hogs import MARK, OVERTIME_S
-from harness.docker.faults.storms import StormInjector, StormProbe
+from harness.faults.docker import fork_storm
+from harness.faults.docker.fork_storm import StormInjector, StormProbe
+from harness.faults.docker.resource_hog import MARK, OVERTIME_S
 
 SERVICE = (5, 6)
 STORM = tuple(range(100, 200))
@@ -26,11 +26,11 @@ class Container:
         self.parents: dict[int, int] = {}
         self.deaf: set[int] = set()
         self.signals: list[tuple[int, int]] = []
-        patch.setattr(storms, "members", lambda _: self.looks.pop(0))
-        patch.setattr(storms, "running", lambda of: of())
-        patch.setattr(storms, "tasks_allowed", lambda _: self.allowed)
-        patch.setattr(storms, "marked", lambda *_: tuple(self.marked))
-        patch.setattr(storms, "parent_of", lambda pid: self.parents.get(pid, 1))
+        patch.setattr(fork_storm, "members", lambda _: self.looks.pop(0))
+        patch.setattr(fork_storm, "container_pid", lambda of: of())
+        patch.setattr(fork_storm, "tasks_allowed", lambda _: self.allowed)
+        patch.setattr(fork_storm, "marked", lambda *_: tuple(self.marked))
+        patch.setattr(fork_storm, "parent_of", lambda pid: self.parents.get(pid, 1))
         patch.setattr(os, "kill", self.kill)
 
     def kill(self, pid: int, number: int) -> None:

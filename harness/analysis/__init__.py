@@ -1,0 +1,1 @@
+"""Evidence into figures; pure: no sockets, no processes, nothing written."""

@@ -1,0 +1,140 @@
+"""What was found out of order: how often, and the first signals it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.slots import Slots, SlotTable
+from harness.contract import trace_id
+
+EXAMPLES_MAX = 20
+_DISTINCT_MAX = 65_536
+
+
+class Anomaly(StrEnum):
+    """Kinds of irregularities; the judgement knows what each one means."""
+
+    # of the system under test
+    LOST = "lost"
+    STUCK = "stuck"
+    TRIMMED = "trimmed"
+    SEEN_LATE = "seen_late"
+    COMMITTED_LATE = "committed_late"
+    LEFT_PENDING = "left_pending"
+    UNDELIVERED = "undelivered"
+    UNEXPECTED = "unexpected"
+    REFUSED_BUT_SEEN = "refused_but_seen"
+    FINAL_TWICE = "final_twice"
+    TWO_ROWS = "two_rows"
+    AFTER_FINAL = "after_final"
+    WITHOUT_INIT = "without_init"
+    STALE_SIMULATED = "stale_simulated"
+    STALE_MISJUDGED = "stale_misjudged"
+    BEHIND_SIMULATED = "behind_simulated"
+    BEHIND_TOO_LONG = "behind_too_long"
+    BEHIND_MISJUDGED = "behind_misjudged"
+    STATE_CHANGED = "state_changed"
+    STATE_UNKNOWN = "state_unknown"
+    STATE_UNNAMED = "state_unnamed"
+    ROW_VANISHED = "row_vanished"
+    ROW_REMOVED = "row_removed"
+    NONCE_MISSING = "nonce_missing"
+    NONCE_REPEATED = "nonce_repeated"
+    NONCE_OUTSIDE = "nonce_outside"
+    NONCE_KEPT = "nonce_kept"
+    STAMP_LATE = "stamp_late"
+    STAMP_EARLY = "stamp_early"
+    ORDER_BROKEN = "order_broken"
+    LEDGER_DOUBLED = "ledger_doubled"
+    LEDGER_INCOMPLETE = "ledger_incomplete"
+    LEDGER_BROKEN = "ledger_broken"
+    LEDGER_STRANGER = "ledger_stranger"
+    LEDGER_UNBALANCED = "ledger_unbalanced"
+    LEDGER_MISSING = "ledger_missing"
+    LEDGER_UNDUE = "ledger_undue"
+    # of the evidence
+    UNSEEN = "unseen"
+    ATTEMPT_REPEATED = "attempt_repeated"
+    ATTEMPT_STRANGE = "attempt_strange"
+    ATTEMPT_MISSING = "attempt_missing"
+    ACK_REPEATED = "ack_repeated"
+    ACK_STRANGE = "ack_strange"
+    ACK_MISSING = "ack_missing"
+    ACK_EARLY = "ack_early"
+    SIGHTING_REPEATED = "sighting_repeated"
+    SIGHTING_STRANGE = "sighting_strange"
+    TASK_STRANGE = "task_strange"
+    LEDGER_REPEATED = "ledger_repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalySummary:
+    """How often something was found, and the first trace ids."""
+
+    count: int = 0
+    traces: tuple[str, ...] = ()
+
+
+NO_ANOMALY = AnomalySummary()
+
+
+class AnomalyLog:
+    """Collects findings; bounded, however many there are."""
+
+    def __init__(self, table: SlotTable) -> None:
+        self._table = table
+        self._counts: dict[Anomaly, int] = {}
+        self._names: dict[Anomaly, list[str]] = {}
+        self._unexpected: set[tuple[int, int]] = set()
+
+    def slots(self, kind: Anomaly, slots: Slots) -> None:
+        """These signals are found so."""
+        if len(slots) == 0:
+            return
+        names = self._count(kind, len(slots))
+        names += [self._table.text(int(slot)) for slot in slots[: EXAMPLES_MAX - len(names)]]
+
+    def ids(
+        self, kind: Anomaly, trace_hi: NDArray[np.uint64], trace_lo: NDArray[np.uint64]
+    ) -> None:
+        """These trace ids, which may be anybody's, are found so."""
+        if len(trace_hi) == 0:
+            return
+        names = self._count(kind, len(trace_hi))
+        room = EXAMPLES_MAX - len(names)
+        names += [
+            trace_id.text(int(high), int(low))
+            for high, low in zip(trace_hi[:room], trace_lo[:room], strict=True)
+        ]
+
+    def unexpected(self, trace_hi: NDArray[np.uint64], trace_lo: NDArray[np.uint64]) -> None:
+        """Final states of signals that were never attempted; each signal counts once."""
+        for high, low in zip(trace_hi.tolist(), trace_lo.tolist(), strict=True):
+            if (high, low) in self._unexpected:
+                continue
+            if len(self._unexpected) < _DISTINCT_MAX:
+                self._unexpected.add((high, low))
+            names = self._count(Anomaly.UNEXPECTED, 1)
+            if len(names) < EXAMPLES_MAX:
+                names.append(trace_id.text(high, low))
+
+    def count(self, kind: Anomaly, number: int) -> None:
+        """Something was found that no single signal stands for."""
+        if number:
+            self._count(kind, number)
+
+    def findings(self) -> Mapping[Anomaly, AnomalySummary]:
+        """Everything found so far."""
+        return {
+            kind: AnomalySummary(count, tuple(self._names[kind]))
+            for kind, count in self._counts.items()
+        }
+
+    def _count(self, kind: Anomaly, number: int) -> list[str]:
+        self._counts[kind] = self._counts.get(kind, 0) + number
+        return self._names.setdefault(kind, [])

@@ -1,0 +1,207 @@
+"""Signals whose data lay behind the chain's head, and what the engine had to make of them.
+
+A signal names the newest block that its agent had seen. By the ids that Redis gave to signals and
+chain events it is known, without any clock between them, where the head was when Redis took the
+signal. The engine looked at it later, when the head had perhaps gone on. So
+
+- a signal *had to be refused* if the head was more than `lag_max` blocks past its block when Redis
+  took it, and had been so for as long as such news take;
+- it *may* have been refused rightly if the head was that far past when its end was seen.
+
+Only where a planned fault held the agents up does either excuse it from what is promised of
+ordinary signals; that the engine must not simulate what had to be refused holds always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.analysis.anomalies import Anomaly, AnomalyLog
+from harness.analysis.clock_map import ClockMap
+from harness.analysis.entry_ids import entry_time_ms
+from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
+from harness.analysis.faults.chain_heads import NEVER_MS, ChainHeads, Moments
+from harness.analysis.samples import Mask, Samples, Staleness, column
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.contract.names import State
+from harness.evidence.fault_log import FaultRecord
+from harness.scenario.sentinel import BLOCK_PROPAGATION_NS, Sentinel
+
+_NEWS_MS = BLOCK_PROPAGATION_NS // NS_PER_MS
+_US_PER_MS = 1_000
+
+
+@dataclass(slots=True)
+class ChainFeedStall:
+    """A planned standstill of the agents' view; monotonic times, None for what never came.
+
+    Attributes:
+        begin_ns: when the agents were held up.
+        healed_ns: when they were told to go on.
+        end_ns: when it was seen that they did.
+    """
+
+    begin_ns: int
+    healed_ns: int
+    end_ns: int
+    block: int | None = None
+    first_refused_ns: int | None = None
+    last_accepted_ns: int | None = None
+    refused: int = 0
+    accepted: int = 0
+    accepted_stale: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ages:
+    """Of some samples, when the head was past them.
+
+    Attributes:
+        taken_ms: when Redis took them; 0 where it is not known.
+        followed_ms: when the head was past their block.
+        stale_ms: when it was too far past.
+    """
+
+    taken_ms: Moments
+    followed_ms: Moments
+    stale_ms: Moments
+
+
+class HeadLagAnalyzer:
+    """Marks samples that were rightly refused, and notes those that were wrongly simulated.
+
+    Args:
+        heads: of the chain; without them nothing is judged.
+        clock: Redis's clock; without it nothing is judged.
+        sentinel: the rule.
+        faults: what became of each fault.
+        notes: where what must not be goes.
+        end_ns: when the watching ended.
+    """
+
+    def __init__(
+        self,
+        heads: ChainHeads | None,
+        clock: ClockMap | None,
+        sentinel: Sentinel,
+        faults: Iterable[FaultRecord],
+        notes: AnomalyLog,
+        end_ns: int,
+    ) -> None:
+        self._heads = heads
+        self._clock = clock
+        self._sentinel = sentinel
+        self._notes = notes
+        self._end_ns = end_ns
+        self.standstills = tuple(
+            ChainFeedStall(
+                one.injected_ns,
+                one.healed_ns or end_ns,
+                (one.heal_proven_ns or end_ns) + BLOCK_PROPAGATION_NS,
+            )
+            for one in faults
+            if one.kind == "feed_stall" and one.injected_ns is not None
+        )
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether it is known where the head was."""
+        return self._heads is not None and self._clock is not None
+
+    def mark(self, samples: Samples) -> None:
+        """Set `stale` of samples that a planned fault excuses, before anybody counts them."""
+        if self._heads is None or self._clock is None or len(samples) == 0:
+            return
+        ages = self._ages(self._heads, samples)
+        state, ordinary = samples["state"], samples["stale"] == Staleness.NO
+        known = ordinary & (ages.taken_ms > 0)
+        due = known & (ages.taken_ms >= ages.stale_ms + _NEWS_MS)
+        simulated = state == State.SIMULATED
+        self._notes.slots(Anomaly.BEHIND_SIMULATED, samples["slot"][due & simulated])
+        misjudged = due & (state > State.STALE_DATA_ERROR)
+        self._notes.slots(Anomaly.BEHIND_MISJUDGED, samples["slot"][misjudged])
+        within_ms = self._sentinel.within_ns // NS_PER_MS
+        late = known & ~due & (ages.taken_ms >= ages.followed_ms + within_ms + _NEWS_MS)
+        forbidden = due | late
+        refused = ordinary & (state == State.STALE_DATA_ERROR)
+        rightly = refused & (forbidden | self._was_stale_by_its_end(ages.stale_ms, samples))
+        sent = column(samples, "sent_ns")
+        for one in self.standstills:
+            inside = ordinary & (sent >= one.begin_ns) & (sent <= one.end_ns)
+            self._notes.slots(Anomaly.BEHIND_TOO_LONG, samples["slot"][inside & late & simulated])
+            still = inside & (sent <= one.healed_ns)
+            _tell(one, samples[still], rightly[still], simulated[still], forbidden[still])
+            samples["stale"][inside & (forbidden | rightly)] = Staleness.BEHIND
+
+    def figures(self, t0_ns: int) -> tuple[ChainFeedStallFigures, ...]:
+        """What came of each standstill, once every sample is marked."""
+        return tuple(self._figures(one, t0_ns) for one in self.standstills)
+
+    def _ages(self, heads: ChainHeads, samples: Samples) -> _Ages:
+        block = column(samples, "sync_block").astype(np.int64)
+        return _Ages(
+            taken_ms=entry_time_ms(column(samples, "entry")),
+            followed_ms=heads.beyond_ms(block),
+            stale_ms=heads.beyond_ms(block + self._sentinel.lag_max),
+        )
+
+    def _was_stale_by_its_end(self, stale_ms: Moments, samples: Samples) -> Mask:
+        seen = column(samples, "seen_ns")
+        final_ns = np.where(seen != 0, seen, self._end_ns)
+        known = stale_ms != NEVER_MS
+        mask: Mask = known & (self._mono_ns(np.where(known, stale_ms, 0)) <= final_ns)
+        return mask
+
+    def _figures(self, one: ChainFeedStall, t0_ns: int) -> ChainFeedStallFigures:
+        followed_ns = stale_ns = None
+        if one.block is not None:
+            followed_ns = self._beyond_ns(one.block)
+            stale_ns = self._beyond_ns(one.block + self._sentinel.lag_max)
+
+        def since(when_ns: int | None) -> float | None:
+            return None if when_ns is None else (when_ns - one.begin_ns) / NS_PER_S
+
+        return ChainFeedStallFigures(
+            at_s=(one.begin_ns - t0_ns) / NS_PER_S,
+            block=one.block,
+            followed_s=since(followed_ns),
+            stale_s=since(stale_ns),
+            first_refused_s=since(one.first_refused_ns),
+            last_accepted_s=since(one.last_accepted_ns),
+            refused=one.refused,
+            accepted=one.accepted,
+            accepted_stale=one.accepted_stale,
+            within_s=self._sentinel.within_ns / NS_PER_S,
+        )
+
+    def _beyond_ns(self, block: int) -> int | None:
+        if self._heads is None:
+            return None
+        when = self._heads.beyond_ms(np.array([block], dtype=np.int64))
+        return None if when[0] == NEVER_MS else int(self._mono_ns(when)[0])
+
+    def _mono_ns(self, redis_ms: Moments) -> Moments:
+        if self._clock is None:
+            return np.zeros(len(redis_ms), dtype=np.int64)
+        return self._clock.mono_ns(redis_ms * _US_PER_MS)
+
+
+def _tell(
+    one: ChainFeedStall, samples: Samples, rightly: Mask, simulated: Mask, forbidden: Mask
+) -> None:
+    """Count what was sent while the agents stood still."""
+    if len(samples) == 0:
+        return
+    sent = samples["sent_ns"]
+    one.block = max(int(samples["sync_block"].max()), one.block or 0)
+    one.refused += int(rightly.sum())
+    one.accepted += int((simulated & ~forbidden).sum())
+    one.accepted_stale += int((simulated & forbidden).sum())
+    if rightly.any():
+        first_ns = int(sent[rightly].min())
+        one.first_refused_ns = min(first_ns, one.first_refused_ns or first_ns)
+    if simulated.any():
+        one.last_accepted_ns = max(int(sent[simulated].max()), one.last_accepted_ns or 0)

@@ -1,0 +1,1 @@
+"""The decisions of the engine held against the rules of a swap, exactly."""

@@ -1,0 +1,1 @@
+"""What became of every signal, row, entry and nonce."""

@@ -1,0 +1,99 @@
+"""How far the state in which a run left the system could be read.
+
+What nobody could read is not missing: a signal whose row may be there is not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.contract.names import Contract
+from harness.errors import EvidenceError
+from harness.evidence.atomic_files import read_document
+from harness.evidence.run_folder import RunFolder
+
+_ALL = "postgres"
+_PARTS = ("tasks", "ledger", "bookings", "nonces", "stamps")
+
+
+@dataclass(frozen=True, slots=True)
+class FinalStateCoverage:
+    """What was read in the end.
+
+    Attributes:
+        complete: whether a signal without a final state has none, by the table or by an observer
+            that saw to the end.
+        unread: parts of the final state that were not read, with the reason: `tasks`, `ledger`,
+            `bookings`, `nonces`, `stamps`.
+        filtered: parts of which row-level security may hide rows from the login, with the table.
+        told: whether `final.json` says itself that something could not be read.
+    """
+
+    complete: bool = True
+    unread: Mapping[str, str] = field(default_factory=dict)
+    filtered: Mapping[str, str] = field(default_factory=dict)
+    told: bool = False
+
+
+def read_coverage(folder: RunFolder, contract: Contract) -> FinalStateCoverage:
+    """How far the final state of a run was read.
+
+    Args:
+        folder: where the evidence lies.
+        contract: what there is to be read.
+
+    Raises:
+        EvidenceError: `final.json` or `observer.json` cannot be understood.
+    """
+    document = _document(folder.final)
+    reasons: dict[str, str] = document.get("unread") or {}
+    postgres = document.get("postgres")
+    filtered: dict[str, str] = (postgres or {}).get("filtered") or {}
+    unread = {part: why for part, why in reasons.items() if part in _PARTS}
+    if _ALL in reasons:
+        unread = dict.fromkeys(_PARTS, reasons[_ALL])
+    for part, path in (("tasks", folder.final_tasks), ("ledger", folder.final_ledger)):
+        if not path.exists():
+            unread.setdefault(part, f"{path.name} is missing")
+    if postgres is None:
+        unread.setdefault("nonces", f"{folder.final.name} does not tell them")
+    if contract.ledger is None:
+        unread.pop("ledger", None)
+    tasks_known = not {"tasks"} & (unread.keys() | filtered.keys())
+    return FinalStateCoverage(
+        complete=tasks_known or _observer_saw_all(folder, hidden="tasks" in filtered),
+        unread=unread,
+        filtered=filtered,
+        told=bool(reasons),
+    )
+
+
+def _observer_saw_all(folder: RunFolder, *, hidden: bool) -> bool:
+    """Whether the observer read every row until it ended, whatever became of the table then.
+
+    Args:
+        folder: where the evidence lies.
+        hidden: whether rows were hidden in the end; a poll may have missed them before, the log
+            shows every row.
+    """
+    if not folder.observer.exists():
+        return False
+    told = folder.read_observer()
+    read = told.way == "logical" or (told.way == "polling" and not (told.filtered or hidden))
+    return read and told.drained and not told.in_gap and not told.blind_since_ns
+
+
+def _document(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        document: dict[str, Any] = read_document(path)
+        postgres = document.get("postgres") or {}
+        for mapping in (document.get("unread") or {}, postgres.get("filtered") or {}):
+            mapping.items()
+    except AttributeError as error:
+        raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
+    return document

@@ -1,0 +1,110 @@
+"""Whether the nonces of each address are contiguous and unique; five bytes for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.anomalies import Anomaly, AnomalyLog
+from harness.analysis.slots import Slots
+
+_SPARE = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class NonceRange:
+    """The nonces that one address has used.
+
+    Attributes:
+        address: its index.
+        start: the first nonce it was to use.
+        used: distinct nonces.
+        highest: the highest of them.
+        gaps: nonces from `start` to `highest` that were not used, the first of them at most.
+        gaps_count: how many there are.
+    """
+
+    address: int
+    start: int
+    used: int
+    highest: int
+    gaps: tuple[int, ...]
+    gaps_count: int
+
+
+class NonceTracker:
+    """Nonces given so far.
+
+    Args:
+        starts: first nonce of an address, by its index; 0 for the others.
+        signals: how many there are; a nonce further from its start cannot be right.
+        notes: where repeated nonces go.
+
+    Attributes:
+        places: nonce of each slot, counted from the first of its address; below zero without one.
+    """
+
+    def __init__(self, starts: Mapping[int, int], signals: int, notes: AnomalyLog) -> None:
+        self._starts = dict(starts)
+        self._room = signals + _SPARE
+        self._notes = notes
+        self.places = np.full(signals, -1, dtype=np.int32)
+        self._pages: dict[int, NDArray[np.bool_]] = {}
+
+    def add(self, addresses: NDArray[np.uint16], nonces: NDArray[np.int64], slots: Slots) -> None:
+        """These signals were given these nonces; one that a signal has already is passed over."""
+        order = np.argsort(addresses, kind="stable")
+        addresses, nonces, slots = addresses[order], nonces[order], slots[order]
+        edges = np.flatnonzero(np.diff(addresses)) + 1
+        for own in np.split(np.arange(len(addresses)), edges):
+            if len(own):
+                self._add_one(int(addresses[own[0]]), nonces[own], slots[own])
+
+    def ranges(self) -> tuple[NonceRange, ...]:
+        """What every address has used."""
+        return tuple(self._range(address) for address in sorted(self._pages))
+
+    def _add_one(self, address: int, nonces: NDArray[np.int64], slots: Slots) -> None:
+        places = nonces - self._starts.get(address, 0)
+        inside = (places >= 0) & (places < self._room)
+        self._notes.slots(Anomaly.NONCE_OUTSIDE, slots[~inside])
+        inside &= self.places[slots] != places  # a second row of the same signal
+        places, slots = places[inside], slots[inside]
+        if len(places) == 0:
+            return
+        page = self._page(address, int(places.max()) + 1)
+        fresh = ~page[places]
+        order = np.arange(len(places))
+        first_at = np.zeros(int(places.max()) + 1, dtype=np.int64)
+        first_at[places[::-1]] = order[::-1]
+        fresh &= first_at[places] == order
+        page[places] = True
+        self.places[slots] = places
+        self._notes.slots(Anomaly.NONCE_REPEATED, slots[~fresh])
+
+    def _page(self, address: int, size: int) -> NDArray[np.bool_]:
+        page = self._pages.get(address)
+        if page is None or len(page) < size:
+            larger = np.zeros(max(size, 64 if page is None else 2 * len(page)), dtype=np.bool_)
+            if page is not None:
+                larger[: len(page)] = page
+            self._pages[address] = page = larger
+        return page
+
+    def _range(self, address: int) -> NonceRange:
+        page = self._pages[address]
+        start = self._starts.get(address, 0)
+        places = np.flatnonzero(page)
+        highest = int(places[-1])
+        gaps = np.flatnonzero(~page[:highest])
+        return NonceRange(
+            address=address,
+            start=start,
+            used=len(places),
+            highest=start + highest,
+            gaps=tuple(int(gap) + start for gap in gaps[:20]),
+            gaps_count=len(gaps),
+        )

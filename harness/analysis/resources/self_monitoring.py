@@ -1,0 +1,198 @@
+"""What a run wrote down each second about itself: `vitals.jsonl`, `swarm.jsonl`, `observer.jsonl`.
+
+Lines that cannot be read are counted, and what a kernel does not tell stays None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from harness.analysis.clock_map import ClockSample
+from harness.evidence.strict_json import loads
+
+HOST = "host"
+# Of `wall_ns` against `mono_ns`: as good as the time between the two readings allows.
+_US = 1_000
+
+_Line = TypeVar("_Line")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSample:
+    """Running totals of one process; see `harness.process.usage`."""
+
+    state: str
+    cpu_ns: int
+    wait_ns: int | None
+    total_ns: int
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSample:
+    """Running totals of one core."""
+
+    busy_ns: int
+    iowait_ns: int
+    idle_ns: int
+    steal_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """One line of `vitals.jsonl`.
+
+    Attributes:
+        read_ns: time between the readings of both clocks.
+        late_ns: how late the sampler itself woke.
+        pressure_us: running totals of time in which some task stood still, by resource.
+    """
+
+    mono_ns: int
+    wall_ns: int
+    read_ns: int
+    late_ns: int
+    load_1min: float | None
+    cores: tuple[CoreSample, ...]
+    pressure_us: Mapping[str, int]
+    processes: Mapping[str, ProcessSample]
+
+    @property
+    def probe(self) -> ClockSample:
+        """The host's wall clock against its monotonic one."""
+        return ClockSample(HOST, self.mono_ns, self.wall_ns // _US, self.read_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmStatus:
+    """One status line of a swarm process.
+
+    Attributes:
+        wake_late_max_ns: the longest that it woke too late, since the line before.
+        stalled_ns: the sum of what it woke too late by, small change left out.
+        hand_over_max_ns: the longest hand-over of signals to the kernel.
+        error: why it ended before its time; empty otherwise.
+    """
+
+    process: int
+    mono_ns: int
+    wake_late_max_ns: int
+    stalled_ns: int
+    hand_over_max_ns: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverStatus:
+    """One status line of the observer.
+
+    Attributes:
+        behind_bytes: how much of the server's log was on disk there and not received here.
+        gaps: how often it had been cut off; `in_gap` while it was.
+    """
+
+    mono_ns: int
+    behind_bytes: int
+    gaps: int
+    in_gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SelfMonitoring:
+    """Everything of one run, in order of time.
+
+    Attributes:
+        bad: unreadable lines, by file.
+    """
+
+    samples: tuple[HostSample, ...] = ()
+    swarm: tuple[SwarmStatus, ...] = ()
+    observer: tuple[ObserverStatus, ...] = ()
+    bad: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_self_monitoring(files: Mapping[str, Iterable[str]]) -> SelfMonitoring:
+    """From the lines of the three files, by name; those that are missing hold nothing."""
+    bad: dict[str, int] = {}
+
+    def read(name: str, parse: Callable[[dict[str, Any]], _Line]) -> tuple[_Line, ...]:
+        lines, unreadable = _read(files.get(name, ()), parse)
+        if unreadable:
+            bad[name] = unreadable
+        return lines
+
+    samples = read("vitals.jsonl", _sample)
+    swarm, observer = read("swarm.jsonl", _swarm_word), read("observer.jsonl", _observer_word)
+    return SelfMonitoring(
+        samples=tuple(sorted(samples, key=lambda sample: sample.mono_ns)),
+        swarm=tuple(sorted(swarm, key=lambda word: word.mono_ns)),
+        observer=tuple(sorted(observer, key=lambda word: word.mono_ns)),
+        bad=bad,
+    )
+
+
+def _read(
+    lines: Iterable[str], parse: Callable[[dict[str, Any]], _Line]
+) -> tuple[tuple[_Line, ...], int]:
+    found, bad = [], 0
+    for line in lines:
+        try:
+            found.append(parse(loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            bad += 1
+    return tuple(found), bad
+
+
+def _sample(entry: dict[str, Any]) -> HostSample:
+    load = entry["load_1min"]
+    return HostSample(
+        mono_ns=int(entry["mono_ns"]),
+        wall_ns=int(entry["wall_ns"]),
+        read_ns=int(entry["read_ns"]),
+        late_ns=int(entry["late_ns"]),
+        load_1min=None if load is None else float(load),
+        cores=tuple(
+            CoreSample(**{name: int(value) for name, value in core.items()})
+            for core in entry["cores"]
+        ),
+        pressure_us={str(name): int(value) for name, value in entry["pressure_us"].items()},
+        processes={str(name): _process(value) for name, value in entry["processes"].items()},
+    )
+
+
+def _process(entry: dict[str, Any]) -> ProcessSample:
+    wait = entry["wait_ns"]
+    return ProcessSample(
+        state=str(entry["state"]),
+        cpu_ns=int(entry["cpu_ns"]),
+        wait_ns=None if wait is None else int(wait),
+        total_ns=int(entry["total_ns"]),
+        rss_bytes=int(entry["rss_bytes"]),
+    )
+
+
+def _swarm_word(entry: dict[str, Any]) -> SwarmStatus:
+    if "error" in entry and "mono_ns" not in entry:
+        # The last word of a process that never sent; run.json tells what became of it.
+        return SwarmStatus(int(entry.get("process", 0)), 0, 0, 0, 0, str(entry["error"]))
+    return SwarmStatus(
+        process=int(entry["process"]),
+        mono_ns=int(entry["mono_ns"]),
+        wake_late_max_ns=int(entry["wake_late_max_ns"]),
+        stalled_ns=int(entry["stalled_ns"]),
+        hand_over_max_ns=int(entry["stall_max_ns"]),
+        error=str(entry.get("error") or ""),
+    )
+
+
+def _observer_word(entry: dict[str, Any]) -> ObserverStatus:
+    if entry["kind"] == "ready":
+        return ObserverStatus(0, 0, 0, False)
+    return ObserverStatus(
+        mono_ns=int(entry["mono_ns"]),
+        behind_bytes=int(entry["behind_bytes"]),
+        gaps=int(entry["gaps"]),
+        in_gap=bool(entry["in_gap"]),
+    )

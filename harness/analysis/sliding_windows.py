@@ -1,0 +1,221 @@
+"""A percentile over any stretch of so many seconds: a census of sliding windows.
+
+A window holds the signals intended in it. Windows begin at the start of a measured stretch of load
+and again after every step, a fiftieth of their length (coarser only in runs so long that there
+would be too many steps). The last one reaches the end of the stretch, so that no signal is left
+out; a stretch shorter than a window is one window. What is found is what happened in each of them;
+nothing is inferred about others.
+
+No window is ever sorted: that the percentile of a window is at most v says that no more signals
+than its rank allows lie above v, and those are counted by steps and summed. The worst window's
+value is the least v that holds for all of them, found by halving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.series import BIN_COUNT, Series, bin_below, bin_high_ns
+from harness.clock import NS_PER_MS
+
+Counts = NDArray[np.int64]
+_Beyond = Callable[[int], NDArray[np.bool_]]
+
+# Steps a window is cut into; each divides the next larger, and 100 ms.
+_PARTS = (50, 20, 10, 5, 2, 1)
+_STEPS_MAX = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class WindowGrid:
+    """Steps of time, numbered over all stretches, and the windows made of them.
+
+    Attributes:
+        step_ms: length of a step.
+        starts_ms: start of each stretch, after t0.
+        ends_ms: its end.
+        bases: number of its first step, and one more for the end of the last.
+        first: of each window, its first step.
+        last: of each window, the step after its last.
+    """
+
+    step_ms: int
+    starts_ms: Counts
+    ends_ms: Counts
+    bases: Counts
+    first: Counts
+    last: Counts
+
+    @classmethod
+    def of(cls, stretches_ns: Sequence[tuple[int, int]], window_ns: int) -> WindowGrid:
+        """The grid of some stretches of time; each is not empty, and they are in order."""
+        total_ms = sum(end - start for start, end in stretches_ns) // NS_PER_MS
+        window_ms = window_ns // NS_PER_MS
+        parts = next(
+            (part for part in _PARTS if total_ms * part <= _STEPS_MAX * window_ms), _PARTS[-1]
+        )
+        step_ms = window_ms // parts
+        starts = [start // NS_PER_MS for start, _ in stretches_ns]
+        ends = [-(-end // NS_PER_MS) for _, end in stretches_ns]
+        steps = [-(-(end - start) // step_ms) for start, end in zip(starts, ends, strict=True)]
+        bases = np.concatenate(([0], np.cumsum(steps))).astype(np.int64)
+        first = [
+            np.arange(base, base + max(1, number - parts + 1), dtype=np.int64)
+            for base, number in zip(bases.tolist(), steps, strict=False)
+        ]
+        last = [
+            np.minimum(own + parts, base + number)
+            for own, base, number in zip(first, bases.tolist(), steps, strict=False)
+        ]
+        return cls(
+            step_ms=step_ms,
+            starts_ms=np.array(starts, dtype=np.int64),
+            ends_ms=np.array(ends, dtype=np.int64),
+            bases=bases,
+            first=np.concatenate(first),
+            last=np.concatenate(last),
+        )
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return int(self.bases[-1])
+
+    def step_of(self, when_ms: Counts) -> Counts:
+        """The step each moment lies in; -1 outside of every stretch."""
+        stretch = np.searchsorted(self.starts_ms, when_ms, side="right") - 1
+        inside = (stretch >= 0) & (when_ms < self.ends_ms[stretch])
+        step = self.bases[stretch] + (when_ms - self.starts_ms[stretch]) // self.step_ms
+        return np.where(inside, step, -1)
+
+    def count(self, when_ms: Counts) -> Counts:
+        """How many moments lie in each step."""
+        step = self.step_of(when_ms)
+        return np.bincount(step[step >= 0], minlength=self.steps)
+
+    def per_window(self, by_step: Counts) -> Counts:
+        """Sums over the steps of each window."""
+        sums = np.concatenate(([0], np.cumsum(by_step)))
+        return np.asarray(sums[self.last] - sums[self.first], dtype=np.int64)
+
+    def begin_ms(self, steps: Counts) -> Counts:
+        """When steps begin, after t0."""
+        stretch = np.searchsorted(self.bases, steps, side="right") - 1
+        begin: Counts = self.starts_ms[stretch] + (steps - self.bases[stretch]) * self.step_ms
+        return begin
+
+
+@dataclass(frozen=True, slots=True)
+class SlidingWindow:
+    """One window.
+
+    Attributes:
+        start_ms: after t0.
+        signals: how many were intended in it.
+        value_ns: their percentile, the upper end of its bucket.
+    """
+
+    start_ms: int
+    signals: int
+    value_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCensus:
+    """Every window of a run.
+
+    Attributes:
+        windows: how many there are.
+        sparse: of them, those with fewer than 1 / (1 - p) signals; they have no such percentile.
+        at_limit: of the others, those whose percentile is at or above the limit.
+        worst: the first of those with the largest percentile; None when all are sparse.
+    """
+
+    windows: int
+    sparse: int
+    at_limit: int
+    worst: SlidingWindow | None
+
+
+def allowed_above(signals: Counts, percentile: float) -> Counts:
+    """How many signals may lie above the percentile of so many; 0 where there are too few."""
+    share = Fraction(str(percentile)) / 100
+    sizes, back = np.unique(signals, return_inverse=True)
+    allowed = [size - -(-share.numerator * size // share.denominator) for size in sizes.tolist()]
+    return np.array(allowed, dtype=np.int64)[back].reshape(signals.shape)
+
+
+def count_windows(
+    series: Series, grid: WindowGrid, percentile: float, limit_ns: int
+) -> WindowCensus:
+    """Look at every window.
+
+    Args:
+        series: durations by intended time.
+        grid: the windows.
+        percentile: 0 < percentile < 100.
+        limit_ns: what the percentile must stay below.
+    """
+    signals = grid.per_window(_above(series, grid, -1))
+    allowed = allowed_above(signals, percentile)
+    judged = allowed > 0
+
+    def beyond(place: int) -> NDArray[np.bool_]:
+        above = grid.per_window(_above(series, grid, place))
+        mask: NDArray[np.bool_] = judged & (above > allowed)
+        return mask
+
+    at_limit = int(beyond(bin_below(limit_ns)).sum())
+    return WindowCensus(
+        windows=len(signals),
+        sparse=int((~judged).sum()),
+        at_limit=at_limit,
+        worst=_worst(grid, signals, beyond) if judged.any() else None,
+    )
+
+
+def windows_over_limit(
+    signals: Series, slow: Series, grid: WindowGrid, percentile: float, limit_ns: int
+) -> int:
+    """In how many windows too many durations of another series are at or above a limit.
+
+    Args:
+        signals: says how many signals each window holds.
+        slow: durations of those signals by another measure; signals not in it count as quick.
+        grid: the windows.
+        percentile: 0 < percentile < 100.
+        limit_ns: what the percentile must stay below.
+    """
+    allowed = allowed_above(grid.per_window(_above(signals, grid, -1)), percentile)
+    above = grid.per_window(_above(slow, grid, bin_below(limit_ns)))
+    return int(((allowed > 0) & (above > allowed)).sum())
+
+
+def _worst(grid: WindowGrid, signals: Counts, beyond: _Beyond) -> SlidingWindow:
+    low, high = -1, BIN_COUNT - 1  # beyond no place at all; beyond the last lies nothing
+    while high - low > 1:
+        middle = (low + high) // 2
+        if beyond(middle).any():
+            low = middle
+        else:
+            high = middle
+    number = int(np.flatnonzero(beyond(high - 1))[0])
+    return SlidingWindow(
+        start_ms=int(grid.begin_ms(grid.first[number : number + 1])[0]),
+        signals=int(signals[number]),
+        value_ns=bin_high_ns(high),
+    )
+
+
+def _above(series: Series, grid: WindowGrid, place: int) -> Counts:
+    """Of each step, how many durations lie above a place."""
+    total = np.zeros(grid.steps, dtype=np.int64)
+    for when, what in series.blocks():
+        chosen = when if place < 0 else when[what > place]
+        total += grid.count(chosen.astype(np.int64))
+    return total

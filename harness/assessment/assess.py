@@ -1,0 +1,235 @@
+"""From a folder of evidence to measurement and judgement, and into `result.json`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from harness.analysis.faults.fault_figures import BASELINE_METRICS
+from harness.analysis.histogram_encoding import format_histogram_log
+from harness.analysis.integrity.pending_takeover import PendingSnapshot, read_pending_snapshots
+from harness.analysis.measurement import Measurement
+from harness.analysis.recorder import ORDERED_METRICS, Metric
+from harness.analysis.resources.telemetry_reader import read_telemetry_file
+from harness.analysis.run_analysis import RunAnalysis, analyze_run
+from harness.analysis.summary import build_measurement, histogram_logs
+from harness.assessment.result import Result, write_result
+from harness.diagnosis.answers import Diagnosis
+from harness.diagnosis.run_diagnosis import diagnose_run
+from harness.errors import EvidenceError, error_text
+from harness.evidence.event_log import EVENTS_FILE, read_events
+from harness.evidence.manifest import verify_manifest
+from harness.evidence.run_documents import RunEvent, RunMetadata
+from harness.evidence.run_folder import RunFolder
+from harness.evidence.safe_open import RefusedError, iter_lines
+from harness.judge.check import CheckContext, Problem, validity_check
+from harness.judge.expected_schedule import expected_schedule
+from harness.judge.final_state import read_final_state
+from harness.judge.judgement import Judgement, judge, with_check
+from harness.judge.service_counters import read_service_counters
+from harness.judge.warmup import PRE_MEASURE, pre_measure_stages
+from harness.scenario import Scenario
+
+Warn = Callable[[str], None]
+
+
+class Assessment(NamedTuple):
+    """What a run measured, and what that is worth.
+
+    Attributes:
+        diagnosis: why its latency is what it is; None when a promise was not even near its limit
+            and nobody asked.
+    """
+
+    measurement: Measurement
+    judgement: Judgement
+    diagnosis: Diagnosis | None = None
+
+
+def assess(folder: RunFolder, *, on_demand: bool = False) -> Assessment:
+    """Measure and judge stored evidence; reads it only, and twice gives the same twice.
+
+    Args:
+        folder: where the evidence lies.
+        on_demand: whether a diagnosis is asked for, however good the latency was.
+
+    Raises:
+        EvidenceError: what every run writes is missing or unreadable.
+    """
+    return assess_with_analysis(folder, on_demand=on_demand)[0]
+
+
+def assess_and_store(folder: RunFolder) -> Assessment:
+    """The same, and write `result.json` and the histogram logs.
+
+    What cannot be written makes the judgement INVALID, so that it is told at least.
+
+    Raises:
+        EvidenceError: evidence is missing or unreadable.
+    """
+    return assess_and_store_with_analysis(folder)[0]
+
+
+def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAnalysis]:
+    """`assess_and_store`, and what the assessment was made from.
+
+    Raises:
+        EvidenceError: evidence is missing or unreadable.
+    """
+    # Whatever becomes of this judgement, an older one must not stand for it.
+    folder.forget_result()
+    assessment, gathered = assess_with_analysis(folder)
+    try:
+        _store(folder, assessment, gathered)
+    except EvidenceError as error:
+        hint = error.hint or "make room on the disk of --reports, then `harness judge` the run"
+        problem = Problem(f"{error.where}: {error.what}", hint)
+        check = validity_check("result stored", [problem], "")
+        judgement = with_check(assessment.judgement, check)
+        return assessment._replace(judgement=judgement), gathered
+    return assessment, gathered
+
+
+def reassess(folder: RunFolder, warn: Warn) -> Assessment:
+    """Assess a run that has been, and store that if it can be.
+
+    The evidence may lie where nobody may write, which changes nothing in it.
+
+    Args:
+        folder: the run's.
+        warn: told why the assessment could not be stored, if it could not.
+
+    Raises:
+        EvidenceError: evidence is missing or unreadable.
+    """
+    unstored = ""
+    try:
+        folder.forget_result()
+    except EvidenceError as error:
+        unstored = error_text(error)
+    assessment, gathered = assess_with_analysis(folder)
+    try:
+        if not unstored:
+            _store(folder, assessment, gathered)
+    except EvidenceError as error:
+        unstored = error_text(error)
+    if unstored:
+        warn(unstored)
+    return assessment
+
+
+def _store(folder: RunFolder, assessment: Assessment, gathered: RunAnalysis) -> None:
+    sums = {}
+    for name, intervals in histogram_logs(gathered):
+        text = format_histogram_log(intervals)
+        folder.write_text(folder.histograms / name, text)
+        sums[name] = hashlib.sha256(text.encode()).hexdigest()
+    result = build_result(folder, assessment).model_copy(update={"histograms": sums})
+    write_result(folder, result)
+
+
+def build_result(folder: RunFolder, assessment: Assessment) -> Result:
+    """An assessment as it is stored."""
+    judgement = assessment.judgement
+    return Result(
+        run_id=folder.run_id,
+        verdict=judgement.verdict,
+        exit_code=judgement.exit_code,
+        measurement=assessment.measurement,
+        judgement=judgement,
+        diagnosis=assessment.diagnosis,
+    )
+
+
+def assess_with_analysis(
+    folder: RunFolder, *, on_demand: bool = False
+) -> tuple[Assessment, RunAnalysis]:
+    """`assess`, and what the assessment was made from.
+
+    Raises:
+        EvidenceError: what every run writes is missing or unreadable.
+    """
+    run = folder.read_run()
+    asked = folder.read_scenario()
+    scenario = asked.model_copy(update={"load": run.load_of(asked.load)})
+    plan = folder.read_plan()
+    plan = plan.model_copy(update={"load": run.load_of(plan.load)})
+    gathered = analyze_run(
+        folder,
+        plan,
+        run,
+        serial=_serial(scenario),
+        stages=_stages(scenario),
+        sentinel=scenario.chain.sentinel,
+    )
+    expected = expected_schedule(plan, gathered.schedule)
+    measurement = build_measurement(gathered, expected.by_stage)
+    case = CheckContext(
+        scenario=scenario,
+        plan=plan,
+        run=run,
+        gathered=gathered,
+        measurement=measurement,
+        expected=expected,
+        final=read_final_state(folder, plan),
+        observer=folder.read_observer() if folder.observer.exists() else None,
+        stack=_facts(folder, "stack"),
+        environment=_facts(folder, "environment"),
+        seal=verify_manifest(folder),
+        told=read_service_counters(folder),
+        pool=_pool(folder),
+        planned=asked.load,
+        events=_events(folder, run),
+        telemetry=cache(lambda: read_telemetry_file(folder.telemetry, plan.t0_ns)),
+    )
+    judgement = judge(case)
+    diagnosis = diagnose_run(case, judgement, on_demand=on_demand)
+    return Assessment(measurement, judgement, diagnosis), gathered
+
+
+def _serial(scenario: Scenario) -> frozenset[Metric]:
+    """The metrics of which percentiles are promised, and what they are held against in windows."""
+    words = {metric.value: metric for metric in Metric}
+    objectives = scenario.parsed_objectives()
+    asked = {words[one.metric] for one in objectives if one.metric in words}
+    if any(one.window_ns and one.metric in ("latency", "service") for one in objectives):
+        asked |= {Metric.COMMITTED, Metric.SERVICE}
+    if any(one.outside_faults for one in objectives):
+        asked |= {Metric.LATENCY, Metric.COMMITTED, Metric.SERVICE, Metric.UNSEEN}
+    if scenario.fault:
+        asked |= BASELINE_METRICS
+    return ORDERED_METRICS | (asked - {Metric.REJECTED})
+
+
+def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
+    """The stages of which something is promised, and those before the first measured one."""
+    return {PRE_MEASURE: pre_measure_stages(scenario.load)} | {
+        one.stage: scenario.load.stage_numbers(one.stage)
+        for one in scenario.parsed_objectives()
+        if one.stage is not None
+    }
+
+
+def _pool(folder: RunFolder) -> tuple[PendingSnapshot, ...]:
+    if not folder.pool.exists():
+        return ()
+    return read_pending_snapshots(iter_lines(folder.pool), str(folder.pool))
+
+
+def _events(folder: RunFolder, run: RunMetadata) -> tuple[RunEvent, ...] | None:
+    """As they were kept one by one, by a run that says that it did so, or has the file."""
+    if EVENTS_FILE in run.kept or (folder.path / EVENTS_FILE).exists():
+        return read_events(folder.path)
+    return None
+
+
+def _facts(folder: RunFolder, name: str) -> dict[str, Any]:
+    """A description that only the grade depends on; without it there is no sign-off."""
+    try:
+        return folder.read_json(getattr(folder, name))
+    except RefusedError:
+        raise
+    except EvidenceError:
+        return {}

@@ -1,0 +1,211 @@
+"""Several runs of one question, judged together.
+
+A PASS means that every run was valid and clean, that the percentiles of a typical run keep their
+limits by what differs between runs, and that those of all runs' signals together do. What a single
+run settles by itself (integrity, validity, every promise that is no percentile) is the worst of all
+runs: no run is left out afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.assessment.repeats import RunEstimate, TailCounts, combine_runs
+from harness.contract.names import Contract
+from harness.evidence.group_folder import INTERRUPTED, GroupProgress
+from harness.evidence.manifest import ManifestCheck
+from harness.judge.check import Check, CheckKind
+from harness.judge.grade import Grade, worst_grade
+from harness.judge.judgement import Judgement
+from harness.judge.seal import seal_check
+from harness.judge.verdict import Verdict, worst
+from harness.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRun:
+    """One run of a group.
+
+    Attributes:
+        system: what it ran against, in words that are the same for the same system.
+        contract: the names that the system goes by.
+    """
+
+    run_id: str
+    scenario: Scenario
+    judgement: Judgement
+    system: str
+    contract: Contract
+
+
+class MemberFigures(BaseModel):
+    """One run in the group's result.
+
+    Attributes:
+        estimates_ns: of each combined percentile that the run can tell.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    seed: int
+    verdict: Verdict
+    estimates_ns: dict[str, int]
+
+
+class GroupJudgement(BaseModel):
+    """The verdict on a group and its reasons.
+
+    Attributes:
+        grade: the worst of the runs' grades.
+        runs: in the order in which they were made.
+        checks: the combined percentiles, the group itself, then what was unclean in single runs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Verdict
+    exit_code: int
+    grade: Grade
+    runs: tuple[MemberFigures, ...]
+    checks: tuple[Check, ...]
+
+
+def judge_group(
+    members: Sequence[GroupRun], facts: GroupProgress, seal: ManifestCheck
+) -> GroupJudgement:
+    """Judge a group; the same runs always come to the same.
+
+    Args:
+        members: the runs that were made, in order.
+        facts: what was planned, and why the group ended early, if it did.
+        seal: the group held against its seal.
+    """
+    names = list(dict.fromkeys(c.name for m in members for c in m.judgement.checks if _joins(c)))
+    checks = (
+        *(_combined(name, members) for name in names),
+        _made(members, facts),
+        _alike(members, facts.seeds),
+        seal_check("group as it was sealed", seal, "group", is_due=bool(facts.kept)),
+        *_others(members),
+    )
+    verdict = worst(check.verdict for check in checks)
+    return GroupJudgement(
+        verdict=verdict,
+        exit_code=int(verdict.exit_code),
+        grade=worst_grade([member.judgement.grade for member in members]),
+        runs=tuple(_figures(member) for member in members),
+        checks=checks,
+    )
+
+
+def _joins(check: Check) -> bool:
+    """Whether a check is a percentile with an interval, which runs share."""
+    return check.kind is CheckKind.OBJECTIVE and "estimate_ns" in check.figures
+
+
+def _combined(name: str, members: Sequence[GroupRun]) -> Check:
+    found = [
+        next((check for check in member.judgement.checks if check.name == name), None)
+        for member in members
+    ]
+    return combine_runs(name, [_part(check) for check in found if check], len(members))
+
+
+def _part(check: Check) -> RunEstimate:
+    def figure(name: str) -> int | None:
+        value = check.figures.get(name)
+        return int(value) if isinstance(value, (int, float)) else None
+
+    return RunEstimate(
+        verdict=check.verdict,
+        estimate_ns=figure("estimate_ns"),
+        lower_ns=figure("lower_ns"),
+        upper_ns=figure("upper_ns"),
+        limit_ns=figure("limit_ns") or 0,
+        pool=_pool(check),
+    )
+
+
+def _pool(check: Check) -> TailCounts | None:
+    """What a run gives to the pooled percentile; None of a check that has no such figures."""
+    names = ("percentile", "signals", "beyond", "beyond_least", "effective", "measured_ns")
+    found = [check.figures.get(name) for name in names]
+    known = [value for value in found if isinstance(value, (int, float))]
+    if len(known) < len(names):
+        return None
+    return TailCounts(known[0], *(int(value) for value in known[1:]))
+
+
+def _made(members: Sequence[GroupRun], facts: GroupProgress) -> Check:
+    seeds, ended = facts.seeds, facts.ended
+    whole = 0 < len(members) == len(seeds) and not ended
+    # What a person breaks off is not whole, and nothing is wrong with it.
+    broken = Verdict.INCONCLUSIVE if members and ended == INTERRUPTED else Verdict.INVALID
+    said = f"{len(members)} of {len(seeds)} runs were made"
+    return Check(
+        name="every run was made",
+        kind=CheckKind.VALIDITY,
+        verdict=Verdict.PASS if whole else broken,
+        said=f"{said}; {ended}" if ended else said,
+        figures={"runs": len(members), "planned": len(seeds)},
+    )
+
+
+def _alike(members: Sequence[GroupRun], seeds: Sequence[int]) -> Check:
+    """That the runs ask one question of one system, each with the seed planned for it."""
+    questions = {m.scenario.model_copy(update={"seed": 0}).model_dump_json() for m in members}
+    own = [member.scenario.seed for member in members]
+    problems = []
+    if len(questions) > 1:
+        problems.append(f"the runs ask {len(questions)} different questions")
+    systems = list(dict.fromkeys(member.system for member in members))
+    if len(systems) > 1:
+        problems.append(f"they ran against different systems: {'; '.join(systems)}")
+    if len({member.contract.model_dump_json() for member in members}) > 1:
+        problems.append("their contracts differ")
+    if own != list(seeds[: len(own)]) or len(set(own)) < len(own):
+        problems.append("their seeds are not those that were planned, each once")
+    return Check(
+        name="runs are alike",
+        kind=CheckKind.VALIDITY,
+        verdict=Verdict.INVALID if problems else Verdict.PASS,
+        said="; ".join(problems) or "one question, one system, and a seed of its own for each run",
+    )
+
+
+def _others(members: Sequence[GroupRun]) -> list[Check]:
+    """What single runs settle, where it is not clean: each name once, the worst run's words."""
+    unclean: dict[str, list[tuple[int, Check]]] = {}
+    for number, member in enumerate(members, start=1):
+        for check in member.judgement.checks:
+            if check.verdict is not Verdict.PASS and not _joins(check):
+                unclean.setdefault(check.name, []).append((number, check))
+    found = []
+    for name, own in unclean.items():
+        verdict = worst(check.verdict for _, check in own)
+        number, shown = next(entry for entry in own if entry[1].verdict is verdict)
+        runs = ", ".join(str(entry[0]) for entry in own)
+        found.append(
+            shown.model_copy(
+                update={"name": name, "said": f"run {number}: {shown.said} (unclean in {runs})"}
+            )
+        )
+    return found
+
+
+def _figures(member: GroupRun) -> MemberFigures:
+    estimates = {
+        check.name: int(value)
+        for check in member.judgement.checks
+        if _joins(check) and isinstance(value := check.figures["estimate_ns"], (int, float))
+    }
+    return MemberFigures(
+        run_id=member.run_id,
+        seed=member.scenario.seed,
+        verdict=member.judgement.verdict,
+        estimates_ns=estimates,
+    )

@@ -1,0 +1,273 @@
+"""Whether a disturbance reaches the system: decided from pairs of blocks, with and without it.
+
+ISOLATED needs proof on every side: that the disturbance had force in each of its blocks, that the
+run is valid and clean, that the promise holds in the disturbed blocks, and that the change of the
+P99 is, with 95 % confidence, below a margin named beforehand. An absence of evidence is no
+isolation: a wide interval is CANNOT_TELL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.analysis.paired_blocks import TreatmentEffect, estimate_effect, pairs_needed
+from harness.assessment.isolation_result import (
+    BlockFigures,
+    ChangeFigures,
+    ContentionFigures,
+    IsolationJudgement,
+    IsolationOutcome,
+)
+from harness.judge.check import Check, CheckKind
+from harness.judge.formatting import format_duration
+from harness.judge.judgement import Judgement
+from harness.judge.objectives import ARRIVAL
+from harness.judge.verdict import Verdict
+
+# Of fewer the P99 is the longest of all.
+SIGNALS_MIN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class IsolationEvidence:
+    """Everything that is decided from.
+
+    Attributes:
+        quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
+        on_purpose: checks of the run that the experiment itself breaks, with the reason.
+        full_p99_ns: of the signals that are simulated in full, quiet and disturbed; None of none.
+        lingering_s: starts of the quiet blocks in whose counted part a disturbance was in force.
+        lateness_limit_ns: a generator later than this measures itself.
+        contention: of the host's cores; None where no telemetry tells.
+    """
+
+    blocks: tuple[BlockFigures, ...]
+    quiet_p99_ns: int | None
+    disturbed_p99_ns: int | None
+    margin_ns: int
+    limit_ns: int
+    lateness_limit_ns: int
+    on_purpose: Mapping[str, str] = field(default_factory=dict)
+    contention: ContentionFigures | None = None
+    lingering_s: tuple[float, ...] = ()
+    full_p99_ns: tuple[int | None, int | None] = (None, None)
+
+
+def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> IsolationJudgement:
+    """Decide; the same evidence always comes to the same.
+
+    Args:
+        found: the blocks.
+        judgement: of the run that they are parts of.
+    """
+    differences = _differences(found.blocks)
+    change = estimate_effect(differences) if differences else None
+    reasons = [
+        *_against(found, judgement, change),
+        *_doubts(found, judgement, change, differences),
+    ]
+    outcome = min(
+        (outcome for outcome, _ in reasons),
+        key=list(IsolationOutcome).index,
+        default=IsolationOutcome.ISOLATED,
+    )
+    because = tuple(said for own, said in reasons if own is outcome)
+    on_purpose = tuple(f"on purpose: {said}" for said in found.on_purpose.values())
+    if outcome is IsolationOutcome.ISOLATED and change is not None:
+        because = (
+            f"the P99 changes by {format_duration(change.estimate_ns)}, at most"
+            f" {format_duration(change.upper_ns)} at 95 %, which is within the margin of"
+            f" {format_duration(found.margin_ns)}",
+        )
+    return IsolationJudgement(
+        outcome=outcome,
+        exit_code=int(outcome.exit_code),
+        because=(*because, *_contended(found.contention), *on_purpose),
+        margin_ns=found.margin_ns,
+        limit_ns=found.limit_ns,
+        quiet_p99_ns=found.quiet_p99_ns,
+        disturbed_p99_ns=found.disturbed_p99_ns,
+        change=None
+        if change is None
+        else ChangeFigures(
+            pairs=change.pairs,
+            estimate_ns=change.estimate_ns,
+            lower_ns=change.lower_ns,
+            upper_ns=change.upper_ns,
+        ),
+        blocks=found.blocks,
+        contention=found.contention,
+    )
+
+
+def _contended(found: ContentionFigures | None) -> Iterator[str]:
+    """What the outcome is worth: a quota disturbs nobody where cores are idle."""
+    if found is None:
+        yield "whether cores were fought over is not known: no telemetry tells"
+        return
+    figures = (
+        f"{found.disturbed_busy_cores:.2f} of {found.cores:g} cores at work under the disturbance"
+        f" ({found.quiet_busy_cores:.2f} without it), the services ready and without a core"
+        f" {found.disturbed_waited_cores:.2f} s in each second ({found.quiet_waited_cores:.2f})"
+    )
+    if found.is_fought_over:
+        yield f"the cores were fought over: {figures}"
+    else:
+        yield f"the cores were not fought over, so nothing is said of a fight for them: {figures}"
+
+
+def _against(
+    found: IsolationEvidence, judgement: Judgement, change: TreatmentEffect | None
+) -> Iterator[tuple[IsolationOutcome, str]]:
+    for check in judgement.of(CheckKind.INTEGRITY):
+        if check.verdict is Verdict.FAIL:
+            yield IsolationOutcome.NOT_ISOLATED, f"{check.name}: {check.said}"
+    if _forceless(found.blocks) or any(_spoils(found, judgement)):
+        return  # whatever changed, it was not shown to be the system, or this disturbance
+    # Latency is lateness and service, so the P99 of the service is at least that of the latency
+    # less the longest lateness: what is left of the change is not the generator's.
+    own_ns = max((b.lateness_max_ns or 0 for b in found.blocks if b.disturbed), default=0)
+    late = (
+        f", of which the generator's lateness is at most {format_duration(own_ns)}"
+        if own_ns
+        else ""
+    )
+    lower_ns = change.lower_ns if change is not None else None
+    if change is not None and lower_ns is not None and lower_ns - own_ns > found.margin_ns:
+        yield (
+            IsolationOutcome.NOT_ISOLATED,
+            f"the P99 is {format_duration(change.estimate_ns)} later under the disturbance, at least"
+            f" {format_duration(lower_ns)} at 95 %{late}, which is beyond the margin of"
+            f" {format_duration(found.margin_ns)}",
+        )
+    quiet, disturbed = found.quiet_p99_ns, found.disturbed_p99_ns
+    if quiet is None or disturbed is None:
+        return
+    if quiet < found.limit_ns <= disturbed - own_ns:
+        yield (
+            IsolationOutcome.NOT_ISOLATED,
+            f"the P99 under the disturbance is {format_duration(disturbed)}{late}; promised are"
+            f" {format_duration(found.limit_ns)}, and without it it is {format_duration(quiet)}",
+        )
+
+
+def _doubts(
+    found: IsolationEvidence,
+    judgement: Judgement,
+    change: TreatmentEffect | None,
+    differences: Sequence[int],
+) -> Iterator[tuple[IsolationOutcome, str]]:
+    for check in (*_spoils(found, judgement), *_unclean(judgement)):
+        yield IsolationOutcome.CANNOT_TELL, f"{check.name}: {check.said}"
+    if forceless := _forceless(found.blocks):
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"the disturbance was not shown to have force in {len(forceless)} of"
+            f" {sum(block.disturbed for block in found.blocks)} blocks, first at"
+            f" {forceless[0].start_s:.0f} s",
+        )
+    if late := _late(found):
+        worst = max(late, key=lambda block: block.lateness_p99_ns or 0)
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"the generator itself was late in {len(late)} of {len(found.blocks)} blocks"
+            f" (P99 {format_duration(worst.lateness_p99_ns)} at {worst.start_s:.0f} s, at most"
+            f" {format_duration(found.lateness_limit_ns)} may be): the disturbance reached it, and on this"
+            " host its share cannot be told from the system's",
+        )
+    if few := [block for block in found.blocks if block.signals < SIGNALS_MIN]:
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"{len(few)} of {len(found.blocks)} blocks hold fewer than {SIGNALS_MIN} signals that"
+            f" count, first at {few[0].start_s:.0f} s ({few[0].signals}), of which there is no P99",
+        )
+    full_quiet, full_disturbed = found.full_p99_ns
+    if full_disturbed is not None and full_disturbed - (full_quiet or 0) > found.margin_ns:
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"of signals that are simulated in full the P99 is {format_duration(full_disturbed)} under the"
+            f" disturbance and {format_duration(full_quiet)} without; pairs compare the others only",
+        )
+    if found.lingering_s:
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"a disturbance was still in force in {len(found.lingering_s)} quiet blocks, first at"
+            f" {found.lingering_s[0]:.0f} s: they are no measure of the time without it",
+        )
+    if found.disturbed_p99_ns is not None and found.disturbed_p99_ns >= found.limit_ns:
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"the P99 under the disturbance is {format_duration(found.disturbed_p99_ns)}, and promised are"
+            f" {format_duration(found.limit_ns)}",
+        )
+    if found.quiet_p99_ns is not None and found.quiet_p99_ns >= found.limit_ns:
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"the P99 is {format_duration(found.quiet_p99_ns)} without any disturbance, and promised are"
+            f" {format_duration(found.limit_ns)}: this host cannot show isolation",
+        )
+    yield from _imprecise(found, change, differences)
+
+
+def _spoils(found: IsolationEvidence, judgement: Judgement) -> Iterator[Check]:
+    """What makes the run worthless, such as a generator that was starved itself."""
+    for check in judgement.of(CheckKind.VALIDITY):
+        if check.verdict is not Verdict.PASS and check.name not in found.on_purpose:
+            yield check
+
+
+def _unclean(judgement: Judgement) -> Iterator[Check]:
+    """What was not proven of the effects, and promises that were broken, or that nobody made.
+
+    A signal that the engine rejects is not compared: one that rejects whatever is slow has a good
+    P99, so a share that is open is a doubt. Percentiles of the whole run that are open are another
+    matter, since blocks decide here.
+    """
+    for check in judgement.of(CheckKind.INTEGRITY):
+        if check.verdict not in (Verdict.PASS, Verdict.FAIL):
+            yield check
+    for check in judgement.of(CheckKind.OBJECTIVE):
+        if check.verdict is Verdict.FAIL or (
+            (check.name == ARRIVAL or "limit_share" in check.figures)
+            and check.verdict is not Verdict.PASS
+        ):
+            yield check
+
+
+def _imprecise(
+    found: IsolationEvidence, change: TreatmentEffect | None, differences: Sequence[int]
+) -> Iterator[tuple[IsolationOutcome, str]]:
+    if change is not None and change.upper_ns is not None and change.upper_ns <= found.margin_ns:
+        return
+    needed = pairs_needed(differences, found.margin_ns) if differences else None
+    more = "" if needed is None else f"; some {needed} pairs would tell"
+    if change is None or change.lower_ns is None or change.upper_ns is None:
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"{len(differences)} pairs are too few for an interval{more}",
+        )
+    elif change.lower_ns <= found.margin_ns:
+        yield (
+            IsolationOutcome.CANNOT_TELL,
+            f"the change of the P99 lies between {format_duration(change.lower_ns)} and"
+            f" {format_duration(change.upper_ns)} at 95 %, the margin of {format_duration(found.margin_ns)}"
+            f" between them{more}",
+        )
+
+
+def _differences(blocks: Sequence[BlockFigures]) -> list[int]:
+    """Disturbed minus quiet, of each pair that is whole."""
+    pairs: dict[int, dict[bool, int]] = {}
+    for block in blocks:
+        if block.p99_ns is not None:
+            pairs.setdefault(block.pair, {})[block.disturbed] = block.p99_ns
+    return [own[True] - own[False] for _, own in sorted(pairs.items()) if len(own) > 1]
+
+
+def _late(found: IsolationEvidence) -> list[BlockFigures]:
+    return [b for b in found.blocks if (b.lateness_p99_ns or 0) > found.lateness_limit_ns]
+
+
+def _forceless(blocks: Sequence[BlockFigures]) -> list[BlockFigures]:
+    return [block for block in blocks if block.disturbed and not block.force]

@@ -1,0 +1,175 @@
+"""One percentile over several runs: decided by what differs between them and by their signals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from scipy.special import bdtrc
+
+from harness.analysis.pooled_share import (
+    RunShare,
+    detectable_period_ns,
+    pooled_share,
+    runs_to_decide,
+)
+from harness.analysis.run_spread import (
+    RUNS_MAX,
+    RUNS_MIN,
+    Spread,
+    excess_of,
+    runs_needed,
+    spread_of,
+)
+from harness.analysis.statistics import CONFIDENCE
+from harness.judge.check import Check, CheckKind, Figure
+from harness.judge.formatting import format_count, format_duration, format_percentile, format_share
+from harness.judge.verdict import Verdict, worst
+
+
+@dataclass(frozen=True, slots=True)
+class TailCounts:
+    """What one run gives to the pooled percentile; see `beyond_figures`."""
+
+    percentile: float
+    signals: int
+    beyond: int
+    beyond_least: int
+    effective: int
+    measured_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEstimate:
+    """What one run says of the percentile; None where it says nothing."""
+
+    verdict: Verdict
+    estimate_ns: int | None
+    lower_ns: int | None
+    upper_ns: int | None
+    limit_ns: int
+    pool: TailCounts | None = None
+
+
+def combine_runs(name: str, parts: Sequence[RunEstimate], runs: int) -> Check:
+    """Decide for the group.
+
+    PASS if the upper end of the interval between runs is below the limit, no run fails by its
+    own interval, and the upper bound of the pooled share of signals beyond the limit is below what
+    the percentile allows. FAIL if the interval's lower end is at or above the limit, if more runs
+    fail by themselves than would by chance, or if the lower bound of the pooled share is at or
+    above what is allowed, each with 5 %. INCONCLUSIVE else.
+
+    Args:
+        name: of the objective.
+        parts: of the runs that looked at it; at least one.
+        runs: how many runs there are.
+    """
+    limit_ns = parts[0].limit_ns
+    fails = sum(part.verdict is Verdict.FAIL for part in parts)
+    verdict, said, spread = _typical(parts, runs, fails)
+    if fails:
+        said += f"; {format_count(fails, 'run')} of {runs} failed by their own interval"
+    pools = [part.pool for part in parts if part.pool and part.pool.signals]
+    figures: dict[str, Figure] = {} if spread is None else asdict(spread)
+    if len(pools) == runs:
+        verdict, words, own = _with_pooled(verdict, pools)
+        said, figures = said + words, figures | own
+    elif verdict is Verdict.PASS:
+        verdict = Verdict.INCONCLUSIVE
+        said += f"; only {len(pools)} of {format_count(runs, 'run')} say how many signals were beyond it"
+    return Check(
+        name=name,
+        kind=CheckKind.OBJECTIVE,
+        verdict=verdict,
+        said=said,
+        figures={**figures, "limit_ns": limit_ns, "runs_failed": fails},
+    )
+
+
+def _typical(
+    parts: Sequence[RunEstimate], runs: int, fails: int
+) -> tuple[Verdict, str, Spread | None]:
+    """What the runs' own percentiles say, and how they spread."""
+    limit_ns = parts[0].limit_ns
+    known = [part.estimate_ns for part in parts if part.estimate_ns is not None]
+    if runs < RUNS_MIN:
+        said = f"{format_count(runs, 'run')} give no interval between runs ({RUNS_MIN} do); "
+        said += "the worst verdict of a single one counts"
+        verdict = worst(part.verdict for part in parts)
+        return verdict, said, spread_of(known) if len(known) > 1 else None
+    if len(known) < runs:
+        verdict = Verdict.FAIL if _beyond_chance(fails, runs) else Verdict.INCONCLUSIVE
+        said = f"{len(known)} of {format_count(runs, 'run')} had enough signals for it; make them longer"
+        return verdict, said, None
+    spread = spread_of(known)
+    verdict = _decide(spread, limit_ns, fails)
+    said = _words(spread, limit_ns)
+    if verdict is Verdict.INCONCLUSIVE and not fails:
+        said += _more_words(runs_needed(known, limit_ns), runs)
+    return verdict, said + _excess_words(known, parts), spread
+
+
+def _with_pooled(
+    verdict: Verdict, pools: Sequence[TailCounts]
+) -> tuple[Verdict, str, dict[str, Figure]]:
+    """The verdict after the pooled percentile was asked too, its words and its figures."""
+    allowed = 1 - pools[0].percentile / 100
+    pooled = pooled_share([RunShare(one.signals, one.beyond, one.effective) for one in pools])
+    least = pooled_share([RunShare(one.signals, one.beyond_least, one.effective) for one in pools])
+    horizon_ns = detectable_period_ns(sum(one.measured_ns for one in pools))
+    said = (
+        f"; {format_share(pooled.share)} of the {format_count(pooled.signals, 'signal')} of all runs took as long"
+        f" as the limit or longer, between {format_share(pooled.lower)} and {format_share(pooled.upper)}, each at"
+        f" {format_share(CONFIDENCE)} (effective sample size {pooled.effective:,.0f});"
+        f" {format_percentile(pools[0].percentile)} allows {format_share(allowed)}"
+    )
+    if least.lower >= allowed:
+        verdict = Verdict.FAIL
+    elif verdict is Verdict.PASS and pooled.upper >= allowed:
+        verdict = Verdict.INCONCLUSIVE
+        said += _more_words(runs_to_decide(pooled, len(pools), allowed, RUNS_MAX), len(pools))
+    elif verdict is Verdict.PASS:
+        said += f"; events rarer than one every {format_duration(horizon_ns)} may be missed"
+    figures = {f"pooled_{name}": value for name, value in asdict(pooled).items()}
+    return verdict, said, {**figures, "horizon_ns": horizon_ns}
+
+
+def _decide(spread: Spread, limit_ns: int, fails: int) -> Verdict:
+    if spread.lower_ns is None or spread.upper_ns is None:
+        return Verdict.INCONCLUSIVE
+    if spread.lower_ns >= limit_ns or _beyond_chance(fails, spread.runs):
+        return Verdict.FAIL
+    return Verdict.PASS if spread.upper_ns < limit_ns and not fails else Verdict.INCONCLUSIVE
+
+
+def _beyond_chance(fails: int, runs: int) -> bool:
+    """Whether so many runs would fail less often than in 5 % of groups, were none to fail truly."""
+    error = 1 - CONFIDENCE
+    return fails > 0 and float(bdtrc(fails - 1, runs, error)) < error
+
+
+def _words(spread: Spread, limit_ns: int) -> str:
+    return (
+        f"that of a typical run lies between {format_duration(spread.lower_ns)} and"
+        f" {format_duration(spread.upper_ns)}, each at {format_share(CONFIDENCE)} ({spread.runs} runs from"
+        f" {format_duration(spread.min_ns)} to {format_duration(spread.max_ns)}, which vary by"
+        f" {format_share(spread.variation)}); the limit is {format_duration(limit_ns)}"
+    )
+
+
+def _more_words(needed: int | None, runs: int) -> str:
+    if needed is None:
+        return "; no reasonable number of runs would tell"
+    return f"; make about {format_count(needed - runs, 'more run')}"
+
+
+def _excess_words(known: Sequence[int], parts: Sequence[RunEstimate]) -> str:
+    found = excess_of(known, [(part.lower_ns, part.upper_ns) for part in parts])
+    if found is None:
+        return ""
+    between, within = found
+    return (
+        f"; runs differ more than their intervals allow: by {format_share(between)} from run to run,"
+        f" where {format_share(within)} would be expected"
+    )

@@ -1,0 +1,53 @@
+"""The JSON schema of `result.json`; `make schema` writes it.
+
+It holds for every result of its version, older ones included: what was added since is not required,
+and what will be added is not forbidden.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.assessment.result import Result
+from harness.evidence.atomic_files import SCHEMA_VERSION
+
+PATH = Path(__file__).resolve().parents[2] / "docs" / "schema" / f"result-{SCHEMA_VERSION}.json"
+
+
+def result_schema() -> dict[str, Any]:
+    """The schema, draft 2020-12."""
+    schema = _open(Result.model_json_schema(mode="validation"))
+    schema["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    schema["required"] = ["schema_version", *schema["required"]]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"result.json, version {SCHEMA_VERSION}",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
+
+
+def schema_text() -> str:
+    """The schema as it stands in the file."""
+    return json.dumps(result_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def _open(node: Any) -> Any:
+    """The same, with room for what a newer harness adds, and without titles that repeat names."""
+    if isinstance(node, list):
+        return [_open(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    forbidden = node.get("additionalProperties") is False
+    kept = {key: _open(value) for key, value in node.items()}
+    if forbidden:
+        del kept["additionalProperties"]
+    if isinstance(kept.get("title"), str):
+        del kept["title"]
+    return kept
+
+
+if __name__ == "__main__":
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    PATH.write_text(schema_text(), encoding="utf-8")

@@ -1,1 +1,0 @@
-"""A system that already runs: its contract file, what is asked of it before the load, the stack."""

@@ -1,0 +1,182 @@
+"""Reports of a run, or of several together: which are wanted, and where they go."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from harness.assessment.group import GroupJudgement
+from harness.assessment.group_result import read_group_result
+from harness.cli.standard_streams import emit
+from harness.errors import EvidenceError, UsageError
+from harness.evidence import atomic_files
+from harness.evidence.group_folder import GroupFolder
+from harness.evidence.run_folder import RunFolder
+from harness.report.data import ReportData, read_report_data
+from harness.report.hgrm import write_hgrm
+from harness.report.html import html_report
+from harness.report.junit import group_junit_xml, junit_xml
+from harness.report.markdown import group_markdown, markdown
+from harness.report.samples import write_csv
+
+# GitHub shows the file that this variable names on the page of the job.
+SUMMARY = "GITHUB_STEP_SUMMARY"
+STDOUT = Path("-")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRequest:
+    """Where each report goes; None for those that nobody asked for."""
+
+    html: Path | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+    csv: Path | None = None
+    hgrm: Path | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was asked for."""
+        return any(getattr(self, field.name) is not None for field in fields(self))
+
+
+def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Console) -> None:
+    """Write the reports that are wanted of a run or a group, or those that it always has.
+
+    Args:
+        path: folder of the run, or of the group.
+        wanted: what goes where.
+        show: whether the page is opened in a browser.
+        console: where it is told what was written.
+
+    Raises:
+        UsageError: the folder is none, or a group has no such report.
+        EvidenceError: evidence is missing or unreadable, or a report cannot be written.
+    """
+    if GroupFolder.is_at(path):
+        written = _report_group(GroupFolder(path.absolute()), wanted, show=show)
+    else:
+        folder = RunFolder.open(path)
+        if not wanted.anything:
+            wanted = ReportRequest(html=folder.html, junit=folder.junit)
+        elif show and wanted.html is None:
+            wanted = ReportRequest(
+                folder.html, wanted.junit, wanted.markdown, wanted.csv, wanted.hgrm
+            )
+        data = read_report_data(folder)
+        if data.judged_anew:
+            said = f"judged anew for this report: {data.judged_anew}"
+            # Where a report goes to the output itself, that is said in the report.
+            if STDOUT not in (wanted.junit, wanted.markdown):
+                console.print(said, style="yellow", markup=False, soft_wrap=True)
+        written = tuple(_report_run(data, wanted))
+        if show and wanted.html is not None:
+            webbrowser.open(wanted.html.absolute().as_uri())
+    for one in written:
+        console.print(f"written: {one}", markup=False, highlight=False, soft_wrap=True)
+
+
+def report_after(folder: RunFolder, console: Console) -> None:
+    """The reports that every run has; one that fails is told, and changes nothing else."""
+
+    def both() -> None:
+        wanted = ReportRequest(html=folder.html, junit=folder.junit)
+        for _ in _report_run(read_report_data(folder), wanted):
+            pass
+
+    _or_warning(both, console)
+
+
+def report_group_after(folder: GroupFolder, judgement: GroupJudgement, console: Console) -> None:
+    """The same of several runs together, and what the page of the CI job shows of them."""
+
+    def one() -> str:
+        _write(folder.junit, group_junit_xml(judgement, folder))
+        return group_markdown(judgement, folder)
+
+    if (text := _or_warning(one, console)) is not None:
+        append_summary(text, os.environ, console)
+
+
+def append_summary(text: str, environ: Mapping[str, str], console: Console) -> None:
+    """Add Markdown to what the page of the CI job shows, where there is such a page."""
+    if not (name := environ.get(SUMMARY)):
+        return
+
+    def append() -> None:
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    _or_warning(append, console)
+
+
+def summarise(folder: RunFolder, console: Console) -> None:
+    """Put a run on the page of the CI job, where there is one."""
+    if not os.environ.get(SUMMARY):
+        return
+    text = _or_warning(lambda: markdown(read_report_data(folder)), console)
+    if text is not None:
+        append_summary(text, os.environ, console)
+
+
+def _report_run(data: ReportData, wanted: ReportRequest) -> Iterator[Path]:
+    texts: tuple[tuple[Path | None, Callable[[ReportData], str]], ...] = (
+        (wanted.html, html_report),
+        (wanted.junit, junit_xml),
+        (wanted.markdown, markdown),
+    )
+    for path, make in texts:
+        if path is not None:
+            yield from _write(path, make(data))
+    if wanted.csv is not None:
+        yield from write_csv(data, wanted.csv)
+    if wanted.hgrm is not None:
+        yield from write_hgrm(data.measurement, wanted.hgrm)
+
+
+def _report_group(folder: GroupFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:
+    if show or wanted.html or wanted.csv or wanted.hgrm:
+        raise UsageError(
+            "several runs together have JUnit XML and Markdown only",
+            where=str(folder.path),
+            hint="name the folder of one of its runs for a page, CSV or .hgrm files",
+        )
+    judgement = read_group_result(folder)
+    if not wanted.anything:
+        wanted = ReportRequest(junit=folder.junit)
+    written: list[Path] = []
+    if wanted.junit is not None:
+        written += _write(wanted.junit, group_junit_xml(judgement, folder))
+    if wanted.markdown is not None:
+        written += _write(wanted.markdown, group_markdown(judgement, folder))
+    return tuple(written)
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    """Write a report; what goes to the terminal, or into a pipe, is no file."""
+    if path == STDOUT:
+        emit(text)
+        return []
+    if not path.absolute().parent.is_dir():
+        raise UsageError("there is no such folder", where=str(path.absolute().parent))
+    atomic_files.write_text(path, text)
+    return [path]
+
+
+def _or_warning(make: Callable[[], T], console: Console) -> T | None:
+    try:
+        return make()
+    except (EvidenceError, UsageError) as error:
+        told = str(error)
+    except Exception as error:  # the verdict stands, whatever is wrong with its report
+        told = f"{type(error).__name__}: {error}"
+    console.print(f"warning: no report: {told}", style="yellow", markup=False)
+    return None

@@ -1,0 +1,227 @@
+"""Which stack a command works on, and how it is picked from options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.cli.stack_kind import StackKind
+from harness.clock import Clock
+from harness.contract.names import Contract
+from harness.errors import UsageError
+from harness.evidence.run_folder import RunFolder
+from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT, DockerFaultFactory, own_disks
+from harness.faults.instance import FaultFactory
+from harness.faults.process_factory import ProcessFaultFactory
+from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport
+from harness.gate.node_provider import NodeProvider
+from harness.gate.runner import GateFiles, GateRunner
+from harness.scenario import Scenario
+from harness.stack.attach.contract_file import AttachFile, load_attach_file
+from harness.stack.attach.production import refuse_production
+from harness.stack.attach.stack import AttachStack
+from harness.stack.base import Endpoints, Stack
+from harness.stack.docker.gate_container import GateContainer
+from harness.stack.docker.images import image_variables
+from harness.stack.docker.settings import AGENT, DockerSettings, agent_variables
+from harness.stack.docker.stack import DockerStack
+from harness.stack.private_dir import create_private_dir
+from harness.stack.process.anvil import find_anvil
+from harness.stack.process.services import need_clocks
+from harness.stack.process.stack import ProcessStack
+from harness.stack.settings import StackSettings
+from harness.stack.startup import StartupSink, ignore_event
+
+__all__ = ["StackChoice", "StackKind"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackChoice:
+    """What the options say of the stack.
+
+    Attributes:
+        image_set: set in `compose/images/sets.toml`; containers only.
+        images: `ROLE=IMAGE` overrides; containers only.
+        agents: agent containers beside the swarm; containers only.
+        ports: fixed ports by service.
+        contract_file: what a system that already runs is called and where it is; attach only.
+        accept_production: the sentence that was said; attach only.
+        free_agents: whether agent containers have no limits; containers only.
+    """
+
+    kind: StackKind
+    image_set: str
+    images: Sequence[str]
+    agents: int
+    ports: Mapping[str, int]
+    contract_file: Path | None = None
+    accept_production: str | None = None
+    free_agents: bool = False
+
+    def attached(self) -> AttachFile | None:
+        """The contract of the system that already runs; None for one that is started.
+
+        Raises:
+            UsageError: an option does not fit the kind of stack, the file is wrong, or it speaks
+                of production.
+        """
+        if self.kind is not StackKind.ATTACH:
+            if self.contract_file is not None or self.accept_production is not None:
+                raise UsageError(
+                    "--contract and --accept-production speak of a system that already runs",
+                    hint="add --stack attach",
+                )
+            return None
+        if self.contract_file is None:
+            raise UsageError(
+                "--stack attach needs a contract file",
+                hint="add --contract FILE; docs/attach.md tells what stands in it",
+            )
+        if self.images or self.agents or self.ports:
+            raise UsageError("a system that already runs has its own images, agents and ports")
+        file = load_attach_file(self.contract_file)
+        refuse_production(file, self.accept_production)
+        return file
+
+    def check(self, scenario: Scenario, contract: Contract, root: Path) -> None:
+        """Whether such a stack can be made, before anything of a run is there.
+
+        Raises:
+            UsageError: an option does not fit the kind of stack, a defect does not exist, a
+                program is missing, or a variable that holds a login is not set.
+        """
+        if (attached := self.attached()) is not None:
+            if scenario.engine.defects:
+                raise UsageError(
+                    "defects are those of the reference engine; this one runs already",
+                    where="engine.defects",
+                    hint="leave out --defect and engine.defects, or --stack attach",
+                )
+            if scenario.gate is not None:
+                raise UsageError(
+                    "a gate's rounds are decided by the reference desk, on a stack that is started",
+                    where="gate",
+                    hint="leave out [gate], or --stack attach",
+                )
+            attached.redis.secret_url(os.environ)
+            attached.postgres.secret_conninfo(os.environ)
+            return
+        settings = StackSettings.of(scenario, contract, self.ports, root)
+        if self.kind is StackKind.PROCESS:
+            if self.images or self.agents or self.free_agents:
+                raise UsageError(
+                    "--image, --agent-containers and --free-agents need containers",
+                    hint="add --stack docker",
+                )
+            need_clocks(settings)
+            if settings.anvil or settings.gate:
+                find_anvil(root)
+            return
+        if settings.defects:
+            raise UsageError(
+                "defects are switched on in child processes only",
+                where="engine.defects",
+                hint="leave out --stack docker",
+            )
+        if self.free_agents and not self.agents:
+            raise UsageError(
+                "--free-agents takes the limits of agents away, and there are none",
+                hint="add --agent-containers 1",
+            )
+        self.docker_settings(settings, root)
+
+    def make(
+        self,
+        scenario: Scenario,
+        contract: Contract,
+        root: Path,
+        folder: RunFolder,
+        clock: Clock,
+        tell: StartupSink = ignore_event,
+    ) -> Stack:
+        """The stack, not yet started; `tell` is told of its start as it goes on.
+
+        Raises:
+            UsageError: as `check`.
+        """
+        self.check(scenario, contract, root)
+        if (attached := self.attached()) is not None:
+            return AttachStack(attached, os.environ, clock, scenario)
+        settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
+        if self.kind is StackKind.PROCESS:
+            return ProcessStack(settings, create_private_dir(), folder.logs, clock, tell)
+        variables = agent_variables(scenario.agent_containers, contract)
+        docker = replace(
+            self.docker_settings(settings, root),
+            own_disks=own_disks(scenario.fault),
+            variables=variables,
+        )
+        return DockerStack(docker, folder.logs, clock, tell)
+
+    def need_agents(self, scenario: Scenario) -> None:
+        """Make sure that there are as many agent containers as the scenario needs.
+
+        Raises:
+            UsageError: there are fewer, or none because there are no containers.
+        """
+        wanted = scenario.agent_containers.at_least
+        if self.agents < wanted:
+            stack = "" if self.kind is StackKind.DOCKER else "--stack docker "
+            raise UsageError(
+                f"the scenario is about {wanted} agent containers or more, and there are"
+                f" {self.agents}",
+                where="agent_containers.at_least",
+                hint=f"add {stack}--agent-containers {wanted}",
+            )
+
+    @property
+    def possible_faults(self) -> FaultSupport | None:
+        """What can be done to the stack; None for one that the harness does not start."""
+        if self.kind is StackKind.DOCKER:
+            agents = {f"{AGENT}-{number}" for number in range(1, self.agents + 1)}
+            return replace(DOCKER_FAULT_SUPPORT, services=DOCKER_FAULT_SUPPORT.services | agents)
+        return PROCESS_FAULT_SUPPORT if self.kind is StackKind.PROCESS else None
+
+    def docker_settings(self, settings: StackSettings, root: Path) -> DockerSettings:
+        """Settings of a stack of containers."""
+        folder = root / "compose" / "images"
+        return DockerSettings(
+            stack=settings,
+            image_set=self.image_set,
+            images=image_variables(folder, self.image_set, self.images),
+            agents=self.agents,
+            free_agents=self.free_agents,
+        )
+
+
+def fault_factory_of(stack: Stack, endpoints: Endpoints) -> FaultFactory:
+    """What makes faults ready on a stack that was started."""
+    if isinstance(stack, DockerStack):
+        return DockerFaultFactory(stack.token, stack.services, endpoints)
+    return ProcessFaultFactory(stack.services, endpoints)
+
+
+def gate_maker(
+    scenario: Scenario, stack: Stack, folder: RunFolder, root: Path, clock: Clock
+) -> Callable[[Path], GateRunner] | None:
+    """What makes the gate beside a run, once its stack was started; None without one."""
+    gate = scenario.gate
+    if gate is None:
+        return None
+
+    def make(path: Path) -> GateRunner:
+        files = GateFiles(path, folder.logs, root)
+        keeper = _gate_node_of(stack)
+        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, keeper, files, clock)
+
+    return make
+
+
+def _gate_node_of(stack: Stack) -> NodeProvider:
+    if isinstance(stack, DockerStack):
+        return GateContainer(stack)
+    if isinstance(stack, ProcessStack):
+        return stack.gate_node()
+    raise UsageError("this stack has no node for a gate", where="gate")

@@ -1,0 +1,55 @@
+"""How SIMULATED is seen in a system that was not started by the harness."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.contract.frozen import Frozen, Name, NameIfAny
+
+
+class ObservationMethod(StrEnum):
+    """How SIMULATED is seen; `docs/observing.md` has the figures behind the default.
+
+    LOGICAL and POLLING read what was committed. NOTIFICATION and STREAM take the system's word.
+    """
+
+    LOGICAL = "logical"
+    POLLING = "polling"
+    NOTIFICATION = "notification"
+    STREAM = "stream"
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the system itself tells it."""
+        return self in (ObservationMethod.NOTIFICATION, ObservationMethod.STREAM)
+
+
+class ObservationSettings(Frozen):
+    """Where to look.
+
+    Attributes:
+        way: LOGICAL needs a publication of the FSM table, which is never made here.
+        allow_slot: whether LOGICAL may make a replication slot, which goes with its connection.
+        pause_ms: POLLING: least pause from the end of one poll to the next.
+        channel: NOTIFICATION: the channel to listen to.
+        stream: STREAM: key of the stream of results, without the prefix.
+        format: NOTIFICATION: `json`, or `text` for trace id and status between white space.
+            STREAM: `fields`, or `json` for a document in one field.
+        field: STREAM with `json`: the field that holds the document.
+        trace_id: field, or path through the document (`order.ref`), of the trace id.
+        status: the same of the status; `[states]` knows its words. None: whatever is told is told
+            of a signal that has reached SIMULATED.
+    """
+
+    way: Annotated[ObservationMethod, Field(strict=False)] = ObservationMethod.LOGICAL
+    allow_slot: bool = False
+    pause_ms: Annotated[int, Field(ge=1, le=60_000)] = 10
+    channel: NameIfAny = None
+    stream: NameIfAny = None
+    format: Literal["json", "text", "fields"] = "json"
+    field: Name = "data"
+    trace_id: Name = "trace_id"
+    status: NameIfAny = "status"

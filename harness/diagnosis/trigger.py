@@ -1,0 +1,111 @@
+"""Why a diagnosis is made: the promise that was broken, or that was nearly so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.diagnosis.formatting import format_percent
+from harness.diagnosis.thresholds import NEAR_SHARE
+from harness.judge.check import Check, CheckKind
+from harness.judge.formatting import format_duration
+from harness.judge.judgement import Judgement
+from harness.judge.verdict import Verdict
+from harness.scenario import Objective, Scenario
+
+ON_DEMAND = "on demand"
+# Where a check of each kind of duration has the value that was held against the limit.
+_VALUES = ("estimate_ns", "worst_ns", "max_ns")
+_SYSTEMS_OWN = ("latency", "service")
+# Checks of the run that the host may have broken, whatever the latency was.
+_HOST_SENSITIVE = ("generator on time", "observer kept up", "host resources free")
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What the signals are held against.
+
+    Attributes:
+        because: in words.
+        limit_ns: of the latency; None where no promise of one was near.
+        percentile: that is promised.
+        mode: whose signals it speaks of, "lite" or "full"; None for all.
+        stage: of which stage; None for the whole measured load.
+        of_the_run: whether the harness itself was late, however quick the signals were.
+    """
+
+    because: str
+    limit_ns: int | None = None
+    percentile: float = 99.0
+    mode: str | None = None
+    stage: str | None = None
+    of_the_run: bool = False
+
+
+def find_trigger(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -> Trigger | None:
+    """The promise to explain; None when every one was kept with ease and nobody asks.
+
+    Of several, the percentile nearest to its limit, or furthest beyond; a maximum is one signal
+    and speaks only where no percentile does. Then come promises without a duration that failed, and
+    at last a generator or an observer that was late.
+    """
+    near = sorted(_near(scenario, judgement), key=lambda found: found[0])
+    if near:
+        return near[0][1]
+    for check in judgement.of(CheckKind.OBJECTIVE):
+        if check.verdict is Verdict.FAIL and not _of_the_generator(scenario, check):
+            return Trigger(f"{check.name}: {check.said}")
+    for check in judgement.of(CheckKind.VALIDITY):
+        if check.verdict is Verdict.INVALID and check.name.startswith(_HOST_SENSITIVE):
+            return Trigger(f"{check.name}: {check.said}", of_the_run=True)
+    return Trigger(ON_DEMAND) if on_demand else None
+
+
+def _near(
+    scenario: Scenario, judgement: Judgement
+) -> Iterator[tuple[tuple[bool, float, str], Trigger]]:
+    checks = judgement.of(CheckKind.OBJECTIVE)
+    for objective in scenario.parsed_objectives():
+        limit_ns = objective.limit_ns
+        if objective.metric not in _SYSTEMS_OWN or not limit_ns:
+            continue
+        for check in checks:
+            mode = _mode(objective, check)
+            value_ns = _value_ns(check)
+            if mode == "" or value_ns is None or value_ns < NEAR_SHARE * limit_ns:
+                continue
+            ratio = value_ns / limit_ns
+            concern = Trigger(
+                because=f"{check.name}: {format_duration(value_ns)} is {format_percent(ratio)} of the limit",
+                limit_ns=limit_ns,
+                percentile=objective.percentile or 99.0,
+                mode=mode,
+                stage=objective.stage,
+            )
+            yield (objective.percentile == 100.0, -ratio, check.name), concern
+
+
+def _mode(objective: Objective, check: Check) -> str | None:
+    """The mode whose signals a check holds against an objective; "" for another objective's."""
+    if check.name == objective.text:
+        return objective.mode
+    for mode in ("lite", "full"):
+        if check.name == f"{objective.text} ({mode})":
+            return mode
+    return ""
+
+
+def _value_ns(check: Check) -> float | None:
+    for name in _VALUES:
+        value = check.figures.get(name)
+        if isinstance(value, int | float):
+            return value
+    return None
+
+
+def _of_the_generator(scenario: Scenario, check: Check) -> bool:
+    """Whether it is a promise of the load, which tells nothing of the system."""
+    return any(
+        _mode(objective, check) != "" and objective.metric in ("lateness", "rate")
+        for objective in scenario.parsed_objectives()
+    )

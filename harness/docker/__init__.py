@@ -1,1 +1,0 @@
-"""The stack in containers: images, containers with exact quotas, proof, clean-up."""

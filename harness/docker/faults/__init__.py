@@ -1,1 +1,0 @@
-"""Faults in containers: what injects each, and what proves it from inside."""

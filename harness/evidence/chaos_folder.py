@@ -1,0 +1,104 @@
+"""`reports/<id>-chaos/`: rounds, each a run in a folder of its own within; can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.errors import UsageError
+from harness.evidence import atomic_files
+from harness.evidence.file_name import FileName
+from harness.evidence.new_folder import create_unique_folder
+from harness.evidence.toml_writer import toml_text
+from harness.scenario import Scenario, load_scenario
+
+ROUNDS_MAX = 10_000
+
+
+class ChaosProgress(BaseModel):
+    """`chaos.json`: what is to be done, and how far it has come.
+
+    Attributes:
+        seed: of the faults that are drawn.
+        rounds: how many there are to be.
+        stack: kind of stack.
+        choices: kinds and targets that are drawn from.
+        runs: ids of the rounds that came to their end, in order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seed: Annotated[int, Field(ge=0)]
+    rounds: Annotated[int, Field(ge=1, le=ROUNDS_MAX)]
+    stack: Literal["process", "docker"]
+    choices: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
+    runs: tuple[FileName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosFolder:
+    """The folder; its path is absolute."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, reports: Path, scenario: Scenario, wall_ns: int) -> ChaosFolder:
+        """A new folder with the scenario that each round has, without its fault.
+
+        Raises:
+            EvidenceError: it cannot be made.
+        """
+        path = create_unique_folder(reports, scenario.name, wall_ns, "chaos")
+        atomic_files.write_text(path / "scenario.toml", toml_text(scenario.model_dump(mode="json")))
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> ChaosFolder:
+        """One that was begun.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not (path / "chaos.json").is_file():
+            raise UsageError(
+                "is not the folder of a chaos run" if path.is_dir() else "no such folder",
+                where=str(path),
+                hint="give the folder that `harness chaos` named, reports/<id>-chaos",
+            )
+        return cls(path.absolute())
+
+    def write(self, facts: ChaosProgress) -> None:
+        """Keep how far it has come.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        atomic_files.write_json(self.path / "chaos.json", facts.model_dump(mode="json"))
+
+    def read(self) -> ChaosProgress:
+        """How far it has come.
+
+        Raises:
+            EvidenceError: missing or unreadable.
+        """
+        return atomic_files.read_model(self.path / "chaos.json", ChaosProgress)
+
+    def read_scenario(self) -> Scenario:
+        """What each round has, without its fault.
+
+        Raises:
+            UsageError: missing or no scenario.
+        """
+        return load_scenario(self.path / "scenario.toml")
+
+    def write_result(self, document: Mapping[str, Any]) -> None:
+        """Keep what all rounds come to.
+
+        Raises:
+            EvidenceError: it could not be written.
+        """
+        atomic_files.write_json(self.path / "result.json", document)

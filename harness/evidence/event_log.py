@@ -1,0 +1,48 @@
+"""`events.jsonl`: what happened in a run, line by line as it happens, for those who watch it.
+
+The judge takes events from `run.json`, which is written whole.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.evidence.run_documents import RunEvent
+from harness.evidence.run_folder import RunFolder
+from harness.evidence.safe_open import DOCUMENT_BYTES_MAX, iter_lines
+
+EVENTS_FILE = "events.jsonl"
+
+
+def begin_events(folder: RunFolder) -> None:
+    """A file without events, so that one that is gone shows.
+
+    Raises:
+        EvidenceError: it cannot be written.
+    """
+    folder.write_text(folder.path / EVENTS_FILE, "")
+
+
+def append_event(folder: RunFolder, kind: str, what: str, mono_ns: int) -> None:
+    """Add an event; a disk that takes nothing more ends the run elsewhere."""
+    event = RunEvent(kind=kind, what=what, mono_ns=mono_ns)
+    with suppress(OSError), (folder.path / EVENTS_FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(event.model_dump()) + "\n")
+
+
+def read_events(path: Path) -> tuple[RunEvent, ...]:
+    """The events of a run's folder so far; lines that are no events, or no whole ones, are none.
+
+    Raises:
+        RefusedError: no regular file, or beyond a limit.
+    """
+    events = []
+    if (path / EVENTS_FILE).exists():
+        for line in iter_lines(path / EVENTS_FILE, DOCUMENT_BYTES_MAX, errors="replace"):
+            with suppress(ValidationError):
+                events.append(RunEvent.model_validate_json(line))
+    return tuple(events)

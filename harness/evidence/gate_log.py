@@ -1,0 +1,232 @@
+"""The lines of `gate.jsonl`: the gate's node, each round as it was drawn and seen, the release.
+
+Amounts are whole wei (or units of the other token), written as decimal texts: most programs would
+round numbers of that size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter
+from pydantic import Field as Key
+
+from harness.evidence.jsonl import format_jsonl
+from harness.evidence.strict_json import loads
+from harness.scenario.gate import GateKind
+
+Wei = Annotated[int, PlainSerializer(str, return_type=str, when_used="json")]
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PoolReserves(_Line):
+    """What the pool holds of the token paid in, and of the one taken out."""
+
+    paid_in: Wei
+    taken_out: Wei
+
+
+class FuzzCase(_Line):
+    """A round as the seed has it.
+
+    Attributes:
+        kinds: what is done in it; the first was drawn, others joined.
+        price_times: the gas price is so many times the ordinary one.
+        burn: rounds of a loop that the pool's code makes besides, to use more gas.
+        liquidity_ppm: share of its ordinary stocks that the pool holds.
+        price_ppm: what the price moves to after the first decision, of what it was.
+        rpc: whether a request reaches the node late (`stall`), or its answer is lost (`lose`).
+        nonce: which conflict.
+        reorg_depth: blocks that are replaced; `buried`: blocks on top of the swap's before that.
+        least: what the trader insists on.
+    """
+
+    kinds: tuple[GateKind, ...]
+    amount_in: Wei
+    capital: Wei
+    gas_price: Wei
+    slippage_max_bps: int
+    price_times: int = 1
+    burn: int = 0
+    liquidity_ppm: int = 1_000_000
+    price_ppm: int = 1_000_000
+    rpc: Literal["", "stall", "lose"] = ""
+    nonce: Literal["", "again", "underpriced", "replaced", "gap", "low"] = ""
+    reorg_depth: int = 0
+    buried: int = 0
+    least: Literal["none", "slippage", "exact", "one_more"] = "none"
+
+
+ChainStage = Literal["before", "stalled", "moved", "mined", "reorged"]
+
+
+class DecisionRecord(_Line):
+    """What the desk said of the round's order.
+
+    Attributes:
+        when: at which state of the chain.
+        status: SIMULATED, or the reason against it; `detail` is that reason's own reason.
+        gas_fee, protocol_fee: of a trade that it let through.
+    """
+
+    when: ChainStage
+    status: str
+    detail: str = ""
+    gas_fee: Wei = 0
+    protocol_fee: Wei = 0
+    took_ns: int = 0
+
+
+class RoundObservation(_Line):
+    """What came out of a round, by the node's own account.
+
+    Attributes:
+        before: the pool when the first decision was asked for; `moved`: when the swap was sent.
+        mined: the pool once it was mined; `after`: at the round's end.
+        call_out, call_gas: what a call says that the swap would give and use; None: it reverts.
+        asked: decisions in their order.
+        succeeded, reverted: transactions of the round's swap that were mined.
+        early: transactions mined before the nonce below theirs was used.
+        event_in, event_out: amounts of the pool's events.
+        fee_paid: gas used, by the receipts, at the price by the receipts.
+        balance_lost: of the trader, from before to mined.
+        nonces_mined, nonces: nonces of the trader used by then, and at the end.
+        refused: why the node took a transaction not, in the order of sending.
+        forked: blocks whose hash is another after the reorganisation.
+    """
+
+    before: PoolReserves
+    moved: PoolReserves
+    mined: PoolReserves
+    after: PoolReserves
+    call_out: Wei | None = None
+    call_gas: int | None = None
+    asked: tuple[DecisionRecord, ...] = ()
+    succeeded: int = 0
+    reverted: int = 0
+    early: int = 0
+    event_in: Wei = 0
+    event_out: Wei = 0
+    fee_paid: Wei = 0
+    balance_lost: Wei = 0
+    nonces_mined: int = 0
+    nonces: int = 0
+    refused: tuple[str, ...] = ()
+    forked: int = 0
+
+
+class NodeOpened(_Line):
+    """The gate's node answers.
+
+    Attributes:
+        node: the process or container; `seen`: what shows that it is there.
+        asked_ns: when it was asked for.
+    """
+
+    line: Literal["opened"] = "opened"
+    node: str
+    seen: str
+    asked_ns: int
+    mono_ns: int
+
+
+class RoundsBegun(_Line):
+    """The rounds begin; `gas_estimate` is what an ordinary swap uses."""
+
+    line: Literal["begun"] = "begun"
+    gas_estimate: int
+    limit_ns: int
+    mono_ns: int
+
+
+class GateRound(_Line):
+    """One round.
+
+    Attributes:
+        seen: None where it could not be played to its end, because of `trouble`.
+        broken: names of the invariants that did not hold, as judged at the time.
+    """
+
+    line: Literal["round"] = "round"
+    number: int
+    began_ns: int
+    ended_ns: int
+    draw: FuzzCase
+    seen: RoundObservation | None = None
+    broken: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+class NodeReleased(_Line):
+    """The node was released.
+
+    Attributes:
+        closed_ns: when it was asked to end; `mono_ns`: when it was seen gone, None for never.
+        seen: what shows that it is gone.
+        trouble: what went wrong with the gate as a whole; empty if nothing did.
+    """
+
+    line: Literal["released"] = "released"
+    node: str
+    closed_ns: int
+    mono_ns: int | None = None
+    seen: str = ""
+    trouble: str = ""
+
+
+GateLogEntry = NodeOpened | RoundsBegun | GateRound | NodeReleased
+_LINE: TypeAdapter[GateLogEntry] = TypeAdapter(Annotated[GateLogEntry, Key(discriminator="line")])
+
+
+@dataclass(frozen=True, slots=True)
+class GateLog:
+    """All lines; None for one that was never written.
+
+    Attributes:
+        unread: lines that cannot be read, or stand there twice.
+    """
+
+    opened: NodeOpened | None = None
+    begun: RoundsBegun | None = None
+    rounds: tuple[GateRound, ...] = ()
+    released: NodeReleased | None = None
+    unread: int = field(default=0)
+
+
+def format_gate_entry(line: GateLogEntry) -> str:
+    """A line as it is written."""
+    return format_jsonl(line)
+
+
+def read_gate(lines: Iterable[str]) -> GateLog:
+    """Every line; what cannot be read is counted."""
+    single: dict[type[GateLogEntry], GateLogEntry] = {}
+    rounds: dict[int, GateRound] = {}
+    unread = 0
+    for text in lines:
+        try:
+            loads(text)  # of what a model lets through, such as numbers without end
+            found = _LINE.validate_json(text)
+        except ValueError:
+            unread += 1
+            continue
+        if isinstance(found, GateRound):
+            unread += found.number in rounds
+            rounds.setdefault(found.number, found)
+        else:
+            unread += type(found) in single
+            single.setdefault(type(found), found)
+    opened, begun = single.get(NodeOpened), single.get(RoundsBegun)
+    released = single.get(NodeReleased)
+    return GateLog(
+        opened=opened if isinstance(opened, NodeOpened) else None,
+        begun=begun if isinstance(begun, RoundsBegun) else None,
+        rounds=tuple(rounds[number] for number in sorted(rounds)),
+        released=released if isinstance(released, NodeReleased) else None,
+        unread=unread,
+    )

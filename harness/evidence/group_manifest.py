@@ -1,0 +1,60 @@
+"""The seal of a group: which runs were made, and what each of them was sealed with.
+
+A run's own seal tells whether its evidence is as the run left it; this one, whether it is the run
+that was made here.
+"""
+
+from __future__ import annotations
+
+from harness.evidence import atomic_files
+from harness.evidence.group_folder import GroupFolder, GroupProgress
+from harness.evidence.manifest import Manifest, ManifestCheck, evidence_digests, sha256_of
+from harness.evidence.run_folder import RunFolder
+
+
+def write_group_manifest(folder: GroupFolder, facts: GroupProgress) -> None:
+    """Write the group's `seal.json`: the SHA-256 of `repeat.json` and of the seal of each run.
+
+    Raises:
+        EvidenceError: a file cannot be read, or the seal not written.
+    """
+    atomic_files.write_json(folder.seal, {"sha256": _digests(folder, facts)})
+
+
+def verify_group_manifest(folder: GroupFolder, facts: GroupProgress) -> ManifestCheck:
+    """Hold the group against its seal.
+
+    Raises:
+        EvidenceError: the seal is there and cannot be understood, or a file cannot be read.
+    """
+    if not folder.seal.exists():
+        return ManifestCheck(None)
+    sealed = atomic_files.read_model(folder.seal, Manifest).sha256
+    there = _digests(folder, facts)
+    return ManifestCheck(
+        files=len(sealed),
+        changed=tuple(sorted(n for n, digest in sealed.items() if there.get(n, digest) != digest)),
+        missing=tuple(sorted(sealed.keys() - there.keys())),
+        added=tuple(sorted(there.keys() - sealed.keys())),
+    )
+
+
+def _digests(folder: GroupFolder, facts: GroupProgress) -> dict[str, str]:
+    """What the group consists of now: SHA-256 of `repeat.json` and of the seal of each run."""
+    paths = [folder.facts, *(folder.path / run / "seal.json" for run in facts.runs)]
+    return {
+        path.relative_to(folder.path).as_posix(): sha256_of(path) for path in paths if path.exists()
+    }
+
+
+def group_evidence_digests(folder: GroupFolder, facts: GroupProgress) -> dict[str, str]:
+    """All that a group is judged from: the same, and the evidence of each run.
+
+    Raises:
+        EvidenceError: a file cannot be read.
+    """
+    found = _digests(folder, facts)
+    for run in facts.runs:
+        own = evidence_digests(RunFolder(folder.path / run))
+        found |= {f"{run}/{name}": digest for name, digest in own.items()}
+    return found

@@ -1,0 +1,178 @@
+"""What a run wrote down about itself, as frozen values."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.clock import NS_PER_S
+from harness.contract.address import AddressBook
+from harness.contract.names import Contract
+from harness.evidence.file_name import FileName
+from harness.printable import SingleLineText
+from harness.scenario.models import Load, Signals
+
+# What a run keeps beyond the files that every run has always kept; see `RunMetadata.kept`.
+EXTRA_FILES = (
+    "vitals.jsonl",
+    "swarm.jsonl",
+    "observer.jsonl",
+    "reads.bin",
+    "redis.jsonl",
+    "final-bookings.bin",
+    "final-stamps.bin",
+    "metrics.json",
+    "seal.json",
+    "events.jsonl",
+)
+
+# Events after which a load may not have been sent to its end.
+TRUNCATING_EVENTS = frozenset(
+    {"swarm_died", "interrupted", "observer_died", "stack_lost", "aborted"}
+)
+
+# Kept by a run that makes data stale.
+CHAIN_HEADS_FILE = "final-heads.bin"
+# Kept by a run unless it was told not to take any.
+TELEMETRY_FILE = "telemetry.jsonl"
+
+
+# Monotonic, in ns: 73 years. Sums and differences of such moments fit into 64 bits.
+Moment = Annotated[int, Field(ge=0, le=1 << 61)]
+
+
+class _Stored(BaseModel):
+    # A newer harness may have written more; what is missing is an error all the same.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RunPlan(_Stored):
+    """`plan.json`: what the swarm was told, without its secrets.
+
+    Attributes:
+        run_tag: whose trace ids these are.
+        t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
+        nonce_starts: first nonce of an address, by its index; 0 for the others.
+    """
+
+    run_tag: Annotated[int, Field(ge=0, lt=1 << 48)]
+    seed: Annotated[int, Field(ge=0)]
+    t0_ns: Moment
+    load: Load
+    signals: Signals = Signals()
+    contract: Contract = Contract()
+    nonce_starts: dict[int, Annotated[int, Field(ge=0, le=1 << 61)]] = {}
+
+    def addresses(self) -> AddressBook:
+        """The signing addresses of the run."""
+        hot = self.signals.addresses == "hot"
+        return AddressBook(self.run_tag, self.contract.addresses, hot=hot)
+
+
+class RunEvent(_Stored):
+    """Something that happened during a run and that its judgement must know."""
+
+    kind: SingleLineText
+    what: SingleLineText = ""
+    mono_ns: Moment = 0
+
+
+class AnalysisFacts(_Stored):
+    """One interim analysis, as far as it tells where the load was ended."""
+
+    number: Annotated[int, Field(ge=1)]
+    measured_s: float
+
+
+class RunMetadata(_Stored):
+    """`run.json`: when the run was watched, and what happened.
+
+    Attributes:
+        observation_end_ns: when the observer had stopped.
+        drain_deadline_ns: when signals that are not final count as lost; 0 if the run ended
+            before its drain began.
+        load_end_ns: when the swarm had ended; 0 if the run ended before that, or is an older one.
+        analyses: the interim analyses that were made while the load was on.
+        kept: names of the files that this harness keeps beyond those of the first version; one
+            that is named and missing has been lost, one that is not was never written.
+    """
+
+    t0_ns: Moment
+    observation_end_ns: Moment
+    drain_deadline_ns: Moment = 0
+    load_end_ns: Moment = 0
+    events: tuple[RunEvent, ...] = ()
+    analyses: tuple[AnalysisFacts, ...] = ()
+    kept: tuple[FileName, ...] = ()
+
+    @property
+    def watched_until_ns(self) -> int:
+        """End of the observation, or of the observer."""
+        died_ns = self.first_ns("observer_died")
+        end_ns = self.observation_end_ns
+        return end_ns if died_ns is None else min(died_ns, end_ns)
+
+    @property
+    def waited(self) -> bool:
+        """Whether the drain time was over by then."""
+        return 0 < self.drain_deadline_ns <= self.watched_until_ns
+
+    def load_of(self, load: Load) -> Load:
+        """The load as it came to be: without what was planned for a run that stays undecided."""
+        if load.until_decided_s is None:
+            return load
+        ends_ns = [
+            self.t0_ns + round((load.warmup_s + end_s) * NS_PER_S)
+            for end_s in load.analysis_times_s()
+        ]
+        cut_ns = [one.mono_ns for one in self.events if one.kind in TRUNCATING_EVENTS]
+        if self.first_ns("decided") is not None and self.analyses:
+            analyses = self.analyses[-1].number
+        else:
+            # Cut short: what had begun counts, and does not have all of its signals.
+            begun = 1 + sum(end_ns <= min(cut_ns, default=ends_ns[-1]) for end_ns in ends_ns)
+            analyses = min(begun, len(ends_ns))
+        return load.ended_after(analyses, (self.load_end_ns or ends_ns[-1]) - self.t0_ns)
+
+    def first_ns(self, kind: str) -> int | None:
+        """When the first event of a kind was noticed; None without one."""
+        return min((event.mono_ns for event in self.events if event.kind == kind), default=None)
+
+
+class ObserverSummary(_Stored):
+    """`observer.json`: what the observer says of itself at its end.
+
+    Attributes:
+        way: how commits were seen.
+        seen: sightings written.
+        gaps: how often the server cut it off; what it missed was read by query.
+        in_gap: whether it was cut off when it ended.
+        drained: whether it had taken everything committed by its end.
+        unreadable: row versions, of whatever run, that could not be told.
+        foreign: row versions of other runs, which it left out.
+        stream_looks: lines of `redis.jsonl`; None from a version that wrote none.
+        cause: why it was cut off the last time, or ended; empty if it was not.
+        blind_since_ns: since when it saw nothing any more at its end; 0 if it saw to the end.
+        filtered: whether row-level security may have hidden rows from its polls.
+        unnamed: statuses that the contract does not name, with the row versions seen in each.
+        words_checked: words of the system that were held against the table as they came.
+        words_early: of these, how many told what the table did not show yet.
+        words_early_max_ns: by how much at most; None if one was not shown as long as it was asked.
+    """
+
+    way: str = ""
+    seen: int
+    gaps: int = 0
+    in_gap: bool = False
+    drained: bool
+    unreadable: int = 0
+    foreign: int = 0
+    stream_looks: int | None = None
+    cause: str = ""
+    blind_since_ns: int = 0
+    filtered: bool = False
+    unnamed: dict[str, int] = {}
+    words_checked: int = 0
+    words_early: int = 0
+    words_early_max_ns: int | None = 0

@@ -1,0 +1,1 @@
+"""Backups of the database while the load runs, and their restores."""

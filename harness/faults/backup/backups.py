@@ -1,0 +1,121 @@
+"""The backups of a run: where they lie, who watches over them, what is tried with them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.clock import NS_PER_S, Clock
+from harness.errors import EvidenceError, HarnessError
+from harness.evidence.backup_log import BackupRecord, RestoreRecord, format_backup_record
+from harness.faults.backup.injector import BackupInjector
+from harness.faults.backup.restore import fresh_server, restore
+from harness.faults.backup.retention import day_of
+from harness.faults.database_dump import DumpProbe
+from harness.faults.instance import FaultFactory, FaultInstance
+from harness.process.reaper_client import ReaperClient
+from harness.process.termination import remove
+from harness.scenario.backup import Backup
+from harness.scenario.fault import Fault
+from harness.stack.private_dir import create_private_dir, release_dir
+
+
+class Backups:
+    """Takes backups as a fault of the run, and restores the newest and the oldest afterwards.
+
+    Args:
+        path: file for the records.
+        log: file for what the new server says.
+        observer: name of the read-only role, which the backups speak of.
+        clock: the host's clocks.
+    """
+
+    def __init__(self, path: Path, log: Path, observer: str, clock: Clock) -> None:
+        self._path = path
+        self._log = log
+        self._observer = observer
+        self._clock = clock
+        self._guard = ReaperClient()
+        self._open = ExitStack()
+        self._place: Path | None = None
+
+    def arm(self, fault: Backup, conninfo: str) -> FaultInstance:
+        """What takes the backups, and what sees them taken.
+
+        Raises:
+            StackError: no private folder can be made, or no warden started.
+            EvidenceError: the file cannot be written.
+        """
+        injector = BackupInjector(
+            conninfo,
+            self._folder(),
+            fault.keep,
+            round(fault.day_s * NS_PER_S),
+            self._clock,
+            self._write,
+        )
+        self._append("")
+        return FaultInstance(injector, DumpProbe(conninfo))
+
+    def try_restores(self) -> None:
+        """Restore the newest backup and the oldest that was kept, and write down what they held.
+
+        Raises:
+            EvidenceError: the file cannot be written.
+        """
+        if self._place is None:
+            return
+        folder = self._folder()
+        files = sorted(folder.iterdir(), key=lambda file: day_of(file.name) or 0)
+        files = list(dict.fromkeys((*files[:1], *files[-1:])))
+        server = self._place / "postgres"
+        try:
+            with fresh_server(server, self._log, self._guard, self._observer, self._clock) as fresh:
+                for file in files:
+                    self._write(restore(file, fresh, self._clock))
+        except EvidenceError:
+            raise
+        except HarnessError as error:
+            for file in files:
+                self._write(RestoreRecord(name=file.name, trouble=f"the new server: {error}"))
+
+    def close(self) -> None:
+        """Remove every backup, and whatever else is left. May be called twice."""
+        self._open.close()
+        self._place = None
+
+    def _folder(self) -> Path:
+        """Where the backups lie; from its making on a warden watches over it."""
+        if self._place is None:
+            self._guard.start()
+            self._open.callback(self._guard.stop)
+            self._place = create_private_dir()
+            self._open.callback(release_dir, self._place)
+            self._open.callback(remove, (str(self._place),))
+            self._guard.clean(self._place)
+            (self._place / "backups").mkdir(mode=0o700)
+        return self._place / "backups"
+
+    def _write(self, record: BackupRecord | RestoreRecord) -> None:
+        self._append(format_backup_record(record))
+
+    def _append(self, text: str) -> None:
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise EvidenceError(f"cannot write: {error.strerror}", where=str(self._path)) from error
+
+
+class BackupFaultFactory:
+    """Makes backups ready, and leaves every other fault to the armory of the stack."""
+
+    def __init__(self, others: FaultFactory, backups: Backups, conninfo: str) -> None:
+        self._others = others
+        self._backups = backups
+        self._conninfo = conninfo
+
+    def arm(self, fault: Fault) -> FaultInstance:
+        if isinstance(fault, Backup):
+            return self._backups.arm(fault, self._conninfo)
+        return self._others.arm(fault)

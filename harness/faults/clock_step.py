@@ -1,0 +1,122 @@
+"""A service's wall clock that is set, and how the service itself tells the time."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.clock import NS_PER_S, Clock, SystemClock
+from harness.errors import StackError
+from harness.faults.health_checks import ANSWER_TIMEOUT_S, HealthCheck
+from harness.faults.instance import Services, state_of
+from harness.process.faketime import FILE_VARIABLE, ahead
+
+# Its `Date` is in whole seconds, and the answer takes a moment.
+_TOLD_TO_S = 1.5
+# The time a service tells over HTTP, in seconds since the epoch; None when it tells none.
+ReadClock = Callable[[], float | None]
+
+
+def variable_of(pid: int, name: str, proc: Path = Path("/proc")) -> str:
+    """A variable that a process was started with; empty without it."""
+    try:
+        words = (proc / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    start = f"{name}=".encode()
+    return next((os.fsdecode(word[len(start) :]) for word in words if word.startswith(start)), "")
+
+
+def http_date_clock(url: str) -> ReadClock:
+    """The clock of whoever answers at a URL, by the header `Date` of the answer."""
+    place = urlsplit(url)
+
+    def told() -> float | None:
+        connection = http.client.HTTPConnection(
+            place.hostname or "", place.port or 80, timeout=ANSWER_TIMEOUT_S
+        )
+        try:
+            connection.request("GET", "/healthz")
+            date = connection.getresponse().getheader("Date")
+            return parsedate_to_datetime(date).timestamp() if date else None
+        except (OSError, ValueError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    return told
+
+
+@dataclass
+class ClockInjector:
+    """Writes the step into the file that the service's process reads its clock by."""
+
+    services: Services
+    name: str
+    step_s: float
+    _file: Path | None = field(default=None, init=False)
+
+    def inject(self) -> None:
+        state = state_of(self.services, self.name)
+        if state is None or not state.alive:
+            raise StackError("does not run, so its clock cannot be set", where=self.name)
+        file = variable_of(state.pid, FILE_VARIABLE)
+        if not file:
+            raise StackError("was not started with a clock that can be set", where=self.name)
+        self._file = Path(file)
+        self._set(self.step_s)
+
+    def heal(self) -> None:
+        if self._file is not None:
+            self._set(0.0)
+
+    def _set(self, step_s: float) -> None:
+        assert self._file is not None  # noqa: S101 - who sets has found it
+        try:
+            # One that is read while it is written would be a clock at any time.
+            fresh = self._file.with_suffix(".new")
+            fresh.write_text(ahead(step_s), encoding="ascii")
+            fresh.replace(self._file)
+        except OSError as error:
+            raise StackError(
+                f"cannot be written: {error.strerror}", where=str(self._file)
+            ) from error
+
+
+@dataclass
+class ClockProbe:
+    """Compares the time that the service tells with this host's."""
+
+    told: ReadClock
+    ask: HealthCheck | None
+    step_s: float
+    clock: Clock = field(default_factory=SystemClock)
+
+    def before(self) -> None:
+        found = self._ahead_s()
+        if found is None:
+            raise StackError("does not tell the time", where="clock_step")
+        if abs(found) > _TOLD_TO_S:
+            raise StackError(f"is {found:+.1f} s off before its fault", where="clock_step")
+
+    def holds(self) -> str:
+        found = self._ahead_s()
+        if found is None or abs(found - self.step_s) > _TOLD_TO_S:
+            return ""
+        return f"its answers bear a time {found:+.0f} s off this host's"
+
+    def ended(self) -> str:
+        found = self._ahead_s()
+        if found is None or abs(found) > _TOLD_TO_S:
+            return ""
+        answer = self.ask() if self.ask else "it answers"
+        return f"its answers bear this host's time; {answer}" if answer else ""
+
+    def _ahead_s(self) -> float | None:
+        found = self.told()
+        return None if found is None else found - self.clock.wall_ns() / NS_PER_S

@@ -1,0 +1,74 @@
+"""The way from inside one container to another, tried as a stranger would."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StackError
+from harness.faults.docker.container_inspection import in_network_of
+from harness.faults.docker.container_network import Inspect, container_network_of, shared_addresses
+from harness.faults.docker.icmp_probe import PingResult, PingTrain, parse_ping_result
+
+CONNECTED, TIMEOUT = "connected", "timeout"
+_ECHOES = Path(__file__).with_name("icmp_probe.py")
+# Tells how a connection attempt ended, by one word.
+_CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()
+    print("connected")
+except TimeoutError:
+    print("timeout")
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@dataclass(frozen=True)
+class LinkPath:
+    """From one container to the other; names of containers, and of their services."""
+
+    inspect: Inspect
+    name: str
+    peer: str
+    service: str
+    peer_service: str
+
+    def connect(self) -> str:
+        """How a connection to the peer's own port ends: CONNECTED, TIMEOUT, or other words."""
+        try:
+            pid, address, port = self._ends()
+        except StackError as error:
+            return error.what
+        if not port:
+            return "nobody knows its port"
+        # The host's own interpreter: a service's image need not have one.
+        argv = (sys.executable, "-I", "-S", "-c", _CONNECT, address, str(port))
+        _, said = in_network_of(pid, *argv)
+        return said.strip()
+
+    def echoes(self, train: PingTrain) -> PingResult:
+        """What becomes of echo requests, which the peer's kernel answers.
+
+        Raises:
+            StackError: they cannot be sent.
+        """
+        pid, address, _ = self._ends()
+        words = (address, json.dumps(train.as_dict()))
+        code, said = in_network_of(pid, sys.executable, "-I", "-S", str(_ECHOES), *words)
+        if code != 0:
+            raise StackError(f"cannot be sent: {said.strip()}", where="echo requests")
+        return parse_ping_result(said)
+
+    def _ends(self) -> tuple[int, str, int]:
+        own, other = (
+            container_network_of(self.inspect(self.name)),
+            container_network_of(self.inspect(self.peer)),
+        )
+        addresses = shared_addresses(own, other)
+        if not own.pid or not other.pid or not addresses:
+            raise StackError("one of them does not run", where="link")
+        return own.pid, addresses[0][1], other.port_of(self.peer_service)

@@ -1,0 +1,118 @@
+"""Dropping packets between two containers, and seeing from inside that none gets through."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from harness.errors import StackError
+from harness.faults.docker.container_inspection import in_network_of
+from harness.faults.docker.container_network import Inspect, container_network_of, shared_addresses
+from harness.faults.docker.link_path import CONNECTED, TIMEOUT, LinkPath
+
+_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRule:
+    """One rule of a packet filter, in the network namespace of one process."""
+
+    pid: int
+    chain: str
+    side: str
+    address: str
+    mark: str
+    jump: tuple[str, ...] = ("DROP",)
+    table: str = "filter"
+
+    def words(self, action: str) -> tuple[str, ...]:
+        """The command that adds (`-I`) or deletes (`-D`) it."""
+        return (
+            *("iptables", "--wait", "-t", self.table, action, self.chain),
+            *(self.side, self.address),
+            *("-m", "comment", "--comment", self.mark, "-j", *self.jump),
+        )
+
+    def add(self) -> None:
+        """Put it in front of all others.
+
+        Raises:
+            StackError: the packet filter refuses.
+        """
+        code, said = in_network_of(self.pid, *self.words("-I"))
+        if code != 0:
+            raise StackError(f"refuses: {said.strip()}", where="iptables")
+
+    def delete(self) -> None:
+        """Take it away; does nothing where it is gone, or its namespace with it."""
+        for _ in range(_TRIES):
+            # One that was not done in time: whoever holds the packet filter's lock lets go of it.
+            with suppress(StackError):
+                in_network_of(self.pid, *self.words("-D"))
+                return
+
+
+@dataclass
+class PartitionInjector:
+    """Packet filter rules at both ends, so that the restart of one does not end it.
+
+    They lie in the containers' own network namespaces and vanish with them.
+    """
+
+    inspect: Inspect
+    name: str
+    peer: str
+    direction: str
+    mark: str
+    _rules: list[FilterRule] = field(default_factory=list, init=False)
+
+    def inject(self) -> None:
+        own, other = (
+            container_network_of(self.inspect(self.name)),
+            container_network_of(self.inspect(self.peer)),
+        )
+        rules = []
+        for here, there in shared_addresses(own, other):
+            if self.direction in ("both", "to_peer"):
+                rules += [self._rule(own.pid, "OUTPUT", "-d", there)]
+                rules += [self._rule(other.pid, "INPUT", "-s", here)]
+            if self.direction in ("both", "from_peer"):
+                rules += [self._rule(other.pid, "OUTPUT", "-d", here)]
+                rules += [self._rule(own.pid, "INPUT", "-s", there)]
+        for rule in rules:
+            self._rules.append(rule)
+            rule.add()
+
+    def heal(self) -> None:
+        for rule in self._rules:
+            rule.delete()
+
+    def _rule(self, pid: int, chain: str, side: str, address: str) -> FilterRule:
+        return FilterRule(pid, chain, side, address, self.mark)
+
+
+@dataclass
+class PartitionProbe:
+    """Tries to connect from inside one container to the other, as the services themselves do."""
+
+    path: LinkPath
+
+    def before(self) -> None:
+        if (how := self.path.connect()) != CONNECTED:
+            raise StackError(
+                f"no connection from {self._words('to')} before the fault: {how}",
+                where="partition",
+            )
+
+    def holds(self) -> str:
+        if self.path.connect() != TIMEOUT:
+            return ""
+        return f"a connection from inside {self._words('to')} timed out"
+
+    def ended(self) -> str:
+        if self.path.connect() != CONNECTED:
+            return ""
+        return self._words("connects to")
+
+    def _words(self, between: str) -> str:
+        return f"{self.path.service} {between} {self.path.peer_service}"

@@ -1,0 +1,102 @@
+"""Freezing a service with every process it has, and seeing it frozen."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import psutil
+
+from harness.errors import StackError
+from harness.faults.health_checks import HealthCheck
+from harness.faults.instance import Services, state_of
+from harness.process.proc import is_running, start_ticks
+from harness.process.proc import state_of as letter_of
+
+_ROUNDS_MAX = 10
+_STOPPED = frozenset("Tt")
+
+
+def process_tree(pid: int) -> tuple[int, ...]:
+    """A process and all below it, parents first; nothing when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return (pid, *(child.pid for child in process.children(recursive=True)))
+    except psutil.Error:
+        return ()
+
+
+@dataclass
+class PauseInjector:
+    """SIGSTOP to the service's process and all its children; SIGCONT to heal."""
+
+    services: Services
+    name: str
+    _stopped: dict[int, int] = field(default_factory=dict, init=False)
+
+    def inject(self) -> None:
+        state = state_of(self.services, self.name)
+        if state is None or not state.alive:
+            raise StackError("does not run, so it cannot be frozen", where=self.name)
+        # Parents first: a stopped one has no further children.
+        for _ in range(_ROUNDS_MAX):
+            fresh = [pid for pid in process_tree(state.pid) if pid not in self._stopped]
+            if not fresh:
+                return
+            for pid in fresh:
+                self._stopped[pid] = start_ticks(pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+
+    def heal(self) -> None:
+        # Children first: a parent that goes on at once may miss them.
+        for pid, ticks in reversed(self._stopped.items()):
+            if is_running(pid, ticks):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+
+@dataclass
+class PauseProbe:
+    """Reads the state of every process of the service from the kernel.
+
+    Attributes:
+        silent: whether a request must go unanswered too, before the fault counts as in force.
+    """
+
+    services: Services
+    name: str
+    ask: HealthCheck | None
+    silent: bool = False
+
+    def before(self) -> None:
+        if not self._letters():
+            raise StackError("does not run before its fault", where=self.name)
+        if self._stopped():
+            raise StackError("stood still before its fault", where=self.name)
+
+    def holds(self) -> str:
+        letters = self._letters()
+        if not letters or len(self._stopped()) < len(letters):
+            return ""
+        seen = f"all of its processes ({len(letters)}) are in state T"
+        if not self.silent:
+            return seen
+        return "" if self.ask is None or self.ask() else f"{seen}; a request was not answered"
+
+    def ended(self) -> str:
+        if not self._letters() or self._stopped():
+            return ""
+        answer = self.ask() if self.ask else "it runs"
+        return f"none of its processes is in state T; {answer}" if answer else ""
+
+    def _letters(self) -> dict[int, str]:
+        state = state_of(self.services, self.name)
+        pids = process_tree(state.pid) if state is not None else ()
+        found = {pid: letter_of(pid) for pid in pids}
+        return {pid: letter for pid, letter in found.items() if letter not in ("", "Z", "X")}
+
+    def _stopped(self) -> list[int]:
+        return [pid for pid, letter in self._letters().items() if letter in _STOPPED]

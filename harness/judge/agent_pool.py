@@ -1,0 +1,175 @@
+"""Agents that left the pool: whether that was planned, and who took over what they held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis.integrity.pending_takeover import Takeover, analyze_takeover
+from harness.clock import NS_PER_S
+from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
+from harness.judge.formatting import format_count, format_duration
+from harness.judge.verdict import Verdict, worst
+
+DEPARTURE_CHECK = "agents in their pool"
+TAKEOVER_CHECK = "events of the dead taken over"
+OUT_OF_POOL = "out_of_pool"
+_OFFENDERS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A container that nobody starts again, as `stack.json` tells of it.
+
+    Attributes:
+        host: its name as its consumer bears it.
+        left_ns: its last end, monotonic.
+        ends: how often it ended.
+        planned: how many of its ends were planned faults that were proven.
+    """
+
+    name: str
+    host: str
+    left_ns: int
+    ends: int
+    planned: int
+
+    @property
+    def on_purpose(self) -> bool:
+        """Whether every one of its ends was planned."""
+        return 0 < self.ends <= self.planned
+
+
+def departures(case: CheckContext) -> tuple[Departure, ...]:
+    """Every container that left the pool, by name."""
+    services = case.stack.get("services")
+    if case.stack.get("kind") != "docker" or not isinstance(services, dict):
+        return ()
+    return tuple(
+        _departure(case, str(name), facts)
+        for name, facts in sorted(services.items())
+        if isinstance(facts, dict) and facts.get("lost")
+    )
+
+
+def planned_departures(case: CheckContext) -> frozenset[str]:
+    """Names of containers that need not run at the end, as the verification calls them."""
+    gone = [one.name for one in departures(case) if one.on_purpose]
+    services = case.stack.get("services") or ()
+    alone = [
+        name.rpartition("-")[0]
+        for name in gone
+        # An only instance goes by the name of its service.
+        if sum(str(own).rpartition("-")[0] == name.rpartition("-")[0] for own in services) == 1
+    ]
+    return frozenset((*gone, *alone))
+
+
+def check_pool(case: CheckContext) -> Iterator[Check]:
+    """That whoever left the pool did so because faults were to make it; nothing if nobody did."""
+    found = departures(case)
+    told = {event.what for event in case.run.events if event.kind == OUT_OF_POOL}
+    unknown = [what for what in sorted(told) if what.split(" ")[0] not in {d.name for d in found}]
+    if not found and not unknown:
+        return
+    wrong = [one for one in found if not one.on_purpose]
+    said = [
+        f"{one.name} is out of the pool: {one.planned} of its {format_count(one.ends, 'end')} were planned"
+        for one in wrong
+    ]
+    said += [f"{what}; stack.json does not say so" for what in unknown]
+    good = "; ".join(
+        f"{one.name} is out of the pool after {format_count(one.ends, 'end')}, each of them planned"
+        for one in found
+    )
+    hint = "read the containers' logs below logs/ of the run for why they ended"
+    yield validity_check(
+        DEPARTURE_CHECK,
+        [Problem(one, hint) for one in said],
+        good,
+        {"left": len(found), "unplanned": len(said)},
+        tuple(one.name for one in wrong)[:_OFFENDERS_MAX],
+    )
+
+
+def check_takeover(case: CheckContext) -> Iterator[Check]:
+    """That nothing stays pending for an agent that left, where others share its group."""
+    gone = departures(case)
+    if not case.scenario.agent_containers.shared_group or not gone:
+        return
+    limit_ns = round(case.scenario.agent_containers.claimed_within_s * NS_PER_S)
+    pairs = [(one, analyze_takeover(case.pool, one.host, one.left_ns)) for one in gone]
+    outcomes = [_outcome(one, found, limit_ns) for one, found in pairs]
+    if not case.pool:
+        outcomes = [(Verdict.INVALID, "nobody looked at the group that they shared")]
+    yield Check(
+        name=TAKEOVER_CHECK,
+        kind=CheckKind.INTEGRITY,
+        verdict=worst(verdict for verdict, _ in outcomes),
+        hint="" if case.pool else "let the harness read the group: see pool.jsonl and logs/ of it",
+        said="; ".join(said for _, said in outcomes),
+        figures={
+            "held": sum(found.held for _, found in pairs),
+            "taken": sum(sum(found.taken.values()) for _, found in pairs),
+            "unseen": sum(found.unseen for _, found in pairs),
+            "left": sum(found.left for _, found in pairs),
+            "emptied_ns": max(
+                (found.emptied_ns - one.left_ns for one, found in pairs if found.emptied_ns),
+                default=None,
+            ),
+            "limit_ns": limit_ns,
+        },
+    )
+
+
+def _outcome(one: Departure, found: Takeover, limit_ns: int) -> tuple[Verdict, str]:
+    if not found.watched_ns:
+        return Verdict.INCONCLUSIVE, f"nobody saw the group after {one.name} had left"
+    if not found.consumer:
+        said = f"not judged: no consumer of the shared group is named after {one.name}"
+        return Verdict.PASS, said
+    if not found.held:
+        said = f"not judged: {one.name} ({found.consumer}) held no event when it left"
+        return Verdict.PASS, said
+    span = f"{found.first_id} to {found.last_id}" if found.held > 1 else found.first_id
+    held = f"{one.name} ({found.consumer}) held {format_count(found.held, 'event')} when it left ({span})"
+    verdict, ending = _ending(found, one.left_ns, limit_ns)
+    if verdict is Verdict.PASS and not found.whole:
+        verdict, ending = Verdict.INCONCLUSIVE, f"{ending}, but more was pending than was listed"
+    return verdict, f"{held}; {_takers(found)}; {ending}"
+
+
+def _takers(found: Takeover) -> str:
+    words = [f"{name} took {number}" for name, number in found.taken.items()]
+    if found.unseen:
+        words.append(f"{found.unseen} were acknowledged between two looks")
+    return ", ".join(words) or "nobody took any"
+
+
+def _ending(found: Takeover, left_ns: int, limit_ns: int) -> tuple[Verdict, str]:
+    allowed = f"at most {format_duration(limit_ns)} are allowed"
+    if found.emptied_ns is not None:
+        took_ns = found.emptied_ns - left_ns
+        verdict = Verdict.PASS if took_ns <= limit_ns else Verdict.FAIL
+        return verdict, f"nothing was pending for it after {format_duration(took_ns)}, {allowed}"
+    watched_ns = found.watched_ns - left_ns
+    verdict = Verdict.FAIL if watched_ns > limit_ns else Verdict.INCONCLUSIVE
+    left = format_count(found.left, "event")
+    return verdict, f"{left} of it still pending after {format_duration(watched_ns)}, {allowed}"
+
+
+def _departure(case: CheckContext, name: str, facts: dict[str, Any]) -> Departure:
+    exits = [end for end in facts.get("exits") or () if isinstance(end, dict)]
+    kills = [
+        record
+        for record in case.gathered.faults or ()
+        if (record.kind, record.target) == ("kill", name) and record.proven_ns is not None
+    ]
+    return Departure(
+        name=name,
+        host=str(facts.get("host") or ""),
+        left_ns=int(exits[-1].get("mono_ns") or 0) if exits else 0,
+        ends=len(exits),
+        planned=len(kills),
+    )

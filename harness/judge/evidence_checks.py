@@ -1,0 +1,125 @@
+"""Whether the evidence is whole and agrees with itself; otherwise nothing follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
+from harness.judge.check import Check, CheckContext, Problem, validity_check
+from harness.judge.formatting import format_count
+from harness.schedule.content import STALE_MARGIN_BLOCKS, contents
+
+# What each irregularity of the evidence means, after its number.
+_IRREGULAR = {
+    Anomaly.ATTEMPT_REPEATED: ("attempt", "journaled twice"),
+    Anomaly.ATTEMPT_STRANGE: ("journal record", "that no swarm of this run wrote"),
+    Anomaly.ATTEMPT_MISSING: ("attempt", "missing from the journal"),
+    Anomaly.ACK_REPEATED: ("answer", "journaled twice"),
+    Anomaly.ACK_STRANGE: ("answer", "to signals that were not attempted"),
+    Anomaly.ACK_MISSING: ("attempt", "without a journaled answer"),
+    Anomaly.ACK_EARLY: ("answer", "older than what they answer"),
+    Anomaly.SIGHTING_REPEATED: ("sighting", "written twice"),
+    Anomaly.SIGHTING_STRANGE: ("sighting", "that no observer wrote"),
+    Anomaly.TASK_STRANGE: ("FSM row", "in a state that no harness writes"),
+    Anomaly.LEDGER_REPEATED: ("signal", "with two ledger records"),
+    Anomaly.UNSEEN: ("signal", "final in the table that the observer did not see become so"),
+}
+
+
+# The harness wrote these files; what is wrong with them came after it, or from a full disk.
+_DAMAGED = "run again; keep room on the disk of --reports, and change no file of a run"
+_NOT_PLANNED = "run again: the files of this run are not of one scenario and one seed"
+
+
+def _check(
+    name: str, problems: list[str], good: str, hint: str, offenders: tuple[str, ...] = ()
+) -> Check:
+    found = [Problem(said, hint) for said in problems]
+    return validity_check(name, found, good, offenders=offenders[:EXAMPLES_MAX])
+
+
+def check_complete(case: CheckContext) -> Check:
+    """That every file is there, to its end."""
+    gathered = case.gathered
+    problems = [f"{name} is missing" for name in gathered.missing]
+    torn = {**gathered.reading.torn, **gathered.settled.torn}
+    problems += [
+        f"{name} ends with {format_count(size, 'byte')} of a record cut short"
+        for name, size in torn.items()
+    ]
+    if gathered.clock_lines_bad:
+        problems.append(
+            f"{format_count(gathered.clock_lines_bad, 'line')} of clock.jsonl unreadable"
+        )
+    return _check("evidence complete", problems, "every file is there and whole", _DAMAGED)
+
+
+def check_regular(case: CheckContext) -> Check:
+    """That records stand once, in order, and have their counterparts."""
+    gathered = case.gathered
+    problems: list[str] = []
+    traces: list[str] = []
+    for kind, (noun, words) in _IRREGULAR.items():
+        found = gathered.finding(kind)
+        if found.count:
+            problems.append(f"{format_count(found.count, noun)} {words}")
+            traces += found.traces
+    problems += [
+        f"{name} holds {format_count(number, 'record')} older than the one before"
+        for name, number in gathered.reading.disordered.items()
+    ]
+    return _check(
+        "evidence agrees with itself",
+        problems,
+        "each record stands once, in order, with its counterpart",
+        _DAMAGED,
+        tuple(dict.fromkeys(traces)),
+    )
+
+
+def check_as_planned(case: CheckContext) -> Check:
+    """That the journal is that of this plan; intended times cannot be made up."""
+    expected, schedule = case.expected, case.gathered.schedule
+    problems = [
+        f"the plan's {name} is not the scenario's"
+        for name in ("seed", "load", "signals")
+        if getattr(case.plan, name) != getattr(case.scenario, name)
+    ]
+    for agents, words in (
+        (expected.differing_agents, "intended times differ from the plan's"),
+        (expected.surplus_agents, "more signals than the plan has"),
+    ):
+        if agents:
+            names = ", ".join(str(agent) for agent in agents[:5])
+            more = ", ..." if len(agents) > 5 else ""
+            problems.append(f"{format_count(len(agents), 'agent')} ({names}{more}): {words}")
+    problems += _stale_problems(case)
+    if schedule.strange_stage:
+        problems.append(
+            f"{format_count(schedule.strange_stage, 'signal')} of a stage not in the plan"
+        )
+    if schedule.early:
+        problems.append(f"{format_count(schedule.early, 'signal')} sent before they were due")
+    return _check(
+        "journal follows the plan",
+        problems,
+        "every intended time is the one that the seed gives",
+        _NOT_PLANNED,
+    )
+
+
+def _stale_problems(case: CheckContext) -> Iterator[str]:
+    """That what was sent stale on purpose is what the seed chooses; it is in no promise."""
+    plan = case.plan
+    if not plan.signals.stale_share:
+        if marked := case.gathered.account().stale:
+            yield f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has none"
+        return
+    surplus, lacking = case.gathered.stale.unchosen(
+        lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).stale,
+        case.scenario.chain.watermark_max_lag + STALE_MARGIN_BLOCKS + 1,
+    )
+    if surplus.count:
+        yield f"{format_count(surplus.count, 'signal')} marked as stale that the seed does not choose"
+    if lacking.count:
+        yield f"{format_count(lacking.count, 'signal')} not marked as stale that the seed chooses"

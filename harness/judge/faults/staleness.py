@@ -1,0 +1,99 @@
+"""What has to become of signals while somebody lies behind the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.anomalies import Anomaly
+from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
+from harness.clock import NS_PER_S
+from harness.evidence.fault_log import FaultRecord
+from harness.judge.anomaly_check import anomaly_check
+from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.formatting import format_count, format_duration
+from harness.judge.verdict import Verdict
+
+NAME = "stale data refused in time"
+_ANOMALIES = (
+    (Anomaly.BEHIND_SIMULATED, "simulated although the head was too far past their block"),
+    (Anomaly.BEHIND_TOO_LONG, "simulated although their block had been followed too long before"),
+    (Anomaly.BEHIND_MISJUDGED, "refused for another reason although their data were stale"),
+)
+
+
+def check_staleness(case: CheckContext) -> Iterator[Check]:
+    """That signals whose data lay too far behind were refused for just that, and soon enough.
+
+    A run in which nobody was held up, and nothing was simulated that should not have been, does
+    not mention it.
+    """
+    found = anomaly_check(case, NAME, "", _ANOMALIES)
+    stood, behind = case.measurement.standstills, case.gathered.behind
+    words = [_words(one) for one in stood]
+    if found.verdict is Verdict.FAIL:
+        yield found.model_copy(update={"said": "; ".join((found.said, *words))})
+        return
+    if not case.scenario.stalls_the_feed:
+        return
+    figures = {**found.figures, "refused": sum(one.refused for one in stood)}
+    verdict, said = Verdict.PASS, "; ".join(words)
+    if behind is None or not behind.can_judge:
+        verdict, said = Verdict.INCONCLUSIVE, "it is not known where the head of the chain was"
+    elif not stood or not all(one.refused for one in stood):
+        verdict = Verdict.INCONCLUSIVE
+        said = "no signal was refused as stale while agents were held up"
+    yield found.model_copy(update={"verdict": verdict, "said": said, "figures": figures})
+
+
+def _words(one: ChainFeedStallFigures) -> str:
+    refused = "no signal was refused"
+    if one.refused:
+        refused = (
+            f"{format_count(one.refused, 'signal')} refused, the first {_time(one.first_refused_s)} after"
+            " the agents were held up"
+        )
+    accepted = "none was accepted that lay behind"
+    if one.accepted_for_s is not None:
+        accepted = (
+            f"the last was accepted {_time(one.accepted_for_s)} after its block was followed,"
+            f" {_time(one.within_s)} are allowed"
+        )
+    return f"{refused}; {accepted}"
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else format_duration(round(seconds * NS_PER_S))
+
+
+def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
+    """That an RPC node which lies behind is asked no more while it does."""
+    records = [one for one in case.gathered.faults or () if one.kind == "rpc_stale"]
+    proven = [one for one in records if one.proven_ns is not None]
+    if not proven:
+        return
+    kept = [one for one in proven if one.answered_ns is None]
+    # A run that was broken off took the fault away before anybody had to leave the node.
+    short = all(_is_cut_short(one) for one in kept)
+    took = [
+        one.answered_ns - one.injected_ns
+        for one in proven
+        if one.answered_ns is not None and one.injected_ns is not None
+    ]
+    end = "was cut short" if short else "was over"
+    bad = "; ".join(f"{one.target} was asked until its fault {end}" for one in kept)
+    worse = Verdict.INCONCLUSIVE if short else Verdict.FAIL
+    yield Check(
+        name="RPC node that lies behind left",
+        kind=CheckKind.INTEGRITY,
+        verdict=worse if kept else Verdict.PASS,
+        said=bad
+        or f"{format_count(len(proven), 'time')} another node took over, at the latest"
+        f" {format_duration(max(took, default=0))} after a node stood still",
+        figures={"left": len(took), "kept": len(kept), "longest_ns": max(took, default=None)},
+    )
+
+
+def _is_cut_short(record: FaultRecord) -> bool:
+    if record.healed_ns is None or record.injected_ns is None:
+        return False
+    return record.healed_ns < record.injected_ns + record.for_ns

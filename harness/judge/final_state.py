@@ -1,0 +1,121 @@
+"""`final.json`: the nonce rows, and what Redis said when everything was quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.analysis.entry_ids import pack_id
+from harness.errors import EvidenceError
+from harness.evidence import atomic_files
+from harness.evidence.run_documents import RunPlan
+from harness.evidence.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerGroup:
+    """The engine's consumer group.
+
+    Attributes:
+        pending: entries delivered and not acknowledged.
+        lag: entries not delivered yet; None where Redis does not tell.
+        tells_lag: whether this version of Redis can tell it at all (7.0 and later).
+        undelivered: whether the newest entry that is left was not delivered; None if unknown.
+        listed: how many of the pending entries are known by id; None if none were asked for.
+    """
+
+    pending: int
+    lag: int | None
+    tells_lag: bool
+    undelivered: bool | None = None
+    listed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnattributedRows:
+    """Rows of others in a database that was made for the run.
+
+    Attributes:
+        tasks: FSM rows.
+        ledger: rows of the ledger.
+        traces: some of their trace ids.
+    """
+
+    tasks: int
+    ledger: int
+    traces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """The final state, as far as it was read.
+
+    Attributes:
+        next_nonces: the next nonce to be given, by index of the run's address; None if unread.
+        group: None if unread.
+        strangers: None where they were not counted.
+        statuses: FSM rows of the run by status, as the system spells it.
+    """
+
+    next_nonces: Mapping[int, int] | None = None
+    group: ConsumerGroup | None = None
+    redis: Mapping[str, Any] = field(default_factory=dict)
+    strangers: UnattributedRows | None = None
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_final_state(folder: RunFolder, plan: RunPlan) -> FinalState:
+    """Read `final.json`; a missing one leaves everything unread.
+
+    Raises:
+        EvidenceError: it is there and cannot be understood.
+    """
+    if not folder.final.exists():
+        return FinalState()
+    try:
+        document = atomic_files.read_document(folder.final)
+        postgres, redis = document.get("postgres"), document.get("redis")
+        return FinalState(
+            next_nonces=_nonces(postgres, plan) if postgres else None,
+            group=_group(redis) if redis else None,
+            redis=redis or {},
+            strangers=_unattributed((postgres or {}).get("strangers")),
+            statuses=dict((postgres or {}).get("statuses") or {}),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvidenceError(f"cannot be understood: {error!r}", where=str(folder.final)) from error
+
+
+def _nonces(postgres: Mapping[str, Any], plan: RunPlan) -> dict[int, int] | None:
+    if postgres["nonces"] is None:
+        return None
+    addresses, chain_id = plan.addresses(), plan.signals.chain_id
+    found = {}
+    for row in postgres["nonces"]:
+        index = addresses.index(row["address"])
+        if index is not None and row["chain_id"] in (chain_id, None):
+            found[index] = int(row["nonce"])
+    return found
+
+
+def _unattributed(told: Mapping[str, Any] | None) -> UnattributedRows | None:
+    if told is None:
+        return None
+    traces = tuple(str(trace) for trace in told["traces"])
+    return UnattributedRows(int(told["tasks"]), int(told.get("ledger", 0)), traces)
+
+
+def _group(redis: Mapping[str, Any]) -> ConsumerGroup | None:
+    stream = redis.get("proposals") or {}
+    group = stream.get("engine_group")
+    if group is None:
+        return None
+    major = int(str(redis.get("version", "0")).partition(".")[0])
+    undelivered = None
+    if "newest_id" in stream:
+        newest, delivered = stream["newest_id"], group["last_delivered_id"]
+        undelivered = newest is not None and pack_id(newest) > pack_id(delivered)
+    ids = group.get("pending_ids")
+    listed = None if ids is None else len(ids)
+    return ConsumerGroup(int(group["pending"]), group["lag"], major >= 7, undelivered, listed)

@@ -1,0 +1,236 @@
+"""Whether somebody else on the host made signals slow: programs of others, or other guests.
+
+Telemetry tells, each second, what system, harness and everybody else took of the cores, and whose
+tasks waited for storage. A second is disturbed where others took a resource that was short. The
+signals intended in it, or before the system had caught up with it, are left out; what is left
+decides whether a missed promise stands. So this can only excuse a latency, never accuse one, and a
+system that is slow in undisturbed seconds too has no excuse. Without telemetry nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.resources.telemetry import Telemetry
+from harness.clock import NS_PER_S
+from harness.judge.check import CheckContext
+from harness.judge.formatting import format_count, format_share
+from harness.judge.limits import (
+    FOREIGN_BLOCKED_MIN,
+    FOREIGN_BLOCKED_SHARE,
+    FOREIGN_CORES_SHARE,
+    IDLE_CORES_SHARE,
+    PRESSURE_IO_SHARE,
+    RUNNABLE_CORES_MIN,
+    STEAL_SHARE_MAX,
+    STORAGE_SAMPLES,
+    SYSTEM_BLOCKED_MIN,
+    SYSTEM_SAMPLES,
+)
+from harness.scenario import Phase
+
+Floats = NDArray[np.float64]
+CORES, STORAGE, STEAL = "cores", "storage", "steal"
+_NAMES_SHOWN = 3
+# A mean of counts is not exact.
+_NEARLY = 1 - 1e-9
+_WAIT = ".cpu_wait_cores"
+_CORES_OF, _STORAGE_OF = ".cpu_cores", ".blocked_count"
+
+
+@dataclass(frozen=True, slots=True)
+class Interference:
+    """What others took of one resource.
+
+    Attributes:
+        resource: CORES, STORAGE or STEAL.
+        spans_s: when, in seconds after t0; one for each look.
+        said: a sentence with figures, means over these looks.
+        names: the foreign programs that took the most of it.
+    """
+
+    resource: str
+    spans_s: tuple[tuple[float, float], ...]
+    said: str
+    names: tuple[str, ...] = ()
+
+
+def find_interference(
+    telemetry: Telemetry, spans_s: Sequence[tuple[float, float]]
+) -> tuple[Interference, ...]:
+    """What others took in some stretches of time, the longest disturbance first.
+
+    Args:
+        telemetry: of the run.
+        spans_s: the stretches, in seconds after t0.
+
+    Returns:
+        One for each resource that was disturbed; none where nobody can tell.
+    """
+    times = telemetry.tracks.get("host.busy_cores")
+    if times is None:
+        return ()
+    looks = _HostSamples(telemetry, times.at_s)
+    found = [
+        Interference(
+            resource, tuple(looks.span(n) for n in at), said(looks, at), looks.who(own, at)
+        )
+        for resource, is_short, said, own in (
+            (CORES, _cores_short, _cores_message, _CORES_OF),
+            (STORAGE, _storage_short, _storage_message, _STORAGE_OF),
+            (STEAL, _stolen, _steal_message, None),
+        )
+        if len(at := looks.within(np.flatnonzero(is_short(looks)), spans_s))
+    ]
+    return tuple(sorted(found, key=lambda one: -len(one.spans_s)))
+
+
+def host_interference(case: CheckContext) -> tuple[Interference, ...]:
+    """What others took in the measured phase; a planned fault's windows are the run's own doing."""
+    bounds = case.gathered.timeline.bounds_ns(Phase.MEASURE)
+    if bounds is None:
+        return ()
+    t0_ns = case.gathered.timeline.t0_ns
+    found = find_interference(case.telemetry(), [_seconds(bounds, t0_ns)])
+    faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.gathered.fault_windows]
+    apart = (
+        replace(one, spans_s=tuple(s for s in one.spans_s if not _meets(s, faults)))
+        for one in found
+    )
+    return tuple(one for one in apart if one.spans_s)
+
+
+def format_interference(found: Sequence[Interference]) -> str:
+    """All disturbances in a sentence."""
+    return "; ".join(f"{one.said}, in {format_count(len(one.spans_s), 'sample')}" for one in found)
+
+
+class _HostSamples:
+    """Tracks of the kernel's figures, as columns over the same looks; NaN where one has none."""
+
+    def __init__(self, telemetry: Telemetry, at_s: Sequence[float]) -> None:
+        self._telemetry = telemetry
+        self.at_s = np.array(at_s)
+        self.cores = telemetry.tracks["host.busy_cores"].limit or 1.0
+
+    def of(self, name: str) -> Floats:
+        track = self._telemetry.tracks.get(name)
+        told = dict(zip(track.at_s, track.values, strict=True)) if track else {}
+        return np.array([told.get(at, np.nan) for at in self.at_s.tolist()])
+
+    def span(self, number: int) -> tuple[float, float]:
+        end_s = float(self.at_s[number])
+        longest = 2 * self._telemetry.every_s
+        before = float(self.at_s[number - 1]) if number else end_s - self._telemetry.every_s
+        return max(before, end_s - longest), end_s
+
+    def within(
+        self, numbers: NDArray[np.intp], spans_s: Sequence[tuple[float, float]]
+    ) -> list[int]:
+        return [n for n in numbers.tolist() if _meets(self.span(n), spans_s)]
+
+    def smooth(self, name: str, looks: int = STORAGE_SAMPLES) -> Floats:
+        """The mean over so many samples around each, however few samples the run has."""
+        values = self.of(name)
+        known = np.isfinite(values)
+        number = _moving_sum(known.astype(np.float64), looks)
+        total = _moving_sum(np.where(known, values, 0.0), looks)
+        return np.where(number > 0, total, np.nan) / np.maximum(number, 1)
+
+    def runnable(self) -> Floats:
+        """Cores that the busiest service computed on or waited for; NaN where nobody tells."""
+        waits = [one.name for one in self._telemetry.of("service.") if one.name.endswith(_WAIT)]
+        found = [self.of(name) + self.of(name.replace(_WAIT, ".cpu_cores")) for name in waits]
+        return np.fmax.reduce(found) if found else np.full(len(self.at_s), np.nan)
+
+    def who(self, figure: str | None, numbers: Sequence[int]) -> tuple[str, ...]:
+        """The foreign programs that did most of it; none of what no program did."""
+        if figure is None:
+            return ()
+        found = {
+            track.name.removeprefix("foreign.").removesuffix(figure): float(
+                np.nansum(self.smooth(track.name)[numbers])
+            )
+            for track in self._telemetry.of("foreign.")
+            if track.name.endswith(figure)
+        }
+        names = sorted((name for name in found if found[name] > 0), key=lambda name: -found[name])
+        return tuple(names[:_NAMES_SHOWN])
+
+    def named(self, figure: str, numbers: Sequence[int]) -> str:
+        names = self.who(figure, numbers)
+        return f" ({', '.join(names)})" if names else ""
+
+
+def _moving_sum(values: Floats, window: int) -> Floats:
+    """The sum over the `window` values around each; same length as `values`.
+
+    `numpy.convolve(.., "same")` has the length of the longer of both: not that of a short run.
+    """
+    if not values.size:
+        return values
+    first = (window - 1) // 2
+    return np.convolve(values, np.ones(window))[first : first + values.size]
+
+
+def _cores_short(looks: _HostSamples) -> NDArray[np.bool_]:
+    idle = looks.of("host.idle_cores") + looks.of("host.iowait_cores")
+    foreign = looks.of("host.foreign_cores")
+    taken = foreign >= FOREIGN_CORES_SHARE * looks.cores
+    # Where the kernel does not tell how long tasks wait for a core, that they did is not excluded.
+    queued = ~(looks.runnable() < RUNNABLE_CORES_MIN)
+    return np.asarray(taken & (idle <= IDLE_CORES_SHARE * looks.cores) & queued)
+
+
+def _cores_message(looks: _HostSamples, at: Sequence[int]) -> str:
+    foreign, system = (
+        np.nanmean(looks.of(f"host.{one}_cores")[at]) for one in ("foreign", "system")
+    )
+    return (
+        f"other programs{looks.named(_CORES_OF, at)} used {foreign:.2f} of the host's"
+        f" {looks.cores:g} cores and none was idle, the system {system:.2f}"
+    )
+
+
+def _storage_short(looks: _HostSamples) -> NDArray[np.bool_]:
+    foreign, system, harness = (
+        looks.smooth(f"host.{side}_blocked_count") for side in ("foreign", "system", "harness")
+    )
+    others = foreign >= FOREIGN_BLOCKED_SHARE * (foreign + system + harness)
+    felt = looks.smooth("host.system_blocked_count", SYSTEM_SAMPLES) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    waits = (foreign >= FOREIGN_BLOCKED_MIN) & felt
+    pressed = looks.smooth("host.pressure_io_share") >= PRESSURE_IO_SHARE
+    return np.asarray(others & waits & pressed)
+
+
+def _storage_message(looks: _HostSamples, at: Sequence[int]) -> str:
+    foreign, system = (
+        np.nanmean(looks.smooth(f"host.{side}_blocked_count")[at]) for side in ("foreign", "system")
+    )
+    pressure = float(np.nanmean(looks.smooth("host.pressure_io_share")[at]))
+    return (
+        f"other programs{looks.named(_STORAGE_OF, at)} kept the host's storage busy:"
+        f" {foreign:.1f} of their tasks waited for it and {system:.1f} of the system's,"
+        f" tasks stood still for {format_share(pressure)} of the time (PSI io)"
+    )
+
+
+def _stolen(looks: _HostSamples) -> NDArray[np.bool_]:
+    return np.asarray(looks.of("host.steal_cores") >= STEAL_SHARE_MAX * looks.cores)
+
+
+def _steal_message(looks: _HostSamples, at: Sequence[int]) -> str:
+    stolen = float(np.nanmean(looks.of("host.steal_cores")[at]))
+    return f"the hypervisor took {stolen:.2f} of the host's {looks.cores:g} cores (steal)"
+
+
+def _seconds(bounds_ns: tuple[int, int], t0_ns: int) -> tuple[float, float]:
+    return (bounds_ns[0] - t0_ns) / NS_PER_S, (bounds_ns[1] - t0_ns) / NS_PER_S
+
+
+def _meets(span: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
+    return any(start < span[1] and span[0] < end for start, end in others)

@@ -1,0 +1,78 @@
+"""Why a promise that the sightings break is INCONCLUSIVE and not FAIL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from harness.analysis.histogram import Histogram
+from harness.analysis.recorder import Cell, Metric
+from harness.analysis.statistics import ConfidenceInterval, percentile_interval
+from harness.judge.check import Check
+
+INCONCLUSIVE_BY = "undecided_by"
+OBSERVER, GENERATOR, HOST = "observer", "generator", "host"
+
+
+class InconclusiveReason(NamedTuple):
+    """By what a promise is left undecided, and words for it."""
+
+    by: str
+    said: str
+
+
+OBSERVER_TOO_SLOW = InconclusiveReason(
+    OBSERVER,
+    "; by their commit times, or by the reads before, it could be met:"
+    " the observer was too slow to tell",
+)
+GENERATOR_TOO_LATE = InconclusiveReason(
+    GENERATOR, "; counted from their sending it could be met: the generator was too late to tell"
+)
+
+
+def host_interfered(said: str) -> InconclusiveReason:
+    """What others on the host did, in words."""
+    return InconclusiveReason(HOST, f"; {said}")
+
+
+def inconclusive_checks(checks: Iterable[Check], by: str) -> list[str]:
+    """Names of the checks that OBSERVER, GENERATOR or HOST leaves undecided."""
+    return [check.name for check in checks if check.figures.get(INCONCLUSIVE_BY) == by]
+
+
+def without_unseen(cell: Cell, metric: Metric, histogram: Histogram) -> Histogram:
+    """Without the signals of which only an upper bound is known."""
+    unseen = cell.histogram(Metric.UNSEEN)
+    if metric is not Metric.LATENCY or not unseen.count:
+        return histogram
+    return histogram.without(unseen)
+
+
+def lower_bounds(cell: Cell, metric: Metric) -> Histogram:
+    """The lower bounds of the truth, taken from the intended time on, as latency is."""
+    return cell.judged(metric if metric is Metric.LATENESS else Metric.COMMITTED)
+
+
+def observer_may_be_slow(
+    cell: Cell, metric: Metric, found: ConfidenceInterval, limit_ns: int
+) -> bool:
+    """Whether the lower bounds of the truth do not say FAIL as well."""
+    return metric is not Metric.LATENESS and could_be_met(
+        lower_bounds(cell, metric), found, limit_ns
+    )
+
+
+def generator_may_be_late(
+    cell: Cell, metric: Metric, found: ConfidenceInterval, limit_ns: int
+) -> bool:
+    """Whether the service times, which leave out the generator's lateness, do not say FAIL."""
+    return metric is Metric.LATENCY and could_be_met(cell.judged(Metric.SERVICE), found, limit_ns)
+
+
+def could_be_met(lowest: Histogram, found: ConfidenceInterval, limit_ns: int) -> bool:
+    """Whether the lower bound of a percentile keeps a limit, by other durations of the signals."""
+    bound = percentile_interval(
+        lowest, found.percentile, found.effective, confidence=found.confidence
+    )
+    return bound is not None and (bound.lower_ns is None or bound.lower_ns < limit_ns)

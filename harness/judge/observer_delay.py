@@ -1,0 +1,101 @@
+"""Whether the observer measured the system, not itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.analysis.recorder import Metric
+from harness.clock import NS_PER_MS
+from harness.contract.observation import ObservationMethod
+from harness.judge.advice import observer_advice
+from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
+from harness.judge.formatting import format_count, format_duration
+from harness.judge.host_interference import format_interference, host_interference
+from harness.judge.inconclusive import OBSERVER, inconclusive_checks
+from harness.judge.limits import OBSERVER_P99
+from harness.judge.self_monitoring import describe_observer_usage
+from harness.judge.validity import outside_fault_windows
+from harness.scenario import Phase
+
+NAME = "observer kept up"
+_COMMITS = "turn track_commit_timestamp on, or use the way logical"
+
+
+def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
+    """That the time from the lower bound of the truth to the sighting is short enough.
+
+    Where some commit time is not known, that time is the pause between two reads. It spoils only a
+    verdict that rests on it: a promise kept by the sightings is kept.
+
+    Args:
+        case: the run.
+        before: the objectives, checked.
+    """
+    histogram, where = outside_fault_windows(case, Metric.OBSERVER)
+    value = histogram.percentile_ns(99)
+    if value is None:
+        return validity_check(NAME, [], "no sighting to judge it by")
+    most = OBSERVER_P99.of(case.scenario)
+    figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
+    by_commit = not case.gathered.account(Phase.MEASURE).commit_unknown
+    since = "commit" if by_commit else "the read before"
+    said = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
+    if value <= most:
+        return validity_check(NAME, [], said, figures)
+    if by_commit:
+        said = f"{said}; {OBSERVER_P99.reason}"
+        if others := format_interference(host_interference(case)):
+            said += f"; {others}"
+        if work := describe_observer_usage(case):
+            said += f"; {work}"
+        return validity_check(NAME, [Problem(said, observer_advice(case))], said, figures)
+    if not inconclusive_checks(before, OBSERVER):
+        return validity_check(NAME, [], f"{said}; no verdict rests on it", figures)
+    change = _change(case, value - most)
+    said = "; ".join(filter(None, (said, OBSERVER_P99.reason, change)))
+    return validity_check(NAME, [Problem(said, _hint(case, change))], said, figures)
+
+
+def check_notifications(case: CheckContext) -> Iterator[Check]:
+    """That what the system told could be seen in its table by then; else it tells too early."""
+    told = case.observer
+    if told is None or not told.way or not ObservationMethod(told.way).is_word:
+        return
+    early = []
+    if told.words_early:
+        longest = told.words_early_max_ns
+        by = (
+            "without being there in the end"
+            if longest is None
+            else f"by up to {format_duration(longest)}"
+        )
+        said = (
+            f"{told.words_early:,} of {format_count(told.words_checked, 'word')} came before the table"
+            f" showed the state, {by}: the system tells before it commits, and latencies are longer"
+            " than what was seen"
+        )
+        early = [Problem(said, "tell after the COMMIT, or choose the way polling or logical")]
+    good = f"{format_count(told.words_checked, 'word')} held against the table, which showed each state"
+    clean = good if told.words_checked else "not judged: no word was held against it"
+    figures: dict[str, Figure] = {"words": told.words_checked, "early": told.words_early}
+    yield validity_check("words follow commits", early, clean, figures)
+
+
+def _change(case: CheckContext, surplus_ns: int) -> str:
+    """What to change of the polls; empty of other ways."""
+    if case.plan.contract.seen.way is not ObservationMethod.POLLING:
+        return ""
+    pause_ms = case.plan.contract.seen.pause_ms
+    wanted_ms = pause_ms + -surplus_ns // NS_PER_MS
+    said = f"polls pause for {pause_ms} ms at least: "
+    if wanted_ms > 0:
+        said += f"set seen.pause_ms to {wanted_ms} or less, or "
+    else:
+        said += "a poll takes too long, is there an index on the trace id? Or "
+    return said + _COMMITS
+
+
+def _hint(case: CheckContext, change: str) -> str:
+    if case.plan.contract.seen.way is ObservationMethod.LOGICAL:
+        return observer_advice(case)
+    return change or f"{_COMMITS} (contract key seen.way)"

@@ -1,0 +1,230 @@
+"""Whether the harness itself had what it needs to measure: cores, wake-ups, an undisturbed host.
+
+A run that kept no vitals (an older one) is not judged by them, and says so. Where a limit is
+passed the run is INVALID; where the consequence is measured on each signal anyway, the figures
+here name its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.analysis.resources.self_monitoring_figures import ProcessFigures, SelfMonitoringFigures
+from harness.judge.advice import OTHER_HOST, generator_advice, host_advice, observer_advice
+from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
+from harness.judge.formatting import (
+    format_count,
+    format_duration,
+    format_share,
+    format_share_of_second,
+)
+from harness.judge.limits import (
+    CORE_SHARE_MAX,
+    HEARTBEAT_GAP_MAX_NS,
+    REPLICATION_LAG_MAX_BYTES,
+    SELF_MONITORING_GAP_MAX_NS,
+    STALL_LONGEST,
+    STALLED_SHARE_MAX,
+    STEAL_SHARE_MAX,
+    SWARM_WAIT_SHARE_MAX,
+)
+
+_OBSERVER = "observer"
+_SILENT = "read logs/swarm-*.log of the run: each swarm process writes to swarm.jsonl each second"
+_SHARED_CORE = "give the swarm a core of its own (cpusets, taskset), or set a lower --rate"
+
+
+def check_self_monitoring(case: CheckContext) -> Iterator[Check]:
+    """Everything that the vitals of the measured phase tell."""
+    if not case.run.kept and not case.gathered.vitals.samples:
+        yield validity_check("vitals kept", [], "not judged: this run kept no vitals")
+        return
+    figures = case.measurement.vitals
+    yield _kept(case, figures)
+    if figures is not None:
+        yield _generator_core(case, figures)
+        yield _generator_awake(case, figures)
+        yield _observer_core(case, figures)
+        yield _observer_awake(case, figures)
+        yield _steal(figures)
+
+
+def describe_swarm_usage(case: CheckContext) -> str:
+    """How the swarm's processes fared, as the cause of what came of it; empty when not known."""
+    figures = case.measurement.vitals
+    return "; ".join(_at_work(one) for one in _swarm_of(figures)) if figures else ""
+
+
+def describe_observer_usage(case: CheckContext) -> str:
+    """The same of the observer."""
+    figures = case.measurement.vitals
+    found = figures.process(_OBSERVER) if figures else None
+    if figures is None or found is None:
+        return ""
+    stopped = f", it was stopped in {found.stopped} of {found.looks} looks" if found.stopped else ""
+    return _at_work(found) + stopped
+
+
+def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
+    vitals = case.gathered.vitals
+    problems = [
+        Problem(
+            f"{format_count(n, 'line')} of {name} unreadable",
+            f"keep room on the disk of --reports, and let nothing else write to {name}",
+        )
+        for name, n in vitals.bad.items()
+    ]
+    if figures is None:
+        said = f"fewer than two samples of the measured phase, {len(vitals.samples)} of the run"
+        hint = "let nothing stop the main process or take vitals.jsonl; it has a line each second"
+        return validity_check("vitals kept", [*problems, Problem(said, hint)], "")
+    if figures.gap_max_ns > SELF_MONITORING_GAP_MAX_NS:
+        said = (
+            f"no sample of the harness's own processes for {format_duration(figures.gap_max_ns)},"
+            f" {format_duration(SELF_MONITORING_GAP_MAX_NS)} is allowed"
+        )
+        hint = host_advice(case) or (
+            "let nothing stop the main process (SIGSTOP, suspend), and keep room on the disk"
+        )
+        problems.append(Problem(said, hint))
+    host = figures.host
+    good = (
+        f"{format_count(figures.samples, 'sample')}: {format_count(host.cores, 'core')} {format_share(host.busy_share)}"
+        f" busy, {format_share(host.harness_share)} with the harness itself"
+    )
+    return validity_check("vitals kept", problems, good, {"busy_share": host.busy_share})
+
+
+def _generator_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
+    swarm, problems = _swarm_of(figures), list[Problem]()
+    if len(swarm) < case.plan.load.processes:
+        wanted = format_count(case.plan.load.processes, "swarm process", "swarm processes")
+        hint = "read logs/swarm-*.log of the run for why a process ended"
+        problems.append(Problem(f"samples of {len(swarm)} of {wanted}", hint))
+    for one in swarm:
+        if one.cpu_share >= CORE_SHARE_MAX:
+            said = (
+                f"{one.name} was saturated: it computed for {format_share_of_second(one.cpu_share)}"
+                f" of each second, {format_share_of_second(CORE_SHARE_MAX)} is the limit;"
+                " use more load.processes"
+            )
+            problems.append(Problem(said, generator_advice(case)))
+        if one.wait_share is not None and one.wait_share >= SWARM_WAIT_SHARE_MAX:
+            said = (
+                f"{one.name} was starved: it waited for a core for {format_share_of_second(one.wait_share)}"
+                f" of each second, at worst {format_share_of_second(_worst(one))} of one,"
+                f" {format_share_of_second(SWARM_WAIT_SHARE_MAX)} is the limit"
+            )
+            problems.append(Problem(said, host_advice(case) or _SHARED_CORE))
+    good = "; ".join(_at_work(one) for one in swarm)
+    return validity_check("generator had its core", problems, good, _core_figures(swarm))
+
+
+def _generator_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
+    longest_ns = max((one.wake_late_max_ns for one in figures.swarm), default=0)
+    stalled = max((one.stalled_share for one in figures.swarm), default=0.0)
+    most_ns = STALL_LONGEST.of(case.scenario)
+    said = [] if figures.swarm else ["the swarm's watchdog said nothing"]
+    if longest_ns >= most_ns:
+        said.append(
+            f"the swarm slept on for {format_duration(longest_ns)} when it should have been awake,"
+            f" {format_duration(most_ns)} is the limit; {STALL_LONGEST.reason}"
+        )
+    if stalled >= STALLED_SHARE_MAX:
+        said.append(
+            f"the swarm was not awake for {format_share(stalled)} of the time,"
+            f" {format_share(STALLED_SHARE_MAX)} is the limit"
+        )
+    good = f"the swarm woke at most {format_duration(longest_ns)} late, {format_duration(most_ns)} is the limit"
+    return validity_check(
+        "generator awake",
+        [Problem(one, generator_advice(case) if figures.swarm else _SILENT) for one in said],
+        good,
+        {"wake_late_max_ns": longest_ns, "stalled_share": stalled, "limit_ns": most_ns},
+    )
+
+
+def _observer_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
+    found = figures.process(_OBSERVER)
+    if found is None:
+        missing = Problem("no sample of the observer", "read logs/observer.log for why it ended")
+        return validity_check("observer had its core", [missing], "")
+    problems = []
+    if found.cpu_share >= CORE_SHARE_MAX:
+        said = (
+            f"the observer was saturated: it computed for {format_share_of_second(found.cpu_share)} of each"
+            f" second, {format_share_of_second(CORE_SHARE_MAX)} is the limit"
+        )
+        problems.append(Problem(said, observer_advice(case)))
+    return validity_check(
+        "observer had its core", problems, _at_work(found), _core_figures([found])
+    )
+
+
+def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
+    told, found, said = figures.observer, figures.process(_OBSERVER), list[str]()
+    if found is not None and found.stopped:
+        said.append(
+            f"the observer was stopped (SIGSTOP, or a debugger) in {found.stopped}"
+            f" of {format_count(found.looks, 'look')}"
+        )
+    if told.words < 2:
+        said.append("the observer said nothing")
+    if told.silent_max_ns > HEARTBEAT_GAP_MAX_NS:
+        said.append(
+            f"the observer was silent for {format_duration(told.silent_max_ns)},"
+            f" it speaks every second and {format_duration(HEARTBEAT_GAP_MAX_NS)} is the limit"
+        )
+    if told.behind_max_bytes > REPLICATION_LAG_MAX_BYTES:
+        said.append(
+            f"the observer was {told.behind_max_bytes:,} bytes behind the server's log,"
+            f" {REPLICATION_LAG_MAX_BYTES:,} is the limit"
+        )
+    good = (
+        f"silent for {format_duration(told.silent_max_ns)} at most,"
+        f" never more than {told.behind_max_bytes:,} bytes behind"
+    )
+    return validity_check(
+        "observer awake",
+        [Problem(one, observer_advice(case)) for one in said],
+        good,
+        {"silent_max_ns": told.silent_max_ns, "behind_max_bytes": told.behind_max_bytes},
+    )
+
+
+def _steal(figures: SelfMonitoringFigures) -> Check:
+    host = figures.host
+    said = (
+        f"the hypervisor took {format_share(host.steal_share)} of the cores' time,"
+        f" at worst {format_share(host.steal_share_max)} of a second"
+    )
+    limit = f"{format_share(STEAL_SHARE_MAX)} is the limit: the system had less than this host"
+    problems = (
+        [Problem(f"{said}; {limit}", OTHER_HOST)] if host.steal_share >= STEAL_SHARE_MAX else []
+    )
+    return validity_check("cores not taken away", problems, said, {"steal_share": host.steal_share})
+
+
+def _swarm_of(figures: SelfMonitoringFigures) -> list[ProcessFigures]:
+    return [one for one in figures.processes if one.name.startswith("swarm-")]
+
+
+def _at_work(one: ProcessFigures) -> str:
+    computed = f"of each second {one.name} computed for {format_share_of_second(one.cpu_share)}"
+    if one.wait_share is None:
+        return f"{computed} (this kernel does not tell how long it waited for a core)"
+    return (
+        f"{computed} and waited for a core for {format_share_of_second(one.wait_share)},"
+        f" at worst for {format_share_of_second(_worst(one))}"
+    )
+
+
+def _worst(one: ProcessFigures) -> float:
+    return max(one.wait_share or 0.0, one.wait_share_max or 0.0)
+
+
+def _core_figures(processes: list[ProcessFigures]) -> dict[str, Figure]:
+    return {
+        "cpu_share": max((one.cpu_share for one in processes), default=None),
+        "wait_share": max((one.wait_share or 0.0 for one in processes), default=None),
+    }

@@ -1,0 +1,198 @@
+"""How an agent follows the chain: its own group on the chain events, read and acknowledged.
+
+Written for a gevent process: whatever waits here lets other greenlets run. Before each piece of
+work that is more than a few microseconds long it lets the sender go first, because a hundred
+agents wake for the same block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import hiredis
+from pydantic import SecretStr
+
+from harness.contract.names import Contract
+from harness.errors import HarnessError, StackError
+from harness.load.redis_link import RedisConnection, open_connection
+from harness.schedule import resp
+from harness.schedule.trade_request_template import agent_name
+
+# Blocks that an agent takes in at a time; it is far behind when there are more.
+READ_COUNT = 64
+_ANSWER_TIMEOUT_S = 2.0
+_CHUNK = 65_536
+
+
+class GroupFollower:
+    """One agent's view of the chain.
+
+    Args:
+        url: Redis.
+        contract: names of stream and group.
+        agent: number of the agent.
+        go_first: lets the sender send what is due.
+
+    Attributes:
+        sync_block: newest block seen; 0 before the first.
+        acked: chain events acknowledged.
+    """
+
+    def __init__(
+        self, url: SecretStr, contract: Contract, agent: int, go_first: Callable[[], None]
+    ) -> None:
+        self.sync_block = 0
+        self.acked = 0
+        self._url = url
+        self._name = agent_name(agent)
+        self._key = contract.key(contract.streams.chain_events or "")
+        self._group = contract.agent_group(agent)
+        self._block_of = contract.chain.reader(contract.streams.field)
+        self._go_first = go_first
+        self._was_open = False
+        self._is_waiting = False
+        self._line: RedisConnection | None = None
+        self._reader = hiredis.Reader()
+        self._to_ack: list[bytes] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+        return self._line is not None
+
+    def open(self) -> None:
+        """Connect, create the group at the stream's end, and look at the newest block.
+
+        Raises:
+            StackError: Redis is away, or refuses.
+        """
+        self._connect()
+        self._to_ack.clear()
+        newest = resp.command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
+        create = resp.command("XGROUP", "CREATE", self._key, self._group, "$", "MKSTREAM")
+        created, entries = self._ask(create + newest, 2)
+        if isinstance(created, hiredis.ReplyError):
+            self._take_over(created)
+        if isinstance(entries, hiredis.ReplyError):
+            raise self._refused(entries)
+        self._see(entries)
+        self._was_open = True
+
+    def peek(self) -> None:
+        """Look at the newest block and hang up; nothing is left behind.
+
+        Raises:
+            StackError: Redis is away, or refuses.
+        """
+        self._line = open_connection(self._url, f"harness-{self._name}")
+        (entries,) = self._ask(resp.command("XREVRANGE", self._key, "+", "-", "COUNT", 1), 1)
+        if isinstance(entries, hiredis.ReplyError):
+            raise self._refused(entries)
+        self.hang_up()
+        self._see(entries)
+
+    def follow(self, wait_ms: int) -> None:
+        """Acknowledge what came last time, and wait for new blocks.
+
+        Args:
+            wait_ms: the longest wait, at least 1.
+
+        Raises:
+            StackError: the connection is lost, or Redis refuses.
+        """
+        self._go_first()
+        read = resp.command(
+            *("XREADGROUP", "GROUP", self._group, self._name, "COUNT", READ_COUNT),
+            *("BLOCK", wait_ms, "STREAMS", self._key, ">"),
+        )
+        replies = self._ask(self._acks() + read, 1 + bool(self._to_ack), wait_ms / 1000)
+        self._count_acked(replies[:-1])
+        streams = replies[-1]
+        if isinstance(streams, hiredis.ReplyError):
+            raise self._refused(streams)
+        if streams:
+            entries = streams[0][1]
+            self._see(entries)
+            self._to_ack.extend(entry[0] for entry in entries)
+
+    def close(self) -> None:
+        """Acknowledge, remove the group, hang up. Never fails: it is the end anyway."""
+        if self._line is None:
+            return
+        self._go_first()
+        destroy = resp.command("XGROUP", "DESTROY", self._key, self._group)
+        with suppress(HarnessError):
+            if self._is_waiting:  # Redis hears nothing on this line until a block comes
+                self.hang_up()
+                self._line = open_connection(self._url, f"harness-{self._name}")
+            replies = self._ask(self._acks() + destroy, 1 + bool(self._to_ack))
+            self._count_acked(replies[:-1])
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection and keep the group: what was not acknowledged comes again."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+            self._reader = hiredis.Reader()
+            self._is_waiting = False
+
+    def _connect(self) -> None:
+        self._go_first()
+        self._line = open_connection(self._url, f"harness-{self._name}")
+
+    def _take_over(self, error: Exception) -> None:
+        """Go on with a group that is there already: after a reconnect, or a run that was killed."""
+        if not str(error).startswith("BUSYGROUP"):
+            raise self._refused(error)
+        if not self._was_open:
+            self._ask(resp.command("XGROUP", "SETID", self._key, self._group, "$"), 1)
+
+    def _acks(self) -> bytes:
+        if not self._to_ack:
+            return b""
+        return resp.command("XACK", self._key, self._group, *self._to_ack)
+
+    def _count_acked(self, replies: Iterable[Any]) -> None:
+        for reply in replies:
+            if isinstance(reply, int):
+                self.acked += reply
+        self._to_ack.clear()
+
+    def _see(self, entries: Any) -> None:
+        for _, fields in entries or ():
+            pairs = dict(zip(fields[::2], fields[1::2], strict=False))
+            try:
+                block = self._block_of(pairs)
+            except (ValueError, TypeError):
+                continue
+            self.sync_block = max(self.sync_block, block)
+
+    def _ask(self, commands: bytes, count: int, wait_s: float = 0.0) -> list[Any]:
+        if self._line is None:
+            raise StackError("not connected", where=f"chain events of {self._name}")
+        socket = self._line.socket
+        replies: list[Any] = []
+        try:
+            self._is_waiting = True
+            socket.settimeout(wait_s + _ANSWER_TIMEOUT_S)
+            socket.sendall(commands)
+            while len(replies) < count:
+                data = socket.recv(_CHUNK)
+                if not data:
+                    raise ConnectionError("hung up")
+                self._go_first()
+                self._reader.feed(data)
+                while (reply := self._reader.gets()) is not False:
+                    replies.append(reply)
+        except OSError as error:
+            self.hang_up()
+            raise StackError(str(error), where=f"chain events of {self._name}") from error
+        self._is_waiting = False
+        return replies
+
+    def _refused(self, error: Exception) -> StackError:
+        self.hang_up()
+        return StackError(str(error), where=f"chain events of {self._name}")

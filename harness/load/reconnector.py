@@ -1,0 +1,84 @@
+"""Keeps the sender connected, and says when it is no use any more."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.event import Event
+from pydantic import SecretStr
+
+from harness.clock import NS_PER_S, Clock
+from harness.errors import HarnessError, StackError, UsageError
+from harness.load.dispatcher import Dispatcher
+from harness.load.redis_link import LoopLink, RedisConnection, open_connection
+
+# Recovery is promised within 15 s; whoever is away longer has failed in any case.
+OUTAGE_MAX_NS = 20 * NS_PER_S
+# How much of that is granted after the last stage has ended.
+OUTAGE_AFTER_END_MAX_NS = 15 * NS_PER_S
+# An answer that takes longer than this does not come: the connection is dead without a word.
+REPLY_TIMEOUT_NS = 15 * NS_PER_S
+_BACKOFF_FIRST_S = 0.02
+_BACKOFF_MAX_S = 0.5
+
+
+def give_up_ns(lost_ns: int, end_ns: int) -> int:
+    """When a sender that lost Redis at `lost_ns` stops trying; the load ends at `end_ns`."""
+    return min(lost_ns + OUTAGE_MAX_NS, max(lost_ns, end_ns) + OUTAGE_AFTER_END_MAX_NS)
+
+
+class Reconnector:
+    """Connects the dispatcher, and connects it again.
+
+    Args:
+        url: Redis.
+        name: shown by CLIENT LIST.
+        end_ns: when the load ends.
+        clock: the host's clocks.
+
+    Attributes:
+        gave_up: why it stopped trying.
+        reconnects: connections made after the first.
+    """
+
+    def __init__(self, url: SecretStr, name: str, end_ns: int, clock: Clock) -> None:
+        self.gave_up: HarnessError | None = None
+        self.reconnects = -1
+        self._url = url
+        self._name = name
+        self._end_ns = end_ns
+        self._clock = clock
+        self._lost = Event()
+
+    def lost(self) -> None:
+        """Say that the link is gone."""
+        self._lost.set()
+
+    def run(self, dispatcher: Dispatcher) -> None:
+        """Keep the dispatcher connected; a greenlet's work, ended by killing it."""
+        loop = gevent.get_hub().loop
+        while (line := self._open()) is not None:
+            self._lost.clear()
+            self.reconnects += 1
+            dispatcher.connect(
+                LoopLink(line, loop, dispatcher.answered, dispatcher.flush, dispatcher.disconnect)
+            )
+            while not self._lost.wait(timeout=1.0):
+                if dispatcher.silence_ns() > REPLY_TIMEOUT_NS:
+                    dispatcher.disconnect()
+
+    def _open(self) -> RedisConnection | None:
+        """A new line, tried for with growing pauses until there is no use in it."""
+        until_ns = give_up_ns(self._clock.now_ns(), self._end_ns)
+        pause_s = _BACKOFF_FIRST_S
+        while True:
+            try:
+                return open_connection(self._url, self._name)
+            except UsageError as error:
+                self.gave_up = error
+                return None
+            except StackError as error:
+                if self._clock.now_ns() + pause_s * NS_PER_S > until_ns:
+                    self.gave_up = error
+                    return None
+            gevent.sleep(pause_s)
+            pause_s = min(2 * pause_s, _BACKOFF_MAX_S)

@@ -1,0 +1,187 @@
+"""Connections to Redis: shaken hands by redis-py, then used bare.
+
+redis-py reads the URL, connects, wraps in TLS and authenticates. After that the bytes are ours:
+a packed pipeline goes to the socket in one call, and hiredis reads the answers.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+import redis
+from pydantic import SecretStr
+from redis.exceptions import AuthenticationError, RedisError
+
+from harness.errors import StackError, UsageError
+
+CONNECT_TIMEOUT_S = 2.0
+_READ, _WRITE = 1, 2
+# Some 700 answers, which take about 1.5 ms: then the sender gets its turn again.
+_CHUNK = 16_384
+_TLS_ROUNDS_MAX = 16
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class RedisConnection:
+    """An authenticated connection.
+
+    Attributes:
+        socket: the connected socket.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.socket = connection._sock  # noqa: SLF001 - redis-py shakes hands, but has no other way to hand the socket over
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.disconnect()
+
+
+def open_connection(url: SecretStr, name: str) -> RedisConnection:
+    """Connect and authenticate, within seconds.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        name: shown by CLIENT LIST.
+
+    Raises:
+        UsageError: the URL cannot be understood, or its password is wrong.
+        StackError: nobody answers there, or not in the right way.
+    """
+    try:
+        pool = redis.ConnectionPool.from_url(
+            url.get_secret_value(),
+            protocol=2,
+            client_name=name,
+            driver_info=None,
+            socket_timeout=CONNECT_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+        )
+    except ValueError:
+        # Without its text, which may quote a part of the password.
+        raise UsageError(
+            "cannot be understood",
+            where="Redis URL",
+            hint="write redis://:password@host:port/0, rediss:// or unix://",
+        ) from None
+    connection: Any = pool.make_connection()
+    try:
+        connection.connect()
+    except AuthenticationError as error:
+        connection.disconnect()
+        raise UsageError(str(error), where="Redis", hint="check the URL's password") from error
+    except (RedisError, OSError) as error:
+        connection.disconnect()
+        raise StackError(str(error), where="Redis") from error
+    return RedisConnection(connection)
+
+
+class LoopLink:
+    """A line that a gevent loop serves: sends without waiting, hands answers over as they come.
+
+    Args:
+        line: an open line; closed with the link.
+        loop: the gevent loop.
+        on_replies: takes parsed answers, in order. Called in the loop, so it must not wait.
+        on_ready: called when the kernel takes bytes again after the link was clogged.
+        on_loss: called when the other side hung up.
+    """
+
+    def __init__(
+        self,
+        line: RedisConnection,
+        loop: Any,
+        on_replies: Callable[[list[object]], None],
+        on_ready: Callable[[], None],
+        on_loss: Callable[[], None],
+    ) -> None:
+        self._line = line
+        self._socket = line.socket
+        self._socket.settimeout(0.0)
+        self._reader = hiredis.Reader()
+        self._on_replies = on_replies
+        self._on_ready = on_ready
+        self._on_loss = on_loss
+        self._loop = loop
+        self._is_closed = False
+        self._rest = memoryview(b"")
+        number = self._socket.fileno()
+        self._readable = loop.io(number, _READ)
+        self._writable = loop.io(number, _WRITE)
+        self._readable.start(self._read)
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether bytes are left that the kernel did not take yet."""
+        return len(self._rest) > 0
+
+    def send(self, data: bytes) -> None:
+        """Hand bytes to the kernel; what it does not take now follows as soon as it does.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+        self._rest = memoryview(data)
+        self._push()
+        if self._rest:
+            self._writable.start(self._resume)
+
+    def close(self) -> None:
+        """Hang up and stop watching."""
+        self._is_closed = True
+        self._readable.stop()
+        self._writable.stop()
+        self._line.close()
+
+    def _push(self) -> None:
+        try:
+            while self._rest:
+                self._rest = self._rest[self._socket.send(self._rest) :]
+        except _WOULD_BLOCK:
+            pass
+
+    def _resume(self) -> None:
+        try:
+            self._push()
+        except OSError:
+            self._on_loss()
+            return
+        if not self._rest:
+            self._writable.stop()
+            self._on_ready()
+
+    def _read(self) -> None:
+        """Take in one chunk; of TLS as many as are decrypted already, which no event tells of."""
+        rounds = _TLS_ROUNDS_MAX if isinstance(self._socket, ssl.SSLSocket) else 1
+        for _ in range(rounds):
+            try:
+                data = self._socket.recv(_CHUNK)
+            except _WOULD_BLOCK:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._on_loss()
+                return
+            self._reader.feed(data)
+            replies = self._replies()
+            if replies:
+                self._on_replies(replies)
+            if self._is_closed:
+                return
+        if rounds > 1:
+            self._loop.run_callback(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._is_closed:
+            self._read()
+
+    def _replies(self) -> list[object]:
+        replies: list[object] = []
+        while (reply := self._reader.gets()) is not False:
+            replies.append(reply)
+        return replies

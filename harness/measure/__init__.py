@@ -1,1 +1,0 @@
-"""From evidence to numbers: histograms, matching, stages, statistics. All pure."""

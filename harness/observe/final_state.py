@@ -1,0 +1,281 @@
+"""The state in which a run left the system, read when everything is quiet.
+
+Writes `final-tasks.bin`, `final-ledger.bin`, `final.json` and what `final_more` has; only rows of
+the run's own range of trace ids and addresses are looked at. What cannot be read is named with its
+reason (`unread`), and so are tables of which some rows may be hidden from the login (`filtered`): a
+row that nobody could read is not missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from harness.clock import NS_PER_S
+from harness.contract.ledger import Ledger
+from harness.contract.names import Contract, NonceTable
+from harness.errors import EvidenceError, StackError
+from harness.observe.chain_heads import write_heads
+from harness.observe.connection import connect, format_error
+from harness.observe.final_state_bookings import (
+    BOOKINGS_FILE,
+    STAMPS_FILE,
+    BookingTotals,
+    bookings_query,
+    has_accounts_table,
+    has_stamps,
+    pack_bookings,
+    pack_stamps,
+    stamps_query,
+)
+from harness.observe.final_state_records import (
+    SnapshotReader,
+    pack_ledger,
+    pack_tasks,
+    stream,
+    write_records,
+)
+from harness.observe.ledger_rows import ledger_query
+from harness.observe.redis_facts import read_redis_facts
+from harness.observe.rows import (
+    hides_rows,
+    is_own_row,
+    limit_query_time,
+    table_name,
+    task_rows,
+    whole_number,
+)
+from harness.observe.status_normalizer import read_status_normalizer
+from harness.observe.unattributed_rows import read_unattributed
+
+TASKS_FILE = "final-tasks.bin"
+LEDGER_FILE = "final-ledger.bin"
+FINAL_FILE = "final.json"
+HEADS_FILE = "final-heads.bin"
+# The key in `unread` of a server that could not be asked at all.
+POSTGRES = "postgres"
+QUERY_LIMIT_NS = 60 * NS_PER_S
+# Agents own 4097 addresses at most, each on few chains.
+_NONCES_MAX = 50_000
+
+
+def write_final_state(
+    observer_dsn: str,
+    redis_url: str | None,
+    contract: Contract,
+    run_tag: int,
+    folder: Path,
+    *,
+    alone: bool = False,
+    heads: bool = False,
+) -> None:
+    """Read and write everything.
+
+    Args:
+        observer_dsn: conninfo of the read-only role.
+        redis_url: URL with password; None leaves Redis out.
+        contract: names of tables, columns and streams.
+        run_tag: whose rows.
+        folder: the run's folder.
+        alone: whether the database was made for the run, so that rows of others are counted too.
+        heads: whether the events of the chain are wanted.
+
+    Raises:
+        StackError: a server does not answer, or not in time; what could be read is written.
+        EvidenceError: the files cannot be written.
+    """
+    unread: dict[str, str] = {}
+    document: dict[str, Any] = {"schema": 1, "postgres": None, "redis": None, "unread": unread}
+    try:
+        try:
+            document["postgres"] = _read_postgres(
+                observer_dsn, contract, run_tag, folder, unread, alone=alone
+            )
+        except psycopg.Error as error:
+            unread[POSTGRES] = format_error(error)
+        if redis_url is not None:
+            document["redis"] = read_redis_facts(redis_url, contract)
+            if heads:
+                write_heads(redis_url, contract, folder / HEADS_FILE)
+    finally:
+        _write_json(folder / FINAL_FILE, document)
+    if unread:
+        told = "; ".join(f"{part}: {why}" for part, why in unread.items())
+        raise StackError(
+            f"the final state cannot be read: {told}",
+            where="postgres",
+            hint="the observer's role needs SELECT on the tables that the contract names, until"
+            " the run is over",
+        )
+
+
+def _read_postgres(
+    dsn: str,
+    contract: Contract,
+    run_tag: int,
+    folder: Path,
+    unread: dict[str, str],
+    *,
+    alone: bool,
+) -> dict[str, Any]:
+    with connect(dsn, application_name="harness_final") as connection:
+        # One snapshot for all tables, so that they can be held against each other.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        limit_query_time(connection, QUERY_LIMIT_NS)
+        facts = {name: _show(connection, name) for name in _FACTS}
+
+        read = SnapshotReader(connection, unread).read
+        statuses = read("tasks", _read_tasks, connection, contract, run_tag, folder)
+        more: dict[str, Any] = {}
+        if (ledger := contract.ledger) is not None:
+            read("ledger", _read_ledger, connection, ledger, run_tag, folder)
+            more["ledger"] = read("bookings", _read_bookings, connection, ledger, run_tag, folder)
+        nonces = read("nonces", read_nonces, connection, contract, run_tag)
+        more["stamped"] = read("stamps", _read_stamps, connection, contract, run_tag, folder)
+        if alone:
+            more["strangers"] = read("strangers", read_unattributed, connection, contract, run_tag)
+        filtered = read("row security", _filtered, connection, contract)
+    return {
+        **facts,
+        **more,
+        "statuses": statuses,
+        "nonces": nonces and nonces[:_NONCES_MAX],
+        "nonces_truncated": len(nonces or ()) > _NONCES_MAX,
+        "filtered": filtered,
+    }
+
+
+def _read_tasks(
+    connection: Connection[Any], contract: Contract, run_tag: int, folder: Path
+) -> dict[str, int]:
+    """Rows by status."""
+    statuses: Counter[str] = Counter()
+    rows = stream(connection, *tasks_query(contract, run_tag))
+    spell = read_status_normalizer(connection, contract)
+    write_records(folder / TASKS_FILE, pack_tasks(rows, contract, statuses, spell))
+    return dict(sorted(statuses.items()))
+
+
+def _read_ledger(connection: Connection[Any], ledger: Ledger, run_tag: int, folder: Path) -> None:
+    rows = stream(connection, *ledger_query(ledger, run_tag))
+    write_records(folder / LEDGER_FILE, pack_ledger(rows, ledger))
+
+
+def _read_bookings(
+    connection: Connection[Any], ledger: Ledger, run_tag: int, folder: Path
+) -> dict[str, Any]:
+    accounts, totals = has_accounts_table(connection, ledger), BookingTotals()
+    query = bookings_query(ledger, run_tag, accounts=accounts)
+    records = pack_bookings(stream(connection, *query), ledger, totals)
+    write_records(folder / BOOKINGS_FILE, records)
+    return {"accounts_known": accounts, **totals.facts()}
+
+
+def _read_stamps(
+    connection: Connection[Any], contract: Contract, run_tag: int, folder: Path
+) -> bool:
+    stamped = has_stamps(connection, contract)
+    stamps: Iterable[bytes] = ()
+    if stamped:
+        stamps = pack_stamps(stream(connection, *stamps_query(contract, run_tag)), contract.tasks)
+    write_records(folder / STAMPS_FILE, stamps)
+    return stamped
+
+
+def _filtered(connection: Connection[Any], contract: Contract) -> dict[str, str]:
+    """Of which parts row-level security may hide rows from this login, and of which table."""
+    tasks, nonces, ledger = contract.tasks, contract.nonces, contract.ledger
+    tables = (
+        ("tasks", tasks.table),
+        ("tasks", tasks.archive),
+        ("nonces", nonces.table if nonces else None),
+        ("ledger", ledger.table if ledger else None),
+    )
+    return {
+        part: table for part, table in tables if table is not None and hides_rows(connection, table)
+    }
+
+
+def read_nonces(
+    connection: Connection[Any], contract: Contract, run_tag: int
+) -> list[dict[str, Any]] | None:
+    """The next nonce of each of the run's addresses that has a row; None without such a table.
+
+    Where the system serves one chain, the chain's id is None.
+    """
+    if contract.nonces is None:
+        return None
+    query = nonces_query(contract.nonces, contract.addresses, run_tag)
+    return [
+        {"address": address, "chain_id": chain_id, "nonce": nonce}
+        for address, chain_id, nonce in connection.execute(*query)
+    ]
+
+
+_FACTS = ("server_version", "wal_level", "track_commit_timestamp", "synchronous_commit", "fsync")
+_Query = tuple[sql.Composed, tuple[Any, ...]]
+
+
+def tasks_query(contract: Contract, run_tag: int) -> _Query:
+    """Trace id, status and nonce of the run's FSM rows."""
+    tasks = contract.tasks
+    columns = {
+        "trace": sql.Identifier(tasks.trace_id),
+        "status": sql.Identifier(tasks.status),
+        "nonce": whole_number(tasks.nonce),
+    }
+    # A row that is being moved may stand in both tables, and is one; two within a table are two.
+    query = sql.SQL(
+        "SELECT trace, status, nonce FROM (SELECT DISTINCT trace::text, status::text, nonce,"
+        " row_number() OVER (PARTITION BY origin, trace, status, nonce) FROM {rows} WHERE {own})"
+        " tasks"
+        if tasks.archive
+        else "SELECT trace::text, status::text, nonce FROM {rows} WHERE {own}"
+    ).format(
+        rows=task_rows(tasks, columns),
+        own=is_own_row(tasks, "trace"),
+    )
+    return query, tasks.run_range(run_tag)
+
+
+def nonces_query(nonces: NonceTable, listed: Sequence[str], run_tag: int) -> _Query:
+    """Address, chain and next nonce of the run's addresses, or of those that are listed."""
+    address = sql.Identifier(nonces.address)
+    query = sql.SQL(
+        "SELECT {address}::text, {chain}::bigint, {nonce}::bigint + {further} FROM {table}"
+        " WHERE {own} ORDER BY 1, 2 LIMIT %s"
+    ).format(
+        address=address,
+        chain=sql.Identifier(nonces.chain_id) if nonces.chain_id else sql.NULL,
+        nonce=sql.Identifier(nonces.nonce),
+        further=sql.Literal(int(nonces.holds == "last")),
+        table=table_name(nonces.table),
+        own=sql.SQL(
+            "lower({}::text) = ANY(%s)" if listed else "lower(left({}::text, 14)) = %s"
+        ).format(address),
+    )
+    own: Any = [text.lower() for text in listed] or f"0x{run_tag:012x}"
+    return query, (own, _NONCES_MAX + 1)
+
+
+def _show(connection: Connection[Any], name: str) -> str:
+    row = connection.execute(sql.SQL("SHOW {}").format(sql.Identifier(name))).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EvidenceError(
+            f"cannot write: {error.strerror or error}",
+            where=str(path),
+            hint="check free space and permissions of the report folder (--reports DIR)",
+        ) from error

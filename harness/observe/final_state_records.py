@@ -1,0 +1,107 @@
+"""The parts of the final state on their way to the disk, each read for itself."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import Connection, sql
+
+from harness.contract.ledger import Ledger
+from harness.contract.names import Contract
+from harness.evidence.records import LEDGER, TASK, RecordWriter
+from harness.observe.connection import format_error
+
+T = TypeVar("T")
+
+_PORTION = 5_000
+_TASK_RECORD = struct.Struct("<QQqB7x")
+_LEDGER_RECORD = struct.Struct("<QQIIIII4x")
+# What a value can be that no query foresaw: the server cannot cast it, or nobody can read it.
+_UNREADABLE = (psycopg.Error, ValueError, ArithmeticError)
+
+if (_TASK_RECORD.size, _LEDGER_RECORD.size) != (TASK.itemsize, LEDGER.itemsize):
+    raise AssertionError("final rows are packed in another layout than they are read")
+
+
+class SnapshotReader:
+    """Reads parts of one snapshot; one that fails leaves the others to be read.
+
+    Args:
+        connection: within a transaction.
+        unread: takes the reason of each part that cannot be read.
+    """
+
+    def __init__(self, connection: Connection[Any], unread: dict[str, str]) -> None:
+        self._connection = connection
+        self._unread = unread
+
+    def read(self, name: str, function: Callable[..., T], *args: object) -> T | None:
+        """What a function reads; None if it cannot.
+
+        Raises:
+            psycopg.Error: the connection is lost.
+        """
+        try:
+            with self._connection.transaction():  # a savepoint
+                return function(*args)
+        except _UNREADABLE as error:
+            if self._connection.broken:
+                raise
+            self._unread[name] = format_error(error)
+            return None
+
+
+def stream(
+    connection: Connection[Any], query: sql.Composed, values: Sequence[Any]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, a portion at a time."""
+    with connection.cursor(name="harness_final") as cursor:
+        cursor.itersize = _PORTION
+        yield from cursor.execute(query, values)
+
+
+def pack_tasks(
+    rows: Iterable[tuple[Any, ...]],
+    contract: Contract,
+    statuses: Counter[str],
+    spell: Callable[[str], str] = str,
+) -> Iterator[bytes]:
+    """TASK records of the rows, which are counted by status on the way."""
+    for trace, stored, nonce in rows:
+        if (ids := contract.tasks.read(trace)) is not None:
+            status = spell(stored or "")
+            statuses[status] += 1
+            state = contract.state(status)
+            yield _TASK_RECORD.pack(*ids, -1 if nonce is None else nonce, state)
+
+
+def pack_ledger(rows: Iterable[tuple[Any, ...]], ledger: Ledger) -> Iterator[bytes]:
+    """LEDGER records of the rows."""
+    for trace, *counts in rows:
+        if (ids := ledger.read(trace)) is not None:
+            yield _LEDGER_RECORD.pack(*ids, *counts)
+
+
+def write_records(path: Path, records: Iterable[bytes]) -> None:
+    """A new file of records; none if they cannot all be read.
+
+    Raises:
+        EvidenceError: it cannot be written.
+    """
+    buffer = bytearray()
+    with RecordWriter(path) as writer:
+        try:
+            for record in records:
+                buffer += record
+                if len(buffer) >= _PORTION * len(record):
+                    writer.write(buffer)
+                    buffer.clear()
+        except _UNREADABLE:
+            path.unlink()  # a part of the rows would look as if the others were missing
+            raise
+        writer.write(buffer)

@@ -1,0 +1,103 @@
+"""Seeing SIMULATED in a Redis stream of results that the system writes: its own word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+
+from harness.clock import NS_PER_MS, Clock
+from harness.contract.names import Contract
+from harness.errors import StackError
+from harness.observe.clock_probes import redis_client
+from harness.observe.decoder import RowVersion
+from harness.observe.status_reports import StatusReportParser
+from harness.observe.watcher import Versions, WatcherLost
+
+_ENTRIES_MAX = 1_000
+_LOST = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+
+class ResultStreamWatcher:
+    """Reads a stream on from where it was at the start; no group, so nothing is left behind.
+
+    Args:
+        url: Redis, with its password.
+        contract: key, form of an entry and words for states.
+        clock: monotonic time.
+    """
+
+    def __init__(self, url: str, contract: Contract, clock: Clock) -> None:
+        self._client = redis_client(url)
+        self._key = contract.key(contract.seen.stream or "")
+        self._reader = StatusReportParser(contract)
+        self._clock = clock
+        self._last_id: bytes | None = None
+        self._empty_takes = 0
+        self._asked: tuple[int, int] = (-1, 0)
+        self.seen_ns = 0
+        self.covered_ns = 0
+        self.received_lsn = 0
+
+    @property
+    def unreadable(self) -> int:
+        return self._reader.unreadable
+
+    def open(self, deadline_ns: int) -> None:
+        del deadline_ns  # the client waits two seconds at most
+        try:
+            self._client.ping()
+            # After a lost connection it goes on where it was.
+            if self._last_id is None:
+                self.covered_ns = self._clock.now_ns()
+                self._last_id = self._newest_id()
+        except _LOST as error:
+            raise WatcherLost(str(error)) from error
+        except redis.RedisError as error:
+            raise StackError(
+                f"Redis refused: {error}",
+                where="observer",
+                hint=f"{self._key} must be a stream that the contract's user may read",
+            ) from error
+
+    def take(self, timeout_ns: int) -> Versions:
+        begin_ns = self._clock.now_ns()
+        try:
+            streams: Any = self._client.xread(
+                {self._key: self._last_id or b"$"},
+                count=_ENTRIES_MAX,
+                block=max(1, timeout_ns // NS_PER_MS),
+            )
+        except redis.RedisError as error:
+            raise WatcherLost(str(error)) from error
+        self.seen_ns = self._clock.now_ns()
+        entries = streams[0][1] if streams else []
+        if len(entries) < _ENTRIES_MAX:  # a full answer may have left some behind
+            self.covered_ns = begin_ns
+        self._empty_takes += not entries
+        return self._versions(entries)
+
+    def has_all(self, lsn: int) -> bool:
+        if lsn != self._asked[0]:
+            self._asked = (lsn, self._empty_takes)
+        return self._empty_takes > self._asked[1]
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _versions(self, entries: list[tuple[bytes, Mapping[bytes, bytes]]]) -> list[RowVersion]:
+        found = []
+        for entry_id, fields in entries:
+            self._last_id = entry_id
+            version = self._reader.of_fields(fields or {})
+            if version is not None:
+                found.append(version)
+        return found
+
+    def _newest_id(self) -> bytes:
+        if not self._client.exists(self._key):
+            return b"0-0"
+        facts: Any = self._client.xinfo_stream(self._key)
+        newest: bytes = facts["last-generated-id"]
+        return newest

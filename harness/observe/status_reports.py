@@ -1,0 +1,80 @@
+"""What a system says of its signals, as row versions; pure.
+
+A word tells neither when it was committed nor by which transaction, nor that it was. What is in
+the table in the end is held against it by the judgement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from harness.contract.chain_feed import at_path
+from harness.contract.names import Contract, State
+from harness.contract.trace_id import parse
+from harness.observe.decoder import RowVersion
+
+_XID_WRAP = 1 << 32
+
+
+class StatusReportParser:
+    """Reads words as the contract says they are written.
+
+    Attributes:
+        unreadable: words without a trace id or a status.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._seen = contract.seen
+        self._told = 0
+        self.unreadable = 0
+
+    def of_text(self, text: str) -> RowVersion | None:
+        """A trace id, and a status behind white space where the contract has one."""
+        trace, _, status = text.strip().partition(" ")
+        return self._version(trace, status.strip() or None)
+
+    def of_json(self, text: str | bytes) -> RowVersion | None:
+        """A JSON document."""
+        try:
+            document = json.loads(text)
+            return self._version(*self._parts(lambda path: at_path(document, path)))
+        except ValueError:
+            return self._fail()
+
+    def of_fields(self, fields: Mapping[bytes, bytes]) -> RowVersion | None:
+        """The fields of a stream entry."""
+        if self._seen.format == "json":
+            return self.of_json(fields.get(self._seen.field.encode(), b""))
+        try:
+            return self._version(*self._parts(lambda name: fields[name.encode()].decode()))
+        except (KeyError, ValueError):
+            return self._fail()
+
+    def _parts(self, find: Any) -> tuple[Any, Any]:
+        seen = self._seen
+        return find(seen.trace_id), None if seen.status is None else find(seen.status)
+
+    def _version(self, trace: Any, status: Any) -> RowVersion | None:
+        contract = self._contract
+        if self._seen.status is None:
+            state = State.SIMULATED
+        elif status is None:
+            return self._fail()
+        else:
+            state = contract.state(str(status).strip())
+        try:
+            # In whatever case, and with the table's prefix or without it.
+            trace_hi, trace_lo = parse(str(trace).removeprefix(contract.tasks.trace_prefix))
+        except ValueError:
+            return self._fail()
+        # A word names no transaction: each gets a number of its own.
+        self._told = (self._told + 1) % _XID_WRAP
+        word = contract.word(state) or str(status)
+        return RowVersion(trace_hi, trace_lo, word, 0, 0, self._told)
+
+    def _fail(self) -> RowVersion | None:
+        self.unreadable += 1
+        return None

@@ -1,0 +1,69 @@
+"""The sentence that says what a run executed: every report takes it from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.analysis.measurement import Measurement
+from harness.report.formatting import format_count
+from harness.scenario import Load, Phase
+
+
+def describe_run(
+    load: Load, measured_s: float | None = None, *, stack: str = "", version: str = ""
+) -> str:
+    """The executed plan: `50 agents, 100 signals/s, 30 s measured, process stack, harness 1.0`.
+
+    Args:
+        load: as executed, overrides included.
+        measured_s: how long was measured; None before the run, when it is planned only.
+        stack: `process`, `docker` or `attach`; empty where it is not known.
+        version: of the harness; empty where it is not known.
+    """
+    parts = [
+        format_agents(load),
+        format_rate_range(load),
+        f"{_length_text(load, measured_s)} measured",
+    ]
+    if stack:
+        parts.append("attached system" if stack == "attach" else f"{stack} stack")
+    if version:
+        parts.append(f"harness {version}")
+    return ", ".join(parts)
+
+
+def format_agents(load: Load) -> str:
+    """The number of agents, or its range over the stages."""
+    return f"{_range(stage.agents for stage in load.stages)} agents"
+
+
+def format_rate_range(load: Load) -> str:
+    """The total rate, or its range over the stages."""
+    rates = (rate for stage in load.stages for rate in (stage.rate_from, stage.rate_to))
+    return f"{_range(rates)} signals/s"
+
+
+def planned_s(load: Load) -> float:
+    """Length of the phase that is to be measured, in seconds."""
+    return sum(stage.duration_s for stage in load.timeline() if stage.phase is Phase.MEASURE)
+
+
+def measured_s(measurement: Measurement, load: Load) -> float:
+    """Length of the phase that was measured, in seconds; the plan's where it was not computed."""
+    told = (rate.duration_s for rate in measurement.rates if rate.phase == Phase.MEASURE)
+    return next(told, planned_s(load))
+
+
+def _length_text(load: Load, measured_s: float | None) -> str:
+    if measured_s is not None:
+        return f"{measured_s:.4g} s"
+    times_s = load.analysis_times_s()
+    return (
+        " to ".join(f"{time_s:.4g}" for time_s in dict.fromkeys((times_s[0], times_s[-1]))) + " s"
+    )
+
+
+def _range(values: Iterable[float]) -> str:
+    low, *_, high = sorted(values) * 2
+    words = [format_count(v) if v >= 1_000 else f"{v:g}" for v in (low, high)]
+    return " to ".join(dict.fromkeys(words))

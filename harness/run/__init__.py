@@ -1,0 +1,1 @@
+"""One run from start to verdict, and the parts that it starts."""

@@ -1,0 +1,81 @@
+"""Holds the newest picture of a run, and serves it as a page that Prometheus reads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
+from prometheus_client.registry import Collector
+
+from harness.clock import Clock
+from harness.run.live.metrics_page import Cost, PageState, metrics_of
+from harness.run.live.run_info import RunInfo
+from harness.run.parts import Progress
+
+App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class Exporter(Collector):
+    """A collector that reads the newest picture.
+
+    The run hands its pictures over by one assignment, which cannot fail and waits for nobody;
+    whatever readers do, they do in threads of their own.
+
+    Args:
+        clock: for the stamp of a picture.
+        spent_ns: processor time of the calling thread.
+    """
+
+    def __init__(self, clock: Clock, spent_ns: Callable[[], int] = time.thread_time_ns) -> None:
+        self._clock = clock
+        self._spent_ns = spent_ns
+        self._frame = PageState()
+        self._cost = Cost()
+        self._counting = threading.Lock()
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        self._page: App = make_wsgi_app(registry)
+
+    def begin(self, subject: RunInfo) -> None:
+        """A run begins; what was shown of the one before is over."""
+        self._frame = PageState(subject, verdicts=self._frame.verdicts)
+
+    def take(self, progress: Progress) -> None:
+        """The newest picture."""
+        self._frame = replace(self._frame, progress=progress, taken_wall_ns=self._clock.wall_ns())
+
+    def judged(self, verdict: str) -> None:
+        """The run has a verdict."""
+        verdicts = self._frame.verdicts
+        self._frame = replace(
+            self._frame, verdicts={**verdicts, verdict: verdicts.get(verdict, 0) + 1}
+        )
+
+    @property
+    def cost(self) -> Cost:
+        """What the page has cost so far."""
+        return self._cost
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric; called by whoever reads the page."""
+        return metrics_of(self._frame, self._cost)
+
+    def app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """The page as a WSGI application that counts what it costs."""
+        with self._counted():
+            return list(self._page(environ, start_response))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        begin_ns = self._spent_ns()
+        try:
+            yield
+        finally:
+            spent_ns = self._spent_ns() - begin_ns
+            with self._counting:
+                self._cost = Cost(self._cost.scrapes + 1, self._cost.cpu_ns + spent_ns)

@@ -1,0 +1,49 @@
+"""Files of JSON lines, followed as they grow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.safe_open import TELEMETRY_BYTES_MAX, open_regular
+from harness.evidence.strict_json import loads
+
+# What is read at once of a file that has grown: some thousands of lines.
+_READ_MAX = 4 * 1024 * 1024
+
+
+class JsonLinesTail:
+    """The lines of one file, each once.
+
+    Args:
+        path: need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """Whole lines since the last call, at most some megabytes of them.
+
+        Raises:
+            RefusedError: no regular file, or beyond a limit.
+        """
+        try:
+            with open_regular(self._path, TELEMETRY_BYTES_MAX) as file:
+                file.seek(self._offset)
+                data = file.read(_READ_MAX)
+        except OSError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        # A line longer than what is read at once is none of ours; do not wait for its end forever.
+        self._offset += len(whole) if whole or len(data) < _READ_MAX else len(data)
+        documents = []
+        for line in whole.splitlines():
+            try:
+                document = loads(line.decode())
+            except ValueError:
+                continue
+            if isinstance(document, dict):
+                documents.append(document)
+        return documents

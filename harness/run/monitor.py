@@ -1,0 +1,232 @@
+"""Following a run under way: what is noticed, what is shown, when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.errors import StackError
+from harness.judge.interim_analysis import InterimAnalysis, format_analysis
+from harness.run.live.snapshot import SnapshotBuilder
+from harness.run.parts import (
+    BackgroundPart,
+    LiveView,
+    ObserverPart,
+    Parts,
+    RunEvent,
+    SwarmPart,
+    TelemetryPart,
+)
+from harness.scenario import Load
+from harness.stack.base import ServiceState
+
+TICK_NS = 200 * NS_PER_MS
+SHOW_EVERY_NS = NS_PER_S
+# After the last signal is final: time for effects that should not be (a second transition).
+SETTLE_NS = NS_PER_S
+# A swarm that is not done by then has been told to stop.
+SWARM_GRACE_NS = 30 * NS_PER_S
+# At the end, for files that grew faster than they were followed: some 10 million signals.
+_CATCH_UP_MAX = 200
+
+
+@dataclass(slots=True)
+class RunMonitor:
+    """Watches swarm, observer and services between the first signal and the last.
+
+    Attributes:
+        keep: takes each event at once, for those who watch from outside.
+        events: what happened that the judgement must know, in order.
+        analyses: the interim analyses, in order.
+        drain_deadline_ns: when signals that are not final count as lost; 0 before the drain.
+        load_end_ns: when the swarm had ended; 0 before that.
+    """
+
+    parts: Parts
+    swarm: SwarmPart
+    observer: ObserverPart
+    live: LiveView
+    telemetry: TelemetryPart
+    load: Load
+    t0_ns: int
+    keep: Callable[[RunEvent], None] = lambda _: None
+    faults: BackgroundPart | None = None
+    gate: BackgroundPart | None = None
+    events: list[RunEvent] = field(default_factory=list)
+    analyses: list[InterimAnalysis] = field(default_factory=list)
+    drain_deadline_ns: int = 0
+    load_end_ns: int = 0
+    _aborted: bool = False
+    _told_to_end: bool = False
+    _restarts: dict[str, int] = field(default_factory=dict)
+    _left: set[str] = field(default_factory=set)
+    _shown_ns: int = 0
+    _camera: SnapshotBuilder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._camera = SnapshotBuilder(self.load, self.t0_ns)
+
+    def until_sent(self) -> None:
+        """Follow until the swarm has ended, or nothing can come of it any more."""
+        deadline_ns = self.t0_ns + self._camera.load_ns + SWARM_GRACE_NS
+        while not self.swarm.ended():
+            self._tick(self._camera.phase_at(self.parts.clock.now_ns()))
+            if self._hopeless():
+                return
+            if failed := self.live.failed(self.parts.clock.now_ns()):
+                self._abort(failed)
+                return
+            if self._decided():
+                return
+            if self.parts.clock.now_ns() > deadline_ns:
+                self.note(
+                    "swarm_died",
+                    f"the swarm had not ended {SWARM_GRACE_NS / NS_PER_S:.0f} s"
+                    " after its last signal was due",
+                )
+                return
+        if failure := self.swarm.failure():
+            self.note("swarm_died", failure)
+
+    def until_drained(self) -> None:
+        """Follow until every accepted signal is final, or the scenario's drain time is over."""
+        clock = self.parts.clock
+        self.load_end_ns = self.load_end_ns or clock.now_ns()
+        self.drain_deadline_ns = clock.now_ns() + round(self.load.drain_s * NS_PER_S)
+        quiet_since_ns: int | None = None
+        while clock.now_ns() < self.drain_deadline_ns and not self._hopeless():
+            self._tick("drain")
+            if self._open() > 0:
+                quiet_since_ns = None
+            elif quiet_since_ns is None:
+                quiet_since_ns = clock.now_ns()
+            elif clock.now_ns() - quiet_since_ns >= SETTLE_NS:
+                return
+
+    def finish(self) -> None:
+        """Show all that was sent and seen, once swarm and observer have stopped."""
+        for _ in range(_CATCH_UP_MAX):
+            self.live.update()
+            if not self.live.is_behind:
+                break
+        self._show("finish", self.parts.clock.now_ns())
+
+    def _abort(self, why: str) -> None:
+        """End the load; what is under way is drained and judged like that of any other run."""
+        self.note("aborted", why)
+        self._aborted = True
+        self._end_load()
+
+    def _decided(self) -> bool:
+        """Whether an interim analysis has decided, so that the load was ended."""
+        analysis = self.live.analysis(self.parts.clock.now_ns())
+        if analysis is None:
+            return False
+        self.analyses.append(analysis)
+        if not analysis.left_s:
+            return False
+        self.note("decided" if analysis.is_decided else "undecided", format_analysis(analysis))
+        if analysis.is_decided:
+            self._end_load()
+        return analysis.is_decided
+
+    def _end_load(self) -> None:
+        self._told_to_end = True
+        self.swarm.stop()
+        self.load_end_ns = self.parts.clock.now_ns()
+
+    def note(self, kind: str, what: str) -> None:
+        """Keep an event for the judgement."""
+        event = RunEvent(kind, what, self.parts.clock.now_ns())
+        self.events.append(event)
+        self.keep(event)
+
+    def hear_faults(self) -> None:
+        """Keep what the faults have told since the last time."""
+        for sentence in self.faults.news() if self.faults else ():
+            self.note("fault_planned", sentence)
+        for sentence in self.gate.news() if self.gate else ():
+            self.note("gate_told", sentence)
+
+    def end_faults(self) -> None:
+        """Have every fault healed and told, at once if the run was broken off; end the gate."""
+        if self.gate is not None:
+            self.gate.stop()
+            self.hear_faults()
+            if failure := self.gate.failure():
+                self.note("gate_untold", failure)
+        if self.faults is None:
+            return
+        self.faults.stop(hurry=self.is_broken_off)
+        self.hear_faults()
+        if failure := self.faults.failure():
+            self.note("faults_untold", failure)
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether the run came to an end that was not its own."""
+        interrupted = any(event.kind == "interrupted" for event in self.events)
+        return self._aborted or interrupted or self._hopeless()
+
+    def _open(self) -> int:
+        totals = self.swarm.totals()
+        return self.live.backlog - totals.refused
+
+    def _hopeless(self) -> bool:
+        return any(
+            event.kind in {"observer_died", "swarm_died", "stack_lost"} for event in self.events
+        )
+
+    def _tick(self, phase: str) -> None:
+        self.parts.clock.sleep_ns(TICK_NS)
+        self._watch()
+        now_ns = self.parts.clock.now_ns()
+        if now_ns - self._shown_ns >= SHOW_EVERY_NS or phase == "drain":
+            self.live.update()
+        if now_ns - self._shown_ns >= SHOW_EVERY_NS:
+            self._show(phase, now_ns)
+
+    def _watch(self) -> None:
+        if failure := self.observer.failure():
+            self.note("observer_died", failure)
+        self.hear_faults()
+        # A swarm that was told to end before its time says so, which is no death.
+        if not self._told_to_end and self.swarm.ended() and (failure := self.swarm.failure()):
+            self.note("swarm_died", failure)
+        try:
+            services = self.parts.stack.services()
+        except StackError as error:
+            self.note("stack_lost", str(error))
+            return
+        self.telemetry.follow(services)
+        for service in services:
+            self._note_pool(service)
+            if service.restarts > self._restarts.get(service.name, 0):
+                self._restarts[service.name] = service.restarts
+                # Of a server that somebody else runs nobody knows how it ended.
+                how = "" if service.last_exit is None else f"ended with {service.last_exit} and "
+                self.note(
+                    "service_restarted",
+                    f"{service.name} {how}was restarted (restart {service.restarts})",
+                )
+
+    def _note_pool(self, service: ServiceState) -> None:
+        """The alert that a service stays away, once."""
+        if not service.out_of_pool:
+            self._left.discard(service.name)
+        elif service.name not in self._left:
+            self._left.add(service.name)
+            self.note(
+                "out_of_pool",
+                f"{service.name} is out of the pool: it ended with {service.last_exit} after"
+                f" {service.restarts} restarts, and its policy allows no more",
+            )
+
+    def _show(self, phase: str, now_ns: int) -> None:
+        totals = self.swarm.totals()
+        picture = self._camera.picture(
+            phase, now_ns, totals, self.live, self._restarts, self.events
+        )
+        self.parts.show(picture)
+        self._shown_ns = now_ns

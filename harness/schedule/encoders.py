@@ -1,0 +1,35 @@
+"""The composer for each codec."""
+
+from __future__ import annotations
+
+from harness.contract.codecs import FieldsCodec, JsonCodec, ProtobufCodec
+from harness.schedule import resp
+from harness.schedule.encoder import AgentIdentity, Encoder
+from harness.schedule.json_encoders import FieldsEncoder, JsonEncoder
+from harness.schedule.protobuf_encoder import ProtobufEncoder
+
+
+class TradeRequestEncoder:
+    """A `TradeRequest` in one field."""
+
+    def __init__(self, author: AgentIdentity) -> None:
+        self._encode = author.template().encode
+        self._head = resp.proposal_head(author.contract)
+
+    def command(
+        self, index: int, address: int, amount_wei: int, sync_block: int, timestamp: bytes
+    ) -> bytes:
+        message = self._encode(index, address, amount_wei, sync_block, timestamp)
+        return resp.proposal(self._head, message)
+
+
+def make_encoder(author: AgentIdentity) -> Encoder:
+    """The composer of an agent, for the contract's codec."""
+    codec = author.contract.codec
+    if isinstance(codec, JsonCodec):
+        return JsonEncoder(author, codec)
+    if isinstance(codec, FieldsCodec):
+        return FieldsEncoder(author, codec)
+    if isinstance(codec, ProtobufCodec):
+        return ProtobufEncoder(author, codec)
+    return TradeRequestEncoder(author)

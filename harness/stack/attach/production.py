@@ -1,0 +1,48 @@
+"""No load goes into production unless somebody says so, in words nobody types by accident."""
+
+from __future__ import annotations
+
+from harness.contract.production_names import is_production_name
+from harness.errors import UsageError
+from harness.stack.attach.contract_file import AttachFile
+
+
+def required_phrase(file: AttachFile) -> str:
+    """What has to be said."""
+    return f"send load to {file.prefix or file.streams.proposals} at {file.redis.place}"
+
+
+def production_markers(file: AttachFile) -> tuple[str, ...]:
+    """Everything in a contract that says production."""
+    named = {
+        "prefix": file.prefix,
+        "stream": file.streams.proposals,
+        "Redis": file.redis.host,
+        "PostgreSQL": file.postgres.host,
+        "database": file.postgres.database,
+    }
+    return tuple(f"{what} {name}" for what, name in named.items() if is_production_name(name))
+
+
+def refuse_production(file: AttachFile, said: str | None) -> None:
+    """Stop before anything is connected to.
+
+    Args:
+        file: the contract.
+        said: what was given with `--accept-production`; None for nothing.
+
+    Raises:
+        UsageError: the contract is marked as production and the sentence was not said; or it was
+            said, and not of this system.
+    """
+    found = production_markers(file)
+    expected = required_phrase(file)
+    if said == expected or (said is None and not found):
+        return
+    if found:
+        what = f"this is production ({', '.join(found)}), and load is not sent there"
+        hint = f"if that is what you mean, say exactly: --accept-production {expected!r}"
+    else:
+        what = f"--accept-production {said!r} does not speak of this system"
+        hint = "leave it out: nothing in the contract is marked as production"
+    raise UsageError(what, where=file.name, hint=hint)

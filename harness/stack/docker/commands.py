@@ -1,0 +1,156 @@
+"""What the command line does with containers and images; it returns values and prints nothing."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.clock import Clock
+from harness.scenario.file import read_toml
+from harness.stack.base import Endpoints
+from harness.stack.docker.client import Client, connect, engine_errors
+from harness.stack.docker.existing_stack import ExistingStack
+from harness.stack.docker.images import REFERENCE, image_variables
+from harness.stack.docker.labels import Kind
+from harness.stack.docker.offline_images import Built, build_offline
+from harness.stack.docker.reference_image import build_reference
+from harness.stack.docker.settings import DockerSettings
+from harness.stack.docker.stack import DockerStack
+from harness.stack.docker.sweep import existing_stacks, sweep
+from harness.stack.docker.verification_rows import VerificationRow
+from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore_event
+
+
+@dataclass(frozen=True, slots=True)
+class SetImage:
+    """An image of a set; `size_bytes` is None where the engine does not hold it."""
+
+    set_name: str
+    image: str
+    size_bytes: int | None
+
+
+def build_images(
+    root: Path, name: str, tell: StartupSink, *, force: bool = False
+) -> tuple[Built, ...]:
+    """Build what is missing or out of date of an image set.
+
+    Args:
+        root: the checkout.
+        name: of the set.
+        tell: gets the steps.
+        force: build also what is up to date.
+
+    Raises:
+        UsageError: no such set.
+        StackError: a program is missing or a step failed.
+    """
+    images = image_variables(root / "compose" / "images", name).values()
+    if REFERENCE in images:
+        client = connect()
+        try:
+            return (build_reference(client, root / "compose", tell, force=force),)
+        finally:
+            client.close()
+
+    def say(line: str) -> None:
+        tell(StartupEvent(StartupStep.NOTE, f"  {line}"))
+
+    work = Path(tempfile.mkdtemp(prefix="harness-images-"))
+    try:
+        return build_offline(root, work, say, force=force)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def image_table(root: Path) -> tuple[SetImage, ...]:
+    """Every image of every set, and the bytes that the engine holds of it.
+
+    Raises:
+        StackError: no engine answers.
+    """
+    sets = read_toml(root / "compose" / "images" / "sets.toml")
+    client = connect()
+    try:
+        return tuple(
+            SetImage(name, image, _size_bytes(client, image))
+            for name, roles in sets.items()
+            for image in dict.fromkeys(roles.values())
+        )
+    finally:
+        client.close()
+
+
+def _size_bytes(client: Client, image: str) -> int | None:
+    """As the engine reads a name: Podman keeps one without a registry as `localhost/`."""
+    with engine_errors(image):
+        found = client.api.images(name=image)
+    return int(found[0]["Size"]) if found else None
+
+
+def stack_up(
+    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = ignore_event
+) -> Endpoints:
+    """Start a stack that stands until `stack_down`.
+
+    Raises:
+        StackError: it cannot be started.
+    """
+    stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock, tell)
+    endpoints = stack.start()
+    stack.hand_over()
+    return endpoints
+
+
+def stack_scale(root: Path, agents: int, clock: Clock) -> None:
+    """Bring the standing stack to so many agents; nothing else of it is touched.
+
+    Raises:
+        UsageError: no stack stands.
+    """
+    with ExistingStack.find(root / "compose", clock) as stack:
+        stack.scale(agents)
+
+
+def stack_verify(
+    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = ignore_event
+) -> tuple[VerificationRow, ...]:
+    """Every row of the standing stack; without one, of a stack started for the purpose.
+
+    The latter has its gate open, so that Anvil's rows are read too.
+
+    Raises:
+        StackError: it cannot be started.
+    """
+    client = connect()
+    tokens = existing_stacks(client)
+    client.close()
+    if tokens:
+        with ExistingStack.find(settings.compose, clock) as standing_stack:
+            return standing_stack.verify()
+    stack = DockerStack(settings, logs_dir, clock, tell)
+    try:
+        stack.start()
+        if not settings.stack.anvil:
+            stack.open_gate()
+        return stack.verify("now")
+    finally:
+        stack.stop()
+
+
+def stack_down() -> tuple[str, ...]:
+    """End every standing stack of this host; their tokens.
+
+    Raises:
+        StackError: the engine does not answer.
+    """
+    client = connect()
+    try:
+        tokens = existing_stacks(client)
+        for token in tokens:
+            sweep(client, token)
+    finally:
+        client.close()
+    return tokens

@@ -1,0 +1,291 @@
+"""The stack as containers, each under the quota that the Compose files give it.
+
+1. Sweep up after runs that died; let a warden watch over this one; listen to the engine's events.
+2. Networks and volumes; Redis and PostgreSQL, until their health checks say yes.
+3. The observer's role; schema, in the engine's image; grants and publication.
+4. The other services, in the order of what they need; Anvil, if the scenario has a gate.
+5. Agents and the rest of the strategy zone, if asked for.
+6. Verify that what is in force is what is specified: now, and again at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.errors import StackError
+from harness.stack.base import Endpoints, ServiceState
+from harness.stack.compose_file import ContainerSpec
+from harness.stack.docker.anvil import PORT, await_node, container_address
+from harness.stack.docker.client import Client, connect, need_this_host
+from harness.stack.docker.container_supervisor import ContainerSupervisor
+from harness.stack.docker.containers import Containers, stop_ryuk
+from harness.stack.docker.database import Database
+from harness.stack.docker.images import OURS
+from harness.stack.docker.labels import RunIdentity
+from harness.stack.docker.options import without_limits
+from harness.stack.docker.provenance import cpu_shortage, start_provenance
+from harness.stack.docker.reaper_client import ReaperClient
+from harness.stack.docker.reference_image import provide_images
+from harness.stack.docker.settings import (
+    AGENT,
+    ANVIL,
+    ENGINE,
+    POSTGRES,
+    REDIS,
+    DockerSettings,
+    StackPasswords,
+    Zones,
+    always_on_services,
+    configured_port,
+    make_placement,
+    metrics_urls,
+    migration,
+    need_engine,
+    open_variables,
+    own_volumes,
+    read_zones,
+    redis_url,
+    secret_variables,
+    start_levels,
+)
+from harness.stack.docker.specification import read_specification
+from harness.stack.docker.sweep import sweep, sweep_stale
+from harness.stack.docker.verification_rows import VerificationRow, table
+from harness.stack.docker.verifier import Verifier
+from harness.stack.ports import free_port
+from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore_event
+
+_MIGRATION_MAX_NS = 60 * NS_PER_S
+_GATE_MAX_NS = 30 * NS_PER_S
+
+
+class DockerStack:
+    """Zone B in containers, and as much of Zone A as is asked for.
+
+    Args:
+        settings: what to start.
+        logs_dir: folder that takes each container's log at the end.
+        clock: time of readiness.
+        tell: told of the start as it goes on.
+    """
+
+    def __init__(
+        self,
+        settings: DockerSettings,
+        logs_dir: Path,
+        clock: Clock,
+        tell: StartupSink = ignore_event,
+    ) -> None:
+        self._settings = settings
+        self._logs_dir = logs_dir
+        self._clock = clock
+        self._tell = tell
+        self._passwords = StackPasswords.random()
+        self._mark = RunIdentity.new(settings.kind)
+        self._guard = ReaperClient(self._mark.token)
+        self._variables = open_variables(settings)
+        if settings.zone_a:
+            self._variables["PORTAL_PORT"] = str(free_port())
+        self._zones: Zones = read_zones(
+            settings.compose, {**self._variables, **secret_variables(self._passwords)}
+        )
+        self._quotas = read_specification(settings.compose)
+        self._client: Client = None
+        self._crew: ContainerSupervisor | None = None
+        self._verifier: Verifier | None = None
+        self._rows: list[VerificationRow] = []
+        self._facts: dict[str, Any] = {}
+        self._is_whole = False
+
+    @property
+    def token(self) -> str:
+        """The run's mark, which all labels and names carry."""
+        return self._mark.token
+
+    def start(self) -> Endpoints:
+        started_ns = self._clock.now_ns()
+        try:
+            endpoints = self._start()
+        except BaseException:  # an interrupt too must leave nothing behind
+            self.stop()
+            raise
+        self._facts["start_ms"] = (self._clock.now_ns() - started_ns) // NS_PER_MS
+        return endpoints
+
+    def services(self) -> tuple[ServiceState, ...]:
+        return self._crewed().states()
+
+    def alerts(self) -> tuple[str, ...]:
+        """What somebody must look at: containers that have left the pool."""
+        return self._crewed().alerts()
+
+    def describe(self) -> dict[str, Any]:
+        """What ran; releases Anvil, since who asks has no more use for it."""
+        if self._crew is None or self._verifier is None:
+            return {"kind": "docker", **self._facts}
+        rows = (*self._rows, *self._verifier.verify("end"))
+        if self._settings.stack.anvil or self._settings.stack.gate:
+            self.close_gate()
+            rows += self._verifier.verify_one(ANVIL, "after the gate")
+        return {
+            "kind": "docker",
+            **self._facts,
+            "warden": {"pid": self._guard.pid, "alive": self._guard.is_alive},
+            "verification": table(rows),
+            **self._crew.describe(),
+        }
+
+    def stop(self) -> None:
+        crew, self._crew = self._crew, None
+        client, self._client = self._client, None
+        is_clean = client is None
+        try:
+            if crew is not None:
+                crew.dismiss()
+                crew.keep_logs(self._logs_dir)
+            if client is not None:
+                is_clean = not sweep(client, self.token, settle=not self._is_whole)
+                stop_ryuk()
+                client.close()
+        finally:
+            # What is left, whatever went wrong above, the warden removes.
+            self._guard.release(done=is_clean)
+
+    def open_gate(self, instance: int = 0) -> str:
+        """Start Anvil, or one more by its number, for a gate and verify it; its URL on this host.
+
+        Raises:
+            StackError: it does not answer.
+        """
+        crew = self._crewed()
+        spec = self._zones.b.service(ANVIL)
+        name = crew.start(spec, instance)
+        address = container_address(
+            self._client, name, crew.containers.place.networks[spec.networks[0]]
+        )
+        await_node(address, self._clock, _GATE_MAX_NS)
+        assert self._verifier is not None  # noqa: S101 - made with the crew
+        self._rows += self._verifier.verify_one(ANVIL, "gate")
+        return f"http://{address}:{PORT}"
+
+    def close_gate(self, instance: int = 0) -> None:
+        """Release Anvil. May be called when there is none."""
+        name = self.gate_name(instance)
+        self._crewed().remove(name)
+        self._crewed().await_event(name, "destroy")
+
+    def gate_name(self, instance: int = 0) -> str:
+        """Name of the container of Anvil."""
+        return self._mark.name(f"{ANVIL}-{instance}" if instance else ANVIL)
+
+    def verify(self, when: str) -> tuple[VerificationRow, ...]:
+        """Every row as it is now."""
+        assert self._verifier is not None  # noqa: S101 - start() comes first
+        return self._verifier.verify(when)
+
+    def scale(self, agents: int) -> None:
+        """Start or end agents until there are so many; nothing of Zone B is touched.
+
+        Raises:
+            StackError: one cannot be started.
+        """
+        spec = self._zones.a.service(AGENT)
+        self._crewed().scale(without_limits(spec) if self._settings.free_agents else spec, agents)
+
+    def hand_over(self) -> None:
+        """Let the containers live on when this process ends: `harness stack down` ends them."""
+        if self._crew is not None:
+            self._crew.dismiss()
+        self._guard.release(done=True)
+        if self._client is not None:
+            self._client.close()
+        self._crew = self._client = None
+
+    def _start(self) -> Endpoints:
+        client = self._client = connect()
+        cpus = int(need_this_host(client)["NCPU"])
+        if shortage := cpu_shortage(self._zones.b.services, cpus):
+            self._tell(StartupEvent(StartupStep.NOTE, shortage))
+        sweep_stale(client)
+        self._guard.start()
+        crew = self._crew = self._make_crew(client)
+        crew.listen()
+        need_engine(self._zones.b.service(ENGINE))
+        images = (spec.image for spec in self._wanted())
+        provide_images(client, self._settings.compose, images, self._tell)
+        note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
+        crew.containers.make_networks((self._zones.a, self._zones.b), note)
+        crew.containers.make_volumes(own_volumes(self._settings, self._zones.b))
+
+        servers, *levels = start_levels(always_on_services(self._zones.b))
+        crew.start_all(servers)
+        database = self._set_up_database(crew)
+        url = redis_url(crew.port(REDIS), self._passwords)
+        self._verifier = Verifier(
+            client,
+            crew.containers,
+            self._zones,
+            self._quotas,
+            database.admin_dsn,
+            url,
+            self._clock,
+        )
+        for level in levels:
+            crew.start_all(level)
+        anvil_url = self.open_gate() if self._settings.stack.anvil else None
+        if self._settings.zone_a:
+            crew.start_all(tuple(s for s in self._zones.a.services if s.name != AGENT))
+        self.scale(self._settings.agents)
+        self._rows += self._verifier.verify("start")
+        self._facts |= {
+            "token": self.token,
+            "reaper": crew.containers.reaper,
+            **start_provenance(
+                client, self._settings, self._zones, self._quotas, self._rows, database, url
+            ),
+        }
+        self._facts["grade_reasons"] += crew.containers.disks.reasons()
+        self._is_whole = True
+        return Endpoints(
+            redis_url=url,
+            observer_dsn=database.observer_dsn,
+            admin_dsn=database.admin_dsn,
+            metrics_urls=metrics_urls(crew.ports),
+            anvil_url=anvil_url,
+        )
+
+    def _make_crew(self, client: Client) -> ContainerSupervisor:
+        place = make_placement(self._mark, self._zones, self._settings.compose)
+        containers = Containers(client, place, self._passwords.texts(), self._clock)
+        services = (s.name for s in (*self._zones.a.services, *self._zones.b.services))
+        chosen = {name: configured_port(self._settings, name) for name in services}
+        ports = {name: port for name, port in chosen.items() if port is not None}
+        return ContainerSupervisor(
+            client, containers, ports, self._settings.ready_ns, self._clock, self._tell
+        )
+
+    def _wanted(self) -> tuple[ContainerSpec, ...]:
+        """Every service that this stack will start some time."""
+        settings = self._settings
+        anvil = settings.stack.anvil or settings.stack.gate
+        zone_b = (s for s in self._zones.b.services if anvil or not s.on_demand)
+        wants_agents = {AGENT} if settings.agents else set()
+        zone_a = (s for s in self._zones.a.services if settings.zone_a or s.name in wants_agents)
+        return (*zone_b, *zone_a)
+
+    def _set_up_database(self, crew: ContainerSupervisor) -> Database:
+        database = Database(crew.port(POSTGRES), self._passwords, self._settings.stack.contract)
+        database.make_observer(crew.containers, self._zones.b.service(POSTGRES))
+        engine = self._zones.b.service(ENGINE)
+        if engine.image.startswith(OURS):  # a team's own finds the tables that PostgreSQL made
+            crew.containers.run_to_end(migration(engine), _MIGRATION_MAX_NS)
+        database.open_to_observer()
+        return database
+
+    def _crewed(self) -> ContainerSupervisor:
+        if self._crew is None:
+            raise StackError("is not running", where="docker stack")
+        return self._crew

@@ -1,0 +1,91 @@
+"""The telemetry process as the main process knows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from harness.errors import StackError
+from harness.process.child import ChildProcess
+from harness.stack.base import ServiceState
+from harness.telemetry.plan import LOG_FILE, TelemetryPlan
+
+_STOP_LIMIT_S = 5.0
+
+
+class TelemetryProcess:
+    """Starts the process, tells it of processes that are started again, and ends it.
+
+    It is no measuring device: when it cannot start or dies, the run goes on, and says so.
+
+    Args:
+        plan: what to look at; the folder of `plan.path` must exist.
+    """
+
+    def __init__(self, plan: TelemetryPlan) -> None:
+        self._plan = plan
+        self._stopping = False
+        self._failure: str | None = None
+        self._pids: dict[str, int] = {}
+        logs = plan.path.parent / "logs"
+        logs.mkdir(exist_ok=True)
+        self._child = ChildProcess(
+            "harness.telemetry.worker",
+            plan.to_stdin(),
+            logs / LOG_FILE,
+            "telemetry",
+            stays_told=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Process id; 0 before the start."""
+        return self._child.pid
+
+    def start(self) -> None:
+        """Start the process; does not wait for its first look."""
+        try:
+            self._plan.path.touch()  # named as evidence: a file without a line tells the most
+            self._child.start()
+        except (OSError, StackError) as error:
+            self._failure = f"the telemetry process cannot be started: {error}"
+
+    def follow(self, services: Sequence[ServiceState]) -> None:
+        """These are the services now; the process is told when one is another than before."""
+        pids = {state.name: state.pid for state in services if state.pid}
+        if pids != self._pids and not self._stopping:
+            self._pids = pids
+            self._child.tell(json.dumps({"services": pids}))
+
+    def failure(self) -> str | None:
+        """Why it no longer looks; None while it does, or after `stop` when it ended well."""
+        if self._failure is not None:
+            return self._failure
+        code = self._child.poll()
+        if code is None or (code == 0 and self._stopping):
+            return None
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+        words = self._child.last_words()
+        return f"the telemetry process {how}" + (f": {words}" if words else "")
+
+    def stop(self) -> None:
+        """Let it look once more, and end it; harmless when called twice or before the start."""
+        self._stopping = True
+        self._child.stop(_STOP_LIMIT_S)
+
+
+class DisabledTelemetry:
+    """For a run that takes none."""
+
+    def start(self) -> None:
+        """Nothing is started."""
+
+    def follow(self, services: Sequence[ServiceState]) -> None:
+        """Nobody is told."""
+
+    def failure(self) -> str | None:
+        """Nothing can fail."""
+        return None
+
+    def stop(self) -> None:
+        """Nothing was started."""

@@ -1,0 +1,94 @@
+"""Once a second: what the harness's own processes and the host had to do their work with.
+
+A thread of the main process, from before the first signal until after the last. Each line
+tells what it cost (`cost_ns`): about half a millisecond of one core.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.clock import NS_PER_S, Clock
+from harness.process.usage import core_usages, load_1min, pressures_us, process_usage
+
+EVERY_NS = NS_PER_S
+_END_S = 5.0
+
+
+class SelfMonitor(threading.Thread):
+    """Writes `vitals.jsonl`.
+
+    Args:
+        path: the file.
+        pids: processes of the harness by name.
+        clock: the host's clocks.
+    """
+
+    def __init__(self, path: Path, pids: Mapping[str, int], clock: Clock) -> None:
+        super().__init__(name="vitals", daemon=True)
+        self._path = path
+        self._pids = dict(pids)
+        self._clock = clock
+        self._ended = threading.Event()
+        self._failure: str | None = None
+
+    def run(self) -> None:
+        due_ns = self._clock.now_ns()
+        while True:
+            is_last = self._ended.is_set()
+            if not self._write(due_ns) or is_last:
+                return
+            due_ns = max(due_ns + EVERY_NS, self._clock.now_ns())
+            self._ended.wait((due_ns - self._clock.now_ns()) / NS_PER_S)
+
+    def stop(self) -> None:
+        """Write one more line and end; harmless when called twice or before the start."""
+        self._ended.set()
+        if self.is_alive():
+            self.join(_END_S)
+
+    def failure(self) -> str | None:
+        """Why it wrote no more; None when it did."""
+        return self._failure
+
+    def _write(self, due_ns: int) -> bool:
+        line = json.dumps(sample(self._pids, self._clock, due_ns), separators=(",", ":"))
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            self._failure = f"{self._path.name} cannot be written: {error.strerror or error}"
+            return False
+        return True
+
+
+def sample(pids: Mapping[str, int], clock: Clock, due_ns: int) -> dict[str, Any]:
+    """One line.
+
+    Args:
+        pids: processes by name; those that are gone are left out.
+        clock: the host's clocks.
+        due_ns: when the line should have been taken; how late it is tells of the host.
+    """
+    cost_ns = time.thread_time_ns()
+    before_ns = clock.now_ns()
+    wall_ns = clock.wall_ns()
+    read_ns = clock.now_ns() - before_ns
+    found = {name: process_usage(pid) for name, pid in pids.items()}
+    return {
+        "mono_ns": before_ns + read_ns // 2,
+        "wall_ns": wall_ns,
+        "read_ns": read_ns,
+        "late_ns": max(0, before_ns - due_ns),
+        "load_1min": load_1min(),
+        "cores": [asdict(core) for core in core_usages()],
+        "pressure_us": pressures_us(),
+        "processes": {name: asdict(usage) for name, usage in found.items() if usage is not None},
+        "cost_ns": time.thread_time_ns() - cost_ns,
+    }

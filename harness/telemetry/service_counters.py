@@ -1,0 +1,131 @@
+"""What the services tell of themselves on their Prometheus pages: signals by status and mode.
+
+Writes `metrics.json`: the pages before the load, and when everything was quiet.
+"""
+
+from __future__ import annotations
+
+import http.client
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from harness.clock import NS_PER_MS, NS_PER_S, Clock
+from harness.evidence.atomic_files import write_json
+
+FAMILY = "defi_signals_total"
+_LABELS = ("status", "mode")
+_ANSWER_MAX_S = 2.0
+_PAGE_BYTES_MAX = 8 << 20
+# A service counts a signal after its commit, so a count may come later than what it counts.
+_SETTLE_NS = NS_PER_S
+_AGAIN_NS = 100 * NS_PER_MS
+
+PageCounters = dict[str, Any]
+
+
+class ServiceCountersReader:
+    """The pages of all services, before and after.
+
+    A page that cannot be read is written down as such and ends nothing.
+
+    Args:
+        urls: pages by service.
+        path: where `metrics.json` goes.
+        clock: for the time between two looks.
+    """
+
+    def __init__(self, urls: Mapping[str, str], path: Path, clock: Clock) -> None:
+        self._urls = urls
+        self._path = path
+        self._clock = clock
+        self._before: dict[str, PageCounters] = {}
+
+    def begin(self) -> None:
+        """Read them before the load."""
+        self._before = {name: scrape_counters(url) for name, url in self._urls.items()}
+
+    def end(self, final: int) -> None:
+        """Read them after it, again until they count what was seen, and write both down.
+
+        Args:
+            final: signals that were seen to reach their end.
+
+        Raises:
+            EvidenceError: the file cannot be written.
+        """
+        after = {name: scrape_counters(url) for name, url in self._urls.items()}
+        counting = [name for name, page in after.items() if page.get("signals")]
+        deadline_ns = self._clock.now_ns() + _SETTLE_NS
+        while (
+            counting
+            and _total(after) - _total(self._before) < final
+            and self._clock.now_ns() < deadline_ns
+        ):
+            self._clock.sleep_ns(_AGAIN_NS)
+            after |= {name: scrape_counters(self._urls[name]) for name in counting}
+        write_json(self._path, {"before": self._before, "after": after})
+
+
+def scrape_counters(url: str) -> PageCounters:
+    """The counts of one page.
+
+    Returns:
+        `signals`, a list of `status`, `mode` and `count`, or None if the page has no such counts;
+        or `error`, why it cannot be read.
+    """
+    try:
+        return {"signals": parse_signal_counts(_text(url))}
+    # ValueError: what the parser says of text that is no such page, or of an address.
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return {"error": str(error) or type(error).__name__}
+
+
+def parse_signal_counts(text: str) -> list[dict[str, Any]] | None:
+    """Signals by status and mode, as a page tells them; None if it does not.
+
+    Raises:
+        ValueError: it is no such page.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    told = False
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == FAMILY and all(label in sample.labels for label in _LABELS):
+                if not math.isfinite(sample.value):
+                    raise ValueError(f"{FAMILY} counts {sample.value} signals")
+                told = True
+                counts[sample.labels["status"], sample.labels["mode"]] += int(sample.value)
+    if not told:
+        return None
+    return [
+        {"status": status, "mode": mode, "count": count}
+        for (status, mode), count in sorted(counts.items())
+    ]
+
+
+def _total(pages: Mapping[str, PageCounters]) -> int:
+    return sum(row["count"] for page in pages.values() for row in page.get("signals") or ())
+
+
+def _text(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname is None:
+        raise ValueError("not an http address")
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_ANSWER_MAX_S)
+    try:
+        connection.request("GET", parts.path or "/")
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            raise ValueError(f"HTTP {answer.status}")
+        body = answer.read(_PAGE_BYTES_MAX + 1)
+    finally:
+        connection.close()
+    if len(body) > _PAGE_BYTES_MAX:
+        raise ValueError(f"more than {_PAGE_BYTES_MAX >> 20} MiB")
+    return body.decode()

@@ -1,0 +1,144 @@
+"""A run seen through its folder, from its first file to its verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
+from harness.contract import trace_id
+from harness.contract.names import State
+from harness.evidence.event_log import append_event
+from harness.evidence.records import ATTEMPT, SIGHTING
+from harness.evidence.run_folder import RunFolder
+from harness.run.live.folder_source import FolderSource
+from harness.run.live.run_view import RunView
+from harness.scenario import Load, Stage
+from tests.unit.analysis.evidence import healthy
+
+WALL_NS = 1_700_000_000 * NS_PER_S
+T0_NS = 50 * NS_PER_S
+TAG = 9
+LOAD = Load(
+    warmup_s=2.0,
+    stages=(Stage(agents=2, rate_from=10.0, rate_to=10.0, duration_s=8.0),),
+)
+
+
+class Scene:
+    """A folder that grows under a clock that a test moves."""
+
+    def __init__(self, reports: Path) -> None:
+        self.folder = RunFolder.create(reports, "smoke", WALL_NS)
+        self.clock = ManualClock(now_ns=T0_NS - 5 * NS_PER_S, wall_ns=WALL_NS)
+        self.window = FolderSource(self.folder, self.clock)
+
+    def look(self, *, fresh: bool = True) -> RunView:
+        """A look; the folder has just been written to unless told otherwise."""
+        if fresh:
+            os.utime(self.folder.path, ns=(self.clock.wall_ns(), self.clock.wall_ns()))
+        return self.window.look()
+
+    def old(self) -> None:
+        """Everything was last written when the scene began."""
+        for path in (self.folder.path, *self.folder.path.rglob("*")):
+            os.utime(path, ns=(WALL_NS, WALL_NS))
+
+    def plan(self) -> None:
+        """What the swarm is told."""
+        document = {"run_tag": TAG, "seed": 1, "t0_ns": T0_NS, "load": LOAD.model_dump(mode="json")}
+        self.folder.write_json(self.folder.plan, document)
+
+    def words(self, **words: int) -> None:
+        """A line of the swarm."""
+        with self.folder.swarm_words.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": "status", "process": 0, **words}) + "\n")
+
+    def signals(self, count: int, seen: int) -> None:
+        """So many are sent at 3 s, and so many of them seen 20 ms later."""
+        attempts, sightings = np.zeros(count, ATTEMPT), np.zeros(seen, SIGHTING)
+        for number in range(count):
+            names = trace_id.pack(TAG, 0, number)
+            due_ns = T0_NS + 3 * NS_PER_S
+            attempts[number]["trace_hi"], attempts[number]["trace_lo"] = names
+            attempts[number]["intended_ns"] = due_ns
+            if number < seen:
+                sightings[number]["trace_hi"], sightings[number]["trace_lo"] = names
+                sightings[number]["seen_ns"] = due_ns + 20 * NS_PER_MS
+                sightings[number]["state"] = State.SIMULATED
+        (self.folder.journal / "attempts-0.bin").write_bytes(attempts.tobytes())
+        self.folder.sightings.write_bytes(sightings.tobytes())
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """A run that has just begun."""
+    return Scene(tmp_path)
+
+
+def test_before_the_plan_the_stack_is_starting(scene: Scene) -> None:
+    """There is nothing to show yet; after ten silent minutes nothing will come."""
+    look = scene.look()
+    assert (look.run_id, look.progress, look.ended) == (scene.folder.run_id, None, False)
+    assert look.said == "the stack is starting"
+    scene.old()
+    scene.clock.advance(601 * NS_PER_S)
+    assert scene.look(fresh=False) == RunView(
+        scene.folder.run_id, None, ended=True, said="the run ended before its first signal"
+    )
+
+
+def test_a_run_under_way_is_seen_as_it_sees_itself(scene: Scene) -> None:
+    """Phase, rates, counts, percentiles, backlog and events, from the files as they grow."""
+    scene.plan()
+    assert scene.look().progress is not None
+    scene.clock.advance(9 * NS_PER_S)
+    scene.words(sent=20, due=21, accepted=19, mono_ns=T0_NS + 2 * NS_PER_S, agents=2)
+    scene.words(sent=40, due=40, accepted=38, mono_ns=T0_NS + 4 * NS_PER_S, agents=2)
+    scene.signals(40, 35)
+    append_event(scene.folder, "service_restarted", "engine ended with -9", 1)
+    progress = scene.look().progress
+    assert progress is not None
+    assert (progress.phase, progress.elapsed_ns) == ("measure", 4 * NS_PER_S)
+    assert (progress.sent, progress.due, progress.accepted, progress.agents) == (40, 40, 38, 2)
+    assert (progress.seen.final, progress.backlog) == (35, 5)
+    assert progress.seen.oldest_open_ns == NS_PER_S
+    assert progress.seen.latency.p50_ns == pytest.approx(20 * NS_PER_MS, rel=0.01)
+    assert (progress.rate_sent, progress.rate_intended) == (10.0, 10.0)
+    assert [event.what for event in progress.events] == ["engine ended with -9"]
+
+
+def test_a_run_whose_process_is_gone_is_over(scene: Scene) -> None:
+    """Nobody waits for a verdict that nobody will give; the last figures are shown."""
+    scene.plan()
+    scene.words(sent=20, due=20, accepted=20, mono_ns=T0_NS + 2 * NS_PER_S)
+    scene.old()
+    scene.clock.advance(15 * NS_PER_S)
+    assert not scene.look(fresh=False).ended
+    scene.clock.advance(3_600 * NS_PER_S)
+    look = scene.look(fresh=False)
+    assert look.ended
+    assert "nothing has been written for 3,615 s" in look.said
+    assert look.progress is not None
+    assert look.progress.elapsed_ns == 2 * NS_PER_S
+
+
+def test_a_run_that_has_been_is_shown_once_and_not_touched(tmp_path: Path) -> None:
+    """From its verdict on nothing changes; looking writes nothing at all."""
+    folder = healthy(LOAD).write(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
+    clock = ManualClock(now_ns=10**18, wall_ns=folder.run.stat().st_mtime_ns)
+    window = FolderSource(folder, clock)
+    judging = window.look()
+    assert not judging.ended
+    assert judging.progress is not None
+    assert judging.progress.phase == "finish"
+    assert judging.progress.seen.final > 0
+    assert judging.progress.backlog == 0
+    assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
+    folder.write_json(folder.result, {"verdict": 0})
+    assert window.look().ended

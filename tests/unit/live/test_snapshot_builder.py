@@ -1,0 +1,87 @@
+"""Pictures of a run under way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.clock import NS_PER_S
+from harness.evidence.records import ATTEMPT
+from harness.load.status import SendRate, SwarmTotals, sum_statuses
+from harness.run.live.figures import LiveMatcher
+from harness.run.live.snapshot import SnapshotBuilder
+from harness.run.live.summary import LiveSummary
+from harness.scenario import Load, Stage
+
+LOAD = Load(
+    warmup_s=2.0,
+    stages=(Stage(agents=1, rate_from=10.0, rate_to=30.0, duration_s=4.0),),
+)
+
+
+def test_phases_follow_the_load() -> None:
+    """By the clock, from before its start until after its end."""
+    camera = SnapshotBuilder(LOAD, 100 * NS_PER_S)
+    at = {99: "start", 100: "warmup", 102: "measure", 105: "measure", 106: "drain"}
+    assert {second: camera.phase_at(second * NS_PER_S) for second in at} == at
+    assert camera.load_ns == 6 * NS_PER_S
+
+
+def test_rate_is_taken_between_words_and_not_between_looks() -> None:
+    """Words that come every 1.01 s and looks every second: no look shows 0 or twice the rate."""
+    rate = SendRate(0)
+    shown = []
+    for second in range(1, 200):
+        words = int(second / 1.01)
+        told_ns = round(words * 1.01 * NS_PER_S)
+        sent = round(words * 1.01 * 100)
+        shown.append(rate.take(SwarmTotals(sent=sent, told_ns=told_ns), second * NS_PER_S))
+    assert shown[5:] == pytest.approx([100] * len(shown[5:]), rel=0.01)
+
+
+def test_silent_swarm_has_no_rate() -> None:
+    """What was true four seconds ago is not shown as true now."""
+    rate = SendRate(0)
+    assert rate.take(SwarmTotals(sent=50, told_ns=NS_PER_S), NS_PER_S) == 50
+    assert rate.take(SwarmTotals(sent=50, told_ns=NS_PER_S), 4 * NS_PER_S) == 50
+    assert rate.take(SwarmTotals(sent=50, told_ns=NS_PER_S), 5 * NS_PER_S) == 0
+
+
+def test_words_of_several_processes_have_a_mean_time() -> None:
+    """So that their sum has a time too."""
+    found = sum_statuses([{"sent": 1, "mono_ns": 10}, {"sent": 2, "mono_ns": 20}])
+    assert (found.sent, found.told_ns) == (3, 15)
+
+
+def test_journal_is_ahead_of_the_words() -> None:
+    """What was seen final has been sent, whenever the swarm says so."""
+    live = LiveMatcher()
+    live.take_attempts(np.zeros(30, ATTEMPT))
+    view = Matched(live)
+    camera = SnapshotBuilder(LOAD, 0)
+    words = SwarmTotals(due=25, sent=20, accepted=20, told_ns=NS_PER_S)
+    picture = camera.picture("measure", 2 * NS_PER_S, words, view, {}, ())
+    assert (picture.due, picture.sent, picture.accepted) == (30, 30, 20)
+    assert picture.rate_sent == 20, "a rate is taken between words"
+
+
+class Matched:
+    """A matcher as a view of a run."""
+
+    is_behind = False
+    final = 0
+    backlog = 0
+
+    def __init__(self, matcher: LiveMatcher) -> None:
+        self._matcher = matcher
+
+    def update(self) -> None: ...
+
+    def seen(self, now_ns: int) -> LiveSummary:
+        return self._matcher.seen(now_ns)
+
+    def failed(self, now_ns: int) -> str | None:
+        return None
+
+    def analysis(self, now_ns: int) -> None:
+        return None
