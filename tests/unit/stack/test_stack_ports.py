@@ -102,14 +102,14 @@ def test_race_for_a_free_port(
     ports = iter({"taken": taken, "free": free}[offer] for offer in offers.split())
     monkeypatch.setattr(stack, "free_port", lambda _: next(ports))
     race = _Race()
-    stack = ProcessStack(StackSettings(), tmp_path / "private", tmp_path / "logs", ManualClock())
-    monkeypatch.setattr(stack, "_supervisor", race)
+    built = ProcessStack(StackSettings(), tmp_path / "private", tmp_path / "logs", ManualClock())
+    monkeypatch.setattr(built, "_supervisor", race)
     if tries:
-        stack._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency
+        built._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency
         assert race.started == [taken] * (tries - 1) + [free]
     else:
         with pytest.raises(StackError, match="ended with 1"):
-            stack._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency
+            built._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency
         assert len(race.started) == 3
 
 
@@ -119,8 +119,8 @@ def test_no_second_try_when_nobody_was_faster(
     """A server that fails for another reason is not started again on another port."""
     race = _Race()
     monkeypatch.setattr(race, "await_ready", Mock(side_effect=StackError("broken", where="redis")))
-    stack = ProcessStack(StackSettings(), tmp_path / "private", tmp_path / "logs", ManualClock())
-    monkeypatch.setattr(stack, "_supervisor", race)
+    built = ProcessStack(StackSettings(), tmp_path / "private", tmp_path / "logs", ManualClock())
+    monkeypatch.setattr(built, "_supervisor", race)
     with pytest.raises(StackError, match="broken"):
-        stack._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency
+        built._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency
     assert len(race.started) == 1
