@@ -43,7 +43,7 @@ from harness.evidence.fault_log import FaultRecord, read_faults
 from harness.evidence.gate_log import GateLog, read_gate
 from harness.evidence.run_documents import RunMetadata, RunPlan
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.safe_open import iter_lines
+from harness.safe_open import iter_lines
 from harness.scenario.models import Phase
 from harness.scenario.sentinel import SENTINEL, Sentinel
 

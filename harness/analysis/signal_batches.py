@@ -19,7 +19,7 @@ from harness.analysis.samples import Samples, column
 from harness.analysis.slots import SlotTable, scan_slots
 from harness.evidence.run_documents import RunMetadata, RunPlan
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.safe_open import iter_lines
+from harness.safe_open import iter_lines
 
 Times = NDArray[np.int64]
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.clock import SystemClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
-from harness.report.progress import ProgressView
+from harness.run.live.terminal_progress import ProgressView
 from harness.run.live.exporter import Exporter
 from harness.run.live.metrics_server import serving
 from harness.run.live.service_usage import UsageTail

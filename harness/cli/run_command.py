@@ -33,7 +33,7 @@ from harness.observe.pending_sampler import PendingSampler
 from harness.observe.plan import ObserverPlan
 from harness.process.proc import other_runs, registered_run
 from harness.report.group import render_group
-from harness.report.progress import ProgressView
+from harness.run.live.terminal_progress import ProgressView
 from harness.report.run_description import describe_run
 from harness.report.startup import startup_line
 from harness.run.lifecycle import run

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from harness.evidence.run_documents import RunEvent
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.safe_open import DOCUMENT_BYTES_MAX, iter_lines
+from harness.safe_open import DOCUMENT_BYTES_MAX, iter_lines
 
 EVENTS_FILE = "events.jsonl"
 

@@ -19,7 +19,7 @@ from harness.evidence import atomic_files
 from harness.evidence.event_log import EVENTS_FILE
 from harness.evidence.run_folder import RunFolder
 from harness.evidence.run_paths import evidence_names
-from harness.evidence.safe_open import check_kind, open_regular, over_limit
+from harness.safe_open import check_kind, open_regular, over_limit
 
 # Made from the evidence, or only for people.
 _UNSEALED = frozenset(

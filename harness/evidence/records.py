@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import EvidenceError
-from harness.evidence.safe_open import open_regular
+from harness.safe_open import open_regular
 
 Records = NDArray[np.void]
 

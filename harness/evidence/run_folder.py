@@ -15,7 +15,7 @@ from harness.evidence import atomic_files
 from harness.evidence.new_folder import create_unique_folder
 from harness.evidence.run_documents import ObserverSummary, RunMetadata, RunPlan
 from harness.evidence.run_paths import RunPaths
-from harness.evidence.safe_open import RefusedError
+from harness.safe_open import RefusedError
 from harness.evidence.toml_writer import toml_text
 from harness.scenario import Scenario, load_scenario
 

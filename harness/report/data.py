@@ -22,7 +22,7 @@ from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError
 from harness.evidence.run_documents import RunMetadata, RunPlan
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.safe_open import (
+from harness.safe_open import (
     LOG_BYTES_MAX,
     TELEMETRY_BYTES_MAX,
     RefusedError,

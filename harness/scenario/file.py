@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import EvidenceError, UsageError
-from harness.evidence.safe_open import CONFIG_BYTES_MAX, read_regular
+from harness.safe_open import CONFIG_BYTES_MAX, read_regular
 from harness.scenario.models import Scenario
 
 _HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md lists every key"

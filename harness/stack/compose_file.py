@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from harness.errors import EvidenceError, UsageError
-from harness.evidence.safe_open import CONFIG_BYTES_MAX, read_regular
+from harness.safe_open import CONFIG_BYTES_MAX, read_regular
 
 _NODES_MAX = 20_000
 VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?:(?P<op>:[-?])(?P<rest>[^}]*))?\})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.evidence.run_documents import RunPlan
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.safe_open import MIB, over_limit
+from harness.safe_open import MIB, over_limit
 
 # Records of others count too, as in a system that runs already: 5 million row versions.
 _OTHERS_BYTES = 256 * MIB

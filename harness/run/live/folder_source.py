@@ -11,7 +11,7 @@ from harness.errors import EvidenceError
 from harness.evidence.event_log import read_events
 from harness.evidence.run_documents import RunPlan
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.safe_open import RefusedError
+from harness.safe_open import RefusedError
 from harness.load.status import STATUS_FIELDS, Status, SwarmTotals, sum_statuses
 from harness.run.live.figures import LiveFigures
 from harness.run.live.json_lines_tail import JsonLinesTail

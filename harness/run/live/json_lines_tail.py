@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.evidence.safe_open import TELEMETRY_BYTES_MAX, open_regular
+from harness.safe_open import TELEMETRY_BYTES_MAX, open_regular
 from harness.evidence.strict_json import loads
 
 # What is read at once of a file that has grown: some thousands of lines.

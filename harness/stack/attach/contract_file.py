@@ -16,7 +16,7 @@ from harness.contract.names import Contract, State
 from harness.contract.observation import ObservationMethod
 from harness.contract.relation_name import name_parts
 from harness.errors import EvidenceError, UsageError
-from harness.evidence.safe_open import CONFIG_BYTES_MAX, read_regular
+from harness.safe_open import CONFIG_BYTES_MAX, read_regular
 from harness.scenario.file import format_problems, read_toml
 from harness.stack.attach.server_addresses import PostgresAddress, RedisAddress, is_loopback
 

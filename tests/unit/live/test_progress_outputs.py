@@ -20,7 +20,7 @@ from harness.cli.stack_choice import StackChoice, StackKind
 from harness.clock import ManualClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
-from harness.report.progress import ProgressView
+from harness.run.live.terminal_progress import ProgressView
 from harness.run.live.exporter import Exporter
 from harness.run.live.metrics_page_parser import parse_page
 from harness.run.parts import Progress
