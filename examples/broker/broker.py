@@ -142,12 +142,10 @@ class Broker:
         try:
             await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*tasks, ended):
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+            await end_tasks([*tasks, ended])
+        for task in tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
 
     async def _connect(self) -> Database:
         return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
@@ -264,6 +262,16 @@ def migrate(conninfo: str) -> None:
         connection.execute(SCHEMA.read_bytes())
         for past, account in enumerate(ACCOUNTS, 7):
             connection.execute('INSERT INTO "Trading"."Accounts" VALUES (%s, %s)', (account, past))
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they are done; a client that waits for a reply may swallow the first."""
+    for _ in range(5):
+        for task in tasks:
+            task.cancel()
+        _, pending = await asyncio.wait(tasks, timeout=2)
+        if not pending:
+            return
 
 
 def harm_of(words: Sequence[str]) -> Harm:
