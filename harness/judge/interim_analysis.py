@@ -30,7 +30,7 @@ class InterimEstimate(BaseModel):
 
     objective: str
     verdict: Verdict
-    unit: Literal["ns", "format_share"]
+    unit: Literal["ns", "share"]
     estimate: float
     lower: float | None
     upper: float | None

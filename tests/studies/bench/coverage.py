@@ -54,7 +54,7 @@ def main() -> int:
     print(f"{ROUNDS} series of {RATE:.0f}/s for {SECONDS:.0f} s, true P99 {TRUTH_S * 1e3:.0f} ms")
     print(
         f"{'delays':26}{'lower bound':>13}{'upper bound':>13}{'no upper':>10}"
-        f"{'size':>9}{'median percentile_interval, ms':>22}"
+        f"{'size':>9}{'median interval, ms':>22}"
     )
     print(f"{'':26}{'wrong':>13}{'wrong':>13}{'bound':>10}{'(median)':>9}")
     worst = 0.0

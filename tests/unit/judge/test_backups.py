@@ -18,7 +18,7 @@ from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy
 from tests.unit.judge.assessing import assessed, unclean
 
 DAYS, KEPT = 6, 3
-FAULT = {"kind": "backup", "at_s": 3, "days": DAYS, "retained": KEPT, "day_s": 1.0}
+FAULT = {"kind": "backup", "at_s": 3, "days": DAYS, "keep": KEPT, "day_s": 1.0}
 AT_NS = T0_NS + 4 * S
 TASKS, LOCKS = "public.trade_tasks", "public.nonce_locks"
 Spoil = Callable[[BackupLog], BackupLog]
