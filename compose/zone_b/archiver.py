@@ -178,7 +178,7 @@ class Archiver:
         )
         self._position.set(archive.position.updated_us / _US_PER_S)
 
-    def look(self) -> float:
+    def poll(self) -> float:
         """File what is old enough; how many seconds to wait before the next look.
 
         Raises:
@@ -235,7 +235,7 @@ def run(shared: Settings, own: ArchiverSettings, stop: threading.Event) -> None:
     if http:
         http.start()
     try:
-        while not stop.wait(archiver.look()):
+        while not stop.wait(archiver.poll()):
             pass
     finally:
         archive.close()

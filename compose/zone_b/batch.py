@@ -25,7 +25,7 @@ class Batches:
     def __init__(self, source: Source, store: Store, desk: DecisionService, turn: Turn) -> None:
         self._source = source
         self._store = store
-        self._desk = desk
+        self._decision_service = desk
         self._turn = turn
 
     def process(self, reads: Sequence[Read], head: int, read_ns: int) -> None:
@@ -42,7 +42,7 @@ class Batches:
         metrics.POOL.set(1)
         named = self._begin(orders, broken)
         # The database writes the INIT rows while we simulate.
-        decisions = [(order, self._desk.decide(order, head)) for order in orders]
+        decisions = [(order, self._decision_service.decide(order, head)) for order in orders]
         decided_ns = time.monotonic_ns()
         init_ns = self._store.begun() if named else decided_ns
         times = _Times(read_ns, init_ns, max(init_ns, decided_ns))
@@ -68,7 +68,7 @@ class Batches:
         self, later: list[tuple[Order, Decision | None]], head: int, times: _Times
     ) -> None:
         waiting = [order for order, decision in later if decision is None]
-        answers = iter(self._desk.decide_in_full(waiting, head))
+        answers = iter(self._decision_service.decide_in_full(waiting, head))
         done = [next(answers) if decision is None else decision for _, decision in later]
         self._commit(done, [], times.decided_at(time.monotonic_ns()))
 

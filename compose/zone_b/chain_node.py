@@ -39,11 +39,11 @@ class StallableClock:
         stands_at_ns = self._stands_at_ns
         return self._now_ns() if stands_at_ns is None else stands_at_ns
 
-    def stand_still(self) -> None:
+    def stall(self) -> None:
         """Count no further."""
         self._stands_at_ns = self.wall_ns()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Be up to date again."""
         self._stands_at_ns = None
 
@@ -116,8 +116,8 @@ def main() -> int:
 
 def _work(stop: threading.Event) -> None:
     watch = StallableClock()
-    signal.signal(signal.SIGUSR1, lambda *_: watch.stand_still())
-    signal.signal(signal.SIGUSR2, lambda *_: watch.go_on())
+    signal.signal(signal.SIGUSR1, lambda *_: watch.stall())
+    signal.signal(signal.SIGUSR2, lambda *_: watch.resume())
     shared = read_settings()
     port(shared.http_port)
     run(shared, whole(os.environ, "DEFI_CHAIN_ID", 1, 1, 1 << 62), stop, watch)

@@ -68,7 +68,7 @@ class Engine:
             sentinels = [worker.sentinel for worker in self._workers]
             for event in wait([*sentinels, *self._waiting], timeout=0.5):
                 if isinstance(event, Connection):
-                    self._hear(event)
+                    self._receive_ready(event)
                 elif not self._stopping:
                     self._kill()
                     return 1
@@ -101,7 +101,7 @@ class Engine:
         self._workers.append(worker)
         self._waiting.append(ours)
 
-    def _hear(self, ready: Connection) -> None:
+    def _receive_ready(self, ready: Connection) -> None:
         try:
             ready.recv_bytes()
         except EOFError:

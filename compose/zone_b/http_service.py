@@ -32,7 +32,7 @@ class Health:
     """Whether the service can do its job, and a line about it for people."""
 
     good: bool
-    words: str = "ok"
+    detail: str = "ok"
 
 
 Route = Callable[[bytes], Answer]
@@ -118,7 +118,7 @@ def _handler(
                 self._answer(Answer(200, generate_latest(registry), CONTENT_TYPE_LATEST))
             elif self.path == "/healthz":
                 now = health()
-                self._answer(Answer(200 if now.good else 503, f"{now.words}\n".encode(), _TEXT))
+                self._answer(Answer(200 if now.good else 503, f"{now.detail}\n".encode(), _TEXT))
             else:
                 self._answer(_not_found(routes))
 

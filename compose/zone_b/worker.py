@@ -81,7 +81,7 @@ class Worker:
         self._head = HeadWatcher(connect(url), settings.chain_events_key)
         self._source = kit.source(connect(url), settings.proposals_key, name)
         self._turn = Turn(turns, index)
-        desk = kit.desk(
+        desk = kit.decision_service(
             LiteSimulator(fetch=_state_source(settings.chain_adapter_url)),
             FullSimulator(settings.anvil_url),
             settings.watermark_max_lag,

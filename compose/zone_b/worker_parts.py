@@ -24,7 +24,7 @@ class WorkerParts:
 
     source: Callable[[redis.Redis, str, str], Source] = Source
     store: Callable[[str, str], Store] = Store
-    desk: Callable[
+    decision_service: Callable[
         [LiteSimulator, FullSimulator, int, Callable[[Order, int], bool]], DecisionService
     ] = DecisionService
     batches: Callable[[Source, Store, DecisionService, Turn], Batches] = Batches

@@ -49,7 +49,7 @@ class AttemptTotals:
     in_phase_by_stage: tuple[int, ...]
     missing: int
     early: int
-    strange_stage: int
+    unknown_stage: int
     sent_ns: tuple[int, int] | None = None
 
 
@@ -103,6 +103,6 @@ class AttemptCounter:
             in_phase_by_stage=tuple(self._in_phase.tolist()),
             missing=int((self._ends - self._by_agent).sum()),
             early=self._early,
-            strange_stage=self._strange,
+            unknown_stage=self._strange,
             sent_ns=self._sent_ns,
         )

@@ -50,7 +50,7 @@ def measure_contention(
         blocks: whose counted parts are looked at.
         disturbers: services that the disturbance is in, which are no part of the system's waiting.
     """
-    busy = telemetry.tracks.get(_BUSY)
+    busy = telemetry.time_series.get(_BUSY)
     if busy is None or busy.limit is None:
         return None
     inside = _inside(busy, blocks, telemetry.every_s)

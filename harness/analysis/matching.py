@@ -42,7 +42,7 @@ class Matcher:
     """
 
     def __init__(self, table: SlotTable, notes: AnomalyLog) -> None:
-        self.fates = SignalOutcomes(table)
+        self.outcomes = SignalOutcomes(table)
         self.attempted = 0
         self.sightings = 0
         self.foreign = 0
@@ -84,12 +84,12 @@ class Matcher:
         strange = (slots < 0) | (records["mode"] > max(Mode)) | (records["address"] > HOT_ADDRESS)
         strange |= records["stale"] > 1
         if strange.any():
-            self._note_ids(Anomaly.ATTEMPT_STRANGE, records[strange])
+            self._note_ids(Anomaly.ATTEMPT_INVALID, records[strange])
             records, slots = records[~strange], slots[~strange]
-        fresh = ~self.fates.has(SignalFlag.ATTEMPTED, slots)
+        fresh = ~self.outcomes.has_flag(SignalFlag.ATTEMPTED, slots)
         # Of one slot's records in this chunk the first stays, because it is written last.
         order = np.arange(len(slots), dtype=np.uint32)
-        link = self.fates.link
+        link = self.outcomes.link
         link[slots[fresh][::-1]] = order[fresh][::-1]
         fresh &= link[slots] == order
         self._notes.slots(Anomaly.ATTEMPT_REPEATED, slots[~fresh])
@@ -102,9 +102,9 @@ class Matcher:
             rows[name] = records[name]
         rows["slot"] = slots
         link[slots] = np.arange(first, end, dtype=np.uint32)
-        self.fates.mark(SignalFlag.ATTEMPTED, slots)
-        self.fates.mark(SignalFlag.STALE, slots[records["stale"] == 1])
-        self.fates.address[slots] = records["address"]
+        self.outcomes.set_flag(SignalFlag.ATTEMPTED, slots)
+        self.outcomes.set_flag(SignalFlag.STALE, slots[records["stale"] == 1])
+        self.outcomes.address[slots] = records["address"]
         self._used = end
         self.attempted += len(records)
 
@@ -112,12 +112,12 @@ class Matcher:
         slots, at = self._locate(records)
         strange = (slots < 0) | ~np.isin(records["outcome"], _OUTCOMES)
         at = np.where(strange, _NOWHERE, at)
-        self._note_ids(Anomaly.ACK_STRANGE, records[strange])
+        self._note_ids(Anomaly.ACK_INVALID, records[strange])
         early = ~strange & (at == NOT_ATTEMPTED)
         if keep_early:
             self._keep(self._early_acks, records[early])
         else:
-            self._note_ids(Anomaly.ACK_STRANGE, records[early])
+            self._note_ids(Anomaly.ACK_INVALID, records[early])
         opened = np.flatnonzero(at >= 0)
         first = _first_of_each(at[opened], self._used)
         first &= self._rows["outcome"][at[opened]] == 0
@@ -137,7 +137,7 @@ class Matcher:
         self.foreign += int((slots == FOREIGN).sum())
         readable = np.isin(records["state"], _STATES)
         if not readable.all():
-            self._note_ids(Anomaly.SIGHTING_STRANGE, records[~readable])
+            self._note_ids(Anomaly.SIGHTING_INVALID, records[~readable])
             records, slots, at = records[readable], slots[readable], at[readable]
         final = records["state"] != State.INIT
         unknown = (slots < 0) & (slots != FOREIGN)
@@ -155,7 +155,7 @@ class Matcher:
 
     def _finals(self, records: Records, slots: Slots, at: Slots, chosen: Mask) -> NDArray[np.int32]:
         """Take in final states; where in this chunk each open row became final."""
-        fates = self.fates
+        fates = self.outcomes
         when = np.full(self._used, _NEVER, dtype=np.int32)
         opened = np.flatnonzero(chosen & (at >= 0))
         first = _first_of_each(at[opened], self._used)
@@ -170,7 +170,7 @@ class Matcher:
         when[into] = taken
         # A row that is touched again in its state, in whatever transaction, is no second effect.
         again = np.concatenate((opened[~first], np.flatnonzero(chosen & (at == CLOSED))))
-        fates.mark(SignalFlag.TOUCHED, slots[again])
+        fates.set_flag(SignalFlag.TOUCHED, slots[again])
         other = records["state"][again] != fates.state[slots[again]]
         xids = np.where(at[again] == CLOSED, fates.link[slots[again]], 0)
         still_open = at[again] != CLOSED
@@ -195,12 +195,12 @@ class Matcher:
         first = _first_of_each(into, self._used) & ~late
         xids = records["xid"][opened]
         known_xid = self._rows["init_xid"][into]
-        had_init = self.fates.has(SignalFlag.INIT, slots[opened])
+        had_init = self.outcomes.has_flag(SignalFlag.INIT, slots[opened])
         taken = first & ~had_init
         rows_taken = into[taken]
         self._rows["init_us"][rows_taken] = records["commit_us"][opened[taken]]
         self._rows["init_xid"][rows_taken] = xids[taken]
-        self.fates.mark(SignalFlag.INIT, slots[opened[taken]])
+        self.outcomes.set_flag(SignalFlag.INIT, slots[opened[taken]])
         known_xid = np.where(had_init, known_xid, self._rows["init_xid"][into])
         repeated = ~taken & ~late & (xids == known_xid)
         self._notes.slots(Anomaly.SIGHTING_REPEATED, slots[opened[repeated]])
@@ -216,7 +216,9 @@ class Matcher:
         when = final_when[became]
         sure = (records["lsn"][when] != 0) & (records["state"][when] == State.SIMULATED)
         slots = self._rows["slot"][became[sure]]
-        self._notes.slots(Anomaly.WITHOUT_INIT, slots[~self.fates.has(SignalFlag.INIT, slots)])
+        self._notes.slots(
+            Anomaly.WITHOUT_INIT, slots[~self.outcomes.has_flag(SignalFlag.INIT, slots)]
+        )
 
     def _close(self) -> Samples:
         rows = self._rows[: self._used]
@@ -232,17 +234,17 @@ class Matcher:
         rest = rows[~done]
         self._rows[: len(rest)] = rest
         self._used = len(rest)
-        self.fates.link[rest["slot"]] = np.arange(len(rest), dtype=np.uint32)
+        self.outcomes.link[rest["slot"]] = np.arange(len(rest), dtype=np.uint32)
         return closed
 
     def _locate(self, records: Records) -> tuple[Slots, Slots]:
         """Slot of each record, and the row of its open sample or why there is none."""
         slots = self._table.slots_of(column(records, "trace_hi"), column(records, "trace_lo"))
-        return slots, self.fates.rows(slots)
+        return slots, self.outcomes.rows(slots)
 
     def _forget(self, samples: Samples) -> None:
-        self.fates.mark(SignalFlag.CLOSED, samples["slot"])
-        self.fates.link[samples["slot"]] = samples["final_xid"]
+        self.outcomes.set_flag(SignalFlag.CLOSED, samples["slot"])
+        self.outcomes.link[samples["slot"]] = samples["final_xid"]
 
     def _make_room(self, count: int) -> None:
         needed = self._used + count

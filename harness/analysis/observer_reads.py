@@ -34,7 +34,7 @@ class ObserverReads:
         self._seen_ns = np.append(records["seen_ns"], np.iinfo(np.int64).max)
         self._since_ns = np.append(records["since_ns"], 0)
 
-    def mark(self, samples: Samples) -> None:
+    def annotate(self, samples: Samples) -> None:
         """Write into each sample when it was certainly not final yet: at its sending at least."""
         seen_ns = column(samples, "seen_ns")
         at = np.searchsorted(self._seen_ns, seen_ns)

@@ -31,14 +31,14 @@ class SignalOutcomeCounts:
         behind_rejected: of those, the ones that the engine refused.
     """
 
-    fates: dict[SignalOutcome, int] = field(default_factory=dict)
+    outcomes: dict[SignalOutcome, int] = field(default_factory=dict)
     rejected_by: dict[State, int] = field(default_factory=dict)
     unanswered: int = 0
     recovered_rejected: int = 0
     unseen: int = 0
     commit_unknown: int = 0
-    taken: int = 0
-    unsure: int = 0
+    accepted: int = 0
+    unconfirmed: int = 0
     stale: int = 0
     stale_rejected: int = 0
     behind: int = 0
@@ -46,19 +46,19 @@ class SignalOutcomeCounts:
 
     def of(self, fate: SignalOutcome) -> int:
         """How many ended so."""
-        return self.fates.get(fate, 0)
+        return self.outcomes.get(fate, 0)
 
     def __add__(self, other: SignalOutcomeCounts) -> SignalOutcomeCounts:
         """Both together."""
         return SignalOutcomeCounts(
-            fates=dict(Counter(self.fates) + Counter(other.fates)),
+            outcomes=dict(Counter(self.outcomes) + Counter(other.outcomes)),
             rejected_by=dict(Counter(self.rejected_by) + Counter(other.rejected_by)),
             unanswered=self.unanswered + other.unanswered,
             recovered_rejected=self.recovered_rejected + other.recovered_rejected,
             unseen=self.unseen + other.unseen,
             commit_unknown=self.commit_unknown + other.commit_unknown,
-            taken=self.taken + other.taken,
-            unsure=self.unsure + other.unsure,
+            accepted=self.accepted + other.accepted,
+            unconfirmed=self.unconfirmed + other.unconfirmed,
             stale=self.stale + other.stale,
             stale_rejected=self.stale_rejected + other.stale_rejected,
             behind=self.behind + other.behind,
@@ -68,17 +68,17 @@ class SignalOutcomeCounts:
     @property
     def attempted(self) -> int:
         """All of them."""
-        return sum(self.fates.values())
+        return sum(self.outcomes.values())
 
     @property
-    def excused(self) -> int:
+    def expected_rejections(self) -> int:
         """Those of which it is right that they are refused."""
         return self.stale + self.behind
 
     @property
     def ordinary(self) -> int:
         """Those that ought to reach SIMULATED."""
-        return self.attempted - self.excused
+        return self.attempted - self.expected_rejections
 
     @property
     def arrived(self) -> int:
@@ -110,7 +110,7 @@ class SignalOutcomeCounts:
         numbers, counts = np.unique(samples["fate"], return_counts=True)
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             fate = SignalOutcome(number)
-            self.fates[fate] = self.fates.get(fate, 0) + count
+            self.outcomes[fate] = self.outcomes.get(fate, 0) + count
         states, counts = np.unique(samples["state"][rejected], return_counts=True)
         for number, count in zip(states.tolist(), counts.tolist(), strict=True):
             state = State(number)
@@ -122,11 +122,11 @@ class SignalOutcomeCounts:
         )
         self.unseen += int(unseen.sum())
         taken = samples["outcome"] == PushStatus.ACCEPTED
-        self.taken += int(taken.sum())
-        self.unsure += int((~taken & (samples["outcome"] != PushStatus.REFUSED)).sum())
+        self.accepted += int(taken.sum())
+        self.unconfirmed += int((~taken & (samples["outcome"] != PushStatus.REFUSED)).sum())
         stale = samples["stale"] == Staleness.ON_PURPOSE
         self.stale += int(stale.sum())
         self.stale_rejected += int((rejected & stale).sum())
-        behind = samples["stale"] == Staleness.BEHIND
+        behind = samples["stale"] == Staleness.HEAD_LAG
         self.behind += int(behind.sum())
         self.behind_rejected += int((rejected & behind).sum())

@@ -142,7 +142,7 @@ def block_signal_count(series: Series, blocks: Sequence[TrialBlock]) -> int:
 
 def _places(series: Series, blocks: Sequence[TrialBlock]) -> NDArray[np.int64]:
     total = np.zeros(BIN_COUNT, dtype=np.int64)
-    for when, what in series.blocks():
+    for when, what in series.chunks():
         for block in blocks:
             start, end = block.counted_ns // NS_PER_MS, block.counted_end_ns // NS_PER_MS
             own = what[(when >= start) & (when < end)]

@@ -84,10 +84,10 @@ class Cell:
         censored: how many are in `time_had`.
     """
 
-    tallies: dict[Metric, HistogramBuilder] = field(default_factory=dict)
-    time_had: dict[Metric, HistogramBuilder] = field(default_factory=dict)
+    histograms: dict[Metric, HistogramBuilder] = field(default_factory=dict)
+    censored_durations: dict[Metric, HistogramBuilder] = field(default_factory=dict)
     series: dict[Metric, Series] = field(default_factory=dict)
-    had_series: dict[Metric, Series] = field(default_factory=dict)
+    censored_series: dict[Metric, Series] = field(default_factory=dict)
     rejected: dict[Metric, Series] = field(default_factory=dict)
     stages: LatencyBreakdownBuilder = field(default_factory=LatencyBreakdownBuilder)
     account: SignalOutcomeCounts = field(default_factory=SignalOutcomeCounts)
@@ -95,12 +95,12 @@ class Cell:
 
     def histogram(self, metric: Metric) -> Histogram:
         """A metric's histogram; an empty one if nothing was taken."""
-        tally = self.tallies.get(metric)
+        tally = self.histograms.get(metric)
         return tally.histogram() if tally else empty_histogram()
 
-    def never_came(self, metric: Metric) -> Histogram:
+    def censored_histogram(self, metric: Metric) -> Histogram:
         """Of a metric's histogram, the signals that never arrived: only a lower bound is known."""
-        tally = self.time_had.get(metric)
+        tally = self.censored_durations.get(metric)
         return tally.histogram() if tally else empty_histogram()
 
     @property
@@ -114,7 +114,7 @@ class Cell:
         whole = self.histogram(metric)
         return whole.without(part.histogram()) if part else whole
 
-    def judged(self, metric: Metric) -> Histogram:
+    def slo_histogram(self, metric: Metric) -> Histogram:
         """A metric's histogram with each rejection above every limit, as overflow."""
         number = len(self.rejected.get(metric, ()))
         if not number:
@@ -122,10 +122,10 @@ class Cell:
         rest = self.arrivals(metric)
         return replace(rest, overflow=rest.overflow + number, max_ns=LIMIT_NS)
 
-    def judged_series(self, metric: Metric) -> Series:
+    def slo_series(self, metric: Metric) -> Series:
         """The same in the order of time; only of a metric whose order was kept."""
         part = self.rejected.get(metric)
-        return self.series[metric].with_beyond(part) if part else self.series[metric]
+        return self.series[metric].with_overflow(part) if part else self.series[metric]
 
     def split(self) -> LatencyBreakdown | None:
         """Where the time went."""
@@ -246,8 +246,8 @@ class Recorder:
         for metric, had in ((Metric.LATENCY, latency), (Metric.SERVICE, service)):
             self._record(cell, metric, times.intended, had)
             if opened.any():
-                cell.time_had.setdefault(metric, HistogramBuilder()).record(had[opened])
-                cell.had_series.setdefault(metric, Series()).add(since_t0[opened], had[opened])
+                cell.censored_durations.setdefault(metric, HistogramBuilder()).record(had[opened])
+                cell.censored_series.setdefault(metric, Series()).add(since_t0[opened], had[opened])
         if rejected.any():
             for metric, had in (
                 (Metric.LATENCY, latency),
@@ -262,7 +262,7 @@ class Recorder:
     def _record(self, cell: Cell, metric: Metric, intended: Values, durations: Values) -> None:
         if len(durations) == 0:
             return
-        cell.tallies.setdefault(metric, HistogramBuilder()).record(durations)
+        cell.histograms.setdefault(metric, HistogramBuilder()).record(durations)
         if metric in self._serial:
             since_t0 = intended - self._timeline.t0_ns
             cell.series.setdefault(metric, Series()).add(since_t0, durations)

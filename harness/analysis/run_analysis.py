@@ -73,7 +73,7 @@ class RunAnalysis:
         sightings: records of the observer's file.
         foreign: sightings of other runs, left alone.
         watched_until_ns: end of the observation, or of the observer.
-        waited: whether the drain time was over by then.
+        drain_elapsed: whether the drain time was over by then.
         vitals: what the harness's own processes and the host had to work with.
         recoveries: each disturbance, in order, and what followed it.
         seconds: how the run went, stretch by stretch.
@@ -91,12 +91,12 @@ class RunAnalysis:
     stage_cells: Mapping[StageKey, Cell]
     findings: Mapping[Anomaly, AnomalySummary]
     schedule: AttemptTotals
-    settled: FinalStateSummary
+    final_state: FinalStateSummary
     stream: StreamHistory | None
-    ordered: NonceOrderCheck
-    bookings: LedgerAmounts
+    nonce_order: NonceOrderCheck
+    ledger_amounts: LedgerAmounts
     stale: StaleJournal
-    stamped: TimestampCheck | None
+    timestamp_check: TimestampCheck | None
     reading: ReadProblems
     missing: tuple[str, ...]
     clocks: Mapping[str, ClockMap]
@@ -104,7 +104,7 @@ class RunAnalysis:
     sightings: int
     foreign: int
     watched_until_ns: int
-    waited: bool
+    drain_elapsed: bool
     vitals: SelfMonitoring
     recoveries: tuple[tuple[Disruption, Recovery], ...]
     seconds: tuple[ThroughputInterval, ...]
@@ -113,7 +113,7 @@ class RunAnalysis:
     backups: BackupLog | None = None
     gate: GateLog | None = None
     behind: HeadLagAnalyzer | None = None
-    sight: FinalStateCoverage = FinalStateCoverage()
+    final_state_coverage: FinalStateCoverage = FinalStateCoverage()
 
     def finding(self, kind: Anomaly) -> AnomalySummary:
         """How often something was found."""
@@ -175,7 +175,7 @@ def analyze_run(
     ledger = plan.contract.ledger
     sight = read_coverage(folder, plan.contract)
     settling = FinalStateReconciler(
-        table, matcher.fates, notes, plan.nonce_starts, plan.contract, sight
+        table, matcher.outcomes, notes, plan.nonce_starts, plan.contract, sight
     )
 
     heads = read_chain_heads(folder.final_heads)
@@ -183,14 +183,14 @@ def analyze_run(
     deadline = LateSignalAnalyzer(run.drain_deadline_ns, clocks.get(POSTGRES), notes)
     order = NonceOrderAnalyzer(table, notes)
     bookings = LedgerAmounts(table, notes)
-    stamps = TimestampAnalyzer(table, matcher.fates, notes, clocks.get(POSTGRES))
+    stamps = TimestampAnalyzer(table, matcher.outcomes, notes, clocks.get(POSTGRES))
     reads = ObserverReads(folder.reads)
     seconds = ThroughputRecorder(timeline, run.observation_end_ns)
     stream = load_stream_history(folder)
 
     def take(samples: Samples) -> None:
-        reads.mark(samples)
-        behind.mark(samples)
+        reads.annotate(samples)
+        behind.annotate(samples)
         recorder.add(samples)
         deadline.add(samples)
         order.add(samples)
@@ -206,12 +206,12 @@ def analyze_run(
     closed, rest = matcher.leftovers()
     take(closed)
     settling.read_tasks(folder.final_tasks)
-    take(settling.end(rest, waited=run.waited, stream=stream))
+    take(settling.end(rest, drain_elapsed=run.drain_elapsed, stream=stream))
     settled = settling.compare(folder.final_ledger)
     bookings.read(folder.final_bookings)
     stamped = stamps.compare(folder.final_stamps)
     note_undelivered(folder.final, order, notes)
-    ordered = order.compare(settling.nonce_places, matcher.fates.address)
+    ordered = order.compare(settling.nonce_offsets, matcher.outcomes.address)
     attempted = schedule.attempted()
     notes.count(Anomaly.ATTEMPT_MISSING, attempted.missing)
 
@@ -223,12 +223,12 @@ def analyze_run(
         stage_cells=recorder.stage_cells,
         findings=notes.findings(),
         schedule=attempted,
-        settled=settled,
+        final_state=settled,
         stream=stream,
-        ordered=ordered,
-        bookings=bookings,
+        nonce_order=ordered,
+        ledger_amounts=bookings,
         stale=StaleJournal(table, folder.attempts()),
-        stamped=stamped,
+        timestamp_check=stamped,
         reading=reading,
         missing=missing_files(folder, run, has_ledger=ledger is not None),
         clocks=clocks,
@@ -236,7 +236,7 @@ def analyze_run(
         sightings=matcher.sightings,
         foreign=matcher.foreign,
         watched_until_ns=until_ns,
-        waited=run.waited,
+        drain_elapsed=run.drain_elapsed,
         vitals=_vitals(folder),
         seconds=seconds.seconds(),
         recoveries=recoveries,
@@ -245,7 +245,7 @@ def analyze_run(
         backups=_backups(folder),
         gate=_gate(folder),
         behind=behind,
-        sight=sight,
+        final_state_coverage=sight,
     )
 
 
@@ -279,7 +279,7 @@ def load_stream_history(folder: RunFolder) -> StreamHistory | None:
 
 
 def _vitals(folder: RunFolder) -> SelfMonitoring:
-    paths = (folder.vitals, folder.swarm_words, folder.observer_words)
+    paths = (folder.vitals, folder.swarm_status, folder.observer_status)
     return read_self_monitoring({path.name: iter_lines(path) for path in paths if path.exists()})
 
 

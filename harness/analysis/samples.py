@@ -41,7 +41,7 @@ class Staleness(IntEnum):
 
     NO = 0
     ON_PURPOSE = 1
-    BEHIND = 2
+    HEAD_LAG = 2
 
 
 # Times are monotonic ns, `*_us` are PostgreSQL's commit times; 0 stands for "not known".

@@ -40,7 +40,7 @@ class Series:
         self._size = 0
 
     @classmethod
-    def of_blocks(cls, blocks: Iterable[SeriesChunk]) -> Series:
+    def from_chunks(cls, blocks: Iterable[SeriesChunk]) -> Series:
         """One of blocks of another."""
         made = cls()
         made._blocks = list(blocks)
@@ -62,27 +62,27 @@ class Series:
 
     def before(self, end_ms: int) -> Series:
         """The durations of signals that were intended earlier than so long after t0."""
-        blocks = ((when < end_ms, (when, what)) for when, what in self.blocks())
-        return Series.of_blocks((when[kept], what[kept]) for kept, (when, what) in blocks)
+        blocks = ((when < end_ms, (when, what)) for when, what in self.chunks())
+        return Series.from_chunks((when[kept], what[kept]) for kept, (when, what) in blocks)
 
     def __len__(self) -> int:
         return self._size
 
-    def blocks(self) -> list[SeriesChunk]:
+    def chunks(self) -> list[SeriesChunk]:
         """Milliseconds after t0, and place of the duration: larger for longer ones."""
         self._pack()
         return self._blocks
 
-    def counts_by_place(self) -> NDArray[np.int64]:
+    def counts_by_bin(self) -> NDArray[np.int64]:
         """How many durations have each place."""
         total = np.zeros(_ABOVE + 1, dtype=np.int64)
-        for _, what in self.blocks():
+        for _, what in self.chunks():
             total += np.bincount(what, minlength=_ABOVE + 1)
         return total
 
     def histogram(self) -> Histogram:
         """Of the durations, each at the end of its bucket; sums are not known and left out."""
-        places = self.counts_by_place()
+        places = self.counts_by_bin()
         filled = np.flatnonzero(places)
         ends = [bin_high_ns(int(place)) for place in filled[[0, -1]]] if len(filled) else [0, 0]
         return Histogram(
@@ -93,29 +93,29 @@ class Series:
             max_ns=ends[1],
         )
 
-    def with_beyond(self, part: Series) -> Series:
+    def with_overflow(self, part: Series) -> Series:
         """The same with each duration of a part of it moved above the layout; order is lost."""
         keys, moved = np.sort(self._keys()), np.sort(part._keys())
         equal = np.arange(len(moved)) - np.searchsorted(moved, moved)
         keys[np.searchsorted(keys, moved) + equal] |= np.uint64(_KEY_MAX)
         what = np.minimum(keys & np.uint64(_KEY_MAX), np.uint64(_ABOVE)).astype(np.uint16)
-        return Series.of_blocks([((keys >> np.uint64(_KEY_BITS)).astype(np.uint32), what)])
+        return Series.from_chunks([((keys >> np.uint64(_KEY_BITS)).astype(np.uint32), what)])
 
     def within_layout(self) -> Series:
         """The same without what lies above the layout."""
-        return Series.of_blocks(
-            (when[what < _ABOVE], what[what < _ABOVE]) for when, what in self.blocks()
+        return Series.from_chunks(
+            (when[what < _ABOVE], what[what < _ABOVE]) for when, what in self.chunks()
         )
 
     def _keys(self) -> NDArray[np.uint64]:
         keys = [
-            when.astype(np.uint64) << np.uint64(_KEY_BITS) | what for when, what in self.blocks()
+            when.astype(np.uint64) << np.uint64(_KEY_BITS) | what for when, what in self.chunks()
         ]
         return np.concatenate(keys).astype(np.uint64)
 
     def span_ms(self) -> tuple[int, int]:
         """First and last intended time; only of a series that is not empty."""
-        blocks = self.blocks()
+        blocks = self.chunks()
         return min(int(w.min()) for w, _ in blocks), max(int(w.max()) for w, _ in blocks)
 
     def batches(
@@ -124,7 +124,7 @@ class Series:
         """Of each stretch of time: how many durations, and how many above a place."""
         counts = np.zeros(number, dtype=np.int64)
         above = np.zeros(number, dtype=np.int64)
-        for when, what in self.blocks():
+        for when, what in self.chunks():
             batch = (when - np.uint32(start_ms)) // np.uint32(width_ms)
             counts += np.bincount(batch, minlength=number)
             above += np.bincount(batch[what > place], minlength=number)
@@ -137,7 +137,7 @@ class Series:
         """
         keys = np.empty(self._size, dtype=np.uint32)
         first = 0
-        for when, what in self.blocks():
+        for when, what in self.chunks():
             own = keys[first : first + len(when)]
             # At most INTERVALS_MAX stretches and a few beyond the last: both halves fit.
             own[:] = np.minimum(when // np.uint32(1_000 * length_s), _KEY_MAX) << _KEY_BITS

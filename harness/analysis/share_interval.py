@@ -64,7 +64,9 @@ def share_interval(
     estimate = marked / effective.signals
     # Where batches correlate, each of them is one value at most and nothing may be promised.
     known = effective.decorrelated
-    size = max(1, effective.size if known else min(effective.size, effective.batches))
+    size = max(
+        1, effective.effective_size if known else min(effective.effective_size, effective.batches)
+    )
     hits = estimate * size
     lower = float(betaincinv(hits, size - hits + 1, 1 - confidence)) if marked else 0.0
     upper = 1.0

@@ -66,10 +66,10 @@ def read_signals(
     yield from _portion(closed, table, clock)
     sight = read_coverage(folder, plan.contract)
     settling = FinalStateReconciler(
-        table, matcher.fates, notes, plan.nonce_starts, plan.contract, sight
+        table, matcher.outcomes, notes, plan.nonce_starts, plan.contract, sight
     )
     settling.read_tasks(folder.final_tasks)
-    ended = settling.end(rest, waited=run.waited, stream=load_stream_history(folder))
+    ended = settling.end(rest, waited=run.drain_elapsed, stream=load_stream_history(folder))
     yield from _portion(ended, table, clock)
 
 

@@ -50,12 +50,12 @@ class SignalOutcomes:
         self.address = np.zeros(total, dtype=np.uint16)
         self._marks = np.zeros(total, dtype=np.uint8)
 
-    def has(self, mark: SignalFlag, slots: Slots | slice = slice(None)) -> Mask:
+    def has_flag(self, mark: SignalFlag, slots: Slots | slice = slice(None)) -> Mask:
         """Which of these slots bear a mark."""
         mask: Mask = (self._marks[slots] & np.uint8(mark)) != 0
         return mask
 
-    def mark(self, mark: SignalFlag, slots: Slots) -> None:
+    def set_flag(self, mark: SignalFlag, slots: Slots) -> None:
         """Give these slots a mark."""
         self._marks[slots] |= np.uint8(mark)
 
@@ -65,6 +65,6 @@ class SignalOutcomes:
         known = slots >= 0
         own = slots[known]
         links = self.link[own].astype(np.int64)
-        rows = np.where(self.has(SignalFlag.ATTEMPTED, own), links, NOT_ATTEMPTED)
-        at[known] = np.where(self.has(SignalFlag.CLOSED, own), CLOSED, rows)
+        rows = np.where(self.has_flag(SignalFlag.ATTEMPTED, own), links, NOT_ATTEMPTED)
+        at[known] = np.where(self.has_flag(SignalFlag.CLOSED, own), CLOSED, rows)
         return at

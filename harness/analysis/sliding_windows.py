@@ -215,7 +215,7 @@ def _worst(grid: WindowGrid, signals: Counts, beyond: _Beyond) -> SlidingWindow:
 def _above(series: Series, grid: WindowGrid, place: int) -> Counts:
     """Of each step, how many durations lie above a place."""
     total = np.zeros(grid.steps, dtype=np.int64)
-    for when, what in series.blocks():
+    for when, what in series.chunks():
         chosen = when if place < 0 else when[what > place]
         total += grid.count(chosen.astype(np.int64))
     return total

@@ -55,7 +55,7 @@ class EffectiveSample:
     """
 
     signals: int
-    size: int
+    effective_size: int
     batches: int
     decorrelated: bool
 
@@ -101,7 +101,7 @@ def estimate_effective_sample(series: Series, percentile: float) -> EffectiveSam
     signals = len(series)
     if signals == 0:
         return EffectiveSample(0, 0, 0, True)
-    places = series.counts_by_place()
+    places = series.counts_by_bin()
     quantile = int(np.searchsorted(np.cumsum(places), rank_of(percentile, signals)))
     found = [
         one
@@ -110,9 +110,9 @@ def estimate_effective_sample(series: Series, percentile: float) -> EffectiveSam
     ]
     if not found:
         return EffectiveSample(signals, signals, 0, True)
-    least = min(found, key=lambda one: one.size)
+    least = min(found, key=lambda one: one.effective_size)
     return EffectiveSample(
-        signals, least.size, least.batches, all(one.decorrelated for one in found)
+        signals, least.effective_size, least.batches, all(one.decorrelated for one in found)
     )
 
 
@@ -197,7 +197,11 @@ def percentile_interval(
     if estimate is None:
         return None
     # Where batches are autocorrelated, each of them is one value at most.
-    size = effective.size if effective.decorrelated else min(effective.size, effective.batches)
+    size = (
+        effective.effective_size
+        if effective.decorrelated
+        else min(effective.effective_size, effective.batches)
+    )
     total = histogram.count
     lower_rank, _ = order_ranks(size, percentile, confidence)
     lower_ns = None
@@ -226,11 +230,11 @@ def upper_bound_ns(
             the bound, there is none.
         confidence: of the bound.
     """
-    _, rank = order_ranks(effective.size, percentile, confidence)
+    _, rank = order_ranks(effective.effective_size, percentile, confidence)
     if rank is None or not effective.decorrelated:
         return None
     total = histogram.count + beyond
-    return histogram.value_at_rank(min(total, math.ceil(rank * total / effective.size)))
+    return histogram.value_at_rank(min(total, math.ceil(rank * total / effective.effective_size)))
 
 
 def order_ranks(

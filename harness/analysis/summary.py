@@ -102,7 +102,7 @@ def build_measurement(gathered: RunAnalysis, intended: Sequence[int] | None) -> 
         else gate_figures(gathered.gate, cells, gathered.timeline.t0_ns, gathered.watched_until_ns),
         standstills=gathered.behind.figures(gathered.timeline.t0_ns) if gathered.behind else (),
         findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
-        nonce_addresses=len(gathered.settled.nonces),
+        nonce_addresses=len(gathered.final_state.nonces),
         seconds=tuple(ThroughputFigures(**asdict(second)) for second in gathered.seconds),
         vitals=_vitals(gathered),
     )
@@ -125,7 +125,7 @@ def histogram_logs(gathered: RunAnalysis) -> Iterator[tuple[str, list[HistogramI
     length_s = interval_length_s(gathered.timeline.edges_ns[-1])
     end_s = gathered.timeline.edges_ns[-1] / NS_PER_S
     for key, cell in _ordered(gathered.cells):
-        for metric in sorted(cell.tallies):
+        for metric in sorted(cell.histograms):
             tag = f"{key.phase}-{_mode(key)}-{metric}"
             if metric is Metric.LATENCY:
                 parts = [
@@ -174,7 +174,7 @@ def _account(account: SignalOutcomeCounts) -> SignalOutcomeFigures:
 
 def _all_figures(cells: Sequence[tuple[CellKey, Cell]]) -> Iterator[MetricFigures]:
     for key, cell in cells:
-        for metric in sorted(cell.tallies):
+        for metric in sorted(cell.histograms):
             histogram = cell.histogram(metric)
             yield MetricFigures(
                 phase=key.phase,

@@ -79,7 +79,7 @@ def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAn
         EvidenceError: evidence is missing or unreadable.
     """
     # Whatever becomes of this judgement, an older one must not stand for it.
-    folder.forget_result()
+    folder.delete_result()
     assessment, gathered = assess_with_analysis(folder)
     try:
         _store(folder, assessment, gathered)
@@ -106,7 +106,7 @@ def reassess(folder: RunFolder, warn: Warn) -> Assessment:
     """
     unstored = ""
     try:
-        folder.forget_result()
+        folder.delete_result()
     except EvidenceError as error:
         unstored = error_text(error)
     assessment, gathered = assess_with_analysis(folder)
@@ -153,9 +153,9 @@ def assess_with_analysis(
     """
     run = folder.read_run()
     asked = folder.read_scenario()
-    scenario = asked.model_copy(update={"load": run.load_of(asked.load)})
+    scenario = asked.model_copy(update={"load": run.actual_load(asked.load)})
     plan = folder.read_plan()
-    plan = plan.model_copy(update={"load": run.load_of(plan.load)})
+    plan = plan.model_copy(update={"load": run.actual_load(plan.load)})
     gathered = analyze_run(
         folder,
         plan,
@@ -170,7 +170,7 @@ def assess_with_analysis(
         scenario=scenario,
         plan=plan,
         run=run,
-        gathered=gathered,
+        analysis=gathered,
         measurement=measurement,
         expected=expected,
         final=read_final_state(folder, plan),
@@ -178,9 +178,9 @@ def assess_with_analysis(
         stack=_facts(folder, "stack"),
         environment=_facts(folder, "environment"),
         seal=verify_manifest(folder),
-        told=read_service_counters(folder),
-        pool=_pool(folder),
-        planned=asked.load,
+        counters=read_service_counters(folder),
+        pool_samples=_pool(folder),
+        requested_load=asked.load,
         events=_events(folder, run),
         telemetry=cache(lambda: read_telemetry_file(folder.telemetry, plan.t0_ns)),
     )

@@ -126,7 +126,7 @@ def _part(check: Check) -> RunEstimate:
         lower_ns=figure("lower_ns"),
         upper_ns=figure("upper_ns"),
         limit_ns=figure("limit_ns") or 0,
-        pool=_pool(check),
+        tail=_pool(check),
     )
 
 
@@ -150,7 +150,7 @@ def _made(members: Sequence[GroupRun], facts: GroupProgress) -> Check:
         name="every run was made",
         kind=CheckKind.VALIDITY,
         verdict=Verdict.PASS if whole else broken,
-        said=f"{said}; {ended}" if ended else said,
+        message=f"{said}; {ended}" if ended else said,
         figures={"runs": len(members), "planned": len(seeds)},
     )
 
@@ -173,7 +173,8 @@ def _alike(members: Sequence[GroupRun], seeds: Sequence[int]) -> Check:
         name="runs are alike",
         kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(problems) or "one question, one system, and a seed of its own for each run",
+        message="; ".join(problems)
+        or "one question, one system, and a seed of its own for each run",
     )
 
 
@@ -191,7 +192,10 @@ def _others(members: Sequence[GroupRun]) -> list[Check]:
         runs = ", ".join(str(entry[0]) for entry in own)
         found.append(
             shown.model_copy(
-                update={"name": name, "said": f"run {number}: {shown.said} (unclean in {runs})"}
+                update={
+                    "name": name,
+                    "message": f"run {number}: {shown.message} (unclean in {runs})",
+                }
             )
         )
     return found

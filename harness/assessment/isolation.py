@@ -48,7 +48,7 @@ class IsolationEvidence:
     margin_ns: int
     limit_ns: int
     lateness_limit_ns: int
-    on_purpose: Mapping[str, str] = field(default_factory=dict)
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
     contention: ContentionFigures | None = None
     lingering_s: tuple[float, ...] = ()
     full_p99_ns: tuple[int | None, int | None] = (None, None)
@@ -73,7 +73,7 @@ def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> Isolation
         default=IsolationOutcome.ISOLATED,
     )
     because = tuple(said for own, said in reasons if own is outcome)
-    on_purpose = tuple(f"on purpose: {said}" for said in found.on_purpose.values())
+    on_purpose = tuple(f"on purpose: {said}" for said in found.expected_failures.values())
     if outcome is IsolationOutcome.ISOLATED and change is not None:
         because = (
             f"the P99 changes by {format_duration(change.estimate_ns)}, at most"
@@ -122,7 +122,7 @@ def _against(
 ) -> Iterator[tuple[IsolationOutcome, str]]:
     for check in judgement.of(CheckKind.INTEGRITY):
         if check.verdict is Verdict.FAIL:
-            yield IsolationOutcome.NOT_ISOLATED, f"{check.name}: {check.said}"
+            yield IsolationOutcome.NOT_ISOLATED, f"{check.name}: {check.message}"
     if _forceless(found.blocks) or any(_spoils(found, judgement)):
         return  # whatever changed, it was not shown to be the system, or this disturbance
     # Latency is lateness and service, so the P99 of the service is at least that of the latency
@@ -159,7 +159,7 @@ def _doubts(
     differences: Sequence[int],
 ) -> Iterator[tuple[IsolationOutcome, str]]:
     for check in (*_spoils(found, judgement), *_unclean(judgement)):
-        yield IsolationOutcome.CANNOT_TELL, f"{check.name}: {check.said}"
+        yield IsolationOutcome.CANNOT_TELL, f"{check.name}: {check.message}"
     if forceless := _forceless(found.blocks):
         yield (
             IsolationOutcome.CANNOT_TELL,
@@ -213,7 +213,7 @@ def _doubts(
 def _spoils(found: IsolationEvidence, judgement: Judgement) -> Iterator[Check]:
     """What makes the run worthless, such as a generator that was starved itself."""
     for check in judgement.of(CheckKind.VALIDITY):
-        if check.verdict is not Verdict.PASS and check.name not in found.on_purpose:
+        if check.verdict is not Verdict.PASS and check.name not in found.expected_failures:
             yield check
 
 

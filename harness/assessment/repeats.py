@@ -48,7 +48,7 @@ class RunEstimate:
     lower_ns: int | None
     upper_ns: int | None
     limit_ns: int
-    pool: TailCounts | None = None
+    tail: TailCounts | None = None
 
 
 def combine_runs(name: str, parts: Sequence[RunEstimate], runs: int) -> Check:
@@ -70,7 +70,7 @@ def combine_runs(name: str, parts: Sequence[RunEstimate], runs: int) -> Check:
     verdict, said, spread = _typical(parts, runs, fails)
     if fails:
         said += f"; {format_count(fails, 'run')} of {runs} failed by their own interval"
-    pools = [part.pool for part in parts if part.pool and part.pool.signals]
+    pools = [part.tail for part in parts if part.tail and part.tail.signals]
     figures: dict[str, Figure] = {} if spread is None else asdict(spread)
     if len(pools) == runs:
         verdict, words, own = _with_pooled(verdict, pools)
@@ -82,7 +82,7 @@ def combine_runs(name: str, parts: Sequence[RunEstimate], runs: int) -> Check:
         name=name,
         kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=said,
+        message=said,
         figures={**figures, "limit_ns": limit_ns, "runs_failed": fails},
     )
 

@@ -93,9 +93,9 @@ def show(checks: Sequence[PreflightCheck], console: Console) -> None:
     for check in checks:
         said = Text(check.message)
         if check.hint:
-            said.append(f"\nhint: {check.hint}", style="yellow" if check.is_bad else "dim")
+            said.append(f"\nhint: {check.hint}", style="yellow" if check.is_failed else "dim")
         table.add_row(Text(check.outcome.value, _STYLES[check.outcome]), check.id, said)
     console.print(table)
-    wrong = sum(check.is_bad for check in checks)
+    wrong = sum(check.is_failed for check in checks)
     known = sum(check.outcome is CheckOutcome.OK for check in checks)
     console.print(f"{known} ok, {wrong} not ok, {len(checks) - known - wrong} not applicable")

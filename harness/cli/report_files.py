@@ -72,8 +72,8 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
                 folder.html, wanted.junit, wanted.markdown, wanted.csv, wanted.hgrm
             )
         data = read_report_data(folder)
-        if data.judged_anew:
-            said = f"judged anew for this report: {data.judged_anew}"
+        if data.rejudged_reason:
+            said = f"judged anew for this report: {data.rejudged_reason}"
             # Where a report goes to the output itself, that is said in the report.
             if STDOUT not in (wanted.junit, wanted.markdown):
                 console.print(said, style="yellow", markup=False, soft_wrap=True)

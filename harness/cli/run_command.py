@@ -92,7 +92,7 @@ def contract_for(scenario: Scenario, choice: StackChoice, root: Path) -> Contrac
     choice.need_agents(scenario)
     attached = choice.attached()
     if attached is None:
-        contract = Contract().trimmed_to(scenario.redis.stream_maxlen)
+        contract = Contract().with_stream_maxlen(scenario.redis.stream_maxlen)
     else:
         contract = attached.contract()
         check_scenario(contract, scenario)
@@ -172,7 +172,7 @@ def judge_folder(path: Path, *, verbose: bool = False) -> int:
         group = GroupFolder(path.absolute())
         judgement = judge_again(group, warn)
         for run_id in group.read().runs:
-            report_after(RunFolder.open(group.member(run_id)), console)
+            report_after(RunFolder.open(group.run_path(run_id)), console)
         report_group_after(group, judgement, console)
         console.print(render_group(judgement, group.path))
         return judgement.exit_code
@@ -203,13 +203,13 @@ def _parts(
             contract=contract,
             run_tag=run_tag,
             folder=folder.path,
-            way=contract.seen.way,
+            method=contract.seen.way,
         )
         return Observer(plan, clock)
 
     def make_swarm(plan: SwarmPlan) -> Swarm:
         view.say(f"starting {plan.load.agents_max} agents")
-        return Swarm(plan, folder.logs, folder.swarm_words)
+        return Swarm(plan, folder.logs, folder.swarm_status)
 
     def make_telemetry(endpoints: Endpoints, path: Path) -> TelemetryProcess | DisabledTelemetry:
         if not scenario.telemetry.enabled:
@@ -232,7 +232,7 @@ def _parts(
             run_tag,
             path,
             alone=choice.kind is not StackKind.ATTACH,
-            heads=scenario.stalls_the_feed,
+            heads=scenario.has_feed_stall,
         )
 
     def read_starts(endpoints: Endpoints, run_tag: int) -> dict[int, int]:
@@ -255,11 +255,13 @@ def _parts(
         stack=stack,
         make_swarm=make_swarm,
         make_observer=make_observer,
-        make_vitals=lambda path, pids: SelfMonitor(path, {"main": os.getpid(), **pids}, clock),
-        make_live=lambda path, plan, tripwires, interim: LiveFigures(
-            path, plan.run_tag, tripwires, measured_ranges(plan.load, plan.t0_ns), interim
+        make_self_monitoring=lambda path, pids: SelfMonitor(
+            path, {"main": os.getpid(), **pids}, clock
         ),
-        make_pages=lambda endpoints, path: ServiceCountersReader(
+        make_live=lambda path, plan, abort_conditions, interim: LiveFigures(
+            path, plan.run_tag, abort_conditions, measured_ranges(plan.load, plan.t0_ns), interim
+        ),
+        make_service_counters=lambda endpoints, path: ServiceCountersReader(
             endpoints.metrics_urls, path, clock
         ),
         make_telemetry=make_telemetry,

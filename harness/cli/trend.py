@@ -53,7 +53,7 @@ def show_trends(folder: Path, scenario: str | None, form: str, console: Console)
         for line in left_out:
             console.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
         return
-    rows = [_row(night) for trend in trends for night in trend.nights]
+    rows = [_row(night) for trend in trends for night in trend.points]
     if form == "json":
         text = json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows])
         # Two of them begin a command of some CI systems; in JSON they stand in texts only.
@@ -101,10 +101,10 @@ def _print(trend: Trend, console: Console) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("run", "seed", "verdict", "grade"):
         table.add_column(head)
-    for head in (trend.nights[-1].objective or "-", "from", "to"):
+    for head in (trend.points[-1].objective or "-", "from", "to"):
         table.add_column(head, justify="right")
     table.add_column("")
-    for night in trend.nights:
+    for night in trend.points:
         durations = (night.estimate_ns, night.lower_ns, night.upper_ns)
         table.add_row(
             night.run_id,
@@ -115,7 +115,7 @@ def _print(trend: Trend, console: Console) -> None:
             Text(night.change, style="bold"),
         )
     console.print(table)
-    for night in trend.nights:
+    for night in trend.points:
         if night.unverified:
             said = f"{NOT_VERIFIED}: {night.run_id}: its result {night.unverified}"
             console.print(said, style="yellow", markup=False, soft_wrap=True)

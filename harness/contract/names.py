@@ -169,7 +169,7 @@ class Contract(Frozen):
         """The Redis key of a stream in this environment."""
         return f"{self.prefix}{stream}"
 
-    def trimmed_to(self, maxlen: int) -> Contract:
+    def with_stream_maxlen(self, maxlen: int) -> Contract:
         """The same, with proposals and chain events kept this long."""
         lengths = {"proposals_maxlen": maxlen, "chain_events_maxlen": maxlen}
         return self.model_copy(update={"streams": self.streams.model_copy(update=lengths)})
@@ -182,6 +182,6 @@ class Contract(Frozen):
         """The state a status stands for; OTHER for one that is not named."""
         return self.states.get(status, State.OTHER)
 
-    def word(self, state: State) -> str:
+    def status_for(self, state: State) -> str:
         """One word for a state, always the same; empty for one that is not mapped."""
         return next((word for word, known in self.states.items() if known is state), "")

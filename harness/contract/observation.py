@@ -22,7 +22,7 @@ class ObservationMethod(StrEnum):
     STREAM = "stream"
 
     @property
-    def is_word(self) -> bool:
+    def is_self_reported(self) -> bool:
         """Whether the system itself tells it."""
         return self in (ObservationMethod.NOTIFICATION, ObservationMethod.STREAM)
 

@@ -41,7 +41,7 @@ class Placeholder:
     form: str = ""
 
     @property
-    def changes(self) -> bool:
+    def is_per_signal(self) -> bool:
         """Whether it may differ from signal to signal."""
         return self.name in PER_SIGNAL_NAMES
 

@@ -39,7 +39,7 @@ class TraceColumn(Frozen):
             )
         return self
 
-    def written(self, trace: str) -> str:
+    def format_id(self, trace: str) -> str:
         """A canonical trace id as the column has it. The order of ids stays."""
         digits = trace if self.trace_hyphens else trace.replace("-", "")
         return self.trace_prefix + (digits.upper() if self.trace_case == "upper" else digits)
@@ -50,9 +50,9 @@ class TraceColumn(Frozen):
             found = ids.parse(text.removeprefix(self.trace_prefix).lower())
         except ValueError:
             return None
-        return found if self.written(ids.text(*found)) == text else None
+        return found if self.format_id(ids.text(*found)) == text else None
 
     def run_range(self, run_tag: int) -> tuple[str, str]:
         """The lowest and the highest id of a run, both inclusive, as the column has them."""
         low, high = ids.run_range(run_tag)
-        return self.written(low), self.written(high)
+        return self.format_id(low), self.format_id(high)

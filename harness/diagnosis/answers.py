@@ -41,7 +41,7 @@ class Evidence(_Value):
     """
 
     track: str
-    said: str
+    message: str
     value: float
     limit: float | None = None
     start_s: float
@@ -62,7 +62,7 @@ class Question(_Value):
     key: str
     asks: str
     answer: Answer
-    said: str
+    message: str
     evidence: tuple[Evidence, ...] = ()
     advice: str = ""
 
@@ -75,7 +75,7 @@ class Remark(_Value):
     """
 
     key: str
-    said: str
+    message: str
     evidence: tuple[Evidence, ...] = ()
 
 

@@ -30,7 +30,7 @@ class DiagnosisInput:
     measurement: Measurement
     judgement: Judgement
     telemetry: Telemetry
-    used: Mapping[int, int] = field(default_factory=dict)
+    nonces_used: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class DiagnosisContext:
     """
 
     facts: DiagnosisInput
-    concern: Trigger
-    seconds: tuple[LatencySlice, ...]
+    trigger: Trigger
+    slices: tuple[LatencySlice, ...]
     measured: Spans
     slow: Spans
 
@@ -75,7 +75,7 @@ class DiagnosisContext:
         return self.slow or self.measured
 
     @property
-    def calm(self) -> Spans:
+    def baseline(self) -> Spans:
         """The rest of the measured load, to compare with; empty where all or none was slow."""
         left = subtract_spans(self.measured, self.slow) if self.slow else ()
         return left if length_s(left) >= BASELINE_MIN_S else ()
@@ -83,7 +83,7 @@ class DiagnosisContext:
     @property
     def limit_ms(self) -> float:
         """The limit to hold waits against."""
-        return (self.concern.limit_ns or LIMIT_DEFAULT_NS) / 1e6
+        return (self.trigger.limit_ns or LIMIT_DEFAULT_NS) / 1e6
 
     @property
     def when(self) -> str:

@@ -62,8 +62,8 @@ def _diagnose(subject: DiagnosisContext) -> Diagnosis:
     questions = tuple(sorted((ask(subject) for ask in QUESTIONS), key=_after_others))
     yes = [question for question in questions if question.answer is Answer.YES]
     return Diagnosis(
-        because=subject.concern.because,
-        headline=yes[0].said if yes else None,
+        because=subject.trigger.because,
+        headline=yes[0].message if yes else None,
         questions=questions,
         stages=describe_stages(subject),
         remarks=remarks_of(subject, {question.key for question in yes}),

@@ -76,7 +76,7 @@ def _ask(subject: DiagnosisContext, name: str) -> Question:
                 key=KEY,
                 asks=ASKS,
                 answer=Answer.YES,
-                said=subject.sentence(said) + "".join(f"; {one.said}" for one in cache),
+                message=subject.sentence(said) + "".join(f"; {one.message}" for one in cache),
                 evidence=(*own, *cache),
                 advice=advice,
             )
@@ -88,12 +88,12 @@ def _ask(subject: DiagnosisContext, name: str) -> Question:
             f"{name} used {format_cores(cpu.mean)} {subject.when}, but nothing tells of how many: no"
             " quota is in force, and neither its threads nor the host's idle cores were read",
         )
-    said = "; ".join(one.said for one in evidence)
+    said = "; ".join(one.message for one in evidence)
     return Question(
         key=KEY,
         asks=ASKS,
         answer=Answer.NO,
-        said=subject.sentence(said),
+        message=subject.sentence(said),
         evidence=tuple(evidence),
     )
 
@@ -104,14 +104,14 @@ def _quota(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | 
     if not quota:
         said = f"{name} used {format_cores(cpu.mean)}, no quota is in force"
         return said, "", [evidence_of(subject, cpu, said, cpu.mean)]
-    used = cpu.usual
+    used = cpu.median
     said = f"{name} used {format_cores(used)} of the {quota:g} of its quota, {format_percent(used / quota)}"
     evidence = [evidence_of(subject, cpu, said, used, ENGINE_CPU_SHARE * quota)]
     if used < ENGINE_CPU_SHARE * quota:
         return said, "", evidence
     calm = baseline_slice(subject, cpu.track.name)
     if calm is not None:
-        said += f" (in the others {format_percent(calm.usual / quota)})"
+        said += f" (in the others {format_percent(calm.median / quota)})"
     throttled = slow_slice(subject, f"service.{name}.throttled_share")
     if throttled is not None and throttled.mean > 0:
         own = f"it was held back in {format_percent(throttled.mean)} of the scheduler's periods"
@@ -141,10 +141,10 @@ def _busiest(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom 
     busiest = slow_slice(subject, f"service.{name}.cpu_busiest_cores")
     if busiest is None:
         return None
-    used = format_percent(busiest.usual)
+    used = format_percent(busiest.median)
     said = f"the busiest thread of {name} used {used} of the one core that it can have"
-    evidence = [evidence_of(subject, busiest, said, busiest.usual, BUSIEST_CORES)]
-    if busiest.usual < BUSIEST_CORES:
+    evidence = [evidence_of(subject, busiest, said, busiest.median, BUSIEST_CORES)]
+    if busiest.median < BUSIEST_CORES:
         return said, "", evidence
     return (
         said,
@@ -202,8 +202,8 @@ def _wait_least(cpu: SeriesSlice, busiest: SeriesSlice | None) -> float:
     missing to 80 % of a core in the one thread that does most of it.
     """
     least = max(RUNNABLE_CORES - cpu.mean, cpu.mean * WAIT_SHARE / (1 - WAIT_SHARE))
-    if busiest is not None and busiest.usual >= BUSIEST_MOSTLY_CORES:
-        least = min(least, max(0.0, BUSIEST_CORES - busiest.usual))
+    if busiest is not None and busiest.median >= BUSIEST_MOSTLY_CORES:
+        least = min(least, max(0.0, BUSIEST_CORES - busiest.median))
     return least
 
 

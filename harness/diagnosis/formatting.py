@@ -33,4 +33,4 @@ def format_milliseconds(value: float) -> str:
 
 def unknown_answer(key: str, asks: str, missing: str) -> Question:
     """The answer where the figures are not there."""
-    return Question(key=key, asks=asks, answer=Answer.UNKNOWN, said=missing)
+    return Question(key=key, asks=asks, answer=Answer.UNKNOWN, message=missing)

@@ -44,15 +44,17 @@ def ask_host(subject: DiagnosisContext) -> Question:
             "the host was not read" if subject.telemetry.present else "this run kept no telemetry"
         )
         return unknown_answer(KEY, ASKS, missing)
-    asked = subject.slow or subject.concern.of_the_run
+    asked = subject.slow or subject.trigger.harness_was_late
     said, advice = _cause(subject) if asked else ("", "")
     # What others did is told in full by the cause itself.
-    told = [said] if advice == _OTHERS else [*([said] if said else []), *(e.said for e in evidence)]
+    told = (
+        [said] if advice == _OTHERS else [*([said] if said else []), *(e.message for e in evidence)]
+    )
     return Question(
         key=KEY,
         asks=ASKS,
         answer=Answer.YES if advice else Answer.NO,
-        said=subject.sentence("; ".join(told)),
+        message=subject.sentence("; ".join(told)),
         evidence=tuple(evidence),
         advice=advice,
     )
@@ -71,7 +73,7 @@ def _cause(subject: DiagnosisContext) -> tuple[str, str]:
     for one in find_interference(subject.telemetry, subject.spans):
         # As any other cause, it is at work for half of the slow time.
         if looks is not None and 2 * len(one.spans_s) >= len(looks.values):
-            return one.said, _OTHERS
+            return one.message, _OTHERS
     foreign = slow_slice(subject, "host.foreign_cores")
     count = (idle.track.limit if idle else None) or 1.0
     # Others who had the cores while no service waited for one are no cause.

@@ -56,7 +56,7 @@ def ask_nonce_locks(subject: DiagnosisContext) -> Question:
             key=KEY,
             asks=ASKS,
             answer=Answer.NO,
-            said=subject.sentence(f"{said}{slow}"),
+            message=subject.sentence(f"{said}{slow}"),
             evidence=tuple(evidence),
         )
     calm = baseline_slice(subject, _SHARE)
@@ -67,7 +67,7 @@ def ask_nonce_locks(subject: DiagnosisContext) -> Question:
         key=KEY,
         asks=ASKS,
         answer=Answer.YES,
-        said=subject.sentence(f"{said}{_holders(waits)}{_hot(subject)}"),
+        message=subject.sentence(f"{said}{_holders(waits)}{_hot(subject)}"),
         evidence=tuple(evidence),
         advice=_advice(waits),
     )
@@ -75,7 +75,7 @@ def ask_nonce_locks(subject: DiagnosisContext) -> Question:
 
 def busiest_address(subject: DiagnosisContext) -> tuple[int, float] | None:
     """The signing address that took the most nonces, and its share of all of them."""
-    used = subject.facts.used
+    used = subject.facts.nonces_used
     total = sum(used.values())
     if total == 0 or (len(used) < 2 and not _all_on_one(subject)):
         return None
@@ -91,7 +91,7 @@ def _weighs(
     subject: DiagnosisContext, waiters: SeriesSlice, often: float, longest_ms: float
 ) -> bool:
     """Whether the waits make signals slow; where none is slow, they do not."""
-    if not subject.slow or waiters.looks_from(1) < NONCE_SAMPLES_MIN:
+    if not subject.slow or waiters.samples_from(1) < NONCE_SAMPLES_MIN:
         return False
     return often >= _often_least(subject, longest_ms)
 
@@ -107,7 +107,7 @@ def _waits(subject: DiagnosisContext) -> list[LockWait]:
     every_s = subject.telemetry.every_s
     inside = [
         wait
-        for wait in subject.telemetry.waits
+        for wait in subject.telemetry.lock_waits
         if any(start <= wait.at_s <= end + every_s for start, end in subject.spans)
     ]
     nonces = subject.facts.plan.contract.nonces

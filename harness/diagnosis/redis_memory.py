@@ -75,7 +75,7 @@ def ask_redis(subject: DiagnosisContext) -> Question:
             key=KEY,
             asks=ASKS,
             answer=Answer.NO,
-            said=subject.sentence("; ".join(parts)),
+            message=subject.sentence("; ".join(parts)),
             evidence=tuple(evidence),
         )
     parts += _consequences(subject, evidence)
@@ -83,7 +83,7 @@ def ask_redis(subject: DiagnosisContext) -> Question:
         key=KEY,
         asks=ASKS,
         answer=Answer.YES,
-        said=subject.sentence("; ".join(parts)),
+        message=subject.sentence("; ".join(parts)),
         evidence=tuple(evidence),
         advice=_advice(streams, memory, limit),
     )
@@ -91,7 +91,7 @@ def ask_redis(subject: DiagnosisContext) -> Question:
 
 def measure_streams(subject: DiagnosisContext) -> StreamMemory | None:
     """Entries and memory of all streams; None where no length was read."""
-    tracks, memory = _lengths(subject), subject.telemetry.tracks.get(_MEMORY)
+    tracks, memory = _lengths(subject), subject.telemetry.time_series.get(_MEMORY)
     if not tracks or memory is None or not memory.at_s:
         return None
     entries = sum((_at(track, memory) for track in tracks), start=np.zeros(len(memory.at_s)))

@@ -56,7 +56,9 @@ def unread(subject: DiagnosisContext) -> Iterator[Remark]:
     """What the telemetry lacks."""
     telemetry = subject.telemetry
     if not telemetry.present:
-        yield Remark(key="telemetry", said="this run kept no telemetry: nothing tells of a cause")
+        yield Remark(
+            key="telemetry", message="this run kept no telemetry: nothing tells of a cause"
+        )
         return
     missing = [
         f"{name} ({why})" for name, why in sorted(telemetry.unread.items()) if _is_a_source(name)
@@ -64,6 +66,9 @@ def unread(subject: DiagnosisContext) -> Iterator[Remark]:
     if missing:
         more = len(missing) - _UNREAD_SHOWN
         words = "; ".join(missing[:_UNREAD_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        yield Remark(key="telemetry", said=f"not read: {words}")
-    if telemetry.bad:
-        yield Remark(key="telemetry", said=f"{telemetry.bad} lines of the telemetry are unreadable")
+        yield Remark(key="telemetry", message=f"not read: {words}")
+    if telemetry.invalid_lines:
+        yield Remark(
+            key="telemetry",
+            message=f"{telemetry.invalid_lines} lines of the telemetry are unreadable",
+        )

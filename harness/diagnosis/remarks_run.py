@@ -36,11 +36,11 @@ def disturbances(subject: DiagnosisContext) -> Iterator[Remark]:
         if one.first_ns is not None:
             back = f"signals arrived again {format_milliseconds(one.first_ns / 1e6)} later"
         yield Remark(
-            key="restart", said=f"{one.what or one.kind}, over at {one.at_s:.1f} s; {back}"
+            key="restart", message=f"{one.what or one.kind}, over at {one.at_s:.1f} s; {back}"
         )
     if len(found) > _DISTURBANCES_SHOWN:
         more = len(found) - _DISTURBANCES_SHOWN
-        yield Remark(key="restart", said=f"and {more} more such events")
+        yield Remark(key="restart", message=f"and {more} more such events")
 
 
 def stalls(subject: DiagnosisContext) -> Iterator[Remark]:
@@ -53,7 +53,7 @@ def stalls(subject: DiagnosisContext) -> Iterator[Remark]:
     evidence = [
         Evidence(
             track="measurement.simulated",
-            said="signals seen SIMULATED in these seconds: next to none",
+            message="signals seen SIMULATED in these seconds: next to none",
             value=0.0,
             start_s=found[0][0],
             end_s=found[-1][1],
@@ -61,12 +61,14 @@ def stalls(subject: DiagnosisContext) -> Iterator[Remark]:
     ]
     telemetry = subject.telemetry
     for name in engines(subject):
-        cpu = slice_series(telemetry.tracks[f"service.{name}.cpu_cores"], found, telemetry.every_s)
+        cpu = slice_series(
+            telemetry.time_series[f"service.{name}.cpu_cores"], found, telemetry.every_s
+        )
         if cpu is not None:
             used = f"{name} used {format_cores(cpu.mean)} meanwhile"
             said += f"; {used}"
             evidence.append(evidence_of(subject, cpu, used, cpu.mean))
-    yield Remark(key="stall", said=said, evidence=tuple(evidence))
+    yield Remark(key="stall", message=said, evidence=tuple(evidence))
 
 
 def _stands_still(subject: DiagnosisContext, span: tuple[float, float]) -> bool:
@@ -76,10 +78,10 @@ def _stands_still(subject: DiagnosisContext, span: tuple[float, float]) -> bool:
         return True
     telemetry = subject.telemetry
     for name in engines(subject):
-        track = telemetry.tracks[f"service.{name}.cpu_cores"]
+        track = telemetry.time_series[f"service.{name}.cpu_cores"]
         own = slice_series(track, (span,), telemetry.every_s)
         usual = slice_series(track, subject.measured, telemetry.every_s)
-        if own and usual and own.mean > STALL_IDLE_SHARE * usual.usual:
+        if own and usual and own.mean > STALL_IDLE_SHARE * usual.median:
             return False
     return True
 
@@ -93,19 +95,19 @@ def generator(subject: DiagnosisContext) -> Iterator[Remark]:
         if check.verdict is not Verdict.PASS and check.name.startswith(_GENERATOR)
     ]
     for check in bad[:1]:
-        yield Remark(key="generator", said=f"{check.name}: {check.said}")
+        yield Remark(key="generator", message=f"{check.name}: {check.message}")
     if bad or not subject.slow:
         return
     for figures in measurement.figures:
         if (figures.metric, figures.phase) != ("lateness", "measure"):
             continue
         late_ns = figures.percentiles_ns.get("p99", 0)
-        limit_ns = subject.concern.limit_ns or 0
+        limit_ns = subject.trigger.limit_ns or 0
         if late_ns >= LATENESS_SHARE * limit_ns:
             late = format_milliseconds(late_ns / 1e6)
             yield Remark(
                 key="generator",
-                said=f"P99 of the generator's lateness ({figures.mode}) is {late},"
+                message=f"P99 of the generator's lateness ({figures.mode}) is {late},"
                 f" {format_percent(late_ns / limit_ns)} of the limit",
             )
 
@@ -120,7 +122,7 @@ def steal(subject: DiagnosisContext) -> Iterator[Remark]:
         said = f"{subject.when} the hypervisor took {format_percent(share)} of the host's computing time"
         yield Remark(
             key="steal",
-            said=said,
+            message=said,
             evidence=(evidence_of(subject, stolen, said, stolen.mean, STEAL_SHARE),),
         )
 
@@ -130,7 +132,7 @@ def hot_address(subject: DiagnosisContext) -> Iterator[Remark]:
     found = busiest_address(subject)
     if found is None or not subject.slow or found[1] < HOT_SHARE:
         return
-    parts = max(len(subject.facts.used), subject.facts.plan.load.agents_max)
+    parts = max(len(subject.facts.nonces_used), subject.facts.plan.load.agents_max)
     if found[1] * parts < 2:
         return
     said = (
@@ -140,11 +142,11 @@ def hot_address(subject: DiagnosisContext) -> Iterator[Remark]:
     end_s = max((end for _, end in subject.measured), default=0.0)
     yield Remark(
         key="hot_address",
-        said=said,
+        message=said,
         evidence=(
             Evidence(
                 track="measurement.nonces",
-                said=said,
+                message=said,
                 value=found[1],
                 limit=HOT_SHARE,
                 start_s=0.0,

@@ -30,7 +30,7 @@ def backlog(subject: DiagnosisContext) -> Iterator[Remark]:
         taken = slow_slice(subject, track.name)
         if not own or not track.name.endswith(".lag_count") or taken is None or not subject.slow:
             continue
-        usual = np.median([second.count for second in subject.seconds])
+        usual = np.median([second.count for second in subject.slices])
         if taken.peak >= usual:
             said = f"{subject.when} up to {taken.peak:,.0f} signals waited unread in the stream"
             yield _remark(subject, "backlog", said, taken, taken.peak, float(usual))
@@ -112,4 +112,6 @@ def _more(subject: DiagnosisContext, taken: SeriesSlice) -> bool:
 def _remark(
     subject: DiagnosisContext, key: str, said: str, taken: SeriesSlice, value: float, limit: float
 ) -> Remark:
-    return Remark(key=key, said=said, evidence=(evidence_of(subject, taken, said, value, limit),))
+    return Remark(
+        key=key, message=said, evidence=(evidence_of(subject, taken, said, value, limit),)
+    )

@@ -39,16 +39,16 @@ def at_quota(subject: DiagnosisContext) -> Iterator[Remark]:
         if name in own or not quota:
             continue
         least = SERVICE_CPU_SHARE * quota
-        if taken.usual >= least:
-            said = f"{subject.when} {name} used {format_cores(taken.usual)} of the {quota:g} of its quota"
-            yield _remark(subject, "service_cpu", said, taken, taken.usual, least)
+        if taken.median >= least:
+            said = f"{subject.when} {name} used {format_cores(taken.median)} of the {quota:g} of its quota"
+            yield _remark(subject, "service_cpu", said, taken, taken.median, least)
     for name, taken in _each(subject, "cpu_busiest_cores"):
-        if name not in own and taken.usual >= BUSIEST_CORES:
+        if name not in own and taken.median >= BUSIEST_CORES:
             said = (
-                f"{subject.when} the busiest thread of {name} used {format_percent(taken.usual)} of"
+                f"{subject.when} the busiest thread of {name} used {format_percent(taken.median)} of"
                 " the one core that it can have"
             )
-            yield _remark(subject, "service_cpu", said, taken, taken.usual, BUSIEST_CORES)
+            yield _remark(subject, "service_cpu", said, taken, taken.median, BUSIEST_CORES)
 
 
 def memory(subject: DiagnosisContext) -> Iterator[Remark]:
@@ -87,4 +87,6 @@ def _each(subject: DiagnosisContext, figure: str) -> Iterator[tuple[str, SeriesS
 def _remark(
     subject: DiagnosisContext, key: str, said: str, taken: SeriesSlice, value: float, limit: float
 ) -> Remark:
-    return Remark(key=key, said=said, evidence=(evidence_of(subject, taken, said, value, limit),))
+    return Remark(
+        key=key, message=said, evidence=(evidence_of(subject, taken, said, value, limit),)
+    )

@@ -44,9 +44,9 @@ class RpcNode:
     slow_share: float
 
     @property
-    def usual_ms(self) -> float:
+    def median_ms(self) -> float:
         """Its time to an answer; 0 where there are too few."""
-        return self.mean.usual if self.mean else 0.0
+        return self.mean.median if self.mean else 0.0
 
     @property
     def asked(self) -> bool:
@@ -72,8 +72,8 @@ def ask_rpc(subject: DiagnosisContext) -> Question:
         return _answer(subject, Answer.NO, said, evidence)
     others = [node for node in asked if node not in slow and node.mean]
     if others:
-        quick = min(others, key=lambda node: (node.usual_ms, node.name))
-        said += f"; {quick.name} answered in {format_milliseconds(quick.usual_ms)}"
+        quick = min(others, key=lambda node: (node.median_ms, node.name))
+        said += f"; {quick.name} answered in {format_milliseconds(quick.median_ms)}"
     return _answer(subject, Answer.YES, said, evidence, _ADVICE)
 
 
@@ -84,7 +84,7 @@ def _answer(
         key=KEY,
         asks=ASKS,
         answer=answer,
-        said=subject.sentence(said),
+        message=subject.sentence(said),
         evidence=tuple(evidence),
         advice=advice,
     )
@@ -112,18 +112,18 @@ def _nodes(subject: DiagnosisContext) -> list[RpcNode]:
                 slow.mean if slow else 0.0,
             )
         )
-    return sorted(found, key=lambda node: (-node.usual_ms, node.name))
+    return sorted(found, key=lambda node: (-node.median_ms, node.name))
 
 
 def _is_slow(node: RpcNode, nodes: list[RpcNode]) -> bool:
     if max(node.failed_share, node.slow_share) >= RPC_LATE_SHARE:
         return True
-    return node.usual_ms >= _least_ms(node, nodes)
+    return node.median_ms >= _least_ms(node, nodes)
 
 
 def _least_ms(node: RpcNode, nodes: list[RpcNode]) -> float:
     """From which time to an answer on it is slow: near the 100 ms, or far beyond another node's."""
-    others = [other.usual_ms for other in nodes if other is not node and other.mean]
+    others = [other.median_ms for other in nodes if other is not node and other.mean]
     least_ms = NEAR_SHARE * RPC_MS
     if others:
         least_ms = min(least_ms, max(RPC_NOTABLE_MS, RPC_TIMES_OTHERS * min(others)))
@@ -133,10 +133,10 @@ def _least_ms(node: RpcNode, nodes: list[RpcNode]) -> float:
 def _words(subject: DiagnosisContext, node: RpcNode) -> str:
     said = node.name
     if node.mean is not None:
-        said += f" took {format_milliseconds(node.usual_ms)} to answer"
+        said += f" took {format_milliseconds(node.median_ms)} to answer"
     calm = baseline_slice(subject, node.mean.track.name) if node.mean else None
     if calm is not None:
-        said += f" (in the other seconds {format_milliseconds(calm.usual)})"
+        said += f" (in the other seconds {format_milliseconds(calm.median)})"
     if node.slow_share:
         said += f", more than {format_milliseconds(RPC_MS)} for {format_percent(node.slow_share)} of its answers"
     if node.failed_share:
@@ -148,9 +148,9 @@ def _words(subject: DiagnosisContext, node: RpcNode) -> str:
 def _evidence(subject: DiagnosisContext, node: RpcNode, nodes: list[RpcNode]) -> list[Evidence]:
     found = []
     if node.mean is not None:
-        said = f"{node.name}: {format_milliseconds(node.usual_ms)}"
+        said = f"{node.name}: {format_milliseconds(node.median_ms)}"
         least_ms = _least_ms(node, nodes)
-        found.append(evidence_of(subject, node.mean, said, node.usual_ms, least_ms))
+        found.append(evidence_of(subject, node.mean, said, node.median_ms, least_ms))
     late = slow_slice(subject, f"rpc.{node.name}.slow_share")
     if late is not None and late.mean > 0:
         words = f"{node.name}: {format_percent(late.mean)} of its answers came later than the limit"

@@ -41,7 +41,7 @@ class SeriesSlice:
         return float(np.average(self.values, weights=self.weights))
 
     @property
-    def usual(self) -> float:
+    def median(self) -> float:
         """The median over time: the highest value that it had, or more, for half of the time."""
         order = np.argsort(-self.values, kind="stable")
         held = np.cumsum(self.weights[order])
@@ -61,7 +61,7 @@ class SeriesSlice:
         """Share of the time in which it was at `least` or more."""
         return float(self.weights[self.values >= least].sum() / self.weights.sum())
 
-    def looks_from(self, least: float) -> int:
+    def samples_from(self, least: float) -> int:
         """How many values were at `least` or more."""
         return int((self.values >= least).sum())
 
@@ -89,13 +89,13 @@ def slice_series(track: TimeSeries | None, spans: Spans, every_s: float) -> Seri
 def slow_slice(subject: DiagnosisContext, name: str) -> SeriesSlice | None:
     """A track, by its name, in the seconds that matter."""
     telemetry = subject.telemetry
-    return slice_series(telemetry.tracks.get(name), subject.spans, telemetry.every_s)
+    return slice_series(telemetry.time_series.get(name), subject.spans, telemetry.every_s)
 
 
 def baseline_slice(subject: DiagnosisContext, name: str) -> SeriesSlice | None:
     """The same in the rest of the measured load; None where there is no rest, or none watched."""
     telemetry = subject.telemetry
-    return slice_series(telemetry.tracks.get(name), subject.calm, telemetry.every_s)
+    return slice_series(telemetry.time_series.get(name), subject.baseline, telemetry.every_s)
 
 
 def evidence_of(
@@ -108,12 +108,12 @@ def evidence_of(
     """A figure with its time and its correlation."""
     return Evidence(
         track=taken.track.name,
-        said=said,
+        message=said,
         value=value,
         limit=limit,
         start_s=round(taken.start_s, 3),
         end_s=round(taken.end_s, 3),
-        correlation=correlation(taken.track, subject.seconds, subject.telemetry.every_s),
+        correlation=correlation(taken.track, subject.slices, subject.telemetry.every_s),
     )
 
 

@@ -34,7 +34,7 @@ def describe_stages(subject: DiagnosisContext) -> tuple[str, ...]:
     modes = [
         split
         for split in subject.facts.measurement.splits
-        if split.phase == "measure" and subject.concern.mode in (None, split.mode)
+        if split.phase == "measure" and subject.trigger.mode in (None, split.mode)
     ]
     by_cuts = tuple(
         f"{split.mode}: {said}" if len(modes) > 1 else said
@@ -82,7 +82,7 @@ def _by_the_engine(subject: DiagnosisContext) -> Iterator[str]:
         if (
             match is None
             or taken is None
-            or match["mode"] != (subject.concern.mode or match["mode"])
+            or match["mode"] != (subject.trigger.mode or match["mode"])
         ):
             continue
         found.append((taken.mean, match["transition"], track.name))

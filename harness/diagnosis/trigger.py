@@ -39,7 +39,7 @@ class Trigger:
     percentile: float = 99.0
     mode: str | None = None
     stage: str | None = None
-    of_the_run: bool = False
+    harness_was_late: bool = False
 
 
 def find_trigger(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -> Trigger | None:
@@ -54,10 +54,10 @@ def find_trigger(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -
         return near[0][1]
     for check in judgement.of(CheckKind.OBJECTIVE):
         if check.verdict is Verdict.FAIL and not _of_the_generator(scenario, check):
-            return Trigger(f"{check.name}: {check.said}")
+            return Trigger(f"{check.name}: {check.message}")
     for check in judgement.of(CheckKind.VALIDITY):
         if check.verdict is Verdict.INVALID and check.name.startswith(_HOST_SENSITIVE):
-            return Trigger(f"{check.name}: {check.said}", of_the_run=True)
+            return Trigger(f"{check.name}: {check.message}", harness_was_late=True)
     return Trigger(ON_DEMAND) if on_demand else None
 
 

@@ -26,7 +26,7 @@ class Suitability(IntEnum):
     SIGNOFF = 3
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """As people are told."""
         return _LABELS[self]
 
@@ -118,7 +118,7 @@ def host_report(
     return Report(
         title="What this host is good for",
         findings=findings,
-        conclusion=f"good for: {use.words}",
+        conclusion=f"good for: {use.label}",
         reasons=_reasons(findings, use),
         exit_code=Exit.PASS if use else Exit.STACK,
         use=use,

@@ -31,7 +31,7 @@ class DiskReserve:
                 self._fd = os.dup(file.fileno())
             os.posix_fallocate(self._fd, 0, RESERVE_BYTES)
         except OSError as error:
-            self.give_back()
+            self.release()
             raise io_error("set room aside", folder, error) from error
 
     def __enter__(self) -> DiskReserve:
@@ -43,9 +43,9 @@ class DiskReserve:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.give_back()
+        self.release()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let others, and the last words themselves, have the room; harmless when called twice."""
         if self._fd >= 0:
             os.close(self._fd)

@@ -55,7 +55,7 @@ class FaultRecord(BaseModel):
         return f"{self.kind} of {self.target}{other}"
 
     @property
-    def freed_ns(self) -> int | None:
+    def recovery_start_ns(self) -> int | None:
         """From when on nothing but the system itself kept it from working.
 
         A fault that lasts ends when it is taken away; from one that is a moment the system has to

@@ -98,7 +98,7 @@ class GroupFolder:
             raise EvidenceError(f"{strange[0]!r} is no run's name", where=str(self.facts))
         return facts
 
-    def made(self) -> set[str]:
+    def started_runs(self) -> set[str]:
         """Names of the runs whose folders are there and that came to send."""
         return {plan.parent.name for plan in self.path.glob("*/run.json")}
 
@@ -118,7 +118,7 @@ class GroupFolder:
         """
         return atomic_files.read_json(self.result)
 
-    def member(self, run_id: str) -> Path:
+    def run_path(self, run_id: str) -> Path:
         """The folder of a run.
 
         Raises:

@@ -114,11 +114,11 @@ class RunMetadata(_Stored):
         return end_ns if died_ns is None else min(died_ns, end_ns)
 
     @property
-    def waited(self) -> bool:
+    def drain_elapsed(self) -> bool:
         """Whether the drain time was over by then."""
         return 0 < self.drain_deadline_ns <= self.watched_until_ns
 
-    def load_of(self, load: Load) -> Load:
+    def actual_load(self, load: Load) -> Load:
         """The load as it came to be: without what was planned for a run that stays undecided."""
         if load.until_decided_s is None:
             return load

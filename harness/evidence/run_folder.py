@@ -68,7 +68,7 @@ class RunFolder(RunPaths):
         """The judgement as JUnit XML."""
         return self.path / "junit.xml"
 
-    def forget_result(self) -> None:
+    def delete_result(self) -> None:
         """Take away a result that is about to be made anew.
 
         Raises:

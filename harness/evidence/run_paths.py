@@ -84,12 +84,12 @@ class RunPaths:
         return self.path / "vitals.jsonl"
 
     @property
-    def swarm_words(self) -> Path:
+    def swarm_status(self) -> Path:
         """Status lines of the swarm's processes."""
         return self.path / "swarm.jsonl"
 
     @property
-    def observer_words(self) -> Path:
+    def observer_status(self) -> Path:
         """Status lines of the observer."""
         return self.path / "observer.jsonl"
 

@@ -156,8 +156,8 @@ def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:
     fault = measurement.faults[0] if measurement.faults else None
     recovery = recovery_of(fault, measurement) if fault is not None else None
     reasons = [
-        f"{check.name}: {check.said}"
-        + (f" ({', '.join(check.offenders)})" if check.offenders else "")
+        f"{check.name}: {check.message}"
+        + (f" ({', '.join(check.examples)})" if check.examples else "")
         for check in judgement.reasons
         if check.verdict is not Verdict.PASS
     ]

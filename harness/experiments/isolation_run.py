@@ -191,7 +191,7 @@ def _found(
         margin_ns=round(isolation.margin_ms * NS_PER_MS),
         limit_ns=limit_ns,
         lateness_limit_ns=LATENESS_P99.of(scenario),
-        on_purpose=on_purpose,
+        expected_failures=on_purpose,
         contention=_contention(
             telemetry, blocks, frozenset(fault.target for fault in scenario.fault)
         ),
@@ -240,7 +240,7 @@ def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Se
     cell = gathered.cells.get(CellKey(Phase.MEASURE, mode))
     if cell is None or metric not in cell.series:
         return Series()
-    return cell.judged_series(metric).within_layout()
+    return cell.slo_series(metric).within_layout()
 
 
 def _force(block: TrialBlock, gathered: RunAnalysis, faults: Sequence[Fault]) -> str:

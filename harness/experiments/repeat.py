@@ -83,13 +83,13 @@ def judge_again(folder: GroupFolder, warn: Warn | None = None) -> GroupJudgement
     """
     tell = warn or (lambda _: None)
     facts = folder.read()
-    if left_out := sorted(folder.made() - set(facts.runs)):
+    if left_out := sorted(folder.started_runs() - set(facts.runs)):
         raise EvidenceError(
             f"the runs of the group leave out {', '.join(left_out)}", where=str(folder.facts)
         )
     members = []
     for run_id in facts.runs:
-        run_folder = RunFolder.open(folder.member(run_id))
+        run_folder = RunFolder.open(folder.run_path(run_id))
         scenario = run_folder.read_scenario()
         members.append(_member(run_folder, scenario, reassess(run_folder, tell)))
     judgement = judge_group(members, facts, verify_group_manifest(folder, facts))

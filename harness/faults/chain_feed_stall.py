@@ -130,14 +130,14 @@ class AgentFaultFactory:
     """Makes faults of the agents ready, and leaves those of the system to its own armory."""
 
     inner: FaultFactory
-    crowd: AgentTargets
+    agents: AgentTargets
     endpoints: Endpoints
 
-    def arm(self, fault: Fault) -> FaultInstance:
+    def create(self, fault: Fault) -> FaultInstance:
         if fault.kind != "feed_stall":
-            return self.inner.arm(fault)
+            return self.inner.create(fault)
         url = self.endpoints.redis_url.get_secret_value()
         return FaultInstance(
-            ChainFeedStallInjector(self.crowd.pids),
-            ChainFeedStallProbe(url, self.crowd.chain_key, self.crowd.groups),
+            ChainFeedStallInjector(self.agents.pids),
+            ChainFeedStallProbe(url, self.agents.chain_key, self.agents.groups),
         )

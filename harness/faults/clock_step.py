@@ -92,8 +92,8 @@ class ClockInjector:
 class ClockProbe:
     """Compares the time that the service tells with this host's."""
 
-    told: ReadClock
-    ask: HealthCheck | None
+    read_clock: ReadClock
+    health_check: HealthCheck | None
     step_s: float
     clock: Clock = field(default_factory=SystemClock)
 
@@ -114,9 +114,9 @@ class ClockProbe:
         found = self._ahead_s()
         if found is None or abs(found) > _TOLD_TO_S:
             return ""
-        answer = self.ask() if self.ask else "it answers"
+        answer = self.health_check() if self.health_check else "it answers"
         return f"its answers bear this host's time; {answer}" if answer else ""
 
     def _ahead_s(self) -> float | None:
-        found = self.told()
+        found = self.read_clock()
         return None if found is None else found - self.clock.wall_ns() / NS_PER_S

@@ -65,7 +65,7 @@ class FaultInstance:
 class FaultFactory(Protocol):
     """Makes faults ready for one kind of stack."""
 
-    def arm(self, fault: Fault) -> FaultInstance:
+    def create(self, fault: Fault) -> FaultInstance:
         """What injects and proves a fault.
 
         Raises:

@@ -68,7 +68,7 @@ class PauseProbe:
 
     services: Services
     name: str
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     silent: bool = False
 
     def before(self) -> None:
@@ -84,12 +84,16 @@ class PauseProbe:
         seen = f"all of its processes ({len(letters)}) are in state T"
         if not self.silent:
             return seen
-        return "" if self.ask is None or self.ask() else f"{seen}; a request was not answered"
+        return (
+            ""
+            if self.health_check is None or self.health_check()
+            else f"{seen}; a request was not answered"
+        )
 
     def ended(self) -> str:
         if not self._letters() or self._stopped():
             return ""
-        answer = self.ask() if self.ask else "it runs"
+        answer = self.health_check() if self.health_check else "it runs"
         return f"none of its processes is in state T; {answer}" if answer else ""
 
     def _letters(self) -> dict[int, str]:

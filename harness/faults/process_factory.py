@@ -34,7 +34,7 @@ class ProcessFaultFactory:
         self._endpoints = endpoints
         self._asks = health_checks(endpoints)
 
-    def arm(self, fault: Fault) -> FaultInstance:
+    def create(self, fault: Fault) -> FaultInstance:
         if (chore := make_command_fault(fault, self._endpoints)) is not None:
             return chore
         name, ask = fault.target, self._asks.get(fault.target)

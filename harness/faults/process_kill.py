@@ -39,7 +39,7 @@ class RestartProbe:
 
     services: Services
     name: str
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     _pid: int = field(default=0, init=False)
     _ticks: int = field(default=0, init=False)
 
@@ -58,5 +58,5 @@ class RestartProbe:
             return ""
         if (state.pid, start_ticks(state.pid)) == (self._pid, self._ticks):
             return ""
-        answer = self.ask() if self.ask else "it runs"
+        answer = self.health_check() if self.health_check else "it runs"
         return f"process {state.pid} is in its place; {answer}" if answer else ""

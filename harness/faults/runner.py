@@ -81,7 +81,7 @@ class FaultRunner(BackgroundTask):
                 planned_ns=t0_ns + planned.at_ns,
                 for_ns=planned.for_ns,
             )
-            jobs.append(_Job(planned, self._armory.arm(planned.fault), record))
+            jobs.append(_Job(planned, self._armory.create(planned.fault), record))
         self._append("")
         self._jobs = jobs
         for job in jobs:
@@ -89,16 +89,16 @@ class FaultRunner(BackgroundTask):
             job.thread = threading.Thread(target=self._run, args=(job,), name=name, daemon=True)
             job.thread.start()
 
-    def stop(self, *, hurry: bool = False) -> None:
+    def stop(self, *, abort: bool = False) -> None:
         """Wait until every fault is healed and told. May be called twice.
 
         Args:
-            hurry: take away at once what is in force, and begin nothing more.
+            abort: take away at once what is in force, and begin nothing more.
         """
         now_ns = self._clock.now_ns()
         overdue = any(job.record.planned_ns > now_ns for job in self._jobs)
-        if hurry or overdue:  # a load that ended early has no use for the rest
-            self._hurry.set()
+        if abort or overdue:  # a load that ended early has no use for the rest
+            self._abort.set()
         for job in self._jobs:
             if job.thread is not None:
                 job.thread.join(_JOIN_S)
@@ -148,36 +148,36 @@ class FaultRunner(BackgroundTask):
     def _prove(self, job: _Job) -> None:
         begun_ns = job.record.injected_ns or 0
         limit_ns = job.planned.for_ns or PROOF_MAX_NS
-        seen = self._look(job.arm.probe.holds, begun_ns + limit_ns, stop_in_hurry=True)
+        seen = self._look(job.arm.probe.holds, begun_ns + limit_ns, until_aborted=True)
         if seen:
             job.note(proven_ns=self._clock.now_ns(), seen=seen)
-            self._tell(f"fault: {job.record.name}: {seen}")
+            self._add_message(f"fault: {job.record.name}: {seen}")
         else:
-            self._tell(f"fault: {job.record.name}: the probe saw nothing of it")
+            self._add_message(f"fault: {job.record.name}: the probe saw nothing of it")
 
     def _await_answer(self, job: _Job) -> None:
         """Whether the system does what it has to do about the fault, while this lasts."""
         if job.arm.answer is None:
             return
         until_ns = (job.record.injected_ns or 0) + job.planned.for_ns
-        if answer := self._look(job.arm.answer, until_ns, stop_in_hurry=True):
+        if answer := self._look(job.arm.answer, until_ns, until_aborted=True):
             job.note(answered_ns=self._clock.now_ns(), answer=answer)
-            self._tell(f"fault: {job.record.name}: {answer}")
+            self._add_message(f"fault: {job.record.name}: {answer}")
 
     def _prove_healed(self, job: _Job) -> None:
-        limit_ns = _HURRIED_NS if self._hurry.is_set() else HEAL_PROOF_MAX_NS
+        limit_ns = _HURRIED_NS if self._abort.is_set() else HEAL_PROOF_MAX_NS
         seen = self._look(job.arm.probe.ended, self._clock.now_ns() + limit_ns)
         if seen:
             job.note(heal_proven_ns=self._clock.now_ns(), seen_healed=seen)
-            self._tell(f"fault: {job.record.name} is over: {seen}")
+            self._add_message(f"fault: {job.record.name} is over: {seen}")
         else:
-            self._tell(f"fault: {job.record.name}: the probe did not see it end")
+            self._add_message(f"fault: {job.record.name}: the probe did not see it end")
 
-    def _look(self, at: Callable[[], str], until_ns: int, *, stop_in_hurry: bool = False) -> str:
+    def _look(self, at: Callable[[], str], until_ns: int, *, until_aborted: bool = False) -> str:
         """Ask a probe until it sees something; bounded."""
         while True:
             if seen := at():
                 return seen
-            if self._clock.now_ns() >= until_ns or (stop_in_hurry and self._hurry.is_set()):
+            if self._clock.now_ns() >= until_ns or (until_aborted and self._abort.is_set()):
                 return ""
             self._clock.sleep_ns(POLL_EVERY_NS)

@@ -30,10 +30,10 @@ class StaleNodeProbe:
 
     urls: Mapping[str, str]
     name: str
-    left: Callable[[], str]
+    failover_evidence: Callable[[], str]
 
     def before(self) -> None:
-        if other := self.left():
+        if other := self.failover_evidence():
             raise StackError(f"is not asked before its fault: {other}", where=self.name)
         if self._behind() != 0:
             raise StackError("does not answer, or lay behind before its fault", where=self.name)

@@ -61,12 +61,12 @@ class FaultSupport:
     services: frozenset[str]
     hint: str
     disks: frozenset[str] = frozenset()
-    why_not: Mapping[str, str] = field(default_factory=dict)
-    same: Mapping[str, str] = field(default_factory=dict)
+    unsupported_reasons: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def one_name(self, service: str) -> str:
+    def canonical_name(self, service: str) -> str:
         """The name that a service has in a comparison with others."""
-        return self.same.get(service, service)
+        return self.aliases.get(service, service)
 
 
 PROCESS_FAULT_SUPPORT = FaultSupport(
@@ -134,9 +134,9 @@ def _at_once(scenario: Scenario, possible: FaultSupport) -> list[str]:
 
 
 def _by_one_name(fault: Fault, possible: FaultSupport) -> Fault:
-    names = {"target": possible.one_name(fault.target)}
+    names = {"target": possible.canonical_name(fault.target)}
     if isinstance(fault, LinkFault):
-        names["peer"] = possible.one_name(fault.peer)
+        names["peer"] = possible.canonical_name(fault.peer)
     return fault.model_copy(update=names)
 
 
@@ -152,7 +152,7 @@ def _agents(fault: Fault) -> str:
 def _problems(fault: Fault, scenario: Scenario, possible: FaultSupport) -> list[str]:
     found = []
     if fault.kind not in possible.kinds:
-        why = possible.why_not.get(fault.kind, "")
+        why = possible.unsupported_reasons.get(fault.kind, "")
         found.append(
             f"{fault.kind} is not possible on the {possible.stack} stack{why and f': {why}'}"
         )
@@ -175,7 +175,7 @@ def _service_problems(fault: Fault, scenario: Scenario, possible: FaultSupport) 
     elif fault.target == "anvil" and fault.kind in _NEVER_BACK:
         found.append(f"nothing would start anvil again after a {fault.kind}")
     if isinstance(fault, LinkFault):
-        is_itself = possible.one_name(fault.peer) == possible.one_name(fault.target)
+        is_itself = possible.canonical_name(fault.peer) == possible.canonical_name(fault.target)
         if is_itself or fault.peer not in possible.services:
             found.append(f"there is no service {fault.peer!r} at the other end of a link to it")
         elif fault.peer == "anvil" and not scenario.needs_anvil:

@@ -45,7 +45,7 @@ class FaultProxy:
         """Where the node is reached over it."""
         return f"http://{LOOPBACK}:{self._server.server_address[1]}"
 
-    def disturb(self, trouble: ProxyFault) -> None:
+    def set_fault(self, trouble: ProxyFault) -> None:
         """From now on requests are held up (`stall`), or answers do not arrive (`lose`)."""
         self._trouble = trouble
         self._clear.clear()

@@ -37,9 +37,9 @@ class RoundPlayer:
     """
 
     chain: Chain
-    hasty: Rpc
-    wire: FaultProxy
-    desk: DecisionService
+    short_timeout_rpc: Rpc
+    proxy: FaultProxy
+    decision_service: DecisionService
 
     def play(self, draw: FuzzCase, number: int) -> RoundObservation:
         """One round from the same state as every other.
@@ -53,7 +53,7 @@ class RoundPlayer:
         asked: list[DecisionRecord] = []
 
         def ask(when: ChainStage, later: int = 0) -> None:
-            asked.append(self.desk.ask(draw, when, head + later))
+            asked.append(self.decision_service.ask(draw, when, head + later))
 
         if number % _FRESH_EVERY == 0:
             chain.set_up()
@@ -64,7 +64,7 @@ class RoundPlayer:
         chain.mine(_BLOCKS_BELOW)
         before = chain.pool()
         if draw.rpc:
-            self.wire.disturb(draw.rpc)
+            self.proxy.set_fault(draw.rpc)
             ask("stalled")
             self._clear()
         ask("before")
@@ -146,9 +146,9 @@ class RoundPlayer:
         What the node says to that is no matter: that it is mined once is judged by its blocks.
         """
         if draw.rpc:
-            self.wire.disturb(draw.rpc)
+            self.proxy.set_fault(draw.rpc)
             try:
-                self.chain.send(swap, over=self.hasty)
+                self.chain.send(swap, over=self.short_timeout_rpc)
             except LostError:
                 if draw.rpc == "stall":  # the first one arrives after the second
                     self.chain.send(swap)
@@ -157,7 +157,7 @@ class RoundPlayer:
         self.chain.send(swap)
 
     def _clear(self) -> None:
-        if not self.wire.clear():
+        if not self.proxy.clear():
             raise LostError("what was held up did not reach the node", where="gate's wire")
 
 

@@ -37,7 +37,7 @@ class Child(Protocol):
 
     def stop(self, timeout_s: float = ...) -> int | None: ...
 
-    def last_words(self) -> str: ...
+    def last_log_message(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,10 @@ class GateRunner(BackgroundTask):
         self._thread = threading.Thread(target=self._run, args=(due_ns,), name="gate", daemon=True)
         self._thread.start()
 
-    def stop(self, *, hurry: bool = False) -> None:
+    def stop(self, *, abort: bool = False) -> None:
         """End what is left and release the node; the load is over. May be called twice."""
-        del hurry  # there is nothing that a gate would be left alone for without a load
-        self._hurry.set()
+        del abort  # there is nothing that a gate would be left alone for without a load
+        self._abort.set()
         if self._thread is not None:
             self._thread.join(_JOIN_S)
             if self._thread.is_alive():
@@ -129,7 +129,7 @@ class GateRunner(BackgroundTask):
                 node=node.name, seen=node.seen, asked_ns=asked_ns, mono_ns=self._clock.now_ns()
             )
             self._append(format_gate_entry(opened))
-            self._tell(f"gate: {node.name} is up: {node.seen}")
+            self._add_message(f"gate: {node.name} is up: {node.seen}")
             trouble = self._play(node, due_ns + self._gate.timeout_ns)
         except Exception as error:  # told as it is, and the node is released all the same
             trouble = error_text(error)
@@ -152,12 +152,12 @@ class GateRunner(BackgroundTask):
             while child.poll() is None:
                 if self._clock.now_ns() >= deadline_ns:
                     return f"not done after {self._gate.timeout_s:g} s"
-                if self._wait(self._hurry, _LOOK_EVERY_NS / NS_PER_S):
+                if self._wait(self._abort, _LOOK_EVERY_NS / NS_PER_S):
                     return "the load was over before it was done"
                 self._tell_rounds(child)
             self._tell_rounds(child, last=True)
             if child.poll() != 0:
-                words = child.last_words()
+                words = child.last_log_message()
                 return f"the process of the rounds ended with {child.poll()}" + (
                     f": {words}" if words else ""
                 )
@@ -170,7 +170,7 @@ class GateRunner(BackgroundTask):
         done, broken = int(status.get("done", 0)), int(status.get("broken", 0))
         if done - self._told >= _TOLD_EVERY or last:
             self._told = done
-            self._tell(f"gate: {done:,} rounds of {self._gate.rounds:,}, {broken:,} broken")
+            self._add_message(f"gate: {done:,} rounds of {self._gate.rounds:,}, {broken:,} broken")
 
     def _end(self, node: OpenNode, trouble: str) -> None:
         """Release the node and write down whether it is gone."""
@@ -188,9 +188,9 @@ class GateRunner(BackgroundTask):
                 self._clock.sleep_ns(_LOOK_EVERY_NS)
         if seen:
             seen_ns = self._clock.now_ns()
-            self._tell(f"gate: released: {seen}")
+            self._add_message(f"gate: released: {seen}")
         else:
-            self._tell(f"gate: nobody saw {node.name or 'the node'} gone")
+            self._add_message(f"gate: nobody saw {node.name or 'the node'} gone")
         released = NodeReleased(
             node=node.name, closed_ns=closed_ns, mono_ns=seen_ns, seen=seen, trouble=trouble
         )

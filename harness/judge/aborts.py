@@ -17,7 +17,7 @@ def check_aborted(case: CheckContext) -> Iterator[Check]:
     events = [event for event in case.run.events if event.kind == ABORTED]
     if not events:
         return
-    watched = [promise.parsed for promise in case.scenario.promises() if promise.abort_on_fail]
+    watched = [promise.parsed for promise in case.scenario.slos() if promise.abort_on_fail]
     failed = [
         check.name
         for objective in watched

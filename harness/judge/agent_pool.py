@@ -32,13 +32,13 @@ class Departure:
     name: str
     host: str
     left_ns: int
-    ends: int
-    planned: int
+    exit_count: int
+    planned_exit_count: int
 
     @property
-    def on_purpose(self) -> bool:
+    def is_planned(self) -> bool:
         """Whether every one of its ends was planned."""
-        return 0 < self.ends <= self.planned
+        return 0 < self.exit_count <= self.planned_exit_count
 
 
 def departures(case: CheckContext) -> tuple[Departure, ...]:
@@ -55,7 +55,7 @@ def departures(case: CheckContext) -> tuple[Departure, ...]:
 
 def planned_departures(case: CheckContext) -> frozenset[str]:
     """Names of containers that need not run at the end, as the verification calls them."""
-    gone = [one.name for one in departures(case) if one.on_purpose]
+    gone = [one.name for one in departures(case) if one.is_planned]
     services = case.stack.get("services") or ()
     alone = [
         name.rpartition("-")[0]
@@ -73,14 +73,14 @@ def check_pool(case: CheckContext) -> Iterator[Check]:
     unknown = [what for what in sorted(told) if what.split(" ")[0] not in {d.name for d in found}]
     if not found and not unknown:
         return
-    wrong = [one for one in found if not one.on_purpose]
+    wrong = [one for one in found if not one.is_planned]
     said = [
-        f"{one.name} is out of the pool: {one.planned} of its {format_count(one.ends, 'end')} were planned"
+        f"{one.name} is out of the pool: {one.planned_exit_count} of its {format_count(one.exit_count, 'end')} were planned"
         for one in wrong
     ]
     said += [f"{what}; stack.json does not say so" for what in unknown]
     good = "; ".join(
-        f"{one.name} is out of the pool after {format_count(one.ends, 'end')}, each of them planned"
+        f"{one.name} is out of the pool after {format_count(one.exit_count, 'end')}, each of them planned"
         for one in found
     )
     hint = "read the containers' logs below logs/ of the run for why they ended"
@@ -99,19 +99,21 @@ def check_takeover(case: CheckContext) -> Iterator[Check]:
     if not case.scenario.agent_containers.shared_group or not gone:
         return
     limit_ns = round(case.scenario.agent_containers.claimed_within_s * NS_PER_S)
-    pairs = [(one, analyze_takeover(case.pool, one.host, one.left_ns)) for one in gone]
+    pairs = [(one, analyze_takeover(case.pool_samples, one.host, one.left_ns)) for one in gone]
     outcomes = [_outcome(one, found, limit_ns) for one, found in pairs]
-    if not case.pool:
+    if not case.pool_samples:
         outcomes = [(Verdict.INVALID, "nobody looked at the group that they shared")]
     yield Check(
         name=TAKEOVER_CHECK,
         kind=CheckKind.INTEGRITY,
         verdict=worst(verdict for verdict, _ in outcomes),
-        hint="" if case.pool else "let the harness read the group: see pool.jsonl and logs/ of it",
-        said="; ".join(said for _, said in outcomes),
+        hint=""
+        if case.pool_samples
+        else "let the harness read the group: see pool.jsonl and logs/ of it",
+        message="; ".join(said for _, said in outcomes),
         figures={
             "held": sum(found.held for _, found in pairs),
-            "taken": sum(sum(found.taken.values()) for _, found in pairs),
+            "taken": sum(sum(found.claimed.values()) for _, found in pairs),
             "unseen": sum(found.unseen for _, found in pairs),
             "left": sum(found.left for _, found in pairs),
             "emptied_ns": max(
@@ -135,13 +137,13 @@ def _outcome(one: Departure, found: Takeover, limit_ns: int) -> tuple[Verdict, s
     span = f"{found.first_id} to {found.last_id}" if found.held > 1 else found.first_id
     held = f"{one.name} ({found.consumer}) held {format_count(found.held, 'event')} when it left ({span})"
     verdict, ending = _ending(found, one.left_ns, limit_ns)
-    if verdict is Verdict.PASS and not found.whole:
+    if verdict is Verdict.PASS and not found.is_complete:
         verdict, ending = Verdict.INCONCLUSIVE, f"{ending}, but more was pending than was listed"
     return verdict, f"{held}; {_takers(found)}; {ending}"
 
 
 def _takers(found: Takeover) -> str:
-    words = [f"{name} took {number}" for name, number in found.taken.items()]
+    words = [f"{name} took {number}" for name, number in found.claimed.items()]
     if found.unseen:
         words.append(f"{found.unseen} were acknowledged between two looks")
     return ", ".join(words) or "nobody took any"
@@ -163,13 +165,13 @@ def _departure(case: CheckContext, name: str, facts: dict[str, Any]) -> Departur
     exits = [end for end in facts.get("exits") or () if isinstance(end, dict)]
     kills = [
         record
-        for record in case.gathered.faults or ()
+        for record in case.analysis.faults or ()
         if (record.kind, record.target) == ("kill", name) and record.proven_ns is not None
     ]
     return Departure(
         name=name,
         host=str(facts.get("host") or ""),
         left_ns=int(exits[-1].get("mono_ns") or 0) if exits else 0,
-        ends=len(exits),
-        planned=len(kills),
+        exit_count=len(exits),
+        planned_exit_count=len(kills),
     )

@@ -21,17 +21,17 @@ def anomaly_check(
         good: what is said when nothing was found.
         troubles: what must not be, each with the words that complete "N signal(s) ...".
     """
-    found = [(kind, words, case.gathered.finding(kind)) for kind, words in troubles]
+    found = [(kind, words, case.analysis.finding(kind)) for kind, words in troubles]
     bad = [(kind, words, finding) for kind, words, finding in found if finding.count]
     traces = [trace for _, _, finding in bad for trace in finding.traces]
     return Check(
         name=name,
         kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL if bad else Verdict.PASS,
-        said="; ".join(
+        message="; ".join(
             f"{format_count(finding.count, 'signal')} {words}" for _, words, finding in bad
         )
         or good,
         figures={str(kind): finding.count for kind, _, finding in bad},
-        offenders=tuple(dict.fromkeys(traces))[:EXAMPLES_MAX],
+        examples=tuple(dict.fromkeys(traces))[:EXAMPLES_MAX],
     )

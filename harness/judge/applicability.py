@@ -31,9 +31,11 @@ def with_contract_hint(case: CheckContext, check: Check) -> Check:
     """The check, with the key of the contract that says so if the system is meant to do that."""
     if check.verdict is not Verdict.FAIL or case.stack.get("kind") != "attach":
         return check
-    found = case.gathered.finding
+    found = case.analysis.finding
     hints = [hint for name, kind, hint in _HINTS if name == check.name and found(kind).count]
-    return check.model_copy(update={"said": "; ".join([check.said, *hints])}) if hints else check
+    return (
+        check.model_copy(update={"message": "; ".join([check.message, *hints])}) if hints else check
+    )
 
 
 # What may look wrong and be meant so: the check, what was found, and what says that it is meant.

@@ -25,7 +25,7 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     policy = next((fault for fault in case.scenario.fault if isinstance(fault, Backup)), None)
     if policy is None:
         return
-    book = case.gathered.backups or BackupLog()
+    book = case.analysis.backups or BackupLog()
     wrong = [*_misplaced(policy, book.taken), *_differing(book)]
     lacking = list(_lacking(policy, book))
     verdict = Verdict.FAIL if wrong else Verdict.INVALID if lacking else Verdict.PASS
@@ -34,7 +34,7 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
         name=NAME,
         kind=CheckKind.INTEGRITY,
         verdict=verdict,
-        said="; ".join((*wrong, *lacking)[:5]) or _words(done, book.restored),
+        message="; ".join((*wrong, *lacking)[:5]) or _words(done, book.restored),
         figures={
             "taken": len(done),
             "kept": len(done[-1].there) if done else 0,
@@ -42,7 +42,7 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
             "restore_max_ns": max((one.took_ns for one in book.restored), default=None),
             "size_bytes": done[-1].size_bytes if done else None,
         },
-        offenders=tuple((*wrong, *lacking)[:_EXAMPLES_MAX]),
+        examples=tuple((*wrong, *lacking)[:_EXAMPLES_MAX]),
         hint=_HINT if verdict is Verdict.INVALID else "",
     )
 

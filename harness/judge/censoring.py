@@ -25,11 +25,11 @@ def rests_on_censored(cell: Cell, metric: Metric, found: ConfidenceInterval, lim
         found: its interval, with those signals at the time they had.
         limit_ns: what it keeps.
     """
-    never_came = cell.never_came(metric)
+    never_came = cell.censored_histogram(metric)
     if not never_came.count_below(limit_ns):
         return False
     # Each of them beyond any limit: they are the slowest of all.
-    arrived = cell.judged(metric).without(never_came)
+    arrived = cell.slo_histogram(metric).without(never_came)
     upper_ns = upper_bound_ns(
         arrived,
         found.percentile,
@@ -60,4 +60,4 @@ def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict
 
 def censored_below_count(cell: Cell, metric: Metric, limit_ns: int) -> int:
     """How many signals never arrived and had less time than the limit."""
-    return cell.never_came(metric).count_below(limit_ns)
+    return cell.censored_histogram(metric).count_below(limit_ns)

@@ -52,22 +52,22 @@ class Check(BaseModel):
     name: SingleLineText
     kind: CheckKind
     verdict: Verdict
-    said: SingleLineText
+    message: SingleLineText
     figures: dict[str, Figure] = {}
-    offenders: tuple[SingleLineText, ...] = ()
+    examples: tuple[SingleLineText, ...] = ()
     hint: SingleLineText = ""
 
     def not_judged(self, why: str) -> Check:
         """This check as one that was not made: it claims nothing, and says why."""
         said = f"not judged: {why}"
-        changes = {"verdict": Verdict.PASS, "said": said, "figures": {}, "offenders": ()}
+        changes = {"verdict": Verdict.PASS, "message": said, "figures": {}, "examples": ()}
         return self.model_copy(update=changes)
 
 
 class Problem(NamedTuple):
     """What is wrong with a run, and what to change so that the next one is valid."""
 
-    said: str
+    message: str
     hint: str
 
 
@@ -83,9 +83,9 @@ def validity_check(
         name=name,
         kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(one.said for one in problems) or good,
+        message="; ".join(one.message for one in problems) or good,
         figures=figures or {},
-        offenders=offenders,
+        examples=offenders,
         hint=problems[0].hint if problems else "",
     )
 
@@ -110,7 +110,7 @@ class CheckContext:
     scenario: Scenario
     plan: RunPlan
     run: RunMetadata
-    gathered: RunAnalysis
+    analysis: RunAnalysis
     measurement: Measurement
     expected: ExpectedSchedule
     final: FinalState
@@ -118,16 +118,16 @@ class CheckContext:
     stack: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     seal: ManifestCheck = ManifestCheck(None)
-    told: ServiceCounters | None = None
-    pool: tuple[PendingSnapshot, ...] = ()
-    planned: Load | None = None
+    counters: ServiceCounters | None = None
+    pool_samples: tuple[PendingSnapshot, ...] = ()
+    requested_load: Load | None = None
     telemetry: Callable[[], Telemetry] = Telemetry
     events: tuple[RunEvent, ...] | None = None
 
     @property
     def confidence(self) -> float:
         """Of each bound: 95 %, and more where the verdict was analysed repeatedly."""
-        return interim_confidence(self.planned or self.scenario.load)
+        return interim_confidence(self.requested_load or self.scenario.load)
 
     @property
     def is_interrupted(self) -> bool:
@@ -140,7 +140,7 @@ class CheckContext:
         return self.stack.get("kind") in ("process", "docker")
 
     @property
-    def is_alone(self) -> bool:
+    def is_dedicated(self) -> bool:
         """Whether nobody but the swarm sends signals to the system."""
         services = self.stack.get("services") or ()
         return self.on_own_servers and not any(

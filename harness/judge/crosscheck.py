@@ -29,9 +29,9 @@ def check_events_agree(case: CheckContext) -> Check:
         name="events as every file tells them",
         kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(problems[:_SHOWN])
+        message="; ".join(problems[:_SHOWN])
         or f"{format_count(len(case.run.events), 'event')}, told alike",
-        offenders=tuple(problems[:20]),
+        examples=tuple(problems[:20]),
         hint=_HINT if problems else "",
     )
 
@@ -73,6 +73,6 @@ def _swarm(case: CheckContext) -> Iterator[str]:
     """A process of the swarm that ends with an error has ended before its time."""
     if any(event.kind in _STOPPED_EARLY for event in case.run.events):
         return
-    for word in case.gathered.vitals.swarm:
+    for word in case.analysis.vitals.swarm:
         if word.error:
             yield f"swarm process {word.process} ended with {word.error!r}, run.json tells of none"

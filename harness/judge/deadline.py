@@ -19,12 +19,12 @@ def check_deadline(case: CheckContext) -> Check:
             name=NAME,
             kind=CheckKind.OBJECTIVE,
             verdict=Verdict.PASS,
-            said="not judged: the run ended before its drain began",
+            message="not judged: the run ended before its drain began",
         )
     at_s = (run.drain_deadline_ns - case.plan.t0_ns) / NS_PER_S
     deadline = f"the drain deadline, {drain_s:g} s after the load's end (at {at_s:.1f} s)"
-    seen = case.gathered.finding(Anomaly.SEEN_LATE)
-    proven = case.gathered.finding(Anomaly.COMMITTED_LATE)
+    seen = case.analysis.finding(Anomaly.SEEN_LATE)
+    proven = case.analysis.finding(Anomaly.COMMITTED_LATE)
     verdict, found = Verdict.PASS, seen
     said = f"no signal became final after {deadline}"
     if proven.count:
@@ -40,12 +40,12 @@ def check_deadline(case: CheckContext) -> Check:
         name=NAME,
         kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=said,
+        message=said,
         figures={
             "late": proven.count,
             "seen_late": seen.count,
             "drain_s": drain_s,
             "deadline_s": at_s,
         },
-        offenders=found.traces,
+        examples=found.traces,
     )

@@ -54,7 +54,7 @@ def decide(
 
 def _factor(interval: ConfidenceInterval, limit_ns: int, histogram: Histogram) -> float:
     """By how much the sample should grow: a normal approximation of the binomial interval."""
-    size = max(1, interval.effective.size)
+    size = max(1, interval.effective.effective_size)
     share = interval.percentile / 100
     below = histogram.count_below(limit_ns) / histogram.count
     distance = abs(below - share)
@@ -94,7 +94,7 @@ def decide_share(
     else:
         needed = math.inf
     least = 1.2 if found.effective.decorrelated else 2.0
-    factor = max(least, needed / max(1, found.effective.size))
+    factor = max(least, needed / max(1, found.effective.effective_size))
     if factor > _FACTOR_MAX:
         return Decision(Verdict.INCONCLUSIVE)
     return Decision(Verdict.INCONCLUSIVE, math.ceil((factor - 1) * duration_ns))

@@ -12,15 +12,15 @@ from harness.schedule.content import STALE_MARGIN_BLOCKS, contents
 # What each irregularity of the evidence means, after its number.
 _IRREGULAR = {
     Anomaly.ATTEMPT_REPEATED: ("attempt", "journaled twice"),
-    Anomaly.ATTEMPT_STRANGE: ("journal record", "that no swarm of this run wrote"),
+    Anomaly.ATTEMPT_INVALID: ("journal record", "that no swarm of this run wrote"),
     Anomaly.ATTEMPT_MISSING: ("attempt", "missing from the journal"),
     Anomaly.ACK_REPEATED: ("answer", "journaled twice"),
-    Anomaly.ACK_STRANGE: ("answer", "to signals that were not attempted"),
+    Anomaly.ACK_INVALID: ("answer", "to signals that were not attempted"),
     Anomaly.ACK_MISSING: ("attempt", "without a journaled answer"),
     Anomaly.ACK_EARLY: ("answer", "older than what they answer"),
     Anomaly.SIGHTING_REPEATED: ("sighting", "written twice"),
-    Anomaly.SIGHTING_STRANGE: ("sighting", "that no observer wrote"),
-    Anomaly.TASK_STRANGE: ("FSM row", "in a state that no harness writes"),
+    Anomaly.SIGHTING_INVALID: ("sighting", "that no observer wrote"),
+    Anomaly.TASK_INVALID: ("FSM row", "in a state that no harness writes"),
     Anomaly.LEDGER_REPEATED: ("signal", "with two ledger records"),
     Anomaly.UNSEEN: ("signal", "final in the table that the observer did not see become so"),
 }
@@ -40,9 +40,9 @@ def _check(
 
 def check_complete(case: CheckContext) -> Check:
     """That every file is there, to its end."""
-    gathered = case.gathered
+    gathered = case.analysis
     problems = [f"{name} is missing" for name in gathered.missing]
-    torn = {**gathered.reading.torn, **gathered.settled.torn}
+    torn = {**gathered.reading.torn, **gathered.final_state.torn}
     problems += [
         f"{name} ends with {format_count(size, 'byte')} of a record cut short"
         for name, size in torn.items()
@@ -56,7 +56,7 @@ def check_complete(case: CheckContext) -> Check:
 
 def check_regular(case: CheckContext) -> Check:
     """That records stand once, in order, and have their counterparts."""
-    gathered = case.gathered
+    gathered = case.analysis
     problems: list[str] = []
     traces: list[str] = []
     for kind, (noun, words) in _IRREGULAR.items():
@@ -79,7 +79,7 @@ def check_regular(case: CheckContext) -> Check:
 
 def check_as_planned(case: CheckContext) -> Check:
     """That the journal is that of this plan; intended times cannot be made up."""
-    expected, schedule = case.expected, case.gathered.schedule
+    expected, schedule = case.expected, case.analysis.schedule
     problems = [
         f"the plan's {name} is not the scenario's"
         for name in ("seed", "load", "signals")
@@ -94,9 +94,9 @@ def check_as_planned(case: CheckContext) -> Check:
             more = ", ..." if len(agents) > 5 else ""
             problems.append(f"{format_count(len(agents), 'agent')} ({names}{more}): {words}")
     problems += _stale_problems(case)
-    if schedule.strange_stage:
+    if schedule.unknown_stage:
         problems.append(
-            f"{format_count(schedule.strange_stage, 'signal')} of a stage not in the plan"
+            f"{format_count(schedule.unknown_stage, 'signal')} of a stage not in the plan"
         )
     if schedule.early:
         problems.append(f"{format_count(schedule.early, 'signal')} sent before they were due")
@@ -112,10 +112,10 @@ def _stale_problems(case: CheckContext) -> Iterator[str]:
     """That what was sent stale on purpose is what the seed chooses; it is in no promise."""
     plan = case.plan
     if not plan.signals.stale_share:
-        if marked := case.gathered.account().stale:
+        if marked := case.analysis.account().stale:
             yield f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has none"
         return
-    surplus, lacking = case.gathered.stale.unchosen(
+    surplus, lacking = case.analysis.stale.find_mismatches(
         lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).stale,
         case.scenario.chain.watermark_max_lag + STALE_MARGIN_BLOCKS + 1,
     )

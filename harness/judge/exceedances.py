@@ -18,13 +18,13 @@ def exceedance_figures(
     counted from their sending too: as a run's own FAIL, a group's must not be the fault of observer
     or generator.
     """
-    histogram = cell.judged(metric)
+    histogram = cell.slo_histogram(metric)
     beyond = _beyond(histogram, limit_ns)
     least = [beyond]
     if metric is not Metric.LATENESS:
         least.append(max(0, beyond - cell.histogram(Metric.UNSEEN).count))
     if metric is Metric.LATENCY:
-        others = [cell.judged(other) for other in (Metric.SERVICE, Metric.COMMITTED)]
+        others = [cell.slo_histogram(other) for other in (Metric.SERVICE, Metric.COMMITTED)]
         least += [_beyond(other, limit_ns) for other in others if other.count]
     return {
         "percentile": percentile,

@@ -27,9 +27,9 @@ class ConsumerGroup:
 
     pending: int
     lag: int | None
-    tells_lag: bool
+    reports_lag: bool
     undelivered: bool | None = None
-    listed: int | None = None
+    listed_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class FinalState:
     next_nonces: Mapping[int, int] | None = None
     group: ConsumerGroup | None = None
     redis: Mapping[str, Any] = field(default_factory=dict)
-    strangers: UnattributedRows | None = None
+    unattributed: UnattributedRows | None = None
     statuses: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -80,7 +80,7 @@ def read_final_state(folder: RunFolder, plan: RunPlan) -> FinalState:
             next_nonces=_nonces(postgres, plan) if postgres else None,
             group=_group(redis) if redis else None,
             redis=redis or {},
-            strangers=_unattributed((postgres or {}).get("strangers")),
+            unattributed=_unattributed((postgres or {}).get("strangers")),
             statuses=dict((postgres or {}).get("statuses") or {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

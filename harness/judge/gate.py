@@ -26,7 +26,7 @@ _LIFE = ("create", "start", "die", "destroy")
 
 def check_gate(case: CheckContext) -> Iterator[Check]:
     """Both; nothing where no gate was planned or told."""
-    gate, record = case.scenario.gate, case.gathered.gate
+    gate, record = case.scenario.gate, case.analysis.gate
     if gate is None and record is None:
         return
     if record is not None and record.rounds:
@@ -67,12 +67,12 @@ def _held(record: GateLog) -> Check:
         name=INVARIANTS_CHECK,
         kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL if broken else Verdict.PASS,
-        said=f"{format_count(len(names), 'round')} of {played:,} broke invariants: "
+        message=f"{format_count(len(names), 'round')} of {played:,} broke invariants: "
         f"{'; '.join(names[:3])}{more}"
         if names
         else f"none of {format_count(played, 'fuzzed round')} broke one",
         figures={"rounds": played, "broken": len(broken)},
-        offenders=tuple(names[:_EXAMPLES_MAX]),
+        examples=tuple(names[:_EXAMPLES_MAX]),
     )
 
 

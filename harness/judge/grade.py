@@ -87,7 +87,7 @@ def _reasons(case: CheckContext) -> Iterator[str]:
             " latencies include waiting for one"
         )
     yield from _other_runs(case)
-    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
+    measured_s = case.analysis.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     if measured_s < SIGNOFF_S:
         yield f"{measured_s:,.0f} s were measured, a sign-off needs {SIGNOFF_S} s"
     if not case.environment.get("commit"):
@@ -97,7 +97,7 @@ def _reasons(case: CheckContext) -> Iterator[str]:
 
 
 def _other_runs(case: CheckContext) -> Iterator[str]:
-    runs = case.telemetry().tracks.get("host.other_runs_count")
+    runs = case.telemetry().time_series.get("host.other_runs_count")
     if runs is not None and any(runs.values):
         yield "another run of a harness was under way on this host"
 

@@ -40,7 +40,7 @@ def interference_explains_miss(case: CheckContext, objective: Objective, cell: C
     metric = Metric(objective.metric)
     if metric not in (Metric.LATENCY, Metric.SERVICE) or not found:
         return None
-    t0_ns = case.gathered.timeline.t0_ns
+    t0_ns = case.analysis.timeline.t0_ns
     apart = excluded_windows(case, objective)
     windows = _windows(_joined(found, t0_ns), cell.series[metric], t0_ns, apart)
     mostly = _interference_share(case, objective, found) >= INTERFERENCE_SHARE_DOMINANT
@@ -69,10 +69,10 @@ def interference_explains_rejections(case: CheckContext, limit: float) -> str | 
     found = host_interference(case)
     if not found:
         return None
-    t0_ns = case.gathered.timeline.t0_ns
+    t0_ns = case.analysis.timeline.t0_ns
     disturbances = _joined(found, t0_ns)
     signals = rejected = 0
-    for key, cell in case.gathered.cells.items():
+    for key, cell in case.analysis.cells.items():
         if key.phase is not Phase.MEASURE or Metric.LATENCY not in cell.series:
             continue
         windows = _windows(disturbances, cell.series[Metric.LATENCY], t0_ns)
@@ -88,7 +88,7 @@ def _interference_share(
     case: CheckContext, objective: Objective, found: Sequence[Interference]
 ) -> float:
     """How much of the time that an objective speaks of was disturbed."""
-    t0_ns, whole_ns = case.gathered.timeline.t0_ns, measured_ns(case, objective)
+    t0_ns, whole_ns = case.analysis.timeline.t0_ns, measured_ns(case, objective)
     apart = [*excluded_windows(case, objective), *_joined(found, t0_ns)]
     calm_ns = baseline_duration_ns(stretches_ns(case, objective), apart, t0_ns)
     return 1 - calm_ns / whole_ns if whole_ns > 0 else 0.0
@@ -113,18 +113,18 @@ def _could_be_met(
 ) -> bool:
     """Whether what is left does not break the promise beyond doubt."""
     metric, limit_ns = Metric(objective.metric), objective.limit_ns or 0
-    percentile, t0_ns = objective.percentile or 50.0, case.gathered.timeline.t0_ns
+    percentile, t0_ns = objective.percentile or 50.0, case.analysis.timeline.t0_ns
     if objective.window_ns is not None:
         grid = WindowGrid.of(case.plan.load.measured_stretches_ns(), objective.window_ns)
-        calm = _without_spans(cell.judged_series(metric), merged_windows_ms(windows, t0_ns))
+        calm = _without_spans(cell.slo_series(metric), merged_windows_ms(windows, t0_ns))
         return not len(calm) or not count_windows(calm, grid, percentile, limit_ns).at_limit
     rest = baseline_cell(cell, windows, t0_ns)
-    histogram = rest.judged(metric)
+    histogram = rest.slo_histogram(metric)
     if percentile == 100.0:
         return histogram.max_ns < limit_ns
     if histogram.count < size_needed(percentile):
         return True
-    effective = estimate_effective_sample(rest.judged_series(metric), percentile)
+    effective = estimate_effective_sample(rest.slo_series(metric), percentile)
     bound = percentile_interval(histogram, percentile, effective, confidence=case.confidence)
     return bound is None or bound.lower_ns is None or bound.lower_ns < limit_ns
 
@@ -141,7 +141,7 @@ def _windows(
     """
     longest = [
         max(
-            (_slowest_ns(block, merged_windows_ms([one], t0_ns)[0]) for block in series.blocks()),
+            (_slowest_ns(block, merged_windows_ms([one], t0_ns)[0]) for block in series.chunks()),
             default=0,
         )
         for one in without_fault_time(disturbances, apart, t0_ns)
@@ -165,11 +165,11 @@ def _without_spans(series: Series, spans: Sequence[tuple[int, int]]) -> Series:
     """Without the signals intended in some spans; time goes on in them."""
 
     def blocks() -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint16]]]:
-        for when, what in series.blocks():
+        for when, what in series.chunks():
             calm = np.ones(len(when), dtype=np.bool_)
             for first_ms, last_ms in spans:
                 calm &= (when < first_ms) | (when > last_ms)
             if calm.any():
                 yield when[calm], what[calm]
 
-    return Series.of_blocks(blocks())
+    return Series.from_chunks(blocks())

@@ -25,9 +25,9 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
     found = host_interference(case)
     excused = inconclusive_checks(before, HOST)
     said = format_interference(found) or "no other program used what the system lacked"
-    if "host.foreign_cores" not in case.telemetry().tracks and not found:
+    if "host.foreign_cores" not in case.telemetry().time_series and not found:
         said = _UNKNOWN
-    runs = case.telemetry().tracks.get("host.other_runs_count")
+    runs = case.telemetry().time_series.get("host.other_runs_count")
     if runs is not None and (looks := sum(value > 0 for value in runs.values)):
         most = round(max(runs.values))
         said += (

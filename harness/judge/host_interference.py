@@ -55,7 +55,7 @@ class Interference:
 
     resource: str
     spans_s: tuple[tuple[float, float], ...]
-    said: str
+    message: str
     names: tuple[str, ...] = ()
 
 
@@ -71,7 +71,7 @@ def find_interference(
     Returns:
         One for each resource that was disturbed; none where nobody can tell.
     """
-    times = telemetry.tracks.get("host.busy_cores")
+    times = telemetry.time_series.get("host.busy_cores")
     if times is None:
         return ()
     looks = _HostSamples(telemetry, times.at_s)
@@ -91,12 +91,12 @@ def find_interference(
 
 def host_interference(case: CheckContext) -> tuple[Interference, ...]:
     """What others took in the measured phase; a planned fault's windows are the run's own doing."""
-    bounds = case.gathered.timeline.bounds_ns(Phase.MEASURE)
+    bounds = case.analysis.timeline.bounds_ns(Phase.MEASURE)
     if bounds is None:
         return ()
-    t0_ns = case.gathered.timeline.t0_ns
+    t0_ns = case.analysis.timeline.t0_ns
     found = find_interference(case.telemetry(), [_seconds(bounds, t0_ns)])
-    faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.gathered.fault_windows]
+    faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.analysis.fault_windows]
     apart = (
         replace(one, spans_s=tuple(s for s in one.spans_s if not _meets(s, faults)))
         for one in found
@@ -106,7 +106,9 @@ def host_interference(case: CheckContext) -> tuple[Interference, ...]:
 
 def format_interference(found: Sequence[Interference]) -> str:
     """All disturbances in a sentence."""
-    return "; ".join(f"{one.said}, in {format_count(len(one.spans_s), 'sample')}" for one in found)
+    return "; ".join(
+        f"{one.message}, in {format_count(len(one.spans_s), 'sample')}" for one in found
+    )
 
 
 class _HostSamples:
@@ -115,10 +117,10 @@ class _HostSamples:
     def __init__(self, telemetry: Telemetry, at_s: Sequence[float]) -> None:
         self._telemetry = telemetry
         self.at_s = np.array(at_s)
-        self.cores = telemetry.tracks["host.busy_cores"].limit or 1.0
+        self.cores = telemetry.time_series["host.busy_cores"].limit or 1.0
 
     def of(self, name: str) -> Floats:
-        track = self._telemetry.tracks.get(name)
+        track = self._telemetry.time_series.get(name)
         told = dict(zip(track.at_s, track.values, strict=True)) if track else {}
         return np.array([told.get(at, np.nan) for at in self.at_s.tolist()])
 

@@ -17,8 +17,8 @@ OBSERVER, GENERATOR, HOST = "observer", "generator", "host"
 class InconclusiveReason(NamedTuple):
     """By what a promise is left undecided, and words for it."""
 
-    by: str
-    said: str
+    source: str
+    message: str
 
 
 OBSERVER_TOO_SLOW = InconclusiveReason(
@@ -51,7 +51,7 @@ def without_unseen(cell: Cell, metric: Metric, histogram: Histogram) -> Histogra
 
 def lower_bounds(cell: Cell, metric: Metric) -> Histogram:
     """The lower bounds of the truth, taken from the intended time on, as latency is."""
-    return cell.judged(metric if metric is Metric.LATENESS else Metric.COMMITTED)
+    return cell.slo_histogram(metric if metric is Metric.LATENESS else Metric.COMMITTED)
 
 
 def observer_may_be_slow(
@@ -67,7 +67,9 @@ def generator_may_be_late(
     cell: Cell, metric: Metric, found: ConfidenceInterval, limit_ns: int
 ) -> bool:
     """Whether the service times, which leave out the generator's lateness, do not say FAIL."""
-    return metric is Metric.LATENCY and could_be_met(cell.judged(Metric.SERVICE), found, limit_ns)
+    return metric is Metric.LATENCY and could_be_met(
+        cell.slo_histogram(Metric.SERVICE), found, limit_ns
+    )
 
 
 def could_be_met(lowest: Histogram, found: ConfidenceInterval, limit_ns: int) -> bool:

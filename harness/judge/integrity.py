@@ -72,9 +72,9 @@ _RULES = (
             (Anomaly.LEDGER_MISSING, "simulated and not booked"),
             (Anomaly.LEDGER_INCOMPLETE, "simulated and booked without one of its entries"),
             (Anomaly.LEDGER_BROKEN, "with ledger rows that do not balance"),
-            (Anomaly.LEDGER_STRANGER, "booked on an account that there is not"),
+            (Anomaly.LEDGER_UNKNOWN_ACCOUNT, "booked on an account that there is not"),
             (Anomaly.LEDGER_UNBALANCED, "with debits that are not their credits"),
-            (Anomaly.LEDGER_UNDUE, "booked without being simulated"),
+            (Anomaly.LEDGER_UNEXPECTED, "booked without being simulated"),
         ),
     ),
 )
@@ -82,7 +82,7 @@ _RULES = (
 
 def check_effects(case: CheckContext) -> Iterator[Check]:
     """That each signal had its effects once, and nothing else had any."""
-    trimmed = case.gathered.finding(Anomaly.TRIMMED).count
+    trimmed = case.analysis.finding(Anomaly.TRIMMED).count
     for rule in _RULES:
         beyond = (_LEFT_BEYOND,) if rule is _LEFT and case.on_own_servers else ()
         check = anomaly_check(case, rule.name, rule.good, (*rule.troubles, *beyond))
@@ -92,20 +92,20 @@ def check_effects(case: CheckContext) -> Iterator[Check]:
             but = (
                 f"{format_count(trimmed, 'signal')} trimmed unread, which is a loss of its own kind"
             )
-            check = check.model_copy(update={"said": f"{check.said}, but for {but}"})
+            check = check.model_copy(update={"message": f"{check.message}, but for {but}"})
         yield check
 
 
 def check_transitions(case: CheckContext) -> Check:
     """INIT, then one final state."""
     troubles = [(Anomaly.AFTER_FINAL, "went back to INIT from a final state")]
-    skipped = case.gathered.finding(Anomaly.WITHOUT_INIT).count
+    skipped = case.analysis.finding(Anomaly.WITHOUT_INIT).count
     # A team's system may never show INIT, committing both states at once: nothing was skipped.
     # An observer that was cut off may have missed it.
     observer = case.observer
     whole = observer is not None and observer.gaps == 0
     attached = case.stack.get("kind") == "attach"
-    never_shown = attached and skipped >= case.gathered.account().arrived
+    never_shown = attached and skipped >= case.analysis.account().arrived
     if whole and not never_shown:
         troubles.append((Anomaly.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
     good = "every signal went from INIT to one final state and no further"
@@ -121,7 +121,7 @@ def check_transitions(case: CheckContext) -> Check:
 def check_order(case: CheckContext) -> Check:
     """Nonces follow the order in which Redis took the signals of an agent."""
     name = "signals of an agent keep their order"
-    ordered = case.gathered.ordered
+    ordered = case.analysis.nonce_order
     words = "whose nonces are not in the order in which Redis took them"
     good = (
         f"the nonces of {format_count(ordered.compared, 'signal')} follow the order in which Redis took"
@@ -130,14 +130,12 @@ def check_order(case: CheckContext) -> Check:
         else "not judged: no signal has both an entry in the stream and a nonce"
     )
     found = anomaly_check(case, name, good, ((Anomaly.ORDER_BROKEN, words),))
-    if ordered.crossed:
-        told = (
-            f"; {format_count(ordered.crossed, 'time')} agents on one address overtook each other"
-        )
+    if ordered.crossed_count:
+        told = f"; {format_count(ordered.crossed_count, 'time')} agents on one address overtook each other"
         found = found.model_copy(
             update={
-                "said": f"{found.said}{told}, which nobody promises not to happen",
-                "figures": {**found.figures, "crossed": ordered.crossed},
+                "message": f"{found.message}{told}, which nobody promises not to happen",
+                "figures": {**found.figures, "crossed": ordered.crossed_count},
             }
         )
     return found
@@ -148,13 +146,13 @@ def check_stale(case: CheckContext) -> Iterator[Check]:
     if not case.plan.signals.stale_share:
         return
     name = "stale data refused"
-    sent = case.gathered.account().stale
+    sent = case.analysis.account().stale
     if not sent:
         yield Check(
             name=name,
             kind=CheckKind.INTEGRITY,
             verdict=Verdict.INCONCLUSIVE,
-            said="not judged: no signal could be sent stale, the chain was too young for it",
+            message="not judged: no signal could be sent stale, the chain was too young for it",
         )
         return
     troubles = (
@@ -177,37 +175,37 @@ def check_nonces(case: CheckContext) -> Check:
             (Anomaly.NONCE_MISSING, "simulated without a nonce"),
         ),
     )
-    removed = case.gathered.finding(Anomaly.ROW_REMOVED).count
+    removed = case.analysis.finding(Anomaly.ROW_REMOVED).count
     if found.verdict is Verdict.PASS and removed:
         rows = format_count(removed, "row")
         said = f"not judged: {rows} removed by the system, and the nonces with them"
-        return found.model_copy(update={"said": said})
-    ranges = case.gathered.settled.nonces
+        return found.model_copy(update={"message": said})
+    ranges = case.analysis.final_state.nonces
     gaps = [line for used in ranges for line in _gap_lines(case, used)]
     used = sum(one.used for one in ranges)
     if found.verdict is Verdict.PASS and not gaps:
         said = f"{format_count(used, 'nonce')} over {format_count(len(ranges), 'address', 'addresses')}"
-        return found.model_copy(update={"said": f"{said}, without a gap or a repetition"})
-    said = "; ".join(part for part in (found.said, *gaps[:3]) if part)
+        return found.model_copy(update={"message": f"{said}, without a gap or a repetition"})
+    said = "; ".join(part for part in (found.message, *gaps[:3]) if part)
     more = f"; {len(gaps) - 3} more such addresses" if len(gaps) > 3 else ""
     return found.model_copy(
         update={
             "verdict": Verdict.FAIL,
-            "said": said + more,
+            "message": said + more,
             "figures": {**found.figures, "addresses_with_gaps": len(gaps)},
-            "offenders": (*found.offenders, *gaps)[:EXAMPLES_MAX],
+            "examples": (*found.examples, *gaps)[:EXAMPLES_MAX],
         }
     )
 
 
 def _gap_lines(case: CheckContext, used: NonceRange) -> Iterator[str]:
     address = case.plan.addresses().text(used.address)
-    if used.gaps_count:
+    if used.gap_count:
         first = ", ".join(str(gap) for gap in used.gaps[:3])
-        yield f"address {address} skipped {format_count(used.gaps_count, 'nonce')} (first: {first})"
+        yield f"address {address} skipped {format_count(used.gap_count, 'nonce')} (first: {first})"
         return
     next_nonces = case.final.next_nonces
-    still_open = case.gathered.account().of(SignalOutcome.IN_FLIGHT)
+    still_open = case.analysis.account().of(SignalOutcome.IN_FLIGHT)
     if next_nonces is None or still_open:
         return
     told = next_nonces.get(used.address)

@@ -111,7 +111,7 @@ def estimate_percentile(
         estimate=found.estimate_ns,
         lower=found.lower_ns,
         upper=found.upper_ns,
-        effective=effective.size,
+        effective=effective.effective_size,
     )
 
 
@@ -142,5 +142,5 @@ def estimate_share(
         estimate=bounds[0],
         lower=bounds[1],
         upper=bounds[2],
-        effective=found.effective.size,
+        effective=found.effective.effective_size,
     )

@@ -65,7 +65,7 @@ class InterimAnalyzer:
         latency_ns = np.where(simulated, seen_ns - intended_ns, LIMIT_NS)
         self._final.append((intended_ns.copy(), modes.copy(), latency_ns))
 
-    def take(self, now_ns: int) -> InterimAnalysis | None:
+    def next_analysis(self, now_ns: int) -> InterimAnalysis | None:
         """The next analysis once it is due and its signals are final, or had their time."""
         if self._made >= len(self._times_s) or not self._objectives:
             return None

@@ -26,11 +26,11 @@ def replay_analyses(case: CheckContext) -> tuple[InterimAnalysis, ...]:
     While the load was on, a signal that was still open counted as beyond every limit; here it has
     the latency that it came to have.
     """
-    load = case.planned
+    load = case.requested_load
     if load is None or load.until_decided_s is None:
         return ()
     times_s = load.analysis_times_s()
-    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
+    measured_s = case.analysis.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     made = []
     for number, time_s in enumerate(times_s, start=1):
         if round(time_s - measured_s, 6) > 0:
@@ -63,12 +63,12 @@ def _findings(
             early = marks.before(end_ms)
             yield estimate_share(objective, series, early, time_s, case.confidence)
         return
-    cells = {mode: case.gathered.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
+    cells = {mode: case.analysis.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
     present = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
     for mode, cell in present.items():
         if objective.mode not in (None, mode.name.lower()):
             continue
         name = mode_name(objective, mode, several=objective.mode is None and len(present) > 1)
-        series = cell.judged_series(Metric.LATENCY).before(end_ms)
+        series = cell.slo_series(Metric.LATENCY).before(end_ms)
         if len(series):
             yield estimate_percentile(name, objective, series, time_s, case.confidence)

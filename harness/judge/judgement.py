@@ -50,7 +50,7 @@ CheckFn = Callable[[CheckContext], Check | Iterable[Check]]
 class DependentCheck:
     """A check that also reads what the checks before it found."""
 
-    look: Callable[[CheckContext, Sequence[Check]], Check]
+    check: Callable[[CheckContext, Sequence[Check]], Check]
 
 
 CHECKS: tuple[CheckFn | DependentCheck, ...] = (
@@ -155,7 +155,7 @@ def judge(case: CheckContext, looks: Iterable[CheckFn | DependentCheck] = CHECKS
     for look in looks:
         checks += tuple(_run_check(look, case, checks))
     verdict = worst(check.verdict for check in checks)
-    measured_s = case.gathered.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
+    measured_s = case.analysis.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     return Judgement(
         verdict=verdict,
         exit_code=int(verdict.exit_code),
@@ -172,7 +172,7 @@ def _run_check(
     """What a check finds; one that crashes was not made, which is never a pass."""
     checks: list[Check] = []
     try:
-        found = look.look(case, before) if isinstance(look, DependentCheck) else look(case)
+        found = look.check(case, before) if isinstance(look, DependentCheck) else look(case)
         # One by one: what was found before a crash stays found.
         for check in (found,) if isinstance(found, Check) else found:
             judged = unreadable.mark_unreadable(
@@ -180,7 +180,7 @@ def _run_check(
             )
             checks.append(applicability.with_contract_hint(case, judged))
     except Exception as error:  # whatever it is, the run must not pass because of it
-        called = look.look if isinstance(look, DependentCheck) else look
+        called = look.check if isinstance(look, DependentCheck) else look
         name = called.__name__.removeprefix("check_").replace("_", " ")
         said = f"the check crashed: {type(error).__name__}: {error}"
         hint = "this is a defect of the harness: report it with the folder of the run"

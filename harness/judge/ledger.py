@@ -15,12 +15,12 @@ from harness.schedule.content import contents
 def check_amounts(case: CheckContext) -> Iterator[Check]:
     """The amount of each TRADE entry is the one that follows from the seed."""
     name = "ledger books what was asked"
-    bookings = case.gathered.bookings
+    bookings = case.analysis.ledger_amounts
     if bookings.signals is None:
         yield _not_judged(name, "the amounts were not written down")
         return
     plan = case.plan
-    found = bookings.differing(
+    found = bookings.find_mismatches(
         lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).amounts_wei
     )
     good = f"the amounts booked for {format_count(bookings.signals, 'signal')} are those asked for"
@@ -28,18 +28,18 @@ def check_amounts(case: CheckContext) -> Iterator[Check]:
         name=name,
         kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL if found.count else Verdict.PASS,
-        said=f"{format_count(found.count, 'signal')} booked with another amount than asked for"
+        message=f"{format_count(found.count, 'signal')} booked with another amount than asked for"
         if found.count
         else good,
         figures={"differing": found.count} if found.count else {},
-        offenders=found.traces,
+        examples=found.traces,
     )
 
 
 def check_stamps(case: CheckContext) -> Check:
     """A row was changed between the sending of its signal and the commit, by its own word too."""
     name = "row stamps agree with commits"
-    stamped = case.gathered.stamped
+    stamped = case.analysis.timestamp_check
     if stamped is None:
         return _not_judged(name, "the stamps were not written down")
     if not stamped.compared:
@@ -63,5 +63,5 @@ def check_stamps(case: CheckContext) -> Check:
 
 def _not_judged(name: str, why: str) -> Check:
     return Check(
-        name=name, kind=CheckKind.INTEGRITY, verdict=Verdict.PASS, said=f"not judged: {why}"
+        name=name, kind=CheckKind.INTEGRITY, verdict=Verdict.PASS, message=f"not judged: {why}"
     )

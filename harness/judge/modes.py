@@ -22,7 +22,7 @@ OutcomeCounts = Counter[tuple[State, str]]
 
 def check_modes(case: CheckContext) -> Check:
     """The counts of each status and mode grew by as many signals as came to that end."""
-    told = case.told
+    told = case.counters
     if told is None:
         return _check("not judged: the services' metrics were not written down")
     why = _unfit(told) or _unsteady(case, told)
@@ -50,9 +50,9 @@ def _check(said: str, wrong: int = 0, offenders: tuple[str, ...] = ()) -> Check:
         name=NAME,
         kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL if wrong else Verdict.PASS,
-        said=said,
+        message=said,
         figures={"told_otherwise": wrong} if wrong else {},
-        offenders=offenders,
+        examples=offenders,
     )
 
 
@@ -84,10 +84,10 @@ def _unsteady(case: CheckContext, told: ServiceCounters) -> str:
     if shrunk or case.run.first_ns("service_restarted") is not None or _restarted(case):
         return "a service was started again, and counts from 0 since then"
     strange = (Anomaly.UNEXPECTED, Anomaly.REFUSED_BUT_SEEN)
-    others = case.gathered.foreign or (case.observer is not None and case.observer.foreign)
-    if others or any(case.gathered.finding(kind).count for kind in strange):
+    others = case.analysis.foreign or (case.observer is not None and case.observer.foreign)
+    if others or any(case.analysis.finding(kind).count for kind in strange):
         return "signals that this run did not send were counted too"
-    account = case.gathered.account()
+    account = case.analysis.account()
     if still := account.of(SignalOutcome.IN_FLIGHT) + account.of(SignalOutcome.LOST):
         return f"{format_count(still, 'signal')} had come to no end yet"
     return ""
@@ -113,7 +113,7 @@ def _counted(case: CheckContext, told: ServiceCounters) -> OutcomeCounts:
 
 def _outcome_counts(case: CheckContext) -> OutcomeCounts:
     found: OutcomeCounts = Counter()
-    for key, cell in case.gathered.cells.items():
+    for key, cell in case.analysis.cells.items():
         mode = key.mode.name.lower()
         found[State.SIMULATED, mode] += cell.account.arrived
         for state, number in cell.account.rejected_by.items():

@@ -86,7 +86,7 @@ def check_arrival(case: CheckContext) -> Check:
     Where no objective says how many rejections there may be, a percentile below their share can be
     kept by the others only. This rule asks for an objective; it infers nothing, so no interval.
     """
-    account = case.gathered.account(Phase.MEASURE)
+    account = case.analysis.account(Phase.MEASURE)
     arrived, attempted = account.arrived, account.attempted
     awaited = account.ordinary
     promised = {one.metric for one in case.scenario.parsed_objectives()}
@@ -105,7 +105,7 @@ def check_arrival(case: CheckContext) -> Check:
         name=ARRIVAL,
         kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED,"
+        message=f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED,"
         f" {account.rejected:,} were rejected by the engine{why}",
         figures={"attempted": attempted, "arrived": arrived, "rejected": account.rejected},
         hint="set a lower signals.stale_share" if verdict is Verdict.INVALID else "",
@@ -120,7 +120,7 @@ def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:
             name=objective.text,
             kind=CheckKind.OBJECTIVE,
             verdict=Verdict.INVALID,
-            said=f"no {format_signal_kind(objective)} was measured, so nothing can be said",
+            message=f"no {format_signal_kind(objective)} was measured, so nothing can be said",
             hint=no_signal_hint(objective),
         )
     for mode in wanted:
@@ -142,7 +142,7 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: CheckContext) ->
     limit_ns = objective.limit_ns or 0
     metric = Metric(objective.metric)
     histogram = cell.histogram(metric)
-    judged, why = cell.judged(metric), ""
+    judged, why = cell.slo_histogram(metric), ""
     verdict = Verdict.PASS if judged.max_ns < limit_ns else Verdict.FAIL
     if verdict is Verdict.PASS and cell.censored and metric is not Metric.LATENESS:
         # Nobody knows how long they would have taken.
@@ -160,7 +160,7 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: CheckContext) ->
         name=name,
         kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=f"the longest {metric}{format_exclusion(objective)} is {format_duration(histogram.max_ns)} of"
+        message=f"the longest {metric}{format_exclusion(objective)} is {format_duration(histogram.max_ns)} of"
         f" {format_count(histogram.count, 'signal')}; the limit is {format_duration(limit_ns)}"
         f"{_censored_words(cell, metric)}{why}",
         figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns, INCONCLUSIVE_BY: undecided},
@@ -170,8 +170,8 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: CheckContext) ->
 def _percentile(name: str, objective: Objective, cell: Cell, case: CheckContext) -> Check:
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
-    histogram, rank = cell.judged(metric), format_percentile(percentile)
-    effective = estimate_effective_sample(cell.judged_series(metric), percentile)
+    histogram, rank = cell.slo_histogram(metric), format_percentile(percentile)
+    effective = estimate_effective_sample(cell.slo_series(metric), percentile)
     unknown = cell.histogram(Metric.UNSEEN).count if metric is not Metric.LATENESS else 0
     found = percentile_interval(
         histogram,
@@ -209,7 +209,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: CheckContext)
         name=name,
         kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=f"{rank} of {metric}{format_exclusion(objective)} is {_estimate_words(shown)},"
+        message=f"{rank} of {metric}{format_exclusion(objective)} is {_estimate_words(shown)},"
         f" {_interval_words(shown)}{why};"
         f" the limit is {format_duration(limit_ns)}{_censored_words(cell, metric)}",
         figures={
@@ -219,7 +219,7 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: CheckContext)
             "confidence": found.confidence,
             "limit_ns": limit_ns,
             "signals": effective.signals,
-            "effective": effective.size,
+            "effective": effective.effective_size,
             "longer_ns": decision.longer_ns,
             **exceedance_figures(cell, metric, percentile, limit_ns, measured_ns(case, objective)),
             INCONCLUSIVE_BY: undecided,
@@ -253,8 +253,8 @@ def _estimate_words(found: ConfidenceInterval) -> str:
 
 def _interval_words(found: ConfidenceInterval) -> str:
     effective = found.effective
-    size = f"{format_count(effective.signals, 'signal')}, effective sample size {effective.size:,}"
-    if effective.decorrelated and effective.signals > _BUNCHED * effective.size:
+    size = f"{format_count(effective.signals, 'signal')}, effective sample size {effective.effective_size:,}"
+    if effective.decorrelated and effective.signals > _BUNCHED * effective.effective_size:
         size += ": slow signals come in bunches"
     if not effective.decorrelated:
         size += " at most: they stay autocorrelated over too long a time to say more"

@@ -37,7 +37,7 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
         return validity_check(NAME, [], "no sighting to judge it by")
     most = OBSERVER_P99.of(case.scenario)
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
-    by_commit = not case.gathered.account(Phase.MEASURE).commit_unknown
+    by_commit = not case.analysis.account(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
     said = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     if value <= most:
@@ -59,7 +59,7 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
 def check_notifications(case: CheckContext) -> Iterator[Check]:
     """That what the system told could be seen in its table by then; else it tells too early."""
     told = case.observer
-    if told is None or not told.way or not ObservationMethod(told.way).is_word:
+    if told is None or not told.way or not ObservationMethod(told.way).is_self_reported:
         return
     early = []
     if told.words_early:

@@ -70,8 +70,8 @@ def _check(verdict: Verdict, said: str, wrong: tuple[str, ...]) -> Check:
         name=NAME,
         kind=CheckKind.VALIDITY,
         verdict=verdict,
-        said=said,
+        message=said,
         figures={"mismatches": len(wrong)},
         hint=_HINT if verdict is Verdict.INVALID else "",
-        offenders=wrong[:_OFFENDERS_MAX],
+        examples=wrong[:_OFFENDERS_MAX],
     )

@@ -33,7 +33,7 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: CheckContex
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
     grid = WindowGrid.of(case.plan.load.measured_stretches_ns(), objective.window_ns or NS_PER_S)
-    found = count_windows(cell.judged_series(metric), grid, percentile, limit_ns)
+    found = count_windows(cell.slo_series(metric), grid, percentile, limit_ns)
     verdict, why, undecided = _verdict(found), "", None
     if verdict is Verdict.PASS and (short := censored_below_count(cell, metric, limit_ns)):
         verdict = Verdict.INCONCLUSIVE
@@ -53,7 +53,7 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: CheckContex
         name=name,
         kind=CheckKind.OBJECTIVE,
         verdict=verdict,
-        said=_words(objective, found, grid, most_ns) + format_rejected(cell, metric) + why,
+        message=_words(objective, found, grid, most_ns) + format_rejected(cell, metric) + why,
         figures={
             "windows": found.windows,
             "windows_sparse": found.sparse,
@@ -85,14 +85,14 @@ def _beyond(objective: Objective, cell: Cell, grid: WindowGrid, metric: Metric) 
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     if metric not in cell.series:
         return True
-    signals, slow = cell.series[Metric.LATENCY], cell.judged_series(metric)
+    signals, slow = cell.series[Metric.LATENCY], cell.slo_series(metric)
     return windows_over_limit(signals, slow, grid, percentile, limit_ns) > 0
 
 
 def _arrivals_beyond(objective: Objective, cell: Cell, grid: WindowGrid) -> bool:
     """Whether some window breaks the limit without its rejections too."""
     metric, limit_ns = Metric(objective.metric), objective.limit_ns or 0
-    whole, part = cell.judged_series(metric), cell.rejected.get(metric)
+    whole, part = cell.slo_series(metric), cell.rejected.get(metric)
     if not part:
         return True
     slow = whole.within_layout()

@@ -12,7 +12,7 @@ from harness.scenario import Objective, Phase
 
 def cells_of(case: CheckContext, objective: Objective) -> dict[Mode, Cell]:
     """The signals that an objective speaks of, by mode."""
-    gathered, stage = case.gathered, objective.stage
+    gathered, stage = case.analysis, objective.stage
     if stage is not None:
         cells = {mode: gathered.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
     else:
@@ -28,12 +28,12 @@ def cells_of(case: CheckContext, objective: Objective) -> dict[Mode, Cell]:
 
 def excluded_windows(case: CheckContext, objective: Objective) -> tuple[FaultWindow, ...]:
     """The time that an objective does not speak of; its cell has no such time."""
-    return case.gathered.fault_windows if objective.outside_faults else ()
+    return case.analysis.fault_windows if objective.outside_faults else ()
 
 
 def stretches_ns(case: CheckContext, objective: Objective) -> list[tuple[int, int]]:
     """The stages that an objective speaks of, after t0."""
-    timeline = case.gathered.timeline
+    timeline = case.analysis.timeline
     if objective.stage is None:
         return timeline.stretches_ns(timeline.numbers(Phase.MEASURE))
     return timeline.stretches_ns(case.plan.load.stage_numbers(objective.stage))
@@ -41,7 +41,7 @@ def stretches_ns(case: CheckContext, objective: Objective) -> list[tuple[int, in
 
 def measured_ns(case: CheckContext, objective: Objective) -> int:
     """How much time an objective speaks of."""
-    t0_ns = case.gathered.timeline.t0_ns
+    t0_ns = case.analysis.timeline.t0_ns
     return baseline_duration_ns(
         stretches_ns(case, objective), excluded_windows(case, objective), t0_ns
     )

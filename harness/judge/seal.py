@@ -48,7 +48,7 @@ def _check(name: str, verdict: Verdict, said: str, offenders: tuple[str, ...]) -
         name=name,
         kind=CheckKind.VALIDITY,
         verdict=verdict,
-        said=said,
-        offenders=offenders[:20],
+        message=said,
+        examples=offenders[:20],
         hint=_HINT if verdict is Verdict.INVALID else "",
     )

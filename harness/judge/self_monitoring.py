@@ -36,7 +36,7 @@ _SHARED_CORE = "give the swarm a core of its own (cpusets, taskset), or set a lo
 
 def check_self_monitoring(case: CheckContext) -> Iterator[Check]:
     """Everything that the vitals of the measured phase tell."""
-    if not case.run.kept and not case.gathered.vitals.samples:
+    if not case.run.kept and not case.analysis.vitals.samples:
         yield validity_check("vitals kept", [], "not judged: this run kept no vitals")
         return
     figures = case.measurement.vitals
@@ -66,13 +66,13 @@ def describe_observer_usage(case: CheckContext) -> str:
 
 
 def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
-    vitals = case.gathered.vitals
+    vitals = case.analysis.vitals
     problems = [
         Problem(
             f"{format_count(n, 'line')} of {name} unreadable",
             f"keep room on the disk of --reports, and let nothing else write to {name}",
         )
-        for name, n in vitals.bad.items()
+        for name, n in vitals.invalid_lines.items()
     ]
     if figures is None:
         said = f"fewer than two samples of the measured phase, {len(vitals.samples)} of the run"

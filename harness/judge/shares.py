@@ -34,7 +34,7 @@ from harness.scenario import Objective, Phase
 
 def check_rejected(case: CheckContext, objective: Objective) -> Check:
     """That the engine refuses few enough."""
-    account = case.gathered.account(Phase.MEASURE)
+    account = case.analysis.account(Phase.MEASURE)
     limit = objective.limit_share or 0.0
     # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
     refused, ordinary = account.ordinary_rejected, account.ordinary
@@ -78,7 +78,7 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
 
 def check_simulated(case: CheckContext, objective: Objective) -> Check:
     """That enough of what was attempted reaches SIMULATED."""
-    account = case.gathered.account(Phase.MEASURE)
+    account = case.analysis.account(Phase.MEASURE)
     # What was sent stale on purpose is not to arrive; if it does, another check fails.
     attempted = account.ordinary
     arrived = min(account.arrived, attempted)
@@ -165,7 +165,11 @@ def _at_least(
 
 def _check(objective: Objective, verdict: Verdict, said: str, figures: dict[str, Figure]) -> Check:
     return Check(
-        name=objective.text, kind=CheckKind.OBJECTIVE, verdict=verdict, said=said, figures=figures
+        name=objective.text,
+        kind=CheckKind.OBJECTIVE,
+        verdict=verdict,
+        message=said,
+        figures=figures,
     )
 
 
@@ -173,13 +177,13 @@ def share_series(case: CheckContext, objective: Objective) -> tuple[Series, Seri
     """The signals of both modes that ought to arrive; of them, the rejected or the missing ones."""
     of = _rejected if objective.metric == "rejected" else _missing
     keys = (CellKey(Phase.MEASURE, mode) for mode in Mode)
-    cells = [case.gathered.cells[key] for key in keys if key in case.gathered.cells]
+    cells = [case.analysis.cells[key] for key in keys if key in case.analysis.cells]
     whole = [cell.series[Metric.LATENCY] for cell in cells if Metric.LATENCY in cell.series]
     return _joined(whole), _joined(part for cell in cells for part in of(cell))
 
 
 def _joined(parts: Iterable[Series]) -> Series:
-    return Series.of_blocks(block for part in parts for block in part.blocks())
+    return Series.from_chunks(block for part in parts for block in part.chunks())
 
 
 def _rejected(cell: Cell) -> Iterable[Series]:
@@ -188,19 +192,19 @@ def _rejected(cell: Cell) -> Iterable[Series]:
 
 
 def _missing(cell: Cell) -> Iterable[Series]:
-    found = cell.had_series.get(Metric.LATENCY)
+    found = cell.censored_series.get(Metric.LATENCY)
     return (*_rejected(cell), *(() if found is None else (found,)))
 
 
 def _measured_ns(case: CheckContext) -> int:
-    return case.gathered.timeline.duration_ns(Phase.MEASURE)
+    return case.analysis.timeline.duration_ns(Phase.MEASURE)
 
 
 def _interval_words(found: ShareInterval) -> str:
     effective = found.effective
     of = ""
-    if effective.size < effective.signals:
-        of = f" (effective sample size {effective.size:,} of {effective.signals:,})"
+    if effective.effective_size < effective.signals:
+        of = f" (effective sample size {effective.effective_size:,} of {effective.signals:,})"
     each = f"each at {format_share(found.confidence)}{of}"
     return f"between {format_share(found.lower)} and {format_share(found.upper)}, {each}"
 
@@ -211,6 +215,6 @@ def _figures(found: ShareInterval, decision: Decision) -> dict[str, Figure]:
         "upper_share": found.upper,
         "confidence": found.confidence,
         "signals": found.effective.signals,
-        "effective": found.effective.size,
+        "effective": found.effective.effective_size,
         "longer_ns": decision.longer_ns,
     }

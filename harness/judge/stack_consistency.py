@@ -25,7 +25,7 @@ def _problems(case: CheckContext) -> Iterator[str]:
         return
     if kind in _OWN and _names(case.plan.contract) != _names(Contract()):
         yield f"stack.json says {kind}, and the plan's contract is that of a system of one's own"
-    if kind == "attach" and case.final.strangers is not None:
+    if kind == "attach" and case.final.unattributed is not None:
         yield "stack.json says attach, and the final state is that of servers started for the run"
     if kind != "process" and case.scenario.engine.defects:
         yield f"stack.json says {kind}, and defects can be had in child processes only"

@@ -23,11 +23,11 @@ def check_drained(case: CheckContext) -> Check:
     if group is None:
         said = "what Redis says of the engine's group was not read"
         return _check(name, Verdict.INVALID, said, hint=_UNREAD)
-    if case.gathered.account().of(SignalOutcome.IN_FLIGHT):
+    if case.analysis.account().of(SignalOutcome.IN_FLIGHT):
         said = "not judged: signals were in flight when the watching ended"
         return _check(name, Verdict.PASS, said)
-    findings = [case.gathered.finding(kind) for kind in (Anomaly.LEFT_PENDING, Anomaly.UNDELIVERED)]
-    verdict, said = _left(group) if case.is_alone else _left_of_ours(group, findings)
+    findings = [case.analysis.finding(kind) for kind in (Anomaly.LEFT_PENDING, Anomaly.UNDELIVERED)]
+    verdict, said = _left(group) if case.is_dedicated else _left_of_ours(group, findings)
     figures: dict[str, Figure] = {"pending": group.pending, "lag": group.lag}
     traces = dict.fromkeys(trace for finding in findings for trace in finding.traces)
     return _check(name, verdict, said, figures, tuple(traces)[:EXAMPLES_MAX])
@@ -46,7 +46,7 @@ def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
         return Verdict.FAIL, "entries of the engine's group: " + ", ".join(left)
     if group.lag is not None:
         return Verdict.PASS, "nothing is pending, the lag is zero"
-    if group.tells_lag:
+    if group.reports_lag:
         said = "nothing is pending, but Redis cannot tell the group's lag"
         return Verdict.INCONCLUSIVE, said
     if group.undelivered is False:
@@ -57,14 +57,14 @@ def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
 
 def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple[Verdict, str]:
     """Where others write too: what is left of them is none of our business."""
-    if group.listed is None:
+    if group.listed_count is None:
         return _left(group)
     pending, undelivered = (finding.count for finding in findings)
     if pending or undelivered:
         said = f"{pending:,} delivered and never acknowledged, {undelivered:,} never delivered"
         return Verdict.FAIL, f"signals left in the stream: {said}"
-    if group.pending > group.listed:
-        said = f"{group.pending:,} entries are pending, and {group.listed:,} of them are not ours"
+    if group.pending > group.listed_count:
+        said = f"{group.pending:,} entries are pending, and {group.listed_count:,} of them are not ours"
         return Verdict.INCONCLUSIVE, f"{said}; the others were not listed"
     others = f"; {format_count(group.pending, 'entry', 'entries')} of others pending" * (
         group.pending > 0
@@ -75,42 +75,44 @@ def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple
 def check_trimmed(case: CheckContext) -> Check:
     """No entry was trimmed from the stream before the engine's group had read it."""
     name = "nothing trimmed unread"
-    history = case.gathered.stream
+    history = case.analysis.stream
     if history is None:
         return _check(name, Verdict.PASS, "not judged: nobody looked at the stream during the run")
-    if not history.looks:
+    if not history.snapshot_count:
         return _check(name, Verdict.INVALID, "no sample of the stream has one", hint=_UNREAD)
     words = "trimmed from the stream before the engine's group had read them"
-    good = f"{format_count(history.looks, 'look')} at the stream saw no lost signal trimmed unread"
+    good = f"{format_count(history.snapshot_count, 'look')} at the stream saw no lost signal trimmed unread"
     return anomaly_check(case, name, good, ((Anomaly.TRIMMED, words),))
 
 
 def check_added(case: CheckContext) -> Check:
     """The stream took as many entries as Redis acknowledged to the swarm."""
     name = "stream took what was acknowledged"
-    history = case.gathered.stream
+    history = case.analysis.stream
     added = _added(case, history) if history else None
     if added is None:
         why = "this Redis (before 7.0) cannot tell how many entries were added"
         if history is None:
             why = "nobody looked at the stream before the first signal"
         return _check(name, Verdict.PASS, f"not judged: {why}")
-    account = case.gathered.account()
-    told = f"{format_count(added, 'entry', 'entries')} added, {account.taken:,} acknowledged"
-    if account.unsure:
-        told += f" and {account.unsure:,} unanswered"
+    account = case.analysis.account()
+    told = f"{format_count(added, 'entry', 'entries')} added, {account.accepted:,} acknowledged"
+    if account.unconfirmed:
+        told += f" and {account.unconfirmed:,} unanswered"
     figures: dict[str, Figure] = {
         "added": added,
-        "acknowledged": account.taken,
-        "unanswered": account.unsure,
+        "acknowledged": account.accepted,
+        "unanswered": account.unconfirmed,
     }
-    surplus = added - account.taken - account.unsure
-    if added < account.taken:
-        lacking = format_count(account.taken - added, "acknowledged entry", "acknowledged entries")
+    surplus = added - account.accepted - account.unconfirmed
+    if added < account.accepted:
+        lacking = format_count(
+            account.accepted - added, "acknowledged entry", "acknowledged entries"
+        )
         return _check(name, Verdict.FAIL, f"{told}: Redis has lost {lacking}", figures)
     if surplus <= 0:
         return _check(name, Verdict.PASS, told, figures)
-    if not case.is_alone:
+    if not case.is_dedicated:
         return _check(name, Verdict.PASS, f"{told}; {surplus:,} are other traffic", figures)
     # On servers of our own nobody else writes: either somebody did, and the load was not the one
     # asked for, or the system under test fed itself.
@@ -139,8 +141,8 @@ def _check(
         name=name,
         kind=CheckKind.INTEGRITY,
         verdict=verdict,
-        said=said,
+        message=said,
         figures=dict(figures or {}),
-        offenders=offenders,
+        examples=offenders,
         hint=hint,
     )

@@ -32,8 +32,8 @@ _HINT_STATUS = "name these statuses in [states] of the contract"
 # Figures of what looks wrong where rows are hidden; all others are of rows that were seen.
 _MISSING = (
     *(Anomaly.ROW_VANISHED, Anomaly.LEDGER_MISSING, Anomaly.LEDGER_INCOMPLETE),
-    *(Anomaly.LEDGER_BROKEN, Anomaly.LEDGER_UNBALANCED, Anomaly.LEDGER_STRANGER),
-    Anomaly.LEDGER_UNDUE,
+    *(Anomaly.LEDGER_BROKEN, Anomaly.LEDGER_UNBALANCED, Anomaly.LEDGER_UNKNOWN_ACCOUNT),
+    Anomaly.LEDGER_UNEXPECTED,
 )
 _OF_MISSING_ROWS = frozenset((*map(str, _MISSING), "addresses_with_gaps", "differing"))
 
@@ -50,24 +50,28 @@ def mark_unreadable(case: CheckContext, check: Check) -> Check:
 
 def check_read(case: CheckContext) -> Check:
     """That everything was read that the verdict rests on."""
-    sight, unnamed = case.gathered.sight, case.gathered.finding(Anomaly.STATE_UNNAMED)
+    sight, unnamed = (
+        case.analysis.final_state_coverage,
+        case.analysis.finding(Anomaly.STATE_UNMAPPED),
+    )
     problems = []
-    if sight.told:
+    if sight.has_read_errors:
         parts: dict[str, list[str]] = {}
         for part, why in sight.unread.items():
             parts.setdefault(why, []).append(part)
         reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in parts.items())
         problems.append(f"could not be read: {reasons}; {_HINT}")
-    if sight.filtered and any(case.gathered.finding(kind).count for kind in _MISSING):
+    if sight.filtered and any(case.analysis.finding(kind).count for kind in _MISSING):
         problems += [_hidden(case, part) for part in sight.filtered]
     problems += list(_reasons(case, (_END, _STATUS), failed=False))
     return Check(
         name="final state read",
         kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID if problems else Verdict.PASS,
-        said="; ".join(dict.fromkeys(problems)) or "every table that the contract names was read",
+        message="; ".join(dict.fromkeys(problems))
+        or "every table that the contract names was read",
         figures={"unnamed": unnamed.count} if unnamed.count else {},
-        offenders=unnamed.traces,
+        examples=unnamed.traces,
         hint=(_HINT_STATUS if unnamed.count else _HINT) if problems else "",
     )
 
@@ -80,14 +84,14 @@ def _reasons(case: CheckContext, needs: Iterable[str], *, failed: bool) -> Itera
         needs: what it rests on.
         failed: whether it found something that hidden rows explain.
     """
-    sight = case.gathered.sight
+    sight = case.analysis.final_state_coverage
     for need in needs:
         if need == _END:
             if number := _unread_outcome_count(case):
                 why = sight.unread.get("tasks") or _hidden(case, "tasks")
                 yield f"nobody could read how {format_count(number, 'signal')} ended ({why})"
         elif need == _STATUS:
-            if number := case.gathered.finding(Anomaly.STATE_UNNAMED).count:
+            if number := case.analysis.finding(Anomaly.STATE_UNMAPPED).count:
                 yield f"{format_count(number, 'signal')} left in a status without a name{_words(case)}"
         elif need in sight.unread:
             yield f"{need} could not be read: {sight.unread[need]}"
@@ -97,13 +101,17 @@ def _reasons(case: CheckContext, needs: Iterable[str], *, failed: bool) -> Itera
 
 def _unread_outcome_count(case: CheckContext) -> int:
     """Accepted signals of which nobody could read how they ended."""
-    gathered = case.gathered
-    return 0 if gathered.sight.complete else gathered.account().of(SignalOutcome.IN_FLIGHT)
+    gathered = case.analysis
+    return (
+        0
+        if gathered.final_state_coverage.complete
+        else gathered.account().of(SignalOutcome.IN_FLIGHT)
+    )
 
 
 def _hidden(case: CheckContext, part: str) -> str:
     return (
-        f"row-level security may hide rows of {case.gathered.sight.filtered.get(part, part)} from"
+        f"row-level security may hide rows of {case.analysis.final_state_coverage.filtered.get(part, part)} from"
         " the login of the contract; give it BYPASSRLS, or a policy that shows the run's rows"
     )
 

@@ -36,7 +36,7 @@ def check_warmup(case: CheckContext) -> Iterator[Check]:
     if not intended:
         return
     account = _account(case)
-    awaited = max(0, intended - account.excused)
+    awaited = max(0, intended - account.expected_rejections)
     part = account.arrived / awaited if awaited else 1.0
     usual = _share_measured(case)
     cold = awaited >= WARMUP_SIGNALS_MIN and part < WARMUP_ARRIVED_SHARE_MIN * usual
@@ -58,14 +58,14 @@ def check_warmup(case: CheckContext) -> Iterator[Check]:
 
 def _account(case: CheckContext) -> SignalOutcomeCounts:
     total = SignalOutcomeCounts()
-    for key, cell in case.gathered.stage_cells.items():
+    for key, cell in case.analysis.stage_cells.items():
         if key.stage == PRE_MEASURE:
             total = total + cell.account
     return total
 
 
 def _share_measured(case: CheckContext) -> float:
-    account = case.gathered.account(Phase.MEASURE)
+    account = case.analysis.account(Phase.MEASURE)
     return min(1.0, account.arrived / account.ordinary) if account.ordinary else 0.0
 
 

@@ -38,7 +38,7 @@ class Arrival:
 
     at_ns: int
     leave_ns: int
-    script: AgentSchedule
+    schedule: AgentSchedule
     follower: Follower
 
 
@@ -52,7 +52,7 @@ class AgentUser(User):
     wait_time = constant(0)
     arrivals: ClassVar[deque[Arrival]] = deque()
     clock: ClassVar[Clock]
-    is_held: ClassVar[bool] = False
+    is_feed_paused: ClassVar[bool] = False
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -63,9 +63,9 @@ class AgentUser(User):
         """Take in one block, or notice that it is time to leave."""
         arrival = self.arrival
         left_ns = arrival.leave_ns - self.clock.now_ns()
-        if left_ns <= 0 and arrival.script.due_ns > arrival.leave_ns:
+        if left_ns <= 0 and arrival.schedule.due_ns > arrival.leave_ns:
             raise StopUser
-        if self.is_held:
+        if self.is_feed_paused:
             gevent.sleep(_HELD_LOOK_S)
             return
         follower = arrival.follower
@@ -78,12 +78,12 @@ class AgentUser(User):
                 follower.follow(min(_WAIT_MAX_MS, max(50, left_ns // NS_PER_MS)))
         except HarnessError:
             gevent.sleep(_RETRY_S)  # the dispatcher's own connection tells how long this lasts
-        if not self.is_held:
+        if not self.is_feed_paused:
             self._see(arrival)
 
     @staticmethod
     def _see(arrival: Arrival) -> None:
-        arrival.script.sync_block = max(arrival.script.sync_block, arrival.follower.sync_block)
+        arrival.schedule.sync_block = max(arrival.schedule.sync_block, arrival.follower.sync_block)
 
     def on_stop(self) -> None:
         """Leave no group behind."""
@@ -105,7 +105,7 @@ class AgentPool:
         self._arrivals = arrivals
         self._followers = tuple({arrival.follower for arrival in arrivals})
         AgentUser.clock = clock
-        AgentUser.is_held = False
+        AgentUser.is_feed_paused = False
         self.environment = Environment(user_classes=[AgentUser], catch_exceptions=True)
         self.runner = self.environment.create_local_runner()
         # Its monitors of CPU and memory would stall the loop to measure what nobody reads.
@@ -126,15 +126,15 @@ class AgentPool:
         """Newest block that any agent has seen."""
         return max((follower.sync_block for follower in self._followers), default=0)
 
-    def hold(self) -> None:
+    def pause_feed(self) -> None:
         """No agent takes in a further block; each goes on sending by what it has seen."""
-        AgentUser.is_held = True
+        AgentUser.is_feed_paused = True
 
-    def let_go(self) -> None:
+    def resume_feed(self) -> None:
         """The agents follow the chain again, and take in what they have missed."""
-        AgentUser.is_held = False
+        AgentUser.is_feed_paused = False
 
-    def look_up(self) -> None:
+    def sync_to_head(self) -> None:
         """Tell every agent the newest block there is.
 
         In a process that starts late, signals are due before their agents have come; they go at
@@ -144,11 +144,11 @@ class AgentPool:
         if first is None:
             return
         with suppress(HarnessError):  # the dispatcher's own connection tells of it
-            first.peek()
+            first.read_newest_block()
         for arrival in self._arrivals:
-            arrival.script.sync_block = max(arrival.script.sync_block, first.sync_block)
+            arrival.schedule.sync_block = max(arrival.schedule.sync_block, first.sync_block)
 
-    def bring_in(self) -> None:
+    def spawn_due(self) -> None:
         """Start each user when it is time; runs as a greenlet until the last one has come."""
         for arrival in self._arrivals:
             while (wait_ns := arrival.at_ns - self._clock.now_ns()) > 0:
@@ -157,7 +157,7 @@ class AgentPool:
             self.runner.spawn_users({AgentUser.__name__: 1})
             gevent.sleep(_ARRIVAL_STEP_NS / NS_PER_S)
 
-    def dismiss(self, patience_s: float) -> None:
+    def stop_all(self, patience_s: float) -> None:
         """Wait until all users have left by themselves, then send those away who have not."""
         users = self.runner.user_greenlets
         users.join(timeout=patience_s)

@@ -35,7 +35,7 @@ class Follower(Protocol):
         """Connect, and look at the newest block; StackError when Redis is away or refuses."""
         ...
 
-    def peek(self) -> None:
+    def read_newest_block(self) -> None:
         """Look at the newest block and hang up; StackError when Redis is away or refuses."""
         ...
 
@@ -73,7 +73,7 @@ class GrouplessFollower(GroupFollower):
             self._take(streams[0][1])
 
     def close(self) -> None:
-        self.hang_up()
+        self.disconnect()
 
     def _take(self, entries: list[tuple[bytes, list[bytes]]]) -> None:
         self._see(entries)
@@ -92,7 +92,7 @@ class NoChainFollower:
 
     def open(self) -> None: ...
 
-    def peek(self) -> None: ...
+    def read_newest_block(self) -> None: ...
 
     def follow(self, wait_ms: int) -> None:
         gevent.sleep(wait_ms / _MS_PER_S)

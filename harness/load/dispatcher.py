@@ -2,7 +2,7 @@
 
 Nothing in here waits: `flush` may be called from anywhere and returns at once, so that no other
 work of the process delays a signal by more than its own length. What cannot be sent stays in the
-agenda, which costs no memory, and goes late with its intended time kept.
+queue, which costs no memory, and goes late with its intended time kept.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Link(Protocol):
     """A way to Redis."""
 
     @property
-    def is_clogged(self) -> bool:
+    def has_unsent_bytes(self) -> bool:
         """Whether bytes are left that the kernel did not take yet."""
         ...
 
@@ -80,26 +80,26 @@ class Dispatcher:
     """Sender of one process.
 
     Args:
-        agenda: what to send.
+        queue: what to send.
         journal: where it is written down before it is sent.
-        alarm: wakes it when the next signal is due.
+        timer: wakes it when the next signal is due.
         clock: the host's clocks.
         on_loss: called when the link is gone.
     """
 
     def __init__(
         self,
-        agenda: SendQueue,
+        queue: SendQueue,
         journal: Journal,
-        alarm: Timer,
+        timer: Timer,
         clock: Clock,
         on_loss: Callable[[], None] = lambda: None,
     ) -> None:
         self.counts = SendCounts()
         self.failure: HarnessError | None = None
-        self._agenda = agenda
+        self._queue = queue
         self._journal = journal
-        self._alarm = alarm
+        self._timer = timer
         self._now_ns = clock.now_ns
         self._wall_ns = clock.wall_ns
         self._on_loss = on_loss
@@ -119,8 +119,8 @@ class Dispatcher:
 
     @property
     def is_sent(self) -> bool:
-        """Whether everything on the agenda has been attempted."""
-        return self._agenda.next_ns >= NEVER_NS
+        """Whether everything on the queue has been attempted."""
+        return self._queue.next_ns >= NEVER_NS
 
     @property
     def outstanding(self) -> int:
@@ -133,7 +133,7 @@ class Dispatcher:
 
     def due(self) -> int:
         """Signals whose intended time has come."""
-        return self.counts.sent + self._agenda.overdue(self._now_ns())
+        return self.counts.sent + self._queue.overdue(self._now_ns())
 
     def connect(self, link: Link) -> None:
         """Send over this link from now on."""
@@ -141,19 +141,19 @@ class Dispatcher:
         self._progress_ns = self._now_ns()
         self.flush()
 
-    def cease(self) -> None:
+    def stop_sending(self) -> None:
         """Send nothing more; answers are still taken in."""
         self._ceased = True
 
     def flush(self) -> None:
         """Send one batch of what is due, if anything is and if the link takes it."""
         link = self._link
-        if link is None or link.is_clogged or len(self._outstanding) >= OUTSTANDING_MAX:
+        if link is None or link.has_unsent_bytes or len(self._outstanding) >= OUTSTANDING_MAX:
             return
         if self._ceased or self.failure is not None:
             return
         now_ns = self._now_ns()
-        if self._agenda.next_ns <= now_ns and now_ns >= self._rest_until_ns:
+        if self._queue.next_ns <= now_ns and now_ns >= self._rest_until_ns:
             self._send(link, now_ns)
             is_crowd = _CROWD <= self._batch.count < BATCH_SIZE
             self._rest_until_ns = now_ns + _REST_NS if is_crowd else 0
@@ -194,7 +194,7 @@ class Dispatcher:
     def refuse_due(self) -> None:
         """Give up on what is due: attempted now, refused at once, so that the account sums."""
         until_ns = self._now_ns()
-        while self._agenda.next_ns <= until_ns and self.failure is None:
+        while self._queue.next_ns <= until_ns and self.failure is None:
             batch = self._take(until_ns)
             now_ns = self._now_ns()
             self._guard(self._write_refused, batch, now_ns)
@@ -231,15 +231,15 @@ class Dispatcher:
             self._timestamp = varint(millisecond)
         batch = self._batch
         batch.clear()
-        self._agenda.take(batch, now_ns, self._timestamp)
+        self._queue.pop_due(batch, now_ns, self._timestamp)
         return batch
 
     def _prepare(self) -> None:
         """Use the time that is left before the next signal, then ask to be woken for it."""
-        agenda = self._agenda
-        while agenda.next_ns - self._now_ns() > _DRAW_TIME_NS and agenda.draw_ahead():
+        queue = self._queue
+        while queue.next_ns - self._now_ns() > _DRAW_TIME_NS and queue.draw_ahead():
             pass
-        self._alarm.set(max(agenda.next_ns, self._rest_until_ns))
+        self._timer.set(max(queue.next_ns, self._rest_until_ns))
 
     def _count_reason(self, text: str) -> None:
         reason = text.split(" ", 1)[0][:32]

@@ -80,7 +80,7 @@ class GroupFollower:
         self._see(entries)
         self._was_open = True
 
-    def peek(self) -> None:
+    def read_newest_block(self) -> None:
         """Look at the newest block and hang up; nothing is left behind.
 
         Raises:
@@ -90,7 +90,7 @@ class GroupFollower:
         (entries,) = self._ask(resp.command("XREVRANGE", self._key, "+", "-", "COUNT", 1), 1)
         if isinstance(entries, hiredis.ReplyError):
             raise self._refused(entries)
-        self.hang_up()
+        self.disconnect()
         self._see(entries)
 
     def follow(self, wait_ms: int) -> None:
@@ -125,13 +125,13 @@ class GroupFollower:
         destroy = resp.command("XGROUP", "DESTROY", self._key, self._group)
         with suppress(HarnessError):
             if self._is_waiting:  # Redis hears nothing on this line until a block comes
-                self.hang_up()
+                self.disconnect()
                 self._line = open_connection(self._url, f"harness-{self._name}")
             replies = self._ask(self._acks() + destroy, 1 + bool(self._to_ack))
             self._count_acked(replies[:-1])
-        self.hang_up()
+        self.disconnect()
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection and keep the group: what was not acknowledged comes again."""
         if self._line is not None:
             self._line.close()
@@ -188,11 +188,11 @@ class GroupFollower:
                 while (reply := self._reader.gets()) is not False:
                     replies.append(reply)
         except OSError as error:
-            self.hang_up()
+            self.disconnect()
             raise StackError(str(error), where=f"chain events of {self._name}") from error
         self._is_waiting = False
         return replies
 
     def _refused(self, error: Exception) -> StackError:
-        self.hang_up()
+        self.disconnect()
         return StackError(str(error), where=f"chain events of {self._name}")

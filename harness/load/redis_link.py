@@ -115,7 +115,7 @@ class LoopLink:
         self._readable.start(self._read)
 
     @property
-    def is_clogged(self) -> bool:
+    def has_unsent_bytes(self) -> bool:
         """Whether bytes are left that the kernel did not take yet."""
         return len(self._rest) > 0
 

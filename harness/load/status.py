@@ -38,7 +38,7 @@ class SwarmTotals:
     agents: int = 0
     blocks: int = 0
     lateness_max_ns: int = 0
-    told_ns: int = 0
+    reported_ns: int = 0
 
 
 class SendRate:
@@ -56,12 +56,12 @@ class SendRate:
         self._sent = 0
         self._rate = 0.0
 
-    def take(self, totals: SwarmTotals, now_ns: int) -> float:
+    def update(self, totals: SwarmTotals, now_ns: int) -> float:
         """The rate between the newest words and those before; 0 when they are old."""
-        if totals.told_ns > self._told_ns:
-            elapsed_s = (totals.told_ns - self._told_ns) / NS_PER_S
+        if totals.reported_ns > self._told_ns:
+            elapsed_s = (totals.reported_ns - self._told_ns) / NS_PER_S
             self._rate = max(0, totals.sent - self._sent) / elapsed_s
-            self._told_ns, self._sent = totals.told_ns, totals.sent
+            self._told_ns, self._sent = totals.reported_ns, totals.sent
         return self._rate if now_ns - self._told_ns <= _SILENT_NS else 0.0
 
 
@@ -77,5 +77,5 @@ def sum_statuses(statuses: Iterable[Status]) -> SwarmTotals:
     lateness = max((int(status.get("lateness_max_ns", 0)) for status in known), default=0)
     stamps = [int(status.get("mono_ns", 0)) for status in known]
     return SwarmTotals(
-        **sums, lateness_max_ns=lateness, told_ns=sum(stamps) // len(stamps) if stamps else 0
+        **sums, lateness_max_ns=lateness, reported_ns=sum(stamps) // len(stamps) if stamps else 0
     )

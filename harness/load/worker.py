@@ -85,11 +85,11 @@ class SwarmProcess:
     def run(self) -> Exit:
         """Send everything, or find out why not."""
         gevent.signal_handler(signal.SIGTERM, self._stop)
-        gevent.signal_handler(STALL_FEED, self._crew.hold)
-        gevent.signal_handler(RESUME_FEED, self._crew.let_go)
-        self._crew.look_up()
+        gevent.signal_handler(STALL_FEED, self._crew.pause_feed)
+        gevent.signal_handler(RESUME_FEED, self._crew.resume_feed)
+        self._crew.sync_to_head()
         keeping = gevent.spawn(self._keeper.run, self._dispatcher)
-        coming = gevent.spawn(self._crew.bring_in)
+        coming = gevent.spawn(self._crew.spawn_due)
         gc.disable()
         while not self._is_over():
             due_ns = self._clock.now_ns() + round(_TICK_S * NS_PER_S)
@@ -99,7 +99,7 @@ class SwarmProcess:
         coming.kill()
         failure = self._wind_up()
         keeping.kill()
-        self._crew.dismiss(0.0 if failure else _LEAVE_MAX_S)
+        self._crew.stop_all(0.0 if failure else _LEAVE_MAX_S)
         self._journal.close()
         status = self._status("done") | {"error": str(failure) if failure else None}
         emit_status(status, patience_s=_LAST_WORD_MAX_S)
@@ -123,7 +123,7 @@ class SwarmProcess:
         """Account for what is open; what went wrong, if anything did."""
         dispatcher = self._dispatcher
         early = not dispatcher.is_sent
-        dispatcher.cease()
+        dispatcher.stop_sending()
         until_ns = self._clock.now_ns() + _LAST_ANSWERS_NS
         while dispatcher.outstanding and self._clock.now_ns() < until_ns:
             gevent.sleep(_TICK_S)

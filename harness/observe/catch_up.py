@@ -94,5 +94,5 @@ def missed_versions(
 
 
 def _in_a_word(version: RowVersion, contract: Contract) -> RowVersion:
-    word = contract.word(contract.state(version.status))
+    word = contract.status_for(contract.state(version.status))
     return version._replace(status=word or version.status)

@@ -98,7 +98,7 @@ class LogicalWatcher:
         self.received_lsn = 0
         self._more = False
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         connection = require_open(self._connection)
         found: list[RowVersion] = []
         try:

@@ -39,7 +39,7 @@ class NotificationWatcher:
         self._channel = contract.seen.channel or ""
         self._reader = StatusReportParser(contract)
         self._read = (
-            self._reader.of_text if contract.seen.format == "text" else self._reader.of_json
+            self._reader.from_text if contract.seen.format == "text" else self._reader.from_json
         )
         self._clock = clock
         self._connection: PGconn | None = None
@@ -73,7 +73,7 @@ class NotificationWatcher:
         self._asked = (-1, 0)
         self.covered_ns = begin_ns
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         connection = require_open(self._connection)
         found: list[RowVersion] = []
         try:

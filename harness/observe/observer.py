@@ -87,7 +87,7 @@ class Observer:
         if code == 0 and self._stopping:
             return None
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-        words = self._child.last_words()
+        words = self._child.last_log_message()
         return f"the observer {how}" + (f": {words}" if words else "")
 
     def stop(self) -> None:

@@ -47,7 +47,7 @@ class ObserverPlan(BaseModel):
     contract: Contract = Contract()
     run_tag: int
     folder: Path
-    way: ObservationMethod = ObservationMethod.LOGICAL
+    method: ObservationMethod = ObservationMethod.LOGICAL
 
     def to_stdin(self) -> str:
         """JSON with the secrets in it; for a pipe only."""

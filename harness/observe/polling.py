@@ -95,7 +95,7 @@ class PollingWatcher:
                 hint="the observer's role needs SELECT on the table that the contract names",
             ) from error
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         if self._connection is None:
             raise WatcherLost("not connected")
         wait_ns = self._due_ns - self._clock.now_ns()

@@ -50,8 +50,8 @@ class ProposalsSampler(threading.Thread):
 
     def run(self) -> None:
         while not self.failure and not self._ended.wait(EVERY_NS / NS_PER_S):
-            self.look()
-        self.look()
+            self.poll()
+        self.poll()
         self._client.close()
 
     def end(self, timeout_s: float) -> None:
@@ -60,7 +60,7 @@ class ProposalsSampler(threading.Thread):
         if self.is_alive():
             self.join(timeout_s)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Write one line, if Redis answers."""
         try:
             found = self._ask()

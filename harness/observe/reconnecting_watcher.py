@@ -92,7 +92,7 @@ class ReconnectingWatcher:
                     raise _unreachable(lost, limit_ns) from lost
                 self._clock.sleep_ns(_RETRY_NS)
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         """Row versions received since the last call, those missed in a gap included.
 
         Comes back with nothing while the server is away.
@@ -105,7 +105,7 @@ class ReconnectingWatcher:
         # Through a gap it stays: what the query after it finds may have been there from then on.
         self.since_ns = self._watcher.covered_ns
         try:
-            versions = self._watcher.take(timeout_ns)
+            versions = self._watcher.poll(timeout_ns)
         except WatcherLost as lost:
             self.gaps += 1
             self._gap_since_ns = self._clock.now_ns()

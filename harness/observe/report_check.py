@@ -58,7 +58,7 @@ class ReportCheck:
         self._checked = self._early = 0
         self._early_max_ns: int | None = 0
 
-    def look(self, versions: Versions, seen_ns: int) -> None:
+    def check(self, versions: Versions, seen_ns: int) -> None:
         """Hold one of these words against the table, if it is time to."""
         try:
             if self._pending is not None:
@@ -89,7 +89,7 @@ class ReportCheck:
             return
         self._due_ns = seen_ns + EVERY_NS
         newest = told[-1]
-        trace = self._contract.tasks.written(trace_id.text(newest.trace_hi, newest.trace_lo))
+        trace = self._contract.tasks.format_id(trace_id.text(newest.trace_hi, newest.trace_lo))
         shown = self._is_final(trace)
         self._checked += 1
         if not shown:

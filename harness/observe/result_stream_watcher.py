@@ -61,7 +61,7 @@ class ResultStreamWatcher:
                 hint=f"{self._key} must be a stream that the contract's user may read",
             ) from error
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         begin_ns = self._clock.now_ns()
         try:
             streams: Any = self._client.xread(
@@ -90,7 +90,7 @@ class ResultStreamWatcher:
         found = []
         for entry_id, fields in entries:
             self._last_id = entry_id
-            version = self._reader.of_fields(fields or {})
+            version = self._reader.from_fields(fields or {})
             if version is not None:
                 found.append(version)
         return found

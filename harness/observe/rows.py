@@ -128,7 +128,7 @@ class RunRows:
             ),
         )
 
-    def question(self, horizon: int | None) -> tuple[sql.Composed, tuple[Any, ...]]:
+    def query(self, horizon: int | None) -> tuple[sql.Composed, tuple[Any, ...]]:
         """The query and its values."""
         low, high = self._range
         since = None if horizon is None else horizon % XID_WRAP
@@ -136,7 +136,7 @@ class RunRows:
 
     def read(self, cursor: Cursor[Any], horizon: int | None) -> tuple[int, Iterator[RowVersion]]:
         """Row versions by transactions from `horizon` on (None: all), and the snapshot's xmin."""
-        cursor.execute(*self.question(horizon))
+        cursor.execute(*self.query(horizon))
         first = cursor.fetchone()
         if first is None:
             raise ValueError("a snapshot was asked for and none came")

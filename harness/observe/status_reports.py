@@ -31,12 +31,12 @@ class StatusReportParser:
         self._told = 0
         self.unreadable = 0
 
-    def of_text(self, text: str) -> RowVersion | None:
+    def from_text(self, text: str) -> RowVersion | None:
         """A trace id, and a status behind white space where the contract has one."""
         trace, _, status = text.strip().partition(" ")
         return self._version(trace, status.strip() or None)
 
-    def of_json(self, text: str | bytes) -> RowVersion | None:
+    def from_json(self, text: str | bytes) -> RowVersion | None:
         """A JSON document."""
         try:
             document = json.loads(text)
@@ -44,10 +44,10 @@ class StatusReportParser:
         except ValueError:
             return self._fail()
 
-    def of_fields(self, fields: Mapping[bytes, bytes]) -> RowVersion | None:
+    def from_fields(self, fields: Mapping[bytes, bytes]) -> RowVersion | None:
         """The fields of a stream entry."""
         if self._seen.format == "json":
-            return self.of_json(fields.get(self._seen.field.encode(), b""))
+            return self.from_json(fields.get(self._seen.field.encode(), b""))
         try:
             return self._version(*self._parts(lambda name: fields[name.encode()].decode()))
         except (KeyError, ValueError):
@@ -72,7 +72,7 @@ class StatusReportParser:
             return self._fail()
         # A word names no transaction: each gets a number of its own.
         self._told = (self._told + 1) % _XID_WRAP
-        word = contract.word(state) or str(status)
+        word = contract.status_for(state) or str(status)
         return RowVersion(trace_hi, trace_lo, word, 0, 0, self._told)
 
     def _fail(self) -> RowVersion | None:

@@ -46,7 +46,7 @@ class Watcher(Protocol):
         """
         ...
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         """Row versions received since the last call; waits at most `timeout_ns` for the first.
 
         Raises:

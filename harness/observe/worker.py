@@ -80,7 +80,9 @@ class ObserverWorker:
             ended=lambda: self._end_asked,
             is_first=lambda status: plan.contract.state(status) is State.INIT,
         )
-        self._words = ReportCheck(dsn, plan.contract, clock) if plan.way.is_word else None
+        self._words = (
+            ReportCheck(dsn, plan.contract, clock) if plan.method.is_self_reported else None
+        )
         redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
         self._prober = ClockProber(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
         self._stream = (
@@ -89,7 +91,7 @@ class ObserverWorker:
             else None
         )
 
-    def ask_to_end(self, number: int, frame: FrameType | None) -> None:
+    def request_stop(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: end at the next turn of the loop."""
         del number, frame
         self._end_asked = True
@@ -104,7 +106,7 @@ class ObserverWorker:
             self._session.open(OPEN_LIMIT_NS)
             self._prober.start()
             if self._stream is not None:
-                self._stream.look()  # before the first signal, to count from there
+                self._stream.poll()  # before the first signal, to count from there
                 self._stream.start()
             gc.freeze()
             emit_status({"kind": "ready"})
@@ -143,7 +145,7 @@ class ObserverWorker:
         told = self._status("done") | {"drained": self._drained}
         facts = {
             "schema_version": 1,
-            "way": self._plan.way.value,
+            "way": self._plan.method.value,
             **told,
             "cause": " ".join(cause.split()),
             "blind_since_ns": blind_ns,
@@ -165,11 +167,11 @@ class ObserverWorker:
                 status_due_ns = now_ns + STATUS_EVERY_NS
 
     def _turn(self) -> None:
-        versions = self._session.take(_TAKE_NS)
+        versions = self._session.poll(_TAKE_NS)
         if versions:
             self._file.add(versions, self._session.seen_ns, self._session.since_ns)
         if self._words is not None:
-            self._words.look(versions, self._session.seen_ns)
+            self._words.check(versions, self._session.seen_ns)
         self._file.flush_when_due(self._clock.now_ns())
 
     def _drain(self) -> bool:
@@ -198,7 +200,7 @@ class ObserverWorker:
             self._plan.contract,
             self._plan.run_tag,
             self._sightings_path,
-            by_word=self._plan.way.is_word,
+            by_word=self._plan.method.is_self_reported,
         )
 
     def _status(self, kind: str) -> dict[str, Any]:
@@ -222,11 +224,11 @@ class ObserverWorker:
 def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
     """The watcher that the plan asks for."""
     dsn = plan.observer_dsn.get_secret_value()
-    if plan.way is ObservationMethod.POLLING:
+    if plan.method is ObservationMethod.POLLING:
         return PollingWatcher(dsn, plan.contract, plan.run_tag, clock)
-    if plan.way is ObservationMethod.NOTIFICATION:
+    if plan.method is ObservationMethod.NOTIFICATION:
         return NotificationWatcher(dsn, plan.contract, clock)
-    if plan.way is ObservationMethod.STREAM and plan.redis_url is not None:
+    if plan.method is ObservationMethod.STREAM and plan.redis_url is not None:
         return ResultStreamWatcher(plan.redis_url.get_secret_value(), plan.contract, clock)
     return LogicalWatcher(dsn, plan.contract, f"harness_{plan.run_tag:012x}_{os.getpid()}", clock)
 
@@ -254,7 +256,7 @@ def main() -> int:
         return Exit.USAGE
     try:
         worker = ObserverWorker(plan, SystemClock())
-        signal.signal(signal.SIGTERM, worker.ask_to_end)
+        signal.signal(signal.SIGTERM, worker.request_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.run()
     except HarnessError as error:

@@ -26,15 +26,15 @@ class BackgroundTask:
         self._path = path
         self._clock = clock
         self._wait = wait
-        self._hurry = threading.Event()
+        self._abort = threading.Event()
         self._lock = threading.Lock()
-        self._news: list[str] = []
+        self._messages: list[str] = []
         self._failure = ""
 
-    def news(self) -> tuple[str, ...]:
+    def drain_messages(self) -> tuple[str, ...]:
         """What has happened since the last question, a sentence each."""
         with self._lock:
-            found, self._news = tuple(self._news), []
+            found, self._messages = tuple(self._messages), []
         return found
 
     def failure(self) -> str | None:
@@ -44,7 +44,7 @@ class BackgroundTask:
     def _until(self, when_ns: int) -> bool:
         """Wait for a moment; whether somebody was in a hurry before it came."""
         while (left_ns := when_ns - self._clock.now_ns()) > 0:
-            if self._wait(self._hurry, left_ns / NS_PER_S):
+            if self._wait(self._abort, left_ns / NS_PER_S):
                 return True
         return False
 
@@ -55,9 +55,9 @@ class BackgroundTask:
         except OSError as error:
             raise EvidenceError(f"cannot write: {error.strerror}", where=str(self._path)) from error
 
-    def _tell(self, sentence: str) -> None:
+    def _add_message(self, sentence: str) -> None:
         with self._lock:
-            self._news.append(sentence)
+            self._messages.append(sentence)
 
     def _fail(self, why: str) -> None:
         self._failure = self._failure or why

@@ -32,7 +32,7 @@ class ChildProcess:
         name: what people call it, for messages.
         env: variables added to the environment.
         keep: file that its status lines are appended to, as they come.
-        stays_told: whether its stdin stays open, for what `tell` says later.
+        keep_stdin_open: whether its stdin stays open, for what `tell` says later.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class ChildProcess:
         name: str,
         env: Mapping[str, str] | None = None,
         keep: Path | None = None,
-        stays_told: bool = False,
+        keep_stdin_open: bool = False,
     ) -> None:
         self.name = name
         self._keep = keep
-        self._stays_told = stays_told
+        self._keep_stdin_open = keep_stdin_open
         self._module = module
         self._stdin_text = stdin_text
         self._log_path = log_path
@@ -75,7 +75,7 @@ class ChildProcess:
                 )
             assert self._process.stdin is not None  # noqa: S101 - PIPE was asked for
             self._process.stdin.write(self._stdin_text.encode())
-            if self._stays_told:
+            if self._keep_stdin_open:
                 self._process.stdin.flush()
             else:
                 self._process.stdin.close()
@@ -86,7 +86,7 @@ class ChildProcess:
         self._reader = threading.Thread(target=self._read, name=f"{self.name}-status", daemon=True)
         self._reader.start()
 
-    def tell(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         """Say something more to a worker that stays told; lost on one that has ended."""
         if self._process is None or self._process.stdin is None:
             return
@@ -150,7 +150,7 @@ class ChildProcess:
             return ""
         return "\n".join(data.decode("utf-8", "replace").splitlines()[-15:])
 
-    def last_words(self) -> str:
+    def last_log_message(self) -> str:
         """The last message of its log in one line, with the hint that stands below it."""
         lines = self.log_tail().splitlines()
         begins = [at for at, line in enumerate(lines) if line and not line[0].isspace()]
@@ -162,11 +162,11 @@ class ChildProcess:
             return
         try:
             for line in process.stdout:
-                self._take(line)
+                self._record(line)
         except ValueError:  # closed by stop() while waiting for a line
             return
 
-    def _take(self, line: bytes) -> None:
+    def _record(self, line: bytes) -> None:
         try:
             status = json.loads(line)
         except ValueError:

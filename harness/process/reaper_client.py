@@ -60,15 +60,15 @@ class ReaperClient:
 
     def watch(self, pid: int, stop_signal: int) -> None:
         """Let the warden end a process by this signal."""
-        self._tell({"watch": pid, "ticks": start_ticks(pid), "signal": int(stop_signal)})
+        self._send({"watch": pid, "ticks": start_ticks(pid), "signal": int(stop_signal)})
 
     def forget(self, pid: int) -> None:
         """Tell the warden that a process has ended."""
-        self._tell({"forget": pid})
+        self._send({"forget": pid})
 
     def clean(self, folder: Path) -> None:
         """Let the warden remove a folder."""
-        self._tell({"folder": str(folder)})
+        self._send({"folder": str(folder)})
 
     def stop(self) -> None:
         """Let the warden do what is left to do, and wait for it."""
@@ -84,7 +84,7 @@ class ReaperClient:
             process.kill()
             process.wait()
 
-    def _tell(self, word: dict[str, int | str]) -> None:
+    def _send(self, word: dict[str, int | str]) -> None:
         process = self._process
         if process is None or process.stdin is None:
             return

@@ -95,9 +95,9 @@ def sentence(judgement: Judgement) -> str:
         said = f"The system meets every objective; {found.name}: {brief(found)}"
         return f"{said}{format_horizon(judgement)}."
     if judgement.verdict is Verdict.INVALID:
-        return f"The run does not measure the system: {found.said}."
+        return f"The run does not measure the system: {found.message}."
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        return f'The run does not decide "{found.name}": {found.said}.'
+        return f'The run does not decide "{found.name}": {found.message}.'
     what = "an objective" if found.kind is CheckKind.OBJECTIVE else "a check"
     return f'The system violates {what}, "{found.name}": {brief(found)}.'
 
@@ -107,7 +107,7 @@ def brief(check: Check) -> str:
     figures = check.figures
     estimate, limit = figures.get("estimate_ns"), figures.get("limit_ns")
     if not isinstance(estimate, int) or not isinstance(limit, int):
-        return check.said
+        return check.message
     lower, upper = (figures.get(name) for name in ("lower_ns", "upper_ns"))
     low = format_duration(lower) if isinstance(lower, int) else "no lower bound"
     high = format_duration(upper) if isinstance(upper, int) else "no upper bound"
@@ -125,7 +125,7 @@ def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterato
     """So many checks, the first ones, each on so many lines."""
     for check in checks[:most]:
         word = "ok" if _is_ok(check) else check.verdict.name
-        if _is_ok(check) and check.said.startswith(NOT_JUDGED):
+        if _is_ok(check) and check.message.startswith(NOT_JUDGED):
             word = "--"
         said = _wrapped(f"{check.name}: {brief(check)}", width - _WORD, lines)
         for number, part in enumerate(said):

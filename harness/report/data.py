@@ -72,8 +72,8 @@ class ReportData:
         environment: `environment.json`, as it is; empty without one.
         stack: `stack.json`, as it is; empty without one.
         command: what asks the same question again.
-        lacking: what is not there, or was made anew, a sentence each.
-        judged_anew: why the stored result was not believed, and the evidence judged for this
+        missing_evidence: what is not there, or was made anew, a sentence each.
+        rejudged_reason: why the stored result was not believed, and the evidence judged for this
             report; empty where it was.
     """
 
@@ -90,8 +90,8 @@ class ReportData:
     environment: Mapping[str, Any]
     stack: Mapping[str, Any]
     command: str
-    lacking: tuple[str, ...] = ()
-    judged_anew: str = ""
+    missing_evidence: tuple[str, ...] = ()
+    rejudged_reason: str = ""
 
     @property
     def executed(self) -> str:
@@ -114,14 +114,14 @@ def read_report_data(folder: RunFolder) -> ReportData:
     Raises:
         EvidenceError: what every run writes is missing or unreadable, or a newer harness wrote it.
     """
-    lacking: list[str] = []
+    missing: list[str] = []
     scenario = folder.read_scenario()
     plan, run = folder.read_plan(), folder.read_run()
-    scenario = scenario.model_copy(update={"load": run.load_of(scenario.load)})
-    plan = plan.model_copy(update={"load": run.load_of(plan.load)})
-    environment = _facts(folder, "environment", lacking)
-    stack = _facts(folder, "stack", lacking)
-    result, latency, anew = _result(folder, lacking)
+    scenario = scenario.model_copy(update={"load": run.actual_load(scenario.load)})
+    plan = plan.model_copy(update={"load": run.actual_load(plan.load)})
+    environment = _facts(folder, "environment", missing)
+    stack = _facts(folder, "stack", missing)
+    result, latency, anew = _result(folder, missing)
     return ReportData(
         run_id=folder.run_id,
         folder=folder,
@@ -131,13 +131,13 @@ def read_report_data(folder: RunFolder) -> ReportData:
         measurement=result.measurement,
         judgement=result.judgement,
         diagnosis=result.diagnosis,
-        telemetry=_telemetry(folder, plan, lacking),
+        telemetry=_telemetry(folder, plan, missing),
         latency=latency,
         environment=environment,
         stack=stack,
         command=command_of(folder, stack),
-        lacking=tuple(lacking),
-        judged_anew=anew,
+        missing_evidence=tuple(missing),
+        rejudged_reason=anew,
     )
 
 
@@ -158,12 +158,12 @@ def command_of(folder: RunFolder, stack: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _result(folder: RunFolder, lacking: list[str]) -> tuple[Result, tuple[LatencyLog, ...], str]:
+def _result(folder: RunFolder, missing: list[str]) -> tuple[Result, tuple[LatencyLog, ...], str]:
     """The result, its logs, and why the evidence was judged anew; empty where it was not."""
     try:
         result = read_result(folder)
     except ResultOutdatedError as error:
-        lacking.append(f"result.json {error.what}: the evidence was judged anew for this report")
+        missing.append(f"result.json {error.what}: the evidence was judged anew for this report")
         assessment, gathered = assess_with_analysis(folder)
         names = {name: (phase, mode) for phase, mode, name in _log_names()}
         made = {
@@ -172,10 +172,10 @@ def _result(folder: RunFolder, lacking: list[str]) -> tuple[Result, tuple[Latenc
             if name in names
         }
         return build_result(folder, assessment), _logs(made), f"result.json {error.what}"
-    return result, _stored_logs(folder, result, lacking), ""
+    return result, _stored_logs(folder, result, missing), ""
 
 
-def _stored_logs(folder: RunFolder, result: Result, lacking: list[str]) -> tuple[LatencyLog, ...]:
+def _stored_logs(folder: RunFolder, result: Result, missing: list[str]) -> tuple[LatencyLog, ...]:
     found: dict[tuple[str, str], str] = {}
     for phase, mode, name in _log_names():
         figures = result.measurement.of(Metric.LATENCY, phase, mode)
@@ -189,7 +189,7 @@ def _stored_logs(folder: RunFolder, result: Result, lacking: list[str]) -> tuple
         except RefusedError:
             raise
         except (OSError, ValueError) as error:
-            lacking.append(
+            missing.append(
                 f"{name} {_why(error)}: latency over time is left out ({phase}, {mode});"
                 " `harness judge` writes it again"
             )
@@ -214,9 +214,9 @@ def _log_name(phase: str, mode: str) -> str:
     return f"{phase}-{mode}-{Metric.LATENCY}.hlog"
 
 
-def _telemetry(folder: RunFolder, plan: RunPlan, lacking: list[str]) -> Telemetry:
+def _telemetry(folder: RunFolder, plan: RunPlan, missing: list[str]) -> Telemetry:
     if not folder.telemetry.exists():
-        lacking.append("the run kept no telemetry: what the system's parts used is not known")
+        missing.append("the run kept no telemetry: what the system's parts used is not known")
         return Telemetry()
     try:
         lines = iter_lines(folder.telemetry, TELEMETRY_BYTES_MAX)
@@ -224,18 +224,18 @@ def _telemetry(folder: RunFolder, plan: RunPlan, lacking: list[str]) -> Telemetr
     except RefusedError:
         raise
     except EvidenceError as error:
-        lacking.append(f"{folder.telemetry.name} {error.what}")
+        missing.append(f"{folder.telemetry.name} {error.what}")
         return Telemetry()
 
 
-def _facts(folder: RunFolder, name: str, lacking: list[str]) -> Mapping[str, Any]:
+def _facts(folder: RunFolder, name: str, missing: list[str]) -> Mapping[str, Any]:
     path = getattr(folder, name)
     try:
         return folder.read_json(path)
     except RefusedError:
         raise
     except EvidenceError as error:
-        lacking.append(f"{path.name} {error.what}")
+        missing.append(f"{path.name} {error.what}")
         return {}
 
 

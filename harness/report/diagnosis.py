@@ -23,7 +23,7 @@ def render_short(diagnosis: Diagnosis, path: Path) -> RenderableType:
     if not diagnosis.failed:
         body = [_headline(diagnosis), _answers(diagnosis, short=True)]
         if diagnosis.headline is None and diagnosis.remarks:
-            body.append(_bullet(diagnosis.remarks[0].said))
+            body.append(_bullet(diagnosis.remarks[0].message))
     return Group(
         Text(),
         Text("diagnosis", style="bold cyan"),
@@ -47,7 +47,7 @@ def render_diagnosis(diagnosis: Diagnosis, run_id: str) -> RenderableType:
     parts += [_headline(diagnosis), Text(), _answers(diagnosis, short=False)]
     for title, lines in (
         ("stages", diagnosis.stages),
-        ("also", tuple(remark.said for remark in diagnosis.remarks)),
+        ("also", tuple(remark.message for remark in diagnosis.remarks)),
     ):
         if lines:
             body = Group(*(_bullet(line) for line in lines))
@@ -79,7 +79,7 @@ def _answers(diagnosis: Diagnosis, *, short: bool) -> Table:
 
 def _answer_lines(question: Question) -> Iterator[Text]:
     yield Text(question.asks, style="bold")
-    yield Text(question.said)
+    yield Text(question.message)
     for evidence in question.evidence:
         yield Text(f"{_when(evidence)} {evidence.track}{_held(evidence)}", style="dim")
     if question.advice:

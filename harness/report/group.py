@@ -40,7 +40,7 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
 
 def _headline(judgement: GroupJudgement) -> str:
     deciding = [check for check in judgement.checks if check.verdict is judgement.verdict]
-    return f"{deciding[0].name}: {deciding[0].said}" if deciding else "every run is clean"
+    return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run is clean"
 
 
 def _runs(judgement: GroupJudgement) -> Table:
@@ -70,5 +70,5 @@ def _checks(judgement: GroupJudgement) -> Table:
     for check in judgement.checks:
         word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
         style = "green" if check.verdict is Verdict.PASS else "bold red"
-        table.add_row(Text(word, style=style), Text(check.name), Text(check.said))
+        table.add_row(Text(word, style=style), Text(check.name), Text(check.message))
     return table

@@ -10,7 +10,7 @@ from harness.judge.verdict import Verdict
 def headline(judgement: Judgement) -> str:
     """What decided; of a PASS the first duration that was promised."""
     found = deciding_check(judgement)
-    said = found.said if found else "every check is clean"
+    said = found.message if found else "every check is clean"
     return f"{said}{format_horizon(judgement)}"
 
 

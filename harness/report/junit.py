@@ -44,7 +44,7 @@ class TestCase:
     name: str
     problem: str | None
     type: str
-    said: str
+    message: str
     out: str
 
 
@@ -61,7 +61,7 @@ def junit_xml(data: ReportData) -> str:
         ("grade", grade.level),
         *(("grade_reason", reason) for reason in grade.reasons),
         ("command", data.command),
-        ("judged_anew", data.judged_anew or "no"),
+        ("judged_anew", data.rejudged_reason or "no"),
     ]
     suites = [
         (kind.value, [test_case(check) for check in judgement.of(kind)], properties)
@@ -91,11 +91,11 @@ def group_junit_xml(judgement: GroupJudgement, folder: GroupFolder) -> str:
 def test_case(check: Check) -> TestCase:
     """One check as a test case."""
     problem, type_ = _problem(check.verdict)
-    if check.verdict is Verdict.PASS and check.said.startswith(NOT_JUDGED):
+    if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
         problem, type_ = "skipped", NOT_JUDGED
-    lines = [check.said, f"figures: {json.dumps(check.figures)}"]
-    lines += [f"offender: {offender}" for offender in check.offenders]
-    return TestCase(check.name, problem, type_, check.said, "\n".join(lines))
+    lines = [check.message, f"figures: {json.dumps(check.figures)}"]
+    lines += [f"offender: {offender}" for offender in check.examples]
+    return TestCase(check.name, problem, type_, check.message, "\n".join(lines))
 
 
 def _case_of_run(run: MemberFigures) -> TestCase:
@@ -145,8 +145,8 @@ def _add(suite: ET.Element, class_name: str, case: TestCase) -> None:
     attributes = {"classname": class_name, "name": _legal(case.name), "time": "0.000"}
     element = ET.SubElement(suite, "testcase", attributes)
     if case.problem is not None:
-        told = {"type": case.type, "message": _legal(case.said)}
-        ET.SubElement(element, case.problem, told).text = _legal(case.said)
+        told = {"type": case.type, "message": _legal(case.message)}
+        ET.SubElement(element, case.problem, told).text = _legal(case.message)
     ET.SubElement(element, "system-out").text = _legal(case.out)
 
 

@@ -93,9 +93,9 @@ def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
 
 
 def _anew(data: ReportData) -> list[str]:
-    if not data.judged_anew:
+    if not data.rejudged_reason:
         return []
-    return [f"**Judged anew for this report**: {escaped(data.judged_anew)}.", ""]
+    return [f"**Judged anew for this report**: {escaped(data.rejudged_reason)}.", ""]
 
 
 def _grade(grade: Grade) -> str:
@@ -117,13 +117,13 @@ def _escaped_block(match: re.Match[str]) -> str:
 
 
 def _objectives(checks: Sequence[Check]) -> list[str]:
-    rows = [(_word(check), escaped(check.name), escaped(check.said)) for check in checks]
+    rows = [(_word(check), escaped(check.name), escaped(check.message)) for check in checks]
     return _table(("", "objective", "found"), rows)
 
 
 def _word(check: Check) -> str:
     if check.verdict is Verdict.PASS:
-        return "not judged" if check.said.startswith(NOT_JUDGED) else "ok"
+        return "not judged" if check.message.startswith(NOT_JUDGED) else "ok"
     return f"**{check.verdict.name}**"
 
 
@@ -132,7 +132,7 @@ def _unclean(checks: Iterable[Check]) -> Iterator[str]:
     others = [check for check in checks if check.kind is not CheckKind.OBJECTIVE]
     unclean = [check for check in others if check.verdict is not Verdict.PASS]
     for check in unclean[:_CHECKS_SHOWN]:
-        said = check.said + (f" ({', '.join(check.offenders[:3])})" if check.offenders else "")
+        said = check.message + (f" ({', '.join(check.examples[:3])})" if check.examples else "")
         yield f"- **{check.verdict.name}** {escaped(check.name)}: {escaped(said)}"
     if len(unclean) > _CHECKS_SHOWN:
         yield f"- and {len(unclean) - _CHECKS_SHOWN} more"

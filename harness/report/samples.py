@@ -68,8 +68,8 @@ def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
 def telemetry_rows(telemetry: Telemetry) -> Iterator[tuple[object, ...]]:
     """A row for each figure, the header first."""
     yield TELEMETRY_COLUMNS
-    for name in sorted(telemetry.tracks):
-        track = telemetry.tracks[name]
+    for name in sorted(telemetry.time_series):
+        track = telemetry.time_series[name]
         limit = "" if track.limit is None else track.limit
         for at_s, value in zip(track.at_s, track.values, strict=True):
             yield f"{at_s:.3f}", spreadsheet_cell(name), value, limit

@@ -84,7 +84,7 @@ def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
     for check in judgement.of(kind):
         word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
         style = "green" if check.verdict is Verdict.PASS else "bold red"
-        if check.verdict is Verdict.PASS and check.said.startswith(NOT_JUDGED):
+        if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
             word, style = "--", "yellow"
         # As text: what happened in a run may hold brackets, which are no markup.
         table.add_row(Text(word, style=style), Text(check.name), Text(_with_examples(check)))
@@ -99,7 +99,9 @@ def _validity(judgement: Judgement) -> RenderableType:
     if not spoiled:
         clean = f"all {len(judgement.of(CheckKind.VALIDITY))} checks of the run itself are clean"
         told = [
-            check.said for check in judgement.of(CheckKind.VALIDITY) if check.name in _INFORMATIONAL
+            check.message
+            for check in judgement.of(CheckKind.VALIDITY)
+            if check.name in _INFORMATIONAL
         ]
         return Text("; ".join([clean, *told]))
     table = Table.grid(padding=(0, 2))
@@ -110,8 +112,8 @@ def _validity(judgement: Judgement) -> RenderableType:
 
 
 def _with_examples(check: Check) -> str:
-    shown = check.offenders[:_EXAMPLES_SHOWN]
-    return check.said + (f" ({', '.join(shown)}, ...)" if shown else "")
+    shown = check.examples[:_EXAMPLES_SHOWN]
+    return check.message + (f" ({', '.join(shown)}, ...)" if shown else "")
 
 
 def latency_table(measurement: Measurement) -> Table | None:

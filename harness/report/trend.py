@@ -50,7 +50,7 @@ class Trend:
     """
 
     question: Scenario
-    nights: tuple[TrendPoint, ...]
+    points: tuple[TrendPoint, ...]
 
 
 def trends_of(runs: Iterable[tuple[Scenario, Result, str]]) -> tuple[Trend, ...]:

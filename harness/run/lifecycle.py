@@ -84,7 +84,7 @@ def _load(
     observer = parts.make_observer(endpoints, run_tag)
     cleanup.callback(observer.stop)
     observer.start()
-    pages = parts.make_pages(endpoints, folder.metrics)
+    pages = parts.make_service_counters(endpoints, folder.metrics)
     pages.begin()
 
     nonce_starts = parts.read_starts(endpoints, run_tag)
@@ -107,7 +107,7 @@ def _load(
     swarm = parts.make_swarm(plan)
     cleanup.callback(swarm.stop)
     swarm.start()
-    vitals = parts.make_vitals(folder.vitals, {**observer.pids(), **swarm.pids()})
+    vitals = parts.make_self_monitoring(folder.vitals, {**observer.pids(), **swarm.pids()})
     cleanup.callback(vitals.stop)
     vitals.start()
     _watch_pool(parts, endpoints, folder, cleanup)
@@ -126,16 +126,16 @@ def _load(
     )
     try:
         if faults is not None:
-            cleanup.callback(faults.stop, hurry=True)
+            cleanup.callback(faults.stop, abort=True)
             faults.start(plan.t0_ns)
         if gate is not None:
-            cleanup.callback(gate.stop, hurry=True)
+            cleanup.callback(gate.stop, abort=True)
             gate.start(plan.t0_ns)
         follower.until_sent()
         follower.until_drained()
     except Interrupted as interrupt:
         follower.note("interrupted", str(interrupt))
-    follower.end_faults()
+    follower.stop_faults()
     swarm.stop()
     observer.stop()
     observation_end_ns = parts.clock.now_ns()
@@ -145,7 +145,7 @@ def _load(
     telemetry.stop()
     if failure := telemetry.failure():
         follower.note("telemetry_lost", failure)
-    reserve.give_back()
+    reserve.release()
     follower.finish()
     _read_final(parts, endpoints, run_tag, folder, follower, lambda: pages.end(live.final))
     _try_backups(parts, follower)
@@ -181,10 +181,10 @@ def _watch_pool(parts: Parts, endpoints: Endpoints, folder: RunFolder, cleanup: 
 
 def _try_backups(parts: Parts, follower: RunMonitor) -> None:
     """Nobody who has broken off a run waits for that."""
-    if parts.backups is None or follower.is_broken_off:
+    if parts.backups is None or follower.is_aborted:
         return
     try:
-        parts.backups.try_restores()
+        parts.backups.verify_restores()
     except Interrupted as interrupt:
         follower.note("interrupted", str(interrupt))
     except HarnessError as error:
@@ -201,7 +201,7 @@ def _write_run(
         kept.append(folder.backup.name)
     if follower.gate:
         kept.append(folder.gate.name)
-    if scenario.stalls_the_feed:
+    if scenario.has_feed_stall:
         kept.append(CHAIN_HEADS_FILE)
     if scenario.telemetry.enabled:
         kept.append(TELEMETRY_FILE)

@@ -50,7 +50,7 @@ class RunMonitor:
     telemetry: TelemetryPart
     load: Load
     t0_ns: int
-    keep: Callable[[RunEvent], None] = lambda _: None
+    on_event: Callable[[RunEvent], None] = lambda _: None
     faults: BackgroundPart | None = None
     gate: BackgroundPart | None = None
     events: list[RunEvent] = field(default_factory=list)
@@ -108,7 +108,7 @@ class RunMonitor:
         """Show all that was sent and seen, once swarm and observer have stopped."""
         for _ in range(_CATCH_UP_MAX):
             self.live.update()
-            if not self.live.is_behind:
+            if not self.live.has_unread_records:
                 break
         self._show("finish", self.parts.clock.now_ns())
 
@@ -140,31 +140,31 @@ class RunMonitor:
         """Keep an event for the judgement."""
         event = RunEvent(kind, what, self.parts.clock.now_ns())
         self.events.append(event)
-        self.keep(event)
+        self.on_event(event)
 
-    def hear_faults(self) -> None:
+    def record_fault_messages(self) -> None:
         """Keep what the faults have told since the last time."""
-        for sentence in self.faults.news() if self.faults else ():
+        for sentence in self.faults.drain_messages() if self.faults else ():
             self.note("fault_planned", sentence)
-        for sentence in self.gate.news() if self.gate else ():
+        for sentence in self.gate.drain_messages() if self.gate else ():
             self.note("gate_told", sentence)
 
-    def end_faults(self) -> None:
+    def stop_faults(self) -> None:
         """Have every fault healed and told, at once if the run was broken off; end the gate."""
         if self.gate is not None:
             self.gate.stop()
-            self.hear_faults()
+            self.record_fault_messages()
             if failure := self.gate.failure():
                 self.note("gate_untold", failure)
         if self.faults is None:
             return
-        self.faults.stop(hurry=self.is_broken_off)
-        self.hear_faults()
+        self.faults.stop(abort=self.is_aborted)
+        self.record_fault_messages()
         if failure := self.faults.failure():
             self.note("faults_untold", failure)
 
     @property
-    def is_broken_off(self) -> bool:
+    def is_aborted(self) -> bool:
         """Whether the run came to an end that was not its own."""
         interrupted = any(event.kind == "interrupted" for event in self.events)
         return self._aborted or interrupted or self._hopeless()
@@ -190,7 +190,7 @@ class RunMonitor:
     def _watch(self) -> None:
         if failure := self.observer.failure():
             self.note("observer_died", failure)
-        self.hear_faults()
+        self.record_fault_messages()
         # A swarm that was told to end before its time says so, which is no death.
         if not self._told_to_end and self.swarm.ended() and (failure := self.swarm.failure()):
             self.note("swarm_died", failure)
@@ -225,7 +225,7 @@ class RunMonitor:
 
     def _show(self, phase: str, now_ns: int) -> None:
         totals = self.swarm.totals()
-        picture = self._camera.picture(
+        picture = self._camera.snapshot(
             phase, now_ns, totals, self.live, self._restarts, self.events
         )
         self.parts.show(picture)

@@ -83,7 +83,7 @@ class Progress:
     rate_intended: float = 0.0
     rate_sent: float = 0.0
     lateness_max_ns: int = 0
-    seen: LiveSummary = field(default_factory=LiveSummary)
+    summary: LiveSummary = field(default_factory=LiveSummary)
     restarts: tuple[tuple[str, int], ...] = ()
     events: tuple[RunEvent, ...] = ()
     usage: tuple[ServiceUsage, ...] = ()
@@ -149,21 +149,21 @@ class BackgroundPart(Protocol):
         """Begin the schedule; UsageError when the stack cannot have such a fault."""
         ...
 
-    def news(self) -> tuple[str, ...]:
+    def drain_messages(self) -> tuple[str, ...]:
         """What has happened since the last question."""
         ...
 
     def failure(self) -> str | None: ...
 
-    def stop(self, *, hurry: bool = False) -> None:
-        """Wait until every fault is healed and written down; in a hurry heal them now."""
+    def stop(self, *, abort: bool = False) -> None:
+        """Wait until every fault is healed and written down; in a abort heal them now."""
         ...
 
 
 class BackupPart(Protocol):
     """The backups that a scenario takes, from the run's point of view."""
 
-    def try_restores(self) -> None:
+    def verify_restores(self) -> None:
         """Restore some into a new server, and write down what came; EvidenceError if it cannot."""
         ...
 
@@ -214,7 +214,7 @@ class LiveView(Protocol):
         ...
 
     @property
-    def is_behind(self) -> bool:
+    def has_unread_records(self) -> bool:
         """Whether the last update left something that was there."""
         ...
 
@@ -226,7 +226,7 @@ class LiveView(Protocol):
         """Signals sent and not yet seen in a final state."""
         ...
 
-    def seen(self, now_ns: int) -> LiveSummary:
+    def summary(self, now_ns: int) -> LiveSummary:
         """What has come of the signals so far."""
         ...
 
@@ -251,11 +251,11 @@ class Parts:
     stack: Stack
     make_swarm: Callable[[SwarmPlan], SwarmPart]
     make_observer: Callable[[Endpoints, int], ObserverPart]
-    make_vitals: Callable[[Path, Mapping[str, int]], SelfMonitoringPart]
+    make_self_monitoring: Callable[[Path, Mapping[str, int]], SelfMonitoringPart]
     make_live: Callable[
         [Path, SwarmPlan, Sequence[AbortCondition], InterimAnalyzer | None], LiveView
     ]
-    make_pages: Callable[[Endpoints, Path], ServiceCountersPart]
+    make_service_counters: Callable[[Endpoints, Path], ServiceCountersPart]
     make_telemetry: Callable[[Endpoints, Path], TelemetryPart]
     read_final: Callable[[Endpoints, int, Path], None]
     environment: Callable[[], dict[str, Any]]

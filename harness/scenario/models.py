@@ -199,15 +199,15 @@ class Scenario(_Frozen):
         return self.signals.full_share > 0
 
     @property
-    def stalls_the_feed(self) -> bool:
+    def has_feed_stall(self) -> bool:
         """Whether agents are held up, so that their data become stale."""
         return any(fault.kind == "feed_stall" for fault in self.fault)
 
     def parsed_objectives(self) -> tuple[Objective, ...]:
         """The objectives as values."""
-        return tuple(promise.parsed for promise in self.promises())
+        return tuple(promise.parsed for promise in self.slos())
 
-    def promises(self) -> tuple[SLO, ...]:
+    def slos(self) -> tuple[SLO, ...]:
         """The objectives with what follows when they fail under way."""
         return tuple(parse_slo(entry) for entry in self.objectives)
 

@@ -104,7 +104,7 @@ class AgentSchedule:
             return 0
         return bisect_right(self._now.due_ns, now_ns, self._position) - self._position
 
-    def compose(self, batch: Batch, timestamp: bytes) -> bool:
+    def encode_next(self, batch: Batch, timestamp: bytes) -> bool:
         """Put the next signal into the batch and move on.
 
         Args:

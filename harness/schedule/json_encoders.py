@@ -39,7 +39,7 @@ class TextTemplate:
                 self._parts.append(part)
 
     @property
-    def changes(self) -> bool:
+    def is_per_signal(self) -> bool:
         """Whether it differs between signals."""
         return bool(self._places)
 
@@ -98,13 +98,13 @@ def _fields(fields: dict[str, Scalar], signal: Signal) -> tuple[bytes | TextTemp
     for name, value in fields.items():
         text = TextTemplate(_parts(value, signal))
         packed = resp.argument(name.encode())
-        if not text.changes:
+        if not text.is_per_signal:
             packed += resp.argument(text.fill((b"", b"", b"", b"", b"")))
         if found and isinstance(found[-1], bytes):
             found[-1] += packed
         else:
             found.append(packed)
-        if text.changes:
+        if text.is_per_signal:
             found.append(text)
     return tuple(found)
 
@@ -115,7 +115,7 @@ def _parts(scalar: Scalar, signal: Signal) -> Iterable[Part]:
             yield piece.encode()
         elif piece.form == "bytes":  # a trace id or raw bytes, which Redis takes as they are
             yield _raw(placeholder_value(piece, signal))
-        elif piece.changes:
+        elif piece.is_per_signal:
             yield PLACEHOLDER_ORDER.index(piece.name)
         else:
             yield as_text(placeholder_value(piece, signal)).encode()
@@ -131,7 +131,7 @@ def _json_parts(document: JsonValue, signal: Signal) -> Iterable[Part]:
     mark = secrets.token_hex(8)
 
     def put(hole: Placeholder, *, whole: bool) -> JsonValue:
-        if hole.changes:
+        if hole.is_per_signal:
             number = whole and isinstance(placeholder_value(hole, signal), int)
             return f"{mark}{'n' if number else 't'}{PLACEHOLDER_ORDER.index(hole.name)}."
         value = placeholder_value(hole, signal)

@@ -34,7 +34,7 @@ class _Form:
             fields = fields_on(message, path)
             parts = parse_template(scalar) if isinstance(scalar, str) else ()
             put(message, fields, render_value(scalar, signal))
-            if any(isinstance(part, Placeholder) and part.changes for part in parts):
+            if any(isinstance(part, Placeholder) and part.is_per_signal for part in parts):
                 make = _maker(fields[-1], parts, signal)
                 self._changing.append((holder_of(message, fields), fields[-1].name, make))
 
@@ -104,7 +104,7 @@ def _joined(field: FieldDescriptor, parts: tuple[TemplatePart, ...], signal: Sig
     for part in parts:
         if isinstance(part, str):
             places.append(part)
-        elif part.changes:
+        elif part.is_per_signal:
             places.append(PLACEHOLDER_ORDER.index(part.name))
         else:
             places.append(as_text(placeholder_value(part, signal)))

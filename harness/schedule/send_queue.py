@@ -16,10 +16,10 @@ class SendQueue:
     """
 
     def __init__(self, scripts: Iterable[AgentSchedule]) -> None:
-        self.scripts = tuple(scripts)
+        self.schedules = tuple(scripts)
         self._heap = [
             (script.due_ns, script.agent, script)
-            for script in self.scripts
+            for script in self.schedules
             if script.due_ns < NEVER_NS
         ]
         heapq.heapify(self._heap)
@@ -33,14 +33,14 @@ class SendQueue:
 
     def overdue(self, now_ns: int) -> int:
         """How many signals are due and not sent; at least, after a very long silence."""
-        return sum(script.overdue(now_ns) for script in self.scripts)
+        return sum(script.overdue(now_ns) for script in self.schedules)
 
-    def take(self, batch: Batch, now_ns: int, timestamp: bytes) -> None:
+    def pop_due(self, batch: Batch, now_ns: int, timestamp: bytes) -> None:
         """Move what is due into the batch, oldest first, as far as there is room."""
         heap = self._heap
         while heap and heap[0][0] <= now_ns and batch.count < batch.size:
             script = heap[0][2]
-            if script.compose(batch, timestamp):
+            if script.encode_next(batch, timestamp):
                 self._hungry[script] = None
             due_ns = script.due_ns
             if due_ns < NEVER_NS:

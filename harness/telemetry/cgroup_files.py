@@ -58,7 +58,7 @@ class CgroupFiles:
         """Where they are."""
         return self._group
 
-    def look(self) -> CgroupUsage:
+    def sample(self) -> CgroupUsage:
         """The group now.
 
         Raises:

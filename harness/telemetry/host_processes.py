@@ -64,7 +64,7 @@ class HostProcesses:
         self._names: dict[str, None] = {}
         self._looked_ns = 0
 
-    def look(self, sheet: SampleBatch, services: Mapping[str, int], mono_ns: int) -> None:
+    def sample(self, sheet: SampleBatch, services: Mapping[str, int], mono_ns: int) -> None:
         """Every process now.
 
         Args:
@@ -86,11 +86,11 @@ class HostProcesses:
             blocked[program.side] += program.blocked
         for side in (ProcessOwner.SYSTEM, ProcessOwner.HARNESS, ProcessOwner.FOREIGN):
             sheet.time(f"host.{side}_cores", self._totals[side])
-            sheet.level(f"host.{side}_blocked_count", blocked[side])
+            sheet.gauge(f"host.{side}_blocked_count", blocked[side])
         runs = [
             one for one in self._known.values() if one.is_run and one.side is ProcessOwner.FOREIGN
         ]
-        sheet.level("host.other_runs_count", len(runs))
+        sheet.gauge("host.other_runs_count", len(runs))
 
     def close(self) -> None:
         """Let go of all files."""
@@ -187,8 +187,8 @@ class HostProcesses:
             if notable and len(self._names) < _NAMES_MAX:
                 self._names[name] = None
         for name in self._names:
-            sheet.level(f"foreign.{name}.cpu_cores", max(0, used[name]) / span_ns)
-            sheet.level(f"foreign.{name}.blocked_count", blocked[name])
+            sheet.gauge(f"foreign.{name}.cpu_cores", max(0, used[name]) / span_ns)
+            sheet.gauge(f"foreign.{name}.blocked_count", blocked[name])
 
 
 class _Program:

@@ -94,13 +94,13 @@ class LockWaitSummary:
             if known is None or waiter.waited_ms >= known[1].waited_ms:
                 self._longest[waiter.pid] = (mono_ns, waiter)
 
-    def tell(self, sheet: SampleBatch) -> None:
+    def write_to(self, sheet: SampleBatch) -> None:
         """Write down what was met, and begin anew."""
         if not self._glances:
             return
-        sheet.level("postgres.lock_waiters_count", self._waiters_max)
-        sheet.level("postgres.nonce_waiters_count", self._nonce_waiters_max)
-        sheet.level("postgres.nonce_wait_ms", round(self._nonce_wait_ms, 3))
+        sheet.gauge("postgres.lock_waiters_count", self._waiters_max)
+        sheet.gauge("postgres.nonce_waiters_count", self._nonce_waiters_max)
+        sheet.gauge("postgres.nonce_wait_ms", round(self._nonce_wait_ms, 3))
         glances, some, nonces = self._totals
         self._totals = (
             glances + self._glances,
@@ -112,9 +112,9 @@ class LockWaitSummary:
         told = sorted(self._longest.values(), key=lambda one: -one[1].waited_ms)[:EXAMPLES_MAX]
         for mono_ns, waiter in sorted(told, key=lambda one: one[0]):
             sheet.note(_line(waiter, mono_ns))
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin anew."""
         self._glances = self._with_waiters = self._with_nonce_waiters = 0
         self._waiters_max = self._nonce_waiters_max = 0

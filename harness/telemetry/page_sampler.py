@@ -30,7 +30,7 @@ class PageSampler:
         self._clock = clock
         self._owners: dict[str, str] = {}
 
-    def look(self, sheet: SampleBatch) -> None:
+    def sample(self, sheet: SampleBatch) -> None:
         """Each page now."""
         sheet.unread("pages", None if self._pages else "no page of a service is known")
         for page in self._pages:
@@ -45,7 +45,7 @@ class PageSampler:
             else:
                 sheet.unread(f"page.{page.service}", None)
 
-    def glance(self, sheet: SampleBatch) -> None:
+    def poll(self, sheet: SampleBatch) -> None:
         """Totals lose nothing between two looks."""
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class _Page:
                 raise
             self.close()  # a service may close what was silent for long, or be another by now
             body = self._fetch()
-        self._text.tell(body, sheet)
+        self._text.parse_into(body, sheet)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -61,7 +61,7 @@ class PostgresSampler:
         # What was refused once is not asked for again on this connection.
         self._refused: set[str] = set()
 
-    def glance(self, sheet: SampleBatch) -> None:
+    def poll(self, sheet: SampleBatch) -> None:
         """Who waits for a lock at this moment."""
         connection = self._connected(sheet)
         if connection is None:
@@ -76,12 +76,12 @@ class PostgresSampler:
         except (psycopg.Error, OSError) as error:
             self._lose(sheet, error)
 
-    def look(self, sheet: SampleBatch) -> None:
+    def sample(self, sheet: SampleBatch) -> None:
         """The server now, and the waits that were met since the last look."""
-        self.glance(sheet)
+        self.poll(sheet)
         connection = self._connected(sheet)
         if connection is None:
-            self._waits.forget()
+            self._waits.reset()
             return
         try:
             sees_all = self._tell_activity(connection, sheet)
@@ -90,14 +90,14 @@ class PostgresSampler:
                 "postgres.checkpoint_count",
                 self._one(connection, sheet, "checkpoint", _CHECKPOINT),
             )
-            self._statements.look(connection, sheet)
+            self._statements.sample(connection, sheet)
         except (psycopg.Error, OSError) as error:
             self._lose(sheet, error)
             return
         if sees_all:
-            self._waits.tell(sheet)
+            self._waits.write_to(sheet)
         else:  # nobody seen waiting is not nobody waiting
-            self._waits.forget()
+            self._waits.reset()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -148,11 +148,11 @@ class PostgresSampler:
     def _tell_activity(self, connection: psycopg.Connection[Any], sheet: SampleBatch) -> bool:
         """Connections; whether this login sees what the sessions do."""
         active, total, untold = connection.execute(_ACTIVITY).fetchone() or (0, 0, 0)
-        sheet.level("postgres.connections_count", total)
+        sheet.gauge("postgres.connections_count", total)
         for subject in ("connections_active_count", "lock_waiters_count"):
             sheet.unread(f"postgres.{subject}", _NOBODY_TOLD if untold else None)
         if not untold:
-            sheet.level("postgres.connections_active_count", active)
+            sheet.gauge("postgres.connections_active_count", active)
         return not untold
 
     def _one(

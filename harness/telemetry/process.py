@@ -34,7 +34,7 @@ class TelemetryProcess:
             plan.to_stdin(),
             logs / LOG_FILE,
             "telemetry",
-            stays_told=True,
+            keep_stdin_open=True,
         )
 
     @property
@@ -55,7 +55,7 @@ class TelemetryProcess:
         pids = {state.name: state.pid for state in services if state.pid}
         if pids != self._pids and not self._stopping:
             self._pids = pids
-            self._child.tell(json.dumps({"services": pids}))
+            self._child.send_line(json.dumps({"services": pids}))
 
     def failure(self) -> str | None:
         """Why it no longer looks; None while it does, or after `stop` when it ended well."""
@@ -65,7 +65,7 @@ class TelemetryProcess:
         if code is None or (code == 0 and self._stopping):
             return None
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-        words = self._child.last_words()
+        words = self._child.last_log_message()
         return f"the telemetry process {how}" + (f": {words}" if words else "")
 
     def stop(self) -> None:

@@ -61,7 +61,7 @@ class ProcessTree:
         """The service has been started again, as another process."""
         self._pid = pid
 
-    def look(self) -> int:
+    def sample(self) -> int:
         """Take in what was used since the last look; the number of processes."""
         totals = self.totals
         totals.busiest_ns = 0

@@ -51,7 +51,7 @@ class PageParser:
         self._node_name = node_name
         self._known: dict[bytes, Put | None] = {}
 
-    def tell(self, text: bytes, sheet: SampleBatch) -> None:
+    def parse_into(self, text: bytes, sheet: SampleBatch) -> None:
         """Every figure whose name begins with `PREFIX`.
 
         Raises:
@@ -133,7 +133,7 @@ def _add(figures: dict[str, float], place: str, value: float) -> None:
 
 def _write(sums: _Sums, sheet: SampleBatch) -> None:
     for place, value in sums.levels.items():
-        sheet.level(place, value)
+        sheet.gauge(place, value)
     for place, value in sums.counters.items():
         sheet.total(place, value)
     for place, count in sums.count.items():

@@ -54,7 +54,7 @@ class RedisSampler:
         self._life = b""
         self._own = 0
 
-    def look(self, sheet: SampleBatch) -> None:
+    def sample(self, sheet: SampleBatch) -> None:
         """The server now; why not, if it does not answer."""
         try:
             answers = self._ask()
@@ -73,7 +73,7 @@ class RedisSampler:
         for name, length, own in zip(self._maxlens, lengths, groups, strict=True):
             self._tell_stream(sheet, name, length, own)
 
-    def glance(self, sheet: SampleBatch) -> None:
+    def poll(self, sheet: SampleBatch) -> None:
         """Nothing changes between two looks that would be missed."""
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class RedisSampler:
         if self._life != info.get(b"run_id", b""):
             self._life, self._own = info.get(b"run_id", b""), 0
         self._own += len(self._commands)
-        sheet.level("redis.memory_bytes", _number(info, b"used_memory"))
+        sheet.gauge("redis.memory_bytes", _number(info, b"used_memory"))
         self._tell_memory_limit(sheet, _number(info, b"maxmemory"))
         commands = _number(info, b"total_commands_processed")
         # Those of this very look are not all counted yet.
@@ -111,13 +111,13 @@ class RedisSampler:
             "redis.commands_per_s", None if commands is None else max(0, commands - self._own)
         )
         clients = _number(info, b"connected_clients")
-        sheet.level("redis.clients_count", None if clients is None else max(0, clients - 1))
+        sheet.gauge("redis.clients_count", None if clients is None else max(0, clients - 1))
         sheet.total("redis.refused_per_s", refused_count(info))
         sheet.total("redis.evicted_per_s", _number(info, b"evicted_keys"))
-        sheet.level("redis.aof_rewrite_count", _number(info, b"aof_rewrite_in_progress"))
+        sheet.gauge("redis.aof_rewrite_count", _number(info, b"aof_rewrite_in_progress"))
         sheet.total("redis.aof_delayed_per_s", _number(info, b"aof_delayed_fsync"))
         fork_us = _number(info, b"latest_fork_usec")
-        sheet.level("redis.latest_fork_ms", None if fork_us is None else fork_us / 1_000)
+        sheet.gauge("redis.latest_fork_ms", None if fork_us is None else fork_us / 1_000)
 
     def _tell_memory_limit(self, sheet: SampleBatch, maxmemory: int | None) -> None:
         held = self._memory_limit()
@@ -128,7 +128,7 @@ class RedisSampler:
 
     def _tell_stream(self, sheet: SampleBatch, name: str, length: Any, groups: Any) -> None:
         if isinstance(length, int):
-            sheet.level(f"redis.stream.{name}.length_count", length)
+            sheet.gauge(f"redis.stream.{name}.length_count", length)
             sheet.limit(f"redis.stream.{name}.length_count", self._maxlens[name], "contract")
             sheet.unread(f"redis.stream.{name}", None)
         else:
@@ -137,8 +137,8 @@ class RedisSampler:
             return
         for group, (lag, pending) in sum_groups(groups, self._named).items():
             of = f"redis.group.{name}.{group}"
-            sheet.level(f"{of}.lag_count", lag)
-            sheet.level(f"{of}.pending_count", pending)
+            sheet.gauge(f"{of}.lag_count", lag)
+            sheet.gauge(f"{of}.pending_count", pending)
         if groups:
             told = any(b"lag" in _pairs(group) for group in groups)
             sheet.unread("redis.group.lag", None if told else _NO_LAG)

@@ -37,7 +37,7 @@ class SampleBatch:
         self._unread: dict[str, str | None] = {}
         self._notes: list[dict[str, Any]] = []
 
-    def level(self, name: str, value: float | None) -> None:
+    def gauge(self, name: str, value: float | None) -> None:
         """A figure as it is now; None where there is none."""
         self._put(name, ValueKind.LEVEL, value)
 

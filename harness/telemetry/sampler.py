@@ -12,11 +12,11 @@ from harness.telemetry.sample_batch import SampleBatch
 class Source(Protocol):
     """Something that is looked at."""
 
-    def look(self, sheet: SampleBatch) -> None:
+    def sample(self, sheet: SampleBatch) -> None:
         """Put what there is now on the sheet; never raises for what is looked at."""
         ...
 
-    def glance(self, sheet: SampleBatch) -> None:
+    def poll(self, sheet: SampleBatch) -> None:
         """Note what would be over by the next look."""
         ...
 
@@ -91,7 +91,7 @@ class SourceSampler(threading.Thread):
         number = 0
         while not self._ended.is_set():
             if number % self._glances:
-                self._source.glance(self._sheet)
+                self._source.poll(self._sheet)
             else:
                 self._look()
             if number == 0:
@@ -106,5 +106,5 @@ class SourceSampler(threading.Thread):
 
     def _look(self) -> None:
         before_ns = self._clock.now_ns()
-        self._source.look(self._sheet)
+        self._source.sample(self._sheet)
         self._sheet.end((before_ns + self._clock.now_ns()) // 2)

@@ -42,7 +42,7 @@ class Services:
         """What a service's group may hold."""
         return self._memory_limits.get(name)
 
-    def look(self, sheet: SampleBatch, mono_ns: int) -> None:
+    def sample(self, sheet: SampleBatch, mono_ns: int) -> None:
         """Each service now."""
         pids = self._pids
         sheet.unread("services", None if pids else "no process of theirs is known on this host")
@@ -80,7 +80,7 @@ class _Service:
 
     def look(self, sheet: SampleBatch, mono_ns: int) -> None:
         """The service now; nothing while it does not run."""
-        if not self._tree.look():
+        if not self._tree.sample():
             self._looked_ns = 0
             return
         if self._group is None:
@@ -107,7 +107,7 @@ class _Service:
     def _usage(self) -> CgroupUsage:
         if self._group is not None:
             try:
-                return self._group.look()
+                return self._group.sample()
             except (OSError, ValueError, KeyError):  # gone; a new start makes a new one
                 self._leave_group()
         return CgroupUsage()
@@ -120,11 +120,11 @@ class _Service:
     def _tell(self, sheet: SampleBatch, tree: TreeTotals, usage: CgroupUsage, span_ns: int) -> None:
         of = self._of
         if span_ns:
-            sheet.level(f"{of}.cpu_busiest_cores", tree.busiest_ns / span_ns)
+            sheet.gauge(f"{of}.cpu_busiest_cores", tree.busiest_ns / span_ns)
             sheet.limit(f"{of}.cpu_busiest_cores", 1, "")
         sheet.time(f"{of}.cpu_wait_cores", tree.wait_ns)
         sheet.time(f"{of}.cpu_cores", _first(usage.cpu_ns, tree.cpu_ns))
-        sheet.level(f"{of}.memory_bytes", _first(usage.memory_bytes, tree.memory_bytes))
+        sheet.gauge(f"{of}.memory_bytes", _first(usage.memory_bytes, tree.memory_bytes))
         for name, value in (
             ("faults_minor", _first(usage.faults_minor, tree.faults_minor)),
             ("faults_major", _first(usage.faults_major, tree.faults_major)),

@@ -42,7 +42,7 @@ class StatementTimes:
         self._schema = str(row[0]) if row else None
         sheet.unread("postgres.statement_ms", None if self._schema else _ABSENT)
 
-    def look(self, connection: psycopg.Connection[Any], sheet: SampleBatch) -> None:
+    def sample(self, connection: psycopg.Connection[Any], sheet: SampleBatch) -> None:
         """Times and counts of each kind so far.
 
         Raises:

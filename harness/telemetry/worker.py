@@ -54,16 +54,16 @@ class KernelSource:
         self._programs = HostProcesses(os.getppid())
         self._clock = clock
 
-    def look(self, sheet: SampleBatch) -> None:
+    def sample(self, sheet: SampleBatch) -> None:
         """Everything that needs no answer of a server."""
         sample_host(sheet)
         sample_disks(sheet)
-        self._programs.look(sheet, self._services.pids, self._clock.now_ns())
-        self._services.look(sheet, self._clock.now_ns())
+        self._programs.sample(sheet, self._services.pids, self._clock.now_ns())
+        self._services.sample(sheet, self._clock.now_ns())
         sheet.time("sampler.cost_cores", time.process_time_ns())
         sheet.limit("sampler.cost_cores", COST_LIMIT_CORES, "specified")
 
-    def glance(self, sheet: SampleBatch) -> None:
+    def poll(self, sheet: SampleBatch) -> None:
         """Totals lose nothing between two looks."""
 
     def close(self) -> None:

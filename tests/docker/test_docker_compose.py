@@ -57,7 +57,7 @@ def containers(api: Any, label: str) -> Iterator[dict[str, Any]]:
 
 def project_names(running: Running, project: str) -> dict[str, str]:
     """Keys in the Compose files by name in the engine, of a Compose project."""
-    crew = running.stack._crew
+    crew = running.stack._supervisor
     assert crew is not None
     found = engine_names(running.client, project, crew.containers.names.values())
     return {name: key for key, name in found.items()}
@@ -91,7 +91,7 @@ def compose(
 @pytest.fixture
 def ours(running: Running, portal_port: int) -> Iterator[dict[tuple[str, int], ContainerConfig]]:
     """Every container of both zones, as the harness starts it: facts by service and number."""
-    stack, crew = running.stack, running.stack._crew
+    stack, crew = running.stack, running.stack._supervisor
     assert crew is not None
     stack.scale(AGENTS)
     stack.open_gate()
@@ -140,7 +140,7 @@ def test_compose_and_the_harness_make_the_same(
 
 def test_networks_and_volumes_are_the_same(running: Running, compose: Compose) -> None:
     """Driver and options of each; an internal network is internal with either."""
-    api, crew = running.client.api, running.stack._crew
+    api, crew = running.client.api, running.stack._supervisor
     assert crew is not None
     for file in FILES:
         compose.done("--file", str(COMPOSE / file), "--profile", "gate", "up", "--no-start")

@@ -66,7 +66,7 @@ def test_a_fault_is_seen_and_healed(
     """By a probe that knows nothing of the injector."""
     if fault.target == AGENT:
         running.agent()
-    arm = armory.arm(fault)
+    arm = armory.create(fault)
     arm.probe.before()
     assert not arm.probe.holds()
     try:
@@ -90,7 +90,7 @@ def test_a_fault_of_a_disk_is_seen_and_healed(
 
 def test_the_host_s_disk_is_never_harmed(armory: DockerFaultFactory) -> None:
     """A volume that was not given a file system lies on it."""
-    arm = armory.arm(DiskFill(kind="disk_fill", target="redis", at_s=(0,), for_s=1))
+    arm = armory.create(DiskFill(kind="disk_fill", target="redis", at_s=(0,), for_s=1))
     with pytest.raises(StackError, match="no file system of its own"):
         arm.injector.inject()
     arm.injector.heal()
@@ -100,7 +100,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
     armory: DockerFaultFactory, tmp_path: Path
 ) -> None:
     """It drops nothing between the two, and is taken away all the same."""
-    arm = armory.arm(FAULTS[0])
+    arm = armory.create(FAULTS[0])
     injector: Any = arm.injector
     injector.inspect = astray(injector.inspect)
     fault = FAULTS[0].model_copy(update={"for_s": 0.5}).model_dump(mode="json")
@@ -128,14 +128,14 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
     )
     (check,) = check_faults(case)
     assert check.verdict is Verdict.INVALID
-    assert "it was never seen to take hold" in check.said
+    assert "it was never seen to take hold" in check.message
     assert records[0].heal_proven_ns is not None
 
 
 def test_nobody_to_connect_to_is_told_before(armory: DockerFaultFactory) -> None:
     """A peer that does not listen could not be parted from anything."""
     fault = Partition(kind="partition", target=TARGET, peer="archiver", at_s=(0,), for_s=2)
-    arm = armory.arm(fault)
+    arm = armory.create(fault)
     with pytest.raises(StackError, match="no connection"):
         _unreachable(arm).before()
 

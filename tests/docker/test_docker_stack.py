@@ -75,7 +75,7 @@ def test_the_observer_may_follow_the_log_and_no_more(running: Running) -> None:
 
 def test_an_image_that_lets_no_walsender_in_is_opened(running: Running) -> None:
     """The official image's pg_hba.conf has no line for replication from outside."""
-    crew = running.stack._crew
+    crew = running.stack._supervisor
     assert crew is not None
     admin = running.endpoints.admin_dsn.get_secret_value()
     close = "sed -i '/^host replication all all/d' \"$PGDATA/pg_hba.conf\""
@@ -202,7 +202,7 @@ def test_an_aborted_engine_leaves_a_core_file(running: Running) -> None:
 
 def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
     """Out of memory four times: three restarts, then an alert; nothing else is disturbed."""
-    crew = running.stack._crew
+    crew = running.stack._supervisor
     assert crew is not None
     agent = running.stack._zones.a.service(AGENT)
     environment = {**dict(agent.environment), "AGENT_HOG_MEMORY_MB": "300"}

@@ -35,21 +35,23 @@ def test_limits_are_those_in_force(running: Running) -> None:
         SampleBatch("p", lines.append),
     )
     for second in (1, 2):
-        services.look(sheet, second * NS_PER_S)
+        services.sample(sheet, second * NS_PER_S)
         sheet.end(second * NS_PER_S)
-        pages.look(pages_sheet)
+        pages.sample(pages_sheet)
         pages_sheet.end(second * NS_PER_S)
     services.close()
     pages.close()
     found = read_telemetry("".join(lines), 0)
-    assert found.bad == 0
+    assert found.invalid_lines == 0
     for name, (cores, memory_bytes) in QUOTAS.items():
-        cpu, memory = (found.tracks[f"service.{name}.{of}"] for of in ("cpu_cores", "memory_bytes"))
+        cpu, memory = (
+            found.time_series[f"service.{name}.{of}"] for of in ("cpu_cores", "memory_bytes")
+        )
         assert (cpu.limit, cpu.limit_source) == (cores, "cgroup"), name
         assert (memory.limit, memory.limit_source) == (memory_bytes, "cgroup"), name
         assert 0 < memory.values[-1] < memory_bytes
-        assert found.tracks[f"service.{name}.throttled_share"].values
-        assert found.tracks[f"service.{name}.cpu_busiest_cores"].values
+        assert found.time_series[f"service.{name}.throttled_share"].values
+        assert found.time_series[f"service.{name}.cpu_busiest_cores"].values
     assert services.memory_limit_bytes("redis") == 4 * GIB
     assert not [subject for subject in found.unread if subject.startswith("page.")]
-    assert "page.go-execution-engine.defi_recovered.per_s" in found.tracks
+    assert "page.go-execution-engine.defi_recovered.per_s" in found.time_series

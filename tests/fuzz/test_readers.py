@@ -149,7 +149,7 @@ def test_any_growing_file_is_watched(name: str, stored: RunFolder, tmp_path: Pat
         run.result.unlink()
         window = FolderSource(run, ManualClock(now_ns=1_010 * 10**9))
         with refused_in_words():
-            window.look()
+            window.poll()
 
     check()
 

@@ -64,8 +64,10 @@ def test_a_right_system_passes_and_is_left_as_it_was(desk: ExternalSystem, tmp_p
     before = desk.traces()
     run = attach_to_right(desk, tmp_path, *PATIENT)
     assert desk.traces() == before
-    assert run.check("ledger balanced")["said"].startswith("each simulated signal is booked once")
-    assert "10 addresses" in run.check("nonces contiguous and unique")["said"]
+    assert run.check("ledger balanced")["message"].startswith(
+        "each simulated signal is booked once"
+    )
+    assert "10 addresses" in run.check("nonces contiguous and unique")["message"]
     assert run.check("nothing left in the stream")["verdict"] == "PASS"
     assert judged_again(run) == run.code
     assert run.folder is not None
@@ -91,7 +93,7 @@ def test_a_faulty_system_fails_with_the_right_signals(desk: ExternalSystem, tmp_
     assert run.check("nonces contiguous and unique")["verdict"] == "FAIL"
     assert run.check("ledger balanced")["verdict"] == "PASS"
     with psycopg.connect(desk.owner) as connection:
-        for name in lost["offenders"]:
+        for name in lost["examples"]:
             found = connection.execute("SELECT 1 FROM desk.jobs WHERE ref = %s", (name,)).fetchone()
             assert found is None
 
@@ -202,7 +204,7 @@ def test_a_restart_of_a_server_is_noticed(desk: ExternalSystem, tmp_path: Path) 
     stack.start()
     clock.advance(POLL_INTERVAL_NS)
     assert [service.restarts for service in stack.services()] == [0, 0]
-    stack._lives["redis"] = "another"
+    stack._instance_ids["redis"] = "another"
     clock.advance(POLL_INTERVAL_NS)
     assert [(service.name, service.restarts) for service in stack.services()] == [
         ("redis", 1),

@@ -90,7 +90,7 @@ def checks_of(desk: ExternalSystem, variant: Variant, folder: Path) -> dict[str,
 def assert_found(variant: Variant, desk: ExternalSystem, folder: Path) -> None:
     """By the check that is meant for it, with what to do; no other one is a false alarm."""
     checks = checks_of(desk, variant, folder)
-    wrong = {check.id: check for check in checks.values() if check.is_bad}
+    wrong = {check.id: check for check in checks.values() if check.is_failed}
     assert {*wrong} == {variant.id, *variant.also}, wrong
     assert all(check.hint for check in wrong.values())
     found = wrong[variant.id]
@@ -161,7 +161,7 @@ def test_what_is_right_is_left_alone(
 ) -> None:
     """No check of it is a false alarm."""
     checks = checks_of(desk, variant, tmp_path)
-    assert not [check for check in checks.values() if check.is_bad]
+    assert not [check for check in checks.values() if check.is_failed]
 
 
 def test_a_check_makes_no_stream(
@@ -174,8 +174,8 @@ def test_a_check_makes_no_stream(
             found = checks_of(
                 one, Variant("", "", "", {**changes, "streams.create": create}), tmp_path
             )
-            assert found["streams.proposals"].is_bad is not create
-            assert not found["redis.write"].is_bad
+            assert found["streams.proposals"].is_failed is not create
+            assert not found["redis.write"].is_failed
         with redis.Redis.from_url(one.redis.url) as client:
             assert not client.exists("desk.new")
 
@@ -187,7 +187,7 @@ def test_a_table_that_is_locked_is_no_server_that_is_down(
     with psycopg.connect(desk.owner) as owner:
         owner.execute("LOCK TABLE desk.wallets IN ACCESS EXCLUSIVE MODE")
         found = checks_of(desk, Variant("", "", ""), tmp_path)
-    wrong = {check.id: check for check in found.values() if check.is_bad}
+    wrong = {check.id: check for check in found.values() if check.is_failed}
     assert [*wrong] == ["postgres.queries"]
     assert "statement timeout" in wrong["postgres.queries"].message
     assert wrong["postgres.queries"].exit_code == 5
@@ -322,7 +322,7 @@ def test_the_log_is_read_by_relation(desk: ExternalSystem) -> None:
                 admin.execute(insert.format("desk", own).encode())
             found: list[int] = []
             for _ in range(50):
-                found += [version.trace_lo for version in watcher.take(100 * NS_PER_MS)]
+                found += [version.trace_lo for version in watcher.poll(100 * NS_PER_MS)]
                 if found:
                     break
         finally:
@@ -396,7 +396,7 @@ def test_a_standby_is_told(servers: Servers, redis_server: Redis, tmp_path: Path
     run_postgres(servers, server, "standby")
     found = checks_of(on(server, redis_server), Variant("", "", ""), tmp_path)
     servers.supervisor.drop("standby")
-    wrong = {check.id: check.hint for check in found.values() if check.is_bad}
+    wrong = {check.id: check.hint for check in found.values() if check.is_failed}
     assert wrong == {"postgres.primary": "give the address of the primary"}
 
 
@@ -414,7 +414,7 @@ def test_a_server_that_lets_in_by_tls_only(
         admin.execute("SELECT pg_reload_conf()")
     found = checks_of(desk, Variant("", "", ""), tmp_path)
     servers.supervisor.drop("strict")
-    wrong = {check.id: check for check in found.values() if check.is_bad}
+    wrong = {check.id: check for check in found.values() if check.is_failed}
     assert [*wrong] == ["postgres.login"]
     assert "no encryption" in wrong["postgres.login"].message
     assert "?sslmode=require" in wrong["postgres.login"].hint
@@ -434,7 +434,7 @@ def test_a_server_without_room_for_the_log(
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
         admin.execute("SELECT pg_create_physical_replication_slot('taken')")
     polled = checks_of(desk, Variant("", "", ""), tmp_path)
-    assert not [check for check in polled.values() if check.is_bad]
+    assert not [check for check in polled.values() if check.is_failed]
     assert "track_commit_timestamp = on" in polled["postgres.commit_times"].hint
     sender = psycopg.pq.PGconn.connect(
         psycopg.conninfo.make_conninfo(admin_dsn, replication="database").encode()
@@ -443,7 +443,7 @@ def test_a_server_without_room_for_the_log(
     logged = checks_of(desk, Variant("", "", "", LOGICAL, sql), tmp_path)
     sender.finish()
     servers.supervisor.drop("narrow")
-    wrong = {check.id: check.message for check in logged.values() if check.is_bad}
+    wrong = {check.id: check.message for check in logged.values() if check.is_failed}
     assert wrong == {
         "logical.wal_level": "wal_level is replica",
         "logical.slots": "all 1 are in use (max_replication_slots)",
@@ -466,7 +466,7 @@ def test_a_node_of_a_cluster_that_does_not_own_the_stream(
     with redis.Redis.from_url(node.url) as client:
         client.execute_command("ACL", "SETUSER", SENDER, *rights)
     checks = checks_of(replace(desk, redis=node), Variant("", "", ""), tmp_path)
-    wrong = [check for check in checks.values() if check.is_bad]
+    wrong = [check for check in checks.values() if check.is_failed]
     assert [check.id for check in wrong] == ["redis.mode", "redis.write"]
     assert "cluster" in wrong[0].hint
 
@@ -500,6 +500,6 @@ def test_a_redis_that_cannot_save(desk: ExternalSystem, tmp_path: Path) -> None:
                 if info["rdb_last_bgsave_status"] == "ok":
                     break
                 clock.sleep_ns(50 * NS_PER_MS)
-    wrong = [check for check in checks.values() if check.is_bad]
+    wrong = [check for check in checks.values() if check.is_failed]
     assert [check.id for check in wrong] == ["redis.write"], wrong
     assert "could not save" in wrong[0].hint

@@ -66,7 +66,7 @@ def test_a_slow_poll_is_not_the_systems_delay(desk: ExternalSystem, tmp_path: Pa
     assert run.check(OBJECTIVE)["figures"]["undecided_by"] == "observer"
     kept_up = run.check("observer kept up")
     assert kept_up["verdict"] == "INVALID"
-    assert "polls pause for 700 ms at least: set seen.pause_ms to " in kept_up["said"]
+    assert "polls pause for 700 ms at least: set seen.pause_ms to " in kept_up["message"]
 
 
 def test_a_quick_poll_passes(desk: ExternalSystem, tmp_path: Path) -> None:

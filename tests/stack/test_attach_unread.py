@@ -122,9 +122,9 @@ def test_a_login_barred_in_mid_run_has_lost_no_signal(
     assert run.code == 4, run.output
     assert "FAIL" not in verdicts(run).values(), run.output
     for name in ("no signal lost", "ledger balanced", "nonces contiguous and unique"):
-        assert run.check(name)["said"].startswith("not judged: "), run.output
-        assert "not permitted to log in" in run.check(name)["said"]
-    assert "not permitted to log in" in run.check("observer saw to the end")["said"]
+        assert run.check(name)["message"].startswith("not judged: "), run.output
+        assert "not permitted to log in" in run.check(name)["message"]
+    assert "not permitted to log in" in run.check("observer saw to the end")["message"]
 
 
 @pytest.mark.parametrize("table", ["jobs", "postings"])
@@ -142,8 +142,8 @@ def test_rows_that_are_hidden_are_not_missing(
         run = plain.attach(tmp_path, *OPTIONS)
     assert run.code == 4, run.output
     assert "FAIL" not in verdicts(run).values(), run.output
-    assert f"hide rows of desk.{table}" in run.check("final state read")["said"]
-    assert run.check("ledger balanced")["said"].startswith("not judged: ")
+    assert f"hide rows of desk.{table}" in run.check("final state read")["message"]
+    assert run.check("ledger balanced")["message"].startswith("not judged: ")
 
 
 def test_rows_that_are_touched_again_are_no_second_effect(
@@ -153,8 +153,8 @@ def test_rows_that_are_touched_again_are_no_second_effect(
     with plain.open(), beside(plain, touch):
         run = plain.attach(tmp_path, *OPTIONS)
     assert "FAIL" not in verdicts(run).values(), run.output
-    assert run.check("no effect twice")["said"] == "no signal had an effect twice"
-    assert run.check("FSM transitions legal")["said"].startswith("not judged: polling")
+    assert run.check("no effect twice")["message"] == "no signal had an effect twice"
+    assert run.check("FSM transitions legal")["message"].startswith("not judged: polling")
     assert run.code in GOOD, run.output
 
 
@@ -169,7 +169,9 @@ def test_a_system_that_moves_on_at_once(named: bool, plain: ExternalSystem, tmp_
         assert run.code in GOOD, run.output
     else:
         assert run.code == 4, run.output
-        assert "in a status without a name: 'EXECUTED' (" in run.check("final state read")["said"]
+        assert (
+            "in a status without a name: 'EXECUTED' (" in run.check("final state read")["message"]
+        )
 
 
 def test_padded_statuses(plain: ExternalSystem, tmp_path: Path) -> None:
@@ -218,4 +220,4 @@ def test_words_follow_commits(
     found = run.check("words follow commits")
     assert found["verdict"] == verdict, run.output
     assert found["figures"]["words"] > 0
-    assert ("the system tells before it commits" in found["said"]) == (verdict == "INVALID")
+    assert ("the system tells before it commits" in found["message"]) == (verdict == "INVALID")

@@ -85,7 +85,7 @@ def test_a_restore_that_loses_a_row_fails(ends: dict[str, End]) -> None:
     code, output, folder = ends["broken"]
     assert code == Exit.FAIL, output
     assert check_of(folder)["verdict"] == "FAIL"
-    assert "table public.nonce_locks had" in check_of(folder)["said"]
+    assert "table public.nonce_locks had" in check_of(folder)["message"]
 
 
 def test_nothing_is_left_of_a_backup_under_way(ends: dict[str, End]) -> None:

@@ -40,7 +40,7 @@ def test_a_right_system_raises_no_alarm(way: str, broker: Broker, tmp_path: Path
         folder = tmp_path / str(attempt)
         folder.mkdir()
         run, _ = broker.trade(way, folder, *SHORT, *PATIENT)
-        wrong = {name: check["said"] for name, check in alarms(run).items()}
+        wrong = {name: check["message"] for name, check in alarms(run).items()}
         assert "FAIL" not in {check["verdict"] for check in alarms(run).values()}, wrong
         if not wrong:
             return

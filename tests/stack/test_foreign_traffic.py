@@ -63,7 +63,7 @@ def test_other_traffic_on_our_own_servers_fails_and_is_not_touched(tmp_path: Pat
     result = json.loads((run.folder() / "result.json").read_text(encoding="utf-8"))
     checks = {check["name"]: check for check in result["judgement"]["checks"]}
     violated = {
-        name: check["said"]
+        name: check["message"]
         for name, check in checks.items()
         if check["kind"] == "integrity" and check["verdict"] != "PASS"
     }
@@ -75,7 +75,7 @@ def test_other_traffic_on_our_own_servers_fails_and_is_not_touched(tmp_path: Pat
         assert checks[ADDED]["verdict"] == "INVALID"
         assert f"somebody else wrote {SENT} to a stream" in violated[ADDED]
     else:
-        assert "not judged" in checks[ADDED]["said"]
+        assert "not judged" in checks[ADDED]["message"]
     assert result["measurement"]["unexpected"] == 0
 
 

@@ -101,7 +101,7 @@ class Ends:
     def probe(self, fault: LinkFault) -> Probe:
         """What proves it."""
         path = LinkPath(self.inspect, "here", "there", "here", "there")
-        found = probe_of(fault, path.echoes, path.connect)
+        found = probe_of(fault, path.ping, path.connect)
         assert found is not None
         return found
 
@@ -241,7 +241,13 @@ def test_a_harness_that_is_killed_leaves_a_link_that_works(ends: Ends) -> None:
     probe, injector = ends.probe(fault), ends.injector(fault)
     probe.before()
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(ends.pids["here"]), json.dumps(asdict(injector.line))],
+        [
+            sys.executable,
+            "-c",
+            OWNER,
+            str(ends.pids["here"]),
+            json.dumps(asdict(injector.settings)),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -265,7 +271,7 @@ def test_what_does_nothing_is_not_seen(ends: Ends) -> None:
     """A relay that only passes packets on; and one that nobody sends any to."""
     fault = FAULTS[0]
     probe, idle = ends.probe(fault), ends.injector(fault)
-    idle.line = LinkSettings()
+    idle.settings = LinkSettings()
     astray = ends.injector(fault)
     astray.inspect = lambda name: _elsewhere(ends.inspect(name))
     probe.before()

@@ -172,7 +172,7 @@ def test_last_page_is_the_account(watched: Watched) -> None:
     last = parse_page(watched.pages[-1]).progress
     assert last is not None
     assert last.backlog == 0
-    assert last.seen.latency.p50_ns == pytest.approx(measured["percentiles_ns"]["p50"], rel=0.02)
+    assert last.summary.latency.p50_ns == pytest.approx(measured["percentiles_ns"]["p50"], rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["folder", "page"])

@@ -105,9 +105,9 @@ def seen_of(watcher: Watcher, wanted: int, *, limit_s: float = 5.0) -> list[RowV
     found: list[RowVersion] = []
     deadline_ns = CLOCK.now_ns() + round(limit_s * NS_PER_S)
     while CLOCK.now_ns() < deadline_ns and len(found) < wanted:
-        found += watcher.take(20 * NS_PER_MS)
+        found += watcher.poll(20 * NS_PER_MS)
     for _ in range(3):
-        found += watcher.take(20 * NS_PER_MS)
+        found += watcher.poll(20 * NS_PER_MS)
     return found
 
 
@@ -207,7 +207,7 @@ def test_ids_of_another_form_and_rows_that_were_moved(
 ) -> None:
     """Both are read; what is no id of ours is left alone, and odd values break nothing."""
     odd = f"ord-{TRACES[5].upper()[:-3]}zzz"
-    written = [FORMS.written(trace) for trace in TRACES]
+    written = [FORMS.format_id(trace) for trace in TRACES]
     owner = make(
         "forms",
         f"CREATE TABLE jobs ({JOBS})",
@@ -259,7 +259,7 @@ def test_a_doubled_row_stays_doubled_when_it_is_moved(
     """A row that stands in both tables is one on its way; two in one table are two."""
     owner = make("doubled", f"CREATE TABLE jobs ({JOBS})", f"CREATE TABLE old_jobs ({JOBS})")
     once, twice = (
-        (FORMS.written(trace), "ERFÜLLT", "7", "2026-01-02 03:04:05+00") for trace in TRACES[:2]
+        (FORMS.format_id(trace), "ERFÜLLT", "7", "2026-01-02 03:04:05+00") for trace in TRACES[:2]
     )
     fill(owner, "jobs", once, twice, twice)
     fill(owner, "old_jobs", once, twice, twice)
@@ -383,16 +383,16 @@ def test_a_word_that_comes_before_its_commit(make: Make, postgres: Postgres) -> 
         with psycopg.connect(owner) as writer:
             writer.execute("UPDATE jobs SET phase = 'ERFÜLLT' WHERE ref = %s", (TRACES[0],))
             told_ns = CLOCK.now_ns()
-            check.look([RowVersion(*IDS[0], "ERFÜLLT", 0, 0, 1)], told_ns)
-            check.look([], CLOCK.now_ns())
-        check.look([], CLOCK.now_ns())
+            check.check([RowVersion(*IDS[0], "ERFÜLLT", 0, 0, 1)], told_ns)
+            check.check([], CLOCK.now_ns())
+        check.check([], CLOCK.now_ns())
         facts = check.facts()
         assert (facts["words_checked"], facts["words_early"]) == (1, 1)
         assert 0 < facts["words_early_max_ns"] <= CLOCK.now_ns() - told_ns
         with psycopg.connect(owner) as writer:
             writer.execute("UPDATE jobs SET phase = 'ERFÜLLT' WHERE ref = %s", (TRACES[1],))
         late_ns = CLOCK.now_ns() + NS_PER_S
-        check.look([RowVersion(*IDS[1], "ERFÜLLT", 0, 0, 2)], late_ns)
+        check.check([RowVersion(*IDS[1], "ERFÜLLT", 0, 0, 2)], late_ns)
         assert check.facts()["words_checked"] == 2
         assert check.facts()["words_early"] == 1
     finally:

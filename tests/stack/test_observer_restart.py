@@ -120,7 +120,7 @@ def watched(
         observer_dsn=SecretStr(crashing.server.observer_dsn),
         run_tag=RUN_TAG,
         folder=folder,
-        way=way,
+        method=way,
     )
     observer = Observer(plan, CLOCK)
     observer.start()

@@ -66,7 +66,7 @@ def make_observer(
             redis_url=SecretStr(redis_server.url),
             run_tag=run_tag,
             folder=tmp_path,
-            way=way,
+            method=way,
         )
         made.append(Observer(plan.model_copy(update=changes), CLOCK))
         return made[-1]

@@ -165,7 +165,7 @@ def test_a_fault_that_does_nothing_is_invalid(ends: dict[str, End]) -> None:
     assert code == Exit.INVALID, output
     found = check_of(folder)
     assert found["verdict"] == "INVALID"
-    assert "never seen to take hold" in found["said"]
+    assert "never seen to take hold" in found["message"]
 
 
 def test_who_lies_behind_the_chain_is_noticed(ends: dict[str, End]) -> None:
@@ -176,11 +176,11 @@ def test_who_lies_behind_the_chain_is_noticed(ends: dict[str, End]) -> None:
     found = check_of(folder, "stale data refused in time")
     assert found["verdict"] == "FAIL"
     struck = (folder / "defects.jsonl").read_text(encoding="utf-8")
-    assert found["offenders"]
-    assert all(trace in struck for trace in found["offenders"])
+    assert found["examples"]
+    assert all(trace in struck for trace in found["examples"])
     account = result_of(folder)["measurement"]["account"]
     assert account["behind_rejected"] == account["rejected_by"]["STALE_DATA_ERROR"]
-    assert account["behind_rejected"] > 2 * len(found["offenders"])
+    assert account["behind_rejected"] > 2 * len(found["examples"])
     (stood,) = result_of(folder)["measurement"]["standstills"]
     assert stood["first_refused_s"] < stood["stale_s"] + 1
 

@@ -29,20 +29,25 @@ def test_trimmed_unread_is_told_from_read_and_trimmed(any_redis: Redis, tmp_path
     watch = ProposalsSampler(any_redis.url, CONTRACT, tmp_path / "redis.jsonl", SystemClock())
     with redis.Redis.from_url(any_redis.url) as client:
         client.delete(KEY)
-        watch.look()
+        watch.poll()
         client.xgroup_create(KEY, GROUP, id="0", mkstream=True)
         ids = [client.xadd(KEY, {"data": b"x"}) for _ in range(10)]
         client.xreadgroup(GROUP, "c", {KEY: ">"}, count=2)
-        watch.look()
+        watch.poll()
         client.xtrim(KEY, maxlen=4, approximate=False)
         client.xreadgroup(GROUP, "c", {KEY: ">"}, count=9)
-        watch.look()
+        watch.poll()
         facts = read_redis_facts(any_redis.url, CONTRACT)["proposals"]
     assert watch.samples == 3
     history = read_stream_history((tmp_path / "redis.jsonl").read_text().splitlines())
     entries = np.array([pack_id(one.decode()) for one in ids], dtype=np.uint64)
     assert history.trimmed(entries).tolist() == [False] * 2 + [True] * 4 + [False] * 4
-    assert (history.lines, history.looks, history.bad, history.added_before) == (3, 2, 0, 0)
+    assert (history.lines, history.snapshot_count, history.invalid_lines, history.added_before) == (
+        3,
+        2,
+        0,
+        0,
+    )
 
     tells = any_redis.version >= "7"
     assert facts["entries_added"] == (10 if tells else None)
@@ -55,7 +60,7 @@ def test_a_redis_that_is_away_leaves_a_gap(any_redis: Redis, tmp_path: Path) -> 
     """No line, no failure; the next look is as good as ever."""
     path = tmp_path / "redis.jsonl"
     away = ProposalsSampler("redis://127.0.0.1:1/0", CONTRACT, path, SystemClock())
-    away.look()
+    away.poll()
     assert (away.samples, away.failure, path.exists()) == (0, "", False)
     watch = ProposalsSampler(any_redis.url, CONTRACT, path, SystemClock())
     watch.start()
@@ -67,5 +72,5 @@ def test_a_redis_that_is_away_leaves_a_gap(any_redis: Redis, tmp_path: Path) -> 
 def test_a_full_disk_is_told(any_redis: Redis, tmp_path: Path) -> None:
     """What cannot be written is a failure, not silence."""
     watch = ProposalsSampler(any_redis.url, CONTRACT, Path("/dev/full"), SystemClock())
-    watch.look()
+    watch.poll()
     assert "No space left" in watch.failure

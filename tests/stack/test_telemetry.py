@@ -118,7 +118,11 @@ def test_every_promised_track_is_there(
         process.start()
         process.follow(states)
         until(lambda: path.exists() and len(told(path).of("service.postgres.cpu_cores")) > 0)
-        until(lambda: {"postgres", "redis", "rpc"} <= {n.split(".")[0] for n in told(path).tracks})
+        until(
+            lambda: (
+                {"postgres", "redis", "rpc"} <= {n.split(".")[0] for n in told(path).time_series}
+            )
+        )
         until(lambda: bool(told(path).of("rpc.first.requests_per_s")))
         process.stop()
     assert process.failure() is None
@@ -132,13 +136,13 @@ def test_every_promised_track_is_there(
         "sampler.cost_cores",
     }
     # A mean needs something that came since; nobody asks this node again.
-    assert names - {"rpc.first.mean_ms"} - set(found.tracks) == set()
-    assert found.bad == 0
+    assert names - {"rpc.first.mean_ms"} - set(found.time_series) == set()
+    assert found.invalid_lines == 0
     assert found.every_s == EVERY_NS / NS_PER_S
-    assert all(value >= 0 for track in found.tracks.values() for value in track.values)
+    assert all(value >= 0 for track in found.time_series.values() for value in track.values)
     assert "postgres.statement_ms" in found.unread
     lag = "redis.group.stream:agent:proposals.cg:engine.lag_count"
-    assert (lag in found.tracks) == (any_redis.version >= "7")
+    assert (lag in found.time_series) == (any_redis.version >= "7")
     assert ("redis.group.lag" in found.unread) == (any_redis.version < "7")
     assert json.loads(path.read_text().splitlines()[-1])["kind"] == "end"
     secrets = (postgres.admin_dsn.split("password=")[1].split()[0], any_redis.url.split("@")[0][9:])
@@ -159,7 +163,7 @@ def test_a_telemetry_process_that_dies_says_how(
         )
     )
     process.start()
-    until(lambda: bool(told(tmp_path / "telemetry.jsonl").tracks))
+    until(lambda: bool(told(tmp_path / "telemetry.jsonl").time_series))
     os.kill(process.pid, signal.SIGKILL)
     until(lambda: process.failure() is not None)
     process.stop()
@@ -187,7 +191,7 @@ def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
                 busy.kill()
     process.stop()
     assert process.failure() is None
-    assert min(told(path).tracks["service.engine.cpu_cores"].values) >= 0
+    assert min(told(path).time_series["service.engine.cpu_cores"].values) >= 0
 
 
 def _has_worked(path: Path, looks: int) -> bool:
@@ -196,7 +200,7 @@ def _has_worked(path: Path, looks: int) -> bool:
 
 def _looks_at_work(path: Path) -> int:
     """In how many looks the engine had computed."""
-    tracks = told(path).tracks if path.exists() else {}
+    tracks = told(path).time_series if path.exists() else {}
     track = tracks.get("service.engine.cpu_cores")
     return sum(value > 0 for value in track.values) if track else 0
 
@@ -242,19 +246,22 @@ def test_a_wait_for_the_nonce_lock_is_named(postgres: Postgres) -> None:
             waiter,
             "SELECT nonce FROM told.nonce_locks WHERE address = 'secret-address' FOR UPDATE",
         )
-        wait = found.waits[-1]
+        wait = found.lock_waits[-1]
         assert (wait.relation, wait.for_update) == ("told.nonce_locks", True)
         assert wait.statement == "SELECT nonce FROM told.nonce_locks WHERE address = ? FOR UPDATE"
         assert wait.waited_ms > 0
         assert [state for state, _ in wait.holders] == ["idle in transaction"]
         assert wait.holders[0][1].startswith("SELECT nonce FROM told.nonce_locks")
-        assert found.tracks["postgres.nonce_waiters_count"].values[-1] == 1
-        assert found.tracks["postgres.nonce_wait_ms"].values[-1] >= wait.waited_ms
+        assert found.time_series["postgres.nonce_waiters_count"].values[-1] == 1
+        assert found.time_series["postgres.nonce_wait_ms"].values[-1] >= wait.waited_ms
 
         other = _while_waiting(postgres, contract, holder, waiter, "UPDATE told.other SET x = 2")
-        assert (other.waits[-1].relation, other.waits[-1].for_update) == ("told.other", False)
-        assert other.tracks["postgres.lock_waiters_count"].values[-1] == 1
-        assert other.tracks["postgres.nonce_waiters_count"].values[-1] == 0
+        assert (other.lock_waits[-1].relation, other.lock_waits[-1].for_update) == (
+            "told.other",
+            False,
+        )
+        assert other.time_series["postgres.lock_waiters_count"].values[-1] == 1
+        assert other.time_series["postgres.nonce_waiters_count"].values[-1] == 0
 
 
 def test_what_a_login_may_not_see_is_not_zero(postgres: Postgres) -> None:
@@ -263,14 +270,14 @@ def test_what_a_login_may_not_see_is_not_zero(postgres: Postgres) -> None:
     sheet = SampleBatch("postgres", lines.append)
     looks = PostgresSampler(postgres.observer_dsn, Contract(), SystemClock())
     with psycopg.connect(postgres.owner_dsn):
-        looks.look(sheet)
+        looks.sample(sheet)
         sheet.end(1)
     looks.close()
     found = read_telemetry("".join(lines), 0)
     hidden = {"postgres.connections_active_count", "postgres.lock_waiters_count"}
     assert hidden <= set(found.unread)
-    assert not hidden & set(found.tracks)
-    assert found.tracks["postgres.connections_count"].values[0] >= 1
+    assert not hidden & set(found.time_series)
+    assert found.time_series["postgres.connections_count"].values[0] >= 1
 
 
 def _while_waiting(
@@ -290,10 +297,10 @@ def _while_waiting(
     looked = iter(range(1, 1_000))
 
     def is_seen() -> bool:
-        looks.glance(sheet)
-        looks.look(sheet)
+        looks.poll(sheet)
+        looks.sample(sheet)
         sheet.end(next(looked))
-        return bool(read_telemetry("".join(lines), 0).waits)
+        return bool(read_telemetry("".join(lines), 0).lock_waits)
 
     until(is_seen)
     holder.rollback()
@@ -301,5 +308,5 @@ def _while_waiting(
     waiter.rollback()
     looks.close()
     found = read_telemetry("".join(lines), 0)
-    assert found.bad == 0
+    assert found.invalid_lines == 0
     return found

@@ -139,7 +139,7 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
     """What somebody took and never acknowledged is claimed, and it can be told by whom."""
     path = tmp_path / "pool.jsonl"
     watch = PendingSampler(redis_server.url, Contract(prefix=prefix), path, SystemClock())
-    watch.look()
+    watch.poll()
     events = f"{prefix}stream:chain:events"
     add_block(client, prefix, 40)
     client.xgroup_create(events, "cg:agents", id="0")
@@ -156,7 +156,7 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
     ) as process:
 
         def holders() -> list[str]:
-            watch.look()
+            watch.poll()
             return list(read_pending_snapshots(path.read_text().splitlines())[-1].pending or ())
 
         own = f"agent-{socket.gethostname()}"
@@ -167,7 +167,7 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
         assert process.wait(PATIENCE_S) == 0, (tmp_path / "log").read_text()
     first, *looks = read_pending_snapshots(path.read_text().splitlines())
     assert first.pending is None, "there was no group yet"
-    assert analyze_takeover(looks, "dead", 0).taken == {own: 1}
+    assert analyze_takeover(looks, "dead", 0).claimed == {own: 1}
     watch.end(0)
     consumers: Any = client.xinfo_consumers(events, "cg:agents")
     assert [one["name"] for one in consumers] == [b"agent-dead"], "it left, and the group stays"

@@ -91,7 +91,7 @@ class FakeSwarm:
         elapsed_ns = min(max(0, self.clock.now_ns() - self.plan.t0_ns), length_ns)
         sent = elapsed_ns * self.per_s // NS_PER_S
         accepted, told_ns = sent - self.refused, self.clock.now_ns()
-        return SwarmTotals(sent, sent, accepted, self.refused, told_ns=told_ns)
+        return SwarmTotals(sent, sent, accepted, self.refused, reported_ns=told_ns)
 
     def ended(self) -> bool:
         return self.failure() is not None or (
@@ -195,7 +195,7 @@ class FakeLive:
         self.updates += 1
 
     @property
-    def is_behind(self) -> bool:
+    def has_unread_records(self) -> bool:
         return self.updates <= self.behind_for
 
     @property
@@ -206,7 +206,7 @@ class FakeLive:
     def backlog(self) -> int:
         return self.stuck + self.swarm.refused
 
-    def seen(self, now_ns: int) -> LiveSummary:
+    def summary(self, now_ns: int) -> LiveSummary:
         percentiles = Percentiles(self.delay_ns, self.delay_ns)
         return LiveSummary(simulated=self.final, final=self.final, latency=percentiles)
 
@@ -246,9 +246,9 @@ class World:
             stack=self.stack,
             make_swarm=self._swarm,
             make_observer=lambda *_: self.observer,
-            make_vitals=self._vitals,
+            make_self_monitoring=self._vitals,
             make_live=lambda *_: self._live(),
-            make_pages=lambda *_: self.pages,
+            make_service_counters=lambda *_: self.pages,
             make_telemetry=self._telemetry,
             read_final=lambda *words: self.read_final(*words),
             environment=lambda: {"harness": "fake"},

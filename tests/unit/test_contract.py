@@ -113,7 +113,7 @@ def test_states_and_keys() -> None:
 def test_a_trace_id_is_written_as_the_column_has_it(column: TraceColumn, expected: str) -> None:
     """It is read back from that form and from no other, and the order of ids stays."""
     ids = trace_id.pack(5, 1, 0xABC)
-    assert column.written(trace_id.text(*ids)) == expected
+    assert column.format_id(trace_id.text(*ids)) == expected
     assert column.read(expected) == ids
     low, high = column.run_range(5)
     assert low <= expected <= high
@@ -128,7 +128,7 @@ def test_every_form_of_a_trace_id_is_read_back(tag: int, agent: int, index: int)
     cases: tuple[Literal["lower", "upper"], ...] = ("lower", "upper")
     for case in cases:
         column = TraceColumn(trace_type="text", trace_case=case, trace_prefix="ORD-")
-        text = column.written(trace_id.text(*ids))
+        text = column.format_id(trace_id.text(*ids))
         low, high = column.run_range(tag)
         assert column.read(text) == ids
         assert low <= text <= high

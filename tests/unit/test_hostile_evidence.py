@@ -250,7 +250,7 @@ def test_evidence_that_was_added_shows(run: RunFolder) -> None:
     """Telemetry of another run may excuse this one; notes of a person do not."""
     (run.path / "notes.txt").write_text("slow on Monday", encoding="utf-8")
     assert verify_manifest(run).added == ()
-    assert not read_report_data(run).judged_anew
+    assert not read_report_data(run).rejudged_reason
     run.telemetry.write_text("", encoding="utf-8")
     assert verify_manifest(run).added == ("telemetry.jsonl",)
 
@@ -261,7 +261,7 @@ def test_runs_of_a_group_lie_in_it(run: RunFolder) -> None:
     group.write(GroupProgress(seeds=(1,), runs=("linked",)))
     (group.path / "linked").symlink_to(run.path)
     with pytest.raises(HarnessError, match="missing"):
-        group.member("linked")
+        group.run_path("linked")
 
 
 @pytest.mark.parametrize(
@@ -290,4 +290,4 @@ def test_files_that_disagree_are_invalid_sealed_anew_or_not(
     write_manifest(folder)
     found = assess(folder)
     assert Verdict.INVALID in unclean(found).values()
-    assert any(said in check.said for check in found.judgement.checks)
+    assert any(said in check.message for check in found.judgement.checks)

@@ -95,8 +95,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
         name=HOSTILE,
         kind=CheckKind.VALIDITY,
         verdict=Verdict.INVALID,
-        said=HOSTILE,
-        offenders=(HOSTILE,),
+        message=HOSTILE,
+        examples=(HOSTILE,),
     )
     return replace(
         found,
@@ -104,7 +104,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
         stack={"kind": "process", "services": {HOSTILE: {"image": HOSTILE}}},
         environment={"harness": HOSTILE},
         command=f"harness run '{HOSTILE}'",
-        lacking=(HOSTILE,),
+        missing_evidence=(HOSTILE,),
     )
 
 

@@ -126,7 +126,7 @@ def test_lost_telemetry_is_told_and_judges_nothing(tmp_path: Path) -> None:
     name = "nothing unplanned happened"
     found = next(check for check in assessment.judgement.checks if check.name == name)
     assert found.verdict is Verdict.PASS
-    assert "ended by signal 9" in found.said
+    assert "ended by signal 9" in found.message
 
 
 def test_a_run_without_telemetry_names_none(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ class _Gate:
     def start(self, t0_ns: int) -> None:
         self.calls.append(f"start at {t0_ns > 0}")
 
-    def news(self) -> tuple[str, ...]:
+    def drain_messages(self) -> tuple[str, ...]:
         told = ("gate: released: it is gone",) if self.calls[-1] == "stop" else ()
         self.calls += ["told"] if told else []
         return told
@@ -167,8 +167,8 @@ class _Gate:
     def failure(self) -> str | None:
         return "gate.jsonl cannot be written"
 
-    def stop(self, *, hurry: bool = False) -> None:
-        del hurry
+    def stop(self, *, abort: bool = False) -> None:
+        del abort
         self.calls.append("stop")
 
 

@@ -201,8 +201,8 @@ def test_room_is_set_aside_without_a_trace(tmp_path: Path) -> None:
     """The reserve has no name to be left behind, and may be given back twice."""
     with DiskReserve(tmp_path) as reserve:
         assert list(tmp_path.iterdir()) == []
-        reserve.give_back()
-    reserve.give_back()
+        reserve.release()
+    reserve.release()
 
 
 def test_disk_without_room_is_told_before_the_run(

@@ -166,7 +166,7 @@ def test_events_are_told_at_once_and_services_counted() -> None:
     world = World()
     follower, _, _ = follower_of(world)
     told: list[RunEvent] = []
-    follower.keep = told.append
+    follower.on_event = told.append
     world.stack.restarts = 2
     follower.until_sent()
     assert told == follower.events
@@ -184,7 +184,7 @@ def test_the_last_picture_holds_everything() -> None:
     assert live.updates == live.behind_for + 1
     last = world.shown[-1]
     assert (last.phase, last.sent) == ("finish", swarm.totals().sent)
-    assert last.seen.final == last.sent
+    assert last.summary.final == last.sent
 
 
 def test_interrupt_passes_through() -> None:

@@ -223,7 +223,7 @@ def test_promises_come_from_texts_and_tables(tmp_path: Path) -> None:
         { objective = "p99 over any 2 s < 500 ms", abort_on_fail = true, abort_delay_s = 2.5 },
     ]"""
     scenario = load_scenario(write(tmp_path, GOOD.replace('objectives = ["p99 < 500 ms"]', mixed)))
-    plain, watched = scenario.promises()
+    plain, watched = scenario.slos()
     assert (plain.abort_on_fail, plain.parsed.percentile) == (False, 99.0)
     assert (watched.abort_on_fail, watched.abort_delay_s) == (True, 2.5)
     assert [one.window_ns for one in scenario.parsed_objectives()] == [None, 2 * 10**9]

@@ -164,4 +164,4 @@ def test_plain_line_tells_what_is_out_of_the_ordinary() -> None:
     )
     assert plain_line(progress("measure", 3)).endswith("agents 0")
     stuck = LiveSummary(oldest_open_ns=4 * 10**9)
-    assert plain_line(replace(progress("measure", 3), seen=stuck)).endswith("oldest 4.00 s")
+    assert plain_line(replace(progress("measure", 3), summary=stuck)).endswith("oldest 4.00 s")

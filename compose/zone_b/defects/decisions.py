@@ -26,7 +26,7 @@ class AcceptsStale(Defect):
     """Lets stale signals through."""
 
     def head_for(self, order: Order, head: int) -> int:
-        lag_max = self.scene.settings.watermark_max_lag
+        lag_max = self.context.settings.watermark_max_lag
         if is_stale(head, order.last_sync_block, lag_max) and self.strikes(order.trace_id):
             return order.last_sync_block
         return head
@@ -46,7 +46,7 @@ class ReorderAgent(Defect):
 
     def before_reading(self) -> None:
         # One signal at a time has no neighbour: let some come together.
-        self.scene.wait_s(self.setting("gather_ms") / 1000)
+        self.context.wait_s(self.setting("gather_ms") / 1000)
 
     def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
         swapped = list(reads)

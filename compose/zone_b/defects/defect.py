@@ -68,8 +68,8 @@ class Defect:
 
     def __init__(self, spec: Spec, moments: Trigger, scene: DefectContext) -> None:
         self.spec = spec
-        self.moments = moments
-        self.scene = scene
+        self.trigger = moments
+        self.context = scene
         self.set_up()
 
     def set_up(self) -> None:
@@ -81,11 +81,11 @@ class Defect:
 
     def note(self, trace_id: str | None = None) -> None:
         """Write the ground truth of one act."""
-        self.scene.truth.note(self.spec.name, trace_id)
+        self.context.truth.note(self.spec.name, trace_id)
 
     def strikes(self, trace_id: str) -> bool:
         """Whether it acts on this signal; if so, that is noted."""
-        if not self.moments.strikes(trace_id):
+        if not self.trigger.strikes(trace_id):
             return False
         self.note(trace_id)
         return True
@@ -118,7 +118,7 @@ class Defect:
 
     # Around a batch
 
-    def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
+    def select_batch(self, reads: Sequence[Read]) -> Sequence[Read]:
         """What is processed, and in which order."""
         return reads
 
@@ -161,6 +161,6 @@ class Defect:
     def after_rejection(self, trace_id: str) -> None:
         """A signal is rejected."""
 
-    def told(self, done: Committed) -> Committed:
+    def reported(self, done: Committed) -> Committed:
         """What the metrics are told of a trade."""
         return done

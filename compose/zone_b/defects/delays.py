@@ -25,7 +25,7 @@ class SlowLock(Defect):
                 self._hold(trade.order)
 
     def _hold(self, order: Order) -> None:
-        connection = self.scene.database.connect(autocommit=False)
+        connection = self.context.database.connect(autocommit=False)
         connection.execute(_LOCK, (order.address, order.chain_id))
         # Another thread lets go: this one is about to wait for the lock.
         release = threading.Timer(self.setting("hold_s"), connection.close)
@@ -38,10 +38,10 @@ class PeriodicStall(Defect):
 
     def before_reading(self) -> None:
         # The reading turn is held meanwhile, so no worker reads.
-        left_s = self.moments.stretch_left_s()
-        if left_s and self.moments.strikes():
+        left_s = self.trigger.stretch_left_s()
+        if left_s and self.trigger.strikes():
             self.note()
-            self.scene.wait_s(left_s)
+            self.context.wait_s(left_s)
 
 
 class Bimodal(Defect):
@@ -54,11 +54,11 @@ class Bimodal(Defect):
     def block_ms(self, block_ms: int) -> int:
         if not self._held:
             return block_ms
-        left_ms = int((self._held[0][0] - self.moments.elapsed_s) * 1000)
+        left_ms = int((self._held[0][0] - self.trigger.elapsed_s) * 1000)
         return max(1, min(block_ms, left_ms))
 
     def arrived(self, entries: list[Entry]) -> list[Entry]:
-        now_s = self.moments.elapsed_s
+        now_s = self.trigger.elapsed_s
         due = []
         while self._held and self._held[0][0] <= now_s:
             due.append(self._held.popleft()[2])
@@ -74,7 +74,7 @@ class Bimodal(Defect):
         return due
 
     def _slow(self, order: Order) -> bool:
-        return self.moments.strikes(order.trace_id)
+        return self.trigger.strikes(order.trace_id)
 
 
 class _Brake(Defect):
@@ -83,11 +83,11 @@ class _Brake(Defect):
     _noted = False
 
     def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
-        if reads and self.moments.strikes(reads[0].trace_id):
+        if reads and self.trigger.strikes(reads[0].trace_id):
             if not self._noted:
                 self._noted = True
                 self.note()
-            self.scene.wait_s(self.delay_s(len(reads)))
+            self.context.wait_s(self.delay_s(len(reads)))
         return reads
 
     def delay_s(self, signals: int) -> float:
@@ -100,7 +100,7 @@ class SlowDrift(_Brake):
 
     def delay_s(self, signals: int) -> float:
         del signals
-        grown_ms = self.setting("grow_ms") * self.moments.elapsed_s
+        grown_ms = self.setting("grow_ms") * self.trigger.elapsed_s
         return min(self.setting("most_ms"), grown_ms) / 1000
 
 
@@ -116,7 +116,7 @@ class CapacityCap(_Brake):
     """Processes at most so many signals a second, all workers together."""
 
     def delay_s(self, signals: int) -> float:
-        return signals * self.scene.settings.workers / self.setting("per_s")
+        return signals * self.context.settings.workers / self.setting("per_s")
 
 
 class ColdCache(Defect):

@@ -85,6 +85,6 @@ def defective(settings: Settings) -> WorkerParts:
     return WorkerParts(
         source=partial(DefectiveSource, defects, scene),
         store=partial(DefectiveStore, defects),
-        desk=partial(DefectiveDecisionService, defects),
+        decision_service=partial(DefectiveDecisionService, defects),
         batches=partial(DefectiveBatches, defects, scene),
     )

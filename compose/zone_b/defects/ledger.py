@@ -41,7 +41,7 @@ class _After(Defect):
     def after_commit(self, done: Committed) -> None:
         order = done.trade.order
         if self.strikes(order.trace_id):
-            self.scene.database.run(*self.statements, **booking_of(order))
+            self.context.database.run(*self.statements, **booking_of(order))
 
 
 class LedgerMissingEntry(_After):
@@ -84,9 +84,9 @@ class LedgerUndue(Defect):
     """Books a signal that it rejected."""
 
     def after_rejection(self, trace_id: str) -> None:
-        order = self.scene.orders.get(trace_id)
+        order = self.context.orders.get(trace_id)
         if order is not None and self.strikes(trace_id):
-            self.scene.database.run(_BOOK, **booking_of(order))
+            self.context.database.run(_BOOK, **booking_of(order))
 
 
 def booking_of(order: Order) -> dict[str, object]:

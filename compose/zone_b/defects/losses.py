@@ -32,7 +32,7 @@ class LoseAfterAck(Defect):
 
     def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
         lost = [read for read in reads if self.strikes(read.trace_id)]
-        self.scene.acknowledge(lost)
+        self.context.acknowledge(lost)
         return [read for read in reads if read not in lost]
 
 
@@ -57,11 +57,11 @@ class AckBeforeCommit(Defect):
     """Acknowledges a batch, then the worker dies before its commit."""
 
     def before_commit(self, trades: Sequence[Trade]) -> None:
-        if not trades or not self.moments.strikes():
+        if not trades or not self.trigger.strikes():
             return
-        for trace_id in self.scene.orders:
+        for trace_id in self.context.orders:
             self.note(trace_id)
-        self.scene.acknowledge(self.scene.reads.values())
+        self.context.acknowledge(self.context.reads.values())
         die()
 
 
@@ -71,10 +71,10 @@ class TrimsUnread(Defect):
     _client: redis.Redis | None = None
 
     def before_reading(self) -> None:
-        if not self.moments.strikes():
+        if not self.trigger.strikes():
             return
-        self.scene.wait_s(self.setting("pause_s"))
-        settings = self.scene.settings
+        self.context.wait_s(self.setting("pause_s"))
+        settings = self.context.settings
         if self._client is None:
             self._client = connect(settings.redis_url)
         key = settings.proposals_key
@@ -95,11 +95,11 @@ class StopsReading(Defect):
     _stopped = False
 
     def may_read(self) -> bool:
-        if not self._stopped and self.moments.strikes():
+        if not self._stopped and self.trigger.strikes():
             self._stopped = True
             self.note()
         if self._stopped:
-            self.scene.wait_s(0.05)  # without a read that waits, the worker would turn in circles
+            self.context.wait_s(0.05)  # without a read that waits, the worker would turn in circles
         return not self._stopped
 
 
@@ -107,7 +107,7 @@ class CrashLoop(Defect):
     """A worker dies before it has done anything with its batch."""
 
     def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
-        if any(isinstance(read, Order) for read in reads) and self.moments.strikes():
+        if any(isinstance(read, Order) for read in reads) and self.trigger.strikes():
             self.note()
             die()
         return reads

@@ -35,7 +35,7 @@ class SkipNonce(Defect):
     def after_commit(self, done: Committed) -> None:
         order = done.trade.order
         if self.strikes(order.trace_id):
-            self.scene.database.run(_ADVANCE, **wallet_of(order))
+            self.context.database.run(_ADVANCE, **wallet_of(order))
 
 
 class RepeatNonce(Defect):
@@ -48,11 +48,11 @@ class RepeatNonce(Defect):
             order = trade.order
             wallet = (order.address, order.chain_id)
             first.setdefault(wallet, order)
-            if self.moments.strikes(order.trace_id):
+            if self.trigger.strikes(order.trace_id):
                 struck[wallet] = None
         for wallet in struck:
             # The first of its address in this batch is the one that the old nonce goes to.
-            if self.scene.database.run(_STEP_BACK, **wallet_of(first[wallet])):
+            if self.context.database.run(_STEP_BACK, **wallet_of(first[wallet])):
                 self.note(first[wallet].trace_id)
 
 
@@ -64,16 +64,16 @@ class NonceRowOff(Defect):
 
     def before_commit(self, trades: Sequence[Trade]) -> None:
         for order in {trade.order.address: trade.order for trade in trades}.values():
-            self.scene.database.run(_PUT_RIGHT, **wallet_of(order))
+            self.context.database.run(_PUT_RIGHT, **wallet_of(order))
 
     def after_commit(self, done: Committed) -> None:
         order = done.trade.order
-        if not self.moments.strikes(order.address):
+        if not self.trigger.strikes(order.address):
             return
         if order.address not in self._noted:
             self._noted.add(order.address)
             self.note(order.trace_id)
-        self.scene.database.run(_PUT_OFF, **wallet_of(order))
+        self.context.database.run(_PUT_OFF, **wallet_of(order))
 
 
 def wallet_of(order: Order) -> dict[str, object]:

@@ -76,7 +76,7 @@ class DefectiveBatches(Batches):
 
     def process(self, reads: Sequence[Read], head: int, read_ns: int) -> None:
         self._scene.begin(reads)
-        left = reduce(lambda left, defect: defect.taken(left), self._defects, reads)
+        left = reduce(lambda left, defect: defect.select_batch(left), self._defects, reads)
         # Even an empty batch is taken through: its turn must be finished.
         super().process(left, head, read_ns)
 
@@ -158,4 +158,4 @@ class DefectiveStore(Store):
 
 
 def _reported(done: Committed, defect: Defect) -> Committed:
-    return defect.told(done)
+    return defect.reported(done)

@@ -31,7 +31,7 @@ class _After(Defect):
         trace_id = done.trade.order.trace_id
         if self.strikes(trace_id):
             for statement in self.statements:
-                self.scene.database.run(statement, trace=trace_id)
+                self.context.database.run(statement, trace=trace_id)
 
 
 class FinalTwice(_After):
@@ -63,11 +63,11 @@ class InventsSignal(Defect):
 
     def after_commit(self, done: Committed) -> None:
         real = done.trade.order.trace_id
-        if self.moments.strikes(real):
+        if self.trigger.strikes(real):
             invented = real[: _OWNER.start] + _NOBODY + real[_OWNER.stop :]
             self.note(invented)
-            self.scene.database.run(_INVENT, trace=invented)
-            self.scene.database.run(_SIMULATED, trace=invented)
+            self.context.database.run(_INVENT, trace=invented)
+            self.context.database.run(_SIMULATED, trace=invented)
 
 
 class _Otherwise(Defect):
@@ -83,7 +83,7 @@ class _Otherwise(Defect):
     def _commit(self, trade: Trade) -> Committed | None:
         if self._store is None:
             changes = [(old, new.format_map(self.spec.settings)) for old, new in self.changes]
-            self._store = SecondStore(self.scene.settings.pg_dsn, self.scene.worker, changes)
+            self._store = SecondStore(self.context.settings.pg_dsn, self.context.worker, changes)
         return self._store.commit_one(trade)
 
 
@@ -110,9 +110,9 @@ class SkipsInit(_Otherwise):
 
     def begun(self, tasks: Sequence[Task]) -> Sequence[Task]:
         # Decided here, where INIT would be written, and remembered until the commit.
-        orders = self.scene.orders
+        orders = self.context.orders
         self._struck = frozenset(
-            trace for trace, _ in tasks if trace in orders and self.moments.strikes(trace)
+            trace for trace, _ in tasks if trace in orders and self.trigger.strikes(trace)
         )
         return [task for task in tasks if task[0] not in self._struck]
 

@@ -48,12 +48,14 @@ def baseline_cell(cell: Cell, windows: Sequence[FaultWindow], t0_ns: int) -> Cel
     found = Cell()
     for metric, series in cell.series.items():
         found.series[metric] = _cut(series, spans)
-        found.tallies[metric] = HistogramBuilder.of(found.series[metric].histogram())
-    for metric, series in cell.had_series.items():
-        found.had_series[metric] = _cut(series, spans)
-        found.time_had[metric] = HistogramBuilder.of(found.had_series[metric].histogram())
+        found.histograms[metric] = HistogramBuilder.of(found.series[metric].histogram())
+    for metric, series in cell.censored_series.items():
+        found.censored_series[metric] = _cut(series, spans)
+        found.censored_durations[metric] = HistogramBuilder.of(
+            found.censored_series[metric].histogram()
+        )
     found.rejected = {metric: _cut(series, spans) for metric, series in cell.rejected.items()}
-    never_came = len(found.had_series.get(Metric.LATENCY, ()))
+    never_came = len(found.censored_series.get(Metric.LATENCY, ()))
     found.censored = never_came
     found.account = SignalOutcomeCounts(rejected_by=cell.account.rejected_by)
     return found
@@ -94,13 +96,13 @@ def without_fault_time(
 
 
 def _cut(series: Series, spans: Spans) -> Series:
-    return Series.of_blocks(_calm_blocks(series, spans))
+    return Series.from_chunks(_calm_blocks(series, spans))
 
 
 def _calm_blocks(
     series: Series, spans: Spans
 ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint16]]]:
-    for when, what in series.blocks():
+    for when, what in series.chunks():
         at = when.astype(np.int64)
         calm = np.ones(len(at), dtype=np.bool_)
         gone = np.zeros(len(at), dtype=np.int64)

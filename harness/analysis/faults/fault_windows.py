@@ -72,9 +72,9 @@ def find_disruptions(
 ) -> tuple[Disruption, ...]:
     """Every fault that was injected and every event that none explains, in order of recovery."""
     found = [
-        Disruption(record.kind, _words(record), record.injected_ns, record.freed_ns)
+        Disruption(record.kind, _words(record), record.injected_ns, record.recovery_start_ns)
         for record in records
-        if record.injected_ns is not None and record.freed_ns is not None
+        if record.injected_ns is not None and record.recovery_start_ns is not None
     ]
     found += [
         Disruption(event.kind, event.what, event.mono_ns, event.mono_ns)
@@ -162,7 +162,7 @@ def baseline_durations(
 ) -> BaselineDurations:
     """The part of a series that no window touches."""
     total = np.zeros(BIN_COUNT, dtype=np.int64)
-    for when, what in series.blocks():
+    for when, what in series.chunks():
         calm = np.ones(len(when), dtype=np.bool_)
         for span in spans:
             start_ms = (span.start_ns - t0_ns) // NS_PER_MS

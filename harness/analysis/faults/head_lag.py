@@ -96,7 +96,7 @@ class HeadLagAnalyzer:
         self._sentinel = sentinel
         self._notes = notes
         self._end_ns = end_ns
-        self.standstills = tuple(
+        self.stalls = tuple(
             ChainFeedStall(
                 one.injected_ns,
                 one.healed_ns or end_ns,
@@ -111,7 +111,7 @@ class HeadLagAnalyzer:
         """Whether it is known where the head was."""
         return self._heads is not None and self._clock is not None
 
-    def mark(self, samples: Samples) -> None:
+    def annotate(self, samples: Samples) -> None:
         """Set `stale` of samples that a planned fault excuses, before anybody counts them."""
         if self._heads is None or self._clock is None or len(samples) == 0:
             return
@@ -120,25 +120,25 @@ class HeadLagAnalyzer:
         known = ordinary & (ages.taken_ms > 0)
         due = known & (ages.taken_ms >= ages.stale_ms + _NEWS_MS)
         simulated = state == State.SIMULATED
-        self._notes.slots(Anomaly.BEHIND_SIMULATED, samples["slot"][due & simulated])
+        self._notes.slots(Anomaly.HEAD_LAG_SIMULATED, samples["slot"][due & simulated])
         misjudged = due & (state > State.STALE_DATA_ERROR)
-        self._notes.slots(Anomaly.BEHIND_MISJUDGED, samples["slot"][misjudged])
+        self._notes.slots(Anomaly.HEAD_LAG_MISJUDGED, samples["slot"][misjudged])
         within_ms = self._sentinel.within_ns // NS_PER_MS
         late = known & ~due & (ages.taken_ms >= ages.followed_ms + within_ms + _NEWS_MS)
         forbidden = due | late
         refused = ordinary & (state == State.STALE_DATA_ERROR)
         rightly = refused & (forbidden | self._was_stale_by_its_end(ages.stale_ms, samples))
         sent = column(samples, "sent_ns")
-        for one in self.standstills:
+        for one in self.stalls:
             inside = ordinary & (sent >= one.begin_ns) & (sent <= one.end_ns)
-            self._notes.slots(Anomaly.BEHIND_TOO_LONG, samples["slot"][inside & late & simulated])
+            self._notes.slots(Anomaly.HEAD_LAG_TOO_LONG, samples["slot"][inside & late & simulated])
             still = inside & (sent <= one.healed_ns)
             _tell(one, samples[still], rightly[still], simulated[still], forbidden[still])
-            samples["stale"][inside & (forbidden | rightly)] = Staleness.BEHIND
+            samples["stale"][inside & (forbidden | rightly)] = Staleness.HEAD_LAG
 
     def figures(self, t0_ns: int) -> tuple[ChainFeedStallFigures, ...]:
         """What came of each standstill, once every sample is marked."""
-        return tuple(self._figures(one, t0_ns) for one in self.standstills)
+        return tuple(self._figures(one, t0_ns) for one in self.stalls)
 
     def _ages(self, heads: ChainHeads, samples: Samples) -> _Ages:
         block = column(samples, "sync_block").astype(np.int64)

@@ -28,7 +28,7 @@ class StaleJournal:
     table: SlotTable
     attempts: tuple[Path, ...]
 
-    def unchosen(
+    def find_mismatches(
         self, choice: StaleChoice, oldest_head: int
     ) -> tuple[AnomalySummary, AnomalySummary]:
         """Signals journaled as stale that the seed does not choose, and the other way round.

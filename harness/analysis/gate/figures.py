@@ -146,7 +146,7 @@ def _latency(
         if key.phase is not Phase.MEASURE or series is None:
             continue
         apart = baseline_durations(series, (window,), t0_ns)
-        within = BaselineDurations(series.counts_by_place() - apart.counts)
+        within = BaselineDurations(series.counts_by_bin() - apart.counts)
         for during, found in ((True, within), (False, apart)):
             told = {f"p{rank:g}": found.percentile_ns(rank) for rank in _PERCENTILES}
             yield GateLatency(

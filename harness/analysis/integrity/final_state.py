@@ -103,19 +103,19 @@ class FinalStateReconciler:
         self._measure_torn(path, read_records(path, TASK, count=0)[1])
 
     def end(
-        self, samples: Samples, *, waited: bool, stream: StreamHistory | None = None
+        self, samples: Samples, *, drain_elapsed: bool, stream: StreamHistory | None = None
     ) -> Samples:
         """Give every sample that was left over its fate.
 
         Args:
             samples: what never became complete.
-            waited: whether the drain time was over when the watching ended.
+            drain_elapsed: whether the drain time was over when the watching ended.
             stream: what became of the entries that the stream does not hold any more.
         """
         task = self._fates.task_state[samples["slot"]]
         in_table = ~np.isin(task, (NO_ROW, State.INIT, State.OTHER))
         unnamed = (samples["state"] == 0) & (task == State.OTHER)
-        self._notes.slots(Anomaly.STATE_UNNAMED, samples["slot"][unnamed])
+        self._notes.slots(Anomaly.STATE_UNMAPPED, samples["slot"][unnamed])
         unseen = (samples["state"] == 0) & in_table
         told = np.where(task == State.BEYOND, np.uint8(State.SIMULATED), task)
         samples["state"] = np.where(unseen, told, samples["state"])
@@ -125,10 +125,10 @@ class FinalStateReconciler:
         outcome = samples["outcome"]
         accepted = (outcome == PushStatus.ACCEPTED) | (
             (outcome != PushStatus.REFUSED)
-            & (self._fates.has(SignalFlag.INIT, samples["slot"]) | np.isin(task, _OPEN))
+            & (self._fates.has_flag(SignalFlag.INIT, samples["slot"]) | np.isin(task, _OPEN))
         )
         unread = unnamed | ((task == NO_ROW) & (not self._sight.complete))
-        lost = np.bool_(waited) & ~unread
+        lost = np.bool_(drain_elapsed) & ~unread
         samples["fate"] = np.where(
             final,
             final_outcome(samples),
@@ -143,7 +143,7 @@ class FinalStateReconciler:
         return samples
 
     @property
-    def nonce_places(self) -> NDArray[np.int32]:
+    def nonce_offsets(self) -> NDArray[np.int32]:
         """`NonceTracker.places`, after `read_tasks`."""
         return self._nonces.places
 
@@ -161,7 +161,7 @@ class FinalStateReconciler:
             for records in iter_records(ledger, LEDGER, chunk=_CHUNK):
                 self._ledgers += self._take_ledger(records)
             self._measure_torn(ledger, read_records(ledger, LEDGER, count=0)[1])
-            missing = np.flatnonzero(self._simulated() & ~self._fates.has(SignalFlag.LEDGER))
+            missing = np.flatnonzero(self._simulated() & ~self._fates.has_flag(SignalFlag.LEDGER))
             self._notes.slots(Anomaly.LEDGER_MISSING, missing)
         return FinalStateSummary(self._tasks, self._ledgers, self._nonces.ranges(), self._torn)
 
@@ -184,7 +184,7 @@ class FinalStateReconciler:
         slots, records = self._own(records)
         fates = self._fates
         readable = np.isin(records["state"], _STATES)
-        self._notes.slots(Anomaly.TASK_STRANGE, slots[~readable])
+        self._notes.slots(Anomaly.TASK_INVALID, slots[~readable])
         states = np.where(readable, records["state"], State.OTHER)
         first = _first_of_each(slots) & (fates.task_state[slots] == NO_ROW)
         self._notes.slots(Anomaly.TWO_ROWS, slots[~first])
@@ -215,7 +215,7 @@ class FinalStateReconciler:
 
     def _judge_stale(self) -> None:
         """Signals sent stale on purpose that did not end in STALE_DATA_ERROR."""
-        slots = np.flatnonzero(self._fates.has(SignalFlag.STALE))
+        slots = np.flatnonzero(self._fates.has_flag(SignalFlag.STALE))
         seen, task = self._fates.state[slots], self._fates.task_state[slots]
         simulated = (seen == State.SIMULATED) | _is_simulated(task)
         self._notes.slots(Anomaly.STALE_SIMULATED, slots[simulated])
@@ -225,11 +225,11 @@ class FinalStateReconciler:
     def _take_ledger(self, records: Records) -> int:
         slots, records = self._own(records)
         fates = self._fates
-        first = _first_of_each(slots) & ~fates.has(SignalFlag.LEDGER, slots)
+        first = _first_of_each(slots) & ~fates.has_flag(SignalFlag.LEDGER, slots)
         self._notes.slots(Anomaly.LEDGER_REPEATED, slots[~first])
-        fates.mark(SignalFlag.LEDGER, slots)
+        fates.set_flag(SignalFlag.LEDGER, slots)
         due = self._simulated(slots)
-        self._notes.slots(Anomaly.LEDGER_UNDUE, slots[~due & ~self._unread(slots)])
+        self._notes.slots(Anomaly.LEDGER_UNEXPECTED, slots[~due & ~self._unread(slots)])
         self._notes.slots(Anomaly.LEDGER_BROKEN, slots[records["broken"] > 0])
         entries = np.stack([records[name] for name in self._entries])
         doubled = due & (entries > 1).any(axis=0) & (not self._many)
@@ -242,7 +242,7 @@ class FinalStateReconciler:
         """Records of attempted signals and their slots; others of this run are unexpected."""
         slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
         attempted = slots >= 0
-        attempted[attempted] = self._fates.has(SignalFlag.ATTEMPTED, slots[attempted])
+        attempted[attempted] = self._fates.has_flag(SignalFlag.ATTEMPTED, slots[attempted])
         nobody = records[~attempted & (slots > -2)]
         if "state" in (nobody.dtype.names or ()):
             nobody = nobody[nobody["state"] != State.INIT]

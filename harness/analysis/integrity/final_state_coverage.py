@@ -35,7 +35,7 @@ class FinalStateCoverage:
     complete: bool = True
     unread: Mapping[str, str] = field(default_factory=dict)
     filtered: Mapping[str, str] = field(default_factory=dict)
-    told: bool = False
+    has_read_errors: bool = False
 
 
 def read_coverage(folder: RunFolder, contract: Contract) -> FinalStateCoverage:
@@ -67,7 +67,7 @@ def read_coverage(folder: RunFolder, contract: Contract) -> FinalStateCoverage:
         complete=tasks_known or _observer_saw_all(folder, hidden="tasks" in filtered),
         unread=unread,
         filtered=filtered,
-        told=bool(reasons),
+        has_read_errors=bool(reasons),
     )
 
 

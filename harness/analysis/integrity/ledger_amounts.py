@@ -50,11 +50,11 @@ class LedgerAmounts:
             self.signals += len(slots)
             self._amounts[slots] = records["trade_wei"]
             strange = records["strangers"] > 0
-            self._notes.slots(Anomaly.LEDGER_STRANGER, slots[strange])
+            self._notes.slots(Anomaly.LEDGER_UNKNOWN_ACCOUNT, slots[strange])
             unbalanced = (records["unbalanced"] > 0) & ~strange
             self._notes.slots(Anomaly.LEDGER_UNBALANCED, slots[unbalanced])
 
-    def differing(self, asked: ExpectedAmounts) -> AnomalySummary:
+    def find_mismatches(self, asked: ExpectedAmounts) -> AnomalySummary:
         """Signals whose TRADE entry has another amount than they asked for.
 
         Args:

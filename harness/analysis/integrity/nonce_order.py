@@ -24,7 +24,7 @@ class NonceOrderCheck:
     """
 
     compared: int
-    crossed: int
+    crossed_count: int
 
 
 class NonceOrderAnalyzer:
@@ -76,7 +76,7 @@ class NonceOrderAnalyzer:
         same = np.diff(own[order].astype(np.int64)) == 0
         strangers = np.diff(agents[order]) != 0
         crossed = same & strangers & (np.diff(given[order]) < 0)
-        return NonceOrderCheck(compared=len(slots), crossed=int(crossed.sum()))
+        return NonceOrderCheck(compared=len(slots), crossed_count=int(crossed.sum()))
 
 
 def _each_once(slots: Slots, pairs: Slots) -> Slots:

@@ -32,7 +32,7 @@ class NonceRange:
     used: int
     highest: int
     gaps: tuple[int, ...]
-    gaps_count: int
+    gap_count: int
 
 
 class NonceTracker:
@@ -106,5 +106,5 @@ class NonceTracker:
             used=len(places),
             highest=start + highest,
             gaps=tuple(int(gap) + start for gap in gaps[:20]),
-            gaps_count=len(gaps),
+            gap_count=len(gaps),
         )

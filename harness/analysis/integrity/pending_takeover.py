@@ -21,7 +21,7 @@ class PendingSnapshot:
 
     mono_ns: int
     pending: Mapping[str, Sequence[str]] | None
-    whole: bool = True
+    is_complete: bool = True
 
     def holders(self) -> dict[str, str]:
         """Who has an event, by its id."""
@@ -49,12 +49,12 @@ class Takeover:
     held: int = 0
     first_id: str = ""
     last_id: str = ""
-    taken: Mapping[str, int] = field(default_factory=dict)
+    claimed: Mapping[str, int] = field(default_factory=dict)
     unseen: int = 0
     left: int = 0
     emptied_ns: int | None = None
     watched_ns: int = 0
-    whole: bool = True
+    is_complete: bool = True
 
 
 def read_pending_snapshots(
@@ -113,10 +113,10 @@ def analyze_takeover(looks: Sequence[PendingSnapshot], host: str, left_ns: int) 
         held=len(held),
         first_id=held[0] if held else "",
         last_id=held[-1] if held else "",
-        taken=dict(sorted(taken.items())),
+        claimed=dict(sorted(taken.items())),
         unseen=unseen,
         left=len(open_),
         emptied_ns=emptied_ns,
         watched_ns=after[-1].mono_ns,
-        whole=all(look.whole for look in after),
+        is_complete=all(look.is_complete for look in after),
     )

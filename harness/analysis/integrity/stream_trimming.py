@@ -51,8 +51,8 @@ class StreamHistory:
     """
 
     lines: int = 0
-    looks: int = 0
-    bad: int = 0
+    snapshot_count: int = 0
+    invalid_lines: int = 0
     added_before: int | None = None
     _latest: StreamSnapshot | None = None
     _lows: list[int] = field(default_factory=list)
@@ -61,7 +61,7 @@ class StreamHistory:
     def add(self, look: StreamSnapshot) -> None:
         """Take in the next look."""
         before, self._latest = self._latest, look
-        self.looks += 1
+        self.snapshot_count += 1
         if before is None or before.delivered is None:
             return
         if look.first <= before.delivered or look.mono_ns - before.mono_ns > SNAPSHOT_GAP_MAX_NS:
@@ -88,7 +88,7 @@ def read_stream_history(lines: Iterable[str]) -> StreamHistory:
         try:
             look = _look(loads(line))
         except (ValueError, KeyError, TypeError, AttributeError):
-            history.bad += 1
+            history.invalid_lines += 1
             continue
         if history.lines == 1:
             history.added_before = look.added if look else 0

@@ -88,7 +88,7 @@ class TimestampAnalyzer:
             own[own] = (self._commit_us[slots[own]] != 0) & (
                 # A row that has gone on since, or was written again, says when it did.
                 (self._fates.state[slots[own]] == self._fates.task_state[slots[own]])
-                & ~self._fates.has(SignalFlag.TOUCHED, slots[own])
+                & ~self._fates.has_flag(SignalFlag.TOUCHED, slots[own])
             )
             slots, stamps = slots[own], records["updated_us"][own]
             if len(slots) == 0:

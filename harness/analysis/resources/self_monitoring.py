@@ -110,7 +110,7 @@ class SelfMonitoring:
     samples: tuple[HostSample, ...] = ()
     swarm: tuple[SwarmStatus, ...] = ()
     observer: tuple[ObserverStatus, ...] = ()
-    bad: Mapping[str, int] = field(default_factory=dict)
+    invalid_lines: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_self_monitoring(files: Mapping[str, Iterable[str]]) -> SelfMonitoring:
@@ -129,7 +129,7 @@ def read_self_monitoring(files: Mapping[str, Iterable[str]]) -> SelfMonitoring:
         samples=tuple(sorted(samples, key=lambda sample: sample.mono_ns)),
         swarm=tuple(sorted(swarm, key=lambda word: word.mono_ns)),
         observer=tuple(sorted(observer, key=lambda word: word.mono_ns)),
-        bad=bad,
+        invalid_lines=bad,
     )
 
 

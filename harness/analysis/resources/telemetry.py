@@ -109,13 +109,15 @@ class Telemetry:
         present: False for a run that kept none.
     """
 
-    tracks: Mapping[str, TimeSeries] = field(default_factory=dict)
-    waits: tuple[LockWait, ...] = ()
+    time_series: Mapping[str, TimeSeries] = field(default_factory=dict)
+    lock_waits: tuple[LockWait, ...] = ()
     every_s: float = 1.0
     unread: Mapping[str, str] = field(default_factory=dict)
-    bad: int = 0
+    invalid_lines: int = 0
     present: bool = False
 
     def of(self, prefix: str) -> tuple[TimeSeries, ...]:
         """Tracks whose name begins so, in order of their names."""
-        return tuple(self.tracks[name] for name in sorted(self.tracks) if name.startswith(prefix))
+        return tuple(
+            self.time_series[name] for name in sorted(self.time_series) if name.startswith(prefix)
+        )

@@ -165,11 +165,11 @@ class _Reading:
         columns = (column for own in self._columns.values() for column in own if column.values)
         tracks = {column.name: self._track(column) for column in columns}
         return Telemetry(
-            tracks=dict(sorted(tracks.items())),
-            waits=tuple(sorted(self._waits, key=lambda wait: wait.at_s)),
+            time_series=dict(sorted(tracks.items())),
+            lock_waits=tuple(sorted(self._waits, key=lambda wait: wait.at_s)),
             every_s=self._every_ns / NS_PER_S,
             unread=dict(sorted(self._unread.items())),
-            bad=self._bad,
+            invalid_lines=self._bad,
             present=self._lines > self._bad,
         )
 

@@ -39,7 +39,7 @@ class Backups:
         self._open = ExitStack()
         self._place: Path | None = None
 
-    def arm(self, fault: Backup, conninfo: str) -> FaultInstance:
+    def create(self, fault: Backup, conninfo: str) -> FaultInstance:
         """What takes the backups, and what sees them taken.
 
         Raises:
@@ -57,7 +57,7 @@ class Backups:
         self._append("")
         return FaultInstance(injector, DumpProbe(conninfo))
 
-    def try_restores(self) -> None:
+    def verify_restores(self) -> None:
         """Restore the newest backup and the oldest that was kept, and write down what they held.
 
         Raises:
@@ -115,7 +115,7 @@ class BackupFaultFactory:
         self._backups = backups
         self._conninfo = conninfo
 
-    def arm(self, fault: Fault) -> FaultInstance:
+    def create(self, fault: Fault) -> FaultInstance:
         if isinstance(fault, Backup):
-            return self._backups.arm(fault, self._conninfo)
-        return self._others.arm(fault)
+            return self._backups.create(fault, self._conninfo)
+        return self._others.create(fault)

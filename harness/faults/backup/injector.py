@@ -44,7 +44,7 @@ class BackupInjector:
 
     conninfo: str
     folder: Path
-    kept: int
+    retained_count: int
     day_ns: int
     clock: Clock
     write: WriteRecord
@@ -88,7 +88,7 @@ class BackupInjector:
         record = BackupRecord(day=day, name=name, began_ns=began_ns)
         try:
             tables = self._take(self.folder / name)
-            pruned = prune(self.folder, self.kept)
+            pruned = prune(self.folder, self.retained_count)
         except (psycopg.Error, StackError, OSError) as error:
             self._leave_if_stopped()
             record = record.model_copy(update={"trouble": f"{type(error).__name__}: {error}"})

@@ -37,11 +37,11 @@ class ContainerLimitFaults:
     execute: Execute
     pid: Pid
     folder: Folder
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
 
-    def arm(self, fault: Fault) -> FaultInstance | None:
+    def create(self, fault: Fault) -> FaultInstance | None:
         """What injects and proves such a fault; None for a fault of another kind."""
-        pid, ask = self.pid, self.ask
+        pid, ask = self.pid, self.health_check
         match fault:
             case CpuHog():
                 hog = CpuInjector(self.execute, pid, fault.processes, fault.for_s)

@@ -98,7 +98,7 @@ class FillProbe:
     """Tries to write to the file system, by a descriptor that outlives the service's process."""
 
     folder: Folder
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     _place: int = field(default=-1, init=False)
     _free: int = field(default=0, init=False)
     _close: weakref.finalize[[int], FillProbe] | None = field(default=None, init=False)
@@ -125,7 +125,7 @@ class FillProbe:
         free = free_bytes(self._place)
         if self._refused() or free < _BACK_SHARE * self._free:
             return ""
-        answer = self.ask() if self.ask else "it can be written to"
+        answer = self.health_check() if self.health_check else "it can be written to"
         if not answer:
             return ""
         if self._close is not None:

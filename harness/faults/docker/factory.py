@@ -53,8 +53,8 @@ DOCKER_FAULT_SUPPORT = FaultSupport(
     ),
     "docs/scenarios.md has the kinds and their targets",
     disks=frozenset({_SHORT, ENGINE, "redis", "postgres"}),
-    why_not={"clock_step": "containers share this host's wall clock"},
-    same={ENGINE: _SHORT},
+    unsupported_reasons={"clock_step": "containers share this host's wall clock"},
+    aliases={ENGINE: _SHORT},
 )
 
 
@@ -76,7 +76,7 @@ class DockerFaultFactory:
         # Of its own: the others are used by threads of their own.
         self._client: Client = connect()
 
-    def arm(self, fault: Fault) -> FaultInstance:
+    def create(self, fault: Fault) -> FaultInstance:
         if (chore := make_command_fault(fault, self._endpoints)) is not None:
             return chore
         service = _full(fault.target)
@@ -85,7 +85,7 @@ class DockerFaultFactory:
             return self._between(fault, service)
         if isinstance(fault, RedisFlood | GroupLeak):
             return self._misdeed(fault, name)
-        if (inner := self._within(name, ask).arm(fault)) is not None:
+        if (inner := self._within(name, ask).create(fault)) is not None:
             return inner
         match fault.kind:
             case "kill":
@@ -113,7 +113,7 @@ class DockerFaultFactory:
         path = LinkPath(self._inspect, *ends, service, peer)
         mark = f"signal-harness-{self._token}"
         where = (self._inspect, *ends, fault.direction, mark)
-        if (probe := probe_of(fault, path.echoes, path.connect)) is None:
+        if (probe := probe_of(fault, path.ping, path.connect)) is None:
             return FaultInstance(PartitionInjector(*where), PartitionProbe(path))
         return FaultInstance(
             LinkInjector(*where, next(self._queues), link_settings_of(fault)), probe
@@ -140,7 +140,7 @@ class DockerFaultFactory:
             execute=lambda argv: self._execute(name, argv),
             pid=lambda: self._pid(name),
             folder=lambda: self._own_folder(name),
-            ask=ask,
+            health_check=ask,
         )
 
     def _name(self, service: str) -> str:
@@ -219,7 +219,7 @@ class FreezeProbe:
 
     services: Services
     name: str
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     silent: bool
 
     def before(self) -> None:
@@ -232,12 +232,16 @@ class FreezeProbe:
         seen = "its control group is FROZEN"
         if not self.silent:
             return seen
-        return "" if self.ask is None or self.ask() else f"{seen}; a request was not answered"
+        return (
+            ""
+            if self.health_check is None or self.health_check()
+            else f"{seen}; a request was not answered"
+        )
 
     def ended(self) -> str:
         if self._is_frozen() is not False:
             return ""
-        answer = self.ask() if self.ask else "it runs"
+        answer = self.health_check() if self.health_check else "it runs"
         return f"its control group is THAWED; {answer}" if answer else ""
 
     def _is_frozen(self) -> bool | None:

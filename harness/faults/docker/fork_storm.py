@@ -106,7 +106,7 @@ class StormProbe:
     """Sees by two looks at the control group that it is full of processes, and of new ones."""
 
     pid: Pid
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     processes: int
     clock: Clock = field(default_factory=SystemClock)
     _at_rest: int = field(default=0, init=False)
@@ -131,7 +131,7 @@ class StormProbe:
         )
 
     def ended(self) -> str:
-        return hogs_gone(self.pid, self.ask)
+        return hogs_gone(self.pid, self.health_check)
 
     def _look(self, pid: int) -> tuple[int, int]:
         """How many processes there are, and how many of them were not there a moment ago."""

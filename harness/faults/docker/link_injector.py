@@ -56,7 +56,7 @@ class LinkInjector:
     direction: str
     mark: str
     queue: int
-    line: LinkSettings
+    settings: LinkSettings
     start: StartRelay = RelayProcess.start
     _rules: list[FilterRule] = field(default_factory=list, init=False)
     _relays: list[RelayProcess] = field(default_factory=list, init=False)
@@ -83,7 +83,7 @@ class LinkInjector:
                 left.callback(relay.end)
 
     def _relay(self, pid: int, sources: list[str], way: str) -> None:
-        line = replace(self.line, seed=f"{self.queue}/{way}")
+        line = replace(self.settings, seed=f"{self.queue}/{way}")
         self._relays.append(self.start(pid, self.queue, line))
         jump = ("NFQUEUE", "--queue-num", str(self.queue), "--queue-bypass")
         for source in sources:

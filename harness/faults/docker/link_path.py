@@ -50,7 +50,7 @@ class LinkPath:
         _, said = in_network_of(pid, *argv)
         return said.strip()
 
-    def echoes(self, train: PingTrain) -> PingResult:
+    def ping(self, train: PingTrain) -> PingResult:
         """What becomes of echo requests, which the peer's kernel answers.
 
         Raises:

@@ -51,7 +51,7 @@ class DelayProbe:
         fault: what is to be seen.
     """
 
-    look: Ping
+    ping: Ping
     connect: Connect
     fault: Delay
     _before_ns: tuple[int, int] = field(default=(0, 0), init=False)
@@ -89,7 +89,7 @@ class DelayProbe:
     def _trips(self) -> tuple[int, int] | None:
         """The quickest and the median; None where none came back."""
         patience_ms = math.ceil(2 * (self.fault.delay_ms + self.fault.jitter_ms)) + 300
-        found = self.look(PingTrain(_TRIPS, _TRIP_GAP_US, patience_ms=patience_ms)).round_trips_ns
+        found = self.ping(PingTrain(_TRIPS, _TRIP_GAP_US, patience_ms=patience_ms)).round_trips_ns
         return (found[0], round(statistics.median(found))) if found else None
 
     def _trip_ns(self, one_way_ms: float) -> float:
@@ -100,7 +100,7 @@ class DelayProbe:
 class LossProbe:
     """By the share of echo requests that nobody answers; attributes as of `DelayProbe`."""
 
-    look: Ping
+    ping: Ping
     connect: Connect
     fault: Loss
 
@@ -131,14 +131,14 @@ class LossProbe:
         return _within(math.ceil(_LOST_WANTED / self.expected), _LOSS_COUNT)
 
     def _share(self) -> float:
-        return self.look(PingTrain(self.count, _LOSS_GAP_US)).lost / self.count
+        return self.ping(PingTrain(self.count, _LOSS_GAP_US)).lost / self.count
 
 
 @dataclass
 class BandwidthProbe:
     """By how fast the answers to a train of echo requests follow each other; as `DelayProbe`."""
 
-    look: Ping
+    ping: Ping
     connect: Connect
     fault: Bandwidth
 
@@ -175,7 +175,7 @@ class BandwidthProbe:
         return self.fault.kbit_s * _BITS_PER_KBIT
 
     def _speed(self) -> float | None:
-        return self.look(self.train).bits_per_s
+        return self.ping(self.train).bits_per_s
 
 
 def probe_of(fault: LinkFault, look: Ping, connect: Connect) -> Probe | None:

@@ -73,7 +73,7 @@ class PacketQueue:
                 return
             yield from packets_of(data)
 
-    def judge(self, numbers: Iterable[int], *, accept: bool) -> None:
+    def send_verdicts(self, numbers: Iterable[int], *, accept: bool) -> None:
         """Let packets go on, in this order, or drop them."""
         messages = [verdict_message(self._number, number, accept=accept) for number in numbers]
         for start in range(0, len(messages), 256):

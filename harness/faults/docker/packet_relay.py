@@ -49,19 +49,19 @@ class PacketRelay:
                 lost.append(number)
             else:
                 self._held.append((out_ns, number))
-        self._queue.judge(lost, accept=False)
+        self._queue.send_verdicts(lost, accept=False)
         due = []
         while self._held and self._held[0][0] <= now_ns:
             due.append(self._held.popleft()[1])
-        self._queue.judge(due, accept=True)
+        self._queue.send_verdicts(due, accept=True)
 
     def wait_s(self, now_ns: int) -> float | None:
         """How long until the next one is due; None while none is held."""
         return max(0, self._held[0][0] - now_ns) / _NS_PER_S if self._held else None
 
-    def let_go(self) -> None:
+    def release_all(self) -> None:
         """Let out everything that is held, in its order."""
-        self._queue.judge([number for _, number in self._held], accept=True)
+        self._queue.send_verdicts([number for _, number in self._held], accept=True)
         self._held.clear()
 
 
@@ -80,7 +80,7 @@ def main() -> None:
         wait_s = relay.wait_s(time.monotonic_ns())
         readable, _, _ = select.select([queue, sys.stdin], [], [], wait_s)
         if sys.stdin in readable:
-            relay.let_go()
+            relay.release_all()
             return
         relay.step(time.monotonic_ns())
 

@@ -25,7 +25,7 @@ class FilterRule:
     jump: tuple[str, ...] = ("DROP",)
     table: str = "filter"
 
-    def words(self, action: str) -> tuple[str, ...]:
+    def arguments(self, action: str) -> tuple[str, ...]:
         """The command that adds (`-I`) or deletes (`-D`) it."""
         return (
             *("iptables", "--wait", "-t", self.table, action, self.chain),
@@ -39,7 +39,7 @@ class FilterRule:
         Raises:
             StackError: the packet filter refuses.
         """
-        code, said = in_network_of(self.pid, *self.words("-I"))
+        code, said = in_network_of(self.pid, *self.arguments("-I"))
         if code != 0:
             raise StackError(f"refuses: {said.strip()}", where="iptables")
 
@@ -48,7 +48,7 @@ class FilterRule:
         for _ in range(_TRIES):
             # One that was not done in time: whoever holds the packet filter's lock lets go of it.
             with suppress(StackError):
-                in_network_of(self.pid, *self.words("-D"))
+                in_network_of(self.pid, *self.arguments("-D"))
                 return
 
 

@@ -13,18 +13,18 @@ from harness.faults.process_kill import RestartProbe
 class PoolExitProbe:
     """Sees a service's end, and its return or that it is out of the pool, which is an end too."""
 
-    ends: RestartProbe
+    restart_probe: RestartProbe
     inspect: Inspect
     name: str
 
     def before(self) -> None:
-        self.ends.before()
+        self.restart_probe.before()
 
     def holds(self) -> str:
-        return self.ends.holds()
+        return self.restart_probe.holds()
 
     def ended(self) -> str:
-        return self.ends.ended() or left_pool(self.inspect(self.name))
+        return self.restart_probe.ended() or left_pool(self.inspect(self.name))
 
 
 def left_pool(document: dict[str, Any]) -> str:

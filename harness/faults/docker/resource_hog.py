@@ -75,7 +75,7 @@ class CpuProbe:
     """Sees by the control group's account that the cores are taken."""
 
     pid: Pid
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     processes: int
     _at_rest: float = field(default=0.0, init=False)
 
@@ -91,7 +91,7 @@ class CpuProbe:
         return f"its control group keeps {used:.2f} cores busy, {self._at_rest:.2f} before"
 
     def ended(self) -> str:
-        return hogs_gone(self.pid, self.ask)
+        return hogs_gone(self.pid, self.health_check)
 
 
 @dataclass
@@ -122,7 +122,7 @@ class MemoryProbe:
     """Sees by the control group's count that the kernel ended a process for want of memory."""
 
     pid: Pid
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     _before: int = field(default=0, init=False)
     _of: int = field(default=0, init=False)
 
@@ -139,7 +139,7 @@ class MemoryProbe:
         return f"the control group's oom_kill grew by {grown}" if grown > 0 else ""
 
     def ended(self) -> str:
-        return hogs_gone(self.pid, self.ask)
+        return hogs_gone(self.pid, self.health_check)
 
 
 def kill_hogs(of: Pid) -> None:

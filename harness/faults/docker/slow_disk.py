@@ -78,7 +78,7 @@ class ThrottleProbe:
 
     folder: Folder
     pid: Pid
-    ask: HealthCheck | None
+    health_check: HealthCheck | None
     writes_per_s: int
     _before_ns: int = field(default=0, init=False)
 
@@ -106,7 +106,7 @@ class ThrottleProbe:
         found = time_writes(self.pid, self.folder)
         if found is None or found > _AT_REST * self._turn_ns:
             return ""
-        answer = self.ask() if self.ask else "it runs"
+        answer = self.health_check() if self.health_check else "it runs"
         return f"a write with fdatasync takes {_ms(found)}; {answer}" if answer else ""
 
     @property

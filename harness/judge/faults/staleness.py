@@ -15,9 +15,9 @@ from harness.judge.verdict import Verdict
 
 NAME = "stale data refused in time"
 _ANOMALIES = (
-    (Anomaly.BEHIND_SIMULATED, "simulated although the head was too far past their block"),
-    (Anomaly.BEHIND_TOO_LONG, "simulated although their block had been followed too long before"),
-    (Anomaly.BEHIND_MISJUDGED, "refused for another reason although their data were stale"),
+    (Anomaly.HEAD_LAG_SIMULATED, "simulated although the head was too far past their block"),
+    (Anomaly.HEAD_LAG_TOO_LONG, "simulated although their block had been followed too long before"),
+    (Anomaly.HEAD_LAG_MISJUDGED, "refused for another reason although their data were stale"),
 )
 
 
@@ -28,12 +28,12 @@ def check_staleness(case: CheckContext) -> Iterator[Check]:
     not mention it.
     """
     found = anomaly_check(case, NAME, "", _ANOMALIES)
-    stood, behind = case.measurement.standstills, case.gathered.behind
+    stood, behind = case.measurement.standstills, case.analysis.behind
     words = [_words(one) for one in stood]
     if found.verdict is Verdict.FAIL:
-        yield found.model_copy(update={"said": "; ".join((found.said, *words))})
+        yield found.model_copy(update={"message": "; ".join((found.message, *words))})
         return
-    if not case.scenario.stalls_the_feed:
+    if not case.scenario.has_feed_stall:
         return
     figures = {**found.figures, "refused": sum(one.refused for one in stood)}
     verdict, said = Verdict.PASS, "; ".join(words)
@@ -42,7 +42,7 @@ def check_staleness(case: CheckContext) -> Iterator[Check]:
     elif not stood or not all(one.refused for one in stood):
         verdict = Verdict.INCONCLUSIVE
         said = "no signal was refused as stale while agents were held up"
-    yield found.model_copy(update={"verdict": verdict, "said": said, "figures": figures})
+    yield found.model_copy(update={"verdict": verdict, "message": said, "figures": figures})
 
 
 def _words(one: ChainFeedStallFigures) -> str:
@@ -67,7 +67,7 @@ def _time(seconds: float | None) -> str:
 
 def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
     """That an RPC node which lies behind is asked no more while it does."""
-    records = [one for one in case.gathered.faults or () if one.kind == "rpc_stale"]
+    records = [one for one in case.analysis.faults or () if one.kind == "rpc_stale"]
     proven = [one for one in records if one.proven_ns is not None]
     if not proven:
         return
@@ -86,7 +86,7 @@ def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
         name="RPC node that lies behind left",
         kind=CheckKind.INTEGRITY,
         verdict=worse if kept else Verdict.PASS,
-        said=bad
+        message=bad
         or f"{format_count(len(proven), 'time')} another node took over, at the latest"
         f" {format_duration(max(took, default=0))} after a node stood still",
         figures={"left": len(took), "kept": len(kept), "longest_ns": max(took, default=None)},

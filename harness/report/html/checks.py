@@ -42,9 +42,9 @@ class CheckRow:
     verdict: str
     word: str
     style: str
-    said: str
+    message: str
     figures: tuple[tuple[str, str], ...]
-    offenders: tuple[str, ...]
+    examples: tuple[str, ...]
     summary: str
 
 
@@ -71,22 +71,22 @@ def _row(check: Check) -> CheckRow:
     word, style = check.verdict.value, check.verdict.value.lower()
     if check.verdict is Verdict.PASS:
         word = "ok"
-        if check.said.startswith(NOT_JUDGED):
+        if check.message.startswith(NOT_JUDGED):
             word, style = "not judged", "unjudged"
     figures = tuple((name, _text(name, value)) for name, value in check.figures.items())
     parts = []
     if figures:
         parts.append(f"{len(figures)} figure{'' if len(figures) == 1 else 's'}")
-    if check.offenders:
-        parts.append(f"{len(check.offenders)} named")
+    if check.examples:
+        parts.append(f"{len(check.examples)} named")
     return CheckRow(
         name=check.name,
         verdict=check.verdict.value,
         word=word,
         style=style,
-        said=check.said,
+        message=check.message,
         figures=figures,
-        offenders=check.offenders,
+        examples=check.examples,
         summary=", ".join(parts),
     )
 

@@ -69,8 +69,8 @@ def html_report(data: ReportData) -> str:
                 facts_table("Host, versions and commit", data.environment),
                 facts_table("What ran as the system under test", _without_reasons(data.stack)),
             ],
-            lacking=data.lacking,
-            judged_anew=data.judged_anew,
+            missing_evidence=data.missing_evidence,
+            rejudged_reason=data.rejudged_reason,
             reproduce=_steps(data),
             scenario_text=toml_text(data.scenario.model_dump(mode="json")),
             version=harness.__version__,
@@ -156,7 +156,7 @@ def _heats(data: ReportData, timeline: RunTimeline) -> Iterator[Chart | MissingC
 
 
 def _event_tables(data: ReportData, timeline: RunTimeline) -> Iterator[Table]:
-    if timeline.marks:
+    if timeline.annotations:
         yield timeline.table()
     outside = outside_table(data.measurement)
     if outside is not None:

@@ -136,12 +136,12 @@ def panels_of(group: PanelGroup, telemetry: Telemetry, taken: set[str]) -> list[
     panels: list[Panel] = []
     for title, pattern in group.rules:
         found: dict[str, list[TimeSeries]] = {}
-        for name in sorted(telemetry.tracks):
+        for name in sorted(telemetry.time_series):
             match = re.fullmatch(pattern, name)
-            if match is None or name in taken or not telemetry.tracks[name].values:
+            if match is None or name in taken or not telemetry.time_series[name].values:
                 continue
             key = title.format(*match.groups()) if match.groups() else title
-            found.setdefault(key, []).append(telemetry.tracks[name])
+            found.setdefault(key, []).append(telemetry.time_series[name])
         for key, tracks in found.items():
             if len(panels) < PANELS_MAX:
                 shown = tuple(tracks[:LINES_MAX])
@@ -154,7 +154,7 @@ def unassigned_series(telemetry: Telemetry, taken: set[str]) -> list[TimeSeries]
     """Tracks that no group has drawn and that ever changed, in order of their names."""
     return [
         track
-        for name, track in sorted(telemetry.tracks.items())
+        for name, track in sorted(telemetry.time_series.items())
         if name not in taken and track.values and min(track.values) != max(track.values)
     ]
 

@@ -70,8 +70,8 @@ def further_parts(telemetry: Telemetry, timeline: RunTimeline) -> list[Chart | T
         )
         panels = [Panel(track.name, (track,)) for track in rest[:REST_MAX]]
         parts.append(_figure(group, panels, timeline))
-    if telemetry.waits:
-        parts.append(_waits(telemetry.waits))
+    if telemetry.lock_waits:
+        parts.append(_waits(telemetry.lock_waits))
     return parts
 
 

@@ -53,7 +53,7 @@ class RunTimeline:
 
     end_s: float
     phases: tuple[tuple[str, float, float], ...]
-    marks: tuple[Annotation, ...]
+    annotations: tuple[Annotation, ...]
 
     def shapes(self) -> list[dict[str, Any]]:
         """Shades for the warm-up and for faults, lines for events; for any figure over time."""
@@ -62,7 +62,7 @@ class RunTimeline:
             for name, start, end in self.phases
             if name != _PHASE_WORDS[Phase.MEASURE]
         ]
-        for mark in self.marks[:ANNOTATIONS_MAX]:
+        for mark in self.annotations[:ANNOTATIONS_MAX]:
             if mark.until_s is not None:
                 shapes.append(_shade(mark.at_s, mark.until_s, "@fault"))
             shapes.append(_line(mark.at_s))
@@ -81,7 +81,7 @@ class RunTimeline:
                 "showarrow": False,
                 "font": {"color": "@limit", "size": 12},
             }
-            for number, mark in enumerate(self.marks[:ANNOTATIONS_MAX])
+            for number, mark in enumerate(self.annotations[:ANNOTATIONS_MAX])
         ]
 
     def table(self) -> Table:
@@ -94,7 +94,7 @@ class RunTimeline:
                 mark.kind,
                 mark.what,
             )
-            for number, mark in enumerate(self.marks)
+            for number, mark in enumerate(self.annotations)
         ]
         heads = ("no.", "at", "until", "event", "what happened")
         return Table.of("Events of the run", heads, rows, numbers=False)
@@ -165,7 +165,7 @@ def timeline_of(
     return RunTimeline(
         end_s=max(start_s, min(watched_s, 2 * start_s)),
         phases=tuple(phases),
-        marks=tuple(sorted(marks, key=lambda mark: mark.at_s)),
+        annotations=tuple(sorted(marks, key=lambda mark: mark.at_s)),
     )
 
 

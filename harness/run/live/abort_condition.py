@@ -142,14 +142,14 @@ def abort_conditions_of(scenario: Scenario, t0_ns: int) -> tuple[AbortCondition,
     """The objectives of a scenario that may end its load early."""
     return tuple(
         AbortCondition(promise, scenario.load, t0_ns)
-        for promise in scenario.promises()
+        for promise in scenario.slos()
         if promise.abort_on_fail
     )
 
 
-def first_failed(tripwires: Sequence[AbortCondition], now_ns: int) -> str | None:
+def first_failed(abort_conditions: Sequence[AbortCondition], now_ns: int) -> str | None:
     """Why the first objective that cannot be kept any more cannot."""
-    said = (tripwire.failed(now_ns) for tripwire in tripwires)
+    said = (condition.failed(now_ns) for condition in abort_conditions)
     return next((why for why in said if why is not None), None)
 
 

@@ -30,7 +30,7 @@ _OLDEST_AMONG = 1_000
 
 # Added to a mode: sent stale on purpose.
 _STALE = 128
-# In place of such a mode: no tripwire's concern.
+# In place of such a mode: no abort condition applies.
 _NO_MODE = 255
 
 _Trace = tuple[int, int]
@@ -41,7 +41,7 @@ class LiveMatcher:
 
     Args:
         outstanding_max: signals kept until they are final.
-        tripwires: are told of every signal.
+        abort_conditions: are told of every signal.
         measured: what is measured, as `LiveLatencyHistogram` has it.
         interim: the analyses that may end the load; told of every signal too.
 
@@ -55,16 +55,16 @@ class LiveMatcher:
     def __init__(
         self,
         outstanding_max: int = OUTSTANDING_MAX,
-        tripwires: Sequence[AbortCondition] = (),
+        abort_conditions: Sequence[AbortCondition] = (),
         measured: TimeRanges | None = None,
         interim: InterimAnalyzer | None = None,
     ) -> None:
         self._outstanding_max = outstanding_max
-        self._tripwires = tuple(tripwires)
+        self._abort_conditions = tuple(abort_conditions)
         self._interim = interim
-        self._told: tuple[AbortCondition | InterimAnalyzer, ...] = self._tripwires
+        self._listeners: tuple[AbortCondition | InterimAnalyzer, ...] = self._abort_conditions
         if interim is not None:
-            self._told = (*self._tripwires, interim)
+            self._listeners = (*self._abort_conditions, interim)
         self._tally = LiveLatencyHistogram(measured)
         # Signals that have become final and that neither tally nor tripwire has been told of.
         self._ended: list[tuple[int, int, int, int]] = []
@@ -74,18 +74,18 @@ class LiveMatcher:
         self.attempted = 0
         self.simulated = 0
         self.final = 0
-        self.forgotten = 0
+        self.evicted = 0
 
     @property
     def backlog(self) -> int:
         """Signals attempted and not yet seen in a final state."""
-        return len(self._outstanding) + self.forgotten
+        return len(self._outstanding) + self.evicted
 
-    def take_attempts(self, records: Records) -> None:
+    def add_attempts(self, records: Records) -> None:
         """Take in records of type ATTEMPT."""
         self.attempted += len(records)
         modes = records["mode"] + np.where(records["stale"] == 0, 0, _STALE)
-        for one in self._told:
+        for one in self._listeners:
             one.due(records["intended_ns"], _watched(modes))
         columns = (records[name].tolist() for name in ("trace_hi", "trace_lo", "intended_ns"))
         for trace_hi, trace_lo, intended_ns, mode in zip(*columns, modes.tolist(), strict=True):
@@ -95,9 +95,9 @@ class LiveMatcher:
             else:
                 self._end(intended_ns, mode, *early)
         self._tell_ended()
-        self.forgotten += _trim(self._outstanding, self._outstanding_max)
+        self.evicted += _trim(self._outstanding, self._outstanding_max)
 
-    def take_sightings(self, records: Records) -> None:
+    def add_observations(self, records: Records) -> None:
         """Take in records of type SIGHTING; those that are not final change nothing."""
         final = records[records["state"] >= State.SIMULATED]
         columns = (final[name].tolist() for name in ("trace_hi", "trace_lo", "seen_ns", "state"))
@@ -114,7 +114,7 @@ class LiveMatcher:
         """Latency (seen - intended) of SIMULATED so far, as `LiveLatencyHistogram` tells it."""
         return self._tally.percentile_ns(percentile, mode)
 
-    def seen(self, now_ns: int) -> LiveSummary:
+    def summary(self, now_ns: int) -> LiveSummary:
         """What has come of the signals so far."""
         first = islice(self._outstanding.values(), _OLDEST_AMONG)
         oldest_ns = min((intended_ns for intended_ns, _ in first), default=None)
@@ -137,11 +137,11 @@ class LiveMatcher:
     def failed(self, now_ns: int) -> str | None:
         """Why an objective that is watched cannot be kept any more; None while all can."""
         # Whoever was forgotten may be final without being known to be.
-        return None if self.forgotten else first_failed(self._tripwires, now_ns)
+        return None if self.evicted else first_failed(self._abort_conditions, now_ns)
 
     def analysis(self, now_ns: int) -> InterimAnalysis | None:
         """The interim analysis that is due now; None where none is."""
-        return None if self._interim is None else self._interim.take(now_ns)
+        return None if self._interim is None else self._interim.next_analysis(now_ns)
 
     def _percentiles(self, mode: Mode | None) -> Percentiles:
         return Percentiles(self.percentile_ns(50, mode), self.percentile_ns(99, mode))
@@ -150,7 +150,7 @@ class LiveMatcher:
         if not self._ended:
             return
         intended_ns, modes, seen_ns, states = np.array(self._ended, dtype=np.int64).T
-        for one in self._told:
+        for one in self._listeners:
             one.final(intended_ns, _watched(modes), seen_ns, states)
         simulated = states == State.SIMULATED
         latencies_ns = (seen_ns - intended_ns)[simulated]
@@ -169,7 +169,7 @@ class LiveFigures:
     Args:
         folder: the run's folder.
         run_tag: records of other runs are left out.
-        tripwires: objectives that may end the run early.
+        abort_conditions: objectives that may end the run early.
         measured: what is measured, as `LiveLatencyHistogram` has it.
         interim: the analyses that may end the load; None for a load of fixed length.
 
@@ -181,25 +181,27 @@ class LiveFigures:
         self,
         folder: Path,
         run_tag: int,
-        tripwires: Sequence[AbortCondition] = (),
+        abort_conditions: Sequence[AbortCondition] = (),
         measured: TimeRanges | None = None,
         interim: InterimAnalyzer | None = None,
     ) -> None:
         self._folder = folder
         self._run_tag = run_tag
         self._read: dict[Path, int] = {}
-        self._matcher = LiveMatcher(tripwires=tripwires, measured=measured, interim=interim)
-        self.is_behind = False
+        self._matcher = LiveMatcher(
+            abort_conditions=abort_conditions, measured=measured, interim=interim
+        )
+        self.has_unread_records = False
 
     def update(self) -> None:
         """Take in what was journaled and seen since the last call; cheap, call it each second."""
-        self.is_behind = False
+        self.has_unread_records = False
         # Sightings first: whatever was seen had been journaled before.
         sightings = list(self._grown([self._folder / SIGHTINGS_FILE], SIGHTING))
         for records in self._grown((self._folder / "journal").glob("attempts-*.bin"), ATTEMPT):
-            self._matcher.take_attempts(records)
+            self._matcher.add_attempts(records)
         for records in sightings:
-            self._matcher.take_sightings(records)
+            self._matcher.add_observations(records)
 
     @property
     def simulated(self) -> int:
@@ -220,9 +222,9 @@ class LiveFigures:
         """Latency of SIMULATED so far; None of too few signals."""
         return self._matcher.percentile_ns(percentile, mode)
 
-    def seen(self, now_ns: int) -> LiveSummary:
+    def summary(self, now_ns: int) -> LiveSummary:
         """What has come of the signals so far."""
-        return self._matcher.seen(now_ns)
+        return self._matcher.summary(now_ns)
 
     def failed(self, now_ns: int) -> str | None:
         """Why an objective that is watched cannot be kept any more; None while all can."""
@@ -240,13 +242,13 @@ class LiveFigures:
             except EvidenceError:
                 continue  # not there yet
             self._read[path] = first + len(records)
-            self.is_behind |= len(records) == _RECORDS_MAX
+            self.has_unread_records |= len(records) == _RECORDS_MAX
             own = records["trace_hi"] >> np.uint64(64 - RUN_TAG_BITS) == self._run_tag
             yield records[own]
 
 
 def _watched(modes: NDArray[Any]) -> NDArray[Any]:
-    """Modes as tripwires take them."""
+    """Modes as abort_conditions take them."""
     return np.where(modes < _STALE, modes, _NO_MODE)
 
 

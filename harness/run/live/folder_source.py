@@ -41,13 +41,13 @@ class FolderSource:
     def __init__(self, folder: RunFolder, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
-        self._words = JsonLinesTail(folder.swarm_words)
+        self._words = JsonLinesTail(folder.swarm_status)
         self._usage = UsageTail(folder.telemetry)
         self._newest: dict[object, Status] = {}
         self._under_way: tuple[SnapshotBuilder, LiveFigures] | None = None
         self._shown_ns = 0
 
-    def look(self) -> RunView:
+    def poll(self) -> RunView:
         """The run now."""
         run_id, path = self._folder.run_id, self._folder.path
         if self._folder.result.exists():
@@ -60,7 +60,7 @@ class FolderSource:
         judging = self._folder.run.exists()
         if silent_ns > (_SILENT_JUDGING_NS if judging else _SILENT_NS):
             said = f"nothing has been written for {silent_ns / NS_PER_S:,.0f} s, and no verdict"
-            return RunView(run_id, self._progress(), ended=True, said=said)
+            return RunView(run_id, self._progress(), ended=True, message=said)
         return RunView(run_id, self._progress())
 
     def _progress(self) -> Progress | None:
@@ -70,12 +70,12 @@ class FolderSource:
         camera, live = self._under_way = made
         for _ in range(_CATCH_UP_MAX):
             live.update()
-            if not live.is_behind:
+            if not live.has_unread_records:
                 break
         totals = self._totals()
         events = tuple(RunEvent(e.kind, e.what, e.mono_ns) for e in read_events(self._folder.path))
         phase, now_ns = self._now(camera, totals)
-        picture = camera.picture(phase, now_ns, totals, live, {}, events)
+        picture = camera.snapshot(phase, now_ns, totals, live, {}, events)
         return replace(picture, usage=self._usage.read())
 
     def _begin(self) -> tuple[SnapshotBuilder, LiveFigures] | None:
@@ -90,7 +90,7 @@ class FolderSource:
         return SnapshotBuilder(plan.load, plan.t0_ns), live
 
     def _totals(self) -> SwarmTotals:
-        for words in self._words.new():
+        for words in self._words.read_new():
             if all(isinstance(words.get(name, 0), int) for name in ("process", *STATUS_FIELDS)):
                 self._newest[words.get("process")] = words
         return sum_statuses(self._newest.values())
@@ -102,8 +102,8 @@ class FolderSource:
                 # What was shown last may have been a little later.
                 return "finish", max(self._shown_ns, self._folder.read_run().observation_end_ns)
         now_ns = self._clock.now_ns()
-        if totals.told_ns and now_ns - totals.told_ns > _SILENT_NS:
-            now_ns = totals.told_ns
+        if totals.reported_ns and now_ns - totals.reported_ns > _SILENT_NS:
+            now_ns = totals.reported_ns
         self._shown_ns = now_ns
         return camera.phase_at(now_ns), now_ns
 

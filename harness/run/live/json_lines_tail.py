@@ -23,7 +23,7 @@ class JsonLinesTail:
         self._path = path
         self._offset = 0
 
-    def new(self) -> list[dict[str, Any]]:
+    def read_new(self) -> list[dict[str, Any]]:
         """Whole lines since the last call, at most some megabytes of them.
 
         Raises:

@@ -57,7 +57,7 @@ class PageState:
         verdicts: how many runs of this process ended with each verdict.
     """
 
-    subject: RunInfo | None = None
+    run_info: RunInfo | None = None
     progress: Progress | None = None
     taken_wall_ns: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
@@ -72,8 +72,8 @@ def metrics_of(frame: PageState, cost: Cost) -> Iterator[Metric]:
     for verdict, number in frame.verdicts.items():
         judged.add_metric([verdict], number)
     yield judged
-    if frame.subject is not None:
-        yield from _subject(frame.subject)
+    if frame.run_info is not None:
+        yield from _subject(frame.run_info)
     if frame.progress is not None:
         taken_s = frame.taken_wall_ns / NS_PER_S
         yield _gauge("snapshot_timestamp_seconds", "Unix time of the figures", taken_s)
@@ -139,7 +139,7 @@ def _course(progress: Progress) -> Iterator[Metric]:
 
 def _signals(progress: Progress) -> Iterator[Metric]:
     counts = {name: (said, getattr(progress, name)) for name, said in _SIGNALS.items()}
-    seen = progress.seen
+    seen = progress.summary
     counts["simulated"] = "Signals seen in SIMULATED", seen.simulated
     counts["rejected"] = "Signals seen in a rejection", seen.final - seen.simulated
     counts["final"] = "Signals seen in any final state", seen.final
@@ -165,7 +165,7 @@ def _latency(progress: Progress) -> Iterator[Metric]:
         labels=["phase", "mode"],
     )
     bounds = [f"{bound / NS_PER_S:g}" for bound in BOUNDS_NS]
-    for own in progress.seen.buckets:
+    for own in progress.summary.buckets:
         cumulative = list(accumulate(own.counts))
         pairs = list(zip([*bounds, "+Inf"], cumulative, strict=True))
         histogram.add_metric([own.phase, own.mode], pairs, own.sum_ns / NS_PER_S)
@@ -175,7 +175,7 @@ def _latency(progress: Progress) -> Iterator[Metric]:
         "Percentiles so far of what is measured, or of the warm-up before that, to 1 %",
         labels=["mode", "quantile"],
     )
-    for mode, own_percentiles in (("all", progress.seen.latency), *progress.seen.by_mode):
+    for mode, own_percentiles in (("all", progress.summary.latency), *progress.summary.by_mode):
         for quantile, value_ns in (
             ("0.5", own_percentiles.p50_ns),
             ("0.99", own_percentiles.p99_ns),

@@ -95,7 +95,7 @@ def _progress(values: Mapping[str, Mapping[_Labels, float]]) -> Progress:
         rate_intended=plain("intended_per_second"),
         rate_sent=plain("sent_per_second"),
         lateness_max_ns=round(plain("lateness_max_seconds") * NS_PER_S),
-        seen=LiveSummary(
+        summary=LiveSummary(
             simulated=count("simulated"),
             final=count("final"),
             oldest_open_ns=oldest_ns or None,

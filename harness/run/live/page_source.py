@@ -44,7 +44,7 @@ class PageSource:
         self._newest: ParsedPage | None = None
         self._events: list[RunEvent] = []
 
-    def look(self) -> RunView:
+    def poll(self) -> RunView:
         """The run now; the end of the page is the end of the run."""
         try:
             page = parse_page(self._text())
@@ -61,7 +61,7 @@ class PageSource:
 
     def _shown(self, page: ParsedPage) -> RunView:
         if page.progress is None:
-            return RunView(page.run_id, said="the stack is starting")
+            return RunView(page.run_id, message="the stack is starting")
         return RunView(page.run_id, page.with_events(tuple(self._events)))
 
     def _unread(self, error: Exception) -> RunView:
@@ -76,7 +76,7 @@ class PageSource:
         shown = self._shown(self._newest)
         if self._failures < _FAILURES_MAX:
             return shown
-        return RunView(shown.run_id, shown.progress, ended=True, said="the page is gone")
+        return RunView(shown.run_id, shown.progress, ended=True, message="the page is gone")
 
     def _text(self) -> str:
         request = urllib.request.Request(self._url, headers={"Accept": "text/plain"})  # noqa: S310 - http and https only, see above

@@ -22,13 +22,13 @@ class RunView:
     run_id: str = ""
     progress: Progress | None = None
     ended: bool = False
-    said: str = ""
+    message: str = ""
 
 
 class RunSource(Protocol):
     """A place from which a run can be looked at."""
 
-    def look(self) -> RunView:
+    def poll(self) -> RunView:
         """The run now.
 
         Raises:

@@ -35,7 +35,7 @@ class UsageTail:
 
     def read(self) -> tuple[ServiceUsage, ...]:
         """What each service used in the newest second; empty without telemetry."""
-        new = self._lines.new()
+        new = self._lines.read_new()
         for line in new:
             self._take(line)
         if new:
@@ -63,7 +63,7 @@ def newest_usage(telemetry: Telemetry) -> tuple[ServiceUsage, ...]:
     """The newest CPU and memory of each service, those near their CPU quota first."""
     found: dict[str, dict[str, float | None]] = {}
     for suffix, figure in _FIGURES.items():
-        for name, track in _services(telemetry.tracks, suffix):
+        for name, track in _services(telemetry.time_series, suffix):
             found.setdefault(name, {}).update(
                 {figure: track.values[-1], _LIMITS[suffix]: track.limit}
             )

@@ -39,7 +39,7 @@ class SnapshotBuilder:
                 return stage.phase.value
         return "drain"
 
-    def picture(
+    def snapshot(
         self,
         phase: str,
         now_ns: int,
@@ -49,7 +49,7 @@ class SnapshotBuilder:
         events: Sequence[RunEvent],
     ) -> Progress:
         """Everything as it is now."""
-        seen = live.seen(now_ns)
+        seen = live.summary(now_ns)
         # The journal is ahead of the swarm's words, by up to a second.
         sent = max(totals.sent, seen.attempted)
         return Progress(
@@ -64,9 +64,9 @@ class SnapshotBuilder:
             backlog=max(0, live.backlog - totals.refused),
             agents=totals.agents,
             rate_intended=self._rate_at(now_ns),
-            rate_sent=0.0 if phase == "finish" else self._rate.take(totals, now_ns),
+            rate_sent=0.0 if phase == "finish" else self._rate.update(totals, now_ns),
             lateness_max_ns=totals.lateness_max_ns,
-            seen=seen,
+            summary=seen,
             restarts=tuple(restarts.items()),
             events=tuple(events),
         )

@@ -79,7 +79,7 @@ class ProgressView:
 
 def plain_line(progress: Progress) -> str:
     """A snapshot on one line."""
-    latency = progress.seen.latency
+    latency = progress.summary.latency
     line = (
         f"{progress.elapsed_ns / NS_PER_S:5.0f} s  {progress.phase:<8}"
         f"  sent {format_count(progress.sent)}"
@@ -89,9 +89,9 @@ def plain_line(progress: Progress) -> str:
         f"  backlog {format_count(progress.backlog)}"
         f"  agents {progress.agents}"
     )
-    if (oldest_ns := progress.seen.oldest_open_ns) is not None and oldest_ns > _OLD_NS:
+    if (oldest_ns := progress.summary.oldest_open_ns) is not None and oldest_ns > _OLD_NS:
         line += f"  oldest {format_duration(oldest_ns)}"
-    if rejected := progress.seen.final - progress.seen.simulated:
+    if rejected := progress.summary.final - progress.summary.simulated:
         line += f"  rejected {format_count(rejected)}"
     if progress.refused:
         line += f"  refused {format_count(progress.refused)}"
@@ -124,7 +124,7 @@ def panel(progress: Progress, width: int) -> Group:
 
 def _rows(progress: Progress) -> list[tuple[str, str, str]]:
     """Name, figures and style of each row."""
-    seen = progress.seen
+    seen = progress.summary
     signals = [f"{format_count(progress.due)} due", f"{format_count(progress.sent)} sent"]
     signals += [f"{format_count(progress.accepted)} accepted", f"{format_count(seen.final)} final"]
     rows = [
@@ -160,7 +160,7 @@ def _percentiles_text(percentiles: Percentiles) -> str:
 
 def _backlog_text(progress: Progress) -> str:
     text = format_count(progress.backlog)
-    oldest_ns = progress.seen.oldest_open_ns
+    oldest_ns = progress.summary.oldest_open_ns
     # Of those that were refused none will ever be final, so that the oldest may be one of them.
     if oldest_ns is None or progress.refused or not progress.backlog:
         return text

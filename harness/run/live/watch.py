@@ -33,9 +33,9 @@ def watch(
     said = ""
     look = RunView()
     for _ in range(_LOOKS_MAX):
-        look = window.look()
-        if look.said not in ("", said):
-            said = look.said
+        look = window.poll()
+        if look.message not in ("", said):
+            said = look.message
             say(said)
         if look.progress is not None:
             show(look.progress)

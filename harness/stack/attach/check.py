@@ -43,7 +43,7 @@ class PreflightCheck:
     exit_code: Exit = Exit.PASS
 
     @property
-    def is_bad(self) -> bool:
+    def is_failed(self) -> bool:
         """Whether it keeps a run from its load."""
         return self.outcome is CheckOutcome.NOT_OK
 
@@ -83,7 +83,7 @@ def not_applicable(check_id: str, reason: str) -> PreflightCheck:
 
 def exit_code_of(checks: Sequence[PreflightCheck]) -> Exit:
     """PASS if all is ok; STACK if a server cannot be reached or used now; USAGE otherwise."""
-    codes = {check.exit_code for check in checks if check.is_bad}
+    codes = {check.exit_code for check in checks if check.is_failed}
     if Exit.STACK in codes:
         return Exit.STACK
     return Exit.USAGE if codes else Exit.PASS

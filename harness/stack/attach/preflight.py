@@ -68,7 +68,7 @@ class ServerFacts(NamedTuple):
         life: differs after a restart.
     """
 
-    life: str
+    instance_id: str
     details: dict[str, Any]
 
 
@@ -86,7 +86,7 @@ class Preflight:
     checks: tuple[PreflightCheck, ...]
     redis: ServerFacts | None = None
     postgres: ServerFacts | None = None
-    beyond: tuple[str, ...] = ()
+    unexpected_statuses: tuple[str, ...] = ()
 
 
 def run_preflight(file: AttachFile, env: Mapping[str, str], scenario: Scenario | None) -> Preflight:
@@ -145,7 +145,7 @@ def _examine_redis(
             ]
             found += redis_checks.server_checks(client, file)
             if not any(
-                check.id in ("redis.mode", "redis.rights") and check.is_bad for check in found
+                check.id in ("redis.mode", "redis.rights") and check.is_failed for check in found
             ):
                 found += key_checks(client, file.contract())
             return _complete(found, REDIS_CHECKS), redis_facts(client)
@@ -233,6 +233,6 @@ def _databases(conninfo: SecretStr, file: AttachFile) -> str:
 def _complete(found: list[PreflightCheck], ids: tuple[str, ...]) -> tuple[PreflightCheck, ...]:
     """Every check once, in its order; those that could not be made say why."""
     by_id = {check.id: check for check in found}
-    wrong = next((check for check in found if check.is_bad), None)
+    wrong = next((check for check in found if check.is_failed), None)
     reason = f"{wrong.id} is not ok" if wrong else "nothing of it is named"
     return tuple(by_id.get(check_id) or not_applicable(check_id, reason) for check_id in ids)

@@ -106,7 +106,7 @@ def server_checks(client: redis.Redis, file: AttachFile) -> list[PreflightCheck]
     mode = check_from(
         "redis.mode", _mode_problems(info), f"Redis {info['redis_version']}, a master"
     )
-    if mode.is_bad:
+    if mode.is_failed:
         return [mode]
     key = contract.key(contract.streams.proposals)
     refusal = _refusal(client, contract)

@@ -56,7 +56,7 @@ class AttachStack:
         self._conninfo: SecretStr = file.postgres.secret_conninfo(env)
         self._clock = clock
         self._asked_ns = 0
-        self._lives: dict[str, str] = {}
+        self._instance_ids: dict[str, str] = {}
         self._restarts = {"redis": 0, "postgres": 0}
         self._told: dict[str, Any] = {}
 
@@ -71,7 +71,10 @@ class AttachStack:
         refuse_bad(found.checks, self._file.name)
         assert found.redis is not None  # noqa: S101 - no check is bad
         assert found.postgres is not None  # noqa: S101 - the same
-        self._lives = {"redis": found.redis.life, "postgres": found.postgres.life}
+        self._instance_ids = {
+            "redis": found.redis.instance_id,
+            "postgres": found.postgres.instance_id,
+        }
         self._told = {
             "redis": {
                 "at": self._file.redis.place,
@@ -85,7 +88,7 @@ class AttachStack:
                 "sslmode": self._file.postgres.parts.get("sslmode", "prefer"),
                 **found.postgres.details,
             },
-            "statuses_beyond_simulated": list(found.beyond),
+            "statuses_beyond_simulated": list(found.unexpected_statuses),
         }
         return Endpoints(
             redis_url=self._redis_url, observer_dsn=self._conninfo, admin_dsn=self._conninfo
@@ -111,7 +114,7 @@ class AttachStack:
         """What was attached, without secrets, and what keeps it from a sign-off."""
         seen = self._contract.seen
         reasons = [ATTACHED_REASON]
-        if seen.way.is_word:
+        if seen.way.is_self_reported:
             reasons.append(
                 f"SIMULATED was taken from what the system says in a {seen.way};"
                 " the table was held against it only at the end"
@@ -132,17 +135,17 @@ class AttachStack:
         """Nothing was started."""
 
     def _notice(self, name: str, life: str) -> None:
-        if self._lives.setdefault(name, life) != life:
-            self._lives[name] = life
+        if self._instance_ids.setdefault(name, life) != life:
+            self._instance_ids[name] = life
             self._restarts[name] += 1
 
     def _ask_redis(self) -> str:
         with redis_client(self._redis_url.get_secret_value()) as client:
-            return redis_facts(client).life
+            return redis_facts(client).instance_id
 
     def _ask_postgres(self) -> str:
         with psycopg.connect(self._conninfo.get_secret_value()) as connection:
-            return postgres_facts(connection).life
+            return postgres_facts(connection).instance_id
 
 
 HARMLESS = (redis.RedisError, psycopg.Error, OSError)
@@ -155,7 +158,7 @@ def refuse_bad(checks: Sequence[PreflightCheck], name: str) -> None:
         StackError: a server cannot be reached or used now.
         UsageError: the system is not as the contract says.
     """
-    wrong = [check for check in checks if check.is_bad]
+    wrong = [check for check in checks if check.is_failed]
     if not wrong:
         return
     count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"

@@ -60,7 +60,7 @@ def table_checks(
         "types": _types_check(connection, needed, relation),
         "rows": _rows_check(needed, relation),
     }
-    if any(check.is_bad for check in found.values()):
+    if any(check.is_failed for check in found.values()):
         query = not_applicable(f"{needed.id}.query", "another check of this table is not ok")
         return [*found.values(), query], None
     query = check_from(
@@ -68,7 +68,7 @@ def table_checks(
         _query_problems(connection, contract, needed.id),
         "the server plans every query that will be asked",
     )
-    return [*found.values(), query], None if query.is_bad else relation
+    return [*found.values(), query], None if query.is_failed else relation
 
 
 def _twins(
@@ -254,7 +254,7 @@ def _queries(contract: Contract, table: str) -> Iterator[tuple[sql.Composed, tup
     ledger = contract.ledger
     if table == "tasks":
         yield tasks_query(contract, 0)
-        yield RunRows(contract, 0, commit_times=True).question(None)
+        yield RunRows(contract, 0, commit_times=True).query(None)
         if contract.tasks.updated_at is not None:
             yield stamps_query(contract, 0)
     elif table == "nonces" and contract.nonces is not None:

@@ -100,7 +100,7 @@ def stack_up(
     """
     stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock, tell)
     endpoints = stack.start()
-    stack.hand_over()
+    stack.leave_running()
     return endpoints
 
 

@@ -71,14 +71,16 @@ class ContainerSupervisor:
         self._pids: dict[str, int] = {}
         self._specs: dict[str, ContainerSpec] = {}
         self._lock = Lock()
-        self._tally = EventCounters()
-        self._listener = EventListener(containers.place.mark.token, self._tally, self._note_start)
+        self._counters = EventCounters()
+        self._listener = EventListener(
+            containers.place.mark.token, self._counters, self._note_start
+        )
 
     def listen(self) -> None:
         """Follow the engine's events from now on; before the first container."""
         self._listener.start()
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """Stop following the events, and hold no file system any longer than its mounts do."""
         self._listener.stop()
         self.containers.disks.close()
@@ -116,7 +118,7 @@ class ContainerSupervisor:
         """
         name = instance_name(spec, self.containers.place, instance)
         with self._listener.lock:
-            self._tally.expect(name, spec.name, spec.restart)
+            self._counters.register(name, spec.name, spec.restart)
         self._specs[name] = spec
         for attempt in range(1, _PORT_TRIES_MAX + 1):
             self._choose_port(spec)
@@ -136,7 +138,7 @@ class ContainerSupervisor:
     def remove(self, name: str) -> None:
         """End a container for good, if it is there."""
         with self._listener.lock:
-            self._tally.stopping(name)
+            self._counters.stopping(name)
         self.containers.remove(name)
 
     def await_event(self, name: str, action: str) -> None:
@@ -144,7 +146,9 @@ class ContainerSupervisor:
         deadline_ns = self._clock.now_ns() + _EVENT_MAX_NS
         while self._clock.now_ns() < deadline_ns:
             with self._listener.lock:
-                last = next((e for e in reversed(self._tally.events) if e.container == name), None)
+                last = next(
+                    (e for e in reversed(self._counters.events) if e.container == name), None
+                )
             if last is None or last.action == action:
                 return
             self._clock.sleep_ns(_EVENT_POLL_NS)
@@ -162,7 +166,7 @@ class ContainerSupervisor:
 
     def _retire(self, name: str) -> None:
         with self._listener.lock:
-            self._tally.stopping(name)
+            self._counters.stopping(name)
         with engine_errors(name), if_there():
             self._client.api.stop(name, timeout=_RETIRE_S)
         self.remove(name)
@@ -178,7 +182,7 @@ class ContainerSupervisor:
         now_ns = self._clock.now_ns()
         states = []
         with self._listener.lock:
-            for count in self._tally.counts.values():
+            for count in self._counters.counts.values():
                 if count.stopping:
                     continue
                 last = count.exits[-1] if count.exits else None
@@ -203,7 +207,7 @@ class ContainerSupervisor:
     def alerts(self) -> tuple[str, ...]:
         """Containers that have left the pool."""
         with self._listener.lock:
-            return tuple(self._tally.alerts)
+            return tuple(self._counters.alerts)
 
     def describe(self) -> dict[str, Any]:
         """Ends, restarts, OOM kills and throttling of every container, and the events."""
@@ -219,9 +223,9 @@ class ContainerSupervisor:
                     "exits": [asdict(end) for end in count.exits],
                     **self._throttling(count.name),
                 }
-                for count in self._tally.counts.values()
+                for count in self._counters.counts.values()
             }
-            events = [asdict(event) for event in self._tally.events]
+            events = [asdict(event) for event in self._counters.events]
         return {
             "ports": self.ports,
             "services": services,

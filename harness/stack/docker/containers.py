@@ -58,7 +58,7 @@ class Containers:
         self, client: Client, place: Placement, secrets: tuple[str, ...], clock: Clock
     ) -> None:
         self.place = place
-        self.reaper = _configure_ryuk(client, place.mark.kind)
+        self.cleanup_watchers = _configure_ryuk(client, place.mark.kind)
         self.disks = Disks()
         self.names: Mapping[str, str] = names_of(place.networks, place.volumes)
         self._client = client

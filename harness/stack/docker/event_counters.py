@@ -105,7 +105,7 @@ class ContainerCounters:
         is_old = now_ns - self.exits[-1].mono_ns >= after_ns
         return self.out_of_pool or (self.by_hand and is_old)
 
-    def take(self, event: ContainerEvent) -> str | None:
+    def record(self, event: ContainerEvent) -> str | None:
         """Take an event in; an alert, if it is one."""
         self.host = event.host or self.host
         match event.action:
@@ -209,7 +209,7 @@ class EventCounters:
         self.events: deque[ContainerEvent] = deque(maxlen=_EVENTS_KEPT)
         self.alerts: list[str] = []
 
-    def expect(self, container: str, service: str, policy: RestartSpec) -> None:
+    def register(self, container: str, service: str, policy: RestartSpec) -> None:
         """A container that is about to be created."""
         self.counts[container] = ContainerCounters(container, service, policy)
 
@@ -218,9 +218,9 @@ class EventCounters:
         if container in self.counts:
             self.counts[container].stopping = True
 
-    def take(self, event: ContainerEvent) -> None:
+    def record(self, event: ContainerEvent) -> None:
         """Take an event in; events of containers that were not announced are kept, not counted."""
         self.events.append(event)
         count = self.counts.get(event.container)
-        if count is not None and (alert := count.take(event)):
+        if count is not None and (alert := count.record(event)):
             self.alerts.append(alert)

@@ -28,7 +28,7 @@ class EventListener:
         self.lock = threading.Lock()
         self.failure: str | None = None
         self._token = token
-        self._tally = tally
+        self._counters = tally
         self._on_start = on_start
         self._client: Client = None
         self._stream: Any = None
@@ -70,7 +70,7 @@ class EventListener:
             for document in self._stream:
                 event = parse_event(document, offset_ns)
                 if event is not None:
-                    self._take(event)
+                    self._record(event)
         except Exception as error:  # whatever ends it, the run must know
             self.failure = f"the engine's event stream broke: {error!r}"
         if self._stopping.is_set():
@@ -78,8 +78,8 @@ class EventListener:
         elif self.failure is None:
             self.failure = "the engine's event stream ended"
 
-    def _take(self, event: ContainerEvent) -> None:
+    def _record(self, event: ContainerEvent) -> None:
         if event.action == "start":  # first, so that a counted restart has its own process
             self._on_start(event.container)
         with self.lock:
-            self._tally.take(event)
+            self._counters.record(event)

@@ -45,7 +45,7 @@ class LiveContainer:
     pid: int
     status: str
     health: str
-    facts: ContainerConfig
+    config: ContainerConfig
     limits: Limits | None
     core_limit: str
     mounts: Mapping[str, LiveMount]
@@ -82,7 +82,7 @@ def read_live(
         pid=pid,
         status=state["Status"],
         health=(state.get("Health") or {}).get("Status", ""),
-        facts=config_of_inspect(document, names, service),
+        config=config_of_inspect(document, names, service),
         limits=limits,
         core_limit=core,
         mounts=mounts,

@@ -37,7 +37,7 @@ class LayerProgress:
     done: dict[str, int] = field(default_factory=dict)
     total: dict[str, int] = field(default_factory=dict)
 
-    def take(self, line: PullLine) -> None:
+    def update(self, line: PullLine) -> None:
         """One line of the engine's answer (Docker Engine API, POST /images/create)."""
         layer, status = str(line.get("id", "")), line.get("status")
         detail = line.get("progressDetail") or {}
@@ -122,7 +122,7 @@ def report_progress(
             raise said
         if said:
             heard_ns = now_ns
-            layers.take(said)
+            layers.update(said)
         _check_not_stalled(event, now_ns - heard_ns)
         if now_ns - told_ns >= _ALIVE_NS:
             tell(event)

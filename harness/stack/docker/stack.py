@@ -85,7 +85,7 @@ class DockerStack:
         self._tell = tell
         self._passwords = StackPasswords.random()
         self._mark = RunIdentity.new(settings.kind)
-        self._guard = ReaperClient(self._mark.token)
+        self._reaper = ReaperClient(self._mark.token)
         self._variables = open_variables(settings)
         if settings.zone_a:
             self._variables["PORTAL_PORT"] = str(free_port())
@@ -94,7 +94,7 @@ class DockerStack:
         )
         self._quotas = read_specification(settings.compose)
         self._client: Client = None
-        self._crew: ContainerSupervisor | None = None
+        self._supervisor: ContainerSupervisor | None = None
         self._verifier: Verifier | None = None
         self._rows: list[VerificationRow] = []
         self._facts: dict[str, Any] = {}
@@ -116,15 +116,15 @@ class DockerStack:
         return endpoints
 
     def services(self) -> tuple[ServiceState, ...]:
-        return self._crewed().states()
+        return self._running_supervisor().states()
 
     def alerts(self) -> tuple[str, ...]:
         """What somebody must look at: containers that have left the pool."""
-        return self._crewed().alerts()
+        return self._running_supervisor().alerts()
 
     def describe(self) -> dict[str, Any]:
         """What ran; releases Anvil, since who asks has no more use for it."""
-        if self._crew is None or self._verifier is None:
+        if self._supervisor is None or self._verifier is None:
             return {"kind": "docker", **self._facts}
         rows = (*self._rows, *self._verifier.verify("end"))
         if self._settings.stack.anvil or self._settings.stack.gate:
@@ -133,18 +133,18 @@ class DockerStack:
         return {
             "kind": "docker",
             **self._facts,
-            "warden": {"pid": self._guard.pid, "alive": self._guard.is_alive},
+            "warden": {"pid": self._reaper.pid, "alive": self._reaper.is_alive},
             "verification": table(rows),
-            **self._crew.describe(),
+            **self._supervisor.describe(),
         }
 
     def stop(self) -> None:
-        crew, self._crew = self._crew, None
+        crew, self._supervisor = self._supervisor, None
         client, self._client = self._client, None
         is_clean = client is None
         try:
             if crew is not None:
-                crew.dismiss()
+                crew.close()
                 crew.keep_logs(self._logs_dir)
             if client is not None:
                 is_clean = not sweep(client, self.token, settle=not self._is_whole)
@@ -152,7 +152,7 @@ class DockerStack:
                 client.close()
         finally:
             # What is left, whatever went wrong above, the warden removes.
-            self._guard.release(done=is_clean)
+            self._reaper.release(done=is_clean)
 
     def open_gate(self, instance: int = 0) -> str:
         """Start Anvil, or one more by its number, for a gate and verify it; its URL on this host.
@@ -160,7 +160,7 @@ class DockerStack:
         Raises:
             StackError: it does not answer.
         """
-        crew = self._crewed()
+        crew = self._running_supervisor()
         spec = self._zones.b.service(ANVIL)
         name = crew.start(spec, instance)
         address = container_address(
@@ -174,8 +174,8 @@ class DockerStack:
     def close_gate(self, instance: int = 0) -> None:
         """Release Anvil. May be called when there is none."""
         name = self.gate_name(instance)
-        self._crewed().remove(name)
-        self._crewed().await_event(name, "destroy")
+        self._running_supervisor().remove(name)
+        self._running_supervisor().await_event(name, "destroy")
 
     def gate_name(self, instance: int = 0) -> str:
         """Name of the container of Anvil."""
@@ -193,16 +193,18 @@ class DockerStack:
             StackError: one cannot be started.
         """
         spec = self._zones.a.service(AGENT)
-        self._crewed().scale(without_limits(spec) if self._settings.free_agents else spec, agents)
+        self._running_supervisor().scale(
+            without_limits(spec) if self._settings.free_agents else spec, agents
+        )
 
-    def hand_over(self) -> None:
+    def leave_running(self) -> None:
         """Let the containers live on when this process ends: `harness stack down` ends them."""
-        if self._crew is not None:
-            self._crew.dismiss()
-        self._guard.release(done=True)
+        if self._supervisor is not None:
+            self._supervisor.close()
+        self._reaper.release(done=True)
         if self._client is not None:
             self._client.close()
-        self._crew = self._client = None
+        self._supervisor = self._client = None
 
     def _start(self) -> Endpoints:
         client = self._client = connect()
@@ -210,8 +212,8 @@ class DockerStack:
         if shortage := cpu_shortage(self._zones.b.services, cpus):
             self._tell(StartupEvent(StartupStep.NOTE, shortage))
         sweep_stale(client)
-        self._guard.start()
-        crew = self._crew = self._make_crew(client)
+        self._reaper.start()
+        crew = self._supervisor = self._make_supervisor(client)
         crew.listen()
         need_engine(self._zones.b.service(ENGINE))
         images = (spec.image for spec in self._wanted())
@@ -242,7 +244,7 @@ class DockerStack:
         self._rows += self._verifier.verify("start")
         self._facts |= {
             "token": self.token,
-            "reaper": crew.containers.reaper,
+            "reaper": crew.containers.cleanup_watchers,
             **start_provenance(
                 client, self._settings, self._zones, self._quotas, self._rows, database, url
             ),
@@ -257,7 +259,7 @@ class DockerStack:
             anvil_url=anvil_url,
         )
 
-    def _make_crew(self, client: Client) -> ContainerSupervisor:
+    def _make_supervisor(self, client: Client) -> ContainerSupervisor:
         place = make_placement(self._mark, self._zones, self._settings.compose)
         containers = Containers(client, place, self._passwords.texts(), self._clock)
         services = (s.name for s in (*self._zones.a.services, *self._zones.b.services))
@@ -285,7 +287,7 @@ class DockerStack:
         database.open_to_observer()
         return database
 
-    def _crewed(self) -> ContainerSupervisor:
-        if self._crew is None:
+    def _running_supervisor(self) -> ContainerSupervisor:
+        if self._supervisor is None:
             raise StackError("is not running", where="docker stack")
-        return self._crew
+        return self._supervisor

@@ -72,10 +72,10 @@ def rows_of_container(
         row("CPU shares", str(shares), str(limits.cpu_shares)),
         row("memory", _size(memory), _size(limits.memory_bytes)),
         row("swap", _size(spec.memory_swap_bytes - spec.memory_bytes), _size(limits.swap_bytes)),
-        row("restart", _policy(policy), _policy(live.facts.restart)),
-        row("image", wanted.image, _image(live), same_image(wanted.image, live.facts.image)),
-        row("networks", _networks(wanted), _networks(live.facts)),
-        row("ports", _ports(wanted), _ports(live.facts), ok=_ports_ok(wanted, live.facts)),
+        row("restart", _policy(policy), _policy(live.config.restart)),
+        row("image", wanted.image, _image(live), same_image(wanted.image, live.config.image)),
+        row("networks", _networks(wanted), _networks(live.config)),
+        row("ports", _ports(wanted), _ports(live.config), ok=_ports_ok(wanted, live.config)),
     ]
     if limits.missing:  # such as of a rootless engine, to which they are not delegated
         found = f"not in the container's group: {', '.join(limits.missing)}"
@@ -89,7 +89,7 @@ def rows_of_container(
         rows.append(row("health", "healthy", live.health, live.health in {"healthy", "starting"}))
     seen = {"memory_swap_bytes", "cpu_shares", "cpu_period_us", "cpu_quota_us", "memory_bytes"}
     seen |= {"restart", "image", "networks", "ports", "mounts", "tmpfs", "ulimits"}
-    for field, left, right in differences(wanted, live.facts):
+    for field, left, right in differences(wanted, live.config):
         if field not in seen:
             # The environment holds passwords: that it differs is said, never how.
             secret = field == "environment"
@@ -186,7 +186,7 @@ def _mount_rows(
     name: str, spec: ContainerSpec, wanted: ContainerConfig, live: LiveContainer
 ) -> list[VerificationRow]:
     rows = []
-    engine = {target: (source, read_only) for source, target, read_only in live.facts.mounts}
+    engine = {target: (source, read_only) for source, target, read_only in live.config.mounts}
     for source, target, read_only in sorted(wanted.mounts):
         kernel = live.mounts.get(target)
         found_source, _ = engine.get(target, ("nothing", False))
@@ -214,7 +214,7 @@ def _access(read_only: bool) -> str:
 
 def _image(live: LiveContainer) -> str:
     digest = live.repo_digests[0].partition("@")[2] if live.repo_digests else live.image_id
-    return f"{live.facts.image} ({digest[:_DIGEST_SHOWN]})"
+    return f"{live.config.image} ({digest[:_DIGEST_SHOWN]})"
 
 
 def _cpus(cpus: float, period_us: int) -> str:

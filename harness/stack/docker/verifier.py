@@ -86,14 +86,14 @@ class Verifier:
         instances = self._instances()
         rows: list[VerificationRow] = []
         for spec in self.zones.b.services:
-            rows += self._standing(spec, instances.get(spec.name, ()))
+            rows += self._expected_rows(spec, instances.get(spec.name, ()))
         for spec in self.zones.a.services:
             rows += self._rows(spec, instances.get(spec.name, ()))
         return tuple(replace(row, when=when) for row in rows)
 
     def verify_one(self, name: str, when: str) -> tuple[VerificationRow, ...]:
         """The rows of one service of Zone B."""
-        rows = self._standing(self.zones.b.service(name), self._instances().get(name, ()))
+        rows = self._expected_rows(self.zones.b.service(name), self._instances().get(name, ()))
         return tuple(replace(row, when=when) for row in rows)
 
     def live(self, spec: ContainerSpec, name: str) -> LiveContainer:
@@ -113,7 +113,7 @@ class Verifier:
                     raise
             self.clock.sleep_ns(_POLL_NS)
 
-    def _standing(self, spec: ContainerSpec, names: tuple[str, ...]) -> list[VerificationRow]:
+    def _expected_rows(self, spec: ContainerSpec, names: tuple[str, ...]) -> list[VerificationRow]:
         if spec.on_demand and not names:
             return [absent_row(spec.name, found=False)]
         return self._rows(spec, names or (self._members().prefix + spec.name,))

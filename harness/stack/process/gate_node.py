@@ -35,14 +35,14 @@ class GateNode:
         self, binary: Path, folder: Path, log: Path, guard: ReaperClient, clock: Clock
     ) -> None:
         self._node = AnvilNode(binary, folder, log)
-        self._guard = guard
+        self._reaper = guard
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = self._ticks = 0
 
     def open(self) -> OpenNode:
         program = self._node.program(free_port())
-        self._process = spawn(program, self._guard)
+        self._process = spawn(program, self._reaper)
         self._pid, self._ticks = self._process.pid, start_ticks(self._process.pid)
         deadline_ns = self._clock.now_ns() + _READY_MAX_NS
         while not self._node.is_ready():
@@ -56,7 +56,7 @@ class GateNode:
         process, self._process = self._process, None
         if process is not None:
             terminate(process, signal.SIGTERM, _END_MAX_S)
-            cleanup_after_exit(process.pid, self._guard)
+            cleanup_after_exit(process.pid, self._reaper)
             release_ports([self._node.port])
 
     def gone(self) -> str:

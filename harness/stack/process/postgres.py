@@ -63,7 +63,7 @@ class PostgresServer:
         self.version = ""
         self._folder = folder
         self._log = log
-        self._guard = guard
+        self._reaper = guard
         self._observer = observer
         self._user: User = server_user()
         self._installation = Path()
@@ -205,7 +205,7 @@ class PostgresServer:
             "--no-sync",
             "--no-instructions",
         )
-        code = run_to_end(program, self._guard, _INITDB_MAX_S)
+        code = run_to_end(program, self._reaper, _INITDB_MAX_S)
         if code != 0:
             raise StackError(
                 f"initdb ended with {code}; its last words:\n"

@@ -87,12 +87,12 @@ class ProcessStack:
         self._logs_dir = logs_dir
         self._clock = clock
         self._tell = tell
-        self._guard = ReaperClient()
+        self._reaper = ReaperClient()
         self._ports: dict[str, int] = {}
         self._postgres = PostgresServer(
             private_dir / "postgres",
             logs_dir / "postgres.log",
-            self._guard,
+            self._reaper,
             settings.contract.observer_role,
         )
         self._redis = RedisServer(
@@ -102,8 +102,8 @@ class ProcessStack:
         self._anvil_binary = Path()
         self._secrets = (self._redis.password, *self._postgres.passwords.all())
         self._supervisor = Supervisor(
-            lambda program: spawn(program, self._guard),
-            lambda pid: cleanup_after_exit(pid, self._guard),
+            lambda program: spawn(program, self._reaper),
+            lambda pid: cleanup_after_exit(pid, self._reaper),
             clock,
             self._secrets,
         )
@@ -136,7 +136,7 @@ class ProcessStack:
             "kind": "process",
             **self._facts,
             "ports": dict(self._ports),
-            "warden": {"pid": self._guard.pid, "alive": self._guard.is_alive},
+            "warden": {"pid": self._reaper.pid, "alive": self._reaper.is_alive},
             "services": self._supervisor.describe(),
         }
 
@@ -148,15 +148,15 @@ class ProcessStack:
             release_dir(self._private_dir)
             release_ports(self._ports.values())
             # The warden ends and removes whatever is left, so nothing is, even if the above failed.
-            self._guard.stop()
+            self._reaper.stop()
 
     def gate_node(self) -> GateNode:
         """The node of a gate under load, not yet started; its fuzz stays out of the services'."""
         folder, log = self._private_dir / "gate-anvil", self._logs_dir / "gate-anvil.log"
-        return GateNode(self._anvil_binary, folder, log, self._guard, self._clock)
+        return GateNode(self._anvil_binary, folder, log, self._reaper, self._clock)
 
     def _start(self) -> Endpoints:
-        self._guard.start()
+        self._reaper.start()
         self._make_folders()
         self._find_what_is_needed()
 
@@ -196,7 +196,7 @@ class ProcessStack:
             raise StackError(
                 f"a folder cannot be made: {error.strerror}", where=str(error.filename)
             ) from error
-        self._guard.clean(self._private_dir)
+        self._reaper.clean(self._private_dir)
 
     def _find_what_is_needed(self) -> None:
         for name in LISTENERS:
@@ -266,7 +266,7 @@ class ProcessStack:
 
     def _migrate(self, wiring: Wiring) -> None:
         program = self._program(migration(self._settings, wiring))
-        code = run_to_end(program, self._guard, _MIGRATION_MAX_S)
+        code = run_to_end(program, self._reaper, _MIGRATION_MAX_S)
         if code != 0:
             tail = log_tail(program.log, self._secrets)
             raise StackError(

@@ -90,7 +90,7 @@ class Supervisor:
         secrets: tuple[str, ...] = (),
     ) -> None:
         self._spawn = spawn
-        self._bury = bury
+        self._on_exit = bury
         self._clock = clock
         self._secrets = secrets
         self._kept: dict[str, _SupervisedProcess] = {}
@@ -147,7 +147,7 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             for kept in self._kept.values():
-                self._look_after(kept)
+                self._check_process(kept)
 
     def states(self) -> tuple[ServiceState, ...]:
         """Every service, in the order of their start."""
@@ -206,7 +206,7 @@ class Supervisor:
         while any(not kept.ended for kept in tuple(self._kept.values())):
             self._clock.sleep_ns(_READY_POLL_NS)
 
-    def _look_after(self, kept: _SupervisedProcess) -> None:
+    def _check_process(self, kept: _SupervisedProcess) -> None:
         now_ns = self._clock.now_ns()
         if kept.is_lost:
             return
@@ -219,7 +219,7 @@ class Supervisor:
             self._note_exit(kept, code, now_ns)
 
     def _note_exit(self, kept: _SupervisedProcess, code: int, now_ns: int) -> None:
-        self._bury(kept.process.pid)
+        self._on_exit(kept.process.pid)
         uptime_ns = now_ns - kept.started_ns
         kept.exits.append(ExitRecord(self._clock.wall_ns(), now_ns, uptime_ns, code))
         kept.failures, wait_ns = kept.service.policy.after_exit(kept.failures, uptime_ns)
@@ -249,7 +249,7 @@ class Supervisor:
             self._clock.sleep_ns(_READY_POLL_NS)
         for kept in group:
             kept.ended = True
-            self._bury(kept.process.pid)
+            self._on_exit(kept.process.pid)
 
     def _error(self, kept: _SupervisedProcess, what: str) -> StackError:
         program = kept.service.program

@@ -97,12 +97,12 @@ def problems_of(run: Attached, way: str, harmed: Mapping[str, set[str]]) -> Iter
             elif defect not in NAMELESS:
                 expected[name] = expected.get(name, set()) | signals
     for name, signals in expected.items():
-        named = {one for one in red[name]["offenders"] if len(one) == TRACE_CHARS}
+        named = {one for one in red[name]["examples"] if len(one) == TRACE_CHARS}
         if named - signals or len(named) < min(len(signals), NAMED_MAX):
             yield f"{name!r} names {len(named & signals)} of {len(signals)}, {named - signals}"
     due = {name for defect in harmed for name in found_by(defect, way)}
     due |= {BESIDES[defect, way] for defect in harmed if (defect, way) in BESIDES}
-    yield from (f"false alarm: {name}: {red[name]['said']}" for name in red.keys() - due)
+    yield from (f"false alarm: {name}: {red[name]['message']}" for name in red.keys() - due)
 
 
 def lines(

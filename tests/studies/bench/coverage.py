@@ -68,7 +68,7 @@ def main() -> int:
         upper = np.median([one.upper_ns or 0 for one in bounded]) / NS_PER_MS if bounded else 0
         print(
             f"{name:26}{low:13.1%}{high:13.1%}{1 - len(bounded) / ROUNDS:10.1%}"
-            f"{np.median([one.effective.size for one in found]):9,.0f}"
+            f"{np.median([one.effective.effective_size for one in found]):9,.0f}"
             f"{f'{lower:.0f} to {upper:.0f}':>22}",
             flush=True,
         )

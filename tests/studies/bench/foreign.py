@@ -131,7 +131,7 @@ def _tell(name: str, reports: Path, expected: tuple[str, ...]) -> int:
     verdict = result["verdict"]
     why = ", ".join(name for name, one in checks.items() if one["verdict"] == verdict != "PASS")
     told = f"{name:32} {verdict:13} {p99_ns / 1e6:6,.0f} ms  {first:12}"
-    print(f"{told}  {checks['host resources free']['said']} [{why}]", flush=True)
+    print(f"{told}  {checks['host resources free']['message']} [{why}]", flush=True)
     return int(verdict.upper() not in expected)
 
 

@@ -69,7 +69,7 @@ def part_of(rng: np.random.Generator, model: Model, p99_s: float, seconds: float
         raise ValueError("a series without a signal")
     verdict = decide(found, LIMIT_NS, histogram, length_ns).verdict
     beyond = histogram.count - histogram.count_below(LIMIT_NS)
-    pool = TailCounts(99.0, histogram.count, beyond, beyond, effective.size, length_ns)
+    pool = TailCounts(99.0, histogram.count, beyond, beyond, effective.effective_size, length_ns)
     return RunEstimate(verdict, found.estimate_ns, found.lower_ns, found.upper_ns, LIMIT_NS, pool)
 
 
@@ -135,7 +135,7 @@ def rare() -> int:
                 for runs in RARE_RUNS:
                     after = Counter(decided(parts[:runs]) for parts in groups)
                     before = Counter(
-                        decided([replace(part, pool=_NOTHING) for part in parts[:runs]])
+                        decided([replace(part, tail=_NOTHING) for part in parts[:runs]])
                         for parts in groups
                     )
                     told = detectable_period_ns(runs * seconds * NS_PER_S) >= every_s * NS_PER_S

@@ -87,7 +87,7 @@ def _observer(servers: BenchServers, way: str, run_tag: int, folder: Path) -> Ch
         observer_dsn=SecretStr(servers.observer_dsn),
         run_tag=run_tag,
         folder=folder,
-        way=ObservationMethod.POLLING if way == "polling" else ObservationMethod.LOGICAL,
+        method=ObservationMethod.POLLING if way == "polling" else ObservationMethod.LOGICAL,
     )
     module = "tests.studies.bench.observing_notify" if way == "notify" else "harness.observe.worker"
     child = ChildProcess(module, plan.to_stdin(), folder / "observer.log", "observer")

@@ -52,7 +52,7 @@ class NotifyWatcher:
         self._connection = connection
         self._poll.register(connection.socket, select.POLLIN)
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         connection = self._connection
         if connection is None:
             raise WatcherLost("not connected")

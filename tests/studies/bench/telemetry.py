@@ -122,7 +122,7 @@ def _turn_on_and_off(pid: int, t0_ns: int) -> None:
 
 
 def _costs(folder: RunFolder, t0_ns: int) -> list[float]:
-    track = read_telemetry(folder.telemetry.read_text(encoding="utf-8"), t0_ns).tracks[
+    track = read_telemetry(folder.telemetry.read_text(encoding="utf-8"), t0_ns).time_series[
         "sampler.cost_cores"
     ]
     taken = [stretch for stretch in stretches() if stretch.taken]

@@ -46,7 +46,7 @@ class Found:
     def headline(self) -> str | None:
         """Key of the question that is the headline."""
         told = self.diagnosis.headline
-        return next((one.key for one in self.diagnosis.questions if one.said == told), None)
+        return next((one.key for one in self.diagnosis.questions if one.message == told), None)
 
 
 def provoke(case: Case, reports: Path, options: Sequence[str] = ()) -> Found:

@@ -41,7 +41,7 @@ def naming_of(row: Row, outcome: Outcome) -> Naming:
     signals = {act for act in outcome.acts if act is not None}
     if row.named == "number":
         return Naming(told == len(signals), f"{told} of {len(signals)} counted")
-    offenders: set[str] = set(check["offenders"])
+    offenders: set[str] = set(check["examples"])
     if row.named == "addresses":
         addresses = _ADDRESS.findall(" ".join(offenders))
         found = {str(int(address[-8:], 16)) for address in addresses}

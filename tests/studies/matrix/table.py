@@ -49,7 +49,7 @@ def problems_of(row: Row, outcome: Outcome) -> list[str]:
     if check is None:
         problems.append(f"no check is called {row.found_by!r}")
     elif check["verdict"] != row.verdict:
-        problems.append(f"{row.found_by!r} says {check['verdict']}: {check['said']}")
+        problems.append(f"{row.found_by!r} says {check['verdict']}: {check['message']}")
     naming = naming_of(row, outcome)
     if not naming.right:
         problems.append(f"named: {naming.said}")
@@ -90,7 +90,7 @@ def put_into(document: Path, text: str) -> None:
 
 def _row_cells(row: Row, outcome: Outcome) -> tuple[str, ...]:
     check = outcome.named(row.found_by)
-    said = check["said"] if check is not None else row.missing or "there is no such check"
+    said = check["message"] if check is not None else row.missing or "there is no such check"
     caught = check is not None and check["verdict"] == row.verdict
     return (
         f"`{row.name}`",
@@ -104,7 +104,7 @@ def _row_cells(row: Row, outcome: Outcome) -> tuple[str, ...]:
 
 
 def _clean_cells(run: Clean) -> tuple[str, ...]:
-    alarms = "; ".join(f"{check['name']}: {check['said']}" for check in run.outcome.alarms)
+    alarms = "; ".join(f"{check['name']}: {check['message']}" for check in run.outcome.alarms)
     return run.name, run.outcome.verdict, _short(alarms) or "none"
 
 

@@ -33,7 +33,9 @@ _CALLS = {
     for one, other in (pair, pair[::-1])
 }
 # Names and functions that hold text for the reader; what they say is not mathematics.
-_TEXT_NAMES = frozenset({"said", "why", "told", "what", "good", "worth", "reasons", "more", "but"})
+_TEXT_NAMES = frozenset(
+    {"said", "message", "why", "told", "what", "good", "worth", "reasons", "more", "but"}
+)
 _TEXT_FUNCTIONS = ("_words", "_words_of", "_where")
 
 Change = tuple[str, Callable[[], object]]

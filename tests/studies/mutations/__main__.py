@@ -40,7 +40,7 @@ def format_verdict(found: Judgement | str) -> str:
     # The seal is told of in a column of its own.
     said = [check for check in found.reasons if check.name != "evidence as it was sealed"]
     check = (said or list(found.reasons))[0]
-    return f"{check.verdict.value} {check.name}: {check.said[:70]}"
+    return f"{check.verdict.value} {check.name}: {check.message[:70]}"
 
 
 def is_red(found: Judgement | str, before: Judgement) -> bool:

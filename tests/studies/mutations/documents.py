@@ -38,7 +38,7 @@ def count_restarts_attached(folder: RunFolder) -> None:
 
 def end_swarm_with_error(folder: RunFolder) -> None:
     """A process of the swarm ended before its time."""
-    with folder.swarm_words.open("a", encoding="utf-8") as file:
+    with folder.swarm_status.open("a", encoding="utf-8") as file:
         file.write('{"kind": "done", "process": 0, "error": "MemoryError"}\n')
 
 

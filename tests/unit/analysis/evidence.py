@@ -182,8 +182,8 @@ class World:
         for path, lines in (
             (folder.clock, self.probes),
             (folder.vitals, self.vitals),
-            (folder.swarm_words, self.swarm_words),
-            (folder.observer_words, self.observer_words),
+            (folder.swarm_status, self.swarm_words),
+            (folder.observer_status, self.observer_words),
             (folder.stream, self.looks),
             (folder.path / EVENTS_FILE, self.run["events"]),
         ):

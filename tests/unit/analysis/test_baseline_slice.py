@@ -40,12 +40,12 @@ def cell_of(signals: Signals) -> Cell:
     due, took = (np.array(part, dtype=np.int64) * NS_PER_MS for part in zip(*signals, strict=True))
     cell = Cell(account=SignalOutcomeCounts())
     for metric in (Metric.LATENCY, Metric.SERVICE, Metric.COMMITTED):
-        cell.tallies[metric], cell.series[metric] = HistogramBuilder(), Series()
-        cell.tallies[metric].record(took)
+        cell.histograms[metric], cell.series[metric] = HistogramBuilder(), Series()
+        cell.histograms[metric].record(took)
         cell.series[metric].add(due, took)
     if len(due[::10]):
-        cell.had_series[Metric.LATENCY] = Series()
-        cell.had_series[Metric.LATENCY].add(due[::10], took[::10])
+        cell.censored_series[Metric.LATENCY] = Series()
+        cell.censored_series[Metric.LATENCY].add(due[::10], took[::10])
     return cell
 
 
@@ -71,7 +71,7 @@ def test_it_holds_the_signals_of_no_window(signals: Signals, windows: list[Fault
     assert histogram.count == len(found.series[Metric.LATENCY]) == len(calm)
     assert expected.max_ns <= histogram.max_ns <= expected.max_ns * 1.001
     never = [took for due, took in signals[::10] if is_calm(due, windows)]
-    assert found.censored == found.never_came(Metric.LATENCY).count == len(never)
+    assert found.censored == found.censored_histogram(Metric.LATENCY).count == len(never)
     told = baseline_durations(cell_of(signals).series[Metric.LATENCY], windows, T0_NS)
     assert told.count == len(calm)
 
@@ -134,7 +134,7 @@ def test_spans_are_apart_and_cover_the_windows(windows: list[FaultWindow]) -> No
 def _in_order(series: Series) -> list[tuple[int, int]]:
     return [
         pair
-        for when, what in series.blocks()
+        for when, what in series.chunks()
         for pair in zip(when.tolist(), what.tolist(), strict=True)
     ]
 
@@ -147,6 +147,6 @@ def bounds(cell: Cell) -> tuple[object, ...]:
     return (
         effective,
         found and (found.estimate_ns, found.lower_ns, found.upper_ns),
-        cell.never_came(Metric.LATENCY).count,
+        cell.censored_histogram(Metric.LATENCY).count,
         histogram.max_ns,
     )

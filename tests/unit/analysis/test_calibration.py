@@ -85,7 +85,7 @@ def errors(
         assert found is not None
         low += found.lower_ns is not None and found.lower_ns > P99_NS * BUCKET
         high += found.upper_ns is not None and found.upper_ns < P99_NS
-        shares.append(effective.size / len(durations))
+        shares.append(effective.effective_size / len(durations))
     return low, high, float(np.mean(shares))
 
 
@@ -130,7 +130,7 @@ def test_sample_size_is_that_of_batch_means(seed: int) -> None:
     found = estimate_effective_sample(series_of(durations, spacing_ms), 50.0)
     expected = batch_means(slow, spacing_ms)
     assert (found.signals, found.batches, found.decorrelated) == (count, *expected[1:])
-    assert abs(found.size - expected[0]) <= 1  # rounding of the same quotient
+    assert abs(found.effective_size - expected[0]) <= 1  # rounding of the same quotient
 
 
 @pytest.mark.parametrize(("signals_per_ms", "batches"), [(1, 50), (10, 25)])

@@ -78,7 +78,7 @@ class Plain:
     def attempt(self, row: Row) -> None:
         key = key_of(row)
         if not known(key) or row["mode"] > 1 or row["address"] > HOT_ADDRESS or row["stale"] > 1:
-            self.note(Anomaly.ATTEMPT_STRANGE, key)
+            self.note(Anomaly.ATTEMPT_INVALID, key)
         elif key in self.rows or key in self.closed:
             self.note(Anomaly.ATTEMPT_REPEATED, key)
         else:
@@ -88,7 +88,7 @@ class Plain:
     def ack(self, row: Row) -> None:
         key = key_of(row)
         if not known(key) or row["outcome"] not in list(PushStatus):
-            self.note(Anomaly.ACK_STRANGE, key)
+            self.note(Anomaly.ACK_INVALID, key)
         elif key in self.closed or "outcome" in self.rows.get(key, {}):
             self.note(Anomaly.ACK_REPEATED, key)
         elif key in self.rows:
@@ -98,7 +98,7 @@ class Plain:
             if row["acked_ns"] < self.rows[key]["sent_ns"]:
                 self.note(Anomaly.ACK_EARLY, key)
         elif self.last:
-            self.note(Anomaly.ACK_STRANGE, key)
+            self.note(Anomaly.ACK_INVALID, key)
         else:
             self.early["acks"].append(row)
 
@@ -113,7 +113,7 @@ class Plain:
         key, state = key_of(row), row["state"]
         self.foreign += key[0] >> 16 != RUN_TAG
         if state not in [one for one in State if one is not State.OTHER]:
-            self.note(Anomaly.SIGHTING_STRANGE, key)
+            self.note(Anomaly.SIGHTING_INVALID, key)
         elif key[0] >> 16 != RUN_TAG:
             pass
         elif key in self.rows or key in self.closed:
@@ -245,13 +245,14 @@ def test_matching_is_that_of_one_record_at_a_time(spoiled: float) -> None:
         )
         assert traces == plain.troubles
         marked = {
-            table.text(int(one)) for one in np.flatnonzero(matcher.fates.has(SignalFlag.INIT))
+            table.text(int(one))
+            for one in np.flatnonzero(matcher.outcomes.has_flag(SignalFlag.INIT))
         }
         assert marked == {trace_id.text(*key) for key in plain.inits}
         for key, row in (plain.rows | plain.closed).items():
             slot = table.slots_of(*(np.array([half], dtype=np.uint64) for half in key))
-            assert int(matcher.fates.state[slot[0]]) == row.get("state", 0)
-            assert bool(matcher.fates.has(SignalFlag.STALE, slot)[0]) == (row["stale"] == 1)
+            assert int(matcher.outcomes.state[slot[0]]) == row.get("state", 0)
+            assert bool(matcher.outcomes.has_flag(SignalFlag.STALE, slot)[0]) == (row["stale"] == 1)
 
 
 def test_room_for_more_signals_in_flight_than_at_first() -> None:

@@ -154,7 +154,7 @@ def told(stories: list[Story], *, waited: bool, delays_ms: list[int]) -> World:
 @settings(max_examples=50, deadline=None)
 @given(
     stories=st.lists(STORIES, min_size=1, max_size=12),
-    waited=st.booleans(),
+    drain_elapsed=st.booleans(),
     chunk=st.integers(1, 9),
     data=st.data(),
 )
@@ -165,10 +165,12 @@ def test_every_signal_in_exactly_one_class(
     delays_ms = data.draw(
         st.lists(st.integers(0, 900), min_size=len(stories), max_size=len(stories))
     )
-    found = gathered(told(stories, waited=waited, delays_ms=delays_ms), chunk=chunk)
+    found = gathered(told(stories, drain_elapsed=waited, delays_ms=delays_ms), chunk=chunk)
     account = found.account()
     assert account.attempted == found.attempted == len(stories)
-    assert account.fates == Counter(expected_fate(story, waited=waited) for story in stories)
+    assert account.outcomes == Counter(
+        expected_fate(story, drain_elapsed=waited) for story in stories
+    )
     latencies = sum(cell.histogram(Metric.LATENCY).count for cell in found.cells.values())
     stale = [story for story in stories if story.stale]
     assert account.stale == len(stale)
@@ -194,8 +196,8 @@ def test_portions_and_processes_change_nothing(chunk: int, processes: int) -> No
     assert whole.findings == parts.findings == {}
     assert whole.cells.keys() == parts.cells.keys()
     for key, cell in whole.cells.items():
-        assert cell.tallies.keys() == parts.cells[key].tallies.keys()
-        for metric in cell.tallies:
+        assert cell.histograms.keys() == parts.cells[key].histograms.keys()
+        for metric in cell.histograms:
             assert cell.histogram(metric) == parts.cells[key].histogram(metric)
 
 
@@ -315,7 +317,7 @@ def test_forged_index_costs_no_memory(index: int) -> None:
     forged["trace_hi"], forged["trace_lo"] = high, low
     world.attempts[0] = np.concatenate((world.attempts[0], forged))
     found = gathered(world)
-    assert found.finding(Anomaly.ATTEMPT_STRANGE).count == 1
+    assert found.finding(Anomaly.ATTEMPT_INVALID).count == 1
     assert found.attempted == len(world.attempts[0]) - 1
 
 

@@ -35,7 +35,7 @@ def test_each_event_is_followed_to_whoever_has_it_next() -> None:
     )
     found = analyze_takeover(looks, "dead", 95)
     assert (found.consumer, found.held, found.first_id, found.last_id) == (DEAD, 3, "1-0", "3-0")
-    assert found.taken == {ONE: 1, OTHER: 1}
+    assert found.claimed == {ONE: 1, OTHER: 1}
     assert (found.unseen, found.left, found.emptied_ns, found.watched_ns) == (1, 0, 120, 130)
 
 
@@ -43,7 +43,7 @@ def test_what_came_before_its_end_is_not_counted() -> None:
     """While it lived it acknowledged its events itself."""
     looks = looks_of({DEAD: ["1-0"]}, {DEAD: ["2-0"]}, {ONE: ["2-0"]})
     found = analyze_takeover(looks, "dead", 101)
-    assert (found.held, found.taken) == (1, {ONE: 1})
+    assert (found.held, found.claimed) == (1, {ONE: 1})
 
 
 def test_a_group_that_is_not_there_yet_says_nothing() -> None:
@@ -63,7 +63,7 @@ def test_every_event_has_one_end(events: dict[str, list[str]]) -> None:
     moments = [{who: held_by(who, n) for who in (DEAD, ONE, OTHER)} for n in range(8)]
     found = analyze_takeover(looks_of(*moments), "dead", 0)
     assert found.held == len(moments[0][DEAD])
-    assert found.held == sum(found.taken.values()) + found.unseen + found.left
+    assert found.held == sum(found.claimed.values()) + found.unseen + found.left
     assert (found.emptied_ns is None) == (found.left > 0)
 
 
@@ -74,7 +74,7 @@ def test_looks_are_read_as_they_were_written() -> None:
         {"mono_ns": 6, "pending": None},
     ]
     first, second = read_pending_snapshots([json.dumps(line) for line in lines])
-    assert (first.pending, first.whole, second.pending) == ({ONE: ["1-0"]}, False, None)
+    assert (first.pending, first.is_complete, second.pending) == ({ONE: ["1-0"]}, False, None)
     for bad in ("", "{}", '{"mono_ns": 1, "pending": 3}', "[]"):
         with pytest.raises(EvidenceError, match="line 2"):
             read_pending_snapshots([json.dumps(lines[0]), bad])

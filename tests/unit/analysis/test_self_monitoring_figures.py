@@ -122,5 +122,5 @@ def test_unreadable_lines_are_counted() -> None:
             "observer.jsonl": text([{"kind": "ready"}, observer_status(S)]),
         }
     )
-    assert dict(vitals.bad) == {"vitals.jsonl": 2, "swarm.jsonl": 1}
+    assert dict(vitals.invalid_lines) == {"vitals.jsonl": 2, "swarm.jsonl": 1}
     assert (len(vitals.samples), len(vitals.swarm), len(vitals.observer)) == (1, 1, 2)

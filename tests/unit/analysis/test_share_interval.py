@@ -70,7 +70,7 @@ def worth(bunch: int) -> int:
     series, marks = Series(), Series()
     series.add(when, when)
     marks.add(when[marked], when[marked])
-    return estimate_share_sample(series, marks).size
+    return estimate_share_sample(series, marks).effective_size
 
 
 def test_bunches_are_worth_one_signal_each() -> None:
@@ -85,14 +85,14 @@ def test_a_tail_is_one_burst(signals: int, share: float) -> None:
     marked = round(share * signals)
     found = estimate_tail_sample(signals, marked)
     assert found.signals == signals
-    assert 0 < found.size <= signals
+    assert 0 < found.effective_size <= signals
     assert (
         estimate_tail_sample(signals, 0)
         == estimate_tail_sample(signals, signals)
         == independent(signals)
     )
     if signals >= 5_000 and 10 <= marked <= signals // 50:
-        assert found.size * marked / signals < 2
+        assert found.effective_size * marked / signals < 2
 
 
 def test_share_of_a_part_by_hand() -> None:
@@ -102,14 +102,14 @@ def test_share_of_a_part_by_hand() -> None:
     whole, part = Series(), Series()
     whole.add(when, took)
     part.add(when[[1, 4]], took[[1, 4]])
-    moved = whole.with_beyond(part)
+    moved = whole.with_overflow(part)
     assert moved.histogram().overflow == 2
     assert len(moved) == 5
     rest = Series()
     rest.add(when[[0, 2, 3]], took[[0, 2, 3]])
     left = moved.within_layout()
     assert left.histogram() == rest.histogram()
-    assert sorted(np.concatenate([w for w, _ in left.blocks()]).tolist()) == [0, 1, 2]
+    assert sorted(np.concatenate([w for w, _ in left.chunks()]).tolist()) == [0, 1, 2]
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3), st.booleans()), min_size=1))
@@ -120,9 +120,9 @@ def test_moving_a_part_beyond_keeps_every_signal(rows: list[tuple[int, int, bool
     whole, part = Series(), Series()
     whole.add(when, took)
     part.add(when[chosen], took[chosen])
-    moved = whole.with_beyond(part) if len(part) else whole
+    moved = whole.with_overflow(part) if len(part) else whole
     expected = whole.histogram().without(part.histogram())
     assert np.array_equal(moved.histogram().counts, expected.counts)
     assert moved.histogram().overflow == chosen.sum()
-    times = np.sort(np.concatenate([own for own, _ in moved.blocks()]))
+    times = np.sort(np.concatenate([own for own, _ in moved.chunks()]))
     assert np.array_equal(times, np.sort(when) // MS)

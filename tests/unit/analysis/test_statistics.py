@@ -110,7 +110,10 @@ def test_taking_signals_for_independent_would_err(name: str) -> None:
 
 def test_independent_series_is_worth_its_size() -> None:
     """Batches of independent delays vary as much as they should."""
-    sizes = [estimate_effective_sample(series_of(lognormal(5_000)), 99.0).size for _ in range(20)]
+    sizes = [
+        estimate_effective_sample(series_of(lognormal(5_000)), 99.0).effective_size
+        for _ in range(20)
+    ]
     assert np.median(sizes) > 3_500
 
 
@@ -123,7 +126,7 @@ def test_stalls_make_a_series_worth_less() -> None:
         durations[start : start + 100] += (left_ms * MS).astype(np.int64)
     found = estimate_effective_sample(series_of(durations, spacing_ms=spacing), 99.0)
     assert found.decorrelated
-    assert found.size < 3_000
+    assert found.effective_size < 3_000
     assert found.batches >= 10
 
 
@@ -159,7 +162,7 @@ def test_ties_at_the_quantile_take_the_larger_inflation() -> None:
         tied(rng.random(30_000) < 0.003, at, rng.random(30_000) < 0.05), 99.0
     )
     assert found.decorrelated
-    assert found.size < 1_500
+    assert found.effective_size < 1_500
 
 
 def test_ties_that_never_decorrelate_leave_the_sample_open() -> None:
@@ -173,8 +176,8 @@ def test_ties_that_never_decorrelate_leave_the_sample_open() -> None:
 def test_equal_delays_and_none_at_all() -> None:
     """Nothing exceeds the quantile of equal delays; an empty series is worth nothing."""
     same = np.full(500, 20 * MS, dtype=np.int64)
-    assert estimate_effective_sample(series_of(same), 99.0).size == 500
-    assert estimate_effective_sample(Series(), 99.0).size == 0
+    assert estimate_effective_sample(series_of(same), 99.0).effective_size == 500
+    assert estimate_effective_sample(Series(), 99.0).effective_size == 0
     assert percentile_interval(Histogram.of([]), 99.0, independent(0)) is None
 
 
@@ -233,5 +236,5 @@ def test_values_outside_the_layout_keep_their_place_in_a_series() -> None:
     """Below zero is lowest, beyond the range is highest."""
     series = Series()
     series.add(np.zeros(3, np.int64), np.array([-5, 1 << 50, 10 * MS]))
-    ((_, what),) = series.blocks()
+    ((_, what),) = series.chunks()
     assert np.argsort(what).tolist() == [0, 2, 1]

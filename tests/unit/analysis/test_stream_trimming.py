@@ -73,7 +73,7 @@ def test_looks_at_every_turn_tell_the_truth(steps: list[tuple[str, int]]) -> Non
         getattr(stream, what)(count)
         lines.append(stream.line(turn * 250 * MS))
     history = read_stream_history(lines)
-    assert (history.lines, history.bad) == (len(lines), 0)
+    assert (history.lines, history.invalid_lines) == (len(lines), 0)
     assert found(history, stream.taken) == stream.unread
 
 
@@ -118,7 +118,7 @@ def test_lines_that_show_no_stream_or_nothing_at_all() -> None:
     history = read_stream_history(
         [none, json.dumps(poll(2, 3)), "{", "[]", json.dumps({"mono_ns": 3})]
     )
-    assert (history.lines, history.looks, history.bad) == (5, 1, 3)
+    assert (history.lines, history.snapshot_count, history.invalid_lines) == (5, 1, 3)
     assert history.added_before == 0
 
 
@@ -145,7 +145,7 @@ def test_ranges_are_bounded_and_joined() -> None:
         history.add(StreamSnapshot(2 * turn, 10 * turn, 10 * turn, None))
         history.add(StreamSnapshot(2 * turn + 1, 10 * turn + 3, 10 * turn, None))
     assert len(history._lows) == len(history._highs) == 100_000
-    assert history.looks == 2 * 100_003
+    assert history.snapshot_count == 2 * 100_003
     joined = StreamHistory()
     for turn, (first, delivered) in enumerate([(1, 2), (5, 2), (9, 2), (9, 9), (12, 9)]):
         joined.add(StreamSnapshot(turn, first, delivered, None))

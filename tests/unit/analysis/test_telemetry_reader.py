@@ -44,7 +44,7 @@ def test_rates_of_totals_integrate_back(
     )
     totals = list(accumulate(grown))
     looks = looks_of(steps_ns, totals)
-    found = read_telemetry(lines(form, looks), 0).tracks["a.figure"]
+    found = read_telemetry(lines(form, looks), 0).time_series["a.figure"]
     assert min(found.values) >= 0
     spans_ns = [later[0] - earlier[0] for earlier, later in pairwise(looks)]
     unit = 1 if form is ValueKind.TIME else NS_PER_S
@@ -65,10 +65,10 @@ def test_no_total_makes_a_negative_rate(steps_ns: list[int], data: st.DataObject
     }
     for form, values in cases.items():
         found = read_telemetry(lines(form, looks_of(steps_ns, values)), 0)
-        assert found.bad == 0
-        assert all(value >= 0 for track in found.tracks.values() for value in track.values)
+        assert found.invalid_lines == 0
+        assert all(value >= 0 for track in found.time_series.values() for value in track.values)
         if form is ValueKind.SHARE:
-            assert all(value <= 1 for value in found.tracks["a.figure"].values)
+            assert all(value <= 1 for value in found.time_series["a.figure"].values)
 
 
 @given(st.floats(0, 1e12), st.floats(0, 1e12))
@@ -91,15 +91,15 @@ def test_forms() -> None:
     for form, values, track in cases:
         looks = [(T0_NS + n * second, value) for n, value in enumerate(values)]
         found = read_telemetry("\n".join(lines(form, looks)), T0_NS)
-        assert found.tracks["a.figure"].values == track, form
+        assert found.time_series["a.figure"].values == track, form
         assert found.present
-    assert found.tracks["a.figure"].at_s == (1.0, 2.0)
+    assert found.time_series["a.figure"].at_s == (1.0, 2.0)
 
 
 def test_a_gap_is_bridged() -> None:
     """A look that lacks makes the next rate one of the longer stretch."""
     looks = [(0, 0), (NS_PER_S, None), (2 * NS_PER_S, 10)]
-    found = read_telemetry(lines(ValueKind.TOTAL, looks), 0).tracks["a.figure"]
+    found = read_telemetry(lines(ValueKind.TOTAL, looks), 0).time_series["a.figure"]
     assert (found.at_s, found.values) == ((2.0,), (5.0,))
 
 
@@ -128,13 +128,13 @@ def test_limits_reasons_and_waits() -> None:
     )
     text = [*(json.dumps(one) for one in documents), *lines(ValueKind.LEVEL, [(1, 2)])]
     found = read_telemetry(text, NS_PER_S)
-    track = found.tracks["a.figure"]
+    track = found.time_series["a.figure"]
     assert (track.limit, track.limit_source) == (4.0, "cgroup")
     assert found.unread == {"postgres": "no rights"}
     assert found.every_s == 0.5
-    assert found.bad == 0
-    assert [one.at_s for one in found.waits] == [1.0, 2.0]
-    assert found.waits[1] == LockWait(
+    assert found.invalid_lines == 0
+    assert [one.at_s for one in found.lock_waits] == [1.0, 2.0]
+    assert found.lock_waits[1] == LockWait(
         2.0,
         "nonce_locks",
         "SELECT nonce FROM nonce_locks FOR UPDATE",
@@ -166,8 +166,8 @@ def test_limits_reasons_and_waits() -> None:
 def test_what_is_no_line_is_counted(line: str) -> None:
     """An odd line is counted, and takes nothing else with it."""
     found = read_telemetry([*lines(ValueKind.LEVEL, [(1, 2)]), line], 0)
-    assert found.bad == 1
-    assert found.tracks["a.figure"].values == (2.0,)
+    assert found.invalid_lines == 1
+    assert found.time_series["a.figure"].values == (2.0,)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "torn"])

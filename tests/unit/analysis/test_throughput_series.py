@@ -49,7 +49,7 @@ def seconds_of(*samples: Samples, end_s: float = 12.0) -> tuple[ThroughputInterv
 @settings(max_examples=60, deadline=None)
 @given(
     stories=st.lists(STORIES, min_size=1, max_size=12),
-    waited=st.booleans(),
+    drain_elapsed=st.booleans(),
     chunk=st.integers(1, 9),
     data=st.data(),
 )
@@ -60,11 +60,11 @@ def test_sums_are_those_of_the_account(
     delays_ms = data.draw(
         st.lists(st.integers(0, 900), min_size=len(stories), max_size=len(stories))
     )
-    found = gathered(told(stories, waited=waited, delays_ms=delays_ms), chunk=chunk)
+    found = gathered(told(stories, drain_elapsed=waited, delays_ms=delays_ms), chunk=chunk)
     account, seconds = found.account(), found.seconds
     assert sum(one.intended for one in seconds) == account.attempted
     assert sum(one.sent for one in seconds) == account.attempted
-    assert sum(one.accepted for one in seconds) == account.taken
+    assert sum(one.accepted for one in seconds) == account.accepted
     assert sum(one.simulated for one in seconds) == account.arrived - account.unseen
     unanswered = sum(
         story.answer is None and not story.seen and story.row is None for story in stories

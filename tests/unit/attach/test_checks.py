@@ -63,7 +63,7 @@ CHECKS = st.builds(
 
 def wrong(checks: Sequence[PreflightCheck]) -> dict[str, str]:
     """What is not ok."""
-    return {check.id: f"{check.message} {check.hint}" for check in checks if check.is_bad}
+    return {check.id: f"{check.message} {check.hint}" for check in checks if check.is_failed}
 
 
 @given(st.lists(CHECKS))
@@ -87,7 +87,7 @@ def test_a_check_tells_every_problem_once() -> None:
     )
     assert (found.message, found.hint) == ("one; two; three", "do x")
     assert check_from("a", [], "fine", "see") == PreflightCheck("a", CheckOutcome.OK, "fine", "see")
-    assert not not_applicable("a", "why").is_bad
+    assert not not_applicable("a", "why").is_failed
     assert failed_check("a", "why").exit_code is Exit.USAGE
 
 

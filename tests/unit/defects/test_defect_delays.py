@@ -45,9 +45,9 @@ def test_a_cold_cache_misses_each_time(tmp_path: Path) -> None:
     """Two orders of one block are two misses, both computed for, and decided as ever."""
     lite = LiteSimulator()
     kit = defective(settings(tmp_path, "cold_cache:cost_ms=5"))
-    desk = kit.desk(lite, FullSimulator(""), 2, lambda *_: False)
+    desk = kit.decision_service(lite, FullSimulator(""), 2, lambda *_: False)
     assert isinstance(desk, DefectiveDecisionService)
-    desk._defects[0].scene.origin.begin()  # as the first signal does
+    desk._defects[0].context.origin.begin()  # as the first signal does
     before_s = time.thread_time()
     assert all(isinstance(desk.decide(order(), 1), Trade) for _ in range(2))
     assert time.thread_time() - before_s >= 0.01

@@ -106,7 +106,7 @@ def facts(
         measurement=_measurement(chosen, seconds),
         judgement=judgement_of(p99_ms or (700 if chosen else 20)),
         telemetry=found,
-        used=used or {},
+        nonces_used=used or {},
     )
 
 
@@ -115,7 +115,7 @@ def judgement_of(p99_ms: float, name: str = "p99 < 500 ms", limit_ms: int = 500)
     verdict = Verdict.PASS if p99_ms < limit_ms else Verdict.FAIL
     figures: dict[str, Figure] = {"estimate_ns": round(p99_ms * MS), "limit_ns": limit_ms * MS}
     check = Check(
-        name=name, kind=CheckKind.OBJECTIVE, verdict=verdict, said="made up", figures=figures
+        name=name, kind=CheckKind.OBJECTIVE, verdict=verdict, message="made up", figures=figures
     )
     return Judgement(
         verdict=verdict,

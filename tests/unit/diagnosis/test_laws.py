@@ -69,7 +69,7 @@ def test_a_yes_rests_on_evidence_beyond_its_threshold(
         "host",
     ]
     yes = [question for question in diagnosis.questions if question.answer is Answer.YES]
-    assert diagnosis.headline == (yes[0].said if yes else None)
+    assert diagnosis.headline == (yes[0].message if yes else None)
     names = {one.name for one in found}
     for question in diagnosis.questions:
         assert {evidence.track for evidence in question.evidence} <= names
@@ -152,4 +152,4 @@ def test_empty_telemetry_is_no_crash() -> None:
     run = replace(facts(), telemetry=Telemetry(present=True, unread={"redis": "no password"}))
     found = asked(run)
     assert {question.answer for question in found.questions} == {Answer.UNKNOWN}
-    assert found.questions[1].said == "Redis's memory was not read; no password"
+    assert found.questions[1].message == "Redis's memory was not read; no password"

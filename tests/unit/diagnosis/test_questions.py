@@ -27,7 +27,7 @@ STREAM = "redis.stream.dev:stream:agent:proposals.length_count"
 def said(key: str, *tracks: TimeSeries) -> tuple[Answer, str, str]:
     """Answer, sentence and advice to one question in a run with slow seconds."""
     found = answer(asked(facts(*changed(*tracks))), key)
-    return found.answer, found.said, found.advice
+    return found.answer, found.message, found.advice
 
 
 def test_nobody_asks_while_promises_are_kept_with_ease() -> None:
@@ -58,8 +58,8 @@ def test_engine_above_its_quota() -> None:
         asked(facts(*changed(track(CPU, in_slow(3.7, 1.0), 4.0, "cgroup")))), "engine_cpu"
     )
     assert found.answer is Answer.YES
-    assert "3.70 cores" in found.said
-    assert "of the 4 of its quota" in found.said
+    assert "3.70 cores" in found.message
+    assert "of the 4 of its quota" in found.message
     assert "quota" in found.advice
     evidence = found.evidence[0]
     assert evidence.value >= (evidence.limit or 0) == pytest.approx(3.2)
@@ -186,9 +186,9 @@ def test_nonce_lock_that_is_waited_for() -> None:
     found = asked(facts(*tracks, waits=[wait(17.0, 18.0), wait(20.0, 24.0)]))
     locks = answer(found, "nonce_locks")
     assert locks.answer is Answer.YES
-    assert found.headline == locks.said
-    assert "idle in transaction after `SELECT nonce" in locks.said
-    assert "24 ms" in locks.said
+    assert found.headline == locks.message
+    assert "idle in transaction after `SELECT nonce" in locks.message
+    assert "24 ms" in locks.message
     assert "left its transaction open" in locks.advice
     assert "index" in locks.advice
 
@@ -211,7 +211,7 @@ def test_hot_address_is_named_with_the_lock() -> None:
     """An address that takes most signals makes the lock the bottleneck."""
     tracks = changed(*locked(0.9, 20.0))
     found = asked(facts(*tracks, used={7: 2_900, 1: 100}))
-    assert "one signing address takes 97 % of the signals" in answer(found, "nonce_locks").said
+    assert "one signing address takes 97 % of the signals" in answer(found, "nonce_locks").message
     assert found.remarks == ()
 
 
@@ -265,7 +265,7 @@ def test_what_was_not_read_is_unknown() -> None:
     """Without telemetry every answer says so; a track that ends too early is not read either."""
     none = asked(facts(present=False))
     assert {question.answer for question in none.questions} == {Answer.UNKNOWN}
-    assert all("no telemetry" in question.said for question in none.questions)
+    assert all("no telemetry" in question.message for question in none.questions)
     assert [remark.key for remark in none.remarks] == ["telemetry"]
     assert none.headline is None
     cut = TimeSeries(CPU, (1.0, 2.0, 3.0), (3.9, 3.9, 3.9), 4.0, "cgroup")
@@ -285,7 +285,7 @@ def test_two_causes_are_told_in_order() -> None:
     )
     answers = [question.answer for question in found.questions]
     assert answers == [Answer.YES, Answer.NO, Answer.YES, Answer.YES, Answer.NO]
-    assert found.headline == found.questions[0].said
+    assert found.headline == found.questions[0].message
 
 
 def host(busy: float, idle: float, foreign: float, system: float) -> tuple[TimeSeries, ...]:
@@ -306,15 +306,15 @@ def test_host_that_others_keep_busy_comes_first() -> None:
     own = track(CPU, 3.6, 4.0, "cgroup")
     found = asked(facts(*changed(own, *host(2.0, 0.0, 1.6, 0.3))))
     assert [question.key for question in found.questions][:2] == ["host", "engine_cpu"]
-    assert found.headline == found.questions[0].said
-    assert "other programs (cc1) used 1.60 of the host's 2 cores" in found.questions[0].said
+    assert found.headline == found.questions[0].message
+    assert "other programs (cc1) used 1.60 of the host's 2 cores" in found.questions[0].message
     assert "not the system" in found.questions[0].advice
 
 
 def test_host_that_the_system_fills_comes_last() -> None:
     """Nobody else is there: yes, who has the cores, and no word of others."""
     found = asked(facts(*changed(*host(1.98, 0.02, 0.05, 1.5))))
-    assert found.headline == found.questions[-1].said
+    assert found.headline == found.questions[-1].message
     assert "no core of the host was left" in found.headline
     assert "the system's services used 1.49 cores; the harness used 0.10 cores" in found.headline
     assert "larger host" in found.questions[-1].advice
@@ -340,5 +340,5 @@ def test_host_whose_storage_others_keep_busy() -> None:
     )
     found = asked(facts(*changed(*host(0.5, 1.5, 0.0, 0.4), *storage))).questions[0]
     assert (found.key, found.answer) == ("host", Answer.YES)
-    assert "other programs (dd) kept the host's storage busy" in found.said
-    assert "a flush took 2" in " ".join(evidence.said for evidence in found.evidence)
+    assert "other programs (dd) kept the host's storage busy" in found.message
+    assert "a flush took 2" in " ".join(evidence.message for evidence in found.evidence)

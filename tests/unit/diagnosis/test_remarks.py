@@ -58,8 +58,8 @@ def test_engine_that_stood_still_is_told_with_the_time() -> None:
     found = asked(facts(*changed(cpu), slow=range(15, 18), seconds=stalled(15, 17)))
     assert found.headline is None
     assert [remark.key for remark in found.remarks] == ["stall"]
-    assert "no transition was seen from 15-18 s while signals waited" in found.remarks[0].said
-    assert "engine used 0.00 cores meanwhile" in found.remarks[0].said
+    assert "no transition was seen from 15-18 s while signals waited" in found.remarks[0].message
+    assert "engine used 0.00 cores meanwhile" in found.remarks[0].message
 
 
 def test_a_second_without_load_is_no_stall() -> None:
@@ -112,4 +112,4 @@ def test_what_was_not_read_is_told_last() -> None:
     lacking = replace(telemetry(*quiet()), unread=unread)
     remark = asked(replace(facts(), telemetry=lacking)).remarks[-1]
     assert remark.key == "telemetry"
-    assert remark.said.endswith("service.3 (gone); and 2 more")
+    assert remark.message.endswith("service.3 (gone); and 2 more")

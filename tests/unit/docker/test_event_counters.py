@@ -34,11 +34,11 @@ def event(action: str, at_s: float, **attributes: str) -> dict[str, Any]:
 def tally(policy: RestartSpec, *documents: dict[str, Any]) -> EventCounters:
     """A tally after these events of container `c`."""
     made = EventCounters()
-    made.expect("c", "engine", policy)
+    made.register("c", "engine", policy)
     for document in documents:
         parsed = parse_event(document, mono_offset_ns=0)
         assert parsed is not None
-        made.take(parsed)
+        made.record(parsed)
     return made
 
 
@@ -106,7 +106,7 @@ def test_an_end_that_was_asked_for_is_no_loss() -> None:
     for document in (event("kill", 2, signal="9"), event("die", 2.1, exitCode="137")):
         parsed = parse_event(document, mono_offset_ns=0)
         assert parsed is not None
-        made.take(parsed)
+        made.record(parsed)
     assert not made.counts["c"].is_lost(100 * S, 5 * S)
     assert made.alerts == []
 
@@ -189,7 +189,7 @@ def test_restarts_never_exceed_the_policy(failures: int, policy: RestartSpec) ->
         for document in (event("start", turn), event("die", turn + 0.5, exitCode="1")):
             parsed = parse_event(document, 0)
             assert parsed is not None
-            made.take(parsed)
+            made.record(parsed)
     limit = {"always": failures, "on-failure": 3, "no": 0}[policy.name]
     assert count.restarts <= limit
     assert len(made.alerts) <= 1

@@ -123,7 +123,7 @@ def test_layers_are_counted_once() -> None:
         {"status": "Extracting", "id": "z", "progressDetail": {"current": 99, "total": 99}},
         {"status": "Downloading", "id": "c", "progressDetail": {}},
     ):
-        layers.take(line)
+        layers.update(line)
     assert (layers.done_bytes, layers.total_bytes) == (10, 10)
 
 

@@ -37,7 +37,7 @@ LIVE = LiveContainer(
     pid=7,
     status="running",
     health="healthy",
-    facts=config_of_inspect(inspected(), names_of(PLACE.networks, PLACE.volumes), "engine"),
+    config=config_of_inspect(inspected(), names_of(PLACE.networks, PLACE.volumes), "engine"),
     limits=LIMITS,
     core_limit="unlimited",
     mounts={
@@ -115,11 +115,11 @@ def test_a_limit_that_is_not_in_force_is_named(change: dict[str, Any], setting: 
             {"mounts": {**LIVE.mounts, "/scratch": LiveMount("/scratch", "ext4", False, 0)}},
             "tmpfs /scratch",
         ),
-        ({"facts": replace(LIVE.facts, restart=RestartSpec("always"))}, "restart"),
-        ({"facts": replace(LIVE.facts, image="other")}, "image"),
-        ({"facts": replace(LIVE.facts, networks=frozenset())}, "networks"),
-        ({"facts": replace(LIVE.facts, ports=frozenset())}, "ports"),
-        ({"facts": replace(LIVE.facts, init=False)}, "init"),
+        ({"facts": replace(LIVE.config, restart=RestartSpec("always"))}, "restart"),
+        ({"facts": replace(LIVE.config, image="other")}, "image"),
+        ({"facts": replace(LIVE.config, networks=frozenset())}, "networks"),
+        ({"facts": replace(LIVE.config, ports=frozenset())}, "ports"),
+        ({"facts": replace(LIVE.config, init=False)}, "init"),
     ],
 )
 def test_a_setting_that_is_not_in_force_is_named(change: dict[str, Any], setting: str) -> None:
@@ -129,9 +129,9 @@ def test_a_setting_that_is_not_in_force_is_named(change: dict[str, Any], setting
 
 def test_a_changed_environment_is_told_without_its_values() -> None:
     """It holds passwords."""
-    changed = replace(LIVE.facts, environment=frozenset({("PASSWORD", "other")}))
+    changed = replace(LIVE.config, environment=frozenset({("PASSWORD", "other")}))
     rows = rows_of_container(
-        "engine", spec(), config_of_spec(spec(), PLACE), replace(LIVE, facts=changed), QUOTA
+        "engine", spec(), config_of_spec(spec(), PLACE), replace(LIVE, config=changed), QUOTA
     )
     (row,) = [row for row in rows if not row.ok]
     assert row.setting == "environment"

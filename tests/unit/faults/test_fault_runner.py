@@ -31,7 +31,7 @@ class Thing:
     calls: list[str] = field(default_factory=list)
     on_inject: Callable[[], None] = lambda: None
 
-    def arm(self, fault: Fault) -> FaultInstance:
+    def create(self, fault: Fault) -> FaultInstance:
         return FaultInstance(self, self)
 
     def before(self) -> None:
@@ -106,8 +106,8 @@ def test_a_pause_from_plan_to_heal(tmp_path: Path) -> None:
     assert known == sorted(known)
     assert known[4] - known[1] >= 3 * NS_PER_S
     assert (record.seen, record.seen_healed, record.trouble) == ("it is down", "it is up", "")
-    assert len(runner.news()) == 2
-    assert runner.news() == ()
+    assert len(runner.drain_messages()) == 2
+    assert runner.drain_messages() == ()
 
 
 @pytest.mark.parametrize("fault", [KILL, PAUSE])
@@ -124,7 +124,7 @@ def test_what_the_system_does_about_it_is_told(answer: str, tmp_path: Path) -> N
     """While the fault lasts, not only when it is over; if it does nothing, nothing is told."""
 
     class Answering(Thing):
-        def arm(self, fault: Fault) -> FaultInstance:
+        def create(self, fault: Fault) -> FaultInstance:
             return FaultInstance(self, self, lambda: answer if self.is_down else "")
 
     record, runner = play(Answering(), PAUSE, tmp_path)
@@ -132,7 +132,7 @@ def test_what_the_system_does_about_it_is_told(answer: str, tmp_path: Path) -> N
     assert (record.answered_ns is not None) == bool(answer)
     if record.answered_ns is not None and record.proven_ns and record.healed_ns:
         assert record.proven_ns <= record.answered_ns < record.healed_ns
-    assert any(answer in news for news in runner.news())
+    assert any(answer in news for news in runner.drain_messages())
     assert record.held_ns is not None
 
 

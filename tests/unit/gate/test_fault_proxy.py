@@ -83,7 +83,7 @@ def test_an_undisturbed_wire_is_not_noticed(node: Node, wire: FaultProxy) -> Non
 def test_a_request_that_is_held_up_arrives_late(node: Node, wire: FaultProxy) -> None:
     """After its sender has given up; `clear` returns when it has."""
     rpc = Rpc(wire.url, _SOON_S)
-    wire.disturb("stall")
+    wire.set_fault("stall")
     with pytest.raises(LostError):
         rpc.ask("late")
     assert node.asked == []
@@ -97,7 +97,7 @@ def test_a_request_that_is_held_up_arrives_late(node: Node, wire: FaultProxy) ->
 def test_an_answer_that_is_lost_was_given(node: Node, wire: FaultProxy) -> None:
     """The node did what it was asked, and nobody knows."""
     rpc = Rpc(wire.url, _SOON_S)
-    wire.disturb("lose")
+    wire.set_fault("lose")
     with pytest.raises(LostError):
         rpc.ask("done")
     assert wire.clear()

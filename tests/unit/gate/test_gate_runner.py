@@ -70,7 +70,7 @@ class Child:
         self.stopped = True
         return 0
 
-    def last_words(self) -> str:
+    def last_log_message(self) -> str:
         return "gate: something went wrong"
 
 
@@ -110,7 +110,7 @@ def test_a_gate_from_its_plan_to_its_release(tmp_path: Path) -> None:
     assert record.opened.asked_ns >= T0_NS + 2 * NS_PER_S
     assert (record.released.seen, record.released.trouble) == ("process 7 is gone", "")
     assert record.released.mono_ns is not None
-    assert "gate: 20 rounds of 20, 1 broken" in runner.news()
+    assert "gate: 20 rounds of 20, 1 broken" in runner.drain_messages()
     assert runner.failure() is None
 
 
@@ -142,7 +142,7 @@ def test_a_node_that_stays_is_told(tmp_path: Path) -> None:
     record, runner = play(Node(stays=True), Child([0]), tmp_path)
     assert record.released is not None
     assert (record.released.mono_ns, record.released.seen) == (None, "")
-    assert any("nobody saw process 7 gone" in sentence for sentence in runner.news())
+    assert any("nobody saw process 7 gone" in sentence for sentence in runner.drain_messages())
 
 
 def rounds(

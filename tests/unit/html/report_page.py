@@ -69,8 +69,8 @@ def telemetry(mark: str = "") -> Telemetry:
         holders=(("idle in transaction", f"UPDATE trade_tasks{mark}"),),
     )
     return Telemetry(
-        tracks={one.name: one for one in tracks},
-        waits=(wait,),
+        time_series={one.name: one for one in tracks},
+        lock_waits=(wait,),
         unread={f"rpc.third{mark}": f"no answer{mark}"},
         present=True,
     )
@@ -80,7 +80,7 @@ def diagnosis(mark: str = "") -> Diagnosis:
     """One yes, one no, one unknown."""
     evidence = Evidence(
         track="postgres.nonce_wait_ms",
-        said=f"the longest wait was 900 ms{mark}",
+        message=f"the longest wait was 900 ms{mark}",
         value=900,
         start_s=2.0,
         end_s=9.0,
@@ -90,19 +90,21 @@ def diagnosis(mark: str = "") -> Diagnosis:
         because=f"P99 is 92 % of its limit{mark}",
         headline=f"signals wait for the nonce lock{mark}",
         questions=(
-            Question(key="engine_cpu", asks="CPU?", answer=Answer.NO, said=f"41 %{mark}"),
-            Question(key="redis_memory", asks="Memory?", answer=Answer.UNKNOWN, said=f"no{mark}"),
+            Question(key="engine_cpu", asks="CPU?", answer=Answer.NO, message=f"41 %{mark}"),
+            Question(
+                key="redis_memory", asks="Memory?", answer=Answer.UNKNOWN, message=f"no{mark}"
+            ),
             Question(
                 key="nonce_locks",
                 asks=f"Locks?{mark}",
                 answer=Answer.YES,
-                said=f"three in four waited{mark}",
+                message=f"three in four waited{mark}",
                 evidence=(evidence,),
                 advice=f"add an index{mark}",
             ),
         ),
         stages=(f"most of it before INIT{mark}",),
-        remarks=(Remark(key="hot_address", said=f"one address{mark}", evidence=(evidence,)),),
+        remarks=(Remark(key="hot_address", message=f"one address{mark}", evidence=(evidence,)),),
     )
 
 
@@ -125,8 +127,8 @@ def rich_data(data: ReportData, mark: str = "") -> ReportData:
         update={
             "name": f"no signal lost{mark}",
             "verdict": Verdict.FAIL,
-            "said": f"two signals were lost{mark}",
-            "offenders": (f"aa{mark}", "bb"),
+            "message": f"two signals were lost{mark}",
+            "examples": (f"aa{mark}", "bb"),
             "figures": {"lost": 2, "where": f"here{mark}", "late_ns": 3_000_000},
         }
     )
@@ -152,5 +154,5 @@ def rich_data(data: ReportData, mark: str = "") -> ReportData:
         diagnosis=diagnosis(mark),
         environment={**data.environment, f"odd{mark}": {"deep": [f"one{mark}", 2]}, "none": None},
         stack={"kind": "process", "services": [{"name": f"engine{mark}"}]},
-        lacking=(f"something is not there{mark}",),
+        missing_evidence=(f"something is not there{mark}",),
     )

@@ -31,7 +31,7 @@ from harness.report.html.run_timeline import RunTimeline
 from harness.scenario.objective import parse_objective
 
 DURATIONS = st.lists(st.integers(min_value=1, max_value=2**42 - 1), min_size=1, max_size=300)
-LONG = RunTimeline(end_s=20_000.0, phases=(("measured", 0.0, 20_000.0),), marks=())
+LONG = RunTimeline(end_s=20_000.0, phases=(("measured", 0.0, 20_000.0),), annotations=())
 
 
 def interval(start_s: float, durations: list[int]) -> HistogramInterval:
@@ -120,7 +120,7 @@ def test_telemetry_of_hours_is_bounded() -> None:
     at_s = tuple(float(n) for n in range(20_000))
     values = tuple(float(n % 100) for n in range(20_000))
     names = [f"service.s{n}.cpu_cores" for n in range(60)] + [f"page.s.m{n}" for n in range(300)]
-    telemetry = Telemetry(tracks={n: TimeSeries(n, at_s, values) for n in names}, present=True)
+    telemetry = Telemetry(time_series={n: TimeSeries(n, at_s, values) for n in names}, present=True)
     parts = [*resource_parts(telemetry, LONG), *further_parts(telemetry, LONG)]
     drawn = [part for part in parts if isinstance(part, Chart)]
     assert len(drawn) == 2

@@ -30,7 +30,7 @@ def test_it_names_the_confidence_and_what_is_open(changes: dict[str, Figure], wo
         name="p99 < 500 ms",
         kind=CheckKind.OBJECTIVE,
         verdict=Verdict.PASS,
-        said="made up",
+        message="made up",
         figures={**figures, **changes},
     )
     gauge = _gauge(check)

@@ -84,7 +84,9 @@ def test_each_reason_of_the_grade_stands_there_once(rich: ReportData) -> None:
 
 def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
     """Enumerations are shown by their words."""
-    late = Check(name="late", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, said="it was late")
+    late = Check(
+        name="late", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, message="it was late"
+    )
     text = html_report(replace(rich, judgement=with_check(rich.judgement, late)))
     body = text[text.index("<body") :]
     assert "it was late" in body

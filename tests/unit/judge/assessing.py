@@ -27,7 +27,7 @@ def advised(found: Assessment) -> Assessment:
         assert first is not None
         invalid = [first, *(check for check in invalid if check.kind is CheckKind.VALIDITY)]
         for check in invalid:
-            assert check.hint, f"{check.name}: {check.said}"
+            assert check.hint, f"{check.name}: {check.message}"
             assert len(check.hint) <= HINT_MAX, check.hint
     return found
 

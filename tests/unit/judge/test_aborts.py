@@ -32,15 +32,15 @@ def test_the_objective_that_ended_it_is_the_reason(tmp_path: Path) -> None:
     assert found.reasons[0].name == WATCHED
     early = next(check for check in found.checks if check.name == "ended early for a reason")
     assert early.verdict is Verdict.PASS
-    assert early.said == (
+    assert early.message == (
         "the load was ended at 11.0 s, because of made up; the evidence says so too"
     )
     load = next(check for check in found.checks if check.name == "load as asked")
     assert load.verdict is Verdict.INVALID
-    assert "the load was ended early" in load.said
+    assert "the load was ended early" in load.message
     rate = next(check for check in found.checks if check.name == "rate >= 99 %")
     assert rate.verdict is Verdict.INVALID
-    assert "cut short (aborted)" in rate.said
+    assert "cut short (aborted)" in rate.message
 
 
 def test_evidence_that_does_not_agree_makes_it_invalid(tmp_path: Path) -> None:

@@ -107,11 +107,11 @@ def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_
     """It need not run at the end, and the others have what it held."""
     found = judged(world_of(agents=agents), tmp_path, *TAKEN_OVER)
     assert unclean(found) == {}
-    assert "after 4 ends, each of them planned" in check_of(found, DEPARTURE_CHECK).said
-    assert "1 of what was made to leave" in check_of(found, "quotas in force").said
+    assert "after 4 ends, each of them planned" in check_of(found, DEPARTURE_CHECK).message
+    assert "1 of what was made to leave" in check_of(found, "quotas in force").message
     taken = check_of(found, TAKEOVER_CHECK)
-    assert f"{AGENT} ({DEAD}) held 2 events when it left (2-0 to 3-0)" in taken.said
-    assert f"{HEIR} took 2; nothing was pending for it after 3,000 ms" in taken.said
+    assert f"{AGENT} ({DEAD}) held 2 events when it left (2-0 to 3-0)" in taken.message
+    assert f"{HEIR} took 2; nothing was pending for it after 3,000 ms" in taken.message
     assert taken.figures["emptied_ns"] == 3 * S
     console = Console(record=True, width=300, file=io.StringIO())
     console.print(render(found.measurement, found.judgement, tmp_path))
@@ -127,14 +127,14 @@ def test_an_end_that_was_not_planned_makes_the_run_invalid(world: World, tmp_pat
     """Then it is a crash, and the agent should be there."""
     found = judged(world, tmp_path, *TAKEN_OVER)
     assert unclean(found)[DEPARTURE_CHECK] is Verdict.INVALID
-    assert "3 of its 4 ends were planned" in check_of(found, DEPARTURE_CHECK).said
+    assert "3 of its 4 ends were planned" in check_of(found, DEPARTURE_CHECK).message
     assert unclean(found)["quotas in force"] is Verdict.INVALID
 
 
 def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> None:
     """Two pieces of evidence that speak against each other."""
     found = judged(world_of(lost=False), tmp_path, *TAKEN_OVER)
-    assert "stack.json does not say so" in check_of(found, DEPARTURE_CHECK).said
+    assert "stack.json does not say so" in check_of(found, DEPARTURE_CHECK).message
     assert unclean(found)[DEPARTURE_CHECK] is Verdict.INVALID
 
 
@@ -166,7 +166,7 @@ def test_what_is_pending_for_the_dead(
 ) -> None:
     """It has to be somebody else's within the stated time."""
     check = check_of(judged(world_of(), tmp_path, *looks), TAKEOVER_CHECK)
-    assert (check.verdict, words in check.said) == (verdict, True), check.said
+    assert (check.verdict, words in check.message) == (verdict, True), check.message
 
 
 def test_where_nobody_shares_nothing_is_asked(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_what_is_not_named_is_not_judged(
     found = assessed(world_without(contract), tmp_path)
     assert unclean(found) == {}
     words = f"not judged: the contract names no {said}"
-    assert named(found.judgement.checks, name).said == words
+    assert named(found.judgement.checks, name).message == words
     assert any(name in reason and said in reason for reason in found.judgement.grade.reasons)
 
 
@@ -82,7 +82,7 @@ def test_other_checks_still_fail(tmp_path: Path) -> None:
     world.tasks = world.tasks[~world.of(world.tasks, 700)]
     found = assessed(world, tmp_path)
     check = named(found.judgement.checks, "no signal lost")
-    assert (check.verdict, check.offenders) == (Verdict.FAIL, (lost,))
+    assert (check.verdict, check.examples) == (Verdict.FAIL, (lost,))
 
 
 def test_only_entries_that_the_system_books_are_due(tmp_path: Path) -> None:

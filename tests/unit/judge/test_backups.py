@@ -105,8 +105,10 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
     """With its figures."""
     check, found = judged(honest(), tmp_path)
     assert found == {}
-    assert "6 backups taken" in check.said
-    assert "day-0004.dump (42 rows in 2 tables), day-0006.dump (62 rows in 2 tables)" in check.said
+    assert "6 backups taken" in check.message
+    assert (
+        "day-0004.dump (42 rows in 2 tables), day-0006.dump (62 rows in 2 tables)" in check.message
+    )
     assert check.figures["taken"] == DAYS
     assert check.figures["kept"] == KEPT
     assert check.figures["took_max_ns"] == 200 * MS
@@ -144,7 +146,7 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
     """The wrong ones were kept, or what came back is something else."""
     check, found = judged(spoil(honest()), tmp_path)
     assert found[NAME] is Verdict.FAIL
-    assert words in check.said
+    assert words in check.message
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_what_was_not_tried_is_invalid(spoil: Spoil, words: str, tmp_path: Path)
     """It proves nothing, whatever the rest says."""
     check, found = judged(spoil(honest()), tmp_path)
     assert found[NAME] is Verdict.INVALID
-    assert words in check.said
+    assert words in check.message
 
 
 def test_lost_evidence_is_invalid(tmp_path: Path) -> None:

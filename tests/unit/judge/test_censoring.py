@@ -34,7 +34,7 @@ def test_percentile_beyond_the_watching_is_not_kept_by_what_never_came(
     found = assessed(refused(0.05, objective), tmp_path)
     assert unclean(found)[objective] is Verdict.INCONCLUSIVE
     check = next(one for one in found.judgement.checks if one.name == objective)
-    assert "rests on signals that never arrived" in check.said
+    assert "rests on signals that never arrived" in check.message
 
 
 def test_signals_refused_at_the_end_do_not_keep_a_short_limit(tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def test_final_after_the_deadline_fails(tmp_path: Path) -> None:
     assert unclean(found) == {NAME: Verdict.FAIL}
     check = told(found)
     assert check.kind is CheckKind.OBJECTIVE
-    assert check.said == (
+    assert check.message == (
         "3 signals became final only after the drain deadline, 5 s after the load's end (at 22.0 s)"
     )
-    assert len(check.offenders) == 3
+    assert len(check.examples) == 3
     assert found.measurement.account.lost == 0
 
 
@@ -58,7 +58,7 @@ def test_committed_before_and_seen_after_is_not_decided(tmp_path: Path) -> None:
     """The observer may have been slow; that is no proof against the system."""
     found = assessed(late(healthy(), 300 * MS, committed=False), tmp_path)
     assert told(found).verdict is Verdict.INCONCLUSIVE
-    assert "too slow to tell" in told(found).said
+    assert "too slow to tell" in told(found).message
 
 
 def test_lost_signals_are_not_late(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_without_a_drain_nothing_is_judged(tmp_path: Path) -> None:
     world.run["drain_deadline_ns"] = 0
     check = told(assessed(world, tmp_path))
     assert check.verdict is Verdict.PASS
-    assert check.said.startswith("not judged: ")
+    assert check.message.startswith("not judged: ")
 
 
 @settings(max_examples=12, deadline=None)
@@ -85,7 +85,7 @@ def test_the_deadline_is_exact(by_ns: int, signals: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         check = told(assessed(world, Path(folder)))
     assert check.figures["seen_late"] == (signals if by_ns > 0 else 0)
-    assert len(check.offenders) == (min(signals, 20) if by_ns > 0 else 0)
+    assert len(check.examples) == (min(signals, 20) if by_ns > 0 else 0)
 
 
 @pytest.mark.parametrize("by_ns", [0, 1])

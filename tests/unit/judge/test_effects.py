@@ -71,10 +71,10 @@ def test_trimmed_signals_are_told_where_losses_are() -> None:
     told = {
         name
         for name, one in effects(case_of({Anomaly.TRIMMED: 3})).items()
-        if "trimmed" in one.said
+        if "trimmed" in one.message
     }
     assert told == {"no signal lost"}
-    assert not [one for one in effects(case_of()).values() if "trimmed" in one.said]
+    assert not [one for one in effects(case_of()).values() if "trimmed" in one.message]
 
 
 @pytest.mark.parametrize(("kind", "verdict"), [("process", FAIL), ("attach", PASS)])
@@ -121,7 +121,7 @@ def test_only_the_log_shows_where_a_signal_came_from(
 ) -> None:
     """What nobody could see is not claimed; a way back that was seen fails all the same."""
     case = case_of({Anomaly.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps, way=way)
-    assert check_transitions(case).said.startswith(said)
+    assert check_transitions(case).message.startswith(said)
     back = case_of({Anomaly.AFTER_FINAL: 1}, kind=kind, gaps=gaps, way=way)
     assert check_transitions(back).verdict is FAIL
 
@@ -130,10 +130,10 @@ def test_agents_that_overtook_each_other_are_told() -> None:
     """It is no violation; without a signal to compare nothing is judged."""
     plain, crossed = check_order(case_of()), check_order(case_of(ordered=(10, 2)))
     assert (plain.verdict, crossed.verdict) == (PASS, PASS)
-    assert "overtook" not in plain.said
-    assert "2 times agents on one address overtook" in crossed.said
+    assert "overtook" not in plain.message
+    assert "2 times agents on one address overtook" in crossed.message
     assert (plain.figures, crossed.figures) == ({}, {"crossed": 2})
-    assert "not judged" in check_order(case_of(ordered=(0, 0))).said
+    assert "not judged" in check_order(case_of(ordered=(0, 0))).message
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_next_nonce_follows_the_highest(
     account = SignalOutcomeCounts({SignalOutcome.SIMULATED: 10, SignalOutcome.IN_FLIGHT: in_flight})
     found = check_nonces(case_of(nonces=(used(1),), next_nonces=told, account=account))
     assert found.verdict is verdict
-    assert ("10 nonces over 1 address, without" in found.said) == (verdict is PASS)
+    assert ("10 nonces over 1 address, without" in found.message) == (verdict is PASS)
 
 
 @pytest.mark.parametrize("addresses", [1, 3, 4, 30])
@@ -189,14 +189,14 @@ def test_gaps_name_three_addresses_and_count_the_rest(addresses: int) -> None:
     found = check_nonces(case_of(nonces=nonces))
     figures: dict[str, Any] = dict(found.figures)
     assert (found.verdict, figures["addresses_with_gaps"]) == (FAIL, addresses)
-    assert found.said.count("skipped 5 nonces (first: 1, 2, 3)") == min(3, addresses)
-    assert (f"; {addresses - 3} more such" in found.said) == (addresses > 3)
-    assert ("more such" in found.said) == (addresses > 3)
-    assert len(found.offenders) == min(addresses, EXAMPLES_MAX)
+    assert found.message.count("skipped 5 nonces (first: 1, 2, 3)") == min(3, addresses)
+    assert (f"; {addresses - 3} more such" in found.message) == (addresses > 3)
+    assert ("more such" in found.message) == (addresses > 3)
+    assert len(found.examples) == min(addresses, EXAMPLES_MAX)
 
 
 def test_repeated_nonces_fail_without_a_gap() -> None:
     """A finding alone is enough."""
     found = check_nonces(case_of({Anomaly.NONCE_REPEATED: 2}, nonces=(used(1),)))
     assert found.verdict is FAIL
-    assert found.offenders == ("a trace",)
+    assert found.examples == ("a trace",)

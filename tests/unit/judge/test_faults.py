@@ -90,7 +90,7 @@ def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
     assert unclean(found) == {}
     assert (
         "1 restart that planned faults explain"
-        in check_of(found, "nothing unplanned happened").said
+        in check_of(found, "nothing unplanned happened").message
     )
 
 
@@ -116,17 +116,17 @@ def test_an_unproven_fault_makes_the_run_invalid(
     """A fault that silently did nothing proves nothing."""
     found = assessed(faulty(KILL, record), tmp_path)
     assert unclean(found)[NAME] is Verdict.INVALID
-    assert words in check_of(found).said
+    assert words in check_of(found).message
 
 
 def test_a_fault_that_lasts_must_hold_to_its_end(tmp_path: Path) -> None:
     """What was seen once, and not again before it was taken away, may have slipped."""
     assert unclean(assessed(faulty(PAUSE, paused()), tmp_path)) == {}
     found = assessed(faulty(PAUSE, paused(held_ns=None)), tmp_path)
-    assert "did not hold to its end" in check_of(found).said
+    assert "did not hold to its end" in check_of(found).message
     cut = paused(held_ns=AT_NS + S, healed_ns=AT_NS + S, heal_proven_ns=AT_NS + 2 * S)
     found = assessed(faulty(PAUSE, cut), tmp_path / "cut")
-    assert "taken away before its end" in check_of(found).said
+    assert "taken away before its end" in check_of(found).message
 
 
 def test_lost_evidence_of_faults_is_no_evidence(tmp_path: Path) -> None:
@@ -219,4 +219,4 @@ def test_lateness_is_the_generators_only_outside(
     spoil(world)
     check = check_of(assessed(world, tmp_path), "generator on time (P99)")
     assert check.verdict is verdict
-    assert "outside the windows of faults" in check.said
+    assert "outside the windows of faults" in check.message

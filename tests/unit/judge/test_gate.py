@@ -86,8 +86,8 @@ def test_a_gate_that_held(tmp_path: Path) -> None:
     """Both checks are clean, and the figures tell of every kind."""
     found = assessed(gated(), tmp_path)
     assert unclean(found) == {}
-    assert check_of(found, INVARIANTS_CHECK).said == "none of 40 fuzzed rounds broke one"
-    assert "40 rounds while the load was on" in check_of(found, EXECUTION_CHECK).said
+    assert check_of(found, INVARIANTS_CHECK).message == "none of 40 fuzzed rounds broke one"
+    assert "40 rounds while the load was on" in check_of(found, EXECUTION_CHECK).message
     gate = found.measurement.gate
     assert gate is not None
     assert (gate.rounds, gate.held, gate.broken, gate.unplayed) == (ROUNDS, ROUNDS, 0, 0)
@@ -137,8 +137,8 @@ def test_a_broken_round_fails_and_is_named(tmp_path: Path) -> None:
     found = assessed(world, tmp_path)
     assert unclean(found) == {INVARIANTS_CHECK: Verdict.FAIL}
     check = check_of(found, INVARIANTS_CHECK)
-    assert check.offenders[0].startswith("round 5 (")
-    assert "conserved" in check.offenders[0]
+    assert check.examples[0].startswith("round 5 (")
+    assert "conserved" in check.examples[0]
     assert found.judgement.verdict is Verdict.FAIL
     gate = found.measurement.gate
     assert gate is not None
@@ -188,7 +188,7 @@ def test_a_gate_that_was_not_played_is_invalid(
     spoil(world)
     found = assessed(world, tmp_path)
     assert unclean(found)[EXECUTION_CHECK] is Verdict.INVALID
-    assert words in check_of(found, EXECUTION_CHECK).said
+    assert words in check_of(found, EXECUTION_CHECK).message
     assert unclean(found).get(INVARIANTS_CHECK) is None or words.startswith("not as the seed")
 
 

@@ -72,7 +72,7 @@ def test_two_runs_give_no_interval() -> None:
     """The worst of both counts, and it is said."""
     check = combine_runs(P99, [part(40, Verdict.PASS), part(41, Verdict.PASS)], 2)
     assert check.verdict is Verdict.PASS
-    assert "2 runs give no interval between runs" in check.said
+    assert "2 runs give no interval between runs" in check.message
     assert combine_runs(P99, [part(40, Verdict.PASS), part(480)], 2).verdict is Verdict.INCONCLUSIVE
 
 
@@ -81,12 +81,12 @@ def test_runs_without_the_percentile_leave_it_open() -> None:
     unknown = RunEstimate(Verdict.INCONCLUSIVE, None, None, None, LIMIT_NS)
     check = combine_runs(P99, [part(40), part(41), unknown], 3)
     assert check.verdict is Verdict.INCONCLUSIVE
-    assert "make them longer" in check.said
+    assert "make them longer" in check.message
 
 
 def test_open_groups_say_how_many_more_runs_and_how_they_differ() -> None:
     """Both in the check's sentence."""
-    said = combine_runs(P99, [part(400), part(610), part(505)], 3).said
+    said = combine_runs(P99, [part(400), part(610), part(505)], 3).message
     assert "no reasonable number of runs" in said or "more run" in said
     assert "runs differ more than their intervals allow" in said
 
@@ -229,6 +229,6 @@ def test_missing_run_is_named(tmp_path: Path) -> None:
     """A run that was taken out of the folder is not passed over."""
     folder = GroupFolder.create(tmp_path, "synthetic", 0)
     found = repeat(SCENARIO, 3, folder, Runs().once)
-    folder.member(found.runs[1].run_id).rename(tmp_path / "elsewhere")
+    folder.run_path(found.runs[1].run_id).rename(tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="missing"):
         judge_again(folder)

@@ -41,7 +41,7 @@ def made(reports: Path, second: Change = lambda _: None) -> tuple[GroupFolder, G
 
 def problems(found: GroupJudgement) -> dict[str, str]:
     """What is not clean, and what is said of it."""
-    return {c.name: c.said for c in found.checks if c.verdict is not Verdict.PASS}
+    return {c.name: c.message for c in found.checks if c.verdict is not Verdict.PASS}
 
 
 def on(stack: dict[str, object]) -> Change:
@@ -101,7 +101,7 @@ def edit_facts(folder: GroupFolder) -> None:
     """One planned run less, so that nobody misses it."""
     document = json.loads(folder.facts.read_text(encoding="utf-8"))
     document["runs"], document["seeds"] = document["runs"][:2], document["seeds"][:2]
-    shutil.rmtree(folder.path / sorted(folder.made() - set(document["runs"]))[0])
+    shutil.rmtree(folder.path / sorted(folder.started_runs() - set(document["runs"]))[0])
     folder.facts.write_text(json.dumps(document), encoding="utf-8")
 
 

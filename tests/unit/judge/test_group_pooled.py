@@ -25,7 +25,7 @@ from tests.unit.judge.violations import drop
 
 def runs_of(beyond: list[int], least: int | None = None) -> list[RunEstimate]:
     """Runs whose own P99 is 40 ms, with so many signals beyond the limit."""
-    return [replace(part(40), pool=pool(number, least=least)) for number in beyond]
+    return [replace(part(40), tail=pool(number, least=least)) for number in beyond]
 
 
 def test_stalls_in_few_runs_do_not_pass_by_the_typical_run() -> None:
@@ -33,9 +33,9 @@ def test_stalls_in_few_runs_do_not_pass_by_the_typical_run() -> None:
     check = combine_runs(P99, runs_of([110, 0, 0, 0, 110, 0, 0, 0, 0, 0]), 10)
     assert check.verdict is Verdict.INCONCLUSIVE
     assert "0.733 % of the 30,000 signals of all runs took as long as the limit or longer" in (
-        check.said
+        check.message
     )
-    assert "P99 allows 1 %; make about" in check.said
+    assert "P99 allows 1 %; make about" in check.message
     assert check.figures["pooled_beyond"] == 220
     assert combine_runs(P99, runs_of([0] * 10), 10).verdict is Verdict.PASS
 
@@ -50,17 +50,17 @@ def test_pooled_share_beyond_what_is_allowed_fails() -> None:
 def test_pass_says_how_rare_an_event_may_be_missed() -> None:
     """Three runs of 30 s: 90 s / ln 20."""
     check = combine_runs(P99, runs_of([0, 0, 0]), 3)
-    assert "events rarer than one every 30.0 s may be missed" in check.said
+    assert "events rarer than one every 30.0 s may be missed" in check.message
     assert check.figures["horizon_ns"] == round(90e9 / 2.995732273553991)
 
 
 def test_runs_that_do_not_say_how_many_were_beyond_do_not_pass() -> None:
     """Nothing can be pooled; a FAIL stays one."""
-    unknown = [replace(part(40), pool=None), part(41), part(42)]
+    unknown = [replace(part(40), tail=None), part(41), part(42)]
     check = combine_runs(P99, unknown, 3)
     assert check.verdict is Verdict.INCONCLUSIVE
-    assert "only 2 of 3 runs say how many signals were beyond it" in check.said
-    failing = [replace(part(600, Verdict.FAIL), pool=None)] * 3
+    assert "only 2 of 3 runs say how many signals were beyond it" in check.message
+    failing = [replace(part(600, Verdict.FAIL), tail=None)] * 3
     assert combine_runs(P99, failing, 3).verdict is Verdict.FAIL
 
 
@@ -72,8 +72,8 @@ def test_more_signals_beyond_never_turn_fail_into_pass(
     runs: list[tuple[int, int]], value_ms: int
 ) -> None:
     """And no PASS has a pooled share above the allowed one."""
-    before = [replace(part(value_ms), pool=pool(beyond)) for beyond, _ in runs]
-    after = [replace(part(value_ms), pool=pool(beyond + more)) for beyond, more in runs]
+    before = [replace(part(value_ms), tail=pool(beyond)) for beyond, _ in runs]
+    after = [replace(part(value_ms), tail=pool(beyond + more)) for beyond, more in runs]
     first, second = (combine_runs(P99, parts, len(parts)).verdict for parts in (before, after))
     assert not (first is Verdict.FAIL and second is Verdict.PASS)
     if first is Verdict.PASS:

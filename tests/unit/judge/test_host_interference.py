@@ -122,8 +122,8 @@ def test_slow_while_others_had_the_host_is_invalid(
     found = judged(world, telemetry(change, ALL), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
     assert unclean(found) == {PROMISE: Verdict.INCONCLUSIVE, CHECK: Verdict.INVALID}
-    assert named in check_of(found, CHECK).said
-    assert named in check_of(found, PROMISE).said
+    assert named in check_of(found, CHECK).message
+    assert named in check_of(found, PROMISE).message
     assert found.diagnosis is not None
     assert found.diagnosis.questions[0].key == "host"
     alone = judged(world, telemetry({}, ALL), tmp_path)
@@ -150,9 +150,9 @@ def test_the_window_of_a_fault_is_the_runs_own(tmp_path: Path) -> None:
     second = (AT_NS - T0_NS) // S + 1
     world = faulty(KILL, killed(), PROMISE)
     found = judged(world, telemetry(BURNERS, range(second, second + 1)), tmp_path)
-    assert "no other program" in check_of(found, CHECK).said
+    assert "no other program" in check_of(found, CHECK).message
     found = judged(world, telemetry(BURNERS, range(second - 4, second - 3)), tmp_path)
-    assert "other programs (cc1)" in check_of(found, CHECK).said
+    assert "other programs (cc1)" in check_of(found, CHECK).message
 
 
 def paused_and_slow(start: int, end: int, *objectives: str) -> World:
@@ -252,7 +252,7 @@ def test_a_late_generator_names_who_kept_it_waiting(tmp_path: Path) -> None:
     world = healthy(None, PROMISE)
     spoilers.late(world)
     found = judged(world, telemetry(WRITERS, ALL), tmp_path)
-    assert "other programs (dd)" in check_of(found, "generator on time (P99)").said
+    assert "other programs (dd)" in check_of(found, "generator on time (P99)").message
     assert found.diagnosis is not None
     assert found.diagnosis.questions[0].key == "host"
 
@@ -261,7 +261,7 @@ def test_kept_beside_others_is_kept(tmp_path: Path) -> None:
     """And told."""
     found = judged(healthy(None, PROMISE), telemetry(BURNERS, ALL), tmp_path)
     assert found.judgement.verdict is Verdict.PASS
-    assert "other programs (cc1)" in check_of(found, CHECK).said
+    assert "other programs (cc1)" in check_of(found, CHECK).message
 
 
 def test_a_lost_signal_stays_a_fail(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_without_telemetry_it_is_not_known(tmp_path: Path) -> None:
     world = healthy(None, PROMISE, delays=slow_from(0, 30))
     found = assess(world.write(tmp_path))
     assert unclean(found) == {PROMISE: Verdict.FAIL}
-    assert "not known" in check_of(found, CHECK).said
+    assert "not known" in check_of(found, CHECK).message
 
 
 def test_another_run_of_a_harness_is_told(tmp_path: Path) -> None:
@@ -312,10 +312,10 @@ def test_another_run_of_a_harness_is_told(tmp_path: Path) -> None:
     text = telemetry({"host.other_runs_count": 2.0}, range(5, 8), **{"host.other_runs_count": 0.0})
     found = judged(world, text, tmp_path)
     assert found.judgement.verdict is Verdict.PASS
-    assert "2 other runs of a harness under way" in check_of(found, CHECK).said
-    assert "in 3 looks of" in check_of(found, CHECK).said
+    assert "2 other runs of a harness under way" in check_of(found, CHECK).message
+    assert "in 3 looks of" in check_of(found, CHECK).message
     assert "another run of a harness was under way on this host" in found.judgement.grade.reasons
-    assert "other run" not in check_of(judged(world, telemetry({}, ALL), tmp_path), CHECK).said
+    assert "other run" not in check_of(judged(world, telemetry({}, ALL), tmp_path), CHECK).message
 
 
 @pytest.mark.parametrize("seconds", [1, 2, 5, 11, 15, 16])

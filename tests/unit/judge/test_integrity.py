@@ -100,7 +100,7 @@ def test_violation_fails(
     check = next(check for check in found.judgement.checks if check.name == name)
     assert (check.verdict, check.kind) == (Verdict.FAIL, CheckKind.INTEGRITY)
     assert set(unclean(found)) == {name}
-    assert words in check.said
+    assert words in check.message
     if name not in (ADDED, "nonces contiguous and unique"):
         known = {world.trace(violations.N), world.trace(len(world.attempts[0]) - 1)}
         mine = np.flatnonzero(world.attempts[0]["agent"] == 0)
@@ -110,8 +110,8 @@ def test_violation_fails(
             before = np.flatnonzero(agents[: violations.N] == agents[violations.N])[-1]
             known = {world.trace(violations.N), world.trace(int(before))}
         if breaks is not violations.invent:
-            assert set(check.offenders) <= known
-        assert check.offenders
+            assert set(check.examples) <= known
+        assert check.examples
 
 
 def test_ghosts_are_named(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_ghosts_are_named(tmp_path: Path) -> None:
     found = assessed(world, tmp_path)
     check = next(check for check in found.judgement.checks if check.name == "nothing unexpected")
     row = world.sightings[-1]
-    assert check.offenders == (trace_id.text(int(row["trace_hi"]), int(row["trace_lo"])),)
+    assert check.examples == (trace_id.text(int(row["trace_hi"]), int(row["trace_lo"])),)
     assert int(row["trace_hi"]) >> 16 == RUN_TAG
 
 

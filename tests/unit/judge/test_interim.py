@@ -142,7 +142,7 @@ def varied(number: int, typical_ms: float = 10.0) -> NDArray[np.int64]:
 
 def taken(analyses: InterimAnalyzer, now_s: float) -> InterimAnalysis:
     """The analysis that is due."""
-    found = analyses.take(round(now_s * S))
+    found = analyses.next_analysis(round(now_s * S))
     assert found is not None
     return found
 
@@ -152,12 +152,12 @@ def test_clear_systems_are_decided_at_once(typical_ms: float, verdict: Verdict) 
     """Both ways, at the first analysis and not before."""
     analyses = analyses_of("p99 < 500 ms")
     feed(analyses, 20, varied(2_000, typical_ms))
-    assert analyses.take(21 * S - 1) is None
+    assert analyses.next_analysis(21 * S - 1) is None
     found = taken(analyses, 21)
     assert (found.number, found.measured_s, found.left_s) == (1, 20, 60)
     assert (found.verdict, found.is_decided) == (verdict, True)
     assert "decided after 20 s" in format_analysis(found)
-    assert analyses.take(21 * S) is None, "the next one is not due"
+    assert analyses.next_analysis(21 * S) is None, "the next one is not due"
 
 
 def test_a_system_at_its_limit_stays_undecided() -> None:
@@ -178,8 +178,8 @@ def test_open_signals_are_waited_for_and_then_count_as_beyond() -> None:
     analyses = analyses_of("p99 < 500 ms")
     feed(analyses, 20, varied(2_000), lacking=40)
     patience_ns = LIMIT_NS + SLACK_NS
-    assert analyses.take(21 * S + patience_ns - 1) is None
-    found = analyses.take(21 * S + patience_ns)
+    assert analyses.next_analysis(21 * S + patience_ns - 1) is None
+    found = analyses.next_analysis(21 * S + patience_ns)
     assert found is not None
     assert found.verdict is not Verdict.PASS
     assert found.findings[0].estimate > LIMIT_NS

@@ -85,9 +85,14 @@ def decide(
 
 QUIET = [10, 12, 11, 13, 12, 11, 14, 12]
 LATE = Check(
-    name="generator on time", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, said="it was late"
+    name="generator on time",
+    kind=CheckKind.VALIDITY,
+    verdict=Verdict.INVALID,
+    message="it was late",
 )
-LOST = Check(name="no signal lost", kind=CheckKind.INTEGRITY, verdict=Verdict.FAIL, said="3 lost")
+LOST = Check(
+    name="no signal lost", kind=CheckKind.INTEGRITY, verdict=Verdict.FAIL, message="3 lost"
+)
 
 
 def test_a_small_change_with_force_is_isolation() -> None:
@@ -186,7 +191,7 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
 def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
     """Limits that were taken away are told, and decide nothing."""
     quotas = Check(
-        name="quotas in force", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, said="no limit"
+        name="quotas in force", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, message="no limit"
     )
     found = IsolationEvidence(
         blocks=blocks_of(QUIET, [value + 80 for value in QUIET], "busy"),
@@ -195,7 +200,7 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
         margin_ns=MARGIN_NS,
         limit_ns=LIMIT_NS,
         lateness_limit_ns=10 * NS_PER_MS,
-        on_purpose={"quotas in force": "the limits of the agents were taken away"},
+        expected_failures={"quotas in force": "the limits of the agents were taken away"},
     )
     told = judge_isolation(found, judgement_of(quotas))
     assert told.outcome is IsolationOutcome.NOT_ISOLATED

@@ -168,7 +168,7 @@ def test_a_broken_promise_that_may_be_the_generators_is_no_isolation() -> None:
 )
 def test_what_is_not_clean_leaves_it_open(name: str, kind: CheckKind, verdict: Verdict) -> None:
     """An absence of evidence is no isolation."""
-    check = Check(name=name, kind=kind, verdict=verdict, said="made up")
+    check = Check(name=name, kind=kind, verdict=verdict, message="made up")
     found = _decided(_found(), check)
     assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert found.because[0] == f"{name}: made up"
@@ -177,6 +177,9 @@ def test_what_is_not_clean_leaves_it_open(name: str, kind: CheckKind, verdict: V
 def test_an_open_percentile_of_the_whole_run_is_no_doubt() -> None:
     """The blocks decide."""
     check = Check(
-        name="p99.9 < 1 s", kind=CheckKind.OBJECTIVE, verdict=Verdict.INCONCLUSIVE, said="too few"
+        name="p99.9 < 1 s",
+        kind=CheckKind.OBJECTIVE,
+        verdict=Verdict.INCONCLUSIVE,
+        message="too few",
     )
     assert _decided(_found(), check).outcome is IsolationOutcome.ISOLATED

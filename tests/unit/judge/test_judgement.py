@@ -143,8 +143,8 @@ def test_too_few_signals_are_inconclusive_and_say_how_long(tmp_path: Path) -> No
     found = assessed(healthy(load_of(rate=10.0, duration_s=10.0)), tmp_path)
     assert unclean(found) == {"p99 < 500 ms": Verdict.INCONCLUSIVE}
     check = next(check for check in found.judgement.checks if check.name == "p99 < 500 ms")
-    assert "without an upper bound" in check.said
-    assert "longer" in check.said
+    assert "without an upper bound" in check.message
+    assert "longer" in check.message
     assert found.judgement.exit_code == 3
 
 
@@ -167,7 +167,7 @@ def test_crashed_check_is_invalid_and_keeps_what_it_had_found(tmp_path: Path) ->
     assert found.verdict is Verdict.INVALID
     crashed = found.checks[-1]
     assert crashed.name == "check of broken"
-    assert crashed.said == "the check crashed: ZeroDivisionError: made up"
+    assert crashed.message == "the check crashed: ZeroDivisionError: made up"
     assert len(found.checks) > len(CHECKS)
     assert found.reasons == (crashed,)
 
@@ -281,7 +281,7 @@ def test_quota_that_is_not_in_force_makes_the_run_invalid(
     found = assessed(world, tmp_path).judgement
     assert found.verdict is Verdict.INVALID
     assert [check.name for check in found.reasons] == ["quotas in force"]
-    assert words in found.reasons[0].said
+    assert words in found.reasons[0].message
 
 
 def test_run_without_the_description_of_the_stack_is_invalid(tmp_path: Path) -> None:

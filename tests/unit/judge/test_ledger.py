@@ -29,7 +29,7 @@ def test_a_run_of_before_is_not_judged_and_says_so(tmp_path: Path) -> None:
         write_manifest(folder)
         found = assess(folder)
         assert unclean(found) == expected
-        said = {check.name: check.said for check in found.judgement.checks}
+        said = {check.name: check.message for check in found.judgement.checks}
         assert said["ledger books what was asked"].startswith("not judged")
         assert said["row stamps agree with commits"].startswith("not judged")
 
@@ -58,4 +58,4 @@ def test_amounts_follow_from_each_agents_own_draws(tmp_path: Path) -> None:
     found = assessed(world, tmp_path)
     assert unclean(found) == {"ledger books what was asked": Verdict.FAIL}
     check = next(c for c in found.judgement.checks if c.name == "ledger books what was asked")
-    assert len(check.offenders) == check.figures["differing"] == 2
+    assert len(check.examples) == check.figures["differing"] == 2

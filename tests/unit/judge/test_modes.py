@@ -48,7 +48,7 @@ def test_both_modes_and_rejections_are_counted(tmp_path: Path) -> None:
     world = healthy(full_every=3, stale_every=40)
     check, bad = check_of(world, tmp_path)
     assert (check.kind, check.verdict, bad) == (CheckKind.INTEGRITY, Verdict.PASS, {})
-    assert check.said.startswith(f"{len(world.attempts[0]):,} signals counted")
+    assert check.message.startswith(f"{len(world.attempts[0]):,} signals counted")
 
 
 CHANGES: list[tuple[str, tuple[tuple[str, str, int], ...], str]] = [
@@ -79,7 +79,7 @@ def test_a_signal_told_as_another(
     check, bad = check_of(world, tmp_path)
     assert bad == {NAME: Verdict.FAIL}
     assert check.figures == {"told_otherwise": 1}
-    assert words in check.said
+    assert words in check.message
 
 
 @settings(
@@ -155,7 +155,7 @@ def test_what_cannot_be_told_is_not_judged(
     change(world)
     check, bad = check_of(world, tmp_path)
     assert bad == {}
-    assert words in check.said
+    assert words in check.message
 
 
 def test_a_run_that_keeps_counts_must_have_them(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_open_ends_and_restarts_leave_no_count_to_hold(
     add(told(world)["after"], "SIMULATED", "lite", 1)
     check, bad = check_of(world, tmp_path)
     assert check.verdict is Verdict.PASS
-    assert check.said.startswith("not judged")
+    assert check.message.startswith("not judged")
     assert bad
 
 
@@ -187,4 +187,4 @@ def test_a_restart_that_only_the_stack_tells_of_is_one(tmp_path: Path) -> None:
     world.stack = {**world.stack, "services": {"redis": {"restarts": 0}, "engine": {"restarts": 1}}}
     check, _ = check_of(world, tmp_path / "again")
     assert check.verdict is Verdict.PASS
-    assert check.said.startswith("not judged: a service was started again")
+    assert check.message.startswith("not judged: a service was started again")

@@ -51,7 +51,7 @@ def test_short_spike_hides_in_the_whole_and_not_in_its_window(tmp_path: Path) ->
     assert 7.5 * S < check.figures["worst_start_ns"] < 10.5 * S
     assert isinstance(check.figures["worst_ns"], int)
     assert 700 * MS < check.figures["worst_ns"] < 705 * MS
-    assert "in the worst of 451 windows of 2 s is 70" in check.said
+    assert "in the worst of 451 windows of 2 s is 70" in check.message
 
 
 def test_even_load_passes_in_every_window(tmp_path: Path) -> None:
@@ -66,10 +66,10 @@ def test_windows_without_enough_signals_are_told(tmp_path: Path) -> None:
     """At 20/s no window of 2 s has a P99; that is no PASS. Some that have are judged."""
     none = check_of(healthy(load_of(rate=20.0), WINDOWED), tmp_path, WINDOWED)
     assert none.verdict is Verdict.INCONCLUSIVE
-    assert "none of 451 windows of 2 s has enough signals for P99" in none.said
+    assert "none of 451 windows of 2 s has enough signals for P99" in none.message
     some = check_of(healthy(load_of(rate=50.0), WINDOWED), tmp_path, WINDOWED)
     assert some.verdict is Verdict.PASS
-    assert "had too few signals for P99 and were not judged" in some.said
+    assert "had too few signals for P99 and were not judged" in some.message
 
 
 def test_windows_hold_signals_that_never_arrived(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_slow_observer_leaves_a_window_open(tmp_path: Path) -> None:
     world.sightings["seen_ns"][late] = T0_NS + 10 * S
     check = check_of(world, tmp_path, WINDOWED)
     assert check.verdict is Verdict.INCONCLUSIVE
-    assert "the observer was too slow to tell" in check.said
+    assert "the observer was too slow to tell" in check.message
     world.sightings["commit_us"][late] = 0
     assert check_of(world, tmp_path, WINDOWED).verdict is Verdict.INCONCLUSIVE
 
@@ -152,8 +152,8 @@ def test_stage_with_too_few_signals_says_how_much_longer(tmp_path: Path) -> None
     load = load_of(rate=20.0, duration_s=10.0)
     check = check_of(healthy(load, "stage 1 p99 < 500 ms"), tmp_path, "stage 1 p99 < 500 ms")
     assert check.verdict is Verdict.INCONCLUSIVE
-    assert "not known (at least 299 signals are needed)" in check.said
-    assert "run stage 1 about" in check.said
+    assert "not known (at least 299 signals are needed)" in check.message
+    assert "run stage 1 about" in check.message
     assert check.figures["estimate_ns"] is None
 
 
@@ -167,7 +167,7 @@ def test_share_of_simulated(objective: str, verdict: Verdict, tmp_path: Path) ->
     violations.reject(world, np.arange(len(world.attempts[0])) % 20 == 3, State.INVARIANT_BROKEN)
     check = check_of(world, tmp_path, objective)
     assert check.verdict is verdict
-    assert "reached SIMULATED, 95 %" in check.said
+    assert "reached SIMULATED, 95 %" in check.message
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_share_of_simulated_of_an_unwatched_end(
     world.event(event)
     check = check_of(world, tmp_path, "simulated >= 99.99 %")
     assert check.verdict is verdict
-    assert "1 signal not watched to the end" in check.said
+    assert "1 signal not watched to the end" in check.message
 
 
 def outage(begin_s: float, end_s: float) -> Delays:
@@ -213,14 +213,14 @@ def test_recovery_is_held_against_its_limit(limit: str, verdict: Verdict, tmp_pa
         value = check.figures[figure]
         assert isinstance(value, int)
         assert 2.7 * S < value < 3.4 * S
-    assert "the first signal was SIMULATED within" in check.said
+    assert "the first signal was SIMULATED within" in check.message
 
 
 def test_nothing_to_recover_from_is_invalid(tmp_path: Path) -> None:
     """Without a disturbance the promise was not put to the test."""
     check = check_of(healthy(None, RECOVERY), tmp_path, RECOVERY)
     assert check.verdict is Verdict.INVALID
-    assert "nothing happened to recover from" in check.said
+    assert "nothing happened to recover from" in check.message
 
 
 def test_no_recovery_at_all_fails_once_the_limit_is_over(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_no_recovery_at_all_fails_once_the_limit_is_over(tmp_path: Path) -> None
         world.event("service_restarted", int(world.attempts[0]["intended_ns"][1_500]))
         check = check_of(world, tmp_path, f"recovery < {limit}")
         assert check.verdict is verdict
-        assert "were overdue" in check.said
+        assert "were overdue" in check.message
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_disturbance_at_the_edge_cannot_be_judged(at_s: float, words: str, tmp_p
     world.event("service_restarted", T0_NS + round(at_s * S))
     check = check_of(world, tmp_path, RECOVERY)
     assert check.verdict is Verdict.INVALID
-    assert words in check.said
+    assert words in check.message
 
 
 def test_recoveries_are_in_the_measurement(tmp_path: Path) -> None:

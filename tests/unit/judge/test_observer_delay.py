@@ -62,10 +62,11 @@ def test_polls_too_far_apart_do_not_accuse_the_system(objective: str, tmp_path: 
     assert unclean(found) == {objective: Verdict.INCONCLUSIVE, NAME: Verdict.INVALID}
     promise = check_of(found, objective)
     assert promise.figures["undecided_by"] == "observer"
-    assert "the observer was too slow to tell" in promise.said
+    assert "the observer was too slow to tell" in promise.message
     # 702 ms from poll to answer, 652 of them too many.
     assert (
-        "polls pause for 700 ms at least: set seen.pause_ms to 48 or" in check_of(found, NAME).said
+        "polls pause for 700 ms at least: set seen.pause_ms to 48 or"
+        in check_of(found, NAME).message
     )
 
 
@@ -74,14 +75,14 @@ def test_a_promise_kept_by_the_sightings_is_kept(every_ms: int, tmp_path: Path) 
     """What is seen is an upper bound, however coarse the polls."""
     found = assessed(polled(healthy(None, P99), every_ms), tmp_path)
     assert unclean(found) == {}
-    assert ("no verdict rests on it" in check_of(found, NAME).said) == (every_ms > 20)
+    assert ("no verdict rests on it" in check_of(found, NAME).message) == (every_ms > 20)
 
 
 def test_a_slow_system_fails_in_spite_of_coarse_polls(tmp_path: Path) -> None:
     """900 ms, polled each 100 ms: the poll before lies beyond the limit too."""
     found = assessed(polled(healthy(None, P99, delays=steady(900)), 100), tmp_path)
     assert unclean(found) == {P99: Verdict.FAIL}
-    assert "no verdict rests on it" in check_of(found, NAME).said
+    assert "no verdict rests on it" in check_of(found, NAME).message
 
 
 @pytest.mark.parametrize("way", [ObservationMethod.POLLING, ObservationMethod.STREAM])
@@ -93,7 +94,7 @@ def test_without_the_reads_only_the_sending_bounds_it(
     world.reads = world.reads[:0]
     found = assessed(world, tmp_path)
     assert unclean(found) == {P99: Verdict.INCONCLUSIVE, NAME: Verdict.INVALID}
-    assert ("track_commit_timestamp" in check_of(found, NAME).said) == (
+    assert ("track_commit_timestamp" in check_of(found, NAME).message) == (
         way is ObservationMethod.POLLING
     )
 
@@ -104,7 +105,7 @@ def test_polls_that_take_too_long_need_another_remedy(tmp_path: Path) -> None:
     seen = world.plan.contract.seen.model_copy(update={"pause_ms": 10})
     contract = world.plan.contract.model_copy(update={"seen": seen})
     world.plan = world.plan.model_copy(update={"contract": contract})
-    said = check_of(assessed(world, tmp_path), NAME).said
+    said = check_of(assessed(world, tmp_path), NAME).message
     assert "is there an index on the trace id?" in said
     assert "set seen.pause_ms" not in said
 
@@ -127,4 +128,4 @@ def test_a_torn_file_of_reads_is_told(tmp_path: Path) -> None:
     folder.reads.write_bytes(folder.reads.read_bytes()[:-3])
 
     found = assess(folder)
-    assert "reads.bin ends with 13 bytes" in check_of(found, "evidence complete").said
+    assert "reads.bin ends with 13 bytes" in check_of(found, "evidence complete").message

@@ -22,7 +22,7 @@ def test_it_is_kept_where_only_the_fault_was_slow(tmp_path: Path) -> None:
     # Slow ones in one bunch are few by their worth, so that it is not sure that they break it.
     assert unclean(found) == {WHOLE: Verdict.INCONCLUSIVE}
     apart = check_of(found, APART)
-    assert "P99 of latency outside of the windows of faults is" in apart.said
+    assert "P99 of latency outside of the windows of faults is" in apart.message
     whole = check_of(found, WHOLE)
     assert isinstance(apart.figures["signals"], int)
     assert isinstance(whole.figures["signals"], int)
@@ -43,7 +43,7 @@ def test_a_maximum_and_a_mode(tmp_path: Path) -> None:
     lite = "lite p90 of service < 100 ms outside faults"
     found = assessed(faulty(KILL, killed(), kept, broken, lite), tmp_path)
     assert unclean(found) == {broken: Verdict.FAIL}
-    assert "the longest latency outside of the windows of faults" in check_of(found, kept).said
+    assert "the longest latency outside of the windows of faults" in check_of(found, kept).message
 
 
 def test_nothing_is_said_of_no_signals(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_nothing_is_said_of_no_signals(tmp_path: Path) -> None:
     fault = {**KILL, "at_s": 0}
     found = assessed(faulty(fault, record, APART), tmp_path)
     assert unclean(found)[APART] is Verdict.INVALID
-    assert "no signal outside of the windows of faults" in check_of(found, APART).said
+    assert "no signal outside of the windows of faults" in check_of(found, APART).message
 
 
 def test_few_signals_outside_leave_it_open(tmp_path: Path) -> None:

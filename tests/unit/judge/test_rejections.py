@@ -38,7 +38,7 @@ def test_two_budgets_do_not_add_up(tmp_path: Path) -> None:
     figures = found.measurement.of("latency", "measure", "lite")
     assert figures is not None
     assert figures.censored == figures.rejected > 60
-    assert f"{figures.rejected} rejected signals never arrived: beyond every limit" in check.said
+    assert f"{figures.rejected} rejected signals never arrived: beyond every limit" in check.message
 
 
 @pytest.mark.parametrize(

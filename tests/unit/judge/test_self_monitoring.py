@@ -21,7 +21,7 @@ Spoil = Callable[[World], None]
 
 def said(found: Assessment, name: str) -> str:
     """What a check says."""
-    return next(check.said for check in found.judgement.checks if check.name == name)
+    return next(check.message for check in found.judgement.checks if check.name == name)
 
 
 SPOILED: dict[str, tuple[Spoil, str, str]] = {
@@ -174,7 +174,7 @@ def test_older_runs_are_not_judged_by_what_they_could_not_keep(tmp_path: Path) -
     world = healthy()
     del world.run["kept"]
     folder = world.write(tmp_path)
-    for path in (folder.vitals, folder.swarm_words, folder.observer_words, folder.seal):
+    for path in (folder.vitals, folder.swarm_status, folder.observer_status, folder.seal):
         path.unlink()
     found = assess(folder)
     assert unclean(found) == {}

@@ -33,7 +33,7 @@ def test_below_299_signals_no_percent_is_sure(objective: str, tmp_path: Path) ->
     for rate, verdict in ((14.0, Verdict.INCONCLUSIVE), (16.0, Verdict.PASS)):
         check = check_of(healthy(load_of(rate=rate), objective), tmp_path, objective)
         assert check.verdict is verdict
-        assert ("longer" in check.said) is (verdict is Verdict.INCONCLUSIVE)
+        assert ("longer" in check.message) is (verdict is Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_rejections_in_a_burst_are_few_independent_ones(tmp_path: Path) -> None:
     violations.reject(world, (at >= 2_000) & (at < 2_020), State.INVARIANT_BROKEN)
     check = check_of(world, tmp_path, "rejected < 1 %")
     assert check.verdict is Verdict.INCONCLUSIVE
-    assert "effective sample size" in check.said
+    assert "effective sample size" in check.message
 
 
 def test_a_hundred_percent_is_the_samples_own(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def cells_of(account: SignalOutcomeCounts) -> dict[CellKey, Cell]:
         for kept, chosen in (
             (cell.series, own),
             (cell.rejected, own & refused),
-            (cell.had_series, own & missed & ~refused),
+            (cell.censored_series, own & missed & ~refused),
         ):
             if chosen.any():
                 kept[Metric.LATENCY] = series_of(chosen)
@@ -131,7 +131,7 @@ def rejected(invariant: int, stale: int = 0) -> SignalOutcomeCounts:
     by = {State.INVARIANT_BROKEN: invariant, State.STALE_DATA_ERROR: stale}
     refused = invariant + stale
     return SignalOutcomeCounts(
-        fates={SignalOutcome.SIMULATED: N - refused, SignalOutcome.REJECTED: refused},
+        outcomes={SignalOutcome.SIMULATED: N - refused, SignalOutcome.REJECTED: refused},
         rejected_by={state: number for state, number in by.items() if number},
     )
 
@@ -187,13 +187,19 @@ def test_rejections_and_whose_doing_they_are(
     assert (check.figures["rejected_share"], check.figures["limit_share"]) == (refused / N, 0.01)
     by_host = cause == "host" and refused >= 200 and verdict is OPEN
     assert check.figures[INCONCLUSIVE_BY] == (HOST if by_host else None)
-    assert (WORDS in check.said) is by_host
-    assert ("its data stale" in check.said) is (verdict is INVALID)
-    by_length = "longer" in check.said or "no reasonable length" in check.said
+    assert (WORDS in check.message) is by_host
+    assert ("its data stale" in check.message) is (verdict is INVALID)
+    by_length = "longer" in check.message or "no reasonable length" in check.message
     assert by_length is (verdict is OPEN and not by_host)
-    assert (f"{invariant:,} INVARIANT_BROKEN" in check.said) is (invariant > 0)
+    assert (f"{invariant:,} INVARIANT_BROKEN" in check.message) is (invariant > 0)
     exact = evenly(refused)
-    assert bounds(check) == (exact.lower, exact.upper, CONFIDENCE, N, exact.effective.size)
+    assert bounds(check) == (
+        exact.lower,
+        exact.upper,
+        CONFIDENCE,
+        N,
+        exact.effective.effective_size,
+    )
     assert check.figures["longer_ns"] == decide_share(exact, 0.01, DURATION_NS).longer_ns
 
 
@@ -208,7 +214,7 @@ def test_rejections_of_signals_that_were_to_be_refused_do_not_count() -> None:
     none = shares.check_rejected(case_of(), objective_of("rejected", 0.01))
     assert none.verdict is INVALID
     assert none.figures == {"rejected_share": 0.0, "limit_share": 0.01}
-    assert none.said.endswith("no cause to refuse; the limit is 1 %")
+    assert none.message.endswith("no cause to refuse; the limit is 1 %")
 
 
 def test_no_limit_is_the_strictest() -> None:
@@ -255,15 +261,15 @@ def test_arrivals_and_signals_nobody_waited_for(
     assert check.verdict is verdict
     assert (check.figures["attempted"], check.figures["arrived"]) == (N, N - missed)
     not_watched = f"{in_flight:,} signals not watched to the end"
-    assert (not_watched in check.said) is (in_flight > 0 and verdict is not PASS)
-    assert ("longer" in check.said) is (verdict is OPEN)
+    assert (not_watched in check.message) is (in_flight > 0 and verdict is not PASS)
+    assert ("longer" in check.message) is (verdict is OPEN)
     exact = evenly(missed)
-    size = exact.effective.size
+    size = exact.effective.effective_size
     assert bounds(check) == (1 - exact.upper, 1 - exact.lower, CONFIDENCE, N, size)
     limit = 1 - 0.9
     longer_ns = decide_share(exact, limit, DURATION_NS, including=True).longer_ns
     assert check.figures["longer_ns"] == longer_ns
-    assert f", {100 * (N - missed) / N:.3g} %, between" in check.said
+    assert f", {100 * (N - missed) / N:.3g} %, between" in check.message
 
 
 def test_rejections_are_missing_arrivals_too() -> None:
@@ -282,12 +288,12 @@ def test_nothing_attempted_is_no_share() -> None:
     found = shares.check_simulated(case_of(), objective_of("simulated", 0.9))
     assert found.verdict is INVALID
     assert found.figures == {"attempted": 0, "arrived": 0, "limit_share": 0.9}
-    assert found.said.endswith("none was attempted; at least 90 % is asked")
+    assert found.message.endswith("none was attempted; at least 90 % is asked")
     for intended in (None, 0):
         due = shares.check_rate(case_of(intended=intended), objective_of("rate", 0.9))
         assert due.verdict is INVALID
         assert due.figures == {"intended": intended, "in_phase": 0, "limit_share": 0.9}
-        assert "none were due" in due.said
+        assert "none were due" in due.message
 
 
 def test_signals_sent_stale_stand_for_no_other() -> None:
@@ -300,7 +306,7 @@ def test_signals_sent_stale_stand_for_no_other() -> None:
         case_of(SignalOutcomeCounts(fates, stale=2_000)), objective_of("simulated", 0.9)
     )
     assert found.verdict is INVALID
-    assert "2,000 signals not watched" in found.said
+    assert "2,000 signals not watched" in found.message
 
 
 @pytest.mark.parametrize(
@@ -329,14 +335,14 @@ def test_rate_and_whose_doing_a_shortfall_is(
     assert check.verdict is verdict
     assert (check.figures["in_phase"], check.figures["intended"]) == (in_phase, N)
     cut = ", ".join(kind for kind in events if kind != "service_restarted")
-    assert (f"; the run was cut short ({cut})" in check.said) is bool(cut)
+    assert (f"; the run was cut short ({cut})" in check.message) is bool(cut)
     missed = max(0, N - in_phase)
     exact = share_interval(missed, estimate_tail_sample(N, missed))
-    size = exact.effective.size
+    size = exact.effective.effective_size
     assert bounds(check) == (1 - exact.upper, 1 - exact.lower, CONFIDENCE, N, size)
-    assert (f"(effective sample size {size:,} of {N:,})" in check.said) is (missed > 0)
+    assert (f"(effective sample size {size:,} of {N:,})" in check.message) is (missed > 0)
     # A run that somebody interrupts is not too short for its interval.
-    assert ("longer" in check.said or "no reasonable length" in check.said) is (
+    assert ("longer" in check.message or "no reasonable length" in check.message) is (
         verdict is OPEN and not events
     )
 
@@ -379,7 +385,7 @@ def test_shares_at_their_limit() -> None:
     for check in (shares.check_simulated, shares.check_rate):
         found = check(case, eighth)
         assert found.verdict is OPEN
-        assert found.said.endswith("; no reasonable length of run would tell")
+        assert found.message.endswith("; no reasonable length of run would tell")
 
 
 def test_confidence_is_that_of_the_case() -> None:
@@ -393,7 +399,7 @@ def test_confidence_is_that_of_the_case() -> None:
         exact = evenly(83, 0.9875)
         sides = (exact.lower, exact.upper)
         wider = sides if limit < 0.5 else (1 - exact.upper, 1 - exact.lower)
-        assert bounds(often) == (*wider, 0.9875, N, exact.effective.size)
-        assert "each at 98.8 %" in often.said
+        assert bounds(often) == (*wider, 0.9875, N, exact.effective.effective_size)
+        assert "each at 98.8 %" in often.message
     rate = shares.check_rate(case_of(in_phase=N, confidence=0.9875), objective_of("rate", 0.9))
     assert rate.figures["lower_share"] == 1 - evenly(0, 0.9875).upper

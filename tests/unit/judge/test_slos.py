@@ -64,7 +64,7 @@ def counts(
 ) -> SignalOutcomeCounts:
     """Signals of a phase."""
     return SignalOutcomeCounts(
-        fates={SignalOutcome.SIMULATED: simulated, SignalOutcome.REJECTED: rejected},
+        outcomes={SignalOutcome.SIMULATED: simulated, SignalOutcome.REJECTED: rejected},
         rejected_by={State.INVARIANT_BROKEN: rejected},
         stale=stale,
         stale_rejected=stale_rejected,
@@ -103,7 +103,7 @@ def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
         (Metric.COMMITTED, least),
         (Metric.UNSEEN, unseen),
     ):
-        cell.tallies[metric] = HistogramBuilder.of(Histogram.of(values))
+        cell.histograms[metric] = HistogramBuilder.of(Histogram.of(values))
     return cell
 
 
@@ -143,7 +143,7 @@ def test_longest_duration(
     disturbed = _maximum("the longest", cast("Objective", fake), cell, CASE)
     assert disturbed.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
     assert (disturbed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
-    assert disturbed.said.endswith("; a full disk") is (verdict is FAIL)
+    assert disturbed.message.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
     assert _maximum("none", cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
 

@@ -68,7 +68,7 @@ def test_stack_that_the_evidence_speaks_against_is_invalid(
     forge(world)
     found = assessed(world, tmp_path)
     assert unclean(found)[TOLD] is Verdict.INVALID
-    assert words in next(one.said for one in found.judgement.checks if one.name == TOLD)
+    assert words in next(one.message for one in found.judgement.checks if one.name == TOLD)
 
 
 def test_attached_system_is_never_signed_off(tmp_path: Path) -> None:

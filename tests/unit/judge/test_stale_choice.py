@@ -50,7 +50,7 @@ def test_marks_that_the_seed_does_not_give_are_invalid(
     forge(world)
     found = assessed(world, tmp_path)
     assert unclean(found).get(PLANNED) is Verdict.INVALID
-    said = next(one.said for one in found.judgement.checks if one.name == PLANNED)
+    said = next(one.message for one in found.judgement.checks if one.name == PLANNED)
     assert words in said
 
 

@@ -100,7 +100,7 @@ def test_what_is_refused_rightly_counts_as_no_rejection(tmp_path: Path) -> None:
     assert stood.accepted_for_s == pytest.approx(4.0, abs=0.2)
     assert (stood.refused, stood.accepted_stale) == (account.behind, 0)
     assert stood.accepted > 400
-    assert "4,000 ms are allowed" in check_of(found).said
+    assert "4,000 ms are allowed" in check_of(found).message
     latency = found.measurement.of("latency", "measure", "lite")
     assert latency is not None
     assert latency.censored == 0
@@ -115,8 +115,8 @@ def test_a_stale_signal_that_is_simulated_fails_by_its_name(tmp_path: Path) -> N
     refuse(world, chosen)
     found = assessed(world, tmp_path)
     assert unclean(found) == {NAME: Verdict.FAIL}
-    assert check_of(found).offenders == (world.trace(accepted),)
-    assert "1 signal simulated although the head was too far past" in check_of(found).said
+    assert check_of(found).examples == (world.trace(accepted),)
+    assert "1 signal simulated although the head was too far past" in check_of(found).message
     (stood,) = found.measurement.standstills
     assert stood.accepted_stale == 1
 
@@ -141,7 +141,7 @@ def test_another_reason_is_no_reason(tmp_path: Path) -> None:
     refuse(world, other, State.INVARIANT_BROKEN)
     found = assessed(world, tmp_path)
     assert unclean(found) == {NAME: Verdict.FAIL}
-    assert "3 signals refused for another reason" in check_of(found).said
+    assert "3 signals refused for another reason" in check_of(found).message
 
 
 def test_refusing_what_is_not_stale_is_a_rejection(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_shorter_time_may_be_asked_for(tmp_path: Path) -> None:
     refuse(world, overtaken(world))
     found = assessed(world, tmp_path)
     assert unclean(found) == {NAME: Verdict.FAIL}
-    assert "their block had been followed too long before" in check_of(found).said
+    assert "their block had been followed too long before" in check_of(found).message
 
 
 def test_a_chain_that_stops_does_not_stop_the_clock(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_chain_that_stops_does_not_stop_the_clock(tmp_path: Path) -> None:
     world.heads = world.heads[world.heads["block"] <= FIRST + 3]
     found = assessed(world, tmp_path)
     assert unclean(found) == {NAME: Verdict.FAIL}
-    assert "followed too long before" in check_of(found).said
+    assert "followed too long before" in check_of(found).message
 
 
 @pytest.mark.parametrize("lost", ["heads", "clock"])

@@ -46,8 +46,8 @@ def test_other_traffic_is_left_alone_where_others_write(tmp_path: Path) -> None:
     world = shared(healthy())
     other_traffic(world)
     assert unclean(assessed(world, tmp_path)) == {}
-    assert "3 entries of others pending" in check(world, LEFT, tmp_path).said
-    assert "40 are other traffic" in check(world, ADDED, tmp_path).said
+    assert "3 entries of others pending" in check(world, LEFT, tmp_path).message
+    assert "40 are other traffic" in check(world, ADDED, tmp_path).message
 
 
 def test_other_traffic_on_servers_of_our_own(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_own_entries_are_found_among_others(tmp_path: Path) -> None:
     other_traffic(world)
     violations.stream(world)["engine_group"]["pending_ids"][1] = f"1-{violations.N}"
     found = check(world, LEFT, tmp_path)
-    assert (found.verdict, found.offenders) == (Verdict.FAIL, (world.trace(violations.N),))
+    assert (found.verdict, found.examples) == (Verdict.FAIL, (world.trace(violations.N),))
 
 
 def test_pending_entries_that_were_not_listed_leave_a_doubt(tmp_path: Path) -> None:
@@ -98,12 +98,12 @@ def test_redis_6_cannot_count_but_tells_the_newest(tmp_path: Path) -> None:
     for line in world.looks:
         line["stream"]["entries_added"] = None
     assert unclean(assessed(world, tmp_path)) == {}
-    assert "before 7.0" in check(world, ADDED, tmp_path).said
-    assert "newest entry was delivered" in check(world, LEFT, tmp_path).said
+    assert "before 7.0" in check(world, ADDED, tmp_path).message
+    assert "newest entry was delivered" in check(world, LEFT, tmp_path).message
     violations.leave_lag(world)
     stream["engine_group"]["lag"] = None
     found = check(world, LEFT, tmp_path)
-    assert (found.verdict, len(found.offenders)) == (Verdict.FAIL, 1)
+    assert (found.verdict, len(found.examples)) == (Verdict.FAIL, 1)
 
 
 def test_trimmed_signals_are_no_ordinary_loss(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_trimmed_signals_are_no_ordinary_loss(tmp_path: Path) -> None:
     assert unclean(found) == {TRIMMED: Verdict.FAIL}
     assert found.measurement.account.lost == 1
     last = world.trace(len(world.attempts[0]) - 1)
-    assert check(world, TRIMMED, tmp_path).offenders == (last,)
-    assert "but for 1 signal trimmed unread" in check(world, "no signal lost", tmp_path).said
+    assert check(world, TRIMMED, tmp_path).examples == (last,)
+    assert "but for 1 signal trimmed unread" in check(world, "no signal lost", tmp_path).message
 
 
 def test_lost_and_not_trimmed_is_an_ordinary_loss(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
     write_manifest(folder)
     found = assess(folder)
     assert unclean(found) == {}
-    said = {check.name: check.said for check in found.judgement.checks}
+    said = {check.name: check.message for check in found.judgement.checks}
     assert said[TRIMMED].startswith("not judged")
     assert said[ADDED].startswith("not judged")
 

@@ -45,8 +45,8 @@ def test_rows_of_nobody_on_servers_of_our_own_fail(
     found = assessed(world, tmp_path)
     check = next(one for one in found.judgement.checks if one.name == UNEXPECTED)
     assert check.verdict is Verdict.FAIL
-    assert words in check.said
-    assert GHOST in check.offenders
+    assert words in check.message
+    assert GHOST in check.examples
 
 
 def test_row_versions_of_nobody_fail_even_if_they_are_gone_in_the_end(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_row_versions_of_nobody_fail_even_if_they_are_gone_in_the_end(tmp_path: 
     world.observer["foreign"] = 2
     found = assessed(world, tmp_path)
     assert unclean(found)[UNEXPECTED] is Verdict.FAIL
-    assert "2 row versions of no signal" in found.judgement.reasons[0].said
+    assert "2 row versions of no signal" in found.judgement.reasons[0].message
 
 
 @pytest.mark.parametrize(
@@ -99,5 +99,5 @@ def test_state_beyond_simulated_fails_where_nothing_leads_to_it(
     assert (unclean(found).get(LEFT) is Verdict.FAIL) is fails
     if fails:
         check = next(one for one in found.judgement.checks if one.name == LEFT)
-        assert "1 signal left in a state that nothing on this stack leads to" in check.said
-        assert check.offenders == (world.trace(violations.N),)
+        assert "1 signal left in a state that nothing on this stack leads to" in check.message
+        assert check.examples == (world.trace(violations.N),)

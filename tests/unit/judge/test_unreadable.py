@@ -68,7 +68,7 @@ def checks_of(world: World, folder: Path) -> tuple[Verdict, dict[str, Check]]:
 
 def integrity(checks: dict[str, Check]) -> dict[str, str]:
     """What is said of integrity."""
-    return {one.name: one.said for one in checks.values() if one.kind is CheckKind.INTEGRITY}
+    return {one.name: one.message for one in checks.values() if one.kind is CheckKind.INTEGRITY}
 
 
 def test_a_server_that_is_away_to_the_end_has_lost_nothing(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_server_that_is_away_to_the_end_has_lost_nothing(tmp_path: Path) -> No
     for name in ("no signal lost", "ledger balanced", "nonces contiguous and unique"):
         assert said[name].startswith("not judged: "), name
         assert "connection refused" in said[name]
-    assert "not permitted to log in; can the login" in checks["observer saw to the end"].said
+    assert "not permitted to log in; can the login" in checks["observer saw to the end"].message
     every = "tasks, ledger, bookings, nonces, stamps: connection refused; the login needs SELECT"
-    assert every in checks[READ].said
+    assert every in checks[READ].message
 
 
 def test_nothing_read_at_all_is_not_a_system_that_simulates_nothing(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_nothing_read_at_all_is_not_a_system_that_simulates_nothing(tmp_path: Pa
     world.sightings = world.sightings[:0]
     verdict, checks = checks_of(world, tmp_path)
     assert verdict is Verdict.INVALID
-    assert "nobody knows how the others ended" in checks["signals reach SIMULATED"].said
+    assert "nobody knows how the others ended" in checks["signals reach SIMULATED"].message
 
 
 @pytest.mark.parametrize("way", ["logical", "polling"])
@@ -137,7 +137,7 @@ def test_an_observer_that_may_have_missed_it_proves_none(
     world.final["unread"] = {"tasks": DENIED}
     verdict, checks = checks_of(world, tmp_path)
     assert verdict is Verdict.INVALID
-    assert f"nobody could read how 1 signal ended ({DENIED})" in checks["no signal lost"].said
+    assert f"nobody could read how 1 signal ended ({DENIED})" in checks["no signal lost"].message
 
 
 def unread_ledger(world: World) -> None:
@@ -188,9 +188,9 @@ def test_hidden_rows_are_not_missing(part: str, name: str, tmp_path: Path) -> No
     hide(part)(world)
     verdict, checks = checks_of(world, tmp_path)
     assert verdict is Verdict.INVALID
-    assert "row-level security may hide rows of desk.jobs" in checks[name].said
-    assert checks[name].said.startswith("not judged: ")
-    assert "give it BYPASSRLS" in checks[READ].said
+    assert "row-level security may hide rows of desk.jobs" in checks[name].message
+    assert checks[name].message.startswith("not judged: ")
+    assert "give it BYPASSRLS" in checks[READ].message
     violations.simulate_twice(world)
     assert checks_of(world, tmp_path)[0] is Verdict.FAIL
 
@@ -216,17 +216,17 @@ def test_statuses_without_a_name_are_named_with_their_counts(tmp_path: Path) -> 
     verdict, checks = checks_of(world, tmp_path)
     assert verdict is Verdict.INVALID
     assert "3 signals left in a status without a name: 'EXECUTED' (2), 'HELD' (1)" in (
-        checks[READ].said
+        checks[READ].message
     )
-    assert "did not see" not in " ".join(one.said for one in checks.values())
-    assert checks["no signal lost"].said.startswith("not judged: ")
+    assert "did not see" not in " ".join(one.message for one in checks.values())
+    assert checks["no signal lost"].message.startswith("not judged: ")
     for number in (N, N + 1, N + 2):
         violations.field(world.tasks, world, number, "state", State.BEYOND)
     world.told = {}  # no service of ours counts them
     # The observer should have seen them there.
     _, checks = checks_of(world, tmp_path)
     assert checks[READ].verdict is Verdict.PASS
-    assert "that the observer did not see" in checks["evidence agrees with itself"].said
+    assert "that the observer did not see" in checks["evidence agrees with itself"].message
 
 
 def test_signals_may_be_left_beyond_simulated(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_nonces_that_are_taken_at_intake_are_no_gap(tmp_path: Path) -> None:
     keep_nonce(world)
     _, checks = checks_of(world, tmp_path)
     assert checks[name].verdict is Verdict.FAIL
-    assert "nonces.taken_at = 'intake' of the contract says so" in checks[name].said
+    assert "nonces.taken_at = 'intake' of the contract says so" in checks[name].message
 
 
 def test_rows_may_be_removed_once_they_are_final(tmp_path: Path) -> None:
@@ -269,11 +269,11 @@ def test_rows_may_be_removed_once_they_are_final(tmp_path: Path) -> None:
     world.tasks = without(world.tasks, world.of(world.tasks, N))
     verdict, checks = checks_of(world, tmp_path)
     assert verdict is Verdict.PASS
-    assert checks["nonces contiguous and unique"].said.startswith("not judged: 1 row removed")
+    assert checks["nonces contiguous and unique"].message.startswith("not judged: 1 row removed")
     world.plan = world.plan.model_copy(update={"contract": Contract()})
     verdict, checks = checks_of(world, tmp_path)
     assert verdict is Verdict.FAIL
-    said = checks["table agrees with what was seen"].said
+    said = checks["table agrees with what was seen"].message
     assert "tasks.archive or tasks.kept of the contract says so" in said
 
 
@@ -319,7 +319,7 @@ def test_words_that_come_before_the_commit(
     world.observer |= told
     _, checks = checks_of(world, tmp_path)
     assert checks["words follow commits"].verdict is verdict
-    assert said in checks["words follow commits"].said
+    assert said in checks["words follow commits"].message
 
 
 def test_an_inverted_bracket_and_lost_signals_are_both_told(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_torn_record_is_invalid(name: str, tmp_path: Path) -> None:
     assert unclean(found)["evidence complete"] is Verdict.INVALID
     assert found.judgement.verdict is not Verdict.PASS
     assert "record cut short" in next(
-        check.said for check in found.judgement.checks if check.name == "evidence complete"
+        check.message for check in found.judgement.checks if check.name == "evidence complete"
     )
 
 

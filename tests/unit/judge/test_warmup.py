@@ -50,7 +50,7 @@ def said_of(world: World, reports: Path) -> tuple[dict[str, Verdict], str]:
     """What is unclean, and what is said of the warm-up."""
     found = assessed(world, reports)
     check = next((one for one in found.judgement.checks if one.name == NAME), None)
-    return unclean(found), check.said if check else ""
+    return unclean(found), check.message if check else ""
 
 
 @pytest.mark.parametrize(("act", "words"), [(refuse, "refused by Redis"), (reject, "rejected")])

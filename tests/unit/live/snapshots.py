@@ -71,7 +71,7 @@ def full_snapshot() -> Progress:
         rate_intended=100.0,
         rate_sent=98.5,
         lateness_max_ns=3 * NS_PER_MS,
-        seen=seen(),
+        summary=seen(),
         restarts=(("engine", 2),),
         events=(
             RunEvent("service_restarted", "engine ended with -9 and was restarted (restart 1)", 1),

@@ -41,7 +41,7 @@ class Scene:
         """A look; the folder has just been written to unless told otherwise."""
         if fresh:
             os.utime(self.folder.path, ns=(self.clock.wall_ns(), self.clock.wall_ns()))
-        return self.window.look()
+        return self.window.poll()
 
     def old(self) -> None:
         """Everything was last written when the scene began."""
@@ -55,7 +55,7 @@ class Scene:
 
     def words(self, **words: int) -> None:
         """A line of the swarm."""
-        with self.folder.swarm_words.open("a", encoding="utf-8") as file:
+        with self.folder.swarm_status.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": "status", "process": 0, **words}) + "\n")
 
     def signals(self, count: int, seen: int) -> None:
@@ -84,11 +84,11 @@ def test_before_the_plan_the_stack_is_starting(scene: Scene) -> None:
     """There is nothing to show yet; after ten silent minutes nothing will come."""
     look = scene.look()
     assert (look.run_id, look.progress, look.ended) == (scene.folder.run_id, None, False)
-    assert look.said == "the stack is starting"
+    assert look.message == "the stack is starting"
     scene.old()
     scene.clock.advance(601 * NS_PER_S)
     assert scene.look(fresh=False) == RunView(
-        scene.folder.run_id, None, ended=True, said="the run ended before its first signal"
+        scene.folder.run_id, None, ended=True, message="the run ended before its first signal"
     )
 
 
@@ -105,9 +105,9 @@ def test_a_run_under_way_is_seen_as_it_sees_itself(scene: Scene) -> None:
     assert progress is not None
     assert (progress.phase, progress.elapsed_ns) == ("measure", 4 * NS_PER_S)
     assert (progress.sent, progress.due, progress.accepted, progress.agents) == (40, 40, 38, 2)
-    assert (progress.seen.final, progress.backlog) == (35, 5)
-    assert progress.seen.oldest_open_ns == NS_PER_S
-    assert progress.seen.latency.p50_ns == pytest.approx(20 * NS_PER_MS, rel=0.01)
+    assert (progress.summary.final, progress.backlog) == (35, 5)
+    assert progress.summary.oldest_open_ns == NS_PER_S
+    assert progress.summary.latency.p50_ns == pytest.approx(20 * NS_PER_MS, rel=0.01)
     assert (progress.rate_sent, progress.rate_intended) == (10.0, 10.0)
     assert [event.what for event in progress.events] == ["engine ended with -9"]
 
@@ -122,7 +122,7 @@ def test_a_run_whose_process_is_gone_is_over(scene: Scene) -> None:
     scene.clock.advance(3_600 * NS_PER_S)
     look = scene.look(fresh=False)
     assert look.ended
-    assert "nothing has been written for 3,615 s" in look.said
+    assert "nothing has been written for 3,615 s" in look.message
     assert look.progress is not None
     assert look.progress.elapsed_ns == 2 * NS_PER_S
 
@@ -133,12 +133,12 @@ def test_a_run_that_has_been_is_shown_once_and_not_touched(tmp_path: Path) -> No
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     clock = ManualClock(now_ns=10**18, wall_ns=folder.run.stat().st_mtime_ns)
     window = FolderSource(folder, clock)
-    judging = window.look()
+    judging = window.poll()
     assert not judging.ended
     assert judging.progress is not None
     assert judging.progress.phase == "finish"
-    assert judging.progress.seen.final > 0
+    assert judging.progress.summary.final > 0
     assert judging.progress.backlog == 0
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
     folder.write_json(folder.result, {"verdict": 0})
-    assert window.look().ended
+    assert window.poll().ended

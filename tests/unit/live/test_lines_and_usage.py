@@ -19,13 +19,13 @@ def test_each_whole_line_comes_once(tmp_path: Path) -> None:
     """A file that is not there yet, a line that is being written, and one that is no JSON."""
     path = tmp_path / "lines.jsonl"
     lines = JsonLinesTail(path)
-    assert lines.new() == []
+    assert lines.read_new() == []
     path.write_text('{"n": 1}\nnonsense\n[3]\n{"n": 2', encoding="utf-8")
-    assert lines.new() == [{"n": 1}]
-    assert lines.new() == []
+    assert lines.read_new() == [{"n": 1}]
+    assert lines.read_new() == []
     with path.open("a", encoding="utf-8") as file:
         file.write("}\n")
-    assert lines.new() == [{"n": 2}]
+    assert lines.read_new() == [{"n": 2}]
 
 
 def test_newest_second_of_each_service(tmp_path: Path) -> None:

@@ -28,8 +28,10 @@ def test_page_is_read_back_to_the_picture_it_was_made_of() -> None:
         if name not in {"seen", "events"}:
             assert getattr(found, name) == getattr(picture, name), name
     for name in ("simulated", "final", "oldest_open_ns", "latency"):
-        assert getattr(found.seen, name) == getattr(picture.seen, name), name
-    assert found.seen.by_mode == picture.seen.by_mode[:1], "full has too few signals to speak of"
+        assert getattr(found.summary, name) == getattr(picture.summary, name), name
+    assert found.summary.by_mode == picture.summary.by_mode[:1], (
+        "full has too few signals to speak of"
+    )
 
 
 def test_page_without_a_picture_has_no_progress() -> None:
@@ -53,17 +55,17 @@ def test_a_run_is_watched_until_its_page_is_gone() -> None:
     exporter.begin(SUBJECT)
     with serving(exporter.app, 0) as url:
         window = PageSource(url.removesuffix("/metrics"))
-        assert window.look().said == "the stack is starting"
+        assert window.poll().message == "the stack is starting"
         exporter.take(full_snapshot())
         for _ in range(2):
-            look = window.look()
+            look = window.poll()
             assert look.progress is not None
             assert [event.kind for event in look.progress.events] == [
                 "service_restarted",
                 "service_restarted",
                 "aborted",
             ]
-    looks = [window.look() for _ in range(3)]
+    looks = [window.poll() for _ in range(3)]
     assert [look.ended for look in looks] == [False, False, True]
     assert looks[-1].run_id == SUBJECT.run_id
     assert looks[-1].progress is not None
@@ -76,10 +78,10 @@ def test_next_run_of_a_group_begins_without_the_events_of_the_last() -> None:
     exporter.take(full_snapshot())
     with serving(exporter.app, 0) as url:
         window = PageSource(url)
-        window.look()
+        window.poll()
         exporter.begin(type(SUBJECT)("another", "smoke", 8, "process"))
         exporter.take(Progress(phase="start", elapsed_ns=0, total_ns=1))
-        look = window.look()
+        look = window.poll()
     assert look.run_id == "another"
     assert look.progress is not None
     assert look.progress.events == ()
@@ -97,5 +99,5 @@ def test_nobody_there_is_wrong_usage() -> None:
     with serving(Exporter(ManualClock()).app, 0) as url:
         pass
     with pytest.raises(UsageError, match="cannot be read") as error:
-        PageSource(url).look()
+        PageSource(url).poll()
     assert "--metrics-port" in error.value.hint

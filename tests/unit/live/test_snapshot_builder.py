@@ -35,32 +35,32 @@ def test_rate_is_taken_between_words_and_not_between_looks() -> None:
         words = int(second / 1.01)
         told_ns = round(words * 1.01 * NS_PER_S)
         sent = round(words * 1.01 * 100)
-        shown.append(rate.take(SwarmTotals(sent=sent, told_ns=told_ns), second * NS_PER_S))
+        shown.append(rate.update(SwarmTotals(sent=sent, reported_ns=told_ns), second * NS_PER_S))
     assert shown[5:] == pytest.approx([100] * len(shown[5:]), rel=0.01)
 
 
 def test_silent_swarm_has_no_rate() -> None:
     """What was true four seconds ago is not shown as true now."""
     rate = SendRate(0)
-    assert rate.take(SwarmTotals(sent=50, told_ns=NS_PER_S), NS_PER_S) == 50
-    assert rate.take(SwarmTotals(sent=50, told_ns=NS_PER_S), 4 * NS_PER_S) == 50
-    assert rate.take(SwarmTotals(sent=50, told_ns=NS_PER_S), 5 * NS_PER_S) == 0
+    assert rate.update(SwarmTotals(sent=50, reported_ns=NS_PER_S), NS_PER_S) == 50
+    assert rate.update(SwarmTotals(sent=50, reported_ns=NS_PER_S), 4 * NS_PER_S) == 50
+    assert rate.update(SwarmTotals(sent=50, reported_ns=NS_PER_S), 5 * NS_PER_S) == 0
 
 
 def test_words_of_several_processes_have_a_mean_time() -> None:
     """So that their sum has a time too."""
     found = sum_statuses([{"sent": 1, "mono_ns": 10}, {"sent": 2, "mono_ns": 20}])
-    assert (found.sent, found.told_ns) == (3, 15)
+    assert (found.sent, found.reported_ns) == (3, 15)
 
 
 def test_journal_is_ahead_of_the_words() -> None:
     """What was seen final has been sent, whenever the swarm says so."""
     live = LiveMatcher()
-    live.take_attempts(np.zeros(30, ATTEMPT))
+    live.add_attempts(np.zeros(30, ATTEMPT))
     view = Matched(live)
     camera = SnapshotBuilder(LOAD, 0)
-    words = SwarmTotals(due=25, sent=20, accepted=20, told_ns=NS_PER_S)
-    picture = camera.picture("measure", 2 * NS_PER_S, words, view, {}, ())
+    words = SwarmTotals(due=25, sent=20, accepted=20, reported_ns=NS_PER_S)
+    picture = camera.snapshot("measure", 2 * NS_PER_S, words, view, {}, ())
     assert (picture.due, picture.sent, picture.accepted) == (30, 30, 20)
     assert picture.rate_sent == 20, "a rate is taken between words"
 
@@ -68,7 +68,7 @@ def test_journal_is_ahead_of_the_words() -> None:
 class Matched:
     """A matcher as a view of a run."""
 
-    is_behind = False
+    has_unread_records = False
     final = 0
     backlog = 0
 
@@ -77,8 +77,8 @@ class Matched:
 
     def update(self) -> None: ...
 
-    def seen(self, now_ns: int) -> LiveSummary:
-        return self._matcher.seen(now_ns)
+    def summary(self, now_ns: int) -> LiveSummary:
+        return self._matcher.summary(now_ns)
 
     def failed(self, now_ns: int) -> str | None:
         return None

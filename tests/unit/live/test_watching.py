@@ -29,19 +29,19 @@ class FakeWindow:
 
     looks: list[RunView] = field(default_factory=list)
 
-    def look(self) -> RunView:
+    def poll(self) -> RunView:
         return self.looks.pop(0)
 
 
 def test_each_picture_is_shown_and_each_sentence_said_once() -> None:
     """One look a second until the run has ended."""
     clock, shown, said = ManualClock(), list[Progress](), list[str]()
-    starting = RunView("r", said="the stack is starting")
+    starting = RunView("r", message="the stack is starting")
     looks = [
         starting,
         starting,
         RunView("r", PICTURE),
-        RunView("r", PICTURE, ended=True, said="gone"),
+        RunView("r", PICTURE, ended=True, message="gone"),
     ]
     last = watch(FakeWindow(looks), clock, shown.append, said.append)
     assert last.ended

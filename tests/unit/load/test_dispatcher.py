@@ -31,7 +31,7 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
-        self.is_clogged = False
+        self.has_unsent_bytes = False
         self.is_broken = False
         self.is_closed = False
 
@@ -199,10 +199,10 @@ def test_send_that_fails_is_a_loss(scene: Scene) -> None:
 
 def test_clogged_link_is_left_alone(scene: Scene) -> None:
     """While the kernel takes no more bytes, nothing is attempted."""
-    scene.link.is_clogged = True
+    scene.link.has_unsent_bytes = True
     scene.at(DUE_NS[1])
     assert len(scene.attempts()) == 0
-    scene.link.is_clogged = False
+    scene.link.has_unsent_bytes = False
     scene.dispatcher.flush()
     assert len(scene.attempts()) == 2
 
@@ -231,7 +231,7 @@ def test_giving_up_refuses_what_is_due(scene: Scene) -> None:
 def test_ceased_takes_answers_but_sends_nothing(scene: Scene) -> None:
     """At the end answers still count."""
     scene.at(DUE_NS[0])
-    scene.dispatcher.cease()
+    scene.dispatcher.stop_sending()
     scene.at(DUE_NS[1])
     scene.dispatcher.answered([b"1-0"])
     assert scene.dispatcher.counts.sent == scene.dispatcher.counts.accepted == 1
@@ -282,7 +282,7 @@ def _happen(scene: Scene, kind: str, value: int) -> None:
         case "break":
             scene.link.is_broken = True
         case "clog" | "unclog":
-            scene.link.is_clogged = kind == "clog"
+            scene.link.has_unsent_bytes = kind == "clog"
         case _ if not scene.dispatcher.is_connected:
             scene.reconnect()
 

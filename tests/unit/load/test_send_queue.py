@@ -30,7 +30,7 @@ def played(agenda: SendQueue, size: int) -> Records:
     data = b""
     while agenda.next_ns < NEVER_NS:
         batch.clear()
-        agenda.take(batch, NEVER_NS - 1, STAMP)
+        agenda.pop_due(batch, NEVER_NS - 1, STAMP)
         assert batch.count == len(batch.commands) == len(batch.names) > 0
         data += bytes(batch.stamp(5))
         agenda.draw_ahead()
@@ -63,9 +63,9 @@ def test_nothing_is_taken_early() -> None:
     """A signal that is due a nanosecond later stays."""
     agenda = agenda_of(load_of((2, 4, 4, 1), arrival="constant"))
     batch = Batch(8)
-    agenda.take(batch, agenda.next_ns - 1, STAMP)
+    agenda.pop_due(batch, agenda.next_ns - 1, STAMP)
     assert batch.count == 0
-    agenda.take(batch, agenda.next_ns, STAMP)
+    agenda.pop_due(batch, agenda.next_ns, STAMP)
     assert batch.count == 1
     assert batch.oldest_ns == T0_NS + 125_000_000
 
@@ -75,7 +75,7 @@ def test_overdue_counts_what_waits() -> None:
     agenda = agenda_of(load_of((2, 10, 10, 2), arrival="constant"))
     assert agenda.overdue(T0_NS - 1) == 0
     assert agenda.overdue(T0_NS + 1_000_000_000) == 10
-    agenda.take(Batch(3), T0_NS + 1_000_000_000, STAMP)
+    agenda.pop_due(Batch(3), T0_NS + 1_000_000_000, STAMP)
     assert agenda.overdue(T0_NS + 1_000_000_000) == 7
 
 
@@ -83,8 +83,8 @@ def test_signals_carry_the_newest_block() -> None:
     """What an agent has seen of the chain is in its next signal and in the journal."""
     agenda = agenda_of(load_of((1, 4, 4, 1), arrival="constant"))
     batch = Batch(8)
-    agenda.scripts[0].sync_block = 4711
-    agenda.take(batch, NEVER_NS - 1, STAMP)
+    agenda.schedules[0].sync_block = 4711
+    agenda.pop_due(batch, NEVER_NS - 1, STAMP)
     assert set(np.frombuffer(batch.stamp(0), dtype=ATTEMPT)["sync_block"].tolist()) == {4711}
     assert varint(4711) in batch.commands[0]
 
@@ -92,7 +92,7 @@ def test_signals_carry_the_newest_block() -> None:
 def test_drawing_ahead_is_bounded() -> None:
     """A script that is served late is asked for one stretch only."""
     agenda = agenda_of(load_of((1, 100, 100, 1), arrival="constant"), block=2)
-    agenda.take(Batch(50), NEVER_NS - 1, STAMP)
+    agenda.pop_due(Batch(50), NEVER_NS - 1, STAMP)
     assert agenda.draw_ahead()
     assert not agenda.draw_ahead()
 
@@ -108,7 +108,7 @@ def test_stale_signals_name_an_old_block_and_are_marked() -> None:
     for head in (5, 50):
         script.sync_block = head
         for _ in range(70):
-            script.compose(batch, STAMP)
+            script.encode_next(batch, STAMP)
     records = np.frombuffer(bytes(batch.stamp(5)), dtype=ATTEMPT)
     young, old = records[:70], records[70:]
     assert set(young["stale"]) == {0}

@@ -55,10 +55,10 @@ def test_percentiles_are_near_the_exact_ones(
     indices = range(len(latencies))
     seen = sightings(indices, [5 + latency for latency in latencies])
     if sighting_first:
-        matcher.take_sightings(seen)
-    matcher.take_attempts(attempts(indices, [5] * len(latencies)))
+        matcher.add_observations(seen)
+    matcher.add_attempts(attempts(indices, [5] * len(latencies)))
     if not sighting_first:
-        matcher.take_sightings(seen)
+        matcher.add_observations(seen)
     exact = np.percentile(latencies, percentile, method="inverted_cdf")
     assert matcher.percentile_ns(percentile) == pytest.approx(exact, rel=0.01)
     assert (matcher.simulated, matcher.final, matcher.backlog) == (
@@ -71,11 +71,11 @@ def test_percentiles_are_near_the_exact_ones(
 def test_percentile_of_too_few_signals_is_not_told() -> None:
     """299 signals are the least that say anything of P99."""
     matcher = LiveMatcher()
-    matcher.take_attempts(attempts(range(299), [0] * 299))
-    matcher.take_sightings(sightings(range(298), [10**6] * 298))
+    matcher.add_attempts(attempts(range(299), [0] * 299))
+    matcher.add_observations(sightings(range(298), [10**6] * 298))
     assert matcher.percentile_ns(99) is None
     assert matcher.percentile_ns(90) is not None
-    matcher.take_sightings(sightings([298], [10**6]))
+    matcher.add_observations(sightings([298], [10**6]))
     assert matcher.percentile_ns(99) is not None
 
 
@@ -87,32 +87,32 @@ def test_tripwires_are_told_of_every_signal_but_the_stale() -> None:
     promise = SLO(objective="max < 1 s", abort_on_fail=True)
     late, end_ns = 2 * 10**9, 60 * 10**9
     for sighting_first in (False, True):
-        matcher = LiveMatcher(tripwires=[AbortCondition(promise, load, 0)])
+        matcher = LiveMatcher(abort_conditions=[AbortCondition(promise, load, 0)])
         due, seen = attempts([1, 2], [10**9, 10**9]), sightings([1, 2], [10**9 + 5, 10**9 + 5])
         if sighting_first:
-            matcher.take_sightings(seen)
-        matcher.take_attempts(due)
+            matcher.add_observations(seen)
+        matcher.add_attempts(due)
         if not sighting_first:
-            matcher.take_sightings(seen)
+            matcher.add_observations(seen)
         assert matcher.failed(end_ns) is None
         stale = attempts([3], [10**9])
         stale["stale"] = 1
-        matcher.take_attempts(stale)
+        matcher.add_attempts(stale)
         assert matcher.failed(end_ns) is None
-        matcher.take_attempts(attempts([4], [10**9]))
-        matcher.take_sightings(sightings([4], [10**9 + late]))
+        matcher.add_attempts(attempts([4], [10**9]))
+        matcher.add_observations(sightings([4], [10**9 + late]))
         assert matcher.failed(end_ns) is not None
-    flooded = LiveMatcher(outstanding_max=1, tripwires=[AbortCondition(promise, load, 0)])
-    flooded.take_attempts(attempts([1, 2], [10**9, 10**9]))
+    flooded = LiveMatcher(outstanding_max=1, abort_conditions=[AbortCondition(promise, load, 0)])
+    flooded.add_attempts(attempts([1, 2], [10**9, 10**9]))
     assert flooded.failed(end_ns) is None
 
 
 def test_only_final_states_end_a_signal() -> None:
     """INIT leaves a signal outstanding; a rejection ends it without a latency."""
     matcher = LiveMatcher()
-    matcher.take_attempts(attempts([1, 2, 3], [0, 0, 0]))
-    matcher.take_sightings(sightings([1, 2], [10, 10], State.INIT))
-    matcher.take_sightings(sightings([2], [20], State.STALE_DATA_ERROR))
+    matcher.add_attempts(attempts([1, 2, 3], [0, 0, 0]))
+    matcher.add_observations(sightings([1, 2], [10, 10], State.INIT))
+    matcher.add_observations(sightings([2], [20], State.STALE_DATA_ERROR))
     assert (matcher.final, matcher.simulated, matcher.backlog) == (1, 0, 2)
     assert matcher.percentile_ns(99) is None
 
@@ -120,8 +120,8 @@ def test_only_final_states_end_a_signal() -> None:
 def test_outstanding_signals_are_bounded() -> None:
     """A system that answers nothing does not fill the memory, and the backlog stays true."""
     matcher = LiveMatcher(outstanding_max=10)
-    matcher.take_attempts(attempts(range(25), [0] * 25))
-    assert (matcher.backlog, matcher.forgotten) == (25, 15)
+    matcher.add_attempts(attempts(range(25), [0] * 25))
+    assert (matcher.backlog, matcher.evicted) == (25, 15)
 
 
 def test_files_are_followed_as_they_grow(tmp_path: Path) -> None:
@@ -145,11 +145,11 @@ def test_what_was_seen_is_told_with_the_oldest_that_is_open() -> None:
     matcher = LiveMatcher()
     stale = attempts([1], [10])
     stale["stale"], stale["mode"] = 1, Mode.FULL
-    matcher.take_attempts(stale)
-    matcher.take_attempts(attempts([2, 3], [20, 30]))
-    assert matcher.seen(100).oldest_open_ns == 90
-    matcher.take_sightings(sightings([1, 3], [10**6, 10**6]))
-    seen = matcher.seen(100)
+    matcher.add_attempts(stale)
+    matcher.add_attempts(attempts([2, 3], [20, 30]))
+    assert matcher.summary(100).oldest_open_ns == 90
+    matcher.add_observations(sightings([1, 3], [10**6, 10**6]))
+    seen = matcher.summary(100)
     assert (seen.final, seen.simulated, seen.oldest_open_ns) == (2, 2, 80)
     assert [(b.phase, b.mode, sum(b.counts)) for b in seen.buckets] == [
         ("measure", "lite", 1),

@@ -14,7 +14,7 @@ def test_plan_survives_the_pipe_and_hides_elsewhere() -> None:
         redis_url=SecretStr("redis://:def@h"),
         run_tag=5,
         folder=Path("r"),
-        way=ObservationMethod.POLLING,
+        method=ObservationMethod.POLLING,
     )
     assert ObserverPlan.model_validate_json(plan.to_stdin()) == plan
     assert "abc" not in repr(plan)

@@ -109,7 +109,7 @@ def watch(server: Server, folder: Path) -> None:
         session.open(10**12)
         server.begin()
         for _ in range(TAKES):
-            versions = session.take(100 * NS_PER_MS)
+            versions = session.poll(100 * NS_PER_MS)
             told.update(version.trace_lo for version in versions)
             file.add(versions, session.seen_ns, session.since_ns)
     file.close()
@@ -133,7 +133,7 @@ def test_no_commit_lies_before_the_bound(
         sightings, _ = read_records(Path(folder, "sightings.bin"), SIGHTING)
         samples = np.zeros(len(sightings), dtype=SAMPLE)
         samples["seen_ns"] = sightings["seen_ns"]
-        ObserverReads(Path(folder, "reads.bin")).mark(samples)
+        ObserverReads(Path(folder, "reads.bin")).annotate(samples)
     ends = {
         row.trace_lo: end
         for row, (_, end) in zip(server.shown(2**62), server.times_ns, strict=True)
@@ -150,7 +150,7 @@ def test_the_bound_is_the_poll_before() -> None:
         watch(server, Path(folder))
         samples = np.zeros(1, dtype=SAMPLE)
         samples["seen_ns"] = read_records(Path(folder, "sightings.bin"), SIGHTING)[0]["seen_ns"]
-        ObserverReads(Path(folder, "reads.bin")).mark(samples)
+        ObserverReads(Path(folder, "reads.bin")).annotate(samples)
     # Polls of 2 ms, 10 ms apart, from 0 on: sent at 24 and at 36, whose answer came at 38.
     assert samples[["since_ns", "seen_ns"]].item() == (24 * NS_PER_MS, 38 * NS_PER_MS)
 
@@ -165,7 +165,7 @@ def test_a_full_answer_of_the_stream_bounds_nothing() -> None:
     watcher._client = client
     for entries, covered_ns in ((3, 5), (1_000, 5), (0, 7)):
         client.xread.return_value = [(b"results", [(b"1-1", {})] * entries)] if entries else []
-        watcher.take(0)
+        watcher.poll(0)
         assert watcher.covered_ns == covered_ns
         clock.advance(1)
 

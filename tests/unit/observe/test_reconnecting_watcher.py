@@ -38,7 +38,7 @@ class FakeWatcher:
             self.refuse_opens -= 1
             raise WatcherLost("refused")
 
-    def take(self, timeout_ns: int) -> Versions:
+    def poll(self, timeout_ns: int) -> Versions:
         self.clock.advance(timeout_ns)
         self.seen_ns = self.clock.now_ns()
         found = self.script.pop(0) if self.script else ()
@@ -71,7 +71,7 @@ def session_of(
 
 def take_all(session: ReconnectingWatcher, turns: int) -> list[RowVersion]:
     """What comes in so many turns."""
-    return [v for _ in range(turns) for v in session.take(NS_PER_MS)]
+    return [v for _ in range(turns) for v in session.poll(NS_PER_MS)]
 
 
 def test_versions_pass_through() -> None:
@@ -188,7 +188,7 @@ def test_nothing_is_drained_in_a_gap() -> None:
     """Without a connection nobody may claim to have everything."""
     session, _ = session_of(FakeWatcher(ManualClock(), [None]))
     assert session.drained(0) is False
-    session.take(0)
+    session.poll(0)
     assert session.drained(0) is False
 
 

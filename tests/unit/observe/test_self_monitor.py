@@ -20,7 +20,7 @@ def test_lines_are_read_back(tmp_path: Path) -> None:
     sampler.stop()
     vitals = read_self_monitoring({path.name: path.read_text(encoding="utf-8").splitlines()})
     assert sampler.failure() is None
-    assert not vitals.bad
+    assert not vitals.invalid_lines
     assert vitals.samples
     assert set(vitals.samples[-1].processes) == {"main"}
 

@@ -20,7 +20,7 @@ def reader(**seen: Any) -> StatusReportParser:
 
 def test_text_is_a_trace_id_and_a_status() -> None:
     """The status comes out in one word, whichever of them was said."""
-    found = reader(format="text").of_text(f" {TRACE}  done\n")
+    found = reader(format="text").from_text(f" {TRACE}  done\n")
     assert found is not None
     assert (found.trace_hi, found.trace_lo & 0xFF, found.status) == (0xAB8001, 7, "SETTLED")
     assert (found.commit_us, found.lsn) == (0, 0)
@@ -29,7 +29,7 @@ def test_text_is_a_trace_id_and_a_status() -> None:
 def test_json_is_read_by_paths() -> None:
     """Nested as the system likes it."""
     words = reader(trace_id="job.ref", status="job.phase")
-    found = words.of_json(f'{{"job": {{"ref": "{TRACE}", "phase": "new"}}}}')
+    found = words.from_json(f'{{"job": {{"ref": "{TRACE}", "phase": "new"}}}}')
     assert found is not None
     assert found.status == "new"
 
@@ -43,14 +43,14 @@ def test_fields_of_a_stream() -> None:
         (flat, entry),
         (document, {b"b": f'{{"ref": "{TRACE}", "phase": "done"}}'.encode()}),
     ):
-        found = words.of_fields(fields)
+        found = words.from_fields(fields)
         assert found is not None
         assert found.status == "SETTLED"
 
 
 def test_without_a_status_whatever_is_told_is_simulated() -> None:
     """A channel that tells of nothing else."""
-    found = reader(format="text", status=False).of_text(TRACE)
+    found = reader(format="text", status=False).from_text(TRACE)
     assert found is not None
     assert found.status == "SETTLED"
 
@@ -58,7 +58,7 @@ def test_without_a_status_whatever_is_told_is_simulated() -> None:
 def test_each_word_is_one_of_its_own() -> None:
     """A word names no transaction, so none looks like a sighting that was written twice."""
     words = reader(format="text")
-    first, second = (words.of_text(f"{TRACE} done") for _ in range(2))
+    first, second = (words.from_text(f"{TRACE} done") for _ in range(2))
     assert first is not None
     assert second is not None
     assert first.xid != second.xid
@@ -66,7 +66,7 @@ def test_each_word_is_one_of_its_own() -> None:
 
 def test_what_is_not_mapped_is_no_state() -> None:
     """It is told as the system told it, so that it can be named."""
-    found = reader(format="text").of_text(f"{TRACE} signed")
+    found = reader(format="text").from_text(f"{TRACE} signed")
     assert found is not None
     assert found.status == "signed"
 

@@ -27,4 +27,4 @@ def test_the_hint_does_not_stand_for_the_cause(log: str, words: str, tmp_path: P
     """What is indented belongs to the line before it."""
     path = tmp_path / "observer.log"
     path.write_text(log, encoding="utf-8")
-    assert ChildProcess("m", "", path, "observer").last_words() == words
+    assert ChildProcess("m", "", path, "observer").last_log_message() == words

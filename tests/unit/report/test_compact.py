@@ -119,7 +119,7 @@ def test_paths_are_short_below_the_working_folder(
 
 
 def _check(verdict: Verdict, said: str, kind: CheckKind) -> Check:
-    return Check(name=said, kind=kind, verdict=verdict, said=said)
+    return Check(name=said, kind=kind, verdict=verdict, message=said)
 
 
 def _judgement(checks: list[Check]) -> Judgement:

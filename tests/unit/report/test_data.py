@@ -88,7 +88,7 @@ def test_without_a_result_the_evidence_is_judged_in_memory(judged: RunFolder) ->
     assert data.measurement == stored.measurement
     assert data.judgement == stored.judgement
     assert [log.text for log in data.latency] == [log.text for log in stored.latency]
-    assert any("judged anew" in line for line in data.lacking)
+    assert any("judged anew" in line for line in data.missing_evidence)
     assert not judged.result.exists()
 
 
@@ -108,7 +108,7 @@ def test_older_result_is_made_anew(
     edit(judged.result, change)
     data = read_report_data(judged)
     assert data.judgement.verdict is Verdict.PASS
-    assert any("judged anew" in line for line in data.lacking)
+    assert any("judged anew" in line for line in data.missing_evidence)
 
 
 def test_result_before_seconds_and_diagnosis_is_read(judged: RunFolder) -> None:
@@ -121,7 +121,7 @@ def test_result_before_seconds_and_diagnosis_is_read(judged: RunFolder) -> None:
     rebind(judged)
     data = read_report_data(judged)
     assert data.measurement.seconds == ()
-    assert not any("anew" in line for line in data.lacking)
+    assert not any("anew" in line for line in data.missing_evidence)
 
 
 def test_what_a_newer_harness_added_is_left_out(judged: RunFolder) -> None:
@@ -129,7 +129,7 @@ def test_what_a_newer_harness_added_is_left_out(judged: RunFolder) -> None:
     edit(judged.result, lambda document: document["measurement"].update(moon_phase="full"))
     rebind(judged)
     data = read_report_data(judged)
-    assert not any("anew" in line for line in data.lacking)
+    assert not any("anew" in line for line in data.missing_evidence)
 
 
 def test_newer_schema_is_refused_with_its_number(judged: RunFolder) -> None:
@@ -145,7 +145,7 @@ def test_missing_parts_are_said(judged: RunFolder) -> None:
         path.unlink()
     rebind(judged)
     data = read_report_data(judged)
-    told = "\n".join(data.lacking)
+    told = "\n".join(data.missing_evidence)
     for name in ("measure-lite-latency.hlog", "stack.json", "environment.json", "telemetry"):
         assert name in told
     assert ("measure", "lite") not in {(log.phase, log.mode) for log in data.latency}
@@ -158,7 +158,9 @@ def test_damaged_log_is_left_out_and_named(judged: RunFolder) -> None:
     path.write_text(path.read_text(encoding="utf-8")[:-40], encoding="utf-8")
     data = read_report_data(judged)
     assert ("measure", "lite") not in {(log.phase, log.mode) for log in data.latency}
-    assert any("measure-lite-latency.hlog" in line and "changed" in line for line in data.lacking)
+    assert any(
+        "measure-lite-latency.hlog" in line and "changed" in line for line in data.missing_evidence
+    )
 
 
 def test_edited_result_is_not_believed(judged: RunFolder) -> None:
@@ -166,7 +168,7 @@ def test_edited_result_is_not_believed(judged: RunFolder) -> None:
     edit(judged.result, lambda document: document["judgement"].update(exit_code=1, verdict="FAIL"))
     data = read_report_data(judged)
     assert data.judgement.verdict is Verdict.PASS
-    assert data.judged_anew == "result.json was changed after it was written"
+    assert data.rejudged_reason == "result.json was changed after it was written"
     for text in (markdown(data), junit_xml(data), html_report(data)):
         assert "was changed after it was written" in text
 
@@ -175,7 +177,7 @@ def test_result_of_other_evidence_is_not_believed(judged: RunFolder) -> None:
     """One that was judged before a file was changed."""
     edit(judged.run, lambda document: document.update(load_end_ns=1))
     data = read_report_data(judged)
-    assert data.judged_anew == "result.json was judged from other evidence than lies here now"
+    assert data.rejudged_reason == "result.json was judged from other evidence than lies here now"
     assert data.judgement.verdict is Verdict.INVALID
 
 
@@ -189,8 +191,8 @@ def test_telemetry_counts_from_the_start_of_the_run(judged: RunFolder) -> None:
     text = "".join(json.dumps(line) + "\n" for line in lines)
     judged.telemetry.write_text(text, encoding="utf-8")
     telemetry = read_report_data(judged).telemetry
-    assert telemetry.tracks["host.busy_cores"].at_s == (2.0,)
-    assert not any("telemetry" in line for line in read_report_data(judged).lacking)
+    assert telemetry.time_series["host.busy_cores"].at_s == (2.0,)
+    assert not any("telemetry" in line for line in read_report_data(judged).missing_evidence)
 
 
 @pytest.mark.parametrize(

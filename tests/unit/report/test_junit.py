@@ -53,9 +53,9 @@ def finding(verdict: Verdict, said: str = "something", *offenders: str) -> Check
         name='odd <one> & "two"',
         kind=CheckKind.INTEGRITY,
         verdict=verdict,
-        said=said,
+        message=said,
         figures={"share": 0.5, "missing_ns": None},
-        offenders=offenders,
+        examples=offenders,
     )
 
 

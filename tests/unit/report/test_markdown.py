@@ -56,8 +56,8 @@ def test_unclean_checks_are_named_with_offenders(data: ReportData) -> None:
         name="no signal lost",
         kind=CheckKind.INTEGRITY,
         verdict=Verdict.FAIL,
-        said="2 signals were lost | <b>really</b>",
-        offenders=("trace-1", "trace-2"),
+        message="2 signals were lost | <b>really</b>",
+        examples=("trace-1", "trace-2"),
     )
     text = markdown(replace(data, judgement=with_check(data.judgement, check)))
     assert text.startswith("## FAIL")

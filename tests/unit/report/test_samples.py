@@ -62,7 +62,7 @@ def test_classes_are_those_of_the_account(tmp_path: Path) -> None:
     rows = rows_of(path)
     found = analyze_run(folder, data.plan, data.run)
     assert Counter(row["class"] for row in rows) == {
-        fate.name.lower(): count for fate, count in found.account().fates.items()
+        fate.name.lower(): count for fate, count in found.account().outcomes.items()
     }
     lost = next(row for row in rows if row["class"] == "lost")
     assert lost["trace_id"] == world.trace(10)
@@ -86,7 +86,7 @@ def test_telemetry_is_a_row_for_each_figure(judged: RunFolder, tmp_path: Path) -
         ),
         "host.busy_cores": TimeSeries("host.busy_cores", (1.0,), (0.5,)),
     }
-    data = replace(read_report_data(judged), telemetry=Telemetry(tracks=tracks, present=True))
+    data = replace(read_report_data(judged), telemetry=Telemetry(time_series=tracks, present=True))
     _, path = write_csv(data, tmp_path / "csv")
     assert path.read_text(encoding="utf-8").splitlines() == [
         "at_s,track,value,limit",

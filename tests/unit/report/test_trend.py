@@ -94,7 +94,7 @@ def test_questions_are_kept_apart(reports: Path) -> None:
         (one.read_scenario(), *read_unverified(one)) for one in folders
     ]
     trends = trends_of(reversed(runs))  # type: ignore[arg-type]  # scenarios, which tuple forgot
-    assert [[night.run_id[-4:] for night in trend.nights] for trend in trends] == [
+    assert [[night.run_id[-4:] for night in trend.points] for trend in trends] == [
         ["0001", "0002"],
         ["0003"],
     ]

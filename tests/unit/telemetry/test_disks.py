@@ -23,7 +23,7 @@ def test_a_disk_is_told_and_its_partition_is_not(tmp_path: Path) -> None:
         (tmp_path / "diskstats").write_text(text, encoding="ascii")
         sample_disks(sheet, tmp_path, tmp_path / "devices")
         sheet.end(second * NS_PER_S)
-    found = read_telemetry("".join(lines), 0).tracks
+    found = read_telemetry("".join(lines), 0).time_series
     assert {name: track.values for name, track in found.items()} == {
         "disk.vda.busy_share": pytest.approx((0.5,)),
         "disk.vda.writes_per_s": (20,),

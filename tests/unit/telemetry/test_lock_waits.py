@@ -67,16 +67,16 @@ def test_glances_between_looks_come_together() -> None:
     lines: list[str] = []
     sheet, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
     waits.add((), 0)
-    waits.tell(sheet)
+    waits.write_to(sheet)
     sheet.end(NS_PER_S)
     other = replace(WAITER, pid=8, relation="trade_tasks", is_nonce=False, waited_ms=90.0)
     for number, glance in enumerate(((), (WAITER, other), (replace(WAITER, waited_ms=240.0),), ())):
         waits.add(glance, NS_PER_S + number)
-    waits.tell(sheet)
+    waits.write_to(sheet)
     sheet.end(2 * NS_PER_S)
-    waits.tell(sheet)  # nobody looked: nothing to tell
+    waits.write_to(sheet)  # nobody looked: nothing to tell
     found = read_telemetry("".join(lines), 0)
-    newest = {name: track.values[-1] for name, track in found.tracks.items()}
+    newest = {name: track.values[-1] for name, track in found.time_series.items()}
     assert newest == {
         "postgres.lock_waiters_count": 2,
         "postgres.nonce_waiters_count": 1,
@@ -84,11 +84,11 @@ def test_glances_between_looks_come_together() -> None:
         "postgres.lock_waiting_share": 0.5,
         "postgres.nonce_waiting_share": 0.5,
     }
-    assert [(wait.relation, wait.waited_ms) for wait in found.waits] == [
+    assert [(wait.relation, wait.waited_ms) for wait in found.lock_waits] == [
         ("trade_tasks", 90.0),
         ("nonce_locks", 240.0),
     ]
-    assert found.waits[1].holders == (("active", "UPDATE x"),)
+    assert found.lock_waits[1].holders == (("active", "UPDATE x"),)
 
 
 def test_many_waiters_are_counted_and_few_are_named() -> None:
@@ -96,8 +96,8 @@ def test_many_waiters_are_counted_and_few_are_named() -> None:
     lines: list[str] = []
     sheet, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
     waits.add([replace(WAITER, pid=pid, waited_ms=float(pid)) for pid in range(1, 51)], 1)
-    waits.tell(sheet)
+    waits.write_to(sheet)
     sheet.end(1)
     found = read_telemetry("".join(lines), 0)
-    assert found.tracks["postgres.nonce_waiters_count"].values == (50.0,)
-    assert sorted(wait.waited_ms for wait in found.waits) == [float(n) for n in range(43, 51)]
+    assert found.time_series["postgres.nonce_waiters_count"].values == (50.0,)
+    assert sorted(wait.waited_ms for wait in found.lock_waits) == [float(n) for n in range(43, 51)]

@@ -70,12 +70,12 @@ def test_what_was_before_is_not_counted(table: Table) -> None:
     table.put(1, cpu=1_000, wait=50, faults=7, children="2 ")
     table.put(2, cpu=9_000)
     tree = ProcessTree(1, str(table.root))
-    assert tree.look() == 2
+    assert tree.sample() == 2
     assert (tree.totals.cpu_ns, tree.totals.faults_minor, tree.totals.busiest_ns) == (0, 0, 0)
     assert tree.totals.memory_bytes == (20 + 20 + 10) * PAGE
     table.put(1, cpu=1_010, wait=55, faults=8, written=5, children="2 ")
     table.put(2, cpu=9_100)
-    tree.look()
+    tree.sample()
     totals = tree.totals
     assert (totals.cpu_ns, totals.wait_ns, totals.busiest_ns) == (110, 5, 100)
     assert (totals.faults_minor, totals.faults_major) == (1, 0)
@@ -86,14 +86,14 @@ def test_newcomers_count_from_their_start(table: Table) -> None:
     """All that a child ever used was used since the last look; who ends takes nothing away."""
     table.put(1)
     tree = ProcessTree(1, str(table.root))
-    tree.look()
+    tree.sample()
     table.put(1, children="2 ")
     table.put(2, cpu=500, faults=3)
-    tree.look()
+    tree.sample()
     assert (tree.totals.cpu_ns, tree.totals.faults_minor) == (500, 3)
     table.put(1, cpu=1)
     table.end(2)
-    assert tree.look() == 1
+    assert tree.sample() == 1
     assert (tree.totals.cpu_ns, tree.totals.faults_minor) == (501, 3)
 
 
@@ -101,15 +101,15 @@ def test_a_restart_goes_on_counting(table: Table) -> None:
     """Totals only grow, whoever the service's process is."""
     table.put(1, cpu=1_000)
     tree = ProcessTree(1, str(table.root))
-    tree.look()
+    tree.sample()
     table.put(1, cpu=1_400)
-    tree.look()
+    tree.sample()
     table.end(1)
-    assert tree.look() == 0
+    assert tree.sample() == 0
     assert tree.totals.cpu_ns == 400
     table.put(5, cpu=30)
     tree.follow(5)
-    assert tree.look() == 1
+    assert tree.sample() == 1
     assert tree.totals.cpu_ns == 430
 
 
@@ -117,12 +117,12 @@ def test_the_busiest_thread_is_found(table: Table) -> None:
     """Each thread by itself, those that came since included."""
     table.put(1, threads={1: 100, 11: 100})
     tree = ProcessTree(1, str(table.root))
-    tree.look()
+    tree.sample()
     table.put(1, threads={1: 150, 11: 120, 12: 70})
-    tree.look()
+    tree.sample()
     assert (tree.totals.cpu_ns, tree.totals.busiest_ns) == (140, 70)
 
 
 def test_a_process_that_never_was(table: Table) -> None:
     """Nothing is found, and nothing breaks."""
-    assert ProcessTree(9, str(table.root)).look() == 0
+    assert ProcessTree(9, str(table.root)).sample() == 0

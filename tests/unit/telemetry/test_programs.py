@@ -50,12 +50,12 @@ class Host:
         """One second later."""
         self._looks += 1
         now_ns = self._looks * NS_PER_S
-        self._programs.look(self._sheet, SERVICES if services is None else services, now_ns)
+        self._programs.sample(self._sheet, SERVICES if services is None else services, now_ns)
         self._sheet.end(now_ns)
 
     def track(self, name: str) -> TimeSeries | None:
         """What was told."""
-        return read_telemetry("\n".join(self._lines).splitlines(), 0).tracks.get(name)
+        return read_telemetry("\n".join(self._lines).splitlines(), 0).time_series.get(name)
 
     def last(self, name: str) -> float:
         """The newest value."""

@@ -23,13 +23,13 @@ def test_levels_come_back(looks: list[dict[str, float]]) -> None:
     sheet = SampleBatch("x", lines.append)
     for number, figures in enumerate(looks):
         for name, value in figures.items():
-            sheet.level(name, value)
+            sheet.gauge(name, value)
         sheet.end((number + 1) * NS_PER_S)
     found = read_telemetry("".join(lines).split("\n")[:-1], 0)
-    assert found.bad == 0
+    assert found.invalid_lines == 0
     told = {
         (name, at_s): value
-        for name, track in found.tracks.items()
+        for name, track in found.time_series.items()
         for at_s, value in zip(track.at_s, track.values, strict=True)
     }
     assert told == {
@@ -58,7 +58,7 @@ def test_news_are_told_once() -> None:
         2,
     ]
     found = read_telemetry(text, 0)
-    assert found.tracks["a.total"].limit == 5
+    assert found.time_series["a.total"].limit == 5
     assert found.unread == {"b": "no rights"}
 
 
@@ -68,10 +68,10 @@ def test_no_number_is_no_value(monkeypatch: Any) -> None:
     lines: list[str] = []
     sheet = SampleBatch("x", lines.append)
     for name, value in (("a", float("nan")), ("b", 1.0), ("c", 2.0)):
-        sheet.level(name, value)
+        sheet.gauge(name, value)
     sheet.end(1)
     found = read_telemetry("".join(lines), 0)
-    assert (found.bad, list(found.tracks)) == (0, ["b"])
+    assert (found.invalid_lines, list(found.time_series)) == (0, ["b"])
 
 
 def test_silence_writes_nothing() -> None:

@@ -41,7 +41,7 @@ def test_a_watch_stands_still_and_catches_up() -> None:
     watch = StallableClock(lambda: now[0])
     for stands, told in ((False, 41), (True, 42), (True, 42), (False, 44)):
         now[0] += S
-        (watch.stand_still if stands else watch.go_on)()
+        (watch.stall if stands else watch.resume)()
         assert watch.wall_ns() == told * S
 
 

@@ -136,7 +136,7 @@ def test_health_tells_the_active_node(bench: Bench) -> None:
     """Starting, then which node; bad when there is none."""
     assert not bench.adapter.health().good
     bench.probe(1)
-    assert bench.adapter.health().words == "ok: primary is active"
+    assert bench.adapter.health().detail == "ok: primary is active"
     bench.primary.error = bench.fallback.error = NodeError("timeout", sent=True)
     bench.probe(1)
     assert not bench.adapter.health().good

@@ -74,7 +74,7 @@ def test_a_process_that_is_gone(host: Path) -> None:
 def test_a_rule_is_deleted_by_the_words_that_added_it() -> None:
     """But for the action."""
     rule = FilterRule(5, "OUTPUT", "-d", "172.18.0.3", "signal-harness-1")
-    added, deleted = rule.words("-I"), rule.words("-D")
+    added, deleted = rule.arguments("-I"), rule.arguments("-D")
     assert [a for a, d in zip(added, deleted, strict=True) if a != d] == ["-I"]
     assert "172.18.0.3" in added
     assert "signal-harness-1" in added

@@ -59,7 +59,7 @@ def test_every_packet_gets_one_verdict(sizes: list[int], loss: float) -> None:
     relay = relay_of(queue, LinkSettings(delay_ns=5, loss_share=loss, bits_per_s=10**9))
     for now_ns in range(0, 10, 3):
         relay.step(now_ns)
-    relay.let_go()
+    relay.release_all()
     assert sorted(queue.accepted + queue.dropped) == list(range(len(sizes)))
     assert queue.accepted == sorted(queue.accepted)
     assert loss or not queue.dropped
