@@ -69,7 +69,7 @@ def read_signals(
         table, matcher.outcomes, notes, plan.nonce_starts, plan.contract, sight
     )
     settling.read_tasks(folder.final_tasks)
-    ended = settling.end(rest, waited=run.drain_elapsed, stream=load_stream_history(folder))
+    ended = settling.end(rest, drain_elapsed=run.drain_elapsed, stream=load_stream_history(folder))
     yield from _portion(ended, table, clock)
 
 

@@ -23,13 +23,13 @@ from harness.evidence.event_log import EVENTS_FILE, read_events
 from harness.evidence.manifest import verify_manifest
 from harness.evidence.run_documents import RunEvent, RunMetadata
 from harness.evidence.run_folder import RunFolder
-from harness.safe_open import RefusedError, iter_lines
 from harness.judge.check import CheckContext, Problem, validity_check
 from harness.judge.expected_schedule import expected_schedule
 from harness.judge.final_state import read_final_state
 from harness.judge.judgement import Judgement, judge, with_check
 from harness.judge.service_counters import read_service_counters
 from harness.judge.warmup import PRE_MEASURE, pre_measure_stages
+from harness.safe_open import RefusedError, iter_lines
 from harness.scenario import Scenario
 
 Warn = Callable[[str], None]

@@ -14,9 +14,9 @@ from harness.evidence.atomic_files import SCHEMA_VERSION
 from harness.evidence.manifest import evidence_digests
 from harness.evidence.result_digests import KEY, ResultDigests, digest_mismatch, with_digests
 from harness.evidence.run_folder import RunFolder
-from harness.safe_open import RefusedError
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
+from harness.safe_open import RefusedError
 
 
 class Result(BaseModel):

@@ -11,10 +11,10 @@ from rich.console import Console
 from harness.clock import SystemClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
-from harness.run.live.terminal_progress import ProgressView
 from harness.run.live.exporter import Exporter
 from harness.run.live.metrics_server import serving
 from harness.run.live.service_usage import UsageTail
+from harness.run.live.terminal_progress import ProgressView
 from harness.run.parts import Progress
 from harness.stack.ports import LOOPBACK
 

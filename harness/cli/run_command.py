@@ -33,7 +33,6 @@ from harness.observe.pending_sampler import PendingSampler
 from harness.observe.plan import ObserverPlan
 from harness.process.proc import other_runs, registered_run
 from harness.report.group import render_group
-from harness.run.live.terminal_progress import ProgressView
 from harness.report.run_description import describe_run
 from harness.report.startup import startup_line
 from harness.run.lifecycle import run
@@ -41,6 +40,7 @@ from harness.run.live.exporter import Exporter
 from harness.run.live.figures import LiveFigures
 from harness.run.live.latency_histogram import measured_ranges
 from harness.run.live.run_info import RunInfo
+from harness.run.live.terminal_progress import ProgressView
 from harness.run.parts import Parts, ProgressSink
 from harness.scenario import Scenario, load_scenario
 from harness.schedule.lead_time import lead_ns

@@ -12,10 +12,10 @@ from harness.errors import EvidenceError, Exit, UsageError
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
 from harness.process.interrupt import Interrupted
-from harness.run.live.terminal_progress import ProgressView
 from harness.run.live.folder_source import FolderSource
 from harness.run.live.page_source import PageSource
 from harness.run.live.run_view import RunSource, RunView
+from harness.run.live.terminal_progress import ProgressView
 from harness.run.live.watch import watch
 
 LATEST = "latest"

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import EvidenceError
-from harness.safe_open import open_parent, over_limit, read_regular
 from harness.evidence.strict_json import DEPTH_MAX, LimitError, loads
+from harness.safe_open import open_parent, over_limit, read_regular
 
 # Raised whenever a reader of the old form could misread the new one.
 SCHEMA_VERSION = 1

@@ -15,8 +15,8 @@ from harness.evidence import atomic_files
 from harness.evidence.new_folder import create_unique_folder
 from harness.evidence.run_documents import ObserverSummary, RunMetadata, RunPlan
 from harness.evidence.run_paths import RunPaths
-from harness.safe_open import RefusedError
 from harness.evidence.toml_writer import toml_text
+from harness.safe_open import RefusedError
 from harness.scenario import Scenario, load_scenario
 
 _SECRET_OR_LOCAL = {"redis_url", "folder", "process"}

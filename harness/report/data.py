@@ -22,6 +22,8 @@ from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError
 from harness.evidence.run_documents import RunMetadata, RunPlan
 from harness.evidence.run_folder import RunFolder
+from harness.judge.judgement import Judgement
+from harness.report.run_description import describe_run, measured_s
 from harness.safe_open import (
     LOG_BYTES_MAX,
     TELEMETRY_BYTES_MAX,
@@ -29,8 +31,6 @@ from harness.safe_open import (
     iter_lines,
     read_regular,
 )
-from harness.judge.judgement import Judgement
-from harness.report.run_description import describe_run, measured_s
 from harness.scenario import Phase, Scenario
 
 MODES = ("lite", "full")

@@ -15,20 +15,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harness import safe_open
 from harness.analysis.histogram_encoding import decode
 from harness.assessment.assess import assess, assess_and_store
 from harness.cli.app import app
 from harness.errors import EvidenceError, Exit, HarnessError
 from harness.evidence import atomic_files
-from harness import safe_open
 from harness.evidence.group_folder import GroupFolder, GroupProgress
 from harness.evidence.manifest import verify_manifest, write_manifest
 from harness.evidence.run_folder import RunFolder
-from harness.safe_open import RefusedError, iter_lines, read_regular
 from harness.evidence.strict_json import loads
 from harness.judge.verdict import Verdict
 from harness.report.data import read_report_data
 from harness.report.samples import write_csv
+from harness.safe_open import RefusedError, iter_lines, read_regular
 from harness.scenario import Load, Stage, load_scenario
 from tests.fuzz.hostile import CASES, bomb
 from tests.studies.mutations.documents import (

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from harness.assessment.assess import assess
 from harness.report.formatting import format_count, format_duration, format_share
-from harness.run.live.terminal_progress import ProgressView, panel, plain_line
 from harness.report.terminal import render
 from harness.run.live.summary import LiveSummary
+from harness.run.live.terminal_progress import ProgressView, panel, plain_line
 from harness.run.parts import Progress, RunEvent
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.live.snapshots import full_snapshot

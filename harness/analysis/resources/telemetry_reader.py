@@ -27,8 +27,8 @@ from typing import Any
 
 from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
 from harness.clock import NS_PER_S
-from harness.safe_open import TELEMETRY_BYTES_MAX, iter_lines
 from harness.evidence.strict_json import loads
+from harness.safe_open import TELEMETRY_BYTES_MAX, iter_lines
 
 _HOLDERS_MAX = 16
 

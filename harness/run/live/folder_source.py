@@ -11,7 +11,6 @@ from harness.errors import EvidenceError
 from harness.evidence.event_log import read_events
 from harness.evidence.run_documents import RunPlan
 from harness.evidence.run_folder import RunFolder
-from harness.safe_open import RefusedError
 from harness.load.status import STATUS_FIELDS, Status, SwarmTotals, sum_statuses
 from harness.run.live.figures import LiveFigures
 from harness.run.live.json_lines_tail import JsonLinesTail
@@ -20,6 +19,7 @@ from harness.run.live.run_view import RunView
 from harness.run.live.service_usage import UsageTail
 from harness.run.live.snapshot import SnapshotBuilder
 from harness.run.parts import Progress, RunEvent
+from harness.safe_open import RefusedError
 
 # Processes of a run write at least once a second; their files, when the run is judged, no more.
 _SILENT_NS = 20 * NS_PER_S

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.safe_open import TELEMETRY_BYTES_MAX, open_regular
 from harness.evidence.strict_json import loads
+from harness.safe_open import TELEMETRY_BYTES_MAX, open_regular
 
 # What is read at once of a file that has grown: some thousands of lines.
 _READ_MAX = 4 * 1024 * 1024

@@ -87,7 +87,7 @@ STORIES = st.builds(
 )
 
 
-def expected_fate(story: Story, *, waited: bool) -> SignalOutcome:
+def expected_fate(story: Story, *, drain_elapsed: bool) -> SignalOutcome:
     """The definition, told one signal at a time."""
     final = any(state is not State.INIT for state in story.seen)
     final = final or story.row not in (None, State.INIT, State.OTHER)
@@ -100,7 +100,7 @@ def expected_fate(story: Story, *, waited: bool) -> SignalOutcome:
         return SignalOutcome.REJECTED if first and first.is_rejected else SignalOutcome.SIMULATED
     has_row = story.row in (State.INIT, State.OTHER)
     if story.answer is PushStatus.ACCEPTED or bool(story.seen) or has_row:
-        known = waited and story.row is not State.OTHER
+        known = drain_elapsed and story.row is not State.OTHER
         return SignalOutcome.LOST if known else SignalOutcome.IN_FLIGHT
     return SignalOutcome.REFUSED
 
@@ -111,7 +111,7 @@ def is_simulated(story: Story) -> bool:
     return State.SIMULATED in story.seen or story.row in left
 
 
-def told(stories: list[Story], *, waited: bool, delays_ms: list[int]) -> World:
+def told(stories: list[Story], *, drain_elapsed: bool, delays_ms: list[int]) -> World:
     """A world in which the first signals have these stories, and no others are attempted."""
     world = replace(SMALL_WORLD, run=dict(SMALL_WORLD.run))
     attempts = in_order(np.concatenate(world.attempts), "intended_ns")
@@ -146,7 +146,7 @@ def told(stories: list[Story], *, waited: bool, delays_ms: list[int]) -> World:
     world.acks = [in_order(acks[agents == process], "acked_ns") for process in range(processes)]
     world.sightings = in_order(np.concatenate([np.zeros(0, dtype=SIGHTING), *sightings]), "seen_ns")
     world.tasks = np.concatenate([np.zeros(0, dtype=TASK), *tasks])
-    if not waited:
+    if not drain_elapsed:
         world.run["drain_deadline_ns"] = world.run["observation_end_ns"] + 1
     return world
 
@@ -159,17 +159,17 @@ def told(stories: list[Story], *, waited: bool, delays_ms: list[int]) -> World:
     data=st.data(),
 )
 def test_every_signal_in_exactly_one_class(
-    stories: list[Story], waited: bool, chunk: int, data: st.DataObject
+    stories: list[Story], drain_elapsed: bool, chunk: int, data: st.DataObject
 ) -> None:
     """Classes sum to what was attempted and are the defined ones, in portions of any size."""
     delays_ms = data.draw(
         st.lists(st.integers(0, 900), min_size=len(stories), max_size=len(stories))
     )
-    found = gathered(told(stories, drain_elapsed=waited, delays_ms=delays_ms), chunk=chunk)
+    found = gathered(told(stories, drain_elapsed=drain_elapsed, delays_ms=delays_ms), chunk=chunk)
     account = found.account()
     assert account.attempted == found.attempted == len(stories)
     assert account.outcomes == Counter(
-        expected_fate(story, drain_elapsed=waited) for story in stories
+        expected_fate(story, drain_elapsed=drain_elapsed) for story in stories
     )
     latencies = sum(cell.histogram(Metric.LATENCY).count for cell in found.cells.values())
     stale = [story for story in stories if story.stale]

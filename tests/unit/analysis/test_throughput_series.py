@@ -54,13 +54,13 @@ def seconds_of(*samples: Samples, end_s: float = 12.0) -> tuple[ThroughputInterv
     data=st.data(),
 )
 def test_sums_are_those_of_the_account(
-    stories: list[Story], waited: bool, chunk: int, data: st.DataObject
+    stories: list[Story], drain_elapsed: bool, chunk: int, data: st.DataObject
 ) -> None:
     """Each column sums to the account's figure, and what is left open is what never ended."""
     delays_ms = data.draw(
         st.lists(st.integers(0, 900), min_size=len(stories), max_size=len(stories))
     )
-    found = gathered(told(stories, drain_elapsed=waited, delays_ms=delays_ms), chunk=chunk)
+    found = gathered(told(stories, drain_elapsed=drain_elapsed, delays_ms=delays_ms), chunk=chunk)
     account, seconds = found.account(), found.seconds
     assert sum(one.intended for one in seconds) == account.attempted
     assert sum(one.sent for one in seconds) == account.attempted

@@ -12,8 +12,8 @@ from harness.assessment.assess import assess
 from harness.contract.names import Contract, Streams
 from harness.evidence.manifest import write_manifest
 from harness.evidence.run_folder import RunFolder
-from harness.safe_open import RefusedError
 from harness.judge.verdict import Verdict
+from harness.safe_open import RefusedError
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge.assessing import assessed, unclean
 

@@ -20,9 +20,9 @@ from harness.cli.stack_choice import StackChoice, StackKind
 from harness.clock import ManualClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
-from harness.run.live.terminal_progress import ProgressView
 from harness.run.live.exporter import Exporter
 from harness.run.live.metrics_page_parser import parse_page
+from harness.run.live.terminal_progress import ProgressView
 from harness.run.parts import Progress
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import healthy
