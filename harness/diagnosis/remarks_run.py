@@ -20,11 +20,18 @@ from harness.diagnosis.thresholds import (
     STEAL_SHARE,
 )
 from harness.judge.check import CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.self_monitoring import GENERATOR_CPU, GENERATOR_STALLS
+from harness.judge.validity import GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, LOAD_ATTEMPTED
 
 _DISTURBANCES_SHOWN = 2
 # Checks of the run itself that speak of its generator.
-_GENERATOR = ("generator ", "load as asked")
+_GENERATOR = frozenset(
+    spec.id
+    for spec in (
+        *(GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, GENERATOR_CPU, GENERATOR_STALLS),
+        LOAD_ATTEMPTED,
+    )
+)
 
 
 def disturbances(subject: DiagnosisContext) -> Iterator[Remark]:
@@ -92,7 +99,7 @@ def generator(subject: DiagnosisContext) -> Iterator[Remark]:
     bad = [
         check
         for check in judgement.of(CheckKind.VALIDITY)
-        if check.verdict is not Verdict.PASS and check.name.startswith(_GENERATOR)
+        if not check.status.is_clean and check.id in _GENERATOR
     ]
     for check in bad[:1]:
         yield Remark(key="generator", message=f"{check.name}: {check.message}")

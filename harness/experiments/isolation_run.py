@@ -32,7 +32,7 @@ from harness.evidence.fault_log import FaultRecord
 from harness.evidence.records import Mode
 from harness.evidence.run_folder import RunFolder
 from harness.judge.limits import LATENESS_P99, tightest_latency_ns
-from harness.judge.quotas import NAME as QUOTAS
+from harness.judge.quotas import QUOTAS_ENFORCED
 from harness.scenario import Scenario
 from harness.scenario.fault import LASTING, Fault
 from harness.scenario.isolation import INSTANT_KINDS, Isolation, treatment_faults
@@ -228,7 +228,7 @@ def _on_purpose(folder: RunFolder) -> dict[str, str]:
         is_limited = folder.read_json(folder.stack).get("agents_limited", True)
     except EvidenceError:
         return {}
-    return {} if is_limited else {QUOTAS: "the limits of the agents were taken away"}
+    return {} if is_limited else {QUOTAS_ENFORCED.id: "the limits of the agents were taken away"}
 
 
 def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Series:

@@ -15,11 +15,11 @@ from harness.analysis.measurement import Measurement
 from harness.diagnosis.answers import Diagnosis
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.formatting import format_count, format_duration
 from harness.report.headline import deciding_check, format_confidence, format_horizon
-from harness.report.terminal import NOT_JUDGED, VERDICT_STYLES
+from harness.report.terminal import VERDICT_STYLES
 
 OBJECTIVES_MAX = 5
 NOT_OK_MAX = 2
@@ -118,14 +118,14 @@ def brief(check: Check) -> str:
 
 
 def _is_ok(check: Check) -> bool:
-    return check.verdict is Verdict.PASS
+    return check.status.is_clean
 
 
 def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterator[Text]:
     """So many checks, the first ones, each on so many lines."""
     for check in checks[:most]:
-        word = "ok" if _is_ok(check) else check.verdict.name
-        if _is_ok(check) and check.message.startswith(NOT_JUDGED):
+        word = "ok" if _is_ok(check) else check.status.name
+        if check.status is Status.NOT_APPLICABLE:
             word = "--"
         said = _wrapped(f"{check.name}: {brief(check)}", width - _WORD, lines)
         for number, part in enumerate(said):

@@ -22,7 +22,7 @@ from harness.judge import agent_pool
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.faults import render_faults
 from harness.report.formatting import format_count, format_duration, format_share
 from harness.report.gate import render_gate
@@ -39,9 +39,7 @@ VERDICT_STYLES = {
 _STAGE_BAR = 24
 _EXAMPLES_SHOWN = 3
 # Clean checks of which the reader is told all the same: something happened that he asked for.
-_INFORMATIONAL = frozenset({agent_pool.DEPARTURE_CHECK})
-# How a check begins that looked at nothing, since what it needs is not there.
-NOT_JUDGED = "not judged"
+_INFORMATIONAL = frozenset({agent_pool.AGENT_POOL.id})
 
 
 def render(measurement: Measurement, judgement: Judgement, path: Path) -> RenderableType:
@@ -82,9 +80,9 @@ def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType
 def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     for check in judgement.of(kind):
-        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
-        style = "green" if check.verdict is Verdict.PASS else "bold red"
-        if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
+        word = "ok" if check.status.is_clean else check.status.name
+        style = "green" if check.status.is_clean else "bold red"
+        if check.status is Status.NOT_APPLICABLE:
             word, style = "--", "yellow"
         # As text: what happened in a run may hold brackets, which are no markup.
         table.add_row(Text(word, style=style), Text(check.name), Text(_with_examples(check)))
@@ -93,20 +91,18 @@ def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
 
 def _validity(judgement: Judgement) -> RenderableType:
     """What spoils the run; of a valid one only how much was looked at."""
-    spoiled = [
-        check for check in judgement.of(CheckKind.VALIDITY) if check.verdict is not Verdict.PASS
-    ]
+    spoiled = [check for check in judgement.of(CheckKind.VALIDITY) if not check.status.is_clean]
     if not spoiled:
         clean = f"all {len(judgement.of(CheckKind.VALIDITY))} checks of the run itself are clean"
         told = [
             check.message
             for check in judgement.of(CheckKind.VALIDITY)
-            if check.name in _INFORMATIONAL
+            if check.id in _INFORMATIONAL
         ]
         return Text("; ".join([clean, *told]))
     table = Table.grid(padding=(0, 2))
     for check in spoiled:
-        word = Text(check.verdict.name, style="bold red")
+        word = Text(check.status.name, style="bold red")
         table.add_row(word, Text(check.name), Text(_with_examples(check)))
     return table
 

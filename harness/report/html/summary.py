@@ -92,7 +92,7 @@ def build_summary(data: ReportData) -> Summary:
     scenario, judgement = data.scenario, data.judgement
     said = headline(judgement)
     # What the headline says need not be said again, unless its name is all that tells the check.
-    reasons = [check for check in judgement.reasons if check.verdict is not Verdict.PASS]
+    reasons = [check for check in judgement.reasons if not check.status.is_clean]
     others = reasons if len(reasons) > 1 else []
     grade = judgement.grade
     return Summary(
@@ -148,13 +148,8 @@ def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[G
     for objective in objectives:
         if objective.is_latency_percentile and objective.window_ns is None:
             for check in checks:
-                if _is_of(check, objective) and (g := _gauge(check)):
+                if check.objective == objective.text and (g := _gauge(check)):
                     yield g
-
-
-def _is_of(check: Check, objective: Objective) -> bool:
-    """Whether a check is an objective's, as it stands or for one mode."""
-    return check.name == objective.text or check.name.startswith(f"{objective.text} (")
 
 
 def _gauge(check: Check) -> Gauge | None:
