@@ -25,6 +25,7 @@ check: $(TEST_STAMP)  ## lint, types and unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n auto tests/unit
 
 test: check  ## lint, types and every test
