@@ -173,7 +173,11 @@ def judge(case: CheckContext, rules: Iterable[CheckRule | DependentRule] = CHECK
     checks: tuple[Check, ...] = ()
     for rule in rules:
         checks += tuple(_run_check(rule, case, checks))
-    checks = _with_unique_ids(checks)
+    ids = unique_ids(check.id for check in checks)
+    checks = tuple(
+        check if check.id == own else check.model_copy(update={"id": own})
+        for check, own in zip(checks, ids, strict=True)
+    )
     verdict = worst(check.status.verdict for check in checks)
     measured_s = case.analysis.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     return Judgement(
@@ -210,16 +214,16 @@ def _run_check(
     return checks
 
 
-def _with_unique_ids(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """The checks; of several with one id the second gets the suffix `_2`, and so on.
+def unique_ids(ids: Iterable[str]) -> list[str]:
+    """The ids in order; the second of several equal ones gets the suffix `_2`, and so on.
 
-    So two objectives with different limits of one percentile are told apart.
+    So two objectives with different limits of one percentile differ.
     """
-    found: dict[str, Check] = {}
-    for check in checks:
-        own, number = check.id, 1
+    found = dict[str, None]()
+    for check_id in ids:
+        own, number = check_id, 1
         while own in found:
             number += 1
-            own = f"{check.id}_{number}"
-        found[own] = check if own == check.id else check.model_copy(update={"id": own})
-    return tuple(found.values())
+            own = f"{check_id}_{number}"
+        found[own] = None
+    return list(found)
