@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.analysis.integrity.pending_takeover import Takeover, analyze_takeover
 from harness.clock import NS_PER_S
+from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict, worst
 
 DEPARTURE_CHECK = "agents in their pool"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, TableChecksum
+from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict
 from harness.scenario.backup import Backup
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from harness.analysis.recorder import Cell, Metric
 from harness.analysis.statistics import ConfidenceInterval, upper_bound_ns
 from harness.contract.names import State
+from harness.formatting import format_count
 from harness.judge.check import CheckContext
-from harness.judge.formatting import format_count
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from harness.evidence.event_log import EVENTS_FILE
 from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 _SHOWN = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, Problem, validity_check
-from harness.judge.formatting import format_count
 from harness.schedule.content import STALE_MARGIN_BLOCKS, contents
 
 # What each irregularity of the evidence means, after its number.

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from harness.analysis.resources.telemetry import Telemetry
 from harness.clock import NS_PER_S
+from harness.formatting import format_count, format_share
 from harness.judge.check import CheckContext
-from harness.judge.formatting import format_count, format_share
 from harness.judge.limits import (
     FOREIGN_BLOCKED_MIN,
     FOREIGN_BLOCKED_SHARE,

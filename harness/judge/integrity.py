@@ -9,9 +9,9 @@ from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
 from harness.analysis.integrity.nonces import NonceRange
 from harness.analysis.samples import SignalOutcome
 from harness.contract.observation import ObservationMethod
+from harness.formatting import format_count
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count
 from harness.judge.unattributed import with_unattributed_rows
 from harness.judge.verdict import Verdict
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.anomalies import Anomaly
+from harness.formatting import format_count, format_duration
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict
 from harness.schedule.content import contents
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
 from harness.analysis.samples import SignalOutcome
 from harness.contract.names import State
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count
 from harness.judge.service_counters import ServiceCounters
 from harness.judge.verdict import Verdict
 

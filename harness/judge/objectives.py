@@ -14,18 +14,13 @@ from harness.analysis.statistics import (
     percentile_interval,
     size_needed,
 )
+from harness.formatting import format_count, format_duration, format_percentile, format_share
+from harness.judge.advice import format_longer_run
 from harness.judge.censoring import format_rejected, judge_rejected_by_late_data, rests_on_censored
 from harness.judge.check import Check, CheckContext, CheckKind
 from harness.judge.decision import decide
 from harness.judge.exceedances import exceedance_figures
 from harness.judge.faults.recovery import check_recovery
-from harness.judge.formatting import (
-    format_count,
-    format_duration,
-    format_longer_run,
-    format_percentile,
-    format_share,
-)
 from harness.judge.host_attribution import (
     interference_explains_inconclusive,
     interference_explains_miss,

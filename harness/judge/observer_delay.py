@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from harness.analysis.recorder import Metric
 from harness.clock import NS_PER_MS
 from harness.contract.observation import ObservationMethod
+from harness.formatting import format_count, format_duration
 from harness.judge.advice import observer_advice
 from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.inconclusive import OBSERVER, inconclusive_checks
 from harness.judge.limits import OBSERVER_P99

@@ -10,14 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.resources.self_monitoring_figures import ProcessFigures, SelfMonitoringFigures
+from harness.formatting import format_count, format_duration, format_share, format_share_of_second
 from harness.judge.advice import OTHER_HOST, generator_advice, host_advice, observer_advice
 from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
-from harness.judge.formatting import (
-    format_count,
-    format_duration,
-    format_share,
-    format_share_of_second,
-)
 from harness.judge.limits import (
     CORE_SHARE_MAX,
     HEARTBEAT_GAP_MAX_NS,

@@ -22,9 +22,10 @@ from harness.analysis.statistics import EffectiveSample
 from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.formatting import format_count, format_share
+from harness.judge.advice import format_longer_run
 from harness.judge.check import Check, CheckContext, CheckKind, Figure
 from harness.judge.decision import Decision, decide_share
-from harness.judge.formatting import format_count, format_longer_run, format_share
 from harness.judge.host_attribution import interference_explains_rejections
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
 from harness.judge.validity import generator_was_late

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly, AnomalySummary
 from harness.analysis.integrity.stream_trimming import StreamHistory
 from harness.analysis.samples import SignalOutcome
+from harness.formatting import format_count
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import Check, CheckContext, CheckKind, Figure
 from harness.judge.final_state import ConsumerGroup
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 _UNREAD = "let the harness read stream and group in Redis (XINFO, XPENDING) until the run is over"

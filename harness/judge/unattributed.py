@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.analysis.anomalies import EXAMPLES_MAX
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 

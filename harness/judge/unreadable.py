@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from harness.analysis.anomalies import Anomaly
 from harness.analysis.samples import SignalOutcome
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 _NAMED_MAX = 5

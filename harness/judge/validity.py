@@ -18,9 +18,9 @@ from harness.analysis.samples import SignalOutcome
 from harness.analysis.statistics import size_needed
 from harness.analysis.summary import percentile_name
 from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.formatting import format_count, format_duration, format_share
 from harness.judge.advice import generator_advice
 from harness.judge.check import Check, CheckContext, CheckKind, Figure, Problem, validity_check
-from harness.judge.formatting import format_count, format_duration, format_share
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.limits import (
     LATENESS_P99,

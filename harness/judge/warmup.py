@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.samples import SignalOutcome
+from harness.formatting import format_count, format_share
 from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
-from harness.judge.formatting import format_count, format_share
 from harness.judge.limits import WARMUP_ARRIVED_SHARE_MIN, WARMUP_SIGNALS_MIN
 from harness.scenario import Load, Phase
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.assessment.group import GroupJudgement
+from harness.formatting import format_duration_fixed
 from harness.judge.verdict import Verdict
-from harness.report.formatting import format_duration
 from harness.report.terminal import VERDICT_STYLES, grade_view
 
 
@@ -55,12 +55,12 @@ def _runs(judgement: GroupJudgement) -> Table:
             run.run_id,
             str(run.seed),
             run.verdict.name,
-            *(format_duration(run.estimates_ns.get(name)) for name in names),
+            *(format_duration_fixed(run.estimates_ns.get(name)) for name in names),
         )
     by_name = {check.name: check.figures for check in judgement.checks}
     for word, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
         cells = [by_name.get(name, {}).get(figure) for name in names]
-        shown = [format_duration(cell) if isinstance(cell, float) else "-" for cell in cells]
+        shown = [format_duration_fixed(cell) if isinstance(cell, float) else "-" for cell in cells]
         table.add_row(word, "", "", *shown, style="dim")
     return table
 

@@ -17,7 +17,7 @@ MODULES = sorted(
 
 # From the ground up; a room imports from its own layer and from those below.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "clock", "printable"}),
+    frozenset({"errors", "clock", "formatting", "printable"}),
     frozenset({"contract"}),
     frozenset({"scenario", "evidence", "process"}),
     frozenset({"measure", "store", "gate"}),

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
+from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, Problem, validity_check
-from harness.judge.formatting import format_count, format_duration
 from harness.scenario.fault import PlannedFault
 
 _EXAMPLES_MAX = 20

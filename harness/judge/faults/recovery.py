@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.analysis.faults.fault_windows import find_disruptions
 from harness.analysis.faults.recovery import NORMAL_MIN
 from harness.analysis.measurement import RecoveryFigures
+from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind, Figure
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Objective
 

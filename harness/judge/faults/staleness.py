@@ -8,9 +8,9 @@ from harness.analysis.anomalies import Anomaly
 from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
+from harness.formatting import format_count, format_duration
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict
 
 NAME = "stale data refused in time"

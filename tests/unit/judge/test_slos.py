@@ -21,8 +21,8 @@ from harness.analysis.statistics import (
 )
 from harness.contract.names import State
 from harness.judge import objectives
+from harness.judge.advice import format_longer_run
 from harness.judge.check import CheckContext
-from harness.judge.formatting import format_longer_run
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
 from harness.judge.objectives import (
     _interval_words,
