@@ -165,7 +165,7 @@ def _departure(case: CheckContext, name: str, facts: dict[str, Any]) -> Departur
     exits = [end for end in facts.get("exits") or () if isinstance(end, dict)]
     kills = [
         record
-        for record in case.analysis.faults or ()
+        for record in case.analysis.faults.records or ()
         if (record.kind, record.target) == ("kill", name) and record.proven_ns is not None
     ]
     return Departure(

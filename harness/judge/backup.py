@@ -25,7 +25,7 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     policy = next((fault for fault in case.scenario.fault if isinstance(fault, Backup)), None)
     if policy is None:
         return
-    book = case.analysis.backups or BackupLog()
+    book = case.analysis.faults.backups or BackupLog()
     wrong = [*_misplaced(policy, book.taken), *_differing(book)]
     lacking = list(_lacking(policy, book))
     verdict = Verdict.FAIL if wrong else Verdict.INVALID if lacking else Verdict.PASS

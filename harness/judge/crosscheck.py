@@ -73,6 +73,6 @@ def _swarm(case: CheckContext) -> Iterator[str]:
     """A process of the swarm that ends with an error has ended before its time."""
     if any(event.kind in _STOPPED_EARLY for event in case.run.events):
         return
-    for word in case.analysis.vitals.swarm:
+    for word in case.analysis.instruments.self_monitoring.swarm:
         if word.error:
             yield f"swarm process {word.process} ended with {word.error!r}, run.json tells of none"

@@ -96,7 +96,7 @@ def host_interference(case: CheckContext) -> tuple[Interference, ...]:
         return ()
     t0_ns = case.analysis.timeline.t0_ns
     found = find_interference(case.telemetry(), [_seconds(bounds, t0_ns)])
-    faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.analysis.fault_windows]
+    faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.analysis.faults.windows]
     apart = (
         replace(one, spans_s=tuple(s for s in one.spans_s if not _meets(s, faults)))
         for one in found

@@ -105,7 +105,7 @@ def check_transitions(case: CheckContext) -> Check:
     observer = case.observer
     whole = observer is not None and observer.gaps == 0
     attached = case.stack.get("kind") == "attach"
-    never_shown = attached and skipped >= case.analysis.account().arrived
+    never_shown = attached and skipped >= case.analysis.signals.outcomes().arrived
     if whole and not never_shown:
         troubles.append((Anomaly.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
     good = "every signal went from INIT to one final state and no further"
@@ -121,7 +121,7 @@ def check_transitions(case: CheckContext) -> Check:
 def check_order(case: CheckContext) -> Check:
     """Nonces follow the order in which Redis took the signals of an agent."""
     name = "signals of an agent keep their order"
-    ordered = case.analysis.nonce_order
+    ordered = case.analysis.integrity.nonce_order
     words = "whose nonces are not in the order in which Redis took them"
     good = (
         f"the nonces of {format_count(ordered.compared, 'signal')} follow the order in which Redis took"
@@ -146,7 +146,7 @@ def check_stale(case: CheckContext) -> Iterator[Check]:
     if not case.plan.signals.stale_share:
         return
     name = "stale data refused"
-    sent = case.analysis.account().stale
+    sent = case.analysis.signals.outcomes().stale
     if not sent:
         yield Check(
             name=name,
@@ -180,7 +180,7 @@ def check_nonces(case: CheckContext) -> Check:
         rows = format_count(removed, "row")
         said = f"not judged: {rows} removed by the system, and the nonces with them"
         return found.model_copy(update={"message": said})
-    ranges = case.analysis.final_state.nonces
+    ranges = case.analysis.integrity.final_state.nonces
     gaps = [line for used in ranges for line in _gap_lines(case, used)]
     used = sum(one.used for one in ranges)
     if found.verdict is Verdict.PASS and not gaps:
@@ -205,7 +205,7 @@ def _gap_lines(case: CheckContext, used: NonceRange) -> Iterator[str]:
         yield f"address {address} skipped {format_count(used.gap_count, 'nonce')} (first: {first})"
         return
     next_nonces = case.final.next_nonces
-    still_open = case.analysis.account().of(SignalOutcome.IN_FLIGHT)
+    still_open = case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
     if next_nonces is None or still_open:
         return
     told = next_nonces.get(used.address)

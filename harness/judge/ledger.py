@@ -15,7 +15,7 @@ from harness.schedule.content import contents
 def check_amounts(case: CheckContext) -> Iterator[Check]:
     """The amount of each TRADE entry is the one that follows from the seed."""
     name = "ledger books what was asked"
-    bookings = case.analysis.ledger_amounts
+    bookings = case.analysis.integrity.ledger_amounts
     if bookings.signals is None:
         yield _not_judged(name, "the amounts were not written down")
         return
@@ -39,7 +39,7 @@ def check_amounts(case: CheckContext) -> Iterator[Check]:
 def check_stamps(case: CheckContext) -> Check:
     """A row was changed between the sending of its signal and the commit, by its own word too."""
     name = "row stamps agree with commits"
-    stamped = case.analysis.timestamp_check
+    stamped = case.analysis.integrity.timestamps
     if stamped is None:
         return _not_judged(name, "the stamps were not written down")
     if not stamped.compared:

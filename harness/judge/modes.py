@@ -84,10 +84,10 @@ def _unsteady(case: CheckContext, told: ServiceCounters) -> str:
     if shrunk or case.run.first_ns("service_restarted") is not None or _restarted(case):
         return "a service was started again, and counts from 0 since then"
     strange = (Anomaly.UNEXPECTED, Anomaly.REFUSED_BUT_SEEN)
-    others = case.analysis.foreign or (case.observer is not None and case.observer.foreign)
+    others = case.analysis.evidence.foreign or (case.observer is not None and case.observer.foreign)
     if others or any(case.analysis.finding(kind).count for kind in strange):
         return "signals that this run did not send were counted too"
-    account = case.analysis.account()
+    account = case.analysis.signals.outcomes()
     if still := account.of(SignalOutcome.IN_FLIGHT) + account.of(SignalOutcome.LOST):
         return f"{format_count(still, 'signal')} had come to no end yet"
     return ""
@@ -113,7 +113,7 @@ def _counted(case: CheckContext, told: ServiceCounters) -> OutcomeCounts:
 
 def _outcome_counts(case: CheckContext) -> OutcomeCounts:
     found: OutcomeCounts = Counter()
-    for key, cell in case.analysis.cells.items():
+    for key, cell in case.analysis.signals.cells.items():
         mode = key.mode.name.lower()
         found[State.SIMULATED, mode] += cell.account.arrived
         for state, number in cell.account.rejected_by.items():

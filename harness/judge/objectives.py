@@ -81,7 +81,7 @@ def check_arrival(case: CheckContext) -> Check:
     Where no objective says how many rejections there may be, a percentile below their share can be
     kept by the others only. This rule asks for an objective; it infers nothing, so no interval.
     """
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     arrived, attempted = account.arrived, account.attempted
     awaited = account.ordinary
     promised = {one.metric for one in case.scenario.parsed_objectives()}

@@ -37,7 +37,7 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
         return validity_check(NAME, [], "no sighting to judge it by")
     most = OBSERVER_P99.of(case.scenario)
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
-    by_commit = not case.analysis.account(Phase.MEASURE).commit_unknown
+    by_commit = not case.analysis.signals.outcomes(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
     said = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     if value <= most:

@@ -31,7 +31,7 @@ _SHARED_CORE = "give the swarm a core of its own (cpusets, taskset), or set a lo
 
 def check_self_monitoring(case: CheckContext) -> Iterator[Check]:
     """Everything that the vitals of the measured phase tell."""
-    if not case.run.kept and not case.analysis.vitals.samples:
+    if not case.run.kept and not case.analysis.instruments.self_monitoring.samples:
         yield validity_check("vitals kept", [], "not judged: this run kept no vitals")
         return
     figures = case.measurement.vitals
@@ -61,7 +61,7 @@ def describe_observer_usage(case: CheckContext) -> str:
 
 
 def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
-    vitals = case.analysis.vitals
+    vitals = case.analysis.instruments.self_monitoring
     problems = [
         Problem(
             f"{format_count(n, 'line')} of {name} unreadable",

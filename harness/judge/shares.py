@@ -35,7 +35,7 @@ from harness.scenario import Objective, Phase
 
 def check_rejected(case: CheckContext, objective: Objective) -> Check:
     """That the engine refuses few enough."""
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     limit = objective.limit_share or 0.0
     # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
     refused, ordinary = account.ordinary_rejected, account.ordinary
@@ -79,7 +79,7 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
 
 def check_simulated(case: CheckContext, objective: Objective) -> Check:
     """That enough of what was attempted reaches SIMULATED."""
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     # What was sent stale on purpose is not to arrive; if it does, another check fails.
     attempted = account.ordinary
     arrived = min(account.arrived, attempted)
@@ -178,7 +178,7 @@ def share_series(case: CheckContext, objective: Objective) -> tuple[Series, Seri
     """The signals of both modes that ought to arrive; of them, the rejected or the missing ones."""
     of = _rejected if objective.metric == "rejected" else _missing
     keys = (CellKey(Phase.MEASURE, mode) for mode in Mode)
-    cells = [case.analysis.cells[key] for key in keys if key in case.analysis.cells]
+    cells = [case.analysis.signals.cells[key] for key in keys if key in case.analysis.signals.cells]
     whole = [cell.series[Metric.LATENCY] for cell in cells if Metric.LATENCY in cell.series]
     return _joined(whole), _joined(part for cell in cells for part in of(cell))
 

@@ -23,7 +23,7 @@ def check_drained(case: CheckContext) -> Check:
     if group is None:
         said = "what Redis says of the engine's group was not read"
         return _check(name, Verdict.INVALID, said, hint=_UNREAD)
-    if case.analysis.account().of(SignalOutcome.IN_FLIGHT):
+    if case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT):
         said = "not judged: signals were in flight when the watching ended"
         return _check(name, Verdict.PASS, said)
     findings = [case.analysis.finding(kind) for kind in (Anomaly.LEFT_PENDING, Anomaly.UNDELIVERED)]
@@ -75,7 +75,7 @@ def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple
 def check_trimmed(case: CheckContext) -> Check:
     """No entry was trimmed from the stream before the engine's group had read it."""
     name = "nothing trimmed unread"
-    history = case.analysis.stream
+    history = case.analysis.integrity.stream
     if history is None:
         return _check(name, Verdict.PASS, "not judged: nobody looked at the stream during the run")
     if not history.snapshot_count:
@@ -88,14 +88,14 @@ def check_trimmed(case: CheckContext) -> Check:
 def check_added(case: CheckContext) -> Check:
     """The stream took as many entries as Redis acknowledged to the swarm."""
     name = "stream took what was acknowledged"
-    history = case.analysis.stream
+    history = case.analysis.integrity.stream
     added = _added(case, history) if history else None
     if added is None:
         why = "this Redis (before 7.0) cannot tell how many entries were added"
         if history is None:
             why = "nobody looked at the stream before the first signal"
         return _check(name, Verdict.PASS, f"not judged: {why}")
-    account = case.analysis.account()
+    account = case.analysis.signals.outcomes()
     told = f"{format_count(added, 'entry', 'entries')} added, {account.accepted:,} acknowledged"
     if account.unconfirmed:
         told += f" and {account.unconfirmed:,} unanswered"

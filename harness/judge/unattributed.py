@@ -22,7 +22,7 @@ def with_unattributed_rows(case: CheckContext, check: Check) -> Check:
     if rows is not None and rows.ledger:
         parts.append(format_count(rows.ledger, "ledger row"))
     # Seen on the way, whether or not they are left in the table.
-    seen = case.analysis.foreign + (case.observer.foreign if case.observer else 0)
+    seen = case.analysis.evidence.foreign + (case.observer.foreign if case.observer else 0)
     if not parts and seen:
         parts.append(format_count(seen, "row version"))
     if not parts:

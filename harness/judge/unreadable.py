@@ -51,7 +51,7 @@ def mark_unreadable(case: CheckContext, check: Check) -> Check:
 def check_read(case: CheckContext) -> Check:
     """That everything was read that the verdict rests on."""
     sight, unnamed = (
-        case.analysis.final_state_coverage,
+        case.analysis.integrity.coverage,
         case.analysis.finding(Anomaly.STATE_UNMAPPED),
     )
     problems = []
@@ -84,7 +84,7 @@ def _reasons(case: CheckContext, needs: Iterable[str], *, failed: bool) -> Itera
         needs: what it rests on.
         failed: whether it found something that hidden rows explain.
     """
-    sight = case.analysis.final_state_coverage
+    sight = case.analysis.integrity.coverage
     for need in needs:
         if need == _END:
             if number := _unread_outcome_count(case):
@@ -104,14 +104,14 @@ def _unread_outcome_count(case: CheckContext) -> int:
     gathered = case.analysis
     return (
         0
-        if gathered.final_state_coverage.complete
-        else gathered.account().of(SignalOutcome.IN_FLIGHT)
+        if gathered.integrity.coverage.complete
+        else gathered.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
     )
 
 
 def _hidden(case: CheckContext, part: str) -> str:
     return (
-        f"row-level security may hide rows of {case.analysis.final_state_coverage.filtered.get(part, part)} from"
+        f"row-level security may hide rows of {case.analysis.integrity.coverage.filtered.get(part, part)} from"
         " the login of the contract; give it BYPASSRLS, or a policy that shows the run's rows"
     )
 

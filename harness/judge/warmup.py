@@ -58,14 +58,14 @@ def check_warmup(case: CheckContext) -> Iterator[Check]:
 
 def _account(case: CheckContext) -> SignalOutcomeCounts:
     total = SignalOutcomeCounts()
-    for key, cell in case.analysis.stage_cells.items():
+    for key, cell in case.analysis.signals.stage_cells.items():
         if key.stage == PRE_MEASURE:
             total = total + cell.account
     return total
 
 
 def _share_measured(case: CheckContext) -> float:
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     return min(1.0, account.arrived / account.ordinary) if account.ordinary else 0.0
 
 

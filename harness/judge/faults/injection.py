@@ -16,7 +16,7 @@ _HINT = "see the reason and faults.jsonl; at_s and for_s must end within the mea
 
 def check_faults(case: CheckContext) -> Iterator[Check]:
     """That each fault was proven and proven healed; nothing where none was planned or told."""
-    planned, told = case.scenario.planned_faults(), case.analysis.faults or ()
+    planned, told = case.scenario.planned_faults(), case.analysis.faults.records or ()
     if not planned and not told:
         return
     records = {record.number: record for record in told}

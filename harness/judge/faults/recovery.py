@@ -20,7 +20,7 @@ def check_recovery(case: CheckContext, objective: Objective) -> Check:
         hint = "plan a fault: [[fault]] in a scenario"
         return _check(objective, Verdict.INVALID, said, hint=hint)
     verdict = worst(_verdict(one, limit_ns) for one in found)
-    happened = len(find_disruptions(case.run.events, case.analysis.faults or ()))
+    happened = len(find_disruptions(case.run.events, case.analysis.faults.records or ()))
     shown = max((one for one in found if _verdict(one, limit_ns) is verdict), key=_at_least_ns)
     said = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_words(shown)}"
     said += f"; the limit is {format_duration(limit_ns)}"

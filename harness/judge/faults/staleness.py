@@ -28,7 +28,7 @@ def check_staleness(case: CheckContext) -> Iterator[Check]:
     not mention it.
     """
     found = anomaly_check(case, NAME, "", _ANOMALIES)
-    stood, behind = case.measurement.standstills, case.analysis.behind
+    stood, behind = case.measurement.standstills, case.analysis.faults.head_lag
     words = [_words(one) for one in stood]
     if found.verdict is Verdict.FAIL:
         yield found.model_copy(update={"message": "; ".join((found.message, *words))})
@@ -67,7 +67,7 @@ def _time(seconds: float | None) -> str:
 
 def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
     """That an RPC node which lies behind is asked no more while it does."""
-    records = [one for one in case.analysis.faults or () if one.kind == "rpc_stale"]
+    records = [one for one in case.analysis.faults.records or () if one.kind == "rpc_stale"]
     proven = [one for one in records if one.proven_ns is not None]
     if not proven:
         return
