@@ -237,7 +237,7 @@ def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Se
     Without rejections: the time they had until the end depends on the block, and an objective
     judges them.
     """
-    cell = gathered.cells.get(CellKey(Phase.MEASURE, mode))
+    cell = gathered.signals.cells.get(CellKey(Phase.MEASURE, mode))
     if cell is None or metric not in cell.series:
         return Series()
     return cell.slo_series(metric).within_layout()
@@ -251,7 +251,7 @@ def _force(block: TrialBlock, gathered: RunAnalysis, faults: Sequence[Fault]) ->
     for fault in faults:
         own = [
             record
-            for record in gathered.faults or ()
+            for record in gathered.faults.records or ()
             if (record.kind, record.target) == (fault.kind, fault.target)
             and start_ns <= record.planned_ns < end_ns
         ]
@@ -271,7 +271,7 @@ def _lingers(block: TrialBlock, gathered: RunAnalysis) -> bool:
         record.injected_ns is not None
         and record.injected_ns < end_ns
         and (record.heal_proven_ns is None or record.heal_proven_ns > counted_ns)
-        for record in gathered.faults or ()
+        for record in gathered.faults.records or ()
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.analysis.integrity.pending_takeover import Takeover, analyze_takeover
 from harness.clock import NS_PER_S
+from harness.formatting import format_count, format_duration
 from harness.judge.check import (
     Check,
     CheckContext,
@@ -17,7 +18,6 @@ from harness.judge.check import (
     NotApplicable,
     Problem,
 )
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict, worst
 
 AGENT_POOL = CheckSpec(
@@ -204,7 +204,7 @@ def _departure(case: CheckContext, name: str, facts: dict[str, Any]) -> Departur
     exits = [end for end in facts.get("exits") or () if isinstance(end, dict)]
     kills = [
         record
-        for record in case.analysis.faults or ()
+        for record in case.analysis.faults.records or ()
         if (record.kind, record.target) == ("kill", name) and record.proven_ns is not None
     ]
     return Departure(
