@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from harness.faults.process_factory import ProcessFaultFactory
 from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport
 from harness.gate.node_provider import NodeProvider
 from harness.gate.runner import GateFiles, GateRunner
+from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
 from harness.stack.attach.contract_file import AttachFile, load_attach_file
 from harness.stack.attach.production import refuse_production
@@ -203,20 +204,21 @@ def fault_factory_of(stack: Stack, endpoints: Endpoints) -> FaultFactory:
     return ProcessFaultFactory(stack.services, endpoints)
 
 
-def gate_maker(
+def gate_of(
     scenario: Scenario, stack: Stack, folder: RunFolder, root: Path, clock: Clock
-) -> Callable[[Path], GateRunner] | None:
-    """What makes the gate beside a run, once its stack was started; None without one."""
+) -> tuple[Feature, ...]:
+    """The gate of a scenario as a feature of its run; empty without one."""
     gate = scenario.gate
     if gate is None:
-        return None
+        return ()
 
-    def make(path: Path) -> GateRunner:
-        files = GateFiles(path, folder.logs, root)
-        keeper = _gate_node_of(stack)
-        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, keeper, files, clock)
+    def make(endpoints: Endpoints, swarm: SwarmPart) -> GateRunner:
+        del endpoints, swarm
+        files = GateFiles(folder.gate, folder.logs, root)
+        provider = _gate_node_of(stack)
+        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, provider, files, clock)
 
-    return make
+    return (Feature(make, "gate_told", "gate_untold", (folder.gate.name,)),)
 
 
 def _gate_node_of(stack: Stack) -> NodeProvider:

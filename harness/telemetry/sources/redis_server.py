@@ -1,6 +1,7 @@
 """Redis: its memory, traffic and files by INFO, and the contract's streams with their groups.
 
-One round trip a look, on a connection of its own, whose commands are taken off the server's count.
+One round trip per sample, on a connection of its own, whose commands are subtracted from the
+server's count.
 """
 
 from __future__ import annotations
@@ -13,21 +14,22 @@ import redis
 from harness.contract.names import Contract
 from harness.observe.clock_probes import redis_client
 from harness.telemetry.sample_batch import SampleBatch
+from harness.telemetry.source import Source, SourceContext, telemetry_source
 
 _SECTIONS = ("server", "clients", "memory", "persistence", "stats", "errorstats")
-_NO_LAG = "this Redis does not tell how far a group is behind (7.0 does)"
+_NO_LAG = "this Redis does not report the lag of a group (7.0 does)"
 OTHERS = "(others)"
 
 Fields = dict[bytes, bytes]
 
 
-class RedisSampler:
-    """Looks at one server; reconnects when asked again after a failure.
+class RedisSampler(Source):
+    """Samples one server; reconnects at the next sample after a failure.
 
     Args:
         url: with the password.
         contract: names of the streams.
-        memory_limit: what its container may hold, if that is known.
+        memory_limit: memory limit of its container in bytes; None where it is not known.
     """
 
     def __init__(
@@ -54,30 +56,27 @@ class RedisSampler:
         self._life = b""
         self._own = 0
 
-    def sample(self, sheet: SampleBatch) -> None:
-        """The server now; why not, if it does not answer."""
+    def sample(self, batch: SampleBatch) -> None:
+        """The server now, or why it does not answer."""
         try:
             answers = self._ask()
         except (redis.RedisError, OSError) as error:
             self.close()
-            sheet.unread("redis", f"it does not answer: {error}")
+            batch.unread("redis", f"it does not answer: {error}")
             return
-        sheet.unread("redis", None)
+        batch.unread("redis", None)
         info: Fields = {}
         for answer in answers[: len(_SECTIONS)]:
             if isinstance(answer, bytes):
                 info |= fields_of(answer)
-        self._tell_server(sheet, info)
+        self._put_server(batch, info)
         rest = answers[len(_SECTIONS) :]
         lengths, groups = rest[: len(self._maxlens)], rest[len(self._maxlens) :]
         for name, length, own in zip(self._maxlens, lengths, groups, strict=True):
-            self._tell_stream(sheet, name, length, own)
-
-    def poll(self, sheet: SampleBatch) -> None:
-        """Nothing changes between two looks that would be missed."""
+            self._put_stream(batch, name, length, own)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
@@ -96,52 +95,61 @@ class RedisSampler:
                 answers.append(error)
         return answers
 
-    def _tell_server(self, sheet: SampleBatch, info: Fields) -> None:
+    def _put_server(self, batch: SampleBatch, info: Fields) -> None:
         if not info:
-            sheet.unread("redis.info", "INFO is refused")
+            batch.unread("redis.info", "INFO is refused")
             return
         if self._life != info.get(b"run_id", b""):
             self._life, self._own = info.get(b"run_id", b""), 0
         self._own += len(self._commands)
-        sheet.gauge("redis.memory_bytes", _number(info, b"used_memory"))
-        self._tell_memory_limit(sheet, _number(info, b"maxmemory"))
+        batch.gauge("redis.memory_bytes", _number(info, b"used_memory"))
+        self._put_memory_limit(batch, _number(info, b"maxmemory"))
         commands = _number(info, b"total_commands_processed")
-        # Those of this very look are not all counted yet.
-        sheet.total(
+        # The server has not yet counted all commands of this sample.
+        batch.total(
             "redis.commands_per_s", None if commands is None else max(0, commands - self._own)
         )
         clients = _number(info, b"connected_clients")
-        sheet.gauge("redis.clients_count", None if clients is None else max(0, clients - 1))
-        sheet.total("redis.refused_per_s", refused_count(info))
-        sheet.total("redis.evicted_per_s", _number(info, b"evicted_keys"))
-        sheet.gauge("redis.aof_rewrite_count", _number(info, b"aof_rewrite_in_progress"))
-        sheet.total("redis.aof_delayed_per_s", _number(info, b"aof_delayed_fsync"))
+        batch.gauge("redis.clients_count", None if clients is None else max(0, clients - 1))
+        batch.total("redis.refused_per_s", refused_count(info))
+        batch.total("redis.evicted_per_s", _number(info, b"evicted_keys"))
+        batch.gauge("redis.aof_rewrite_count", _number(info, b"aof_rewrite_in_progress"))
+        batch.total("redis.aof_delayed_per_s", _number(info, b"aof_delayed_fsync"))
         fork_us = _number(info, b"latest_fork_usec")
-        sheet.gauge("redis.latest_fork_ms", None if fork_us is None else fork_us / 1_000)
+        batch.gauge("redis.latest_fork_ms", None if fork_us is None else fork_us / 1_000)
 
-    def _tell_memory_limit(self, sheet: SampleBatch, maxmemory: int | None) -> None:
-        held = self._memory_limit()
-        found = [(maxmemory, "maxmemory")] if maxmemory else []
-        found += [(held, "cgroup")] if held else []
-        limit, source = min(found, default=(None, ""))
-        sheet.limit("redis.memory_bytes", limit, source)
+    def _put_memory_limit(self, batch: SampleBatch, maxmemory: int | None) -> None:
+        of_container = self._memory_limit()
+        limits = [(maxmemory, "maxmemory")] if maxmemory else []
+        limits += [(of_container, "cgroup")] if of_container else []
+        limit, source = min(limits, default=(None, ""))
+        batch.limit("redis.memory_bytes", limit, source)
 
-    def _tell_stream(self, sheet: SampleBatch, name: str, length: Any, groups: Any) -> None:
+    def _put_stream(self, batch: SampleBatch, name: str, length: Any, groups: Any) -> None:
         if isinstance(length, int):
-            sheet.gauge(f"redis.stream.{name}.length_count", length)
-            sheet.limit(f"redis.stream.{name}.length_count", self._maxlens[name], "contract")
-            sheet.unread(f"redis.stream.{name}", None)
+            batch.gauge(f"redis.stream.{name}.length_count", length)
+            batch.limit(f"redis.stream.{name}.length_count", self._maxlens[name], "contract")
+            batch.unread(f"redis.stream.{name}", None)
         else:
-            sheet.unread(f"redis.stream.{name}", f"XLEN is refused: {length}")
+            batch.unread(f"redis.stream.{name}", f"XLEN is refused: {length}")
         if not isinstance(groups, list):  # no such stream yet
             return
         for group, (lag, pending) in sum_groups(groups, self._named).items():
             of = f"redis.group.{name}.{group}"
-            sheet.gauge(f"{of}.lag_count", lag)
-            sheet.gauge(f"{of}.pending_count", pending)
+            batch.gauge(f"{of}.lag_count", lag)
+            batch.gauge(f"{of}.pending_count", pending)
         if groups:
-            told = any(b"lag" in _pairs(group) for group in groups)
-            sheet.unread("redis.group.lag", None if told else _NO_LAG)
+            has_lag = any(b"lag" in _pairs(group) for group in groups)
+            batch.unread("redis.group.lag", None if has_lag else _NO_LAG)
+
+
+@telemetry_source("redis")
+def make_redis(context: SourceContext) -> RedisSampler:
+    """The Redis of the plan."""
+    url = context.plan.redis_url.get_secret_value()
+    return RedisSampler(
+        url, context.plan.contract, lambda: context.services.memory_limit_bytes("redis")
+    )
 
 
 def fields_of(text: bytes) -> Fields:
@@ -151,9 +159,9 @@ def fields_of(text: bytes) -> Fields:
 
 
 def refused_count(info: Fields) -> int | None:
-    """Connections that were one too many, and commands that found the memory full.
+    """Connections refused beyond `maxclients`, and commands refused for lack of memory.
 
-    The latter are counted by the first word of the error since Redis 6.2; none has no line.
+    Redis counts the latter as error `OOM` since 6.2, without a line as long as there is none.
     """
     connections = _number(info, b"rejected_connections")
     _, _, full = info.get(b"errorstat_OOM", b"").partition(b"count=")
@@ -167,8 +175,8 @@ def sum_groups(
 ) -> dict[str, tuple[int | None, int]]:
     """Lag and pending entries by group, from XINFO GROUPS.
 
-    Groups that the contract does not name, such as one per agent, are told together: the largest
-    lag, and all that is pending. A lag that the server cannot tell is None.
+    Groups that the contract does not name, such as one per agent, are reported together: the
+    largest lag, and the sum of the pending entries. A lag that the server does not know is None.
     """
     found: dict[str, tuple[int | None, int]] = {}
     known = set(named)
