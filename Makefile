@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -P -m pip --disable-pip-version-check
 RUN_STAMP := $(VENV)/.installed-run
 TEST_STAMP := $(VENV)/.installed-test
-# Where `npm install` puts the Solidity compiler; without it one test is skipped.
+# Where `npm ci` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
 .PHONY: run check test lint types bench matrix causes faults mutants proto schema lock clean env images
