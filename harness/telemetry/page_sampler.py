@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Mapping
-from contextlib import suppress
-from urllib.parse import urlsplit
 
 from harness.clock import NS_PER_S, Clock
+from harness.http_client import OK, HttpClient
 from harness.telemetry.prometheus_parser import PageParser
 from harness.telemetry.sample_batch import SampleBatch
 
@@ -38,7 +36,7 @@ class PageSampler:
                 continue
             try:
                 page.look(sheet)
-            except (OSError, http.client.HTTPException, ValueError) as error:
+            except (OSError, ValueError) as error:
                 page.close()
                 page.retry_ns = self._clock.now_ns() + _RETRY_NS
                 sheet.unread(f"page.{page.service}", str(error) or type(error).__name__)
@@ -77,15 +75,15 @@ class _Page:
     def __init__(self, service: str, url: str, node_name: _NodeNames) -> None:
         self.service = service
         self.retry_ns = 0
-        self._parts = urlsplit(url)
+        self._url = url
         self._text = PageParser(service, node_name)
-        self._connection: http.client.HTTPConnection | None = None
+        self._client: HttpClient | None = None
 
     def look(self, sheet: SampleBatch) -> None:
-        was_open = self._connection is not None
+        was_open = self._client is not None
         try:
             body = self._fetch()
-        except (OSError, http.client.HTTPException):
+        except OSError:
             if not was_open:
                 raise
             self.close()  # a service may close what was silent for long, or be another by now
@@ -93,23 +91,14 @@ class _Page:
         self._text.parse_into(body, sheet)
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(OSError):
-                connection.close()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _fetch(self) -> bytes:
-        if self._connection is None:
-            if self._parts.scheme != "http" or self._parts.hostname is None:
-                raise ValueError("not an http address")
-            self._connection = http.client.HTTPConnection(
-                self._parts.hostname, self._parts.port, timeout=_ANSWER_MAX_S
-            )
-        self._connection.request("GET", self._parts.path or "/")
-        answer = self._connection.getresponse()
-        body = answer.read(_PAGE_BYTES_MAX + 1)
-        if answer.status != http.client.OK:
+        if self._client is None:
+            self._client = HttpClient(self._url, _ANSWER_MAX_S, _PAGE_BYTES_MAX)
+        answer = self._client.get()
+        if answer.status != OK:
             raise ValueError(f"HTTP {answer.status}")
-        if len(body) > _PAGE_BYTES_MAX:
-            raise ValueError(f"more than {_PAGE_BYTES_MAX >> 20} MiB")
-        return body
+        return answer.body

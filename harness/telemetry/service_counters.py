@@ -5,18 +5,17 @@ Writes `metrics.json`: the pages before the load, and when everything was quiet.
 
 from __future__ import annotations
 
-import http.client
 import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.evidence.atomic_files import write_json
+from harness.http_client import OK, HttpClient
 
 FAMILY = "defi_signals_total"
 _LABELS = ("status", "mode")
@@ -82,7 +81,7 @@ def scrape_counters(url: str) -> PageCounters:
     try:
         return {"signals": parse_signal_counts(_text(url))}
     # ValueError: what the parser says of text that is no such page, or of an address.
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, ValueError) as error:
         return {"error": str(error) or type(error).__name__}
 
 
@@ -114,18 +113,8 @@ def _total(pages: Mapping[str, PageCounters]) -> int:
 
 
 def _text(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname is None:
-        raise ValueError("not an http address")
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_ANSWER_MAX_S)
-    try:
-        connection.request("GET", parts.path or "/")
-        answer = connection.getresponse()
-        if answer.status != http.client.OK:
-            raise ValueError(f"HTTP {answer.status}")
-        body = answer.read(_PAGE_BYTES_MAX + 1)
-    finally:
-        connection.close()
-    if len(body) > _PAGE_BYTES_MAX:
-        raise ValueError(f"more than {_PAGE_BYTES_MAX >> 20} MiB")
-    return body.decode()
+    with HttpClient(url, _ANSWER_MAX_S, _PAGE_BYTES_MAX) as client:
+        answer = client.get()
+    if answer.status != OK:
+        raise ValueError(f"HTTP {answer.status}")
+    return answer.body.decode()
