@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -97,7 +98,7 @@ class ReaperClient:
             process.kill()
             process.wait()
 
-    def _send(self, message: dict[str, int | str]) -> None:
+    def _send(self, message: Mapping[str, int | str]) -> None:
         process = self._process
         if process is None or process.stdin is None:
             return
