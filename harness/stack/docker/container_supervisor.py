@@ -17,8 +17,7 @@ from harness.stack.base import ServiceState
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.client import Client, engine_errors, if_there
 from harness.stack.docker.containers import Containers, PortTakenError
-from harness.stack.docker.event_counters import EventCounters
-from harness.stack.docker.event_listener import EventListener
+from harness.stack.docker.engine_events import EventCounters, EventListener
 from harness.stack.docker.labels import RUN, SERVICE
 from harness.stack.docker.options import instance_name
 from harness.stack.docker.readiness import await_ready
