@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cli.stack_kind import StackKind
+from harness.cli.options import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.errors import UsageError

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from contextlib import closing
 
 import psycopg
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from harness.http_client import OK, HttpClient
+from harness.json_rpc import LostError, RefusedError, Rpc
 from harness.stack.base import Endpoints
 
 ANSWER_TIMEOUT_S = 1.0
@@ -72,17 +72,21 @@ def postgres_session(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def _health(metrics_url: str) -> HealthCheck:
-    def ask() -> str:
-        status, _ = _http(metrics_url, "GET", "/healthz")
-        return "its /healthz says 200" if status == http.client.OK else ""
-
-    return ask
+    return lambda: "" if _healthz(metrics_url) is None else "its /healthz says 200"
 
 
 def read_health(metrics_url: str) -> str:
     """What a service says of its health; empty if it is not well."""
-    status, body = _http(metrics_url, "GET", "/healthz")
-    return body.decode("utf-8", "replace").strip() if status == http.client.OK else ""
+    return (_healthz(metrics_url) or b"").decode("utf-8", "replace").strip()
+
+
+def _healthz(metrics_url: str) -> bytes | None:
+    try:
+        with HttpClient(metrics_url, ANSWER_TIMEOUT_S) as client:
+            answer = client.get("/healthz")
+    except OSError:
+        return None
+    return answer.body if answer.status == OK else None
 
 
 def _node(url: str) -> HealthCheck:
@@ -91,23 +95,8 @@ def _node(url: str) -> HealthCheck:
 
 def block_number(url: str) -> int | None:
     """The newest block of an RPC node; None if it does not tell."""
-    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
-    status, body = _http(url, "POST", "/", json.dumps(question))
     try:
-        return int(json.loads(body)["result"], 16) if status == http.client.OK else None
-    except (ValueError, KeyError, TypeError):
+        with closing(Rpc(url, ANSWER_TIMEOUT_S)) as rpc:
+            return rpc.number("eth_blockNumber")
+    except (RefusedError, LostError, ValueError):
         return None
-
-
-def _http(url: str, method: str, path: str, body: str = "") -> tuple[int, bytes]:
-    place = urlsplit(url)
-    host, port = place.hostname or "", place.port or 80
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_TIMEOUT_S)
-    try:
-        connection.request(method, path, body or None, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read(65_536)
-    except (OSError, http.client.HTTPException):
-        return 0, b""
-    finally:
-        connection.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -63,7 +62,7 @@ class PageSampler(Source):
                 continue
             try:
                 page.parser.parse_into(page.connection.read(), batch)
-            except (OSError, http.client.HTTPException, ValueError) as error:
+            except (OSError, ValueError) as error:
                 page.connection.close()
                 page.retry_ns = self._clock.now_ns() + _RETRY_NS
                 batch.unread(f"page.{page.service}", str(error) or type(error).__name__)

@@ -1,7 +1,8 @@
-"""The list of scenarios."""
+"""The lists of scenarios and of named defects."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.table import Table
 from harness.errors import UsageError
 from harness.report.run_description import describe_run
 from harness.scenario import load_scenario
+from harness.stack.defect_catalogue import read_catalogue
 
 
 def list_scenarios(folder: Path, console: Console) -> None:
@@ -31,3 +33,20 @@ def list_scenarios(folder: Path, console: Console) -> None:
         load = scenario.load
         table.add_row(str(place), scenario.about, describe_run(load))
     console.print(table)
+
+
+def list_defects(root: Path, console: Console) -> None:
+    """Print one line for each defect of the reference services.
+
+    Raises:
+        UsageError: the reference services are not here.
+    """
+    table = Table("defect", "what the engine does", "unless told otherwise", box=None)
+    table.pad_edge = False
+    for defect in read_catalogue(root).values():
+        table.add_row(defect.name, defect.about, _text({**defect.when, **defect.settings}))
+    console.print(table)
+
+
+def _text(values: Mapping[str, float]) -> str:
+    return ",".join(f"{key}={value:g}" for key, value in values.items())

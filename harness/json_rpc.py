@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
+from contextlib import closing, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.errors import HarnessError
+from harness.http_client import HttpClient
 
-_ANSWER_BYTES_MAX = 8_000_000
+_ANSWER_BYTES_MAX = 8 << 20
 
 
 class RefusedError(Exception):
@@ -29,9 +29,7 @@ class Rpc:
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        self._address = urlsplit(url).netloc
-        self._timeout_s = timeout_s
-        self._connection: http.client.HTTPConnection | None = None
+        self._client = HttpClient(url, timeout_s, _ANSWER_BYTES_MAX)
 
     def ask(self, method: str, *params: object) -> Any:
         """What the node answers.
@@ -42,15 +40,8 @@ class Rpc:
         """
         asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         try:
-            connection = self._connection
-            if connection is None:
-                connection = http.client.HTTPConnection(self._address, timeout=self._timeout_s)
-                self._connection = connection
-            connection.request(
-                "POST", "/", json.dumps(asked).encode(), {"Content-Type": "application/json"}
-            )
-            answer = json.loads(connection.getresponse().read(_ANSWER_BYTES_MAX))
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            answer = json.loads(self._client.post_json(json.dumps(asked).encode()).body)
+        except (OSError, ValueError) as error:
             self.close()
             raise LostError(f"{method}: {error!r}", where="gate's node") from error
         if isinstance(answer, dict) and "result" in answer:
@@ -65,6 +56,11 @@ class Rpc:
 
     def close(self) -> None:
         """Drop the connection; the next question opens another."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        self._client.close()
+
+
+def answers_chain_id(url: str, timeout_s: float) -> bool:
+    """Whether a node tells its chain id, asked over a connection of its own."""
+    with closing(Rpc(url, timeout_s)) as rpc, suppress(RefusedError, LostError):
+        return rpc.ask("eth_chainId") is not None
+    return False
