@@ -9,9 +9,8 @@ from harness.cli.stack_choice import fault_factory_of
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.evidence.run_folder import RunFolder
-from harness.faults.backup.backups import BackupFaultFactory, Backups
-from harness.faults.chain_feed_stall import AgentFaultFactory, AgentTargets
-from harness.faults.instance import FaultFactory
+from harness.faults.backup.backups import Backups
+from harness.faults.factory import AgentTargets
 from harness.faults.runner import FaultRunner
 from harness.run.parts import SwarmPart
 from harness.scenario import Scenario
@@ -37,16 +36,12 @@ def faults_of(
         return None
 
     def make(endpoints: Endpoints, path: Path, swarm: SwarmPart) -> FaultRunner:
-        crowd = AgentTargets(
+        agents = AgentTargets(
             swarm.pids,
             contract.key(contract.streams.chain_events or ""),
             frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
         )
-        armory: FaultFactory = AgentFaultFactory(
-            fault_factory_of(stack, endpoints), crowd, endpoints
-        )
-        if backups is not None:
-            armory = BackupFaultFactory(armory, backups, endpoints.admin_dsn.get_secret_value())
-        return FaultRunner(scenario.planned_faults(), armory, path, clock)
+        factory = fault_factory_of(stack, endpoints, agents, backups)
+        return FaultRunner(scenario.planned_faults(), factory, path, clock)
 
     return make

@@ -11,6 +11,7 @@ from harness.clock import NS_PER_S
 from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
 from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict, worst
+from harness.scenario.fault_registry import kinds_where
 
 DEPARTURE_CHECK = "agents in their pool"
 TAKEOVER_CHECK = "events of the dead taken over"
@@ -163,10 +164,11 @@ def _ending(found: Takeover, left_ns: int, limit_ns: int) -> tuple[Verdict, str]
 
 def _departure(case: CheckContext, name: str, facts: dict[str, Any]) -> Departure:
     exits = [end for end in facts.get("exits") or () if isinstance(end, dict)]
+    exiting = kinds_where(lambda kind: kind.exits_target)
     kills = [
         record
         for record in case.analysis.faults or ()
-        if (record.kind, record.target) == ("kill", name) and record.proven_ns is not None
+        if record.kind in exiting and record.target == name and record.proven_ns is not None
     ]
     return Departure(
         name=name,

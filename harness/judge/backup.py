@@ -8,7 +8,7 @@ from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, 
 from harness.judge.check import Check, CheckContext, CheckKind
 from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict
-from harness.scenario.backup import Backup
+from harness.faults.kinds.backup import Backup
 
 NAME = "backups kept and restored"
 _EXAMPLES_MAX = 20
