@@ -80,7 +80,7 @@ class RewriteInjector:
 
     def inject(self) -> None:
         with redis_session(self.url, "BGREWRITEAOF") as client:
-            client.execute_command("BGREWRITEAOF")
+            client.bgrewriteaof()
 
     def heal(self) -> None:
         """It ends by itself."""
