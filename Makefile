@@ -20,15 +20,16 @@ run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
 	        5) word='stack not available';; *) word=interrupted;; esac; \
 	    echo "exit code of harness: $$code, $$word (make itself always ends with 2 then)"; exit $$code; }
 
-# A unit test starts no server, so they may share the cores; the others may not.
-check: $(TEST_STAMP)  ## lint, types and unit tests
+# These tests start no server, so they may share the cores; the others may not.
+check: $(TEST_STAMP)  ## lint, types, unit tests and the stored runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto tests/unit
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -n auto tests/unit tests/corpus
 
 test: check  ## lint, types and every test
-	$(BIN)/pytest --ignore tests/unit
+	$(BIN)/pytest --ignore tests/unit --ignore tests/corpus
 
 env: $(RUN_STAMP)
 

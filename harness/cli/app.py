@@ -33,7 +33,7 @@ from harness.cli.scenarios import list_scenarios
 from harness.cli.stack_kind import StackKind
 from harness.cli.standard_streams import lost_output, need_current_folder
 from harness.errors import Exit, HarnessError
-from harness.printable import printable
+from harness.printable import printable, without_secrets
 from harness.process.interrupt import Interrupted, interruptible
 from harness.stack.settings import ROOT
 
@@ -286,8 +286,9 @@ def main() -> None:
         errors.print(f"{interrupt}; everything that was started has been stopped")
         sys.exit(int(Exit.INVALID))
     except Exception as error:  # Python's own exit code would be 1, which stands for FAIL
-        sys.stderr.write(printable(traceback.format_exc()))
-        errors.print(f"a mistake in the harness, not a verdict: {error!r}", markup=False)
+        sys.stderr.write(without_secrets(printable(traceback.format_exc())))
+        crash = without_secrets(repr(error))
+        errors.print(f"a defect of the harness, not a verdict: {crash}", markup=False)
         sys.exit(int(Exit.INVALID))
     finally:
         if lost := lost_output():

@@ -56,7 +56,7 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
     assert code.name in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["forget_result", "write_text"])
+@pytest.mark.parametrize("name", ["delete_result", "write_text"])
 def test_where_nobody_may_write_the_verdict_is_still_told(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,7 +64,7 @@ def _print_memory(found: dict[tuple[int, str], list[dict[str, float]]]) -> bool:
     }
     small, large = SIZES
     print("peak memory (MB, median of", TAKES, "takes)")
-    for step in ("import", "analyze_run", "assess"):
+    for step in ("import", "gather", "assess"):
         ratio = peak[large, step] / peak[small, step]
         print(
             f"  {step:7} {small:>9,}: {peak[small, step]:6.1f}   {large:>9,}:"

@@ -164,7 +164,7 @@ def test_each_refusal_of_postgres_has_its_own_words(message: str, check: str, co
         (exceptions.ResponseError("NOAUTH Authentication required."), "login", Exit.USAGE),
         (exceptions.ConnectionError("DENIED protected mode"), "login", Exit.USAGE),
         (exceptions.NoPermissionError("x"), "rights", Exit.USAGE),
-        (exceptions.ResponseError("DB index is out of range"), "postgres_checks", Exit.USAGE),
+        (exceptions.ResponseError("DB index is out of range"), "database", Exit.USAGE),
         (exceptions.ClusterDownError("CLUSTERDOWN"), "mode", Exit.STACK),
         (exceptions.MasterDownError("x"), "mode", Exit.USAGE),
         (exceptions.ResponseError("MISCONF x"), "write", Exit.STACK),

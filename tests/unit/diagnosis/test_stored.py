@@ -75,7 +75,8 @@ def test_stored_telemetry_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["harness.diagnosis.run_diagnosis.diagnose", "harness.diagnosis.diagnose.stage_words"]
+    "place",
+    ["harness.diagnosis.run_diagnosis.diagnose", "harness.diagnosis.diagnose.describe_stages"],
 )
 def test_crash_is_told_and_changes_no_verdict(tmp_path: Path, place: str) -> None:
     """Whatever goes wrong in it, verdict and checks are those of a run without it."""

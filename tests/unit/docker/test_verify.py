@@ -115,11 +115,11 @@ def test_a_limit_that_is_not_in_force_is_named(change: dict[str, Any], setting: 
             {"mounts": {**LIVE.mounts, "/scratch": LiveMount("/scratch", "ext4", False, 0)}},
             "tmpfs /scratch",
         ),
-        ({"facts": replace(LIVE.config, restart=RestartSpec("always"))}, "restart"),
-        ({"facts": replace(LIVE.config, image="other")}, "image"),
-        ({"facts": replace(LIVE.config, networks=frozenset())}, "networks"),
-        ({"facts": replace(LIVE.config, ports=frozenset())}, "ports"),
-        ({"facts": replace(LIVE.config, init=False)}, "init"),
+        ({"config": replace(LIVE.config, restart=RestartSpec("always"))}, "restart"),
+        ({"config": replace(LIVE.config, image="other")}, "image"),
+        ({"config": replace(LIVE.config, networks=frozenset())}, "networks"),
+        ({"config": replace(LIVE.config, ports=frozenset())}, "ports"),
+        ({"config": replace(LIVE.config, init=False)}, "init"),
     ],
 )
 def test_a_setting_that_is_not_in_force_is_named(change: dict[str, Any], setting: str) -> None:

@@ -41,22 +41,22 @@ def case_of(
     found = {one: AnomalySummary(number, ("a trace",)) for one, number in (findings or {}).items()}
     counts = account or SignalOutcomeCounts({SignalOutcome.SIMULATED: 100})
     fake = SimpleNamespace(
-        gathered=SimpleNamespace(
+        analysis=SimpleNamespace(
             finding=lambda one: found.get(one, NO_ANOMALY),
             account=lambda: counts,
-            ordered=NonceOrderCheck(*ordered),
-            settled=SimpleNamespace(nonces=nonces),
+            nonce_order=NonceOrderCheck(*ordered),
+            final_state=SimpleNamespace(nonces=nonces),
             foreign=0,
         ),
         observer=None if gaps is None else SimpleNamespace(way=way, gaps=gaps, foreign=0),
         stack={"kind": kind},
-        final=SimpleNamespace(next_nonces=next_nonces, strangers=None),
+        final=SimpleNamespace(next_nonces=next_nonces, unattributed=None),
         plan=SimpleNamespace(
             addresses=lambda: SimpleNamespace(text=lambda index: f"0x{index}"),
             signals=SimpleNamespace(stale_share=stale_share),
         ),
         on_own_servers=kind != "attach",
-        is_alone=kind != "attach",
+        is_dedicated=kind != "attach",
     )
     return cast("CheckContext", fake)
 

@@ -41,7 +41,7 @@ def test_commit_times_may_excuse_a_latency(
     metric: Metric, committed: Histogram, doubt: bool
 ) -> None:
     """Only of what the observer saw, and only if they do not say FAIL as well."""
-    fake = SimpleNamespace(judged={Metric.COMMITTED: committed}.__getitem__)
+    fake = SimpleNamespace(slo_histogram={Metric.COMMITTED: committed}.__getitem__)
     found = FOUND
     if committed.count == 2:  # too few for a lower bound
         found = ConfidenceInterval(50.0, 900 * MS, None, None, EffectiveSample(2, 2, 20, True))
@@ -61,7 +61,7 @@ def test_service_times_may_excuse_a_latency(
     metric: Metric, service: Histogram, doubt: bool
 ) -> None:
     """Where they keep the limit, the generator's lateness alone broke it."""
-    fake = SimpleNamespace(judged={Metric.SERVICE: service}.__getitem__)
+    fake = SimpleNamespace(slo_histogram={Metric.SERVICE: service}.__getitem__)
     assert generator_may_be_late(cast("Cell", fake), metric, FOUND, 500 * MS) is doubt
     exact = service.value_at_rank(service.count) or 0
     assert not generator_may_be_late(cast("Cell", fake), metric, FOUND, exact)
@@ -78,7 +78,7 @@ def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
     # To the end of its last millisecond.
     fault = FaultWindow(5 * S, 7 * S - MS)
     fake = SimpleNamespace(
-        gathered=SimpleNamespace(timeline=timeline, fault_windows=(fault,)),
+        analysis=SimpleNamespace(timeline=timeline, fault_windows=(fault,)),
         plan=SimpleNamespace(load=SimpleNamespace(stage_numbers={"peak": (2,)}.__getitem__)),
     )
     objective = cast("Objective", SimpleNamespace(stage=stage, outside_faults=outside))

@@ -102,7 +102,7 @@ def case_of(
         for phase, number, sent in ((Phase.WARMUP, N, 1), (Phase.MEASURE, intended, in_phase))
     ]
     fake = SimpleNamespace(
-        gathered=gathered,
+        analysis=gathered,
         measurement=SimpleNamespace(rates=rates),
         run=SimpleNamespace(events=[SimpleNamespace(kind=kind) for kind in events]),
         is_interrupted="interrupted" in events,

@@ -40,14 +40,14 @@ PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
 INCONCLUSIVE = Verdict.INCONCLUSIVE
 # Nobody disturbed the host, and nothing was rejected.
 _NO_PHASE = SimpleNamespace(bounds_ns=lambda _: None)
-CASE = cast("CheckContext", SimpleNamespace(gathered=SimpleNamespace(timeline=_NO_PHASE)))
+CASE = cast("CheckContext", SimpleNamespace(analysis=SimpleNamespace(timeline=_NO_PHASE)))
 
 
 def arrival_of(account: SignalOutcomeCounts, *metrics: str) -> Verdict:
     """The verdict on a measured phase in a scenario with promises of these metrics."""
     promised = [SimpleNamespace(metric=metric) for metric in metrics]
     fake = SimpleNamespace(
-        gathered=SimpleNamespace(account={Phase.MEASURE: account}.__getitem__),
+        analysis=SimpleNamespace(account={Phase.MEASURE: account}.__getitem__),
         scenario=SimpleNamespace(parsed_objectives=lambda: promised),
     )
     found = check_arrival(cast("CheckContext", fake))

@@ -102,7 +102,7 @@ def watch(server: Server, folder: Path) -> None:
         for name, made in (
             ("connect", connection),
             ("RunRows", server),
-            ("spelling_of", str),
+            ("read_status_normalizer", str),
             ("hides_rows", False),
         ):
             patched.enter_context(patch(f"harness.observe.polling.{name}", return_value=made))
@@ -178,8 +178,8 @@ def test_a_notification_that_waits_unread_bounds_nothing() -> None:
     watcher._connection, watcher._poll = MagicMock(), MagicMock()
     watcher._connection.notifies.return_value = None
     watcher._poll.poll.side_effect = [[(1, 1)], [], [(1, 1)], [(1, 1)]]
-    watcher.take(0)
+    watcher.poll(0)
     assert watcher.covered_ns == 5
     clock.advance(1)
-    watcher.take(0)
+    watcher.poll(0)
     assert watcher.covered_ns == 5

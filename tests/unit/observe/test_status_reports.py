@@ -74,7 +74,7 @@ def test_what_is_not_mapped_is_no_state() -> None:
 @pytest.mark.parametrize("text", ["", "nobody done", TRACE, "{", "[]", '{"trace_id": 3}'])
 def test_unreadable_words_are_counted(text: str) -> None:
     """Neither dropped silently nor fatal."""
-    for form, name in (("text", "of_text"), ("json", "of_json")):
+    for form, name in (("text", "from_text"), ("json", "from_json")):
         words = reader(format=form)
         assert getattr(words, name)(text) is None
         assert words.unreadable == 1

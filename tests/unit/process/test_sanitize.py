@@ -57,7 +57,7 @@ def test_libpq_and_python_are_told_nothing_else() -> None:
 @pytest.mark.parametrize(("before", "after"), [(0o777, 0o077), (0o022, 0o022), (0, 0o002)])
 def test_the_mode_mask_leaves_the_owner_all_and_others_no_writing(before: int, after: int) -> None:
     """In a process of its own, since it has one mask."""
-    code = "import os; from harness.process.sanitize import tidy; tidy(); print(os.umask(0))"
+    code = "import os; from harness.process.sanitize import sanitize_process; sanitize_process(); print(os.umask(0))"
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, umask=before,
         capture_output=True, text=True, check=True,

@@ -27,7 +27,7 @@ class Queue:
         for _ in range(min(most, len(self.come))):
             yield self.come.pop(0)
 
-    def judge(self, numbers: Iterable[int], *, accept: bool) -> None:
+    def send_verdicts(self, numbers: Iterable[int], *, accept: bool) -> None:
         (self.accepted if accept else self.dropped).extend(numbers)
 
 
