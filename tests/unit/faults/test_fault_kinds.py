@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import pytest
 
 from harness.evidence.run_documents import CHAIN_HEADS_FILE
-from harness.faults.instance import injection
+from harness.faults.instance import FaultInstance, injection
 from harness.faults.kinds.backup import Backup
 from harness.faults.kinds.chain_staleness import FeedStall
 from harness.faults.kinds.process_exit import Kill
@@ -63,9 +63,13 @@ def test_a_kind_says_what_it_is_and_what_it_aims_at() -> None:
     with pytest.raises(TypeError, match="twice"):
         fault("kill")(Kill)
     with pytest.raises(TypeError, match="not registered"):
-        injection(Elsewhere, "process")(lambda _, __: None)
+        injection(Elsewhere, "process")(_make)
     with pytest.raises(TypeError, match="two injections"):
-        injection(Kill, "process")(lambda _, __: None)
+        injection(Kill, "process")(_make)
+
+
+def _make(fault: FaultBase, on: object) -> FaultInstance:
+    raise AssertionError("is never called")
 
 
 def test_files_of_kinds_have_the_names_that_others_read() -> None:
