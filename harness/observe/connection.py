@@ -16,8 +16,3 @@ def connect(conninfo: str, **settings: Any) -> psycopg.Connection[Any]:
         psycopg.Error: there is none.
     """
     return psycopg.connect(conninfo, client_encoding="UTF8", **settings)
-
-
-def format_error(error: Exception) -> str:
-    """What a server or a library said, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

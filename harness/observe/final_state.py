@@ -20,9 +20,9 @@ from psycopg import Connection, sql
 from harness.clock import NS_PER_S
 from harness.contract.ledger import Ledger
 from harness.contract.names import Contract, NonceTable
-from harness.errors import EvidenceError, StackError
+from harness.errors import EvidenceError, StackError, error_text
 from harness.observe.chain_heads import write_heads
-from harness.observe.connection import connect, format_error
+from harness.observe.connection import connect
 from harness.observe.final_state_bookings import (
     BOOKINGS_FILE,
     STAMPS_FILE,
@@ -98,7 +98,7 @@ def write_final_state(
                 observer_dsn, contract, run_tag, folder, unread, alone=alone
             )
         except psycopg.Error as error:
-            unread[POSTGRES] = format_error(error)
+            unread[POSTGRES] = error_text(error, with_type=False)
         if redis_url is not None:
             document["redis"] = read_redis_facts(redis_url, contract)
             if heads:

@@ -13,8 +13,7 @@ from psycopg.pq.abc import PGconn
 
 from harness.clock import NS_PER_MS, Clock
 from harness.contract.names import Contract
-from harness.errors import StackError
-from harness.observe.connection import format_error
+from harness.errors import StackError, error_text
 from harness.observe.decoder import RowVersion
 from harness.observe.libpq import connect, identifier, require_open
 from harness.observe.status_reports import StatusReportParser
@@ -91,7 +90,7 @@ class NotificationWatcher:
             if len(found) < _WORDS_MAX and not self._poll.poll(0):
                 self.covered_ns = self.seen_ns
         except OperationalError as error:
-            raise WatcherLost(format_error(error)) from error
+            raise WatcherLost(error_text(error, with_type=False)) from error
         self._takes += 1
         return found
 
