@@ -8,7 +8,7 @@ from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, 
 from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.verdict import Verdict
-from harness.scenario.backup import Backup
+from harness.faults.kinds.backup import Backup
 
 BACKUPS_RESTORED = CheckSpec(
     "backups_restored",

@@ -1,28 +1,35 @@
 """Ctrl-C in the middle of every fault: a run for each kind, broken off, and what it left."""
 
 from __future__ import annotations
-
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from harness.clock import NS_PER_S
+from harness.errors import EvidenceError
+from harness.evidence.event_log import read_events
+from harness.evidence.fault_log import FaultRecord
+from harness.evidence.fault_log import read_faults
+from harness.evidence.run_folder import RunFolder
+from harness.evidence.run_folder import scenario_text
+from harness.scenario import Scenario
+from harness.scenario.fault import Fault
+from harness.scenario.fault_registry import FaultSupport
+from harness.scenario.fault_registry import fault_kinds
+from harness.scenario.fault_targets import AGENT_PREFIX
+from harness.stack.docker.client import connect
+from pathlib import Path
+from tests.studies.faults.leftovers import Run
+from tests.studies.faults.leftovers import Things
+from tests.studies.faults.leftovers import format_things
+from tests.studies.faults.leftovers import more
+from tests.studies.faults.leftovers import take_inventory
+from typing import Any
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
-
-from harness.clock import NS_PER_S
-from harness.errors import EvidenceError
-from harness.evidence.event_log import read_events
-from harness.evidence.fault_log import FaultRecord, read_faults
-from harness.evidence.run_folder import RunFolder, scenario_text
-from harness.faults.support import AGENT_FAULT_KINDS, AGENT_PREFIX, FaultSupport
-from harness.scenario import Scenario
-from harness.scenario.fault import Fault
-from harness.stack.docker.client import connect
-from tests.studies.faults.leftovers import Run, Things, format_things, more, take_inventory
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAIN = ROOT / "scenarios" / "chaos.toml"
@@ -126,10 +133,9 @@ def cases(possible: FaultSupport, folders: Iterable[Path], kinds: Iterable[str] 
 
 def _spare(kind: str) -> dict[str, Any]:
     """A fault of a kind with what it must have."""
-    models = get_args(get_args(Fault)[0])
-    model = next(one for one in models if kind in get_args(one.model_fields["kind"].annotation))
+    model = fault_kinds()[kind]
     guesses = {
-        "target": f"{AGENT_PREFIX}1" if kind in AGENT_FAULT_KINDS else "engine",
+        "target": f"{AGENT_PREFIX}1" if model.targets.needs_agents else "engine",
         "peer": "redis",
         "for_s": _FOR_S,
     }

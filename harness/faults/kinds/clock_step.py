@@ -1,24 +1,89 @@
-"""A service's wall clock that is set, and how the service itself tells the time."""
+"""`clock_step`: a service's wall clock that is set, and the time that the service reports."""
 
 from __future__ import annotations
-
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-
-from harness.clock import NS_PER_S, Clock, SystemClock
+from harness.clock import Clock
+from harness.clock import NS_PER_S
+from harness.clock import SystemClock
 from harness.errors import StackError
-from harness.faults.health_checks import ANSWER_TIMEOUT_S, HealthCheck
-from harness.faults.instance import Services, state_of
+from harness.faults.factory import ProcessFaultFactory
+from harness.faults.health_checks import ANSWER_TIMEOUT_S
+from harness.faults.instance import FaultInstance
+from harness.faults.instance import HealthCheck
+from harness.faults.instance import Services
+from harness.faults.instance import injection
+from harness.faults.instance import state_of
 from harness.http_client import HttpClient
-from harness.process.faketime import FILE_VARIABLE, ahead
+from harness.process.faketime import FILE_VARIABLE
+from harness.process.faketime import ahead
+from harness.scenario.fault_base import FaultBase
+from harness.scenario.fault_base import Length
+from harness.scenario.fault_base import TargetRule
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import OnlyTarget
+from pathlib import Path
+from pydantic import Field
+from pydantic import field_validator
+from typing import Annotated
+from typing import Any
+from typing import ClassVar
+from typing import Literal
+import os
+import random
 
+# A service reports its clock in whole seconds, so a smaller step could not be proven.
+STEP_MIN_S, STEP_MAX_S = 3.0, 86_400.0
+# A server's clock splits what is measured, and libfaketime fails the short sleeps of the engine
+# (clock_nanosleep to a time that has come: EINVAL).
+_TARGETS = ("data-processor",)
+_DRAWN_STEP_S = (5.0, 3_600.0)
 # Its `Date` is in whole seconds, and the answer takes a moment.
 _TOLD_TO_S = 1.5
 # The time a service tells over HTTP, in seconds since the epoch; None when it tells none.
 ReadClock = Callable[[], float | None]
+
+
+@fault("clock_step")
+class ClockStep(FaultBase):
+    """The service's wall clock is ahead by `step_s` for `for_s`, and then right again.
+
+    Attributes:
+        step_s: below 0 it is behind.
+    """
+
+    targets: ClassVar[TargetRule] = OnlyTarget(names=_TARGETS)
+    drawn: ClassVar = "by_name"
+    steps_clock: ClassVar[bool] = True
+    unsupported_reasons: ClassVar = {"docker": "containers share this host's wall clock"}
+
+    kind: Literal["clock_step"]
+    step_s: Annotated[float, Field(ge=-STEP_MAX_S, le=STEP_MAX_S)]
+    for_s: Length
+
+    @field_validator("step_s")
+    @classmethod
+    def _shows(cls, step_s: float) -> float:
+        if abs(step_s) < STEP_MIN_S:
+            raise ValueError(f"a step of less than {STEP_MIN_S:g} s could not be proven")
+        return step_s
+
+    @classmethod
+    def draw(cls, chance: random.Random, room_s: float) -> dict[str, Any]:
+        drawn = super().draw(chance, room_s)
+        step_s = chance.choice((-1, 1)) * chance.uniform(*_DRAWN_STEP_S)
+        return {**drawn, "step_s": round(step_s, 1)}
+
+
+@injection(ClockStep, "process")
+def _step(fault: ClockStep, on: ProcessFaultFactory) -> FaultInstance:
+    read_clock = http_date_clock(on.endpoints.metrics_urls.get(fault.target, ""))
+    return FaultInstance(
+        ClockInjector(on.services, fault.target, fault.step_s),
+        ClockProbe(read_clock, on.health_check(fault.target), fault.step_s),
+    )
 
 
 def variable_of(pid: int, name: str, proc: Path = Path("/proc")) -> str:

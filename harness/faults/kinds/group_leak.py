@@ -1,14 +1,15 @@
-"""An agent that leaks consumer groups, and how Redis tells of them."""
+"""`group_leak`: a program in an agent's container that makes consumer groups and uses none."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import redis
+from pydantic import Field
 
 from harness.errors import StackError
+from harness.faults.docker.container_program import Execute, Pid, end_programs
 from harness.faults.docker.redis_abuse import (
     Wait,
     abuse_ended,
@@ -16,12 +17,40 @@ from harness.faults.docker.redis_abuse import (
     events_key,
     leaked_groups,
     program,
-    redis_session,
 )
-from harness.faults.docker.resource_hog import Execute, Pid, kill_hogs
-from harness.scenario.fault import GroupLeak
+from harness.faults.health_checks import redis_session
+from harness.faults.instance import FaultInstance, injection
+from harness.scenario.fault_base import FaultBase, Length, TargetRule
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import AgentTarget
+
+if TYPE_CHECKING:  # an engine, a server, and their clients
+    import redis
+
+    from harness.faults.docker.factory import DockerFaultFactory
 
 _LOOK_S = 0.3
+
+
+@fault("group_leak")
+class GroupLeak(FaultBase):
+    """A program in an agent's container that makes consumer groups and uses none, for `for_s`."""
+
+    targets: ClassVar[TargetRule] = AgentTarget()
+    drawn: ClassVar = "always"
+
+    kind: Literal["group_leak"]
+    groups_per_s: Annotated[int, Field(ge=1, le=1_000)] = 20
+    for_s: Length
+
+
+@injection(GroupLeak, "docker")
+def _leak(fault: GroupLeak, on: DockerFaultFactory) -> FaultInstance:
+    inside = on.inside(fault.target)
+    return FaultInstance(
+        LeakInjector(inside.execute, inside.pid, on.redis_url, fault),
+        LeakProbe(inside.pid, on.redis_url, fault),
+    )
 
 
 @dataclass
@@ -40,7 +69,7 @@ class LeakInjector:
         self.execute(program("leak", fault.for_s, *words))
 
     def heal(self) -> None:
-        kill_hogs(self.pid)
+        end_programs(self.pid)
         prefix = leaked_groups(self.fault.target)
         clean_up(self.url, lambda client: _destroy(client, prefix), self.wait)
 

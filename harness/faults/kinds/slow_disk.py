@@ -1,4 +1,4 @@
-"""Few writes a second for a container's own file system, and timing one as its service would."""
+"""`slow_disk`: a service's file system takes few writes a second."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
-from harness.faults.docker.container_inspection import group_of
-from harness.faults.docker.disk_fill import Folder, own_device
-from harness.faults.docker.resource_hog import Pid, container_pid
-from harness.faults.health_checks import HealthCheck
+from harness.faults.docker.container_inspection import container_pid, group_of, own_device
+from harness.faults.docker.container_program import Folder, Pid
+from harness.faults.instance import FaultInstance, HealthCheck, injection
+from harness.scenario.fault_base import FaultBase, Length, TargetRule
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import OwnDiskTarget
+
+if TYPE_CHECKING:  # an engine and its client
+    from harness.faults.docker.factory import DockerFaultFactory
 
 _V1, _V2 = "blkio.throttle.write_iops_device", "io.max"
 _WRITES = 3
@@ -35,6 +43,32 @@ for place in range(int(sys.argv[3])):
     os.fdatasync(file)
     print(time.monotonic_ns() - begun, flush=True)
 """
+
+
+@fault("slow_disk")
+class SlowDisk(FaultBase):
+    """The service's file system takes so few writes a second that each waits for its turn.
+
+    Attributes:
+        writes_per_s: what the whole service has.
+    """
+
+    targets: ClassVar[TargetRule] = OwnDiskTarget()
+    drawn: ClassVar = "by_name"
+    needs_own_disk: ClassVar[bool] = True
+
+    kind: Literal["slow_disk"]
+    writes_per_s: Annotated[int, Field(ge=5, le=1_000)] = 10
+    for_s: Length
+
+
+@injection(SlowDisk, "docker")
+def _throttle(fault: SlowDisk, on: DockerFaultFactory) -> FaultInstance:
+    inside = on.inside(fault.target)
+    return FaultInstance(
+        ThrottleInjector(inside.folder, inside.pid, fault.writes_per_s),
+        ThrottleProbe(inside.folder, inside.pid, inside.health_check, fault.writes_per_s),
+    )
 
 
 @dataclass

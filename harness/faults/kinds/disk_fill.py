@@ -1,4 +1,4 @@
-"""Taking the last block of a container's own file system, and seeing that none is left."""
+"""`disk_fill`: the file system of a service's data has no room left."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import signal
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from harness.errors import StackError
-from harness.faults.docker.resource_hog import OVERTIME_S
-from harness.faults.health_checks import HealthCheck
+from harness.faults.docker.container_inspection import own_device
+from harness.faults.docker.container_program import OVERTIME_S, Folder
+from harness.faults.instance import FaultInstance, HealthCheck, injection
 from harness.process.launch import command
-from harness.stack.docker.loop_devices import LOOP_MAJOR
+from harness.scenario.fault_base import FaultBase, Length, TargetRule
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import OwnDiskTarget
 
-# The service's own folder on its own disk, as this host reaches it; an error while it is away.
-Folder = Callable[[], Path]
+if TYPE_CHECKING:  # an engine and its client
+    from harness.faults.docker.factory import DockerFaultFactory
 
 _END_MAX_S = 5
 _PROBE_BYTES = 1 << 16
@@ -47,19 +49,25 @@ while time.monotonic() < end:
 """
 
 
-def own_device(folder: Path) -> tuple[int, int]:
-    """Major and minor number of the loop device that a folder lies on.
+@fault("disk_fill")
+class DiskFill(FaultBase):
+    """The file system that the service's data lies on has no room left for `for_s`."""
 
-    Raises:
-        StackError: it lies on another one, which may be the host's, or is not there.
-    """
-    try:
-        device = folder.stat().st_dev
-    except OSError as error:
-        raise StackError(f"cannot be reached: {error.strerror}", where=str(folder)) from error
-    if os.major(device) != LOOP_MAJOR:
-        raise StackError("does not lie on a file system of its own", where=str(folder))
-    return os.major(device), os.minor(device)
+    targets: ClassVar[TargetRule] = OwnDiskTarget()
+    disruptive: ClassVar[bool] = True
+    drawn: ClassVar = "by_name"
+    needs_own_disk: ClassVar[bool] = True
+
+    kind: Literal["disk_fill"]
+    for_s: Length
+
+
+@injection(DiskFill, "docker")
+def _fill(fault: DiskFill, on: DockerFaultFactory) -> FaultInstance:
+    inside = on.inside(fault.target)
+    return FaultInstance(
+        FillInjector(inside.folder, fault.for_s), FillProbe(inside.folder, inside.health_check)
+    )
 
 
 @dataclass

@@ -1,33 +1,37 @@
-"""Programs inside a container that take all it has, within its own limits."""
+"""`cpu_hog` and `memory_hog`: programs inside a container that use all it may have of something."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import psutil
+from pydantic import Field
 
 from harness.errors import StackError
 from harness.faults.docker.container_inspection import (
+    container_pid,
     cores_allowed,
     cores_used,
-    cpu_used_ns,
-    marked,
     memory_limit_bytes,
     oom_kills,
 )
-from harness.faults.health_checks import HealthCheck
+from harness.faults.docker.container_program import (
+    MARK,
+    OVERTIME_S,
+    Execute,
+    Pid,
+    end_programs,
+    programs_ended,
+)
+from harness.faults.instance import FaultInstance, HealthCheck, injection
+from harness.scenario.fault_base import FaultBase, Length, TargetRule
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import ServiceTarget
 
-MARK = "signal-harness-hog"
-# Starts a program inside the container and leaves it running.
-Execute = Callable[[list[str]], None]
-Pid = Callable[[], int]
+if TYPE_CHECKING:  # an engine and its client
+    from harness.faults.docker.factory import DockerFaultFactory
 
-# It ends by itself some time after it should have been ended.
-OVERTIME_S = 30
 _LOOK_S = 0.3
 # Others want the cores too: a quarter of what it could have, and twice what was taken before.
 _FORCE = 0.25
@@ -53,6 +57,47 @@ for _ in range(int(sys.argv[2])):
 _CHUNK_BYTES = 16 << 20
 
 
+@fault("cpu_hog")
+class CpuHog(FaultBase):
+    """Processes that only compute, inside the service's container, for `for_s`."""
+
+    targets: ClassVar[TargetRule] = ServiceTarget()
+    drawn: ClassVar = "always"
+
+    kind: Literal["cpu_hog"]
+    processes: Annotated[int, Field(ge=1, le=64)] = 4
+    for_s: Length
+
+
+@fault("memory_hog")
+class MemoryHog(FaultBase):
+    """A process inside the service's container that allocates memory until the kernel ends it."""
+
+    targets: ClassVar[TargetRule] = ServiceTarget()
+    disruptive: ClassVar[bool] = True
+    drawn: ClassVar = "always"
+    repeats_as_disturbance: ClassVar[bool] = True
+
+    kind: Literal["memory_hog"]
+
+
+@injection(CpuHog, "docker")
+def _use_cpu(fault: CpuHog, on: DockerFaultFactory) -> FaultInstance:
+    inside = on.inside(fault.target)
+    return FaultInstance(
+        CpuInjector(inside.execute, inside.pid, fault.processes, fault.for_s),
+        CpuProbe(inside.pid, inside.health_check, fault.processes),
+    )
+
+
+@injection(MemoryHog, "docker")
+def _use_memory(fault: MemoryHog, on: DockerFaultFactory) -> FaultInstance:
+    inside = on.inside(fault.target)
+    return FaultInstance(
+        MemoryInjector(inside.execute, inside.pid), MemoryProbe(inside.pid, inside.health_check)
+    )
+
+
 @dataclass
 class CpuInjector:
     """Starts processes that only compute."""
@@ -67,7 +112,7 @@ class CpuInjector:
         self.execute(["python3", "-c", _BURN, MARK, seconds, str(self.processes)])
 
     def heal(self) -> None:
-        kill_hogs(self.pid)
+        end_programs(self.pid)
 
 
 @dataclass
@@ -91,7 +136,7 @@ class CpuProbe:
         return f"its control group keeps {used:.2f} cores busy, {self._at_rest:.2f} before"
 
     def ended(self) -> str:
-        return hogs_gone(self.pid, self.health_check)
+        return programs_ended(self.pid, self.health_check)
 
 
 @dataclass
@@ -114,7 +159,7 @@ class MemoryInjector:
         self.execute(["python3", "-c", _TAKE, MARK, str(chunks)])
 
     def heal(self) -> None:
-        kill_hogs(self.pid)
+        end_programs(self.pid)
 
 
 @dataclass
@@ -139,35 +184,4 @@ class MemoryProbe:
         return f"the control group's oom_kill grew by {grown}" if grown > 0 else ""
 
     def ended(self) -> str:
-        return hogs_gone(self.pid, self.health_check)
-
-
-def kill_hogs(of: Pid) -> None:
-    """End every hog in a container; none there is no error."""
-    with suppress(StackError):
-        if pid := of():
-            for hog in marked(pid, MARK):
-                with suppress(ProcessLookupError):
-                    os.kill(hog, signal.SIGKILL)
-
-
-def container_pid(of: Pid) -> int:
-    """The first process of a container.
-
-    Raises:
-        StackError: it does not run.
-    """
-    pid = of()
-    if not pid:
-        raise StackError("does not run", where="fault")
-    cpu_used_ns(pid)
-    return pid
-
-
-def hogs_gone(of: Pid, ask: HealthCheck | None) -> str:
-    """What shows that no hog is left in a container and that it works; empty until then."""
-    pid = of()
-    if not pid or marked(pid, MARK):
-        return ""
-    answer = ask() if ask else "it runs"
-    return f"no hog is in its control group; {answer}" if answer else ""
+        return programs_ended(self.pid, self.health_check)

@@ -1,4 +1,4 @@
-"""A fork storm inside a container, and seeing that processes come and go by the hundred."""
+"""`fork_storm`: a program inside a container that forks as fast as it can."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ import signal
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from harness.errors import StackError
-from harness.faults.docker.container_inspection import marked, members, tasks_allowed
-from harness.faults.docker.resource_hog import (
+from harness.faults.docker.container_inspection import (
+    container_pid,
+    marked,
+    members,
+    tasks_allowed,
+)
+from harness.faults.docker.container_program import (
     MARK,
     OVERTIME_S,
     Execute,
     Pid,
-    container_pid,
-    hogs_gone,
+    programs_ended,
 )
-from harness.faults.health_checks import HealthCheck
+from harness.faults.instance import FaultInstance, HealthCheck, injection
 from harness.process.proc import parent_of
+from harness.scenario.fault_base import FaultBase, Length, TargetRule
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import ServiceTarget
+
+if TYPE_CHECKING:  # an engine and its client
+    from harness.faults.docker.factory import DockerFaultFactory
 
 _LOOK_NS = 300 * NS_PER_MS
 # Half of what could be there, and so many that were not there a moment before.
@@ -68,6 +81,31 @@ finally:
     for child in alive:
         finish(child)
 """
+
+
+@fault("fork_storm")
+class ForkStorm(FaultBase):
+    """A program inside the service's container that forks as fast as it can for `for_s`.
+
+    Attributes:
+        processes: the most that are alive at once, since a container need not limit them.
+    """
+
+    targets: ClassVar[TargetRule] = ServiceTarget()
+    drawn: ClassVar = "always"
+
+    kind: Literal["fork_storm"]
+    processes: Annotated[int, Field(ge=10, le=2_000)] = 200
+    for_s: Length
+
+
+@injection(ForkStorm, "docker")
+def _fork(fault: ForkStorm, on: DockerFaultFactory) -> FaultInstance:
+    inside = on.inside(fault.target)
+    return FaultInstance(
+        StormInjector(inside.execute, inside.pid, fault.processes, fault.for_s),
+        StormProbe(inside.pid, inside.health_check, fault.processes),
+    )
 
 
 @dataclass
@@ -131,7 +169,7 @@ class StormProbe:
         )
 
     def ended(self) -> str:
-        return hogs_gone(self.pid, self.health_check)
+        return programs_ended(self.pid, self.health_check)
 
     def _look(self, pid: int) -> tuple[int, int]:
         """How many processes there are, and how many of them were not there a moment ago."""

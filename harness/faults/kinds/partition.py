@@ -1,16 +1,92 @@
-"""Dropping packets between two containers, and seeing from inside that none gets through."""
+"""`partition`: packets between two containers are dropped."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from harness.errors import StackError
 from harness.faults.docker.container_inspection import in_network_of
 from harness.faults.docker.container_network import Inspect, container_network_of, shared_addresses
 from harness.faults.docker.link_path import CONNECTED, TIMEOUT, LinkPath
+from harness.faults.instance import FaultInstance, injection
+from harness.scenario.fault_base import FaultBase, Length, Name, TargetRule, draw_length
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import LinkTarget
+
+if TYPE_CHECKING:  # an engine and its client
+    from harness.faults.docker.factory import DockerFaultFactory
 
 _TRIES = 2
+# A probe of a link takes up to two seconds: a shorter fault would not be seen.
+_DRAWN_LENGTH_S = (2.0, 4.0)
+# Links that a signal crosses.
+_DRAWN_PEERS = ("redis", "postgres")
+_DRAWN_DIRECTIONS = ("both", "to_peer", "from_peer")
+
+
+class LinkFault(FaultBase):
+    """What is done to packets between two services.
+
+    Attributes:
+        peer: the other service.
+        direction: `both`, or only packets `to_peer` or `from_peer`.
+    """
+
+    targets: ClassVar[TargetRule] = LinkTarget()
+    disruptive: ClassVar[bool] = True
+    drawn: ClassVar = "always"
+
+    peer: Name
+    direction: Literal["both", "to_peer", "from_peer"] = "both"
+
+    @property
+    def second_target(self) -> str:
+        return self.peer
+
+    @property
+    def directions(self) -> int:
+        """How many: a fault of both is met twice by a sender that waits for an answer."""
+        return 2 if self.direction == "both" else 1
+
+    def renamed(self, rename: Callable[[str], str]) -> Self:
+        names = {"target": rename(self.target), "peer": rename(self.peer)}
+        return self.model_copy(update=names)
+
+    @classmethod
+    def draw(cls, chance: random.Random, room_s: float) -> dict[str, Any]:
+        length_s = draw_length(chance, room_s, _DRAWN_LENGTH_S)
+        return {
+            "for_s": max(length_s, _DRAWN_LENGTH_S[0]),
+            "peer": chance.choice(_DRAWN_PEERS),
+            "direction": chance.choice(_DRAWN_DIRECTIONS),
+        }
+
+
+@fault("partition")
+class Partition(LinkFault):
+    """All of them are dropped for `for_s`."""
+
+    kind: Literal["partition"]
+    for_s: Length
+
+
+@injection(Partition, "docker")
+def _part(fault: Partition, on: DockerFaultFactory) -> FaultInstance:
+    path = link_path(fault, on)
+    return FaultInstance(
+        PartitionInjector(on.inspect, path.name, path.peer, fault.direction, on.mark),
+        PartitionProbe(path),
+    )
+
+
+def link_path(fault: LinkFault, on: DockerFaultFactory) -> LinkPath:
+    """The way between the two containers of a fault."""
+    service, peer = on.service(fault.target), on.service(fault.peer)
+    return LinkPath(on.inspect, on.container(service), on.container(peer), service, peer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,34 @@
-"""An agent that floods Redis with commands, and how the flood is seen by Redis itself."""
+"""`redis_flood`: programs in an agent's container that keep Redis busy."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import redis
+from pydantic import Field
 
 from harness.errors import StackError
+from harness.faults.docker.container_network import addresses_of
+from harness.faults.docker.container_program import Execute, Pid, end_programs
 from harness.faults.docker.redis_abuse import (
     Wait,
     abuse_ended,
     clean_up,
     flood_key,
     program,
-    redis_session,
 )
-from harness.faults.docker.resource_hog import Execute, Pid, kill_hogs
-from harness.scenario.fault import RedisFlood
+from harness.faults.health_checks import redis_session
+from harness.faults.instance import FaultInstance, injection
+from harness.scenario.fault_base import FaultBase, Length, TargetRule
+from harness.scenario.fault_registry import fault
+from harness.scenario.fault_targets import AgentTarget
+
+if TYPE_CHECKING:  # an engine, a server, and their clients
+    import redis
+
+    from harness.faults.docker.factory import DockerFaultFactory
 
 # Addresses of a container, as Redis sees them.
 Addresses = Callable[[], frozenset[str]]
@@ -29,6 +38,33 @@ _LOOK_S = 0.3
 # what it gets, what no agent sends otherwise. And as much again as the server did before.
 _FORCE = 0.25
 _FORCE_MIN_PER_S = 1_000.0
+
+
+@fault("redis_flood")
+class RedisFlood(FaultBase):
+    """Programs in an agent's container that write to and read from Redis, for `for_s`.
+
+    Attributes:
+        processes: how many, each with a connection.
+        commands_per_s: of all together; 0 is as many as the container's limits let through.
+    """
+
+    targets: ClassVar[TargetRule] = AgentTarget()
+    drawn: ClassVar = "always"
+
+    kind: Literal["redis_flood"]
+    processes: Annotated[int, Field(ge=1, le=64)] = 2
+    commands_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    for_s: Length
+
+
+@injection(RedisFlood, "docker")
+def _flood(fault: RedisFlood, on: DockerFaultFactory) -> FaultInstance:
+    inside, container = on.inside(fault.target), on.container(fault.target)
+    return FaultInstance(
+        FloodInjector(inside.execute, inside.pid, on.redis_url, fault),
+        FloodProbe(lambda: addresses_of(on.inspect(container)), inside.pid, on.redis_url, fault),
+    )
 
 
 @dataclass
@@ -47,7 +83,7 @@ class FloodInjector:
         self.execute(program("flood", fault.for_s, *words))
 
     def heal(self) -> None:
-        kill_hogs(self.pid)
+        end_programs(self.pid)
         key = flood_key(self.fault.target)
         clean_up(self.url, lambda client: int(client.unlink(key)), self.wait)
 
