@@ -1,8 +1,6 @@
-"""Figures as the diagnosis's sentences have them."""
+"""Figures of the diagnosis as text."""
 
 from __future__ import annotations
-
-from harness.diagnosis.answers import Answer, Question
 
 _BYTES = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
@@ -29,8 +27,3 @@ def format_percent(value: float) -> str:
 def format_milliseconds(value: float) -> str:
     """`12.3 ms`, `1,234 ms`."""
     return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
-
-
-def unknown_answer(key: str, asks: str, missing: str) -> Question:
-    """The answer where the figures are not there."""
-    return Question(key=key, asks=asks, answer=Answer.UNKNOWN, message=missing)

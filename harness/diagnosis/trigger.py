@@ -1,4 +1,4 @@
-"""Why a diagnosis is made: the promise that was broken, or that was nearly so."""
+"""Why a diagnosis is made: the objective that was missed, or that is near its limit."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Scenario
 
 ON_DEMAND = "on demand"
-# Where a check of each kind of duration has the value that was held against the limit.
+# Figures of a check that may hold the duration that it compares with the limit.
 _VALUES = ("estimate_ns", "worst_ns", "max_ns")
-_SYSTEMS_OWN = ("latency", "service")
-# Checks of the run that the host may have broken, whatever the latency was.
+_SYSTEM_METRICS = ("latency", "service")
+# Validity checks that load of the host may break, whatever the latency.
 _HOST_SENSITIVE = ("generator on time", "observer kept up", "host resources free")
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What the signals are held against.
+    """The objective to be explained.
 
     Attributes:
-        because: in words.
-        limit_ns: of the latency; None where no promise of one was near.
-        percentile: that is promised.
-        mode: whose signals it speaks of, "lite" or "full"; None for all.
-        stage: of which stage; None for the whole measured load.
-        of_the_run: whether the harness itself was late, however quick the signals were.
+        because: the objective and its value, as text.
+        limit_ns: limit of the latency; None where no latency objective is near its limit.
+        percentile: the percentile that the objective limits.
+        mode: mode of its signals, "lite" or "full"; None for all.
+        stage: its stage; None for the whole measured load.
+        harness_was_late: whether generator or observer was late, whatever the latency.
     """
 
     because: str
@@ -43,11 +43,11 @@ class Trigger:
 
 
 def find_trigger(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -> Trigger | None:
-    """The promise to explain; None when every one was kept with ease and nobody asks.
+    """The objective to explain; None when all are far from their limits, unless `on_demand`.
 
-    Of several, the percentile nearest to its limit, or furthest beyond; a maximum is one signal
-    and speaks only where no percentile does. Then come promises without a duration that failed, and
-    at last a generator or an observer that was late.
+    Of several, the percentile nearest to its limit, or furthest beyond it; a maximum is one signal
+    and counts only where no percentile does. Then come failed objectives without a duration, and
+    last a generator or an observer that was late.
     """
     near = sorted(_near(scenario, judgement), key=lambda found: found[0])
     if near:
@@ -67,7 +67,7 @@ def _near(
     checks = judgement.of(CheckKind.OBJECTIVE)
     for objective in scenario.parsed_objectives():
         limit_ns = objective.limit_ns
-        if objective.metric not in _SYSTEMS_OWN or not limit_ns:
+        if objective.metric not in _SYSTEM_METRICS or not limit_ns:
             continue
         for check in checks:
             mode = _mode(objective, check)
@@ -75,18 +75,19 @@ def _near(
             if mode == "" or value_ns is None or value_ns < NEAR_SHARE * limit_ns:
                 continue
             ratio = value_ns / limit_ns
-            concern = Trigger(
-                because=f"{check.name}: {format_duration(value_ns)} is {format_percent(ratio)} of the limit",
+            value = format_duration(value_ns)
+            trigger = Trigger(
+                because=f"{check.name}: {value} is {format_percent(ratio)} of the limit",
                 limit_ns=limit_ns,
                 percentile=objective.percentile or 99.0,
                 mode=mode,
                 stage=objective.stage,
             )
-            yield (objective.percentile == 100.0, -ratio, check.name), concern
+            yield (objective.percentile == 100.0, -ratio, check.name), trigger
 
 
 def _mode(objective: Objective, check: Check) -> str | None:
-    """The mode whose signals a check holds against an objective; "" for another objective's."""
+    """The mode of the signals that a check compares with an objective; "" for another objective."""
     if check.name == objective.text:
         return objective.mode
     for mode in ("lite", "full"):
@@ -104,7 +105,7 @@ def _value_ns(check: Check) -> float | None:
 
 
 def _of_the_generator(scenario: Scenario, check: Check) -> bool:
-    """Whether it is a promise of the load, which tells nothing of the system."""
+    """Whether it is an objective of the load, which does not depend on the system."""
     return any(
         _mode(objective, check) != "" and objective.metric in ("lateness", "rate")
         for objective in scenario.parsed_objectives()
