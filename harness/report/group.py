@@ -1,4 +1,4 @@
-"""The result of several runs, as a person reads it at a glance."""
+"""The result of a group of runs, for a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.report.terminal import VERDICT_STYLES, grade_view
 
 
 def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
-    """Verdict, each run, what the runs say together, and where the files are."""
+    """Verdict, each run, the checks of the group, grade and the evidence folder."""
     return Group(
         Text(),
         Text.assemble(
@@ -27,7 +27,7 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
         Text("runs", style="bold cyan"),
         Padding(_runs(judgement), (0, 0, 0, 2)),
         Text(),
-        Text("together", style="bold cyan"),
+        Text("group checks", style="bold cyan"),
         Padding(_checks(judgement), (0, 0, 0, 2)),
         Text(),
         Text("grade", style="bold cyan"),
@@ -40,7 +40,7 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
 
 def _headline(judgement: GroupJudgement) -> str:
     deciding = [check for check in judgement.checks if check.verdict is judgement.verdict]
-    return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run is clean"
+    return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run passes"
 
 
 def _runs(judgement: GroupJudgement) -> Table:
@@ -58,10 +58,10 @@ def _runs(judgement: GroupJudgement) -> Table:
             *(format_duration(run.estimates_ns.get(name)) for name in names),
         )
     by_name = {check.name: check.figures for check in judgement.checks}
-    for word, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
+    for name_of_row, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
         cells = [by_name.get(name, {}).get(figure) for name in names]
         shown = [format_duration(cell) if isinstance(cell, float) else "-" for cell in cells]
-        table.add_row(word, "", "", *shown, style="dim")
+        table.add_row(name_of_row, "", "", *shown, style="dim")
     return table
 
 

@@ -20,7 +20,7 @@ _SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 
 
 def format_duration_html(value_ns: float | None) -> str:
-    """`harness.report.formatting.duration_text`, with the letter of micro."""
+    """A duration as `format_duration` writes it, with the letter µ."""
     return format_duration(value_ns).replace(" us", " µs")
 
 
@@ -33,7 +33,7 @@ def format_bytes(value: float) -> str:
 
 
 def format_number(value: float) -> str:
-    """A number with three significant digits, and no more than it needs."""
+    """A number with at most three significant digits."""
     size = abs(value)
     if size >= 999.5:
         return f"{value:,.0f}"
@@ -41,10 +41,10 @@ def format_number(value: float) -> str:
 
 
 def escape_plotly(text: str) -> str:
-    """Words from a run inside of a drawing, where Plotly would read tags."""
+    """Text from a run inside of a drawing, where Plotly would interpret tags."""
     return escape(text, quote=False)
 
 
 def to_ms(value_ns: float | None) -> float | None:
-    """Milliseconds, rounded to what a drawing can show."""
+    """Milliseconds, rounded to four significant digits."""
     return None if value_ns is None else float(f"{value_ns / NS_PER_MS:.4g}")

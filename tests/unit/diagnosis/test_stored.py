@@ -71,7 +71,8 @@ def test_stored_telemetry_is_read(tmp_path: Path) -> None:
     assert found is not None
     assert found.headline is not None
     evidence = found.questions[0].evidence[0]
-    assert (evidence.track, evidence.value) == ("service.engine.cpu_cores", pytest.approx(3.8))
+    assert evidence.track == "service.engine.cpu_cores"
+    assert evidence.value == pytest.approx(3.8)
     assert assess(folder).diagnosis == found
 
 
