@@ -1,7 +1,9 @@
 """The faults of a scenario, backups among them, as a feature of its run."""
 
 from __future__ import annotations
+
 from dataclasses import replace
+
 from harness.cli.stack_choice import fault_factory_of
 from harness.clock import Clock
 from harness.contract.names import Contract
@@ -10,11 +12,10 @@ from harness.evidence.run_folder import RunFolder
 from harness.faults.backup.backups import Backups
 from harness.faults.factory import AgentTargets
 from harness.faults.runner import FaultRunner
-from harness.run.parts import Feature
-from harness.run.parts import SwarmPart
+from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
-from harness.stack.base import Endpoints
-from harness.stack.base import Stack
+from harness.stack.base import Endpoints, Stack
+
 
 def faults_of(
     scenario: Scenario, contract: Contract, stack: Stack, folder: RunFolder, clock: Clock
@@ -36,8 +37,7 @@ def faults_of(
             contract.key(contract.streams.chain_events or ""),
             frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
         )
-        factory: FaultFactory = fault_factory_of(stack, endpoints, agents, backups is not None:
-            factory = BackupFaultFactory(factory, backups, endpoints.admin_dsn.get_secret_value())
+        factory = fault_factory_of(stack, endpoints, agents, backups)
         return FaultRunner(scenario.planned_faults(), factory, folder.faults, clock)
 
     feature = Feature(make, "fault_planned", "faults_untold", tuple(evidence))

@@ -5,18 +5,16 @@ where one is asked.
 """
 
 from __future__ import annotations
+
 from collections.abc import Iterator
-from contextlib import closing
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
 from harness.errors import StackError
 from harness.faults.instance import HealthCheck
-from harness.http_client import HttpClient
-from harness.http_client import OK
-from harness.json_rpc import LostError
-from harness.json_rpc import RefusedError
-from harness.json_rpc import Rpc
+from harness.http_client import OK, HttpClient
+from harness.json_rpc import LostError, RefusedError, Rpc
 from harness.stack.base import Endpoints
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import psycopg

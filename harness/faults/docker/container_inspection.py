@@ -1,18 +1,18 @@
 """Looking at a container from this host: its control groups and its network namespace."""
 
 from __future__ import annotations
-from collections.abc import Callable
-from harness.clock import NS_PER_S
-from harness.clock import SystemClock
-from harness.errors import StackError
-from harness.process.cgroup import controller_folder
-from harness.process.cgroup import read_limits
-from harness.stack.docker.loop_devices import LOOP_MAJOR
-from pathlib import Path
+
 import math
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.clock import NS_PER_S, SystemClock
+from harness.errors import StackError
+from harness.process.cgroup import controller_folder, read_limits
+from harness.stack.docker.loop_devices import LOOP_MAJOR
 
 _PROC = Path("/proc")
 _GROUPS = Path("/sys/fs/cgroup")

@@ -1,38 +1,27 @@
 """`clock_step`: a service's wall clock that is set, and the time that the service reports."""
 
 from __future__ import annotations
+
+import os
+import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from harness.clock import Clock
-from harness.clock import NS_PER_S
-from harness.clock import SystemClock
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.errors import StackError
 from harness.faults.factory import ProcessFaultFactory
 from harness.faults.health_checks import ANSWER_TIMEOUT_S
-from harness.faults.instance import FaultInstance
-from harness.faults.instance import HealthCheck
-from harness.faults.instance import Services
-from harness.faults.instance import injection
-from harness.faults.instance import state_of
+from harness.faults.instance import FaultInstance, HealthCheck, Services, injection, state_of
 from harness.http_client import HttpClient
-from harness.process.faketime import FILE_VARIABLE
-from harness.process.faketime import ahead
-from harness.scenario.fault_base import FaultBase
-from harness.scenario.fault_base import Length
-from harness.scenario.fault_base import TargetRule
+from harness.process.faketime import FILE_VARIABLE, ahead
+from harness.scenario.fault_base import FaultBase, Length, TargetRule
 from harness.scenario.fault_registry import fault
 from harness.scenario.fault_targets import OnlyTarget
-from pathlib import Path
-from pydantic import Field
-from pydantic import field_validator
-from typing import Annotated
-from typing import Any
-from typing import ClassVar
-from typing import Literal
-import os
-import random
 
 # A service reports its clock in whole seconds, so a smaller step could not be proven.
 STEP_MIN_S, STEP_MAX_S = 3.0, 86_400.0

@@ -1,35 +1,29 @@
 """Ctrl-C in the middle of every fault: a run for each kind, broken off, and what it left."""
 
 from __future__ import annotations
-from collections.abc import Iterable
-from collections.abc import Iterator
-from dataclasses import dataclass
-from harness.clock import NS_PER_S
-from harness.errors import EvidenceError
-from harness.evidence.event_log import read_events
-from harness.evidence.fault_log import FaultRecord
-from harness.evidence.fault_log import read_faults
-from harness.evidence.run_folder import RunFolder
-from harness.evidence.run_folder import scenario_text
-from harness.scenario import Scenario
-from harness.scenario.fault import Fault
-from harness.scenario.fault_registry import FaultSupport
-from harness.scenario.fault_registry import fault_kinds
-from harness.scenario.fault_targets import AGENT_PREFIX
-from harness.stack.docker.client import connect
-from pathlib import Path
-from tests.studies.faults.leftovers import Run
-from tests.studies.faults.leftovers import Things
-from tests.studies.faults.leftovers import format_things
-from tests.studies.faults.leftovers import more
-from tests.studies.faults.leftovers import take_inventory
-from typing import Any
+
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.clock import NS_PER_S
+from harness.errors import EvidenceError
+from harness.evidence.event_log import read_events
+from harness.evidence.fault_log import FaultRecord, read_faults
+from harness.evidence.run_folder import RunFolder, scenario_text
+from harness.scenario import Scenario
+from harness.scenario.fault import Fault
+from harness.scenario.fault_registry import FaultSupport, fault_kinds
+from harness.scenario.fault_targets import AGENT_PREFIX
+from harness.stack.docker.client import connect
+from tests.studies.faults.leftovers import Run, Things, format_things, more, take_inventory
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAIN = ROOT / "scenarios" / "chaos.toml"
