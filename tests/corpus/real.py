@@ -163,6 +163,7 @@ FAULTS = (
         "backup",
         "six daily backups of which three are kept and two restored",
         '{kind = "backup", at_s = 1, days = 6, keep = 3, day_s = 1.2}',
+        words=("--set", 'objectives=["p90 < 2 s", "rejected < 30 %"]'),
         duration=11,
     ),
     _fault(
