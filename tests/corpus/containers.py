@@ -8,7 +8,7 @@ from tests.corpus.commands import harness
 from tests.corpus.entries import Entry
 
 _STACK = ("--stack", "docker", "--images", "offline", "--set", "load.drain_s=15")
-_AGENT = ("--set", "agent_containers.at_least=1")
+_AGENT = ("--agent-containers", "1")
 _PROMISES = 'objectives=["recovery < 15 s", "rejected < 30 %", "p90 < 2 s outside faults"]'
 
 
