@@ -111,7 +111,7 @@ def _defect(row: Row) -> Entry:
     """A run with the defect of a row, which the row's check has found."""
     is_slow = any("p99" in setting for setting in row.settings)
     watched = is_slow and row.name not in _UNWATCHED
-    smaller = () if is_slow else ("--set", "load.stages.0.rate_from=40")
+    smaller: tuple[str, ...] = () if is_slow else ("--set", "load.stages.0.rate_from=40")
     smaller += () if watched else ("--set", "telemetry.enabled=false")
     words = tuple(word for setting in row.settings for word in ("--set", setting))
 
