@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.store import RunFolder
-from harness.store.group import GroupFolder
-from harness.store.group_seal import seal_group
-from harness.store.seal import seal
+from harness.evidence.group_folder import GroupFolder
+from harness.evidence.group_manifest import write_group_manifest
+from harness.evidence.manifest import write_manifest
+from harness.evidence.run_folder import RunFolder
 from tests.stack.running import ROOT
 
 SHORT = Path(__file__).with_name("short.toml")
@@ -60,7 +60,7 @@ def harness(
 
 
 def cleaned(folder: Path) -> Path:
-    """Take paths, processor, kernel and foreign programs of this host out, and seal anew."""
+    """Take paths, processor, kernel and foreign programs of this host out, and write_manifest anew."""
     for path in folder.rglob("*"):
         if path.suffix in _TEXTS and path.is_file():
             text = path.read_text("utf-8")
@@ -69,10 +69,10 @@ def cleaned(folder: Path) -> Path:
     for plan in sorted(folder.rglob("plan.json")):
         run = RunFolder(plan.parent)
         if run.seal.exists():
-            seal(run)
+            write_manifest(run)
     group = GroupFolder(folder)
     if group.facts.exists():
-        seal_group(group, group.read())
+        write_group_manifest(group, group.read())
     return folder
 
 
