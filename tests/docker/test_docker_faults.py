@@ -17,7 +17,7 @@ from harness.faults.docker.factory import DockerFaultFactory
 from harness.faults.instance import FaultInstance
 from harness.faults.runner import FaultRunner
 from harness.judge.faults.injection import check_faults
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 from harness.scenario import Scenario
 from harness.scenario.fault import CpuHog, Fault, GroupLeak, MemoryHog, Pause, RedisFlood
 from harness.scenario.link_faults import Delay, Partition
@@ -127,7 +127,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
         plan=SimpleNamespace(t0_ns=t0_ns),
     )
     (check,) = check_faults(case)
-    assert check.verdict is Verdict.INVALID
+    assert check.status is Status.INVALID
     assert "it was never seen to take hold" in check.message
     assert records[0].heal_proven_ns is not None
 

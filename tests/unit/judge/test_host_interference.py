@@ -15,7 +15,7 @@ from harness.assessment.assess import Assessment, assess
 from harness.evidence.manifest import write_manifest
 from harness.judge.check import Check
 from harness.judge.host_interference import find_interference
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.scenario import Load, Stage
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy
 from tests.unit.judge import spoilers, violations
@@ -23,7 +23,7 @@ from tests.unit.judge.assessing import advised, unclean
 from tests.unit.judge.test_faults import AT_NS, KILL, PAUSE, faulty, killed, outage, paused
 
 PROMISE = "p99 < 500 ms"
-CHECK = "host resources free"
+CHECK = "host_interference"
 QUIET = {
     "host.busy_cores": 0.5,
     "host.idle_cores": 1.5,
@@ -103,7 +103,7 @@ def judged(world: World, text: str, reports: Path) -> Assessment:
 
 def check_of(found: Assessment, name: str) -> Check:
     """A check by its name."""
-    return next(check for check in found.judgement.checks if check.name == name)
+    return next(check for check in found.judgement.checks if check.id == name)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_slow_in_other_seconds_too_is_a_fail(tmp_path: Path) -> None:
     world = healthy(None, PROMISE, "max < 500 ms", delays=slow_from(0, 30))
     found = judged(world, telemetry(BURNERS, range(8, 13)), tmp_path)
     assert found.judgement.verdict is Verdict.FAIL
-    assert check_of(found, CHECK).verdict is Verdict.PASS
+    assert check_of(found, CHECK).status is Status.PASS
 
 
 def test_what_comes_and_goes_is_one_disturbance(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_what_others_keep_open_is_invalid(seconds: range, verdict: Verdict, tmp_
     world = healthy(None, PROMISE, delays=at_the_limit)
     found = judged(world, telemetry(BURNERS, seconds), tmp_path)
     assert found.judgement.verdict is verdict
-    assert check_of(found, PROMISE).verdict is Verdict.INCONCLUSIVE
+    assert check_of(found, PROMISE).status is Status.INCONCLUSIVE
 
 
 def test_a_late_generator_names_who_kept_it_waiting(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_late_generator_names_who_kept_it_waiting(tmp_path: Path) -> None:
     world = healthy(None, PROMISE)
     spoilers.late(world)
     found = judged(world, telemetry(WRITERS, ALL), tmp_path)
-    assert "other programs (dd)" in check_of(found, "generator on time (P99)").message
+    assert "other programs (dd)" in check_of(found, "generator_lag_p99").message
     assert found.diagnosis is not None
     assert found.diagnosis.questions[0].key == "host"
 

@@ -34,7 +34,7 @@ def test_it_is_kept_where_only_the_fault_was_slow(tmp_path: Path) -> None:
 def test_it_fails_where_the_rest_is_slow_too(tmp_path: Path) -> None:
     """It excuses nothing but the windows."""
     found = assessed(faulty(KILL, killed(), "p50 < 5 ms outside faults"), tmp_path)
-    assert unclean(found)["p50 < 5 ms outside faults"] is Verdict.FAIL
+    assert unclean(found)["latency_p50_outside_faults"] is Verdict.FAIL
 
 
 def test_a_maximum_and_a_mode(tmp_path: Path) -> None:

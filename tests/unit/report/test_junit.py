@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check, CheckKind, CheckSpec
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
@@ -49,14 +49,8 @@ def data(judged: RunFolder) -> ReportData:
 
 def finding(verdict: Verdict, said: str = "something", *offenders: str) -> Check:
     """A check."""
-    return Check(
-        name='odd <one> & "two"',
-        kind=CheckKind.INTEGRITY,
-        verdict=verdict,
-        message=said,
-        figures={"share": 0.5, "missing_ns": None},
-        examples=offenders,
-    )
+    spec = CheckSpec("odd", 'odd <one> & "two"', CheckKind.INTEGRITY)
+    return spec.judged(verdict, said, {"share": 0.5, "missing_ns": None}, offenders)
 
 
 def with_finding(data: ReportData, check: Check) -> ReportData:
@@ -72,7 +66,7 @@ def test_every_check_is_a_test_case(data: ReportData) -> None:
     for kind in CheckKind:
         suite = suites[f"synthetic.{kind}"]
         names = [case.get("name") for case in suite.iter("testcase")]
-        assert names == [check.name for check in data.judgement.of(kind)]
+        assert names == [check.id for check in data.judgement.of(kind)]
         assert suite.get("tests") == str(len(names))
     properties = [(p.get("name"), p.get("value")) for p in next(root.iter("properties"))]
     assert ("run_id", data.run_id) in properties
