@@ -6,8 +6,10 @@ from pathlib import Path
 
 from harness.assessment.assess import Assessment, assess
 from harness.judge.check import CheckKind
+from harness.judge.scope import objective_id
 from harness.judge.verdict import Status, Verdict
 from harness.report.headline import deciding_check
+from harness.scenario.objective import parse_objective
 from tests.unit.analysis.evidence import World
 
 # Two lines of 80 columns, after "change: ".
@@ -39,3 +41,9 @@ def unclean(found: Assessment) -> dict[str, Verdict]:
         for check in found.judgement.checks
         if not check.status.is_clean
     }
+
+
+def id_of(objective: str, mode: str = "") -> str:
+    """The id of the check of an objective; of one mode where it has a check for each."""
+    found = parse_objective(objective)
+    return objective_id(found, mode or found.mode or "")

@@ -15,7 +15,7 @@ from harness.evidence.fault_log import FaultRecord
 from harness.evidence.manifest import write_manifest
 from harness.judge.agent_pool import AGENT_POOL, PENDING_TAKEOVER
 from harness.judge.check import Check
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.terminal import render
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy
@@ -139,34 +139,34 @@ def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("looks", "verdict", "words"),
+    ("looks", "status", "words"),
     [
-        ((look(0.2, dead=["2-0"]), look(16.0, dead=["2-0"])), Verdict.FAIL, "still pending"),
-        ((look(0.2, dead=["2-0"]), look(16.0, heir=["2-0"])), Verdict.FAIL, "after 16.0 s"),
-        ((look(0.2, dead=["2-0"]), look(5.0, dead=["2-0"])), Verdict.INCONCLUSIVE, "1 event"),
-        ((look(0.2, dead=["2-0"]), look(5.0)), Verdict.PASS, "1 were acknowledged between"),
+        ((look(0.2, dead=["2-0"]), look(16.0, dead=["2-0"])), Status.FAIL, "still pending"),
+        ((look(0.2, dead=["2-0"]), look(16.0, heir=["2-0"])), Status.FAIL, "after 16.0 s"),
+        ((look(0.2, dead=["2-0"]), look(5.0, dead=["2-0"])), Status.INCONCLUSIVE, "1 event"),
+        ((look(0.2, dead=["2-0"]), look(5.0)), Status.PASS, "1 were acknowledged between"),
         (
             (look(0.2, dead=["2-0"]), {**look(5.0), "whole": False}),
-            Verdict.INCONCLUSIVE,
+            Status.INCONCLUSIVE,
             "more was pending than was listed",
         ),
-        ((look(-1, dead=["1-0"]), look(0.2)), Verdict.PASS, "not judged"),
-        ((look(0.2, heir=["2-0"]),), Verdict.PASS, "not judged: no consumer"),
-        ((look(-1, dead=["1-0"]),), Verdict.INCONCLUSIVE, "nobody saw the group after"),
+        ((look(-1, dead=["1-0"]), look(0.2)), Status.NOT_APPLICABLE, "held no event"),
+        ((look(0.2, heir=["2-0"]),), Status.NOT_APPLICABLE, "no consumer"),
+        ((look(-1, dead=["1-0"]),), Status.INCONCLUSIVE, "the group was not sampled after"),
         (
             (look(-1, dead=["1-0"]), {**look(2.0), "pending": None}),
-            Verdict.INCONCLUSIVE,
-            "nobody saw the group after",
+            Status.INCONCLUSIVE,
+            "the group was not sampled after",
         ),
-        ((), Verdict.INVALID, "nobody looked"),
+        ((), Status.INVALID, "was not sampled"),
     ],
 )
 def test_what_is_pending_for_the_dead(
-    looks: tuple[dict[str, Any], ...], verdict: Verdict, words: str, tmp_path: Path
+    looks: tuple[dict[str, Any], ...], status: Status, words: str, tmp_path: Path
 ) -> None:
     """It has to be somebody else's within the stated time."""
     check = check_of(judged(world_of(), tmp_path, *looks), PENDING_TAKEOVER.id)
-    assert (check.status.verdict, words in check.message) == (verdict, True), check.message
+    assert (check.status, words in check.message) == (status, True), check.message
 
 
 def test_where_nobody_shares_nothing_is_asked(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from harness.contract.names import State
 from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import healthy, without
 from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
 
 @pytest.mark.parametrize("objective", ["max < 60 s", "p99 over any 5 s < 30 s"])
@@ -21,7 +21,7 @@ def test_limits_longer_than_the_wait_say_nothing_of_what_never_came(
     """A lost signal had less time than the limit; nobody knows how long it would have taken."""
     world = healthy(None, objective)
     violations.lose(world)
-    assert unclean(assessed(world, tmp_path))[objective] is Verdict.INCONCLUSIVE
+    assert unclean(assessed(world, tmp_path))[id_of(objective)] is Verdict.INCONCLUSIVE
 
 
 def test_a_plan_of_another_scenario_is_invalid(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_arrivals_that_nobody_saw_may_be_the_fastest(tmp_path: Path) -> None:
     finals = world.sightings["state"] == State.SIMULATED
     world.sightings = without(world.sightings, finals & (np.arange(len(finals)) % 5 < 3))
     checks = {one.id: one for one in assessed(world, tmp_path).judgement.checks}
-    latency, lateness = (checks[name] for name in promises)
+    latency, lateness = (checks[id_of(text)] for text in promises)
     assert latency.figures["lower_ns"] is None
     assert latency.status is Status.INCONCLUSIVE
     assert lateness.figures["lower_ns"] == lateness.figures["estimate_ns"]

@@ -11,7 +11,7 @@ from harness.analysis.faults.recovery import DISTURBANCES_MAX
 from harness.judge.verdict import Status, Verdict
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy, load_of
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 from tests.unit.judge.test_faults import KILL, check_of, killed, late_sending
 
 APART = "p99 < 100 ms outside faults"
@@ -40,7 +40,7 @@ def test_a_system_that_stays_slow_is_slow_outside_too(tmp_path: Path) -> None:
     world = _with(healthy(load, APART, delays=slow_from(9.0, 50)), KILL)
     world.faults = [killed()]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {APART: Verdict.FAIL}
+    assert unclean(found) == {id_of(APART): Verdict.FAIL}
     (told,) = [one for one in found.measurement.outside_faults if one.metric == "latency"]
     assert told.max_ns > 2 * S
 
@@ -97,5 +97,5 @@ def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
         for one in world.scenario.planned_faults()
     ]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {promise: Verdict.INCONCLUSIVE}
-    assert "nobody looked at the 1 after them" in check_of(found, promise).message
+    assert unclean(found) == {id_of(promise): Verdict.INCONCLUSIVE}
+    assert "nobody looked at the 1 after them" in check_of(found, id_of(promise)).message

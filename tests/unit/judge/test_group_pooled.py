@@ -17,7 +17,7 @@ from harness.evidence.manifest import ManifestCheck
 from harness.judge.check import Figure
 from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import MS, World, healthy, steady, without
-from tests.unit.judge.assessing import assessed
+from tests.unit.judge.assessing import assessed, id_of
 from tests.unit.judge.test_censoring import refused
 from tests.unit.judge.test_group import P99, SPEC, member, part, pool
 from tests.unit.judge.violations import drop
@@ -82,7 +82,7 @@ def test_more_signals_beyond_never_turn_fail_into_pass(
         assert sum(beyond for beyond, _ in runs) < 30 * len(runs)
 
 
-def figures_of(world: World, reports: Path, name: str = P99) -> dict[str, Figure]:
+def figures_of(world: World, reports: Path, name: str = SPEC.id) -> dict[str, Figure]:
     """The figures of one objective of a run."""
     checks = assessed(world, reports).judgement.checks
     return next(check.figures for check in checks if check.id == name)
@@ -109,7 +109,7 @@ def test_signals_that_were_not_seen_are_beyond_for_a_pass_only(metric: str, tmp_
     for number in range(800, 900):
         gone |= world.of(world.sightings, number)
     world.sightings = without(world.sightings, gone)
-    figures = figures_of(world, tmp_path, f"p99{metric} < 500 ms")
+    figures = figures_of(world, tmp_path, id_of(f"p99{metric} < 500 ms"))
     assert (figures["beyond"], figures["beyond_least"]) == (100, 0)
 
 
@@ -119,7 +119,7 @@ def test_signals_committed_in_time_are_not_beyond_for_a_fail(metric: str, tmp_pa
     world = healthy(None, f"p99{metric} < 500 ms")
     late = slice(len(world.sightings) - 40, None)
     world.sightings["seen_ns"][late] += 1_000 * MS
-    figures = figures_of(world, tmp_path, f"p99{metric} < 500 ms")
+    figures = figures_of(world, tmp_path, id_of(f"p99{metric} < 500 ms"))
     assert isinstance(figures["beyond"], int)
     assert figures["beyond"] > 10
     assert figures["beyond_least"] == (figures["beyond"] if metric else 0)
@@ -130,7 +130,7 @@ def test_group_of_clean_runs_has_the_pooled_figures(tmp_path: Path) -> None:
     worlds = [healthy(delays=steady(10.0 + number)) for number in range(3)]
     members = [member(world, seed, tmp_path) for seed, world in enumerate(worlds, start=1)]
     found = judge_group(members, GroupProgress(seeds=(1, 2, 3)), ManifestCheck(None))
-    check = next(check for check in found.checks if check.id == P99)
+    check = next(check for check in found.checks if check.id == id_of(P99))
     assert check.figures["pooled_beyond"] == 0
     assert isinstance(check.figures["horizon_ns"], int)
     assert check.figures["horizon_ns"] > 10 * MS

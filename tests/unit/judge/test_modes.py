@@ -135,27 +135,28 @@ def other_words(world: World) -> None:
     add(after, State.MALFORMED.name, "lite", 7)
 
 
-UNJUDGED: list[tuple[Callable[[World], None], str]] = [
-    (drop_file, "not judged: the services' metrics were not written down"),
-    (no_counts, "not judged: no service counts"),
-    (no_pages, "not judged: no service counts"),
-    (unread("before"), "not judged: the page of engine could not be read before"),
-    (unread("after"), "not judged: the page of engine could not be read after"),
-    (started_again, "not judged: a service was started again"),
-    (other_words, "counted as what they were"),
+UNJUDGED: list[tuple[Callable[[World], None], str | None]] = [
+    (drop_file, "not_recorded"),
+    (no_counts, "not_recorded"),
+    (no_pages, "not_recorded"),
+    (unread("before"), "unreadable"),
+    (unread("after"), "unreadable"),
+    (started_again, "service_restarted"),
+    (other_words, None),
 ]
 
 
-@pytest.mark.parametrize(("change", "words"), UNJUDGED)
+@pytest.mark.parametrize(("change", "reason"), UNJUDGED)
 def test_what_cannot_be_told_is_not_judged(
-    change: Callable[[World], None], words: str, tmp_path: Path
+    change: Callable[[World], None], reason: str | None, tmp_path: Path
 ) -> None:
     """It raises no alarm, and says why."""
     world = healthy()
     change(world)
     check, bad = check_of(world, tmp_path)
     assert bad == {}
-    assert words in check.message
+    assert check.status is (Status.NOT_APPLICABLE if reason else Status.PASS)
+    assert check.figures.get("reason") == reason
 
 
 def test_a_run_that_keeps_counts_must_have_them(tmp_path: Path) -> None:
@@ -174,8 +175,7 @@ def test_open_ends_and_restarts_leave_no_count_to_hold(
     change(world)
     add(told(world)["after"], "SIMULATED", "lite", 1)
     check, bad = check_of(world, tmp_path)
-    assert check.status is Status.PASS
-    assert check.message.startswith("not judged")
+    assert check.status is Status.NOT_APPLICABLE
     assert bad
 
 
@@ -186,5 +186,5 @@ def test_a_restart_that_only_the_stack_tells_of_is_one(tmp_path: Path) -> None:
     assert check_of(world, tmp_path)[0].status is Status.FAIL
     world.stack = {**world.stack, "services": {"redis": {"restarts": 0}, "engine": {"restarts": 1}}}
     check, _ = check_of(world, tmp_path / "again")
-    assert check.status is Status.PASS
-    assert check.message.startswith("not judged: a service was started again")
+    assert check.status is Status.NOT_APPLICABLE
+    assert check.figures == {"reason": "service_restarted"}

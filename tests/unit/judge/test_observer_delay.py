@@ -15,7 +15,7 @@ from harness.judge.deadline import DRAIN_DEADLINE
 from harness.judge.observer_delay import OBSERVER_DELAY
 from harness.judge.verdict import Verdict
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, in_order, load_of, steady
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
 P99 = "p99 < 500 ms"
 # A poll begins this long before its answer.
@@ -59,8 +59,11 @@ def test_polls_too_far_apart_do_not_accuse_the_system(objective: str, tmp_path: 
     """10 ms, polled each 700 ms: INVALID, and the pause that would do is named."""
     found = assessed(polled(healthy(None, objective), 700), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
-    assert unclean(found) == {objective: Verdict.INCONCLUSIVE, OBSERVER_DELAY.id: Verdict.INVALID}
-    promise = check_of(found, objective)
+    assert unclean(found) == {
+        id_of(objective): Verdict.INCONCLUSIVE,
+        OBSERVER_DELAY.id: Verdict.INVALID,
+    }
+    promise = check_of(found, id_of(objective))
     assert promise.figures["undecided_by"] == "observer"
     assert "the observer was too slow to tell" in promise.message
     # 702 ms from poll to answer, 652 of them too many.
@@ -83,7 +86,7 @@ def test_a_promise_kept_by_the_sightings_is_kept(every_ms: int, tmp_path: Path) 
 def test_a_slow_system_fails_in_spite_of_coarse_polls(tmp_path: Path) -> None:
     """900 ms, polled each 100 ms: the poll before lies beyond the limit too."""
     found = assessed(polled(healthy(None, P99, delays=steady(900)), 100), tmp_path)
-    assert unclean(found) == {P99: Verdict.FAIL}
+    assert unclean(found) == {id_of(P99): Verdict.FAIL}
     assert "no verdict rests on it" in check_of(found, OBSERVER_DELAY.id).message
 
 
@@ -95,7 +98,7 @@ def test_without_the_reads_only_the_sending_bounds_it(
     world = polled(healthy(None, P99, delays=steady(900)), 100, way)
     world.reads = world.reads[:0]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {P99: Verdict.INCONCLUSIVE, OBSERVER_DELAY.id: Verdict.INVALID}
+    assert unclean(found) == {id_of(P99): Verdict.INCONCLUSIVE, OBSERVER_DELAY.id: Verdict.INVALID}
     assert ("track_commit_timestamp" in check_of(found, OBSERVER_DELAY.id).message) == (
         way is ObservationMethod.POLLING
     )

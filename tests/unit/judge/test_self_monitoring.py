@@ -178,7 +178,8 @@ def test_older_runs_are_not_judged_by_what_they_could_not_keep(tmp_path: Path) -
         path.unlink()
     found = assess(folder)
     assert unclean(found) == {}
-    assert said(found, "self_monitoring_complete") == "not judged: this run kept no vitals"
+    check = next(c for c in found.judgement.checks if c.id == "self_monitoring_complete")
+    assert check.figures == {"reason": "not_recorded"}
     assert found.measurement.vitals is None
 
 

@@ -17,7 +17,7 @@ from harness.judge.decision import Decision, decide_share
 from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed
+from tests.unit.judge.assessing import assessed, id_of
 
 S = 1_000_000_000
 
@@ -31,7 +31,7 @@ def check_of(world: World, folder: Path, name: str) -> Check:
 def test_below_299_signals_no_percent_is_sure(objective: str, tmp_path: Path) -> None:
     """None rejected, none missed: the rule of three."""
     for rate, verdict in ((14.0, Verdict.INCONCLUSIVE), (16.0, Verdict.PASS)):
-        check = check_of(healthy(load_of(rate=rate), objective), tmp_path, objective)
+        check = check_of(healthy(load_of(rate=rate), objective), tmp_path, id_of(objective))
         assert check.status.verdict is verdict
         assert ("longer" in check.message) is (verdict is Verdict.INCONCLUSIVE)
 

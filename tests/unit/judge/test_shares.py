@@ -39,8 +39,8 @@ WORDS = "somebody else had the cores"
 
 def objective_of(metric: str, limit: float | None) -> Objective:
     """A promise of a share; None where the text gives no limit."""
-    fake = SimpleNamespace(text=f"{metric} promise", metric=metric, limit_share=limit)
-    return cast("Objective", fake)
+    known = cast("Metric", metric)
+    return Objective(text=f"{metric} promise", metric=known, limit_share=limit)
 
 
 def spread(number: int, of: int) -> NDArray[np.bool_]:

@@ -55,8 +55,8 @@ def say_nothing(world: World) -> None:
     ("forge", "words"),
     [
         (claim_attach, "the final state is that of servers started for the run"),
-        (claim_defects, "defects can be had in child processes only"),
-        (claim_process, "contract is that of a system of one's own"),
+        (claim_defects, "defects exist in child processes only"),
+        (claim_process, "contract is that of an external system"),
         (say_nothing, "names no kind of stack"),
     ],
 )

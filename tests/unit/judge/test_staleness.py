@@ -17,7 +17,7 @@ from harness.judge.check import Check
 from harness.judge.verdict import Status, Verdict
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, server_us
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
 NAME = "stale_refused_in_time"
 REJECTED = "rejected < 1 %"
@@ -151,7 +151,7 @@ def test_refusing_what_is_not_stale_is_a_rejection(tmp_path: Path) -> None:
     refuse(world, (sent >= T0_NS + 7 * S) & (sent < END_NS))
     found = assessed(world, tmp_path)
     # One burst: how often there is one, a single run does not tell.
-    assert unclean(found)[REJECTED] is Verdict.INCONCLUSIVE
+    assert unclean(found)[id_of(REJECTED)] is Verdict.INCONCLUSIVE
     account = found.measurement.account
     assert account.rejected > account.behind_rejected
 
@@ -163,7 +163,7 @@ def test_outside_of_the_fault_nothing_is_excused(tmp_path: Path) -> None:
     old = attempts["sent_ns"] > END_NS + 3 * S
     attempts["sync_block"][old] = FIRST
     refuse(world, overtaken(world) | old)
-    assert unclean(assessed(world, tmp_path))[REJECTED] is Verdict.FAIL
+    assert unclean(assessed(world, tmp_path))[id_of(REJECTED)] is Verdict.FAIL
 
 
 def test_simulating_what_is_stale_fails_without_a_fault_too(tmp_path: Path) -> None:

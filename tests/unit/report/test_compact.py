@@ -91,7 +91,7 @@ def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
     assert "harness run" in lines[-1]
 
 
-@pytest.mark.parametrize("name", ["check of lateness", "result_stored"])
+@pytest.mark.parametrize("name", ["check_crashed", "result_stored"])
 def test_whole_evidence_is_judged_again(name: str, tmp_path: Path) -> None:
     """Where the judging failed, another run would tell no more."""
     crashed = _check(Verdict.INVALID, name, CheckKind.VALIDITY)
@@ -119,7 +119,7 @@ def test_paths_are_short_below_the_working_folder(
 
 
 def _check(verdict: Verdict, said: str, kind: CheckKind) -> Check:
-    return CheckSpec("made_up", said, kind).judged(verdict, said)
+    return CheckSpec(said, said, kind).judged(verdict, said)
 
 
 def _judgement(checks: list[Check]) -> Judgement:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind, CheckSpec
+from harness.judge.check import Check, CheckKind, CheckSpec, NotApplicable
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
@@ -66,7 +66,7 @@ def test_every_check_is_a_test_case(data: ReportData) -> None:
     for kind in CheckKind:
         suite = suites[f"synthetic.{kind}"]
         names = [case.get("name") for case in suite.iter("testcase")]
-        assert names == [check.id for check in data.judgement.of(kind)]
+        assert names == [check.name for check in data.judgement.of(kind)]
         assert suite.get("tests") == str(len(names))
     properties = [(p.get("name"), p.get("value")) for p in next(root.iter("properties"))]
     assert ("run_id", data.run_id) in properties
@@ -92,8 +92,9 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
 
 def test_what_was_not_judged_is_skipped() -> None:
     """A check that looked at nothing is neither green nor red."""
-    case = test_case(finding(Verdict.PASS, "not judged: this Redis cannot tell"))
-    assert (case.problem, case.type) == ("skipped", "not judged")
+    check = finding(Verdict.PASS).not_applicable(NotApplicable.REDIS_VERSION, "an old Redis")
+    case = test_case(check)
+    assert (case.problem, case.type) == ("skipped", "NOT_APPLICABLE")
 
 
 @settings(max_examples=100)
