@@ -12,15 +12,15 @@ import psutil
 from examples.broker.broker import DEFECTS
 from tests.corpus.commands import SHORT, cleaned, harness
 from tests.corpus.entries import Entry
-from tests.studies.matrix.rows import ROWS, Row
-from tests.studies.matrix.runs import SCENARIO as MATRIX
-from tests.studies.matrix.runs import read_outcome
-from tests.studies.matrix.table import problems_of
 from tests.stack import disturbed_runs
 from tests.stack.conftest import running_servers, start_postgres, start_redis
 from tests.stack.external_broker import WAYS, Broker
 from tests.stack.external_system import Attached, ExternalSystem
 from tests.stack.running import ROOT, finish, start
+from tests.studies.matrix.rows import ROWS, Row
+from tests.studies.matrix.runs import SCENARIO as MATRIX
+from tests.studies.matrix.runs import read_outcome
+from tests.studies.matrix.table import problems_of
 
 SCENARIOS = ROOT / "scenarios"
 _FEW = ("--agents", "8", "--rate", "40", "--duration", "6")

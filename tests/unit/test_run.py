@@ -13,7 +13,7 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.evidence.run_folder import RunFolder
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.process.interrupt import Interrupted
 from harness.run.lifecycle import run
 from harness.run.parts import Feature
@@ -124,9 +124,9 @@ def test_lost_telemetry_is_told_and_judges_nothing(tmp_path: Path) -> None:
     assert world.telemetry.followed == {"engine": 7}
     assert kinds(folder) == ["telemetry_lost"]
     assert folder.telemetry.name in folder.read_run().kept
-    name = "nothing unplanned happened"
-    found = next(check for check in assessment.judgement.checks if check.name == name)
-    assert found.verdict is Verdict.PASS
+    name = "unplanned_events"
+    found = next(check for check in assessment.judgement.checks if check.id == name)
+    assert found.status is Status.PASS
     assert "ended by signal 9" in found.message
 
 

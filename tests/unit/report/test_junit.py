@@ -1,26 +1,30 @@
 """JUnit XML that other readers accept, and that is as red as the exit code."""
 
 from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from xml.etree import ElementTree as ET
-
-import pytest
-import xmlschema
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from harness.assessment.group import GroupJudgement, MemberFigures
+from harness.assessment.group import GroupJudgement
+from harness.assessment.group import MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check
+from harness.judge.check import CheckKind
+from harness.judge.check import CheckSpec
+from harness.judge.check import NotApplicable
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
-from harness.report.data import ReportData, read_report_data
-from harness.report.junit import case_of_check, group_junit_xml, junit_xml
-
+from harness.report.data import ReportData
+from harness.report.data import read_report_data
+from harness.report.junit import case_of_check
+from harness.report.junit import group_junit_xml
+from harness.report.junit import junit_xml
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from pathlib import Path
+from xml.etree import ElementTree as ET
+import pytest
+import xmlschema
 
 def parsed(text: str) -> ET.Element:
     """The document that we have just made."""
@@ -49,12 +53,9 @@ def data(judged: RunFolder) -> ReportData:
 
 def finding(verdict: Verdict, message: str = "something", *examples: str) -> Check:
     """A check."""
-    return Check(
-        name='odd <one> & "two"',
-        kind=CheckKind.INTEGRITY,
-        verdict=verdict,
-        message=message,
-        figures={"share": 0.5, "missing_ns": None},
+    spec = CheckSpec("odd", 'odd <one> & "two"', CheckKind.INTEGRITY)
+    return spec.judged(verdict,
+        message=message, {"share": 0.5, "missing_ns": None},
         examples=examples,
     )
 
@@ -98,8 +99,9 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
 
 def test_what_was_not_judged_is_skipped() -> None:
     """A check that looked at nothing is neither green nor red."""
-    case = case_of_check(finding(Verdict.PASS, "not judged: this Redis cannot tell"))
-    assert (case.problem, case.type) == ("skipped", "not judged")
+    check = case_of_check(finding(Verdict.PASS).not_applicable(NotApplicable.REDIS_VERSION, "an old Redis")
+    case = test_case(check)
+    assert (case.problem, case.type) == ("skipped", "NOT_APPLICABLE")
 
 
 @settings(max_examples=100)
