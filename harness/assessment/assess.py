@@ -170,7 +170,7 @@ def assess_with_analysis(
         stages=_stages(scenario),
         sentinel=scenario.chain.sentinel,
     )
-    expected = expected_schedule(plan, gathered.schedule)
+    expected = expected_schedule(plan, gathered.signals.schedule)
     measurement = build_measurement(gathered, expected.by_stage)
     case = CheckContext(
         scenario=scenario,

@@ -19,8 +19,8 @@ from harness.assessment.isolation_result import (
     IsolationJudgement,
     IsolationOutcome,
 )
+from harness.formatting import format_duration
 from harness.judge.check import Check, CheckKind
-from harness.judge.formatting import format_duration
 from harness.judge.judgement import Judgement
 from harness.judge.objectives import SIGNALS_SIMULATED
 from harness.judge.verdict import Status

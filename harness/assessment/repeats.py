@@ -22,8 +22,8 @@ from harness.analysis.run_spread import (
     spread_of,
 )
 from harness.analysis.statistics import CONFIDENCE
+from harness.formatting import format_count, format_duration, format_percentile, format_share
 from harness.judge.check import Check, CheckSpec, Figure
-from harness.judge.formatting import format_count, format_duration, format_percentile, format_share
 from harness.judge.verdict import Verdict, worst
 
 

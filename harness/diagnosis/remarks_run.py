@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from harness.diagnosis.answers import Evidence, Remark
 from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.engine import engines
-from harness.diagnosis.formatting import format_cores, format_milliseconds, format_percent
 from harness.diagnosis.nonce_locks import busiest_address
 from harness.diagnosis.series_slice import evidence_of, slice_series, slow_slice
 from harness.diagnosis.spans import format_spans, length_s
@@ -19,6 +18,7 @@ from harness.diagnosis.thresholds import (
     STALLED_SHARE_MAX,
     STEAL_SHARE,
 )
+from harness.formatting import format_cores, format_milliseconds, format_percent
 from harness.judge.check import CheckKind
 from harness.judge.self_monitoring import GENERATOR_CPU, GENERATOR_STALLS
 from harness.judge.validity import GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, LOAD_ATTEMPTED

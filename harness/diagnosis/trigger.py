@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.diagnosis.formatting import format_percent
 from harness.diagnosis.thresholds import NEAR_SHARE
+from harness.formatting import format_duration, format_percent
 from harness.judge.check import Check, CheckKind
-from harness.judge.formatting import format_duration
 from harness.judge.host_check import HOST_INTERFERENCE
 from harness.judge.judgement import Judgement
 from harness.judge.observer_delay import OBSERVER_DELAY

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
-from harness.evidence.file_name import FileName
-from harness.evidence.new_folder import create_unique_folder
+from harness.evidence.new_folder import FileName, create_unique_folder
 
 # Why a group ended that a person broke off.
 INTERRUPTED = "interrupted"

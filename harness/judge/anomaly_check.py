@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckSpec
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 

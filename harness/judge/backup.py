@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, TableChecksum
+from harness.faults.kinds.backup import Backup
+from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict
-from harness.scenario.backup import Backup
 
 BACKUPS_RESTORED = CheckSpec(
     "backups_restored",
@@ -31,7 +31,7 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     policy = next((fault for fault in case.scenario.fault if isinstance(fault, Backup)), None)
     if policy is None:
         return
-    book = case.analysis.backups or BackupLog()
+    book = case.analysis.faults.backups or BackupLog()
     wrong = [*_misplaced(policy, book.taken), *_differing(book)]
     lacking = list(_lacking(policy, book))
     verdict = Verdict.FAIL if wrong else Verdict.INVALID if lacking else Verdict.PASS

@@ -11,8 +11,8 @@ from harness.analysis.histogram import Histogram
 from harness.analysis.recorder import Cell, Metric
 from harness.analysis.statistics import ConfidenceInterval, upper_bound_ns
 from harness.contract.names import State
+from harness.formatting import format_count
 from harness.judge.check import CheckContext, Figure
-from harness.judge.formatting import format_count
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.analysis.measurement import ClockFigures
 from harness.analysis.resources.self_monitoring import HOST
 from harness.analysis.run_analysis import POSTGRES
+from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.limits import HOST_STEP_MAX_NS, OBSERVER_P99
 
 CLOCK_STABLE = CheckSpec(

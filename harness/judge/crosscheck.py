@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from harness.evidence.event_log import EVENTS_FILE
 from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 EVENTS_CONSISTENT = CheckSpec(
@@ -77,6 +77,6 @@ def _swarm(case: CheckContext) -> Iterator[str]:
     """A process of the swarm that ends with an error has ended before its time."""
     if any(event.kind in _STOPPED_EARLY for event in case.run.events):
         return
-    for word in case.analysis.vitals.swarm:
+    for word in case.analysis.instruments.self_monitoring.swarm:
         if word.error:
             yield f"swarm process {word.process} ended with {word.error!r}, run.json tells of none"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.analysis.anomalies import Anomaly
 from harness.clock import NS_PER_S
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, NotApplicable
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 DRAIN_DEADLINE = CheckSpec(

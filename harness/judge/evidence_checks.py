@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
 from harness.contract.names import Contract
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
-from harness.judge.formatting import format_count
 from harness.schedule.content import STALE_MARGIN_BLOCKS, contents
 
 # What each irregularity of the evidence means, after its number.
@@ -72,15 +72,15 @@ def _check(
 def check_complete(case: CheckContext) -> Check:
     """That every file is there, to its end."""
     gathered = case.analysis
-    problems = [f"{name} is missing" for name in gathered.missing]
-    torn = {**gathered.reading.torn, **gathered.final_state.torn}
+    problems = [f"{name} is missing" for name in gathered.evidence.missing_files]
+    torn = {**gathered.evidence.reading.torn, **gathered.integrity.final_state.torn}
     problems += [
         f"{name} ends with {format_count(size, 'byte')} of a record cut short"
         for name, size in torn.items()
     ]
-    if gathered.clock_lines_bad:
+    if gathered.evidence.bad_clock_lines:
         problems.append(
-            f"{format_count(gathered.clock_lines_bad, 'line')} of clock.jsonl unreadable"
+            f"{format_count(gathered.evidence.bad_clock_lines, 'line')} of clock.jsonl unreadable"
         )
     return _check(EVIDENCE_COMPLETE, problems, "every file is there and whole", _DAMAGED)
 
@@ -97,7 +97,7 @@ def check_regular(case: CheckContext) -> Check:
             traces += found.traces
     problems += [
         f"{name} holds {format_count(number, 'record')} older than the one before"
-        for name, number in gathered.reading.disordered.items()
+        for name, number in gathered.evidence.reading.disordered.items()
     ]
     return _check(
         EVIDENCE_CONSISTENT,
@@ -110,7 +110,7 @@ def check_regular(case: CheckContext) -> Check:
 
 def check_as_planned(case: CheckContext) -> Check:
     """That the journal is that of this plan; intended times cannot be made up."""
-    expected, schedule = case.expected, case.analysis.schedule
+    expected, schedule = case.expected, case.analysis.signals.schedule
     problems = [
         f"the plan's {name} is not the scenario's"
         for name in ("seed", "load", "signals")
@@ -143,10 +143,10 @@ def _stale_problems(case: CheckContext) -> Iterator[str]:
     """That what was sent stale on purpose is what the seed chooses; it is in no promise."""
     plan = case.plan
     if not plan.signals.stale_share:
-        if marked := case.analysis.account().stale:
+        if marked := case.analysis.signals.outcomes().stale:
             yield f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has none"
         return
-    surplus, lacking = case.analysis.stale.find_mismatches(
+    surplus, lacking = case.analysis.integrity.stale_journal.find_mismatches(
         lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).stale,
         case.scenario.chain.watermark_max_lag + STALE_MARGIN_BLOCKS + 1,
     )

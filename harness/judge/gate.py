@@ -9,8 +9,8 @@ from harness.analysis.gate.fuzz_case import draw_case
 from harness.analysis.gate.invariants import is_slow
 from harness.clock import NS_PER_S
 from harness.evidence.gate_log import GateLog, GateRound
+from harness.formatting import format_count, format_share
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
-from harness.judge.formatting import format_count, format_share
 from harness.judge.verdict import Verdict
 from harness.scenario.gate import Gate
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.formatting import format_count
 from harness.judge.advice import interference_advice
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Figure, Problem
-from harness.judge.formatting import format_count
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.inconclusive import HOST, inconclusive_checks
 

@@ -8,6 +8,7 @@ from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
 from harness.analysis.integrity.nonces import NonceRange
 from harness.analysis.samples import SignalOutcome
 from harness.contract.observation import ObservationMethod
+from harness.formatting import format_count
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import (
     Check,
@@ -18,7 +19,6 @@ from harness.judge.check import (
     FinalStatePart,
     NotApplicable,
 )
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Status, Verdict
 
 # Each check with its anomalies; a text completes "N signal(s) ...".
@@ -178,7 +178,7 @@ def _with_unattributed_rows(case: CheckContext, check: Check) -> Check:
     if rows is not None and rows.ledger:
         parts.append(format_count(rows.ledger, "ledger row"))
     # Observed during the run, whether or not they are left in the table.
-    seen = case.analysis.foreign + (case.observer.foreign if case.observer else 0)
+    seen = case.analysis.evidence.foreign + (case.observer.foreign if case.observer else 0)
     if not parts and seen:
         parts.append(format_count(seen, "row version"))
     if not parts:
@@ -209,7 +209,7 @@ def check_transitions(case: CheckContext) -> Check:
     observer = case.observer
     gapless = observer is not None and observer.gaps == 0
     attached = case.stack.get("kind") == "attach"
-    never_shown = attached and skipped >= case.analysis.account().arrived
+    never_shown = attached and skipped >= case.analysis.signals.outcomes().arrived
     if gapless and not never_shown:
         anomalies.append((Anomaly.WITHOUT_INIT, "reached SIMULATED without INIT before it"))
     good = "every signal went from INIT to one final state and no further"
@@ -233,7 +233,7 @@ def check_transitions(case: CheckContext) -> Check:
 
 def check_order(case: CheckContext) -> Check:
     """Nonces follow the order in which Redis accepted the signals of an agent."""
-    ordered = case.analysis.nonce_order
+    ordered = case.analysis.integrity.nonce_order
     text = "whose nonces are not in the order in which Redis accepted them"
     good = (
         f"the nonces of {format_count(ordered.compared, 'signal')} follow the order in which Redis"
@@ -261,7 +261,7 @@ def check_stale(case: CheckContext) -> Iterator[Check]:
     """Signals that were sent stale on purpose were rejected for that reason."""
     if not case.plan.signals.stale_share:
         return
-    sent = case.analysis.account().stale
+    sent = case.analysis.signals.outcomes().stale
     if not sent:
         yield STALE_REFUSED.judged(
             Verdict.INCONCLUSIVE, "no signal could be sent stale, the chain was too young for it"
@@ -293,7 +293,7 @@ def check_nonces(case: CheckContext) -> Check:
         return found.not_applicable(
             NotApplicable.ROWS_REMOVED, f"{rows} removed by the system, and the nonces with them"
         )
-    ranges = case.analysis.final_state.nonces
+    ranges = case.analysis.integrity.final_state.nonces
     gaps = [line for used in ranges for line in _gap_lines(case, used)]
     used = sum(one.used for one in ranges)
     if found.status.is_clean and not gaps:
@@ -319,7 +319,7 @@ def _gap_lines(case: CheckContext, used: NonceRange) -> Iterator[str]:
         yield f"address {address} skipped {format_count(used.gap_count, 'nonce')} (first: {first})"
         return
     next_nonces = case.final.next_nonces
-    still_open = case.analysis.account().of(SignalOutcome.IN_FLIGHT)
+    still_open = case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
     if next_nonces is None or still_open:
         return
     following = next_nonces.get(used.address)

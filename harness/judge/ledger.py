@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.analysis.anomalies import Anomaly
+from harness.formatting import format_count, format_duration
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import (
     Check,
@@ -13,7 +14,6 @@ from harness.judge.check import (
     FinalStatePart,
     NotApplicable,
 )
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Verdict
 from harness.schedule.content import contents
 
@@ -35,7 +35,7 @@ ROW_TIMESTAMPS = CheckSpec(
 
 def check_amounts(case: CheckContext) -> Check:
     """The amount of each TRADE entry is the one that follows from the seed."""
-    bookings = case.analysis.ledger_amounts
+    bookings = case.analysis.integrity.ledger_amounts
     if bookings.signals is None:
         return LEDGER_AMOUNTS.not_applicable(
             NotApplicable.NOT_RECORDED, "the run recorded no amounts"
@@ -57,7 +57,7 @@ def check_amounts(case: CheckContext) -> Check:
 
 def check_stamps(case: CheckContext) -> Check:
     """By its own time stamp a row was changed between the sending of its signal and the commit."""
-    stamped = case.analysis.timestamp_check
+    stamped = case.analysis.integrity.timestamps
     if stamped is None:
         return ROW_TIMESTAMPS.not_applicable(
             NotApplicable.NOT_RECORDED, "the run recorded no time stamps of rows"

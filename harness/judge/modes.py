@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
 from harness.analysis.samples import SignalOutcome
 from harness.contract.names import State
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, NotApplicable
-from harness.judge.formatting import format_count
 from harness.judge.service_counters import ServiceCounters
 from harness.judge.verdict import Verdict
 
@@ -87,11 +87,11 @@ def _not_comparable(case: CheckContext, counters: ServiceCounters) -> _NotApplic
     if shrunk or case.run.first_ns("service_restarted") is not None or _restarted(case):
         return NotApplicable.RESTART, "a service was restarted, and its counters with it"
     unexpected = (Anomaly.UNEXPECTED, Anomaly.REFUSED_BUT_SEEN)
-    others = case.analysis.foreign or (case.observer is not None and case.observer.foreign)
+    others = case.analysis.evidence.foreign or (case.observer is not None and case.observer.foreign)
     if others or any(case.analysis.finding(kind).count for kind in unexpected):
         why = "the counters include signals that this run did not send"
         return NotApplicable.FOREIGN_SIGNALS, why
-    account = case.analysis.account()
+    account = case.analysis.signals.outcomes()
     if still := account.of(SignalOutcome.IN_FLIGHT) + account.of(SignalOutcome.LOST):
         return NotApplicable.IN_FLIGHT, f"{format_count(still, 'signal')} without an outcome yet"
     return None
@@ -117,7 +117,7 @@ def _counted(case: CheckContext, counters: ServiceCounters) -> OutcomeCounts:
 
 def _outcome_counts(case: CheckContext) -> OutcomeCounts:
     found: OutcomeCounts = Counter()
-    for key, cell in case.analysis.cells.items():
+    for key, cell in case.analysis.signals.cells.items():
         mode = key.mode.name.lower()
         found[State.SIMULATED, mode] += cell.account.arrived
         for state, number in cell.account.rejected_by.items():

@@ -14,6 +14,8 @@ from harness.analysis.statistics import (
     percentile_interval,
     size_needed,
 )
+from harness.formatting import format_count, format_duration, format_percentile, format_share
+from harness.judge.advice import format_longer_run
 from harness.judge.censoring import (
     exceedance_figures,
     format_rejected,
@@ -23,13 +25,6 @@ from harness.judge.censoring import (
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.decision import decide
 from harness.judge.faults.recovery import check_recovery
-from harness.judge.formatting import (
-    format_count,
-    format_duration,
-    format_longer_run,
-    format_percentile,
-    format_share,
-)
 from harness.judge.host_attribution import (
     interference_explains_inconclusive,
     interference_explains_miss,
@@ -97,7 +92,7 @@ def check_arrival(case: CheckContext) -> Check:
     Where no objective says how many rejections there may be, a percentile below their share can be
     kept by the others only. This rule asks for an objective; it infers nothing, so no interval.
     """
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     arrived, attempted = account.arrived, account.attempted
     awaited = account.ordinary
     promised = {one.metric for one in case.scenario.parsed_objectives()}

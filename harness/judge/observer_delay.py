@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.analysis.recorder import Metric
 from harness.clock import NS_PER_MS
 from harness.contract.observation import ObservationMethod
+from harness.formatting import format_count, format_duration
 from harness.judge.advice import observer_advice
 from harness.judge.check import (
     Check,
@@ -17,7 +18,6 @@ from harness.judge.check import (
     NotApplicable,
     Problem,
 )
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.inconclusive import OBSERVER, inconclusive_checks
 from harness.judge.limits import OBSERVER_P99
@@ -59,7 +59,7 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
         return OBSERVER_DELAY.valid_unless([], "no sighting to judge it by")
     most = OBSERVER_P99.of(case.scenario)
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
-    by_commit = not case.analysis.account(Phase.MEASURE).commit_unknown
+    by_commit = not case.analysis.signals.outcomes(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
     said = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     if value <= most:

@@ -10,13 +10,13 @@ from harness.analysis.sliding_windows import (
     windows_over_limit,
 )
 from harness.clock import NS_PER_MS, NS_PER_S
+from harness.formatting import format_count, format_duration, format_percentile
 from harness.judge.censoring import (
     censored_below_count,
     format_rejected,
     judge_rejected_by_late_data,
 )
 from harness.judge.check import Check, CheckContext, CheckSpec
-from harness.judge.formatting import format_count, format_duration, format_percentile
 from harness.judge.host_attribution import interference_explains_miss
 from harness.judge.inconclusive import (
     GENERATOR_TOO_LATE,

@@ -17,9 +17,9 @@ def cells_of(case: CheckContext, objective: Objective) -> dict[Mode, Cell]:
     """The signals that an objective speaks of, by mode."""
     gathered, stage = case.analysis, objective.stage
     if stage is not None:
-        cells = {mode: gathered.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
+        cells = {mode: gathered.signals.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
     else:
-        cells = {mode: gathered.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
+        cells = {mode: gathered.signals.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
     found = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
     if not objective.outside_faults:
         return found
@@ -31,7 +31,7 @@ def cells_of(case: CheckContext, objective: Objective) -> dict[Mode, Cell]:
 
 def excluded_windows(case: CheckContext, objective: Objective) -> tuple[FaultWindow, ...]:
     """The time that an objective does not speak of; its cell has no such time."""
-    return case.analysis.fault_windows if objective.outside_faults else ()
+    return case.analysis.faults.windows if objective.outside_faults else ()
 
 
 def stretches_ns(case: CheckContext, objective: Objective) -> list[tuple[int, int]]:

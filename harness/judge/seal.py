@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.evidence.manifest import ManifestCheck
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, NotApplicable, Problem
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 _SHOWN = 3

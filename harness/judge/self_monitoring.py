@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.resources.self_monitoring_figures import ProcessFigures, SelfMonitoringFigures
+from harness.formatting import format_count, format_duration, format_share, format_share_of_second
 from harness.judge.advice import OTHER_HOST, generator_advice, host_advice, observer_advice
 from harness.judge.check import (
     Check,
@@ -19,12 +20,6 @@ from harness.judge.check import (
     Figure,
     NotApplicable,
     Problem,
-)
-from harness.judge.formatting import (
-    format_count,
-    format_duration,
-    format_share,
-    format_share_of_second,
 )
 from harness.judge.limits import (
     CORE_SHARE_MAX,
@@ -94,7 +89,7 @@ _SHARED_CORE = "give the swarm a core of its own (cpusets, taskset), or set a lo
 
 def check_self_monitoring(case: CheckContext) -> Iterator[Check]:
     """Everything that the vitals of the measured phase tell."""
-    if not case.run.kept and not case.analysis.vitals.samples:
+    if not case.run.kept and not case.analysis.instruments.self_monitoring.samples:
         yield SELF_MONITORING_COMPLETE.not_applicable(
             NotApplicable.NOT_RECORDED, "this run kept no samples of the harness itself"
         )
@@ -126,7 +121,7 @@ def describe_observer_usage(case: CheckContext) -> str:
 
 
 def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
-    vitals = case.analysis.vitals
+    vitals = case.analysis.instruments.self_monitoring
     problems = [
         Problem(
             f"{format_count(n, 'line')} of {name} unreadable",

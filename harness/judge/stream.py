@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly, AnomalySummary
 from harness.analysis.integrity.stream_trimming import StreamHistory
 from harness.analysis.samples import SignalOutcome
+from harness.formatting import format_count
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import (
     Check,
@@ -16,7 +17,6 @@ from harness.judge.check import (
     NotApplicable,
 )
 from harness.judge.final_state import ConsumerGroup
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Verdict
 
 STREAM_DRAINED = CheckSpec(
@@ -52,7 +52,7 @@ def check_drained(case: CheckContext) -> Check:
     if group is None:
         said = "what Redis says of the engine's group was not read"
         return STREAM_DRAINED.judged(Verdict.INVALID, said, hint=_UNREAD)
-    if case.analysis.account().of(SignalOutcome.IN_FLIGHT):
+    if case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT):
         return STREAM_DRAINED.not_applicable(
             NotApplicable.IN_FLIGHT, "signals were in flight when the observation ended"
         )
@@ -104,7 +104,7 @@ def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple
 
 def check_trimmed(case: CheckContext) -> Check:
     """No entry was trimmed from the stream before the engine's group had read it."""
-    history = case.analysis.stream
+    history = case.analysis.integrity.stream
     if history is None:
         return STREAM_TRIMMED.not_applicable(
             NotApplicable.NOT_RECORDED, "the stream was not sampled during the run"
@@ -120,7 +120,7 @@ def check_trimmed(case: CheckContext) -> Check:
 
 def check_added(case: CheckContext) -> Check:
     """The stream took as many entries as Redis acknowledged to the swarm."""
-    history = case.analysis.stream
+    history = case.analysis.integrity.stream
     added = _added(case, history) if history else None
     if added is None:
         if history is None:
@@ -131,7 +131,7 @@ def check_added(case: CheckContext) -> Check:
             NotApplicable.REDIS_VERSION,
             "this Redis (before 7.0) does not report how many entries were added",
         )
-    account = case.analysis.account()
+    account = case.analysis.signals.outcomes()
     told = f"{format_count(added, 'entry', 'entries')} added, {account.accepted:,} acknowledged"
     if account.unconfirmed:
         told += f" and {account.unconfirmed:,} unanswered"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.analysis.anomalies import Anomaly
 from harness.analysis.samples import SignalOutcome
+from harness.formatting import format_count
 from harness.judge.check import (
     Check,
     CheckContext,
@@ -16,7 +17,6 @@ from harness.judge.check import (
     FinalStatePart,
     NotApplicable,
 )
-from harness.judge.formatting import format_count
 from harness.judge.verdict import Status, Verdict
 
 _NAMED_MAX = 5
@@ -52,7 +52,7 @@ def mark_unreadable(case: CheckContext, spec: CheckSpec | None, check: Check) ->
 
 def check_read(case: CheckContext) -> Check:
     """That everything was read that the verdict rests on."""
-    coverage = case.analysis.final_state_coverage
+    coverage = case.analysis.integrity.coverage
     unmapped = case.analysis.finding(Anomaly.STATE_UNMAPPED)
     problems = []
     if coverage.has_read_errors:
@@ -83,7 +83,7 @@ def _reasons(
         needs: what it rests on.
         failed: whether it found something that hidden rows explain.
     """
-    coverage = case.analysis.final_state_coverage
+    coverage = case.analysis.integrity.coverage
     for need in needs:
         if isinstance(need, ContractPart):
             continue
@@ -106,14 +106,14 @@ def _unread_outcome_count(case: CheckContext) -> int:
     gathered = case.analysis
     return (
         0
-        if gathered.final_state_coverage.complete
-        else gathered.account().of(SignalOutcome.IN_FLIGHT)
+        if gathered.integrity.coverage.complete
+        else gathered.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
     )
 
 
 def _hidden(case: CheckContext, part: str) -> str:
     return (
-        f"row-level security may hide rows of {case.analysis.final_state_coverage.filtered.get(part, part)} from"
+        f"row-level security may hide rows of {case.analysis.integrity.coverage.filtered.get(part, part)} from"
         " the login of the contract; give it BYPASSRLS, or a policy that shows the run's rows"
     )
 

@@ -18,6 +18,7 @@ from harness.analysis.samples import SignalOutcome
 from harness.analysis.statistics import size_needed
 from harness.analysis.summary import percentile_name
 from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.formatting import format_count, format_duration, format_share
 from harness.judge.advice import generator_advice
 from harness.judge.check import (
     Check,
@@ -27,7 +28,6 @@ from harness.judge.check import (
     Figure,
     Problem,
 )
-from harness.judge.formatting import format_count, format_duration, format_share
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.limits import (
     LATENESS_P99,
@@ -137,7 +137,7 @@ def _unfinished(check: Check) -> Check:
 
 def check_signals(case: CheckContext) -> Check:
     """That there is anything to judge."""
-    attempted = case.analysis.account(Phase.MEASURE).attempted
+    attempted = case.analysis.signals.outcomes(Phase.MEASURE).attempted
     said = f"{format_count(attempted, 'signal')} attempted in the measured phase"
     problems = [] if attempted else [Problem(said, _MORE)]
     return SIGNALS_SENT.valid_unless(problems, said, {"attempted": attempted})
@@ -146,7 +146,11 @@ def check_signals(case: CheckContext) -> Check:
 def check_events(case: CheckContext) -> Check:
     """That nothing happened which the scenario did not plan."""
     strange = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
-    bad = [event for event in strange if not is_caused_by_fault(event, case.analysis.faults or ())]
+    bad = [
+        event
+        for event in strange
+        if not is_caused_by_fault(event, case.analysis.faults.records or ())
+    ]
     told = [f"{event.kind}: {' '.join(event.what.split())}" for event in bad]
     good = "nothing died, restarted or was interrupted"
     if planned := len(strange) - len(bad):
@@ -166,8 +170,8 @@ def check_in_flight(case: CheckContext) -> Check:
     """That no signal was given up on too early."""
     # Those of which nobody could read how they ended are told by another check.
     unread = case.analysis.finding(Anomaly.STATE_UNMAPPED).count
-    number = max(0, case.analysis.account().of(SignalOutcome.IN_FLIGHT) - unread)
-    if not case.analysis.final_state_coverage.complete and case.run.drain_elapsed:
+    number = max(0, case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT) - unread)
+    if not case.analysis.integrity.coverage.complete and case.run.drain_elapsed:
         number = 0
     said = (
         f"{format_count(number, 'accepted signal')} not final when the watching ended,"
@@ -183,7 +187,7 @@ def check_in_flight(case: CheckContext) -> Check:
 
 def _merged(case: CheckContext, metric: Metric) -> Histogram:
     total = empty_histogram()
-    for key, cell in case.analysis.cells.items():
+    for key, cell in case.analysis.signals.cells.items():
         if key.phase is Phase.MEASURE and metric in cell.histograms:
             total += cell.histogram(metric)
     return total
@@ -196,13 +200,13 @@ def outside_fault_windows(
 
     While a server is away nothing can be sent to it, or seen of it: that is the fault's doing.
     """
-    spans = case.analysis.fault_windows
+    spans = case.analysis.faults.windows
     if not case.scenario.fault or not spans:
         return _merged(case, metric), ""
     t0_ns = case.analysis.timeline.t0_ns
     parts = [
         baseline_durations(cell.series[metric], spans, t0_ns)
-        for key, cell in case.analysis.cells.items()
+        for key, cell in case.analysis.signals.cells.items()
         if key.phase is Phase.MEASURE and metric in cell.series
     ]
     return merge_baselines(parts), ", outside the windows of faults"
@@ -289,7 +293,7 @@ def check_overflow(case: CheckContext) -> Check:
 
 def check_observer_end(case: CheckContext) -> Check:
     """That the observer saw everything, by its own account."""
-    told, written = case.observer, case.analysis.sightings
+    told, written = case.observer, case.analysis.evidence.sightings
     if told is None:
         hint = "read logs/observer.log of the run for what ended it"
         return OBSERVER_COMPLETE.valid_unless(
@@ -304,7 +308,7 @@ def check_observer_end(case: CheckContext) -> Check:
         problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
     if told.unreadable and case.on_own_servers:
         problems.append(f"{format_count(told.unreadable, 'row version')} could not be read")
-    stream = case.analysis.stream
+    stream = case.analysis.integrity.stream
     if told.stream_looks not in (None, stream.lines if stream else 0):
         problems.append(
             f"it looked {told.stream_looks:,} times at the stream, and told less or more"
@@ -326,7 +330,11 @@ def check_observer_end(case: CheckContext) -> Check:
 def check_negative(case: CheckContext) -> Check:
     """Durations that cannot be negative, nor can those across clocks be by more than the error."""
     gathered = case.analysis
-    error_ns = gathered.clocks[POSTGRES].error_ns if POSTGRES in gathered.clocks else 0
+    error_ns = (
+        gathered.instruments.clocks[POSTGRES].error_ns
+        if POSTGRES in gathered.instruments.clocks
+        else 0
+    )
     allowed = {
         Metric.LATENESS: 0,
         Metric.SERVICE: 0,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.samples import SignalOutcome
+from harness.formatting import format_count, format_share
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Figure, Problem
-from harness.judge.formatting import format_count, format_share
 from harness.judge.limits import WARMUP_ARRIVED_SHARE_MIN, WARMUP_SIGNALS_MIN
 from harness.scenario import Load, Phase
 
@@ -66,14 +66,14 @@ def check_warmup(case: CheckContext) -> Iterator[Check]:
 
 def _account(case: CheckContext) -> SignalOutcomeCounts:
     total = SignalOutcomeCounts()
-    for key, cell in case.analysis.stage_cells.items():
+    for key, cell in case.analysis.signals.stage_cells.items():
         if key.stage == PRE_MEASURE:
             total = total + cell.account
     return total
 
 
 def _share_measured(case: CheckContext) -> float:
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     return min(1.0, account.arrived / account.ordinary) if account.ordinary else 0.0
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.assessment.group import GroupJudgement
-from harness.report.formatting import format_duration
+from harness.formatting import format_duration_fixed
 from harness.report.terminal import VERDICT_STYLES, grade_view
 
 
@@ -55,11 +55,11 @@ def _runs(judgement: GroupJudgement) -> Table:
             run.run_id,
             str(run.seed),
             run.verdict.name,
-            *(format_duration(run.estimates_ns.get(own)) for own in ids),
+            *(format_duration_fixed(run.estimates_ns.get(own)) for own in ids),
         )
     for word, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
         cells = [checks[own].figures.get(figure) if own in checks else None for own in ids]
-        shown = [format_duration(cell) if isinstance(cell, float) else "-" for cell in cells]
+        shown = [format_duration_fixed(cell) if isinstance(cell, float) else "-" for cell in cells]
         table.add_row(word, "", "", *shown, style="dim")
     return table
 

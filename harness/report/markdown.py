@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.analysis.measurement import Measurement, MetricFigures, SignalOutcomeFigures
 from harness.assessment.group import GroupJudgement
 from harness.evidence.group_folder import GroupFolder
+from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.verdict import Status
 from harness.printable import one_line
 from harness.report.data import ReportData
-from harness.report.formatting import format_count, format_duration
 from harness.report.gate import (
     LATENCY_HEADS,
     ROUND_HEADS,
@@ -72,7 +72,7 @@ def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
             escaped(run.run_id),
             str(run.seed),
             run.verdict.name,
-            *(format_duration(run.estimates_ns.get(name)) for name in names),
+            *(format_duration_fixed(run.estimates_ns.get(name)) for name in names),
         )
         for run in judgement.runs
     ]
@@ -152,7 +152,7 @@ def _latency(measurement: Measurement, checks: Sequence[Check]) -> list[str]:
         (
             f"latency ({figures.mode})",
             *(_percentile(name, figures, checks, len(found)) for name in _PERCENTILES),
-            format_duration(figures.max_ns),
+            format_duration_fixed(figures.max_ns),
             format_count(figures.count),
         )
         for figures in found
@@ -174,10 +174,10 @@ def _percentile(name: str, figures: MetricFigures, checks: Sequence[Check], mode
         if modes > 1 and figures.mode != check.mode:
             continue
         lower, upper = own.get("lower_ns"), own.get("upper_ns")
-        low = format_duration(lower) if isinstance(lower, int) else "?"
-        high = format_duration(upper) if isinstance(upper, int) else "?"
-        return f"{format_duration(value)} ({low} to {high})"
-    return format_duration(value)
+        low = format_duration_fixed(lower) if isinstance(lower, int) else "?"
+        high = format_duration_fixed(upper) if isinstance(upper, int) else "?"
+        return f"{format_duration_fixed(value)} ({low} to {high})"
+    return format_duration_fixed(value)
 
 
 def _gate(measurement: Measurement) -> list[str]:

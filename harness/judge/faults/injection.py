@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
+from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
-from harness.judge.formatting import format_count, format_duration
 from harness.scenario.fault import PlannedFault
 
 FAULTS_PROVEN = CheckSpec(
@@ -23,7 +23,7 @@ _HINT = "see the reason and faults.jsonl; at_s and for_s must end within the mea
 
 def check_faults(case: CheckContext) -> Iterator[Check]:
     """That each fault was proven and proven healed; nothing where none was planned or told."""
-    planned, told = case.scenario.planned_faults(), case.analysis.faults or ()
+    planned, told = case.scenario.planned_faults(), case.analysis.faults.records or ()
     if not planned and not told:
         return
     records = {record.number: record for record in told}

@@ -8,9 +8,9 @@ from harness.analysis.anomalies import Anomaly
 from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
+from harness.formatting import format_count, format_duration
 from harness.judge.anomaly_check import anomaly_check
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
-from harness.judge.formatting import format_count, format_duration
 from harness.judge.verdict import Status, Verdict
 
 STALE_REFUSED_IN_TIME = CheckSpec(
@@ -42,7 +42,7 @@ def check_staleness(case: CheckContext) -> Iterator[Check]:
     not mention it.
     """
     found = anomaly_check(STALE_REFUSED_IN_TIME, case, "", _ANOMALIES)
-    stood, behind = case.measurement.standstills, case.analysis.behind
+    stood, behind = case.measurement.standstills, case.analysis.faults.head_lag
     words = [_words(one) for one in stood]
     if found.status is Status.FAIL:
         yield found.model_copy(update={"message": "; ".join((found.message, *words))})
@@ -81,7 +81,7 @@ def _time(seconds: float | None) -> str:
 
 def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
     """That an RPC node which lies behind is asked no more while it does."""
-    records = [one for one in case.analysis.faults or () if one.kind == "rpc_stale"]
+    records = [one for one in case.analysis.faults.records or () if one.kind == "rpc_stale"]
     proven = [one for one in records if one.proven_ns is not None]
     if not proven:
         return

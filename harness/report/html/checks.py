@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.formatting import format_count, format_number
 from harness.judge.check import Check, CheckKind, Figure
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Status
-from harness.report.html.formatting import format_count, format_duration_html, format_number
+from harness.report.html.formatting import format_duration_html
 
 _TITLES = {
     CheckKind.OBJECTIVE: (

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import harness
 from harness.errors import EvidenceError
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.judge.verdict import Verdict
 from harness.printable import printable
 from harness.report.data import ReportData
@@ -72,7 +72,7 @@ def html_report(data: ReportData) -> str:
             missing_evidence=data.missing_evidence,
             rejudged_reason=data.rejudged_reason,
             reproduce=_steps(data),
-            scenario_text=toml_text(data.scenario.model_dump(mode="json")),
+            scenario_text=scenario_text(data.scenario),
             version=harness.__version__,
             drawings=[figure.drawing for figure in _figures(sections)],
             palettes={"light": dict(LIGHT), "dark": dict(DARK)},

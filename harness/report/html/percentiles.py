@@ -16,11 +16,12 @@ from harness.analysis.histogram import Histogram
 from harness.analysis.histogram_encoding import decode
 from harness.analysis.measurement import Measurement, MetricFigures
 from harness.analysis.statistics import size_needed
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.report.html.axes import log_durations
 from harness.report.html.components import Chart, MissingChart, Table
-from harness.report.html.formatting import format_count, format_duration_html, to_ms
+from harness.report.html.formatting import format_duration_html, to_ms
 from harness.report.html.palette import DASHES, SERIES
 from harness.scenario import Objective
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from harness.formatting import format_count, format_share_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
 from harness.report.headline import format_confidence, headline
-from harness.report.html.formatting import format_count, format_duration_html, format_share
+from harness.report.html.formatting import format_duration_html
 from harness.report.run_description import format_agents, format_rate_range, measured_s
 from harness.scenario import Objective
 
@@ -130,7 +131,7 @@ def _facts(data: ReportData) -> Iterator[Fact]:
     yield Fact("lost", format_count(measurement.account.lost))
     for rate in measurement.rates:
         if rate.phase == "measure" and rate.share is not None:
-            yield Fact("load sent as planned", format_share(rate.share))
+            yield Fact("load sent as planned", format_share_fixed(rate.share))
     yield Fact("measured for", f"{measured_s(measurement, load):.4g} s")
     yield Fact("agents", format_agents(load).removesuffix(" agents"))
     yield Fact("rate", format_rate_range(load))

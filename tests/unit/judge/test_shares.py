@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.recorder import Cell, CellKey, Metric
-from harness.analysis.run_analysis import RunAnalysis
+from harness.analysis.run_analysis import SignalAnalysis
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.series import Series
 from harness.analysis.share_interval import (
@@ -39,7 +39,7 @@ WORDS = "somebody else had the cores"
 
 def objective_of(metric: str, limit: float | None) -> Objective:
     """A promise of a share; None where the text gives no limit."""
-    known = cast("Metric", metric)
+    known = cast("Any", metric)
     return Objective(text=f"{metric} promise", metric=known, limit_share=limit)
 
 
@@ -92,17 +92,20 @@ def case_of(
     confidence: float = CONFIDENCE,
 ) -> CheckContext:
     """As much of a case as shares look at."""
-    gathered = SimpleNamespace(
-        cells=cells_of(account or SignalOutcomeCounts()),
+    signals = SimpleNamespace(cells=cells_of(account or SignalOutcomeCounts()))
+    signals.outcomes = lambda *phases: SignalAnalysis.outcomes(
+        cast("SignalAnalysis", signals), *phases
+    )
+    analysis = SimpleNamespace(
+        signals=signals,
         timeline=SimpleNamespace(duration_ns={Phase.MEASURE: DURATION_NS}.__getitem__),
     )
-    gathered.account = lambda *phases: RunAnalysis.account(cast("RunAnalysis", gathered), *phases)
     rates = [
         SimpleNamespace(phase=phase, intended=number, attempted=attempted, in_phase=sent)
         for phase, number, sent in ((Phase.WARMUP, N, 1), (Phase.MEASURE, intended, in_phase))
     ]
     fake = SimpleNamespace(
-        analysis=gathered,
+        analysis=analysis,
         measurement=SimpleNamespace(rates=rates),
         run=SimpleNamespace(events=[SimpleNamespace(kind=kind) for kind in events]),
         is_interrupted="interrupted" in events,
@@ -291,7 +294,7 @@ def test_nothing_attempted_is_no_share() -> None:
     assert found.message.endswith("none was attempted; at least 90 % is asked")
     for intended in (None, 0):
         due = shares.check_rate(case_of(intended=intended), objective_of("rate", 0.9))
-        assert due.status is INVALID
+        assert due.status.verdict is INVALID
         assert due.figures == {"intended": intended, "in_phase": 0, "limit_share": 0.9}
         assert "none were due" in due.message
 
@@ -384,7 +387,7 @@ def test_shares_at_their_limit() -> None:
     )
     for check in (shares.check_simulated, shares.check_rate):
         found = check(case, eighth)
-        assert found.status is OPEN
+        assert found.status.verdict is OPEN
         assert found.message.endswith("; no reasonable length of run would tell")
 
 

@@ -21,8 +21,8 @@ from harness.analysis.statistics import (
 )
 from harness.contract.names import State
 from harness.judge import objectives
+from harness.judge.advice import format_longer_run
 from harness.judge.check import CheckContext, CheckKind, CheckSpec
-from harness.judge.formatting import format_longer_run
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
 from harness.judge.objectives import (
     _interval_words,
@@ -48,7 +48,9 @@ def arrival_of(account: SignalOutcomeCounts, *metrics: str) -> Verdict:
     """The verdict on a measured phase in a scenario with promises of these metrics."""
     promised = [SimpleNamespace(metric=metric) for metric in metrics]
     fake = SimpleNamespace(
-        analysis=SimpleNamespace(account={Phase.MEASURE: account}.__getitem__),
+        analysis=SimpleNamespace(
+            signals=SimpleNamespace(outcomes={Phase.MEASURE: account}.__getitem__)
+        ),
         scenario=SimpleNamespace(parsed_objectives=lambda: promised),
     )
     found = check_arrival(cast("CheckContext", fake))
@@ -142,7 +144,7 @@ def test_longest_duration(
         assert found.figures[INCONCLUSIVE_BY] == OBSERVER
     monkeypatch.setattr(objectives, "interference_explains_miss", lambda *_: "a full disk")
     disturbed = _maximum(SPEC, cast("Objective", fake), cell, CASE)
-    assert disturbed.status is (INCONCLUSIVE if verdict is FAIL else verdict)
+    assert disturbed.status.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
     assert (disturbed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
     assert disturbed.message.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
