@@ -39,7 +39,7 @@ WORDS = "somebody else had the cores"
 
 def objective_of(metric: str, limit: float | None) -> Objective:
     """A promise of a share; None where the text gives no limit."""
-    known = cast("Metric", metric)
+    known = cast("Any", metric)
     return Objective(text=f"{metric} promise", metric=known, limit_share=limit)
 
 
@@ -294,7 +294,7 @@ def test_nothing_attempted_is_no_share() -> None:
     assert found.message.endswith("none was attempted; at least 90 % is asked")
     for intended in (None, 0):
         due = shares.check_rate(case_of(intended=intended), objective_of("rate", 0.9))
-        assert due.status is INVALID
+        assert due.status.verdict is INVALID
         assert due.figures == {"intended": intended, "in_phase": 0, "limit_share": 0.9}
         assert "none were due" in due.message
 
@@ -387,7 +387,7 @@ def test_shares_at_their_limit() -> None:
     )
     for check in (shares.check_simulated, shares.check_rate):
         found = check(case, eighth)
-        assert found.status is OPEN
+        assert found.status.verdict is OPEN
         assert found.message.endswith("; no reasonable length of run would tell")
 
 

@@ -138,7 +138,7 @@ def test_longest_duration(
         assert found.figures[INCONCLUSIVE_BY] == OBSERVER
     monkeypatch.setattr(objectives, "interference_explains_miss", lambda *_: "a full disk")
     disturbed = _maximum(SPEC, cast("Objective", fake), cell, CASE)
-    assert disturbed.status is (INCONCLUSIVE if verdict is FAIL else verdict)
+    assert disturbed.status.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
     assert (disturbed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
     assert disturbed.message.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
