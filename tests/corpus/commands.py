@@ -68,6 +68,8 @@ def cleaned(folder: Path) -> Path:
                 path.write_text(changed, "utf-8")
     for plan in sorted(folder.rglob("plan.json")):
         run = RunFolder(plan.parent)
+        # Made from the evidence after it was sealed; the archive leaves it out.
+        (run.path / "isolation.json").unlink(missing_ok=True)
         if run.seal.exists():
             seal(run)
     group = GroupFolder(folder)
