@@ -24,13 +24,7 @@ from harness.judge import objectives
 from harness.judge.advice import format_longer_run
 from harness.judge.check import CheckContext, CheckKind, CheckSpec
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
-from harness.judge.objectives import (
-    _interval_words,
-    _maximum,
-    _percentile,
-    _shown,
-    check_arrival,
-)
+from harness.judge.objectives import _interval_words, _maximum, _percentile, _shown, check_arrival
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
 

@@ -19,7 +19,7 @@ from harness.judge.check import Check, CheckKind, CheckSpec, NotApplicable
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
-from harness.report.junit import group_junit_xml, junit_xml, test_case
+from harness.report.junit import case_of_check, group_junit_xml, junit_xml
 
 
 def parsed(text: str) -> ET.Element:
@@ -93,7 +93,7 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
 def test_what_was_not_judged_is_skipped() -> None:
     """A check that looked at nothing is neither green nor red."""
     check = finding(Verdict.PASS).not_applicable(NotApplicable.REDIS_VERSION, "an old Redis")
-    case = test_case(check)
+    case = case_of_check(check)
     assert (case.problem, case.type) == ("skipped", "NOT_APPLICABLE")
 
 
