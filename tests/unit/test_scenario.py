@@ -174,14 +174,14 @@ def test_all_problems_of_objectives_are_reported_at_once(tmp_path: Path) -> None
         "objectives.0.table.abort_on_fail:",
         "objectives.0.table.bogus: unknown key",
         "objectives.1.table: abort_on_fail is for percentiles and max of latency, not 'rejected",
-        "objectives.2.table: abort_on_fail watches",
-        "objectives.3.table: abort_delay_s means nothing without abort_on_fail",
+        "objectives.2.table: abort_on_fail is for",
+        "objectives.3.table: abort_delay_s needs abort_on_fail",
         "objectives.4.table.objective: Field required",
         "objectives.5.text:",
         "objectives.6.text: the max over any window is the max",
         "objectives.7.text: a window is at least 1 s long",
         "objectives.8.text: write either 'stage ...' or 'over any ...'",
-        "objectives.9.table: abort_on_fail watches",
+        "objectives.9.table: abort_on_fail is for",
     ):
         assert part in message
 
