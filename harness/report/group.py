@@ -68,7 +68,7 @@ def _runs(judgement: GroupJudgement) -> Table:
 def _checks(judgement: GroupJudgement) -> Table:
     table = Table.grid(padding=(0, 2))
     for check in judgement.checks:
-        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
+        status = "ok" if check.verdict is Verdict.PASS else check.verdict.name
         style = "green" if check.verdict is Verdict.PASS else "bold red"
-        table.add_row(Text(word, style=style), Text(check.name), Text(check.message))
+        table.add_row(Text(status, style=style), Text(check.name), Text(check.message))
     return table
