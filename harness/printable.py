@@ -22,6 +22,13 @@ _BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+ *")
 # GitHub: `::name key=value::text`, wherever a line is wrapped, and `##[name]`; Azure and TeamCity:
 # `##vso[name]` and `##teamcity[name]`.
 _COMMAND = re.compile(r"::(?=[A-Za-z][\w-]*(?:\s[^\n]*?)?::)|##(?=\w*\[)")
+# Logins in addresses, and values of keys that hold a secret, in the notations of URLs, of libpq and
+# of Python.
+_LOGIN_IN_URL = re.compile(r"//[^/@\s\"']*@")
+_SECRET_VALUE = re.compile(
+    r"(?i)([\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key)[\w-]*[\"']?\s*[=:]\s*)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s,;&)}\]]+)"
+)
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -33,6 +40,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The same on one line."""
     return printable(_BREAKS.sub(" ", text))
+
+
+def without_secrets(text: str) -> str:
+    """The text without logins in addresses and without values of keys that hold a secret."""
+    return _SECRET_VALUE.sub(r"\1***", _LOGIN_IN_URL.sub("//***@", text))
 
 
 def spreadsheet_cell(text: str) -> str:

@@ -50,7 +50,9 @@ def diagnose_run(case: CheckContext, judgement: Judgement, *, on_demand: bool) -
             measurement=case.measurement,
             judgement=judgement,
             telemetry=case.telemetry(),
-            nonces_used={one.address: one.used for one in case.analysis.final_state.nonces},
+            nonces_used={
+                one.address: one.used for one in case.analysis.integrity.final_state.nonces
+            },
         )
         because = trigger.because
         return diagnose(build_context(facts, trigger))

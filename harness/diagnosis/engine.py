@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_cores, format_percent
 from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import BUSIEST_CORES, HOST_IDLE_SHARE_MAX, THROTTLED_SHARE
+from harness.formatting import format_cores, format_percent
 
 # As specified, a share of the quota.
 ENGINE_CPU_SHARE = 0.80

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_cores, format_milliseconds, format_percent
 from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
 from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import HOST_IDLE_SHARE_MAX, PRESSURE_SHARE, STEAL_SHARE
+from harness.formatting import format_cores, format_milliseconds, format_percent
 from harness.judge.host_interference import find_interference
 from harness.judge.limits import FOREIGN_CORES_SHARE
 

@@ -7,10 +7,10 @@ from collections import Counter
 from harness.analysis.resources.telemetry import LockWait
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_milliseconds, format_percent
 from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import HOT_SHARE, LOCK_WAITING_SHARE
+from harness.formatting import format_milliseconds, format_percent
 
 # A lock with a waiter most of the time serialises the signals, however short each wait is. One
 # with a waiter in a fifth of the samples counts where the waits reach a tenth of the limit; on a

@@ -9,11 +9,11 @@ import numpy as np
 from harness.analysis.resources.telemetry import TimeSeries
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_bytes, format_milliseconds, format_percent
 from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
 from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.spans import Floats
 from harness.diagnosis.thresholds import FORK_MS
+from harness.formatting import format_bytes, format_milliseconds, format_percent
 
 # The share of its limit from which on Redis is "near" it.
 REDIS_MEMORY_SHARE = 0.80

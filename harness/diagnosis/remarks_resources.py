@@ -9,12 +9,6 @@ import numpy as np
 from harness.diagnosis.answers import Remark
 from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.engine import engines
-from harness.diagnosis.formatting import (
-    format_bytes,
-    format_cores,
-    format_milliseconds,
-    format_percent,
-)
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.spans import length_s
 from harness.diagnosis.thresholds import (
@@ -25,6 +19,12 @@ from harness.diagnosis.thresholds import (
     NEAR_SHARE,
     PRESSURE_SHARE,
     THROTTLED_SHARE,
+)
+from harness.formatting import (
+    format_bytes,
+    format_cores,
+    format_milliseconds,
+    format_percent,
 )
 
 # The same share of the quota as for the engine.

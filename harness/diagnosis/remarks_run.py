@@ -10,13 +10,14 @@ from harness.analysis.measurement import ThroughputFigures
 from harness.diagnosis.answers import Evidence, Remark
 from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.engine import engines
-from harness.diagnosis.formatting import format_cores, format_milliseconds, format_percent
 from harness.diagnosis.nonce_locks import busiest_address
 from harness.diagnosis.series_slice import evidence_of, slice_series, slow_slice
 from harness.diagnosis.spans import Spans, format_spans, length_s, merge_spans
 from harness.diagnosis.thresholds import HOT_SHARE, STEAL_SHARE
+from harness.formatting import format_cores, format_milliseconds, format_percent
 from harness.judge.check import CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.self_monitoring import GENERATOR_CPU, GENERATOR_STALLS
+from harness.judge.validity import GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, LOAD_ATTEMPTED
 
 # The share of the limit from which on the generator's send lag is reported.
 SEND_LAG_SHARE = 0.20
@@ -31,7 +32,13 @@ STALLED_SHARE_MAX = 0.34
 
 _DISRUPTIONS_SHOWN = 2
 # Validity checks of the generator.
-_GENERATOR = ("generator ", "load as asked")
+_GENERATOR = frozenset(
+    spec.id
+    for spec in (
+        *(GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, GENERATOR_CPU, GENERATOR_STALLS),
+        LOAD_ATTEMPTED,
+    )
+)
 
 
 def disruptions(context: DiagnosisContext) -> Iterator[Remark]:
@@ -115,7 +122,7 @@ def generator(context: DiagnosisContext) -> Iterator[Remark]:
     bad = [
         check
         for check in judgement.of(CheckKind.VALIDITY)
-        if check.verdict is not Verdict.PASS and check.name.startswith(_GENERATOR)
+        if not check.status.is_clean and check.id in _GENERATOR
     ]
     for check in bad[:1]:
         yield Remark(key="generator", message=f"{check.name}: {check.message}")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_milliseconds, format_percent
 from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import NEAR_SHARE
+from harness.formatting import format_milliseconds, format_percent
 
 # The specification falls back to another node when one has not answered within 100 ms.
 RPC_MS = 100.0

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures
 from harness.clock import NS_PER_MS
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_milliseconds, format_percent
 from harness.diagnosis.series_slice import baseline_slice, slow_slice
-from harness.judge.formatting import format_duration
+from harness.formatting import format_duration, format_milliseconds, format_percent
 
 # A stage has a tail when its P99 is so many medians, and a tenth of the limit at least.
 TAIL_TIMES = 3.0

@@ -10,8 +10,8 @@ from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigur
 from harness.analysis.faults.fault_figures import FaultFigures
 from harness.analysis.measurement import Measurement, RecoveryFigures
 from harness.clock import NS_PER_S
+from harness.formatting import format_count, format_duration_fixed
 from harness.judge.judgement import Judgement
-from harness.report.formatting import format_count, format_duration
 
 _SHOWN_MAX = 20
 _HEADS = ("fault", "at", "proven after", "lasted", "first signal", "backlog cleared", "proof")
@@ -33,12 +33,12 @@ def faults_section(measurement: Measurement, _: Judgement) -> RenderableType | N
     for found in measurement.outside_faults:
         if found.metric == "latency":
             percentiles = ", ".join(
-                f"{name.upper()} {format_duration(value)}"
+                f"{name.upper()} {format_duration_fixed(value)}"
                 for name, value in found.percentiles_ns.items()
             )
             notes.append(
                 f"latency ({found.mode}) of {format_count(found.count)} signals outside of faults:"
-                f" {percentiles}, max {format_duration(found.max_ns)}"
+                f" {percentiles}, max {format_duration_fixed(found.max_ns)}"
             )
     return Group(table, *(Text(note) for note in notes))
 
@@ -63,8 +63,8 @@ def _row(fault: FaultFigures, recovery: RecoveryFigures | None) -> tuple[str, ..
         "-" if start_s is None else f"{start_s:.1f} s",
         _between(start_s, proven_s),
         _between(start_s, end_s),
-        format_duration(recovery.first_ns if recovery else None),
-        format_duration(recovery.backlog_ns if recovery else None),
+        format_duration_fixed(recovery.first_ns if recovery else None),
+        format_duration_fixed(recovery.backlog_ns if recovery else None),
         "; ".join(filter(None, _proofs(fault))) or fault.trouble,
     )
 
@@ -79,7 +79,7 @@ def _proofs(fault: FaultFigures) -> tuple[str, ...]:
 def _between(begin_s: float | None, end_s: float | None) -> str:
     if begin_s is None or end_s is None:
         return "never"
-    return format_duration(round((end_s - begin_s) * NS_PER_S))
+    return format_duration_fixed(round((end_s - begin_s) * NS_PER_S))
 
 
 def format_feed_stall(one: ChainFeedStallFigures) -> str:
@@ -98,4 +98,4 @@ def format_feed_stall(one: ChainFeedStallFigures) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return format_duration(None if value is None else round(value * NS_PER_S))
+    return format_duration_fixed(None if value is None else round(value * NS_PER_S))

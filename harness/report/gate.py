@@ -8,8 +8,8 @@ from rich.text import Text
 
 from harness.analysis.gate.figures import GateFigures, GateLatency
 from harness.analysis.measurement import Measurement
+from harness.formatting import format_count, format_duration_fixed
 from harness.judge.judgement import Judgement
-from harness.report.formatting import format_count, format_duration
 
 Rows = list[tuple[str, ...]]
 ROUND_HEADS = ("rounds with", "played", "held", "broken")
@@ -66,8 +66,8 @@ def _latency_row(one: GateLatency, *, several: bool) -> tuple[str, ...]:
     name = "while the gate was on" if one.during else "before and after"
     return (
         f"{name} ({one.mode})" if several else name,
-        *(format_duration(one.percentiles_ns.get(percentile)) for percentile in _PERCENTILES),
-        format_duration(one.max_ns) if one.count else "-",
+        *(format_duration_fixed(one.percentiles_ns.get(percentile)) for percentile in _PERCENTILES),
+        format_duration_fixed(one.max_ns) if one.count else "-",
         format_count(one.count),
     )
 

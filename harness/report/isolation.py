@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.assessment.isolation_result import IsolationJudgement, IsolationOutcome
-from harness.report.formatting import format_count, format_duration
+from harness.formatting import format_count, format_duration_fixed
 
 _STYLES = {
     IsolationOutcome.ISOLATED: "bold white on green",
@@ -56,9 +56,9 @@ def _pairs(judgement: IsolationJudgement) -> Table:
         table.add_row(
             str(pair + 1),
             "treatment" if own[0].disturbed else "baseline",
-            format_duration(baseline.p99_ns),
-            format_duration(treatment.p99_ns),
-            format_duration(change),
+            format_duration_fixed(baseline.p99_ns),
+            format_duration_fixed(treatment.p99_ns),
+            format_duration_fixed(change),
             f"{format_count(baseline.signals)} + {format_count(treatment.signals)}",
             Text(treatment.force or "missing"),
         )
@@ -67,14 +67,15 @@ def _pairs(judgement: IsolationJudgement) -> Table:
 
 def _change(judgement: IsolationJudgement) -> str:
     pooled = (
-        f"P99 over all blocks: {format_duration(judgement.quiet_p99_ns)} baseline,"
-        f" {format_duration(judgement.disturbed_p99_ns)} treatment"
+        f"P99 over all blocks: {format_duration_fixed(judgement.quiet_p99_ns)} baseline,"
+        f" {format_duration_fixed(judgement.disturbed_p99_ns)} treatment"
     )
     change = judgement.change
     if change is None:
         return pooled
     return (
-        f"{pooled}\nchange of the P99: {format_duration(change.estimate_ns)}, between"
-        f" {format_duration(change.lower_ns)} and {format_duration(change.upper_ns)} at 95 %"
-        f" ({change.pairs} pairs); margin {format_duration(judgement.margin_ns)}"
+        f"{pooled}\nchange of the P99: {format_duration_fixed(change.estimate_ns)}, between"
+        f" {format_duration_fixed(change.lower_ns)} and"
+        f" {format_duration_fixed(change.upper_ns)} at 95 %"
+        f" ({change.pairs} pairs); margin {format_duration_fixed(judgement.margin_ns)}"
     )

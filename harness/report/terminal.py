@@ -17,13 +17,13 @@ from harness.analysis.measurement import (
     SignalOutcomeFigures,
 )
 from harness.analysis.resources.self_monitoring import HOST
+from harness.formatting import format_count, format_duration_fixed, format_share_fixed
 from harness.judge import agent_pool
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.faults import faults_section
-from harness.report.formatting import format_count, format_duration, format_share
 from harness.report.gate import gate_section
 from harness.report.headline import headline
 
@@ -38,9 +38,7 @@ VERDICT_STYLES = {
 _STAGE_BAR = 24
 _EXAMPLES_SHOWN = 3
 # Checks whose message is shown although they pass: they report an event that the user asked for.
-_INFORMATIONAL = frozenset({agent_pool.DEPARTURE_CHECK})
-# How the message of a check begins that does not apply to the run.
-NOT_JUDGED = "not judged"
+_INFORMATIONAL = frozenset({agent_pool.AGENT_POOL.id})
 
 
 def render(measurement: Measurement, judgement: Judgement, path: Path) -> RenderableType:
@@ -77,9 +75,9 @@ def _integrity(_: Measurement, judgement: Judgement) -> RenderableType | None:
 def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     for check in judgement.of(kind):
-        status = "ok" if check.verdict is Verdict.PASS else check.verdict.name
-        style = "green" if check.verdict is Verdict.PASS else "bold red"
-        if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
+        status = "ok" if check.status.is_clean else check.status.name
+        style = "green" if check.status.is_clean else "bold red"
+        if check.status is Status.NOT_APPLICABLE:
             status, style = "--", "yellow"
         # As text: names from a run may hold brackets, which are no markup.
         table.add_row(Text(status, style=style), Text(check.name), Text(_with_examples(check)))
@@ -88,20 +86,18 @@ def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
 
 def _validity(_: Measurement, judgement: Judgement) -> RenderableType:
     """The validity checks that do not pass; of a valid run only their number."""
-    failed = [
-        check for check in judgement.of(CheckKind.VALIDITY) if check.verdict is not Verdict.PASS
-    ]
+    failed = [check for check in judgement.of(CheckKind.VALIDITY) if not check.status.is_clean]
     if not failed:
         count = f"all {len(judgement.of(CheckKind.VALIDITY))} validity checks pass"
         messages = [
             check.message
             for check in judgement.of(CheckKind.VALIDITY)
-            if check.name in _INFORMATIONAL
+            if check.id in _INFORMATIONAL
         ]
         return Text("; ".join([count, *messages]))
     table = Table.grid(padding=(0, 2))
     for check in failed:
-        status = Text(check.verdict.name, style="bold red")
+        status = Text(check.status.name, style="bold red")
         table.add_row(status, Text(check.name), Text(_with_examples(check)))
     return table
 
@@ -130,9 +126,9 @@ def _latency(measurement: Measurement, _: Judgement) -> Table | None:
                 continue
             table.add_row(
                 f"{metric} ({mode})" if len(modes) > 1 else metric,
-                *(format_duration(found.percentiles_ns.get(name)) for name in names),
-                format_duration(found.max_ns),
-                format_duration(found.mean_ns),
+                *(format_duration_fixed(found.percentiles_ns.get(name)) for name in names),
+                format_duration_fixed(found.max_ns),
+                format_duration_fixed(found.mean_ns),
                 format_count(found.count),
             )
     return table if table.row_count else None
@@ -152,10 +148,10 @@ def _breakdown(measurement: Measurement, _: Judgement) -> RenderableType | None:
             name = f"{stage.start} -> {stage.end}"
             table.add_row(
                 f"{name} ({split.mode})" if len(shown) > 1 else name,
-                format_duration(stage.sum_ns / split.count),
-                format_duration(stage.p50_ns),
-                format_duration(stage.p99_ns),
-                Text("█" * max(0, round(share * _STAGE_BAR)) + f" {format_share(share)}"),
+                format_duration_fixed(stage.sum_ns / split.count),
+                format_duration_fixed(stage.p50_ns),
+                format_duration_fixed(stage.p99_ns),
+                Text("█" * max(0, round(share * _STAGE_BAR)) + f" {format_share_fixed(share)}"),
             )
         notes += [note for note in split.notes if note not in notes]
     return Group(table, *(Text(note, style="dim") for note in notes))
@@ -184,8 +180,9 @@ def _account(measurement: Measurement, _: Judgement) -> RenderableType:
         )
     lines += [_sent(rate) for rate in measurement.rates]
     lines += [
-        f"observer resolution ({row.mode}): P99 is between {format_duration(row.committed_ns)}"
-        f" (commit time) and {format_duration(row.seen_ns)} (observed)"
+        f"observer resolution ({row.mode}): P99 is between"
+        f" {format_duration_fixed(row.committed_ns)} (commit time)"
+        f" and {format_duration_fixed(row.seen_ns)} (observed)"
         for row in measurement.resolution
         if row.phase == "measure" and row.name == "p99"
     ]
@@ -205,14 +202,14 @@ def _clock(clock: ClockFigures) -> str:
         return f"wall clock of this host against its monotonic clock: {samples}{drift}"
     offset = "offset to this host "
     if clock.ahead_ns is not None:
-        offset += f"{format_duration(clock.ahead_ns)} "
-    error = f"+-{format_duration(clock.error_ns)}"
+        offset += f"{format_duration_fixed(clock.ahead_ns)} "
+    error = f"+-{format_duration_fixed(clock.error_ns)}"
     return f"clock of {clock.server}: {offset}{error}{drift}; probes: {probes}"
 
 
 def _sent(rate: RateFigures) -> str:
     intended = "?" if rate.intended is None else format_count(rate.intended)
-    share = "" if rate.share is None else f" ({format_share(rate.share)})"
+    share = "" if rate.share is None else f" ({format_share_fixed(rate.share)})"
     return (
         f"{rate.phase}: {format_count(rate.in_phase)} of {intended} intended signals sent "
         f"in {rate.duration_s:.0f} s{share}"

@@ -178,6 +178,14 @@ def _is_locked(place: int) -> bool:
 
 
 def _base(user: User) -> Path:
+    # Python falls back to another folder where TMPDIR cannot be used, and tells nobody.
+    named = os.environ.get("TMPDIR")
+    if named and not (Path(named).is_dir() and os.access(named, os.W_OK | os.X_OK)):
+        raise StackError(
+            "TMPDIR names no folder that can be written",
+            where=named,
+            hint="make it, name another one, or unset TMPDIR",
+        )
     for text in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp makes it safe
         if user.reaches(Path(text)):
             return Path(text)

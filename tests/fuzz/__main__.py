@@ -27,7 +27,7 @@ COMMANDS = ("judge", "report", "trend", "watch")
 _CPU_S = 30
 _WALL_S = 45.0
 _MEMORY_BYTES = 6 << 30
-_CRASHED = ("Traceback", "a mistake in the harness", "MemoryError")
+_CRASHED = ("Traceback", "a defect of the harness", "MemoryError")
 _RAW = ("\x1b", "\x9b", "\u202e", "\n::")
 _TELLING = ("error:", "mistake", "NOT VERIFIED", "left out", "judged again", "exit code", "Error")
 

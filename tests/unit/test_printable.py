@@ -18,13 +18,15 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
+from harness.cli import app as application
 from harness.cli.app import app
 from harness.cli.console import SafeConsole
+from harness.errors import Exit
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import CheckKind, CheckSpec
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
-from harness.printable import one_line, printable, spreadsheet_cell
+from harness.printable import one_line, printable, spreadsheet_cell, without_secrets
 from harness.report.data import ReportData, read_report_data
 from harness.report.html import html_report
 from harness.report.junit import junit_xml
@@ -91,13 +93,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     """A run of which a check, an event and a description hold what somebody sent."""
     folder = healthy(load_of(duration_s=4.0)).write(tmp_path_factory.mktemp("reports"))
     found = read_report_data(folder)
-    check = Check(
-        name=HOSTILE,
-        kind=CheckKind.VALIDITY,
-        verdict=Verdict.INVALID,
-        message=HOSTILE,
-        examples=(HOSTILE,),
-    )
+    spec = CheckSpec("hostile", HOSTILE, CheckKind.VALIDITY)
+    check = spec.judged(Verdict.INVALID, HOSTILE, examples=(HOSTILE,))
     return replace(
         found,
         judgement=with_check(found.judgement, check),
@@ -157,3 +154,45 @@ def test_trend_obeys_nothing(tmp_path: Path) -> None:
             assert rows[1][0].startswith("'=cmd()")
         if form == "json":
             assert json.loads(printed)[0]["run_id"] == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://:hunter2@10.0.0.1:6379/0",
+        "postgresql://me:hunter2@db/defi",
+        "host=db password=hunter2 user=me",
+        "password='hunter2 '",
+        'PGPASSWORD="hunter2"',
+        "{'url': 'x', 'password': 'hunter2', 'port': 1}",
+        "Settings(admin_password='hunter2')",
+        "api_key: hunter2",
+        "REDIS_PASSWORD=hunter2",
+    ],
+)
+def test_no_secret_is_left(text: str) -> None:
+    """Logins in addresses, and values of keys that hold one, in any notation."""
+    assert "hunter2" not in without_secrets(text)
+    assert "***" in without_secrets(text)
+
+
+def test_other_text_is_left_as_it_is() -> None:
+    """What holds no secret is unchanged."""
+    text = "https://example.org/a?b=c user=me passed 3 tests: the word password is none"
+    assert without_secrets(text) == text
+
+
+def test_a_crash_prints_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither its message nor its traceback."""
+    address, secret = "postgresql://me:{}@db/defi password={}", "".join(("hunter", "2"))
+
+    def broken() -> None:
+        raise RuntimeError(f"cannot connect to {address.format(secret, secret)}")
+
+    monkeypatch.setattr(application, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        application.main()
+    assert ended.value.code == Exit.INVALID
+    assert "hunter2" not in capsys.readouterr().err

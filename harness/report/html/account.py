@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.analysis.measurement import Measurement, SignalOutcomeFigures
+from harness.formatting import format_count, format_share_fixed
 from harness.report.data import ReportData
 from harness.report.html.components import Section, Table
-from harness.report.html.formatting import format_count, format_duration_html, format_share
+from harness.report.html.formatting import format_duration_html
 from harness.report.html.run_timeline import RunTimeline
 
 _CLASSES: tuple[tuple[str, str], ...] = (
@@ -80,7 +81,7 @@ def _classes(measurement: Measurement) -> Table:
         (
             f"{name.replace('_', ' ')}: {meaning}",
             *(format_count(_of(account, name)) for account in accounts),
-            format_share(_of(measurement.account, name) / total) if total else "-",
+            format_share_fixed(_of(measurement.account, name) / total) if total else "-",
         )
         for name, meaning in _CLASSES
     ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.formatting import format_count, format_number
 from harness.judge.check import Check, CheckKind, Figure
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 from harness.report.data import ReportData
 from harness.report.html.components import Section
-from harness.report.html.formatting import format_count, format_duration_html, format_number
+from harness.report.html.formatting import format_duration_html
 from harness.report.html.run_timeline import RunTimeline
-from harness.report.terminal import NOT_JUDGED
 
 _TITLES = {
     CheckKind.OBJECTIVE: (
@@ -84,11 +84,11 @@ def group_checks(judgement: Judgement) -> Iterator[CheckGroup]:
 
 
 def _row(check: Check) -> CheckRow:
-    label, style = check.verdict.value, check.verdict.value.lower()
-    if check.verdict is Verdict.PASS:
+    label, style = check.status.value, check.status.value.lower()
+    if check.status is Status.NOT_APPLICABLE:
+        label, style = "not applicable", "unjudged"
+    elif check.status.is_clean:
         label = "ok"
-        if check.message.startswith(NOT_JUDGED):
-            label, style = "not applicable", "unjudged"
     figures = tuple((name, _text(name, value)) for name, value in check.figures.items())
     parts = []
     if figures:
@@ -97,7 +97,7 @@ def _row(check: Check) -> CheckRow:
         parts.append(f"{len(check.examples)} example{'' if len(check.examples) == 1 else 's'}")
     return CheckRow(
         name=check.name,
-        verdict=check.verdict.value,
+        verdict=check.status.verdict.value,
         label=label,
         style=style,
         message=check.message,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.report.data import ReportData
 from harness.report.html.components import Section, Table
 from harness.report.html.run_timeline import RunTimeline
@@ -61,7 +61,7 @@ def reproduction_section(data: ReportData, _: RunTimeline) -> Section:
         "Repeat the run",
         "The same seed gives the same signals at the same times; the load of the host may differ.",
         template="reproduce.html.j2",
-        content=ReproductionView(steps, toml_text(data.scenario.model_dump(mode="json"))),
+        content=ReproductionView(steps, scenario_text(data.scenario)),
     )
 
 

@@ -23,16 +23,11 @@ from harness.analysis.histogram import (
 from harness.analysis.histogram_encoding import HistogramInterval
 from harness.analysis.statistics import size_needed
 from harness.errors import EvidenceError
+from harness.formatting import format_count, format_number
 from harness.report.data import ReportData
 from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
 from harness.report.html.components import ROWS_MAX, Chart, MissingChart, Section, Table
-from harness.report.html.formatting import (
-    escape_plotly,
-    format_count,
-    format_duration_html,
-    format_number,
-    to_ms,
-)
+from harness.report.html.formatting import escape_plotly, format_duration_html, to_ms
 from harness.report.html.palette import HEAT
 from harness.report.html.run_timeline import RunTimeline, gate_tables, outside_table
 from harness.scenario import Objective

@@ -6,21 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
+from harness.formatting import format_number, format_share_fixed
 from harness.report.data import ReportData
 from harness.report.html.axes import limit_line, time_axis
-from harness.report.html.components import (
-    Chart,
-    MissingChart,
-    Section,
-    Table,
-    downsample_peaks,
-)
-from harness.report.html.formatting import (
-    escape_plotly,
-    format_duration_html,
-    format_number,
-    format_share,
-)
+from harness.report.html.components import Chart, MissingChart, Section, Table, downsample_peaks
+from harness.report.html.formatting import escape_plotly, format_duration_html
 from harness.report.html.palette import DASHES, SERIES
 from harness.report.html.panels import (
     GROUPS,
@@ -256,8 +246,8 @@ def _message(panels: Sequence[Panel]) -> str:
         unit = unit_of(nearest.name, max(value, limit))
         return (
             f"Nearest to its limit: {titles[nearest.name]}, {unit.text(value)} of"
-            f" {unit.text(limit)} ({format_share(value / limit)}), {format_number(at_s)} s after"
-            " the start."
+            f" {unit.text(limit)} ({format_share_fixed(value / limit)}), {format_number(at_s)} s"
+            " after the start."
         )
     maxima = []
     for one in series[:3]:
@@ -278,7 +268,7 @@ def _table(series: Sequence[TimeSeries]) -> Table:
                 unit.text(value),
                 f"{format_number(at_s)} s",
                 unit.text(one.limit) if one.limit else "-",
-                format_share(value / one.limit) if one.limit else "-",
+                format_share_fixed(value / one.limit) if one.limit else "-",
                 one.limit_source or "-",
             )
         )

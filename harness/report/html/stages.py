@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures, Measurement
+from harness.formatting import format_share_fixed
 from harness.report.data import ReportData
 from harness.report.html.axes import log_durations
 from harness.report.html.components import Chart, MissingChart, Section, Table
-from harness.report.html.formatting import format_duration_html, format_share, to_ms
+from harness.report.html.formatting import format_duration_html, to_ms
 from harness.report.html.run_timeline import RunTimeline
 
 KEY = "stages"
@@ -69,7 +70,7 @@ def _shares(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFig
         good="Good: the engine's own stage (INIT → SIMULATED) is the longest, and no earlier stage"
         " exceeds it.",
         message=f"Of a mean latency of {format_duration_html(split.total_mean_ns)},"
-        f" {format_share(shares[most])} is from {stage.start} to {stage.end}.",
+        f" {format_share_fixed(shares[most])} is from {stage.start} to {stage.end}.",
         traces=(
             {
                 "type": "bar",
@@ -77,7 +78,7 @@ def _shares(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFig
                 "y": _wrapped(split),
                 "x": [to_ms(mean) for mean in means],
                 "text": [
-                    f"{format_duration_html(mean)} · {format_share(share)}"
+                    f"{format_duration_html(mean)} · {format_share_fixed(share)}"
                     for mean, share in zip(means, shares, strict=True)
                 ],
                 "textposition": "auto",
@@ -194,7 +195,11 @@ def _marks(
 
 def _share_table(split: LatencyBreakdownFigures) -> Table:
     rows = [
-        (name, format_duration_html(stage.sum_ns / split.count), format_share(_share(stage, split)))
+        (
+            name,
+            format_duration_html(stage.sum_ns / split.count),
+            format_share_fixed(_share(stage, split)),
+        )
         for name, stage in zip(_names(split), split.stages, strict=True)
     ]
     rows.append(("all stages", format_duration_html(split.total_mean_ns), "100 %"))

@@ -13,12 +13,12 @@ import errno
 import re
 from dataclasses import dataclass
 
+from harness.printable import without_secrets
 from harness.stack.docker.error_causes import MEANINGS, START, USAGE, WITHOUT_MESSAGE, Cause
 
 # A stack trace of a runtime or a whole HTML page helps nobody.
 _WORDS_MAX = 400
 _HEAD = 150
-_USER_IN_URL = re.compile(r"//[^/@\s\"']*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def to_single_line(message: str) -> str:
 
     Its end stays, since engines put the cause behind all that failed because of it.
     """
-    line = _USER_IN_URL.sub("//***@", " ".join(message.split()))
+    line = without_secrets(" ".join(message.split()))
     if len(line) <= _WORDS_MAX:
         return line
     return f"{line[:_HEAD]} ... {line[_HEAD - _WORDS_MAX :]}"

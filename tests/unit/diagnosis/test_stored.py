@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness.assessment.assess import assess, assess_and_store
 from harness.cli.console import make_console
-from harness.cli.diagnose import diagnose_folder
+from harness.cli.judge import diagnose_folder
 from harness.diagnosis.answers import Answer, Diagnosis
 from harness.errors import UsageError
 from harness.evidence.manifest import write_manifest

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check, CheckKind, CheckSpec, NotApplicable
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
@@ -49,14 +49,8 @@ def data(judged: RunFolder) -> ReportData:
 
 def finding(verdict: Verdict, message: str = "something", *examples: str) -> Check:
     """A check."""
-    return Check(
-        name='odd <one> & "two"',
-        kind=CheckKind.INTEGRITY,
-        verdict=verdict,
-        message=message,
-        figures={"share": 0.5, "missing_ns": None},
-        examples=examples,
-    )
+    spec = CheckSpec("odd", 'odd <one> & "two"', CheckKind.INTEGRITY)
+    return spec.judged(verdict, message, {"share": 0.5, "missing_ns": None}, examples)
 
 
 def with_finding(data: ReportData, check: Check) -> ReportData:
@@ -64,7 +58,7 @@ def with_finding(data: ReportData, check: Check) -> ReportData:
     return replace(data, judgement=with_check(data.judgement, check))
 
 
-def test_every_check_is_a_case_of_check(data: ReportData) -> None:
+def test_every_check_is_a_test_case(data: ReportData) -> None:
     """One case for each, in a suite of its kind; properties identify the run."""
     root = parsed(junit_xml(data))
     schema().validate(junit_xml(data))
@@ -98,8 +92,9 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
 
 def test_what_was_not_judged_is_skipped() -> None:
     """A check that looked at nothing is neither green nor red."""
-    case = case_of_check(finding(Verdict.PASS, "not judged: this Redis cannot tell"))
-    assert (case.problem, case.type) == ("skipped", "not judged")
+    check = finding(Verdict.PASS).not_applicable(NotApplicable.REDIS_VERSION, "an old Redis")
+    case = case_of_check(check)
+    assert (case.problem, case.type) == ("skipped", "NOT_APPLICABLE")
 
 
 @settings(max_examples=100)

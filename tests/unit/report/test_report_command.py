@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from harness.assessment.assess import assess
 from harness.cli import report_files
 from harness.cli.app import app
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict

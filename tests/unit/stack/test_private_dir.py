@@ -145,3 +145,17 @@ def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.join()
     assert len(set(found)) == len(found) == 20
     release_ports(found)
+
+
+@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_a_temporary_folder_that_cannot_be_used_is_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no other one is taken in silence."""
+    named = tmp_path / "place"
+    if kind == "file":
+        named.write_text("")
+    monkeypatch.setenv("TMPDIR", str(named))
+    with pytest.raises(StackError, match="TMPDIR names no folder") as caught:
+        create_private_dir()
+    assert caught.value.where == str(named)
