@@ -144,7 +144,7 @@ class Load(_Frozen):
         """
         if self.until_decided_s is None:
             return self
-        measured, rest = self._stretches()[:analyses], self._stretches()[analyses:]
+        measured, rest = self._unrolled_stages()[:analyses], self._unrolled_stages()[analyses:]
         start_ns = round((self.warmup_s + sum(stage.duration_s for stage in measured)) * NS_PER_S)
         cooldown = []
         for stage in rest:
@@ -158,7 +158,7 @@ class Load(_Frozen):
         stages = (*measured, *cooldown)
         return self.model_copy(update={"until_decided_s": None, "stages": stages})
 
-    def _stretches(self) -> tuple[Stage, ...]:
+    def _unrolled_stages(self) -> tuple[Stage, ...]:
         """The stages; of a load of variable length, a stage up to each analysis."""
         if self.until_decided_s is None:
             return self.stages * self.repeat
@@ -171,7 +171,7 @@ class Load(_Frozen):
     def timeline(self) -> tuple[Stage, ...]:
         """Every stage in order: the warm-up at the first rate, then the stages, repeated."""
         first = self.stages[0]
-        stages = self._stretches()
+        stages = self._unrolled_stages()
         if self.warmup_s == 0:
             return stages
         rate = first.rate_from or first.rate_to
@@ -207,16 +207,16 @@ class Load(_Frozen):
 
     def measured_stretches_ns(self) -> tuple[tuple[int, int], ...]:
         """Start and end, after the load's start, of each uninterrupted measured interval."""
-        stretches: list[tuple[int, int]] = []
+        spans: list[tuple[int, int]] = []
         start_ns = 0
         for stage in self.timeline():
             end_ns = start_ns + round(stage.duration_s * NS_PER_S)
             if stage.phase is Phase.MEASURE:
-                joins = bool(stretches) and stretches[-1][1] == start_ns
-                first_ns = stretches.pop()[0] if joins else start_ns
-                stretches.append((first_ns, end_ns))
+                joins = bool(spans) and spans[-1][1] == start_ns
+                first_ns = spans.pop()[0] if joins else start_ns
+                spans.append((first_ns, end_ns))
             start_ns = end_ns
-        return tuple(stretches)
+        return tuple(spans)
 
     @property
     def agents_max(self) -> int:

@@ -135,8 +135,8 @@ class Scenario(_Frozen):
     def _faults_fit_the_load(self) -> Scenario:
         if (times := occurrence_count(self.fault)) > TIMES_MAX:
             raise ValueError(f"{times} faults are more than {TIMES_MAX}")
-        stretches = self.load.measured_stretches_ns()
-        problems = find_misplaced(self.planned_faults(), stretches[-1][1] if stretches else 0)
+        spans = self.load.measured_stretches_ns()
+        problems = find_misplaced(self.planned_faults(), spans[-1][1] if spans else 0)
         problems += find_misfits(self.fault, self.chain.sentinel)
         if problems:
             raise ValueError("; ".join(problems))
@@ -175,26 +175,26 @@ class Scenario(_Frozen):
     def _gate_fits_the_load(self) -> Scenario:
         if self.gate is None:
             return self
-        stretches = self.load.measured_stretches_ns()
+        spans = self.load.measured_stretches_ns()
         end_ns = self.gate_start_ns + self.gate.timeout_ns
-        if not stretches or end_ns >= stretches[-1][1]:
+        if not spans or end_ns >= spans[-1][1]:
             raise ValueError(
                 f"gate: it may last until {end_ns / NS_PER_S:g} s of the load, and the measured"
-                f" load ends at {stretches[-1][1] / NS_PER_S if stretches else 0:g} s"
+                f" load ends at {spans[-1][1] / NS_PER_S if spans else 0:g} s"
             )
         return self
 
     @property
     def gate_start_ns(self) -> int:
         """Start of the gate's node, after t0."""
-        stretches = self.load.measured_stretches_ns()
-        start_ns = stretches[0][0] if stretches else 0
+        spans = self.load.measured_stretches_ns()
+        start_ns = spans[0][0] if spans else 0
         return start_ns + (self.gate.at_ns if self.gate else 0)
 
     def planned_faults(self) -> tuple[PlannedFault, ...]:
         """Every fault with its time after t0, in order."""
-        stretches = self.load.measured_stretches_ns()
-        return plan_faults(self.fault, self.seed, stretches[0][0] if stretches else 0)
+        spans = self.load.measured_stretches_ns()
+        return plan_faults(self.fault, self.seed, spans[0][0] if spans else 0)
 
     @property
     def needs_anvil(self) -> bool:
