@@ -85,7 +85,7 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
     problems = [(one.tag, one.get("type")) for one in case if one.tag != "system-out"]
     wanted = PROBLEMS[verdict]
     assert problems == ([] if wanted is None else [(wanted, verdict.name)])
-    assert "offender: trace-1" in str(case.findtext("system-out"))
+    assert "example: trace-1" in str(case.findtext("system-out"))
     red = [s for s in parsed(text) if s.get("failures") != "0" or s.get("errors") != "0"]
     assert bool(red) == (verdict is not Verdict.PASS)
 
