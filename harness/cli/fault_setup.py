@@ -23,7 +23,7 @@ MakeFaults = Callable[[Endpoints, Path, SwarmPart], FaultRunner]
 def backups_of(
     scenario: Scenario, contract: Contract, folder: RunFolder, clock: Clock
 ) -> Backups | None:
-    """Where the scenario's backups go; None where it has none taken."""
+    """Where the scenario's backups go; None where it has no backup."""
     if not any(fault.kind == "backup" for fault in scenario.fault):
         return None
     return Backups(folder.backup, folder.logs / "restore.log", contract.observer_role, clock)
@@ -42,11 +42,11 @@ def faults_of(
             contract.key(contract.streams.chain_events or ""),
             frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
         )
-        armory: FaultFactory = AgentFaultFactory(
+        factory: FaultFactory = AgentFaultFactory(
             fault_factory_of(stack, endpoints), crowd, endpoints
         )
         if backups is not None:
-            armory = BackupFaultFactory(armory, backups, endpoints.admin_dsn.get_secret_value())
-        return FaultRunner(scenario.planned_faults(), armory, path, clock)
+            factory = BackupFaultFactory(factory, backups, endpoints.admin_dsn.get_secret_value())
+        return FaultRunner(scenario.planned_faults(), factory, path, clock)
 
     return make
