@@ -1,6 +1,6 @@
 """What an agent does to Redis on purpose: the program for it, and tidying up behind it.
 
-The programs are those of `compose/agent/misbehave.py`, handed to the interpreter as a text, since a
+The programs are those of `compose/zone_a/misbehave.py`, handed to the interpreter as a text, since a
 team's image need not have the file. Whatever they make bears a name of their own: nothing else
 has a key or a group that is called so, and all of it is taken away when the fault is healed.
 """
@@ -19,7 +19,7 @@ from harness.faults.docker.resource_hog import MARK, Pid
 from harness.faults.health_checks import check_redis, redis_client
 from harness.stack.settings import ROOT
 
-PROGRAM = ROOT / "compose" / "agent" / "misbehave.py"
+PROGRAM = ROOT / "compose" / "zone_a" / "misbehave.py"
 Wait = Callable[[float], None]
 
 # It ends by itself some time after it should have been ended.
