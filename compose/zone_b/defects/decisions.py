@@ -1,4 +1,4 @@
-"""Defects of judgement, and of what the metrics are told."""
+"""Defects of decisions, and of what the metrics count."""
 
 from __future__ import annotations
 
