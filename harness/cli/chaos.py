@@ -24,7 +24,7 @@ from harness.errors import UsageError
 from harness.stack.settings import ROOT
 
 if TYPE_CHECKING:
-    from harness.faults.support import FaultSupport
+    from harness.scenario.fault_registry import FaultSupport
 
 ROUNDS = 20
 CHAOS = ROOT / "scenarios" / "chaos.toml"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +12,15 @@ from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
+from harness.faults.backup.backups import Backups
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT, DockerFaultFactory, own_disks
-from harness.faults.instance import FaultFactory
-from harness.faults.process_factory import ProcessFaultFactory
-from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport
+from harness.faults.factory import AgentTargets, ProcessFaultFactory, StackFaultFactory
+from harness.faults.support import PROCESS_FAULT_SUPPORT
 from harness.gate.node_provider import NodeProvider
 from harness.gate.runner import GateFiles, GateRunner
+from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
+from harness.scenario.fault_registry import FaultSupport
 from harness.stack.attach.contract_file import AttachFile, load_attach_file
 from harness.stack.attach.production import refuse_production
 from harness.stack.attach.stack import AttachStack
@@ -197,27 +199,30 @@ class StackChoice:
         )
 
 
-def fault_factory_of(stack: Stack, endpoints: Endpoints) -> FaultFactory:
+def fault_factory_of(
+    stack: Stack, endpoints: Endpoints, agents: AgentTargets, backups: Backups | None
+) -> StackFaultFactory:
     """What makes faults ready on a stack that was started."""
     if isinstance(stack, DockerStack):
-        return DockerFaultFactory(stack.token, stack.services, endpoints)
-    return ProcessFaultFactory(stack.services, endpoints)
+        return DockerFaultFactory(stack.token, stack.services, endpoints, agents, backups)
+    return ProcessFaultFactory(stack.services, endpoints, agents, backups)
 
 
-def gate_maker(
+def gate_of(
     scenario: Scenario, stack: Stack, folder: RunFolder, root: Path, clock: Clock
-) -> Callable[[Path], GateRunner] | None:
-    """What makes the gate of a run, once its stack was started; None without one."""
+) -> tuple[Feature, ...]:
+    """The gate of a scenario as a feature of its run; empty without one."""
     gate = scenario.gate
     if gate is None:
-        return None
+        return ()
 
-    def make(path: Path) -> GateRunner:
-        files = GateFiles(path, folder.logs, root)
-        keeper = _gate_node_of(stack)
-        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, keeper, files, clock)
+    def make(endpoints: Endpoints, swarm: SwarmPart) -> GateRunner:
+        del endpoints, swarm
+        files = GateFiles(folder.gate, folder.logs, root)
+        provider = _gate_node_of(stack)
+        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, provider, files, clock)
 
-    return make
+    return (Feature(make, "gate_told", "gate_untold", (folder.gate.name,)),)
 
 
 def _gate_node_of(stack: Stack) -> NodeProvider:

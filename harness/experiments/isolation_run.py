@@ -32,10 +32,11 @@ from harness.evidence.fault_log import FaultRecord
 from harness.evidence.records import Mode
 from harness.evidence.run_folder import RunFolder
 from harness.judge.limits import LATENESS_P99, tightest_latency_ns
-from harness.judge.quotas import NAME as QUOTAS
+from harness.judge.quotas import QUOTAS_ENFORCED
 from harness.scenario import Scenario
-from harness.scenario.fault import LASTING, Fault
-from harness.scenario.isolation import INSTANT_KINDS, Isolation, treatment_faults
+from harness.scenario.fault import Fault
+from harness.scenario.fault_registry import kinds_where
+from harness.scenario.isolation import Isolation, treatment_faults
 from harness.scenario.models import Phase
 
 RESULT = "isolation.json"
@@ -84,13 +85,14 @@ def expand_blocks(
 
 def _check_disturbance(faults: list[dict[str, Any]]) -> None:
     """When it acts say the blocks, so it has to last, and can say nothing of that itself."""
+    possible = kinds_where(lambda kind: kind.lasts() or kind.repeats_as_disturbance)
     for fault in faults:
         kind = fault.get("kind")
-        if kind not in LASTING | INSTANT_KINDS:
+        if kind not in possible:
             raise UsageError(
                 f"{kind!r} is no disturbance: it has to last as long as it is told",
                 where="--disturb",
-                hint=f"possible are {', '.join(sorted(LASTING | INSTANT_KINDS))}",
+                hint=f"possible are {', '.join(sorted(possible))}",
             )
         if said := sorted(_BY_BLOCKS & fault.keys()):
             raise UsageError(
@@ -228,7 +230,7 @@ def _on_purpose(folder: RunFolder) -> dict[str, str]:
         is_limited = folder.read_json(folder.stack).get("agents_limited", True)
     except EvidenceError:
         return {}
-    return {} if is_limited else {QUOTAS: "the limits of the agents were taken away"}
+    return {} if is_limited else {QUOTAS_ENFORCED.id: "the limits of the agents were taken away"}
 
 
 def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Series:
@@ -237,7 +239,7 @@ def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Se
     Without rejections: the time they had until the end depends on the block, and an objective
     judges them.
     """
-    cell = gathered.cells.get(CellKey(Phase.MEASURE, mode))
+    cell = gathered.signals.cells.get(CellKey(Phase.MEASURE, mode))
     if cell is None or metric not in cell.series:
         return Series()
     return cell.slo_series(metric).within_layout()
@@ -251,7 +253,7 @@ def _force(block: TrialBlock, gathered: RunAnalysis, faults: Sequence[Fault]) ->
     for fault in faults:
         own = [
             record
-            for record in gathered.faults or ()
+            for record in gathered.faults.records or ()
             if (record.kind, record.target) == (fault.kind, fault.target)
             and start_ns <= record.planned_ns < end_ns
         ]
@@ -271,7 +273,7 @@ def _lingers(block: TrialBlock, gathered: RunAnalysis) -> bool:
         record.injected_ns is not None
         and record.injected_ns < end_ns
         and (record.heal_proven_ns is None or record.heal_proven_ns > counted_ns)
-        for record in gathered.faults or ()
+        for record in gathered.faults.records or ()
     )
 
 

@@ -55,10 +55,10 @@ class Attached:
         assert self.folder is not None, self.output
         return self.folder.read_json(self.folder.result)
 
-    def check(self, name: str) -> dict[str, Any]:
+    def check(self, check_id: str) -> dict[str, Any]:
         """A check of the judgement."""
         checks: list[dict[str, Any]] = self.result["judgement"]["checks"]
-        return next(check for check in checks if check["name"] == name)
+        return next(check for check in checks if check["id"] == check_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from harness.evidence.backup_log import BackupRecord, RestoreRecord, format_back
 from harness.faults.backup.injector import BackupInjector
 from harness.faults.backup.restore import fresh_server, restore
 from harness.faults.backup.retention import day_of
-from harness.faults.database_dump import DumpProbe
-from harness.faults.instance import FaultFactory, FaultInstance
+from harness.faults.instance import FaultInstance
+from harness.faults.kinds.backup import Backup
+from harness.faults.kinds.server_maintenance import DumpProbe
 from harness.process.reaper_client import ReaperClient
 from harness.process.termination import remove
-from harness.scenario.backup import Backup
-from harness.scenario.fault import Fault
 from harness.stack.private_dir import create_private_dir, release_dir
 
 
@@ -107,17 +106,3 @@ class Backups:
                 file.write(text)
         except OSError as error:
             raise EvidenceError(f"cannot write: {error.strerror}", where=str(self._path)) from error
-
-
-class BackupFaultFactory:
-    """Makes backups ready, and leaves every other fault to the armory of the stack."""
-
-    def __init__(self, others: FaultFactory, backups: Backups, conninfo: str) -> None:
-        self._others = others
-        self._backups = backups
-        self._conninfo = conninfo
-
-    def create(self, fault: Fault) -> FaultInstance:
-        if isinstance(fault, Backup):
-            return self._backups.create(fault, self._conninfo)
-        return self._others.create(fault)

@@ -16,9 +16,11 @@ from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.evidence.run_folder import scenario_text
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT
-from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport, check_faults
+from harness.faults.kinds.process_exit import Kill
+from harness.faults.support import PROCESS_FAULT_SUPPORT, check_faults
 from harness.scenario import Scenario
-from harness.scenario.fault import Kill, plan_faults
+from harness.scenario.fault import plan_faults
+from harness.scenario.fault_registry import FaultSupport
 
 LOAD = {"warmup_s": 5.0, "stages": [{"agents": 2, "rate_from": 10.0, "duration_s": 60.0}]}
 

@@ -97,7 +97,7 @@ def test_what_lasts_is_no_moment() -> None:
         ('[[fault]]\ntarget = "redis"\nat_s = 1', "fault.0: kind is missing; docs/scenarios.md"),
         (
             '[[fault]]\nkind = "explode"\nat_s = 1',
-            "fault.0: there is no kind 'explode', but 'kill'",
+            "fault.0: there is no kind 'explode', but 'aof_rewrite'",
         ),
         ('[fault]\nkind = "kill"\nat_s = 1', "fault: has to be a list; write [[fault]]"),
         ("gate = 3", "gate: has to be a table"),
