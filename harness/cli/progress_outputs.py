@@ -1,4 +1,4 @@
-"""Who looks at a run under way: its terminal, and Prometheus when it is asked for."""
+"""Outputs of a run under way: its terminal, and Prometheus when it is asked for."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ProgressOutputs:
         self._usage = UsageTail(folder.telemetry)
 
     def show(self, progress: Progress) -> None:
-        """Show a picture."""
+        """Show a snapshot."""
         whole = replace(progress, usage=self._usage.read())
         if self._exporter is not None:
             self._exporter.take(whole)

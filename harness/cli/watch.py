@@ -81,7 +81,7 @@ def _newest(reports: Path) -> RunFolder | None:
 
 
 def _folder_of(run_id: str, reports: Path) -> RunFolder | None:
-    """Where the run lies that a page told of, if it is on this host."""
+    """The folder of the run that a page names, if it is on this host."""
     try:
         return find_run(run_id, reports) if run_id else None
     except UsageError:
@@ -93,7 +93,7 @@ def _end(last: RunView, folder: RunFolder | None, console: Console) -> int:
         where = f"; its evidence is in {folder.path}" if folder is not None else ""
         console.print(f"no verdict to be seen of {last.run_id or 'the run'}{where}", markup=False)
         return int(Exit.INVALID)
-    # The judge is slow to import: now that the run is over, that disturbs nobody.
+    # The judge is slow to import: now that the run is over, that disturbs no measurement.
     from harness.assessment.result import ResultOutdatedError, read_result
     from harness.report.terminal import verdict_line
 
