@@ -58,11 +58,20 @@ class EvidenceError(HarnessError):
     exit_code = Exit.INVALID
 
 
-def error_text(error: Exception) -> str:
-    """An error in one line, for a record of what went wrong."""
+def error_text(error: Exception, *, with_type: bool = True) -> str:
+    """An error in one line: where and what of ours, else type and message.
+
+    Args:
+        error: what was raised.
+        with_type: False names the type only of an error that has no message, which suits a
+            server's own messages.
+    """
     if isinstance(error, HarnessError):
         return f"{error.where}: {error.what}" if error.where else error.what
-    return f"{type(error).__name__}: {error}"
+    name, message = type(error).__name__, " ".join(str(error).split())
+    if not message:
+        return name
+    return f"{name}: {message}" if with_type else message
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

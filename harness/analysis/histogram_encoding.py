@@ -1,7 +1,7 @@
-"""Histograms as others read them: HdrHistogram V2, compressed, in base64, and histogram logs 1.2.
+"""Histograms in standard formats: HdrHistogram V2 (compressed, base64) and histogram logs 1.2.
 
-The standard form has no place for what lies outside the layout, nor for exact sums: those are
-stored beside it. Values are nanoseconds, as in the logs of HdrHistogram's Java original.
+The formats have no field for values outside the layout, nor for exact sums: those are stored
+separately. Values are nanoseconds, as in the logs of HdrHistogram's Java original.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,16 +34,17 @@ _COMPRESSED_HEAD = 8
 _HEAD = struct.Struct(">iiiiqqd")
 _PAYLOAD_BYTES_MAX = _HEAD.size + 9 * BUCKETS
 _MIDDLES_NS = bucket_middles_ns()
+_TAG = "Tag="
 
 
 @dataclass(frozen=True, slots=True)
 class HistogramInterval:
-    """A histogram of the signals of one stretch of time.
+    """A histogram of the signals of one time interval.
 
     Attributes:
         start_s: seconds after t0.
         length_s: seconds.
-        tag: which histogram this is a part of; letters, digits and dashes.
+        tag: name of the histogram that this is a part of; letters, digits and dashes.
     """
 
     start_s: float
@@ -53,7 +54,7 @@ class HistogramInterval:
 
 
 def encode(histogram: Histogram) -> str:
-    """The histogram's buckets in the standard form."""
+    """The histogram's buckets as HdrHistogram V2, compressed, base64."""
     standard = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
     filled = np.flatnonzero(histogram.counts)
     if len(filled):
@@ -72,7 +73,7 @@ def decode(
     min_ns: int | None = None,
     max_ns: int | None = None,
 ) -> Histogram:
-    """The histogram back; figures that were not kept beside it are those of its buckets.
+    """Decode a histogram; figures that are not given are computed from its buckets.
 
     Raises:
         EvidenceError: not a histogram of our layout.
@@ -108,13 +109,13 @@ def decode(
 
 
 def check_payload(text: str) -> None:
-    """Hold an encoded histogram against our layout before anything is made of it.
+    """Check the size and layout of an encoded histogram before a library decodes it.
 
-    Its own words decide how much memory the package takes for it: a few bytes unpack to a
-    thousand times as many, and a layout may ask for gigabytes.
+    Its header decides how much memory the package allocates: a few bytes unpack to a thousand
+    times as many, and a layout may ask for gigabytes.
 
     Raises:
-        ValueError: larger than ours, or of another layout.
+        ValueError: larger than our layout allows, or of another layout.
     """
     packed = base64.b64decode(text, validate=True)
     unpacking = zlib.decompressobj()
@@ -125,7 +126,7 @@ def check_payload(text: str) -> None:
     if (lowest, highest, digits) != (LOWEST_NS, HIGHEST_NS, DIGITS):
         raise ValueError("another layout")
     if length != len(data) - _HEAD.size:
-        raise ValueError("another length than it says")
+        raise ValueError("length differs from its header")
 
 
 def format_histogram_log(intervals: Iterable[HistogramInterval]) -> str:
@@ -139,7 +140,37 @@ def format_histogram_log(intervals: Iterable[HistogramInterval]) -> str:
     for part in intervals:
         highest_ms = part.histogram.max_ns / NS_PER_MS
         lines.append(
-            f"Tag={part.tag},{part.start_s:.3f},{part.length_s:.3f},{max(0.0, highest_ms):.3f},"
+            f"{_TAG}{part.tag},{part.start_s:.3f},{part.length_s:.3f},{max(0.0, highest_ms):.3f},"
             f"{encode(part.histogram)}"
         )
     return "\n".join(lines) + "\n"
+
+
+def read_histogram_log(
+    lines: Iterable[str], where: str = "histogram log"
+) -> Iterator[HistogramInterval]:
+    """The intervals of a log that `format_histogram_log` wrote, in order; decoded line by line.
+
+    A log has no exact sums, minima or maxima, and no values outside the layout: those of an
+    interval are computed from its buckets.
+
+    Args:
+        lines: of the log.
+        where: the file, for errors.
+
+    Raises:
+        EvidenceError: a line does not have this format.
+    """
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text[0] in '#"':
+            continue
+        parts = text.split(",")
+        try:
+            tag = parts.pop(0)[len(_TAG) :] if text.startswith(_TAG) else ""
+            start, length, _, payload = parts
+            yield HistogramInterval(float(start), float(length), tag, decode(payload))
+        except (ValueError, EvidenceError) as error:
+            raise EvidenceError(
+                f"line {number} is not of a histogram log: {error}", where=where
+            ) from error

@@ -19,15 +19,17 @@ from harness.analysis.faults.fault_windows import (
 from harness.analysis.faults.head_lag import HeadLagAnalyzer
 from harness.analysis.faults.recovery import Recovery, RecoveryRecorder
 from harness.analysis.faults.stale_journal import StaleJournal
-from harness.analysis.integrity.file_sizes import check_file_sizes
+from harness.analysis.integrity.evidence_files import check_file_sizes, missing_files
 from harness.analysis.integrity.final_state import FinalStateReconciler, FinalStateSummary
 from harness.analysis.integrity.final_state_coverage import FinalStateCoverage, read_coverage
 from harness.analysis.integrity.ledger_amounts import LedgerAmounts
-from harness.analysis.integrity.missing_files import missing_files
-from harness.analysis.integrity.nonce_order import NonceOrderAnalyzer, NonceOrderCheck
+from harness.analysis.integrity.nonce_order import (
+    NonceOrderAnalyzer,
+    NonceOrderCheck,
+    note_undelivered,
+)
 from harness.analysis.integrity.stream_trimming import StreamHistory, read_stream_history
 from harness.analysis.integrity.timestamps import TimestampAnalyzer, TimestampCheck
-from harness.analysis.integrity.undelivered import note_undelivered
 from harness.analysis.matching import Matcher
 from harness.analysis.observer_reads import ObserverReads
 from harness.analysis.outcome_counts import SignalOutcomeCounts
@@ -51,81 +53,129 @@ POSTGRES, REDIS = "postgres", "redis"
 
 
 @dataclass(frozen=True, slots=True)
-class RunAnalysis:
-    """What one pass over the evidence gives; read it, do not change it.
+class SignalAnalysis:
+    """Outcomes and times of the signals.
 
     Attributes:
         attempted: distinct signals.
-        cells: signals by phase and mode.
-        stage_cells: signals of the stages that were asked for, by stage and mode.
-        findings: what was out of order.
-        schedule: what was attempted, for comparison with the plan.
-        settled: the final state.
-        stream: what the looks at the stream come to; None if there were none to be.
-        ordered: what was compared of the order of signals.
-        bookings: amounts that were booked.
-        stale: the journal's stale signals, to be held against the seed.
-        stamped: what was compared of the stamps of rows; None if none were written down.
-        reading: torn and disordered records.
-        missing: evidence files that are not there.
-        clocks: by server.
-        clock_lines_bad: lines of `clock.jsonl` that cannot be read.
-        sightings: records of the observer's file.
-        foreign: sightings of other runs, left alone.
-        watched_until_ns: end of the observation, or of the observer.
-        drain_elapsed: whether the drain time was over by then.
-        vitals: what the harness's own processes and the host had to work with.
-        recoveries: each disturbance, in order, and what followed it.
-        seconds: how the run went, stretch by stretch.
-        faults: what became of each fault; None if the run kept no such file.
-        fault_windows: the time of each disturbance, until nothing was overdue any more.
-        backups: what was taken and restored; None if the run kept no such file.
-        gate: the rounds of a gate; None if the run kept no such file.
-        behind: what became of signals whose data lay behind the chain's head.
-        sight: how far the final state could be read.
+        schedule: sums over the attempts, for comparison with the plan.
+        cells: outcomes, histograms and series by phase and mode.
+        stage_cells: the same of the requested stages, by stage and mode.
+        throughput: counts of the whole run, interval by interval.
     """
 
-    timeline: Timeline
     attempted: int
+    schedule: AttemptTotals
     cells: Mapping[CellKey, Cell]
     stage_cells: Mapping[StageKey, Cell]
-    findings: Mapping[Anomaly, AnomalySummary]
-    schedule: AttemptTotals
-    final_state: FinalStateSummary
-    stream: StreamHistory | None
-    nonce_order: NonceOrderCheck
-    ledger_amounts: LedgerAmounts
-    stale: StaleJournal
-    timestamp_check: TimestampCheck | None
-    reading: ReadProblems
-    missing: tuple[str, ...]
-    clocks: Mapping[str, ClockMap]
-    clock_lines_bad: int
-    sightings: int
-    foreign: int
-    watched_until_ns: int
-    drain_elapsed: bool
-    vitals: SelfMonitoring
-    recoveries: tuple[tuple[Disruption, Recovery], ...]
-    seconds: tuple[ThroughputInterval, ...]
-    faults: tuple[FaultRecord, ...] | None = None
-    fault_windows: tuple[FaultWindow, ...] = ()
-    backups: BackupLog | None = None
-    gate: GateLog | None = None
-    behind: HeadLagAnalyzer | None = None
-    final_state_coverage: FinalStateCoverage = FinalStateCoverage()
+    throughput: tuple[ThroughputInterval, ...]
 
-    def finding(self, kind: Anomaly) -> AnomalySummary:
-        """How often something was found."""
-        return self.findings.get(kind, NO_ANOMALY)
-
-    def account(self, *phases: Phase) -> SignalOutcomeCounts:
-        """The signals of some phases together; of all when none is named."""
+    def outcomes(self, *phases: Phase) -> SignalOutcomeCounts:
+        """Outcome counts of these phases together; of all phases when none is given."""
         total = SignalOutcomeCounts()
         for key, cell in self.cells.items():
             if not phases or key.phase in phases:
                 total = total + cell.account
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityAnalysis:
+    """The system's final state, and the effects of the signals on it.
+
+    Attributes:
+        final_state: tasks, nonces and ledger rows, reconciled with the signals.
+        coverage: which parts of the final state could be read.
+        stream: history of the proposals stream; None without samples of it.
+        nonce_order: order of nonces compared with that of stream entries.
+        ledger_amounts: sums of the booked amounts.
+        timestamps: row timestamps compared with commit times; None if none were stored.
+        stale_journal: signals sent stale on purpose, for comparison with the seed.
+    """
+
+    final_state: FinalStateSummary
+    coverage: FinalStateCoverage
+    stream: StreamHistory | None
+    nonce_order: NonceOrderCheck
+    ledger_amounts: LedgerAmounts
+    timestamps: TimestampCheck | None
+    stale_journal: StaleJournal
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceAnalysis:
+    """How complete and readable the evidence files are.
+
+    Attributes:
+        reading: torn and disordered records.
+        missing_files: names of evidence files that should exist and do not.
+        bad_clock_lines: unreadable lines of `clock.jsonl`.
+        sightings: records of the observer's file.
+        foreign: sightings of other runs, which are ignored.
+    """
+
+    reading: ReadProblems
+    missing_files: tuple[str, ...]
+    bad_clock_lines: int
+    sightings: int
+    foreign: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentAnalysis:
+    """The harness as a measuring instrument.
+
+    Attributes:
+        clocks: map of each server's clock to the host's, by server.
+        self_monitoring: resources of the harness's own processes and of the host.
+    """
+
+    clocks: Mapping[str, ClockMap]
+    self_monitoring: SelfMonitoring
+
+
+@dataclass(frozen=True, slots=True)
+class FaultAnalysis:
+    """Planned faults and other disruptions, and their consequences.
+
+    Attributes:
+        records: what the injectors logged; None if the run has no such file.
+        windows: from each disruption until no signal was overdue any more.
+        recoveries: each disruption, in order of time, and the recovery from it.
+        head_lag: signals whose data lagged behind the chain's head.
+        backups: backups and restores; None if the run has no such file.
+    """
+
+    records: tuple[FaultRecord, ...] | None
+    windows: tuple[FaultWindow, ...]
+    recoveries: tuple[tuple[Disruption, Recovery], ...]
+    head_lag: HeadLagAnalyzer
+    backups: BackupLog | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunAnalysis:
+    """Result of one pass over the evidence; read it, do not change it.
+
+    Attributes:
+        watched_until_ns: end of the observation, or of the observer; monotonic.
+        findings: counts and examples of every anomaly found.
+        gate: rounds of a gate; None if the run has no such file.
+    """
+
+    timeline: Timeline
+    watched_until_ns: int
+    findings: Mapping[Anomaly, AnomalySummary]
+    signals: SignalAnalysis
+    integrity: IntegrityAnalysis
+    evidence: EvidenceAnalysis
+    instruments: InstrumentAnalysis
+    faults: FaultAnalysis
+    gate: GateLog | None
+
+    def finding(self, kind: Anomaly) -> AnomalySummary:
+        """Count and examples of one kind of anomaly."""
+        return self.findings.get(kind, NO_ANOMALY)
 
 
 def analyze_run(
@@ -144,147 +194,145 @@ def analyze_run(
 
     Args:
         folder: where the evidence lies.
-        plan: what the swarm was told.
-        run: when the run was watched.
-        serial: metrics of which the order in time is kept.
-        stages: stages to keep apart: numbers in the timeline by name.
+        plan: the swarm's plan.
+        run: metadata; it has the times of the observation.
+        serial: metrics whose values are kept in order of time.
+        stages: stages to record separately: numbers in the timeline, by name.
         sentinel: when a signal has to be refused as stale.
         chunk: records of one file in memory at a time.
 
     Raises:
-        EvidenceError: a file is there and cannot be read.
+        EvidenceError: a file exists and cannot be read.
     """
     check_file_sizes(folder, plan)
     timeline = Timeline.of(plan.load, plan.t0_ns)
-    clocks, bad_lines = _clocks(folder)
+    clocks, bad_clock_lines = _read_clocks(folder)
     until_ns = run.watched_until_ns
 
     table = scan_slots(plan.run_tag, folder.attempts())
-    notes = AnomalyLog(table)
-    matcher = Matcher(table, notes)
+    anomalies = AnomalyLog(table)
+    matcher = Matcher(table, anomalies)
     recorder = Recorder(timeline, until_ns, clocks.get(POSTGRES), serial, stages)
-    schedule = AttemptCounter(timeline, table)
-    faults = _faults(folder)
-    disturbed = find_disruptions(run.events, faults or ())
+    attempts = AttemptCounter(timeline, table)
+    faults = _read_faults(folder)
+    disruptions = find_disruptions(run.events, faults or ())
     recovery = RecoveryRecorder(
         plan.t0_ns,
         until_ns,
-        [one.mono_ns for one in disturbed],
-        min((one.began_ns for one in disturbed), default=None),
+        [one.mono_ns for one in disruptions],
+        min((one.began_ns for one in disruptions), default=None),
     )
-    ledger = plan.contract.ledger
-    sight = read_coverage(folder, plan.contract)
-    settling = FinalStateReconciler(
-        table, matcher.outcomes, notes, plan.nonce_starts, plan.contract, sight
+    coverage = read_coverage(folder, plan.contract)
+    reconciler = FinalStateReconciler(
+        table, matcher.outcomes, anomalies, plan.nonce_starts, plan.contract, coverage
     )
 
     heads = read_chain_heads(folder.final_heads)
-    behind = HeadLagAnalyzer(heads, clocks.get(REDIS), sentinel, faults or (), notes, until_ns)
-    deadline = LateSignalAnalyzer(run.drain_deadline_ns, clocks.get(POSTGRES), notes)
-    order = NonceOrderAnalyzer(table, notes)
-    bookings = LedgerAmounts(table, notes)
-    stamps = TimestampAnalyzer(table, matcher.outcomes, notes, clocks.get(POSTGRES))
+    head_lag = HeadLagAnalyzer(
+        heads, clocks.get(REDIS), sentinel, faults or (), anomalies, until_ns
+    )
+    deadline = LateSignalAnalyzer(run.drain_deadline_ns, clocks.get(POSTGRES), anomalies)
+    order = NonceOrderAnalyzer(table, anomalies)
+    amounts = LedgerAmounts(table, anomalies)
+    timestamps = TimestampAnalyzer(table, matcher.outcomes, anomalies, clocks.get(POSTGRES))
     reads = ObserverReads(folder.reads)
-    seconds = ThroughputRecorder(timeline, run.observation_end_ns)
+    throughput = ThroughputRecorder(timeline, run.observation_end_ns)
     stream = load_stream_history(folder)
 
-    def take(samples: Samples) -> None:
+    def add(samples: Samples) -> None:
+        # Both write into the samples what the others read.
         reads.annotate(samples)
-        behind.annotate(samples)
-        recorder.add(samples)
-        deadline.add(samples)
-        order.add(samples)
-        stamps.add(samples)
-        schedule.add(samples)
-        recovery.add(samples)
-        seconds.add(samples)
+        head_lag.annotate(samples)
+        for part in (recorder, deadline, order, timestamps, attempts, recovery, throughput):
+            part.add(samples)
 
     sightings = (folder.sightings,) if folder.sightings.exists() else ()
     reading = ReadProblems({folder.reads.name: reads.torn} if reads.torn else {})
     for step in read_merged(folder.attempts(), folder.acks(), sightings, reading, chunk=chunk):
-        take(matcher.advance(step))
-    closed, rest = matcher.leftovers()
-    take(closed)
-    settling.read_tasks(folder.final_tasks)
-    take(settling.end(rest, drain_elapsed=run.drain_elapsed, stream=stream))
-    settled = settling.compare(folder.final_ledger)
-    bookings.read(folder.final_bookings)
-    stamped = stamps.compare(folder.final_stamps)
-    note_undelivered(folder.final, order, notes)
-    ordered = order.compare(settling.nonce_offsets, matcher.outcomes.address)
-    attempted = schedule.attempted()
-    notes.count(Anomaly.ATTEMPT_MISSING, attempted.missing)
+        add(matcher.advance(step))
+    closed, unfinished = matcher.leftovers()
+    add(closed)
+    reconciler.read_tasks(folder.final_tasks)
+    add(reconciler.end(unfinished, drain_elapsed=run.drain_elapsed, stream=stream))
+    final_state = reconciler.compare(folder.final_ledger)
+    amounts.read(folder.final_bookings)
+    timestamp_check = timestamps.compare(folder.final_stamps)
+    note_undelivered(folder.final, order, anomalies)
+    nonce_order = order.compare(reconciler.nonce_offsets, matcher.outcomes.address)
+    schedule = attempts.attempted()
+    anomalies.count(Anomaly.ATTEMPT_MISSING, schedule.missing)
 
-    recoveries = tuple(zip(disturbed, recovery.recoveries(), strict=False))
+    recoveries = tuple(zip(disruptions, recovery.recoveries(), strict=False))
+    has_ledger = plan.contract.ledger is not None
     return RunAnalysis(
         timeline=timeline,
-        attempted=matcher.attempted,
-        cells=recorder.cells,
-        stage_cells=recorder.stage_cells,
-        findings=notes.findings(),
-        schedule=attempted,
-        final_state=settled,
-        stream=stream,
-        nonce_order=ordered,
-        ledger_amounts=bookings,
-        stale=StaleJournal(table, folder.attempts()),
-        timestamp_check=stamped,
-        reading=reading,
-        missing=missing_files(folder, run, has_ledger=ledger is not None),
-        clocks=clocks,
-        clock_lines_bad=bad_lines,
-        sightings=matcher.sightings,
-        foreign=matcher.foreign,
         watched_until_ns=until_ns,
-        drain_elapsed=run.drain_elapsed,
-        vitals=_vitals(folder),
-        seconds=seconds.seconds(),
-        recoveries=recoveries,
-        faults=faults,
-        fault_windows=fault_windows(recoveries, faults or (), until_ns),
-        backups=_backups(folder),
-        gate=_gate(folder),
-        behind=behind,
-        final_state_coverage=sight,
+        findings=anomalies.findings(),
+        signals=SignalAnalysis(
+            attempted=matcher.attempted,
+            schedule=schedule,
+            cells=recorder.cells,
+            stage_cells=recorder.stage_cells,
+            throughput=throughput.intervals(),
+        ),
+        integrity=IntegrityAnalysis(
+            final_state=final_state,
+            coverage=coverage,
+            stream=stream,
+            nonce_order=nonce_order,
+            ledger_amounts=amounts,
+            timestamps=timestamp_check,
+            stale_journal=StaleJournal(table, folder.attempts()),
+        ),
+        evidence=EvidenceAnalysis(
+            reading=reading,
+            missing_files=missing_files(folder, run, has_ledger=has_ledger),
+            bad_clock_lines=bad_clock_lines,
+            sightings=matcher.sightings,
+            foreign=matcher.foreign,
+        ),
+        instruments=InstrumentAnalysis(clocks, _read_self_monitoring(folder)),
+        faults=FaultAnalysis(
+            records=faults,
+            windows=fault_windows(recoveries, faults or (), until_ns),
+            recoveries=recoveries,
+            head_lag=head_lag,
+            backups=_read_backups(folder),
+        ),
+        gate=read_gate(iter_lines(folder.gate)) if folder.gate.exists() else None,
     )
 
 
-def _faults(folder: RunFolder) -> tuple[FaultRecord, ...] | None:
-    if not folder.faults.exists():
-        return None
-    return read_faults(iter_lines(folder.faults), str(folder.faults))
-
-
-def _backups(folder: RunFolder) -> BackupLog | None:
-    if not folder.backup.exists():
-        return None
-    return read_backups(iter_lines(folder.backup), str(folder.backup))
-
-
-def _gate(folder: RunFolder) -> GateLog | None:
-    if not folder.gate.exists():
-        return None
-    return read_gate(iter_lines(folder.gate))
-
-
 def load_stream_history(folder: RunFolder) -> StreamHistory | None:
-    """What the looks at the stream come to; None without any.
+    """History of the proposals stream; None without samples of it.
 
     Raises:
-        EvidenceError: they cannot be read.
+        EvidenceError: the file cannot be read.
     """
     if not folder.stream.exists():
         return None
     return read_stream_history(iter_lines(folder.stream))
 
 
-def _vitals(folder: RunFolder) -> SelfMonitoring:
+def _read_faults(folder: RunFolder) -> tuple[FaultRecord, ...] | None:
+    if not folder.faults.exists():
+        return None
+    return read_faults(iter_lines(folder.faults), str(folder.faults))
+
+
+def _read_backups(folder: RunFolder) -> BackupLog | None:
+    if not folder.backup.exists():
+        return None
+    return read_backups(iter_lines(folder.backup), str(folder.backup))
+
+
+def _read_self_monitoring(folder: RunFolder) -> SelfMonitoring:
     paths = (folder.vitals, folder.swarm_status, folder.observer_status)
     return read_self_monitoring({path.name: iter_lines(path) for path in paths if path.exists()})
 
 
-def _clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
+def _read_clocks(folder: RunFolder) -> tuple[dict[str, ClockMap], int]:
     if not folder.clock.exists():
         return {}, 0
-    probes, bad = read_clock_samples(iter_lines(folder.clock))
-    return clock_maps(probes), bad
+    samples, bad = read_clock_samples(iter_lines(folder.clock))
+    return clock_maps(samples), bad

@@ -1,22 +1,23 @@
-"""Gathered data into the measurement, and into histogram logs."""
+"""From the analysis of a run to its measurement and its histogram logs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.analysis.anomalies import Anomaly
-from harness.analysis.clock_uncertainty import clock_figures, uncertain_stages
+from harness.analysis.clock_map import ClockMap
 from harness.analysis.faults.fault_figures import baseline_figures, fault_figures
 from harness.analysis.gate.figures import gate_figures
 from harness.analysis.histogram import Histogram, bucket_high_ns
 from harness.analysis.histogram_encoding import HistogramInterval, encode
-from harness.analysis.interval_summary import summarize
 from harness.analysis.latency_breakdown import LatencyBreakdown
 from harness.analysis.measurement import (
     BreakdownStageFigures,
+    ClockFigures,
     IntervalFigures,
     LatencyBreakdownFigures,
     Measurement,
@@ -29,6 +30,7 @@ from harness.analysis.measurement import (
 )
 from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.recorder import Cell, CellKey, Metric
+from harness.analysis.resources.self_monitoring import HOST
 from harness.analysis.resources.self_monitoring_figures import (
     SelfMonitoringFigures,
     self_monitoring_figures,
@@ -37,7 +39,7 @@ from harness.analysis.run_analysis import POSTGRES, RunAnalysis
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.series import interval_length_s
 from harness.analysis.statistics import size_needed
-from harness.clock import NS_PER_S
+from harness.clock import NS_PER_S, NS_PER_US
 from harness.scenario.models import Phase
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
@@ -47,6 +49,8 @@ DUPLICATES = (
     Anomaly.NONCE_REPEATED,
     Anomaly.LEDGER_DOUBLED,
 )
+# Cuts stamped by PostgreSQL's clock; the host's clock stamps the others.
+_SERVER_CUTS = frozenset({"INIT committed", "SIMULATED committed"})
 _CENSORED = frozenset({Metric.LATENCY, Metric.SERVICE, Metric.COMMITTED})
 
 
@@ -55,76 +59,88 @@ def percentile_name(percentile: float) -> str:
     return f"p{percentile:g}"
 
 
-def build_measurement(gathered: RunAnalysis, intended: Sequence[int] | None) -> Measurement:
-    """The measurement.
+def build_measurement(analysis: RunAnalysis, intended: Sequence[int] | None) -> Measurement:
+    """The measurement of a run.
 
     Args:
-        gathered: what the evidence gives.
-        intended: signals of the plan by stage; None when nobody computed them.
+        analysis: of the run's evidence.
+        intended: signals of the plan by stage; None when they were not computed.
     """
-    cells = _ordered(gathered.cells)
-    error_ns = gathered.clocks[POSTGRES].error_ns if POSTGRES in gathered.clocks else 0
+    cells = _ordered(analysis.signals.cells)
+    error_ns = (
+        analysis.instruments.clocks[POSTGRES].error_ns
+        if POSTGRES in analysis.instruments.clocks
+        else 0
+    )
     return Measurement(
-        account=_account(gathered.account()),
+        account=_outcomes(analysis.signals.outcomes()),
         accounts={
-            str(phase): _account(gathered.account(phase))
+            str(phase): _outcomes(analysis.signals.outcomes(phase))
             for phase in Phase
-            if gathered.account(phase).attempted
+            if analysis.signals.outcomes(phase).attempted
         },
-        duplicated=sum(gathered.finding(kind).count for kind in DUPLICATES),
-        unexpected=gathered.finding(Anomaly.UNEXPECTED).count,
-        foreign=gathered.foreign,
+        duplicated=sum(analysis.finding(kind).count for kind in DUPLICATES),
+        unexpected=analysis.finding(Anomaly.UNEXPECTED).count,
+        foreign=analysis.evidence.foreign,
         figures=tuple(_all_figures(cells)),
         splits=tuple(
             _split(key, split, error_ns)
             for key, cell in cells
             if (split := cell.split()) is not None
         ),
-        intervals=tuple(_intervals(gathered, cells)),
+        intervals=tuple(_intervals(analysis, cells)),
         resolution=tuple(row for key, cell in cells for row in _resolution(key, cell)),
-        clocks=tuple(clock_figures(gathered)),
-        rates=tuple(_rates(gathered, intended)),
+        clocks=tuple(clock_figures(analysis)),
+        rates=tuple(_rates(analysis, intended)),
         recoveries=tuple(
             RecoveryFigures(
                 kind=event.kind,
                 what=event.what,
-                at_s=(event.mono_ns - gathered.timeline.t0_ns) / NS_PER_S,
+                at_s=(event.mono_ns - analysis.timeline.t0_ns) / NS_PER_S,
                 **asdict(recovery),
             )
-            for event, recovery in gathered.recoveries
+            for event, recovery in analysis.faults.recoveries
         ),
-        faults=tuple(fault_figures(gathered.faults or (), gathered.timeline.t0_ns)),
+        faults=tuple(fault_figures(analysis.faults.records or (), analysis.timeline.t0_ns)),
         outside_faults=tuple(
-            baseline_figures(cells, gathered.fault_windows, gathered.timeline.t0_ns)
+            baseline_figures(cells, analysis.faults.windows, analysis.timeline.t0_ns)
         ),
         gate=None
-        if gathered.gate is None
-        else gate_figures(gathered.gate, cells, gathered.timeline.t0_ns, gathered.watched_until_ns),
-        standstills=gathered.behind.figures(gathered.timeline.t0_ns) if gathered.behind else (),
-        findings={str(kind): found.count for kind, found in sorted(gathered.findings.items())},
-        nonce_addresses=len(gathered.final_state.nonces),
-        seconds=tuple(ThroughputFigures(**asdict(second)) for second in gathered.seconds),
-        vitals=_vitals(gathered),
+        if analysis.gate is None
+        else gate_figures(analysis.gate, cells, analysis.timeline.t0_ns, analysis.watched_until_ns),
+        standstills=analysis.faults.head_lag.figures(analysis.timeline.t0_ns)
+        if analysis.faults.head_lag
+        else (),
+        findings={str(kind): found.count for kind, found in sorted(analysis.findings.items())},
+        nonce_addresses=len(analysis.integrity.final_state.nonces),
+        seconds=tuple(
+            ThroughputFigures(**asdict(second)) for second in analysis.signals.throughput
+        ),
+        vitals=_self_monitoring(analysis),
     )
 
 
-def _vitals(gathered: RunAnalysis) -> SelfMonitoringFigures | None:
-    """Of the measured phase, as far as it was watched."""
-    bounds = gathered.timeline.bounds_ns(Phase.MEASURE)
+def _self_monitoring(analysis: RunAnalysis) -> SelfMonitoringFigures | None:
+    """Self-monitoring of the measured phase, as far as the run was observed."""
+    bounds = analysis.timeline.bounds_ns(Phase.MEASURE)
     if bounds is None:
         return None
-    start_ns, end_ns = bounds[0], min(bounds[1], gathered.watched_until_ns)
-    return self_monitoring_figures(gathered.vitals, start_ns, end_ns) if start_ns < end_ns else None
+    start_ns, end_ns = bounds[0], min(bounds[1], analysis.watched_until_ns)
+    return (
+        self_monitoring_figures(analysis.instruments.self_monitoring, start_ns, end_ns)
+        if start_ns < end_ns
+        else None
+    )
 
 
-def histogram_logs(gathered: RunAnalysis) -> Iterator[tuple[str, list[HistogramInterval]]]:
-    """Name of each histogram log, and what goes into it.
+def histogram_logs(analysis: RunAnalysis) -> Iterator[tuple[str, list[HistogramInterval]]]:
+    """Name and intervals of each histogram log.
 
-    Latency is logged by intervals of intended time, everything else as one interval.
+    Latency is logged by intervals of intended time, every other metric as one interval.
     """
-    length_s = interval_length_s(gathered.timeline.edges_ns[-1])
-    end_s = gathered.timeline.edges_ns[-1] / NS_PER_S
-    for key, cell in _ordered(gathered.cells):
+    length_s = interval_length_s(analysis.timeline.edges_ns[-1])
+    end_s = analysis.timeline.edges_ns[-1] / NS_PER_S
+    for key, cell in _ordered(analysis.signals.cells):
         for metric in sorted(cell.histograms):
             tag = f"{key.phase}-{_mode(key)}-{metric}"
             if metric is Metric.LATENCY:
@@ -137,7 +153,7 @@ def histogram_logs(gathered: RunAnalysis) -> Iterator[tuple[str, list[HistogramI
             yield f"{tag}.hlog", parts
 
 
-def _of_counts(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Histogram:
+def _of_counts(counts: NDArray[np.int64]) -> Histogram:
     filled = np.flatnonzero(counts)
     highest = bucket_high_ns(int(filled[-1])) if len(filled) else 0
     return Histogram(counts=counts.copy(), max_ns=highest)
@@ -151,24 +167,24 @@ def _mode(key: CellKey) -> str:
     return key.mode.name.lower()
 
 
-def _account(account: SignalOutcomeCounts) -> SignalOutcomeFigures:
+def _outcomes(counts: SignalOutcomeCounts) -> SignalOutcomeFigures:
     return SignalOutcomeFigures(
-        attempted=account.attempted,
-        simulated=account.of(SignalOutcome.SIMULATED),
-        rejected=account.of(SignalOutcome.REJECTED),
-        lost=account.of(SignalOutcome.LOST),
-        in_flight=account.of(SignalOutcome.IN_FLIGHT),
-        refused=account.of(SignalOutcome.REFUSED),
-        recovered=account.of(SignalOutcome.RECOVERED),
-        rejected_by={state.name: count for state, count in sorted(account.rejected_by.items())},
-        refused_unanswered=account.unanswered,
-        recovered_rejected=account.recovered_rejected,
-        unseen=account.unseen,
-        commit_unknown=account.commit_unknown,
-        stale=account.stale,
-        stale_rejected=account.stale_rejected,
-        behind=account.behind,
-        behind_rejected=account.behind_rejected,
+        attempted=counts.attempted,
+        simulated=counts.of(SignalOutcome.SIMULATED),
+        rejected=counts.of(SignalOutcome.REJECTED),
+        lost=counts.of(SignalOutcome.LOST),
+        in_flight=counts.of(SignalOutcome.IN_FLIGHT),
+        refused=counts.of(SignalOutcome.REFUSED),
+        recovered=counts.of(SignalOutcome.RECOVERED),
+        rejected_by={state.name: count for state, count in sorted(counts.rejected_by.items())},
+        refused_unanswered=counts.unanswered,
+        recovered_rejected=counts.recovered_rejected,
+        unseen=counts.unseen,
+        commit_unknown=counts.commit_unknown,
+        stale=counts.stale,
+        stale_rejected=counts.stale_rejected,
+        behind=counts.behind,
+        behind_rejected=counts.behind_rejected,
     )
 
 
@@ -195,7 +211,7 @@ def _all_figures(cells: Sequence[tuple[CellKey, Cell]]) -> Iterator[MetricFigure
 
 
 def supported_percentiles(histogram: Histogram) -> dict[str, int]:
-    """Percentiles for which there are enough values to bound them from above at all."""
+    """Percentiles by name, as far as the sample is large enough for an upper bound."""
     return {
         percentile_name(percentile): value
         for percentile in PERCENTILES
@@ -231,14 +247,16 @@ def _split(key: CellKey, split: LatencyBreakdown, error_ns: int) -> LatencyBreak
 
 
 def _intervals(
-    gathered: RunAnalysis, cells: Sequence[tuple[CellKey, Cell]]
+    analysis: RunAnalysis, cells: Sequence[tuple[CellKey, Cell]]
 ) -> Iterator[IntervalFigures]:
-    length_s = interval_length_s(gathered.timeline.edges_ns[-1])
+    length_s = interval_length_s(analysis.timeline.edges_ns[-1])
     for key, cell in cells:
         series = cell.series.get(Metric.LATENCY)
         for number, counts in series.counts_by_interval(length_s) if series else ():
             yield IntervalFigures(
-                phase=key.phase, mode=_mode(key), **asdict(summarize(number, length_s, counts))
+                phase=key.phase,
+                mode=_mode(key),
+                **asdict(summarize_interval(number, length_s, counts)),
             )
 
 
@@ -258,16 +276,119 @@ def _resolution(key: CellKey, cell: Cell) -> Iterator[PercentileBounds]:
             )
 
 
-def _rates(gathered: RunAnalysis, intended: Sequence[int] | None) -> Iterator[RateFigures]:
-    phases, schedule = gathered.timeline.phases, gathered.schedule
-    # What was still sent while the load was being ended is no load that was asked for.
+def _rates(analysis: RunAnalysis, intended: Sequence[int] | None) -> Iterator[RateFigures]:
+    phases, schedule = analysis.timeline.phases, analysis.signals.schedule
+    # Signals sent during the drain are not part of the planned load.
     for phase in (Phase.WARMUP, Phase.MEASURE):
         own = [number for number, other in enumerate(phases) if other is phase]
         if own:
             yield RateFigures(
                 phase=phase,
-                duration_s=gathered.timeline.duration_ns(phase) / NS_PER_S,
+                duration_s=analysis.timeline.duration_ns(phase) / NS_PER_S,
                 intended=None if intended is None else sum(intended[number] for number in own),
                 attempted=sum(schedule.by_stage[number] for number in own),
                 in_phase=sum(schedule.in_phase_by_stage[number] for number in own),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalSummary:
+    """The durations of one time interval; a percentile of too few samples is None.
+
+    Attributes:
+        start_s: seconds after t0, by intended time.
+    """
+
+    start_s: float
+    length_s: float
+    count: int
+    p50_ns: int | None
+    p99_ns: int | None
+    max_ns: int
+
+
+def summarize_interval(number: int, length_s: int, counts: NDArray[np.int64]) -> IntervalSummary:
+    """Figures of one interval; values are upper ends of buckets.
+
+    Args:
+        number: of the interval, from 0 at t0.
+        length_s: of every interval.
+        counts: durations by bucket.
+    """
+    sums = np.cumsum(counts)
+    total = int(sums[-1])
+
+    def at(rank: int) -> int:
+        return bucket_high_ns(int(np.searchsorted(sums, max(1, rank)))) if total else 0
+
+    def percentile(rank: int) -> int | None:
+        return at(-(-rank * total // 100)) if total >= size_needed(rank) else None
+
+    return IntervalSummary(
+        start_s=float(number * length_s),
+        length_s=float(length_s),
+        count=total,
+        p50_ns=percentile(50),
+        p99_ns=percentile(99),
+        max_ns=at(total),
+    )
+
+
+def clock_figures(analysis: RunAnalysis) -> Iterator[ClockFigures]:
+    """Each server's clock, then the host's wall clock where it was sampled."""
+    samples = analysis.instruments.self_monitoring.samples
+    host = ClockMap([sample.probe for sample in samples]) if samples else None
+    first_ns, last_ns = analysis.signals.schedule.sent_ns or (analysis.timeline.end_ns,) * 2
+    for server, clock in analysis.instruments.clocks.items():
+        yield _clock(server, clock, host, first_ns, last_ns)
+    if host is not None:
+        yield _clock(HOST, host, host, first_ns, last_ns)
+
+
+def _clock(
+    name: str, clock: ClockMap, host: ClockMap | None, first_ns: int, last_ns: int
+) -> ClockFigures:
+    facts, times = clock.facts, clock.probed_ns
+    before = sum(time <= first_ns for time in times)
+    after = sum(time >= last_ns for time in times)
+    return ClockFigures(
+        server=name,
+        probes=facts.probes,
+        before=before,
+        during=facts.probes - before - after,
+        after=after,
+        kept=facts.kept,
+        offset_ns=facts.offset_ns,
+        error_ns=facts.error_ns,
+        # Both offsets are monotonic minus Unix time.
+        ahead_ns=host.facts.offset_ns - facts.offset_ns if host is not None else None,
+        drift_ppm=facts.drift_ppm,
+        drift_error_ppm=facts.drift_error_ppm,
+        steps=facts.steps,
+        step_max_ns=facts.step_max_ns,
+    )
+
+
+def uncertain_stages(split: LatencyBreakdown, error_ns: int) -> Iterator[str]:
+    """Notes on stages between two clocks whose length is below the clock error.
+
+    Args:
+        split: the stages.
+        error_ns: largest error of PostgreSQL's timestamps on the host's clock. A stage that begins
+            and ends with such a timestamp is measured on one clock and not affected.
+    """
+    for stage in split.stages:
+        if (stage.start in _SERVER_CUTS) == (stage.end in _SERVER_CUTS):
+            continue
+        histogram = stage.histogram
+        median_ns = histogram.percentile_ns(50) or 0
+        mean_ns = histogram.sum_ns / histogram.count
+        if min(abs(median_ns), abs(mean_ns)) < error_ns:
+            yield (
+                f"'{stage.start} -> {stage.end}' lies between two clocks and is known only to"
+                f" +-{_us(error_ns)}; its median is {_us(median_ns)}, its mean {_us(mean_ns)}"
+            )
+
+
+def _us(value_ns: float) -> str:
+    return f"{value_ns / NS_PER_US:,.0f} us"

@@ -92,7 +92,7 @@ class ThroughputRecorder:
         left = np.where(final, seen, acked)[final | refused]
         self._gone += self._count(self._stretches(left))
 
-    def seconds(self) -> tuple[ThroughputInterval, ...]:
+    def intervals(self) -> tuple[ThroughputInterval, ...]:
         """What has been taken in so far, in order of time."""
         in_flight = np.cumsum(self._sent - self._gone)
         return tuple(

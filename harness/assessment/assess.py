@@ -23,7 +23,7 @@ from harness.evidence.event_log import EVENTS_FILE, read_events
 from harness.evidence.manifest import verify_manifest
 from harness.evidence.run_documents import RunEvent, RunMetadata
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import CheckContext, Problem, validity_check
+from harness.judge.check import CheckContext, CheckKind, CheckSpec, Problem
 from harness.judge.expected_schedule import expected_schedule
 from harness.judge.final_state import read_final_state
 from harness.judge.judgement import Judgement, judge, with_check
@@ -32,6 +32,12 @@ from harness.judge.warmup import PRE_MEASURE, pre_measure_stages
 from harness.safe_open import RefusedError, iter_lines
 from harness.scenario import Scenario
 
+RESULT_STORED = CheckSpec(
+    "result_stored",
+    "result stored",
+    CheckKind.VALIDITY,
+    invalid="`result.json` or a histogram log could not be written",
+)
 Warn = Callable[[str], None]
 
 
@@ -86,7 +92,7 @@ def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAn
     except EvidenceError as error:
         hint = error.hint or "make room on the disk of --reports, then `harness judge` the run"
         problem = Problem(f"{error.where}: {error.what}", hint)
-        check = validity_check("result stored", [problem], "")
+        check = RESULT_STORED.valid_unless([problem], "")
         judgement = with_check(assessment.judgement, check)
         return assessment._replace(judgement=judgement), gathered
     return assessment, gathered
@@ -164,7 +170,7 @@ def assess_with_analysis(
         stages=_stages(scenario),
         sentinel=scenario.chain.sentinel,
     )
-    expected = expected_schedule(plan, gathered.schedule)
+    expected = expected_schedule(plan, gathered.signals.schedule)
     measurement = build_measurement(gathered, expected.by_stage)
     case = CheckContext(
         scenario=scenario,

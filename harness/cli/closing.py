@@ -13,12 +13,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness.assessment.assess import Assessment
+from harness.assessment.assess import RESULT_STORED, Assessment
 from harness.clock import NS_PER_S
 from harness.errors import EvidenceError
 from harness.evidence.run_folder import RunFolder
-from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.judgement import CHECK_CRASHED, Judgement
+from harness.judge.verdict import Status, Verdict
 from harness.report.compact import ClosingHints, closing_lines, compact_lines
 from harness.report.data import command_of
 from harness.report.diagnosis import render_short
@@ -28,7 +28,7 @@ from harness.report.terminal import render
 from harness.scenario import Scenario
 
 # Their evidence is whole: what is wrong lies in the judging, or in storing what it came to.
-_JUDGE_AGAIN = ("check of ", "result stored")
+_JUDGE_AGAIN = (CHECK_CRASHED.id, RESULT_STORED.id)
 
 
 def show_closing(
@@ -58,7 +58,7 @@ def closing_hints(judgement: Judgement, folder: RunFolder) -> ClosingHints:
         words = f"harness diagnose {at}"
     elif judgement.verdict is Verdict.INVALID and check is not None:
         advice = check.hint
-        words = words if check.name.startswith(_JUDGE_AGAIN) else _again(folder)
+        words = words if check.id.startswith(_JUDGE_AGAIN) else _again(folder)
     elif longer_s := _longer_s(judgement):
         load = folder.read_scenario().load
         option = "--duration" if load.until_decided_s is None else "--until-decided"
@@ -116,7 +116,7 @@ def _longer_s(judgement: Judgement) -> float:
     found = (
         check.figures.get("longer_ns")
         for check in judgement.checks
-        if check.verdict is Verdict.INCONCLUSIVE
+        if check.status is Status.INCONCLUSIVE
     )
     return max((ns / NS_PER_S for ns in found if isinstance(ns, int)), default=0.0)
 

@@ -16,9 +16,9 @@ from harness.assessment.result import Result, read_unverified
 from harness.cli.standard_streams import emit
 from harness.errors import HarnessError, UsageError
 from harness.evidence.run_folder import RunFolder
+from harness.formatting import format_duration_fixed
 from harness.judge.verdict import Verdict
 from harness.printable import spreadsheet_cell
-from harness.report.formatting import format_duration
 from harness.report.run_description import describe_run
 from harness.report.trend import Trend, TrendPoint, trends_of
 from harness.scenario import Scenario
@@ -111,7 +111,7 @@ def _print(trend: Trend, console: Console) -> None:
             str(night.seed),
             _verdict(night),
             night.grade,
-            *(format_duration(value) for value in durations),
+            *(format_duration_fixed(value) for value in durations),
             Text(night.change, style="bold"),
         )
     console.print(table)

@@ -101,3 +101,8 @@ class Diagnosis(_Value):
     remarks: tuple[Remark, ...] = ()
     slow: tuple[Span, ...] = ()
     failed: str = ""
+
+
+def unknown_answer(key: str, asks: str, missing: str) -> Question:
+    """The answer to a question whose figures are missing."""
+    return Question(key=key, asks=asks, answer=Answer.UNKNOWN, message=missing)

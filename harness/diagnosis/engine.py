@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.diagnosis.answers import Answer, Evidence, Question
+from harness.diagnosis.answers import Answer, Evidence, Question, unknown_answer
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_cores, format_percent, unknown_answer
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     BUSIEST_CORES,
@@ -24,6 +23,7 @@ from harness.diagnosis.thresholds import (
     THROTTLED_SHARE,
     WAIT_SHARE,
 )
+from harness.formatting import format_cores, format_percent
 
 KEY = "engine_cpu"
 ASKS = "Is the engine's CPU above 80 %?"

@@ -8,20 +8,15 @@ the system's to mend; a system that fills the host by itself needs a larger one.
 
 from __future__ import annotations
 
-from harness.diagnosis.answers import Answer, Evidence, Question
+from harness.diagnosis.answers import Answer, Evidence, Question, unknown_answer
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import (
-    format_cores,
-    format_milliseconds,
-    format_percent,
-    unknown_answer,
-)
 from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     HOST_IDLE_SHARE_MAX,
     PRESSURE_SHARE,
     STEAL_SHARE,
 )
+from harness.formatting import format_cores, format_milliseconds, format_percent
 from harness.judge.host_interference import find_interference
 from harness.judge.limits import FOREIGN_CORES_SHARE
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from harness.analysis.resources.telemetry import LockWait
-from harness.diagnosis.answers import Answer, Evidence, Question
+from harness.diagnosis.answers import Answer, Evidence, Question, unknown_answer
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_milliseconds, format_percent, unknown_answer
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     HOT_SHARE,
@@ -17,6 +16,7 @@ from harness.diagnosis.thresholds import (
     NONCE_WAITED_OFTEN,
     STATEMENT_LIMIT_SHARE,
 )
+from harness.formatting import format_milliseconds, format_percent
 
 KEY = "nonce_locks"
 ASKS = "Do signals wait for the nonce lock (FOR UPDATE)?"

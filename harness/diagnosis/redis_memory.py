@@ -7,14 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.analysis.resources.telemetry import TimeSeries
-from harness.diagnosis.answers import Answer, Evidence, Question
+from harness.diagnosis.answers import Answer, Evidence, Question, unknown_answer
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import (
-    format_bytes,
-    format_milliseconds,
-    format_percent,
-    unknown_answer,
-)
 from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.spans import Floats
 from harness.diagnosis.thresholds import (
@@ -26,6 +20,7 @@ from harness.diagnosis.thresholds import (
     REDIS_MEMORY_SPECIFIED_BYTES,
     STREAMS_SHARE,
 )
+from harness.formatting import format_bytes, format_milliseconds, format_percent
 
 KEY = "redis_memory"
 ASKS = "Is Redis near its memory limit?"

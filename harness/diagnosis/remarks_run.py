@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from harness.diagnosis.answers import Evidence, Remark
 from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.engine import engines
-from harness.diagnosis.formatting import format_cores, format_milliseconds, format_percent
 from harness.diagnosis.nonce_locks import busiest_address
 from harness.diagnosis.series_slice import evidence_of, slice_series, slow_slice
 from harness.diagnosis.spans import format_spans, length_s
@@ -19,12 +18,20 @@ from harness.diagnosis.thresholds import (
     STALLED_SHARE_MAX,
     STEAL_SHARE,
 )
+from harness.formatting import format_cores, format_milliseconds, format_percent
 from harness.judge.check import CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.self_monitoring import GENERATOR_CPU, GENERATOR_STALLS
+from harness.judge.validity import GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, LOAD_ATTEMPTED
 
 _DISTURBANCES_SHOWN = 2
 # Checks of the run itself that speak of its generator.
-_GENERATOR = ("generator ", "load as asked")
+_GENERATOR = frozenset(
+    spec.id
+    for spec in (
+        *(GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, GENERATOR_CPU, GENERATOR_STALLS),
+        LOAD_ATTEMPTED,
+    )
+)
 
 
 def disturbances(subject: DiagnosisContext) -> Iterator[Remark]:
@@ -92,7 +99,7 @@ def generator(subject: DiagnosisContext) -> Iterator[Remark]:
     bad = [
         check
         for check in judgement.of(CheckKind.VALIDITY)
-        if check.verdict is not Verdict.PASS and check.name.startswith(_GENERATOR)
+        if not check.status.is_clean and check.id in _GENERATOR
     ]
     for check in bad[:1]:
         yield Remark(key="generator", message=f"{check.name}: {check.message}")

@@ -8,7 +8,6 @@ import numpy as np
 
 from harness.diagnosis.answers import Remark
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_milliseconds, format_percent
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.spans import length_s
 from harness.diagnosis.thresholds import (
@@ -19,6 +18,7 @@ from harness.diagnosis.thresholds import (
     RARE_SHARE,
     REWRITE_SHARE,
 )
+from harness.formatting import format_milliseconds, format_percent
 
 
 def backlog(subject: DiagnosisContext) -> Iterator[Remark]:

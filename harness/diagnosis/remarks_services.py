@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from harness.diagnosis.answers import Remark
 from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.engine import engines
-from harness.diagnosis.formatting import format_bytes, format_cores, format_percent
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     BASELINE_TIMES,
@@ -17,6 +16,7 @@ from harness.diagnosis.thresholds import (
     SERVICE_MEMORY_SHARE,
     THROTTLED_SHARE,
 )
+from harness.formatting import format_bytes, format_cores, format_percent
 
 
 def throttled(subject: DiagnosisContext) -> Iterator[Remark]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.diagnosis.answers import Answer, Evidence, Question
+from harness.diagnosis.answers import Answer, Evidence, Question, unknown_answer
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_milliseconds, format_percent, unknown_answer
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import (
     NEAR_SHARE,
@@ -15,6 +14,7 @@ from harness.diagnosis.thresholds import (
     RPC_NOTABLE_MS,
     RPC_TIMES_OTHERS,
 )
+from harness.formatting import format_milliseconds, format_percent
 
 KEY = "rpc"
 ASKS = "Do RPC nodes answer slowly?"

@@ -22,7 +22,9 @@ def diagnose_run(case: CheckContext, judgement: Judgement, *, on_demand: bool) -
             measurement=case.measurement,
             judgement=judgement,
             telemetry=case.telemetry(),
-            nonces_used={one.address: one.used for one in case.analysis.final_state.nonces},
+            nonces_used={
+                one.address: one.used for one in case.analysis.integrity.final_state.nonces
+            },
         )
         return diagnose(facts, on_demand=on_demand)
     except Exception as error:  # whatever it is, the verdict stands and must be told

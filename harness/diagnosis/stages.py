@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures
 from harness.clock import NS_PER_MS
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.formatting import format_milliseconds, format_percent
 from harness.diagnosis.series_slice import baseline_slice, slow_slice
 from harness.diagnosis.thresholds import CENSORED_SHARE, GROWS_LIMIT_SHARE, GROWS_TIMES
-from harness.judge.formatting import format_duration
+from harness.formatting import format_duration, format_milliseconds, format_percent
 
 # By the cut that a stage begins at: where to look for its cause.
 _WHERE = {

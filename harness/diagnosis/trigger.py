@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.diagnosis.formatting import format_percent
 from harness.diagnosis.thresholds import NEAR_SHARE
+from harness.formatting import format_duration, format_percent
 from harness.judge.check import Check, CheckKind
-from harness.judge.formatting import format_duration
+from harness.judge.host_check import HOST_INTERFERENCE
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
-from harness.scenario import Objective, Scenario
+from harness.judge.observer_delay import OBSERVER_DELAY
+from harness.judge.validity import GENERATOR_LAG_P99, GENERATOR_LAG_P99_9
+from harness.judge.verdict import Status
+from harness.scenario import Scenario
 
 ON_DEMAND = "on demand"
 # Where a check of each kind of duration has the value that was held against the limit.
 _VALUES = ("estimate_ns", "worst_ns", "max_ns")
 _SYSTEMS_OWN = ("latency", "service")
 # Checks of the run that the host may have broken, whatever the latency was.
-_HOST_SENSITIVE = ("generator on time", "observer kept up", "host resources free")
+_HOST_SENSITIVE = frozenset(
+    spec.id for spec in (GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, OBSERVER_DELAY, HOST_INTERFERENCE)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,10 @@ def find_trigger(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -
     if near:
         return near[0][1]
     for check in judgement.of(CheckKind.OBJECTIVE):
-        if check.verdict is Verdict.FAIL and not _of_the_generator(scenario, check):
+        if check.status is Status.FAIL and not _of_the_generator(scenario, check):
             return Trigger(f"{check.name}: {check.message}")
     for check in judgement.of(CheckKind.VALIDITY):
-        if check.verdict is Verdict.INVALID and check.name.startswith(_HOST_SENSITIVE):
+        if check.status is Status.INVALID and check.id in _HOST_SENSITIVE:
             return Trigger(f"{check.name}: {check.message}", harness_was_late=True)
     return Trigger(ON_DEMAND) if on_demand else None
 
@@ -70,29 +74,20 @@ def _near(
         if objective.metric not in _SYSTEMS_OWN or not limit_ns:
             continue
         for check in checks:
-            mode = _mode(objective, check)
             value_ns = _value_ns(check)
-            if mode == "" or value_ns is None or value_ns < NEAR_SHARE * limit_ns:
+            if check.objective != objective.text or value_ns is None:
+                continue
+            if value_ns < NEAR_SHARE * limit_ns:
                 continue
             ratio = value_ns / limit_ns
             concern = Trigger(
                 because=f"{check.name}: {format_duration(value_ns)} is {format_percent(ratio)} of the limit",
                 limit_ns=limit_ns,
                 percentile=objective.percentile or 99.0,
-                mode=mode,
+                mode=check.mode or None,
                 stage=objective.stage,
             )
             yield (objective.percentile == 100.0, -ratio, check.name), concern
-
-
-def _mode(objective: Objective, check: Check) -> str | None:
-    """The mode whose signals a check holds against an objective; "" for another objective's."""
-    if check.name == objective.text:
-        return objective.mode
-    for mode in ("lite", "full"):
-        if check.name == f"{objective.text} ({mode})":
-            return mode
-    return ""
 
 
 def _value_ns(check: Check) -> float | None:
@@ -106,6 +101,6 @@ def _value_ns(check: Check) -> float | None:
 def _of_the_generator(scenario: Scenario, check: Check) -> bool:
     """Whether it is a promise of the load, which tells nothing of the system."""
     return any(
-        _mode(objective, check) != "" and objective.metric in ("lateness", "rate")
+        check.objective == objective.text and objective.metric in ("lateness", "rate")
         for objective in scenario.parsed_objectives()
     )

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import UsageError
 from harness.evidence import atomic_files
-from harness.evidence.file_name import FileName
-from harness.evidence.new_folder import create_unique_folder
+from harness.evidence.new_folder import FileName, create_unique_folder
 from harness.evidence.toml_writer import toml_text
 from harness.scenario import Scenario, load_scenario
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
-from harness.evidence.file_name import FileName
-from harness.evidence.new_folder import create_unique_folder
+from harness.evidence.new_folder import FileName, create_unique_folder
 
 # Why a group ended that a person broke off.
 INTERRUPTED = "interrupted"
@@ -110,13 +109,13 @@ class GroupFolder:
         """
         atomic_files.write_json(self.result, document)
 
-    def read_result(self) -> dict[str, Any]:
-        """The judgement as it was kept.
+    def read_result(self, versions: Collection[int]) -> dict[str, Any]:
+        """The judgement as it was kept, of one of the schema versions given.
 
         Raises:
             EvidenceError: missing, unreadable, or of another schema.
         """
-        return atomic_files.read_json(self.result)
+        return atomic_files.read_json(self.result, versions)
 
     def run_path(self, run_id: str) -> Path:
         """The folder of a run.

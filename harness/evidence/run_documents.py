@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.clock import NS_PER_S
 from harness.contract.address import AddressBook
 from harness.contract.names import Contract
-from harness.evidence.file_name import FileName
+from harness.evidence.new_folder import FileName
 from harness.printable import SingleLineText
 from harness.scenario.models import Load, Signals
 

@@ -21,7 +21,6 @@ from harness.errors import EvidenceError, UsageError
 from harness.evidence.chaos_folder import ChaosFolder
 from harness.evidence.run_folder import RunFolder
 from harness.faults.random_faults import draw_fault
-from harness.judge.verdict import Verdict
 from harness.report.faults import recovery_of
 from harness.scenario import Scenario
 from harness.scenario.file import format_problems
@@ -159,7 +158,7 @@ def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:
         f"{check.name}: {check.message}"
         + (f" ({', '.join(check.examples)})" if check.examples else "")
         for check in judgement.reasons
-        if check.verdict is not Verdict.PASS
+        if not check.status.is_clean
     ]
     return RoundFigures(
         number=number,

@@ -32,7 +32,7 @@ from harness.evidence.fault_log import FaultRecord
 from harness.evidence.records import Mode
 from harness.evidence.run_folder import RunFolder
 from harness.judge.limits import LATENESS_P99, tightest_latency_ns
-from harness.judge.quotas import NAME as QUOTAS
+from harness.judge.quotas import QUOTAS_ENFORCED
 from harness.scenario import Scenario
 from harness.scenario.fault import LASTING, Fault
 from harness.scenario.isolation import INSTANT_KINDS, Isolation, treatment_faults
@@ -228,7 +228,7 @@ def _on_purpose(folder: RunFolder) -> dict[str, str]:
         is_limited = folder.read_json(folder.stack).get("agents_limited", True)
     except EvidenceError:
         return {}
-    return {} if is_limited else {QUOTAS: "the limits of the agents were taken away"}
+    return {} if is_limited else {QUOTAS_ENFORCED.id: "the limits of the agents were taken away"}
 
 
 def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Series:
@@ -237,7 +237,7 @@ def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Se
     Without rejections: the time they had until the end depends on the block, and an objective
     judges them.
     """
-    cell = gathered.cells.get(CellKey(Phase.MEASURE, mode))
+    cell = gathered.signals.cells.get(CellKey(Phase.MEASURE, mode))
     if cell is None or metric not in cell.series:
         return Series()
     return cell.slo_series(metric).within_layout()
@@ -251,7 +251,7 @@ def _force(block: TrialBlock, gathered: RunAnalysis, faults: Sequence[Fault]) ->
     for fault in faults:
         own = [
             record
-            for record in gathered.faults or ()
+            for record in gathered.faults.records or ()
             if (record.kind, record.target) == (fault.kind, fault.target)
             and start_ns <= record.planned_ns < end_ns
         ]
@@ -271,7 +271,7 @@ def _lingers(block: TrialBlock, gathered: RunAnalysis) -> bool:
         record.injected_ns is not None
         and record.injected_ns < end_ns
         and (record.heal_proven_ns is None or record.heal_proven_ns > counted_ns)
-        for record in gathered.faults or ()
+        for record in gathered.faults.records or ()
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.assessment.assess import Assessment, Warn, reassess
 from harness.assessment.group import GroupJudgement, GroupRun, judge_group
+from harness.assessment.result import RESULT_SCHEMA_VERSION
 from harness.assessment.system import describe_system
 from harness.errors import EvidenceError, HarnessError, error_text
-from harness.evidence.atomic_files import SCHEMA_VERSION
 from harness.evidence.group_folder import GROUP_KEPT, INTERRUPTED, GroupFolder, GroupProgress
 from harness.evidence.group_manifest import (
     group_evidence_digests,
@@ -115,5 +115,5 @@ def _store(
 
 
 def _write(folder: GroupFolder, facts: GroupProgress, judgement: GroupJudgement) -> None:
-    document = {"schema_version": SCHEMA_VERSION, **judgement.model_dump(mode="json")}
+    document = {"schema_version": RESULT_SCHEMA_VERSION, **judgement.model_dump(mode="json")}
     folder.write_result(with_digests(document, group_evidence_digests(folder, facts)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.clock import NS_PER_S
+from harness.formatting import format_count, format_share
 from harness.judge.check import CheckContext
-from harness.judge.formatting import format_count, format_share
 from harness.judge.host_interference import STEAL, STORAGE, Interference, host_interference
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, CORE_SHARE_MAX
 
@@ -59,3 +60,13 @@ def observer_advice(case: CheckContext) -> str:
     if own is not None and own.cpu_share >= CORE_SHARE_MAX:
         return "set a lower --rate: the observer computed for a whole core"
     return host_advice(case) or "read logs/observer.log of the run; set a lower --rate"
+
+
+def format_longer_run(longer_ns: int | None, stage: str | None = None) -> str:
+    """How much longer to run for an answer, in ns; None where no reasonable time would do."""
+    if longer_ns is None:
+        return "; no reasonable length of run would tell"
+    what = "run" if stage is None else f"run stage {stage}"
+    if longer_ns < 60 * NS_PER_S:
+        return f"; {what} about {max(1, round(longer_ns / NS_PER_S))} s longer"
+    return f"; {what} about {-(-longer_ns // (60 * NS_PER_S))} min longer"

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, TableChecksum
-from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count, format_duration
+from harness.formatting import format_count, format_duration
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.verdict import Verdict
 from harness.scenario.backup import Backup
 
-NAME = "backups kept and restored"
+BACKUPS_RESTORED = CheckSpec(
+    "backups_restored",
+    "backups retained and restorable",
+    CheckKind.INTEGRITY,
+    fail="the folder holds other backups than the policy keeps, or one restores other rows",
+    invalid="not every backup, removal and restore of the plan took place",
+)
 _EXAMPLES_MAX = 20
 _HINT = (
     "see the reason; a longer load, or fewer days or a longer day_s, leave time for every backup"
@@ -25,17 +31,15 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     policy = next((fault for fault in case.scenario.fault if isinstance(fault, Backup)), None)
     if policy is None:
         return
-    book = case.analysis.backups or BackupLog()
+    book = case.analysis.faults.backups or BackupLog()
     wrong = [*_misplaced(policy, book.taken), *_differing(book)]
     lacking = list(_lacking(policy, book))
     verdict = Verdict.FAIL if wrong else Verdict.INVALID if lacking else Verdict.PASS
     done = [one for one in book.taken if not one.trouble]
-    yield Check(
-        name=NAME,
-        kind=CheckKind.INTEGRITY,
-        verdict=verdict,
-        message="; ".join((*wrong, *lacking)[:5]) or _words(done, book.restored),
-        figures={
+    yield BACKUPS_RESTORED.judged(
+        verdict,
+        "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, book.restored),
+        {
             "taken": len(done),
             "kept": len(done[-1].there) if done else 0,
             "took_max_ns": max((one.took_ns for one in done), default=None),
@@ -123,7 +127,7 @@ def _rows(tables: Mapping[str, TableChecksum]) -> int:
     return sum(one.rows for one in tables.values())
 
 
-def _words(done: list[BackupRecord], restored: tuple[RestoreRecord, ...]) -> str:
+def _format_passed(done: list[BackupRecord], restored: tuple[RestoreRecord, ...]) -> str:
     newest = done[-1]
     into = ", ".join(
         f"{one.name} ({format_count(_rows(one.tables), 'row')} in {format_count(len(one.tables), 'table')})"

@@ -72,7 +72,7 @@ def interference_explains_rejections(case: CheckContext, limit: float) -> str | 
     t0_ns = case.analysis.timeline.t0_ns
     disturbances = _joined(found, t0_ns)
     signals = rejected = 0
-    for key, cell in case.analysis.cells.items():
+    for key, cell in case.analysis.signals.cells.items():
         if key.phase is not Phase.MEASURE or Metric.LATENCY not in cell.series:
             continue
         windows = _windows(disturbances, cell.series[Metric.LATENCY], t0_ns)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from harness.analysis.resources.telemetry import Telemetry
 from harness.clock import NS_PER_S
+from harness.formatting import format_count, format_share
 from harness.judge.check import CheckContext
-from harness.judge.formatting import format_count, format_share
 from harness.judge.limits import (
     FOREIGN_BLOCKED_MIN,
     FOREIGN_BLOCKED_SHARE,
@@ -96,7 +96,7 @@ def host_interference(case: CheckContext) -> tuple[Interference, ...]:
         return ()
     t0_ns = case.analysis.timeline.t0_ns
     found = find_interference(case.telemetry(), [_seconds(bounds, t0_ns)])
-    faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.analysis.fault_windows]
+    faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.analysis.faults.windows]
     apart = (
         replace(one, spans_s=tuple(s for s in one.spans_s if not _meets(s, faults)))
         for one in found

@@ -10,8 +10,8 @@ from harness.analysis.series import Series
 from harness.analysis.share_interval import estimate_share_sample, share_interval
 from harness.analysis.statistics import estimate_effective_sample, percentile_interval
 from harness.clock import NS_PER_S
+from harness.formatting import format_duration, format_share
 from harness.judge.decision import decide, decide_share
-from harness.judge.formatting import format_duration, format_share
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Objective
 

@@ -63,7 +63,7 @@ def _findings(
             early = marks.before(end_ms)
             yield estimate_share(objective, series, early, time_s, case.confidence)
         return
-    cells = {mode: case.analysis.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
+    cells = {mode: case.analysis.signals.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
     present = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
     for mode, cell in present.items():
         if objective.mode not in (None, mode.name.lower()):

@@ -22,11 +22,13 @@ from harness.analysis.statistics import EffectiveSample
 from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.evidence.run_documents import TRUNCATING_EVENTS
-from harness.judge.check import Check, CheckContext, CheckKind, Figure
+from harness.formatting import format_count, format_share
+from harness.judge.advice import format_longer_run
+from harness.judge.check import Check, CheckContext, Figure
 from harness.judge.decision import Decision, decide_share
-from harness.judge.formatting import format_count, format_longer_run, format_share
 from harness.judge.host_attribution import interference_explains_rejections
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
+from harness.judge.scope import objective_spec
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
@@ -34,7 +36,7 @@ from harness.scenario import Objective, Phase
 
 def check_rejected(case: CheckContext, objective: Objective) -> Check:
     """That the engine refuses few enough."""
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     limit = objective.limit_share or 0.0
     # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
     refused, ordinary = account.ordinary_rejected, account.ordinary
@@ -78,7 +80,7 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
 
 def check_simulated(case: CheckContext, objective: Objective) -> Check:
     """That enough of what was attempted reaches SIMULATED."""
-    account = case.analysis.account(Phase.MEASURE)
+    account = case.analysis.signals.outcomes(Phase.MEASURE)
     # What was sent stale on purpose is not to arrive; if it does, another check fails.
     attempted = account.ordinary
     arrived = min(account.arrived, attempted)
@@ -164,20 +166,14 @@ def _at_least(
 
 
 def _check(objective: Objective, verdict: Verdict, said: str, figures: dict[str, Figure]) -> Check:
-    return Check(
-        name=objective.text,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=said,
-        figures=figures,
-    )
+    return objective_spec(objective).judged(verdict, said, figures)
 
 
 def share_series(case: CheckContext, objective: Objective) -> tuple[Series, Series]:
     """The signals of both modes that ought to arrive; of them, the rejected or the missing ones."""
     of = _rejected if objective.metric == "rejected" else _missing
     keys = (CellKey(Phase.MEASURE, mode) for mode in Mode)
-    cells = [case.analysis.cells[key] for key in keys if key in case.analysis.cells]
+    cells = [case.analysis.signals.cells[key] for key in keys if key in case.analysis.signals.cells]
     whole = [cell.series[Metric.LATENCY] for cell in cells if Metric.LATENCY in cell.series]
     return _joined(whole), _joined(part for cell in cells for part in of(cell))
 

@@ -8,8 +8,9 @@ import psycopg
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract, State
+from harness.errors import error_text
 from harness.evidence.records import SIGHTING, iter_records
-from harness.observe.connection import connect, format_error
+from harness.observe.connection import connect
 from harness.observe.decoder import RowVersion
 from harness.observe.rows import RunRows, keeps_commit_times, limit_query_time
 from harness.observe.status_normalizer import read_status_normalizer
@@ -90,7 +91,7 @@ def missed_versions(
                 return [_as_reported(version, contract) for version in found]
             return found
     except (psycopg.Error, UnicodeError) as error:
-        raise WatcherLost(format_error(error)) from error
+        raise WatcherLost(error_text(error, with_type=False)) from error
 
 
 def _as_reported(version: RowVersion, contract: Contract) -> RowVersion:

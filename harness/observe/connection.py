@@ -1,11 +1,8 @@
 """An ordinary connection to PostgreSQL, in UTF-8 as the names of a contract are."""
 
 from __future__ import annotations
-
 from typing import Any
-
 import psycopg
-
 
 def connect(conninfo: str, **settings: Any) -> psycopg.Connection[Any]:
     """A connection in UTF-8, whatever the encoding of the database.
@@ -16,8 +13,3 @@ def connect(conninfo: str, **settings: Any) -> psycopg.Connection[Any]:
         psycopg.Error: it cannot be opened.
     """
     return psycopg.connect(conninfo, client_encoding="UTF8", **settings)
-
-
-def format_error(error: Exception) -> str:
-    """The message of a server or a library, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

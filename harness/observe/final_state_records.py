@@ -13,8 +13,8 @@ from psycopg import Connection, sql
 
 from harness.contract.ledger import Ledger
 from harness.contract.names import Contract
+from harness.errors import error_text
 from harness.evidence.records import LEDGER, TASK, RecordWriter
-from harness.observe.connection import format_error
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class SnapshotReader:
         except _UNREADABLE as error:
             if self._connection.broken:
                 raise
-            self._unread[name] = format_error(error)
+            self._unread[name] = error_text(error, with_type=False)
             return None
 
 

@@ -14,8 +14,7 @@ from psycopg.pq.abc import PGconn, PGresult
 from harness.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from harness.contract.names import Contract
 from harness.contract.relation_name import name_parts
-from harness.errors import StackError
-from harness.observe.connection import format_error
+from harness.errors import StackError, error_text
 from harness.observe.decoder import Decoder, RowVersion
 from harness.observe.libpq import connect, identifier, literal, require_open
 from harness.observe.pgoutput import Keepalive, XLogData, parse_frame, status_update
@@ -91,7 +90,7 @@ class LogicalWatcher:
             connection.nonblocking = 1
         except OperationalError as error:
             self.close()
-            raise WatcherLost(format_error(error)) from error
+            raise WatcherLost(error_text(error, with_type=False)) from error
         except StackError:
             self.close()
             raise
@@ -108,7 +107,7 @@ class LogicalWatcher:
             self.seen_ns = self._clock.now_ns()
             self._more = not self._read_frames(connection, found)
         except OperationalError as error:
-            raise WatcherLost(format_error(error)) from error
+            raise WatcherLost(error_text(error, with_type=False)) from error
         return found
 
     def has_all(self, lsn: int) -> bool:
@@ -120,7 +119,7 @@ class LogicalWatcher:
             try:
                 self._confirm(require_open(self._connection), reply_wanted=True)
             except OperationalError as error:
-                raise WatcherLost(format_error(error)) from error
+                raise WatcherLost(error_text(error, with_type=False)) from error
         return False
 
     def close(self) -> None:

@@ -4,21 +4,23 @@ PostgreSQL keeps no notification for a disconnected listener; missed ones are re
 """
 
 from __future__ import annotations
-
-import select
-
-from psycopg import OperationalError, pq
-from psycopg.conninfo import make_conninfo
-from psycopg.pq.abc import PGconn
-
-from harness.clock import NS_PER_MS, Clock
+from harness.clock import Clock
+from harness.clock import NS_PER_MS
 from harness.contract.names import Contract
 from harness.errors import StackError
-from harness.observe.connection import format_error
+from harness.errors import error_text
 from harness.observe.decoder import RowVersion
-from harness.observe.libpq import connect, identifier, require_open
+from harness.observe.libpq import connect
+from harness.observe.libpq import identifier
+from harness.observe.libpq import require_open
 from harness.observe.status_reports import StatusReportParser
-from harness.observe.watcher import Versions, WatcherLost
+from harness.observe.watcher import Versions
+from harness.observe.watcher import WatcherLost
+from psycopg import OperationalError
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+from psycopg.pq.abc import PGconn
+import select
 
 _READ = select.POLLIN | select.POLLERR | select.POLLHUP
 # A poll must return even when the system never pauses.
@@ -91,7 +93,7 @@ class NotificationWatcher:
             if len(found) < _NOTIFICATIONS_MAX and not self._poll.poll(0):
                 self.covered_ns = self.seen_ns
         except OperationalError as error:
-            raise WatcherLost(format_error(error)) from error
+            raise WatcherLost(error_text(error, with_type=False)) from error
         self._polls += 1
         return found
 

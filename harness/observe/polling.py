@@ -15,8 +15,8 @@ import psycopg
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract
-from harness.errors import StackError
-from harness.observe.connection import connect, format_error
+from harness.errors import StackError, error_text
+from harness.observe.connection import connect
 from harness.observe.rows import RunRows, hides_rows, keeps_commit_times, limit_query_time
 from harness.observe.snapshot import VersionDeduplicator, snapshot_xmin
 from harness.observe.status_normalizer import read_status_normalizer
@@ -86,11 +86,11 @@ class PollingWatcher:
             self._poll(connection)
         except psycopg.OperationalError as error:
             self.close()
-            raise WatcherLost(format_error(error)) from error
+            raise WatcherLost(error_text(error, with_type=False)) from error
         except psycopg.Error as error:
             self.close()
             raise StackError(
-                f"PostgreSQL refused the poll: {format_error(error)}",
+                f"PostgreSQL refused the poll: {error_text(error, with_type=False)}",
                 where="observer",
                 hint="the observer's role needs SELECT on the table that the contract names",
             ) from error
@@ -106,7 +106,7 @@ class PollingWatcher:
         try:
             return self._poll(self._connection)
         except (psycopg.Error, UnicodeError) as error:
-            raise WatcherLost(format_error(error)) from error
+            raise WatcherLost(error_text(error, with_type=False)) from error
 
     def has_all(self, lsn: int) -> bool:
         if lsn != self._asked[0]:

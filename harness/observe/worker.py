@@ -22,11 +22,10 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from harness.contract.names import State
-from harness.errors import EvidenceError, Exit, HarnessError, StackError
+from harness.errors import EvidenceError, Exit, HarnessError, StackError, error_text
 from harness.evidence.atomic_files import write_text
 from harness.observe.catch_up import missed_versions
 from harness.observe.clock_probes import ClockProber, PostgresClock
-from harness.observe.connection import format_error
 from harness.observe.logical import LogicalWatcher
 from harness.observe.notification import NotificationWatcher
 from harness.observe.observations import ObservationsFile
@@ -180,7 +179,7 @@ class ObserverWorker:
         try:
             lsn = side.flushed_lsn()
         except psycopg.Error as error:
-            self._cause = f"cannot ask how far the server is: {format_error(error)}"
+            self._cause = f"cannot ask how far the server is: {error_text(error, with_type=False)}"
             log(self._cause)
             return False
         finally:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.assessment.chaos import ChaosResult
+from harness.formatting import format_count, format_duration_fixed
 from harness.judge.verdict import Verdict
-from harness.report.formatting import format_count, format_duration
 from harness.report.terminal import VERDICT_STYLES
 
 _HEADS = (
@@ -48,10 +48,10 @@ def _table(result: ChaosResult) -> Table:
             kind.fault,
             format_count(kind.rounds),
             format_count(kind.unclean),
-            format_duration(kind.first_median_ns),
-            format_duration(kind.first_worst_ns),
-            format_duration(kind.backlog_median_ns),
-            format_duration(kind.backlog_worst_ns),
+            format_duration_fixed(kind.first_median_ns),
+            format_duration_fixed(kind.first_worst_ns),
+            format_duration_fixed(kind.backlog_median_ns),
+            format_duration_fixed(kind.backlog_worst_ns),
             *(format_count(number) for number in (kind.lost, kind.duplicated, kind.refused)),
         )
     return table

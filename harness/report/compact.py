@@ -13,13 +13,13 @@ from rich.text import Text
 
 from harness.analysis.measurement import Measurement
 from harness.diagnosis.answers import Diagnosis
+from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.diagnosis import NO_CAUSE
-from harness.report.formatting import format_count, format_duration
 from harness.report.headline import deciding_check, format_confidence, format_horizon
-from harness.report.terminal import NOT_JUDGED, VERDICT_STYLES
+from harness.report.terminal import VERDICT_STYLES
 
 OBJECTIVES_MAX = 5
 NOT_OK_MAX = 2
@@ -50,8 +50,10 @@ def compact_lines(
     yield Text()
     for found in measurement.figures:
         if (found.phase, found.metric) == ("measure", "latency") and found.count:
-            p50, p99 = (format_duration(found.percentiles_ns.get(name)) for name in ("p50", "p99"))
-            said = f"P50 {p50}, P99 {p99}, max {format_duration(found.max_ns)}"
+            p50, p99 = (
+                format_duration_fixed(found.percentiles_ns.get(name)) for name in ("p50", "p99")
+            )
+            said = f"P50 {p50}, P99 {p99}, max {format_duration_fixed(found.max_ns)}"
             yield _line("", f"latency ({found.mode}): {said}", width)
     objectives = sorted(judgement.of(CheckKind.OBJECTIVE), key=_is_ok)
     yield from _rows(objectives, OBJECTIVES_MAX, 1, width)
@@ -109,23 +111,24 @@ def brief(check: Check) -> str:
     if not isinstance(estimate, int) or not isinstance(limit, int):
         return check.message
     lower, upper = (figures.get(name) for name in ("lower_ns", "upper_ns"))
-    low = format_duration(lower) if isinstance(lower, int) else "no lower bound"
-    high = format_duration(upper) if isinstance(upper, int) else "no upper bound"
+    low = format_duration_fixed(lower) if isinstance(lower, int) else "no lower bound"
+    high = format_duration_fixed(upper) if isinstance(upper, int) else "no upper bound"
     return (
-        f"measured {format_duration(estimate)} ({low} to {high} at {format_confidence(check)}),"
-        f" limit {format_duration(limit)}"
+        f"measured {format_duration_fixed(estimate)}"
+        f" ({low} to {high} at {format_confidence(check)}),"
+        f" limit {format_duration_fixed(limit)}"
     )
 
 
 def _is_ok(check: Check) -> bool:
-    return check.verdict is Verdict.PASS
+    return check.status.is_clean
 
 
 def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterator[Text]:
     """So many checks, the first ones, each on so many lines."""
     for check in checks[:most]:
-        word = "ok" if _is_ok(check) else check.verdict.name
-        if _is_ok(check) and check.message.startswith(NOT_JUDGED):
+        word = "ok" if _is_ok(check) else check.status.name
+        if check.status is Status.NOT_APPLICABLE:
             word = "--"
         said = _wrapped(f"{check.name}: {brief(check)}", width - _WORD, lines)
         for number, part in enumerate(said):

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.histogram_encoding import HistogramInterval, format_histogram_log
-from harness.analysis.histogram_log import read_histogram_log
+from harness.analysis.histogram_encoding import (
+    HistogramInterval,
+    format_histogram_log,
+    read_histogram_log,
+)
 from harness.analysis.measurement import Measurement
 from harness.analysis.recorder import Metric
 from harness.analysis.resources.telemetry import Telemetry

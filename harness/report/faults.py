@@ -9,7 +9,7 @@ from rich.text import Text
 from harness.analysis.faults.fault_figures import FaultFigures
 from harness.analysis.measurement import Measurement, RecoveryFigures
 from harness.clock import NS_PER_S
-from harness.report.formatting import format_count, format_duration
+from harness.formatting import format_count, format_duration_fixed
 from harness.report.staleness import format_staleness
 
 _SHOWN_MAX = 20
@@ -32,12 +32,12 @@ def render_faults(measurement: Measurement) -> RenderableType | None:
     for found in measurement.outside_faults:
         if found.metric == "latency":
             told = ", ".join(
-                f"{name.upper()} {format_duration(value)}"
+                f"{name.upper()} {format_duration_fixed(value)}"
                 for name, value in found.percentiles_ns.items()
             )
             notes.append(
                 f"latency ({found.mode}) of {format_count(found.count)} signals outside of faults:"
-                f" {told}, max {format_duration(found.max_ns)}"
+                f" {told}, max {format_duration_fixed(found.max_ns)}"
             )
     return Group(table, *(Text(note) for note in notes))
 
@@ -62,8 +62,8 @@ def _row(fault: FaultFigures, recovery: RecoveryFigures | None) -> tuple[str, ..
         "-" if begun is None else f"{begun:.1f} s",
         _between(begun, seen),
         _between(begun, over),
-        format_duration(recovery.first_ns if recovery else None),
-        format_duration(recovery.backlog_ns if recovery else None),
+        format_duration_fixed(recovery.first_ns if recovery else None),
+        format_duration_fixed(recovery.backlog_ns if recovery else None),
         "; ".join(words for words in _seen(fault) if words) or fault.trouble,
     )
 
@@ -78,4 +78,4 @@ def _seen(fault: FaultFigures) -> tuple[str, ...]:
 def _between(begin_s: float | None, end_s: float | None) -> str:
     if begin_s is None or end_s is None:
         return "never"
-    return format_duration(round((end_s - begin_s) * NS_PER_S))
+    return format_duration_fixed(round((end_s - begin_s) * NS_PER_S))

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.gate.figures import GateFigures, GateLatency
-from harness.report.formatting import format_count, format_duration
+from harness.formatting import format_count, format_duration_fixed
 
 Rows = list[tuple[str, ...]]
 ROUND_HEADS = ("rounds with", "played", "held", "broken")
@@ -61,8 +61,8 @@ def _latency_row(one: GateLatency, *, several: bool) -> tuple[str, ...]:
     name = "while the gate was on" if one.during else "before and after"
     return (
         f"{name} ({one.mode})" if several else name,
-        *(format_duration(one.percentiles_ns.get(percentile)) for percentile in _PERCENTILES),
-        format_duration(one.max_ns) if one.count else "-",
+        *(format_duration_fixed(one.percentiles_ns.get(percentile)) for percentile in _PERCENTILES),
+        format_duration_fixed(one.max_ns) if one.count else "-",
         format_count(one.count),
     )
 

@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.assessment.group import GroupJudgement
-from harness.judge.verdict import Verdict
-from harness.report.formatting import format_duration
+from harness.formatting import format_duration_fixed
 from harness.report.terminal import VERDICT_STYLES, grade_view
 
 
@@ -39,28 +38,28 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
 
 
 def _headline(judgement: GroupJudgement) -> str:
-    deciding = [check for check in judgement.checks if check.verdict is judgement.verdict]
+    deciding = [check for check in judgement.checks if check.status.verdict is judgement.verdict]
     return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run is clean"
 
 
 def _runs(judgement: GroupJudgement) -> Table:
-    names = list(dict.fromkeys(name for run in judgement.runs for name in run.estimates_ns))
+    ids = list(dict.fromkeys(own for run in judgement.runs for own in run.estimates_ns))
+    checks = {check.id: check for check in judgement.checks}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("run", "seed", "verdict"):
         table.add_column(head)
-    for name in names:
-        table.add_column(name, justify="right")
+    for own in ids:
+        table.add_column(checks[own].name if own in checks else own, justify="right")
     for run in judgement.runs:
         table.add_row(
             run.run_id,
             str(run.seed),
             run.verdict.name,
-            *(format_duration(run.estimates_ns.get(name)) for name in names),
+            *(format_duration_fixed(run.estimates_ns.get(own)) for own in ids),
         )
-    by_name = {check.name: check.figures for check in judgement.checks}
     for word, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
-        cells = [by_name.get(name, {}).get(figure) for name in names]
-        shown = [format_duration(cell) if isinstance(cell, float) else "-" for cell in cells]
+        cells = [checks[own].figures.get(figure) if own in checks else None for own in ids]
+        shown = [format_duration_fixed(cell) if isinstance(cell, float) else "-" for cell in cells]
         table.add_row(word, "", "", *shown, style="dim")
     return table
 
@@ -68,7 +67,7 @@ def _runs(judgement: GroupJudgement) -> Table:
 def _checks(judgement: GroupJudgement) -> Table:
     table = Table.grid(padding=(0, 2))
     for check in judgement.checks:
-        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
-        style = "green" if check.verdict is Verdict.PASS else "bold red"
+        word = "ok" if check.status.is_clean else check.status.name
+        style = "green" if check.status.is_clean else "bold red"
         table.add_row(Text(word, style=style), Text(check.name), Text(check.message))
     return table

@@ -33,7 +33,7 @@ def deciding_check(judgement: Judgement) -> Check | None:
     found = [
         check
         for check in judgement.checks
-        if check.verdict is judgement.verdict
+        if check.status.verdict is judgement.verdict
         and (judgement.verdict is not Verdict.PASS or _is_duration(check))
     ]
     if judgement.verdict is Verdict.INVALID:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.assessment.isolation_result import IsolationJudgement, IsolationOutcome
-from harness.report.formatting import format_count, format_duration
+from harness.formatting import format_count, format_duration_fixed
 
 _STYLES = {
     IsolationOutcome.ISOLATED: "bold white on green",
@@ -56,9 +56,9 @@ def _pairs(judgement: IsolationJudgement) -> Table:
         table.add_row(
             str(pair + 1),
             "disturbed" if own[0].disturbed else "quiet",
-            format_duration(quiet.p99_ns),
-            format_duration(disturbed.p99_ns),
-            format_duration(change),
+            format_duration_fixed(quiet.p99_ns),
+            format_duration_fixed(disturbed.p99_ns),
+            format_duration_fixed(change),
             f"{format_count(quiet.signals)} + {format_count(disturbed.signals)}",
             Text(disturbed.force or "not shown"),
         )
@@ -67,14 +67,15 @@ def _pairs(judgement: IsolationJudgement) -> Table:
 
 def _change(judgement: IsolationJudgement) -> str:
     together = (
-        f"all blocks of a kind together: P99 {format_duration(judgement.quiet_p99_ns)} quiet,"
-        f" {format_duration(judgement.disturbed_p99_ns)} disturbed"
+        f"all blocks of a kind together: P99 {format_duration_fixed(judgement.quiet_p99_ns)} quiet,"
+        f" {format_duration_fixed(judgement.disturbed_p99_ns)} disturbed"
     )
     change = judgement.change
     if change is None:
         return together
     return (
-        f"{together}\nchange of the P99: {format_duration(change.estimate_ns)}, between"
-        f" {format_duration(change.lower_ns)} and {format_duration(change.upper_ns)} at 95 %"
-        f" ({change.pairs} pairs); margin {format_duration(judgement.margin_ns)}"
+        f"{together}\nchange of the P99: {format_duration_fixed(change.estimate_ns)}, between"
+        f" {format_duration_fixed(change.lower_ns)} and"
+        f" {format_duration_fixed(change.upper_ns)} at 95 %"
+        f" ({change.pairs} pairs); margin {format_duration_fixed(judgement.margin_ns)}"
     )

@@ -18,10 +18,9 @@ from xml.etree import ElementTree as ET
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.judge.check import Check, CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.printable import printable
 from harness.report.data import ReportData
-from harness.report.terminal import NOT_JUDGED
 
 Property = tuple[str, str]
 
@@ -90,9 +89,9 @@ def group_junit_xml(judgement: GroupJudgement, folder: GroupFolder) -> str:
 
 def test_case(check: Check) -> TestCase:
     """One check as a test case."""
-    problem, type_ = _problem(check.verdict)
-    if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
-        problem, type_ = "skipped", NOT_JUDGED
+    problem, type_ = _problem(check.status.verdict)
+    if check.status is Status.NOT_APPLICABLE:
+        problem, type_ = "skipped", check.status.name
     lines = [check.message, f"figures: {json.dumps(check.figures)}"]
     lines += [f"offender: {offender}" for offender in check.examples]
     return TestCase(check.name, problem, type_, check.message, "\n".join(lines))

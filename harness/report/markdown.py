@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.analysis.measurement import Measurement, MetricFigures, SignalOutcomeFigures
 from harness.assessment.group import GroupJudgement
 from harness.evidence.group_folder import GroupFolder
+from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 from harness.printable import one_line
 from harness.report.data import ReportData
-from harness.report.formatting import format_count, format_duration
 from harness.report.gate import (
     LATENCY_HEADS,
     ROUND_HEADS,
@@ -22,7 +22,6 @@ from harness.report.gate import (
     round_rows,
 )
 from harness.report.headline import headline
-from harness.report.terminal import NOT_JUDGED
 
 _PERCENTILES = ("p50", "p99", "p99.9")
 _CHECKS_SHOWN = 20
@@ -73,7 +72,7 @@ def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
             escaped(run.run_id),
             str(run.seed),
             run.verdict.name,
-            *(format_duration(run.estimates_ns.get(name)) for name in names),
+            *(format_duration_fixed(run.estimates_ns.get(name)) for name in names),
         )
         for run in judgement.runs
     ]
@@ -122,18 +121,18 @@ def _objectives(checks: Sequence[Check]) -> list[str]:
 
 
 def _word(check: Check) -> str:
-    if check.verdict is Verdict.PASS:
-        return "not judged" if check.message.startswith(NOT_JUDGED) else "ok"
-    return f"**{check.verdict.name}**"
+    if check.status is Status.NOT_APPLICABLE:
+        return "not applicable"
+    return "ok" if check.status.is_clean else f"**{check.status.name}**"
 
 
 def _unclean(checks: Iterable[Check]) -> Iterator[str]:
     """Integrity and validity: only what is not clean, and how much is."""
     others = [check for check in checks if check.kind is not CheckKind.OBJECTIVE]
-    unclean = [check for check in others if check.verdict is not Verdict.PASS]
+    unclean = [check for check in others if not check.status.is_clean]
     for check in unclean[:_CHECKS_SHOWN]:
         said = check.message + (f" ({', '.join(check.examples[:3])})" if check.examples else "")
-        yield f"- **{check.verdict.name}** {escaped(check.name)}: {escaped(said)}"
+        yield f"- **{check.status.name}** {escaped(check.name)}: {escaped(said)}"
     if len(unclean) > _CHECKS_SHOWN:
         yield f"- and {len(unclean) - _CHECKS_SHOWN} more"
     if unclean:
@@ -153,7 +152,7 @@ def _latency(measurement: Measurement, checks: Sequence[Check]) -> list[str]:
         (
             f"latency ({figures.mode})",
             *(_percentile(name, figures, checks, len(found)) for name in _PERCENTILES),
-            format_duration(figures.max_ns),
+            format_duration_fixed(figures.max_ns),
             format_count(figures.count),
         )
         for figures in found
@@ -172,13 +171,13 @@ def _percentile(name: str, figures: MetricFigures, checks: Sequence[Check], mode
         # Objectives of single stages, other metrics and other modes have other figures.
         if own.get("estimate_ns") != value or own.get("signals") != figures.count:
             continue
-        if modes > 1 and figures.mode not in check.name:
+        if modes > 1 and figures.mode != check.mode:
             continue
         lower, upper = own.get("lower_ns"), own.get("upper_ns")
-        low = format_duration(lower) if isinstance(lower, int) else "?"
-        high = format_duration(upper) if isinstance(upper, int) else "?"
-        return f"{format_duration(value)} ({low} to {high})"
-    return format_duration(value)
+        low = format_duration_fixed(lower) if isinstance(lower, int) else "?"
+        high = format_duration_fixed(upper) if isinstance(upper, int) else "?"
+        return f"{format_duration_fixed(value)} ({low} to {high})"
+    return format_duration_fixed(value)
 
 
 def _gate(measurement: Measurement) -> list[str]:

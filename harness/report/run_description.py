@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.analysis.measurement import Measurement
-from harness.report.formatting import format_count
+from harness.formatting import format_count
 from harness.scenario import Load, Phase
 
 

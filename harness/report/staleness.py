@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
 from harness.clock import NS_PER_S
-from harness.report.formatting import format_count, format_duration
+from harness.formatting import format_count, format_duration_fixed
 
 
 def format_staleness(one: ChainFeedStallFigures) -> str:
@@ -24,4 +24,4 @@ def format_staleness(one: ChainFeedStallFigures) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return format_duration(None if value is None else round(value * NS_PER_S))
+    return format_duration_fixed(None if value is None else round(value * NS_PER_S))

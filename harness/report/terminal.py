@@ -18,13 +18,13 @@ from harness.analysis.measurement import (
     SignalOutcomeFigures,
 )
 from harness.analysis.resources.self_monitoring import HOST
+from harness.formatting import format_count, format_duration_fixed, format_share_fixed
 from harness.judge import agent_pool
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.faults import render_faults
-from harness.report.formatting import format_count, format_duration, format_share
 from harness.report.gate import render_gate
 from harness.report.headline import headline
 
@@ -39,9 +39,7 @@ VERDICT_STYLES = {
 _STAGE_BAR = 24
 _EXAMPLES_SHOWN = 3
 # Clean checks of which the reader is told all the same: something happened that he asked for.
-_INFORMATIONAL = frozenset({agent_pool.DEPARTURE_CHECK})
-# How a check begins that looked at nothing, since what it needs is not there.
-NOT_JUDGED = "not judged"
+_INFORMATIONAL = frozenset({agent_pool.AGENT_POOL.id})
 
 
 def render(measurement: Measurement, judgement: Judgement, path: Path) -> RenderableType:
@@ -82,9 +80,9 @@ def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType
 def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     for check in judgement.of(kind):
-        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
-        style = "green" if check.verdict is Verdict.PASS else "bold red"
-        if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
+        word = "ok" if check.status.is_clean else check.status.name
+        style = "green" if check.status.is_clean else "bold red"
+        if check.status is Status.NOT_APPLICABLE:
             word, style = "--", "yellow"
         # As text: what happened in a run may hold brackets, which are no markup.
         table.add_row(Text(word, style=style), Text(check.name), Text(_with_examples(check)))
@@ -93,20 +91,18 @@ def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
 
 def _validity(judgement: Judgement) -> RenderableType:
     """What spoils the run; of a valid one only how much was looked at."""
-    spoiled = [
-        check for check in judgement.of(CheckKind.VALIDITY) if check.verdict is not Verdict.PASS
-    ]
+    spoiled = [check for check in judgement.of(CheckKind.VALIDITY) if not check.status.is_clean]
     if not spoiled:
         clean = f"all {len(judgement.of(CheckKind.VALIDITY))} checks of the run itself are clean"
         told = [
             check.message
             for check in judgement.of(CheckKind.VALIDITY)
-            if check.name in _INFORMATIONAL
+            if check.id in _INFORMATIONAL
         ]
         return Text("; ".join([clean, *told]))
     table = Table.grid(padding=(0, 2))
     for check in spoiled:
-        word = Text(check.verdict.name, style="bold red")
+        word = Text(check.status.name, style="bold red")
         table.add_row(word, Text(check.name), Text(_with_examples(check)))
     return table
 
@@ -135,9 +131,9 @@ def latency_table(measurement: Measurement) -> Table | None:
                 continue
             table.add_row(
                 f"{metric} ({mode})" if len(modes) > 1 else metric,
-                *(format_duration(found.percentiles_ns.get(name)) for name in names),
-                format_duration(found.max_ns),
-                format_duration(found.mean_ns),
+                *(format_duration_fixed(found.percentiles_ns.get(name)) for name in names),
+                format_duration_fixed(found.max_ns),
+                format_duration_fixed(found.mean_ns),
                 format_count(found.count),
             )
     return table if table.row_count else None
@@ -157,10 +153,10 @@ def _stages(splits: Sequence[LatencyBreakdownFigures]) -> RenderableType | None:
             name = f"{stage.start} -> {stage.end}"
             table.add_row(
                 f"{name} ({split.mode})" if len(shown) > 1 else name,
-                format_duration(stage.sum_ns / split.count),
-                format_duration(stage.p50_ns),
-                format_duration(stage.p99_ns),
-                Text("█" * max(0, round(share * _STAGE_BAR)) + f" {format_share(share)}"),
+                format_duration_fixed(stage.sum_ns / split.count),
+                format_duration_fixed(stage.p50_ns),
+                format_duration_fixed(stage.p99_ns),
+                Text("█" * max(0, round(share * _STAGE_BAR)) + f" {format_share_fixed(share)}"),
             )
         notes += [note for note in split.notes if note not in notes]
     return Group(table, *(Text(note, style="dim") for note in notes))
@@ -191,7 +187,8 @@ def _account(measurement: Measurement) -> RenderableType:
     lines += [_sent(rate) for rate in measurement.rates]
     lines += [
         f"observer's resolution ({row.mode}): P99 lies between "
-        f"{format_duration(row.committed_ns)} (committed) and {format_duration(row.seen_ns)} (seen)"
+        f"{format_duration_fixed(row.committed_ns)} (committed)"
+        f" and {format_duration_fixed(row.seen_ns)} (seen)"
         for row in measurement.resolution
         if row.phase == "measure" and row.name == "p99"
     ]
@@ -211,14 +208,14 @@ def _clock(clock: ClockFigures) -> str:
     ahead = ""
     if clock.ahead_ns is not None:
         way = "ahead of" if clock.ahead_ns >= 0 else "behind"
-        ahead = f"{format_duration(abs(clock.ahead_ns))} {way} this host's, "
-    known = f"known to +-{format_duration(clock.error_ns)}"
+        ahead = f"{format_duration_fixed(abs(clock.ahead_ns))} {way} this host's, "
+    known = f"known to +-{format_duration_fixed(clock.error_ns)}"
     return f"clock of {clock.server}: {ahead}{known}{drift}; probes: {probes}"
 
 
 def _sent(rate: RateFigures) -> str:
     intended = "?" if rate.intended is None else format_count(rate.intended)
-    share = "" if rate.share is None else f" ({format_share(rate.share)})"
+    share = "" if rate.share is None else f" ({format_share_fixed(rate.share)})"
     return (
         f"{rate.phase}: {format_count(rate.in_phase)} of {intended} intended signals sent "
         f"in {rate.duration_s:.0f} s{share}"

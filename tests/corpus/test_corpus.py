@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from tests.corpus import archive, expected
 from tests.corpus.observed import observed
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema" / "result-1.json"
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema" / "result-2.json"
 BYTES_MAX = 6_000_000
 RUN_BYTES_MAX = 400_000
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.analysis.histogram_log import read_histogram_log
+from harness.analysis.histogram_encoding import read_histogram_log
 from harness.assessment.assess import assess_and_store, assess_with_analysis
 from harness.clock import ManualClock
 from harness.errors import HarnessError

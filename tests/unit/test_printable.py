@@ -191,7 +191,6 @@ def test_a_crash_prints_no_secret(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither its message nor its traceback."""
-
     address, secret = "postgresql://me:{}@db/defi password={}", "".join(("hunter", "2"))
 
     def broken() -> None:

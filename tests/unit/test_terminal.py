@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.assessment.assess import assess
-from harness.report.formatting import format_count, format_duration, format_share
+from harness.formatting import format_count, format_duration_fixed, format_share_fixed
 from harness.report.terminal import render
 from harness.run.live.summary import LiveSummary
 from harness.run.live.terminal_progress import ProgressView, panel, plain_line
@@ -102,13 +102,13 @@ def test_plain_lines_are_few_and_tell_every_event_once() -> None:
 )
 def test_durations_read_well(value_ns: int | None, text: str) -> None:
     """Three significant digits, in the unit that fits."""
-    assert format_duration(value_ns) == text
+    assert format_duration_fixed(value_ns) == text
 
 
 @given(st.integers(min_value=10_000, max_value=10**14))
 def test_durations_keep_their_size(value_ns: int) -> None:
     """What is printed is within 1 % of the value."""
-    number, unit = format_duration(value_ns).replace(",", "").split()
+    number, unit = format_duration_fixed(value_ns).replace(",", "").split()
     back = float(number) * {"us": 1e3, "ms": 1e6, "s": 1e9}[unit]
     assert back == pytest.approx(value_ns, rel=0.01)
 
@@ -116,7 +116,7 @@ def test_durations_keep_their_size(value_ns: int) -> None:
 def test_counts_and_shares() -> None:
     """Thousands are separated; shares are percentages."""
     assert format_count(12_088) == "12,088"
-    assert format_share(0.995) == "99.5 %"
+    assert format_share_fixed(0.995) == "99.5 %"
 
 
 class Terminal(StringIO):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from harness.analysis.faults.fault_windows import find_disruptions
 from harness.analysis.faults.recovery import NORMAL_MIN
 from harness.analysis.measurement import RecoveryFigures
-from harness.judge.check import Check, CheckContext, CheckKind, Figure
-from harness.judge.formatting import format_count, format_duration
+from harness.formatting import format_count, format_duration
+from harness.judge.check import Check, CheckContext, Figure
+from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Objective
 
@@ -20,7 +21,7 @@ def check_recovery(case: CheckContext, objective: Objective) -> Check:
         hint = "plan a fault: [[fault]] in a scenario"
         return _check(objective, Verdict.INVALID, said, hint=hint)
     verdict = worst(_verdict(one, limit_ns) for one in found)
-    happened = len(find_disruptions(case.run.events, case.analysis.faults or ()))
+    happened = len(find_disruptions(case.run.events, case.analysis.faults.records or ()))
     shown = max((one for one in found if _verdict(one, limit_ns) is verdict), key=_at_least_ns)
     said = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_words(shown)}"
     said += f"; the limit is {format_duration(limit_ns)}"
@@ -84,11 +85,6 @@ def _check(
     figures: dict[str, Figure] | None = None,
     hint: str = "",
 ) -> Check:
-    return Check(
-        name=objective.text,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=said,
-        figures=figures or {},
-        hint=hint if verdict is Verdict.INVALID else "",
+    return objective_spec(objective).judged(
+        verdict, said, figures, hint=hint if verdict is Verdict.INVALID else ""
     )

@@ -8,12 +8,26 @@ from harness.analysis.anomalies import Anomaly
 from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
+from harness.formatting import format_count, format_duration
 from harness.judge.anomaly_check import anomaly_check
-from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.formatting import format_count, format_duration
-from harness.judge.verdict import Verdict
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
+from harness.judge.verdict import Status, Verdict
 
-NAME = "stale data refused in time"
+STALE_REFUSED_IN_TIME = CheckSpec(
+    "stale_refused_in_time",
+    "stale signals rejected in time",
+    CheckKind.INTEGRITY,
+    fail="a signal was simulated although its data were too old, or rejected for another reason",
+    inconclusive="the head of the chain is not known, or no signal was rejected as stale while the"
+    " chain feed stalled",
+)
+STALE_NODE_AVOIDED = CheckSpec(
+    "stale_node_avoided",
+    "stale RPC nodes avoided",
+    CheckKind.INTEGRITY,
+    fail="a stale RPC node was asked until its fault was over",
+    inconclusive="the same of a fault that was cut short",
+)
 _ANOMALIES = (
     (Anomaly.HEAD_LAG_SIMULATED, "simulated although the head was too far past their block"),
     (Anomaly.HEAD_LAG_TOO_LONG, "simulated although their block had been followed too long before"),
@@ -27,10 +41,10 @@ def check_staleness(case: CheckContext) -> Iterator[Check]:
     A run in which nobody was held up, and nothing was simulated that should not have been, does
     not mention it.
     """
-    found = anomaly_check(case, NAME, "", _ANOMALIES)
-    stood, behind = case.measurement.standstills, case.analysis.behind
+    found = anomaly_check(STALE_REFUSED_IN_TIME, case, "", _ANOMALIES)
+    stood, behind = case.measurement.standstills, case.analysis.faults.head_lag
     words = [_words(one) for one in stood]
-    if found.verdict is Verdict.FAIL:
+    if found.status is Status.FAIL:
         yield found.model_copy(update={"message": "; ".join((found.message, *words))})
         return
     if not case.scenario.has_feed_stall:
@@ -42,7 +56,7 @@ def check_staleness(case: CheckContext) -> Iterator[Check]:
     elif not stood or not all(one.refused for one in stood):
         verdict = Verdict.INCONCLUSIVE
         said = "no signal was refused as stale while agents were held up"
-    yield found.model_copy(update={"verdict": verdict, "message": said, "figures": figures})
+    yield STALE_REFUSED_IN_TIME.judged(verdict, said, figures)
 
 
 def _words(one: ChainFeedStallFigures) -> str:
@@ -67,7 +81,7 @@ def _time(seconds: float | None) -> str:
 
 def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
     """That an RPC node which lies behind is asked no more while it does."""
-    records = [one for one in case.analysis.faults or () if one.kind == "rpc_stale"]
+    records = [one for one in case.analysis.faults.records or () if one.kind == "rpc_stale"]
     proven = [one for one in records if one.proven_ns is not None]
     if not proven:
         return
@@ -82,14 +96,12 @@ def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
     end = "was cut short" if short else "was over"
     bad = "; ".join(f"{one.target} was asked until its fault {end}" for one in kept)
     worse = Verdict.INCONCLUSIVE if short else Verdict.FAIL
-    yield Check(
-        name="RPC node that lies behind left",
-        kind=CheckKind.INTEGRITY,
-        verdict=worse if kept else Verdict.PASS,
-        message=bad
+    yield STALE_NODE_AVOIDED.judged(
+        worse if kept else Verdict.PASS,
+        bad
         or f"{format_count(len(proven), 'time')} another node took over, at the latest"
         f" {format_duration(max(took, default=0))} after a node stood still",
-        figures={"left": len(took), "kept": len(kept), "longest_ns": max(took, default=None)},
+        {"left": len(took), "kept": len(kept), "longest_ns": max(took, default=None)},
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.analysis.measurement import Measurement, SignalOutcomeFigures
+from harness.formatting import format_count, format_share_fixed
 from harness.report.html.components import AccountView, Table
-from harness.report.html.formatting import format_count, format_duration_html, format_share
+from harness.report.html.formatting import format_duration_html
 
 _CLASSES: tuple[tuple[str, str], ...] = (
     ("simulated", "reached SIMULATED"),
@@ -50,7 +51,7 @@ def _classes(measurement: Measurement) -> Table:
         (
             f"{name.replace('_', ' ')}: {meaning}",
             *(format_count(_of(account, name)) for account in accounts),
-            format_share(_of(measurement.account, name) / total) if total else "-",
+            format_share_fixed(_of(measurement.account, name) / total) if total else "-",
         )
         for name, meaning in _CLASSES
     ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.formatting import format_count, format_number
 from harness.judge.check import Check, CheckKind, Figure
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
-from harness.report.html.formatting import format_count, format_duration_html, format_number
-from harness.report.terminal import NOT_JUDGED
+from harness.judge.verdict import Status
+from harness.report.html.formatting import format_duration_html
 
 _TITLES = {
     CheckKind.OBJECTIVE: (
@@ -68,11 +68,11 @@ def group_checks(judgement: Judgement) -> Iterator[CheckGroup]:
 
 
 def _row(check: Check) -> CheckRow:
-    word, style = check.verdict.value, check.verdict.value.lower()
-    if check.verdict is Verdict.PASS:
+    word, style = check.status.value, check.status.value.lower()
+    if check.status is Status.NOT_APPLICABLE:
+        word, style = "not applicable", "unjudged"
+    elif check.status.is_clean:
         word = "ok"
-        if check.message.startswith(NOT_JUDGED):
-            word, style = "not judged", "unjudged"
     figures = tuple((name, _text(name, value)) for name, value in check.figures.items())
     parts = []
     if figures:
@@ -81,7 +81,7 @@ def _row(check: Check) -> CheckRow:
         parts.append(f"{len(check.examples)} named")
     return CheckRow(
         name=check.name,
-        verdict=check.verdict.value,
+        verdict=check.status.verdict.value,
         word=word,
         style=style,
         message=check.message,

@@ -1,47 +1,20 @@
-"""Figures of the page as text."""
+"""Text of the HTML page where it differs from the terminal's."""
 
 from __future__ import annotations
 
 from html import escape
 
 from harness.clock import NS_PER_MS
-from harness.report.formatting import format_count, format_duration, format_share
-
-__all__ = [
-    "escape_plotly",
-    "format_bytes",
-    "format_count",
-    "format_duration_html",
-    "format_number",
-    "format_share",
-]
-
-_SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+from harness.formatting import format_duration_fixed
 
 
 def format_duration_html(value_ns: float | None) -> str:
-    """`harness.report.formatting.duration_text`, with the letter of micro."""
-    return format_duration(value_ns).replace(" us", " µs")
-
-
-def format_bytes(value: float) -> str:
-    """A size with three significant digits: `1.24 GiB`."""
-    for unit, size in _SIZES:
-        if abs(value) >= size:
-            return f"{format_number(value / size)} {unit}"
-    return f"{value:.0f} B"
-
-
-def format_number(value: float) -> str:
-    """A number with three significant digits, and no more than it needs."""
-    size = abs(value)
-    if size >= 999.5:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if size >= 1e-3 or value == 0 else f"{value:.1e}"
+    """`harness.formatting.format_duration_fixed`, with the letter of micro."""
+    return format_duration_fixed(value_ns).replace(" us", " µs")
 
 
 def escape_plotly(text: str) -> str:
-    """Words from a run inside of a drawing, where Plotly would read tags."""
+    """Text of a run inside a drawing, where Plotly would read tags."""
     return escape(text, quote=False)
 
 

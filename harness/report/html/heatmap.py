@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from harness.analysis.histogram import bucket_middles_ns
 from harness.analysis.histogram_encoding import HistogramInterval
 from harness.analysis.statistics import size_needed
+from harness.formatting import format_count
 from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
 from harness.report.html.components import ROWS_MAX, Chart, Table
-from harness.report.html.formatting import escape_plotly, format_count, format_duration_html, to_ms
+from harness.report.html.formatting import escape_plotly, format_duration_html, to_ms
 from harness.report.html.histogram_columns import Column, columns_of, group_columns, merge_columns
 from harness.report.html.palette import HEAT
 from harness.report.html.run_timeline import RunTimeline

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.histogram import bucket_high_ns, bucket_index, bucket_low_ns, rank_of
 from harness.analysis.histogram_encoding import HistogramInterval
-from harness.report.html.formatting import format_number
+from harness.formatting import format_number
 
 COLUMNS_MAX = 600
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from harness.analysis.histogram import LIMIT_NS
+from harness.formatting import format_count
 from harness.judge.interim_analysis import InterimAnalysis, InterimEstimate
 from harness.judge.judgement import Judgement
 from harness.report.html.axes import log_durations
 from harness.report.html.components import Chart, Table
-from harness.report.html.formatting import format_count, format_duration_html, to_ms
+from harness.report.html.formatting import format_duration_html, to_ms
 from harness.report.html.palette import SERIES
 from harness.scenario import Objective
 

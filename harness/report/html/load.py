@@ -7,16 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.analysis.measurement import Measurement, ThroughputFigures
+from harness.formatting import format_count, format_number, format_share_fixed
 from harness.judge.limits import LATENESS_P99, LATENESS_P999
 from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
 from harness.report.html.components import ROWS_MAX, Chart, MissingChart, Table
-from harness.report.html.formatting import (
-    format_count,
-    format_duration_html,
-    format_number,
-    format_share,
-    to_ms,
-)
+from harness.report.html.formatting import format_duration_html, to_ms
 from harness.report.html.run_timeline import RunTimeline
 from harness.scenario import Scenario
 
@@ -107,7 +102,7 @@ def _rate_message(measurement: Measurement) -> str:
         if rate.intended is not None and rate.share is not None:
             parts.append(
                 f"{format_count(rate.in_phase)} of {format_count(rate.intended)} signals due in the"
-                f" measured phase were sent within it ({format_share(rate.share)})."
+                f" measured phase were sent within it ({format_share_fixed(rate.share)})."
             )
     most = max(measurement.seconds, key=lambda second: second.in_flight)
     end_s = most.start_s + most.length_s

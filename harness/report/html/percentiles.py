@@ -16,17 +16,19 @@ from harness.analysis.histogram import Histogram
 from harness.analysis.histogram_encoding import decode
 from harness.analysis.measurement import Measurement, MetricFigures
 from harness.analysis.statistics import size_needed
+from harness.formatting import format_count
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.report.html.axes import log_durations
 from harness.report.html.components import Chart, MissingChart, Table
-from harness.report.html.formatting import format_count, format_duration_html, to_ms
+from harness.report.html.formatting import format_duration_html, to_ms
 from harness.report.html.palette import DASHES, SERIES
 from harness.scenario import Objective
 
 KEY = "percentiles"
 TITLE = "How slow are the slowest signals?"
 POINTS = 240
+Checks = dict[tuple[str, str], Check]  # by text of the objective, and mode
 _TABLE_PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 99.999)
 _TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
 
@@ -56,7 +58,7 @@ def percentile_figure(
         for one in objectives
         if one.is_latency_percentile and one.window_ns is None and not one.outside_faults
     ]
-    checks = {check.name: check for check in judgement.of(CheckKind.OBJECTIVE)}
+    checks = {(c.objective, c.mode): c for c in judgement.of(CheckKind.OBJECTIVE)}
     traces: list[dict[str, Any]] = []
     for number, (mode, histogram) in enumerate(curves):
         traces += _curve(mode, histogram, number)
@@ -164,7 +166,7 @@ def _percentile_text(x: float) -> str:
 def _interval(
     one: Objective,
     mode: str,
-    checks: dict[str, Check],
+    checks: Checks,
     curves: list[tuple[str, Histogram]],
 ) -> dict[str, Any] | None:
     """The interval of a promised percentile, as a bar."""
@@ -213,10 +215,10 @@ def _place(percentile: float) -> float:
     return float(1 / (1 - Fraction(str(percentile)) / 100))
 
 
-def _check_of(one: Objective, mode: str, checks: dict[str, Check]) -> Check | None:
+def _check_of(one: Objective, mode: str, checks: Checks) -> Check | None:
     if one.mode not in (None, mode):
         return None
-    return checks.get(one.text) or checks.get(f"{one.text} ({mode})")
+    return checks.get((one.text, one.mode or "")) or checks.get((one.text, mode))
 
 
 def _limit(one: Objective) -> dict[str, Any]:
@@ -238,9 +240,7 @@ def _limit(one: Objective) -> dict[str, Any]:
     }
 
 
-def _message(
-    curves: list[tuple[str, Histogram]], promised: list[Objective], checks: dict[str, Check]
-) -> str:
+def _message(curves: list[tuple[str, Histogram]], promised: list[Objective], checks: Checks) -> str:
     parts = []
     for mode, histogram in curves:
         half = histogram.percentile_ns(50)
@@ -252,7 +252,7 @@ def _message(
     for one in promised:
         for mode, _ in curves:
             if check := _check_of(one, mode, checks):
-                parts.append(f"{check.name}: {check.verdict.value}.")
+                parts.append(f"{check.name}: {check.status.value}.")
     return " ".join(parts)
 
 

@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
+from harness.formatting import format_number, format_share_fixed
 from harness.report.html.axes import limit_line, time_axis
 from harness.report.html.components import Chart, MissingChart, Table
 from harness.report.html.downsampling import downsample_peaks
-from harness.report.html.formatting import (
-    escape_plotly,
-    format_duration_html,
-    format_number,
-    format_share,
-)
+from harness.report.html.formatting import escape_plotly, format_duration_html
 from harness.report.html.palette import DASHES, SERIES
 from harness.report.html.panels import (
     GROUPS,
@@ -236,7 +232,7 @@ def _message(panels: Sequence[Panel]) -> str:
         unit = unit_of(nearest.name, max(value, limit))
         return (
             f"Nearest to its limit came {titles[nearest.name]}: {unit.text(value)}"
-            f" of {unit.text(limit)} ({format_share(value / limit)}), {format_number(at_s)} s into the run."
+            f" of {unit.text(limit)} ({format_share_fixed(value / limit)}), {format_number(at_s)} s into the run."
         )
     told = []
     for track in tracks[:3]:
@@ -257,7 +253,7 @@ def _table(tracks: Sequence[TimeSeries]) -> Table:
                 unit.text(value),
                 f"{format_number(at_s)} s",
                 unit.text(track.limit) if track.limit else "-",
-                format_share(value / track.limit) if track.limit else "-",
+                format_share_fixed(value / track.limit) if track.limit else "-",
                 track.limit_source or "-",
             )
         )

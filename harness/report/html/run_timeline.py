@@ -10,9 +10,10 @@ from harness.analysis.faults.fault_figures import FaultFigures
 from harness.analysis.measurement import Measurement, RecoveryFigures
 from harness.clock import NS_PER_S
 from harness.evidence.run_documents import RunEvent
+from harness.formatting import format_count, format_number
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
 from harness.report.html.components import Table
-from harness.report.html.formatting import format_count, format_duration_html, format_number
+from harness.report.html.formatting import format_duration_html
 from harness.report.staleness import format_staleness
 from harness.scenario import Load, Phase
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures, Measurement
+from harness.formatting import format_share_fixed
 from harness.report.html.axes import log_durations
 from harness.report.html.components import Chart, MissingChart, Table
-from harness.report.html.formatting import format_duration_html, format_share, to_ms
+from harness.report.html.formatting import format_duration_html, to_ms
 
 KEY = "stages"
 TITLE = "Which part of the way took the time?"
@@ -56,7 +57,7 @@ def _shares(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFig
         good="Good: the engine's own stage (INIT → SIMULATED) is the longest, and no waiting stage"
         " before it grows beyond it.",
         message=f"Of a mean latency of {format_duration_html(split.total_mean_ns)},"
-        f" {format_share(shares[most])} went from {stage.start} to {stage.end}.",
+        f" {format_share_fixed(shares[most])} went from {stage.start} to {stage.end}.",
         traces=(
             {
                 "type": "bar",
@@ -64,7 +65,7 @@ def _shares(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFig
                 "y": _wrapped(split),
                 "x": [to_ms(mean) for mean in means],
                 "text": [
-                    f"{format_duration_html(mean)} · {format_share(share)}"
+                    f"{format_duration_html(mean)} · {format_share_fixed(share)}"
                     for mean, share in zip(means, shares, strict=True)
                 ],
                 "textposition": "auto",
@@ -182,7 +183,11 @@ def _marks(
 
 def _share_table(split: LatencyBreakdownFigures) -> Table:
     rows = [
-        (name, format_duration_html(stage.sum_ns / split.count), format_share(_share(stage, split)))
+        (
+            name,
+            format_duration_html(stage.sum_ns / split.count),
+            format_share_fixed(_share(stage, split)),
+        )
         for name, stage in zip(_names(split), split.stages, strict=True)
     ]
     rows.append(("all stages", format_duration_html(split.total_mean_ns), "100 %"))

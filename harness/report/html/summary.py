@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from harness.formatting import format_count, format_share_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
 from harness.report.headline import format_confidence, headline
-from harness.report.html.formatting import format_count, format_duration_html, format_share
+from harness.report.html.formatting import format_duration_html
 from harness.report.run_description import format_agents, format_rate_range, measured_s
 from harness.scenario import Objective
 
@@ -92,7 +93,7 @@ def build_summary(data: ReportData) -> Summary:
     scenario, judgement = data.scenario, data.judgement
     said = headline(judgement)
     # What the headline says need not be said again, unless its name is all that tells the check.
-    reasons = [check for check in judgement.reasons if check.verdict is not Verdict.PASS]
+    reasons = [check for check in judgement.reasons if not check.status.is_clean]
     others = reasons if len(reasons) > 1 else []
     grade = judgement.grade
     return Summary(
@@ -130,7 +131,7 @@ def _facts(data: ReportData) -> Iterator[Fact]:
     yield Fact("lost", format_count(measurement.account.lost))
     for rate in measurement.rates:
         if rate.phase == "measure" and rate.share is not None:
-            yield Fact("load sent as planned", format_share(rate.share))
+            yield Fact("load sent as planned", format_share_fixed(rate.share))
     yield Fact("measured for", f"{measured_s(measurement, load):.4g} s")
     yield Fact("agents", format_agents(load).removesuffix(" agents"))
     yield Fact("rate", format_rate_range(load))
@@ -148,13 +149,8 @@ def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[G
     for objective in objectives:
         if objective.is_latency_percentile and objective.window_ns is None:
             for check in checks:
-                if _is_of(check, objective) and (g := _gauge(check)):
+                if check.objective == objective.text and (g := _gauge(check)):
                     yield g
-
-
-def _is_of(check: Check, objective: Objective) -> bool:
-    """Whether a check is an objective's, as it stands or for one mode."""
-    return check.name == objective.text or check.name.startswith(f"{objective.text} (")
 
 
 def _gauge(check: Check) -> Gauge | None:

@@ -6,12 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.resources.telemetry import TimeSeries
-from harness.report.html.formatting import (
-    format_bytes,
-    format_duration_html,
-    format_number,
-    format_share,
-)
+from harness.formatting import format_bytes, format_number, format_share_fixed
+from harness.report.html.formatting import format_duration_html
 
 _GIB = 1 << 30
 _MIB = 1 << 20
@@ -61,7 +57,7 @@ def _size(top: float) -> tuple[str, float]:
 
 _FIXED = {
     "_cores": Unit("cores", 1.0, lambda value: f"{format_number(value)} cores"),
-    "_share": Unit("%", 0.01, format_share),
+    "_share": Unit("%", 0.01, format_share_fixed),
     "_per_s": Unit("1/s", 1.0, lambda value: f"{format_number(value)}/s"),
     "_ms": Unit("ms", 1.0, lambda value: format_duration_html(value * 1e6)),
     "_count": Unit("count", 1.0, format_number),

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.clock import NS_PER_S
-from harness.report.formatting import format_count, format_duration, format_rate, format_share
+from harness.formatting import format_count, format_duration_fixed, format_rate, format_share_fixed
 from harness.run.live.summary import Percentiles, ServiceUsage
 from harness.run.parts import Progress
 
@@ -84,13 +84,13 @@ def plain_line(progress: Progress) -> str:
         f"{progress.elapsed_ns / NS_PER_S:5.0f} s  {progress.phase:<8}"
         f"  sent {format_count(progress.sent)}"
         f"  rate {format_rate(progress.rate_sent)} of {format_rate(progress.rate_intended)}"
-        f"  P50 {format_duration(latency.p50_ns)}"
-        f"  P99 {format_duration(latency.p99_ns)}"
+        f"  P50 {format_duration_fixed(latency.p50_ns)}"
+        f"  P99 {format_duration_fixed(latency.p99_ns)}"
         f"  backlog {format_count(progress.backlog)}"
         f"  agents {progress.agents}"
     )
     if (oldest_ns := progress.summary.oldest_open_ns) is not None and oldest_ns > _OLD_NS:
-        line += f"  oldest {format_duration(oldest_ns)}"
+        line += f"  oldest {format_duration_fixed(oldest_ns)}"
     if rejected := progress.summary.final - progress.summary.simulated:
         line += f"  rejected {format_count(rejected)}"
     if progress.refused:
@@ -142,7 +142,11 @@ def _rows(progress: Progress) -> list[tuple[str, str, str]]:
     if len(summary.by_mode) > 1:
         rows += [(f"  {mode}", _percentiles_text(own), "") for mode, own in summary.by_mode]
     rows.append(
-        ("lateness", f"{format_duration(progress.lateness_max_ns)} at most in the last second", "")
+        (
+            "lateness",
+            f"{format_duration_fixed(progress.lateness_max_ns)} at most in the last second",
+            "",
+        )
     )
     rows.append(("backlog", _backlog_text(progress), ""))
     problems = {
@@ -158,7 +162,8 @@ def _rows(progress: Progress) -> list[tuple[str, str, str]]:
 
 
 def _percentiles_text(percentiles: Percentiles) -> str:
-    return f"P50 {format_duration(percentiles.p50_ns)}   P99 {format_duration(percentiles.p99_ns)}"
+    p50, p99 = (format_duration_fixed(value) for value in (percentiles.p50_ns, percentiles.p99_ns))
+    return f"P50 {p50}   P99 {p99}"
 
 
 def _backlog_text(progress: Progress) -> str:
@@ -167,14 +172,14 @@ def _backlog_text(progress: Progress) -> str:
     # Refused signals never become final, so the oldest may be one of them.
     if oldest_ns is None or progress.refused or not progress.backlog:
         return text
-    return f"{text}, the oldest due {format_duration(oldest_ns)} ago"
+    return f"{text}, the oldest due {format_duration_fixed(oldest_ns)} ago"
 
 
 def _usage_text(usage: ServiceUsage) -> str:
     cores = "-" if usage.cpu_cores is None else f"{usage.cpu_cores:.2f}"
     if usage.cpu_limit_cores is None:
         return f"{usage.name} {cores} cores"
-    share = format_share(_cpu_share(usage))
+    share = format_share_fixed(_cpu_share(usage))
     return f"{usage.name} {cores} of {usage.cpu_limit_cores:g} cores ({share})"
 
 

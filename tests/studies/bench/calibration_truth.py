@@ -105,7 +105,7 @@ def read_back(run: Calibrated) -> tuple[Matched, Reported]:
     seen = _by_trace(sightings[sightings["state"] == State.SIMULATED])
     keys = [key for key in known if key in intended]
     both = [key for key in keys if key in seen]
-    clock = gathered.clocks["postgres"]
+    clock = gathered.instruments.clocks["postgres"]
     matched = Matched(
         intended_ns=_column(both, intended, "intended_ns"),
         before_ns=_column(both, known, "before_ns"),

@@ -10,8 +10,8 @@ from harness.analysis.faults.fault_figures import FaultFigures
 from harness.assessment.assess import assess
 from harness.clock import NS_PER_S
 from harness.evidence.run_folder import RunFolder
+from harness.formatting import format_duration_fixed
 from harness.report.faults import recovery_of
-from harness.report.formatting import format_duration
 
 HEAD = (
     "| stack | fault | times | seen within | first signal | backlog gone | lost | duplicated"
@@ -108,4 +108,4 @@ def _line(group: list[Row]) -> str:
 
 def _worst(times: list[int | None]) -> str:
     known = [time for time in times if time is not None]
-    return format_duration(max(known)) if len(known) == len(times) else "never"
+    return format_duration_fixed(max(known)) if len(known) == len(times) else "never"

@@ -166,16 +166,16 @@ def test_every_signal_in_exactly_one_class(
         st.lists(st.integers(0, 900), min_size=len(stories), max_size=len(stories))
     )
     found = gathered(told(stories, drain_elapsed=drain_elapsed, delays_ms=delays_ms), chunk=chunk)
-    account = found.account()
-    assert account.attempted == found.attempted == len(stories)
+    account = found.signals.outcomes()
+    assert account.attempted == found.signals.attempted == len(stories)
     assert account.outcomes == Counter(
         expected_fate(story, drain_elapsed=drain_elapsed) for story in stories
     )
-    latencies = sum(cell.histogram(Metric.LATENCY).count for cell in found.cells.values())
+    latencies = sum(cell.histogram(Metric.LATENCY).count for cell in found.signals.cells.values())
     stale = [story for story in stories if story.stale]
     assert account.stale == len(stale)
     assert latencies == account.ordinary == len(stories) - len(stale)
-    refused = sum(cell.rejections for cell in found.cells.values())
+    refused = sum(cell.rejections for cell in found.signals.cells.values())
     assert refused == account.ordinary_rejected
     simulated = [story for story in stale if is_simulated(story)]
     assert found.finding(Anomaly.STALE_SIMULATED).count == len(simulated)
@@ -192,13 +192,13 @@ def test_portions_and_processes_change_nothing(chunk: int, processes: int) -> No
     load = load_of(agents=7, rate=60.0, duration_s=2.0, processes=processes)
     world = healthy(load)
     whole, parts = gathered(world), gathered(world, chunk=chunk)
-    assert whole.account() == parts.account()
+    assert whole.signals.outcomes() == parts.signals.outcomes()
     assert whole.findings == parts.findings == {}
-    assert whole.cells.keys() == parts.cells.keys()
-    for key, cell in whole.cells.items():
-        assert cell.histograms.keys() == parts.cells[key].histograms.keys()
+    assert whole.signals.cells.keys() == parts.signals.cells.keys()
+    for key, cell in whole.signals.cells.items():
+        assert cell.histograms.keys() == parts.signals.cells[key].histograms.keys()
         for metric in cell.histograms:
-            assert cell.histogram(metric) == parts.cells[key].histogram(metric)
+            assert cell.histogram(metric) == parts.signals.cells[key].histogram(metric)
 
 
 def test_phases_and_modes_are_kept_apart() -> None:
@@ -206,18 +206,18 @@ def test_phases_and_modes_are_kept_apart() -> None:
     world = healthy(full_every=4)
     found = gathered(world)
     attempts = world.attempts[0]
-    for key, cell in found.cells.items():
+    for key, cell in found.signals.cells.items():
         stage = 0 if key.phase is Phase.WARMUP else 1
         own = (attempts["stage"] == stage) & (attempts["mode"] == key.mode)
         assert cell.account.attempted == own.sum() > 0
-    assert len(found.cells) == 4
+    assert len(found.signals.cells) == 4
 
 
 def test_latency_lateness_service_are_what_they_say() -> None:
     """Three differences of three times, over the same signals."""
     world = healthy()
     found = gathered(world)
-    cell = next(cell for key, cell in found.cells.items() if key.phase is Phase.MEASURE)
+    cell = next(cell for key, cell in found.signals.cells.items() if key.phase is Phase.MEASURE)
     attempts = world.attempts[0][world.attempts[0]["stage"] == 1]
     finals = world.sightings[world.sightings["state"] == State.SIMULATED]
     order = np.lexsort((finals["trace_lo"], finals["trace_hi"]))
@@ -237,9 +237,9 @@ def test_lost_signal_is_in_the_percentile() -> None:
     assert world.tasks is not None
     world.tasks = without(world.tasks, world.of(world.tasks, number))
     found = gathered(world)
-    assert found.account().of(SignalOutcome.LOST) == 1
+    assert found.signals.outcomes().of(SignalOutcome.LOST) == 1
     assert found.finding(Anomaly.LOST).traces == (world.trace(number),)
-    cell = next(cell for key, cell in found.cells.items() if key.phase is Phase.MEASURE)
+    cell = next(cell for key, cell in found.signals.cells.items() if key.phase is Phase.MEASURE)
     elapsed_ns = world.run["observation_end_ns"] - world.attempts[0]["intended_ns"][number]
     assert cell.censored == 1
     assert cell.histogram(Metric.LATENCY).max_ns == elapsed_ns
@@ -257,10 +257,10 @@ def test_death_of_the_observer_ends_the_watching() -> None:
     world.tasks = None
     found = gathered(world)
     late = int((world.attempts[0]["sent_ns"] > died_ns).sum())
-    account = found.account()
+    account = found.signals.outcomes()
     assert account.of(SignalOutcome.IN_FLIGHT) >= late > 100
     assert account.of(SignalOutcome.LOST) == 0
-    cell = next(cell for key, cell in found.cells.items() if key.phase is Phase.MEASURE)
+    cell = next(cell for key, cell in found.signals.cells.items() if key.phase is Phase.MEASURE)
     assert cell.histogram(Metric.LATENCY).negative == 0
     assert cell.histogram(Metric.LATENCY).max_ns < S
 
@@ -270,10 +270,10 @@ def test_unseen_is_not_lost() -> None:
     world = healthy()
     world.sightings = without(world.sightings, world.of(world.sightings, 700))
     found = gathered(world)
-    account = found.account()
+    account = found.signals.outcomes()
     assert (account.of(SignalOutcome.LOST), account.unseen) == (0, 1)
     assert found.finding(Anomaly.UNSEEN).traces == (world.trace(700),)
-    cell = next(cell for key, cell in found.cells.items() if key.phase is Phase.MEASURE)
+    cell = next(cell for key, cell in found.signals.cells.items() if key.phase is Phase.MEASURE)
     assert cell.histogram(Metric.UNSEEN).count == 1
     assert cell.censored == 0
 
@@ -286,7 +286,7 @@ def test_other_runs_are_left_alone() -> None:
     assert other.tasks is not None
     world.tasks = np.concatenate((world.tasks, other.tasks))
     found = gathered(world)
-    assert found.foreign == len(other.sightings)
+    assert found.evidence.foreign == len(other.sightings)
     assert found.findings == {}
 
 
@@ -318,7 +318,7 @@ def test_forged_index_costs_no_memory(index: int) -> None:
     world.attempts[0] = np.concatenate((world.attempts[0], forged))
     found = gathered(world)
     assert found.finding(Anomaly.ATTEMPT_INVALID).count == 1
-    assert found.attempted == len(world.attempts[0]) - 1
+    assert found.signals.attempted == len(world.attempts[0]) - 1
 
 
 def test_evidence_that_comes_early_waits_for_its_attempt() -> None:
@@ -328,8 +328,8 @@ def test_evidence_that_comes_early_waits_for_its_attempt() -> None:
     for part in world.attempts:
         part["sent_ns"] += 5 * S
     found = gathered(world, chunk=3)
-    assert found.account().of(SignalOutcome.SIMULATED) == found.attempted
-    assert found.finding(Anomaly.ACK_EARLY).count == found.attempted
+    assert found.signals.outcomes().of(SignalOutcome.SIMULATED) == found.signals.attempted
+    assert found.finding(Anomaly.ACK_EARLY).count == found.signals.attempted
 
 
 @pytest.mark.parametrize("chunk", [13, 16_384])
@@ -347,4 +347,4 @@ def test_repeated_records_are_counted_once_and_told(chunk: int, apart: int) -> N
     assert found.finding(Anomaly.ATTEMPT_REPEATED).count == 1
     assert found.finding(Anomaly.ACK_REPEATED).count == 1
     assert found.findings.keys() == {Anomaly.ATTEMPT_REPEATED, Anomaly.ACK_REPEATED}
-    assert found.account() == clean.account()
+    assert found.signals.outcomes() == clean.signals.outcomes()

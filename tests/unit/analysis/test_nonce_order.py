@@ -94,10 +94,10 @@ def test_entry_ids_decide_not_the_order_of_answers(processes: int) -> None:
     world = healthy(load_of(agents=4, rate=30.0, duration_s=2.0, processes=processes))
     found = gathered(world)
     assert found.finding(Anomaly.ORDER_BROKEN).count == 0
-    assert found.nonce_order.compared == found.attempted
+    assert found.integrity.nonce_order.compared == found.signals.attempted
     for acks in world.acks:
         acks["redis_seq"] = acks["redis_seq"].max() - acks["redis_seq"]
-    assert gathered(world).finding(Anomaly.ORDER_BROKEN).count == found.attempted
+    assert gathered(world).finding(Anomaly.ORDER_BROKEN).count == found.signals.attempted
 
 
 def test_agents_on_one_address_may_overtake_each_other() -> None:
@@ -109,7 +109,7 @@ def test_agents_on_one_address_may_overtake_each_other() -> None:
     nonces[[at, at + 1]] = nonces[[at + 1, at]]
     found = gathered(world)
     assert found.finding(Anomaly.ORDER_BROKEN).count == 0
-    assert found.nonce_order.crossed_count == 1
+    assert found.integrity.nonce_order.crossed_count == 1
     own = np.flatnonzero(agents == 0)[:2]
     nonces[own] = nonces[own][::-1].copy()
     assert gathered(world).finding(Anomaly.ORDER_BROKEN).count == 2

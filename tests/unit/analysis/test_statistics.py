@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from harness.analysis.histogram import Histogram, bucket_index, bucket_low_ns
-from harness.analysis.interval_summary import summarize
 from harness.analysis.series import Series, interval_length_s
 from harness.analysis.statistics import (
     EffectiveSample,
@@ -19,6 +18,7 @@ from harness.analysis.statistics import (
     percentile_interval,
     size_needed,
 )
+from harness.analysis.summary import summarize_interval
 from tests.studies.bench.coverage import errors, one
 from tests.studies.bench.known_delays import MODELS
 
@@ -216,12 +216,12 @@ def test_intervals_of_time_sum_to_the_whole() -> None:
     assert [number for number, _ in stretches] == list(range(8))
     total = sum(counts for _, counts in stretches)
     assert np.array_equal(total, Histogram.of(durations).counts)
-    figures = summarize(*stretches[0][:1], 2, stretches[0][1])
+    figures = summarize_interval(*stretches[0][:1], 2, stretches[0][1])
     assert figures.p50_ns is not None
     assert figures.p50_ns <= figures.max_ns
     # 274 signals do not support a P99; five seconds of them do.
     assert (figures.count, figures.p99_ns) == (274, None)
-    longer = summarize(0, 5, next(counts for _, counts in series.counts_by_interval(5)))
+    longer = summarize_interval(0, 5, next(counts for _, counts in series.counts_by_interval(5)))
     assert longer.p99_ns is not None
     assert figures.p50_ns <= longer.p99_ns <= longer.max_ns
 

@@ -43,7 +43,7 @@ def seconds_of(*samples: Samples, end_s: float = 12.0) -> tuple[ThroughputInterv
     tally = ThroughputRecorder(LINE, T0_NS + round(end_s * S))
     for one in samples:
         tally.add(one)
-    return tally.seconds()
+    return tally.intervals()
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,7 +61,7 @@ def test_sums_are_those_of_the_account(
         st.lists(st.integers(0, 900), min_size=len(stories), max_size=len(stories))
     )
     found = gathered(told(stories, drain_elapsed=drain_elapsed, delays_ms=delays_ms), chunk=chunk)
-    account, seconds = found.account(), found.seconds
+    account, seconds = found.signals.outcomes(), found.signals.throughput
     assert sum(one.intended for one in seconds) == account.attempted
     assert sum(one.sent for one in seconds) == account.attempted
     assert sum(one.accepted for one in seconds) == account.accepted
@@ -135,5 +135,5 @@ def test_refused_ones_are_not_in_flight() -> None:
 def test_seconds_lie_beside_the_intervals() -> None:
     """Both have the same grid, so that a chart can lay one over the other."""
     found = gathered(healthy(load_of(duration_s=3.0)))
-    assert [one.start_s for one in found.seconds[:4]] == [0.0, 1.0, 2.0, 3.0]
-    assert sum(one.intended for one in found.seconds) == found.attempted
+    assert [one.start_s for one in found.signals.throughput[:4]] == [0.0, 1.0, 2.0, 3.0]
+    assert sum(one.intended for one in found.signals.throughput) == found.signals.attempted

@@ -43,10 +43,11 @@ def case_of(
     fake = SimpleNamespace(
         analysis=SimpleNamespace(
             finding=lambda one: found.get(one, NO_ANOMALY),
-            account=lambda: counts,
-            nonce_order=NonceOrderCheck(*ordered),
-            final_state=SimpleNamespace(nonces=nonces),
-            foreign=0,
+            signals=SimpleNamespace(outcomes=lambda: counts),
+            integrity=SimpleNamespace(
+                nonce_order=NonceOrderCheck(*ordered), final_state=SimpleNamespace(nonces=nonces)
+            ),
+            evidence=SimpleNamespace(foreign=0),
         ),
         observer=None if gaps is None else SimpleNamespace(way=way, gaps=gaps, foreign=0),
         stack={"kind": kind},

@@ -78,7 +78,7 @@ def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
     # To the end of its last millisecond.
     fault = FaultWindow(5 * S, 7 * S - MS)
     fake = SimpleNamespace(
-        analysis=SimpleNamespace(timeline=timeline, fault_windows=(fault,)),
+        analysis=SimpleNamespace(timeline=timeline, faults=SimpleNamespace(windows=(fault,))),
         plan=SimpleNamespace(load=SimpleNamespace(stage_numbers={"peak": (2,)}.__getitem__)),
     )
     objective = cast("Objective", SimpleNamespace(stage=stage, outside_faults=outside))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.recorder import Cell, CellKey, Metric
-from harness.analysis.run_analysis import RunAnalysis
+from harness.analysis.run_analysis import SignalAnalysis
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.series import Series
 from harness.analysis.share_interval import (
@@ -92,17 +92,20 @@ def case_of(
     confidence: float = CONFIDENCE,
 ) -> CheckContext:
     """As much of a case as shares look at."""
-    gathered = SimpleNamespace(
-        cells=cells_of(account or SignalOutcomeCounts()),
+    signals = SimpleNamespace(cells=cells_of(account or SignalOutcomeCounts()))
+    signals.outcomes = lambda *phases: SignalAnalysis.outcomes(
+        cast("SignalAnalysis", signals), *phases
+    )
+    analysis = SimpleNamespace(
+        signals=signals,
         timeline=SimpleNamespace(duration_ns={Phase.MEASURE: DURATION_NS}.__getitem__),
     )
-    gathered.account = lambda *phases: RunAnalysis.account(cast("RunAnalysis", gathered), *phases)
     rates = [
         SimpleNamespace(phase=phase, intended=number, attempted=attempted, in_phase=sent)
         for phase, number, sent in ((Phase.WARMUP, N, 1), (Phase.MEASURE, intended, in_phase))
     ]
     fake = SimpleNamespace(
-        analysis=gathered,
+        analysis=analysis,
         measurement=SimpleNamespace(rates=rates),
         run=SimpleNamespace(events=[SimpleNamespace(kind=kind) for kind in events]),
         is_interrupted="interrupted" in events,

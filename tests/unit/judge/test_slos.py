@@ -21,8 +21,8 @@ from harness.analysis.statistics import (
 )
 from harness.contract.names import State
 from harness.judge import objectives
+from harness.judge.advice import format_longer_run
 from harness.judge.check import CheckContext
-from harness.judge.formatting import format_longer_run
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
 from harness.judge.objectives import (
     _interval_words,
@@ -47,7 +47,9 @@ def arrival_of(account: SignalOutcomeCounts, *metrics: str) -> Verdict:
     """The verdict on a measured phase in a scenario with promises of these metrics."""
     promised = [SimpleNamespace(metric=metric) for metric in metrics]
     fake = SimpleNamespace(
-        analysis=SimpleNamespace(account={Phase.MEASURE: account}.__getitem__),
+        analysis=SimpleNamespace(
+            signals=SimpleNamespace(outcomes={Phase.MEASURE: account}.__getitem__)
+        ),
         scenario=SimpleNamespace(parsed_objectives=lambda: promised),
     )
     found = check_arrival(cast("CheckContext", fake))

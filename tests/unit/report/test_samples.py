@@ -62,7 +62,7 @@ def test_classes_are_those_of_the_account(tmp_path: Path) -> None:
     rows = rows_of(path)
     found = analyze_run(folder, data.plan, data.run)
     assert Counter(row["class"] for row in rows) == {
-        fate.name.lower(): count for fate, count in found.account().outcomes.items()
+        fate.name.lower(): count for fate, count in found.signals.outcomes().outcomes.items()
     }
     lost = next(row for row in rows if row["class"] == "lost")
     assert lost["trace_id"] == world.trace(10)
