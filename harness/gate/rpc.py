@@ -1,4 +1,4 @@
-"""JSON-RPC to a node over a connection that is kept, with a limit for every answer."""
+"""JSON-RPC to a node over a persistent connection, with a timeout for every answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RefusedError(Exception):
 
 
 class LostError(HarnessError):
-    """No answer came: in time, or at all."""
+    """No answer arrived in time."""
 
 
 class Rpc:
@@ -25,7 +25,7 @@ class Rpc:
 
     Args:
         url: `http://host:port`.
-        timeout_s: the longest that an answer may take.
+        timeout_s: for an answer.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -34,20 +34,20 @@ class Rpc:
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(self, method: str, *params: object) -> Any:
-        """What the node answers.
+        """The answer of the node.
 
         Raises:
             RefusedError: it answers with an error.
             LostError: it does not answer.
         """
-        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         try:
             connection = self._connection
             if connection is None:
                 connection = http.client.HTTPConnection(self._address, timeout=self._timeout_s)
                 self._connection = connection
             connection.request(
-                "POST", "/", json.dumps(asked).encode(), {"Content-Type": "application/json"}
+                "POST", "/", json.dumps(request).encode(), {"Content-Type": "application/json"}
             )
             answer = json.loads(connection.getresponse().read(_ANSWER_BYTES_MAX))
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -55,8 +55,8 @@ class Rpc:
             raise LostError(f"{method}: {error!r}", where="gate's node") from error
         if isinstance(answer, dict) and "result" in answer:
             return answer["result"]
-        error_told = answer.get("error") if isinstance(answer, dict) else None
-        message = error_told.get("message") if isinstance(error_told, dict) else answer
+        refusal = answer.get("error") if isinstance(answer, dict) else None
+        message = refusal.get("message") if isinstance(refusal, dict) else answer
         raise RefusedError(f"{method}: {message}")
 
     def number(self, method: str, *params: object) -> int:
@@ -64,7 +64,7 @@ class Rpc:
         return int(str(self.ask(method, *params)), 16)
 
     def close(self) -> None:
-        """Drop the connection; the next question opens another."""
+        """Close the connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None

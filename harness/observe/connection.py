@@ -1,8 +1,11 @@
 """An ordinary connection to PostgreSQL, in UTF-8 as the names of a contract are."""
 
 from __future__ import annotations
+
 from typing import Any
+
 import psycopg
+
 
 def connect(conninfo: str, **settings: Any) -> psycopg.Connection[Any]:
     """A connection in UTF-8, whatever the encoding of the database.

@@ -7,53 +7,54 @@ all rows (`filtered`): a row that could not be read is not missing.
 """
 
 from __future__ import annotations
-from collections import Counter
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from harness.clock import NS_PER_S
-from harness.contract.ledger import Ledger
-from harness.contract.names import Contract
-from harness.contract.names import NonceTable
-from harness.contract.names import TaskTable
-from harness.errors import EvidenceError
-from harness.errors import StackError
-from harness.errors import error_text
-from harness.evidence.records import HEAD
-from harness.evidence.records import RecordWriter
-from harness.observe.clock_probes import redis_client
-from harness.observe.connection import connect
-from harness.observe.final_state_bookings import BOOKINGS_FILE
-from harness.observe.final_state_bookings import BookingTotals
-from harness.observe.final_state_bookings import STAMPS_FILE
-from harness.observe.final_state_bookings import bookings_query
-from harness.observe.final_state_bookings import has_accounts_table
-from harness.observe.final_state_bookings import has_stamps
-from harness.observe.final_state_bookings import pack_bookings
-from harness.observe.final_state_bookings import pack_stamps
-from harness.observe.final_state_bookings import stamps_query
-from harness.observe.final_state_records import SnapshotReader
-from harness.observe.final_state_records import pack_ledger
-from harness.observe.final_state_records import pack_tasks
-from harness.observe.final_state_records import stream
-from harness.observe.final_state_records import write_records
-from harness.observe.ledger_rows import ledger_query
-from harness.observe.redis_facts import read_redis_facts
-from harness.observe.rows import hides_rows
-from harness.observe.rows import is_own_row
-from harness.observe.rows import limit_query_time
-from harness.observe.rows import table_name
-from harness.observe.rows import task_rows
-from harness.observe.rows import whole_number
-from harness.observe.status_normalizer import read_status_normalizer
-from pathlib import Path
-from psycopg import Connection
-from psycopg import sql
-from typing import Any
+
 import json
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
 import psycopg
 import redis
-import struct
+from psycopg import Connection, sql
+
+from harness.clock import NS_PER_S
+from harness.contract.ledger import Ledger
+from harness.contract.names import Contract, NonceTable, TaskTable
+from harness.errors import EvidenceError, StackError, error_text
+from harness.evidence.records import HEAD, RecordWriter
+from harness.observe.clock_probes import redis_client
+from harness.observe.connection import connect
+from harness.observe.final_state_bookings import (
+    BOOKINGS_FILE,
+    STAMPS_FILE,
+    BookingTotals,
+    bookings_query,
+    has_accounts_table,
+    has_stamps,
+    pack_bookings,
+    pack_stamps,
+    stamps_query,
+)
+from harness.observe.final_state_records import (
+    SnapshotReader,
+    pack_ledger,
+    pack_tasks,
+    stream,
+    write_records,
+)
+from harness.observe.ledger_rows import ledger_query
+from harness.observe.redis_facts import read_redis_facts
+from harness.observe.rows import (
+    hides_rows,
+    is_own_row,
+    limit_query_time,
+    table_name,
+    task_rows,
+    whole_number,
+)
+from harness.observe.status_normalizer import read_status_normalizer
 
 TASKS_FILE = "final-tasks.bin"
 LEDGER_FILE = "final-ledger.bin"

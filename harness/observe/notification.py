@@ -4,23 +4,20 @@ PostgreSQL keeps no notification for a disconnected listener; missed ones are re
 """
 
 from __future__ import annotations
-from harness.clock import Clock
-from harness.clock import NS_PER_MS
-from harness.contract.names import Contract
-from harness.errors import StackError
-from harness.errors import error_text
-from harness.observe.decoder import RowVersion
-from harness.observe.libpq import connect
-from harness.observe.libpq import identifier
-from harness.observe.libpq import require_open
-from harness.observe.status_reports import StatusReportParser
-from harness.observe.watcher import Versions
-from harness.observe.watcher import WatcherLost
-from psycopg import OperationalError
-from psycopg import pq
+
+import select
+
+from psycopg import OperationalError, pq
 from psycopg.conninfo import make_conninfo
 from psycopg.pq.abc import PGconn
-import select
+
+from harness.clock import NS_PER_MS, Clock
+from harness.contract.names import Contract
+from harness.errors import StackError, error_text
+from harness.observe.decoder import RowVersion
+from harness.observe.libpq import connect, identifier, require_open
+from harness.observe.status_reports import StatusReportParser
+from harness.observe.watcher import Versions, WatcherLost
 
 _READ = select.POLLIN | select.POLLERR | select.POLLHUP
 # A poll must return even when the system never pauses.
