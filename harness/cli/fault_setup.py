@@ -9,9 +9,8 @@ from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.evidence.run_documents import CHAIN_HEADS_FILE
 from harness.evidence.run_folder import RunFolder
-from harness.faults.backup.backups import BackupFaultFactory, Backups
-from harness.faults.chain_feed_stall import AgentFaultFactory, AgentTargets
-from harness.faults.instance import FaultFactory
+from harness.faults.backup.backups import Backups
+from harness.faults.factory import AgentTargets
 from harness.faults.runner import FaultRunner
 from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
@@ -38,11 +37,7 @@ def faults_of(
             contract.key(contract.streams.chain_events or ""),
             frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
         )
-        factory: FaultFactory = AgentFaultFactory(
-            fault_factory_of(stack, endpoints), agents, endpoints
-        )
-        if backups is not None:
-            factory = BackupFaultFactory(factory, backups, endpoints.admin_dsn.get_secret_value())
+        factory = fault_factory_of(stack, endpoints, agents, backups)
         return FaultRunner(scenario.planned_faults(), factory, folder.faults, clock)
 
     feature = Feature(make, "fault_planned", "faults_untold", tuple(evidence))

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 import harness
-from harness.assessment.assess import Assessment, assess_and_store, reassess
+from harness.assessment.assess import Assessment, assess_and_store
 from harness.cli.closing import announce, format_other_runs, show_closing
 from harness.cli.console import make_console
 from harness.cli.fault_setup import faults_of
@@ -24,7 +24,7 @@ from harness.errors import StackError
 from harness.evidence.environment import describe_environment
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.experiments.repeat import judge_again, repeat
+from harness.experiments.repeat import repeat
 from harness.faults.support import check_faults
 from harness.load.swarm import Swarm
 from harness.observe.final_state import write_final_state
@@ -165,30 +165,6 @@ def run_once(
         exporter.judged(assessment.judgement.verdict.name)
     report_after(folder, console)
     return assessment, folder
-
-
-def judge_folder(path: Path, *, verbose: bool = False) -> int:
-    """Judge stored evidence of a run, or of several together, again; the verdict's exit code."""
-    console = make_console()
-
-    def warn(why: str) -> None:
-        text = f"warning: this judgement is not stored: {why}; an older one may lie there"
-        console.print(text, style="yellow", markup=False, soft_wrap=True)
-
-    if GroupFolder.is_at(path):
-        group = GroupFolder(path.absolute())
-        judgement = judge_again(group, warn)
-        for run_id in group.read().runs:
-            report_after(RunFolder.open(group.run_path(run_id)), console)
-        report_group_after(group, judgement, console)
-        console.print(render_group(judgement, group.path))
-        return judgement.exit_code
-    folder = RunFolder.open(path)
-    assessment = reassess(folder, warn)
-    report_after(folder, console)
-    summarise(folder, console)
-    show_closing(assessment, folder, console, verbose=verbose)
-    return assessment.judgement.exit_code
 
 
 def _parts(

@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cli.stack_kind import StackKind
+from harness.cli.options import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
+from harness.faults.backup.backups import Backups
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT, DockerFaultFactory, own_disks
-from harness.faults.instance import FaultFactory
-from harness.faults.process_factory import ProcessFaultFactory
-from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport
+from harness.faults.factory import AgentTargets, ProcessFaultFactory, StackFaultFactory
+from harness.faults.support import PROCESS_FAULT_SUPPORT
 from harness.gate.node_provider import NodeProvider
 from harness.gate.runner import GateFiles, GateRunner
 from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
+from harness.scenario.fault_registry import FaultSupport
 from harness.stack.attach.contract_file import AttachFile, load_attach_file
 from harness.stack.attach.production import refuse_production
 from harness.stack.attach.stack import AttachStack
@@ -197,11 +198,13 @@ class StackChoice:
         )
 
 
-def fault_factory_of(stack: Stack, endpoints: Endpoints) -> FaultFactory:
+def fault_factory_of(
+    stack: Stack, endpoints: Endpoints, agents: AgentTargets, backups: Backups | None
+) -> StackFaultFactory:
     """What makes faults ready on a stack that was started."""
     if isinstance(stack, DockerStack):
-        return DockerFaultFactory(stack.token, stack.services, endpoints)
-    return ProcessFaultFactory(stack.services, endpoints)
+        return DockerFaultFactory(stack.token, stack.services, endpoints, agents, backups)
+    return ProcessFaultFactory(stack.services, endpoints, agents, backups)
 
 
 def gate_of(

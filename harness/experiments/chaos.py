@@ -1,7 +1,7 @@
 """Rounds of random faults under load, with every check after each, and the overall result.
 
-A round is an ordinary run with one fault drawn from the seed, a new stack, evidence and a verdict of
-its own. An interrupted experiment continues with the round that had not ended.
+A round is an ordinary run with one fault drawn from the seed, a new stack, and evidence and a
+verdict of its own. An interrupted experiment continues with the round that had not ended.
 """
 
 from __future__ import annotations

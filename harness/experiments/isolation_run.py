@@ -35,8 +35,9 @@ from harness.evidence.run_folder import RunFolder
 from harness.judge.limits import LATENESS_P99, tightest_latency_ns
 from harness.judge.quotas import QUOTAS_ENFORCED
 from harness.scenario import Scenario
-from harness.scenario.fault import LASTING, Fault
-from harness.scenario.isolation import INSTANT_KINDS, Isolation, treatment_faults
+from harness.scenario.fault import Fault
+from harness.scenario.fault_registry import kinds_where
+from harness.scenario.isolation import Isolation, treatment_faults
 from harness.scenario.models import Phase
 
 RESULT = "isolation.json"
@@ -85,13 +86,14 @@ def expand_blocks(
 
 def _check_disturbance(faults: list[dict[str, Any]]) -> None:
     """The blocks determine its times, so it has to last, and must state no times itself."""
+    possible = kinds_where(lambda kind: kind.lasts() or kind.repeats_as_disturbance)
     for fault in faults:
         kind = fault.get("kind")
-        if kind not in LASTING | INSTANT_KINDS:
+        if kind not in possible:
             raise UsageError(
                 f"{kind!r} is no disturbance: it has to last for a given time",
                 where="--disturb",
-                hint=f"possible are {', '.join(sorted(LASTING | INSTANT_KINDS))}",
+                hint=f"possible are {', '.join(sorted(possible))}",
             )
         if times := sorted(_BY_BLOCKS & fault.keys()):
             raise UsageError(

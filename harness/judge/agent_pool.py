@@ -19,6 +19,7 @@ from harness.judge.check import (
     Problem,
 )
 from harness.judge.verdict import Verdict, worst
+from harness.scenario.fault_registry import kinds_where
 
 AGENT_POOL = CheckSpec(
     "agent_pool",
@@ -202,10 +203,11 @@ def _ending(found: Takeover, left_ns: int, limit_ns: int) -> tuple[Verdict, str]
 
 def _departure(case: CheckContext, name: str, facts: dict[str, Any]) -> Departure:
     exits = [end for end in facts.get("exits") or () if isinstance(end, dict)]
+    exiting = kinds_where(lambda kind: kind.exits_target)
     kills = [
         record
         for record in case.analysis.faults.records or ()
-        if (record.kind, record.target) == ("kill", name) and record.proven_ns is not None
+        if record.kind in exiting and record.target == name and record.proven_ns is not None
     ]
     return Departure(
         name=name,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, TableChecksum
+from harness.faults.kinds.backup import Backup
 from harness.formatting import format_count, format_duration
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.verdict import Verdict
-from harness.scenario.backup import Backup
 
 BACKUPS_RESTORED = CheckSpec(
     "backups_restored",

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.clock import NS_PER_S
+from harness.scenario.fault_registry import kinds_where
 
 PAIRS_MAX = 200
-# Of these kinds each is a moment; a disturbance made of them strikes again after so long.
-INSTANT_KINDS = frozenset({"memory_hog"})
+# A disturbance of a kind that is a moment strikes again after so long.
 INSTANT_REPEAT_S = 4.0
 
 
@@ -73,11 +73,12 @@ def treatment_faults(
         isolation: how the blocks lie.
         starts_s: of the disturbed blocks, after the start of the measured phase.
     """
+    repeated = kinds_where(lambda kind: kind.repeats_as_disturbance)
     for_s = isolation.block_s - isolation.release_s
     again = [number * INSTANT_REPEAT_S for number in range(math.ceil(for_s / INSTANT_REPEAT_S))]
     return [
         {**fault, "at_s": [start_s + later_s for start_s in starts_s for later_s in again]}
-        if fault.get("kind") in INSTANT_KINDS
+        if fault.get("kind") in repeated
         else {**fault, "at_s": list(starts_s), "for_s": for_s}
         for fault in faults
     ]

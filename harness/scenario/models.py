@@ -11,6 +11,7 @@ from harness.scenario.agent_containers import AgentContainers
 from harness.scenario.fault import (
     Fault,
     PlannedFault,
+    find_misfits,
     find_misplaced,
     occurrence_count,
     plan_faults,
@@ -20,7 +21,7 @@ from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
 from harness.scenario.load import Load, Phase, Stage
 from harness.scenario.objective import Objective
-from harness.scenario.sentinel import Sentinel, find_too_short
+from harness.scenario.sentinel import Sentinel
 from harness.scenario.slo import SLO, ObjectiveEntry, parse_slo
 
 __all__ = [
@@ -95,6 +96,9 @@ class Telemetry(_Frozen):
 class Scenario(_Frozen):
     """One question worth asking of the system under test."""
 
+    # The kinds of faults are loaded with the first scenario, and not with this module.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     about: Annotated[str, Field(min_length=1, max_length=200)]
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 1
@@ -134,7 +138,7 @@ class Scenario(_Frozen):
             raise ValueError(f"{times} faults are more than {TIMES_MAX}")
         stretches = self.load.measured_stretches_ns()
         problems = find_misplaced(self.planned_faults(), stretches[-1][1] if stretches else 0)
-        problems += find_too_short(self.fault, self.chain.sentinel)
+        problems += find_misfits(self.fault, self.chain.sentinel)
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -90,7 +90,7 @@ class StackSettings:
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
             defects=scenario.engine.defects,
             defect_log=defect_log if scenario.engine.defects else None,
-            stepped=frozenset(one.target for one in scenario.fault if one.kind == "clock_step"),
+            stepped=frozenset(one.target for one in scenario.fault if one.steps_clock),
             ports=dict(ports or {}),
             root=root,
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clock import NS_PER_US
-from harness.process.cgroup import UNIFIED, V1_UNLIMITED, ControlGroup
+from harness.process.cgroup import UNIFIED, V1_UNLIMITED, ControlGroup, pressure_us, table
 from harness.process.usage import PRESSURES
 from harness.telemetry.kernel_file import KernelFile
 
@@ -130,21 +130,6 @@ class CgroupFiles:
                 return None
             self._files[name] = file
         return file.read()
-
-
-def table(text: bytes) -> dict[bytes, int]:
-    """Lines of a name and a number."""
-    fields = text.split()
-    return dict(zip(fields[::2], map(int, fields[1::2]), strict=True))
-
-
-def pressure_us(text: bytes) -> int:
-    """Running total of the first line of a file of pressure (PSI).
-
-    Raises:
-        ValueError: it is none.
-    """
-    return int(text.split(b"\n", 1)[0].rpartition(b"total=")[2])
 
 
 def _open(folder: Path | None, name: str) -> KernelFile | None:

@@ -1,4 +1,4 @@
-"""Prometheus pages for every reader of one: a bounded fetch, and a bounded parse.
+"""Prometheus pages: fetched with `HttpClient`, parsed in bounded time.
 
 `prometheus_client.parser` parses the text format
 (https://prometheus.io/docs/instrumenting/exposition_formats/). Its time grows with the square of
@@ -8,17 +8,15 @@ another program, so the length of a line and the processor time are limited here
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import TextIO, cast
-from urllib.parse import urlsplit
 
 from prometheus_client import Metric
 from prometheus_client.parser import text_fd_to_metric_families
 
 from harness.clock import NS_PER_S
+from harness.http_client import OK, HttpClient
 
 LINE_CHARS_MAX = 4_096
 
@@ -54,56 +52,14 @@ def _bounded(lines: Iterable[str], cpu_max_s: float) -> Iterator[str]:
         yield line
 
 
-class PageConnection:
-    """One page, over a connection that stays open between reads.
+def read_page(client: HttpClient) -> str:
+    """The text of the page of a client.
 
-    Args:
-        url: of the page; http only.
-        timeout_s: for each wait for the server.
-        bytes_max: largest page.
+    Raises:
+        OSError: the server does not answer, or not by HTTP, or with too large a page.
+        ValueError: another status than 200, or not UTF-8.
     """
-
-    def __init__(self, url: str, timeout_s: float, bytes_max: int) -> None:
-        self._parts = urlsplit(url)
-        self._timeout_s = timeout_s
-        self._bytes_max = bytes_max
-        self._connection: http.client.HTTPConnection | None = None
-
-    def read(self) -> str:
-        """The page now.
-
-        Raises:
-            OSError, http.client.HTTPException: the server does not answer, or not by HTTP.
-            ValueError: no http address, another status than 200, too large, or not UTF-8.
-        """
-        was_open = self._connection is not None
-        try:
-            return self._fetch()
-        except (OSError, http.client.HTTPException):
-            if not was_open:
-                raise
-        self.close()  # a server may close an idle connection, or have been replaced
-        return self._fetch()
-
-    def close(self) -> None:
-        """Release the connection; the next read opens another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(OSError):
-                connection.close()
-
-    def _fetch(self) -> str:
-        if self._connection is None:
-            if self._parts.scheme != "http" or self._parts.hostname is None:
-                raise ValueError("not an http address")
-            self._connection = http.client.HTTPConnection(
-                self._parts.hostname, self._parts.port, timeout=self._timeout_s
-            )
-        self._connection.request("GET", self._parts.path or "/")
-        answer = self._connection.getresponse()
-        body = answer.read(self._bytes_max + 1)
-        if answer.status != http.client.OK:
-            raise ValueError(f"HTTP {answer.status}")
-        if len(body) > self._bytes_max:
-            raise ValueError(f"more than {self._bytes_max >> 20} MiB")
-        return body.decode()
+    answer = client.get()
+    if answer.status != OK:
+        raise ValueError(f"HTTP {answer.status}")
+    return answer.body.decode()

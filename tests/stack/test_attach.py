@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.clock import ManualClock, SystemClock
 from harness.errors import Exit, HarnessError, StackError, UsageError
 from harness.evidence.run_folder import RunFolder

@@ -30,7 +30,7 @@ TRIES = 2
 def desk(servers: Servers, redis_server: Redis) -> ExternalSystem:
     """The desk on a PostgreSQL of its own, which keeps no commit times."""
     server = PostgresServer(
-        servers.folder / "untimed", servers.logs / "untimed.log", servers.guard, "harness_observer"
+        servers.folder / "untimed", servers.logs / "untimed.log", servers.reaper, "harness_observer"
     )
     server.prepare()
     program = server.program(free_port())

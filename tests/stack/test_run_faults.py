@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.errors import Exit
 from tests.stack.running import Started, finish, start
 

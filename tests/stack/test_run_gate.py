@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.errors import UsageError
 from harness.evidence.gate_log import read_gate
 from harness.judge.gate import EXECUTION_CHECK, INVARIANTS_CHECK

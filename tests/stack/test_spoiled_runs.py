@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.errors import Exit
 from tests.stack import disturbed_runs
 from tests.stack.disturbed_runs import Spoiled

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from harness.assessment.assess import assess_and_store_with_analysis
 from harness.clock import NS_PER_S
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.experiments import isolation_run
 from harness.experiments.isolation_run import expand_blocks, judge_blocks
 from harness.scenario import Scenario
@@ -83,7 +83,7 @@ def test_it_survives_its_file() -> None:
     found = document()
     expand_blocks(found, Isolation(pairs=5), [PAUSE], 1)
     scenario = Scenario.model_validate(found)
-    text = toml_text(scenario.model_dump(mode="json"))
+    text = scenario_text(scenario)
     assert Scenario.model_validate(tomllib.loads(text)) == scenario
 
 
@@ -95,9 +95,10 @@ def test_faults_of_its_own_are_refused() -> None:
 
 
 def test_a_scenario_without_a_load_is_refused() -> None:
-    """There is nothing to stretch."""
-    with pytest.raises(UsageError, match="to stretch"):
+    """There is nothing to extend."""
+    with pytest.raises(UsageError) as caught:
         expand_blocks({"load": {}}, Isolation(), [PAUSE], 1)
+    assert caught.value.where == "load.stages"
 
 
 def test_blocks_that_do_not_fill_the_load_are_refused() -> None:

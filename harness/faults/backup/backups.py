@@ -11,12 +11,11 @@ from harness.evidence.backup_log import BackupRecord, RestoreRecord, format_back
 from harness.faults.backup.injector import BackupInjector
 from harness.faults.backup.restore import fresh_server, restore
 from harness.faults.backup.retention import day_of
-from harness.faults.database_dump import DumpProbe
-from harness.faults.instance import FaultFactory, FaultInstance
+from harness.faults.instance import FaultInstance
+from harness.faults.kinds.backup import Backup
+from harness.faults.kinds.server_maintenance import DumpProbe
 from harness.process.reaper_client import ReaperClient
 from harness.process.termination import remove
-from harness.scenario.backup import Backup
-from harness.scenario.fault import Fault
 from harness.stack.private_dir import create_private_dir, release_dir
 
 
@@ -35,7 +34,7 @@ class Backups:
         self._log = log
         self._observer = observer
         self._clock = clock
-        self._guard = ReaperClient()
+        self._reaper = ReaperClient()
         self._open = ExitStack()
         self._place: Path | None = None
 
@@ -70,7 +69,9 @@ class Backups:
         files = list(dict.fromkeys((*files[:1], *files[-1:])))
         server = self._place / "postgres"
         try:
-            with fresh_server(server, self._log, self._guard, self._observer, self._clock) as fresh:
+            with fresh_server(
+                server, self._log, self._reaper, self._observer, self._clock
+            ) as fresh:
                 for file in files:
                     self._write(restore(file, fresh, self._clock))
         except EvidenceError:
@@ -87,12 +88,12 @@ class Backups:
     def _folder(self) -> Path:
         """Where the backups lie; from its making on a warden watches over it."""
         if self._place is None:
-            self._guard.start()
-            self._open.callback(self._guard.stop)
+            self._reaper.start()
+            self._open.callback(self._reaper.stop)
             self._place = create_private_dir()
             self._open.callback(release_dir, self._place)
             self._open.callback(remove, (str(self._place),))
-            self._guard.clean(self._place)
+            self._reaper.clean(self._place)
             (self._place / "backups").mkdir(mode=0o700)
         return self._place / "backups"
 
@@ -105,17 +106,3 @@ class Backups:
                 file.write(text)
         except OSError as error:
             raise EvidenceError(f"cannot write: {error.strerror}", where=str(self._path)) from error
-
-
-class BackupFaultFactory:
-    """Makes backups ready, and leaves every other fault to the armory of the stack."""
-
-    def __init__(self, others: FaultFactory, backups: Backups, conninfo: str) -> None:
-        self._others = others
-        self._backups = backups
-        self._conninfo = conninfo
-
-    def create(self, fault: Fault) -> FaultInstance:
-        if isinstance(fault, Backup):
-            return self._backups.create(fault, self._conninfo)
-        return self._others.create(fault)

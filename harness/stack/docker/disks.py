@@ -16,7 +16,6 @@ from typing import Any
 
 from harness.errors import StackError, UsageError
 from harness.scenario.fault import Fault
-from harness.scenario.service_faults import DISK_KINDS
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.loop_devices import attach_loop_device
 
@@ -34,7 +33,7 @@ _EMPTIED = ("debugfs", "-w", "-R", "rmdir lost+found")
 
 def disk_targets(faults: Iterable[Fault]) -> frozenset[str]:
     """The services whose disk a scenario harms, as the scenario calls them."""
-    return frozenset(fault.target for fault in faults if fault.kind in DISK_KINDS)
+    return frozenset(fault.target for fault in faults if fault.needs_own_disk)
 
 
 def data_volume(spec: ContainerSpec) -> str:

@@ -1,4 +1,4 @@
-"""The tile of a promised percentile."""
+"""The gauge of a percentile objective."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from harness.report.html.summary import _gauge
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "text"),
     [
         ({"confidence": 0.9875}, "20.0 ms to 40.0 ms, each at 98.8 %"),
         ({}, "20.0 ms to 40.0 ms, each at 95 %"),
         ({"lower_ns": None}, "no lower bound to 40.0 ms, each at 95 %"),
-        ({"upper_ns": None}, "no upper bound yet"),
+        ({"upper_ns": None}, "no upper bound"),
     ],
 )
-def test_it_names_the_confidence_and_what_is_open(changes: dict[str, Figure], words: str) -> None:
+def test_it_names_the_confidence_and_what_is_open(changes: dict[str, Figure], text: str) -> None:
     """A run with interim analyses has other bounds than one of a fixed length."""
     figures: dict[str, Figure] = {
         "estimate_ns": 30_000_000,
@@ -35,4 +35,4 @@ def test_it_names_the_confidence_and_what_is_open(changes: dict[str, Figure], wo
     )
     gauge = _gauge(check)
     assert gauge is not None
-    assert gauge.value == f"30.0 ms ({words})"
+    assert gauge.value == f"30.0 ms ({text})"

@@ -35,7 +35,7 @@ def test_published_schema_is_that_of_the_code() -> None:
 
 
 def test_stored_result_validates(validator: Draft202012Validator, document: dict[str, Any]) -> None:
-    """What a run writes is what the schema promises."""
+    """What a run writes conforms to the schema."""
     validator.validate(document)
     assert document["measurement"]["seconds"]
 
