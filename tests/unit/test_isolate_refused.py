@@ -61,7 +61,7 @@ def test_nothing_is_made(
 
 
 def test_an_unmeasured_stage_is_measured_in_blocks() -> None:
-    """Its rate is what is taken of it."""
+    """Only its rate is used."""
     pause = {"kind": "pause", "target": "engine"}
     found = load_scenario(
         SMOKE,
@@ -82,6 +82,6 @@ def test_a_folder_is_judged_as_it_was_run(
     options: Mapping[str, Any], message: str, tmp_path: Path
 ) -> None:
     """An option that would be passed over is refused."""
-    with pytest.raises(UsageError, match=f"{said}: ") as caught:
+    with pytest.raises(UsageError, match=f"{message}: ") as caught:
         isolate(tmp_path, **options)
     assert caught.value.hint
