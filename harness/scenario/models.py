@@ -205,7 +205,7 @@ class Scenario(_Frozen):
     @property
     def has_feed_stall(self) -> bool:
         """Whether agents are held up, so that their data become stale."""
-        return any(fault.kind == "feed_stall" for fault in self.fault)
+        return any(fault.stalls_feed for fault in self.fault)
 
     def parsed_objectives(self) -> tuple[Objective, ...]:
         """The objectives as values."""

@@ -28,6 +28,7 @@ class Backup(FaultBase):
 
     targets: ClassVar[TargetRule] = OnlyTarget(names=("postgres",))
     once: ClassVar[str] = "a database has one backup policy"
+    checks: ClassVar[str] = "harness.faults.backup.check"
     evidence: ClassVar[frozenset[str]] = frozenset({"backup.jsonl"})
 
     kind: Literal["backup"]

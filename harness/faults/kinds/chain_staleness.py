@@ -87,6 +87,8 @@ class _BlocksMissed(FaultBase):
     its blocks, or several nodes.
     """
 
+    checks: ClassVar[str] = "harness.faults.staleness_check"
+
     def find_misfit(self, sentinel: Sentinel) -> str:
         # What is stale has to be refused when the block has spread, and some signals must be.
         least_ns = sentinel.stale_after_ns + 2 * BLOCK_PROPAGATION_NS
@@ -104,6 +106,7 @@ class FeedStall(_BlocksMissed):
     """The agents take in no further block for `for_s`, while the chain's head goes on."""
 
     targets: ClassVar[TargetRule] = SwarmTarget()
+    stalls_feed: ClassVar[bool] = True
     evidence: ClassVar[frozenset[str]] = frozenset({"final-heads.bin"})
 
     kind: Literal["feed_stall"]
