@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.clock import NS_PER_S
 from harness.contract.server_text import decode_server_text
-from harness.errors import StackError, UsageError
+from harness.errors import StackError
 from harness.faults.health_checks import block_number, read_health, redis_session
 from harness.faults.instance import FaultInstance, injection, state_of
 from harness.process.feed_stall_signals import RESUME_FEED, STALL_FEED, send_feed_signal
@@ -127,9 +127,8 @@ class RpcStale(_BlocksMissed):
 
 @injection(FeedStall, "process", "docker")
 def _stall_feed(fault: FeedStall, on: StackFaultFactory) -> FaultInstance:
-    agents = on.agents
-    if agents is None:
-        raise UsageError(f"{fault.kind} needs the agents of a run", where="fault")
+    del fault
+    agents = on.run.agents
     return FaultInstance(
         ChainFeedStallInjector(agents.pids),
         ChainFeedStallProbe(on.redis_url, agents.chain_key, agents.groups),
