@@ -17,7 +17,7 @@ from harness.analysis.run_analysis import RunAnalysis, analyze_run
 from harness.analysis.summary import build_measurement, histogram_logs
 from harness.assessment.result import Result, write_result
 from harness.diagnosis.answers import Diagnosis
-from harness.diagnosis.run_diagnosis import diagnose_run
+from harness.diagnosis.diagnose import diagnose_run
 from harness.errors import EvidenceError, error_text
 from harness.evidence.event_log import EVENTS_FILE, read_events
 from harness.evidence.manifest import verify_manifest

@@ -11,12 +11,11 @@ from typing import Annotated
 import typer
 
 import harness
-from harness.cli.attach import attach
 from harness.cli.chaos import chaos
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
-from harness.cli.defects import list_defects
 from harness.cli.isolate import isolate
+from harness.cli.listings import list_defects, list_scenarios
 from harness.cli.options import (
     REPORTS,
     AgentContainers,
@@ -26,11 +25,10 @@ from harness.cli.options import (
     Reports,
     Seed,
     Settings,
+    StackKind,
     Verbose,
 )
 from harness.cli.overrides import as_overrides
-from harness.cli.scenarios import list_scenarios
-from harness.cli.stack_kind import StackKind
 from harness.cli.standard_streams import lost_output, need_current_folder
 from harness.errors import Exit, HarnessError
 from harness.printable import printable, without_secrets
@@ -164,9 +162,28 @@ def run(
     )
 
 
-app.command()(attach)
 app.command()(isolate)
 app.command()(chaos)
+
+
+@app.command()
+def attach(
+    check: Annotated[
+        Path, typer.Option("--check", metavar="CONTRACT", help="Contract file of the system.")
+    ],
+    scenario: Annotated[
+        Path | None, typer.Option(help="What will be asked; see `harness scenarios`.")
+    ] = None,
+    form: Annotated[str, typer.Option("--as", help="list or json.")] = "list",
+) -> None:
+    """Check a running system against its contract; no signal is sent and nothing is created.
+
+    Exit code: 0 if a run can begin, 2 if contract, rights or scenario are wrong, 5 if a server
+    cannot be reached or used now.
+    """
+    from harness.cli.attach import check_contract  # slow to import, and only needed here
+
+    raise typer.Exit(check_contract(check, scenario, form))
 
 
 @app.command()
@@ -175,7 +192,7 @@ def judge(
     verbose: Verbose = False,
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
-    from harness.cli.run_command import judge_folder  # slow to import, and only needed here
+    from harness.cli.judge import judge_folder  # slow to import, and only needed here
 
     raise typer.Exit(judge_folder(folder, verbose=verbose))
 
@@ -252,7 +269,7 @@ def defects() -> None:
 @app.command("diagnose")
 def diagnose_run(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
     """Say why the latency of a run is what it is, whatever its verdict."""
-    from harness.cli.diagnose import diagnose_folder  # slow to import, and only needed here
+    from harness.cli.judge import diagnose_folder  # slow to import, and only needed here
 
     diagnose_folder(folder, make_console())
 

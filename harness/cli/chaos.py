@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import make_console
-from harness.cli.options import REPORTS, Defects, Images, ImageSet, Reports, Seed, Settings
+from harness.cli.options import (
+    REPORTS,
+    Defects,
+    Images,
+    ImageSet,
+    Reports,
+    Seed,
+    Settings,
+    StackKind,
+)
 from harness.cli.overrides import as_overrides, only_for_new
-from harness.cli.stack_kind import StackKind
 from harness.errors import UsageError
 from harness.stack.settings import ROOT
 

@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 
 from harness.cli.console import make_console, startup_sink
-from harness.cli.options import Images, ImageSet
-from harness.cli.stack_kind import StackKind
+from harness.cli.options import Images, ImageSet, StackKind
 from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
 from harness.errors import Exit

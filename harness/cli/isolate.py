@@ -17,9 +17,9 @@ from harness.cli.options import (
     Reports,
     Seed,
     Settings,
+    StackKind,
 )
 from harness.cli.overrides import as_overrides, only_for_new
-from harness.cli.stack_kind import StackKind
 from harness.errors import UsageError
 from harness.scenario.isolation import Isolation
 from harness.stack.settings import ROOT

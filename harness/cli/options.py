@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class StackKind(StrEnum):
+    """How the system under test is started."""
+
+    PROCESS = "process"
+    DOCKER = "docker"
+    ATTACH = "attach"
+
 
 Seed = Annotated[int | None, typer.Option(help="Seed of schedule, content and chance.")]
 Settings = Annotated[

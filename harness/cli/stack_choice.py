@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cli.stack_kind import StackKind
+from harness.cli.options import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.errors import UsageError
@@ -18,6 +18,7 @@ from harness.faults.factory import AgentTargets, ProcessFaultFactory, StackFault
 from harness.faults.support import PROCESS_FAULT_SUPPORT
 from harness.gate.node_provider import NodeProvider
 from harness.gate.runner import GateFiles, GateRunner
+from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
 from harness.scenario.fault_registry import FaultSupport
 from harness.stack.attach.contract_file import AttachFile, load_attach_file
@@ -206,20 +207,21 @@ def fault_factory_of(
     return ProcessFaultFactory(stack.services, endpoints, agents, backups)
 
 
-def gate_maker(
+def gate_of(
     scenario: Scenario, stack: Stack, folder: RunFolder, root: Path, clock: Clock
-) -> Callable[[Path], GateRunner] | None:
-    """What makes the gate beside a run, once its stack was started; None without one."""
+) -> tuple[Feature, ...]:
+    """The gate of a scenario as a feature of its run; empty without one."""
     gate = scenario.gate
     if gate is None:
-        return None
+        return ()
 
-    def make(path: Path) -> GateRunner:
-        files = GateFiles(path, folder.logs, root)
-        keeper = _gate_node_of(stack)
-        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, keeper, files, clock)
+    def make(endpoints: Endpoints, swarm: SwarmPart) -> GateRunner:
+        del endpoints, swarm
+        files = GateFiles(folder.gate, folder.logs, root)
+        provider = _gate_node_of(stack)
+        return GateRunner(gate, scenario.gate_start_ns, scenario.seed, provider, files, clock)
 
-    return make
+    return (Feature(make, "gate_told", "gate_untold", (folder.gate.name,)),)
 
 
 def _gate_node_of(stack: Stack) -> NodeProvider:

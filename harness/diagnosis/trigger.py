@@ -1,4 +1,4 @@
-"""Why a diagnosis is made: the promise that was broken, or that was nearly so."""
+"""Why a diagnosis is made: the objective that was missed, or that is near its limit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.judge.verdict import Status
 from harness.scenario import Scenario
 
 ON_DEMAND = "on demand"
-# Where a check of each kind of duration has the value that was held against the limit.
+# Figures of a check that may hold the duration that it compares with the limit.
 _VALUES = ("estimate_ns", "worst_ns", "max_ns")
-_SYSTEMS_OWN = ("latency", "service")
-# Checks of the run that the host may have broken, whatever the latency was.
+_SYSTEM_METRICS = ("latency", "service")
+# Validity checks that load of the host may break, whatever the latency.
 _HOST_SENSITIVE = frozenset(
     spec.id for spec in (GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, OBSERVER_DELAY, HOST_INTERFERENCE)
 )
@@ -27,15 +27,15 @@ _HOST_SENSITIVE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What the signals are held against.
+    """The objective to be explained.
 
     Attributes:
-        because: in words.
-        limit_ns: of the latency; None where no promise of one was near.
-        percentile: that is promised.
-        mode: whose signals it speaks of, "lite" or "full"; None for all.
-        stage: of which stage; None for the whole measured load.
-        of_the_run: whether the harness itself was late, however quick the signals were.
+        because: the objective and its value, as text.
+        limit_ns: limit of the latency; None where no latency objective is near its limit.
+        percentile: the percentile that the objective limits.
+        mode: mode of its signals, "lite" or "full"; None for all.
+        stage: its stage; None for the whole measured load.
+        harness_was_late: whether generator or observer was late, whatever the latency.
     """
 
     because: str
@@ -47,11 +47,11 @@ class Trigger:
 
 
 def find_trigger(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -> Trigger | None:
-    """The promise to explain; None when every one was kept with ease and nobody asks.
+    """The objective to explain; None when all are far from their limits, unless `on_demand`.
 
-    Of several, the percentile nearest to its limit, or furthest beyond; a maximum is one signal
-    and speaks only where no percentile does. Then come promises without a duration that failed, and
-    at last a generator or an observer that was late.
+    Of several, the percentile nearest to its limit, or furthest beyond it; a maximum is one signal
+    and counts only where no percentile does. Then come failed objectives without a duration, and
+    last a generator or an observer that was late.
     """
     near = sorted(_near(scenario, judgement), key=lambda found: found[0])
     if near:
@@ -71,7 +71,7 @@ def _near(
     checks = judgement.of(CheckKind.OBJECTIVE)
     for objective in scenario.parsed_objectives():
         limit_ns = objective.limit_ns
-        if objective.metric not in _SYSTEMS_OWN or not limit_ns:
+        if objective.metric not in _SYSTEM_METRICS or not limit_ns:
             continue
         for check in checks:
             value_ns = _value_ns(check)
@@ -80,14 +80,15 @@ def _near(
             if value_ns < NEAR_SHARE * limit_ns:
                 continue
             ratio = value_ns / limit_ns
-            concern = Trigger(
-                because=f"{check.name}: {format_duration(value_ns)} is {format_percent(ratio)} of the limit",
+            value = format_duration(value_ns)
+            trigger = Trigger(
+                because=f"{check.name}: {value} is {format_percent(ratio)} of the limit",
                 limit_ns=limit_ns,
                 percentile=objective.percentile or 99.0,
                 mode=check.mode or None,
                 stage=objective.stage,
             )
-            yield (objective.percentile == 100.0, -ratio, check.name), concern
+            yield (objective.percentile == 100.0, -ratio, check.name), trigger
 
 
 def _value_ns(check: Check) -> float | None:
@@ -99,7 +100,7 @@ def _value_ns(check: Check) -> float | None:
 
 
 def _of_the_generator(scenario: Scenario, check: Check) -> bool:
-    """Whether it is a promise of the load, which tells nothing of the system."""
+    """Whether it is an objective of the load, which does not depend on the system."""
     return any(
         check.objective == objective.text and objective.metric in ("lateness", "rate")
         for objective in scenario.parsed_objectives()

@@ -9,8 +9,15 @@ from harness.doctor.host_facts import Quotas
 from harness.doctor.host_rules import host_findings
 from harness.doctor.probes import probe
 from harness.doctor.program_rules import program_findings
-from harness.doctor.render import render
-from harness.doctor.report import Finding, Level, Report, Suitability, host_report, profile_report
+from harness.doctor.report import (
+    Finding,
+    Level,
+    Report,
+    Suitability,
+    host_report,
+    profile_report,
+    render,
+)
 from harness.doctor.signoff_requirements import signoff_requirements
 from harness.doctor.zone_c_profile import probe_machine, profile_findings, read_profile
 from harness.stack.compose_file import read_compose

@@ -6,15 +6,14 @@ where one is asked.
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from harness.errors import StackError
 from harness.faults.instance import HealthCheck
+from harness.http_client import OK, HttpClient
+from harness.json_rpc import LostError, RefusedError, Rpc
 from harness.stack.base import Endpoints
 
 if TYPE_CHECKING:
@@ -115,17 +114,21 @@ def postgres_session(
 
 
 def _health(metrics_url: str) -> HealthCheck:
-    def ask() -> str:
-        status, _ = _http(metrics_url, "GET", "/healthz")
-        return "its /healthz says 200" if status == http.client.OK else ""
-
-    return ask
+    return lambda: "" if _healthz(metrics_url) is None else "its /healthz says 200"
 
 
 def read_health(metrics_url: str) -> str:
     """The text of a service's health page; empty if it is not healthy."""
-    status, body = _http(metrics_url, "GET", "/healthz")
-    return body.decode("utf-8", "replace").strip() if status == http.client.OK else ""
+    return (_healthz(metrics_url) or b"").decode("utf-8", "replace").strip()
+
+
+def _healthz(metrics_url: str) -> bytes | None:
+    try:
+        with HttpClient(metrics_url, ANSWER_TIMEOUT_S) as client:
+            answer = client.get("/healthz")
+    except OSError:
+        return None
+    return answer.body if answer.status == OK else None
 
 
 def _node(url: str) -> HealthCheck:
@@ -134,23 +137,8 @@ def _node(url: str) -> HealthCheck:
 
 def block_number(url: str) -> int | None:
     """The newest block of an RPC node; None if it does not answer."""
-    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
-    status, body = _http(url, "POST", "/", json.dumps(question))
     try:
-        return int(json.loads(body)["result"], 16) if status == http.client.OK else None
-    except (ValueError, KeyError, TypeError):
+        with closing(Rpc(url, ANSWER_TIMEOUT_S)) as rpc:
+            return rpc.number("eth_blockNumber")
+    except (RefusedError, LostError, ValueError):
         return None
-
-
-def _http(url: str, method: str, path: str, body: str = "") -> tuple[int, bytes]:
-    place = urlsplit(url)
-    host, port = place.hostname or "", place.port or 80
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_TIMEOUT_S)
-    try:
-        connection.request(method, path, body or None, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read(65_536)
-    except (OSError, http.client.HTTPException):
-        return 0, b""
-    finally:
-        connection.close()

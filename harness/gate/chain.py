@@ -8,7 +8,7 @@ from typing import Any
 from harness.analysis.gate.pool_code import CONTRACT, POOL, PoolCode, shell
 from harness.analysis.gate.pool_math import BASELINE_RESERVES
 from harness.evidence.gate_log import PoolReserves
-from harness.gate.rpc import LostError, RefusedError, Rpc
+from harness.json_rpc import LostError, RefusedError, Rpc
 
 _SLOT = "0x" + "0" * 64
 _HALF = 128

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
-from urllib.parse import urlsplit
+
+from harness.http_client import HttpClient
 
 LOOPBACK = "127.0.0.1"
 ProxyFault = Literal["", "stall", "lose"]
 _FORWARD_MAX_S = 5.0
 # A client that has given up is not waited for; whoever holds it up lets go of it in time.
 _HELD_MAX_S = 30.0
-_BYTES_MAX = 8_000_000
+_BYTES_MAX = 8 << 20
 
 
 class FaultProxy:
@@ -25,7 +25,7 @@ class FaultProxy:
     """
 
     def __init__(self, url: str) -> None:
-        self._node = urlsplit(url).netloc
+        self._node = url
         self._trouble: ProxyFault = ""
         self._clear = threading.Event()
         self._clear.set()
@@ -82,15 +82,12 @@ class FaultProxy:
                 self._idle.notify_all()
 
     def _forward(self, body: bytes) -> tuple[int, bytes] | None:
-        connection = http.client.HTTPConnection(self._node, timeout=_FORWARD_MAX_S)
         try:
-            connection.request("POST", "/", body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, answer.read(_BYTES_MAX)
-        except (OSError, http.client.HTTPException):
+            with HttpClient(self._node, _FORWARD_MAX_S, _BYTES_MAX) as client:
+                answer = client.post_json(body)
+        except OSError:
             return None
-        finally:
-            connection.close()
+        return answer.status, answer.body
 
 
 class _Server(ThreadingHTTPServer):

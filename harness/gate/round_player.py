@@ -12,7 +12,7 @@ from harness.evidence.gate_log import ChainStage, DecisionRecord, FuzzCase, Roun
 from harness.gate.chain import Chain
 from harness.gate.decision_service import DecisionService
 from harness.gate.fault_proxy import FaultProxy
-from harness.gate.rpc import LostError, Rpc
+from harness.json_rpc import LostError, Rpc
 
 _BASE_FEE_WEI = 10**9
 # So deep may a reorganisation reach below the block of the swap, and the pool must be older.

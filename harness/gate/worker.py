@@ -33,7 +33,7 @@ from harness.gate.decision_service import DecisionService
 from harness.gate.fault_proxy import FaultProxy
 from harness.gate.plan import GatePlan
 from harness.gate.round_player import RoundPlayer
-from harness.gate.rpc import RefusedError, Rpc
+from harness.json_rpc import RefusedError, Rpc
 from harness.process.parent_death import die_with_parent
 
 # It gives way to what it runs beside.

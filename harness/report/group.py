@@ -1,4 +1,4 @@
-"""The result of several runs, as a person reads it at a glance."""
+"""The result of a group of runs, for a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.report.terminal import VERDICT_STYLES, grade_view
 
 
 def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
-    """Verdict, each run, what the runs say together, and where the files are."""
+    """Verdict, each run, the checks of the group, grade and the evidence folder."""
     return Group(
         Text(),
         Text.assemble(
@@ -26,7 +26,7 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
         Text("runs", style="bold cyan"),
         Padding(_runs(judgement), (0, 0, 0, 2)),
         Text(),
-        Text("together", style="bold cyan"),
+        Text("group checks", style="bold cyan"),
         Padding(_checks(judgement), (0, 0, 0, 2)),
         Text(),
         Text("grade", style="bold cyan"),
@@ -39,7 +39,7 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
 
 def _headline(judgement: GroupJudgement) -> str:
     deciding = [check for check in judgement.checks if check.status.verdict is judgement.verdict]
-    return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run is clean"
+    return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run passes"
 
 
 def _runs(judgement: GroupJudgement) -> Table:
@@ -57,10 +57,10 @@ def _runs(judgement: GroupJudgement) -> Table:
             run.verdict.name,
             *(format_duration_fixed(run.estimates_ns.get(own)) for own in ids),
         )
-    for word, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
+    for name_of_row, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
         cells = [checks[own].figures.get(figure) if own in checks else None for own in ids]
         shown = [format_duration_fixed(cell) if isinstance(cell, float) else "-" for cell in cells]
-        table.add_row(word, "", "", *shown, style="dim")
+        table.add_row(name_of_row, "", "", *shown, style="dim")
     return table
 
 

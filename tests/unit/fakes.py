@@ -14,7 +14,14 @@ from harness.errors import StackError
 from harness.judge.interim_analysis import InterimAnalysis
 from harness.load.status import SwarmTotals
 from harness.run.live.summary import LiveSummary, Percentiles
-from harness.run.parts import Parts, Progress
+from harness.run.parts import (
+    DisplayParts,
+    MeasurementParts,
+    Parts,
+    Progress,
+    SamplingParts,
+    SystemParts,
+)
 from harness.scenario import Scenario
 from harness.schedule.plan import SwarmPlan
 from harness.stack.base import Endpoints, ServiceState
@@ -232,7 +239,7 @@ class World:
         self.clock = _HookedClock(at or {})
         self.stack = FakeStack()
         self.observer = FakeObserver()
-        self.vitals = FakeSelfMonitoring()
+        self.self_monitoring = FakeSelfMonitoring()
         self.pages = FakePages()
         self.telemetry = FakeTelemetry()
         self.swarm: FakeSwarm | None = None
@@ -243,17 +250,20 @@ class World:
     def parts(self) -> Parts:
         """The fakes as parts of a run."""
         return Parts(
-            stack=self.stack,
-            make_swarm=self._swarm,
-            make_observer=lambda *_: self.observer,
-            make_self_monitoring=self._vitals,
-            make_live=lambda *_: self._live(),
-            make_service_counters=lambda *_: self.pages,
-            make_telemetry=self._telemetry,
-            read_final=lambda *words: self.read_final(*words),
+            system=SystemParts(
+                stack=self.stack,
+                make_service_counters=lambda *_: self.pages,
+                read_final=lambda *arguments: self.read_final(*arguments),
+            ),
+            measurement=MeasurementParts(
+                make_swarm=self._swarm, make_observer=lambda *_: self.observer
+            ),
+            sampling=SamplingParts(
+                make_self_monitoring=self._self_monitoring, make_telemetry=self._telemetry
+            ),
+            display=DisplayParts(make_live=lambda *_: self._live(), show=self.shown.append),
             environment=lambda: {"harness": "fake"},
             clock=self.clock,
-            show=self.shown.append,
         )
 
     def _swarm(self, plan: SwarmPlan) -> FakeSwarm:
@@ -265,9 +275,9 @@ class World:
         path.touch()
         return self.telemetry
 
-    def _vitals(self, path: Path, pids: Mapping[str, int]) -> FakeSelfMonitoring:
-        self.vitals.pids = dict(pids)
-        return self.vitals
+    def _self_monitoring(self, path: Path, pids: Mapping[str, int]) -> FakeSelfMonitoring:
+        self.self_monitoring.pids = dict(pids)
+        return self.self_monitoring
 
     def _live(self) -> FakeLive:
         assert self.swarm is not None

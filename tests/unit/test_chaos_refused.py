@@ -11,7 +11,7 @@ import pytest
 from harness.assessment.assess import Assessment
 from harness.cli import run_command
 from harness.cli.chaos import chaos
-from harness.cli.stack_kind import StackKind
+from harness.cli.options import StackKind
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
 from harness.evidence.chaos_folder import ChaosFolder

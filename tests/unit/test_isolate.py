@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from harness.assessment.assess import assess_and_store_with_analysis
 from harness.clock import NS_PER_S
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.experiments import isolation_run
 from harness.experiments.isolation_run import expand_blocks, judge_blocks
 from harness.scenario import Scenario
@@ -83,7 +83,7 @@ def test_it_survives_its_file() -> None:
     found = document()
     expand_blocks(found, Isolation(pairs=5), [PAUSE], 1)
     scenario = Scenario.model_validate(found)
-    text = toml_text(scenario.model_dump(mode="json"))
+    text = scenario_text(scenario)
     assert Scenario.model_validate(tomllib.loads(text)) == scenario
 
 

@@ -13,9 +13,10 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.evidence.run_folder import RunFolder
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.process.interrupt import Interrupted
 from harness.run.lifecycle import run
+from harness.run.parts import Feature
 from harness.scenario import Telemetry
 from tests.unit.fakes import SCENARIO, World
 
@@ -106,10 +107,10 @@ def test_a_mistake_in_reading_the_final_state_costs_no_evidence(tmp_path: Path) 
 def test_processes_of_the_harness_are_looked_after(tmp_path: Path) -> None:
     """From before the first signal to after the last; when that fails the judgement is told."""
     world = World()
-    world.vitals.failed = "vitals.jsonl cannot be written: No space left on device"
+    world.self_monitoring.failed = "vitals.jsonl cannot be written: No space left on device"
     assessment, folder = play(world, tmp_path)
-    assert world.vitals.calls[:2] == ["start", "stop"]
-    assert world.vitals.pids == {"observer": 9, "swarm-0": 8}
+    assert world.self_monitoring.calls[:2] == ["start", "stop"]
+    assert world.self_monitoring.pids == {"observer": 9, "swarm-0": 8}
     assert kinds(folder) == ["vitals_lost"]
     assert assessment.judgement.verdict is not Verdict.PASS
 
@@ -123,9 +124,9 @@ def test_lost_telemetry_is_told_and_judges_nothing(tmp_path: Path) -> None:
     assert world.telemetry.followed == {"engine": 7}
     assert kinds(folder) == ["telemetry_lost"]
     assert folder.telemetry.name in folder.read_run().kept
-    name = "nothing unplanned happened"
-    found = next(check for check in assessment.judgement.checks if check.name == name)
-    assert found.verdict is Verdict.PASS
+    name = "unplanned_events"
+    found = next(check for check in assessment.judgement.checks if check.id == name)
+    assert found.status is Status.PASS
     assert "ended by signal 9" in found.message
 
 
@@ -182,7 +183,8 @@ def test_a_gate_is_ended_before_anything_else(tmp_path: Path, interrupted: bool)
     gate = _Gate()
     world = World(at={6 * NS_PER_S: interrupt} if interrupted else {})
     folder = RunFolder.create(tmp_path, "fake", world.clock.wall_ns())
-    run(world.scenario, Contract(), replace(world.parts(), make_gate=lambda _: gate), folder)
+    feature = Feature(lambda *_: gate, "gate_told", "gate_untold", (folder.gate.name,))
+    run(world.scenario, Contract(), replace(world.parts(), features=(feature,)), folder)
     assert gate.calls[:3] == ["start at True", "stop", "told"]
     assert kinds(folder)[-2:] == ["gate_told", "gate_untold"]
     assert folder.gate.name in folder.read_run().kept

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from harness.errors import EvidenceError, UsageError
 from harness.evidence.atomic_files import SCHEMA_VERSION
 from harness.evidence.disk_reserve import DiskReserve
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.toml_writer import toml_text
 from harness.scenario import Load, Phase, Scenario, Signals, Stage, load_scenario
 from harness.schedule.plan import SwarmPlan
 
@@ -74,24 +72,6 @@ def test_scenario_with_awkward_text_comes_back(folder: RunFolder) -> None:
     )
     folder.write_scenario(scenario)
     assert folder.read_scenario() == scenario
-
-
-def test_toml_refuses_what_it_cannot_say() -> None:
-    """A value without a place in TOML is a mistake of ours, not silence."""
-    with pytest.raises(TypeError, match="NoneType"):
-        toml_text({"key": [None]})
-    assert tomllib.loads(toml_text({"key": None, "other": 1})) == {"other": 1}
-    assert tomllib.loads(toml_text({"a": True, "b": [1, 2.5], "c": {"d": "e"}})) == {
-        "a": True,
-        "b": [1, 2.5],
-        "c": {"d": "e"},
-    }
-
-
-def test_toml_quotes_keys_that_are_not_bare() -> None:
-    """A key may be any text: the states of a foreign system have spaces."""
-    words = {"Refused stale": {"a.b": 1, "": [{"ü": {'"': 2}}, 3]}, "plain": [{"x y": 4}]}
-    assert tomllib.loads(toml_text(words)) == words
 
 
 def test_plan_comes_back_without_its_password(folder: RunFolder) -> None:

@@ -33,9 +33,9 @@ def follower_of(world: World) -> tuple[RunMonitor, FakeSwarm, FakeLive]:
         redis_url=SecretStr("redis://h"),
         folder=Path("unused"),
     )
-    swarm = parts.make_swarm(plan)
+    swarm = parts.measurement.make_swarm(plan)
     assert isinstance(swarm, FakeSwarm)
-    live = parts.make_live(Path("unused"), plan, (), None)
+    live = parts.display.make_live(Path("unused"), plan, (), None)
     assert isinstance(live, FakeLive)
     follower = RunMonitor(
         parts, swarm, world.observer, live, world.telemetry, world.scenario.load, t0_ns

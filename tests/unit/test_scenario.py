@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.scenario import (
     SLO,
     Chain,
@@ -252,7 +252,7 @@ def test_promises_survive_the_scenario_file(entries: list[str | SLO]) -> None:
     scenario = Scenario(
         name="written", about="x", load=Load(stages=(stage,)), objectives=tuple(entries)
     )
-    document = tomllib.loads(toml_text(scenario.model_dump(mode="json")))
+    document = tomllib.loads(scenario_text(scenario))
     assert Scenario.model_validate(document) == scenario
 
 

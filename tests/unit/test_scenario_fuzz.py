@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.scenario import Scenario, load_scenario
 
 SMOKE = Path(__file__).resolve().parents[2] / "scenarios" / "smoke.toml"
@@ -72,7 +73,7 @@ def test_any_setting_gives_a_scenario_or_a_usage_error(
         SMOKE, *given_settings, agents=agents, rate=rate, duration=duration, defects=defects
     )
     if isinstance(found, Scenario):
-        document = tomllib.loads(toml_text(found.model_dump(mode="json")))
+        document = tomllib.loads(scenario_text(found))
         assert Scenario.model_validate(document) == found
     else:
         assert found.what
@@ -110,7 +111,7 @@ def test_any_file_gives_a_scenario_or_a_usage_error(
     """A file of any shape, with and without short options that edit it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scenario.toml"
-        path.write_text(toml_text(document), encoding="utf-8")
+        path.write_text(tomli_w.dumps(document), encoding="utf-8")
         read(path, agents=2, rate=number, duration=number, defects=defects)
 
 

@@ -34,7 +34,7 @@ class Backups:
         self._log = log
         self._observer = observer
         self._clock = clock
-        self._guard = ReaperClient()
+        self._reaper = ReaperClient()
         self._open = ExitStack()
         self._place: Path | None = None
 
@@ -75,7 +75,9 @@ class Backups:
         files = list(dict.fromkeys((*files[:1], *files[-1:])))
         server = self._place / "postgres"
         try:
-            with fresh_server(server, self._log, self._guard, self._observer, self._clock) as fresh:
+            with fresh_server(
+                server, self._log, self._reaper, self._observer, self._clock
+            ) as fresh:
                 for file in files:
                     self._write(restore(file, fresh, self._clock))
         except EvidenceError:
@@ -92,12 +94,12 @@ class Backups:
     def _folder(self) -> Path:
         """The folder of the backups; from the start a reaper removes it if the harness dies."""
         if self._place is None:
-            self._guard.start()
-            self._open.callback(self._guard.stop)
+            self._reaper.start()
+            self._open.callback(self._reaper.stop)
             self._place = create_private_dir()
             self._open.callback(release_dir, self._place)
             self._open.callback(remove, (str(self._place),))
-            self._guard.clean(self._place)
+            self._reaper.clean(self._place)
             (self._place / "backups").mkdir(mode=0o700)
         return self._place / "backups"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.clock import NS_PER_S, SystemClock
 from harness.errors import StackError
-from harness.stack.docker.cgroup_limits import read_limits
+from harness.process.cgroup import controller_folder, read_limits
 from harness.stack.docker.loop_devices import LOOP_MAJOR
 
 _PROC = Path("/proc")
@@ -26,21 +26,12 @@ def group_of(pid: int, controller: str) -> Path:
         StackError: the process is gone, or it has none.
     """
     try:
-        lines = (_PROC / str(pid) / "cgroup").read_text(encoding="ascii").splitlines()
-    except OSError as error:
+        folder = controller_folder(pid, controller, proc=_PROC, root=_GROUPS)
+    except (OSError, ValueError) as error:
         raise StackError(f"process {pid} is gone: {error}", where="cgroup") from error
-    unified = Path()
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controller in controllers.split(","):
-            for name in (controllers, controller):
-                if (_GROUPS / name).is_dir():
-                    return _GROUPS / name / path.lstrip("/")
-        if not controllers:
-            unified = _GROUPS / path.lstrip("/")
-    if unified == Path():
+    if folder is None:
         raise StackError(f"process {pid} is in no group of {controller}", where="cgroup")
-    return unified
+    return folder
 
 
 def is_frozen(pid: int) -> bool:

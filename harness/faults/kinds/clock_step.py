@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import random
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -19,6 +17,7 @@ from harness.errors import StackError
 from harness.faults.factory import ProcessFaultFactory
 from harness.faults.health_checks import ANSWER_TIMEOUT_S
 from harness.faults.instance import FaultInstance, HealthCheck, Services, injection, state_of
+from harness.http_client import HttpClient
 from harness.process.faketime import FILE_VARIABLE, ahead
 from harness.scenario.fault_base import FaultBase, Length, TargetRule
 from harness.scenario.fault_registry import fault
@@ -88,22 +87,16 @@ def variable_of(pid: int, name: str, proc: Path = Path("/proc")) -> str:
 
 def http_date_clock(url: str) -> ReadClock:
     """The clock of whoever answers at a URL, by the header `Date` of the answer."""
-    place = urlsplit(url)
 
-    def told() -> float | None:
-        connection = http.client.HTTPConnection(
-            place.hostname or "", place.port or 80, timeout=ANSWER_TIMEOUT_S
-        )
+    def read() -> float | None:
         try:
-            connection.request("GET", "/healthz")
-            date = connection.getresponse().getheader("Date")
+            with HttpClient(url, ANSWER_TIMEOUT_S) as client:
+                date = client.get("/healthz").headers.get("Date")
             return parsedate_to_datetime(date).timestamp() if date else None
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, ValueError):
             return None
-        finally:
-            connection.close()
 
-    return told
+    return read
 
 
 @dataclass

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
-import urllib.error
-import urllib.request
 from collections import Counter
 
 from harness.contract.urls import read_url
 from harness.errors import UsageError
+from harness.http_client import OK, HttpClient, HttpError
 from harness.run.live.metrics_page_parser import ParsedPage, parse_page
 from harness.run.live.run_view import RunView
 from harness.run.parts import RunEvent
@@ -48,7 +46,7 @@ class PageSource:
         """The run now; the end of the page is the end of the run."""
         try:
             page = parse_page(self._text())
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             return self._unread(error)
         except ValueError as error:
             raise UsageError(f"is no metrics page of a run: {error}", where=self._url) from error
@@ -66,9 +64,8 @@ class PageSource:
 
     def _unread(self, error: Exception) -> RunView:
         if self._newest is None:
-            reason = getattr(error, "reason", None) or error
             raise UsageError(
-                f"cannot be read: {reason}",
+                f"cannot be read: {error}",
                 where=self._url,
                 hint="a run serves it that was started with --metrics-port",
             ) from error
@@ -79,10 +76,11 @@ class PageSource:
         return RunView(shown.run_id, shown.progress, ended=True, message="the page is gone")
 
     def _text(self) -> str:
-        request = urllib.request.Request(self._url, headers={"Accept": "text/plain"})  # noqa: S310 - http and https only, see above
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the same
-            data: bytes = answer.read(_BYTES_MAX)
-        return data.decode("utf-8", "replace")
+        with HttpClient(self._url, _TIMEOUT_S, _BYTES_MAX) as client:
+            answer = client.get()
+        if answer.status != OK:
+            raise HttpError(f"HTTP {answer.status}")
+        return answer.body.decode("utf-8", "replace")
 
     def _note(self, counts: Counter[str]) -> None:
         """Keep what is new, in the order in which it was seen."""

@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError, UsageError
+from harness.process.cgroup import read_limits
 from harness.stack.base import ServiceState
 from harness.stack.compose_file import ContainerSpec
-from harness.stack.docker.cgroup_limits import read_limits
 from harness.stack.docker.client import Client, engine_errors, if_there
 from harness.stack.docker.containers import Containers, PortTakenError
-from harness.stack.docker.event_counters import EventCounters
-from harness.stack.docker.event_listener import EventListener
+from harness.stack.docker.engine_events import EventCounters, EventListener
 from harness.stack.docker.labels import RUN, SERVICE
 from harness.stack.docker.options import instance_name
 from harness.stack.docker.readiness import await_ready

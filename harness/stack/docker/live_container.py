@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.process.cgroup import Limits, read_limits
 from harness.stack.compose_file import size_bytes
-from harness.stack.docker.cgroup_limits import Limits, read_limits
 from harness.stack.docker.client import Client, engine_errors
 from harness.stack.docker.container_config import ContainerConfig, config_of_inspect
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Callable, Sequence
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
+from harness.http_client import HttpClient
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.containers import Containers
 from harness.stack.docker.settings import published_port
@@ -18,6 +18,7 @@ _ANSWER_MAX_S = 0.5
 _RESTARTS_MAX = 3
 _MIB = 1 << 20
 _KILLED = 137
+_SERVER_ERROR = 500
 
 
 def await_ready(
@@ -92,11 +93,8 @@ def is_healthy(containers: Containers, spec: ContainerSpec) -> bool:
 
 def _answers(containers: Containers, spec: ContainerSpec) -> bool:
     (port,) = containers.place.publish[spec.name].values()
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_MAX_S)
     try:
-        connection.request("GET", "/metrics")
-        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
-    except (OSError, http.client.HTTPException):
+        with HttpClient(f"http://{LOOPBACK}:{port}", _ANSWER_MAX_S) as client:
+            return client.get("/metrics").status < _SERVER_ERROR
+    except OSError:
         return False
-    finally:
-        connection.close()

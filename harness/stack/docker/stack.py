@@ -1,6 +1,6 @@
 """The stack as containers, each under the quota that the Compose files give it.
 
-1. Sweep up after runs that died; let a warden watch over this one; listen to the engine's events.
+1. Sweep up after runs that died; start the reaper of this one; listen to the engine's events.
 2. Networks and volumes; Redis and PostgreSQL, until their health checks say yes.
 3. The observer's role; schema, in the engine's image; grants and publication.
 4. The other services, in the order of what they need; Anvil, if the scenario has a gate.
@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
+from harness.process.reaper_client import ReaperClient
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.anvil import PORT, await_node, container_address
@@ -27,7 +28,6 @@ from harness.stack.docker.images import OURS
 from harness.stack.docker.labels import RunIdentity
 from harness.stack.docker.options import without_limits
 from harness.stack.docker.provenance import cpu_shortage, start_provenance
-from harness.stack.docker.reaper_client import ReaperClient
 from harness.stack.docker.reference_image import provide_images
 from harness.stack.docker.settings import (
     AGENT,
@@ -85,7 +85,7 @@ class DockerStack:
         self._tell = tell
         self._passwords = StackPasswords.random()
         self._mark = RunIdentity.new(settings.kind)
-        self._reaper = ReaperClient(self._mark.token)
+        self._reaper = ReaperClient(Path(__file__).with_name("reaper.py"), self._mark.token)
         self._variables = open_variables(settings)
         if settings.zone_a:
             self._variables["PORTAL_PORT"] = str(free_port())
@@ -151,8 +151,8 @@ class DockerStack:
                 stop_ryuk()
                 client.close()
         finally:
-            # What is left, whatever went wrong above, the warden removes.
-            self._reaper.release(done=is_clean)
+            # The reaper removes what is left, whatever went wrong above.
+            self._reaper.stop(done=is_clean)
 
     def open_gate(self, instance: int = 0) -> str:
         """Start Anvil, or one more by its number, for a gate and verify it; its URL on this host.
@@ -201,7 +201,7 @@ class DockerStack:
         """Let the containers live on when this process ends: `harness stack down` ends them."""
         if self._supervisor is not None:
             self._supervisor.close()
-        self._reaper.release(done=True)
+        self._reaper.stop(done=True)
         if self._client is not None:
             self._client.close()
         self._supervisor = self._client = None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.process.cgroup import Limits
 from harness.stack.compose_file import ContainerSpec, RestartSpec, size_bytes
-from harness.stack.docker.cgroup_limits import Limits
 from harness.stack.docker.container_config import ContainerConfig, differences, same_image
 from harness.stack.docker.live_container import LiveContainer
 from harness.stack.docker.specification import Quota

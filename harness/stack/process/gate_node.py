@@ -27,15 +27,15 @@ class GateNode:
         binary: the program.
         folder: its HOME and TMPDIR.
         log: file for its messages.
-        guard: ends it should the harness die.
+        reaper: ends it should the harness die.
         clock: time of readiness.
     """
 
     def __init__(
-        self, binary: Path, folder: Path, log: Path, guard: ReaperClient, clock: Clock
+        self, binary: Path, folder: Path, log: Path, reaper: ReaperClient, clock: Clock
     ) -> None:
         self._node = AnvilNode(binary, folder, log)
-        self._reaper = guard
+        self._reaper = reaper
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = self._ticks = 0

@@ -52,18 +52,18 @@ class PostgresServer:
     Args:
         folder: empty or missing folder; stays the caller's, but for `data` in it.
         log: file for the server's messages.
-        guard: watches over what is started.
+        reaper: watches over what is started.
         observer: name of the read-only role.
     """
 
-    def __init__(self, folder: Path, log: Path, guard: ReaperClient, observer: str) -> None:
+    def __init__(self, folder: Path, log: Path, reaper: ReaperClient, observer: str) -> None:
         self.passwords = Passwords.random()
         self.port = 0
         self.settings: tuple[Setting, ...] = ()
         self.version = ""
         self._folder = folder
         self._log = log
-        self._reaper = guard
+        self._reaper = reaper
         self._observer = observer
         self._user: User = server_user()
         self._installation = Path()

@@ -17,8 +17,7 @@ from harness.clock import NS_PER_S
 from harness.errors import EvidenceError
 from harness.evidence.event_log import read_events
 from harness.evidence.fault_log import FaultRecord, read_faults
-from harness.evidence.run_folder import RunFolder
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import RunFolder, scenario_text
 from harness.scenario import Scenario
 from harness.scenario.fault import Fault
 from harness.scenario.fault_registry import FaultSupport, fault_kinds
@@ -175,7 +174,7 @@ def interrupt(case: Case, number: signal.Signals) -> Outcome:
 
 def _interrupt(case: Case, number: signal.Signals, place: Path, api: Any) -> Outcome:
     file = place / "interrupted.toml"
-    file.write_text(toml_text(case.scenario.model_dump(mode="json")), encoding="utf-8")
+    file.write_text(scenario_text(case.scenario), encoding="utf-8")
     before = take_inventory(None, None)
     with (place / "output").open("wb") as output:
         process = subprocess.Popen(

@@ -11,7 +11,7 @@ import pytest
 
 from harness.gate.fault_proxy import FaultProxy
 from harness.gate.node_provider import is_closed
-from harness.gate.rpc import LostError, RefusedError, Rpc
+from harness.json_rpc import LostError, RefusedError, Rpc
 
 _SOON_S = 0.05
 

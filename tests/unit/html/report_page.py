@@ -1,4 +1,4 @@
-"""Runs to be shown: made-up evidence, judged for real, and what else a report may hold."""
+"""Runs to be reported: constructed evidence, judged as any other, and every optional part."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ HOSTILE = "</script><script>hacked=1</script><img src=x onerror=hacked=1>'\"&{{7
 
 def plain_data(reports: Path, *objectives: str, full_every: int = 2) -> ReportData:
     """A run without faults, telemetry or diagnosis."""
-    promised = objectives or ("p99 < 500 ms", "rejected < 1 %")
-    world = healthy(load_of(), *promised, full_every=full_every)
+    limits = objectives or ("p99 < 500 ms", "rejected < 1 %")
+    world = healthy(load_of(), *limits, full_every=full_every)
     folder = world.write(reports)
     assess_and_store(folder)
     return read_report_data(folder)
 
 
 def track(name: str, height: float, limit: float | None = None, source: str = "") -> TimeSeries:
-    """A figure that goes up and down once, up to a height."""
+    """A series that rises and falls once, up to a height."""
     at_s = tuple(float(second) for second in range(SECONDS))
     values = tuple(height * (0.6 + 0.4 * math.sin(at / 3)) for at in at_s)
     return TimeSeries(name, at_s, values, limit, source)
 
 
 def telemetry(mark: str = "") -> Telemetry:
-    """Some of everything that a sampler writes; a mark goes into every free text."""
+    """Some of every kind of series; a mark goes into every free text."""
     tracks = [
         track("service.engine.cpu_cores", 3.4, 4.0, f"cgroup{mark}"),
         track("service.redis.cpu_cores", 0.3, 2.0, "cgroup"),

@@ -13,7 +13,7 @@ from rich.console import Console
 from harness.analysis.measurement import Measurement
 from harness.assessment.assess import assess
 from harness.cli.closing import closing_hints, show_closing, shown_path
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check, CheckKind, CheckSpec
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict, worst
@@ -69,7 +69,7 @@ def test_undecided_run_is_to_be_longer(tmp_path: Path) -> None:
 
 def test_invalid_run_names_what_to_change(tmp_path: Path) -> None:
     """Where a check can be made valid, it says how, and the run is to be made again."""
-    late = _check(Verdict.INVALID, "generator on time (P99)", CheckKind.VALIDITY)
+    late = _check(Verdict.INVALID, "generator_lag_p99", CheckKind.VALIDITY)
     late = late.model_copy(update={"hint": "set a lower --rate"})
     judgement = _judgement([late])
     ending = closing_hints(judgement, healthy().write(tmp_path))
@@ -91,7 +91,7 @@ def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
     assert "harness run" in lines[-1]
 
 
-@pytest.mark.parametrize("name", ["check of lateness", "result stored"])
+@pytest.mark.parametrize("name", ["check_crashed", "result_stored"])
 def test_whole_evidence_is_judged_again(name: str, tmp_path: Path) -> None:
     """Where the judging failed, another run would tell no more."""
     crashed = _check(Verdict.INVALID, name, CheckKind.VALIDITY)
@@ -119,11 +119,11 @@ def test_paths_are_short_below_the_working_folder(
 
 
 def _check(verdict: Verdict, said: str, kind: CheckKind) -> Check:
-    return Check(name=said, kind=kind, verdict=verdict, message=said)
+    return CheckSpec(said, said, kind).judged(verdict, said)
 
 
 def _judgement(checks: list[Check]) -> Judgement:
-    verdict = worst(check.verdict for check in checks)
+    verdict = worst(check.status.verdict for check in checks)
     grade = Grade(level="signoff")
     return Judgement(
         verdict=verdict, exit_code=int(verdict.exit_code), grade=grade, checks=tuple(checks)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check, CheckKind, CheckSpec, NotApplicable
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
-from harness.report.junit import group_junit_xml, junit_xml, test_case
+from harness.report.junit import case_of_check, group_junit_xml, junit_xml
 
 
 def parsed(text: str) -> ET.Element:
@@ -49,14 +49,8 @@ def data(judged: RunFolder) -> ReportData:
 
 def finding(verdict: Verdict, said: str = "something", *offenders: str) -> Check:
     """A check."""
-    return Check(
-        name='odd <one> & "two"',
-        kind=CheckKind.INTEGRITY,
-        verdict=verdict,
-        message=said,
-        figures={"share": 0.5, "missing_ns": None},
-        examples=offenders,
-    )
+    spec = CheckSpec("odd", 'odd <one> & "two"', CheckKind.INTEGRITY)
+    return spec.judged(verdict, said, {"share": 0.5, "missing_ns": None}, offenders)
 
 
 def with_finding(data: ReportData, check: Check) -> ReportData:
@@ -98,8 +92,9 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
 
 def test_what_was_not_judged_is_skipped() -> None:
     """A check that looked at nothing is neither green nor red."""
-    case = test_case(finding(Verdict.PASS, "not judged: this Redis cannot tell"))
-    assert (case.problem, case.type) == ("skipped", "not judged")
+    check = finding(Verdict.PASS).not_applicable(NotApplicable.REDIS_VERSION, "an old Redis")
+    case = case_of_check(check)
+    assert (case.problem, case.type) == ("skipped", "NOT_APPLICABLE")
 
 
 @settings(max_examples=100)

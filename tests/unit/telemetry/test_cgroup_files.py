@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.process.cgroup import group_of
-from harness.telemetry.cgroup_files import CgroupFiles, CgroupUsage, pressure_us
+from harness.process.cgroup import group_of, pressure_us
+from harness.telemetry.cgroup_files import CgroupFiles, CgroupUsage
 from harness.telemetry.services import unshared_controllers
 
 MIB = 1 << 20

@@ -8,8 +8,8 @@ import pytest
 
 from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.telemetry.disks import sample_disks
 from harness.telemetry.sample_batch import SampleBatch
+from harness.telemetry.sources.kernel import sample_disks
 
 
 def test_a_disk_is_told_and_its_partition_is_not(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
 from harness.telemetry.lock_waits import LockWaitSummary, Waiter, is_for_update, summarize_statement
 from harness.telemetry.sample_batch import SampleBatch
-from harness.telemetry.statement_times import kind_of
+from harness.telemetry.sources.postgres import kind_of
 
 WAITER = Waiter(7, "nonce_locks", True, "SELECT ...", True, 40.0, (("active", "UPDATE x"),))
 

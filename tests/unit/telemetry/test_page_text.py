@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from harness.analysis.resources.telemetry import Telemetry
 from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.telemetry.prometheus_parser import PageParser
 from harness.telemetry.sample_batch import SampleBatch
+from harness.telemetry.sources.pages import PageParser
 
 LABELS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x85\u2028\u2029"))
 
@@ -20,7 +20,7 @@ def told(*pages: bytes, service: str = "engine") -> Telemetry:
     lines: list[str] = []
     sheet, text = SampleBatch("pages", lines.append), PageParser(service)
     for number, page in enumerate(pages):
-        text.parse_into(page, sheet)
+        text.parse_into(page.decode(), sheet)
         sheet.end((number + 1) * NS_PER_S)
     return read_telemetry("".join(lines).split("\n")[:-1], 0)
 

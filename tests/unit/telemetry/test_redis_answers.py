@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.telemetry.redis_sampler import OTHERS, fields_of, refused_count, sum_groups
+from harness.telemetry.sources.redis_server import OTHERS, fields_of, refused_count, sum_groups
 
 INFO = b"# Memory\r\nused_memory:1100352\r\nused_memory_human:1.05M\r\n\r\n# X\r\na:b:c\r\n"
 

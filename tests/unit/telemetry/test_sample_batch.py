@@ -79,3 +79,19 @@ def test_silence_writes_nothing() -> None:
     lines: list[str] = []
     SampleBatch("x", lines.append).end(1)
     assert lines == []
+
+
+def test_a_figure_that_is_not_finite_costs_no_other() -> None:
+    """JSON knows neither NaN nor infinity: such a value is left out, its row stays readable."""
+    lines: list[str] = []
+    batch = SampleBatch("x", lines.append)
+    for second in (1, 2):
+        batch.gauge("level", float(second))
+        batch.mean("mean", float("inf"), second)
+        batch.share("share", second, float("nan"))
+        batch.end(second * NS_PER_S)
+    found = read_telemetry("".join(lines), 0)
+    assert found.invalid_lines == 0
+    assert {name: series.values for name, series in found.time_series.items()} == {
+        "level": (1.0, 2.0)
+    }
