@@ -37,10 +37,10 @@ def check_faults(case: CheckContext) -> Iterator[Check]:
     strangers = records.keys() - {one.number for one in planned}
     if strangers or len(records) < len(told):
         problems.append("faults.jsonl tells of faults that the scenario does not plan")
-    said = "; ".join(problems[:5]) or _words(told)
+    message = "; ".join(problems[:5]) or _words(told)
     yield FAULTS_PROVEN.valid_unless(
-        [Problem(said, _HINT)] if problems else [],
-        said,
+        [Problem(message, _HINT)] if problems else [],
+        message,
         {"planned": len(planned), "unproven": len(problems)},
         tuple(problems[:_EXAMPLES_MAX]),
     )

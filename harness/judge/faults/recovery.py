@@ -17,23 +17,23 @@ def check_recovery(case: CheckContext, objective: Objective) -> Check:
     limit_ns = objective.limit_ns or 0
     found = case.measurement.recoveries
     if not found:
-        said = "nothing happened to recover from, so nothing can be said"
+        message = "nothing happened to recover from, so nothing can be said"
         hint = "plan a fault: [[fault]] in a scenario"
-        return _check(objective, Verdict.INVALID, said, hint=hint)
+        return _check(objective, Verdict.INVALID, message, hint=hint)
     verdict = worst(_verdict(one, limit_ns) for one in found)
     happened = len(find_disruptions(case.run.events, case.analysis.faults.records or ()))
     shown = max((one for one in found if _verdict(one, limit_ns) is verdict), key=_at_least_ns)
-    said = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_words(shown)}"
-    said += f"; the limit is {format_duration(limit_ns)}"
+    message = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_words(shown)}"
+    message += f"; the limit is {format_duration(limit_ns)}"
     if len(found) > 1:
-        said += f"; the worst of {format_count(len(found), 'disturbance')}"
+        message += f"; the worst of {format_count(len(found), 'disturbance')}"
     if happened > len(found):
         verdict |= Verdict.INCONCLUSIVE
-        said += f"; nobody looked at the {happened - len(found)} after them"
+        message += f"; nobody looked at the {happened - len(found)} after them"
     return _check(
         objective,
         verdict,
-        said,
+        message,
         {
             "disturbances": len(found),
             "first_ns": shown.first_ns,
@@ -81,10 +81,10 @@ def _words(one: RecoveryFigures) -> str:
 def _check(
     objective: Objective,
     verdict: Verdict,
-    said: str,
+    message: str,
     figures: dict[str, Figure] | None = None,
     hint: str = "",
 ) -> Check:
     return objective_spec(objective).judged(
-        verdict, said, figures, hint=hint if verdict is Verdict.INVALID else ""
+        verdict, message, figures, hint=hint if verdict is Verdict.INVALID else ""
     )
