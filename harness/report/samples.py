@@ -105,7 +105,7 @@ def _columns(
     # A stage that the plan does not have; see `Timeline.phase_of`.
     yield [phases[at] if at < len(phases) else "warmup" for at in samples["stage"].tolist()]
     classes = {fate.value: fate.name.lower() for fate in SignalOutcome}
-    yield [classes[fate] for fate in samples["fate"].tolist()]
+    yield [classes[fate] for fate in samples["signal_outcome"].tolist()]
     states = {**{state.value: state.name for state in State}, 0: ""}
     yield [states[state] for state in samples["state"].tolist()]
     yield [str(stale) for stale in samples["stale"].tolist()]

@@ -178,7 +178,7 @@ def test_draft_that_is_in_the_way_is_left_alone(run: RunFolder) -> None:
         ("9" * 1_000_000, "1,000,000 digits"),
         ("1e999", "beyond the range"),
         ("-Infinity", "no number"),
-        ('{"a": 1, "b": 2, "a": 3}', "'a' stands twice"),
+        ('{"a": 1, "b": 2, "a": 3}', "'a' is repeated"),
     ],
     ids=range(11),
 )
