@@ -4,10 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -P -m pip --disable-pip-version-check
-comma := ,
 RUN_STAMP := $(VENV)/.installed-run
 TEST_STAMP := $(VENV)/.installed-test
-# Where `npm install` puts the Solidity compiler; without it one test is skipped.
+# Where `npm ci` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
 .PHONY: run check test lint types bench matrix causes faults mutants proto schema lock clean env images
@@ -34,17 +33,22 @@ test: check  ## lint, types and every test
 env: $(RUN_STAMP)
 
 # uv installs in seconds what takes pip a minute. Where it cannot be had, or finds no package, pip
-# installs. Both take the versions of requirements.lock and pip's index.
+# installs. Both take exactly the files whose hashes are in the lock, from pip's index; the project
+# itself has no hash and comes after them, with no dependency and no build tool of its own.
 # An installation leaves hundreds of MB to be written back; a run that starts meanwhile measures
 # that. Bytecode is compiled now, and not by the first run. `sync` waits for it, for a bounded time, since other programs may keep the disk busy.
 define install
 	@uv=$$(command -v uv) || { uv=$(BIN)/uv; [ -x $$uv ] || \
 	    $(PIP) install --quiet --retries 0 --timeout 10 uv 2>/dev/null || uv=; }; \
 	index=$${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null || echo https://pypi.org/simple)}; \
-	if [ -n "$$uv" ] && UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$index} $$uv pip install --quiet \
-	    --python $(BIN)/python --compile-bytecode -c requirements.lock -e '$(1)'; then :; else \
+	uv_install() { UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$index} $$uv pip install --quiet \
+	    --python $(BIN)/python --compile-bytecode "$$@"; }; \
+	if [ -n "$$uv" ] && uv_install --require-hashes -r $(1); then \
+	    uv_install --no-deps --no-build-isolation -e .; \
+	else \
 	    echo 'uv cannot install here: pip does, which takes about a minute'; \
-	    $(PIP) install --quiet -c requirements.lock -e '$(1)'; fi
+	    $(PIP) install --quiet --require-hashes -r $(1) && \
+	    $(PIP) install --quiet --no-deps --no-build-isolation -e .; fi
 	@timeout 30 sync || echo 'the disk is still busy with the installation: a run may be disturbed'
 	@touch $@
 endef
@@ -53,10 +57,10 @@ $(RUN_STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
 	@echo 'installing into $(VENV)'
 	@$(PYTHON) -m venv $(VENV)
-	$(call install,.[embedded])
+	$(call install,requirements.lock)
 
-$(TEST_STAMP): $(RUN_STAMP)
-	$(call install,.[embedded$(comma)dev])
+$(TEST_STAMP): $(RUN_STAMP) requirements-dev.lock
+	$(call install,requirements-dev.lock)
 
 images: $(RUN_STAMP)  ## the offline image set, for --images offline (needs root, docker, debootstrap)
 	$(BIN)/harness images build offline
@@ -64,12 +68,15 @@ images: $(RUN_STAMP)  ## the offline image set, for --images offline (needs root
 proto: $(TEST_STAMP)  ## build the Protobuf bindings from compose/proto
 	$(BIN)/python -m harness.contract.build_proto
 
-schema: $(TEST_STAMP)  ## publish the JSON schema of result.json
+schema: $(TEST_STAMP)  ## publish the JSON schema of result.json, and the table of checks
 	$(BIN)/python -m harness.assessment.result_schema
+	$(BIN)/python -m harness.assessment.check_table
 
-lock: $(TEST_STAMP)  ## pin every dependency (needs uv)
-	uv pip compile --quiet --universal --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
-	uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header --no-annotate --generate-hashes \
+COMPILE := uv pip compile --quiet --no-header --no-annotate --generate-hashes
+lock: $(TEST_STAMP)  ## pin every dependency, with hashes (needs uv)
+	$(COMPILE) --universal --extra embedded --extra build pyproject.toml -o requirements.lock
+	$(COMPILE) --universal --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --python-version 3.11 --python-platform linux \
 	    -c requirements.lock compose/images/reference/requirements.in -o compose/images/reference/requirements.txt
 
 bench: $(TEST_STAMP)  ## timings, as ratios within one run

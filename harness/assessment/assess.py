@@ -17,13 +17,13 @@ from harness.analysis.run_analysis import RunAnalysis, analyze_run
 from harness.analysis.summary import build_measurement, histogram_logs
 from harness.assessment.result import Result, write_result
 from harness.diagnosis.answers import Diagnosis
-from harness.diagnosis.run_diagnosis import diagnose_run
+from harness.diagnosis.diagnose import diagnose_run
 from harness.errors import EvidenceError, error_text
 from harness.evidence.event_log import EVENTS_FILE, read_events
 from harness.evidence.manifest import verify_manifest
 from harness.evidence.run_documents import RunEvent, RunMetadata
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import CheckContext, Problem, validity_check
+from harness.judge.check import CheckContext, CheckKind, CheckSpec, Problem
 from harness.judge.expected_schedule import expected_schedule
 from harness.judge.final_state import read_final_state
 from harness.judge.judgement import Judgement, judge, with_check
@@ -32,6 +32,12 @@ from harness.judge.warmup import PRE_MEASURE, pre_measure_stages
 from harness.safe_open import RefusedError, iter_lines
 from harness.scenario import Scenario
 
+RESULT_STORED = CheckSpec(
+    "result_stored",
+    "result stored",
+    CheckKind.VALIDITY,
+    invalid="`result.json` or a histogram log could not be written",
+)
 Warn = Callable[[str], None]
 
 
@@ -86,7 +92,7 @@ def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAn
     except EvidenceError as error:
         hint = error.hint or "make room on the disk of --reports, then `harness judge` the run"
         problem = Problem(f"{error.where}: {error.what}", hint)
-        check = validity_check("result stored", [problem], "")
+        check = RESULT_STORED.valid_unless([problem], "")
         judgement = with_check(assessment.judgement, check)
         return assessment._replace(judgement=judgement), gathered
     return assessment, gathered

@@ -17,12 +17,34 @@ from harness.assessment.repeats import RunEstimate, TailCounts, combine_runs
 from harness.contract.names import Contract
 from harness.evidence.group_folder import INTERRUPTED, GroupProgress
 from harness.evidence.manifest import ManifestCheck
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check, CheckKind, CheckSpec, Problem
 from harness.judge.grade import Grade, worst_grade
 from harness.judge.judgement import Judgement
 from harness.judge.seal import seal_check
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Scenario
+
+RUNS_COMPLETE = CheckSpec(
+    "group_runs_complete",
+    "all runs completed",
+    CheckKind.VALIDITY,
+    invalid="fewer runs than planned, or the group ended early",
+    inconclusive="a person interrupted the group",
+)
+RUNS_COMPARABLE = CheckSpec(
+    "group_runs_comparable",
+    "runs comparable",
+    CheckKind.VALIDITY,
+    invalid="scenarios, systems or contracts differ, or the seeds are not those planned",
+)
+GROUP_SEALED = CheckSpec(
+    "group_sealed",
+    "group unchanged since sealing",
+    CheckKind.VALIDITY,
+    invalid="a file of the group was changed, removed or added after it ended",
+)
+# Of a group itself; besides them it has the checks of its runs.
+SPECS = (RUNS_COMPLETE, RUNS_COMPARABLE, GROUP_SEALED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +67,7 @@ class MemberFigures(BaseModel):
     """One run in the group's result.
 
     Attributes:
-        estimates_ns: of each combined percentile that the run can tell.
+        estimates_ns: by the id of the check, of each combined percentile that the run could estimate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,15 +106,15 @@ def judge_group(
         facts: what was planned, and why the group ended early, if it did.
         seal: the group held against its seal.
     """
-    names = list(dict.fromkeys(c.name for m in members for c in m.judgement.checks if _joins(c)))
+    ids = list(dict.fromkeys(c.id for m in members for c in m.judgement.checks if _joins(c)))
     checks = (
-        *(_combined(name, members) for name in names),
+        *(_combined(check_id, members) for check_id in ids),
         _made(members, facts),
         _alike(members, facts.seeds),
-        seal_check("group as it was sealed", seal, "group", is_due=bool(facts.kept)),
+        seal_check(GROUP_SEALED, seal, "group", is_required=bool(facts.kept)),
         *_others(members),
     )
-    verdict = worst(check.verdict for check in checks)
+    verdict = worst(check.status.verdict for check in checks)
     return GroupJudgement(
         verdict=verdict,
         exit_code=int(verdict.exit_code),
@@ -107,12 +129,13 @@ def _joins(check: Check) -> bool:
     return check.kind is CheckKind.OBJECTIVE and "estimate_ns" in check.figures
 
 
-def _combined(name: str, members: Sequence[GroupRun]) -> Check:
+def _combined(check_id: str, members: Sequence[GroupRun]) -> Check:
     found = [
-        next((check for check in member.judgement.checks if check.name == name), None)
-        for member in members
+        check for member in members for check in member.judgement.checks if check.id == check_id
     ]
-    return combine_runs(name, [_part(check) for check in found if check], len(members))
+    one = found[0]
+    spec = CheckSpec(one.id, one.name, one.kind, objective=one.objective, mode=one.mode)
+    return combine_runs(spec, [_part(check) for check in found], len(members))
 
 
 def _part(check: Check) -> RunEstimate:
@@ -121,7 +144,7 @@ def _part(check: Check) -> RunEstimate:
         return int(value) if isinstance(value, (int, float)) else None
 
     return RunEstimate(
-        verdict=check.verdict,
+        verdict=check.status.verdict,
         estimate_ns=figure("estimate_ns"),
         lower_ns=figure("lower_ns"),
         upper_ns=figure("upper_ns"),
@@ -146,12 +169,10 @@ def _made(members: Sequence[GroupRun], facts: GroupProgress) -> Check:
     # What a person breaks off is not whole, and nothing is wrong with it.
     broken = Verdict.INCONCLUSIVE if members and ended == INTERRUPTED else Verdict.INVALID
     said = f"{len(members)} of {len(seeds)} runs were made"
-    return Check(
-        name="every run was made",
-        kind=CheckKind.VALIDITY,
-        verdict=Verdict.PASS if whole else broken,
-        message=f"{said}; {ended}" if ended else said,
-        figures={"runs": len(members), "planned": len(seeds)},
+    return RUNS_COMPLETE.judged(
+        Verdict.PASS if whole else broken,
+        f"{said}; {ended}" if ended else said,
+        {"runs": len(members), "planned": len(seeds)},
     )
 
 
@@ -169,41 +190,30 @@ def _alike(members: Sequence[GroupRun], seeds: Sequence[int]) -> Check:
         problems.append("their contracts differ")
     if own != list(seeds[: len(own)]) or len(set(own)) < len(own):
         problems.append("their seeds are not those that were planned, each once")
-    return Check(
-        name="runs are alike",
-        kind=CheckKind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        message="; ".join(problems)
-        or "one question, one system, and a seed of its own for each run",
-    )
+    good = "one question, one system, and a seed of its own for each run"
+    return RUNS_COMPARABLE.valid_unless([Problem(problem, "") for problem in problems], good)
 
 
 def _others(members: Sequence[GroupRun]) -> list[Check]:
-    """What single runs settle, where it is not clean: each name once, the worst run's words."""
+    """The checks of single runs that are not clean: each id once, with the worst run's message."""
     unclean: dict[str, list[tuple[int, Check]]] = {}
     for number, member in enumerate(members, start=1):
         for check in member.judgement.checks:
-            if check.verdict is not Verdict.PASS and not _joins(check):
-                unclean.setdefault(check.name, []).append((number, check))
+            if not check.status.is_clean and not _joins(check):
+                unclean.setdefault(check.id, []).append((number, check))
     found = []
-    for name, own in unclean.items():
-        verdict = worst(check.verdict for _, check in own)
-        number, shown = next(entry for entry in own if entry[1].verdict is verdict)
+    for own in unclean.values():
+        verdict = worst(check.status.verdict for _, check in own)
+        number, shown = next(entry for entry in own if entry[1].status.verdict is verdict)
         runs = ", ".join(str(entry[0]) for entry in own)
-        found.append(
-            shown.model_copy(
-                update={
-                    "name": name,
-                    "message": f"run {number}: {shown.message} (unclean in {runs})",
-                }
-            )
-        )
+        message = f"run {number}: {shown.message} (unclean in {runs})"
+        found.append(shown.model_copy(update={"message": message}))
     return found
 
 
 def _figures(member: GroupRun) -> MemberFigures:
     estimates = {
-        check.name: int(value)
+        check.id: int(value)
         for check in member.judgement.checks
         if _joins(check) and isinstance(value := check.figures["estimate_ns"], (int, float))
     }

@@ -22,8 +22,8 @@ from harness.assessment.isolation_result import (
 from harness.formatting import format_duration
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
-from harness.judge.objectives import ARRIVAL
-from harness.judge.verdict import Verdict
+from harness.judge.objectives import SIGNALS_SIMULATED
+from harness.judge.verdict import Status
 
 # Of fewer the P99 is the longest of all.
 SIGNALS_MIN = 100
@@ -35,7 +35,7 @@ class IsolationEvidence:
 
     Attributes:
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
-        on_purpose: checks of the run that the experiment itself breaks, with the reason.
+        expected_failures: ids of checks that the experiment itself breaks, with the reason.
         full_p99_ns: of the signals that are simulated in full, quiet and disturbed; None of none.
         lingering_s: starts of the quiet blocks in whose counted part a disturbance was in force.
         lateness_limit_ns: a generator later than this measures itself.
@@ -121,7 +121,7 @@ def _against(
     found: IsolationEvidence, judgement: Judgement, change: TreatmentEffect | None
 ) -> Iterator[tuple[IsolationOutcome, str]]:
     for check in judgement.of(CheckKind.INTEGRITY):
-        if check.verdict is Verdict.FAIL:
+        if check.status is Status.FAIL:
             yield IsolationOutcome.NOT_ISOLATED, f"{check.name}: {check.message}"
     if _forceless(found.blocks) or any(_spoils(found, judgement)):
         return  # whatever changed, it was not shown to be the system, or this disturbance
@@ -213,7 +213,7 @@ def _doubts(
 def _spoils(found: IsolationEvidence, judgement: Judgement) -> Iterator[Check]:
     """What makes the run worthless, such as a generator that was starved itself."""
     for check in judgement.of(CheckKind.VALIDITY):
-        if check.verdict is not Verdict.PASS and check.name not in found.expected_failures:
+        if not check.status.is_clean and check.id not in found.expected_failures:
             yield check
 
 
@@ -225,12 +225,12 @@ def _unclean(judgement: Judgement) -> Iterator[Check]:
     matter, since blocks decide here.
     """
     for check in judgement.of(CheckKind.INTEGRITY):
-        if check.verdict not in (Verdict.PASS, Verdict.FAIL):
+        if not check.status.is_clean and check.status is not Status.FAIL:
             yield check
     for check in judgement.of(CheckKind.OBJECTIVE):
-        if check.verdict is Verdict.FAIL or (
-            (check.name == ARRIVAL or "limit_share" in check.figures)
-            and check.verdict is not Verdict.PASS
+        if check.status is Status.FAIL or (
+            (check.id == SIGNALS_SIMULATED.id or "limit_share" in check.figures)
+            and not check.status.is_clean
         ):
             yield check
 

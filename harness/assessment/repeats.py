@@ -23,7 +23,7 @@ from harness.analysis.run_spread import (
 )
 from harness.analysis.statistics import CONFIDENCE
 from harness.formatting import format_count, format_duration, format_percentile, format_share
-from harness.judge.check import Check, CheckKind, Figure
+from harness.judge.check import Check, CheckSpec, Figure
 from harness.judge.verdict import Verdict, worst
 
 
@@ -51,7 +51,7 @@ class RunEstimate:
     tail: TailCounts | None = None
 
 
-def combine_runs(name: str, parts: Sequence[RunEstimate], runs: int) -> Check:
+def combine_runs(spec: CheckSpec, parts: Sequence[RunEstimate], runs: int) -> Check:
     """Decide for the group.
 
     PASS if the upper end of the interval between runs is below the limit, no run fails by its
@@ -61,7 +61,7 @@ def combine_runs(name: str, parts: Sequence[RunEstimate], runs: int) -> Check:
     above what is allowed, each with 5 %. INCONCLUSIVE else.
 
     Args:
-        name: of the objective.
+        spec: of the objective.
         parts: of the runs that looked at it; at least one.
         runs: how many runs there are.
     """
@@ -78,13 +78,7 @@ def combine_runs(name: str, parts: Sequence[RunEstimate], runs: int) -> Check:
     elif verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
         said += f"; only {len(pools)} of {format_count(runs, 'run')} say how many signals were beyond it"
-    return Check(
-        name=name,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=said,
-        figures={**figures, "limit_ns": limit_ns, "runs_failed": fails},
-    )
+    return spec.judged(verdict, said, {**figures, "limit_ns": limit_ns, "runs_failed": fails})
 
 
 def _typical(

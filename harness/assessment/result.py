@@ -7,10 +7,10 @@ import json
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.analysis.measurement import Measurement
+from harness.assessment.result_v1 import convert_result
 from harness.diagnosis.answers import Diagnosis
 from harness.errors import EvidenceError
 from harness.evidence import atomic_files
-from harness.evidence.atomic_files import SCHEMA_VERSION
 from harness.evidence.manifest import evidence_digests
 from harness.evidence.result_digests import KEY, ResultDigests, digest_mismatch, with_digests
 from harness.evidence.run_folder import RunFolder
@@ -18,14 +18,19 @@ from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.safe_open import RefusedError
 
+# Of results of runs and of groups; the files of evidence have a version of their own.
+RESULT_SCHEMA_VERSION = 2
+# What an older result has instead is converted.
+_CONVERTED_VERSION = 1
+
 
 class Result(BaseModel):
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         schema_version: of the whole document; what is only added does not change it.
         verdict: that of the judgement.
-        exit_code: what the command ends with.
+        exit_code: of the command.
         diagnosis: why the latency is what it is; None when nobody asked.
         histograms: SHA-256 of each histogram log, by name.
         bound: what binds the result to the evidence; None in the results of older versions.
@@ -33,7 +38,7 @@ class Result(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = RESULT_SCHEMA_VERSION
     run_id: str
     verdict: Verdict
     exit_code: int
@@ -72,9 +77,9 @@ def read_result(folder: RunFolder) -> Result:
 
 
 def read_unverified(folder: RunFolder) -> tuple[Result, str]:
-    """The stored result, and why it cannot be believed, which is empty where it can.
+    """The stored result, and why it cannot be trusted; empty where it can.
 
-    What a newer harness has added to it is left out.
+    One of schema 1 is converted. What a newer harness has added is left out.
 
     Raises:
         ResultOutdatedError: missing, damaged, or of an older form.
@@ -92,18 +97,23 @@ def read_unverified(folder: RunFolder) -> tuple[Result, str]:
         raise ResultOutdatedError(error.what, where=where) from error
     except (TypeError, KeyError) as error:
         raise ResultOutdatedError(f"is no result: {error!r}", where=where) from error
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if not isinstance(version, int) or version > RESULT_SCHEMA_VERSION:
         raise EvidenceError(
-            f"has schema version {version!r}, this harness reads up to {SCHEMA_VERSION}",
+            f"has schema version {version!r}, this harness reads up to {RESULT_SCHEMA_VERSION}",
             where=where,
             hint="read it with the harness that made it; environment.json names its commit",
         )
-    if version < SCHEMA_VERSION:
+    if version < _CONVERTED_VERSION:
         raise ResultOutdatedError(f"has the old schema version {version}", where=where)
     try:
-        result = Result.model_validate_json(json.dumps(document), extra="ignore")
+        current = convert_result(document) if version == _CONVERTED_VERSION else document
+        result = Result.model_validate_json(json.dumps(current), extra="ignore")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ResultOutdatedError(f"is no result: {error!r}", where=where) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ResultOutdatedError(f"{place}: {first['msg']}", where=where) from error
+    except ValueError as error:
+        raise ResultOutdatedError(f"is no result: {error}", where=where) from error
     return result, digest_mismatch(document, evidence_digests(folder))

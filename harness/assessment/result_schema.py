@@ -10,20 +10,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.assessment.result import Result
-from harness.evidence.atomic_files import SCHEMA_VERSION
+from harness.assessment.result import RESULT_SCHEMA_VERSION, Result
 
-PATH = Path(__file__).resolve().parents[2] / "docs" / "schema" / f"result-{SCHEMA_VERSION}.json"
+PATH = (
+    Path(__file__).resolve().parents[2] / "docs" / "schema" / f"result-{RESULT_SCHEMA_VERSION}.json"
+)
 
 
 def result_schema() -> dict[str, Any]:
     """The schema, draft 2020-12."""
     schema = _open(Result.model_json_schema(mode="validation"))
-    schema["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    schema["properties"]["schema_version"] = {"const": RESULT_SCHEMA_VERSION}
     schema["required"] = ["schema_version", *schema["required"]]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"result.json, version {SCHEMA_VERSION}",
+        "title": f"result.json, version {RESULT_SCHEMA_VERSION}",
         **{key: value for key, value in schema.items() if key != "title"},
     }
 

@@ -11,12 +11,11 @@ from typing import Annotated
 import typer
 
 import harness
-from harness.cli.attach import attach
 from harness.cli.chaos import chaos
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
-from harness.cli.defects import list_defects
 from harness.cli.isolate import isolate
+from harness.cli.listings import list_defects, list_scenarios
 from harness.cli.options import (
     REPORTS,
     AgentContainers,
@@ -26,11 +25,10 @@ from harness.cli.options import (
     Reports,
     Seed,
     Settings,
+    StackKind,
     Verbose,
 )
 from harness.cli.overrides import as_overrides
-from harness.cli.scenarios import list_scenarios
-from harness.cli.stack_kind import StackKind
 from harness.cli.standard_streams import lost_output, need_current_folder
 from harness.errors import Exit, HarnessError
 from harness.printable import printable, without_secrets
@@ -91,7 +89,7 @@ def run(
     settings: Settings = None,
     defect: Defects = None,
     telemetry: Annotated[
-        bool, typer.Option(help="Look at the resources of the system once a second.")
+        bool, typer.Option(help="Sample the resources of the system once a second.")
     ] = True,
     reports: Reports = REPORTS,
     stack: Annotated[
@@ -106,7 +104,9 @@ def run(
     ] = None,
     accept_production: Annotated[
         str | None,
-        typer.Option(metavar="SENTENCE", help="What a contract of production asks to be said."),
+        typer.Option(
+            metavar="SENTENCE", help="The sentence that a contract of production asks for."
+        ),
     ] = None,
     redis_port: Annotated[
         int | None, typer.Option(help="Fixed port of Redis; a free one if absent.")
@@ -164,9 +164,28 @@ def run(
     )
 
 
-app.command()(attach)
 app.command()(isolate)
 app.command()(chaos)
+
+
+@app.command()
+def attach(
+    check: Annotated[
+        Path, typer.Option("--check", metavar="CONTRACT", help="Contract file of the system.")
+    ],
+    scenario: Annotated[
+        Path | None, typer.Option(help="What will be asked; see `harness scenarios`.")
+    ] = None,
+    form: Annotated[str, typer.Option("--as", help="list or json.")] = "list",
+) -> None:
+    """Check a running system against its contract; no signal is sent and nothing is created.
+
+    Exit code: 0 if a run can begin, 2 if contract, rights or scenario are wrong, 5 if a server
+    cannot be reached or used now.
+    """
+    from harness.cli.attach import check_contract  # slow to import, and only needed here
+
+    raise typer.Exit(check_contract(check, scenario, form))
 
 
 @app.command()
@@ -175,7 +194,7 @@ def judge(
     verbose: Verbose = False,
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
-    from harness.cli.run_command import judge_folder  # slow to import, and only needed here
+    from harness.cli.judge import judge_folder  # slow to import, and only needed here
 
     raise typer.Exit(judge_folder(folder, verbose=verbose))
 
@@ -184,7 +203,7 @@ def judge(
 def watch(
     run: Annotated[
         str,
-        typer.Argument(help="A run's folder or id, 'latest', or the URL of its metrics page."),
+        typer.Argument(help="A run's folder or id, or 'latest'."),
     ] = "latest",
     reports: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("reports"),
 ) -> None:
@@ -192,7 +211,7 @@ def watch(
 
     The exit code is the verdict's; 0 after Ctrl-C, which ends the watching and not the run.
     """
-    # Whoever watches takes what the run leaves of this host's cores.
+    # Watching uses only the processor time that the run leaves.
     os.nice(_WATCH_NICENESS)
     from harness.cli.watch import watch_run  # slow to import, and only needed here
 
@@ -245,14 +264,14 @@ def scenarios(
 
 @app.command()
 def defects() -> None:
-    """List the defects that the reference services can be told to have."""
+    """List the defects that the reference services can be given."""
     list_defects(ROOT, make_console())
 
 
 @app.command("diagnose")
 def diagnose_run(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
     """Say why the latency of a run is what it is, whatever its verdict."""
-    from harness.cli.diagnose import diagnose_folder  # slow to import, and only needed here
+    from harness.cli.judge import diagnose_folder  # slow to import, and only needed here
 
     diagnose_folder(folder, make_console())
 

@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import make_console
-from harness.cli.options import REPORTS, Defects, Images, ImageSet, Reports, Seed, Settings
+from harness.cli.options import (
+    REPORTS,
+    Defects,
+    Images,
+    ImageSet,
+    Reports,
+    Seed,
+    Settings,
+    StackKind,
+)
 from harness.cli.overrides import as_overrides, only_for_new
-from harness.cli.stack_kind import StackKind
 from harness.errors import UsageError
 from harness.stack.settings import ROOT
 
 if TYPE_CHECKING:
-    from harness.faults.support import FaultSupport
+    from harness.scenario.fault_registry import FaultSupport
 
 ROUNDS = 20
 CHAOS = ROOT / "scenarios" / "chaos.toml"
@@ -102,7 +110,7 @@ def chaos(
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
         return run_once(own, within, chosen, ROOT, console)
 
-    made = run_rounds(folder, once, lambda said: console.print(said, markup=False))
+    made = run_rounds(folder, once, lambda text: console.print(text, markup=False))
     result = judge_rounds(folder, made)
     console.print(render_chaos(result, folder.path))
     raise typer.Exit(result.exit_code)

@@ -1,52 +1,46 @@
-"""What a scenario does to the system on purpose: concrete parts for its faults and its backups."""
+"""The faults of a scenario as a feature of its run."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
 
 from harness.cli.stack_choice import fault_factory_of
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.evidence.run_folder import RunFolder
-from harness.faults.backup.backups import BackupFaultFactory, Backups
-from harness.faults.chain_feed_stall import AgentFaultFactory, AgentTargets
-from harness.faults.instance import FaultFactory
+from harness.faults.factory import AgentTargets, RunResources
 from harness.faults.runner import FaultRunner
-from harness.run.parts import SwarmPart
+from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
 from harness.stack.base import Endpoints, Stack
 
-MakeFaults = Callable[[Endpoints, Path, SwarmPart], FaultRunner]
-
-
-def backups_of(
-    scenario: Scenario, contract: Contract, folder: RunFolder, clock: Clock
-) -> Backups | None:
-    """Where the scenario's backups go; None where it has none taken."""
-    if not any(fault.kind == "backup" for fault in scenario.fault):
-        return None
-    return Backups(folder.backup, folder.logs / "restore.log", contract.observer_role, clock)
-
 
 def faults_of(
-    scenario: Scenario, contract: Contract, stack: Stack, backups: Backups | None, clock: Clock
-) -> MakeFaults | None:
-    """What makes the scenario's faults, once the stack is up; None where it has none."""
+    scenario: Scenario, contract: Contract, stack: Stack, folder: RunFolder, clock: Clock
+) -> tuple[Feature, ...]:
+    """The faults of a scenario; empty where it has none."""
     if not scenario.fault:
-        return None
+        return ()
+    runners: list[FaultRunner] = []
 
-    def make(endpoints: Endpoints, path: Path, swarm: SwarmPart) -> FaultRunner:
-        crowd = AgentTargets(
+    def make(endpoints: Endpoints, swarm: SwarmPart) -> FaultRunner:
+        agents = AgentTargets(
             swarm.pids,
             contract.key(contract.streams.chain_events or ""),
             frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
         )
-        armory: FaultFactory = AgentFaultFactory(
-            fault_factory_of(stack, endpoints), crowd, endpoints
-        )
-        if backups is not None:
-            armory = BackupFaultFactory(armory, backups, endpoints.admin_dsn.get_secret_value())
-        return FaultRunner(scenario.planned_faults(), armory, path, clock)
+        run = RunResources(folder.path, folder.logs, contract.observer_role, agents, clock)
+        factory = fault_factory_of(stack, endpoints, run)
+        runner = FaultRunner(scenario.planned_faults(), factory, folder.faults, clock)
+        runners.append(runner)
+        return runner
 
-    return make
+    def verify() -> None:
+        for runner in runners:
+            runner.verify()
+
+    def close() -> None:
+        for runner in runners:
+            runner.close()
+
+    files = sorted({name for fault in scenario.fault for name in fault.evidence})
+    evidence = (folder.faults.name, *files)
+    return (Feature(make, "fault_planned", "faults_untold", evidence, verify, close),)

@@ -10,21 +10,21 @@ from pathlib import Path
 from rich.console import Console
 
 import harness
-from harness.assessment.assess import Assessment, assess_and_store, reassess
+from harness.assessment.assess import Assessment, assess_and_store
 from harness.cli.closing import announce, format_other_runs, show_closing
 from harness.cli.console import make_console
-from harness.cli.fault_setup import backups_of, faults_of
+from harness.cli.fault_setup import faults_of
 from harness.cli.overrides import Edit
 from harness.cli.progress_outputs import MetricsChoice, ProgressOutputs, exporting
 from harness.cli.report_files import report_after, report_group_after, summarise
-from harness.cli.stack_choice import StackChoice, StackKind, gate_maker
+from harness.cli.stack_choice import StackChoice, StackKind, gate_of
 from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.evidence.environment import describe_environment
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.experiments.repeat import judge_again, repeat
+from harness.experiments.repeat import repeat
 from harness.faults.support import check_faults
 from harness.load.swarm import Swarm
 from harness.observe.final_state import write_final_state
@@ -41,7 +41,14 @@ from harness.run.live.figures import LiveFigures
 from harness.run.live.latency_histogram import measured_ranges
 from harness.run.live.run_info import RunInfo
 from harness.run.live.terminal_progress import ProgressView
-from harness.run.parts import Parts, ProgressSink
+from harness.run.parts import (
+    DisplayParts,
+    MeasurementParts,
+    Parts,
+    ProgressSink,
+    SamplingParts,
+    SystemParts,
+)
 from harness.scenario import Scenario, load_scenario
 from harness.schedule.lead_time import lead_ns
 from harness.schedule.plan import SwarmPlan
@@ -160,30 +167,6 @@ def run_once(
     return assessment, folder
 
 
-def judge_folder(path: Path, *, verbose: bool = False) -> int:
-    """Judge stored evidence of a run, or of several together, again; the verdict's exit code."""
-    console = make_console()
-
-    def warn(why: str) -> None:
-        text = f"warning: this judgement is not stored: {why}; an older one may lie there"
-        console.print(text, style="yellow", markup=False, soft_wrap=True)
-
-    if GroupFolder.is_at(path):
-        group = GroupFolder(path.absolute())
-        judgement = judge_again(group, warn)
-        for run_id in group.read().runs:
-            report_after(RunFolder.open(group.run_path(run_id)), console)
-        report_group_after(group, judgement, console)
-        console.print(render_group(judgement, group.path))
-        return judgement.exit_code
-    folder = RunFolder.open(path)
-    assessment = reassess(folder, warn)
-    report_after(folder, console)
-    summarise(folder, console)
-    show_closing(assessment, folder, console, verbose=verbose)
-    return assessment.judgement.exit_code
-
-
 def _parts(
     scenario: Scenario,
     contract: Contract,
@@ -196,7 +179,7 @@ def _parts(
     clock = SystemClock()
 
     def make_observer(endpoints: Endpoints, run_tag: int) -> Observer:
-        view.say("stack is up; starting the observer")
+        view.print_line("stack is up; starting the observer")
         plan = ObserverPlan(
             observer_dsn=endpoints.observer_dsn,
             redis_url=endpoints.redis_url,
@@ -208,7 +191,7 @@ def _parts(
         return Observer(plan, clock)
 
     def make_swarm(plan: SwarmPlan) -> Swarm:
-        view.say(f"starting {plan.load.agents_max} agents")
+        view.print_line(f"starting {plan.load.agents_max} agents")
         return Swarm(plan, folder.logs, folder.swarm_status)
 
     def make_telemetry(endpoints: Endpoints, path: Path) -> TelemetryProcess | DisabledTelemetry:
@@ -242,46 +225,53 @@ def _parts(
         return nonce_starts(conninfo, contract, scenario, run_tag)
 
     stack = choice.make(
-        scenario, contract, root, folder, clock, lambda event: view.say(startup_line(event))
+        scenario, contract, root, folder, clock, lambda event: view.print_line(startup_line(event))
     )
 
-    backups = backups_of(scenario, contract, folder, clock)
-
     if choice.kind is StackKind.ATTACH:
-        view.say("looking for the system that the contract names")
+        view.print_line("looking for the system that the contract names")
     else:
-        view.say(f"starting the {choice.kind} stack")
+        view.print_line(f"starting the {choice.kind} stack")
     return Parts(
-        stack=stack,
-        make_swarm=make_swarm,
-        make_observer=make_observer,
-        make_self_monitoring=lambda path, pids: SelfMonitor(
-            path, {"main": os.getpid(), **pids}, clock
+        system=SystemParts(
+            stack=stack,
+            make_service_counters=lambda endpoints, path: ServiceCountersReader(
+                endpoints.metrics_urls, path, clock
+            ),
+            read_final=read_final,
+            read_starts=read_starts,
         ),
-        make_live=lambda path, plan, abort_conditions, interim: LiveFigures(
-            path, plan.run_tag, abort_conditions, measured_ranges(plan.load, plan.t0_ns), interim
+        measurement=MeasurementParts(
+            make_swarm=make_swarm,
+            make_observer=make_observer,
+            lead_ns=lambda load: lead_ns(load, len(os.sched_getaffinity(0)), os.getloadavg()[0]),
         ),
-        make_service_counters=lambda endpoints, path: ServiceCountersReader(
-            endpoints.metrics_urls, path, clock
+        sampling=SamplingParts(
+            make_self_monitoring=lambda path, pids: SelfMonitor(
+                path, {"main": os.getpid(), **pids}, clock
+            ),
+            make_telemetry=make_telemetry,
+            make_pool_watch=_pool_watch(scenario, contract, clock),
         ),
-        make_telemetry=make_telemetry,
-        read_final=read_final,
-        read_starts=read_starts,
-        lead_ns=lambda load: lead_ns(load, len(os.sched_getaffinity(0)), os.getloadavg()[0]),
-        make_faults=faults_of(scenario, contract, stack, backups, clock),
-        backups=backups,
-        make_gate=gate_maker(scenario, stack, folder, root, clock),
-        make_pool_watch=_pool_watch(scenario, contract, clock),
+        display=DisplayParts(
+            make_live=lambda path, plan, conditions, interim: LiveFigures(
+                path, plan.run_tag, conditions, measured_ranges(plan.load, plan.t0_ns), interim
+            ),
+            show=show,
+        ),
+        features=(
+            *faults_of(scenario, contract, stack, folder, clock),
+            *gate_of(scenario, stack, folder, root, clock),
+        ),
         environment=lambda: describe_environment(root),
         clock=clock,
-        show=show,
     )
 
 
 def _pool_watch(
     scenario: Scenario, contract: Contract, clock: SystemClock
 ) -> Callable[[Endpoints, Path], PendingSampler] | None:
-    """What looks at the group that agents share, where they do."""
+    """The sampler of the consumer group that agents share, where they do."""
     if not scenario.agent_containers.shared_group:
         return None
     return lambda endpoints, path: PendingSampler(

@@ -1,1 +1,1 @@
-"""Why the latency is what it is: questions in a set order, answered from telemetry."""
+"""Why the latency of a run is what it is. Pure: stored figures in, answers out."""

@@ -1,4 +1,4 @@
-"""What a diagnosis says, as frozen values that survive JSON."""
+"""The result of a diagnosis, as frozen values that are stored in `result.json`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class _Value(BaseModel):
 
 
 class Answer(StrEnum):
-    """Of a question; unknown when what it needs was not there to be read."""
+    """The answer to a question; UNKNOWN where its telemetry is missing."""
 
     YES = "yes"
     NO = "no"
@@ -20,7 +20,7 @@ class Answer(StrEnum):
 
 
 class Span(_Value):
-    """A stretch of the run, in seconds after t0."""
+    """An interval of the run, in seconds after t0."""
 
     start_s: float
     end_s: float
@@ -30,14 +30,14 @@ class Evidence(_Value):
     """A figure that an answer rests on.
 
     Attributes:
-        track: name of the telemetry track; see `harness.analysis.resources.telemetry`. One that begins with
-            "measurement." was taken from the signals themselves.
-        said: the figure with its unit and what it is held against, in words.
-        value: the figure itself, in the track's unit.
-        limit: what it is held against; None without one.
-        start_s, end_s: the stretch it was taken over, seconds after t0.
+        track: name of the telemetry series; see `harness.analysis.resources.telemetry`. A name
+            that begins with "measurement." is computed from the signals.
+        message: the figure with its unit.
+        value: the figure, in the unit of the series.
+        limit: the threshold that it is compared with; None without one.
+        start_s, end_s: the interval that it covers, seconds after t0.
         correlation: rank correlation with the latency of the same seconds, -1 to 1; None where
-            there are too few seconds or one of both does not change.
+            there are too few seconds, or one of the two series is constant.
     """
 
     track: str
@@ -50,13 +50,13 @@ class Evidence(_Value):
 
 
 class Question(_Value):
-    """One question of the specified order.
+    """A question with its answer.
 
     Attributes:
-        key: "engine_cpu", "redis_memory", "nonce_locks", "rpc" or "host".
-        asks: the question.
-        said: the answer in a sentence, with its figures; of an unknown, what was missing.
-        advice: what the specification advises when it is a yes.
+        key: identifies the question; see `harness.diagnosis.diagnose.QUESTIONS`.
+        asks: the text of the question.
+        message: the answer with its figures; of UNKNOWN, what is missing.
+        advice: the remedy that the specification names for a yes.
     """
 
     key: str
@@ -68,10 +68,10 @@ class Question(_Value):
 
 
 class Remark(_Value):
-    """Something else that stands out.
+    """An observation that no question covers.
 
     Attributes:
-        key: what kind it is: "restart", "stall", "throttling", "aof_rewrite", "hot_address", ...
+        key: its kind: "restart", "stall", "throttling", "aof_rewrite", "hot_address", ...
     """
 
     key: str
@@ -80,18 +80,18 @@ class Remark(_Value):
 
 
 class Diagnosis(_Value):
-    """Everything that was asked of one run.
+    """The diagnosis of one run.
 
     Attributes:
-        because: why it was made: which figure came how near to which objective, or "on demand".
-        headline: the first yes, in a sentence; None when no question was answered with yes.
-        questions: the four in the specified order, then the host; the host first where others
-            kept it busy.
-        stages: what the split of the time says, a sentence each.
-        remarks: what else stands out, the most important first.
-        slow: when signals were near the limit or beyond it; what the answers are about. Empty
-            where nothing was slow: then they are about all of the measured load.
-        failed: why it could not be made; nothing else is told then.
+        because: why it was made: an objective at or near its limit, or "on demand".
+        headline: message of the first yes; None without one.
+        questions: in the specified order, then the host; the host first where other programs
+            loaded it.
+        stages: what the latency breakdown shows, a sentence each.
+        remarks: further observations, the most important first.
+        slow: when signals were near the limit or beyond it: the time that the answers cover.
+            Empty where no signal was slow; the answers cover all of the measured load then.
+        failed: the error of a diagnosis that crashed; the other fields are empty then.
     """
 
     because: str

@@ -1,4 +1,4 @@
-"""What a diagnosis looks at: one run's figures, and which of its seconds matter."""
+"""The input of a diagnosis: the figures of one run, and which of its seconds are analysed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from harness.scenario import Scenario
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisInput:
-    """Everything that is known of a run.
+    """What is known of a run.
 
     Attributes:
-        used: nonces that each signing address used, by its index.
+        nonces_used: number of nonces that each signing address used, by its index.
     """
 
     scenario: Scenario
@@ -38,8 +38,8 @@ class LatencySlice:
     """The latency of the signals intended in one interval, which is a second in most runs.
 
     Attributes:
-        value_ns: what is held against the limit: the median for a promise of the median or below
-            it, else P99, or the maximum where there are too few signals for P99.
+        value_ns: the figure that is compared with the limit: the median for an objective of the
+            median or below it, else P99, or the maximum where there are too few signals for P99.
     """
 
     start_s: float
@@ -50,12 +50,12 @@ class LatencySlice:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisContext:
-    """A run, seen through the promise that is to be explained.
+    """A run and the objective to be explained.
 
     Attributes:
-        seconds: of the measured load, or of the stage that the promise speaks of.
-        measured: the same as stretches of time.
-        slow: when signals near the limit or beyond it were under way; empty where none was.
+        slices: latency by interval, of the measured load or of the objective's stage.
+        measured: the same as intervals of time.
+        slow: when signals near the limit or beyond it were in flight; empty without any.
     """
 
     facts: DiagnosisInput
@@ -66,58 +66,73 @@ class DiagnosisContext:
 
     @property
     def telemetry(self) -> Telemetry:
-        """Of the run."""
+        """Telemetry of the run."""
         return self.facts.telemetry
 
     @property
     def spans(self) -> Spans:
-        """What the answers are about: the slow time, or all of it where nothing was slow."""
+        """The analysed time: the slow seconds, or all of the measured load without any."""
         return self.slow or self.measured
 
     @property
     def baseline(self) -> Spans:
         """The rest of the measured load, to compare with; empty where all or none was slow."""
-        left = subtract_spans(self.measured, self.slow) if self.slow else ()
-        return left if length_s(left) >= BASELINE_MIN_S else ()
+        rest = subtract_spans(self.measured, self.slow) if self.slow else ()
+        return rest if length_s(rest) >= BASELINE_MIN_S else ()
 
     @property
     def limit_ms(self) -> float:
-        """The limit to hold waits against."""
+        """The latency limit that waits are compared with."""
         return (self.trigger.limit_ns or LIMIT_DEFAULT_NS) / 1e6
 
     @property
     def when(self) -> str:
-        """The stretch of time as a sentence has it."""
+        """The analysed time, as part of a sentence."""
         if not self.slow:
             return f"in the {length_s(self.measured):.0f} s measured"
         return f"in the {max(1.0, length_s(self.slow)):.0f} s with slow signals"
 
-    def sentence(self, said: str) -> str:
-        """What an answer says, begun with the time that it is about."""
+    def sentence(self, message: str) -> str:
+        """A message that begins with the analysed time."""
         when = self.when
-        return f"{when[0].upper()}{when[1:]} {said}"
+        return f"{when[0].upper()}{when[1:]} {message}"
+
+    def why_unread(self, figures: str, *sources: str) -> str:
+        """The message where telemetry is missing.
+
+        Args:
+            figures: what could not be read.
+            sources: beginnings of the names of the sources that would have it.
+        """
+        telemetry = self.telemetry
+        if not telemetry.present:
+            return "this run has no telemetry"
+        reasons = [
+            why for name, why in sorted(telemetry.unread.items()) if name.startswith(sources)
+        ]
+        return "; ".join([f"telemetry lacks {figures}", *reasons])
 
 
-def build_context(facts: DiagnosisInput, concern: Trigger) -> DiagnosisContext:
-    """Pick out the seconds that matter."""
-    measured = _measured(facts.plan, concern)
-    seconds = _latency_slices(facts.measurement, concern, measured)
-    limit_ns = concern.limit_ns
+def build_context(facts: DiagnosisInput, trigger: Trigger) -> DiagnosisContext:
+    """Select the seconds to be analysed."""
+    measured = _measured(facts.plan, trigger)
+    slices = _latency_slices(facts.measurement, trigger, measured)
+    limit_ns = trigger.limit_ns
     slow: list[tuple[float, float]] = []
     if limit_ns is not None:
-        for second in seconds:
-            if second.value_ns >= NEAR_SHARE * limit_ns:
-                # What comes when the limit has passed cannot have made a signal miss it.
-                under_way_ns = min(second.value_ns, limit_ns)
-                slow.append((second.start_s, second.end_s + under_way_ns / NS_PER_S))
-    return DiagnosisContext(facts, concern, seconds, measured, merge_spans(slow))
+        for one in slices:
+            if one.value_ns >= NEAR_SHARE * limit_ns:
+                # What happens after the limit has passed cannot have made a signal miss it.
+                in_flight_ns = min(one.value_ns, limit_ns)
+                slow.append((one.start_s, one.end_s + in_flight_ns / NS_PER_S))
+    return DiagnosisContext(facts, trigger, slices, measured, merge_spans(slow))
 
 
-def _measured(plan: RunPlan, concern: Trigger) -> Spans:
-    if concern.stage is None:
-        stretches = plan.load.measured_stretches_ns()
-        return merge_spans((start / NS_PER_S, end / NS_PER_S) for start, end in stretches)
-    numbers, start_s, own = plan.load.stage_numbers(concern.stage), 0.0, []
+def _measured(plan: RunPlan, trigger: Trigger) -> Spans:
+    if trigger.stage is None:
+        spans = plan.load.measured_stretches_ns()
+        return merge_spans((start / NS_PER_S, end / NS_PER_S) for start, end in spans)
+    numbers, start_s, own = plan.load.stage_numbers(trigger.stage), 0.0, []
     for number, stage in enumerate(plan.load.timeline()):
         if number in numbers:
             own.append((start_s, start_s + stage.duration_s))
@@ -126,12 +141,12 @@ def _measured(plan: RunPlan, concern: Trigger) -> Spans:
 
 
 def _latency_slices(
-    measurement: Measurement, concern: Trigger, measured: Spans
+    measurement: Measurement, trigger: Trigger, measured: Spans
 ) -> tuple[LatencySlice, ...]:
-    """The worst of both modes, unless the promise speaks of one."""
+    """The slower of both modes, unless the objective names one."""
     found: dict[float, LatencySlice] = {}
     for interval in measurement.intervals:
-        if interval.phase != "measure" or concern.mode not in (None, interval.mode):
+        if interval.phase != "measure" or trigger.mode not in (None, interval.mode):
             continue
         start_s, end_s = interval.start_s, interval.start_s + interval.length_s
         if not interval.count or not any(a < end_s and start_s < b for a, b in measured):
@@ -141,12 +156,12 @@ def _latency_slices(
             start_s,
             end_s,
             interval.count + (other.count if other else 0),
-            max(_value_ns(interval, concern), other.value_ns if other else 0),
+            max(_value_ns(interval, trigger), other.value_ns if other else 0),
         )
     return tuple(found[start_s] for start_s in sorted(found))
 
 
-def _value_ns(interval: IntervalFigures, concern: Trigger) -> int:
-    if concern.percentile <= 50 and interval.p50_ns is not None:
+def _value_ns(interval: IntervalFigures, trigger: Trigger) -> int:
+    if trigger.percentile <= 50 and interval.p50_ns is not None:
         return interval.p50_ns
     return interval.max_ns if interval.p99_ns is None else interval.p99_ns

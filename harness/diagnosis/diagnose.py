@@ -1,75 +1,78 @@
-"""The diagnosis: the specification's questions in its order, the host, and what else stands out.
+"""The diagnosis of a judged run: the specified questions, the host, stages and remarks.
 
-It explains a verdict and never makes one. Everything is taken from stored evidence, so that the
-same run is always told the same.
+It explains a verdict and never changes one. It reads stored evidence only, so the same run always
+gives the same diagnosis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from harness.diagnosis.answers import Answer, Diagnosis, Question, Span
+from harness.diagnosis import engine, host, nonce_locks, redis_memory, rpc
+from harness.diagnosis.answers import Answer, Diagnosis, Span
 from harness.diagnosis.context import DiagnosisContext, DiagnosisInput, build_context
-from harness.diagnosis.engine import ask_engine
-from harness.diagnosis.host import ask_host, is_foreign_load
-from harness.diagnosis.nonce_locks import ask_nonce_locks
-from harness.diagnosis.redis_memory import ask_redis
-from harness.diagnosis.remarks import remarks_of
-from harness.diagnosis.rpc import ask_rpc
+from harness.diagnosis.question import DiagnosisQuestion
+from harness.diagnosis.remarks import find_remarks
 from harness.diagnosis.stages import describe_stages
 from harness.diagnosis.trigger import ON_DEMAND, find_trigger
+from harness.judge.check import CheckContext
+from harness.judge.judgement import Judgement
 
-# Section 6.2 of the specification: in this order. Then what it does not ask for.
-QUESTIONS: tuple[Callable[[DiagnosisContext], Question], ...] = (
-    ask_engine,
-    ask_redis,
-    ask_nonce_locks,
-    ask_rpc,
-    ask_host,
+# Section 6.2 of the specification, in its order. The host is not part of it and comes last.
+QUESTIONS: tuple[DiagnosisQuestion, ...] = (
+    engine.QUESTION,
+    redis_memory.QUESTION,
+    nonce_locks.QUESTION,
+    rpc.QUESTION,
+    host.QUESTION,
 )
 
 
-def diagnose(facts: DiagnosisInput, *, on_demand: bool = False) -> Diagnosis | None:
-    """Ask the questions of one run.
+def diagnose_run(case: CheckContext, judgement: Judgement, *, on_demand: bool) -> Diagnosis | None:
+    """Diagnose a run.
 
     Args:
-        facts: of the run.
-        on_demand: whether somebody asks, whatever the latency.
+        case: the run.
+        judgement: of the run.
+        on_demand: whether a diagnosis is wanted whatever the latency.
 
     Returns:
-        The diagnosis; None when nobody asks and every promise was kept with ease. One that
-        crashed says so in `failed` and nothing else: no verdict depends on it.
+        The diagnosis; None where it is not wanted and every objective is far from its limit. A
+        diagnosis that crashed holds the error in `failed`: no verdict depends on it.
     """
     because = ON_DEMAND
     try:
-        concern = find_trigger(facts.scenario, facts.judgement, on_demand=on_demand)
-        if concern is None:
+        trigger = find_trigger(case.scenario, judgement, on_demand=on_demand)
+        if trigger is None:
             return None
-        because = concern.because
-        return _diagnose(build_context(facts, concern))
-    except Exception as error:  # whatever it is, the verdict stands and must be told
-        return crashed(error, because)
+        facts = DiagnosisInput(
+            scenario=case.scenario,
+            plan=case.plan,
+            run=case.run,
+            measurement=case.measurement,
+            judgement=judgement,
+            telemetry=case.telemetry(),
+            nonces_used={
+                one.address: one.used for one in case.analysis.integrity.final_state.nonces
+            },
+        )
+        because = trigger.because
+        return diagnose(build_context(facts, trigger))
+    except Exception as error:  # whatever it is, the verdict is valid and has to be reported
+        failed = f"the diagnosis crashed: {type(error).__name__}: {error}"
+        return Diagnosis(because=because, headline=None, questions=(), failed=failed)
 
 
-def crashed(error: Exception, because: str = ON_DEMAND) -> Diagnosis:
-    """What is told in place of a diagnosis that could not be made."""
-    failed = f"the diagnosis crashed: {type(error).__name__}: {error}"
-    return Diagnosis(because=because, headline=None, questions=(), failed=failed)
-
-
-def _diagnose(subject: DiagnosisContext) -> Diagnosis:
-    # Where others took what the system needed, its own figures tell of nothing else.
-    questions = tuple(sorted((ask(subject) for ask in QUESTIONS), key=_after_others))
+def diagnose(context: DiagnosisContext) -> Diagnosis:
+    """Answer every question about a run."""
+    found = [(question, question.find(context)) for question in QUESTIONS]
+    # Load of other programs explains the figures of the system, so it is shown first.
+    found.sort(key=lambda pair: not pair[1].precedes_others)
+    questions = tuple(question.answer(context, finding) for question, finding in found)
     yes = [question for question in questions if question.answer is Answer.YES]
     return Diagnosis(
-        because=subject.trigger.because,
+        because=context.trigger.because,
         headline=yes[0].message if yes else None,
         questions=questions,
-        stages=describe_stages(subject),
-        remarks=remarks_of(subject, {question.key for question in yes}),
-        slow=tuple(Span(start_s=start, end_s=end) for start, end in subject.slow),
+        stages=describe_stages(context),
+        remarks=find_remarks(context, {question.key for question in yes}),
+        slow=tuple(Span(start_s=start, end_s=end) for start, end in context.slow),
     )
-
-
-def _after_others(question: Question) -> bool:
-    return not is_foreign_load(question)

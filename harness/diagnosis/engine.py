@@ -1,204 +1,203 @@
-"""Question 1: had the engine the computing time that it needed?
+"""Question 1: did the engine have the CPU time that it needed?
 
-Where a quota is in force, the question is the specified one: more than 80 % of it. But an engine
-can also lack computing time below its quota, in ways that call for other remedies: the quota used
-up in bursts, one thread that cannot be on two cores, or a host that has no core to give. Each is
-told by its own figures. Where no quota is in force, only these tell anything.
+Where a quota is set, the question is the specified one: more than 80 % of it. An engine can also
+lack CPU time below its quota, and each case needs another remedy: the quota used up in bursts, one
+thread that cannot use two cores, or a host without a free core. Each case has its own figures.
+Without a quota only these figures give an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from harness.diagnosis.answers import Answer, Evidence, Question, unknown_answer
+from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
-from harness.diagnosis.thresholds import (
-    BUSIEST_CORES,
-    BUSIEST_MOSTLY_CORES,
-    ENGINE_CPU_SHARE,
-    ENGINE_OF_HOST_SHARE,
-    HOST_IDLE_SHARE_MAX,
-    RUNNABLE_CORES,
-    THROTTLED_SHARE,
-    WAIT_SHARE,
-)
+from harness.diagnosis.thresholds import BUSIEST_CORES, HOST_IDLE_SHARE_MAX, THROTTLED_SHARE
 from harness.formatting import format_cores, format_percent
 
-KEY = "engine_cpu"
-ASKS = "Is the engine's CPU above 80 %?"
-_CPU = ".cpu_cores"
-_MORE = "Raise the engine's CPU quota, or have more simulations find their state in the cache."
+# As specified, a share of the quota.
+ENGINE_CPU_SHARE = 0.80
+# Where the host lacks cores: signals queue only before an engine that is busy all the time, which
+# is one core's worth of running or being runnable. Of that, a quarter spent waiting for a core is
+# more than each wake-up takes on a busy host; where a single thread does most of the work, the
+# threshold is what it lacks of the 80 % above. Idle cores are cores that it could have had.
+RUNNABLE_CORES = 0.90
+WAIT_SHARE = 0.25
+BUSIEST_MOSTLY_CORES = 0.50
+# From half of the host's cores on, the engine itself is what fills the host.
+ENGINE_OF_HOST_SHARE = 0.50
 
-Symptom = tuple[str, str, list[Evidence]]
+_CPU = ".cpu_cores"
+_MORE = "Raise the engine's CPU quota, or raise the hit ratio of its simulation cache."
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """One way to lack CPU time.
+
+    Attributes:
+        advice: the remedy; empty where the engine does not lack CPU time in this way.
+    """
+
+    message: str
+    evidence: Sequence[Evidence]
+    advice: str = ""
+
+
 SymptomFn = Callable[[DiagnosisContext, str, SeriesSlice], Symptom | None]
 
 
-def ask_engine(subject: DiagnosisContext) -> Question:
-    """Answer it for the engine; of several engines, for the first that lacks computing time."""
-    names = engines(subject)
-    answers = [_ask(subject, name) for name in names]
+def _find(context: DiagnosisContext) -> Finding:
+    """Of several engines, the finding for the first one that lacks CPU time."""
+    findings = [_find_for(context, name) for name in engines(context)]
     for wanted in (Answer.YES, Answer.NO):
-        for answer in answers:
-            if answer.answer is wanted:
-                return answer
-    if answers:
-        return answers[0]
-    return unknown_answer(KEY, ASKS, _missing(subject))
+        for finding in findings:
+            if finding.answer is wanted:
+                return finding
+    if findings:
+        return findings[0]
+    return unknown(context.why_unread("the engine's CPU time", "service", "engine"))
 
 
-def engines(subject: DiagnosisContext) -> tuple[str, ...]:
-    """Services that are engines, by their names."""
-    found = [
-        track.name.removesuffix(_CPU).removeprefix("service.")
-        for track in subject.telemetry.of("service.")
-        if track.name.endswith(_CPU)
+def engines(context: DiagnosisContext) -> tuple[str, ...]:
+    """Names of the services that are engines."""
+    names = [
+        series.name.removesuffix(_CPU).removeprefix("service.")
+        for series in context.telemetry.of("service.")
+        if series.name.endswith(_CPU)
     ]
-    return tuple(name for name in found if "engine" in name)
+    return tuple(name for name in names if "engine" in name)
 
 
-def _ask(subject: DiagnosisContext, name: str) -> Question:
-    cpu = slow_slice(subject, f"service.{name}{_CPU}")
+def _find_for(context: DiagnosisContext, name: str) -> Finding:
+    cpu = slow_slice(context, f"service.{name}{_CPU}")
     if cpu is None:
-        return unknown_answer(
-            KEY, ASKS, f"{name} was watched for too little of the time that matters"
-        )
+        return unknown(f"telemetry covers too little of the analysed time of {name}")
     evidence: list[Evidence] = []
-    looks: tuple[SymptomFn, ...] = (_quota, _throttled, _busiest, _starved)
-    for look in looks:
-        found = look(subject, name, cpu)
-        if found is None:
+    symptom_fns: tuple[SymptomFn, ...] = (_quota, _throttled, _busiest, _starved)
+    for find_symptom in symptom_fns:
+        symptom = find_symptom(context, name, cpu)
+        if symptom is None:
             continue
-        said, advice, own = found
-        if advice:
-            cache = _cache(subject, name)
-            return Question(
-                key=KEY,
-                asks=ASKS,
-                answer=Answer.YES,
-                message=subject.sentence(said) + "".join(f"; {one.message}" for one in cache),
-                evidence=(*own, *cache),
-                advice=advice,
-            )
-        evidence += own
-    if len(evidence) < 2 and not cpu.track.limit:
-        return unknown_answer(
-            KEY,
-            ASKS,
-            f"{name} used {format_cores(cpu.mean)} {subject.when}, but nothing tells of how many: no"
-            " quota is in force, and neither its threads nor the host's idle cores were read",
+        if symptom.advice:
+            cache = _cache(context, name)
+            message = "; ".join([symptom.message, *(one.message for one in cache)])
+            return Finding(Answer.YES, message, (*symptom.evidence, *cache), symptom.advice)
+        evidence += symptom.evidence
+    if len(evidence) < 2 and not cpu.series.limit:
+        return unknown(
+            f"{name} used {format_cores(cpu.mean)} {context.when}; no quota is set, and telemetry"
+            " lacks its threads and the host's idle cores, so there is no limit to compare with"
         )
-    said = "; ".join(one.message for one in evidence)
-    return Question(
-        key=KEY,
-        asks=ASKS,
-        answer=Answer.NO,
-        message=subject.sentence(said),
-        evidence=tuple(evidence),
-    )
+    return Finding(Answer.NO, "; ".join(one.message for one in evidence), evidence)
 
 
-def _quota(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
-    """Against the quota in force; no advice below the threshold, or without one."""
-    quota = cpu.track.limit
+def _quota(context: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
+    """Compares with the quota; no advice below the threshold, or without a quota."""
+    quota = cpu.series.limit
     if not quota:
-        said = f"{name} used {format_cores(cpu.mean)}, no quota is in force"
-        return said, "", [evidence_of(subject, cpu, said, cpu.mean)]
+        message = f"{name} used {format_cores(cpu.mean)}, no quota is set"
+        return Symptom(message, [evidence_of(context, cpu, message, cpu.mean)])
     used = cpu.median
-    said = f"{name} used {format_cores(used)} of the {quota:g} of its quota, {format_percent(used / quota)}"
-    evidence = [evidence_of(subject, cpu, said, used, ENGINE_CPU_SHARE * quota)]
-    if used < ENGINE_CPU_SHARE * quota:
-        return said, "", evidence
-    calm = baseline_slice(subject, cpu.track.name)
-    if calm is not None:
-        said += f" (in the others {format_percent(calm.median / quota)})"
-    throttled = slow_slice(subject, f"service.{name}.throttled_share")
-    if throttled is not None and throttled.mean > 0:
-        own = f"it was held back in {format_percent(throttled.mean)} of the scheduler's periods"
-        said += f"; {own}"
-        evidence.append(evidence_of(subject, throttled, own, throttled.mean, THROTTLED_SHARE))
-    return said, _MORE, evidence
-
-
-def _throttled(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
-    """Below the quota over a second, and at its end within many of that second's periods."""
-    throttled = slow_slice(subject, f"service.{name}.throttled_share")
-    if throttled is None or not subject.slow or throttled.mean < THROTTLED_SHARE:
-        return None
-    said = (
-        f"{name} used up its quota in {format_percent(throttled.mean)} of the scheduler's periods and"
-        f" stood still for the rest of each, although it used {format_cores(cpu.mean)} on the whole: it"
-        " works in bursts"
+    message = (
+        f"{name} used {format_cores(used)} of a quota of {quota:g} ({format_percent(used / quota)}"
     )
-    advice = _MORE + " A mean below 80 % does not mean that the quota is enough for its bursts."
-    evidence = evidence_of(subject, throttled, said, throttled.mean, THROTTLED_SHARE)
-    return said, advice, [evidence, evidence_of(subject, cpu, format_cores(cpu.mean), cpu.mean)]
+    evidence = [evidence_of(context, cpu, f"{message})", used, ENGINE_CPU_SHARE * quota)]
+    if used < ENGINE_CPU_SHARE * quota:
+        return Symptom(f"{message})", evidence)
+    baseline = baseline_slice(context, cpu.series.name)
+    if baseline is not None:
+        message += f"; {format_percent(baseline.median / quota)} in the other seconds"
+    message += ")"
+    throttled = slow_slice(context, f"service.{name}.throttled_share")
+    if throttled is not None and throttled.mean > 0:
+        own = f"it was throttled in {format_percent(throttled.mean)} of the CPU periods"
+        message += f"; {own}"
+        evidence.append(evidence_of(context, throttled, own, throttled.mean, THROTTLED_SHARE))
+    return Symptom(message, evidence, _MORE)
 
 
-def _busiest(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
-    """One thread or process that has a core to itself and needs more."""
+def _throttled(context: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
+    """Below the quota over a second, and throttled in many periods of that second."""
+    throttled = slow_slice(context, f"service.{name}.throttled_share")
+    if throttled is None or not context.slow or throttled.mean < THROTTLED_SHARE:
+        return None
+    message = (
+        f"{name} used up its quota in {format_percent(throttled.mean)} of the CPU periods and was"
+        f" throttled for the rest of each, at {format_cores(cpu.mean)} on average: it works in"
+        " bursts"
+    )
+    evidence = [
+        evidence_of(context, throttled, message, throttled.mean, THROTTLED_SHARE),
+        evidence_of(context, cpu, format_cores(cpu.mean), cpu.mean),
+    ]
+    advice = _MORE + " An average below 80 % does not mean that the quota suffices for bursts."
+    return Symptom(message, evidence, advice)
+
+
+def _busiest(context: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
+    """One thread or process that needs more than the one core that it can use."""
     del cpu
-    busiest = slow_slice(subject, f"service.{name}.cpu_busiest_cores")
+    busiest = slow_slice(context, f"service.{name}.cpu_busiest_cores")
     if busiest is None:
         return None
-    used = format_percent(busiest.median)
-    said = f"the busiest thread of {name} used {used} of the one core that it can have"
-    evidence = [evidence_of(subject, busiest, said, busiest.median, BUSIEST_CORES)]
+    message = f"the busiest thread of {name} used {format_percent(busiest.median)} of one core"
+    evidence = [evidence_of(context, busiest, message, busiest.median, BUSIEST_CORES)]
     if busiest.median < BUSIEST_CORES:
-        return said, "", evidence
-    return (
-        said,
-        "More quota would not help one thread: spread the signals over more workers, or make a"
-        " simulation cheaper by a better hit ratio of its cache.",
+        return Symptom(message, evidence)
+    return Symptom(
+        message,
         evidence,
+        "A larger quota does not help a single thread: distribute the signals over more workers,"
+        " or raise the hit ratio of the simulation cache.",
     )
 
 
-def _starved(subject: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
-    """Ready to run, below its quota, and the host had no core for it."""
-    wait = slow_slice(subject, f"service.{name}.cpu_wait_cores")
-    idle = slow_slice(subject, "host.idle_cores")
+def _starved(context: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:
+    """Runnable and below its quota, while the host had no free core."""
+    wait = slow_slice(context, f"service.{name}.cpu_wait_cores")
+    idle = slow_slice(context, "host.idle_cores")
     if wait is None and idle is None:
         return None
-    busiest = slow_slice(subject, f"service.{name}.cpu_busiest_cores")
+    busiest = slow_slice(context, f"service.{name}.cpu_busiest_cores")
     evidence, parts = [], []
     if wait is not None:
-        parts.append(f"it was ready without a core for {1000 * wait.mean:.0f} ms of a second")
-        least = _wait_least(cpu, busiest)
-        evidence.append(evidence_of(subject, wait, parts[-1], wait.mean, least))
+        parts.append(f"it was runnable without a core for {1000 * wait.mean:.0f} ms per second")
+        wait_min = _wait_min(cpu, busiest)
+        evidence.append(evidence_of(context, wait, parts[-1], wait.mean, wait_min))
     if idle is not None:
         parts.append(f"the host had {format_cores(idle.mean)} idle")
-        evidence.append(evidence_of(subject, idle, parts[-1], idle.mean, _idle_least(idle)))
-    if not subject.slow or idle is None or idle.mean >= _idle_least(idle):
-        return "; ".join(parts), "", evidence
-    if cpu.mean >= ENGINE_OF_HOST_SHARE * (idle.track.limit or 1.0):
-        why = "it takes all that the host has left for it"
-    elif wait is not None and wait.mean >= _wait_least(cpu, busiest):
-        why = "the host has too few cores for all that runs on it"
+        evidence.append(evidence_of(context, idle, parts[-1], idle.mean, _idle_min(idle)))
+    if not context.slow or idle is None or idle.mean >= _idle_min(idle):
+        return Symptom("; ".join(parts), evidence)
+    if cpu.mean >= ENGINE_OF_HOST_SHARE * (idle.series.limit or 1.0):
+        cause = "it uses all the CPU time that the host has left"
+    elif wait is not None and wait.mean >= _wait_min(cpu, busiest):
+        cause = "the host has too few cores for its load"
     else:
-        return "; ".join(parts), "", evidence
-    quota = (
-        f"of the {cpu.track.limit:g} of its quota" if cpu.track.limit else "no quota is in force"
-    )
-    said = f"{name} used {format_cores(cpu.mean)}, {quota}; {'; '.join(parts)}: {why}"
-    return (
-        said,
-        "Give the engine cores that it need not share (cpu-shares above the others', a larger host,"
-        " the load generator elsewhere); a larger quota alone would change nothing."
-        " A better hit ratio of the simulation cache makes it need less.",
-        [evidence_of(subject, cpu, format_cores(cpu.mean), cpu.mean), *evidence],
+        return Symptom("; ".join(parts), evidence)
+    quota = f"of a quota of {cpu.series.limit:g}" if cpu.series.limit else "no quota is set"
+    return Symptom(
+        f"{name} used {format_cores(cpu.mean)}, {quota}; {'; '.join(parts)}: {cause}",
+        [evidence_of(context, cpu, format_cores(cpu.mean), cpu.mean), *evidence],
+        "Give the engine cores of its own (cpu-shares above those of other services, a larger host,"
+        " the load generator on another host); a larger quota alone changes nothing."
+        " A better hit ratio of the simulation cache reduces what it needs.",
     )
 
 
-def _idle_least(idle: SeriesSlice) -> float:
-    """Idle cores from which on the host had some to give."""
-    return HOST_IDLE_SHARE_MAX * (idle.track.limit or 1.0)
+def _idle_min(idle: SeriesSlice) -> float:
+    """Idle cores from which on the host had a free core."""
+    return HOST_IDLE_SHARE_MAX * (idle.series.limit or 1.0)
 
 
-def _wait_least(cpu: SeriesSlice, busiest: SeriesSlice | None) -> float:
-    """Cores waited for, from which on it lacked them; more than these in an engine with spare time.
+def _wait_min(cpu: SeriesSlice, busiest: SeriesSlice | None) -> float:
+    """Cores waited for, from which on the engine lacked CPU time; larger for an idle engine.
 
-    One core's worth of work was there in either case: a quarter of it not done, or all that is
+    One core's worth of work is there in either case: a quarter of it is not done, or all that is
     missing to 80 % of a core in the one thread that does most of it.
     """
     least = max(RUNNABLE_CORES - cpu.mean, cpu.mean * WAIT_SHARE / (1 - WAIT_SHARE))
@@ -207,28 +206,19 @@ def _wait_least(cpu: SeriesSlice, busiest: SeriesSlice | None) -> float:
     return least
 
 
-def _cache(subject: DiagnosisContext, name: str) -> list[Evidence]:
-    """How often a simulation found its state loaded, where the engine counts that."""
+def _cache(context: DiagnosisContext, name: str) -> list[Evidence]:
+    """Hit ratio of the state cache, where the engine counts it."""
     hits, misses = (
-        slow_slice(subject, f"page.{name}.defi_statedb_lookups{{outcome={outcome}}}.per_s")
+        slow_slice(context, f"page.{name}.defi_statedb_lookups{{outcome={outcome}}}.per_s")
         for outcome in ("hit", "miss")
     )
-    looked_up = sum(taken.mean for taken in (hits, misses) if taken)
+    lookups = sum(counter.mean for counter in (hits, misses) if counter)
     counted = misses or hits
-    if counted is None or looked_up <= 0:
+    if counted is None or lookups <= 0:
         return []
-    ratio = (hits.mean if hits else 0.0) / looked_up
-    said = f"its cache of states had a hit ratio of {format_percent(ratio)}"
-    return [evidence_of(subject, counted, said, counted.mean)]
+    ratio = (hits.mean if hits else 0.0) / lookups
+    message = f"its state cache had a hit ratio of {format_percent(ratio)}"
+    return [evidence_of(context, counted, message, counted.mean)]
 
 
-def _missing(subject: DiagnosisContext) -> str:
-    telemetry = subject.telemetry
-    if not telemetry.present:
-        return "this run kept no telemetry"
-    reasons = [
-        f"{name}: {why}"
-        for name, why in sorted(telemetry.unread.items())
-        if "engine" in name or name.startswith("service")
-    ]
-    return "the engine's computing time was not read" + "".join(f"; {one}" for one in reasons)
+QUESTION = DiagnosisQuestion("engine_cpu", "Is the engine's CPU above 80 %?", _find)

@@ -1,4 +1,4 @@
-"""Question 2: is Redis near its memory, and is it the streams that fill it?"""
+"""Question 2: is Redis near its memory limit, and do the streams use the memory?"""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.analysis.resources.telemetry import TimeSeries
-from harness.diagnosis.answers import Answer, Evidence, Question, unknown_answer
+from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
+from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
 from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.spans import Floats
-from harness.diagnosis.thresholds import (
-    ENTRIES_RANGE_MIN,
-    FORK_MS,
-    MEMORY_RANGE_MIN_BYTES,
-    REDIS_MEMORY_REPORTED_SHARE,
-    REDIS_MEMORY_SHARE,
-    REDIS_MEMORY_SPECIFIED_BYTES,
-    STREAMS_SHARE,
-)
+from harness.diagnosis.thresholds import FORK_MS
 from harness.formatting import format_bytes, format_milliseconds, format_percent
 
-KEY = "redis_memory"
-ASKS = "Is Redis near its memory limit?"
+# The share of its limit from which on Redis is "near" it.
+REDIS_MEMORY_SHARE = 0.80
+# The specified limit; used where none is set.
+REDIS_MEMORY_SPECIFIED_BYTES = 4 * 1024**3
+# Streams that hold less than half of the memory are not what fills it.
+STREAMS_SHARE = 0.50
+# Below this share of the limit the users of the memory are not reported.
+REDIS_MEMORY_REPORTED_SHARE = 0.40
+# Where entries and bytes vary by less, memory per entry is estimated from the whole memory: the
+# server's own memory varies by some hundred kilobytes.
+ENTRIES_RANGE_MIN = 100
+MEMORY_RANGE_MIN_BYTES = 4 * 1024**2
+
 _MEMORY = "redis.memory_bytes"
 _STREAM, _LENGTH = "redis.stream.", ".length_count"
 # redis_stream_maxlen as specified.
@@ -32,13 +36,13 @@ _MAXLEN_DEFAULT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class StreamMemory:
-    """What the streams hold of the memory.
+    """The part of the memory that the streams hold.
 
     Attributes:
-        entries: at the most, all together.
-        entry_bytes: of memory for each.
-        measured: whether that was seen in memory growing with the streams; else it is the whole
-            memory shared out among the entries, and so an upper bound.
+        entries: largest number of entries in all streams.
+        entry_bytes: memory per entry.
+        measured: whether `entry_bytes` is the slope of memory over entries; else it is the whole
+            memory divided by the entries, an upper bound.
     """
 
     entries: float
@@ -47,147 +51,136 @@ class StreamMemory:
 
     @property
     def bytes(self) -> float:
-        """All of them."""
+        """Memory of all entries."""
         return self.entries * self.entry_bytes
 
 
-def ask_redis(subject: DiagnosisContext) -> Question:
-    """Answer it; the streams are held against their maxlen whatever the answer."""
-    memory = slow_slice(subject, _MEMORY)
+def _find(context: DiagnosisContext) -> Finding:
+    memory = slow_slice(context, _MEMORY)
     if memory is None:
-        return unknown_answer(KEY, ASKS, _missing(subject))
-    limit = memory.track.limit or float(REDIS_MEMORY_SPECIFIED_BYTES)
+        return unknown(context.why_unread("Redis's memory", "redis"))
+    limit = memory.series.limit or float(REDIS_MEMORY_SPECIFIED_BYTES)
     share = memory.peak / limit
-    of = f"the {format_bytes(limit)} of its limit ({memory.track.limit_source})"
-    if not memory.track.limit:
-        of = f"the {format_bytes(limit)} that are specified (no limit is in force)"
-    said = f"Redis held {format_bytes(memory.peak)} of {of}, {format_percent(share)}"
-    evidence = [evidence_of(subject, memory, said, memory.peak, REDIS_MEMORY_SHARE * limit)]
-    streams = measure_streams(subject)
-    parts = [said, *_stream_words(streams, memory, limit, evidence, subject)]
-    if share < REDIS_MEMORY_SHARE:
-        return Question(
-            key=KEY,
-            asks=ASKS,
-            answer=Answer.NO,
-            message=subject.sentence("; ".join(parts)),
-            evidence=tuple(evidence),
-        )
-    parts += _consequences(subject, evidence)
-    return Question(
-        key=KEY,
-        asks=ASKS,
-        answer=Answer.YES,
-        message=subject.sentence("; ".join(parts)),
-        evidence=tuple(evidence),
-        advice=_advice(streams, memory, limit),
+    source = memory.series.limit_source if memory.series.limit else "as specified, none is set"
+    message = (
+        f"Redis used {format_bytes(memory.peak)} of its limit of {format_bytes(limit)} ({source}),"
+        f" {format_percent(share)}"
     )
+    evidence = [evidence_of(context, memory, message, memory.peak, REDIS_MEMORY_SHARE * limit)]
+    streams = measure_streams(context)
+    parts = [message, *_describe_streams(streams, memory, limit, evidence, context)]
+    if share < REDIS_MEMORY_SHARE:
+        return Finding(Answer.NO, "; ".join(parts), evidence)
+    parts += _consequences(context, evidence)
+    return Finding(Answer.YES, "; ".join(parts), evidence, _advice(streams, memory, limit))
 
 
-def measure_streams(subject: DiagnosisContext) -> StreamMemory | None:
-    """Entries and memory of all streams; None where no length was read."""
-    tracks, memory = _lengths(subject), subject.telemetry.time_series.get(_MEMORY)
-    if not tracks or memory is None or not memory.at_s:
+def measure_streams(context: DiagnosisContext) -> StreamMemory | None:
+    """Entries and memory of all streams; None where telemetry has no stream length."""
+    lengths, memory = _lengths(context), context.telemetry.time_series.get(_MEMORY)
+    if not lengths or memory is None or not memory.at_s:
         return None
-    entries = sum((_at(track, memory) for track in tracks), start=np.zeros(len(memory.at_s)))
-    held = np.array(memory.values, dtype=np.float64)
+    entries = sum((_at(series, memory) for series in lengths), start=np.zeros(len(memory.at_s)))
+    used = np.array(memory.values, dtype=np.float64)
     most = float(entries.max())
     if most < 1:
         return None
-    upper = float(held[entries.argmax()]) / most
+    upper = float(used[entries.argmax()]) / most
     if upper < 1:
         return None  # no entry is that small: memory and lengths are not of one server
-    if np.ptp(entries) >= ENTRIES_RANGE_MIN and np.ptp(held) >= MEMORY_RANGE_MIN_BYTES:
-        slope = float(np.polyfit(entries, held, 1)[0])
+    if np.ptp(entries) >= ENTRIES_RANGE_MIN and np.ptp(used) >= MEMORY_RANGE_MIN_BYTES:
+        slope = float(np.polyfit(entries, used, 1)[0])
         if 0 < slope <= upper:
             return StreamMemory(most, slope, measured=True)
     return StreamMemory(most, upper, measured=False)
 
 
-def _lengths(subject: DiagnosisContext) -> list[TimeSeries]:
-    found = subject.telemetry.of(_STREAM)
-    return [track for track in found if track.name.endswith(_LENGTH) and track.at_s]
+def _lengths(context: DiagnosisContext) -> list[TimeSeries]:
+    return [
+        series
+        for series in context.telemetry.of(_STREAM)
+        if series.name.endswith(_LENGTH) and series.at_s
+    ]
 
 
-def _at(track: TimeSeries, memory: TimeSeries) -> Floats:
-    lengths: Floats = np.interp(memory.at_s, track.at_s, track.values)
+def _at(series: TimeSeries, memory: TimeSeries) -> Floats:
+    lengths: Floats = np.interp(memory.at_s, series.at_s, series.values)
     return lengths
 
 
-def _stream_words(
+def _describe_streams(
     streams: StreamMemory | None,
     memory: SeriesSlice,
     limit: float,
     evidence: list[Evidence],
-    subject: DiagnosisContext,
+    context: DiagnosisContext,
 ) -> list[str]:
     if streams is None:
-        return ["the lengths of its streams were not read"]
+        return ["telemetry lacks the lengths of its streams"]
     parts = []
-    for track in _lengths(subject):
-        taken = slow_slice(subject, track.name)
-        if taken is None or taken.peak < STREAMS_SHARE * streams.entries:
-            continue  # of the streams, the one that holds most of the entries is enough
-        name = track.name.removeprefix(_STREAM).removesuffix(_LENGTH)
-        kept = f" (maxlen {track.limit:,.0f})" if track.limit else " (no maxlen is known)"
-        said = f"{name} held {taken.peak:,.0f} entries{kept}"
-        parts.append(said)
-        evidence.append(evidence_of(subject, taken, said, taken.peak, track.limit))
+    for series in _lengths(context):
+        length = slow_slice(context, series.name)
+        if length is None or length.peak < STREAMS_SHARE * streams.entries:
+            continue  # the stream that holds most of the entries is enough
+        name = series.name.removeprefix(_STREAM).removesuffix(_LENGTH)
+        maxlen = f"maxlen {series.limit:,.0f}" if series.limit else "maxlen unknown"
+        message = f"{name} held {length.peak:,.0f} entries ({maxlen})"
+        parts.append(message)
+        evidence.append(evidence_of(context, length, message, length.peak, series.limit))
     if memory.peak < REDIS_MEMORY_REPORTED_SHARE * limit:
         return parts
-    held = min(streams.bytes, memory.peak)
+    share = min(streams.bytes, memory.peak) / memory.peak if memory.peak else 0.0
     about = "about" if streams.measured else "at most"
     parts.append(
-        f"{about} {format_bytes(streams.entry_bytes)} an entry: {about}"
-        f" {format_percent(held / memory.peak) if memory.peak else '0 %'} of the memory is the streams'"
+        f"{about} {format_bytes(streams.entry_bytes)} per entry, so the streams hold {about}"
+        f" {format_percent(share)} of the memory"
     )
     return parts
 
 
-def _consequences(subject: DiagnosisContext, evidence: list[Evidence]) -> list[str]:
+def _consequences(context: DiagnosisContext, evidence: list[Evidence]) -> list[str]:
     parts = []
-    account = subject.facts.measurement.accounts.get("measure")
+    account = context.facts.measurement.accounts.get("measure")
     if account is not None and account.refused:
         parts.append(f"it refused {account.refused:,} of {account.attempted:,} signals")
-    refused = slow_slice(subject, "redis.refused_per_s")
+    refused = slow_slice(context, "redis.refused_per_s")
     if refused is not None and refused.peak > 0:
-        parts.append(f"it refused up to {refused.peak:,.0f} commands a second")
-        evidence.append(evidence_of(subject, refused, parts[-1], refused.peak, 0.0))
-    fork = slow_slice(subject, "redis.latest_fork_ms")
+        parts.append(f"it refused up to {refused.peak:,.0f} commands per second")
+        evidence.append(evidence_of(context, refused, parts[-1], refused.peak, 0.0))
+    fork = slow_slice(context, "redis.latest_fork_ms")
     if fork is not None and fork.peak >= FORK_MS:
-        parts.append(f"a fork held it up for {format_milliseconds(fork.peak)}")
-        evidence.append(evidence_of(subject, fork, parts[-1], fork.peak, FORK_MS))
-    rewrite = slow_slice(subject, "redis.aof_rewrite_count")
+        parts.append(f"a fork blocked it for {format_milliseconds(fork.peak)}")
+        evidence.append(evidence_of(context, fork, parts[-1], fork.peak, FORK_MS))
+    rewrite = slow_slice(context, "redis.aof_rewrite_count")
     if rewrite is not None and rewrite.mean > 0:
         parts.append(f"it rewrote its AOF for {format_percent(rewrite.mean)} of the time")
-        evidence.append(evidence_of(subject, rewrite, parts[-1], rewrite.mean))
+        evidence.append(evidence_of(context, rewrite, parts[-1], rewrite.mean))
     return parts
 
 
 def _advice(streams: StreamMemory | None, memory: SeriesSlice, limit: float) -> str:
     if streams is None:
-        return "See whether redis_stream_maxlen is too large; nothing tells what the streams hold."
+        return (
+            "Check whether redis_stream_maxlen is too large; telemetry lacks the memory of the"
+            " streams."
+        )
     if streams.measured and streams.bytes < STREAMS_SHARE * memory.peak:
         return (
-            "redis_stream_maxlen is not what fills it: look for other keys (redis-cli --bigkeys)"
-            " before changing it."
+            "redis_stream_maxlen does not fill the memory: find the other keys"
+            " (redis-cli --bigkeys) before changing it."
         )
-    # What is not the streams' stays; half of the limit leaves room for a fork's copies.
+    # Memory of other keys remains; half of the limit leaves room for the copies of a fork.
     rest = max(0.0, memory.peak - streams.bytes) if streams.measured else 0.0
     room = max(0.0, limit / 2 - rest)
     fitting = int(room / streams.entry_bytes)
+    default = format_bytes(_MAXLEN_DEFAULT * streams.entry_bytes)
     return (
         "redis_stream_maxlen is too large for this memory:"
-        f" {fitting:,} entries in all streams together would leave half of the limit free, the"
-        f" default of {_MAXLEN_DEFAULT:,} takes {format_bytes(_MAXLEN_DEFAULT * streams.entry_bytes)}"
-        " a stream. Trimming what the engine's group has not read yet loses signals, so see that"
-        " its lag stays below."
+        f" {fitting:,} entries in all streams together leave half of the limit free, the"
+        f" default of {_MAXLEN_DEFAULT:,} uses {default}"
+        " per stream. Trimming entries that the engine's group has not read yet loses signals:"
+        " keep the group's lag below maxlen."
     )
 
 
-def _missing(subject: DiagnosisContext) -> str:
-    telemetry = subject.telemetry
-    if not telemetry.present:
-        return "this run kept no telemetry"
-    reasons = [why for name, why in sorted(telemetry.unread.items()) if name.startswith("redis")]
-    return "Redis's memory was not read" + "".join(f"; {one}" for one in reasons)
+QUESTION = DiagnosisQuestion("redis_memory", "Is Redis near its memory limit?", _find)

@@ -1,4 +1,4 @@
-"""Stretches of time: how they join, what lies in them, how much of one lies in another."""
+"""Intervals of time: joining, subtracting, overlap, text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 
 def merge_spans(parts: Iterable[tuple[float, float]]) -> Spans:
-    """The same time as stretches that do not touch, in order; empty ones fall out."""
+    """The same time as disjoint spans in order; empty ones are dropped."""
     found: list[tuple[float, float]] = []
     for start, end in sorted(part for part in parts if part[0] < part[1]):
         if found and start <= found[-1][1]:
@@ -22,27 +22,27 @@ def merge_spans(parts: Iterable[tuple[float, float]]) -> Spans:
     return tuple(found)
 
 
-def subtract_spans(spans: Spans, taken: Spans) -> Spans:
-    """What is left of joined spans."""
-    left: list[tuple[float, float]] = []
+def subtract_spans(spans: Spans, removed: Spans) -> Spans:
+    """The part of merged spans that is not in `removed`."""
+    rest: list[tuple[float, float]] = []
     for span_start, end in spans:
         start = span_start
-        for taken_start, taken_end in taken:
-            if taken_end <= start or taken_start >= end:
+        for removed_start, removed_end in removed:
+            if removed_end <= start or removed_start >= end:
                 continue
-            left.append((start, taken_start))
-            start = taken_end
-        left.append((start, end))
-    return merge_spans(left)
+            rest.append((start, removed_start))
+            start = removed_end
+        rest.append((start, end))
+    return merge_spans(rest)
 
 
 def length_s(spans: Spans) -> float:
-    """How long they are together."""
+    """Total length."""
     return sum(end - start for start, end in spans)
 
 
 def overlaps_s(starts: Floats, ends: Floats, spans: Spans) -> Floats:
-    """How much of each stretch lies in joined spans."""
+    """The length of each interval that lies in merged spans."""
     if not spans:
         return np.zeros(len(starts))
     edges = np.array(spans, dtype=np.float64).ravel()
@@ -54,9 +54,9 @@ def overlaps_s(starts: Floats, ends: Floats, spans: Spans) -> Floats:
 
 
 def format_spans(spans: Sequence[tuple[float, float]]) -> str:
-    """`12-15 s`, `3-4 s, 9-12 s and 4 more times`."""
+    """`12-15 s`, `3-4 s and 9-12 s`, `3-4 s, 9-12 s, 20-21 s and 4 more`."""
     shown = [f"{start:.0f}-{end:.0f} s" for start, end in spans[:3]]
     more = len(spans) - len(shown)
     if more:
-        return ", ".join(shown) + f" and {more} more times"
+        return ", ".join(shown) + f" and {more} more"
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))

@@ -1,4 +1,4 @@
-"""What the split of the time says: which stage holds most of it, and which one grows."""
+"""What the latency breakdown shows: which stage has the largest share, and which has the tail."""
 
 from __future__ import annotations
 
@@ -9,90 +9,96 @@ from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdown
 from harness.clock import NS_PER_MS
 from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.series_slice import baseline_slice, slow_slice
-from harness.diagnosis.thresholds import CENSORED_SHARE, GROWS_LIMIT_SHARE, GROWS_TIMES
 from harness.formatting import format_duration, format_milliseconds, format_percent
 
-# By the cut that a stage begins at: where to look for its cause.
+# A stage has a tail when its P99 is so many medians, and a tenth of the limit at least.
+TAIL_TIMES = 3.0
+TAIL_LIMIT_SHARE = 0.10
+# From this share on, signals without a latency shape the percentile and no stage shows them.
+CENSORED_SHARE = 0.01
+
+# By the event that begins a stage: where to look for its cause.
 _WHERE = {
-    "intended": "the generator's own lateness",
-    "sent": "the way into Redis",
-    "accepted by Redis": "waiting for a worker of the engine to take it up",
+    "intended": "send lag of the generator",
+    "sent": "the path into Redis",
+    "accepted by Redis": "waiting for a worker of the engine",
     "INIT committed": "simulation, nonce lock and commit",
-    "SIMULATED committed": "the observer's own delay",
+    "SIMULATED committed": "delay of the observer",
 }
 
-# The specified metric of the engine's page; a step that contains others is left out.
+# The specified metric of the engine's metrics page; steps that contain others are left out.
 _TRANSITION = re.compile(
     r"\.defi_fsm_transition_duration_ms\{.*?mode=(?P<mode>\w+).*?transition=(?P<transition>[^,}]+)"
     r".*\}\.mean$"
 )
 
 
-def describe_stages(subject: DiagnosisContext) -> tuple[str, ...]:
-    """A sentence or two for each mode that the promise speaks of."""
+def describe_stages(context: DiagnosisContext) -> tuple[str, ...]:
+    """A sentence or two for each mode that the objective covers."""
     modes = [
         split
-        for split in subject.facts.measurement.splits
-        if split.phase == "measure" and subject.trigger.mode in (None, split.mode)
+        for split in context.facts.measurement.splits
+        if split.phase == "measure" and context.trigger.mode in (None, split.mode)
     ]
-    by_cuts = tuple(
-        f"{split.mode}: {said}" if len(modes) > 1 else said
+    by_stage = tuple(
+        f"{split.mode}: {message}" if len(modes) > 1 else message
         for split in modes
-        for said in _sentences(split, GROWS_LIMIT_SHARE * subject.limit_ms * NS_PER_MS)
+        for message in _sentences(split, TAIL_LIMIT_SHARE * context.limit_ms * NS_PER_MS)
     )
-    return (*by_cuts, *_by_the_engine(subject), *_never_arrived(subject))
+    return (*by_stage, *_by_the_engine(context), *_censored(context))
 
 
 def _sentences(split: LatencyBreakdownFigures, least_ns: float) -> Iterator[str]:
     if not split.stages or split.total_sum_ns <= 0:
         return
-    most = max(split.stages, key=lambda stage: stage.sum_ns)
+    largest = max(split.stages, key=lambda stage: stage.sum_ns)
     yield (
-        f"{_name(most)} holds {format_percent(most.sum_ns / split.total_sum_ns)} of the mean"
-        f" ({format_duration(most.mean_ns)} of {format_duration(split.total_mean_ns)}){_where(most)}"
+        f"{_name(largest)} is {format_percent(largest.sum_ns / split.total_sum_ns)} of the mean"
+        f" latency ({format_duration(largest.mean_ns)} of {format_duration(split.total_mean_ns)})"
+        f"{_where(largest)}"
     )
     slowest = max(split.stages, key=_tail_ns)
-    whose = "its" if slowest is most else f"of slow signals it is {_name(slowest)}:"
     what = "longest time" if slowest.p99_ns is None else "P99"
-    said = f"{whose} {what} is {format_duration(_tail_ns(slowest))}"
-    if slowest.p50_ns and _tail_ns(slowest) >= max(GROWS_TIMES * slowest.p50_ns, least_ns):
-        said += f", {_tail_ns(slowest) / slowest.p50_ns:,.0f} times its median: it is what grows"
-    yield said + ("" if slowest is most else _where(slowest))
+    message = f"its {what} is" if slowest is largest else f"the largest {what} is {_name(slowest)}:"
+    message += f" {format_duration(_tail_ns(slowest))}"
+    if slowest.p50_ns and _tail_ns(slowest) >= max(TAIL_TIMES * slowest.p50_ns, least_ns):
+        message += f", {_tail_ns(slowest) / slowest.p50_ns:,.0f} times its median: it has the tail"
+    yield message + ("" if slowest is largest else _where(slowest))
 
 
-def _never_arrived(subject: DiagnosisContext) -> Iterator[str]:
-    account = subject.facts.measurement.accounts.get("measure")
+def _censored(context: DiagnosisContext) -> Iterator[str]:
+    account = context.facts.measurement.accounts.get("measure")
     if account is None or not account.attempted:
         return
-    gone = account.lost + account.refused + account.in_flight
-    if gone >= CENSORED_SHARE * account.attempted:
+    censored = account.lost + account.refused + account.in_flight
+    if censored >= CENSORED_SHARE * account.attempted:
         yield (
-            f"{gone:,} of {account.attempted:,} signals never arrived: they are in the latency with"
-            " the time that they had, and in no stage"
+            f"{censored:,} of {account.attempted:,} signals never became final: latency counts them"
+            " with the time that they had (censored), and no stage counts them"
         )
 
 
-def _by_the_engine(subject: DiagnosisContext) -> Iterator[str]:
-    """The engine's own times from step to step, the longest of them in the time that matters."""
+def _by_the_engine(context: DiagnosisContext) -> Iterator[str]:
+    """The longest transition in the analysed time, by the engine's own metrics."""
     found = []
-    for track in subject.telemetry.of("page."):
-        match = _TRANSITION.search(track.name)
-        taken = slow_slice(subject, track.name) if match else None
-        if (
-            match is None
-            or taken is None
-            or match["mode"] != (subject.trigger.mode or match["mode"])
-        ):
+    for series in context.telemetry.of("page."):
+        match = _TRANSITION.search(series.name)
+        if match is None or match["mode"] != (context.trigger.mode or match["mode"]):
             continue
-        found.append((taken.mean, match["transition"], track.name))
+        duration = slow_slice(context, series.name)
+        if duration is not None:
+            found.append((duration.mean, match["transition"], series.name))
     if not found:
         return
     mean_ms, transition, name = max(found)
-    said = (
-        f"by the engine's own page the longest step is {transition}: {format_milliseconds(mean_ms)}"
+    message = (
+        f"by the engine's own metrics the longest transition is {transition}:"
+        f" {format_milliseconds(mean_ms)}"
     )
-    calm = baseline_slice(subject, name)
-    yield said + (f", in the other seconds {format_milliseconds(calm.mean)}" if calm else "")
+    baseline = baseline_slice(context, name)
+    if baseline is not None:
+        message += f" ({format_milliseconds(baseline.mean)} in the other seconds)"
+    yield message
 
 
 def _tail_ns(stage: BreakdownStageFigures) -> int:
@@ -104,6 +110,6 @@ def _name(stage: BreakdownStageFigures) -> str:
 
 
 def _where(stage: BreakdownStageFigures) -> str:
-    """What lies in it; of merged stages, all of that."""
-    parts = [_WHERE[cut] for cut in (stage.start, *stage.merged) if cut in _WHERE]
+    """What the stage contains; of merged stages, all of it."""
+    parts = [_WHERE[start] for start in (stage.start, *stage.merged) if start in _WHERE]
     return f": {' and '.join(parts)}" if parts else ""

@@ -1,4 +1,4 @@
-"""Why a diagnosis is made: the promise that was broken, or that was nearly so."""
+"""Why a diagnosis is made: the objective that was missed, or that is near its limit."""
 
 from __future__ import annotations
 
@@ -8,29 +8,34 @@ from dataclasses import dataclass
 from harness.diagnosis.thresholds import NEAR_SHARE
 from harness.formatting import format_duration, format_percent
 from harness.judge.check import Check, CheckKind
+from harness.judge.host_check import HOST_INTERFERENCE
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
-from harness.scenario import Objective, Scenario
+from harness.judge.observer_delay import OBSERVER_DELAY
+from harness.judge.validity import GENERATOR_LAG_P99, GENERATOR_LAG_P99_9
+from harness.judge.verdict import Status
+from harness.scenario import Scenario
 
 ON_DEMAND = "on demand"
-# Where a check of each kind of duration has the value that was held against the limit.
+# Figures of a check that may hold the duration that it compares with the limit.
 _VALUES = ("estimate_ns", "worst_ns", "max_ns")
-_SYSTEMS_OWN = ("latency", "service")
-# Checks of the run that the host may have broken, whatever the latency was.
-_HOST_SENSITIVE = ("generator on time", "observer kept up", "host resources free")
+_SYSTEM_METRICS = ("latency", "service")
+# Validity checks that load of the host may break, whatever the latency.
+_HOST_SENSITIVE = frozenset(
+    spec.id for spec in (GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, OBSERVER_DELAY, HOST_INTERFERENCE)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What the signals are held against.
+    """The objective to be explained.
 
     Attributes:
-        because: in words.
-        limit_ns: of the latency; None where no promise of one was near.
-        percentile: that is promised.
-        mode: whose signals it speaks of, "lite" or "full"; None for all.
-        stage: of which stage; None for the whole measured load.
-        of_the_run: whether the harness itself was late, however quick the signals were.
+        because: the objective and its value, as text.
+        limit_ns: limit of the latency; None where no latency objective is near its limit.
+        percentile: the percentile that the objective limits.
+        mode: mode of its signals, "lite" or "full"; None for all.
+        stage: its stage; None for the whole measured load.
+        harness_was_late: whether generator or observer was late, whatever the latency.
     """
 
     because: str
@@ -42,20 +47,20 @@ class Trigger:
 
 
 def find_trigger(scenario: Scenario, judgement: Judgement, *, on_demand: bool) -> Trigger | None:
-    """The promise to explain; None when every one was kept with ease and nobody asks.
+    """The objective to explain; None when all are far from their limits, unless `on_demand`.
 
-    Of several, the percentile nearest to its limit, or furthest beyond; a maximum is one signal
-    and speaks only where no percentile does. Then come promises without a duration that failed, and
-    at last a generator or an observer that was late.
+    Of several, the percentile nearest to its limit, or furthest beyond it; a maximum is one signal
+    and counts only where no percentile does. Then come failed objectives without a duration, and
+    last a generator or an observer that was late.
     """
     near = sorted(_near(scenario, judgement), key=lambda found: found[0])
     if near:
         return near[0][1]
     for check in judgement.of(CheckKind.OBJECTIVE):
-        if check.verdict is Verdict.FAIL and not _of_the_generator(scenario, check):
+        if check.status is Status.FAIL and not _of_the_generator(scenario, check):
             return Trigger(f"{check.name}: {check.message}")
     for check in judgement.of(CheckKind.VALIDITY):
-        if check.verdict is Verdict.INVALID and check.name.startswith(_HOST_SENSITIVE):
+        if check.status is Status.INVALID and check.id in _HOST_SENSITIVE:
             return Trigger(f"{check.name}: {check.message}", harness_was_late=True)
     return Trigger(ON_DEMAND) if on_demand else None
 
@@ -66,32 +71,24 @@ def _near(
     checks = judgement.of(CheckKind.OBJECTIVE)
     for objective in scenario.parsed_objectives():
         limit_ns = objective.limit_ns
-        if objective.metric not in _SYSTEMS_OWN or not limit_ns:
+        if objective.metric not in _SYSTEM_METRICS or not limit_ns:
             continue
         for check in checks:
-            mode = _mode(objective, check)
             value_ns = _value_ns(check)
-            if mode == "" or value_ns is None or value_ns < NEAR_SHARE * limit_ns:
+            if check.objective != objective.text or value_ns is None:
+                continue
+            if value_ns < NEAR_SHARE * limit_ns:
                 continue
             ratio = value_ns / limit_ns
-            concern = Trigger(
-                because=f"{check.name}: {format_duration(value_ns)} is {format_percent(ratio)} of the limit",
+            value = format_duration(value_ns)
+            trigger = Trigger(
+                because=f"{check.name}: {value} is {format_percent(ratio)} of the limit",
                 limit_ns=limit_ns,
                 percentile=objective.percentile or 99.0,
-                mode=mode,
+                mode=check.mode or None,
                 stage=objective.stage,
             )
-            yield (objective.percentile == 100.0, -ratio, check.name), concern
-
-
-def _mode(objective: Objective, check: Check) -> str | None:
-    """The mode whose signals a check holds against an objective; "" for another objective's."""
-    if check.name == objective.text:
-        return objective.mode
-    for mode in ("lite", "full"):
-        if check.name == f"{objective.text} ({mode})":
-            return mode
-    return ""
+            yield (objective.percentile == 100.0, -ratio, check.name), trigger
 
 
 def _value_ns(check: Check) -> float | None:
@@ -103,8 +100,8 @@ def _value_ns(check: Check) -> float | None:
 
 
 def _of_the_generator(scenario: Scenario, check: Check) -> bool:
-    """Whether it is a promise of the load, which tells nothing of the system."""
+    """Whether it is an objective of the load, which does not depend on the system."""
     return any(
-        _mode(objective, check) != "" and objective.metric in ("lateness", "rate")
+        check.objective == objective.text and objective.metric in ("lateness", "rate")
         for objective in scenario.parsed_objectives()
     )

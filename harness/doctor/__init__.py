@@ -1,4 +1,4 @@
-"""What a host can do: probes look, rules judge, and the conclusion claims no more than was seen."""
+"""What a host can do: probes read facts, rules judge them, the conclusion claims no more."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from harness.doctor.host_facts import Quotas
 from harness.doctor.host_rules import host_findings
 from harness.doctor.probes import probe
 from harness.doctor.program_rules import program_findings
-from harness.doctor.render import render
-from harness.doctor.report import Finding, Level, Report, Suitability, host_report, profile_report
+from harness.doctor.report import (
+    Finding,
+    Level,
+    Report,
+    Suitability,
+    host_report,
+    profile_report,
+    render,
+)
 from harness.doctor.signoff_requirements import signoff_requirements
 from harness.doctor.zone_c_profile import probe_machine, profile_findings, read_profile
 from harness.stack.compose_file import read_compose
@@ -56,7 +63,7 @@ def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:
     Args:
         name: profile in `compose/zone-c.toml`.
         root: the repository.
-        data: folder whose storage is looked at.
+        data: folder whose storage is checked.
 
     Raises:
         UsageError: there is no such profile.
@@ -67,7 +74,7 @@ def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:
 
 
 def zone_b_quotas(root: Path) -> Quotas:
-    """The sum of Zone B's quotas, Anvil's included, since a gate runs beside all others.
+    """The sum of Zone B's quotas, Anvil's included, since a gate runs with all others.
 
     Raises:
         UsageError: the Compose file cannot be read.

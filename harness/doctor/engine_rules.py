@@ -8,9 +8,56 @@ from __future__ import annotations
 
 import math
 
-from harness.doctor.engine_kind import NO_ENGINE, engine_kind, no_engine_finding
-from harness.doctor.host_facts import PODMAN, EngineFacts, HostFacts, Quotas
+from harness.doctor.host_facts import DESKTOP, DOCKER, PODMAN, EngineFacts, HostFacts, Quotas
 from harness.doctor.report import Finding, Level, Suitability
+
+NO_ENGINE = "no engine answered"
+
+
+def engine_kind(facts: HostFacts) -> Finding:
+    """Whether it is the engine that runs are tried with, as root, on this machine."""
+    topic, engine = "kind of engine", facts.engine
+    if engine is None:
+        return no_engine_finding(topic)
+    if engine.product == DOCKER and engine.rootless is False:
+        return Finding(topic, Level.OK, f"{DOCKER}, as root", "the kind that runs are tried with")
+    rootless = ", rootless" if engine.rootless else ""
+    found = f"{engine.product or 'not reported'}{rootless}"
+    if engine.product == DESKTOP:
+        means = (
+            "containers run in a virtual machine: `docker compose` works; quotas cannot be read"
+            " back from another kernel's control groups, and no run can be judged"
+        )
+        todo = "install Docker Engine in this Linux (`docker context use default`)"
+        return Finding(topic, Level.BAD, found, means, todo, docker_max=Suitability.NOTHING)
+    if engine.rootless:
+        means = (
+            "containers start, and quotas are read back where cpu and memory are delegated; a gate"
+            " does not reach Anvil, faults of network and disk need root, and published ports pass"
+            " a proxy that adds to every latency"
+        )
+    elif engine.product == PODMAN:
+        means = (
+            "containers start behind Docker's API, and quotas are read back; restarts and OOM kills"
+            " are reported by other events than Docker's, and no test of the harness runs on it"
+        )
+    else:
+        means = "what it can do is not known"
+    todo = "for a sign-off use Docker Engine as root (the system's dockerd)"
+    return Finding(topic, Level.WARN, found, means, todo, docker_max=Suitability.INDICATIVE)
+
+
+def no_engine_finding(topic: str) -> Finding:
+    """The finding on a fact that only an engine reports, where none answered."""
+    return Finding(
+        topic,
+        Level.WARN,
+        f"not seen: {NO_ENGINE}",
+        "quotas are the engine's work",
+        "see Docker",
+        docker_max=Suitability.NOTHING,
+    )
+
 
 GIB = 1024**3
 # Swarm and observer each keep up to a core busy; on the cores of the system under test they
@@ -34,7 +81,7 @@ def engine_findings(facts: HostFacts, quotas: Quotas) -> tuple[Finding, ...]:
 
 
 def docker(facts: HostFacts) -> Finding:
-    """Whether containers can be started and looked into."""
+    """Whether containers can be started and inspected."""
     engine = facts.engine
     if engine is None:
         return Finding(
@@ -59,13 +106,13 @@ def docker(facts: HostFacts) -> Finding:
         return Finding(
             "Docker",
             Level.BAD,
-            f"{found}, on another kernel than this process ({engine.kernel or 'not told'})",
+            f"{found}, on another kernel than this process ({engine.kernel or 'not reported'})",
             "containers run in another machine, whose control groups cannot be read from here:"
             " no quota can be proven",
             "install Docker Engine in this Linux, or run the harness on the engine's own host",
             docker_max=Suitability.NOTHING,
         )
-    return Finding("Docker", Level.OK, found, "containers can be started and looked into")
+    return Finding("Docker", Level.OK, found, "containers can be started and inspected")
 
 
 def version_numbers(text: str) -> tuple[int, ...]:
@@ -106,7 +153,7 @@ def control_groups(facts: HostFacts) -> Finding:
         return Finding(
             topic,
             Level.WARN,
-            "the engine does not tell their version",
+            "the engine does not report their version",
             "whether quotas can be read back shows only when a run does it",
             "use a Docker engine of version 20.10 or later",
             docker_max=Suitability.INDICATIVE,
@@ -142,7 +189,7 @@ def swap_accounting(facts: HostFacts) -> Finding:
     return Finding(
         topic,
         Level.WARN,
-        ("off" if engine.swap_limit is False else "not told")
+        ("off" if engine.swap_limit is False else "not reported")
         + (", but the host has no swap" if without_swap else ""),
         "a container beyond its memory limit may go on in swap instead of being ended",
         "boot with swapaccount=1 (control groups version 1)",
@@ -159,8 +206,8 @@ def cpus(facts: HostFacts, quotas: Quotas) -> Finding:
     """CPUs against the sum of the quotas, with room for the generator."""
     needed = cpus_needed(quotas)
     engine = facts.engine
-    told = _smaller(facts.cpus, engine, engine.cpus if engine else None)
-    if told is None:
+    count = _smaller(facts.cpus, engine, engine.cpus if engine else None)
+    if count is None:
         return Finding(
             "CPUs",
             Level.WARN,
@@ -169,8 +216,8 @@ def cpus(facts: HostFacts, quotas: Quotas) -> Finding:
             "run where the number of CPUs can be read",
             docker_max=Suitability.INDICATIVE,
         )
-    found = f"{told} for quotas of {quotas.cpus:g} cores in {quotas.containers} containers"
-    if told >= needed:
+    found = f"{count} for quotas of {quotas.cpus:g} cores in {quotas.containers} containers"
+    if count >= needed:
         return Finding(
             "CPUs",
             Level.OK,
@@ -193,7 +240,7 @@ def memory(facts: HostFacts, quotas: Quotas) -> Finding:
     engine = facts.engine
     total = _smaller(facts.memory_bytes, engine, engine.memory_bytes if engine else None)
     limits = f"limits of {_gib(quotas.memory_bytes)}"
-    # What the engine has less, or does not tell, takes nothing from processes of the host.
+    # Memory that the engine lacks, or does not report, is still there for processes of the host.
     own = min(facts.memory_bytes or 0, facts.memory_available_bytes or 0)
     process_max = Suitability.NOTHING if own < MEMORY_RUN_MIN else Suitability.PROCESS
     if total is None or facts.memory_available_bytes is None:
@@ -230,11 +277,11 @@ def memory(facts: HostFacts, quotas: Quotas) -> Finding:
     return Finding("memory", Level.OK, found, "every limit can be used up at once")
 
 
-def _smaller(host: int | None, engine: EngineFacts | None, told: int | None) -> int | None:
-    """The smaller of what the host and its engine tell; None if one of them does not."""
+def _smaller(host: int | None, engine: EngineFacts | None, reported: int | None) -> int | None:
+    """The smaller of what the host and its engine report; None if one of them does not."""
     if engine is None:
         return host
-    return None if host is None or told is None else min(host, told)
+    return None if host is None or reported is None else min(host, reported)
 
 
 def _gib(size: int) -> str:

@@ -1,10 +1,15 @@
-"""What the doctor says: findings, and what they allow to conclude; pure."""
+"""The findings of the doctor, what they allow to conclude, and how a terminal shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from harness.errors import Exit
 
@@ -27,7 +32,7 @@ class Suitability(IntEnum):
 
     @property
     def label(self) -> str:
-        """As people are told."""
+        """Its name in messages."""
         return _LABELS[self]
 
 
@@ -41,7 +46,7 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One fact that was checked.
 
     Attributes:
         topic: what it is about.
@@ -139,7 +144,7 @@ def _reasons(findings: tuple[Finding, ...], use: Suitability) -> tuple[str, ...]
 def profile_report(name: str, about: str, findings: tuple[Finding, ...]) -> Report:
     """The report on a bare-metal host of Zone C: what was not seen is not granted."""
     worst = max((finding.level for finding in findings), default=Level.WARN)
-    words, code = {
+    text, code = {
         Level.OK: ("this machine fits the profile", Exit.PASS),
         Level.WARN: ("this machine is not shown to fit the profile", Exit.INCONCLUSIVE),
         Level.BAD: ("this machine does not fit the profile", Exit.FAIL),
@@ -147,7 +152,54 @@ def profile_report(name: str, about: str, findings: tuple[Finding, ...]) -> Repo
     return Report(
         title=f"{name}: {about}",
         findings=findings,
-        conclusion=words,
+        conclusion=text,
         reasons=tuple(finding.topic for finding in findings if finding.level is not Level.OK),
         exit_code=code,
     )
+
+
+_NEEDS_TITLE = "The machine that a sign-off needs"
+_MARKS = {Level.OK: ("ok", "green"), Level.WARN: ("warn", "yellow"), Level.BAD: ("bad", "bold red")}
+
+
+def render(report: Report) -> RenderableType:
+    """A table of what was found, and the conclusion below it."""
+    table = Table(title=report.title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("what", no_wrap=True)
+    table.add_column("found", ratio=2)
+    table.add_column("means; what to do", ratio=3)
+    for finding in report.findings:
+        text, style = _MARKS[finding.level]
+        table.add_row(
+            Text(text, style=style), Text(finding.topic), Text(finding.found), _meaning(finding)
+        )
+    lines = [Text(report.conclusion, style="bold")]
+    if report.reasons:
+        lines.append(Text(f"what stands in the way of more: {', '.join(report.reasons)}"))
+    tables = (table, _needs(report.needs)) if report.needs else (table,)
+    return Group(*tables, *lines)
+
+
+def _needs(needs: Sequence[SignoffRequirement]) -> Table:
+    table = Table(title=_NEEDS_TITLE, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("what", no_wrap=True)
+    table.add_column("needed", ratio=3)
+    table.add_column("here", ratio=2)
+    for need in needs:
+        text, style = _MARKS[Level.OK if need.is_met else Level.WARN]
+        table.add_row(
+            Text(text if need.is_met else "less", style=style),
+            Text(need.name),
+            Text(need.needed),
+            Text(need.here),
+        )
+    return table
+
+
+def _meaning(finding: Finding) -> Text:
+    text = Text(finding.means)
+    if finding.todo:
+        text.append(f"\n→ {finding.todo}", style="cyan")
+    return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -76,8 +76,12 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise io_error("write", path, error) from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, versions: Collection[int] = (SCHEMA_VERSION,)) -> dict[str, Any]:
     """A document that `write_json` wrote.
+
+    Args:
+        path: of the file.
+        versions: the schema versions that are read.
 
     Raises:
         EvidenceError: missing, not JSON, or of another schema.
@@ -86,9 +90,10 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise EvidenceError("is not a JSON object", where=str(path))
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in versions:
+        newest = max(versions)
         raise EvidenceError(
-            f"has schema version {version!r}, this harness reads {SCHEMA_VERSION}",
+            f"has schema version {version!r}, this harness reads {newest}",
             where=str(path),
             hint="judge it with the harness that made it; environment.json names its commit",
         )

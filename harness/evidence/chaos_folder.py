@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.errors import UsageError
 from harness.evidence import atomic_files
 from harness.evidence.new_folder import FileName, create_unique_folder
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.scenario import Scenario, load_scenario
 
 ROUNDS_MAX = 10_000
@@ -52,7 +52,7 @@ class ChaosFolder:
             EvidenceError: it cannot be made.
         """
         path = create_unique_folder(reports, scenario.name, wall_ns, "chaos")
-        atomic_files.write_text(path / "scenario.toml", toml_text(scenario.model_dump(mode="json")))
+        atomic_files.write_text(path / "scenario.toml", scenario_text(scenario))
         return cls(path)
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,13 +109,13 @@ class GroupFolder:
         """
         atomic_files.write_json(self.result, document)
 
-    def read_result(self) -> dict[str, Any]:
-        """Read the stored judgement.
+    def read_result(self, versions: Collection[int]) -> dict[str, Any]:
+        """Read the stored judgement, of one of these schema versions.
 
         Raises:
             EvidenceError: missing, unreadable, or of another schema.
         """
-        return atomic_files.read_json(self.result)
+        return atomic_files.read_json(self.result, versions)
 
     def run_path(self, run_id: str) -> Path:
         """The folder of a run.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import BaseModel
 
 from harness.errors import EvidenceError, UsageError
@@ -15,11 +16,15 @@ from harness.evidence import atomic_files
 from harness.evidence.new_folder import create_unique_folder
 from harness.evidence.run_documents import ObserverSummary, RunMetadata, RunPlan
 from harness.evidence.run_paths import RunPaths
-from harness.evidence.toml_writer import toml_text
 from harness.safe_open import RefusedError
 from harness.scenario import Scenario, load_scenario
 
 _SECRET_OR_LOCAL = {"redis_url", "folder", "process"}
+
+
+def scenario_text(scenario: Scenario) -> str:
+    """A scenario as TOML, every key with its value; TOML has no null, so unset keys are absent."""
+    return tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class RunFolder(RunPaths):
         Raises:
             EvidenceError: it could not be written.
         """
-        self.write_text(self.scenario, toml_text(scenario.model_dump(mode="json")))
+        self.write_text(self.scenario, scenario_text(scenario))
 
     def read_scenario(self) -> Scenario:
         """Read the scenario.

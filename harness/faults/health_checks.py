@@ -1,26 +1,30 @@
-"""Whether a service answers whoever asks it, over a connection of its own."""
+"""Whether a service answers, over a connection of its own.
+
+The kinds of faults are loaded with every scenario, so the clients of the servers are imported only
+where one is asked.
+"""
 
 from __future__ import annotations
 
-import http.client
-import json
-from collections.abc import Callable
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
-import psycopg
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
+from harness.errors import StackError
+from harness.faults.instance import HealthCheck
+from harness.http_client import OK, HttpClient
+from harness.json_rpc import LostError, RefusedError, Rpc
 from harness.stack.base import Endpoints
 
+if TYPE_CHECKING:
+    import psycopg
+    import redis
+
 ANSWER_TIMEOUT_S = 1.0
-# Gives what shows that it answers; empty if it does not.
-HealthCheck = Callable[[], str]
 
 
 def health_checks(endpoints: Endpoints) -> dict[str, HealthCheck]:
-    """A question for each service that can be asked, by its name."""
+    """A request for each service that can be asked, by its name."""
     found: dict[str, HealthCheck] = {
         "redis": lambda: check_redis(endpoints.redis_url.get_secret_value()),
         "postgres": lambda: check_postgres(endpoints.admin_dsn.get_secret_value()),
@@ -35,15 +39,19 @@ def health_checks(endpoints: Endpoints) -> dict[str, HealthCheck]:
 def check_redis(url: str) -> str:
     """A PING."""
     try:
-        with redis_client(url) as client:
+        with redis_session(url) as client:
             return "it answers PING" if client.ping() else ""
-    except (redis.RedisError, OSError):
+    except StackError:
         return ""
 
 
 def redis_client(url: str) -> redis.Redis:
     """A client that waits for a second and tries nothing twice."""
-    return redis.Redis.from_url(
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Redis.from_url(
         url,
         socket_timeout=ANSWER_TIMEOUT_S,
         socket_connect_timeout=ANSWER_TIMEOUT_S,
@@ -51,38 +59,76 @@ def redis_client(url: str) -> redis.Redis:
     )
 
 
+@contextmanager
+def redis_session(url: str, action: str = "does not answer") -> Iterator[redis.Redis]:
+    """A client of Redis whose errors are those of a stack.
+
+    Args:
+        url: with the password.
+        action: begins the message of an error.
+
+    Raises:
+        StackError: Redis does not answer, or refuses.
+    """
+    from redis import RedisError
+
+    try:
+        with redis_client(url) as client:
+            yield client
+    except (RedisError, OSError) as error:
+        raise StackError(f"{action}: {error}", where="redis") from error
+
+
 def check_postgres(conninfo: str) -> str:
     """A SELECT over a new connection."""
     try:
         with postgres_session(conninfo) as session:
             session.execute("SELECT 1")
-    except psycopg.Error:
+    except StackError:
         return ""
     return "it answers a query"
 
 
-def postgres_session(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
+@contextmanager
+def postgres_session(
+    conninfo: str, action: str = "does not answer"
+) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """A connection in autocommit; libpq waits two seconds at least.
 
-    Errors of psycopg pass through.
+    Args:
+        conninfo: with the password.
+        action: begins the message of an error.
+
+    Raises:
+        StackError: PostgreSQL does not answer, or refuses.
     """
-    return psycopg.connect(
-        conninfo, autocommit=True, connect_timeout=2, application_name="harness_faults"
-    )
+    from psycopg import Error, connect
+
+    try:
+        with connect(
+            conninfo, autocommit=True, connect_timeout=2, application_name="harness_faults"
+        ) as session:
+            yield session
+    except Error as error:
+        raise StackError(f"{action}: {error}", where="postgres") from error
 
 
 def _health(metrics_url: str) -> HealthCheck:
-    def ask() -> str:
-        status, _ = _http(metrics_url, "GET", "/healthz")
-        return "its /healthz says 200" if status == http.client.OK else ""
-
-    return ask
+    return lambda: "" if _healthz(metrics_url) is None else "its /healthz says 200"
 
 
 def read_health(metrics_url: str) -> str:
-    """What a service says of its health; empty if it is not well."""
-    status, body = _http(metrics_url, "GET", "/healthz")
-    return body.decode("utf-8", "replace").strip() if status == http.client.OK else ""
+    """The text of a service's health page; empty if it is not healthy."""
+    return (_healthz(metrics_url) or b"").decode("utf-8", "replace").strip()
+
+
+def _healthz(metrics_url: str) -> bytes | None:
+    try:
+        with HttpClient(metrics_url, ANSWER_TIMEOUT_S) as client:
+            answer = client.get("/healthz")
+    except OSError:
+        return None
+    return answer.body if answer.status == OK else None
 
 
 def _node(url: str) -> HealthCheck:
@@ -90,24 +136,9 @@ def _node(url: str) -> HealthCheck:
 
 
 def block_number(url: str) -> int | None:
-    """The newest block of an RPC node; None if it does not tell."""
-    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
-    status, body = _http(url, "POST", "/", json.dumps(question))
+    """The newest block of an RPC node; None if it does not answer."""
     try:
-        return int(json.loads(body)["result"], 16) if status == http.client.OK else None
-    except (ValueError, KeyError, TypeError):
+        with closing(Rpc(url, ANSWER_TIMEOUT_S)) as rpc:
+            return rpc.number("eth_blockNumber")
+    except (RefusedError, LostError, ValueError):
         return None
-
-
-def _http(url: str, method: str, path: str, body: str = "") -> tuple[int, bytes]:
-    place = urlsplit(url)
-    host, port = place.hostname or "", place.port or 80
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_TIMEOUT_S)
-    try:
-        connection.request(method, path, body or None, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read(65_536)
-    except (OSError, http.client.HTTPException):
-        return 0, b""
-    finally:
-        connection.close()

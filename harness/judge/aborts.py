@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
-from harness.judge.check import Check, CheckContext, Problem, validity_check
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.judge.objectives import check_objective
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 
 ABORTED = "aborted"
+ABORT_JUSTIFIED = CheckSpec(
+    "abort_justified",
+    "abort justified",
+    CheckKind.VALIDITY,
+    invalid="the load was ended by `abort_on_fail`, and no such objective fails by the evidence",
+)
 
 
 def check_aborted(case: CheckContext) -> Iterator[Check]:
@@ -22,11 +28,11 @@ def check_aborted(case: CheckContext) -> Iterator[Check]:
         check.name
         for objective in watched
         for check in check_objective(case, objective)
-        if check.verdict is Verdict.FAIL
+        if check.status is Status.FAIL
     ]
     at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
     said = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
     said += "; the evidence says so too" if failed else "; the evidence does not say that it failed"
     hint = "run again without abort_on_fail: the evidence of a whole load decides"
     problems = [] if failed else [Problem(said, hint)]
-    yield validity_check("ended early for a reason", problems, said, {"at_s": at_s})
+    yield ABORT_JUSTIFIED.valid_unless(problems, said, {"at_s": at_s})

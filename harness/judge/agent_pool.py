@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.integrity.pending_takeover import Takeover, analyze_takeover
 from harness.clock import NS_PER_S
 from harness.formatting import format_count, format_duration
-from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
+from harness.judge.check import (
+    Check,
+    CheckContext,
+    CheckKind,
+    CheckSpec,
+    Figure,
+    NotApplicable,
+    Problem,
+)
 from harness.judge.verdict import Verdict, worst
+from harness.scenario.fault_registry import kinds_where
 
-DEPARTURE_CHECK = "agents in their pool"
-TAKEOVER_CHECK = "events of the dead taken over"
+AGENT_POOL = CheckSpec(
+    "agent_pool",
+    "agents remain in the pool",
+    CheckKind.VALIDITY,
+    invalid="an agent container left the pool, and no planned fault explains it",
+)
+PENDING_TAKEOVER = CheckSpec(
+    "pending_takeover",
+    "pending events of lost agents claimed",
+    CheckKind.INTEGRITY,
+    fail="events stayed pending for an agent that left, beyond `claimed_within_s`",
+    invalid="no sample of the shared consumer group",
+    inconclusive="the samples end too early, or do not list every pending event",
+)
 OUT_OF_POOL = "out_of_pool"
 _OFFENDERS_MAX = 20
 
@@ -84,8 +105,7 @@ def check_pool(case: CheckContext) -> Iterator[Check]:
         for one in found
     )
     hint = "read the containers' logs below logs/ of the run for why they ended"
-    yield validity_check(
-        DEPARTURE_CHECK,
+    yield AGENT_POOL.valid_unless(
         [Problem(one, hint) for one in said],
         good,
         {"left": len(found), "unplanned": len(said)},
@@ -100,40 +120,60 @@ def check_takeover(case: CheckContext) -> Iterator[Check]:
         return
     limit_ns = round(case.scenario.agent_containers.claimed_within_s * NS_PER_S)
     pairs = [(one, analyze_takeover(case.pool_samples, one.host, one.left_ns)) for one in gone]
-    outcomes = [_outcome(one, found, limit_ns) for one, found in pairs]
+    reasons = [_not_applicable(one, found) for one, found in pairs]
+    if case.pool_samples and all(reasons):
+        yield PENDING_TAKEOVER.not_applicable(
+            NotApplicable.NOTHING_TO_COMPARE,
+            "; ".join(reasons),
+            **_takeover_figures(pairs, limit_ns),
+        )
+        return
+    outcomes = [
+        (Verdict.PASS, reason) if reason else _outcome(one, found, limit_ns)
+        for (one, found), reason in zip(pairs, reasons, strict=True)
+    ]
+    hint = ""
     if not case.pool_samples:
-        outcomes = [(Verdict.INVALID, "nobody looked at the group that they shared")]
-    yield Check(
-        name=TAKEOVER_CHECK,
-        kind=CheckKind.INTEGRITY,
-        verdict=worst(verdict for verdict, _ in outcomes),
-        hint=""
-        if case.pool_samples
-        else "let the harness read the group: see pool.jsonl and logs/ of it",
-        message="; ".join(said for _, said in outcomes),
-        figures={
-            "held": sum(found.held for _, found in pairs),
-            "taken": sum(sum(found.claimed.values()) for _, found in pairs),
-            "unseen": sum(found.unseen for _, found in pairs),
-            "left": sum(found.left for _, found in pairs),
-            "emptied_ns": max(
-                (found.emptied_ns - one.left_ns for one, found in pairs if found.emptied_ns),
-                default=None,
-            ),
-            "limit_ns": limit_ns,
-        },
+        outcomes = [(Verdict.INVALID, "the shared consumer group was not sampled")]
+        hint = "let the harness read the group: see pool.jsonl and logs/ of it"
+    yield PENDING_TAKEOVER.judged(
+        worst(verdict for verdict, _ in outcomes),
+        "; ".join(message for _, message in outcomes),
+        _takeover_figures(pairs, limit_ns),
+        hint=hint,
     )
+
+
+def _takeover_figures(
+    pairs: Sequence[tuple[Departure, Takeover]], limit_ns: int
+) -> dict[str, Figure]:
+    return {
+        "held": sum(found.held for _, found in pairs),
+        "taken": sum(sum(found.claimed.values()) for _, found in pairs),
+        "unseen": sum(found.unseen for _, found in pairs),
+        "left": sum(found.left for _, found in pairs),
+        "emptied_ns": max(
+            (found.emptied_ns - one.left_ns for one, found in pairs if found.emptied_ns),
+            default=None,
+        ),
+        "limit_ns": limit_ns,
+    }
+
+
+def _not_applicable(one: Departure, found: Takeover) -> str:
+    """Why no takeover can be checked for an agent; empty if it can."""
+    if not found.watched_ns:
+        return ""
+    if not found.consumer:
+        return f"no consumer of the shared group is named after {one.name}"
+    if not found.held:
+        return f"{one.name} ({found.consumer}) held no event when it left"
+    return ""
 
 
 def _outcome(one: Departure, found: Takeover, limit_ns: int) -> tuple[Verdict, str]:
     if not found.watched_ns:
-        return Verdict.INCONCLUSIVE, f"nobody saw the group after {one.name} had left"
-    if not found.consumer:
-        said = f"not judged: no consumer of the shared group is named after {one.name}"
-        return Verdict.PASS, said
-    if not found.held:
-        said = f"not judged: {one.name} ({found.consumer}) held no event when it left"
-        return Verdict.PASS, said
+        return Verdict.INCONCLUSIVE, f"the group was not sampled after {one.name} had left"
     span = f"{found.first_id} to {found.last_id}" if found.held > 1 else found.first_id
     held = f"{one.name} ({found.consumer}) held {format_count(found.held, 'event')} when it left ({span})"
     verdict, ending = _ending(found, one.left_ns, limit_ns)
@@ -163,10 +203,11 @@ def _ending(found: Takeover, left_ns: int, limit_ns: int) -> tuple[Verdict, str]
 
 def _departure(case: CheckContext, name: str, facts: dict[str, Any]) -> Departure:
     exits = [end for end in facts.get("exits") or () if isinstance(end, dict)]
+    exiting = kinds_where(lambda kind: kind.exits_target)
     kills = [
         record
         for record in case.analysis.faults.records or ()
-        if (record.kind, record.target) == ("kill", name) and record.proven_ns is not None
+        if record.kind in exiting and record.target == name and record.proven_ns is not None
     ]
     return Departure(
         name=name,

@@ -7,11 +7,12 @@ that the engine rejected without excuse is known never to arrive: it lies beyond
 
 from __future__ import annotations
 
+from harness.analysis.histogram import Histogram
 from harness.analysis.recorder import Cell, Metric
 from harness.analysis.statistics import ConfidenceInterval, upper_bound_ns
 from harness.contract.names import State
 from harness.formatting import format_count
-from harness.judge.check import CheckContext
+from harness.judge.check import CheckContext, Figure
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 
@@ -61,3 +62,33 @@ def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict
 def censored_below_count(cell: Cell, metric: Metric, limit_ns: int) -> int:
     """How many signals never arrived and had less time than the limit."""
     return cell.censored_histogram(metric).count_below(limit_ns)
+
+
+def exceedance_figures(
+    cell: Cell, metric: Metric, percentile: float, limit_ns: int, measured_ns: int
+) -> dict[str, Figure]:
+    """The figures of a check that a group needs.
+
+    `beyond` counts every signal that may have taken as long as the limit or longer, those that
+    never arrived among them. `beyond_least` counts only those that did so by their commit time and
+    counted from their sending too: as a run's own FAIL, a group's must not be the fault of observer
+    or generator.
+    """
+    histogram = cell.slo_histogram(metric)
+    beyond = _beyond(histogram, limit_ns)
+    least = [beyond]
+    if metric is not Metric.LATENESS:
+        least.append(max(0, beyond - cell.histogram(Metric.UNSEEN).count))
+    if metric is Metric.LATENCY:
+        others = [cell.slo_histogram(other) for other in (Metric.SERVICE, Metric.COMMITTED)]
+        least += [_beyond(other, limit_ns) for other in others if other.count]
+    return {
+        "percentile": percentile,
+        "beyond": beyond + censored_below_count(cell, metric, limit_ns),
+        "beyond_least": min(least),
+        "measured_ns": measured_ns,
+    }
+
+
+def _beyond(histogram: Histogram, limit_ns: int) -> int:
+    return histogram.count - histogram.count_below(limit_ns)

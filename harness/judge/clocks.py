@@ -6,11 +6,23 @@ from harness.analysis.measurement import ClockFigures
 from harness.analysis.resources.self_monitoring import HOST
 from harness.analysis.run_analysis import POSTGRES
 from harness.formatting import format_count, format_duration
-from harness.judge.check import Check, CheckContext, Problem, validity_check
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.judge.limits import HOST_STEP_MAX_NS, OBSERVER_P99
 
-_STEADY = "clocks steady"
-_PROBED = "clocks probed around the load"
+CLOCK_STABLE = CheckSpec(
+    "clock_stable",
+    "clocks stable",
+    CheckKind.VALIDITY,
+    invalid="a server's clock moves by more than error and 500 ppm explain, or the host's wall"
+    " clock by 10 ms in a second: stamps from before and after do not compare",
+)
+CLOCK_PROBED = CheckSpec(
+    "clock_probed",
+    "clocks probed around the load",
+    CheckKind.VALIDITY,
+    invalid="PostgreSQL's clock was not probed before the first and after the last signal, or is"
+    " known too coarsely; Redis's splits no stage, so it is only reported",
+)
 _UNPROBED = "run again with a PostgreSQL that takes connections from before the load until after it"
 
 
@@ -30,7 +42,7 @@ def _steady(case: CheckContext) -> Check:
         for clock in case.measurement.clocks
         if clock.server != HOST
     )
-    return validity_check(_STEADY, problems, said or "no clock was probed")
+    return CLOCK_STABLE.valid_unless(problems, said or "no clock was probed")
 
 
 def _step(clock: ClockFigures) -> str:
@@ -54,7 +66,7 @@ def _probed(case: CheckContext) -> Check:
     clocks = {clock.server: clock for clock in case.measurement.clocks}
     if POSTGRES not in clocks:
         never = Problem("PostgreSQL's clock was never probed", _UNPROBED)
-        return validity_check(_PROBED, [never], "")
+        return CLOCK_PROBED.valid_unless([never], "")
     told = {
         name: f"{name} {clock.before} before, {clock.during} during, {clock.after} after"
         for name, clock in clocks.items()
@@ -76,4 +88,4 @@ def _probed(case: CheckContext) -> Check:
         problems.append(
             Problem(said, "run the harness nearer to PostgreSQL: a probe takes as long")
         )
-    return validity_check(_PROBED, problems, "; ".join(told.values()))
+    return CLOCK_PROBED.valid_unless(problems, "; ".join(told.values()))

@@ -13,9 +13,15 @@ from collections.abc import Iterator, Mapping
 from harness.evidence.event_log import EVENTS_FILE
 from harness.evidence.run_documents import TRUNCATING_EVENTS
 from harness.formatting import format_count
-from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.verdict import Verdict
 
+EVENTS_CONSISTENT = CheckSpec(
+    "events_consistent",
+    "events consistent across files",
+    CheckKind.VALIDITY,
+    invalid="`run.json`, `events.jsonl`, the stack's counters and the swarm disagree about events",
+)
 _SHOWN = 3
 _HINT = "take the folder as the run left it; if nobody changed it, report a defect with it"
 # After these the swarm was told to end before its last signal, and says so.
@@ -25,12 +31,10 @@ _STOPPED_EARLY = TRUNCATING_EVENTS | {"decided"}
 def check_events_agree(case: CheckContext) -> Check:
     """That no file tells of an event that another one should, and does not."""
     problems = [*_kept(case), *_restarts(case), *_swarm(case)]
-    return Check(
-        name="events as every file tells them",
-        kind=CheckKind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        message="; ".join(problems[:_SHOWN])
-        or f"{format_count(len(case.run.events), 'event')}, told alike",
+    return EVENTS_CONSISTENT.judged(
+        Verdict.INVALID if problems else Verdict.PASS,
+        "; ".join(problems[:_SHOWN])
+        or f"{format_count(len(case.run.events), 'event')}, the same in every file",
         examples=tuple(problems[:20]),
         hint=_HINT if problems else "",
     )

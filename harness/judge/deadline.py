@@ -5,21 +5,24 @@ from __future__ import annotations
 from harness.analysis.anomalies import Anomaly
 from harness.clock import NS_PER_S
 from harness.formatting import format_count
-from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, NotApplicable
 from harness.judge.verdict import Verdict
 
-NAME = "final by the drain deadline"
+DRAIN_DEADLINE = CheckSpec(
+    "drain_deadline",
+    "final states by the drain deadline",
+    CheckKind.OBJECTIVE,
+    fail="signals became final only after `load.drain_s`, by their commit times",
+    inconclusive="signals were seen after the deadline, and may have been final before it",
+)
 
 
 def check_deadline(case: CheckContext) -> Check:
     """Nothing became final only after the deadline; what never did is lost, which is told apart."""
     run, drain_s = case.run, case.plan.load.drain_s
     if not run.drain_deadline_ns:
-        return Check(
-            name=NAME,
-            kind=CheckKind.OBJECTIVE,
-            verdict=Verdict.PASS,
-            message="not judged: the run ended before its drain began",
+        return DRAIN_DEADLINE.not_applicable(
+            NotApplicable.DRAIN_SKIPPED, "the run ended before its drain began"
         )
     at_s = (run.drain_deadline_ns - case.plan.t0_ns) / NS_PER_S
     deadline = f"the drain deadline, {drain_s:g} s after the load's end (at {at_s:.1f} s)"
@@ -36,12 +39,10 @@ def check_deadline(case: CheckContext) -> Check:
             f"{format_count(seen.count, 'signal')} seen after {deadline}, and perhaps final before:"
             " the observer was too slow to tell"
         )
-    return Check(
-        name=NAME,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=said,
-        figures={
+    return DRAIN_DEADLINE.judged(
+        verdict,
+        said,
+        {
             "late": proven.count,
             "seen_late": seen.count,
             "drain_s": drain_s,

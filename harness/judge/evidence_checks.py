@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly
+from harness.contract.names import Contract
 from harness.formatting import format_count
-from harness.judge.check import Check, CheckContext, Problem, validity_check
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.schedule.content import STALE_MARGIN_BLOCKS, contents
 
 # What each irregularity of the evidence means, after its number.
@@ -28,14 +29,44 @@ _IRREGULAR = {
 
 # The harness wrote these files; what is wrong with them came after it, or from a full disk.
 _DAMAGED = "run again; keep room on the disk of --reports, and change no file of a run"
+_STACK_REPLACED = "put back stack.json as the run wrote it, from a copy; else run again"
+_OWN = ("process", "docker")
 _NOT_PLANNED = "run again: the files of this run are not of one scenario and one seed"
 
 
+EVIDENCE_COMPLETE = CheckSpec(
+    "evidence_complete",
+    "evidence complete",
+    CheckKind.VALIDITY,
+    invalid="a file is missing, or ends within a record",
+)
+EVIDENCE_CONSISTENT = CheckSpec(
+    "evidence_consistent",
+    "evidence consistent",
+    CheckKind.VALIDITY,
+    invalid="records are repeated, out of order, impossible or without their counterpart",
+)
+JOURNAL_MATCHES_PLAN = CheckSpec(
+    "journal_matches_plan",
+    "journal matches the plan",
+    CheckKind.VALIDITY,
+    invalid="intended times, or which signals are deliberately stale, are not those that the seed"
+    " gives; both are computed again",
+)
+STACK_CONSISTENT = CheckSpec(
+    "stack_consistent",
+    "stack description consistent",
+    CheckKind.VALIDITY,
+    invalid="`stack.json` names no kind of stack, or one that contract, scenario or final state"
+    " contradict: the kind decides what is checked",
+)
+
+
 def _check(
-    name: str, problems: list[str], good: str, hint: str, offenders: tuple[str, ...] = ()
+    spec: CheckSpec, problems: list[str], good: str, hint: str, examples: tuple[str, ...] = ()
 ) -> Check:
-    found = [Problem(said, hint) for said in problems]
-    return validity_check(name, found, good, offenders=offenders[:EXAMPLES_MAX])
+    found = [Problem(message, hint) for message in problems]
+    return spec.valid_unless(found, good, examples=examples[:EXAMPLES_MAX])
 
 
 def check_complete(case: CheckContext) -> Check:
@@ -51,7 +82,7 @@ def check_complete(case: CheckContext) -> Check:
         problems.append(
             f"{format_count(gathered.evidence.bad_clock_lines, 'line')} of clock.jsonl unreadable"
         )
-    return _check("evidence complete", problems, "every file is there and whole", _DAMAGED)
+    return _check(EVIDENCE_COMPLETE, problems, "every file is there and whole", _DAMAGED)
 
 
 def check_regular(case: CheckContext) -> Check:
@@ -69,7 +100,7 @@ def check_regular(case: CheckContext) -> Check:
         for name, number in gathered.evidence.reading.disordered.items()
     ]
     return _check(
-        "evidence agrees with itself",
+        EVIDENCE_CONSISTENT,
         problems,
         "each record stands once, in order, with its counterpart",
         _DAMAGED,
@@ -101,7 +132,7 @@ def check_as_planned(case: CheckContext) -> Check:
     if schedule.early:
         problems.append(f"{format_count(schedule.early, 'signal')} sent before they were due")
     return _check(
-        "journal follows the plan",
+        JOURNAL_MATCHES_PLAN,
         problems,
         "every intended time is the one that the seed gives",
         _NOT_PLANNED,
@@ -123,3 +154,28 @@ def _stale_problems(case: CheckContext) -> Iterator[str]:
         yield f"{format_count(surplus.count, 'signal')} marked as stale that the seed does not choose"
     if lacking.count:
         yield f"{format_count(lacking.count, 'signal')} not marked as stale that the seed chooses"
+
+
+def check_stack(case: CheckContext) -> Check:
+    """The kind of the stack decides what is judged, so that no file alone may choose it."""
+    good = f"{case.stack.get('kind')}, and the other evidence agrees"
+    return _check(STACK_CONSISTENT, list(_stack_problems(case)), good, _STACK_REPLACED)
+
+
+def _stack_problems(case: CheckContext) -> Iterator[str]:
+    kind = case.stack.get("kind")
+    if kind not in (*_OWN, "attach"):
+        yield "stack.json is missing or names no kind of stack"
+        return
+    if kind in _OWN and _names(case.plan.contract) != _names(Contract()):
+        yield f"stack.json says {kind}, and the plan's contract is that of an external system"
+    if kind == "attach" and case.final.unattributed is not None:
+        yield "stack.json says attach, and the final state is that of servers started for the run"
+    if kind != "process" and case.scenario.engine.defects:
+        yield f"stack.json says {kind}, and defects exist in child processes only"
+
+
+def _names(contract: Contract) -> tuple[str, ...]:
+    """Names that differ between systems, in every version of the harness."""
+    streams, tasks = contract.streams, contract.tasks
+    return (contract.prefix, streams.proposals, tasks.table, str(contract.seen.way))

@@ -10,12 +10,23 @@ from harness.analysis.gate.invariants import is_slow
 from harness.clock import NS_PER_S
 from harness.evidence.gate_log import GateLog, GateRound
 from harness.formatting import format_count, format_share
-from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.judge.verdict import Verdict
 from harness.scenario.gate import Gate
 
-INVARIANTS_CHECK = "gate: rounds held their invariants"
-EXECUTION_CHECK = "gate: played as planned, and its node released"
+GATE_INVARIANTS = CheckSpec(
+    "gate_invariants",
+    "gate invariants hold",
+    CheckKind.INTEGRITY,
+    fail="a fuzzed round broke an invariant",
+)
+GATE_EXECUTION = CheckSpec(
+    "gate_execution",
+    "gate executed as planned",
+    CheckKind.VALIDITY,
+    invalid="fewer rounds than planned while the load was on, others than the seed's, or a node"
+    " that was not seen to be gone",
+)
 _EXAMPLES_MAX = 20
 _HINT = "set fewer gate.rounds or a longer load; if its node did not answer, read logs/ of the run"
 # A desk that is too late for so many decisions is held against too little, whoever is slow.
@@ -40,8 +51,7 @@ def check_gate(case: CheckContext) -> Iterator[Check]:
             f"{format_count(figures.rounds, 'round')} while the load was on; the node was there for"
             f" {lasted_s:.1f} s: {record.released.seen if record and record.released else ''}"
         )
-    yield validity_check(
-        EXECUTION_CHECK,
+    yield GATE_EXECUTION.valid_unless(
         [Problem(said, _HINT)] if problems else [],
         said,
         {
@@ -63,16 +73,14 @@ def _held(record: GateLog) -> Check:
     ]
     played = sum(one.seen is not None for one in record.rounds)
     more = f"; and {len(names) - 3} more" if len(names) > 3 else ""
-    return Check(
-        name=INVARIANTS_CHECK,
-        kind=CheckKind.INTEGRITY,
-        verdict=Verdict.FAIL if broken else Verdict.PASS,
-        message=f"{format_count(len(names), 'round')} of {played:,} broke invariants: "
+    return GATE_INVARIANTS.judged(
+        Verdict.FAIL if broken else Verdict.PASS,
+        f"{format_count(len(names), 'round')} of {played:,} broke invariants: "
         f"{'; '.join(names[:3])}{more}"
         if names
         else f"none of {format_count(played, 'fuzzed round')} broke one",
-        figures={"rounds": played, "broken": len(broken)},
-        examples=tuple(names[:_EXAMPLES_MAX]),
+        {"rounds": played, "broken": len(broken)},
+        names[:_EXAMPLES_MAX],
     )
 
 

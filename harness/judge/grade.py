@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from harness.clock import NS_PER_S
 from harness.judge import applicability
-from harness.judge.check import CheckContext
+from harness.judge.check import CheckContext, CheckSpec
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, SIGNOFF_S
 from harness.judge.quotas import quotas_hold
 from harness.scenario import Phase
@@ -38,9 +38,14 @@ class Grade(BaseModel):
     reasons: tuple[str, ...] = ()
 
 
-def grade_run(case: CheckContext) -> Grade:
-    """The grade of a run."""
-    reasons = tuple(dict.fromkeys(_reasons(case)))
+def grade_run(case: CheckContext, specs: Iterable[CheckSpec]) -> Grade:
+    """The grade of a run.
+
+    Args:
+        case: the run.
+        specs: of all checks; one that does not apply keeps the run from a sign-off.
+    """
+    reasons = tuple(dict.fromkeys(_reasons(case, specs)))
     return Grade(level="indicative" if reasons else "signoff", reasons=reasons)
 
 
@@ -64,7 +69,7 @@ def _runs_word(runs: Sequence[int]) -> str:
     return f"run{'s' if len(runs) > 1 else ''} {', '.join(str(number) for number in runs)}"
 
 
-def _reasons(case: CheckContext) -> Iterator[str]:
+def _reasons(case: CheckContext, specs: Iterable[CheckSpec]) -> Iterator[str]:
     kind = case.stack.get("kind")
     if kind in ("docker", "attach"):
         if kind == "docker" and not quotas_hold(case):
@@ -74,7 +79,7 @@ def _reasons(case: CheckContext) -> Iterator[str]:
         yield from _strings(case.stack.get("grade_reasons", "what ran as images was not told"))
     else:
         yield from _PROCESS_REASONS
-    yield from applicability.not_applicable_reasons(case)
+    yield from applicability.not_applicable_reasons(case, specs)
     if case.scenario.engine.defects:
         yield "defects were switched on in the reference services"
     # Swarm and observer run on the host of the system under test, whatever the stack.

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 
 from harness.formatting import format_count
 from harness.judge.advice import interference_advice
-from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Figure, Problem
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.inconclusive import HOST, inconclusive_checks
 
+HOST_INTERFERENCE = CheckSpec(
+    "host_interference",
+    "no host interference",
+    CheckKind.VALIDITY,
+    invalid="an objective of latency or service time is missed, and could be met by the signals of"
+    ' the seconds in which no other program used cores, storage or steal ("Others on the host"'
+    " below): the system was not what was slow",
+)
 _UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 
 
@@ -38,4 +46,4 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
         said += f"; {', '.join(excused)} cannot be held against the system alone"
     problems = [Problem(said, interference_advice(found))] if excused else []
     figures: dict[str, Figure] = {f"{one.resource}_looks": len(one.spans_s) for one in found}
-    return validity_check("host resources free", problems, said, figures)
+    return HOST_INTERFERENCE.valid_unless(problems, said, figures)

@@ -37,7 +37,7 @@ def host_interfered(said: str) -> InconclusiveReason:
 
 
 def inconclusive_checks(checks: Iterable[Check], by: str) -> list[str]:
-    """Names of the checks that OBSERVER, GENERATOR or HOST leaves undecided."""
+    """Names of the checks that OBSERVER, GENERATOR or HOST leaves inconclusive."""
     return [check.name for check in checks if check.figures.get(INCONCLUSIVE_BY) == by]
 
 

@@ -1,4 +1,4 @@
-"""All checks together, and what they come to."""
+"""All checks together, and the verdict that they give."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from harness.judge import (
     aborts,
     agent_pool,
     applicability,
-    backup,
     clocks,
     crosscheck,
     deadline,
@@ -29,75 +28,94 @@ from harness.judge import (
     quotas,
     seal,
     self_monitoring,
-    stack_consistency,
     stream,
     unreadable,
     validity,
     warmup,
 )
-from harness.judge.check import Check, CheckContext, CheckKind, Problem, validity_check
-from harness.judge.faults import injection, staleness
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
+from harness.judge.faults import injection
 from harness.judge.grade import Grade, grade_run
 from harness.judge.interim_analysis import InterimAnalysis
 from harness.judge.interim_replay import replay_analyses
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Phase
+from harness.scenario.fault_registry import load_checks
 
 CheckFn = Callable[[CheckContext], Check | Iterable[Check]]
+# Checks that also read the results of those before them.
+DependentCheckFn = Callable[[CheckContext, Sequence[Check]], Check]
+
+CHECK_CRASHED = CheckSpec(
+    "check_crashed",
+    "check crashed",
+    CheckKind.VALIDITY,
+    invalid="a check ended with an exception, a defect of the harness; the figure `check` names it",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class DependentCheck:
-    """A check that also reads what the checks before it found."""
+class CheckRule:
+    """A function, and the checks that it makes; ids of objectives depend on the scenario."""
 
-    check: Callable[[CheckContext, Sequence[Check]], Check]
+    make: CheckFn
+    specs: tuple[CheckSpec, ...] = ()
 
 
-CHECKS: tuple[CheckFn | DependentCheck, ...] = (
-    objectives.check_arrival,
-    objectives.check_objectives,
-    deadline.check_deadline,
-    integrity.check_effects,
-    integrity.check_transitions,
-    integrity.check_nonces,
-    integrity.check_order,
-    integrity.check_stale,
-    staleness.check_staleness,
-    staleness.check_stale_node_avoided,
-    ledger.check_amounts,
-    ledger.check_stamps,
-    modes.check_modes,
-    stream.check_drained,
-    stream.check_trimmed,
-    stream.check_added,
-    agent_pool.check_takeover,
-    validity.check_signals,
-    warmup.check_warmup,
-    validity.check_events,
-    crosscheck.check_events_agree,
-    injection.check_faults,
-    backup.check_backups,
-    gate.check_gate,
-    agent_pool.check_pool,
-    aborts.check_aborted,
-    quotas.check_quotas,
-    validity.check_in_flight,
-    validity.check_lateness,
-    validity.check_rate,
-    validity.check_overflow,
-    DependentCheck(observer_delay.check_observer),
-    observer_delay.check_notifications,
-    validity.check_observer_end,
-    unreadable.check_read,
-    clocks.check_clocks,
-    validity.check_negative,
-    self_monitoring.check_self_monitoring,
-    DependentCheck(host_check.check_host),
-    evidence_checks.check_complete,
-    evidence_checks.check_regular,
-    evidence_checks.check_as_planned,
-    stack_consistency.check_stack,
-    seal.check_seal,
+@dataclass(frozen=True, slots=True)
+class DependentRule:
+    """The same for a function that also reads the checks before it."""
+
+    make: DependentCheckFn
+    specs: tuple[CheckSpec, ...] = ()
+
+
+# Every check, in the order of the result. A new check has its module, an entry here and its test.
+CHECKS: tuple[CheckRule | DependentRule, ...] = (
+    CheckRule(objectives.check_arrival, (objectives.SIGNALS_SIMULATED,)),
+    CheckRule(objectives.check_objectives),
+    CheckRule(deadline.check_deadline, (deadline.DRAIN_DEADLINE,)),
+    CheckRule(integrity.check_effects, integrity.EFFECTS),
+    CheckRule(integrity.check_transitions, (integrity.FSM_TRANSITIONS,)),
+    CheckRule(integrity.check_nonces, (integrity.NONCES_CONTIGUOUS,)),
+    CheckRule(integrity.check_order, (integrity.NONCE_ORDER,)),
+    CheckRule(integrity.check_stale, (integrity.STALE_REFUSED,)),
+    # The kinds of faults declare their own.
+    *(CheckRule(make, specs) for make, specs in load_checks("SIGNAL_CHECKS")),
+    CheckRule(ledger.check_amounts, (ledger.LEDGER_AMOUNTS,)),
+    CheckRule(ledger.check_stamps, (ledger.ROW_TIMESTAMPS,)),
+    CheckRule(modes.check_modes, (modes.MODE_COUNTERS,)),
+    CheckRule(stream.check_drained, (stream.STREAM_DRAINED,)),
+    CheckRule(stream.check_trimmed, (stream.STREAM_TRIMMED,)),
+    CheckRule(stream.check_added, (stream.STREAM_ENTRIES_ADDED,)),
+    CheckRule(agent_pool.check_takeover, (agent_pool.PENDING_TAKEOVER,)),
+    CheckRule(validity.check_signals, (validity.SIGNALS_SENT,)),
+    CheckRule(warmup.check_warmup, (warmup.WARMUP_EFFECTIVE,)),
+    CheckRule(validity.check_events, (validity.UNPLANNED_EVENTS,)),
+    CheckRule(crosscheck.check_events_agree, (crosscheck.EVENTS_CONSISTENT,)),
+    CheckRule(injection.check_faults, (injection.FAULTS_PROVEN,)),
+    *(CheckRule(make, specs) for make, specs in load_checks("CHECKS")),
+    CheckRule(gate.check_gate, (gate.GATE_INVARIANTS, gate.GATE_EXECUTION)),
+    CheckRule(agent_pool.check_pool, (agent_pool.AGENT_POOL,)),
+    CheckRule(aborts.check_aborted, (aborts.ABORT_JUSTIFIED,)),
+    CheckRule(quotas.check_quotas, (quotas.QUOTAS_ENFORCED,)),
+    CheckRule(validity.check_in_flight, (validity.OBSERVATION_COMPLETE,)),
+    CheckRule(validity.check_lateness, (validity.GENERATOR_LAG_P99, validity.GENERATOR_LAG_P99_9)),
+    CheckRule(validity.check_rate, (validity.LOAD_ATTEMPTED,)),
+    CheckRule(validity.check_overflow, (validity.HISTOGRAM_RANGE,)),
+    DependentRule(observer_delay.check_observer, (observer_delay.OBSERVER_DELAY,)),
+    CheckRule(observer_delay.check_notifications, (observer_delay.REPORTS_AFTER_COMMIT,)),
+    CheckRule(validity.check_observer_end, (validity.OBSERVER_COMPLETE,)),
+    CheckRule(unreadable.check_read, (unreadable.FINAL_STATE_READ,)),
+    CheckRule(clocks.check_clocks, (clocks.CLOCK_STABLE, clocks.CLOCK_PROBED)),
+    CheckRule(validity.check_negative, (validity.DURATIONS_NONNEGATIVE,)),
+    CheckRule(self_monitoring.check_self_monitoring, self_monitoring.SPECS),
+    DependentRule(host_check.check_host, (host_check.HOST_INTERFERENCE,)),
+    CheckRule(evidence_checks.check_complete, (evidence_checks.EVIDENCE_COMPLETE,)),
+    CheckRule(evidence_checks.check_regular, (evidence_checks.EVIDENCE_CONSISTENT,)),
+    CheckRule(evidence_checks.check_as_planned, (evidence_checks.JOURNAL_MATCHES_PLAN,)),
+    CheckRule(evidence_checks.check_stack, (evidence_checks.STACK_CONSISTENT,)),
+    CheckRule(seal.check_seal, (seal.EVIDENCE_SEALED,)),
 )
 
 
@@ -105,8 +123,8 @@ class Judgement(BaseModel):
     """The verdict and its reasons.
 
     Attributes:
-        checks: everything that was looked at, in order.
-        exit_code: what the command ends with.
+        checks: all checks, in order; each id once.
+        exit_code: of the command.
         horizon_s: events that come at least this often, on average, would have been seen with 95 %
             (none in T is as likely as exp(-T / interval)); None without a measured phase.
         analyses: of a run that may end when it is decided, what each planned analysis finds.
@@ -123,12 +141,12 @@ class Judgement(BaseModel):
 
     @property
     def reasons(self) -> tuple[Check, ...]:
-        """The checks that brought the verdict about, then those that are not clean either."""
-        own = tuple(check for check in self.checks if check.verdict is self.verdict)
+        """The checks that decide the verdict, then the others that are not clean."""
+        own = tuple(check for check in self.checks if check.status.verdict is self.verdict)
         rest = tuple(
             check
             for check in self.checks
-            if check.verdict is not self.verdict and check.verdict is not Verdict.PASS
+            if check.status.verdict is not self.verdict and not check.status.is_clean
         )
         return own + rest
 
@@ -138,8 +156,8 @@ class Judgement(BaseModel):
 
 
 def with_check(judgement: Judgement, check: Check) -> Judgement:
-    """The same judgement with one more finding."""
-    verdict = worst((judgement.verdict, check.verdict))
+    """The same judgement with one more check."""
+    verdict = worst((judgement.verdict, check.status.verdict))
     return judgement.model_copy(
         update={
             "verdict": verdict,
@@ -149,17 +167,23 @@ def with_check(judgement: Judgement, check: Check) -> Judgement:
     )
 
 
-def judge(case: CheckContext, looks: Iterable[CheckFn | DependentCheck] = CHECKS) -> Judgement:
-    """Judge a case; the same case always comes to the same."""
+def judge(case: CheckContext, rules: Iterable[CheckRule | DependentRule] = CHECKS) -> Judgement:
+    """Judge a run; the same evidence always gives the same judgement."""
+    rules = tuple(rules)
     checks: tuple[Check, ...] = ()
-    for look in looks:
-        checks += tuple(_run_check(look, case, checks))
-    verdict = worst(check.verdict for check in checks)
+    for rule in rules:
+        checks += tuple(_run_check(rule, case, checks))
+    ids = unique_ids(check.id for check in checks)
+    checks = tuple(
+        check if check.id == own else check.model_copy(update={"id": own})
+        for check, own in zip(checks, ids, strict=True)
+    )
+    verdict = worst(check.status.verdict for check in checks)
     measured_s = case.analysis.timeline.duration_ns(Phase.MEASURE) / NS_PER_S
     return Judgement(
         verdict=verdict,
         exit_code=int(verdict.exit_code),
-        grade=grade_run(case),
+        grade=grade_run(case, [spec for rule in rules for spec in rule.specs]),
         checks=checks,
         horizon_s=measured_s / -math.log(1 - CONFIDENCE) if measured_s else None,
         analyses=replay_analyses(case),
@@ -167,22 +191,39 @@ def judge(case: CheckContext, looks: Iterable[CheckFn | DependentCheck] = CHECKS
 
 
 def _run_check(
-    look: CheckFn | DependentCheck, case: CheckContext, before: Sequence[Check]
+    rule: CheckRule | DependentRule, case: CheckContext, before: Sequence[Check]
 ) -> list[Check]:
-    """What a check finds; one that crashes was not made, which is never a pass."""
+    """The checks of a rule; one that crashes was not made, which is never a pass."""
     checks: list[Check] = []
+    specs = {spec.id: spec for spec in rule.specs}
     try:
-        found = look.check(case, before) if isinstance(look, DependentCheck) else look(case)
-        # One by one: what was found before a crash stays found.
+        found = rule.make(case, before) if isinstance(rule, DependentRule) else rule.make(case)
+        # One by one: checks that were made before a crash stay.
         for check in (found,) if isinstance(found, Check) else found:
-            judged = unreadable.mark_unreadable(
-                case, applicability.mark_not_applicable(case, check)
-            )
-            checks.append(applicability.with_contract_hint(case, judged))
+            spec = specs.get(check.id)
+            judged = applicability.mark_not_applicable(case, spec, check)
+            judged = unreadable.mark_unreadable(case, spec, judged)
+            checks.append(applicability.with_contract_hint(case, spec, judged))
     except Exception as error:  # whatever it is, the run must not pass because of it
-        called = look.check if isinstance(look, DependentCheck) else look
-        name = called.__name__.removeprefix("check_").replace("_", " ")
-        said = f"the check crashed: {type(error).__name__}: {error}"
+        made = {check.id for check in checks}
+        crashed = ", ".join(id_ for id_ in specs if id_ not in made) or rule.make.__name__
+        message = f"{crashed}: the check crashed: {type(error).__name__}: {error}"
         hint = "this is a defect of the harness: report it with the folder of the run"
-        checks.append(validity_check(f"check of {name}", [Problem(said, hint)], ""))
+        problems = [Problem(message, hint)]
+        checks.append(CHECK_CRASHED.valid_unless(problems, "", {"check": crashed}))
     return checks
+
+
+def unique_ids(ids: Iterable[str]) -> list[str]:
+    """The ids in order; the second of several equal ones gets the suffix `_2`, and so on.
+
+    So two objectives with different limits of one percentile differ.
+    """
+    found = dict[str, None]()
+    for check_id in ids:
+        own, number = check_id, 1
+        while own in found:
+            number += 1
+            own = f"{check_id}_{number}"
+        found[own] = None
+    return list(found)

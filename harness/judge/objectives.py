@@ -16,10 +16,14 @@ from harness.analysis.statistics import (
 )
 from harness.formatting import format_count, format_duration, format_percentile, format_share
 from harness.judge.advice import format_longer_run
-from harness.judge.censoring import format_rejected, judge_rejected_by_late_data, rests_on_censored
-from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.censoring import (
+    exceedance_figures,
+    format_rejected,
+    judge_rejected_by_late_data,
+    rests_on_censored,
+)
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.decision import decide
-from harness.judge.exceedances import exceedance_figures
 from harness.judge.faults.recovery import check_recovery
 from harness.judge.host_attribution import (
     interference_explains_inconclusive,
@@ -43,14 +47,21 @@ from harness.judge.scope import (
     format_exclusion,
     format_signal_kind,
     measured_ns,
-    mode_name,
     no_signal_hint,
+    objective_spec,
 )
 from harness.judge.shares import check_rate, check_rejected, check_simulated
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
 
-ARRIVAL = "signals reach SIMULATED"
+SIGNALS_SIMULATED = CheckSpec(
+    "signals_simulated",
+    "signals simulated",
+    CheckKind.OBJECTIVE,
+    fail="no signal of the measured phase reached SIMULATED",
+    invalid="every signal was sent stale on purpose, or it is unknown how the signals ended",
+    inconclusive="more than 1 % were rejected, and no objective limits rejections",
+)
 # So many signals to one independent one are worth a word.
 _BUNCHED = 2
 
@@ -96,13 +107,11 @@ def check_arrival(case: CheckContext) -> Check:
     elif silent and account.ordinary_rejected > REJECTED_SHARE_MAX_DEFAULT * awaited:
         verdict = Verdict.INCONCLUSIVE
         why = "; no objective says how many may be: add 'rejected < 1 %'"
-    return Check(
-        name=ARRIVAL,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED,"
+    return SIGNALS_SIMULATED.judged(
+        verdict,
+        f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED,"
         f" {account.rejected:,} were rejected by the engine{why}",
-        figures={"attempted": attempted, "arrived": arrived, "rejected": account.rejected},
+        {"attempted": attempted, "arrived": arrived, "rejected": account.rejected},
         hint="set a lower signals.stale_share" if verdict is Verdict.INVALID else "",
     )
 
@@ -111,25 +120,23 @@ def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:
     found = cells_of(case, objective)
     wanted = [mode for mode in found if objective.mode in (None, mode.name.lower())]
     if not wanted:
-        yield Check(
-            name=objective.text,
-            kind=CheckKind.OBJECTIVE,
-            verdict=Verdict.INVALID,
-            message=f"no {format_signal_kind(objective)} was measured, so nothing can be said",
+        yield objective_spec(objective).judged(
+            Verdict.INVALID,
+            f"no {format_signal_kind(objective)} was measured, so the objective cannot be judged",
             hint=no_signal_hint(objective),
         )
     for mode in wanted:
         several = objective.mode is None and len(found) > 1
-        name, cell = mode_name(objective, mode, several=several), found[mode]
+        spec, cell = objective_spec(objective, mode, several=several), found[mode]
         if objective.percentile == 100.0:
-            yield _maximum(name, objective, cell, case)
+            yield _maximum(spec, objective, cell, case)
         elif objective.window_ns is not None:
-            yield check_windows(name, objective, cell, case)
+            yield check_windows(spec, objective, cell, case)
         else:
-            yield _percentile(name, objective, cell, case)
+            yield _percentile(spec, objective, cell, case)
 
 
-def _maximum(name: str, objective: Objective, cell: Cell, case: CheckContext) -> Check:
+def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckContext) -> Check:
     """A maximum is the sample's own; no interval tells what would come after it.
 
     One rejection breaks it: the signal never arrives.
@@ -151,18 +158,16 @@ def _maximum(name: str, objective: Objective, cell: Cell, case: CheckContext) ->
         verdict, why = judge_rejected_by_late_data(cell, case)
     elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
-    return Check(
-        name=name,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=f"the longest {metric}{format_exclusion(objective)} is {format_duration(histogram.max_ns)} of"
+    return spec.judged(
+        verdict,
+        f"the longest {metric}{format_exclusion(objective)} is {format_duration(histogram.max_ns)} of"
         f" {format_count(histogram.count, 'signal')}; the limit is {format_duration(limit_ns)}"
         f"{_censored_words(cell, metric)}{why}",
-        figures={"max_ns": histogram.max_ns, "limit_ns": limit_ns, INCONCLUSIVE_BY: undecided},
+        {"max_ns": histogram.max_ns, "limit_ns": limit_ns, INCONCLUSIVE_BY: undecided},
     )
 
 
-def _percentile(name: str, objective: Objective, cell: Cell, case: CheckContext) -> Check:
+def _percentile(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckContext) -> Check:
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
     histogram, rank = cell.slo_histogram(metric), format_percentile(percentile)
@@ -200,14 +205,12 @@ def _percentile(name: str, objective: Objective, cell: Cell, case: CheckContext)
         undecided, why = host_interfered(host)
     elif verdict is Verdict.INCONCLUSIVE:
         why = format_longer_run(decision.longer_ns, objective.stage)
-    return Check(
-        name=name,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=f"{rank} of {metric}{format_exclusion(objective)} is {_estimate_words(shown)},"
+    return spec.judged(
+        verdict,
+        f"{rank} of {metric}{format_exclusion(objective)} is {_estimate_words(shown)},"
         f" {_interval_words(shown)}{why};"
         f" the limit is {format_duration(limit_ns)}{_censored_words(cell, metric)}",
-        figures={
+        {
             "estimate_ns": shown.estimate_ns if _supported(shown) else None,
             "lower_ns": shown.lower_ns,
             "upper_ns": shown.upper_ns,

@@ -9,7 +9,15 @@ from harness.clock import NS_PER_MS
 from harness.contract.observation import ObservationMethod
 from harness.formatting import format_count, format_duration
 from harness.judge.advice import observer_advice
-from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
+from harness.judge.check import (
+    Check,
+    CheckContext,
+    CheckKind,
+    CheckSpec,
+    Figure,
+    NotApplicable,
+    Problem,
+)
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.inconclusive import OBSERVER, inconclusive_checks
 from harness.judge.limits import OBSERVER_P99
@@ -17,7 +25,21 @@ from harness.judge.self_monitoring import describe_observer_usage
 from harness.judge.validity import outside_fault_windows
 from harness.scenario import Phase
 
-NAME = "observer kept up"
+OBSERVER_DELAY = CheckSpec(
+    "observer_delay",
+    "observer delay",
+    CheckKind.VALIDITY,
+    invalid="P99 from commit to observation above 10 % of the tightest limit, at least 20 ms;"
+    " without commit times from the read before, and only if a verdict rests on it: the observer"
+    " measured itself",
+)
+REPORTS_AFTER_COMMIT = CheckSpec(
+    "reports_after_commit",
+    "reports follow commits",
+    CheckKind.VALIDITY,
+    invalid="a report of the system (`notification`, `stream`) came before its table showed the"
+    " state: latencies are longer than what was observed",
+)
 _COMMITS = "turn track_commit_timestamp on, or use the way logical"
 
 
@@ -34,26 +56,26 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
     histogram, where = outside_fault_windows(case, Metric.OBSERVER)
     value = histogram.percentile_ns(99)
     if value is None:
-        return validity_check(NAME, [], "no sighting to judge it by")
+        return OBSERVER_DELAY.valid_unless([], "no sighting to judge it by")
     most = OBSERVER_P99.of(case.scenario)
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
     by_commit = not case.analysis.signals.outcomes(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
     said = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     if value <= most:
-        return validity_check(NAME, [], said, figures)
+        return OBSERVER_DELAY.valid_unless([], said, figures)
     if by_commit:
         said = f"{said}; {OBSERVER_P99.reason}"
         if others := format_interference(host_interference(case)):
             said += f"; {others}"
         if work := describe_observer_usage(case):
             said += f"; {work}"
-        return validity_check(NAME, [Problem(said, observer_advice(case))], said, figures)
+        return OBSERVER_DELAY.valid_unless([Problem(said, observer_advice(case))], said, figures)
     if not inconclusive_checks(before, OBSERVER):
-        return validity_check(NAME, [], f"{said}; no verdict rests on it", figures)
+        return OBSERVER_DELAY.valid_unless([], f"{said}; no verdict rests on it", figures)
     change = _change(case, value - most)
     said = "; ".join(filter(None, (said, OBSERVER_P99.reason, change)))
-    return validity_check(NAME, [Problem(said, _hint(case, change))], said, figures)
+    return OBSERVER_DELAY.valid_unless([Problem(said, _hint(case, change))], said, figures)
 
 
 def check_notifications(case: CheckContext) -> Iterator[Check]:
@@ -76,9 +98,16 @@ def check_notifications(case: CheckContext) -> Iterator[Check]:
         )
         early = [Problem(said, "tell after the COMMIT, or choose the way polling or logical")]
     good = f"{format_count(told.words_checked, 'word')} held against the table, which showed each state"
-    clean = good if told.words_checked else "not judged: no word was held against it"
+    if not told.words_checked and not early:
+        yield REPORTS_AFTER_COMMIT.not_applicable(
+            NotApplicable.NOTHING_TO_COMPARE,
+            "no report was compared with the table",
+            words=told.words_checked,
+            early=told.words_early,
+        )
+        return
     figures: dict[str, Figure] = {"words": told.words_checked, "early": told.words_early}
-    yield validity_check("words follow commits", early, clean, figures)
+    yield REPORTS_AFTER_COMMIT.valid_unless(early, good, figures)
 
 
 def _change(case: CheckContext, surplus_ns: int) -> str:

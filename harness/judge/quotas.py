@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from harness.judge.agent_pool import planned_departures
-from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
+from harness.judge.verdict import Status, Verdict
 
-NAME = "quotas in force"
+QUOTAS_ENFORCED = CheckSpec(
+    "quotas_enforced",
+    "quotas enforced",
+    CheckKind.VALIDITY,
+    invalid="the live control group of a container differs from what is specified, or was not read",
+)
 _SHOWN = 3
 _OFFENDERS_MAX = 20
 _HINT = "`harness doctor` names what this host lacks for these quotas; see docs/containers.md"
@@ -41,7 +46,7 @@ def check_quotas(case: CheckContext) -> Check | tuple[Check, ...]:
 def quotas_hold(case: CheckContext) -> bool:
     """Whether the run was on containers, and every row was as specified."""
     found = check_quotas(case)
-    return isinstance(found, Check) and found.verdict is Verdict.PASS
+    return isinstance(found, Check) and found.status is Status.PASS
 
 
 def _is_gone(row: dict[str, Any], gone: frozenset[str]) -> bool:
@@ -66,12 +71,10 @@ def _words(row: dict[str, Any]) -> str:
 
 
 def _check(verdict: Verdict, said: str, wrong: tuple[str, ...]) -> Check:
-    return Check(
-        name=NAME,
-        kind=CheckKind.VALIDITY,
-        verdict=verdict,
-        message=said,
-        figures={"mismatches": len(wrong)},
+    return QUOTAS_ENFORCED.judged(
+        verdict,
+        said,
+        {"mismatches": len(wrong)},
         hint=_HINT if verdict is Verdict.INVALID else "",
         examples=wrong[:_OFFENDERS_MAX],
     )

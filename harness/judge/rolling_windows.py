@@ -16,7 +16,7 @@ from harness.judge.censoring import (
     format_rejected,
     judge_rejected_by_late_data,
 )
-from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.check import Check, CheckContext, CheckSpec
 from harness.judge.host_attribution import interference_explains_miss
 from harness.judge.inconclusive import (
     GENERATOR_TOO_LATE,
@@ -28,7 +28,7 @@ from harness.judge.verdict import Verdict
 from harness.scenario import Objective
 
 
-def check_windows(name: str, objective: Objective, cell: Cell, case: CheckContext) -> Check:
+def check_windows(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckContext) -> Check:
     """Every window as it happened; nothing is inferred about others."""
     limit_ns, percentile = objective.limit_ns or 0, objective.percentile or 50.0
     metric = Metric(objective.metric)
@@ -49,12 +49,10 @@ def check_windows(name: str, objective: Objective, cell: Cell, case: CheckContex
     if verdict is Verdict.FAIL and not _arrivals_beyond(objective, cell, grid):
         verdict, why = judge_rejected_by_late_data(cell, case)
     most_ns = cell.histogram(metric).max_ns
-    return Check(
-        name=name,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=_words(objective, found, grid, most_ns) + format_rejected(cell, metric) + why,
-        figures={
+    return spec.judged(
+        verdict,
+        _format_windows(objective, found, grid, most_ns) + format_rejected(cell, metric) + why,
+        {
             "windows": found.windows,
             "windows_sparse": found.sparse,
             "windows_at_limit": found.at_limit,
@@ -99,7 +97,9 @@ def _arrivals_beyond(objective: Objective, cell: Cell, grid: WindowGrid) -> bool
     return windows_over_limit(whole, slow, grid, objective.percentile or 50.0, limit_ns) > 0
 
 
-def _words(objective: Objective, found: WindowCensus, grid: WindowGrid, most_ns: int) -> str:
+def _format_windows(
+    objective: Objective, found: WindowCensus, grid: WindowGrid, most_ns: int
+) -> str:
     rank = format_percentile(objective.percentile or 50.0)
     window_s = (objective.window_ns or 0) / NS_PER_S
     limit = f"the limit is {format_duration(objective.limit_ns)}"

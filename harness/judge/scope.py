@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.analysis.faults.baseline_slice import baseline_cell, baseline_duration_ns
 from harness.analysis.faults.fault_windows import FaultWindow
 from harness.analysis.recorder import Cell, CellKey, Metric, StageKey
+from harness.clock import NS_PER_S
 from harness.evidence.records import Mode
-from harness.judge.check import CheckContext
+from harness.judge.check import CheckContext, CheckKind, CheckSpec
 from harness.scenario import Objective, Phase
 
 
@@ -48,8 +51,53 @@ def measured_ns(case: CheckContext, objective: Objective) -> int:
 
 
 def mode_name(objective: Objective, mode: Mode, *, several: bool) -> str:
-    """An objective's text, with the mode where it speaks of several."""
+    """An objective's text, with the mode where there are several."""
     return f"{objective.text} ({mode.name.lower()})" if several else objective.text
+
+
+def objective_spec(
+    objective: Objective, mode: Mode | None = None, *, several: bool = False
+) -> CheckSpec:
+    """What checks an objective.
+
+    Args:
+        objective: from the scenario.
+        mode: of the signals that are checked; None for all together.
+        several: whether the objective has a check for each mode.
+    """
+    own = mode.name.lower() if mode is not None and several else objective.mode or ""
+    return CheckSpec(
+        id=objective_id(objective, own),
+        name=f"{objective.text} ({own})" if several else objective.text,
+        kind=CheckKind.OBJECTIVE,
+        objective=objective.text,
+        mode=own,
+    )
+
+
+def objective_id(objective: Objective, mode: str) -> str:
+    """The id of an objective's check: what it measures, without the limit.
+
+    `latency_p99`, `lateness_max`, `latency_p99_9_over_10s`, `service_p50_stage_peak_full`,
+    `rejected_share`, `recovery_time`.
+
+    Args:
+        objective: from the scenario.
+        mode: "lite", "full", or empty for all signals together.
+    """
+    parts: list[str] = [objective.metric]
+    if objective.limit_share is not None:
+        parts.append("share")
+    elif objective.percentile is None:
+        parts.append("time")
+    else:
+        parts.append("max" if objective.percentile == 100.0 else f"p{objective.percentile:.12g}")
+    if objective.window_ns is not None:
+        parts.append(f"over {objective.window_ns / NS_PER_S:.12g}s")
+    if objective.stage is not None:
+        parts.append(f"stage {objective.stage}")
+    parts += [mode, "outside faults" if objective.outside_faults else ""]
+    return "_".join(re.findall("[a-z0-9]+", " ".join(parts).lower()))
 
 
 def format_signal_kind(objective: Objective) -> str:

@@ -4,51 +4,53 @@ from __future__ import annotations
 
 from harness.evidence.manifest import ManifestCheck
 from harness.formatting import format_count
-from harness.judge.check import Check, CheckContext, CheckKind
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, NotApplicable, Problem
 from harness.judge.verdict import Verdict
 
 _SHOWN = 3
 _HINT = "put back the files as they were, from a copy; else run again"
 
 
+EVIDENCE_SEALED = CheckSpec(
+    "evidence_sealed",
+    "evidence unchanged since sealing",
+    CheckKind.VALIDITY,
+    invalid="a file was changed, removed or added after the run ended",
+)
+
+
 def check_seal(case: CheckContext) -> Check:
-    """A file that was changed, removed or added afterwards makes the run invalid."""
-    # Of a run that should have a seal, "evidence complete" tells that it is missing.
-    return seal_check("evidence as it was sealed", case.seal, "run")
+    """A file that was changed, removed or added after the run makes it invalid."""
+    # Of a run that should have a seal, `evidence_complete` reports a missing one.
+    return seal_check(EVIDENCE_SEALED, case.seal, "run")
 
 
-def seal_check(name: str, seal: ManifestCheck, whose: str, *, is_due: bool = False) -> Check:
-    """What became of sealed files.
+def seal_check(
+    spec: CheckSpec, seal: ManifestCheck, owner: str, *, is_required: bool = False
+) -> Check:
+    """Whether sealed files are unchanged.
 
     Args:
-        name: of the check.
-        seal: the files held against their seal.
-        whose: "run" or "group".
-        is_due: whether there must be a seal.
+        spec: what the check is.
+        seal: the files compared with their seal.
+        owner: "run" or "group".
+        is_required: whether there must be a seal.
     """
+    if seal.files is None and not is_required:
+        return spec.not_applicable(NotApplicable.NOT_RECORDED, "there is no seal")
     if seal.files is None:
-        said = "the seal is missing" if is_due else "not judged: there is no seal"
-        return _check(name, Verdict.INVALID if is_due else Verdict.PASS, said, ())
+        return spec.judged(Verdict.INVALID, "the seal is missing", hint=_HINT)
     problems = [
-        f"{', '.join(names[:_SHOWN])}{' and more' if len(names) > _SHOWN else ''} {words}"
-        for names, words in (
-            (seal.changed, f"changed since the {whose} ended"),
-            (seal.missing, f"gone since the {whose} ended"),
-            (seal.added, f"added since the {whose} ended"),
+        Problem(
+            f"{', '.join(names[:_SHOWN])}{' and more' if len(names) > _SHOWN else ''} {text}", _HINT
+        )
+        for names, text in (
+            (seal.changed, f"changed since the {owner} ended"),
+            (seal.missing, f"gone since the {owner} ended"),
+            (seal.added, f"added since the {owner} ended"),
         )
         if names
     ]
-    said = "; ".join(problems) or f"{format_count(seal.files, 'file')} as the {whose} left them"
-    verdict = Verdict.INVALID if problems else Verdict.PASS
-    return _check(name, verdict, said, (*seal.changed, *seal.missing, *seal.added))
-
-
-def _check(name: str, verdict: Verdict, said: str, offenders: tuple[str, ...]) -> Check:
-    return Check(
-        name=name,
-        kind=CheckKind.VALIDITY,
-        verdict=verdict,
-        message=said,
-        examples=offenders[:20],
-        hint=_HINT if verdict is Verdict.INVALID else "",
-    )
+    examples = (*seal.changed, *seal.missing, *seal.added)[:20]
+    good = f"{format_count(seal.files, 'file')} as the {owner} left them"
+    return spec.valid_unless(problems, good, examples=examples)

@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from harness.analysis.resources.self_monitoring_figures import ProcessFigures, SelfMonitoringFigures
 from harness.formatting import format_count, format_duration, format_share, format_share_of_second
 from harness.judge.advice import OTHER_HOST, generator_advice, host_advice, observer_advice
-from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
+from harness.judge.check import (
+    Check,
+    CheckContext,
+    CheckKind,
+    CheckSpec,
+    Figure,
+    NotApplicable,
+    Problem,
+)
 from harness.judge.limits import (
     CORE_SHARE_MAX,
     HEARTBEAT_GAP_MAX_NS,
@@ -24,6 +32,56 @@ from harness.judge.limits import (
     SWARM_WAIT_SHARE_MAX,
 )
 
+SELF_MONITORING_COMPLETE = CheckSpec(
+    "self_monitoring_complete",
+    "self-monitoring complete",
+    CheckKind.VALIDITY,
+    invalid="no sample for 5 s, or unreadable lines: the time between is unknown",
+)
+GENERATOR_CPU = CheckSpec(
+    "generator_cpu",
+    "generator CPU time",
+    CheckKind.VALIDITY,
+    invalid="a swarm process computes for 900 ms of each second (saturated: no reserve for a"
+    " burst), or waits for a core for 500 ms (starved). Not less: an ordinary process on a busy"
+    " host waits a millisecond at each of some hundred wake-ups a second and is on time all the"
+    " same",
+)
+GENERATOR_STALLS = CheckSpec(
+    "generator_stalls",
+    "no generator stalls",
+    CheckKind.VALIDITY,
+    invalid="one pause as long as the tightest latency limit (at least 250 ms), or pauses of 50 ms"
+    " and more that sum to 2 % of the time: such a pause makes signals miss the limit by itself",
+)
+OBSERVER_CPU = CheckSpec(
+    "observer_cpu",
+    "observer CPU time",
+    CheckKind.VALIDITY,
+    invalid="the observer computes for 900 ms of each second; its waiting has no limit, since its"
+    " effect is measured on each signal",
+)
+OBSERVER_STALLS = CheckSpec(
+    "observer_stalls",
+    "no observer stalls",
+    CheckKind.VALIDITY,
+    invalid="seen stopped (SIGSTOP, a debugger); without a status line for 4 s, though it writes"
+    " one each second; 16 MiB of replication lag",
+)
+CPU_STEAL = CheckSpec(
+    "cpu_steal",
+    "CPU steal",
+    CheckKind.VALIDITY,
+    invalid="steal of 10 % or more: it was not a system on this host",
+)
+SPECS = (
+    SELF_MONITORING_COMPLETE,
+    GENERATOR_CPU,
+    GENERATOR_STALLS,
+    OBSERVER_CPU,
+    OBSERVER_STALLS,
+    CPU_STEAL,
+)
 _OBSERVER = "observer"
 _SILENT = "read logs/swarm-*.log of the run: each swarm process writes to swarm.jsonl each second"
 _SHARED_CORE = "give the swarm a core of its own (cpusets, taskset), or set a lower --rate"
@@ -32,7 +90,9 @@ _SHARED_CORE = "give the swarm a core of its own (cpusets, taskset), or set a lo
 def check_self_monitoring(case: CheckContext) -> Iterator[Check]:
     """Everything that the vitals of the measured phase tell."""
     if not case.run.kept and not case.analysis.instruments.self_monitoring.samples:
-        yield validity_check("vitals kept", [], "not judged: this run kept no vitals")
+        yield SELF_MONITORING_COMPLETE.not_applicable(
+            NotApplicable.NOT_RECORDED, "this run kept no samples of the harness itself"
+        )
         return
     figures = case.measurement.vitals
     yield _kept(case, figures)
@@ -72,7 +132,7 @@ def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
     if figures is None:
         said = f"fewer than two samples of the measured phase, {len(vitals.samples)} of the run"
         hint = "let nothing stop the main process or take vitals.jsonl; it has a line each second"
-        return validity_check("vitals kept", [*problems, Problem(said, hint)], "")
+        return SELF_MONITORING_COMPLETE.valid_unless([*problems, Problem(said, hint)], "")
     if figures.gap_max_ns > SELF_MONITORING_GAP_MAX_NS:
         said = (
             f"no sample of the harness's own processes for {format_duration(figures.gap_max_ns)},"
@@ -87,7 +147,7 @@ def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
         f"{format_count(figures.samples, 'sample')}: {format_count(host.cores, 'core')} {format_share(host.busy_share)}"
         f" busy, {format_share(host.harness_share)} with the harness itself"
     )
-    return validity_check("vitals kept", problems, good, {"busy_share": host.busy_share})
+    return SELF_MONITORING_COMPLETE.valid_unless(problems, good, {"busy_share": host.busy_share})
 
 
 def _generator_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
@@ -112,7 +172,7 @@ def _generator_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check
             )
             problems.append(Problem(said, host_advice(case) or _SHARED_CORE))
     good = "; ".join(_at_work(one) for one in swarm)
-    return validity_check("generator had its core", problems, good, _core_figures(swarm))
+    return GENERATOR_CPU.valid_unless(problems, good, _core_figures(swarm))
 
 
 def _generator_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
@@ -131,8 +191,7 @@ def _generator_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Chec
             f" {format_share(STALLED_SHARE_MAX)} is the limit"
         )
     good = f"the swarm woke at most {format_duration(longest_ns)} late, {format_duration(most_ns)} is the limit"
-    return validity_check(
-        "generator awake",
+    return GENERATOR_STALLS.valid_unless(
         [Problem(one, generator_advice(case) if figures.swarm else _SILENT) for one in said],
         good,
         {"wake_late_max_ns": longest_ns, "stalled_share": stalled, "limit_ns": most_ns},
@@ -143,7 +202,7 @@ def _observer_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
     found = figures.process(_OBSERVER)
     if found is None:
         missing = Problem("no sample of the observer", "read logs/observer.log for why it ended")
-        return validity_check("observer had its core", [missing], "")
+        return OBSERVER_CPU.valid_unless([missing], "")
     problems = []
     if found.cpu_share >= CORE_SHARE_MAX:
         said = (
@@ -151,9 +210,7 @@ def _observer_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
             f" second, {format_share_of_second(CORE_SHARE_MAX)} is the limit"
         )
         problems.append(Problem(said, observer_advice(case)))
-    return validity_check(
-        "observer had its core", problems, _at_work(found), _core_figures([found])
-    )
+    return OBSERVER_CPU.valid_unless(problems, _at_work(found), _core_figures([found]))
 
 
 def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
@@ -179,8 +236,7 @@ def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check
         f"silent for {format_duration(told.silent_max_ns)} at most,"
         f" never more than {told.behind_max_bytes:,} bytes behind"
     )
-    return validity_check(
-        "observer awake",
+    return OBSERVER_STALLS.valid_unless(
         [Problem(one, observer_advice(case)) for one in said],
         good,
         {"silent_max_ns": told.silent_max_ns, "behind_max_bytes": told.behind_max_bytes},
@@ -197,7 +253,7 @@ def _steal(figures: SelfMonitoringFigures) -> Check:
     problems = (
         [Problem(f"{said}; {limit}", OTHER_HOST)] if host.steal_share >= STEAL_SHARE_MAX else []
     )
-    return validity_check("cores not taken away", problems, said, {"steal_share": host.steal_share})
+    return CPU_STEAL.valid_unless(problems, said, {"steal_share": host.steal_share})
 
 
 def _swarm_of(figures: SelfMonitoringFigures) -> list[ProcessFigures]:

@@ -24,10 +24,11 @@ from harness.evidence.records import Mode
 from harness.evidence.run_documents import TRUNCATING_EVENTS
 from harness.formatting import format_count, format_share
 from harness.judge.advice import format_longer_run
-from harness.judge.check import Check, CheckContext, CheckKind, Figure
+from harness.judge.check import Check, CheckContext, Figure
 from harness.judge.decision import Decision, decide_share
 from harness.judge.host_attribution import interference_explains_rejections
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
+from harness.judge.scope import objective_spec
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
@@ -165,13 +166,7 @@ def _at_least(
 
 
 def _check(objective: Objective, verdict: Verdict, said: str, figures: dict[str, Figure]) -> Check:
-    return Check(
-        name=objective.text,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=said,
-        figures=figures,
-    )
+    return objective_spec(objective).judged(verdict, said, figures)
 
 
 def share_series(case: CheckContext, objective: Objective) -> tuple[Series, Series]:

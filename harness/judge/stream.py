@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly, AnomalySummary
 from harness.analysis.integrity.stream_trimming import StreamHistory
 from harness.analysis.samples import SignalOutcome
 from harness.formatting import format_count
 from harness.judge.anomaly_check import anomaly_check
-from harness.judge.check import Check, CheckContext, CheckKind, Figure
+from harness.judge.check import (
+    Check,
+    CheckContext,
+    CheckKind,
+    CheckSpec,
+    ContractPart,
+    Figure,
+    NotApplicable,
+)
 from harness.judge.final_state import ConsumerGroup
 from harness.judge.verdict import Verdict
 
+STREAM_DRAINED = CheckSpec(
+    "stream_drained",
+    "stream drained",
+    CheckKind.INTEGRITY,
+    fail="entries were never delivered to the engine's group, or never acknowledged",
+    invalid="the engine's group in Redis was not read",
+    inconclusive="Redis reports no lag of the group, or pending entries that were not listed",
+    needs=(ContractPart.GROUP,),
+)
+STREAM_TRIMMED = CheckSpec(
+    "stream_trimmed",
+    "no unread entries trimmed",
+    CheckKind.INTEGRITY,
+    fail="an entry was trimmed from the stream before the engine's group had read it",
+    invalid="no sample of the stream could be taken",
+    needs=(ContractPart.GROUP,),
+)
+STREAM_ENTRIES_ADDED = CheckSpec(
+    "stream_entries_added",
+    "stream entries match acknowledgements",
+    CheckKind.INTEGRITY,
+    fail="Redis acknowledged more entries than were added: it lost some",
+    invalid="other clients wrote to a stream that only the run uses",
+)
 _UNREAD = "let the harness read stream and group in Redis (XINFO, XPENDING) until the run is over"
 
 
 def check_drained(case: CheckContext) -> Check:
     """Every entry was delivered and acknowledged, as far as Redis tells."""
-    name = "nothing left in the stream"
     group = case.final.group
     if group is None:
         said = "what Redis says of the engine's group was not read"
-        return _check(name, Verdict.INVALID, said, hint=_UNREAD)
+        return STREAM_DRAINED.judged(Verdict.INVALID, said, hint=_UNREAD)
     if case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT):
-        said = "not judged: signals were in flight when the watching ended"
-        return _check(name, Verdict.PASS, said)
+        return STREAM_DRAINED.not_applicable(
+            NotApplicable.IN_FLIGHT, "signals were in flight when the observation ended"
+        )
     findings = [case.analysis.finding(kind) for kind in (Anomaly.LEFT_PENDING, Anomaly.UNDELIVERED)]
     verdict, said = _left(group) if case.is_dedicated else _left_of_ours(group, findings)
     figures: dict[str, Figure] = {"pending": group.pending, "lag": group.lag}
     traces = dict.fromkeys(trace for finding in findings for trace in finding.traces)
-    return _check(name, verdict, said, figures, tuple(traces)[:EXAMPLES_MAX])
+    return STREAM_DRAINED.judged(verdict, said, figures, tuple(traces)[:EXAMPLES_MAX])
 
 
 def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
@@ -74,27 +104,33 @@ def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple
 
 def check_trimmed(case: CheckContext) -> Check:
     """No entry was trimmed from the stream before the engine's group had read it."""
-    name = "nothing trimmed unread"
     history = case.analysis.integrity.stream
     if history is None:
-        return _check(name, Verdict.PASS, "not judged: nobody looked at the stream during the run")
+        return STREAM_TRIMMED.not_applicable(
+            NotApplicable.NOT_RECORDED, "the stream was not sampled during the run"
+        )
     if not history.snapshot_count:
-        return _check(name, Verdict.INVALID, "no sample of the stream has one", hint=_UNREAD)
-    words = "trimmed from the stream before the engine's group had read them"
-    good = f"{format_count(history.snapshot_count, 'look')} at the stream saw no lost signal trimmed unread"
-    return anomaly_check(case, name, good, ((Anomaly.TRIMMED, words),))
+        message = "no sample of the stream has its entries"
+        return STREAM_TRIMMED.judged(Verdict.INVALID, message, hint=_UNREAD)
+    text = "trimmed from the stream before the engine's group had read them"
+    samples = format_count(history.snapshot_count, "sample")
+    good = f"{samples} of the stream show no lost signal trimmed unread"
+    return anomaly_check(STREAM_TRIMMED, case, good, ((Anomaly.TRIMMED, text),))
 
 
 def check_added(case: CheckContext) -> Check:
     """The stream took as many entries as Redis acknowledged to the swarm."""
-    name = "stream took what was acknowledged"
     history = case.analysis.integrity.stream
     added = _added(case, history) if history else None
     if added is None:
-        why = "this Redis (before 7.0) cannot tell how many entries were added"
         if history is None:
-            why = "nobody looked at the stream before the first signal"
-        return _check(name, Verdict.PASS, f"not judged: {why}")
+            return STREAM_ENTRIES_ADDED.not_applicable(
+                NotApplicable.NOT_RECORDED, "the stream was not sampled before the first signal"
+            )
+        return STREAM_ENTRIES_ADDED.not_applicable(
+            NotApplicable.REDIS_VERSION,
+            "this Redis (before 7.0) does not report how many entries were added",
+        )
     account = case.analysis.signals.outcomes()
     told = f"{format_count(added, 'entry', 'entries')} added, {account.accepted:,} acknowledged"
     if account.unconfirmed:
@@ -109,16 +145,20 @@ def check_added(case: CheckContext) -> Check:
         lacking = format_count(
             account.accepted - added, "acknowledged entry", "acknowledged entries"
         )
-        return _check(name, Verdict.FAIL, f"{told}: Redis has lost {lacking}", figures)
+        return STREAM_ENTRIES_ADDED.judged(
+            Verdict.FAIL, f"{told}: Redis has lost {lacking}", figures
+        )
     if surplus <= 0:
-        return _check(name, Verdict.PASS, told, figures)
+        return STREAM_ENTRIES_ADDED.judged(Verdict.PASS, told, figures)
     if not case.is_dedicated:
-        return _check(name, Verdict.PASS, f"{told}; {surplus:,} are other traffic", figures)
+        return STREAM_ENTRIES_ADDED.judged(
+            Verdict.PASS, f"{told}; {surplus:,} are other traffic", figures
+        )
     # On servers of our own nobody else writes: either somebody did, and the load was not the one
     # asked for, or the system under test fed itself.
     why = f"{told}: somebody else wrote {surplus:,} to a stream that is only ours"
     hint = "let nothing but the run write to the stream, or attach to the system (--stack attach)"
-    return _check(name, Verdict.INVALID, why, figures, hint=hint)
+    return STREAM_ENTRIES_ADDED.judged(Verdict.INVALID, why, figures, hint=hint)
 
 
 def _added(case: CheckContext, history: StreamHistory) -> int | None:
@@ -127,22 +167,3 @@ def _added(case: CheckContext, history: StreamHistory) -> int | None:
     if history.added_before is None or final is None:
         return None
     return int(final) - history.added_before
-
-
-def _check(
-    name: str,
-    verdict: Verdict,
-    said: str,
-    figures: Mapping[str, Figure] | None = None,
-    offenders: tuple[str, ...] = (),
-    hint: str = "",
-) -> Check:
-    return Check(
-        name=name,
-        kind=CheckKind.INTEGRITY,
-        verdict=verdict,
-        message=said,
-        figures=dict(figures or {}),
-        examples=offenders,
-        hint=hint,
-    )

@@ -8,26 +8,28 @@ from collections.abc import Iterable, Iterator
 from harness.analysis.anomalies import Anomaly
 from harness.analysis.samples import SignalOutcome
 from harness.formatting import format_count
-from harness.judge.check import Check, CheckContext, CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.check import (
+    Check,
+    CheckContext,
+    CheckKind,
+    CheckSpec,
+    ContractPart,
+    FinalStatePart,
+    NotApplicable,
+)
+from harness.judge.verdict import Status, Verdict
 
 _NAMED_MAX = 5
 _HINT = "the login needs SELECT on every table that the contract names, until the run is over"
-# Beside parts of the final state: how each signal ended, and what its status stands for.
-_END, _STATUS = "end", "status"
-# What each check rests on.
-_NEEDS = {
-    "no signal lost": (_END, _STATUS),
-    "no effect twice": ("tasks", "ledger"),
-    "nothing unexpected": ("tasks",),
-    "table agrees with what was seen": ("tasks",),
-    "ledger balanced": ("ledger", _END),
-    "ledger books what was asked": ("bookings", "ledger"),
-    "nonces contiguous and unique": ("tasks", "nonces"),
-    "signals of an agent keep their order": ("tasks",),
-    "stale data refused": (_END, _STATUS),
-    "row stamps agree with commits": ("stamps", "tasks"),
-}
+FINAL_STATE_READ = CheckSpec(
+    "final_state_read",
+    "final state read",
+    CheckKind.VALIDITY,
+    invalid="a table could not be read in the end; row-level security hides rows that are missed;"
+    " signals are left in a status that the contract does not name. Checks that need what could"
+    " not be read are NOT_APPLICABLE; violations in what was read are a FAIL all the same",
+)
+_OUTCOMES = (FinalStatePart.OUTCOME, FinalStatePart.STATUS)
 _HINT_STATUS = "name these statuses in [states] of the contract"
 # Figures of what looks wrong where rows are hidden; all others are of rows that were seen.
 _MISSING = (
@@ -38,45 +40,42 @@ _MISSING = (
 _OF_MISSING_ROWS = frozenset((*map(str, _MISSING), "addresses_with_gaps", "differing"))
 
 
-def mark_unreadable(case: CheckContext, check: Check) -> Check:
-    """The check, or in its place the word that it was not made, and why."""
-    needs = _NEEDS.get(check.name, ())
-    why = "; ".join(_reasons(case, needs, failed=check.verdict is Verdict.FAIL))
-    proven = check.verdict is Verdict.FAIL and check.figures.keys() - _OF_MISSING_ROWS
-    if not why or proven or check.kind is not CheckKind.INTEGRITY:
+def mark_unreadable(case: CheckContext, spec: CheckSpec | None, check: Check) -> Check:
+    """The check, or NOT_APPLICABLE in its place where what it rests on could not be read."""
+    needs = spec.needs if spec is not None else ()
+    why = "; ".join(_reasons(case, needs, failed=check.status is Status.FAIL))
+    proven = check.status is Status.FAIL and check.figures.keys() - _OF_MISSING_ROWS
+    if not why or proven:
         return check
-    return check.not_judged(why)
+    return check.not_applicable(NotApplicable.UNREADABLE, why)
 
 
 def check_read(case: CheckContext) -> Check:
     """That everything was read that the verdict rests on."""
-    sight, unnamed = (
-        case.analysis.integrity.coverage,
-        case.analysis.finding(Anomaly.STATE_UNMAPPED),
-    )
+    coverage = case.analysis.integrity.coverage
+    unmapped = case.analysis.finding(Anomaly.STATE_UNMAPPED)
     problems = []
-    if sight.has_read_errors:
+    if coverage.has_read_errors:
         parts: dict[str, list[str]] = {}
-        for part, why in sight.unread.items():
+        for part, why in coverage.unread.items():
             parts.setdefault(why, []).append(part)
         reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in parts.items())
         problems.append(f"could not be read: {reasons}; {_HINT}")
-    if sight.filtered and any(case.analysis.finding(kind).count for kind in _MISSING):
-        problems += [_hidden(case, part) for part in sight.filtered]
-    problems += list(_reasons(case, (_END, _STATUS), failed=False))
-    return Check(
-        name="final state read",
-        kind=CheckKind.VALIDITY,
-        verdict=Verdict.INVALID if problems else Verdict.PASS,
-        message="; ".join(dict.fromkeys(problems))
-        or "every table that the contract names was read",
-        figures={"unnamed": unnamed.count} if unnamed.count else {},
-        examples=unnamed.traces,
-        hint=(_HINT_STATUS if unnamed.count else _HINT) if problems else "",
+    if coverage.filtered and any(case.analysis.finding(kind).count for kind in _MISSING):
+        problems += [_hidden(case, part) for part in coverage.filtered]
+    problems += list(_reasons(case, _OUTCOMES, failed=False))
+    return FINAL_STATE_READ.judged(
+        Verdict.INVALID if problems else Verdict.PASS,
+        "; ".join(dict.fromkeys(problems)) or "every table that the contract names was read",
+        {"unnamed": unmapped.count} if unmapped.count else {},
+        unmapped.traces,
+        hint=(_HINT_STATUS if unmapped.count else _HINT) if problems else "",
     )
 
 
-def _reasons(case: CheckContext, needs: Iterable[str], *, failed: bool) -> Iterator[str]:
+def _reasons(
+    case: CheckContext, needs: Iterable[ContractPart | FinalStatePart], *, failed: bool
+) -> Iterator[str]:
     """Why a check cannot be made.
 
     Args:
@@ -84,18 +83,21 @@ def _reasons(case: CheckContext, needs: Iterable[str], *, failed: bool) -> Itera
         needs: what it rests on.
         failed: whether it found something that hidden rows explain.
     """
-    sight = case.analysis.integrity.coverage
+    coverage = case.analysis.integrity.coverage
     for need in needs:
-        if need == _END:
+        if isinstance(need, ContractPart):
+            continue
+        if need is FinalStatePart.OUTCOME:
             if number := _unread_outcome_count(case):
-                why = sight.unread.get("tasks") or _hidden(case, "tasks")
-                yield f"nobody could read how {format_count(number, 'signal')} ended ({why})"
-        elif need == _STATUS:
+                why = coverage.unread.get("tasks") or _hidden(case, "tasks")
+                yield f"it could not be read how {format_count(number, 'signal')} ended ({why})"
+        elif need is FinalStatePart.STATUS:
             if number := case.analysis.finding(Anomaly.STATE_UNMAPPED).count:
-                yield f"{format_count(number, 'signal')} left in a status without a name{_words(case)}"
-        elif need in sight.unread:
-            yield f"{need} could not be read: {sight.unread[need]}"
-        elif need in sight.filtered and failed:
+                signals = format_count(number, "signal")
+                yield f"{signals} left in a status without a name{_unmapped_statuses(case)}"
+        elif need in coverage.unread:
+            yield f"{need} could not be read: {coverage.unread[need]}"
+        elif need in coverage.filtered and failed:
             yield _hidden(case, need)
 
 
@@ -116,12 +118,12 @@ def _hidden(case: CheckContext, part: str) -> str:
     )
 
 
-def _words(case: CheckContext) -> str:
+def _unmapped_statuses(case: CheckContext) -> str:
     """The statuses that the contract does not name, most frequent first, with their rows."""
     states = case.plan.contract.states
-    told = Counter({word: n for word, n in case.final.statuses.items() if word not in states})
-    named = ", ".join(f"{word!r} ({n:,})" for word, n in told.most_common(_NAMED_MAX))
-    more = ", ..." if len(told) > _NAMED_MAX else ""
+    found = Counter({name: n for name, n in case.final.statuses.items() if name not in states})
+    named = ", ".join(f"{name!r} ({n:,})" for name, n in found.most_common(_NAMED_MAX))
+    more = ", ..." if len(found) > _NAMED_MAX else ""
     return (
         f": {named}{more}; write in [states] of the contract what each stands for: INIT,"
         " SIMULATED, BEYOND or a rejection"

@@ -20,7 +20,14 @@ from harness.analysis.summary import percentile_name
 from harness.evidence.run_documents import TRUNCATING_EVENTS
 from harness.formatting import format_count, format_duration, format_share
 from harness.judge.advice import generator_advice
-from harness.judge.check import Check, CheckContext, CheckKind, Figure, Problem, validity_check
+from harness.judge.check import (
+    Check,
+    CheckContext,
+    CheckKind,
+    CheckSpec,
+    Figure,
+    Problem,
+)
 from harness.judge.host_interference import format_interference, host_interference
 from harness.judge.limits import (
     LATENESS_P99,
@@ -29,7 +36,7 @@ from harness.judge.limits import (
     DurationLimit,
 )
 from harness.judge.self_monitoring import describe_swarm_usage
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.scenario import Phase
 
 # What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
@@ -54,18 +61,78 @@ _EVENT_HINTS = {
     "gate_untold": "keep room on the disk of --reports, and let nothing else write gate.jsonl",
     "interrupted": "let the run come to its end",
 }
+SIGNALS_SENT = CheckSpec(
+    "signals_sent",
+    "signals sent",
+    CheckKind.VALIDITY,
+    invalid="none was attempted in the measured phase; too few for a percentile is the objective's"
+    " INCONCLUSIVE",
+)
+UNPLANNED_EVENTS = CheckSpec(
+    "unplanned_events",
+    "no unplanned events",
+    CheckKind.VALIDITY,
+    invalid="a service died or restarted, and no planned fault explains it: it was another"
+    " experiment",
+    inconclusive="a person interrupted the run",
+)
+OBSERVATION_COMPLETE = CheckSpec(
+    "observation_complete",
+    "signals observed until final",
+    CheckKind.VALIDITY,
+    invalid="signals were in flight when the observation ended before the drain time was over:"
+    " they might still have arrived",
+    inconclusive="the same of a run that a person interrupted",
+)
+GENERATOR_LAG_P99 = CheckSpec(
+    "generator_lag_p99",
+    "generator send lag (P99)",
+    CheckKind.VALIDITY,
+    invalid="above 2 % of the tightest latency limit, at least 5 ms: the load was not the one"
+    " asked for",
+    inconclusive="no signal lies outside the windows of faults",
+)
+GENERATOR_LAG_P99_9 = CheckSpec(
+    "generator_lag_p99_9",
+    "generator send lag (P99.9)",
+    CheckKind.VALIDITY,
+    invalid="above 10 % of the tightest latency limit, at least 25 ms: the bursts after a stall"
+    " are the generator's own",
+    inconclusive="no signal lies outside the windows of faults",
+)
+LOAD_ATTEMPTED = CheckSpec(
+    "load_attempted",
+    "load as planned",
+    CheckKind.VALIDITY,
+    invalid="less than 99 % of the planned signals were attempted",
+    inconclusive="the same of a run that a person interrupted",
+)
+HISTOGRAM_RANGE = CheckSpec(
+    "histogram_range",
+    "durations within histogram range",
+    CheckKind.VALIDITY,
+    invalid="one value lies beyond the range: it would be missing from the percentile",
+)
+OBSERVER_COMPLETE = CheckSpec(
+    "observer_complete",
+    "observer complete",
+    CheckKind.VALIDITY,
+    invalid="the observer died, or did not read everything that was committed; the message has"
+    " the cause and a hint",
+)
+DURATIONS_NONNEGATIVE = CheckSpec(
+    "durations_nonnegative",
+    "no negative durations",
+    CheckKind.VALIDITY,
+    invalid="a duration is below zero by more than the clocks' error",
+)
 _MORE = "set a higher --rate or a longer --duration"
 _EVENT_HINT = "mend what the reason names, then run again"
 
 
-def _unknown(name: str, said: str) -> Check:
-    """A check that could not be made, which is no pass."""
-    return Check(name=name, kind=CheckKind.VALIDITY, verdict=Verdict.INCONCLUSIVE, message=said)
-
-
 def _unfinished(check: Check) -> Check:
-    """Of a run that a person broke off: nothing is wrong with it, and it is not whole."""
-    return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "hint": ""})
+    """Of a run that a person interrupted: nothing is wrong with it, but it is incomplete."""
+    return check.model_copy(update={"status": Status.INCONCLUSIVE, "hint": ""})
 
 
 def check_signals(case: CheckContext) -> Check:
@@ -73,7 +140,7 @@ def check_signals(case: CheckContext) -> Check:
     attempted = case.analysis.signals.outcomes(Phase.MEASURE).attempted
     said = f"{format_count(attempted, 'signal')} attempted in the measured phase"
     problems = [] if attempted else [Problem(said, _MORE)]
-    return validity_check("signals were sent", problems, said, {"attempted": attempted})
+    return SIGNALS_SENT.valid_unless(problems, said, {"attempted": attempted})
 
 
 def check_events(case: CheckContext) -> Check:
@@ -93,7 +160,7 @@ def check_events(case: CheckContext) -> Check:
     said = "; ".join([said, *noted])
     hint = _EVENT_HINTS.get(bad[0].kind, _EVENT_HINT) if bad else ""
     problems = [Problem(said, hint)] if bad else []
-    check = validity_check("nothing unplanned happened", problems, said, {"events": len(bad)})
+    check = UNPLANNED_EVENTS.valid_unless(problems, said, {"events": len(bad)})
     if bad and all(event.kind == "interrupted" for event in bad):
         check = _unfinished(check)
     return check.model_copy(update={"examples": tuple(told[:20])})
@@ -114,7 +181,7 @@ def check_in_flight(case: CheckContext) -> Check:
     )
     hint = "let the run watch for the whole of load.drain_s; see what ended it before"
     problems = [Problem(said, hint)] if number else []
-    check = validity_check("watched to the end", problems, said, {"in_flight": number})
+    check = OBSERVATION_COMPLETE.valid_unless(problems, said, {"in_flight": number})
     return _unfinished(check) if number and case.is_interrupted else check
 
 
@@ -147,34 +214,36 @@ def outside_fault_windows(
 
 def check_lateness(case: CheckContext) -> Iterator[Check]:
     """That signals were sent when they were due."""
-    yield _lateness(case, 99.0, LATENESS_P99)
-    yield _lateness(case, 99.9, LATENESS_P999)
+    yield _send_lag(GENERATOR_LAG_P99, case, 99.0, LATENESS_P99)
+    yield _send_lag(GENERATOR_LAG_P99_9, case, 99.9, LATENESS_P999)
 
 
 def generator_was_late(case: CheckContext) -> bool:
     """Whether what was sent too late was the generator's own fault."""
-    return any(check.verdict is Verdict.INVALID for check in check_lateness(case))
+    return any(check.status is Status.INVALID for check in check_lateness(case))
 
 
-def _lateness(case: CheckContext, percentile: float, limit: DurationLimit) -> Check:
+def _send_lag(
+    spec: CheckSpec, case: CheckContext, percentile: float, limit: DurationLimit
+) -> Check:
     rank = percentile_name(percentile).upper()
-    name = f"generator on time ({rank})"
     histogram, where = outside_fault_windows(case, Metric.LATENESS)
     if where and not histogram.count:
-        return _unknown(name, f"no signal{where}, so that the lateness of others is not known")
+        message = f"no signal{where}, so that the lateness of others is not known"
+        return spec.judged(Verdict.INCONCLUSIVE, message)
     if histogram.count < size_needed(percentile):
-        return validity_check(name, [], f"too few signals to speak of {rank} of lateness")
+        return spec.valid_unless([], f"too few signals for {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
     said = (
         f"{rank} of lateness is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     )
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
     if value <= most:
-        return validity_check(name, [], said, figures)
+        return spec.valid_unless([], said, figures)
     said = _with(
         said, limit.reason, format_interference(host_interference(case)), describe_swarm_usage(case)
     )
-    return validity_check(name, [Problem(said, generator_advice(case))], said, figures)
+    return spec.valid_unless([Problem(said, generator_advice(case))], said, figures)
 
 
 def _with(*parts: str) -> str:
@@ -184,10 +253,9 @@ def _with(*parts: str) -> str:
 def check_rate(case: CheckContext) -> Check:
     """That the load was the one asked for."""
     rate = next((rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE), None)
-    name = "load as asked"
     if rate is None or not rate.intended:
         said = "the plan has no signal in the measured phase"
-        return validity_check(name, [Problem(said, _MORE)], "")
+        return LOAD_ATTEMPTED.valid_unless([Problem(said, _MORE)], "")
     part = rate.attempted / rate.intended
     said = (
         f"{rate.attempted:,} of {rate.intended:,} intended signals were attempted"
@@ -196,14 +264,14 @@ def check_rate(case: CheckContext) -> Check:
     )
     figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
     if part >= RATE_SHARE_MIN:
-        return validity_check(name, [], said, figures)
+        return LOAD_ATTEMPTED.valid_unless([], said, figures)
     hint = generator_advice(case)
     if case.run.first_ns("aborted") is not None:
         said += "; the load was ended early"
         hint = "mend what ended the load; or run without abort_on_fail"
     elif cut := [event.kind for event in case.run.events if event.kind in TRUNCATING_EVENTS]:
         hint = _EVENT_HINTS[cut[0]]
-    check = validity_check(name, [Problem(said, hint)], said, figures)
+    check = LOAD_ATTEMPTED.valid_unless([Problem(said, hint)], said, figures)
     return _unfinished(check) if case.is_interrupted else check
 
 
@@ -216,8 +284,7 @@ def check_overflow(case: CheckContext) -> Check:
     }
     said = ", ".join(f"{number:,} of {name}" for name, number in found.items())
     hint = "see in samples.csv.gz (harness report --csv) which; a clock, or a record, is wrong"
-    return validity_check(
-        "histograms hold every value",
+    return HISTOGRAM_RANGE.valid_unless(
         [Problem(f"beyond the histogram's range: {said}", hint)] if found else [],
         "no value beyond the range",
         {"overflow": sum(found.values())},
@@ -226,11 +293,12 @@ def check_overflow(case: CheckContext) -> Check:
 
 def check_observer_end(case: CheckContext) -> Check:
     """That the observer saw everything, by its own account."""
-    name = "observer saw to the end"
     told, written = case.observer, case.analysis.evidence.sightings
     if told is None:
         hint = "read logs/observer.log of the run for what ended it"
-        return validity_check(name, [Problem("the observer did not come to its end", hint)], "")
+        return OBSERVER_COMPLETE.valid_unless(
+            [Problem("the observer did not come to its end", hint)], ""
+        )
     problems = []
     if told.in_gap or not told.drained:
         hint = "" if "hint: " in told.cause else "; can the login connect until the run is over?"
@@ -256,7 +324,7 @@ def check_observer_end(case: CheckContext) -> Check:
         " see logs/observer.log"
     )
     found = [Problem(said, hint)] if problems else []
-    return validity_check(name, found, said, {"sightings": written, "gaps": told.gaps})
+    return OBSERVER_COMPLETE.valid_unless(found, said, {"sightings": written, "gaps": told.gaps})
 
 
 def check_negative(case: CheckContext) -> Check:
@@ -295,4 +363,4 @@ def check_negative(case: CheckContext) -> Check:
         said = "no duration below zero"
     hint = "let nothing set a clock in a run: neither the host's nor the servers'"
     problems = [Problem(said, hint)] if beyond else []
-    return validity_check("no time runs backwards", problems, said, {"negative": within})
+    return DURATIONS_NONNEGATIVE.valid_unless(problems, said, {"negative": within})

@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.samples import SignalOutcome
 from harness.formatting import format_count, format_share
-from harness.judge.check import Check, CheckContext, Figure, Problem, validity_check
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Figure, Problem
 from harness.judge.limits import WARMUP_ARRIVED_SHARE_MIN, WARMUP_SIGNALS_MIN
 from harness.scenario import Load, Phase
 
 # No stage can be named so: the signals before the first measured one.
 PRE_MEASURE = ""
+WARMUP_EFFECTIVE = CheckSpec(
+    "warmup_effective",
+    "warm-up effective",
+    CheckKind.VALIDITY,
+    invalid="of its signals less than half the share arrived that arrives in the measured phase"
+    " (from 20 signals on): the system came cold into the measured phase, or began to work only"
+    " during it",
+)
 
 
 def pre_measure_stages(load: Load) -> frozenset[int]:
@@ -53,7 +61,7 @@ def check_warmup(case: CheckContext) -> Iterator[Check]:
     hint = "set a longer load.warmup_s, or read the engine's log for when it began to work"
     figures: dict[str, Figure] = {"intended": intended, "arrived": account.arrived}
     problems = [Problem(said, hint)] if cold else []
-    yield validity_check("warm-up warmed up", problems, said, figures)
+    yield WARMUP_EFFECTIVE.valid_unless(problems, said, figures)
 
 
 def _account(case: CheckContext) -> SignalOutcomeCounts:

@@ -20,15 +20,15 @@ _READ_LIMIT_NS = 30 * NS_PER_S
 
 
 class ObservedVersions:
-    """Which row versions are among the sightings.
+    """The row versions among the sightings.
 
-    A transaction's number does not tell: rows written under a savepoint carry its own number,
-    while the stream names the transaction around it. The time of the commit is the same for both.
+    A transaction id cannot identify them: rows written under a savepoint carry the id of the
+    savepoint, while the stream names the transaction around it. Both have the same commit time.
 
     Args:
         path: file of sightings.
-        contract: which status text stands for which state.
-        commit_times: whether the row versions to be asked about carry commit times.
+        contract: state of each status.
+        commit_times: whether the row versions to be compared carry commit times.
     """
 
     def __init__(self, path: Path, contract: Contract, *, commit_times: bool) -> None:
@@ -48,35 +48,35 @@ class ObservedVersions:
     def has(self, version: RowVersion) -> bool:
         """Whether it was seen; without commit times, whether the signal was seen in its state."""
         by_state = int(self._contract.state(version.status))
-        if by_state == State.BEYOND:  # which tells no more than that it was SIMULATED
+        if by_state == State.BEYOND:  # which only shows that it was SIMULATED
             return (version.trace_hi, version.trace_lo) in self._simulated
         mark = version.commit_us if self._commit_times else by_state
         return (version.trace_hi, version.trace_lo, mark) in self._keys
 
 
 def missed_versions(
-    conninfo: str, contract: Contract, run_tag: int, sightings: Path, *, by_word: bool = False
+    conninfo: str, contract: Contract, run_tag: int, sightings: Path, *, self_reported: bool = False
 ) -> list[RowVersion]:
     """Row versions of the run that are in the table and not among the sightings.
 
-    Versions that were replaced in the meantime are gone. Commit times are known only where
+    Versions that were replaced in the meantime are lost. Commit times are known only where
     `track_commit_timestamp` is on.
 
     Args:
         conninfo: of a role that may read the FSM table.
         contract: names of table and columns.
-        run_tag: whose rows.
-        sightings: file of what was seen.
-        by_word: whether the sightings are the system's word, which tells no commit times.
+        run_tag: run whose rows are read.
+        sightings: file of the observations.
+        self_reported: whether the system reports the status, without commit times.
 
     Raises:
-        WatcherLost: the server does not answer (any more).
+        WatcherLost: the server does not answer.
     """
     try:
         with connect(conninfo, application_name="harness_observer_gap") as connection:
             connection.read_only = True
             limit_query_time(connection, _READ_LIMIT_NS)
-            commit_times = not by_word and keeps_commit_times(connection)
+            commit_times = not self_reported and keeps_commit_times(connection)
             known = ObservedVersions(sightings, contract, commit_times=commit_times)
             rows = RunRows(
                 contract,
@@ -87,13 +87,13 @@ def missed_versions(
             with connection.cursor(name="harness_gap") as cursor:
                 _, versions = rows.read(cursor, None)
                 found = [version for version in versions if not known.has(version)]
-            if by_word:  # in the words in which they may still be told
-                return [_in_a_word(version, contract) for version in found]
+            if self_reported:  # with the status of a report that may still come
+                return [_as_reported(version, contract) for version in found]
             return found
     except (psycopg.Error, UnicodeError) as error:
         raise WatcherLost(error_text(error, with_type=False)) from error
 
 
-def _in_a_word(version: RowVersion, contract: Contract) -> RowVersion:
-    word = contract.status_for(contract.state(version.status))
-    return version._replace(status=word or version.status)
+def _as_reported(version: RowVersion, contract: Contract) -> RowVersion:
+    status = contract.status_for(contract.state(version.status))
+    return version._replace(status=status or version.status)

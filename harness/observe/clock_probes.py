@@ -1,4 +1,4 @@
-"""Asking servers for their time, to bring their stamps onto the host's monotonic clock."""
+"""Probes of the servers' clocks, which map their stamps onto the host's monotonic clock."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ AskTime = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class ClockProbe:
-    """A server's clock against the host's, off by half of `rtt_ns` at most.
+    """A server's clock and the host's at one moment, with an error of at most half of `rtt_ns`.
 
     Attributes:
         server: "postgres" or "redis".
-        mono_ns: monotonic time in the middle between question and answer.
+        mono_ns: monotonic time in the middle between request and answer.
         server_us: the server's Unix time in microseconds.
-        rtt_ns: from question to answer.
+        rtt_ns: round-trip time.
     """
 
     server: str
@@ -42,9 +42,9 @@ class ClockProbe:
 
 
 def probe(server: str, ask_us: AskTime, clock: Clock, asks: int = _ASKS) -> ClockProbe:
-    """Ask several times and keep the answer with the least round trip.
+    """Ask several times and keep the answer with the shortest round trip.
 
-    Errors of `ask_us` pass through.
+    Errors of `ask_us` propagate.
     """
     best: ClockProbe | None = None
     for _ in range(max(1, asks)):
@@ -58,7 +58,7 @@ def probe(server: str, ask_us: AskTime, clock: Clock, asks: int = _ASKS) -> Cloc
 
 
 class PostgresClock:
-    """An ordinary connection for the server's clock and its WAL position; reconnects when asked."""
+    """A connection for the server's clock and WAL position; each request reconnects if needed."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
@@ -70,7 +70,7 @@ class PostgresClock:
 
     def flushed_lsn(self) -> int:
         """WAL position up to which everything is on disk."""
-        # A standby writes no log of its own; what it has replayed can be seen.
+        # A standby writes no log of its own; what it has replayed is visible.
         return self._number(
             "SELECT ((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
             " ELSE pg_current_wal_flush_lsn() END) - '0/0'::pg_lsn)::bigint"
@@ -100,7 +100,7 @@ class PostgresClock:
 
 
 def redis_client(url: str) -> redis.Redis:
-    """A client with bounded waits; for a cluster, of the node that the URL names."""
+    """A client with bounded waits; for a cluster, a client of the node that the URL names."""
     client: redis.Redis = redis.Redis.from_url(
         url.replace("redis+cluster://", "redis://", 1),
         socket_timeout=_TIMEOUT_S,
@@ -110,12 +110,12 @@ def redis_client(url: str) -> redis.Redis:
 
 
 class ClockProber(threading.Thread):
-    """Probes both clocks into `clock.jsonl` now and then, away from the thread that watches.
+    """Probes both clocks into `clock.jsonl` every 5 s, in a thread of its own.
 
     A server that does not answer is left out until it does.
 
     Attributes:
-        flushed_lsn: the server's WAL position when it was last asked.
+        flushed_lsn: the server's WAL position at the newest request.
     """
 
     def __init__(self, conninfo: str, redis_url: str | None, path: Path, clock: Clock) -> None:
@@ -150,7 +150,7 @@ class ClockProber(threading.Thread):
     def probe_all(self) -> None:
         """One probe of each server that answers."""
         lines = [json.dumps(asdict(found)) for found in self._probes()]
-        # On a full disk the watching thread ends the run; what lacks here is told by the judgement.
+        # On a full disk the observing thread ends the run; the judge reports missing probes.
         with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
 

@@ -1,4 +1,4 @@
-"""An ordinary connection to PostgreSQL, in the one encoding that every word of a contract has."""
+"""An ordinary connection to PostgreSQL, in UTF-8 as the names of a contract are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import psycopg
 
 
 def connect(conninfo: str, **settings: Any) -> psycopg.Connection[Any]:
-    """A connection that speaks UTF-8, whatever the database is encoded in.
+    """A connection in UTF-8, whatever the encoding of the database.
 
-    Left to the database, text of SQL_ASCII would come as bytes.
+    By default, text of an SQL_ASCII database would be returned as bytes.
 
     Raises:
-        psycopg.Error: there is none.
+        psycopg.Error: it cannot be opened.
     """
     return psycopg.connect(conninfo, client_encoding="UTF8", **settings)

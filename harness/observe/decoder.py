@@ -16,7 +16,7 @@ class RowVersion(NamedTuple):
     Attributes:
         trace_hi: high 64 bits of the trace id.
         trace_lo: low 64 bits.
-        status: the status as the system spells it.
+        status: the status in the spelling of the system.
         commit_us: the server's Unix time of the commit in microseconds; 0 when not known.
         lsn: WAL position of the commit; 0 when not known.
         xid: the transaction that wrote this version.
@@ -31,19 +31,19 @@ class RowVersion(NamedTuple):
 
 
 class Decoder:
-    """Keeps what the stream says once (tables, the transaction) and tells row versions.
+    """Keeps tables and the current transaction of the stream, and yields row versions.
 
-    Values come as text, as SQL writes them: a domain does not tell which binary form it has. Of the
-    versions that one transaction makes of a row in one state the first is told: others never saw
-    the rest.
+    Values are text, as SQL writes them: the binary form of a domain is not known. Of the versions
+    that one transaction makes of a row in one state only the first counts: no other session ever
+    saw the rest.
 
     Args:
         table: names of the columns.
 
     Attributes:
-        oid: the FSM table; others of a publication are left out, whatever they are called.
-        spell: from a status as it comes to the contract's word for it.
-        unreadable: rows whose trace id is written otherwise, or was left out by the server.
+        oid: the FSM table; other tables of a publication are left out.
+        spell: normalises a status to the contract's spelling.
+        unreadable: rows whose trace id has another form, or was left out by the server.
         commit_end_lsn: end of the last transaction that was wholly received.
     """
 
@@ -52,12 +52,12 @@ class Decoder:
         self.oid = 0
         self._places: dict[int, tuple[int, int]] = {}
         self._begin = Begin(0, 0, 0)
-        self._told: set[tuple[int, int, str]] = set()
+        self._reported: set[tuple[int, int, str]] = set()
         self.spell: Callable[[str], str] = str
         self.unreadable = 0
         self.commit_end_lsn = 0
 
-    def take(self, payload: Buffer) -> RowVersion | None:
+    def decode(self, payload: Buffer) -> RowVersion | None:
         """The row version in a message; None for any other message.
 
         Raises:
@@ -69,7 +69,7 @@ class Decoder:
             return self._row(message)
         if isinstance(message, Begin):
             self._begin = message
-            self._told.clear()
+            self._reported.clear()
         elif isinstance(message, Commit):
             self.commit_end_lsn = message.end_lsn
         elif isinstance(message, Relation):
@@ -78,7 +78,7 @@ class Decoder:
 
     def _row(self, row: Row) -> RowVersion | None:
         places = self._places.get(row.oid)
-        if places is None:  # another table of a publication that somebody else made
+        if places is None:  # another table of the same publication
             return None
         trace, status = (row.values[at] for at in places)
         if trace is None or status is None or UNCHANGED in (trace, status):
@@ -92,9 +92,9 @@ class Decoder:
             self.unreadable += 1
             return None
         key = (*ids, text)
-        if key in self._told:
+        if key in self._reported:
             return None
-        self._told.add(key)
+        self._reported.add(key)
         begin = self._begin
         return RowVersion(*key, begin.commit_us, begin.commit_lsn, begin.xid)
 

@@ -1,27 +1,30 @@
-"""The state in which a run left the system, read when everything is quiet.
+"""The final state of the system, read after the drain.
 
-Writes `final-tasks.bin`, `final-ledger.bin`, `final.json` and what `final_more` has; only rows of
-the run's own range of trace ids and addresses are looked at. What cannot be read is named with its
-reason (`unread`), and so are tables of which some rows may be hidden from the login (`filtered`): a
-row that nobody could read is not missing.
+Writes `final-tasks.bin`, `final-ledger.bin`, `final.json`, `final-heads.bin` and the files of
+`final_state_bookings`; only rows of the run's own range of trace ids and addresses are read. What
+cannot be read is named with its reason (`unread`), and so are tables of which the login may not see
+all rows (`filtered`): a row that could not be read is not missing.
 """
 
 from __future__ import annotations
 
 import json
+import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import redis
 from psycopg import Connection, sql
 
 from harness.clock import NS_PER_S
 from harness.contract.ledger import Ledger
-from harness.contract.names import Contract, NonceTable
+from harness.contract.names import Contract, NonceTable, TaskTable
 from harness.errors import EvidenceError, StackError, error_text
-from harness.observe.chain_heads import write_heads
+from harness.evidence.records import HEAD, RecordWriter
+from harness.observe.clock_probes import redis_client
 from harness.observe.connection import connect
 from harness.observe.final_state_bookings import (
     BOOKINGS_FILE,
@@ -52,7 +55,6 @@ from harness.observe.rows import (
     whole_number,
 )
 from harness.observe.status_normalizer import read_status_normalizer
-from harness.observe.unattributed_rows import read_unattributed
 
 TASKS_FILE = "final-tasks.bin"
 LEDGER_FILE = "final-ledger.bin"
@@ -63,6 +65,15 @@ POSTGRES = "postgres"
 QUERY_LIMIT_NS = 60 * NS_PER_S
 # Agents own 4097 addresses at most, each on few chains.
 _NONCES_MAX = 50_000
+_UNATTRIBUTED_EXAMPLES_MAX = 20
+_HEADS_BATCH = 1_000
+# Events of a day at four a second; a stream is trimmed far below that.
+_HEADS_MAX = 400_000
+_HEAD_RECORD = struct.Struct("<qII")
+_BLOCK_MAX = 0xFFFF_FFFF
+
+if _HEAD_RECORD.size != HEAD.itemsize:
+    raise AssertionError("heads are packed in another layout than they are read")
 
 
 def write_final_state(
@@ -81,10 +92,10 @@ def write_final_state(
         observer_dsn: conninfo of the read-only role.
         redis_url: URL with password; None leaves Redis out.
         contract: names of tables, columns and streams.
-        run_tag: whose rows.
+        run_tag: run whose rows are read.
         folder: the run's folder.
-        alone: whether the database was made for the run, so that rows of others are counted too.
-        heads: whether the events of the chain are wanted.
+        alone: whether the database was made for the run: then unattributed rows are counted.
+        heads: whether to read the events of the chain.
 
     Raises:
         StackError: a server does not answer, or not in time; what could be read is written.
@@ -106,9 +117,9 @@ def write_final_state(
     finally:
         _write_json(folder / FINAL_FILE, document)
     if unread:
-        told = "; ".join(f"{part}: {why}" for part, why in unread.items())
+        reasons = "; ".join(f"{part}: {why}" for part, why in unread.items())
         raise StackError(
-            f"the final state cannot be read: {told}",
+            f"the final state cannot be read: {reasons}",
             where="postgres",
             hint="the observer's role needs SELECT on the tables that the contract names, until"
             " the run is over",
@@ -125,7 +136,7 @@ def _read_postgres(
     alone: bool,
 ) -> dict[str, Any]:
     with connect(dsn, application_name="harness_final") as connection:
-        # One snapshot for all tables, so that they can be held against each other.
+        # One snapshot of all tables, so that their rows can be compared.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         limit_query_time(connection, QUERY_LIMIT_NS)
@@ -190,7 +201,7 @@ def _read_stamps(
 
 
 def _filtered(connection: Connection[Any], contract: Contract) -> dict[str, str]:
-    """Of which parts row-level security may hide rows from this login, and of which table."""
+    """The tables, by part, of which row-level security may hide rows from this login."""
     tasks, nonces, ledger = contract.tasks, contract.nonces, contract.ledger
     tables = (
         ("tasks", tasks.table),
@@ -201,6 +212,35 @@ def _filtered(connection: Connection[Any], contract: Contract) -> dict[str, str]
     return {
         part: table for part, table in tables if table is not None and hides_rows(connection, table)
     }
+
+
+def read_unattributed(
+    connection: Connection[Any], contract: Contract, run_tag: int
+) -> dict[str, Any]:
+    """Rows of tasks and ledger with a trace id of no signal of the run: counts, and some ids.
+
+    It reads whole tables, so it is for databases that were made for the run. Rows without a trace
+    id do not count.
+    """
+    tables: dict[str, TaskTable | Ledger] = {"tasks": contract.tasks}
+    if contract.ledger is not None:
+        tables["ledger"] = contract.ledger
+    counts, traces = {}, list[str]()
+    for name, table in tables.items():
+        # Each of the first ids has the count of all rows next to it.
+        query = sql.SQL(
+            "SELECT {trace}::text, count(*) OVER () FROM {table}"
+            " WHERE ({own}) IS FALSE ORDER BY 1 LIMIT {most}"
+        ).format(
+            trace=sql.Identifier(table.trace_id),
+            table=table_name(table.table),
+            own=is_own_row(table, table.trace_id),
+            most=sql.Literal(_UNATTRIBUTED_EXAMPLES_MAX),
+        )
+        rows = connection.execute(query, table.run_range(run_tag)).fetchall()
+        counts[name] = int(rows[0][1]) if rows else 0
+        traces += [str(trace) for trace, _ in rows]
+    return {**counts, "traces": list(dict.fromkeys(traces))[:_UNATTRIBUTED_EXAMPLES_MAX]}
 
 
 def read_nonces(
@@ -231,7 +271,7 @@ def tasks_query(contract: Contract, run_tag: int) -> _Query:
         "status": sql.Identifier(tasks.status),
         "nonce": whole_number(tasks.nonce),
     }
-    # A row that is being moved may stand in both tables, and is one; two within a table are two.
+    # A row that is being moved may be in both tables, and counts once; two in one table are two.
     query = sql.SQL(
         "SELECT trace, status, nonce FROM (SELECT DISTINCT trace::text, status::text, nonce,"
         " row_number() OVER (PARTITION BY origin, trace, status, nonce) FROM {rows} WHERE {own})"
@@ -263,6 +303,51 @@ def nonces_query(nonces: NonceTable, listed: Sequence[str], run_tag: int) -> _Qu
     )
     own: Any = [text.lower() for text in listed] or f"0x{run_tag:012x}"
     return query, (own, _NONCES_MAX + 1)
+
+
+def write_heads(url: str, contract: Contract, path: Path) -> None:
+    """Write every chain event that the stream still holds; empty where the contract has no stream.
+
+    The ids are Redis's own, as those of the signals are, so that both can be compared without a
+    clock between them.
+
+    Raises:
+        StackError: Redis does not answer.
+        EvidenceError: the file cannot be written.
+    """
+    client = redis_client(url)
+    try:
+        with RecordWriter(path) as writer:
+            for records in _head_records(client, contract):
+                writer.write(records)
+    except (redis.RedisError, OSError) as error:
+        raise StackError(f"the chain events cannot be read: {error}", where="redis") from error
+    finally:
+        client.close()
+
+
+def _head_records(client: redis.Redis, contract: Contract) -> Iterator[bytes]:
+    """HEAD records, a batch at a time; events without a block are left out."""
+    stream_name = contract.streams.chain_events
+    if stream_name is None:
+        return
+    block_of = contract.chain.reader(contract.streams.field)
+    after = "-"
+    for _ in range(_HEADS_MAX // _HEADS_BATCH):
+        found: Any = client.xrange(contract.key(stream_name), after, "+", _HEADS_BATCH)
+        if not found:
+            return
+        buffer = bytearray()
+        for entry, fields in found:
+            try:
+                block = block_of(fields)
+            except (ValueError, TypeError):
+                continue
+            if 0 <= block <= _BLOCK_MAX:
+                redis_ms, _, redis_seq = entry.decode().partition("-")
+                buffer += _HEAD_RECORD.pack(int(redis_ms), int(redis_seq), block)
+        yield bytes(buffer)
+        after = f"({found[-1][0].decode()}"
 
 
 def _show(connection: Connection[Any], name: str) -> str:

@@ -1,7 +1,7 @@
-"""What more is read of the final state: amounts that were booked, and stamps of rows.
+"""Amounts that were booked, and stamps of rows, as parts of the final state.
 
-Writes `final-bookings.bin` and `final-stamps.bin`, in the snapshot of the rest. All arithmetic is
-done by the server, whose numbers have no end: amounts of wei do not fit 64 bits.
+Writes `final-bookings.bin` and `final-stamps.bin`, in the snapshot of the other parts. The server
+does all arithmetic, since its numbers have no limit: amounts of wei do not fit 64 bits.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from harness.observe.rows import is_own_row, table_name, task_rows
 
 BOOKINGS_FILE = "final-bookings.bin"
 STAMPS_FILE = "final-stamps.bin"
-# Instead of an amount: not one TRADE row; an amount that is no whole number below 2^63.
+# In place of an amount: not exactly one TRADE row; not a whole number below 2^63.
 _NOT_ONE, _BEYOND = -2, -1
-# A stamp that lies further away is wrong by any measure, and differences must fit 64 bits.
+# A stamp further away is certainly wrong, and differences must fit 64 bits.
 _STAMP_MAX_US = 4 * 10**18
 _BOOKING_RECORD = struct.Struct("<QQqII")
 _STAMP_RECORD = struct.Struct("<QQq")
@@ -40,28 +40,28 @@ class BookingTotals:
     """Sums over the whole run, exact.
 
     Attributes:
-        debits: everything that reached accounts that there are.
-        credits: everything that left such.
+        debits: sum of the debits of known accounts.
+        credits: sum of the credits of known accounts.
     """
 
     def __init__(self) -> None:
         self.debits = self.credits = Decimal(0)
 
     def add(self, debits: Decimal, credits_: Decimal) -> None:
-        """Take in one signal's."""
+        """Add those of one signal."""
         with localcontext() as context:
             context.prec = _DIGITS
-            context.traps[InvalidOperation] = False  # numbers of the server may be no numbers
+            context.traps[InvalidOperation] = False  # the server may return NaN
             self.debits += debits
             self.credits += credits_
 
     def facts(self) -> dict[str, str]:
-        """As `final.json` has them."""
+        """The fields of `final.json`."""
         return {"debits": str(self.debits), "credits": str(self.credits)}
 
 
 def has_accounts_table(connection: Connection[Any], ledger: Ledger) -> bool:
-    """Whether there is a table of accounts that may be read."""
+    """Whether there is a table of accounts that this login may read."""
     if not isinstance(ledger, LedgerTable) or ledger.accounts is None:
         return False
     row = connection.execute(
@@ -72,16 +72,16 @@ def has_accounts_table(connection: Connection[Any], ledger: Ledger) -> bool:
 
 
 def bookings_query(ledger: Ledger, run_tag: int, *, accounts: bool) -> _Query:
-    """The run's bookings, one row a signal.
+    """The run's bookings, one row per signal.
 
     Columns: trace id; amount of its TRADE entry (of all, if it may have many), or _NOT_ONE, or
-    _BEYOND; internal transactions of which debits and credits differ; entries that name an account
-    that there is not; debits; credits. What such an account gets or gives counts on neither side.
+    _BEYOND; internal transactions of which debits and credits differ; entries that name an unknown
+    account; debits; credits. Amounts of an unknown account count on neither side.
 
     Args:
         ledger: names of table and columns, and its form.
-        run_tag: whose rows.
-        accounts: whether to look accounts up.
+        run_tag: run whose rows are read.
+        accounts: whether to check the accounts.
     """
     debit_known: sql.Composable = sql.SQL("true")
     credit_known = debit_known
@@ -98,21 +98,23 @@ def bookings_query(ledger: Ledger, run_tag: int, *, accounts: bool) -> _Query:
         signed = signed_amount(ledger)
         debit = sql.SQL("greatest({}, 0)").format(signed)
         credit = sql.SQL("greatest(-({}), 0)").format(signed)
-        # The debit row of a movement stands for both.
+        # The debit row of a movement represents both rows.
         trade = sql.SQL("{} AND {} > 0").format(kind, signed)
     query = sql.SQL(
         "SELECT trace, CASE WHEN {other_number} THEN {not_one}"
         " WHEN traded BETWEEN 0 AND 9223372036854775807 AND traded = trunc(traded)"
-        " THEN traded::bigint ELSE {beyond} END, unbalanced, strangers, debits, credits"
+        " THEN traded::bigint ELSE {beyond} END, unbalanced, unknown_accounts, debits, credits"
         " FROM (SELECT trace, sum(trades) AS trades, sum(traded) * {unit} AS traded,"
         " count(*) FILTER (WHERE debits <> credits) AS unbalanced,"
-        " sum(strangers)::bigint AS strangers, sum(debits) AS debits, sum(credits) AS credits"
+        " sum(unknown_accounts)::bigint AS unknown_accounts,"
+        " sum(debits) AS debits, sum(credits) AS credits"
         " FROM (SELECT {trace}::text AS trace, {transaction}::text AS transaction,"
         " count(*) FILTER (WHERE {trade}) AS trades,"
         " coalesce(sum({debit}) FILTER (WHERE {trade}), 0)::numeric AS traded,"
         " coalesce(sum({debit}) FILTER (WHERE {debit_known}), 0)::numeric AS debits,"
         " coalesce(sum({credit}) FILTER (WHERE {credit_known}), 0)::numeric AS credits,"
-        " count(*) FILTER (WHERE ({debit_known} AND {credit_known}) IS NOT TRUE) AS strangers"
+        " count(*) FILTER (WHERE ({debit_known} AND {credit_known}) IS NOT TRUE)"
+        " AS unknown_accounts"
         " FROM {table} WHERE {own} GROUP BY 1, 2) bookings GROUP BY trace) signals"
     ).format(
         other_number=sql.SQL("trades <> 1" if ledger.entries == "one" else "trades < 1"),
@@ -143,15 +145,15 @@ def _is_account(ledger: LedgerTable, column: str) -> sql.Composed:
 def pack_bookings(
     rows: Iterable[tuple[Any, ...]], ledger: Ledger, totals: BookingTotals
 ) -> Iterator[bytes]:
-    """BOOKING records of the rows, which are summed up on the way."""
-    for trace, amount, unbalanced, strangers, debits, credits_ in rows:
+    """BOOKING records of the rows; adds their amounts to `totals`."""
+    for trace, amount, unbalanced, unknown_accounts, debits, credits_ in rows:
         if (ids := ledger.read(trace)) is not None:
             totals.add(debits, credits_)
-            yield _BOOKING_RECORD.pack(*ids, amount, unbalanced, strangers)
+            yield _BOOKING_RECORD.pack(*ids, amount, unbalanced, unknown_accounts)
 
 
 def has_stamps(connection: Connection[Any], contract: Contract) -> bool:
-    """Whether rows bear a stamp that tells a moment without a doubt: one with a time zone."""
+    """Whether rows have an unambiguous stamp: one with a time zone."""
     tasks = contract.tasks
     if tasks.updated_at is None:
         return False
@@ -164,7 +166,7 @@ def has_stamps(connection: Connection[Any], contract: Contract) -> bool:
 
 
 def stamps_query(contract: Contract, run_tag: int) -> _Query:
-    """Trace id and last change, in Unix microseconds, of the run's FSM rows that tell one."""
+    """Trace id and last change, in Unix microseconds, of the run's FSM rows that have one."""
     tasks = contract.tasks
     columns = {
         "trace": sql.Identifier(tasks.trace_id),

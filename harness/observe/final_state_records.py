@@ -1,4 +1,4 @@
-"""The parts of the final state on their way to the disk, each read for itself."""
+"""Records of the final state: each part is read and written independently of the others."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from harness.evidence.records import LEDGER, TASK, RecordWriter
 
 T = TypeVar("T")
 
-_PORTION = 5_000
+_BATCH = 5_000
 _TASK_RECORD = struct.Struct("<QQqB7x")
 _LEDGER_RECORD = struct.Struct("<QQIIIII4x")
-# What a value can be that no query foresaw: the server cannot cast it, or nobody can read it.
+# A value that no query foresees: the server cannot cast it, or Python cannot read it.
 _UNREADABLE = (psycopg.Error, ValueError, ArithmeticError)
 
 if (_TASK_RECORD.size, _LEDGER_RECORD.size) != (TASK.itemsize, LEDGER.itemsize):
@@ -33,7 +33,7 @@ class SnapshotReader:
 
     Args:
         connection: within a transaction.
-        unread: takes the reason of each part that cannot be read.
+        unread: receives the reason of each part that cannot be read.
     """
 
     def __init__(self, connection: Connection[Any], unread: dict[str, str]) -> None:
@@ -41,7 +41,7 @@ class SnapshotReader:
         self._unread = unread
 
     def read(self, name: str, function: Callable[..., T], *args: object) -> T | None:
-        """What a function reads; None if it cannot.
+        """The result of a function; None if it cannot read.
 
         Raises:
             psycopg.Error: the connection is lost.
@@ -59,9 +59,9 @@ class SnapshotReader:
 def stream(
     connection: Connection[Any], query: sql.Composed, values: Sequence[Any]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query, a portion at a time."""
+    """The rows of a query, a batch at a time."""
     with connection.cursor(name="harness_final") as cursor:
-        cursor.itersize = _PORTION
+        cursor.itersize = _BATCH
         yield from cursor.execute(query, values)
 
 
@@ -71,7 +71,7 @@ def pack_tasks(
     statuses: Counter[str],
     spell: Callable[[str], str] = str,
 ) -> Iterator[bytes]:
-    """TASK records of the rows, which are counted by status on the way."""
+    """TASK records of the rows; adds the rows to `statuses`."""
     for trace, stored, nonce in rows:
         if (ids := contract.tasks.read(trace)) is not None:
             status = spell(stored or "")
@@ -98,10 +98,10 @@ def write_records(path: Path, records: Iterable[bytes]) -> None:
         try:
             for record in records:
                 buffer += record
-                if len(buffer) >= _PORTION * len(record):
+                if len(buffer) >= _BATCH * len(record):
                     writer.write(buffer)
                     buffer.clear()
         except _UNREADABLE:
-            path.unlink()  # a part of the rows would look as if the others were missing
+            path.unlink()  # in a part of the rows the others would appear to be missing
             raise
         writer.write(buffer)

@@ -1,4 +1,4 @@
-"""The ledger by query: one row a signal, in either form of keeping books."""
+"""The ledger by query: one row per signal, for either form of ledger."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def ledger_query(ledger: Ledger, run_tag: int) -> _Query:
     """The run's ledger: trace id, entries of each type, transactions, and broken rows.
 
     A row is broken if its amount is not positive, if it moves nothing from one account to
-    another, or if its type is none that the contract names. In a ledger of sides the rows of one
-    type of one transaction are broken that do not add up to zero.
+    another, or if the contract does not name its type. In a ledger with sides, the rows of one type
+    of one transaction are broken if they do not add up to zero.
     """
-    words = tuple(ledger.entry_types.get(role) for role in ENTRY_ROLES)
+    kinds = tuple(ledger.entry_types.get(role) for role in ENTRY_ROLES)
     known = list(ledger.entry_types.values())
     query = _movements(ledger) if isinstance(ledger, LedgerTable) else _sides(ledger)
-    return query, (*words, known, *ledger.run_range(run_tag))
+    return query, (*kinds, known, *ledger.run_range(run_tag))
 
 
 def _movements(ledger: LedgerTable) -> sql.Composed:
@@ -81,7 +81,7 @@ def _sides(ledger: SidedLedger) -> sql.Composed:
 
 
 def transaction_of(ledger: Ledger) -> sql.Composable:
-    """What rows of one booking share; the same for all of a signal where nothing tells."""
+    """What the rows of one booking share; one value for the whole signal where no column does."""
     return sql.Identifier(ledger.internal_tx_id) if ledger.internal_tx_id else sql.SQL("''")
 
 

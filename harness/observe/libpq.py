@@ -1,4 +1,4 @@
-"""A connection of libpq's own, as the ways of seeing have it that psycopg does not offer."""
+"""Connections of libpq itself, for observation methods that psycopg does not offer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg.pq.abc import PGconn
 from harness.clock import NS_PER_S
 from harness.observe.watcher import WatcherLost
 
-# libpq waits no shorter.
+# The shortest timeout of libpq.
 _TIMEOUT_MIN_S = 2
 
 
@@ -17,11 +17,11 @@ def connect(conninfo: str, left_ns: int) -> PGconn:
     """A connection.
 
     Args:
-        conninfo: where to, and as whom.
-        left_ns: how long it may take; two seconds at least.
+        conninfo: server and login.
+        left_ns: timeout; two seconds at least.
 
     Raises:
-        WatcherLost: there is none.
+        WatcherLost: it cannot be opened.
     """
     timeout_s = max(_TIMEOUT_MIN_S, left_ns // NS_PER_S)
     full = make_conninfo(conninfo, connect_timeout=timeout_s, client_encoding="UTF8")
@@ -34,10 +34,10 @@ def connect(conninfo: str, left_ns: int) -> PGconn:
 
 
 def require_open(connection: PGconn | None) -> PGconn:
-    """The connection, if there is one.
+    """The connection, unless it is None.
 
     Raises:
-        WatcherLost: there is none.
+        WatcherLost: it is None.
     """
     if connection is None:
         raise WatcherLost("not connected")

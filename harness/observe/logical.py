@@ -1,6 +1,6 @@
-"""Seeing commits by logical decoding: the server streams them in commit order, with their times.
+"""Observing commits by logical decoding: the server streams them in commit order, with times.
 
-A temporary slot is used, so nothing is left behind on the server however the observer ends.
+It uses a temporary slot, so that nothing remains on the server however the observer ends.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from harness.observe.pgoutput import Keepalive, XLogData, parse_frame, status_up
 from harness.observe.status_normalizer import NormalizeStatus, make_status_normalizer, type_query
 from harness.observe.watcher import Versions, WatcherLost
 
-# The server lets go of WAL only up to what was confirmed, and ends a silent client after
+# The server releases WAL only up to the confirmed position, and ends a silent client after
 # wal_sender_timeout (60 s by default).
 CONFIRM_EVERY_NS = NS_PER_S
-# How often a drain asks the server where it is.
+# How often a drain asks the server for its position.
 _ASK_EVERY_NS = 10 * NS_PER_MS
-# One take must come back to its caller even when the server never pauses.
+# A poll must return even when the server never pauses.
 _FRAMES_MAX = 20_000
 _SLOTS_IN_USE = "53400"
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
@@ -39,7 +39,7 @@ class LogicalWatcher:
     Args:
         conninfo: of a role with REPLICATION and SELECT on the FSM table.
         contract: names of table, columns and publication.
-        slot: what the names of its temporary slots begin with, unique on the server.
+        slot: prefix of the names of its temporary slots, unique on the server.
         clock: monotonic and wall time.
     """
 
@@ -73,8 +73,8 @@ class LogicalWatcher:
             self._poll = select.poll()
             self._poll.register(connection.socket, _READ)
             self._check_publication(deadline_ns)
-            self._decoder.spell = self._spelling(deadline_ns)
-            # After a lost connection the server may hold the slot of the one before for a while.
+            self._decoder.spell = self._read_spelling(deadline_ns)
+            # After a lost connection the server may hold its slot for a while.
             self._opened += 1
             slot = identifier(f"{self._slot}_{self._opened}")
             self._command(
@@ -135,11 +135,11 @@ class LogicalWatcher:
                 return True
             if size < 0:
                 result = connection.get_result()
-                told = result.error_message.decode("utf-8", "replace") if result else ""
-                raise WatcherLost(" ".join(told.split()) or "the server ended the stream")
+                message = result.error_message.decode("utf-8", "replace") if result else ""
+                raise WatcherLost(" ".join(message.split()) or "the server ended the stream")
             frame = parse_frame(data)
             if isinstance(frame, XLogData):
-                version = self._decoder.take(frame.payload)
+                version = self._decoder.decode(frame.payload)
                 if version is not None:
                     found.append(version)
                 self.received_lsn = max(self.received_lsn, self._decoder.commit_end_lsn)
@@ -162,8 +162,8 @@ class LogicalWatcher:
         self._confirm_due_ns = self._clock.now_ns() + CONFIRM_EVERY_NS
 
     def _check_publication(self, deadline_ns: int) -> None:
-        # The server would only miss it when the first row is due. A table of the same name in
-        # another schema is another table.
+        # The server would report a missing publication only with the first row. A table of the
+        # same name in another schema is another table.
         publication, table = self._contract.publication, self._contract.tasks.table
         quoted = ".".join(identifier(part) for part in name_parts(table))
         found = self._command(
@@ -182,7 +182,7 @@ class LogicalWatcher:
             )
         self._decoder.oid = int(found.get_value(0, 0) or b"0")
 
-    def _spelling(self, deadline_ns: int) -> NormalizeStatus:
+    def _read_spelling(self, deadline_ns: int) -> NormalizeStatus:
         found = self._command(type_query(self._contract), deadline_ns)
         name = found.get_value(0, 0) if found.ntuples else None
         return make_status_normalizer(self._contract, (name or b"").decode())
@@ -192,7 +192,7 @@ class LogicalWatcher:
         connection.send_query(command.encode())
         while connection.is_busy():
             if not self._poll.poll(_left_ms(deadline_ns, self._clock)):
-                # A backend that waits for a lock would not notice that its client has gone.
+                # A backend that waits for a lock would not notice that its client has ended.
                 connection.get_cancel().cancel()
                 raise WatcherLost(f"{command.split()[0]} was not answered in time")
             connection.consume_input()
@@ -207,7 +207,7 @@ class LogicalWatcher:
             return result
         message = " ".join(result.get_error_message().split())
         state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-        # Once it has watched there was a slot free: the one that is still held comes back.
+        # It has observed before, so a slot was free: the server will release the one it holds.
         held = self._opened > 1 and state == _SLOTS_IN_USE
         if require_open(self._connection).status != pq.ConnStatus.OK or is_transient(state) or held:
             raise WatcherLost(message)
@@ -221,10 +221,10 @@ class LogicalWatcher:
 
 
 def is_transient(state: str) -> bool:
-    """Whether a refusal with this SQLSTATE is one of a server that is ill, and may get well.
+    """Whether a server may recover from a refusal with this SQLSTATE.
 
-    Want of disk or memory, and errors of the system below; not what must be configured otherwise,
-    such as a slot too few (53400).
+    True for lack of disk or memory and for system errors; false for what needs another
+    configuration, such as too few slots (53400).
     """
     return state in ("53100", "53200") or state.startswith("58")
 

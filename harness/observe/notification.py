@@ -1,6 +1,6 @@
-"""Seeing SIMULATED in notifications that the system sends (LISTEN/NOTIFY): its own word.
+"""Observing SIMULATED in notifications of the system (LISTEN/NOTIFY): a self-report.
 
-Nobody keeps a notification for a listener that is away; what was missed is read by query.
+PostgreSQL keeps no notification for a disconnected listener; missed ones are read by query.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from harness.observe.status_reports import StatusReportParser
 from harness.observe.watcher import Versions, WatcherLost
 
 _READ = select.POLLIN | select.POLLERR | select.POLLHUP
-# One take must come back to its caller even when the system never pauses.
-_WORDS_MAX = 20_000
+# A poll must return even when the system never pauses.
+_NOTIFICATIONS_MAX = 20_000
 
 
 class NotificationWatcher:
@@ -29,7 +29,7 @@ class NotificationWatcher:
 
     Args:
         conninfo: of a role that may connect; anyone who can may listen.
-        contract: channel, form of the payload and words for states.
+        contract: channel, form of the payload and statuses.
         clock: monotonic time.
     """
 
@@ -43,7 +43,7 @@ class NotificationWatcher:
         self._clock = clock
         self._connection: PGconn | None = None
         self._poll = select.poll()
-        self._takes = 0
+        self._polls = 0
         self._asked: tuple[int, int] = (-1, 0)
         self.seen_ns = 0
         self.covered_ns = 0
@@ -79,29 +79,29 @@ class NotificationWatcher:
             if self._poll.poll(max(0, timeout_ns) // NS_PER_MS):
                 connection.consume_input()
             self.seen_ns = self._clock.now_ns()
-            for _ in range(_WORDS_MAX):
+            for _ in range(_NOTIFICATIONS_MAX):
                 notice = connection.notifies()
                 if notice is None:
                     break
                 version = self._read(notice.extra.decode("utf-8", "replace"))
                 if version is not None:
                     found.append(version)
-            # Nothing is left unread, so whatever had arrived by then has been taken.
-            if len(found) < _WORDS_MAX and not self._poll.poll(0):
+            # Nothing is left unread, so all that had arrived by then has been read.
+            if len(found) < _NOTIFICATIONS_MAX and not self._poll.poll(0):
                 self.covered_ns = self.seen_ns
         except OperationalError as error:
             raise WatcherLost(error_text(error, with_type=False)) from error
-        self._takes += 1
+        self._polls += 1
         return found
 
     def has_all(self, lsn: int) -> bool:
-        # An answer comes after every notification that was sent before it, and the take after
-        # that hands them over.
+        # An answer follows every notification that was sent before it, and the next poll returns
+        # them.
         if lsn != self._asked[0]:
             if require_open(self._connection).exec_(b"SELECT 1").status != pq.ExecStatus.TUPLES_OK:
                 raise WatcherLost("the server does not answer")
-            self._asked = (lsn, self._takes)
-        return self._takes > self._asked[1]
+            self._asked = (lsn, self._polls)
+        return self._polls > self._asked[1]
 
     def close(self) -> None:
         if self._connection is not None:

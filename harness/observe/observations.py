@@ -1,4 +1,4 @@
-"""Sightings on their way to the disk."""
+"""Writes observations (sightings) to the disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.observe.watcher import Versions
 
 # What may be lost when the observer is killed; a batch costs one write(2).
 FLUSH_EVERY_NS = 50 * NS_PER_MS
-_UNNAMED_MAX = 20
+_UNMAPPED_MAX = 20
 _BUFFER_MAX = 256 * 1024
 _RECORD = struct.Struct("<QQqqQIB3x")
 _READ = struct.Struct("<qq")
@@ -27,16 +27,16 @@ class ObservationsFile:
     """Writes this run's sightings in batches and counts the rest.
 
     Args:
-        path: the new file; the reads that brought sightings go into another beside it.
-        contract: which status text stands for which state.
-        run_tag: whose sightings are written.
+        path: the new file; reads with sightings go to another file in the same folder.
+        contract: state of each status.
+        run_tag: run whose sightings are written.
 
     Attributes:
         seen: sightings written or about to be.
         final: those of them in a final state.
         foreign: row versions of other runs, left out.
         other: row versions in a status that the contract does not name, left out.
-        unnamed: such statuses, and how many versions were in each; only so many of them.
+        unmapped_statuses: versions by such a status, of a limited number of statuses.
     """
 
     def __init__(self, path: Path, contract: Contract, run_tag: int) -> None:
@@ -51,13 +51,13 @@ class ObservationsFile:
         self.final = 0
         self.foreign = 0
         self.other = 0
-        self.unnamed: Counter[str] = Counter()
+        self.unmapped_statuses: Counter[str] = Counter()
 
     def add(self, versions: Versions, seen_ns: int, since_ns: int = 0) -> None:
-        """Take in row versions received at `seen_ns`, none of which was there at `since_ns`.
+        """Add row versions received at `seen_ns`, none of which existed at `since_ns`.
 
         Raises:
-            EvidenceError: the disk does not take a batch.
+            EvidenceError: a batch cannot be written.
         """
         buffer, states, run_tag, seen = self._buffer, self._states, self._run_tag, self.seen
         for trace_hi, trace_lo, status, commit_us, lsn, xid in versions:
@@ -80,8 +80,8 @@ class ObservationsFile:
 
     def _count_other(self, status: str) -> None:
         self.other += 1
-        if status in self.unnamed or len(self.unnamed) < _UNNAMED_MAX:
-            self.unnamed[status] += 1
+        if status in self.unmapped_statuses or len(self.unmapped_statuses) < _UNMAPPED_MAX:
+            self.unmapped_statuses[status] += 1
 
     def flush_when_due(self, now_ns: int) -> None:
         """Write the batch when it is old enough."""
@@ -90,7 +90,7 @@ class ObservationsFile:
             self._flush_due_ns = now_ns + FLUSH_EVERY_NS
 
     def flush(self) -> None:
-        """Hand everything to the kernel."""
+        """Write everything to the file."""
         if self._buffer:
             self._writer.write(self._buffer)
             self._buffer.clear()

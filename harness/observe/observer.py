@@ -1,4 +1,4 @@
-"""The observer as the main process knows it."""
+"""The observer process, controlled by the main process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from harness.observe.worker import OPEN_LIMIT_NS
 from harness.process.child import ChildProcess, Status
 
 LOG_FILE = "observer.log"
-# The worker gives up on its own after OPEN_LIMIT_NS and says why; this is for one that hangs.
+# The worker gives up by itself after OPEN_LIMIT_NS and reports why; this is for one that hangs.
 READY_LIMIT_NS = OPEN_LIMIT_NS + 15 * NS_PER_S
 _STOP_LIMIT_S = 10.0
-_LOOK_EVERY_NS = 10 * NS_PER_MS
+_POLL_EVERY_NS = 10 * NS_PER_MS
 
 
 class Observer:
-    """Starts, asks and ends the observer process.
+    """Starts, monitors and ends the observer process.
 
     Args:
-        plan: what to watch and where to write; `plan.folder` must exist.
+        plan: what to observe and where to write; `plan.folder` must exist.
         clock: monotonic time and sleep.
     """
 
@@ -52,7 +52,7 @@ class Observer:
         return self._child.latest
 
     def start(self) -> None:
-        """Start the process and wait until it watches.
+        """Start the process and wait until it observes.
 
         Raises:
             StackError: it ended instead, or did not become ready in time.
@@ -70,7 +70,7 @@ class Observer:
                     where="observer",
                     hint="the last lines of its log are above",
                 )
-            self._clock.sleep_ns(_LOOK_EVERY_NS)
+            self._clock.sleep_ns(_POLL_EVERY_NS)
         tail = self._child.log_tail()
         self._child.stop(0.5)
         raise StackError(
@@ -80,17 +80,17 @@ class Observer:
         )
 
     def failure(self) -> str | None:
-        """Why it no longer watches; None while it does, or after `stop` when it ended well."""
+        """Why it observes no more; None while it does, or after `stop` when it ended normally."""
         code = self._child.poll()
         if code is None or not self._ready:
             return None
         if code == 0 and self._stopping:
             return None
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-        words = self._child.last_log_message()
-        return f"the observer {how}" + (f": {words}" if words else "")
+        message = self._child.last_log_message()
+        return f"the observer {how}" + (f": {message}" if message else "")
 
     def stop(self) -> None:
-        """Let it take what is committed, then end it; harmless when called twice."""
+        """Let it read what is committed, then end it; may be called twice."""
         self._stopping = True
         self._child.stop(_STOP_LIMIT_S)

@@ -1,7 +1,7 @@
-"""Looks at what is pending in the group that agents share, and for whom.
+"""Samples the pending entries, by consumer, of the group that agents share.
 
-Afterwards nobody could tell who took over what an agent left behind: once it is acknowledged, Redis
-knows nothing of it any more. One XPENDING, four times a second, costs Redis some 20 us each time.
+After the run it is unknown which agent claimed the entries of another: Redis forgets an entry once
+it is acknowledged. One XPENDING, four times a second, costs Redis some 20 us each time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.observe.proposals_sampler import ProposalsSampler
 
-# So many pending events are listed, the oldest first.
+# Pending events listed per sample, the oldest first.
 PENDING_MAX = 1_000
 
 
@@ -44,7 +44,7 @@ class PendingSampler(ProposalsSampler):
 
 
 def pending_of(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a line says of one moment: ids by consumer, in order.
+    """The content of a line: ids by consumer, in order.
 
     Args:
         found: answer to XPENDING with a range.

@@ -65,7 +65,7 @@ class Column(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """What the following rows with this `oid` look like."""
+    """The columns of the following rows with this `oid`."""
 
     oid: int
     schema: str
@@ -103,7 +103,7 @@ def parse_frame(data: Buffer) -> XLogData | Keepalive | None:
 
 
 def status_update(lsn: int, unix_us: int, *, reply_wanted: bool) -> bytes:
-    """The client's word that everything up to `lsn` is received and may be forgotten."""
+    """Confirms that everything up to `lsn` is received and may be released."""
     return _STATUS_UPDATE.pack(b"r", lsn, lsn, lsn, unix_us - PG_EPOCH_US, reply_wanted)
 
 

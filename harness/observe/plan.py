@@ -1,4 +1,4 @@
-"""What the observer process is told."""
+"""The input of the observer process."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class ObserverPlan(BaseModel):
 
     Attributes:
         observer_dsn: conninfo of the read-only role; LOGICAL needs it to have REPLICATION.
-        redis_url: server whose clock is probed and whose stream is looked at; None for neither.
-        run_tag: whose signals are written down; those of other runs are only counted.
-        folder: the run's folder, where all that is seen is written.
-        way: POLLING for a server whose `wal_level` is below `logical`; NOTIFICATION and STREAM
-            take the word of the system, STREAM at `redis_url`.
+        redis_url: server whose clock is probed and whose stream is sampled; None for neither.
+        run_tag: run whose signals are written; those of other runs are only counted.
+        folder: the run's folder, where observations are written.
+        method: POLLING for a server whose `wal_level` is below `logical`; NOTIFICATION and STREAM
+            rely on reports of the system, STREAM at `redis_url`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,10 +1,10 @@
-"""Seeing commits by asking again and again; for servers whose `wal_level` is below `logical`.
+"""Observing commits by polling; for servers whose `wal_level` is below `logical`.
 
-Complete in row versions that a poll finds, whatever the order of commits (see `snapshot`), but
+A poll finds every current row version, whatever the order of commits (see `snapshot`), but
 a version that is replaced between two polls is never seen. One poll reads every row of the run,
-because no index knows a row's age, so the pause between polls grows with the run. A version that a
-poll tells was not visible to the poll before, so that the time at which that one was sent is a
-lower bound of the truth.
+because no index has a row's age, so the pause between polls grows with the run. A version that a
+poll finds was not visible to the previous poll, so the time at which that poll was sent is a lower
+bound of the commit time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.observe.snapshot import VersionDeduplicator, snapshot_xmin
 from harness.observe.status_normalizer import read_status_normalizer
 from harness.observe.watcher import Versions, WatcherLost
 
-# The pause is this many times as long as the poll before it, so that polling keeps one backend
+# The pause is this many times as long as the previous poll, so that polling keeps one backend
 # busy for a fifth of the time at most.
 _PAUSE_SHARE = 4
 _POLL_LIMIT_NS = 10 * NS_PER_S
@@ -36,7 +36,7 @@ class PollingWatcher:
     Args:
         conninfo: of a role that may read the FSM table.
         contract: names of table and columns.
-        run_tag: whose rows are looked at; foreign ones are never seen.
+        run_tag: run whose rows are read; others are never seen.
         clock: monotonic time and sleep.
 
     Attributes:
@@ -51,7 +51,7 @@ class PollingWatcher:
         self._pause_ns = contract.seen.pause_ms * NS_PER_MS
         self._connection: psycopg.Connection[Any] | None = None
         self._rows: RunRows | None = None
-        self._novelty: VersionDeduplicator | None = None
+        self._deduplicator: VersionDeduplicator | None = None
         self._due_ns = 0
         self._polls = 0
         self._asked: tuple[int, int] = (-1, 0)
@@ -80,9 +80,9 @@ class PollingWatcher:
                 commit_times=keeps_commit_times(connection),
             )
             self.filtered = hides_rows(connection, self._contract.tasks.table)
-            if self._novelty is None:  # after a lost connection the old horizon holds
+            if self._deduplicator is None:  # its horizon stays valid after a lost connection
                 row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
-                self._novelty = VersionDeduplicator(snapshot_xmin(row[0] if row else ""))
+                self._deduplicator = VersionDeduplicator(snapshot_xmin(row[0] if row else ""))
             self._poll(connection)
         except psycopg.OperationalError as error:
             self.close()
@@ -119,16 +119,16 @@ class PollingWatcher:
             self._connection = None
 
     def _poll(self, connection: psycopg.Connection[Any]) -> Versions:
-        if self._rows is None or self._novelty is None:
+        if self._rows is None or self._deduplicator is None:
             return ()
         begin_ns = self._clock.now_ns()
-        novelty = self._novelty
+        deduplicator = self._deduplicator
         with connection.cursor() as cursor:
-            xmin, versions = self._rows.read(cursor, novelty.horizon)
+            xmin, versions = self._rows.read(cursor, deduplicator.horizon)
             self.seen_ns = self._clock.now_ns()
-            fresh = [v for v in versions if novelty.is_new(v.trace_hi, v.trace_lo, v.xid)]
-        novelty.advance(xmin)
-        # Its snapshot was taken after that, so it showed whatever was visible by then.
+            fresh = [v for v in versions if deduplicator.is_new(v.trace_hi, v.trace_lo, v.xid)]
+        deduplicator.advance(xmin)
+        # Its snapshot began after that, so it showed everything that was visible by then.
         self.covered_ns = begin_ns
         self._polls += 1
         now_ns = self._clock.now_ns()

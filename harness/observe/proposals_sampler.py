@@ -1,7 +1,7 @@
-"""Looks at the proposals stream and its engine group while the run is under way.
+"""Samples the proposals stream and its engine group while the run is under way.
 
-What was trimmed before it was read can be told only while it happens: afterwards the stream holds
-neither the entry nor a word about it. Two XINFO in one transaction, four times a second, cost
+Entries trimmed before they were read can only be detected while it happens: afterwards the stream
+has no trace of them. Two XINFO in one transaction, four times a second, cost
 Redis about 50 us each time.
 """
 
@@ -55,7 +55,7 @@ class ProposalsSampler(threading.Thread):
         self._client.close()
 
     def end(self, timeout_s: float) -> None:
-        """Look once more and end, within `timeout_s`."""
+        """Sample once more and end, within `timeout_s`."""
         self._ended.set()
         if self.is_alive():
             self.join(timeout_s)
@@ -77,7 +77,7 @@ class ProposalsSampler(threading.Thread):
         self.samples += 1
 
     def _ask(self) -> dict[str, Any]:
-        # In one transaction, or a trim between the two would look like one of unread entries.
+        # In one transaction: a trim between the two would appear as one of unread entries.
         with self._client.pipeline(transaction=True) as pipe:
             pipe.xinfo_stream(self._key)
             pipe.xinfo_groups(self._key)
@@ -90,7 +90,7 @@ class ProposalsSampler(threading.Thread):
 def sample_of(
     stream: Mapping[str, Any] | None, groups: list[Mapping[str, Any]], contract: Contract
 ) -> dict[str, Any]:
-    """What a line says of one moment.
+    """The content of a line.
 
     Args:
         stream: answer to XINFO STREAM; None without a stream.

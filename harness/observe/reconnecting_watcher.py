@@ -1,4 +1,4 @@
-"""A watch that outlives the server's restarts."""
+"""Observation across restarts of the server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness.errors import StackError
 from harness.observe.decoder import RowVersion
 from harness.observe.watcher import Versions, Watcher, WatcherLost
 
-# A server's restart policy brings it back within seconds; longer is not a gap but an end.
+# A server's restart policy restarts it within seconds; a longer outage ends the observation.
 RECONNECT_LIMIT_NS = 60 * NS_PER_S
 _RETRY_NS = 100 * NS_PER_MS
 _ATTEMPT_NS = 10 * NS_PER_S
-# How long the stream may repeat what the query after a gap has told.
+# How long the stream may repeat what the query after a gap has returned.
 _REPEAT_NS = 30 * NS_PER_S
 _XIDS = 1 << 32
 
@@ -21,24 +21,24 @@ Missed = Callable[[], Sequence[RowVersion]]
 
 
 class ReconnectingWatcher:
-    """Takes row versions from a watcher, and bridges the time while the server is away.
+    """Reads row versions from a watcher, and recovers those of an outage of the server.
 
-    After a lost connection it opens a new watch and reads once what was committed in between.
+    After a lost connection it opens the watcher again and queries what was committed in between.
 
     Args:
-        watcher: the way of seeing.
-        missed: reads the row versions that were not seen.
+        watcher: the observation method.
+        missed: queries the row versions that were not seen.
         clock: monotonic time and sleep.
-        say: takes a sentence for the log.
-        ended: whether somebody asked for the end; a reconnect does not outlast it.
-        is_first: whether a status is the one that every row begins in.
+        log: receives messages for the log.
+        ended: whether the end was requested; a reconnect does not outlast it.
+        is_first: whether a status is the one that every row begins with.
 
     Attributes:
-        gaps: how often the connection was lost.
+        gaps: number of lost connections.
         recovered: row versions read by query after a gap.
-        seen_ns: when the last taken versions had just been received.
-        since_ns: when none of them was there to be seen yet; 0 when not known.
-        cause: why the connection was lost the last time, and why it could not be had again.
+        seen_ns: when the versions of the newest poll had just been received.
+        since_ns: when none of them was visible yet; 0 when not known.
+        cause: why the newest gap began, and why it did not end.
     """
 
     def __init__(
@@ -46,18 +46,18 @@ class ReconnectingWatcher:
         watcher: Watcher,
         missed: Missed,
         clock: Clock,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         ended: Callable[[], bool],
         is_first: Callable[[str], bool],
     ) -> None:
         self._watcher = watcher
         self._missed = missed
         self._clock = clock
-        self._say = say
+        self._log = log
         self._ended = ended
         self._is_first = is_first
-        self._told: dict[tuple[int, int], RowVersion] = {}
-        self._told_until_ns = 0
+        self._queried: dict[tuple[int, int], RowVersion] = {}
+        self._repeats_until_ns = 0
         self._gap_since_ns: int | None = None
         self._retry_ns = 0
         self.gaps = 0
@@ -73,11 +73,11 @@ class ReconnectingWatcher:
 
     @property
     def blind_since_ns(self) -> int:
-        """Since when nothing is seen any more; 0 while something is."""
+        """Since when nothing is observed; 0 outside a gap."""
         return 0 if self._gap_since_ns is None else self.since_ns or self._gap_since_ns
 
     def open(self, limit_ns: int) -> None:
-        """Begin to watch.
+        """Begin to observe.
 
         Raises:
             StackError: not possible within `limit_ns`.
@@ -95,14 +95,14 @@ class ReconnectingWatcher:
     def poll(self, timeout_ns: int) -> Versions:
         """Row versions received since the last call, those missed in a gap included.
 
-        Comes back with nothing while the server is away.
+        Empty while there is no connection.
 
         Raises:
-            StackError: the server stayed away for longer than `RECONNECT_LIMIT_NS`.
+            StackError: there is no connection for longer than `RECONNECT_LIMIT_NS`.
         """
         if self._gap_since_ns is not None:
             return self._return_from_gap(timeout_ns)
-        # Through a gap it stays: what the query after it finds may have been there from then on.
+        # It stays through a gap: what the query after it finds may have existed since then.
         self.since_ns = self._watcher.covered_ns
         try:
             versions = self._watcher.poll(timeout_ns)
@@ -111,22 +111,22 @@ class ReconnectingWatcher:
             self._gap_since_ns = self._clock.now_ns()
             self._retry_ns = 0
             self.cause = f"connection lost: {lost}"
-            self._say(self.cause)
+            self._log(self.cause)
             return ()
         self.seen_ns = self._watcher.seen_ns
-        return self._without_repeats(versions) if self._told else versions
+        return self._without_repeats(versions) if self._queried else versions
 
     def drained(self, lsn: int) -> bool:
-        """Whether everything committed up to a WAL position has been taken."""
+        """Whether everything committed up to a WAL position has been read."""
         if self._gap_since_ns is not None:
             return False
         try:
             return self._watcher.has_all(lsn)
         except WatcherLost:
-            return False  # the next take will find out and count the gap
+            return False  # the next poll will notice and count the gap
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Release connection and server resources."""
         self._watcher.close()
 
     def _return_from_gap(self, timeout_ns: int) -> Versions:
@@ -136,7 +136,7 @@ class ReconnectingWatcher:
             self._clock.sleep_ns(min(timeout_ns, self._retry_ns - now_ns))
             return ()
         try:
-            # First the new watch, then the query: what is committed between comes by both.
+            # First the watcher, then the query: commits between the two come by both.
             self._watcher.open(now_ns + _ATTEMPT_NS)
             found = self._missed()
         except WatcherLost as lost:
@@ -146,38 +146,38 @@ class ReconnectingWatcher:
             self._retry_ns = self._clock.now_ns() + _RETRY_NS
             return ()
         self.seen_ns = self._clock.now_ns()
-        away_ns = self.seen_ns - self._gap_since_ns
+        gap_ns = self.seen_ns - self._gap_since_ns
         self._gap_since_ns = None
         self.recovered += len(found)
-        self._told = {(v.trace_hi, v.trace_lo): v for v in found}
-        self._told_until_ns = self.seen_ns + _REPEAT_NS
-        self._say(
-            f"watching again after {away_ns / NS_PER_S:.2f} s,"
+        self._queried = {(v.trace_hi, v.trace_lo): v for v in found}
+        self._repeats_until_ns = self.seen_ns + _REPEAT_NS
+        self._log(
+            f"watching again after {gap_ns / NS_PER_S:.2f} s,"
             f" {len(found)} row versions read by query"
         )
         return found
 
     def _without_repeats(self, versions: Iterable[RowVersion]) -> Versions:
-        if self._clock.now_ns() > self._told_until_ns:
-            self._told = {}
+        if self._clock.now_ns() > self._repeats_until_ns:
+            self._queried = {}
         return [version for version in versions if not self._is_repeat(version)]
 
     def _is_repeat(self, version: RowVersion) -> bool:
-        told = self._told.get((version.trace_hi, version.trace_lo))
-        if told is None:
+        queried = self._queried.get((version.trace_hi, version.trace_lo))
+        if queried is None:
             return False
-        if told.status == version.status:
-            return told.commit_us in (0, version.commit_us)
-        # The new watch begins before the query: it may still tell how a row began that the query
-        # has told further on. After that it would look as if the row had gone back.
-        return self._is_first(version.status) and _is_older(version, told)
+        if queried.status == version.status:
+            return queried.commit_us in (0, version.commit_us)
+        # The watcher begins before the query: it may still report the first state of a row that
+        # the query returned in a later one. The row would appear to have gone back.
+        return self._is_first(version.status) and _is_older(version, queried)
 
 
 def _is_older(one: RowVersion, other: RowVersion) -> bool:
-    """Of two versions of a row; without the times of their commits, by their transactions."""
+    """Compares two versions of a row by commit time, or by transaction id without one."""
     if one.commit_us and other.commit_us:
         return one.commit_us < other.commit_us
-    # Numbers of transactions go round; the older one is less than half the way behind.
+    # Transaction ids wrap around; the older one precedes by less than half of the range.
     return 0 < (other.xid - one.xid) % _XIDS < _XIDS // 2
 
 

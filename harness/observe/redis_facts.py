@@ -1,4 +1,4 @@
-"""What Redis says of the proposals stream and its engine group when everything is quiet."""
+"""The proposals stream of Redis and its engine group, read after the drain."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harness.contract.server_text import decode_server_text
 from harness.errors import StackError
 from harness.observe.clock_probes import redis_client
 
-# So many pending entries are named, the oldest first.
+# Pending entries that are listed, the oldest first.
 PENDING_MAX = 1_000
 
 
 def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
     """Lengths of the streams, and XINFO of proposals.
 
-    Figures that this version of Redis does not tell (`entries-added`, `lag`, `entries-read` came
-    with 7.0) are None.
+    Figures that this version of Redis does not report are None (`entries-added`, `lag` and
+    `entries-read` exist since 7.0).
 
     Raises:
         StackError: Redis does not answer.
@@ -63,7 +63,7 @@ def _proposals(client: redis.Redis, contract: Contract) -> dict[str, Any] | None
 
 
 def stream_facts(stream: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of XINFO STREAM that the judgement needs; no payloads."""
+    """The figures of XINFO STREAM that the judge needs; no payloads."""
     return {
         "length": int(stream["length"]),
         "entries_added": stream.get("entries-added"),
@@ -74,7 +74,7 @@ def stream_facts(stream: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def group_facts(groups: list[Mapping[str, Any]], contract: Contract) -> dict[str, Any] | None:
-    """The engine's group in XINFO GROUPS; None when it is not there, or the contract names none."""
+    """The engine's group in XINFO GROUPS; None if it is missing, or the contract names none."""
     for group in groups:
         if _text(group["name"]) == contract.streams.engine_group:
             return {

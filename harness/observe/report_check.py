@@ -1,6 +1,6 @@
-"""Whether what the system tells can be seen in its table by then; a few words are held against it.
+"""Checks a few of the system's status reports against its table.
 
-A system that tells of a state before it commits it looks faster than it is.
+A system that reports a state before it commits it appears faster than it is.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from harness.observe.rows import limit_query_time, task_rows
 from harness.observe.watcher import Versions
 
 EVERY_NS = 250 * NS_PER_MS
-# A state that is not committed by then was not about to be.
+# A state that is not committed by then counts as never committed.
 _WAIT_NS = 5 * NS_PER_S
 _QUERY_LIMIT_NS = NS_PER_S
 _CONNECT_S = 2
 
 
 class _Pending(NamedTuple):
-    """A word that the table does not bear out yet."""
+    """A report that the table does not confirm yet."""
 
     trace: str
     seen_ns: int
 
 
 class ReportCheck:
-    """Asks for the row of a signal as soon as the system has told that it is final.
+    """Queries the row of a signal as soon as the system has reported that it is final.
 
     Args:
         conninfo: of a role that may read the FSM table.
@@ -59,18 +59,18 @@ class ReportCheck:
         self._early_max_ns: int | None = 0
 
     def check(self, versions: Versions, seen_ns: int) -> None:
-        """Hold one of these words against the table, if it is time to."""
+        """Check one of these reports against the table, if a check is due."""
         try:
             if self._pending is not None:
-                self._look_again(self._pending)
+                self._check_again(self._pending)
             elif seen_ns >= self._due_ns:
-                self._look_first(versions, seen_ns)
-        except psycopg.Error:  # who watches the table by other means will tell
+                self._check_first(versions, seen_ns)
+        except psycopg.Error:  # other parts of the harness report a server that fails
             self.close()
             self._pending, self._due_ns = None, seen_ns + EVERY_NS
 
     def facts(self) -> dict[str, Any]:
-        """As `observer.json` has them."""
+        """The fields of `observer.json`."""
         return {
             "words_checked": self._checked,
             "words_early": self._early,
@@ -78,17 +78,17 @@ class ReportCheck:
         }
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _look_first(self, versions: Versions, seen_ns: int) -> None:
-        told = [one for one in versions if self._contract.state(one.status).is_final]
-        if not told:
+    def _check_first(self, versions: Versions, seen_ns: int) -> None:
+        final = [one for one in versions if self._contract.state(one.status).is_final]
+        if not final:
             return
         self._due_ns = seen_ns + EVERY_NS
-        newest = told[-1]
+        newest = final[-1]
         trace = self._contract.tasks.format_id(trace_id.text(newest.trace_hi, newest.trace_lo))
         shown = self._is_final(trace)
         self._checked += 1
@@ -96,7 +96,7 @@ class ReportCheck:
             self._early += 1
             self._pending = _Pending(trace, seen_ns)
 
-    def _look_again(self, pending: _Pending) -> None:
+    def _check_again(self, pending: _Pending) -> None:
         shown, late_ns = self._is_final(pending.trace), self._clock.now_ns() - pending.seen_ns
         if shown and self._early_max_ns is not None:
             self._early_max_ns = max(self._early_max_ns, late_ns)
@@ -115,7 +115,7 @@ class ReportCheck:
             )
             limit_query_time(self._connection, _QUERY_LIMIT_NS)
         rows = self._connection.execute(self._query, (trace,)).fetchall()
-        if not rows:  # a final row may be gone again
+        if not rows:  # a final row may have been removed
             return self._contract.tasks.kept == "until_final"
         states = (self._contract.state(str(status).strip()) for (status,) in rows)
         return any(state is not State.INIT for state in states)

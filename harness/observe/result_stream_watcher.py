@@ -1,4 +1,4 @@
-"""Seeing SIMULATED in a Redis stream of results that the system writes: its own word."""
+"""Observing SIMULATED in a Redis stream of results that the system writes: a self-report."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LOST = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 
 class ResultStreamWatcher:
-    """Reads a stream on from where it was at the start; no group, so nothing is left behind.
+    """Reads a stream from its end at the start; without a group, so that nothing remains.
 
     Args:
         url: Redis, with its password.
-        contract: key, form of an entry and words for states.
+        contract: key, form of an entry and statuses.
         clock: monotonic time.
     """
 
@@ -34,7 +34,7 @@ class ResultStreamWatcher:
         self._reader = StatusReportParser(contract)
         self._clock = clock
         self._last_id: bytes | None = None
-        self._empty_takes = 0
+        self._empty_polls = 0
         self._asked: tuple[int, int] = (-1, 0)
         self.seen_ns = 0
         self.covered_ns = 0
@@ -48,7 +48,7 @@ class ResultStreamWatcher:
         del deadline_ns  # the client waits two seconds at most
         try:
             self._client.ping()
-            # After a lost connection it goes on where it was.
+            # After a lost connection it continues at its position.
             if self._last_id is None:
                 self.covered_ns = self._clock.now_ns()
                 self._last_id = self._newest_id()
@@ -73,15 +73,15 @@ class ResultStreamWatcher:
             raise WatcherLost(str(error)) from error
         self.seen_ns = self._clock.now_ns()
         entries = streams[0][1] if streams else []
-        if len(entries) < _ENTRIES_MAX:  # a full answer may have left some behind
+        if len(entries) < _ENTRIES_MAX:  # a full answer may not have been all
             self.covered_ns = begin_ns
-        self._empty_takes += not entries
+        self._empty_polls += not entries
         return self._versions(entries)
 
     def has_all(self, lsn: int) -> bool:
         if lsn != self._asked[0]:
-            self._asked = (lsn, self._empty_takes)
-        return self._empty_takes > self._asked[1]
+            self._asked = (lsn, self._empty_polls)
+        return self._empty_polls > self._asked[1]
 
     def close(self) -> None:
         self._client.close()

@@ -1,4 +1,4 @@
-"""Reading a run's FSM rows by query, with the time of their commit where the server keeps it."""
+"""Queries for a run's FSM rows, with their commit times where the server keeps them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.contract.trace_column import TraceColumn
 from harness.observe.decoder import RowVersion
 from harness.observe.snapshot import XID_WRAP, snapshot_xmin
 
-_PORTION = 5_000
+_BATCH = 5_000
 
 
 def table_name(name: str) -> sql.Composable:
@@ -25,8 +25,8 @@ def table_name(name: str) -> sql.Composable:
 def is_own_row(table: TraceColumn, column: str) -> sql.Composed:
     """The condition that a row's trace id lies in a range; its two values are `run_range`'s.
 
-    The range is one of bytes, as only the collation "C" orders text. Text in it that is no trace id
-    is left to the reader: a pattern would be held against every row at every poll.
+    The range compares bytes, which only the collation "C" does. The reader skips text in it that
+    is no trace id: a pattern would be matched against every row at every poll.
     """
     collation = sql.SQL(' COLLATE "C"' if table.trace_type == "text" else "")
     name = sql.Identifier(column) + collation
@@ -34,7 +34,7 @@ def is_own_row(table: TraceColumn, column: str) -> sql.Composed:
 
 
 def task_rows(tasks: TaskTable, columns: Mapping[str, sql.Composable]) -> sql.Composed:
-    """The FSM rows, archived ones with them, as a relation that has these columns.
+    """The FSM rows, with archived ones, as a relation that has these columns.
 
     Column `origin` numbers the tables.
     """
@@ -52,7 +52,7 @@ def task_rows(tasks: TaskTable, columns: Mapping[str, sql.Composable]) -> sql.Co
 
 
 def whole_number(column: str | None) -> sql.Composable:
-    """A column as bigint, whatever its type; null for what is none (NaN, words, too large)."""
+    """A column as bigint, whatever its type; null for other values (NaN, text, too large)."""
     if column is None:
         return sql.NULL
     return sql.SQL(
@@ -62,7 +62,7 @@ def whole_number(column: str | None) -> sql.Composable:
 
 
 def keeps_commit_times(connection: Connection[Any]) -> bool:
-    """Whether `track_commit_timestamp` is on, without which a poll knows no commit time."""
+    """Whether `track_commit_timestamp` is on; otherwise a poll finds no commit times."""
     row = connection.execute("SHOW track_commit_timestamp").fetchone()
     return row is not None and row[0] == "on"
 
@@ -75,7 +75,7 @@ def hides_rows(connection: Connection[Any], table: str) -> bool:
 
 
 def limit_query_time(connection: Connection[Any], limit_ns: int) -> None:
-    """Let the server end any later query of this connection that takes longer."""
+    """Set the statement timeout of this connection."""
     connection.execute(
         sql.SQL("SET statement_timeout = {}").format(sql.Literal(max(1, limit_ns // NS_PER_MS)))
     )
@@ -86,9 +86,9 @@ class RunRows:
 
     Args:
         contract: names of table and columns.
-        run_tag: whose rows.
-        spell: from a status as it comes to the contract's word for it.
-        commit_times: whether the server can tell commit times.
+        run_tag: run whose rows are read.
+        spell: normalises a status to the contract's spelling.
+        commit_times: whether the server keeps commit times.
     """
 
     def __init__(
@@ -139,14 +139,14 @@ class RunRows:
         cursor.execute(*self.query(horizon))
         first = cursor.fetchone()
         if first is None:
-            raise ValueError("a snapshot was asked for and none came")
+            raise ValueError("the query returned no snapshot")
         return snapshot_xmin(first[0]), self._versions(cursor, first)
 
     def _versions(self, cursor: Cursor[Any], first: tuple[Any, ...]) -> Iterator[RowVersion]:
-        portion = [first]
-        while portion:
-            for _, trace, status, xid, commit_us in portion:
+        batch = [first]
+        while batch:
+            for _, trace, status, xid, commit_us in batch:
                 ids = None if trace is None or status is None else self._tasks.read(trace)
                 if ids is not None:
                     yield RowVersion(*ids, self._spell(status), commit_us or 0, 0, xid)
-            portion = cursor.fetchmany(_PORTION)
+            batch = cursor.fetchmany(_BATCH)

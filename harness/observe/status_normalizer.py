@@ -1,4 +1,4 @@
-"""How a status is read: as SQL compares values of its column's type, not as they are stored."""
+"""Normalises a status as SQL compares values of its column's type, not as they are stored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BASE_TYPE = sql.SQL(
 
 
 def type_query(contract: Contract) -> str:
-    """SQL that tells the type of the status, with nothing left to fill in."""
+    """SQL for the type of the status column, without parameters."""
     tasks = contract.tasks
     return _BASE_TYPE.format(
         table=sql.Literal(table_name(tasks.table).as_string(None)),
@@ -31,19 +31,19 @@ def type_query(contract: Contract) -> str:
 
 
 def make_status_normalizer(contract: Contract, type_name: str) -> NormalizeStatus:
-    """From a status as it comes to the contract's word for it, or to itself without one.
+    """Maps a status to the contract's spelling; other statuses stay as they are.
 
-    The padding of `char(n)` is no part of its value, and citext has no case.
+    The padding of `char(n)` is no part of its value, and citext ignores case.
     """
     if type_name == "citext":
-        words = {word.lower(): word for word in contract.states}
-        return lambda text: words.get(text.lower(), text)
+        spellings = {status.lower(): status for status in contract.states}
+        return lambda text: spellings.get(text.lower(), text)
     if type_name == "bpchar":
         return lambda text: text.rstrip(" ")
     return lambda text: text
 
 
 def read_status_normalizer(connection: Connection[Any], contract: Contract) -> NormalizeStatus:
-    """The same, of the column as it is."""
+    """`make_status_normalizer` for the type of the column."""
     row = connection.execute(type_query(contract).encode()).fetchone()
     return make_status_normalizer(contract, str(row[0]) if row else "")

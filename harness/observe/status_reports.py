@@ -1,7 +1,7 @@
-"""What a system says of its signals, as row versions; pure.
+"""Status reports of the system as row versions; pure.
 
-A word tells neither when it was committed nor by which transaction, nor that it was. What is in
-the table in the end is held against it by the judgement.
+A report has no commit time and no transaction, and does not prove a commit. The judge compares the
+reports with the final state of the table.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _XID_WRAP = 1 << 32
 
 
 class StatusReportParser:
-    """Reads words as the contract says they are written.
+    """Parses reports in the form that the contract states.
 
     Attributes:
-        unreadable: words without a trace id or a status.
+        unreadable: reports without a trace id or a status.
     """
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._seen = contract.seen
-        self._told = 0
+        self._xid = 0
         self.unreadable = 0
 
     def from_text(self, text: str) -> RowVersion | None:
-        """A trace id, and a status behind white space where the contract has one."""
+        """A trace id, followed by white space and a status where the contract has one."""
         trace, _, status = text.strip().partition(" ")
         return self._version(trace, status.strip() or None)
 
@@ -66,14 +66,14 @@ class StatusReportParser:
         else:
             state = contract.state(str(status).strip())
         try:
-            # In whatever case, and with the table's prefix or without it.
+            # In either case, with or without the prefix of the table.
             trace_hi, trace_lo = parse(str(trace).removeprefix(contract.tasks.trace_prefix))
         except ValueError:
             return self._fail()
-        # A word names no transaction: each gets a number of its own.
-        self._told = (self._told + 1) % _XID_WRAP
-        word = contract.status_for(state) or str(status)
-        return RowVersion(trace_hi, trace_lo, word, 0, 0, self._told)
+        # A report names no transaction: each gets an id of its own.
+        self._xid = (self._xid + 1) % _XID_WRAP
+        text = contract.status_for(state) or str(status)
+        return RowVersion(trace_hi, trace_lo, text, 0, 0, self._xid)
 
     def _fail(self) -> RowVersion | None:
         self.unreadable += 1

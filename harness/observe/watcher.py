@@ -1,4 +1,4 @@
-"""The seam between the observer and the ways of seeing a committed row."""
+"""The protocol of an observation method."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from harness.observe.decoder import RowVersion
 Versions = Sequence[RowVersion]
 
 
-class WatcherLost(Exception):  # noqa: N818 - what became of it, not who is to blame
-    """The server ended the connection; whatever was committed since must be read by query."""
+class WatcherLost(Exception):  # noqa: N818 - a state of the connection, not an error of the caller
+    """The server ended the connection; later commits must be read by query."""
 
 
 class Watcher(Protocol):
-    """A way to see row versions after their commit."""
+    """Observes row versions after their commit."""
 
     @property
     def seen_ns(self) -> int:
-        """Monotonic time of the last `take`, when its row versions had just been received."""
+        """Monotonic time of the newest `poll`, when its row versions had just been received."""
         ...
 
     @property
     def covered_ns(self) -> int:
-        """Monotonic time at which nothing was there that has not been taken; 0 when not known."""
+        """Monotonic time up to which everything has been read; 0 when not known."""
         ...
 
     @property
@@ -34,14 +34,14 @@ class Watcher(Protocol):
 
     @property
     def unreadable(self) -> int:
-        """Row versions that could not be told, for instance for want of a UUID."""
+        """Row versions that could not be parsed, for example without a UUID."""
         ...
 
     def open(self, deadline_ns: int) -> None:
-        """Connect and begin: whatever is committed after the return will be seen.
+        """Connect and begin: everything committed after the return will be seen.
 
         Raises:
-            StackError: the server cannot be watched this way, or not before `deadline_ns`.
+            StackError: the server does not support this method, or not before `deadline_ns`.
             WatcherLost: the connection failed; another try may succeed.
         """
         ...
@@ -50,17 +50,17 @@ class Watcher(Protocol):
         """Row versions received since the last call; waits at most `timeout_ns` for the first.
 
         Raises:
-            WatcherLost: the connection is gone.
+            WatcherLost: the connection is lost.
         """
         ...
 
     def has_all(self, lsn: int) -> bool:
-        """Whether everything committed up to a WAL position has been taken.
+        """Whether everything committed up to a WAL position has been read.
 
         Asks the server for its position when it is not known, so call it repeatedly.
         """
         ...
 
     def close(self) -> None:
-        """Let go of connection and server resources; harmless when called twice."""
+        """Release connection and server resources; may be called twice."""
         ...

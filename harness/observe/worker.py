@@ -1,10 +1,10 @@
 """The observer process: `python -m harness.observe.worker`, an `ObserverPlan` as JSON on stdin.
 
-Tells one JSON document a line on stdout: `ready` once everything committed from then on will be
-seen, `status` every second, `done` at the end. SIGTERM ends it: it takes what the server has
+Writes one JSON document per line on stdout: `ready` once everything committed from then on will be
+seen, `status` every second, `done` at the end. SIGTERM ends it: it reads what the server has
 committed by then (within `DRAIN_LIMIT_NS`), probes the clocks once more, writes `observer.json`
-(what it saw, how often it was cut off, whether it has everything) and says `done`. When it is
-killed, the sightings of the last `FLUSH_EVERY_NS` are lost; the run is then not a PASS.
+(counts, gaps, whether it was drained) and `done`. When it is killed, the observations of the last
+`FLUSH_EVERY_NS` are lost; the run is then not a PASS.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from harness.process.parent_death import die_with_parent
 OPEN_LIMIT_NS = 15 * NS_PER_S
 DRAIN_LIMIT_NS = 2 * NS_PER_S
 STATUS_EVERY_NS = NS_PER_S
-_TAKE_NS = 20 * NS_PER_MS
+_POLL_NS = 20 * NS_PER_MS
 _PROBER_END_S = 3.0
 _NOT_DRAINED = f"gave up draining after {DRAIN_LIMIT_NS / NS_PER_S:.1f} s"
 
@@ -57,14 +57,14 @@ class ObserverWorker:
     """One observer from its start to its last line.
 
     Args:
-        plan: what to watch and where to write.
+        plan: what to observe and where to write.
         clock: monotonic time and sleep.
     """
 
     def __init__(self, plan: ObserverPlan, clock: Clock) -> None:
         self._plan = plan
         self._clock = clock
-        self._end_asked = False
+        self._end_requested = False
         self._drained = False
         self._cause = ""
         self._sightings_path = plan.folder / SIGHTINGS_FILE
@@ -76,10 +76,10 @@ class ObserverWorker:
             self._missed,
             clock,
             log,
-            ended=lambda: self._end_asked,
+            ended=lambda: self._end_requested,
             is_first=lambda status: plan.contract.state(status) is State.INIT,
         )
-        self._words = (
+        self._report_check = (
             ReportCheck(dsn, plan.contract, clock) if plan.method.is_self_reported else None
         )
         redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
@@ -91,15 +91,15 @@ class ObserverWorker:
         )
 
     def request_stop(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler: end at the next turn of the loop."""
+        """Signal handler: end at the next iteration of the loop."""
         del number, frame
-        self._end_asked = True
+        self._end_requested = True
 
     def run(self) -> None:
-        """Watch until asked to end.
+        """Observe until the end is requested.
 
         Raises:
-            HarnessError: the server cannot be watched, or the disk not written.
+            HarnessError: the server cannot be observed, or a file not written.
         """
         try:
             self._session.open(OPEN_LIMIT_NS)
@@ -119,8 +119,8 @@ class ObserverWorker:
         finally:
             self._session.close()
             self._file.close()
-            if self._words is not None:
-                self._words.close()
+            if self._report_check is not None:
+                self._report_check.close()
 
     def _end_stream(self) -> None:
         if self._stream is None:
@@ -130,7 +130,7 @@ class ObserverWorker:
             raise EvidenceError(f"cannot write {self._stream.failure}", where=STREAM_FILE)
 
     def _watch_to_the_end(self) -> StackError | None:
-        """Watch and drain; what ended that before its time."""
+        """Observe and drain; the error that ended either before its time."""
         try:
             self._watch()
             self._drained = self._drain()
@@ -141,24 +141,24 @@ class ObserverWorker:
     def _conclude(self, failure: StackError | None) -> None:
         cause = str(failure) if failure else self._cause or self._session.cause
         blind_ns = self._session.blind_since_ns or (self._session.seen_ns if failure else 0)
-        told = self._status("done") | {"drained": self._drained}
+        status = self._status("done") | {"drained": self._drained}
         facts = {
             "schema_version": 1,
             "way": self._plan.method.value,
-            **told,
+            **status,
             "cause": " ".join(cause.split()),
             "blind_since_ns": blind_ns,
             "filtered": isinstance(self._watcher, PollingWatcher) and self._watcher.filtered,
-            "unnamed": dict(self._file.unnamed),
-            **(self._words.facts() if self._words else {}),
+            "unnamed": dict(self._file.unmapped_statuses),
+            **(self._report_check.facts() if self._report_check else {}),
         }
-        # All of it or nothing: half a document could not be told from a forged one.
+        # Atomically: a partial document cannot be distinguished from a forged one.
         write_text(self._plan.folder / OBSERVER_FILE, json.dumps(facts, indent=1) + "\n")
-        emit_status(told)
+        emit_status(status)
 
     def _watch(self) -> None:
         status_due_ns = self._clock.now_ns() + STATUS_EVERY_NS
-        while not self._end_asked:
+        while not self._end_requested:
             self._turn()
             now_ns = self._clock.now_ns()
             if now_ns >= status_due_ns:
@@ -166,11 +166,11 @@ class ObserverWorker:
                 status_due_ns = now_ns + STATUS_EVERY_NS
 
     def _turn(self) -> None:
-        versions = self._session.poll(_TAKE_NS)
+        versions = self._session.poll(_POLL_NS)
         if versions:
             self._file.add(versions, self._session.seen_ns, self._session.since_ns)
-        if self._words is not None:
-            self._words.check(versions, self._session.seen_ns)
+        if self._report_check is not None:
+            self._report_check.check(versions, self._session.seen_ns)
         self._file.flush_when_due(self._clock.now_ns())
 
     def _drain(self) -> bool:
@@ -199,17 +199,17 @@ class ObserverWorker:
             self._plan.contract,
             self._plan.run_tag,
             self._sightings_path,
-            by_word=self._plan.method.is_self_reported,
+            self_reported=self._plan.method.is_self_reported,
         )
 
     def _status(self, kind: str) -> dict[str, Any]:
-        behind = self._prober.flushed_lsn - self._watcher.received_lsn
+        lag_bytes = self._prober.flushed_lsn - self._watcher.received_lsn
         return {
             "kind": kind,
             "mono_ns": self._clock.now_ns(),
             "seen": self._file.seen,
             "final": self._file.final,
-            "behind_bytes": max(0, behind) if self._watcher.received_lsn else 0,
+            "behind_bytes": max(0, lag_bytes) if self._watcher.received_lsn else 0,
             "foreign": self._file.foreign,
             "other": self._file.other,
             "unreadable": self._watcher.unreadable,
@@ -221,7 +221,7 @@ class ObserverWorker:
 
 
 def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
-    """The watcher that the plan asks for."""
+    """The watcher of the plan's observation method."""
     dsn = plan.observer_dsn.get_secret_value()
     if plan.method is ObservationMethod.POLLING:
         return PollingWatcher(dsn, plan.contract, plan.run_tag, clock)
@@ -233,19 +233,19 @@ def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
 
 
 def emit_status(line: dict[str, Any]) -> None:
-    """One line for the parent."""
+    """One line for the parent process."""
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
-def log(sentence: str) -> None:
-    """One line for people."""
-    sys.stderr.write(f"observer: {sentence}\n")
+def log(message: str) -> None:
+    """One line for the log."""
+    sys.stderr.write(f"observer: {message}\n")
     sys.stderr.flush()
 
 
 def main() -> int:
-    """Read the plan and watch; the exit code."""
+    """Read the plan and observe; the exit code."""
     parent = os.environ.get("HARNESS_PARENT")
     die_with_parent(parent=int(parent) if parent else None)
     try:

@@ -58,8 +58,8 @@ def clean_environment(program: Program, token: str) -> dict[str, str]:
     return {**kept, **fixed, **dict(program.env)}
 
 
-def spawn(program: Program, guard: ReaperClient) -> subprocess.Popen[bytes]:
-    """Start a program under guard, in a session of its own.
+def spawn(program: Program, reaper: ReaperClient) -> subprocess.Popen[bytes]:
+    """Start a program under reaper, in a session of its own.
 
     The kernel ends it together with the thread that called this, so that thread must live as long
     as the program should.
@@ -81,27 +81,27 @@ def spawn(program: Program, guard: ReaperClient) -> subprocess.Popen[bytes]:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=clean_environment(program, guard.token),
+                env=clean_environment(program, reaper.token),
                 cwd=program.folder,
                 umask=0o077,
                 start_new_session=True,
             )
     except OSError as error:
         raise StackError(f"cannot be started: {error}", where=program.name) from error
-    guard.watch(process.pid, program.stop_signal)
+    reaper.watch(process.pid, program.stop_signal)
     return process
 
 
-def cleanup_after_exit(pid: int, guard: ReaperClient) -> None:
+def cleanup_after_exit(pid: int, reaper: ReaperClient) -> None:
     """Do what is due after a program's end: what it left of its process group ends with it.
 
     A container does the same when its first process ends; without it the workers of a killed
-    service would go on beside those of the restarted one.
+    service would run on at the same time as the restarted one's.
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     sweep_shared(pid)
-    guard.forget(pid)
+    reaper.forget(pid)
 
 
 def terminate(process: subprocess.Popen[bytes], stop_signal: int, timeout_s: float) -> int:
@@ -115,7 +115,7 @@ def terminate(process: subprocess.Popen[bytes], stop_signal: int, timeout_s: flo
     return process.wait()
 
 
-def run_to_end(program: Program, guard: ReaperClient, timeout_s: float) -> int:
+def run_to_end(program: Program, reaper: ReaperClient, timeout_s: float) -> int:
     """Run a program to its end.
 
     Returns:
@@ -124,7 +124,7 @@ def run_to_end(program: Program, guard: ReaperClient, timeout_s: float) -> int:
     Raises:
         StackError: it cannot be started, or has not ended after `timeout_s`.
     """
-    process = spawn(program, guard)
+    process = spawn(program, reaper)
     try:
         return process.wait(timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -133,4 +133,4 @@ def run_to_end(program: Program, guard: ReaperClient, timeout_s: float) -> int:
         ) from error
     finally:
         terminate(process, program.stop_signal, 1.0)
-        cleanup_after_exit(process.pid, guard)
+        cleanup_after_exit(process.pid, reaper)

@@ -1,8 +1,9 @@
-"""The warden: a process of its own that ends what a run started when the run can not.
+"""The reaper: a process of its own that ends what a run started when the run cannot.
 
 It reads lines of JSON from a pipe whose other end the harness holds. When the harness is gone, by
-whatever way, the pipe ends, and the warden ends every process it was told of, removes the
-folders, and is gone too. Started by path with the bare interpreter: it must be up at once.
+whatever way, the pipe ends. The reaper then ends every registered process, removes the folders and
+exits. Started by path with the bare interpreter, so that it reads at once: hence it and what it
+imports use the standard library only.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from harness.process.termination import GRACE_S, TrackedProcess, remove, termina
 def read_registrations(
     lines: Iterable[bytes],
 ) -> tuple[tuple[TrackedProcess, ...], tuple[str, ...]]:
-    """Follow what the harness tells until it stops telling.
+    """Read messages until the pipe ends.
 
     Returns:
-        the processes that were not forgotten, and the folders.
+        the processes that are still registered, and the folders.
     """
-    charges: dict[int, TrackedProcess] = {}
+    tracked: dict[int, TrackedProcess] = {}
     folders: list[str] = []
     for line in lines:
         try:
-            word = json.loads(line)
+            message = json.loads(line)
         except ValueError:  # the writer died within a line
             continue
-        match word:
+        match message:
             case {"watch": int(pid), "ticks": int(ticks), "signal": int(number)}:
-                charges[pid] = TrackedProcess(pid, ticks, number)
+                tracked[pid] = TrackedProcess(pid, ticks, number)
             case {"forget": int(pid)}:
-                charges.pop(pid, None)
+                tracked.pop(pid, None)
             case {"folder": str(folder)}:
                 folders.append(folder)
-    return tuple(charges.values()), tuple(folders)
+    return tuple(tracked.values()), tuple(folders)
 
 
 def main() -> None:
@@ -50,10 +51,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     token = sys.argv[1]
-    charges, folders = read_registrations(sys.stdin.buffer)
-    terminate_all(charges, token, folders, GRACE_S)
-    for charge in charges:
-        sweep_shared(charge.pid)
+    tracked, folders = read_registrations(sys.stdin.buffer)
+    terminate_all(tracked, token, folders, GRACE_S)
+    for process in tracked:
+        sweep_shared(process.pid)
     remove(folders)
 
 

@@ -39,7 +39,7 @@ class TrackedProcess:
 
 
 def terminate_all(
-    charges: Iterable[TrackedProcess], token: str, folders: Iterable[str], grace_s: float
+    tracked: Iterable[TrackedProcess], token: str, folders: Iterable[str], grace_s: float
 ) -> None:
     """End processes, then all that carry the run's mark.
 
@@ -48,22 +48,22 @@ def terminate_all(
     container's processes do when its first one has ended.
 
     Args:
-        charges: those known by their number.
+        tracked: those known by their number.
         token: the run's mark; empty for none.
         folders: whoever works inside them is ended too.
         grace_s: time between the polite signal and SIGKILL.
     """
-    charges, folders = tuple(charges), tuple(folders)
-    for charge in charges:
-        charge.send(charge.stop_signal)
-    _wait(charges, grace_s)
+    tracked, folders = tuple(tracked), tuple(folders)
+    for process in tracked:
+        process.send(process.stop_signal)
+    _wait(tracked, grace_s)
     for _ in range(_ROUNDS_MAX):  # a process may have had children in between
         strays = tuple(TrackedProcess(pid, start_ticks(pid)) for pid in find(token, folders))
-        rest = tuple(c for c in charges if is_running(c.pid, c.ticks)) + strays
+        rest = tuple(c for c in tracked if is_running(c.pid, c.ticks)) + strays
         if not rest:
             return
-        for charge in rest:
-            charge.send(signal.SIGKILL)
+        for process in rest:
+            process.send(signal.SIGKILL)
         _wait(rest, 1.0)
 
 
@@ -77,9 +77,9 @@ def remove(folders: Iterable[str]) -> None:
             time.sleep(_POLL_S)
 
 
-def _wait(charges: tuple[TrackedProcess, ...], timeout_s: float) -> None:
+def _wait(tracked: tuple[TrackedProcess, ...], timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if not any(is_running(charge.pid, charge.ticks) for charge in charges):
+        if not any(is_running(process.pid, process.ticks) for process in tracked):
             return
         time.sleep(_POLL_S)

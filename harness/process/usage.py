@@ -1,7 +1,8 @@
 """What the kernel has counted for processes, cores and the host since they began; Linux's proc(5).
 
 Everything is a running total, so a reader takes differences. Reading costs some 20 us a process.
-What cannot be read is None or left out: a process may be gone, a kernel may not count.
+What cannot be read is None or left out: a process may be gone, a kernel may not count. psutil reads
+cores; it has no scheduler statistics of a process, and costs several times as much for one.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+import psutil
+
 from harness.clock import NS_PER_S
+from harness.process.cgroup import pressure_us
 from harness.process.proc import PROC
 
 PRESSURES = ("cpu", "io", "memory")
 _STATE, _UTIME, _STIME, _RSS = 0, 11, 12, 21  # fields 3, 14, 15 and 24 of proc_pid_stat(5)
-_NICE_AND_BUSY = (0, 1, 2, 5, 6)  # user, nice, system, irq, softirq of proc_stat(5)
-_IDLE, _IOWAIT, _STEAL = 3, 4, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ProcessUsage:
 
 @dataclass(frozen=True, slots=True)
 class CoreUsage:
-    """One core: time spent computing, waiting for disks, idle, and taken away by the hypervisor."""
+    """One core: time spent computing, waiting for disks, idle, and steal (used by other guests)."""
 
     busy_ns: int
     iowait_ns: int
@@ -66,22 +68,29 @@ def process_usage(pid: int) -> ProcessUsage | None:
 
 
 def core_usages() -> tuple[CoreUsage, ...]:
-    """Every core now, in order; none where the kernel does not tell."""
+    """Every core now, in order; none where the kernel does not report them."""
     try:
-        lines = _text("stat").splitlines()
+        times = psutil.cpu_times(percpu=True)
     except OSError:
         return ()
-    return tuple(_core(line) for line in lines if line.startswith("cpu") and line[3] != " ")
+    return tuple(
+        CoreUsage(
+            busy_ns=sum(map(_ns, (one.user, one.nice, one.system, one.irq, one.softirq))),
+            iowait_ns=_ns(one.iowait),
+            idle_ns=_ns(one.idle),
+            steal_ns=_ns(one.steal),
+        )
+        for one in times
+    )
 
 
 def pressures_us() -> dict[str, int]:
-    """How long, in all, some task of the host stood still for want of a resource (PSI)."""
+    """How long, in all, some task of the host was stalled on a resource (PSI)."""
     found = {}
     for name in PRESSURES:
         try:
-            first = _text(f"pressure/{name}").splitlines()[0]
-            found[name] = int(first.rpartition("total=")[2])
-        except (OSError, ValueError, IndexError):
+            found[name] = pressure_us(_text(f"pressure/{name}").encode())
+        except (OSError, ValueError):
             continue  # not every kernel counts it
     return found
 
@@ -94,16 +103,8 @@ def load_1min() -> float | None:
         return None
 
 
-def _core(line: str) -> CoreUsage:
-    ticks = [int(word) for word in line.split()[1:]]
-    ticks += [0] * (_STEAL + 1 - len(ticks))
-    tick_ns = _tick_ns()
-    return CoreUsage(
-        busy_ns=sum(ticks[number] for number in _NICE_AND_BUSY) * tick_ns,
-        iowait_ns=ticks[_IOWAIT] * tick_ns,
-        idle_ns=ticks[_IDLE] * tick_ns,
-        steal_ns=ticks[_STEAL] * tick_ns,
-    )
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_S)
 
 
 def _tick_ns() -> int:

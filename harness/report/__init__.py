@@ -1,1 +1,1 @@
-"""What a person or a machine reads of a run. Pure: data in, text out."""
+"""Results as text, for people and for other programs. Pure: data in, text out."""

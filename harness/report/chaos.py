@@ -1,4 +1,4 @@
-"""What rounds of random faults come to, as a person reads it at a glance."""
+"""The result of rounds of random faults, for a terminal."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from harness.judge.verdict import Verdict
 from harness.report.terminal import VERDICT_STYLES
 
 _HEADS = (
-    *("fault", "rounds", "unclean", "first signal: median", "worst", "backlog gone: median"),
+    *("fault", "rounds", "not passed", "first signal: median", "worst", "backlog cleared: median"),
     *("worst", "lost", "duplicated", "refused"),
 )
-_UNCLEAN_SHOWN = 10
+_ROUNDS_SHOWN = 10
 
 
 def render_chaos(result: ChaosResult, path: Path) -> RenderableType:
-    """Verdict, a row for each fault, what was not clean, and where the evidence is."""
-    clean = sum(one.verdict is Verdict.PASS for one in result.rounds)
-    headline = f"  {clean} of {result.planned} rounds made and clean"
+    """Verdict, a row for each fault, the rounds that did not pass, and the evidence folder."""
+    passed = sum(one.verdict is Verdict.PASS for one in result.rounds)
+    headline = f"  {passed} of {result.planned} rounds passed"
     return Group(
         Text(),
         Text.assemble(
@@ -32,10 +32,10 @@ def render_chaos(result: ChaosResult, path: Path) -> RenderableType:
         ),
         Text(),
         Padding(_table(result), (0, 0, 0, 2)),
-        *_unclean(result),
+        *_not_passed(result),
         Text(),
         Text(f"rounds and result in {path}", style="dim"),
-        Text(f"go on, or judge again, with: harness chaos {path}", style="dim"),
+        Text(f"continue or judge again with: harness chaos {path}", style="dim"),
     )
 
 
@@ -57,12 +57,12 @@ def _table(result: ChaosResult) -> Table:
     return table
 
 
-def _unclean(result: ChaosResult) -> list[Text]:
-    unclean = [one for one in result.rounds if one.verdict is not Verdict.PASS]
+def _not_passed(result: ChaosResult) -> list[Text]:
+    failed = [one for one in result.rounds if one.verdict is not Verdict.PASS]
     lines = [
         Text(f"  round {one.number}, {one.fault}: {one.verdict.name}: {reason}")
-        for one in unclean[:_UNCLEAN_SHOWN]
+        for one in failed[:_ROUNDS_SHOWN]
         for reason in one.reasons[:2]
     ]
-    more = len(unclean) - _UNCLEAN_SHOWN
+    more = len(failed) - _ROUNDS_SHOWN
     return lines + ([Text(f"  and {more} more, in result.json")] if more > 0 else [])

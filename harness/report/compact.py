@@ -1,6 +1,6 @@
-"""The end of a run on a small terminal: what is not ok, and in the last lines what to do next.
+"""The end of a run on a small terminal: what did not pass, then the verdict and the next command.
 
-At 80 columns it takes 23 lines at most, but for paths that are longer than a line.
+At 80 columns it has at most 23 lines, unless a path is longer than a line.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from harness.diagnosis.answers import Diagnosis
 from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.headline import deciding_check, format_confidence, format_horizon
-from harness.report.terminal import NOT_JUDGED, VERDICT_STYLES
+from harness.report.terminal import VERDICT_STYLES
 
 OBJECTIVES_MAX = 5
 NOT_OK_MAX = 2
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _SENTENCE_LINES = 4
-_WORD = len(Verdict.INCONCLUSIVE.name) + 2
+_STATUS_WIDTH = len(Verdict.INCONCLUSIVE.name) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class ClosingHints:
     """The last lines of a run.
 
     Attributes:
-        report: path of the page; empty when it could not be written.
+        report: path of the report; empty when it could not be written.
         advice: what to change before the next command; empty if nothing.
-        command: what to type next.
+        command: the next command.
     """
 
     report: str
@@ -46,28 +46,28 @@ class ClosingHints:
 def compact_lines(
     measurement: Measurement, judgement: Judgement, diagnosis: Diagnosis | None, width: int
 ) -> Iterator[Text]:
-    """Latency, objectives and what is not ok; a line each is at most `width` columns."""
+    """Latency, objectives and what did not pass; each line has at most `width` columns."""
     yield Text()
     for found in measurement.figures:
         if (found.phase, found.metric) == ("measure", "latency") and found.count:
             p50, p99 = (
                 format_duration_fixed(found.percentiles_ns.get(name)) for name in ("p50", "p99")
             )
-            said = f"P50 {p50}, P99 {p99}, max {format_duration_fixed(found.max_ns)}"
-            yield _line("", f"latency ({found.mode}): {said}", width)
+            message = f"P50 {p50}, P99 {p99}, max {format_duration_fixed(found.max_ns)}"
+            yield _line("", f"latency ({found.mode}): {message}", width)
     objectives = sorted(judgement.of(CheckKind.OBJECTIVE), key=_is_ok)
     yield from _rows(objectives, OBJECTIVES_MAX, 1, width)
     others = [check for check in judgement.checks if check.kind is not CheckKind.OBJECTIVE]
     yield from _rows([check for check in others if not _is_ok(check)], NOT_OK_MAX, 2, width)
-    clean = sum(map(_is_ok, others))
+    passed = sum(map(_is_ok, others))
     yield _line(
         "",
-        f"{clean} of {len(others)} other checks ok; grade {judgement.grade.level}; -v: all",
+        f"{passed} of {len(others)} other checks ok; grade {judgement.grade.level}; -v: all",
         width,
     )
     if diagnosis is not None:
-        said = diagnosis.failed or diagnosis.headline or NO_CAUSE
-        yield _line("", f"diagnosis: {said}", width)
+        message = diagnosis.failed or diagnosis.headline or NO_CAUSE
+        yield _line("", f"diagnosis: {message}", width)
 
 
 def closing_lines(judgement: Judgement, ending: ClosingHints, width: int) -> Iterator[Text]:
@@ -89,23 +89,23 @@ def closing_lines(judgement: Judgement, ending: ClosingHints, width: int) -> Ite
 
 
 def sentence(judgement: Judgement) -> str:
-    """Why the verdict is what it is."""
+    """What decided the verdict, as one sentence."""
     found = deciding_check(judgement)
     if found is None:
-        return "The system meets every objective, and every check is ok."
+        return "The system meets every objective, and every check passes."
     if judgement.verdict is Verdict.PASS:
-        said = f"The system meets every objective; {found.name}: {brief(found)}"
-        return f"{said}{format_horizon(judgement)}."
+        message = f"The system meets every objective; {found.name}: {brief(found)}"
+        return f"{message}{format_horizon(judgement)}."
     if judgement.verdict is Verdict.INVALID:
-        return f"The run does not measure the system: {found.message}."
+        return f"The run is not a valid measurement: {found.message}."
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        return f'The run does not decide "{found.name}": {found.message}.'
+        return f'The run is too short to decide "{found.name}": {found.message}.'
     what = "an objective" if found.kind is CheckKind.OBJECTIVE else "a check"
     return f'The system violates {what}, "{found.name}": {brief(found)}.'
 
 
 def brief(check: Check) -> str:
-    """The figures of a check in a few words; of one without a percentile its whole sentence."""
+    """The figures of a check, abbreviated; its message where it has no percentile."""
     figures = check.figures
     estimate, limit = figures.get("estimate_ns"), figures.get("limit_ns")
     if not isinstance(estimate, int) or not isinstance(limit, int):
@@ -121,30 +121,30 @@ def brief(check: Check) -> str:
 
 
 def _is_ok(check: Check) -> bool:
-    return check.verdict is Verdict.PASS
+    return check.status.is_clean
 
 
 def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterator[Text]:
-    """So many checks, the first ones, each on so many lines."""
+    """The first `most` checks, each on at most `lines` lines."""
     for check in checks[:most]:
-        word = "ok" if _is_ok(check) else check.verdict.name
-        if _is_ok(check) and check.message.startswith(NOT_JUDGED):
-            word = "--"
-        said = _wrapped(f"{check.name}: {brief(check)}", width - _WORD, lines)
-        for number, part in enumerate(said):
-            yield _line(word if number == 0 else "", part, width, ok=_is_ok(check))
+        status = "ok" if _is_ok(check) else check.status.name
+        if check.status is Status.NOT_APPLICABLE:
+            status = "--"
+        parts = _wrapped(f"{check.name}: {brief(check)}", width - _STATUS_WIDTH, lines)
+        for number, part in enumerate(parts):
+            yield _line(status if number == 0 else "", part, width, ok=_is_ok(check))
     if len(checks) > most:
         yield _line("", f"and {format_count(len(checks) - most)} more: -v", width)
 
 
-def _line(word: str, said: str, width: int, *, ok: bool = True) -> Text:
-    room = _wrapped(said, width - _WORD, 1)
+def _line(status: str, message: str, width: int, *, ok: bool = True) -> Text:
+    lines = _wrapped(message, width - _STATUS_WIDTH, 1)
     return Text.assemble(
-        (f"{word:<{_WORD}}", "green" if ok else "bold red"), room[0] if room else ""
+        (f"{status:<{_STATUS_WIDTH}}", "green" if ok else "bold red"), lines[0] if lines else ""
     )
 
 
 def _wrapped(text: str, width: int, lines: int) -> list[str]:
-    """A text in so many lines at most; what does not fit is an ellipsis."""
+    """A text on at most `lines` lines; an ellipsis replaces the rest."""
     whole = " ".join(text.split())
     return textwrap.wrap(whole, max(width, 8), max_lines=lines, placeholder=_ELLIPSIS)

@@ -1,4 +1,4 @@
-"""Everything that a report of a run is made of, read from stored evidence alone."""
+"""The content of a run's report, read from stored evidence only."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LatencyLog:
     Attributes:
         phase: "warmup" or "measure".
         mode: "lite" or "full".
-        text: the histogram log; small beside the histograms in it.
+        text: the histogram log; small compared with the decoded histograms.
     """
 
     phase: str
@@ -54,7 +54,7 @@ class LatencyLog:
     text: str
 
     def intervals(self) -> Iterator[HistogramInterval]:
-        """Histograms by intended time, in order; decoded one by one, since each takes 200 kB.
+        """Histograms by intended time, in order; decoded one by one, since each needs 200 kB.
 
         Raises:
             EvidenceError: the log is damaged.
@@ -64,20 +64,20 @@ class LatencyLog:
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """A run, ready to be reported.
+    """A run to be reported.
 
     Attributes:
-        plan: what the swarm was told: start, seed, load and contract.
-        run: when the run was watched, and what happened.
-        diagnosis: None when nobody asked.
-        telemetry: `present` is False for a run that kept none.
+        plan: start, seed, load and contract.
+        run: times and events of the run.
+        diagnosis: None when none was made.
+        telemetry: `present` is False for a run without telemetry.
         latency: by phase and mode, where there were signals.
-        environment: `environment.json`, as it is; empty without one.
-        stack: `stack.json`, as it is; empty without one.
-        command: what asks the same question again.
-        missing_evidence: what is not there, or was made anew, a sentence each.
-        rejudged_reason: why the stored result was not believed, and the evidence judged for this
-            report; empty where it was.
+        environment: content of `environment.json`; empty without one.
+        stack: content of `stack.json`; empty without one.
+        command: the command that repeats the run.
+        missing_evidence: what is missing, or was computed again, a sentence each.
+        rejudged_reason: why the stored result is not valid and the evidence was judged again;
+            empty where it is valid.
     """
 
     run_id: str
@@ -98,7 +98,7 @@ class ReportData:
 
     @property
     def executed(self) -> str:
-        """What was run, in a sentence; of the plan, and not of the scenario's own words."""
+        """The executed load as a sentence, from the plan, not from the scenario's text."""
         return describe_run(
             self.plan.load,
             measured_s(self.measurement, self.plan.load),
@@ -107,15 +107,15 @@ class ReportData:
         )
 
     def at_s(self, mono_ns: int) -> float:
-        """A moment of the monotonic clock in seconds after t0."""
+        """A time of the monotonic clock in seconds after t0."""
         return (mono_ns - self.plan.t0_ns) / NS_PER_S
 
 
 def read_report_data(folder: RunFolder) -> ReportData:
-    """Read what a report needs. Nothing is written, and what was judged is not judged again.
+    """Read the content of a report without writing; a valid stored result is not judged again.
 
     Raises:
-        EvidenceError: what every run writes is missing or unreadable, or a newer harness wrote it.
+        EvidenceError: a mandatory file is missing or unreadable, or a newer harness wrote it.
     """
     missing: list[str] = []
     scenario = folder.read_scenario()
@@ -124,7 +124,7 @@ def read_report_data(folder: RunFolder) -> ReportData:
     plan = plan.model_copy(update={"load": run.actual_load(plan.load)})
     environment = _facts(folder, "environment", missing)
     stack = _facts(folder, "stack", missing)
-    result, latency, anew = _result(folder, missing)
+    result, latency, rejudged_reason = _result(folder, missing)
     return ReportData(
         run_id=folder.run_id,
         folder=folder,
@@ -140,41 +140,41 @@ def read_report_data(folder: RunFolder) -> ReportData:
         stack=stack,
         command=command_of(folder, stack),
         missing_evidence=tuple(missing),
-        rejudged_reason=anew,
+        rejudged_reason=rejudged_reason,
     )
 
 
 def command_of(folder: RunFolder, stack: Mapping[str, Any]) -> str:
-    """The command that asks the same question again.
+    """The command that repeats the run.
 
-    The folder keeps the scenario with every override resolved and with its seed. A contract file
-    is not kept, so the reader has to name it.
+    The folder has the scenario with every override resolved and with its seed. It has no contract
+    file, so the reader has to name it.
     """
-    words = ["harness", "run", shlex.quote(str(folder.scenario))]
+    arguments = ["harness", "run", shlex.quote(str(folder.scenario))]
     kind = str(stack.get("kind", "process"))
     if kind != "process":
-        words += ["--stack", shlex.quote(kind)]
+        arguments += ["--stack", shlex.quote(kind)]
     if kind == "docker" and stack.get("image_set"):
-        words += ["--images", shlex.quote(str(stack["image_set"]))]
+        arguments += ["--images", shlex.quote(str(stack["image_set"]))]
     if kind == "attach":
-        words += ["--contract", "FILE"]
-    return " ".join(words)
+        arguments += ["--contract", "FILE"]
+    return " ".join(arguments)
 
 
 def _result(folder: RunFolder, missing: list[str]) -> tuple[Result, tuple[LatencyLog, ...], str]:
-    """The result, its logs, and why the evidence was judged anew; empty where it was not."""
+    """The result, its logs, and why the evidence was judged again; empty where it was not."""
     try:
         result = read_result(folder)
     except ResultOutdatedError as error:
-        missing.append(f"result.json {error.what}: the evidence was judged anew for this report")
-        assessment, gathered = assess_with_analysis(folder)
+        missing.append(f"result.json {error.what}: the evidence was judged again for this report")
+        assessment, analysis = assess_with_analysis(folder)
         names = {name: (phase, mode) for phase, mode, name in _log_names()}
-        made = {
+        texts = {
             names[name]: format_histogram_log(intervals)
-            for name, intervals in histogram_logs(gathered)
+            for name, intervals in histogram_logs(analysis)
             if name in names
         }
-        return build_result(folder, assessment), _logs(made), f"result.json {error.what}"
+        return build_result(folder, assessment), _logs(texts), f"result.json {error.what}"
     return result, _stored_logs(folder, result, missing), ""
 
 
@@ -193,7 +193,7 @@ def _stored_logs(folder: RunFolder, result: Result, missing: list[str]) -> tuple
             raise
         except (OSError, ValueError) as error:
             missing.append(
-                f"{name} {_why(error)}: latency over time is left out ({phase}, {mode});"
+                f"{name} {_why(error)}: latency over time is missing ({phase}, {mode});"
                 " `harness judge` writes it again"
             )
     return _logs(found)
@@ -219,7 +219,7 @@ def _log_name(phase: str, mode: str) -> str:
 
 def _telemetry(folder: RunFolder, plan: RunPlan, missing: list[str]) -> Telemetry:
     if not folder.telemetry.exists():
-        missing.append("the run kept no telemetry: what the system's parts used is not known")
+        missing.append("the run has no telemetry: resource usage is unknown")
         return Telemetry()
     try:
         lines = iter_lines(folder.telemetry, TELEMETRY_BYTES_MAX)

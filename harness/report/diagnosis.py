@@ -1,4 +1,4 @@
-"""The diagnosis, as a person reads it in a terminal."""
+"""The diagnosis, for a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question
 from harness.diagnosis.spans import format_spans
 
 _STYLES = {Answer.YES: "bold red", Answer.NO: "green", Answer.UNKNOWN: "yellow"}
-NO_CAUSE = "none of the questions is answered with yes"
+NO_CAUSE = "no question has the answer yes"
 
 
 def render_short(diagnosis: Diagnosis, path: Path) -> RenderableType:
@@ -29,12 +29,12 @@ def render_short(diagnosis: Diagnosis, path: Path) -> RenderableType:
         Text("diagnosis", style="bold cyan"),
         _indented(Group(*body)),
         Text(),
-        Text(f"the whole of it with: harness diagnose {path}", style="dim"),
+        Text(f"all figures with: harness diagnose {path}", style="dim"),
     )
 
 
 def render_diagnosis(diagnosis: Diagnosis, run_id: str) -> RenderableType:
-    """Everything: answers with evidence and advice, stages and remarks."""
+    """Answers with evidence and advice, stages and remarks."""
     parts: list[RenderableType] = [
         Text(f"{run_id}: {diagnosis.because}", style="dim"),
         Text(),
@@ -68,7 +68,7 @@ def _headline(diagnosis: Diagnosis) -> Text:
 def _answers(diagnosis: Diagnosis, *, short: bool) -> Table:
     table = Table.grid(padding=(0, 2))
     for number, question in enumerate(diagnosis.questions, start=1):
-        # As text: what was seen in a run may hold brackets, which are no markup.
+        # As text: names from a run may hold brackets, which are no markup.
         answer = Text(question.answer.upper(), style=_STYLES[question.answer])
         body: RenderableType = Text(question.asks)
         if not short:
@@ -81,7 +81,7 @@ def _answer_lines(question: Question) -> Iterator[Text]:
     yield Text(question.asks, style="bold")
     yield Text(question.message)
     for evidence in question.evidence:
-        yield Text(f"{_when(evidence)} {evidence.track}{_held(evidence)}", style="dim")
+        yield Text(f"{_when(evidence)} {evidence.track}{_compared(evidence)}", style="dim")
     if question.advice:
         yield Text(f"-> {question.advice}", style="italic")
 
@@ -90,13 +90,13 @@ def _when(evidence: Evidence) -> str:
     return f"{evidence.start_s:.0f}-{evidence.end_s:.0f} s"
 
 
-def _held(evidence: Evidence) -> str:
-    said = f" {evidence.value:,.4g}"
+def _compared(evidence: Evidence) -> str:
+    text = f" {evidence.value:,.4g}"
     if evidence.limit is not None:
-        said += f" (held against {evidence.limit:,.4g})"
+        text += f" (threshold {evidence.limit:,.4g})"
     if evidence.correlation is not None:
-        said += f", correlation with latency {evidence.correlation:+.2f}"
-    return said
+        text += f", correlation with latency {evidence.correlation:+.2f}"
+    return text
 
 
 def _bullet(line: str) -> Text:

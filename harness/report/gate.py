@@ -1,4 +1,4 @@
-"""What a gate came to: rounds by kind, and latency while it was on, as rows of text."""
+"""The result of a gate: rounds by kind, and latency with and without it, as rows of text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.gate.figures import GateFigures, GateLatency
+from harness.analysis.measurement import Measurement
 from harness.formatting import format_count, format_duration_fixed
+from harness.judge.judgement import Judgement
 
 Rows = list[tuple[str, ...]]
 ROUND_HEADS = ("rounds with", "played", "held", "broken")
@@ -16,14 +18,14 @@ _PERCENTILES = ("p50", "p90", "p99")
 
 
 def round_rows(gate: GateFigures) -> Rows:
-    """A row for each kind that was drawn, and one for all; a round of two kinds is in both."""
+    """A row for each kind with rounds, and one for all; a round of two kinds is in both."""
     rows = [(one.kind, one.rounds, one.held, one.broken) for one in gate.kinds if one.rounds]
     rows.append(("any of them", gate.rounds, gate.held, gate.broken))
     return [(name, *(format_count(number) for number in numbers)) for name, *numbers in rows]
 
 
 def latency_rows(gate: GateFigures) -> Rows:
-    """Of each mode: while the node was there, and before and after."""
+    """Of each mode: while the gate was on, and before and after."""
     modes = {one.mode for one in gate.latency}
     return [_latency_row(one, several=len(modes) > 1) for one in gate.latency]
 
@@ -31,24 +33,27 @@ def latency_rows(gate: GateFigures) -> Rows:
 def gate_notes(gate: GateFigures) -> list[str]:
     """Sentences on the gate as a whole."""
     notes = [
-        f"decisions of the desk: {format_count(gate.simulated)} let through,"
+        f"decisions: {format_count(gate.simulated)} accepted,"
         f" {format_count(gate.refused)} refused,"
-        f" {format_count(gate.slow)} of them since the node was slow"
+        f" {format_count(gate.slow)} of them because the node was slow"
     ]
     if gate.opened_s is not None:
-        gone_s = gate.released_s
-        end = "nobody saw it go" if gone_s is None else f"it was gone at {gone_s:.1f} s"
+        end_s = gate.released_s
+        end = "its end was not observed" if end_s is None else f"it ended at {end_s:.1f} s"
         notes.append(f"the node answered at {gate.opened_s:.1f} s, and {end}")
     if gate.invariants:
-        told = ", ".join(f"{name} {format_count(often)}" for name, often in gate.invariants.items())
-        notes.append(f"broken invariants: {told}")
+        broken = ", ".join(
+            f"{name} {format_count(often)}" for name, often in gate.invariants.items()
+        )
+        notes.append(f"broken invariants: {broken}")
     if gate.unplayed:
-        notes.append(f"not played to their end: {format_count(gate.unplayed)} rounds")
+        notes.append(f"not completed: {format_count(gate.unplayed)} rounds")
     return notes
 
 
-def render_gate(gate: GateFigures | None) -> RenderableType | None:
+def gate_section(measurement: Measurement, _: Judgement) -> RenderableType | None:
     """The gate for a terminal; None without one."""
+    gate = measurement.gate
     if gate is None:
         return None
     tables = [_table(ROUND_HEADS, round_rows(gate))]

@@ -1,4 +1,4 @@
-"""The result of several runs, as a person reads it at a glance."""
+"""The result of a group of runs, for a terminal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from rich.text import Text
 
 from harness.assessment.group import GroupJudgement
 from harness.formatting import format_duration_fixed
-from harness.judge.verdict import Verdict
 from harness.report.terminal import VERDICT_STYLES, grade_view
 
 
 def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
-    """Verdict, each run, what the runs say together, and where the files are."""
+    """Verdict, each run, the checks of the group, grade and the evidence folder."""
     return Group(
         Text(),
         Text.assemble(
@@ -27,7 +26,7 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
         Text("runs", style="bold cyan"),
         Padding(_runs(judgement), (0, 0, 0, 2)),
         Text(),
-        Text("together", style="bold cyan"),
+        Text("group checks", style="bold cyan"),
         Padding(_checks(judgement), (0, 0, 0, 2)),
         Text(),
         Text("grade", style="bold cyan"),
@@ -39,36 +38,36 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
 
 
 def _headline(judgement: GroupJudgement) -> str:
-    deciding = [check for check in judgement.checks if check.verdict is judgement.verdict]
-    return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run is clean"
+    deciding = [check for check in judgement.checks if check.status.verdict is judgement.verdict]
+    return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run passes"
 
 
 def _runs(judgement: GroupJudgement) -> Table:
-    names = list(dict.fromkeys(name for run in judgement.runs for name in run.estimates_ns))
+    ids = list(dict.fromkeys(own for run in judgement.runs for own in run.estimates_ns))
+    checks = {check.id: check for check in judgement.checks}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("run", "seed", "verdict"):
         table.add_column(head)
-    for name in names:
-        table.add_column(name, justify="right")
+    for own in ids:
+        table.add_column(checks[own].name if own in checks else own, justify="right")
     for run in judgement.runs:
         table.add_row(
             run.run_id,
             str(run.seed),
             run.verdict.name,
-            *(format_duration_fixed(run.estimates_ns.get(name)) for name in names),
+            *(format_duration_fixed(run.estimates_ns.get(own)) for own in ids),
         )
-    by_name = {check.name: check.figures for check in judgement.checks}
-    for word, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
-        cells = [by_name.get(name, {}).get(figure) for name in names]
+    for name_of_row, figure in (("mean", "mean_ns"), ("standard deviation", "sd_ns")):
+        cells = [checks[own].figures.get(figure) if own in checks else None for own in ids]
         shown = [format_duration_fixed(cell) if isinstance(cell, float) else "-" for cell in cells]
-        table.add_row(word, "", "", *shown, style="dim")
+        table.add_row(name_of_row, "", "", *shown, style="dim")
     return table
 
 
 def _checks(judgement: GroupJudgement) -> Table:
     table = Table.grid(padding=(0, 2))
     for check in judgement.checks:
-        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
-        style = "green" if check.verdict is Verdict.PASS else "bold red"
-        table.add_row(Text(word, style=style), Text(check.name), Text(check.message))
+        status = "ok" if check.status.is_clean else check.status.name
+        style = "green" if check.status.is_clean else "bold red"
+        table.add_row(Text(status, style=style), Text(check.name), Text(check.message))
     return table

@@ -8,14 +8,14 @@ from harness.judge.verdict import Verdict
 
 
 def headline(judgement: Judgement) -> str:
-    """What decided; of a PASS the first duration that was promised."""
+    """The message of the deciding check; of a PASS, of the first objective with a duration."""
     found = deciding_check(judgement)
-    said = found.message if found else "every check is clean"
-    return f"{said}{format_horizon(judgement)}"
+    message = found.message if found else "every check passes"
+    return f"{message}{format_horizon(judgement)}"
 
 
 def format_horizon(judgement: Judgement) -> str:
-    """Of an indicative PASS, the rarest event that a run of this length can vouch for."""
+    """Of an indicative PASS, the rarest event that a run of this length covers."""
     passes = judgement.verdict is Verdict.PASS and judgement.grade.level == "indicative"
     if not passes or judgement.horizon_s is None:
         return ""
@@ -29,15 +29,15 @@ def format_confidence(check: Check) -> str:
 
 
 def deciding_check(judgement: Judgement) -> Check | None:
-    """The check that brought the verdict about; of a PASS the first duration, if there is one."""
+    """The check that decided the verdict; of a PASS the first duration, if there is one."""
     found = [
         check
         for check in judgement.checks
-        if check.verdict is judgement.verdict
+        if check.status.verdict is judgement.verdict
         and (judgement.verdict is not Verdict.PASS or _is_duration(check))
     ]
     if judgement.verdict is Verdict.INVALID:
-        # What happened comes before what could not be promised because of it.
+        # The cause comes before the objectives that it makes undecidable.
         found.sort(key=lambda check: check.kind is not CheckKind.VALIDITY)
     return found[0] if found else None
 

@@ -15,12 +15,12 @@ from harness.analysis.measurement import Measurement
 from harness.clock import NS_PER_MS
 from harness.evidence import atomic_files
 
-# Ticks to each halving of the distance to 100 %: what HdrHistogram's own tools print.
+# Ticks per halving of the distance to 100 %, as HdrHistogram's own tools print them.
 _TICKS = 5
 
 
 def write_hgrm(measurement: Measurement, target: Path) -> tuple[Path, ...]:
-    """A file for each metric of each phase and mode, in a folder that is made where it is missing.
+    """Write a file for each metric of each phase and mode; the folder is created if needed.
 
     Raises:
         EvidenceError: a file cannot be written.
@@ -41,11 +41,12 @@ def write_hgrm(measurement: Measurement, target: Path) -> tuple[Path, ...]:
 def hgrm_text(encoded: str) -> str:
     """The distribution of an encoded histogram, values in ms.
 
-    As `outputPercentileDistribution` of HdrHistogram's Java original writes it. The Python package
-    would take half a second for each, and leaves the deviation in ns.
+    The format of `outputPercentileDistribution` in HdrHistogram for Java. The Python package needs
+    half a second for each histogram, and leaves the deviation in ns.
 
     Args:
-        encoded: HdrHistogram V2, base64; ns, not empty. What lies outside of it is in `Figures`.
+        encoded: HdrHistogram V2, base64; ns, not empty. Values outside of it are in
+            `MetricFigures`.
     """
     counts = decode(encoded).counts
     filled = np.flatnonzero(counts)
@@ -54,7 +55,7 @@ def hgrm_text(encoded: str) -> str:
     lines = [f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}", ""]
     for place, share in _ticks(sums):
         line = f"{highs_ns[place] / NS_PER_MS:12.3f} {share:2.12f} {int(sums[place]):10d}"
-        # The last one's distance to 100 % is nothing, and is left out.
+        # The last line has no distance to 100 %.
         lines.append(f"{line} {1 / (1 - share):14.2f}" if share < 1 else line)
     mean_ns, deviation_ns = _moments(filled, counts[filled])
     lines += [
@@ -68,7 +69,7 @@ def hgrm_text(encoded: str) -> str:
 
 
 def _ticks(sums: NDArray[np.int64]) -> Iterator[tuple[int, float]]:
-    """Place and share of each line, as HdrHistogram's PercentileIterator steps."""
+    """Index and share of each line, with the steps of HdrHistogram's PercentileIterator."""
     total = int(sums[-1])
     level, place = 0.0, -1
     while place < 0 or int(sums[place]) < total:
@@ -81,7 +82,7 @@ def _ticks(sums: NDArray[np.int64]) -> Iterator[tuple[int, float]]:
 
 
 def _moments(filled: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and deviation, each value taken as the middle of its bucket."""
+    """Mean and deviation; each value counts as the middle of its bucket."""
     middles = np.array(
         [(bucket_low_ns(index) + bucket_high_ns(index) + 1) / 2 for index in filled.tolist()]
     )

@@ -1,4 +1,4 @@
-"""The outcome of an isolation experiment, as a person reads it at a glance."""
+"""The outcome of an isolation experiment, for a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STYLES = {
 
 
 def render_isolation(judgement: IsolationJudgement, path: Path) -> RenderableType:
-    """Outcome, why, the pairs, and where the evidence is."""
+    """Outcome, reasons, the pairs of blocks, and the evidence folder."""
     first, *rest = judgement.because
     return Group(
         Text(),
@@ -28,7 +28,7 @@ def render_isolation(judgement: IsolationJudgement, path: Path) -> RenderableTyp
             (f" {judgement.outcome.value.upper()} ", _STYLES[judgement.outcome]),
             ("  " + first, "bold"),
         ),
-        *(Text(f"  {said}") for said in rest),
+        *(Text(f"  {reason}") for reason in rest),
         Text(),
         Text("blocks", style="bold cyan"),
         Padding(_pairs(judgement), (0, 0, 0, 2)),
@@ -42,39 +42,39 @@ def render_isolation(judgement: IsolationJudgement, path: Path) -> RenderableTyp
 
 def _pairs(judgement: IsolationJudgement) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("pair", "first", "P99 quiet", "P99 disturbed", "change", "signals", "force"):
-        table.add_column(head, justify="left" if head in ("first", "force") else "right")
+    for head in ("pair", "first", "P99 baseline", "P99 treatment", "change", "signals", "proof"):
+        table.add_column(head, justify="left" if head in ("first", "proof") else "right")
     for pair in sorted({block.pair for block in judgement.blocks}):
         own = [block for block in judgement.blocks if block.pair == pair]
-        quiet = next(block for block in own if not block.disturbed)
-        disturbed = next(block for block in own if block.disturbed)
+        baseline = next(block for block in own if not block.disturbed)
+        treatment = next(block for block in own if block.disturbed)
         change = (
             None
-            if quiet.p99_ns is None or disturbed.p99_ns is None
-            else disturbed.p99_ns - quiet.p99_ns
+            if baseline.p99_ns is None or treatment.p99_ns is None
+            else treatment.p99_ns - baseline.p99_ns
         )
         table.add_row(
             str(pair + 1),
-            "disturbed" if own[0].disturbed else "quiet",
-            format_duration_fixed(quiet.p99_ns),
-            format_duration_fixed(disturbed.p99_ns),
+            "treatment" if own[0].disturbed else "baseline",
+            format_duration_fixed(baseline.p99_ns),
+            format_duration_fixed(treatment.p99_ns),
             format_duration_fixed(change),
-            f"{format_count(quiet.signals)} + {format_count(disturbed.signals)}",
-            Text(disturbed.force or "not shown"),
+            f"{format_count(baseline.signals)} + {format_count(treatment.signals)}",
+            Text(treatment.force or "missing"),
         )
     return table
 
 
 def _change(judgement: IsolationJudgement) -> str:
-    together = (
-        f"all blocks of a kind together: P99 {format_duration_fixed(judgement.quiet_p99_ns)} quiet,"
-        f" {format_duration_fixed(judgement.disturbed_p99_ns)} disturbed"
+    pooled = (
+        f"P99 over all blocks: {format_duration_fixed(judgement.quiet_p99_ns)} baseline,"
+        f" {format_duration_fixed(judgement.disturbed_p99_ns)} treatment"
     )
     change = judgement.change
     if change is None:
-        return together
+        return pooled
     return (
-        f"{together}\nchange of the P99: {format_duration_fixed(change.estimate_ns)}, between"
+        f"{pooled}\nchange of the P99: {format_duration_fixed(change.estimate_ns)}, between"
         f" {format_duration_fixed(change.lower_ns)} and"
         f" {format_duration_fixed(change.upper_ns)} at 95 %"
         f" ({change.pairs} pairs); margin {format_duration_fixed(judgement.margin_ns)}"

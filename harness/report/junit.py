@@ -1,9 +1,8 @@
-"""A judgement as JUnit XML, for the systems that show tests: one test case for each check.
+"""A judgement as JUnit XML, for CI systems: one test case for each check.
 
-A FAIL is a failure: the system broke its promise. INVALID and INCONCLUSIVE are errors, told apart
-by their type: no promise was seen broken, and nothing may turn green for it, as the exit code is
-not 0 either. A skipped test would. What was not judged, since what it needs is not there, is
-skipped.
+A FAIL is a failure: the system violates an objective or a check. INVALID and INCONCLUSIVE are
+errors of their own types: no violation was found, but the build must not turn green, as the exit
+code is not 0 either. A check that does not apply to the run is skipped.
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from xml.etree import ElementTree as ET
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.judge.check import Check, CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.printable import printable
 from harness.report.data import ReportData
-from harness.report.terminal import NOT_JUDGED
 
 Property = tuple[str, str]
 
@@ -31,14 +29,14 @@ _STAMP = re.compile(r"^(\d{8}-\d{6})-")
 
 
 @dataclass(frozen=True, slots=True)
-class TestCase:
+class JUnitCase:
     """One test case.
 
     Attributes:
-        problem: "failure", "error" or "skipped"; None for a clean one.
+        problem: "failure", "error" or "skipped"; None for one that passes.
         type: of the problem.
-        said: a sentence, which is the problem's message too.
-        out: what else is known.
+        message: of the check.
+        out: message, figures and examples.
     """
 
     name: str
@@ -64,7 +62,7 @@ def junit_xml(data: ReportData) -> str:
         ("judged_anew", data.rejudged_reason or "no"),
     ]
     suites = [
-        (kind.value, [test_case(check) for check in judgement.of(kind)], properties)
+        (kind.value, [case_of_check(check) for check in judgement.of(kind)], properties)
         for kind in CheckKind
     ]
     return _document(data.scenario.name, data.run_id, suites)
@@ -83,25 +81,27 @@ def group_junit_xml(judgement: GroupJudgement, folder: GroupFolder) -> str:
     ]
     suites = [("runs", [_case_of_run(run) for run in judgement.runs], properties)]
     for kind in CheckKind:
-        cases = [test_case(check) for check in judgement.checks if check.kind is kind]
+        cases = [case_of_check(check) for check in judgement.checks if check.kind is kind]
         suites.append((kind.value, cases, properties))
     return _document("group", run_id, suites)
 
 
-def test_case(check: Check) -> TestCase:
+def case_of_check(check: Check) -> JUnitCase:
     """One check as a test case."""
-    problem, type_ = _problem(check.verdict)
-    if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
-        problem, type_ = "skipped", NOT_JUDGED
+    problem, type_ = _problem(check.status.verdict)
+    if check.status is Status.NOT_APPLICABLE:
+        problem, type_ = "skipped", check.status.name
     lines = [check.message, f"figures: {json.dumps(check.figures)}"]
-    lines += [f"offender: {offender}" for offender in check.examples]
-    return TestCase(check.name, problem, type_, check.message, "\n".join(lines))
+    lines += [f"example: {example}" for example in check.examples]
+    return JUnitCase(check.name, problem, type_, check.message, "\n".join(lines))
 
 
-def _case_of_run(run: MemberFigures) -> TestCase:
+def _case_of_run(run: MemberFigures) -> JUnitCase:
     problem, type_ = _problem(run.verdict)
-    said = f"{run.verdict.name}, seed {run.seed}"
-    return TestCase(run.run_id, problem, type_, said, f"figures: {json.dumps(run.estimates_ns)}")
+    message = f"{run.verdict.name}, seed {run.seed}"
+    return JUnitCase(
+        run.run_id, problem, type_, message, f"figures: {json.dumps(run.estimates_ns)}"
+    )
 
 
 def _problem(verdict: Verdict) -> tuple[str | None, str]:
@@ -111,7 +111,7 @@ def _problem(verdict: Verdict) -> tuple[str | None, str]:
 
 
 def _document(
-    name: str, run_id: str, suites: Iterable[tuple[str, Sequence[TestCase], Sequence[Property]]]
+    name: str, run_id: str, suites: Iterable[tuple[str, Sequence[JUnitCase], Sequence[Property]]]
 ) -> str:
     root = ET.Element("testsuites", {"name": _legal(run_id)})
     for kind, cases, properties in suites:
@@ -127,7 +127,7 @@ def _document(
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 
 
-def _counts(name: str, cases: Sequence[TestCase]) -> dict[str, str]:
+def _counts(name: str, cases: Sequence[JUnitCase]) -> dict[str, str]:
     def of(problem: str) -> str:
         return str(sum(case.problem == problem for case in cases))
 
@@ -140,25 +140,25 @@ def _counts(name: str, cases: Sequence[TestCase]) -> dict[str, str]:
     }
 
 
-def _add(suite: ET.Element, class_name: str, case: TestCase) -> None:
-    # A check takes no time of its own; readers that sum times want one all the same.
+def _add(suite: ET.Element, class_name: str, case: JUnitCase) -> None:
+    # A check has no duration; readers that sum the times need the attribute.
     attributes = {"classname": class_name, "name": _legal(case.name), "time": "0.000"}
     element = ET.SubElement(suite, "testcase", attributes)
     if case.problem is not None:
-        told = {"type": case.type, "message": _legal(case.message)}
-        ET.SubElement(element, case.problem, told).text = _legal(case.message)
+        attributes = {"type": case.type, "message": _legal(case.message)}
+        ET.SubElement(element, case.problem, attributes).text = _legal(case.message)
     ET.SubElement(element, "system-out").text = _legal(case.out)
 
 
 def _stamp(run_id: str) -> str | None:
-    """When a run began, which its id says, in UTC."""
+    """Start of a run in UTC, from its id."""
     if not (match := _STAMP.match(run_id)):
         return None
     try:
-        began = datetime.strptime(match[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        start = datetime.strptime(match[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return began.isoformat()
+    return start.isoformat()
 
 
 def _legal(text: str) -> str:

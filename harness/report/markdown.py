@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from harness.analysis.measurement import Measurement, MetricFigures, SignalOutcomeFigures
+from harness.analysis.measurement import MetricFigures
 from harness.assessment.group import GroupJudgement
 from harness.evidence.group_folder import GroupFolder
 from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 from harness.printable import one_line
 from harness.report.data import ReportData
-from harness.report.gate import (
-    LATENCY_HEADS,
-    ROUND_HEADS,
-    gate_notes,
-    latency_rows,
-    round_rows,
-)
+from harness.report.diagnosis import NO_CAUSE
+from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
 from harness.report.headline import headline
-from harness.report.terminal import NOT_JUDGED
 
 _PERCENTILES = ("p50", "p99", "p99.9")
 _CHECKS_SHOWN = 20
-# What would be taken for markup or for a cell's end, and what would end a line.
+# Characters of markup, and the end of a table cell.
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
-# What begins a heading, a list, a quotation or a rule at the beginning of a line.
+# At the beginning of a line: a heading, a list, a quotation or a rule.
 _BLOCK = re.compile(r"^([#+=>-]|\d+(?=[.)]))")
-# What GitHub makes links and mentions of.
+# GitHub turns these into links and mentions.
 _LINKED = (("://", "&#58;//"), ("www.", "www&#46;"), ("@", "&#64;"))
 
 
@@ -40,51 +34,36 @@ def markdown(data: ReportData) -> str:
     lines = [
         f"## {judgement.verdict.name}: {escaped(data.scenario.name)}",
         "",
-        *_anew(data),
+        *_rejudged(data),
         escaped(data.executed) + ".",
         "",
         escaped(headline(judgement)) + ".",
         "",
-        *_objectives(judgement.of(CheckKind.OBJECTIVE)),
-        *_unclean(judgement.checks),
-        *_latency(data.measurement, judgement.of(CheckKind.OBJECTIVE)),
-        *_gate(data.measurement),
-        f"Signals: {_account(data.measurement)}.",
-        "",
     ]
-    if data.diagnosis is not None:
-        named = data.diagnosis.headline or "none of the specified causes was found"
-        lines += [f"Diagnosis ({escaped(data.diagnosis.because)}): {escaped(named)}.", ""]
-    lines += [
-        _grade(judgement.grade),
-        "",
-        f"Run {escaped(data.run_id)}, seed {data.plan.seed}. To ask the same again:",
-        "",
-        *_code(data.command),
-    ]
+    for section in SECTIONS:
+        lines += section(data)
     return "\n".join(lines) + "\n"
 
 
 def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
-    """The summary of several runs of one question."""
-    names = list(dict.fromkeys(name for run in judgement.runs for name in run.estimates_ns))
+    """The summary of a group of runs."""
+    ids = list(dict.fromkeys(own for run in judgement.runs for own in run.estimates_ns))
+    titles = {check.id: check.name for check in judgement.checks}
     rows = [
         (
             escaped(run.run_id),
             str(run.seed),
             run.verdict.name,
-            *(format_duration_fixed(run.estimates_ns.get(name)) for name in names),
+            *(format_duration_fixed(run.estimates_ns.get(own)) for own in ids),
         )
         for run in judgement.runs
     ]
     lines = [
         f"## {judgement.verdict.name}: {format_count(len(judgement.runs))} runs",
         "",
-        *_table(("run", "seed", "verdict", *(escaped(name) for name in names)), rows),
-        *_objectives([check for check in judgement.checks if check.kind is CheckKind.OBJECTIVE]),
-        *_unclean(judgement.checks),
-        _grade(judgement.grade),
-        "",
+        *_table(("run", "seed", "verdict", *(escaped(titles.get(own, own)) for own in ids)), rows),
+        *_checks(judgement.checks),
+        *_grade(judgement.grade),
         f"Group {escaped(folder.path.name)}. To judge it again:",
         "",
         *_code(f"harness judge {folder.path}"),
@@ -92,19 +71,19 @@ def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _anew(data: ReportData) -> list[str]:
+def _rejudged(data: ReportData) -> list[str]:
     if not data.rejudged_reason:
         return []
-    return [f"**Judged anew for this report**: {escaped(data.rejudged_reason)}.", ""]
+    return [f"**Judged again for this report**: {escaped(data.rejudged_reason)}.", ""]
 
 
-def _grade(grade: Grade) -> str:
+def _grade(grade: Grade) -> list[str]:
     reasons = f" ({escaped('; '.join(grade.reasons))})" if grade.reasons else ""
-    return f"Grade: {grade.level}{reasons}."
+    return [f"Grade: {grade.level}{reasons}.", ""]
 
 
 def escaped(text: str) -> str:
-    """Text that is shown as it is, on one line."""
+    """Text without any markup, on one line."""
     safe = _SPECIAL.sub(r"\\\1", " ".join(one_line(text).split()))
     safe = safe.replace("&", "&amp;").replace("<", "&lt;")
     for own, written in _LINKED:
@@ -116,37 +95,42 @@ def _escaped_block(match: re.Match[str]) -> str:
     return f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}"
 
 
-def _objectives(checks: Sequence[Check]) -> list[str]:
-    rows = [(_word(check), escaped(check.name), escaped(check.message)) for check in checks]
-    return _table(("", "objective", "found"), rows)
+def _checks(checks: Sequence[Check]) -> list[str]:
+    """Every objective; of integrity and validity the checks that do not pass, and how many do."""
+    rows = [
+        (_status(check), escaped(check.name), escaped(check.message))
+        for check in checks
+        if check.kind is CheckKind.OBJECTIVE
+    ]
+    return [*_table(("", "objective", "result"), rows), *_not_passed(checks)]
 
 
-def _word(check: Check) -> str:
-    if check.verdict is Verdict.PASS:
-        return "not judged" if check.message.startswith(NOT_JUDGED) else "ok"
-    return f"**{check.verdict.name}**"
+def _status(check: Check) -> str:
+    if check.status is Status.NOT_APPLICABLE:
+        return "not applicable"
+    return "ok" if check.status.is_clean else f"**{check.status.name}**"
 
 
-def _unclean(checks: Iterable[Check]) -> Iterator[str]:
-    """Integrity and validity: only what is not clean, and how much is."""
+def _not_passed(checks: Iterable[Check]) -> Iterator[str]:
     others = [check for check in checks if check.kind is not CheckKind.OBJECTIVE]
-    unclean = [check for check in others if check.verdict is not Verdict.PASS]
-    for check in unclean[:_CHECKS_SHOWN]:
-        said = check.message + (f" ({', '.join(check.examples[:3])})" if check.examples else "")
-        yield f"- **{check.verdict.name}** {escaped(check.name)}: {escaped(said)}"
-    if len(unclean) > _CHECKS_SHOWN:
-        yield f"- and {len(unclean) - _CHECKS_SHOWN} more"
-    if unclean:
+    failed = [check for check in others if not check.status.is_clean]
+    for check in failed[:_CHECKS_SHOWN]:
+        message = check.message + (f" ({', '.join(check.examples[:3])})" if check.examples else "")
+        yield f"- **{check.status.name}** {escaped(check.name)}: {escaped(message)}"
+    if len(failed) > _CHECKS_SHOWN:
+        yield f"- and {len(failed) - _CHECKS_SHOWN} more"
+    if failed:
         yield ""
-    clean = len(others) - len(unclean)
-    yield f"{clean} of {len(others)} checks of integrity and validity are clean."
+    passed = len(others) - len(failed)
+    yield f"{passed} of {len(others)} integrity and validity checks pass."
     yield ""
 
 
-def _latency(measurement: Measurement, checks: Sequence[Check]) -> list[str]:
+def _latency(data: ReportData) -> list[str]:
+    checks = data.judgement.of(CheckKind.OBJECTIVE)
     found = [
         figures
-        for figures in measurement.figures
+        for figures in data.measurement.figures
         if figures.phase == "measure" and figures.metric == "latency" and figures.count
     ]
     rows = [
@@ -163,7 +147,7 @@ def _latency(measurement: Measurement, checks: Sequence[Check]) -> list[str]:
 
 
 def _percentile(name: str, figures: MetricFigures, checks: Sequence[Check], modes: int) -> str:
-    """A percentile with its interval, where an objective had one computed."""
+    """A percentile with its interval, where an objective has one."""
     value = figures.percentiles_ns.get(name)
     if value is None:
         return "too few signals"
@@ -172,7 +156,7 @@ def _percentile(name: str, figures: MetricFigures, checks: Sequence[Check], mode
         # Objectives of single stages, other metrics and other modes have other figures.
         if own.get("estimate_ns") != value or own.get("signals") != figures.count:
             continue
-        if modes > 1 and figures.mode not in check.name:
+        if modes > 1 and figures.mode != check.mode:
             continue
         lower, upper = own.get("lower_ns"), own.get("upper_ns")
         low = format_duration_fixed(lower) if isinstance(lower, int) else "?"
@@ -181,8 +165,8 @@ def _percentile(name: str, figures: MetricFigures, checks: Sequence[Check], mode
     return format_duration_fixed(value)
 
 
-def _gate(measurement: Measurement) -> list[str]:
-    gate = measurement.gate
+def _gate(data: ReportData) -> list[str]:
+    gate = data.measurement.gate
     if gate is None:
         return []
     return [
@@ -193,8 +177,9 @@ def _gate(measurement: Measurement) -> list[str]:
     ]
 
 
-def _account(measurement: Measurement) -> str:
-    account: SignalOutcomeFigures = measurement.account
+def _account(data: ReportData) -> list[str]:
+    measurement = data.measurement
+    account = measurement.account
     classes = {
         "simulated": account.simulated,
         "rejected": account.rejected,
@@ -203,12 +188,28 @@ def _account(measurement: Measurement) -> str:
         "refused": account.refused,
         "recovered": account.recovered,
     }
-    told = " + ".join(f"{format_count(count)} {name}" for name, count in classes.items())
-    return (
-        f"{format_count(account.attempted)} attempted = {told};"
+    outcomes = " + ".join(f"{format_count(count)} {name}" for name, count in classes.items())
+    return [
+        f"Signals: {format_count(account.attempted)} attempted = {outcomes};"
         f" {format_count(measurement.duplicated)} duplicated,"
-        f" {format_count(measurement.unexpected)} unexpected"
-    )
+        f" {format_count(measurement.unexpected)} unexpected.",
+        "",
+    ]
+
+
+def _diagnosis(data: ReportData) -> list[str]:
+    if data.diagnosis is None:
+        return []
+    headline_text = data.diagnosis.headline or NO_CAUSE
+    return [f"Diagnosis ({escaped(data.diagnosis.because)}): {escaped(headline_text)}.", ""]
+
+
+def _reproduce(data: ReportData) -> list[str]:
+    return [
+        f"Run {escaped(data.run_id)}, seed {data.plan.seed}. To repeat it:",
+        "",
+        *_code(data.command),
+    ]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -227,3 +228,15 @@ def _code(text: str) -> list[str]:
     longest = max(map(len, re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
     return [fence, shown, fence]
+
+
+# The lines of each section end with an empty one; a section without content has none.
+SECTIONS: tuple[Callable[[ReportData], list[str]], ...] = (
+    lambda data: _checks(data.judgement.checks),
+    _latency,
+    _gate,
+    _account,
+    _diagnosis,
+    lambda data: _grade(data.judgement.grade),
+    _reproduce,
+)

@@ -1,4 +1,4 @@
-"""The sentence that says what a run executed: every report takes it from here."""
+"""The sentence that describes what a run executed; all reports share it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def describe_run(
 
     Args:
         load: as executed, overrides included.
-        measured_s: how long was measured; None before the run, when it is planned only.
-        stack: `process`, `docker` or `attach`; empty where it is not known.
-        version: of the harness; empty where it is not known.
+        measured_s: measured length in seconds; None before the run.
+        stack: `process`, `docker` or `attach`; empty where unknown.
+        version: of the harness; empty where unknown.
     """
     parts = [
         format_agents(load),
@@ -44,14 +44,14 @@ def format_rate_range(load: Load) -> str:
 
 
 def planned_s(load: Load) -> float:
-    """Length of the phase that is to be measured, in seconds."""
+    """Planned length of the measured phase, in seconds."""
     return sum(stage.duration_s for stage in load.timeline() if stage.phase is Phase.MEASURE)
 
 
 def measured_s(measurement: Measurement, load: Load) -> float:
-    """Length of the phase that was measured, in seconds; the plan's where it was not computed."""
-    told = (rate.duration_s for rate in measurement.rates if rate.phase == Phase.MEASURE)
-    return next(told, planned_s(load))
+    """Length of the measured phase, in seconds; the planned one where it was not computed."""
+    durations_s = (rate.duration_s for rate in measurement.rates if rate.phase == Phase.MEASURE)
+    return next(durations_s, planned_s(load))
 
 
 def _length_text(load: Load, measured_s: float | None) -> str:
@@ -65,5 +65,5 @@ def _length_text(load: Load, measured_s: float | None) -> str:
 
 def _range(values: Iterable[float]) -> str:
     low, *_, high = sorted(values) * 2
-    words = [format_count(v) if v >= 1_000 else f"{v:g}" for v in (low, high)]
-    return " to ".join(dict.fromkeys(words))
+    texts = [format_count(v) if v >= 1_000 else f"{v:g}" for v in (low, high)]
+    return " to ".join(dict.fromkeys(texts))

@@ -1,4 +1,4 @@
-"""Samples and telemetry as CSV, for tools that count for themselves; written as they are read."""
+"""Samples and telemetry as CSV, for other tools; written while they are read."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from harness.report.data import ReportData
 
 SAMPLES = "samples.csv.gz"
 TELEMETRY = "telemetry.csv"
-# Times are ns after t0 and empty where they are not known.
+# Times are ns after t0 and empty where unknown.
 SAMPLE_COLUMNS = (
     "trace_id", "agent", "mode", "phase", "class", "state", "stale", "intended_ns", "sent_ns",
     "acked_ns", "init_ns", "committed_ns", "seen_ns",
 )  # fmt: skip
-# A track's name ends in its unit, and so tells that of its values and of its limit.
+# The name of a series ends in the unit of its values and of its limit.
 TELEMETRY_COLUMNS = ("at_s", "track", "value", "limit")
-# Quick rather than small: level 1 is three times as fast as level 6, and a tenth larger.
+# Level 1 is three times as fast as level 6, and the file a tenth larger.
 _LEVEL = 1
 
 
 def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
-    """Write both files into a folder, which is made where it is missing.
+    """Write both files into a folder, which is created if needed.
 
     Returns:
-        What was written; no telemetry of a run that kept none.
+        The written files; no telemetry for a run without it.
 
     Raises:
         EvidenceError: evidence cannot be read, or a file not be written.
@@ -55,9 +55,9 @@ def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
         if data.telemetry.present:
             written.append(target / TELEMETRY)
             with atomic_files.new_file(written[1]) as raw:
-                sheet = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-                csv.writer(sheet, lineterminator="\n").writerows(telemetry_rows(data.telemetry))
-                sheet.detach()
+                stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+                csv.writer(stream, lineterminator="\n").writerows(telemetry_rows(data.telemetry))
+                stream.detach()
     except OSError as error:
         raise EvidenceError(
             f"cannot write: {error.strerror or error}", where=str(target)
@@ -66,7 +66,7 @@ def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
 
 
 def telemetry_rows(telemetry: Telemetry) -> Iterator[tuple[object, ...]]:
-    """A row for each figure, the header first."""
+    """A row for each value, the header first."""
     yield TELEMETRY_COLUMNS
     for name in sorted(telemetry.time_series):
         track = telemetry.time_series[name]
@@ -93,7 +93,7 @@ def _columns(
 ) -> Iterator[list[str]]:
     samples = signals.samples
     agents = signals.agents.tolist()
-    # The index is the last eight digits; the rest of a trace id is its agent's.
+    # The index is the last eight digits; the rest of a trace id is the same for an agent.
     heads = {agent: trace_id.text(*trace_id.pack(run_tag, agent, 0))[:-8] for agent in {*agents}}
     yield [
         f"{heads[agent]}{index:08x}"
@@ -102,10 +102,10 @@ def _columns(
     yield [str(agent) for agent in agents]
     modes = [mode.name.lower() for mode in Mode]
     yield [modes[mode] for mode in samples["mode"].tolist()]
-    # A stage that the plan does not have; see `Timeline.phase_of`.
+    # A stage that is not in the plan; see `Timeline.phase_of`.
     yield [phases[at] if at < len(phases) else "warmup" for at in samples["stage"].tolist()]
-    classes = {fate.value: fate.name.lower() for fate in SignalOutcome}
-    yield [classes[fate] for fate in samples["signal_outcome"].tolist()]
+    classes = {outcome.value: outcome.name.lower() for outcome in SignalOutcome}
+    yield [classes[value] for value in samples["signal_outcome"].tolist()]
     states = {**{state.value: state.name for state in State}, 0: ""}
     yield [states[state] for state in samples["state"].tolist()]
     yield [str(stale) for stale in samples["stale"].tolist()]

@@ -15,7 +15,7 @@ def startup_line(event: StartupEvent) -> str:
         case StartupStep.NOTE:
             return event.subject
         case StartupStep.IMAGE_PRESENT:
-            return f"  image {event.subject}: at hand"
+            return f"  image {event.subject}: present"
         case StartupStep.PULLING:
             return f"  image {event.subject}: pulling{_so_far(event)}"
         case StartupStep.PULLED:

@@ -1,8 +1,8 @@
-"""The result of a run, as a person reads it at a glance."""
+"""The result of a run, for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -12,7 +12,6 @@ from rich.text import Text
 
 from harness.analysis.measurement import (
     ClockFigures,
-    LatencyBreakdownFigures,
     Measurement,
     RateFigures,
     SignalOutcomeFigures,
@@ -23,9 +22,9 @@ from harness.judge import agent_pool
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
-from harness.report.faults import render_faults
-from harness.report.gate import render_gate
+from harness.judge.verdict import Status, Verdict
+from harness.report.faults import faults_section
+from harness.report.gate import gate_section
 from harness.report.headline import headline
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
@@ -38,76 +37,68 @@ VERDICT_STYLES = {
 }
 _STAGE_BAR = 24
 _EXAMPLES_SHOWN = 3
-# Clean checks of which the reader is told all the same: something happened that he asked for.
-_INFORMATIONAL = frozenset({agent_pool.DEPARTURE_CHECK})
-# How a check begins that looked at nothing, since what it needs is not there.
-NOT_JUDGED = "not judged"
+# Checks whose message is shown although they pass: they report an event that the user asked for.
+_INFORMATIONAL = frozenset({agent_pool.AGENT_POOL.id})
 
 
 def render(measurement: Measurement, judgement: Judgement, path: Path) -> RenderableType:
-    """Verdict, why, percentiles, stages, account, and where the files are."""
-    parts: list[RenderableType] = [
-        Text(),
-        verdict_line(judgement),
-        *_section("objectives", _checks(judgement, CheckKind.OBJECTIVE)),
-        *_section("integrity", _checks(judgement, CheckKind.INTEGRITY)),
-        *_section("validity", _validity(judgement)),
-        *_section("faults", render_faults(measurement)),
-        *_section("gate", render_gate(measurement.gate)),
-        *_section("latency", latency_table(measurement)),
-        *_section("where the time went", _stages(measurement.splits)),
-        *_section("account of signals", _account(measurement)),
-        *_section("grade", grade_view(judgement.grade)),
+    """Verdict, every section that has content, and the evidence folder."""
+    parts: list[RenderableType] = [Text(), verdict_line(judgement)]
+    for title, draw in SECTIONS:
+        body = draw(measurement, judgement)
+        if body is not None:
+            parts += [Text(), Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2))]
+    return Group(
+        *parts,
         Text(),
         Text(f"evidence and result in {path}", style="dim"),
         Text(f"judge again with: harness judge {path}", style="dim"),
-    ]
-    return Group(*parts)
+    )
 
 
 def verdict_line(judgement: Judgement) -> Text:
-    """The verdict and what decided it."""
+    """The verdict and the message of the deciding check."""
     return Text.assemble(
         (f" {judgement.verdict.name} ", VERDICT_STYLES[judgement.verdict]),
         ("  " + headline(judgement), "bold"),
     )
 
 
-def _section(title: str, body: RenderableType | None) -> Iterable[RenderableType]:
-    if body is None:
-        return ()
-    return (Text(), Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2)))
+def _objectives(_: Measurement, judgement: Judgement) -> RenderableType | None:
+    return _checks(judgement, CheckKind.OBJECTIVE)
+
+
+def _integrity(_: Measurement, judgement: Judgement) -> RenderableType | None:
+    return _checks(judgement, CheckKind.INTEGRITY)
 
 
 def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     for check in judgement.of(kind):
-        word = "ok" if check.verdict is Verdict.PASS else check.verdict.name
-        style = "green" if check.verdict is Verdict.PASS else "bold red"
-        if check.verdict is Verdict.PASS and check.message.startswith(NOT_JUDGED):
-            word, style = "--", "yellow"
-        # As text: what happened in a run may hold brackets, which are no markup.
-        table.add_row(Text(word, style=style), Text(check.name), Text(_with_examples(check)))
+        status = "ok" if check.status.is_clean else check.status.name
+        style = "green" if check.status.is_clean else "bold red"
+        if check.status is Status.NOT_APPLICABLE:
+            status, style = "--", "yellow"
+        # As text: names from a run may hold brackets, which are no markup.
+        table.add_row(Text(status, style=style), Text(check.name), Text(_with_examples(check)))
     return table if table.row_count else None
 
 
-def _validity(judgement: Judgement) -> RenderableType:
-    """What spoils the run; of a valid one only how much was looked at."""
-    spoiled = [
-        check for check in judgement.of(CheckKind.VALIDITY) if check.verdict is not Verdict.PASS
-    ]
-    if not spoiled:
-        clean = f"all {len(judgement.of(CheckKind.VALIDITY))} checks of the run itself are clean"
-        told = [
+def _validity(_: Measurement, judgement: Judgement) -> RenderableType:
+    """The validity checks that do not pass; of a valid run only their number."""
+    failed = [check for check in judgement.of(CheckKind.VALIDITY) if not check.status.is_clean]
+    if not failed:
+        count = f"all {len(judgement.of(CheckKind.VALIDITY))} validity checks pass"
+        messages = [
             check.message
             for check in judgement.of(CheckKind.VALIDITY)
-            if check.name in _INFORMATIONAL
+            if check.id in _INFORMATIONAL
         ]
-        return Text("; ".join([clean, *told]))
+        return Text("; ".join([count, *messages]))
     table = Table.grid(padding=(0, 2))
-    for check in spoiled:
-        word = Text(check.verdict.name, style="bold red")
-        table.add_row(word, Text(check.name), Text(_with_examples(check)))
+    for check in failed:
+        status = Text(check.status.name, style="bold red")
+        table.add_row(status, Text(check.name), Text(_with_examples(check)))
     return table
 
 
@@ -116,7 +107,7 @@ def _with_examples(check: Check) -> str:
     return check.message + (f" ({', '.join(shown)}, ...)" if shown else "")
 
 
-def latency_table(measurement: Measurement) -> Table | None:
+def _latency(measurement: Measurement, _: Judgement) -> Table | None:
     """Percentiles of the measure phase, one row for each mode and metric."""
     names = [
         name
@@ -143,8 +134,8 @@ def latency_table(measurement: Measurement) -> Table | None:
     return table if table.row_count else None
 
 
-def _stages(splits: Sequence[LatencyBreakdownFigures]) -> RenderableType | None:
-    shown = [split for split in splits if split.phase == "measure"]
+def _breakdown(measurement: Measurement, _: Judgement) -> RenderableType | None:
+    shown = [split for split in measurement.splits if split.phase == "measure"]
     if not shown:
         return None
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -166,13 +157,13 @@ def _stages(splits: Sequence[LatencyBreakdownFigures]) -> RenderableType | None:
     return Group(table, *(Text(note, style="dim") for note in notes))
 
 
-def _account(measurement: Measurement) -> RenderableType:
+def _account(measurement: Measurement, _: Judgement) -> RenderableType:
     account = measurement.account
     lines = [
         f"{format_count(account.attempted)} attempted = {_classes(account)}",
         f"duplicated {format_count(measurement.duplicated)}   "
         f"unexpected {format_count(measurement.unexpected)}   "
-        f"of other runs, left alone {format_count(measurement.foreign)}",
+        f"of other runs (ignored) {format_count(measurement.foreign)}",
     ]
     if account.rejected_by:
         reasons = ", ".join(f"{name} {count}" for name, count in account.rejected_by.items())
@@ -180,19 +171,18 @@ def _account(measurement: Measurement) -> RenderableType:
     if account.stale:
         lines.append(
             f"sent stale on purpose: {format_count(account.stale)}, "
-            f"of which {format_count(account.stale_rejected)} were rejected, as they should be"
+            f"{format_count(account.stale_rejected)} of them rejected as required"
         )
     if account.behind:
         lines.append(
-            f"sent while a fault held their agents up, and too far behind: "
-            f"{format_count(account.behind)}, "
-            f"of which {format_count(account.behind_rejected)} were rejected, as they should be"
+            f"sent stale during a feed stall: {format_count(account.behind)}, "
+            f"{format_count(account.behind_rejected)} of them rejected as required"
         )
     lines += [_sent(rate) for rate in measurement.rates]
     lines += [
-        f"observer's resolution ({row.mode}): P99 lies between "
-        f"{format_duration_fixed(row.committed_ns)} (committed)"
-        f" and {format_duration_fixed(row.seen_ns)} (seen)"
+        f"observer resolution ({row.mode}): P99 is between"
+        f" {format_duration_fixed(row.committed_ns)} (commit time)"
+        f" and {format_duration_fixed(row.seen_ns)} (observed)"
         for row in measurement.resolution
         if row.phase == "measure" and row.name == "p99"
     ]
@@ -208,13 +198,13 @@ def _clock(clock: ClockFigures) -> str:
         else f", drift {clock.drift_ppm:+.2f} ppm +-{clock.drift_error_ppm:.2f}"
     )
     if clock.server == HOST:
-        return f"clock of this host, wall against monotonic: {clock.probes} looks{drift}"
-    ahead = ""
+        samples = f"{clock.probes} samples"
+        return f"wall clock of this host against its monotonic clock: {samples}{drift}"
+    offset = "offset to this host "
     if clock.ahead_ns is not None:
-        way = "ahead of" if clock.ahead_ns >= 0 else "behind"
-        ahead = f"{format_duration_fixed(abs(clock.ahead_ns))} {way} this host's, "
-    known = f"known to +-{format_duration_fixed(clock.error_ns)}"
-    return f"clock of {clock.server}: {ahead}{known}{drift}; probes: {probes}"
+        offset += f"{format_duration_fixed(clock.ahead_ns)} "
+    error = f"+-{format_duration_fixed(clock.error_ns)}"
+    return f"clock of {clock.server}: {offset}{error}{drift}; probes: {probes}"
 
 
 def _sent(rate: RateFigures) -> str:
@@ -239,6 +229,24 @@ def _classes(account: SignalOutcomeFigures) -> str:
 
 
 def grade_view(grade: Grade) -> RenderableType:
-    """The level, and what stands in the way of a sign-off."""
+    """The level, and what prevents a sign-off."""
     lines = [Text(grade.level, style="bold"), *(Text(f"- {reason}") for reason in grade.reasons)]
     return Group(*lines)
+
+
+def _grade(_: Measurement, judgement: Judgement) -> RenderableType:
+    return grade_view(judgement.grade)
+
+
+# Title and content of each section; one without content is left out.
+SECTIONS: tuple[tuple[str, Callable[[Measurement, Judgement], RenderableType | None]], ...] = (
+    ("objectives", _objectives),
+    ("integrity", _integrity),
+    ("validity", _validity),
+    ("faults", faults_section),
+    ("gate", gate_section),
+    ("latency", _latency),
+    ("latency breakdown", _breakdown),
+    ("signal outcomes", _account),
+    ("grade", _grade),
+)

@@ -1,4 +1,4 @@
-"""Runs of the same question over time: what CI asks every night, in a row."""
+"""Runs of one scenario over time, such as those of a nightly CI job."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
 
-# A run is held against so many before it.
+# A run is compared with so many before it.
 BASELINE_RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One run of a question.
+    """One run of a scenario.
 
     Attributes:
-        objective: the first percentile that was promised; empty when none was.
-        estimate_ns: of it; None of too few signals.
+        objective: the first objective with a percentile; empty without one.
+        estimate_ns: the percentile; None with too few signals.
         lower_ns: lower end of its interval; None without one.
         upper_ns: upper end of its interval; None without one.
-        change: "slower" or "faster" where its interval lies wholly beside those of the last few
-            runs that had one; else empty.
-        unverified: why the stored result cannot be believed; empty where it can.
+        change: "slower" or "faster" where its interval overlaps none of those of the last runs
+            that have one; else empty.
+        unverified: why the stored result is not valid; empty where it is.
     """
 
     run_id: str
@@ -43,10 +43,10 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The runs of one question, in order of their ids and so of time.
+    """The runs of one scenario, in order of their ids and so of time.
 
     Attributes:
-        question: the scenario but for its seed.
+        question: the scenario without its seed.
     """
 
     question: Scenario
@@ -54,23 +54,23 @@ class Trend:
 
 
 def trends_of(runs: Iterable[tuple[Scenario, Result, str]]) -> tuple[Trend, ...]:
-    """Runs by question; a scenario whose load was changed is another question.
+    """Runs by scenario; one whose load was changed is another scenario.
 
     Args:
-        runs: what each asked, its result, and why that cannot be believed; empty where it can.
+        runs: scenario and result of each, and why the result is not valid; empty where it is.
     """
     by_question: dict[str, tuple[Scenario, list[TrendPoint]]] = {}
     for scenario, result, unverified in sorted(runs, key=lambda run: run[1].run_id):
         question = scenario.model_copy(update={"seed": 0})
-        _, nights = by_question.setdefault(question.model_dump_json(), (question, []))
-        nights.append(_night(scenario, result, unverified))
+        _, points = by_question.setdefault(question.model_dump_json(), (question, []))
+        points.append(_point(scenario, result, unverified))
     return tuple(
-        Trend(question, tuple(_with_changes(nights))) for question, nights in by_question.values()
+        Trend(question, tuple(_with_changes(points))) for question, points in by_question.values()
     )
 
 
-def _night(scenario: Scenario, result: Result, unverified: str) -> TrendPoint:
-    check = _promised(result.judgement.checks)
+def _point(scenario: Scenario, result: Result, unverified: str) -> TrendPoint:
+    check = _percentile_check(result.judgement.checks)
     return TrendPoint(
         run_id=result.run_id,
         scenario=scenario.name,
@@ -85,7 +85,7 @@ def _night(scenario: Scenario, result: Result, unverified: str) -> TrendPoint:
     )
 
 
-def _promised(checks: Sequence[Check]) -> Check | None:
+def _percentile_check(checks: Sequence[Check]) -> Check | None:
     found = (c for c in checks if c.kind is CheckKind.OBJECTIVE and "estimate_ns" in c.figures)
     return next(found, None)
 
@@ -95,13 +95,13 @@ def _figure(check: Check | None, name: str) -> int | None:
     return int(value) if isinstance(value, (int, float)) else None
 
 
-def _with_changes(nights: Sequence[TrendPoint]) -> Iterator[TrendPoint]:
-    """Each run held against those before it; one that was INVALID says nothing of the system."""
+def _with_changes(points: Sequence[TrendPoint]) -> Iterator[TrendPoint]:
+    """Compare each run with those before it; an INVALID one measures nothing and is skipped."""
     before: list[tuple[int, int]] = []
-    for night in nights:
-        lower, upper = night.lower_ns, night.upper_ns
-        if night.unverified or night.verdict is Verdict.INVALID or lower is None or upper is None:
-            yield night
+    for point in points:
+        lower, upper = point.lower_ns, point.upper_ns
+        if point.unverified or point.verdict is Verdict.INVALID or lower is None or upper is None:
+            yield point
             continue
         change = ""
         if before and all(lower > high for _, high in before[-BASELINE_RUNS:]):
@@ -109,4 +109,4 @@ def _with_changes(nights: Sequence[TrendPoint]) -> Iterator[TrendPoint]:
         elif before and all(upper < low for low, _ in before[-BASELINE_RUNS:]):
             change = "faster"
         before.append((lower, upper))
-        yield replace(night, change=change)
+        yield replace(point, change=change)

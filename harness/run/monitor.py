@@ -1,8 +1,8 @@
-"""Following a run under way: what is noticed, what is shown, when it is over."""
+"""Monitors a run under way: events, snapshots, and when the load and the drain end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S
@@ -10,7 +10,8 @@ from harness.errors import StackError
 from harness.judge.interim_analysis import InterimAnalysis, format_analysis
 from harness.run.live.snapshot import SnapshotBuilder
 from harness.run.parts import (
-    BackgroundPart,
+    Feature,
+    FeaturePart,
     LiveView,
     ObserverPart,
     Parts,
@@ -23,11 +24,11 @@ from harness.stack.base import ServiceState
 
 TICK_NS = 200 * NS_PER_MS
 SHOW_EVERY_NS = NS_PER_S
-# After the last signal is final: time for effects that should not be (a second transition).
+# After the last signal is final: time for effects that must not occur (a second transition).
 SETTLE_NS = NS_PER_S
-# A swarm that is not done by then has been told to stop.
+# A swarm that has not ended by then is stopped.
 SWARM_GRACE_NS = 30 * NS_PER_S
-# At the end, for files that grew faster than they were followed: some 10 million signals.
+# At the end, for files that grew faster than they were read: some 10 million signals.
 _CATCH_UP_MAX = 200
 
 
@@ -36,8 +37,9 @@ class RunMonitor:
     """Watches swarm, observer and services between the first signal and the last.
 
     Attributes:
-        keep: takes each event at once, for those who watch from outside.
-        events: what happened that the judgement must know, in order.
+        on_event: receives each event at once, for those who watch from outside.
+        features: each with the part that it made; started in this order, stopped in reverse.
+        events: what the judge must know, in order.
         analyses: the interim analyses, in order.
         drain_deadline_ns: when signals that are not final count as lost; 0 before the drain.
         load_end_ns: when the swarm had ended; 0 before that.
@@ -51,27 +53,26 @@ class RunMonitor:
     load: Load
     t0_ns: int
     on_event: Callable[[RunEvent], None] = lambda _: None
-    faults: BackgroundPart | None = None
-    gate: BackgroundPart | None = None
+    features: Sequence[tuple[Feature, FeaturePart]] = ()
     events: list[RunEvent] = field(default_factory=list)
     analyses: list[InterimAnalysis] = field(default_factory=list)
     drain_deadline_ns: int = 0
     load_end_ns: int = 0
     _aborted: bool = False
-    _told_to_end: bool = False
+    _is_ending: bool = False
     _restarts: dict[str, int] = field(default_factory=dict)
-    _left: set[str] = field(default_factory=set)
+    _out_of_pool: set[str] = field(default_factory=set)
     _shown_ns: int = 0
-    _camera: SnapshotBuilder = field(init=False)
+    _snapshots: SnapshotBuilder = field(init=False)
 
     def __post_init__(self) -> None:
-        self._camera = SnapshotBuilder(self.load, self.t0_ns)
+        self._snapshots = SnapshotBuilder(self.load, self.t0_ns)
 
     def until_sent(self) -> None:
-        """Follow until the swarm has ended, or nothing can come of it any more."""
-        deadline_ns = self.t0_ns + self._camera.load_ns + SWARM_GRACE_NS
+        """Monitor until the swarm has ended, or the run cannot go on."""
+        deadline_ns = self.t0_ns + self._snapshots.load_ns + SWARM_GRACE_NS
         while not self.swarm.ended():
-            self._tick(self._camera.phase_at(self.parts.clock.now_ns()))
+            self._tick(self._snapshots.phase_at(self.parts.clock.now_ns()))
             if self._hopeless():
                 return
             if failed := self.live.failed(self.parts.clock.now_ns()):
@@ -90,22 +91,22 @@ class RunMonitor:
             self.note("swarm_died", failure)
 
     def until_drained(self) -> None:
-        """Follow until every accepted signal is final, or the scenario's drain time is over."""
+        """Monitor until every accepted signal is final, or the scenario's drain time is over."""
         clock = self.parts.clock
         self.load_end_ns = self.load_end_ns or clock.now_ns()
         self.drain_deadline_ns = clock.now_ns() + round(self.load.drain_s * NS_PER_S)
-        quiet_since_ns: int | None = None
+        drained_since_ns: int | None = None
         while clock.now_ns() < self.drain_deadline_ns and not self._hopeless():
             self._tick("drain")
             if self._open() > 0:
-                quiet_since_ns = None
-            elif quiet_since_ns is None:
-                quiet_since_ns = clock.now_ns()
-            elif clock.now_ns() - quiet_since_ns >= SETTLE_NS:
+                drained_since_ns = None
+            elif drained_since_ns is None:
+                drained_since_ns = clock.now_ns()
+            elif clock.now_ns() - drained_since_ns >= SETTLE_NS:
                 return
 
     def finish(self) -> None:
-        """Show all that was sent and seen, once swarm and observer have stopped."""
+        """Show all that was sent and observed, once swarm and observer have stopped."""
         for _ in range(_CATCH_UP_MAX):
             self.live.update()
             if not self.live.has_unread_records:
@@ -113,7 +114,7 @@ class RunMonitor:
         self._show("finish", self.parts.clock.now_ns())
 
     def _abort(self, why: str) -> None:
-        """End the load; what is under way is drained and judged like that of any other run."""
+        """End the load; signals under way are drained and judged as in any other run."""
         self.note("aborted", why)
         self._aborted = True
         self._end_load()
@@ -132,40 +133,32 @@ class RunMonitor:
         return analysis.is_decided
 
     def _end_load(self) -> None:
-        self._told_to_end = True
+        self._is_ending = True
         self.swarm.stop()
         self.load_end_ns = self.parts.clock.now_ns()
 
     def note(self, kind: str, what: str) -> None:
-        """Keep an event for the judgement."""
+        """Keep an event for the judge."""
         event = RunEvent(kind, what, self.parts.clock.now_ns())
         self.events.append(event)
         self.on_event(event)
 
-    def record_fault_messages(self) -> None:
-        """Keep what the faults have told since the last time."""
-        for sentence in self.faults.drain_messages() if self.faults else ():
-            self.note("fault_planned", sentence)
-        for sentence in self.gate.drain_messages() if self.gate else ():
-            self.note("gate_told", sentence)
+    def start_features(self) -> None:
+        """Begin the schedule of every feature."""
+        for _, part in self.features:
+            part.start(self.t0_ns)
 
-    def stop_faults(self) -> None:
-        """Have every fault healed and told, at once if the run was broken off; end the gate."""
-        if self.gate is not None:
-            self.gate.stop()
-            self.record_fault_messages()
-            if failure := self.gate.failure():
-                self.note("gate_untold", failure)
-        if self.faults is None:
-            return
-        self.faults.stop(abort=self.is_aborted)
-        self.record_fault_messages()
-        if failure := self.faults.failure():
-            self.note("faults_untold", failure)
+    def stop_features(self) -> None:
+        """Stop every feature, the last first; at once if the run was aborted."""
+        for feature, part in reversed(self.features):
+            part.stop(abort=self.is_aborted)
+            self._note_messages()
+            if failure := part.failure():
+                self.note(feature.failure_kind, failure)
 
     @property
     def is_aborted(self) -> bool:
-        """Whether the run came to an end that was not its own."""
+        """Whether something ended the run before its time."""
         interrupted = any(event.kind == "interrupted" for event in self.events)
         return self._aborted or interrupted or self._hopeless()
 
@@ -190,12 +183,12 @@ class RunMonitor:
     def _watch(self) -> None:
         if failure := self.observer.failure():
             self.note("observer_died", failure)
-        self.record_fault_messages()
-        # A swarm that was told to end before its time says so, which is no death.
-        if not self._told_to_end and self.swarm.ended() and (failure := self.swarm.failure()):
+        self._note_messages()
+        # A swarm that is stopped before its time reports a failure, which is no death.
+        if not self._is_ending and self.swarm.ended() and (failure := self.swarm.failure()):
             self.note("swarm_died", failure)
         try:
-            services = self.parts.stack.services()
+            services = self.parts.system.stack.services()
         except StackError as error:
             self.note("stack_lost", str(error))
             return
@@ -204,19 +197,24 @@ class RunMonitor:
             self._note_pool(service)
             if service.restarts > self._restarts.get(service.name, 0):
                 self._restarts[service.name] = service.restarts
-                # Of a server that somebody else runs nobody knows how it ended.
+                # How a server ended that another party runs is not known.
                 how = "" if service.last_exit is None else f"ended with {service.last_exit} and "
                 self.note(
                     "service_restarted",
                     f"{service.name} {how}was restarted (restart {service.restarts})",
                 )
 
+    def _note_messages(self) -> None:
+        for feature, part in self.features:
+            for message in part.drain_messages():
+                self.note(feature.message_kind, message)
+
     def _note_pool(self, service: ServiceState) -> None:
-        """The alert that a service stays away, once."""
+        """Note once that a service will not be restarted."""
         if not service.out_of_pool:
-            self._left.discard(service.name)
-        elif service.name not in self._left:
-            self._left.add(service.name)
+            self._out_of_pool.discard(service.name)
+        elif service.name not in self._out_of_pool:
+            self._out_of_pool.add(service.name)
             self.note(
                 "out_of_pool",
                 f"{service.name} is out of the pool: it ended with {service.last_exit} after"
@@ -225,8 +223,8 @@ class RunMonitor:
 
     def _show(self, phase: str, now_ns: int) -> None:
         totals = self.swarm.totals()
-        picture = self._camera.snapshot(
+        snapshot = self._snapshots.snapshot(
             phase, now_ns, totals, self.live, self._restarts, self.events
         )
-        self.parts.show(picture)
+        self.parts.display.show(snapshot)
         self._shown_ns = now_ns

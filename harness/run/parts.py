@@ -1,4 +1,4 @@
-"""The parts that a run is made of, as protocols: the command line picks real ones, tests fakes."""
+"""The parts of a run, as protocols: the command line makes real ones, tests make fakes."""
 
 from __future__ import annotations
 
@@ -20,26 +20,10 @@ from harness.schedule.lead_time import lead_ns
 from harness.schedule.plan import SwarmPlan
 from harness.stack.base import Endpoints, ServiceState, Stack
 
-__all__ = [
-    "BackgroundPart",
-    "BackupPart",
-    "LiveView",
-    "ObserverPart",
-    "Parts",
-    "PoolPart",
-    "Progress",
-    "ProgressSink",
-    "RunEvent",
-    "SelfMonitoringPart",
-    "ServiceCountersPart",
-    "SwarmPart",
-    "TelemetryPart",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """Something that happened during a run and that its judgement must know.
+    """Something that happened during a run and that the judge must know.
 
     Attributes:
         kind: one of the kinds that `harness.judge.validity` knows.
@@ -54,20 +38,19 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come; a snapshot for people, never evidence.
+    """The progress of a run; a snapshot for people, never evidence.
 
     Attributes:
-        phase: `start`, `warmup`, `measure`, `drain`, or `finish` once nothing is sent or seen
-            any more.
+        phase: `start`, `warmup`, `measure`, `drain`, or `finish` once sending and observing ended.
         total_ns: length of the load, warm-up included.
         unknown: signals whose answer from Redis was lost.
-        backlog: signals sent and not yet seen in a final state, but for those refused.
+        backlog: signals sent and not yet seen in a final state, without those refused.
         rate_intended: signals due per second now.
-        rate_sent: signals sent per second since the last snapshot.
-        lateness_max_ns: the longest that a signal was late in the newest status lines.
-        seen: what has come of the signals.
-        restarts: how often each service that ended was started again.
-        usage: what each service used, by the run's telemetry.
+        rate_sent: signals sent per second since the previous snapshot.
+        lateness_max_ns: the largest send lag in the newest status lines.
+        summary: outcomes of the signals.
+        restarts: number of restarts of each service that ended.
+        usage: CPU and memory of each service, from the run's telemetry.
     """
 
     phase: str
@@ -93,7 +76,7 @@ ProgressSink = Callable[[Progress], None]
 
 
 class SwarmPart(Protocol):
-    """The swarm, from the run's point of view."""
+    """Sends the signals."""
 
     def start(self) -> None: ...
 
@@ -104,7 +87,7 @@ class SwarmPart(Protocol):
     def totals(self) -> SwarmTotals: ...
 
     def ended(self) -> bool:
-        """Whether every process is gone."""
+        """Whether every process has ended."""
         ...
 
     def failure(self) -> str | None:
@@ -115,7 +98,7 @@ class SwarmPart(Protocol):
 
 
 class ObserverPart(Protocol):
-    """The observer, from the run's point of view."""
+    """Observes commits; every latency is its measurement."""
 
     def start(self) -> None:
         """Start and wait until it watches; StackError when it does not."""
@@ -128,12 +111,12 @@ class ObserverPart(Protocol):
     def failure(self) -> str | None: ...
 
     def stop(self) -> None:
-        """Let it take what is committed, then end it."""
+        """Let it read what is committed, then end it."""
         ...
 
 
 class SelfMonitoringPart(Protocol):
-    """Watches what the harness itself has to work with, from the run's point of view."""
+    """Samples the resource use of the harness itself."""
 
     def start(self) -> None: ...
 
@@ -142,43 +125,13 @@ class SelfMonitoringPart(Protocol):
     def stop(self) -> None: ...
 
 
-class BackgroundPart(Protocol):
-    """Injects the scenario's faults, or keeps its gate, from the run's point of view."""
-
-    def start(self, t0_ns: int) -> None:
-        """Begin the schedule; UsageError when the stack cannot have such a fault."""
-        ...
-
-    def drain_messages(self) -> tuple[str, ...]:
-        """What has happened since the last question."""
-        ...
-
-    def failure(self) -> str | None: ...
-
-    def stop(self, *, abort: bool = False) -> None:
-        """Wait until every fault is healed and written down; in a abort heal them now."""
-        ...
-
-
-class BackupPart(Protocol):
-    """The backups that a scenario takes, from the run's point of view."""
-
-    def verify_restores(self) -> None:
-        """Restore some into a new server, and write down what came; EvidenceError if it cannot."""
-        ...
-
-    def close(self) -> None:
-        """Remove them."""
-        ...
-
-
 class TelemetryPart(Protocol):
-    """Looks at what the system's parts use, from the run's point of view; no measuring device."""
+    """Samples the resource use of the system; no measurement depends on it."""
 
     def start(self) -> None: ...
 
     def follow(self, services: Sequence[ServiceState]) -> None:
-        """The services now: a process may be another one than before."""
+        """The services now: a process may have been replaced."""
         ...
 
     def failure(self) -> str | None: ...
@@ -187,22 +140,40 @@ class TelemetryPart(Protocol):
 
 
 class PoolPart(Protocol):
-    """Looks at the group that agents share, from the run's point of view."""
+    """Samples the consumer group that agents share."""
 
     def start(self) -> None: ...
 
     def end(self, timeout_s: float) -> None:
-        """Look once more and end; may be called twice."""
+        """Sample once more and end; may be called twice."""
         ...
 
 
 class ServiceCountersPart(Protocol):
-    """Reads what the services count, from the run's point of view."""
+    """Reads the counters of the services."""
 
     def begin(self) -> None: ...
 
     def end(self, final: int) -> None:
-        """Read again, once so many signals that were seen final are counted, and write it down."""
+        """Read again until this number of final signals is counted, and write both reads."""
+        ...
+
+
+class FeaturePart(Protocol):
+    """A feature that acts on the run, such as its faults or its gate."""
+
+    def start(self, t0_ns: int) -> None:
+        """Begin the schedule; UsageError when the stack does not support it."""
+        ...
+
+    def drain_messages(self) -> tuple[str, ...]:
+        """What has happened since the previous call."""
+        ...
+
+    def failure(self) -> str | None: ...
+
+    def stop(self, *, abort: bool = False) -> None:
+        """Undo and record everything; wait for what is planned, or undo it now on abort."""
         ...
 
 
@@ -210,12 +181,12 @@ class LiveView(Protocol):
     """Running figures of a run under way."""
 
     def update(self) -> None:
-        """Take in what was journaled and seen since the last call."""
+        """Read what was journaled and observed since the previous call."""
         ...
 
     @property
     def has_unread_records(self) -> bool:
-        """Whether the last update left something that was there."""
+        """Whether the previous update left records for the next one."""
         ...
 
     @property
@@ -227,11 +198,11 @@ class LiveView(Protocol):
         ...
 
     def summary(self, now_ns: int) -> LiveSummary:
-        """What has come of the signals so far."""
+        """Outcomes of the signals so far."""
         ...
 
     def failed(self, now_ns: int) -> str | None:
-        """Why an objective that may end the run cannot be kept any more; None while all can."""
+        """Why an objective that may end the run can no longer be met; None while all can."""
         ...
 
     def analysis(self, now_ns: int) -> InterimAnalysis | None:
@@ -240,32 +211,93 @@ class LiveView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Concrete parts and the way to make those that need the stack's addresses first.
+class Feature:
+    """What acts on a run apart from its load; the run knows no feature by name.
 
     Attributes:
-        lead_ns: how long before its first signal the swarm of a load is started.
-        assess: judges the sealed evidence, and stores what comes of it.
+        make: makes the part once stack and swarm are up.
+        message_kind: kind of the events for its messages.
+        failure_kind: kind of the event for its failure.
+        evidence: names of its files in the run's folder.
+        verify: checks its effects after the load and the final state, unless the run was aborted;
+            raises HarnessError when it cannot.
+        close: releases what outlives the part; called in any case.
+    """
+
+    make: Callable[[Endpoints, SwarmPart], FeaturePart]
+    message_kind: str
+    failure_kind: str
+    evidence: tuple[str, ...]
+    verify: Callable[[], None] = lambda: None
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemParts:
+    """The system under test, and what is read of it before and after the load.
+
+    Attributes:
+        read_starts: first nonce of each address; empty for a database that is new.
+        read_final: writes the final state.
     """
 
     stack: Stack
+    make_service_counters: Callable[[Endpoints, Path], ServiceCountersPart]
+    read_final: Callable[[Endpoints, int, Path], None]
+    read_starts: Callable[[Endpoints, int], dict[int, int]] = lambda *_: {}
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementParts:
+    """What sends the signals and what observes them.
+
+    Attributes:
+        lead_ns: time between the start of a swarm and its first signal.
+    """
+
     make_swarm: Callable[[SwarmPlan], SwarmPart]
     make_observer: Callable[[Endpoints, int], ObserverPart]
+    lead_ns: Callable[[Load], int] = lambda load: lead_ns(load, cores=1, queue=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParts:
+    """What samples resources while the load runs.
+
+    Attributes:
+        make_pool_watch: None where agents share no consumer group.
+    """
+
     make_self_monitoring: Callable[[Path, Mapping[str, int]], SelfMonitoringPart]
+    make_telemetry: Callable[[Endpoints, Path], TelemetryPart]
+    make_pool_watch: Callable[[Endpoints, Path], PoolPart] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayParts:
+    """What shows the run while it is under way."""
+
     make_live: Callable[
         [Path, SwarmPlan, Sequence[AbortCondition], InterimAnalyzer | None], LiveView
     ]
-    make_service_counters: Callable[[Endpoints, Path], ServiceCountersPart]
-    make_telemetry: Callable[[Endpoints, Path], TelemetryPart]
-    read_final: Callable[[Endpoints, int, Path], None]
-    environment: Callable[[], dict[str, Any]]
-    clock: Clock
     show: ProgressSink
-    read_starts: Callable[[Endpoints, int], dict[int, int]] = lambda *_: {}
-    lead_ns: Callable[[Load], int] = lambda load: lead_ns(load, cores=1, queue=0.0)
-    make_faults: Callable[[Endpoints, Path, SwarmPart], BackgroundPart] | None = None
-    backups: BackupPart | None = None
-    make_pool_watch: Callable[[Endpoints, Path], PoolPart] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All parts of a run, by concern; those that need the stack's addresses are made later.
+
+    Attributes:
+        features: started in this order, stopped in reverse order.
+        environment: describes host and software, for the evidence.
+        assess: judges the sealed evidence, and stores the result.
+    """
+
+    system: SystemParts
+    measurement: MeasurementParts
+    sampling: SamplingParts
+    display: DisplayParts
+    clock: Clock
+    environment: Callable[[], dict[str, Any]]
+    features: tuple[Feature, ...] = ()
     assess: Callable[[RunFolder], Assessment] = assess_and_store
-    make_gate: Callable[[Path], BackgroundPart] | None = None
-    warnings: Sequence[str] = field(default_factory=tuple)

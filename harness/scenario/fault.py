@@ -1,157 +1,39 @@
-"""Faults to be injected while the load is on, as frozen values."""
+"""Faults to be injected while the load is on: their common type, and when each is due."""
 
 from __future__ import annotations
 
+import operator
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from functools import reduce
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from harness.clock import NS_PER_S
-from harness.scenario.backup import Backup
-from harness.scenario.fault_base import FaultBase, Length, Name
-from harness.scenario.link_faults import LINK_KINDS, Bandwidth, Delay, LinkFault, Loss, Partition
-from harness.scenario.service_faults import ClockStep, DiskFill, ForkStorm, SlowDisk
+from harness.scenario.fault_base import FaultBase
+from harness.scenario.fault_registry import fault_kinds
+from harness.scenario.sentinel import Sentinel
 
-
-class Kill(FaultBase):
-    """SIGKILL of the service's own process; its restart policy brings it back."""
-
-    kind: Literal["kill"]
-
-
-class Restart(FaultBase):
-    """A graceful restart: the service is asked to end, and started again."""
-
-    kind: Literal["restart"]
-
-
-class Pause(FaultBase):
-    """Every process of the service stands still for `for_s`."""
-
-    kind: Literal["pause"]
-    for_s: Length
-
-
-class RpcStall(FaultBase):
-    """The RPC node takes connections and answers none for `for_s`."""
-
-    kind: Literal["rpc_stall"]
-    target: Name = "anvil"
-    for_s: Length
-
-
-class RpcStale(FaultBase):
-    """An RPC node answers and lies behind: its blocks stand still for `for_s`."""
-
-    kind: Literal["rpc_stale"]
-    target: Name = "rpc-primary"
-    for_s: Length
-
-
-class FeedStall(FaultBase):
-    """The agents' view of the chain stands still for `for_s`, while its head goes on."""
-
-    kind: Literal["feed_stall"]
-    target: Name = "agents"
-    for_s: Length
-
-
-class AofRewrite(FaultBase):
-    """Redis writes its append-only file anew."""
-
-    kind: Literal["aof_rewrite"]
-    target: Name = "redis"
-
-
-class Checkpoint(FaultBase):
-    """PostgreSQL writes every changed page to disk."""
-
-    kind: Literal["checkpoint"]
-    target: Name = "postgres"
-
-
-class Snapshot(FaultBase):
-    """A full backup of the database, as `pg_dump` makes it."""
-
-    kind: Literal["snapshot"]
-    target: Name = "postgres"
-
-
-class CpuHog(FaultBase):
-    """Processes that only compute, inside the service's container, for `for_s`."""
-
-    kind: Literal["cpu_hog"]
-    processes: Annotated[int, Field(ge=1, le=64)] = 4
-    for_s: Length
-
-
-class MemoryHog(FaultBase):
-    """A process inside the service's container that takes memory until the kernel ends it."""
-
-    kind: Literal["memory_hog"]
-
-
-class RedisFlood(FaultBase):
-    """Programs in an agent's container that write to and read from Redis, for `for_s`.
-
-    Attributes:
-        processes: how many, each with a connection.
-        commands_per_s: of all together; 0 is as many as the container's limits let through.
-    """
-
-    kind: Literal["redis_flood"]
-    processes: Annotated[int, Field(ge=1, le=64)] = 2
-    commands_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    for_s: Length
-
-
-class GroupLeak(FaultBase):
-    """A program in an agent's container that makes consumer groups and uses none, for `for_s`."""
-
-    kind: Literal["group_leak"]
-    groups_per_s: Annotated[int, Field(ge=1, le=1_000)] = 20
-    for_s: Length
-
-
-Fault = Annotated[
-    Kill
-    | Restart
-    | Pause
-    | RpcStall
-    | RpcStale
-    | FeedStall
-    | AofRewrite
-    | Checkpoint
-    | Snapshot
-    | Backup
-    | Partition
-    | Delay
-    | Loss
-    | Bandwidth
-    | CpuHog
-    | MemoryHog
-    | RedisFlood
-    | GroupLeak
-    | ForkStorm
-    | DiskFill
-    | SlowDisk
-    | ClockStep,
-    Field(discriminator="kind"),
-]
-
-# By their models: kinds of which a scenario says how long they last.
-LASTING = frozenset(
-    kind
-    for model in get_args(get_args(Fault)[0])
-    if "for_s" in model.model_fields
-    for kind in get_args(model.model_fields["kind"].annotation)
-)
 _EXAMPLES_MAX = 20
-# Kinds after which a service may well have ended and been started again.
-DISRUPTIVE = LINK_KINDS | {"kill", "restart", "pause", "rpc_stall", "memory_hog", "disk_fill"}
+
+
+class _ByKind:
+    """Validates a fault as the model of its kind, whichever kinds there are."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del source
+        models = reduce(operator.or_, fault_kinds().values())
+        return handler.generate_schema(Annotated[models, Field(discriminator="kind")])
+
+
+# A fault of any kind. A model with such a field needs `defer_build`, since the kinds are loaded
+# when its first value is validated.
+Fault = Annotated[FaultBase, _ByKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +65,7 @@ class PlannedFault:
     @property
     def peer(self) -> str:
         """The other service, of a fault between two; empty for the others."""
-        return self.fault.peer if isinstance(self.fault, LinkFault) else ""
+        return self.fault.second_target
 
     @property
     def end_ns(self) -> int:
@@ -194,11 +76,6 @@ class PlannedFault:
 def occurrence_count(faults: Sequence[Fault]) -> int:
     """How many occurrences there are, without planning any."""
     return sum(len(fault.at_s) * fault.times for fault in faults)
-
-
-def length_ns(fault: Fault) -> int:
-    """How long a fault lasts; 0 where it is a moment."""
-    return round(float(getattr(fault, "for_s", 0.0)) * NS_PER_S)
 
 
 def plan_faults(faults: Sequence[Fault], seed: int, start_ns: int) -> tuple[PlannedFault, ...]:
@@ -219,7 +96,7 @@ def plan_faults(faults: Sequence[Fault], seed: int, start_ns: int) -> tuple[Plan
                 found.append((start_ns + round(at_s * NS_PER_S), fault))
     found.sort(key=lambda item: item[0])
     return tuple(
-        PlannedFault(number, fault, at_ns, length_ns(fault))
+        PlannedFault(number, fault, at_ns, fault.length_ns)
         for number, (at_ns, fault) in enumerate(found)
     )
 
@@ -232,9 +109,21 @@ def find_misplaced(planned: Sequence[PlannedFault], end_ns: int) -> list[str]:
         for one in planned
         if one.end_ns >= end_ns
     ]
-    if sum(one.kind == "backup" for one in planned) > 1:
-        problems.append("fault backup: a database has one backup policy")
+    problems += _find_repeated(planned)
     return (problems + find_overlapping(planned))[:_EXAMPLES_MAX]
+
+
+def _find_repeated(planned: Sequence[PlannedFault]) -> list[str]:
+    """Faults that a scenario has more than once though their kind allows one."""
+    counts = Counter(one.kind for one in planned)
+    reasons = {one.kind: one.fault.once for one in planned if one.fault.once}
+    return [f"fault {kind}: {why}" for kind, why in reasons.items() if counts[kind] > 1]
+
+
+def find_misfits(faults: Sequence[Fault], sentinel: Sentinel) -> list[str]:
+    """Faults that would show nothing on a chain with this rule, and why."""
+    found = ((place, fault.find_misfit(sentinel)) for place, fault in enumerate(faults))
+    return [f"fault.{place}: {problem}" for place, problem in found if problem]
 
 
 def find_overlapping(planned: Sequence[PlannedFault]) -> list[str]:

@@ -1,1 +1,1 @@
-"""What the system's parts use while it works: a process of its own that looks once a second."""
+"""Resource use of the system's parts, sampled once a second by a process of its own."""

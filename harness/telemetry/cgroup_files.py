@@ -1,4 +1,4 @@
-"""What the kernel counts for a control group: a container, or whoever has a group of his own.
+"""The kernel's counts for a control group, which a container has.
 
 Sources: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.stat, memory.stat, io.stat,
 *.pressure) and https://docs.kernel.org/admin-guide/cgroup-v1/ (cpuacct, memory, blkio).
@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clock import NS_PER_US
-from harness.process.cgroup import UNIFIED, V1_UNLIMITED, ControlGroup
+from harness.process.cgroup import UNIFIED, V1_UNLIMITED, ControlGroup, pressure_us, table
 from harness.process.usage import PRESSURES
 from harness.telemetry.kernel_file import KernelFile
 
 
 @dataclass(slots=True)
 class CgroupUsage:
-    """A group now; None for what this kernel does not tell of it.
+    """A group now; None for figures that this kernel does not report.
 
     Attributes:
         periods, throttled: enforcement periods, and those in which the quota was used up.
         memory_bytes: held, without file pages that were not in use lately, as Docker counts it.
-        pressure_ns: running totals of time in which some task stood still, by resource.
+        pressure_ns: running totals of time in which some task was stalled, by resource.
         cpu_limit_cores, memory_limit_bytes: in force; None without a limit.
     """
 
@@ -50,7 +50,7 @@ class CgroupFiles:
     def __init__(self, group: ControlGroup) -> None:
         self._group = group
         self._files: dict[str, KernelFile] = {}
-        # A kernel's choice of files does not change while it runs.
+        # The set of files does not change while a kernel runs.
         self._absent: set[str] = set()
 
     @property
@@ -62,26 +62,26 @@ class CgroupFiles:
         """The group now.
 
         Raises:
-            OSError: the group is gone.
-            ValueError: the kernel tells it in another form.
+            OSError: the group has ended.
+            ValueError: a file has another form.
         """
         usage = CgroupUsage()
         if self._group.version == 1:
-            self._look_v1(usage)
+            self._sample_v1(usage)
         else:
-            self._look_v2(usage)
+            self._sample_v2(usage)
         for name in PRESSURES:
             if (text := self._read(UNIFIED, f"{name}.pressure")) is not None:
                 usage.pressure_ns[name] = pressure_us(text) * NS_PER_US
         return usage
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Close all files."""
         for file in self._files.values():
             file.close()
         self._files = {}
 
-    def _look_v1(self, usage: CgroupUsage) -> None:
+    def _sample_v1(self, usage: CgroupUsage) -> None:
         if (text := self._read("cpuacct", "cpuacct.usage")) is not None:
             usage.cpu_ns = int(text)
         if (text := self._read("cpu", "cpu.stat")) is not None:
@@ -100,7 +100,7 @@ class CgroupFiles:
         if text is not None:
             usage.read_bytes, usage.written_bytes = _blkio(text)
 
-    def _look_v2(self, usage: CgroupUsage) -> None:
+    def _sample_v2(self, usage: CgroupUsage) -> None:
         if (text := self._read(UNIFIED, "cpu.stat")) is not None:
             facts = table(text)
             usage.cpu_ns = facts[b"usage_usec"] * NS_PER_US
@@ -132,21 +132,6 @@ class CgroupFiles:
         return file.read()
 
 
-def table(text: bytes) -> dict[bytes, int]:
-    """Lines of a name and a number."""
-    words = text.split()
-    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
-
-
-def pressure_us(text: bytes) -> int:
-    """Running total of the first line of a file of pressure (PSI).
-
-    Raises:
-        ValueError: it is none.
-    """
-    return int(text.split(b"\n", 1)[0].rpartition(b"total=")[2])
-
-
 def _open(folder: Path | None, name: str) -> KernelFile | None:
     if folder is None:
         return None
@@ -169,18 +154,18 @@ def _faults(usage: CgroupUsage, facts: dict[bytes, int], every: str, major: str)
 def _blkio(text: bytes) -> tuple[int, int]:
     read = written = 0
     for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[1] == b"Read":
-            read += int(words[2])
-        elif len(words) == 3 and words[1] == b"Write":
-            written += int(words[2])
+        fields = line.split()
+        if len(fields) == 3 and fields[1] == b"Read":
+            read += int(fields[2])
+        elif len(fields) == 3 and fields[1] == b"Write":
+            written += int(fields[2])
     return read, written
 
 
 def _io_stat(text: bytes) -> tuple[int, int]:
     read = written = 0
-    for word in text.split():
-        name, _, value = word.partition(b"=")
+    for pair in text.split():
+        name, _, value = pair.partition(b"=")
         if name == b"rbytes":
             read += int(value)
         elif name == b"wbytes":

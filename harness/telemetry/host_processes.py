@@ -1,12 +1,12 @@
-"""Who uses the host: the system, the harness, or programs that are neither; Linux's proc(5).
+"""Use of the host by the system, the harness and foreign programs, from Linux's proc(5).
 
-Each process of the host is put on one of these sides when it is first seen, by the processes that
-started it, and stays there. Computing time is the difference of sums over a side: user and system
-time of each process and of the children that it has waited for. A child that ends hands its time on
-to its parent, so that one that lives shorter than a look is counted too.
+Each process of the host is assigned to one of these sides when it is first seen, by its ancestors,
+and stays there. Computing time is the difference of sums over a side: user and system time of each
+process and of the children that it has waited for. The time of a child that ends is added to its
+parent, so that a child that lives shorter than the interval counts too.
 
 A task in state D ("blocked") waits for storage, as a task in fsync does all the time. The state is
-sampled at each look. Nothing but the state tells whose fsync it is: one writes few bytes.
+sampled. Only the state shows which process calls fsync, since one call writes few bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.telemetry.sample_batch import SampleBatch
 # Fields 3, 4, 14 to 17 and 20 of proc_pid_stat(5), counted after the program's name.
 _STATE, _PARENT, _TIMES, _THREADS = 0, 1, slice(11, 15), 17
 _KTHREADD = 2
-# They work for whoever has containers, and the system's are among them.
+# They serve all containers of the host, those of the system among them.
 _RUNTIME = ("dockerd", "containerd", "docker-proxy")
 _SHIM = "containerd-shim"
 # A foreign program is named from this part of a core on, or when it waits for storage.
@@ -35,11 +35,11 @@ _NOTABLE_CORES = 0.05
 _NAMES_MAX = 16
 _PROCESSES_MAX = 4_096
 _TASKS_MAX = 64
-_UNKNOWN = "the system's processes are not known on this host, so nobody can tell others from them"
+_UNKNOWN = "the system's processes are not known on this host, so foreign ones cannot be identified"
 
 
 class ProcessOwner(StrEnum):
-    """Whose a process is."""
+    """The side that a process belongs to."""
 
     SYSTEM = "system"
     HARNESS = "harness"
@@ -51,7 +51,7 @@ class HostProcesses:
     """All processes of the host.
 
     Args:
-        harness_pid: the main process; whatever it started is the harness's, but for services.
+        harness_pid: the main process; its descendants are the harness's, except services.
         proc: the process table.
     """
 
@@ -62,44 +62,44 @@ class HostProcesses:
         self._services: frozenset[int] = frozenset()
         self._totals = dict.fromkeys(ProcessOwner, 0)
         self._names: dict[str, None] = {}
-        self._looked_ns = 0
+        self._sampled_ns = 0
 
-    def sample(self, sheet: SampleBatch, services: Mapping[str, int], mono_ns: int) -> None:
+    def sample(self, batch: SampleBatch, services: Mapping[str, int], mono_ns: int) -> None:
         """Every process now.
 
         Args:
-            sheet: takes the figures.
+            batch: receives the figures.
             services: first process of each service.
             mono_ns: the time.
         """
-        sheet.unread("host.programs", None if services else _UNKNOWN)
+        batch.unread("host.programs", None if services else _UNKNOWN)
         if not services:
             return
         gone = self._read()
-        self._put_on_sides(frozenset(services.values()))
-        if self._looked_ns:
+        self._assign_sides(frozenset(services.values()))
+        if self._sampled_ns:
             self._add_up(gone)
-            self._name(sheet, mono_ns - self._looked_ns)
-        self._looked_ns = mono_ns
+            self._name(batch, mono_ns - self._sampled_ns)
+        self._sampled_ns = mono_ns
         blocked = Counter[ProcessOwner]()
         for program in self._known.values():
             blocked[program.side] += program.blocked
         for side in (ProcessOwner.SYSTEM, ProcessOwner.HARNESS, ProcessOwner.FOREIGN):
-            sheet.time(f"host.{side}_cores", self._totals[side])
-            sheet.gauge(f"host.{side}_blocked_count", blocked[side])
+            batch.time(f"host.{side}_cores", self._totals[side])
+            batch.gauge(f"host.{side}_blocked_count", blocked[side])
         runs = [
             one for one in self._known.values() if one.is_run and one.side is ProcessOwner.FOREIGN
         ]
-        sheet.gauge("host.other_runs_count", len(runs))
+        batch.gauge("host.other_runs_count", len(runs))
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Close all files."""
         for program in self._known.values():
             program.stat.close()
         self._known = {}
 
     def _read(self) -> list[_Program]:
-        """Read all; those that ended since the look before."""
+        """Read all; those that ended since the previous sample."""
         live: dict[int, _Program] = {}
         for name in os.listdir(self._proc):  # noqa: PTH208 - names are enough, and this runs often
             if name.isdigit() and len(live) < _PROCESSES_MAX:
@@ -114,19 +114,19 @@ class HostProcesses:
 
     def _read_one(self, pid: int) -> _Program:
         program = self._known.get(pid)
-        with suppress(OSError):  # another one may have its number by now
+        with suppress(OSError):  # another process may have its pid by now
             if program is not None:
-                program.look()
+                program.sample()
                 del self._known[pid]
                 return program
         program = _Program(self._proc / str(pid))
-        program.look()
-        if not self._looked_ns:
-            program.forget()
+        program.sample()
+        if not self._sampled_ns:
+            program.reset()
         return program
 
-    def _put_on_sides(self, services: frozenset[int]) -> None:
-        """Those that are new; all when there are other services, but what was ours stays ours."""
+    def _assign_sides(self, services: frozenset[int]) -> None:
+        """Assign new processes, and all when the services changed; the harness's stay."""
         if services != self._services:
             self._services = services
             for program in self._known.values():
@@ -175,8 +175,8 @@ class HostProcesses:
         for side in ProcessOwner:
             self._totals[side] += max(0, grown[side])
 
-    def _name(self, sheet: SampleBatch, span_ns: int) -> None:
-        """What the notable foreign programs did, by their names."""
+    def _name(self, batch: SampleBatch, span_ns: int) -> None:
+        """Report the notable foreign programs by name."""
         used, blocked = Counter[str](), Counter[str]()
         for program in self._known.values():
             if program.side is ProcessOwner.FOREIGN:
@@ -187,8 +187,8 @@ class HostProcesses:
             if notable and len(self._names) < _NAMES_MAX:
                 self._names[name] = None
         for name in self._names:
-            sheet.gauge(f"foreign.{name}.cpu_cores", max(0, used[name]) / span_ns)
-            sheet.gauge(f"foreign.{name}.blocked_count", blocked[name])
+            batch.gauge(f"foreign.{name}.cpu_cores", max(0, used[name]) / span_ns)
+            batch.gauge(f"foreign.{name}.blocked_count", blocked[name])
 
 
 class _Program:
@@ -208,16 +208,16 @@ class _Program:
         self.parent = self.blocked = 0
         self.total_ns = self.before_ns = self.own_ns = self.own_before_ns = 0
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """The process now.
 
         Raises:
-            OSError, ValueError, IndexError: it is gone.
+            OSError, ValueError, IndexError: it has ended.
         """
         head, _, tail = self.stat.read().rpartition(b")")
         fields = tail.split()
         own, system, waited, waited_system = map(int, fields[_TIMES])
-        # The name changes when its run begins, so it is looked at each time.
+        # The name changes when its run begins, so it is read each time.
         self.is_run = head.partition(b"(")[2] == _RUN
         self.name = self.name or re.sub(r"[^\w/:-]", "_", head.partition(b"(")[2].decode("latin-1"))
         self.parent = int(fields[_PARENT])
@@ -226,12 +226,12 @@ class _Program:
         self.total_ns = self.own_ns + (waited + waited_system) * _TICK_NS
         self.blocked = self._blocked(fields[_STATE], int(fields[_THREADS]))
 
-    def forget(self) -> None:
-        """What it used before it was first looked at is not part of the story."""
+    def reset(self) -> None:
+        """Do not count what it used before its first sample."""
         self.before_ns, self.own_before_ns = self.total_ns, self.own_ns
 
     def _blocked(self, state: bytes, threads: int) -> int:
-        """Its tasks that wait for storage; of one that did nothing only the first is looked at."""
+        """Its tasks that wait for storage; of an idle process only the first task is read."""
         if self.own_ns == self.own_before_ns or not 1 < threads <= _TASKS_MAX:
             return int(state == b"D")
         found = 0

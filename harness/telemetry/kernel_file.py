@@ -1,4 +1,4 @@
-"""A small file of the kernel's that is read again and again."""
+"""A small file of the kernel that is read repeatedly."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _BYTES_MAX = 1 << 16
 
 
 class KernelFile:
-    """Kept open between reads, which halves what one costs.
+    """A file that stays open between reads, which halves the cost of one.
 
-    The file of a process or a group that is gone cannot be read any more, even where another one
+    The file of a process or group that has ended cannot be read any more, even where another one
     has its name by now.
 
     Args:
@@ -27,15 +27,15 @@ class KernelFile:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> bytes:
-        """What it says now.
+        """The content now.
 
         Raises:
-            OSError: what it belonged to is gone.
+            OSError: the process or group has ended.
         """
         return os.pread(self._fd, _BYTES_MAX, 0)
 
     def close(self) -> None:
-        """Let go of it; harmless when called twice."""
+        """Close the file; may be called twice."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

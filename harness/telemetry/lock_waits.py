@@ -1,8 +1,8 @@
-"""Who waits for a lock in PostgreSQL, for which table's, and for whom.
+"""Lock waits in PostgreSQL: which session waits, on which table, for which holder.
 
-A session that waits for a row waits for the transaction that holds it (or for its turn to do so);
-that it is a row, and of which table, shows in the lock on the tuple that it holds or wants
-meanwhile (https://www.postgresql.org/docs/16/view-pg-locks.html).
+A session that waits for a row waits for the transaction that holds it (or for its turn to do so).
+The lock on the tuple that it holds or wants meanwhile identifies the row and its table
+(https://www.postgresql.org/docs/16/view-pg-locks.html).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import psycopg
 
 from harness.telemetry.sample_batch import SampleBatch
 
-# So many waits are written down a look, the longest first; the counts have them all.
+# Waits written per sample, the longest ones; the counts include all.
 EXAMPLES_MAX = 8
 WAITERS_MAX = 64
-_WORDS_MAX = 100
+_STATEMENT_CHARS_MAX = 100
 
 _COUNT = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-# Locks are listed once, for those that wait at this moment alone.
+# Locks are listed once, and only for the sessions that wait at this moment.
 _WAITS = f"""
 WITH waiting AS MATERIALIZED (
     SELECT pid, query FROM pg_stat_activity
@@ -54,7 +54,7 @@ _FOR_UPDATE = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """One session that waits, as it was met once."""
+    """One waiting session at one poll."""
 
     pid: int
     relation: str
@@ -67,22 +67,22 @@ class Waiter:
 
 @dataclass(slots=True)
 class LockWaitSummary:
-    """What the glances since the last look have met."""
+    """The lock waits of all polls since the previous sample."""
 
-    _glances: int = 0
+    _polls: int = 0
     _with_waiters: int = 0
     _with_nonce_waiters: int = 0
     _waiters_max: int = 0
     _nonce_waiters_max: int = 0
     _nonce_wait_ms: float = 0.0
-    # Running totals, so that a look that is missed is bridged.
+    # Running totals, so that a missed sample loses nothing.
     _totals: tuple[int, int, int] = (0, 0, 0)
     _longest: dict[int, tuple[int, Waiter]] = field(default_factory=dict)
 
     def add(self, waiters: Sequence[Waiter], mono_ns: int) -> None:
-        """Take in a glance."""
+        """Add the waiters of one poll."""
         nonces = [waiter for waiter in waiters if waiter.is_nonce]
-        self._glances += 1
+        self._polls += 1
         self._with_waiters += bool(waiters)
         self._with_nonce_waiters += bool(nonces)
         self._waiters_max = max(self._waiters_max, len(waiters))
@@ -94,36 +94,36 @@ class LockWaitSummary:
             if known is None or waiter.waited_ms >= known[1].waited_ms:
                 self._longest[waiter.pid] = (mono_ns, waiter)
 
-    def write_to(self, sheet: SampleBatch) -> None:
-        """Write down what was met, and begin anew."""
-        if not self._glances:
+    def write_to(self, batch: SampleBatch) -> None:
+        """Put the summary into the batch, and reset it."""
+        if not self._polls:
             return
-        sheet.gauge("postgres.lock_waiters_count", self._waiters_max)
-        sheet.gauge("postgres.nonce_waiters_count", self._nonce_waiters_max)
-        sheet.gauge("postgres.nonce_wait_ms", round(self._nonce_wait_ms, 3))
-        glances, some, nonces = self._totals
+        batch.gauge("postgres.lock_waiters_count", self._waiters_max)
+        batch.gauge("postgres.nonce_waiters_count", self._nonce_waiters_max)
+        batch.gauge("postgres.nonce_wait_ms", round(self._nonce_wait_ms, 3))
+        polls, waiting, nonce_waiting = self._totals
         self._totals = (
-            glances + self._glances,
-            some + self._with_waiters,
-            nonces + self._with_nonce_waiters,
+            polls + self._polls,
+            waiting + self._with_waiters,
+            nonce_waiting + self._with_nonce_waiters,
         )
-        sheet.share("postgres.lock_waiting_share", self._totals[1], self._totals[0])
-        sheet.share("postgres.nonce_waiting_share", self._totals[2], self._totals[0])
-        told = sorted(self._longest.values(), key=lambda one: -one[1].waited_ms)[:EXAMPLES_MAX]
-        for mono_ns, waiter in sorted(told, key=lambda one: one[0]):
-            sheet.note(_line(waiter, mono_ns))
+        batch.share("postgres.lock_waiting_share", self._totals[1], self._totals[0])
+        batch.share("postgres.nonce_waiting_share", self._totals[2], self._totals[0])
+        longest = sorted(self._longest.values(), key=lambda one: -one[1].waited_ms)
+        for mono_ns, waiter in sorted(longest[:EXAMPLES_MAX], key=lambda one: one[0]):
+            batch.note(_line(waiter, mono_ns))
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
-        self._glances = self._with_waiters = self._with_nonce_waiters = 0
+        """Forget all polls since the previous sample."""
+        self._polls = self._with_waiters = self._with_nonce_waiters = 0
         self._waiters_max = self._nonce_waiters_max = 0
         self._nonce_wait_ms = 0.0
         self._longest = {}
 
 
 def count_waiters(connection: psycopg.Connection[Any]) -> int:
-    """How many sessions wait for a lock; the cheap question.
+    """How many sessions wait for a lock; much cheaper than `read_waits`.
 
     Raises:
         psycopg.Error: the server does not answer.
@@ -133,7 +133,7 @@ def count_waiters(connection: psycopg.Connection[Any]) -> int:
 
 
 def read_waits(connection: psycopg.Connection[Any], nonce_table: int) -> tuple[Waiter, ...]:
-    """The sessions that wait, with what for and for whom.
+    """The waiting sessions, with their tables and the holders.
 
     Args:
         connection: of a role that may see the sessions of others.
@@ -146,10 +146,10 @@ def read_waits(connection: psycopg.Connection[Any], nonce_table: int) -> tuple[W
 
 
 def summarize_statement(statement: str) -> str:
-    """What a statement does, without values: they may be anybody's."""
+    """A statement without its literals, which may be confidential."""
     plain = _NUMBER.sub("?", _QUOTED.sub("?", statement))
     plain = _SPACE.sub(" ", plain).strip()
-    return plain if len(plain) <= _WORDS_MAX else f"{plain[:_WORDS_MAX]}..."
+    return plain if len(plain) <= _STATEMENT_CHARS_MAX else f"{plain[:_STATEMENT_CHARS_MAX]}..."
 
 
 def is_for_update(statement: str) -> bool:

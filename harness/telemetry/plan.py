@@ -1,4 +1,4 @@
-"""What the telemetry process is told."""
+"""The input of the telemetry process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class TelemetryPlan(BaseModel):
     """Everything the process needs; the first line of its standard input, never an argument.
 
     Attributes:
-        conninfo: of a role that may see the sessions of others; it only reads.
-        redis_url: with the password; it only reads.
+        conninfo: of a role that may see the sessions of others; for reading only.
+        redis_url: with the password; for reading only.
         metrics_urls: Prometheus pages by service.
-        path: the file that it appends to.
-        every_ns: distance of two looks.
-        services: first process of each service; later lines may tell others.
+        path: the file to append to.
+        every_ns: interval between two samples.
+        services: first process of each service; later lines may replace them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""The telemetry process as the main process knows it."""
+"""The telemetry process, controlled by the main process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _STOP_LIMIT_S = 5.0
 
 
 class TelemetryProcess:
-    """Starts the process, tells it of processes that are started again, and ends it.
+    """Starts the process, names restarted services to it, and ends it.
 
-    It is no measuring device: when it cannot start or dies, the run goes on, and says so.
+    No measurement depends on it: when it cannot start or dies, the run goes on and reports that.
 
     Args:
-        plan: what to look at; the folder of `plan.path` must exist.
+        plan: what to sample; the folder of `plan.path` must exist.
     """
 
     def __init__(self, plan: TelemetryPlan) -> None:
@@ -43,45 +43,45 @@ class TelemetryProcess:
         return self._child.pid
 
     def start(self) -> None:
-        """Start the process; does not wait for its first look."""
+        """Start the process; does not wait for its first sample."""
         try:
-            self._plan.path.touch()  # named as evidence: a file without a line tells the most
+            self._plan.path.touch()  # it is evidence even without a line: nothing was sampled
             self._child.start()
         except (OSError, StackError) as error:
             self._failure = f"the telemetry process cannot be started: {error}"
 
     def follow(self, services: Sequence[ServiceState]) -> None:
-        """These are the services now; the process is told when one is another than before."""
+        """Send the pids of the services to the process when one has changed."""
         pids = {state.name: state.pid for state in services if state.pid}
         if pids != self._pids and not self._stopping:
             self._pids = pids
             self._child.send_line(json.dumps({"services": pids}))
 
     def failure(self) -> str | None:
-        """Why it no longer looks; None while it does, or after `stop` when it ended well."""
+        """Why it samples no more; None while it does, or after `stop` when it ended normally."""
         if self._failure is not None:
             return self._failure
         code = self._child.poll()
         if code is None or (code == 0 and self._stopping):
             return None
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-        words = self._child.last_log_message()
-        return f"the telemetry process {how}" + (f": {words}" if words else "")
+        message = self._child.last_log_message()
+        return f"the telemetry process {how}" + (f": {message}" if message else "")
 
     def stop(self) -> None:
-        """Let it look once more, and end it; harmless when called twice or before the start."""
+        """Let it sample once more, and end it; may be called twice or before the start."""
         self._stopping = True
         self._child.stop(_STOP_LIMIT_S)
 
 
 class DisabledTelemetry:
-    """For a run that takes none."""
+    """For a run without telemetry."""
 
     def start(self) -> None:
         """Nothing is started."""
 
     def follow(self, services: Sequence[ServiceState]) -> None:
-        """Nobody is told."""
+        """There is no process to inform."""
 
     def failure(self) -> str | None:
         """Nothing can fail."""

@@ -1,7 +1,7 @@
 """A service as the processes it consists of, from Linux's proc(5).
 
-Figures are sums of what each process and thread added since it was first seen, so they only grow,
-whoever ends or is started again. Processes that come and go between two looks are missed.
+Figures are sums of what each process and thread added since it was first seen, so they only grow
+when one ends or is restarted. Processes that start and end between two samples are missed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ PROCESSES_MAX = 1_024
 
 @dataclass(slots=True)
 class TreeTotals:
-    """What a service has used since it was first looked at.
+    """What a service has used since its first sample.
 
     Attributes:
         cpu_ns, wait_ns: computing, and ready to run without a core, of all threads.
-        busiest_ns: computing of the busiest thread since the look before.
-        memory_bytes: held now: what each process has for itself, and the largest shared part.
-        read_bytes, written_bytes: None where the kernel does not tell it of this user's processes.
+        busiest_ns: computing of the busiest thread since the previous sample.
+        memory_bytes: held now: the private part of each process, and the largest shared part.
+        read_bytes, written_bytes: None where the kernel does not report them to this user.
     """
 
     cpu_ns: int = 0
@@ -54,15 +54,15 @@ class ProcessTree:
         self._pid = pid
         self._proc = proc
         self._members: dict[int, _Member] = {}
-        # What was used before the first look is not part of the story.
+        # What was used before the first sample does not count.
         self._is_first = True
 
     def follow(self, pid: int) -> None:
-        """The service has been started again, as another process."""
+        """Set the first process, after the service was restarted."""
         self._pid = pid
 
     def sample(self) -> int:
-        """Take in what was used since the last look; the number of processes."""
+        """Add what was used since the previous sample; the number of processes."""
         totals = self.totals
         totals.busiest_ns = 0
         own_bytes, shared_bytes = 0, 0
@@ -74,7 +74,7 @@ class ProcessTree:
                 continue
             try:
                 member = self._members.pop(pid, None) or _Member(f"{self._proc}/{pid}")
-                children = member.look(totals, is_known=not self._is_first)
+                children = member.sample(totals, is_known=not self._is_first)
             except (OSError, ValueError, IndexError):  # it has just ended
                 continue
             seen[pid] = member
@@ -89,7 +89,7 @@ class ProcessTree:
         return len(seen)
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Close all files."""
         for member in self._members.values():
             member.close()
         self._members = {}
@@ -110,15 +110,15 @@ class _Member:
         self.own_bytes = 0
         self.shared_bytes = 0
 
-    def look(self, totals: TreeTotals, *, is_known: bool) -> list[int]:
+    def sample(self, totals: TreeTotals, *, is_known: bool) -> list[int]:
         """Add what it used; its children.
 
         Args:
             totals: of the tree.
-            is_known: whether everything that it ever used is news.
+            is_known: whether all that it used since its start counts.
 
         Raises:
-            OSError, ValueError, IndexError: it is gone.
+            OSError, ValueError, IndexError: it has ended.
         """
         stat = self._stat.read()
         fields = stat[stat.rindex(b")") + 2 :].split()
@@ -136,7 +136,7 @@ class _Member:
         resident, shared = int(pages[1]), int(pages[2])
         self.own_bytes = (resident - shared) * _PAGE_BYTES
         self.shared_bytes = shared * _PAGE_BYTES
-        return list(self._look_at_threads(int(fields[_THREADS]), totals, is_known=is_known))
+        return list(self._sample_threads(int(fields[_THREADS]), totals, is_known=is_known))
 
     def close(self) -> None:
         for file in (self._stat, self._statm, self._io, *self._threads.values()):
@@ -147,15 +147,15 @@ class _Member:
         if self._io is None:
             return 0, 0
         try:
-            words = self._io.read().split()
+            fields = self._io.read().split()
         except PermissionError:  # may be opened, and yet not be read
             self._io.close()
             self._io = None
             return 0, 0
-        read, written = words.index(b"read_bytes:") + 1, words.index(b"write_bytes:") + 1
-        return int(words[read]), int(words[written])
+        read, written = fields.index(b"read_bytes:") + 1, fields.index(b"write_bytes:") + 1
+        return int(fields[read]), int(fields[written])
 
-    def _look_at_threads(self, number: int, totals: TreeTotals, *, is_known: bool) -> Iterator[int]:
+    def _sample_threads(self, number: int, totals: TreeTotals, *, is_known: bool) -> Iterator[int]:
         names = [self._folder.rpartition("/")[2]]
         if number > 1:
             names = os.listdir(f"{self._folder}/task")  # noqa: PTH208 - names are enough, and often
@@ -165,7 +165,7 @@ class _Member:
             try:
                 if thread is None:
                     thread = _Thread(f"{self._folder}/task/{name}", is_known=is_known)
-                yield from thread.look(totals)
+                yield from thread.sample(totals)
             except (OSError, ValueError):
                 continue
             threads[name] = thread
@@ -175,7 +175,7 @@ class _Member:
 
 
 class _Thread:
-    """One thread: what it computed, how long it waited for a core, whom it started."""
+    """One thread: its computing, its wait for a core, the processes that it started."""
 
     def __init__(self, folder: str, *, is_known: bool) -> None:
         self._schedstat = KernelFile(f"{folder}/schedstat")
@@ -184,7 +184,7 @@ class _Thread:
             self._children = KernelFile(f"{folder}/children")
         self._before: tuple[int, int] | None = (0, 0) if is_known else None
 
-    def look(self, totals: TreeTotals) -> Iterator[int]:
+    def sample(self, totals: TreeTotals) -> Iterator[int]:
         cpu, wait, _ = self._schedstat.read().split()
         now = int(cpu), int(wait)
         cpu_ns, wait_ns = self._before or now

@@ -1,7 +1,7 @@
-"""What one source tells at a look, as lines of `telemetry.jsonl`.
+"""The figures of one source at one time, as lines of `telemetry.jsonl`.
 
-The form of the lines is that of `harness.analysis.resources.telemetry_reader`. Names of figures are written
-once; a look is a row of values under them.
+`harness.analysis.resources.telemetry_reader` describes the lines. Names of figures are written
+once as columns; a sample is a row of values under them.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 
 from harness.analysis.resources.telemetry_reader import ValueKind
 
-# A page with a label for each address would otherwise fill memory and disk.
+# Without a limit, a page with a label for each address would fill memory and disk.
 COLUMNS_MAX = 4_096
 
 WriteLines = Callable[[str], None]
 
 
 class SampleBatch:
-    """The columns of one source, and the look under way.
+    """The columns of one source, and the current sample.
 
     Args:
         source: its name.
-        write: takes whole lines.
+        write: writes whole lines.
     """
 
     def __init__(self, source: str, write: WriteLines) -> None:
@@ -38,7 +38,7 @@ class SampleBatch:
         self._notes: list[dict[str, Any]] = []
 
     def gauge(self, name: str, value: float | None) -> None:
-        """A figure as it is now; None where there is none."""
+        """A current value; None where there is none."""
         self._put(name, ValueKind.LEVEL, value)
 
     def total(self, name: str, value: float | None) -> None:
@@ -50,7 +50,7 @@ class SampleBatch:
         self._put(name, ValueKind.TIME, total_ns)
 
     def mean(self, name: str, total: float, count: float) -> None:
-        """Running totals of amounts and of how many they are."""
+        """Running totals of amounts and of their count."""
         self._put(name, ValueKind.MEAN, (total, count))
 
     def share(self, name: str, part: float, whole: float) -> None:
@@ -58,17 +58,17 @@ class SampleBatch:
         self._put(name, ValueKind.SHARE, (part, whole))
 
     def step(self, name: str, value: float | None) -> None:
-        """A number whose change means that something happened."""
+        """A number whose change marks an event."""
         self._put(name, ValueKind.STEP, value)
 
     def limit(self, name: str, value: float | None, source: str) -> None:
-        """What a figure may at most be; told when it is another one than before."""
+        """The upper limit of a figure; written when it has changed."""
         if self._limits.get(name, (None, "")) != (value, source):
             self._limits[name] = (value, source)
             self._notes.append({"kind": "limit", "track": name, "value": value, "source": source})
 
     def unread(self, subject: str, why: str | None) -> None:
-        """Why something cannot be read; None when it can. Told when that changes."""
+        """Why something cannot be read; None when it can. Written when that changes."""
         if self._unread.get(subject) != why:
             self._unread[subject] = why
             self._notes.append({"kind": "unread", "subject": subject, "why": why})
@@ -78,7 +78,7 @@ class SampleBatch:
         self._notes.append(document)
 
     def end(self, mono_ns: int) -> None:
-        """Write down the look, taken at this time, and begin the next one.
+        """Write the sample of this time, and begin the next one.
 
         Raises:
             OSError: the lines cannot be written.
@@ -90,8 +90,8 @@ class SampleBatch:
             documents.append(columns)
         documents += self._notes
         if any(value is not None for value in self._values):
-            look = {"kind": "look", "of": self._source, "mono_ns": mono_ns, "values": self._values}
-            documents.append(look)
+            row = {"kind": "look", "of": self._source, "mono_ns": mono_ns, "values": self._values}
+            documents.append(row)
         self._new, self._notes = [], []
         self._values = [None] * len(self._places)
         if documents:
@@ -105,8 +105,9 @@ class SampleBatch:
             place = self._places[name] = len(self._values)
             self._values.append(None)
             self._new.append((name, form.value))
-        if isinstance(value, float) and not math.isfinite(value):
-            value = None
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+            value = None  # JSON has no such number: one would make the whole row unreadable
         self._values[place] = value
 
 

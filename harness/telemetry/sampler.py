@@ -1,26 +1,15 @@
-"""Looking at one source again and again, on a grid in time."""
+"""Sampling one source at a fixed interval."""
 
 from __future__ import annotations
 
 import threading
-from typing import IO, Protocol
+from collections.abc import Callable
+from typing import IO
 
 from harness.clock import NS_PER_S, Clock
+from harness.errors import error_text
 from harness.telemetry.sample_batch import SampleBatch
-
-
-class Source(Protocol):
-    """Something that is looked at."""
-
-    def sample(self, sheet: SampleBatch) -> None:
-        """Put what there is now on the sheet; never raises for what is looked at."""
-        ...
-
-    def poll(self, sheet: SampleBatch) -> None:
-        """Note what would be over by the next look."""
-        ...
-
-    def close(self) -> None: ...
+from harness.telemetry.source import Source
 
 
 class LockedWriter:
@@ -34,7 +23,7 @@ class LockedWriter:
         """Append whole lines.
 
         Raises:
-            OSError: the disk takes nothing more.
+            OSError: the disk is full.
         """
         with self._lock:
             self._file.write(lines)
@@ -42,15 +31,17 @@ class LockedWriter:
 
 
 class SourceSampler(threading.Thread):
-    """Looks at one source on a grid in time, and a last time at its end.
+    """Samples one source at a fixed interval, and a last time at its end.
+
+    A source that raises costs its own figures only: the reason is written in their place.
 
     Args:
         name: of the source.
-        source: what to look at.
-        sheet: where it is put.
-        every_ns: distance of two looks.
-        glances: parts that the distance is cut into.
-        offset_ns: of the grid, so that not everything is looked at in the same moment.
+        source: what to sample.
+        batch: receives the figures.
+        every_ns: interval between two samples.
+        steps: equal parts of the interval; the source is polled at those between two samples.
+        offset_ns: of the grid, so that not all sources are sampled at the same moment.
         ended: set to end it; set by itself when it cannot go on.
         clock: the host's clocks.
     """
@@ -59,19 +50,19 @@ class SourceSampler(threading.Thread):
         self,
         name: str,
         source: Source,
-        sheet: SampleBatch,
+        batch: SampleBatch,
         *,
         every_ns: int,
-        glances: int,
+        steps: int,
         offset_ns: int,
         ended: threading.Event,
         clock: Clock,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._source = source
-        self._sheet = sheet
-        self._step_ns = every_ns // glances
-        self._glances = glances
+        self._batch = batch
+        self._step_ns = every_ns // steps
+        self._steps = steps
         self._offset_ns = offset_ns
         self._ended = ended
         self._clock = clock
@@ -90,21 +81,29 @@ class SourceSampler(threading.Thread):
         due_ns = self._clock.now_ns()
         number = 0
         while not self._ended.is_set():
-            if number % self._glances:
-                self._source.poll(self._sheet)
+            if number % self._steps:
+                self._call(self._source.poll)
             else:
-                self._look()
+                self._sample()
             if number == 0:
                 due_ns += self._offset_ns
             number += 1
             due_ns += self._step_ns
-            behind = self._clock.now_ns() - due_ns
-            if behind > 0:  # a look that took too long is not made up for
-                due_ns += behind - behind % self._step_ns
+            overdue_ns = self._clock.now_ns() - due_ns
+            if overdue_ns > 0:  # steps that were missed are skipped, not caught up
+                due_ns += overdue_ns - overdue_ns % self._step_ns
             self._ended.wait((due_ns - self._clock.now_ns()) / NS_PER_S)
-        self._look()
+        self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         before_ns = self._clock.now_ns()
-        self._source.sample(self._sheet)
-        self._sheet.end((before_ns + self._clock.now_ns()) // 2)
+        self._call(self._source.sample)
+        self._batch.end((before_ns + self._clock.now_ns()) // 2)
+
+    def _call(self, method: Callable[[SampleBatch], None]) -> None:
+        try:
+            method(self._batch)
+        except Exception as error:  # a defect of one source must not end the others
+            self._batch.unread(f"source.{self.name}", error_text(error))
+        else:
+            self._batch.unread(f"source.{self.name}", None)

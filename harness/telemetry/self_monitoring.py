@@ -1,7 +1,7 @@
-"""Once a second: what the harness's own processes and the host had to do their work with.
+"""Once a second: resource use of the harness's own processes and of the host.
 
-A thread of the main process, from before the first signal until after the last. Each line
-tells what it cost (`cost_ns`): about half a millisecond of one core.
+A thread of the main process, from before the first signal until after the last. Each line states
+its own cost (`cost_ns`): about half a millisecond of one core.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class SelfMonitor(threading.Thread):
             self._ended.wait((due_ns - self._clock.now_ns()) / NS_PER_S)
 
     def stop(self) -> None:
-        """Write one more line and end; harmless when called twice or before the start."""
+        """Write one more line and end; may be called twice or before the start."""
         self._ended.set()
         if self.is_alive():
             self.join(_END_S)
 
     def failure(self) -> str | None:
-        """Why it wrote no more; None when it did."""
+        """Why it stopped writing; None when it did not."""
         return self._failure
 
     def _write(self, due_ns: int) -> bool:
@@ -69,12 +69,12 @@ class SelfMonitor(threading.Thread):
 
 
 def sample(pids: Mapping[str, int], clock: Clock, due_ns: int) -> dict[str, Any]:
-    """One line.
+    """The content of one line.
 
     Args:
-        pids: processes by name; those that are gone are left out.
+        pids: processes by name; those that have ended are left out.
         clock: the host's clocks.
-        due_ns: when the line should have been taken; how late it is tells of the host.
+        due_ns: when the line was due; its delay shows how busy the host is.
     """
     cost_ns = time.thread_time_ns()
     before_ns = clock.now_ns()

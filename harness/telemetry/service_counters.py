@@ -1,27 +1,27 @@
-"""What the services tell of themselves on their Prometheus pages: signals by status and mode.
+"""Counters of the services on their Prometheus pages: signals by status and mode.
 
-Writes `metrics.json`: the pages before the load, and when everything was quiet.
+Writes `metrics.json`: the counts before the load, and after the drain.
 """
 
 from __future__ import annotations
 
-import http.client
 import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.evidence.atomic_files import write_json
+from harness.http_client import HttpClient
+from harness.telemetry.prometheus_page import parse_families, read_page
 
 FAMILY = "defi_signals_total"
 _LABELS = ("status", "mode")
-_ANSWER_MAX_S = 2.0
+_TIMEOUT_S = 2.0
 _PAGE_BYTES_MAX = 8 << 20
+# A page of that size takes about a second.
+_PARSE_MAX_S = 10.0
 # A service counts a signal after its commit, so a count may come later than what it counts.
 _SETTLE_NS = NS_PER_S
 _AGAIN_NS = 100 * NS_PER_MS
@@ -30,14 +30,14 @@ PageCounters = dict[str, Any]
 
 
 class ServiceCountersReader:
-    """The pages of all services, before and after.
+    """The pages of all services, before and after the load.
 
-    A page that cannot be read is written down as such and ends nothing.
+    A page that cannot be read is written as an error and ends nothing.
 
     Args:
         urls: pages by service.
         path: where `metrics.json` goes.
-        clock: for the time between two looks.
+        clock: for the time between two reads.
     """
 
     def __init__(self, urls: Mapping[str, str], path: Path, clock: Clock) -> None:
@@ -47,14 +47,14 @@ class ServiceCountersReader:
         self._before: dict[str, PageCounters] = {}
 
     def begin(self) -> None:
-        """Read them before the load."""
+        """Read all pages before the load."""
         self._before = {name: scrape_counters(url) for name, url in self._urls.items()}
 
     def end(self, final: int) -> None:
-        """Read them after it, again until they count what was seen, and write both down.
+        """Read all pages after the load until they count every final signal; write both reads.
 
         Args:
-            final: signals that were seen to reach their end.
+            final: signals that the observer saw in a final state.
 
         Raises:
             EvidenceError: the file cannot be written.
@@ -80,28 +80,26 @@ def scrape_counters(url: str) -> PageCounters:
         or `error`, why it cannot be read.
     """
     try:
-        return {"signals": parse_signal_counts(_text(url))}
-    # ValueError: what the parser says of text that is no such page, or of an address.
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        with HttpClient(url, _TIMEOUT_S, _PAGE_BYTES_MAX) as client:
+            return {"signals": parse_signal_counts(read_page(client))}
+    except (OSError, ValueError) as error:
         return {"error": str(error) or type(error).__name__}
 
 
 def parse_signal_counts(text: str) -> list[dict[str, Any]] | None:
-    """Signals by status and mode, as a page tells them; None if it does not.
+    """Signals by status and mode on a page; None if it has no such counts.
 
     Raises:
-        ValueError: it is no such page.
+        ValueError: it is no Prometheus page.
     """
     counts: Counter[tuple[str, str]] = Counter()
-    told = False
-    for family in text_string_to_metric_families(text):
+    for family in parse_families(text.split("\n"), cpu_max_s=_PARSE_MAX_S):
         for sample in family.samples:
             if sample.name == FAMILY and all(label in sample.labels for label in _LABELS):
                 if not math.isfinite(sample.value):
                     raise ValueError(f"{FAMILY} counts {sample.value} signals")
-                told = True
                 counts[sample.labels["status"], sample.labels["mode"]] += int(sample.value)
-    if not told:
+    if not counts:
         return None
     return [
         {"status": status, "mode": mode, "count": count}
@@ -111,21 +109,3 @@ def parse_signal_counts(text: str) -> list[dict[str, Any]] | None:
 
 def _total(pages: Mapping[str, PageCounters]) -> int:
     return sum(row["count"] for page in pages.values() for row in page.get("signals") or ())
-
-
-def _text(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname is None:
-        raise ValueError("not an http address")
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_ANSWER_MAX_S)
-    try:
-        connection.request("GET", parts.path or "/")
-        answer = connection.getresponse()
-        if answer.status != http.client.OK:
-            raise ValueError(f"HTTP {answer.status}")
-        body = answer.read(_PAGE_BYTES_MAX + 1)
-    finally:
-        connection.close()
-    if len(body) > _PAGE_BYTES_MAX:
-        raise ValueError(f"more than {_PAGE_BYTES_MAX >> 20} MiB")
-    return body.decode()

@@ -1,8 +1,8 @@
 """The telemetry process: `python -m harness.telemetry.worker`, a `TelemetryPlan` on stdin.
 
-Each source is looked at by a thread of its own, so that a server that hangs delays no other one.
-Further lines on stdin (`{"services": {name: pid}}`) tell of processes that were started since; the
-end of stdin, or SIGTERM, ends it.
+Each source of `harness.telemetry.sources` is sampled in a thread of its own, so that a server that
+hangs delays no other source. Further lines on stdin (`{"services": {name: pid}}`) name the
+processes that were started since; the end of stdin, or SIGTERM, ends the process.
 """
 
 from __future__ import annotations
@@ -13,70 +13,36 @@ import resource
 import signal
 import sys
 import threading
-import time
 from types import FrameType
 from typing import IO
 
 from pydantic import ValidationError
 
-from harness.clock import NS_PER_MS, Clock, SystemClock
+from harness.clock import Clock, SystemClock
 from harness.errors import Exit
 from harness.process.parent_death import die_with_parent
-from harness.telemetry.disks import sample_disks
-from harness.telemetry.host import sample_host
-from harness.telemetry.host_processes import HostProcesses
-from harness.telemetry.page_sampler import PageSampler
 from harness.telemetry.plan import TelemetryPlan
-from harness.telemetry.postgres_sampler import PostgresSampler
-from harness.telemetry.redis_sampler import RedisSampler
 from harness.telemetry.sample_batch import SampleBatch
-from harness.telemetry.sampler import LockedWriter, Source, SourceSampler
+from harness.telemetry.sampler import LockedWriter, SourceSampler
 from harness.telemetry.services import Services
+from harness.telemetry.source import SourceContext, all_sources
 
-# Waiters for a lock are looked for so often at least.
-POLL_EVERY_NS = 200 * NS_PER_MS
-COST_LIMIT_CORES = 0.02
-# It gives way to what it looks at, and still gets its small part of a busy core.
+# It gives way to what it samples, and still gets its small part of a busy core.
 _NICE = 5
 _FILES_WANTED = 16_384
 _END_S = 2.0
 
 
-class EndAskedError(Exception):
+class EndRequestedError(Exception):
     """SIGTERM came."""
 
 
-class KernelSource:
-    """Host, its programs and services, as the kernel counts them, and what all this costs."""
-
-    def __init__(self, services: Services, clock: Clock) -> None:
-        self._services = services
-        self._programs = HostProcesses(os.getppid())
-        self._clock = clock
-
-    def sample(self, sheet: SampleBatch) -> None:
-        """Everything that needs no answer of a server."""
-        sample_host(sheet)
-        sample_disks(sheet)
-        self._programs.sample(sheet, self._services.pids, self._clock.now_ns())
-        self._services.sample(sheet, self._clock.now_ns())
-        sheet.time("sampler.cost_cores", time.process_time_ns())
-        sheet.limit("sampler.cost_cores", COST_LIMIT_CORES, "specified")
-
-    def poll(self, sheet: SampleBatch) -> None:
-        """Totals lose nothing between two looks."""
-
-    def close(self) -> None:
-        self._programs.close()
-        self._services.close()
-
-
 class TelemetryWorker:
-    """All lookers of one plan.
+    """The samplers of one plan.
 
     Args:
-        plan: what to look at.
-        file: what they write to.
+        plan: what to sample.
+        file: where the lines go.
         clock: the host's clocks.
     """
 
@@ -87,63 +53,55 @@ class TelemetryWorker:
         self._ended = threading.Event()
         self._services = Services()
         self._services.follow(plan.services)
-        glances = max(1, -(-plan.every_ns // POLL_EVERY_NS))
-        redis_looks = RedisSampler(
-            plan.redis_url.get_secret_value(),
-            plan.contract,
-            lambda: self._services.memory_limit_bytes("redis"),
-        )
-        postgres = PostgresSampler(plan.conninfo.get_secret_value(), plan.contract, clock)
-        sources: dict[str, tuple[Source, int]] = {
-            "kernel": (KernelSource(self._services, clock), 1),
-            "redis": (redis_looks, 1),
-            "postgres": (postgres, glances),
-            "pages": (PageSampler(plan.metrics_urls, clock), 1),
-        }
-        self._lookers = [
+        context = SourceContext(plan, clock, self._services)
+        sources = all_sources().values()
+        self._samplers = [
             SourceSampler(
-                name,
-                source,
-                SampleBatch(name, self._lines.write),
+                source.name,
+                source.make(context),
+                SampleBatch(source.name, self._lines.write),
                 every_ns=plan.every_ns,
-                glances=parts,
+                steps=source.steps(plan.every_ns),
                 offset_ns=number * plan.every_ns // len(sources),
                 ended=self._ended,
                 clock=clock,
             )
-            for number, (name, (source, parts)) in enumerate(sources.items())
+            for number, source in enumerate(sources)
         ]
 
-    def run(self, words: IO[str]) -> None:
-        """Look until the words end.
+    def run(self, updates: IO[str]) -> None:
+        """Sample until there are no more updates.
+
+        Args:
+            updates: lines that name the processes of the services.
 
         Raises:
             OSError: the lines cannot be written.
         """
-        self._tell({"kind": "start", "every_ns": self._plan.every_ns})
-        for looker in self._lookers:
-            looker.start()
+        self._write({"kind": "start", "every_ns": self._plan.every_ns})
+        for sampler in self._samplers:
+            sampler.start()
         try:
-            for word in words:
-                self._services.follow(json.loads(word)["services"])
-        except EndAskedError:
+            for line in updates:
+                self._services.follow(json.loads(line)["services"])
+        except EndRequestedError:
             pass
         finally:
             self._ended.set()
-            for looker in self._lookers:
-                looker.join(_END_S)
-        if failure := next((one.failure for one in self._lookers if one.failure), None):
+            for sampler in self._samplers:
+                sampler.join(_END_S)
+        if failure := next((one.failure for one in self._samplers if one.failure), None):
             raise OSError(failure)
-        self._tell({"kind": "end"})
+        self._write({"kind": "end"})
 
-    def _tell(self, document: dict[str, object]) -> None:
+    def _write(self, document: dict[str, object]) -> None:
         self._lines.write(json.dumps({**document, "mono_ns": self._clock.now_ns()}) + "\n")
 
 
-def _ask_to_end(number: int, frame: FrameType | None) -> None:
+def _request_end(number: int, frame: FrameType | None) -> None:
     del frame
-    signal.signal(number, signal.SIG_IGN)  # once is enough, and the end is not to be interrupted
-    raise EndAskedError
+    signal.signal(number, signal.SIG_IGN)  # once is enough, and nothing may interrupt the end
+    raise EndRequestedError
 
 
 def _prepare() -> None:
@@ -157,7 +115,7 @@ def _prepare() -> None:
 
 
 def main() -> int:
-    """Read the plan and look; the exit code."""
+    """Read the plan and sample; the exit code."""
     _prepare()
     try:
         plan = TelemetryPlan.model_validate_json(sys.stdin.readline())
@@ -167,7 +125,7 @@ def main() -> int:
     try:
         with plan.path.open("a", encoding="utf-8") as file:
             worker = TelemetryWorker(plan, file, SystemClock())
-            signal.signal(signal.SIGTERM, _ask_to_end)
+            signal.signal(signal.SIGTERM, _request_end)
             worker.run(sys.stdin)
     except OSError as error:
         sys.stderr.write(f"telemetry: {error}\n")

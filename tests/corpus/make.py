@@ -14,7 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import archive, expected, worlds_beside, worlds_run, worlds_system
+from tests.corpus import (
+    archive,
+    containers,
+    expected,
+    real,
+    worlds_beside,
+    worlds_run,
+    worlds_system,
+)
 from tests.corpus.entries import Entry, small_worlds
 from tests.corpus.observed import observed
 
@@ -22,6 +30,8 @@ ENTRIES: tuple[Entry, ...] = (
     *worlds_system.ENTRIES,
     *worlds_run.ENTRIES,
     *worlds_beside.ENTRIES,
+    *real.ENTRIES,
+    *containers.ENTRIES,
 )
 
 

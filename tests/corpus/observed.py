@@ -21,15 +21,16 @@ from harness.evidence.run_folder import RunFolder
 from harness.experiments.chaos import judge_rounds
 from harness.experiments.isolation_run import judge_blocks
 from harness.experiments.repeat import judge_again
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
+from harness.judge.verdict import Status
 from tests.corpus.archive import HERE
 
 Document = dict[str, Any]
 CHECK_IDS: dict[str, str] = tomllib.loads((HERE / "check_ids.toml").read_text("utf-8"))["ids"]
-# How a check begins that was not made for want of what it needs.
-_NOT_JUDGED = "not judged"
+# Figures of a check that does not apply, which had only a message when the corpus was recorded.
+_REASON_FIGURES = {"reason", "missing"}
 _TRACE_CHARS = 36
 _COUNTS = (
     *("attempted", "simulated", "rejected", "lost", "in_flight", "refused", "recovered"),
@@ -58,14 +59,12 @@ def observed(folder: Path, *, on_demand: bool = False) -> Document:
 
 
 def check_id(check: Check) -> str:
-    """The key of a check: that of its name, or the text of the objective that it is named after.
+    """The key of a check: that of its id, or of an objective its text with the mode.
 
     Raises:
         KeyError: `check_ids.toml` does not name it.
     """
-    if check.kind is CheckKind.OBJECTIVE:
-        return CHECK_IDS.get(check.name, check.name)
-    return CHECK_IDS[check.name]
+    return check.name if check.objective else CHECK_IDS[check.id]
 
 
 def _run(folder: RunFolder, *, on_demand: bool) -> Document:
@@ -97,11 +96,20 @@ def _checks(checks: Iterable[Check]) -> Document:
     checks = tuple(checks)
     named = {check_id(one): [n for n in one.examples if len(n) == _TRACE_CHARS] for one in checks}
     return {
-        "checks": [[check_id(c), c.kind.value, c.verdict.name, dict(c.figures)] for c in checks],
+        "checks": [
+            [check_id(one), one.kind.value, one.status.verdict.name, _figures(one)]
+            for one in checks
+        ],
         "offenders": {check_id(one): len(one.examples) for one in checks if one.examples},
         "signals named": {key: traces for key, traces in named.items() if traces},
-        "not judged": [check_id(one) for one in checks if one.message.startswith(_NOT_JUDGED)],
+        "not judged": [check_id(one) for one in checks if one.status is Status.NOT_APPLICABLE],
     }
+
+
+def _figures(check: Check) -> Document:
+    if check.status is not Status.NOT_APPLICABLE:
+        return dict(check.figures)
+    return {key: value for key, value in check.figures.items() if key not in _REASON_FIGURES}
 
 
 def _analyses(judgement: Judgement) -> list[Any]:
@@ -169,13 +177,17 @@ def _diagnosis(found: Diagnosis | None) -> Document | None:
 
 def _group(folder: Path) -> Document:
     found = judge_again(GroupFolder(folder))
+    texts = {check.id: check.name for check in found.checks}
     return {
         "kind": "group",
         "verdict": found.verdict.name,
         "exit code": found.exit_code,
         "grade": _grade(found.grade),
         **_checks(found.checks),
-        "runs": [[one.seed, one.verdict.name, one.estimates_ns] for one in found.runs],
+        "runs": [
+            [one.seed, one.verdict.name, {texts[own]: n for own, n in one.estimates_ns.items()}]
+            for one in found.runs
+        ],
     }
 
 

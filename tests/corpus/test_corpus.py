@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from jsonschema import Draft202012Validator
 from tests.corpus import archive, expected
 from tests.corpus.observed import observed
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema" / "result-1.json"
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema" / "result-2.json"
 BYTES_MAX = 6_000_000
 RUN_BYTES_MAX = 400_000
 
@@ -59,6 +60,23 @@ def test_each_run_has_its_expectation_and_the_corpus_is_small() -> None:
     assert {name: size for name, size in sizes.items() if size > RUN_BYTES_MAX} == {}
     assert sorted(path.stem for path in archive.EXPECTED.iterdir()) == archive.names()
     assert all(expected.read(name).shows for name in archive.names())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../x", tarfile.REGTYPE), ("/x", tarfile.REGTYPE), ("x", tarfile.SYMTYPE)]
+)
+def test_an_archive_stays_within_its_place(
+    name: str, kind: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path out of it, or a link, is refused."""
+    monkeypatch.setattr(archive, "RUNS", tmp_path)
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as bad:
+        entry = tarfile.TarInfo(name)
+        entry.type = kind
+        bad.addfile(entry)
+    (tmp_path / "place").mkdir()
+    with pytest.raises(ValueError, match=r"outside of the run|neither a file"):
+        archive.unpack("bad", tmp_path / "place")
 
 
 def test_every_difference_is_told() -> None:

@@ -254,10 +254,10 @@ NEIGHBOURS = (
         "invalid-window-disturbed",
         "maxima and windows of a few disturbed seconds",
         lambda: healthy(
-            load_of(rate=60.0),
+            None,
             "max < 500 ms",
             "p90 over any 2 s < 500 ms",
-            delays=slow(8, 11, rate=60),
+            delays=slow(8, 11),
         ),
         _beside(test_host_interference.BURNERS, range(8, 13)),
         sealed=True,

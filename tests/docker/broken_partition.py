@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.cli import main
 from harness.faults.docker.container_network import Inspect
-from harness.faults.docker.partition import PartitionInjector
+from harness.faults.kinds.partition import PartitionInjector
 
 NOBODY = "192.0.2.1"  # set aside for examples
 _inject = PartitionInjector.inject

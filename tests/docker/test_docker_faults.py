@@ -15,13 +15,20 @@ from harness.errors import StackError
 from harness.evidence.fault_log import read_faults
 from harness.faults.docker.factory import DockerFaultFactory
 from harness.faults.instance import FaultInstance
+from harness.faults.kinds.disk_fill import DiskFill
+from harness.faults.kinds.fork_storm import ForkStorm
+from harness.faults.kinds.group_leak import GroupLeak
+from harness.faults.kinds.link_quality import Delay
+from harness.faults.kinds.partition import Partition
+from harness.faults.kinds.pause import Pause
+from harness.faults.kinds.redis_flood import RedisFlood
+from harness.faults.kinds.resource_hog import CpuHog, MemoryHog
+from harness.faults.kinds.slow_disk import SlowDisk
 from harness.faults.runner import FaultRunner
 from harness.judge.faults.injection import check_faults
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 from harness.scenario import Scenario
-from harness.scenario.fault import CpuHog, Fault, GroupLeak, MemoryHog, Pause, RedisFlood
-from harness.scenario.link_faults import Delay, Partition
-from harness.scenario.service_faults import DiskFill, ForkStorm, SlowDisk
+from harness.scenario.fault import Fault
 from tests.docker.broken_partition import astray
 from tests.docker.conftest import Running, eventually
 from tests.docker.interrupted import has_loops
@@ -56,7 +63,7 @@ def armory(running: Running) -> Iterator[DockerFaultFactory]:
     """Makes faults ready on the session's stack."""
     made = DockerFaultFactory(running.stack.token, running.stack.services, running.endpoints)
     yield made
-    made._client.close()
+    made.client.close()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
@@ -127,7 +134,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
         plan=SimpleNamespace(t0_ns=t0_ns),
     )
     (check,) = check_faults(case)
-    assert check.verdict is Verdict.INVALID
+    assert check.status is Status.INVALID
     assert "it was never seen to take hold" in check.message
     assert records[0].heal_proven_ns is not None
 

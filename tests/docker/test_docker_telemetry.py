@@ -6,9 +6,9 @@ import pytest
 
 from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S, SystemClock
-from harness.telemetry.page_sampler import PageSampler
 from harness.telemetry.sample_batch import SampleBatch
 from harness.telemetry.services import Services
+from harness.telemetry.sources.pages import PageSampler
 from tests.docker.conftest import Running
 
 pytestmark = pytest.mark.docker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.cli import main
-from harness.faults.pause import PauseInjector
+from harness.faults.kinds.pause import PauseInjector
 
 PauseInjector.inject = lambda _: None  # type: ignore[method-assign,assignment]  # broken on purpose
 

@@ -31,7 +31,7 @@ class Servers:
 
     folder: Path
     logs: Path
-    guard: ReaperClient
+    reaper: ReaperClient
     supervisor: Supervisor
 
 
@@ -62,22 +62,22 @@ class Redis:
 
 @contextmanager
 def running_servers() -> Iterator[Servers]:
-    """A supervisor under guard, with a private folder; ends whatever was started with it."""
-    guard = ReaperClient()
-    guard.start()
+    """A supervisor with a reaper and a private folder; ends whatever was started with it."""
+    reaper = ReaperClient()
+    reaper.start()
     folder = create_private_dir()
-    guard.clean(folder)
+    reaper.clean(folder)
     logs = folder / "logs"
     logs.mkdir()
     supervisor = Supervisor(
-        lambda program: spawn(program, guard),
-        lambda pid: cleanup_after_exit(pid, guard),
+        lambda program: spawn(program, reaper),
+        lambda pid: cleanup_after_exit(pid, reaper),
         SystemClock(),
     )
-    yield Servers(folder, logs, guard, supervisor)
+    yield Servers(folder, logs, reaper, supervisor)
     supervisor.stop()
     remove((str(folder),))
-    guard.stop()
+    reaper.stop()
 
 
 def start_postgres(servers: Servers) -> Postgres:
@@ -85,7 +85,7 @@ def start_postgres(servers: Servers) -> Postgres:
     server = PostgresServer(
         servers.folder / "postgres",
         servers.logs / "postgres.log",
-        servers.guard,
+        servers.reaper,
         "harness_observer",
     )
     server.prepare()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,11 +16,11 @@ from typing import Any, ClassVar
 
 import psycopg
 import redis
+import tomli_w
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from harness.evidence.run_folder import RunFolder
-from harness.evidence.toml_writer import toml_text
 from harness.stack.attach.redis_checks import RIGHTS
 from tests.stack.conftest import Postgres, Redis
 
@@ -53,12 +54,13 @@ class Attached:
     def result(self) -> dict[str, Any]:
         """`result.json`."""
         assert self.folder is not None, self.output
-        return self.folder.read_json(self.folder.result)
+        found: dict[str, Any] = json.loads(self.folder.result.read_text(encoding="utf-8"))
+        return found
 
-    def check(self, name: str) -> dict[str, Any]:
+    def check(self, check_id: str) -> dict[str, Any]:
         """A check of the judgement."""
         checks: list[dict[str, Any]] = self.result["judgement"]["checks"]
-        return next(check for check in checks if check["name"] == name)
+        return next(check for check in checks if check["id"] == check_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class ExternalSystem:
             table, _, last = key.rpartition(".")
             (document[table] if table else document)[last] = value
         path = folder / "contract.toml"
-        path.write_text(toml_text(document), encoding="utf-8")
+        path.write_text(tomli_w.dumps(document), encoding="utf-8")
         return path
 
     def attach(

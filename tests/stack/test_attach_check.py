@@ -365,7 +365,7 @@ def test_names_are_taken_as_written_in_the_end_too(desk: ExternalSystem) -> None
 def other_postgres(servers: Servers, name: str, *settings: str) -> PostgresServer:
     """A PostgreSQL with settings of its own, set up."""
     server = PostgresServer(
-        servers.folder / name, servers.logs / f"{name}.log", servers.guard, "harness_observer"
+        servers.folder / name, servers.logs / f"{name}.log", servers.reaper, "harness_observer"
     )
     server.prepare()
     run_postgres(servers, server, name, *settings)

@@ -35,15 +35,15 @@ def _url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     except UsageError as error:
         pytest.skip(f"no Anvil: {error.hint}")
     folder = tmp_path_factory.mktemp("gate")
-    guard = ReaperClient()
-    guard.start()
-    node = GateNode(binary, folder, folder / "anvil.log", guard, SystemClock())
+    reaper = ReaperClient()
+    reaper.start()
+    node = GateNode(binary, folder, folder / "anvil.log", reaper, SystemClock())
     try:
         yield node.open().url
         assert node.gone() == ""
     finally:
         node.close()
-        guard.stop()
+        reaper.stop()
     assert "is gone" in node.gone()
 
 

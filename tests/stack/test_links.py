@@ -17,13 +17,18 @@ from unittest.mock import Mock
 import pytest
 
 from harness.faults.docker.container_inspection import entering_network_of, in_network_of
-from harness.faults.docker.link_injector import LinkInjector, link_settings_of
 from harness.faults.docker.link_model import LinkSettings
 from harness.faults.docker.link_path import LinkPath
-from harness.faults.docker.link_probes import probe_of
 from harness.faults.instance import Probe
+from harness.faults.kinds.link_quality import (
+    Bandwidth,
+    Delay,
+    ImpairedLink,
+    LinkInjector,
+    Loss,
+    probe_of,
+)
 from harness.process.proc import is_running
-from harness.scenario.link_faults import Bandwidth, Delay, LinkFault, Loss
 from harness.stack.settings import ROOT
 
 pytestmark = [
@@ -93,12 +98,12 @@ class Ends:
             "Config": {"Env": [f"DEFI_HTTP_PORT={PORT}"]},
         }
 
-    def injector(self, fault: LinkFault) -> LinkInjector:
+    def injector(self, fault: ImpairedLink) -> LinkInjector:
         """What brings a fault about."""
         where = (self.inspect, "here", "there", fault.direction, "signal-harness-test")
-        return LinkInjector(*where, 1, link_settings_of(fault))
+        return LinkInjector(*where, 1, fault.settings)
 
-    def probe(self, fault: LinkFault) -> Probe:
+    def probe(self, fault: ImpairedLink) -> Probe:
         """What proves it."""
         path = LinkPath(self.inspect, "here", "there", "here", "there")
         found = probe_of(fault, path.ping, path.connect)
@@ -180,7 +185,7 @@ def rules(ends: Ends) -> str:
     return "\n".join(line for text in found for line in text.splitlines() if "harness" in line)
 
 
-FAULTS: tuple[LinkFault, ...] = (
+FAULTS: tuple[ImpairedLink, ...] = (
     Delay(kind="delay", target="a", peer="b", at_s=(0,), for_s=2, delay_ms=30, jitter_ms=10),
     Delay(
         kind="delay", target="a", peer="b", at_s=(0,), for_s=2, delay_ms=30, direction="from_peer"
@@ -191,7 +196,9 @@ FAULTS: tuple[LinkFault, ...] = (
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.direction}")
-def test_a_link_is_spoiled_and_healed_and_connections_live_on(fault: LinkFault, ends: Ends) -> None:
+def test_a_link_is_spoiled_and_healed_and_connections_live_on(
+    fault: ImpairedLink, ends: Ends
+) -> None:
     """The one that was there before feels it too."""
     probe, injector = ends.probe(fault), ends.injector(fault)
     probe.before()

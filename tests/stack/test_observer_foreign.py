@@ -248,7 +248,7 @@ def test_ids_of_another_form_and_rows_that_were_moved(
     stamps, _ = read_records(tmp_path / "final-stamps.bin", STAMP)
     assert {int(low) & 0xFF for low in stamps["trace_lo"]} == {0, 1, 2, 3}
     poll = PollingWatcher(reader(postgres, "forms"), contract, TAG, CLOCK)
-    poll._novelty = None
+    poll._deduplicator = None
     poll.open(CLOCK.now_ns() + 10 * NS_PER_S)
     poll.close()
 

@@ -46,7 +46,7 @@ class Crashing:
 
     def start(self) -> None:
         """Start it, or start it again, and wait until it answers."""
-        self.process = spawn(self.program, self.servers.guard)
+        self.process = spawn(self.program, self.servers.reaper)
         deadline_ns = CLOCK.now_ns() + 20 * NS_PER_S
         while not self.server.is_ready():
             assert CLOCK.now_ns() < deadline_ns
@@ -55,7 +55,7 @@ class Crashing:
     def crash(self) -> None:
         """End it without a checkpoint: the log has to be replayed."""
         terminate(self.process, signal.SIGQUIT, 5)
-        self.servers.guard.forget(self.process.pid)
+        self.servers.reaper.forget(self.process.pid)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def crashing(servers: Servers) -> Iterator[Crashing]:
     server = PostgresServer(
         servers.folder / f"crashing-{port}",
         servers.logs / f"crashing-{port}.log",
-        servers.guard,
+        servers.reaper,
         "harness_observer",
     )
     server.prepare()
@@ -131,7 +131,7 @@ def test_a_standby_is_watched_to_its_end(crashing: Crashing, tmp_path: Path) -> 
     """It writes no log of its own, so that it is asked how far it has replayed."""
     commit(crashing.server.owner_dsn, 0, 3)
     terminate(crashing.process, signal.SIGINT, 10)
-    crashing.servers.guard.forget(crashing.process.pid)
+    crashing.servers.reaper.forget(crashing.process.pid)
     (crashing.server._data / "standby.signal").touch()
     crashing.start()
     observer = watched(crashing, tmp_path, ObservationMethod.POLLING)

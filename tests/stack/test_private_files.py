@@ -42,13 +42,13 @@ def server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
     monkeypatch.setattr(
         User, "reaches", lambda user, path: path.name != "postgres" and reaches(user, path)
     )
-    guard = ReaperClient()
-    guard.start()
-    server = PostgresServer(folder / "postgres", folder / "log", guard, "harness_observer")
+    reaper = ReaperClient()
+    reaper.start()
+    server = PostgresServer(folder / "postgres", folder / "log", reaper, "harness_observer")
     try:
         server.prepare()
     finally:
-        guard.stop()
+        reaper.stop()
     return server
 
 
@@ -143,11 +143,11 @@ def test_configuration_is_in_force(folder: Path, server: PostgresServer) -> None
     data = folder / "postgres" / "data"
     program = server.program(20_002)
     assert f"config_file={data.parent / 'postgresql.conf'}" in program.argv
-    guard = ReaperClient()
-    guard.start()
+    reaper = ReaperClient()
+    reaper.start()
     try:
         asked = replace(program, argv=(*program.argv, "-C", "hba_file"))
-        assert run_to_end(asked, guard, 10.0) == 0
+        assert run_to_end(asked, reaper, 10.0) == 0
     finally:
-        guard.stop()
+        reaper.stop()
     assert program.log.read_text().splitlines()[-1] == str(data.parent / "pg_hba.conf")

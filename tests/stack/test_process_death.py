@@ -181,13 +181,13 @@ def test_installation_out_of_reach(place: Path, monkeypatch: pytest.MonkeyPatch)
     if os.geteuid() != 0:
         pytest.skip("an ordinary user runs the servers itself and reaches what it has installed")
     monkeypatch.setattr(User, "reaches", Mock(return_value=False))
-    guard = ReaperClient()
-    guard.start()
-    server = PostgresServer(place / "postgres", place / "log", guard, "harness_observer")
+    reaper = ReaperClient()
+    reaper.start()
+    server = PostgresServer(place / "postgres", place / "log", reaper, "harness_observer")
     try:
         server.prepare()
     finally:
-        guard.stop()
+        reaper.stop()
     assert server.version.startswith("16.")
     assert server.describe()["binary"].startswith(str(place / "postgres"))
     assert (place / "postgres" / "data" / "PG_VERSION").read_text() == "16\n"

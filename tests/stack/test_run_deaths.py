@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.errors import Exit
 from tests.stack.running import finish, start
 

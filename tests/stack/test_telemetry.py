@@ -28,9 +28,9 @@ from harness.clock import NS_PER_MS, NS_PER_S, SystemClock
 from harness.contract.names import Contract, NonceTable
 from harness.stack.base import ServiceState
 from harness.telemetry.plan import TelemetryPlan
-from harness.telemetry.postgres_sampler import PostgresSampler
 from harness.telemetry.process import TelemetryProcess
 from harness.telemetry.sample_batch import SampleBatch
+from harness.telemetry.sources.postgres import PostgresSampler
 from tests.stack.conftest import Postgres, Redis, Servers
 
 pytestmark = pytest.mark.stack

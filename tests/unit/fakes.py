@@ -14,7 +14,14 @@ from harness.errors import StackError
 from harness.judge.interim_analysis import InterimAnalysis
 from harness.load.status import SwarmTotals
 from harness.run.live.summary import LiveSummary, Percentiles
-from harness.run.parts import Parts, Progress
+from harness.run.parts import (
+    DisplayParts,
+    MeasurementParts,
+    Parts,
+    Progress,
+    SamplingParts,
+    SystemParts,
+)
 from harness.scenario import Scenario
 from harness.schedule.plan import SwarmPlan
 from harness.stack.base import Endpoints, ServiceState
@@ -37,7 +44,7 @@ Hook = Callable[[], None]
 
 @dataclass
 class FakeStack:
-    """A stack whose services are what a test says they are."""
+    """A stack whose services a test sets."""
 
     restarts: int = 0
     last_exit: int | None = -9
@@ -71,7 +78,7 @@ class FakeStack:
 
 @dataclass
 class FakeSwarm:
-    """Sends on the clock that everybody shares; ends when the load is over."""
+    """Sends on the shared clock; ends when the load is over."""
 
     clock: ManualClock
     plan: SwarmPlan
@@ -90,8 +97,8 @@ class FakeSwarm:
         length_ns = self.plan.end_ns - self.plan.t0_ns
         elapsed_ns = min(max(0, self.clock.now_ns() - self.plan.t0_ns), length_ns)
         sent = elapsed_ns * self.per_s // NS_PER_S
-        accepted, told_ns = sent - self.refused, self.clock.now_ns()
-        return SwarmTotals(sent, sent, accepted, self.refused, reported_ns=told_ns)
+        accepted, reported_ns = sent - self.refused, self.clock.now_ns()
+        return SwarmTotals(sent, sent, accepted, self.refused, reported_ns=reported_ns)
 
     def ended(self) -> bool:
         return self.failure() is not None or (
@@ -109,7 +116,7 @@ class FakeSwarm:
 
 @dataclass
 class FakeObserver:
-    """Watches nothing; may be told to die."""
+    """Observes nothing; a test may let it die."""
 
     death: str = ""
     calls: list[str] = field(default_factory=list)
@@ -129,7 +136,7 @@ class FakeObserver:
 
 @dataclass
 class FakeSelfMonitoring:
-    """Looks after nothing; may be told to fail."""
+    """Monitors nothing; a test may let it fail."""
 
     pids: dict[str, int] = field(default_factory=dict)
     failed: str = ""
@@ -147,7 +154,7 @@ class FakeSelfMonitoring:
 
 @dataclass
 class FakeTelemetry:
-    """Looks at nothing; may be told to fail."""
+    """Samples nothing; a test may let it fail."""
 
     failed: str = ""
     calls: list[str] = field(default_factory=list)
@@ -187,7 +194,7 @@ class FakeLive:
     delay_ns: int = 20 * NS_PER_MS
     stuck: int = 0
     fails_at_ns: int | None = None
-    behind_for: int = 0
+    unread_until: int = 0
     updates: int = 0
     analyses: list[tuple[int, InterimAnalysis]] = field(default_factory=list)
 
@@ -196,7 +203,7 @@ class FakeLive:
 
     @property
     def has_unread_records(self) -> bool:
-        return self.updates <= self.behind_for
+        return self.updates <= self.unread_until
 
     @property
     def final(self) -> int:
@@ -232,7 +239,7 @@ class World:
         self.clock = _HookedClock(at or {})
         self.stack = FakeStack()
         self.observer = FakeObserver()
-        self.vitals = FakeSelfMonitoring()
+        self.self_monitoring = FakeSelfMonitoring()
         self.pages = FakePages()
         self.telemetry = FakeTelemetry()
         self.swarm: FakeSwarm | None = None
@@ -243,17 +250,20 @@ class World:
     def parts(self) -> Parts:
         """The fakes as parts of a run."""
         return Parts(
-            stack=self.stack,
-            make_swarm=self._swarm,
-            make_observer=lambda *_: self.observer,
-            make_self_monitoring=self._vitals,
-            make_live=lambda *_: self._live(),
-            make_service_counters=lambda *_: self.pages,
-            make_telemetry=self._telemetry,
-            read_final=lambda *words: self.read_final(*words),
+            system=SystemParts(
+                stack=self.stack,
+                make_service_counters=lambda *_: self.pages,
+                read_final=lambda *arguments: self.read_final(*arguments),
+            ),
+            measurement=MeasurementParts(
+                make_swarm=self._swarm, make_observer=lambda *_: self.observer
+            ),
+            sampling=SamplingParts(
+                make_self_monitoring=self._self_monitoring, make_telemetry=self._telemetry
+            ),
+            display=DisplayParts(make_live=lambda *_: self._live(), show=self.shown.append),
             environment=lambda: {"harness": "fake"},
             clock=self.clock,
-            show=self.shown.append,
         )
 
     def _swarm(self, plan: SwarmPlan) -> FakeSwarm:
@@ -265,9 +275,9 @@ class World:
         path.touch()
         return self.telemetry
 
-    def _vitals(self, path: Path, pids: Mapping[str, int]) -> FakeSelfMonitoring:
-        self.vitals.pids = dict(pids)
-        return self.vitals
+    def _self_monitoring(self, path: Path, pids: Mapping[str, int]) -> FakeSelfMonitoring:
+        self.self_monitoring.pids = dict(pids)
+        return self.self_monitoring
 
     def _live(self) -> FakeLive:
         assert self.swarm is not None

@@ -8,6 +8,7 @@ import pytest
 
 from harness.assessment.assess import Assessment, assess_and_store
 from harness.cli import run_command
+from harness.cli.judge import judge_folder
 from harness.cli.overrides import as_overrides
 from harness.cli.stack_choice import StackChoice, StackKind
 from harness.errors import EvidenceError, Exit
@@ -52,7 +53,7 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
     (group,) = tmp_path.iterdir()
     assert len([entry for entry in group.iterdir() if entry.is_dir()]) == 3
     assert (group / "junit.xml").is_file()
-    assert run_command.judge_folder(group) == code
+    assert judge_folder(group) == code
     assert code.name in capsys.readouterr().out
 
 
@@ -67,12 +68,12 @@ def test_where_nobody_may_write_the_verdict_is_still_told(
 
     folder = healthy(None, "p99 < 500 ms").write(tmp_path / "group")
     monkeypatch.setattr(RunFolder, name, read_only)
-    assert run_command.judge_folder(folder.path) == Exit.PASS
+    assert judge_folder(folder.path) == Exit.PASS
     told = " ".join(capsys.readouterr().out.split())
     assert "this judgement is not stored: result.json: cannot write: Read-only file" in told
     assert "PASS exit code 0" in told
     group = GroupFolder(folder.path.parent)
     group.write(GroupProgress(seeds=(folder.read_plan().seed,), runs=(folder.run_id,)))
-    code = run_command.judge_folder(group.path)
+    code = judge_folder(group.path)
     assert "this judgement is not stored" in " ".join(capsys.readouterr().out.split())
     assert code == judge_again(group).exit_code

@@ -1,4 +1,4 @@
-"""Whatever is written on the command line or in a file: a scenario, or an error that says where."""
+"""Any text on the command line or in a file is a scenario, or an error that names the place."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cli.overrides import as_overrides
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.scenario import Scenario, load_scenario
 
 SMOKE = Path(__file__).resolve().parents[2] / "scenarios" / "smoke.toml"
@@ -25,13 +26,13 @@ load.stages.0.phase signals signals.full_share signals.addresses signals.chain_i
 signals.stale_share chain chain.block_time_s engine engine.workers engine.defects engine.defects.0
 load.stages.²
 """.split()  # noqa: SIM905 - one literal a key takes a page
-WORDS = """
+TOKENS = """
 abc true 0 1 -1 5 0.5 nan -nan inf 1e999 [] [1] [[]] [1,'a',{}] {} {a=1} [{}] '' ['p99<5ms']
 1979-05-27 ٣ ² 0x10 1_0 99999999999999999999
 """.split()  # noqa: SIM905 - as above
 LONG = ["[" * 3_000, "1" * 5_000]
 ODD = ['"p99 < 5 ms"', '"\\u0000"', "\ud800", "[1] # more", "'x'\nseed=9"]
-VALUES = [*WORDS, *LONG, *ODD]
+VALUES = [*TOKENS, *LONG, *ODD]
 
 PARTS = st.one_of(st.sampled_from(["load", "stages", "0", "²", "-1", ""]), st.text(max_size=6))
 TEXT_KEYS = st.one_of(st.sampled_from(KEYS), st.lists(PARTS, min_size=1, max_size=4).map(".".join))
@@ -72,7 +73,7 @@ def test_any_setting_gives_a_scenario_or_a_usage_error(
         SMOKE, *given_settings, agents=agents, rate=rate, duration=duration, defects=defects
     )
     if isinstance(found, Scenario):
-        document = tomllib.loads(toml_text(found.model_dump(mode="json")))
+        document = tomllib.loads(scenario_text(found))
         assert Scenario.model_validate(document) == found
     else:
         assert found.what
@@ -110,7 +111,7 @@ def test_any_file_gives_a_scenario_or_a_usage_error(
     """A file of any shape, with and without short options that edit it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scenario.toml"
-        path.write_text(toml_text(document), encoding="utf-8")
+        path.write_text(tomli_w.dumps(document), encoding="utf-8")
         read(path, agents=2, rate=number, duration=number, defects=defects)
 
 

@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run."""
+"""Terminal output of a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shown(world: World, reports: Path) -> str:
 
 
 def test_pass_at_a_glance(tmp_path: Path) -> None:
-    """Verdict, promise, percentiles, stages, account, grade and the folder are on one page."""
+    """Verdict, objective, percentiles, stages, outcomes, grade and the folder are on one page."""
     text = shown(healthy(load_of(), "p99 < 500 ms", "rejected < 1 %"), tmp_path)
     for part in (
         " PASS ",
@@ -51,15 +51,15 @@ def test_pass_at_a_glance(tmp_path: Path) -> None:
         assert part in text, part
 
 
-def test_failure_says_what_failed_first(tmp_path: Path) -> None:
-    """The broken promise is the headline."""
+def test_failed_objective_comes_first(tmp_path: Path) -> None:
+    """The failed objective is the headline."""
     text = shown(healthy(load_of(), "p99 < 1 ms"), tmp_path)
     assert text.index(" FAIL ") < text.index("objectives")
     assert "the limit is 1 ms" in text.partition("objectives")[0]
 
 
-def test_death_is_told_under_validity(tmp_path: Path) -> None:
-    """What spoiled a run is named with its reason."""
+def test_death_of_the_observer_is_shown_under_validity(tmp_path: Path) -> None:
+    """The cause of INVALID is named."""
     world = healthy()
     world.event("observer_died")
     text = shown(world, tmp_path)
@@ -78,7 +78,7 @@ def progress(phase: str, elapsed_s: int, *events: str) -> Progress:
     )
 
 
-def test_plain_lines_are_few_and_tell_every_event_once() -> None:
+def test_plain_lines_are_few_and_show_every_event_once() -> None:
     """A pipe gets a line for each phase, one every five seconds, and no event twice."""
     file = StringIO()
     with ProgressView(Console(file=file, width=200)) as view:
@@ -120,7 +120,7 @@ def test_counts_and_shares() -> None:
 
 
 class Terminal(StringIO):
-    """A file that says it is a terminal."""
+    """A file that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -136,10 +136,10 @@ def test_panel_fits_its_terminal(width: int) -> None:
     assert max(len(line) for line in lines) <= width
     (bar,) = (line for line in lines if "━" in line)
     assert bar.strip("━╸╺ ") == "", "the bar has a line of its own"
-    words = " ".join(console.file.getvalue().split())
+    text = " ".join(console.file.getvalue().split())
     for part in ("412 sent", "404 final", "98.5/s", "P99", "594 ms", "lateness", "backlog 6"):
-        assert part in words, part
-    assert "engine 3.50 of 4 cores (87.5 %)" in " ".join(words.replace("cpu ", "").split())
+        assert part in text, part
+    assert "engine 3.50 of 4 cores (87.5 %)" in " ".join(text.replace("cpu ", "").split())
 
 
 def test_forced_colours_do_not_make_a_log_a_terminal() -> None:
@@ -157,7 +157,7 @@ def test_forced_colours_do_not_make_a_log_a_terminal() -> None:
     assert "\x1b[?25h" in file.getvalue(), "the cursor is given back"
 
 
-def test_plain_line_tells_what_is_out_of_the_ordinary() -> None:
+def test_plain_line_shows_exceptional_figures() -> None:
     """Rejections, refusals, an old signal, and the service nearest to its quota; else nothing."""
     assert plain_line(full_snapshot()).endswith(
         "agents 50  rejected 3  refused 2  engine 3.50 of 4 cores (87.5 %)"

@@ -14,7 +14,7 @@ from harness.analysis.statistics import size_needed
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.fault_log import FaultRecord
 from harness.evidence.run_documents import RunEvent
-from harness.scenario.fault import DISRUPTIVE
+from harness.scenario.fault_registry import kinds_where
 
 # The recovery objective: effects of a fault end within this time after its end.
 RECOVERY_LIMIT_NS = 15 * NS_PER_S
@@ -57,8 +57,9 @@ class FaultWindow:
 
 def is_caused_by_fault(event: RunEvent, records: Iterable[FaultRecord]) -> bool:
     """Whether a planned fault caused the restart of a service."""
+    disruptive = kinds_where(lambda kind: kind.disruptive)
     return event.kind in DISRUPTION_EVENTS and any(
-        record.kind in DISRUPTIVE
+        record.kind in disruptive
         and record.injected_ns is not None
         and record.injected_ns
         <= event.mono_ns

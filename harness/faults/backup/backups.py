@@ -1,4 +1,4 @@
-"""The backups of a run: where they lie, who watches over them, what is tried with them."""
+"""The backups of a run: their folder, its removal, and the restores after the load."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from harness.evidence.backup_log import BackupRecord, RestoreRecord, format_back
 from harness.faults.backup.injector import BackupInjector
 from harness.faults.backup.restore import fresh_server, restore
 from harness.faults.backup.retention import day_of
-from harness.faults.database_dump import DumpProbe
-from harness.faults.instance import FaultFactory, FaultInstance
+from harness.faults.instance import FaultInstance
+from harness.faults.kinds.backup import Backup
+from harness.faults.kinds.server_maintenance import DumpProbe
 from harness.process.reaper_client import ReaperClient
 from harness.process.termination import remove
-from harness.scenario.backup import Backup
-from harness.scenario.fault import Fault
 from harness.stack.private_dir import create_private_dir, release_dir
 
 
 class Backups:
-    """Takes backups as a fault of the run, and restores the newest and the oldest afterwards.
+    """Makes backups as a fault of the run, and restores the newest and the oldest afterwards.
 
     Args:
         path: file for the records.
-        log: file for what the new server says.
-        observer: name of the read-only role, which the backups speak of.
+        log: file for the output of the new server.
+        observer: name of the read-only role, which the backups refer to.
         clock: the host's clocks.
     """
 
@@ -35,30 +34,36 @@ class Backups:
         self._log = log
         self._observer = observer
         self._clock = clock
-        self._guard = ReaperClient()
+        self._reaper = ReaperClient()
         self._open = ExitStack()
         self._place: Path | None = None
 
     def create(self, fault: Backup, conninfo: str) -> FaultInstance:
-        """What takes the backups, and what sees them taken.
+        """What makes the backups, and what proves that they are made.
 
         Raises:
-            StackError: no private folder can be made, or no warden started.
+            StackError: no private folder can be made, or no reaper started.
             EvidenceError: the file cannot be written.
         """
-        injector = BackupInjector(
-            conninfo,
-            self._folder(),
-            fault.keep,
-            round(fault.day_s * NS_PER_S),
-            self._clock,
-            self._write,
+        try:
+            injector = BackupInjector(
+                conninfo,
+                self._folder(),
+                fault.keep,
+                round(fault.day_s * NS_PER_S),
+                self._clock,
+                self._write,
+            )
+            self._append("")
+        except HarnessError:
+            self.close()
+            raise
+        return FaultInstance(
+            injector, DumpProbe(conninfo), verify=self.verify_restores, close=self.close
         )
-        self._append("")
-        return FaultInstance(injector, DumpProbe(conninfo))
 
     def verify_restores(self) -> None:
-        """Restore the newest backup and the oldest that was kept, and write down what they held.
+        """Restore the newest backup and the oldest that was kept, and record what they hold.
 
         Raises:
             EvidenceError: the file cannot be written.
@@ -70,7 +75,9 @@ class Backups:
         files = list(dict.fromkeys((*files[:1], *files[-1:])))
         server = self._place / "postgres"
         try:
-            with fresh_server(server, self._log, self._guard, self._observer, self._clock) as fresh:
+            with fresh_server(
+                server, self._log, self._reaper, self._observer, self._clock
+            ) as fresh:
                 for file in files:
                     self._write(restore(file, fresh, self._clock))
         except EvidenceError:
@@ -85,14 +92,14 @@ class Backups:
         self._place = None
 
     def _folder(self) -> Path:
-        """Where the backups lie; from its making on a warden watches over it."""
+        """The folder of the backups; from the start a reaper removes it if the harness dies."""
         if self._place is None:
-            self._guard.start()
-            self._open.callback(self._guard.stop)
+            self._reaper.start()
+            self._open.callback(self._reaper.stop)
             self._place = create_private_dir()
             self._open.callback(release_dir, self._place)
             self._open.callback(remove, (str(self._place),))
-            self._guard.clean(self._place)
+            self._reaper.clean(self._place)
             (self._place / "backups").mkdir(mode=0o700)
         return self._place / "backups"
 
@@ -105,17 +112,3 @@ class Backups:
                 file.write(text)
         except OSError as error:
             raise EvidenceError(f"cannot write: {error.strerror}", where=str(self._path)) from error
-
-
-class BackupFaultFactory:
-    """Makes backups ready, and leaves every other fault to the armory of the stack."""
-
-    def __init__(self, others: FaultFactory, backups: Backups, conninfo: str) -> None:
-        self._others = others
-        self._backups = backups
-        self._conninfo = conninfo
-
-    def create(self, fault: Fault) -> FaultInstance:
-        if isinstance(fault, Backup):
-            return self._backups.create(fault, self._conninfo)
-        return self._others.create(fault)

@@ -29,7 +29,7 @@ _RESTORE_MAX_S = 60.0
 
 @contextmanager
 def fresh_server(
-    folder: Path, log: Path, guard: ReaperClient, observer: str, clock: Clock
+    folder: Path, log: Path, reaper: ReaperClient, observer: str, clock: Clock
 ) -> Iterator[PostgresServer]:
     """A new PostgreSQL with the roles of the other one and none of its tables, while it is used.
 
@@ -39,10 +39,10 @@ def fresh_server(
         UsageError: PostgreSQL is not installed.
         StackError: it does not become ready.
     """
-    server = PostgresServer(folder, log, guard, observer)
+    server = PostgresServer(folder, log, reaper, observer)
     supervisor = Supervisor(
-        lambda program: spawn(program, guard),
-        lambda pid: cleanup_after_exit(pid, guard),
+        lambda program: spawn(program, reaper),
+        lambda pid: cleanup_after_exit(pid, reaper),
         clock,
         server.passwords.all(),
     )

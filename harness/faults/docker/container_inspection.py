@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.clock import NS_PER_S, SystemClock
 from harness.errors import StackError
-from harness.stack.docker.cgroup_limits import read_limits
+from harness.process.cgroup import controller_folder, read_limits
+from harness.stack.docker.loop_devices import LOOP_MAJOR
 
 _PROC = Path("/proc")
 _GROUPS = Path("/sys/fs/cgroup")
@@ -23,21 +26,12 @@ def group_of(pid: int, controller: str) -> Path:
         StackError: the process is gone, or it has none.
     """
     try:
-        lines = (_PROC / str(pid) / "cgroup").read_text(encoding="ascii").splitlines()
-    except OSError as error:
+        folder = controller_folder(pid, controller, proc=_PROC, root=_GROUPS)
+    except (OSError, ValueError) as error:
         raise StackError(f"process {pid} is gone: {error}", where="cgroup") from error
-    unified = Path()
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controller in controllers.split(","):
-            for name in (controllers, controller):
-                if (_GROUPS / name).is_dir():
-                    return _GROUPS / name / path.lstrip("/")
-        if not controllers:
-            unified = _GROUPS / path.lstrip("/")
-    if unified == Path():
+    if folder is None:
         raise StackError(f"process {pid} is in no group of {controller}", where="cgroup")
-    return unified
+    return folder
 
 
 def is_frozen(pid: int) -> bool:
@@ -144,6 +138,34 @@ def in_network_of(pid: int, *argv: str) -> tuple[int, str]:
     except subprocess.TimeoutExpired as error:
         raise StackError(f"has not ended after {_COMMAND_MAX_S:.0f} s", where=argv[0]) from error
     return done.returncode, done.stdout + done.stderr
+
+
+def container_pid(of: Callable[[], int]) -> int:
+    """The first process of a container.
+
+    Raises:
+        StackError: it does not run.
+    """
+    pid = of()
+    if not pid:
+        raise StackError("does not run", where="fault")
+    cpu_used_ns(pid)
+    return pid
+
+
+def own_device(folder: Path) -> tuple[int, int]:
+    """Major and minor number of the loop device that a folder lies on.
+
+    Raises:
+        StackError: it lies on another one, which may be the host's, or is not there.
+    """
+    try:
+        device = folder.stat().st_dev
+    except OSError as error:
+        raise StackError(f"cannot be reached: {error.strerror}", where=str(folder)) from error
+    if os.major(device) != LOOP_MAJOR:
+        raise StackError("does not lie on a file system of its own", where=str(folder))
+    return os.major(device), os.minor(device)
 
 
 def _text(path: Path) -> str:

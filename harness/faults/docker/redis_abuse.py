@@ -1,36 +1,36 @@
 """What an agent does to Redis on purpose: the program for it, and tidying up behind it.
 
-The programs are those of `compose/agent/misbehave.py`, handed to the interpreter as a text, since a
-team's image need not have the file. Whatever they make bears a name of their own: nothing else
+The programs are those of `compose/zone_a/misbehave.py`, handed to the interpreter as a text, since
+a team's image need not have the file. Whatever they make bears a name of their own: nothing else
 has a key or a group that is called so, and all of it is taken away when the fault is healed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import redis
-
-from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.faults.docker.container_inspection import marked
-from harness.faults.docker.resource_hog import MARK, Pid
-from harness.faults.health_checks import check_redis, redis_client
-from harness.stack.settings import ROOT
+from harness.faults.docker.container_program import MARK, OVERTIME_S, Pid
+from harness.faults.health_checks import check_redis, redis_session
 
-PROGRAM = ROOT / "compose" / "agent" / "misbehave.py"
+if TYPE_CHECKING:
+    import redis
+
+    from harness.contract.names import Contract
+
+PROGRAM = Path(__file__).resolve().parents[3] / "compose" / "zone_a" / "misbehave.py"
 Wait = Callable[[float], None]
 
-# It ends by itself some time after it should have been ended.
-_OVERTIME_S = 30
 # Commands that were under way when a program ended come after the first time.
 _CLEAN_ROUNDS, _ROUNDS_MAX, _ROUND_S = 2, 40, 0.05
 
 
 def flood_key(target: str) -> str:
     """The key that the flood of an agent writes to, which nothing else does."""
-    return Contract().key(f"harness:flood:{target}")
+    return _contract().key(f"harness:flood:{target}")
 
 
 def leaked_groups(target: str) -> str:
@@ -40,28 +40,21 @@ def leaked_groups(target: str) -> str:
 
 def events_key() -> str:
     """The stream of chain events; stacks of the harness go by its own names."""
-    contract = Contract()
+    contract = _contract()
     return contract.key(contract.streams.chain_events or "")
+
+
+def _contract() -> Contract:
+    # With its codecs, which reading a scenario does not need.
+    from harness.contract.names import Contract
+
+    return Contract()
 
 
 def program(kind: str, for_s: float, *words: str) -> list[str]:
     """The command that misbehaves; where Redis is and its password, it knows by environment."""
     text = PROGRAM.read_text(encoding="utf-8")
-    return ["python3", "-c", text, MARK, kind, str(for_s + _OVERTIME_S), *words]
-
-
-@contextmanager
-def redis_session(url: str) -> Iterator[redis.Redis]:
-    """A client whose errors are those of a stack.
-
-    Raises:
-        StackError: Redis does not answer.
-    """
-    try:
-        with redis_client(url) as client:
-            yield client
-    except (redis.RedisError, OSError) as error:
-        raise StackError(f"does not answer: {error}", where="redis") from error
+    return ["python3", "-c", text, MARK, kind, str(for_s + OVERTIME_S), *words]
 
 
 def clean_up(url: str, sweep: Callable[[redis.Redis], int], wait: Wait) -> None:

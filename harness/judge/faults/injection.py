@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
 from harness.formatting import format_count, format_duration
-from harness.judge.check import Check, CheckContext, Problem, validity_check
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.scenario.fault import PlannedFault
 
+FAULTS_PROVEN = CheckSpec(
+    "faults_proven",
+    "faults proven and healed",
+    CheckKind.VALIDITY,
+    invalid="no probe saw a planned fault take hold, hold to its end, and be over: a fault without"
+    " effect proves nothing",
+)
 _EXAMPLES_MAX = 20
 _HINT = "see the reason and faults.jsonl; at_s and for_s must end within the measured load"
 
@@ -31,8 +38,7 @@ def check_faults(case: CheckContext) -> Iterator[Check]:
     if strangers or len(records) < len(told):
         problems.append("faults.jsonl tells of faults that the scenario does not plan")
     said = "; ".join(problems[:5]) or _words(told)
-    yield validity_check(
-        "faults proven and healed",
+    yield FAULTS_PROVEN.valid_unless(
         [Problem(said, _HINT)] if problems else [],
         said,
         {"planned": len(planned), "unproven": len(problems)},

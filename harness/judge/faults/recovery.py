@@ -6,7 +6,8 @@ from harness.analysis.faults.fault_windows import find_disruptions
 from harness.analysis.faults.recovery import NORMAL_MIN
 from harness.analysis.measurement import RecoveryFigures
 from harness.formatting import format_count, format_duration
-from harness.judge.check import Check, CheckContext, CheckKind, Figure
+from harness.judge.check import Check, CheckContext, Figure
+from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Objective
 
@@ -84,11 +85,6 @@ def _check(
     figures: dict[str, Figure] | None = None,
     hint: str = "",
 ) -> Check:
-    return Check(
-        name=objective.text,
-        kind=CheckKind.OBJECTIVE,
-        verdict=verdict,
-        message=said,
-        figures=figures or {},
-        hint=hint if verdict is Verdict.INVALID else "",
+    return objective_spec(objective).judged(
+        verdict, said, figures, hint=hint if verdict is Verdict.INVALID else ""
     )

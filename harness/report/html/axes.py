@@ -1,4 +1,4 @@
-"""Axes that all figures share: durations on a logarithmic scale, and the run's time."""
+"""Axes that charts share: durations on a logarithmic scale, and the run's time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def log_durations(low_ns: float, high_ns: float, title: str) -> dict[str, Any]:
 
     Args:
         low_ns: smallest value to be shown, above zero.
-        high_ns: largest.
+        high_ns: largest value.
         title: of the axis.
     """
     low = math.log10(max(low_ns, 1_000) / NS_PER_MS)
@@ -34,7 +34,7 @@ def log_durations(low_ns: float, high_ns: float, title: str) -> dict[str, Any]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Powers of ten; of a narrow axis also twice and five times as much."""
+    """Powers of ten; on a narrow axis also 2 and 5 times these."""
     factors = (1,) if high - low > 2.2 else (1, 2, 5)
     exponents = range(math.floor(low), math.ceil(high) + 1)
     every = [float(f"{factor * 10.0**power:.3g}") for power in exponents for factor in factors]
@@ -49,7 +49,7 @@ def _label(tick_ms: float) -> str:
 
 
 def time_axis(end_s: float, start_s: float = 0.0) -> dict[str, Any]:
-    """The run's time; the page zooms all figures that have it together."""
+    """The run's time; the page zooms all charts that have this axis together."""
     return {
         "type": "linear",
         "title": {"text": TIME_TITLE},
@@ -59,7 +59,7 @@ def time_axis(end_s: float, start_s: float = 0.0) -> dict[str, Any]:
 
 
 def limit_line(value: float, *, yref: str = "y") -> dict[str, Any]:
-    """A line across the drawing that a good run stays below."""
+    """A line across the drawing; a good run stays below it."""
     return {
         "type": "line",
         "xref": "paper",
@@ -73,11 +73,11 @@ def limit_line(value: float, *, yref: str = "y") -> dict[str, Any]:
 
 
 def limit_label(log_value: float, text: str) -> dict[str, Any]:
-    """The name of a line on a logarithmic axis, readable over what is drawn below it.
+    """The label of a line on a logarithmic axis, readable over the traces below it.
 
     Args:
-        log_value: logarithm to the base of ten of the line's value, as such axes place labels.
-        text: its name.
+        log_value: decimal logarithm of the line's value, which places labels on such an axis.
+        text: the label.
     """
     return {
         "x": 1,

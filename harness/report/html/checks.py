@@ -1,4 +1,4 @@
-"""All checks, with what they found and whom they name."""
+"""All checks with their messages, figures and examples."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from dataclasses import dataclass
 from harness.formatting import format_count, format_number
 from harness.judge.check import Check, CheckKind, Figure
 from harness.judge.judgement import Judgement
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
+from harness.report.data import ReportData
+from harness.report.html.components import Section
 from harness.report.html.formatting import format_duration_html
-from harness.report.terminal import NOT_JUDGED
+from harness.report.html.run_timeline import RunTimeline
 
 _TITLES = {
     CheckKind.OBJECTIVE: (
         "Objectives",
-        "What the scenario promises, each held against the measured phase.",
+        "The objectives of the scenario, compared with the measured phase.",
     ),
     CheckKind.INTEGRITY: (
         "Integrity",
-        "What the system did to each signal: nothing lost, nothing twice, every row and booking as"
-        " it should be. A violation is a FAIL whatever the latency.",
+        "Whether every signal was processed exactly once and correctly: nothing lost or duplicated,"
+        " every row and booking correct. A violation is a FAIL whatever the latency.",
     ),
     CheckKind.VALIDITY: (
         "Validity",
-        "Whether the run measured the system, and not itself: a generator on time, an observer that"
-        " saw everything, evidence that is whole.",
+        "Whether the run is a valid measurement: a generator on time, an observer that missed"
+        " nothing, complete evidence.",
     ),
 }
 
@@ -35,13 +37,14 @@ class CheckRow:
     """One check as the page shows it.
 
     Attributes:
-        style: of its word.
-        summary: what opens the figures and names below it.
+        label: its status as text.
+        style: CSS class of the label.
+        summary: label of the figures and examples, which the reader can open.
     """
 
     name: str
     verdict: str
-    word: str
+    label: str
     style: str
     message: str
     figures: tuple[tuple[str, str], ...]
@@ -59,31 +62,43 @@ class CheckGroup:
     checks: tuple[CheckRow, ...]
 
 
+def checks_section(data: ReportData, _: RunTimeline) -> Section:
+    """Every check."""
+    return Section(
+        "checks",
+        "All checks",
+        "Every check of the run. The worst status is the verdict: FAIL, then INVALID, then"
+        " INCONCLUSIVE.",
+        template="checks.html.j2",
+        content=tuple(group_checks(data.judgement)),
+    )
+
+
 def group_checks(judgement: Judgement) -> Iterator[CheckGroup]:
-    """By kind; what is not clean comes first."""
+    """By kind; checks that do not pass come first."""
     for kind, (title, about) in _TITLES.items():
         checks = judgement.of(kind)
         if checks:
-            rows = sorted(map(_row, checks), key=lambda row: row.word == "ok")
+            rows = sorted(map(_row, checks), key=lambda row: row.label == "ok")
             yield CheckGroup(kind.value, title, about, tuple(rows))
 
 
 def _row(check: Check) -> CheckRow:
-    word, style = check.verdict.value, check.verdict.value.lower()
-    if check.verdict is Verdict.PASS:
-        word = "ok"
-        if check.message.startswith(NOT_JUDGED):
-            word, style = "not judged", "unjudged"
+    label, style = check.status.value, check.status.value.lower()
+    if check.status is Status.NOT_APPLICABLE:
+        label, style = "not applicable", "unjudged"
+    elif check.status.is_clean:
+        label = "ok"
     figures = tuple((name, _text(name, value)) for name, value in check.figures.items())
     parts = []
     if figures:
         parts.append(f"{len(figures)} figure{'' if len(figures) == 1 else 's'}")
     if check.examples:
-        parts.append(f"{len(check.examples)} named")
+        parts.append(f"{len(check.examples)} example{'' if len(check.examples) == 1 else 's'}")
     return CheckRow(
         name=check.name,
-        verdict=check.verdict.value,
-        word=word,
+        verdict=check.status.verdict.value,
+        label=label,
         style=style,
         message=check.message,
         figures=figures,

@@ -1,15 +1,39 @@
-"""What a section of the page is made of: figures, tables and remarks."""
+"""Building blocks of the page: sections, charts, tables, and fewer points of long series."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
-from harness.report.html.downsampling import downsample
-
-# A table is there to be read; what has more rows is told in fewer.
+# A longer table is downsampled.
 ROWS_MAX = 120
+
+T = TypeVar("T")
+
+
+def downsample(values: Sequence[T], most: int) -> list[T]:
+    """At most `most` of the values at equal distances, with the first and the last."""
+    if len(values) <= most:
+        return list(values)
+    step = (len(values) - 1) / (most - 1)
+    return [values[round(number * step)] for number in range(most)]
+
+
+def downsample_peaks(
+    at: Sequence[float], values: Sequence[float], most: int
+) -> list[tuple[float, float]]:
+    """At most `most` points: the highest of each of as many intervals.
+
+    A series that is compared with an upper limit must not lose its peaks.
+    """
+    size = len(values)
+    if size <= most:
+        return list(zip(at, values, strict=True))
+    edges = [number * size // most for number in range(most + 1)]
+    kept = [max(range(low, high), key=values.__getitem__) for low, high in pairwise(edges)]
+    return [(at[number], values[number]) for number in kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +41,10 @@ class Table:
     """A table of text.
 
     Attributes:
-        caption: what it lists, in a few words.
-        heads: of the columns.
-        rows: as many cells each; a cell that begins a row names it.
-        numbers: whether all columns but the first hold figures; those align to the right.
+        caption: what it lists.
+        heads: column titles.
+        rows: cells; the first cell of a row is its title.
+        numbers: whether all columns but the first hold figures, which align to the right.
     """
 
     caption: str
@@ -32,7 +56,7 @@ class Table:
     def of(
         cls, caption: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], **more: bool
     ) -> Table:
-        """A table of so many rows at most; of more, some at equal distances are shown."""
+        """A table of at most ROWS_MAX rows; of more, rows at equal distances are shown."""
         kept = downsample(rows, ROWS_MAX)
         if len(kept) < len(rows):
             caption += f" ({len(kept)} of {len(rows)} rows)"
@@ -41,17 +65,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture that explains itself.
+    """A chart with its explanation.
 
     Attributes:
-        key: its place in the page; letters, digits and dashes.
+        key: its anchor in the page; letters, digits and dashes.
         shows: one sentence on what is drawn.
         good: one sentence on what a good run looks like.
-        message: what this one says, in words; what a screen reader reads instead.
-        traces, layout: as Plotly takes them; a colour is `@` and a name of the palette.
+        message: the result in this run; the text for a screen reader.
+        traces, layout: for Plotly; a colour is `@` and a name of the palette.
         height_px: of the drawing.
-        tables: the same figures to be read.
-        on_time: whether its x axis is the run's time, which all such figures share.
+        tables: the same figures.
+        on_time: whether its x axis is the run's time, which all such charts share.
     """
 
     key: str
@@ -67,7 +91,7 @@ class Chart:
 
     @property
     def drawing(self) -> dict[str, Any]:
-        """What the page needs to draw it."""
+        """The data from which the page draws it."""
         return {
             "key": self.key,
             "data": list(self.traces),
@@ -79,26 +103,11 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class MissingChart:
-    """A figure that cannot be drawn, and why."""
+    """A chart that cannot be drawn, and the reason."""
 
     key: str
     title: str
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccountView:
-    """What the page shows of the account of signals.
-
-    Attributes:
-        message: the outcome in a sentence.
-        bar: share (0 to 100), key and name of each class that has signals, for the strip.
-    """
-
-    message: str
-    bar: tuple[tuple[float, str, str], ...]
-    tables: tuple[Table, ...]
-    notes: tuple[str, ...]
 
 
 Part = Chart | MissingChart | Table
@@ -106,14 +115,16 @@ Part = Chart | MissingChart | Table
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A stretch of the page under one heading.
+    """A part of the page under one heading; see `harness.report.html.page.SECTIONS`.
 
     Attributes:
-        lead: what the section answers, in a sentence.
-        parts: always to be seen.
-        notes: what must be known beside them.
-        account: of the section on signals.
-        further: to be opened by who wants more.
+        key: its anchor in the page.
+        lead: one sentence on what the section answers.
+        parts: charts and tables that are always visible.
+        notes: remarks on them.
+        further: charts and tables that the reader can open.
+        template: template in `templates/` that draws `content`; empty for a section of parts.
+        content: for the template, which reads it as `section.content`.
     """
 
     key: str
@@ -121,6 +132,12 @@ class Section:
     lead: str
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
-    account: AccountView | None = None
     further: tuple[Part, ...] = ()
     further_title: str = ""
+    template: str = ""
+    content: object = None
+
+    @property
+    def charts(self) -> tuple[Chart, ...]:
+        """Its charts."""
+        return tuple(part for part in (*self.parts, *self.further) if isinstance(part, Chart))

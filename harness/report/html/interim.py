@@ -1,4 +1,4 @@
-"""The interval of a percentile at each analysis of a run that ended when it was decided."""
+"""The interval of a percentile at each interim analysis of a run of variable length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.report.html.palette import SERIES
 from harness.scenario import Objective
 
 KEY = "interim"
-TITLE = "When was it decided?"
+TITLE = "When was the verdict decided?"
 
 
 def interim_figure(judgement: Judgement, objectives: tuple[Objective, ...]) -> Chart | None:
@@ -36,9 +36,9 @@ def interim_figure(judgement: Judgement, objectives: tuple[Objective, ...]) -> C
     return Chart(
         key=KEY,
         title=TITLE,
-        shows="The promised percentile and its interval at each planned analysis. All analyses"
-        " together err in at most 5 % of runs. An open triangle has no upper bound yet.",
-        good="Good: the whole bar lies below the limit at the first analysis.",
+        shows="The percentile of an objective and its interval at each planned analysis. All"
+        " analyses together err in at most 5 % of runs. An open triangle has no upper bound.",
+        good="Good: the whole interval is below the limit at the first analysis.",
         message=f"The load ended after {last.measured_s:g} s measured,"
         f" at analysis {last.number}: {last.verdict.name}.",
         traces=tuple(_trace(name, number, rows) for number, name in enumerate(names)),

@@ -1,4 +1,4 @@
-"""The load that was asked for, held against the load that was: rate, backlog, lateness."""
+"""The intended load compared with the load that was sent: rate, backlog, send lag."""
 
 from __future__ import annotations
 
@@ -9,26 +9,40 @@ from typing import Any
 from harness.analysis.measurement import Measurement, ThroughputFigures
 from harness.formatting import format_count, format_number, format_share_fixed
 from harness.judge.limits import LATENESS_P99, LATENESS_P999
+from harness.report.data import ReportData
 from harness.report.html.axes import limit_label, limit_line, log_durations, time_axis
-from harness.report.html.components import ROWS_MAX, Chart, MissingChart, Table
+from harness.report.html.components import ROWS_MAX, Chart, MissingChart, Section, Table
 from harness.report.html.formatting import format_duration_html, to_ms
 from harness.report.html.run_timeline import RunTimeline
 from harness.scenario import Scenario
 
-_NOT_KEPT = "this run kept no figures by the second: it was made by an earlier version"
+_MISSING = "this run has no figures per second: an earlier version made it"
 _RATES: tuple[tuple[str, str, str, Callable[[ThroughputFigures], int]], ...] = (
     ("due", "@series5", "solid", lambda second: second.intended),
     ("sent", "@series1", "solid", lambda second: second.sent),
     ("accepted by Redis", "@series4", "dot", lambda second: second.accepted),
-    ("seen SIMULATED", "@series3", "dash", lambda second: second.simulated),
+    ("SIMULATED", "@series3", "dash", lambda second: second.simulated),
 )
 
 
+def load_section(data: ReportData, timeline: RunTimeline) -> Section:
+    """Rate and send lag of the generator."""
+    return Section(
+        "load",
+        "The load",
+        "Latency is comparable only where the load was sent as planned and on time.",
+        (
+            rate_figure(data.measurement, timeline),
+            lateness_figure(data.measurement, data.scenario, timeline),
+        ),
+    )
+
+
 def rate_figure(measurement: Measurement, timeline: RunTimeline) -> Chart | MissingChart:
-    """Signals per second that were due, sent, accepted and simulated, and what was open."""
-    title, seconds = "Did the load that was asked for arrive?", measurement.seconds
+    """Signals per second that were due, sent, accepted and simulated, and those in flight."""
+    title, seconds = "Was the intended load sent?", measurement.seconds
     if not seconds:
-        return MissingChart("rate", title, _NOT_KEPT)
+        return MissingChart("rate", title, _MISSING)
     x = [second.start_s for second in seconds]
     traces: list[dict[str, Any]] = [
         {
@@ -64,12 +78,11 @@ def rate_figure(measurement: Measurement, timeline: RunTimeline) -> Chart | Miss
     return Chart(
         key="rate",
         title=title,
-        shows="Above: signals per second that were due by the schedule, that were sent, that Redis"
-        " took, and that were seen SIMULATED. Below: signals sent and not final yet, at the end"
-        " of each stretch.",
-        good="Good: the four lines lie on each other, and few signals are in flight. Sent below due"
-        " means the generator fell behind; SIMULATED below sent means the system did, and the"
-        " signals in flight pile up.",
+        shows="Above: signals per second that were due by the schedule, sent, accepted by Redis,"
+        " and SIMULATED. Below: signals in flight (sent and not final) at the end of an interval.",
+        good="Good: the four lines coincide, and few signals are in flight. Sent below due means"
+        " that the generator is overloaded; SIMULATED below sent means that the system is, and"
+        " signals queue.",
         message=_rate_message(measurement),
         traces=tuple(traces),
         layout={
@@ -107,7 +120,7 @@ def _rate_message(measurement: Measurement) -> str:
     most = max(measurement.seconds, key=lambda second: second.in_flight)
     end_s = most.start_s + most.length_s
     parts.append(
-        f"At most {format_count(most.in_flight)} were in flight, {end_s:g} s into the run."
+        f"At most {format_count(most.in_flight)} were in flight, {end_s:g} s after the start."
     )
     return " ".join(parts)
 
@@ -119,39 +132,38 @@ def _rate_table(seconds: Sequence[ThroughputFigures]) -> Table:
         part = seconds[at : at + size]
         length_s = sum(second.length_s for second in part)
         rates = [format_number(sum(of(one) for one in part) / length_s) for _, _, _, of in _RATES]
-        stretch = f"{part[0].start_s:g} to {part[-1].start_s + part[-1].length_s:g}"
-        rows.append((stretch, *rates, format_count(part[-1].in_flight)))
-    heads = ("seconds", *(f"{name}/s" for name, _, _, _ in _RATES), "in flight at its end")
+        interval = f"{part[0].start_s:g} to {part[-1].start_s + part[-1].length_s:g}"
+        rows.append((interval, *rates, format_count(part[-1].in_flight)))
+    heads = ("seconds", *(f"{name}/s" for name, _, _, _ in _RATES), "in flight at the end")
     return Table.of("Signals per second", heads, rows)
 
 
 def lateness_figure(
     measurement: Measurement, scenario: Scenario, timeline: RunTimeline
 ) -> Chart | MissingChart:
-    """How late the generator itself was, with the limits of a valid run."""
-    title, seconds = "Was the generator itself on time?", measurement.seconds
+    """Send lag of the generator, with the limits of a valid run."""
+    title, seconds = "Was the generator on time?", measurement.seconds
     if not seconds:
-        return MissingChart("lateness", title, _NOT_KEPT)
+        return MissingChart("lateness", title, _MISSING)
     p99_ns, p999_ns = LATENESS_P99.of(scenario), LATENESS_P999.of(scenario)
-    seen = [second.lateness_max_ns for second in seconds if (second.lateness_max_ns or 0) > 0]
+    longest = [second.lateness_max_ns for second in seconds if (second.lateness_max_ns or 0) > 0]
     known = [second.lateness_p99_ns for second in seconds if second.lateness_p99_ns]
-    traces: list[dict[str, Any]] = [_late("longest of each stretch", "@series1", "lines+markers")]
+    traces: list[dict[str, Any]] = [_late("longest of each interval", "@series1", "lines+markers")]
     traces[0]["x"] = [second.start_s + second.length_s / 2 for second in seconds]
     traces[0]["y"] = [_above_zero(second.lateness_max_ns) for second in seconds]
     if known:
-        traces.append(_late("P99 of each stretch", "@series2", "lines"))
+        traces.append(_late("P99 of each interval", "@series2", "lines"))
         traces[1]["x"] = traces[0]["x"]
         traces[1]["y"] = [_above_zero(second.lateness_p99_ns) for second in seconds]
-    lows = [value for value in (*seen, *known) if value]
+    lows = [value for value in (*longest, *known) if value]
     return Chart(
         key="lateness",
         title=title,
-        shows="How long after its due time the generator sent a signal: its own fault, not the"
-        " system's, and part of the latency all the same. P99 is drawn where a stretch has"
-        " signals enough for it.",
-        good="Good: far below both red lines. Beyond them the load was not the one asked for, and"
-        " the run is INVALID: P99 of the whole run is held against the lower, P99.9 against"
-        " the upper.",
+        shows="Lateness: how long after its due time the generator sent a signal. It is part of the"
+        " latency, and the system has no influence on it. P99 is drawn where an interval has"
+        " enough signals.",
+        good="Good: far below both red lines, the limits of P99 (lower) and P99.9 (upper) of the"
+        " whole run. A run beyond one of them is INVALID: its load was not the intended one.",
         message=_late_message(measurement, p99_ns, p999_ns),
         traces=tuple(traces),
         layout={
@@ -201,13 +213,14 @@ def _late_message(measurement: Measurement, p99_ns: int, p999_ns: int) -> str:
     for figures in measurement.figures:
         if (figures.phase, figures.metric) != ("measure", "lateness") or not figures.count:
             continue
-        told = [
-            f"{name.upper()} {format_duration_html(figures.percentiles_ns[name])} of at most {format_duration_html(limit)}"
+        parts_of_mode = [
+            f"{name.upper()} {format_duration_html(figures.percentiles_ns[name])}"
+            f" (limit {format_duration_html(limit)})"
             for name, limit in (("p99", p99_ns), ("p99.9", p999_ns))
             if name in figures.percentiles_ns
         ]
-        told.append(f"the latest signal {format_duration_html(figures.max_ns)}")
-        parts.append(f"Lateness of {figures.mode} signals: {', '.join(told)}.")
+        parts_of_mode.append(f"max {format_duration_html(figures.max_ns)}")
+        parts.append(f"Lateness of {figures.mode} signals: {', '.join(parts_of_mode)}.")
     return " ".join(parts) or "No measured signal was sent."
 
 

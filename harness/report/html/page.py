@@ -1,41 +1,47 @@
-"""The page: every section in its order, and the template that holds them."""
+"""The page: its sections in order, the template that holds them, and its scripts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import gzip
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from itertools import chain
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
 import harness
-from harness.errors import EvidenceError
-from harness.evidence.toml_writer import toml_text
-from harness.judge.verdict import Verdict
 from harness.printable import printable
 from harness.report.data import ReportData
-from harness.report.html.account import account_view
-from harness.report.html.checks import group_checks
-from harness.report.html.components import Chart, MissingChart, Part, Section, Table
-from harness.report.html.facts import facts_table
-from harness.report.html.heatmap import heat_figure
-from harness.report.html.interim import interim_figure
-from harness.report.html.load import lateness_figure, rate_figure
+from harness.report.html.account import account_section
+from harness.report.html.checks import checks_section
+from harness.report.html.components import Section
+from harness.report.html.diagnosis import diagnosis_section
+from harness.report.html.environment import environment_section, reproduction_section
+from harness.report.html.heatmap import time_section
+from harness.report.html.load import load_section
 from harness.report.html.palette import DARK, LIGHT, css_variables
-from harness.report.html.percentiles import percentile_figure
-from harness.report.html.plotly import plotly_packed, script_source
-from harness.report.html.resources import further_parts, resource_parts, unread_table
-from harness.report.html.run_timeline import RunTimeline, gate_tables, outside_table, timeline_of
-from harness.report.html.stages import stage_notes, stage_parts
+from harness.report.html.percentiles import latency_section
+from harness.report.html.resources import resources_section
+from harness.report.html.run_timeline import RunTimeline, timeline_of
+from harness.report.html.stages import breakdown_section
 from harness.report.html.summary import build_summary
 
-_AFTER = (
-    ("diagnosis", "Diagnosis"),
-    ("checks", "All checks"),
-    ("environment", "Environment"),
-    ("reproduce", "Do it again"),
+# Every section below the verdict, in order.
+SECTIONS: tuple[Callable[[ReportData, RunTimeline], Section], ...] = (
+    latency_section,
+    time_section,
+    breakdown_section,
+    load_section,
+    account_section,
+    resources_section,
+    diagnosis_section,
+    checks_section,
+    environment_section,
+    reproduction_section,
 )
 
 
@@ -48,33 +54,18 @@ def html_report(data: ReportData) -> str:
         data.plan.t0_ns,
         data.run.observation_end_ns,
     )
-    sections = [section for section in _sections(data, timeline) if _is_filled(section)]
+    sections = [section for build in SECTIONS if _is_filled(section := build(data, timeline))]
     script, plotly = _source("report.js"), plotly_packed()
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             top=build_summary(data),
-            data_headline=data.diagnosis.headline if data.diagnosis else None,
-            contents=[
-                *({"key": section.key, "title": section.title} for section in sections),
-                *({"key": key, "title": title} for key, title in _AFTER),
-            ],
+            cause=data.diagnosis.headline if data.diagnosis else None,
             sections=sections,
-            diagnosis=data.diagnosis,
-            folder=data.folder.path,
-            no_diagnosis=_no_diagnosis(data),
-            checks=list(group_checks(data.judgement)),
-            environment=[
-                facts_table("Host, versions and commit", data.environment),
-                facts_table("What ran as the system under test", _without_reasons(data.stack)),
-            ],
-            missing_evidence=data.missing_evidence,
             rejudged_reason=data.rejudged_reason,
-            reproduce=_steps(data),
-            scenario_text=toml_text(data.scenario.model_dump(mode="json")),
             version=harness.__version__,
-            drawings=[figure.drawing for figure in _figures(sections)],
+            drawings=[chart.drawing for section in sections for chart in section.charts],
             palettes={"light": dict(LIGHT), "dark": dict(DARK)},
             plotly=plotly,
             policy=_policy(script_source(script), plotly.source),
@@ -84,124 +75,43 @@ def html_report(data: ReportData) -> str:
     )
 
 
-def _sections(data: ReportData, timeline: RunTimeline) -> Iterator[Section]:
-    measurement, scenario = data.measurement, data.scenario
-    objectives = scenario.parsed_objectives()
-    interim = interim_figure(data.judgement, objectives)
-    yield Section(
-        "latency",
-        "Latency",
-        "From the moment a signal was due until its FSM row was seen SIMULATED: the promise.",
-        (
-            percentile_figure(measurement, data.judgement, objectives),
-            *(() if interim is None else (interim,)),
-        ),
-    )
-    yield Section(
-        "time",
-        "Over time",
-        "Every figure over time has the same time axis. Shaded: the warm-up, which is not judged,"
-        " and the effects of faults. Numbered lines: events, listed below.",
-        (*_heats(data, timeline), *_event_tables(data, timeline)),
-    )
-    yield Section(
-        "where",
-        "Where the time went",
-        "The way of a signal, cut into stages that add up to its latency.",
-        tuple(stage_parts(measurement)),
-        notes=tuple(stage_notes(measurement)),
-    )
-    yield Section(
-        "load",
-        "The load",
-        "A latency is worth what the load was: sent as planned, and on time.",
-        (rate_figure(measurement, timeline), lateness_figure(measurement, scenario, timeline)),
-    )
-    yield Section(
-        "signals",
-        "Account of signals",
-        "Every signal ends in exactly one class; one that never arrived is in the latency too.",
-        account=account_view(measurement),
-    )
-    unread = unread_table(data.telemetry)
-    yield Section(
-        "resources",
-        "Resources",
-        "What the system had to work with, second by second, each held against its limit.",
-        tuple(resource_parts(data.telemetry, timeline)),
-        further=tuple(
-            chain(further_parts(data.telemetry, timeline), () if unread is None else (unread,))
-        ),
-        further_title="More telemetry",
-    )
-
-
-def _heats(data: ReportData, timeline: RunTimeline) -> Iterator[Chart | MissingChart]:
-    objectives = data.scenario.parsed_objectives()
-    modes = list(dict.fromkeys(log.mode for log in data.latency))
-    found = False
-    for mode in modes:
-        intervals = (i for log in data.latency if log.mode == mode for i in log.intervals())
-        try:
-            heat = heat_figure(mode, intervals, objectives, timeline)
-        except EvidenceError as error:
-            found = True
-            yield MissingChart(f"heat-{mode}", f"Latency over time ({mode})", str(error))
-            continue
-        if heat is not None:
-            found = True
-            yield heat
-    if not found:
-        yield MissingChart("heat", "When were signals slow?", "the run kept no latency over time")
-
-
-def _event_tables(data: ReportData, timeline: RunTimeline) -> Iterator[Table]:
-    if timeline.annotations:
-        yield timeline.table()
-    outside = outside_table(data.measurement)
-    if outside is not None:
-        yield outside
-    yield from gate_tables(data.measurement)
-
-
 def _is_filled(section: Section) -> bool:
-    return bool(section.parts or section.account or section.further)
+    return bool(section.parts or section.further or section.content)
 
 
-def _without_reasons(stack: Mapping[str, Any]) -> dict[str, Any]:
-    """The stack without what keeps it from a sign-off, which stands with the grade."""
-    return {name: value for name, value in stack.items() if name != "grade_reasons"}
+@dataclass(frozen=True, slots=True)
+class PackedScript:
+    """A script, packed for the page.
+
+    Attributes:
+        text: gzip, in base64.
+        source: its name in a content security policy: the hash of the unpacked script.
+        version: of the library.
+    """
+
+    text: str
+    source: str
+    version: str
 
 
-def _figures(sections: list[Section]) -> Iterator[Chart]:
-    parts: Iterator[Part] = chain.from_iterable((*s.parts, *s.further) for s in sections)
-    for part in parts:
-        if isinstance(part, Chart):
-            yield part
+def script_source(script: str) -> str:
+    """A script's name in a content security policy (CSP Level 3, section 6.7.3.3)."""
+    return f"'sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def _no_diagnosis(data: ReportData) -> str:
-    if data.judgement.verdict is Verdict.PASS:
-        return "P99 stayed under 80 % of every objective, and nobody asked"
-    return "nobody asked, or it was not kept"
-
-
-def _steps(data: ReportData) -> list[dict[str, str]]:
-    return [
-        {"title": f"The same question (seed {data.plan.seed})", "command": data.command},
-        {
-            "title": "The same evidence, judged again",
-            "command": f"harness judge {data.folder.path}",
-        },
-        {
-            "title": "This page, from the same evidence",
-            "command": f"harness report {data.folder.path} --html",
-        },
-    ]
+@cache
+def plotly_packed() -> PackedScript:
+    """Plotly's script of the installed package; the same bytes every time."""
+    script = get_plotlyjs()
+    return PackedScript(
+        text=b64encode(gzip.compress(script.encode(), mtime=0)).decode(),
+        source=script_source(script),
+        version=script[:200].partition("plotly.js v")[2].split()[0],
+    )
 
 
 def _policy(*scripts: str) -> str:
-    """Nothing may be loaded, and only these scripts run; Plotly needs styles and data images."""
+    """Allows these scripts and no request; Plotly needs inline styles and data images."""
     return (
         f"default-src 'none'; script-src {' '.join(scripts)}; style-src 'unsafe-inline';"
         " img-src data: blob:; base-uri 'none'; form-action 'none'"
@@ -225,7 +135,7 @@ def _source(name: str) -> str:
 
 
 def _shown(value: object) -> object:
-    """A text from outside as it can be shown; what is our own markup stays."""
+    """A text from outside without control characters; our own markup is unchanged."""
     return printable(value) if type(value) is str else value
 
 

@@ -1,7 +1,7 @@
-"""The colours of the page, by what they are for; one set for light screens and paper, one for dark.
+"""The colours of the page by purpose; one set for light screens and paper, one for dark screens.
 
-Text stands out from its ground by 4.5:1 at least and lines by 3:1 (WCAG 2.2, 1.4.3 and 1.4.11);
-series stay apart for eyes that lack one kind of cone. Tests compute both.
+Text has a contrast of at least 4.5:1 and lines of 3:1 (WCAG 2.2, 1.4.3 and 1.4.11); series are
+distinguishable with any colour blindness of one cone. Tests compute both.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ DARK: Final[Mapping[str, str]] = {
     "heat5": "#f4faff",
 }
 SERIES: Final = ("@series1", "@series2", "@series3", "@series4", "@series5", "@series6")
-# Beside its colour a line has a pattern of its own.
+# A line has a pattern in addition to its colour.
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 HEAT: Final = tuple((number / 5, f"@heat{number}") for number in range(6))
 
 
 def css_variables(colours: Mapping[str, str]) -> str:
-    """The colours as custom properties; a figure's `@name` is read from `--name` by the page."""
+    """The colours as custom properties; `@name` in a chart is the property `--name`."""
     return "".join(f"--{name}:{value};" for name, value in colours.items())

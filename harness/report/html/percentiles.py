@@ -1,4 +1,4 @@
-"""The percentile curve: how slow the slowest share of the signals was (after HdrHistogram's plots).
+"""The percentile curve: latency at each percentile (as in HdrHistogram's plots).
 
 The x axis is 1 / (1 - p) on a logarithmic scale, so that each step to the right is a tenth of the
 signals of the step before: P90, P99, P99.9.
@@ -19,21 +19,40 @@ from harness.analysis.statistics import size_needed
 from harness.formatting import format_count
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
+from harness.report.data import ReportData
 from harness.report.html.axes import log_durations
-from harness.report.html.components import Chart, MissingChart, Table
+from harness.report.html.components import Chart, MissingChart, Section, Table
 from harness.report.html.formatting import format_duration_html, to_ms
+from harness.report.html.interim import interim_figure
 from harness.report.html.palette import DASHES, SERIES
+from harness.report.html.run_timeline import RunTimeline
 from harness.scenario import Objective
 
 KEY = "percentiles"
 TITLE = "How slow are the slowest signals?"
 POINTS = 240
+Checks = dict[tuple[str, str], Check]  # by text of the objective, and mode
 _TABLE_PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 99.999)
 _TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
 
 
+def latency_section(data: ReportData, _: RunTimeline) -> Section:
+    """Latency by percentile, and the interim analyses."""
+    objectives = data.scenario.parsed_objectives()
+    interim = interim_figure(data.judgement, objectives)
+    return Section(
+        "latency",
+        "Latency",
+        "From the due time of a signal until its FSM row was observed SIMULATED: the objective.",
+        (
+            percentile_figure(data.measurement, data.judgement, objectives),
+            *(() if interim is None else (interim,)),
+        ),
+    )
+
+
 def histogram_of(figures: MetricFigures) -> Histogram:
-    """The stored histogram of a metric, with what lies outside of its layout."""
+    """The stored histogram of a metric, with the values outside of its range."""
     return decode(
         figures.histogram,
         negative=figures.negative,
@@ -47,35 +66,35 @@ def histogram_of(figures: MetricFigures) -> Histogram:
 def percentile_figure(
     measurement: Measurement, judgement: Judgement, objectives: Sequence[Objective]
 ) -> Chart | MissingChart:
-    """Latency of the measured phase, one curve for each mode, with what was promised."""
+    """Latency of the measured phase, one curve for each mode, with the objectives."""
     shown = [f for f in measurement.figures if (f.phase, f.metric) == ("measure", "latency")]
     curves = [(f.mode, histogram_of(f)) for f in shown if f.count]
     if not curves:
         return MissingChart(KEY, TITLE, "no signal of the measured phase has a latency")
-    promised = [
+    limited = [
         one
         for one in objectives
         if one.is_latency_percentile and one.window_ns is None and not one.outside_faults
     ]
-    checks = {check.name: check for check in judgement.of(CheckKind.OBJECTIVE)}
+    checks = {(c.objective, c.mode): c for c in judgement.of(CheckKind.OBJECTIVE)}
     traces: list[dict[str, Any]] = []
     for number, (mode, histogram) in enumerate(curves):
         traces += _curve(mode, histogram, number)
     for mode, _ in curves:
-        traces += [t for one in promised if (t := _interval(one, mode, checks, curves))]
-    traces += [_limit(one) for one in promised]
+        traces += [t for one in limited if (t := _interval(one, mode, checks, curves))]
+    traces += [_limit(one) for one in limited]
     most = max(histogram.count for _, histogram in curves)
-    limits = [one.limit_ns for one in promised if one.limit_ns]
+    limits = [one.limit_ns for one in limited if one.limit_ns]
     return Chart(
         key=KEY,
         title=TITLE,
-        shows="Latency from the moment a signal was due until it was seen SIMULATED, at each"
-        " percentile; every step to the right leaves out nine in ten of the signals left."
-        " Signals that never arrived, rejected ones among them, are in it with the time they had.",
-        good="Good: the curve, and the whole bar of its interval, stays below each limit"
-        " (red diamond), and rises gently. An open triangle has no upper bound."
-        " A step upwards is a second way in which signals are handled: a queue, a lock, a pause.",
-        message=_message(curves, promised, checks),
+        shows="Latency from the due time of a signal until it was observed SIMULATED, at each"
+        " percentile; every step to the right shows the slowest tenth of the step before."
+        " Signals that never became SIMULATED count with the time that they had.",
+        good="Good: the curve and its whole interval stay below each limit (red diamond), and the"
+        " curve rises slowly. An open triangle has no upper bound. A step is a second way in which"
+        " signals are processed: a queue, a lock, a pause.",
+        message=_message(curves, limited, checks),
         traces=tuple(traces),
         layout={
             "xaxis": _percentile_axis(most),
@@ -103,13 +122,13 @@ def _percentile_axis(count: int) -> dict[str, Any]:
 
 
 def _curve(mode: str, histogram: Histogram, number: int) -> list[dict[str, Any]]:
-    """Solid as far as the sample bounds its percentiles, dotted beyond."""
+    """Solid as far as there are enough signals for the percentiles, dotted beyond."""
     x, y = curve_points(histogram, POINTS)
-    told = [_percentile_text(value) for value in x]
+    texts = [_percentile_text(value) for value in x]
     known = sum(histogram.count >= size_needed(_percentile(value)) for value in x[:-1])
     style = {"color": SERIES[number % len(SERIES)], "width": 2.5}
     hover = "%{customdata[0]}: %{customdata[1]}<extra>" + mode + "</extra>"
-    data = [[text, format_duration_html(value * 1e6)] for text, value in zip(told, y, strict=True)]
+    data = [[text, format_duration_html(value * 1e6)] for text, value in zip(texts, y, strict=True)]
     common: dict[str, Any] = {
         "type": "scatter",
         "mode": "lines",
@@ -127,7 +146,7 @@ def _curve(mode: str, histogram: Histogram, number: int) -> list[dict[str, Any]]
     first = max(0, known - 1)
     dotted = {
         **common,
-        "name": "too few signals to vouch for",
+        "name": "too few signals",
         "x": x[first:],
         "y": y[first:],
         "customdata": data[first:],
@@ -152,7 +171,7 @@ def curve_points(histogram: Histogram, points: int) -> tuple[list[float], list[f
 
 
 def _percentile(x: float) -> float:
-    """The percentile at a place of the x axis, as a decimal that a fraction can be made of."""
+    """The percentile at a position of the x axis, as a decimal number."""
     return min(99.999999, max(0.000001, float(f"{100 - 100 / x:.7g}")))
 
 
@@ -165,10 +184,10 @@ def _percentile_text(x: float) -> str:
 def _interval(
     one: Objective,
     mode: str,
-    checks: dict[str, Check],
+    checks: Checks,
     curves: list[tuple[str, Histogram]],
 ) -> dict[str, Any] | None:
-    """The interval of a promised percentile, as a bar."""
+    """The interval of an objective's percentile, as a bar."""
     check = _check_of(one, mode, checks)
     if check is None or one.percentile is None or one.percentile >= 100 or one.stage is not None:
         return None
@@ -178,9 +197,9 @@ def _interval(
     if value is None or not isinstance(lower, int):
         return None
     open_end = not isinstance(upper, int)
-    # A whisker to the maximum would look like a bound; a triangle says that there is none.
+    # A whisker to the maximum would look like a bound; a triangle shows that there is none.
     high = upper if isinstance(upper, int) else value
-    told = f"{format_duration_html(lower)} to " + (
+    text = f"{format_duration_html(lower)} to " + (
         "no upper bound" if open_end else format_duration_html(high)
     )
     name = f"P{one.percentile:g} with interval{', no upper bound' if open_end else ''}, {mode}"
@@ -189,7 +208,7 @@ def _interval(
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [_place(one.percentile)],
+        "x": [_position(one.percentile)],
         "y": [to_ms(value)],
         "error_y": {
             "type": "data",
@@ -205,30 +224,30 @@ def _interval(
             "size": 13 if open_end else 9,
             "symbol": "triangle-up-open" if open_end else "circle",
         },
-        "hovertemplate": f"P{one.percentile:g} {format_duration_html(value)}<br>interval {told}"
+        "hovertemplate": f"P{one.percentile:g} {format_duration_html(value)}<br>interval {text}"
         f"<extra>{mode}</extra>",
     }
 
 
-def _place(percentile: float) -> float:
+def _position(percentile: float) -> float:
     return float(1 / (1 - Fraction(str(percentile)) / 100))
 
 
-def _check_of(one: Objective, mode: str, checks: dict[str, Check]) -> Check | None:
+def _check_of(one: Objective, mode: str, checks: Checks) -> Check | None:
     if one.mode not in (None, mode):
         return None
-    return checks.get(one.text) or checks.get(f"{one.text} ({mode})")
+    return checks.get((one.text, one.mode or "")) or checks.get((one.text, mode))
 
 
 def _limit(one: Objective) -> dict[str, Any]:
-    """A promise as a diamond; a promised maximum stands at the right end."""
-    place = _place(min(one.percentile or 50.0, 99.9999))
-    text = f"{one.text}"
+    """An objective as a diamond; a maximum is at the right end."""
+    position = _position(min(one.percentile or 50.0, 99.9999))
+    text = one.text
     return {
         "type": "scatter",
         "mode": "markers+text",
         "name": f"limit: {text}",
-        "x": [place],
+        "x": [position],
         "y": [to_ms(one.limit_ns)],
         "text": [text],
         "textposition": "top center",
@@ -239,21 +258,19 @@ def _limit(one: Objective) -> dict[str, Any]:
     }
 
 
-def _message(
-    curves: list[tuple[str, Histogram]], promised: list[Objective], checks: dict[str, Check]
-) -> str:
+def _message(curves: list[tuple[str, Histogram]], limited: list[Objective], checks: Checks) -> str:
     parts = []
     for mode, histogram in curves:
-        half = histogram.percentile_ns(50)
+        median = format_duration_html(histogram.percentile_ns(50))
         parts.append(
-            f"Of {format_count(histogram.count)} {mode} signals half took at most {format_duration_html(half)},"
+            f"Of {format_count(histogram.count)} {mode} signals half took at most {median},"
             f" 99 in 100 at most {format_duration_html(histogram.percentile_ns(99))},"
             f" the slowest {format_duration_html(histogram.max_ns)}."
         )
-    for one in promised:
+    for one in limited:
         for mode, _ in curves:
             if check := _check_of(one, mode, checks):
-                parts.append(f"{check.name}: {check.verdict.value}.")
+                parts.append(f"{check.name}: {check.status.value}.")
     return " ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Each resource against its limit, on the run's time."""
+"""Each resource against its limit, over time."""
 
 from __future__ import annotations
 
@@ -7,40 +7,56 @@ from typing import Any
 
 from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
 from harness.formatting import format_number, format_share_fixed
+from harness.report.data import ReportData
 from harness.report.html.axes import limit_line, time_axis
-from harness.report.html.components import Chart, MissingChart, Table
-from harness.report.html.downsampling import downsample_peaks
+from harness.report.html.components import Chart, MissingChart, Section, Table, downsample_peaks
 from harness.report.html.formatting import escape_plotly, format_duration_html
 from harness.report.html.palette import DASHES, SERIES
 from harness.report.html.panels import (
     GROUPS,
     Panel,
     PanelGroup,
+    Unit,
+    axis_max,
     line_names,
     panels_of,
     unassigned_series,
+    unit_of,
 )
 from harness.report.html.run_timeline import RunTimeline
-from harness.report.html.units import Unit, axis_max, unit_of
 
 POINTS_MAX = 600
 REST_MAX = 24
 PANEL_PX = 84
-# Above a panel stands its title, and in a second row which line is which.
+# Above a panel: its title, and in a second row the key of its lines.
 _HEAD_PX = 28
 _KEY_PX = 18
 _TOP_PX, _BOTTOM_PX = 22, 50
 
 
+def resources_section(data: ReportData, timeline: RunTimeline) -> Section:
+    """Telemetry of services, servers and host."""
+    unread = unread_table(data.telemetry)
+    further = further_parts(data.telemetry, timeline)
+    return Section(
+        "resources",
+        "Resources",
+        "The resources of the system per second, each against its limit.",
+        tuple(resource_parts(data.telemetry, timeline)),
+        further=(*further, *(() if unread is None else (unread,))),
+        further_title="More telemetry",
+    )
+
+
 def resource_parts(telemetry: Telemetry, timeline: RunTimeline) -> list[Chart | MissingChart]:
-    """A figure for each group of tracks that there are."""
+    """A chart for each group that has series."""
     if not telemetry.present:
-        why = "this run kept no telemetry: it was made by an earlier version, or without it"
-        return [MissingChart("telemetry", "What did the system have to work with?", why)]
-    taken: set[str] = set()
+        why = "this run has no telemetry: an earlier version made it, or it was switched off"
+        return [MissingChart("telemetry", "Which resources did the system have?", why)]
+    drawn: set[str] = set()
     parts: list[Chart | MissingChart] = []
     for group in GROUPS:
-        panels = panels_of(group, telemetry, taken)
+        panels = panels_of(group, telemetry, drawn)
         if panels:
             parts.append(_figure(group, panels, timeline))
         elif group.key in ("cpu", "memory", "redis", "postgres"):
@@ -49,22 +65,22 @@ def resource_parts(telemetry: Telemetry, timeline: RunTimeline) -> list[Chart | 
 
 
 def further_parts(telemetry: Telemetry, timeline: RunTimeline) -> list[Chart | Table]:
-    """The tracks that no question is about, and every lock wait that was seen."""
-    taken: set[str] = set()
+    """The series that no group has drawn, and every sampled lock wait."""
+    drawn: set[str] = set()
     for group in GROUPS:
-        panels_of(group, telemetry, taken)
-    rest = unassigned_series(telemetry, taken)
+        panels_of(group, telemetry, drawn)
+    rest = unassigned_series(telemetry, drawn)
     parts: list[Chart | Table] = []
     if rest:
-        left = "" if len(rest) <= REST_MAX else f" The first {REST_MAX} of {len(rest)} are drawn."
+        cut = "" if len(rest) <= REST_MAX else f" The first {REST_MAX} of {len(rest)} are drawn."
         group = PanelGroup(
             key="further",
-            title="Everything else that changed",
-            shows=f"Tracks that no question above is about, each in its own unit.{left}",
-            good="Good: nothing that moves in the same seconds as the latency.",
+            title="All other series that changed",
+            shows=f"Series that no chart above has, each in its own unit.{cut}",
+            good="Good: nothing that changes in the same seconds as the latency.",
             rules=(),
         )
-        panels = [Panel(track.name, (track,)) for track in rest[:REST_MAX]]
+        panels = [Panel(one.name, (one,)) for one in rest[:REST_MAX]]
         parts.append(_figure(group, panels, timeline))
     if telemetry.lock_waits:
         parts.append(_waits(telemetry.lock_waits))
@@ -72,16 +88,16 @@ def further_parts(telemetry: Telemetry, timeline: RunTimeline) -> list[Chart | T
 
 
 def unread_table(telemetry: Telemetry) -> Table | None:
-    """What could not be read, and why."""
+    """Sources without telemetry, and why."""
     if not telemetry.unread:
         return None
     rows = [(subject, why) for subject, why in sorted(telemetry.unread.items())]
-    return Table.of("What could not be read", ("subject", "why"), rows, numbers=False)
+    return Table.of("Missing telemetry", ("source", "reason"), rows, numbers=False)
 
 
 def _unread(key: str, telemetry: Telemetry) -> str:
     reasons = [f"{subject}: {why}" for subject, why in telemetry.unread.items() if key in subject]
-    return "; ".join(reasons) or "no such figures are in this run's telemetry"
+    return "; ".join(reasons) or "this run's telemetry has no such series"
 
 
 def _figure(group: PanelGroup, panels: Sequence[Panel], timeline: RunTimeline) -> Chart:
@@ -97,14 +113,14 @@ def _figure(group: PanelGroup, panels: Sequence[Panel], timeline: RunTimeline) -
     for number, panel in enumerate(panels):
         axis = f"y{number + 1}" if number else "y"
         low, top = domains[number]
-        unit = unit_of(panel.tracks[0].name, axis_max(panel.tracks))
+        unit = unit_of(panel.series[0].name, axis_max(panel.series))
         traces += _lines(panel, axis, unit)
         layout[f"yaxis{number + 1}" if number else "yaxis"] = _axis(panel, unit, low, top)
         layout["annotations"].append(_title(panel, top))
         layout["shapes"] += _limits(panel, unit, axis)
     last = f"y{len(panels)}" if len(panels) > 1 else "y"
     layout["xaxis"] = {**time_axis(timeline.end_s), "anchor": last}
-    tracks = [track for panel in panels for track in panel.tracks]
+    series = [one for panel in panels for one in panel.series]
     return Chart(
         key=group.key,
         title=group.title,
@@ -113,7 +129,7 @@ def _figure(group: PanelGroup, panels: Sequence[Panel], timeline: RunTimeline) -
         message=_message(panels),
         traces=tuple(traces),
         layout=layout,
-        tables=(_table(tracks),),
+        tables=(_table(series),),
         height_px=inner_px + _TOP_PX + _BOTTOM_PX,
         on_time=True,
     )
@@ -121,7 +137,7 @@ def _figure(group: PanelGroup, panels: Sequence[Panel], timeline: RunTimeline) -
 
 def _domains(panels: Sequence[Panel]) -> tuple[list[tuple[float, float]], int]:
     """Lower and upper end of each panel as shares of the height, and that height."""
-    heads = [_HEAD_PX + (_KEY_PX if len(panel.tracks) > 1 else 0) for panel in panels]
+    heads = [_HEAD_PX + (_KEY_PX if len(panel.series) > 1 else 0) for panel in panels]
     total = sum(heads) + PANEL_PX * len(panels)
     domains, used = [], 0
     for head in heads:
@@ -133,10 +149,8 @@ def _domains(panels: Sequence[Panel]) -> tuple[list[tuple[float, float]], int]:
 
 def _lines(panel: Panel, axis: str, unit: Unit) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
-    for number, (track, name) in enumerate(
-        zip(panel.tracks, line_names(panel.tracks), strict=True)
-    ):
-        points = downsample_peaks(track.at_s, track.values, POINTS_MAX)
+    for number, (one, name) in enumerate(zip(panel.series, line_names(panel.series), strict=True)):
+        points = downsample_peaks(one.at_s, one.values, POINTS_MAX)
         lines.append(
             {
                 "type": "scatter",
@@ -158,7 +172,7 @@ def _lines(panel: Panel, axis: str, unit: Unit) -> list[dict[str, Any]]:
 
 
 def _axis(panel: Panel, unit: Unit, low: float, top: float) -> dict[str, Any]:
-    highest = axis_max(panel.tracks) / unit.scale
+    highest = axis_max(panel.series) / unit.scale
     return {
         "title": {"text": unit.name},
         "domain": [low, top],
@@ -170,8 +184,8 @@ def _axis(panel: Panel, unit: Unit, low: float, top: float) -> dict[str, Any]:
 
 def _title(panel: Panel, top: float) -> dict[str, Any]:
     text = f"<b>{escape_plotly(panel.title)}</b>"
-    if len(panel.tracks) > 1:
-        names = line_names(panel.tracks)
+    if len(panel.series) > 1:
+        names = line_names(panel.series)
         text += "<br>" + "  ".join(
             f'<span style="color:{SERIES[n % len(SERIES)]}">{_DASH_SIGNS[n % len(DASHES)]}</span>'
             f" {escape_plotly(_short(name))}"
@@ -191,7 +205,7 @@ def _title(panel: Panel, top: float) -> dict[str, Any]:
 
 
 def _short(name: str) -> str:
-    """The end of a name, which tells it from its neighbours."""
+    """The end of a name, which is its distinctive part."""
     return name if len(name) <= _NAME_MAX else f"…{name[1 - _NAME_MAX :]}"
 
 
@@ -200,12 +214,12 @@ _DASH_SIGNS = ("━━", "╍╍", "┅┅", "━ ·", "━ ━", "━ -")
 
 
 def _limits(panel: Panel, unit: Unit, axis: str) -> list[dict[str, Any]]:
-    """A line for each limit of a panel, once; labelled with its value and where it was read."""
+    """A line for each limit of a panel, labelled with its value and its source."""
     shapes = []
-    for limit, source in sorted({(t.limit, t.limit_source) for t in panel.tracks if t.limit}):
-        told = f"limit {unit.text(limit)}" + (f" ({escape_plotly(source)})" if source else "")
+    for limit, source in sorted({(t.limit, t.limit_source) for t in panel.series if t.limit}):
+        text = f"limit {unit.text(limit)}" + (f" ({escape_plotly(source)})" if source else "")
         label = {
-            "text": told,
+            "text": text,
             "textposition": "end",
             "yanchor": "top",
             "font": {"color": "@limit", "size": 11},
@@ -214,51 +228,52 @@ def _limits(panel: Panel, unit: Unit, axis: str) -> list[dict[str, Any]]:
     return shapes
 
 
-def _highest(track: TimeSeries) -> tuple[float, float]:
-    """The largest value and when it was."""
-    at = max(range(len(track.values)), key=track.values.__getitem__)
-    return track.values[at], track.at_s[at]
+def _highest(series: TimeSeries) -> tuple[float, float]:
+    """The largest value and its time."""
+    at = max(range(len(series.values)), key=series.values.__getitem__)
+    return series.values[at], series.at_s[at]
 
 
 def _message(panels: Sequence[Panel]) -> str:
-    """What came nearest to its limit, or else how high the first ones went."""
-    tracks = [track for panel in panels for track in panel.tracks]
-    titles = {track.name: panel.title for panel in panels for track in panel.tracks}
-    limited = [track for track in tracks if track.limit]
+    """The series nearest to its limit, or else the maximum of the first ones."""
+    series = [one for panel in panels for one in panel.series]
+    titles = {one.name: panel.title for panel in panels for one in panel.series}
+    limited = [one for one in series if one.limit]
     if limited:
-        nearest = max(limited, key=lambda track: _highest(track)[0] / (track.limit or 1.0))
+        nearest = max(limited, key=lambda one: _highest(one)[0] / (one.limit or 1.0))
         value, at_s = _highest(nearest)
         limit = nearest.limit or 1.0
         unit = unit_of(nearest.name, max(value, limit))
         return (
-            f"Nearest to its limit came {titles[nearest.name]}: {unit.text(value)}"
-            f" of {unit.text(limit)} ({format_share_fixed(value / limit)}), {format_number(at_s)} s into the run."
+            f"Nearest to its limit: {titles[nearest.name]}, {unit.text(value)} of"
+            f" {unit.text(limit)} ({format_share_fixed(value / limit)}), {format_number(at_s)} s"
+            " after the start."
         )
-    told = []
-    for track in tracks[:3]:
-        value, at_s = _highest(track)
-        told.append(f"{titles[track.name]} at most {unit_of(track.name, value).text(value)}")
-    return "No limit is known here. " + "; ".join(told) + "."
+    maxima = []
+    for one in series[:3]:
+        value, at_s = _highest(one)
+        maxima.append(f"{titles[one.name]} at most {unit_of(one.name, value).text(value)}")
+    return "No limit is known. " + "; ".join(maxima) + "."
 
 
-def _table(tracks: Sequence[TimeSeries]) -> Table:
+def _table(series: Sequence[TimeSeries]) -> Table:
     rows = []
-    for track in tracks:
-        value, at_s = _highest(track)
-        unit = unit_of(track.name, max(value, track.limit or 0.0))
+    for one in series:
+        value, at_s = _highest(one)
+        unit = unit_of(one.name, max(value, one.limit or 0.0))
         rows.append(
             (
-                track.name,
-                unit.text(sum(track.values) / len(track.values)),
+                one.name,
+                unit.text(sum(one.values) / len(one.values)),
                 unit.text(value),
                 f"{format_number(at_s)} s",
-                unit.text(track.limit) if track.limit else "-",
-                format_share_fixed(value / track.limit) if track.limit else "-",
-                track.limit_source or "-",
+                unit.text(one.limit) if one.limit else "-",
+                format_share_fixed(value / one.limit) if one.limit else "-",
+                one.limit_source or "-",
             )
         )
-    heads = ("track", "mean", "max", "max at", "limit", "max of limit", "limit read from")
-    return Table.of("The same tracks in figures", heads, rows)
+    heads = ("series", "mean", "max", "max at", "limit", "max of limit", "source of limit")
+    return Table.of("The same series in figures", heads, rows)
 
 
 def _waits(waits: Sequence[LockWait]) -> Table:
@@ -272,5 +287,5 @@ def _waits(waits: Sequence[LockWait]) -> Table:
         )
         for wait in waits
     ]
-    heads = ("seen at", "had waited", "table", "waiting statement", "who held it")
-    return Table.of("Lock waits that were seen in PostgreSQL", heads, rows, numbers=False)
+    heads = ("sampled at", "waited for", "table", "waiting statement", "lock holder")
+    return Table.of("Sampled lock waits in PostgreSQL", heads, rows, numbers=False)

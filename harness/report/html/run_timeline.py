@@ -1,4 +1,4 @@
-"""What happened when: phases and events, as every figure over time shows them."""
+"""Phases and events of the run, as every chart over time shows them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from harness.analysis.measurement import Measurement, RecoveryFigures
 from harness.clock import NS_PER_S
 from harness.evidence.run_documents import RunEvent
 from harness.formatting import format_count, format_number
+from harness.report.faults import format_feed_stall
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
 from harness.report.html.components import Table
 from harness.report.html.formatting import format_duration_html
-from harness.report.staleness import format_staleness
 from harness.scenario import Load, Phase
 
-# More of them would hide the figure; the table below it has them all the same.
+# More of them would hide the chart; the table below it has them all.
 ANNOTATIONS_MAX = 40
-_PHASE_WORDS = {
+_PHASE_NAMES = {
     Phase.WARMUP: "warm-up",
     Phase.MEASURE: "measured",
     Phase.COOLDOWN: "cool-down",
@@ -28,13 +28,13 @@ _PHASE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Something that happened.
+    """An event of the run.
 
     Attributes:
         at_s: seconds after t0.
-        until_s: when its effects were over; None for a moment, or where nobody knows.
-        kind: in a word or two.
-        what: a sentence.
+        until_s: end of its effects; None for an instant, or where unknown.
+        kind: its kind, as text.
+        what: its description.
     """
 
     at_s: float
@@ -48,8 +48,8 @@ class RunTimeline:
     """The run's time.
 
     Attributes:
-        end_s: seconds after t0 that figures reach to.
-        phases: name, start and end of each unbroken stretch of load of one phase.
+        end_s: end of the time axis, seconds after t0.
+        phases: name, start and end of each uninterrupted phase.
     """
 
     end_s: float
@@ -57,11 +57,11 @@ class RunTimeline:
     annotations: tuple[Annotation, ...]
 
     def shapes(self) -> list[dict[str, Any]]:
-        """Shades for the warm-up and for faults, lines for events; for any figure over time."""
+        """Shades for the warm-up and for faults, lines for events."""
         shapes = [
             _shade(start, end, "@shade")
             for name, start, end in self.phases
-            if name != _PHASE_WORDS[Phase.MEASURE]
+            if name != _PHASE_NAMES[Phase.MEASURE]
         ]
         for mark in self.annotations[:ANNOTATIONS_MAX]:
             if mark.until_s is not None:
@@ -70,7 +70,7 @@ class RunTimeline:
         return shapes
 
     def numbers(self) -> list[dict[str, Any]]:
-        """The number of each event above the drawing, as the table has it."""
+        """The number of each event, above the plot, as in the table."""
         return [
             {
                 "x": mark.at_s,
@@ -86,7 +86,7 @@ class RunTimeline:
         ]
 
     def table(self) -> Table:
-        """Everything that was noted, in order."""
+        """Every event in order."""
         rows = [
             (
                 str(number + 1),
@@ -97,12 +97,12 @@ class RunTimeline:
             )
             for number, mark in enumerate(self.annotations)
         ]
-        heads = ("no.", "at", "until", "event", "what happened")
+        heads = ("no.", "at", "until", "event", "description")
         return Table.of("Events of the run", heads, rows, numbers=False)
 
 
 def outside_table(measurement: Measurement) -> Table | None:
-    """Percentiles of the signals that no fault touched; None without faults."""
+    """Percentiles of the signals outside of fault windows; None without faults."""
     if not measurement.outside_faults:
         return None
     names = ("p50", "p90", "p99", "p99.9")
@@ -116,7 +116,7 @@ def outside_table(measurement: Measurement) -> Table | None:
         for one in measurement.outside_faults
     ]
     heads = ("figure", "signals", *(name.upper() for name in names), "max")
-    return Table.of("Measured signals that no fault touched", heads, rows)
+    return Table.of("Measured signals outside of fault windows", heads, rows)
 
 
 def gate_tables(measurement: Measurement) -> Iterator[Table]:
@@ -124,8 +124,8 @@ def gate_tables(measurement: Measurement) -> Iterator[Table]:
     gate = measurement.gate
     if gate is None:
         return
-    told = "; ".join(gate_notes(gate))
-    yield Table.of(f"Rounds of the gate: {told}", ROUND_HEADS, round_rows(gate))
+    notes = "; ".join(gate_notes(gate))
+    yield Table.of(f"Rounds of the gate: {notes}", ROUND_HEADS, round_rows(gate))
     if gate.latency:
         yield Table.of("Latency with and without the gate", LATENCY_HEADS, latency_rows(gate))
 
@@ -136,35 +136,35 @@ def timeline_of(
     """The timeline of a run.
 
     Args:
-        load: what was to be sent when.
-        measurement: for what followed each disturbance.
-        events: what was noted.
-        t0_ns: when the first stage began.
-        end_ns: when the watching ended; 0 where nobody knows.
+        load: the executed load.
+        measurement: for the recovery after each event.
+        events: of the run.
+        t0_ns: start of the first stage.
+        end_ns: end of the observation; 0 where unknown.
     """
     phases: list[tuple[str, float, float]] = []
     start_s = 0.0
     for stage in load.timeline():
         end_s = start_s + stage.duration_s
-        name = _PHASE_WORDS[stage.phase]
+        name = _PHASE_NAMES[stage.phase]
         if phases and phases[-1][0] == name:
             phases[-1] = (name, phases[-1][1], end_s)
         else:
             phases.append((name, start_s, end_s))
         start_s = end_s
-    watched_s = (end_ns - t0_ns) / NS_PER_S if end_ns else start_s
+    observed_s = (end_ns - t0_ns) / NS_PER_S if end_ns else start_s
     recoveries = {(one.kind, round(one.at_s, 3)): one for one in measurement.recoveries}
     marks = [_mark(event, t0_ns, recoveries) for event in events]
-    stood: dict[float | None, str] = {
-        one.at_s: format_staleness(one) for one in measurement.standstills
+    stalls: dict[float | None, str] = {
+        one.at_s: format_feed_stall(one) for one in measurement.standstills
     }
-    marks += [_fault(fault, stood.get(fault.injected_s)) for fault in measurement.faults]
+    marks += [_fault(fault, stalls.get(fault.injected_s)) for fault in measurement.faults]
     if measurement.gate is not None and measurement.gate.opened_s is not None:
         gate = measurement.gate
         what = f"{gate.rounds:,} rounds, {gate.broken:,} broken"
         marks.append(Annotation(measurement.gate.opened_s, gate.released_s, "gate", what))
     return RunTimeline(
-        end_s=max(start_s, min(watched_s, 2 * start_s)),
+        end_s=max(start_s, min(observed_s, 2 * start_s)),
         phases=tuple(phases),
         annotations=tuple(sorted(marks, key=lambda mark: mark.at_s)),
     )
@@ -179,22 +179,21 @@ def _mark(
     what = event.what
     if found is not None and found.backlog_ns is not None:
         until_s = at_s + found.backlog_ns / NS_PER_S
-        what += f"; nothing was overdue any more {format_duration_html(found.backlog_ns)} later"
+        what += f"; backlog cleared {format_duration_html(found.backlog_ns)} later"
     return Annotation(at_s, until_s, event.kind.replace("_", " "), what)
 
 
-def _fault(fault: FaultFigures, stood: str | None) -> Annotation:
-    """A planned fault, from where it was injected to where it was over.
+def _fault(fault: FaultFigures, feed_stall: str | None) -> Annotation:
+    """A planned fault, from its injection to the proof of its end.
 
     Args:
-        fault: what is known of it.
-        stood: what became of signals, of a fault that held agents up.
+        fault: its figures.
+        feed_stall: further figures of a stall of the chain feed.
     """
     at_s = fault.planned_s if fault.injected_s is None else fault.injected_s
     until_s = fault.healed_s if fault.heal_proven_s is None else fault.heal_proven_s
-    told = (fault.seen, fault.answer, fault.seen_healed, fault.trouble, stood or "")
-    seen = [text for text in told if text]
-    what = "; ".join(seen) or "nothing was seen of it"
+    texts = (fault.seen, fault.answer, fault.seen_healed, fault.trouble, feed_stall or "")
+    what = "; ".join(filter(None, texts)) or "without any proof"
     return Annotation(at_s, until_s, f"fault: {fault.kind} of {fault.target}", what)
 
 

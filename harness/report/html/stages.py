@@ -1,4 +1,4 @@
-"""Where the time went: the stages of a signal's way, by their share and by their spread."""
+"""The latency breakdown: the stages of a signal, by their share and by their spread."""
 
 from __future__ import annotations
 
@@ -7,19 +7,32 @@ from typing import Any
 
 from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures, Measurement
 from harness.formatting import format_share_fixed
+from harness.report.data import ReportData
 from harness.report.html.axes import log_durations
-from harness.report.html.components import Chart, MissingChart, Table
+from harness.report.html.components import Chart, MissingChart, Section, Table
 from harness.report.html.formatting import format_duration_html, to_ms
+from harness.report.html.run_timeline import RunTimeline
 
 KEY = "stages"
-TITLE = "Which part of the way took the time?"
+TITLE = "Which stage has the largest share of the latency?"
 _ROW_PX = 46
 
 
-def stage_parts(measurement: Measurement) -> list[Chart | MissingChart]:
-    """For each mode the shares of the mean, and how far each stage spreads.
+def breakdown_section(data: ReportData, _: RunTimeline) -> Section:
+    """The stages of a signal."""
+    return Section(
+        "where",
+        "Latency breakdown",
+        "The stages of a signal, which add up to its latency.",
+        tuple(stage_parts(data.measurement)),
+        notes=tuple(stage_notes(data.measurement)),
+    )
 
-    The same figure of another mode has the same axis, so that bars of one length are one time.
+
+def stage_parts(measurement: Measurement) -> list[Chart | MissingChart]:
+    """For each mode the shares of the mean, and the spread of each stage.
+
+    The charts of all modes have the same axis, so that bars of equal length are equal times.
     """
     splits = [split for split in measurement.splits if split.phase == "measure" and split.count]
     if not splits:
@@ -35,7 +48,7 @@ def _names(split: LatencyBreakdownFigures) -> list[str]:
 
 
 def _wrapped(split: LatencyBreakdownFigures) -> list[str]:
-    """In two lines, so that names leave room for the bars on a small screen."""
+    """Names on two lines, which leave room for the bars on a small screen."""
     return [f"{stage.start}<br>→ {stage.end}" for stage in split.stages]
 
 
@@ -52,12 +65,12 @@ def _shares(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFig
     return Chart(
         key=f"{KEY}-share-{split.mode}",
         title=TITLE + (f" ({split.mode})" if len(splits) > 1 else ""),
-        shows="Mean time of each stage of a signal's way, from being due at the top to being seen"
-        " SIMULATED at the bottom; the bars add up to the mean latency.",
-        good="Good: the engine's own stage (INIT → SIMULATED) is the longest, and no waiting stage"
-        " before it grows beyond it.",
+        shows="Mean time of each stage of a signal, from its due time at the top to the observation"
+        " of SIMULATED at the bottom; the bars add up to the mean latency.",
+        good="Good: the engine's own stage (INIT → SIMULATED) is the longest, and no earlier stage"
+        " exceeds it.",
         message=f"Of a mean latency of {format_duration_html(split.total_mean_ns)},"
-        f" {format_share_fixed(shares[most])} went from {stage.start} to {stage.end}.",
+        f" {format_share_fixed(shares[most])} is from {stage.start} to {stage.end}.",
         traces=(
             {
                 "type": "bar",
@@ -102,11 +115,11 @@ def _spread(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFig
     drawn = [stage for own in splits for stage in _spreading(own)]
     names = [f"{stage.start}<br>→ {stage.end}" for stage in stages]
     slow = max(stages, key=lambda stage: stage.p99_ns or stage.max_ns, default=None)
-    said = "Too few signals for percentiles of the stages."
+    message = "Too few signals for percentiles of the stages."
     if slow is not None:
-        said = (
-            f"The slowest signals lost most from {slow.start} to {slow.end}: P99"
-            f" {format_duration_html(slow.p99_ns)}, at most {format_duration_html(slow.max_ns)}."
+        message = (
+            f"The slowest stage is from {slow.start} to {slow.end}: P99"
+            f" {format_duration_html(slow.p99_ns)}, max {format_duration_html(slow.max_ns)}."
         )
     lows = [stage.p50_ns or 1 for stage in drawn] or [1_000_000]
     highs = [stage.max_ns for stage in drawn] or [1_000_000]
@@ -114,11 +127,10 @@ def _spread(split: LatencyBreakdownFigures, splits: Sequence[LatencyBreakdownFig
         key=f"{KEY}-spread-{split.mode}",
         title="Which stage makes slow signals slow?"
         + (f" ({split.mode})" if len(splits) > 1 else ""),
-        shows="For each stage the time that half of the signals kept within (P50), 99 in 100"
-        " (P99), and the longest.",
-        good="Good: the three marks of a stage lie close together. A stage whose P99 lies far to"
-        " the right of its P50 holds up a few signals for long: look there first.",
-        message=said,
+        shows="P50, P99 and maximum of the time of each stage.",
+        good="Good: the three marks of a stage are close together. A stage whose P99 is far to the"
+        " right of its P50 delays a few signals for long: analyse it first.",
+        message=message,
         traces=(
             _range(stages, names),
             *(
@@ -210,6 +222,6 @@ def _spread_table(split: LatencyBreakdownFigures) -> Table:
 
 
 def stage_notes(measurement: Measurement) -> list[str]:
-    """What must be known beside the figures."""
+    """Remarks on the charts."""
     notes = [n for split in measurement.splits if split.phase == "measure" for n in split.notes]
     return list(dict.fromkeys(notes))

@@ -1,4 +1,4 @@
-"""The top of the page: what came out, and why, at one glance."""
+"""The top of the page: verdict, reasons, objectives, main figures and grade."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.report.run_description import format_agents, format_rate_range, mea
 from harness.scenario import Objective
 
 REASONS_MAX = 6
-# Beside its colour and its word a verdict has a sign.
+# A verdict has a sign in addition to its colour and its name.
 _SIGNS = {
     Verdict.PASS: '<path d="M4 11l4 4 8-10"/>',
     Verdict.FAIL: '<path d="M5 5l10 10M15 5L5 15"/>',
@@ -27,17 +27,17 @@ _SIGNS = {
     Verdict.INCONCLUSIVE: '<path d="M6 7a4 4 0 1 1 5 4l-1 1v2M10 17.5v.1"/>',
 }
 _GRADES = {
-    "signoff": "This run may be used for a sign-off.",
-    "indicative": "A hint and no sign-off, because:",
+    "signoff": "This run qualifies for a sign-off.",
+    "indicative": "Indicative only. The run does not qualify for a sign-off:",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A percentile with its interval, held against its limit on a logarithmic line.
+    """A percentile with its interval and its limit on a logarithmic line.
 
     Attributes:
-        low_at, high_at, value_at, limit_at: places on the line, 0 to 100.
+        low_at, high_at, value_at, limit_at: positions on the line, 0 to 100.
         open_end: whether the interval has no upper end.
     """
 
@@ -62,14 +62,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything above the first figure.
+    """Everything above the first section.
 
     Attributes:
         about: the scenario's description, which overrides do not change.
-        executed: what was run.
-        sign: drawing of the verdict's sign, in the units of a 20 by 20 box.
-        reasons: the checks that are not clean, the deciding ones first; bounded.
-        reasons_left: how many more there are.
+        executed: the executed load.
+        sign: SVG of the verdict's sign, in the units of a 20 by 20 box.
+        reasons: the checks that do not pass, the deciding ones first; at most REASONS_MAX.
+        reasons_left: number of the other ones.
     """
 
     run_id: str
@@ -84,16 +84,15 @@ class Summary:
     gauges: tuple[Gauge, ...]
     facts: tuple[Fact, ...]
     grade: str
-    grade_words: str
+    grade_text: str
     grade_reasons: tuple[str, ...]
 
 
 def build_summary(data: ReportData) -> Summary:
     """The top of a run's page."""
     scenario, judgement = data.scenario, data.judgement
-    said = headline(judgement)
-    # What the headline says need not be said again, unless its name is all that tells the check.
-    reasons = [check for check in judgement.reasons if check.verdict is not Verdict.PASS]
+    # A single reason is the headline already.
+    reasons = [check for check in judgement.reasons if not check.status.is_clean]
     others = reasons if len(reasons) > 1 else []
     grade = judgement.grade
     return Summary(
@@ -103,13 +102,13 @@ def build_summary(data: ReportData) -> Summary:
         executed=data.executed,
         verdict=judgement.verdict.value,
         sign=Markup(_SIGNS[judgement.verdict]),  # noqa: S704 - our own drawing
-        headline=said,
+        headline=headline(judgement),
         reasons=tuple(others[:REASONS_MAX]),
         reasons_left=max(0, len(others) - REASONS_MAX),
         gauges=tuple(_gauges(scenario.parsed_objectives(), judgement)),
         facts=tuple(_facts(data)),
         grade=grade.level,
-        grade_words=_GRADES[grade.level],
+        grade_text=_GRADES[grade.level],
         grade_reasons=grade.reasons,
     )
 
@@ -120,11 +119,11 @@ def _facts(data: ReportData) -> Iterator[Fact]:
     for mode in modes:
         found = measurement.of("latency", "measure", mode)
         if found is not None:
-            told = f" ({mode})" if len(modes) > 1 else ""
+            suffix = f" ({mode})" if len(modes) > 1 else ""
             for name in ("p50", "p99"):
                 value = found.percentiles_ns.get(name)
                 yield Fact(
-                    f"{name.upper()} of latency{told}",
+                    f"{name.upper()} of latency{suffix}",
                     format_duration_html(value) if value else "too few",
                 )
     yield Fact("signals attempted", format_count(measurement.account.attempted))
@@ -144,18 +143,13 @@ def _facts(data: ReportData) -> Iterator[Fact]:
 
 
 def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[Gauge]:
-    """One for each promised percentile of latency over the whole phase."""
+    """One for each objective of a latency percentile over the whole phase."""
     checks = judgement.of(CheckKind.OBJECTIVE)
     for objective in objectives:
         if objective.is_latency_percentile and objective.window_ns is None:
             for check in checks:
-                if _is_of(check, objective) and (g := _gauge(check)):
+                if check.objective == objective.text and (g := _gauge(check)):
                     yield g
-
-
-def _is_of(check: Check, objective: Objective) -> bool:
-    """Whether a check is an objective's, as it stands or for one mode."""
-    return check.name == objective.text or check.name.startswith(f"{objective.text} (")
 
 
 def _gauge(check: Check) -> Gauge | None:
@@ -163,29 +157,28 @@ def _gauge(check: Check) -> Gauge | None:
     low, high = _ns(check.figures, "lower_ns"), _ns(check.figures, "upper_ns")
     if not value or not limit:
         return None
-    low_told = format_duration_html(low) if low else "no lower bound"
+    low_text = format_duration_html(low) if low else "no lower bound"
     low = min(low or value, value)
-    high_told = max(high or value, value)
-    span = (math.log10(min(low, limit)) - 0.25, math.log10(max(high_told, limit)) + 0.35)
+    high_end = max(high or value, value)
+    span = (math.log10(min(low, limit)) - 0.25, math.log10(max(high_end, limit)) + 0.35)
 
     def at(value_ns: int) -> float:
         share = (math.log10(max(1, value_ns)) - span[0]) / (span[1] - span[0])
         return round(100 * share, 2)
 
     each = format_confidence(check)
-    told = (
-        f"{low_told} to {format_duration_html(high)}, each at {each}"
-        if high
-        else "no upper bound yet"
+    interval = (
+        f"{low_text} to {format_duration_html(high)}, each at {each}" if high else "no upper bound"
     )
+    value_text, limit_text = format_duration_html(value), format_duration_html(limit)
     return Gauge(
         title=f"{check.name}: measured value, its interval (each bound at {each}), and the limit"
         " (logarithmic; right is slower)",
-        message=f"{check.name}: {format_duration_html(value)}, {told}; the limit is {format_duration_html(limit)}.",
-        value=f"{format_duration_html(value)} ({told})",
-        limit=format_duration_html(limit),
+        message=f"{check.name}: {value_text}, {interval}; the limit is {limit_text}.",
+        value=f"{value_text} ({interval})",
+        limit=limit_text,
         low_at=at(low),
-        high_at=at(high_told) if high else 100.0,
+        high_at=at(high_end) if high else 100.0,
         value_at=at(value),
         limit_at=at(limit),
         open_end=high is None,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
+from harness.json_rpc import answers_chain_id
 from harness.stack.docker.client import Client, engine_errors
 
 PORT = 8545
@@ -29,28 +27,16 @@ def container_address(client: Client, container: str, network: str) -> str:
 
 
 def await_node(address: str, clock: Clock, timeout_ns: int) -> None:
-    """Wait until a node tells its chain id.
+    """Wait until a node answers its chain id.
 
     Raises:
         StackError: it has not in time.
     """
     deadline_ns = clock.now_ns() + timeout_ns
-    while not _answers(address):
+    while not answers_chain_id(f"http://{address}:{PORT}", _ANSWER_MAX_S):
         if clock.now_ns() > deadline_ns:
             raise StackError(
                 f"gave no answer at {address}:{PORT} after {timeout_ns / NS_PER_S:.1f} s",
                 where="anvil",
             )
         clock.sleep_ns(_POLL_NS)
-
-
-def _answers(address: str) -> bool:
-    connection = http.client.HTTPConnection(address, PORT, timeout=_ANSWER_MAX_S)
-    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
-    try:
-        connection.request("POST", "/", json.dumps(question), {"Content-Type": "application/json"})
-        return "result" in json.loads(connection.getresponse().read())
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

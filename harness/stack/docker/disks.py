@@ -16,7 +16,6 @@ from typing import Any
 
 from harness.errors import StackError, UsageError
 from harness.scenario.fault import Fault
-from harness.scenario.service_faults import DISK_KINDS
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.loop_devices import attach_loop_device
 
@@ -34,7 +33,7 @@ _EMPTIED = ("debugfs", "-w", "-R", "rmdir lost+found")
 
 def disk_targets(faults: Iterable[Fault]) -> frozenset[str]:
     """The services whose disk a scenario harms, as the scenario calls them."""
-    return frozenset(fault.target for fault in faults if fault.kind in DISK_KINDS)
+    return frozenset(fault.target for fault in faults if fault.needs_own_disk)
 
 
 def data_volume(spec: ContainerSpec) -> str:
@@ -66,8 +65,8 @@ class Disks:
         Raises:
             StackError: it cannot be made on this host.
         """
-        for words in (_MKFS, _EMPTIED):
-            _program(words[0])
+        for command in (_MKFS, _EMPTIED):
+            _program(command[0])
         path, device = self._make(DISK_BYTES)
         self._held[volume] = path, device
         _run(*_MKFS, *_AT_ONCE, path)
@@ -98,7 +97,7 @@ def own_disk(document: Mapping[str, Any], options: Callable[[str], Mapping[str, 
     """Where a container has a file system of its own.
 
     Args:
-        document: what the engine tells of the container.
+        document: what the engine reports of the container.
         options: the driver's options of a volume, by its name.
 
     Raises:
@@ -118,10 +117,10 @@ def _program(name: str) -> str:
     return found
 
 
-def _run(name: str, *words: str) -> None:
+def _run(name: str, *arguments: str) -> None:
     try:
         done = subprocess.run(
-            [_program(name), *words],
+            [_program(name), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

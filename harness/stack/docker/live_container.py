@@ -1,4 +1,4 @@
-"""A container as it is in force right now: the engine's word, and the kernel's."""
+"""A container as it is in force now, by the engine and by the kernel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.process.cgroup import Limits, read_limits
 from harness.stack.compose_file import size_bytes
-from harness.stack.docker.cgroup_limits import Limits, read_limits
 from harness.stack.docker.client import Client, engine_errors
 from harness.stack.docker.container_config import ContainerConfig, config_of_inspect
 
@@ -129,7 +129,7 @@ def _children(pid: int, proc: Path) -> list[int]:
     children: list[int] = []
     for task in (proc / str(pid) / "task").glob("*/children"):
         try:
-            children.extend(int(word) for word in task.read_text(encoding="ascii").split())
+            children.extend(int(pid) for pid in task.read_text(encoding="ascii").split())
         except OSError:  # a thread that has just ended
             continue
     return children

@@ -7,6 +7,7 @@ as a label.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -35,10 +36,9 @@ _PACKAGES = (
     "python3",
     "redis-server",
 )
-# redis asks for async-timeout on Python before 3.11.3, which Debian 12 has; pip would decide by
-# the version of the interpreter that runs it.
+# The part of the reference services' packages that an agent needs. redis asks for async-timeout
+# on Python before 3.11.3, which Debian 12 has.
 _AGENT = ("async-timeout", "hiredis", "protobuf", "redis")
-_REFERENCE = (*_AGENT, "prometheus-client", "psycopg[binary]", "pyrevm")
 _REFERENCE_SKIPS = shutil.ignore_patterns("__pycache__", "node_modules")
 _STEP_TIMEOUT_S = 900
 
@@ -81,11 +81,11 @@ def build_offline(root: Path, work: Path, say: Say, *, force: bool = False) -> t
     Args:
         root: the checkout.
         work: an empty folder on a disk with 2 GB of room.
-        say: told of each step.
+        say: receives each step.
         force: build all of them.
 
     Raises:
-        StackError: a program is missing or a step failed, with its last words.
+        StackError: a program is missing or a step failed, with its last output.
     """
     _need("docker", "docker.io")
     base = sha256(_SUITE, *_PACKAGES)
@@ -111,17 +111,19 @@ def tree_digest(folder: Path, skip: frozenset[str] = frozenset({"__pycache__"}))
 def _recipes(root: Path) -> tuple[Recipe, ...]:
     images = root / "compose" / "images" / "offline"
     zone_b = root / "compose" / "zone_b"
-    lock = root / "requirements.lock"
+    pinned = (root / "compose" / "images" / "reference" / "requirements.txt").read_text("utf-8")
+    agent_pins = "".join(
+        entry for entry in split_requirements(pinned) if entry.partition("==")[0] in _AGENT
+    )
 
     def reference(context: Path) -> None:
-        _install_site(context / "site", _REFERENCE, lock)
+        _install_site(context / "site", pinned)
         shutil.copytree(zone_b, context / "zone_b", ignore=_REFERENCE_SKIPS)
 
     def agent(context: Path) -> None:
-        _install_site(context / "site", _AGENT, lock)
+        _install_site(context / "site", agent_pins)
 
     zone_b_digest = tree_digest(zone_b, frozenset({"__pycache__", "node_modules"}))
-    pins = hashlib.sha256(lock.read_bytes()).hexdigest()
     anvil = _anvil(root)
     return (
         Recipe("signal-harness/redis:offline", images / "redis", (), _nothing),
@@ -134,7 +136,7 @@ def _recipes(root: Path) -> tuple[Recipe, ...]:
         Recipe(
             "signal-harness/reference:offline",
             images / "reference",
-            (zone_b_digest, pins, *_REFERENCE),
+            (zone_b_digest, sha256(pinned)),
             reference,
         ),
         Recipe(
@@ -143,7 +145,7 @@ def _recipes(root: Path) -> tuple[Recipe, ...]:
             (hashlib.sha256(anvil.read_bytes()).hexdigest(),),
             lambda context: _copy_anvil(anvil, context),
         ),
-        Recipe("signal-harness/agent:offline", images / "agent", (pins, *_AGENT), agent),
+        Recipe("signal-harness/agent:offline", images / "agent", (sha256(agent_pins),), agent),
         Recipe("signal-harness/portal:offline", images / "portal", (), _nothing),
     )
 
@@ -205,23 +207,32 @@ def _need(program: str, package: str) -> None:
         )
 
 
-def _install_site(target: Path, packages: Sequence[str], lock: Path) -> None:
+def split_requirements(text: str) -> list[str]:
+    """The entries of a pinned requirements file, each with its hashes on the lines after it."""
+    return re.findall(r"^\w\S*==.*(?:\n +.*)*\n?", text, re.MULTILINE)
+
+
+def _install_site(target: Path, pins: str) -> None:
+    requirements = target.with_name("requirements.txt")
+    requirements.write_text(pins, encoding="utf-8")
     options = (
         "--quiet",
         "--disable-pip-version-check",
         "--only-binary=:all:",
+        "--no-deps",
+        "--require-hashes",
         f"--python-version={_PYTHON}",
         f"--target={target}",
-        f"--constraint={lock}",
+        f"--requirement={requirements}",
     )
-    _do([*module_command("pip"), "install", *options, *packages])
+    _do([*module_command("pip"), "install", *options])
 
 
 def _copy_postgres(context: Path) -> None:
     installation = find_installation()
     package = installation.parent
     unneeded = shutil.ignore_patterns("include", "*.a", "__pycache__")
-    # The programs look for the wheel's shared libraries beside the package they lie in.
+    # The programs search for the wheel's shared libraries next to the package they lie in.
     for part in (installation, package.with_name(f"{package.name}.libs")):
         if part.is_dir():
             target = context / "opt" / part.relative_to(package.parent)
@@ -263,6 +274,6 @@ def _do(command: Sequence[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StackError(f"{command[0]} failed: {error}", where="images") from error
     if done.returncode != 0:
-        words = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise StackError(f"{command[0]} ended with {done.returncode}:\n{words}", where="images")
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise StackError(f"{command[0]} ended with {done.returncode}:\n{tail}", where="images")
     return done.stdout.strip()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Callable, Sequence
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
+from harness.http_client import HttpClient
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.containers import Containers
 from harness.stack.docker.settings import published_port
@@ -14,10 +14,11 @@ from harness.stack.ports import LOOPBACK
 
 _POLL_NS = 100 * NS_PER_MS
 _ANSWER_MAX_S = 0.5
-# Somebody who comes up too early for a dependency may try again, but not for ever.
+# A service that starts too early for a dependency may restart, but not for ever.
 _RESTARTS_MAX = 3
 _MIB = 1 << 20
 _KILLED = 137
+_SERVER_ERROR = 500
 
 
 def await_ready(
@@ -34,7 +35,7 @@ def await_ready(
         specs: the services, all started.
         clock: time.
         timeout_ns: the longest that any of them may take from now on.
-        on_ready: told of each as soon as it is seen to be healthy.
+        on_ready: receives each as soon as it is healthy.
 
     Raises:
         StackError: one ended, or the time is over; with its last log lines.
@@ -83,8 +84,8 @@ def is_healthy(containers: Containers, spec: ContainerSpec) -> bool:
         if spec.health is None:
             health = containers.state(name).get("Health")
             return _answers(containers, spec) if health is None else health["Status"] == "healthy"
-        kind, *words = spec.health.test
-        command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
+        kind, *arguments = spec.health.test
+        command = ["/bin/sh", "-c", *arguments] if kind == "CMD-SHELL" else arguments
         return containers.execute(name, command)[0] == 0
     except StackError:  # it does not run (yet, or any more)
         return False
@@ -92,11 +93,8 @@ def is_healthy(containers: Containers, spec: ContainerSpec) -> bool:
 
 def _answers(containers: Containers, spec: ContainerSpec) -> bool:
     (port,) = containers.place.publish[spec.name].values()
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_MAX_S)
     try:
-        connection.request("GET", "/metrics")
-        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
-    except (OSError, http.client.HTTPException):
+        with HttpClient(f"http://{LOOPBACK}:{port}", _ANSWER_MAX_S) as client:
+            return client.get("/metrics").status < _SERVER_ERROR
+    except OSError:
         return False
-    finally:
-        connection.close()

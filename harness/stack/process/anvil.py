@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.json_rpc import answers_chain_id
 from harness.process.program import Program
 from harness.stack.ports import LOOPBACK
 from harness.stack.server_user import can_execute
@@ -98,18 +97,8 @@ class AnvilNode:
         return f"http://{LOOPBACK}:{self.port}"
 
     def is_ready(self) -> bool:
-        """Whether it tells its chain id."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=_ANSWER_MAX_S)
-        question = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
-        try:
-            connection.request(
-                "POST", "/", json.dumps(question), {"Content-Type": "application/json"}
-            )
-            return "result" in json.loads(connection.getresponse().read())
-        except (OSError, ValueError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        """Whether it answers its chain id."""
+        return answers_chain_id(self.url, _ANSWER_MAX_S)
 
     def describe(self) -> dict[str, Any]:
         """What runs."""

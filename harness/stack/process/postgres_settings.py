@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
+
+from harness.process.cgroup import own_memory_limit
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -20,11 +21,6 @@ EFFECTIVE_CACHE_BYTES = 3 * GIB
 HOST_SHARE = 4
 _SMALLEST = 16 * MIB
 
-_CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -38,12 +34,8 @@ class Setting:
 def host_memory_bytes() -> int:
     """Memory this process may count on: the host's, or its own control group's if that is less."""
     total = int(psutil.virtual_memory().total)
-    for path in _CGROUP_LIMITS:
-        try:
-            total = min(total, int(path.read_text(encoding="ascii")))
-        except (OSError, ValueError):  # not there, or "max"
-            continue
-    return total
+    limit = own_memory_limit()
+    return total if limit is None else min(total, limit)
 
 
 def memory_settings(memory_bytes: int) -> tuple[Setting, ...]:
@@ -83,7 +75,7 @@ def server_settings(port: int, memory_bytes: int) -> tuple[Setting, ...]:
         Setting("timezone", None, "UTC"),
         Setting("log_timezone", None, "UTC"),
         Setting("log_line_prefix", None, "%m [%p] %u@%d "),
-        # A statement in the log could hold what nobody should read.
+        # A statement in the log could hold what must not be read.
         Setting("log_min_error_statement", None, "panic"),
         Setting("log_parameter_max_length_on_error", None, "0"),
     )

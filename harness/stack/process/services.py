@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from harness.errors import UsageError
+from harness.http_client import OK, HttpClient
 from harness.process.faketime import ahead, find_library, variables
 from harness.process.program import Program
 from harness.stack.defect_catalogue import defects_of
@@ -198,14 +198,11 @@ def with_clock(program: Program) -> Program:
 
 def is_healthy(port: int) -> bool:
     """Whether a service says that it is ready to work."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_HEALTH_MAX_S)
     try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
+        with HttpClient(f"http://{LOOPBACK}:{port}", _HEALTH_MAX_S) as client:
+            return client.get("/healthz").status == OK
+    except OSError:
         return False
-    finally:
-        connection.close()
 
 
 def _defects(service: str, settings: StackSettings) -> tuple[tuple[str, str], ...]:

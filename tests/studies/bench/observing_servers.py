@@ -43,27 +43,27 @@ class BenchServers:
 @contextmanager
 def running_servers() -> Iterator[BenchServers]:
     """Start both, and end them with the block."""
-    guard = ReaperClient()
-    guard.start()
+    reaper = ReaperClient()
+    reaper.start()
     folder = create_private_dir()
-    guard.clean(folder)
+    reaper.clean(folder)
     supervisor = Supervisor(
-        lambda program: spawn(program, guard),
-        lambda pid: cleanup_after_exit(pid, guard),
+        lambda program: spawn(program, reaper),
+        lambda pid: cleanup_after_exit(pid, reaper),
         SystemClock(),
     )
     try:
-        yield _start(folder, guard, supervisor)
+        yield _start(folder, reaper, supervisor)
     finally:
         supervisor.stop()
         remove((str(folder),))
-        guard.stop()
+        reaper.stop()
 
 
-def _start(folder: Path, guard: ReaperClient, supervisor: Supervisor) -> BenchServers:
+def _start(folder: Path, reaper: ReaperClient, supervisor: Supervisor) -> BenchServers:
     contract = Contract()
     postgres = PostgresServer(
-        folder / "postgres", folder / "postgres.log", guard, contract.observer_role
+        folder / "postgres", folder / "postgres.log", reaper, contract.observer_role
     )
     redis = RedisServer(folder / "redis", folder / "redis.log")
     for server in (postgres, redis):

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.errors import Exit
 from tests.stack import disturbed_runs
 from tests.stack.disturbed_runs import Spoiled

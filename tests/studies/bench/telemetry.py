@@ -27,7 +27,7 @@ from harness.analysis.histogram import DIGITS, HIGHEST_NS, LOWEST_NS
 from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
 from harness.evidence.run_folder import RunFolder
-from harness.telemetry.worker import COST_LIMIT_CORES
+from harness.telemetry.sources.kernel import COST_LIMIT_CORES
 
 ROOT = Path(__file__).resolve().parents[3]
 RATE = 50

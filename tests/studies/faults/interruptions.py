@@ -11,17 +11,17 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from harness.clock import NS_PER_S
 from harness.errors import EvidenceError
 from harness.evidence.event_log import read_events
 from harness.evidence.fault_log import FaultRecord, read_faults
-from harness.evidence.run_folder import RunFolder
-from harness.evidence.toml_writer import toml_text
-from harness.faults.support import AGENT_FAULT_KINDS, AGENT_PREFIX, FaultSupport
+from harness.evidence.run_folder import RunFolder, scenario_text
 from harness.scenario import Scenario
 from harness.scenario.fault import Fault
+from harness.scenario.fault_registry import FaultSupport, fault_kinds
+from harness.scenario.fault_targets import AGENT_PREFIX
 from harness.stack.docker.client import connect
 from tests.studies.faults.leftovers import Run, Things, format_things, more, take_inventory
 
@@ -127,10 +127,9 @@ def cases(possible: FaultSupport, folders: Iterable[Path], kinds: Iterable[str] 
 
 def _spare(kind: str) -> dict[str, Any]:
     """A fault of a kind with what it must have."""
-    models = get_args(get_args(Fault)[0])
-    model = next(one for one in models if kind in get_args(one.model_fields["kind"].annotation))
+    model = fault_kinds()[kind]
     guesses = {
-        "target": f"{AGENT_PREFIX}1" if kind in AGENT_FAULT_KINDS else "engine",
+        "target": f"{AGENT_PREFIX}1" if model.targets.needs_agents else "engine",
         "peer": "redis",
         "for_s": _FOR_S,
     }
@@ -175,7 +174,7 @@ def interrupt(case: Case, number: signal.Signals) -> Outcome:
 
 def _interrupt(case: Case, number: signal.Signals, place: Path, api: Any) -> Outcome:
     file = place / "interrupted.toml"
-    file.write_text(toml_text(case.scenario.model_dump(mode="json")), encoding="utf-8")
+    file.write_text(scenario_text(case.scenario), encoding="utf-8")
     before = take_inventory(None, None)
     with (place / "output").open("wb") as output:
         process = subprocess.Popen(

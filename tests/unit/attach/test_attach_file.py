@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from psycopg.conninfo import conninfo_to_dict
 
 from harness.cli.stack_choice import StackChoice, StackKind
@@ -15,7 +16,6 @@ from harness.contract.chain_feed import ChainFeed
 from harness.contract.names import Contract, Streams
 from harness.contract.observation import ObservationMethod, ObservationSettings
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
 from harness.scenario import Chain, Redis, Scenario
 from harness.stack.attach.contract_file import AttachFile, load_attach_file
 from harness.stack.attach.nonce_starts import check_scenario
@@ -41,7 +41,7 @@ def write(tmp_path: Path) -> Write:
 
     def make(**changes: Any) -> Path:
         path = tmp_path / "contract.toml"
-        path.write_text(toml_text({**LEAST, **changes}), encoding="utf-8")
+        path.write_text(tomli_w.dumps({**LEAST, **changes}), encoding="utf-8")
         return path
 
     return make
@@ -233,7 +233,7 @@ def test_what_is_not_production_needs_no_words(write: Write) -> None:
     """And words for another system are a mistake. `product` is no production."""
     file = load_attach_file(write(prefix="product:", streams={"proposals": "delivery"}))
     refuse_production(file, None)
-    with pytest.raises(UsageError, match="does not speak of this system"):
+    with pytest.raises(UsageError, match="does not name this system"):
         refuse_production(file, "send load to prod: at cache.example:6379")
 
 

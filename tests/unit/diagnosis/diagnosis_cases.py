@@ -1,4 +1,4 @@
-"""Runs that never were, with figures put together by hand: 30 s measured after 5 s of warm-up."""
+"""Constructed runs: 30 s measured after 5 s of warm-up."""
 
 from __future__ import annotations
 
@@ -12,45 +12,48 @@ from harness.analysis.measurement import (
 )
 from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
 from harness.diagnosis.answers import Diagnosis, Question
-from harness.diagnosis.context import DiagnosisInput
+from harness.diagnosis.context import DiagnosisInput, build_context
 from harness.diagnosis.diagnose import diagnose
+from harness.diagnosis.trigger import find_trigger
 from harness.evidence.run_documents import RunMetadata, RunPlan
-from harness.judge.check import Check, CheckKind, Figure
+from harness.judge.check import Figure
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
+from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict
 from harness.scenario import Load, Scenario, Stage
+from harness.scenario.objective import parse_objective
 
 MS = 1_000_000
 START, END = 5, 35
 GIB = float(1024**3)
-# Seconds of the measured load in which signals are slow, where a test does not say otherwise.
+# Seconds of the measured load in which signals are slow, unless a test sets others.
 SLOW = tuple(range(15, 25))
 
 Values = float | Callable[[int], float]
 
 
 def track(name: str, values: Values, limit: float | None = None, source: str = "") -> TimeSeries:
-    """A track with one value each second, from before the load until after it."""
+    """A series with one value per second, from before the load until after it."""
     at = range(-3, END + 6)
-    told = [values(second) if callable(values) else values for second in at]
-    return TimeSeries(name, tuple(second + 0.4 for second in at), tuple(told), limit, source)
+    height = [values(second) if callable(values) else values for second in at]
+    return TimeSeries(name, tuple(second + 0.4 for second in at), tuple(height), limit, source)
 
 
 def in_slow(high: float, low: float, slow: Iterable[int] = SLOW) -> Callable[[int], float]:
     """A value for the seconds in which signals are slow, and one for the others."""
     chosen = {*slow}
-    # What is taken at second n stands for the second before it.
+    # A sample at second n covers the second before it.
     return lambda second: high if {second - 1, second} & chosen else low
 
 
 def telemetry(*tracks: TimeSeries, waits: Iterable[LockWait] = ()) -> Telemetry:
-    """Telemetry of these tracks."""
+    """Telemetry of these series."""
     return Telemetry({one.name: one for one in tracks}, tuple(waits), present=True)
 
 
-def quiet() -> tuple[TimeSeries, ...]:
-    """Everything that the questions look at, and none of it near anything."""
+def idle_run() -> tuple[TimeSeries, ...]:
+    """Every series that the questions read, all far from their thresholds."""
     return (
         track("service.engine.cpu_cores", lambda s: 0.4 + 0.02 * (s % 5), 4.0, "cgroup"),
         track("service.engine.cpu_busiest_cores", 0.3, 1.0),
@@ -69,8 +72,8 @@ def quiet() -> tuple[TimeSeries, ...]:
 
 
 def changed(*tracks: TimeSeries) -> tuple[TimeSeries, ...]:
-    """The quiet ones with some put in the place of theirs, or beside them."""
-    found: Mapping[str, TimeSeries] = {one.name: one for one in (*quiet(), *tracks)}
+    """Those of `idle_run`, with some replaced or added."""
+    found: Mapping[str, TimeSeries] = {one.name: one for one in (*idle_run(), *tracks)}
     return tuple(found.values())
 
 
@@ -86,11 +89,11 @@ def facts(
     """A run at 100 signals/s, in some seconds of which signals take 700 ms instead of 20.
 
     Args:
-        tracks: all of its telemetry.
+        tracks: its telemetry.
         slow: those seconds.
-        p99_ms: what P99 comes to; 700 ms with slow seconds, and 20 ms without.
-        waits: lock waits that were seen.
-        seconds: how it went.
+        p99_ms: P99 of the run; 700 ms with slow seconds, and 20 ms without.
+        waits: sampled lock waits.
+        seconds: its throughput.
         used: nonces by address.
         present: whether there is telemetry at all.
     """
@@ -111,12 +114,10 @@ def facts(
 
 
 def judgement_of(p99_ms: float, name: str = "p99 < 500 ms", limit_ms: int = 500) -> Judgement:
-    """A judgement of one promise."""
+    """A judgement of one objective."""
     verdict = Verdict.PASS if p99_ms < limit_ms else Verdict.FAIL
     figures: dict[str, Figure] = {"estimate_ns": round(p99_ms * MS), "limit_ns": limit_ms * MS}
-    check = Check(
-        name=name, kind=CheckKind.OBJECTIVE, verdict=verdict, message="made up", figures=figures
-    )
+    check = objective_spec(parse_objective(name)).judged(verdict, "made up", figures)
     return Judgement(
         verdict=verdict,
         exit_code=int(verdict.exit_code),
@@ -153,7 +154,7 @@ def _counts() -> list[str]:
 
 
 def _interval(second: int, slow: set[int]) -> IntervalFigures:
-    # No two seconds alike, so that ranks tell them apart.
+    # No two seconds are equal, so that each has a rank.
     longest_ms = (700 if second in slow else 20) + (second * 7) % 10
     return IntervalFigures(
         phase="measure",
@@ -167,11 +168,16 @@ def _interval(second: int, slow: set[int]) -> IntervalFigures:
     )
 
 
-def asked(found: DiagnosisInput, *, on_demand: bool = False) -> Diagnosis:
+def diagnosis_of(found: DiagnosisInput, *, on_demand: bool = False) -> Diagnosis | None:
+    """The diagnosis of a run; None where its objectives are far from their limits."""
+    trigger = find_trigger(found.scenario, found.judgement, on_demand=on_demand)
+    return diagnose(build_context(found, trigger)) if trigger else None
+
+
+def diagnosed(found: DiagnosisInput, *, on_demand: bool = False) -> Diagnosis:
     """The diagnosis of a run that has one."""
-    diagnosis = diagnose(found, on_demand=on_demand)
+    diagnosis = diagnosis_of(found, on_demand=on_demand)
     assert diagnosis is not None
-    assert diagnosis.failed == ""
     return diagnosis
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import StackError
-from harness.stack.docker.cgroup_limits import read_limits, shares_of_weight, weight_of_shares
+from harness.process.cgroup import read_limits, shares_of_weight, weight_of_shares
 
 GIB = 1024**3
 

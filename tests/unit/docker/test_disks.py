@@ -11,8 +11,9 @@ import pytest
 
 from harness.errors import StackError, UsageError
 from harness.faults.docker.factory import own_disks
-from harness.scenario.fault import Kill
-from harness.scenario.service_faults import DiskFill, SlowDisk
+from harness.faults.kinds.disk_fill import DiskFill
+from harness.faults.kinds.process_exit import Kill
+from harness.faults.kinds.slow_disk import SlowDisk
 from harness.stack.compose_file import Mount
 from harness.stack.docker import disks, loop_devices
 from harness.stack.docker.disks import Disks, data_volume, disk_targets, own_disk

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.docker.offline_images import Recipe, tree_digest
+from harness.stack.docker.offline_images import Recipe, split_requirements, tree_digest
 
 
 def nothing(context: Path) -> None:
@@ -50,3 +50,10 @@ def test_base_and_inputs_count(folder: Path) -> None:
     other = Recipe("image", folder, ("pin-2",), nothing)
     assert recipe.digest("base-1") == Recipe("image", folder, ("pin-1",), nothing).digest("base-1")
     assert len({recipe.digest("base-1"), recipe.digest("base-2"), other.digest("base-1")}) == 3
+
+
+def test_entries_of_pinned_requirements_keep_their_hashes() -> None:
+    """Some of them can be installed with every hash checked."""
+    first = "one==1.0 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+    second = "two-three==2 ; python_version < '3.12' \\\n    --hash=sha256:cc\n"
+    assert split_requirements(f"# a comment\n{first}{second}") == [first, second]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.stack.compose_file import RestartSpec
-from harness.stack.docker.event_counters import (
+from harness.stack.docker.engine_events import (
     EventCounters,
     exit_code,
     parse_event,

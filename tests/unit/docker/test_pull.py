@@ -14,8 +14,7 @@ from harness.clock import NS_PER_S, ManualClock
 from harness.errors import StackError, UsageError
 from harness.report.startup import startup_line
 from harness.stack.docker.client import EngineError
-from harness.stack.docker.images import need_images
-from harness.stack.docker.pull import LayerProgress, is_present, report_progress
+from harness.stack.docker.images import LayerProgress, is_present, need_images, report_progress
 from harness.stack.startup import StartupEvent, StartupStep
 
 MB = 1_000_000

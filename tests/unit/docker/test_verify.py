@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.process.cgroup import Limits
 from harness.stack.compose_file import ContainerSpec, Mount, RestartSpec
-from harness.stack.docker.cgroup_limits import Limits
 from harness.stack.docker.container_config import config_of_inspect, config_of_spec
 from harness.stack.docker.live_container import LiveContainer, LiveMount, names_of
 from harness.stack.docker.specification import Quota

@@ -13,9 +13,14 @@ import pytest
 import redis
 
 from harness.errors import StackError
-from harness.faults import chain_feed_stall, stale_node
-from harness.faults.chain_feed_stall import ChainFeedStallInjector, ChainFeedStallProbe
-from harness.faults.stale_node import StaleNodeProbe, failover_evidence
+from harness.faults import health_checks
+from harness.faults.kinds import chain_staleness
+from harness.faults.kinds.chain_staleness import (
+    ChainFeedStallInjector,
+    ChainFeedStallProbe,
+    StaleNodeProbe,
+    failover_evidence,
+)
 from harness.process.feed_stall_signals import handles_signal
 
 # Written as a whole at once: a handler may run in the middle of a print.
@@ -62,7 +67,7 @@ def test_who_does_not_listen_is_left_alone() -> None:
     with running(DEAF) as process:
         assert not handles_signal(process.pid, signal.SIGUSR1)
         injector = ChainFeedStallInjector(lambda: {"swarm-0": process.pid})
-        with pytest.raises(StackError, match="does not listen"):
+        with pytest.raises(StackError, match="no handler"):
             injector.inject()
         injector.heal()
         assert process.poll() is None
@@ -103,7 +108,7 @@ class Chain:
 def chain(monkeypatch: pytest.MonkeyPatch) -> Chain:
     """One on which nobody lies behind but a stranger."""
     made = Chain()
-    monkeypatch.setattr(chain_feed_stall, "redis_client", lambda _: made)
+    monkeypatch.setattr(health_checks, "redis_client", lambda _: made)
     return made
 
 
@@ -142,7 +147,7 @@ def test_no_answer_of_redis_proves_nothing(chain: Chain) -> None:
 def heads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int | None]:
     """What the nodes say, by their URL."""
     told: dict[str, int | None] = {"one": 20, "two": 20}
-    monkeypatch.setattr(stale_node, "block_number", lambda url: told[url])
+    monkeypatch.setattr(chain_staleness, "block_number", lambda url: told[url])
     return told
 
 
@@ -187,5 +192,5 @@ def test_the_adapter_says_which_node_it_asks(
     words: str, is_left: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the name that it has for it."""
-    monkeypatch.setattr(stale_node, "read_health", lambda _: words)
+    monkeypatch.setattr(chain_staleness, "read_health", lambda _: words)
     assert bool(failover_evidence("http://127.0.0.1:1/metrics", "rpc-primary")) == is_left

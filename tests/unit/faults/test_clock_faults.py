@@ -12,12 +12,11 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S, ManualClock
 from harness.errors import StackError, UsageError
-from harness.faults import clock_step
-from harness.faults.clock_step import ClockInjector, ClockProbe, variable_of
+from harness.faults.kinds import clock_step
+from harness.faults.kinds.clock_step import ClockInjector, ClockProbe, ClockStep, variable_of
 from harness.process import faketime
 from harness.process.faketime import FILE_VARIABLE, ahead, sweep_shared, variables
 from harness.process.program import Program
-from harness.scenario.service_faults import ClockStep
 from harness.stack.base import ServiceState
 from harness.stack.process import services
 from harness.stack.process.services import need_clocks, with_clock

@@ -14,11 +14,13 @@ from pydantic import ValidationError
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
+from harness.evidence.run_folder import scenario_text
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT
-from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport, check_faults
+from harness.faults.kinds.process_exit import Kill
+from harness.faults.support import PROCESS_FAULT_SUPPORT, check_faults
 from harness.scenario import Scenario
-from harness.scenario.fault import Kill, plan_faults
+from harness.scenario.fault import plan_faults
+from harness.scenario.fault_registry import FaultSupport
 
 LOAD = {"warmup_s": 5.0, "stages": [{"agents": 2, "rate_from": 10.0, "duration_s": 60.0}]}
 
@@ -93,7 +95,7 @@ def test_a_fault_survives_its_file() -> None:
         {"kind": "aof_rewrite", "at_s": 20, "times": 2, "every_s": 5},
         {"kind": "backup", "at_s": 5, "days": 4, "keep": 2},
     )
-    text = toml_text(scenario.model_dump(mode="json"))
+    text = scenario_text(scenario)
     assert Scenario.model_validate(tomllib.loads(text)) == scenario
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from harness.errors import StackError
-from harness.faults.pause import PauseInjector, PauseProbe, process_tree
-from harness.faults.process_kill import ProcessSignalInjector, RestartProbe
+from harness.faults.kinds.pause import PauseInjector, PauseProbe, process_tree
+from harness.faults.kinds.process_exit import ProcessSignalInjector, RestartProbe
 from harness.process.proc import state_of
 from harness.stack.base import ServiceState
 

@@ -13,8 +13,10 @@ from harness.clock import NS_PER_S, ManualClock
 from harness.errors import StackError
 from harness.evidence.fault_log import FaultRecord, read_faults
 from harness.faults.instance import FaultInstance
+from harness.faults.kinds.pause import Pause
+from harness.faults.kinds.process_exit import Kill
 from harness.faults.runner import HEAL_PROOF_MAX_NS, FaultRunner
-from harness.scenario.fault import Fault, Kill, Pause, PlannedFault, plan_faults
+from harness.scenario.fault import Fault, PlannedFault, plan_faults
 
 T0_NS = 100 * NS_PER_S
 KILL = Kill(kind="kill", target="engine", at_s=(2,))

@@ -9,8 +9,9 @@ import pytest
 
 from harness.contract.names import Contract
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT
-from harness.faults.support import PROCESS_FAULT_SUPPORT, FaultSupport, check_faults
+from harness.faults.support import PROCESS_FAULT_SUPPORT, check_faults
 from harness.scenario import load_scenario
+from harness.scenario.fault_registry import FaultSupport
 from harness.stack.settings import ROOT
 
 FOLDER = ROOT / "scenarios" / "faults"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from harness.cli.stack_choice import StackChoice, StackKind
 from harness.contract.names import Contract
 from harness.errors import UsageError
-from harness.evidence.toml_writer import toml_text
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT
 from harness.faults.support import PROCESS_FAULT_SUPPORT, check_faults
 from harness.scenario import Scenario, load_scenario
@@ -97,7 +97,7 @@ def test_what_lasts_is_no_moment() -> None:
         ('[[fault]]\ntarget = "redis"\nat_s = 1', "fault.0: kind is missing; docs/scenarios.md"),
         (
             '[[fault]]\nkind = "explode"\nat_s = 1',
-            "fault.0: there is no kind 'explode', but 'kill'",
+            "fault.0: there is no kind 'explode', but 'aof_rewrite'",
         ),
         ('[fault]\nkind = "kill"\nat_s = 1', "fault: has to be a list; write [[fault]]"),
         ("gate = 3", "gate: has to be a table"),
@@ -106,11 +106,11 @@ def test_what_lasts_is_no_moment() -> None:
 def test_wrong_forms_are_told_in_words_of_toml(text: str, said: str, tmp_path: Path) -> None:
     """Whoever writes a scenario knows nothing of tuples and discriminators."""
     path = tmp_path / "own.toml"
-    plain = load_scenario(SMOKE).model_dump(mode="json", exclude={"fault", "gate"})
-    path.write_text(
-        f"{text}\n{toml_text(plain)}" if "[" not in text else f"{toml_text(plain)}\n{text}\n",
-        encoding="utf-8",
+    plain = load_scenario(SMOKE).model_dump(
+        mode="json", exclude={"fault", "gate"}, exclude_none=True
     )
+    rest = tomli_w.dumps(plain)
+    path.write_text(f"{text}\n{rest}" if "[" not in text else f"{rest}\n{text}\n", "utf-8")
     with pytest.raises(UsageError) as caught:
         load_scenario(path)
     assert said in str(caught.value)

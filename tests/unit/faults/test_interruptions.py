@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
-from harness.faults.support import AGENT_PREFIX, PROCESS_FAULT_SUPPORT, check_faults
+from harness.faults.support import PROCESS_FAULT_SUPPORT, check_faults
+from harness.scenario.fault_targets import AGENT_PREFIX
 from tests.studies.faults.__main__ import FOLDERS, POSSIBLE, put_into
 from tests.studies.faults.interruptions import Case, Outcome, cases, table
 from tests.studies.faults.leftovers import Run, format_things, more, take_inventory

@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 from harness.contract.names import Contract
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT
 from harness.faults.random_faults import candidates, chosen_kinds, draw_fault
-from harness.faults.support import (
-    AGENT_FAULT_KINDS,
-    PROCESS_FAULT_SUPPORT,
-    FaultSupport,
-    check_faults,
-)
+from harness.faults.support import PROCESS_FAULT_SUPPORT, check_faults
 from harness.scenario import Scenario
+from harness.scenario.fault_registry import FaultSupport, kinds_where
 
 MEASURED_S = 14.0
+AGENT_FAULT_KINDS = kinds_where(lambda kind: kind.targets.needs_agents)
 WITH_AGENTS = replace(
     DOCKER_FAULT_SUPPORT, services=DOCKER_FAULT_SUPPORT.services | {"python-agent-1"}
 )

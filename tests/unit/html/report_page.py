@@ -1,4 +1,4 @@
-"""Runs to be shown: made-up evidence, judged for real, and what else a report may hold."""
+"""Runs to be reported: constructed evidence, judged as any other, and every optional part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
 from harness.assessment.assess import assess_and_store
 from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question, Remark
 from harness.evidence.run_documents import RunEvent
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.data import ReportData, read_report_data
 from tests.unit.analysis.evidence import T0_NS, S, healthy, load_of
 
@@ -21,22 +21,22 @@ HOSTILE = "</script><script>hacked=1</script><img src=x onerror=hacked=1>'\"&{{7
 
 def plain_data(reports: Path, *objectives: str, full_every: int = 2) -> ReportData:
     """A run without faults, telemetry or diagnosis."""
-    promised = objectives or ("p99 < 500 ms", "rejected < 1 %")
-    world = healthy(load_of(), *promised, full_every=full_every)
+    limits = objectives or ("p99 < 500 ms", "rejected < 1 %")
+    world = healthy(load_of(), *limits, full_every=full_every)
     folder = world.write(reports)
     assess_and_store(folder)
     return read_report_data(folder)
 
 
 def track(name: str, height: float, limit: float | None = None, source: str = "") -> TimeSeries:
-    """A figure that goes up and down once, up to a height."""
+    """A series that rises and falls once, up to a height."""
     at_s = tuple(float(second) for second in range(SECONDS))
     values = tuple(height * (0.6 + 0.4 * math.sin(at / 3)) for at in at_s)
     return TimeSeries(name, at_s, values, limit, source)
 
 
 def telemetry(mark: str = "") -> Telemetry:
-    """Some of everything that a sampler writes; a mark goes into every free text."""
+    """Some of every kind of series; a mark goes into every free text."""
     tracks = [
         track("service.engine.cpu_cores", 3.4, 4.0, f"cgroup{mark}"),
         track("service.redis.cpu_cores", 0.3, 2.0, "cgroup"),
@@ -125,8 +125,8 @@ def rich_data(data: ReportData, mark: str = "") -> ReportData:
     )
     bad = data.judgement.checks[0].model_copy(
         update={
-            "name": f"no signal lost{mark}",
-            "verdict": Verdict.FAIL,
+            "name": f"no lost signals{mark}",
+            "status": Status.FAIL,
             "message": f"two signals were lost{mark}",
             "examples": (f"aa{mark}", "bb"),
             "figures": {"lost": 2, "where": f"here{mark}", "late_ns": 3_000_000},

@@ -14,14 +14,14 @@ from harness.analysis.histogram import Histogram
 from harness.analysis.histogram_encoding import HistogramInterval
 from harness.analysis.resources.telemetry import Telemetry, TimeSeries
 from harness.report.data import ReportData
-from harness.report.html.components import ROWS_MAX, Chart
-from harness.report.html.downsampling import downsample, downsample_peaks
-from harness.report.html.heatmap import CELL_ROWS_MAX, heat_figure
-from harness.report.html.histogram_columns import (
+from harness.report.html.components import ROWS_MAX, Chart, downsample, downsample_peaks
+from harness.report.html.heatmap import (
+    CELL_ROWS_MAX,
     COLUMNS_MAX,
     Column,
     columns_of,
     group_columns,
+    heat_figure,
     merge_columns,
 )
 from harness.report.html.load import rate_figure
@@ -69,9 +69,9 @@ def test_column_says_what_its_histogram_says(durations: list[int], percentile: f
     histogram, limit_ns = Histogram.of(durations), durations[0]
     column = columns_of([interval(0.0, durations)])[0]
     percentile = round(percentile, 1)
-    found, told = column.percentile_ns(percentile), histogram.percentile_ns(percentile)
-    assert told is not None
-    assert min(found or 0, histogram.max_ns) == told
+    found, exact = column.percentile_ns(percentile), histogram.percentile_ns(percentile)
+    assert exact is not None
+    assert min(found or 0, histogram.max_ns) == exact
     assert column.count_from(limit_ns) == histogram.count - histogram.count_below(limit_ns)
 
 
@@ -140,7 +140,7 @@ def test_curve_rises_to_the_maximum(durations: list[int]) -> None:
 
 
 def test_rates_of_many_seconds_make_few_rows(plain: ReportData) -> None:
-    """The table of a long run tells rates of longer stretches."""
+    """The table of a long run has rates of longer intervals."""
     seconds = plain.measurement.seconds
     many = tuple(
         replace_start(seconds[n % len(seconds)], float(n)) for n in range(10 * len(seconds))

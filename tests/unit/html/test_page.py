@@ -1,4 +1,4 @@
-"""The page: its order, its words for who sees no drawing, and what a run's words may do."""
+"""The page: its order, its texts for screen readers, and text from a run without effect."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import Any
 import plotly.graph_objects
 import pytest
 
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import CheckKind, CheckSpec
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
 from harness.report.html import html_report
+from harness.report.html.page import SECTIONS
 from harness.report.html.palette import LIGHT
 from tests.unit.html.outline import Outline, outline_of
 from tests.unit.html.report_page import HOSTILE, rich_data
 
-SECTIONS = (
+KEYS = [
     "verdict",
     "latency",
     "time",
@@ -34,7 +35,7 @@ SECTIONS = (
     "checks",
     "environment",
     "reproduce",
-)
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,8 @@ def page(rich: ReportData) -> Outline:
 def test_sections_come_in_the_order_of_questions(page: Outline) -> None:
     """Verdict first, how to reproduce last."""
     found = [a["id"] for a in page.all("section")]
-    assert found == list(SECTIONS)
+    assert found == KEYS
+    assert len(SECTIONS) == len(KEYS) - 1
 
 
 def test_markup_is_whole(page: Outline) -> None:
@@ -67,26 +69,24 @@ def test_headings_step_down_by_one(page: Outline) -> None:
     assert all(text.strip() for _, text in page.headings)
 
 
-def test_verdict_says_what_and_why(page: Outline, rich: ReportData) -> None:
-    """Word, sentence, cause and grade stand above everything else."""
+def test_verdict_comes_with_its_reason(page: Outline, rich: ReportData) -> None:
+    """Verdict, message, cause and grade are above everything else."""
     top = page.text.partition("How slow are the slowest signals?")[0]
     for part in ("FAIL", "two signals were lost", "signals wait for the nonce lock", "indicative"):
         assert part in top
     assert all(reason in top for reason in rich.judgement.grade.reasons)
 
 
-def test_each_reason_of_the_grade_stands_there_once(rich: ReportData) -> None:
-    """With the grade, and not again among the facts of the stack that told it."""
+def test_each_reason_of_the_grade_is_shown_once(rich: ReportData) -> None:
+    """With the grade, and not again among the facts of the stack."""
     reason = rich.judgement.grade.reasons[0]
-    told = replace(rich, stack={**rich.stack, "grade_reasons": [reason]})
-    assert html_report(told).count(reason) == html_report(rich).count(reason) == 1
+    with_reasons = replace(rich, stack={**rich.stack, "grade_reasons": [reason]})
+    assert html_report(with_reasons).count(reason) == html_report(rich).count(reason) == 1
 
 
 def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
-    """Enumerations are shown by their words."""
-    late = Check(
-        name="late", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, message="it was late"
-    )
+    """Enumerations are shown by their values."""
+    late = CheckSpec("late", "late", CheckKind.VALIDITY).judged(Verdict.INVALID, "it was late")
     text = html_report(replace(rich, judgement=with_check(rich.judgement, late)))
     body = text[text.index("<body") :]
     assert "it was late" in body
@@ -96,7 +96,7 @@ def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
 
 
 def test_every_figure_explains_itself(page: Outline) -> None:
-    """Title, what it shows, what is good, a message for who cannot see it, and a table."""
+    """Title, what it shows, what is good, a message for screen readers, and a table."""
     figures = page.all("figure")
     assert len(figures) > 10
     plots = {a["id"]: a for _, a in page.tags if a.get("class") == "plot"}
@@ -134,7 +134,7 @@ def with_colours(value: Any) -> Any:
     return value
 
 
-def test_plotly_knows_every_word_of_every_drawing(page: Outline) -> None:
+def test_plotly_knows_every_attribute_of_every_drawing(page: Outline) -> None:
     """A misspelled attribute would be ignored in silence by the page; here it is an error."""
     drawings = page.data("drawings")
     assert len(drawings) == len(page.all("figure"))
@@ -144,7 +144,7 @@ def test_plotly_knows_every_word_of_every_drawing(page: Outline) -> None:
         )
 
 
-def test_page_asks_nobody(rich: ReportData) -> None:
+def test_page_makes_no_request(rich: ReportData) -> None:
     """No address but those of the page itself and of SVG; the policy forbids the rest."""
     text = html_report(rich)
     outline = outline_of(text)
@@ -171,38 +171,37 @@ def test_policy_names_the_scripts_that_are_there(page: Outline) -> None:
         assert f"'sha256-{digest}'" in policy
 
 
-def test_words_of_a_run_stay_words(plain: ReportData) -> None:
-    """Whatever an event, an offender or a track is called, it brings no element."""
+def test_text_of_a_run_stays_text(plain: ReportData) -> None:
+    """The name of an event, an example or a series adds no element."""
     text = html_report(rich_data(plain, HOSTILE))
     outline, clean = outline_of(text), outline_of(html_report(rich_data(plain, " ok")))
     assert [tag for tag, _ in outline.tags] == [tag for tag, _ in clean.tags]
     assert "<img" not in text
     assert outline.text.count(HOSTILE) > 20
     for drawing in outline.data("drawings"):
-        for said in plotted_words(drawing):
-            assert "<script" not in said
-            assert "<img" not in said
+        for text_part in plotted_texts(drawing):
+            assert "<script" not in text_part
+            assert "<img" not in text_part
 
 
-def plotted_words(value: Any) -> Iterator[str]:
+def plotted_texts(value: Any) -> Iterator[str]:
     """Every string in a drawing."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, dict)):
         for one in value.values() if isinstance(value, dict) else value:
-            yield from plotted_words(one)
+            yield from plotted_texts(one)
 
 
-def test_what_was_not_kept_is_said(plain: ReportData) -> None:
+def test_missing_parts_of_a_run_are_named(plain: ReportData) -> None:
     """An older run without seconds, telemetry, diagnosis or histogram logs."""
     old = replace(
         plain, measurement=plain.measurement.model_copy(update={"seconds": ()}), latency=()
     )
-    text = outline_of(html_report(old)).text
-    assert text.count("kept no figures by the second") == 2
-    assert "kept no telemetry" in text
-    assert "kept no latency over time" in text
-    assert "No diagnosis was made" in text
+    page = outline_of(html_report(old))
+    missing = [a["id"] for _, a in page.tags if "missing" in (a.get("class") or "").split()]
+    assert missing == ["heat", "rate", "lateness", "telemetry"]
+    assert "harness diagnose" in page.text
 
 
 def test_empty_run_has_a_page(plain: ReportData) -> None:
@@ -220,8 +219,7 @@ def test_same_run_same_page(rich: ReportData) -> None:
     assert html_report(rich) == html_report(rich)
 
 
-def test_command_and_seed_are_told(page: Outline, rich: ReportData) -> None:
-    """A reader can ask the same again."""
-    end = page.text.partition("Do it again")[2]
+def test_command_and_seed_are_shown(page: Outline, rich: ReportData) -> None:
+    """A reader can repeat the run."""
     assert rich.command in page.text
-    assert f"seed {rich.plan.seed}" in end or f"seed {rich.plan.seed}" in page.text
+    assert f"seed {rich.plan.seed}" in page.text

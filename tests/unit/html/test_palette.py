@@ -1,4 +1,4 @@
-"""Colours that can be read and told apart, computed as WCAG 2.2 and Machado et al. say."""
+"""Colours are legible and distinguishable, computed after WCAG 2.2 and Machado et al."""
 
 from __future__ import annotations
 

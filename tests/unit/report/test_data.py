@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.assessment.assess import assess
+from harness.assessment.result import RESULT_SCHEMA_VERSION
 from harness.errors import EvidenceError
-from harness.evidence.atomic_files import SCHEMA_VERSION
 from harness.evidence.manifest import evidence_digests
 from harness.evidence.result_digests import with_digests
 from harness.evidence.run_folder import RunFolder
@@ -81,38 +81,38 @@ def test_latency_over_time_adds_up_to_the_figures(judged: RunFolder) -> None:
 
 
 def test_without_a_result_the_evidence_is_judged_in_memory(judged: RunFolder) -> None:
-    """The same report comes of it, it says so, and no result is left behind."""
+    """The report is the same and names the missing result; no result is stored."""
     stored = read_report_data(judged)
     judged.result.unlink()
     data = read_report_data(judged)
     assert data.measurement == stored.measurement
     assert data.judgement == stored.judgement
     assert [log.text for log in data.latency] == [log.text for log in stored.latency]
-    assert any("judged anew" in line for line in data.missing_evidence)
+    assert any("result.json" in line for line in data.missing_evidence)
     assert not judged.result.exists()
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda document: document.update(schema_version=SCHEMA_VERSION - 1),
+        lambda document: document.update(schema_version=RESULT_SCHEMA_VERSION - 1),
         lambda document: document.pop("schema_version"),
         lambda document: document["measurement"].pop("figures"),
     ],
     ids=["older version", "no version", "a field of an older harness is missing"],
 )
-def test_older_result_is_made_anew(
+def test_older_result_is_judged_again(
     judged: RunFolder, change: Callable[[dict[str, Any]], None]
 ) -> None:
     """What this harness cannot read of an older one it judges again from the evidence."""
     edit(judged.result, change)
     data = read_report_data(judged)
     assert data.judgement.verdict is Verdict.PASS
-    assert any("judged anew" in line for line in data.missing_evidence)
+    assert any("result.json" in line for line in data.missing_evidence)
 
 
 def test_result_before_seconds_and_diagnosis_is_read(judged: RunFolder) -> None:
-    """What was added since is empty, and nothing is judged anew."""
+    """Newer fields are empty, and nothing is judged again."""
 
     def strip(document: dict[str, Any]) -> None:
         del document["measurement"]["seconds"], document["diagnosis"]
@@ -133,21 +133,23 @@ def test_what_a_newer_harness_added_is_left_out(judged: RunFolder) -> None:
 
 
 def test_newer_schema_is_refused_with_its_number(judged: RunFolder) -> None:
-    """A reader that could misread says so."""
-    edit(judged.result, lambda document: document.update(schema_version=SCHEMA_VERSION + 1))
-    with pytest.raises(EvidenceError, match=f"version {SCHEMA_VERSION + 1}, this harness reads"):
+    """A reader that could misread it refuses it."""
+    edit(judged.result, lambda document: document.update(schema_version=RESULT_SCHEMA_VERSION + 1))
+    with pytest.raises(
+        EvidenceError, match=f"version {RESULT_SCHEMA_VERSION + 1}, this harness reads"
+    ):
         read_report_data(judged)
 
 
 def test_missing_parts_are_said(judged: RunFolder) -> None:
-    """Logs, stack and environment may be gone; the report says which, and goes on."""
+    """Logs, stack and environment may be missing; the report names them."""
     for path in (judged.histograms / "measure-lite-latency.hlog", judged.stack, judged.environment):
         path.unlink()
     rebind(judged)
     data = read_report_data(judged)
-    told = "\n".join(data.missing_evidence)
+    missing = "\n".join(data.missing_evidence)
     for name in ("measure-lite-latency.hlog", "stack.json", "environment.json", "telemetry"):
-        assert name in told
+        assert name in missing
     assert ("measure", "lite") not in {(log.phase, log.mode) for log in data.latency}
     assert data.stack == {}
 
@@ -164,7 +166,7 @@ def test_damaged_log_is_left_out_and_named(judged: RunFolder) -> None:
 
 
 def test_edited_result_is_not_believed(judged: RunFolder) -> None:
-    """The evidence is judged anew, and the report says why."""
+    """The evidence is judged again, and the report names the reason."""
     edit(judged.result, lambda document: document["judgement"].update(exit_code=1, verdict="FAIL"))
     data = read_report_data(judged)
     assert data.judgement.verdict is Verdict.PASS
@@ -185,7 +187,7 @@ def test_result_of_other_evidence_is_not_believed(judged: RunFolder) -> None:
 
 
 def test_telemetry_counts_from_the_start_of_the_run(judged: RunFolder) -> None:
-    """A look two seconds into the run stands at two seconds."""
+    """A sample two seconds after t0 has the time 2 s."""
     lines = [
         {"kind": "start", "mono_ns": T0_NS, "every_ns": S},
         {"kind": "columns", "of": "host", "first": 0, "columns": [["host.busy_cores", "level"]]},

@@ -1,4 +1,4 @@
-"""The sentence that says what a run executed."""
+"""The sentence that describes what a run executed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_plan_in_a_sentence(plan: Load, text: str) -> None:
 
 
 def test_every_report_is_headed_by_what_ran(judged: RunFolder) -> None:
-    """The scenario's own words may speak of another load; they are no title."""
+    """The scenario's description may name another load; it is no title."""
     data = read_report_data(judged)
     own = "7 agents for 99 s"
     data = replace(data, scenario=data.scenario.model_copy(update={"about": own}))
@@ -53,7 +53,7 @@ def test_every_report_is_headed_by_what_ran(judged: RunFolder) -> None:
 
 
 def test_tiles_are_of_the_plan_that_ran(judged: RunFolder) -> None:
-    """Agents and rate come from what the swarm was told, not from the scenario."""
+    """Agents and rate come from the plan, not from the scenario."""
     data = read_report_data(judged)
     plan = data.plan.model_copy(update={"load": load((12, 34, 34, 8))})
     page = html_report(replace(data, plan=plan))

@@ -15,7 +15,7 @@ from harness.evidence.run_folder import RunFolder
 from harness.report.data import read_report_data
 from harness.report.hgrm import hgrm_text, write_hgrm
 
-# The plotter splits at white space, skips what begins with #, and takes value and percentile.
+# The plotter splits at white space, skips lines that begin with #, and reads value and percentile.
 LINE = re.compile(r"^ *(\d+\.\d{3}) (\d\.\d{12}) +(\d+)(?: +(\d+\.\d{2}))?$")
 
 

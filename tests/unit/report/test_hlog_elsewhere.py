@@ -55,12 +55,12 @@ def whole(data: ReportData) -> dict[str, Any]:
     }
 
 
-def in_javascript(script: str, *words: str) -> str:
+def in_javascript(script: str, *arguments: str) -> str:
     """What a script prints that uses npm's hdr-histogram-js."""
     node = shutil.which("node")
     if node is None or not (ROOT / "node_modules" / "hdr-histogram-js").is_dir():
         pytest.skip("needs node and hdr-histogram-js (npm install)")
-    command = [node, str(Path(__file__).with_name(script)), str(ROOT), *words]
+    command = [node, str(Path(__file__).with_name(script)), str(ROOT), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
 
@@ -101,12 +101,12 @@ def test_python_package_reads_the_same_intervals(data: ReportData) -> None:
     finally:
         reader.input_file.close()
     assert reader.get_start_time_sec() == 0.0
-    told = expected(data)
-    assert [part.get_total_count() for part in found] == [one["count"] for one in told]
-    assert [part.get_start_time_stamp() for part in found] == [one["start"] for one in told]
-    assert [part.get_end_time_stamp() for part in found] == [one["end"] for one in told]
+    wanted = expected(data)
+    assert [part.get_total_count() for part in found] == [one["count"] for one in wanted]
+    assert [part.get_start_time_stamp() for part in found] == [one["start"] for one in wanted]
+    assert [part.get_end_time_stamp() for part in found] == [one["end"] for one in wanted]
     assert {part.get_tag() for part in found} == {"measure-lite-latency"}
-    for part, one in zip(found, told, strict=True):
+    for part, one in zip(found, wanted, strict=True):
         assert part.get_max_value() == one["values"][-1]
 
 

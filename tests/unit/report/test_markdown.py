@@ -8,10 +8,11 @@ import pytest
 
 from harness.diagnosis.answers import Diagnosis
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.integrity import SIGNALS_LOST
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
+from harness.report.diagnosis import NO_CAUSE
 from harness.report.markdown import escaped, markdown
 
 
@@ -28,7 +29,7 @@ def test_summary_answers_in_order(data: ReportData) -> None:
         "## PASS: synthetic",
         "P99 of latency is",
         "| ok | p99 &lt; 500 ms (lite) |",
-        "checks of integrity and validity are clean",
+        "integrity and validity checks pass",
         "| latency (lite) |",
         "| latency (full) |",
         "attempted =",
@@ -40,28 +41,24 @@ def test_summary_answers_in_order(data: ReportData) -> None:
     assert places == sorted(places)
 
 
-def test_percentile_is_told_with_its_interval(data: ReportData) -> None:
+def test_percentile_has_its_interval(data: ReportData) -> None:
     """The interval of the objective that was judged of the same signals."""
     row = next(line for line in markdown(data).splitlines() if line.startswith("| latency (lite)"))
-    check = next(c for c in data.judgement.checks if c.name == "p99 < 500 ms (lite)")
+    check = next(c for c in data.judgement.checks if c.id == "latency_p99_lite")
     assert check.figures["upper_ns"] is not None
     assert " to " in row.split("|")[3]
-    assert " to " not in row.split("|")[2]  # nothing was promised of the median
+    assert " to " not in row.split("|")[2]  # no objective for the median
     assert row.split("|")[4].strip() == "too few signals"
 
 
-def test_unclean_checks_are_named_with_offenders(data: ReportData) -> None:
-    """What failed stands there with whom; what is clean is only counted."""
-    check = Check(
-        name="no signal lost",
-        kind=CheckKind.INTEGRITY,
-        verdict=Verdict.FAIL,
-        message="2 signals were lost | <b>really</b>",
-        examples=("trace-1", "trace-2"),
+def test_failed_checks_are_shown_with_examples(data: ReportData) -> None:
+    """Checks that pass are only counted."""
+    check = SIGNALS_LOST.judged(
+        Verdict.FAIL, "2 signals were lost | <b>really</b>", examples=("trace-1", "trace-2")
     )
     text = markdown(replace(data, judgement=with_check(data.judgement, check)))
     assert text.startswith("## FAIL")
-    line = next(line for line in text.splitlines() if "no signal lost" in line)
+    line = next(line for line in text.splitlines() if SIGNALS_LOST.name in line)
     assert "trace-1, trace-2" in line
     assert r"\|" in line
     assert "<b>" not in line
@@ -72,7 +69,7 @@ def test_diagnosis_headline_is_there(data: ReportData) -> None:
     found = Diagnosis(because="P99 at 92 %", headline="engine CPU at 97 %", questions=())
     assert "engine CPU at 97 %" in markdown(replace(data, diagnosis=found))
     none = Diagnosis(because="on demand", headline=None, questions=())
-    assert "none of the specified causes" in markdown(replace(data, diagnosis=none))
+    assert NO_CAUSE in markdown(replace(data, diagnosis=none))
     assert "Diagnosis" not in markdown(data)
 
 

@@ -1,4 +1,4 @@
-"""`harness report`, and what a run leaves behind without being asked."""
+"""`harness report`, and the reports that every run writes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from typer.testing import CliRunner
 from harness.assessment.assess import assess
 from harness.cli import report_files
 from harness.cli.app import app
-from harness.cli.run_command import judge_folder
+from harness.cli.judge import judge_folder
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
 
 
-def report(*words: str) -> str:
+def report(*arguments: str) -> str:
     """What the command prints; it must succeed."""
-    done = CliRunner().invoke(app, ["report", *words], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["report", *arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
 
-def quiet() -> Console:
-    """A console that keeps what it is told."""
+def recording_console() -> Console:
+    """A console that keeps its output."""
     return Console(file=io.StringIO(), width=200)
 
 
-def told(console: Console) -> str:
-    """What a console was told."""
+def output_of(console: Console) -> str:
+    """The output of a console."""
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -62,7 +62,7 @@ def test_each_report_goes_where_it_is_wanted(judged: RunFolder, tmp_path: Path) 
     assert (judged.path / "csv" / "samples.csv.gz").is_file()
     assert list((tmp_path / "hgrm").glob("*.hgrm"))
     assert not judged.html.exists()
-    # Tables in the run's own folder are no evidence that somebody added.
+    # Tables in the run's own folder are no added evidence.
     assert assess(judged).judgement.verdict is Verdict.PASS
 
 
@@ -104,15 +104,15 @@ def test_report_that_crashes_is_a_warning(
 ) -> None:
     """The verdict and its exit code stand."""
     monkeypatch.setattr(report_files, name, broken)
-    console = quiet()
+    console = recording_console()
     report_files.report_after(judged, console)
-    assert "warning: no report: ZeroDivisionError: oops" in told(console)
+    assert "warning: no report: ZeroDivisionError: oops" in output_of(console)
     assert judge_folder(judged.path) == 0
 
 
 def test_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
-    """A folder where a file should be is told, and nothing else."""
-    console = quiet()
+    """A folder in place of the file is a warning, and nothing else."""
+    console = recording_console()
     report_files.append_summary("text", {report_files.SUMMARY: str(tmp_path)}, console)
-    assert "warning" in told(console)
+    assert "warning" in output_of(console)
     report_files.append_summary("text", {}, console)

@@ -28,7 +28,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_signal_once_with_its_times(judged: RunFolder, tmp_path: Path) -> None:
-    """The rows come to the account and to the percentiles that were judged."""
+    """The rows add up to the outcomes and to the percentiles that were judged."""
     data = read_report_data(judged)
     (path,) = write_csv(data, tmp_path / "deep" / "csv")
     rows = rows_of(path)
@@ -49,7 +49,7 @@ def test_every_signal_once_with_its_times(judged: RunFolder, tmp_path: Path) -> 
 
 
 def test_classes_are_those_of_the_account(tmp_path: Path) -> None:
-    """Lost and rejected signals have their rows, and no time that nobody knows."""
+    """Lost and rejected signals have their rows, and no unknown time."""
     world = healthy(load_of(duration_s=3.0))
     attempts = world.attempts[0]
     world.reject(attempts[3:5], State.INVARIANT_BROKEN)
@@ -98,6 +98,6 @@ def test_telemetry_is_a_row_for_each_figure(judged: RunFolder, tmp_path: Path) -
 
 def test_folder_that_cannot_be_made_is_told(judged: RunFolder, tmp_path: Path) -> None:
     """A file in the way is an error with its name."""
-    (tmp_path / "taken").write_text("x", encoding="utf-8")
-    with pytest.raises(EvidenceError, match="taken"):
-        write_csv(read_report_data(judged), tmp_path / "taken")
+    (tmp_path / "occupied").write_text("x", encoding="utf-8")
+    with pytest.raises(EvidenceError, match="occupied"):
+        write_csv(read_report_data(judged), tmp_path / "occupied")

@@ -35,7 +35,7 @@ def test_published_schema_is_that_of_the_code() -> None:
 
 
 def test_stored_result_validates(validator: Draft202012Validator, document: dict[str, Any]) -> None:
-    """What a run writes is what the schema promises."""
+    """What a run writes conforms to the schema."""
     validator.validate(document)
     assert document["measurement"]["seconds"]
 
@@ -55,7 +55,7 @@ def test_older_and_newer_results_of_the_version_validate(
     "spoil",
     [
         lambda document: document.update(verdict="GREAT"),
-        lambda document: document.update(schema_version=2),
+        lambda document: document.update(schema_version=1),
         lambda document: document.pop("schema_version"),
         lambda document: document["measurement"]["account"].pop("lost"),
         lambda document: document["measurement"]["figures"][0].update(count="many"),

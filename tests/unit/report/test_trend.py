@@ -28,7 +28,7 @@ def night(number: int, lower: int | None, upper: int | None, verdict: Verdict) -
 
 
 def changes(*intervals: tuple[int, int] | None, verdict: Verdict = Verdict.PASS) -> list[str]:
-    """What is said of runs with these intervals."""
+    """The changes of runs with these intervals."""
     nights = [
         night(number, own[0] if own else None, own[1] if own else None, verdict)
         for number, own in enumerate(intervals)
@@ -57,7 +57,7 @@ def test_runs_without_an_interval_say_nothing() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)).map(sorted), max_size=12))
 def test_overlapping_runs_never_change(pairs: list[list[int]]) -> None:
-    """Where all intervals share a point there is nothing to tell."""
+    """Where all intervals share a point there is no change."""
     shared = [(min(low, 50), max(high, 50)) for low, high in pairs]
     assert not any(changes(*shared))
 
@@ -100,9 +100,9 @@ def test_questions_are_kept_apart(reports: Path) -> None:
     ]
 
 
-def run(*words: str) -> str:
+def run(*arguments: str) -> str:
     """What the command prints."""
-    done = CliRunner().invoke(app, ["trend", *words], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["trend", *arguments], catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout
 
@@ -129,8 +129,8 @@ def test_run_that_cannot_be_read_is_named(reports: Path) -> None:
     assert "synthetic-0002" in text
 
 
-@pytest.mark.parametrize("words", [("nowhere",), ("notes",), (".", "--as", "xlsx")])
-def test_nothing_to_show_is_wrong_usage(reports: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", [("nowhere",), ("notes",), (".", "--as", "xlsx")])
+def test_nothing_to_show_is_wrong_usage(reports: Path, arguments: tuple[str, ...]) -> None:
     """No folder, no run, no such form."""
     with pytest.raises(UsageError):
-        run(str(reports / words[0]), *words[1:])
+        run(str(reports / arguments[0]), *arguments[1:])

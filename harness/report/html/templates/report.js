@@ -18,7 +18,7 @@
   const place = (key) => document.getElementById(key + "-plot");
   const colours = () => (dark.matches && !onPaper ? palettes.dark : palettes.light);
 
-  // A colour in a drawing is "@" and its name in the palette; so is one inside of a label's text.
+  // A colour in a drawing, or in the text of a label, is "@" and its name in the palette.
   const resolved = (value, palette) => {
     if (typeof value === "string") {
       if (value[0] === "@" && value.slice(1) in palette) return palette[value.slice(1)];
@@ -31,7 +31,7 @@
     return value;
   };
 
-  // A heat map's colours go by the logarithm of its counts, so that one slow signal can be seen.
+  // The colours of a heat map are the logarithm of its counts, so that one slow signal is visible.
   const withHeat = (trace, palette, narrow) => {
     if (!trace.counts) return trace;
     const counts = trace.counts;
@@ -85,7 +85,7 @@
       layout.xaxis.ticktext = layout.xaxis.ticktext.filter((_, n) => n % 2 === (ticks.length + 1) % 2);
     }
     if (drawing.onTime) {
-      // The same margins everywhere, so that one moment is one place across the figures.
+      // Equal margins, so that a time has the same x position in all charts.
       for (const key of Object.keys(own)) if (/^yaxis\d*$/.test(key)) layout[key].automargin = false;
       layout.xaxis.fixedrange = coarse.matches;
       if (shown) layout.xaxis.range = shown.slice();
@@ -93,7 +93,7 @@
     return layout;
   };
 
-  // Nothing inside of a drawing can be reached by key or is read out: its message and its table can.
+  // A drawing has no keyboard focus and is hidden from screen readers; its message and table are not.
   const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, showTips: false };
 
   const paint = (drawing) => {
@@ -127,7 +127,7 @@
       .finally(() => { following = false; });
   };
 
-  // What a mouse does in one figure over time, all of them show.
+  // A zoom or a hover in one chart over time applies to all of them.
   const follow = (drawing, box) => {
     if (!drawing.onTime) return;
     const cursor = document.createElement("div");
@@ -155,13 +155,13 @@
 
   const paintAll = () => Promise.all(drawings.filter((d) => drawn.has(d.key) || onPaper).map(paint));
 
-  // Drawn one after another, so that the page answers meanwhile.
-  const breath = () => new Promise((go) => setTimeout(go, 0));
-  const paintInTurn = async () => {
+  // Drawn one after another, so that the page stays responsive.
+  const nextTask = () => new Promise((go) => setTimeout(go, 0));
+  const paintInOrder = async () => {
     for (const drawing of drawings) {
       if (!place(drawing.key).closest("details:not([open])")) {
         await paint(drawing);
-        await breath();
+        await nextTask();
       }
     }
     root.dataset.drawn = "yes";
@@ -220,9 +220,9 @@
     document.head.append(script);
   };
 
-  unpack().then(() => { listen(); return paintInTurn(); }).catch((error) => {
-    const note = document.getElementById("trouble");
-    note.textContent = "The drawings could not be made here (" + error.message + "). The tables hold the same figures.";
+  unpack().then(() => { listen(); return paintInOrder(); }).catch((error) => {
+    const note = document.getElementById("script-error");
+    note.textContent = "The charts could not be drawn (" + error.message + "). The tables have the same figures.";
     note.hidden = false;
     root.classList.add("no-js");
   });

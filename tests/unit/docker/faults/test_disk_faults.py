@@ -10,10 +10,11 @@ import pytest
 
 from harness.clock import NS_PER_MS
 from harness.errors import StackError
-from harness.faults.docker import disk_fill, slow_disk
-from harness.faults.docker.disk_fill import FillInjector, FillProbe, own_device
-from harness.faults.docker.slow_disk import ThrottleInjector, ThrottleProbe, median_ns
-from harness.scenario.service_faults import DiskFill, ForkStorm, SlowDisk
+from harness.faults.docker.container_inspection import own_device
+from harness.faults.kinds import disk_fill, slow_disk
+from harness.faults.kinds.disk_fill import DiskFill, FillInjector, FillProbe
+from harness.faults.kinds.fork_storm import ForkStorm
+from harness.faults.kinds.slow_disk import SlowDisk, ThrottleInjector, ThrottleProbe, median_ns
 
 FULL = os.strerror(errno.ENOSPC)
 

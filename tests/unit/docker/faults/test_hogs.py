@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from harness.errors import StackError
-from harness.faults.docker import resource_hog
-from harness.faults.docker.resource_hog import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
+from harness.faults.docker import container_inspection, container_program
+from harness.faults.kinds import resource_hog
+from harness.faults.kinds.resource_hog import CpuInjector, CpuProbe, MemoryInjector, MemoryProbe
 
 
 class Container:
@@ -29,7 +30,8 @@ class Container:
             "memory_limit_bytes": lambda _: self.limit,
         }
         for name, answer in told.items():
-            patch.setattr(resource_hog, name, answer)
+            for module in (container_inspection, container_program, resource_hog):
+                patch.setattr(module, name, answer, raising=False)
 
     def its_pid(self) -> int:
         return self.pid
@@ -91,7 +93,7 @@ def test_programs_carry_their_mark_and_end_by_themselves(container: Container) -
     CpuInjector(container.commands.append, container.its_pid, 3, 4.0).inject()
     MemoryInjector(container.commands.append, container.its_pid).inject()
     for command in container.commands:
-        assert resource_hog.MARK in command
+        assert container_program.MARK in command
     assert container.commands[0][-2:] == ["34.0", "3"]
     assert int(container.commands[1][-1]) * (16 << 20) > 1 << 30
 

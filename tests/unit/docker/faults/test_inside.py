@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import StackError
 from harness.faults.docker import container_inspection
-from harness.faults.docker.partition import FilterRule
+from harness.faults.kinds.partition import FilterRule
 
 V1 = "7:freezer:/docker/a\n4:memory:/docker/a\n2:cpu,cpuacct:/docker/a\n0::/docker/a\n"
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from harness.errors import StackError
-from harness.faults.docker import partition
-from harness.faults.docker.link_injector import LinkInjector
 from harness.faults.docker.link_model import LinkSettings
+from harness.faults.kinds import partition
+from harness.faults.kinds.link_quality import LinkInjector
 
 PIDS = {"engine": 11, "redis": 22}
 NETWORKS = {

@@ -9,17 +9,15 @@ import pytest
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
 from harness.faults.docker.icmp_probe import PingResult, PingTrain
-from harness.faults.docker.link_injector import link_settings_of
 from harness.faults.docker.link_model import LinkModel, LinkSettings
 from harness.faults.docker.link_path import CONNECTED
-from harness.faults.docker.link_probes import probe_of
 from harness.faults.instance import Probe
-from harness.scenario.link_faults import Bandwidth, Delay, LinkFault, Loss, Partition
+from harness.faults.kinds.link_quality import Bandwidth, Delay, ImpairedLink, Loss, probe_of
 
 DELAY = Delay(kind="delay", target="a", peer="b", at_s=(0,), for_s=2, delay_ms=20, jitter_ms=10)
 LOSS = Loss(kind="loss", target="a", peer="b", at_s=(0,), for_s=2, loss_share=0.1)
 BANDWIDTH = Bandwidth(kind="bandwidth", target="a", peer="b", at_s=(0,), for_s=2, kbit_s=1_000)
-FAULTS: tuple[LinkFault, ...] = (DELAY, LOSS, BANDWIDTH)
+FAULTS: tuple[ImpairedLink, ...] = (DELAY, LOSS, BANDWIDTH)
 FREE = LinkSettings()
 PLAIN_NS = 200_000
 
@@ -50,9 +48,9 @@ class Link:
     def connect(self) -> str:
         return self.takes
 
-    def spoil(self, fault: LinkFault, share: float = 1.0) -> None:
+    def spoil(self, fault: ImpairedLink, share: float = 1.0) -> None:
         """Do as a fault asks, or only a part of it."""
-        line = link_settings_of(fault)
+        line = fault.settings
         line = LinkSettings(
             delay_ns=round(line.delay_ns * share),
             jitter_ns=round(line.jitter_ns * share),
@@ -64,7 +62,7 @@ class Link:
         self.back = line if fault.direction in ("both", "from_peer") else FREE
 
 
-def probe_on(link: Link, fault: LinkFault) -> Probe:
+def probe_on(link: Link, fault: ImpairedLink) -> Probe:
     """What proves a fault of it."""
     found = probe_of(fault, link.look, link.connect)
     assert found is not None
@@ -73,7 +71,7 @@ def probe_on(link: Link, fault: LinkFault) -> Probe:
 
 @pytest.mark.parametrize("direction", ["both", "to_peer", "from_peer"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_what_was_asked_for_is_seen_and_so_is_its_end(fault: LinkFault, direction: str) -> None:
+def test_what_was_asked_for_is_seen_and_so_is_its_end(fault: ImpairedLink, direction: str) -> None:
     """In whichever direction."""
     fault = fault.model_copy(update={"direction": direction})
     link = Link()
@@ -89,7 +87,7 @@ def test_what_was_asked_for_is_seen_and_so_is_its_end(fault: LinkFault, directio
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_third_of_it_is_neither_the_fault_nor_its_end(fault: LinkFault) -> None:
+def test_a_third_of_it_is_neither_the_fault_nor_its_end(fault: ImpairedLink) -> None:
     """Between the two limits nothing is claimed."""
     link = Link()
     probe = probe_on(link, fault)
@@ -100,7 +98,7 @@ def test_a_third_of_it_is_neither_the_fault_nor_its_end(fault: LinkFault) -> Non
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: LinkFault) -> None:
+def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: ImpairedLink) -> None:
     """Nothing comes back: that is another fault, and no end of this one."""
     link = Link()
     probe = probe_on(link, fault)
@@ -111,7 +109,7 @@ def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: LinkFault) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_it_is_not_over_while_the_service_takes_no_connection(fault: LinkFault) -> None:
+def test_it_is_not_over_while_the_service_takes_no_connection(fault: ImpairedLink) -> None:
     """Echoes are answered by the kernel."""
     link = Link(takes="Connection refused")
     probe = probe_on(link, fault)
@@ -120,14 +118,14 @@ def test_it_is_not_over_while_the_service_takes_no_connection(fault: LinkFault) 
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
-def test_a_link_that_was_cut_before_proves_nothing(fault: LinkFault) -> None:
+def test_a_link_that_was_cut_before_proves_nothing(fault: ImpairedLink) -> None:
     """It is told, and nothing is injected."""
     with pytest.raises(StackError, match="before the fault"):
         probe_on(Link(answers=False), fault).before()
 
 
 @pytest.mark.parametrize("fault", [LOSS, BANDWIDTH], ids=lambda fault: fault.kind)
-def test_a_link_that_was_spoiled_before_proves_nothing(fault: LinkFault) -> None:
+def test_a_link_that_was_spoiled_before_proves_nothing(fault: ImpairedLink) -> None:
     """As much as was asked for was there already."""
     link = Link()
     link.spoil(fault)
@@ -143,11 +141,3 @@ def test_a_busy_host_is_no_delay() -> None:
     probe.before()
     link.noise_ns = 200 * NS_PER_MS
     assert probe.holds() == ""
-
-
-def test_a_partition_has_a_probe_of_its_own() -> None:
-    """By connections alone."""
-    link = Link()
-    fault = Partition(kind="partition", target="a", peer="b", at_s=(0,), for_s=2)
-    assert probe_of(fault, link.look, link.connect) is None
-    assert link_settings_of(fault) == FREE

@@ -9,10 +9,10 @@ import redis
 
 from harness.contract.names import Contract
 from harness.errors import StackError
-from harness.faults.docker import redis_abuse, resource_hog
-from harness.faults.docker.group_leak import LeakInjector, LeakProbe
-from harness.faults.docker.redis_flood import FloodInjector, FloodProbe
-from harness.scenario.fault import GroupLeak, RedisFlood
+from harness.faults import health_checks
+from harness.faults.docker import container_program, redis_abuse
+from harness.faults.kinds.group_leak import GroupLeak, LeakInjector, LeakProbe
+from harness.faults.kinds.redis_flood import FloodInjector, FloodProbe, RedisFlood
 
 AGENT = "python-agent-1"
 FLOOD = RedisFlood(kind="redis_flood", target=AGENT, at_s=(0,), for_s=4)
@@ -34,10 +34,10 @@ class Server:
         self.revived = 0
         self.away = False
         self.commands: list[list[str]] = []
-        patch.setattr(redis_abuse, "redis_client", lambda _: self)
+        patch.setattr(health_checks, "redis_client", lambda _: self)
         patch.setattr(redis_abuse, "check_redis", lambda _: "" if self.away else "it answers PING")
         patch.setattr(redis_abuse, "marked", lambda *_: self.programs)
-        patch.setattr(resource_hog, "marked", lambda *_: ())
+        patch.setattr(container_program, "marked", lambda *_: ())
 
     def wait(self, seconds: float) -> None:
         self.now_s += seconds
@@ -218,7 +218,7 @@ def test_programs_bear_their_mark_and_no_password(server: Server) -> None:
     flood, leak = server.commands
     for command in server.commands:
         assert command[:2] == ["python3", "-c"]
-        assert command[3] == resource_hog.MARK
+        assert command[3] == container_program.MARK
         assert not [word for word in command if "hush" in word]
         compile(command[2], "misbehave", "exec")
     assert flood[4:] == ["flood", "34.0", "2", "0", "dev:harness:flood:python-agent-1"]

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.faults.docker.pool_exit import PoolExitProbe, left_pool
-from harness.faults.process_kill import RestartProbe
+from harness.faults.kinds.process_exit import PoolExitProbe, RestartProbe, left_pool
 from harness.stack.base import ServiceState
 
 

@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from harness.clock import ManualClock
-from harness.faults.docker import fork_storm
-from harness.faults.docker.fork_storm import StormInjector, StormProbe
-from harness.faults.docker.resource_hog import MARK, OVERTIME_S
+from harness.faults.docker.container_program import MARK, OVERTIME_S
+from harness.faults.kinds import fork_storm
+from harness.faults.kinds.fork_storm import StormInjector, StormProbe
 
 SERVICE = (5, 6)
 STORM = tuple(range(100, 200))

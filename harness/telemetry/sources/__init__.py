@@ -1,0 +1,1 @@
+"""One module per telemetry source; each registers itself with `telemetry_source`."""
