@@ -133,7 +133,9 @@ def _combined(check_id: str, members: Sequence[GroupRun]) -> Check:
     found = [
         check for member in members for check in member.judgement.checks if check.id == check_id
     ]
-    return combine_runs(found[0], [_part(check) for check in found], len(members))
+    one = found[0]
+    spec = CheckSpec(one.id, one.name, one.kind, objective=one.objective, mode=one.mode)
+    return combine_runs(spec, [_part(check) for check in found], len(members))
 
 
 def _part(check: Check) -> RunEstimate:

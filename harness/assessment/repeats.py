@@ -23,8 +23,8 @@ from harness.analysis.run_spread import (
 )
 from harness.analysis.statistics import CONFIDENCE
 from harness.formatting import format_count, format_duration, format_percentile, format_share
-from harness.judge.check import Check, Figure
-from harness.judge.verdict import Status, Verdict, worst
+from harness.judge.check import Check, CheckSpec, Figure
+from harness.judge.verdict import Verdict, worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class RunEstimate:
     tail: TailCounts | None = None
 
 
-def combine_runs(check: Check, parts: Sequence[RunEstimate], runs: int) -> Check:
+def combine_runs(spec: CheckSpec, parts: Sequence[RunEstimate], runs: int) -> Check:
     """Decide for the group.
 
     PASS if the upper end of the interval between runs is below the limit, no run fails by its
@@ -61,7 +61,7 @@ def combine_runs(check: Check, parts: Sequence[RunEstimate], runs: int) -> Check
     above what is allowed, each with 5 %. INCONCLUSIVE else.
 
     Args:
-        check: of the objective in one of the runs.
+        spec: of the objective.
         parts: of the runs that looked at it; at least one.
         runs: how many runs there are.
     """
@@ -78,15 +78,7 @@ def combine_runs(check: Check, parts: Sequence[RunEstimate], runs: int) -> Check
     elif verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
         said += f"; only {len(pools)} of {format_count(runs, 'run')} say how many signals were beyond it"
-    return check.model_copy(
-        update={
-            "status": Status.of(verdict),
-            "message": said,
-            "figures": {**figures, "limit_ns": limit_ns, "runs_failed": fails},
-            "examples": (),
-            "hint": "",
-        }
-    )
+    return spec.judged(verdict, said, {**figures, "limit_ns": limit_ns, "runs_failed": fails})
 
 
 def _typical(

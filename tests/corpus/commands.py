@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.store import RunFolder
-from harness.store.group import GroupFolder
-from harness.store.group_seal import seal_group
-from harness.store.seal import seal
+from harness.evidence.group_folder import GroupFolder
+from harness.evidence.group_manifest import write_group_manifest
+from harness.evidence.manifest import write_manifest
+from harness.evidence.run_folder import RunFolder
 from tests.stack.running import ROOT
 
 SHORT = Path(__file__).with_name("short.toml")
@@ -20,7 +21,7 @@ RUN_MAX_S = 170
 _TEXTS = frozenset({".json", ".jsonl", ".toml"})
 # Programs of others on the host; their names are nobody's business.
 _FOREIGN = re.compile(r"foreign\.((?:[^\".]|\.(?!cpu_cores|blocked_count))+)\.(cpu_cores|blocked)")
-_PLACE = "/opt/harness"
+_PLACE, _KERNEL = "/opt/harness", "6.1.0"
 
 
 def harness(
@@ -60,7 +61,7 @@ def harness(
 
 
 def cleaned(folder: Path) -> Path:
-    """Take paths, processor, kernel and foreign programs of this host out, and seal anew."""
+    """Take paths, processor, kernel and foreign programs of this host out, and write_manifest anew."""
     for path in folder.rglob("*"):
         if path.suffix in _TEXTS and path.is_file():
             text = path.read_text("utf-8")
@@ -68,20 +69,23 @@ def cleaned(folder: Path) -> Path:
                 path.write_text(changed, "utf-8")
     for plan in sorted(folder.rglob("plan.json")):
         run = RunFolder(plan.parent)
+        # Made from the evidence after it was sealed; the archive leaves it out.
+        (run.path / "isolation.json").unlink(missing_ok=True)
         if run.seal.exists():
-            seal(run)
+            write_manifest(run)
     group = GroupFolder(folder)
     if group.facts.exists():
-        seal_group(group, group.read())
+        write_group_manifest(group, group.read())
     return folder
 
 
 def _without_host(name: str, text: str) -> str:
     for place in _places():
         text = text.replace(place, _PLACE)
+    text = text.replace(platform.release(), _KERNEL)
     if name == "environment.json":
         document = json.loads(text)
-        document["host"] |= {"kernel": "6.1.0", "cpu_model": "made up"}
+        document["host"] |= {"cpu_model": "made up"}
         text = json.dumps(document, indent=1) + "\n"
     if name == "telemetry.jsonl":
         programs = dict.fromkeys(match[1] for match in _FOREIGN.finditer(text))

@@ -12,15 +12,15 @@ import psutil
 from examples.broker.broker import DEFECTS
 from tests.corpus.commands import SHORT, cleaned, harness
 from tests.corpus.entries import Entry
-from tests.matrix.rows import ROWS, Row
-from tests.matrix.runs import SCENARIO as MATRIX
-from tests.matrix.runs import read_outcome
-from tests.matrix.table import problems_of
-from tests.stack import spoiling
+from tests.stack import disturbed_runs
 from tests.stack.conftest import running_servers, start_postgres, start_redis
-from tests.stack.foreign_broker import WAYS, Broker
-from tests.stack.foreign_desk import Attached, Desk
+from tests.stack.external_broker import WAYS, Broker
+from tests.stack.external_system import Attached, ExternalSystem
 from tests.stack.running import ROOT, finish, start
+from tests.studies.matrix.rows import ROWS, Row
+from tests.studies.matrix.runs import SCENARIO as MATRIX
+from tests.studies.matrix.runs import read_outcome
+from tests.studies.matrix.table import problems_of
 
 SCENARIOS = ROOT / "scenarios"
 _FEW = ("--agents", "8", "--rate", "40", "--duration", "6")
@@ -142,7 +142,6 @@ FAULTS = (
         '{kind = "kill", target = "postgres", at_s = 3}',
         duration=10,
     ),
-    _fault("kill-redis", "SIGKILL of Redis", '{kind = "kill", target = "redis", at_s = 3}'),
     _fault(
         "restart",
         "a graceful restart of the data processor, then of the engine",
@@ -228,15 +227,15 @@ def _interrupted(place: Path) -> Path:
 
 
 def _paused(place: Path) -> Path:
-    return cleaned(spoiling.end(*spoiling.begin_pause(place)).folder)
+    return cleaned(disturbed_runs.end(*disturbed_runs.begin_pause(place)).folder)
 
 
 def _starved(place: Path) -> Path:
-    return cleaned(spoiling.starve(place).folder)
+    return cleaned(disturbed_runs.starve(place).folder)
 
 
 def _stepped(place: Path) -> Path:
-    return cleaned(spoiling.end(*spoiling.begin_step(place)).folder)
+    return cleaned(disturbed_runs.end(*disturbed_runs.begin_step(place)).folder)
 
 
 SPOILED = (
@@ -255,7 +254,7 @@ SPOILED = (
 
 
 def _attached(
-    system: type[Desk], trade: Callable[[Desk, Path], Attached]
+    system: type[ExternalSystem], trade: Callable[[ExternalSystem, Path], Attached]
 ) -> Callable[[Path], Path]:
     """A run on servers of its own that were there before."""
 
@@ -271,8 +270,8 @@ def _attached(
     return record
 
 
-def _desk(fault: str) -> Callable[[Desk, Path], Attached]:
-    def trade(desk: Desk, place: Path) -> Attached:
+def _desk(fault: str) -> Callable[[ExternalSystem, Path], Attached]:
+    def trade(desk: ExternalSystem, place: Path) -> Attached:
         with desk.open(fault):
             return desk.attach(
                 place, *_PATIENT, "--set", "load.stages.0.duration_s=5.0", "--rate", "40"
@@ -281,8 +280,8 @@ def _desk(fault: str) -> Callable[[Desk, Path], Attached]:
     return trade
 
 
-def _broker(way: str, *defects: str) -> Callable[[Desk, Path], Attached]:
-    def trade(desk: Desk, place: Path) -> Attached:
+def _broker(way: str, *defects: str) -> Callable[[ExternalSystem, Path], Attached]:
+    def trade(desk: ExternalSystem, place: Path) -> Attached:
         given = [f"{name}:{min(0.5, 2 * DEFECTS[name])}" for name in defects]
         short = ("--set", "load.stages.0.duration_s=5.0")
         if not isinstance(desk, Broker):
@@ -294,11 +293,11 @@ def _broker(way: str, *defects: str) -> Callable[[Desk, Path], Attached]:
 
 _HARMFUL = tuple(name for name in DEFECTS if name not in ("nonce_reuse", "slow"))
 ATTACHED = (
-    Entry("attach-desk", "a foreign system, polled: right", _attached(Desk, _desk(""))),
+    Entry("attach-desk", "a foreign system, polled: right", _attached(ExternalSystem, _desk(""))),
     Entry(
         "attach-desk-faulty",
         "it forgets orders and repeats numbers",
-        _attached(Desk, _desk("lose:50,repeat:70")),
+        _attached(ExternalSystem, _desk("lose:50,repeat:70")),
     ),
     *(
         Entry(

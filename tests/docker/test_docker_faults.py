@@ -26,7 +26,7 @@ from harness.faults.kinds.resource_hog import CpuHog, MemoryHog
 from harness.faults.kinds.slow_disk import SlowDisk
 from harness.faults.runner import FaultRunner
 from harness.judge.faults.injection import check_faults
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 from harness.scenario import Scenario
 from harness.scenario.fault import Fault
 from tests.docker.broken_partition import astray
@@ -134,7 +134,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
         plan=SimpleNamespace(t0_ns=t0_ns),
     )
     (check,) = check_faults(case)
-    assert check.verdict is Verdict.INVALID
+    assert check.status is Status.INVALID
     assert "it was never seen to take hold" in check.message
     assert records[0].heal_proven_ns is not None
 

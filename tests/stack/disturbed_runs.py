@@ -45,9 +45,9 @@ class Spoiled:
         """What each check says that is not clean, by its name."""
         document = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
         return {
-            check["name"]: check["message"]
+            check["id"]: check["message"]
             for check in document["judgement"]["checks"]
-            if check["verdict"] == "INVALID"
+            if check["status"] == "INVALID"
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -53,12 +54,13 @@ class Attached:
     def result(self) -> dict[str, Any]:
         """`result.json`."""
         assert self.folder is not None, self.output
-        return self.folder.read_json(self.folder.result)
+        found: dict[str, Any] = json.loads(self.folder.result.read_text(encoding="utf-8"))
+        return found
 
-    def check(self, name: str) -> dict[str, Any]:
+    def check(self, check_id: str) -> dict[str, Any]:
         """A check of the judgement."""
         checks: list[dict[str, Any]] = self.result["judgement"]["checks"]
-        return next(check for check in checks if check["name"] == name)
+        return next(check for check in checks if check["id"] == check_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def execute(connection: psycopg.Connection[Any]) -> None:
 
 def verdicts(run: Attached) -> dict[str, str]:
     """Of every check."""
-    return {one["name"]: one["verdict"] for one in run.result["judgement"]["checks"]}
+    return {one["id"]: one["status"] for one in run.result["judgement"]["checks"]}
 
 
 def test_a_login_barred_in_mid_run_has_lost_no_signal(
@@ -121,10 +121,10 @@ def test_a_login_barred_in_mid_run_has_lost_no_signal(
         run = plain.attach(tmp_path, *OPTIONS)
     assert run.code == 4, run.output
     assert "FAIL" not in verdicts(run).values(), run.output
-    for name in ("no signal lost", "ledger balanced", "nonces contiguous and unique"):
-        assert run.check(name)["message"].startswith("not judged: "), run.output
+    for name in ("signals_lost", "ledger_balanced", "nonces_contiguous"):
+        assert run.check(name)["status"] == "NOT_APPLICABLE", run.output
         assert "not permitted to log in" in run.check(name)["message"]
-    assert "not permitted to log in" in run.check("observer saw to the end")["message"]
+    assert "not permitted to log in" in run.check("observer_complete")["message"]
 
 
 @pytest.mark.parametrize("table", ["jobs", "postings"])
@@ -142,8 +142,8 @@ def test_rows_that_are_hidden_are_not_missing(
         run = plain.attach(tmp_path, *OPTIONS)
     assert run.code == 4, run.output
     assert "FAIL" not in verdicts(run).values(), run.output
-    assert f"hide rows of desk.{table}" in run.check("final state read")["message"]
-    assert run.check("ledger balanced")["message"].startswith("not judged: ")
+    assert f"hide rows of desk.{table}" in run.check("final_state_read")["message"]
+    assert run.check("ledger_balanced")["status"] == "NOT_APPLICABLE"
 
 
 def test_rows_that_are_touched_again_are_no_second_effect(
@@ -153,8 +153,8 @@ def test_rows_that_are_touched_again_are_no_second_effect(
     with plain.open(), beside(plain, touch):
         run = plain.attach(tmp_path, *OPTIONS)
     assert "FAIL" not in verdicts(run).values(), run.output
-    assert run.check("no effect twice")["message"] == "no signal had an effect twice"
-    assert run.check("FSM transitions legal")["message"].startswith("not judged: polling")
+    assert run.check("effects_duplicated")["message"] == "no signal had an effect twice"
+    assert run.check("fsm_transitions")["figures"]["reason"] == "observation_method"
     assert run.code in GOOD, run.output
 
 
@@ -170,7 +170,7 @@ def test_a_system_that_moves_on_at_once(named: bool, plain: ExternalSystem, tmp_
     else:
         assert run.code == 4, run.output
         assert (
-            "in a status without a name: 'EXECUTED' (" in run.check("final state read")["message"]
+            "in a status without a name: 'EXECUTED' (" in run.check("final_state_read")["message"]
         )
 
 
@@ -217,7 +217,7 @@ def test_words_follow_commits(
     }
     with plain.open("late:300"), told_early(plain):
         run = plain.attach(tmp_path, *OPTIONS, changes={"seen": seen})
-    found = run.check("words follow commits")
-    assert found["verdict"] == verdict, run.output
+    found = run.check("reports_after_commit")
+    assert found["status"] == verdict, run.output
     assert found["figures"]["words"] > 0
     assert ("the system tells before it commits" in found["message"]) == (verdict == "INVALID")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from harness.errors import Exit
-from harness.judge.backup import NAME
+from harness.judge.backup import BACKUPS_RESTORED
 from tests.stack.running import Started, finish, start
 
 pytestmark = pytest.mark.stack
@@ -66,7 +66,9 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, End]:
 def check_of(folder: Path) -> dict[str, Any]:
     """The check of backups, as it was stored."""
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = next(c for c in result["judgement"]["checks"] if c["name"] == NAME)
+    found: dict[str, Any] = next(
+        c for c in result["judgement"]["checks"] if c["id"] == BACKUPS_RESTORED.id
+    )
     return found
 
 
@@ -75,7 +77,7 @@ def test_what_is_restored_is_what_there_was(ends: dict[str, End]) -> None:
     """Of the newest and of the oldest that was kept, and the right ones were kept."""
     _, output, folder = ends["whole"]
     found = check_of(folder)
-    assert found["verdict"] == "PASS", (found, output)
+    assert found["status"] == "PASS", (found, output)
     assert found["figures"]["taken"] >= 4
     assert found["figures"]["kept"] == 2
 
@@ -84,7 +86,7 @@ def test_a_restore_that_loses_a_row_fails(ends: dict[str, End]) -> None:
     """However many rows there are beside it."""
     code, output, folder = ends["broken"]
     assert code == Exit.FAIL, output
-    assert check_of(folder)["verdict"] == "FAIL"
+    assert check_of(folder)["status"] == "FAIL"
     assert "table public.nonce_locks had" in check_of(folder)["message"]
 
 

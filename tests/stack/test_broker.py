@@ -41,7 +41,7 @@ def test_a_right_system_raises_no_alarm(way: str, broker: Broker, tmp_path: Path
         folder.mkdir()
         run, _ = broker.trade(way, folder, *SHORT, *PATIENT)
         wrong = {name: check["message"] for name, check in alarms(run).items()}
-        assert "FAIL" not in {check["verdict"] for check in alarms(run).values()}, wrong
+        assert "FAIL" not in {check["status"] for check in alarms(run).values()}, wrong
         if not wrong:
             return
     assert wrong == {}

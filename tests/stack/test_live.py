@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import signal
 import subprocess
@@ -73,7 +74,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         pages = read_until_the_end(run, port)
         run.process.communicate(timeout=RUN_MAX_S)
         folder = RunFolder.open(run.folder())
-        found = Watched(pages, run.process.returncode, folder.read_json(folder.result))
+        found = Watched(
+            pages, run.process.returncode, json.loads(folder.result.read_text(encoding="utf-8"))
+        )
         interrupt.join(RUN_MAX_S)
         for name, watcher in watchers.items():
             output, _ = watcher.communicate(timeout=30)

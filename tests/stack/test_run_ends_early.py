@@ -12,7 +12,7 @@ from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.assessment.assess import assess
 from harness.errors import Exit
 from harness.evidence.run_folder import RunFolder
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_MAX_S = 100
@@ -59,7 +59,7 @@ def test_impossible_objective_ends_the_load_and_is_the_reason(tmp_path: Path) ->
     assert telemetry.of("service.engine.cpu_cores")
     found = assess(folder)
     assert found.judgement.reasons[0].name == WATCHED
-    early = next(c for c in found.judgement.checks if c.name == "ended early for a reason")
-    assert early.verdict is Verdict.PASS
+    early = next(c for c in found.judgement.checks if c.id == "abort_justified")
+    assert early.status is Status.PASS
     assert found.measurement.account.attempted < 0.8 * 60 * 80
     assert found.measurement.account.lost == 0

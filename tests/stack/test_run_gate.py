@@ -14,7 +14,7 @@ import pytest
 from harness.cli.judge import judge_folder
 from harness.errors import UsageError
 from harness.evidence.gate_log import read_gate
-from harness.judge.gate import EXECUTION_CHECK, INVARIANTS_CHECK
+from harness.judge.gate import GATE_EXECUTION, GATE_INVARIANTS
 from harness.stack.process.anvil import find_anvil
 from harness.stack.settings import ROOT
 from tests.stack.running import Started, finish, start
@@ -89,9 +89,9 @@ def test_a_gate_is_played_and_released(ends: dict[str, tuple[int, str, Path]]) -
     """Every round held on the real node, and each is judged again from its line."""
     code, output, folder = ends["played"]
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    checks: dict[str, Any] = {check["name"]: check for check in result["judgement"]["checks"]}
-    for name in (INVARIANTS_CHECK, EXECUTION_CHECK):
-        assert checks[name]["verdict"] == "PASS", output
+    checks: dict[str, Any] = {check["id"]: check for check in result["judgement"]["checks"]}
+    for name in (GATE_INVARIANTS.id, GATE_EXECUTION.id):
+        assert checks[name]["status"] == "PASS", output
     gate = result["measurement"]["gate"]
     assert (gate["rounds"], gate["broken"]) == (ROUNDS, 0)
     assert {one["during"] for one in gate["latency"]} == {True, False}

@@ -23,7 +23,7 @@ from harness.cli.app import app
 from harness.cli.console import SafeConsole
 from harness.errors import Exit
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import CheckKind, CheckSpec
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.printable import one_line, printable, spreadsheet_cell, without_secrets
@@ -93,13 +93,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     """A run of which a check, an event and a description hold what somebody sent."""
     folder = healthy(load_of(duration_s=4.0)).write(tmp_path_factory.mktemp("reports"))
     found = read_report_data(folder)
-    check = Check(
-        name=HOSTILE,
-        kind=CheckKind.VALIDITY,
-        verdict=Verdict.INVALID,
-        message=HOSTILE,
-        examples=(HOSTILE,),
-    )
+    spec = CheckSpec("hostile", HOSTILE, CheckKind.VALIDITY)
+    check = spec.judged(Verdict.INVALID, HOSTILE, examples=(HOSTILE,))
     return replace(
         found,
         judgement=with_check(found.judgement, check),

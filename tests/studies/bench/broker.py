@@ -20,10 +20,10 @@ from tests.stack.external_broker import WAYS, Broker
 from tests.stack.external_system import Attached
 
 CLEAN = "clean"
-LOST, TWICE, TABLE = "no signal lost", "no effect twice", "table agrees with what was seen"
-NONCES, LEDGER = "nonces contiguous and unique", "ledger balanced"
-BOOKS, FSM = "ledger books what was asked", "FSM transitions legal"
-UNSEEN, EARLY = "evidence agrees with itself", "words follow commits"
+LOST, TWICE, TABLE = "signals_lost", "effects_duplicated", "final_rows_match"
+NONCES, LEDGER = "nonces_contiguous", "ledger_balanced"
+BOOKS, FSM = "ledger_amounts", "fsm_transitions"
+UNSEEN, EARLY = "evidence_consistent", "reports_after_commit"
 # The checks that must be red: in every way, and in some ways.
 FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "lose": (LOST,),
@@ -34,7 +34,7 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "nonce_reuse": (NONCES,),
     "unbalanced": (LEDGER,),
     "entry_missing": (LEDGER,),
-    "accept_stale": ("stale data refused",),
+    "accept_stale": ("stale_refused",),
     "silent_reject": ("rejected < 1 %",),
     "phantom": (LOST,),
     "slow": ("p99 < 500 ms",),
@@ -79,10 +79,10 @@ def alarms(run: Attached) -> dict[str, dict[str, Any]]:
     """The checks that are not clean; a percentile without an answer is no alarm."""
     checks = run.result["judgement"]["checks"]
     return {
-        check["name"]: check
+        check["id"]: check
         for check in checks
-        if check["verdict"] != "PASS"
-        and (check["kind"], check["verdict"]) != ("objective", "INCONCLUSIVE")
+        if check["status"] not in ("PASS", "NOT_APPLICABLE")
+        and (check["kind"], check["status"]) != ("objective", "INCONCLUSIVE")
     }
 
 

@@ -123,13 +123,13 @@ def _tell(name: str, reports: Path, expected: tuple[str, ...]) -> int:
         print(f"{name:32} no result")
         return 1
     result = json.loads(path.read_text(encoding="utf-8"))
-    checks = {one["name"]: one for one in result["judgement"]["checks"]}
+    checks = {one["id"]: one for one in result["judgement"]["checks"]}
     promised = (one["figures"] for one in checks.values() if "estimate_ns" in one["figures"])
     p99_ns = next(promised).get("estimate_ns") or 0
     questions = (result["diagnosis"] or {}).get("questions", ())
     first = next((one["key"] for one in questions if one["answer"] == "yes"), "-")
     verdict = result["verdict"]
-    why = ", ".join(name for name, one in checks.items() if one["verdict"] == verdict != "PASS")
+    why = ", ".join(name for name, one in checks.items() if one["status"] == verdict != "PASS")
     told = f"{name:32} {verdict:13} {p99_ns / 1e6:6,.0f} ms  {first:12}"
     print(f"{told}  {checks['host resources free']['message']} [{why}]", flush=True)
     return int(verdict.upper() not in expected)

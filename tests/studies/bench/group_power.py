@@ -23,9 +23,12 @@ from harness.analysis.statistics import estimate_effective_sample, percentile_in
 from harness.assessment.repeats import RunEstimate, TailCounts, combine_runs
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.decision import decide
+from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict
+from harness.scenario.objective import parse_objective
 from tests.studies.bench.known_delays import MODELS, Model, stalls
 
+_SPEC = objective_spec(parse_objective("p99 < 500 ms"))
 GROUPS = 100
 RUNS = 5
 RATE, SECONDS = 100.0, 60.0
@@ -75,7 +78,7 @@ def part_of(rng: np.random.Generator, model: Model, p99_s: float, seconds: float
 
 def decided(parts: Sequence[RunEstimate]) -> Verdict:
     """Of one group."""
-    return combine_runs("p99 < 500 ms", parts, len(parts)).verdict
+    return combine_runs(_SPEC, parts, len(parts)).status.verdict
 
 
 def shown(found: Counter[Verdict]) -> str:

@@ -108,6 +108,6 @@ def problems_of(case: Case, found: Found) -> list[str]:
 def _p99_ms(result: Mapping[str, Any]) -> float | None:
     for check in result["judgement"]["checks"]:
         estimate_ns = check["figures"].get("estimate_ns")
-        if check["name"].startswith("p99 ") and estimate_ns is not None:
+        if check["id"].startswith("latency_p99") and estimate_ns is not None:
             return float(estimate_ns) / _NS_PER_MS
     return None

@@ -40,13 +40,13 @@ class Row:
         return self.defect.partition(":")[2]
 
 
-LOST = "no signal lost"
-TWICE = "no effect twice"
-NONCES = "nonces contiguous and unique"
-LEDGER = "ledger balanced"
-FSM = "FSM transitions legal"
-TABLE = "table agrees with what was seen"
-LEFT = "nothing left in the stream"
+LOST = "signals_lost"
+TWICE = "effects_duplicated"
+NONCES = "nonces_contiguous"
+LEDGER = "ledger_balanced"
+FSM = "fsm_transitions"
+TABLE = "final_rows_match"
+LEFT = "stream_drained"
 
 # Reachable on a busy host without a defect, far below what the defects below do.
 _P99 = "p99 < 150 ms"
@@ -58,7 +58,7 @@ ROWS = (
     Row("stuck_row:rate=0.03", LOST),
     Row("leaves_pending:rate=0.03", LEFT),
     Row("ack_before_commit:after_s=2,times=1", LOST),
-    Row("trims_unread:after_s=2,every_s=60,keep=5", "nothing trimmed unread"),
+    Row("trims_unread:after_s=2,every_s=60,keep=5", "stream_trimmed"),
     Row("stops_reading:after_s=3", LOST, "nothing"),
     Row("process_twice:rate=0.03", TWICE),
     Row("final_twice:rate=0.03", TWICE),
@@ -68,27 +68,27 @@ ROWS = (
     Row("nonce_missing:rate=0.03", NONCES),
     Row(
         "reorder_agent:rate=0.03,gather_ms=60",
-        "signals of an agent keep their order",
+        "nonce_order",
         settings=("load.stages.0.agents=3",),
     ),
     Row("ledger_missing_entry:rate=0.03", LEDGER),
     Row("ledger_missing:rate=0.03", LEDGER),
-    Row("ledger_wrong_amount:rate=0.03", "ledger books what was asked"),
+    Row("ledger_wrong_amount:rate=0.03", "ledger_amounts"),
     Row("ledger_unbalanced:rate=0.03", LEDGER),
     Row("ledger_undue:rate=0.5", LEDGER, settings=("signals.stale_share=0.1",)),
     Row("illegal_transition:rate=0.03", FSM),
     Row("final_overwritten:rate=0.03", TABLE),
     Row("skips_init:rate=0.03", FSM),
     Row("row_vanishes:rate=0.03", TABLE),
-    Row("invents_signal:rate=0.03", "nothing unexpected"),
+    Row("invents_signal:rate=0.03", "effects_unexpected"),
     Row("rejects_good:rate=0.1", "rejected < 1 %", "nothing"),
     Row(
         "accepts_stale:rate=0.5",
-        "stale data refused",
+        "stale_refused",
         settings=("signals.stale_share=0.1",),
     ),
-    Row("wrong_mode_label:rate=0.03", "modes told as they were", "number"),
-    Row("clock_skewed:rate=0.03,skew_s=5", "row stamps agree with commits"),
+    Row("wrong_mode_label:rate=0.03", "mode_counters", "number"),
+    Row("clock_skewed:rate=0.03,skew_s=5", "row_timestamps"),
     Row("slow_lock:every_s=1,hold_s=0.8", _P99, "nothing", settings=_PROMISE),
     Row("periodic_stall:after_s=1,every_s=3,for_s=1.2", _P99, "nothing", settings=_PROMISE),
     Row(
@@ -107,5 +107,5 @@ ROWS = (
         settings=(*_PROMISE, "engine.workers=1", "load.drain_s=8"),
     ),
     Row("slow_rpc:delay_ms=80", _P99, "nothing", settings=(*_PROMISE, "chain.nodes=2")),
-    Row("crash_loop:after_s=2", "nothing unplanned happened", "nothing", "INVALID"),
+    Row("crash_loop:after_s=2", "unplanned_events", "nothing", "INVALID"),
 )

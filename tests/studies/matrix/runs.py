@@ -38,12 +38,14 @@ class Outcome:
     @property
     def alarms(self) -> tuple[dict[str, Any], ...]:
         """The checks that are not clean."""
-        return tuple(check for check in self.checks if check["verdict"] != "PASS")
+        return tuple(
+            check for check in self.checks if check["status"] not in ("PASS", "NOT_APPLICABLE")
+        )
 
     def named(self, name: str) -> dict[str, Any] | None:
         """The check of this name; the worst of several."""
-        found = [check for check in self.checks if check["name"] == name]
-        red = [check for check in found if check["verdict"] != "PASS"]
+        found = [check for check in self.checks if check["id"] == name]
+        red = [check for check in found if check["status"] not in ("PASS", "NOT_APPLICABLE")]
         return next(iter(red or found), None)
 
 

@@ -48,7 +48,7 @@ def problems_of(row: Row, outcome: Outcome) -> list[str]:
     check = outcome.named(row.found_by)
     if check is None:
         problems.append(f"no check is called {row.found_by!r}")
-    elif check["verdict"] != row.verdict:
+    elif check["status"] != row.verdict:
         problems.append(f"{row.found_by!r} says {check['verdict']}: {check['message']}")
     naming = naming_of(row, outcome)
     if not naming.right:
@@ -91,7 +91,7 @@ def put_into(document: Path, text: str) -> None:
 def _row_cells(row: Row, outcome: Outcome) -> tuple[str, ...]:
     check = outcome.named(row.found_by)
     said = check["message"] if check is not None else row.missing or "there is no such check"
-    caught = check is not None and check["verdict"] == row.verdict
+    caught = check is not None and check["status"] == row.verdict
     return (
         f"`{row.name}`",
         f"`{row.how}`" if row.how else "",

@@ -38,9 +38,9 @@ def format_verdict(found: Judgement | str) -> str:
     if found.verdict is Verdict.PASS:
         return "PASS"
     # The seal is told of in a column of its own.
-    said = [check for check in found.reasons if check.name != "evidence as it was sealed"]
+    said = [check for check in found.reasons if check.id != "evidence_sealed"]
     check = (said or list(found.reasons))[0]
-    return f"{check.verdict.value} {check.name}: {check.message[:70]}"
+    return f"{check.status.value} {check.name}: {check.message[:70]}"
 
 
 def is_red(found: Judgement | str, before: Judgement) -> bool:

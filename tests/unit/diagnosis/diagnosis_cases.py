@@ -16,11 +16,13 @@ from harness.diagnosis.context import DiagnosisInput, build_context
 from harness.diagnosis.diagnose import diagnose
 from harness.diagnosis.trigger import find_trigger
 from harness.evidence.run_documents import RunMetadata, RunPlan
-from harness.judge.check import Check, CheckKind, Figure
+from harness.judge.check import Figure
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
+from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict
 from harness.scenario import Load, Scenario, Stage
+from harness.scenario.objective import parse_objective
 
 MS = 1_000_000
 START, END = 5, 35
@@ -115,9 +117,7 @@ def judgement_of(p99_ms: float, name: str = "p99 < 500 ms", limit_ms: int = 500)
     """A judgement of one objective."""
     verdict = Verdict.PASS if p99_ms < limit_ms else Verdict.FAIL
     figures: dict[str, Figure] = {"estimate_ns": round(p99_ms * MS), "limit_ns": limit_ms * MS}
-    check = Check(
-        name=name, kind=CheckKind.OBJECTIVE, verdict=verdict, message="made up", figures=figures
-    )
+    check = objective_spec(parse_objective(name)).judged(verdict, "made up", figures)
     return Judgement(
         verdict=verdict,
         exit_code=int(verdict.exit_code),

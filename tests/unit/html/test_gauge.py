@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.check import Check, CheckKind, Figure
+from harness.judge.check import Figure
+from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict
 from harness.report.html.summary import _gauge
+from harness.scenario.objective import parse_objective
 
 
 @pytest.mark.parametrize(
@@ -26,13 +28,8 @@ def test_it_names_the_confidence_and_what_is_open(changes: dict[str, Figure], te
         "lower_ns": 20_000_000,
         "upper_ns": 40_000_000,
     }
-    check = Check(
-        name="p99 < 500 ms",
-        kind=CheckKind.OBJECTIVE,
-        verdict=Verdict.PASS,
-        message="made up",
-        figures={**figures, **changes},
-    )
+    spec = objective_spec(parse_objective("p99 < 500 ms"))
+    check = spec.judged(Verdict.PASS, "made up", {**figures, **changes})
     gauge = _gauge(check)
     assert gauge is not None
     assert gauge.value == f"30.0 ms ({text})"

@@ -13,7 +13,7 @@ from typing import Any
 import plotly.graph_objects
 import pytest
 
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import CheckKind, CheckSpec
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
@@ -86,9 +86,7 @@ def test_each_reason_of_the_grade_is_shown_once(rich: ReportData) -> None:
 
 def test_no_name_of_the_code_is_on_the_page(rich: ReportData) -> None:
     """Enumerations are shown by their values."""
-    late = Check(
-        name="late", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, message="it was late"
-    )
+    late = CheckSpec("late", "late", CheckKind.VALIDITY).judged(Verdict.INVALID, "it was late")
     text = html_report(replace(rich, judgement=with_check(rich.judgement, late)))
     body = text[text.index("<body") :]
     assert "it was late" in body

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from harness.assessment.assess import Assessment, assess
 from harness.judge.check import CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.scope import objective_id
+from harness.judge.verdict import Status, Verdict
 from harness.report.headline import deciding_check
+from harness.scenario.objective import parse_objective
 from tests.unit.analysis.evidence import World
 
 # Two lines of 80 columns, after "change: ".
@@ -21,7 +23,7 @@ def assessed(world: World, reports: Path) -> Assessment:
 
 def advised(found: Assessment) -> Assessment:
     """The same, whose INVALID checks of the run, and the one that decides, have a hint."""
-    invalid = [check for check in found.judgement.checks if check.verdict is Verdict.INVALID]
+    invalid = [check for check in found.judgement.checks if check.status is Status.INVALID]
     if found.judgement.verdict is Verdict.INVALID:
         first = deciding_check(found.judgement)
         assert first is not None
@@ -33,9 +35,15 @@ def advised(found: Assessment) -> Assessment:
 
 
 def unclean(found: Assessment) -> dict[str, Verdict]:
-    """Name and verdict of every check that is not clean."""
+    """Id and verdict of every check that is not clean."""
     return {
-        check.name: check.verdict
+        check.id: check.status.verdict
         for check in found.judgement.checks
-        if check.verdict is not Verdict.PASS
+        if not check.status.is_clean
     }
+
+
+def id_of(objective: str, mode: str = "") -> str:
+    """The id of the check of an objective; of one mode where it has a check for each."""
+    found = parse_objective(objective)
+    return objective_id(found, mode or found.mode or "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.scenario import SLO
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy
 from tests.unit.judge.assessing import assessed, unclean
@@ -30,16 +30,16 @@ def test_the_objective_that_ended_it_is_the_reason(tmp_path: Path) -> None:
     found = assessed(aborted(700), tmp_path).judgement
     assert found.verdict is Verdict.FAIL
     assert found.reasons[0].name == WATCHED
-    early = next(check for check in found.checks if check.name == "ended early for a reason")
-    assert early.verdict is Verdict.PASS
+    early = next(check for check in found.checks if check.id == "abort_justified")
+    assert early.status is Status.PASS
     assert early.message == (
         "the load was ended at 11.0 s, because of made up; the evidence says so too"
     )
-    load = next(check for check in found.checks if check.name == "load as asked")
-    assert load.verdict is Verdict.INVALID
+    load = next(check for check in found.checks if check.id == "load_attempted")
+    assert load.status is Status.INVALID
     assert "the load was ended early" in load.message
-    rate = next(check for check in found.checks if check.name == "rate >= 99 %")
-    assert rate.verdict is Verdict.INVALID
+    rate = next(check for check in found.checks if check.id == "rate_share")
+    assert rate.status is Status.INVALID
     assert "cut short (aborted)" in rate.message
 
 
@@ -47,13 +47,13 @@ def test_evidence_that_does_not_agree_makes_it_invalid(tmp_path: Path) -> None:
     """What was seen on the way is no verdict."""
     found = assessed(aborted(10), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
-    assert unclean(found)["ended early for a reason"] is Verdict.INVALID
+    assert unclean(found)["abort_justified"] is Verdict.INVALID
 
 
 def test_only_a_watched_objective_is_a_reason(tmp_path: Path) -> None:
     """An objective that was not to end the run does not excuse its end."""
     found = assessed(aborted(700, abort_on_fail=False), tmp_path)
-    assert unclean(found)["ended early for a reason"] is Verdict.INVALID
+    assert unclean(found)["abort_justified"] is Verdict.INVALID
 
 
 def test_full_length_does_not_make_an_aborted_run_pass(tmp_path: Path) -> None:
@@ -66,4 +66,4 @@ def test_full_length_does_not_make_an_aborted_run_pass(tmp_path: Path) -> None:
 def test_runs_that_went_to_their_end_say_nothing_of_it(tmp_path: Path) -> None:
     """No check without an abort."""
     found = assessed(healthy(None, WATCHED), tmp_path).judgement
-    assert "ended early for a reason" not in [check.name for check in found.checks]
+    assert "abort_justified" not in [check.id for check in found.checks]

@@ -13,9 +13,9 @@ from rich.console import Console
 from harness.assessment.assess import Assessment, assess
 from harness.evidence.fault_log import FaultRecord
 from harness.evidence.manifest import write_manifest
-from harness.judge.agent_pool import DEPARTURE_CHECK, TAKEOVER_CHECK
+from harness.judge.agent_pool import AGENT_POOL, PENDING_TAKEOVER
 from harness.judge.check import Check
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.terminal import render
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy
@@ -99,7 +99,7 @@ def judged(world: World, reports: Path, *looks: dict[str, Any]) -> Assessment:
 
 def check_of(found: Assessment, name: str) -> Check:
     """The check of that name."""
-    return next(check for check in found.judgement.checks if check.name == name)
+    return next(check for check in found.judgement.checks if check.id == name)
 
 
 @pytest.mark.parametrize("agents", [1, 3])
@@ -107,9 +107,9 @@ def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_
     """It need not run at the end, and the others have what it held."""
     found = judged(world_of(agents=agents), tmp_path, *TAKEN_OVER)
     assert unclean(found) == {}
-    assert "after 4 ends, each of them planned" in check_of(found, DEPARTURE_CHECK).message
-    assert "1 of what was made to leave" in check_of(found, "quotas in force").message
-    taken = check_of(found, TAKEOVER_CHECK)
+    assert "after 4 ends, each of them planned" in check_of(found, AGENT_POOL.id).message
+    assert "1 of what was made to leave" in check_of(found, "quotas_enforced").message
+    taken = check_of(found, PENDING_TAKEOVER.id)
     assert f"{AGENT} ({DEAD}) held 2 events when it left (2-0 to 3-0)" in taken.message
     assert f"{HEIR} took 2; nothing was pending for it after 3,000 ms" in taken.message
     assert taken.figures["emptied_ns"] == 3 * S
@@ -126,53 +126,53 @@ def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_
 def test_an_end_that_was_not_planned_makes_the_run_invalid(world: World, tmp_path: Path) -> None:
     """Then it is a crash, and the agent should be there."""
     found = judged(world, tmp_path, *TAKEN_OVER)
-    assert unclean(found)[DEPARTURE_CHECK] is Verdict.INVALID
-    assert "3 of its 4 ends were planned" in check_of(found, DEPARTURE_CHECK).message
-    assert unclean(found)["quotas in force"] is Verdict.INVALID
+    assert unclean(found)[AGENT_POOL.id] is Verdict.INVALID
+    assert "3 of its 4 ends were planned" in check_of(found, AGENT_POOL.id).message
+    assert unclean(found)["quotas_enforced"] is Verdict.INVALID
 
 
 def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> None:
     """Two pieces of evidence that speak against each other."""
     found = judged(world_of(lost=False), tmp_path, *TAKEN_OVER)
-    assert "stack.json does not say so" in check_of(found, DEPARTURE_CHECK).message
-    assert unclean(found)[DEPARTURE_CHECK] is Verdict.INVALID
+    assert "stack.json does not say so" in check_of(found, AGENT_POOL.id).message
+    assert unclean(found)[AGENT_POOL.id] is Verdict.INVALID
 
 
 @pytest.mark.parametrize(
-    ("looks", "verdict", "words"),
+    ("looks", "status", "words"),
     [
-        ((look(0.2, dead=["2-0"]), look(16.0, dead=["2-0"])), Verdict.FAIL, "still pending"),
-        ((look(0.2, dead=["2-0"]), look(16.0, heir=["2-0"])), Verdict.FAIL, "after 16.0 s"),
-        ((look(0.2, dead=["2-0"]), look(5.0, dead=["2-0"])), Verdict.INCONCLUSIVE, "1 event"),
-        ((look(0.2, dead=["2-0"]), look(5.0)), Verdict.PASS, "1 were acknowledged between"),
+        ((look(0.2, dead=["2-0"]), look(16.0, dead=["2-0"])), Status.FAIL, "still pending"),
+        ((look(0.2, dead=["2-0"]), look(16.0, heir=["2-0"])), Status.FAIL, "after 16.0 s"),
+        ((look(0.2, dead=["2-0"]), look(5.0, dead=["2-0"])), Status.INCONCLUSIVE, "1 event"),
+        ((look(0.2, dead=["2-0"]), look(5.0)), Status.PASS, "1 were acknowledged between"),
         (
             (look(0.2, dead=["2-0"]), {**look(5.0), "whole": False}),
-            Verdict.INCONCLUSIVE,
+            Status.INCONCLUSIVE,
             "more was pending than was listed",
         ),
-        ((look(-1, dead=["1-0"]), look(0.2)), Verdict.PASS, "not judged"),
-        ((look(0.2, heir=["2-0"]),), Verdict.PASS, "not judged: no consumer"),
-        ((look(-1, dead=["1-0"]),), Verdict.INCONCLUSIVE, "nobody saw the group after"),
+        ((look(-1, dead=["1-0"]), look(0.2)), Status.NOT_APPLICABLE, "held no event"),
+        ((look(0.2, heir=["2-0"]),), Status.NOT_APPLICABLE, "no consumer"),
+        ((look(-1, dead=["1-0"]),), Status.INCONCLUSIVE, "the group was not sampled after"),
         (
             (look(-1, dead=["1-0"]), {**look(2.0), "pending": None}),
-            Verdict.INCONCLUSIVE,
-            "nobody saw the group after",
+            Status.INCONCLUSIVE,
+            "the group was not sampled after",
         ),
-        ((), Verdict.INVALID, "nobody looked"),
+        ((), Status.INVALID, "was not sampled"),
     ],
 )
 def test_what_is_pending_for_the_dead(
-    looks: tuple[dict[str, Any], ...], verdict: Verdict, words: str, tmp_path: Path
+    looks: tuple[dict[str, Any], ...], status: Status, words: str, tmp_path: Path
 ) -> None:
     """It has to be somebody else's within the stated time."""
-    check = check_of(judged(world_of(), tmp_path, *looks), TAKEOVER_CHECK)
-    assert (check.verdict, words in check.message) == (verdict, True), check.message
+    check = check_of(judged(world_of(), tmp_path, *looks), PENDING_TAKEOVER.id)
+    assert (check.status, words in check.message) == (status, True), check.message
 
 
 def test_where_nobody_shares_nothing_is_asked(tmp_path: Path) -> None:
     """Nor where nobody left."""
-    names = {c.name for c in judged(world_of(shared=False), tmp_path).judgement.checks}
-    assert DEPARTURE_CHECK in names
-    assert TAKEOVER_CHECK not in names
-    names = {c.name for c in judged(healthy(), tmp_path).judgement.checks}
-    assert not names & {DEPARTURE_CHECK, TAKEOVER_CHECK}
+    names = {c.id for c in judged(world_of(shared=False), tmp_path).judgement.checks}
+    assert AGENT_POOL.id in names
+    assert PENDING_TAKEOVER.id not in names
+    names = {c.id for c in judged(healthy(), tmp_path).judgement.checks}
+    assert not names & {AGENT_POOL.id, PENDING_TAKEOVER.id}

@@ -10,7 +10,7 @@ import pytest
 from harness.contract.ledger import LedgerTable
 from harness.contract.names import Contract, Streams, TaskTable
 from harness.judge.check import Check
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import World, healthy
 from tests.unit.judge.assessing import assessed, unclean
 
@@ -33,21 +33,21 @@ def world_without(contract: Contract) -> World:
 
 def named(checks: tuple[Check, ...], name: str) -> Check:
     """The check of this name."""
-    return next(check for check in checks if check.name == name)
+    return next(check for check in checks if check.id == name)
 
 
 @pytest.mark.parametrize(
     ("contract", "name", "said"),
     [
-        (Contract(ledger=None), "ledger balanced", "ledger"),
+        (Contract(ledger=None), "ledger_balanced", "ledger"),
         (
             Contract(tasks=TaskTable(nonce=None), nonces=None),
-            "nonces contiguous and unique",
+            "nonces_contiguous",
             "nonce of a task",
         ),
         (
             Contract(streams=Streams(engine_group=None)),
-            "nothing left in the stream",
+            "stream_drained",
             "group of the engine",
         ),
     ],
@@ -59,8 +59,9 @@ def test_what_is_not_named_is_not_judged(
     """The run passes, the check says that it was not made, and so does the grade."""
     found = assessed(world_without(contract), tmp_path)
     assert unclean(found) == {}
-    words = f"not judged: the contract names no {said}"
-    assert named(found.judgement.checks, name).message == words
+    check = named(found.judgement.checks, name)
+    assert check.status is Status.NOT_APPLICABLE
+    assert check.figures == {"reason": "contract", "missing": said}
     assert any(name in reason and said in reason for reason in found.judgement.grade.reasons)
 
 
@@ -69,8 +70,8 @@ def test_nothing_is_waived_that_is_named(tmp_path: Path) -> None:
     world = healthy()
     world.ledger = None
     found = assessed(world, tmp_path)
-    assert unclean(found)["evidence complete"] is Verdict.INVALID
-    assert not any("not judged" in reason for reason in found.judgement.grade.reasons)
+    assert unclean(found)["evidence_complete"] is Verdict.INVALID
+    assert not any("does not apply" in reason for reason in found.judgement.grade.reasons)
 
 
 def test_other_checks_still_fail(tmp_path: Path) -> None:
@@ -81,8 +82,8 @@ def test_other_checks_still_fail(tmp_path: Path) -> None:
     world.sightings = world.sightings[~world.of(world.sightings, 700)]
     world.tasks = world.tasks[~world.of(world.tasks, 700)]
     found = assessed(world, tmp_path)
-    check = named(found.judgement.checks, "no signal lost")
-    assert (check.verdict, check.examples) == (Verdict.FAIL, (lost,))
+    check = named(found.judgement.checks, "signals_lost")
+    assert (check.status, check.examples) == (Status.FAIL, (lost,))
 
 
 def test_only_entries_that_the_system_books_are_due(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_only_entries_that_the_system_books_are_due(tmp_path: Path) -> None:
         world.plan = world.plan.model_copy(update={"contract": Contract(ledger=ledger)})
         assert world.ledger is not None
         world.ledger["gas_fees"] = world.ledger["protocol_fees"] = 0
-        assert unclean(assessed(world, tmp_path)).get("ledger balanced") is verdict
+        assert unclean(assessed(world, tmp_path)).get("ledger_balanced") is verdict
 
 
 @pytest.mark.parametrize("start", [0, 700])
@@ -110,5 +111,5 @@ def test_nonces_begin_where_the_plan_says(start: int, tmp_path: Path) -> None:
     world.tasks["nonce"] += 700
     for row in world.final["postgres"]["nonces"]:
         row["nonce"] += 700
-    found = unclean(assessed(world, tmp_path)).get("nonces contiguous and unique")
+    found = unclean(assessed(world, tmp_path)).get("nonces_contiguous")
     assert found is (None if start else Verdict.FAIL)

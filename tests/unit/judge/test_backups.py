@@ -10,7 +10,7 @@ import pytest
 from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, TableChecksum
 from harness.evidence.fault_log import FaultRecord
 from harness.faults.backup.retention import name_of, retained
-from harness.judge.backup import NAME
+from harness.judge.backup import BACKUPS_RESTORED
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
@@ -97,7 +97,7 @@ def judged(book: BackupLog | None, path: Path) -> tuple[Check, dict[str, Verdict
     )
     world.faults, world.backups = [record], book
     found = assessed(world, path)
-    check = next(check for check in found.judgement.checks if check.name == NAME)
+    check = next(check for check in found.judgement.checks if check.id == BACKUPS_RESTORED.id)
     return check, unclean(found)
 
 
@@ -145,7 +145,7 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
 def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> None:
     """The wrong ones were kept, or what came back is something else."""
     check, found = judged(spoil(honest()), tmp_path)
-    assert found[NAME] is Verdict.FAIL
+    assert found[BACKUPS_RESTORED.id] is Verdict.FAIL
     assert words in check.message
 
 
@@ -183,7 +183,7 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
 def test_what_was_not_tried_is_invalid(spoil: Spoil, words: str, tmp_path: Path) -> None:
     """It proves nothing, whatever the rest says."""
     check, found = judged(spoil(honest()), tmp_path)
-    assert found[NAME] is Verdict.INVALID
+    assert found[BACKUPS_RESTORED.id] is Verdict.INVALID
     assert words in check.message
 
 
@@ -191,4 +191,4 @@ def test_lost_evidence_is_invalid(tmp_path: Path) -> None:
     """As that of a policy of which nothing was written down."""
     for name, book in (("none", None), ("empty", BackupLog())):
         _, found = judged(book, tmp_path / name)
-        assert found[NAME] is Verdict.INVALID
+        assert found[BACKUPS_RESTORED.id] is Verdict.INVALID

@@ -14,7 +14,7 @@ from tests.unit.judge import self_monitoring_spoilers
 from tests.unit.judge.assessing import assessed, unclean
 from tests.unit.judge.test_self_monitoring import said
 
-PROBED = "clocks probed around the load"
+PROBED = "clock_probed"
 
 
 def test_step_of_the_hosts_wall_clock_is_told(tmp_path: Path) -> None:
@@ -22,8 +22,8 @@ def test_step_of_the_hosts_wall_clock_is_told(tmp_path: Path) -> None:
     world = healthy()
     self_monitoring_spoilers.step_wall_clock(world)
     found = assessed(world, tmp_path / "stepped")
-    assert unclean(found) == {"clocks steady": Verdict.INVALID}
-    assert "the wall clock of this host stepped 1 time, by 49." in said(found, "clocks steady")
+    assert unclean(found) == {"clock_stable": Verdict.INVALID}
+    assert "the wall clock of this host stepped 1 time, by 49." in said(found, "clock_stable")
     calm = healthy()
     self_monitoring_spoilers.discipline_wall_clock(calm)
     assert unclean(assessed(calm, tmp_path / "disciplined")) == {}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.assessment.assess import Assessment
 from harness.judge.check import Check, CheckKind
-from harness.judge.deadline import NAME
-from harness.judge.verdict import Verdict
+from harness.judge.deadline import DRAIN_DEADLINE
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, in_order, load_of, server_us
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
@@ -24,7 +24,7 @@ DEADLINE_NS = T0_NS + 22 * S
 
 def told(found: Assessment) -> Check:
     """The check."""
-    return next(check for check in found.judgement.checks if check.name == NAME)
+    return next(check for check in found.judgement.checks if check.id == DRAIN_DEADLINE.id)
 
 
 def late(world: World, by_ns: int, signals: int = 1, *, committed: bool = True) -> World:
@@ -44,7 +44,7 @@ def late(world: World, by_ns: int, signals: int = 1, *, committed: bool = True) 
 def test_final_after_the_deadline_fails(tmp_path: Path) -> None:
     """It is told with number, deadline and names, and no other check is red for it."""
     found = assessed(late(healthy(), 300 * MS, 3), tmp_path)
-    assert unclean(found) == {NAME: Verdict.FAIL}
+    assert unclean(found) == {DRAIN_DEADLINE.id: Verdict.FAIL}
     check = told(found)
     assert check.kind is CheckKind.OBJECTIVE
     assert check.message == (
@@ -57,7 +57,7 @@ def test_final_after_the_deadline_fails(tmp_path: Path) -> None:
 def test_committed_before_and_seen_after_is_not_decided(tmp_path: Path) -> None:
     """The observer may have been slow; that is no proof against the system."""
     found = assessed(late(healthy(), 300 * MS, committed=False), tmp_path)
-    assert told(found).verdict is Verdict.INCONCLUSIVE
+    assert told(found).status is Status.INCONCLUSIVE
     assert "too slow to tell" in told(found).message
 
 
@@ -65,7 +65,7 @@ def test_lost_signals_are_not_late(tmp_path: Path) -> None:
     """They have a check of their own."""
     world = healthy()
     violations.lose(world)
-    assert unclean(assessed(world, tmp_path)) == {"no signal lost": Verdict.FAIL}
+    assert unclean(assessed(world, tmp_path)) == {"signals_lost": Verdict.FAIL}
 
 
 def test_without_a_drain_nothing_is_judged(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_without_a_drain_nothing_is_judged(tmp_path: Path) -> None:
     world = healthy()
     world.run["drain_deadline_ns"] = 0
     check = told(assessed(world, tmp_path))
-    assert check.verdict is Verdict.PASS
-    assert check.message.startswith("not judged: ")
+    assert check.status is Status.NOT_APPLICABLE
+    assert check.figures == {"reason": "drain_skipped"}
 
 
 @settings(max_examples=12, deadline=None)

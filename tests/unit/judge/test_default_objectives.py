@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from harness.contract.names import State
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import healthy, without
 from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
 
 @pytest.mark.parametrize("objective", ["max < 60 s", "p99 over any 5 s < 30 s"])
@@ -21,7 +21,7 @@ def test_limits_longer_than_the_wait_say_nothing_of_what_never_came(
     """A lost signal had less time than the limit; nobody knows how long it would have taken."""
     world = healthy(None, objective)
     violations.lose(world)
-    assert unclean(assessed(world, tmp_path))[objective] is Verdict.INCONCLUSIVE
+    assert unclean(assessed(world, tmp_path))[id_of(objective)] is Verdict.INCONCLUSIVE
 
 
 def test_a_plan_of_another_scenario_is_invalid(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_plan_of_another_scenario_is_invalid(tmp_path: Path) -> None:
     world = healthy()
     world.scenario = world.scenario.model_copy(update={"seed": 99})
     found = unclean(assessed(world, tmp_path))
-    assert found == {"journal follows the plan": Verdict.INVALID}
+    assert found == {"journal_matches_plan": Verdict.INVALID}
 
 
 def test_row_versions_that_nobody_could_read(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_row_versions_that_nobody_could_read(tmp_path: Path) -> None:
     world.stack = {"kind": "process"}
     world.observer["unreadable"] = 1
     found = unclean(assessed(world, tmp_path))
-    assert found["observer saw to the end"] is Verdict.INVALID
+    assert found["observer_complete"] is Verdict.INVALID
 
 
 def test_a_percentile_missed_in_an_interrupted_run_is_open(tmp_path: Path) -> None:
@@ -46,8 +46,8 @@ def test_a_percentile_missed_in_an_interrupted_run_is_open(tmp_path: Path) -> No
     world = healthy(None, "p50 < 5 ms", "p99 < 500 ms")
     world.event("interrupted")
     found = unclean(assessed(world, tmp_path))
-    assert found["p50 < 5 ms"] is Verdict.INCONCLUSIVE
-    assert "p99 < 500 ms" not in found
+    assert found["latency_p50"] is Verdict.INCONCLUSIVE
+    assert "latency_p99" not in found
 
 
 def test_arrivals_that_nobody_saw_may_be_the_fastest(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_arrivals_that_nobody_saw_may_be_the_fastest(tmp_path: Path) -> None:
     world = healthy(None, *promises)
     finals = world.sightings["state"] == State.SIMULATED
     world.sightings = without(world.sightings, finals & (np.arange(len(finals)) % 5 < 3))
-    checks = {one.name: one for one in assessed(world, tmp_path).judgement.checks}
-    latency, lateness = (checks[name] for name in promises)
+    checks = {one.id: one for one in assessed(world, tmp_path).judgement.checks}
+    latency, lateness = (checks[id_of(text)] for text in promises)
     assert latency.figures["lower_ns"] is None
-    assert latency.verdict is Verdict.INCONCLUSIVE
+    assert latency.status is Status.INCONCLUSIVE
     assert lateness.figures["lower_ns"] == lateness.figures["estimate_ns"]
-    assert lateness.verdict is Verdict.FAIL
+    assert lateness.status is Status.FAIL

@@ -20,9 +20,10 @@ from harness.judge.integrity import (
     check_stale,
     check_transitions,
 )
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+NOT_APPLICABLE = Status.NOT_APPLICABLE
 
 
 def case_of(
@@ -64,7 +65,7 @@ def case_of(
 
 def effects(case: CheckContext) -> dict[str, Check]:
     """The checks of effects by name."""
-    return {check.name: check for check in check_effects(case)}
+    return {check.id: check for check in check_effects(case)}
 
 
 def test_trimmed_signals_are_told_where_losses_are() -> None:
@@ -74,7 +75,7 @@ def test_trimmed_signals_are_told_where_losses_are() -> None:
         for name, one in effects(case_of({Anomaly.TRIMMED: 3})).items()
         if "trimmed" in one.message
     }
-    assert told == {"no signal lost"}
+    assert told == {"signals_lost"}
     assert not [one for one in effects(case_of()).values() if "trimmed" in one.message]
 
 
@@ -82,29 +83,29 @@ def test_trimmed_signals_are_told_where_losses_are() -> None:
 def test_unknown_states_are_wrong_where_nothing_leads_there(kind: str, verdict: Verdict) -> None:
     """A team's own system may go on from SIMULATED; ours does not."""
     found = effects(case_of({Anomaly.STATE_UNKNOWN: 1}, kind=kind))
-    assert {name for name, one in found.items() if one.verdict is FAIL} == (
-        {"table agrees with what was seen"} if verdict is FAIL else set()
+    assert {name for name, one in found.items() if one.status.verdict is FAIL} == (
+        {"final_rows_match"} if verdict is FAIL else set()
     )
 
 
 @pytest.mark.parametrize(
-    ("kind", "skipped", "gaps", "verdict"),
+    ("kind", "skipped", "gaps", "status"),
     [
-        ("process", 1, 0, FAIL),
-        ("process", 100, 0, FAIL),
-        ("process", 1, 1, PASS),
-        ("process", 1, None, PASS),
-        ("attach", 99, 0, FAIL),
-        ("attach", 100, 0, PASS),
-        ("attach", 101, 0, PASS),
-        ("attach", 100, 1, PASS),
+        ("process", 1, 0, Status.FAIL),
+        ("process", 100, 0, Status.FAIL),
+        ("process", 1, 1, NOT_APPLICABLE),
+        ("process", 1, None, NOT_APPLICABLE),
+        ("attach", 99, 0, Status.FAIL),
+        ("attach", 100, 0, Status.PASS),
+        ("attach", 101, 0, Status.PASS),
+        ("attach", 100, 1, NOT_APPLICABLE),
     ],
 )
-def test_init_may_be_missing(kind: str, skipped: int, gaps: int | None, verdict: Verdict) -> None:
+def test_init_may_be_missing(kind: str, skipped: int, gaps: int | None, status: Status) -> None:
     """Where an attached system shows it of no signal, or the observer was cut off."""
     case = case_of({Anomaly.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps)
-    assert check_transitions(case).verdict is verdict
-    assert check_transitions(case_of({Anomaly.AFTER_FINAL: 1}, gaps=gaps)).verdict is FAIL
+    assert check_transitions(case).status is status
+    assert check_transitions(case_of({Anomaly.AFTER_FINAL: 1}, gaps=gaps)).status is Status.FAIL
 
 
 @pytest.mark.parametrize(
@@ -112,9 +113,9 @@ def test_init_may_be_missing(kind: str, skipped: int, gaps: int | None, verdict:
     [
         ("logical", "process", 0, 0, "every signal went from INIT to one final state"),
         ("logical", "attach", 0, 100, "every signal went to one final state and no further; the"),
-        ("logical", "attach", 1, 0, "not judged: nobody knows"),
-        ("polling", "attach", 0, 0, "not judged: polling does not show every state"),
-        ("stream", "attach", 0, 0, "not judged: stream does not show every state"),
+        ("logical", "attach", 1, 0, "observer_gap"),
+        ("polling", "attach", 0, 0, "observation_method"),
+        ("stream", "attach", 0, 0, "observation_method"),
     ],
 )
 def test_only_the_log_shows_where_a_signal_came_from(
@@ -122,19 +123,20 @@ def test_only_the_log_shows_where_a_signal_came_from(
 ) -> None:
     """What nobody could see is not claimed; a way back that was seen fails all the same."""
     case = case_of({Anomaly.WITHOUT_INIT: skipped}, kind=kind, gaps=gaps, way=way)
-    assert check_transitions(case).message.startswith(said)
+    check = check_transitions(case)
+    assert check.figures.get("reason") == said or check.message.startswith(said)
     back = case_of({Anomaly.AFTER_FINAL: 1}, kind=kind, gaps=gaps, way=way)
-    assert check_transitions(back).verdict is FAIL
+    assert check_transitions(back).status.verdict is FAIL
 
 
 def test_agents_that_overtook_each_other_are_told() -> None:
     """It is no violation; without a signal to compare nothing is judged."""
     plain, crossed = check_order(case_of()), check_order(case_of(ordered=(10, 2)))
-    assert (plain.verdict, crossed.verdict) == (PASS, PASS)
+    assert (plain.status.verdict, crossed.status.verdict) == (PASS, PASS)
     assert "overtook" not in plain.message
     assert "2 times agents on one address overtook" in crossed.message
     assert (plain.figures, crossed.figures) == ({}, {"crossed": 2})
-    assert "not judged" in check_order(case_of(ordered=(0, 0))).message
+    assert check_order(case_of(ordered=(0, 0))).status is NOT_APPLICABLE
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_stale_signals(
     """Judged where the plan has them, and some were sent."""
     account = SignalOutcomeCounts({SignalOutcome.SIMULATED: 100}, stale=stale)
     found = list(check_stale(case_of(findings, account=account, stale_share=share)))
-    assert [one.verdict for one in found] == ([] if verdict is None else [verdict])
+    assert [one.status.verdict for one in found] == ([] if verdict is None else [verdict])
 
 
 def used(address: int, gaps: int = 0) -> NonceRange:
@@ -179,7 +181,7 @@ def test_next_nonce_follows_the_highest(
     """Unless nobody told it, or signals are still open."""
     account = SignalOutcomeCounts({SignalOutcome.SIMULATED: 10, SignalOutcome.IN_FLIGHT: in_flight})
     found = check_nonces(case_of(nonces=(used(1),), next_nonces=told, account=account))
-    assert found.verdict is verdict
+    assert found.status.verdict is verdict
     assert ("10 nonces over 1 address, without" in found.message) == (verdict is PASS)
 
 
@@ -189,7 +191,7 @@ def test_gaps_name_three_addresses_and_count_the_rest(addresses: int) -> None:
     nonces = tuple(used(index, gaps=5) for index in range(addresses))
     found = check_nonces(case_of(nonces=nonces))
     figures: dict[str, Any] = dict(found.figures)
-    assert (found.verdict, figures["addresses_with_gaps"]) == (FAIL, addresses)
+    assert (found.status.verdict, figures["addresses_with_gaps"]) == (FAIL, addresses)
     assert found.message.count("skipped 5 nonces (first: 1, 2, 3)") == min(3, addresses)
     assert (f"; {addresses - 3} more such" in found.message) == (addresses > 3)
     assert ("more such" in found.message) == (addresses > 3)
@@ -199,5 +201,5 @@ def test_gaps_name_three_addresses_and_count_the_rest(addresses: int) -> None:
 def test_repeated_nonces_fail_without_a_gap() -> None:
     """A finding alone is enough."""
     found = check_nonces(case_of({Anomaly.NONCE_REPEATED: 2}, nonces=(used(1),)))
-    assert found.verdict is FAIL
+    assert found.status.verdict is FAIL
     assert found.examples == ("a trace",)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.faults.recovery import DISTURBANCES_MAX
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy, load_of
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 from tests.unit.judge.test_faults import KILL, check_of, killed, late_sending
 
 APART = "p99 < 100 ms outside faults"
@@ -40,7 +40,7 @@ def test_a_system_that_stays_slow_is_slow_outside_too(tmp_path: Path) -> None:
     world = _with(healthy(load, APART, delays=slow_from(9.0, 50)), KILL)
     world.faults = [killed()]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {APART: Verdict.FAIL}
+    assert unclean(found) == {id_of(APART): Verdict.FAIL}
     (told,) = [one for one in found.measurement.outside_faults if one.metric == "latency"]
     assert told.max_ns > 2 * S
 
@@ -67,15 +67,15 @@ def test_an_early_fault_excuses_no_late_generator(tmp_path: Path) -> None:
     """Long after the checkpoint the generator is late on its own account."""
     world = early(60.0)
     late_sending(world, 30.0, 31.0)
-    check = check_of(assessed(world, tmp_path), "generator on time (P99)")
-    assert check.verdict is Verdict.INVALID
+    check = check_of(assessed(world, tmp_path), "generator_lag_p99")
+    assert check.status is Status.INVALID
 
 
 def test_a_run_that_is_all_window_tells_nothing_of_the_generator(tmp_path: Path) -> None:
     """Not one signal was sent while the generator can be judged."""
     world = early(10.0)
     found = unclean(assessed(world, tmp_path))
-    assert found["generator on time (P99)"] is Verdict.INCONCLUSIVE
+    assert found["generator_lag_p99"] is Verdict.INCONCLUSIVE
 
 
 def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
@@ -97,5 +97,5 @@ def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
         for one in world.scenario.planned_faults()
     ]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {promise: Verdict.INCONCLUSIVE}
-    assert "nobody looked at the 1 after them" in check_of(found, promise).message
+    assert unclean(found) == {id_of(promise): Verdict.INCONCLUSIVE}
+    assert "nobody looked at the 1 after them" in check_of(found, id_of(promise)).message

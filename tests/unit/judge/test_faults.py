@@ -17,7 +17,7 @@ from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy
 from tests.unit.judge.assessing import assessed, unclean
 
-NAME = "faults proven and healed"
+NAME = "faults_proven"
 RECOVERY = "recovery < 15 s"
 KILL = {"kind": "kill", "target": "engine", "at_s": 8}
 PAUSE = {"kind": "pause", "target": "redis", "at_s": 8, "for_s": 3}
@@ -78,7 +78,7 @@ def paused(**changes: Any) -> FaultRecord:
 
 def check_of(found: Assessment, name: str = NAME) -> Check:
     """The check of that name."""
-    return next(check for check in found.judgement.checks if check.name == name)
+    return next(check for check in found.judgement.checks if check.id == name)
 
 
 def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
@@ -88,10 +88,7 @@ def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
     world.event("fault_planned", AT_NS + 20 * MS)
     found = assessed(world, tmp_path)
     assert unclean(found) == {}
-    assert (
-        "1 restart that planned faults explain"
-        in check_of(found, "nothing unplanned happened").message
-    )
+    assert "1 restart that planned faults explain" in check_of(found, "unplanned_events").message
 
 
 @pytest.mark.parametrize(
@@ -134,7 +131,7 @@ def test_lost_evidence_of_faults_is_no_evidence(tmp_path: Path) -> None:
     world = faulty(KILL, killed())
     world.faults = None
     assert unclean(assessed(world, tmp_path))[NAME] is Verdict.INVALID
-    assert NAME not in {check.name for check in assessed(healthy(), tmp_path).judgement.checks}
+    assert NAME not in {check.id for check in assessed(healthy(), tmp_path).judgement.checks}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +153,7 @@ def test_other_restarts_stay_unplanned(
     world = faulty(fault, record)
     world.event("service_restarted", AT_NS + after_ns)
     found = unclean(assessed(world, tmp_path))
-    assert found["nothing unplanned happened"] is Verdict.INVALID
+    assert found["unplanned_events"] is Verdict.INVALID
 
 
 def test_recovery_counts_from_the_fault(tmp_path: Path) -> None:
@@ -179,7 +176,7 @@ def test_recovery_counts_from_the_fault(tmp_path: Path) -> None:
 def test_a_slow_recovery_fails(tmp_path: Path) -> None:
     """However well it was proven."""
     world = faulty(KILL, killed(), "recovery < 0.3 s")
-    assert unclean(assessed(world, tmp_path))["recovery < 0.3 s"] is Verdict.FAIL
+    assert unclean(assessed(world, tmp_path))["recovery_time"] is Verdict.FAIL
 
 
 def test_percentiles_with_and_without_the_fault(tmp_path: Path) -> None:
@@ -217,6 +214,6 @@ def test_lateness_is_the_generators_only_outside(
     """While Redis is away nothing can be sent to it; at other times it is as ever."""
     world = faulty(KILL, killed())
     spoil(world)
-    check = check_of(assessed(world, tmp_path), "generator on time (P99)")
-    assert check.verdict is verdict
+    check = check_of(assessed(world, tmp_path), "generator_lag_p99")
+    assert check.status.verdict is verdict
     assert "outside the windows of faults" in check.message

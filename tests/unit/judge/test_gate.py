@@ -21,8 +21,8 @@ from harness.evidence.gate_log import (
     RoundsBegun,
 )
 from harness.judge.check import Check
-from harness.judge.gate import EXECUTION_CHECK, INVARIANTS_CHECK
-from harness.judge.verdict import Verdict
+from harness.judge.gate import GATE_EXECUTION, GATE_INVARIANTS
+from harness.judge.verdict import Status, Verdict
 from harness.report.data import read_report_data
 from harness.report.html.page import html_report
 from harness.report.junit import junit_xml
@@ -72,7 +72,7 @@ def gated(**changes: Any) -> World:
 
 def check_of(found: Assessment, name: str) -> Check:
     """The check of that name."""
-    return next(check for check in found.judgement.checks if check.name == name)
+    return next(check for check in found.judgement.checks if check.id == name)
 
 
 def replaced(world: World, kind: type[GateLogEntry], **changes: Any) -> None:
@@ -86,8 +86,8 @@ def test_a_gate_that_held(tmp_path: Path) -> None:
     """Both checks are clean, and the figures tell of every kind."""
     found = assessed(gated(), tmp_path)
     assert unclean(found) == {}
-    assert check_of(found, INVARIANTS_CHECK).message == "none of 40 fuzzed rounds broke one"
-    assert "40 rounds while the load was on" in check_of(found, EXECUTION_CHECK).message
+    assert check_of(found, GATE_INVARIANTS.id).message == "none of 40 fuzzed rounds broke one"
+    assert "40 rounds while the load was on" in check_of(found, GATE_EXECUTION.id).message
     gate = found.measurement.gate
     assert gate is not None
     assert (gate.rounds, gate.held, gate.broken, gate.unplayed) == (ROUNDS, ROUNDS, 0, 0)
@@ -114,16 +114,16 @@ def test_a_desk_that_is_always_late_is_held_against_nothing(
         late = seen.model_copy(update={"asked": tuple(map(_late, seen.asked))})
         world.gate[2 + number] = play(number, seen=late)
     found = assessed(world, tmp_path)
-    assert check_of(found, INVARIANTS_CHECK).verdict is Verdict.PASS
-    assert check_of(found, EXECUTION_CHECK).verdict is verdict
+    assert check_of(found, GATE_INVARIANTS.id).status is Status.PASS
+    assert check_of(found, GATE_EXECUTION.id).status.verdict is verdict
 
 
 def test_without_a_gate_nothing_is_said(tmp_path: Path) -> None:
     """Neither a check nor figures."""
     found = assessed(healthy(), tmp_path)
     assert found.measurement.gate is None
-    assert not {INVARIANTS_CHECK, EXECUTION_CHECK} & {
-        check.name for check in found.judgement.checks
+    assert not {GATE_INVARIANTS.id, GATE_EXECUTION.id} & {
+        check.id for check in found.judgement.checks
     }
 
 
@@ -135,8 +135,8 @@ def test_a_broken_round_fails_and_is_named(tmp_path: Path) -> None:
     leaking = seen.mined.model_copy(update={"taken_out": seen.mined.taken_out - 1})
     world.gate[2 + 5] = play(5, seen=seen.model_copy(update={"mined": leaking}))
     found = assessed(world, tmp_path)
-    assert unclean(found) == {INVARIANTS_CHECK: Verdict.FAIL}
-    check = check_of(found, INVARIANTS_CHECK)
+    assert unclean(found) == {GATE_INVARIANTS.id: Verdict.FAIL}
+    check = check_of(found, GATE_INVARIANTS.id)
     assert check.examples[0].startswith("round 5 (")
     assert "conserved" in check.examples[0]
     assert found.judgement.verdict is Verdict.FAIL
@@ -187,16 +187,16 @@ def test_a_gate_that_was_not_played_is_invalid(
     world = gated()
     spoil(world)
     found = assessed(world, tmp_path)
-    assert unclean(found)[EXECUTION_CHECK] is Verdict.INVALID
-    assert words in check_of(found, EXECUTION_CHECK).message
-    assert unclean(found).get(INVARIANTS_CHECK) is None or words.startswith("not as the seed")
+    assert unclean(found)[GATE_EXECUTION.id] is Verdict.INVALID
+    assert words in check_of(found, GATE_EXECUTION.id).message
+    assert unclean(found).get(GATE_INVARIANTS.id) is None or words.startswith("not as the seed")
 
 
 def test_a_gate_that_nobody_planned_is_invalid(tmp_path: Path) -> None:
     """Evidence of another question."""
     world = gated()
     world.scenario = healthy().scenario
-    assert unclean(assessed(world, tmp_path))[EXECUTION_CHECK] is Verdict.INVALID
+    assert unclean(assessed(world, tmp_path))[GATE_EXECUTION.id] is Verdict.INVALID
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_container_must_have_lived_and_gone(
     world = gated()
     events = [{"container": NODE, "action": action} for action in actions]
     world.stack = {"kind": "docker", "events": events}
-    assert unclean(assessed(world, tmp_path)).get(EXECUTION_CHECK) is verdict
+    assert unclean(assessed(world, tmp_path)).get(GATE_EXECUTION.id) is verdict
 
 
 def slow_between(begin_s: float, end_s: float) -> Delays:
@@ -246,12 +246,12 @@ def test_every_report_tells_of_the_gate(tmp_path: Path) -> None:
     """Terminal, Markdown, page and JUnit."""
     world = gated()
     text = shown(world, tmp_path / "shown")
-    for part in ("rounds with", "rpc_timeout", "while the gate was on", INVARIANTS_CHECK):
+    for part in ("rounds with", "rpc_timeout", "while the gate was on", GATE_INVARIANTS.name):
         assert part in text, part
     data = read_report_data(world.write(tmp_path / "stored"))
     assert "| rounds with | played | held | broken |" in markdown(data)
     assert "Rounds of the gate" in html_report(data)
-    assert INVARIANTS_CHECK in junit_xml(data)
+    assert GATE_INVARIANTS.name in junit_xml(data)
 
 
 def test_a_gate_must_fit_its_load() -> None:

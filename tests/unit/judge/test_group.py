@@ -18,15 +18,18 @@ from harness.evidence.group_folder import INTERRUPTED, GroupFolder, GroupProgres
 from harness.evidence.manifest import ManifestCheck
 from harness.evidence.run_folder import RunFolder
 from harness.experiments.repeat import judge_again, repeat
-from harness.judge.verdict import Verdict
+from harness.judge.scope import objective_spec
+from harness.judge.verdict import Status, Verdict
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
+from harness.scenario.objective import parse_objective
 from tests.unit.analysis.evidence import MS, World, healthy, steady
 from tests.unit.judge.assessing import assessed
 from tests.unit.judge.violations import drop
 
 LIMIT_NS = 500 * MS
 P99 = "p99 < 500 ms"
+SPEC = objective_spec(parse_objective(P99))
 
 
 def pool(beyond: int, signals: int = 3_000, least: int | None = None) -> TailCounts:
@@ -50,7 +53,7 @@ def decided(*values_ms: int, fails: int = 0) -> Verdict:
         part(value, Verdict.FAIL if number >= len(values_ms) - fails else Verdict.INCONCLUSIVE)
         for number, value in enumerate(values_ms)
     ]
-    return combine_runs(P99, parts, len(parts)).verdict
+    return combine_runs(SPEC, parts, len(parts)).status.verdict
 
 
 def test_runs_decide_together() -> None:
@@ -70,23 +73,26 @@ def test_a_single_failing_run_is_not_covered_up() -> None:
 
 def test_two_runs_give_no_interval() -> None:
     """The worst of both counts, and it is said."""
-    check = combine_runs(P99, [part(40, Verdict.PASS), part(41, Verdict.PASS)], 2)
-    assert check.verdict is Verdict.PASS
+    check = combine_runs(SPEC, [part(40, Verdict.PASS), part(41, Verdict.PASS)], 2)
+    assert check.status is Status.PASS
     assert "2 runs give no interval between runs" in check.message
-    assert combine_runs(P99, [part(40, Verdict.PASS), part(480)], 2).verdict is Verdict.INCONCLUSIVE
+    assert (
+        combine_runs(SPEC, [part(40, Verdict.PASS), part(480)], 2).status.verdict
+        is Verdict.INCONCLUSIVE
+    )
 
 
 def test_runs_without_the_percentile_leave_it_open() -> None:
     """A percentile that one run cannot tell is not told of the group."""
     unknown = RunEstimate(Verdict.INCONCLUSIVE, None, None, None, LIMIT_NS)
-    check = combine_runs(P99, [part(40), part(41), unknown], 3)
-    assert check.verdict is Verdict.INCONCLUSIVE
+    check = combine_runs(SPEC, [part(40), part(41), unknown], 3)
+    assert check.status is Status.INCONCLUSIVE
     assert "make them longer" in check.message
 
 
 def test_open_groups_say_how_many_more_runs_and_how_they_differ() -> None:
     """Both in the check's sentence."""
-    said = combine_runs(P99, [part(400), part(610), part(505)], 3).message
+    said = combine_runs(SPEC, [part(400), part(610), part(505)], 3).message
     assert "no reasonable number of runs" in said or "more run" in said
     assert "runs differ more than their intervals allow" in said
 
@@ -102,10 +108,10 @@ def test_open_groups_say_how_many_more_runs_and_how_they_differ() -> None:
 def test_decision_is_sound(runs: list[tuple[int, Verdict]], random: object) -> None:
     """No order matters; no PASS with a failing run or with every run at or above the limit."""
     parts = [part(value, verdict) for value, verdict in runs]
-    found = combine_runs(P99, parts, len(parts)).verdict
+    found = combine_runs(SPEC, parts, len(parts)).status.verdict
     mixed = list(parts)
     random.shuffle(mixed)  # type: ignore[attr-defined] # Hypothesis gives a random.Random
-    assert combine_runs(P99, mixed, len(mixed)).verdict is found
+    assert combine_runs(SPEC, mixed, len(mixed)).status.verdict is found
     if found is Verdict.PASS:
         assert all(verdict is not Verdict.FAIL for _, verdict in runs)
         assert min(value for value, _ in runs) < 500
@@ -125,7 +131,7 @@ def group_of(worlds: Sequence[World], reports: Path, ended: str = "") -> dict[st
     """Verdict and unclean checks of a group."""
     members = [member(world, seed, reports) for seed, world in enumerate(worlds, start=1)]
     found = judge_group(members, GroupProgress(seeds=(1, 2, 3), ended=ended), ManifestCheck(None))
-    unclean = {c.name: c.verdict for c in found.checks if c.verdict is not Verdict.PASS}
+    unclean = {c.id: c.status.verdict for c in found.checks if not c.status.is_clean}
     return {"group": found.verdict, **unclean}
 
 
@@ -141,7 +147,7 @@ def test_one_lost_signal_fails_the_group_and_names_the_run(tmp_path: Path) -> No
     drop(worlds[1], 1_000)
     found = group_of(worlds, tmp_path)
     assert found["group"] is Verdict.FAIL
-    assert found["no signal lost"] is Verdict.FAIL
+    assert found["signals_lost"] is Verdict.FAIL
 
 
 def test_one_invalid_run_makes_the_group_invalid(tmp_path: Path) -> None:
@@ -154,16 +160,16 @@ def test_one_invalid_run_makes_the_group_invalid(tmp_path: Path) -> None:
 def test_group_that_ended_early_is_invalid(tmp_path: Path) -> None:
     """Fewer runs than planned; a person who breaks one off leaves it open."""
     found = group_of([healthy()] * 2, tmp_path, "interrupted")
-    assert found["every run was made"] is Verdict.INCONCLUSIVE
+    assert found["group_runs_complete"] is Verdict.INCONCLUSIVE
     found = group_of([healthy()] * 2, tmp_path, "the stack was lost")
-    assert found["every run was made"] is Verdict.INVALID
+    assert found["group_runs_complete"] is Verdict.INVALID
     assert group_of([healthy()] * 2, tmp_path)["group"] is Verdict.INVALID
 
 
 def test_runs_of_different_questions_are_no_group(tmp_path: Path) -> None:
     """Another question, or a seed twice, is found."""
     found = group_of([healthy(), healthy(None, "p90 < 500 ms"), healthy()], tmp_path)
-    assert found["runs are alike"] is Verdict.INVALID
+    assert found["group_runs_comparable"] is Verdict.INVALID
     twice = [member(healthy(), 1, tmp_path) for _ in range(3)]
     found_twice = judge_group(twice, GroupProgress(seeds=(1, 1, 1)), ManifestCheck(None))
     assert found_twice.verdict is Verdict.INVALID

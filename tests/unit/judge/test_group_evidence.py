@@ -17,7 +17,7 @@ from harness.evidence.manifest import write_manifest
 from harness.evidence.run_folder import RunFolder
 from harness.experiments.repeat import judge_again, repeat
 from harness.judge.grade import Grade, worst_grade
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import World, healthy
 
@@ -41,7 +41,7 @@ def made(reports: Path, second: Change = lambda _: None) -> tuple[GroupFolder, G
 
 def problems(found: GroupJudgement) -> dict[str, str]:
     """What is not clean, and what is said of it."""
-    return {c.name: c.message for c in found.checks if c.verdict is not Verdict.PASS}
+    return {c.id: c.message for c in found.checks if c.status is not Status.PASS}
 
 
 def on(stack: dict[str, object]) -> Change:
@@ -67,7 +67,7 @@ def test_group_of_mixed_stacks_is_invalid(tmp_path: Path, stack: dict[str, objec
     """Runs against different systems say nothing together, and the systems are named."""
     folder, found = made(tmp_path, on(stack))
     assert found.verdict is Verdict.INVALID
-    said = problems(found)["runs are alike"]
+    said = problems(found)["group_runs_comparable"]
     assert f"process; attached, {stack['name']}" in said
     assert judge_again(folder) == found
 
@@ -75,14 +75,14 @@ def test_group_of_mixed_stacks_is_invalid(tmp_path: Path, stack: dict[str, objec
 def test_group_of_other_images_is_invalid(tmp_path: Path) -> None:
     """Containers of another image are another system, whatever the set is called."""
     folder, found = made(tmp_path, on({"kind": "docker", "images": {"engine": {"id": "sha256:a"}}}))
-    assert "images engine=sha256:a" in problems(found)["runs are alike"]
+    assert "images engine=sha256:a" in problems(found)["group_runs_comparable"]
     assert judge_again(folder) == found
 
 
 def test_group_of_different_contracts_is_invalid(tmp_path: Path) -> None:
     """One system is known by one set of names."""
     _, found = made(tmp_path, other_contract)
-    assert "contracts differ" in problems(found)["runs are alike"]
+    assert "contracts differ" in problems(found)["group_runs_comparable"]
 
 
 def test_group_carries_the_worst_grade_with_its_reasons(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_group_that_was_changed_afterwards_is_invalid(
     tamper(folder)
     again = judge_again(folder)
     assert again.verdict is Verdict.INVALID
-    assert list(problems(again)) == ["group as it was sealed"]
+    assert list(problems(again)) == ["group_sealed"]
 
 
 def test_group_from_before_there_were_seals_is_judged_as_it_was(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness.contract import trace_id
 from harness.contract.names import State
 from harness.judge.check import CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import (
     RUN_TAG,
     World,
@@ -20,48 +20,53 @@ from tests.unit.analysis.evidence import (
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 
-ADDED = "stream took what was acknowledged"
-ASKED = "ledger books what was asked"
-STAMPS = "row stamps agree with commits"
-ORDER = "signals of an agent keep their order"
+ADDED = "stream_entries_added"
+ASKED = "ledger_amounts"
+STAMPS = "row_timestamps"
+ORDER = "nonce_order"
 FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
-    ("lost", violations.lose, "no signal lost", "accepted by Redis and never final"),
-    ("stuck", violations.stick, "no signal lost", "stuck in INIT"),
-    ("final twice", violations.simulate_twice, "no effect twice", "more than once"),
-    ("two rows", violations.second_row, "no effect twice", "more than one FSM row"),
-    ("same row twice", violations.same_row_twice, "no effect twice", "more than one FSM row"),
+    ("lost", violations.lose, "signals_lost", "accepted by Redis and never final"),
+    ("stuck", violations.stick, "signals_lost", "stuck in INIT"),
+    ("final twice", violations.simulate_twice, "effects_duplicated", "more than once"),
+    ("two rows", violations.second_row, "effects_duplicated", "more than one FSM row"),
+    ("same row twice", violations.same_row_twice, "effects_duplicated", "more than one FSM row"),
     (
         "booked twice",
         violations.ledger_column("trades", 2),
-        "no effect twice",
+        "effects_duplicated",
         "booked more than once",
     ),
     (
         "two transactions",
         violations.ledger_column("transactions", 2),
-        "no effect twice",
+        "effects_duplicated",
         "booked more",
     ),
-    ("unexpected", violations.invent, "nothing unexpected", "nobody attempted"),
-    ("refused", violations.refuse_and_process, "nothing unexpected", "that Redis refused"),
-    ("other state", violations.change_state, "table agrees with what was seen", "another state"),
-    ("no row", violations.lose_row, "table agrees with what was seen", "without an FSM row"),
-    ("back to INIT", violations.back_to_init, "FSM transitions legal", "back to INIT"),
-    ("no INIT", violations.skip_init, "FSM transitions legal", "without INIT"),
-    ("nonce skipped", violations.skip_nonce, "nonces contiguous and unique", "skipped 1 nonce"),
+    ("unexpected", violations.invent, "effects_unexpected", "nobody attempted"),
+    ("refused", violations.refuse_and_process, "effects_unexpected", "that Redis refused"),
+    ("other state", violations.change_state, "final_rows_match", "another state"),
+    ("no row", violations.lose_row, "final_rows_match", "without an FSM row"),
+    ("back to INIT", violations.back_to_init, "fsm_transitions", "back to INIT"),
+    ("no INIT", violations.skip_init, "fsm_transitions", "without INIT"),
+    ("nonce skipped", violations.skip_nonce, "nonces_contiguous", "skipped 1 nonce"),
     (
         "nonce repeated",
         violations.repeat_nonce,
-        "nonces contiguous and unique",
+        "nonces_contiguous",
         "another one of its",
     ),
-    ("nonce burned", violations.burn_nonce, "nonces contiguous and unique", "would be given nonce"),
-    ("no fee", violations.ledger_column("gas_fees", 0), "ledger balanced", "without one of its"),
-    ("broken rows", violations.ledger_column("broken", 1), "ledger balanced", "do not balance"),
-    ("not booked", violations.unbook, "ledger balanced", "simulated and not booked"),
-    ("undue", violations.book_a_rejection, "ledger balanced", "without being simulated"),
-    ("no account", violations.book("strangers", 1), "ledger balanced", "account that there is"),
-    ("uneven", violations.book("unbalanced", 1), "ledger balanced", "are not their credits"),
+    ("nonce burned", violations.burn_nonce, "nonces_contiguous", "would be given nonce"),
+    ("no fee", violations.ledger_column("gas_fees", 0), "ledger_balanced", "without one of its"),
+    ("broken rows", violations.ledger_column("broken", 1), "ledger_balanced", "do not balance"),
+    ("not booked", violations.unbook, "ledger_balanced", "simulated and not booked"),
+    ("undue", violations.book_a_rejection, "ledger_balanced", "without being simulated"),
+    (
+        "no account",
+        violations.book("strangers", 1),
+        "ledger_balanced",
+        "account that does not exist",
+    ),
+    ("uneven", violations.book("unbalanced", 1), "ledger_balanced", "are not their credits"),
     ("other amount", violations.book("trade_wei", 5), ASKED, "1 signal booked with another"),
     ("no amount", violations.book("trade_wei", -1), ASKED, "1 signal booked with another"),
     ("clock ahead", violations.stamp_off(3), STAMPS, "stamped after the commit, by up to 2,999 ms"),
@@ -70,19 +75,19 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     (
         "stale simulated",
         violations.sent_stale(State.SIMULATED),
-        "stale data refused",
+        "stale_refused",
         "1 signal sent stale on purpose and simulated",
     ),
     (
         "stale misjudged",
         violations.sent_stale(State.INVARIANT_BROKEN),
-        "stale data refused",
+        "stale_refused",
         "for another reason",
     ),
-    ("pending", violations.leave_pending, "nothing left in the stream", "3 delivered and never"),
-    ("trimmed", violations.trim_unread, "nothing trimmed unread", "1 signal trimmed from the"),
+    ("pending", violations.leave_pending, "stream_drained", "3 delivered and never"),
+    ("trimmed", violations.trim_unread, "stream_trimmed", "1 signal trimmed from the"),
     ("entry gone", violations.lose_entry, ADDED, "Redis has lost 1 acknowledged entry"),
-    ("lag", violations.leave_lag, "nothing left in the stream", "2 never delivered"),
+    ("lag", violations.leave_lag, "stream_drained", "2 never delivered"),
 ]
 
 
@@ -97,11 +102,11 @@ def test_violation_fails(
     breaks(world)
     found = assessed(world, tmp_path)
     assert found.judgement.verdict is Verdict.FAIL
-    check = next(check for check in found.judgement.checks if check.name == name)
-    assert (check.verdict, check.kind) == (Verdict.FAIL, CheckKind.INTEGRITY)
+    check = next(check for check in found.judgement.checks if check.id == name)
+    assert (check.status, check.kind) == (Status.FAIL, CheckKind.INTEGRITY)
     assert set(unclean(found)) == {name}
     assert words in check.message
-    if name not in (ADDED, "nonces contiguous and unique"):
+    if name not in (ADDED, "nonces_contiguous"):
         known = {world.trace(violations.N), world.trace(len(world.attempts[0]) - 1)}
         mine = np.flatnonzero(world.attempts[0]["agent"] == 0)
         known.add(world.trace(int(mine[-1])))
@@ -119,7 +124,7 @@ def test_ghosts_are_named(tmp_path: Path) -> None:
     world = healthy()
     violations.invent(world)
     found = assessed(world, tmp_path)
-    check = next(check for check in found.judgement.checks if check.name == "nothing unexpected")
+    check = next(check for check in found.judgement.checks if check.id == "effects_unexpected")
     row = world.sightings[-1]
     assert check.examples == (trace_id.text(int(row["trace_hi"]), int(row["trace_lo"])),)
     assert int(row["trace_hi"]) >> 16 == RUN_TAG
@@ -131,7 +136,7 @@ def test_redis_without_lag(tmp_path: Path) -> None:
     assert world.final is not None
     world.final["redis"]["proposals"]["engine_group"]["lag"] = None
     found = assessed(world, tmp_path)
-    assert unclean(found) == {"nothing left in the stream": Verdict.INCONCLUSIVE}
+    assert unclean(found) == {"stream_drained": Verdict.INCONCLUSIVE}
     world.final["redis"]["version"] = "6.2.14"
     assert unclean(assessed(world, tmp_path)) == {}
 

@@ -255,7 +255,7 @@ def world_ended(analyses: int, end_s: float, **slow: float) -> World:
 def percentile(found: Assessment) -> dict[str, object]:
     """The figures of the first percentile."""
     checks = found.judgement.checks
-    return dict(next(check.figures for check in checks if check.name == "p99 < 500 ms"))
+    return dict(next(check.figures for check in checks if check.id == "latency_p99"))
 
 
 def test_a_decided_run_is_judged_by_what_was_measured(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_a_load_that_ended_before_its_analysis_is_invalid(tmp_path: Path) -> Non
     late = world.attempts[0]["intended_ns"] > T0_NS + 15 * S
     world.attempts[0] = without(world.attempts[0], late)
     found = assessed(world, tmp_path)
-    assert unclean(found)["load as asked"] is Verdict.INVALID
+    assert unclean(found)["load_attempted"] is Verdict.INVALID
 
 
 def test_a_run_that_a_person_interrupts_is_inconclusive(tmp_path: Path) -> None:

@@ -16,9 +16,12 @@ from harness.assessment.isolation_result import (
     IsolationOutcome,
 )
 from harness.clock import NS_PER_MS
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check
 from harness.judge.grade import Grade
+from harness.judge.integrity import SIGNALS_LOST
 from harness.judge.judgement import Judgement
+from harness.judge.quotas import QUOTAS_ENFORCED
+from harness.judge.validity import GENERATOR_LAG_P99
 from harness.judge.verdict import Verdict
 
 MARGIN_NS = 50 * NS_PER_MS
@@ -84,15 +87,8 @@ def decide(
 
 
 QUIET = [10, 12, 11, 13, 12, 11, 14, 12]
-LATE = Check(
-    name="generator on time",
-    kind=CheckKind.VALIDITY,
-    verdict=Verdict.INVALID,
-    message="it was late",
-)
-LOST = Check(
-    name="no signal lost", kind=CheckKind.INTEGRITY, verdict=Verdict.FAIL, message="3 lost"
-)
+LATE = GENERATOR_LAG_P99.judged(Verdict.INVALID, "it was late")
+LOST = SIGNALS_LOST.judged(Verdict.FAIL, "3 lost")
 
 
 def test_a_small_change_with_force_is_isolation() -> None:
@@ -130,7 +126,7 @@ def test_a_starved_generator_is_no_evidence_against_the_system() -> None:
     """A run that is invalid tells nothing, however much later everything is."""
     found = decide(QUIET, [value + 80 for value in QUIET], LATE)
     assert found.outcome is IsolationOutcome.CANNOT_TELL
-    assert found.because[0].startswith("generator on time")
+    assert found.because[0].startswith(LATE.name)
 
 
 def test_what_may_be_the_generators_lateness_is_not_the_systems() -> None:
@@ -146,7 +142,7 @@ def test_a_lost_signal_is_lost(force: str) -> None:
     """Whatever else is known."""
     found = decide(QUIET, QUIET, LOST, LATE, force=force)
     assert found.outcome is IsolationOutcome.NOT_ISOLATED
-    assert found.because[0] == "no signal lost: 3 lost"
+    assert found.because[0] == f"{LOST.name}: 3 lost"
 
 
 def test_a_wide_interval_cannot_tell() -> None:
@@ -190,9 +186,7 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
 
 def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
     """Limits that were taken away are told, and decide nothing."""
-    quotas = Check(
-        name="quotas in force", kind=CheckKind.VALIDITY, verdict=Verdict.INVALID, message="no limit"
-    )
+    quotas = QUOTAS_ENFORCED.judged(Verdict.INVALID, "no limit")
     found = IsolationEvidence(
         blocks=blocks_of(QUIET, [value + 80 for value in QUIET], "busy"),
         quiet_p99_ns=15 * NS_PER_MS,
@@ -200,7 +194,7 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
         margin_ns=MARGIN_NS,
         limit_ns=LIMIT_NS,
         lateness_limit_ns=10 * NS_PER_MS,
-        expected_failures={"quotas in force": "the limits of the agents were taken away"},
+        expected_failures={"quotas_enforced": "the limits of the agents were taken away"},
     )
     told = judge_isolation(found, judgement_of(quotas))
     assert told.outcome is IsolationOutcome.NOT_ISOLATED

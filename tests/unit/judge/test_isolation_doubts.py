@@ -16,9 +16,14 @@ from harness.assessment.isolation_result import IsolationJudgement, IsolationOut
 from harness.contract.names import State
 from harness.evidence.fault_log import FaultRecord
 from harness.experiments.isolation_run import judge_blocks
-from harness.judge.check import Check, CheckKind
+from harness.judge.agent_pool import PENDING_TAKEOVER
+from harness.judge.check import Check, CheckSpec
+from harness.judge.faults.staleness import STALE_REFUSED_IN_TIME
+from harness.judge.objectives import SIGNALS_SIMULATED
+from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
+from harness.scenario.objective import parse_objective
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, load_of
 from tests.unit.judge.test_isolation import LIMIT_NS, MARGIN_NS, QUIET, blocks_of, judgement_of
 
@@ -158,28 +163,23 @@ def test_a_broken_promise_that_may_be_the_generators_is_no_isolation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "verdict"),
+    ("spec", "verdict"),
     [
-        ("events of the dead taken over", CheckKind.INTEGRITY, Verdict.INVALID),
-        ("stale data refused in time", CheckKind.INTEGRITY, Verdict.INCONCLUSIVE),
-        ("signals reach SIMULATED", CheckKind.OBJECTIVE, Verdict.INCONCLUSIVE),
-        ("rate >= 99 %", CheckKind.OBJECTIVE, Verdict.FAIL),
+        (PENDING_TAKEOVER, Verdict.INVALID),
+        (STALE_REFUSED_IN_TIME, Verdict.INCONCLUSIVE),
+        (SIGNALS_SIMULATED, Verdict.INCONCLUSIVE),
+        (objective_spec(parse_objective("rate >= 99 %")), Verdict.FAIL),
     ],
 )
-def test_what_is_not_clean_leaves_it_open(name: str, kind: CheckKind, verdict: Verdict) -> None:
+def test_what_is_not_clean_leaves_it_open(spec: CheckSpec, verdict: Verdict) -> None:
     """An absence of evidence is no isolation."""
-    check = Check(name=name, kind=kind, verdict=verdict, message="made up")
-    found = _decided(_found(), check)
+    found = _decided(_found(), spec.judged(verdict, "made up"))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
-    assert found.because[0] == f"{name}: made up"
+    assert found.because[0] == f"{spec.name}: made up"
 
 
 def test_an_open_percentile_of_the_whole_run_is_no_doubt() -> None:
     """The blocks decide."""
-    check = Check(
-        name="p99.9 < 1 s",
-        kind=CheckKind.OBJECTIVE,
-        verdict=Verdict.INCONCLUSIVE,
-        message="too few",
-    )
+    spec = objective_spec(parse_objective("p99.9 < 1 s"))
+    check = spec.judged(Verdict.INCONCLUSIVE, "too few")
     assert _decided(_found(), check).outcome is IsolationOutcome.ISOLATED

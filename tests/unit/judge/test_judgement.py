@@ -17,7 +17,7 @@ from harness.assessment.assess import assess, assess_and_store
 from harness.contract.names import State
 from harness.evidence.manifest import write_manifest
 from harness.judge.check import Check, CheckContext
-from harness.judge.judgement import CHECKS, Judgement, judge
+from harness.judge.judgement import CHECKS, CheckRule, Judgement, judge
 from harness.judge.verdict import Verdict
 from tests.unit.analysis.evidence import (
     MS,
@@ -56,7 +56,7 @@ def test_engine_that_rejects_everything_fails(tmp_path: Path) -> None:
     )
     found = assessed(world, tmp_path)
     assert found.judgement.verdict is Verdict.FAIL
-    assert unclean(found)["signals reach SIMULATED"] is Verdict.FAIL
+    assert unclean(found)["signals_simulated"] is Verdict.FAIL
     assert found.measurement.account.rejected_by == {"STALE_DATA_ERROR": len(world.attempts[0])}
 
 
@@ -83,7 +83,7 @@ def test_stale_on_purpose_is_no_rejection(tmp_path: Path) -> None:
     """Refusing every tenth signal that was sent stale breaks no promise, and is no latency."""
     found = assessed(healthy(None, "p99 < 500 ms", "rejected < 1 %", stale_every=10), tmp_path)
     assert unclean(found) == {}
-    assert {"stale data refused"} <= {check.name for check in found.judgement.checks}
+    assert {"stale_refused"} <= {check.id for check in found.judgement.checks}
     account = found.measurement.account
     assert account.stale == account.stale_rejected == account.rejected > 200
     latency = found.measurement.of("latency", "measure", "lite")
@@ -97,7 +97,7 @@ def test_ordinary_signal_refused_as_stale_is_a_rejection(tmp_path: Path) -> None
     world = healthy(None, "p90 < 500 ms", "rejected < 1 %", stale_every=10)
     chosen = (np.arange(len(world.attempts[0])) % 20 == 3) & (world.attempts[0]["stale"] == 0)
     violations.reject(world, chosen, State.STALE_DATA_ERROR)
-    assert unclean(assessed(world, tmp_path)) == {"rejected < 1 %": Verdict.FAIL}
+    assert unclean(assessed(world, tmp_path)) == {"rejected_share": Verdict.FAIL}
 
 
 def test_stale_signals_that_could_not_be_sent_leave_it_open(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_stale_signals_that_could_not_be_sent_leave_it_open(tmp_path: Path) -> N
     world = healthy(None, "p50 < 500 ms", "rejected < 20 %", stale_every=10)
     world.attempts[0]["stale"] = 0
     world.attempts[0]["sync_block"] = 5
-    assert unclean(assessed(world, tmp_path)) == {"stale data refused": Verdict.INCONCLUSIVE}
+    assert unclean(assessed(world, tmp_path)) == {"stale_refused": Verdict.INCONCLUSIVE}
 
 
 def constant(delay_ms: int) -> Callable[[int], NDArray[np.int64]]:
@@ -116,9 +116,9 @@ def constant(delay_ms: int) -> Callable[[int], NDArray[np.int64]]:
 def test_objective_decides(tmp_path: Path) -> None:
     """600 ms breaks 500 ms, 10 ms keeps it, and each objective is a check of its own."""
     slow = assessed(healthy(delays=constant(600)), tmp_path)
-    assert unclean(slow) == {"p99 < 500 ms": Verdict.FAIL}
+    assert unclean(slow) == {"latency_p99": Verdict.FAIL}
     both = assessed(healthy(None, "p50 < 5 ms", "max < 2 s"), tmp_path)
-    assert unclean(both) == {"p50 < 5 ms": Verdict.FAIL}
+    assert unclean(both) == {"latency_p50": Verdict.FAIL}
 
 
 def test_modes_are_judged_apart(tmp_path: Path) -> None:
@@ -129,20 +129,20 @@ def test_modes_are_judged_apart(tmp_path: Path) -> None:
         load_of(rate=200.0), delays=lambda _: np.where(mode == 1, 700 * MS, 10 * MS), full_every=8
     )
     found = assessed(world, tmp_path)
-    assert unclean(found) == {"p99 < 500 ms (full)": Verdict.FAIL}
+    assert unclean(found) == {"latency_p99_full": Verdict.FAIL}
 
 
 def test_objective_on_a_mode_that_did_not_occur_is_invalid(tmp_path: Path) -> None:
     """Nothing measured, nothing promised."""
     found = assessed(healthy(None, "full p99 < 680 ms"), tmp_path)
-    assert unclean(found) == {"full p99 < 680 ms": Verdict.INVALID}
+    assert unclean(found) == {"latency_p99_full": Verdict.INVALID}
 
 
 def test_too_few_signals_are_inconclusive_and_say_how_long(tmp_path: Path) -> None:
     """100 signals cannot bound P99 from above."""
     found = assessed(healthy(load_of(rate=10.0, duration_s=10.0)), tmp_path)
-    assert unclean(found) == {"p99 < 500 ms": Verdict.INCONCLUSIVE}
-    check = next(check for check in found.judgement.checks if check.name == "p99 < 500 ms")
+    assert unclean(found) == {"latency_p99": Verdict.INCONCLUSIVE}
+    check = next(check for check in found.judgement.checks if check.id == "latency_p99")
     assert "without an upper bound" in check.message
     assert "longer" in check.message
     assert found.judgement.exit_code == 3
@@ -161,13 +161,15 @@ def test_crashed_check_is_invalid_and_keeps_what_it_had_found(tmp_path: Path) ->
         return []
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.assessment.assess.judge", lambda case: judge(case, [keep]))
+        patch.setattr(
+            "harness.assessment.assess.judge", lambda case: judge(case, [CheckRule(keep)])
+        )
         assessed(healthy(), tmp_path)
-    found = judge(cases[0], [*CHECKS, check_broken])
+    found = judge(cases[0], [*CHECKS, CheckRule(check_broken)])
     assert found.verdict is Verdict.INVALID
     crashed = found.checks[-1]
-    assert crashed.name == "check of broken"
-    assert crashed.message == "the check crashed: ZeroDivisionError: made up"
+    assert (crashed.id, crashed.figures) == ("check_crashed", {"check": "check_broken"})
+    assert crashed.message.endswith("crashed: ZeroDivisionError: made up")
     assert len(found.checks) > len(CHECKS)
     assert found.reasons == (crashed,)
 
@@ -177,7 +179,7 @@ def test_result_is_stored_and_comes_back(tmp_path: Path) -> None:
     folder = healthy(full_every=3).write(tmp_path)
     found = assess_and_store(folder)
     first = folder.result.read_bytes()
-    document = folder.read_json(folder.result)
+    document = json.loads(folder.result.read_text(encoding="utf-8"))
     assert Measurement.model_validate(document["measurement"]) == found.measurement
     stored = Judgement.model_validate_json(json.dumps(document["judgement"]))
     assert stored == found.judgement
@@ -280,7 +282,7 @@ def test_quota_that_is_not_in_force_makes_the_run_invalid(
     world.stack = verified(*rows)
     found = assessed(world, tmp_path).judgement
     assert found.verdict is Verdict.INVALID
-    assert [check.name for check in found.reasons] == ["quotas in force"]
+    assert [check.id for check in found.reasons] == ["quotas_enforced"]
     assert words in found.reasons[0].message
 
 
@@ -292,7 +294,7 @@ def test_run_without_the_description_of_the_stack_is_invalid(tmp_path: Path) -> 
     write_manifest(folder)
     found = assess(folder)
     assert unclean(found) == {
-        "evidence complete": Verdict.INVALID,
-        "stack as it was told": Verdict.INVALID,
+        "evidence_complete": Verdict.INVALID,
+        "stack_consistent": Verdict.INVALID,
     }
     assert "the commit of the harness is not known" in found.judgement.grade.reasons

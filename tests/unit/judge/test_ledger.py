@@ -21,7 +21,7 @@ def test_a_run_of_before_is_not_judged_and_says_so(tmp_path: Path) -> None:
     """Its folder has neither amounts nor stamps; one that should have them is not complete."""
     world = healthy()
     kept = world.run["kept"]
-    for told, expected in ((True, {"evidence complete": Verdict.INVALID}), (False, {})):
+    for told, expected in ((True, {"evidence_complete": Verdict.INVALID}), (False, {})):
         world.run["kept"] = [name for name in kept if told or name not in NEW]
         folder = world.write(tmp_path)
         for name in NEW:
@@ -29,9 +29,9 @@ def test_a_run_of_before_is_not_judged_and_says_so(tmp_path: Path) -> None:
         write_manifest(folder)
         found = assess(folder)
         assert unclean(found) == expected
-        said = {check.name: check.message for check in found.judgement.checks}
-        assert said["ledger books what was asked"].startswith("not judged")
-        assert said["row stamps agree with commits"].startswith("not judged")
+        for name in ("ledger_amounts", "row_timestamps"):
+            check = next(one for one in found.judgement.checks if one.id == name)
+            assert check.figures == {"reason": "not_recorded"}
 
 
 @pytest.mark.parametrize("seconds", [-0.9, 0.9])
@@ -56,6 +56,6 @@ def test_amounts_follow_from_each_agents_own_draws(tmp_path: Path) -> None:
     amounts = world.bookings["trade_wei"]
     amounts[[10, 20]] = amounts[[20, 10]]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {"ledger books what was asked": Verdict.FAIL}
-    check = next(c for c in found.judgement.checks if c.name == "ledger books what was asked")
+    assert unclean(found) == {"ledger_amounts": Verdict.FAIL}
+    check = next(c for c in found.judgement.checks if c.id == "ledger_amounts")
     assert len(check.examples) == check.figures["differing"] == 2

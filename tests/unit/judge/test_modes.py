@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from harness.contract.names import State
 from harness.judge.check import Check, CheckKind
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.analysis.service_counters import counters_of
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 
-NAME = "modes told as they were"
+NAME = "mode_counters"
 Page = dict[str, Any]
 
 
@@ -40,14 +40,14 @@ def add(page: Page, status: str, mode: str, number: int) -> None:
 def check_of(world: World, reports: Path) -> tuple[Check, dict[str, Verdict]]:
     """The check, and everything that is not clean."""
     found = assessed(world, reports)
-    return next(c for c in found.judgement.checks if c.name == NAME), unclean(found)
+    return next(c for c in found.judgement.checks if c.id == NAME), unclean(found)
 
 
 def test_both_modes_and_rejections_are_counted(tmp_path: Path) -> None:
     """A healthy run with all of them, warm-up included, and counts from before the run."""
     world = healthy(full_every=3, stale_every=40)
     check, bad = check_of(world, tmp_path)
-    assert (check.kind, check.verdict, bad) == (CheckKind.INTEGRITY, Verdict.PASS, {})
+    assert (check.kind, check.status, bad) == (CheckKind.INTEGRITY, Status.PASS, {})
     assert check.message.startswith(f"{len(world.attempts[0]):,} signals counted")
 
 
@@ -135,34 +135,35 @@ def other_words(world: World) -> None:
     add(after, State.MALFORMED.name, "lite", 7)
 
 
-UNJUDGED: list[tuple[Callable[[World], None], str]] = [
-    (drop_file, "not judged: the services' metrics were not written down"),
-    (no_counts, "not judged: no service counts"),
-    (no_pages, "not judged: no service counts"),
-    (unread("before"), "not judged: the page of engine could not be read before"),
-    (unread("after"), "not judged: the page of engine could not be read after"),
-    (started_again, "not judged: a service was started again"),
-    (other_words, "counted as what they were"),
+UNJUDGED: list[tuple[Callable[[World], None], str | None]] = [
+    (drop_file, "not_recorded"),
+    (no_counts, "not_recorded"),
+    (no_pages, "not_recorded"),
+    (unread("before"), "unreadable"),
+    (unread("after"), "unreadable"),
+    (started_again, "service_restarted"),
+    (other_words, None),
 ]
 
 
-@pytest.mark.parametrize(("change", "words"), UNJUDGED)
+@pytest.mark.parametrize(("change", "reason"), UNJUDGED)
 def test_what_cannot_be_told_is_not_judged(
-    change: Callable[[World], None], words: str, tmp_path: Path
+    change: Callable[[World], None], reason: str | None, tmp_path: Path
 ) -> None:
     """It raises no alarm, and says why."""
     world = healthy()
     change(world)
     check, bad = check_of(world, tmp_path)
     assert bad == {}
-    assert words in check.message
+    assert check.status is (Status.NOT_APPLICABLE if reason else Status.PASS)
+    assert check.figures.get("reason") == reason
 
 
 def test_a_run_that_keeps_counts_must_have_them(tmp_path: Path) -> None:
     """What the run says that it wrote, and is not there, has been lost."""
     world = healthy()
     world.told = {}
-    assert check_of(world, tmp_path)[1] == {"evidence complete": Verdict.INVALID}
+    assert check_of(world, tmp_path)[1] == {"evidence_complete": Verdict.INVALID}
 
 
 @pytest.mark.parametrize("change", [violations.lose, lambda w: w.event("service_restarted")])
@@ -174,8 +175,7 @@ def test_open_ends_and_restarts_leave_no_count_to_hold(
     change(world)
     add(told(world)["after"], "SIMULATED", "lite", 1)
     check, bad = check_of(world, tmp_path)
-    assert check.verdict is Verdict.PASS
-    assert check.message.startswith("not judged")
+    assert check.status is Status.NOT_APPLICABLE
     assert bad
 
 
@@ -183,8 +183,8 @@ def test_a_restart_that_only_the_stack_tells_of_is_one(tmp_path: Path) -> None:
     """A run that is broken off ends before anybody looked at the services again."""
     world = healthy()
     add(told(world)["after"], "SIMULATED", "lite", 1)
-    assert check_of(world, tmp_path)[0].verdict is Verdict.FAIL
+    assert check_of(world, tmp_path)[0].status is Status.FAIL
     world.stack = {**world.stack, "services": {"redis": {"restarts": 0}, "engine": {"restarts": 1}}}
     check, _ = check_of(world, tmp_path / "again")
-    assert check.verdict is Verdict.PASS
-    assert check.message.startswith("not judged: a service was started again")
+    assert check.status is Status.NOT_APPLICABLE
+    assert check.figures == {"reason": "service_restarted"}

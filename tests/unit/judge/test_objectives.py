@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from harness.clock import NS_PER_S
 from harness.contract.names import State
 from harness.judge.check import Check
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.scenario import Load, Stage
 from tests.unit.analysis.evidence import MS, T0_NS, Delays, World, healthy, load_of
 from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
 S = 1_000 * MS
 WINDOWED = "p99 over any 2 s < 500 ms"
@@ -25,7 +25,7 @@ RECOVERY = "recovery < 15 s"
 def check_of(world: World, reports: Path, name: str) -> Check:
     """The check of one objective."""
     found = assessed(world, reports).judgement.checks
-    return next(check for check in found if check.name == name)
+    return next(check for check in found if check.id == name)
 
 
 def spike(at_s: float, number: int, delay_ms: int = 700) -> Delays:
@@ -44,7 +44,7 @@ def test_short_spike_hides_in_the_whole_and_not_in_its_window(tmp_path: Path) ->
     """12 slow ones of 2,000 keep the P90 of all; in their own 2 s they break it."""
     world = healthy(None, "p90 < 500 ms", WINDOWED, delays=spike(9.0, 12))
     found = assessed(world, tmp_path)
-    assert unclean(found) == {WINDOWED: Verdict.FAIL}
+    assert unclean(found) == {id_of(WINDOWED): Verdict.FAIL}
     check = found.judgement.reasons[0]
     assert isinstance(check.figures["worst_start_ns"], int)
     # The spike lies about 10 s after the start, and the worst window holds all of it.
@@ -56,19 +56,19 @@ def test_short_spike_hides_in_the_whole_and_not_in_its_window(tmp_path: Path) ->
 
 def test_even_load_passes_in_every_window(tmp_path: Path) -> None:
     """The same promise on a steady run; the worst window is named all the same."""
-    check = check_of(healthy(None, WINDOWED), tmp_path, WINDOWED)
-    assert check.verdict is Verdict.PASS
+    check = check_of(healthy(None, WINDOWED), tmp_path, id_of(WINDOWED))
+    assert check.status is Status.PASS
     assert check.figures["windows_sparse"] == 0
     assert check.figures["windows_at_limit"] == 0
 
 
 def test_windows_without_enough_signals_are_told(tmp_path: Path) -> None:
     """At 20/s no window of 2 s has a P99; that is no PASS. Some that have are judged."""
-    none = check_of(healthy(load_of(rate=20.0), WINDOWED), tmp_path, WINDOWED)
-    assert none.verdict is Verdict.INCONCLUSIVE
+    none = check_of(healthy(load_of(rate=20.0), WINDOWED), tmp_path, id_of(WINDOWED))
+    assert none.status is Status.INCONCLUSIVE
     assert "none of 451 windows of 2 s has enough signals for P99" in none.message
-    some = check_of(healthy(load_of(rate=50.0), WINDOWED), tmp_path, WINDOWED)
-    assert some.verdict is Verdict.PASS
+    some = check_of(healthy(load_of(rate=50.0), WINDOWED), tmp_path, id_of(WINDOWED))
+    assert some.status is Status.PASS
     assert "had too few signals for P99 and were not judged" in some.message
 
 
@@ -77,8 +77,8 @@ def test_windows_hold_signals_that_never_arrived(tmp_path: Path) -> None:
     world = healthy(None, WINDOWED)
     for number in range(800, 812):
         violations.drop(world, number)
-    found = check_of(world, tmp_path, WINDOWED)
-    assert found.verdict is Verdict.FAIL
+    found = check_of(world, tmp_path, id_of(WINDOWED))
+    assert found.status is Status.FAIL
 
 
 def test_slow_observer_leaves_a_window_open(tmp_path: Path) -> None:
@@ -88,21 +88,21 @@ def test_slow_observer_leaves_a_window_open(tmp_path: Path) -> None:
         world.sightings["seen_ns"] < T0_NS + 10 * S
     )
     world.sightings["seen_ns"][late] = T0_NS + 10 * S
-    check = check_of(world, tmp_path, WINDOWED)
-    assert check.verdict is Verdict.INCONCLUSIVE
+    check = check_of(world, tmp_path, id_of(WINDOWED))
+    assert check.status is Status.INCONCLUSIVE
     assert "the observer was too slow to tell" in check.message
     world.sightings["commit_us"][late] = 0
-    assert check_of(world, tmp_path, WINDOWED).verdict is Verdict.INCONCLUSIVE
+    assert check_of(world, tmp_path, id_of(WINDOWED)).status is Status.INCONCLUSIVE
 
 
 def test_modes_have_windows_of_their_own(tmp_path: Path) -> None:
     """Each mode that occurs is judged apart, and one may be asked for."""
     load = load_of(rate=200.0)
     world = healthy(load, WINDOWED, "full p90 over any 5 s < 500 ms", full_every=2)
-    names = [check.name for check in assessed(world, tmp_path).judgement.checks]
-    assert f"{WINDOWED} (lite)" in names
-    assert f"{WINDOWED} (full)" in names
-    assert "full p90 over any 5 s < 500 ms" in names
+    names = [check.id for check in assessed(world, tmp_path).judgement.checks]
+    assert id_of(WINDOWED, "lite") in names
+    assert id_of(WINDOWED, "full") in names
+    assert "latency_p90_over_5s_full" in names
 
 
 def staged(repeat: int = 1) -> Load:
@@ -133,7 +133,7 @@ def test_stage_is_judged_apart(stage: str, tmp_path: Path) -> None:
         staged(), "stage calm p99 < 500 ms", name, "stage 3 p90 < 1 s", delays=slow_between(9, 15)
     )
     found = assessed(world, tmp_path)
-    assert unclean(found) == {name: Verdict.FAIL}
+    assert unclean(found) == {id_of(name): Verdict.FAIL}
     signals = found.judgement.reasons[0].figures["signals"]
     assert isinstance(signals, int)
     assert 650 < signals < 950
@@ -141,7 +141,7 @@ def test_stage_is_judged_apart(stage: str, tmp_path: Path) -> None:
 
 def test_repetitions_of_a_stage_count_together(tmp_path: Path) -> None:
     """A stage that runs twice has the signals of both times."""
-    check = check_of(healthy(staged(2), "stage peak p50 < 1 s"), tmp_path, "stage peak p50 < 1 s")
+    check = check_of(healthy(staged(2), "stage peak p50 < 1 s"), tmp_path, "latency_p50_stage_peak")
     signals = check.figures["signals"]
     assert isinstance(signals, int)
     assert 1_400 < signals < 1_800
@@ -150,8 +150,8 @@ def test_repetitions_of_a_stage_count_together(tmp_path: Path) -> None:
 def test_stage_with_too_few_signals_says_how_much_longer(tmp_path: Path) -> None:
     """Less than 299 signals of a stage cannot promise its P99; the stage must be longer."""
     load = load_of(rate=20.0, duration_s=10.0)
-    check = check_of(healthy(load, "stage 1 p99 < 500 ms"), tmp_path, "stage 1 p99 < 500 ms")
-    assert check.verdict is Verdict.INCONCLUSIVE
+    check = check_of(healthy(load, "stage 1 p99 < 500 ms"), tmp_path, "latency_p99_stage_1")
+    assert check.status is Status.INCONCLUSIVE
     assert "not known (at least 299 signals are needed)" in check.message
     assert "run stage 1 about" in check.message
     assert check.figures["estimate_ns"] is None
@@ -165,8 +165,8 @@ def test_share_of_simulated(objective: str, verdict: Verdict, tmp_path: Path) ->
     """5 % refused by the engine leave 95 % simulated."""
     world = healthy(None, objective)
     violations.reject(world, np.arange(len(world.attempts[0])) % 20 == 3, State.INVARIANT_BROKEN)
-    check = check_of(world, tmp_path, objective)
-    assert check.verdict is verdict
+    check = check_of(world, tmp_path, id_of(objective))
+    assert check.status.verdict is verdict
     assert "reached SIMULATED, 95 %" in check.message
 
 
@@ -182,8 +182,8 @@ def test_share_of_simulated_of_an_unwatched_end(
     violations.drop(world, len(world.attempts[0]) - 1)
     world.run["drain_deadline_ns"] = 0
     world.event(event)
-    check = check_of(world, tmp_path, "simulated >= 99.99 %")
-    assert check.verdict is verdict
+    check = check_of(world, tmp_path, "simulated_share")
+    assert check.status.verdict is verdict
     assert "1 signal not watched to the end" in check.message
 
 
@@ -207,8 +207,8 @@ def test_recovery_is_held_against_its_limit(limit: str, verdict: Verdict, tmp_pa
     name = f"recovery < {limit}"
     world = healthy(None, name, "p50 < 5 s", delays=outage(8.0, 11.0))
     world.event("service_restarted", T0_NS + 9 * NS_PER_S)
-    check = check_of(world, tmp_path, name)
-    assert check.verdict is verdict
+    check = check_of(world, tmp_path, id_of(name))
+    assert check.status.verdict is verdict
     for figure in ("first_ns", "backlog_ns"):
         value = check.figures[figure]
         assert isinstance(value, int)
@@ -218,8 +218,8 @@ def test_recovery_is_held_against_its_limit(limit: str, verdict: Verdict, tmp_pa
 
 def test_nothing_to_recover_from_is_invalid(tmp_path: Path) -> None:
     """Without a disturbance the promise was not put to the test."""
-    check = check_of(healthy(None, RECOVERY), tmp_path, RECOVERY)
-    assert check.verdict is Verdict.INVALID
+    check = check_of(healthy(None, RECOVERY), tmp_path, id_of(RECOVERY))
+    assert check.status is Status.INVALID
     assert "nothing happened to recover from" in check.message
 
 
@@ -230,8 +230,8 @@ def test_no_recovery_at_all_fails_once_the_limit_is_over(tmp_path: Path) -> None
         for number in range(1_500, len(world.attempts[0])):
             violations.drop(world, number)
         world.event("service_restarted", int(world.attempts[0]["intended_ns"][1_500]))
-        check = check_of(world, tmp_path, f"recovery < {limit}")
-        assert check.verdict is verdict
+        check = check_of(world, tmp_path, id_of(f"recovery < {limit}"))
+        assert check.status.verdict is verdict
         assert "were overdue" in check.message
 
 
@@ -242,8 +242,8 @@ def test_disturbance_at_the_edge_cannot_be_judged(at_s: float, words: str, tmp_p
     """Before there was a normal time, or after the last signal."""
     world = healthy(None, RECOVERY)
     world.event("service_restarted", T0_NS + round(at_s * S))
-    check = check_of(world, tmp_path, RECOVERY)
-    assert check.verdict is Verdict.INVALID
+    check = check_of(world, tmp_path, id_of(RECOVERY))
+    assert check.status is Status.INVALID
     assert words in check.message
 
 

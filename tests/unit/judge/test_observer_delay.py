@@ -11,11 +11,11 @@ from harness.assessment.assess import Assessment, assess
 from harness.contract.observation import ObservationMethod, ObservationSettings
 from harness.evidence.records import READ
 from harness.judge.check import Check
-from harness.judge.deadline import NAME as DEADLINE
-from harness.judge.observer_delay import NAME
+from harness.judge.deadline import DRAIN_DEADLINE
+from harness.judge.observer_delay import OBSERVER_DELAY
 from harness.judge.verdict import Verdict
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, in_order, load_of, steady
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
 P99 = "p99 < 500 ms"
 # A poll begins this long before its answer.
@@ -49,7 +49,7 @@ def polled(
 
 def check_of(found: Assessment, name: str) -> Check:
     """A check by its name."""
-    return next(check for check in found.judgement.checks if check.name == name)
+    return next(check for check in found.judgement.checks if check.id == name)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,17 @@ def test_polls_too_far_apart_do_not_accuse_the_system(objective: str, tmp_path: 
     """10 ms, polled each 700 ms: INVALID, and the pause that would do is named."""
     found = assessed(polled(healthy(None, objective), 700), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
-    assert unclean(found) == {objective: Verdict.INCONCLUSIVE, NAME: Verdict.INVALID}
-    promise = check_of(found, objective)
+    assert unclean(found) == {
+        id_of(objective): Verdict.INCONCLUSIVE,
+        OBSERVER_DELAY.id: Verdict.INVALID,
+    }
+    promise = check_of(found, id_of(objective))
     assert promise.figures["undecided_by"] == "observer"
     assert "the observer was too slow to tell" in promise.message
     # 702 ms from poll to answer, 652 of them too many.
     assert (
         "polls pause for 700 ms at least: set seen.pause_ms to 48 or"
-        in check_of(found, NAME).message
+        in check_of(found, OBSERVER_DELAY.id).message
     )
 
 
@@ -75,14 +78,16 @@ def test_a_promise_kept_by_the_sightings_is_kept(every_ms: int, tmp_path: Path) 
     """What is seen is an upper bound, however coarse the polls."""
     found = assessed(polled(healthy(None, P99), every_ms), tmp_path)
     assert unclean(found) == {}
-    assert ("no verdict rests on it" in check_of(found, NAME).message) == (every_ms > 20)
+    assert ("no verdict rests on it" in check_of(found, OBSERVER_DELAY.id).message) == (
+        every_ms > 20
+    )
 
 
 def test_a_slow_system_fails_in_spite_of_coarse_polls(tmp_path: Path) -> None:
     """900 ms, polled each 100 ms: the poll before lies beyond the limit too."""
     found = assessed(polled(healthy(None, P99, delays=steady(900)), 100), tmp_path)
-    assert unclean(found) == {P99: Verdict.FAIL}
-    assert "no verdict rests on it" in check_of(found, NAME).message
+    assert unclean(found) == {id_of(P99): Verdict.FAIL}
+    assert "no verdict rests on it" in check_of(found, OBSERVER_DELAY.id).message
 
 
 @pytest.mark.parametrize("way", [ObservationMethod.POLLING, ObservationMethod.STREAM])
@@ -93,8 +98,8 @@ def test_without_the_reads_only_the_sending_bounds_it(
     world = polled(healthy(None, P99, delays=steady(900)), 100, way)
     world.reads = world.reads[:0]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {P99: Verdict.INCONCLUSIVE, NAME: Verdict.INVALID}
-    assert ("track_commit_timestamp" in check_of(found, NAME).message) == (
+    assert unclean(found) == {id_of(P99): Verdict.INCONCLUSIVE, OBSERVER_DELAY.id: Verdict.INVALID}
+    assert ("track_commit_timestamp" in check_of(found, OBSERVER_DELAY.id).message) == (
         way is ObservationMethod.POLLING
     )
 
@@ -105,7 +110,7 @@ def test_polls_that_take_too_long_need_another_remedy(tmp_path: Path) -> None:
     seen = world.plan.contract.seen.model_copy(update={"pause_ms": 10})
     contract = world.plan.contract.model_copy(update={"seen": seen})
     world.plan = world.plan.model_copy(update={"contract": contract})
-    said = check_of(assessed(world, tmp_path), NAME).message
+    said = check_of(assessed(world, tmp_path), OBSERVER_DELAY.id).message
     assert "is there an index on the trace id?" in said
     assert "set seen.pause_ms" not in said
 
@@ -119,7 +124,7 @@ def test_deadline_needs_the_bound_too(since_ms: int, verdict: Verdict, tmp_path:
     world.sightings["seen_ns"][-1] = deadline_ns + 30 * MS
     late = np.array([(deadline_ns + since_ms * MS, deadline_ns + 30 * MS)], dtype=READ)
     world.reads = np.concatenate((world.reads, late))
-    assert check_of(assessed(world, tmp_path), DEADLINE).verdict is verdict
+    assert check_of(assessed(world, tmp_path), DRAIN_DEADLINE.id).status.verdict is verdict
 
 
 def test_a_torn_file_of_reads_is_told(tmp_path: Path) -> None:
@@ -128,4 +133,4 @@ def test_a_torn_file_of_reads_is_told(tmp_path: Path) -> None:
     folder.reads.write_bytes(folder.reads.read_bytes()[:-3])
 
     found = assess(folder)
-    assert "reads.bin ends with 13 bytes" in check_of(found, "evidence complete").message
+    assert "reads.bin ends with 13 bytes" in check_of(found, "evidence_complete").message

@@ -11,7 +11,7 @@ from harness.contract.names import State
 from harness.judge.verdict import Verdict
 from tests.unit.analysis.evidence import MS, World, healthy, load_of
 from tests.unit.judge import spoilers, violations
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
 
 def rejecting(
@@ -33,8 +33,8 @@ def test_two_budgets_do_not_add_up(tmp_path: Path) -> None:
     """Each share is below 1 %, and 1.7 % of all signals do not arrive within the limit."""
     world = rejecting(115, "p99 < 500 ms", "rejected < 2 %", slow_every=115)
     found = assessed(world, tmp_path)
-    assert unclean(found) == {"p99 < 500 ms": Verdict.FAIL}
-    check = next(one for one in found.judgement.checks if one.name == "p99 < 500 ms")
+    assert unclean(found) == {"latency_p99": Verdict.FAIL}
+    check = next(one for one in found.judgement.checks if one.id == "latency_p99")
     figures = found.measurement.of("latency", "measure", "lite")
     assert figures is not None
     assert figures.censored == figures.rejected > 60
@@ -46,7 +46,7 @@ def test_two_budgets_do_not_add_up(tmp_path: Path) -> None:
 )
 def test_no_limit_is_longer_than_never(objective: str, tmp_path: Path) -> None:
     """5 % rejected: the watching was shorter than the limit, and it makes no difference."""
-    assert unclean(assessed(rejecting(20, objective), tmp_path))[objective] is Verdict.FAIL
+    assert unclean(assessed(rejecting(20, objective), tmp_path))[id_of(objective)] is Verdict.FAIL
 
 
 def test_few_rejections_leave_a_percentile_as_it_is(tmp_path: Path) -> None:
@@ -68,10 +68,10 @@ def test_stale_data_of_a_late_generator_are_no_latency_of_the_system(
         world = rejecting(20, objective, state=state)
         if late:
             spoilers.late(world)
-        assert unclean(assessed(world, tmp_path))[objective] is verdict, (state, late)
+        assert unclean(assessed(world, tmp_path))[id_of(objective)] is verdict, (state, late)
 
 
 def test_rejections_outside_of_faults_count_there(tmp_path: Path) -> None:
     """Without a fault that is all of them."""
     objective = "p99 < 60 s outside faults"
-    assert unclean(assessed(rejecting(20, objective), tmp_path))[objective] is Verdict.FAIL
+    assert unclean(assessed(rejecting(20, objective), tmp_path))[id_of(objective)] is Verdict.FAIL

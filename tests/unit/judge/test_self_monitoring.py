@@ -21,74 +21,74 @@ Spoil = Callable[[World], None]
 
 def said(found: Assessment, name: str) -> str:
     """What a check says."""
-    return next(check.message for check in found.judgement.checks if check.name == name)
+    return next(check.message for check in found.judgement.checks if check.id == name)
 
 
 SPOILED: dict[str, tuple[Spoil, str, str]] = {
     "swarm saturated": (
         self_monitoring_spoilers.saturated("swarm-0"),
-        "generator had its core",
+        "generator_cpu",
         "swarm-0 was saturated: it computed for 970 ms of each second",
     ),
     "swarm starved": (
         self_monitoring_spoilers.starved,
-        "generator had its core",
+        "generator_cpu",
         "swarm-0 was starved: it waited for a core for 800 ms of each second",
     ),
     "swarm overlooked": (
         self_monitoring_spoilers.omit_process("swarm-0"),
-        "generator had its core",
+        "generator_cpu",
         "samples of 0 of 1 swarm process",
     ),
     "one long pause": (
         self_monitoring_spoilers.pause_swarm(501 * MS),
-        "generator awake",
+        "generator_stalls",
         "slept on for 501 ms",
     ),
     "many short pauses": (
         self_monitoring_spoilers.pause_swarm(100 * MS, times=6),
-        "generator awake",
+        "generator_stalls",
         "was not awake for 3.16 % of the time",
     ),
     "no watchdog": (
         self_monitoring_spoilers.silence_watchdog,
-        "generator awake",
+        "generator_stalls",
         "the swarm's watchdog said nothing",
     ),
     "observer saturated": (
         self_monitoring_spoilers.saturated("observer"),
-        "observer had its core",
+        "observer_cpu",
         "the observer was saturated",
     ),
     "observer overlooked": (
         self_monitoring_spoilers.omit_process("observer"),
-        "observer had its core",
+        "observer_cpu",
         "no sample of the observer",
     ),
     "observer stopped": (
         self_monitoring_spoilers.stop_observer,
-        "observer awake",
+        "observer_stalls",
         "stopped (SIGSTOP, or a debugger) in 2 of ",
     ),
     "observer silent": (
         self_monitoring_spoilers.silence_observer,
-        "observer awake",
+        "observer_stalls",
         "silent for 7,000 ms",
     ),
     "observer behind": (
         self_monitoring_spoilers.leave_observer_behind,
-        "observer awake",
+        "observer_stalls",
         "20,000,000 bytes behind",
     ),
-    "cores stolen": (self_monitoring_spoilers.stolen, "cores not taken away", "took "),
+    "cores stolen": (self_monitoring_spoilers.stolen, "cpu_steal", "took "),
     "nobody looked": (
         self_monitoring_spoilers.skip_polls,
-        "vitals kept",
+        "self_monitoring_complete",
         "no sample of the harness",
     ),
     "line cut short": (
         self_monitoring_spoilers.garble_self_monitoring,
-        "vitals kept",
+        "self_monitoring_complete",
         "1 line of vitals.jsonl",
     ),
 }
@@ -120,9 +120,9 @@ def test_late_generator_is_told_why(tmp_path: Path) -> None:
     spoilers.late(world)
     self_monitoring_spoilers.consume_share(world, "swarm-0", "wait_ns", 0.4)
     found = assessed(world, tmp_path)
-    assert unclean(found)["generator on time (P99)"] is Verdict.INVALID
+    assert unclean(found)["generator_lag_p99"] is Verdict.INVALID
     assert "of each second swarm-0 computed for 100 ms and waited for a core for 400 ms" in said(
-        found, "generator on time (P99)"
+        found, "generator_lag_p99"
     )
 
 
@@ -134,7 +134,7 @@ def test_starved_generator_accuses_nobody(promise: str, tmp_path: Path) -> None:
     found = assessed(world, tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
     assert unclean(found).get(promise) is not Verdict.FAIL
-    assert {"generator on time (P99)", "generator had its core"} <= set(unclean(found))
+    assert {"generator_lag_p99", "generator_cpu"} <= set(unclean(found))
 
 
 def test_stale_data_of_a_late_generator_is_its_own_doing(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_stale_data_of_a_late_generator_is_its_own_doing(tmp_path: Path) -> None
         if late:
             spoilers.late(world)
         found = assessed(world, tmp_path)
-        assert unclean(found)["rejected < 1 %"] is verdict, (state, late)
+        assert unclean(found)["rejected_share"] is verdict, (state, late)
 
 
 def test_late_observer_is_told_why(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_late_observer_is_told_why(tmp_path: Path) -> None:
     world = healthy()
     spoilers.slow_observer(80)(world)
     self_monitoring_spoilers.stop_observer(world)
-    assert "it was stopped in 2 of " in said(assessed(world, tmp_path), "observer kept up")
+    assert "it was stopped in 2 of " in said(assessed(world, tmp_path), "observer_delay")
 
 
 @pytest.mark.parametrize("name", ["vitals.jsonl", "swarm.jsonl", "observer.jsonl"])
@@ -166,7 +166,7 @@ def test_lost_vitals_are_invalid(name: str, tmp_path: Path) -> None:
     folder = healthy().write(tmp_path)
     (folder.path / name).unlink()
     found = unclean(assess(folder))
-    assert found["evidence complete"] is Verdict.INVALID
+    assert found["evidence_complete"] is Verdict.INVALID
 
 
 def test_older_runs_are_not_judged_by_what_they_could_not_keep(tmp_path: Path) -> None:
@@ -178,7 +178,8 @@ def test_older_runs_are_not_judged_by_what_they_could_not_keep(tmp_path: Path) -
         path.unlink()
     found = assess(folder)
     assert unclean(found) == {}
-    assert said(found, "vitals kept") == "not judged: this run kept no vitals"
+    check = next(c for c in found.judgement.checks if c.id == "self_monitoring_complete")
+    assert check.figures == {"reason": "not_recorded"}
     assert found.measurement.vitals is None
 
 

@@ -14,25 +14,25 @@ from harness.analysis.statistics import EffectiveSample
 from harness.contract.names import State
 from harness.judge.check import Check
 from harness.judge.decision import Decision, decide_share
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed
+from tests.unit.judge.assessing import assessed, id_of
 
 S = 1_000_000_000
 
 
 def check_of(world: World, folder: Path, name: str) -> Check:
     """A check by its name."""
-    return next(one for one in assessed(world, folder).judgement.checks if one.name == name)
+    return next(one for one in assessed(world, folder).judgement.checks if one.id == name)
 
 
 @pytest.mark.parametrize("objective", ["rejected < 1 %", "rate >= 99 %", "simulated >= 99 %"])
 def test_below_299_signals_no_percent_is_sure(objective: str, tmp_path: Path) -> None:
     """None rejected, none missed: the rule of three."""
     for rate, verdict in ((14.0, Verdict.INCONCLUSIVE), (16.0, Verdict.PASS)):
-        check = check_of(healthy(load_of(rate=rate), objective), tmp_path, objective)
-        assert check.verdict is verdict
+        check = check_of(healthy(load_of(rate=rate), objective), tmp_path, id_of(objective))
+        assert check.status.verdict is verdict
         assert ("longer" in check.message) is (verdict is Verdict.INCONCLUSIVE)
 
 
@@ -49,8 +49,8 @@ def test_a_share_near_its_limit_is_left_open(every: int, verdict: Verdict, tmp_p
     """0.5 %, 0.9 %, 1.1 % and 2 % of 4,000 signals."""
     world = healthy(load_of(rate=200.0), "rejected < 1 %")
     violations.reject(world, np.arange(len(world.attempts[0])) % every == 3, State.INVARIANT_BROKEN)
-    check = check_of(world, tmp_path, "rejected < 1 %")
-    assert check.verdict is verdict
+    check = check_of(world, tmp_path, "rejected_share")
+    assert check.status.verdict is verdict
     assert "lower_share" in check.figures
 
 
@@ -59,17 +59,17 @@ def test_rejections_in_a_burst_are_few_independent_ones(tmp_path: Path) -> None:
     world = healthy(load_of(rate=200.0), "rejected < 1 %")
     at = np.arange(len(world.attempts[0]))
     violations.reject(world, (at >= 2_000) & (at < 2_020), State.INVARIANT_BROKEN)
-    check = check_of(world, tmp_path, "rejected < 1 %")
-    assert check.verdict is Verdict.INCONCLUSIVE
+    check = check_of(world, tmp_path, "rejected_share")
+    assert check.status is Status.INCONCLUSIVE
     assert "effective sample size" in check.message
 
 
 def test_a_hundred_percent_is_the_samples_own(tmp_path: Path) -> None:
     """No number of signals proves it of others."""
     world = healthy(None, "simulated >= 100 %")
-    assert check_of(world, tmp_path, "simulated >= 100 %").verdict is Verdict.PASS
+    assert check_of(world, tmp_path, "simulated_share").status is Status.PASS
     violations.reject(world, np.arange(len(world.attempts[0])) == 900, State.INVARIANT_BROKEN)
-    assert check_of(world, tmp_path, "simulated >= 100 %").verdict is Verdict.FAIL
+    assert check_of(world, tmp_path, "simulated_share").status is Status.FAIL
 
 
 def test_the_limit_itself_is_reached_and_not_kept() -> None:
@@ -138,6 +138,6 @@ def test_signals_not_sent_are_one_burst(tmp_path: Path) -> None:
     """Half a percent missing at the end of the run is one event, however many signals it held."""
     world = healthy(load_of(rate=200.0), "rate >= 99 %")
     world.attempts[0] = world.attempts[0][:-20]
-    check = check_of(world, tmp_path, "rate >= 99 %")
-    assert check.verdict is Verdict.INCONCLUSIVE
+    check = check_of(world, tmp_path, "rate_share")
+    assert check.status is Status.INCONCLUSIVE
     assert check.figures["effective"] == pytest.approx(200, rel=0.5)

@@ -39,8 +39,8 @@ WORDS = "somebody else had the cores"
 
 def objective_of(metric: str, limit: float | None) -> Objective:
     """A promise of a share; None where the text gives no limit."""
-    fake = SimpleNamespace(text=f"{metric} promise", metric=metric, limit_share=limit)
-    return cast("Objective", fake)
+    known = cast("Any", metric)
+    return Objective(text=f"{metric} promise", metric=known, limit_share=limit)
 
 
 def spread(number: int, of: int) -> NDArray[np.bool_]:
@@ -186,7 +186,7 @@ def test_rejections_and_whose_doing_they_are(
     check = shares.check_rejected(
         case_of(rejected(invariant, stale)), objective_of("rejected", 0.01)
     )
-    assert check.verdict is verdict
+    assert check.status.verdict is verdict
     assert (check.figures["rejected_share"], check.figures["limit_share"]) == (refused / N, 0.01)
     by_host = cause == "host" and refused >= 200 and verdict is OPEN
     assert check.figures[INCONCLUSIVE_BY] == (HOST if by_host else None)
@@ -212,10 +212,10 @@ def test_rejections_of_signals_that_were_to_be_refused_do_not_count() -> None:
         {SignalOutcome.SIMULATED: N, SignalOutcome.REJECTED: N}, stale=N, stale_rejected=N
     )
     found = shares.check_rejected(case_of(account), objective_of("rejected", 0.01))
-    assert (found.verdict, found.figures["rejected_share"]) == (PASS, 0.0)
+    assert (found.status.verdict, found.figures["rejected_share"]) == (PASS, 0.0)
     assert found.figures["signals"] == N
     none = shares.check_rejected(case_of(), objective_of("rejected", 0.01))
-    assert none.verdict is INVALID
+    assert none.status.verdict is INVALID
     assert none.figures == {"rejected_share": 0.0, "limit_share": 0.01}
     assert none.message.endswith("no cause to refuse; the limit is 1 %")
 
@@ -224,12 +224,12 @@ def test_no_limit_is_the_strictest() -> None:
     """No share is below zero, and every one is at least zero."""
     for refused in (0, 1):
         found = shares.check_rejected(case_of(rejected(refused)), objective_of("rejected", None))
-        assert (found.verdict, found.figures["limit_share"]) == (FAIL, 0.0)
+        assert (found.status.verdict, found.figures["limit_share"]) == (FAIL, 0.0)
     for check in (shares.check_simulated, shares.check_rate):
         found = check(
             case_of(SignalOutcomeCounts({SignalOutcome.LOST: N})), objective_of("any", None)
         )
-        assert (found.verdict, found.figures["limit_share"]) == (PASS, 0.0)
+        assert (found.status.verdict, found.figures["limit_share"]) == (PASS, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_arrivals_and_signals_nobody_waited_for(
         }
     )
     check = shares.check_simulated(case_of(account), objective_of("simulated", 0.9))
-    assert check.verdict is verdict
+    assert check.status.verdict is verdict
     assert (check.figures["attempted"], check.figures["arrived"]) == (N, N - missed)
     not_watched = f"{in_flight:,} signals not watched to the end"
     assert (not_watched in check.message) is (in_flight > 0 and verdict is not PASS)
@@ -289,12 +289,12 @@ def test_rejections_are_missing_arrivals_too() -> None:
 def test_nothing_attempted_is_no_share() -> None:
     """Neither of arrivals nor of signals that were due."""
     found = shares.check_simulated(case_of(), objective_of("simulated", 0.9))
-    assert found.verdict is INVALID
+    assert found.status.verdict is INVALID
     assert found.figures == {"attempted": 0, "arrived": 0, "limit_share": 0.9}
     assert found.message.endswith("none was attempted; at least 90 % is asked")
     for intended in (None, 0):
         due = shares.check_rate(case_of(intended=intended), objective_of("rate", 0.9))
-        assert due.verdict is INVALID
+        assert due.status.verdict is INVALID
         assert due.figures == {"intended": intended, "in_phase": 0, "limit_share": 0.9}
         assert "none were due" in due.message
 
@@ -308,7 +308,7 @@ def test_signals_sent_stale_stand_for_no_other() -> None:
     found = shares.check_simulated(
         case_of(SignalOutcomeCounts(fates, stale=2_000)), objective_of("simulated", 0.9)
     )
-    assert found.verdict is INVALID
+    assert found.status.verdict is INVALID
     assert "2,000 signals not watched" in found.message
 
 
@@ -335,7 +335,7 @@ def test_rate_and_whose_doing_a_shortfall_is(
     """A run cut short and a late generator say nothing of the system; nor does who interrupts."""
     causes(late=late)
     check = shares.check_rate(case_of(in_phase=in_phase, events=events), objective_of("rate", 0.9))
-    assert check.verdict is verdict
+    assert check.status.verdict is verdict
     assert (check.figures["in_phase"], check.figures["intended"]) == (in_phase, N)
     cut = ", ".join(kind for kind in events if kind != "service_restarted")
     assert (f"; the run was cut short ({cut})" in check.message) is bool(cut)
@@ -358,7 +358,7 @@ def test_signals_never_attempted_say_nothing_of_the_system(
 ) -> None:
     """Even where too few were sent to speak of their lateness."""
     case = case_of(in_phase=5_000, attempted=attempted)
-    assert shares.check_rate(case, objective_of("rate", 0.9)).verdict is verdict
+    assert shares.check_rate(case, objective_of("rate", 0.9)).status.verdict is verdict
 
 
 @pytest.mark.parametrize("missed", [0, 1])
@@ -369,7 +369,7 @@ def test_a_hundred_percent_is_the_samples_own(missed: int, causes: Any) -> None:
         account = SignalOutcomeCounts({SignalOutcome.SIMULATED: N - missed, fate: missed})
         check = shares.check_rate if metric == "rate" else shares.check_simulated
         case = case_of(account, in_phase=N - missed)
-        return check(case, objective_of(metric, 1.0)).verdict
+        return check(case, objective_of(metric, 1.0)).status.verdict
 
     assert of("simulated") is of("rate") is (FAIL if missed else PASS)
     assert of("simulated", SignalOutcome.IN_FLIGHT) is (INVALID if missed else PASS)
@@ -380,14 +380,14 @@ def test_a_hundred_percent_is_the_samples_own(missed: int, causes: Any) -> None:
 def test_shares_at_their_limit() -> None:
     """The interval of a share of exactly the limit holds the limit: nothing is decided."""
     eighth, case = objective_of("any", 0.125), case_of(rejected(N // 8))
-    assert shares.check_rejected(case, eighth).verdict is OPEN
+    assert shares.check_rejected(case, eighth).status.verdict is OPEN
     case = case_of(
         SignalOutcomeCounts({SignalOutcome.SIMULATED: N // 8, SignalOutcome.LOST: N * 7 // 8}),
         in_phase=N // 8,
     )
     for check in (shares.check_simulated, shares.check_rate):
         found = check(case, eighth)
-        assert found.verdict is OPEN
+        assert found.status.verdict is OPEN
         assert found.message.endswith("; no reasonable length of run would tell")
 
 
@@ -398,7 +398,7 @@ def test_confidence_is_that_of_the_case() -> None:
         promise = objective_of("simulated" if limit > 0.5 else "rejected", limit)
         once = check(case_of(account), promise)
         often = check(case_of(account, confidence=0.9875), promise)
-        assert (once.verdict, often.verdict) == (PASS, OPEN)
+        assert (once.status.verdict, often.status.verdict) == (PASS, OPEN)
         exact = evenly(83, 0.9875)
         sides = (exact.lower, exact.upper)
         wider = sides if limit < 0.5 else (1 - exact.upper, 1 - exact.lower)

@@ -22,15 +22,9 @@ from harness.analysis.statistics import (
 from harness.contract.names import State
 from harness.judge import objectives
 from harness.judge.advice import format_longer_run
-from harness.judge.check import CheckContext
+from harness.judge.check import CheckContext, CheckKind, CheckSpec
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
-from harness.judge.objectives import (
-    _interval_words,
-    _maximum,
-    _percentile,
-    _shown,
-    check_arrival,
-)
+from harness.judge.objectives import _interval_words, _maximum, _percentile, _shown, check_arrival
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
 
@@ -40,6 +34,7 @@ PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
 INCONCLUSIVE = Verdict.INCONCLUSIVE
 # Nobody disturbed the host, and nothing was rejected.
 _NO_PHASE = SimpleNamespace(bounds_ns=lambda _: None)
+SPEC = CheckSpec("made_up", "made up", CheckKind.OBJECTIVE)
 CASE = cast("CheckContext", SimpleNamespace(analysis=SimpleNamespace(timeline=_NO_PHASE)))
 
 
@@ -58,7 +53,7 @@ def arrival_of(account: SignalOutcomeCounts, *metrics: str) -> Verdict:
         "arrived": account.arrived,
         "rejected": account.rejected,
     }
-    return found.verdict
+    return found.status.verdict
 
 
 def counts(
@@ -135,19 +130,19 @@ def test_longest_duration(
     latencies = [10 * MS, longest_ms * MS]
     cell = cell_of(latencies, latencies[1:] if unseen else [], censored)
     fake = SimpleNamespace(metric=metric, limit_ns=500 * MS, outside_faults=False)
-    found = _maximum("the longest", cast("Objective", fake), cell, CASE)
-    assert found.verdict is verdict
+    found = _maximum(SPEC, cast("Objective", fake), cell, CASE)
+    assert found.status.verdict is verdict
     assert found.figures["max_ns"] == longest_ms * MS
     assert found.figures["limit_ns"] == 500 * MS
     if (metric, unseen) == ("service", True):
         assert found.figures[INCONCLUSIVE_BY] == OBSERVER
     monkeypatch.setattr(objectives, "interference_explains_miss", lambda *_: "a full disk")
-    disturbed = _maximum("the longest", cast("Objective", fake), cell, CASE)
-    assert disturbed.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
+    disturbed = _maximum(SPEC, cast("Objective", fake), cell, CASE)
+    assert disturbed.status.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
     assert (disturbed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
     assert disturbed.message.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
-    assert _maximum("none", cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
+    assert _maximum(SPEC, cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
 
 
 def test_a_lateness_has_no_unknown_signals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +164,7 @@ def test_a_lateness_has_no_unknown_signals(monkeypatch: pytest.MonkeyPatch) -> N
         ),
     )
     case = cast("CheckContext", SimpleNamespace(confidence=0.95, is_interrupted=False))
-    found = _percentile("lateness", objective, cell, case)
+    found = _percentile(SPEC, objective, cell, case)
     bound = percentile_interval(series.histogram(), 50.0, estimate_effective_sample(series, 50.0))
     assert bound is not None
     assert found.figures["lower_ns"] == bound.lower_ns

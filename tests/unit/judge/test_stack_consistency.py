@@ -17,7 +17,7 @@ from harness.safe_open import RefusedError
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge.assessing import assessed, unclean
 
-TOLD = "stack as it was told"
+TOLD = "stack_consistent"
 CLAIM: dict[str, Any] = {
     "kind": "attach",
     "name": "forged",
@@ -55,8 +55,8 @@ def say_nothing(world: World) -> None:
     ("forge", "words"),
     [
         (claim_attach, "the final state is that of servers started for the run"),
-        (claim_defects, "defects can be had in child processes only"),
-        (claim_process, "contract is that of a system of one's own"),
+        (claim_defects, "defects exist in child processes only"),
+        (claim_process, "contract is that of an external system"),
         (say_nothing, "names no kind of stack"),
     ],
 )
@@ -68,7 +68,7 @@ def test_stack_that_the_evidence_speaks_against_is_invalid(
     forge(world)
     found = assessed(world, tmp_path)
     assert unclean(found)[TOLD] is Verdict.INVALID
-    assert words in next(one.message for one in found.judgement.checks if one.name == TOLD)
+    assert words in next(one.message for one in found.judgement.checks if one.id == TOLD)
 
 
 def test_attached_system_is_never_signed_off(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_description_that_is_gone_is_missed_without_the_seal(name: str, tmp_path
     folder: RunFolder = healthy().write(tmp_path)
     (folder.path / name).unlink()
     write_manifest(folder)
-    assert unclean(assess(folder))["evidence complete"] is Verdict.INVALID
+    assert unclean(assess(folder))["evidence_complete"] is Verdict.INVALID

@@ -16,9 +16,9 @@ from harness.judge.verdict import Verdict
 from harness.scenario import Signals
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge import violations
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
-PLANNED = "journal follows the plan"
+PLANNED = "journal_matches_plan"
 PROMISES = ("p99 < 500 ms", "rejected < 20 %")
 
 
@@ -50,7 +50,7 @@ def test_marks_that_the_seed_does_not_give_are_invalid(
     forge(world)
     found = assessed(world, tmp_path)
     assert unclean(found).get(PLANNED) is Verdict.INVALID
-    said = next(one.message for one in found.judgement.checks if one.name == PLANNED)
+    said = next(one.message for one in found.judgement.checks if one.id == PLANNED)
     assert words in said
 
 
@@ -96,5 +96,5 @@ def test_run_of_stale_signals_alone_says_nothing(tmp_path: Path) -> None:
     world.reject(world.attempts[0][world.attempts[0]["stale"] == 0], State.STALE_DATA_ERROR)
     world.attempts[0]["stale"] = 1
     found = assessed(world, tmp_path)
-    for name in ("signals reach SIMULATED", *PROMISES, "simulated >= 50 %"):
+    for name in ("signals_simulated", *map(id_of, (*PROMISES, "simulated >= 50 %"))):
         assert unclean(found)[name] is Verdict.INVALID, name

@@ -14,12 +14,12 @@ from harness.contract.names import State
 from harness.evidence.fault_log import FaultRecord
 from harness.evidence.records import HEAD
 from harness.judge.check import Check
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, server_us
-from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.assessing import assessed, id_of, unclean
 
-NAME = "stale data refused in time"
+NAME = "stale_refused_in_time"
 REJECTED = "rejected < 1 %"
 FAULT = {"kind": "feed_stall", "at_s": 4, "for_s": 10}
 # One second of warm-up comes before; a block comes every 2 s, block 100 at t0.
@@ -81,7 +81,7 @@ def refuse(world: World, chosen: Chosen, state: State = State.STALE_DATA_ERROR) 
 
 def check_of(found: Assessment) -> Check:
     """The check of stale data."""
-    return next(check for check in found.judgement.checks if check.name == NAME)
+    return next(check for check in found.judgement.checks if check.id == NAME)
 
 
 def test_what_is_refused_rightly_counts_as_no_rejection(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_refusing_what_is_not_stale_is_a_rejection(tmp_path: Path) -> None:
     refuse(world, (sent >= T0_NS + 7 * S) & (sent < END_NS))
     found = assessed(world, tmp_path)
     # One burst: how often there is one, a single run does not tell.
-    assert unclean(found)[REJECTED] is Verdict.INCONCLUSIVE
+    assert unclean(found)[id_of(REJECTED)] is Verdict.INCONCLUSIVE
     account = found.measurement.account
     assert account.rejected > account.behind_rejected
 
@@ -163,7 +163,7 @@ def test_outside_of_the_fault_nothing_is_excused(tmp_path: Path) -> None:
     old = attempts["sent_ns"] > END_NS + 3 * S
     attempts["sync_block"][old] = FIRST
     refuse(world, overtaken(world) | old)
-    assert unclean(assessed(world, tmp_path))[REJECTED] is Verdict.FAIL
+    assert unclean(assessed(world, tmp_path))[id_of(REJECTED)] is Verdict.FAIL
 
 
 def test_simulating_what_is_stale_fails_without_a_fault_too(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_without_heads_or_clock_it_is_left_open(lost: str, tmp_path: Path) -> No
     else:
         world.probes = [one for one in world.probes if one["server"] != "redis"]
     found = assessed(world, tmp_path)
-    assert check_of(found).verdict is Verdict.INCONCLUSIVE
+    assert check_of(found).status is Status.INCONCLUSIVE
 
 
 def test_nobody_refused_is_no_pass(tmp_path: Path) -> None:
@@ -217,10 +217,10 @@ def test_nobody_refused_is_no_pass(tmp_path: Path) -> None:
 
 def test_runs_without_such_a_fault_do_not_mention_it(tmp_path: Path) -> None:
     """Nor need they know where the head was."""
-    assert NAME not in {check.name for check in assessed(healthy(), tmp_path).judgement.checks}
+    assert NAME not in {check.id for check in assessed(healthy(), tmp_path).judgement.checks}
 
 
-LEFT = "RPC node that lies behind left"
+LEFT = "stale_node_avoided"
 
 
 def lying_behind(**changes: Any) -> World:

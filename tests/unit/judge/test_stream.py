@@ -10,14 +10,14 @@ from harness.assessment.assess import assess
 from harness.evidence.manifest import write_manifest
 from harness.evidence.records import PushStatus
 from harness.judge.check import Check
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import World, healthy
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 
-ADDED = "stream took what was acknowledged"
-LEFT = "nothing left in the stream"
-TRIMMED = "nothing trimmed unread"
+ADDED = "stream_entries_added"
+LEFT = "stream_drained"
+TRIMMED = "stream_trimmed"
 
 
 def shared(world: World) -> World:
@@ -29,7 +29,7 @@ def shared(world: World) -> World:
 def check(world: World, name: str, reports: Path) -> Check:
     """One check of the judgement."""
     found = assessed(world, reports)
-    return next(check for check in found.judgement.checks if check.name == name)
+    return next(check for check in found.judgement.checks if check.id == name)
 
 
 def other_traffic(world: World) -> None:
@@ -56,7 +56,7 @@ def test_other_traffic_on_servers_of_our_own(tmp_path: Path) -> None:
     violations.stream(world)["entries_added"] += 40
     assert unclean(assessed(world, tmp_path)) == {ADDED: Verdict.INVALID}
     world.stack = {"kind": "docker", "services": {"engine": {}, "python-agent-1": {}}}
-    assert check(world, ADDED, tmp_path).verdict is Verdict.PASS
+    assert check(world, ADDED, tmp_path).status is Status.PASS
 
 
 def test_own_entries_are_found_among_others(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_own_entries_are_found_among_others(tmp_path: Path) -> None:
     other_traffic(world)
     violations.stream(world)["engine_group"]["pending_ids"][1] = f"1-{violations.N}"
     found = check(world, LEFT, tmp_path)
-    assert (found.verdict, found.examples) == (Verdict.FAIL, (world.trace(violations.N),))
+    assert (found.status, found.examples) == (Status.FAIL, (world.trace(violations.N),))
 
 
 def test_pending_entries_that_were_not_listed_leave_a_doubt(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_pending_entries_that_were_not_listed_leave_a_doubt(tmp_path: Path) -> N
     world = shared(healthy())
     other_traffic(world)
     violations.stream(world)["engine_group"]["pending"] = 4
-    assert check(world, LEFT, tmp_path).verdict is Verdict.INCONCLUSIVE
+    assert check(world, LEFT, tmp_path).status is Status.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("added", [0, 1, 2])
@@ -84,7 +84,7 @@ def test_unanswered_signals_may_or_may_not_be_there(added: int, tmp_path: Path) 
         violations.field(world.acks[0], world, number, "outcome", PushStatus.UNKNOWN)
     violations.stream(world)["entries_added"] += added - 2
     found = check(world, ADDED, tmp_path)
-    assert found.verdict is Verdict.PASS
+    assert found.status is Status.PASS
     assert found.figures["unanswered"] == 2
 
 
@@ -103,7 +103,7 @@ def test_redis_6_cannot_count_but_tells_the_newest(tmp_path: Path) -> None:
     violations.leave_lag(world)
     stream["engine_group"]["lag"] = None
     found = check(world, LEFT, tmp_path)
-    assert (found.verdict, len(found.examples)) == (Verdict.FAIL, 1)
+    assert (found.status, len(found.examples)) == (Status.FAIL, 1)
 
 
 def test_trimmed_signals_are_no_ordinary_loss(tmp_path: Path) -> None:
@@ -115,14 +115,14 @@ def test_trimmed_signals_are_no_ordinary_loss(tmp_path: Path) -> None:
     assert found.measurement.account.lost == 1
     last = world.trace(len(world.attempts[0]) - 1)
     assert check(world, TRIMMED, tmp_path).examples == (last,)
-    assert "but for 1 signal trimmed unread" in check(world, "no signal lost", tmp_path).message
+    assert "except 1 signal trimmed unread" in check(world, "signals_lost", tmp_path).message
 
 
 def test_lost_and_not_trimmed_is_an_ordinary_loss(tmp_path: Path) -> None:
     """A stream that was never trimmed explains nothing."""
     world = healthy()
     violations.lose(world)
-    assert unclean(assessed(world, tmp_path)) == {"no signal lost": Verdict.FAIL}
+    assert unclean(assessed(world, tmp_path)) == {"signals_lost": Verdict.FAIL}
 
 
 def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
@@ -135,9 +135,9 @@ def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
     write_manifest(folder)
     found = assess(folder)
     assert unclean(found) == {}
-    said = {check.name: check.message for check in found.judgement.checks}
-    assert said[TRIMMED].startswith("not judged")
-    assert said[ADDED].startswith("not judged")
+    checks = {check.id: check for check in found.judgement.checks}
+    for name in (TRIMMED, ADDED):
+        assert checks[name].figures == {"reason": "not_recorded"}
 
 
 def test_looks_that_were_kept_and_are_gone(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_looks_that_were_kept_and_are_gone(tmp_path: Path) -> None:
     world = healthy()
     folder = world.write(tmp_path)
     folder.stream.unlink()
-    assert unclean(assess(folder))["evidence complete"] is Verdict.INVALID
+    assert unclean(assess(folder))["evidence_complete"] is Verdict.INVALID
     world.observer["stream_looks"] = len(world.looks)
     world.looks = world.looks[:-1]
-    assert unclean(assessed(world, tmp_path)) == {"observer saw to the end": Verdict.INVALID}
+    assert unclean(assessed(world, tmp_path)) == {"observer_complete": Verdict.INVALID}

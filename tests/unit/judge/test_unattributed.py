@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from harness.contract.names import State
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from tests.unit.analysis.evidence import World, healthy
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 
-UNEXPECTED = "nothing unexpected"
-LEFT = "table agrees with what was seen"
+UNEXPECTED = "effects_unexpected"
+LEFT = "final_rows_match"
 GHOST = "deadbeef-0000-4000-8000-000000000001"
 NOBODY: dict[str, Any] = {"tasks": 0, "ledger": 0, "traces": []}
 
@@ -43,8 +43,8 @@ def test_rows_of_nobody_on_servers_of_our_own_fail(
     """Nobody else could have caused them."""
     world = with_rows({"kind": kind}, **rows)
     found = assessed(world, tmp_path)
-    check = next(one for one in found.judgement.checks if one.name == UNEXPECTED)
-    assert check.verdict is Verdict.FAIL
+    check = next(one for one in found.judgement.checks if one.id == UNEXPECTED)
+    assert check.status is Status.FAIL
     assert words in check.message
     assert GHOST in check.examples
 
@@ -98,6 +98,6 @@ def test_state_beyond_simulated_fails_where_nothing_leads_to_it(
     found = assessed(world, tmp_path)
     assert (unclean(found).get(LEFT) is Verdict.FAIL) is fails
     if fails:
-        check = next(one for one in found.judgement.checks if one.name == LEFT)
+        check = next(one for one in found.judgement.checks if one.id == LEFT)
         assert "1 signal left in a state that nothing on this stack leads to" in check.message
         assert check.examples == (world.trace(violations.N),)

@@ -21,32 +21,32 @@ from tests.unit.judge import spoilers
 from tests.unit.judge.assessing import assessed, unclean
 
 INVALIDS: list[tuple[str, Callable[[World], None], str]] = [
-    ("late", spoilers.late, "generator on time (P99)"),
-    ("half sent", spoilers.half_sent, "load as asked"),
-    ("overflow", spoilers.overflow, "histograms hold every value"),
-    ("stepped clock", spoilers.step_clock, "clocks steady"),
-    ("skewed clock", spoilers.skew_clock, "no time runs backwards"),
-    ("slow observer", spoilers.slow_observer(80), "observer kept up"),
-    ("other schedule", spoilers.intended_later, "journal follows the plan"),
-    ("swapped times", spoilers.swapped, "journal follows the plan"),
-    ("early", spoilers.early, "journal follows the plan"),
-    ("no answer journaled", spoilers.no_ack, "evidence agrees with itself"),
-    ("sighting gone", spoilers.forget_sighting, "evidence agrees with itself"),
-    ("attempt twice", spoilers.repeat("attempt"), "evidence agrees with itself"),
-    ("answer twice", spoilers.repeat("ack"), "evidence agrees with itself"),
-    ("sighting twice", spoilers.repeat("sighting"), "evidence agrees with itself"),
-    ("attempts reordered", spoilers.reorder_attempts, "evidence agrees with itself"),
-    ("sightings reordered", spoilers.reorder_sightings, "evidence agrees with itself"),
-    ("attempt gone", spoilers.forget_attempt, "evidence agrees with itself"),
-    ("ledger twice", spoilers.repeat("ledger"), "evidence agrees with itself"),
-    ("strange row", spoilers.forge_row, "evidence agrees with itself"),
-    ("sightings cut off", spoilers.lose_tail, "observer saw to the end"),
-    ("observer not drained", spoilers.not_drained, "observer saw to the end"),
-    ("forged state", spoilers.forge_state, "evidence agrees with itself"),
-    ("forged outcome", spoilers.forge_outcome, "evidence agrees with itself"),
-    ("swarm died", spoilers.event_of("swarm_died"), "nothing unplanned happened"),
-    ("engine restarted", spoilers.event_of("service_restarted"), "nothing unplanned happened"),
-    ("unknown event", spoilers.event_of("never heard of"), "nothing unplanned happened"),
+    ("late", spoilers.late, "generator_lag_p99"),
+    ("half sent", spoilers.half_sent, "load_attempted"),
+    ("overflow", spoilers.overflow, "histogram_range"),
+    ("stepped clock", spoilers.step_clock, "clock_stable"),
+    ("skewed clock", spoilers.skew_clock, "durations_nonnegative"),
+    ("slow observer", spoilers.slow_observer(80), "observer_delay"),
+    ("other schedule", spoilers.intended_later, "journal_matches_plan"),
+    ("swapped times", spoilers.swapped, "journal_matches_plan"),
+    ("early", spoilers.early, "journal_matches_plan"),
+    ("no answer journaled", spoilers.no_ack, "evidence_consistent"),
+    ("sighting gone", spoilers.forget_sighting, "evidence_consistent"),
+    ("attempt twice", spoilers.repeat("attempt"), "evidence_consistent"),
+    ("answer twice", spoilers.repeat("ack"), "evidence_consistent"),
+    ("sighting twice", spoilers.repeat("sighting"), "evidence_consistent"),
+    ("attempts reordered", spoilers.reorder_attempts, "evidence_consistent"),
+    ("sightings reordered", spoilers.reorder_sightings, "evidence_consistent"),
+    ("attempt gone", spoilers.forget_attempt, "evidence_consistent"),
+    ("ledger twice", spoilers.repeat("ledger"), "evidence_consistent"),
+    ("strange row", spoilers.forge_row, "evidence_consistent"),
+    ("sightings cut off", spoilers.lose_tail, "observer_complete"),
+    ("observer not drained", spoilers.not_drained, "observer_complete"),
+    ("forged state", spoilers.forge_state, "evidence_consistent"),
+    ("forged outcome", spoilers.forge_outcome, "evidence_consistent"),
+    ("swarm died", spoilers.event_of("swarm_died"), "unplanned_events"),
+    ("engine restarted", spoilers.event_of("service_restarted"), "unplanned_events"),
+    ("unknown event", spoilers.event_of("never heard of"), "unplanned_events"),
 ]
 
 
@@ -111,10 +111,10 @@ def test_torn_record_is_invalid(name: str, tmp_path: Path) -> None:
     folder = healthy().write(tmp_path)
     tear(name)(folder.path)
     found = assess(folder)
-    assert unclean(found)["evidence complete"] is Verdict.INVALID
+    assert unclean(found)["evidence_complete"] is Verdict.INVALID
     assert found.judgement.verdict is not Verdict.PASS
     assert "record cut short" in next(
-        check.message for check in found.judgement.checks if check.name == "evidence complete"
+        check.message for check in found.judgement.checks if check.id == "evidence_complete"
     )
 
 
@@ -135,7 +135,7 @@ def test_missing_file_never_passes(name: str, tmp_path: Path) -> None:
     (folder.path / name).unlink()
     found = assess(folder)
     assert found.judgement.verdict in (Verdict.INVALID, Verdict.FAIL)
-    assert unclean(found)["evidence complete"] is Verdict.INVALID
+    assert unclean(found)["evidence_complete"] is Verdict.INVALID
 
 
 def test_nothing_sent_is_invalid(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_nothing_sent_is_invalid(tmp_path: Path) -> None:
     world.tasks, world.ledger = world.tasks[:0], world.ledger[:0]
     found = assessed(world, tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
-    assert unclean(found)["signals were sent"] is Verdict.INVALID
+    assert unclean(found)["signals_sent"] is Verdict.INVALID
 
 
 def test_skewed_commit_times_widen_the_bracket(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_skewed_commit_times_widen_the_bracket(tmp_path: Path) -> None:
     world = healthy()
     world.sightings["commit_us"] = server_us(world.sightings["seen_ns"] - 400 * MS)
     found = assessed(world, tmp_path)
-    assert unclean(found)["no time runs backwards"] is Verdict.INVALID
+    assert unclean(found)["durations_nonnegative"] is Verdict.INVALID
 
 
 def test_many_unseen_signals_do_not_fail_an_objective(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_many_unseen_signals_do_not_fail_an_objective(tmp_path: Path) -> None:
     world.sightings = without(world.sightings, gone)
     found = assessed(world, tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
-    assert unclean(found)["p99 < 500 ms"] is Verdict.INCONCLUSIVE
+    assert unclean(found)["latency_p99"] is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("events", [(), ("swarm_died",)])
@@ -181,4 +181,4 @@ def test_signals_that_were_not_sent_are_the_generators(
     spoilers.half_sent(world)
     for event in events:
         world.event(event)
-    assert unclean(assessed(world, tmp_path))["rate >= 99 %"] is Verdict.INVALID
+    assert unclean(assessed(world, tmp_path))["rate_share"] is Verdict.INVALID

@@ -17,7 +17,7 @@ from tests.unit.analysis.evidence import World, healthy, keys, load_of, without
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 
-NAME = "warm-up warmed up"
+NAME = "warmup_effective"
 Mask = NDArray[np.bool_]
 
 
@@ -49,7 +49,7 @@ def reject(world: World, chosen: Mask) -> None:
 def said_of(world: World, reports: Path) -> tuple[dict[str, Verdict], str]:
     """What is unclean, and what is said of the warm-up."""
     found = assessed(world, reports)
-    check = next((one for one in found.judgement.checks if one.name == NAME), None)
+    check = next((one for one in found.judgement.checks if one.id == NAME), None)
     return unclean(found), check.message if check else ""
 
 
@@ -83,7 +83,7 @@ def test_lost_warmup_is_a_failure_anyway(tmp_path: Path) -> None:
     """A lost signal is lost, whenever it was sent."""
     world = healthy()
     violations.drop(world, 5)
-    assert said_of(world, tmp_path)[0]["no signal lost"] is Verdict.FAIL
+    assert said_of(world, tmp_path)[0]["signals_lost"] is Verdict.FAIL
 
 
 def test_rejections_that_the_measured_phase_has_too_are_no_cold_start(tmp_path: Path) -> None:

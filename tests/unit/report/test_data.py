@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.assessment.assess import assess
+from harness.assessment.result import RESULT_SCHEMA_VERSION
 from harness.errors import EvidenceError
-from harness.evidence.atomic_files import SCHEMA_VERSION
 from harness.evidence.manifest import evidence_digests
 from harness.evidence.result_digests import with_digests
 from harness.evidence.run_folder import RunFolder
@@ -95,7 +95,7 @@ def test_without_a_result_the_evidence_is_judged_in_memory(judged: RunFolder) ->
 @pytest.mark.parametrize(
     "change",
     [
-        lambda document: document.update(schema_version=SCHEMA_VERSION - 1),
+        lambda document: document.update(schema_version=RESULT_SCHEMA_VERSION - 1),
         lambda document: document.pop("schema_version"),
         lambda document: document["measurement"].pop("figures"),
     ],
@@ -134,8 +134,10 @@ def test_what_a_newer_harness_added_is_left_out(judged: RunFolder) -> None:
 
 def test_newer_schema_is_refused_with_its_number(judged: RunFolder) -> None:
     """A reader that could misread it refuses it."""
-    edit(judged.result, lambda document: document.update(schema_version=SCHEMA_VERSION + 1))
-    with pytest.raises(EvidenceError, match=f"version {SCHEMA_VERSION + 1}, this harness reads"):
+    edit(judged.result, lambda document: document.update(schema_version=RESULT_SCHEMA_VERSION + 1))
+    with pytest.raises(
+        EvidenceError, match=f"version {RESULT_SCHEMA_VERSION + 1}, this harness reads"
+    ):
         read_report_data(judged)
 
 

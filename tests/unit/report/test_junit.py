@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.check import Check, CheckKind, CheckSpec, NotApplicable
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
@@ -24,7 +24,7 @@ from harness.report.junit import case_of_check, group_junit_xml, junit_xml
 
 def parsed(text: str) -> ET.Element:
     """The document that we have just made."""
-    return ET.fromstring(text)  # noqa: S314 - our own document
+    return ET.fromstring(text)  # noqa: S314 - our own words
 
 
 PROBLEMS = {
@@ -47,16 +47,10 @@ def data(judged: RunFolder) -> ReportData:
     return read_report_data(judged)
 
 
-def finding(verdict: Verdict, message: str = "something", *examples: str) -> Check:
+def finding(verdict: Verdict, said: str = "something", *offenders: str) -> Check:
     """A check."""
-    return Check(
-        name='odd <one> & "two"',
-        kind=CheckKind.INTEGRITY,
-        verdict=verdict,
-        message=message,
-        figures={"share": 0.5, "missing_ns": None},
-        examples=examples,
-    )
+    spec = CheckSpec("odd", 'odd <one> & "two"', CheckKind.INTEGRITY)
+    return spec.judged(verdict, said, {"share": 0.5, "missing_ns": None}, offenders)
 
 
 def with_finding(data: ReportData, check: Check) -> ReportData:
@@ -64,8 +58,8 @@ def with_finding(data: ReportData, check: Check) -> ReportData:
     return replace(data, judgement=with_check(data.judgement, check))
 
 
-def test_every_check_is_a_case_of_check(data: ReportData) -> None:
-    """One case for each, in a suite of its kind; properties identify the run."""
+def test_every_check_is_a_test_case(data: ReportData) -> None:
+    """One case for each, in a suite of its kind; properties say which run it was."""
     root = parsed(junit_xml(data))
     schema().validate(junit_xml(data))
     suites = {suite.get("name"): suite for suite in root}
@@ -91,21 +85,22 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
     problems = [(one.tag, one.get("type")) for one in case if one.tag != "system-out"]
     wanted = PROBLEMS[verdict]
     assert problems == ([] if wanted is None else [(wanted, verdict.name)])
-    assert "example: trace-1" in str(case.findtext("system-out"))
+    assert "offender: trace-1" in str(case.findtext("system-out"))
     red = [s for s in parsed(text) if s.get("failures") != "0" or s.get("errors") != "0"]
     assert bool(red) == (verdict is not Verdict.PASS)
 
 
 def test_what_was_not_judged_is_skipped() -> None:
     """A check that looked at nothing is neither green nor red."""
-    case = case_of_check(finding(Verdict.PASS, "not judged: this Redis cannot tell"))
-    assert (case.problem, case.type) == ("skipped", "not judged")
+    check = finding(Verdict.PASS).not_applicable(NotApplicable.REDIS_VERSION, "an old Redis")
+    case = case_of_check(check)
+    assert (case.problem, case.type) == ("skipped", "NOT_APPLICABLE")
 
 
 @settings(max_examples=100)
 @given(text=st.text(st.characters(), max_size=30))
 def test_any_text_makes_legal_xml(shared: ReportData, text: str) -> None:
-    """Events of a run may hold any text, also characters that XML does not allow."""
+    """Events of a run may hold anything, characters that XML cannot say included."""
     xml = junit_xml(with_finding(shared, finding(Verdict.FAIL, text, text)))
     schema().validate(xml.encode("utf-8").decode("utf-8"))
 
@@ -117,7 +112,7 @@ def shared(_judged: Path) -> ReportData:
 
 
 def test_group_has_a_case_for_each_run(tmp_path: Path) -> None:
-    """A case for each run, and one for each check of the group."""
+    """Runs stand beside the checks of all of them together."""
     runs = tuple(
         MemberFigures(run_id=f"run-{n}", seed=n, verdict=verdict, estimates_ns={"p99": 10**7})
         for n, verdict in enumerate((Verdict.PASS, Verdict.INVALID))

@@ -8,7 +8,7 @@ import pytest
 
 from harness.diagnosis.answers import Diagnosis
 from harness.evidence.run_folder import RunFolder
-from harness.judge.check import Check, CheckKind
+from harness.judge.integrity import SIGNALS_LOST
 from harness.judge.judgement import with_check
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData, read_report_data
@@ -44,7 +44,7 @@ def test_summary_answers_in_order(data: ReportData) -> None:
 def test_percentile_has_its_interval(data: ReportData) -> None:
     """The interval of the objective that was judged of the same signals."""
     row = next(line for line in markdown(data).splitlines() if line.startswith("| latency (lite)"))
-    check = next(c for c in data.judgement.checks if c.name == "p99 < 500 ms (lite)")
+    check = next(c for c in data.judgement.checks if c.id == "latency_p99_lite")
     assert check.figures["upper_ns"] is not None
     assert " to " in row.split("|")[3]
     assert " to " not in row.split("|")[2]  # no objective for the median
@@ -53,16 +53,12 @@ def test_percentile_has_its_interval(data: ReportData) -> None:
 
 def test_failed_checks_are_shown_with_examples(data: ReportData) -> None:
     """Checks that pass are only counted."""
-    check = Check(
-        name="no signal lost",
-        kind=CheckKind.INTEGRITY,
-        verdict=Verdict.FAIL,
-        message="2 signals were lost | <b>really</b>",
-        examples=("trace-1", "trace-2"),
+    check = SIGNALS_LOST.judged(
+        Verdict.FAIL, "2 signals were lost | <b>really</b>", examples=("trace-1", "trace-2")
     )
     text = markdown(replace(data, judgement=with_check(data.judgement, check)))
     assert text.startswith("## FAIL")
-    line = next(line for line in text.splitlines() if "no signal lost" in line)
+    line = next(line for line in text.splitlines() if SIGNALS_LOST.name in line)
     assert "trace-1, trace-2" in line
     assert r"\|" in line
     assert "<b>" not in line

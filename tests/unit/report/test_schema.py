@@ -55,7 +55,7 @@ def test_older_and_newer_results_of_the_version_validate(
     "spoil",
     [
         lambda document: document.update(verdict="GREAT"),
-        lambda document: document.update(schema_version=2),
+        lambda document: document.update(schema_version=1),
         lambda document: document.pop("schema_version"),
         lambda document: document["measurement"]["account"].pop("lost"),
         lambda document: document["measurement"]["figures"][0].update(count="many"),
