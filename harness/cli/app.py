@@ -89,7 +89,7 @@ def run(
     settings: Settings = None,
     defect: Defects = None,
     telemetry: Annotated[
-        bool, typer.Option(help="Look at the resources of the system once a second.")
+        bool, typer.Option(help="Sample the resources of the system once a second.")
     ] = True,
     reports: Reports = REPORTS,
     stack: Annotated[
@@ -104,7 +104,9 @@ def run(
     ] = None,
     accept_production: Annotated[
         str | None,
-        typer.Option(metavar="SENTENCE", help="What a contract of production asks to be said."),
+        typer.Option(
+            metavar="SENTENCE", help="The sentence that a contract of production asks for."
+        ),
     ] = None,
     redis_port: Annotated[
         int | None, typer.Option(help="Fixed port of Redis; a free one if absent.")
@@ -262,7 +264,7 @@ def scenarios(
 
 @app.command()
 def defects() -> None:
-    """List the defects that the reference services can be told to have."""
+    """List the defects that the reference services can be given."""
     list_defects(ROOT, make_console())
 
 

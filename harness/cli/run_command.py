@@ -271,7 +271,7 @@ def _parts(
 def _pool_watch(
     scenario: Scenario, contract: Contract, clock: SystemClock
 ) -> Callable[[Endpoints, Path], PendingSampler] | None:
-    """What looks at the group that agents share, where they do."""
+    """The sampler of the consumer group that agents share, where they do."""
     if not scenario.agent_containers.shared_group:
         return None
     return lambda endpoints, path: PendingSampler(

@@ -115,6 +115,14 @@ def _newest(reports: Path) -> RunFolder | None:
     return RunFolder(runs[-1].absolute()) if runs else None
 
 
+def _folder_of(run_id: str, reports: Path) -> RunFolder | None:
+    """The folder of the run that a page names, if it is on this host."""
+    try:
+        return find_run(run_id, reports) if run_id else None
+    except UsageError:
+        return None
+
+
 def _end(folder: RunFolder, console: Console) -> int:
     if not folder.result.exists():
         where = f"; its evidence is in {folder.path}"

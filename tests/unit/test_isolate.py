@@ -110,7 +110,7 @@ def test_blocks_that_do_not_fill_the_load_are_refused() -> None:
 
 def test_a_block_of_which_nothing_counts_is_refused() -> None:
     """Settling and release need time."""
-    with pytest.raises(ValidationError, match="leave nothing"):
+    with pytest.raises(ValidationError, match="shorter than block_s"):
         Isolation(block_s=3.0)
 
 

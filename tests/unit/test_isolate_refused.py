@@ -42,7 +42,7 @@ def not_to_be_run(*_: object, **__: object) -> None:
         ({"disturb": ["pause:target"]}, "is not key=value"),
         ({"disturb": [PAUSE], "settings": ['objectives=["rejected < 1 %"]']}, "no latency"),
         ({"disturb": [PAUSE], "pairs": 0}, "pairs: Input should be greater"),
-        ({"disturb": [PAUSE], "block": 3.0}, "leave nothing of block_s"),
+        ({"disturb": [PAUSE], "block": 3.0}, "must be shorter than block_s"),
         ({"disturb": [PAUSE], "margin": float("nan")}, "margin_ms: Input should"),
         ({"disturb": [PAUSE, PAUSE]}, "begins before pause is over"),
     ],
