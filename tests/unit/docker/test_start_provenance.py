@@ -221,7 +221,7 @@ def test_a_pipe_gets_the_same_plain_lines() -> None:
     tell(StartupEvent(StartupStep.STARTED, "redis"))
     tell(StartupEvent(StartupStep.READY, "redis", 1_230_000_000))
     assert out.getvalue().splitlines()[1:] == [
-        "  image [red]x:1: at hand",
+        "  image [red]x:1: present",
         "  image a:1: building",
         "  image a:1: building, 5.0 s so far",
         "  image a:1: built in 6.0 s",
