@@ -203,7 +203,7 @@ def judge(
 def watch(
     run: Annotated[
         str,
-        typer.Argument(help="A run's folder or id, 'latest', or the URL of its metrics page."),
+        typer.Argument(help="A run's folder or id, or 'latest'."),
     ] = "latest",
     reports: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("reports"),
 ) -> None:
@@ -211,7 +211,7 @@ def watch(
 
     The exit code is the verdict's; 0 after Ctrl-C, which ends the watching and not the run.
     """
-    # Whoever watches takes what the run leaves of this host's cores.
+    # Watching uses only the processor time that the run leaves.
     os.nice(_WATCH_NICENESS)
     from harness.cli.watch import watch_run  # slow to import, and only needed here
 

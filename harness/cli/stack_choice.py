@@ -12,9 +12,8 @@ from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
-from harness.faults.backup.backups import Backups
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT, DockerFaultFactory, own_disks
-from harness.faults.factory import AgentTargets, ProcessFaultFactory, StackFaultFactory
+from harness.faults.factory import ProcessFaultFactory, RunResources, StackFaultFactory
 from harness.faults.support import PROCESS_FAULT_SUPPORT
 from harness.gate.node_provider import NodeProvider
 from harness.gate.runner import GateFiles, GateRunner
@@ -199,13 +198,11 @@ class StackChoice:
         )
 
 
-def fault_factory_of(
-    stack: Stack, endpoints: Endpoints, agents: AgentTargets, backups: Backups | None
-) -> StackFaultFactory:
+def fault_factory_of(stack: Stack, endpoints: Endpoints, run: RunResources) -> StackFaultFactory:
     """What makes faults ready on a stack that was started."""
     if isinstance(stack, DockerStack):
-        return DockerFaultFactory(stack.token, stack.services, endpoints, agents, backups)
-    return ProcessFaultFactory(stack.services, endpoints, agents, backups)
+        return DockerFaultFactory(stack.token, stack.services, endpoints, run)
+    return ProcessFaultFactory(stack.services, endpoints, run)
 
 
 def gate_of(
