@@ -1,16 +1,12 @@
-"""The faults of a scenario, backups among them, as a feature of its run."""
+"""The faults of a scenario as a feature of its run."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from harness.cli.stack_choice import fault_factory_of
 from harness.clock import Clock
 from harness.contract.names import Contract
-from harness.evidence.run_documents import CHAIN_HEADS_FILE
 from harness.evidence.run_folder import RunFolder
-from harness.faults.backup.backups import Backups
-from harness.faults.factory import AgentTargets
+from harness.faults.factory import AgentTargets, RunResources
 from harness.faults.runner import FaultRunner
 from harness.run.parts import Feature, SwarmPart
 from harness.scenario import Scenario
@@ -23,13 +19,7 @@ def faults_of(
     """The faults of a scenario; empty where it has none."""
     if not scenario.fault:
         return ()
-    backups = None
-    evidence = [folder.faults.name]
-    if any(fault.kind == "backup" for fault in scenario.fault):
-        backups = Backups(folder.backup, folder.logs / "restore.log", contract.observer_role, clock)
-        evidence.append(folder.backup.name)
-    if scenario.has_feed_stall:
-        evidence.append(CHAIN_HEADS_FILE)
+    runners: list[FaultRunner] = []
 
     def make(endpoints: Endpoints, swarm: SwarmPart) -> FaultRunner:
         agents = AgentTargets(
@@ -37,10 +27,20 @@ def faults_of(
             contract.key(contract.streams.chain_events or ""),
             frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
         )
-        factory = fault_factory_of(stack, endpoints, agents, backups)
-        return FaultRunner(scenario.planned_faults(), factory, folder.faults, clock)
+        run = RunResources(folder.path, folder.logs, contract.observer_role, agents, clock)
+        factory = fault_factory_of(stack, endpoints, run)
+        runner = FaultRunner(scenario.planned_faults(), factory, folder.faults, clock)
+        runners.append(runner)
+        return runner
 
-    feature = Feature(make, "fault_planned", "faults_untold", tuple(evidence))
-    if backups is not None:
-        feature = replace(feature, verify=backups.verify_restores, close=backups.close)
-    return (feature,)
+    def verify() -> None:
+        for runner in runners:
+            runner.verify()
+
+    def close() -> None:
+        for runner in runners:
+            runner.close()
+
+    files = sorted({name for fault in scenario.fault for name in fault.evidence})
+    evidence = (folder.faults.name, *files)
+    return (Feature(make, "fault_planned", "faults_untold", evidence, verify, close),)

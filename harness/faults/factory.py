@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
+from harness.clock import Clock
+from harness.errors import UsageError
 from harness.faults.health_checks import health_checks
 from harness.faults.instance import FaultInstance, HealthCheck, Services, create_registered
 from harness.scenario.fault_base import FaultBase
 from harness.stack.base import Endpoints
 
-if TYPE_CHECKING:
-    from harness.faults.backup.backups import Backups
-
 
 @dataclass(frozen=True, slots=True)
 class AgentTargets:
-    """The swarm's agents, for faults that are done to them.
+    """The swarm's agents.
 
     Attributes:
         pids: the swarm's processes by name.
@@ -30,14 +30,32 @@ class AgentTargets:
     groups: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class RunResources:
+    """What a fault can use of its run, apart from the stack.
+
+    Attributes:
+        evidence: the run's folder, for the files that the kind declares.
+        logs: the folder for what programs print.
+        observer_role: name of the read-only role of PostgreSQL.
+        agents: the swarm's.
+        clock: the host's clocks.
+    """
+
+    evidence: Path
+    logs: Path
+    observer_role: str
+    agents: AgentTargets
+    clock: Clock
+
+
 class StackFaultFactory:
     """What every kind of stack offers.
 
     Args:
         services: the services as they are now.
         endpoints: where they are reached.
-        agents: the swarm's; None outside of a run.
-        backups: of the run; None where it takes none.
+        run: the run; None outside of one.
     """
 
     stack: ClassVar[str]
@@ -46,13 +64,11 @@ class StackFaultFactory:
         self,
         services: Services,
         endpoints: Endpoints,
-        agents: AgentTargets | None = None,
-        backups: Backups | None = None,
+        run: RunResources | None = None,
     ) -> None:
         self.services = services
         self.endpoints = endpoints
-        self.agents = agents
-        self.backups = backups
+        self._run = run
         self._health_checks = health_checks(endpoints)
 
     def create(self, fault: FaultBase) -> FaultInstance:
@@ -61,6 +77,17 @@ class StackFaultFactory:
     def health_check(self, service: str) -> HealthCheck | None:
         """Asks a service whether it answers; None where it cannot be asked."""
         return self._health_checks.get(service)
+
+    @property
+    def run(self) -> RunResources:
+        """The run.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if self._run is None:
+            raise UsageError("is possible only in a run", where="fault")
+        return self._run
 
     @property
     def redis_url(self) -> str:

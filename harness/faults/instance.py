@@ -57,13 +57,20 @@ class FaultInstance:
     """A fault that is ready to be injected.
 
     Attributes:
+        injector: begins and ends it.
+        probe: shows that it is in force, and that it is over.
         answer: what shows that the system has done what it has to do about the fault while this
             lasts; empty until then. None where nothing is required of it but to recover.
+        verify: checks an effect of the fault after the load, on the main thread; raises
+            HarnessError where it cannot. None where there is nothing to check.
+        close: releases what outlives the fault; None where nothing does.
     """
 
     injector: Injector
     probe: Probe
     answer: Callable[[], str] | None = None
+    verify: Callable[[], None] | None = None
+    close: Callable[[], None] | None = None
 
 
 class FaultFactory(Protocol):

@@ -14,7 +14,6 @@ from harness.judge import (
     aborts,
     agent_pool,
     applicability,
-    backup,
     clocks,
     crosscheck,
     deadline,
@@ -35,12 +34,13 @@ from harness.judge import (
     warmup,
 )
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
-from harness.judge.faults import injection, staleness
+from harness.judge.faults import injection
 from harness.judge.grade import Grade, grade_run
 from harness.judge.interim_analysis import InterimAnalysis
 from harness.judge.interim_replay import replay_analyses
 from harness.judge.verdict import Verdict, worst
 from harness.scenario import Phase
+from harness.scenario.fault_registry import load_checks
 
 CheckFn = Callable[[CheckContext], Check | Iterable[Check]]
 # Checks that also read the results of those before them.
@@ -80,8 +80,8 @@ CHECKS: tuple[CheckRule | DependentRule, ...] = (
     CheckRule(integrity.check_nonces, (integrity.NONCES_CONTIGUOUS,)),
     CheckRule(integrity.check_order, (integrity.NONCE_ORDER,)),
     CheckRule(integrity.check_stale, (integrity.STALE_REFUSED,)),
-    CheckRule(staleness.check_staleness, (staleness.STALE_REFUSED_IN_TIME,)),
-    CheckRule(staleness.check_stale_node_avoided, (staleness.STALE_NODE_AVOIDED,)),
+    # The kinds of faults declare their own.
+    *(CheckRule(make, specs) for make, specs in load_checks("SIGNAL_CHECKS")),
     CheckRule(ledger.check_amounts, (ledger.LEDGER_AMOUNTS,)),
     CheckRule(ledger.check_stamps, (ledger.ROW_TIMESTAMPS,)),
     CheckRule(modes.check_modes, (modes.MODE_COUNTERS,)),
@@ -94,7 +94,7 @@ CHECKS: tuple[CheckRule | DependentRule, ...] = (
     CheckRule(validity.check_events, (validity.UNPLANNED_EVENTS,)),
     CheckRule(crosscheck.check_events_agree, (crosscheck.EVENTS_CONSISTENT,)),
     CheckRule(injection.check_faults, (injection.FAULTS_PROVEN,)),
-    CheckRule(backup.check_backups, (backup.BACKUPS_RESTORED,)),
+    *(CheckRule(make, specs) for make, specs in load_checks("CHECKS")),
     CheckRule(gate.check_gate, (gate.GATE_INVARIANTS, gate.GATE_EXECUTION)),
     CheckRule(agent_pool.check_pool, (agent_pool.AGENT_POOL,)),
     CheckRule(aborts.check_aborted, (aborts.ABORT_JUSTIFIED,)),

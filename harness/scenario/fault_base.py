@@ -62,6 +62,11 @@ class FaultBase(BaseModel):
         needs_own_disk: whether the target's data must lie on a file system of its own.
         steps_clock: whether the target must be started with a clock that can be set.
         evidence: files of the run's folder that it needs, besides `faults.jsonl`.
+        checks: module with pairs of a function of the judge and the checks that it makes, loaded
+            when a run is judged: `SIGNAL_CHECKS` of what became of signals, `CHECKS` of the fault
+            itself. Empty where the checks of all faults are enough.
+        stalls_feed: whether agents act on an old view of the chain because of it, so that their
+            signals have to be refused.
         unsupported_reasons: why a stack cannot have it, where that needs an explanation.
 
     Attributes:
@@ -84,6 +89,8 @@ class FaultBase(BaseModel):
     needs_own_disk: ClassVar[bool] = False
     steps_clock: ClassVar[bool] = False
     evidence: ClassVar[frozenset[str]] = frozenset()
+    checks: ClassVar[str] = ""
+    stalls_feed: ClassVar[bool] = False
     unsupported_reasons: ClassVar[Mapping[str, str]] = {}
 
     if TYPE_CHECKING:  # a field of each model, which stands behind the common ones in a file

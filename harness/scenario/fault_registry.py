@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from harness.scenario.fault_base import FaultBase
 
@@ -94,6 +94,14 @@ def kinds_where(condition: Callable[[type[FaultBase]], bool]) -> frozenset[str]:
     Evidence may name a kind that is not registered any more; it is in none of these sets.
     """
     return frozenset(name for name, model in fault_kinds().items() if condition(model))
+
+
+def load_checks(name: Literal["CHECKS", "SIGNAL_CHECKS"]) -> tuple[Any, ...]:
+    """The checks that kinds declare, in the order of the kinds; see `FaultBase.checks`."""
+    modules = dict.fromkeys(model.checks for model in fault_kinds().values() if model.checks)
+    return tuple(
+        check for module in modules for check in getattr(importlib.import_module(module), name, ())
+    )
 
 
 def register_injection(model: type[FaultBase], stack: str, make: Callable[..., Any]) -> None:

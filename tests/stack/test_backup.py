@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from harness.errors import Exit
-from harness.judge.backup import BACKUPS_RESTORED
+from harness.faults.backup.check import BACKUPS_RESTORED
 from tests.stack.running import Started, finish, start
 
 pytestmark = pytest.mark.stack

@@ -41,14 +41,14 @@ class Disruption:
 class FaultWindow:
     """The signals that a fault can have touched, by their intended time.
 
-    A system that is not itself again within RECOVERY_LIMIT_NS has broken its promise, and what it does
-    then is its own: without an end a fault would explain the rest of the run.
+    A system that has not recovered within RECOVERY_LIMIT_NS has missed the specification, and the
+    fault explains nothing that happens later: without an end it would explain the rest of the run.
 
     Attributes:
         start_ns: a normal time before the injection, since those in flight were touched too;
             monotonic.
-        end_ns: when it was seen healed and nothing was overdue any more, at most RECOVERY_LIMIT_NS after
-            it was seen healed; the end of the watching if it never was.
+        end_ns: when it was seen healed and nothing was overdue any more, at most RECOVERY_LIMIT_NS
+            after it was seen healed; the end of the observation if it never was.
     """
 
     start_ns: int

@@ -28,6 +28,7 @@ from harness.analysis.samples import Mask, Samples, Staleness, column
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.contract.names import State
 from harness.evidence.fault_log import FaultRecord
+from harness.scenario.fault_registry import kinds_where
 from harness.scenario.sentinel import BLOCK_PROPAGATION_NS, Sentinel
 
 _NEWS_MS = BLOCK_PROPAGATION_NS // NS_PER_MS
@@ -96,6 +97,7 @@ class HeadLagAnalyzer:
         self._sentinel = sentinel
         self._notes = notes
         self._end_ns = end_ns
+        stalling = kinds_where(lambda kind: kind.stalls_feed)
         self.stalls = tuple(
             ChainFeedStall(
                 one.injected_ns,
@@ -103,7 +105,7 @@ class HeadLagAnalyzer:
                 (one.heal_proven_ns or end_ns) + BLOCK_PROPAGATION_NS,
             )
             for one in faults
-            if one.kind == "feed_stall" and one.injected_ns is not None
+            if one.kind in stalling and one.injected_ns is not None
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The backups of a run: where they lie, who watches over them, what is tried with them."""
+"""The backups of a run: their folder, its removal, and the restores after the load."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from harness.stack.private_dir import create_private_dir, release_dir
 
 
 class Backups:
-    """Takes backups as a fault of the run, and restores the newest and the oldest afterwards.
+    """Makes backups as a fault of the run, and restores the newest and the oldest afterwards.
 
     Args:
         path: file for the records.
-        log: file for what the new server says.
-        observer: name of the read-only role, which the backups speak of.
+        log: file for the output of the new server.
+        observer: name of the read-only role, which the backups refer to.
         clock: the host's clocks.
     """
 
@@ -39,25 +39,31 @@ class Backups:
         self._place: Path | None = None
 
     def create(self, fault: Backup, conninfo: str) -> FaultInstance:
-        """What takes the backups, and what sees them taken.
+        """What makes the backups, and what proves that they are made.
 
         Raises:
-            StackError: no private folder can be made, or no warden started.
+            StackError: no private folder can be made, or no reaper started.
             EvidenceError: the file cannot be written.
         """
-        injector = BackupInjector(
-            conninfo,
-            self._folder(),
-            fault.keep,
-            round(fault.day_s * NS_PER_S),
-            self._clock,
-            self._write,
+        try:
+            injector = BackupInjector(
+                conninfo,
+                self._folder(),
+                fault.keep,
+                round(fault.day_s * NS_PER_S),
+                self._clock,
+                self._write,
+            )
+            self._append("")
+        except HarnessError:
+            self.close()
+            raise
+        return FaultInstance(
+            injector, DumpProbe(conninfo), verify=self.verify_restores, close=self.close
         )
-        self._append("")
-        return FaultInstance(injector, DumpProbe(conninfo))
 
     def verify_restores(self) -> None:
-        """Restore the newest backup and the oldest that was kept, and write down what they held.
+        """Restore the newest backup and the oldest that was kept, and record what they hold.
 
         Raises:
             EvidenceError: the file cannot be written.
@@ -86,7 +92,7 @@ class Backups:
         self._place = None
 
     def _folder(self) -> Path:
-        """Where the backups lie; from its making on a warden watches over it."""
+        """The folder of the backups; from the start a reaper removes it if the harness dies."""
         if self._place is None:
             self._reaper.start()
             self._open.callback(self._reaper.stop)

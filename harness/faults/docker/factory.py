@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.faults.docker.container_inspection import container_pid
 from harness.faults.docker.container_program import ContainerAccess
-from harness.faults.factory import AgentTargets, StackFaultFactory
+from harness.faults.factory import RunResources, StackFaultFactory
 from harness.faults.instance import Services
 from harness.scenario.fault import Fault
 from harness.scenario.fault_registry import FaultSupport
@@ -17,9 +17,6 @@ from harness.stack.base import Endpoints
 from harness.stack.docker.client import Client, connect, engine_errors
 from harness.stack.docker.disks import disk_targets, folder_in, own_disk
 from harness.stack.docker.settings import ENGINE
-
-if TYPE_CHECKING:
-    from harness.faults.backup.backups import Backups
 
 # The name that it has on the process stack, so that a scenario fits both.
 _SHORT = "engine"
@@ -47,8 +44,7 @@ class DockerFaultFactory(StackFaultFactory):
         token: the run's mark, which is in the name of every container.
         services: the services as they are now.
         endpoints: where they are reached.
-        agents: the swarm's; None outside of a run.
-        backups: of the run; None where it takes none.
+        run: the run; None outside of one.
     """
 
     stack = "docker"
@@ -58,10 +54,9 @@ class DockerFaultFactory(StackFaultFactory):
         token: str,
         services: Services,
         endpoints: Endpoints,
-        agents: AgentTargets | None = None,
-        backups: Backups | None = None,
+        run: RunResources | None = None,
     ) -> None:
-        super().__init__(services, endpoints, agents, backups)
+        super().__init__(services, endpoints, run)
         self._token = token
         self._queues = itertools.count(1)
         # Of its own: the others are used by threads of their own.

@@ -1,7 +1,7 @@
 """What an agent does to Redis on purpose: the program for it, and tidying up behind it.
 
-The programs are those of `compose/agent/misbehave.py`, handed to the interpreter as a text, since a
-team's image need not have the file. Whatever they make bears a name of their own: nothing else
+The programs are those of `compose/zone_a/misbehave.py`, handed to the interpreter as a text, since
+a team's image need not have the file. Whatever they make bears a name of their own: nothing else
 has a key or a group that is called so, and all of it is taken away when the fault is healed.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.contract.names import Contract
 
-PROGRAM = Path(__file__).resolve().parents[3] / "compose" / "agent" / "misbehave.py"
+PROGRAM = Path(__file__).resolve().parents[3] / "compose" / "zone_a" / "misbehave.py"
 Wait = Callable[[float], None]
 
 # Commands that were under way when a program ended come after the first time.

@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.errors import UsageError
 from harness.faults.factory import StackFaultFactory
 from harness.faults.instance import FaultInstance, injection
 from harness.scenario.fault_base import FaultBase, Name, TargetRule
@@ -28,6 +27,7 @@ class Backup(FaultBase):
 
     targets: ClassVar[TargetRule] = OnlyTarget(names=("postgres",))
     once: ClassVar[str] = "a database has one backup policy"
+    checks: ClassVar[str] = "harness.faults.backup.check"
     evidence: ClassVar[frozenset[str]] = frozenset({"backup.jsonl"})
 
     kind: Literal["backup"]
@@ -52,6 +52,9 @@ class Backup(FaultBase):
 
 @injection(Backup, "process", "docker")
 def _back_up(fault: Backup, on: StackFaultFactory) -> FaultInstance:
-    if on.backups is None:
-        raise UsageError("backup needs the folder of a run", where="fault")
-    return on.backups.create(fault, on.admin_conninfo)
+    from harness.faults.backup.backups import Backups
+
+    run = on.run
+    (name,) = fault.evidence
+    backups = Backups(run.evidence / name, run.logs / "restore.log", run.observer_role, run.clock)
+    return backups.create(fault, on.admin_conninfo)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.clock import NS_PER_S
 from harness.contract.server_text import decode_server_text
-from harness.errors import StackError, UsageError
+from harness.errors import StackError
 from harness.faults.health_checks import block_number, read_health, redis_session
 from harness.faults.instance import FaultInstance, injection, state_of
 from harness.process.feed_stall_signals import RESUME_FEED, STALL_FEED, send_feed_signal
@@ -87,6 +87,8 @@ class _BlocksMissed(FaultBase):
     its blocks, or several nodes.
     """
 
+    checks: ClassVar[str] = "harness.faults.staleness_check"
+
     def find_misfit(self, sentinel: Sentinel) -> str:
         # What is stale has to be refused when the block has spread, and some signals must be.
         least_ns = sentinel.stale_after_ns + 2 * BLOCK_PROPAGATION_NS
@@ -104,6 +106,7 @@ class FeedStall(_BlocksMissed):
     """The agents take in no further block for `for_s`, while the chain's head goes on."""
 
     targets: ClassVar[TargetRule] = SwarmTarget()
+    stalls_feed: ClassVar[bool] = True
     evidence: ClassVar[frozenset[str]] = frozenset({"final-heads.bin"})
 
     kind: Literal["feed_stall"]
@@ -124,9 +127,8 @@ class RpcStale(_BlocksMissed):
 
 @injection(FeedStall, "process", "docker")
 def _stall_feed(fault: FeedStall, on: StackFaultFactory) -> FaultInstance:
-    agents = on.agents
-    if agents is None:
-        raise UsageError(f"{fault.kind} needs the agents of a run", where="fault")
+    del fault
+    agents = on.run.agents
     return FaultInstance(
         ChainFeedStallInjector(agents.pids),
         ChainFeedStallProbe(on.redis_url, agents.chain_key, agents.groups),

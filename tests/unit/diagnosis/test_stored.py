@@ -1,32 +1,38 @@
 """The diagnosis is stored with the judgement and never changes it, crash or not."""
 
 from __future__ import annotations
-
-import json
-from io import StringIO
-from pathlib import Path
-
-import pytest
-from rich.console import Console
-
-from harness.assessment.assess import assess, assess_and_store
+from harness.assessment.assess import assess
+from harness.assessment.assess import assess_and_store
 from harness.cli.console import make_console
 from harness.cli.judge import diagnose_folder
-from harness.diagnosis.answers import Answer, Diagnosis
+from harness.diagnosis.answers import Answer
+from harness.diagnosis.answers import Diagnosis
 from harness.errors import UsageError
 from harness.evidence.manifest import write_manifest
 from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
-from harness.report.diagnosis import render_diagnosis, render_short
-from tests.unit.analysis.evidence import T0_NS, healthy, load_of
-from tests.unit.diagnosis.diagnosis_cases import SLOW, changed, diagnosed, facts, in_slow, track
+from harness.report.diagnosis import render_diagnosis
+from harness.report.diagnosis import render_short
+from io import StringIO
+from pathlib import Path
+from rich.console import Console
+from tests.unit.analysis.evidence import T0_NS
+from tests.unit.analysis.evidence import healthy
+from tests.unit.analysis.evidence import load_of
+from tests.unit.diagnosis.diagnosis_cases import SLOW
+from tests.unit.diagnosis.diagnosis_cases import changed
+from tests.unit.diagnosis.diagnosis_cases import diagnosed
+from tests.unit.diagnosis.diagnosis_cases import facts
+from tests.unit.diagnosis.diagnosis_cases import in_slow
+from tests.unit.diagnosis.diagnosis_cases import track
 from tests.unit.judge.test_judgement import constant
-
+import json
+import pytest
 
 def stored(folder: RunFolder) -> object:
     """The diagnosis in a stored result."""
     assess_and_store(folder)
-    return json.loads(folder.result.read_bytes())["diagnosis"]
+    return json.loads(folder.result.read_text(encoding="utf-8"))["diagnosis"]
 
 
 def text_of(diagnosis: Diagnosis, *, short: bool) -> str:
@@ -95,7 +101,7 @@ def test_crash_is_reported_and_changes_no_verdict(tmp_path: Path, place: str) ->
     assert found.judgement.verdict is Verdict.FAIL
     assert found.diagnosis is not None
     assert found.diagnosis.failed == "the diagnosis crashed: ZeroDivisionError: made up"
-    document = json.loads(folder.result.read_bytes())["diagnosis"]
+    document = json.loads(folder.result.read_text(encoding="utf-8"))["diagnosis"]
     assert document["failed"] == found.diagnosis.failed
     assert "crashed" in text_of(found.diagnosis, short=True)
     assert "crashed" in text_of(found.diagnosis, short=False)

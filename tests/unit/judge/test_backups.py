@@ -9,8 +9,8 @@ import pytest
 
 from harness.evidence.backup_log import BackupLog, BackupRecord, RestoreRecord, TableChecksum
 from harness.evidence.fault_log import FaultRecord
+from harness.faults.backup.check import BACKUPS_RESTORED
 from harness.faults.backup.retention import name_of, retained
-from harness.judge.backup import BACKUPS_RESTORED
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario

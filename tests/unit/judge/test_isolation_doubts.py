@@ -16,9 +16,9 @@ from harness.assessment.isolation_result import IsolationJudgement, IsolationOut
 from harness.contract.names import State
 from harness.evidence.fault_log import FaultRecord
 from harness.experiments.isolation_run import judge_blocks
+from harness.faults.staleness_check import STALE_REFUSED_IN_TIME
 from harness.judge.agent_pool import PENDING_TAKEOVER
 from harness.judge.check import Check, CheckSpec
-from harness.judge.faults.staleness import STALE_REFUSED_IN_TIME
 from harness.judge.objectives import SIGNALS_SIMULATED
 from harness.judge.scope import objective_spec
 from harness.judge.verdict import Verdict

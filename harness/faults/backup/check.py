@@ -130,12 +130,16 @@ def _rows(tables: Mapping[str, TableChecksum]) -> int:
 def _format_passed(done: list[BackupRecord], restored: tuple[RestoreRecord, ...]) -> str:
     newest = done[-1]
     into = ", ".join(
-        f"{one.name} ({format_count(_rows(one.tables), 'row')} in {format_count(len(one.tables), 'table')})"
+        f"{one.name} ({format_count(_rows(one.tables), 'row')} in"
+        f" {format_count(len(one.tables), 'table')})"
         for one in restored
     )
     return (
         f"{format_count(len(done), 'backup')} taken, each within"
-        f" {format_duration(max(one.took_ns for one in done))}, the newest {len(newest.there):,} kept"
-        f" after each; restored into a new PostgreSQL {restored[0].server}: {into}, every row as"
-        " it was at the snapshot's moment"
+        f" {format_duration(max(one.took_ns for one in done))}, the newest {len(newest.there):,}"
+        f" kept after each; restored into a new PostgreSQL {restored[0].server}: {into}, every row"
+        " as it was at the snapshot's moment"
     )
+
+
+CHECKS = ((check_backups, (BACKUPS_RESTORED,)),)

@@ -28,6 +28,7 @@ STALE_NODE_AVOIDED = CheckSpec(
     fail="a stale RPC node was asked until its fault was over",
     inconclusive="the same of a fault that was cut short",
 )
+_STALE_NODE = "rpc_stale"
 _ANOMALIES = (
     (Anomaly.HEAD_LAG_SIMULATED, "simulated although the head was too far past their block"),
     (Anomaly.HEAD_LAG_TOO_LONG, "simulated although their block had been followed too long before"),
@@ -63,8 +64,8 @@ def _words(one: ChainFeedStallFigures) -> str:
     refused = "no signal was refused"
     if one.refused:
         refused = (
-            f"{format_count(one.refused, 'signal')} refused, the first {_time(one.first_refused_s)} after"
-            " the agents were held up"
+            f"{format_count(one.refused, 'signal')} refused, the first"
+            f" {_time(one.first_refused_s)} after the agents were held up"
         )
     accepted = "none was accepted that lay behind"
     if one.accepted_for_s is not None:
@@ -81,7 +82,7 @@ def _time(seconds: float | None) -> str:
 
 def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
     """That an RPC node which lies behind is asked no more while it does."""
-    records = [one for one in case.analysis.faults.records or () if one.kind == "rpc_stale"]
+    records = [one for one in case.analysis.faults.records or () if one.kind == _STALE_NODE]
     proven = [one for one in records if one.proven_ns is not None]
     if not proven:
         return
@@ -109,3 +110,9 @@ def _is_cut_short(record: FaultRecord) -> bool:
     if record.healed_ns is None or record.injected_ns is None:
         return False
     return record.healed_ns < record.injected_ns + record.for_ns
+
+
+SIGNAL_CHECKS = (
+    (check_staleness, (STALE_REFUSED_IN_TIME,)),
+    (check_stale_node_avoided, (STALE_NODE_AVOIDED,)),
+)
