@@ -1,31 +1,27 @@
 """The scenario as frozen values."""
 
 from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 from harness.clock import NS_PER_S
 from harness.scenario.agent_containers import AgentContainers
-from harness.scenario.fault import Fault
-from harness.scenario.fault import PlannedFault
-from harness.scenario.fault import find_misfits
-from harness.scenario.fault import find_misplaced
-from harness.scenario.fault import occurrence_count
-from harness.scenario.fault import plan_faults
+from harness.scenario.fault import (
+    Fault,
+    PlannedFault,
+    find_misfits,
+    find_misplaced,
+    occurrence_count,
+    plan_faults,
+)
 from harness.scenario.fault_base import TIMES_MAX
 from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
-from harness.scenario.load import Load
-from harness.scenario.load import Phase
-from harness.scenario.load import Stage
-from harness.scenario.objective import Objective
-from harness.scenario.objective import ObjectiveEntry
-from harness.scenario.objective import SLO
-from harness.scenario.objective import parse_slo
+from harness.scenario.load import Load, Phase, Stage
+from harness.scenario.objective import SLO, Objective, ObjectiveEntry, parse_slo
 from harness.scenario.sentinel import Sentinel
-from pydantic import BaseModel
-from pydantic import ConfigDict
-from pydantic import Field
-from pydantic import model_validator
-from typing import Annotated
-from typing import Literal
 
 __all__ = [
     "Chain",

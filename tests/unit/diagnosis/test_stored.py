@@ -1,33 +1,27 @@
 """The diagnosis is stored with the judgement and never changes it, crash or not."""
 
 from __future__ import annotations
-from harness.assessment.assess import assess
-from harness.assessment.assess import assess_and_store
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.assessment.assess import assess, assess_and_store
 from harness.cli.console import make_console
 from harness.cli.judge import diagnose_folder
-from harness.diagnosis.answers import Answer
-from harness.diagnosis.answers import Diagnosis
+from harness.diagnosis.answers import Answer, Diagnosis
 from harness.errors import UsageError
 from harness.evidence.manifest import write_manifest
 from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
-from harness.report.diagnosis import render_diagnosis
-from harness.report.diagnosis import render_short
-from io import StringIO
-from pathlib import Path
-from rich.console import Console
-from tests.unit.analysis.evidence import T0_NS
-from tests.unit.analysis.evidence import healthy
-from tests.unit.analysis.evidence import load_of
-from tests.unit.diagnosis.diagnosis_cases import SLOW
-from tests.unit.diagnosis.diagnosis_cases import changed
-from tests.unit.diagnosis.diagnosis_cases import diagnosed
-from tests.unit.diagnosis.diagnosis_cases import facts
-from tests.unit.diagnosis.diagnosis_cases import in_slow
-from tests.unit.diagnosis.diagnosis_cases import track
+from harness.report.diagnosis import render_diagnosis, render_short
+from tests.unit.analysis.evidence import T0_NS, healthy, load_of
+from tests.unit.diagnosis.diagnosis_cases import SLOW, changed, diagnosed, facts, in_slow, track
 from tests.unit.judge.test_judgement import constant
-import json
-import pytest
+
 
 def stored(folder: RunFolder) -> object:
     """The diagnosis in a stored result."""

@@ -1,28 +1,19 @@
 """Runs to be reported: constructed evidence, judged as any other, and every optional part."""
 
 from __future__ import annotations
-from dataclasses import replace
-from harness.analysis.faults.fault_figures import FaultFigures
-from harness.analysis.resources.telemetry import LockWait
-from harness.analysis.resources.telemetry import Telemetry
-from harness.analysis.resources.telemetry import TimeSeries
-from harness.assessment.assess import assess_and_store
-from harness.diagnosis.answers import Answer
-from harness.diagnosis.answers import Diagnosis
-from harness.diagnosis.answers import Evidence
-from harness.diagnosis.answers import Question
-from harness.diagnosis.answers import Remark
-from harness.evidence.run_documents import RunEvent
-from harness.judge.verdict import Status
-from harness.judge.verdict import Verdict
-from harness.report.data import ReportData
-from harness.report.data import read_report_data
-from pathlib import Path
-from tests.unit.analysis.evidence import S
-from tests.unit.analysis.evidence import T0_NS
-from tests.unit.analysis.evidence import healthy
-from tests.unit.analysis.evidence import load_of
+
 import math
+from dataclasses import replace
+from pathlib import Path
+
+from harness.analysis.faults.fault_figures import FaultFigures
+from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
+from harness.assessment.assess import assess_and_store
+from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question, Remark
+from harness.evidence.run_documents import RunEvent
+from harness.judge.verdict import Status, Verdict
+from harness.report.data import ReportData, read_report_data
+from tests.unit.analysis.evidence import T0_NS, S, healthy, load_of
 
 SECONDS = 21
 HOSTILE = "</script><script>hacked=1</script><img src=x onerror=hacked=1>'\"&{{7*7}}"
