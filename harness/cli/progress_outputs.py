@@ -1,10 +1,13 @@
 """Outputs of a run under way: its terminal, and a metrics page when it is requested."""
 
 from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
 from harness.clock import SystemClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
@@ -14,7 +17,7 @@ from harness.run.live.service_usage import UsageTail
 from harness.run.live.terminal_progress import ProgressView
 from harness.run.parts import Progress
 from harness.stack.ports import LOOPBACK
-from rich.console import Console
+
 
 @dataclass(frozen=True, slots=True)
 class MetricsChoice:

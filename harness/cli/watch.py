@@ -1,23 +1,21 @@
 """`harness watch`: shows a run of another shell."""
 
 from __future__ import annotations
+
 from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
 from harness.cli.console import make_console
-from harness.clock import Clock
-from harness.clock import NS_PER_S
-from harness.clock import SystemClock
-from harness.errors import EvidenceError
-from harness.errors import Exit
-from harness.errors import UsageError
+from harness.clock import NS_PER_S, Clock, SystemClock
+from harness.errors import EvidenceError, Exit, UsageError
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
 from harness.process.interrupt import Interrupted
-from harness.run.live.folder_source import FolderSource
-from harness.run.live.folder_source import RunView
+from harness.run.live.folder_source import FolderSource, RunView
 from harness.run.live.terminal_progress import ProgressView
 from harness.run.parts import ProgressSink
-from pathlib import Path
-from rich.console import Console
 
 LATEST = "latest"
 PLAIN_EVERY_NS = NS_PER_S

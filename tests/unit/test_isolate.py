@@ -1,25 +1,26 @@
 """A scenario stretched over blocks, with the disturbance over one of each pair."""
 
 from __future__ import annotations
+
+import itertools
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from harness.assessment.assess import assess_and_store_with_analysis
 from harness.clock import NS_PER_S
 from harness.errors import UsageError
 from harness.evidence.run_folder import scenario_text
 from harness.experiments import isolation_run
-from harness.experiments.isolation_run import expand_blocks
-from harness.experiments.isolation_run import judge_blocks
+from harness.experiments.isolation_run import expand_blocks, judge_blocks
 from harness.scenario import Scenario
 from harness.scenario.isolation import Isolation
-from hypothesis import given
-from hypothesis import strategies as st
-from pathlib import Path
-from pydantic import ValidationError
-from tests.unit.analysis.evidence import World
-from tests.unit.analysis.evidence import healthy
-from typing import Any
-import itertools
-import pytest
-import tomllib
+from tests.unit.analysis.evidence import World, healthy
 
 PAUSE: dict[str, Any] = {"kind": "pause", "target": "data-processor"}
 
