@@ -124,7 +124,7 @@ def test_agents_lie_behind_when_all_of_them_do(chain: Chain) -> None:
         assert words in PROBE.holds()
         assert bool(PROBE.holds()) == bool(words)
         assert PROBE.ended() == ""
-    with pytest.raises(StackError, match="stale before|lags before"):
+    with pytest.raises(StackError, match="stale before"):
         PROBE.before()
     chain.taken[b"cg:agent:0001"] = 15
     assert PROBE.holds() == PROBE.ended() == ""
@@ -163,7 +163,7 @@ def test_a_node_lies_behind_another(heads: dict[str, int | None]) -> None:
     heads["two"] = 23
     assert "lags another node by 3 blocks" in probe.holds()
     assert probe.ended() == ""
-    with pytest.raises(StackError, match="stale before|lags before"):
+    with pytest.raises(StackError, match="lags before"):
         probe.before()
     heads["one"] = None
     assert probe.holds() == probe.ended() == ""
