@@ -1,4 +1,4 @@
-"""JSON-RPC to a node over a connection that is kept, with a limit for every answer."""
+"""JSON-RPC to a node over a persistent connection, with a timeout for every answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RefusedError(Exception):
 
 
 class LostError(HarnessError):
-    """No answer came: in time, or at all."""
+    """No answer arrived in time."""
 
 
 class Rpc:
@@ -25,29 +25,29 @@ class Rpc:
 
     Args:
         url: `http://host:port`.
-        timeout_s: the longest that an answer may take.
+        timeout_s: for an answer.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._client = HttpClient(url, timeout_s, _ANSWER_BYTES_MAX)
 
     def ask(self, method: str, *params: object) -> Any:
-        """What the node answers.
+        """The answer of the node.
 
         Raises:
             RefusedError: it answers with an error.
             LostError: it does not answer.
         """
-        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         try:
-            answer = json.loads(self._client.post_json(json.dumps(asked).encode()).body)
+            answer = json.loads(self._client.post_json(json.dumps(request).encode()).body)
         except (OSError, ValueError) as error:
             self.close()
             raise LostError(f"{method}: {error!r}", where="gate's node") from error
         if isinstance(answer, dict) and "result" in answer:
             return answer["result"]
-        error_told = answer.get("error") if isinstance(answer, dict) else None
-        message = error_told.get("message") if isinstance(error_told, dict) else answer
+        refusal = answer.get("error") if isinstance(answer, dict) else None
+        message = refusal.get("message") if isinstance(refusal, dict) else answer
         raise RefusedError(f"{method}: {message}")
 
     def number(self, method: str, *params: object) -> int:
@@ -55,12 +55,12 @@ class Rpc:
         return int(str(self.ask(method, *params)), 16)
 
     def close(self) -> None:
-        """Drop the connection; the next question opens another."""
+        """Close the connection; the next request opens another."""
         self._client.close()
 
 
 def answers_chain_id(url: str, timeout_s: float) -> bool:
-    """Whether a node tells its chain id, asked over a connection of its own."""
+    """Whether a node returns its chain id, over a new connection."""
     with closing(Rpc(url, timeout_s)) as rpc, suppress(RefusedError, LostError):
         return rpc.ask("eth_chainId") is not None
     return False

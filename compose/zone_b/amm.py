@@ -34,9 +34,9 @@ class SwapOutcome:
     """What a trade would do.
 
     Attributes:
-        amount_out: units of the token taken out.
+        amount_out: units of the token that leaves the pool.
         reserve_in: pool's stock of the token paid in, before the trade.
-        reserve_out: pool's stock of the token taken out, before the trade.
+        reserve_out: pool's stock of that token, before the trade.
         gas: gas of the whole transaction.
     """
 
@@ -70,7 +70,7 @@ def reserves_word(reserve_in: int, reserve_out: int) -> int:
 
 @cache
 def artifact() -> Artifact:
-    """The compiled contract, as stored beside its source."""
+    """The compiled contract, as stored next to its source."""
     document = json.loads(ARTIFACT.read_text(encoding="utf-8"))
     return Artifact(
         code=bytes.fromhex(document["deployed_bytecode"]),
@@ -86,6 +86,6 @@ def decode_outcome(answer: bytes) -> SwapOutcome:
     """
     if len(answer) != _ANSWER_WORDS * _WORD:
         raise SimulationRevertedError(f"an answer of {len(answer)} bytes")
-    words = [int.from_bytes(answer[i : i + _WORD], "big") for i in range(0, len(answer), _WORD)]
-    amount_out, reserve_in, reserve_out, gas_spent = words
+    values = [int.from_bytes(answer[i : i + _WORD], "big") for i in range(0, len(answer), _WORD)]
+    amount_out, reserve_in, reserve_out, gas_spent = values
     return SwapOutcome(amount_out, reserve_in, reserve_out, GAS_INTRINSIC + gas_spent)

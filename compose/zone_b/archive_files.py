@@ -43,7 +43,7 @@ class Position:
 
     @classmethod
     def of_file(cls, name: str) -> Position | None:
-        """The position that a file name tells; None for any other file."""
+        """The position that a file name holds; None for any other file."""
         match = _NAME.fullmatch(name)
         return cls(int(match["us"]), match["id"]) if match else None
 

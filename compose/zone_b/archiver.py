@@ -1,9 +1,9 @@
 """The archiver (`python -m zone_b.archiver`): copies finished trade tasks into files, and no more.
 
-It deletes nothing and makes no snapshots. Beside the shared variables it reads
+It deletes nothing and makes no snapshots. In addition to the shared variables it reads
 
     DEFI_ARCHIVE_DIR      folder of the files (/var/lib/defi/archive)
-    DEFI_ARCHIVE_EVERY_S  time between two looks (60); a full batch is followed sooner
+    DEFI_ARCHIVE_EVERY_S  time between two polls (60); a full batch is followed sooner
     DEFI_ARCHIVE_AFTER_S  how long a task must have been left alone (3600)
     DEFI_ARCHIVE_BATCH    tasks of one file at most (5000)
 
@@ -39,13 +39,13 @@ _LOG = logging.getLogger("zone_b.archiver")
 _REST = 9
 _NICE = 19
 _US_PER_S = 1_000_000
-# No parallel workers and little memory: whatever it takes is taken from the engine.
+# No parallel workers and little memory: whatever it uses is missing to the engine.
 _OPTIONS = (
     "-c default_transaction_read_only=on -c statement_timeout=30s -c lock_timeout=2s "
     "-c max_parallel_workers_per_gather=0 -c work_mem=4MB -c timezone=UTC"
 )
-# Without a condition on the age, so that the first task which is too young tells when to look
-# again: `updated_at` has no index, on purpose, and every look reads the whole table.
+# Without a condition on the age, so that the first task which is too young shows when to poll
+# again: `updated_at` has no index, on purpose, and every poll reads the whole table.
 _NEXT = """
     SELECT id::text, strategy_id, trace_id::text, status::text, nonce, tx_hash,
            internal_tx_id::text, created_at, updated_at,
@@ -61,7 +61,7 @@ _NEXT = """
 
 @dataclass(frozen=True, slots=True)
 class ArchiverSettings:
-    """What this service alone is told."""
+    """The service's own settings."""
 
     folder: Path
     every_s: int
@@ -103,7 +103,7 @@ class Batch:
 def read_batch(
     connection: psycopg.Connection[tuple[Any, ...]], after: Position, settings: ArchiverSettings
 ) -> Batch:
-    """Finished tasks behind a position.
+    """Finished tasks after a position.
 
     Raises:
         psycopg.Error: the server is lost or refuses.
@@ -123,12 +123,12 @@ def read_batch(
 
 
 def rest_s(batch: Batch, took_s: float, every_s: float) -> float:
-    """Seconds to wait after a look, never more than needed to find the next task in time.
+    """Seconds to wait after a poll, never more than needed to find the next task in time.
 
     Args:
-        batch: what the look found.
+        batch: what the poll found.
         took_s: how long it took.
-        every_s: time between two looks while nothing is known to wait.
+        every_s: time between two polls while nothing is known to wait.
     """
     if batch.full:
         return min(_REST * took_s, every_s)
@@ -150,13 +150,13 @@ def _document(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 class Archiver:
-    """Looks for finished tasks and files them.
+    """Polls for finished tasks and files them.
 
     Args:
         dsn: libpq conninfo.
         archive: where they go.
         settings: how many, and how old.
-        registry: what it tells of itself.
+        registry: its metrics.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class Archiver:
         self._tasks = Counter("defi_archive_tasks", "Tasks archived", registry=registry)
         self._bytes = Counter("defi_archive_bytes", "Bytes written", registry=registry)
         self._seconds = Gauge(
-            "defi_archive_look_seconds", "Duration of the last look", registry=registry
+            "defi_archive_look_seconds", "Duration of the last poll", registry=registry
         )
         self._position = Gauge(
             "defi_archive_position_seconds",
@@ -179,7 +179,7 @@ class Archiver:
         self._position.set(archive.position.updated_us / _US_PER_S)
 
     def poll(self) -> float:
-        """File what is old enough; how many seconds to wait before the next look.
+        """File what is old enough; how many seconds to wait before the next poll.
 
         Raises:
             psycopg.Error: the server is lost or refuses.
@@ -202,7 +202,7 @@ class Archiver:
         return rest_s(batch, took_s, self._settings.every_s)
 
     def health(self) -> Health:
-        """Good once it has looked: a look that fails ends the process."""
+        """Good once it has polled: a poll that fails ends the process."""
         if not self._looked:
             return Health(False, "starting")
         return Health(True, f"ok: archived up to {self._archive.position.file_name}")
@@ -218,11 +218,11 @@ class Archiver:
 
 
 def run(shared: Settings, own: ArchiverSettings, stop: threading.Event) -> None:
-    """Archive until told to stop.
+    """Archive until the signal to stop.
 
     Raises:
         psycopg.Error: the server is lost or refuses.
-        OSError: the folder cannot be written, or the port is taken.
+        OSError: the folder cannot be written, or the port is in use.
     """
     registry = CollectorRegistry()
     archive = Archive(own.folder)

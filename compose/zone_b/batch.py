@@ -22,10 +22,12 @@ class Batches:
     and every write idempotent, so that a batch cut anywhere is simply delivered again.
     """
 
-    def __init__(self, source: Source, store: Store, desk: DecisionService, turn: Turn) -> None:
+    def __init__(
+        self, source: Source, store: Store, decision_service: DecisionService, turn: Turn
+    ) -> None:
         self._source = source
         self._store = store
-        self._decision_service = desk
+        self._decision_service = decision_service
         self._turn = turn
 
     def process(self, reads: Sequence[Read], head: int, read_ns: int) -> None:
@@ -59,7 +61,7 @@ class Batches:
         tasks = [(order.trace_id, order.strategy_id) for order in orders]
         tasks += [(read.trace_id, "") for read in broken if read.trace_id]
         if len(tasks) < len(orders) + len(broken):
-            metrics.UNNAMED.inc(len(orders) + len(broken) - len(tasks))
+            metrics.UNREADABLE.inc(len(orders) + len(broken) - len(tasks))
         if tasks:
             self._store.begin(tasks, {(order.address, order.chain_id) for order in orders})
         return bool(tasks)

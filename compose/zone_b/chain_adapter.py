@@ -1,6 +1,6 @@
 """The chain adapter (`python -m zone_b.chain_adapter`): one door to several RPC nodes.
 
-POST /rpc takes JSON-RPC. Beside the shared variables it reads
+POST /rpc accepts JSON-RPC. In addition to the shared variables it reads
 
     DEFI_RPC_URLS            nodes, separated by commas, the primary first; none: a local chain head
     DEFI_RPC_TIMEOUT_MS      how long a node may take for an answer (100)
@@ -41,7 +41,7 @@ _LOG = logging.getLogger("zone_b.chain_adapter")
 
 @dataclass(frozen=True, slots=True)
 class AdapterSettings:
-    """What this service alone is told; times in ms."""
+    """The service's own settings; times in ms."""
 
     nodes: tuple[tuple[str, Address], ...]
     timeout_ms: int
@@ -76,10 +76,10 @@ def read_adapter_settings(shared: Settings, env: Mapping[str, str]) -> AdapterSe
 
 
 def run(shared: Settings, own: AdapterSettings, stop: threading.Event) -> None:
-    """Serve until told to stop.
+    """Serve until the signal to stop.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     if own.nodes:
         _run_nodes(shared, own, stop)
@@ -90,7 +90,7 @@ def run(shared: Settings, own: AdapterSettings, stop: threading.Event) -> None:
 def _run_nodes(shared: Settings, own: AdapterSettings, stop: threading.Event) -> None:
     registry = CollectorRegistry()
     nodes = [Node(name, address, own.timeout_ms / 1000) for name, address in own.nodes]
-    adapter = Adapter(nodes, own.rules, AdapterMetrics(registry), told=_LOG.warning)
+    adapter = Adapter(nodes, own.rules, AdapterMetrics(registry), log=_LOG.warning)
     http = HttpService(
         shared.http_host, shared.http_port, registry, adapter.health, {"/rpc": adapter.serve}
     )

@@ -1,10 +1,10 @@
 """An RPC node of a chain that is not there (`python -m zone_b.chain_node`).
 
 POST / takes JSON-RPC: the head counts with the clock, and the reference pool's reserves never
-change. SIGUSR1 has it lie behind, as a node does that has lost its peers: it answers, and its head
-stands still; SIGUSR2 has it catch up.
+change. SIGUSR1 stalls its chain, as in a node that has lost its peers: it answers, and its head
+does not advance; SIGUSR2 has it catch up.
 
-It stands behind the chain adapter where a test wants nodes and has no network. Beside the shared
+The chain adapter asks it where a test wants nodes and has no network. In addition to the shared
 variables it reads DEFI_CHAIN_ID (1).
 """
 
@@ -28,28 +28,28 @@ from zone_b.settings import Settings, read_settings
 
 
 class StallableClock:
-    """The time by which a node counts its blocks; it can be made to stand still."""
+    """The time by which a node counts its blocks; it can be stalled."""
 
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._now_ns = now_ns
-        self._stands_at_ns: int | None = None
+        self._stalled_at_ns: int | None = None
 
     def wall_ns(self) -> int:
         """Unix time in ns, or when it stopped."""
-        stands_at_ns = self._stands_at_ns
-        return self._now_ns() if stands_at_ns is None else stands_at_ns
+        stalled_at_ns = self._stalled_at_ns
+        return self._now_ns() if stalled_at_ns is None else stalled_at_ns
 
     def stall(self) -> None:
         """Count no further."""
-        self._stands_at_ns = self.wall_ns()
+        self._stalled_at_ns = self.wall_ns()
 
     def resume(self) -> None:
         """Be up to date again."""
-        self._stands_at_ns = None
+        self._stalled_at_ns = None
 
 
 def chain_of(block_time_ns: int, chain_id: int) -> LocalChain:
-    """A local chain that tells its blocks and the pool's reserves too.
+    """A local chain that answers its blocks and the pool's reserves too.
 
     Args:
         block_time_ns: time between two blocks.
@@ -74,10 +74,10 @@ def _storage(params: Params) -> object:
 
 
 def run(shared: Settings, chain_id: int, stop: threading.Event, watch: StallableClock) -> None:
-    """Serve until told to stop, by the time of the watch.
+    """Serve until the signal to stop, by the stallable clock.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
         SettingsError: a defect is asked for that there is not.
     """
     block_time_ns = round(shared.block_time_s * 1e9)

@@ -1,4 +1,4 @@
-"""The state of the chain's head as the chain adapter tells it, for simulation in memory."""
+"""The state of the chain's head as the chain adapter reports it, for simulation in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ANSWER_BYTES_MAX = 1 << 20
 
 
 class StateUnavailableError(Exception):
-    """No node tells the state."""
+    """No node reports the state."""
 
 
 class ChainState:

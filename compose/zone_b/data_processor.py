@@ -1,4 +1,4 @@
-"""The data processor (`python -m zone_b.data_processor`): tells the agents of every new block."""
+"""The data processor (`python -m zone_b.data_processor`): publishes every new block."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Blocks:
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
-    """Publish a block at once, and one every block time, until told to stop.
+    """Publish a block at once, and one every block time, until the signal to stop.
 
     Raises:
         redis.RedisError: the server is lost.
@@ -77,7 +77,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             blocks.publish(block, time.time_ns() // 1_000_000)
         except redis.OutOfMemoryError as error:
             # It will be refused for as long as Redis is full; a restart would not change that.
-            _LOG.warning("block %d is not told: %s", block, error)
+            _LOG.warning("block %d is not published: %s", block, error)
         height.set(block)
         due += settings.block_time_s
         stop.wait(max(0.0, due - time.monotonic()))

@@ -24,7 +24,7 @@ def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) 
 
 def read_list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     """A list separated by commas; empty if the variable is."""
-    return tuple(word for part in env.get(name, "").split(",") if (word := part.strip()))
+    return tuple(item for part in env.get(name, "").split(",") if (item := part.strip()))
 
 
 def port(http_port: int) -> int:

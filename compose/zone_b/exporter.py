@@ -18,11 +18,11 @@ class Exporter:
     Args:
         host: address to listen on.
         port: 0 serves nothing.
-        registry: what `/metrics` tells.
+        registry: what `/metrics` serves.
         healthy: whether `/healthz` says 200 rather than 503.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
     def __init__(

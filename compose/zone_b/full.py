@@ -1,7 +1,7 @@
-"""Full simulation: the contract runs on an Anvil node, in calls that leave nothing behind.
+"""Full simulation: the contract runs on an Anvil node, in calls that leave no state.
 
 Code and reserves travel with every call as state overrides: nothing is deployed, no snapshot is
-taken, and workers that share the node cannot disturb each other. The block is named by its number,
+taken, and workers that share the node cannot affect each other. The block is named by its number,
 because a call at `latest` can race with a new head. A gate has the pool on its node instead.
 """
 
@@ -72,7 +72,7 @@ class FullSimulator:
 
         Args:
             amounts_in_wei: amounts to pay in.
-            head: height of the chain as the events tell it; the node is asked for its own when
+            head: height of the chain as the events report it; the node is asked for its own when
                 this moves.
         """
         if not self._address:

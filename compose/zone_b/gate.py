@@ -1,4 +1,4 @@
-"""The desk at a gate: decides about orders on a node whose pool is fuzzed; writes nothing.
+"""The decision service at a gate: decides on a node whose pool is fuzzed; writes nothing.
 
     DEFI_ANVIL_URL=http://127.0.0.1:8545 python -m zone_b.gate
 
@@ -28,7 +28,7 @@ from zone_b.trade import Trade
 
 
 def order_of(document: dict[str, Any]) -> Order:
-    """The order of a line; what a decision in full does not look at is left empty."""
+    """The order of a line; what a decision in full does not use is left empty."""
     return Order(
         entry_id=b"",
         trace_id="gate",
@@ -45,10 +45,10 @@ def order_of(document: dict[str, Any]) -> Order:
     )
 
 
-def answer_of(desk: DecisionService, document: dict[str, Any]) -> dict[str, Any]:
+def answer_of(decision_service: DecisionService, document: dict[str, Any]) -> dict[str, Any]:
     """The decision on a line's order, as a line."""
     started_ns = time.monotonic_ns()
-    decision = desk.decide_in_full([order_of(document)], int(document["head"]))[0]
+    decision = decision_service.decide_in_full([order_of(document)], int(document["head"]))[0]
     took_ns = time.monotonic_ns() - started_ns
     if isinstance(decision, Trade):
         return {
@@ -61,12 +61,14 @@ def answer_of(desk: DecisionService, document: dict[str, Any]) -> dict[str, Any]
 
 
 def main() -> None:
-    """Say what the desk works with, then answer line by line."""
+    """Report what the decision service works with, then answer line by line."""
     full = FullSimulator(os.environ["DEFI_ANVIL_URL"], deployed=True)
-    desk = DecisionService(LiteSimulator(), full, lag_max=0, first_in_block=lambda *_: True)
+    decision_service = DecisionService(
+        LiteSimulator(), full, lag_max=0, first_in_block=lambda *_: True
+    )
     print(json.dumps({"limit_ns": LIMIT_NS}), flush=True)  # noqa: T201 - its way to answer
     for line in sys.stdin:
-        print(json.dumps(answer_of(desk, json.loads(line))), flush=True)  # noqa: T201 - as above
+        print(json.dumps(answer_of(decision_service, json.loads(line))), flush=True)  # noqa: T201 - as above
 
 
 if __name__ == "__main__":

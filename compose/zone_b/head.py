@@ -1,4 +1,4 @@
-"""The head of the chain, as the chain events tell it, and the rule about signals far behind it."""
+"""The chain's head, as the chain events report it, and the rule about signals that lag too far."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HeadWatcher:
     """Follows the chain events in a thread of its own.
 
     The last event of the stream counts from the start. While there was never an event, the head
-    is 0 and nothing is stale: nobody has said that the chain moved on.
+    is 0 and nothing is stale: no event has reported that the chain moved on.
 
     Args:
         client: used by this object only.

@@ -1,4 +1,4 @@
-"""A small HTTP server for services that are asked: POST routes beside `/metrics` and `/healthz`."""
+"""A small HTTP server for services that are asked: POST routes, `/metrics` and `/healthz`."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class HttpService:
     Args:
         host: address to listen on.
         port: 0 takes a free one.
-        registry: what `/metrics` tells.
-        health: what `/healthz` tells.
+        registry: what `/metrics` serves.
+        health: what `/healthz` answers.
         routes: what answers a POST, by path.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
     def __init__(

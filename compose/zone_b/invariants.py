@@ -18,7 +18,7 @@ _ONE_PPM = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a trade costs beside its price, in wei.
+    """What a trade costs in addition to its price, in wei.
 
     Attributes:
         gas_wei: gas used at the agent's price limit.

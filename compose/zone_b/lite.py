@@ -31,8 +31,8 @@ class LiteSimulator:
     Args:
         reserve_in: the pool's stock of the token paid in.
         reserve_out: its stock of the other one.
-        fetch: asks for the pool's reserves word at the head, once a block; without it the state
-            is always the one given.
+        fetch: asks for the pool's storage slot of reserves at the head, once a block; without it
+            the state is always the one given.
 
     Attributes:
         hits: simulations that found the state of their block loaded.

@@ -1,4 +1,4 @@
-"""What the engine tells of itself.
+"""The engine's metrics.
 
 Workers write to files of a shared folder, the main process adds them up. Import this module only
 after `PROMETHEUS_MULTIPROC_DIR` is set, or where there is one process only.
@@ -75,7 +75,7 @@ RECOVERED = Counter(
 TRIMMED = Counter(
     "defi_trimmed", "Pending entries that were trimmed from the stream unread", registry=_REGISTRY
 )
-UNNAMED = Counter(
+UNREADABLE = Counter(
     "defi_unnamed", "Entries without a readable trace id; acknowledged, no row", registry=_REGISTRY
 )
 BATCH = Histogram(
@@ -98,7 +98,7 @@ _CHILDREN: dict[tuple[str, str], Histogram] = {}
 
 
 class _HitRatio(Collector):
-    """Hits over look-ups of all workers: a ratio cannot be added up from files."""
+    """Hits over lookups of all workers: a ratio cannot be added up from files."""
 
     def __init__(self, counters: MultiProcessCollector) -> None:
         self._counters = counters

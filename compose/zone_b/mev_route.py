@@ -1,7 +1,7 @@
-"""Where a trade is sent so that nobody trades ahead of it: pure decisions.
+"""Where a trade is sent so that no other trade runs ahead of it: pure decisions.
 
 Whoever sees a swap in the public mempool can trade before and after it (a sandwich). The price may
-be moved against the trader by at most the slippage that he tolerates, so what can be taken is at
+be moved against the trader by at most the slippage that he tolerates, so an attacker's gain is at
 most about `amount x slippage`. Doing so costs the gas of two swaps at no less than the victim's gas
 price. Public is cheaper and quicker to be included; private is for trades worth the attack.
 """

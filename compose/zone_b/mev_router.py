@@ -2,8 +2,9 @@
 
     {"amount_in": "10", "capital": "100", "max_slippage_bps": 50, "gas_price_limit": "1"}
 
-Beside the shared variables it reads DEFI_MEV_ATTACK_GAS, DEFI_MEV_SLIPPAGE_PUBLIC_MAX_BPS and
-DEFI_MEV_SIZE_PUBLIC_MAX_BPS; `mev_route.RouteRules` says what they mean.
+In addition to the shared variables it reads DEFI_MEV_ATTACK_GAS,
+DEFI_MEV_SLIPPAGE_PUBLIC_MAX_BPS and DEFI_MEV_SIZE_PUBLIC_MAX_BPS;
+`mev_route.RouteRules` says what they mean.
 """
 
 from __future__ import annotations
@@ -75,10 +76,10 @@ class Router:
 
 
 def run(shared: Settings, rules: RouteRules, stop: threading.Event) -> None:
-    """Serve until told to stop.
+    """Serve until the signal to stop.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     registry = CollectorRegistry()
     router = Router(rules, registry)

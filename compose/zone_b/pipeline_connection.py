@@ -20,7 +20,7 @@ Row = tuple[bytes | None, ...]
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 # Longer than the server lets a lock be waited for, see statements.LOCK_TTL_S.
 _SILENCE_MAX_S = 40
-# A peer that has gone without a word must be noticed while recovery still is in time.
+# A peer that has gone silently must be noticed while recovery still is in time.
 _TCP = {
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,

@@ -25,9 +25,9 @@ def connect(url: str, *, timeout_s: float = 10.0) -> redis.Redis:
     return client
 
 
-def command(client: redis.Redis, *words: str | bytes | int) -> Any:
+def command(client: redis.Redis, *arguments: str | bytes | int) -> Any:
     """Send a command; the answer as hiredis parsed it."""
-    return client.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py has no types
+    return client.execute_command(*arguments)  # type: ignore[no-untyped-call] # redis-py has no types
 
 
 def last_entry(client: redis.Redis, key: str) -> tuple[bytes, list[bytes]] | None:

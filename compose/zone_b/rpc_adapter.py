@@ -46,7 +46,7 @@ class RpcNode(Protocol):
 
 
 class AdapterMetrics:
-    """What the adapter tells of itself, by the nodes' names."""
+    """The adapter's metrics, by the nodes' names."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.duration = Histogram(
@@ -69,14 +69,14 @@ class AdapterMetrics:
 
 
 class Adapter:
-    """The nodes behind one door. For many threads.
+    """Several nodes under one address. For many threads.
 
     Args:
         nodes: in order of preference; at least one.
         rules: when a node falls and rises.
-        metrics: told of every call.
+        metrics: count every call.
         now_ns: monotonic clock.
-        told: called with a line for the log at each change of the active node.
+        log: called with a line for the log at each change of the active node.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class Adapter:
         metrics: AdapterMetrics,
         *,
         now_ns: Callable[[], int] = time.monotonic_ns,
-        told: Callable[[str], None] = lambda _: None,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._nodes = tuple(nodes)
         self._switch = Switch.of(len(self._nodes), rules)
         self._metrics = metrics
         self._now_ns = now_ns
-        self._told = told
+        self._log = log
         self._lock = threading.Lock()
         self._probed = False
         self._probers = ThreadPoolExecutor(len(self._nodes), thread_name_prefix="probe")
@@ -110,7 +110,7 @@ class Adapter:
                     break
             else:
                 return Answer(reply.code, reply.body)
-        return _refusal(body, "; ".join(reasons) or "every node is behind the best head")
+        return _refusal(body, "; ".join(reasons) or "every node lags behind the best head")
 
     def probe(self) -> None:
         """Ask every node for its head, all at once; then judge them."""
@@ -162,7 +162,7 @@ class Adapter:
         if after.active != before.active:
             name = self._nodes[after.active].name
             self._metrics.switches.labels(name).inc()
-            self._told(f"{name} takes over from {self._nodes[before.active].name}")
+            self._log(f"{name} takes over from {self._nodes[before.active].name}")
 
 
 def is_repeatable(body: bytes) -> bool:

@@ -17,7 +17,7 @@ _BATCH_MAX = 100
 
 
 class LocalChain:
-    """Counts blocks from Unix time 0, so that every restart tells the same height.
+    """Counts blocks from Unix time 0, so that every restart answers the same height.
 
     Args:
         block_time_ns: time between two blocks.
@@ -65,8 +65,8 @@ class LocalChain:
         if method in self._more:
             return self._further(method, asked)
         if method not in values:
-            words = f"{method} needs a node, and DEFI_RPC_URLS names none"
-            return _error(asked.get("id"), _UNKNOWN_METHOD, words)
+            text = f"{method} needs a node, and DEFI_RPC_URLS names none"
+            return _error(asked.get("id"), _UNKNOWN_METHOD, text)
         return {"jsonrpc": "2.0", "id": asked.get("id"), "result": values[method]}
 
     def _further(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -78,8 +78,8 @@ class LocalChain:
         return {"jsonrpc": "2.0", "id": identity, "result": result}
 
 
-def _error(identity: Any, code: int, words: str) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": identity, "error": {"code": code, "message": words}}
+def _error(identity: Any, code: int, text: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": identity, "error": {"code": code, "message": text}}
 
 
 def _dump(document: Any) -> bytes:

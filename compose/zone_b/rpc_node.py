@@ -29,7 +29,7 @@ class NodeError(Exception):
     """The node gave no answer.
 
     Args:
-        reason: why, in one word for a metric's label.
+        reason: why, as a metric's label.
         sent: whether the question may have reached the node.
     """
 
@@ -89,7 +89,7 @@ class _Call:
         self.sent = False
 
     def send_on(self, connection: http.client.HTTPConnection) -> None:
-        """Begin to send, unless nobody waits any more: then it must not be done at all."""
+        """Begin to send, unless no caller waits any more: then it must not be done at all."""
         with self._lock:
             if self._over:
                 raise TimeoutError
@@ -147,7 +147,7 @@ class Node:
         """Its newest block.
 
         Raises:
-            NodeError: it does not tell.
+            NodeError: it does not answer it.
         """
         try:
             return int(json.loads(self.call(_HEAD).body)["result"], 16)

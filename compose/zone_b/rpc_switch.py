@@ -1,4 +1,4 @@
-"""Which RPC node to ask: a pure state machine that is told what happened and when.
+"""Which RPC node to ask: a pure state machine: its inputs are what happened and when.
 
 The nodes stand in order of preference, the primary first. The first usable one is active. A node
 falls when it gives no answer in time or when its head lags; it rises again only by answering
@@ -19,7 +19,7 @@ class Rules:
     """When a node falls and rises.
 
     Attributes:
-        lag_max: blocks that a node's head may be behind the best head.
+        lag_max: blocks that a node's head may lag behind the best head.
         probes_up: good probes in a row that let a node rise.
         hold_ns: shortest time between a fall and the rise after it.
         hold_max_ns: what the hold time grows to at most; so long a time up resets it.
@@ -37,7 +37,7 @@ class NodeState:
 
     Attributes:
         up: whether it may be asked.
-        stale: its head lagged when it was last told, whether or not it answers since.
+        stale: its head lagged when it last answered it, whether or not it answers since.
         good_probes: in a row, since it fell.
         fell_ns: monotonic time of its last fall.
         rose_ns: monotonic time of its last rise.
@@ -85,9 +85,9 @@ class Switch:
         return self._with(_put(self.nodes, index, self._fallen(self.nodes[index], now_ns)))
 
     def probed(self, heads: Sequence[int | None], now_ns: int) -> Switch:
-        """Every node was asked at once; it told its head, or None if it gave no answer in time.
+        """Every node was asked at once; it answered its head, or None if it gave no answer in time.
 
-        Heads of one moment only are compared: an older one would look as if it lagged.
+        Heads of one moment only are compared: an older one would seem to lag.
         """
         best = max((head for head in heads if head is not None), default=0)
         return self._with(

@@ -1,4 +1,4 @@
-"""The life of a small service: it works until it is told to stop."""
+"""The life of a small service: it works until a signal to stop."""
 
 from __future__ import annotations
 

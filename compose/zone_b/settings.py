@@ -1,4 +1,4 @@
-"""What the services are told: environment variables with the prefix `DEFI_`, and nothing else."""
+"""The services' settings: environment variables with the prefix `DEFI_`, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Settings:
         stream_maxlen: entries that the chain events are trimmed to, about.
         batch_max: most signals that a worker takes at once.
         defects: named defects to be switched on; see `zone_b.defects`.
-        defect_log: file that tells what they did.
+        defect_log: file that records what they did.
     """
 
     redis_url: str = field(repr=False)

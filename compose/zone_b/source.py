@@ -1,4 +1,4 @@
-"""The engine's side of Redis: entries of the consumer group, taken, taken over, acknowledged."""
+"""The engine's side of Redis: entries of the consumer group: read, taken over, acknowledged."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Source:
         return self._read(">", count, block_ms)
 
     def take_over(self, idle_min_ms: int) -> int:
-        """Make this consumer the owner of all entries that nobody has touched for so long.
+        """Make this consumer the owner of all entries that were idle for so long.
 
         Returns:
             How many of them the server dropped because they had been trimmed from the stream;
@@ -71,11 +71,11 @@ class Source:
                 return trimmed
 
     def read_own(self, after: bytes, count: int) -> list[Entry]:
-        """Entries that this consumer owns and has not acknowledged, behind `after`."""
+        """Entries that this consumer owns and has not acknowledged, after `after`."""
         return self._read(after, count, None)
 
     def acknowledge(self, entry_ids: list[bytes]) -> None:
-        """Tell the group that these are done."""
+        """Acknowledge these entries."""
         if entry_ids:
             command(self._client, "XACK", self._key, GROUP, *entry_ids)
 

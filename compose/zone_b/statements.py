@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-# Seconds after which a nonce lock is nobody's, and after which the server ends a transaction that
+# Seconds after which a nonce lock has no holder, and after which the server ends a transaction that
 # does nothing, or waits for a lock.
 LOCK_TTL_S = 30
 
 # Plans are made once, when the tables may still be empty: without the last three settings such a
-# plan could read whole tables for as long as nobody analyzes them.
+# plan could read whole tables until they are analyzed.
 OPTIONS = (
     f"-c idle_in_transaction_session_timeout={LOCK_TTL_S}s -c lock_timeout={LOCK_TTL_S}s"
     " -c jit=off -c plan_cache_mode=force_generic_plan"
@@ -50,8 +50,8 @@ FROM accounts JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS wanted (kind,
 USING (kind, address, chain_id)
 """
 
-# Parameters: address, chain. First of the two statements of a trade's transaction. The times tell
-# how long the lock took: a statement's timestamp is taken when the server turns to it.
+# Parameters: address, chain. First of the two statements of a trade's transaction. The times show
+# how long the lock took: a statement's timestamp is that of its execution's start.
 LOCK_NONCE = """
 SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint
 FROM nonce_locks WHERE address = $1 AND chain_id = $2 FOR UPDATE
@@ -59,7 +59,7 @@ FROM nonce_locks WHERE address = $1 AND chain_id = $2 FOR UPDATE
 
 # Parameters: address, chain, internal transaction, trace, worker, then of each of three entries
 # debit, credit, amount, type. Second statement, with the lock held: gives the nonce, or no row
-# and no effect if the trade is not in INIT any more or somebody else's lock has not expired.
+# and no effect if the trade is not in INIT any more or another holder's lock has not expired.
 COMMIT_TRADE = """
 WITH task AS (
     UPDATE trade_tasks AS task

@@ -86,7 +86,7 @@ class Store:
             else was given had reached its end before.
 
         Raises:
-            StoreError: somebody else's nonce lock outlived its time.
+            StoreError: another holder's nonce lock outlived its time.
         """
         if rejections:
             self._queue_rejections(rejections)

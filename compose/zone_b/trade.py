@@ -34,7 +34,7 @@ class Rejection:
         trace_id: never empty.
         status: the reason.
         mode: how it was simulated, as far as it got.
-        detail: the reason's own reason, for the metrics: a few fixed words.
+        detail: the reason's own reason, for the metrics: a few fixed values.
     """
 
     trace_id: str

@@ -2,7 +2,7 @@
 
 Workers take turns at reading. With what it read a worker draws a ticket, and learns the newest
 earlier ticket of every other worker that holds a signal of the same address; before it gives
-nonces it waits until those are done. Tickets are drawn while the reading turn is held, so nobody
+nonces it waits until those are done. Tickets are drawn while the reading turn is held, so no worker
 waits for a later ticket and no circle can form. A worker that dies ends the whole engine, so
 nothing has to be repaired here.
 """

@@ -81,7 +81,7 @@ class Worker:
         self._head = HeadWatcher(connect(url), settings.chain_events_key)
         self._source = kit.source(connect(url), settings.proposals_key, name)
         self._turn = Turn(turns, index)
-        desk = kit.decision_service(
+        decision_service = kit.decision_service(
             LiteSimulator(fetch=_state_source(settings.chain_adapter_url)),
             FullSimulator(settings.anvil_url),
             settings.watermark_max_lag,
@@ -90,7 +90,7 @@ class Worker:
             else _never_first,
         )
         store = kit.store(settings.pg_dsn, name)
-        self._batches = kit.batches(self._source, store, desk, self._turn)
+        self._batches = kit.batches(self._source, store, decision_service, self._turn)
         self._head.start()
         self._claim_at = time.monotonic() + _CLAIM_PERIOD_S
 
@@ -119,7 +119,7 @@ class Worker:
         _LOG.info("stopped")
 
     def recover(self, idle_min_ms: int) -> None:
-        """Take over entries that nobody has acknowledged, and process them as if new."""
+        """Take over unacknowledged entries, and process them as if new."""
         metrics.TRIMMED.inc(self._source.take_over(idle_min_ms))
         after = b"0-0"
         while not self._stopping:

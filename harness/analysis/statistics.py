@@ -24,8 +24,7 @@ from scipy.special import bdtr, chdtri
 
 from harness.analysis.histogram import Histogram, rank_of
 from harness.analysis.series import Series
-from harness.scenario.interim import confidence_of_each
-from harness.scenario.load import Load
+from harness.scenario.load import Load, confidence_of_each
 
 CONFIDENCE = 0.95
 # Below this many batches their variance says too little.

@@ -89,7 +89,7 @@ def run(
     settings: Settings = None,
     defect: Defects = None,
     telemetry: Annotated[
-        bool, typer.Option(help="Look at the resources of the system once a second.")
+        bool, typer.Option(help="Sample the resources of the system once a second.")
     ] = True,
     reports: Reports = REPORTS,
     stack: Annotated[
@@ -104,7 +104,9 @@ def run(
     ] = None,
     accept_production: Annotated[
         str | None,
-        typer.Option(metavar="SENTENCE", help="What a contract of production asks to be said."),
+        typer.Option(
+            metavar="SENTENCE", help="The sentence that a contract of production asks for."
+        ),
     ] = None,
     redis_port: Annotated[
         int | None, typer.Option(help="Fixed port of Redis; a free one if absent.")
@@ -201,7 +203,7 @@ def judge(
 def watch(
     run: Annotated[
         str,
-        typer.Argument(help="A run's folder or id, 'latest', or the URL of its metrics page."),
+        typer.Argument(help="A run's folder or id, or 'latest'."),
     ] = "latest",
     reports: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("reports"),
 ) -> None:
@@ -209,7 +211,7 @@ def watch(
 
     The exit code is the verdict's; 0 after Ctrl-C, which ends the watching and not the run.
     """
-    # Whoever watches takes what the run leaves of this host's cores.
+    # Watching uses only the processor time that the run leaves.
     os.nice(_WATCH_NICENESS)
     from harness.cli.watch import watch_run  # slow to import, and only needed here
 
@@ -262,7 +264,7 @@ def scenarios(
 
 @app.command()
 def defects() -> None:
-    """List the defects that the reference services can be told to have."""
+    """List the defects that the reference services can be given."""
     list_defects(ROOT, make_console())
 
 

@@ -64,11 +64,11 @@ def production_check(file: AttachFile) -> PreflightCheck:
     found = production_markers(file)
     if not found:
         return not_applicable("production", "nothing in the contract is marked as production")
-    said = f"this is production ({', '.join(found)})"
+    text = f"this is production ({', '.join(found)})"
     return PreflightCheck(
         "production",
         CheckOutcome.OK,
-        said,
+        text,
         f"a run needs --accept-production {required_phrase(file)!r}",
     )
 
@@ -91,10 +91,10 @@ def show(checks: Sequence[PreflightCheck], console: Console) -> None:
     """One line a check, and its hint below it."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for check in checks:
-        said = Text(check.message)
+        text = Text(check.message)
         if check.hint:
-            said.append(f"\nhint: {check.hint}", style="yellow" if check.is_failed else "dim")
-        table.add_row(Text(check.outcome.value, _STYLES[check.outcome]), check.id, said)
+            text.append(f"\nhint: {check.hint}", style="yellow" if check.is_failed else "dim")
+        table.add_row(Text(check.outcome.value, _STYLES[check.outcome]), check.id, text)
     console.print(table)
     wrong = sum(check.is_failed for check in checks)
     known = sum(check.outcome is CheckOutcome.OK for check in checks)

@@ -110,7 +110,7 @@ def chaos(
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
         return run_once(own, within, chosen, ROOT, console)
 
-    made = run_rounds(folder, once, lambda said: console.print(said, markup=False))
+    made = run_rounds(folder, once, lambda text: console.print(text, markup=False))
     result = judge_rounds(folder, made)
     console.print(render_chaos(result, folder.path))
     raise typer.Exit(result.exit_code)

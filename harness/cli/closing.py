@@ -51,20 +51,20 @@ def closing_hints(judgement: Judgement, folder: RunFolder) -> ClosingHints:
     """The page, what to change, and the next command."""
     at = shlex.quote(shown_path(folder.path))
     check = deciding_check(judgement)
-    advice, words = "", f"harness judge {at} -v"
+    advice, command = "", f"harness judge {at} -v"
     if judgement.verdict is Verdict.PASS:
-        words = f"harness report {at} --open"
+        command = f"harness report {at} --open"
     elif judgement.verdict is Verdict.FAIL and check is not None and "limit_ns" in check.figures:
-        words = f"harness diagnose {at}"
+        command = f"harness diagnose {at}"
     elif judgement.verdict is Verdict.INVALID and check is not None:
         advice = check.hint
-        words = words if check.id.startswith(_JUDGE_AGAIN) else _again(folder)
+        command = command if check.id.startswith(_JUDGE_AGAIN) else _again(folder)
     elif longer_s := _longer_s(judgement):
         load = folder.read_scenario().load
         option = "--duration" if load.until_decided_s is None else "--until-decided"
-        words = f"{_again(folder)} {option} {math.ceil(planned_s(load) + longer_s)}"
+        command = f"{_again(folder)} {option} {math.ceil(planned_s(load) + longer_s)}"
     page = shown_path(folder.html) if folder.html.exists() else ""
-    return ClosingHints(page, advice, words.replace("harness", program(), 1))
+    return ClosingHints(page, advice, command.replace("harness", program(), 1))
 
 
 def program() -> str:
@@ -86,7 +86,7 @@ def shown_path(path: Path) -> str:
 
 
 def announce(run_id: str, scenario: Scenario, plan: str, console: Console) -> None:
-    """The first line: what is executed; the scenario's own words stand below, as its question."""
+    """The first line: what is executed; the scenario's description follows below."""
     for line in (f"run {run_id}: {plan}", f"scenario {scenario.name}: {scenario.about}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -98,8 +98,8 @@ def verify(
             rows = stack_verify(settings, Path(logs), clock, startup_sink(console))
     table = Table("", "container", "setting", "specified", "live", box=None, pad_edge=False)
     for row in rows:
-        word = "ok" if row.ok else "NOT"
-        table.add_row(word, row.container, row.setting, row.specified, row.live)
+        mark = "ok" if row.ok else "NOT"
+        table.add_row(mark, row.container, row.setting, row.specified, row.live)
     console.print(table)
     wrong = [row for row in rows if not row.ok]
     console.print(f"{len(rows) - len(wrong)} of {len(rows)} as specified")
@@ -108,7 +108,7 @@ def verify(
 
 @stack_app.command()
 def scale(agents: Annotated[int, typer.Argument(help="How many agent containers.")]) -> None:
-    """Bring the standing stack to so many agents; nothing of Zone B is touched."""
+    """Scale the running stack to so many agents; nothing of Zone B changes."""
     from harness.stack.docker.commands import stack_scale  # the Docker client is slow to import
 
     clock = SystemClock()
@@ -120,11 +120,11 @@ def scale(agents: Annotated[int, typer.Argument(help="How many agent containers.
 
 @stack_app.command()
 def down() -> None:
-    """End every standing stack and remove its volumes."""
+    """End every running stack and remove its volumes."""
     from harness.stack.docker.commands import stack_down  # the Docker client is slow to import
 
     tokens = stack_down()
-    make_console().print(f"ended {len(tokens)} standing stack{'' if len(tokens) == 1 else 's'}")
+    make_console().print(f"ended {len(tokens)} running stack{'' if len(tokens) == 1 else 's'}")
 
 
 def _settings(image_set: str, images: list[str] | None, agents: int) -> DockerSettings:

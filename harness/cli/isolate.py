@@ -82,7 +82,7 @@ def isolate(
         isolation = _isolation(pairs, block, margin)
         faults = [_fault(text) for text in disturb or ()]
         if not faults:
-            raise UsageError("nothing is to be disturbed", where="--disturb", hint=_DISTURB_HINT)
+            raise UsageError("no disturbance is given", where="--disturb", hint=_DISTURB_HINT)
         keys, edit = as_overrides(
             agents=None, rate=None, duration=None, seed=seed, settings=settings or []
         )
@@ -122,7 +122,7 @@ def _isolation(pairs: int, block_s: float, margin_ms: float) -> Isolation:
 
 
 def _fault(text: str) -> dict[str, Any]:
-    """`kind:key=value,...` as a table of the scenario; values are TOML's, or else words."""
+    """`kind:key=value,...` as a table of the scenario; values are TOML's, or else text."""
     from harness.scenario.file import parse_value
 
     kind, _, rest = text.partition(":")
@@ -132,6 +132,6 @@ def _fault(text: str) -> dict[str, Any]:
         if not separator or not key:
             raise UsageError(f"{pair!r} is not key=value", where="--disturb", hint=_DISTURB_HINT)
         if key in fault:
-            raise UsageError(f"{key} is said twice", where="--disturb", hint=_DISTURB_HINT)
+            raise UsageError(f"{key} is given twice", where="--disturb", hint=_DISTURB_HINT)
         fault[key] = parse_value(value, f"--disturb {key}")
     return fault

@@ -43,7 +43,7 @@ def judge_folder(path: Path, *, verbose: bool = False) -> int:
 
 
 def diagnose_folder(path: Path, console: Console) -> None:
-    """Tell the whole diagnosis of a stored run, whatever its latency; nothing is written.
+    """Show the whole diagnosis of a stored run, whatever its latency; nothing is written.
 
     Raises:
         UsageError: it is no run.

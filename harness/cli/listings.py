@@ -41,7 +41,7 @@ def list_defects(root: Path, console: Console) -> None:
     Raises:
         UsageError: the reference services are not here.
     """
-    table = Table("defect", "what the engine does", "unless told otherwise", box=None)
+    table = Table("defect", "what the engine does", "defaults", box=None)
     table.pad_edge = False
     for defect in read_catalogue(root).values():
         table.add_row(defect.name, defect.about, _text({**defect.when, **defect.settings}))

@@ -1,4 +1,4 @@
-"""Options that several commands take, in the same words."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ Defects = Annotated[
 ]
 Reports = Annotated[Path, typer.Option(help="Where the folder of the run goes.")]
 AgentContainers = Annotated[
-    int, typer.Option(min=0, max=100, help="Agent containers beside the swarm (--stack docker).")
+    int,
+    typer.Option(
+        min=0, max=100, help="Agent containers in addition to the swarm (--stack docker)."
+    ),
 ]
 ImageSet = Annotated[str, typer.Option("--images", help="Image set: upstream or offline.")]
 Images = Annotated[

@@ -38,9 +38,9 @@ def as_overrides(
             raise UsageError(
                 "the scenario has no [[load.stages]] to override",
                 where="load.stages",
-                hint="docs/scenarios.md tells what stands in it",
+                hint="docs/scenarios.md describes it",
             )
-        # What is no table, or no number, stays as it is: the scenario's model tells all at once.
+        # What is no table, or no number, stays as it is: the scenario's model reports all at once.
         tables = [stage for stage in stages if isinstance(stage, dict)]
         _edit_stages(tables, agents, rate)
         if duration is not None:

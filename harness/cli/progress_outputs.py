@@ -1,4 +1,4 @@
-"""Who looks at a run under way: its terminal, and Prometheus when it is asked for."""
+"""Outputs of a run under way: its terminal, and a metrics page when it is requested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.stack.ports import LOOPBACK
 
 @dataclass(frozen=True, slots=True)
 class MetricsChoice:
-    """Where the metrics page is served; `port` None for nowhere, 0 for any that is free."""
+    """Where the metrics page is served; `port` None for nowhere, 0 for any free one."""
 
     port: int | None = None
     address: str | None = None
@@ -29,7 +29,7 @@ class MetricsChoice:
 
 @contextmanager
 def exporting(choice: MetricsChoice, console: Console) -> Iterator[Exporter | None]:
-    """The metrics page for as long as the block lasts; None when none is wanted.
+    """The metrics page while the block lasts; None when none is requested.
 
     Raises:
         UsageError: it cannot be served there.
@@ -37,7 +37,9 @@ def exporting(choice: MetricsChoice, console: Console) -> Iterator[Exporter | No
     if choice.port is None:
         if choice.address is not None:
             raise UsageError(
-                "says where to serve nothing", where="--metrics-address", hint="add --metrics-port"
+                "there is no page to serve on this address",
+                where="--metrics-address",
+                hint="add --metrics-port",
             )
         yield None
         return
@@ -48,12 +50,12 @@ def exporting(choice: MetricsChoice, console: Console) -> Iterator[Exporter | No
 
 
 class ProgressOutputs:
-    """Takes the pictures of one run, and shows them to everybody.
+    """Passes the snapshots of one run to its outputs.
 
     Args:
         view: the terminal.
         exporter: the metrics page, if there is one.
-        folder: the run's; its telemetry is added to the pictures.
+        folder: of the run; its telemetry is added to the snapshots.
     """
 
     def __init__(self, view: ProgressView, exporter: Exporter | None, folder: RunFolder) -> None:
@@ -62,8 +64,8 @@ class ProgressOutputs:
         self._usage = UsageTail(folder.telemetry)
 
     def show(self, progress: Progress) -> None:
-        """Show a picture."""
+        """Show a snapshot."""
         whole = replace(progress, usage=self._usage.read())
         if self._exporter is not None:
-            self._exporter.take(whole)
+            self._exporter.show(whole)
         self._view.show(whole)

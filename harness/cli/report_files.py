@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """Where each report goes; None for those that nobody asked for."""
+    """Where each report goes; None for those that were not asked for."""
 
     html: Path | None = None
     junit: Path | None = None
@@ -55,7 +55,7 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
         path: folder of the run, or of the group.
         wanted: what goes where.
         show: whether the page is opened in a browser.
-        console: where it is told what was written.
+        console: shows what was written.
 
     Raises:
         UsageError: the folder is none, or a group has no such report.
@@ -73,10 +73,10 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
             )
         data = read_report_data(folder)
         if data.rejudged_reason:
-            said = f"judged anew for this report: {data.rejudged_reason}"
-            # Where a report goes to the output itself, that is said in the report.
+            text = f"judged anew for this report: {data.rejudged_reason}"
+            # Where a report goes to the output itself, the report states it.
             if STDOUT not in (wanted.junit, wanted.markdown):
-                console.print(said, style="yellow", markup=False, soft_wrap=True)
+                console.print(text, style="yellow", markup=False, soft_wrap=True)
         written = tuple(_report_run(data, wanted))
         if show and wanted.html is not None:
             webbrowser.open(wanted.html.absolute().as_uri())
@@ -85,7 +85,7 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
 
 
 def report_after(folder: RunFolder, console: Console) -> None:
-    """The reports that every run has; one that fails is told, and changes nothing else."""
+    """The reports that every run has; one that fails is a warning and changes nothing else."""
 
     def both() -> None:
         wanted = ReportRequest(html=folder.html, junit=folder.junit)
@@ -175,8 +175,8 @@ def _or_warning(make: Callable[[], T], console: Console) -> T | None:
     try:
         return make()
     except (EvidenceError, UsageError) as error:
-        told = str(error)
+        reason = str(error)
     except Exception as error:  # the verdict stands, whatever is wrong with its report
-        told = f"{type(error).__name__}: {error}"
-    console.print(f"warning: no report: {told}", style="yellow", markup=False)
+        reason = f"{type(error).__name__}: {error}"
+    console.print(f"warning: no report: {reason}", style="yellow", markup=False)
     return None

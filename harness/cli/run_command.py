@@ -179,7 +179,7 @@ def _parts(
     clock = SystemClock()
 
     def make_observer(endpoints: Endpoints, run_tag: int) -> Observer:
-        view.say("stack is up; starting the observer")
+        view.print_line("stack is up; starting the observer")
         plan = ObserverPlan(
             observer_dsn=endpoints.observer_dsn,
             redis_url=endpoints.redis_url,
@@ -191,7 +191,7 @@ def _parts(
         return Observer(plan, clock)
 
     def make_swarm(plan: SwarmPlan) -> Swarm:
-        view.say(f"starting {plan.load.agents_max} agents")
+        view.print_line(f"starting {plan.load.agents_max} agents")
         return Swarm(plan, folder.logs, folder.swarm_status)
 
     def make_telemetry(endpoints: Endpoints, path: Path) -> TelemetryProcess | DisabledTelemetry:
@@ -225,13 +225,13 @@ def _parts(
         return nonce_starts(conninfo, contract, scenario, run_tag)
 
     stack = choice.make(
-        scenario, contract, root, folder, clock, lambda event: view.say(startup_line(event))
+        scenario, contract, root, folder, clock, lambda event: view.print_line(startup_line(event))
     )
 
     if choice.kind is StackKind.ATTACH:
-        view.say("looking for the system that the contract names")
+        view.print_line("looking for the system that the contract names")
     else:
-        view.say(f"starting the {choice.kind} stack")
+        view.print_line(f"starting the {choice.kind} stack")
     return Parts(
         system=SystemParts(
             stack=stack,
@@ -271,7 +271,7 @@ def _parts(
 def _pool_watch(
     scenario: Scenario, contract: Contract, clock: SystemClock
 ) -> Callable[[Endpoints, Path], PendingSampler] | None:
-    """What looks at the group that agents share, where they do."""
+    """The sampler of the consumer group that agents share, where they do."""
     if not scenario.agent_containers.shared_group:
         return None
     return lambda endpoints, path: PendingSampler(

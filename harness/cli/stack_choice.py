@@ -40,15 +40,15 @@ __all__ = ["StackChoice", "StackKind"]
 
 @dataclass(frozen=True, slots=True)
 class StackChoice:
-    """What the options say of the stack.
+    """The options that choose the stack.
 
     Attributes:
         image_set: set in `compose/images/sets.toml`; containers only.
         images: `ROLE=IMAGE` overrides; containers only.
-        agents: agent containers beside the swarm; containers only.
+        agents: agent containers in addition to the swarm; containers only.
         ports: fixed ports by service.
         contract_file: what a system that already runs is called and where it is; attach only.
-        accept_production: the sentence that was said; attach only.
+        accept_production: the sentence that accepts production; attach only.
         free_agents: whether agent containers have no limits; containers only.
     """
 
@@ -65,20 +65,20 @@ class StackChoice:
         """The contract of the system that already runs; None for one that is started.
 
         Raises:
-            UsageError: an option does not fit the kind of stack, the file is wrong, or it speaks
-                of production.
+            UsageError: an option does not fit the kind of stack, the file is wrong, or it is
+                production.
         """
         if self.kind is not StackKind.ATTACH:
             if self.contract_file is not None or self.accept_production is not None:
                 raise UsageError(
-                    "--contract and --accept-production speak of a system that already runs",
+                    "--contract and --accept-production are options of a system that already runs",
                     hint="add --stack attach",
                 )
             return None
         if self.contract_file is None:
             raise UsageError(
                 "--stack attach needs a contract file",
-                hint="add --contract FILE; docs/attach.md tells what stands in it",
+                hint="add --contract FILE; docs/attach.md describes it",
             )
         if self.images or self.agents or self.ports:
             raise UsageError("a system that already runs has its own images, agents and ports")
@@ -102,7 +102,8 @@ class StackChoice:
                 )
             if scenario.gate is not None:
                 raise UsageError(
-                    "a gate's rounds are decided by the reference desk, on a stack that is started",
+                    "a gate's rounds are decided by the reference decision service, on a stack"
+                    " that is started",
                     where="gate",
                     hint="leave out [gate], or --stack attach",
                 )
@@ -140,9 +141,9 @@ class StackChoice:
         root: Path,
         folder: RunFolder,
         clock: Clock,
-        tell: StartupSink = ignore_event,
+        on_event: StartupSink = ignore_event,
     ) -> Stack:
-        """The stack, not yet started; `tell` is told of its start as it goes on.
+        """The stack, not yet started; `on_event` receives the events of its start.
 
         Raises:
             UsageError: as `check`.
@@ -152,14 +153,14 @@ class StackChoice:
             return AttachStack(attached, os.environ, clock, scenario)
         settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
-            return ProcessStack(settings, create_private_dir(), folder.logs, clock, tell)
+            return ProcessStack(settings, create_private_dir(), folder.logs, clock, on_event)
         variables = agent_variables(scenario.agent_containers, contract)
         docker = replace(
             self.docker_settings(settings, root),
             own_disks=own_disks(scenario.fault),
             variables=variables,
         )
-        return DockerStack(docker, folder.logs, clock, tell)
+        return DockerStack(docker, folder.logs, clock, on_event)
 
     def need_agents(self, scenario: Scenario) -> None:
         """Make sure that there are as many agent containers as the scenario needs.

@@ -45,8 +45,8 @@ def show_trends(folder: Path, scenario: str | None, form: str, console: Console)
     left_out: list[str] = []
     trends = trends_of(_runs(folder, scenario, left_out))
     if not trends:
-        told = f"; {len(left_out)} could not be read, as {left_out[0]}" if left_out else ""
-        raise UsageError(f"holds no run with a result{told}", where=str(folder))
+        more = f"; {len(left_out)} could not be read, as {left_out[0]}" if left_out else ""
+        raise UsageError(f"holds no run with a result{more}", where=str(folder))
     if form == "table":
         for trend in trends:
             _print(trend, console)
@@ -117,5 +117,5 @@ def _print(trend: Trend, console: Console) -> None:
     console.print(table)
     for night in trend.points:
         if night.unverified:
-            said = f"{NOT_VERIFIED}: {night.run_id}: its result {night.unverified}"
-            console.print(said, style="yellow", markup=False, soft_wrap=True)
+            text = f"{NOT_VERIFIED}: {night.run_id}: its result {night.unverified}"
+            console.print(text, style="yellow", markup=False, soft_wrap=True)

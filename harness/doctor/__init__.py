@@ -1,4 +1,4 @@
-"""What a host can do: probes look, rules judge, and the conclusion claims no more than was seen."""
+"""What a host can do: probes read facts, rules judge them, the conclusion claims no more."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:
     Args:
         name: profile in `compose/zone-c.toml`.
         root: the repository.
-        data: folder whose storage is looked at.
+        data: folder whose storage is checked.
 
     Raises:
         UsageError: there is no such profile.
@@ -74,7 +74,7 @@ def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:
 
 
 def zone_b_quotas(root: Path) -> Quotas:
-    """The sum of Zone B's quotas, Anvil's included, since a gate runs beside all others.
+    """The sum of Zone B's quotas, Anvil's included, since a gate runs with all others.
 
     Raises:
         UsageError: the Compose file cannot be read.

@@ -22,7 +22,7 @@ def engine_kind(facts: HostFacts) -> Finding:
     if engine.product == DOCKER and engine.rootless is False:
         return Finding(topic, Level.OK, f"{DOCKER}, as root", "the kind that runs are tried with")
     rootless = ", rootless" if engine.rootless else ""
-    found = f"{engine.product or 'not told'}{rootless}"
+    found = f"{engine.product or 'not reported'}{rootless}"
     if engine.product == DESKTOP:
         means = (
             "containers run in a virtual machine: `docker compose` works; quotas cannot be read"
@@ -39,7 +39,7 @@ def engine_kind(facts: HostFacts) -> Finding:
     elif engine.product == PODMAN:
         means = (
             "containers start behind Docker's API, and quotas are read back; restarts and OOM kills"
-            " are told by other events than Docker's, and no test of the harness runs on it"
+            " are reported by other events than Docker's, and no test of the harness runs on it"
         )
     else:
         means = "what it can do is not known"
@@ -48,7 +48,7 @@ def engine_kind(facts: HostFacts) -> Finding:
 
 
 def no_engine_finding(topic: str) -> Finding:
-    """The finding on what only an engine can tell, where none answered."""
+    """The finding on a fact that only an engine reports, where none answered."""
     return Finding(
         topic,
         Level.WARN,
@@ -81,7 +81,7 @@ def engine_findings(facts: HostFacts, quotas: Quotas) -> tuple[Finding, ...]:
 
 
 def docker(facts: HostFacts) -> Finding:
-    """Whether containers can be started and looked into."""
+    """Whether containers can be started and inspected."""
     engine = facts.engine
     if engine is None:
         return Finding(
@@ -106,13 +106,13 @@ def docker(facts: HostFacts) -> Finding:
         return Finding(
             "Docker",
             Level.BAD,
-            f"{found}, on another kernel than this process ({engine.kernel or 'not told'})",
+            f"{found}, on another kernel than this process ({engine.kernel or 'not reported'})",
             "containers run in another machine, whose control groups cannot be read from here:"
             " no quota can be proven",
             "install Docker Engine in this Linux, or run the harness on the engine's own host",
             docker_max=Suitability.NOTHING,
         )
-    return Finding("Docker", Level.OK, found, "containers can be started and looked into")
+    return Finding("Docker", Level.OK, found, "containers can be started and inspected")
 
 
 def version_numbers(text: str) -> tuple[int, ...]:
@@ -153,7 +153,7 @@ def control_groups(facts: HostFacts) -> Finding:
         return Finding(
             topic,
             Level.WARN,
-            "the engine does not tell their version",
+            "the engine does not report their version",
             "whether quotas can be read back shows only when a run does it",
             "use a Docker engine of version 20.10 or later",
             docker_max=Suitability.INDICATIVE,
@@ -189,7 +189,7 @@ def swap_accounting(facts: HostFacts) -> Finding:
     return Finding(
         topic,
         Level.WARN,
-        ("off" if engine.swap_limit is False else "not told")
+        ("off" if engine.swap_limit is False else "not reported")
         + (", but the host has no swap" if without_swap else ""),
         "a container beyond its memory limit may go on in swap instead of being ended",
         "boot with swapaccount=1 (control groups version 1)",
@@ -206,8 +206,8 @@ def cpus(facts: HostFacts, quotas: Quotas) -> Finding:
     """CPUs against the sum of the quotas, with room for the generator."""
     needed = cpus_needed(quotas)
     engine = facts.engine
-    told = _smaller(facts.cpus, engine, engine.cpus if engine else None)
-    if told is None:
+    count = _smaller(facts.cpus, engine, engine.cpus if engine else None)
+    if count is None:
         return Finding(
             "CPUs",
             Level.WARN,
@@ -216,8 +216,8 @@ def cpus(facts: HostFacts, quotas: Quotas) -> Finding:
             "run where the number of CPUs can be read",
             docker_max=Suitability.INDICATIVE,
         )
-    found = f"{told} for quotas of {quotas.cpus:g} cores in {quotas.containers} containers"
-    if told >= needed:
+    found = f"{count} for quotas of {quotas.cpus:g} cores in {quotas.containers} containers"
+    if count >= needed:
         return Finding(
             "CPUs",
             Level.OK,
@@ -240,7 +240,7 @@ def memory(facts: HostFacts, quotas: Quotas) -> Finding:
     engine = facts.engine
     total = _smaller(facts.memory_bytes, engine, engine.memory_bytes if engine else None)
     limits = f"limits of {_gib(quotas.memory_bytes)}"
-    # What the engine has less, or does not tell, takes nothing from processes of the host.
+    # Memory that the engine lacks, or does not report, is still there for processes of the host.
     own = min(facts.memory_bytes or 0, facts.memory_available_bytes or 0)
     process_max = Suitability.NOTHING if own < MEMORY_RUN_MIN else Suitability.PROCESS
     if total is None or facts.memory_available_bytes is None:
@@ -277,11 +277,11 @@ def memory(facts: HostFacts, quotas: Quotas) -> Finding:
     return Finding("memory", Level.OK, found, "every limit can be used up at once")
 
 
-def _smaller(host: int | None, engine: EngineFacts | None, told: int | None) -> int | None:
-    """The smaller of what the host and its engine tell; None if one of them does not."""
+def _smaller(host: int | None, engine: EngineFacts | None, reported: int | None) -> int | None:
+    """The smaller of what the host and its engine report; None if one of them does not."""
     if engine is None:
         return host
-    return None if host is None or told is None else min(host, told)
+    return None if host is None or reported is None else min(host, reported)
 
 
 def _gib(size: int) -> str:

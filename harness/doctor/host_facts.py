@@ -84,7 +84,7 @@ class HostFacts:
             do about it.
         kernel: release of the kernel that the harness runs on.
         cpus: CPUs that this process may use.
-        memory_available_bytes: what could be taken now.
+        memory_available_bytes: what can be allocated now.
         disks: of reports, temporary files, and the engine's data if that is local.
         open_files: soft limit of file descriptors.
         open_files_hard: what the soft limit may be raised to.

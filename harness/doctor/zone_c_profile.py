@@ -74,7 +74,7 @@ def read_profile(name: str, root: Path) -> HostProfile:
 
 
 def probe_machine(folder: Path) -> Machine:
-    """Look at this machine, and at what lies below a folder."""
+    """The facts of this machine, and of the storage below a folder."""
     path = nearest(folder)
     return Machine(
         folder=str(path),
@@ -88,7 +88,7 @@ def probe_machine(folder: Path) -> Machine:
 
 
 def installed_memory(folder: Path) -> int | None:
-    """Memory that is online, from the kernel's blocks; None where it does not tell."""
+    """Memory that is online, from the kernel's blocks; None where it does not report them."""
     try:
         size = int((folder / "block_size_bytes").read_text(encoding="ascii"), 16)
         states = [path.read_text(encoding="ascii") for path in folder.glob("memory*/online")]
@@ -98,7 +98,7 @@ def installed_memory(folder: Path) -> int | None:
 
 
 def is_virtual(cpuinfo: Path) -> bool | None:
-    """Whether the CPU tells of a hypervisor; x86 does, others say nothing."""
+    """Whether the CPU reports a hypervisor; only x86 does."""
     try:
         text = cpuinfo.read_text(encoding="utf-8")
     except OSError:
@@ -156,7 +156,7 @@ def encryption(machine: Machine) -> Finding:
             "encrypted storage",
             Level.WARN,
             below,
-            f"{wanted}; this file system does not tell its devices",
+            f"{wanted}; this file system does not name its devices",
             "show the encryption by its own tool (zfs get encryption, the drive's maker's)",
         )
     if not machine.encrypted:

@@ -1,8 +1,7 @@
-"""Rounds of random faults under load, every check after each, and what all of them come to.
+"""Rounds of random faults under load, with every check after each, and the overall result.
 
-A round is a run like any other, with one fault drawn from the seed: its stack is new, its evidence
-its own, its verdict that of every check. What was interrupted is gone on with at the round that had
-not come to its end.
+A round is an ordinary run with one fault drawn from the seed, a new stack, and evidence and a
+verdict of its own. An interrupted experiment continues with the round that had not ended.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from harness.scenario.models import SEED_MAX
 RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
 ReportProgress = Callable[[str], None]
 _REASONS_MAX = 50
-# A fault of a link lasts two seconds at least, and begins in the first half.
+# A link fault lasts two seconds at least, and begins in the first half.
 _MEASURED_MIN_S = 4.0
 
 
@@ -60,48 +59,47 @@ def check_rounds(scenario: Scenario, rounds: int) -> None:
 
 
 def _measured_s(scenario: Scenario) -> float:
-    """From the beginning of the measured load, which faults count from, to its end."""
+    """Length of the measured load; the times of faults count from its beginning."""
     stretches = scenario.load.measured_stretches_ns()
     return (stretches[-1][1] - stretches[0][0]) / NS_PER_S if stretches else 0.0
 
 
 def run_rounds(
-    folder: ChaosFolder, once: RunOnce, tell: ReportProgress
+    folder: ChaosFolder, once: RunOnce, report: ReportProgress
 ) -> tuple[RoundFigures, ...]:
-    """Make the rounds that are missing.
+    """Run the rounds that are missing.
 
     Returns:
-        what came of those that were made now, each judged as it ended.
+        figures of the rounds of this call, each judged at its end.
 
     Raises:
-        HarnessError: a round could not be made, or one made before is missing; those before it
-            are kept.
+        HarnessError: a round failed, or an earlier one is missing; those before it are kept.
         Interrupted: the same.
     """
     facts, scenario = folder.read(), folder.read_scenario()
-    for run_id in facts.runs:  # told now, and not when all others have been made
+    for run_id in facts.runs:  # fail now, and not after all other rounds
         _folder_of(folder, run_id)
     made = []
     measured_s = _measured_s(scenario)
     for number in range(len(facts.runs) + 1, facts.rounds + 1):
         fault = draw_fault(facts.seed, number, measured_s, facts.choices)
         own = _scenario_of(folder, scenario, facts.seed + number, fault)
-        tell(f"round {number} of {facts.rounds}: {_name(fault)}")
+        report(f"round {number} of {facts.rounds}: {_name(fault)}")
         assessment, run_folder = once(own, folder.path)
         facts = facts.model_copy(update={"runs": (*facts.runs, run_folder.run_id)})
         folder.write(facts)
         made.append(_round(number, run_folder.run_id, assessment))
-        tell(f"{assessment.judgement.verdict.name}: {run_folder.run_id}")
+        report(f"{assessment.judgement.verdict.name}: {run_folder.run_id}")
     return tuple(made)
 
 
 def judge_rounds(folder: ChaosFolder, made: Iterable[RoundFigures] = ()) -> ChaosResult:
-    """Store what all rounds that came to their end come to, each by its evidence.
+    """Store the overall result of all rounds that ended, each judged by its evidence.
 
     Args:
         folder: with the rounds.
-        made: what is known of some of them, judged just now from the evidence they had sealed. All
-            others are judged again: what an earlier call has stored is no evidence.
+        made: rounds that were judged just now from their sealed evidence. All others are judged
+            again: the stored result of an earlier call is no evidence.
 
     Raises:
         UsageError: a round's folder is missing.
@@ -127,14 +125,14 @@ def _scenario_of(
         )
     except ValidationError as error:
         raise EvidenceError(
-            f"no round can be made of it: {format_problems(error, 'scenario')}",
+            f"it is no scenario of a round: {format_problems(error, 'scenario')}",
             where=str(folder.path),
         ) from error
 
 
 def _judged(number: int, run_id: str, folder: ChaosFolder, seed: int) -> RoundFigures:
     run = _folder_of(folder, run_id)
-    # Each round has a seed of its own, which everything in it follows from.
+    # Each round has a seed of its own, which determines everything in it.
     if (own := run.read_scenario().seed) != seed + number:
         raise EvidenceError(
             f"is not round {number}: its seed is {own}, and that of the round {seed + number}",
@@ -164,7 +162,7 @@ def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:
         number=number,
         run_id=run_id,
         kind=fault.kind if fault else "?",
-        fault=_told_name(fault),
+        fault=_fault_name(fault),
         verdict=judgement.verdict,
         first_ns=recovery.first_ns if recovery else None,
         backlog_ns=recovery.backlog_ns if recovery else None,
@@ -179,8 +177,8 @@ def _lost(measurement: Measurement) -> int:
     return measurement.account.lost + measurement.account.in_flight
 
 
-def _told_name(fault: FaultFigures | None) -> str:
-    return fault.name if fault is not None else "none was told"
+def _fault_name(fault: FaultFigures | None) -> str:
+    return fault.name if fault is not None else "none was reported"
 
 
 def _name(fault: dict[str, object]) -> str:

@@ -1,9 +1,10 @@
-"""The isolation experiment: one run in blocks, and what its pairs say.
+"""The isolation experiment: one run in blocks, compared in pairs.
 
-1. Take the scenario's load (agents, rate, content) and stretch it over the blocks.
-2. Put the disturbance, as faults, over one block of each pair.
-3. Run it as any other scenario: every check of a run stays.
-4. From the evidence: the P99 of each block, whether the disturbance had force, the change.
+1. Extend the scenario's load (agents, rate, content) over the blocks.
+2. Apply the disturbance, as faults, to one block of each pair: the treatment; the other block is
+   the baseline.
+3. Run it as any other scenario, with every check of a run.
+4. From the evidence: the P99 of each block, whether the disturbance took effect, the change.
 """
 
 from __future__ import annotations
@@ -41,32 +42,32 @@ from harness.scenario.models import Phase
 
 RESULT = "isolation.json"
 _P99 = 99.0
-# What a fault says of its times.
+# Keys of a fault that state its times.
 _BY_BLOCKS = frozenset({"at_s", "for_s", "times", "every_s", "jitter_s"})
 
 
 def expand_blocks(
     document: dict[str, Any], isolation: Isolation, faults: list[dict[str, Any]], seed: int
 ) -> None:
-    """Make a scenario's document one in blocks.
+    """Turn a scenario's document into one in blocks.
 
     Args:
         document: as read from its file; changed in place.
-        isolation: how the blocks lie.
+        isolation: number and length of the blocks.
         faults: the disturbance, without times.
         seed: of the order within the pairs.
 
     Raises:
-        UsageError: it has no load to stretch, or faults of its own; the disturbance cannot be one.
+        UsageError: it has no load to extend, or faults of its own; the disturbance is not possible.
     """
     _check_disturbance(faults)
     load = document.get("load")
     stages = load.get("stages") if isinstance(load, dict) else None
     if not isinstance(load, dict) or not isinstance(stages, list) or not stages:
-        raise UsageError("the scenario has no [[load.stages]] to stretch", where="load.stages")
+        raise UsageError("the scenario has no [[load.stages]] to extend", where="load.stages")
     if document.get("fault"):
         raise UsageError(
-            "the scenario has faults of its own, which would disturb the quiet blocks too",
+            "the scenario has faults of its own, which would affect the baseline blocks too",
             where="fault",
             hint="name the disturbance with --disturb",
         )
@@ -84,33 +85,33 @@ def expand_blocks(
 
 
 def _check_disturbance(faults: list[dict[str, Any]]) -> None:
-    """When it acts say the blocks, so it has to last, and can say nothing of that itself."""
+    """The blocks determine its times, so it has to last, and must state no times itself."""
     possible = kinds_where(lambda kind: kind.lasts() or kind.repeats_as_disturbance)
     for fault in faults:
         kind = fault.get("kind")
         if kind not in possible:
             raise UsageError(
-                f"{kind!r} is no disturbance: it has to last as long as it is told",
+                f"{kind!r} is no disturbance: it has to last for a given time",
                 where="--disturb",
                 hint=f"possible are {', '.join(sorted(possible))}",
             )
-        if said := sorted(_BY_BLOCKS & fault.keys()):
+        if times := sorted(_BY_BLOCKS & fault.keys()):
             raise UsageError(
-                f"{kind} says {', '.join(said)}, and a disturbance acts in every second block",
+                f"{kind} states {', '.join(times)}, but a disturbance acts in every second block",
                 where="--disturb",
-                hint="leave it out; --block says how long a block is",
+                hint="leave it out; --block sets the length of a block",
             )
 
 
 def require_latency_objective(scenario: Scenario) -> None:
-    """Make sure that there is a latency to keep under the disturbance.
+    """Make sure that there is a latency objective to meet under the disturbance.
 
     Raises:
-        UsageError: the scenario promises none.
+        UsageError: the scenario has none.
     """
     if tightest_latency_ns(scenario) is None:
         raise UsageError(
-            "the scenario promises no latency, so there is nothing to keep",
+            "the scenario has no latency objective to meet",
             where="objectives",
             hint="add one, as in p99 < 500 ms",
         )
@@ -123,7 +124,7 @@ def judge_blocks(
 
     Args:
         folder: of the run.
-        known: what has just been gathered from this very evidence; None to read it.
+        known: assessment and analysis of this evidence; None to read it.
 
     Raises:
         UsageError: the run was no isolation experiment.
@@ -134,15 +135,15 @@ def judge_blocks(
         raise UsageError(
             "is no isolation experiment", where=str(folder.path), hint="`harness isolate` makes one"
         )
-    assessment, gathered = known or assess_with_analysis(folder)
+    assessment, analysis = known or assess_with_analysis(folder)
     limit_ns = tightest_latency_ns(scenario)
     if limit_ns is None:
-        raise EvidenceError(
-            "the scenario promises no latency, so there is nothing to keep", where="objectives"
-        )
-    telemetry = read_telemetry_file(folder.telemetry, gathered.timeline.t0_ns)
-    found = _found(scenario, scenario.isolation, gathered, limit_ns, _on_purpose(folder), telemetry)
-    judgement = judge_isolation(found, assessment.judgement)
+        raise EvidenceError("the scenario has no latency objective to meet", where="objectives")
+    telemetry = read_telemetry_file(folder.telemetry, analysis.timeline.t0_ns)
+    evidence = _evidence(
+        scenario, scenario.isolation, analysis, limit_ns, _on_purpose(folder), telemetry
+    )
+    judgement = judge_isolation(evidence, assessment.judgement)
     folder.write_json(folder.path / RESULT, judgement.model_dump(mode="json"))
     return judgement
 
@@ -158,20 +159,20 @@ def _blocks(isolation: Isolation, seed: int, start_ns: int) -> tuple[TrialBlock,
     )
 
 
-def _found(
+def _evidence(
     scenario: Scenario,
     isolation: Isolation,
-    gathered: RunAnalysis,
+    analysis: RunAnalysis,
     limit_ns: int,
     on_purpose: dict[str, str],
     telemetry: Telemetry,
 ) -> IsolationEvidence:
     start_ns = scenario.load.measured_stretches_ns()[0][0]
     blocks = _blocks(isolation, scenario.seed, start_ns)
-    latency, lateness = _series(gathered, Metric.LATENCY), _series(gathered, Metric.LATENESS)
-    full = _series(gathered, Metric.LATENCY, Mode.FULL)
-    quiet = [block for block in blocks if not block.disturbed]
-    disturbed = [block for block in blocks if block.disturbed]
+    latency, lateness = _series(analysis, Metric.LATENCY), _series(analysis, Metric.LATENESS)
+    full = _series(analysis, Metric.LATENCY, Mode.FULL)
+    baseline = [block for block in blocks if not block.disturbed]
+    treatment = [block for block in blocks if block.disturbed]
     figures = tuple(
         BlockFigures(
             pair=block.pair,
@@ -182,14 +183,14 @@ def _found(
             p99_ns=block_percentile(latency, [block], _P99),
             lateness_p99_ns=block_percentile(lateness, [block], _P99),
             lateness_max_ns=block_percentile(lateness, [block], 100.0),
-            force=_force(block, gathered, scenario.fault) if block.disturbed else "",
+            force=_force(block, analysis, scenario.fault) if block.disturbed else "",
         )
         for block in blocks
     )
     return IsolationEvidence(
         blocks=figures,
-        quiet_p99_ns=block_percentile(latency, quiet, _P99),
-        disturbed_p99_ns=block_percentile(latency, disturbed, _P99),
+        quiet_p99_ns=block_percentile(latency, baseline, _P99),
+        disturbed_p99_ns=block_percentile(latency, treatment, _P99),
         margin_ns=round(isolation.margin_ms * NS_PER_MS),
         limit_ns=limit_ns,
         lateness_limit_ns=LATENESS_P99.of(scenario),
@@ -197,63 +198,62 @@ def _found(
         contention=_contention(
             telemetry, blocks, frozenset(fault.target for fault in scenario.fault)
         ),
-        lingering_s=tuple(one.start_ns / NS_PER_S for one in quiet if _lingers(one, gathered)),
+        lingering_s=tuple(one.start_ns / NS_PER_S for one in baseline if _lingers(one, analysis)),
         full_p99_ns=(
-            block_percentile(full, quiet, _P99),
-            block_percentile(full, disturbed, _P99),
+            block_percentile(full, baseline, _P99),
+            block_percentile(full, treatment, _P99),
         ),
     )
 
 
 def _contention(
-    telemetry: Telemetry, blocks: Sequence[TrialBlock], disturbers: frozenset[str]
+    telemetry: Telemetry, blocks: Sequence[TrialBlock], targets: frozenset[str]
 ) -> ContentionFigures | None:
-    quiet, disturbed = (
-        measure_contention(telemetry, [b for b in blocks if b.disturbed is kind], disturbers)
+    baseline, treatment = (
+        measure_contention(telemetry, [b for b in blocks if b.disturbed is kind], targets)
         for kind in (False, True)
     )
-    if quiet is None or disturbed is None:
+    if baseline is None or treatment is None:
         return None
     return ContentionFigures(
-        cores=disturbed.cores,
-        quiet_busy_cores=quiet.busy_cores,
-        disturbed_busy_cores=disturbed.busy_cores,
-        quiet_waited_cores=quiet.waited_cores,
-        disturbed_waited_cores=disturbed.waited_cores,
-        is_fought_over=disturbed.is_fought_over,
+        cores=treatment.cores,
+        quiet_busy_cores=baseline.busy_cores,
+        disturbed_busy_cores=treatment.busy_cores,
+        quiet_waited_cores=baseline.waited_cores,
+        disturbed_waited_cores=treatment.waited_cores,
+        is_fought_over=treatment.is_fought_over,
     )
 
 
 def _on_purpose(folder: RunFolder) -> dict[str, str]:
-    """Checks of the run that fail because the experiment wants it so."""
+    """Checks of the run that the experiment makes fail on purpose."""
     try:
         is_limited = folder.read_json(folder.stack).get("agents_limited", True)
     except EvidenceError:
         return {}
-    return {} if is_limited else {QUOTAS_ENFORCED.id: "the limits of the agents were taken away"}
+    return {} if is_limited else {QUOTAS_ENFORCED.id: "the limits of the agents were removed"}
 
 
-def _series(gathered: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Series:
+def _series(analysis: RunAnalysis, metric: Metric, mode: Mode = Mode.LITE) -> Series:
     """The metric of all measured signals of a mode; most signals are not simulated in full.
 
-    Without rejections: the time they had until the end depends on the block, and an objective
-    judges them.
+    Without rejections: their censored times depend on the block, and an objective judges them.
     """
-    cell = gathered.signals.cells.get(CellKey(Phase.MEASURE, mode))
+    cell = analysis.signals.cells.get(CellKey(Phase.MEASURE, mode))
     if cell is None or metric not in cell.series:
         return Series()
     return cell.slo_series(metric).within_layout()
 
 
-def _force(block: TrialBlock, gathered: RunAnalysis, faults: Sequence[Fault]) -> str:
-    """What proves that the whole disturbance was on in a block; empty if any part was not."""
-    t0_ns = gathered.timeline.t0_ns
+def _force(block: TrialBlock, analysis: RunAnalysis, faults: Sequence[Fault]) -> str:
+    """Evidence that the whole disturbance was active in a block; empty if any part was not."""
+    t0_ns = analysis.timeline.t0_ns
     start_ns, end_ns = t0_ns + block.start_ns, t0_ns + block.counted_end_ns
-    words = []
+    parts = []
     for fault in faults:
         own = [
             record
-            for record in gathered.faults.records or ()
+            for record in analysis.faults.records or ()
             if (record.kind, record.target) == (fault.kind, fault.target)
             and start_ns <= record.planned_ns < end_ns
         ]
@@ -261,24 +261,24 @@ def _force(block: TrialBlock, gathered: RunAnalysis, faults: Sequence[Fault]) ->
         if not seen:
             return ""
         times = f" ({len(seen)} times)" if len(seen) > 1 else ""
-        words.append(f"{fault.target}: {seen[0].seen}{times}")
-    return "; ".join(words)
+        parts.append(f"{fault.target}: {seen[0].seen}{times}")
+    return "; ".join(parts)
 
 
-def _lingers(block: TrialBlock, gathered: RunAnalysis) -> bool:
-    """Whether a disturbance was not seen to be over before the signals of a quiet block count."""
-    t0_ns = gathered.timeline.t0_ns
+def _lingers(block: TrialBlock, analysis: RunAnalysis) -> bool:
+    """Whether no probe saw the disturbance end before the signals of a baseline block count."""
+    t0_ns = analysis.timeline.t0_ns
     counted_ns, end_ns = t0_ns + block.counted_ns, t0_ns + block.counted_end_ns
     return any(
         record.injected_ns is not None
         and record.injected_ns < end_ns
         and (record.heal_proven_ns is None or record.heal_proven_ns > counted_ns)
-        for record in gathered.faults.records or ()
+        for record in analysis.faults.records or ()
     )
 
 
 def _shown(record: FaultRecord, counted_ns: int, end_ns: int) -> bool:
-    """Whether the probe saw it: one that lasts before signals counted and again at the end."""
+    """Whether the probe saw it: if it lasts, before signals counted and again at the end."""
     if record.proven_ns is None:
         return False
     if not record.for_ns:

@@ -1,4 +1,4 @@
-"""One question several times, each time with another seed, and what comes of all together."""
+"""Runs a scenario several times, each time with another seed, and judges the group."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ SEED_MAX = 2**63 - 1
 
 
 def repeat(scenario: Scenario, times: int, folder: GroupFolder, once: RunOnce) -> GroupJudgement:
-    """Run, judge all together, and store the group's result.
+    """Run, judge the group, and store its result.
 
     A run that is interrupted is the last one; the group is then INCONCLUSIVE.
 
     Args:
-        scenario: its seed is the first run's.
-        times: how many runs.
-        folder: the group's.
-        once: makes one run.
+        scenario: its seed is that of the first run.
+        times: number of runs.
+        folder: of the group.
+        once: executes one run.
 
     Raises:
-        HarnessError: a run could not be made; what was made before it is judged and stored.
+        HarnessError: a run failed; those before it are judged and stored.
     """
     seeds = [(scenario.seed + number) % (SEED_MAX + 1) for number in range(times)]
     facts = GroupProgress(seeds=tuple(seeds), kept=GROUP_KEPT)
@@ -74,14 +74,14 @@ def judge_again(folder: GroupFolder, warn: Warn | None = None) -> GroupJudgement
     """Judge every run of a group again, and the group.
 
     Args:
-        folder: the group's.
-        warn: told why not all of it could be stored, if it could not; may be absent.
+        folder: of the group.
+        warn: receives the reason if not everything could be stored.
 
     Raises:
         EvidenceError: evidence is missing or unreadable.
         UsageError: a run's folder is missing.
     """
-    tell = warn or (lambda _: None)
+    report = warn or (lambda _: None)
     facts = folder.read()
     if left_out := sorted(folder.started_runs() - set(facts.runs)):
         raise EvidenceError(
@@ -91,12 +91,12 @@ def judge_again(folder: GroupFolder, warn: Warn | None = None) -> GroupJudgement
     for run_id in facts.runs:
         run_folder = RunFolder.open(folder.run_path(run_id))
         scenario = run_folder.read_scenario()
-        members.append(_member(run_folder, scenario, reassess(run_folder, tell)))
+        members.append(_member(run_folder, scenario, reassess(run_folder, report)))
     judgement = judge_group(members, facts, verify_group_manifest(folder, facts))
     try:
         _write(folder, facts, judgement)
     except EvidenceError as error:
-        tell(error_text(error))
+        report(error_text(error))
     return judgement
 
 

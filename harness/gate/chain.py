@@ -1,4 +1,4 @@
-"""What a round does to the node and asks of it, in the words of the gate."""
+"""Operations of a round on the node."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _WORD_DIGITS = 64
 
 
 class Chain:
-    """A node of its own, with the pool on it; blocks come when they are asked for.
+    """A private node with the pool on it; it mines blocks on request only.
 
     Args:
         rpc: connection to the node.
-        code: the pool's.
+        code: of the pool.
 
     Attributes:
         trader: the account that swaps.
@@ -40,7 +40,7 @@ class Chain:
         self.trader = ""
 
     def set_up(self) -> int:
-        """Begin a chain with the pool on it, and remember it; the gas an ordinary swap uses."""
+        """Begin a chain with the pool on it and take a snapshot; the gas of an ordinary swap."""
         ask = self._rpc.ask
         ask("anvil_reset")
         ask("evm_setAutomine", False)
@@ -57,33 +57,33 @@ class Chain:
         return found[1]
 
     def reset(self) -> None:
-        """Back to the state that `set_up` left, without anything that waits to be mined."""
+        """Return to the state after `set_up`, without pending transactions."""
         self._rpc.ask("anvil_dropAllTransactions")
         if self._rpc.ask("evm_revert", self._snapshot) is not True:
-            raise RefusedError("the node does not go back to its snapshot")
+            raise RefusedError("the node does not return to its snapshot")
         self._snapshot = str(self._rpc.ask("evm_snapshot"))
 
     def burn(self, turns: int) -> None:
-        """Let the pool burn gas besides."""
+        """Make the pool burn additional gas."""
         if turns:
             self._rpc.ask("anvil_setCode", POOL, f"0x{shell(turns)}")
 
     def set_pool(self, stocks: PoolReserves) -> None:
-        """Write what the pool holds; seen once a block is mined."""
+        """Write the reserves of the pool; visible once a block is mined."""
         word = stocks.taken_out << _HALF | stocks.paid_in
         self._rpc.ask("anvil_setStorageAt", POOL, _SLOT, f"0x{word:064x}")
 
     def set_base_fee(self, wei: int) -> None:
-        """Of the next block."""
+        """Set the base fee of the next block."""
         self._rpc.ask("anvil_setNextBlockBaseFeePerGas", hex(wei))
 
     def mine(self, blocks: int = 1) -> None:
-        """So many blocks, the first with whatever waits."""
+        """Mine this number of blocks, the first with all pending transactions."""
         if blocks:
             self._rpc.ask("anvil_mine", hex(blocks))
 
     def reorganise(self, depth: int) -> int:
-        """Replace the last blocks by empty ones; how many have another hash then."""
+        """Replace the last blocks by empty ones; the number of changed hashes."""
         top = self.height()
         heights = range(top - depth + 1, top + 1)
         before = [self._hash(height) for height in heights]
@@ -95,13 +95,13 @@ class Chain:
         return self._rpc.number("eth_blockNumber")
 
     def pool(self) -> PoolReserves:
-        """What the pool holds."""
-        # By number: a question about `latest` may race with a new head.
+        """The reserves of the pool."""
+        # By number: a request for `latest` may race with a new head.
         word = self._rpc.number("eth_getStorageAt", POOL, "0x0", hex(self.height()))
         return PoolReserves(paid_in=word % (1 << _HALF), taken_out=word >> _HALF)
 
     def rehearse(self, amount_in: int) -> tuple[int, int] | None:
-        """What a call says that a swap gives, and the gas of its transaction; None: it reverts."""
+        """Output of a swap by `eth_call`, and the gas of its transaction; None if it reverts."""
         call = {
             "from": self.trader,
             "to": POOL,
@@ -122,22 +122,22 @@ class Chain:
         return {**self._transaction(price, nonce), "to": POOL, "data": data}
 
     def filler(self, price: int, nonce: int) -> dict[str, str]:
-        """A transaction that does nothing but use its nonce."""
+        """A transaction that only uses its nonce."""
         return {**self._transaction(price, nonce), "to": self.trader, "value": "0x0"}
 
     def nonce(self) -> int:
-        """The trader's next one."""
+        """The trader's next nonce."""
         return self._rpc.number("eth_getTransactionCount", self.trader, hex(self.height()))
 
     def balance(self) -> int:
-        """Of the trader."""
+        """Balance of the trader."""
         return self._rpc.number("eth_getBalance", self.trader, hex(self.height()))
 
     def send(self, transaction: dict[str, str], over: Rpc | None = None) -> str:
-        """Hand a transaction in.
+        """Send a transaction.
 
         Returns:
-            why it was not taken; empty if it was.
+            why it was refused; empty if it was accepted.
 
         Raises:
             LostError: no answer.
@@ -149,12 +149,12 @@ class Chain:
         return ""
 
     def receipts(self, nonces: int) -> list[dict[str, Any]]:
-        """Of the trader's transactions since the snapshot, once so many nonces are used.
+        """Receipts of the trader's transactions since the snapshot, once this many nonces are used.
 
-        The call that mines may return before the block can be asked for.
+        The call that mines may return before the block can be requested.
 
         Raises:
-            LostError: they do not come.
+            LostError: they do not arrive in time.
         """
         deadline = time.monotonic() + _RECEIPT_MAX_S
         while True:

@@ -1,4 +1,4 @@
-"""The reference desk at the gate: a process of its own, asked line by line."""
+"""The reference decision service of the gate: a process of its own, one request per line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MODULE = "zone_b.gate"
 
 
 class DecisionService:
-    """Decides about the rounds' orders, on the node that it is told.
+    """Decides about the orders of the rounds, on a given node.
 
     Args:
         root: the repository, which holds `compose/`.
         url: of the node.
-        log: file for its complaints.
+        log: file for its standard error.
     """
 
     def __init__(self, root: Path, url: str, log: Path) -> None:
@@ -37,10 +37,10 @@ class DecisionService:
         self.limit_ns = 0
 
     def start(self) -> None:
-        """Start it, and hear how long it may take for a decision.
+        """Start it, and read its time limit for a decision.
 
         Raises:
-            StackError: it cannot be started, or says nothing.
+            StackError: it cannot be started, or does not answer.
         """
         argv = command(module_command(_MODULE), parent=os.getpid(), death_signal=signal.SIGKILL)
         env = {
@@ -60,24 +60,24 @@ class DecisionService:
                 )
         except OSError as error:
             raise StackError(f"cannot be started: {error}", where=_MODULE) from error
-        self.limit_ns = int(self._hear()["limit_ns"])
+        self.limit_ns = int(self._read_answer()["limit_ns"])
 
-    def ask(self, draw: FuzzCase, when: ChainStage, head: int) -> DecisionRecord:
+    def ask(self, case: FuzzCase, when: ChainStage, head: int) -> DecisionRecord:
         """The decision on a round's order.
 
         Args:
-            draw: the round.
+            case: the round.
             when: at which state of the chain.
-            head: height of the chain, as the desk is told it.
+            head: height of the chain, as the service receives it.
 
         Raises:
-            StackError: it gives none.
+            StackError: it makes none.
         """
         order = {
-            "amount_in": str(draw.amount_in),
-            "capital": str(draw.capital),
-            "gas_price": str(gas_price_of(draw)),
-            "max_slippage_bps": draw.slippage_max_bps,
+            "amount_in": str(case.amount_in),
+            "capital": str(case.capital),
+            "gas_price": str(gas_price_of(case)),
+            "max_slippage_bps": case.slippage_max_bps,
             "head": head,
         }
         pipe = self._process.stdin if self._process else None
@@ -88,10 +88,10 @@ class DecisionService:
             pipe.flush()
         except OSError as error:
             raise StackError(f"cannot be asked: {error}", where=_MODULE) from error
-        return DecisionRecord.model_validate({"when": when, **self._hear()})
+        return DecisionRecord.model_validate({"when": when, **self._read_answer()})
 
     def stop(self) -> None:
-        """End it; harmless when it was not started."""
+        """End it; may be called before the start."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -104,15 +104,17 @@ class DecisionService:
             process.kill()
             process.wait()
 
-    def _hear(self) -> dict[str, Any]:
+    def _read_answer(self) -> dict[str, Any]:
         pipe = self._process.stdout if self._process else None
         if pipe is None or not select.select([pipe], [], [], _ANSWER_MAX_S)[0]:
-            raise StackError(f"said nothing for {_ANSWER_MAX_S:g} s", where=_MODULE)
+            raise StackError(f"no answer within {_ANSWER_MAX_S:g} s", where=_MODULE)
         line = pipe.readline()
         try:
             found = json.loads(line)
         except ValueError as error:
-            raise StackError(f"said {line[:200]!r}, see {self._log}", where=_MODULE) from error
+            raise StackError(
+                f"invalid answer {line[:200]!r}, see {self._log}", where=_MODULE
+            ) from error
         if not isinstance(found, dict):
-            raise StackError(f"said {line[:200]!r}", where=_MODULE)
+            raise StackError(f"invalid answer {line[:200]!r}", where=_MODULE)
         return found

@@ -1,4 +1,4 @@
-"""A wire to the node that can hold requests up or lose answers, as a bad network does."""
+"""A proxy in front of the node that delays requests or loses answers, as a bad network does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.http_client import HttpClient
 LOOPBACK = "127.0.0.1"
 ProxyFault = Literal["", "stall", "lose"]
 _FORWARD_MAX_S = 5.0
-# A client that has given up is not waited for; whoever holds it up lets go of it in time.
+# The longest delay of a request; its client may have given up before.
 _HELD_MAX_S = 30.0
 _BYTES_MAX = 8 << 20
 
@@ -26,7 +26,7 @@ class FaultProxy:
 
     def __init__(self, url: str) -> None:
         self._node = url
-        self._trouble: ProxyFault = ""
+        self._fault: ProxyFault = ""
         self._clear = threading.Event()
         self._clear.set()
         self._idle = threading.Condition()
@@ -35,24 +35,24 @@ class FaultProxy:
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
-            name="wire",
+            name="fault-proxy",
             daemon=True,
         )
         self._thread.start()
 
     @property
     def url(self) -> str:
-        """Where the node is reached over it."""
+        """Address of the proxy."""
         return f"http://{LOOPBACK}:{self._server.server_address[1]}"
 
-    def set_fault(self, trouble: ProxyFault) -> None:
-        """From now on requests are held up (`stall`), or answers do not arrive (`lose`)."""
-        self._trouble = trouble
+    def set_fault(self, fault: ProxyFault) -> None:
+        """From now on delay requests (`stall`), or drop answers (`lose`)."""
+        self._fault = fault
         self._clear.clear()
 
     def clear(self) -> bool:
-        """Let go; whether everything that was held up has reached the node by now."""
-        self._trouble = ""
+        """End the fault; whether all delayed requests have reached the node."""
+        self._fault = ""
         self._clear.set()
         with self._idle:
             return self._idle.wait_for(lambda: self._under_way == 0, _FORWARD_MAX_S)
@@ -64,18 +64,18 @@ class FaultProxy:
         self._server.server_close()
         self._thread.join(_FORWARD_MAX_S)
 
-    def carry(self, body: bytes) -> tuple[int, bytes] | None:
-        """Take a request to the node and its answer back; None for one that is not to arrive."""
+    def forward(self, body: bytes) -> tuple[int, bytes] | None:
+        """Forward a request and return the answer; None for an answer that is dropped."""
         with self._idle:
             self._under_way += 1
         try:
-            trouble = self._trouble
-            if trouble == "stall":
+            fault = self._fault
+            if fault == "stall":
                 self._clear.wait(_HELD_MAX_S)
             answer = self._forward(body)
-            if trouble == "lose":
+            if fault == "lose":
                 self._clear.wait(_HELD_MAX_S)
-            return None if trouble else answer
+            return None if fault else answer
         finally:
             with self._idle:
                 self._under_way -= 1
@@ -95,19 +95,19 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has given up is what it is there for."""
+        """Ignore clients that gave up: the faults cause that."""
 
 
-def _handler(wire: FaultProxy) -> type[BaseHTTPRequestHandler]:
+def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Header and body go out together, or the second one waits for the client's word.
+        # Header and body in one segment; otherwise the body waits for an acknowledgement.
         wbufsize = -1
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            answer = wire.carry(body)
+            answer = proxy.forward(body)
             if answer is None:
                 self.close_connection = True
                 return
@@ -120,6 +120,6 @@ def _handler(wire: FaultProxy) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(text)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - overridden name
-            """Quiet."""
+            """Log nothing."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Who starts the gate's node and releases it, and how its being there and being gone are seen."""
+"""The protocol for starting and releasing the gate's node, and for proving both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class OpenNode:
     Attributes:
         name: its process or container.
         url: `http://host:port`.
-        seen: what shows that it is there.
+        seen: evidence that it runs.
     """
 
     name: str
@@ -26,7 +26,7 @@ class OpenNode:
 
 
 class NodeProvider(Protocol):
-    """Keeps one node for one gate."""
+    """Provides one node for one gate."""
 
     def open(self) -> OpenNode:
         """Start it and wait until it answers.
@@ -45,12 +45,12 @@ class NodeProvider(Protocol):
         ...
 
     def gone(self) -> str:
-        """What shows that it is gone, by looking anew; empty while nothing does."""
+        """Evidence that it has ended, from a new check; empty without evidence."""
         ...
 
 
 def is_closed(url: str) -> bool:
-    """Whether nobody takes a connection there."""
+    """Whether connections to this address are refused."""
     place = urlsplit(url)
     try:
         with socket.create_connection((place.hostname or "", place.port or 0), _CONNECT_MAX_S):

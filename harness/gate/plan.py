@@ -1,4 +1,4 @@
-"""What the process that plays the rounds is told."""
+"""The input of the process that plays the rounds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from harness.scenario.gate import Gate
 
 
 class GatePlan(BaseModel):
-    """The one line of its standard input.
+    """The single line of its standard input.
 
     Attributes:
         seed: of the scenario.
         url: of the gate's node.
         path: file that the rounds are appended to.
-        log: file for the desk's complaints.
+        log: file for the standard error of the decision service.
         root: the repository.
     """
 

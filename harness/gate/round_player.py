@@ -1,4 +1,4 @@
-"""Plays one round on the node, and tells what came out; judges nothing."""
+"""Plays one round on the node and returns what was observed; judges nothing."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from harness.gate.fault_proxy import FaultProxy
 from harness.json_rpc import LostError, Rpc
 
 _BASE_FEE_WEI = 10**9
-# So deep may a reorganisation reach below the block of the swap, and the pool must be older.
+# Depth of a reorganisation below the block of the swap; the pool must be older.
 _BLOCKS_BELOW = 4
 _HEADS_PER_ROUND = 10
-# A node that has made some hundreds of blocks puts states on disk, and one that it takes back from
-# there after a reorganisation has lost its code (seen with Anvil 1.7.1: calls give nothing).
+# After some hundreds of blocks the node moves states to disk; one that it reads back after a
+# reorganisation has lost its code (Anvil 1.7.1: calls return nothing).
 _FRESH_EVERY = 25
-# The node asks 10 % more of a transaction that takes another one's place.
+# The node requires a price 10 % higher to replace a transaction.
 _REPLACED_TIMES, _REPLACED_PARTS = 13, 10
 
 
 @dataclass
 class RoundPlayer:
-    """Everything that a round is played with.
+    """Plays rounds.
 
     Attributes:
-        chain: the node, asked directly.
-        hasty: the node over the wire, with little patience.
-        wire: between the node and whoever is to be disturbed.
-        desk: asked over the wire.
+        chain: the node, without the proxy.
+        short_timeout_rpc: the node over the proxy, with a short timeout.
+        proxy: injects network faults in front of the node.
+        decision_service: uses the node over the proxy.
     """
 
     chain: Chain
@@ -41,50 +41,50 @@ class RoundPlayer:
     proxy: FaultProxy
     decision_service: DecisionService
 
-    def play(self, draw: FuzzCase, number: int) -> RoundObservation:
-        """One round from the same state as every other.
+    def play(self, case: FuzzCase, number: int) -> RoundObservation:
+        """One round; every round begins from the same state.
 
         Raises:
-            LostError: the node does not answer, though nobody holds it up.
-            RefusedError: it answers with an error where none is due.
-            StackError: the desk gives no decision.
+            LostError: the node does not answer without a fault.
+            RefusedError: it answers with an unexpected error.
+            StackError: the decision service makes no decision.
         """
         chain, head = self.chain, number * _HEADS_PER_ROUND
         asked: list[DecisionRecord] = []
 
         def ask(when: ChainStage, later: int = 0) -> None:
-            asked.append(self.decision_service.ask(draw, when, head + later))
+            asked.append(self.decision_service.ask(case, when, head + later))
 
         if number % _FRESH_EVERY == 0:
             chain.set_up()
         chain.reset()
-        chain.burn(draw.burn)
-        chain.set_pool(initial_reserves(draw))
-        chain.set_base_fee(_BASE_FEE_WEI * draw.price_times)
+        chain.burn(case.burn)
+        chain.set_pool(initial_reserves(case))
+        chain.set_base_fee(_BASE_FEE_WEI * case.price_times)
         chain.mine(_BLOCKS_BELOW)
         before = chain.pool()
-        if draw.rpc:
-            self.proxy.set_fault(draw.rpc)
+        if case.rpc:
+            self.proxy.set_fault(case.rpc)
             ask("stalled")
             self._clear()
         ask("before")
-        if "price" in draw.kinds:
-            chain.set_pool(moved_reserves(draw))
+        if "price" in case.kinds:
+            chain.set_pool(moved_reserves(case))
             chain.mine(_BLOCKS_BELOW)
             ask("moved", 1)
-        moved, call = chain.pool(), chain.rehearse(draw.amount_in)
+        moved, call = chain.pool(), chain.rehearse(case.amount_in)
         nonce, balance = chain.nonce(), chain.balance()
-        early, refused = self._send(draw, nonce)
+        early, refused = self._send(case, nonce)
         nonces_mined = chain.nonce() - nonce
         receipts = chain.receipts(nonces_mined)
         swaps = [receipt for receipt in receipts if receipt["to"] == POOL]
         mined, balance_mined = chain.pool(), chain.balance()
         forked = 0
-        if draw.reorg_depth:
-            chain.mine(draw.buried)
+        if case.reorg_depth:
+            chain.mine(case.buried)
             ask("mined", 2)
-            forked = chain.reorganise(draw.reorg_depth)
-            # The desk is not told: its chain has the same head as before.
+            forked = chain.reorganise(case.reorg_depth)
+            # The decision service does not learn of it: the head has the same height as before.
             ask("reorged", 2)
         events = [_event(log) for receipt in swaps for log in receipt["logs"]]
         return RoundObservation(
@@ -99,7 +99,7 @@ class RoundPlayer:
             reverted=sum(receipt["status"] != "0x1" for receipt in swaps),
             early=early,
             event_in=sum(paid_in for paid_in, _ in events),
-            event_out=sum(taken_out for _, taken_out in events),
+            event_out=sum(paid_out for _, paid_out in events),
             fee_paid=sum(
                 int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
                 for receipt in receipts
@@ -111,46 +111,46 @@ class RoundPlayer:
             forked=forked,
         )
 
-    def _send(self, draw: FuzzCase, nonce: int) -> tuple[int, tuple[str, ...]]:
-        """Hand the swap in, with the conflict that was drawn, and mine it.
+    def _send(self, case: FuzzCase, nonce: int) -> tuple[int, tuple[str, ...]]:
+        """Send the swap, with the nonce conflict of the case, and mine it.
 
         Returns:
-            how many transactions were mined before the nonce below theirs was used, and why
-            others were not taken.
+            number of transactions mined before the nonce below theirs was used, and why
+            others were refused.
         """
-        chain, price, early = self.chain, gas_price_of(draw), 0
-        other = chain.swap(max(1, draw.amount_in // 2), 0, price, nonce)
+        chain, price, early = self.chain, gas_price_of(case), 0
+        other = chain.swap(max(1, case.amount_in // 2), 0, price, nonce)
         refused = []
-        if draw.nonce == "replaced":
+        if case.nonce == "replaced":
             refused.append(chain.send(other))
             price = -(-price * _REPLACED_TIMES // _REPLACED_PARTS)
-        own = nonce + 1 if draw.nonce == "gap" else nonce
-        swap = chain.swap(draw.amount_in, min_amount_out(draw), price, own)
-        self._deliver(draw, swap)
-        if draw.nonce == "again":
+        own = nonce + 1 if case.nonce == "gap" else nonce
+        swap = chain.swap(case.amount_in, min_amount_out(case), price, own)
+        self._deliver(case, swap)
+        if case.nonce == "again":
             refused.append(chain.send(swap))
-        elif draw.nonce == "underpriced":
+        elif case.nonce == "underpriced":
             refused.append(chain.send(other))
-        elif draw.nonce == "gap":
+        elif case.nonce == "gap":
             chain.mine()
             early = chain.nonce() - nonce
             refused.append(chain.send(chain.filler(price, nonce)))
         chain.mine()
-        if draw.nonce == "low":
+        if case.nonce == "low":
             refused.append(chain.send(other))
         return early, tuple(why for why in refused if why)
 
-    def _deliver(self, draw: FuzzCase, swap: dict[str, str]) -> None:
-        """As somebody does whose patience ends: send it again, not knowing what became of it.
+    def _deliver(self, case: FuzzCase, swap: dict[str, str]) -> None:
+        """Send the swap again after a timeout, as a client does that does not know its outcome.
 
-        What the node says to that is no matter: that it is mined once is judged by its blocks.
+        The node's answer does not matter: its blocks show whether it is mined once.
         """
-        if draw.rpc:
-            self.proxy.set_fault(draw.rpc)
+        if case.rpc:
+            self.proxy.set_fault(case.rpc)
             try:
                 self.chain.send(swap, over=self.short_timeout_rpc)
             except LostError:
-                if draw.rpc == "stall":  # the first one arrives after the second
+                if case.rpc == "stall":  # the first one arrives after the second
                     self.chain.send(swap)
             finally:
                 self._clear()
@@ -158,10 +158,10 @@ class RoundPlayer:
 
     def _clear(self) -> None:
         if not self.proxy.clear():
-            raise LostError("what was held up did not reach the node", where="gate's wire")
+            raise LostError("a delayed request did not reach the node", where="gate's proxy")
 
 
 def _event(log: dict[str, Any]) -> tuple[int, int]:
-    """Amounts paid in and taken out."""
+    """Amounts paid in and out."""
     data = str(log["data"])[2:]
     return int(data[:64], 16), int(data[64:128], 16)

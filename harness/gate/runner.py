@@ -1,4 +1,4 @@
-"""The gate beside a run: node up, rounds, node gone again, each of it written down."""
+"""Runs the gate during a run: starts the node, has the rounds played, releases the node."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from harness.process.background_task import BackgroundTask, Wait
 from harness.process.child import ChildProcess
 from harness.scenario.gate import Gate
 
-# A node that is not gone by then is told as not released.
+# A node that has not ended by then counts as not released.
 RELEASE_MAX_NS = 10 * NS_PER_S
-_LOOK_EVERY_NS = 100 * NS_PER_MS
-_TOLD_EVERY = 100
+_POLL_EVERY_NS = 100 * NS_PER_MS
+_REPORT_EVERY = 100
 _END_S = 5.0
 _JOIN_S = 40.0
 
@@ -46,7 +46,7 @@ class GateFiles:
 
     Attributes:
         path: file of the evidence.
-        logs: folder for what the processes say.
+        logs: folder for the logs of the processes.
         root: the repository.
     """
 
@@ -56,22 +56,22 @@ class GateFiles:
 
 
 def player_process(plan: GatePlan, log: Path) -> ChildProcess:
-    """The real one."""
+    """The real process."""
     return ChildProcess("harness.gate.worker", plan.to_stdin(), log, "gate")
 
 
 class GateRunner(BackgroundTask):
-    """Opens the node at its time, lets the rounds be played, and releases it, whatever happens.
+    """Opens the node at its time, has the rounds played, and releases the node in any case.
 
     Args:
         gate: what is planned.
         start_ns: when the node is started, after t0.
         seed: of the scenario.
-        keeper: of the node.
-        files: where it works.
+        provider: of the node.
+        files: paths of its files.
         clock: the host's clocks.
         make_child: the process that plays.
-        wait: waits so many seconds, or until the event is set; whether it is.
+        wait: waits for the seconds, or until the event is set; whether it is.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class GateRunner(BackgroundTask):
         gate: Gate,
         start_ns: int,
         seed: int,
-        keeper: NodeProvider,
+        provider: NodeProvider,
         files: GateFiles,
         clock: Clock,
         make_child: Callable[[GatePlan, Path], Child] = player_process,
@@ -89,10 +89,10 @@ class GateRunner(BackgroundTask):
         self._gate = gate
         self._start_ns = start_ns
         self._seed = seed
-        self._keeper = keeper
+        self._provider = provider
         self._files = files
         self._make_child = make_child
-        self._told = 0
+        self._reported = 0
         self._thread: threading.Thread | None = None
 
     def start(self, t0_ns: int) -> None:
@@ -103,14 +103,13 @@ class GateRunner(BackgroundTask):
         """
         self._append("")
         due_ns = t0_ns + self._start_ns
-        # The node and the process that plays live no longer than this thread: the kernel ends
-        # them with it.
+        # The kernel ends the node and the process of the rounds together with this thread.
         self._thread = threading.Thread(target=self._run, args=(due_ns,), name="gate", daemon=True)
         self._thread.start()
 
     def stop(self, *, abort: bool = False) -> None:
-        """End what is left and release the node; the load is over. May be called twice."""
-        del abort  # there is nothing that a gate would be left alone for without a load
+        """End the rounds and release the node; the load is over. May be called twice."""
+        del abort  # without a load there is nothing to wait for
         self._abort.set()
         if self._thread is not None:
             self._thread.join(_JOIN_S)
@@ -124,26 +123,26 @@ class GateRunner(BackgroundTask):
             return
         try:
             asked_ns = self._clock.now_ns()
-            node = self._keeper.open()
+            node = self._provider.open()
             opened = NodeOpened(
                 node=node.name, seen=node.seen, asked_ns=asked_ns, mono_ns=self._clock.now_ns()
             )
             self._append(format_gate_entry(opened))
             self._add_message(f"gate: {node.name} is up: {node.seen}")
             trouble = self._play(node, due_ns + self._gate.timeout_ns)
-        except Exception as error:  # told as it is, and the node is released all the same
+        except Exception as error:  # recorded, and the node is released all the same
             trouble = error_text(error)
         self._end(node, trouble)
 
     def _play(self, node: OpenNode, deadline_ns: int) -> str:
-        """Let the rounds be played; what went wrong."""
+        """Have the rounds played; what went wrong."""
         log = self._files.logs / "gate.log"
         plan = GatePlan(
             gate=self._gate,
             seed=self._seed,
             url=node.url,
             path=self._files.path,
-            log=self._files.logs / "gate-desk.log",
+            log=self._files.logs / "gate-service.log",
             root=self._files.root,
         )
         child = self._make_child(plan, log)
@@ -152,45 +151,45 @@ class GateRunner(BackgroundTask):
             while child.poll() is None:
                 if self._clock.now_ns() >= deadline_ns:
                     return f"not done after {self._gate.timeout_s:g} s"
-                if self._wait(self._abort, _LOOK_EVERY_NS / NS_PER_S):
+                if self._wait(self._abort, _POLL_EVERY_NS / NS_PER_S):
                     return "the load was over before it was done"
-                self._tell_rounds(child)
-            self._tell_rounds(child, last=True)
+                self._report_rounds(child)
+            self._report_rounds(child, last=True)
             if child.poll() != 0:
-                words = child.last_log_message()
+                message = child.last_log_message()
                 return f"the process of the rounds ended with {child.poll()}" + (
-                    f": {words}" if words else ""
+                    f": {message}" if message else ""
                 )
             return ""
         finally:
             child.stop(_END_S)
 
-    def _tell_rounds(self, child: Child, *, last: bool = False) -> None:
+    def _report_rounds(self, child: Child, *, last: bool = False) -> None:
         status = child.latest or {}
         done, broken = int(status.get("done", 0)), int(status.get("broken", 0))
-        if done - self._told >= _TOLD_EVERY or last:
-            self._told = done
+        if done - self._reported >= _REPORT_EVERY or last:
+            self._reported = done
             self._add_message(f"gate: {done:,} rounds of {self._gate.rounds:,}, {broken:,} broken")
 
     def _end(self, node: OpenNode, trouble: str) -> None:
-        """Release the node and write down whether it is gone."""
+        """Release the node and record whether it has ended."""
         closed_ns, seen, seen_ns = self._clock.now_ns(), "", None
         try:
-            self._keeper.close()
-        except Exception as error:  # told as it is: the look that follows says what is left
+            self._provider.close()
+        except Exception as error:  # recorded; the following check shows what is left
             trouble = "; ".join(part for part in (trouble, error_text(error)) if part)
         while not seen and self._clock.now_ns() < closed_ns + RELEASE_MAX_NS:
             try:
-                seen = self._keeper.gone()
-            except Exception as error:  # whatever it is, nobody has seen it gone
+                seen = self._provider.gone()
+            except Exception as error:  # then there is no evidence that it has ended
                 trouble = trouble or error_text(error)
             if not seen:
-                self._clock.sleep_ns(_LOOK_EVERY_NS)
+                self._clock.sleep_ns(_POLL_EVERY_NS)
         if seen:
             seen_ns = self._clock.now_ns()
             self._add_message(f"gate: released: {seen}")
         else:
-            self._add_message(f"gate: nobody saw {node.name or 'the node'} gone")
+            self._add_message(f"gate: no evidence that {node.name or 'the node'} has ended")
         released = NodeReleased(
             node=node.name, closed_ns=closed_ns, mono_ns=seen_ns, seen=seen, trouble=trouble
         )

@@ -1,7 +1,7 @@
 """The process that plays the rounds: `python -m harness.gate.worker`, a `GatePlan` on stdin.
 
-It appends a line for each round, tells how far it is, and ends by itself or on SIGTERM, after the
-round that is under way.
+It appends a line for each round, reports its progress on stdout, and ends by itself or on SIGTERM,
+after the round that is under way.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from harness.gate.round_player import RoundPlayer
 from harness.json_rpc import RefusedError, Rpc
 from harness.process.parent_death import die_with_parent
 
-# It gives way to what it runs beside.
+# The load has priority.
 _NICE = 5
-_PATIENCE_S = 5.0
-_HASTE_S = 0.2
-# After so many rounds in a row that could not be played nothing more is to be hoped for.
-_TROUBLES_MAX = 10
+_TIMEOUT_S = 5.0
+_SHORT_TIMEOUT_S = 0.2
+# It gives up after this many consecutive rounds that could not be played.
+_FAILURES_MAX = 10
 
 
 class Rounds:
-    """Plays what is planned, in time, and writes it down.
+    """Plays the planned rounds at their times, and writes each.
 
     Args:
         plan: what to play.
         play: a round by its number.
-        write: takes each line.
+        write: receives each entry.
         clock: the host's clocks.
-        ended: set when no further round is to begin.
-        wait: waits so many seconds, or until the event is set.
+        ended: set when no further round may begin.
+        wait: waits for the seconds, or until the event is set; whether it is.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class Rounds:
         self._wait = wait
         self.done = self.broken = 0
 
-    def run(self, tell: Callable[[dict[str, int]], None]) -> None:
-        """Every round; fewer when told to end, or when one after the other cannot be played."""
-        begun_ns, troubles = self._clock.now_ns(), 0
+    def run(self, report: Callable[[dict[str, int]], None]) -> None:
+        """Play every round; fewer when `ended` is set, or when too many cannot be played."""
+        begun_ns, failures = self._clock.now_ns(), 0
         for number in range(self._plan.gate.rounds):
             due_ns = begun_ns + number * self._plan.gate.every_ns
             left_ns = due_ns - self._clock.now_ns()
@@ -85,33 +85,33 @@ class Rounds:
                 return
             found = self._play(number)
             self._write(found)
-            troubles = troubles + 1 if found.trouble else 0
-            if troubles == _TROUBLES_MAX:
+            failures = failures + 1 if found.trouble else 0
+            if failures == _FAILURES_MAX:
                 return
             self.done += not found.trouble
             self.broken += bool(found.broken)
-            tell({"done": self.done, "broken": self.broken})
+            report({"done": self.done, "broken": self.broken})
 
 
 def play_round(
     plan: GatePlan, player: RoundPlayer, begun: RoundsBegun, clock: Clock, number: int
 ) -> GateRound:
-    """One round, with whatever goes wrong in it."""
-    draw, began_ns = draw_case(plan.gate, plan.seed, number), clock.now_ns()
+    """One round, with the error that it ended with, if any."""
+    case, began_ns = draw_case(plan.gate, plan.seed, number), clock.now_ns()
     seen: RoundObservation | None = None
     trouble, broken = "", tuple[Finding, ...]()
     try:
-        seen = player.play(draw, number)
-        broken = broken_invariants(draw, seen, begun.gas_estimate, begun.limit_ns)
+        seen = player.play(case, number)
+        broken = broken_invariants(case, seen, begun.gas_estimate, begun.limit_ns)
     except HarnessError as error:
         trouble = f"{error.where}: {error.what}" if error.where else error.what
-    except Exception as error:  # whatever it is, the round must be told as not played
+    except Exception as error:  # the round must be recorded as not played
         trouble = f"{type(error).__name__}: {error}"
     return GateRound(
         number=number,
         began_ns=began_ns,
         ended_ns=clock.now_ns(),
-        draw=draw,
+        draw=case,
         seen=seen,
         broken=tuple(dict.fromkeys(name for name, _ in broken)),
         trouble=trouble,
@@ -122,7 +122,7 @@ def work(plan: GatePlan, file: IO[str], ended: threading.Event, clock: Clock) ->
     """Play the plan's rounds on the plan's node.
 
     Raises:
-        HarnessError: node or desk do not answer.
+        HarnessError: node or decision service do not answer.
         RefusedError: the node cannot be set up.
     """
 
@@ -130,30 +130,30 @@ def work(plan: GatePlan, file: IO[str], ended: threading.Event, clock: Clock) ->
         file.write(format_gate_entry(line))
         file.flush()
 
-    rpc, wire = Rpc(plan.url, _PATIENCE_S), FaultProxy(plan.url)
-    desk = DecisionService(plan.root, wire.url, plan.log)
-    hasty = Rpc(wire.url, _HASTE_S)
+    rpc, proxy = Rpc(plan.url, _TIMEOUT_S), FaultProxy(plan.url)
+    service = DecisionService(plan.root, proxy.url, plan.log)
+    short_timeout_rpc = Rpc(proxy.url, _SHORT_TIMEOUT_S)
     try:
         chain = Chain(rpc, PoolCode.read(plan.root))
         gas_estimate = chain.set_up()
-        desk.start()
+        service.start()
         begun = RoundsBegun(
-            gas_estimate=gas_estimate, limit_ns=desk.limit_ns, mono_ns=clock.now_ns()
+            gas_estimate=gas_estimate, limit_ns=service.limit_ns, mono_ns=clock.now_ns()
         )
         write(begun)
-        player = RoundPlayer(chain, hasty, wire, desk)
+        player = RoundPlayer(chain, short_timeout_rpc, proxy, service)
         rounds = Rounds(
             plan, lambda number: play_round(plan, player, begun, clock, number), write, clock, ended
         )
-        rounds.run(_tell)
+        rounds.run(_report)
     finally:
-        desk.stop()
-        hasty.close()
+        service.stop()
+        short_timeout_rpc.close()
         rpc.close()
-        wire.close()
+        proxy.close()
 
 
-def _tell(status: dict[str, int]) -> None:
+def _report(status: dict[str, int]) -> None:
     sys.stdout.write(json.dumps(status) + "\n")
     sys.stdout.flush()
 

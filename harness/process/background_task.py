@@ -1,4 +1,4 @@
-"""What goes on beside a run, in threads of its own: its news, its evidence, its hurry."""
+"""A background task of a run, in threads of its own: its events, its evidence, its end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BackgroundTask:
         return self._failure or None
 
     def _until(self, when_ns: int) -> bool:
-        """Wait for a moment; whether somebody was in a hurry before it came."""
+        """Wait for a moment; whether the task was aborted before it came."""
         while (left_ns := when_ns - self._clock.now_ns()) > 0:
             if self._wait(self._abort, left_ns / NS_PER_S):
                 return True

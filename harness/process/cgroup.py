@@ -47,7 +47,7 @@ def group_of(pid: int, *, proc: Path = PROC, root: Path = ROOT) -> ControlGroup:
 
     Raises:
         OSError: the process is gone, or this is no Linux with control groups.
-        ValueError: the kernel tells it in another form.
+        ValueError: the kernel's text has another form.
     """
     names = parse_groups((proc / str(pid) / "cgroup").read_text(encoding="utf-8"))
     found: dict[str, Path] = {}
@@ -55,7 +55,7 @@ def group_of(pid: int, *, proc: Path = PROC, root: Path = ROOT) -> ControlGroup:
         for controller in _V1:
             if controller in names and (folder := mounted(root, controller, names[controller])):
                 found[controller] = folder
-        # Beside version 1 there may be a tree of version 2 that limits nothing and counts pressure.
+        # A hybrid setup also has a tree of version 2 that limits nothing and counts pressure.
         unified = root / "unified" / names.get(UNIFIED, "").lstrip("/")
         if UNIFIED in names and unified.is_dir():
             found[UNIFIED] = unified
@@ -107,8 +107,8 @@ def controller_folder(
 
 def table(text: bytes) -> dict[bytes, int]:
     """Lines of a name and a number."""
-    words = text.split()
-    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    fields = text.split()
+    return dict(zip(fields[::2], map(int, fields[1::2]), strict=True))
 
 
 def pressure_us(text: bytes) -> int:
@@ -261,7 +261,7 @@ def weight_of_shares(shares: int) -> int:
 def shares_of_weight(weight: int) -> int:
     """The smallest `cpu.shares` that gives a weight; the usual 1024 and 2 come back exactly.
 
-    Several shares have one weight, so the default of 1024 (weight 39) is told apart by name.
+    Several shares have one weight, so the default of 1024 (weight 39) is a case of its own.
     """
     if weight == weight_of_shares(1024):
         return 1024

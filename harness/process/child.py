@@ -32,7 +32,7 @@ class ChildProcess:
         name: what people call it, for messages.
         env: variables added to the environment.
         keep: file that its status lines are appended to, as they come.
-        keep_stdin_open: whether its stdin stays open, for what `tell` says later.
+        keep_stdin_open: whether its stdin stays open, for later messages by `send_line`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ChildProcess:
         self._reader.start()
 
     def send_line(self, line: str) -> None:
-        """Say something more to a worker that stays told; lost on one that has ended."""
+        """Send a further message to a worker; lost on one that has ended."""
         if self._process is None or self._process.stdin is None:
             return
         with suppress(OSError, ValueError):
@@ -116,7 +116,7 @@ class ChildProcess:
         return self._process.poll() if self._process else None
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for the end and for its last words; the exit code, or None after the time."""
+        """Wait for the end and for its last output; the exit code, or None after the time."""
         if self._process is None:
             return None
         try:
@@ -179,6 +179,6 @@ class ChildProcess:
     def _write(self, line: bytes) -> None:
         if self._keep is None:
             return
-        # A disk that takes nothing more ends the run elsewhere; lines that lack here are told.
+        # A full disk ends the run elsewhere; lines that are missing here are reported.
         with suppress(OSError), self._keep.open("ab") as file:
             file.write(line)

@@ -1,7 +1,7 @@
 """A program whose wall clock a file moves, by way of libfaketime; its monotonic clock stays.
 
 Source: https://github.com/wolfcw/libfaketime (README, "Using FAKETIME_TIMESTAMP_FILE"). Standard
-library only, since the warden needs it too.
+library only, since the reaper needs it too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def variables(library: str, file: Path) -> tuple[tuple[str, str], ...]:
 
     Args:
         library: see `find_library`.
-        file: seconds that the clock is ahead, as `ahead` writes them; read at each look at it.
+        file: seconds that the clock is ahead, as `ahead` writes them; read at each call.
     """
     return (
         ("LD_PRELOAD", library),

@@ -1,8 +1,7 @@
-"""Telling a process that it take in no further block of the chain, and that it go on.
+"""Signals that stall and resume the chain feed of a process.
 
-Two kinds of process that follow the chain listen to signals for it: the swarm's, and the RPC nodes
-of a chain that is not there. Any other would be ended by such a signal, so the kernel is asked
-before whether it listens.
+Two kinds of process that follow the chain handle them: the swarm's, and the RPC nodes of a local
+chain. They would end any other process, so the kernel is asked first whether a handler is there.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ def send_feed_signal(pid: int, number: signal.Signals, who: str) -> None:
     Args:
         pid: of the process.
         number: which one.
-        who: what people call it.
+        who: its name in messages.
 
     Raises:
-        StackError: it is gone, does not listen, or may not be sent a signal.
+        StackError: it is gone, has no handler, or may not be sent a signal.
     """
     if not is_running(pid):
         raise StackError("does not run", where=who)
     if not handles_signal(pid, number):
-        raise StackError("does not listen to being told to stand still", where=who)
+        raise StackError("has no handler to stall its chain feed", where=who)
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError) as error:
@@ -39,7 +38,7 @@ def send_feed_signal(pid: int, number: signal.Signals, who: str) -> None:
 
 
 def handles_signal(pid: int, number: signal.Signals) -> bool:
-    """Whether a process has a handler for a signal; told by the kernel (proc_pid_status(5))."""
+    """Whether a process has a handler for a signal (SigCgt of proc_pid_status(5))."""
     try:
         text = (PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace")
     except OSError:

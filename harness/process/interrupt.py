@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class Interrupted(Exception):  # noqa: N818 - a wish, not an error
-    """Somebody asked the harness to end."""
+    """A signal asked the harness to end."""
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number

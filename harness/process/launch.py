@@ -1,4 +1,4 @@
-"""Becoming another program: as another user if told to, and bound to the parent's life.
+"""Becoming another program: as another user if asked to, and ended with the parent.
 
 A small program of its own, because doing this between fork and exec of a process with threads is
 not safe, and because a change of user would undo the bond. Started by path with the bare

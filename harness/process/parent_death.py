@@ -16,7 +16,7 @@ def die_with_parent(signal_number: int = signal.SIGKILL, *, parent: int | None =
     Args:
         signal_number: what the kernel sends.
         parent: pid the caller expects as its parent; if it is already gone the process ends at
-            once, since the kernel only tells of deaths after the call.
+            once, since the kernel reports only deaths after the call.
 
     Linux only (prctl(2)); elsewhere nothing happens.
     """

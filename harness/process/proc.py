@@ -1,7 +1,7 @@
-"""Reading the process table, with nothing but the standard library.
+"""Reading the process table, with the standard library only: the reaper has no other.
 
-Linux's /proc (proc(5)). Where it is missing every question is answered with what is known: a pid
-is taken to be the process that was meant.
+Linux's /proc (proc(5)). Where it is missing, a pid alone identifies a
+process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 RUN_VARIABLE = "HARNESS_RUN"
-# The kernel keeps 15 signs of it.
+# The kernel keeps 15 characters of it.
 RUN_NAME = "harness-run"
 _STATE, _PARENT, _START = (
     0,
@@ -82,7 +82,7 @@ def is_running(pid: int, ticks: int = 0) -> bool:
 
 @contextmanager
 def registered_run(name: str = RUN_NAME) -> Iterator[None]:
-    """Call this process so that others of this host see that a run is under way."""
+    """Name this process so that others on this host see that a run is under way."""
     own = PROC / "self" / "comm"
     before = ""
     with suppress(OSError):

@@ -96,7 +96,7 @@ def cleanup_after_exit(pid: int, reaper: ReaperClient) -> None:
     """Do what is due after a program's end: what it left of its process group ends with it.
 
     A container does the same when its first process ends; without it the workers of a killed
-    service would go on beside those of the restarted one.
+    service would run on at the same time as the restarted one's.
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ _lock = threading.Lock()
 
 
 def reserve(name: str) -> bool:
-    """Take a name; False if somebody has it, this process included."""
+    """Reserve a name; False if a process has it, this one included."""
     with _lock:
         if name in _held:
             return False

@@ -1,7 +1,7 @@
-"""What a shell hands on without being asked, taken away before anything reads it.
+"""Remove from the environment what would change programs without being asked for.
 
-Programs, libraries and modules are not looked up in the folder where a user happens to stand, and
-libpq connects as it is told and not as its variables and files say. Children inherit it that way.
+Programs, libraries and modules are not searched for in the current folder. libpq connects as its
+arguments say, not as its variables and files do. Child processes inherit this.
 Standard library only: it runs before everything else.
 """
 
@@ -18,7 +18,7 @@ _LISTS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _LOGIN = frozenset({"PGUSER", "PGPASSWORD"})
 # An interpreter that is started with one of these does something else besides, or does not end.
 _PYTHON = ("PYTHONSTARTUP", "PYTHONINSPECT")
-# Below a file there is nothing: libpq looks for ~/.pgpass where this is not set.
+# Below a file there is nothing: libpq searches for ~/.pgpass where this is not set.
 _NO_FILE = f"{os.devnull}/none"
 
 
@@ -43,7 +43,7 @@ def sanitize_environment(env: MutableMapping[str, str]) -> None:
     env["PGPASSFILE"] = _NO_FILE
     try:
         Path.home()
-    except RuntimeError:  # neither a variable nor an entry in the list of users tells it
+    except RuntimeError:  # neither a variable nor an entry in the list of users names it
         env["HOME"] = "/"
     env["PYTHONSAFEPATH"] = "1"
 

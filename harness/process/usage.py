@@ -41,7 +41,7 @@ class ProcessUsage:
 
 @dataclass(frozen=True, slots=True)
 class CoreUsage:
-    """One core: time spent computing, waiting for disks, idle, and taken away by the hypervisor."""
+    """One core: time spent computing, waiting for disks, idle, and steal (used by other guests)."""
 
     busy_ns: int
     iowait_ns: int
@@ -68,7 +68,7 @@ def process_usage(pid: int) -> ProcessUsage | None:
 
 
 def core_usages() -> tuple[CoreUsage, ...]:
-    """Every core now, in order; none where the kernel does not tell."""
+    """Every core now, in order; none where the kernel does not report them."""
     try:
         times = psutil.cpu_times(percpu=True)
     except OSError:
@@ -85,7 +85,7 @@ def core_usages() -> tuple[CoreUsage, ...]:
 
 
 def pressures_us() -> dict[str, int]:
-    """How long, in all, some task of the host stood still for want of a resource (PSI)."""
+    """How long, in all, some task of the host was stalled on a resource (PSI)."""
     found = {}
     for name in PRESSURES:
         try:

@@ -67,7 +67,7 @@ def _runs(judgement: GroupJudgement) -> Table:
 def _checks(judgement: GroupJudgement) -> Table:
     table = Table.grid(padding=(0, 2))
     for check in judgement.checks:
-        word = "ok" if check.status.is_clean else check.status.name
+        status = "ok" if check.status.is_clean else check.status.name
         style = "green" if check.status.is_clean else "bold red"
-        table.add_row(Text(word, style=style), Text(check.name), Text(check.message))
+        table.add_row(Text(status, style=style), Text(check.name), Text(check.message))
     return table

@@ -47,20 +47,21 @@ def markdown(data: ReportData) -> str:
 
 def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
     """The summary of a group of runs."""
-    names = list(dict.fromkeys(name for run in judgement.runs for name in run.estimates_ns))
+    ids = list(dict.fromkeys(own for run in judgement.runs for own in run.estimates_ns))
+    titles = {check.id: check.name for check in judgement.checks}
     rows = [
         (
             escaped(run.run_id),
             str(run.seed),
             run.verdict.name,
-            *(format_duration_fixed(run.estimates_ns.get(name)) for name in names),
+            *(format_duration_fixed(run.estimates_ns.get(own)) for own in ids),
         )
         for run in judgement.runs
     ]
     lines = [
         f"## {judgement.verdict.name}: {format_count(len(judgement.runs))} runs",
         "",
-        *_table(("run", "seed", "verdict", *(escaped(name) for name in names)), rows),
+        *_table(("run", "seed", "verdict", *(escaped(titles.get(own, own)) for own in ids)), rows),
         *_checks(judgement.checks),
         *_grade(judgement.grade),
         f"Group {escaped(folder.path.name)}. To judge it again:",

@@ -180,8 +180,8 @@ def _account(measurement: Measurement, _: Judgement) -> RenderableType:
         )
     lines += [_sent(rate) for rate in measurement.rates]
     lines += [
-        f"observer resolution ({row.mode}): P99 is between {format_duration_fixed(row.committed_ns)}"
-        f" (commit time)"
+        f"observer resolution ({row.mode}): P99 is between"
+        f" {format_duration_fixed(row.committed_ns)} (commit time)"
         f" and {format_duration_fixed(row.seen_ns)} (observed)"
         for row in measurement.resolution
         if row.phase == "measure" and row.name == "p99"

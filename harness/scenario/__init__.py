@@ -1,4 +1,4 @@
-"""What to do: a frozen scenario, read from TOML, with every problem reported at once."""
+"""Scenarios: frozen values, read from TOML, with all errors reported at once."""
 
 from harness.scenario.file import load_scenario
 from harness.scenario.models import (
@@ -12,8 +12,7 @@ from harness.scenario.models import (
     Stage,
     Telemetry,
 )
-from harness.scenario.objective import Objective, parse_objective
-from harness.scenario.slo import SLO
+from harness.scenario.objective import SLO, Objective, parse_objective
 
 __all__ = [
     "SLO",

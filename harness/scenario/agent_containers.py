@@ -1,4 +1,4 @@
-"""What a scenario asks of the agents that run in containers beside the swarm."""
+"""Settings of the agents that run in containers, in addition to the swarm."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ _Time = Annotated[float, Field(gt=0, le=3_600)]
 
 
 class AgentContainers(BaseModel):
-    """Containers of the strategy zone; how many there are says `--agent-containers`.
+    """Containers of the strategy zone; `--agent-containers` sets their number.
 
     Attributes:
-        at_least: with fewer the scenario means nothing.
+        at_least: the smallest number of agents for this scenario.
         shared_group: whether they share one consumer group on the chain events.
-        think_s: how long an agent keeps a chain event before it acknowledges it.
-        claim_after_s: how long an event of another agent is pending before it is claimed.
-        claimed_within_s: how long after its end nothing may be pending for an agent any more.
+        think_s: time between reading and acknowledging a chain event.
+        claim_after_s: pending time after which an event of another agent is claimed.
+        claimed_within_s: time after the end of an agent within which all of its pending events
+            have to be claimed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -29,9 +30,9 @@ class AgentContainers(BaseModel):
     claimed_within_s: _Time = 15.0
 
     @model_validator(mode="after")
-    def _nobody_is_robbed(self) -> AgentContainers:
+    def _claims_abandoned_events_only(self) -> AgentContainers:
         if self.claim_after_s <= self.think_s:
             raise ValueError(
-                "claim_after_s must be longer than think_s, or agents take from those at work"
+                "claim_after_s must be longer than think_s, or agents claim events in progress"
             )
         return self

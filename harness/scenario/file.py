@@ -26,10 +26,10 @@ def load_scenario(
 ) -> Scenario:
     """Read a scenario, apply `key=value` overrides (`load.stages.0.agents=10`), then `edit`.
 
-    One that is not named `by_user` lies in a folder of evidence, where no link is followed.
+    Unless the user named the file (`by_user`), it is evidence, where no link is followed.
 
     Raises:
-        UsageError: the file is missing or not TOML, or names every wrong entry at once.
+        UsageError: the file is missing or not TOML, or has wrong entries, which are all named.
     """
     document = read_toml(path, by_user=by_user)
     for override in overrides:
@@ -50,19 +50,19 @@ def read_toml(path: Path, *, by_user: bool = True) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        UsageError: missing, unreadable, no regular file, too large, or not TOML.
+        UsageError: missing, unreadable, not a regular file, too large, or not TOML.
     """
     try:
         text = read_regular(path, CONFIG_BYTES_MAX, by_user=by_user).decode("utf-8")
         return tomllib.loads(text.replace("\r\n", "\n"))
     except FileNotFoundError as error:
         raise UsageError(
-            "no such file", where=str(path), hint="`harness scenarios` lists what there is"
+            "no such file", where=str(path), hint="`harness scenarios` lists the scenarios"
         ) from error
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError:
-        raise UsageError("is not UTF-8", where=str(path), hint="TOML files are") from None
+        raise UsageError("is not UTF-8", where=str(path), hint="TOML requires UTF-8") from None
     except EvidenceError as error:
         raise UsageError(error.what, where=error.where, hint=error.hint) from error
     except (ValueError, RecursionError) as error:
@@ -87,7 +87,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
 
 
 def parse_value(text: str, where: str) -> Any:
-    """A TOML value, or else the text itself, so that words need no quotes.
+    """A TOML value, or else the text itself, so that strings need no quotes.
 
     Raises:
         UsageError: more than one value, or one that is nested too deeply.
@@ -120,16 +120,16 @@ def _index(node: list[Any], part: str, key: str) -> int:
 
 
 def format_problems(error: ValidationError, whole: str, hidden: Collection[str] = ()) -> str:
-    """Every problem with its place, a line each.
+    """Every problem with its key, a line each.
 
     Args:
-        error: what the model says.
-        whole: what a problem of no single key is a problem of.
-        hidden: keys whose values are not repeated, since a secret may stand in them.
+        error: of the model.
+        whole: name of the document, for a problem of no single key.
+        hidden: keys whose values are not shown, because they may hold secrets.
     """
     found = [dict(problem) for problem in error.errors(include_url=False)]
     places = {problem["loc"] for problem in found}
-    lines = [_line(problem, whole, hidden) for problem in found if not _is_echo(problem, places)]
+    lines = [_line(problem, whole, hidden) for problem in found if not _is_implied(problem, places)]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return "\n  - ".join([count, *lines])
 
@@ -147,11 +147,11 @@ def _line(problem: Mapping[str, Any], whole: str, hidden: Collection[str]) -> st
 
 
 def _message(problem: Mapping[str, Any]) -> str:
-    """In words of TOML, and not of how a model is written."""
+    """The message in terms of TOML, not of the Python model."""
     context = problem.get("ctx", {})
     match problem["type"]:
         case "union_tag_not_found":
-            return f"{_key_of(context)} is missing; docs/scenarios.md has them all"
+            return f"{_key_of(context)} is missing; docs/scenarios.md lists them"
         case "union_tag_invalid":
             key, tags = _key_of(context), context["expected_tags"]
             return f"there is no {key} {str(context['tag'])[:_SHOWN_MAX]!r}, but {tags}"
@@ -176,8 +176,8 @@ def _shown(given: object) -> str:
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
 
 
-def _is_echo(problem: Mapping[str, Any], places: set[Any]) -> bool:
-    """Whether a list is called too short only because its entries were refused already."""
+def _is_implied(problem: Mapping[str, Any], places: set[Any]) -> bool:
+    """Whether a list is too short only because its entries are invalid."""
     place = problem["loc"]
     return problem["type"] == "too_short" and any(
         len(other) > len(place) and other[: len(place)] == place for other in places

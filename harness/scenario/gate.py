@@ -1,4 +1,4 @@
-"""A gate under load: fuzzed EVM rounds beside the agents' signals, as frozen values."""
+"""A gate under load: fuzzed EVM rounds during the load, as frozen values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Weight = Annotated[int, Field(ge=0, le=1_000)]
 
 
 class Weights(BaseModel):
-    """How often each kind is drawn, against the others; 0 for never."""
+    """Relative frequency of each kind of round; 0 for never."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -27,9 +27,9 @@ class Weights(BaseModel):
     reorg: _Weight = 1
 
     @model_validator(mode="after")
-    def _something_is_drawn(self) -> Weights:
+    def _has_a_kind(self) -> Weights:
         if not any(self.by_kind().values()):
-            raise ValueError("every weight is 0: nothing would be drawn")
+            raise ValueError("every weight is 0: there would be no round")
         return self
 
     def by_kind(self) -> dict[GateKind, int]:
@@ -38,13 +38,13 @@ class Weights(BaseModel):
 
 
 class Gate(BaseModel):
-    """The G4 gate: rounds on an Anvil node of its own, while the load is on.
+    """The G4 gate: rounds on an Anvil node of its own, during the load.
 
     Attributes:
-        rounds: how many.
-        at_s: seconds after the start of the measured phase at which the node is started.
-        timeout_s: the node is released so long after that at the latest, whatever was done.
-        rate: rounds a second at most; they are spread, so that they lie beside the load.
+        rounds: number of rounds.
+        at_s: start of the node, seconds after the start of the measured phase.
+        timeout_s: longest time until the node is released, in seconds.
+        rate: rounds per second at most, at equal distances.
         weights: of the kinds.
     """
 
@@ -67,15 +67,15 @@ class Gate(BaseModel):
 
     @property
     def at_ns(self) -> int:
-        """When the node is started, after the start of the measured phase."""
+        """Start of the node, after the start of the measured phase."""
         return round(self.at_s * NS_PER_S)
 
     @property
     def timeout_ns(self) -> int:
-        """The longest that it may take."""
+        """Longest time until the node is released."""
         return round(self.timeout_s * NS_PER_S)
 
     @property
     def every_ns(self) -> int:
-        """From one round's due time to the next."""
+        """Time from one round's due time to the next."""
         return round(NS_PER_S / self.rate)

@@ -1,4 +1,4 @@
-"""An isolation experiment: blocks of load with and without a disturbance, as frozen values."""
+"""An isolation experiment: blocks of load with (treatment) and without a fault (baseline)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from harness.clock import NS_PER_S
 from harness.scenario.fault_registry import kinds_where
 
 PAIRS_MAX = 200
-# A disturbance of a kind that is a moment strikes again after so long.
+# In a treatment block an instantaneous fault is repeated after so long.
 INSTANT_REPEAT_S = 4.0
 
 
 class Isolation(BaseModel):
-    """How the blocks of a run lie, and what counts as a change.
+    """The blocks of a run, and what counts as a change.
 
     Attributes:
-        pairs: blocks of each kind.
+        pairs: number of blocks of each kind.
         block_s: length of a block.
-        settle_s: its beginning, which does not count.
-        release_s: its end, which does not: the disturbance is taken away then.
+        settle_s: ignored time at its beginning.
+        release_s: ignored time at its end, in which the fault is healed.
         margin_ms: a larger change of the P99 is no isolation.
     """
 
@@ -35,9 +35,9 @@ class Isolation(BaseModel):
     margin_ms: Annotated[float, Field(gt=0, le=60_000)] = 50.0
 
     @model_validator(mode="after")
-    def _something_counts(self) -> Isolation:
+    def _has_a_counted_part(self) -> Isolation:
         if self.settle_s + self.release_s >= self.block_s:
-            raise ValueError("settle_s and release_s leave nothing of block_s")
+            raise ValueError("settle_s + release_s must be shorter than block_s")
         return self
 
     @property
@@ -52,26 +52,26 @@ class Isolation(BaseModel):
 
     @property
     def settle_ns(self) -> int:
-        """What does not count at its beginning."""
+        """Ignored time at its beginning."""
         return round(self.settle_s * NS_PER_S)
 
     @property
     def release_ns(self) -> int:
-        """What does not count at its end."""
+        """Ignored time at its end."""
         return round(self.release_s * NS_PER_S)
 
 
 def treatment_faults(
     faults: list[dict[str, Any]], isolation: Isolation, starts_s: tuple[float, ...]
 ) -> list[dict[str, Any]]:
-    """Faults that begin with each disturbed block and end before it does.
+    """Faults that begin with each treatment block and end before it does.
 
-    One that is a moment, such as a hog that the kernel ends, comes again and again.
+    An instantaneous fault, such as a hog that the kernel ends, is repeated.
 
     Args:
-        faults: without times of their own.
-        isolation: how the blocks lie.
-        starts_s: of the disturbed blocks, after the start of the measured phase.
+        faults: without times.
+        isolation: the blocks.
+        starts_s: of the treatment blocks, after the start of the measured phase.
     """
     repeated = kinds_where(lambda kind: kind.repeats_as_disturbance)
     for_s = isolation.block_s - isolation.release_s

@@ -20,9 +20,8 @@ from harness.scenario.fault_base import TIMES_MAX
 from harness.scenario.gate import Gate
 from harness.scenario.isolation import Isolation
 from harness.scenario.load import Load, Phase, Stage
-from harness.scenario.objective import Objective
+from harness.scenario.objective import SLO, Objective, ObjectiveEntry, parse_slo
 from harness.scenario.sentinel import Sentinel
-from harness.scenario.slo import SLO, ObjectiveEntry, parse_slo
 
 __all__ = [
     "Chain",
@@ -45,7 +44,7 @@ class _Frozen(BaseModel):
 
 
 class Signals(_Frozen):
-    """What the signals are like."""
+    """Content of the signals."""
 
     full_share: Share = 0.0
     addresses: Literal["distinct", "hot"] = "distinct"
@@ -53,7 +52,7 @@ class Signals(_Frozen):
     chain_id: Annotated[int, Field(ge=1)] = 1
     memo_bytes: Annotated[int, Field(ge=0, le=1_000_000)] = 64
     max_slippage_bps: Annotated[int, Field(ge=0, le=10_000)] = 100
-    # Below 1: of stale signals alone nothing is promised, so there would be nothing to judge.
+    # Below 1: no objective covers stale signals, so a load of them alone cannot be judged.
     stale_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
@@ -62,39 +61,39 @@ class Chain(_Frozen):
 
     block_time_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
     watermark_max_lag: Annotated[int, Field(ge=0)] = 2
-    # Unless told, as long as the blocks take that a signal may be behind: 24 s of 12 s each.
+    # By default the time of `watermark_max_lag` blocks: 24 s with blocks of 12 s.
     stale_within_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     nodes: Annotated[int, Field(ge=0, le=8)] = 0
 
     @property
     def sentinel(self) -> Sentinel:
-        """When a signal has to be refused as stale."""
+        """The rule by which a signal is stale."""
         return Sentinel.of(self.block_time_s, self.watermark_max_lag, self.stale_within_s)
 
 
 class Redis(_Frozen):
-    """Settings of the Redis that is started; one that runs already keeps its own."""
+    """Settings of the Redis that is started; an attached one keeps its own."""
 
     maxmemory_mb: Annotated[int, Field(ge=0, le=65_536)] = 0
     stream_maxlen: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000
 
 
 class Engine(_Frozen):
-    """Settings of the reference engine; a team's own engine ignores them."""
+    """Settings of the reference engine; another engine ignores them."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     defects: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class Telemetry(_Frozen):
-    """What is noted of the system's resources beside the measurement."""
+    """Sampling of resources during the run."""
 
     enabled: bool = True
     every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
 
 
 class Scenario(_Frozen):
-    """One question worth asking of the system under test."""
+    """One load with its objectives: what a run executes and judges."""
 
     # The kinds of faults are loaded with the first scenario, and not with this module.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
@@ -136,8 +135,8 @@ class Scenario(_Frozen):
     def _faults_fit_the_load(self) -> Scenario:
         if (times := occurrence_count(self.fault)) > TIMES_MAX:
             raise ValueError(f"{times} faults are more than {TIMES_MAX}")
-        stretches = self.load.measured_stretches_ns()
-        problems = find_misplaced(self.planned_faults(), stretches[-1][1] if stretches else 0)
+        spans = self.load.measured_stretches_ns()
+        problems = find_misplaced(self.planned_faults(), spans[-1][1] if spans else 0)
         problems += find_misfits(self.fault, self.chain.sentinel)
         if problems:
             raise ValueError("; ".join(problems))
@@ -156,7 +155,7 @@ class Scenario(_Frozen):
             if one.stage is not None
         ]
         if not any(one.is_estimated for one in objectives):
-            problems.append("no objective has a confidence interval, so one analysis says it all")
+            problems.append("no objective has a confidence interval, so one analysis is enough")
         if problems:
             raise ValueError(f"load.until_decided_s: {'; '.join(problems)}")
         return self
@@ -176,48 +175,48 @@ class Scenario(_Frozen):
     def _gate_fits_the_load(self) -> Scenario:
         if self.gate is None:
             return self
-        stretches = self.load.measured_stretches_ns()
+        spans = self.load.measured_stretches_ns()
         end_ns = self.gate_start_ns + self.gate.timeout_ns
-        if not stretches or end_ns >= stretches[-1][1]:
+        if not spans or end_ns >= spans[-1][1]:
             raise ValueError(
                 f"gate: it may last until {end_ns / NS_PER_S:g} s of the load, and the measured"
-                f" load ends at {stretches[-1][1] / NS_PER_S if stretches else 0:g} s"
+                f" load ends at {spans[-1][1] / NS_PER_S if spans else 0:g} s"
             )
         return self
 
     @property
     def gate_start_ns(self) -> int:
-        """When the gate's node is started, after t0."""
-        stretches = self.load.measured_stretches_ns()
-        start_ns = stretches[0][0] if stretches else 0
+        """Start of the gate's node, after t0."""
+        spans = self.load.measured_stretches_ns()
+        start_ns = spans[0][0] if spans else 0
         return start_ns + (self.gate.at_ns if self.gate else 0)
 
     def planned_faults(self) -> tuple[PlannedFault, ...]:
         """Every fault with its time after t0, in order."""
-        stretches = self.load.measured_stretches_ns()
-        return plan_faults(self.fault, self.seed, stretches[0][0] if stretches else 0)
+        spans = self.load.measured_stretches_ns()
+        return plan_faults(self.fault, self.seed, spans[0][0] if spans else 0)
 
     @property
     def needs_anvil(self) -> bool:
-        """Whether some signals are to be simulated in full."""
+        """Whether some signals are simulated in full."""
         return self.signals.full_share > 0
 
     @property
     def has_feed_stall(self) -> bool:
-        """Whether agents are held up, so that their data become stale."""
+        """Whether a fault stalls the agents' chain feed, so that their data become stale."""
         return any(fault.stalls_feed for fault in self.fault)
 
     def parsed_objectives(self) -> tuple[Objective, ...]:
-        """The objectives as values."""
-        return tuple(promise.parsed for promise in self.slos())
+        """The parsed objectives."""
+        return tuple(slo.parsed for slo in self.slos())
 
     def slos(self) -> tuple[SLO, ...]:
-        """The objectives with what follows when they fail under way."""
+        """The objectives with their abort conditions."""
         return tuple(parse_slo(entry) for entry in self.objectives)
 
 
 def _misfits(objective: Objective, load: Load) -> list[str]:
-    """What an objective asks of a load that the load does not have."""
+    """What an objective needs of a load and the load does not have."""
     if objective.stage is not None:
         numbers = load.stage_numbers(objective.stage)
         if not numbers:

@@ -1,10 +1,23 @@
-"""Objectives, as a person writes them: `p99 < 500 ms`, `stage peak lite p99.9 < 80 ms`."""
+"""Grammar of objectives (`p99 < 500 ms`, `stage peak lite p99.9 < 80 ms`) and their entries.
+
+An entry of a scenario is the text of an objective, or a table that may end a run early.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from harness.clock import NS_PER_MS, NS_PER_S
 
@@ -24,12 +37,12 @@ _AT_LEAST = re.compile(rf"^(?P<metric>rate|simulated)\s*>=\s*(?P<value>{_NUMBER}
 _RANK = re.compile(r"^p(?:0|[1-9][0-9]?)(?:\.[0-9]{1,9})?$")
 _NS = {"us": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
 
-# What histograms tell apart: no promise below or above can be judged.
+# The range of the histograms: no limit outside of it can be judged.
 LIMIT_MIN_NS = 1_000
 LIMIT_MAX_NS = 3_600 * NS_PER_S
 
 WINDOW_MIN_NS = NS_PER_S
-# Windows are cut into equal steps of whole milliseconds.
+# Windows move in equal steps of whole milliseconds.
 WINDOW_STEP_NS = 100 * NS_PER_MS
 
 GRAMMAR = (
@@ -40,21 +53,21 @@ GRAMMAR = (
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """One promise to hold the measurement against.
+    """One limit for the measurement.
 
     Attributes:
         text: as written in the scenario.
-        metric: what is looked at. `rejected` is the share of attempted signals that the engine
-            refused, `simulated` the share that reached SIMULATED, `rate` the share of intended
-            signals that were sent in their phase, `recovery` the time after a disturbance until
-            signals arrive again and none is overdue.
+        metric: the measured figure. `rejected` is the share of attempted signals that the engine
+            rejected, `simulated` the share that reached SIMULATED, `rate` the share of intended
+            signals that were sent in their phase, `recovery` the time after a fault or a restart
+            until signals become final again and none is overdue.
         percentile: 0 < percentile < 100, or 100 for `max`; None for other metrics.
-        mode: `lite`, `full`, or None for every signal together.
+        mode: `lite`, `full`, or None for all signals.
         limit_ns: upper limit of a duration; None for shares.
         limit_share: limit of a share, 0..1; None for durations.
         window_ns: length of the windows that are judged one by one; None for the whole phase.
-        stage: name or number, from 1, of the stage concerned; None for the whole phase.
-        outside_faults: whether it speaks only of signals that no fault can have touched.
+        stage: name or number, from 1, of its stage; None for the whole phase.
+        outside_faults: whether it covers only signals outside of fault windows.
     """
 
     text: str
@@ -69,12 +82,12 @@ class Objective:
 
     @property
     def is_latency_percentile(self) -> bool:
-        """Whether it bounds a percentile, or the maximum, of latency."""
+        """Whether it limits a percentile, or the maximum, of latency."""
         return self.metric == "latency" and self.percentile is not None
 
     @property
     def is_estimated(self) -> bool:
-        """Whether it is decided by a confidence interval, so that more signals tell more."""
+        """Whether a confidence interval decides it, which more signals make narrower."""
         if self.window_ns is not None or self.metric in ("rate", "recovery", "lateness"):
             return False
         return self.percentile != 100.0
@@ -84,7 +97,7 @@ def parse_objective(text: str) -> Objective:
     """Read one objective.
 
     Raises:
-        ValueError: says what is wrong and what may be written.
+        ValueError: with the error and the grammar.
     """
     line = " ".join(text.split())
     if match := _REJECTED.match(line):
@@ -93,7 +106,7 @@ def parse_objective(text: str) -> Objective:
         metric = match["metric"]
         return Objective(
             text=line,
-            metric=metric,  # type: ignore[arg-type]  # the pattern admits only these words
+            metric=metric,  # type: ignore[arg-type]  # the pattern allows only these values
             limit_share=_share_reached(match["value"]),
         )
     if match := _RECOVERY.match(line):
@@ -115,12 +128,12 @@ def _duration(line: str, match: re.Match[str]) -> Objective:
         if match["stage"] is not None:
             raise ValueError("write either 'stage ...' or 'over any ...', not both")
     if match["outside"] is not None and (window_ns is not None or match["stage"] is not None):
-        raise ValueError("'outside faults' speaks of the whole load: no stage, no 'over any ...'")
+        raise ValueError("'outside faults' covers the whole load: no stage, no 'over any ...'")
     return Objective(
         text=line,
-        metric=match["metric"] or "latency",  # type: ignore[arg-type]  # as the pattern has them
+        metric=match["metric"] or "latency",  # type: ignore[arg-type]  # the pattern allows only these values
         percentile=percentile,
-        mode=match["mode"],  # type: ignore[arg-type]  # the pattern admits only these words
+        mode=match["mode"],  # type: ignore[arg-type]  # the pattern allows only these values
         limit_ns=_limit(match["value"], match["unit"]),
         window_ns=window_ns,
         stage=match["stage"],
@@ -154,25 +167,25 @@ def _limit(value: str, unit: str) -> int:
     if limit_ns < LIMIT_MIN_NS:
         raise ValueError(f"< {value} {unit} never holds: a limit is at least 1 us")
     if limit_ns > LIMIT_MAX_NS:
-        raise ValueError(f"{value} {unit} is beyond the longest duration that is timed, 3600 s")
+        raise ValueError(f"{value} {unit} is beyond the longest duration that is measured, 3600 s")
     return limit_ns
 
 
 def _share_below(text: str) -> float:
-    """The limit of a share that must stay below it."""
+    """An upper limit of a share."""
     value = _share(text)
     if value == 0:
         raise ValueError("a share < 0 % never holds: write the largest that is allowed, < 0.1 %")
     if value == 1:
-        raise ValueError("a share < 100 % says nothing: one signal not rejected is enough")
+        raise ValueError("a share < 100 % is no limit: one signal not rejected is enough")
     return value
 
 
 def _share_reached(text: str) -> float:
-    """The limit of a share that must reach it."""
+    """A lower limit of a share."""
     value = _share(text)
     if value == 0:
-        raise ValueError("a share >= 0 % says nothing: it always holds")
+        raise ValueError("a share >= 0 % is no limit: it always holds")
     return value
 
 
@@ -181,3 +194,60 @@ def _share(text: str) -> float:
     if value > 1:
         raise ValueError(f"{text} % is more than all of them")
     return value
+
+
+def _readable(text: str) -> str:
+    parse_objective(text)
+    return text
+
+
+ObjectiveText = Annotated[str, AfterValidator(_readable)]
+
+
+class SLO(BaseModel):
+    """An objective, and whether its failure ends the load early.
+
+    Attributes:
+        abort_on_fail: whether the load ends as soon as it has failed for certain.
+        abort_delay_s: seconds after the warm-up before it is checked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    objective: ObjectiveText
+    abort_on_fail: bool = False
+    abort_delay_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+
+    @model_validator(mode="after")
+    def _can_abort(self) -> SLO:
+        if not self.abort_on_fail:
+            if self.abort_delay_s:
+                raise ValueError("abort_delay_s needs abort_on_fail = true")
+            return self
+        objective = self.parsed
+        known_late = objective.stage is not None or objective.outside_faults
+        if not objective.is_latency_percentile or known_late:
+            raise ValueError(
+                f"abort_on_fail is for percentiles and max of latency, not {objective.text!r}"
+            )
+        return self
+
+    @property
+    def parsed(self) -> Objective:
+        """The parsed objective."""
+        return parse_objective(self.objective)
+
+
+def _form(given: Any) -> str:
+    return "table" if isinstance(given, (dict, SLO)) else "text"
+
+
+ObjectiveEntry = Annotated[
+    Annotated[ObjectiveText, Tag("text")] | Annotated[SLO, Tag("table")],
+    Discriminator(_form),
+]
+
+
+def parse_slo(entry: str | SLO) -> SLO:
+    """An entry of `objectives`, a text or a table."""
+    return entry if isinstance(entry, SLO) else SLO(objective=entry)

@@ -54,7 +54,7 @@ class Stack(Protocol):
         """Start everything and wait until it is ready.
 
         Raises:
-            UsageError: something that the scenario needs is missing, or a port is taken.
+            UsageError: something that the scenario needs is missing, or a port is in use.
             StackError: a service did not become ready; the message ends with its last log lines.
         """
         ...
@@ -72,5 +72,5 @@ class Stack(Protocol):
         ...
 
     def stop(self) -> None:
-        """End everything and leave nothing behind. May be called at any time, and twice."""
+        """End everything and leave nothing. May be called at any time, and twice."""
         ...

@@ -27,7 +27,7 @@ _NS = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
 _KNOWN = frozenset(
     [
         "image",
-        # How an image comes to be there: `harness.stack.docker.images` does that by itself.
+        # How an image is built or pulled: `harness.stack.docker.images` does that.
         "build",
         "pull_policy",
         "command",

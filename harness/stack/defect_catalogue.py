@@ -1,6 +1,6 @@
 """Named defects of the reference services: which there are, and whether a wish can be met.
 
-They are listed in a file beside the services, which read it too.
+They are listed in a file next to the services, which read it too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Defect:
 
     Attributes:
         about: what it does, completing "the engine ...", or whose defect it is.
-        when: when it strikes unless told otherwise.
+        when: when it occurs by default.
         settings: its own settings and their defaults.
         of: the service that has it.
     """
@@ -48,7 +48,7 @@ def read_catalogue(root: Path) -> dict[str, Defect]:
 
 
 def check_defects(wishes: Iterable[str], root: Path) -> None:
-    """Make sure that defects and settings exist; the engine looks at their values.
+    """Make sure that defects and settings exist; the engine checks their values.
 
     Raises:
         UsageError: one does not, or a value is no number.

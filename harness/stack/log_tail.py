@@ -1,4 +1,4 @@
-"""The last words of a service, without its secrets."""
+"""The last lines of a service's log, without its secrets."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _UNPRIVILEGED = 1024
 def below_ephemeral() -> range:
     """Ports that the kernel does not give to outgoing connections.
 
-    A server whose port came from the ephemeral range may lose it while it restarts: to somebody's
+    A server whose port came from the ephemeral range may lose it in a restart: to some program's
     outgoing connection, even to a client that connects to itself while trying to reach it.
     """
     try:
@@ -58,13 +58,13 @@ def _may_listen(port: int) -> bool:
     return True
 
 
-def free_port(taken: frozenset[int] = frozenset()) -> int:
+def free_port(claimed: frozenset[int] = frozenset()) -> int:
     """A port that is free now, kept from other runs of this host until `release_ports`.
 
     A program that is no harness may still take it before it is used.
 
     Args:
-        taken: ports that are promised already.
+        claimed: ports that are claimed already.
 
     Raises:
         StackError: none was found in a bounded number of tries.
@@ -72,7 +72,7 @@ def free_port(taken: frozenset[int] = frozenset()) -> int:
     candidates = below_ephemeral()
     for _ in range(_TRIES_MAX):
         port = random.choice(candidates)  # noqa: S311 - spread, not secrecy
-        if port in taken or not reserve(_name(port)):
+        if port in claimed or not reserve(_name(port)):
             continue
         if is_free(port):
             return port
@@ -113,21 +113,21 @@ def holder(port: int) -> str:
     return ""
 
 
-def claim(port: int | None, name: str, taken: frozenset[int] = frozenset()) -> int:
+def claim(port: int | None, name: str, claimed: frozenset[int] = frozenset()) -> int:
     """The port to use for a server: the configured one if it is free, else any free one.
 
     Raises:
-        UsageError: the configured port is taken, or this user may not have it.
+        UsageError: the configured port is in use, or this user may not have it.
     """
     if port is None:
-        return free_port(taken)
+        return free_port(claimed)
     if port < _UNPRIVILEGED and not _may_listen(port):
         raise UsageError(
             f"this user may not listen on port {port}",
             where=f"{name} on {LOOPBACK}",
             hint=f"choose one from {_UNPRIVILEGED} on, or leave it out to take a free one",
         )
-    if port in taken or not is_free(port):
+    if port in claimed or not is_free(port):
         who = holder(port)
         raise UsageError(
             f"port {port} is already in use" + (f" by {who}" if who else ""),

@@ -54,14 +54,14 @@ def wait_for_client(process: subprocess.Popen[bytes], name: str, timeout_s: floa
     """Wait for a client program; one that takes too long is ended.
 
     Raises:
-        StackError: it did not end with 0; its last words are in the message.
+        StackError: it did not end with 0; its last output is in the message.
     """
     try:
-        _, said = process.communicate(timeout=timeout_s)
+        _, output = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
         raise StackError(f"has not ended after {timeout_s:.0f} s", where=name) from None
     if process.returncode != 0:
-        words = said.decode(errors="replace").strip()[-300:]
-        raise StackError(f"ended with {process.returncode}: {words}", where=name)
+        text = output.decode(errors="replace").strip()[-300:]
+        raise StackError(f"ended with {process.returncode}: {text}", where=name)

@@ -93,16 +93,16 @@ def open_to_observer(dsn: str, observer: str, table: str, publication: str) -> N
 
 
 def settings_in_force(dsn: str, names: Iterable[str]) -> dict[str, str]:
-    """What the server says its settings are, so that what is told is what is in force.
+    """The settings that the server reports, so that those in force are recorded.
 
     Raises:
-        StackError: the server does not tell.
+        StackError: the server does not report them.
     """
     try:
         with psycopg.connect(dsn) as connection:
             return {name: _current(connection, name) for name in names}
     except psycopg.Error as error:
-        raise StackError(f"does not tell its settings: {error}", where="postgres") from error
+        raise StackError(f"does not report its settings: {error}", where="postgres") from error
 
 
 def make_role(connection: psycopg.Connection[Any], name: str, rights: str, password: str) -> None:

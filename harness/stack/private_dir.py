@@ -1,8 +1,8 @@
 """Private folders of a run, and sweeping up those of runs that died.
 
-Whose a folder is tells a lock on a file in it (flock(2)). The kernel lets go of the lock when the
-process has ended, and only then. A process id would tell less: in another container, with
-processes of its own, it is nobody's, or somebody else's.
+A lock on a file in it (flock(2)) shows which process owns a folder. The kernel releases the lock
+when the process has ended, and only then. A process id would show less: in another container, with
+processes of its own, it names none, or another one.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def release_dir(folder: Path) -> None:
 
 
 def own_dir(folder: Path, user: User) -> None:
-    """Make or take a folder of the caller's that `user` may pass through, and nobody else.
+    """Make or use a folder of the caller's that `user` alone may pass through.
 
     Raises:
         StackError: there is one of another user.
@@ -146,7 +146,7 @@ def sweep_stale(base: Path) -> tuple[Path, ...]:
 
 
 def _seize(folder: Path) -> int | None:
-    """The lock of a folder whose owner is gone, taken; None for any other folder."""
+    """The acquired lock of a folder whose owner is gone; None for any other folder."""
     with suppress(OSError):
         place = os.open(folder, _FOLDER)
         try:
@@ -178,7 +178,7 @@ def _is_locked(place: int) -> bool:
 
 
 def _base(user: User) -> Path:
-    # Python falls back to another folder where TMPDIR cannot be used, and tells nobody.
+    # Python falls back to another folder where TMPDIR cannot be used, without a message.
     named = os.environ.get("TMPDIR")
     if named and not (Path(named).is_dir() and os.access(named, os.W_OK | os.X_OK)):
         raise StackError(

@@ -19,7 +19,7 @@ from harness.process.proc import owners
 from harness.process.reservation import reserve
 
 # Numbers that systemd, too, gives to users that live as long as their service
-# (https://systemd.io/UIDS-GIDS/); a package or an administrator gives them to nobody.
+# (https://systemd.io/UIDS-GIDS/); no package and no administrator assigns them.
 _DYNAMIC = range(61_184, 65_520)
 _TRIES_MAX = 200
 _MAP = Path("/proc/self/uid_map")

@@ -29,10 +29,10 @@ class StackSettings:
         block_time_s: seconds between blocks.
         anvil: whether an Anvil node is started.
         gate: whether another one will be, for a gate under load.
-        rpc_nodes: RPC nodes that are started, behind a chain adapter; 0 starts neither.
+        rpc_nodes: RPC nodes that are started, upstream of a chain adapter; 0 starts neither.
         redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
         defects: named defects of the reference services to be switched on.
-        defect_log: where these tell what they did.
+        defect_log: where these record what they did.
         stepped: services whose wall clock is to be set, as faults.
         ports: configured ports by listener; the others take free ones.
         root: the repository, which holds `compose/`.

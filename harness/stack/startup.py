@@ -1,4 +1,4 @@
-"""What happens while a stack starts, told as it happens."""
+"""Events of a stack's start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StartupEvent:
     Attributes:
         subject: name of the image or service; of a note the whole sentence.
         elapsed_ns: since the first event of the same subject; 0 at that one.
-        done_bytes: what was downloaded so far; 0 where the registry does not tell.
+        done_bytes: what was downloaded so far; 0 where the registry does not report it.
         total_bytes: what there is to download, as far as it is known yet.
     """
 

@@ -1,4 +1,4 @@
-"""Prometheus pages for every reader of one: a bounded fetch, and a bounded parse.
+"""Prometheus pages: fetched with `HttpClient`, parsed in bounded time.
 
 `prometheus_client.parser` parses the text format
 (https://prometheus.io/docs/instrumenting/exposition_formats/). Its time grows with the square of
@@ -52,47 +52,14 @@ def _bounded(lines: Iterable[str], cpu_max_s: float) -> Iterator[str]:
         yield line
 
 
-class PageConnection:
-    """One page, over a connection that stays open between reads.
+def read_page(client: HttpClient) -> str:
+    """The text of the page of a client.
 
-    Args:
-        url: of the page; http only.
-        timeout_s: for each wait for the server.
-        bytes_max: largest page.
+    Raises:
+        OSError: the server does not answer, or not by HTTP, or with too large a page.
+        ValueError: another status than 200, or not UTF-8.
     """
-
-    def __init__(self, url: str, timeout_s: float, bytes_max: int) -> None:
-        self._url = url
-        self._timeout_s = timeout_s
-        self._bytes_max = bytes_max
-        self._client: HttpClient | None = None
-
-    def read(self) -> str:
-        """The page now.
-
-        Raises:
-            OSError: the server does not answer, or not by HTTP, or with too large a page.
-            ValueError: no http address, another status than 200, or not UTF-8.
-        """
-        was_open = self._client is not None
-        try:
-            return self._fetch()
-        except OSError:
-            if not was_open:
-                raise
-        self.close()  # a server may close an idle connection, or have been replaced
-        return self._fetch()
-
-    def close(self) -> None:
-        """Release the connection; the next read opens another."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _fetch(self) -> str:
-        if self._client is None:
-            self._client = HttpClient(self._url, self._timeout_s, self._bytes_max)
-        answer = self._client.get()
-        if answer.status != OK:
-            raise ValueError(f"HTTP {answer.status}")
-        return answer.body.decode()
+    answer = client.get()
+    if answer.status != OK:
+        raise ValueError(f"HTTP {answer.status}")
+    return answer.body.decode()

@@ -13,7 +13,8 @@ from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.evidence.atomic_files import write_json
-from harness.telemetry.prometheus_page import PageConnection, parse_families
+from harness.http_client import HttpClient
+from harness.telemetry.prometheus_page import parse_families, read_page
 
 FAMILY = "defi_signals_total"
 _LABELS = ("status", "mode")
@@ -78,13 +79,11 @@ def scrape_counters(url: str) -> PageCounters:
         `signals`, a list of `status`, `mode` and `count`, or None if the page has no such counts;
         or `error`, why it cannot be read.
     """
-    page = PageConnection(url, _TIMEOUT_S, _PAGE_BYTES_MAX)
     try:
-        return {"signals": parse_signal_counts(page.read())}
+        with HttpClient(url, _TIMEOUT_S, _PAGE_BYTES_MAX) as client:
+            return {"signals": parse_signal_counts(read_page(client))}
     except (OSError, ValueError) as error:
         return {"error": str(error) or type(error).__name__}
-    finally:
-        page.close()
 
 
 def parse_signal_counts(text: str) -> list[dict[str, Any]] | None:

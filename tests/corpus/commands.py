@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ RUN_MAX_S = 170
 _TEXTS = frozenset({".json", ".jsonl", ".toml"})
 # Programs of others on the host; their names are nobody's business.
 _FOREIGN = re.compile(r"foreign\.((?:[^\".]|\.(?!cpu_cores|blocked_count))+)\.(cpu_cores|blocked)")
-_PLACE = "/opt/harness"
+_PLACE, _KERNEL = "/opt/harness", "6.1.0"
 
 
 def harness(
@@ -68,6 +69,8 @@ def cleaned(folder: Path) -> Path:
                 path.write_text(changed, "utf-8")
     for plan in sorted(folder.rglob("plan.json")):
         run = RunFolder(plan.parent)
+        # Made from the evidence after it was sealed; the archive leaves it out.
+        (run.path / "isolation.json").unlink(missing_ok=True)
         if run.seal.exists():
             write_manifest(run)
     group = GroupFolder(folder)
@@ -79,9 +82,10 @@ def cleaned(folder: Path) -> Path:
 def _without_host(name: str, text: str) -> str:
     for place in _places():
         text = text.replace(place, _PLACE)
+    text = text.replace(platform.release(), _KERNEL)
     if name == "environment.json":
         document = json.loads(text)
-        document["host"] |= {"kernel": "6.1.0", "cpu_model": "made up"}
+        document["host"] |= {"cpu_model": "made up"}
         text = json.dumps(document, indent=1) + "\n"
     if name == "telemetry.jsonl":
         programs = dict.fromkeys(match[1] for match in _FOREIGN.finditer(text))

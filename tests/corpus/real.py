@@ -142,7 +142,6 @@ FAULTS = (
         '{kind = "kill", target = "postgres", at_s = 3}',
         duration=10,
     ),
-    _fault("kill-redis", "SIGKILL of Redis", '{kind = "kill", target = "redis", at_s = 3}'),
     _fault(
         "restart",
         "a graceful restart of the data processor, then of the engine",

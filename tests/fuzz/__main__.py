@@ -29,7 +29,7 @@ _WALL_S = 45.0
 _MEMORY_BYTES = 6 << 30
 _CRASHED = ("Traceback", "a defect of the harness", "MemoryError")
 _RAW = ("\x1b", "\x9b", "\u202e", "\n::")
-_TELLING = ("error:", "mistake", "NOT VERIFIED", "left out", "judged anew", "exit code", "Error")
+_TELLING = ("error:", "mistake", "NOT VERIFIED", "left out", "judged again", "exit code", "Error")
 
 
 def row_of(command: str, run: RunFolder) -> tuple[str, bool]:

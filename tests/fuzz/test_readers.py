@@ -28,7 +28,6 @@ from harness.report.data import read_report_data
 from harness.report.junit import junit_xml
 from harness.report.markdown import markdown
 from harness.run.live.folder_source import FolderSource
-from harness.run.live.metrics_page_parser import parse_page
 from harness.scenario import load_scenario
 from harness.stack.attach.contract_file import load_attach_file
 from harness.stack.compose_file import read_compose
@@ -188,18 +187,3 @@ def test_any_compose_file_is_read_or_refused(data: st.DataObject, tmp_path: Path
     path.write_bytes(data.draw(spoiled(ROOT / "compose" / "zone-a.yaml")))
     with refused_in_words():
         assert read_compose(path, dict.fromkeys(["TAG"], "x")).path == path
-
-
-@FUZZ
-@given(st.data())
-def test_any_page_is_read_or_refused(data: st.DataObject) -> None:
-    """Of what calls itself a run."""
-    page = (
-        b'harness_run_info{run_id="r"} 1\nharness_phase{phase="measure"} 1\n'
-        b"harness_signals_sent_total 5\nharness_elapsed_seconds 1.5\n"
-        b'harness_latency_quantile_seconds{mode="all",quantile="0.5"} 0.1\n'
-        b'harness_events_total{kind="decided"} 1\nharness_service_cpu_cores{service="e"} 1\n'
-    )
-    text = data.draw(spoiled_bytes(page)).decode("utf-8", "replace")
-    with suppress(ValueError):  # which the window tells of
-        parse_page(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -53,7 +54,8 @@ class Attached:
     def result(self) -> dict[str, Any]:
         """`result.json`."""
         assert self.folder is not None, self.output
-        return self.folder.read_json(self.folder.result)
+        found: dict[str, Any] = json.loads(self.folder.result.read_text(encoding="utf-8"))
+        return found
 
     def check(self, check_id: str) -> dict[str, Any]:
         """A check of the judgement."""

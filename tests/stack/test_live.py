@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import signal
 import subprocess
@@ -18,9 +19,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness.clock import NS_PER_S
 from harness.errors import Exit
 from harness.evidence.run_folder import RunFolder
-from harness.run.live.metrics_page_parser import parse_page
 from harness.stack.ports import free_port
 from tests.stack.running import ROOT, RUN_MAX_S, Started, start
 
@@ -36,7 +37,7 @@ class Watched:
         pages: its metrics page, as often as it was read.
         exit_code: of the run.
         result: its `result.json`.
-        watchers: exit code and output of each `harness watch`, by what it looked at.
+        watchers: exit code and output of each `harness watch`.
     """
 
     pages: list[str]
@@ -56,7 +57,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """A short run with a metrics page, and three that watch it."""
+    """A short run with a metrics page, and two processes that watch it."""
     reports = tmp_path_factory.mktemp("reports")
     port = free_port()
     options = ("--metrics-port", str(port))
@@ -65,7 +66,6 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     try:
         await_folder(run)
         watchers["folder"] = watch("latest", reports)
-        watchers["page"] = watch(f"http://127.0.0.1:{port}/metrics", reports)
         watchers["interrupted"] = watch(run.folder().name, reports)
         interrupt = threading.Thread(
             target=interrupt_once_it_watches, args=(watchers["interrupted"],)
@@ -74,7 +74,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         pages = read_until_the_end(run, port)
         run.process.communicate(timeout=RUN_MAX_S)
         folder = RunFolder.open(run.folder())
-        found = Watched(pages, run.process.returncode, folder.read_json(folder.result))
+        found = Watched(
+            pages, run.process.returncode, json.loads(folder.result.read_text(encoding="utf-8"))
+        )
         interrupt.join(RUN_MAX_S)
         for name, watcher in watchers.items():
             output, _ = watcher.communicate(timeout=30)
@@ -143,8 +145,8 @@ def test_what_only_grows_grows(watched: Watched) -> None:
 
 def test_phases_come_in_order(watched: Watched) -> None:
     """And the page is there until the run is judged."""
-    found = [parse_page(page).progress for page in watched.pages]
-    phases = list(dict.fromkeys(progress.phase for progress in found if progress is not None))
+    found = [re.search(r'harness_phase{phase="(\w+)"} 1', page) for page in watched.pages]
+    phases = list(dict.fromkeys(phase[1] for phase in found if phase is not None))
     order = ["start", "warmup", "measure", "drain", "finish"]
     assert phases == [phase for phase in order if phase in phases]
     assert {"measure", "finish"} <= set(phases)
@@ -169,16 +171,19 @@ def test_last_page_is_the_account(watched: Watched) -> None:
         if (figures["metric"], figures["phase"]) == ("latency", "measure")
     )
     assert values["harness_latency_seconds_count", "lite", "measure"] == measured["count"]
-    last = parse_page(watched.pages[-1]).progress
-    assert last is not None
-    assert last.backlog == 0
-    assert last.summary.latency.p50_ns == pytest.approx(measured["percentiles_ns"]["p50"], rel=0.02)
+    gauges = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(watched.pages[-1])
+        for sample in family.samples
+    }
+    assert gauges["harness_backlog_signals",] == 0
+    p50_s = gauges["harness_latency_quantile_seconds", "0.5", "all"]
+    assert p50_s == pytest.approx(measured["percentiles_ns"]["p50"] / NS_PER_S, rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["folder", "page"])
-def test_who_watches_sees_the_run_and_its_verdict(watched: Watched, name: str) -> None:
-    """Both ways show its figures and end as the run did."""
-    exit_code, output = watched.watchers[name]
+def test_who_watches_sees_the_run_and_its_verdict(watched: Watched) -> None:
+    """It shows the run's figures and ends as the run did."""
+    exit_code, output = watched.watchers["folder"]
     assert exit_code == watched.exit_code, output
     assert f" {watched.result['verdict']} " in output
     assert re.search(r"sent \d.* P50 \d", output), output

@@ -82,7 +82,7 @@ def test_agent_reads_acknowledges_and_pushes(
     client.xreadgroup(group, f"agent-{socket.gethostname()}", {events: ">"})
     with program(
         sys.executable,
-        str(COMPOSE / "agent" / "agent.py"),
+        str(COMPOSE / "zone_a" / "agent.py"),
         log=tmp_path / "log",
         DEFI_REDIS_URL=redis_server.url,
         DEFI_PREFIX=prefix,
@@ -115,7 +115,7 @@ def test_agent_misbehaves_on_demand(
     """It holds touched memory, burns in children that end with it, and exits as it is told."""
     with program(
         sys.executable,
-        str(COMPOSE / "agent" / "agent.py"),
+        str(COMPOSE / "zone_a" / "agent.py"),
         log=tmp_path / "log",
         DEFI_REDIS_URL=redis_server.url,
         DEFI_PREFIX=prefix,
@@ -146,7 +146,7 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
     client.xreadgroup("cg:agents", "agent-dead", {events: ">"})
     with program(
         sys.executable,
-        str(COMPOSE / "agent" / "agent.py"),
+        str(COMPOSE / "zone_a" / "agent.py"),
         log=tmp_path / "log",
         DEFI_REDIS_URL=redis_server.url,
         DEFI_PREFIX=prefix,
@@ -181,7 +181,7 @@ def test_agent_floods_and_leaks_on_demand(
     add_block(client, prefix, 40)
     with program(
         sys.executable,
-        str(COMPOSE / "agent" / "agent.py"),
+        str(COMPOSE / "zone_a" / "agent.py"),
         log=tmp_path / "log",
         DEFI_REDIS_URL=redis_server.url,
         DEFI_PREFIX=prefix,
@@ -200,7 +200,7 @@ def test_the_text_of_the_misdeeds_is_enough(
     client: redis.Redis, redis_server: Redis, prefix: str
 ) -> None:
     """Handed to an interpreter that has no such file; the password is in its environment alone."""
-    text = (COMPOSE / "agent" / "misbehave.py").read_text(encoding="utf-8")
+    text = (COMPOSE / "zone_a" / "misbehave.py").read_text(encoding="utf-8")
     events, key = f"{prefix}stream:chain:events", f"{prefix}flood"
     add_block(client, prefix, 40)
     for words in (("flood", "0.5", "2", "0", key), ("leak", "0.5", "100", events, "cg:leak:")):
@@ -223,7 +223,7 @@ def test_agent_gives_up_on_a_redis_that_stays_away(tmp_path: Path) -> None:
     """With an exit code that its restart policy counts, and no password in the log."""
     with program(
         sys.executable,
-        str(COMPOSE / "agent" / "agent.py"),
+        str(COMPOSE / "zone_a" / "agent.py"),
         log=tmp_path / "log",
         DEFI_REDIS_URL=f"redis://:hush@127.0.0.1:{free_port()}/0",
         AGENT_PATIENCE_S="0",
@@ -241,7 +241,7 @@ def test_feedback_writes_prompts(
     folder = tmp_path / "prompts"
     with program(
         sys.executable,
-        str(COMPOSE / "feedback" / "feedback.py"),
+        str(COMPOSE / "zone_a" / "feedback.py"),
         log=tmp_path / "log",
         DEFI_REDIS_URL=redis_server.url,
         DEFI_PREFIX=prefix,

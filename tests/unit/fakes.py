@@ -44,7 +44,7 @@ Hook = Callable[[], None]
 
 @dataclass
 class FakeStack:
-    """A stack whose services are what a test says they are."""
+    """A stack whose services a test sets."""
 
     restarts: int = 0
     last_exit: int | None = -9
@@ -78,7 +78,7 @@ class FakeStack:
 
 @dataclass
 class FakeSwarm:
-    """Sends on the clock that everybody shares; ends when the load is over."""
+    """Sends on the shared clock; ends when the load is over."""
 
     clock: ManualClock
     plan: SwarmPlan
@@ -97,8 +97,8 @@ class FakeSwarm:
         length_ns = self.plan.end_ns - self.plan.t0_ns
         elapsed_ns = min(max(0, self.clock.now_ns() - self.plan.t0_ns), length_ns)
         sent = elapsed_ns * self.per_s // NS_PER_S
-        accepted, told_ns = sent - self.refused, self.clock.now_ns()
-        return SwarmTotals(sent, sent, accepted, self.refused, reported_ns=told_ns)
+        accepted, reported_ns = sent - self.refused, self.clock.now_ns()
+        return SwarmTotals(sent, sent, accepted, self.refused, reported_ns=reported_ns)
 
     def ended(self) -> bool:
         return self.failure() is not None or (
@@ -116,7 +116,7 @@ class FakeSwarm:
 
 @dataclass
 class FakeObserver:
-    """Watches nothing; may be told to die."""
+    """Observes nothing; a test may let it die."""
 
     death: str = ""
     calls: list[str] = field(default_factory=list)
@@ -136,7 +136,7 @@ class FakeObserver:
 
 @dataclass
 class FakeSelfMonitoring:
-    """Looks after nothing; may be told to fail."""
+    """Monitors nothing; a test may let it fail."""
 
     pids: dict[str, int] = field(default_factory=dict)
     failed: str = ""
@@ -154,7 +154,7 @@ class FakeSelfMonitoring:
 
 @dataclass
 class FakeTelemetry:
-    """Looks at nothing; may be told to fail."""
+    """Samples nothing; a test may let it fail."""
 
     failed: str = ""
     calls: list[str] = field(default_factory=list)
@@ -194,7 +194,7 @@ class FakeLive:
     delay_ns: int = 20 * NS_PER_MS
     stuck: int = 0
     fails_at_ns: int | None = None
-    behind_for: int = 0
+    unread_until: int = 0
     updates: int = 0
     analyses: list[tuple[int, InterimAnalysis]] = field(default_factory=list)
 
@@ -203,7 +203,7 @@ class FakeLive:
 
     @property
     def has_unread_records(self) -> bool:
-        return self.updates <= self.behind_for
+        return self.updates <= self.unread_until
 
     @property
     def final(self) -> int:

@@ -44,7 +44,7 @@ class Rounds:
 
 
 def unheard(_: str) -> None:
-    """Nobody listens."""
+    """Report nothing."""
 
 
 def folder_in(path: Path, rounds: int = 5) -> ChaosFolder:
@@ -76,7 +76,7 @@ def test_a_broken_off_round_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_round_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was judged as it ended counts, and its evidence comes to the same when asked again."""
+    """The judgement at its end counts, and its evidence has the same result when judged again."""
     folder = folder_in(tmp_path, rounds=3)
     made = run_rounds(folder, Rounds(lost_at=2).once, unheard)
     again = judge_rounds(folder)
@@ -96,7 +96,7 @@ def test_a_round_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert judged == [made[0].run_id]
 
 
-def test_rounds_of_another_folder_are_not_taken(tmp_path: Path) -> None:
+def test_rounds_of_another_folder_are_refused(tmp_path: Path) -> None:
     """A number alone does not make it this one's."""
     folder = folder_in(tmp_path, rounds=1)
     (made,) = run_rounds(folder, Rounds(lost_at=1).once, unheard)

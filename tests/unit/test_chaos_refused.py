@@ -1,4 +1,4 @@
-"""Rounds that cannot be made are refused before there is a folder of theirs, or told by it."""
+"""Impossible rounds are refused before there is a folder, and broken folders are an error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def not_to_be_run(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"kind": ["kill", "nonsense"]}, "no rounds of nonsense"),
         ({"kind": ["backup"]}, "no rounds of backup"),
@@ -53,12 +53,12 @@ def not_to_be_run(*_: object) -> None:
     ],
 )
 def test_nothing_is_made(
-    options: Mapping[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: Mapping[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What, where and a hint, and no folder."""
     reports = tmp_path / "reports"
     monkeypatch.setattr(run_command, "run_once", not_to_be_run)
-    with pytest.raises(UsageError, match=said) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         chaos(CHAOS, reports=reports, **options)
     assert caught.value.hint
     assert not reports.exists()
@@ -101,7 +101,7 @@ def test_faults_fit_a_load_that_begins_unmeasured(tmp_path: Path) -> None:
         {"seed": 2**63 - 1},
     ],
 )
-def test_broken_facts_are_told(broken: Mapping[str, Any], tmp_path: Path) -> None:
+def test_broken_facts_are_an_error(broken: Mapping[str, Any], tmp_path: Path) -> None:
     """As evidence that cannot be read, and no round is begun."""
     folder = ChaosFolder.create(tmp_path, load_scenario(CHAOS), 10**18)
     atomic_files.write_json(folder.path / "chaos.json", {**FACTS, **broken})
@@ -110,7 +110,7 @@ def test_broken_facts_are_told(broken: Mapping[str, Any], tmp_path: Path) -> Non
     assert caught.value.where.startswith(str(folder.path))
 
 
-def test_a_round_that_is_gone_is_told_first(tmp_path: Path) -> None:
+def test_a_missing_round_is_the_first_error(tmp_path: Path) -> None:
     """Not after those that were missing have been made."""
     folder = ChaosFolder.create(tmp_path, load_scenario(CHAOS), 10**18)
     atomic_files.write_json(folder.path / "chaos.json", {**FACTS, "runs": ["away"]})
@@ -134,7 +134,7 @@ class Made:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"rounds": 40}, "--rounds"),
         ({"seed": 7, "kind": ["kill"]}, "--seed, --kind"),
@@ -142,12 +142,12 @@ class Made:
     ],
 )
 def test_a_folder_is_gone_on_with_as_it_was_begun(
-    options: Mapping[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: Mapping[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An option that would be passed over is refused."""
     monkeypatch.setattr(run_command, "run_once", not_to_be_run)
     folder = ChaosFolder.create(tmp_path, load_scenario(CHAOS), 10**18)
     atomic_files.write_json(folder.path / "chaos.json", FACTS)
-    with pytest.raises(UsageError, match=said) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         chaos(folder.path, **options)
     assert caught.value.hint

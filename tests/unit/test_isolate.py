@@ -64,7 +64,7 @@ def test_the_disturbance_lies_over_one_block_of_each_pair(
 def test_a_disturbance_of_moments_strikes_again_and_again(
     pairs: int, block_s: int, seed: int
 ) -> None:
-    """At the start of each disturbed block, then every four seconds, never after its release."""
+    """At the start of each treatment block, then every four seconds, never after its release."""
     isolation = Isolation(pairs=pairs, block_s=float(block_s))
     lasting, striking = document(), document()
     expand_blocks(lasting, isolation, [PAUSE], seed)
@@ -88,16 +88,17 @@ def test_it_survives_its_file() -> None:
 
 
 def test_faults_of_its_own_are_refused() -> None:
-    """They would lie over quiet blocks as well."""
+    """They would affect baseline blocks as well."""
     found = document() | {"fault": [{**PAUSE, "at_s": 1, "for_s": 1}]}
     with pytest.raises(UsageError, match="faults of its own"):
         expand_blocks(found, Isolation(), [PAUSE], 1)
 
 
 def test_a_scenario_without_a_load_is_refused() -> None:
-    """There is nothing to stretch."""
-    with pytest.raises(UsageError, match="to stretch"):
+    """There is nothing to extend."""
+    with pytest.raises(UsageError) as caught:
         expand_blocks({"load": {}}, Isolation(), [PAUSE], 1)
+    assert caught.value.where == "load.stages"
 
 
 def test_blocks_that_do_not_fill_the_load_are_refused() -> None:
@@ -108,13 +109,13 @@ def test_blocks_that_do_not_fill_the_load_are_refused() -> None:
 
 
 def test_a_block_of_which_nothing_counts_is_refused() -> None:
-    """Settling and letting go take time."""
-    with pytest.raises(ValidationError, match="leave nothing"):
+    """Settling and release need time."""
+    with pytest.raises(ValidationError, match="shorter than block_s"):
         Isolation(block_s=3.0)
 
 
 def in_blocks() -> World:
-    """A run in ten blocks, of which none was disturbed."""
+    """A run in ten blocks without an effective disturbance."""
     world = healthy()
     load = world.scenario.load
     measured_s = sum(end - start for start, end in load.measured_stretches_ns()) / NS_PER_S
@@ -127,7 +128,7 @@ def in_blocks() -> World:
 def test_what_was_just_gathered_is_not_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And comes to the same as the evidence does later."""
+    """And has the same result as the evidence later."""
     folder = in_blocks().write(tmp_path)
     known = assess_and_store_with_analysis(folder)
     again = judge_blocks(folder)

@@ -1,4 +1,4 @@
-"""The run's story on fakes: what is written, in which order, and what always happens."""
+"""The lifecycle of a run on fakes: what is written, in which order, and what always happens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def play(world: World, reports: Path) -> tuple[Assessment, RunFolder]:
 
 
 def kinds(folder: RunFolder) -> list[str]:
-    """The kinds of events that the run wrote down."""
+    """The kinds of events that the run recorded."""
     return [event.kind for event in folder.read_run().events]
 
 
@@ -79,7 +79,7 @@ def test_lost_stack_is_an_error_with_its_evidence_kept(tmp_path: Path) -> None:
 
 
 def test_unreadable_final_state_is_noted(tmp_path: Path) -> None:
-    """A final state that nobody could read is an event for the judgement, not a crash."""
+    """A final state that cannot be read is an event for the judge, not a crash."""
     world = World()
 
     def unreadable(*_: object) -> None:
@@ -91,8 +91,8 @@ def test_unreadable_final_state_is_noted(tmp_path: Path) -> None:
     assert assessment.judgement.verdict is not Verdict.PASS
 
 
-def test_a_mistake_in_reading_the_final_state_costs_no_evidence(tmp_path: Path) -> None:
-    """The load is over by then; the run is judged, and says what is missing."""
+def test_a_defect_in_reading_the_final_state_costs_no_evidence(tmp_path: Path) -> None:
+    """The load is over by then; the run is judged, and reports what is missing."""
 
     def mistaken(*_: object) -> None:
         b"\xff".decode()
@@ -104,8 +104,8 @@ def test_a_mistake_in_reading_the_final_state_costs_no_evidence(tmp_path: Path) 
     assert folder.seal.exists()
 
 
-def test_processes_of_the_harness_are_looked_after(tmp_path: Path) -> None:
-    """From before the first signal to after the last; when that fails the judgement is told."""
+def test_processes_of_the_harness_are_monitored(tmp_path: Path) -> None:
+    """From before the first signal to after the last; a failure is an event for the judge."""
     world = World()
     world.self_monitoring.failed = "vitals.jsonl cannot be written: No space left on device"
     assessment, folder = play(world, tmp_path)
@@ -115,8 +115,8 @@ def test_processes_of_the_harness_are_looked_after(tmp_path: Path) -> None:
     assert assessment.judgement.verdict is not Verdict.PASS
 
 
-def test_lost_telemetry_is_told_and_judges_nothing(tmp_path: Path) -> None:
-    """It is no measuring device: its end is an event that leaves the run valid."""
+def test_lost_telemetry_is_noted_and_fails_nothing(tmp_path: Path) -> None:
+    """No measurement depends on it: its end is an event that leaves the run valid."""
     world = World()
     world.telemetry.failed = "the telemetry process was ended by signal 9"
     assessment, folder = play(world, tmp_path)
@@ -124,14 +124,13 @@ def test_lost_telemetry_is_told_and_judges_nothing(tmp_path: Path) -> None:
     assert world.telemetry.followed == {"engine": 7}
     assert kinds(folder) == ["telemetry_lost"]
     assert folder.telemetry.name in folder.read_run().kept
-    name = "unplanned_events"
-    found = next(check for check in assessment.judgement.checks if check.id == name)
-    assert found.status is Status.PASS
-    assert "ended by signal 9" in found.message
+    checks = {check.id: check for check in assessment.judgement.checks}
+    assert checks["unplanned_events"].status is Status.PASS
+    assert "ended by signal 9" in checks["unplanned_events"].message
 
 
 def test_a_run_without_telemetry_names_none(tmp_path: Path) -> None:
-    """What was not taken is not missing."""
+    """A file that was not requested is not missing."""
     world = World(SCENARIO.model_copy(update={"telemetry": Telemetry(enabled=False)}))
     _, folder = play(world, tmp_path)
     assert folder.telemetry.name not in folder.read_run().kept
@@ -152,7 +151,7 @@ def test_failed_start_stops_what_was_started(tmp_path: Path) -> None:
 
 
 class _Gate:
-    """A gate that says what it is told to say."""
+    """A made-up gate."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -161,9 +160,9 @@ class _Gate:
         self.calls.append(f"start at {t0_ns > 0}")
 
     def drain_messages(self) -> tuple[str, ...]:
-        told = ("gate: released: it is gone",) if self.calls[-1] == "stop" else ()
-        self.calls += ["told"] if told else []
-        return told
+        messages = ("gate: released: it is gone",) if self.calls[-1] == "stop" else ()
+        self.calls += ["messages"] if messages else []
+        return messages
 
     def failure(self) -> str | None:
         return "gate.jsonl cannot be written"
@@ -175,7 +174,7 @@ class _Gate:
 
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_gate_is_ended_before_anything_else(tmp_path: Path, interrupted: bool) -> None:
-    """Also on Ctrl-C; what it says is kept, and its evidence is named."""
+    """Also on Ctrl-C; its messages are kept, and its evidence is named."""
 
     def interrupt() -> None:
         raise Interrupted(2)
@@ -185,6 +184,6 @@ def test_a_gate_is_ended_before_anything_else(tmp_path: Path, interrupted: bool)
     folder = RunFolder.create(tmp_path, "fake", world.clock.wall_ns())
     feature = Feature(lambda *_: gate, "gate_told", "gate_untold", (folder.gate.name,))
     run(world.scenario, Contract(), replace(world.parts(), features=(feature,)), folder)
-    assert gate.calls[:3] == ["start at True", "stop", "told"]
+    assert gate.calls[:3] == ["start at True", "stop", "messages"]
     assert kinds(folder)[-2:] == ["gate_told", "gate_untold"]
     assert folder.gate.name in folder.read_run().kept

@@ -1,4 +1,4 @@
-"""The run's folder: what is written there comes back, and trouble with the disk is told."""
+"""The run's folder: what is written there comes back, and errors of the disk are reported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def swarm_plan(folder: RunFolder) -> SwarmPlan:
     )
 
 
-def test_run_id_says_when_and_what(folder: RunFolder) -> None:
+def test_run_id_has_time_and_name(folder: RunFolder) -> None:
     """UTC time, scenario name, and four digits that keep two runs of one second apart."""
     assert re.fullmatch(r"20261123-204815-smoke-[0-9a-f]{4}", folder.run_id)
     assert folder.path.is_absolute()
@@ -117,7 +117,7 @@ def test_journal_files_are_in_the_order_of_processes(folder: RunFolder) -> None:
     assert [path.name for path in folder.acks()] == ["acks-0.bin"]
 
 
-def test_full_disk_is_told_and_the_old_file_stays(
+def test_full_disk_is_an_error_and_the_old_file_stays(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No space left: an error with its place, no half-written file, no litter."""
@@ -135,7 +135,7 @@ def test_full_disk_is_told_and_the_old_file_stays(
     assert [path.name for path in folder.path.iterdir() if path.is_file()] == ["result.json"]
 
 
-def test_reports_that_cannot_be_made_are_told(tmp_path: Path) -> None:
+def test_reports_that_cannot_be_made_are_an_error(tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "reports").touch()
     with pytest.raises(EvidenceError, match="cannot create"):
@@ -162,8 +162,8 @@ def test_what_is_no_run_is_wrong_usage(tmp_path: Path) -> None:
         ("\udcff", "cannot read"),
     ],
 )
-def test_broken_evidence_is_told(folder: RunFolder, text: str | None, message: str) -> None:
-    """Every way in which stored JSON may be unreadable has its own words and its place."""
+def test_broken_evidence_is_an_error(folder: RunFolder, text: str | None, message: str) -> None:
+    """Each cause for which stored JSON is unreadable has its own message and place."""
     if text is not None:
         folder.run.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(EvidenceError, match=message) as caught:
@@ -178,14 +178,14 @@ def test_broken_scenario_is_broken_evidence(folder: RunFolder) -> None:
 
 
 def test_room_is_set_aside_without_a_trace(tmp_path: Path) -> None:
-    """The reserve has no name to be left behind, and may be given back twice."""
+    """The reserve has no name, so that no file remains, and may be released twice."""
     with DiskReserve(tmp_path) as reserve:
         assert list(tmp_path.iterdir()) == []
         reserve.release()
     reserve.release()
 
 
-def test_disk_without_room_is_told_before_the_run(
+def test_disk_without_room_is_an_error_before_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is full already ends the run before it begins."""
@@ -201,7 +201,7 @@ def test_disk_without_room_is_told_before_the_run(
 def test_two_runs_of_one_second_have_folders_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Digits that are taken are drawn again, a bounded number of times."""
+    """Digits that are in use are drawn again, a bounded number of times."""
     drawn = iter(["aaaa", "aaaa", "bbbb", *["aaaa"] * 40])
     monkeypatch.setattr("harness.evidence.new_folder.secrets.token_hex", lambda _: next(drawn))
     ids = [RunFolder.create(tmp_path, "smoke", WALL_NS).run_id[-4:] for _ in range(2)]

@@ -109,7 +109,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_not_toml(tmp_path: Path) -> None:
-    """A syntax error is told with its line."""
+    """A syntax error is reported with its line."""
     with pytest.raises(UsageError, match=r"not TOML: .*line 1"):
         load_scenario(write(tmp_path, "name = = 3"))
 
@@ -143,7 +143,7 @@ def test_wrong_override_is_refused(tmp_path: Path, override: str, message: str) 
 
 
 BAD_PROMISES = """
-name = "bad-promises"
+name = "bad-objectives"
 about = "objectives that cannot be watched, and tables that are not objectives"
 objectives = [
     { objective = "p99 < 500 ms", abort_on_fail = "yes", bogus = 1 },
@@ -165,7 +165,7 @@ duration_s = 4
 """
 
 
-def test_all_problems_of_objectives_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_objectives_are_reported_at_once(tmp_path: Path) -> None:
     """Texts and tables alike, each with its place."""
     with pytest.raises(UsageError) as caught:
         load_scenario(write(tmp_path, BAD_PROMISES))
@@ -173,15 +173,15 @@ def test_all_problems_of_objectives_are_told_at_once(tmp_path: Path) -> None:
     for part in (
         "objectives.0.table.abort_on_fail:",
         "objectives.0.table.bogus: unknown key",
-        "objectives.1.table: abort_on_fail watches percentiles and max of latency, not 'rejected",
-        "objectives.2.table: abort_on_fail watches",
-        "objectives.3.table: abort_delay_s means nothing without abort_on_fail",
+        "objectives.1.table: abort_on_fail is for percentiles and max of latency, not 'rejected",
+        "objectives.2.table: abort_on_fail is for",
+        "objectives.3.table: abort_delay_s needs abort_on_fail",
         "objectives.4.table.objective: Field required",
         "objectives.5.text:",
         "objectives.6.text: the max over any window is the max",
         "objectives.7.text: a window is at least 1 s long",
         "objectives.8.text: write either 'stage ...' or 'over any ...'",
-        "objectives.9.table: abort_on_fail watches",
+        "objectives.9.table: abort_on_fail is for",
     ):
         assert part in message
 
@@ -189,18 +189,18 @@ def test_all_problems_of_objectives_are_told_at_once(tmp_path: Path) -> None:
 def test_objectives_must_fit_the_load(tmp_path: Path) -> None:
     """A stage that is not there or not measured, a window that is too long, names given twice."""
     wanted = (
-        'objectives = ["stage peak p99 < 1 s", "stage 3 p50 < 1 s", "stage calm p50 < 1 s",'
+        'objectives = ["stage peak p99 < 1 s", "stage 3 p50 < 1 s", "stage idle p50 < 1 s",'
         ' "p99 over any 20 s < 1 s", "stage 2 max < 1 s"]'
     )
     text = GOOD.replace('objectives = ["p99 < 500 ms"]', wanted)
-    text = text.replace("duration_s = 4", 'duration_s = 4\nname = "calm"\nphase = "warmup"')
+    text = text.replace("duration_s = 4", 'duration_s = 4\nname = "idle"\nphase = "warmup"')
     with pytest.raises(UsageError) as caught:
         load_scenario(write(tmp_path, text))
     message = str(caught.value)
     for part in (
         "no stage 'peak'",
         "no stage '3'",
-        "stage 'calm' is not measured",
+        "stage 'idle' is not measured",
         "measured load, 6 s",
     ):
         assert part in message
@@ -211,7 +211,7 @@ def test_objectives_must_fit_the_load(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["1", "Peak", "two words", "x" * 40])
 def test_stage_names_are_words(name: str, tmp_path: Path) -> None:
-    """A name that could be taken for a number, or that the grammar cannot read, is refused."""
+    """A name that is a number, or that the grammar cannot read, is refused."""
     with pytest.raises(UsageError, match=r"load\.stages\.0\.name"):
         load_scenario(write(tmp_path, GOOD.replace("agents = 5", f'name = "{name}"\nagents = 5')))
 
@@ -256,15 +256,15 @@ def test_promises_survive_the_scenario_file(entries: list[str | SLO]) -> None:
     assert Scenario.model_validate(document) == scenario
 
 
-WORDS = st.sampled_from(
+TOKENS = st.sampled_from(
     ["p99", "p99.9", "max", "lite", "full", "of", "latency", "service", "over", "any", "10", "s",
      "2", "ms", "<", ">=", "%", "stage", "peak", "recovery", "rejected", "rate", "simulated", "p"]
 )  # fmt: skip
 
 
-@given(st.one_of(st.text(max_size=40), st.lists(WORDS, max_size=9).map(" ".join)))
+@given(st.one_of(st.text(max_size=40), st.lists(TOKENS, max_size=9).map(" ".join)))
 def test_reading_an_objective_never_crashes(text: str) -> None:
-    """Any text is an objective that says what it means, or is refused with the grammar."""
+    """Any text is an objective or is refused with the grammar."""
     try:
         objective = parse_objective(text)
     except ValueError:
@@ -342,7 +342,7 @@ def test_every_key_is_documented(model: type[BaseModel]) -> None:
 
 
 def test_agents_do_not_take_from_those_at_work() -> None:
-    """An event that somebody thinks over is not pending for too long."""
+    """An event in progress is not pending for too long."""
     AgentContainers(think_s=2, claim_after_s=3)
     with pytest.raises(ValidationError, match="longer than think_s"):
         AgentContainers(think_s=3, claim_after_s=3)

@@ -1,4 +1,4 @@
-"""Whatever is written on the command line or in a file: a scenario, or an error that says where."""
+"""Any text on the command line or in a file is a scenario, or an error that names the place."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ load.stages.0.phase signals signals.full_share signals.addresses signals.chain_i
 signals.stale_share chain chain.block_time_s engine engine.workers engine.defects engine.defects.0
 load.stages.²
 """.split()  # noqa: SIM905 - one literal a key takes a page
-WORDS = """
+TOKENS = """
 abc true 0 1 -1 5 0.5 nan -nan inf 1e999 [] [1] [[]] [1,'a',{}] {} {a=1} [{}] '' ['p99<5ms']
 1979-05-27 ٣ ² 0x10 1_0 99999999999999999999
 """.split()  # noqa: SIM905 - as above
 LONG = ["[" * 3_000, "1" * 5_000]
 ODD = ['"p99 < 5 ms"', '"\\u0000"', "\ud800", "[1] # more", "'x'\nseed=9"]
-VALUES = [*WORDS, *LONG, *ODD]
+VALUES = [*TOKENS, *LONG, *ODD]
 
 PARTS = st.one_of(st.sampled_from(["load", "stages", "0", "²", "-1", ""]), st.text(max_size=6))
 TEXT_KEYS = st.one_of(st.sampled_from(KEYS), st.lists(PARTS, min_size=1, max_size=4).map(".".join))

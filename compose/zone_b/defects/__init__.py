@@ -1,4 +1,4 @@
-"""Named defects: ways in which the reference services can be told to break their contract.
+"""Named defects: ways in which the reference services can be made to break their contract.
 
 Imported only when `DEFI_DEFECTS` asks for it. `catalogue.toml` lists them, `install` puts them in.
 """

@@ -18,7 +18,7 @@ class DefectKind:
 
     Attributes:
         about: what it does, completing "the engine ...", or whose defect it is.
-        when: when it strikes unless told otherwise.
+        when: when it occurs by default.
         settings: its own settings and their defaults.
         of: the service that has it.
     """

@@ -21,7 +21,7 @@ class Database:
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def connect(self, *, autocommit: bool = True) -> psycopg.Connection[TupleRow]:
-        """A connection of its own for somebody who needs one."""
+        """A connection of its own for a caller that needs one."""
         return psycopg.connect(
             self._dsn, autocommit=autocommit, application_name="zone_b_defects", connect_timeout=5
         )

@@ -1,4 +1,4 @@
-"""Defects of judgement, and of what the metrics are told."""
+"""Defects of decisions, and of what the metrics count."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AcceptsStale(Defect):
 class WrongModeLabel(Defect):
     """Counts lite signals as full."""
 
-    def told(self, done: Committed) -> Committed:
+    def reported(self, done: Committed) -> Committed:
         if done.trade.mode is Mode.LITE and self.strikes(done.trade.order.trace_id):
             return replace(done, trade=replace(done.trade, mode=Mode.FULL))
         return done
@@ -48,7 +48,7 @@ class ReorderAgent(Defect):
         # One signal at a time has no neighbour: let some come together.
         self.context.wait_s(self.setting("gather_ms") / 1000)
 
-    def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
+    def select_batch(self, reads: Sequence[Read]) -> Sequence[Read]:
         swapped = list(reads)
         last: dict[str, int] = {}
         for place, read in enumerate(swapped):

@@ -46,13 +46,13 @@ class DefectContext:
     orders: dict[str, Order] = field(default_factory=dict)
 
     def begin(self, reads: Iterable[Read]) -> None:
-        """A batch is taken in hand."""
+        """A batch begins."""
         self.origin.begin()
         self.reads = {read.entry_id: read for read in reads}
         self.orders = {read.trace_id: read for read in reads if isinstance(read, Order)}
 
     def acknowledge(self, reads: Iterable[Read]) -> None:
-        """Tell the group that these are done, whether they are or not."""
+        """Acknowledge these, whether they are done or not."""
         if self.source is not None:
             self.source.acknowledge([read.entry_id for read in reads])
 
@@ -122,7 +122,7 @@ class Defect:
         """What is processed, and in which order."""
         return reads
 
-    # Around the desk
+    # Around the decision service
 
     def head_for(self, order: Order, head: int) -> int:
         """The height that an order is judged by."""
@@ -133,7 +133,7 @@ class Defect:
         """An order is about to be judged."""
 
     def decided(self, order: Order, decision: Decision | None) -> Decision | None:
-        """What the desk says."""
+        """The decision as it is carried out."""
         del order
         return decision
 
@@ -162,5 +162,5 @@ class Defect:
         """A signal is rejected."""
 
     def reported(self, done: Committed) -> Committed:
-        """What the metrics are told of a trade."""
+        """What the metrics count of a trade."""
         return done

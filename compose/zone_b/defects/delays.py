@@ -82,7 +82,7 @@ class _Brake(Defect):
 
     _noted = False
 
-    def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
+    def select_batch(self, reads: Sequence[Read]) -> Sequence[Read]:
         if reads and self.trigger.strikes(reads[0].trace_id):
             if not self._noted:
                 self._noted = True

@@ -13,7 +13,7 @@ from zone_b.settings import SettingsError
 class GroundTruth:
     """A log that a crash cannot shorten and that several processes share.
 
-    A line is written with one call before or at the act it tells of, and appended as a whole.
+    A line is written with one call before or at the act it records, and appended as a whole.
 
     Args:
         path: file, made if it is missing.

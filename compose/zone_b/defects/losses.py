@@ -20,7 +20,7 @@ _UNREAD_MAX = 100_000
 class LoseBeforeAck(Defect):
     """Reads a signal and neither processes nor acknowledges it."""
 
-    def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
+    def select_batch(self, reads: Sequence[Read]) -> Sequence[Read]:
         return [read for read in reads if not self.strikes(read.trace_id)]
 
     def may_take_over(self) -> bool:
@@ -30,7 +30,7 @@ class LoseBeforeAck(Defect):
 class LoseAfterAck(Defect):
     """Acknowledges a signal and never processes it."""
 
-    def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
+    def select_batch(self, reads: Sequence[Read]) -> Sequence[Read]:
         lost = [read for read in reads if self.strikes(read.trace_id)]
         self.context.acknowledge(lost)
         return [read for read in reads if read not in lost]
@@ -106,7 +106,7 @@ class StopsReading(Defect):
 class CrashLoop(Defect):
     """A worker dies before it has done anything with its batch."""
 
-    def taken(self, reads: Sequence[Read]) -> Sequence[Read]:
+    def select_batch(self, reads: Sequence[Read]) -> Sequence[Read]:
         if any(isinstance(read, Order) for read in reads) and self.trigger.strikes():
             self.note()
             die()

@@ -32,7 +32,7 @@ def slow_rpc(
     """
     specs = read_defects(settings.defects)
     if [spec.name for spec in specs] != [SLOW_RPC]:
-        raise SettingsError(f"DEFI_DEFECTS: a node can be told {SLOW_RPC} only")
+        raise SettingsError(f"DEFI_DEFECTS: a node can have {SLOW_RPC} only")
     if not settings.defect_log:
         raise SettingsError("DEFI_DEFECT_LOG is missing: defects leave a log of what they did")
     (spec,) = specs

@@ -15,7 +15,7 @@ _STEP_BACK = """
 UPDATE nonce_locks SET nonce = nonce - 1
 WHERE address = %(address)s AND chain_id = %(chain)s AND nonce > 0
 """
-# The holder's name tells every worker that the row is off, and that only for now.
+# The holder's name shows every worker that the row is off, and that only for now.
 _PUT_OFF = """
 UPDATE nonce_locks SET nonce = nonce + 1, locked_by = 'nonce_row_off'
 WHERE address = %(address)s AND chain_id = %(chain)s

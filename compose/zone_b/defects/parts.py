@@ -67,22 +67,22 @@ class DefectiveBatches(Batches):
         scene: DefectContext,
         source: Source,
         store: Store,
-        desk: DecisionService,
+        decision_service: DecisionService,
         turn: Turn,
     ) -> None:
-        super().__init__(source, store, desk, turn)
+        super().__init__(source, store, decision_service, turn)
         self._defects = defects
         self._scene = scene
 
     def process(self, reads: Sequence[Read], head: int, read_ns: int) -> None:
         self._scene.begin(reads)
         left = reduce(lambda left, defect: defect.select_batch(left), self._defects, reads)
-        # Even an empty batch is taken through: its turn must be finished.
+        # Even an empty batch is processed: its turn must be finished.
         super().process(left, head, read_ns)
 
 
 class DefectiveDecisionService(DecisionService):
-    """A desk that may judge by the wrong head, or wrongly."""
+    """A decision service that may use the wrong head, or decide wrongly."""
 
     def __init__(
         self,

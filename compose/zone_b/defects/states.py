@@ -17,7 +17,7 @@ _INVENT = """
 INSERT INTO trade_tasks (id, strategy_id, trace_id) VALUES (gen_random_uuid(), '', %(trace)s::uuid)
 ON CONFLICT DO NOTHING
 """
-# Where a trace id says whose signal it is; nobody has this number.
+# The part of a trace id that names its agent; no agent has this number.
 _OWNER = slice(15, 18)
 _NOBODY = "fff"
 
@@ -59,7 +59,7 @@ class RowVanishes(_After):
 
 
 class InventsSignal(Defect):
-    """Writes a SIMULATED row that nobody sent, beside a real one."""
+    """Writes a SIMULATED row that no agent sent, after a real one."""
 
     def after_commit(self, done: Committed) -> None:
         real = done.trade.order.trace_id

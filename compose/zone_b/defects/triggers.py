@@ -58,7 +58,7 @@ class Trigger:
         return self._origin.elapsed_s()
 
     def strikes(self, key: str = "") -> bool:
-        """Whether this opportunity is taken.
+        """Whether the defect occurs at this opportunity.
 
         Args:
             key: names the opportunity. A rate decides by it alone, so that every worker decides

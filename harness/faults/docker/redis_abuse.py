@@ -1,6 +1,6 @@
 """Misuse of Redis by an agent: the program for it, and the removal of what it left.
 
-The programs are those of `compose/agent/misbehave.py`, handed to the interpreter as a text, since a
+The programs are those of `compose/zone_a/misbehave.py`, handed to the interpreter as a text, since a
 team's image need not have the file. Their keys and groups have names that nothing else has, and
 all of them are removed when the fault is healed.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.contract.names import Contract
 
-PROGRAM = Path(__file__).resolve().parents[3] / "compose" / "agent" / "misbehave.py"
+PROGRAM = Path(__file__).resolve().parents[3] / "compose" / "zone_a" / "misbehave.py"
 Wait = Callable[[float], None]
 
 # Commands that were under way when a program ended come after the first time.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-# A longer table is downsampled: nobody reads more rows.
+# A longer table is downsampled.
 ROWS_MAX = 120
 
 T = TypeVar("T")

@@ -246,8 +246,8 @@ def _message(panels: Sequence[Panel]) -> str:
         unit = unit_of(nearest.name, max(value, limit))
         return (
             f"Nearest to its limit: {titles[nearest.name]}, {unit.text(value)} of"
-            f" {unit.text(limit)} ({format_share_fixed(value / limit)}), {format_number(at_s)} s after"
-            " the start."
+            f" {unit.text(limit)} ({format_share_fixed(value / limit)}), {format_number(at_s)} s"
+            " after the start."
         )
     maxima = []
     for one in series[:3]:

@@ -1,7 +1,7 @@
-"""Objectives watched while a run is under way, so that a lost cause need not run to its end.
+"""Objectives that end the load early once they can no longer be met.
 
-Only what is certain by then is said: a signal counts once it is old enough to have kept or broken
-the limit whatever comes. The verdict is never taken from here; it comes from the evidence.
+Only what is certain counts: a signal counts once it is old enough that its outcome against the
+limit is final. The verdict never depends on this module; it comes from the evidence.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.scenario import SLO, Load, Scenario
 
-# What the observer and the reading of files may take before a signal counts as not arrived.
+# Time for the observer and for reading files before a signal counts as not arrived.
 SLACK_NS = 2 * NS_PER_S
-# Without windows, steps of a second tell how signals hang together.
+# Without windows, steps of a second show how autocorrelated the signals are.
 _PLAIN_WINDOW_NS = 50 * NS_PER_S
 _WIDTHS = (1, 2, 4, 8)
-# Looked at again and again, so that it must be surer than the judgement, which looks once.
+# Evaluated repeatedly, so it needs more confidence than the judge, who evaluates once.
 _CONFIDENCE = 0.999
 _MODES = len(Mode)
 
@@ -33,18 +33,18 @@ class AbortCondition:
     """One objective under way.
 
     Args:
-        promise: a percentile or the maximum of latency, of all that is measured.
+        slo: a percentile or the maximum of latency, of all that is measured.
         load: when signals are due.
         t0_ns: start of the load.
     """
 
-    def __init__(self, promise: SLO, load: Load, t0_ns: int) -> None:
-        self._objective = promise.parsed
+    def __init__(self, slo: SLO, load: Load, t0_ns: int) -> None:
+        self._objective = slo.parsed
         self._limit_ns = self._objective.limit_ns or 0
         self._percentile = self._objective.percentile or 50.0
         self._t0_ns = t0_ns
         stretches = load.measured_stretches_ns()
-        self._from_ns = t0_ns + stretches[0][0] + round(promise.abort_delay_s * NS_PER_S)
+        self._from_ns = t0_ns + stretches[0][0] + round(slo.abort_delay_s * NS_PER_S)
         self._grid = WindowGrid.of(stretches, self._objective.window_ns or _PLAIN_WINDOW_NS)
         steps = np.arange(self._grid.steps, dtype=np.int64)
         self._ends_ms = self._grid.begin_ms(steps) + self._grid.step_ms
@@ -66,7 +66,7 @@ class AbortCondition:
         """Signals were seen in a final state.
 
         A rejection never arrives, so it breaks the limit. One for stale data is left out: a fault
-        or a late generator may excuse it, and only the evidence tells.
+        or a late generator may excuse it, which only the evidence shows.
         """
         simulated = states == State.SIMULATED
         kept = simulated & (seen_ns - intended_ns < self._limit_ns)
@@ -75,7 +75,7 @@ class AbortCondition:
         self._count(self._open, intended_ns[stale], modes[stale], -1)
 
     def failed(self, now_ns: int) -> str | None:
-        """Why the objective cannot be kept any more; None while it can."""
+        """Why the objective can no longer be met; None while it can."""
         if now_ns < self._from_ns:
             return None
         until_ms = (now_ns - self._t0_ns - self._limit_ns - SLACK_NS) // NS_PER_MS
@@ -85,8 +85,8 @@ class AbortCondition:
                 continue
             signals = self._open[mode, :known]
             broken = signals - self._kept[mode, :known]
-            if said := self._failed(signals, broken):
-                return f"{self._objective.text}: {said}"
+            if reason := self._failed(signals, broken):
+                return f"{self._objective.text}: {reason}"
         self._windows_judged = int(np.searchsorted(self._grid.last, known, side="right"))
         return None
 
@@ -99,7 +99,7 @@ class AbortCondition:
         return self._window_failed(signals, broken)
 
     def _window_failed(self, signals: Counts, broken: Counts) -> str | None:
-        """Whether a window that is over for good, and was not looked at before, broke it."""
+        """Whether a window that is complete, and was not evaluated before, broke it."""
         end = int(np.searchsorted(self._grid.last, len(signals), side="right"))
         first = self._grid.first[self._windows_judged : end]
         last = self._grid.last[self._windows_judged : end]
@@ -117,7 +117,7 @@ class AbortCondition:
         )
 
     def _whole_failed(self, signals: Counts, broken: Counts) -> str | None:
-        """Whether the share of those that broke it is too large even by what they are worth."""
+        """Whether the share of those that broke it is too large for the effective sample size."""
         total, above = int(signals.sum()), int(broken.sum())
         if above == 0 or len(signals) < BATCHES_MIN:
             return None
@@ -141,16 +141,14 @@ class AbortCondition:
 def abort_conditions_of(scenario: Scenario, t0_ns: int) -> tuple[AbortCondition, ...]:
     """The objectives of a scenario that may end its load early."""
     return tuple(
-        AbortCondition(promise, scenario.load, t0_ns)
-        for promise in scenario.slos()
-        if promise.abort_on_fail
+        AbortCondition(slo, scenario.load, t0_ns) for slo in scenario.slos() if slo.abort_on_fail
     )
 
 
 def first_failed(abort_conditions: Sequence[AbortCondition], now_ns: int) -> str | None:
-    """Why the first objective that cannot be kept any more cannot."""
-    said = (condition.failed(now_ns) for condition in abort_conditions)
-    return next((why for why in said if why is not None), None)
+    """Why the first objective that can no longer be met fails; None while all can."""
+    reasons = (condition.failed(now_ns) for condition in abort_conditions)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _between(by_step: Counts, first: Counts, last: Counts) -> Counts:
@@ -159,7 +157,7 @@ def _between(by_step: Counts, first: Counts, last: Counts) -> Counts:
 
 
 def _inflation(signals: Counts, broken: Counts) -> float:
-    """For how many signals an independent one stands, by batches of several lengths, at least 1."""
+    """Variance inflation by autocorrelation, at least 1, from batches of several lengths."""
     total = int(signals.sum())
     share = int(broken.sum()) / total
     expected = total * share * (1 - share)

@@ -1,4 +1,4 @@
-"""Holds the newest picture of a run, and serves it as a page that Prometheus reads."""
+"""Holds the newest snapshot of a run, and serves it as a Prometheus page."""
 
 from __future__ import annotations
 
@@ -21,52 +21,54 @@ App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Exporter(Collector):
-    """A collector that reads the newest picture.
+    """A collector that reads the newest snapshot.
 
-    The run hands its pictures over by one assignment, which cannot fail and waits for nobody;
-    whatever readers do, they do in threads of their own.
+    The run passes a snapshot on by one assignment, which cannot fail or block; readers are served
+    in threads of their own.
 
     Args:
-        clock: for the stamp of a picture.
+        clock: for the time stamp of a snapshot.
         spent_ns: processor time of the calling thread.
     """
 
     def __init__(self, clock: Clock, spent_ns: Callable[[], int] = time.thread_time_ns) -> None:
         self._clock = clock
         self._spent_ns = spent_ns
-        self._frame = PageState()
+        self._state = PageState()
         self._cost = Cost()
         self._counting = threading.Lock()
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
         self._page: App = make_wsgi_app(registry)
 
-    def begin(self, subject: RunInfo) -> None:
-        """A run begins; what was shown of the one before is over."""
-        self._frame = PageState(subject, verdicts=self._frame.verdicts)
+    def begin(self, run_info: RunInfo) -> None:
+        """A run begins; figures of the previous run are removed."""
+        self._state = PageState(run_info, verdicts=self._state.verdicts)
 
-    def take(self, progress: Progress) -> None:
-        """The newest picture."""
-        self._frame = replace(self._frame, progress=progress, taken_wall_ns=self._clock.wall_ns())
+    def show(self, progress: Progress) -> None:
+        """Set the newest snapshot."""
+        self._state = replace(
+            self._state, progress=progress, snapshot_wall_ns=self._clock.wall_ns()
+        )
 
     def judged(self, verdict: str) -> None:
         """The run has a verdict."""
-        verdicts = self._frame.verdicts
-        self._frame = replace(
-            self._frame, verdicts={**verdicts, verdict: verdicts.get(verdict, 0) + 1}
+        verdicts = self._state.verdicts
+        self._state = replace(
+            self._state, verdicts={**verdicts, verdict: verdicts.get(verdict, 0) + 1}
         )
 
     @property
     def cost(self) -> Cost:
-        """What the page has cost so far."""
+        """Cost of the page so far."""
         return self._cost
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric; called by whoever reads the page."""
-        return metrics_of(self._frame, self._cost)
+        """Every metric; called for each read of the page."""
+        return metrics_of(self._state, self._cost)
 
     def app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """The page as a WSGI application that counts what it costs."""
+        """The page as a WSGI application that counts its own cost."""
         with self._counted():
             return list(self._page(environ, start_response))
 

@@ -1,4 +1,4 @@
-"""Running figures for people while a run is under way; evidence is judged from the files later."""
+"""Running figures of a run under way, for display only; the judge reads the evidence later."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from harness.run.live.abort_condition import AbortCondition, first_failed
 from harness.run.live.latency_histogram import LiveLatencyHistogram, TimeRanges
 from harness.run.live.summary import LiveSummary, Percentiles
 
-# A signal that is outstanding takes about 300 bytes here.
+# An outstanding signal needs about 300 bytes here.
 OUTSTANDING_MAX = 200_000
-# Files that grow faster than this between two updates are caught up with later.
+# Records read per file and update; a later update reads the rest.
 _RECORDS_MAX = 50_000
-# Of so many that were attempted first, the one that was due first is the oldest of all.
+# The oldest signal is the one due first among this many that were attempted first.
 _OLDEST_AMONG = 1_000
 
 # Added to a mode: sent stale on purpose.
@@ -37,19 +37,19 @@ _Trace = tuple[int, int]
 
 
 class LiveMatcher:
-    """Holds sightings against attempts as they come; pure.
+    """Matches sightings with attempts as they come; pure.
 
     Args:
         outstanding_max: signals kept until they are final.
-        abort_conditions: are told of every signal.
-        measured: what is measured, as `LiveLatencyHistogram` has it.
-        interim: the analyses that may end the load; told of every signal too.
+        abort_conditions: receive every signal.
+        measured: what is measured; see `LiveLatencyHistogram`.
+        interim: the analyses that may end the load; they receive every signal too.
 
     Attributes:
         attempted: signals attempted.
         simulated: signals seen in SIMULATED.
         final: signals seen in any final state.
-        forgotten: outstanding signals dropped because there were too many.
+        evicted: outstanding signals dropped because there were too many.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class LiveMatcher:
         self._listeners: tuple[AbortCondition | InterimAnalyzer, ...] = self._abort_conditions
         if interim is not None:
             self._listeners = (*self._abort_conditions, interim)
-        self._tally = LiveLatencyHistogram(measured)
-        # Signals that have become final and that neither tally nor tripwire has been told of.
+        self._latencies = LiveLatencyHistogram(measured)
+        # Signals that have become final and are not yet passed on to histogram and listeners.
         self._ended: list[tuple[int, int, int, int]] = []
         self._outstanding: dict[_Trace, tuple[int, int]] = {}
         # Final before its attempt was read: the files grow independently.
@@ -82,7 +82,7 @@ class LiveMatcher:
         return len(self._outstanding) + self.evicted
 
     def add_attempts(self, records: Records) -> None:
-        """Take in records of type ATTEMPT."""
+        """Add records of type ATTEMPT."""
         self.attempted += len(records)
         modes = records["mode"] + np.where(records["stale"] == 0, 0, _STALE)
         for one in self._listeners:
@@ -94,11 +94,11 @@ class LiveMatcher:
                 self._outstanding[trace_hi, trace_lo] = (intended_ns, mode)
             else:
                 self._end(intended_ns, mode, *early)
-        self._tell_ended()
+        self._pass_on_ended()
         self.evicted += _trim(self._outstanding, self._outstanding_max)
 
     def add_observations(self, records: Records) -> None:
-        """Take in records of type SIGHTING; those that are not final change nothing."""
+        """Add records of type SIGHTING; those that are not final change nothing."""
         final = records[records["state"] >= State.SIMULATED]
         columns = (final[name].tolist() for name in ("trace_hi", "trace_lo", "seen_ns", "state"))
         for trace_hi, trace_lo, seen_ns, state in zip(*columns, strict=True):
@@ -107,18 +107,18 @@ class LiveMatcher:
                 self._early[trace_hi, trace_lo] = (seen_ns, state)
             else:
                 self._end(*due, seen_ns, state)
-        self._tell_ended()
+        self._pass_on_ended()
         _trim(self._early, self._outstanding_max)
 
     def percentile_ns(self, percentile: float, mode: Mode | None = None) -> int | None:
-        """Latency (seen - intended) of SIMULATED so far, as `LiveLatencyHistogram` tells it."""
-        return self._tally.percentile_ns(percentile, mode)
+        """Latency (seen - intended) of SIMULATED so far; see `LiveLatencyHistogram`."""
+        return self._latencies.percentile_ns(percentile, mode)
 
     def summary(self, now_ns: int) -> LiveSummary:
-        """What has come of the signals so far."""
+        """Outcomes of the signals so far."""
         first = islice(self._outstanding.values(), _OLDEST_AMONG)
         oldest_ns = min((intended_ns for intended_ns, _ in first), default=None)
-        buckets = self._tally.buckets()
+        buckets = self._latencies.buckets()
         modes = {bucket.mode for bucket in buckets}
         return LiveSummary(
             attempted=self.attempted,
@@ -135,8 +135,8 @@ class LiveMatcher:
         )
 
     def failed(self, now_ns: int) -> str | None:
-        """Why an objective that is watched cannot be kept any more; None while all can."""
-        # Whoever was forgotten may be final without being known to be.
+        """Why an objective can no longer be met; None while all can."""
+        # An evicted signal may be final without being known to be.
         return None if self.evicted else first_failed(self._abort_conditions, now_ns)
 
     def analysis(self, now_ns: int) -> InterimAnalysis | None:
@@ -146,7 +146,7 @@ class LiveMatcher:
     def _percentiles(self, mode: Mode | None) -> Percentiles:
         return Percentiles(self.percentile_ns(50, mode), self.percentile_ns(99, mode))
 
-    def _tell_ended(self) -> None:
+    def _pass_on_ended(self) -> None:
         if not self._ended:
             return
         intended_ns, modes, seen_ns, states = np.array(self._ended, dtype=np.int64).T
@@ -154,7 +154,7 @@ class LiveMatcher:
             one.final(intended_ns, _watched(modes), seen_ns, states)
         simulated = states == State.SIMULATED
         latencies_ns = (seen_ns - intended_ns)[simulated]
-        self._tally.add(intended_ns[simulated], modes[simulated] % _STALE, latencies_ns)
+        self._latencies.add(intended_ns[simulated], modes[simulated] % _STALE, latencies_ns)
         self._ended.clear()
 
     def _end(self, intended_ns: int, mode: int, seen_ns: int, state: int) -> None:
@@ -164,17 +164,17 @@ class LiveMatcher:
 
 
 class LiveFigures:
-    """Follows a run's growing files.
+    """Reads a run's files as they grow.
 
     Args:
         folder: the run's folder.
         run_tag: records of other runs are left out.
         abort_conditions: objectives that may end the run early.
-        measured: what is measured, as `LiveLatencyHistogram` has it.
+        measured: what is measured; see `LiveLatencyHistogram`.
         interim: the analyses that may end the load; None for a load of fixed length.
 
     Attributes:
-        is_behind: whether the last update left records that were there.
+        has_unread_records: whether the previous update left records for the next one.
     """
 
     def __init__(
@@ -194,9 +194,9 @@ class LiveFigures:
         self.has_unread_records = False
 
     def update(self) -> None:
-        """Take in what was journaled and seen since the last call; cheap, call it each second."""
+        """Read what was journaled and seen since the previous call; cheap, call it each second."""
         self.has_unread_records = False
-        # Sightings first: whatever was seen had been journaled before.
+        # Sightings first: everything that was seen had been journaled before.
         sightings = list(self._grown([self._folder / SIGHTINGS_FILE], SIGHTING))
         for records in self._grown((self._folder / "journal").glob("attempts-*.bin"), ATTEMPT):
             self._matcher.add_attempts(records)
@@ -219,15 +219,15 @@ class LiveFigures:
         return self._matcher.backlog
 
     def percentile_ns(self, percentile: float, mode: Mode | None = None) -> int | None:
-        """Latency of SIMULATED so far; None of too few signals."""
+        """Latency of SIMULATED so far; None for too few signals."""
         return self._matcher.percentile_ns(percentile, mode)
 
     def summary(self, now_ns: int) -> LiveSummary:
-        """What has come of the signals so far."""
+        """Outcomes of the signals so far."""
         return self._matcher.summary(now_ns)
 
     def failed(self, now_ns: int) -> str | None:
-        """Why an objective that is watched cannot be kept any more; None while all can."""
+        """Why an objective can no longer be met; None while all can."""
         return self._matcher.failed(now_ns)
 
     def analysis(self, now_ns: int) -> InterimAnalysis | None:
@@ -248,7 +248,7 @@ class LiveFigures:
 
 
 def _watched(modes: NDArray[Any]) -> NDArray[Any]:
-    """Modes as abort_conditions take them."""
+    """Modes as the listeners expect them."""
     return np.where(modes < _STALE, modes, _NO_MODE)
 
 

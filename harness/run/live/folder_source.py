@@ -1,9 +1,9 @@
-"""A run seen through its folder, which grows while it is under way; nothing is written there."""
+"""Reads a run under way from its folder, which grows; writes nothing there."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.clock import NS_PER_S, Clock
@@ -15,33 +15,48 @@ from harness.load.status import STATUS_FIELDS, Status, SwarmTotals, sum_statuses
 from harness.run.live.figures import LiveFigures
 from harness.run.live.json_lines_tail import JsonLinesTail
 from harness.run.live.latency_histogram import measured_ranges
-from harness.run.live.run_view import RunView
 from harness.run.live.service_usage import UsageTail
 from harness.run.live.snapshot import SnapshotBuilder
 from harness.run.parts import Progress, RunEvent
 from harness.safe_open import RefusedError
 
-# Processes of a run write at least once a second; their files, when the run is judged, no more.
+# Processes of a run write at least once a second, but not while the run is judged.
 _SILENT_NS = 20 * NS_PER_S
-# Starting the stack before that, reading its last state and judging after it.
+# While the stack starts, and while the final state is read and the run judged.
 _SILENT_STARTING_NS = 600 * NS_PER_S
 _SILENT_JUDGING_NS = 600 * NS_PER_S
-# Of a run that was long under way already: some 10 million signals.
+# For a run that has been under way for long: some 10 million signals.
 _CATCH_UP_MAX = 200
 
 
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run at one moment.
+
+    Attributes:
+        progress: None before its first signal is planned.
+        ended: whether nothing will change any more.
+        message: what the run waits for, or how it ended; may be empty.
+    """
+
+    run_id: str
+    progress: Progress | None = None
+    ended: bool = False
+    message: str = ""
+
+
 class FolderSource:
-    """Looks at a run through its folder.
+    """Reads a run from its folder.
 
     Args:
-        folder: the run's.
-        clock: this host's; the run is on the same one.
+        folder: of the run.
+        clock: of this host, on which the run is under way.
     """
 
     def __init__(self, folder: RunFolder, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
-        self._words = JsonLinesTail(folder.swarm_status)
+        self._statuses = JsonLinesTail(folder.swarm_status)
         self._usage = UsageTail(folder.telemetry)
         self._newest: dict[object, Status] = {}
         self._under_way: tuple[SnapshotBuilder, LiveFigures] | None = None
@@ -55,28 +70,28 @@ class FolderSource:
         silent_ns = self._clock.wall_ns() - _last_written_ns(path)
         if not self._folder.plan.exists():
             ended = silent_ns > _SILENT_STARTING_NS
-            said = "the run ended before its first signal" if ended else "the stack is starting"
-            return RunView(run_id, None, ended, said)
+            message = "the run ended before its first signal" if ended else "the stack is starting"
+            return RunView(run_id, None, ended, message)
         judging = self._folder.run.exists()
         if silent_ns > (_SILENT_JUDGING_NS if judging else _SILENT_NS):
-            said = f"nothing has been written for {silent_ns / NS_PER_S:,.0f} s, and no verdict"
-            return RunView(run_id, self._progress(), ended=True, message=said)
+            message = f"nothing has been written for {silent_ns / NS_PER_S:,.0f} s, and no verdict"
+            return RunView(run_id, self._progress(), ended=True, message=message)
         return RunView(run_id, self._progress())
 
     def _progress(self) -> Progress | None:
         made = self._under_way or self._begin()
         if made is None:
             return None
-        camera, live = self._under_way = made
+        snapshots, live = self._under_way = made
         for _ in range(_CATCH_UP_MAX):
             live.update()
             if not live.has_unread_records:
                 break
         totals = self._totals()
         events = tuple(RunEvent(e.kind, e.what, e.mono_ns) for e in read_events(self._folder.path))
-        phase, now_ns = self._now(camera, totals)
-        picture = camera.snapshot(phase, now_ns, totals, live, {}, events)
-        return replace(picture, usage=self._usage.read())
+        phase, now_ns = self._now(snapshots, totals)
+        progress = snapshots.snapshot(phase, now_ns, totals, live, {}, events)
+        return replace(progress, usage=self._usage.read())
 
     def _begin(self) -> tuple[SnapshotBuilder, LiveFigures] | None:
         try:
@@ -90,22 +105,22 @@ class FolderSource:
         return SnapshotBuilder(plan.load, plan.t0_ns), live
 
     def _totals(self) -> SwarmTotals:
-        for words in self._words.read_new():
-            if all(isinstance(words.get(name, 0), int) for name in ("process", *STATUS_FIELDS)):
-                self._newest[words.get("process")] = words
+        for status in self._statuses.read_new():
+            if all(isinstance(status.get(name, 0), int) for name in ("process", *STATUS_FIELDS)):
+                self._newest[status.get("process")] = status
         return sum_statuses(self._newest.values())
 
-    def _now(self, camera: SnapshotBuilder, totals: SwarmTotals) -> tuple[str, int]:
-        """Phase and time; of a run that has been, those of its end."""
+    def _now(self, snapshots: SnapshotBuilder, totals: SwarmTotals) -> tuple[str, int]:
+        """Phase and time; of a run that has ended, those of its end."""
         with suppress(EvidenceError):
             if self._folder.run.exists():
-                # What was shown last may have been a little later.
+                # The newest snapshot may have been a little later.
                 return "finish", max(self._shown_ns, self._folder.read_run().observation_end_ns)
         now_ns = self._clock.now_ns()
         if totals.reported_ns and now_ns - totals.reported_ns > _SILENT_NS:
             now_ns = totals.reported_ns
         self._shown_ns = now_ns
-        return camera.phase_at(now_ns), now_ns
+        return snapshots.phase_at(now_ns), now_ns
 
 
 def _last_written_ns(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Files of JSON lines, followed as they grow."""
+"""Reads files of JSON lines as they grow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from harness.evidence.strict_json import loads
 from harness.safe_open import TELEMETRY_BYTES_MAX, open_regular
 
-# What is read at once of a file that has grown: some thousands of lines.
+# Read at once from a file that has grown: some thousands of lines.
 _READ_MAX = 4 * 1024 * 1024
 
 
@@ -16,7 +16,7 @@ class JsonLinesTail:
     """The lines of one file, each once.
 
     Args:
-        path: need not be there yet.
+        path: need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +36,7 @@ class JsonLinesTail:
         except OSError:
             return []
         whole = data[: data.rfind(b"\n") + 1]
-        # A line longer than what is read at once is none of ours; do not wait for its end forever.
+        # A line longer than one read is malformed; do not wait for its end forever.
         self._offset += len(whole) if whole or len(data) < _READ_MAX else len(data)
         documents = []
         for line in whole.splitlines():

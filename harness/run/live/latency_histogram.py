@@ -17,14 +17,14 @@ from harness.clock import NS_PER_MS, NS_PER_US
 from harness.evidence.records import Mode
 from harness.scenario.models import Load, Phase
 
-# The same for every run, so that runs can be laid over each other; dense around 500 ms, and with
-# the limits that simulation has by itself (80, 250, 600, 680 ms).
+# The same for every run, so that runs can be compared; dense around 500 ms, and with the limits
+# of simulation itself (80, 250, 600, 680 ms).
 BOUNDS_MS = (
     *(1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 80.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0, 400.0),
     *(450.0, 500.0, 550.0, 600.0, 680.0, 800.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 30_000.0),
 )
 BOUNDS_NS = tuple(round(bound * NS_PER_MS) for bound in BOUNDS_MS)
-# Fine buckets 1 % wide from 1 us to more than an hour: enough for a glance at a percentile.
+# Fine buckets 1 % wide from 1 us to more than an hour: enough to display a percentile.
 _FINE_LOG = math.log(1.01)
 _FINE = 2_300
 _PHASES = (Phase.WARMUP, Phase.MEASURE)
@@ -38,8 +38,8 @@ class LatencyBuckets:
     """Latencies of one phase and mode.
 
     Attributes:
-        counts: signals by `BOUNDS_NS`: each those up to that bound and above the one before; the
-            last, one more than there are bounds, those above all. Not cumulative.
+        counts: signals up to each of `BOUNDS_NS` and above the bound before; one more element
+            counts those above all bounds. Not cumulative.
         sum_ns: of all of them.
     """
 
@@ -50,7 +50,7 @@ class LatencyBuckets:
 
 
 class LiveLatencyHistogram:
-    """Takes latencies as they come.
+    """Counts latencies as they come.
 
     Args:
         measured: start and end (monotonic ns) of what is measured, ascending; the rest is warm-up.
@@ -65,14 +65,14 @@ class LiveLatencyHistogram:
         self._sums_ns = np.zeros(shape, np.int64)
 
     def add(self, intended_ns: Integers, modes: NDArray[Any], latencies_ns: Integers) -> None:
-        """Take in signals that reached SIMULATED; a mode that there is not has no place."""
+        """Add signals that reached SIMULATED; unknown modes are left out."""
         known = modes < len(Mode)
         intended_ns, modes, latencies_ns = intended_ns[known], modes[known], latencies_ns[known]
         cells = (self._phases(intended_ns), modes.astype(np.int64))
         micros = np.maximum(1.0, latencies_ns / NS_PER_US)
         fine = np.minimum((np.log(micros) / _FINE_LOG).astype(np.int64), _FINE - 1)
         np.add.at(self._fine, (*cells, fine), 1)
-        # A bound belongs to its bucket, as Prometheus has it.
+        # A bound belongs to its bucket, as in Prometheus.
         coarse = np.searchsorted(np.array(BOUNDS_NS, np.int64), latencies_ns, side="left")
         np.add.at(self._coarse, (*cells, coarse), 1)
         np.add.at(self._sums_ns, cells, latencies_ns)
@@ -85,7 +85,7 @@ class LiveLatencyHistogram:
             mode: None for all signals together.
 
         Returns:
-            None when there are too few signals to speak of it.
+            None when there are too few signals for this percentile.
         """
         by_phase = self._fine.sum(axis=1) if mode is None else self._fine[:, mode]
         measured = by_phase[_PHASES.index(Phase.MEASURE)]
@@ -97,7 +97,7 @@ class LiveLatencyHistogram:
         return round(math.exp((bucket + 0.5) * _FINE_LOG) * NS_PER_US)
 
     def buckets(self) -> tuple[LatencyBuckets, ...]:
-        """What there is of each phase and mode that has a signal."""
+        """The buckets of each phase and mode that has a signal."""
         return tuple(
             LatencyBuckets(
                 phase.value,
@@ -117,7 +117,7 @@ class LiveLatencyHistogram:
 
 
 def measured_ranges(load: Load, t0_ns: int) -> TimeRanges:
-    """What is measured of a load that begins at `t0_ns`, on the monotonic clock."""
+    """Measured ranges of a load that begins at `t0_ns`, on the monotonic clock."""
     return tuple(
         (t0_ns + start_ns, t0_ns + end_ns) for start_ns, end_ns in load.measured_stretches_ns()
     )

@@ -1,8 +1,8 @@
 """The Prometheus page of a run under way: names, units and labels of its metrics; pure.
 
-Every figure is taken from the newest picture of the run, which is made once a second anyway, so
-nothing is measured for the page. Counters count one run: they begin anew with each run of a
-`--repeat`, which `rate()` takes for a restart, as it should.
+Every figure comes from the newest snapshot of the run, which is made once a second anyway, so
+nothing is measured for the page. Counters count one run: they restart with each run of a
+`--repeat`, which `rate()` correctly treats as a counter reset.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.run.parts import Progress
 
 PREFIX = "harness_"
 PHASES = ("start", "warmup", "measure", "drain", "finish")
-# A signal is in one of these classes or more; what each says stands in docs/live.md.
+# A signal is in one or more of these classes; docs/live.md defines each.
 _SIGNALS = {
     "due": "Signals whose intended time has come",
     "sent": "Signals attempted",
@@ -40,7 +40,7 @@ _SIGNALS = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the page itself has cost the run's main process so far."""
+    """Cost of the page itself in the run's main process so far."""
 
     scrapes: int = 0
     cpu_ns: int = 0
@@ -48,60 +48,60 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What a page shows.
+    """The content of a page.
 
     Attributes:
-        subject: None before the first run.
-        progress: None before the run's first picture.
-        taken_wall_ns: Unix time of that picture.
-        verdicts: how many runs of this process ended with each verdict.
+        run_info: None before the first run.
+        progress: None before the run's first snapshot.
+        snapshot_wall_ns: Unix time of that snapshot.
+        verdicts: number of runs of this process by verdict.
     """
 
     run_info: RunInfo | None = None
     progress: Progress | None = None
-    taken_wall_ns: int = 0
+    snapshot_wall_ns: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
 
 
-def metrics_of(frame: PageState, cost: Cost) -> Iterator[Metric]:
+def metrics_of(state: PageState, cost: Cost) -> Iterator[Metric]:
     """Every metric of the page."""
     yield from _own(cost)
     judged = CounterMetricFamily(
         PREFIX + "runs_judged", "Runs of this process that have a verdict", labels=["verdict"]
     )
-    for verdict, number in frame.verdicts.items():
+    for verdict, number in state.verdicts.items():
         judged.add_metric([verdict], number)
     yield judged
-    if frame.run_info is not None:
-        yield from _subject(frame.run_info)
-    if frame.progress is not None:
-        taken_s = frame.taken_wall_ns / NS_PER_S
-        yield _gauge("snapshot_timestamp_seconds", "Unix time of the figures", taken_s)
-        yield from _course(frame.progress)
-        yield from _signals(frame.progress)
-        yield from _latency(frame.progress)
-        yield from _happenings(frame.progress)
-        yield from _usage(frame.progress)
+    if state.run_info is not None:
+        yield from _run_info(state.run_info)
+    if state.progress is not None:
+        snapshot_s = state.snapshot_wall_ns / NS_PER_S
+        yield _gauge("snapshot_timestamp_seconds", "Unix time of the figures", snapshot_s)
+        yield from _phase(state.progress)
+        yield from _signals(state.progress)
+        yield from _latency(state.progress)
+        yield from _events(state.progress)
+        yield from _usage(state.progress)
 
 
 def _own(cost: Cost) -> Iterator[Metric]:
     yield CounterMetricFamily(PREFIX + "scrapes", "Times this page was read", cost.scrapes)
     yield CounterMetricFamily(
         PREFIX + "scrape_cpu_seconds",
-        "Processor time that reading this page took, but for the time under way",
+        "Processor time of all earlier reads of this page",
         cost.cpu_ns / NS_PER_S,
     )
 
 
-def _subject(subject: RunInfo) -> Iterator[Metric]:
+def _run_info(run_info: RunInfo) -> Iterator[Metric]:
     yield InfoMetricFamily(
         PREFIX + "run",
         "The run under way",
         {
-            "run_id": subject.run_id,
-            "scenario": subject.scenario,
-            "seed": str(subject.seed),
-            "stack": subject.stack,
+            "run_id": run_info.run_id,
+            "scenario": run_info.scenario,
+            "seed": str(run_info.seed),
+            "stack": run_info.stack,
             "version": harness.__version__,
         },
     )
@@ -112,25 +112,25 @@ def _subject(subject: RunInfo) -> Iterator[Metric]:
     ratio = GaugeMetricFamily(
         PREFIX + "objective_limit_ratio", "Limit of an objective of a share", None, labels[:2]
     )
-    for own in subject.objectives:
+    for own in run_info.objectives:
         if own.limit_ns is not None:
             quantile = "" if own.percentile is None else f"{own.percentile / 100:g}"
-            words = [own.text, own.metric, own.mode or "all", quantile]
-            seconds.add_metric(words, own.limit_ns / NS_PER_S)
+            values = [own.text, own.metric, own.mode or "all", quantile]
+            seconds.add_metric(values, own.limit_ns / NS_PER_S)
         elif own.limit_share is not None:
             ratio.add_metric([own.text, own.metric], own.limit_share)
     yield seconds
     yield ratio
 
 
-def _course(progress: Progress) -> Iterator[Metric]:
+def _phase(progress: Progress) -> Iterator[Metric]:
     phase = GaugeMetricFamily(PREFIX + "phase", "1 for the phase under way", labels=["phase"])
     for name in PHASES:
         phase.add_metric([name], float(name == progress.phase))
     yield phase
     yield _gauge("elapsed_seconds", "Time since the load began", progress.elapsed_ns / NS_PER_S)
     yield _gauge("load_seconds", "Length of the load, with warm-up", progress.total_ns / NS_PER_S)
-    yield _gauge("agents", "Agents that are there now", progress.agents)
+    yield _gauge("agents", "Agents that run now", progress.agents)
     yield _gauge("intended_per_second", "Signals due per second now", progress.rate_intended)
     yield _gauge(
         "sent_per_second", "Signals sent per second in the newest second", progress.rate_sent
@@ -138,13 +138,13 @@ def _course(progress: Progress) -> Iterator[Metric]:
 
 
 def _signals(progress: Progress) -> Iterator[Metric]:
-    counts = {name: (said, getattr(progress, name)) for name, said in _SIGNALS.items()}
+    counts = {name: (text, getattr(progress, name)) for name, text in _SIGNALS.items()}
     seen = progress.summary
     counts["simulated"] = "Signals seen in SIMULATED", seen.simulated
     counts["rejected"] = "Signals seen in a rejection", seen.final - seen.simulated
     counts["final"] = "Signals seen in any final state", seen.final
-    for name, (said, number) in counts.items():
-        yield CounterMetricFamily(f"{PREFIX}signals_{name}", said, number)
+    for name, (text, number) in counts.items():
+        yield CounterMetricFamily(f"{PREFIX}signals_{name}", text, number)
     yield _gauge("backlog_signals", "Signals sent, not refused, and not final", progress.backlog)
     yield _gauge(
         "oldest_open_seconds",
@@ -153,7 +153,7 @@ def _signals(progress: Progress) -> Iterator[Metric]:
     )
     yield _gauge(
         "lateness_max_seconds",
-        "The longest that the swarm was late for a signal in the newest second",
+        "The largest send lag of the swarm in the newest second",
         progress.lateness_max_ns / NS_PER_S,
     )
 
@@ -185,7 +185,7 @@ def _latency(progress: Progress) -> Iterator[Metric]:
     yield quantiles
 
 
-def _happenings(progress: Progress) -> Iterator[Metric]:
+def _events(progress: Progress) -> Iterator[Metric]:
     restarts = CounterMetricFamily(
         PREFIX + "service_restarts", "Times a service was started again", labels=["service"]
     )
@@ -193,7 +193,7 @@ def _happenings(progress: Progress) -> Iterator[Metric]:
         restarts.add_metric([service], number)
     yield restarts
     events = CounterMetricFamily(
-        PREFIX + "events", "Happenings that the judgement will know of", labels=["kind"]
+        PREFIX + "events", "Events that the judge will use", labels=["kind"]
     )
     for kind, number in Counter(event.kind for event in progress.events).items():
         events.add_metric([kind], number)
@@ -207,8 +207,8 @@ def _usage(progress: Progress) -> Iterator[Metric]:
         "service_memory_bytes": ("Memory that a service held", "memory_bytes"),
         "service_memory_limit_bytes": ("Limit in force", "memory_limit_bytes"),
     }
-    for name, (said, attribute) in figures.items():
-        family = GaugeMetricFamily(PREFIX + name, said, labels=["service"])
+    for name, (text, attribute) in figures.items():
+        family = GaugeMetricFamily(PREFIX + name, text, labels=["service"])
         for own in progress.usage:
             value = getattr(own, attribute)
             if value is not None:
@@ -216,5 +216,5 @@ def _usage(progress: Progress) -> Iterator[Metric]:
         yield family
 
 
-def _gauge(name: str, said: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, said, value)
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, text, value)

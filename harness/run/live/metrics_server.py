@@ -1,4 +1,8 @@
-"""The HTTP server of the metrics page: in threads of the main process, bounded and silent."""
+"""The HTTP server of the metrics page, in threads of the main process.
+
+`prometheus_client.start_http_server` does not fit: it limits neither the number of readers nor how
+long one may be idle, asks DNS for the host's name, and prints errors on the run's terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TextIO
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.simple_server import WSGIRequestHandler
+
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from harness.errors import UsageError
 from harness.run.live.exporter import App
 from harness.stack.ports import LOOPBACK, holder
 
-# Prometheus reads over one connection at a time; a reader too many is hung up on.
+# Prometheus reads over one connection at a time; more readers than this are disconnected.
 _READERS_MAX = 8
 _READER_TIMEOUT_S = 5.0
 _POLL_S = 0.5
@@ -27,15 +33,13 @@ class _Handler(WSGIRequestHandler):
     timeout = _READER_TIMEOUT_S
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: the terminal belongs to the run."""
+        """Log nothing: the terminal belongs to the run."""
 
     def get_stderr(self) -> TextIO:
         return io.StringIO()
 
 
-class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
+class _Server(ThreadingWSGIServer):
     def __init__(self, address: IPv4Address | IPv6Address, port: int, app: App) -> None:
         if address.version == 6:
             self.address_family = socket.AF_INET6
@@ -66,14 +70,14 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A reader that hangs up or dawdles is no concern of the run's."""
+        """Ignore readers that disconnect or time out."""
 
 
 def metrics_address(text: str) -> IPv4Address | IPv6Address:
-    """An address to serve on, which says who can read the page.
+    """An address to serve on, which determines who can read the page.
 
     Raises:
-        UsageError: it is none, or stands for every address of the host.
+        UsageError: it is no address, or means every address of the host.
     """
     hint = "give one address of this host, e.g. that of the bridge Prometheus is on"
     try:
@@ -89,15 +93,15 @@ def metrics_address(text: str) -> IPv4Address | IPv6Address:
 
 @contextmanager
 def serving(app: App, port: int, address: str = LOOPBACK) -> Iterator[str]:
-    """Serve until the block is left; its value is the page's URL.
+    """Serve until the block ends; its value is the page's URL.
 
     Args:
         app: the page.
-        port: 0 for one that is free.
+        port: 0 for any free port.
         address: see `metrics_address`.
 
     Raises:
-        UsageError: the port is taken, or nothing may be served there.
+        UsageError: the port is in use, or the address cannot be served.
     """
     own = metrics_address(address)
     try:
@@ -124,10 +128,10 @@ def _refused(error: OSError, port: int, address: str) -> UsageError:
         return UsageError(
             f"port {port} is already in use" + (f" by {who}" if who else ""),
             where=where,
-            hint="choose another --metrics-port, or 0 to take a free one",
+            hint="choose another --metrics-port, or 0 for any free port",
         )
     return UsageError(
         f"nothing can be served on port {port}: {error.strerror or error}",
         where=where,
-        hint="--metrics-address takes an address of this host, --metrics-port one above 1023",
+        hint="--metrics-address needs an address of this host, --metrics-port one above 1023",
     )

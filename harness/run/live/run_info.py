@@ -1,4 +1,4 @@
-"""What a page says of the run itself, beside its figures."""
+"""Identity of a run, for its metrics page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RunInfo:
 
     Attributes:
         stack: how the system under test was started.
-        objectives: what is promised of it.
+        objectives: of the scenario.
     """
 
     run_id: str

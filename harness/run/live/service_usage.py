@@ -1,4 +1,4 @@
-"""What each service uses now, by the newest lines of a run's telemetry."""
+"""Current use of CPU and memory by each service, from the newest lines of a run's telemetry."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from harness.run.live.summary import ServiceUsage
 _PREFIX = "service."
 _FIGURES = {".cpu_cores": "cpu_cores", ".memory_bytes": "memory_bytes"}
 _LIMITS = {".cpu_cores": "cpu_limit_cores", ".memory_bytes": "memory_limit_bytes"}
-# A rate needs the look before.
-_LOOKS = 2
+# A rate needs the previous sample.
+_SAMPLES = 2
 
 
 class UsageTail:
-    """Follows `telemetry.jsonl`, and holds of it what the newest figures need.
+    """Reads `telemetry.jsonl` as it grows, and keeps the lines for the newest figures.
 
     Args:
-        path: need not be there, now or ever.
+        path: need not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self._lines = JsonLinesTail(path)
         self._columns: list[dict[str, Any]] = []
         self._limits: dict[str, dict[str, Any]] = {}
-        self._looks: dict[str, list[dict[str, Any]]] = {}
+        self._samples: dict[str, list[dict[str, Any]]] = {}
         self._usage: tuple[ServiceUsage, ...] = ()
 
     def read(self) -> tuple[ServiceUsage, ...]:
-        """What each service used in the newest second; empty without telemetry."""
+        """Use of each service in the newest second; empty without telemetry."""
         new = self._lines.read_new()
         for line in new:
-            self._take(line)
+            self._keep(line)
         if new:
             self._usage = newest_usage(self._newest())
         return self._usage
 
-    def _take(self, line: dict[str, Any]) -> None:
+    def _keep(self, line: dict[str, Any]) -> None:
         kind = line.get("kind")
         if kind == "columns":
             self._columns.append(line)
         elif kind == "limit":
             self._limits[str(line.get("track"))] = line
         elif kind == "look":
-            looks = self._looks.setdefault(str(line.get("of")), [])
-            looks.append(line)
-            del looks[:-_LOOKS]
+            samples = self._samples.setdefault(str(line.get("of")), [])
+            samples.append(line)
+            del samples[:-_SAMPLES]
 
     def _newest(self) -> Telemetry:
-        looks = (look for own in self._looks.values() for look in own)
-        kept = (*self._columns, *self._limits.values(), *looks)
+        samples = (sample for own in self._samples.values() for sample in own)
+        kept = (*self._columns, *self._limits.values(), *samples)
         return read_telemetry((json.dumps(line) for line in kept), t0_ns=0)
 
 

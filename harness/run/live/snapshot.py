@@ -1,4 +1,4 @@
-"""One picture of a run under way, the same for its own terminal and for those outside."""
+"""Snapshots of a run under way, the same for its own terminal and for `harness watch`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.scenario import Load
 
 
 class SnapshotBuilder:
-    """Makes pictures of one run.
+    """Builds snapshots of one run.
 
     Args:
-        load: what the swarm is asked for.
-        t0_ns: when it begins.
+        load: the load of the scenario.
+        t0_ns: its start, on the monotonic clock.
     """
 
     def __init__(self, load: Load, t0_ns: int) -> None:
@@ -48,10 +48,10 @@ class SnapshotBuilder:
         restarts: Mapping[str, int],
         events: Sequence[RunEvent],
     ) -> Progress:
-        """Everything as it is now."""
-        seen = live.summary(now_ns)
-        # The journal is ahead of the swarm's words, by up to a second.
-        sent = max(totals.sent, seen.attempted)
+        """The run at this moment."""
+        summary = live.summary(now_ns)
+        # The journal is up to a second newer than the swarm's status lines.
+        sent = max(totals.sent, summary.attempted)
         return Progress(
             phase=phase,
             elapsed_ns=max(0, now_ns - self._t0_ns),
@@ -66,7 +66,7 @@ class SnapshotBuilder:
             rate_intended=self._rate_at(now_ns),
             rate_sent=0.0 if phase == "finish" else self._rate.update(totals, now_ns),
             lateness_max_ns=totals.lateness_max_ns,
-            summary=seen,
+            summary=summary,
             restarts=tuple(restarts.items()),
             events=tuple(events),
         )

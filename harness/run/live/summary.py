@@ -1,4 +1,4 @@
-"""What was seen of a run under way, as frozen values for people and pages; never evidence."""
+"""Figures of a run under way, as frozen values for display; never evidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.run.live.latency_histogram import LatencyBuckets
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Latency so far; None where there are too few signals to speak of it."""
+    """Latency so far; None where there are too few signals for the percentile."""
 
     p50_ns: int | None = None
     p99_ns: int | None = None
@@ -17,7 +17,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class ServiceUsage:
-    """What a service used in the newest second that is known; None for what is not known.
+    """Use of a service in the newest known second; None for what is not known.
 
     Attributes:
         cpu_limit_cores: the quota in force; None without one.
@@ -33,18 +33,18 @@ class ServiceUsage:
 
 @dataclass(frozen=True, slots=True)
 class LiveSummary:
-    """What has come of the signals so far.
+    """Outcomes of the signals so far.
 
     Attributes:
         attempted: signals that the swarm has journaled.
         simulated: signals seen in SIMULATED.
         final: signals seen in any final state.
-        oldest_open_ns: for how long the oldest signal has been due that is not final, be it
-            under way, refused or lost; None when all are.
+        oldest_open_ns: time since the oldest signal was due that is not final, whether under way,
+            refused or lost; None when all are final.
         latency: of all signals that reached SIMULATED: those measured, or those of the warm-up
             as long as there are no others.
         by_mode: the same of each mode that has a signal.
-        buckets: all of them, by phase and mode.
+        buckets: latencies by phase and mode.
     """
 
     attempted: int = 0

@@ -1,6 +1,6 @@
-"""A run under way: a panel that lives on a terminal, plain lines when piped.
+"""Progress of a run under way: a live panel on a terminal, plain lines in a pipe.
 
-A run shows itself with it, and `harness watch` shows a run of another shell.
+A run uses it for itself, and `harness watch` for a run of another shell.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from harness.formatting import format_count, format_duration_fixed, format_rate,
 from harness.run.live.summary import Percentiles, ServiceUsage
 from harness.run.parts import Progress
 
-# A pipe gets a line this often, so that a five-minute run is a page and not a book.
+# Interval of lines in a pipe: a five-minute run is about a page.
 PLAIN_EVERY_NS = 5 * NS_PER_S
 _EVENTS_SHOWN = 3
 _SERVICES_SHOWN = 6
 _BAR_MAX = 48
-# Older than this, the oldest open signal is worth a word on a plain line.
+# From this age on, a plain line includes the oldest open signal.
 _OLD_NS = NS_PER_S
-# From here on a service is near its quota: the specification's first question.
+# From this share on a service is near its quota.
 _BUSY_SHARE = 0.8
 
 
 class ProgressView:
-    """Shows snapshots of a run; a context manager that gives the terminal back at its end.
+    """Shows snapshots of a run; a context manager that restores the terminal at its end.
 
     Args:
-        console: where to.
-        plain_every_ns: how often a pipe gets a line.
+        console: the output.
+        plain_every_ns: interval of lines in a pipe.
     """
 
     def __init__(self, console: Console, plain_every_ns: int = PLAIN_EVERY_NS) -> None:
@@ -43,7 +43,7 @@ class ProgressView:
         self._live = Live(console=console, auto_refresh=False) if _is_live(console) else None
         self._plain_due_ns = 0
         self._plain_phase = ""
-        self._events_told = 0
+        self._events_shown = 0
 
     def __enter__(self) -> ProgressView:
         if self._live is not None:
@@ -59,7 +59,7 @@ class ProgressView:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """One line about a step of the run."""
         self._console.print(Text(line, style="dim"), soft_wrap=True)
 
@@ -68,9 +68,9 @@ class ProgressView:
         if self._live is not None:
             self._live.update(panel(progress, self._console.width), refresh=True)
             return
-        for event in progress.events[self._events_told :]:
+        for event in progress.events[self._events_shown :]:
             self._console.print(f"! {event.what}", markup=False, highlight=False, soft_wrap=True)
-        self._events_told = len(progress.events)
+        self._events_shown = len(progress.events)
         if progress.phase != self._plain_phase or progress.elapsed_ns >= self._plain_due_ns:
             self._plain_phase = progress.phase
             self._plain_due_ns = progress.elapsed_ns + self._plain_every_ns
@@ -101,7 +101,7 @@ def plain_line(progress: Progress) -> str:
 
 
 def panel(progress: Progress, width: int) -> Group:
-    """A snapshot as a small table under a bar, on a terminal of so many columns."""
+    """A snapshot as a small table under a bar, for a terminal of this width in columns."""
     head = Text.assemble(
         (f" {progress.phase} ", "bold reverse"),
         f"  {progress.elapsed_ns / NS_PER_S:.0f} of {progress.total_ns / NS_PER_S:.0f} s",
@@ -116,17 +116,20 @@ def panel(progress: Progress, width: int) -> Group:
         )
     )
     table = Table.grid(padding=(0, 3 if width > _BAR_MAX else 1))
-    for name, said, style in _rows(progress):
-        table.add_row(name, Text(said, style=style))
+    for name, text, style in _rows(progress):
+        table.add_row(name, Text(text, style=style))
     events = [Text(f"! {event.what}", style="yellow") for event in progress.events[-_EVENTS_SHOWN:]]
     return Group(head, bar, table, *events)
 
 
 def _rows(progress: Progress) -> list[tuple[str, str, str]]:
     """Name, figures and style of each row."""
-    seen = progress.summary
+    summary = progress.summary
     signals = [f"{format_count(progress.due)} due", f"{format_count(progress.sent)} sent"]
-    signals += [f"{format_count(progress.accepted)} accepted", f"{format_count(seen.final)} final"]
+    signals += [
+        f"{format_count(progress.accepted)} accepted",
+        f"{format_count(summary.final)} final",
+    ]
     rows = [
         ("signals", ", ".join(signals), ""),
         (
@@ -134,10 +137,10 @@ def _rows(progress: Progress) -> list[tuple[str, str, str]]:
             f"{format_rate(progress.rate_sent)} of {format_rate(progress.rate_intended)} due",
             "",
         ),
-        ("latency", _percentiles_text(seen.latency) + "   so far", ""),
+        ("latency", _percentiles_text(summary.latency) + "   so far", ""),
     ]
-    if len(seen.by_mode) > 1:
-        rows += [(f"  {mode}", _percentiles_text(own), "") for mode, own in seen.by_mode]
+    if len(summary.by_mode) > 1:
+        rows += [(f"  {mode}", _percentiles_text(own), "") for mode, own in summary.by_mode]
     rows.append(
         (
             "lateness",
@@ -147,7 +150,7 @@ def _rows(progress: Progress) -> list[tuple[str, str, str]]:
     )
     rows.append(("backlog", _backlog_text(progress), ""))
     problems = {
-        "rejected": seen.final - seen.simulated,
+        "rejected": summary.final - summary.simulated,
         "refused": progress.refused,
         "unanswered": progress.unknown,
     }
@@ -166,7 +169,7 @@ def _percentiles_text(percentiles: Percentiles) -> str:
 def _backlog_text(progress: Progress) -> str:
     text = format_count(progress.backlog)
     oldest_ns = progress.summary.oldest_open_ns
-    # Of those that were refused none will ever be final, so that the oldest may be one of them.
+    # Refused signals never become final, so the oldest may be one of them.
     if oldest_ns is None or progress.refused or not progress.backlog:
         return text
     return f"{text}, the oldest due {format_duration_fixed(oldest_ns)} ago"
@@ -186,5 +189,5 @@ def _cpu_share(usage: ServiceUsage) -> float:
 
 
 def _is_live(console: Console) -> bool:
-    # A CI that forces colours is no terminal for all that: nothing there can be drawn over.
+    # The output of a CI that forces colours is no terminal: it cannot be redrawn.
     return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()

@@ -1,1 +1,1 @@
-"""A system that somebody else runs: its contract, checked and read."""
+"""A system that the harness does not run: its contract, checked and read."""

@@ -89,7 +89,7 @@ def exit_code_of(checks: Sequence[PreflightCheck]) -> Exit:
     return Exit.USAGE if codes else Exit.PASS
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """The hint for a word that is not known: the nearest one that is."""
-    found = nearest(word, known)
+def suggest(text: str, known: Iterable[str]) -> str:
+    """The hint for a text that is not known: the nearest one that is."""
+    found = nearest(text, known)
     return f"did you mean {found}?" if found else ""

@@ -123,8 +123,8 @@ def load_attach_file(path: Path) -> AttachFile:
         # As JSON: just as strict, but a list may become a tuple and a text an enumeration.
         return AttachFile.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
-        told = format_problems(error, "contract", hidden=_HIDDEN)
-        raise UsageError(told, where=str(path), hint=HINT) from error
+        problems = format_problems(error, "contract", hidden=_HIDDEN)
+        raise UsageError(problems, where=str(path), hint=HINT) from error
 
 
 def _take_in_descriptors(table: Any, path: Path) -> None:

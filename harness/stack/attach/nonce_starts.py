@@ -25,12 +25,12 @@ def nonce_starts(
     hot = scenario.signals.addresses == "hot"
     book = AddressBook(run_tag, contract.addresses, hot=hot)
     indexes = [*range(scenario.load.agents_max), *([HOT_ADDRESS] if hot else [])]
-    told = _stored_nonces(conninfo, contract, scenario.signals.chain_id, run_tag)
+    stored = _stored_nonces(conninfo, contract, scenario.signals.chain_id, run_tag)
     given = {text.lower(): nonce for text, nonce in contract.nonce_starts.items()}
     starts = {}
     for index in indexes:
         text = book.text(index).lower()
-        starts[index] = given.get(text, told.get(text, contract.nonce_first))
+        starts[index] = given.get(text, stored.get(text, contract.nonce_first))
     return starts
 
 

@@ -123,33 +123,33 @@ def refused(message: str, where: str, databases: str = "") -> PreflightCheck:
         databases: hint for a database that does not exist.
     """
     text = " ".join(message.split())
-    said = text.rpartition("failed: ")[2] or text
+    message = text.rpartition("failed: ")[2] or text
     if 'database "' in text and "does not exist" in text:
         return failed_check(
-            "postgres.login", f"{where}: {said}", databases or "postgres.url names it"
+            "postgres.login", f"{where}: {message}", databases or "postgres.url names it"
         )
     for mark, check, hint, code in _REFUSALS:
         if mark in text:
-            return failed_check(f"postgres.{check}", f"{where}: {said}", hint, code)
-    if "FATAL" in text:  # it answered, in words that are not known here
-        return failed_check("postgres.login", f"{where}: {said}", _LOGIN)
-    return failed_check("postgres.reachable", f"{where}: {said}", _DOWN_HINT, Exit.STACK)
+            return failed_check(f"postgres.{check}", f"{where}: {message}", hint, code)
+    if "FATAL" in text:  # it answered with a text that is not known here
+        return failed_check("postgres.login", f"{where}: {message}", _LOGIN)
+    return failed_check("postgres.reachable", f"{where}: {message}", _DOWN_HINT, Exit.STACK)
 
 
 def query_failed(error: psycopg.Error, where: str) -> PreflightCheck:
     """A query that the server cancelled or refused, as a check."""
-    said = f"{where}: {str(error).strip().splitlines()[0]}"
+    message = f"{where}: {str(error).strip().splitlines()[0]}"
     if isinstance(error, psycopg.errors.QueryCanceled):
         return failed_check(
             "postgres.queries",
-            said,
+            message,
             "it is busy, or holds a lock on a table, or lacks an index on the nonces' addresses",
             Exit.STACK,
         )
     if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "").startswith("57P"):
-        return failed_check("postgres.reachable", said, _DOWN_HINT, Exit.STACK)
+        return failed_check("postgres.reachable", message, _DOWN_HINT, Exit.STACK)
     return failed_check(
-        "postgres.queries", said, "the login lacks a right, or a table cannot be read"
+        "postgres.queries", message, "the login lacks a right, or a table cannot be read"
     )
 
 

@@ -43,7 +43,7 @@ from harness.stack.attach.value_checks import (
 )
 
 _STATEMENT_MAX = "SET statement_timeout = '10s'"
-_WORDS = ("tasks.states", "nonces.addresses", "ledger.words")
+_VALUE_CHECKS = ("tasks.states", "nonces.addresses", "ledger.words")
 _DATABASES = "SELECT datname::text FROM pg_database WHERE datallowconn ORDER BY 1"
 REDIS_CHECKS = ("redis.reachable", "redis.login", "redis.database", *redis_checks.SERVER, *KEYS)
 POSTGRES_CHECKS = (
@@ -56,7 +56,7 @@ POSTGRES_CHECKS = (
         for table in ("tasks", "archive", "nonces", "ledger", "accounts")
         for aspect in ASPECTS
     ),
-    *_WORDS,
+    *_VALUE_CHECKS,
     *TABLE_CHECKS,
 )
 
@@ -95,7 +95,7 @@ def run_preflight(file: AttachFile, env: Mapping[str, str], scenario: Scenario |
     Args:
         file: the contract.
         env: where user names and passwords are.
-        scenario: what will be asked; None: everything that the contract names is looked for.
+        scenario: what will be asked; None: everything that the contract names is searched for.
     """
     checks, store = _examine_redis(file, env)
     more, facts, beyond = _examine_postgres(file, env, scenario)

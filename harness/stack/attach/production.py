@@ -1,4 +1,4 @@
-"""No load goes into production unless somebody says so, in words nobody types by accident."""
+"""No load goes into production without a sentence that is not typed by accident."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.stack.attach.contract_file import AttachFile
 
 
 def required_phrase(file: AttachFile) -> str:
-    """What has to be said."""
+    """The sentence that accepts production."""
     return f"send load to {file.prefix or file.streams.proposals} at {file.redis.place}"
 
 
@@ -24,25 +24,25 @@ def production_markers(file: AttachFile) -> tuple[str, ...]:
     return tuple(f"{what} {name}" for what, name in named.items() if is_production_name(name))
 
 
-def refuse_production(file: AttachFile, said: str | None) -> None:
+def refuse_production(file: AttachFile, sentence: str | None) -> None:
     """Stop before anything is connected to.
 
     Args:
         file: the contract.
-        said: what was given with `--accept-production`; None for nothing.
+        sentence: the sentence given with `--accept-production`; None for nothing.
 
     Raises:
-        UsageError: the contract is marked as production and the sentence was not said; or it was
-            said, and not of this system.
+        UsageError: the contract is marked as production and the sentence is missing; or it
+            is given and names another system.
     """
     found = production_markers(file)
     expected = required_phrase(file)
-    if said == expected or (said is None and not found):
+    if sentence == expected or (sentence is None and not found):
         return
     if found:
         what = f"this is production ({', '.join(found)}), and load is not sent there"
         hint = f"if that is what you mean, say exactly: --accept-production {expected!r}"
     else:
-        what = f"--accept-production {said!r} does not speak of this system"
+        what = f"--accept-production {sentence!r} does not name this system"
         hint = "leave it out: nothing in the contract is marked as production"
     raise UsageError(what, where=file.name, hint=hint)

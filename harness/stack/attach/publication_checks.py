@@ -1,4 +1,4 @@
-"""Whether the log will tell what happens to the rows of signals: `seen.way = "logical"`.
+"""Whether the log will report the changes of the rows of signals: `seen.way = "logical"`.
 
 By relation and by what is really published; a table of the same name in another schema, a row
 filter or a column list would otherwise be found out only when signals count as lost.
@@ -144,19 +144,19 @@ def _create(name: str, tasks: Relation) -> str:
 
 
 def _own(found: Published, tasks: Relation) -> str:
-    """One beside it: others may rely on a publication that is there."""
+    """A second one: others may rely on a publication that is there."""
     name = "harness_watch" if found.name != "harness_watch" else "harness_watch_2"
     return f"make one of its own: {_create(name, tasks)}"
 
 
 def published_problems(found: Published, tasks: Relation, contract: Contract) -> Iterator[Problem]:
-    """What the log would not tell; pure."""
+    """What the log would not report; pure."""
     own = _own(found, tasks)
     if found.row is None:
         yield _not_published(found, tasks)
         return
     lacking = [
-        word for word, has in (("insert", found.inserts), ("update", found.updates)) if not has
+        verb for verb, has in (("insert", found.inserts), ("update", found.updates)) if not has
     ]
     if lacking:
         yield Problem(

@@ -30,7 +30,7 @@ _DOWN_HINT = "is it up, and can it be reached from here? The contract says where
 # that comes before it: rights, memory, disk, replicas, slots of a cluster. Nothing is written.
 _NO_ID = "harness-check"
 _NO_ID_SAID = "stream id"
-# Kinds of errors and words in them; the check, its hint (none: see `_why`), and the exit code.
+# Kinds of errors and texts in them; the check, its hint (none: see `_why`), and the exit code.
 _Kinds = tuple[type[Exception], ...]
 _REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
     (
@@ -86,13 +86,13 @@ _REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
 
 def refused(error: Exception, where: str) -> PreflightCheck:
     """A failed connection, or a command that the server refused, as a check."""
-    said, text = f"{where}: {error}", str(error)
-    for kinds, words, check, hint, code in _REFUSALS:
-        if isinstance(error, kinds) or any(word in text for word in words):
-            return failed_check(check, said, hint or _why(error, {}), code)
+    message, text = f"{where}: {error}", str(error)
+    for kinds, parts, check, hint, code in _REFUSALS:
+        if isinstance(error, kinds) or any(part in text for part in parts):
+            return failed_check(check, message, hint or _why(error, {}), code)
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
-        return failed_check("redis.reachable", said, _DOWN_HINT, Exit.STACK)
-    return failed_check("redis.rights", said, _RIGHTS_HINT)
+        return failed_check("redis.reachable", message, _DOWN_HINT, Exit.STACK)
+    return failed_check("redis.rights", message, _RIGHTS_HINT)
 
 
 def server_checks(client: redis.Redis, file: AttachFile) -> list[PreflightCheck]:

@@ -19,7 +19,7 @@ KINDS = {
     "m": "materialized view",
     "f": "foreign table",
 }
-# As text: a parameter of type name would be cut at 63 bytes without a word.
+# As text: a parameter of type name would be cut at 63 bytes without an error.
 _RELATION = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text,
  EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid), c.relreplident::text,

@@ -1,4 +1,4 @@
-"""Where the servers of a running system are; who may enter is told by the environment alone."""
+"""Where the servers of a running system are; logins come from the environment alone."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ class PostgresAddress(_Server):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this one, as far as its name tells."""
+    """Whether a host is this one, as far as its name shows."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

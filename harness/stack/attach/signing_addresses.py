@@ -55,7 +55,7 @@ def address_check(
         problems.append(
             Problem(
                 f"nonces.chain_id: {relation.text} has several rows for {_some(twice)}",
-                "name the column that tells them apart: nonces.chain_id = '...'",
+                "name the column that distinguishes them: nonces.chain_id = '...'",
             )
         )
     fine = f"{relation.text} has the first nonce of {len(signing) - len(absent)} addresses"

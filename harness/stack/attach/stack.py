@@ -1,7 +1,7 @@
 """A system that already runs, from the run's point of view. Nothing of it is started or ended.
 
 1. Redis and PostgreSQL are asked who they are.
-2. Every name of the contract is looked for; what is missing is told before any load.
+2. Every name of the contract is searched for; what is missing is reported before any load.
 3. During the run both are asked now and then whether they are still the same processes.
 
 The harness writes signals into the one stream, and nothing else anywhere.
@@ -97,7 +97,7 @@ class AttachStack:
     def services(self) -> tuple[ServiceState, ...]:
         """Redis and PostgreSQL; a restart of either is seen within seconds.
 
-        A server that does not answer now is somebody else's trouble: sender and observer tell it.
+        A server that does not answer now is reported by sender and observer.
         """
         now_ns = self._clock.now_ns()
         if now_ns - self._asked_ns >= POLL_INTERVAL_NS:
@@ -116,7 +116,7 @@ class AttachStack:
         reasons = [ATTACHED_REASON]
         if seen.way.is_self_reported:
             reasons.append(
-                f"SIMULATED was taken from what the system says in a {seen.way};"
+                f"SIMULATED was read from what the system writes to a {seen.way};"
                 " the table was held against it only at the end"
             )
         elif self._told.get("postgres", {}).get("track_commit_timestamp") == "off":

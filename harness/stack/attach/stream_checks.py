@@ -22,7 +22,7 @@ KEYS = (
     "seen.stream",
 )
 _SHOWN_MAX = 20
-# So many entries are looked at, as a stream may hold more than one kind of message.
+# So many entries are read, as a stream may hold more than one kind of message.
 _ENTRIES = 100
 # A keyspace may be large; so much of it is searched for a name that is like the one given.
 _SCANS_MAX, _SCAN_COUNT = 20, 1_000
@@ -136,9 +136,9 @@ def _chain_events(client: redis.Redis, contract: Contract) -> PreflightCheck:
         return check_from("streams.chain_events", [], f"{key} is empty")
     read = contract.chain.reader(contract.streams.field)
     shown = _list(_text(field) for field in newest)
-    said = f"chain: the newest event of {key} has no block at {contract.chain.block}"
+    message = f"chain: the newest event of {key} has no block at {contract.chain.block}"
     hint = "chain.kind, chain.field and chain.block say where it is"
-    unread = list(_unread(lambda: read(newest), said, shown, hint))
+    unread = list(_unread(lambda: read(newest), message, shown, hint))
     return check_from("streams.chain_events", unread, f"the newest event of {key} has a block")
 
 
@@ -161,9 +161,9 @@ def _results(client: redis.Redis, contract: Contract) -> PreflightCheck:
     if newest is None:
         return check_from("seen.stream", [], f"{key} is empty")
     shown = _list(_text(field) for field in newest)
-    said = f"seen: the newest result of {key} has no trace id at {seen.trace_id}"
+    message = f"seen: the newest result of {key} has no trace id at {seen.trace_id}"
     hint = "seen.format, seen.field and seen.trace_id say where it is"
-    unread = list(_unread(lambda: _trace_of(newest, contract), said, shown, hint))
+    unread = list(_unread(lambda: _trace_of(newest, contract), message, shown, hint))
     return check_from("seen.stream", unread, f"the newest result of {key} has a trace id")
 
 
@@ -174,11 +174,11 @@ def _trace_of(fields: Fields, contract: Contract) -> Any:
     return fields[seen.trace_id.encode()]
 
 
-def _unread(read: Callable[[], Any], said: str, fields: str, hint: str) -> Iterator[Problem]:
+def _unread(read: Callable[[], Any], message: str, fields: str, hint: str) -> Iterator[Problem]:
     try:
         read()
     except (ValueError, TypeError, KeyError):
-        yield Problem(f"{said}; its fields are {fields}", hint)
+        yield Problem(f"{message}; its fields are {fields}", hint)
 
 
 def _newest(client: redis.Redis, key: str) -> Fields | None:

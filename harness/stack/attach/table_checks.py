@@ -20,7 +20,7 @@ from harness.stack.attach.relations import KINDS, Column, Relation, all_relation
 from harness.stack.attach.required_tables import ColumnUse, RequiredTable
 
 _SHOWN_MAX = 20
-# Rows whose values are looked at; the oldest come first, in the order in which a scan meets them.
+# Rows whose values are read; the oldest come first, in the order in which a scan meets them.
 SAMPLE_MAX = 10_000
 _TEXTS = frozenset({"text", "character varying", "character"})
 _QUERY_HINT = "the contract names a column of another type, or the login lacks a right"
@@ -188,8 +188,8 @@ def _type_problems(
     if use is ColumnUse.TRACE:
         is_text, is_uuid = base in _TEXTS, base == "uuid"
         if (is_text, is_uuid) != (needed.trace_type == "text", needed.trace_type == "uuid"):
-            word = {"uuid": "uuid"}.get(base, "text")
-            yield Problem(f"{head}, not {needed.trace_type}", f"write trace_type = '{word}'")
+            kind = {"uuid": "uuid"}.get(base, "text")
+            yield Problem(f"{head}, not {needed.trace_type}", f"write trace_type = '{kind}'")
     elif use is ColumnUse.AMOUNT and base not in _EXACT:
         yield Problem(
             f"{head}; sums of it cannot be compared",

@@ -1,7 +1,7 @@
-"""Whether the words of a contract are words that the columns of the system know.
+"""Whether the columns of the system know the values that a contract names.
 
-A column may know its words from an enum, a domain, a CHECK constraint or a table that it refers
-to. Then a word that it does not know is misspelt. Otherwise the rows that are there tell.
+A column may restrict its values by an enum, a domain, a CHECK constraint or a table that it refers
+to. Then a value that it does not know is misspelt. Otherwise the stored rows show its values.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class ColumnValues(NamedTuple):
     """What a column knows.
 
     Attributes:
-        refused: words of the contract that it cannot hold.
-        labels: every word that it may hold; empty where any may.
-        present: words in the rows that were looked at, some of them if there are many.
+        refused: values of the contract that it cannot hold.
+        labels: every value that it may hold; empty where any may.
+        present: values in the rows that were read, some of them if there are many.
     """
 
     refused: tuple[str, ...]
@@ -58,12 +58,12 @@ class ColumnValues(NamedTuple):
     present: tuple[str, ...]
 
     def problems(self, place: str, column: str) -> Iterator[Problem]:
-        """Whether a word is refused."""
+        """Whether a value is refused."""
         if not self.refused:
             return
         known = self.labels or self.present
         shown = f"; it accepts {', '.join(known)}" if known else ""
-        like = [found for word in self.refused if (found := suggest(word, known))]
+        like = [found for value in self.refused if (found := suggest(value, known))]
         yield Problem(
             f"{place}: column {column} cannot hold {', '.join(map(repr, self.refused))}{shown}",
             "; ".join(like) or "name values of that column",
@@ -74,17 +74,17 @@ def column_values(
     connection: Connection[Any],
     relation: Relation,
     name: str,
-    words: Iterable[str],
+    values: Iterable[str],
     trace_id: str | None = None,
 ) -> ColumnValues:
-    """What a column of a readable table knows, with the words that it refuses.
+    """What a column of a readable table knows, with the values that it refuses.
 
     Args:
-        connection: in autocommit, as words that are refused are errors.
+        connection: in autocommit, as values that are refused are errors.
         relation: the table.
         name: the column.
-        words: of the contract.
-        trace_id: only rows that have one tell which words are in use; None: all rows.
+        values: of the contract.
+        trace_id: only rows that have one show which values are in use; None: all rows.
 
     Raises:
         psycopg.Error: the server does not answer.
@@ -93,10 +93,10 @@ def column_values(
     checks = connection.execute(_CHECKS, (relation.oid, column.number)).fetchall()
     referred = _referred(connection, relation, column)
     refused = tuple(
-        word
-        for word in words
-        if not _admits(connection, column, [expr for expr, _ in checks], word)
-        or (referred and word not in referred)
+        value
+        for value in values
+        if not _admits(connection, column, [expr for expr, _ in checks], value)
+        or (referred and value not in referred)
     )
     listed = list(referred)
     if not listed:
@@ -107,9 +107,9 @@ def column_values(
         if column.is_domain:
             texts += [text for (text,) in connection.execute(_DOMAIN_CHECKS, (column.type,))]
         listed = [label for (label,) in rows] or [
-            word
-            for word in _literals(texts)
-            if _admits(connection, column, [expr for expr, _ in checks], word)
+            value
+            for value in _literals(texts)
+            if _admits(connection, column, [expr for expr, _ in checks], value)
         ]
     present = _present(connection, relation, name, trace_id)
     return ColumnValues(refused, tuple(listed), present)
@@ -120,14 +120,14 @@ def state_check(connection: Connection[Any], contract: Contract, tasks: Relation
     status = contract.tasks.status
     named = contract.states
     # Names that the file does not set are those of the reference system; one of them is needed.
-    words = (
+    values = (
         named
         if "states" in contract.model_fields_set
-        else [word for word, state in named.items() if state is State.SIMULATED]
+        else [value for value, state in named.items() if state is State.SIMULATED]
     )
-    found = column_values(connection, tasks, status, words)
+    found = column_values(connection, tasks, status, values)
     problems = list(found.problems("states", f"{tasks.text}.{status}"))
-    problems += _variants("states", words, found.present)
+    problems += _variants("states", values, found.present)
     beyond = unlisted_values(found, named)
     fine = f"column {status} knows every status of the contract"
     if not found.labels:
@@ -138,26 +138,26 @@ def state_check(connection: Connection[Any], contract: Contract, tasks: Relation
 
 def unlisted_values(found: ColumnValues, named: Collection[str]) -> tuple[str, ...]:
     """Statuses that a column knows, and the contract does not."""
-    return tuple(word for word in found.labels or found.present if word not in named)
+    return tuple(value for value in found.labels or found.present if value not in named)
 
 
 def ledger_check(connection: Connection[Any], ledger: Ledger, relation: Relation) -> PreflightCheck:
-    """The words for kinds of entries and for the sides of the books."""
+    """The values for kinds of entries and for the sides of the books."""
     named = {"ledger.entry_types": (ledger.entry_type, tuple(ledger.entry_types.values()))}
     if isinstance(ledger, SidedLedger) and ledger.side is not None:
         named["ledger.debit, ledger.credit"] = (ledger.side, (ledger.debit, ledger.credit))
     problems: list[Problem] = []
-    for place, (column, words) in named.items():
-        found = column_values(connection, relation, column, words, ledger.trace_id)
+    for place, (column, values) in named.items():
+        found = column_values(connection, relation, column, values, ledger.trace_id)
         refused = list(found.problems(place, f"{relation.text}.{column}"))
         absent = [
-            word
-            for word in words
-            if word not in found.present
-            and not _occurs(connection, relation, column, word, ledger.trace_id)
+            value
+            for value in values
+            if value not in found.present
+            and not _occurs(connection, relation, column, value, ledger.trace_id)
         ]
-        problems += refused or _missing(place, column, absent, words, found.present)
-    fine = "the words of the contract are words of the ledger"
+        problems += refused or _missing(place, column, absent, values, found.present)
+    fine = "the values of the contract are values of the ledger"
     return check_from("ledger.words", problems, fine)
 
 
@@ -178,48 +178,48 @@ def _missing(
     place: str,
     column: str,
     absent: Iterable[str],
-    words: Iterable[str],
+    values: Iterable[str],
     present: tuple[str, ...],
 ) -> Iterator[Problem]:
-    """Words that no booking has, where there are bookings of signals: each would have them all."""
+    """Values that no booking has, where there are bookings of signals: each would have them all."""
     if not present or len(present) >= _WORDS_MAX:
         return
-    rest = [word for word in present if word not in {*words}]
-    for word in absent:
+    rest = [value for value in present if value not in {*values}]
+    for value in absent:
         yield Problem(
-            f"{place}: no row has {word!r} in column {column}; it has {', '.join(present)}",
-            suggest(word, rest) or f"name a value of column {column}",
+            f"{place}: no row has {value!r} in column {column}; it has {', '.join(present)}",
+            suggest(value, rest) or f"name a value of column {column}",
         )
 
 
-def _variants(place: str, words: Iterable[str], present: tuple[str, ...]) -> Iterator[Problem]:
-    """Words that are there in another spelling only: other capitals, blanks or dashes."""
-    by_letters = {_NO_LETTER.sub("", word).casefold(): word for word in present}
-    for word in words:
-        other = by_letters.get(_NO_LETTER.sub("", word).casefold())
-        if other is not None and word not in present and other not in {*words}:
-            yield Problem(f"{place}: rows have {other!r}, not {word!r}", f"write {other!r}")
+def _variants(place: str, values: Iterable[str], present: tuple[str, ...]) -> Iterator[Problem]:
+    """Values that are there in another spelling only: other capitals, blanks or dashes."""
+    by_letters = {_NO_LETTER.sub("", value).casefold(): value for value in present}
+    for value in values:
+        other = by_letters.get(_NO_LETTER.sub("", value).casefold())
+        if other is not None and value not in present and other not in {*values}:
+            yield Problem(f"{place}: rows have {other!r}, not {value!r}", f"write {other!r}")
 
 
 def _admits(
-    connection: Connection[Any], column: Column, conditions: Iterable[str], word: str
+    connection: Connection[Any], column: Column, conditions: Iterable[str], value: str
 ) -> bool:
-    """Whether a column can hold a word. Nothing is written: the server converts and evaluates."""
+    """Whether a column can hold a value. Nothing is written: the server converts and evaluates."""
     # A type comes from the catalog as SQL writes it, and a percent sign may stand in it.
     as_type = f"CAST(%s AS {column.type})".replace("%", "%%").replace("%%s", "%s", 1)
     queries = [f"SELECT ({as_type})::text = %s"]
-    values: list[tuple[str, ...]] = [(word, word)]
+    values: list[tuple[str, ...]] = [(value, value)]
     for condition in conditions:
         escaped, name = condition.replace("%", "%%"), identifier(column.name).replace("%", "%%")
         queries.append(f"SELECT ({escaped}) FROM (SELECT {as_type} AS {name}) t")  # noqa: S608
-        values.append((word,))
+        values.append((value,))
     for query, given in zip(queries, values, strict=True):
         try:
             row = connection.execute(query.encode(), given).fetchone()
         except (psycopg.DataError, psycopg.IntegrityError):
             return False
         except psycopg.ProgrammingError:
-            continue  # a function that the login may not call; the rows will tell
+            continue  # a function that the login may not call; the rows will show it
         if row is not None and row[0] is False:
             return False
     return True
@@ -231,7 +231,7 @@ def _literals(texts: Iterable[str]) -> list[str]:
 
 
 def _referred(connection: Connection[Any], relation: Relation, column: Column) -> tuple[str, ...]:
-    """The words of a table that a column refers to."""
+    """The values of a table that a column refers to."""
     row = connection.execute(_REFERS_TO, (relation.oid, column.number)).fetchone()
     if row is None:
         return ()
@@ -241,21 +241,21 @@ def _referred(connection: Connection[Any], relation: Relation, column: Column) -
         table=sql.Identifier(schema, table),
         most=sql.Literal(_WORDS_MAX),
     )
-    found = tuple(word for (word,) in connection.execute(query).fetchall())
+    found = tuple(value for (value,) in connection.execute(query).fetchall())
     return found if len(found) < _WORDS_MAX else ()
 
 
 def _occurs(
-    connection: Connection[Any], relation: Relation, name: str, word: str, trace_id: str
+    connection: Connection[Any], relation: Relation, name: str, value: str, trace_id: str
 ) -> bool:
-    """Whether any row of a signal has a word, the rows beyond the sample included."""
+    """Whether any row of a signal has a value, the rows beyond the sample included."""
     query = sql.SQL(
-        "SELECT EXISTS (SELECT FROM {table} WHERE {trace} IS NOT NULL AND {column}::text = {word})"
+        "SELECT EXISTS (SELECT FROM {table} WHERE {trace} IS NOT NULL AND {column}::text = {value})"
     ).format(
         table=sql.Identifier(relation.schema, relation.name),
         trace=sql.Identifier(trace_id),
         column=sql.Identifier(name),
-        word=sql.Literal(word),
+        value=sql.Literal(value),
     )
     try:
         row = connection.execute(query).fetchone()
@@ -279,4 +279,4 @@ def _present(
         rows=sql.Literal(SAMPLE_MAX),
         most=sql.Literal(_WORDS_MAX),
     )
-    return tuple(word for (word,) in connection.execute(query).fetchall())
+    return tuple(value for (value,) in connection.execute(query).fetchall())

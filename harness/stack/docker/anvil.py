@@ -27,7 +27,7 @@ def container_address(client: Client, container: str, network: str) -> str:
 
 
 def await_node(address: str, clock: Clock, timeout_ns: int) -> None:
-    """Wait until a node tells its chain id.
+    """Wait until a node answers its chain id.
 
     Raises:
         StackError: it has not in time.

@@ -27,7 +27,7 @@ from harness.stack.docker.explain import Explanation, Failure, explain, meaning,
 
 Client = Any
 TIMEOUT_S = 60
-# Engine 20.10: the oldest that tells the version of its control groups, and that runs were tried
+# Engine 20.10: the oldest that reports the version of its control groups, and that runs were tried
 # with. Podman answers with the same number.
 API_MIN = (1, 41)
 _VARIABLE = "DOCKER_HOST"
@@ -121,7 +121,7 @@ def connect(timeout_s: int = TIMEOUT_S) -> Client:
 
 
 def need_this_host(client: Client) -> Mapping[str, Any]:
-    """Make sure that the engine runs its containers on this host's kernel; what it tells of itself.
+    """Make sure that the engine runs its containers on this host's kernel; what it reports.
 
     Raises:
         EngineError: they run on another machine, a virtual one included.
@@ -139,7 +139,7 @@ def other_machine(url: str, info: Mapping[str, Any], kernel: str, host_name: str
 
     Args:
         url: its address.
-        info: what it tells of itself (GET /info).
+        info: what it reports of itself (GET /info).
         kernel: release of the kernel of this process.
         host_name: of this machine.
     """

@@ -33,14 +33,14 @@ class SetImage:
 
 
 def build_images(
-    root: Path, name: str, tell: StartupSink, *, force: bool = False
+    root: Path, name: str, on_event: StartupSink, *, force: bool = False
 ) -> tuple[Built, ...]:
     """Build what is missing or out of date of an image set.
 
     Args:
         root: the checkout.
         name: of the set.
-        tell: gets the steps.
+        on_event: receives the steps.
         force: build also what is up to date.
 
     Raises:
@@ -51,12 +51,12 @@ def build_images(
     if REFERENCE in images:
         client = connect()
         try:
-            return (build_reference(client, root / "compose", tell, force=force),)
+            return (build_reference(client, root / "compose", on_event, force=force),)
         finally:
             client.close()
 
     def say(line: str) -> None:
-        tell(StartupEvent(StartupStep.NOTE, f"  {line}"))
+        on_event(StartupEvent(StartupStep.NOTE, f"  {line}"))
 
     work = Path(tempfile.mkdtemp(prefix="harness-images-"))
     try:
@@ -91,21 +91,21 @@ def _size_bytes(client: Client, image: str) -> int | None:
 
 
 def stack_up(
-    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = ignore_event
+    settings: DockerSettings, logs_dir: Path, clock: Clock, on_event: StartupSink = ignore_event
 ) -> Endpoints:
     """Start a stack that stands until `stack_down`.
 
     Raises:
         StackError: it cannot be started.
     """
-    stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock, tell)
+    stack = DockerStack(replace(settings, kind=Kind.UP), logs_dir, clock, on_event)
     endpoints = stack.start()
     stack.leave_running()
     return endpoints
 
 
 def stack_scale(root: Path, agents: int, clock: Clock) -> None:
-    """Bring the standing stack to so many agents; nothing else of it is touched.
+    """Scale the running stack to so many agents; nothing else of it changes.
 
     Raises:
         UsageError: no stack stands.
@@ -115,9 +115,9 @@ def stack_scale(root: Path, agents: int, clock: Clock) -> None:
 
 
 def stack_verify(
-    settings: DockerSettings, logs_dir: Path, clock: Clock, tell: StartupSink = ignore_event
+    settings: DockerSettings, logs_dir: Path, clock: Clock, on_event: StartupSink = ignore_event
 ) -> tuple[VerificationRow, ...]:
-    """Every row of the standing stack; without one, of a stack started for the purpose.
+    """Every row of the running stack; without one, of a stack started for the purpose.
 
     The latter has its gate open, so that Anvil's rows are read too.
 
@@ -130,7 +130,7 @@ def stack_verify(
     if tokens:
         with ExistingStack.find(settings.compose, clock) as standing_stack:
             return standing_stack.verify()
-    stack = DockerStack(settings, logs_dir, clock, tell)
+    stack = DockerStack(settings, logs_dir, clock, on_event)
     try:
         stack.start()
         if not settings.stack.anvil:
@@ -141,7 +141,7 @@ def stack_verify(
 
 
 def stack_down() -> tuple[str, ...]:
-    """End every standing stack of this host; their tokens.
+    """End every running stack of this host; their tokens.
 
     Raises:
         StackError: the engine does not answer.

@@ -2,7 +2,7 @@
 
 Compose keeps none of the variables that its files were filled in with. They are read back from the
 containers: where a file says `${IMAGE_REDIS:-redis:7.2-alpine}`, the container's image is what the
-variable was. What a file leaves open is thus taken as chosen, and must be the same wherever the
+variable was. What a file leaves open thus counts as chosen, and must be the same wherever the
 variable stands; quotas, policies and networks are no variables.
 """
 
@@ -55,7 +55,7 @@ def verify_project(folder: Path, name: str, clock: Clock) -> tuple[VerificationR
 
     Args:
         folder: of the Compose files, which are read anew.
-        name: of the project; empty for the only one, unless the harness has a stack standing.
+        name: of the project; empty for the only one, unless the harness has a stack running.
         clock: for containers that are being restarted.
 
     Raises:
@@ -140,8 +140,8 @@ def engine_names(client: Client, project: str, keys: Iterable[str]) -> dict[str,
         )
     found: dict[str, str] = {}
     for entry in listed:
-        told = next((entry["Labels"][key] for key in _KEYS if key in entry["Labels"]), "")
-        found |= {key: entry["Name"] for key in keys if told.endswith(key)}
+        label = next((entry["Labels"][key] for key in _KEYS if key in entry["Labels"]), "")
+        found |= {key: entry["Name"] for key in keys if label.endswith(key)}
     return found
 
 
@@ -185,7 +185,9 @@ def read_variables(folder: Path, documents: Mapping[str, Mapping[str, Any]]) -> 
 def _texts(body: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Texts of a service in its file, and what may have become of each."""
     config = document["Config"]
-    image = config["Image"].removeprefix("localhost/")  # Podman's word for what no registry has
+    image = config["Image"].removeprefix(
+        "localhost/"
+    )  # Podman's prefix for an image of no registry
     yield body["image"], image if image.startswith(OURS) else config["Image"]
     environment = dict(text.partition("=")[::2] for text in config["Env"] or ())
     for key, text in (body.get("environment") or {}).items():

@@ -11,7 +11,7 @@ from typing import Any
 from harness.stack.compose_file import ContainerSpec, HealthCheckSpec, RestartSpec
 from harness.stack.docker.options import Placement, run_options
 
-# Where an engine keeps an image whose name has no registry; Podman tells the whole name.
+# Where an engine keeps an image whose name has no registry; Podman reports the whole name.
 _REGISTRIES = ("", "localhost/", "docker.io/", "docker.io/library/")
 # An image's own VOLUME, to which the engine gives a random name.
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -227,7 +227,7 @@ def _others(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterable[tupl
 
 
 def _capabilities(add: Iterable[str], drop: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """What a container may do; Podman tells each that was dropped, where Docker tells of ALL."""
+    """What a container may do; Podman lists each that was dropped, where Docker lists ALL."""
     added, dropped = ({cap.upper().removeprefix("CAP_") for cap in caps} for caps in (add, drop))
     if added or dropped:
         kept = set() if "ALL" in dropped else set(_DEFAULT_CAPABILITIES.split()) - dropped

@@ -16,7 +16,7 @@ from harness.process.cgroup import read_limits
 from harness.stack.base import ServiceState
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.client import Client, engine_errors, if_there
-from harness.stack.docker.containers import Containers, PortTakenError
+from harness.stack.docker.containers import Containers, PortInUseError
 from harness.stack.docker.engine_events import EventCounters, EventListener
 from harness.stack.docker.labels import RUN, SERVICE
 from harness.stack.docker.options import instance_name
@@ -39,7 +39,7 @@ _LOST_AFTER_NS = 5 * NS_PER_S
 
 
 class ContainerSupervisor:
-    """Containers and what the engine tells of them.
+    """Containers and what the engine reports of them.
 
     Args:
         client: the engine.
@@ -47,7 +47,7 @@ class ContainerSupervisor:
         ports: ports of this host by service that the user chose.
         ready_ns: the longest that one service may take to become ready.
         clock: time of readiness.
-        tell: told of each start, and of each service that is ready.
+        on_event: receives each start, and each service that is ready.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class ContainerSupervisor:
         ports: Mapping[str, int],
         ready_ns: int,
         clock: Clock,
-        tell: StartupSink = ignore_event,
+        on_event: StartupSink = ignore_event,
     ) -> None:
         self.containers = containers
         self._client = client
         self._chosen = ports
         self._ready_ns = ready_ns
         self._clock = clock
-        self._tell = tell
+        self._on_event = on_event
         self._begun_ns: dict[str, int] = {}
         self._ports: dict[str, int] = {}
         self._pids: dict[str, int] = {}
@@ -104,16 +104,16 @@ class ContainerSupervisor:
 
         def on_ready(spec: ContainerSpec) -> None:
             took_ns = self._clock.now_ns() - self._begun_ns[spec.name]
-            self._tell(StartupEvent(StartupStep.READY, spec.name, took_ns))
+            self._on_event(StartupEvent(StartupStep.READY, spec.name, took_ns))
 
         await_ready(self.containers, specs, self._clock, self._ready_ns, on_ready)
 
     def start(self, spec: ContainerSpec, instance: int = 0) -> str:
-        """Start one container; its name. Another port is tried when somebody takes the first.
+        """Start one container; its name. Another port is tried when a program has the first.
 
         Raises:
             StackError: it cannot be started.
-            UsageError: the port that the user chose is taken.
+            UsageError: the port that the user chose is in use.
         """
         name = instance_name(spec, self.containers.place, instance)
         with self._listener.lock:
@@ -124,13 +124,13 @@ class ContainerSupervisor:
             self._begun_ns[spec.name] = self._clock.now_ns()
             try:
                 self.containers.start(spec, instance)
-            except PortTakenError as error:
+            except PortInUseError as error:
                 if spec.name in self._chosen:
                     raise UsageError(error.what, where=spec.name, hint=error.hint) from error
                 if attempt == _PORT_TRIES_MAX:
                     raise
             else:
-                self._tell(StartupEvent(StartupStep.STARTED, self._short(name)))
+                self._on_event(StartupEvent(StartupStep.STARTED, self._short(name)))
                 return name
         raise AssertionError("unreachable")
 
@@ -141,7 +141,7 @@ class ContainerSupervisor:
         self.containers.remove(name)
 
     def await_event(self, name: str, action: str) -> None:
-        """Wait until the engine has told of something; bounded in time."""
+        """Wait until the engine has reported something; bounded in time."""
         deadline_ns = self._clock.now_ns() + _EVENT_MAX_NS
         while self._clock.now_ns() < deadline_ns:
             with self._listener.lock:
@@ -174,7 +174,7 @@ class ContainerSupervisor:
         """Every container that was started, and not removed since, in the order of its start.
 
         Raises:
-            StackError: one of Zone B is lost, or the engine tells nothing any more.
+            StackError: one of Zone B is lost, or the engine reports nothing any more.
         """
         if self._listener.failure:
             raise StackError(self._listener.failure, where="docker")
@@ -237,7 +237,7 @@ class ContainerSupervisor:
         """Write the log of every container that is still there to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in self._specs:
-            with suppress(StackError, OSError):  # a log is no reason to leave a container behind
+            with suppress(StackError, OSError):  # a log is no reason to leave a container running
                 text = self.containers.logs(name, _LOG_LINES_KEPT)
                 (folder / f"{self._short(name)}.log").write_text(text, encoding="utf-8")
 
@@ -254,8 +254,8 @@ class ContainerSupervisor:
         if inside is None:
             return
         with self._lock:
-            taken = frozenset(self._ports.values())
-            port = claim(self._chosen.get(spec.name), spec.name, taken)
+            claimed = frozenset(self._ports.values())
+            port = claim(self._chosen.get(spec.name), spec.name, claimed)
             self._ports[spec.name] = port
             place = self.containers.place
             publish = {**place.publish, spec.name: {inside: port}}

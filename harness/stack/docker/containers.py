@@ -26,7 +26,7 @@ from harness.stack.log_tail import redact
 
 _READY_POLL_NS = 100 * NS_PER_MS
 _TAIL_LINES = 12
-# What a container's own words can tell of its end.
+# Lines of a container's log that are kept for the message about its end.
 _CAUSES_IN_LOG = frozenset(
     {Cause.ARCHITECTURE, Cause.DISK_FULL, Cause.NO_COMMAND, Cause.OUT_OF_MEMORY}
 )
@@ -40,8 +40,8 @@ _NOT_DELEGATED = (
 )
 
 
-class PortTakenError(StackError):
-    """Somebody was faster on a port of this host."""
+class PortInUseError(StackError):
+    """Another program was faster on a port of this host."""
 
 
 class Containers:
@@ -105,7 +105,7 @@ class Containers:
         """Start a container and make sure that it is what was asked for; its name.
 
         Raises:
-            PortTakenError: a port of this host is taken.
+            PortInUseError: a port of this host is in use.
             StackError: it cannot be started, or an option did not arrive.
         """
         options = run_options(spec, self.place, instance)
@@ -119,9 +119,9 @@ class Containers:
                         name, self.place.networks[network], aliases=[spec.name]
                     )
         except EngineError as error:
-            if error.cause is Cause.PORT_TAKEN:
+            if error.cause is Cause.PORT_IN_USE:
                 self.remove(name)
-                raise PortTakenError(error.what, where=spec.name, hint=error.hint) from error
+                raise PortInUseError(error.what, where=spec.name, hint=error.hint) from error
             raise
         finally:
             container.get_docker_client().client.close()
@@ -164,7 +164,7 @@ class Containers:
         self.remove(name)
 
     def state(self, name: str) -> dict[str, Any]:
-        """State of a container, as the engine tells it.
+        """State of a container, as the engine reports it.
 
         Raises:
             StackError: there is no such container.
@@ -201,7 +201,7 @@ class Containers:
     def error(self, spec: ContainerSpec, name: str, what: str, hint: str = "") -> StackError:
         """An error of a container, with the last lines of its log."""
         tail = self.logs(name, _TAIL_LINES).rstrip()
-        last = f"; its last words:\n{tail}" if tail else ""
+        last = f"; its last output:\n{tail}" if tail else ""
         explained = explain(Failure(tail, status=0))
         if not hint and explained.cause in _CAUSES_IN_LOG:
             hint = explained.hint

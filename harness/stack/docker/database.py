@@ -91,7 +91,7 @@ class Database:
             raise StackError(f"pg_hba.conf cannot be written: {output}", where=spec.name)
 
     def _dsn(self, role: str, password: SecretStr) -> SecretStr:
-        # Names everything, so that no PG* variable of somebody's shell changes it.
+        # Names everything, so that no PG* variable of the user's shell changes it.
         return SecretStr(
             make_conninfo(
                 "",

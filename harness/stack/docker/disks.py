@@ -65,8 +65,8 @@ class Disks:
         Raises:
             StackError: it cannot be made on this host.
         """
-        for words in (_MKFS, _EMPTIED):
-            _program(words[0])
+        for command in (_MKFS, _EMPTIED):
+            _program(command[0])
         path, device = self._make(DISK_BYTES)
         self._held[volume] = path, device
         _run(*_MKFS, *_AT_ONCE, path)
@@ -97,7 +97,7 @@ def own_disk(document: Mapping[str, Any], options: Callable[[str], Mapping[str, 
     """Where a container has a file system of its own.
 
     Args:
-        document: what the engine tells of the container.
+        document: what the engine reports of the container.
         options: the driver's options of a volume, by its name.
 
     Raises:
@@ -117,10 +117,10 @@ def _program(name: str) -> str:
     return found
 
 
-def _run(name: str, *words: str) -> None:
+def _run(name: str, *arguments: str) -> None:
     try:
         done = subprocess.run(
-            [_program(name), *words],
+            [_program(name), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

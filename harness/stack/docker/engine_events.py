@@ -1,8 +1,8 @@
 """What the engine's events report of each container: ends, restarts, OOM kills; and their stream.
 
-Docker's event stream tells of a restart by policy as `die` and then `start`; `oom` comes before
+Docker's event stream reports a restart by policy as `die` and then `start`; `oom` comes before
 the `die` that it causes, and also when a process other than the first one was killed. Podman
-(seen: 4.3) tells of no `oom`, of a `kill` without its signal, of a removal as `remove`, and ends a
+(seen: 4.3) reports no `oom`, a `kill` without its signal, a removal as `remove`, and ends a
 container that it will not start again with `cleanup`, which comes after every `die` by hand.
 """
 
@@ -40,7 +40,7 @@ class ContainerEvent:
 
     Attributes:
         exit_code: of a `die`; negative for a signal.
-        signal: of a `kill`, which is how somebody ends a container by hand.
+        signal: of a `kill`, which ends a container by hand.
         host: what the container calls itself: the beginning of its id.
     """
 
@@ -71,7 +71,7 @@ class ContainerCounters:
 
     Attributes:
         stopping: the harness has asked it to end, so its end is no failure.
-        by_hand: somebody else has, which suspends its restart policy.
+        by_hand: a person or program has, which suspends its restart policy.
         oom_events: out-of-memory kills inside it; `oom_kills`: those that ended it.
         out_of_pool: its policy has no retry left.
         host: what it calls itself.
@@ -167,7 +167,7 @@ def restarts_again(policy: RestartSpec, code: int, restarts: int) -> bool:
 
 
 def exit_code(text: str | None) -> int | None:
-    """An exit code as Docker tells it, with a signal's end as a negative number."""
+    """An exit code as Docker reports it, with a signal's end as a negative number."""
     code = _number(text)
     if code is None:
         return None
@@ -234,19 +234,21 @@ _JOIN_MAX_S = 3.0
 
 
 class EventListener:
-    """Feeds a tally from a thread of its own.
+    """Feeds the counters from a thread of its own.
 
     Args:
         token: the run whose containers are listened to.
-        tally: takes the events; guarded by `lock`.
-        on_start: told of every start of a container, in the listening thread.
+        counters: receive the events; `lock` protects them.
+        on_start: receives every start of a container, in the listening thread.
     """
 
-    def __init__(self, token: str, tally: EventCounters, on_start: Callable[[str], None]) -> None:
+    def __init__(
+        self, token: str, counters: EventCounters, on_start: Callable[[str], None]
+    ) -> None:
         self.lock = threading.Lock()
         self.failure: str | None = None
         self._token = token
-        self._counters = tally
+        self._counters = counters
         self._on_start = on_start
         self._client: Client = None
         self._stream: Any = None

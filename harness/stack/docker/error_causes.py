@@ -1,4 +1,4 @@
-"""Why a container engine does not do what it is asked, in words, and what a person can do.
+"""Why a container engine does not do what it is asked, and what a person can do.
 
 Which message of an engine has which cause, `harness.stack.docker.explain` knows.
 """
@@ -32,7 +32,7 @@ class Cause(StrEnum):
     ARCHITECTURE = "architecture"
     NO_COMMAND = "no command"
     DISK_FULL = "disk full"
-    PORT_TAKEN = "port taken"
+    PORT_IN_USE = "port in use"
     PORT_FORBIDDEN = "port forbidden"
     NO_SUBNET = "no subnet"
     FIREWALL = "firewall"
@@ -48,7 +48,7 @@ START = (
 )
 _HOST = "an address is unix:///PATH or tcp://127.0.0.1:PORT"
 _OFFLINE = "`harness images build offline`, then `--images offline`, needs no registry"
-# Where the engine's words add nothing to ours.
+# Where the engine's text adds nothing to ours.
 WITHOUT_MESSAGE = frozenset({Cause.ABSENT, Cause.FORBIDDEN, Cause.BUSY})
 USAGE = frozenset({Cause.BAD_ADDRESS, Cause.BAD_IMAGE_NAME})
 MEANINGS: dict[Cause, tuple[str, str]] = {
@@ -142,8 +142,8 @@ MEANINGS: dict[Cause, tuple[str, str]] = {
         "`docker system df` shows what takes the room, `docker system prune` frees it;"
         " `docker info -f {{{{.DockerRootDir}}}}` is the folder",
     ),
-    Cause.PORT_TAKEN: (
-        "a port of this host is taken",
+    Cause.PORT_IN_USE: (
+        "a port of this host is in use",
         "`ss -ltnp` and `docker ps` show by whom; end it, or choose another port",
     ),
     Cause.PORT_FORBIDDEN: (

@@ -1,4 +1,4 @@
-"""A stack that another process started and left standing: found by its labels."""
+"""A stack that another process started and left running: found by its labels."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ class ExistingStack:
         Raises:
             StackError: one cannot be started.
         """
-        crew = ContainerSupervisor(self.client, self.containers, {}, READY_NS, self.clock)
-        crew.scale(self.zones.a.service(AGENT), agents)
+        supervisor = ContainerSupervisor(self.client, self.containers, {}, READY_NS, self.clock)
+        supervisor.scale(self.zones.a.service(AGENT), agents)
 
     @classmethod
     def _of(cls, client: Client, token: str, folder: Path, clock: Clock) -> ExistingStack:

@@ -1,10 +1,10 @@
 """What an error of a container engine means for a person, and what to do about it; pure.
 
-Engines answer with a status and a sentence, and the sentence alone tells the causes apart: a
-registry that has no such image and one that wants a login both come as 404 or 500. The words are
-those of Docker Engine 20.10 to 29 and of Podman 4 and 5 behind Docker's API; where they come from
-(moby, containerd, runc, crun, distribution, containers/image) is said beside the messages of
-`tests/unit/docker/test_explain.py`. What no rule knows is told in the engine's own words.
+Engines answer with a status and a sentence, and only the sentence distinguishes the causes: a
+registry that has no such image and one that wants a login both come as 404 or 500. The texts are
+those of Docker Engine 20.10 to 29 and of Podman 4 and 5 with Docker's API; where they come from
+(moby, containerd, runc, crun, distribution, containers/image) stands next to the messages of
+`tests/unit/docker/test_explain.py`. A text that no rule knows is shown as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from harness.printable import without_secrets
 from harness.stack.docker.error_causes import MEANINGS, START, USAGE, WITHOUT_MESSAGE, Cause
 
-# A stack trace of a runtime or a whole HTML page helps nobody.
+# A stack trace of a runtime or a whole HTML page is no help.
 _WORDS_MAX = 400
 _HEAD = 150
 
@@ -50,15 +50,15 @@ class Explanation:
 
 def explain(failure: Failure) -> Explanation:
     """The cause of an error, in a sentence, and what to do."""
-    words = to_single_line(failure.message)
+    text = to_single_line(failure.message)
     cause = _cause_of(failure)
     if cause is Cause.UNKNOWN:
         if failure.status is None:
-            return Explanation(cause, f"no container engine answers: {words}", START)
-        return Explanation(cause, words, "")
+            return Explanation(cause, f"no container engine answers: {text}", START)
+        return Explanation(cause, text, "")
     if cause in WITHOUT_MESSAGE:
         return meaning(cause, user=failure.user)
-    return meaning(cause, words if failure.status is None else f"the engine says: {words}")
+    return meaning(cause, text if failure.status is None else f"the engine says: {text}")
 
 
 def meaning(cause: Cause, detail: str = "", user: str = "USER") -> Explanation:
@@ -71,7 +71,7 @@ def meaning(cause: Cause, detail: str = "", user: str = "USER") -> Explanation:
 def to_single_line(message: str) -> str:
     """A message on one line of bounded length, without logins of its addresses.
 
-    Its end stays, since engines put the cause behind all that failed because of it.
+    Its end stays, since engines put the cause after all that failed because of it.
     """
     line = without_secrets(" ".join(message.split()))
     if len(line) <= _WORDS_MAX:
@@ -133,7 +133,7 @@ _CONNECTIONS = _rules(
     (Cause.UNREACHABLE, r"timed out|failed to resolve|name or service not known|getaddrinfo"),
 )
 
-# What an engine answers. Causes that others' words may hold too come first.
+# What an engine answers. Causes whose texts others may contain come first.
 _ANSWERS = _rules(
     (Cause.CLIENT_TOO_OLD, r"client version \S+ is too old"),
     (Cause.ENGINE_TOO_OLD, r"client version \S+ is too new|api versions below"),
@@ -157,7 +157,7 @@ _ANSWERS = _rules(
     ),
     (Cause.ARCHITECTURE, r"exec format error"),
     (
-        Cause.PORT_TAKEN,
+        Cause.PORT_IN_USE,
         r"address already in use|port is already allocated|ports are not available",
     ),
     (Cause.PORT_FORBIDDEN, r"expose privileged port|bind: permission denied"),

@@ -1,4 +1,4 @@
-"""The gate's own Anvil as a container, beside the one of signals that are simulated in full."""
+"""The gate's own Anvil as a container; signals that are simulated in full have another one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class GateContainer:
 
     def open(self) -> OpenNode:
         self._url = self._stack.open_gate(INSTANCE)
-        seen = f"it tells its chain id at {self._url}, under its quota"
+        seen = f"it answers its chain id at {self._url}, under its quota"
         return OpenNode(self._name, self._url, seen)
 
     def close(self) -> None:
@@ -33,7 +33,7 @@ class GateContainer:
     def gone(self) -> str:
         if self._is_there() or (self._url and not is_closed(self._url)):
             return ""
-        return f"the engine knows no container {self._name}, and nobody listens at {self._url}"
+        return f"the engine knows no container {self._name}, and nothing listens at {self._url}"
 
     def _is_there(self) -> bool:
         client, found = connect(), False

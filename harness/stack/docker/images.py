@@ -18,7 +18,7 @@ from harness.stack.docker.client import Client, EngineError, engine_errors
 from harness.stack.docker.explain import Failure, explain
 from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore_event
 
-# What is said at least so often while a download lasts.
+# The longest time between two reports of a download.
 _ALIVE_NS = 5 * NS_PER_S
 # A registry that has sent nothing for so long will send nothing.
 _SILENCE_MAX_NS = 300 * NS_PER_S
@@ -74,61 +74,61 @@ def is_present(client: Client, image: str) -> bool:
     return True
 
 
-def pull(client: Client, image: str, tell: StartupSink) -> None:
+def pull(client: Client, image: str, on_event: StartupSink) -> None:
     """Download an image; bounded in time.
 
     Args:
         client: the engine.
         image: its name, with tag or digest; without one `latest`.
-        tell: told when it begins, at least every 5 s, and at its end.
+        on_event: receives its begin, its progress at least every 5 s, and its end.
 
     Raises:
         EngineError: it cannot be downloaded.
         StackError: nothing came for 5 minutes, or it takes more than an hour.
     """
     lines = _in_background(lambda: _lines(client, image))
-    report_progress(image, lambda timeout_s: lines.get(timeout=timeout_s), tell, SystemClock())
+    report_progress(image, lambda timeout_s: lines.get(timeout=timeout_s), on_event, SystemClock())
 
 
 def report_progress(
-    image: str, wait: Callable[[float], PullUpdate], tell: StartupSink, clock: Clock
+    image: str, wait: Callable[[float], PullUpdate], on_event: StartupSink, clock: Clock
 ) -> None:
-    """Tell of a download until it ends.
+    """Report a download until it ends.
 
     Args:
         image: its name.
         wait: the next line, None at the end, or the error; raises `queue.Empty` after so many
             seconds.
-        tell: see `pull`.
+        on_event: see `pull`.
         clock: time.
 
     Raises:
         StackError: see `pull`.
     """
     layers, begin_ns = LayerProgress(), clock.now_ns()
-    tell(StartupEvent(StartupStep.PULLING, image))
-    heard_ns = told_ns = now_ns = begin_ns
+    on_event(StartupEvent(StartupStep.PULLING, image))
+    received_ns = reported_ns = now_ns = begin_ns
     while True:
         try:
-            said = wait((told_ns + _ALIVE_NS - now_ns) / NS_PER_S)
+            update = wait((reported_ns + _ALIVE_NS - now_ns) / NS_PER_S)
         except queue.Empty:
-            said = {}
+            update = {}
         now_ns = clock.now_ns()
         event = StartupEvent(
             StartupStep.PULLING, image, now_ns - begin_ns, layers.done_bytes, layers.total_bytes
         )
-        if said is None:
-            tell(replace(event, step=StartupStep.PULLED))
+        if update is None:
+            on_event(replace(event, step=StartupStep.PULLED))
             return
-        if isinstance(said, BaseException):
-            raise said
-        if said:
-            heard_ns = now_ns
-            layers.update(said)
-        _check_not_stalled(event, now_ns - heard_ns)
-        if now_ns - told_ns >= _ALIVE_NS:
-            tell(event)
-            told_ns = now_ns
+        if isinstance(update, BaseException):
+            raise update
+        if update:
+            received_ns = now_ns
+            layers.update(update)
+        _check_not_stalled(event, now_ns - received_ns)
+        if now_ns - reported_ns >= _ALIVE_NS:
+            on_event(event)
+            reported_ns = now_ns
 
 
 def _check_not_stalled(event: StartupEvent, silent_ns: int) -> None:
@@ -137,7 +137,7 @@ def _check_not_stalled(event: StartupEvent, silent_ns: int) -> None:
             f"cannot be downloaded: nothing came for {silent_ns / NS_PER_S:.0f} s, "
             f"{event.elapsed_ns / NS_PER_S:.0f} s after the beginning",
             where=event.subject,
-            hint="try `docker pull` by hand: network, proxy or registry stand still",
+            hint="try `docker pull` by hand: network, proxy or registry is stalled",
         )
 
 
@@ -202,13 +202,15 @@ def image_variables(folder: Path, name: str, overrides: Sequence[str] = ()) -> d
     return variables
 
 
-def need_images(client: Client, images: Iterable[str], tell: StartupSink = ignore_event) -> None:
+def need_images(
+    client: Client, images: Iterable[str], on_event: StartupSink = ignore_event
+) -> None:
     """Make sure that every image is at hand; those of registries are downloaded.
 
     Args:
         client: the engine.
-        images: their names; one that comes twice is looked at once.
-        tell: told of each.
+        images: their names; duplicates are checked once.
+        on_event: receives each.
 
     Raises:
         UsageError: an image of the harness has not been built.
@@ -216,9 +218,9 @@ def need_images(client: Client, images: Iterable[str], tell: StartupSink = ignor
     """
     for image in dict.fromkeys(images):
         if is_present(client, image):
-            tell(StartupEvent(StartupStep.IMAGE_PRESENT, image))
+            on_event(StartupEvent(StartupStep.IMAGE_PRESENT, image))
         elif image.startswith(OURS):
             hint = "`harness images build offline` builds it"
             raise UsageError("is not built", where=image, hint=hint)
         else:
-            pull(client, image, tell)
+            pull(client, image, on_event)

@@ -17,7 +17,7 @@ RUN = "signal-harness.run.lifecycle"
 KIND = "signal-harness.kind"
 OWNER = "signal-harness.owner"
 SERVICE = "signal-harness.service"
-# On networks: what another process must know of a standing stack. No secret.
+# On networks: what another process must know of a running stack. No secret.
 SETTINGS = "signal-harness.settings"
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that made something, told apart from every other one.
+    """The process that made something, distinct from every other one.
 
     A pid alone is not enough: it is used again, it means nothing in another pid namespace, and
     containers with a restart policy come back after the host's restart, when nothing owns them.
@@ -96,7 +96,7 @@ class RunIdentity:
 
 
 def is_stale(labels: Mapping[str, str]) -> bool:
-    """Whether the labelled thing was left behind by a run that died."""
+    """Whether the labelled thing was left by a run that died."""
     owner = Owner.parse(labels.get(OWNER, ""))
     return labels.get(KIND) == Kind.RUN and owner is not None and owner.is_gone()
 

@@ -1,4 +1,4 @@
-"""A container as it is in force right now: the engine's word, and the kernel's."""
+"""A container as it is in force now, by the engine and by the kernel."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _children(pid: int, proc: Path) -> list[int]:
     children: list[int] = []
     for task in (proc / str(pid) / "task").glob("*/children"):
         try:
-            children.extend(int(word) for word in task.read_text(encoding="ascii").split())
+            children.extend(int(pid) for pid in task.read_text(encoding="ascii").split())
         except OSError:  # a thread that has just ended
             continue
     return children

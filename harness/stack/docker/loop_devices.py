@@ -1,4 +1,4 @@
-"""Loop devices that clear themselves: an unnamed file behind, and nobody who must remember.
+"""Loop devices that clear themselves: an unlinked backing file, and no later clean-up.
 
 A device is bound with AUTOCLEAR, so the kernel unbinds it when the last user is gone: whoever holds
 it here and the mounts of the containers. Its file has no name from the first moment on, so its
@@ -27,7 +27,7 @@ _AUTOCLEAR = 4
 _SECTOR_BYTES = 4096
 # struct loop_config: fd, block_size, struct loop_info64, reserved.
 _CONFIG = struct.Struct("=2I 5Q 4I 64s 64s 32s 2Q 64x")
-# Somebody else may take the free number between two calls.
+# Another process may use the free number between two calls.
 _TRIES_MAX = 10
 
 
@@ -59,14 +59,14 @@ def attach_loop_device(size_bytes: int, backing: Path = BACKING) -> tuple[str, i
 
 
 def packed(file: int, name: str) -> bytes:
-    """The kernel's `struct loop_config` for a file, with a name that people can be told."""
+    """The kernel's `struct loop_config` for a file, with a name for messages."""
     device = (0, 0, 0, 0, 0)  # what the kernel fills in, offset and limit of size
     numbers = (0, 0, 0, _AUTOCLEAR)
     return _CONFIG.pack(file, _SECTOR_BYTES, *device, *numbers, name.encode(), b"", b"", 0, 0)
 
 
 def name_of(pid: int) -> str:
-    """What the devices of one process are called (LOOP_GET_STATUS64 tells it)."""
+    """What the devices of one process are called (LOOP_GET_STATUS64)."""
     return f"signal-harness/{pid}"
 
 

@@ -81,11 +81,11 @@ def build_offline(root: Path, work: Path, say: Say, *, force: bool = False) -> t
     Args:
         root: the checkout.
         work: an empty folder on a disk with 2 GB of room.
-        say: told of each step.
+        say: receives each step.
         force: build all of them.
 
     Raises:
-        StackError: a program is missing or a step failed, with its last words.
+        StackError: a program is missing or a step failed, with its last output.
     """
     _need("docker", "docker.io")
     base = sha256(_SUITE, *_PACKAGES)
@@ -232,7 +232,7 @@ def _copy_postgres(context: Path) -> None:
     installation = find_installation()
     package = installation.parent
     unneeded = shutil.ignore_patterns("include", "*.a", "__pycache__")
-    # The programs look for the wheel's shared libraries beside the package they lie in.
+    # The programs search for the wheel's shared libraries next to the package they lie in.
     for part in (installation, package.with_name(f"{package.name}.libs")):
         if part.is_dir():
             target = context / "opt" / part.relative_to(package.parent)
@@ -274,6 +274,6 @@ def _do(command: Sequence[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StackError(f"{command[0]} failed: {error}", where="images") from error
     if done.returncode != 0:
-        words = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise StackError(f"{command[0]} ended with {done.returncode}:\n{words}", where="images")
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise StackError(f"{command[0]} ended with {done.returncode}:\n{tail}", where="images")
     return done.stdout.strip()

@@ -109,7 +109,7 @@ def _rights(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def without_limits(spec: ContainerSpec) -> ContainerSpec:
-    """The same service without any limit of its own; 0 is the engine's word for none."""
+    """The same service without any limit of its own; 0 means none to the engine."""
     return replace(spec, cpu_quota_us=0, cpu_shares=0, memory_bytes=0, memory_swap_bytes=0)
 
 

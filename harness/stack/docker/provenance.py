@@ -40,7 +40,7 @@ def start_provenance(
     """What was started, where, and what keeps a run on it from a sign-off.
 
     Raises:
-        StackError: engine or servers do not tell.
+        StackError: engine or servers do not report them.
     """
     images = image_facts(client, always_on_services(zones.b), quotas)
     engine = engine_facts(client)
@@ -78,7 +78,7 @@ def core_pattern(path: Path = _CORE_PATTERN) -> dict[str, str]:
     try:
         pattern = path.read_text(encoding="ascii").strip()
     except OSError:
-        return {"pattern": "", "goes_to": "nobody knows where"}
+        return {"pattern": "", "goes_to": "unknown"}
     if pattern.startswith("|"):
         goes_to = "a program of the host"
     elif pattern.startswith("/") and not pattern.startswith(_CRASHES):
@@ -94,7 +94,7 @@ def image_facts(
     """The image of each service, by name and digest, and whether it is the specified one.
 
     The specification names base images, so one that is built on it is as specified too; that can
-    be told only where the base image is at hand.
+    be known only where the base image is present.
     """
     facts = {}
     for spec in specs:
@@ -131,7 +131,7 @@ def _layers(document: Mapping[str, Any]) -> tuple[str, ...]:
 def server_facts(
     rows: Iterable[VerificationRow], admin_dsn: SecretStr, redis_url: SecretStr
 ) -> dict[str, dict[str, Any]]:
-    """Versions and settings of PostgreSQL and Redis, as every kind of stack tells them."""
+    """Versions and settings of PostgreSQL and Redis, as every kind of stack reports them."""
     rows = tuple(rows)
     version = settings_in_force(admin_dsn.get_secret_value(), ("server_version",))
     redis_version = _redis_version(redis_url)
@@ -213,4 +213,4 @@ def _redis_version(url: SecretStr) -> str:
         with redis.Redis.from_url(url.get_secret_value(), socket_timeout=_TIMEOUT_S) as client:
             return str(client.info("server")["redis_version"])
     except redis.RedisError as error:
-        raise StackError(f"does not tell its version: {error}", where=REDIS) from error
+        raise StackError(f"does not report its version: {error}", where=REDIS) from error

@@ -14,7 +14,7 @@ from harness.stack.ports import LOOPBACK
 
 _POLL_NS = 100 * NS_PER_MS
 _ANSWER_MAX_S = 0.5
-# Somebody who comes up too early for a dependency may try again, but not for ever.
+# A service that starts too early for a dependency may restart, but not for ever.
 _RESTARTS_MAX = 3
 _MIB = 1 << 20
 _KILLED = 137
@@ -35,7 +35,7 @@ def await_ready(
         specs: the services, all started.
         clock: time.
         timeout_ns: the longest that any of them may take from now on.
-        on_ready: told of each as soon as it is seen to be healthy.
+        on_ready: receives each as soon as it is healthy.
 
     Raises:
         StackError: one ended, or the time is over; with its last log lines.
@@ -84,8 +84,8 @@ def is_healthy(containers: Containers, spec: ContainerSpec) -> bool:
         if spec.health is None:
             health = containers.state(name).get("Health")
             return _answers(containers, spec) if health is None else health["Status"] == "healthy"
-        kind, *words = spec.health.test
-        command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
+        kind, *arguments = spec.health.test
+        command = ["/bin/sh", "-c", *arguments] if kind == "CMD-SHELL" else arguments
         return containers.execute(name, command)[0] == 0
     except StackError:  # it does not run (yet, or any more)
         return False

@@ -39,7 +39,9 @@ _PYTHON = "3.11"
 _GLIBC = ("manylinux_2_36", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
 
-def provide_images(client: Client, compose: Path, images: Iterable[str], tell: StartupSink) -> None:
+def provide_images(
+    client: Client, compose: Path, images: Iterable[str], on_event: StartupSink
+) -> None:
     """Make sure that every image is at hand: the reference image is built, the others pulled.
 
     Raises:
@@ -48,8 +50,8 @@ def provide_images(client: Client, compose: Path, images: Iterable[str], tell: S
     """
     images = tuple(images)
     if REFERENCE in images:
-        build_reference(client, compose, tell)
-    need_images(client, (image for image in images if image != REFERENCE), tell)
+        build_reference(client, compose, on_event)
+    need_images(client, (image for image in images if image != REFERENCE), on_event)
 
 
 def recipe_digest(compose: Path) -> str:
@@ -64,7 +66,7 @@ def recipe_digest(compose: Path) -> str:
 def build_reference(
     client: Client,
     compose: Path,
-    tell: StartupSink,
+    on_event: StartupSink,
     *,
     force: bool = False,
     clock: Clock | None = None,
@@ -74,7 +76,7 @@ def build_reference(
     Args:
         client: the engine.
         compose: the folder `compose`.
-        tell: gets the steps.
+        on_event: receives the steps.
         force: build it in any case.
         clock: times the build.
 
@@ -86,11 +88,11 @@ def build_reference(
         label = f"{RECIPE_LABEL}={digest}"
         found = client.api.images(name=REFERENCE, filters={"label": label})
     if found and not force:
-        tell(StartupEvent(StartupStep.IMAGE_PRESENT, REFERENCE))
+        on_event(StartupEvent(StartupStep.IMAGE_PRESENT, REFERENCE))
         return Built(REFERENCE, digest, is_new=False)
-    need_images(client, [_PYTHON_IMAGE], tell)
+    need_images(client, [_PYTHON_IMAGE], on_event)
     begin_ns, before = clock.now_ns(), _ids(client)
-    tell(StartupEvent(StartupStep.BUILDING, REFERENCE))
+    on_event(StartupEvent(StartupStep.BUILDING, REFERENCE))
     with tempfile.TemporaryDirectory(prefix="harness-image-") as work:
         context = Path(work)
         for part in _CONTEXT:
@@ -99,12 +101,12 @@ def build_reference(
         has_packages = _download(context / _DOCKERFILE.parent, _architecture(client))
         if not has_packages:
             text = f"  image {REFERENCE}: pip cannot download here, so the build downloads"
-            tell(StartupEvent(StartupStep.NOTE, text))
+            on_event(StartupEvent(StartupStep.NOTE, text))
         _build(client, context, digest, has_packages=has_packages)
     for image_id in before - _ids(client):  # it has lost its name; something may still use it
         with suppress(StackError), engine_errors(REFERENCE):
             client.api.remove_image(image_id)
-    tell(StartupEvent(StartupStep.BUILT, REFERENCE, clock.now_ns() - begin_ns))
+    on_event(StartupEvent(StartupStep.BUILT, REFERENCE, clock.now_ns() - begin_ns))
     return Built(REFERENCE, digest, is_new=True)
 
 
@@ -119,7 +121,7 @@ def _architecture(client: Client) -> str:
 
 
 def _download(folder: Path, architecture: str) -> bool:
-    """Put the wheels of `requirements.txt` beside it; whether all of them are there."""
+    """Put the wheels of `requirements.txt` next to it; whether all of them are there."""
     platforms = [f"--platform={glibc}_{architecture}" for glibc in _GLIBC]
     command = [
         *(*module_command("pip"), "download", "--quiet", "--disable-pip-version-check"),

@@ -13,7 +13,7 @@ from redis.retry import Retry
 from harness.errors import StackError
 from harness.stack.compose_file import ContainerSpec
 
-# What every verdict rests on, whoever configured the server: a commit that is told is on disk.
+# What every verdict rests on with any configuration: a commit that is acknowledged is on disk.
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 PASSWORD = "requirepass"  # noqa: S105 - a setting's name
 _IS_SET = "set"
@@ -25,11 +25,11 @@ _TIMEOUT_S = 5
 
 def postgres_settings(spec: ContainerSpec) -> dict[str, str]:
     """Settings that the service's command line gives with `-c`, and those a verdict rests on."""
-    words = iter(spec.command)
+    arguments = iter(spec.command)
     given = {}
-    for word in words:
-        if word == "-c":
-            name, _, value = next(words, "").partition("=")
+    for argument in arguments:
+        if argument == "-c":
+            name, _, value = next(arguments, "").partition("=")
             given[name] = value
     return {**_DURABLE, **given}
 
@@ -46,10 +46,10 @@ def redis_settings(spec: ContainerSpec) -> dict[str, str]:
 
 
 def read_redis(url: SecretStr, names: Iterable[str]) -> dict[str, str]:
-    """Settings as Redis's CONFIG GET tells them; of the password only whether it is asked for.
+    """Settings as Redis's CONFIG GET reports them; of the password only whether it is asked for.
 
     Raises:
-        StackError: the server does not tell.
+        StackError: the server does not report them.
     """
     try:
         with redis.Redis.from_url(
@@ -57,13 +57,13 @@ def read_redis(url: SecretStr, names: Iterable[str]) -> dict[str, str]:
         ) as client:
             found: Mapping[str, str] = client.config_get(*names)
             address = client.connection_pool.connection_kwargs
-        told = {name: value for name, value in found.items() if name != PASSWORD}
+        settings = {name: value for name, value in found.items() if name != PASSWORD}
         if PASSWORD in names:
             is_set = bool(found.get(PASSWORD)) and _requires_password(address)
-            told[PASSWORD] = _IS_SET if is_set else "not asked for"
+            settings[PASSWORD] = _IS_SET if is_set else "not asked for"
     except redis.RedisError as error:
-        raise StackError(f"does not tell its settings: {error}", where="redis") from error
-    return told
+        raise StackError(f"does not report its settings: {error}", where="redis") from error
+    return settings
 
 
 def _requires_password(address: Mapping[str, object]) -> bool:
@@ -72,9 +72,9 @@ def _requires_password(address: Mapping[str, object]) -> bool:
         port=int(str(address["port"])),
         socket_timeout=_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),  # to be refused is what is hoped for
-    ) as stranger:
+    ) as anonymous:
         try:
-            stranger.ping()
+            anonymous.ping()
         except redis.AuthenticationError:
             return True
     return False

@@ -70,8 +70,8 @@ class DockerSettings:
         image_set: name of the set that the images are of.
         images: image variables, see `harness.stack.docker.images.image_variables`.
         kind: whether the containers live as long as the run or until `harness stack down`.
-        agents: containers of the strategy zone, beside the swarm.
-        free_agents: whether their limits are taken away, to see what the limits are for.
+        agents: containers of the strategy zone, in addition to the swarm.
+        free_agents: whether their limits are removed, to see what the limits are for.
         zone_a: whether the strategy zone's other services are started too.
         strategy: folder with the agents' code; the project's own if absent.
         own_disks: services whose data lies on a file system of its own, of limited size.
@@ -151,7 +151,7 @@ def own_volumes(settings: DockerSettings, zone: ComposeFile) -> frozenset[str]:
 
 
 def secret_variables(passwords: StackPasswords) -> dict[str, str]:
-    """Those variables of the Compose files that nobody may see."""
+    """Those variables of the Compose files that are secret."""
     return {
         "REDIS_PASSWORD": passwords.redis.get_secret_value(),
         "POSTGRES_PASSWORD": passwords.postgres.get_secret_value(),

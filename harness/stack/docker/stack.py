@@ -69,7 +69,7 @@ class DockerStack:
         settings: what to start.
         logs_dir: folder that takes each container's log at the end.
         clock: time of readiness.
-        tell: told of the start as it goes on.
+        on_event: receives the events of the start.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class DockerStack:
         settings: DockerSettings,
         logs_dir: Path,
         clock: Clock,
-        tell: StartupSink = ignore_event,
+        on_event: StartupSink = ignore_event,
     ) -> None:
         self._settings = settings
         self._logs_dir = logs_dir
         self._clock = clock
-        self._tell = tell
+        self._on_event = on_event
         self._passwords = StackPasswords.random()
         self._mark = RunIdentity.new(settings.kind)
         self._reaper = ReaperClient(Path(__file__).with_name("reaper.py"), self._mark.token)
@@ -109,7 +109,7 @@ class DockerStack:
         started_ns = self._clock.now_ns()
         try:
             endpoints = self._start()
-        except BaseException:  # an interrupt too must leave nothing behind
+        except BaseException:  # an interrupt too must leave nothing
             self.stop()
             raise
         self._facts["start_ms"] = (self._clock.now_ns() - started_ns) // NS_PER_MS
@@ -119,7 +119,7 @@ class DockerStack:
         return self._running_supervisor().states()
 
     def alerts(self) -> tuple[str, ...]:
-        """What somebody must look at: containers that have left the pool."""
+        """Containers that have left the pool, for an operator to check."""
         return self._running_supervisor().alerts()
 
     def describe(self) -> dict[str, Any]:
@@ -139,13 +139,13 @@ class DockerStack:
         }
 
     def stop(self) -> None:
-        crew, self._supervisor = self._supervisor, None
+        supervisor, self._supervisor = self._supervisor, None
         client, self._client = self._client, None
         is_clean = client is None
         try:
-            if crew is not None:
-                crew.close()
-                crew.keep_logs(self._logs_dir)
+            if supervisor is not None:
+                supervisor.close()
+                supervisor.keep_logs(self._logs_dir)
             if client is not None:
                 is_clean = not sweep(client, self.token, settle=not self._is_whole)
                 stop_ryuk()
@@ -160,14 +160,14 @@ class DockerStack:
         Raises:
             StackError: it does not answer.
         """
-        crew = self._running_supervisor()
+        supervisor = self._running_supervisor()
         spec = self._zones.b.service(ANVIL)
-        name = crew.start(spec, instance)
+        name = supervisor.start(spec, instance)
         address = container_address(
-            self._client, name, crew.containers.place.networks[spec.networks[0]]
+            self._client, name, supervisor.containers.place.networks[spec.networks[0]]
         )
         await_node(address, self._clock, _GATE_MAX_NS)
-        assert self._verifier is not None  # noqa: S101 - made with the crew
+        assert self._verifier is not None  # noqa: S101 - made with the supervisor
         self._rows += self._verifier.verify_one(ANVIL, "gate")
         return f"http://{address}:{PORT}"
 
@@ -210,25 +210,25 @@ class DockerStack:
         client = self._client = connect()
         cpus = int(need_this_host(client)["NCPU"])
         if shortage := cpu_shortage(self._zones.b.services, cpus):
-            self._tell(StartupEvent(StartupStep.NOTE, shortage))
+            self._on_event(StartupEvent(StartupStep.NOTE, shortage))
         sweep_stale(client)
         self._reaper.start()
-        crew = self._supervisor = self._make_supervisor(client)
-        crew.listen()
+        supervisor = self._supervisor = self._make_supervisor(client)
+        supervisor.listen()
         need_engine(self._zones.b.service(ENGINE))
         images = (spec.image for spec in self._wanted())
-        provide_images(client, self._settings.compose, images, self._tell)
+        provide_images(client, self._settings.compose, images, self._on_event)
         note = json.dumps({"image_set": self._settings.image_set, "variables": self._variables})
-        crew.containers.make_networks((self._zones.a, self._zones.b), note)
-        crew.containers.make_volumes(own_volumes(self._settings, self._zones.b))
+        supervisor.containers.make_networks((self._zones.a, self._zones.b), note)
+        supervisor.containers.make_volumes(own_volumes(self._settings, self._zones.b))
 
         servers, *levels = start_levels(always_on_services(self._zones.b))
-        crew.start_all(servers)
-        database = self._set_up_database(crew)
-        url = redis_url(crew.port(REDIS), self._passwords)
+        supervisor.start_all(servers)
+        database = self._set_up_database(supervisor)
+        url = redis_url(supervisor.port(REDIS), self._passwords)
         self._verifier = Verifier(
             client,
-            crew.containers,
+            supervisor.containers,
             self._zones,
             self._quotas,
             database.admin_dsn,
@@ -236,26 +236,26 @@ class DockerStack:
             self._clock,
         )
         for level in levels:
-            crew.start_all(level)
+            supervisor.start_all(level)
         anvil_url = self.open_gate() if self._settings.stack.anvil else None
         if self._settings.zone_a:
-            crew.start_all(tuple(s for s in self._zones.a.services if s.name != AGENT))
+            supervisor.start_all(tuple(s for s in self._zones.a.services if s.name != AGENT))
         self.scale(self._settings.agents)
         self._rows += self._verifier.verify("start")
         self._facts |= {
             "token": self.token,
-            "reaper": crew.containers.cleanup_watchers,
+            "reaper": supervisor.containers.cleanup_watchers,
             **start_provenance(
                 client, self._settings, self._zones, self._quotas, self._rows, database, url
             ),
         }
-        self._facts["grade_reasons"] += crew.containers.disks.reasons()
+        self._facts["grade_reasons"] += supervisor.containers.disks.reasons()
         self._is_whole = True
         return Endpoints(
             redis_url=url,
             observer_dsn=database.observer_dsn,
             admin_dsn=database.admin_dsn,
-            metrics_urls=metrics_urls(crew.ports),
+            metrics_urls=metrics_urls(supervisor.ports),
             anvil_url=anvil_url,
         )
 
@@ -266,7 +266,7 @@ class DockerStack:
         chosen = {name: configured_port(self._settings, name) for name in services}
         ports = {name: port for name, port in chosen.items() if port is not None}
         return ContainerSupervisor(
-            client, containers, ports, self._settings.ready_ns, self._clock, self._tell
+            client, containers, ports, self._settings.ready_ns, self._clock, self._on_event
         )
 
     def _wanted(self) -> tuple[ContainerSpec, ...]:
@@ -278,12 +278,14 @@ class DockerStack:
         zone_a = (s for s in self._zones.a.services if settings.zone_a or s.name in wants_agents)
         return (*zone_b, *zone_a)
 
-    def _set_up_database(self, crew: ContainerSupervisor) -> Database:
-        database = Database(crew.port(POSTGRES), self._passwords, self._settings.stack.contract)
-        database.make_observer(crew.containers, self._zones.b.service(POSTGRES))
+    def _set_up_database(self, supervisor: ContainerSupervisor) -> Database:
+        database = Database(
+            supervisor.port(POSTGRES), self._passwords, self._settings.stack.contract
+        )
+        database.make_observer(supervisor.containers, self._zones.b.service(POSTGRES))
         engine = self._zones.b.service(ENGINE)
         if engine.image.startswith(OURS):  # a team's own finds the tables that PostgreSQL made
-            crew.containers.run_to_end(migration(engine), _MIGRATION_MAX_NS)
+            supervisor.containers.run_to_end(migration(engine), _MIGRATION_MAX_NS)
         database.open_to_observer()
         return database
 

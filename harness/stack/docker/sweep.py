@@ -68,7 +68,7 @@ def sweep(client: Client, token: str, *, settle: bool = False) -> LabelledResour
 
 
 def sweep_stale(client: Client) -> tuple[str, ...]:
-    """Remove what runs left that died together with their warden; their tokens."""
+    """Remove what runs left that died together with their reaper; their tokens."""
     stale = tuple(sorted(token for token, labels in _stacks(client).items() if is_stale(labels)))
     for token in stale:
         sweep(client, token)

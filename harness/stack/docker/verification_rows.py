@@ -91,7 +91,7 @@ def rows_of_container(
     seen |= {"restart", "image", "networks", "ports", "mounts", "tmpfs", "ulimits"}
     for field, left, right in differences(wanted, live.config):
         if field not in seen:
-            # The environment holds passwords: that it differs is said, never how.
+            # The environment holds passwords: that it differs is reported, never how.
             secret = field == "environment"
             left, right = ("as given", "changed") if secret else (left, right)
             rows.append(row(field, str(left), str(right), ok=False))
@@ -101,7 +101,7 @@ def rows_of_container(
 def rows_of_settings(
     name: str, question: str, specified: Mapping[str, str], live: Mapping[str, str]
 ) -> tuple[VerificationRow, ...]:
-    """A server's settings as it tells them.
+    """A server's settings as it reports them.
 
     Args:
         name: of the server.
@@ -114,7 +114,7 @@ def rows_of_settings(
             name,
             f"{question} {setting}",
             value,
-            live.get(setting, "not told"),
+            live.get(setting, "not reported"),
             ok=_same(value, live.get(setting, "")),
         )
         for setting, value in specified.items()
@@ -178,8 +178,8 @@ def _storage_pairs(spec: ContainerSpec, quota: Quota) -> dict[str, tuple[str, st
         "read-only code": (quota.read_only_code, bool(spec.mounts) and read_only),
         "core dumps": (quota.core_dumps, spec.core_unlimited),
     }
-    words = {True: "yes", False: "no"}
-    return {name: ("yes", words[given]) for name, (wanted, given) in asked.items() if wanted}
+    answers = {True: "yes", False: "no"}
+    return {name: ("yes", answers[given]) for name, (wanted, given) in asked.items() if wanted}
 
 
 def _mount_rows(

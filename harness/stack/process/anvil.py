@@ -97,7 +97,7 @@ class AnvilNode:
         return f"http://{LOOPBACK}:{self.port}"
 
     def is_ready(self) -> bool:
-        """Whether it tells its chain id."""
+        """Whether it answers its chain id."""
         return answers_chain_id(self.url, _ANSWER_MAX_S)
 
     def describe(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The gate's own Anvil as a child process, beside the one of signals that are simulated in full."""
+"""The gate's own Anvil as a child process; signals that are simulated in full have another one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GateNode:
             if self._process.poll() is not None or self._clock.now_ns() > deadline_ns:
                 raise StackError("does not answer", where="gate's anvil", hint=f"see {program.log}")
             self._clock.sleep_ns(_POLL_NS)
-        seen = f"it tells its chain id on port {self._node.port}"
+        seen = f"it answers its chain id on port {self._node.port}"
         return OpenNode(f"process {self._pid}", self._node.url, seen)
 
     def close(self) -> None:
@@ -64,4 +64,4 @@ class GateNode:
             return "it was never started"
         if is_running(self._pid, self._ticks) or not is_closed(self._node.url):
             return ""
-        return f"process {self._pid} is gone, and nobody listens on port {self._node.port}"
+        return f"process {self._pid} is gone, and nothing listens on port {self._node.port}"

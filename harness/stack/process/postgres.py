@@ -102,9 +102,9 @@ class PostgresServer:
         own = format_config((*self.settings, Setting("hba_file", None, str(self._hba))))
         config = self._folder / "postgresql.conf"
         write_private(config, f"include '{self._data / config.name}'\n{own}", self._user)
-        words = ("-D", str(self._data), "-c", f"config_file={config}")
+        options = ("-D", str(self._data), "-c", f"config_file={config}")
         # SIGQUIT is the end without a checkpoint: the data folder is thrown away.
-        return self._program("postgres", self._user, *words, stop_signal=signal.SIGQUIT)
+        return self._program("postgres", self._user, *options, stop_signal=signal.SIGQUIT)
 
     @property
     def admin_dsn(self) -> str:
@@ -177,7 +177,7 @@ class PostgresServer:
         return self._dsn(ADMIN, self.passwords.admin, database=_FIRST_DATABASE)
 
     def _dsn(self, role: str, password: str, database: str = DATABASE) -> str:
-        # Names everything, so that no PG* variable of somebody's shell changes it.
+        # Names everything, so that no PG* variable of the user's shell changes it.
         return make_conninfo(
             "",
             host=LOOPBACK,
@@ -208,7 +208,7 @@ class PostgresServer:
         code = run_to_end(program, self._reaper, _INITDB_MAX_S)
         if code != 0:
             raise StackError(
-                f"initdb ended with {code}; its last words:\n"
+                f"initdb ended with {code}; its last output:\n"
                 + log_tail(self._log, self.passwords.all()),
                 where="postgres",
                 hint=f"see {self._log}",
@@ -225,6 +225,6 @@ class PostgresServer:
             uid=user.uid,
             gid=user.gid,
             stop_signal=stop_signal,
-            # SIGKILL would leave its shared memory behind.
+            # SIGKILL would leave its shared memory.
             death_signal=signal.SIGQUIT,
         )

@@ -47,7 +47,7 @@ def copy_within_reach(installation: Path, user: User, folder: Path) -> Path:
     package = installation.parent
     copy = folder / "install"
     unneeded = shutil.ignore_patterns("*.a", "include", "__pycache__")
-    # The programs look for the wheel's shared libraries beside the package they lie in.
+    # The programs search for the wheel's shared libraries next to the package they lie in.
     for part in (installation, package.with_name(f"{package.name}.libs")):
         if part.is_dir():
             target = copy / part.relative_to(package.parent)
@@ -59,7 +59,7 @@ def copy_within_reach(installation: Path, user: User, folder: Path) -> Path:
 
 
 def ask_version(installation: Path, user: User | None = None) -> str:
-    """The version that the server's program tells, such as `16.14`.
+    """The version that the server's program reports, such as `16.14`.
 
     Args:
         installation: where its `bin` is.

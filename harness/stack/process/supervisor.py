@@ -77,7 +77,7 @@ class Supervisor:
 
     Args:
         spawn: starts a program.
-        bury: told the pid of every process that has ended.
+        bury: receives the pid of every process that has ended.
         clock: time of uptimes and waits.
         secrets: what no message may show.
     """
@@ -254,7 +254,7 @@ class Supervisor:
     def _error(self, kept: _SupervisedProcess, what: str) -> StackError:
         program = kept.service.program
         tail = log_tail(program.log, self._secrets)
-        last = f"; its last words:\n{tail}" if tail else ""
+        last = f"; its last output:\n{tail}" if tail else ""
         return StackError(what + last, where=program.name, hint=f"see {program.log}")
 
 

@@ -11,7 +11,8 @@ from prometheus_client import Metric
 from prometheus_client.samples import Sample
 
 from harness.clock import NS_PER_S, Clock
-from harness.telemetry.prometheus_page import PageConnection, parse_families
+from harness.http_client import HttpClient
+from harness.telemetry.prometheus_page import parse_families, read_page
 from harness.telemetry.sample_batch import SampleBatch
 from harness.telemetry.source import Source, SourceContext, telemetry_source
 
@@ -45,11 +46,7 @@ class PageSampler(Source):
         # A node belongs to the service that names it first: each service asks it from its place.
         self._owners: dict[str, str] = {}
         self._pages = [
-            _Page(
-                name,
-                PageConnection(url, _TIMEOUT_S, _PAGE_BYTES_MAX),
-                PageParser(name, partial(self._node_name, name)),
-            )
+            _Page(name, url, PageParser(name, partial(self._node_name, name)))
             for name, url in urls.items()
         ]
         self._clock = clock
@@ -61,9 +58,9 @@ class PageSampler(Source):
             if self._clock.now_ns() < page.retry_ns:
                 continue
             try:
-                page.parser.parse_into(page.connection.read(), batch)
+                page.parser.parse_into(page.read(), batch)
             except (OSError, ValueError) as error:
-                page.connection.close()
+                page.close()
                 page.retry_ns = self._clock.now_ns() + _RETRY_NS
                 batch.unread(f"page.{page.service}", str(error) or type(error).__name__)
             else:
@@ -72,7 +69,7 @@ class PageSampler(Source):
     def close(self) -> None:
         """Release all connections."""
         for page in self._pages:
-            page.connection.close()
+            page.close()
 
     def _node_name(self, service: str, node: str) -> str:
         is_owner = self._owners.setdefault(node, service) == service
@@ -88,9 +85,19 @@ def make_pages(context: SourceContext) -> PageSampler:
 @dataclass(slots=True)
 class _Page:
     service: str
-    connection: PageConnection
+    url: str
     parser: PageParser
     retry_ns: int = 0
+    _client: HttpClient | None = None
+
+    def read(self) -> str:
+        if self._client is None:
+            self._client = HttpClient(self.url, _TIMEOUT_S, _PAGE_BYTES_MAX)
+        return read_page(self._client)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
 
 
 def _figures() -> dict[str, float]:

@@ -20,7 +20,7 @@ from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.interim_analysis import estimate_percentile
 from harness.judge.verdict import Verdict
 from harness.scenario import parse_objective
-from harness.scenario.interim import analysis_times_s, confidence_of_each
+from harness.scenario.load import analysis_times_s, confidence_of_each
 from tests.studies.bench.known_delays import MORE_MODELS, Model, stalls
 from tests.studies.bench.wrong_sides import conclude
 

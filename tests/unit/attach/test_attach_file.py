@@ -233,7 +233,7 @@ def test_what_is_not_production_needs_no_words(write: Write) -> None:
     """And words for another system are a mistake. `product` is no production."""
     file = load_attach_file(write(prefix="product:", streams={"proposals": "delivery"}))
     refuse_production(file, None)
-    with pytest.raises(UsageError, match="does not speak of this system"):
+    with pytest.raises(UsageError, match="does not name this system"):
         refuse_production(file, "send load to prod: at cache.example:6379")
 
 

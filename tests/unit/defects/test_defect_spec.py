@@ -15,6 +15,7 @@ from harness.stack.process.services import Wiring, reference_services, rpc_nodes
 from harness.stack.settings import ROOT, RPC_PRIMARY, StackSettings
 from tests.studies.matrix.rows import ROWS
 from zone_b.defects.catalogue import ENGINE, catalogue
+from zone_b.defects.defect import Defect
 from zone_b.defects.install import DEFECTS
 from zone_b.defects.node import SLOW_RPC
 from zone_b.defects.spec import When, read_defects
@@ -142,3 +143,13 @@ def _variables(settings: StackSettings) -> list[dict[str, str]]:
         {name: str(value) for name, value in spec.env}
         for spec in reference_services(settings, wiring, dict.fromkeys(_PORTS, 1))
     ]
+
+
+def test_every_method_of_a_defect_is_a_hook() -> None:
+    """A method under another name would never be called, and the defect would do nothing."""
+    of_families = {"statements", "changes", "delay_s"}  # what families of defects vary
+    for name, kind in DEFECTS.items():
+        own = {part for one in kind.__mro__[: kind.__mro__.index(Defect)] for part in vars(one)}
+        hooks = {part for part in own if not part.startswith("_")} - of_families
+        assert hooks, name
+        assert hooks <= set(vars(Defect)), name

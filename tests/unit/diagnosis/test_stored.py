@@ -26,7 +26,7 @@ from tests.unit.judge.test_judgement import constant
 def stored(folder: RunFolder) -> object:
     """The diagnosis in a stored result."""
     assess_and_store(folder)
-    return folder.read_json(folder.result)["diagnosis"]
+    return json.loads(folder.result.read_text(encoding="utf-8"))["diagnosis"]
 
 
 def text_of(diagnosis: Diagnosis, *, short: bool) -> str:
@@ -95,7 +95,7 @@ def test_crash_is_reported_and_changes_no_verdict(tmp_path: Path, place: str) ->
     assert found.judgement.verdict is Verdict.FAIL
     assert found.diagnosis is not None
     assert found.diagnosis.failed == "the diagnosis crashed: ZeroDivisionError: made up"
-    document = folder.read_json(folder.result)["diagnosis"]
+    document = json.loads(folder.result.read_text(encoding="utf-8"))["diagnosis"]
     assert document["failed"] == found.diagnosis.failed
     assert "crashed" in text_of(found.diagnosis, short=True)
     assert "crashed" in text_of(found.diagnosis, short=False)

@@ -140,20 +140,20 @@ ANSWERS = [
         500,
         "driver failed programming external connectivity on endpoint x (c3fa): Bind for"
         " 127.0.0.1:8443 failed: port is already allocated",
-        Cause.PORT_TAKEN,
+        Cause.PORT_IN_USE,
     ),
     (
         500,
         "driver failed programming external connectivity on endpoint x (c3fa): Error starting"
         " userland proxy: listen tcp4 127.0.0.1:8443: bind: address already in use",
-        Cause.PORT_TAKEN,
+        Cause.PORT_IN_USE,
     ),
     (
         500,
         "failed to set up container networking: driver failed programming external connectivity on"
         " endpoint x (d5bd): failed to bind host port for 0.0.0.0:8443:172.18.0.2:443/tcp: address"
         " already in use",
-        Cause.PORT_TAKEN,
+        Cause.PORT_IN_USE,
     ),
     (
         500,
@@ -237,7 +237,7 @@ ANSWERS = [
         500,
         "Ports are not available: exposing port TCP 127.0.0.1:8443 -> 0.0.0.0:0: listen tcp"
         " 127.0.0.1:8443: bind: address already in use",
-        Cause.PORT_TAKEN,
+        Cause.PORT_IN_USE,
     ),
     (
         500,
@@ -288,13 +288,13 @@ ANSWERS = [
     (
         500,
         "rootlessport listen tcp 127.0.0.1:8443: bind: address already in use",
-        Cause.PORT_TAKEN,
+        Cause.PORT_IN_USE,
     ),
     (
         500,
         "pasta failed with exit code 1: Failed to bind port 8443 (Address already in use) for"
         " option '-t 127.0.0.1/8443-8443:443-443'",
-        Cause.PORT_TAKEN,
+        Cause.PORT_IN_USE,
     ),
     (
         500,

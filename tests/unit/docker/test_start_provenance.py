@@ -16,7 +16,7 @@ from harness.errors import Exit, StackError, UsageError
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.client import EngineError
 from harness.stack.docker.container_supervisor import ContainerSupervisor
-from harness.stack.docker.containers import Containers, PortTakenError
+from harness.stack.docker.containers import Containers, PortInUseError
 from harness.stack.docker.error_causes import Cause
 from harness.stack.docker.explain import Failure, explain
 from harness.stack.docker.provenance import cpu_shortage
@@ -129,7 +129,7 @@ def test_the_log_of_a_container_may_tell_why(log: str, hint: str) -> None:
 
 
 class Yard:
-    """Stands for `Containers`; whoever starts finds the port taken so many times."""
+    """Stands for `Containers`; whoever starts finds the port in use so many times."""
 
     def __init__(self, taken: int) -> None:
         self.place = PLACE
@@ -139,7 +139,7 @@ class Yard:
     def start(self, one: ContainerSpec, instance: int) -> str:
         self.starts += 1
         if self.starts <= self._taken:
-            raise PortTakenError("a port of this host is taken", where=one.name, hint="ss -ltnp")
+            raise PortInUseError("a port of this host is in use", where=one.name, hint="ss -ltnp")
         return self.place.mark.name(f"{one.name}-{instance}" if instance else one.name)
 
 
@@ -200,7 +200,7 @@ def test_a_taken_port_is_known_by_its_cause(
     monkeypatch.setattr(
         "harness.stack.docker.containers.as_container", lambda *_: Refusing(message)
     )
-    with pytest.raises(EngineError if not is_port else PortTakenError) as raised:
+    with pytest.raises(EngineError if not is_port else PortInUseError) as raised:
         made.start(spec(name="engine"))
     assert raised.value.hint
     assert bool(removed) is is_port
@@ -221,7 +221,7 @@ def test_a_pipe_gets_the_same_plain_lines() -> None:
     tell(StartupEvent(StartupStep.STARTED, "redis"))
     tell(StartupEvent(StartupStep.READY, "redis", 1_230_000_000))
     assert out.getvalue().splitlines()[1:] == [
-        "  image [red]x:1: at hand",
+        "  image [red]x:1: present",
         "  image a:1: building",
         "  image a:1: building, 5.0 s so far",
         "  image a:1: built in 6.0 s",

@@ -39,14 +39,14 @@ def held(draw: FuzzCase) -> RoundObservation:
         "reorged": after,
     }
     nonces = 2 if draw.nonce == "gap" else 1
-    told = swap(moved, draw.amount_in)
+    expected = swap(moved, draw.amount_in)
     return RoundObservation(
         before=initial_reserves(draw),
         moved=moved,
         mined=trade.after,
         after=after,
-        call_out=told.amount_out or None,
-        call_gas=ESTIMATE + gas_burnt(draw.burn) if told.amount_out else None,
+        call_out=expected.amount_out or None,
+        call_gas=ESTIMATE + gas_burnt(draw.burn) if expected.amount_out else None,
         asked=tuple(decided(draw, when, pools.get(when, moved)) for when in moments_of(draw)),
         succeeded=int(not trade.refused),
         reverted=int(bool(trade.refused)),

@@ -38,7 +38,7 @@ class Node:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - overridden
-                """Quiet."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -95,7 +95,7 @@ def test_a_request_that_is_held_up_arrives_late(node: Node, wire: FaultProxy) ->
 
 
 def test_an_answer_that_is_lost_was_given(node: Node, wire: FaultProxy) -> None:
-    """The node did what it was asked, and nobody knows."""
+    """The node executed the request, and its answer is lost."""
     rpc = Rpc(wire.url, _SOON_S)
     wire.set_fault("lose")
     with pytest.raises(LostError):

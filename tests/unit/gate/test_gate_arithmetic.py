@@ -54,7 +54,7 @@ def test_a_swap_is_what_the_contract_does(stocks: PoolReserves, amount_in: int) 
 
 
 @given(POOLS, AMOUNT)
-def test_a_swap_never_takes_from_the_depositors(stocks: PoolReserves, amount_in: int) -> None:
+def test_a_swap_never_reduces_the_product(stocks: PoolReserves, amount_in: int) -> None:
     """The product does not fall, balances are conserved, and the pool is never emptied."""
     done = swap(stocks, amount_in)
     assert product(done.after) >= product(stocks)
@@ -79,8 +79,8 @@ def test_two_small_trades_yield_no_more_than_one(
 
 @given(st.integers(1, 30_000))
 @settings(max_examples=20, deadline=None)
-def test_the_shell_burns_what_it_says(burn: int) -> None:
-    """The same outcome as the contract's, and the gas that was really used beside."""
+def test_the_shell_burns_the_given_gas(burn: int) -> None:
+    """The same outcome as the contract's, and the gas that was really used."""
     data = CODE.rehearse_data(10**18)
     plain, burning = (
         decode_outcome(on_evm(BASELINE_RESERVES, data, turns)[0]) for turns in (0, burn)

@@ -31,9 +31,9 @@ def names(draw: FuzzCase, seen: RoundObservation) -> set[str]:
     return {name for name, _ in broken_invariants(draw, seen, ESTIMATE, LIMIT_NS)}
 
 
-def moved_by(stocks: PoolReserves, paid_in: int, taken_out: int) -> PoolReserves:
+def moved_by(stocks: PoolReserves, paid_in: int, paid_out: int) -> PoolReserves:
     """A little more or less of each."""
-    return PoolReserves(paid_in=stocks.paid_in + paid_in, taken_out=stocks.taken_out + taken_out)
+    return PoolReserves(paid_in=stocks.paid_in + paid_in, taken_out=stocks.taken_out + paid_out)
 
 
 @given(ROUNDS)
@@ -55,7 +55,7 @@ def test_a_pool_that_leaks_is_seen(draw: FuzzCase, leak: int) -> None:
 
 
 def test_a_pool_that_gives_too_much_lets_the_product_fall() -> None:
-    """Even when its events tell the truth."""
+    """Even when its events are correct."""
     seen = held(PLAIN)
     less = moved_by(seen.mined, 0, -20_000_000)
     found = names(

@@ -51,7 +51,7 @@ def test_the_scenario_of_the_gate() -> None:
 
 
 def test_a_gate_is_not_attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else's system has another desk."""
+    """A foreign system has another decision service."""
     monkeypatch.setenv("DESK_REDIS_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setenv("DESK_PG_DSN", "host=127.0.0.1")
     contract_file = ROOT / "examples" / "foreign" / "desk.toml"

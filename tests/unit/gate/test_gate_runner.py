@@ -1,4 +1,4 @@
-"""The runner on fakes: the node is released and told, whatever happens; rounds keep their time."""
+"""The runner on fakes: the node is released and recorded in any case; rounds keep their time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GATE = Gate(rounds=20, rate=4.0, at_s=2.0, timeout_s=10.0)
 
 @dataclass
 class Node:
-    """A keeper of a node that is none."""
+    """A provider of a node that does not exist."""
 
     raises: str = ""
     stays: bool = False
@@ -50,7 +50,7 @@ class Node:
 
 @dataclass
 class Child:
-    """A process of rounds that is none; `codes` are what it says of its end, look by look."""
+    """A made-up process of rounds; `codes` are its exit codes, poll by poll."""
 
     codes: list[int | None]
     raises: bool = False
@@ -75,16 +75,16 @@ class Child:
 
 
 def play(
-    node: Node, child: Child, folder: Path, *, hurry_in_wait: int | None = None
+    node: Node, child: Child, folder: Path, *, abort_in_wait: int | None = None
 ) -> tuple[GateLog, GateRunner]:
-    """A gate from its plan to its last line; time passes only when somebody waits."""
+    """A gate from its plan to its last line; time passes only in waits."""
     clock, waits = ManualClock(T0_NS), iter(range(10_000))
 
-    def wait(hurry: threading.Event, seconds: float) -> bool:
-        if next(waits) == hurry_in_wait:
+    def wait(abort: threading.Event, seconds: float) -> bool:
+        if next(waits) == abort_in_wait:
             return True
         clock.advance(round(seconds * NS_PER_S) + 1)
-        return hurry.is_set()
+        return abort.is_set()
 
     def make(plan: GatePlan, log: Path) -> Child:
         assert (plan.gate, plan.seed, log.name) == (GATE, 3, "gate.log")
@@ -115,7 +115,7 @@ def test_a_gate_from_its_plan_to_its_release(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("node", "child", "hurry", "words"),
+    ("node", "child", "abort", "trouble"),
     [
         (Node(raises="open"), Child([0]), None, "gate's anvil: does not answer"),
         (Node(), Child([0], raises=True), None, "cannot be started"),
@@ -127,22 +127,22 @@ def test_a_gate_from_its_plan_to_its_release(tmp_path: Path) -> None:
     ],
 )
 def test_whatever_happens_the_node_is_released(
-    node: Node, child: Child, hurry: int | None, words: str, tmp_path: Path
+    node: Node, child: Child, abort: int | None, trouble: str, tmp_path: Path
 ) -> None:
-    """And what happened is told."""
-    record, _ = play(node, child, tmp_path, hurry_in_wait=hurry)
+    """And the cause is recorded."""
+    record, _ = play(node, child, tmp_path, abort_in_wait=abort)
     assert node.calls[-1] == "close"
     assert record.released is not None
-    assert words in record.released.trouble
+    assert trouble in record.released.trouble
     assert record.released.mono_ns is not None
 
 
-def test_a_node_that_stays_is_told(tmp_path: Path) -> None:
-    """Nobody says that it is gone when nobody saw it go."""
+def test_a_node_that_stays_is_reported(tmp_path: Path) -> None:
+    """It counts as released only with evidence."""
     record, runner = play(Node(stays=True), Child([0]), tmp_path)
     assert record.released is not None
     assert (record.released.mono_ns, record.released.seen) == (None, "")
-    assert any("nobody saw process 7 gone" in sentence for sentence in runner.drain_messages())
+    assert any("no evidence" in message for message in runner.drain_messages())
 
 
 def rounds(
@@ -160,7 +160,7 @@ def rounds(
 
 
 def one(number: int, clock: ManualClock, trouble: str = "") -> GateRound:
-    """A round that takes no time."""
+    """A round of no duration."""
     draw, now_ns = draw_case(GATE, 3, number), clock.now_ns()
     seen = None if trouble else held(draw)
     return GateRound(
@@ -169,7 +169,7 @@ def one(number: int, clock: ManualClock, trouble: str = "") -> GateRound:
 
 
 def test_rounds_keep_their_time(tmp_path: Path) -> None:
-    """Four a second; one that took long is made up for."""
+    """Four a second; rounds after a long one catch up."""
     clock = ManualClock(T0_NS)
 
     def play_one(number: int) -> GateRound:
@@ -179,16 +179,16 @@ def test_rounds_keep_their_time(tmp_path: Path) -> None:
         return found
 
     played, written = rounds(play_one, clock, tmp_path)
-    told: list[dict[str, int]] = []
-    played.run(told.append)
+    reports: list[dict[str, int]] = []
+    played.run(reports.append)
     began = [(line.began_ns - T0_NS) / NS_PER_S for line in written]
     assert began[:4] == [0.0, 0.25, 0.5, 0.75]
     assert began[4:9] == [1.75, 1.75, 1.75, 1.75, 2.0]
-    assert told[-1] == {"done": 20, "broken": 0}
+    assert reports[-1] == {"done": 20, "broken": 0}
 
 
 def test_a_node_that_is_lost_ends_the_rounds(tmp_path: Path) -> None:
-    """After ten in a row that could not be played, each of which is told."""
+    """After ten in a row that could not be played, each of them recorded."""
     clock = ManualClock(T0_NS)
     played, written = rounds(lambda number: one(number, clock, "no answer"), clock, tmp_path)
     played.run(lambda _: None)

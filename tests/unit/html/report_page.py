@@ -11,7 +11,7 @@ from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
 from harness.assessment.assess import assess_and_store
 from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question, Remark
 from harness.evidence.run_documents import RunEvent
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.report.data import ReportData, read_report_data
 from tests.unit.analysis.evidence import T0_NS, S, healthy, load_of
 
@@ -125,8 +125,8 @@ def rich_data(data: ReportData, mark: str = "") -> ReportData:
     )
     bad = data.judgement.checks[0].model_copy(
         update={
-            "name": f"no signal lost{mark}",
-            "verdict": Verdict.FAIL,
+            "name": f"no lost signals{mark}",
+            "status": Status.FAIL,
             "message": f"two signals were lost{mark}",
             "examples": (f"aa{mark}", "bb"),
             "figures": {"lost": 2, "where": f"here{mark}", "late_ns": 3_000_000},

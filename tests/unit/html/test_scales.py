@@ -34,7 +34,7 @@ def test_no_whisker_without_a_bound(
     measurement, judgement = judged
     checks = [
         check.model_copy(update={"figures": {**check.figures, "upper_ns": upper_ns}})
-        if check.id == LIMIT
+        if check.objective == LIMIT
         else check
         for check in judgement.checks
     ]

@@ -115,7 +115,7 @@ def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_
     assert taken.figures["emptied_ns"] == 3 * S
     console = Console(record=True, width=300, file=io.StringIO())
     console.print(render(found.measurement, found.judgement, tmp_path))
-    assert f"are clean; {AGENT} is out of the pool after 4 ends" in console.export_text()
+    assert f"pass; {AGENT} is out of the pool after 4 ends" in console.export_text()
 
 
 @pytest.mark.parametrize(

@@ -246,12 +246,12 @@ def test_every_report_tells_of_the_gate(tmp_path: Path) -> None:
     """Terminal, Markdown, page and JUnit."""
     world = gated()
     text = shown(world, tmp_path / "shown")
-    for part in ("rounds with", "rpc_timeout", "while the gate was on", GATE_INVARIANTS.id):
+    for part in ("rounds with", "rpc_timeout", "while the gate was on", GATE_INVARIANTS.name):
         assert part in text, part
     data = read_report_data(world.write(tmp_path / "stored"))
     assert "| rounds with | played | held | broken |" in markdown(data)
     assert "Rounds of the gate" in html_report(data)
-    assert GATE_INVARIANTS.id in junit_xml(data)
+    assert GATE_INVARIANTS.name in junit_xml(data)
 
 
 def test_a_gate_must_fit_its_load() -> None:

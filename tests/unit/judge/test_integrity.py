@@ -60,7 +60,12 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
     ("broken rows", violations.ledger_column("broken", 1), "ledger_balanced", "do not balance"),
     ("not booked", violations.unbook, "ledger_balanced", "simulated and not booked"),
     ("undue", violations.book_a_rejection, "ledger_balanced", "without being simulated"),
-    ("no account", violations.book("strangers", 1), "ledger_balanced", "account that there is"),
+    (
+        "no account",
+        violations.book("strangers", 1),
+        "ledger_balanced",
+        "account that does not exist",
+    ),
     ("uneven", violations.book("unbalanced", 1), "ledger_balanced", "are not their credits"),
     ("other amount", violations.book("trade_wei", 5), ASKED, "1 signal booked with another"),
     ("no amount", violations.book("trade_wei", -1), ASKED, "1 signal booked with another"),

@@ -179,7 +179,7 @@ def test_result_is_stored_and_comes_back(tmp_path: Path) -> None:
     folder = healthy(full_every=3).write(tmp_path)
     found = assess_and_store(folder)
     first = folder.result.read_bytes()
-    document = folder.read_json(folder.result)
+    document = json.loads(folder.result.read_text(encoding="utf-8"))
     assert Measurement.model_validate(document["measurement"]) == found.measurement
     stored = Judgement.model_validate_json(json.dumps(document["judgement"]))
     assert stored == found.judgement

@@ -1,4 +1,4 @@
-"""Pictures of a run under way, made up."""
+"""Made-up snapshots of a run under way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.run.live.summary import LiveSummary, Percentiles, ServiceUsage
 from harness.run.parts import Progress, RunEvent
 from harness.scenario import parse_objective
 
-SUBJECT = RunInfo(
+RUN_INFO = RunInfo(
     run_id="20261124-120000-smoke-abcd",
     scenario="smoke",
     seed=7,
@@ -26,22 +26,22 @@ SUBJECT = RunInfo(
 
 
 def page_text(progress: Progress | None) -> str:
-    """The page of a run at this picture."""
+    """The page of a run with this snapshot."""
     exporter = Exporter(ManualClock(wall_ns=1_700_000_000_250_000_000))
-    exporter.begin(SUBJECT)
+    exporter.begin(RUN_INFO)
     if progress is not None:
-        exporter.take(progress)
+        exporter.show(progress)
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}
     return b"".join(exporter.app(environ, lambda *_: None)).decode()
 
 
-def seen(count: int = 400) -> LiveSummary:
-    """As many lite signals of 1 to 600 ms, and one full one of 700 ms."""
-    tally = LiveLatencyHistogram([(NS_PER_S, 100 * NS_PER_S)])
+def summary_of(count: int = 400) -> LiveSummary:
+    """This number of lite signals of 1 to 600 ms, and one full signal of 700 ms."""
+    histogram = LiveLatencyHistogram([(NS_PER_S, 100 * NS_PER_S)])
     latencies = np.linspace(NS_PER_MS, 600 * NS_PER_MS, count).astype(np.int64)
     intended = np.full(count, 2 * NS_PER_S)
-    tally.add(intended, np.full(count, Mode.LITE), latencies)
-    tally.add(intended[:1], np.full(1, Mode.FULL), np.full(1, 700 * NS_PER_MS))
+    histogram.add(intended, np.full(count, Mode.LITE), latencies)
+    histogram.add(intended[:1], np.full(1, Mode.FULL), np.full(1, 700 * NS_PER_MS))
     return LiveSummary(
         simulated=count + 1,
         final=count + 4,
@@ -51,12 +51,12 @@ def seen(count: int = 400) -> LiveSummary:
             ("lite", Percentiles(300 * NS_PER_MS, 594 * NS_PER_MS)),
             ("full", Percentiles()),
         ),
-        buckets=tally.buckets(),
+        buckets=histogram.buckets(),
     )
 
 
 def full_snapshot() -> Progress:
-    """A picture in which everything there is has a value."""
+    """A snapshot in which every field has a value."""
     return Progress(
         phase="measure",
         elapsed_ns=12 * NS_PER_S,
@@ -71,7 +71,7 @@ def full_snapshot() -> Progress:
         rate_intended=100.0,
         rate_sent=98.5,
         lateness_max_ns=3 * NS_PER_MS,
-        summary=seen(),
+        summary=summary_of(),
         restarts=(("engine", 2),),
         events=(
             RunEvent("service_restarted", "engine ended with -9 and was restarted (restart 1)", 1),

@@ -1,4 +1,4 @@
-"""A run seen through its folder, from its first file to its verdict."""
+"""A run read from its folder, from its first file to its verdict."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from harness.contract.names import State
 from harness.evidence.event_log import append_event
 from harness.evidence.records import ATTEMPT, SIGHTING
 from harness.evidence.run_folder import RunFolder
-from harness.run.live.folder_source import FolderSource
-from harness.run.live.run_view import RunView
+from harness.run.live.folder_source import FolderSource, RunView
 from harness.scenario import Load, Stage
 from tests.unit.analysis.evidence import healthy
 
@@ -35,13 +34,13 @@ class Scene:
     def __init__(self, reports: Path) -> None:
         self.folder = RunFolder.create(reports, "smoke", WALL_NS)
         self.clock = ManualClock(now_ns=T0_NS - 5 * NS_PER_S, wall_ns=WALL_NS)
-        self.window = FolderSource(self.folder, self.clock)
+        self.source = FolderSource(self.folder, self.clock)
 
-    def look(self, *, fresh: bool = True) -> RunView:
-        """A look; the folder has just been written to unless told otherwise."""
+    def poll(self, *, fresh: bool = True) -> RunView:
+        """A view; `fresh`: something in the folder has just been written."""
         if fresh:
             os.utime(self.folder.path, ns=(self.clock.wall_ns(), self.clock.wall_ns()))
-        return self.window.poll()
+        return self.source.poll()
 
     def old(self) -> None:
         """Everything was last written when the scene began."""
@@ -49,17 +48,17 @@ class Scene:
             os.utime(path, ns=(WALL_NS, WALL_NS))
 
     def plan(self) -> None:
-        """What the swarm is told."""
+        """The plan of the swarm."""
         document = {"run_tag": TAG, "seed": 1, "t0_ns": T0_NS, "load": LOAD.model_dump(mode="json")}
         self.folder.write_json(self.folder.plan, document)
 
-    def words(self, **words: int) -> None:
-        """A line of the swarm."""
+    def status(self, **fields: int) -> None:
+        """A status line of the swarm."""
         with self.folder.swarm_status.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": "status", "process": 0, **words}) + "\n")
+            file.write(json.dumps({"kind": "status", "process": 0, **fields}) + "\n")
 
     def signals(self, count: int, seen: int) -> None:
-        """So many are sent at 3 s, and so many of them seen 20 ms later."""
+        """`count` signals are sent at 3 s, `seen` of them are observed 20 ms later."""
         attempts, sightings = np.zeros(count, ATTEMPT), np.zeros(seen, SIGHTING)
         for number in range(count):
             names = trace_id.pack(TAG, 0, number)
@@ -81,13 +80,13 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def test_before_the_plan_the_stack_is_starting(scene: Scene) -> None:
-    """There is nothing to show yet; after ten silent minutes nothing will come."""
-    look = scene.look()
-    assert (look.run_id, look.progress, look.ended) == (scene.folder.run_id, None, False)
-    assert look.message == "the stack is starting"
+    """There is nothing to show yet; after ten minutes without a write the run has ended."""
+    view = scene.poll()
+    assert (view.run_id, view.progress, view.ended) == (scene.folder.run_id, None, False)
+    assert view.message == "the stack is starting"
     scene.old()
     scene.clock.advance(601 * NS_PER_S)
-    assert scene.look(fresh=False) == RunView(
+    assert scene.poll(fresh=False) == RunView(
         scene.folder.run_id, None, ended=True, message="the run ended before its first signal"
     )
 
@@ -95,13 +94,13 @@ def test_before_the_plan_the_stack_is_starting(scene: Scene) -> None:
 def test_a_run_under_way_is_seen_as_it_sees_itself(scene: Scene) -> None:
     """Phase, rates, counts, percentiles, backlog and events, from the files as they grow."""
     scene.plan()
-    assert scene.look().progress is not None
+    assert scene.poll().progress is not None
     scene.clock.advance(9 * NS_PER_S)
-    scene.words(sent=20, due=21, accepted=19, mono_ns=T0_NS + 2 * NS_PER_S, agents=2)
-    scene.words(sent=40, due=40, accepted=38, mono_ns=T0_NS + 4 * NS_PER_S, agents=2)
+    scene.status(sent=20, due=21, accepted=19, mono_ns=T0_NS + 2 * NS_PER_S, agents=2)
+    scene.status(sent=40, due=40, accepted=38, mono_ns=T0_NS + 4 * NS_PER_S, agents=2)
     scene.signals(40, 35)
     append_event(scene.folder, "service_restarted", "engine ended with -9", 1)
-    progress = scene.look().progress
+    progress = scene.poll().progress
     assert progress is not None
     assert (progress.phase, progress.elapsed_ns) == ("measure", 4 * NS_PER_S)
     assert (progress.sent, progress.due, progress.accepted, progress.agents) == (40, 40, 38, 2)
@@ -113,27 +112,27 @@ def test_a_run_under_way_is_seen_as_it_sees_itself(scene: Scene) -> None:
 
 
 def test_a_run_whose_process_is_gone_is_over(scene: Scene) -> None:
-    """Nobody waits for a verdict that nobody will give; the last figures are shown."""
+    """There will be no verdict to wait for; the last figures are shown."""
     scene.plan()
-    scene.words(sent=20, due=20, accepted=20, mono_ns=T0_NS + 2 * NS_PER_S)
+    scene.status(sent=20, due=20, accepted=20, mono_ns=T0_NS + 2 * NS_PER_S)
     scene.old()
     scene.clock.advance(15 * NS_PER_S)
-    assert not scene.look(fresh=False).ended
+    assert not scene.poll(fresh=False).ended
     scene.clock.advance(3_600 * NS_PER_S)
-    look = scene.look(fresh=False)
-    assert look.ended
-    assert "nothing has been written for 3,615 s" in look.message
-    assert look.progress is not None
-    assert look.progress.elapsed_ns == 2 * NS_PER_S
+    view = scene.poll(fresh=False)
+    assert view.ended
+    assert "nothing has been written for 3,615 s" in view.message
+    assert view.progress is not None
+    assert view.progress.elapsed_ns == 2 * NS_PER_S
 
 
-def test_a_run_that_has_been_is_shown_once_and_not_touched(tmp_path: Path) -> None:
-    """From its verdict on nothing changes; looking writes nothing at all."""
+def test_a_run_that_has_ended_is_shown_once_and_not_touched(tmp_path: Path) -> None:
+    """From its verdict on nothing changes; reading it writes nothing."""
     folder = healthy(LOAD).write(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     clock = ManualClock(now_ns=10**18, wall_ns=folder.run.stat().st_mtime_ns)
-    window = FolderSource(folder, clock)
-    judging = window.poll()
+    source = FolderSource(folder, clock)
+    judging = source.poll()
     assert not judging.ended
     assert judging.progress is not None
     assert judging.progress.phase == "finish"
@@ -141,4 +140,4 @@ def test_a_run_that_has_been_is_shown_once_and_not_touched(tmp_path: Path) -> No
     assert judging.progress.backlog == 0
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
     folder.write_json(folder.result, {"verdict": 0})
-    assert window.poll().ended
+    assert source.poll().ended

@@ -1,4 +1,4 @@
-"""Growing files of JSON lines, and what services use by them."""
+"""Growing files of JSON lines, and the usage of services in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ S = 1_000_000_000
 
 
 def test_each_whole_line_comes_once(tmp_path: Path) -> None:
-    """A file that is not there yet, a line that is being written, and one that is no JSON."""
+    """A missing file, a line that is being written, and one that is no JSON."""
     path = tmp_path / "lines.jsonl"
     lines = JsonLinesTail(path)
     assert lines.read_new() == []
@@ -29,7 +29,7 @@ def test_each_whole_line_comes_once(tmp_path: Path) -> None:
 
 
 def test_newest_second_of_each_service(tmp_path: Path) -> None:
-    """Rates come from the last two looks, limits from the newest line, old looks are dropped."""
+    """Rates come from the last two samples, limits from the newest line."""
     path = tmp_path / "telemetry.jsonl"
     tail = UsageTail(path)
     assert tail.read() == ()
@@ -48,20 +48,20 @@ def test_newest_second_of_each_service(tmp_path: Path) -> None:
             ],
         },
         limit("service.engine.cpu_cores", 4.0),
-        look(1, [0, 0, 100, 0]),
+        sample(1, [0, 0, 100, 0]),
     )
     assert tail.read() == (ServiceUsage("engine", None, None, 100.0, None),)
-    write(path, look(2, [S // 4, S, 200, S]), look(3, [S // 2, 4 * S, 300, S]))
+    write(path, sample(2, [S // 4, S, 200, S]), sample(3, [S // 2, 4 * S, 300, S]))
     assert tail.read() == (
         ServiceUsage("engine", 3.0, 4.0, 300.0, None),
         ServiceUsage("redis", 0.25, None, None, None),
     )
-    write(path, limit("service.engine.cpu_cores", None), look(4, [S, 4 * S, 300, S]))
+    write(path, limit("service.engine.cpu_cores", None), sample(4, [S, 4 * S, 300, S]))
     first, second = tail.read()
     assert first == ServiceUsage("redis", 0.5, None, None, None), "nearest its quota comes first"
     assert second.cpu_limit_cores is None
     assert tail.read() == (first, second), "nothing new changes nothing"
-    assert sum(len(looks) for looks in tail._looks.values()) == 2
+    assert sum(len(samples) for samples in tail._samples.values()) == 2
 
 
 def test_share_of_the_quota() -> None:
@@ -77,8 +77,8 @@ def write(path: Path, *lines: dict[str, Any]) -> None:
         file.writelines(json.dumps(line) + "\n" for line in lines)
 
 
-def look(at_s: int, values: list[int]) -> dict[str, Any]:
-    """A look at running totals."""
+def sample(at_s: int, values: list[int]) -> dict[str, Any]:
+    """A sample of running totals."""
     return {"kind": "look", "of": "proc", "mono_ns": at_s * S, "values": values}
 
 

@@ -12,17 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from harness.clock import ManualClock
 from harness.run.live.exporter import Exporter
 from harness.run.parts import Progress
-from tests.unit.live.snapshots import SUBJECT, full_snapshot
+from tests.unit.live.snapshots import RUN_INFO, full_snapshot
 
 Labels = Mapping[str, str]
 
 
 def body(exporter: Exporter) -> str:
     """The page as a reader gets it."""
-    told: list[str] = []
+    statuses: list[str] = []
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}
-    parts = exporter.app(environ, lambda status, _: told.append(status))
-    assert told == ["200 OK"]
+    parts = exporter.app(environ, lambda status, _: statuses.append(status))
+    assert statuses == ["200 OK"]
     return b"".join(parts).decode()
 
 
@@ -47,13 +47,13 @@ def value(exporter: Exporter, name: str, **labels: str) -> float:
 def exporter() -> Exporter:
     """A page in the middle of a run."""
     made = Exporter(ManualClock(wall_ns=1_700_000_000_250_000_000))
-    made.begin(SUBJECT)
-    made.take(full_snapshot())
+    made.begin(RUN_INFO)
+    made.show(full_snapshot())
     return made
 
 
-def test_page_says_what_the_picture_says(exporter: Exporter) -> None:
-    """Each figure, in seconds, and told apart by labels."""
+def test_page_has_every_figure_of_the_snapshot(exporter: Exporter) -> None:
+    """In seconds, distinguished by labels."""
     assert value(exporter, "phase", phase="measure") == 1
     assert value(exporter, "phase", phase="warmup") == 0
     assert value(exporter, "elapsed_seconds") == 12
@@ -89,7 +89,7 @@ def test_page_says_what_the_picture_says(exporter: Exporter) -> None:
 
 
 def test_histogram_is_cumulative_and_has_the_limit_as_a_bound(exporter: Exporter) -> None:
-    """Prometheus can tell the share of signals within 500 ms exactly, per mode and phase."""
+    """The share of signals within 500 ms is exact, per mode and phase."""
     lite = {"phase": "measure", "mode": "lite"}
     bounds = {
         dict(labels)["le"]: number
@@ -105,7 +105,7 @@ def test_histogram_is_cumulative_and_has_the_limit_as_a_bound(exporter: Exporter
     assert value(exporter, "latency_seconds_count", phase="measure", mode="full") == 1
 
 
-def test_run_and_its_promises_are_named(exporter: Exporter) -> None:
+def test_run_and_its_objectives_are_named(exporter: Exporter) -> None:
     """The objective's limit is there to draw a line at."""
     assert value(
         exporter,
@@ -119,33 +119,33 @@ def test_run_and_its_promises_are_named(exporter: Exporter) -> None:
         exporter, "objective_limit_ratio", objective="rejected < 1 %", metric="rejected"
     ) == pytest.approx(0.01)
     info = next(dict(labels) for name, labels in samples(exporter) if name == "harness_run_info")
-    assert (info["run_id"], info["scenario"]) == (SUBJECT.run_id, "smoke")
+    assert (info["run_id"], info["scenario"]) == (RUN_INFO.run_id, "smoke")
     assert (info["seed"], info["stack"]) == ("7", "process")
 
 
-def test_before_the_first_picture_the_page_is_there(exporter: Exporter) -> None:
-    """A stack takes its time to start; nothing is shown that is not known."""
+def test_before_the_first_snapshot_there_is_a_page(exporter: Exporter) -> None:
+    """A stack needs time to start; unknown figures are not shown."""
     fresh = Exporter(ManualClock())
     assert "harness_phase" not in body(fresh)
-    fresh.begin(SUBJECT)
+    fresh.begin(RUN_INFO)
     assert "harness_run_info" in body(fresh)
     assert "harness_signals" not in body(fresh)
 
 
 def test_next_run_begins_anew_and_verdicts_add_up(exporter: Exporter) -> None:
-    """Under `--repeat` the page is one; nothing of the run before is shown as the next one's."""
+    """`--repeat` has one page; figures of a run are not shown as those of the next."""
     exporter.judged("PASS")
-    exporter.begin(SUBJECT)
+    exporter.begin(RUN_INFO)
     assert "harness_signals_sent_total" not in body(exporter)
-    exporter.take(Progress(phase="start", elapsed_ns=0, total_ns=1))
+    exporter.show(Progress(phase="start", elapsed_ns=0, total_ns=1))
     exporter.judged("FAIL")
-    exporter.begin(SUBJECT)
+    exporter.begin(RUN_INFO)
     exporter.judged("PASS")
     assert value(exporter, "runs_judged_total", verdict="PASS") == 2
     assert value(exporter, "runs_judged_total", verdict="FAIL") == 1
 
 
-def test_the_page_tells_what_it_costs() -> None:
+def test_the_page_states_its_cost() -> None:
     """Processor time of its own threads, counted from the second reading on."""
     now_ns = iter(range(0, 10**12, 3_000_000))
     exporter = Exporter(ManualClock(), spent_ns=lambda: next(now_ns))
@@ -155,18 +155,18 @@ def test_the_page_tells_what_it_costs() -> None:
     assert exporter.cost.cpu_ns == 9_000_000
 
 
-def test_every_metric_is_told_in_the_docs(exporter: Exporter) -> None:
-    """And nothing is told of that is not there."""
+def test_the_docs_list_every_metric(exporter: Exporter) -> None:
+    """And no other."""
     root = Path(__file__).resolve().parents[3]
     rows = [
         row.split("|")[1]
         for row in (root / "docs" / "live.md").read_text(encoding="utf-8").splitlines()
         if row.startswith("| `harness_")
     ]
-    told: set[str] = set()
+    documented: set[str] = set()
     for row in rows:
         names = re.findall(r"`(\w+)`", row)
-        told |= {
+        documented |= {
             name if name.startswith("harness_") else f"harness_signals{name}" for name in names
         }
     exporter.judged("PASS")
@@ -174,4 +174,4 @@ def test_every_metric_is_told_in_the_docs(exporter: Exporter) -> None:
         re.sub(r"_(bucket|sum|count)$", "", name) if "latency" in name else name
         for name, _ in samples(exporter)
     }
-    assert told == served
+    assert documented == served

@@ -1,4 +1,4 @@
-"""Who looks at a run: its terminal and its page, of one run or of several."""
+"""Outputs of a run: its terminal and its page, of one run or of several."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from harness.clock import ManualClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
 from harness.run.live.exporter import Exporter
-from harness.run.live.metrics_page_parser import parse_page
 from harness.run.live.terminal_progress import ProgressView
 from harness.run.parts import Progress
 from harness.scenario import Scenario
@@ -33,7 +32,7 @@ CHOICE = StackChoice(StackKind.PROCESS, "offline", [], 0, {})
 OVERRIDES = as_overrides(agents=None, rate=None, duration=None, seed=41, settings=[])
 
 
-def test_terminal_and_page_get_the_same_picture_with_what_services_use(tmp_path: Path) -> None:
+def test_terminal_and_page_get_the_same_snapshot_with_the_usage(tmp_path: Path) -> None:
     """The run's telemetry is added once, for both."""
     folder = RunFolder.create(tmp_path, "smoke", 0)
     lines = (
@@ -53,24 +52,24 @@ def test_terminal_and_page_get_the_same_picture_with_what_services_use(tmp_path:
         )
     assert file.getvalue().rstrip().endswith("engine 0.25 cores")
     parts = exporter.app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)
-    progress = parse_page(b"".join(parts).decode()).progress
-    assert progress is not None
-    assert [usage.name for usage in progress.usage] == ["engine"]
+    assert b'harness_service_cpu_cores{service="engine"} 0.25' in b"".join(parts)
 
 
 def test_one_page_serves_all_runs_of_a_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is there from before the first run until after the last."""
+    """From before the first run until after the last."""
     pages: list[str] = []
 
-    def on_paper(own: Scenario, reports: Path, *rest: object) -> tuple[Assessment, RunFolder]:
+    def without_a_stack(
+        own: Scenario, reports: Path, *rest: object
+    ) -> tuple[Assessment, RunFolder]:
         exporter = rest[-1]
         assert isinstance(exporter, Exporter)
-        exporter.take(full_snapshot())
-        found = re.search(r"http://([\d.:]+)/metrics", capsys.readouterr().out + seen.pop())
+        exporter.show(full_snapshot())
+        found = re.search(r"http://([\d.:]+)/metrics", capsys.readouterr().out + urls.pop())
         assert found
-        seen.append(found[0])
+        urls.append(found[0])
         connection = http.client.HTTPConnection(found[1], timeout=5)
         connection.request("GET", "/metrics")
         pages.append(connection.getresponse().read().decode())
@@ -78,8 +77,8 @@ def test_one_page_serves_all_runs_of_a_group(
         folder = healthy(None, "p99 < 500 ms", seed=own.seed).write(reports)
         return assess_and_store(folder), folder
 
-    seen = [""]
-    monkeypatch.setattr(run_command, "run_once", on_paper)
+    urls = [""]
+    monkeypatch.setattr(run_command, "run_once", without_a_stack)
     run_command.run_scenario(
         ROOT / "scenarios" / "smoke.toml",
         OVERRIDES,
@@ -92,14 +91,14 @@ def test_one_page_serves_all_runs_of_a_group(
     assert [page.count("harness_signals_sent_total 412.0") for page in pages] == [1, 1]
 
 
-def test_taken_port_ends_the_command_before_anything_starts(
+def test_port_in_use_ends_the_command_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not a folder is made."""
+    """No folder is created."""
     monkeypatch.setattr(run_command, "run_once", lambda *_: pytest.fail("a run was begun"))
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen(1)
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen(1)
         with pytest.raises(UsageError, match="already in use"):
             run_command.run_scenario(
                 ROOT / "scenarios" / "smoke.toml",
@@ -107,18 +106,18 @@ def test_taken_port_ends_the_command_before_anything_starts(
                 reports=tmp_path,
                 choice=CHOICE,
                 root=ROOT,
-                metrics=MetricsChoice(taken.getsockname()[1]),
+                metrics=MetricsChoice(occupied.getsockname()[1]),
             )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_page_unless_it_is_wanted() -> None:
-    """An address alone is a mistake, and not a page by accident."""
+def test_no_page_unless_it_is_requested() -> None:
+    """An address alone is wrong usage."""
     console = Console(file=StringIO())
     with exporting(MetricsChoice(), console) as exporter:
         assert exporter is None
     with (
-        pytest.raises(UsageError, match="says where to serve nothing"),
+        pytest.raises(UsageError, match="no page"),
         exporting(MetricsChoice(None, "127.0.0.1"), console),
     ):
         pass

@@ -29,7 +29,7 @@ def read(url: str) -> str:
 
 
 def test_page_is_served_until_the_end() -> None:
-    """Any free port is taken when 0 is asked for, and given back."""
+    """Port 0 means any free port; it is released at the end."""
     with serving(Exporter(ManualClock()).app, 0) as url:
         assert url.startswith("http://127.0.0.1:")
         assert "harness_scrapes_total 1.0" in (read(url), read(url))[1]
@@ -37,12 +37,12 @@ def test_page_is_served_until_the_end() -> None:
         read(url)
 
 
-def test_taken_port_names_its_holder() -> None:
-    """Said before anything is started."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen(1)
-        port = taken.getsockname()[1]
+def test_port_in_use_names_its_holder() -> None:
+    """Before anything is started."""
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen(1)
+        port = occupied.getsockname()[1]
         with (
             pytest.raises(UsageError, match=rf"port {port} is already in use by .*pid") as error,
             serving(Exporter(ManualClock()).app, port),
@@ -55,8 +55,8 @@ def test_taken_port_names_its_holder() -> None:
     "text",
     ["0.0.0.0", "::", "", "localhost", "224.0.0.1"],  # noqa: S104 - refused, not bound to
 )
-def test_address_says_who_can_read(text: str) -> None:
-    """Not every address of the host by accident, nor a name that may stand for another."""
+def test_address_must_be_a_single_one(text: str) -> None:
+    """Not every address of the host by accident, nor a name that may resolve to another."""
     with pytest.raises(UsageError):
         metrics_address(text)
 
@@ -71,12 +71,12 @@ def test_foreign_address_is_refused() -> None:
 
 
 def test_idle_readers_are_bounded_and_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who connects and says nothing is hung up on in time; the page is there for others."""
+    """A reader that sends nothing is disconnected in time; others get the page."""
     monkeypatch.setattr(metrics_server._Handler, "timeout", 0.2)
     with serving(Exporter(ManualClock()).app, 0) as url:
         port = int(url.rpartition(":")[2].partition("/")[0])
         idle = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(12)]
-        # The last four are one too many each, the first eight say nothing for too long.
+        # The last four are beyond the limit, the first eight send nothing for too long.
         assert [connection.recv(1) for connection in idle] == [b""] * 12
         assert "harness_scrapes" in read(url)
         for connection in idle:
@@ -84,7 +84,7 @@ def test_idle_readers_are_bounded_and_do_no_harm(monkeypatch: pytest.MonkeyPatch
 
 
 def test_broken_page_stays_on_the_page(capfd: pytest.CaptureFixture[str]) -> None:
-    """A mistake in the page is an error for its reader, and for nobody else."""
+    """An error in the page reaches its reader only."""
 
     def broken(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         raise RuntimeError("made up")

@@ -1,4 +1,4 @@
-"""Pictures of a run under way."""
+"""Snapshots of a run under way."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ LOAD = Load(
 
 def test_phases_follow_the_load() -> None:
     """By the clock, from before its start until after its end."""
-    camera = SnapshotBuilder(LOAD, 100 * NS_PER_S)
+    builder = SnapshotBuilder(LOAD, 100 * NS_PER_S)
     at = {99: "start", 100: "warmup", 102: "measure", 105: "measure", 106: "drain"}
-    assert {second: camera.phase_at(second * NS_PER_S) for second in at} == at
-    assert camera.load_ns == 6 * NS_PER_S
+    assert {second: builder.phase_at(second * NS_PER_S) for second in at} == at
+    assert builder.load_ns == 6 * NS_PER_S
 
 
-def test_rate_is_taken_between_words_and_not_between_looks() -> None:
-    """Words that come every 1.01 s and looks every second: no look shows 0 or twice the rate."""
+def test_rate_is_computed_between_status_lines_and_not_between_polls() -> None:
+    """With lines every 1.01 s and polls every second no poll shows 0 or twice the rate."""
     rate = SendRate(0)
     shown = []
     for second in range(1, 200):
-        words = int(second / 1.01)
-        told_ns = round(words * 1.01 * NS_PER_S)
-        sent = round(words * 1.01 * 100)
-        shown.append(rate.update(SwarmTotals(sent=sent, reported_ns=told_ns), second * NS_PER_S))
+        lines = int(second / 1.01)
+        reported_ns = round(lines * 1.01 * NS_PER_S)
+        sent = round(lines * 1.01 * 100)
+        totals = SwarmTotals(sent=sent, reported_ns=reported_ns)
+        shown.append(rate.update(totals, second * NS_PER_S))
     assert shown[5:] == pytest.approx([100] * len(shown[5:]), rel=0.01)
 
 
@@ -47,22 +48,22 @@ def test_silent_swarm_has_no_rate() -> None:
     assert rate.update(SwarmTotals(sent=50, reported_ns=NS_PER_S), 5 * NS_PER_S) == 0
 
 
-def test_words_of_several_processes_have_a_mean_time() -> None:
+def test_status_lines_of_several_processes_have_a_mean_time() -> None:
     """So that their sum has a time too."""
     found = sum_statuses([{"sent": 1, "mono_ns": 10}, {"sent": 2, "mono_ns": 20}])
     assert (found.sent, found.reported_ns) == (3, 15)
 
 
-def test_journal_is_ahead_of_the_words() -> None:
-    """What was seen final has been sent, whenever the swarm says so."""
+def test_journal_is_newer_than_the_status_lines() -> None:
+    """A signal that was seen final has been sent, whenever the swarm reports it."""
     live = LiveMatcher()
     live.add_attempts(np.zeros(30, ATTEMPT))
     view = Matched(live)
-    camera = SnapshotBuilder(LOAD, 0)
-    words = SwarmTotals(due=25, sent=20, accepted=20, reported_ns=NS_PER_S)
-    picture = camera.snapshot("measure", 2 * NS_PER_S, words, view, {}, ())
-    assert (picture.due, picture.sent, picture.accepted) == (30, 30, 20)
-    assert picture.rate_sent == 20, "a rate is taken between words"
+    builder = SnapshotBuilder(LOAD, 0)
+    totals = SwarmTotals(due=25, sent=20, accepted=20, reported_ns=NS_PER_S)
+    progress = builder.snapshot("measure", 2 * NS_PER_S, totals, view, {}, ())
+    assert (progress.due, progress.sent, progress.accepted) == (30, 30, 20)
+    assert progress.rate_sent == 20, "a rate is computed between status lines"
 
 
 class Matched:

@@ -1,4 +1,4 @@
-"""The judge of a calibration must itself be able to say no."""
+"""The judge of a calibration must itself be able to fail."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ TEXT = str(TRACE).encode()
 
 
 def decoder_after(*messages: bytes, table: TaskTable | None = None) -> Decoder:
-    """A decoder that has taken messages."""
+    """A decoder that has decoded messages."""
     decoder = Decoder(table or TaskTable())
     decoder.oid = 9
     for message in messages:
@@ -55,7 +55,7 @@ def test_other_tables_are_left_out() -> None:
 
 
 def test_a_table_of_the_same_name_is_another_table() -> None:
-    """An audit schema may hold one of the same name and columns; only the oid tells them apart."""
+    """An audit schema may have one of the same name and columns; only the oid differs."""
     decoder = decoder_after(
         writer.relation(9, "public", "trade_tasks", COLUMNS),
         writer.relation(8, "audit", "trade_tasks", COLUMNS),
@@ -75,14 +75,14 @@ def test_order_of_columns_is_learnt_again() -> None:
     assert version == RowVersion(HIGH, LOW, "INIT", 2, 1, 3)
 
 
-def test_one_transaction_tells_a_state_of_a_row_once() -> None:
-    """However often it writes the row, as an ORM does; a later transaction is told again."""
+def test_one_transaction_yields_a_state_of_a_row_once() -> None:
+    """However often it writes the row, as an ORM does; a later transaction yields it again."""
     decoder = decoder_after(
         writer.relation(9, "public", "trade_tasks", COLUMNS), writer.begin(1, 2, 3)
     )
     init, final = (writer.update(9, [b"", TEXT, status]) for status in (b"INIT", b"SIMULATED"))
-    told = [decoder.decode(one) for one in (init, init, final, final)]
-    assert [one and one.status for one in told] == ["INIT", None, "SIMULATED", None]
+    versions = [decoder.decode(one) for one in (init, init, final, final)]
+    assert [one and one.status for one in versions] == ["INIT", None, "SIMULATED", None]
     assert decoder.decode(writer.begin(4, 5, 6)) is None
     again = decoder.decode(final)
     assert again is not None
@@ -121,7 +121,7 @@ def test_a_table_of_another_schema_is_another_table() -> None:
 
 @pytest.mark.parametrize("trace", [None, UNCHANGED, b"not a uuid", b"g" * 32, TRACE.hex.encode()])
 def test_rows_without_a_uuid_are_counted(trace: bytes | None) -> None:
-    """What cannot be told is counted, not dropped in silence."""
+    """Unreadable rows are counted, not dropped silently."""
     decoder = decoder_after(writer.relation(9, "public", "trade_tasks", COLUMNS))
     assert decoder.decode(writer.insert(9, [b"", trace, b"INIT"])) is None
     assert decoder.unreadable == 1

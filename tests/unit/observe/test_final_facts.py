@@ -33,14 +33,14 @@ GROUP_7 = GROUP_6 | {"entries-read": 2, "lag": 4}
     [(STREAM_6, GROUP_6, None, None, None), (STREAM_7, GROUP_7, 6, 2, 4)],
     ids=["6.2", "7.0"],
 )
-def test_each_version_tells_what_it_knows(
+def test_each_version_reports_its_fields(
     stream: dict[str, Any],
     group: dict[str, Any],
     added: int | None,
     read: int | None,
     lag: int | None,
 ) -> None:
-    """What a server does not tell is None, not zero; no payload is kept."""
+    """A missing field is None, not zero; no payload is kept."""
     other = group | {"name": b"cg:other", "last-delivered-id": b"6-0"}
     assert sample_of(stream, [other, group], Contract()) == {
         "stream": {

@@ -91,7 +91,7 @@ def test_noise_is_refused_or_ignored(data: bytes) -> None:
 
 @given(XID, st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=5), st.data())
 def test_cut_row_is_refused(oid: int, values: list[bytes], data: st.DataObject) -> None:
-    """A row cut short is never taken for a shorter row."""
+    """A truncated row is never parsed as a shorter row."""
     message = writer.insert(oid, values)
     cut = message[: data.draw(st.integers(1, len(message) - 1))]
     with pytest.raises(ValueError, match=r"short|cannot be read|unknown|expected"):
@@ -99,7 +99,7 @@ def test_cut_row_is_refused(oid: int, values: list[bytes], data: st.DataObject) 
 
 
 def test_status_update_layout() -> None:
-    """The client's word names the position three times and counts time from 2000."""
+    """The client's message has the position three times and counts time from 2000."""
     data = pgoutput.status_update(7, PG_EPOCH_US + 5, reply_wanted=True)
     assert struct.unpack(">cQQQqB", data) == (b"r", 7, 7, 7, 5, 1)
 

@@ -1,4 +1,4 @@
-"""What the read before tells: a lower bound that no sighting's truth is ever below."""
+"""The previous read is a lower bound: no commit of a new sighting is earlier."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from harness.observe.result_stream_watcher import ResultStreamWatcher
 
 TAG = 0xABCDEF012345
 FIRST_XID = 1_000
-TAKES = 40
+POLLS = 40
 
 
 class Server:
@@ -88,11 +88,11 @@ def watch(server: Server, folder: Path) -> None:
     clock, connection = server.clock, MagicMock()
     connection.execute.return_value.fetchone.return_value = (f"{FIRST_XID}:{FIRST_XID}:",)
     file = ObservationsFile(folder / "sightings.bin", Contract(), TAG)
-    told = set[int]()
+    seen = set[int]()
 
     def missed() -> list[RowVersion]:
         clock.advance(NS_PER_MS)
-        return [row for row in server.shown(clock.now_ns()) if row.trace_lo not in told]
+        return [row for row in server.shown(clock.now_ns()) if row.trace_lo not in seen]
 
     watcher = PollingWatcher("", Contract(), TAG, clock)
     session = ReconnectingWatcher(
@@ -108,9 +108,9 @@ def watch(server: Server, folder: Path) -> None:
             patched.enter_context(patch(f"harness.observe.polling.{name}", return_value=made))
         session.open(10**12)
         server.begin()
-        for _ in range(TAKES):
+        for _ in range(POLLS):
             versions = session.poll(100 * NS_PER_MS)
-            told.update(version.trace_lo for version in versions)
+            seen.update(version.trace_lo for version in versions)
             file.add(versions, session.seen_ns, session.since_ns)
     file.close()
 
@@ -171,7 +171,7 @@ def test_a_full_answer_of_the_stream_bounds_nothing() -> None:
 
 
 def test_a_notification_that_waits_unread_bounds_nothing() -> None:
-    """Only when the socket is empty has everything that had arrived been taken."""
+    """Only when the socket is empty has everything that had arrived been read."""
     clock = ManualClock(5)
     seen = ObservationSettings(way=ObservationMethod.NOTIFICATION, channel="done")
     watcher: Any = NotificationWatcher("", Contract(seen=seen), clock)

@@ -56,84 +56,84 @@ class FakeWatcher:
 def session_of(
     watcher: FakeWatcher, missed: Versions = (), *, ended: bool = False
 ) -> tuple[ReconnectingWatcher, list[str]]:
-    """A session on a fake, and what it says."""
-    said: list[str] = []
+    """A session on a fake, and its log."""
+    log: list[str] = []
     session = ReconnectingWatcher(
         watcher,
         lambda: missed,
         watcher.clock,
-        said.append,
+        log.append,
         ended=lambda: ended,
         is_first=lambda status: status == "INIT",
     )
-    return session, said
+    return session, log
 
 
-def take_all(session: ReconnectingWatcher, turns: int) -> list[RowVersion]:
+def poll_all(session: ReconnectingWatcher, turns: int) -> list[RowVersion]:
     """What comes in so many turns."""
     return [v for _ in range(turns) for v in session.poll(NS_PER_MS)]
 
 
 def test_versions_pass_through() -> None:
-    """Without trouble a session adds nothing and takes nothing away."""
+    """Without a gap a session adds nothing and removes nothing."""
     watcher = FakeWatcher(ManualClock(), [[version(1)], [], [version(2), version(2)]])
     session, _ = session_of(watcher)
-    assert take_all(session, 3) == [version(1), version(2), version(2)]
+    assert poll_all(session, 3) == [version(1), version(2), version(2)]
     assert session.seen_ns == watcher.seen_ns
 
 
 def test_gap_is_filled_by_query_without_repeats() -> None:
-    """What the query told is not told again by the stream; what is new still is."""
+    """The stream does not repeat what the query returned; new versions still come."""
     script = [[version(1)], None, [version(2), version(3)], [version(2, commit_us=9)]]
-    session, said = session_of(FakeWatcher(ManualClock(), script), [version(2)])
-    assert take_all(session, 5) == [version(1), version(2), version(3), version(2, commit_us=9)]
+    session, log = session_of(FakeWatcher(ManualClock(), script), [version(2)])
+    assert poll_all(session, 5) == [version(1), version(2), version(3), version(2, commit_us=9)]
     assert (session.gaps, session.recovered, session.in_gap) == (1, 1, False)
-    assert len(said) == 2
+    assert len(log) == 2
 
 
 def test_repeats_are_known_without_commit_times() -> None:
-    """A query that knows no commit times still keeps the stream from telling a state twice."""
+    """A query without commit times still keeps the stream from repeating a state."""
     later = version(2)._replace(status="SIMULATED")
     script = [None, [version(2), later]]
     session, _ = session_of(FakeWatcher(ManualClock(), script), [version(2, commit_us=0)])
-    assert take_all(session, 3) == [version(2, commit_us=0), later]
+    assert poll_all(session, 3) == [version(2, commit_us=0), later]
 
 
 @given(
-    told_us=st.integers(2, 1_000),
+    queried_us=st.integers(2, 1_000),
     began_us=st.integers(1, 1_000),
     xids=st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 2**20)),
     is_timed=st.booleans(),
 )
-def test_how_a_row_began_is_not_told_after_what_became_of_it(
-    told_us: int, began_us: int, xids: tuple[int, int], is_timed: bool
+def test_the_first_state_of_a_row_does_not_follow_a_later_one(
+    queried_us: int, began_us: int, xids: tuple[int, int], is_timed: bool
 ) -> None:
-    """The query may tell a row further on than the stream is; a row that went back still shows."""
-    began_us += began_us == told_us
-    is_older = began_us < told_us
+    """The query may be further than the stream; a row that really went back still shows."""
+    began_us += began_us == queried_us
+    is_older = began_us < queried_us
     xid, apart = xids
     later_xid = (xid + apart) % 2**32
-    told = RowVersion(7, 2, "SIMULATED", told_us if is_timed else 0, 0, later_xid)
+    queried = RowVersion(7, 2, "SIMULATED", queried_us if is_timed else 0, 0, later_xid)
     began_xid = xid if is_older else (later_xid + apart) % 2**32
     began = RowVersion(7, 2, "INIT", began_us, 8, began_xid)
-    session, _ = session_of(FakeWatcher(ManualClock(), [None, [began]]), [told])
-    assert take_all(session, 3) == ([told] if is_older else [told, began])
+    session, _ = session_of(FakeWatcher(ManualClock(), [None, [began]]), [queried])
+    assert poll_all(session, 3) == ([queried] if is_older else [queried, began])
 
 
-def test_another_end_before_the_one_that_was_told_still_shows() -> None:
+def test_another_end_before_the_queried_one_still_shows() -> None:
     """A row that ended twice is a mistake of the system, whichever end was seen first."""
-    told = version(2, commit_us=9)._replace(status="SIMULATED")
+    queried = version(2, commit_us=9)._replace(status="SIMULATED")
     other = version(2, commit_us=5)._replace(status="STALE_DATA_ERROR")
-    session, _ = session_of(FakeWatcher(ManualClock(), [None, [other]]), [told])
-    assert take_all(session, 3) == [told, other]
+    session, _ = session_of(FakeWatcher(ManualClock(), [None, [other]]), [queried])
+    assert poll_all(session, 3) == [queried, other]
 
 
 def test_server_that_comes_back_late_is_awaited() -> None:
-    """Refused connections are tried again, and takes come back meanwhile."""
+    """Refused connections are tried again, and polls return meanwhile."""
     watcher = FakeWatcher(ManualClock(), [None])
     session, _ = session_of(watcher, [version(5)])
     watcher.refuse_opens = 3
-    found = take_all(session, 1000)
+    found = poll_all(session, 1000)
     assert found == [version(5)]
     assert watcher.opens == 4
 
@@ -144,22 +144,22 @@ def test_server_that_stays_away_is_an_error() -> None:
     session, _ = session_of(watcher)
     watcher.refuse_opens = 10**9
     with pytest.raises(StackError, match="tried for 60 s"):
-        take_all(session, 2 * RECONNECT_LIMIT_NS // NS_PER_MS)
+        poll_all(session, 2 * RECONNECT_LIMIT_NS // NS_PER_MS)
 
 
 @pytest.mark.parametrize(("covered_ns", "blind_ns"), [(0, 2 * NS_PER_MS), (NS_PER_MS, NS_PER_MS)])
-def test_a_gap_tells_since_when_nothing_is_seen_and_why(covered_ns: int, blind_ns: int) -> None:
+def test_a_gap_has_its_start_and_cause(covered_ns: int, blind_ns: int) -> None:
     """From the last complete read on, where there is one; by the loss and the newest refusal."""
     watcher = FakeWatcher(ManualClock(), [[version(1)], None])
     watcher.covered_ns = covered_ns
     session, _ = session_of(watcher)
     assert session.blind_since_ns == 0
     watcher.refuse_opens = 2
-    take_all(session, 2)
+    poll_all(session, 2)
     assert (session.blind_since_ns, session.cause) == (blind_ns, "connection lost: cut")
-    take_all(session, 50)
+    poll_all(session, 50)
     assert session.blind_since_ns == blind_ns
-    take_all(session, 400)
+    poll_all(session, 400)
     assert session.cause == "connection lost: cut; then refused"
     assert session.blind_since_ns == 0
 
@@ -175,7 +175,7 @@ def test_opening_is_bounded_in_time() -> None:
 
 
 def test_opening_ends_when_asked_to() -> None:
-    """Somebody who asks for the end does not wait for the server."""
+    """A requested end does not wait for the server."""
     watcher = FakeWatcher(ManualClock(), [])
     session, _ = session_of(watcher, ended=True)
     watcher.refuse_opens = 10**9
@@ -185,7 +185,7 @@ def test_opening_ends_when_asked_to() -> None:
 
 
 def test_nothing_is_drained_in_a_gap() -> None:
-    """Without a connection nobody may claim to have everything."""
+    """Without a connection the session is not drained."""
     session, _ = session_of(FakeWatcher(ManualClock(), [None]))
     assert session.drained(0) is False
     session.poll(0)

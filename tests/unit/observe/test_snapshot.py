@@ -13,19 +13,19 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(3, 2**40))
-def test_every_row_version_is_told_exactly_once(steps: list[str | int], first: int) -> None:
-    """In whatever order transactions commit, polls tell each once, none twice, none never."""
+def test_every_row_version_is_new_exactly_once(steps: list[str | int], first: int) -> None:
+    """In whatever order transactions commit, each is new in exactly one poll."""
     next_xid, running = first, list[int]()
-    committed, told = list[int](), list[int]()
-    novelty = VersionDeduplicator(first)
+    committed, found = list[int](), list[int]()
+    deduplicator = VersionDeduplicator(first)
 
     def poll() -> None:
         xmin = min(running, default=next_xid)
-        low = novelty.horizon
+        low = deduplicator.horizon
         shown = [xid for xid in committed if xid >= low]  # as the query restricts it
-        told.extend(xid for xid in shown if novelty.is_new(1, xid, xid % XID_WRAP))
-        novelty.advance(xmin)
-        assert novelty.kept <= len([xid for xid in committed if xid >= xmin])
+        found.extend(xid for xid in shown if deduplicator.is_new(1, xid, xid % XID_WRAP))
+        deduplicator.advance(xmin)
+        assert deduplicator.kept <= len([xid for xid in committed if xid >= xmin])
 
     for step in steps:
         if step == "begin":
@@ -36,7 +36,7 @@ def test_every_row_version_is_told_exactly_once(steps: list[str | int], first: i
         elif isinstance(step, int) and running:
             committed.append(running.pop(step % len(running)))
     poll()
-    assert sorted(told) == sorted(committed)
+    assert sorted(found) == sorted(committed)
 
 
 @given(st.integers(2**31, 2**45), st.integers(-(2**31) + 1, 2**31 - 1))
@@ -48,10 +48,10 @@ def test_short_ids_are_completed(horizon: int, distance: int) -> None:
 
 def test_horizon_never_goes_back() -> None:
     """An older snapshot (of a lost poll) changes nothing."""
-    novelty = VersionDeduplicator(100)
-    novelty.advance(90)
-    assert novelty.horizon == 100
-    assert not novelty.is_new(1, 1, 99)
+    deduplicator = VersionDeduplicator(100)
+    deduplicator.advance(90)
+    assert deduplicator.horizon == 100
+    assert not deduplicator.is_new(1, 1, 99)
 
 
 def test_snapshot_text() -> None:

@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 80, 24
 
 
 def shown(world: World, reports: Path, *, verbose: bool = False) -> list[str]:
-    """The last words of a run, as printed at 80 columns."""
+    """The last lines of a run, as printed at 80 columns."""
     folder = world.write(reports)
     folder.html.write_text("a page", encoding="utf-8")
     console = Console(file=StringIO(), width=WIDTH)
@@ -68,7 +68,7 @@ def test_undecided_run_is_to_be_longer(tmp_path: Path) -> None:
 
 
 def test_invalid_run_names_what_to_change(tmp_path: Path) -> None:
-    """Where a check can be made valid, it says how, and the run is to be made again."""
+    """Where a check can be made valid, it names the change, and the run is to be repeated."""
     late = _check(Verdict.INVALID, "generator_lag_p99", CheckKind.VALIDITY)
     late = late.model_copy(update={"hint": "set a lower --rate"})
     judgement = _judgement([late])
@@ -80,7 +80,7 @@ def test_invalid_run_names_what_to_change(tmp_path: Path) -> None:
 
 
 def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
-    """It is told which file lacks what, and the words fit in two lines."""
+    """The file and what it lacks fit in two lines."""
     world = healthy()
     world.run["kept"], world.vitals = ["vitals.jsonl"], []
     lines = shown(world, tmp_path)
@@ -93,7 +93,7 @@ def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["check_crashed", "result_stored"])
 def test_whole_evidence_is_judged_again(name: str, tmp_path: Path) -> None:
-    """Where the judging failed, another run would tell no more."""
+    """Where the judge failed, another run would not help."""
     crashed = _check(Verdict.INVALID, name, CheckKind.VALIDITY)
     ending = closing_hints(_judgement([crashed]), healthy().write(tmp_path))
     assert ending.command.startswith("harness judge ")
@@ -102,7 +102,7 @@ def test_whole_evidence_is_judged_again(name: str, tmp_path: Path) -> None:
 def test_details_are_there_on_demand(tmp_path: Path) -> None:
     """`-v` prints every section, and ends as without it."""
     short, long = shown(slow(), tmp_path / "1"), shown(slow(), tmp_path / "2", verbose=True)
-    for part in ("integrity", "where the time went", "account of signals"):
+    for part in ("integrity", "latency breakdown", "signal outcomes"):
         assert part in long
         assert part not in short
     assert any(line.startswith(" FAIL ") for line in long[-6:])
@@ -118,8 +118,8 @@ def test_paths_are_short_below_the_working_folder(
     assert shown_path(Path("/elsewhere/1")) == "/elsewhere/1"
 
 
-def _check(verdict: Verdict, said: str, kind: CheckKind) -> Check:
-    return CheckSpec(said, said, kind).judged(verdict, said)
+def _check(verdict: Verdict, message: str, kind: CheckKind) -> Check:
+    return CheckSpec(message, message, kind).judged(verdict, message)
 
 
 def _judgement(checks: list[Check]) -> Judgement:
@@ -144,7 +144,7 @@ def measurement(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
 @given(checks=st.lists(CHECKS, max_size=40))
 @settings(deadline=None)
 def test_everything_fits_a_small_terminal(measurement: Measurement, checks: list[Check]) -> None:
-    """However many checks say however much: 24 lines of 80 columns, the prompt's included."""
+    """Any number of long messages: 24 lines of 80 columns, with the prompt."""
     judgement = _judgement(checks)
     ending = ClosingHints("reports/1/report.html", "a b " * 60, "harness judge reports/1")
     lines = [

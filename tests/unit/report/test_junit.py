@@ -24,7 +24,7 @@ from harness.report.junit import case_of_check, group_junit_xml, junit_xml
 
 def parsed(text: str) -> ET.Element:
     """The document that we have just made."""
-    return ET.fromstring(text)  # noqa: S314 - our own words
+    return ET.fromstring(text)  # noqa: S314 - our own document
 
 
 PROBLEMS = {
@@ -47,10 +47,10 @@ def data(judged: RunFolder) -> ReportData:
     return read_report_data(judged)
 
 
-def finding(verdict: Verdict, said: str = "something", *offenders: str) -> Check:
+def finding(verdict: Verdict, message: str = "something", *examples: str) -> Check:
     """A check."""
     spec = CheckSpec("odd", 'odd <one> & "two"', CheckKind.INTEGRITY)
-    return spec.judged(verdict, said, {"share": 0.5, "missing_ns": None}, offenders)
+    return spec.judged(verdict, message, {"share": 0.5, "missing_ns": None}, examples)
 
 
 def with_finding(data: ReportData, check: Check) -> ReportData:
@@ -59,7 +59,7 @@ def with_finding(data: ReportData, check: Check) -> ReportData:
 
 
 def test_every_check_is_a_test_case(data: ReportData) -> None:
-    """One case for each, in a suite of its kind; properties say which run it was."""
+    """One case for each, in a suite of its kind; properties identify the run."""
     root = parsed(junit_xml(data))
     schema().validate(junit_xml(data))
     suites = {suite.get("name"): suite for suite in root}
@@ -85,7 +85,7 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
     problems = [(one.tag, one.get("type")) for one in case if one.tag != "system-out"]
     wanted = PROBLEMS[verdict]
     assert problems == ([] if wanted is None else [(wanted, verdict.name)])
-    assert "offender: trace-1" in str(case.findtext("system-out"))
+    assert "example: trace-1" in str(case.findtext("system-out"))
     red = [s for s in parsed(text) if s.get("failures") != "0" or s.get("errors") != "0"]
     assert bool(red) == (verdict is not Verdict.PASS)
 
@@ -100,7 +100,7 @@ def test_what_was_not_judged_is_skipped() -> None:
 @settings(max_examples=100)
 @given(text=st.text(st.characters(), max_size=30))
 def test_any_text_makes_legal_xml(shared: ReportData, text: str) -> None:
-    """Events of a run may hold anything, characters that XML cannot say included."""
+    """Events of a run may hold any text, also characters that XML does not allow."""
     xml = junit_xml(with_finding(shared, finding(Verdict.FAIL, text, text)))
     schema().validate(xml.encode("utf-8").decode("utf-8"))
 
@@ -112,7 +112,7 @@ def shared(_judged: Path) -> ReportData:
 
 
 def test_group_has_a_case_for_each_run(tmp_path: Path) -> None:
-    """Runs stand beside the checks of all of them together."""
+    """A case for each run, and one for each check of the group."""
     runs = tuple(
         MemberFigures(run_id=f"run-{n}", seed=n, verdict=verdict, estimates_ns={"p99": 10**7})
         for n, verdict in enumerate((Verdict.PASS, Verdict.INVALID))

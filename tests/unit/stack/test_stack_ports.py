@@ -70,7 +70,7 @@ def test_configured_port(taken: int) -> None:
     with pytest.raises(UsageError, match=f"redis on 127.0.0.1: port {taken} is already in use by"):
         claim(taken, "redis")
     with pytest.raises(UsageError, match=f"port {port} is already in use"):
-        claim(port, "postgres", taken=frozenset({port}))
+        claim(port, "postgres", claimed=frozenset({port}))
 
 
 class _Race:

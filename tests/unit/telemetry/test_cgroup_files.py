@@ -59,7 +59,7 @@ def found(root: Path, files: Mapping[str, str]) -> CgroupUsage:
 
 
 @pytest.mark.parametrize(("files", "cpu_ns"), [(V1, 1_234_567_890), (V2, 1_234_567_000)])
-def test_both_versions_tell_the_same(tmp_path: Path, files: dict[str, str], cpu_ns: int) -> None:
+def test_both_versions_report_the_same(tmp_path: Path, files: dict[str, str], cpu_ns: int) -> None:
     """Usage, limits in force, throttling and pressure, each from where its version keeps it."""
     assert found(tmp_path, files) == CgroupUsage(
         cpu_ns=cpu_ns,
@@ -92,7 +92,7 @@ def test_without_a_limit_there_is_none(
     assert (usage.cpu_limit_cores, usage.memory_limit_bytes) == (None, None)
 
 
-def test_what_is_not_there_is_not_told(tmp_path: Path) -> None:
+def test_missing_files_have_no_figures(tmp_path: Path) -> None:
     """A kernel without a controller leaves gaps, not zeros."""
     few = {name: text for name, text in V2.items() if "cgroup" in name or "cpu.stat" in name}
     usage = found(tmp_path, few)

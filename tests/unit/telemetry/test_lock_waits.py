@@ -1,4 +1,4 @@
-"""What is told of waits for locks, and what is not: values."""
+"""Lock waits are reported without the literals of their statements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAITER = Waiter(7, "nonce_locks", True, "SELECT ...", True, 40.0, (("active", "U
 
 
 @pytest.mark.parametrize(
-    ("statement", "words"),
+    ("statement", "summary"),
     [
         ("SELECT  1\nFROM t", "SELECT ? FROM t"),
         ("SELECT x FROM t WHERE a = $1 AND b = 'o''Brien' AND c = 3.5", None),
@@ -26,11 +26,10 @@ WAITER = Waiter(7, "nonce_locks", True, "SELECT ...", True, 40.0, (("active", "U
         ("", ""),
     ],
 )
-def test_words_hold_no_values(statement: str, words: str | None) -> None:
+def test_a_summary_has_no_literals(statement: str, summary: str | None) -> None:
     """Parameters stay, literals go, names with digits stay."""
-    told = summarize_statement(statement)
-    assert told == (
-        words if words is not None else "SELECT x FROM t WHERE a = $1 AND b = ? AND c = ?"
+    assert summarize_statement(statement) == (
+        summary if summary is not None else "SELECT x FROM t WHERE a = $1 AND b = ? AND c = ?"
     )
 
 
@@ -39,7 +38,7 @@ def test_words_hold_no_values(statement: str, words: str | None) -> None:
     st.text(st.characters(categories=["L"], codec="ascii"), min_size=3),
 )
 def test_no_literal_gets_through(before: str, secret: str) -> None:
-    """Whatever stands between quotes is not told."""
+    """Nothing between quotes is reported."""
     statement = f"SELECT {before} '{secret}\u2603'"
     assert "\u2603" not in summarize_statement(statement)
 
@@ -57,24 +56,26 @@ def test_no_literal_gets_through(before: str, secret: str) -> None:
     ],
 )
 def test_kinds_of_statements(statement: str, kind: str) -> None:
-    """Locking reads are told apart from others."""
+    """Locking reads are a kind of their own."""
     assert kind_of(statement) == kind
     assert is_for_update(statement) == (kind == "select_for_update")
 
 
-def test_glances_between_looks_come_together() -> None:
-    """The largest counts and waits that were met, and in how many glances somebody waited."""
+def test_polls_between_samples_are_summarised() -> None:
+    """The maxima of counts and waits, and the share of polls with a waiter."""
     lines: list[str] = []
-    sheet, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
+    batch, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
     waits.add((), 0)
-    waits.write_to(sheet)
-    sheet.end(NS_PER_S)
+    waits.write_to(batch)
+    batch.end(NS_PER_S)
     other = replace(WAITER, pid=8, relation="trade_tasks", is_nonce=False, waited_ms=90.0)
-    for number, glance in enumerate(((), (WAITER, other), (replace(WAITER, waited_ms=240.0),), ())):
-        waits.add(glance, NS_PER_S + number)
-    waits.write_to(sheet)
-    sheet.end(2 * NS_PER_S)
-    waits.write_to(sheet)  # nobody looked: nothing to tell
+    for number, waiters in enumerate(
+        ((), (WAITER, other), (replace(WAITER, waited_ms=240.0),), ())
+    ):
+        waits.add(waiters, NS_PER_S + number)
+    waits.write_to(batch)
+    batch.end(2 * NS_PER_S)
+    waits.write_to(batch)  # no poll since: nothing to report
     found = read_telemetry("".join(lines), 0)
     newest = {name: track.values[-1] for name, track in found.time_series.items()}
     assert newest == {
@@ -94,10 +95,10 @@ def test_glances_between_looks_come_together() -> None:
 def test_many_waiters_are_counted_and_few_are_named() -> None:
     """A storm of waits fills no disk."""
     lines: list[str] = []
-    sheet, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
+    batch, waits = SampleBatch("postgres", lines.append), LockWaitSummary()
     waits.add([replace(WAITER, pid=pid, waited_ms=float(pid)) for pid in range(1, 51)], 1)
-    waits.write_to(sheet)
-    sheet.end(1)
+    waits.write_to(batch)
+    batch.end(1)
     found = read_telemetry("".join(lines), 0)
     assert found.time_series["postgres.nonce_waiters_count"].values == (50.0,)
     assert sorted(wait.waited_ms for wait in found.lock_waits) == [float(n) for n in range(43, 51)]

@@ -66,7 +66,7 @@ def table(tmp_path: Path) -> Table:
 
 
 def test_what_was_before_is_not_counted(table: Table) -> None:
-    """The first look is where the story begins; then all members add up."""
+    """The first sample is the origin; then all members add up."""
     table.put(1, cpu=1_000, wait=50, faults=7, children="2 ")
     table.put(2, cpu=9_000)
     tree = ProcessTree(1, str(table.root))
@@ -83,7 +83,7 @@ def test_what_was_before_is_not_counted(table: Table) -> None:
 
 
 def test_newcomers_count_from_their_start(table: Table) -> None:
-    """All that a child ever used was used since the last look; who ends takes nothing away."""
+    """All that a new child used counts; a member that ends subtracts nothing."""
     table.put(1)
     tree = ProcessTree(1, str(table.root))
     tree.sample()

@@ -1,4 +1,4 @@
-"""What is put on a sheet comes back from the file."""
+"""Figures of a batch are read back from the file."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from hypothesis import strategies as st
 
 from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.telemetry import sample_batch as sheet_module
+from harness.telemetry import sample_batch as batch_module
 from harness.telemetry.sample_batch import SampleBatch
 
 NAMES = st.text(min_size=1, max_size=12)
-LOOKS = st.lists(st.dictionaries(NAMES, st.floats(-1e12, 1e12), max_size=6), max_size=8)
+SAMPLES = st.lists(st.dictionaries(NAMES, st.floats(-1e12, 1e12), max_size=6), max_size=8)
 
 
-@given(LOOKS)
-def test_levels_come_back(looks: list[dict[str, float]]) -> None:
+@given(SAMPLES)
+def test_levels_come_back(samples: list[dict[str, float]]) -> None:
     """Whatever figures come and go, each is found under its name at its time."""
     lines: list[str] = []
-    sheet = SampleBatch("x", lines.append)
-    for number, figures in enumerate(looks):
+    batch = SampleBatch("x", lines.append)
+    for number, figures in enumerate(samples):
         for name, value in figures.items():
-            sheet.gauge(name, value)
-        sheet.end((number + 1) * NS_PER_S)
+            batch.gauge(name, value)
+        batch.end((number + 1) * NS_PER_S)
     found = read_telemetry("".join(lines).split("\n")[:-1], 0)
     assert found.invalid_lines == 0
-    told = {
+    read = {
         (name, at_s): value
-        for name, track in found.time_series.items()
-        for at_s, value in zip(track.at_s, track.values, strict=True)
+        for name, series in found.time_series.items()
+        for at_s, value in zip(series.at_s, series.values, strict=True)
     }
-    assert told == {
+    assert read == {
         (name, float(number + 1)): value
-        for number, figures in enumerate(looks)
+        for number, figures in enumerate(samples)
         for name, value in figures.items()
     }
 
 
-def test_news_are_told_once() -> None:
+def test_changes_are_written_once() -> None:
     """Names, limits and reasons go to the file when they are new."""
     lines: list[str] = []
-    sheet = SampleBatch("x", lines.append)
+    batch = SampleBatch("x", lines.append)
     for second in (1, 2):
-        sheet.total("a.total", second)
-        sheet.limit("a.total", 5, "cgroup")
-        sheet.limit("a.other", None, "")
-        sheet.unread("b", "no rights")
-        sheet.unread("c", None)
-        sheet.end(second * NS_PER_S)
+        batch.total("a.total", second)
+        batch.limit("a.total", 5, "cgroup")
+        batch.limit("a.other", None, "")
+        batch.unread("b", "no rights")
+        batch.unread("c", None)
+        batch.end(second * NS_PER_S)
     text = "".join(lines)
     assert [text.count(kind) for kind in ('"columns"', '"limit"', '"unread"', '"look"')] == [
         2,
@@ -64,18 +64,18 @@ def test_news_are_told_once() -> None:
 
 def test_no_number_is_no_value(monkeypatch: Any) -> None:
     """NaN is left out; so are figures beyond the bound."""
-    monkeypatch.setattr(sheet_module, "COLUMNS_MAX", 2)
+    monkeypatch.setattr(batch_module, "COLUMNS_MAX", 2)
     lines: list[str] = []
-    sheet = SampleBatch("x", lines.append)
+    batch = SampleBatch("x", lines.append)
     for name, value in (("a", float("nan")), ("b", 1.0), ("c", 2.0)):
-        sheet.gauge(name, value)
-    sheet.end(1)
+        batch.gauge(name, value)
+    batch.end(1)
     found = read_telemetry("".join(lines), 0)
     assert (found.invalid_lines, list(found.time_series)) == (0, ["b"])
 
 
 def test_silence_writes_nothing() -> None:
-    """A source that tells nothing leaves no line."""
+    """A source without figures writes no line."""
     lines: list[str] = []
     SampleBatch("x", lines.append).end(1)
     assert lines == []

@@ -1,4 +1,4 @@
-"""What the telemetry process is told, and who else may read it."""
+"""The input of the telemetry process, and its secrets."""
 
 from __future__ import annotations
 

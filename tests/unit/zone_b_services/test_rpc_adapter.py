@@ -55,7 +55,7 @@ class Bench:
             RULES,
             AdapterMetrics(self.registry),
             now_ns=lambda: self.now_ns,
-            told=self.log.append,
+            log=self.log.append,
         )
 
     def ask(self, method: str = "eth_call") -> bytes:

@@ -10,7 +10,7 @@ fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     secret=$(mktemp)
     printf '%s' "$POSTGRES_PASSWORD" > "$secret"
-    # shellcheck disable=SC2086 # the arguments are words
+    # shellcheck disable=SC2086 # the arguments have no spaces
     initdb --username="$POSTGRES_USER" --pwfile="$secret" --auth-local=trust \
         --auth-host=scram-sha-256 ${POSTGRES_INITDB_ARGS:-} -D "$PGDATA" > /dev/null
     rm -f "$secret"

@@ -68,8 +68,8 @@ def test_percentiles_are_near_the_exact_ones(
     )
 
 
-def test_percentile_of_too_few_signals_is_not_told() -> None:
-    """299 signals are the least that say anything of P99."""
+def test_percentile_of_too_few_signals_is_none() -> None:
+    """299 signals are the minimum for P99."""
     matcher = LiveMatcher()
     matcher.add_attempts(attempts(range(299), [0] * 299))
     matcher.add_observations(sightings(range(298), [10**6] * 298))
@@ -79,15 +79,15 @@ def test_percentile_of_too_few_signals_is_not_told() -> None:
     assert matcher.percentile_ns(99) is not None
 
 
-def test_tripwires_are_told_of_every_signal_but_the_stale() -> None:
+def test_abort_conditions_receive_every_signal_but_the_stale() -> None:
     """In either order of files; and not any more once signals had to be forgotten."""
     load = Load(
         stages=(Stage(agents=1, rate_from=10.0, rate_to=10.0, duration_s=10.0),), warmup_s=0
     )
-    promise = SLO(objective="max < 1 s", abort_on_fail=True)
+    slo = SLO(objective="max < 1 s", abort_on_fail=True)
     late, end_ns = 2 * 10**9, 60 * 10**9
     for sighting_first in (False, True):
-        matcher = LiveMatcher(abort_conditions=[AbortCondition(promise, load, 0)])
+        matcher = LiveMatcher(abort_conditions=[AbortCondition(slo, load, 0)])
         due, seen = attempts([1, 2], [10**9, 10**9]), sightings([1, 2], [10**9 + 5, 10**9 + 5])
         if sighting_first:
             matcher.add_observations(seen)
@@ -102,7 +102,7 @@ def test_tripwires_are_told_of_every_signal_but_the_stale() -> None:
         matcher.add_attempts(attempts([4], [10**9]))
         matcher.add_observations(sightings([4], [10**9 + late]))
         assert matcher.failed(end_ns) is not None
-    flooded = LiveMatcher(outstanding_max=1, abort_conditions=[AbortCondition(promise, load, 0)])
+    flooded = LiveMatcher(outstanding_max=1, abort_conditions=[AbortCondition(slo, load, 0)])
     flooded.add_attempts(attempts([1, 2], [10**9, 10**9]))
     assert flooded.failed(end_ns) is None
 
@@ -125,7 +125,7 @@ def test_outstanding_signals_are_bounded() -> None:
 
 
 def test_files_are_followed_as_they_grow(tmp_path: Path) -> None:
-    """Each update takes what is new; torn records, absent files and other runs do no harm."""
+    """Each update reads new records; torn records, absent files and other runs do no harm."""
     figures = LiveFigures(tmp_path, TAG)
     figures.update()
     (tmp_path / "journal").mkdir()
@@ -140,7 +140,7 @@ def test_files_are_followed_as_they_grow(tmp_path: Path) -> None:
     assert (figures.simulated, figures.final, figures.backlog) == (2, 2, 0)
 
 
-def test_what_was_seen_is_told_with_the_oldest_that_is_open() -> None:
+def test_summary_has_the_outcomes_and_the_oldest_open_signal() -> None:
     """Stale signals are in the figures like others; the oldest open one shows a stall at once."""
     matcher = LiveMatcher()
     stale = attempts([1], [10])

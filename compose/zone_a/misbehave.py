@@ -6,7 +6,7 @@ interpreter as a text, in a container that has no such file:
     python3 -c TEXT MARK flood SECONDS PROCESSES PER_S KEY
     python3 -c TEXT MARK leak SECONDS PER_S STREAM GROUP
 
-MARK is for whoever looks for the program; Redis is that of DEFI_REDIS_URL.
+MARK identifies the program to others; Redis is that of DEFI_REDIS_URL.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def in_children(processes: int, work: Callable[[GoesOn], None]) -> list[int]:
 
 
 class Line:
-    """A connection to Redis on which nobody reads the answers, but waits for their end.
+    """A connection to Redis that reads no answer, but waits for their end.
 
     Raises:
         OSError: there is no connection, or it does not answer in time.
@@ -113,9 +113,9 @@ class Line:
 def packed(*commands: Command) -> bytes:
     """Commands as Redis takes them (RESP2)."""
     parts = []
-    for words in commands:
-        parts.append(b"*%d\r\n" % len(words))
-        parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        parts += [b"$%d\r\n%b\r\n" % (len(part), part) for part in command]
     return b"".join(parts)
 
 
@@ -184,10 +184,10 @@ def _stubbornly(url: str, once: Callable[[Line], None], goes_on: GoesOn) -> None
             time.sleep(_RETRY_S)
 
 
-def main(words: list[str]) -> int:
-    """Misbehave as the words say, for so long; 2 for words that say nothing."""
+def main(arguments: list[str]) -> int:
+    """Run the load that the arguments name, for so long; 2 for wrong arguments."""
     url = os.environ.get("DEFI_REDIS_URL", "")
-    kind, seconds, *rest = words
+    kind, seconds, *rest = arguments
     end_s = time.monotonic() + float(seconds)
 
     def in_time() -> bool:

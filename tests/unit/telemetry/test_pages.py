@@ -15,13 +15,13 @@ from harness.telemetry.sources.pages import PageParser
 LABELS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x85\u2028\u2029"))
 
 
-def told(*pages: bytes, service: str = "engine") -> Telemetry:
+def series_of(*pages: bytes, service: str = "engine") -> Telemetry:
     """The tracks of pages that are read a second apart."""
     lines: list[str] = []
-    sheet, text = SampleBatch("pages", lines.append), PageParser(service)
+    batch, parser = SampleBatch("pages", lines.append), PageParser(service)
     for number, page in enumerate(pages):
-        text.parse_into(page.decode(), sheet)
-        sheet.end((number + 1) * NS_PER_S)
+        parser.parse_into(page.decode(), batch)
+        batch.end((number + 1) * NS_PER_S)
     return read_telemetry("".join(lines).split("\n")[:-1], 0)
 
 
@@ -40,7 +40,7 @@ def test_each_kind_of_figure() -> None:
     counter.labels("DONE", "lite").inc(7)
     for value in (20, 40):
         histogram.labels("lite").observe(value)
-    found = told(first, generate_latest(registry)).time_series
+    found = series_of(first, generate_latest(registry)).time_series
     assert {name: track.values for name, track in found.items()} == {
         "page.engine.defi_lag_blocks": (2.0, 4.0),
         "page.engine.defi_signals{mode=lite,status=DONE}.per_s": (7.0,),
@@ -63,7 +63,7 @@ def test_nodes_have_tracks_of_their_own() -> None:
     for value in (20, 100, 180):
         times.labels("first").observe(value)
     failures.labels("first", "refused").inc()
-    found = told(before, generate_latest(registry)).time_series
+    found = series_of(before, generate_latest(registry)).time_series
     assert {name: track.values for name, track in found.items()} == {
         "rpc.first.failures_per_s": (1.0,),
         "rpc.first.mean_ms": (100.0,),
@@ -80,7 +80,7 @@ def test_any_label_and_value(figures: dict[str, float]) -> None:
     gauge = Gauge("defi_any", "x", ["of"], registry=registry)
     for label, value in figures.items():
         gauge.labels(label).set(value)
-    found = told(generate_latest(registry))
+    found = series_of(generate_latest(registry))
     finite = sorted(value for value in figures.values() if abs(value) < float("inf"))
     assert sorted(track.values[0] for track in found.time_series.values()) == finite
     assert found.invalid_lines == 0

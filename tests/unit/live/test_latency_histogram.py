@@ -24,13 +24,13 @@ SIGNALS = st.lists(
 
 
 def filled(
-    signals: list[tuple[int, Mode, int]], tally: LiveLatencyHistogram
+    signals: list[tuple[int, Mode, int]], histogram: LiveLatencyHistogram
 ) -> LiveLatencyHistogram:
     """Everything added, in batches of three."""
     for first in range(0, len(signals), 3):
         columns = np.array(signals[first : first + 3], np.int64).T
-        tally.add(*columns)
-    return tally
+        histogram.add(*columns)
+    return histogram
 
 
 @given(SIGNALS)
@@ -55,25 +55,25 @@ def test_every_signal_is_in_one_bucket_of_its_own_phase_and_mode(
         assert found[key].sum_ns == sum(latencies)
 
 
-def test_the_warm_up_is_told_until_something_is_measured() -> None:
+def test_the_warm_up_counts_until_something_is_measured() -> None:
     """A cold start has no part in the P99 that is shown of the measured load."""
-    tally = LiveLatencyHistogram([(NS_PER_S, 2 * NS_PER_S)])
+    histogram = LiveLatencyHistogram([(NS_PER_S, 2 * NS_PER_S)])
     count = size_needed(99)
-    filled([(0, Mode.LITE, 900 * NS_PER_MS)] * count, tally)
-    assert tally.percentile_ns(99) == pytest.approx(900 * NS_PER_MS, rel=0.01)
-    filled([(NS_PER_S, Mode.FULL, 5 * NS_PER_MS)], tally)
-    assert tally.percentile_ns(99) is None, "one signal says nothing of P99"
-    filled([(NS_PER_S, Mode.FULL, 5 * NS_PER_MS)] * count, tally)
-    assert tally.percentile_ns(99) == pytest.approx(5 * NS_PER_MS, rel=0.01)
-    assert tally.percentile_ns(50, Mode.FULL) == pytest.approx(5 * NS_PER_MS, rel=0.01)
-    assert tally.percentile_ns(99, Mode.LITE) == pytest.approx(900 * NS_PER_MS, rel=0.01)
+    filled([(0, Mode.LITE, 900 * NS_PER_MS)] * count, histogram)
+    assert histogram.percentile_ns(99) == pytest.approx(900 * NS_PER_MS, rel=0.01)
+    filled([(NS_PER_S, Mode.FULL, 5 * NS_PER_MS)], histogram)
+    assert histogram.percentile_ns(99) is None, "one signal is too few for P99"
+    filled([(NS_PER_S, Mode.FULL, 5 * NS_PER_MS)] * count, histogram)
+    assert histogram.percentile_ns(99) == pytest.approx(5 * NS_PER_MS, rel=0.01)
+    assert histogram.percentile_ns(50, Mode.FULL) == pytest.approx(5 * NS_PER_MS, rel=0.01)
+    assert histogram.percentile_ns(99, Mode.LITE) == pytest.approx(900 * NS_PER_MS, rel=0.01)
 
 
 def test_a_mode_that_there_is_not_does_no_harm() -> None:
     """A torn file is the judge's concern, not that of a running figure."""
-    tally = LiveLatencyHistogram()
-    tally.add(np.array([1]), np.array([77]), np.array([5]))
-    assert tally.buckets() == ()
+    histogram = LiveLatencyHistogram()
+    histogram.add(np.array([1]), np.array([77]), np.array([5]))
+    assert histogram.buckets() == ()
 
 
 def test_what_is_measured_lies_on_the_clock() -> None:

@@ -1,8 +1,7 @@
 """Redis and Protobuf with the standard library alone.
 
 Zone A's image is python:3.11-slim, which has neither client nor bindings, and its code is mounted
-read-only. `agent` and `feedback` are two mounts, so each has a copy of this file; a test compares
-the copies with each other, and what they write with the bindings built from `defi.proto`.
+read-only. A test compares what it writes with the bindings built from `defi.proto`.
 """
 
 from __future__ import annotations
@@ -54,16 +53,16 @@ class Redis:
         if database := parts.path.strip("/"):
             self.command("SELECT", database)
 
-    def command(self, *words: str | bytes | int) -> Any:
+    def command(self, *arguments: str | bytes | int) -> Any:
         """Send a command; its answer as bytes, int, list or None.
 
         Raises:
             RedisError: Redis refused it.
             OSError: the connection is lost.
         """
-        parts = [b"*%d\r\n" % len(words)]
-        for word in words:
-            data = word if isinstance(word, bytes) else str(word).encode()
+        parts = [b"*%d\r\n" % len(arguments)]
+        for argument in arguments:
+            data = argument if isinstance(argument, bytes) else str(argument).encode()
             parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
         self._socket.sendall(b"".join(parts))
         answer = self._read()
@@ -93,7 +92,7 @@ class Redis:
         if kind == b"*":
             return [self._read() for _ in range(count)]
         if kind != b"$" or count > _BULK_MAX:
-            raise ConnectionError("Redis said something that is not RESP2")
+            raise ConnectionError("Redis answered something that is not RESP2")
         data = self._reader.read(count + 2)
         if len(data) != count + 2:
             raise ConnectionError("Redis hung up")

@@ -1,4 +1,4 @@
-"""The sampler writes lines that the measurement reads, and says when it cannot."""
+"""The sampler writes lines that the measurement reads, and reports when it cannot."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def test_lines_are_read_back(tmp_path: Path) -> None:
     sampler.start()
     sampler.stop()
     sampler.stop()
-    vitals = read_self_monitoring({path.name: path.read_text(encoding="utf-8").splitlines()})
+    found = read_self_monitoring({path.name: path.read_text(encoding="utf-8").splitlines()})
     assert sampler.failure() is None
-    assert not vitals.invalid_lines
-    assert vitals.samples
-    assert set(vitals.samples[-1].processes) == {"main"}
+    assert not found.invalid_lines
+    assert found.samples
+    assert set(found.samples[-1].processes) == {"main"}
 
 
-def test_full_disk_is_told(tmp_path: Path) -> None:
+def test_full_disk_is_reported(tmp_path: Path) -> None:
     """A line that cannot be written ends the sampling with a reason."""
     sampler = SelfMonitor(tmp_path / "missing" / "vitals.jsonl", {}, SystemClock())
     sampler.start()
@@ -33,8 +33,8 @@ def test_full_disk_is_told(tmp_path: Path) -> None:
     assert sampler.failure() == "vitals.jsonl cannot be written: No such file or directory"
 
 
-def test_lateness_is_that_of_the_look() -> None:
-    """A look that comes 300 ms late says so; one that comes early is not late."""
+def test_lateness_is_that_of_the_sample() -> None:
+    """A sample 300 ms after its due time is late by that; an early one is not late."""
     clock = ManualClock(now_ns=1_300_000_000, wall_ns=5)
     late, early = sample({}, clock, 1_000_000_000), sample({}, clock, 2_000_000_000)
     assert (late["late_ns"], early["late_ns"]) == (300_000_000, 0)

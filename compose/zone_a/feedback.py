@@ -1,10 +1,10 @@
 """A stand-in for the AI feedback service: turns the newest chain event into a prompt file.
 
     PROMPTS_DIR       where the files go (/prompts)
-    FEEDBACK_EVERY_S  time between two looks (5)
+    FEEDBACK_EVERY_S  time between two polls (5)
     FEEDBACK_KEEP     files that are kept, the newest ones (100)
 
-It joins no consumer group: it looks at the newest event now and then, and disturbs nobody's count.
+It joins no consumer group: it polls the newest event, and changes no group's counters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ rejected, say which of its assumptions no longer holds.
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the service is told."""
+    """The service's settings."""
 
     redis_url: str
     prefix: str
@@ -82,7 +82,7 @@ def write_prompt(folder: Path, block: int, keep: int) -> Path:
 
 
 def run(settings: Settings, stop: threading.Event) -> int:
-    """Look again and again until told to stop; the exit code."""
+    """Poll until the signal to stop; the exit code."""
     settings.folder.mkdir(parents=True, exist_ok=True)
     written = failures = 0
     while not stop.is_set():
@@ -106,9 +106,9 @@ def run(settings: Settings, stop: threading.Event) -> int:
     return 0
 
 
-def say(words: str) -> None:
+def say(text: str) -> None:
     """One line to the log."""
-    print(words, file=sys.stderr, flush=True)  # noqa: T201 - the container's log
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the container's log
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ class Feed:
                 raise
 
     def leave(self, redis: Redis) -> None:
-        """Leave in order: nothing pending is left behind, nor a group that nobody uses."""
+        """Leave in order: no pending entry is left, nor an unused group."""
         self.settle(redis)
         if self._shared:
             redis.command("XGROUP", "DELCONSUMER", self._stream, self._group, self._consumer)
@@ -88,9 +88,9 @@ class Feed:
         return int(redis.command("XACK", self._stream, self._group, *held)) if held else 0
 
     def _read(self, redis: Redis, wait_ms: int) -> list[Entry]:
-        words = ("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", _EVENTS_MAX)
+        command = ("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", _EVENTS_MAX)
         block: tuple[str | int, ...] = ("BLOCK", wait_ms) if self._after == ">" else ()
-        answer = redis.command(*words, *block, "STREAMS", self._stream, self._after)
+        answer = redis.command(*command, *block, "STREAMS", self._stream, self._after)
         entries = _entries(answer[0][1]) if answer else []
         if not entries:
             self._after = ">"
@@ -101,8 +101,8 @@ class Feed:
         if time.monotonic() < self._claim_s:
             return []
         self._claim_s = time.monotonic() + _CLAIM_EVERY_S
-        words = ("XAUTOCLAIM", self._stream, self._group, self._consumer, self._claim_after_ms)
-        answer = redis.command(*words, "0", "COUNT", _EVENTS_MAX)
+        command = ("XAUTOCLAIM", self._stream, self._group, self._consumer, self._claim_after_ms)
+        answer = redis.command(*command, "0", "COUNT", _EVENTS_MAX)
         entries = _entries(answer[1])
         self.claimed += len(entries)
         return entries

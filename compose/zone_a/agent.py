@@ -46,7 +46,7 @@ _GAS_PRICE_WEI = 10**11
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the agent is told."""
+    """The agent's settings."""
 
     redis_url: str
     prefix: str
@@ -179,7 +179,7 @@ class Agent:
 
     @property
     def over(self) -> bool:
-        """Whether it was told to end, or its time is up."""
+        """Whether a signal has asked it to end, or its time is up."""
         return self.stopping or self.is_due_to_fail
 
     @property
@@ -231,7 +231,7 @@ class Agent:
 
 
 def run(settings: Settings, agent: Agent) -> int:
-    """Work until told to stop; the exit code."""
+    """Work until the signal to stop; the exit code."""
     while not agent.over:
         try:
             redis = Redis(settings.redis_url)
@@ -258,9 +258,9 @@ def _misbehave(settings: Settings, host: str) -> None:
     in_children(leaks, lambda on: leak_groups(url, events, group, settings.leak_per_s, on))
 
 
-def say(words: str) -> None:
+def say(text: str) -> None:
     """One line to the log."""
-    print(words, file=sys.stderr, flush=True)  # noqa: T201 - the container's log
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the container's log
 
 
 def main() -> int:

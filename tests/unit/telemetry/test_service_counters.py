@@ -43,7 +43,7 @@ def service(*pages: str, code: int = 200) -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - overridden name
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -77,7 +77,7 @@ def test_counts_that_come_late_are_waited_for(tmp_path: Path) -> None:
 
 
 def test_counts_that_never_come_are_not_waited_for_longer(tmp_path: Path) -> None:
-    """A second, and then what is told is written down."""
+    """A second; then the counts are written as they are."""
     clock, path = ManualClock(), tmp_path / "metrics.json"
     with service(text_of(5)) as (url, _):
         pages = ServiceCountersReader({"engine": url}, path, clock)
@@ -88,29 +88,29 @@ def test_counts_that_never_come_are_not_waited_for_longer(tmp_path: Path) -> Non
 
 
 def test_services_that_do_not_count_cost_no_time(tmp_path: Path) -> None:
-    """A page without such counts, one that is no page, and one that nobody serves."""
+    """A page without such counts, one that is no page, and one that does not exist."""
     clock, path = ManualClock(), tmp_path / "metrics.json"
-    with service("up 1\n") as (quiet, _), service("<html>{", code=404) as (none, _):
-        urls = {"quiet": quiet, "none": none, "gone": "http://127.0.0.1:9/metrics"}
+    with service("up 1\n") as (countless, _), service("<html>{", code=404) as (none, _):
+        urls = {"countless": countless, "none": none, "gone": "http://127.0.0.1:9/metrics"}
         pages = ServiceCountersReader(urls, path, clock)
         pages.begin()
         pages.end(3)
     assert clock.now_ns() == 0
     found = written(path)["after"]
-    assert found["quiet"] == {"signals": None}
+    assert found["countless"] == {"signals": None}
     assert found["none"] == {"error": "HTTP 404"}
     assert set(found["gone"]) == {"error"}
 
 
 @pytest.mark.parametrize("text", ["<html>{", 'defi_signals_total{status="a",mode="b"} NaN\n'])
 def test_a_page_that_is_none_is_an_error(text: str) -> None:
-    """It ends nothing, and says what it is."""
+    """It ends nothing, and has a reason."""
     with service(text) as (url, _):
         assert set(scrape_counters(url)) == {"error"}
 
 
 def test_replicas_of_a_label_set_add_up_and_other_labels_do_not_count() -> None:
-    """Counts may be told apart further; without status and mode they tell nothing."""
+    """Counts may have more labels; without status and mode they do not count."""
     assert parse_signal_counts("defi_signals_total 4\n") is None
     text = "".join(
         f'defi_signals_total{{status="SIMULATED",mode="lite",worker="{n}"}} 2\n' for n in (1, 2)

@@ -7,9 +7,9 @@ from harness.telemetry.sources.redis_server import OTHERS, fields_of, refused_co
 INFO = b"# Memory\r\nused_memory:1100352\r\nused_memory_human:1.05M\r\n\r\n# X\r\na:b:c\r\n"
 
 
-def group(name: str, pending: int, lag: int | None = None, *, tells: bool = True) -> list[object]:
+def group(name: str, pending: int, lag: int | None = None, *, has_lag: bool = True) -> list[object]:
     """One group of XINFO GROUPS."""
-    told = [
+    fields = [
         b"name",
         name.encode(),
         b"consumers",
@@ -19,7 +19,7 @@ def group(name: str, pending: int, lag: int | None = None, *, tells: bool = True
         b"last-delivered-id",
         b"0-0",
     ]
-    return [*told, b"entries-read", 3, b"lag", lag] if tells else told
+    return [*fields, b"entries-read", 3, b"lag", lag] if has_lag else fields
 
 
 def test_fields_of_info() -> None:
@@ -32,7 +32,7 @@ def test_fields_of_info() -> None:
 
 
 def test_what_a_full_redis_refuses_is_refused() -> None:
-    """Errors of other kinds are not; a server that tells of no errors has still its connections."""
+    """Errors of other kinds are not; a server without error counts still has its connections."""
     text = b"rejected_connections:2\r\nerrorstat_OOM:count=313\r\nerrorstat_ERR:count=7\r\n"
     assert refused_count(fields_of(text)) == 315
     assert refused_count(fields_of(b"rejected_connections:2\r\n")) == 2
@@ -45,7 +45,7 @@ def test_groups_by_name_and_the_rest_together() -> None:
     assert sum_groups(groups, ["cg:engine", None]) == {"cg:engine": (5, 2), OTHERS: (3, 6)}
 
 
-def test_a_lag_that_nobody_tells() -> None:
+def test_a_lag_that_is_not_reported() -> None:
     """Redis before 7.0 does not know of it; later ones may have lost count."""
-    assert sum_groups([group("g", 1, tells=False)], ["g"]) == {"g": (None, 1)}
+    assert sum_groups([group("g", 1, has_lag=False)], ["g"]) == {"g": (None, 1)}
     assert sum_groups([group("g", 1), group("h", 2)], []) == {OTHERS: (None, 3)}
