@@ -1,13 +1,11 @@
 """Lines of `faults.jsonl`: one record for each planned fault."""
 
 from __future__ import annotations
-
 from collections.abc import Iterable
-
-from pydantic import BaseModel, ConfigDict
-
-from harness.evidence.jsonl import format_jsonl, parse_jsonl
-
+from harness.evidence.jsonl import format_jsonl
+from harness.evidence.jsonl import parse_jsonl
+from pydantic import BaseModel
+from pydantic import ConfigDict
 
 class FaultRecord(BaseModel):
     """A fault from its plan to its end; times are monotonic, None for events that never happened.

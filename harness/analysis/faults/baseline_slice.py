@@ -3,22 +3,22 @@
 Signals intended within a fault window are removed from a cell's series, and the length of the
 windows is removed from their times, so that the parts before and after a window are adjacent. The
 result is judged like a run without these windows. As in a series, a duration is known by its
-bucket, and counts as the largest value of it.
+bucket
+and counts as the largest value of it.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-
+from collections.abc import Iterator
+from collections.abc import Sequence
 from harness.analysis.faults.fault_windows import FaultWindow
 from harness.analysis.histogram import HistogramBuilder
 from harness.analysis.outcome_counts import SignalOutcomeCounts
-from harness.analysis.recorder import Cell, Metric
+from harness.analysis.recorder import Cell
+from harness.analysis.recorder import Metric
 from harness.analysis.series import Series
 from harness.clock import NS_PER_MS
+from numpy.typing import NDArray
+import numpy as np
 
 Spans = Sequence[tuple[int, int]]
 

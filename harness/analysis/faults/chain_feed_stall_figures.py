@@ -1,9 +1,8 @@
 """Figures of a stall of the agents' chain feed."""
 
 from __future__ import annotations
-
-from pydantic import BaseModel, ConfigDict
-
+from pydantic import BaseModel
+from pydantic import ConfigDict
 
 class ChainFeedStallFigures(BaseModel):
     """One planned stall; times are seconds after its injection, None for missing events.

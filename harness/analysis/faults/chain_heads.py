@@ -1,14 +1,12 @@
 """Height of the chain over time, from the events of the chain."""
 
 from __future__ import annotations
-
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
+from harness.evidence.records import HEAD
+from harness.evidence.records import read_records
 from numpy.typing import NDArray
-
-from harness.evidence.records import HEAD, read_records
+from pathlib import Path
+import numpy as np
 
 Blocks = NDArray[np.int64]
 Moments = NDArray[np.int64]

@@ -1,19 +1,21 @@
 """Figures of faults: times of each, and the latencies outside of all fault windows."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-
-from pydantic import BaseModel, ConfigDict
-
-from harness.analysis.faults.fault_windows import FaultWindow, baseline_durations
-from harness.analysis.recorder import Cell, CellKey, Metric
+from collections.abc import Iterator
+from collections.abc import Sequence
+from harness.analysis.faults.fault_windows import FaultWindow
+from harness.analysis.faults.fault_windows import baseline_durations
+from harness.analysis.recorder import Cell
+from harness.analysis.recorder import CellKey
+from harness.analysis.recorder import Metric
 from harness.analysis.series import Series
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
 from harness.scenario.models import Phase
+from pydantic import BaseModel
+from pydantic import ConfigDict
 
-# Metrics that have baseline figures where a run has faults.
+# Metrics that have baseline figures where figures of their own.
 BASELINE_METRICS = frozenset({Metric.LATENCY, Metric.LATENESS, Metric.OBSERVER})
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 

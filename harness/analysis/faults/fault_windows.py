@@ -1,20 +1,22 @@
 """Disruptions of a run, the time windows that they affect, and durations outside of those."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-
-from harness.analysis.faults.recovery import DISRUPTION_EVENTS, Recovery
-from harness.analysis.histogram import bucket_high_ns, rank_of
-from harness.analysis.series import BIN_COUNT, Series
+from harness.analysis.faults.recovery import DISRUPTION_EVENTS
+from harness.analysis.faults.recovery import Recovery
+from harness.analysis.histogram import bucket_high_ns
+from harness.analysis.histogram import rank_of
+from harness.analysis.series import BIN_COUNT
+from harness.analysis.series import Series
 from harness.analysis.statistics import size_needed
-from harness.clock import NS_PER_MS, NS_PER_S
+from harness.clock import NS_PER_MS
+from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
 from harness.evidence.run_documents import RunEvent
 from harness.scenario.fault_registry import kinds_where
+import numpy as np
 
 # The recovery objective: effects of a fault end within this time after its end.
 RECOVERY_LIMIT_NS = 15 * NS_PER_S
@@ -97,7 +99,7 @@ def fault_windows(
     """The window of each disruption, in order.
 
     Args:
-        disruptions: disruptions and the recoveries from them.
+        disruptions: disruptions and the recoveries from recoveries.
         records: of the faults.
         end_ns: end of the observation.
     """

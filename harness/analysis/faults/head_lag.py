@@ -4,32 +4,37 @@ A signal names the newest block that its agent knew. The entry ids of signals an
 times of one clock, Redis's, so the head at the time Redis accepted the signal is known exactly. The
 engine processed the signal later, when the head may have advanced. Therefore
 
-- a signal *must be refused* if the head was more than `lag_max` blocks ahead when Redis accepted
+- a signal *must be rejected* if the head was more than `lag_max` blocks ahead when Redis accepted
   it, and had been so for the propagation time of a block;
-- it *may* be refused if the head was that far ahead when its final state was observed.
+- it *may* be rejected if the head was that far ahead when its final state was observed.
 
 Either excuses a signal from the objectives of ordinary signals only during a planned stall of the
 agents' chain feed. The engine must never simulate a signal that must be refused.
 """
 
 from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
-
-from harness.analysis.anomalies import Anomaly, AnomalyLog
+from harness.analysis.anomalies import Anomaly
+from harness.analysis.anomalies import AnomalyLog
 from harness.analysis.clock_map import ClockMap
 from harness.analysis.entry_ids import entry_time_ms
 from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
-from harness.analysis.faults.chain_heads import NEVER_MS, ChainHeads, Moments
-from harness.analysis.samples import Mask, Samples, Staleness, column
-from harness.clock import NS_PER_MS, NS_PER_S
+from harness.analysis.faults.chain_heads import ChainHeads
+from harness.analysis.faults.chain_heads import Moments
+from harness.analysis.faults.chain_heads import NEVER_MS
+from harness.analysis.samples import Mask
+from harness.analysis.samples import Samples
+from harness.analysis.samples import Staleness
+from harness.analysis.samples import column
+from harness.clock import NS_PER_MS
+from harness.clock import NS_PER_S
 from harness.contract.names import State
 from harness.evidence.fault_log import FaultRecord
 from harness.scenario.fault_registry import kinds_where
-from harness.scenario.sentinel import BLOCK_PROPAGATION_NS, Sentinel
+from harness.scenario.sentinel import BLOCK_PROPAGATION_NS
+from harness.scenario.sentinel import Sentinel
+import numpy as np
 
 _PROPAGATION_MS = BLOCK_PROPAGATION_NS // NS_PER_MS
 _US_PER_MS = 1_000
@@ -194,7 +199,7 @@ class HeadLagAnalyzer:
 def _count(
     one: ChainFeedStall, samples: Samples, justified: Mask, simulated: Mask, must_refuse: Mask
 ) -> None:
-    """Count the signals sent during a stall."""
+    """Count the signals that during a stall."""
     if len(samples) == 0:
         return
     sent = samples["sent_ns"]

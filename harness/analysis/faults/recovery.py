@@ -14,17 +14,18 @@ became final is overdue until the end of the observation, which then has no reco
 """
 
 from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.analysis.histogram import Values
-from harness.analysis.samples import Samples, SignalOutcome, column, has_outcome
-from harness.clock import NS_PER_MS, NS_PER_S
+from harness.analysis.samples import Samples
+from harness.analysis.samples import SignalOutcome
+from harness.analysis.samples import column
+from harness.analysis.samples import has_outcome
+from harness.clock import NS_PER_MS
+from harness.clock import NS_PER_S
 from harness.contract.names import State
+from numpy.typing import NDArray
+import numpy as np
 
 # Kinds of events that are disruptions; add new kinds here.
 DISRUPTION_EVENTS = frozenset({"service_restarted"})
@@ -45,7 +46,7 @@ class Recovery:
         first_ns: until a signal intended after it was SIMULATED; None if none was.
         backlog_ns: until no signal was overdue any more, to 1 ms; None if some always were, or
             without a normal time.
-        normal_ns: the normal time; None of too few signals before.
+        normal_ns: the normal time; None of there are too few signals before.
         watched_ns: until the end of the observation.
         sent_after: signals intended after it.
     """

@@ -1,16 +1,20 @@
 """Signals journaled as stale on purpose, compared with the choice of the seed."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from harness.analysis.anomalies import AnomalySummary
+from harness.analysis.anomalies import EXAMPLES_MAX
+from harness.analysis.anomalies import NO_ANOMALY
+from harness.analysis.slots import CHUNK
+from harness.analysis.slots import SlotTable
+from harness.analysis.slots import Slots
+from harness.evidence.records import ATTEMPT
+from harness.evidence.records import Records
+from harness.evidence.records import iter_records
 from pathlib import Path
-
 import numpy as np
-
-from harness.analysis.anomalies import EXAMPLES_MAX, NO_ANOMALY, AnomalySummary
-from harness.analysis.slots import CHUNK, Slots, SlotTable
-from harness.evidence.records import ATTEMPT, Records, iter_records
 
 # Whether signals of an agent are stale by the seed: agent, first signal, number of signals.
 StaleChoice = Callable[[int, int, int], Sequence[bool]]
