@@ -32,7 +32,9 @@ def check_aborted(case: CheckContext) -> Iterator[Check]:
     ]
     at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
     message = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
-    message += "; the evidence says so too" if failed else "; the evidence does not say that it failed"
+    message += (
+        "; the evidence says so too" if failed else "; the evidence does not say that it failed"
+    )
     hint = "run again without abort_on_fail: the evidence of a whole load decides"
     problems = [] if failed else [Problem(message, hint)]
     yield ABORT_JUSTIFIED.valid_unless(problems, message, {"at_s": at_s})

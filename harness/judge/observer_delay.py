@@ -70,7 +70,9 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
             message += f"; {others}"
         if work := describe_observer_usage(case):
             message += f"; {work}"
-        return OBSERVER_DELAY.valid_unless([Problem(message, observer_advice(case))], message, figures)
+        return OBSERVER_DELAY.valid_unless(
+            [Problem(message, observer_advice(case))], message, figures
+        )
     if not inconclusive_checks(before, OBSERVER):
         return OBSERVER_DELAY.valid_unless([], f"{message}; no verdict rests on it", figures)
     change = _change(case, value - most)

@@ -1,16 +1,13 @@
 """Whether every planned fault took effect and was healed; one without effect proves nothing."""
 
 from __future__ import annotations
+
 from collections.abc import Iterator
+
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
-from harness.formatting import format_count
-from harness.formatting import format_duration
-from harness.judge.check import Check
-from harness.judge.check import CheckContext
-from harness.judge.check import CheckKind
-from harness.judge.check import CheckSpec
-from harness.judge.check import Problem
+from harness.formatting import format_count, format_duration
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.scenario.fault import PlannedFault
 
 FAULTS_PROVEN = CheckSpec(
