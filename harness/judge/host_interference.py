@@ -203,7 +203,9 @@ def _storage_short(samples: _HostSamples) -> NDArray[np.bool_]:
         samples.smooth(f"host.{side}_blocked_count") for side in ("foreign", "system", "harness")
     )
     others = foreign >= FOREIGN_BLOCKED_SHARE * (foreign + system + harness)
-    felt = samples.smooth("host.system_blocked_count", SYSTEM_SAMPLES) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    felt = (
+        samples.smooth("host.system_blocked_count", SYSTEM_SAMPLES) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    )
     waits = (foreign >= FOREIGN_BLOCKED_MIN) & felt
     pressed = samples.smooth("host.pressure_io_share") >= PRESSURE_IO_SHARE
     return np.asarray(others & waits & pressed)
@@ -211,7 +213,8 @@ def _storage_short(samples: _HostSamples) -> NDArray[np.bool_]:
 
 def _storage_message(samples: _HostSamples, at: Sequence[int]) -> str:
     foreign, system = (
-        np.nanmean(samples.smooth(f"host.{side}_blocked_count")[at]) for side in ("foreign", "system")
+        np.nanmean(samples.smooth(f"host.{side}_blocked_count")[at])
+        for side in ("foreign", "system")
     )
     pressure = float(np.nanmean(samples.smooth("host.pressure_io_share")[at]))
     return (

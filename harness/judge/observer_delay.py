@@ -70,7 +70,9 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
             message += f"; {others}"
         if work := describe_observer_usage(case):
             message += f"; {work}"
-        return OBSERVER_DELAY.valid_unless([Problem(message, observer_advice(case))], message, figures)
+        return OBSERVER_DELAY.valid_unless(
+            [Problem(message, observer_advice(case))], message, figures
+        )
     if not inconclusive_checks(before, OBSERVER):
         return OBSERVER_DELAY.valid_unless([], f"{message}; no verdict rests on it", figures)
     change = _change(case, value - most)
@@ -102,7 +104,7 @@ def check_notifications(case: CheckContext) -> Iterator[Check]:
         yield REPORTS_AFTER_COMMIT.not_applicable(
             NotApplicable.NOTHING_TO_COMPARE,
             "no report was compared with the table",
-            text=told.words_checked,
+            words=told.words_checked,
             early=told.words_early,
         )
         return

@@ -165,7 +165,9 @@ def _at_least(
     )
 
 
-def _check(objective: Objective, verdict: Verdict, message: str, figures: dict[str, Figure]) -> Check:
+def _check(
+    objective: Objective, verdict: Verdict, message: str, figures: dict[str, Figure]
+) -> Check:
     return objective_spec(objective).judged(verdict, message, figures)
 
 

@@ -241,7 +241,10 @@ def _send_lag(
     if value <= most:
         return spec.valid_unless([], message, figures)
     message = _with(
-        message, limit.reason, format_interference(host_interference(case)), describe_swarm_usage(case)
+        message,
+        limit.reason,
+        format_interference(host_interference(case)),
+        describe_swarm_usage(case),
     )
     return spec.valid_unless([Problem(message, generator_advice(case))], message, figures)
 
