@@ -36,7 +36,7 @@ PENDING_TAKEOVER = CheckSpec(
     inconclusive="the samples end too early, or do not list every pending event",
 )
 OUT_OF_POOL = "out_of_pool"
-_OFFENDERS_MAX = 20
+_EXAMPLES_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def check_pool(case: CheckContext) -> Iterator[Check]:
         [Problem(one, hint) for one in message],
         good,
         {"left": len(found), "unplanned": len(message)},
-        tuple(one.name for one in wrong)[:_OFFENDERS_MAX],
+        tuple(one.name for one in wrong)[:_EXAMPLES_MAX],
     )
 
 

@@ -1,4 +1,4 @@
-"""Promises of a percentile over any stretch of so many seconds."""
+"""Objectives of a percentile over any window of so many seconds."""
 
 from __future__ import annotations
 

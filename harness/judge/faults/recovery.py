@@ -1,4 +1,4 @@
-"""Promises of how soon the system recovers from what happens to it."""
+"""Objectives of the recovery time after a disturbance."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def check_recovery(case: CheckContext, objective: Objective) -> Check:
     limit_ns = objective.limit_ns or 0
     found = case.measurement.recoveries
     if not found:
-        message = "nothing happened to recover from, so nothing can be said"
+        message = "there was no disturbance to recover from"
         hint = "plan a fault: [[fault]] in a scenario"
         return _check(objective, Verdict.INVALID, message, hint=hint)
     verdict = worst(_verdict(one, limit_ns) for one in found)
     happened = len(find_disruptions(case.run.events, case.analysis.faults.records or ()))
     shown = max((one for one in found if _verdict(one, limit_ns) is verdict), key=_at_least_ns)
-    message = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_words(shown)}"
+    message = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_format_recovery(shown)}"
     message += f"; the limit is {format_duration(limit_ns)}"
     if len(found) > 1:
         message += f"; the worst of {format_count(len(found), 'disturbance')}"
     if happened > len(found):
         verdict |= Verdict.INCONCLUSIVE
-        message += f"; nobody looked at the {happened - len(found)} after them"
+        message += f"; the {happened - len(found)} after them were not measured"
     return _check(
         objective,
         verdict,
@@ -63,7 +63,7 @@ def _at_least_ns(one: RecoveryFigures) -> int:
     return first_ns if one.normal_ns is None else max(first_ns, one.watched_ns)
 
 
-def _words(one: RecoveryFigures) -> str:
+def _format_recovery(one: RecoveryFigures) -> str:
     if not one.sent_after:
         first = "no signal was due"
     elif one.first_ns is None:
@@ -71,7 +71,7 @@ def _words(one: RecoveryFigures) -> str:
     else:
         first = f"the first signal was SIMULATED within {format_duration(one.first_ns)}"
     if one.normal_ns is None:
-        return f"{first}; fewer than {NORMAL_MIN} signals before it tell what is normal"
+        return f"{first}; fewer than {NORMAL_MIN} signals before it show what is normal"
     normal = f"overdue (older than {format_duration(one.normal_ns)})"
     if one.backlog_ns is None:
         return f"{first}, and signals were {normal} to the end, {format_duration(one.watched_ns)} later"
