@@ -19,7 +19,7 @@ ABORT_JUSTIFIED = CheckSpec(
 
 
 def check_aborted(case: CheckContext) -> Iterator[Check]:
-    """An objective with `abort_on_fail` failed by the evidence; no check of runs without an abort."""
+    """An objective with `abort_on_fail` failed by the evidence; no check without an abort."""
     events = [event for event in case.run.events if event.kind == ABORTED]
     if not events:
         return

@@ -35,7 +35,8 @@ def host_advice(case: CheckContext) -> str:
         return ""
     host = figures.host
     return (
-        f"{format_count(host.cores, 'core')} of this host were {format_share(host.busy_share)} busy:"
+        f"{format_count(host.cores, 'core')} of this host were"
+        f" {format_share(host.busy_share)} busy:"
         " set a lower --rate, or use a host with more cores"
     )
 

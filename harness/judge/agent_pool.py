@@ -98,12 +98,14 @@ def check_pool(case: CheckContext) -> Iterator[Check]:
         return
     wrong = [one for one in found if not one.is_planned]
     message = [
-        f"{one.name} is out of the pool: {one.planned_exit_count} of its {format_count(one.exit_count, 'end')} were planned"
+        f"{one.name} is out of the pool: {one.planned_exit_count} of its"
+        f" {format_count(one.exit_count, 'end')} were planned"
         for one in wrong
     ]
     message += [f"{what}; stack.json does not confirm it" for what in unknown]
     good = "; ".join(
-        f"{one.name} is out of the pool after {format_count(one.exit_count, 'end')}, each of them planned"
+        f"{one.name} is out of the pool after {format_count(one.exit_count, 'end')}, each of"
+        " them planned"
         for one in found
     )
     hint = "read the containers' logs below logs/ of the run for why they ended"
@@ -177,7 +179,10 @@ def _outcome(one: Departure, found: Takeover, limit_ns: int) -> tuple[Verdict, s
     if not found.watched_ns:
         return Verdict.INCONCLUSIVE, f"the group was not sampled after {one.name} had left"
     span = f"{found.first_id} to {found.last_id}" if found.held > 1 else found.first_id
-    held = f"{one.name} ({found.consumer}) held {format_count(found.held, 'event')} when it left ({span})"
+    held = (
+        f"{one.name} ({found.consumer}) held {format_count(found.held, 'event')} when it left"
+        f" ({span})"
+    )
     verdict, ending = _ending(found, one.left_ns, limit_ns)
     if verdict is Verdict.PASS and not found.is_complete:
         verdict, ending = Verdict.INCONCLUSIVE, f"{ending}, but more was pending than was listed"

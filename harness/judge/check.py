@@ -86,7 +86,7 @@ class Check(BaseModel):
 
     Attributes:
         id: stable machine name, unique within a result; see the table in docs/validity.md.
-        name: the title for reports; of an objective its text, with the mode where there are several.
+        name: the title for reports; of an objective its text, with the mode if there are several.
         message: one sentence with the figures.
         figures: the same figures for programs; durations in ns, names end in their unit. Where the
             check is NOT_APPLICABLE, `reason` is a `NotApplicable`.

@@ -75,7 +75,7 @@ def _probed(case: CheckContext) -> Check:
         if name != HOST
     }
     own = clocks[POSTGRES]
-    # Checks of commit times rest on PostgreSQL's clock. Redis's splits no stage: it is only reported.
+    # Commit times rest on PostgreSQL's clock. Redis's splits no stage: it is only reported.
     problems = (
         []
         if own.before and own.after

@@ -144,7 +144,10 @@ def _stale_problems(case: CheckContext) -> Iterator[str]:
     plan = case.plan
     if not plan.signals.stale_share:
         if marked := case.analysis.signals.outcomes().stale:
-            yield f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has none"
+            yield (
+                f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has"
+                " none"
+            )
         return
     surplus, lacking = case.analysis.integrity.stale_journal.find_mismatches(
         lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).stale,

@@ -40,7 +40,8 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
         most = round(max(runs.values))
         message += (
             f"; {format_count(most, 'other run')} of a harness under way on this host in"
-            f" {format_count(samples, 'sample')} of {len(runs.values)}: they interfere with each other"
+            f" {format_count(samples, 'sample')} of {len(runs.values)}: they interfere with"
+            " each other"
         )
     if excused:
         message += f"; {', '.join(excused)} cannot be held against the system alone"

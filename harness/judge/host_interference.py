@@ -3,7 +3,7 @@
 Telemetry samples, each second, the cores that system, harness and others use, and whose tasks wait
 for storage. A second is disturbed where others use a resource that is short. The
 signals intended in it, or before the system had caught up with it, are left out; what is left
-decides whether a missed objective stands. So this can only excuse a latency, never accuse one, and a
+decides whether the objective is missed. So this can only excuse a latency, never accuse one, and a
 system that is slow in undisturbed seconds too has no excuse. Without telemetry nothing is known.
 """
 

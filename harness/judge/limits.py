@@ -115,7 +115,7 @@ BUSY_SHARE_SIGNOFF = 0.90
 # A foreign program that writes or computes in bursts is seen in some seconds and felt in those
 # between: stretches that lie no further apart are one disturbance.
 INTERFERENCE_GAP_S = 5.0
-# Disturbed for a fifth of the measured time, an interval that is still open does not predict how much
+# Disturbed for a fifth of the measured time, an open interval does not predict how much
 # longer to run: the same programs would keep it open.
 INTERFERENCE_SHARE = 0.2
 # Disturbed for half of it, what is left is no undisturbed run: interference is seen a second late.

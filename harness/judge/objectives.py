@@ -160,7 +160,8 @@ def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckConte
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
     return spec.judged(
         verdict,
-        f"the longest {metric}{format_exclusion(objective)} is {format_duration(histogram.max_ns)} of"
+        f"the longest {metric}{format_exclusion(objective)} is"
+        f" {format_duration(histogram.max_ns)} of"
         f" {format_count(histogram.count, 'signal')}; the limit is {format_duration(limit_ns)}"
         f"{_format_censored(cell, metric)}{why}",
         {"max_ns": histogram.max_ns, "limit_ns": limit_ns, INCONCLUSIVE_BY: undecided},
@@ -251,7 +252,10 @@ def _format_estimate(found: ConfidenceInterval) -> str:
 
 def _format_interval(found: ConfidenceInterval) -> str:
     effective = found.effective
-    size = f"{format_count(effective.signals, 'signal')}, effective sample size {effective.effective_size:,}"
+    size = (
+        f"{format_count(effective.signals, 'signal')}, effective sample size"
+        f" {effective.effective_size:,}"
+    )
     if effective.decorrelated and effective.signals > _CLUSTERED * effective.effective_size:
         size += ": slow signals are clustered"
     if not effective.decorrelated:
@@ -270,5 +274,8 @@ def _format_censored(cell: Cell, metric: Metric) -> str:
     rejected = format_rejected(cell, metric)
     if metric is Metric.LATENESS or not cell.censored:
         return rejected
-    censored = f"; {format_count(cell.censored, 'signal')} that never arrived are included with the time until the observation ended"
+    censored = (
+        f"; {format_count(cell.censored, 'signal')} that never arrived are included with the time"
+        " until the observation ended"
+    )
     return censored + rejected

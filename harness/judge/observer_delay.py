@@ -61,7 +61,10 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
     by_commit = not case.analysis.signals.outcomes(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
-    message = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
+    message = (
+        f"P99 from {since} to sighting is {format_duration(value)}{where},"
+        f" {format_duration(most)} is allowed"
+    )
     if value <= most:
         return OBSERVER_DELAY.valid_unless([], message, figures)
     if by_commit:
@@ -94,12 +97,17 @@ def check_notifications(case: CheckContext) -> Iterator[Check]:
             else f"by up to {format_duration(longest)}"
         )
         message = (
-            f"{observer.words_early:,} of {format_count(observer.words_checked, 'report')} came before the table"
-            f" showed the state, {by}: the system reports before it commits, and latencies are longer"
+            f"{observer.words_early:,} of {format_count(observer.words_checked, 'report')}"
+            " came before the table"
+            f" showed the state, {by}: the system reports before it commits, and latencies"
+            " are longer"
             " than observed"
         )
         early = [Problem(message, "report after the COMMIT, or choose the way polling or logical")]
-    good = f"{format_count(observer.words_checked, 'report')} compared with the table, which showed each state"
+    good = (
+        f"{format_count(observer.words_checked, 'report')} compared with the table, which showed"
+        " each state"
+    )
     if not observer.words_checked and not early:
         yield REPORTS_AFTER_COMMIT.not_applicable(
             NotApplicable.NOTHING_TO_COMPARE,

@@ -146,7 +146,8 @@ def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
         problems.append(Problem(message, hint))
     host = figures.host
     good = (
-        f"{format_count(figures.samples, 'sample')}: {format_count(host.cores, 'core')} {format_share(host.busy_share)}"
+        f"{format_count(figures.samples, 'sample')}: {format_count(host.cores, 'core')}"
+        f" {format_share(host.busy_share)}"
         f" busy, {format_share(host.harness_share)} with the harness itself"
     )
     return SELF_MONITORING_COMPLETE.valid_unless(problems, good, {"busy_share": host.busy_share})
@@ -168,7 +169,8 @@ def _generator_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check
             problems.append(Problem(message, generator_advice(case)))
         if one.wait_share is not None and one.wait_share >= SWARM_WAIT_SHARE_MAX:
             message = (
-                f"{one.name} was starved: it waited for a core for {format_share_of_second(one.wait_share)}"
+                f"{one.name} was starved: it waited for a core for"
+                f" {format_share_of_second(one.wait_share)}"
                 f" of each second, at worst {format_share_of_second(_worst(one))} of one,"
                 f" {format_share_of_second(SWARM_WAIT_SHARE_MAX)} is the limit"
             )
@@ -192,7 +194,10 @@ def _generator_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Chec
             f"the swarm was not awake for {format_share(stalled)} of the time,"
             f" {format_share(STALLED_SHARE_MAX)} is the limit"
         )
-    good = f"the swarm woke at most {format_duration(longest_ns)} late, {format_duration(most_ns)} is the limit"
+    good = (
+        f"the swarm woke at most {format_duration(longest_ns)} late, {format_duration(most_ns)}"
+        " is the limit"
+    )
     return GENERATOR_STALLS.valid_unless(
         [Problem(one, generator_advice(case) if figures.swarm else _SILENT) for one in message],
         good,
@@ -208,7 +213,8 @@ def _observer_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
     problems = []
     if found.cpu_share >= CORE_SHARE_MAX:
         message = (
-            f"the observer was saturated: it computed for {format_share_of_second(found.cpu_share)} of each"
+            "the observer was saturated: it computed for"
+            f" {format_share_of_second(found.cpu_share)} of each"
             f" second, {format_share_of_second(CORE_SHARE_MAX)} is the limit"
         )
         problems.append(Problem(message, observer_advice(case)))

@@ -94,7 +94,10 @@ def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple
         message = f"{pending:,} delivered and never acknowledged, {undelivered:,} never delivered"
         return Verdict.FAIL, f"signals left in the stream: {message}"
     if group.pending > group.listed_count:
-        message = f"{group.pending:,} entries are pending, and {group.listed_count:,} of them are of others"
+        message = (
+            f"{group.pending:,} entries are pending, and {group.listed_count:,} of them are of"
+            " others"
+        )
         return Verdict.INCONCLUSIVE, f"{message}; the others were not listed"
     others = f"; {format_count(group.pending, 'entry', 'entries')} of others pending" * (
         group.pending > 0
@@ -154,7 +157,7 @@ def check_added(case: CheckContext) -> Check:
         return STREAM_ENTRIES_ADDED.judged(
             Verdict.PASS, f"{counts}; {surplus:,} are other traffic", figures
         )
-    # On servers of our own there are no other writers: either one wrote, and the load was not the one
+    # Servers of the harness have no other writers: either one wrote, and the load was not the one
     # asked for, or the system under test fed itself.
     why = f"{counts}: another client wrote {surplus:,} to a stream that only the run uses"
     hint = "let nothing but the run write to the stream, or attach to the system (--stack attach)"

@@ -113,7 +113,8 @@ def _unread_outcome_count(case: CheckContext) -> int:
 
 def _hidden(case: CheckContext, part: str) -> str:
     return (
-        f"row-level security may hide rows of {case.analysis.integrity.coverage.filtered.get(part, part)} from"
+        "row-level security may hide rows of"
+        f" {case.analysis.integrity.coverage.filtered.get(part, part)} from"
         " the login of the contract; give it BYPASSRLS, or a policy that shows the run's rows"
     )
 

@@ -314,7 +314,8 @@ def check_observer_end(case: CheckContext) -> Check:
     stream = case.analysis.integrity.stream
     if observer.stream_looks not in (None, stream.lines if stream else 0):
         problems.append(
-            f"it sampled the stream {observer.stream_looks:,} times, and wrote another number of samples"
+            f"it sampled the stream {observer.stream_looks:,} times, and wrote another number"
+            " of samples"
         )
     gaps = (
         f", cut off {format_count(observer.gaps, 'time')} and caught up by query"

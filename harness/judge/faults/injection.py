@@ -14,7 +14,10 @@ FAULTS_PROVEN = CheckSpec(
     "faults_proven",
     "faults proven and healed",
     CheckKind.VALIDITY,
-    invalid="no probe saw a planned fault take effect, hold to its end, and be over: a fault without"
+    invalid=(
+        "no probe saw a planned fault take effect, hold to its end, and be over: a fault"
+        " without"
+    )
     " effect proves nothing",
 )
 _EXAMPLES_MAX = 20
@@ -88,6 +91,7 @@ def _format_proven(records: tuple[FaultRecord, ...]) -> str:
     proven = [r.proven_ns - r.injected_ns for r in records if r.proven_ns and r.injected_ns]
     healed = [r.heal_proven_ns - r.healed_ns for r in records if r.heal_proven_ns and r.healed_ns]
     return (
-        f"{format_count(len(records), 'fault')} seen to take hold, within {format_duration(max(proven, default=0))},"
+        f"{format_count(len(records), 'fault')} seen to take hold, within"
+        f" {format_duration(max(proven, default=0))},"
         f" and to be over, within {format_duration(max(healed, default=0))}"
     )

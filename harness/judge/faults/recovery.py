@@ -74,7 +74,10 @@ def _format_recovery(one: RecoveryFigures) -> str:
         return f"{first}; fewer than {NORMAL_MIN} signals before it show what is normal"
     normal = f"overdue (older than {format_duration(one.normal_ns)})"
     if one.backlog_ns is None:
-        return f"{first}, and signals were {normal} to the end, {format_duration(one.watched_ns)} later"
+        return (
+            f"{first}, and signals were {normal} to the end, {format_duration(one.watched_ns)}"
+            " later"
+        )
     return f"{first}, and from {format_duration(one.backlog_ns)} on none was {normal}"
 
 
