@@ -1,9 +1,9 @@
 """Several runs of one question, judged together.
 
 A PASS means that every run was valid and clean, that the percentiles of a typical run keep their
-limits by what differs between runs, and that those of all runs' signals together do. What a single
-run settles by itself (integrity, validity, every objective that is no percentile) is the worst of all
-runs: no run is left out afterwards.
+limits by the variation between runs, and that those of all runs' signals together do. What a single
+run decides alone (integrity, validity, every objective that is no percentile) is the worst of all
+runs: no run is excluded afterwards.
 """
 
 from __future__ import annotations

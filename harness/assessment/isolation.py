@@ -1,8 +1,8 @@
 """Whether a disturbance reaches the system: decided from pairs of blocks, with and without it.
 
 ISOLATED needs proof on every side: that the disturbance had force in each of its blocks, that the
-run is valid and clean, that the objective is met in the disturbed blocks, and that the change of the
-P99 is, with 95 % confidence, below a margin named beforehand. An absence of evidence is no
+run is valid and clean, that the objective is met in the disturbed blocks, and that the change of
+the P99 is, with 95 % confidence, below a margin named beforehand. An absence of evidence is no
 isolation: a wide interval is CANNOT_TELL.
 """
 

@@ -2,7 +2,8 @@
 
 A signal that Redis refused never arrives; a percentile counts it with the time until the
 observation ended. It does not meet a limit longer than that time: else a short observation would
-meet every objective. A signal that the engine rejected without excuse never arrives: it is beyond every limit.
+meet every objective. A signal that the engine rejected without excuse never arrives: it is beyond
+every limit.
 """
 
 from __future__ import annotations

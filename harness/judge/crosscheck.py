@@ -1,8 +1,8 @@
 """Whether all files agree about the events of a run.
 
 Most checks read the events from `run.json` alone. In a run that was edited and sealed again it has
-to agree with the events as recorded one by one, with the stack's counters, and with the last status of
-the swarm.
+to agree with the events as recorded one by one, with the stack's counters, and with the last status
+of the swarm.
 """
 
 from __future__ import annotations

@@ -14,11 +14,8 @@ FAULTS_PROVEN = CheckSpec(
     "faults_proven",
     "faults proven and healed",
     CheckKind.VALIDITY,
-    invalid=(
-        "no probe saw a planned fault take effect, hold to its end, and be over: a fault"
-        " without"
-    )
-    " effect proves nothing",
+    invalid="no probe saw a planned fault take effect, hold to its end, and be over: a fault"
+    " without effect proves nothing",
 )
 _EXAMPLES_MAX = 20
 _HINT = "see the reason and faults.jsonl; at_s and for_s must end within the measured load"
