@@ -1,23 +1,25 @@
 """The lifecycle of a run on fakes: what is written, in which order, and what always happens."""
 
 from __future__ import annotations
+
+import json
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from harness.assessment.assess import Assessment
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import StackError
 from harness.evidence.run_folder import RunFolder
-from harness.judge.verdict import Status
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import Status, Verdict
 from harness.process.interrupt import Interrupted
 from harness.run.lifecycle import run
 from harness.run.parts import Feature
 from harness.scenario import Telemetry
-from pathlib import Path
-from tests.unit.fakes import SCENARIO
-from tests.unit.fakes import World
-import json
-import pytest
+from tests.unit.fakes import SCENARIO, World
+
 
 def play(world: World, reports: Path) -> tuple[Assessment, RunFolder]:
     """A whole run on fakes."""
@@ -122,8 +124,7 @@ def test_lost_telemetry_is_noted_and_fails_nothing(tmp_path: Path) -> None:
     assert world.telemetry.followed == {"engine": 7}
     assert kinds(folder) == ["telemetry_lost"]
     assert folder.telemetry.name in folder.read_run().kept
-    checks = "unplanned_events"
-    found = check for check in assessment.judgement.checks if check.id == name)
+    checks = {check.id: check for check in assessment.judgement.checks}
     assert checks["unplanned_events"].status is Status.PASS
     assert "ended by signal 9" in checks["unplanned_events"].message
 
