@@ -1,4 +1,4 @@
-"""One line of `faults.jsonl`: what became of one fault."""
+"""One line of `faults.jsonl`: the record of one fault."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class FaultRecord(BaseModel):
         peer: the other service, of a fault between two.
         planned_ns: when it was to begin.
         for_ns: how long it was to last; 0 where it is a moment.
-        injected_ns: when the injector was told to begin.
+        injected_ns: when the injector began.
         proven_ns: when the probe first saw it in force.
-        held_ns: when the probe saw it in force for the last time, before it was taken away.
-        healed_ns: when the injector was told to take it away.
+        held_ns: when the probe saw it in force for the last time, before it was healed.
+        healed_ns: when the injector began to heal it.
         heal_proven_ns: when the probe saw it gone, and the service at work.
-        seen: the probe's words, when it saw it in force.
-        seen_healed: the probe's words, when it saw it gone.
+        seen: the probe's message, when it saw it in force.
+        seen_healed: the probe's message, when it saw it gone.
         trouble: what went wrong; empty if nothing did.
         answered_ns: when the system was first seen to have done what it has to do about it.
         answer: what was seen of that.
@@ -50,7 +50,7 @@ class FaultRecord(BaseModel):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its kind with its services, for a reader."""
         other = f" and {self.peer}" if self.peer else ""
         return f"{self.kind} of {self.target}{other}"
 
@@ -58,7 +58,7 @@ class FaultRecord(BaseModel):
     def recovery_start_ns(self) -> int | None:
         """From when on nothing but the system itself kept it from working.
 
-        A fault that lasts ends when it is taken away; from one that is a moment the system has to
+        A fault that lasts ends when it is healed; from one that is a moment the system has to
         recover at once.
         """
         return self.healed_ns if self.for_ns else self.injected_ns

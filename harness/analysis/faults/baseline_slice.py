@@ -1,9 +1,9 @@
 """The signals that no fault can have touched, as a cell of their own.
 
-A cell's series are cut: what was intended within a window of a fault is left out, and the time
-that the windows took is taken out of the clock, so that what came before and after them stands
-side by side. What is judged is then the same as of a run in which those stretches never were. As
-in a series, a duration is known by its bucket, and stands at the largest value of it.
+A cell's series are cut: signals that were intended within a window of a fault are left out, and
+the windows are cut out of the time axis, so that the parts before and after them are adjacent. The
+result is that of a run without those stretches. As in a series, a duration is known by its bucket
+and has the largest value of it.
 """
 
 from __future__ import annotations
@@ -96,18 +96,18 @@ def without_fault_time(
 
 
 def _cut(series: Series, spans: Spans) -> Series:
-    return Series.from_chunks(_calm_blocks(series, spans))
+    return Series.from_chunks(_blocks_outside(series, spans))
 
 
-def _calm_blocks(
+def _blocks_outside(
     series: Series, spans: Spans
 ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint16]]]:
     for when, what in series.chunks():
         at = when.astype(np.int64)
-        calm = np.ones(len(at), dtype=np.bool_)
+        outside = np.ones(len(at), dtype=np.bool_)
         gone = np.zeros(len(at), dtype=np.int64)
         for first_ms, last_ms in spans:
-            calm &= (at < first_ms) | (at > last_ms)
+            outside &= (at < first_ms) | (at > last_ms)
             gone += np.where(at > last_ms, last_ms + 1 - first_ms, 0)
-        if calm.any():
-            yield (at - gone)[calm].astype(np.uint32), what[calm]
+        if outside.any():
+            yield (at - gone)[outside].astype(np.uint32), what[outside]

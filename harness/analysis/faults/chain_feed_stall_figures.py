@@ -1,4 +1,4 @@
-"""What a measurement tells of the agents' view of the chain standing still."""
+"""The figures of one stall of the agents' chain feed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ChainFeedStallFigures(BaseModel):
-    """One planned standstill; times are seconds after it was injected, None for what never came.
+    """One planned feed stall; times are seconds after its injection, None for what never happened.
 
     Attributes:
         at_s: when it was injected, seconds after t0.
-        block: the newest block that the agents' signals name meanwhile.
-        followed_s: when the chain told the block after that one: from here on data lay behind.
+        block: the newest block that the agents' signals name during the stall.
+        followed_s: when the chain reported the block after that one: from then on data are old.
         stale_s: when its head was too far past, so that every signal had to be refused.
         first_refused_s: sending of the first signal refused as stale.
         last_accepted_s: sending of the last signal that was simulated before the agents went on.
@@ -36,7 +36,7 @@ class ChainFeedStallFigures(BaseModel):
 
     @property
     def accepted_for_s(self) -> float | None:
-        """How long data that lay behind were still accepted; None if none were."""
+        """How long old data were still accepted; None if none were."""
         last_s, followed_s = self.last_accepted_s, self.followed_s
         if last_s is None or followed_s is None or last_s < followed_s:
             return None

@@ -1,4 +1,4 @@
-"""Where the chain's head was when, as the events of the chain tell it."""
+"""The position of the chain's head over time, by the events of the chain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ChainHeads:
 
     Attributes:
         redis_ms: when each event was added, in order.
-        height: the highest block told until then.
+        height: the highest block reported until then.
     """
 
     redis_ms: Moments
@@ -31,7 +31,7 @@ class ChainHeads:
 
     @classmethod
     def of(cls, redis_ms: Moments, blocks: Blocks) -> ChainHeads:
-        """From events in the order of the stream; a block told again, or late, counts nothing."""
+        """From events in the order of the stream; a repeated or late block has no effect."""
         return cls(redis_ms, np.maximum.accumulate(blocks) if len(blocks) else blocks)
 
     def beyond_ms(self, blocks: Blocks) -> Moments:

@@ -1,4 +1,4 @@
-"""What a measurement tells of faults: when each held, and the latencies outside of them."""
+"""Figures of faults: when each was in force, and the latencies outside of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
 from harness.scenario.models import Phase
 
-# Of these the signals outside of fault windows are told apart, where a run has faults.
+# Of these metrics the signals outside of fault windows have figures of their own.
 BASELINE_METRICS = frozenset({Metric.LATENCY, Metric.LATENESS, Metric.OBSERVER})
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 
@@ -23,7 +23,7 @@ class _Value(BaseModel):
 
 
 class FaultFigures(_Value):
-    """One fault; times are seconds after t0, None for what never came.
+    """One fault; times are seconds after t0, None for what never happened.
 
     Attributes:
         peer: the other service, of a fault between two.
@@ -53,8 +53,8 @@ class FaultFigures(_Value):
 
     @property
     def name(self) -> str:
-        """What people call it."""
-        return " ".join(word for word in (self.kind, self.target, self.peer) if word)
+        """Its kind with its services, for a reader."""
+        return " ".join(part for part in (self.kind, self.target, self.peer) if part)
 
 
 class BaselineFigures(_Value):
@@ -111,11 +111,11 @@ def _figures(
     mode: str, metric: Metric, series: Series, spans: Sequence[FaultWindow], t0_ns: int
 ) -> BaselineFigures:
     found = baseline_durations(series, spans, t0_ns)
-    told = {f"p{rank:g}": found.percentile_ns(rank) for rank in _PERCENTILES}
+    known = {f"p{rank:g}": found.percentile_ns(rank) for rank in _PERCENTILES}
     return BaselineFigures(
         mode=mode,
         metric=metric,
         count=found.count,
-        percentiles_ns={name: value for name, value in told.items() if value is not None},
+        percentiles_ns={name: value for name, value in known.items() if value is not None},
         max_ns=found.max_ns,
     )

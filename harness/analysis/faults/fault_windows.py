@@ -1,4 +1,4 @@
-"""Faults on the run's time: what they explain, from when a recovery counts, what they spoil."""
+"""Faults on the run's time axis: what they explain, when a recovery begins, their windows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from harness.evidence.fault_log import FaultRecord
 from harness.evidence.run_documents import RunEvent
 from harness.scenario.fault_registry import kinds_where
 
-# What ends within this time after a fault is gone has ended because of it; the recovery promise.
+# A service that ends within this time after a fault has ended because of it; the specification's
+# limit of a recovery.
 RECOVERY_LIMIT_NS = 15 * NS_PER_S
 
 
@@ -97,9 +98,9 @@ def fault_windows(
     """The time of each disturbance, in the order of `found`.
 
     Args:
-        found: disturbances and what followed them.
+        found: disturbances and their recoveries.
         records: of the faults.
-        end_ns: when the watching ended.
+        end_ns: when the observation ended.
     """
     healed = {
         (record.kind, record.injected_ns): record.heal_proven_ns or end_ns for record in records
@@ -164,10 +165,10 @@ def baseline_durations(
     """The part of a series that no window touches."""
     total = np.zeros(BIN_COUNT, dtype=np.int64)
     for when, what in series.chunks():
-        calm = np.ones(len(when), dtype=np.bool_)
+        outside = np.ones(len(when), dtype=np.bool_)
         for span in spans:
             start_ms = (span.start_ns - t0_ns) // NS_PER_MS
             end_ms = (span.end_ns - t0_ns) // NS_PER_MS
-            calm &= (when < max(0, start_ms)) | (when > max(0, end_ms))
-        total += np.bincount(what[calm], minlength=len(total))
+            outside &= (when < max(0, start_ms)) | (when > max(0, end_ms))
+        total += np.bincount(what[outside], minlength=len(total))
     return BaselineDurations(total)

@@ -1,15 +1,15 @@
-"""Signals whose data lay behind the chain's head, and what the engine had to make of them.
+"""Signals whose data lagged the chain's head, and whether the engine had to reject them.
 
-A signal names the newest block that its agent had seen. By the ids that Redis gave to signals and
-chain events it is known, without any clock between them, where the head was when Redis took the
-signal. The engine looked at it later, when the head had perhaps gone on. So
+A signal names the newest block that its agent had seen. The ids that Redis gave to signals and
+chain events show, without any other clock, where the head was when Redis received the signal. The
+engine read it later, when the head had perhaps gone on. So
 
-- a signal *had to be refused* if the head was more than `lag_max` blocks past its block when Redis
-  took it, and had been so for as long as such news take;
-- it *may* have been refused rightly if the head was that far past when its end was seen.
+- a signal *had to be rejected* if the head was more than `lag_max` blocks past its block when Redis
+  received it, and had been so for the time that a block takes to spread;
+- it *may* have been rejected rightly if the head was that far past when its outcome was seen.
 
-Only where a planned fault held the agents up does either excuse it from what is promised of
-ordinary signals; that the engine must not simulate what had to be refused holds always.
+Only while a planned fault stalls the agents' chain feed does either exclude it from the objectives
+of ordinary signals. That the engine must not simulate what had to be rejected holds always.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from harness.evidence.fault_log import FaultRecord
 from harness.scenario.fault_registry import kinds_where
 from harness.scenario.sentinel import BLOCK_PROPAGATION_NS, Sentinel
 
-_NEWS_MS = BLOCK_PROPAGATION_NS // NS_PER_MS
+_PROPAGATION_MS = BLOCK_PROPAGATION_NS // NS_PER_MS
 _US_PER_MS = 1_000
 
 
 @dataclass(slots=True)
 class ChainFeedStall:
-    """A planned standstill of the agents' view; monotonic times, None for what never came.
+    """A planned stall of the agents' chain feed; monotonic times, None for what never happened.
 
     Attributes:
-        begin_ns: when the agents were held up.
-        healed_ns: when they were told to go on.
-        end_ns: when it was seen that they did.
+        begin_ns: when the feed stalled.
+        healed_ns: when it was resumed.
+        end_ns: when it was seen to be resumed.
     """
 
     begin_ns: int
@@ -61,18 +61,18 @@ class _Ages:
     """Of some samples, when the head was past them.
 
     Attributes:
-        taken_ms: when Redis took them; 0 where it is not known.
+        received_ms: when Redis received them; 0 where it is not known.
         followed_ms: when the head was past their block.
         stale_ms: when it was too far past.
     """
 
-    taken_ms: Moments
+    received_ms: Moments
     followed_ms: Moments
     stale_ms: Moments
 
 
 class HeadLagAnalyzer:
-    """Marks samples that were rightly refused, and notes those that were wrongly simulated.
+    """Marks samples that were rightly rejected, and records those that were wrongly simulated.
 
     Args:
         heads: of the chain; without them nothing is judged.
@@ -114,19 +114,19 @@ class HeadLagAnalyzer:
         return self._heads is not None and self._clock is not None
 
     def annotate(self, samples: Samples) -> None:
-        """Set `stale` of samples that a planned fault excuses, before anybody counts them."""
+        """Set `stale` of samples that a planned fault excuses, before they are counted."""
         if self._heads is None or self._clock is None or len(samples) == 0:
             return
         ages = self._ages(self._heads, samples)
         state, ordinary = samples["state"], samples["stale"] == Staleness.NO
-        known = ordinary & (ages.taken_ms > 0)
-        due = known & (ages.taken_ms >= ages.stale_ms + _NEWS_MS)
+        known = ordinary & (ages.received_ms > 0)
+        due = known & (ages.received_ms >= ages.stale_ms + _PROPAGATION_MS)
         simulated = state == State.SIMULATED
         self._notes.slots(Anomaly.HEAD_LAG_SIMULATED, samples["slot"][due & simulated])
         misjudged = due & (state > State.STALE_DATA_ERROR)
         self._notes.slots(Anomaly.HEAD_LAG_MISJUDGED, samples["slot"][misjudged])
         within_ms = self._sentinel.within_ns // NS_PER_MS
-        late = known & ~due & (ages.taken_ms >= ages.followed_ms + within_ms + _NEWS_MS)
+        late = known & ~due & (ages.received_ms >= ages.followed_ms + within_ms + _PROPAGATION_MS)
         forbidden = due | late
         refused = ordinary & (state == State.STALE_DATA_ERROR)
         rightly = refused & (forbidden | self._was_stale_by_its_end(ages.stale_ms, samples))
@@ -135,17 +135,17 @@ class HeadLagAnalyzer:
             inside = ordinary & (sent >= one.begin_ns) & (sent <= one.end_ns)
             self._notes.slots(Anomaly.HEAD_LAG_TOO_LONG, samples["slot"][inside & late & simulated])
             still = inside & (sent <= one.healed_ns)
-            _tell(one, samples[still], rightly[still], simulated[still], forbidden[still])
+            _count(one, samples[still], rightly[still], simulated[still], forbidden[still])
             samples["stale"][inside & (forbidden | rightly)] = Staleness.HEAD_LAG
 
     def figures(self, t0_ns: int) -> tuple[ChainFeedStallFigures, ...]:
-        """What came of each standstill, once every sample is marked."""
+        """The figures of each stall, once every sample is marked."""
         return tuple(self._figures(one, t0_ns) for one in self.stalls)
 
     def _ages(self, heads: ChainHeads, samples: Samples) -> _Ages:
         block = column(samples, "sync_block").astype(np.int64)
         return _Ages(
-            taken_ms=entry_time_ms(column(samples, "entry")),
+            received_ms=entry_time_ms(column(samples, "entry")),
             followed_ms=heads.beyond_ms(block),
             stale_ms=heads.beyond_ms(block + self._sentinel.lag_max),
         )
@@ -191,10 +191,10 @@ class HeadLagAnalyzer:
         return self._clock.mono_ns(redis_ms * _US_PER_MS)
 
 
-def _tell(
+def _count(
     one: ChainFeedStall, samples: Samples, rightly: Mask, simulated: Mask, forbidden: Mask
 ) -> None:
-    """Count what was sent while the agents stood still."""
+    """Count the signals that were sent during a stall."""
     if len(samples) == 0:
         return
     sent = samples["sent_ns"]

@@ -10,7 +10,7 @@ Two times are taken from each disturbance on:
   gone at the first moment after which nothing is overdue for a normal time and one second more.
 
 Signals that Redis refused never were the system's to handle and are left out. One that never
-became final is overdue until the watching ended; with no calm before it, there is no recovery.
+became final is overdue until the observation ended; with no gap before it, there is no recovery.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from harness.analysis.samples import Samples, SignalOutcome, column, has_outcome
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.contract.names import State
 
-# Events after which a recovery is due; whoever notes a new kind of disturbance adds it here.
+# Events after which a recovery is due; a new kind of disturbance is added here.
 DISRUPTION_EVENTS = frozenset({"service_restarted"})
 DISTURBANCES_MAX = 100
-# Fewer signals before the first disturbance do not tell what is normal.
+# Fewer signals before the first disturbance do not show what is normal.
 NORMAL_MIN = 100
-_CALM_MS = NS_PER_S // NS_PER_MS
+_IDLE_MS = NS_PER_S // NS_PER_MS
 _NEVER_MS = np.iinfo(np.uint32).max
 
 Times = NDArray[np.uint32]
@@ -44,9 +44,9 @@ class Recovery:
     Attributes:
         first_ns: until a signal intended after it was SIMULATED; None if none was.
         backlog_ns: until nothing was overdue any more, to 1 ms; None if that never came, or if
-            too few signals came before to tell what is normal.
-        normal_ns: the normal time; None if too few signals tell it.
-        watched_ns: until the watching ended.
+            too few signals before it show what is normal.
+        normal_ns: the normal time; None if there are too few signals for it.
+        watched_ns: until the observation ended.
         sent_after: signals intended after it.
     """
 
@@ -58,13 +58,13 @@ class Recovery:
 
 
 class RecoveryRecorder:
-    """Takes in samples in any order: eight bytes of each signal, if there was a disturbance.
+    """Accepts samples in any order: eight bytes of each signal, if there was a disturbance.
 
     Args:
         t0_ns: start of the load.
-        end_ns: when the watching ended.
+        end_ns: when the observation ended.
         at_ns: from when on recoveries count, in order; none costs nothing.
-        calm_until_ns: when the first disturbance began; None if that is when it counts from.
+        baseline_end_ns: when the first disturbance began; None if that is when it counts from.
     """
 
     def __init__(
@@ -72,26 +72,26 @@ class RecoveryRecorder:
         t0_ns: int,
         end_ns: int,
         at_ns: Sequence[int],
-        calm_until_ns: int | None = None,
+        baseline_end_ns: int | None = None,
     ) -> None:
         self._t0_ns = t0_ns
         self._end_ns = end_ns
         self._at_ns = tuple(at_ns[:DISTURBANCES_MAX])
-        self._calm_until_ns = calm_until_ns
+        self._baseline_end_ns = baseline_end_ns
         self._first_ns: list[int | None] = [None] * len(self._at_ns)
         self._blocks: list[tuple[Times, Times]] = []
 
     def add(self, samples: Samples) -> None:
-        """Take in samples with a fate."""
+        """Add samples with an outcome."""
         if not self._at_ns or len(samples) == 0:
             return
-        held = samples[~has_outcome(samples, SignalOutcome.REFUSED)]
-        intended, seen = column(held, "intended_ns"), column(held, "seen_ns")
-        # The final table does not tell when: such a signal was final by the end.
+        accepted = samples[~has_outcome(samples, SignalOutcome.REFUSED)]
+        intended, seen = column(accepted, "intended_ns"), column(accepted, "seen_ns")
+        # The final table has no times: such a signal was final by the end.
         final = np.where(seen != 0, seen, self._end_ns)
         self._blocks.append((self._ms(intended), self._ms(final)))
-        simulated = (seen != 0) & (column(held, "state") == State.SIMULATED)
-        self._take_first(intended[simulated], seen[simulated])
+        simulated = (seen != 0) & (column(accepted, "state") == State.SIMULATED)
+        self._update_first(intended[simulated], seen[simulated])
 
     def recoveries(self) -> tuple[Recovery, ...]:
         """What followed each disturbance."""
@@ -99,8 +99,10 @@ class RecoveryRecorder:
             return ()
         intended, final = _joined(self._blocks)
         at_ms = [max(0, (at - self._t0_ns) // NS_PER_MS) for at in self._at_ns]
-        calm_ns = self._at_ns[0] if self._calm_until_ns is None else self._calm_until_ns
-        normal_ms = normal_time_ms(intended, final, max(0, (calm_ns - self._t0_ns) // NS_PER_MS))
+        baseline_ns = self._at_ns[0] if self._baseline_end_ns is None else self._baseline_end_ns
+        normal_ms = normal_time_ms(
+            intended, final, max(0, (baseline_ns - self._t0_ns) // NS_PER_MS)
+        )
         end_ms = int(self._ms(np.array([self._end_ns]))[0])
         found = []
         for at_ns, own_ms, first_ns in zip(self._at_ns, at_ms, self._first_ns, strict=True):
@@ -118,7 +120,7 @@ class RecoveryRecorder:
             )
         return tuple(found)
 
-    def _take_first(self, intended: Values, seen: Values) -> None:
+    def _update_first(self, intended: Values, seen: Values) -> None:
         for number, at_ns in enumerate(self._at_ns):
             after = seen[intended >= at_ns]
             if len(after):
@@ -149,17 +151,17 @@ def backlog_gone_ms(
         final: when it was final; `end_ms` if it never was.
         at_ms: when the disturbance was.
         normal_ms: from when on a signal that is not final is overdue.
-        end_ms: when the watching ended.
+        end_ms: when the observation ended.
     """
     overdue_ms = intended.astype(np.int64) + normal_ms
     late = (final > overdue_ms) & (final > at_ms)
     begin, end = np.maximum(overdue_ms[late], at_ms), final[late].astype(np.int64)
     order = np.argsort(begin, kind="stable")
     begin = begin[order]
-    # Until when something has been overdue without a calm, were it to end after each of them.
+    # Until when something has been overdue without a gap, were it to end after each of them.
     until = np.maximum.accumulate(np.concatenate(([at_ms], end[order])))
-    calm = np.flatnonzero(begin - until[:-1] >= normal_ms + _CALM_MS)
-    gone_ms = int(until[calm[0]] if len(calm) else until[-1])
+    gaps = np.flatnonzero(begin - until[:-1] >= normal_ms + _IDLE_MS)
+    gone_ms = int(until[gaps[0]] if len(gaps) else until[-1])
     return None if gone_ms >= end_ms and gone_ms > at_ms else gone_ms - at_ms
 
 

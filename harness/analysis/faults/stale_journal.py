@@ -1,4 +1,4 @@
-"""Which signals the journal says were sent stale on purpose, held against the seed's own choice."""
+"""The signals that the journal marks as stale on purpose, compared with the seed's own choice."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StaleJournal:
         """Signals journaled as stale that the seed does not choose, and the other way round.
 
         Chosen ones are sent as ordinary ones while the chain is too young for a stale block; the
-        block that they name, then the chain's head, says whether it was.
+        block that they name, which was the chain's head, shows whether it was.
 
         Args:
             choice: what follows from the seed.

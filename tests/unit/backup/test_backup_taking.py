@@ -39,7 +39,7 @@ class Days(BackupInjector):
             raise EvidenceError("cannot write: made up", where="backup.jsonl")
         self.records.append(record)
 
-    def _take(self, path: Path) -> dict[str, TableChecksum]:
+    def _back_up(self, path: Path) -> dict[str, TableChecksum]:
         self._day_now += 1
         if self._day_now > self._last:
             self.done.set()

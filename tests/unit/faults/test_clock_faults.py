@@ -78,7 +78,7 @@ def test_what_the_service_tells_is_the_proof(told: float, holds: bool, ended: bo
 
 
 @pytest.mark.parametrize(
-    ("told", "words"), [(None, "does not tell"), (NOW_S - 60.0, "-60.0 s off")]
+    ("told", "words"), [(None, "does not report"), (NOW_S - 60.0, "-60.0 s off")]
 )
 def test_a_clock_that_is_wrong_before_proves_nothing(told: float | None, words: str) -> None:
     """Nor one that nobody tells of."""

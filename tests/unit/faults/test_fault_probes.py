@@ -109,7 +109,7 @@ def test_a_pause_holds_the_whole_family(sleepers: Sleepers) -> None:
     assert soon(probe.holds)
     assert "(2) are in state T" in probe.holds()
     assert probe.ended() == ""
-    with pytest.raises(StackError, match="stood still before"):
+    with pytest.raises(StackError, match="is stopped before"):
         PauseProbe(sleepers.services, NAME, None).before()
     injector.heal()
     assert soon(probe.ended)

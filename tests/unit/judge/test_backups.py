@@ -105,7 +105,7 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
     """With its figures."""
     check, found = judged(honest(), tmp_path)
     assert found == {}
-    assert "6 backups taken" in check.message
+    assert "6 backups made" in check.message
     assert (
         "day-0004.dump (42 rows in 2 tables), day-0006.dump (62 rows in 2 tables)" in check.message
     )
@@ -152,12 +152,12 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda b: BackupLog(b.taken[:5], b.restored), "5 backups taken, asked for 6"),
-        (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not taken"),
+        (lambda b: BackupLog(b.taken[:5], b.restored), "5 backups made, asked for 6"),
+        (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not made"),
         (lambda b: BackupLog(b.taken, b.restored[:1]), "the newest that was kept"),
         (lambda b: BackupLog(b.taken, b.restored[1:]), "the oldest that was kept"),
         (lambda b: BackupLog(b.taken, ()), "was not restored"),
-        (lambda b: restored(b, 1, name=name_of(99)), "nobody wrote down that it was taken"),
+        (lambda b: restored(b, 1, name=name_of(99)), "there is no record that it was made"),
         (
             lambda b: BackupLog(
                 tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.taken),
@@ -176,7 +176,7 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
             lambda b: BackupLog(
                 tuple(one.model_copy(update={"pruned": ()}) for one in b.taken), b.restored
             ),
-            "was ever taken away",
+            "was ever removed",
         ),
     ],
 )
