@@ -86,16 +86,16 @@ def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAn
     """
     # Whatever becomes of this judgement, an older one must not stand for it.
     folder.delete_result()
-    assessment, gathered = assess_with_analysis(folder)
+    assessment, analysis = assess_with_analysis(folder)
     try:
-        _store(folder, assessment, gathered)
+        _store(folder, assessment, analysis)
     except EvidenceError as error:
         hint = error.hint or "make room on the disk of --reports, then `harness judge` the run"
         problem = Problem(f"{error.where}: {error.what}", hint)
         check = RESULT_STORED.valid_unless([problem], "")
         judgement = with_check(assessment.judgement, check)
-        return assessment._replace(judgement=judgement), gathered
-    return assessment, gathered
+        return assessment._replace(judgement=judgement), analysis
+    return assessment, analysis
 
 
 def reassess(folder: RunFolder, warn: Warn) -> Assessment:
@@ -115,10 +115,10 @@ def reassess(folder: RunFolder, warn: Warn) -> Assessment:
         folder.delete_result()
     except EvidenceError as error:
         unstored = error_text(error)
-    assessment, gathered = assess_with_analysis(folder)
+    assessment, analysis = assess_with_analysis(folder)
     try:
         if not unstored:
-            _store(folder, assessment, gathered)
+            _store(folder, assessment, analysis)
     except EvidenceError as error:
         unstored = error_text(error)
     if unstored:
@@ -126,9 +126,9 @@ def reassess(folder: RunFolder, warn: Warn) -> Assessment:
     return assessment
 
 
-def _store(folder: RunFolder, assessment: Assessment, gathered: RunAnalysis) -> None:
+def _store(folder: RunFolder, assessment: Assessment, analysis: RunAnalysis) -> None:
     sums = {}
-    for name, intervals in histogram_logs(gathered):
+    for name, intervals in histogram_logs(analysis):
         text = format_histogram_log(intervals)
         folder.write_text(folder.histograms / name, text)
         sums[name] = hashlib.sha256(text.encode()).hexdigest()
@@ -162,7 +162,7 @@ def assess_with_analysis(
     scenario = asked.model_copy(update={"load": run.actual_load(asked.load)})
     plan = folder.read_plan()
     plan = plan.model_copy(update={"load": run.actual_load(plan.load)})
-    gathered = analyze_run(
+    analysis = analyze_run(
         folder,
         plan,
         run,
@@ -170,13 +170,13 @@ def assess_with_analysis(
         stages=_stages(scenario),
         sentinel=scenario.chain.sentinel,
     )
-    expected = expected_schedule(plan, gathered.signals.schedule)
-    measurement = build_measurement(gathered, expected.by_stage)
+    expected = expected_schedule(plan, analysis.signals.schedule)
+    measurement = build_measurement(analysis, expected.by_stage)
     case = CheckContext(
         scenario=scenario,
         plan=plan,
         run=run,
-        analysis=gathered,
+        analysis=analysis,
         measurement=measurement,
         expected=expected,
         final=read_final_state(folder, plan),
@@ -192,14 +192,14 @@ def assess_with_analysis(
     )
     judgement = judge(case)
     diagnosis = diagnose_run(case, judgement, on_demand=on_demand)
-    return Assessment(measurement, judgement, diagnosis), gathered
+    return Assessment(measurement, judgement, diagnosis), analysis
 
 
 def _serial(scenario: Scenario) -> frozenset[Metric]:
     """The metrics of which percentiles are promised, and what they are held against in windows."""
-    words = {metric.value: metric for metric in Metric}
+    text = {metric.value: metric for metric in Metric}
     objectives = scenario.parsed_objectives()
-    asked = {words[one.metric] for one in objectives if one.metric in words}
+    asked = {text[one.metric] for one in objectives if one.metric in text}
     if any(one.window_ns and one.metric in ("latency", "service") for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
     if any(one.outside_faults for one in objectives):

@@ -168,10 +168,10 @@ def _made(members: Sequence[GroupRun], facts: GroupProgress) -> Check:
     whole = 0 < len(members) == len(seeds) and not ended
     # What a person breaks off is not whole, and nothing is wrong with it.
     broken = Verdict.INCONCLUSIVE if members and ended == INTERRUPTED else Verdict.INVALID
-    said = f"{len(members)} of {len(seeds)} runs were made"
+    message = f"{len(members)} of {len(seeds)} runs were made"
     return RUNS_COMPLETE.judged(
         Verdict.PASS if whole else broken,
-        f"{said}; {ended}" if ended else said,
+        f"{message}; {ended}" if ended else message,
         {"runs": len(members), "planned": len(seeds)},
     )
 

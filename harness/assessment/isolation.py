@@ -72,8 +72,8 @@ def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> Isolation
         key=list(IsolationOutcome).index,
         default=IsolationOutcome.ISOLATED,
     )
-    because = tuple(said for own, said in reasons if own is outcome)
-    on_purpose = tuple(f"on purpose: {said}" for said in found.expected_failures.values())
+    because = tuple(message for own, message in reasons if own is outcome)
+    on_purpose = tuple(f"on purpose: {message}" for message in found.expected_failures.values())
     if outcome is IsolationOutcome.ISOLATED and change is not None:
         because = (
             f"the P99 changes by {format_duration(change.estimate_ns)}, at most"

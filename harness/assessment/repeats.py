@@ -67,18 +67,18 @@ def combine_runs(spec: CheckSpec, parts: Sequence[RunEstimate], runs: int) -> Ch
     """
     limit_ns = parts[0].limit_ns
     fails = sum(part.verdict is Verdict.FAIL for part in parts)
-    verdict, said, spread = _typical(parts, runs, fails)
+    verdict, message, spread = _typical(parts, runs, fails)
     if fails:
-        said += f"; {format_count(fails, 'run')} of {runs} failed by their own interval"
+        message += f"; {format_count(fails, 'run')} of {runs} failed by their own interval"
     pools = [part.tail for part in parts if part.tail and part.tail.signals]
     figures: dict[str, Figure] = {} if spread is None else asdict(spread)
     if len(pools) == runs:
-        verdict, words, own = _with_pooled(verdict, pools)
-        said, figures = said + words, figures | own
+        verdict, text, own = _with_pooled(verdict, pools)
+        message, figures = message + text, figures | own
     elif verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
-        said += f"; only {len(pools)} of {format_count(runs, 'run')} say how many signals were beyond it"
-    return spec.judged(verdict, said, {**figures, "limit_ns": limit_ns, "runs_failed": fails})
+        message += f"; only {len(pools)} of {format_count(runs, 'run')} say how many signals were beyond it"
+    return spec.judged(verdict, message, {**figures, "limit_ns": limit_ns, "runs_failed": fails})
 
 
 def _typical(
@@ -88,20 +88,20 @@ def _typical(
     limit_ns = parts[0].limit_ns
     known = [part.estimate_ns for part in parts if part.estimate_ns is not None]
     if runs < RUNS_MIN:
-        said = f"{format_count(runs, 'run')} give no interval between runs ({RUNS_MIN} do); "
-        said += "the worst verdict of a single one counts"
+        message = f"{format_count(runs, 'run')} give no interval between runs ({RUNS_MIN} do); "
+        message += "the worst verdict of a single one counts"
         verdict = worst(part.verdict for part in parts)
-        return verdict, said, spread_of(known) if len(known) > 1 else None
+        return verdict, message, spread_of(known) if len(known) > 1 else None
     if len(known) < runs:
         verdict = Verdict.FAIL if _beyond_chance(fails, runs) else Verdict.INCONCLUSIVE
-        said = f"{len(known)} of {format_count(runs, 'run')} had enough signals for it; make them longer"
-        return verdict, said, None
+        message = f"{len(known)} of {format_count(runs, 'run')} had enough signals for it; make them longer"
+        return verdict, message, None
     spread = spread_of(known)
     verdict = _decide(spread, limit_ns, fails)
-    said = _words(spread, limit_ns)
+    message = _words(spread, limit_ns)
     if verdict is Verdict.INCONCLUSIVE and not fails:
-        said += _more_words(runs_needed(known, limit_ns), runs)
-    return verdict, said + _excess_words(known, parts), spread
+        message += _more_words(runs_needed(known, limit_ns), runs)
+    return verdict, message + _excess_words(known, parts), spread
 
 
 def _with_pooled(
@@ -112,7 +112,7 @@ def _with_pooled(
     pooled = pooled_share([RunShare(one.signals, one.beyond, one.effective) for one in pools])
     least = pooled_share([RunShare(one.signals, one.beyond_least, one.effective) for one in pools])
     horizon_ns = detectable_period_ns(sum(one.measured_ns for one in pools))
-    said = (
+    message = (
         f"; {format_share(pooled.share)} of the {format_count(pooled.signals, 'signal')} of all runs took as long"
         f" as the limit or longer, between {format_share(pooled.lower)} and {format_share(pooled.upper)}, each at"
         f" {format_share(CONFIDENCE)} (effective sample size {pooled.effective:,.0f});"
@@ -122,11 +122,11 @@ def _with_pooled(
         verdict = Verdict.FAIL
     elif verdict is Verdict.PASS and pooled.upper >= allowed:
         verdict = Verdict.INCONCLUSIVE
-        said += _more_words(runs_to_decide(pooled, len(pools), allowed, RUNS_MAX), len(pools))
+        message += _more_words(runs_to_decide(pooled, len(pools), allowed, RUNS_MAX), len(pools))
     elif verdict is Verdict.PASS:
-        said += f"; events rarer than one every {format_duration(horizon_ns)} may be missed"
+        message += f"; events rarer than one every {format_duration(horizon_ns)} may be missed"
     figures = {f"pooled_{name}": value for name, value in asdict(pooled).items()}
-    return verdict, said, {**figures, "horizon_ns": horizon_ns}
+    return verdict, message, {**figures, "horizon_ns": horizon_ns}
 
 
 def _decide(spread: Spread, limit_ns: int, fails: int) -> Verdict:

@@ -31,8 +31,10 @@ def check_aborted(case: CheckContext) -> Iterator[Check]:
         if check.status is Status.FAIL
     ]
     at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
-    said = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
-    said += "; the evidence says so too" if failed else "; the evidence does not say that it failed"
+    message = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
+    message += (
+        "; the evidence says so too" if failed else "; the evidence does not say that it failed"
+    )
     hint = "run again without abort_on_fail: the evidence of a whole load decides"
-    problems = [] if failed else [Problem(said, hint)]
-    yield ABORT_JUSTIFIED.valid_unless(problems, said, {"at_s": at_s})
+    problems = [] if failed else [Problem(message, hint)]
+    yield ABORT_JUSTIFIED.valid_unless(problems, message, {"at_s": at_s})

@@ -95,20 +95,20 @@ def check_pool(case: CheckContext) -> Iterator[Check]:
     if not found and not unknown:
         return
     wrong = [one for one in found if not one.is_planned]
-    said = [
+    message = [
         f"{one.name} is out of the pool: {one.planned_exit_count} of its {format_count(one.exit_count, 'end')} were planned"
         for one in wrong
     ]
-    said += [f"{what}; stack.json does not say so" for what in unknown]
+    message += [f"{what}; stack.json does not say so" for what in unknown]
     good = "; ".join(
         f"{one.name} is out of the pool after {format_count(one.exit_count, 'end')}, each of them planned"
         for one in found
     )
     hint = "read the containers' logs below logs/ of the run for why they ended"
     yield AGENT_POOL.valid_unless(
-        [Problem(one, hint) for one in said],
+        [Problem(one, hint) for one in message],
         good,
-        {"left": len(found), "unplanned": len(said)},
+        {"left": len(found), "unplanned": len(message)},
         tuple(one.name for one in wrong)[:_OFFENDERS_MAX],
     )
 
@@ -183,10 +183,10 @@ def _outcome(one: Departure, found: Takeover, limit_ns: int) -> tuple[Verdict, s
 
 
 def _takers(found: Takeover) -> str:
-    words = [f"{name} took {number}" for name, number in found.claimed.items()]
+    text = [f"{name} took {number}" for name, number in found.claimed.items()]
     if found.unseen:
-        words.append(f"{found.unseen} were acknowledged between two looks")
-    return ", ".join(words) or "nobody took any"
+        text.append(f"{found.unseen} were acknowledged between two looks")
+    return ", ".join(text) or "nobody took any"
 
 
 def _ending(found: Takeover, left_ns: int, limit_ns: int) -> tuple[Verdict, str]:

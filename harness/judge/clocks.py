@@ -33,16 +33,16 @@ def check_clocks(case: CheckContext) -> tuple[Check, Check]:
 
 def _steady(case: CheckContext) -> Check:
     problems = [
-        Problem(words, f"let nothing set the clock of {clock.server} (date, NTP steps) in a run")
+        Problem(text, f"let nothing set the clock of {clock.server} (date, NTP steps) in a run")
         for clock in case.measurement.clocks
-        if (words := _step(clock))
+        if (text := _step(clock))
     ]
-    said = "; ".join(
+    message = "; ".join(
         f"{clock.server} known to {format_duration(clock.error_ns)}"
         for clock in case.measurement.clocks
         if clock.server != HOST
     )
-    return CLOCK_STABLE.valid_unless(problems, said or "no clock was probed")
+    return CLOCK_STABLE.valid_unless(problems, message or "no clock was probed")
 
 
 def _step(clock: ClockFigures) -> str:
@@ -81,11 +81,11 @@ def _probed(case: CheckContext) -> Check:
         else [Problem(f"{told[POSTGRES]}: the clock is not known beyond its probes", _UNPROBED)]
     )
     if own.error_ns > (most_ns := OBSERVER_P99.of(case.scenario)):
-        said = (
+        message = (
             f"PostgreSQL's clock is known to +-{format_duration(own.error_ns)} only,"
             f" {format_duration(most_ns)} is the limit"
         )
         problems.append(
-            Problem(said, "run the harness nearer to PostgreSQL: a probe takes as long")
+            Problem(message, "run the harness nearer to PostgreSQL: a probe takes as long")
         )
     return CLOCK_PROBED.valid_unless(problems, "; ".join(told.values()))

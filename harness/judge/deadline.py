@@ -29,19 +29,19 @@ def check_deadline(case: CheckContext) -> Check:
     seen = case.analysis.finding(Anomaly.SEEN_LATE)
     proven = case.analysis.finding(Anomaly.COMMITTED_LATE)
     verdict, found = Verdict.PASS, seen
-    said = f"no signal became final after {deadline}"
+    message = f"no signal became final after {deadline}"
     if proven.count:
         verdict, found = Verdict.FAIL, proven
-        said = f"{format_count(proven.count, 'signal')} became final only after {deadline}"
+        message = f"{format_count(proven.count, 'signal')} became final only after {deadline}"
     elif seen.count:
         verdict = Verdict.INCONCLUSIVE
-        said = (
+        message = (
             f"{format_count(seen.count, 'signal')} seen after {deadline}, and perhaps final before:"
             " the observer was too slow to tell"
         )
     return DRAIN_DEADLINE.judged(
         verdict,
-        said,
+        message,
         {
             "late": proven.count,
             "seen_late": seen.count,

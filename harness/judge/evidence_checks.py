@@ -71,33 +71,33 @@ def _check(
 
 def check_complete(case: CheckContext) -> Check:
     """That every file is there, to its end."""
-    gathered = case.analysis
-    problems = [f"{name} is missing" for name in gathered.evidence.missing_files]
-    torn = {**gathered.evidence.reading.torn, **gathered.integrity.final_state.torn}
+    analysis = case.analysis
+    problems = [f"{name} is missing" for name in analysis.evidence.missing_files]
+    torn = {**analysis.evidence.reading.torn, **analysis.integrity.final_state.torn}
     problems += [
         f"{name} ends with {format_count(size, 'byte')} of a record cut short"
         for name, size in torn.items()
     ]
-    if gathered.evidence.bad_clock_lines:
+    if analysis.evidence.bad_clock_lines:
         problems.append(
-            f"{format_count(gathered.evidence.bad_clock_lines, 'line')} of clock.jsonl unreadable"
+            f"{format_count(analysis.evidence.bad_clock_lines, 'line')} of clock.jsonl unreadable"
         )
     return _check(EVIDENCE_COMPLETE, problems, "every file is there and whole", _DAMAGED)
 
 
 def check_regular(case: CheckContext) -> Check:
     """That records stand once, in order, and have their counterparts."""
-    gathered = case.analysis
+    analysis = case.analysis
     problems: list[str] = []
     traces: list[str] = []
-    for kind, (noun, words) in _IRREGULAR.items():
-        found = gathered.finding(kind)
+    for kind, (noun, text) in _IRREGULAR.items():
+        found = analysis.finding(kind)
         if found.count:
-            problems.append(f"{format_count(found.count, noun)} {words}")
+            problems.append(f"{format_count(found.count, noun)} {text}")
             traces += found.traces
     problems += [
         f"{name} holds {format_count(number, 'record')} older than the one before"
-        for name, number in gathered.evidence.reading.disordered.items()
+        for name, number in analysis.evidence.reading.disordered.items()
     ]
     return _check(
         EVIDENCE_CONSISTENT,
@@ -116,14 +116,14 @@ def check_as_planned(case: CheckContext) -> Check:
         for name in ("seed", "load", "signals")
         if getattr(case.plan, name) != getattr(case.scenario, name)
     ]
-    for agents, words in (
+    for agents, text in (
         (expected.differing_agents, "intended times differ from the plan's"),
         (expected.surplus_agents, "more signals than the plan has"),
     ):
         if agents:
             names = ", ".join(str(agent) for agent in agents[:5])
             more = ", ..." if len(agents) > 5 else ""
-            problems.append(f"{format_count(len(agents), 'agent')} ({names}{more}): {words}")
+            problems.append(f"{format_count(len(agents), 'agent')} ({names}{more}): {text}")
     problems += _stale_problems(case)
     if schedule.unknown_stage:
         problems.append(

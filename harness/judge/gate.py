@@ -44,16 +44,16 @@ def check_gate(case: CheckContext) -> Iterator[Check]:
         yield _held(record)
     problems = list(_problems(case, gate, record))
     figures = case.measurement.gate
-    said = "; ".join(problems[:5])
+    message = "; ".join(problems[:5])
     if figures is not None and not problems:
         lasted_s = (figures.released_s or 0) - (figures.opened_s or 0)
-        said = (
+        message = (
             f"{format_count(figures.rounds, 'round')} while the load was on; the node was there for"
             f" {lasted_s:.1f} s: {record.released.seen if record and record.released else ''}"
         )
     yield GATE_EXECUTION.valid_unless(
-        [Problem(said, _HINT)] if problems else [],
-        said,
+        [Problem(message, _HINT)] if problems else [],
+        message,
         {
             "rounds": figures.rounds if figures else 0,
             "planned": gate.rounds if gate else 0,

@@ -74,17 +74,17 @@ def find_interference(
     times = telemetry.time_series.get("host.busy_cores")
     if times is None:
         return ()
-    looks = _HostSamples(telemetry, times.at_s)
+    samples = _HostSamples(telemetry, times.at_s)
     found = [
         Interference(
-            resource, tuple(looks.span(n) for n in at), said(looks, at), looks.who(own, at)
+            resource, tuple(samples.span(n) for n in at), message(samples, at), samples.who(own, at)
         )
-        for resource, is_short, said, own in (
+        for resource, is_short, message, own in (
             (CORES, _cores_short, _cores_message, _CORES_OF),
             (STORAGE, _storage_short, _storage_message, _STORAGE_OF),
             (STEAL, _stolen, _steal_message, None),
         )
-        if len(at := looks.within(np.flatnonzero(is_short(looks)), spans_s))
+        if len(at := samples.within(np.flatnonzero(is_short(samples)), spans_s))
     ]
     return tuple(sorted(found, key=lambda one: -len(one.spans_s)))
 
@@ -135,12 +135,12 @@ class _HostSamples:
     ) -> list[int]:
         return [n for n in numbers.tolist() if _meets(self.span(n), spans_s)]
 
-    def smooth(self, name: str, looks: int = STORAGE_SAMPLES) -> Floats:
+    def smooth(self, name: str, samples: int = STORAGE_SAMPLES) -> Floats:
         """The mean over so many samples around each, however few samples the run has."""
         values = self.of(name)
         known = np.isfinite(values)
-        number = _moving_sum(known.astype(np.float64), looks)
-        total = _moving_sum(np.where(known, values, 0.0), looks)
+        number = _moving_sum(known.astype(np.float64), samples)
+        total = _moving_sum(np.where(known, values, 0.0), samples)
         return np.where(number > 0, total, np.nan) / np.maximum(number, 1)
 
     def runnable(self) -> Floats:
@@ -179,55 +179,58 @@ def _moving_sum(values: Floats, window: int) -> Floats:
     return np.convolve(values, np.ones(window))[first : first + values.size]
 
 
-def _cores_short(looks: _HostSamples) -> NDArray[np.bool_]:
-    idle = looks.of("host.idle_cores") + looks.of("host.iowait_cores")
-    foreign = looks.of("host.foreign_cores")
-    taken = foreign >= FOREIGN_CORES_SHARE * looks.cores
+def _cores_short(samples: _HostSamples) -> NDArray[np.bool_]:
+    idle = samples.of("host.idle_cores") + samples.of("host.iowait_cores")
+    foreign = samples.of("host.foreign_cores")
+    taken = foreign >= FOREIGN_CORES_SHARE * samples.cores
     # Where the kernel does not tell how long tasks wait for a core, that they did is not excluded.
-    queued = ~(looks.runnable() < RUNNABLE_CORES_MIN)
-    return np.asarray(taken & (idle <= IDLE_CORES_SHARE * looks.cores) & queued)
+    queued = ~(samples.runnable() < RUNNABLE_CORES_MIN)
+    return np.asarray(taken & (idle <= IDLE_CORES_SHARE * samples.cores) & queued)
 
 
-def _cores_message(looks: _HostSamples, at: Sequence[int]) -> str:
+def _cores_message(samples: _HostSamples, at: Sequence[int]) -> str:
     foreign, system = (
-        np.nanmean(looks.of(f"host.{one}_cores")[at]) for one in ("foreign", "system")
+        np.nanmean(samples.of(f"host.{one}_cores")[at]) for one in ("foreign", "system")
     )
     return (
-        f"other programs{looks.named(_CORES_OF, at)} used {foreign:.2f} of the host's"
-        f" {looks.cores:g} cores and none was idle, the system {system:.2f}"
+        f"other programs{samples.named(_CORES_OF, at)} used {foreign:.2f} of the host's"
+        f" {samples.cores:g} cores and none was idle, the system {system:.2f}"
     )
 
 
-def _storage_short(looks: _HostSamples) -> NDArray[np.bool_]:
+def _storage_short(samples: _HostSamples) -> NDArray[np.bool_]:
     foreign, system, harness = (
-        looks.smooth(f"host.{side}_blocked_count") for side in ("foreign", "system", "harness")
+        samples.smooth(f"host.{side}_blocked_count") for side in ("foreign", "system", "harness")
     )
     others = foreign >= FOREIGN_BLOCKED_SHARE * (foreign + system + harness)
-    felt = looks.smooth("host.system_blocked_count", SYSTEM_SAMPLES) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    felt = (
+        samples.smooth("host.system_blocked_count", SYSTEM_SAMPLES) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    )
     waits = (foreign >= FOREIGN_BLOCKED_MIN) & felt
-    pressed = looks.smooth("host.pressure_io_share") >= PRESSURE_IO_SHARE
+    pressed = samples.smooth("host.pressure_io_share") >= PRESSURE_IO_SHARE
     return np.asarray(others & waits & pressed)
 
 
-def _storage_message(looks: _HostSamples, at: Sequence[int]) -> str:
+def _storage_message(samples: _HostSamples, at: Sequence[int]) -> str:
     foreign, system = (
-        np.nanmean(looks.smooth(f"host.{side}_blocked_count")[at]) for side in ("foreign", "system")
+        np.nanmean(samples.smooth(f"host.{side}_blocked_count")[at])
+        for side in ("foreign", "system")
     )
-    pressure = float(np.nanmean(looks.smooth("host.pressure_io_share")[at]))
+    pressure = float(np.nanmean(samples.smooth("host.pressure_io_share")[at]))
     return (
-        f"other programs{looks.named(_STORAGE_OF, at)} kept the host's storage busy:"
+        f"other programs{samples.named(_STORAGE_OF, at)} kept the host's storage busy:"
         f" {foreign:.1f} of their tasks waited for it and {system:.1f} of the system's,"
         f" tasks stood still for {format_share(pressure)} of the time (PSI io)"
     )
 
 
-def _stolen(looks: _HostSamples) -> NDArray[np.bool_]:
-    return np.asarray(looks.of("host.steal_cores") >= STEAL_SHARE_MAX * looks.cores)
+def _stolen(samples: _HostSamples) -> NDArray[np.bool_]:
+    return np.asarray(samples.of("host.steal_cores") >= STEAL_SHARE_MAX * samples.cores)
 
 
-def _steal_message(looks: _HostSamples, at: Sequence[int]) -> str:
-    stolen = float(np.nanmean(looks.of("host.steal_cores")[at]))
-    return f"the hypervisor took {stolen:.2f} of the host's {looks.cores:g} cores (steal)"
+def _steal_message(samples: _HostSamples, at: Sequence[int]) -> str:
+    stolen = float(np.nanmean(samples.of("host.steal_cores")[at]))
+    return f"the hypervisor took {stolen:.2f} of the host's {samples.cores:g} cores (steal)"
 
 
 def _seconds(bounds_ns: tuple[int, int], t0_ns: int) -> tuple[float, float]:

@@ -31,9 +31,9 @@ GENERATOR_TOO_LATE = InconclusiveReason(
 )
 
 
-def host_interfered(said: str) -> InconclusiveReason:
+def host_interfered(message: str) -> InconclusiveReason:
     """What others on the host did, in words."""
-    return InconclusiveReason(HOST, f"; {said}")
+    return InconclusiveReason(HOST, f"; {message}")
 
 
 def inconclusive_checks(checks: Iterable[Check], by: str) -> list[str]:

@@ -70,14 +70,14 @@ def format_analysis(analysis: InterimAnalysis) -> str:
     text = format_duration if finding.unit == "ns" else format_share
     upper = "no upper bound" if finding.upper is None else text(finding.upper)
     lower = "no lower bound" if finding.lower is None else text(finding.lower)
-    said = (
+    message = (
         f"{finding.objective}: between {lower} and {upper},"
         f" effective sample size {finding.effective:,}"
     )
     after = f"after {analysis.measured_s:g} s"
     if analysis.is_decided:
-        return f"decided {after} ({said})"
-    return f"still undecided {after}, up to {analysis.left_s:g} s more ({said})"
+        return f"decided {after} ({message})"
+    return f"still undecided {after}, up to {analysis.left_s:g} s more ({message})"
 
 
 def is_share(objective: Objective) -> bool:

@@ -61,21 +61,23 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
     by_commit = not case.analysis.signals.outcomes(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
-    said = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
+    message = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     if value <= most:
-        return OBSERVER_DELAY.valid_unless([], said, figures)
+        return OBSERVER_DELAY.valid_unless([], message, figures)
     if by_commit:
-        said = f"{said}; {OBSERVER_P99.reason}"
+        message = f"{message}; {OBSERVER_P99.reason}"
         if others := format_interference(host_interference(case)):
-            said += f"; {others}"
+            message += f"; {others}"
         if work := describe_observer_usage(case):
-            said += f"; {work}"
-        return OBSERVER_DELAY.valid_unless([Problem(said, observer_advice(case))], said, figures)
+            message += f"; {work}"
+        return OBSERVER_DELAY.valid_unless(
+            [Problem(message, observer_advice(case))], message, figures
+        )
     if not inconclusive_checks(before, OBSERVER):
-        return OBSERVER_DELAY.valid_unless([], f"{said}; no verdict rests on it", figures)
+        return OBSERVER_DELAY.valid_unless([], f"{message}; no verdict rests on it", figures)
     change = _change(case, value - most)
-    said = "; ".join(filter(None, (said, OBSERVER_P99.reason, change)))
-    return OBSERVER_DELAY.valid_unless([Problem(said, _hint(case, change))], said, figures)
+    message = "; ".join(filter(None, (message, OBSERVER_P99.reason, change)))
+    return OBSERVER_DELAY.valid_unless([Problem(message, _hint(case, change))], message, figures)
 
 
 def check_notifications(case: CheckContext) -> Iterator[Check]:
@@ -91,18 +93,18 @@ def check_notifications(case: CheckContext) -> Iterator[Check]:
             if longest is None
             else f"by up to {format_duration(longest)}"
         )
-        said = (
+        message = (
             f"{told.words_early:,} of {format_count(told.words_checked, 'word')} came before the table"
             f" showed the state, {by}: the system tells before it commits, and latencies are longer"
             " than what was seen"
         )
-        early = [Problem(said, "tell after the COMMIT, or choose the way polling or logical")]
+        early = [Problem(message, "tell after the COMMIT, or choose the way polling or logical")]
     good = f"{format_count(told.words_checked, 'word')} held against the table, which showed each state"
     if not told.words_checked and not early:
         yield REPORTS_AFTER_COMMIT.not_applicable(
             NotApplicable.NOTHING_TO_COMPARE,
             "no report was compared with the table",
-            words=told.words_checked,
+            text=told.words_checked,
             early=told.words_early,
         )
         return
@@ -116,12 +118,12 @@ def _change(case: CheckContext, surplus_ns: int) -> str:
         return ""
     pause_ms = case.plan.contract.seen.pause_ms
     wanted_ms = pause_ms + -surplus_ns // NS_PER_MS
-    said = f"polls pause for {pause_ms} ms at least: "
+    message = f"polls pause for {pause_ms} ms at least: "
     if wanted_ms > 0:
-        said += f"set seen.pause_ms to {wanted_ms} or less, or "
+        message += f"set seen.pause_ms to {wanted_ms} or less, or "
     else:
-        said += "a poll takes too long, is there an index on the trace id? Or "
-    return said + _COMMITS
+        message += "a poll takes too long, is there an index on the trace id? Or "
+    return message + _COMMITS
 
 
 def _hint(case: CheckContext, change: str) -> str:

@@ -34,10 +34,10 @@ def check_quotas(case: CheckContext) -> Check | tuple[Check, ...]:
     failed = [row for row in rows if row.get("ok") is not True]
     wrong = tuple(_words(row) for row in failed if not _is_gone(row, gone))
     if not wrong:
-        said = f"all {len(rows)} rows are as specified, before and after"
+        message = f"all {len(rows)} rows are as specified, before and after"
         if failed:
-            said += f", but for {len(failed)} of what was made to leave the pool"
-        return _check(Verdict.PASS, said, ())
+            message += f", but for {len(failed)} of what was made to leave the pool"
+        return _check(Verdict.PASS, message, ())
     told = "; ".join(wrong[:_SHOWN])
     more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     return _check(Verdict.INVALID, f"{len(wrong)} of {len(rows)} rows are not: {told}{more}", wrong)
@@ -70,10 +70,10 @@ def _words(row: dict[str, Any]) -> str:
     )
 
 
-def _check(verdict: Verdict, said: str, wrong: tuple[str, ...]) -> Check:
+def _check(verdict: Verdict, message: str, wrong: tuple[str, ...]) -> Check:
     return QUOTAS_ENFORCED.judged(
         verdict,
-        said,
+        message,
         {"mismatches": len(wrong)},
         hint=_HINT if verdict is Verdict.INVALID else "",
         examples=wrong[:_OFFENDERS_MAX],

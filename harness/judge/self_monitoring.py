@@ -130,18 +130,18 @@ def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
         for name, n in vitals.invalid_lines.items()
     ]
     if figures is None:
-        said = f"fewer than two samples of the measured phase, {len(vitals.samples)} of the run"
+        message = f"fewer than two samples of the measured phase, {len(vitals.samples)} of the run"
         hint = "let nothing stop the main process or take vitals.jsonl; it has a line each second"
-        return SELF_MONITORING_COMPLETE.valid_unless([*problems, Problem(said, hint)], "")
+        return SELF_MONITORING_COMPLETE.valid_unless([*problems, Problem(message, hint)], "")
     if figures.gap_max_ns > SELF_MONITORING_GAP_MAX_NS:
-        said = (
+        message = (
             f"no sample of the harness's own processes for {format_duration(figures.gap_max_ns)},"
             f" {format_duration(SELF_MONITORING_GAP_MAX_NS)} is allowed"
         )
         hint = host_advice(case) or (
             "let nothing stop the main process (SIGSTOP, suspend), and keep room on the disk"
         )
-        problems.append(Problem(said, hint))
+        problems.append(Problem(message, hint))
     host = figures.host
     good = (
         f"{format_count(figures.samples, 'sample')}: {format_count(host.cores, 'core')} {format_share(host.busy_share)}"
@@ -158,19 +158,19 @@ def _generator_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check
         problems.append(Problem(f"samples of {len(swarm)} of {wanted}", hint))
     for one in swarm:
         if one.cpu_share >= CORE_SHARE_MAX:
-            said = (
+            message = (
                 f"{one.name} was saturated: it computed for {format_share_of_second(one.cpu_share)}"
                 f" of each second, {format_share_of_second(CORE_SHARE_MAX)} is the limit;"
                 " use more load.processes"
             )
-            problems.append(Problem(said, generator_advice(case)))
+            problems.append(Problem(message, generator_advice(case)))
         if one.wait_share is not None and one.wait_share >= SWARM_WAIT_SHARE_MAX:
-            said = (
+            message = (
                 f"{one.name} was starved: it waited for a core for {format_share_of_second(one.wait_share)}"
                 f" of each second, at worst {format_share_of_second(_worst(one))} of one,"
                 f" {format_share_of_second(SWARM_WAIT_SHARE_MAX)} is the limit"
             )
-            problems.append(Problem(said, host_advice(case) or _SHARED_CORE))
+            problems.append(Problem(message, host_advice(case) or _SHARED_CORE))
     good = "; ".join(_at_work(one) for one in swarm)
     return GENERATOR_CPU.valid_unless(problems, good, _core_figures(swarm))
 
@@ -179,20 +179,20 @@ def _generator_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Chec
     longest_ns = max((one.wake_late_max_ns for one in figures.swarm), default=0)
     stalled = max((one.stalled_share for one in figures.swarm), default=0.0)
     most_ns = STALL_LONGEST.of(case.scenario)
-    said = [] if figures.swarm else ["the swarm's watchdog said nothing"]
+    message = [] if figures.swarm else ["the swarm's watchdog said nothing"]
     if longest_ns >= most_ns:
-        said.append(
+        message.append(
             f"the swarm slept on for {format_duration(longest_ns)} when it should have been awake,"
             f" {format_duration(most_ns)} is the limit; {STALL_LONGEST.reason}"
         )
     if stalled >= STALLED_SHARE_MAX:
-        said.append(
+        message.append(
             f"the swarm was not awake for {format_share(stalled)} of the time,"
             f" {format_share(STALLED_SHARE_MAX)} is the limit"
         )
     good = f"the swarm woke at most {format_duration(longest_ns)} late, {format_duration(most_ns)} is the limit"
     return GENERATOR_STALLS.valid_unless(
-        [Problem(one, generator_advice(case) if figures.swarm else _SILENT) for one in said],
+        [Problem(one, generator_advice(case) if figures.swarm else _SILENT) for one in message],
         good,
         {"wake_late_max_ns": longest_ns, "stalled_share": stalled, "limit_ns": most_ns},
     )
@@ -205,30 +205,30 @@ def _observer_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
         return OBSERVER_CPU.valid_unless([missing], "")
     problems = []
     if found.cpu_share >= CORE_SHARE_MAX:
-        said = (
+        message = (
             f"the observer was saturated: it computed for {format_share_of_second(found.cpu_share)} of each"
             f" second, {format_share_of_second(CORE_SHARE_MAX)} is the limit"
         )
-        problems.append(Problem(said, observer_advice(case)))
+        problems.append(Problem(message, observer_advice(case)))
     return OBSERVER_CPU.valid_unless(problems, _at_work(found), _core_figures([found]))
 
 
 def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
-    told, found, said = figures.observer, figures.process(_OBSERVER), list[str]()
+    told, found, message = figures.observer, figures.process(_OBSERVER), list[str]()
     if found is not None and found.stopped:
-        said.append(
+        message.append(
             f"the observer was stopped (SIGSTOP, or a debugger) in {found.stopped}"
             f" of {format_count(found.looks, 'look')}"
         )
     if told.words < 2:
-        said.append("the observer said nothing")
+        message.append("the observer said nothing")
     if told.silent_max_ns > HEARTBEAT_GAP_MAX_NS:
-        said.append(
+        message.append(
             f"the observer was silent for {format_duration(told.silent_max_ns)},"
             f" it speaks every second and {format_duration(HEARTBEAT_GAP_MAX_NS)} is the limit"
         )
     if told.behind_max_bytes > REPLICATION_LAG_MAX_BYTES:
-        said.append(
+        message.append(
             f"the observer was {told.behind_max_bytes:,} bytes behind the server's log,"
             f" {REPLICATION_LAG_MAX_BYTES:,} is the limit"
         )
@@ -237,7 +237,7 @@ def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check
         f" never more than {told.behind_max_bytes:,} bytes behind"
     )
     return OBSERVER_STALLS.valid_unless(
-        [Problem(one, observer_advice(case)) for one in said],
+        [Problem(one, observer_advice(case)) for one in message],
         good,
         {"silent_max_ns": told.silent_max_ns, "behind_max_bytes": told.behind_max_bytes},
     )
@@ -245,15 +245,15 @@ def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check
 
 def _steal(figures: SelfMonitoringFigures) -> Check:
     host = figures.host
-    said = (
+    message = (
         f"the hypervisor took {format_share(host.steal_share)} of the cores' time,"
         f" at worst {format_share(host.steal_share_max)} of a second"
     )
     limit = f"{format_share(STEAL_SHARE_MAX)} is the limit: the system had less than this host"
     problems = (
-        [Problem(f"{said}; {limit}", OTHER_HOST)] if host.steal_share >= STEAL_SHARE_MAX else []
+        [Problem(f"{message}; {limit}", OTHER_HOST)] if host.steal_share >= STEAL_SHARE_MAX else []
     )
-    return CPU_STEAL.valid_unless(problems, said, {"steal_share": host.steal_share})
+    return CPU_STEAL.valid_unless(problems, message, {"steal_share": host.steal_share})
 
 
 def _swarm_of(figures: SelfMonitoringFigures) -> list[ProcessFigures]:

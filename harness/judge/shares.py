@@ -41,11 +41,11 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
     # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
     refused, ordinary = account.ordinary_rejected, account.ordinary
     if not ordinary:
-        said = (
+        message = (
             f"no signal was sent that it had no cause to refuse; the limit is {format_share(limit)}"
         )
         figures: dict[str, Figure] = {"rejected_share": 0.0, "limit_share": limit}
-        return _check(objective, Verdict.INVALID, said, figures)
+        return _check(objective, Verdict.INVALID, message, figures)
     effective = estimate_share_sample(*share_series(case, objective))
     found = share_interval(refused, effective, case.confidence)
     decision = decide_share(found, limit, _measured_ns(case))
@@ -65,7 +65,7 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
     reasons = ", ".join(
         f"{number:,} {state.name}" for state, number in sorted(account.rejected_by.items())
     )
-    said = (
+    message = (
         f"{format_share(found.estimate)} of {format_count(ordinary, 'signal')} were rejected"
         f"{f' ({reasons})' if reasons else ''}, {_interval_words(found)};"
         f" the limit is {format_share(limit)}{why}"
@@ -75,7 +75,7 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
         "limit_share": limit,
         INCONCLUSIVE_BY: undecided,
     }
-    return _check(objective, verdict, said, {**own, **_figures(found, decision)})
+    return _check(objective, verdict, message, {**own, **_figures(found, decision)})
 
 
 def check_simulated(case: CheckContext, objective: Objective) -> Check:
@@ -165,8 +165,10 @@ def _at_least(
     )
 
 
-def _check(objective: Objective, verdict: Verdict, said: str, figures: dict[str, Figure]) -> Check:
-    return objective_spec(objective).judged(verdict, said, figures)
+def _check(
+    objective: Objective, verdict: Verdict, message: str, figures: dict[str, Figure]
+) -> Check:
+    return objective_spec(objective).judged(verdict, message, figures)
 
 
 def share_series(case: CheckContext, objective: Objective) -> tuple[Series, Series]:

@@ -50,17 +50,17 @@ def check_drained(case: CheckContext) -> Check:
     """Every entry was delivered and acknowledged, as far as Redis tells."""
     group = case.final.group
     if group is None:
-        said = "what Redis says of the engine's group was not read"
-        return STREAM_DRAINED.judged(Verdict.INVALID, said, hint=_UNREAD)
+        message = "what Redis says of the engine's group was not read"
+        return STREAM_DRAINED.judged(Verdict.INVALID, message, hint=_UNREAD)
     if case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT):
         return STREAM_DRAINED.not_applicable(
             NotApplicable.IN_FLIGHT, "signals were in flight when the observation ended"
         )
     findings = [case.analysis.finding(kind) for kind in (Anomaly.LEFT_PENDING, Anomaly.UNDELIVERED)]
-    verdict, said = _left(group) if case.is_dedicated else _left_of_ours(group, findings)
+    verdict, message = _left(group) if case.is_dedicated else _left_of_ours(group, findings)
     figures: dict[str, Figure] = {"pending": group.pending, "lag": group.lag}
     traces = dict.fromkeys(trace for finding in findings for trace in finding.traces)
-    return STREAM_DRAINED.judged(verdict, said, figures, tuple(traces)[:EXAMPLES_MAX])
+    return STREAM_DRAINED.judged(verdict, message, figures, tuple(traces)[:EXAMPLES_MAX])
 
 
 def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
@@ -77,12 +77,12 @@ def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
     if group.lag is not None:
         return Verdict.PASS, "nothing is pending, the lag is zero"
     if group.reports_lag:
-        said = "nothing is pending, but Redis cannot tell the group's lag"
-        return Verdict.INCONCLUSIVE, said
+        message = "nothing is pending, but Redis cannot tell the group's lag"
+        return Verdict.INCONCLUSIVE, message
     if group.undelivered is False:
         return Verdict.PASS, "nothing is pending, and the newest entry was delivered"
-    said = "nothing is pending; this Redis (before 7.0) cannot tell what was never delivered"
-    return Verdict.PASS, said
+    message = "nothing is pending; this Redis (before 7.0) cannot tell what was never delivered"
+    return Verdict.PASS, message
 
 
 def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple[Verdict, str]:
@@ -91,11 +91,11 @@ def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple
         return _left(group)
     pending, undelivered = (finding.count for finding in findings)
     if pending or undelivered:
-        said = f"{pending:,} delivered and never acknowledged, {undelivered:,} never delivered"
-        return Verdict.FAIL, f"signals left in the stream: {said}"
+        message = f"{pending:,} delivered and never acknowledged, {undelivered:,} never delivered"
+        return Verdict.FAIL, f"signals left in the stream: {message}"
     if group.pending > group.listed_count:
-        said = f"{group.pending:,} entries are pending, and {group.listed_count:,} of them are not ours"
-        return Verdict.INCONCLUSIVE, f"{said}; the others were not listed"
+        message = f"{group.pending:,} entries are pending, and {group.listed_count:,} of them are not ours"
+        return Verdict.INCONCLUSIVE, f"{message}; the others were not listed"
     others = f"; {format_count(group.pending, 'entry', 'entries')} of others pending" * (
         group.pending > 0
     )

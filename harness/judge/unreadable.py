@@ -103,11 +103,11 @@ def _reasons(
 
 def _unread_outcome_count(case: CheckContext) -> int:
     """Accepted signals of which nobody could read how they ended."""
-    gathered = case.analysis
+    analysis = case.analysis
     return (
         0
-        if gathered.integrity.coverage.complete
-        else gathered.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
+        if analysis.integrity.coverage.complete
+        else analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
     )
 
 

@@ -138,9 +138,9 @@ def _unfinished(check: Check) -> Check:
 def check_signals(case: CheckContext) -> Check:
     """That there is anything to judge."""
     attempted = case.analysis.signals.outcomes(Phase.MEASURE).attempted
-    said = f"{format_count(attempted, 'signal')} attempted in the measured phase"
-    problems = [] if attempted else [Problem(said, _MORE)]
-    return SIGNALS_SENT.valid_unless(problems, said, {"attempted": attempted})
+    message = f"{format_count(attempted, 'signal')} attempted in the measured phase"
+    problems = [] if attempted else [Problem(message, _MORE)]
+    return SIGNALS_SENT.valid_unless(problems, message, {"attempted": attempted})
 
 
 def check_events(case: CheckContext) -> Check:
@@ -155,12 +155,12 @@ def check_events(case: CheckContext) -> Check:
     good = "nothing died, restarted or was interrupted"
     if planned := len(strange) - len(bad):
         good += f", but for {format_count(planned, 'restart')} that planned faults explain"
-    said = "; ".join(dict.fromkeys(told[:5])) or good
+    message = "; ".join(dict.fromkeys(told[:5])) or good
     noted = [event.what for event in case.run.events if event.kind in _REPORTED_EVENTS]
-    said = "; ".join([said, *noted])
+    message = "; ".join([message, *noted])
     hint = _EVENT_HINTS.get(bad[0].kind, _EVENT_HINT) if bad else ""
-    problems = [Problem(said, hint)] if bad else []
-    check = UNPLANNED_EVENTS.valid_unless(problems, said, {"events": len(bad)})
+    problems = [Problem(message, hint)] if bad else []
+    check = UNPLANNED_EVENTS.valid_unless(problems, message, {"events": len(bad)})
     if bad and all(event.kind == "interrupted" for event in bad):
         check = _unfinished(check)
     return check.model_copy(update={"examples": tuple(told[:20])})
@@ -173,15 +173,15 @@ def check_in_flight(case: CheckContext) -> Check:
     number = max(0, case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT) - unread)
     if not case.analysis.integrity.coverage.complete and case.run.drain_elapsed:
         number = 0
-    said = (
+    message = (
         f"{format_count(number, 'accepted signal')} not final when the watching ended,"
         " before the drain time was over"
         if number
         else "every accepted signal was watched until it was final or the drain time was over"
     )
     hint = "let the run watch for the whole of load.drain_s; see what ended it before"
-    problems = [Problem(said, hint)] if number else []
-    check = OBSERVATION_COMPLETE.valid_unless(problems, said, {"in_flight": number})
+    problems = [Problem(message, hint)] if number else []
+    check = OBSERVATION_COMPLETE.valid_unless(problems, message, {"in_flight": number})
     return _unfinished(check) if number and case.is_interrupted else check
 
 
@@ -234,16 +234,19 @@ def _send_lag(
     if histogram.count < size_needed(percentile):
         return spec.valid_unless([], f"too few signals for {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
-    said = (
+    message = (
         f"{rank} of lateness is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     )
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
     if value <= most:
-        return spec.valid_unless([], said, figures)
-    said = _with(
-        said, limit.reason, format_interference(host_interference(case)), describe_swarm_usage(case)
+        return spec.valid_unless([], message, figures)
+    message = _with(
+        message,
+        limit.reason,
+        format_interference(host_interference(case)),
+        describe_swarm_usage(case),
     )
-    return spec.valid_unless([Problem(said, generator_advice(case))], said, figures)
+    return spec.valid_unless([Problem(message, generator_advice(case))], message, figures)
 
 
 def _with(*parts: str) -> str:
@@ -254,24 +257,24 @@ def check_rate(case: CheckContext) -> Check:
     """That the load was the one asked for."""
     rate = next((rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE), None)
     if rate is None or not rate.intended:
-        said = "the plan has no signal in the measured phase"
-        return LOAD_ATTEMPTED.valid_unless([Problem(said, _MORE)], "")
+        message = "the plan has no signal in the measured phase"
+        return LOAD_ATTEMPTED.valid_unless([Problem(message, _MORE)], "")
     part = rate.attempted / rate.intended
-    said = (
+    message = (
         f"{rate.attempted:,} of {rate.intended:,} intended signals were attempted"
         f" ({format_share(part)}; at least {format_share(RATE_SHARE_MIN)} is needed),"
         f" {rate.attempted / rate.duration_s:,.1f}/s of {rate.intended / rate.duration_s:,.1f}/s"
     )
     figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
     if part >= RATE_SHARE_MIN:
-        return LOAD_ATTEMPTED.valid_unless([], said, figures)
+        return LOAD_ATTEMPTED.valid_unless([], message, figures)
     hint = generator_advice(case)
     if case.run.first_ns("aborted") is not None:
-        said += "; the load was ended early"
+        message += "; the load was ended early"
         hint = "mend what ended the load; or run without abort_on_fail"
     elif cut := [event.kind for event in case.run.events if event.kind in TRUNCATING_EVENTS]:
         hint = _EVENT_HINTS[cut[0]]
-    check = LOAD_ATTEMPTED.valid_unless([Problem(said, hint)], said, figures)
+    check = LOAD_ATTEMPTED.valid_unless([Problem(message, hint)], message, figures)
     return _unfinished(check) if case.is_interrupted else check
 
 
@@ -282,10 +285,10 @@ def check_overflow(case: CheckContext) -> Check:
         for figures in case.measurement.figures
         if figures.overflow
     }
-    said = ", ".join(f"{number:,} of {name}" for name, number in found.items())
+    message = ", ".join(f"{number:,} of {name}" for name, number in found.items())
     hint = "see in samples.csv.gz (harness report --csv) which; a clock, or a record, is wrong"
     return HISTOGRAM_RANGE.valid_unless(
-        [Problem(f"beyond the histogram's range: {said}", hint)] if found else [],
+        [Problem(f"beyond the histogram's range: {message}", hint)] if found else [],
         "no value beyond the range",
         {"overflow": sum(found.values())},
     )
@@ -318,21 +321,21 @@ def check_observer_end(case: CheckContext) -> Check:
     )
     if gaps and told.cause:
         gaps += f" ({told.cause})"
-    said = "; ".join(problems) or f"all of {format_count(written, 'sighting')}{gaps}"
+    message = "; ".join(problems) or f"all of {format_count(written, 'sighting')}{gaps}"
     hint = (
         f"let the observer read {case.plan.contract.tasks.table} and the server's log to the end;"
         " see logs/observer.log"
     )
-    found = [Problem(said, hint)] if problems else []
-    return OBSERVER_COMPLETE.valid_unless(found, said, {"sightings": written, "gaps": told.gaps})
+    found = [Problem(message, hint)] if problems else []
+    return OBSERVER_COMPLETE.valid_unless(found, message, {"sightings": written, "gaps": told.gaps})
 
 
 def check_negative(case: CheckContext) -> Check:
     """Durations that cannot be negative, nor can those across clocks be by more than the error."""
-    gathered = case.analysis
+    analysis = case.analysis
     error_ns = (
-        gathered.instruments.clocks[POSTGRES].error_ns
-        if POSTGRES in gathered.instruments.clocks
+        analysis.instruments.clocks[POSTGRES].error_ns
+        if POSTGRES in analysis.instruments.clocks
         else 0
     )
     allowed = {
@@ -356,11 +359,11 @@ def check_negative(case: CheckContext) -> Check:
                 f"{figures.negative:,} of {place} down to {format_duration(figures.min_ns)}"
             )
     if beyond:
-        said = f"durations below zero by more than the clocks' error: {'; '.join(beyond)}"
+        message = f"durations below zero by more than the clocks' error: {'; '.join(beyond)}"
     elif within:
-        said = f"{format_count(within, 'duration')} below zero, all within the clocks' error"
+        message = f"{format_count(within, 'duration')} below zero, all within the clocks' error"
     else:
-        said = "no duration below zero"
+        message = "no duration below zero"
     hint = "let nothing set a clock in a run: neither the host's nor the servers'"
-    problems = [Problem(said, hint)] if beyond else []
-    return DURATIONS_NONNEGATIVE.valid_unless(problems, said, {"negative": within})
+    problems = [Problem(message, hint)] if beyond else []
+    return DURATIONS_NONNEGATIVE.valid_unless(problems, message, {"negative": within})

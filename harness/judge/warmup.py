@@ -48,20 +48,20 @@ def check_warmup(case: CheckContext) -> Iterator[Check]:
     part = account.arrived / awaited if awaited else 1.0
     usual = _share_measured(case)
     cold = awaited >= WARMUP_SIGNALS_MIN and part < WARMUP_ARRIVED_SHARE_MIN * usual
-    said = (
+    message = (
         f"{account.arrived:,} of {format_count(awaited, 'signal')} of the warm-up reached SIMULATED"
     )
     if rest := _rest(account, intended):
-        said += f" ({rest})"
+        message += f" ({rest})"
     if cold:
-        said += (
+        message += (
             f": {format_share(part)}, where it was {format_share(usual)} in the measured phase;"
             " what was measured had not been warmed up"
         )
     hint = "set a longer load.warmup_s, or read the engine's log for when it began to work"
     figures: dict[str, Figure] = {"intended": intended, "arrived": account.arrived}
-    problems = [Problem(said, hint)] if cold else []
-    yield WARMUP_EFFECTIVE.valid_unless(problems, said, figures)
+    problems = [Problem(message, hint)] if cold else []
+    yield WARMUP_EFFECTIVE.valid_unless(problems, message, figures)
 
 
 def _account(case: CheckContext) -> SignalOutcomeCounts:
@@ -86,4 +86,4 @@ def _rest(account: SignalOutcomeCounts, intended: int) -> str:
         (account.of(SignalOutcome.LOST), "lost"),
         (account.of(SignalOutcome.IN_FLIGHT), "in flight"),
     )
-    return ", ".join(f"{number:,} {words}" for number, words in classes if number > 0)
+    return ", ".join(f"{number:,} {text}" for number, text in classes if number > 0)

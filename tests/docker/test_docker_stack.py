@@ -75,8 +75,8 @@ def test_the_observer_may_follow_the_log_and_no_more(running: Running) -> None:
 
 def test_an_image_that_lets_no_walsender_in_is_opened(running: Running) -> None:
     """The official image's pg_hba.conf has no line for replication from outside."""
-    crew = running.stack._supervisor
-    assert crew is not None
+    supervisor = running.stack._supervisor
+    assert supervisor is not None
     admin = running.endpoints.admin_dsn.get_secret_value()
     close = "sed -i '/^host replication all all/d' \"$PGDATA/pg_hba.conf\""
     assert running.execute("postgres", "sh", "-c", close)[0] == 0
@@ -84,8 +84,10 @@ def test_an_image_that_lets_no_walsender_in_is_opened(running: Running) -> None:
         session.execute("SELECT pg_reload_conf()")
     password = SecretStr(str(conninfo_to_dict(admin)["password"]))
     passwords = StackPasswords(SecretStr(""), password, SecretStr("of-somebody-else"))
-    other = Database(crew.port("postgres"), passwords, Contract(observer_role="somebody_else"))
-    other.make_observer(crew.containers, running.stack._zones.b.service("postgres"))
+    other = Database(
+        supervisor.port("postgres"), passwords, Contract(observer_role="somebody_else")
+    )
+    other.make_observer(supervisor.containers, running.stack._zones.b.service("postgres"))
     test_the_observer_may_follow_the_log_and_no_more(running)
 
 
@@ -202,8 +204,8 @@ def test_an_aborted_engine_leaves_a_core_file(running: Running) -> None:
 
 def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
     """Out of memory four times: three restarts, then an alert; nothing else is disturbed."""
-    crew = running.stack._supervisor
-    assert crew is not None
+    supervisor = running.stack._supervisor
+    assert supervisor is not None
     agent = running.stack._zones.a.service(AGENT)
     environment = {**dict(agent.environment), "AGENT_HOG_MEMORY_MB": "300"}
     # An eighth of the quota, because to fill 2 GB four times takes a quarter of a minute.
@@ -214,7 +216,7 @@ def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
         memory_bytes=limit,
         memory_swap_bytes=limit,
     )
-    crew.start(greedy, 99)
+    supervisor.start(greedy, 99)
     eventually(lambda: bool(running.stack.alerts()), "an alert")
     counted = running.stack.describe()["services"][f"{AGENT}-99"]
     assert (counted["restarts"], counted["oom_kills"], counted["lost"]) == (3, 4, True)
@@ -222,7 +224,7 @@ def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
     assert "out of the pool" in alert
     assert "out of memory" in alert
     assert all(state.alive for state in running.stack.services() if state.name in ZONE_B)
-    crew.remove(running.name(f"{AGENT}-99"))
+    supervisor.remove(running.name(f"{AGENT}-99"))
 
 
 def _actions(running: Running, service: str) -> list[str]:

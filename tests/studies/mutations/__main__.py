@@ -63,8 +63,8 @@ def one(run: RunFolder, before: Judgement, kind: str, name: str, mutation: Mutat
     needs_records = kind in ORDERED or name != "reorder"
     good = is_red(sealed, before) and (not needs_records or is_red(resealed, before))
     seen = "red" if is_red(sealed, before) else "NOT SEEN"
-    told = format_verdict(resealed) if needs_records else "(order means nothing here)"
-    print(f"| {kind} | {name} | {seen} | {told} |", flush=True)
+    reported = format_verdict(resealed) if needs_records else "(order means nothing here)"
+    print(f"| {kind} | {name} | {seen} | {reported} |", flush=True)
     return good
 
 

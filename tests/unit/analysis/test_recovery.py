@@ -118,7 +118,7 @@ def samples_of(intended: Times, final: Times) -> Samples:
     samples["intended_ns"] = T0_NS + intended.astype(np.int64) * MS
     samples["seen_ns"] = T0_NS + final.astype(np.int64) * MS
     samples["state"] = State.SIMULATED
-    samples["fate"] = SignalOutcome.SIMULATED
+    samples["signal_outcome"] = SignalOutcome.SIMULATED
     return samples
 
 
@@ -146,9 +146,9 @@ def test_refused_signals_are_no_backlog() -> None:
     samples = samples_of(*steady())
     samples["seen_ns"][1_005:1_200] = 0
     samples["state"][1_005:1_200] = 0
-    samples["fate"][1_005:1_200] = SignalOutcome.REFUSED
+    samples["signal_outcome"][1_005:1_200] = SignalOutcome.REFUSED
     assert tallied(samples).backlog_ns == 0
-    samples["fate"][1_005:1_200] = SignalOutcome.LOST
+    samples["signal_outcome"][1_005:1_200] = SignalOutcome.LOST
     assert tallied(samples).backlog_ns is None
 
 
@@ -158,7 +158,7 @@ def test_rejections_are_final_but_no_sign_of_life() -> None:
     refused = samples["intended_ns"] >= T0_NS + 10 * S
     refused &= samples["intended_ns"] < T0_NS + 12 * S
     samples["state"][refused] = State.STALE_DATA_ERROR
-    samples["fate"][refused] = SignalOutcome.REJECTED
+    samples["signal_outcome"][refused] = SignalOutcome.REJECTED
     found = tallied(samples)
     assert (found.first_ns, found.backlog_ns) == (2_020 * MS, 0)
 
