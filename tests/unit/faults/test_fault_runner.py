@@ -209,3 +209,52 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         assert job.thread is not None
         job.thread.join(20)
     assert "cannot write" in (runner.failure() or "")
+
+
+def test_every_effect_is_verified_and_every_resource_released(tmp_path: Path) -> None:
+    """Also of the faults after one that cannot be released."""
+    calls: list[str] = []
+
+    def fail() -> None:
+        calls.append("fail")
+        raise StackError("made up", where="engine")
+
+    class Lasting(Thing):
+        def create(self, fault: Fault) -> FaultInstance:
+            name = fault.target
+            close = fail if name == "redis" else lambda: calls.append(f"close {name}")
+            return FaultInstance(
+                self, self, verify=lambda: calls.append(f"verify {name}"), close=close
+            )
+
+    clock = ManualClock(T0_NS)
+    faults = tuple(Kill(kind="kill", target=name, at_s=(1,)) for name in ("redis", "engine"))
+    planned = plan_faults(faults, 1, NS_PER_S)
+    runner = FaultRunner(planned, Lasting(), tmp_path / "faults.jsonl", clock, lambda *_: True)
+    runner.start(T0_NS)
+    runner.stop(abort=True)
+    runner.verify()
+    with pytest.raises(StackError, match="made up"):
+        runner.close()
+    assert calls[:2] == ["verify redis", "verify engine"]
+    assert sorted(calls[2:]) == ["close engine", "fail"]
+
+
+def test_what_is_ready_is_released_when_another_fault_cannot_be_made(tmp_path: Path) -> None:
+    """The run ends before its load, and leaves nothing."""
+    closed: list[str] = []
+
+    class Half(Thing):
+        def create(self, fault: Fault) -> FaultInstance:
+            if fault.target == "engine":
+                raise StackError("made up", where="engine")
+            return FaultInstance(self, self, close=lambda: closed.append(fault.target))
+
+    faults = tuple(Kill(kind="kill", target=name, at_s=(1,)) for name in ("redis", "engine"))
+    planned = plan_faults(faults, 1, NS_PER_S)
+    runner = FaultRunner(planned, Half(), tmp_path / "faults.jsonl", ManualClock(T0_NS))
+    with pytest.raises(StackError, match="made up"):
+        runner.start(T0_NS)
+    runner.stop(abort=True)
+    runner.close()
+    assert closed == ["redis"]
