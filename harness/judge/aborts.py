@@ -1,13 +1,11 @@
 """Whether the evidence confirms why a run was ended early."""
 
 from __future__ import annotations
+
 from collections.abc import Iterator
+
 from harness.clock import NS_PER_S
-from harness.judge.check import Check
-from harness.judge.check import CheckContext
-from harness.judge.check import CheckKind
-from harness.judge.check import CheckSpec
-from harness.judge.check import Problem
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.judge.objectives import check_objective
 from harness.judge.verdict import Status
 
@@ -34,9 +32,7 @@ def check_aborted(case: CheckContext) -> Iterator[Check]:
     ]
     at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
     message = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
-    message += (
-        "; the evidence {'confirms' if failed else 'does not confirm'} that it failed"
-    )
+    message += f"; the evidence {'confirms' if failed else 'does not confirm'} that it failed"
     hint = "run again without abort_on_fail: the evidence of a whole load decides"
     problems = [] if failed else [Problem(message, hint)]
     yield ABORT_JUSTIFIED.valid_unless(problems, message, {"at_s": at_s})

@@ -1,31 +1,28 @@
 """Whether every planned fault took effect and was healed; one without effect proves nothing."""
 
 from __future__ import annotations
+
 from collections.abc import Iterator
+
 from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
-from harness.formatting import format_count
-from harness.formatting import format_duration
-from harness.judge.check import Check
-from harness.judge.check import CheckContext
-from harness.judge.check import CheckKind
-from harness.judge.check import CheckSpec
-from harness.judge.check import Problem
+from harness.formatting import format_count, format_duration
+from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Problem
 from harness.scenario.fault import PlannedFault
 
 FAULTS_PROVEN = CheckSpec(
     "faults_proven",
     "faults proven and healed",
     CheckKind.VALIDITY,
-    invalid="no probe saw a planned fault take effect, hold to its end, and be over: a fault"
-    " without effect proves nothing",
+    invalid="no probe saw a planned fault take hold, hold to its end, and be over: a fault without"
+    " effect proves nothing",
 )
 _EXAMPLES_MAX = 20
 _HINT = "see the reason and faults.jsonl; at_s and for_s must end within the measured load"
 
 
 def check_faults(case: CheckContext) -> Iterator[Check]:
-    """That each fault was proven and proven healed; no check where none was planned or recorded."""
+    """That each fault was proven and proven healed; nothing where none was planned or recorded."""
     planned, recorded = case.scenario.planned_faults(), case.analysis.faults.records or ()
     if not planned and not recorded:
         return
@@ -87,11 +84,11 @@ def _unproven(record: FaultRecord) -> Iterator[str]:
 
 
 def _format_passed(recorded: tuple[FaultRecord, ...]) -> str:
-    """How many, and the longest times until one was proven, and proven healed."""
-    proven = [r.proven_ns - r.injected_ns for r in recorded if r.proven_ns and r.injected_ns]
+    """How many, and the longest that one took to be seen."""
+    took = [r.proven_ns - r.injected_ns for r in recorded if r.proven_ns and r.injected_ns]
     healed = [r.heal_proven_ns - r.healed_ns for r in recorded if r.heal_proven_ns and r.healed_ns]
     return (
         f"{format_count(len(recorded), 'fault')} seen to take hold, within"
-        f" {format_duration(max(proven, default=0))},"
+        f" {format_duration(max(took, default=0))},"
         f" and to be over, within {format_duration(max(healed, default=0))}"
     )

@@ -1,18 +1,16 @@
-"""Objectives of the recovery a disturbance."""
+"""Objectives of how soon the system recovers from a disturbance."""
 
 from __future__ import annotations
+
 from harness.analysis.faults.fault_windows import find_disruptions
 from harness.analysis.faults.recovery import NORMAL_MIN
 from harness.analysis.measurement import RecoveryFigures
-from harness.formatting import format_count
-from harness.formatting import format_duration
-from harness.judge.check import Check
-from harness.judge.check import CheckContext
-from harness.judge.check import Figure
+from harness.formatting import format_count, format_duration
+from harness.judge.check import Check, CheckContext, Figure
 from harness.judge.scope import objective_spec
-from harness.judge.verdict import Verdict
-from harness.judge.verdict import worst
+from harness.judge.verdict import Verdict, worst
 from harness.scenario import Objective
+
 
 def check_recovery(case: CheckContext, objective: Objective) -> Check:
     """That after each disturbance signals are SIMULATED again, and none is overdue, in time."""
@@ -77,10 +75,7 @@ def _format_recovery(one: RecoveryFigures) -> str:
     normal = f"overdue (older than {format_duration(one.normal_ns)})"
     if one.backlog_ns is None:
         watched = format_duration(one.watched_ns)
-        return (
-            f"{first}, and signals were {normal} to the end, {watched}"
-            " later"
-        )
+        return f"{first}, and signals were {normal} to the end, {watched} later"
     return f"{first}, and from {format_duration(one.backlog_ns)} on none was {normal}"
 
 
