@@ -1,7 +1,13 @@
 """Experiments that cannot answer are refused before there is a folder of theirs."""
 
 from __future__ import annotations
+
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from harness.cli import run_command
 from harness.cli.isolate import isolate
 from harness.errors import UsageError
@@ -10,9 +16,6 @@ from harness.scenario import load_scenario
 from harness.scenario.isolation import Isolation
 from harness.scenario.models import Phase
 from harness.stack.settings import ROOT
-from pathlib import Path
-from typing import Any
-import pytest
 
 SMOKE = ROOT / "scenarios" / "smoke.toml"
 PAUSE = "pause:target=engine"
