@@ -90,7 +90,7 @@ def test_slow_observer_leaves_a_window_open(tmp_path: Path) -> None:
     world.sightings["seen_ns"][late] = T0_NS + 10 * S
     check = check_of(world, tmp_path, id_of(WINDOWED))
     assert check.status is Status.INCONCLUSIVE
-    assert "the observer was too slow to tell" in check.message
+    assert "the observer was too slow to decide" in check.message
     world.sightings["commit_us"][late] = 0
     assert check_of(world, tmp_path, id_of(WINDOWED)).status is Status.INCONCLUSIVE
 
@@ -184,7 +184,7 @@ def test_share_of_simulated_of_an_unwatched_end(
     world.event(event)
     check = check_of(world, tmp_path, "simulated_share")
     assert check.status.verdict is verdict
-    assert "1 signal not watched to the end" in check.message
+    assert "1 signal not observed to the end" in check.message
 
 
 def outage(begin_s: float, end_s: float) -> Delays:
@@ -220,7 +220,7 @@ def test_nothing_to_recover_from_is_invalid(tmp_path: Path) -> None:
     """Without a disturbance the promise was not put to the test."""
     check = check_of(healthy(None, RECOVERY), tmp_path, id_of(RECOVERY))
     assert check.status is Status.INVALID
-    assert "nothing happened to recover from" in check.message
+    assert "there was no disturbance to recover from" in check.message
 
 
 def test_no_recovery_at_all_fails_once_the_limit_is_over(tmp_path: Path) -> None:
