@@ -32,18 +32,18 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     if policy is None:
         return
     log = case.analysis.faults.backups or BackupLog()
-    wrong = [*_misplaced(policy, log.taken), *_differing(log)]
+    wrong = [*_misplaced(policy, log.backups), *_differing(log)]
     lacking = list(_lacking(policy, log))
     verdict = Verdict.FAIL if wrong else Verdict.INVALID if lacking else Verdict.PASS
-    done = [one for one in log.taken if not one.trouble]
+    done = [one for one in log.backups if not one.trouble]
     yield BACKUPS_RESTORED.judged(
         verdict,
-        "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, log.restored),
+        "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, log.restores),
         {
             "taken": len(done),
             "kept": len(done[-1].there) if done else 0,
             "took_max_ns": max((one.took_ns for one in done), default=None),
-            "restore_max_ns": max((one.took_ns for one in log.restored), default=None),
+            "restore_max_ns": max((one.took_ns for one in log.restores), default=None),
             "size_bytes": done[-1].size_bytes if done else None,
         },
         examples=tuple((*wrong, *lacking)[:_EXAMPLES_MAX]),
@@ -67,8 +67,8 @@ def _misplaced(policy: Backup, taken: tuple[BackupRecord, ...]) -> Iterator[str]
 
 def _differing(log: BackupLog) -> Iterator[str]:
     """Restores that failed, and tables that are not what they were."""
-    taken = {one.name: one for one in log.taken if not one.trouble}
-    for one in log.restored:
+    taken = {one.name: one for one in log.backups if not one.trouble}
+    for one in log.restores:
         if one.trouble:
             yield f"{one.name} cannot be restored: {one.trouble}"
         elif one.name in taken:
@@ -94,8 +94,8 @@ def _tables(
 
 def _lacking(policy: Backup, log: BackupLog) -> Iterator[str]:
     """What was not exercised, so that nothing follows from what was."""
-    done = [one for one in log.taken if not one.trouble]
-    for one in log.taken:
+    done = [one for one in log.backups if not one.trouble]
+    for one in log.backups:
         if one.trouble:
             yield f"{one.name} was not made: {one.trouble}"
     if len(done) < policy.days:
@@ -103,7 +103,7 @@ def _lacking(policy: Backup, log: BackupLog) -> Iterator[str]:
     if not any(one.pruned for one in done):
         yield "no backup was ever removed"
     if done:
-        yield from _unrestored(policy, done, log.restored)
+        yield from _unrestored(policy, done, log.restores)
 
 
 def _unrestored(

@@ -60,16 +60,16 @@ def honest() -> BackupLog:
 
 def taken(book: BackupLog, place: int, **changes: object) -> BackupLog:
     """With another record of one day."""
-    found = list(book.taken)
+    found = list(book.backups)
     found[place] = found[place].model_copy(update=changes)
-    return BackupLog(tuple(found), book.restored)
+    return BackupLog(tuple(found), book.restores)
 
 
 def restored(book: BackupLog, place: int, **changes: object) -> BackupLog:
     """With another record of one restore."""
-    found = list(book.restored)
+    found = list(book.restores)
     found[place] = found[place].model_copy(update=changes)
-    return BackupLog(book.taken, tuple(found))
+    return BackupLog(book.backups, tuple(found))
 
 
 def of_a_row_less(book: BackupLog) -> BackupLog:
@@ -152,29 +152,29 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda b: BackupLog(b.taken[:5], b.restored), "5 backups made, asked for 6"),
+        (lambda b: BackupLog(b.backups[:5], b.restores), "5 backups made, asked for 6"),
         (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not made"),
-        (lambda b: BackupLog(b.taken, b.restored[:1]), "the newest that was kept"),
-        (lambda b: BackupLog(b.taken, b.restored[1:]), "the oldest that was kept"),
-        (lambda b: BackupLog(b.taken, ()), "was not restored"),
+        (lambda b: BackupLog(b.backups, b.restores[:1]), "the newest that was kept"),
+        (lambda b: BackupLog(b.backups, b.restores[1:]), "the oldest that was kept"),
+        (lambda b: BackupLog(b.backups, ()), "was not restored"),
         (lambda b: restored(b, 1, name=name_of(99)), "there is no record that it was made"),
         (
             lambda b: BackupLog(
-                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.taken),
-                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.restored),
+                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.backups),
+                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.restores),
             ),
             "there was no load",
         ),
         (
             lambda b: BackupLog(
-                tuple(one.model_copy(update={"tables": {}}) for one in b.taken),
-                tuple(one.model_copy(update={"tables": {}}) for one in b.restored),
+                tuple(one.model_copy(update={"tables": {}}) for one in b.backups),
+                tuple(one.model_copy(update={"tables": {}}) for one in b.restores),
             ),
             "holds no row",
         ),
         (
             lambda b: BackupLog(
-                tuple(one.model_copy(update={"pruned": ()}) for one in b.taken), b.restored
+                tuple(one.model_copy(update={"pruned": ()}) for one in b.backups), b.restores
             ),
             "was ever removed",
         ),
