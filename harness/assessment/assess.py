@@ -45,8 +45,8 @@ class Assessment(NamedTuple):
     """What a run measured, and what that is worth.
 
     Attributes:
-        diagnosis: why its latency is what it is; None when a promise was not even near its limit
-            and nobody asked.
+        diagnosis: of its latency; None where no objective was near its limit and none was
+            requested.
     """
 
     measurement: Measurement
@@ -70,7 +70,7 @@ def assess(folder: RunFolder, *, on_demand: bool = False) -> Assessment:
 def assess_and_store(folder: RunFolder) -> Assessment:
     """The same, and write `result.json` and the histogram logs.
 
-    What cannot be written makes the judgement INVALID, so that it is told at least.
+    A result that cannot be written makes the judgement INVALID.
 
     Raises:
         EvidenceError: evidence is missing or unreadable.
@@ -84,7 +84,7 @@ def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAn
     Raises:
         EvidenceError: evidence is missing or unreadable.
     """
-    # Whatever becomes of this judgement, an older one must not stand for it.
+    # If this judgement fails, an older result must not remain in its place.
     folder.delete_result()
     assessment, analysis = assess_with_analysis(folder)
     try:
@@ -101,11 +101,11 @@ def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAn
 def reassess(folder: RunFolder, warn: Warn) -> Assessment:
     """Assess a run that has been, and store that if it can be.
 
-    The evidence may lie where nobody may write, which changes nothing in it.
+    The evidence may lie in a read-only folder; that does not change the judgement.
 
     Args:
         folder: the run's.
-        warn: told why the assessment could not be stored, if it could not.
+        warn: receives the error if the assessment could not be stored.
 
     Raises:
         EvidenceError: evidence is missing or unreadable.
@@ -196,10 +196,10 @@ def assess_with_analysis(
 
 
 def _serial(scenario: Scenario) -> frozenset[Metric]:
-    """The metrics of which percentiles are promised, and what they are held against in windows."""
-    text = {metric.value: metric for metric in Metric}
+    """The metrics with objectives of percentiles, and those that windows also need."""
+    by_name = {metric.value: metric for metric in Metric}
     objectives = scenario.parsed_objectives()
-    asked = {text[one.metric] for one in objectives if one.metric in text}
+    asked = {by_name[one.metric] for one in objectives if one.metric in by_name}
     if any(one.window_ns and one.metric in ("latency", "service") for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
     if any(one.outside_faults for one in objectives):
@@ -210,7 +210,7 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
 
 
 def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
-    """The stages of which something is promised, and those before the first measured one."""
+    """The stages with objectives of their own, and those before the first measured one."""
     return {PRE_MEASURE: pre_measure_stages(scenario.load)} | {
         one.stage: scenario.load.stage_numbers(one.stage)
         for one in scenario.parsed_objectives()
@@ -225,7 +225,7 @@ def _pool(folder: RunFolder) -> tuple[PendingSnapshot, ...]:
 
 
 def _events(folder: RunFolder, run: RunMetadata) -> tuple[RunEvent, ...] | None:
-    """As they were kept one by one, by a run that says that it did so, or has the file."""
+    """Events as recorded one by one, where the run lists or has that file."""
     if EVENTS_FILE in run.kept or (folder.path / EVENTS_FILE).exists():
         return read_events(folder.path)
     return None

@@ -82,12 +82,12 @@ class BackupLog:
     """Every line, in the order of writing."""
 
     backups: tuple[BackupRecord, ...] = ()
-    restores: tuple[RestoreRecord, ...] = ()
+    restored: tuple[RestoreRecord, ...] = ()
 
     @property
     def lines(self) -> tuple[BackupRecord | RestoreRecord, ...]:
         """All records."""
-        return (*self.backups, *self.restores)
+        return (*self.backups, *self.restored)
 
 
 def format_backup_record(line: BackupRecord | RestoreRecord) -> str:

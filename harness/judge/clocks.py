@@ -1,4 +1,4 @@
-"""Whether stamps can be brought from one clock to another, for as long as the run lasted."""
+"""Whether timestamps can be mapped between clocks for the whole run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ CLOCK_PROBED = CheckSpec(
     invalid="PostgreSQL's clock was not probed before the first and after the last signal, or is"
     " known too coarsely; Redis's splits no stage, so it is only reported",
 )
-_UNPROBED = "run again with a PostgreSQL that takes connections from before the load until after it"
+_UNPROBED = (
+    "run again with a PostgreSQL that accepts connections from before the load until after it"
+)
 
 
 def check_clocks(case: CheckContext) -> tuple[Check, Check]:
-    """That no clock stepped, and that PostgreSQL's was looked at before, during and after."""
+    """No clock stepped, and PostgreSQL's was probed before, during and after the load."""
     return _steady(case), _probed(case)
 
 
@@ -46,7 +48,7 @@ def _steady(case: CheckContext) -> Check:
 
 
 def _step(clock: ClockFigures) -> str:
-    """What to say of a clock that stepped; empty for one that did not."""
+    """The message for a clock that stepped; empty for one that did not."""
     if clock.server == HOST:
         if clock.step_max_ns <= HOST_STEP_MAX_NS:
             return ""
@@ -67,18 +69,17 @@ def _probed(case: CheckContext) -> Check:
     if POSTGRES not in clocks:
         never = Problem("PostgreSQL's clock was never probed", _UNPROBED)
         return CLOCK_PROBED.valid_unless([never], "")
-    told = {
+    probes = {
         name: f"{name} {clock.before} before, {clock.during} during, {clock.after} after"
         for name, clock in clocks.items()
         if name != HOST
     }
     own = clocks[POSTGRES]
-    # Commit times stand behind checks of their own. Redis's clock splits no stage: what is known
-    # of it is told.
+    # Commit times rest on PostgreSQL's clock. Redis's splits no stage: it is only reported.
     problems = (
         []
         if own.before and own.after
-        else [Problem(f"{told[POSTGRES]}: the clock is not known beyond its probes", _UNPROBED)]
+        else [Problem(f"{probes[POSTGRES]}: the clock is not known beyond its probes", _UNPROBED)]
     )
     if own.error_ns > (most_ns := OBSERVER_P99.of(case.scenario)):
         message = (
@@ -88,4 +89,4 @@ def _probed(case: CheckContext) -> Check:
         problems.append(
             Problem(message, "run the harness nearer to PostgreSQL: a probe takes as long")
         )
-    return CLOCK_PROBED.valid_unless(problems, "; ".join(told.values()))
+    return CLOCK_PROBED.valid_unless(problems, "; ".join(probes.values()))

@@ -1,4 +1,4 @@
-"""Whether the system was done with everything by the drain deadline."""
+"""Whether every signal was final by the drain deadline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRAIN_DEADLINE = CheckSpec(
 
 
 def check_deadline(case: CheckContext) -> Check:
-    """Nothing became final only after the deadline; what never did is lost, which is told apart."""
+    """No signal became final only after the deadline; one that never did is lost, another check."""
     run, drain_s = case.run, case.plan.load.drain_s
     if not run.drain_deadline_ns:
         return DRAIN_DEADLINE.not_applicable(
@@ -37,7 +37,7 @@ def check_deadline(case: CheckContext) -> Check:
         verdict = Verdict.INCONCLUSIVE
         message = (
             f"{format_count(seen.count, 'signal')} seen after {deadline}, and perhaps final before:"
-            " the observer was too slow to tell"
+            " the observer was too slow to decide"
         )
     return DRAIN_DEADLINE.judged(
         verdict,

@@ -1,4 +1,4 @@
-"""Whether the evidence is whole and agrees with itself; otherwise nothing follows from it."""
+"""Whether the evidence is complete and consistent; otherwise no conclusion holds."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _check(
 
 
 def check_complete(case: CheckContext) -> Check:
-    """That every file is there, to its end."""
+    """Every file is there, to its end."""
     analysis = case.analysis
     problems = [f"{name} is missing" for name in analysis.evidence.missing_files]
     torn = {**analysis.evidence.reading.torn, **analysis.integrity.final_state.torn}
@@ -86,7 +86,7 @@ def check_complete(case: CheckContext) -> Check:
 
 
 def check_regular(case: CheckContext) -> Check:
-    """That records stand once, in order, and have their counterparts."""
+    """Each record occurs once, in order, and has its counterpart."""
     analysis = case.analysis
     problems: list[str] = []
     traces: list[str] = []
@@ -102,14 +102,14 @@ def check_regular(case: CheckContext) -> Check:
     return _check(
         EVIDENCE_CONSISTENT,
         problems,
-        "each record stands once, in order, with its counterpart",
+        "each record occurs once, in order, with its counterpart",
         _DAMAGED,
         tuple(dict.fromkeys(traces)),
     )
 
 
 def check_as_planned(case: CheckContext) -> Check:
-    """That the journal is that of this plan; intended times cannot be made up."""
+    """The journal is that of this plan: intended times follow from the seed."""
     expected, schedule = case.expected, case.analysis.signals.schedule
     problems = [
         f"the plan's {name} is not the scenario's"
@@ -140,18 +140,22 @@ def check_as_planned(case: CheckContext) -> Check:
 
 
 def _stale_problems(case: CheckContext) -> Iterator[str]:
-    """That what was sent stale on purpose is what the seed chooses; it is in no promise."""
+    """Signals sent stale on purpose are those that the seed chooses; objectives exclude them."""
     plan = case.plan
     if not plan.signals.stale_share:
         if marked := case.analysis.signals.outcomes().stale:
-            yield f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has none"
+            yield (
+                f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has"
+                " none"
+            )
         return
     surplus, lacking = case.analysis.integrity.stale_journal.find_mismatches(
         lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).stale,
         case.scenario.chain.watermark_max_lag + STALE_MARGIN_BLOCKS + 1,
     )
     if surplus.count:
-        yield f"{format_count(surplus.count, 'signal')} marked as stale that the seed does not choose"
+        signals = format_count(surplus.count, "signal")
+        yield f"{signals} marked as stale that the seed does not choose"
     if lacking.count:
         yield f"{format_count(lacking.count, 'signal')} not marked as stale that the seed chooses"
 
@@ -168,11 +172,11 @@ def _stack_problems(case: CheckContext) -> Iterator[str]:
         yield "stack.json is missing or names no kind of stack"
         return
     if kind in _OWN and _names(case.plan.contract) != _names(Contract()):
-        yield f"stack.json says {kind}, and the plan's contract is that of an external system"
+        yield f"stack.json names {kind}, and the plan's contract is that of an external system"
     if kind == "attach" and case.final.unattributed is not None:
-        yield "stack.json says attach, and the final state is that of servers started for the run"
+        yield "stack.json names attach, and the final state is that of servers started for the run"
     if kind != "process" and case.scenario.engine.defects:
-        yield f"stack.json says {kind}, and defects exist in child processes only"
+        yield f"stack.json names {kind}, and defects exist in child processes only"
 
 
 def _names(contract: Contract) -> tuple[str, ...]:

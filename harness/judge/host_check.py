@@ -1,4 +1,4 @@
-"""The check of the run that tells what others took of the host."""
+"""The check of the run for interference by other programs or guests of the host."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 
 
 def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
-    """That nobody else took cores or storage of which a missed promise would have had need.
+    """No other program used cores or storage that a missed objective would have needed.
 
-    A promise that is kept beside others is kept: then it is only told.
+    Interference with a run that meets its objectives is only reported.
 
     Args:
         case: the run.
@@ -40,7 +40,8 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
         most = round(max(runs.values))
         message += (
             f"; {format_count(most, 'other run')} of a harness under way on this host in"
-            f" {format_count(samples, 'look')} of {len(runs.values)}: they disturb each other"
+            f" {format_count(samples, 'sample')} of {len(runs.values)}: they interfere with"
+            " each other"
         )
     if excused:
         message += f"; {', '.join(excused)} cannot be held against the system alone"

@@ -1,9 +1,9 @@
-"""Whether somebody else on the host made signals slow: programs of others, or other guests.
+"""Whether other programs, or other guests of the host, made signals slow.
 
-Telemetry tells, each second, what system, harness and everybody else took of the cores, and whose
-tasks waited for storage. A second is disturbed where others took a resource that was short. The
+Telemetry samples, each second, the cores that system, harness and others use, and whose tasks wait
+for storage. A second is disturbed where others use a resource that is short. The
 signals intended in it, or before the system had caught up with it, are left out; what is left
-decides whether a missed promise stands. So this can only excuse a latency, never accuse one, and a
+decides whether the objective is missed. So this can only excuse a latency, never accuse one, and a
 system that is slow in undisturbed seconds too has no excuse. Without telemetry nothing is known.
 """
 
@@ -44,13 +44,13 @@ _CORES_OF, _STORAGE_OF = ".cpu_cores", ".blocked_count"
 
 @dataclass(frozen=True, slots=True)
 class Interference:
-    """What others took of one resource.
+    """Interference with one resource.
 
     Attributes:
         resource: CORES, STORAGE or STEAL.
-        spans_s: when, in seconds after t0; one for each look.
-        said: a sentence with figures, means over these looks.
-        names: the foreign programs that took the most of it.
+        spans_s: when, in seconds after t0; one for each sample.
+        message: a sentence with figures, means over these samples.
+        names: the foreign programs that used the most of it.
     """
 
     resource: str
@@ -62,14 +62,14 @@ class Interference:
 def find_interference(
     telemetry: Telemetry, spans_s: Sequence[tuple[float, float]]
 ) -> tuple[Interference, ...]:
-    """What others took in some stretches of time, the longest disturbance first.
+    """Interference in some intervals, the longest first.
 
     Args:
         telemetry: of the run.
-        spans_s: the stretches, in seconds after t0.
+        spans_s: the intervals, in seconds after t0.
 
     Returns:
-        One for each resource that was disturbed; none where nobody can tell.
+        One for each disturbed resource; none without telemetry.
     """
     times = telemetry.time_series.get("host.busy_cores")
     if times is None:
@@ -90,7 +90,7 @@ def find_interference(
 
 
 def host_interference(case: CheckContext) -> tuple[Interference, ...]:
-    """What others took in the measured phase; a planned fault's windows are the run's own doing."""
+    """Interference in the measured phase, outside the windows of planned faults."""
     bounds = case.analysis.timeline.bounds_ns(Phase.MEASURE)
     if bounds is None:
         return ()
@@ -105,14 +105,14 @@ def host_interference(case: CheckContext) -> tuple[Interference, ...]:
 
 
 def format_interference(found: Sequence[Interference]) -> str:
-    """All disturbances in a sentence."""
+    """All interference in a sentence."""
     return "; ".join(
         f"{one.message}, in {format_count(len(one.spans_s), 'sample')}" for one in found
     )
 
 
 class _HostSamples:
-    """Tracks of the kernel's figures, as columns over the same looks; NaN where one has none."""
+    """Series of the kernel's figures as columns over the same samples; NaN where one has none."""
 
     def __init__(self, telemetry: Telemetry, at_s: Sequence[float]) -> None:
         self._telemetry = telemetry
@@ -121,8 +121,8 @@ class _HostSamples:
 
     def of(self, name: str) -> Floats:
         track = self._telemetry.time_series.get(name)
-        told = dict(zip(track.at_s, track.values, strict=True)) if track else {}
-        return np.array([told.get(at, np.nan) for at in self.at_s.tolist()])
+        values = dict(zip(track.at_s, track.values, strict=True)) if track else {}
+        return np.array([values.get(at, np.nan) for at in self.at_s.tolist()])
 
     def span(self, number: int) -> tuple[float, float]:
         end_s = float(self.at_s[number])
@@ -144,7 +144,7 @@ class _HostSamples:
         return np.where(number > 0, total, np.nan) / np.maximum(number, 1)
 
     def runnable(self) -> Floats:
-        """Cores that the busiest service computed on or waited for; NaN where nobody tells."""
+        """Cores that the busiest service computed on or waited for; NaN where unknown."""
         waits = [one.name for one in self._telemetry.of("service.") if one.name.endswith(_WAIT)]
         found = [self.of(name) + self.of(name.replace(_WAIT, ".cpu_cores")) for name in waits]
         return np.fmax.reduce(found) if found else np.full(len(self.at_s), np.nan)
@@ -182,10 +182,10 @@ def _moving_sum(values: Floats, window: int) -> Floats:
 def _cores_short(samples: _HostSamples) -> NDArray[np.bool_]:
     idle = samples.of("host.idle_cores") + samples.of("host.iowait_cores")
     foreign = samples.of("host.foreign_cores")
-    taken = foreign >= FOREIGN_CORES_SHARE * samples.cores
-    # Where the kernel does not tell how long tasks wait for a core, that they did is not excluded.
+    occupied = foreign >= FOREIGN_CORES_SHARE * samples.cores
+    # Where the kernel does not report how long tasks wait for a core, they may have waited.
     queued = ~(samples.runnable() < RUNNABLE_CORES_MIN)
-    return np.asarray(taken & (idle <= IDLE_CORES_SHARE * samples.cores) & queued)
+    return np.asarray(occupied & (idle <= IDLE_CORES_SHARE * samples.cores) & queued)
 
 
 def _cores_message(samples: _HostSamples, at: Sequence[int]) -> str:
@@ -220,7 +220,7 @@ def _storage_message(samples: _HostSamples, at: Sequence[int]) -> str:
     return (
         f"other programs{samples.named(_STORAGE_OF, at)} kept the host's storage busy:"
         f" {foreign:.1f} of their tasks waited for it and {system:.1f} of the system's,"
-        f" tasks stood still for {format_share(pressure)} of the time (PSI io)"
+        f" tasks were stalled for {format_share(pressure)} of the time (PSI io)"
     )
 
 
@@ -230,7 +230,7 @@ def _stolen(samples: _HostSamples) -> NDArray[np.bool_]:
 
 def _steal_message(samples: _HostSamples, at: Sequence[int]) -> str:
     stolen = float(np.nanmean(samples.of("host.steal_cores")[at]))
-    return f"the hypervisor took {stolen:.2f} of the host's {samples.cores:g} cores (steal)"
+    return f"the hypervisor used {stolen:.2f} of the host's {samples.cores:g} cores (steal)"
 
 
 def _seconds(bounds_ns: tuple[int, int], t0_ns: int) -> tuple[float, float]:

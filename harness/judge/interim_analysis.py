@@ -81,20 +81,20 @@ def format_analysis(analysis: InterimAnalysis) -> str:
 
 
 def is_share(objective: Objective) -> bool:
-    """Whether it is a share of signals that a run under way can tell; no sample proves 100 %."""
+    """Whether it is a share that interim analyses can estimate; no sample proves 100 %."""
     return objective.metric in ("rejected", "simulated") and objective.limit_share != 1.0
 
 
 def estimate_percentile(
     name: str, objective: Objective, series: Series, measured_s: float, confidence: float
 ) -> InterimEstimate:
-    """What a series of durations says of a percentile.
+    """The estimate of a percentile from a series of durations.
 
     Args:
         name: of the objective.
         objective: a percentile.
         series: at least one duration.
-        measured_s: how long it took to gather them.
+        measured_s: length of the measurement.
         confidence: of each bound.
     """
     percentile, histogram = objective.percentile or 50.0, series.histogram()
@@ -124,7 +124,7 @@ def estimate_share(
         objective: `rejected` or `simulated`.
         series: every signal that ought to arrive; at least one.
         marks: those of them that were rejected, or did not arrive.
-        measured_s: how long it took to gather them.
+        measured_s: length of the measurement.
         confidence: of each bound.
     """
     found = share_interval(len(marks), estimate_share_sample(series, marks), confidence)

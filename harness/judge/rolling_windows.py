@@ -1,4 +1,4 @@
-"""Promises of a percentile over any stretch of so many seconds."""
+"""Objectives of a percentile over any window of so many seconds."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def _format_windows(
     message = (
         f"{rank} of {objective.metric} in the worst of {kind} is"
         f" {format_duration(min(worst.value_ns, most_ns))}"
-        f" (from {worst.start_ms / 1_000:.2f} s on, {format_count(worst.signals, 'signal')}); {limit}"
+        f" (from {worst.start_ms / 1_000:.2f} s on, {format_count(worst.signals, 'signal')});"
+        f" {limit}"
     )
     if found.at_limit:
         message += f", which {format_count(found.at_limit, 'window')} did not keep"

@@ -1,4 +1,4 @@
-"""Whether the warm-up warmed anything up."""
+"""Whether the warm-up was effective."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pre_measure_stages(load: Load) -> frozenset[int]:
 def check_warmup(case: CheckContext) -> Iterator[Check]:
     """The system under test did in the warm-up what it did when it was measured.
 
-    Signals of the warm-up are in no promise. If most of them never arrived, though, the system
+    Objectives exclude signals of the warm-up. If most of them never arrived, though, the system
     came cold into the measured phase, or only began to work when the clock was running.
     """
     stages = pre_measure_stages(case.plan.load)
@@ -78,7 +78,7 @@ def _share_measured(case: CheckContext) -> float:
 
 
 def _rest(account: SignalOutcomeCounts, intended: int) -> str:
-    """What became of the others, each class that is not empty."""
+    """The outcomes of the others, each class that is not empty."""
     classes = (
         (intended - account.attempted, "not sent"),
         (account.of(SignalOutcome.REFUSED), "refused by Redis"),

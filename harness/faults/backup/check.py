@@ -38,12 +38,12 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     done = [one for one in log.backups if not one.trouble]
     yield BACKUPS_RESTORED.judged(
         verdict,
-        "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, log.restores),
+        "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, log.restored),
         {
             "taken": len(done),
             "kept": len(done[-1].there) if done else 0,
             "took_max_ns": max((one.took_ns for one in done), default=None),
-            "restore_max_ns": max((one.took_ns for one in log.restores), default=None),
+            "restore_max_ns": max((one.took_ns for one in log.restored), default=None),
             "size_bytes": done[-1].size_bytes if done else None,
         },
         examples=tuple((*wrong, *lacking)[:_EXAMPLES_MAX]),
@@ -51,10 +51,10 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     )
 
 
-def _misplaced(policy: Backup, taken: tuple[BackupRecord, ...]) -> Iterator[str]:
+def _misplaced(policy: Backup, backups: tuple[BackupRecord, ...]) -> Iterator[str]:
     """Days after which the folder held another set than the newest so many."""
     done: list[str] = []
-    for one in taken:
+    for one in backups:
         if one.trouble:
             continue
         done.append(one.name)
@@ -67,12 +67,12 @@ def _misplaced(policy: Backup, taken: tuple[BackupRecord, ...]) -> Iterator[str]
 
 def _differing(log: BackupLog) -> Iterator[str]:
     """Restores that failed, and tables that are not what they were."""
-    taken = {one.name: one for one in log.backups if not one.trouble}
-    for one in log.restores:
+    by_name = {one.name: one for one in log.backups if not one.trouble}
+    for one in log.restored:
         if one.trouble:
             yield f"{one.name} cannot be restored: {one.trouble}"
-        elif one.name in taken:
-            yield from _tables(one.name, taken[one.name].tables, one.tables)
+        elif one.name in by_name:
+            yield from _tables(one.name, by_name[one.name].tables, one.tables)
 
 
 def _tables(
@@ -103,7 +103,7 @@ def _lacking(policy: Backup, log: BackupLog) -> Iterator[str]:
     if not any(one.pruned for one in done):
         yield "no backup was ever removed"
     if done:
-        yield from _unrestored(policy, done, log.restores)
+        yield from _unrestored(policy, done, log.restored)
 
 
 def _unrestored(

@@ -1,7 +1,7 @@
 """Misuse of Redis by an agent: the program for it, and the removal of what it left.
 
-The programs are those of `compose/zone_a/misbehave.py`, handed to the interpreter as a text, since a
-team's image need not have the file. Their keys and groups have names that nothing else has, and
+The programs are those of `compose/zone_a/misbehave.py`. The interpreter gets them as a text, since
+a team's image need not have the file. Their keys and groups have names that nothing else has, and
 all of them are removed when the fault is healed.
 """
 
