@@ -35,13 +35,13 @@ class TrialBlock:
 
     Attributes:
         pair: number of its pair, from 0.
-        disturbed: whether the treatment is on.
+        is_treatment: whether the treatment is on.
         start_ns, end_ns: after t0; the next block starts at the end.
         counted_ns, counted_end_ns: start and end of its counted part.
     """
 
     pair: int
-    disturbed: bool
+    is_treatment: bool
     start_ns: int
     end_ns: int
     counted_ns: int
@@ -81,12 +81,12 @@ def plan_blocks(
     blocks: list[TrialBlock] = []
     for pair in range(pairs):
         treatment_first = rng.random() < 0.5
-        for disturbed in (treatment_first, not treatment_first):
+        for is_treatment in (treatment_first, not treatment_first):
             begin_ns = start_ns + len(blocks) * block_ns
             end_ns = begin_ns + block_ns
             blocks.append(
                 TrialBlock(
-                    pair, disturbed, begin_ns, end_ns, begin_ns + settle_ns, end_ns - release_ns
+                    pair, is_treatment, begin_ns, end_ns, begin_ns + settle_ns, end_ns - release_ns
                 )
             )
     return tuple(blocks)

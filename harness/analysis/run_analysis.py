@@ -327,7 +327,7 @@ def _read_backups(folder: RunFolder) -> BackupLog | None:
 
 
 def _read_self_monitoring(folder: RunFolder) -> SelfMonitoring:
-    paths = (folder.vitals, folder.swarm_status, folder.observer_status)
+    paths = (folder.self_monitoring, folder.swarm_status, folder.observer_status)
     return read_self_monitoring({path.name: iter_lines(path) for path in paths if path.exists()})
 
 

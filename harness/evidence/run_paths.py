@@ -79,7 +79,7 @@ class RunPaths:
         return self.path / "redis.jsonl"
 
     @property
-    def vitals(self) -> Path:
+    def self_monitoring(self) -> Path:
         """Self-monitoring of the harness's processes and the host, each second."""
         return self.path / "vitals.jsonl"
 

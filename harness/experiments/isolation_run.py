@@ -78,7 +78,7 @@ def expand_blocks(
     level.pop("phase", None)  # what is in blocks is measured
     load["stages"], load["repeat"] = [level], 1
     starts_s = tuple(
-        block.start_ns / NS_PER_S for block in _blocks(isolation, seed, 0) if block.disturbed
+        block.start_ns / NS_PER_S for block in _blocks(isolation, seed, 0) if block.is_treatment
     )
     document["fault"] = treatment_faults(faults, isolation, starts_s)
     document["isolation"] = isolation.model_dump(mode="json")
@@ -171,19 +171,19 @@ def _evidence(
     blocks = _blocks(isolation, scenario.seed, start_ns)
     latency, lateness = _series(analysis, Metric.LATENCY), _series(analysis, Metric.LATENESS)
     full = _series(analysis, Metric.LATENCY, Mode.FULL)
-    baseline = [block for block in blocks if not block.disturbed]
-    treatment = [block for block in blocks if block.disturbed]
+    baseline = [block for block in blocks if not block.is_treatment]
+    treatment = [block for block in blocks if block.is_treatment]
     figures = tuple(
         BlockFigures(
             pair=block.pair,
-            disturbed=block.disturbed,
+            disturbed=block.is_treatment,
             start_s=block.start_ns / NS_PER_S,
             end_s=block.end_ns / NS_PER_S,
             signals=block_signal_count(latency, [block]),
             p99_ns=block_percentile(latency, [block], _P99),
             lateness_p99_ns=block_percentile(lateness, [block], _P99),
             lateness_max_ns=block_percentile(lateness, [block], 100.0),
-            force=_force(block, analysis, scenario.fault) if block.disturbed else "",
+            force=_force(block, analysis, scenario.fault) if block.is_treatment else "",
         )
         for block in blocks
     )
@@ -210,7 +210,7 @@ def _contention(
     telemetry: Telemetry, blocks: Sequence[TrialBlock], targets: frozenset[str]
 ) -> ContentionFigures | None:
     baseline, treatment = (
-        measure_contention(telemetry, [b for b in blocks if b.disturbed is kind], targets)
+        measure_contention(telemetry, [b for b in blocks if b.is_treatment is kind], targets)
         for kind in (False, True)
     )
     if baseline is None or treatment is None:

@@ -163,7 +163,7 @@ def _start_load(context: _Context, instruments: _Instruments) -> _Load:
     swarm.start()
 
     pids = {**instruments.observer.pids(), **swarm.pids()}
-    self_monitoring = parts.sampling.make_self_monitoring(folder.vitals, pids)
+    self_monitoring = parts.sampling.make_self_monitoring(folder.self_monitoring, pids)
     context.cleanup.callback(self_monitoring.stop)
     self_monitoring.start()
     if parts.sampling.make_pool_watch is not None:

@@ -43,7 +43,7 @@ def test_blocks_follow_each_other_in_whole_pairs(
         assert before.end_ns == after.start_ns
     for pair in range(pairs):
         own = [block for block in blocks if block.pair == pair]
-        assert sorted(block.disturbed for block in own) == [False, True]
+        assert sorted(block.is_treatment for block in own) == [False, True]
         for block in own:
             assert block.counted_ns == block.start_ns + NS_PER_S
             assert block.counted_end_ns == block.end_ns - NS_PER_S // 2
@@ -55,7 +55,7 @@ def test_blocks_follow_each_other_in_whole_pairs(
 def test_the_order_within_pairs_is_drawn() -> None:
     """Neither kind comes first always."""
     blocks = plan_blocks(40, NS_PER_S, 0, 0, 1, 0)
-    firsts = [block.disturbed for block in blocks[::2]]
+    firsts = [block.is_treatment for block in blocks[::2]]
     assert 5 < sum(firsts) < 35
 
 

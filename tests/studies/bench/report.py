@@ -124,7 +124,7 @@ def _world(signals: int) -> World:
     before = Counter({simulated: BEFORE})
     ends = Counter({simulated: sum(len(attempts) for attempts in world.attempts)})
     quiet = {"signals": None}
-    world.told = {
+    world.counters = {
         "before": {"engine": page(before), "data-processor": quiet},
         "after": {"engine": page(before + ends), "data-processor": quiet},
     }

@@ -94,13 +94,13 @@ class World:
     probes: list[dict[str, Any]]
     observer: dict[str, Any] = field(default_factory=lambda: {"way": "logical", "drained": True})
     stack: dict[str, Any] = field(default_factory=lambda: {"kind": "process"})
-    vitals: list[dict[str, Any]] = field(default_factory=list)
-    swarm_words: list[dict[str, Any]] = field(default_factory=list)
-    observer_words: list[dict[str, Any]] = field(default_factory=list)
-    looks: list[dict[str, Any]] = field(default_factory=list)
+    self_monitoring: list[dict[str, Any]] = field(default_factory=list)
+    swarm_statuses: list[dict[str, Any]] = field(default_factory=list)
+    observer_statuses: list[dict[str, Any]] = field(default_factory=list)
+    stream_polls: list[dict[str, Any]] = field(default_factory=list)
     bookings: Records | None = None
     stamps: Records | None = None
-    told: dict[str, Any] | None = None
+    counters: dict[str, Any] | None = None
     faults: list[FaultRecord] | None = None
     backups: BackupLog | None = None
     gate: list[GateLogEntry] | None = None
@@ -121,9 +121,9 @@ class World:
         return mask
 
     def reject(self, refused: Records, state: State) -> None:
-        """The engine refuses signals, which then have no nonce and no ledger rows.
+        """The engine rejects signals, which then have no nonce and no ledger rows.
 
-        Nonces of those that are left are given anew, without a gap.
+        The other signals get new nonces without a gap.
         """
         assert self.tasks is not None
         assert self.ledger is not None
@@ -143,11 +143,11 @@ class World:
             row["nonce"] = int(own.sum())
 
     def event(self, kind: str, mono_ns: int = T0_NS) -> None:
-        """Something happened."""
+        """Add an event."""
         self.run["events"].append({"kind": kind, "what": "made up", "mono_ns": mono_ns})
 
     def write(self, reports: Path) -> RunFolder:
-        """Put everything into a new folder."""
+        """Write all evidence into a new folder."""
         folder = RunFolder.create(reports, self.scenario.name, 0)
         folder.write_scenario(self.scenario.model_copy(update={"signals": self.plan.signals}))
         folder.write_plan(self.plan)
@@ -159,14 +159,14 @@ class World:
             acks.tofile(folder.journal / f"acks-{process}.bin")
         self.sightings.tofile(folder.sightings)
         self.reads.tofile(folder.reads)
-        # As honest as the rest: it counts what is there, unless a test says otherwise.
-        told = {"seen": len(self.sightings), "stream_looks": len(self.looks)}
-        folder.write_json(folder.observer, {**told, **self.observer})
+        # Its counts agree with the files, unless a test changes them.
+        counts = {"seen": len(self.sightings), "stream_looks": len(self.stream_polls)}
+        folder.write_json(folder.observer, {**counts, **self.observer})
         if self.tasks is not None:
             self.tasks.tofile(folder.final_tasks)
         if self.ledger is not None:
             self.ledger.tofile(folder.final_ledger)
-        # Rows of what was not booked, or has no row, are not there to be read.
+        # Signals without ledger entries or an FSM row have no bookings or timestamps.
         for path, rows, of in (
             (folder.final_bookings, self.bookings, self.ledger),
             (folder.final_stamps, self.stamps, self.tasks),
@@ -174,27 +174,27 @@ class World:
             if rows is not None and of is not None:
                 rows[np.isin(keys(rows), keys(of))].tofile(path)
         _write_heads(folder, self.heads)
-        told = counters_of(self) if self.told is None else self.told
-        if told:
-            folder.write_json(folder.metrics, told)
+        counters = counters_of(self) if self.counters is None else self.counters
+        if counters:
+            folder.write_json(folder.metrics, counters)
         if self.final is not None:
             folder.write_text(folder.final, json.dumps(self.final))
         for path, lines in (
             (folder.clock, self.probes),
-            (folder.vitals, self.vitals),
-            (folder.swarm_status, self.swarm_words),
-            (folder.observer_status, self.observer_words),
-            (folder.stream, self.looks),
+            (folder.self_monitoring, self.self_monitoring),
+            (folder.swarm_status, self.swarm_statuses),
+            (folder.observer_status, self.observer_statuses),
+            (folder.stream, self.stream_polls),
             (folder.path / EVENTS_FILE, self.run["events"]),
         ):
             folder.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
-        for path, text in self._beside(folder):
+        for path, text in self._optional(folder):
             folder.write_text(path, text)
         write_manifest(folder)
         return folder
 
-    def _beside(self, folder: RunFolder) -> Iterator[tuple[Path, str]]:
-        """What runs beside the load, in runs that have it."""
+    def _optional(self, folder: RunFolder) -> Iterator[tuple[Path, str]]:
+        """Files that only some runs have."""
         if self.faults is not None:
             yield folder.faults, "".join(map(format_fault_record, self.faults))
         if self.backups is not None:
@@ -212,17 +212,17 @@ def healthy(
     full_every: int = 0,
     stale_every: int = 0,
 ) -> World:
-    """A run in which everything went well.
+    """The evidence of a healthy run.
 
     Args:
-        load: what was asked for.
+        load: of the scenario.
         objectives: of the scenario.
         delays: from sending to commit, in ns, for so many signals in the order of their sending.
         seed: of the schedule.
         run_tag: of the trace ids.
         full_every: every so many signals one is in full mode; 0 for none.
-        stale_every: of so many signals about one is stale on purpose, as the seed chooses, and
-            refused; 0 for none.
+        stale_every: of so many signals about one is stale on purpose, by the seed, and rejected;
+            0 for none.
     """
     load = load or load_of()
     scenario = scenario_of(load, *objectives, seed=seed)
@@ -270,21 +270,21 @@ def healthy(
             for mono_ns in (*range(T0_NS - S, end_ns, 5 * S), end_ns)
             for server in ("postgres", "redis")
         ],
-        vitals=[
+        self_monitoring=[
             self_monitoring_line(mono_ns, processes) for mono_ns in range(T0_NS - S, end_ns, S)
         ],
-        swarm_words=[
+        swarm_statuses=[
             swarm_status(process, mono_ns)
             for mono_ns in range(T0_NS - S, end_ns, S)
             for process in range(processes)
         ],
-        observer_words=[
+        observer_statuses=[
             {"kind": "ready"},
             *(observer_status(mono_ns) for mono_ns in range(T0_NS - S, end_ns, S)),
         ],
         bookings=bookings_of(attempts, plan),
         stamps=stamps_of(sightings),
-        looks=polls_at(acks, range(T0_NS - S, end_ns, S // 4)),
+        stream_polls=polls_at(acks, range(T0_NS - S, end_ns, S // 4)),
     )
     if stale_every:
         world.reject(attempts[attempts["stale"] == 1], State.STALE_DATA_ERROR)
@@ -292,13 +292,13 @@ def healthy(
 
 
 def probe(server: str, mono_ns: int, *, off_us: int = 0, rtt_ns: int = 100_000) -> dict[str, Any]:
-    """A look at a server's clock."""
+    """A probe of a server's clock."""
     server_us = SERVER_US + mono_ns // 1_000 + off_us
     return {"server": server, "mono_ns": mono_ns, "server_us": server_us, "rtt_ns": rtt_ns}
 
 
 def server_us(mono_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The server's stamp of a moment."""
+    """The server's timestamp of a moment."""
     return SERVER_US + mono_ns // 1_000
 
 
@@ -309,15 +309,15 @@ def keys(records: Records) -> Records:
 
 
 def in_order(records: Records, time: str) -> Records:
-    """Sorted by a time, as whoever writes them does."""
+    """Sorted by a time, as their writers do."""
     ordered: Records = records[np.argsort(records[time], kind="stable")]
     return ordered
 
 
-def without(records: Records, gone: NDArray[np.bool_]) -> Records:
-    """All but these."""
-    rest: Records = records[~gone]
-    return rest
+def without(records: Records, removed: NDArray[np.bool_]) -> Records:
+    """All other records."""
+    kept: Records = records[~removed]
+    return kept
 
 
 def _write_heads(folder: RunFolder, heads: Records | None) -> None:
@@ -377,7 +377,7 @@ def _tasks(attempts: Records) -> Records:
     for name in COLUMNS:
         tasks[name] = attempts[name]
     tasks["state"] = State.SIMULATED
-    # In the order in which Redis took them, whichever was done first.
+    # In the order in which Redis accepted them, whichever finished first.
     for address in np.unique(attempts["address"]):
         own = np.flatnonzero(attempts["address"] == address)
         tasks["nonce"][own] = np.arange(len(own))

@@ -1,4 +1,4 @@
-"""What a healthy run's ledger and FSM rows say, beyond how many of them there are."""
+"""Booked amounts and row timestamps of a healthy run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def bookings_of(attempts: Records, plan: RunPlan) -> Records:
     for agent in np.unique(attempts["agent"]).tolist():
         own = np.flatnonzero(attempts["agent"] == agent)
         indexes = (attempts["trace_lo"][own] & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        asked = contents(plan.signals, plan.seed, agent, 0, int(indexes.max()) + 1).amounts_wei
-        found["trade_wei"][own] = np.array(asked)[indexes]
+        amounts = contents(plan.signals, plan.seed, agent, 0, int(indexes.max()) + 1).amounts_wei
+        found["trade_wei"][own] = np.array(amounts)[indexes]
     return found
 
 
 def stamps_of(sightings: Records) -> Records:
-    """Every row says that it was changed a millisecond before its commit."""
+    """Every row has a timestamp a millisecond before its commit."""
     final = sightings[sightings["state"] == State.SIMULATED]
     found = np.zeros(len(final), dtype=STAMP)
     for name in COLUMNS:

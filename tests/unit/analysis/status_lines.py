@@ -1,4 +1,4 @@
-"""What a healthy run writes down each second about itself."""
+"""Self-monitoring and status lines of a healthy run, one a second."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def self_monitoring_line(mono_ns: int, processes: int = 1) -> dict[str, Any]:
 
 
 def swarm_status(process: int, mono_ns: int) -> dict[str, Any]:
-    """A status line of a swarm process; what the judgement does not read is left out."""
+    """A status line of a swarm process; without the fields that the judge does not read."""
     return {
         "kind": "status",
         "process": process,

@@ -1,4 +1,4 @@
-"""What a healthy run's looks at the stream say."""
+"""Samples of the stream in a healthy run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.evidence.records import Records
 
-# Entries that had been in the stream before the run, of somebody else's.
+# Entries in the stream before the run, of another program.
 BEFORE = 7
 
 
@@ -19,31 +19,31 @@ def entry_text(number: int) -> str:
 
 
 def polls_at(acks: Records, times_ns: Iterable[int]) -> list[dict[str, Any]]:
-    """Lines of `redis.jsonl`, by a Redis 7; everything has been delivered at every look."""
-    taken_ns = np.sort(acks["acked_ns"])
-    return [poll(ns, int(np.searchsorted(taken_ns, ns, side="right"))) for ns in times_ns]
+    """Lines of `redis.jsonl`, by a Redis 7; everything is delivered at every poll."""
+    added_ns = np.sort(acks["acked_ns"])
+    return [poll(ns, int(np.searchsorted(added_ns, ns, side="right"))) for ns in times_ns]
 
 
 def poll(
-    mono_ns: int, taken: int, *, delivered: int | None = None, first: int = 0
+    mono_ns: int, added: int, *, delivered: int | None = None, first: int = 0
 ) -> dict[str, Any]:
     """One line.
 
     Args:
         mono_ns: when.
-        taken: entries taken so far.
-        delivered: how many of them were delivered; all of them if not given.
-        first: number of the oldest that is left.
+        added: number of entries added so far.
+        delivered: number of them that were delivered; all of them by default.
+        first: number of the oldest entry left.
     """
-    read = taken if delivered is None else delivered
-    newest = entry_text(taken - 1) if taken else "0-0"
+    read = added if delivered is None else delivered
+    newest = entry_text(added - 1) if added else "0-0"
     return {
         "mono_ns": mono_ns,
         "stream": {
-            "length": taken - first,
-            "entries_added": BEFORE + taken,
-            "first_id": entry_text(first) if taken > first else None,
-            "newest_id": newest if taken > first else None,
+            "length": added - first,
+            "entries_added": BEFORE + added,
+            "first_id": entry_text(first) if added > first else None,
+            "newest_id": newest if added > first else None,
             "last_id": newest,
         },
         "group": {
@@ -51,7 +51,7 @@ def poll(
             "consumers": 2,
             "pending": 0,
             "last_delivered_id": entry_text(read - 1) if read else "0-0",
-            "lag": taken - read,
+            "lag": added - read,
             "entries_read": BEFORE + read,
         },
     }

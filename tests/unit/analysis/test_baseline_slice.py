@@ -1,4 +1,4 @@
-"""What lies outside of windows is what would be there if those stretches had never been."""
+"""The baseline of a cell equals a cell without the signals and the time of the windows."""
 
 from __future__ import annotations
 
@@ -36,21 +36,23 @@ WINDOWS = st.lists(
 
 
 def cell_of(signals: Signals) -> Cell:
-    """Signals (due after so many ms, took so many ms); each tenth never arrived."""
-    due, took = (np.array(part, dtype=np.int64) * NS_PER_MS for part in zip(*signals, strict=True))
+    """Signals (intended time, latency; both in ms); each tenth never arrived."""
+    due, latency = (
+        np.array(part, dtype=np.int64) * NS_PER_MS for part in zip(*signals, strict=True)
+    )
     cell = Cell(account=SignalOutcomeCounts())
     for metric in (Metric.LATENCY, Metric.SERVICE, Metric.COMMITTED):
         cell.histograms[metric], cell.series[metric] = HistogramBuilder(), Series()
-        cell.histograms[metric].record(took)
-        cell.series[metric].add(due, took)
+        cell.histograms[metric].record(latency)
+        cell.series[metric].add(due, latency)
     if len(due[::10]):
         cell.censored_series[Metric.LATENCY] = Series()
-        cell.censored_series[Metric.LATENCY].add(due[::10], took[::10])
+        cell.censored_series[Metric.LATENCY].add(due[::10], latency[::10])
     return cell
 
 
-def is_calm(due_ms: int, windows: list[FaultWindow]) -> bool:
-    """By looking at each window."""
+def is_outside(due_ms: int, windows: list[FaultWindow]) -> bool:
+    """By comparison with each window."""
     return not any(
         max(0, (one.start_ns - T0_NS) // NS_PER_MS)
         <= due_ms
@@ -64,16 +66,16 @@ def is_calm(due_ms: int, windows: list[FaultWindow]) -> bool:
 def test_it_holds_the_signals_of_no_window(signals: Signals, windows: list[FaultWindow]) -> None:
     """Each once, with its duration; and those that never arrived among them."""
     found = baseline_cell(cell_of(signals), windows, T0_NS)
-    calm = [took for due, took in signals if is_calm(due, windows)]
+    outside = [latency for due, latency in signals if is_outside(due, windows)]
     histogram = found.histogram(Metric.LATENCY)
-    expected = Histogram.of(np.array(calm, dtype=np.int64) * NS_PER_MS)
+    expected = Histogram.of(np.array(outside, dtype=np.int64) * NS_PER_MS)
     assert np.array_equal(histogram.counts, expected.counts)
-    assert histogram.count == len(found.series[Metric.LATENCY]) == len(calm)
+    assert histogram.count == len(found.series[Metric.LATENCY]) == len(outside)
     assert expected.max_ns <= histogram.max_ns <= expected.max_ns * 1.001
-    never = [took for due, took in signals[::10] if is_calm(due, windows)]
+    never = [latency for due, latency in signals[::10] if is_outside(due, windows)]
     assert found.censored == found.censored_histogram(Metric.LATENCY).count == len(never)
-    told = baseline_durations(cell_of(signals).series[Metric.LATENCY], windows, T0_NS)
-    assert told.count == len(calm)
+    durations = baseline_durations(cell_of(signals).series[Metric.LATENCY], windows, T0_NS)
+    assert durations.count == len(outside)
 
 
 @settings(max_examples=100)
@@ -81,8 +83,8 @@ def test_it_holds_the_signals_of_no_window(signals: Signals, windows: list[Fault
 def test_what_happens_within_a_window_does_not_matter(
     signals: Signals, windows: list[FaultWindow], other: int
 ) -> None:
-    """However long signals of the windows took: estimate and bounds are the same."""
-    changed = [(due, took if is_calm(due, windows) else other) for due, took in signals]
+    """Latencies within the windows change neither estimate nor bounds."""
+    changed = [(due, latency if is_outside(due, windows) else other) for due, latency in signals]
     one, two = (baseline_cell(cell_of(own), windows, T0_NS) for own in (signals, changed))
     assert bounds(one) == bounds(two)
 
@@ -104,12 +106,12 @@ def test_without_a_window_it_is_the_ordinary_form(signals: Signals) -> None:
 @settings(max_examples=100)
 @given(SIGNALS, st.integers(0, 4_000), st.integers(0, 1_500))
 def test_a_window_is_cut_out_of_time(signals: Signals, start_ms: int, length_ms: int) -> None:
-    """As if the stretch had never been: times, durations and what they are worth are the same."""
+    """A removed window leaves the same times, durations and effective sample size."""
     end_ms = start_ms + length_ms
     window = FaultWindow(T0_NS + start_ms * NS_PER_MS, T0_NS + end_ms * NS_PER_MS)
     never_been = [
-        (due if due < start_ms else due - length_ms - 1, took)
-        for due, took in signals
+        (due if due < start_ms else due - length_ms - 1, latency)
+        for due, latency in signals
         if due < start_ms or due > end_ms
     ]
     if never_been:
@@ -123,12 +125,12 @@ def test_a_window_is_cut_out_of_time(signals: Signals, start_ms: int, length_ms:
 @settings(max_examples=100)
 @given(WINDOWS)
 def test_spans_are_apart_and_cover_the_windows(windows: list[FaultWindow]) -> None:
-    """Whatever their order; and the time outside is what they leave of a stretch."""
+    """In any order; the time outside is the remainder of the span."""
     spans = merged_windows_ms(windows, T0_NS)
     assert spans == merged_windows_ms(windows[::-1], T0_NS)
     assert all(one[1] + 1 < two[0] for one, two in pairwise(spans))
-    calm = sum(is_calm(due, windows) for due in range(4_000))
-    assert baseline_duration_ns([(0, 4_000 * NS_PER_MS)], windows, T0_NS) == calm * NS_PER_MS
+    outside = sum(is_outside(due, windows) for due in range(4_000))
+    assert baseline_duration_ns([(0, 4_000 * NS_PER_MS)], windows, T0_NS) == outside * NS_PER_MS
 
 
 def _in_order(series: Series) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Bounds err as often as the mathematics says, neither more often nor more seldom."""
+"""Bounds err at the nominal rate, neither more often nor less often."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_batches_without_any_variance(signals_per_ms: int, batches: int) -> None
 
 
 def test_equal_durations_are_independent() -> None:
-    """Nothing exceeds the quantile, so that no batch says anything."""
+    """Nothing exceeds the quantile, so that no batch gives an estimate."""
     found = estimate_effective_sample(series_of(np.full(700, MS, dtype=np.int64)), 99.0)
     assert found == EffectiveSample(700, 700, 0, True)
 
@@ -181,7 +181,7 @@ def test_correlated_batches_are_one_value_each_for_the_lower_bound() -> None:
 
 
 def test_unknown_durations_move_the_lower_bound_by_as_many_ranks() -> None:
-    """They count as the fastest of all: none unless told, else one rank each."""
+    """They count as the fastest of all: one rank each."""
     histogram = Histogram.of(np.arange(1, 1_001) * MS)
     ranks = order_ranks(1_000, 90.0)
     found = percentile_interval(histogram, 90.0, EffectiveSample(1_000, 1_000, 1, True))
@@ -193,7 +193,7 @@ def test_unknown_durations_move_the_lower_bound_by_as_many_ranks() -> None:
     assert moved.lower_ns == histogram.value_at_rank(ranks[0] - 7)
 
 
-def test_signals_beyond_every_limit_take_the_highest_ranks() -> None:
+def test_signals_beyond_every_limit_have_the_highest_ranks() -> None:
     """The bound counts them in the total, and is none where it would be one of them."""
     histogram = Histogram.of(np.arange(1, 991) * MS)
     effective = EffectiveSample(1_000, 1_000, 1, True)

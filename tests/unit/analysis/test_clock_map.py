@@ -44,13 +44,13 @@ def test_error_stays_within_its_bound(
     true_ns = round(at * (len(probes) - 1) * 5 * S)
     stamp = UNIX_US + round(true_ns * (1 + drift_ppm / 1e6)) // 1_000
     mapped = int(clock.mono_ns(np.array([stamp], dtype=np.int64))[0])
-    # Beyond the kept probes the offset stays, while the server drifts on for two stretches at most.
+    # Beyond the kept probes the offset is constant; the server drifts for two intervals at most.
     slack_ns = 20 * S * abs(drift_ppm) / 1e6 + 2_000
     assert abs(mapped - true_ns) <= clock.error_ns + slack_ns
 
 
 def test_least_round_trip_wins() -> None:
-    """Of one stretch of time the quickest answer is believed."""
+    """Of one interval the probe with the least round trip counts."""
     slow = ClockSample("postgres", 1 * S, 1_000_000 + 400, 900_000)
     quick = ClockSample("postgres", 2 * S, 2_000_000, 20_000)
     facts = ClockMap([slow, quick]).facts
@@ -83,7 +83,7 @@ def test_step_is_found(step_us: int) -> None:
 
 
 def test_unreadable_lines_are_counted() -> None:
-    """A line that is no probe is said, not skipped in silence."""
+    """A line that is no probe is counted, not skipped silently."""
     good = {"server": "redis", "mono_ns": 1, "server_us": 2, "rtt_ns": 3}
     lines = [json.dumps(good), "", "{", json.dumps({"server": "redis"}), '{"server": null']
     probes, bad = read_clock_samples(lines)

@@ -37,7 +37,7 @@ VALUES = st.lists(ANY, max_size=60)
 
 
 def standard(values: list[int]) -> tuple[HdrHistogram, int]:
-    """HdrHistogram's own recording, one value at a time, and how many it would not take."""
+    """HdrHistogram's own recording, one value at a time, and the number it refuses."""
     histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
     return histogram, sum(not histogram.record_value(value) for value in values)
 
@@ -56,7 +56,7 @@ def test_layout_is_hdr_histograms() -> None:
 @settings(max_examples=100)
 @given(st.lists(ANY, min_size=1, max_size=40))
 def test_counts_are_hdr_histograms(values: list[int]) -> None:
-    """Each value falls into the bucket that HdrHistogram gives it; refused ones are told apart."""
+    """Each value is in HdrHistogram's bucket; refused ones are counted separately."""
     reference, refused = standard(values)
     own = Histogram.of(values)
     assert np.array_equal(np.frombuffer(reference.counts, dtype=np.int64), own.counts)
@@ -134,8 +134,8 @@ def test_merging_laws(one: list[int], two: list[int], three: list[int]) -> None:
 
 @settings(max_examples=60)
 @given(VALUES, VALUES)
-def test_taking_out_undoes_merging(one: list[int], two: list[int]) -> None:
-    """What is left after taking a part out has the other part's counts and sum."""
+def test_subtraction_undoes_merging(one: list[int], two: list[int]) -> None:
+    """Subtracting a part leaves the other part's counts and sum."""
     a, b = Histogram.of(one), Histogram.of(two)
     rest = (a + b).without(b)
     assert np.array_equal(rest.counts, a.counts)
@@ -144,7 +144,7 @@ def test_taking_out_undoes_merging(one: list[int], two: list[int]) -> None:
         assert a.max_ns <= rest.max_ns <= max(a.max_ns + 511, a.max_ns * 1.001)
 
 
-def test_taking_out_what_is_not_in_it_is_refused() -> None:
+def test_subtraction_of_other_values_is_refused() -> None:
     """A mistake does not become a negative count."""
     with pytest.raises(ValueError, match="only be subtracted"):
         Histogram.of([1_000_000]).without(Histogram.of([2_000_000]))
@@ -152,12 +152,12 @@ def test_taking_out_what_is_not_in_it_is_refused() -> None:
 
 @settings(max_examples=60)
 @given(VALUES, st.integers(1, 20))
-def test_tally_does_not_care_about_portions(values: list[int], size: int) -> None:
+def test_builder_result_does_not_depend_on_portions(values: list[int], size: int) -> None:
     """Recording in portions is recording at once."""
-    tally = HistogramBuilder()
+    builder = HistogramBuilder()
     for first in range(0, len(values), size):
-        tally.record(np.array(values[first : first + size], dtype=np.int64))
-    assert tally.histogram() == Histogram.of(values)
+        builder.record(np.array(values[first : first + size], dtype=np.int64))
+    assert builder.histogram() == Histogram.of(values)
 
 
 @given(st.lists(SPREAD, max_size=30), SPREAD)
@@ -199,7 +199,7 @@ def test_what_is_no_histogram_is_refused(text: str) -> None:
 
 
 def test_another_layout_is_refused() -> None:
-    """Counts of other buckets are not taken for ours."""
+    """Counts of other buckets are not accepted."""
     other = HdrHistogram(1, 1_000_000, 2)
     other.record_value(5)
     with pytest.raises(EvidenceError, match="another layout"):
@@ -266,8 +266,8 @@ def test_limit_beyond_the_layout(limit: int) -> None:
     assert [mixed.count_below(one) for one in (-1, 0, 1, 512)] == [0, 0, 2, 2]
 
 
-def test_ends_after_taking_out() -> None:
-    """The whole's ends where they cannot be told better, and the buckets' ends where they can."""
+def test_ends_after_subtraction() -> None:
+    """The whole's minimum and maximum where nothing better is known, else those of the buckets."""
     ms = 1_000_000
     whole = Histogram.of([ms, 5 * ms, 9 * ms])
     rest = whole.without(Histogram.of([ms, 9 * ms]))
@@ -283,8 +283,8 @@ def test_ends_after_taking_out() -> None:
 
 
 @pytest.mark.parametrize("part", [[-1, -2], [LIMIT_NS, LIMIT_NS], [1_000_000] * 2])
-def test_taking_out_more_than_there_is_is_refused(part: list[int]) -> None:
-    """One of each is taken out, two of any are not."""
+def test_subtraction_of_too_many_values_is_refused(part: list[int]) -> None:
+    """One of each can be subtracted, two of any cannot."""
     whole = Histogram.of([-1, 1_000_000, LIMIT_NS])
     assert whole.without(Histogram.of([-1, 1_000_000, LIMIT_NS])).count == 0
     with pytest.raises(ValueError, match="only be subtracted"):
@@ -301,12 +301,12 @@ def test_values_at_the_edges_of_the_layout() -> None:
 
 
 def test_counting_goes_on_from_a_histogram() -> None:
-    """A tally of a histogram has its counts and ends, and shares no memory with it."""
+    """A builder from a histogram has its counts and ends, and shares no memory with it."""
     first = Histogram.of([-5, 2_000_000, LIMIT_NS + 1])
-    tally = HistogramBuilder.of(first)
-    assert tally.histogram() == first
-    tally.record(np.array([3_000_000]))
-    assert tally.histogram() == Histogram.of([-5, 2_000_000, LIMIT_NS + 1, 3_000_000])
+    builder = HistogramBuilder.of(first)
+    assert builder.histogram() == first
+    builder.record(np.array([3_000_000]))
+    assert builder.histogram() == Histogram.of([-5, 2_000_000, LIMIT_NS + 1, 3_000_000])
     nothing = HistogramBuilder.of(empty_histogram())
     nothing.record(np.array([7_000_000]))
     assert (nothing.histogram().min_ns, nothing.histogram().max_ns) == (7_000_000, 7_000_000)

@@ -37,9 +37,9 @@ def columns(rows: list[Row]) -> list[Values]:
 @given(TIMES)
 def test_stages_sum_to_the_total_exactly(rows: list[Row]) -> None:
     """The sums of the stages are the sum of the total, to the nanosecond."""
-    tally = LatencyBreakdownBuilder()
-    tally.add(*columns(rows))
-    split = tally.split()
+    builder = LatencyBreakdownBuilder()
+    builder.add(*columns(rows))
+    split = builder.split()
     assert split is not None
     assert sum(stage.histogram.sum_ns for stage in split.stages) == split.total.sum_ns
     assert {stage.histogram.count for stage in split.stages} == {split.total.count}
@@ -50,11 +50,11 @@ def test_stages_sum_to_the_total_exactly(rows: list[Row]) -> None:
     assert set(CUTS) == {*ends, *(name for stage in split.stages for name in stage.merged)}
 
 
-def test_missing_cut_merges_its_neighbours_and_says_so() -> None:
+def test_missing_cut_merges_its_neighbours_with_a_note() -> None:
     """Without commit times of INIT its two stages are one."""
-    tally = LatencyBreakdownBuilder()
-    tally.add(*columns([(100, 10, 20, None, 50, 70)] * 3))
-    split = tally.split()
+    builder = LatencyBreakdownBuilder()
+    builder.add(*columns([(100, 10, 20, None, 50, 70)] * 3))
+    split = builder.split()
     assert split is not None
     merged = [(stage.start, stage.end) for stage in split.stages if stage.merged]
     assert merged == [("accepted by Redis", "SIMULATED committed")]
@@ -66,9 +66,9 @@ def test_missing_cut_merges_its_neighbours_and_says_so() -> None:
 
 def test_split_names_how_many_it_stands_for() -> None:
     """The cuts that most signals have are reported, with their share."""
-    tally = LatencyBreakdownBuilder()
-    tally.add(*columns([(100, 10, 20, 30, 50, 70)] * 3 + [(100, 10, 20, None, 50, 70)]))
-    split = tally.split()
+    builder = LatencyBreakdownBuilder()
+    builder.add(*columns([(100, 10, 20, 30, 50, 70)] * 3 + [(100, 10, 20, None, 50, 70)]))
+    split = builder.split()
     assert split is not None
     assert len(split.stages) == 5
     assert "split over the 3 of 4 signals that have all times" in split.notes
@@ -76,9 +76,9 @@ def test_split_names_how_many_it_stands_for() -> None:
 
 def test_negative_stage_is_counted_and_keeps_its_part() -> None:
     """An answer that is read after the engine has begun makes a stage negative, not zero."""
-    tally = LatencyBreakdownBuilder()
-    tally.add(*columns([(1_000_000, 0, 900_000, 500_000, 5_000_000, 6_000_000)]))
-    split = tally.split()
+    builder = LatencyBreakdownBuilder()
+    builder.add(*columns([(1_000_000, 0, 900_000, 500_000, 5_000_000, 6_000_000)]))
+    split = builder.split()
     assert split is not None
     picked_up = split.stages[2].histogram
     assert (picked_up.negative, picked_up.sum_ns) == (1, -400_000)

@@ -51,7 +51,7 @@ class Plain:
     closed: dict[tuple[int, int], Row] = field(default_factory=dict)
     early: dict[str, list[Row]] = field(default_factory=lambda: {"acks": [], "sightings": []})
     troubles: Counter[tuple[Anomaly, str]] = field(default_factory=Counter)
-    strangers: set[tuple[int, int]] = field(default_factory=set)
+    unattributed: set[tuple[int, int]] = field(default_factory=set)
     sightings: int = 0
     foreign: int = 0
     last: bool = False
@@ -109,7 +109,7 @@ class Plain:
                 self.note(Anomaly.WITHOUT_INIT, key_of(row))
 
     def sighting(self, row: Row) -> bool:
-        """Take in one; whether its signal became final with it."""
+        """Add one; returns whether its signal became final with it."""
         key, state = key_of(row), row["state"]
         self.foreign += key[0] >> 16 != RUN_TAG
         if state not in [one for one in State if one is not State.OTHER]:
@@ -120,8 +120,8 @@ class Plain:
             return self.init(key, row) if state == State.INIT else self.final(key, row)
         elif known(key) and not self.last:
             self.early["sightings"].append(row)
-        elif state != State.INIT and key not in self.strangers:
-            self.strangers.add(key)
+        elif state != State.INIT and key not in self.unattributed:
+            self.unattributed.add(key)
             self.note(Anomaly.UNEXPECTED, key)
         return False
 

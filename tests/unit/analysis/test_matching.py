@@ -37,20 +37,20 @@ SMALL_WORLD = healthy(SMALL)
 REJECTION = State.INVARIANT_BROKEN
 
 
-def gathered(world: World, *, chunk: int = 16_384) -> RunAnalysis:
-    """Write the evidence and gather it."""
+def analyzed(world: World, *, chunk: int = 16_384) -> RunAnalysis:
+    """Write the evidence and analyze it."""
     with tempfile.TemporaryDirectory() as reports:
         folder = world.write(Path(reports))
         return analyze_run(folder, folder.read_plan(), folder.read_run(), chunk=chunk)
 
 
 @dataclass(frozen=True)
-class Story:
-    """What happens to one signal.
+class SignalHistory:
+    """The events of one signal.
 
     Attributes:
         answer: of Redis; None if none was journaled.
-        seen: states in the order in which they were seen.
+        seen: observed states in order.
         row: state in the FSM table; None without a row.
         stale: whether it was sent stale on purpose.
     """
@@ -61,8 +61,8 @@ class Story:
     stale: bool = False
 
 
-STORIES = st.builds(
-    Story,
+HISTORIES = st.builds(
+    SignalHistory,
     answer=st.sampled_from([None, *PushStatus]),
     seen=st.sampled_from(
         [
@@ -87,54 +87,54 @@ STORIES = st.builds(
 )
 
 
-def expected_fate(story: Story, *, drain_elapsed: bool) -> SignalOutcome:
-    """The definition, told one signal at a time."""
-    final = any(state is not State.INIT for state in story.seen)
-    final = final or story.row not in (None, State.INIT, State.OTHER)
-    if story.answer is PushStatus.REFUSED:
+def expected_outcome(history: SignalHistory, *, drain_elapsed: bool) -> SignalOutcome:
+    """The definition, applied to one signal."""
+    final = any(state is not State.INIT for state in history.seen)
+    final = final or history.row not in (None, State.INIT, State.OTHER)
+    if history.answer is PushStatus.REFUSED:
         return SignalOutcome.REFUSED
-    if final and story.answer is not PushStatus.ACCEPTED:
+    if final and history.answer is not PushStatus.ACCEPTED:
         return SignalOutcome.RECOVERED
     if final:
-        first = next((state for state in story.seen if state is not State.INIT), story.row)
+        first = next((state for state in history.seen if state is not State.INIT), history.row)
         return SignalOutcome.REJECTED if first and first.is_rejected else SignalOutcome.SIMULATED
-    has_row = story.row in (State.INIT, State.OTHER)
-    if story.answer is PushStatus.ACCEPTED or bool(story.seen) or has_row:
-        known = drain_elapsed and story.row is not State.OTHER
+    has_row = history.row in (State.INIT, State.OTHER)
+    if history.answer is PushStatus.ACCEPTED or bool(history.seen) or has_row:
+        known = drain_elapsed and history.row is not State.OTHER
         return SignalOutcome.LOST if known else SignalOutcome.IN_FLIGHT
     return SignalOutcome.REFUSED
 
 
-def is_simulated(story: Story) -> bool:
+def is_simulated(history: SignalHistory) -> bool:
     """Whether it was ever seen SIMULATED, or left so; states beyond count as such."""
     left = (State.SIMULATED, State.BEYOND, State.OTHER)
-    return State.SIMULATED in story.seen or story.row in left
+    return State.SIMULATED in history.seen or history.row in left
 
 
-def told(stories: list[Story], *, drain_elapsed: bool, delays_ms: list[int]) -> World:
-    """A world in which the first signals have these stories, and no others are attempted."""
+def world_of(histories: list[SignalHistory], *, drain_elapsed: bool, delays_ms: list[int]) -> World:
+    """A world in which the first signals have these histories, and no others are attempted."""
     world = replace(SMALL_WORLD, run=dict(SMALL_WORLD.run))
     attempts = in_order(np.concatenate(world.attempts), "intended_ns")
-    picked = attempts[np.argsort(attempts["trace_lo"], kind="stable")][: len(stories)]
-    picked["stale"] = [story.stale for story in stories]
+    picked = attempts[np.argsort(attempts["trace_lo"], kind="stable")][: len(histories)]
+    picked["stale"] = [history.stale for history in histories]
     acks = np.concatenate(world.acks)[:0].copy()
     sightings, tasks = [], []
-    for number, (story, row) in enumerate(zip(stories, picked, strict=True)):
-        if story.answer is not None:
+    for number, (history, row) in enumerate(zip(histories, picked, strict=True)):
+        if history.answer is not None:
             ack = np.zeros(1, dtype=acks.dtype)
             ack["trace_hi"], ack["trace_lo"] = row["trace_hi"], row["trace_lo"]
-            ack["acked_ns"], ack["outcome"] = row["sent_ns"] + MS, story.answer
+            ack["acked_ns"], ack["outcome"] = row["sent_ns"] + MS, history.answer
             acks = np.concatenate((acks, ack))
-        for turn, state in enumerate(story.seen):
+        for turn, state in enumerate(history.seen):
             entry = np.zeros(1, dtype=SIGHTING)
             entry["trace_hi"], entry["trace_lo"] = row["trace_hi"], row["trace_lo"]
             entry["seen_ns"] = row["sent_ns"] + (delays_ms[number] + turn) * MS
             entry["state"], entry["xid"], entry["lsn"] = state, 10 * number + turn + 1, 1
             sightings.append(entry)
-        if story.row is not None:
+        if history.row is not None:
             task = np.zeros(1, dtype=TASK)
             task["trace_hi"], task["trace_lo"] = row["trace_hi"], row["trace_lo"]
-            task["state"] = story.row
+            task["state"] = history.row
             task["nonce"] = number
             tasks.append(task)
     processes = SMALL.processes
@@ -153,35 +153,39 @@ def told(stories: list[Story], *, drain_elapsed: bool, delays_ms: list[int]) -> 
 
 @settings(max_examples=50, deadline=None)
 @given(
-    stories=st.lists(STORIES, min_size=1, max_size=12),
+    histories=st.lists(HISTORIES, min_size=1, max_size=12),
     drain_elapsed=st.booleans(),
     chunk=st.integers(1, 9),
     data=st.data(),
 )
 def test_every_signal_in_exactly_one_class(
-    stories: list[Story], drain_elapsed: bool, chunk: int, data: st.DataObject
+    histories: list[SignalHistory], drain_elapsed: bool, chunk: int, data: st.DataObject
 ) -> None:
     """Classes sum to what was attempted and are the defined ones, in portions of any size."""
     delays_ms = data.draw(
-        st.lists(st.integers(0, 900), min_size=len(stories), max_size=len(stories))
+        st.lists(st.integers(0, 900), min_size=len(histories), max_size=len(histories))
     )
-    found = gathered(told(stories, drain_elapsed=drain_elapsed, delays_ms=delays_ms), chunk=chunk)
+    found = analyzed(
+        world_of(histories, drain_elapsed=drain_elapsed, delays_ms=delays_ms), chunk=chunk
+    )
     account = found.signals.outcomes()
-    assert account.attempted == found.signals.attempted == len(stories)
+    assert account.attempted == found.signals.attempted == len(histories)
     assert account.outcomes == Counter(
-        expected_fate(story, drain_elapsed=drain_elapsed) for story in stories
+        expected_outcome(history, drain_elapsed=drain_elapsed) for history in histories
     )
     latencies = sum(cell.histogram(Metric.LATENCY).count for cell in found.signals.cells.values())
-    stale = [story for story in stories if story.stale]
+    stale = [history for history in histories if history.stale]
     assert account.stale == len(stale)
-    assert latencies == account.ordinary == len(stories) - len(stale)
+    assert latencies == account.ordinary == len(histories) - len(stale)
     refused = sum(cell.rejections for cell in found.signals.cells.values())
     assert refused == account.ordinary_rejected
-    simulated = [story for story in stale if is_simulated(story)]
+    simulated = [history for history in stale if is_simulated(history)]
     assert found.finding(Anomaly.STALE_SIMULATED).count == len(simulated)
-    twice = sum(REJECTION in story.seen and State.SIMULATED in story.seen for story in stories)
+    twice = sum(
+        REJECTION in history.seen and State.SIMULATED in history.seen for history in histories
+    )
     assert found.finding(Anomaly.FINAL_TWICE).count == twice
-    back = sum(story.seen == (State.SIMULATED, State.INIT) for story in stories)
+    back = sum(history.seen == (State.SIMULATED, State.INIT) for history in histories)
     assert found.finding(Anomaly.AFTER_FINAL).count == back
 
 
@@ -191,7 +195,7 @@ def test_portions_and_processes_change_nothing(chunk: int, processes: int) -> No
     """The same evidence, however it is spread and read, gives the same histograms."""
     load = load_of(agents=7, rate=60.0, duration_s=2.0, processes=processes)
     world = healthy(load)
-    whole, parts = gathered(world), gathered(world, chunk=chunk)
+    whole, parts = analyzed(world), analyzed(world, chunk=chunk)
     assert whole.signals.outcomes() == parts.signals.outcomes()
     assert whole.findings == parts.findings == {}
     assert whole.signals.cells.keys() == parts.signals.cells.keys()
@@ -204,7 +208,7 @@ def test_portions_and_processes_change_nothing(chunk: int, processes: int) -> No
 def test_phases_and_modes_are_kept_apart() -> None:
     """A signal belongs to the phase it was intended in and to its own mode."""
     world = healthy(full_every=4)
-    found = gathered(world)
+    found = analyzed(world)
     attempts = world.attempts[0]
     for key, cell in found.signals.cells.items():
         stage = 0 if key.phase is Phase.WARMUP else 1
@@ -213,10 +217,10 @@ def test_phases_and_modes_are_kept_apart() -> None:
     assert len(found.signals.cells) == 4
 
 
-def test_latency_lateness_service_are_what_they_say() -> None:
+def test_latency_lateness_service_by_definition() -> None:
     """Three differences of three times, over the same signals."""
     world = healthy()
-    found = gathered(world)
+    found = analyzed(world)
     cell = next(cell for key, cell in found.signals.cells.items() if key.phase is Phase.MEASURE)
     attempts = world.attempts[0][world.attempts[0]["stage"] == 1]
     finals = world.sightings[world.sightings["state"] == State.SIMULATED]
@@ -236,7 +240,7 @@ def test_lost_signal_is_in_the_percentile() -> None:
     world.sightings = without(world.sightings, world.of(world.sightings, number))
     assert world.tasks is not None
     world.tasks = without(world.tasks, world.of(world.tasks, number))
-    found = gathered(world)
+    found = analyzed(world)
     assert found.signals.outcomes().of(SignalOutcome.LOST) == 1
     assert found.finding(Anomaly.LOST).traces == (world.trace(number),)
     cell = next(cell for key, cell in found.signals.cells.items() if key.phase is Phase.MEASURE)
@@ -249,13 +253,13 @@ def test_lost_signal_is_in_the_percentile() -> None:
 
 
 def test_death_of_the_observer_ends_the_watching() -> None:
-    """What nobody watched is in flight, with no more time than it was watched, and not lost."""
+    """A signal that was not observed long enough is in flight and censored then, not lost."""
     world = healthy()
     died_ns = T0_NS + 10 * S
     world.event("observer_died", died_ns)
     world.sightings = world.sightings[world.sightings["seen_ns"] < died_ns]
     world.tasks = None
-    found = gathered(world)
+    found = analyzed(world)
     late = int((world.attempts[0]["sent_ns"] > died_ns).sum())
     account = found.signals.outcomes()
     assert account.of(SignalOutcome.IN_FLIGHT) >= late > 100
@@ -266,10 +270,10 @@ def test_death_of_the_observer_ends_the_watching() -> None:
 
 
 def test_unseen_is_not_lost() -> None:
-    """What the table shows final and nobody saw has arrived, at an unknown time."""
+    """A signal that is final in the table and was not observed has arrived at an unknown time."""
     world = healthy()
     world.sightings = without(world.sightings, world.of(world.sightings, 700))
-    found = gathered(world)
+    found = analyzed(world)
     account = found.signals.outcomes()
     assert (account.of(SignalOutcome.LOST), account.unseen) == (0, 1)
     assert found.finding(Anomaly.UNSEEN).traces == (world.trace(700),)
@@ -285,7 +289,7 @@ def test_other_runs_are_left_alone() -> None:
     assert world.tasks is not None
     assert other.tasks is not None
     world.tasks = np.concatenate((world.tasks, other.tasks))
-    found = gathered(world)
+    found = analyzed(world)
     assert found.evidence.foreign == len(other.sightings)
     assert found.findings == {}
 
@@ -303,20 +307,20 @@ def test_unexpected_counts_a_signal_once() -> None:
     world.sightings = np.concatenate((world.sightings, sighting))
     assert world.tasks is not None
     world.tasks = np.concatenate((world.tasks, task))
-    found = gathered(world)
+    found = analyzed(world)
     assert found.finding(Anomaly.UNEXPECTED).count == 1
     assert found.finding(Anomaly.UNEXPECTED).traces == (trace_id.text(high, low),)
 
 
 @pytest.mark.parametrize("index", [10**6, trace_id.INDEX_MAX])
 def test_forged_index_costs_no_memory(index: int) -> None:
-    """A record with an index that no agent can have reached is strange, not an allocation."""
+    """A record with an index that no agent can have reached is invalid, and allocates nothing."""
     world = healthy()
     forged = world.attempts[0][-1:].copy()
     high, low = trace_id.pack(RUN_TAG, 1, index)
     forged["trace_hi"], forged["trace_lo"] = high, low
     world.attempts[0] = np.concatenate((world.attempts[0], forged))
-    found = gathered(world)
+    found = analyzed(world)
     assert found.finding(Anomaly.ATTEMPT_INVALID).count == 1
     assert found.signals.attempted == len(world.attempts[0]) - 1
 
@@ -327,23 +331,23 @@ def test_evidence_that_comes_early_waits_for_its_attempt() -> None:
     world.attempts = [in_order(part, "intended_ns") for part in world.attempts]
     for part in world.attempts:
         part["sent_ns"] += 5 * S
-    found = gathered(world, chunk=3)
+    found = analyzed(world, chunk=3)
     assert found.signals.outcomes().of(SignalOutcome.SIMULATED) == found.signals.attempted
     assert found.finding(Anomaly.ACK_EARLY).count == found.signals.attempted
 
 
 @pytest.mark.parametrize("chunk", [13, 16_384])
 @pytest.mark.parametrize("apart", [0, 300])
-def test_repeated_records_are_counted_once_and_told(chunk: int, apart: int) -> None:
-    """A record that stands twice, side by side or far apart, is one finding and no new signal."""
+def test_repeated_records_are_counted_once_and_reported(chunk: int, apart: int) -> None:
+    """A repeated record, adjacent or far apart, is one finding and no new signal."""
     world = healthy(load_of(rate=50.0, duration_s=10.0))
-    clean = gathered(world)
+    clean = analyzed(world)
     late_ns = world.attempts[0]["sent_ns"][100 + apart]
     for records, time in ((world.attempts, "sent_ns"), (world.acks, "acked_ns")):
         again = records[0][100:101].copy()
         again[time] = max(late_ns, again[time][0])
         records[0] = in_order(np.concatenate((records[0], again)), time)
-    found = gathered(world, chunk=chunk)
+    found = analyzed(world, chunk=chunk)
     assert found.finding(Anomaly.ATTEMPT_REPEATED).count == 1
     assert found.finding(Anomaly.ACK_REPEATED).count == 1
     assert found.findings.keys() == {Anomaly.ATTEMPT_REPEATED, Anomaly.ACK_REPEATED}

@@ -1,4 +1,4 @@
-"""Nonces follow the order in which Redis took the signals of an agent."""
+"""Nonces follow the order of an agent's stream entries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.analysis.evidence import RUN_TAG, World, healthy, load_of
 SMALL = load_of(agents=3, rate=30.0, duration_s=2.0, warmup_s=0.5)
 
 
-def gathered(world: World) -> RunAnalysis:
+def analyzed(world: World) -> RunAnalysis:
     """Write the evidence and gather it."""
     with tempfile.TemporaryDirectory() as reports:
         folder = world.write(Path(reports))
@@ -46,7 +46,7 @@ _ids = st.tuples(st.integers(1, 1 << 41), st.integers(0, 4_000_000))
 
 @given(_ids, _ids)
 def test_packed_ids_sort_as_ids(one: tuple[int, int], two: tuple[int, int]) -> None:
-    """As numbers and as text, ids keep their order, and none is taken for a missing one."""
+    """As numbers and as text, ids keep their order, and none equals the value for a missing one."""
     packed = pack_entries(np.array([one[0], two[0]]), np.array([one[1], two[1]], dtype=np.uint32))
     assert (packed[0] < packed[1]) == (one < two)
     assert packed.tolist() == [pack_id(f"{ms}-{seq}") for ms, seq in (one, two)]
@@ -81,35 +81,35 @@ def test_only_what_overtook_is_named(data: st.DataObject) -> None:
     own = np.flatnonzero(placed & (world.attempts[0]["agent"] == 1))
     at = data.draw(st.integers(0, len(own) - 2))
     nonces, pair = world.tasks["nonce"], own[[at, at + 1]]
-    assert gathered(world).finding(Anomaly.ORDER_BROKEN).count == 0
+    assert analyzed(world).finding(Anomaly.ORDER_BROKEN).count == 0
     nonces[pair] = nonces[pair][::-1].copy()
-    found = gathered(world).finding(Anomaly.ORDER_BROKEN)
+    found = analyzed(world).finding(Anomaly.ORDER_BROKEN)
     assert set(found.traces) == {world.trace(int(number)) for number in pair}
     assert found.count == 2
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_entry_ids_decide_not_the_order_of_answers(processes: int) -> None:
-    """However the swarm is spread, the id says which came first."""
+    """The entry id gives the order for any number of swarm processes."""
     world = healthy(load_of(agents=4, rate=30.0, duration_s=2.0, processes=processes))
-    found = gathered(world)
+    found = analyzed(world)
     assert found.finding(Anomaly.ORDER_BROKEN).count == 0
     assert found.integrity.nonce_order.compared == found.signals.attempted
     for acks in world.acks:
         acks["redis_seq"] = acks["redis_seq"].max() - acks["redis_seq"]
-    assert gathered(world).finding(Anomaly.ORDER_BROKEN).count == found.signals.attempted
+    assert analyzed(world).finding(Anomaly.ORDER_BROKEN).count == found.signals.attempted
 
 
 def test_agents_on_one_address_may_overtake_each_other() -> None:
-    """Told, and no violation; one agent's own order holds there too."""
+    """It is counted and no violation; one agent's own order holds there too."""
     world = hot()
     assert world.tasks is not None
     agents, nonces = world.attempts[0]["agent"], world.tasks["nonce"]
     at = int(np.flatnonzero(np.diff(agents.astype(int)))[0])
     nonces[[at, at + 1]] = nonces[[at + 1, at]]
-    found = gathered(world)
+    found = analyzed(world)
     assert found.finding(Anomaly.ORDER_BROKEN).count == 0
     assert found.integrity.nonce_order.crossed_count == 1
     own = np.flatnonzero(agents == 0)[:2]
     nonces[own] = nonces[own][::-1].copy()
-    assert gathered(world).finding(Anomaly.ORDER_BROKEN).count == 2
+    assert analyzed(world).finding(Anomaly.ORDER_BROKEN).count == 2

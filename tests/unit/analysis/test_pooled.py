@@ -90,7 +90,7 @@ def test_horizon_is_missed_with_five_percent() -> None:
 
 
 def test_runs_to_decide_grow_with_nearness() -> None:
-    """The nearer the share is to the allowed one, the more runs; none tell them apart if equal."""
+    """The nearer the share is to the allowed one, the more runs; no number suffices if equal."""
     far, near, same = (pooled_share([RunShare(1_000, beyond, 200)] * 3) for beyond in (2, 7, 10))
     fewer, more = (runs_to_decide(one, 3, 0.01, 1_000) for one in (far, near))
     assert fewer is not None
@@ -99,7 +99,7 @@ def test_runs_to_decide_grow_with_nearness() -> None:
     assert runs_to_decide(same, 3, 0.01, 100) is None
 
 
-def test_bounds_err_as_rarely_as_they_say_where_events_are_rare() -> None:
+def test_bounds_err_at_the_nominal_rate_where_events_are_rare() -> None:
     """Five events in a group of ten runs, each of 60 signals: true share 1 %."""
     rng = np.random.default_rng(7)
     below = above = 0

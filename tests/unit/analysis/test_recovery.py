@@ -24,10 +24,10 @@ END_MS = 30_000
 NORMAL_MS = 21
 
 
-def steady(every_ms: int = 10, took_ms: int = 20) -> tuple[Times, Times]:
-    """Signals of a calm run of 20 s."""
+def steady(every_ms: int = 10, latency_ms: int = 20) -> tuple[Times, Times]:
+    """Signals of a run of 20 s without disruptions."""
     intended = np.arange(0, 20_000, every_ms, dtype=np.uint32)
-    return intended, (intended + took_ms).astype(np.uint32)
+    return intended, (intended + latency_ms).astype(np.uint32)
 
 
 def held_up(intended: Times, final: Times, begin_ms: int, end_ms: int) -> Times:
@@ -36,28 +36,28 @@ def held_up(intended: Times, final: Times, begin_ms: int, end_ms: int) -> Times:
     return np.where(inside, end_ms, final).astype(np.uint32)
 
 
-def gone_by_brute_force(
+def end_by_brute_force(
     intended: Times, final: Times, at_ms: int, normal_ms: int, end_ms: int
 ) -> int | None:
-    """By looking at every millisecond."""
+    """By checking every millisecond."""
     overdue = np.zeros(end_ms + normal_ms + 2_000, dtype=np.bool_)
     for begin, end in zip(intended.tolist(), final.tolist(), strict=True):
         overdue[begin + normal_ms : end] = True
-    calm = normal_ms + 1_000
+    gap = normal_ms + 1_000
     for moment in range(at_ms, end_ms):
-        if not overdue[moment : moment + calm].any():
+        if not overdue[moment : moment + gap].any():
             return moment - at_ms
     return None
 
 
-def test_calm_run_has_recovered_at_once() -> None:
-    """Nothing overdue after the disturbance: no time is taken."""
+def test_run_without_backlog_recovers_at_once() -> None:
+    """Nothing is overdue after the disruption: the time is 0."""
     intended, final = steady()
     assert normal_time_ms(intended, final, 10_000) == NORMAL_MS
     assert backlog_end_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 0
 
 
-def test_outage_lasts_until_the_backlog_is_gone() -> None:
+def test_outage_lasts_until_the_end_of_the_backlog() -> None:
     """An outage of 3 s from the disturbance on is a recovery of 3 s."""
     intended, final = steady()
     final = held_up(intended, final, 10_000, 13_000)
@@ -73,7 +73,7 @@ def test_part_that_is_stuck_while_the_rest_goes_on_counts() -> None:
 
 
 def test_later_trouble_is_not_of_this_disturbance() -> None:
-    """After a calm, something slow belongs to something else."""
+    """After a free interval, a slow signal does not belong to the disruption."""
     intended, final = steady()
     final = held_up(intended, final, 10_000, 10_400)
     final = held_up(intended, final, 14_000, 16_000)
@@ -88,8 +88,8 @@ def test_signal_that_never_arrives_is_no_recovery() -> None:
     assert backlog_end_ms(intended, final, 8_000, NORMAL_MS, END_MS) == 0
 
 
-def test_too_few_signals_tell_no_normal_time() -> None:
-    """A disturbance at the beginning cannot be held against anything."""
+def test_too_few_signals_give_no_normal_time() -> None:
+    """A disruption at the start has no baseline."""
     intended, final = steady()
     assert normal_time_ms(intended, final, 500) is None
 
@@ -107,7 +107,7 @@ def test_backlog_is_that_of_every_millisecond(
     end_ms = 10_000
     rows = np.array(signals, dtype=np.uint32).reshape(-1, 2)
     intended, final = rows[:, 0], rows[:, 0] + rows[:, 1]
-    expected = gone_by_brute_force(intended, final, at_ms, normal_ms, end_ms)
+    expected = end_by_brute_force(intended, final, at_ms, normal_ms, end_ms)
     assert backlog_end_ms(intended, final, at_ms, normal_ms, end_ms) == expected
     assert backlog_end_ms(intended[::-1], final[::-1], at_ms, normal_ms, end_ms) == expected
 
@@ -123,15 +123,15 @@ def samples_of(intended: Times, final: Times) -> Samples:
 
 
 def tallied(*parts: Samples, at_ms: int = 10_000) -> Recovery:
-    """What the tally makes of samples in parts."""
-    tally = RecoveryRecorder(T0_NS, T0_NS + END_MS * MS, [T0_NS + at_ms * MS])
+    """The recovery from samples added in parts."""
+    recorder = RecoveryRecorder(T0_NS, T0_NS + END_MS * MS, [T0_NS + at_ms * MS])
     for part in parts:
-        tally.add(part)
-    return tally.recoveries()[0]
+        recorder.add(part)
+    return recorder.recoveries()[0]
 
 
 @pytest.mark.parametrize("cut", [0, 700, 1_500])
-def test_tally_is_the_same_in_any_parts(cut: int) -> None:
+def test_recorder_result_is_the_same_in_any_parts(cut: int) -> None:
     """First signal and backlog, whatever chunks the samples come in."""
     intended, final = steady()
     samples = samples_of(intended, held_up(intended, final, 10_000, 13_000))
@@ -142,7 +142,7 @@ def test_tally_is_the_same_in_any_parts(cut: int) -> None:
 
 
 def test_refused_signals_are_no_backlog() -> None:
-    """Redis was away: what it never took the system cannot owe."""
+    """Redis was unreachable: signals that it never accepted are no backlog."""
     samples = samples_of(*steady())
     samples["seen_ns"][1_005:1_200] = 0
     samples["state"][1_005:1_200] = 0
@@ -164,7 +164,7 @@ def test_rejections_are_final_but_no_sign_of_life() -> None:
 
 
 def test_without_a_disturbance_nothing_is_kept() -> None:
-    """A quiet run pays nothing."""
-    tally = RecoveryRecorder(T0_NS, T0_NS + S, [])
-    tally.add(samples_of(*steady()))
-    assert tally.recoveries() == ()
+    """A run without disruptions keeps no samples."""
+    recorder = RecoveryRecorder(T0_NS, T0_NS + S, [])
+    recorder.add(samples_of(*steady()))
+    assert recorder.recoveries() == ()

@@ -16,7 +16,7 @@ ESTIMATES = st.lists(st.integers(1, 10**11), min_size=2, max_size=12)
 
 @given(ESTIMATES, st.randoms(use_true_random=False))
 def test_order_of_runs_does_not_matter(values: list[int], random: object) -> None:
-    """The same runs in another order tell the same; the bounds hold the geometric mean."""
+    """The order of the runs does not matter; the bounds contain the geometric mean."""
     spread = spread_of(values)
     mixed = list(values)
     random.shuffle(mixed)  # type: ignore[attr-defined] # Hypothesis gives a random.Random
@@ -48,7 +48,7 @@ def test_interval_is_students() -> None:
     assert math.isclose(math.log(spread.lower_ns / 1e6), 1 - half, rel_tol=1e-3)
 
 
-def test_bounds_err_as_rarely_as_they_say() -> None:
+def test_bounds_err_at_the_nominal_rate() -> None:
     """Of many groups of five, each bound misses the typical run in about 5 %."""
     rng = np.random.default_rng(4)
     above = below = 0
@@ -65,7 +65,7 @@ def test_bounds_err_as_rarely_as_they_say() -> None:
 
 
 def test_more_runs_are_needed_the_nearer_the_limit() -> None:
-    """Near the limit it takes more; at the typical value itself no number would do."""
+    """Near the limit more runs are needed; at the typical value no number suffices."""
     runs = [90 * MS, 100 * MS, 111 * MS]
     far, near = runs_needed(runs, 150 * MS), runs_needed(runs, 105 * MS)
     assert far is not None
@@ -74,8 +74,8 @@ def test_more_runs_are_needed_the_nearer_the_limit() -> None:
     assert runs_needed([100 * MS, 50 * MS, 200 * MS], 100 * MS) is None
 
 
-def test_excess_is_told_only_where_intervals_do_not_explain_it() -> None:
-    """Wide intervals explain a spread, narrow ones do not, and unknown ones say nothing."""
+def test_excess_only_where_intervals_do_not_explain_it() -> None:
+    """Wide intervals explain a spread, narrow ones do not, and unknown ones give no result."""
     runs = [10 * MS, 20 * MS, 40 * MS]
     assert excess_of(runs, [(value // 4, value * 4) for value in runs]) is None
     found = excess_of(runs, [(round(value * 0.95), round(value * 1.05)) for value in runs])

@@ -47,7 +47,7 @@ def test_no_mark_is_the_rule_of_three() -> None:
     assert signals_needed(0.01) == 299
 
 
-def test_correlation_without_an_end_promises_nothing() -> None:
+def test_endless_correlation_gives_no_upper_bound() -> None:
     """No upper bound, and a lower one of as many signals as there are batches."""
     found = share_interval(500, EffectiveSample(1_000, 400, 10, False))
     assert found.upper == 1.0
@@ -55,7 +55,7 @@ def test_correlation_without_an_end_promises_nothing() -> None:
 
 
 def test_no_signal_has_no_share() -> None:
-    """Nothing is said of nothing."""
+    """No signal gives no interval."""
     with pytest.raises(ValueError, match="no signal"):
         share_interval(0, independent(0))
 
@@ -98,15 +98,15 @@ def test_a_tail_is_one_burst(signals: int, share: float) -> None:
 def test_share_of_a_part_by_hand() -> None:
     """The series of marks moved beyond the layout leaves the others as they are."""
     when = np.array([0, 1, 1, 2, 3], dtype=np.int64) * MS
-    took = np.array([5, 5, 5, 7, 9], dtype=np.int64) * MS
+    latency = np.array([5, 5, 5, 7, 9], dtype=np.int64) * MS
     whole, part = Series(), Series()
-    whole.add(when, took)
-    part.add(when[[1, 4]], took[[1, 4]])
+    whole.add(when, latency)
+    part.add(when[[1, 4]], latency[[1, 4]])
     moved = whole.with_overflow(part)
     assert moved.histogram().overflow == 2
     assert len(moved) == 5
     rest = Series()
-    rest.add(when[[0, 2, 3]], took[[0, 2, 3]])
+    rest.add(when[[0, 2, 3]], latency[[0, 2, 3]])
     left = moved.within_layout()
     assert left.histogram() == rest.histogram()
     assert sorted(np.concatenate([w for w, _ in left.chunks()]).tolist()) == [0, 1, 2]
@@ -115,11 +115,11 @@ def test_share_of_a_part_by_hand() -> None:
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3), st.booleans()), min_size=1))
 def test_moving_a_part_beyond_keeps_every_signal(rows: list[tuple[int, int, bool]]) -> None:
     """Each signal stays in its time; as many as the part holds are beyond, the rest as before."""
-    when, took, chosen = (np.array(column) for column in zip(*rows, strict=True))
-    when, took = when.astype(np.int64) * MS, took.astype(np.int64) * MS
+    when, latency, chosen = (np.array(column) for column in zip(*rows, strict=True))
+    when, latency = when.astype(np.int64) * MS, latency.astype(np.int64) * MS
     whole, part = Series(), Series()
-    whole.add(when, took)
-    part.add(when[chosen], took[chosen])
+    whole.add(when, latency)
+    part.add(when[chosen], latency[chosen])
     moved = whole.with_overflow(part) if len(part) else whole
     expected = whole.histogram().without(part.histogram())
     assert np.array_equal(moved.histogram().counts, expected.counts)

@@ -1,4 +1,4 @@
-"""A census of sliding windows is what looking at each of them would give."""
+"""The census equals the evaluation of each window by itself."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ S = 1_000 * MS
 Signals = list[tuple[int, int]]
 
 LOADS = st.lists(st.tuples(st.integers(0, 7_999), st.integers(-5, 900)), min_size=1, max_size=120)
-STRETCHES = st.sampled_from(
-    [((0, 8 * S),), ((0, 3 * S), (4 * S, 8 * S)), ((500 * MS, 4_250 * MS),)]
-)
+SPANS = st.sampled_from([((0, 8 * S),), ((0, 3 * S), (4 * S, 8 * S)), ((500 * MS, 4_250 * MS),)])
 
 
 def series_of(signals: Signals, cuts: tuple[int, ...] = ()) -> Series:
-    """Signals (due after so many ms, took so many ms), added in parts."""
+    """Signals (intended time, latency; both in ms), added in parts."""
     series = Series()
     for part in np.split(np.array(signals, dtype=np.int64).reshape(-1, 2), sorted(cuts)):
         series.add(part[:, 0] * MS, part[:, 1] * MS)
@@ -42,30 +40,32 @@ def brute(
 ) -> list[tuple[int, int, int | None]]:
     """Start, size and percentile of each window, by sorting it."""
     found = []
-    stretches = list(zip(grid.starts_ms.tolist(), grid.ends_ms.tolist(), strict=True))
+    spans = list(zip(grid.starts_ms.tolist(), grid.ends_ms.tolist(), strict=True))
     for first, last in zip(grid.first.tolist(), grid.last.tolist(), strict=True):
         start_ms = int(grid.begin_ms(np.array([first]))[0])
         end_ms = start_ms + (last - first) * grid.step_ms
-        own_end = next(end for start, end in stretches if start <= start_ms < end)
-        took = [took * MS for due, took in signals if start_ms <= due < min(end_ms, own_end)]
-        rank = Histogram.of(took).rank_of(percentile)
-        enough = len(took) - rank >= 1
-        value = Histogram.of(sorted(took)[:rank]).counts if enough else None
+        own_end = next(end for start, end in spans if start <= start_ms < end)
+        latencies = [
+            latencies * MS for due, latencies in signals if start_ms <= due < min(end_ms, own_end)
+        ]
+        rank = Histogram.of(latencies).rank_of(percentile)
+        enough = len(latencies) - rank >= 1
+        value = Histogram.of(sorted(latencies)[:rank]).counts if enough else None
         shown = None
         if value is not None:
-            exact = sorted(took)[rank - 1]
+            exact = sorted(latencies)[rank - 1]
             shown = -1 if exact < 0 else Histogram.of([exact, 10**12]).value_at_rank(1)
-        found.append((start_ms, len(took), shown))
+        found.append((start_ms, len(latencies), shown))
     return found
 
 
 @settings(max_examples=150)
-@given(LOADS, STRETCHES, st.sampled_from([50.0, 75.0, 90.0, 99.0]), st.integers(1, 900))
+@given(LOADS, SPANS, st.sampled_from([50.0, 75.0, 90.0, 99.0]), st.integers(1, 900))
 def test_census_is_that_of_every_window(
-    signals: Signals, stretches: tuple[tuple[int, int], ...], percentile: float, limit: int
+    signals: Signals, spans: tuple[tuple[int, int], ...], percentile: float, limit: int
 ) -> None:
     """The worst window, its value, and how many break the limit: as by sorting each window."""
-    grid = WindowGrid.of(stretches, S)
+    grid = WindowGrid.of(spans, S)
     found = count_windows(series_of(signals), grid, percentile, limit * MS)
     windows = brute(signals, grid, percentile)
     judged = [window for window in windows if window[2] is not None]
@@ -92,14 +92,14 @@ def test_any_split_and_order_gives_the_same(
     assert count_windows(series_of(mixed, tuple(cuts)), grid, 90.0, 100 * MS) == whole
 
 
-@given(LOADS, STRETCHES)
+@given(LOADS, SPANS)
 def test_no_measured_signal_is_left_out(
-    signals: Signals, stretches: tuple[tuple[int, int], ...]
+    signals: Signals, spans: tuple[tuple[int, int], ...]
 ) -> None:
-    """Each signal of a stretch lies in a window, and none of another."""
-    grid = WindowGrid.of(stretches, S)
+    """Each signal of a span lies in a window of that span."""
+    grid = WindowGrid.of(spans, S)
     due = np.array([due for due, _ in signals], dtype=np.int64)
-    inside = sum(any(a <= d * MS < b for a, b in stretches) for d in due.tolist())
+    inside = sum(any(a <= d * MS < b for a, b in spans) for d in due.tolist())
     step = grid.step_of(due)
     assert int((step >= 0).sum()) == inside
     covered = np.zeros(grid.steps, dtype=np.bool_)

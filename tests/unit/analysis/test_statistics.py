@@ -1,4 +1,4 @@
-"""Intervals hold what they promise, and say when they cannot."""
+"""Intervals have their nominal coverage, or are None."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def test_interval_covers_the_truth() -> None:
 
 
 @pytest.mark.parametrize("name", ["independent", "queue M/M/1", "stalls every 10 s"])
-def test_interval_covers_the_truth_of_delays_that_hang_together(name: str) -> None:
-    """Each bound errs in 5 % of the series at most; `tests.studies.bench coverage` makes more."""
+def test_interval_covers_the_truth_of_autocorrelated_delays(name: str) -> None:
+    """Each bound errs in 5 % of the series at most; `tests.studies.bench coverage` draws more."""
     rng = np.random.default_rng(17)
     low, high = errors([one(rng, MODELS[name]) for _ in range(150)])
     # Three standard deviations of a binomial of 150 with 5 % above those 5 %.
@@ -93,7 +93,7 @@ def test_interval_covers_the_truth_of_delays_that_hang_together(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["queue M/M/1", "stalls every 10 s"])
-def test_taking_signals_for_independent_would_err(name: str) -> None:
+def test_assuming_independence_would_err(name: str) -> None:
     """The same series without batches: the laws above are worth something."""
     rng = np.random.default_rng(17)
     wrong = 0
@@ -130,8 +130,8 @@ def test_stalls_make_a_series_worth_less() -> None:
     assert found.batches >= 10
 
 
-def test_series_that_never_decorrelates_says_so() -> None:
-    """One long rise is no sample at all: no upper bound may be promised."""
+def test_series_that_never_decorrelates_is_marked() -> None:
+    """A monotonic series has no effective sample: there is no upper bound."""
     durations = (np.arange(2_000) * MS // 10).astype(np.int64)
     found = estimate_effective_sample(series_of(durations), 50.0)
     assert not found.decorrelated
@@ -154,7 +154,7 @@ def tied(above: NDArray[np.bool_], at: NDArray[np.bool_], below: NDArray[np.bool
     return series
 
 
-def test_ties_at_the_quantile_take_the_larger_inflation() -> None:
+def test_ties_at_the_quantile_use_the_larger_inflation() -> None:
     """Ten bunches of 40 equal ones; what is above is independent, and so is the bucket below."""
     rng, number = np.random.default_rng(3), np.arange(30_000)
     at = number % 3_000 < 40
@@ -209,14 +209,14 @@ def test_unknown_signals_count_as_fastest_for_the_lower_bound() -> None:
 
 
 def test_intervals_of_time_sum_to_the_whole() -> None:
-    """Every signal lies in exactly one stretch of time."""
+    """Every signal lies in exactly one interval."""
     durations = lognormal(2_000)
     series = series_of(durations, spacing_ms=7.3)
-    stretches = list(series.counts_by_interval(2))
-    assert [number for number, _ in stretches] == list(range(8))
-    total = sum(counts for _, counts in stretches)
+    intervals = list(series.counts_by_interval(2))
+    assert [number for number, _ in intervals] == list(range(8))
+    total = sum(counts for _, counts in intervals)
     assert np.array_equal(total, Histogram.of(durations).counts)
-    figures = summarize_interval(*stretches[0][:1], 2, stretches[0][1])
+    figures = summarize_interval(*intervals[0][:1], 2, intervals[0][1])
     assert figures.p50_ns is not None
     assert figures.p50_ns <= figures.max_ns
     # 274 signals do not support a P99; five seconds of them do.

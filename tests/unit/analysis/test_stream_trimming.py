@@ -1,4 +1,4 @@
-"""What was trimmed unread is told from looks at the stream, and nothing else is."""
+"""Snapshots of the stream show exactly the entries that were trimmed unread."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from tests.unit.analysis.stream_polls import BEFORE, entry_text, poll
 class Stream:
     """A stream and its one group, entry by entry, with the truth about what went unread."""
 
-    taken: int = 0
+    added: int = 0
     delivered: int = 0
     first: int = 0
     unread: set[int] = field(default_factory=set)
 
     def add(self, count: int) -> None:
-        self.taken += count
+        self.added += count
 
     def read(self, count: int) -> None:
         start = max(self.delivered, self.first)
-        if count and start < self.taken:
-            self.delivered = min(start + count, self.taken)
+        if count and start < self.added:
+            self.delivered = min(start + count, self.added)
 
     def trim(self, keep: int) -> None:
-        first = max(self.first, self.taken - keep)
+        first = max(self.first, self.added - keep)
         self.unread |= set(range(max(self.first, self.delivered), first))
         self.first = first
 
     def line(self, mono_ns: int) -> str:
-        return json.dumps(poll(mono_ns, self.taken, delivered=self.delivered, first=self.first))
+        return json.dumps(poll(mono_ns, self.added, delivered=self.delivered, first=self.first))
 
 
-def found(history: StreamHistory, taken: int) -> set[int]:
-    """Numbers of the entries that went unread, of all that were ever taken."""
-    entries = np.array([pack_id(entry_text(number)) for number in range(taken)], dtype=np.uint64)
+def found(history: StreamHistory, added: int) -> set[int]:
+    """Numbers of the entries trimmed unread, of all that were ever added."""
+    entries = np.array([pack_id(entry_text(number)) for number in range(added)], dtype=np.uint64)
     return set(np.flatnonzero(history.trimmed(entries)).tolist())
 
 
@@ -65,7 +65,7 @@ _steps = st.lists(
 
 
 @given(_steps)
-def test_looks_at_every_turn_tell_the_truth(steps: list[tuple[str, int]]) -> None:
+def test_snapshots_after_every_step_are_exact(steps: list[tuple[str, int]]) -> None:
     """Exactly what was trimmed while it waited is found, however reading and trimming go on."""
     stream = Stream()
     lines = [stream.line(0)]
@@ -74,24 +74,22 @@ def test_looks_at_every_turn_tell_the_truth(steps: list[tuple[str, int]]) -> Non
         lines.append(stream.line(turn * 250 * MS))
     history = read_stream_history(lines)
     assert (history.lines, history.invalid_lines) == (len(lines), 0)
-    assert found(history, stream.taken) == stream.unread
+    assert found(history, stream.added) == stream.unread
 
 
 @given(_steps, st.integers(1, 8))
-def test_fewer_looks_miss_nothing_that_went_unread(
-    steps: list[tuple[str, int]], every: int
-) -> None:
-    """What was read and trimmed between two looks cannot be told from what was not read."""
+def test_fewer_snapshots_miss_no_unread_entry(steps: list[tuple[str, int]], every: int) -> None:
+    """Entries read and trimmed between two snapshots look like unread ones."""
     stream = Stream()
     lines = [stream.line(0)]
     for turn, (what, count) in enumerate(steps, 1):
         getattr(stream, what)(count)
         if turn % every == 0 or turn == len(steps):
             lines.append(stream.line(turn * 100 * MS))
-    assert found(read_stream_history(lines), stream.taken) >= stream.unread
+    assert found(read_stream_history(lines), stream.added) >= stream.unread
 
 
-def test_looks_far_apart_tell_nothing() -> None:
+def test_snapshots_far_apart_show_nothing() -> None:
     """In so long a time the entries may well have been read, and trimmed afterwards."""
     lines = [
         json.dumps(poll(0, 10, delivered=2)),
@@ -102,7 +100,7 @@ def test_looks_far_apart_tell_nothing() -> None:
 
 @pytest.mark.parametrize("keep", [0, 1])
 def test_a_stream_trimmed_to_nothing(keep: int) -> None:
-    """Without a first entry everything that was ever in the stream has gone."""
+    """Without a first entry everything that was ever in the stream is trimmed."""
     stream = Stream()
     stream.add(5)
     stream.read(2)
@@ -113,7 +111,7 @@ def test_a_stream_trimmed_to_nothing(keep: int) -> None:
 
 
 def test_lines_that_show_no_stream_or_nothing_at_all() -> None:
-    """A stream that is not there yet is no look; torn and strange lines are counted."""
+    """A missing stream is no snapshot; torn and invalid lines are counted."""
     none = json.dumps({"mono_ns": 1, "stream": None, "group": None})
     history = read_stream_history(
         [none, json.dumps(poll(2, 3)), "{", "[]", json.dumps({"mono_ns": 3})]
@@ -123,14 +121,14 @@ def test_lines_that_show_no_stream_or_nothing_at_all() -> None:
 
 
 @pytest.mark.parametrize(("apart_ns", "unread"), [(2_000 * MS, {2, 3}), (2_000 * MS + 1, set())])
-def test_looks_two_seconds_apart_are_the_last_that_tell(apart_ns: int, unread: set[int]) -> None:
-    """Two seconds still tell what went unread, one nanosecond more does not."""
+def test_snapshots_up_to_two_seconds_apart_count(apart_ns: int, unread: set[int]) -> None:
+    """Two seconds still show unread entries, one nanosecond more does not."""
     first, second = poll(0, 10, delivered=2), poll(apart_ns, 10, delivered=10, first=4)
     assert found(read_stream_history(map(json.dumps, (first, second))), 10) == unread
 
 
 def test_entry_after_an_empty_stream_is_the_next_one() -> None:
-    """Nothing is left and nothing more was added: all that waited has gone, and no later one."""
+    """An empty stream without new entries: all pending entries are trimmed, and no later one."""
     history = read_stream_history(
         [json.dumps(poll(0, 4, delivered=1)), json.dumps(poll(MS, 4, delivered=1, first=4))]
     )
@@ -152,8 +150,8 @@ def test_ranges_are_bounded_and_joined() -> None:
     assert (joined._lows, joined._highs) == ([2, 9], [9, 12])
 
 
-def test_entries_before_the_first_look() -> None:
-    """The first line alone tells how many there were; later ones do not."""
+def test_entries_before_the_first_snapshot() -> None:
+    """Only the first line gives their number."""
     lines = [json.dumps(poll(turn, turn + 1)) for turn in range(3)]
     assert read_stream_history(lines).added_before == BEFORE + 1
     none = json.dumps({"mono_ns": 1, "stream": None, "group": None})

@@ -1,4 +1,4 @@
-"""From running totals to rates: laws of any totals, and what is told of torn or odd files."""
+"""From running totals to rates: laws for any totals, and counts of invalid lines."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ T0_NS = 100 * NS_PER_S
 STEPS_NS = st.lists(st.integers(1, 5 * NS_PER_S), min_size=2, max_size=30)
 
 
-def lines(form: ValueKind, looks: list[tuple[int, Any]], name: str = "a.figure") -> list[str]:
+def lines(form: ValueKind, samples: list[tuple[int, Any]], name: str = "a.figure") -> list[str]:
     """A file with one column."""
     columns = {"kind": "columns", "of": "x", "first": 0, "columns": [[name, form]]}
-    told = [
+    documents = [
         {"kind": "look", "of": "x", "mono_ns": mono_ns, "values": [value]}
-        for mono_ns, value in looks
+        for mono_ns, value in samples
     ]
-    return [json.dumps(document) for document in (columns, *told)]
+    return [json.dumps(document) for document in (columns, *documents)]
 
 
-def looks_of(steps_ns: list[int], values: list[Any]) -> list[tuple[int, Any]]:
-    """Values at the ends of stretches of time."""
+def samples_of(steps_ns: list[int], values: list[Any]) -> list[tuple[int, Any]]:
+    """Values at the ends of intervals."""
     return list(zip(accumulate(steps_ns), values, strict=False))
 
 
@@ -43,10 +43,10 @@ def test_rates_of_totals_integrate_back(
         st.lists(st.integers(0, 10**12), min_size=len(steps_ns), max_size=len(steps_ns))
     )
     totals = list(accumulate(grown))
-    looks = looks_of(steps_ns, totals)
-    found = read_telemetry(lines(form, looks), 0).time_series["a.figure"]
+    samples = samples_of(steps_ns, totals)
+    found = read_telemetry(lines(form, samples), 0).time_series["a.figure"]
     assert min(found.values) >= 0
-    spans_ns = [later[0] - earlier[0] for earlier, later in pairwise(looks)]
+    spans_ns = [later[0] - earlier[0] for earlier, later in pairwise(samples)]
     unit = 1 if form is ValueKind.TIME else NS_PER_S
     back = sum(rate * span_ns / unit for rate, span_ns in zip(found.values, spans_ns, strict=True))
     assert back == pytest.approx(totals[-1] - totals[0], rel=1e-9)
@@ -64,7 +64,7 @@ def test_no_total_makes_a_negative_rate(steps_ns: list[int], data: st.DataObject
         ValueKind.SHARE: [[total // 3, total] for total in totals],
     }
     for form, values in cases.items():
-        found = read_telemetry(lines(form, looks_of(steps_ns, values)), 0)
+        found = read_telemetry(lines(form, samples_of(steps_ns, values)), 0)
         assert found.invalid_lines == 0
         assert all(value >= 0 for track in found.time_series.values() for value in track.values)
         if form is ValueKind.SHARE:
@@ -78,7 +78,7 @@ def test_a_restart_counts_from_zero(before: float, now: float) -> None:
 
 
 def test_forms() -> None:
-    """Each form, with the time at which the newest look of a stretch was taken."""
+    """Each kind, with the time of the newest sample of an interval."""
     second = NS_PER_S
     cases: tuple[tuple[ValueKind, list[Any], tuple[float, ...]], ...] = (
         (ValueKind.LEVEL, [5, None, 7], (5.0, 7.0)),
@@ -89,22 +89,22 @@ def test_forms() -> None:
         (ValueKind.STEP, [7, 7, 8], (0.0, 1.0)),
     )
     for form, values, track in cases:
-        looks = [(T0_NS + n * second, value) for n, value in enumerate(values)]
-        found = read_telemetry("\n".join(lines(form, looks)), T0_NS)
+        samples = [(T0_NS + n * second, value) for n, value in enumerate(values)]
+        found = read_telemetry("\n".join(lines(form, samples)), T0_NS)
         assert found.time_series["a.figure"].values == track, form
         assert found.present
     assert found.time_series["a.figure"].at_s == (1.0, 2.0)
 
 
 def test_a_gap_is_bridged() -> None:
-    """A look that lacks makes the next rate one of the longer stretch."""
-    looks = [(0, 0), (NS_PER_S, None), (2 * NS_PER_S, 10)]
-    found = read_telemetry(lines(ValueKind.TOTAL, looks), 0).time_series["a.figure"]
+    """After a missing sample the next rate covers the longer interval."""
+    samples = [(0, 0), (NS_PER_S, None), (2 * NS_PER_S, 10)]
+    found = read_telemetry(lines(ValueKind.TOTAL, samples), 0).time_series["a.figure"]
     assert (found.at_s, found.values) == ((2.0,), (5.0,))
 
 
 def test_limits_reasons_and_waits() -> None:
-    """The newest limit counts; a reason that is taken back is none; waits are in order."""
+    """The newest limit counts; a withdrawn reason is none; waits are in order."""
     wait = {
         "kind": "wait",
         "mono_ns": 3 * NS_PER_S,
@@ -164,7 +164,7 @@ def test_limits_reasons_and_waits() -> None:
     ],
 )
 def test_what_is_no_line_is_counted(line: str) -> None:
-    """An odd line is counted, and takes nothing else with it."""
+    """An invalid line is counted, and affects no other line."""
     found = read_telemetry([*lines(ValueKind.LEVEL, [(1, 2)]), line], 0)
     assert found.invalid_lines == 1
     assert found.time_series["a.figure"].values == (2.0,)

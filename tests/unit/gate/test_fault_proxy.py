@@ -89,9 +89,9 @@ def test_a_request_that_is_held_up_arrives_late(node: Node, wire: FaultProxy) ->
     assert node.asked == []
     assert wire.clear()
     assert node.asked == ["late"]
-    calm = Rpc(wire.url, 5)
-    assert calm.number("right") == 16
-    calm.close()
+    client = Rpc(wire.url, 5)
+    assert client.number("right") == 16
+    client.close()
 
 
 def test_an_answer_that_is_lost_was_given(node: Node, wire: FaultProxy) -> None:

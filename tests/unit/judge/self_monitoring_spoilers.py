@@ -17,7 +17,7 @@ Process = dict[str, Any]
 
 def consume_share(world: World, name: str, field: str, share: float) -> None:
     """A process uses or lacks a share of a core from the first second of the load on."""
-    for line in world.vitals:
+    for line in world.self_monitoring:
         since_ns = max(0, line["mono_ns"] - T0_NS)
         line["processes"][name][field] = round(share * since_ns)
 
@@ -38,7 +38,7 @@ def starved(world: World) -> None:
 
 def stolen(world: World) -> None:
     """Other guests of the hypervisor take a fifth of the cores."""
-    for line in world.vitals:
+    for line in world.self_monitoring:
         line["cores"] = [
             {**core, "steal_ns": line["mono_ns"] * 20 // 100, "idle_ns": line["mono_ns"] // 2}
             for core in line["cores"]
@@ -49,7 +49,7 @@ def pause_swarm(pause_ns: int, times: int = 1) -> Callable[[World], None]:
     """The swarm is not let in for so long, so many seconds in a row; no signal is due then."""
 
     def change(world: World) -> None:
-        for word in list(_between(world.swarm_words, MIDDLE_NS, MIDDLE_NS + times * S)):
+        for word in list(_between(world.swarm_statuses, MIDDLE_NS, MIDDLE_NS + times * S)):
             word["wake_late_max_ns"] = word["stalled_ns"] = pause_ns
 
     return change
@@ -57,37 +57,39 @@ def pause_swarm(pause_ns: int, times: int = 1) -> Callable[[World], None]:
 
 def silence_watchdog(world: World) -> None:
     """No status line of the swarm was kept."""
-    world.swarm_words.clear()
+    world.swarm_statuses.clear()
 
 
 def stop_observer(world: World) -> None:
     """The observer is stopped for two seconds."""
-    for line in _between(world.vitals, MIDDLE_NS, MIDDLE_NS + 2 * S):
+    for line in _between(world.self_monitoring, MIDDLE_NS, MIDDLE_NS + 2 * S):
         line["processes"]["observer"]["state"] = "T"
 
 
 def silence_observer(world: World) -> None:
     """The observer says nothing for six seconds."""
-    gone = list(_between(world.observer_words[1:], MIDDLE_NS, MIDDLE_NS + 6 * S))
-    world.observer_words = [word for word in world.observer_words if word not in gone]
+    gone = list(_between(world.observer_statuses[1:], MIDDLE_NS, MIDDLE_NS + 6 * S))
+    world.observer_statuses = [word for word in world.observer_statuses if word not in gone]
 
 
 def leave_observer_behind(world: World) -> None:
     """Twenty megabytes of the server's log wait for the observer."""
-    next(_between(world.observer_words[1:], MIDDLE_NS, MIDDLE_NS + S))["behind_bytes"] = 20_000_000
+    next(_between(world.observer_statuses[1:], MIDDLE_NS, MIDDLE_NS + S))["behind_bytes"] = (
+        20_000_000
+    )
 
 
 def skip_polls(world: World) -> None:
     """Nobody looks for seven seconds."""
-    gone = list(_between(world.vitals, MIDDLE_NS, MIDDLE_NS + 7 * S))
-    world.vitals = [line for line in world.vitals if line not in gone]
+    gone = list(_between(world.self_monitoring, MIDDLE_NS, MIDDLE_NS + 7 * S))
+    world.self_monitoring = [line for line in world.self_monitoring if line not in gone]
 
 
 def omit_process(name: str) -> Callable[[World], None]:
     """Nobody looks at one of the processes."""
 
     def change(world: World) -> None:
-        for line in world.vitals:
+        for line in world.self_monitoring:
             del line["processes"][name]
 
     return change
@@ -95,18 +97,18 @@ def omit_process(name: str) -> Callable[[World], None]:
 
 def garble_self_monitoring(world: World) -> None:
     """One line is cut short."""
-    del world.vitals[5]["mono_ns"]
+    del world.self_monitoring[5]["mono_ns"]
 
 
 def step_wall_clock(world: World) -> None:
     """The wall clock of the host is set back by 50 ms."""
-    for line in _between(world.vitals, MIDDLE_NS, 2 * MIDDLE_NS):
+    for line in _between(world.self_monitoring, MIDDLE_NS, 2 * MIDDLE_NS):
         line["wall_ns"] -= 50 * MS
 
 
 def discipline_wall_clock(world: World) -> None:
     """The wall clock of the host is slowed down by 400 ppm."""
-    for line in world.vitals:
+    for line in world.self_monitoring:
         line["wall_ns"] -= (line["mono_ns"] - T0_NS) * 400 // 1_000_000
 
 
@@ -127,7 +129,7 @@ def probe_only(*, before: bool, after: bool) -> Callable[[World], None]:
 
 def noise(world: World) -> None:
     """A busy host with nothing wrong: waits, small pauses, late looks, all cores in use."""
-    for number, line in enumerate(world.vitals):
+    for number, line in enumerate(world.self_monitoring):
         mono_ns = line["mono_ns"]
         line["mono_ns"] = mono_ns + (number % 3) * 300 * MS
         line["wall_ns"] += (number % 3) * 300 * MS
@@ -139,7 +141,7 @@ def noise(world: World) -> None:
     consume_share(world, "swarm-0", "wait_ns", 0.25)
     consume_share(world, "observer", "wait_ns", 0.6)
     pause_swarm(120 * MS, times=2)(world)
-    for word in world.observer_words[1::4]:
+    for word in world.observer_statuses[1::4]:
         word["mono_ns"] += 700 * MS
         word["behind_bytes"] = 400_000
 

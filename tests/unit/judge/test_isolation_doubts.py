@@ -42,7 +42,7 @@ def planned_blocks() -> tuple[TrialBlock, ...]:
 def disturbed(heal_s: float = 0.05, *objectives: str, **changes: Any) -> World:
     """A run in blocks, in half of which a service that no signal needs stood still."""
     world = healthy(LOAD, *(objectives or ("p99 < 500 ms", "rejected < 1 %")), **changes)
-    starts = [b.start_ns for b in planned_blocks() if b.disturbed]
+    starts = [b.start_ns for b in planned_blocks() if b.is_treatment]
     fault = {
         "kind": "pause",
         "target": "data-processor",
@@ -76,7 +76,7 @@ def in_disturbed_blocks(world: World) -> NDArray[np.bool_]:
     since_ns = world.attempts[0]["intended_ns"] - T0_NS
     hit = np.zeros(len(since_ns), dtype=np.bool_)
     for block in planned_blocks():
-        if block.disturbed:
+        if block.is_treatment:
             hit |= (since_ns >= block.start_ns) & (since_ns < block.end_ns)
     return hit
 

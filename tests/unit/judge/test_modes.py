@@ -24,8 +24,8 @@ Page = dict[str, Any]
 
 def told(world: World) -> Page:
     """What the services tell, to be changed."""
-    world.told = counters_of(world)
-    return world.told
+    world.counters = counters_of(world)
+    return world.counters
 
 
 def add(page: Page, status: str, mode: str, number: int) -> None:
@@ -98,7 +98,7 @@ def test_as_many_as_were_moved(moved: int, more: int, tmp_path: Path) -> None:
 
 def drop_file(world: World) -> None:
     """An older harness wrote none."""
-    world.told = {}
+    world.counters = {}
     world.run["kept"] = [name for name in world.run["kept"] if name != "metrics.json"]
 
 
@@ -162,7 +162,7 @@ def test_what_cannot_be_told_is_not_judged(
 def test_a_run_that_keeps_counts_must_have_them(tmp_path: Path) -> None:
     """What the run says that it wrote, and is not there, has been lost."""
     world = healthy()
-    world.told = {}
+    world.counters = {}
     assert check_of(world, tmp_path)[1] == {"evidence_complete": Verdict.INVALID}
 
 

@@ -174,7 +174,7 @@ def test_older_runs_are_not_judged_by_what_they_could_not_keep(tmp_path: Path) -
     world = healthy()
     del world.run["kept"]
     folder = world.write(tmp_path)
-    for path in (folder.vitals, folder.swarm_status, folder.observer_status, folder.seal):
+    for path in (folder.self_monitoring, folder.swarm_status, folder.observer_status, folder.seal):
         path.unlink()
     found = assess(folder)
     assert unclean(found) == {}

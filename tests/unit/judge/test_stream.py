@@ -95,7 +95,7 @@ def test_redis_6_cannot_count_but_tells_the_newest(tmp_path: Path) -> None:
     world.final["redis"]["version"] = "6.2.14"
     stream = violations.stream(world)
     stream["entries_added"] = stream["engine_group"]["lag"] = None
-    for line in world.looks:
+    for line in world.stream_polls:
         line["stream"]["entries_added"] = None
     assert unclean(assessed(world, tmp_path)) == {}
     assert "before 7.0" in check(world, ADDED, tmp_path).message
@@ -146,6 +146,6 @@ def test_looks_that_were_kept_and_are_gone(tmp_path: Path) -> None:
     folder = world.write(tmp_path)
     folder.stream.unlink()
     assert unclean(assess(folder))["evidence_complete"] is Verdict.INVALID
-    world.observer["stream_looks"] = len(world.looks)
-    world.looks = world.looks[:-1]
+    world.observer["stream_looks"] = len(world.stream_polls)
+    world.stream_polls = world.stream_polls[:-1]
     assert unclean(assessed(world, tmp_path)) == {"observer_complete": Verdict.INVALID}

@@ -223,7 +223,7 @@ def test_statuses_without_a_name_are_named_with_their_counts(tmp_path: Path) -> 
     assert checks["signals_lost"].status is Status.NOT_APPLICABLE
     for number in (N, N + 1, N + 2):
         violations.field(world.tasks, world, number, "state", State.BEYOND)
-    world.told = {}  # no service of ours counts them
+    world.counters = {}  # no service of ours counts them
     # The observer should have seen them there.
     _, checks = checks_of(world, tmp_path)
     assert checks[READ].status is Status.PASS

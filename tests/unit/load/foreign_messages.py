@@ -20,7 +20,7 @@ def _message(
     return message
 
 
-def descriptor_set(*, whole: bool = True) -> bytes:
+def descriptor_set(*, complete: bool = True) -> bytes:
     """Package desk.v1: Order with a nested Head, an enum and a bytes field for a Ticket."""
     common = descriptor_pb2.FileDescriptorProto(
         name="desk/head.proto", package="desk.v1", syntax="proto3"
@@ -64,7 +64,7 @@ def descriptor_set(*, whole: bool = True) -> bytes:
         ("label", _F.TYPE_STRING, ""),
         ("rate", _F.TYPE_DOUBLE, ""),
     )
-    files = [common, order] if whole else [order]
+    files = [common, order] if complete else [order]
     return descriptor_pb2.FileDescriptorSet(file=files).SerializeToString()
 
 

@@ -36,7 +36,7 @@ def test_messages_of_the_team() -> None:
 
 
 @pytest.mark.parametrize("kind", ["fields", "json"])
-def test_an_event_without_a_block_is_told(kind: str) -> None:
+def test_an_event_without_a_block_is_an_error(kind: str) -> None:
     """A follower leaves it out."""
     read = ChainFeed.model_validate({"kind": kind, "block": "h"}).reader("data")
     with pytest.raises(ValueError, match=r"h|invalid literal"):

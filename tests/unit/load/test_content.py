@@ -17,8 +17,8 @@ def rows(found: Contents) -> list[tuple[int, int, int, bool]]:
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 4095), st.integers(0, 2000), st.integers(1, 50))
-def test_any_stretch_alone_is_the_same(seed: int, agent: int, first: int, count: int) -> None:
-    """A signal says the same whether or not those before it were drawn."""
+def test_any_range_alone_is_the_same(seed: int, agent: int, first: int, count: int) -> None:
+    """A signal has the same content whether or not those before it were drawn."""
     whole = rows(contents(MIXED, seed, agent, 0, first + count))
     assert rows(contents(MIXED, seed, agent, first, count)) == whole[first:]
 
@@ -40,7 +40,7 @@ def test_shares_are_kept() -> None:
 
 
 def test_distinct_addresses_are_the_agents_own() -> None:
-    """Without a hot address nobody uses it, whatever its share says."""
+    """Without a hot address no signal uses it, whatever its share is."""
     found = contents(Signals(hot_share=1.0), 5, 17, 0, 100)
     assert set(found.addresses) == {17}
     assert set(found.modes) == {Mode.LITE}
@@ -59,7 +59,7 @@ def test_stale_block_is_stale_and_a_block(head: int, lag_max: int) -> None:
 
 
 def test_agents_and_seeds_differ() -> None:
-    """Nobody's amounts are somebody else's."""
+    """Two agents have different amounts."""
     drawn = {
         tuple(contents(MIXED, seed, agent, 0, 5).amounts_wei) for seed in (1, 2) for agent in (0, 1)
     }

@@ -27,7 +27,7 @@ DUE_NS = [1125 * MS, 1375 * MS, 1625 * MS, 1875 * MS]
 
 
 class FakeLink:
-    """Takes bytes, or does not."""
+    """Accepts bytes, or does not."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -44,7 +44,7 @@ class FakeLink:
         self.is_closed = True
 
 
-class FakeAlarm:
+class FakeTimer:
     """Remembers what it was set to."""
 
     def __init__(self) -> None:
@@ -61,12 +61,12 @@ class Scene:
         self.folder = folder
         plan = plan_of(load, folder)
         self.clock = ManualClock(0, 1_763_930_000_000 * MS)
-        self.alarm = FakeAlarm()
+        self.timer = FakeTimer()
         self.losses = 0
-        self.agenda = SendQueue(AgentSchedule(plan, agent) for agent in plan.own_agents)
+        self.queue = SendQueue(AgentSchedule(plan, agent) for agent in plan.own_agents)
         self.journal = Journal(folder, 0)
         self.dispatcher = Dispatcher(
-            self.agenda, self.journal, self.alarm, self.clock, self.count_loss
+            self.queue, self.journal, self.timer, self.clock, self.count_loss
         )
         self.link = FakeLink()
         self.dispatcher.connect(self.link)
@@ -75,10 +75,10 @@ class Scene:
         self.losses += 1
 
     def at(self, now_ns: int) -> None:
-        """Let it be this time, and the alarm ring if it is due."""
+        """Set the time, and fire the timer if it is due."""
         self.clock.advance(now_ns - self.clock.now_ns())
-        if self.alarm.at_ns <= now_ns:
-            self.alarm.at_ns = NEVER_NS
+        if self.timer.at_ns <= now_ns:
+            self.timer.at_ns = NEVER_NS
             self.dispatcher.flush()
 
     def reconnect(self) -> None:
@@ -113,18 +113,18 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 def test_sends_when_due_and_never_early(scene: Scene) -> None:
-    """The alarm is set to each signal's time; nothing leaves before it."""
-    assert scene.alarm.at_ns == DUE_NS[0]
+    """The timer is set to each signal's time; nothing is sent before it."""
+    assert scene.timer.at_ns == DUE_NS[0]
     scene.at(DUE_NS[0] - 1)
     scene.dispatcher.flush()
     assert scene.link.sent == []
     for count, due_ns in enumerate(DUE_NS, start=1):
-        assert scene.alarm.at_ns == due_ns
+        assert scene.timer.at_ns == due_ns
         scene.at(due_ns)
         assert len(scene.link.sent) == count
     assert scene.dispatcher.is_sent
     assert scene.attempts()["sent_ns"].tolist() == DUE_NS
-    assert scene.alarm.at_ns == NEVER_NS
+    assert scene.timer.at_ns == NEVER_NS
 
 
 def test_answers_are_matched_in_order(scene: Scene) -> None:
@@ -146,17 +146,17 @@ def test_journal_comes_first(scene: Scene) -> None:
     lengths = []
     send = scene.link.send
 
-    def send_and_look(data: bytes) -> None:
+    def send_and_check(data: bytes) -> None:
         lengths.append(len(scene.attempts()))
         send(data)
 
-    scene.link.send = send_and_look  # type: ignore[method-assign]  # a spy
+    scene.link.send = send_and_check  # type: ignore[method-assign]  # a spy
     scene.at(DUE_NS[2])
     assert lengths == [3]
 
 
 def test_unwritable_journal_stops_the_sending(scene: Scene) -> None:
-    """A signal that cannot be journaled is not sent, and the failure is told."""
+    """A signal that cannot be journaled is not sent, and the failure is reported."""
     scene.journal.close()
     scene.at(DUE_NS[0])
     assert scene.link.sent == []
@@ -173,7 +173,7 @@ def test_late_signals_keep_their_intended_time(scene: Scene) -> None:
 
 
 def test_loss_makes_what_was_under_way_unknown(scene: Scene) -> None:
-    """Nobody knows what became of them; they are not sent again, and what follows waits."""
+    """Their results are unknown; they are not sent again, and later signals wait."""
     scene.at(DUE_NS[0])
     scene.dispatcher.disconnect()
     assert (scene.losses, scene.link.is_closed) == (1, True)
@@ -198,7 +198,7 @@ def test_send_that_fails_is_a_loss(scene: Scene) -> None:
 
 
 def test_clogged_link_is_left_alone(scene: Scene) -> None:
-    """While the kernel takes no more bytes, nothing is attempted."""
+    """While the kernel accepts no bytes, nothing is attempted."""
     scene.link.has_unsent_bytes = True
     scene.at(DUE_NS[1])
     assert len(scene.attempts()) == 0
@@ -228,7 +228,7 @@ def test_giving_up_refuses_what_is_due(scene: Scene) -> None:
     assert not scene.dispatcher.is_sent
 
 
-def test_ceased_takes_answers_but_sends_nothing(scene: Scene) -> None:
+def test_stopped_handles_answers_but_sends_nothing(scene: Scene) -> None:
     """At the end answers still count."""
     scene.at(DUE_NS[0])
     scene.dispatcher.stop_sending()
@@ -293,7 +293,7 @@ def test_crowds_go_in_larger_pipelines(tmp_path: Path) -> None:
     start_ns = 1_000_000_000
     scene.at(start_ns + 100_000)
     assert scene.dispatcher.counts.sent == 10
-    assert scene.alarm.at_ns == start_ns + 300_000
+    assert scene.timer.at_ns == start_ns + 300_000
     scene.at(start_ns + 200_000)
     scene.dispatcher.flush()
     assert scene.dispatcher.counts.sent == 10
@@ -301,5 +301,5 @@ def test_crowds_go_in_larger_pipelines(tmp_path: Path) -> None:
     assert scene.dispatcher.counts.sent == 30
     scene.at(start_ns + 5_000_000)
     assert scene.dispatcher.counts.sent == 30 + dispatcher_module.BATCH_SIZE
-    assert scene.alarm.at_ns < start_ns + 5_000_000
+    assert scene.timer.at_ns < start_ns + 5_000_000
     scene.journal.close()

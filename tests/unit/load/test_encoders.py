@@ -1,4 +1,4 @@
-"""Signals in the codecs of other systems say what ours say."""
+"""Signals in the codecs of other systems have the values of ours."""
 
 from __future__ import annotations
 
@@ -91,26 +91,26 @@ drawn_signals = st.tuples(
 
 
 def compose(codec: dict[str, Any], drawn: tuple[int, int, bool, int, int, int], **more: Any) -> Any:
-    """The entry's fields, and the signal that they should say; the second of two commands."""
+    """The entry's fields, and the expected signal; the second of two commands."""
     agent, index, hot, amount, block, stamp = drawn
     contract = Contract.model_validate({"prefix": "x:", "streams": STREAMS, "codec": codec, **more})
-    author = AgentIdentity(contract, Signals(memo_bytes=5), 0xAB, agent)
+    identity = AgentIdentity(contract, Signals(memo_bytes=5), 0xAB, agent)
     address = HOT_ADDRESS if hot else agent
-    composer = make_encoder(author)
-    composer.command(index ^ 1, agent, 7, 1, varint(1 << 36))
-    command = composer.command(index, address, amount, block, varint(stamp))
+    encoder = make_encoder(identity)
+    encoder.command(index ^ 1, agent, 7, 1, varint(1 << 36))
+    command = encoder.command(index, address, amount, block, varint(stamp))
     reader = hiredis.Reader()
     reader.feed(command)
-    words = reader.gets()
+    arguments = reader.gets()
     assert reader.gets() is False
-    assert words[:3] == [b"XADD", b"x:orders", b"*"]
-    fields = dict(zip(words[3::2], words[4::2], strict=True))
-    return fields, author.template().signal(index, address, amount, block, stamp)
+    assert arguments[:3] == [b"XADD", b"x:orders", b"*"]
+    fields = dict(zip(arguments[3::2], arguments[4::2], strict=True))
+    return fields, identity.template().signal(index, address, amount, block, stamp)
 
 
 @given(drawn_signals)
-def test_json_says_the_same(drawn: tuple[int, int, bool, int, int, int]) -> None:
-    """Whole holes keep their type, holes in a text become text, the rest stays as it is."""
+def test_json_has_the_same_values(drawn: tuple[int, int, bool, int, int, int]) -> None:
+    """A text of one placeholder keeps its type, others become text, literals stay."""
     fields, signal = compose(JSON, drawn)
     assert json.loads(fields[b"body"]) == {
         "v": 1,
@@ -127,7 +127,7 @@ def test_json_says_the_same(drawn: tuple[int, int, bool, int, int, int]) -> None
 
 
 @given(drawn_signals)
-def test_fields_say_the_same(drawn: tuple[int, int, bool, int, int, int]) -> None:
+def test_fields_have_the_same_values(drawn: tuple[int, int, bool, int, int, int]) -> None:
     """One field a value, each of them text but for raw bytes."""
     fields, signal = compose(FIELDS, drawn)
     expected = {
@@ -146,7 +146,9 @@ def test_fields_say_the_same(drawn: tuple[int, int, bool, int, int, int]) -> Non
 
 
 @given(drawn_signals)
-def test_messages_of_the_team_say_the_same(drawn: tuple[int, int, bool, int, int, int]) -> None:
+def test_messages_of_the_system_have_the_same_values(
+    drawn: tuple[int, int, bool, int, int, int],
+) -> None:
     """Nested messages, an enum, and a payload within a bytes field, by the descriptor set alone."""
     fields, signal = compose(PROTOBUF, drawn)
     order: Any = message_class(descriptor_set(), "desk.v1.Order").FromString(fields[b"body"])
@@ -176,7 +178,7 @@ def test_listed_addresses_are_the_ones_that_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "said"),
+    ("codec", "message"),
     [
         ({"kind": "json", "document": {"a": "{trace}"}}, "no value 'trace'"),
         ({"kind": "json", "document": {"a": "{amount_in}"}}, "trace_id} is missing"),
@@ -202,20 +204,20 @@ def test_listed_addresses_are_the_ones_that_sign() -> None:
         ),
     ],
 )
-def test_codecs_that_cannot_be_are_refused(codec: dict[str, Any], said: str) -> None:
+def test_codecs_that_cannot_be_are_refused(codec: dict[str, Any], message: str) -> None:
     """Before any load, with the place and what there is instead."""
-    with pytest.raises(ValueError, match=said.replace("(", r"\(")):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         Contract.model_validate({"codec": codec})
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     """Of three wrong places all three are named."""
     values = {"head.id": "{trace_id}", "tags": "a", "side": "SELL"}
     with pytest.raises(ValueError, match=r"(?s)no field 'id'.*tags is repeated.*'SELL'"):
         Contract.model_validate({"codec": {**PROTOBUF, "values": values}})
 
 
-def test_half_a_descriptor_set_is_told() -> None:
-    """Protoc leaves imports out unless it is told to include them."""
+def test_incomplete_descriptor_set_is_reported() -> None:
+    """Without --include_imports protoc leaves imports out."""
     with pytest.raises(ValueError, match="include_imports"):
-        message_class(descriptor_set(whole=False), "desk.v1.Order")
+        message_class(descriptor_set(complete=False), "desk.v1.Order")

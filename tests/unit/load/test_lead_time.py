@@ -16,7 +16,7 @@ def load(processes: int = 1, agents: int = 50) -> Load:
     return load_of(processes=processes, agents=agents)
 
 
-def test_small_swarm_on_a_quiet_host_waits_four_seconds() -> None:
+def test_small_swarm_on_an_idle_host_waits_four_seconds() -> None:
     """As long as it ever did."""
     assert 4 * NS_PER_S <= lead_ns(load(), 2, 0.3) < 4.5 * NS_PER_S
 

@@ -18,22 +18,22 @@ STAMP = varint(1_763_930_000_000)
 T0_NS = 1_000_000_000
 
 
-def agenda_of(load: Load, *, block: int = 256) -> SendQueue:
-    """The agenda of the one process of a load."""
+def queue_of(load: Load, *, block: int = 256) -> SendQueue:
+    """The queue of the one process of a load."""
     plan = plan_of(load)
     return SendQueue(AgentSchedule(plan, agent, block=block) for agent in plan.own_agents)
 
 
-def played(agenda: SendQueue, size: int) -> Records:
+def played(queue: SendQueue, size: int) -> Records:
     """Attempt records of everything, taken in batches of `size` with drawing in between."""
     batch = Batch(size)
     data = b""
-    while agenda.next_ns < NEVER_NS:
+    while queue.next_ns < NEVER_NS:
         batch.clear()
-        agenda.pop_due(batch, NEVER_NS - 1, STAMP)
+        queue.pop_due(batch, NEVER_NS - 1, STAMP)
         assert batch.count == len(batch.commands) == len(batch.ids) > 0
         data += bytes(batch.stamp(5))
-        agenda.draw_ahead()
+        queue.draw_ahead()
     return np.frombuffer(data, dtype=ATTEMPT)
 
 
@@ -41,7 +41,7 @@ def played(agenda: SendQueue, size: int) -> Records:
 @given(loads(), st.integers(1, 40), st.integers(1, 40))
 def test_everything_once_and_in_order(load: Load, size: int, block: int) -> None:
     """All signals come, each once, in the order of their intended times, at the paced times."""
-    records = played(agenda_of(load, block=block), size)
+    records = played(queue_of(load, block=block), size)
     assert len(records) == expected_count(load, 7)
     assert (np.diff(records["intended_ns"]) >= 0).all()
     for agent in set(records["agent"].tolist()):
@@ -59,46 +59,46 @@ def test_everything_once_and_in_order(load: Load, size: int, block: int) -> None
         assert names == [(0xABC, agent, index) for index in range(len(own))]
 
 
-def test_nothing_is_taken_early() -> None:
+def test_nothing_is_sent_early() -> None:
     """A signal that is due a nanosecond later stays."""
-    agenda = agenda_of(load_of((2, 4, 4, 1), arrival="constant"))
+    queue = queue_of(load_of((2, 4, 4, 1), arrival="constant"))
     batch = Batch(8)
-    agenda.pop_due(batch, agenda.next_ns - 1, STAMP)
+    queue.pop_due(batch, queue.next_ns - 1, STAMP)
     assert batch.count == 0
-    agenda.pop_due(batch, agenda.next_ns, STAMP)
+    queue.pop_due(batch, queue.next_ns, STAMP)
     assert batch.count == 1
     assert batch.oldest_ns == T0_NS + 125_000_000
 
 
 def test_overdue_counts_what_waits() -> None:
     """Signals that are due and not sent are counted, not forgotten."""
-    agenda = agenda_of(load_of((2, 10, 10, 2), arrival="constant"))
-    assert agenda.overdue(T0_NS - 1) == 0
-    assert agenda.overdue(T0_NS + 1_000_000_000) == 10
-    agenda.pop_due(Batch(3), T0_NS + 1_000_000_000, STAMP)
-    assert agenda.overdue(T0_NS + 1_000_000_000) == 7
+    queue = queue_of(load_of((2, 10, 10, 2), arrival="constant"))
+    assert queue.overdue(T0_NS - 1) == 0
+    assert queue.overdue(T0_NS + 1_000_000_000) == 10
+    queue.pop_due(Batch(3), T0_NS + 1_000_000_000, STAMP)
+    assert queue.overdue(T0_NS + 1_000_000_000) == 7
 
 
 def test_signals_carry_the_newest_block() -> None:
     """What an agent has seen of the chain is in its next signal and in the journal."""
-    agenda = agenda_of(load_of((1, 4, 4, 1), arrival="constant"))
+    queue = queue_of(load_of((1, 4, 4, 1), arrival="constant"))
     batch = Batch(8)
-    agenda.schedules[0].sync_block = 4711
-    agenda.pop_due(batch, NEVER_NS - 1, STAMP)
+    queue.schedules[0].sync_block = 4711
+    queue.pop_due(batch, NEVER_NS - 1, STAMP)
     assert set(np.frombuffer(batch.stamp(0), dtype=ATTEMPT)["sync_block"].tolist()) == {4711}
     assert varint(4711) in batch.commands[0]
 
 
 def test_drawing_ahead_is_bounded() -> None:
-    """A script that is served late is asked for one stretch only."""
-    agenda = agenda_of(load_of((1, 100, 100, 1), arrival="constant"), block=2)
-    agenda.pop_due(Batch(50), NEVER_NS - 1, STAMP)
-    assert agenda.draw_ahead()
-    assert not agenda.draw_ahead()
+    """A late schedule is asked for one block only."""
+    queue = queue_of(load_of((1, 100, 100, 1), arrival="constant"), block=2)
+    queue.pop_due(Batch(50), NEVER_NS - 1, STAMP)
+    assert queue.draw_ahead()
+    assert not queue.draw_ahead()
 
 
 def test_stale_signals_name_an_old_block_and_are_marked() -> None:
-    """A signal that is stale on purpose says so in its record, and in its message; others do not.
+    """A signal that is stale on purpose is so in its record and in its message; others are not.
 
     While the chain is too young, it is an ordinary one.
     """

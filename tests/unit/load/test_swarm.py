@@ -19,7 +19,7 @@ from tests.unit.load.swarm_setup import load_of, plan_of
 
 
 def test_statuses_sum() -> None:
-    """Counts add up; the longest lateness is everybody's."""
+    """Counts add up; the largest lateness of all processes counts."""
     found = sum_statuses(
         [
             {"kind": "status", "due": 5, "sent": 4, "accepted": 3, "lateness_max_ns": 7},
@@ -46,8 +46,8 @@ def test_sum_is_independent_of_order(statuses: list[dict[str, int]]) -> None:
         (1, None, "swarm-0 ended with exit code 1"),
     ],
 )
-def test_end_is_told(code: int, latest: dict[str, object] | None, text: str | None) -> None:
-    """Only a process that ends by itself with its last word said ended well."""
+def test_end_is_described(code: int, latest: dict[str, object] | None, text: str | None) -> None:
+    """Only a process that ends by itself after its final status ended regularly."""
     assert describe_end("swarm-0", code, latest) == text
 
 
@@ -64,7 +64,7 @@ def test_every_agent_has_one_process(processes: int) -> None:
 
 
 def test_plan_goes_through_the_pipe(tmp_path: Path) -> None:
-    """A process reads back what it is told, password included; nothing else shows it."""
+    """A process reads its plan back, password included; nothing else shows it."""
     plan = plan_of(
         load_of((2, 1, 1, 1), warmup_s=1), tmp_path, redis_url="redis://:secret@host:1/0"
     )
@@ -74,7 +74,7 @@ def test_plan_goes_through_the_pipe(tmp_path: Path) -> None:
 
 
 def test_swarm_makes_a_process_for_each_share(tmp_path: Path) -> None:
-    """As many processes as the load asks for; before the start there is nothing to tell."""
+    """As many processes as the load asks for; before the start there is no status."""
     swarm = Swarm(plan_of(load_of((4, 1, 1, 1), processes=3), tmp_path), tmp_path)
     assert [child.name for child in swarm.children] == ["swarm-0", "swarm-1", "swarm-2"]
     assert swarm.totals() == SwarmTotals()
@@ -90,7 +90,7 @@ def test_giving_up_is_bounded(lost_ns: int, end_ns: int) -> None:
 
 
 def test_greed() -> None:
-    """Real-time priority is for those who take little of a core."""
+    """Real-time priority is for processes that use little of a core."""
     assert not exceeds_realtime_share(used_ns=NS_PER_S // 4, elapsed_ns=NS_PER_S)
     assert exceeds_realtime_share(used_ns=NS_PER_S, elapsed_ns=NS_PER_S)
     assert not exceeds_realtime_share(used_ns=10, elapsed_ns=10)
@@ -104,7 +104,7 @@ def test_swarm_is_free_of_locust() -> None:
 
 
 def test_worker_refuses_what_is_no_plan() -> None:
-    """A wrong plan ends at once, in words, without showing what it was given."""
+    """A wrong plan ends at once with a message that does not show its input."""
     done = subprocess.run(
         [sys.executable, "-m", "harness.load.worker"],
         input='{"redis_url": "redis://:secret@h/0"}',

@@ -82,7 +82,7 @@ def test_invalid_run_names_what_to_change(tmp_path: Path) -> None:
 def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
     """The file and what it lacks fit in two lines."""
     world = healthy()
-    world.run["kept"], world.vitals = ["vitals.jsonl"], []
+    world.run["kept"], world.self_monitoring = ["vitals.jsonl"], []
     lines = shown(world, tmp_path)
     assert len(lines) < HEIGHT
     change = next(n for n, line in enumerate(lines) if line.startswith("change: "))
