@@ -45,8 +45,8 @@ class Assessment(NamedTuple):
     """What a run measured, and what that is worth.
 
     Attributes:
-        diagnosis: why its latency is what it is; None when a promise was not even near its limit
-            and nobody asked.
+        diagnosis: of its latency; None where no objective was near its limit and none was
+            requested.
     """
 
     measurement: Measurement
@@ -70,7 +70,7 @@ def assess(folder: RunFolder, *, on_demand: bool = False) -> Assessment:
 def assess_and_store(folder: RunFolder) -> Assessment:
     """The same, and write `result.json` and the histogram logs.
 
-    What cannot be written makes the judgement INVALID, so that it is told at least.
+    A result that cannot be written makes the judgement INVALID.
 
     Raises:
         EvidenceError: evidence is missing or unreadable.
@@ -84,28 +84,28 @@ def assess_and_store_with_analysis(folder: RunFolder) -> tuple[Assessment, RunAn
     Raises:
         EvidenceError: evidence is missing or unreadable.
     """
-    # Whatever becomes of this judgement, an older one must not stand for it.
+    # If this judgement fails, an older result must not remain in its place.
     folder.delete_result()
-    assessment, gathered = assess_with_analysis(folder)
+    assessment, analysis = assess_with_analysis(folder)
     try:
-        _store(folder, assessment, gathered)
+        _store(folder, assessment, analysis)
     except EvidenceError as error:
         hint = error.hint or "make room on the disk of --reports, then `harness judge` the run"
         problem = Problem(f"{error.where}: {error.what}", hint)
         check = RESULT_STORED.valid_unless([problem], "")
         judgement = with_check(assessment.judgement, check)
-        return assessment._replace(judgement=judgement), gathered
-    return assessment, gathered
+        return assessment._replace(judgement=judgement), analysis
+    return assessment, analysis
 
 
 def reassess(folder: RunFolder, warn: Warn) -> Assessment:
     """Assess a run that has been, and store that if it can be.
 
-    The evidence may lie where nobody may write, which changes nothing in it.
+    The evidence may lie in a read-only folder; that does not change the judgement.
 
     Args:
         folder: the run's.
-        warn: told why the assessment could not be stored, if it could not.
+        warn: receives the error if the assessment could not be stored.
 
     Raises:
         EvidenceError: evidence is missing or unreadable.
@@ -115,10 +115,10 @@ def reassess(folder: RunFolder, warn: Warn) -> Assessment:
         folder.delete_result()
     except EvidenceError as error:
         unstored = error_text(error)
-    assessment, gathered = assess_with_analysis(folder)
+    assessment, analysis = assess_with_analysis(folder)
     try:
         if not unstored:
-            _store(folder, assessment, gathered)
+            _store(folder, assessment, analysis)
     except EvidenceError as error:
         unstored = error_text(error)
     if unstored:
@@ -126,9 +126,9 @@ def reassess(folder: RunFolder, warn: Warn) -> Assessment:
     return assessment
 
 
-def _store(folder: RunFolder, assessment: Assessment, gathered: RunAnalysis) -> None:
+def _store(folder: RunFolder, assessment: Assessment, analysis: RunAnalysis) -> None:
     sums = {}
-    for name, intervals in histogram_logs(gathered):
+    for name, intervals in histogram_logs(analysis):
         text = format_histogram_log(intervals)
         folder.write_text(folder.histograms / name, text)
         sums[name] = hashlib.sha256(text.encode()).hexdigest()
@@ -162,7 +162,7 @@ def assess_with_analysis(
     scenario = asked.model_copy(update={"load": run.actual_load(asked.load)})
     plan = folder.read_plan()
     plan = plan.model_copy(update={"load": run.actual_load(plan.load)})
-    gathered = analyze_run(
+    analysis = analyze_run(
         folder,
         plan,
         run,
@@ -170,13 +170,13 @@ def assess_with_analysis(
         stages=_stages(scenario),
         sentinel=scenario.chain.sentinel,
     )
-    expected = expected_schedule(plan, gathered.signals.schedule)
-    measurement = build_measurement(gathered, expected.by_stage)
+    expected = expected_schedule(plan, analysis.signals.schedule)
+    measurement = build_measurement(analysis, expected.by_stage)
     case = CheckContext(
         scenario=scenario,
         plan=plan,
         run=run,
-        analysis=gathered,
+        analysis=analysis,
         measurement=measurement,
         expected=expected,
         final=read_final_state(folder, plan),
@@ -192,14 +192,14 @@ def assess_with_analysis(
     )
     judgement = judge(case)
     diagnosis = diagnose_run(case, judgement, on_demand=on_demand)
-    return Assessment(measurement, judgement, diagnosis), gathered
+    return Assessment(measurement, judgement, diagnosis), analysis
 
 
 def _serial(scenario: Scenario) -> frozenset[Metric]:
-    """The metrics of which percentiles are promised, and what they are held against in windows."""
-    words = {metric.value: metric for metric in Metric}
+    """The metrics with objectives of percentiles, and those that windows also need."""
+    by_name = {metric.value: metric for metric in Metric}
     objectives = scenario.parsed_objectives()
-    asked = {words[one.metric] for one in objectives if one.metric in words}
+    asked = {by_name[one.metric] for one in objectives if one.metric in by_name}
     if any(one.window_ns and one.metric in ("latency", "service") for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
     if any(one.outside_faults for one in objectives):
@@ -210,7 +210,7 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
 
 
 def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
-    """The stages of which something is promised, and those before the first measured one."""
+    """The stages with objectives of their own, and those before the first measured one."""
     return {PRE_MEASURE: pre_measure_stages(scenario.load)} | {
         one.stage: scenario.load.stage_numbers(one.stage)
         for one in scenario.parsed_objectives()
@@ -225,7 +225,7 @@ def _pool(folder: RunFolder) -> tuple[PendingSnapshot, ...]:
 
 
 def _events(folder: RunFolder, run: RunMetadata) -> tuple[RunEvent, ...] | None:
-    """As they were kept one by one, by a run that says that it did so, or has the file."""
+    """Events as recorded one by one, where the run lists or has that file."""
     if EVENTS_FILE in run.kept or (folder.path / EVENTS_FILE).exists():
         return read_events(folder.path)
     return None

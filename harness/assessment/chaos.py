@@ -1,4 +1,4 @@
-"""Rounds of random faults, each judged for itself, and what all of them come to."""
+"""Rounds of random faults: the figures of each, and the verdict on all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RoundFigures(_Value):
 
 
 class KindFigures(_Value):
-    """All rounds of one fault; None where no round tells."""
+    """All rounds of one fault; None where no round has any."""
 
     fault: str
     rounds: int
@@ -53,7 +53,7 @@ class KindFigures(_Value):
 
 
 class ChaosResult(_Value):
-    """What all rounds come to; the worst verdict wins, and rounds that are missing are no pass."""
+    """All rounds; the worst verdict wins, and missing rounds are INCONCLUSIVE."""
 
     verdict: Verdict
     exit_code: int
@@ -63,7 +63,7 @@ class ChaosResult(_Value):
 
 
 def build_chaos_result(rounds: Sequence[RoundFigures], planned: int) -> ChaosResult:
-    """What rounds come to; a pure function."""
+    """The result of all rounds; a pure function."""
     verdict = worst(one.verdict for one in rounds)
     if len(rounds) < planned:
         verdict |= Verdict.INCONCLUSIVE

@@ -1,9 +1,9 @@
 """Several runs of one question, judged together.
 
 A PASS means that every run was valid and clean, that the percentiles of a typical run keep their
-limits by what differs between runs, and that those of all runs' signals together do. What a single
-run settles by itself (integrity, validity, every promise that is no percentile) is the worst of all
-runs: no run is left out afterwards.
+limits by the variation between runs, and that those of all runs' signals together do. What a single
+run decides alone (integrity, validity, every objective that is no percentile) is the worst of all
+runs: no run is excluded afterwards.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class GroupRun:
     """One run of a group.
 
     Attributes:
-        system: what it ran against, in words that are the same for the same system.
+        system: what it ran against, a text that is equal for equal systems.
         contract: the names that the system goes by.
     """
 
@@ -67,7 +67,7 @@ class MemberFigures(BaseModel):
     """One run in the group's result.
 
     Attributes:
-        estimates_ns: by the id of the check, of each combined percentile that the run could estimate.
+        estimates_ns: by id of the check, of each combined percentile with an estimate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,7 +99,7 @@ class GroupJudgement(BaseModel):
 def judge_group(
     members: Sequence[GroupRun], facts: GroupProgress, seal: ManifestCheck
 ) -> GroupJudgement:
-    """Judge a group; the same runs always come to the same.
+    """Judge a group; the same runs always give the same judgement.
 
     Args:
         members: the runs that were made, in order.
@@ -168,10 +168,10 @@ def _made(members: Sequence[GroupRun], facts: GroupProgress) -> Check:
     whole = 0 < len(members) == len(seeds) and not ended
     # What a person breaks off is not whole, and nothing is wrong with it.
     broken = Verdict.INCONCLUSIVE if members and ended == INTERRUPTED else Verdict.INVALID
-    said = f"{len(members)} of {len(seeds)} runs were made"
+    message = f"{len(members)} of {len(seeds)} runs were made"
     return RUNS_COMPLETE.judged(
         Verdict.PASS if whole else broken,
-        f"{said}; {ended}" if ended else said,
+        f"{message}; {ended}" if ended else message,
         {"runs": len(members), "planned": len(seeds)},
     )
 

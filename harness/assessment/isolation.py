@@ -1,8 +1,8 @@
 """Whether a disturbance reaches the system: decided from pairs of blocks, with and without it.
 
 ISOLATED needs proof on every side: that the disturbance had force in each of its blocks, that the
-run is valid and clean, that the promise holds in the disturbed blocks, and that the change of the
-P99 is, with 95 % confidence, below a margin named beforehand. An absence of evidence is no
+run is valid and clean, that the objective is met in the disturbed blocks, and that the change of
+the P99 is, with 95 % confidence, below a margin named beforehand. An absence of evidence is no
 isolation: a wide interval is CANNOT_TELL.
 """
 
@@ -39,7 +39,7 @@ class IsolationEvidence:
         full_p99_ns: of the signals that are simulated in full, quiet and disturbed; None of none.
         lingering_s: starts of the quiet blocks in whose counted part a disturbance was in force.
         lateness_limit_ns: a generator later than this measures itself.
-        contention: of the host's cores; None where no telemetry tells.
+        contention: of the host's cores; None without telemetry.
     """
 
     blocks: tuple[BlockFigures, ...]
@@ -55,7 +55,7 @@ class IsolationEvidence:
 
 
 def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> IsolationJudgement:
-    """Decide; the same evidence always comes to the same.
+    """Decide; the same evidence always gives the same outcome.
 
     Args:
         found: the blocks.
@@ -72,8 +72,8 @@ def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> Isolation
         key=list(IsolationOutcome).index,
         default=IsolationOutcome.ISOLATED,
     )
-    because = tuple(said for own, said in reasons if own is outcome)
-    on_purpose = tuple(f"on purpose: {said}" for said in found.expected_failures.values())
+    because = tuple(message for own, message in reasons if own is outcome)
+    on_purpose = tuple(f"on purpose: {message}" for message in found.expected_failures.values())
     if outcome is IsolationOutcome.ISOLATED and change is not None:
         because = (
             f"the P99 changes by {format_duration(change.estimate_ns)}, at most"
@@ -83,7 +83,7 @@ def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> Isolation
     return IsolationJudgement(
         outcome=outcome,
         exit_code=int(outcome.exit_code),
-        because=(*because, *_contended(found.contention), *on_purpose),
+        because=(*because, *_format_contention(found.contention), *on_purpose),
         margin_ns=found.margin_ns,
         limit_ns=found.limit_ns,
         quiet_p99_ns=found.quiet_p99_ns,
@@ -101,10 +101,10 @@ def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> Isolation
     )
 
 
-def _contended(found: ContentionFigures | None) -> Iterator[str]:
-    """What the outcome is worth: a quota disturbs nobody where cores are idle."""
+def _format_contention(found: ContentionFigures | None) -> Iterator[str]:
+    """What the outcome shows: without contention for cores a quota has no effect."""
     if found is None:
-        yield "whether cores were fought over is not known: no telemetry tells"
+        yield "contention for cores is not known: there is no telemetry"
         return
     figures = (
         f"{found.disturbed_busy_cores:.2f} of {found.cores:g} cores at work under the disturbance"
@@ -112,9 +112,9 @@ def _contended(found: ContentionFigures | None) -> Iterator[str]:
         f" {found.disturbed_waited_cores:.2f} s in each second ({found.quiet_waited_cores:.2f})"
     )
     if found.is_fought_over:
-        yield f"the cores were fought over: {figures}"
+        yield f"there was contention for cores: {figures}"
     else:
-        yield f"the cores were not fought over, so nothing is said of a fight for them: {figures}"
+        yield f"there was no contention for cores, so the outcome does not cover it: {figures}"
 
 
 def _against(
@@ -137,7 +137,8 @@ def _against(
     if change is not None and lower_ns is not None and lower_ns - own_ns > found.margin_ns:
         yield (
             IsolationOutcome.NOT_ISOLATED,
-            f"the P99 is {format_duration(change.estimate_ns)} later under the disturbance, at least"
+            f"the P99 is {format_duration(change.estimate_ns)} later under the disturbance,"
+            " at least"
             f" {format_duration(lower_ns)} at 95 %{late}, which is beyond the margin of"
             f" {format_duration(found.margin_ns)}",
         )
@@ -147,7 +148,7 @@ def _against(
     if quiet < found.limit_ns <= disturbed - own_ns:
         yield (
             IsolationOutcome.NOT_ISOLATED,
-            f"the P99 under the disturbance is {format_duration(disturbed)}{late}; promised are"
+            f"the P99 under the disturbance is {format_duration(disturbed)}{late}; the limit is"
             f" {format_duration(found.limit_ns)}, and without it it is {format_duration(quiet)}",
         )
 
@@ -173,8 +174,9 @@ def _doubts(
             IsolationOutcome.CANNOT_TELL,
             f"the generator itself was late in {len(late)} of {len(found.blocks)} blocks"
             f" (P99 {format_duration(worst.lateness_p99_ns)} at {worst.start_s:.0f} s, at most"
-            f" {format_duration(found.lateness_limit_ns)} may be): the disturbance reached it, and on this"
-            " host its share cannot be told from the system's",
+            f" {format_duration(found.lateness_limit_ns)} may be): the disturbance reached"
+            " it, and on this"
+            " host its share cannot be separated from the system's",
         )
     if few := [block for block in found.blocks if block.signals < SIGNALS_MIN]:
         yield (
@@ -186,8 +188,10 @@ def _doubts(
     if full_disturbed is not None and full_disturbed - (full_quiet or 0) > found.margin_ns:
         yield (
             IsolationOutcome.CANNOT_TELL,
-            f"of signals that are simulated in full the P99 is {format_duration(full_disturbed)} under the"
-            f" disturbance and {format_duration(full_quiet)} without; pairs compare the others only",
+            "of signals that are simulated in full the P99 is"
+            f" {format_duration(full_disturbed)} under the"
+            f" disturbance and {format_duration(full_quiet)} without; pairs compare the"
+            " others only",
         )
     if found.lingering_s:
         yield (
@@ -198,13 +202,15 @@ def _doubts(
     if found.disturbed_p99_ns is not None and found.disturbed_p99_ns >= found.limit_ns:
         yield (
             IsolationOutcome.CANNOT_TELL,
-            f"the P99 under the disturbance is {format_duration(found.disturbed_p99_ns)}, and promised are"
+            f"the P99 under the disturbance is {format_duration(found.disturbed_p99_ns)}, the"
+            " limit is"
             f" {format_duration(found.limit_ns)}",
         )
     if found.quiet_p99_ns is not None and found.quiet_p99_ns >= found.limit_ns:
         yield (
             IsolationOutcome.CANNOT_TELL,
-            f"the P99 is {format_duration(found.quiet_p99_ns)} without any disturbance, and promised are"
+            f"the P99 is {format_duration(found.quiet_p99_ns)} without any disturbance, the"
+            " limit is"
             f" {format_duration(found.limit_ns)}: this host cannot show isolation",
         )
     yield from _imprecise(found, change, differences)
@@ -218,7 +224,7 @@ def _spoils(found: IsolationEvidence, judgement: Judgement) -> Iterator[Check]:
 
 
 def _unclean(judgement: Judgement) -> Iterator[Check]:
-    """What was not proven of the effects, and promises that were broken, or that nobody made.
+    """Integrity that was not proven, and objectives that were missed or are lacking.
 
     A signal that the engine rejects is not compared: one that rejects whatever is slow has a good
     P99, so a share that is open is a doubt. Percentiles of the whole run that are open are another
@@ -241,7 +247,7 @@ def _imprecise(
     if change is not None and change.upper_ns is not None and change.upper_ns <= found.margin_ns:
         return
     needed = pairs_needed(differences, found.margin_ns) if differences else None
-    more = "" if needed is None else f"; some {needed} pairs would tell"
+    more = "" if needed is None else f"; about {needed} pairs would decide"
     if change is None or change.lower_ns is None or change.upper_ns is None:
         yield (
             IsolationOutcome.CANNOT_TELL,
@@ -251,13 +257,14 @@ def _imprecise(
         yield (
             IsolationOutcome.CANNOT_TELL,
             f"the change of the P99 lies between {format_duration(change.lower_ns)} and"
-            f" {format_duration(change.upper_ns)} at 95 %, the margin of {format_duration(found.margin_ns)}"
+            f" {format_duration(change.upper_ns)} at 95 %, the margin of"
+            f" {format_duration(found.margin_ns)}"
             f" between them{more}",
         )
 
 
 def _differences(blocks: Sequence[BlockFigures]) -> list[int]:
-    """Disturbed minus quiet, of each pair that is whole."""
+    """Disturbed minus quiet, of each complete pair."""
     pairs: dict[int, dict[bool, int]] = {}
     for block in blocks:
         if block.p99_ns is not None:

@@ -1,4 +1,4 @@
-"""What an isolation experiment comes to, as values that are stored."""
+"""The result of an isolation experiment, as it is stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.errors import Exit
 
 
 class IsolationOutcome(StrEnum):
-    """What the experiment says; the first that applies from the top wins."""
+    """The outcome of the experiment; the first that applies wins."""
 
     NOT_ISOLATED = "not isolated"
     CANNOT_TELL = "cannot tell"
@@ -50,7 +50,7 @@ class BlockFigures(BaseModel):
 
 
 class ContentionFigures(BaseModel):
-    """How much the host's cores were fought over; see `contention.Contention`."""
+    """Contention for the host's cores; see `contention.Contention`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,9 +79,9 @@ class IsolationJudgement(BaseModel):
     Attributes:
         because: the reasons of this outcome, most important first.
         margin_ns: a larger change is no isolation.
-        limit_ns: the promise of the P99.
+        limit_ns: the objective of the P99.
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together.
-        contention: of the host's cores; None where no telemetry tells.
+        contention: of the host's cores; None without telemetry.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -41,7 +41,7 @@ class TailCounts:
 
 @dataclass(frozen=True, slots=True)
 class RunEstimate:
-    """What one run says of the percentile; None where it says nothing."""
+    """One run's estimate of the percentile; None where it has none."""
 
     verdict: Verdict
     estimate_ns: int | None
@@ -62,59 +62,64 @@ def combine_runs(spec: CheckSpec, parts: Sequence[RunEstimate], runs: int) -> Ch
 
     Args:
         spec: of the objective.
-        parts: of the runs that looked at it; at least one.
+        parts: of the runs that checked it; at least one.
         runs: how many runs there are.
     """
     limit_ns = parts[0].limit_ns
     fails = sum(part.verdict is Verdict.FAIL for part in parts)
-    verdict, said, spread = _typical(parts, runs, fails)
+    verdict, message, spread = _typical(parts, runs, fails)
     if fails:
-        said += f"; {format_count(fails, 'run')} of {runs} failed by their own interval"
+        message += f"; {format_count(fails, 'run')} of {runs} failed by their own interval"
     pools = [part.tail for part in parts if part.tail and part.tail.signals]
     figures: dict[str, Figure] = {} if spread is None else asdict(spread)
     if len(pools) == runs:
-        verdict, words, own = _with_pooled(verdict, pools)
-        said, figures = said + words, figures | own
+        verdict, text, own = _with_pooled(verdict, pools)
+        message, figures = message + text, figures | own
     elif verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
-        said += f"; only {len(pools)} of {format_count(runs, 'run')} say how many signals were beyond it"
-    return spec.judged(verdict, said, {**figures, "limit_ns": limit_ns, "runs_failed": fails})
+        message += f"; only {len(pools)} of {format_count(runs, 'run')} count the signals beyond it"
+    return spec.judged(verdict, message, {**figures, "limit_ns": limit_ns, "runs_failed": fails})
 
 
 def _typical(
     parts: Sequence[RunEstimate], runs: int, fails: int
 ) -> tuple[Verdict, str, Spread | None]:
-    """What the runs' own percentiles say, and how they spread."""
+    """The verdict by the runs' own percentiles, and their spread."""
     limit_ns = parts[0].limit_ns
     known = [part.estimate_ns for part in parts if part.estimate_ns is not None]
     if runs < RUNS_MIN:
-        said = f"{format_count(runs, 'run')} give no interval between runs ({RUNS_MIN} do); "
-        said += "the worst verdict of a single one counts"
+        message = f"{format_count(runs, 'run')} give no interval between runs ({RUNS_MIN} do); "
+        message += "the worst verdict of a single one counts"
         verdict = worst(part.verdict for part in parts)
-        return verdict, said, spread_of(known) if len(known) > 1 else None
+        return verdict, message, spread_of(known) if len(known) > 1 else None
     if len(known) < runs:
         verdict = Verdict.FAIL if _beyond_chance(fails, runs) else Verdict.INCONCLUSIVE
-        said = f"{len(known)} of {format_count(runs, 'run')} had enough signals for it; make them longer"
-        return verdict, said, None
+        message = (
+            f"{len(known)} of {format_count(runs, 'run')} had enough signals for it; make them"
+            " longer"
+        )
+        return verdict, message, None
     spread = spread_of(known)
     verdict = _decide(spread, limit_ns, fails)
-    said = _words(spread, limit_ns)
+    message = _format_spread(spread, limit_ns)
     if verdict is Verdict.INCONCLUSIVE and not fails:
-        said += _more_words(runs_needed(known, limit_ns), runs)
-    return verdict, said + _excess_words(known, parts), spread
+        message += _format_more_runs(runs_needed(known, limit_ns), runs)
+    return verdict, message + _format_excess(known, parts), spread
 
 
 def _with_pooled(
     verdict: Verdict, pools: Sequence[TailCounts]
 ) -> tuple[Verdict, str, dict[str, Figure]]:
-    """The verdict after the pooled percentile was asked too, its words and its figures."""
+    """The verdict with the pooled percentile, its text and its figures."""
     allowed = 1 - pools[0].percentile / 100
     pooled = pooled_share([RunShare(one.signals, one.beyond, one.effective) for one in pools])
     least = pooled_share([RunShare(one.signals, one.beyond_least, one.effective) for one in pools])
     horizon_ns = detectable_period_ns(sum(one.measured_ns for one in pools))
-    said = (
-        f"; {format_share(pooled.share)} of the {format_count(pooled.signals, 'signal')} of all runs took as long"
-        f" as the limit or longer, between {format_share(pooled.lower)} and {format_share(pooled.upper)}, each at"
+    message = (
+        f"; {format_share(pooled.share)} of the {format_count(pooled.signals, 'signal')} of"
+        " all runs took as long"
+        f" as the limit or longer, between {format_share(pooled.lower)} and"
+        f" {format_share(pooled.upper)}, each at"
         f" {format_share(CONFIDENCE)} (effective sample size {pooled.effective:,.0f});"
         f" {format_percentile(pools[0].percentile)} allows {format_share(allowed)}"
     )
@@ -122,11 +127,13 @@ def _with_pooled(
         verdict = Verdict.FAIL
     elif verdict is Verdict.PASS and pooled.upper >= allowed:
         verdict = Verdict.INCONCLUSIVE
-        said += _more_words(runs_to_decide(pooled, len(pools), allowed, RUNS_MAX), len(pools))
+        message += _format_more_runs(
+            runs_to_decide(pooled, len(pools), allowed, RUNS_MAX), len(pools)
+        )
     elif verdict is Verdict.PASS:
-        said += f"; events rarer than one every {format_duration(horizon_ns)} may be missed"
+        message += f"; events rarer than one every {format_duration(horizon_ns)} may be missed"
     figures = {f"pooled_{name}": value for name, value in asdict(pooled).items()}
-    return verdict, said, {**figures, "horizon_ns": horizon_ns}
+    return verdict, message, {**figures, "horizon_ns": horizon_ns}
 
 
 def _decide(spread: Spread, limit_ns: int, fails: int) -> Verdict:
@@ -143,27 +150,29 @@ def _beyond_chance(fails: int, runs: int) -> bool:
     return fails > 0 and float(bdtrc(fails - 1, runs, error)) < error
 
 
-def _words(spread: Spread, limit_ns: int) -> str:
+def _format_spread(spread: Spread, limit_ns: int) -> str:
     return (
         f"that of a typical run lies between {format_duration(spread.lower_ns)} and"
-        f" {format_duration(spread.upper_ns)}, each at {format_share(CONFIDENCE)} ({spread.runs} runs from"
+        f" {format_duration(spread.upper_ns)}, each at {format_share(CONFIDENCE)}"
+        f" ({spread.runs} runs from"
         f" {format_duration(spread.min_ns)} to {format_duration(spread.max_ns)}, which vary by"
         f" {format_share(spread.variation)}); the limit is {format_duration(limit_ns)}"
     )
 
 
-def _more_words(needed: int | None, runs: int) -> str:
+def _format_more_runs(needed: int | None, runs: int) -> str:
     if needed is None:
-        return "; no reasonable number of runs would tell"
+        return "; no reasonable number of runs would decide"
     return f"; make about {format_count(needed - runs, 'more run')}"
 
 
-def _excess_words(known: Sequence[int], parts: Sequence[RunEstimate]) -> str:
+def _format_excess(known: Sequence[int], parts: Sequence[RunEstimate]) -> str:
     found = excess_of(known, [(part.lower_ns, part.upper_ns) for part in parts])
     if found is None:
         return ""
     between, within = found
     return (
-        f"; runs differ more than their intervals allow: by {format_share(between)} from run to run,"
+        f"; runs differ more than their intervals allow: by {format_share(between)} from run"
+        " to run,"
         f" where {format_share(within)} would be expected"
     )

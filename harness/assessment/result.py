@@ -31,7 +31,7 @@ class Result(BaseModel):
         schema_version: of the whole document; what is only added does not change it.
         verdict: that of the judgement.
         exit_code: of the command.
-        diagnosis: why the latency is what it is; None when nobody asked.
+        diagnosis: of the latency; None where none was requested.
         histograms: SHA-256 of each histogram log, by name.
         bound: what binds the result to the evidence; None in the results of older versions.
     """

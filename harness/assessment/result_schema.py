@@ -30,7 +30,7 @@ def result_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as it stands in the file."""
+    """The content of the schema file."""
     return json.dumps(result_schema(), indent=1, sort_keys=True) + "\n"
 
 

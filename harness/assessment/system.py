@@ -1,4 +1,4 @@
-"""What a run ran against, in words that are the same for the same system."""
+"""The system under test as a text that is equal for equal systems."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def describe_system(stack: Mapping[str, Any]) -> str:
     if kind == "attach":
         return f"attached, {stack.get('name')}"
     if kind != "docker":
-        return str(kind or "not told")
+        return str(kind or "unknown")
     images = stack.get("images")
     made_of = sorted(
         f"{service}={facts.get('id')}"
         for service, facts in (images.items() if isinstance(images, dict) else ())
         if isinstance(facts, dict)
     )
-    return f"docker, images {', '.join(made_of) or 'not told'}"
+    return f"docker, images {', '.join(made_of) or 'unknown'}"

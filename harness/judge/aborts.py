@@ -1,4 +1,4 @@
-"""A run that was ended early must have had its reason, by the evidence."""
+"""Whether the evidence confirms why a run was ended early."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ ABORT_JUSTIFIED = CheckSpec(
 
 
 def check_aborted(case: CheckContext) -> Iterator[Check]:
-    """That an objective which was to end the run has failed; nothing to say of other runs."""
+    """An objective with `abort_on_fail` failed by the evidence; no check without an abort."""
     events = [event for event in case.run.events if event.kind == ABORTED]
     if not events:
         return
-    watched = [promise.parsed for promise in case.scenario.slos() if promise.abort_on_fail]
+    aborting = [slo.parsed for slo in case.scenario.slos() if slo.abort_on_fail]
     failed = [
         check.name
-        for objective in watched
+        for objective in aborting
         for check in check_objective(case, objective)
         if check.status is Status.FAIL
     ]
     at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
-    said = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
-    said += "; the evidence says so too" if failed else "; the evidence does not say that it failed"
+    message = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
+    message += f"; the evidence {'confirms' if failed else 'does not confirm'} that it failed"
     hint = "run again without abort_on_fail: the evidence of a whole load decides"
-    problems = [] if failed else [Problem(said, hint)]
-    yield ABORT_JUSTIFIED.valid_unless(problems, said, {"at_s": at_s})
+    problems = [] if failed else [Problem(message, hint)]
+    yield ABORT_JUSTIFIED.valid_unless(problems, message, {"at_s": at_s})

@@ -10,7 +10,7 @@ from harness.judge.check import CheckContext
 from harness.judge.host_interference import STEAL, STORAGE, Interference, host_interference
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, CORE_SHARE_MAX
 
-OTHER_HOST = "take a host whose cores other guests do not use"
+OTHER_HOST = "use a host whose cores other guests do not use"
 _OBSERVER = "observer"
 
 
@@ -23,20 +23,21 @@ def interference_advice(found: Sequence[Interference]) -> str:
         return OTHER_HOST
     who = ", ".join(one.names) or "the programs of others"
     better = "with storage of its own" if one.resource == STORAGE else "with more cores"
-    return f"end {who} during the run, or take a host {better}"
+    return f"end {who} during the run, or use a host {better}"
 
 
 def host_advice(case: CheckContext) -> str:
     """What to change of the host; empty where nothing shows that it was short of cores."""
     figures = case.measurement.vitals
-    if told := interference_advice(host_interference(case)):
-        return told
+    if advice := interference_advice(host_interference(case)):
+        return advice
     if figures is None or figures.host.busy_share < BUSY_SHARE_SIGNOFF:
         return ""
     host = figures.host
     return (
-        f"{format_count(host.cores, 'core')} of this host were {format_share(host.busy_share)} busy:"
-        " set a lower --rate, or take a host with more cores"
+        f"{format_count(host.cores, 'core')} of this host were"
+        f" {format_share(host.busy_share)} busy:"
+        " set a lower --rate, or use a host with more cores"
     )
 
 
@@ -65,7 +66,7 @@ def observer_advice(case: CheckContext) -> str:
 def format_longer_run(longer_ns: int | None, stage: str | None = None) -> str:
     """How much longer to run for an answer, in ns; None where no reasonable time would do."""
     if longer_ns is None:
-        return "; no reasonable length of run would tell"
+        return "; no reasonable length of run would decide"
     what = "run" if stage is None else f"run stage {stage}"
     if longer_ns < 60 * NS_PER_S:
         return f"; {what} about {max(1, round(longer_ns / NS_PER_S))} s longer"

@@ -1,4 +1,4 @@
-"""Agents that left the pool: whether that was planned, and who took over what they held."""
+"""Agents that left the pool: whether that was planned, and who claimed their pending events."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ PENDING_TAKEOVER = CheckSpec(
     inconclusive="the samples end too early, or do not list every pending event",
 )
 OUT_OF_POOL = "out_of_pool"
-_OFFENDERS_MAX = 20
+_EXAMPLES_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A container that nobody starts again, as `stack.json` tells of it.
+    """A container that is not restarted any more, by `stack.json`.
 
     Attributes:
         host: its name as its consumer bears it.
@@ -88,28 +88,32 @@ def planned_departures(case: CheckContext) -> frozenset[str]:
 
 
 def check_pool(case: CheckContext) -> Iterator[Check]:
-    """That whoever left the pool did so because faults were to make it; nothing if nobody did."""
+    """Each container that left the pool did so by planned faults; no check where none left."""
     found = departures(case)
-    told = {event.what for event in case.run.events if event.kind == OUT_OF_POOL}
-    unknown = [what for what in sorted(told) if what.split(" ")[0] not in {d.name for d in found}]
+    reported = {event.what for event in case.run.events if event.kind == OUT_OF_POOL}
+    unknown = [
+        what for what in sorted(reported) if what.split(" ")[0] not in {d.name for d in found}
+    ]
     if not found and not unknown:
         return
     wrong = [one for one in found if not one.is_planned]
-    said = [
-        f"{one.name} is out of the pool: {one.planned_exit_count} of its {format_count(one.exit_count, 'end')} were planned"
+    message = [
+        f"{one.name} is out of the pool: {one.planned_exit_count} of its"
+        f" {format_count(one.exit_count, 'end')} were planned"
         for one in wrong
     ]
-    said += [f"{what}; stack.json does not say so" for what in unknown]
+    message += [f"{what}; stack.json does not confirm it" for what in unknown]
     good = "; ".join(
-        f"{one.name} is out of the pool after {format_count(one.exit_count, 'end')}, each of them planned"
+        f"{one.name} is out of the pool after {format_count(one.exit_count, 'end')}, each of"
+        " them planned"
         for one in found
     )
     hint = "read the containers' logs below logs/ of the run for why they ended"
     yield AGENT_POOL.valid_unless(
-        [Problem(one, hint) for one in said],
+        [Problem(one, hint) for one in message],
         good,
-        {"left": len(found), "unplanned": len(said)},
-        tuple(one.name for one in wrong)[:_OFFENDERS_MAX],
+        {"left": len(found), "unplanned": len(message)},
+        tuple(one.name for one in wrong)[:_EXAMPLES_MAX],
     )
 
 
@@ -175,26 +179,29 @@ def _outcome(one: Departure, found: Takeover, limit_ns: int) -> tuple[Verdict, s
     if not found.watched_ns:
         return Verdict.INCONCLUSIVE, f"the group was not sampled after {one.name} had left"
     span = f"{found.first_id} to {found.last_id}" if found.held > 1 else found.first_id
-    held = f"{one.name} ({found.consumer}) held {format_count(found.held, 'event')} when it left ({span})"
+    held = (
+        f"{one.name} ({found.consumer}) held {format_count(found.held, 'event')} when it left"
+        f" ({span})"
+    )
     verdict, ending = _ending(found, one.left_ns, limit_ns)
     if verdict is Verdict.PASS and not found.is_complete:
         verdict, ending = Verdict.INCONCLUSIVE, f"{ending}, but more was pending than was listed"
-    return verdict, f"{held}; {_takers(found)}; {ending}"
+    return verdict, f"{held}; {_format_claims(found)}; {ending}"
 
 
-def _takers(found: Takeover) -> str:
-    words = [f"{name} took {number}" for name, number in found.claimed.items()]
+def _format_claims(found: Takeover) -> str:
+    parts = [f"{name} claimed {number}" for name, number in found.claimed.items()]
     if found.unseen:
-        words.append(f"{found.unseen} were acknowledged between two looks")
-    return ", ".join(words) or "nobody took any"
+        parts.append(f"{found.unseen} were acknowledged between two samples")
+    return ", ".join(parts) or "no consumer claimed any"
 
 
 def _ending(found: Takeover, left_ns: int, limit_ns: int) -> tuple[Verdict, str]:
     allowed = f"at most {format_duration(limit_ns)} are allowed"
     if found.emptied_ns is not None:
-        took_ns = found.emptied_ns - left_ns
-        verdict = Verdict.PASS if took_ns <= limit_ns else Verdict.FAIL
-        return verdict, f"nothing was pending for it after {format_duration(took_ns)}, {allowed}"
+        elapsed_ns = found.emptied_ns - left_ns
+        verdict = Verdict.PASS if elapsed_ns <= limit_ns else Verdict.FAIL
+        return verdict, f"nothing was pending for it after {format_duration(elapsed_ns)}, {allowed}"
     watched_ns = found.watched_ns - left_ns
     verdict = Verdict.FAIL if watched_ns > limit_ns else Verdict.INCONCLUSIVE
     left = format_count(found.left, "event")

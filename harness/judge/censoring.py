@@ -1,8 +1,9 @@
-"""Signals that never arrived had some time until the watching ended, and nobody knows of more.
+"""Censored signals: they had not arrived when the observation ended.
 
-A signal that Redis refused never arrives; in a percentile it counts with the time that it had. A
-limit longer than that time is not kept by it: that would be a promise kept by not waiting. One
-that the engine rejected without excuse is known never to arrive: it lies beyond every limit.
+A signal that Redis refused never arrives; a percentile counts it with the time until the
+observation ended. It does not meet a limit longer than that time: else a short observation would
+meet every objective. A signal that the engine rejected without excuse never arrives: it is beyond
+every limit.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from harness.judge.verdict import Verdict
 
 
 def rests_on_censored(cell: Cell, metric: Metric, found: ConfidenceInterval, limit_ns: int) -> bool:
-    """Whether a percentile keeps its limit only if signals that never arrived would have too.
+    """Whether a percentile meets its limit only by counting censored signals.
 
     Args:
         cell: the signals.
         metric: of which the percentile is.
-        found: its interval, with those signals at the time they had.
-        limit_ns: what it keeps.
+        found: its interval, with censored signals at the time until the observation ended.
+        limit_ns: that it meets.
     """
     never_came = cell.censored_histogram(metric)
     if not never_came.count_below(limit_ns):
         return False
-    # Each of them beyond any limit: they are the slowest of all.
+    # Censored signals count as the slowest of all, beyond any limit.
     arrived = cell.slo_histogram(metric).without(never_came)
     upper_ns = upper_bound_ns(
         arrived,
@@ -50,7 +51,7 @@ def format_rejected(cell: Cell, metric: Metric) -> str:
 
 
 def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict, str]:
-    """What a limit comes to that only rejections break, and why.
+    """The verdict on a limit that only rejections break, and why.
 
     Data that are sent late are stale: a late generator may have caused every one of them.
     """
@@ -60,7 +61,7 @@ def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict
 
 
 def censored_below_count(cell: Cell, metric: Metric, limit_ns: int) -> int:
-    """How many signals never arrived and had less time than the limit."""
+    """How many censored signals were observed for less than the limit."""
     return cell.censored_histogram(metric).count_below(limit_ns)
 
 
@@ -69,10 +70,9 @@ def exceedance_figures(
 ) -> dict[str, Figure]:
     """The figures of a check that a group needs.
 
-    `beyond` counts every signal that may have taken as long as the limit or longer, those that
-    never arrived among them. `beyond_least` counts only those that did so by their commit time and
-    counted from their sending too: as a run's own FAIL, a group's must not be the fault of observer
-    or generator.
+    `beyond` counts every signal whose duration may reach the limit, censored
+    ones included. `beyond_least` counts only those that do so also by commit time and by service
+    time: neither observer nor generator may cause a group's FAIL.
     """
     histogram = cell.slo_histogram(metric)
     beyond = _beyond(histogram, limit_ns)

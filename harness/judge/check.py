@@ -24,7 +24,7 @@ from harness.judge.verdict import Status, Verdict
 from harness.printable import SingleLineText
 from harness.scenario import Load, Scenario
 
-# Beside the swarm these send signals of their own, when a stack is told to have some.
+# Containers of a stack that send signals of their own, in addition to the swarm.
 _AGENT_CONTAINER = "python-agent"
 
 Figure = int | float | str | None
@@ -86,7 +86,7 @@ class Check(BaseModel):
 
     Attributes:
         id: stable machine name, unique within a result; see the table in docs/validity.md.
-        name: the title for reports; of an objective its text, with the mode where there are several.
+        name: the title for reports; of an objective its text, with the mode if there are several.
         message: one sentence with the figures.
         figures: the same figures for programs; durations in ns, names end in their unit. Where the
             check is NOT_APPLICABLE, `reason` is a `NotApplicable`.
@@ -196,19 +196,19 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """Everything a run is judged by.
+    """Everything that checks read.
 
     Attributes:
-        observer: `observer.json`; None if the observer did not come to its end.
+        observer: `observer.json`; None if the observer did not finish.
         stack: `stack.json`, as it is.
         environment: `environment.json`, as it is.
-        seal: the evidence held against its seal.
-        told: what the services counted; None if nobody wrote it down.
-        pool: looks at the group that agents share; none without such a group.
-        planned: the load that was asked for; `scenario` and `plan` have it as it came to be. None
-            where that is the same.
-        telemetry: reads it, once; of a long run it is large.
-        events: as they were kept one by one; None of an older run.
+        seal: the evidence compared with its seal.
+        counters: counts of the services; None if they were not recorded.
+        pool_samples: of the consumer group that agents share; none without such a group.
+        requested_load: the load as requested, where it differs from the actual one in `scenario`
+            and `plan`; else None.
+        telemetry: reads the telemetry once, on first use: it is large for a long run.
+        events: as recorded one by one; None of an older run.
     """
 
     scenario: Scenario
@@ -235,17 +235,17 @@ class CheckContext:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether a person broke the run off."""
+        """Whether a person interrupted the run."""
         return any(event.kind == "interrupted" for event in self.run.events)
 
     @property
     def on_own_servers(self) -> bool:
-        """Whether the harness started the servers, so that nobody else's programs use them."""
+        """Whether the harness started the servers, so that no other programs use them."""
         return self.stack.get("kind") in ("process", "docker")
 
     @property
     def is_dedicated(self) -> bool:
-        """Whether nobody but the swarm sends signals to the system."""
+        """Whether only the swarm sends signals to the system."""
         services = self.stack.get("services") or ()
         return self.on_own_servers and not any(
             str(name).startswith(_AGENT_CONTAINER) for name in services

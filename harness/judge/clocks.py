@@ -1,4 +1,4 @@
-"""Whether stamps can be brought from one clock to another, for as long as the run lasted."""
+"""Whether timestamps can be mapped between clocks for the whole run."""
 
 from __future__ import annotations
 
@@ -23,30 +23,32 @@ CLOCK_PROBED = CheckSpec(
     invalid="PostgreSQL's clock was not probed before the first and after the last signal, or is"
     " known too coarsely; Redis's splits no stage, so it is only reported",
 )
-_UNPROBED = "run again with a PostgreSQL that takes connections from before the load until after it"
+_UNPROBED = (
+    "run again with a PostgreSQL that accepts connections from before the load until after it"
+)
 
 
 def check_clocks(case: CheckContext) -> tuple[Check, Check]:
-    """That no clock stepped, and that PostgreSQL's was looked at before, during and after."""
+    """No clock stepped, and PostgreSQL's was probed before, during and after the load."""
     return _steady(case), _probed(case)
 
 
 def _steady(case: CheckContext) -> Check:
     problems = [
-        Problem(words, f"let nothing set the clock of {clock.server} (date, NTP steps) in a run")
+        Problem(text, f"let nothing set the clock of {clock.server} (date, NTP steps) in a run")
         for clock in case.measurement.clocks
-        if (words := _step(clock))
+        if (text := _step(clock))
     ]
-    said = "; ".join(
+    message = "; ".join(
         f"{clock.server} known to {format_duration(clock.error_ns)}"
         for clock in case.measurement.clocks
         if clock.server != HOST
     )
-    return CLOCK_STABLE.valid_unless(problems, said or "no clock was probed")
+    return CLOCK_STABLE.valid_unless(problems, message or "no clock was probed")
 
 
 def _step(clock: ClockFigures) -> str:
-    """What to say of a clock that stepped; empty for one that did not."""
+    """The message for a clock that stepped; empty for one that did not."""
     if clock.server == HOST:
         if clock.step_max_ns <= HOST_STEP_MAX_NS:
             return ""
@@ -67,25 +69,24 @@ def _probed(case: CheckContext) -> Check:
     if POSTGRES not in clocks:
         never = Problem("PostgreSQL's clock was never probed", _UNPROBED)
         return CLOCK_PROBED.valid_unless([never], "")
-    told = {
+    probes = {
         name: f"{name} {clock.before} before, {clock.during} during, {clock.after} after"
         for name, clock in clocks.items()
         if name != HOST
     }
     own = clocks[POSTGRES]
-    # Commit times stand behind checks of their own. Redis's clock splits no stage: what is known
-    # of it is told.
+    # Commit times rest on PostgreSQL's clock. Redis's splits no stage: it is only reported.
     problems = (
         []
         if own.before and own.after
-        else [Problem(f"{told[POSTGRES]}: the clock is not known beyond its probes", _UNPROBED)]
+        else [Problem(f"{probes[POSTGRES]}: the clock is not known beyond its probes", _UNPROBED)]
     )
     if own.error_ns > (most_ns := OBSERVER_P99.of(case.scenario)):
-        said = (
+        message = (
             f"PostgreSQL's clock is known to +-{format_duration(own.error_ns)} only,"
             f" {format_duration(most_ns)} is the limit"
         )
         problems.append(
-            Problem(said, "run the harness nearer to PostgreSQL: a probe takes as long")
+            Problem(message, "run the harness nearer to PostgreSQL: a probe takes as long")
         )
-    return CLOCK_PROBED.valid_unless(problems, "; ".join(told.values()))
+    return CLOCK_PROBED.valid_unless(problems, "; ".join(probes.values()))

@@ -1,8 +1,8 @@
-"""Whether what happened is told alike by every file that tells of it.
+"""Whether all files agree about the events of a run.
 
-`run.json` alone is what most checks take the events from. A run that was edited and sealed anew has
-to agree with the events as they were kept one by one, with what the stack counted, and with the
-last words of the swarm.
+Most checks read the events from `run.json` alone. In a run that was edited and sealed again it has
+to agree with the events as recorded one by one, with the stack's counters, and with the last status
+of the swarm.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ EVENTS_CONSISTENT = CheckSpec(
     invalid="`run.json`, `events.jsonl`, the stack's counters and the swarm disagree about events",
 )
 _SHOWN = 3
-_HINT = "take the folder as the run left it; if nobody changed it, report a defect with it"
-# After these the swarm was told to end before its last signal, and says so.
+_HINT = "use the folder as the run left it; if it is unchanged, report a defect with it"
+# After these the swarm was stopped before its last signal, and reports that.
 _STOPPED_EARLY = TRUNCATING_EVENTS | {"decided"}
 
 
 def check_events_agree(case: CheckContext) -> Check:
-    """That no file tells of an event that another one should, and does not."""
+    """No file has an event that is missing in another one."""
     problems = [*_kept(case), *_restarts(case), *_swarm(case)]
     return EVENTS_CONSISTENT.judged(
         Verdict.INVALID if problems else Verdict.PASS,
@@ -44,21 +44,22 @@ def _kept(case: CheckContext) -> Iterator[str]:
     """`run.json` against `events.jsonl`, which grew while the run was under way."""
     if case.events is None:
         return
-    told, kept = Counter(case.run.events), Counter(case.events)
-    for event in kept - told:
-        yield f"{EVENTS_FILE} tells of {event.kind}, and run.json does not"
-    for event in told - kept:
-        yield f"run.json tells of {event.kind}, and {EVENTS_FILE} does not"
+    listed, logged = Counter(case.run.events), Counter(case.events)
+    for event in logged - listed:
+        yield f"{EVENTS_FILE} has {event.kind}, and run.json does not"
+    for event in listed - logged:
+        yield f"run.json has {event.kind}, and {EVENTS_FILE} does not"
 
 
 def _restarts(case: CheckContext) -> Iterator[str]:
-    """A run that is cut short may end before it tells of a restart; so may one with faults."""
+    """A run that is cut short may end before it records a restart; so may one with faults."""
     if case.scenario.fault or any(event.kind in TRUNCATING_EVENTS for event in case.run.events):
         return
-    told = [event.what for event in case.run.events if event.kind == "service_restarted"]
+    restarts = [event.what for event in case.run.events if event.kind == "service_restarted"]
     for name, number in _counted(case.stack):
-        if not any(what.startswith(f"{name} ") for what in told):
-            yield f"stack.json counts {format_count(number, 'restart')} of {name}, run.json tells of none"
+        if not any(what.startswith(f"{name} ") for what in restarts):
+            counted = format_count(number, "restart")
+            yield f"stack.json counts {counted} of {name}, run.json has none"
 
 
 def _counted(stack: Mapping[str, object]) -> Iterator[tuple[str, int]]:
@@ -77,6 +78,6 @@ def _swarm(case: CheckContext) -> Iterator[str]:
     """A process of the swarm that ends with an error has ended before its time."""
     if any(event.kind in _STOPPED_EARLY for event in case.run.events):
         return
-    for word in case.analysis.instruments.self_monitoring.swarm:
-        if word.error:
-            yield f"swarm process {word.process} ended with {word.error!r}, run.json tells of none"
+    for status in case.analysis.instruments.self_monitoring.swarm:
+        if status.error:
+            yield f"swarm process {status.process} ended with {status.error!r}, run.json has none"

@@ -1,4 +1,4 @@
-"""Whether the system was done with everything by the drain deadline."""
+"""Whether every signal was final by the drain deadline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRAIN_DEADLINE = CheckSpec(
 
 
 def check_deadline(case: CheckContext) -> Check:
-    """Nothing became final only after the deadline; what never did is lost, which is told apart."""
+    """No signal became final only after the deadline; one that never did is lost, another check."""
     run, drain_s = case.run, case.plan.load.drain_s
     if not run.drain_deadline_ns:
         return DRAIN_DEADLINE.not_applicable(
@@ -29,19 +29,19 @@ def check_deadline(case: CheckContext) -> Check:
     seen = case.analysis.finding(Anomaly.SEEN_LATE)
     proven = case.analysis.finding(Anomaly.COMMITTED_LATE)
     verdict, found = Verdict.PASS, seen
-    said = f"no signal became final after {deadline}"
+    message = f"no signal became final after {deadline}"
     if proven.count:
         verdict, found = Verdict.FAIL, proven
-        said = f"{format_count(proven.count, 'signal')} became final only after {deadline}"
+        message = f"{format_count(proven.count, 'signal')} became final only after {deadline}"
     elif seen.count:
         verdict = Verdict.INCONCLUSIVE
-        said = (
+        message = (
             f"{format_count(seen.count, 'signal')} seen after {deadline}, and perhaps final before:"
-            " the observer was too slow to tell"
+            " the observer was too slow to decide"
         )
     return DRAIN_DEADLINE.judged(
         verdict,
-        said,
+        message,
         {
             "late": proven.count,
             "seen_late": seen.count,

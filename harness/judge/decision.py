@@ -1,4 +1,4 @@
-"""Three ways to answer whether a percentile, or a share, keeps a limit."""
+"""The decision whether a percentile, or a share, meets a limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FACTOR_MAX = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An answer.
+    """A decision.
 
     Attributes:
         longer_ns: how much longer to run for an answer other than INCONCLUSIVE; None if there is
@@ -39,8 +39,8 @@ def decide(
     Args:
         interval: of the percentile.
         limit_ns: what the percentile must stay below.
-        histogram: what the interval was taken from.
-        duration_ns: how long it took to gather that.
+        histogram: that the interval was computed from.
+        duration_ns: length of the measurement.
     """
     if interval.upper_ns is not None and interval.upper_ns < limit_ns:
         return Decision(Verdict.PASS)
@@ -63,7 +63,7 @@ def _factor(interval: ConfidenceInterval, limit_ns: int, histogram: Histogram) -
         needed = max(needed, ndtri(interval.confidence) ** 2 * share * (1 - share) / distance**2)
     else:
         needed = math.inf
-    # Correlated or unlucky samples need more than the approximation says.
+    # Autocorrelated or unlucky samples need more than the approximation gives.
     least = 2.0 if not interval.effective.decorrelated else 1.2
     return max(least, needed / size)
 
@@ -80,8 +80,8 @@ def decide_share(
     Args:
         found: the interval.
         limit: what the share must stay below, 0..1.
-        duration_ns: how long it took to gather that.
-        including: whether a share of just the limit keeps it.
+        duration_ns: length of the measurement.
+        including: whether a share equal to the limit meets it.
     """
     if found.upper < limit or (including and found.upper == limit):
         return Decision(Verdict.PASS)

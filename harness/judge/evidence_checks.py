@@ -1,4 +1,4 @@
-"""Whether the evidence is whole and agrees with itself; otherwise nothing follows from it."""
+"""Whether the evidence is complete and consistent; otherwise no conclusion holds."""
 
 from __future__ import annotations
 
@@ -70,60 +70,60 @@ def _check(
 
 
 def check_complete(case: CheckContext) -> Check:
-    """That every file is there, to its end."""
-    gathered = case.analysis
-    problems = [f"{name} is missing" for name in gathered.evidence.missing_files]
-    torn = {**gathered.evidence.reading.torn, **gathered.integrity.final_state.torn}
+    """Every file is there, to its end."""
+    analysis = case.analysis
+    problems = [f"{name} is missing" for name in analysis.evidence.missing_files]
+    torn = {**analysis.evidence.reading.torn, **analysis.integrity.final_state.torn}
     problems += [
         f"{name} ends with {format_count(size, 'byte')} of a record cut short"
         for name, size in torn.items()
     ]
-    if gathered.evidence.bad_clock_lines:
+    if analysis.evidence.bad_clock_lines:
         problems.append(
-            f"{format_count(gathered.evidence.bad_clock_lines, 'line')} of clock.jsonl unreadable"
+            f"{format_count(analysis.evidence.bad_clock_lines, 'line')} of clock.jsonl unreadable"
         )
     return _check(EVIDENCE_COMPLETE, problems, "every file is there and whole", _DAMAGED)
 
 
 def check_regular(case: CheckContext) -> Check:
-    """That records stand once, in order, and have their counterparts."""
-    gathered = case.analysis
+    """Each record occurs once, in order, and has its counterpart."""
+    analysis = case.analysis
     problems: list[str] = []
     traces: list[str] = []
-    for kind, (noun, words) in _IRREGULAR.items():
-        found = gathered.finding(kind)
+    for kind, (noun, text) in _IRREGULAR.items():
+        found = analysis.finding(kind)
         if found.count:
-            problems.append(f"{format_count(found.count, noun)} {words}")
+            problems.append(f"{format_count(found.count, noun)} {text}")
             traces += found.traces
     problems += [
         f"{name} holds {format_count(number, 'record')} older than the one before"
-        for name, number in gathered.evidence.reading.disordered.items()
+        for name, number in analysis.evidence.reading.disordered.items()
     ]
     return _check(
         EVIDENCE_CONSISTENT,
         problems,
-        "each record stands once, in order, with its counterpart",
+        "each record occurs once, in order, with its counterpart",
         _DAMAGED,
         tuple(dict.fromkeys(traces)),
     )
 
 
 def check_as_planned(case: CheckContext) -> Check:
-    """That the journal is that of this plan; intended times cannot be made up."""
+    """The journal is that of this plan: intended times follow from the seed."""
     expected, schedule = case.expected, case.analysis.signals.schedule
     problems = [
         f"the plan's {name} is not the scenario's"
         for name in ("seed", "load", "signals")
         if getattr(case.plan, name) != getattr(case.scenario, name)
     ]
-    for agents, words in (
+    for agents, text in (
         (expected.differing_agents, "intended times differ from the plan's"),
         (expected.surplus_agents, "more signals than the plan has"),
     ):
         if agents:
             names = ", ".join(str(agent) for agent in agents[:5])
             more = ", ..." if len(agents) > 5 else ""
-            problems.append(f"{format_count(len(agents), 'agent')} ({names}{more}): {words}")
+            problems.append(f"{format_count(len(agents), 'agent')} ({names}{more}): {text}")
     problems += _stale_problems(case)
     if schedule.unknown_stage:
         problems.append(
@@ -140,18 +140,22 @@ def check_as_planned(case: CheckContext) -> Check:
 
 
 def _stale_problems(case: CheckContext) -> Iterator[str]:
-    """That what was sent stale on purpose is what the seed chooses; it is in no promise."""
+    """Signals sent stale on purpose are those that the seed chooses; objectives exclude them."""
     plan = case.plan
     if not plan.signals.stale_share:
         if marked := case.analysis.signals.outcomes().stale:
-            yield f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has none"
+            yield (
+                f"{format_count(marked, 'signal')} marked as stale on purpose, and the plan has"
+                " none"
+            )
         return
     surplus, lacking = case.analysis.integrity.stale_journal.find_mismatches(
         lambda agent, first, size: contents(plan.signals, plan.seed, agent, first, size).stale,
         case.scenario.chain.watermark_max_lag + STALE_MARGIN_BLOCKS + 1,
     )
     if surplus.count:
-        yield f"{format_count(surplus.count, 'signal')} marked as stale that the seed does not choose"
+        signals = format_count(surplus.count, "signal")
+        yield f"{signals} marked as stale that the seed does not choose"
     if lacking.count:
         yield f"{format_count(lacking.count, 'signal')} not marked as stale that the seed chooses"
 
@@ -168,11 +172,11 @@ def _stack_problems(case: CheckContext) -> Iterator[str]:
         yield "stack.json is missing or names no kind of stack"
         return
     if kind in _OWN and _names(case.plan.contract) != _names(Contract()):
-        yield f"stack.json says {kind}, and the plan's contract is that of an external system"
+        yield f"stack.json names {kind}, and the plan's contract is that of an external system"
     if kind == "attach" and case.final.unattributed is not None:
-        yield "stack.json says attach, and the final state is that of servers started for the run"
+        yield "stack.json names attach, and the final state is that of servers started for the run"
     if kind != "process" and case.scenario.engine.defects:
-        yield f"stack.json says {kind}, and defects exist in child processes only"
+        yield f"stack.json names {kind}, and defects exist in child processes only"
 
 
 def _names(contract: Contract) -> tuple[str, ...]:

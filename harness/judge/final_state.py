@@ -1,4 +1,4 @@
-"""`final.json`: the nonce rows, and what Redis said when everything was quiet."""
+"""`final.json`: the nonce rows, and the state of Redis after the drain."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ConsumerGroup:
 
     Attributes:
         pending: entries delivered and not acknowledged.
-        lag: entries not delivered yet; None where Redis does not tell.
-        tells_lag: whether this version of Redis can tell it at all (7.0 and later).
+        lag: entries not delivered yet; None where Redis does not report it.
+        reports_lag: whether this version of Redis reports a lag (7.0 and later).
         undelivered: whether the newest entry that is left was not delivered; None if unknown.
-        listed: how many of the pending entries are known by id; None if none were asked for.
+        listed_count: how many of the pending entries are known by id; None if none were asked for.
     """
 
     pending: int
@@ -34,7 +34,7 @@ class ConsumerGroup:
 
 @dataclass(frozen=True, slots=True)
 class UnattributedRows:
-    """Rows of others in a database that was made for the run.
+    """Rows with no trace id of the run, in a database that was made for the run.
 
     Attributes:
         tasks: FSM rows.
@@ -54,7 +54,7 @@ class FinalState:
     Attributes:
         next_nonces: the next nonce to be given, by index of the run's address; None if unread.
         group: None if unread.
-        strangers: None where they were not counted.
+        unattributed: None where they were not counted.
         statuses: FSM rows of the run by status, as the system spells it.
     """
 
@@ -99,11 +99,11 @@ def _nonces(postgres: Mapping[str, Any], plan: RunPlan) -> dict[int, int] | None
     return found
 
 
-def _unattributed(told: Mapping[str, Any] | None) -> UnattributedRows | None:
-    if told is None:
+def _unattributed(rows: Mapping[str, Any] | None) -> UnattributedRows | None:
+    if rows is None:
         return None
-    traces = tuple(str(trace) for trace in told["traces"])
-    return UnattributedRows(int(told["tasks"]), int(told.get("ledger", 0)), traces)
+    traces = tuple(str(trace) for trace in rows["traces"])
+    return UnattributedRows(int(rows["tasks"]), int(rows.get("ledger", 0)), traces)
 
 
 def _group(redis: Mapping[str, Any]) -> ConsumerGroup | None:

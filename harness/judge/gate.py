@@ -1,4 +1,4 @@
-"""Whether the rounds of a gate held their invariants, and whether there was such a gate at all."""
+"""Whether the rounds of a gate kept their invariants, and whether the gate ran as planned."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ GATE_EXECUTION = CheckSpec(
 )
 _EXAMPLES_MAX = 20
 _HINT = "set fewer gate.rounds or a longer load; if its node did not answer, read logs/ of the run"
-# A desk that is too late for so many decisions is held against too little, whoever is slow.
+# With more late decisions too few are checked, whatever makes them late.
 SLOW_SHARE_MAX = 0.1
-# What the engine tells of a container that was made for the gate and is gone again.
+# Events of the container engine for a container of the gate, from creation to removal.
 _LIFE = ("create", "start", "die", "destroy")
 
 
 def check_gate(case: CheckContext) -> Iterator[Check]:
-    """Both; nothing where no gate was planned or told."""
+    """Both checks; none where no gate was planned or recorded."""
     gate, record = case.scenario.gate, case.analysis.gate
     if gate is None and record is None:
         return
@@ -44,16 +44,16 @@ def check_gate(case: CheckContext) -> Iterator[Check]:
         yield _held(record)
     problems = list(_problems(case, gate, record))
     figures = case.measurement.gate
-    said = "; ".join(problems[:5])
+    message = "; ".join(problems[:5])
     if figures is not None and not problems:
         lasted_s = (figures.released_s or 0) - (figures.opened_s or 0)
-        said = (
+        message = (
             f"{format_count(figures.rounds, 'round')} while the load was on; the node was there for"
             f" {lasted_s:.1f} s: {record.released.seen if record and record.released else ''}"
         )
     yield GATE_EXECUTION.valid_unless(
-        [Problem(said, _HINT)] if problems else [],
-        said,
+        [Problem(message, _HINT)] if problems else [],
+        message,
         {
             "rounds": figures.rounds if figures else 0,
             "planned": gate.rounds if gate else 0,
@@ -64,7 +64,7 @@ def check_gate(case: CheckContext) -> Iterator[Check]:
 
 
 def _held(record: GateLog) -> Check:
-    """Of whatever was played, judged anew from what was seen."""
+    """Invariants of every round that was played, checked again from the observations."""
     broken = broken_rounds(record)
     rounds = {one.number: one for one in record.rounds}
     names = [
@@ -86,13 +86,13 @@ def _held(record: GateLog) -> Check:
 
 def _problems(case: CheckContext, gate: Gate | None, record: GateLog | None) -> Iterator[str]:
     if gate is None:
-        yield "gate.jsonl tells of a gate that the scenario does not plan"
+        yield "gate.jsonl records a gate that the scenario does not plan"
         return
     if record is None:
-        yield "nobody wrote down what became of it"
+        yield "its outcome was not recorded"
         return
     if record.unread:
-        yield f"{format_count(record.unread, 'line')} of gate.jsonl cannot be read or stand there twice"
+        yield f"{format_count(record.unread, 'line')} of gate.jsonl unreadable or repeated"
     if record.opened is None:
         yield "its node was never seen to answer"
     elif record.opened.asked_ns < case.plan.t0_ns + case.scenario.gate_start_ns:
@@ -116,26 +116,27 @@ def _round_problems(case: CheckContext, gate: Gate, record: GateLog) -> Iterator
             f"{format_count(len(counted), 'round')} of {gate.rounds:,} were played"
             " while the node was there and the load was on"
         )
-    strange = [
+    differing = [
         one.number
         for one in record.rounds
         if one.number >= gate.rounds or one.draw != draw_case(gate, seed, one.number)
     ]
-    if strange:
-        yield f"{format_count(len(strange), 'round')} (first: {strange[0]}) not as the seed draws them"
+    if differing:
+        rounds = format_count(len(differing), "round")
+        yield f"{rounds} (first: {differing[0]}) not as the seed draws them"
     unplayed = [one for one in record.rounds if one.seen is None]
     if unplayed:
         yield (
             f"{format_count(len(unplayed), 'round')} could not be played, the first (number"
-            f" {unplayed[0].number}) because of {unplayed[0].trouble or 'nobody knows what'}"
+            f" {unplayed[0].number}) because of {unplayed[0].trouble or 'an unknown error'}"
         )
     if record.rounds and record.begun is None:
-        yield "nobody wrote down what the rounds are held against"
+        yield "the reference values of the rounds were not recorded"
     yield from _slow_problems(record)
 
 
 def _slow_problems(record: GateLog) -> Iterator[str]:
-    """A decision that came too late is excused, so many of them prove nothing of the limits."""
+    """Late decisions are excused; with many of them the limits were not tested."""
     limit_ns = record.begun.limit_ns if record.begun else 0
     asked = [
         decision
@@ -148,14 +149,14 @@ def _slow_problems(record: GateLog) -> Iterator[str]:
     if slow > SLOW_SHARE_MAX * len(asked):
         yield (
             f"{format_count(slow, 'decision')} of {len(asked):,} came too late, at most"
-            f" {format_share(SLOW_SHARE_MAX)} may: the limits were not tried"
+            f" {format_share(SLOW_SHARE_MAX)} may: the limits were not tested"
         )
 
 
 def _release_problems(case: CheckContext, record: GateLog) -> Iterator[str]:
     released = record.released
     if released is None:
-        yield "nobody wrote down that its node was released"
+        yield "the release of its node was not recorded"
         return
     if released.trouble:
         yield released.trouble
@@ -167,9 +168,9 @@ def _release_problems(case: CheckContext, record: GateLog) -> Iterator[str]:
         late_s = (released.closed_ns - end_ns) / NS_PER_S
         yield f"its node was kept until {late_s:.1f} s after the measured load"
     if case.stack.get("kind") == "docker":
-        told = _life_of(case, released.node)
-        if tuple(action for action in told if action in _LIFE) != _LIFE:
-            yield f"the engine tells of {released.node!r}: {', '.join(told) or 'nothing'}"
+        actions = _life_of(case, released.node)
+        if tuple(action for action in actions if action in _LIFE) != _LIFE:
+            yield f"the engine's events of {released.node!r}: {', '.join(actions) or 'none'}"
 
 
 def _life_of(case: CheckContext, container: str) -> list[str]:

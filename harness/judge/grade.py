@@ -1,4 +1,4 @@
-"""Whether a run may be used for a sign-off, and everything that stands in the way."""
+"""Whether a run may be used for a sign-off, and every reason against it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PROCESS_REASONS = (
     "reference services ran instead of the real ones",
 )
 
-# Of a system that ran already, whatever it says of itself.
+# Of a system that ran already, whatever its description claims.
 ATTACHED_REASON = "the system was attached as it ran: its images and quotas were not verified"
 
 
@@ -76,7 +76,7 @@ def _reasons(case: CheckContext, specs: Iterable[CheckSpec]) -> Iterator[str]:
             yield "not every quota was verified in the live control groups"
         if kind == "attach":
             yield ATTACHED_REASON
-        yield from _strings(case.stack.get("grade_reasons", "what ran as images was not told"))
+        yield from _strings(case.stack.get("grade_reasons", "the images were not recorded"))
     else:
         yield from _PROCESS_REASONS
     yield from applicability.not_applicable_reasons(case, specs)
@@ -108,5 +108,5 @@ def _other_runs(case: CheckContext) -> Iterator[str]:
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    """Reasons as the stack told them; anything but a list of them is a reason itself."""
+    """Reasons that the stack recorded; anything but a list is a reason itself."""
     return tuple(str(one) for one in value) if isinstance(value, list) else (str(value),)

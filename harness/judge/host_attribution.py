@@ -1,4 +1,4 @@
-"""Whether a missed promise would be missed without the seconds in which others disturbed."""
+"""Whether a missed objective is missed without the seconds of host interference, too."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _REASON = "without the signals of those seconds it could be met: not the system'
 
 
 def interference_explains_miss(case: CheckContext, objective: Objective, cell: Cell) -> str | None:
-    """Why a missed promise of a duration is not the system's alone; None where it stands.
+    """Why interference may explain a missed duration objective; None where it does not.
 
     Args:
         case: the run.
-        objective: that is missed.
+        objective: the missed one.
         cell: its signals.
     """
     found = host_interference(case)
@@ -50,7 +50,7 @@ def interference_explains_miss(case: CheckContext, objective: Objective, cell: C
 
 
 def interference_explains_inconclusive(case: CheckContext, objective: Objective) -> str | None:
-    """Why a duration is undecided that a longer run beside the same programs would not decide."""
+    """Why interference keeps a duration undecided, however long the run; None where it does not."""
     found = host_interference(case)
     metric = Metric(objective.metric)
     if metric not in (Metric.LATENCY, Metric.SERVICE) or not found:
@@ -60,7 +60,7 @@ def interference_explains_inconclusive(case: CheckContext, objective: Objective)
 
 
 def interference_explains_rejections(case: CheckContext, limit: float) -> str | None:
-    """Why too many rejections are not the system's alone; None where they are.
+    """Why interference may explain too many rejections; None where it does not.
 
     Args:
         case: the run.
@@ -87,15 +87,15 @@ def interference_explains_rejections(case: CheckContext, limit: float) -> str | 
 def _interference_share(
     case: CheckContext, objective: Objective, found: Sequence[Interference]
 ) -> float:
-    """How much of the time that an objective speaks of was disturbed."""
+    """Share of the time of an objective in which the host was disturbed."""
     t0_ns, whole_ns = case.analysis.timeline.t0_ns, measured_ns(case, objective)
     apart = [*excluded_windows(case, objective), *_joined(found, t0_ns)]
-    calm_ns = baseline_duration_ns(stretches_ns(case, objective), apart, t0_ns)
-    return 1 - calm_ns / whole_ns if whole_ns > 0 else 0.0
+    baseline_ns = baseline_duration_ns(stretches_ns(case, objective), apart, t0_ns)
+    return 1 - baseline_ns / whole_ns if whole_ns > 0 else 0.0
 
 
 def _joined(found: Sequence[Interference], t0_ns: int) -> list[FaultWindow]:
-    """The disturbed stretches of time; what comes and goes within seconds is one disturbance."""
+    """The intervals of interference; gaps of some seconds are joined."""
     joined: list[tuple[float, float]] = []
     for start, end in sorted(span for one in found for span in one.spans_s):
         if joined and start - joined[-1][1] <= INTERFERENCE_GAP_S:
@@ -111,13 +111,13 @@ def _joined(found: Sequence[Interference], t0_ns: int) -> list[FaultWindow]:
 def _could_be_met(
     case: CheckContext, objective: Objective, cell: Cell, windows: Sequence[FaultWindow]
 ) -> bool:
-    """Whether what is left does not break the promise beyond doubt."""
+    """Whether the remaining signals may meet the objective."""
     metric, limit_ns = Metric(objective.metric), objective.limit_ns or 0
     percentile, t0_ns = objective.percentile or 50.0, case.analysis.timeline.t0_ns
     if objective.window_ns is not None:
         grid = WindowGrid.of(case.plan.load.measured_stretches_ns(), objective.window_ns)
-        calm = _without_spans(cell.slo_series(metric), merged_windows_ms(windows, t0_ns))
-        return not len(calm) or not count_windows(calm, grid, percentile, limit_ns).at_limit
+        baseline = _without_spans(cell.slo_series(metric), merged_windows_ms(windows, t0_ns))
+        return not len(baseline) or not count_windows(baseline, grid, percentile, limit_ns).at_limit
     rest = baseline_cell(cell, windows, t0_ns)
     histogram = rest.slo_histogram(metric)
     if percentile == 100.0:
@@ -137,7 +137,7 @@ def _windows(
 ) -> list[FaultWindow]:
     """Disturbances on a series' clock, each until the signals intended in it were through.
 
-    At most RECOVERY_LIMIT_NS longer, as after a fault: a system that is behind for longer is slow.
+    At most RECOVERY_LIMIT_NS longer, as after a fault: a system with a longer backlog is slow.
     """
     longest = [
         max(
@@ -166,10 +166,10 @@ def _without_spans(series: Series, spans: Sequence[tuple[int, int]]) -> Series:
 
     def blocks() -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint16]]]:
         for when, what in series.chunks():
-            calm = np.ones(len(when), dtype=np.bool_)
+            baseline = np.ones(len(when), dtype=np.bool_)
             for first_ms, last_ms in spans:
-                calm &= (when < first_ms) | (when > last_ms)
-            if calm.any():
-                yield when[calm], what[calm]
+                baseline &= (when < first_ms) | (when > last_ms)
+            if baseline.any():
+                yield when[baseline], what[baseline]
 
     return Series.from_chunks(blocks())

@@ -1,4 +1,4 @@
-"""The check of the run that tells what others took of the host."""
+"""The check of the run for interference by other programs or guests of the host."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 
 
 def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
-    """That nobody else took cores or storage of which a missed promise would have had need.
+    """No other program used cores or storage that a missed objective would have needed.
 
-    A promise that is kept beside others is kept: then it is only told.
+    Interference with a run that meets its objectives is only reported.
 
     Args:
         case: the run.
@@ -32,18 +32,19 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
     """
     found = host_interference(case)
     excused = inconclusive_checks(before, HOST)
-    said = format_interference(found) or "no other program used what the system lacked"
+    message = format_interference(found) or "no other program used what the system lacked"
     if "host.foreign_cores" not in case.telemetry().time_series and not found:
-        said = _UNKNOWN
+        message = _UNKNOWN
     runs = case.telemetry().time_series.get("host.other_runs_count")
-    if runs is not None and (looks := sum(value > 0 for value in runs.values)):
+    if runs is not None and (samples := sum(value > 0 for value in runs.values)):
         most = round(max(runs.values))
-        said += (
+        message += (
             f"; {format_count(most, 'other run')} of a harness under way on this host in"
-            f" {format_count(looks, 'look')} of {len(runs.values)}: they disturb each other"
+            f" {format_count(samples, 'sample')} of {len(runs.values)}: they interfere with"
+            " each other"
         )
     if excused:
-        said += f"; {', '.join(excused)} cannot be held against the system alone"
-    problems = [Problem(said, interference_advice(found))] if excused else []
+        message += f"; {', '.join(excused)} cannot be held against the system alone"
+    problems = [Problem(message, interference_advice(found))] if excused else []
     figures: dict[str, Figure] = {f"{one.resource}_looks": len(one.spans_s) for one in found}
-    return HOST_INTERFERENCE.valid_unless(problems, said, figures)
+    return HOST_INTERFERENCE.valid_unless(problems, message, figures)

@@ -1,9 +1,9 @@
-"""Whether somebody else on the host made signals slow: programs of others, or other guests.
+"""Whether other programs, or other guests of the host, made signals slow.
 
-Telemetry tells, each second, what system, harness and everybody else took of the cores, and whose
-tasks waited for storage. A second is disturbed where others took a resource that was short. The
+Telemetry samples, each second, the cores that system, harness and others use, and whose tasks wait
+for storage. A second is disturbed where others use a resource that is short. The
 signals intended in it, or before the system had caught up with it, are left out; what is left
-decides whether a missed promise stands. So this can only excuse a latency, never accuse one, and a
+decides whether the objective is missed. So this can only excuse a latency, never accuse one, and a
 system that is slow in undisturbed seconds too has no excuse. Without telemetry nothing is known.
 """
 
@@ -44,13 +44,13 @@ _CORES_OF, _STORAGE_OF = ".cpu_cores", ".blocked_count"
 
 @dataclass(frozen=True, slots=True)
 class Interference:
-    """What others took of one resource.
+    """Interference with one resource.
 
     Attributes:
         resource: CORES, STORAGE or STEAL.
-        spans_s: when, in seconds after t0; one for each look.
-        said: a sentence with figures, means over these looks.
-        names: the foreign programs that took the most of it.
+        spans_s: when, in seconds after t0; one for each sample.
+        message: a sentence with figures, means over these samples.
+        names: the foreign programs that used the most of it.
     """
 
     resource: str
@@ -62,35 +62,35 @@ class Interference:
 def find_interference(
     telemetry: Telemetry, spans_s: Sequence[tuple[float, float]]
 ) -> tuple[Interference, ...]:
-    """What others took in some stretches of time, the longest disturbance first.
+    """Interference in some intervals, the longest first.
 
     Args:
         telemetry: of the run.
-        spans_s: the stretches, in seconds after t0.
+        spans_s: the intervals, in seconds after t0.
 
     Returns:
-        One for each resource that was disturbed; none where nobody can tell.
+        One for each disturbed resource; none without telemetry.
     """
     times = telemetry.time_series.get("host.busy_cores")
     if times is None:
         return ()
-    looks = _HostSamples(telemetry, times.at_s)
+    samples = _HostSamples(telemetry, times.at_s)
     found = [
         Interference(
-            resource, tuple(looks.span(n) for n in at), said(looks, at), looks.who(own, at)
+            resource, tuple(samples.span(n) for n in at), message(samples, at), samples.who(own, at)
         )
-        for resource, is_short, said, own in (
+        for resource, is_short, message, own in (
             (CORES, _cores_short, _cores_message, _CORES_OF),
             (STORAGE, _storage_short, _storage_message, _STORAGE_OF),
             (STEAL, _stolen, _steal_message, None),
         )
-        if len(at := looks.within(np.flatnonzero(is_short(looks)), spans_s))
+        if len(at := samples.within(np.flatnonzero(is_short(samples)), spans_s))
     ]
     return tuple(sorted(found, key=lambda one: -len(one.spans_s)))
 
 
 def host_interference(case: CheckContext) -> tuple[Interference, ...]:
-    """What others took in the measured phase; a planned fault's windows are the run's own doing."""
+    """Interference in the measured phase, outside the windows of planned faults."""
     bounds = case.analysis.timeline.bounds_ns(Phase.MEASURE)
     if bounds is None:
         return ()
@@ -105,14 +105,14 @@ def host_interference(case: CheckContext) -> tuple[Interference, ...]:
 
 
 def format_interference(found: Sequence[Interference]) -> str:
-    """All disturbances in a sentence."""
+    """All interference in a sentence."""
     return "; ".join(
         f"{one.message}, in {format_count(len(one.spans_s), 'sample')}" for one in found
     )
 
 
 class _HostSamples:
-    """Tracks of the kernel's figures, as columns over the same looks; NaN where one has none."""
+    """Series of the kernel's figures as columns over the same samples; NaN where one has none."""
 
     def __init__(self, telemetry: Telemetry, at_s: Sequence[float]) -> None:
         self._telemetry = telemetry
@@ -121,8 +121,8 @@ class _HostSamples:
 
     def of(self, name: str) -> Floats:
         track = self._telemetry.time_series.get(name)
-        told = dict(zip(track.at_s, track.values, strict=True)) if track else {}
-        return np.array([told.get(at, np.nan) for at in self.at_s.tolist()])
+        values = dict(zip(track.at_s, track.values, strict=True)) if track else {}
+        return np.array([values.get(at, np.nan) for at in self.at_s.tolist()])
 
     def span(self, number: int) -> tuple[float, float]:
         end_s = float(self.at_s[number])
@@ -135,16 +135,16 @@ class _HostSamples:
     ) -> list[int]:
         return [n for n in numbers.tolist() if _meets(self.span(n), spans_s)]
 
-    def smooth(self, name: str, looks: int = STORAGE_SAMPLES) -> Floats:
+    def smooth(self, name: str, samples: int = STORAGE_SAMPLES) -> Floats:
         """The mean over so many samples around each, however few samples the run has."""
         values = self.of(name)
         known = np.isfinite(values)
-        number = _moving_sum(known.astype(np.float64), looks)
-        total = _moving_sum(np.where(known, values, 0.0), looks)
+        number = _moving_sum(known.astype(np.float64), samples)
+        total = _moving_sum(np.where(known, values, 0.0), samples)
         return np.where(number > 0, total, np.nan) / np.maximum(number, 1)
 
     def runnable(self) -> Floats:
-        """Cores that the busiest service computed on or waited for; NaN where nobody tells."""
+        """Cores that the busiest service computed on or waited for; NaN where unknown."""
         waits = [one.name for one in self._telemetry.of("service.") if one.name.endswith(_WAIT)]
         found = [self.of(name) + self.of(name.replace(_WAIT, ".cpu_cores")) for name in waits]
         return np.fmax.reduce(found) if found else np.full(len(self.at_s), np.nan)
@@ -179,55 +179,58 @@ def _moving_sum(values: Floats, window: int) -> Floats:
     return np.convolve(values, np.ones(window))[first : first + values.size]
 
 
-def _cores_short(looks: _HostSamples) -> NDArray[np.bool_]:
-    idle = looks.of("host.idle_cores") + looks.of("host.iowait_cores")
-    foreign = looks.of("host.foreign_cores")
-    taken = foreign >= FOREIGN_CORES_SHARE * looks.cores
-    # Where the kernel does not tell how long tasks wait for a core, that they did is not excluded.
-    queued = ~(looks.runnable() < RUNNABLE_CORES_MIN)
-    return np.asarray(taken & (idle <= IDLE_CORES_SHARE * looks.cores) & queued)
+def _cores_short(samples: _HostSamples) -> NDArray[np.bool_]:
+    idle = samples.of("host.idle_cores") + samples.of("host.iowait_cores")
+    foreign = samples.of("host.foreign_cores")
+    occupied = foreign >= FOREIGN_CORES_SHARE * samples.cores
+    # Where the kernel does not report how long tasks wait for a core, they may have waited.
+    queued = ~(samples.runnable() < RUNNABLE_CORES_MIN)
+    return np.asarray(occupied & (idle <= IDLE_CORES_SHARE * samples.cores) & queued)
 
 
-def _cores_message(looks: _HostSamples, at: Sequence[int]) -> str:
+def _cores_message(samples: _HostSamples, at: Sequence[int]) -> str:
     foreign, system = (
-        np.nanmean(looks.of(f"host.{one}_cores")[at]) for one in ("foreign", "system")
+        np.nanmean(samples.of(f"host.{one}_cores")[at]) for one in ("foreign", "system")
     )
     return (
-        f"other programs{looks.named(_CORES_OF, at)} used {foreign:.2f} of the host's"
-        f" {looks.cores:g} cores and none was idle, the system {system:.2f}"
+        f"other programs{samples.named(_CORES_OF, at)} used {foreign:.2f} of the host's"
+        f" {samples.cores:g} cores and none was idle, the system {system:.2f}"
     )
 
 
-def _storage_short(looks: _HostSamples) -> NDArray[np.bool_]:
+def _storage_short(samples: _HostSamples) -> NDArray[np.bool_]:
     foreign, system, harness = (
-        looks.smooth(f"host.{side}_blocked_count") for side in ("foreign", "system", "harness")
+        samples.smooth(f"host.{side}_blocked_count") for side in ("foreign", "system", "harness")
     )
     others = foreign >= FOREIGN_BLOCKED_SHARE * (foreign + system + harness)
-    felt = looks.smooth("host.system_blocked_count", SYSTEM_SAMPLES) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    felt = (
+        samples.smooth("host.system_blocked_count", SYSTEM_SAMPLES) >= SYSTEM_BLOCKED_MIN * _NEARLY
+    )
     waits = (foreign >= FOREIGN_BLOCKED_MIN) & felt
-    pressed = looks.smooth("host.pressure_io_share") >= PRESSURE_IO_SHARE
+    pressed = samples.smooth("host.pressure_io_share") >= PRESSURE_IO_SHARE
     return np.asarray(others & waits & pressed)
 
 
-def _storage_message(looks: _HostSamples, at: Sequence[int]) -> str:
+def _storage_message(samples: _HostSamples, at: Sequence[int]) -> str:
     foreign, system = (
-        np.nanmean(looks.smooth(f"host.{side}_blocked_count")[at]) for side in ("foreign", "system")
+        np.nanmean(samples.smooth(f"host.{side}_blocked_count")[at])
+        for side in ("foreign", "system")
     )
-    pressure = float(np.nanmean(looks.smooth("host.pressure_io_share")[at]))
+    pressure = float(np.nanmean(samples.smooth("host.pressure_io_share")[at]))
     return (
-        f"other programs{looks.named(_STORAGE_OF, at)} kept the host's storage busy:"
+        f"other programs{samples.named(_STORAGE_OF, at)} kept the host's storage busy:"
         f" {foreign:.1f} of their tasks waited for it and {system:.1f} of the system's,"
-        f" tasks stood still for {format_share(pressure)} of the time (PSI io)"
+        f" tasks were stalled for {format_share(pressure)} of the time (PSI io)"
     )
 
 
-def _stolen(looks: _HostSamples) -> NDArray[np.bool_]:
-    return np.asarray(looks.of("host.steal_cores") >= STEAL_SHARE_MAX * looks.cores)
+def _stolen(samples: _HostSamples) -> NDArray[np.bool_]:
+    return np.asarray(samples.of("host.steal_cores") >= STEAL_SHARE_MAX * samples.cores)
 
 
-def _steal_message(looks: _HostSamples, at: Sequence[int]) -> str:
-    stolen = float(np.nanmean(looks.of("host.steal_cores")[at]))
-    return f"the hypervisor took {stolen:.2f} of the host's {looks.cores:g} cores (steal)"
+def _steal_message(samples: _HostSamples, at: Sequence[int]) -> str:
+    stolen = float(np.nanmean(samples.of("host.steal_cores")[at]))
+    return f"the hypervisor used {stolen:.2f} of the host's {samples.cores:g} cores (steal)"
 
 
 def _seconds(bounds_ns: tuple[int, int], t0_ns: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Why a promise that the sightings break is INCONCLUSIVE and not FAIL."""
+"""Why an objective that the observations miss is INCONCLUSIVE and not FAIL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OBSERVER, GENERATOR, HOST = "observer", "generator", "host"
 
 
 class InconclusiveReason(NamedTuple):
-    """By what a promise is left undecided, and words for it."""
+    """What leaves an objective undecided, and the text of a message."""
 
     source: str
     message: str
@@ -24,16 +24,16 @@ class InconclusiveReason(NamedTuple):
 OBSERVER_TOO_SLOW = InconclusiveReason(
     OBSERVER,
     "; by their commit times, or by the reads before, it could be met:"
-    " the observer was too slow to tell",
+    " the observer was too slow to decide",
 )
 GENERATOR_TOO_LATE = InconclusiveReason(
-    GENERATOR, "; counted from their sending it could be met: the generator was too late to tell"
+    GENERATOR, "; counted from their sending it could be met: the generator was too late to decide"
 )
 
 
-def host_interfered(said: str) -> InconclusiveReason:
-    """What others on the host did, in words."""
-    return InconclusiveReason(HOST, f"; {said}")
+def host_interfered(message: str) -> InconclusiveReason:
+    """Host interference as the reason."""
+    return InconclusiveReason(HOST, f"; {message}")
 
 
 def inconclusive_checks(checks: Iterable[Check], by: str) -> list[str]:
@@ -50,14 +50,14 @@ def without_unseen(cell: Cell, metric: Metric, histogram: Histogram) -> Histogra
 
 
 def lower_bounds(cell: Cell, metric: Metric) -> Histogram:
-    """The lower bounds of the truth, taken from the intended time on, as latency is."""
+    """Lower bounds of the durations, from the intended time on, as for latency."""
     return cell.slo_histogram(metric if metric is Metric.LATENESS else Metric.COMMITTED)
 
 
 def observer_may_be_slow(
     cell: Cell, metric: Metric, found: ConfidenceInterval, limit_ns: int
 ) -> bool:
-    """Whether the lower bounds of the truth do not say FAIL as well."""
+    """Whether the lower bounds of the durations may meet the limit."""
     return metric is not Metric.LATENESS and could_be_met(
         lower_bounds(cell, metric), found, limit_ns
     )
@@ -66,7 +66,7 @@ def observer_may_be_slow(
 def generator_may_be_late(
     cell: Cell, metric: Metric, found: ConfidenceInterval, limit_ns: int
 ) -> bool:
-    """Whether the service times, which leave out the generator's lateness, do not say FAIL."""
+    """Whether the service times, which leave out the generator's lateness, may meet the limit."""
     return metric is Metric.LATENCY and could_be_met(
         cell.slo_histogram(Metric.SERVICE), found, limit_ns
     )

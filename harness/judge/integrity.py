@@ -44,7 +44,7 @@ EFFECTS_DUPLICATED = CheckSpec(
     contract_hints=(
         (
             Anomaly.LEDGER_DOUBLED,
-            "if a signal may have several entries, ledger.entries = 'many' of the contract says so",
+            "if a signal may have several entries, set ledger.entries = 'many' in the contract",
         ),
     ),
 )
@@ -62,7 +62,7 @@ EFFECTS_UNEXPECTED = CheckSpec(
     needs=(FinalStatePart.TASKS,),
 )
 _UNEXPECTED: _Anomalies = (
-    (Anomaly.UNEXPECTED, "of this run that nobody attempted, with effects"),
+    (Anomaly.UNEXPECTED, "of this run that was not attempted, with effects"),
     (Anomaly.REFUSED_BUT_SEEN, "that Redis refused, with effects"),
 )
 FINAL_ROWS_MATCH = CheckSpec(
@@ -74,8 +74,7 @@ FINAL_ROWS_MATCH = CheckSpec(
     contract_hints=(
         (
             Anomaly.ROW_VANISHED,
-            "if final rows are moved or deleted, tasks.archive or tasks.kept of the contract says"
-            " so",
+            "if final rows are moved or deleted, set tasks.archive or tasks.kept in the contract",
         ),
     ),
 )
@@ -137,8 +136,8 @@ NONCES_CONTIGUOUS = CheckSpec(
     contract_hints=(
         (
             Anomaly.NONCE_KEPT,
-            "some rows have a nonce and are not simulated: if it is taken at intake,"
-            " nonces.taken_at = 'intake' of the contract says so",
+            "some rows have a nonce and are not simulated: if it is assigned at intake,"
+            " set nonces.taken_at = 'intake' in the contract",
         ),
     ),
 )

@@ -70,31 +70,31 @@ def format_analysis(analysis: InterimAnalysis) -> str:
     text = format_duration if finding.unit == "ns" else format_share
     upper = "no upper bound" if finding.upper is None else text(finding.upper)
     lower = "no lower bound" if finding.lower is None else text(finding.lower)
-    said = (
+    message = (
         f"{finding.objective}: between {lower} and {upper},"
         f" effective sample size {finding.effective:,}"
     )
     after = f"after {analysis.measured_s:g} s"
     if analysis.is_decided:
-        return f"decided {after} ({said})"
-    return f"still undecided {after}, up to {analysis.left_s:g} s more ({said})"
+        return f"decided {after} ({message})"
+    return f"still undecided {after}, up to {analysis.left_s:g} s more ({message})"
 
 
 def is_share(objective: Objective) -> bool:
-    """Whether it is a share of signals that a run under way can tell; no sample proves 100 %."""
+    """Whether it is a share that interim analyses can estimate; no sample proves 100 %."""
     return objective.metric in ("rejected", "simulated") and objective.limit_share != 1.0
 
 
 def estimate_percentile(
     name: str, objective: Objective, series: Series, measured_s: float, confidence: float
 ) -> InterimEstimate:
-    """What a series of durations says of a percentile.
+    """The estimate of a percentile from a series of durations.
 
     Args:
         name: of the objective.
         objective: a percentile.
         series: at least one duration.
-        measured_s: how long it took to gather them.
+        measured_s: length of the measurement.
         confidence: of each bound.
     """
     percentile, histogram = objective.percentile or 50.0, series.histogram()
@@ -124,7 +124,7 @@ def estimate_share(
         objective: `rejected` or `simulated`.
         series: every signal that ought to arrive; at least one.
         marks: those of them that were rejected, or did not arrive.
-        measured_s: how long it took to gather them.
+        measured_s: length of the measurement.
         confidence: of each bound.
     """
     found = share_interval(len(marks), estimate_share_sample(series, marks), confidence)

@@ -1,4 +1,4 @@
-"""Interim analyses: a run under way looks for its verdict at planned times, and ends when decided.
+"""Interim analyses: a run under way is analysed at planned times, and ends when decided.
 
 What is decided here only ends the load. The verdict comes from the evidence, at the confidence of
 one analysis, so that it holds whatever made the load end where it did.
@@ -28,7 +28,7 @@ from harness.judge.interim_analysis import (
 from harness.judge.scope import mode_name
 from harness.scenario import Objective, Scenario
 
-# What observer and files may take before a signal counts as not arrived.
+# Time for observer and files before a signal counts as not arrived.
 SLACK_NS = 2 * NS_PER_S
 _Times = NDArray[np.int64]
 
@@ -162,11 +162,11 @@ def _within(times_ns: _Times, start_ns: int, end_ns: int) -> NDArray[np.bool_]:
 
 
 def _remaining(due_ns: _Times, ended_ns: _Times) -> _Times:
-    """The times that are left of those due when each that has ended is taken out once."""
+    """The due times without those that have ended, each removed once."""
     times, counts = np.unique(due_ns, return_counts=True)
-    ended, taken = np.unique(ended_ns, return_counts=True)
+    ended, ended_counts = np.unique(ended_ns, return_counts=True)
     at = np.searchsorted(times, ended)
     known = (at < len(times)) & (times[np.minimum(at, len(times) - 1)] == ended)
-    np.subtract.at(counts, at[known], taken[known])
+    np.subtract.at(counts, at[known], ended_counts[known])
     left: _Times = np.repeat(times, np.maximum(counts, 0))
     return left

@@ -24,7 +24,7 @@ def replay_analyses(case: CheckContext) -> tuple[InterimAnalysis, ...]:
     """What each analysis finds up to the one at which the load ended; none for a fixed length.
 
     While the load was on, a signal that was still open counted as beyond every limit; here it has
-    the latency that it came to have.
+    its final latency.
     """
     load = case.requested_load
     if load is None or load.until_decided_s is None:

@@ -1,4 +1,4 @@
-"""The scenario's promises, held against the measurement."""
+"""The scenario's objectives, compared with the measurement."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ SIGNALS_SIMULATED = CheckSpec(
     invalid="every signal was sent stale on purpose, or it is unknown how the signals ended",
     inconclusive="more than 1 % were rejected, and no objective limits rejections",
 )
-# So many signals to one independent one are worth a word.
-_BUNCHED = 2
+# Signals per independent one from which the message reports the dependence.
+_CLUSTERED = 2
 
 
 def check_objectives(case: CheckContext) -> Iterator[Check]:
@@ -87,26 +87,26 @@ def check_objective(case: CheckContext, objective: Objective) -> Iterator[Check]
 
 
 def check_arrival(case: CheckContext) -> Check:
-    """Whatever is promised: an engine that simulates nothing, or little, does not pass.
+    """Whatever the objectives are: an engine that simulates nothing, or little, does not pass.
 
-    Where no objective says how many rejections there may be, a percentile below their share can be
-    kept by the others only. This rule asks for an objective; it infers nothing, so no interval.
+    Where no objective limits rejections, a percentile below their share can be met by the others
+    only. This rule asks for an objective; it infers nothing, so no interval.
     """
     account = case.analysis.signals.outcomes(Phase.MEASURE)
     arrived, attempted = account.arrived, account.attempted
     awaited = account.ordinary
-    promised = {one.metric for one in case.scenario.parsed_objectives()}
-    silent = not promised & {"rejected", "simulated"}
+    metrics = {one.metric for one in case.scenario.parsed_objectives()}
+    is_unlimited = not metrics & {"rejected", "simulated"}
     verdict, why = Verdict.PASS, ""
     if attempted and not awaited:
         verdict, why = Verdict.INVALID, "; every one was to be refused as stale"
     elif awaited and not arrived and account.of(SignalOutcome.IN_FLIGHT):
-        verdict, why = Verdict.INVALID, "; nobody knows how the others ended"
+        verdict, why = Verdict.INVALID, "; it is unknown how the others ended"
     elif awaited and not arrived:
         verdict = Verdict.FAIL
-    elif silent and account.ordinary_rejected > REJECTED_SHARE_MAX_DEFAULT * awaited:
+    elif is_unlimited and account.ordinary_rejected > REJECTED_SHARE_MAX_DEFAULT * awaited:
         verdict = Verdict.INCONCLUSIVE
-        why = "; no objective says how many may be: add 'rejected < 1 %'"
+        why = "; no objective limits them: add 'rejected < 1 %'"
     return SIGNALS_SIMULATED.judged(
         verdict,
         f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED,"
@@ -137,7 +137,7 @@ def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:
 
 
 def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckContext) -> Check:
-    """A maximum is the sample's own; no interval tells what would come after it.
+    """A maximum is the sample's own; no interval bounds later signals.
 
     One rejection breaks it: the signal never arrives.
     """
@@ -147,7 +147,7 @@ def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckConte
     judged, why = cell.slo_histogram(metric), ""
     verdict = Verdict.PASS if judged.max_ns < limit_ns else Verdict.FAIL
     if verdict is Verdict.PASS and cell.censored and metric is not Metric.LATENESS:
-        # Nobody knows how long they would have taken.
+        # Their duration is unknown.
         verdict = Verdict.INCONCLUSIVE
     undecided = None
     if verdict is Verdict.FAIL and without_unseen(cell, metric, judged).max_ns < limit_ns:
@@ -160,9 +160,10 @@ def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckConte
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
     return spec.judged(
         verdict,
-        f"the longest {metric}{format_exclusion(objective)} is {format_duration(histogram.max_ns)} of"
+        f"the longest {metric}{format_exclusion(objective)} is"
+        f" {format_duration(histogram.max_ns)} of"
         f" {format_count(histogram.count, 'signal')}; the limit is {format_duration(limit_ns)}"
-        f"{_censored_words(cell, metric)}{why}",
+        f"{_format_censored(cell, metric)}{why}",
         {"max_ns": histogram.max_ns, "limit_ns": limit_ns, INCONCLUSIVE_BY: undecided},
     )
 
@@ -207,9 +208,9 @@ def _percentile(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckCo
         why = format_longer_run(decision.longer_ns, objective.stage)
     return spec.judged(
         verdict,
-        f"{rank} of {metric}{format_exclusion(objective)} is {_estimate_words(shown)},"
-        f" {_interval_words(shown)}{why};"
-        f" the limit is {format_duration(limit_ns)}{_censored_words(cell, metric)}",
+        f"{rank} of {metric}{format_exclusion(objective)} is {_format_estimate(shown)},"
+        f" {_format_interval(shown)}{why};"
+        f" the limit is {format_duration(limit_ns)}{_format_censored(cell, metric)}",
         {
             "estimate_ns": shown.estimate_ns if _supported(shown) else None,
             "lower_ns": shown.lower_ns,
@@ -226,7 +227,7 @@ def _percentile(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckCo
 
 
 def _shown(found: ConfidenceInterval, histogram: Histogram) -> ConfidenceInterval:
-    """An interval as people read it: rejections at the time they had, as in every table."""
+    """The interval for reports: rejections with their time until the end, as in every table."""
     most_ns = histogram.max_ns
     return replace(
         found,
@@ -241,7 +242,7 @@ def _supported(found: ConfidenceInterval) -> bool:
     return found.effective.signals >= size_needed(found.percentile)
 
 
-def _estimate_words(found: ConfidenceInterval) -> str:
+def _format_estimate(found: ConfidenceInterval) -> str:
     if _supported(found):
         return format_duration(found.estimate_ns)
     return (
@@ -249,13 +250,16 @@ def _estimate_words(found: ConfidenceInterval) -> str:
     )
 
 
-def _interval_words(found: ConfidenceInterval) -> str:
+def _format_interval(found: ConfidenceInterval) -> str:
     effective = found.effective
-    size = f"{format_count(effective.signals, 'signal')}, effective sample size {effective.effective_size:,}"
-    if effective.decorrelated and effective.signals > _BUNCHED * effective.effective_size:
-        size += ": slow signals come in bunches"
+    size = (
+        f"{format_count(effective.signals, 'signal')}, effective sample size"
+        f" {effective.effective_size:,}"
+    )
+    if effective.decorrelated and effective.signals > _CLUSTERED * effective.effective_size:
+        size += ": slow signals are clustered"
     if not effective.decorrelated:
-        size += " at most: they stay autocorrelated over too long a time to say more"
+        size += " at most: they stay autocorrelated over too long a time for a better estimate"
     lower, upper = found.lower_ns, found.upper_ns
     if upper is None:
         above = f"at least {format_duration(lower)} but " if lower is not None else ""
@@ -266,9 +270,12 @@ def _interval_words(found: ConfidenceInterval) -> str:
     return f"between {format_duration(lower)} and {format_duration(upper)}, {each}"
 
 
-def _censored_words(cell: Cell, metric: Metric) -> str:
+def _format_censored(cell: Cell, metric: Metric) -> str:
     rejected = format_rejected(cell, metric)
     if metric is Metric.LATENESS or not cell.censored:
         return rejected
-    censored = f"; {format_count(cell.censored, 'signal')} that never arrived are in it with the time they had"
+    censored = (
+        f"; {format_count(cell.censored, 'signal')} that never arrived are included with the time"
+        " until the observation ended"
+    )
     return censored + rejected

@@ -44,10 +44,10 @@ _COMMITS = "turn track_commit_timestamp on, or use the way logical"
 
 
 def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
-    """That the time from the lower bound of the truth to the sighting is short enough.
+    """The time from the lower bound of the commit to the observation is short enough.
 
     Where some commit time is not known, that time is the pause between two reads. It spoils only a
-    verdict that rests on it: a promise kept by the sightings is kept.
+    verdict that rests on it: an objective that the observations meet is met.
 
     Args:
         case: the run.
@@ -61,52 +61,62 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
     by_commit = not case.analysis.signals.outcomes(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
-    said = f"P99 from {since} to sighting is {format_duration(value)}{where}, {format_duration(most)} is allowed"
+    message = (
+        f"P99 from {since} to sighting is {format_duration(value)}{where},"
+        f" {format_duration(most)} is allowed"
+    )
     if value <= most:
-        return OBSERVER_DELAY.valid_unless([], said, figures)
+        return OBSERVER_DELAY.valid_unless([], message, figures)
     if by_commit:
-        said = f"{said}; {OBSERVER_P99.reason}"
+        message = f"{message}; {OBSERVER_P99.reason}"
         if others := format_interference(host_interference(case)):
-            said += f"; {others}"
+            message += f"; {others}"
         if work := describe_observer_usage(case):
-            said += f"; {work}"
-        return OBSERVER_DELAY.valid_unless([Problem(said, observer_advice(case))], said, figures)
+            message += f"; {work}"
+        return OBSERVER_DELAY.valid_unless(
+            [Problem(message, observer_advice(case))], message, figures
+        )
     if not inconclusive_checks(before, OBSERVER):
-        return OBSERVER_DELAY.valid_unless([], f"{said}; no verdict rests on it", figures)
+        return OBSERVER_DELAY.valid_unless([], f"{message}; no verdict rests on it", figures)
     change = _change(case, value - most)
-    said = "; ".join(filter(None, (said, OBSERVER_P99.reason, change)))
-    return OBSERVER_DELAY.valid_unless([Problem(said, _hint(case, change))], said, figures)
+    message = "; ".join(filter(None, (message, OBSERVER_P99.reason, change)))
+    return OBSERVER_DELAY.valid_unless([Problem(message, _hint(case, change))], message, figures)
 
 
 def check_notifications(case: CheckContext) -> Iterator[Check]:
-    """That what the system told could be seen in its table by then; else it tells too early."""
-    told = case.observer
-    if told is None or not told.way or not ObservationMethod(told.way).is_self_reported:
+    """States that the system reports are in its table by then; else it reports too early."""
+    observer = case.observer
+    if observer is None or not observer.way or not ObservationMethod(observer.way).is_self_reported:
         return
     early = []
-    if told.words_early:
-        longest = told.words_early_max_ns
+    if observer.words_early:
+        longest = observer.words_early_max_ns
         by = (
             "without being there in the end"
             if longest is None
             else f"by up to {format_duration(longest)}"
         )
-        said = (
-            f"{told.words_early:,} of {format_count(told.words_checked, 'word')} came before the table"
-            f" showed the state, {by}: the system tells before it commits, and latencies are longer"
-            " than what was seen"
+        message = (
+            f"{observer.words_early:,} of {format_count(observer.words_checked, 'report')}"
+            " came before the table"
+            f" showed the state, {by}: the system reports before it commits, and latencies"
+            " are longer"
+            " than observed"
         )
-        early = [Problem(said, "tell after the COMMIT, or choose the way polling or logical")]
-    good = f"{format_count(told.words_checked, 'word')} held against the table, which showed each state"
-    if not told.words_checked and not early:
+        early = [Problem(message, "report after the COMMIT, or choose the way polling or logical")]
+    good = (
+        f"{format_count(observer.words_checked, 'report')} compared with the table, which showed"
+        " each state"
+    )
+    if not observer.words_checked and not early:
         yield REPORTS_AFTER_COMMIT.not_applicable(
             NotApplicable.NOTHING_TO_COMPARE,
             "no report was compared with the table",
-            words=told.words_checked,
-            early=told.words_early,
+            words=observer.words_checked,
+            early=observer.words_early,
         )
         return
-    figures: dict[str, Figure] = {"words": told.words_checked, "early": told.words_early}
+    figures: dict[str, Figure] = {"words": observer.words_checked, "early": observer.words_early}
     yield REPORTS_AFTER_COMMIT.valid_unless(early, good, figures)
 
 
@@ -116,12 +126,12 @@ def _change(case: CheckContext, surplus_ns: int) -> str:
         return ""
     pause_ms = case.plan.contract.seen.pause_ms
     wanted_ms = pause_ms + -surplus_ns // NS_PER_MS
-    said = f"polls pause for {pause_ms} ms at least: "
+    message = f"polls pause for {pause_ms} ms at least: "
     if wanted_ms > 0:
-        said += f"set seen.pause_ms to {wanted_ms} or less, or "
+        message += f"set seen.pause_ms to {wanted_ms} or less, or "
     else:
-        said += "a poll takes too long, is there an index on the trace id? Or "
-    return said + _COMMITS
+        message += "a poll is too slow, is there an index on the trace id? Or "
+    return message + _COMMITS
 
 
 def _hint(case: CheckContext, change: str) -> str:

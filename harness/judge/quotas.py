@@ -15,14 +15,14 @@ QUOTAS_ENFORCED = CheckSpec(
     invalid="the live control group of a container differs from what is specified, or was not read",
 )
 _SHOWN = 3
-_OFFENDERS_MAX = 20
+_EXAMPLES_MAX = 20
 _HINT = "`harness doctor` names what this host lacks for these quotas; see docs/containers.md"
 
 
 def check_quotas(case: CheckContext) -> Check | tuple[Check, ...]:
-    """A mismatch, or rows that nobody read, make a run on containers invalid.
+    """A mismatch, or rows that were not read, make a run on containers invalid.
 
-    A stack of processes has no quotas; its grade says so.
+    A stack of processes has no quotas; its grade has that reason.
     """
     if case.stack.get("kind") != "docker":
         return ()
@@ -32,15 +32,17 @@ def check_quotas(case: CheckContext) -> Check | tuple[Check, ...]:
         return _check(Verdict.INVALID, "the live quotas were not read at the end of the run", ())
     gone = planned_departures(case)
     failed = [row for row in rows if row.get("ok") is not True]
-    wrong = tuple(_words(row) for row in failed if not _is_gone(row, gone))
+    wrong = tuple(_format_row(row) for row in failed if not _is_gone(row, gone))
     if not wrong:
-        said = f"all {len(rows)} rows are as specified, before and after"
+        message = f"all {len(rows)} rows are as specified, before and after"
         if failed:
-            said += f", but for {len(failed)} of what was made to leave the pool"
-        return _check(Verdict.PASS, said, ())
-    told = "; ".join(wrong[:_SHOWN])
+            message += f", but for {len(failed)} of what was made to leave the pool"
+        return _check(Verdict.PASS, message, ())
+    shown = "; ".join(wrong[:_SHOWN])
     more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    return _check(Verdict.INVALID, f"{len(wrong)} of {len(rows)} rows are not: {told}{more}", wrong)
+    return _check(
+        Verdict.INVALID, f"{len(wrong)} of {len(rows)} rows are not: {shown}{more}", wrong
+    )
 
 
 def quotas_hold(case: CheckContext) -> bool:
@@ -50,7 +52,7 @@ def quotas_hold(case: CheckContext) -> bool:
 
 
 def _is_gone(row: dict[str, Any], gone: frozenset[str]) -> bool:
-    """Whether all that a row says is that a container which left the pool does not run."""
+    """Whether a row only shows that a container which left the pool does not run."""
     return (
         row.get("setting") == "state"
         and row.get("when") == "end"
@@ -63,18 +65,18 @@ def _rows(verification: Any) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _words(row: dict[str, Any]) -> str:
+def _format_row(row: dict[str, Any]) -> str:
     return (
         f"{row.get('container')}: {row.get('setting')} is {row.get('live')}, "
         f"specified is {row.get('specified')} ({row.get('when')})"
     )
 
 
-def _check(verdict: Verdict, said: str, wrong: tuple[str, ...]) -> Check:
+def _check(verdict: Verdict, message: str, wrong: tuple[str, ...]) -> Check:
     return QUOTAS_ENFORCED.judged(
         verdict,
-        said,
+        message,
         {"mismatches": len(wrong)},
         hint=_HINT if verdict is Verdict.INVALID else "",
-        examples=wrong[:_OFFENDERS_MAX],
+        examples=wrong[:_EXAMPLES_MAX],
     )

@@ -1,4 +1,4 @@
-"""Promises of a percentile over any stretch of so many seconds."""
+"""Objectives of a percentile over any window of so many seconds."""
 
 from __future__ import annotations
 
@@ -110,13 +110,14 @@ def _format_windows(
             " raise the rate or the length of the window"
         )
     worst = found.worst
-    said = (
+    message = (
         f"{rank} of {objective.metric} in the worst of {kind} is"
         f" {format_duration(min(worst.value_ns, most_ns))}"
-        f" (from {worst.start_ms / 1_000:.2f} s on, {format_count(worst.signals, 'signal')}); {limit}"
+        f" (from {worst.start_ms / 1_000:.2f} s on, {format_count(worst.signals, 'signal')});"
+        f" {limit}"
     )
     if found.at_limit:
-        said += f", which {format_count(found.at_limit, 'window')} did not keep"
+        message += f", which {format_count(found.at_limit, 'window')} did not keep"
     if found.sparse:
-        said += f"; {found.sparse:,} had too few signals for {rank} and were not judged"
-    return f"{said}; a window begins every {grid.step_ms / 1_000:g} s"
+        message += f"; {found.sparse:,} had too few signals for {rank} and were not judged"
+    return f"{message}; a window begins every {grid.step_ms / 1_000:g} s"

@@ -15,15 +15,15 @@ from harness.scenario import Objective, Phase
 
 def cells_of(case: CheckContext, objective: Objective) -> dict[Mode, Cell]:
     """The signals that an objective speaks of, by mode."""
-    gathered, stage = case.analysis, objective.stage
+    analysis, stage = case.analysis, objective.stage
     if stage is not None:
-        cells = {mode: gathered.signals.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
+        cells = {mode: analysis.signals.stage_cells.get(StageKey(stage, mode)) for mode in Mode}
     else:
-        cells = {mode: gathered.signals.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
+        cells = {mode: analysis.signals.cells.get(CellKey(Phase.MEASURE, mode)) for mode in Mode}
     found = {mode: cell for mode, cell in cells.items() if cell and cell.account.ordinary}
     if not objective.outside_faults:
         return found
-    apart, t0_ns = excluded_windows(case, objective), gathered.timeline.t0_ns
+    apart, t0_ns = excluded_windows(case, objective), analysis.timeline.t0_ns
     metric = Metric(objective.metric)
     cut = {mode: baseline_cell(cell, apart, t0_ns) for mode, cell in found.items()}
     return {mode: cell for mode, cell in cut.items() if len(cell.series.get(metric, ()))}

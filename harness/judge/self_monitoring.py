@@ -1,6 +1,6 @@
 """Whether the harness itself had what it needs to measure: cores, wake-ups, an undisturbed host.
 
-A run that kept no vitals (an older one) is not judged by them, and says so. Where a limit is
+The checks do not apply to a run without samples (an older one). Where a limit is
 passed the run is INVALID; where the consequence is measured on each signal anyway, the figures
 here name its cause.
 """
@@ -88,7 +88,7 @@ _SHARED_CORE = "give the swarm a core of its own (cpusets, taskset), or set a lo
 
 
 def check_self_monitoring(case: CheckContext) -> Iterator[Check]:
-    """Everything that the vitals of the measured phase tell."""
+    """Checks of the harness's samples of itself in the measured phase."""
     if not case.run.kept and not case.analysis.instruments.self_monitoring.samples:
         yield SELF_MONITORING_COMPLETE.not_applicable(
             NotApplicable.NOT_RECORDED, "this run kept no samples of the harness itself"
@@ -105,9 +105,9 @@ def check_self_monitoring(case: CheckContext) -> Iterator[Check]:
 
 
 def describe_swarm_usage(case: CheckContext) -> str:
-    """How the swarm's processes fared, as the cause of what came of it; empty when not known."""
+    """CPU use of the swarm's processes, as a possible cause; empty when unknown."""
     figures = case.measurement.vitals
-    return "; ".join(_at_work(one) for one in _swarm_of(figures)) if figures else ""
+    return "; ".join(_format_usage(one) for one in _swarm_of(figures)) if figures else ""
 
 
 def describe_observer_usage(case: CheckContext) -> str:
@@ -116,8 +116,10 @@ def describe_observer_usage(case: CheckContext) -> str:
     found = figures.process(_OBSERVER) if figures else None
     if figures is None or found is None:
         return ""
-    stopped = f", it was stopped in {found.stopped} of {found.looks} looks" if found.stopped else ""
-    return _at_work(found) + stopped
+    stopped = (
+        f", it was stopped in {found.stopped} of {found.looks} samples" if found.stopped else ""
+    )
+    return _format_usage(found) + stopped
 
 
 def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
@@ -130,21 +132,22 @@ def _kept(case: CheckContext, figures: SelfMonitoringFigures | None) -> Check:
         for name, n in vitals.invalid_lines.items()
     ]
     if figures is None:
-        said = f"fewer than two samples of the measured phase, {len(vitals.samples)} of the run"
-        hint = "let nothing stop the main process or take vitals.jsonl; it has a line each second"
-        return SELF_MONITORING_COMPLETE.valid_unless([*problems, Problem(said, hint)], "")
+        message = f"fewer than two samples of the measured phase, {len(vitals.samples)} of the run"
+        hint = "let nothing stop the main process or remove vitals.jsonl; it has a line each second"
+        return SELF_MONITORING_COMPLETE.valid_unless([*problems, Problem(message, hint)], "")
     if figures.gap_max_ns > SELF_MONITORING_GAP_MAX_NS:
-        said = (
+        message = (
             f"no sample of the harness's own processes for {format_duration(figures.gap_max_ns)},"
             f" {format_duration(SELF_MONITORING_GAP_MAX_NS)} is allowed"
         )
         hint = host_advice(case) or (
             "let nothing stop the main process (SIGSTOP, suspend), and keep room on the disk"
         )
-        problems.append(Problem(said, hint))
+        problems.append(Problem(message, hint))
     host = figures.host
     good = (
-        f"{format_count(figures.samples, 'sample')}: {format_count(host.cores, 'core')} {format_share(host.busy_share)}"
+        f"{format_count(figures.samples, 'sample')}: {format_count(host.cores, 'core')}"
+        f" {format_share(host.busy_share)}"
         f" busy, {format_share(host.harness_share)} with the harness itself"
     )
     return SELF_MONITORING_COMPLETE.valid_unless(problems, good, {"busy_share": host.busy_share})
@@ -158,20 +161,21 @@ def _generator_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check
         problems.append(Problem(f"samples of {len(swarm)} of {wanted}", hint))
     for one in swarm:
         if one.cpu_share >= CORE_SHARE_MAX:
-            said = (
+            message = (
                 f"{one.name} was saturated: it computed for {format_share_of_second(one.cpu_share)}"
                 f" of each second, {format_share_of_second(CORE_SHARE_MAX)} is the limit;"
                 " use more load.processes"
             )
-            problems.append(Problem(said, generator_advice(case)))
+            problems.append(Problem(message, generator_advice(case)))
         if one.wait_share is not None and one.wait_share >= SWARM_WAIT_SHARE_MAX:
-            said = (
-                f"{one.name} was starved: it waited for a core for {format_share_of_second(one.wait_share)}"
+            message = (
+                f"{one.name} was starved: it waited for a core for"
+                f" {format_share_of_second(one.wait_share)}"
                 f" of each second, at worst {format_share_of_second(_worst(one))} of one,"
                 f" {format_share_of_second(SWARM_WAIT_SHARE_MAX)} is the limit"
             )
-            problems.append(Problem(said, host_advice(case) or _SHARED_CORE))
-    good = "; ".join(_at_work(one) for one in swarm)
+            problems.append(Problem(message, host_advice(case) or _SHARED_CORE))
+    good = "; ".join(_format_usage(one) for one in swarm)
     return GENERATOR_CPU.valid_unless(problems, good, _core_figures(swarm))
 
 
@@ -179,20 +183,23 @@ def _generator_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Chec
     longest_ns = max((one.wake_late_max_ns for one in figures.swarm), default=0)
     stalled = max((one.stalled_share for one in figures.swarm), default=0.0)
     most_ns = STALL_LONGEST.of(case.scenario)
-    said = [] if figures.swarm else ["the swarm's watchdog said nothing"]
+    message = [] if figures.swarm else ["the swarm's watchdog reported nothing"]
     if longest_ns >= most_ns:
-        said.append(
-            f"the swarm slept on for {format_duration(longest_ns)} when it should have been awake,"
+        message.append(
+            f"the swarm overslept by {format_duration(longest_ns)} when it should have been awake,"
             f" {format_duration(most_ns)} is the limit; {STALL_LONGEST.reason}"
         )
     if stalled >= STALLED_SHARE_MAX:
-        said.append(
+        message.append(
             f"the swarm was not awake for {format_share(stalled)} of the time,"
             f" {format_share(STALLED_SHARE_MAX)} is the limit"
         )
-    good = f"the swarm woke at most {format_duration(longest_ns)} late, {format_duration(most_ns)} is the limit"
+    good = (
+        f"the swarm woke at most {format_duration(longest_ns)} late, {format_duration(most_ns)}"
+        " is the limit"
+    )
     return GENERATOR_STALLS.valid_unless(
-        [Problem(one, generator_advice(case) if figures.swarm else _SILENT) for one in said],
+        [Problem(one, generator_advice(case) if figures.swarm else _SILENT) for one in message],
         good,
         {"wake_late_max_ns": longest_ns, "stalled_share": stalled, "limit_ns": most_ns},
     )
@@ -205,65 +212,66 @@ def _observer_core(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
         return OBSERVER_CPU.valid_unless([missing], "")
     problems = []
     if found.cpu_share >= CORE_SHARE_MAX:
-        said = (
-            f"the observer was saturated: it computed for {format_share_of_second(found.cpu_share)} of each"
+        message = (
+            "the observer was saturated: it computed for"
+            f" {format_share_of_second(found.cpu_share)} of each"
             f" second, {format_share_of_second(CORE_SHARE_MAX)} is the limit"
         )
-        problems.append(Problem(said, observer_advice(case)))
-    return OBSERVER_CPU.valid_unless(problems, _at_work(found), _core_figures([found]))
+        problems.append(Problem(message, observer_advice(case)))
+    return OBSERVER_CPU.valid_unless(problems, _format_usage(found), _core_figures([found]))
 
 
 def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check:
-    told, found, said = figures.observer, figures.process(_OBSERVER), list[str]()
+    status, found, message = figures.observer, figures.process(_OBSERVER), list[str]()
     if found is not None and found.stopped:
-        said.append(
+        message.append(
             f"the observer was stopped (SIGSTOP, or a debugger) in {found.stopped}"
-            f" of {format_count(found.looks, 'look')}"
+            f" of {format_count(found.looks, 'sample')}"
         )
-    if told.words < 2:
-        said.append("the observer said nothing")
-    if told.silent_max_ns > HEARTBEAT_GAP_MAX_NS:
-        said.append(
-            f"the observer was silent for {format_duration(told.silent_max_ns)},"
-            f" it speaks every second and {format_duration(HEARTBEAT_GAP_MAX_NS)} is the limit"
+    if status.words < 2:
+        message.append("the observer reported nothing")
+    if status.silent_max_ns > HEARTBEAT_GAP_MAX_NS:
+        message.append(
+            f"the observer was silent for {format_duration(status.silent_max_ns)},"
+            f" it reports every second and {format_duration(HEARTBEAT_GAP_MAX_NS)} is the limit"
         )
-    if told.behind_max_bytes > REPLICATION_LAG_MAX_BYTES:
-        said.append(
-            f"the observer was {told.behind_max_bytes:,} bytes behind the server's log,"
+    if status.behind_max_bytes > REPLICATION_LAG_MAX_BYTES:
+        message.append(
+            f"the observer was {status.behind_max_bytes:,} bytes of replication lag,"
             f" {REPLICATION_LAG_MAX_BYTES:,} is the limit"
         )
     good = (
-        f"silent for {format_duration(told.silent_max_ns)} at most,"
-        f" never more than {told.behind_max_bytes:,} bytes behind"
+        f"silent for {format_duration(status.silent_max_ns)} at most,"
+        f" never more than {status.behind_max_bytes:,} bytes of replication lag"
     )
     return OBSERVER_STALLS.valid_unless(
-        [Problem(one, observer_advice(case)) for one in said],
+        [Problem(one, observer_advice(case)) for one in message],
         good,
-        {"silent_max_ns": told.silent_max_ns, "behind_max_bytes": told.behind_max_bytes},
+        {"silent_max_ns": status.silent_max_ns, "behind_max_bytes": status.behind_max_bytes},
     )
 
 
 def _steal(figures: SelfMonitoringFigures) -> Check:
     host = figures.host
-    said = (
-        f"the hypervisor took {format_share(host.steal_share)} of the cores' time,"
+    message = (
+        f"the hypervisor used {format_share(host.steal_share)} of the cores' time,"
         f" at worst {format_share(host.steal_share_max)} of a second"
     )
     limit = f"{format_share(STEAL_SHARE_MAX)} is the limit: the system had less than this host"
     problems = (
-        [Problem(f"{said}; {limit}", OTHER_HOST)] if host.steal_share >= STEAL_SHARE_MAX else []
+        [Problem(f"{message}; {limit}", OTHER_HOST)] if host.steal_share >= STEAL_SHARE_MAX else []
     )
-    return CPU_STEAL.valid_unless(problems, said, {"steal_share": host.steal_share})
+    return CPU_STEAL.valid_unless(problems, message, {"steal_share": host.steal_share})
 
 
 def _swarm_of(figures: SelfMonitoringFigures) -> list[ProcessFigures]:
     return [one for one in figures.processes if one.name.startswith("swarm-")]
 
 
-def _at_work(one: ProcessFigures) -> str:
+def _format_usage(one: ProcessFigures) -> str:
     computed = f"of each second {one.name} computed for {format_share_of_second(one.cpu_share)}"
     if one.wait_share is None:
-        return f"{computed} (this kernel does not tell how long it waited for a core)"
+        return f"{computed} (this kernel does not report how long it waited for a core)"
     return (
         f"{computed} and waited for a core for {format_share_of_second(one.wait_share)},"
         f" at worst for {format_share_of_second(_worst(one))}"

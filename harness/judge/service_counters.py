@@ -1,4 +1,4 @@
-"""`metrics.json`: how many signals the services say that they brought to which end."""
+"""`metrics.json`: signals by status and mode, as the services count them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SignalCounts = Mapping[tuple[str, str], int]
 
 @dataclass(frozen=True, slots=True)
 class CounterPage:
-    """What one service told at one time.
+    """The counts of one service at one time.
 
     Attributes:
-        signals: so many by status and mode; None if it does not tell.
+        signals: so many by status and mode; None if it has no such counter.
         error: why its page could not be read; empty if it could.
     """
 
@@ -27,7 +27,7 @@ class CounterPage:
 
 @dataclass(frozen=True, slots=True)
 class ServiceCounters:
-    """Pages by service: before the load, and when everything was quiet."""
+    """Pages by service: before the load, and after the drain."""
 
     before: Mapping[str, CounterPage]
     after: Mapping[str, CounterPage]

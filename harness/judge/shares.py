@@ -1,7 +1,7 @@
-"""Promises of shares: of signals refused, simulated, sent in time.
+"""Objectives of shares: of signals rejected, simulated, sent in time.
 
 Each is a sample of what the system, or the generator, would do in a longer run, so each has an
-interval. That the load of this run itself was the one asked for is a check of validity beside it.
+interval. That the load of this run itself was the one asked for is a separate check of validity.
 A share of 100 % is like a maximum: no sample proves it, so it is the sample's own.
 """
 
@@ -38,14 +38,14 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
     """That the engine refuses few enough."""
     account = case.analysis.signals.outcomes(Phase.MEASURE)
     limit = objective.limit_share or 0.0
-    # Refusing what was sent stale on purpose is right, and no rejection in the promise's sense.
+    # Refusing what was sent stale on purpose is right, and no rejection in the objective's sense.
     refused, ordinary = account.ordinary_rejected, account.ordinary
     if not ordinary:
-        said = (
+        message = (
             f"no signal was sent that it had no cause to refuse; the limit is {format_share(limit)}"
         )
         figures: dict[str, Figure] = {"rejected_share": 0.0, "limit_share": limit}
-        return _check(objective, Verdict.INVALID, said, figures)
+        return _check(objective, Verdict.INVALID, message, figures)
     effective = estimate_share_sample(*share_series(case, objective))
     found = share_interval(refused, effective, case.confidence)
     decision = decide_share(found, limit, _measured_ns(case))
@@ -65,9 +65,9 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
     reasons = ", ".join(
         f"{number:,} {state.name}" for state, number in sorted(account.rejected_by.items())
     )
-    said = (
+    message = (
         f"{format_share(found.estimate)} of {format_count(ordinary, 'signal')} were rejected"
-        f"{f' ({reasons})' if reasons else ''}, {_interval_words(found)};"
+        f"{f' ({reasons})' if reasons else ''}, {_format_interval(found)};"
         f" the limit is {format_share(limit)}{why}"
     )
     own: dict[str, Figure] = {
@@ -75,7 +75,7 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
         "limit_share": limit,
         INCONCLUSIVE_BY: undecided,
     }
-    return _check(objective, verdict, said, {**own, **_figures(found, decision)})
+    return _check(objective, verdict, message, {**own, **_figures(found, decision)})
 
 
 def check_simulated(case: CheckContext, objective: Objective) -> Check:
@@ -84,22 +84,22 @@ def check_simulated(case: CheckContext, objective: Objective) -> Check:
     # What was sent stale on purpose is not to arrive; if it does, another check fails.
     attempted = account.ordinary
     arrived = min(account.arrived, attempted)
-    told = f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED"
+    message = f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED"
     figures: dict[str, Figure] = {"attempted": attempted, "arrived": arrived}
     if not attempted:
-        return _at_least(objective, Verdict.INVALID, f"{told}, none was attempted", figures)
+        return _at_least(objective, Verdict.INVALID, f"{message}, none was attempted", figures)
     effective = estimate_share_sample(*share_series(case, objective))
     missed = attempted - arrived
     found, decision = _decide(objective, missed, effective, case)
     verdict, why = decision.verdict, ""
-    # Signals that nobody waited for could still have arrived.
+    # Signals that were not observed to the end could still have arrived.
     open_ones = min(account.of(SignalOutcome.IN_FLIGHT), missed)
     if verdict is not Verdict.PASS and open_ones:
         _, least = _decide(objective, missed - open_ones, effective, case)
         spoiled = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
         verdict = Verdict.FAIL if least.verdict is Verdict.FAIL else spoiled
-        why = f"; {format_count(open_ones, 'signal')} not watched to the end"
-    return _at_least(objective, verdict, told, figures, found, decision, why)
+        why = f"; {format_count(open_ones, 'signal')} not observed to the end"
+    return _at_least(objective, verdict, message, figures, found, decision, why)
 
 
 def check_rate(case: CheckContext, objective: Objective) -> Check:
@@ -109,19 +109,19 @@ def check_rate(case: CheckContext, objective: Objective) -> Check:
     intended = rate.intended or 0
     cut_short = sorted({event.kind for event in case.run.events} & TRUNCATING_EVENTS)
     why = f"; the run was cut short ({', '.join(cut_short)})" if cut_short else ""
-    told = f"{rate.in_phase:,} of {intended:,} intended signals were sent in their phase"
+    message = f"{rate.in_phase:,} of {intended:,} intended signals were sent in their phase"
     figures: dict[str, Figure] = {"intended": rate.intended, "in_phase": rate.in_phase}
     if not intended:
-        return _at_least(objective, Verdict.INVALID, f"{told}, none were due{why}", figures)
+        return _at_least(objective, Verdict.INVALID, f"{message}, none were due{why}", figures)
     missed = max(0, intended - rate.in_phase)
     found, decision = _decide(objective, missed, estimate_tail_sample(intended, missed), case)
     verdict = decision.verdict
     short = rate.in_phase < limit * intended
-    # What was never attempted has no lateness; whether the generator was late, too few may tell.
+    # What was never attempted has no lateness; whether the generator was late, too few show.
     unsent = rate.attempted < limit * intended
     if verdict is not Verdict.PASS and short and (cut_short or unsent or generator_was_late(case)):
         verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
-    return _at_least(objective, verdict, told, figures, found, decision, why)
+    return _at_least(objective, verdict, message, figures, found, decision, why)
 
 
 def _decide(
@@ -138,7 +138,7 @@ def _decide(
 def _at_least(
     objective: Objective,
     verdict: Verdict,
-    told: str,
+    message: str,
     figures: dict[str, Figure],
     missing: ShareInterval | None = None,
     decision: Decision | None = None,
@@ -155,18 +155,20 @@ def _at_least(
             missing.effective,
             missing.confidence,
         )
-        told += f", {format_share(found.estimate)}, {_interval_words(found)}"
+        message += f", {format_share(found.estimate)}, {_format_interval(found)}"
         figures |= _figures(found, decision)
         # An interrupted run leaves open what its interval decides: a longer one changes nothing.
         if verdict is decision.verdict is Verdict.INCONCLUSIVE:
             why += format_longer_run(decision.longer_ns)
     return _check(
-        objective, verdict, f"{told}; at least {format_share(limit)} is asked{why}", figures
+        objective, verdict, f"{message}; at least {format_share(limit)} is asked{why}", figures
     )
 
 
-def _check(objective: Objective, verdict: Verdict, said: str, figures: dict[str, Figure]) -> Check:
-    return objective_spec(objective).judged(verdict, said, figures)
+def _check(
+    objective: Objective, verdict: Verdict, message: str, figures: dict[str, Figure]
+) -> Check:
+    return objective_spec(objective).judged(verdict, message, figures)
 
 
 def share_series(case: CheckContext, objective: Objective) -> tuple[Series, Series]:
@@ -196,7 +198,7 @@ def _measured_ns(case: CheckContext) -> int:
     return case.analysis.timeline.duration_ns(Phase.MEASURE)
 
 
-def _interval_words(found: ShareInterval) -> str:
+def _format_interval(found: ShareInterval) -> str:
     effective = found.effective
     of = ""
     if effective.effective_size < effective.signals:

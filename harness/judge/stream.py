@@ -1,4 +1,4 @@
-"""Whether the stream gave everything to the engine that Redis had taken into it."""
+"""Whether the engine received every entry that Redis had added to the stream."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STREAM_TRIMMED = CheckSpec(
     "no unread entries trimmed",
     CheckKind.INTEGRITY,
     fail="an entry was trimmed from the stream before the engine's group had read it",
-    invalid="no sample of the stream could be taken",
+    invalid="no sample of the stream has its entries",
     needs=(ContractPart.GROUP,),
 )
 STREAM_ENTRIES_ADDED = CheckSpec(
@@ -47,20 +47,20 @@ _UNREAD = "let the harness read stream and group in Redis (XINFO, XPENDING) unti
 
 
 def check_drained(case: CheckContext) -> Check:
-    """Every entry was delivered and acknowledged, as far as Redis tells."""
+    """Every entry was delivered and acknowledged, as far as Redis reports."""
     group = case.final.group
     if group is None:
-        said = "what Redis says of the engine's group was not read"
-        return STREAM_DRAINED.judged(Verdict.INVALID, said, hint=_UNREAD)
+        message = "the engine's group in Redis was not read"
+        return STREAM_DRAINED.judged(Verdict.INVALID, message, hint=_UNREAD)
     if case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT):
         return STREAM_DRAINED.not_applicable(
             NotApplicable.IN_FLIGHT, "signals were in flight when the observation ended"
         )
     findings = [case.analysis.finding(kind) for kind in (Anomaly.LEFT_PENDING, Anomaly.UNDELIVERED)]
-    verdict, said = _left(group) if case.is_dedicated else _left_of_ours(group, findings)
+    verdict, message = _left(group) if case.is_dedicated else _left_of_ours(group, findings)
     figures: dict[str, Figure] = {"pending": group.pending, "lag": group.lag}
     traces = dict.fromkeys(trace for finding in findings for trace in finding.traces)
-    return STREAM_DRAINED.judged(verdict, said, figures, tuple(traces)[:EXAMPLES_MAX])
+    return STREAM_DRAINED.judged(verdict, message, figures, tuple(traces)[:EXAMPLES_MAX])
 
 
 def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
@@ -77,12 +77,12 @@ def _left(group: ConsumerGroup) -> tuple[Verdict, str]:
     if group.lag is not None:
         return Verdict.PASS, "nothing is pending, the lag is zero"
     if group.reports_lag:
-        said = "nothing is pending, but Redis cannot tell the group's lag"
-        return Verdict.INCONCLUSIVE, said
+        message = "nothing is pending, but Redis does not report the group's lag"
+        return Verdict.INCONCLUSIVE, message
     if group.undelivered is False:
         return Verdict.PASS, "nothing is pending, and the newest entry was delivered"
-    said = "nothing is pending; this Redis (before 7.0) cannot tell what was never delivered"
-    return Verdict.PASS, said
+    message = "nothing is pending; this Redis (before 7.0) does not report what was never delivered"
+    return Verdict.PASS, message
 
 
 def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple[Verdict, str]:
@@ -91,11 +91,14 @@ def _left_of_ours(group: ConsumerGroup, findings: list[AnomalySummary]) -> tuple
         return _left(group)
     pending, undelivered = (finding.count for finding in findings)
     if pending or undelivered:
-        said = f"{pending:,} delivered and never acknowledged, {undelivered:,} never delivered"
-        return Verdict.FAIL, f"signals left in the stream: {said}"
+        message = f"{pending:,} delivered and never acknowledged, {undelivered:,} never delivered"
+        return Verdict.FAIL, f"signals left in the stream: {message}"
     if group.pending > group.listed_count:
-        said = f"{group.pending:,} entries are pending, and {group.listed_count:,} of them are not ours"
-        return Verdict.INCONCLUSIVE, f"{said}; the others were not listed"
+        message = (
+            f"{group.pending:,} entries are pending, and {group.listed_count:,} of them are of"
+            " others"
+        )
+        return Verdict.INCONCLUSIVE, f"{message}; the others were not listed"
     others = f"; {format_count(group.pending, 'entry', 'entries')} of others pending" * (
         group.pending > 0
     )
@@ -119,7 +122,7 @@ def check_trimmed(case: CheckContext) -> Check:
 
 
 def check_added(case: CheckContext) -> Check:
-    """The stream took as many entries as Redis acknowledged to the swarm."""
+    """As many entries were added to the stream as Redis acknowledged to the swarm."""
     history = case.analysis.integrity.stream
     added = _added(case, history) if history else None
     if added is None:
@@ -132,9 +135,9 @@ def check_added(case: CheckContext) -> Check:
             "this Redis (before 7.0) does not report how many entries were added",
         )
     account = case.analysis.signals.outcomes()
-    told = f"{format_count(added, 'entry', 'entries')} added, {account.accepted:,} acknowledged"
+    counts = f"{format_count(added, 'entry', 'entries')} added, {account.accepted:,} acknowledged"
     if account.unconfirmed:
-        told += f" and {account.unconfirmed:,} unanswered"
+        counts += f" and {account.unconfirmed:,} unanswered"
     figures: dict[str, Figure] = {
         "added": added,
         "acknowledged": account.accepted,
@@ -146,23 +149,23 @@ def check_added(case: CheckContext) -> Check:
             account.accepted - added, "acknowledged entry", "acknowledged entries"
         )
         return STREAM_ENTRIES_ADDED.judged(
-            Verdict.FAIL, f"{told}: Redis has lost {lacking}", figures
+            Verdict.FAIL, f"{counts}: Redis has lost {lacking}", figures
         )
     if surplus <= 0:
-        return STREAM_ENTRIES_ADDED.judged(Verdict.PASS, told, figures)
+        return STREAM_ENTRIES_ADDED.judged(Verdict.PASS, counts, figures)
     if not case.is_dedicated:
         return STREAM_ENTRIES_ADDED.judged(
-            Verdict.PASS, f"{told}; {surplus:,} are other traffic", figures
+            Verdict.PASS, f"{counts}; {surplus:,} are other traffic", figures
         )
-    # On servers of our own nobody else writes: either somebody did, and the load was not the one
+    # Servers of the harness have no other writers: either one wrote, and the load was not the one
     # asked for, or the system under test fed itself.
-    why = f"{told}: somebody else wrote {surplus:,} to a stream that is only ours"
+    why = f"{counts}: another client wrote {surplus:,} to a stream that only the run uses"
     hint = "let nothing but the run write to the stream, or attach to the system (--stack attach)"
     return STREAM_ENTRIES_ADDED.judged(Verdict.INVALID, why, figures, hint=hint)
 
 
 def _added(case: CheckContext, history: StreamHistory) -> int | None:
-    """Entries added from before the first signal until everything was quiet."""
+    """Entries added from before the first signal until after the drain."""
     final = (case.final.redis.get("proposals") or {}).get("entries_added")
     if history.added_before is None or final is None:
         return None

@@ -1,4 +1,4 @@
-"""What could not be read was not judged; only what was seen to be wrong is a violation."""
+"""A check does not apply where its input could not be read; violations that were read remain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FINAL_STATE_READ = CheckSpec(
 )
 _OUTCOMES = (FinalStatePart.OUTCOME, FinalStatePart.STATUS)
 _HINT_STATUS = "name these statuses in [states] of the contract"
-# Figures of what looks wrong where rows are hidden; all others are of rows that were seen.
+# Anomalies that hidden rows can cause; all others are of rows that were read.
 _MISSING = (
     *(Anomaly.ROW_VANISHED, Anomaly.LEDGER_MISSING, Anomaly.LEDGER_INCOMPLETE),
     *(Anomaly.LEDGER_BROKEN, Anomaly.LEDGER_UNBALANCED, Anomaly.LEDGER_UNKNOWN_ACCOUNT),
@@ -51,7 +51,7 @@ def mark_unreadable(case: CheckContext, spec: CheckSpec | None, check: Check) ->
 
 
 def check_read(case: CheckContext) -> Check:
-    """That everything was read that the verdict rests on."""
+    """Everything was read that the verdict rests on."""
     coverage = case.analysis.integrity.coverage
     unmapped = case.analysis.finding(Anomaly.STATE_UNMAPPED)
     problems = []
@@ -90,7 +90,7 @@ def _reasons(
         if need is FinalStatePart.OUTCOME:
             if number := _unread_outcome_count(case):
                 why = coverage.unread.get("tasks") or _hidden(case, "tasks")
-                yield f"it could not be read how {format_count(number, 'signal')} ended ({why})"
+                yield f"the outcome of {format_count(number, 'signal')} could not be read ({why})"
         elif need is FinalStatePart.STATUS:
             if number := case.analysis.finding(Anomaly.STATE_UNMAPPED).count:
                 signals = format_count(number, "signal")
@@ -102,18 +102,19 @@ def _reasons(
 
 
 def _unread_outcome_count(case: CheckContext) -> int:
-    """Accepted signals of which nobody could read how they ended."""
-    gathered = case.analysis
+    """Accepted signals whose outcome could not be read."""
+    analysis = case.analysis
     return (
         0
-        if gathered.integrity.coverage.complete
-        else gathered.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
+        if analysis.integrity.coverage.complete
+        else analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT)
     )
 
 
 def _hidden(case: CheckContext, part: str) -> str:
     return (
-        f"row-level security may hide rows of {case.analysis.integrity.coverage.filtered.get(part, part)} from"
+        "row-level security may hide rows of"
+        f" {case.analysis.integrity.coverage.filtered.get(part, part)} from"
         " the login of the contract; give it BYPASSRLS, or a policy that shows the run's rows"
     )
 
@@ -125,6 +126,6 @@ def _unmapped_statuses(case: CheckContext) -> str:
     named = ", ".join(f"{name!r} ({n:,})" for name, n in found.most_common(_NAMED_MAX))
     more = ", ..." if len(found) > _NAMED_MAX else ""
     return (
-        f": {named}{more}; write in [states] of the contract what each stands for: INIT,"
+        f": {named}{more}; write in [states] of the contract what each means: INIT,"
         " SIMULATED, BEYOND or a rejection"
     )

@@ -1,4 +1,4 @@
-"""Whether the run says anything about the system under test at all."""
+"""Whether the run measured the system under test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from harness.judge.self_monitoring import describe_swarm_usage
 from harness.judge.verdict import Status, Verdict
 from harness.scenario import Phase
 
-# What a run may note about itself, and what follows. Whatever is not listed is taken as bad.
+# Events that do not make a run INVALID; every other one does.
 # Whether an aborted run had its reason, or who left the pool, is a check of its own.
 HARMLESS_EVENTS = frozenset(
     {
@@ -47,19 +47,19 @@ HARMLESS_EVENTS = frozenset(
         *("out_of_pool", "decided", "undecided"),
     }
 )
-# Of these the reader is told all the same: something lacks that he may look for.
+# These are reported all the same: some evidence is missing.
 _REPORTED_EVENTS = frozenset({"telemetry_lost"})
 # What to do about the others.
 _EVENT_HINTS = {
     "service_restarted": "read the log of the service, below logs/ of the run, for why it ended",
     "swarm_died": "mend what ended it, see the reason and logs/swarm-*.log of the run",
     "observer_died": "mend what ended it, see the reason and logs/observer.log of the run",
-    "stack_lost": "mend what took the servers away, see the reason and logs/ of the run",
+    "stack_lost": "mend what stopped the servers, see the reason and logs/ of the run",
     "vitals_lost": "keep room on the disk of --reports, and let nothing end the main process",
     "final_state_unread": "let the reader's login read the tables until the run is over",
     "faults_untold": "keep room on the disk of --reports, and let nothing else write faults.jsonl",
     "gate_untold": "keep room on the disk of --reports, and let nothing else write gate.jsonl",
-    "interrupted": "let the run come to its end",
+    "interrupted": "let the run finish",
 }
 SIGNALS_SENT = CheckSpec(
     "signals_sent",
@@ -136,52 +136,52 @@ def _unfinished(check: Check) -> Check:
 
 
 def check_signals(case: CheckContext) -> Check:
-    """That there is anything to judge."""
+    """The measured phase has signals."""
     attempted = case.analysis.signals.outcomes(Phase.MEASURE).attempted
-    said = f"{format_count(attempted, 'signal')} attempted in the measured phase"
-    problems = [] if attempted else [Problem(said, _MORE)]
-    return SIGNALS_SENT.valid_unless(problems, said, {"attempted": attempted})
+    message = f"{format_count(attempted, 'signal')} attempted in the measured phase"
+    problems = [] if attempted else [Problem(message, _MORE)]
+    return SIGNALS_SENT.valid_unless(problems, message, {"attempted": attempted})
 
 
 def check_events(case: CheckContext) -> Check:
-    """That nothing happened which the scenario did not plan."""
-    strange = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
+    """No event that the scenario does not plan."""
+    unplanned = [event for event in case.run.events if event.kind not in HARMLESS_EVENTS]
     bad = [
         event
-        for event in strange
+        for event in unplanned
         if not is_caused_by_fault(event, case.analysis.faults.records or ())
     ]
-    told = [f"{event.kind}: {' '.join(event.what.split())}" for event in bad]
+    events = [f"{event.kind}: {' '.join(event.what.split())}" for event in bad]
     good = "nothing died, restarted or was interrupted"
-    if planned := len(strange) - len(bad):
+    if planned := len(unplanned) - len(bad):
         good += f", but for {format_count(planned, 'restart')} that planned faults explain"
-    said = "; ".join(dict.fromkeys(told[:5])) or good
+    message = "; ".join(dict.fromkeys(events[:5])) or good
     noted = [event.what for event in case.run.events if event.kind in _REPORTED_EVENTS]
-    said = "; ".join([said, *noted])
+    message = "; ".join([message, *noted])
     hint = _EVENT_HINTS.get(bad[0].kind, _EVENT_HINT) if bad else ""
-    problems = [Problem(said, hint)] if bad else []
-    check = UNPLANNED_EVENTS.valid_unless(problems, said, {"events": len(bad)})
+    problems = [Problem(message, hint)] if bad else []
+    check = UNPLANNED_EVENTS.valid_unless(problems, message, {"events": len(bad)})
     if bad and all(event.kind == "interrupted" for event in bad):
         check = _unfinished(check)
-    return check.model_copy(update={"examples": tuple(told[:20])})
+    return check.model_copy(update={"examples": tuple(events[:20])})
 
 
 def check_in_flight(case: CheckContext) -> Check:
-    """That no signal was given up on too early."""
-    # Those of which nobody could read how they ended are told by another check.
+    """Every signal was observed long enough."""
+    # Those whose outcome could not be read are in another check.
     unread = case.analysis.finding(Anomaly.STATE_UNMAPPED).count
     number = max(0, case.analysis.signals.outcomes().of(SignalOutcome.IN_FLIGHT) - unread)
     if not case.analysis.integrity.coverage.complete and case.run.drain_elapsed:
         number = 0
-    said = (
-        f"{format_count(number, 'accepted signal')} not final when the watching ended,"
+    message = (
+        f"{format_count(number, 'accepted signal')} not final when the observation ended,"
         " before the drain time was over"
         if number
-        else "every accepted signal was watched until it was final or the drain time was over"
+        else "every accepted signal was observed until it was final or the drain time was over"
     )
-    hint = "let the run watch for the whole of load.drain_s; see what ended it before"
-    problems = [Problem(said, hint)] if number else []
-    check = OBSERVATION_COMPLETE.valid_unless(problems, said, {"in_flight": number})
+    hint = "let the run observe for the whole of load.drain_s; see what ended it before"
+    problems = [Problem(message, hint)] if number else []
+    check = OBSERVATION_COMPLETE.valid_unless(problems, message, {"in_flight": number})
     return _unfinished(check) if number and case.is_interrupted else check
 
 
@@ -196,7 +196,7 @@ def _merged(case: CheckContext, metric: Metric) -> Histogram:
 def outside_fault_windows(
     case: CheckContext, metric: Metric
 ) -> tuple[Histogram | BaselineDurations, str]:
-    """A metric where the harness is to be judged by it, and words for what that leaves out.
+    """A metric where the harness is to be judged by it, and the text for what that excludes.
 
     While a server is away nothing can be sent to it, or seen of it: that is the fault's doing.
     """
@@ -213,7 +213,7 @@ def outside_fault_windows(
 
 
 def check_lateness(case: CheckContext) -> Iterator[Check]:
-    """That signals were sent when they were due."""
+    """Signals were sent when they were due."""
     yield _send_lag(GENERATOR_LAG_P99, case, 99.0, LATENESS_P99)
     yield _send_lag(GENERATOR_LAG_P99_9, case, 99.9, LATENESS_P999)
 
@@ -234,16 +234,19 @@ def _send_lag(
     if histogram.count < size_needed(percentile):
         return spec.valid_unless([], f"too few signals for {rank} of lateness")
     value, most = histogram.percentile_ns(percentile) or 0, limit.of(case.scenario)
-    said = (
+    message = (
         f"{rank} of lateness is {format_duration(value)}{where}, {format_duration(most)} is allowed"
     )
     figures: dict[str, Figure] = {"lateness_ns": value, "limit_ns": most}
     if value <= most:
-        return spec.valid_unless([], said, figures)
-    said = _with(
-        said, limit.reason, format_interference(host_interference(case)), describe_swarm_usage(case)
+        return spec.valid_unless([], message, figures)
+    message = _with(
+        message,
+        limit.reason,
+        format_interference(host_interference(case)),
+        describe_swarm_usage(case),
     )
-    return spec.valid_unless([Problem(said, generator_advice(case))], said, figures)
+    return spec.valid_unless([Problem(message, generator_advice(case))], message, figures)
 
 
 def _with(*parts: str) -> str:
@@ -251,88 +254,93 @@ def _with(*parts: str) -> str:
 
 
 def check_rate(case: CheckContext) -> Check:
-    """That the load was the one asked for."""
+    """The load was the one asked for."""
     rate = next((rate for rate in case.measurement.rates if rate.phase == Phase.MEASURE), None)
     if rate is None or not rate.intended:
-        said = "the plan has no signal in the measured phase"
-        return LOAD_ATTEMPTED.valid_unless([Problem(said, _MORE)], "")
+        message = "the plan has no signal in the measured phase"
+        return LOAD_ATTEMPTED.valid_unless([Problem(message, _MORE)], "")
     part = rate.attempted / rate.intended
-    said = (
+    message = (
         f"{rate.attempted:,} of {rate.intended:,} intended signals were attempted"
         f" ({format_share(part)}; at least {format_share(RATE_SHARE_MIN)} is needed),"
         f" {rate.attempted / rate.duration_s:,.1f}/s of {rate.intended / rate.duration_s:,.1f}/s"
     )
     figures: dict[str, Figure] = {"attempted": rate.attempted, "intended": rate.intended}
     if part >= RATE_SHARE_MIN:
-        return LOAD_ATTEMPTED.valid_unless([], said, figures)
+        return LOAD_ATTEMPTED.valid_unless([], message, figures)
     hint = generator_advice(case)
     if case.run.first_ns("aborted") is not None:
-        said += "; the load was ended early"
+        message += "; the load was ended early"
         hint = "mend what ended the load; or run without abort_on_fail"
     elif cut := [event.kind for event in case.run.events if event.kind in TRUNCATING_EVENTS]:
         hint = _EVENT_HINTS[cut[0]]
-    check = LOAD_ATTEMPTED.valid_unless([Problem(said, hint)], said, figures)
+    check = LOAD_ATTEMPTED.valid_unless([Problem(message, hint)], message, figures)
     return _unfinished(check) if case.is_interrupted else check
 
 
 def check_overflow(case: CheckContext) -> Check:
-    """That every duration is in a bucket."""
+    """Every duration is in a bucket."""
     found = {
         f"{figures.phase} {figures.mode} {figures.metric}": figures.overflow
         for figures in case.measurement.figures
         if figures.overflow
     }
-    said = ", ".join(f"{number:,} of {name}" for name, number in found.items())
+    message = ", ".join(f"{number:,} of {name}" for name, number in found.items())
     hint = "see in samples.csv.gz (harness report --csv) which; a clock, or a record, is wrong"
     return HISTOGRAM_RANGE.valid_unless(
-        [Problem(f"beyond the histogram's range: {said}", hint)] if found else [],
+        [Problem(f"beyond the histogram's range: {message}", hint)] if found else [],
         "no value beyond the range",
         {"overflow": sum(found.values())},
     )
 
 
 def check_observer_end(case: CheckContext) -> Check:
-    """That the observer saw everything, by its own account."""
-    told, written = case.observer, case.analysis.evidence.sightings
-    if told is None:
+    """The observer read everything, by its own status."""
+    observer, written = case.observer, case.analysis.evidence.sightings
+    if observer is None:
         hint = "read logs/observer.log of the run for what ended it"
-        return OBSERVER_COMPLETE.valid_unless(
-            [Problem("the observer did not come to its end", hint)], ""
-        )
+        return OBSERVER_COMPLETE.valid_unless([Problem("the observer did not finish", hint)], "")
     problems = []
-    if told.in_gap or not told.drained:
-        hint = "" if "hint: " in told.cause else "; can the login connect until the run is over?"
-        cause = f" ({told.cause}{hint})" if told.cause else ""
-        problems.append(f"it had not taken everything that was committed when it ended{cause}")
-    if told.seen != written:
-        problems.append(f"it wrote {told.seen:,} sightings, {written:,} are there")
-    if told.unreadable and case.on_own_servers:
-        problems.append(f"{format_count(told.unreadable, 'row version')} could not be read")
+    if observer.in_gap or not observer.drained:
+        hint = (
+            "" if "hint: " in observer.cause else "; can the login connect until the run is over?"
+        )
+        cause = f" ({observer.cause}{hint})" if observer.cause else ""
+        problems.append(f"it had not read everything that was committed when it ended{cause}")
+    if observer.seen != written:
+        problems.append(f"it wrote {observer.seen:,} observations, {written:,} are there")
+    if observer.unreadable and case.on_own_servers:
+        problems.append(f"{format_count(observer.unreadable, 'row version')} could not be read")
     stream = case.analysis.integrity.stream
-    if told.stream_looks not in (None, stream.lines if stream else 0):
+    if observer.stream_looks not in (None, stream.lines if stream else 0):
         problems.append(
-            f"it looked {told.stream_looks:,} times at the stream, and told less or more"
+            f"it sampled the stream {observer.stream_looks:,} times, and wrote another number"
+            " of samples"
         )
     gaps = (
-        f", cut off {format_count(told.gaps, 'time')} and caught up by query" if told.gaps else ""
+        f", cut off {format_count(observer.gaps, 'time')} and caught up by query"
+        if observer.gaps
+        else ""
     )
-    if gaps and told.cause:
-        gaps += f" ({told.cause})"
-    said = "; ".join(problems) or f"all of {format_count(written, 'sighting')}{gaps}"
+    if gaps and observer.cause:
+        gaps += f" ({observer.cause})"
+    message = "; ".join(problems) or f"all of {format_count(written, 'observation')}{gaps}"
     hint = (
         f"let the observer read {case.plan.contract.tasks.table} and the server's log to the end;"
         " see logs/observer.log"
     )
-    found = [Problem(said, hint)] if problems else []
-    return OBSERVER_COMPLETE.valid_unless(found, said, {"sightings": written, "gaps": told.gaps})
+    found = [Problem(message, hint)] if problems else []
+    return OBSERVER_COMPLETE.valid_unless(
+        found, message, {"sightings": written, "gaps": observer.gaps}
+    )
 
 
 def check_negative(case: CheckContext) -> Check:
     """Durations that cannot be negative, nor can those across clocks be by more than the error."""
-    gathered = case.analysis
+    analysis = case.analysis
     error_ns = (
-        gathered.instruments.clocks[POSTGRES].error_ns
-        if POSTGRES in gathered.instruments.clocks
+        analysis.instruments.clocks[POSTGRES].error_ns
+        if POSTGRES in analysis.instruments.clocks
         else 0
     )
     allowed = {
@@ -356,11 +364,11 @@ def check_negative(case: CheckContext) -> Check:
                 f"{figures.negative:,} of {place} down to {format_duration(figures.min_ns)}"
             )
     if beyond:
-        said = f"durations below zero by more than the clocks' error: {'; '.join(beyond)}"
+        message = f"durations below zero by more than the clocks' error: {'; '.join(beyond)}"
     elif within:
-        said = f"{format_count(within, 'duration')} below zero, all within the clocks' error"
+        message = f"{format_count(within, 'duration')} below zero, all within the clocks' error"
     else:
-        said = "no duration below zero"
+        message = "no duration below zero"
     hint = "let nothing set a clock in a run: neither the host's nor the servers'"
-    problems = [Problem(said, hint)] if beyond else []
-    return DURATIONS_NONNEGATIVE.valid_unless(problems, said, {"negative": within})
+    problems = [Problem(message, hint)] if beyond else []
+    return DURATIONS_NONNEGATIVE.valid_unless(problems, message, {"negative": within})

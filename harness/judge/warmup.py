@@ -1,4 +1,4 @@
-"""Whether the warm-up warmed anything up."""
+"""Whether the warm-up was effective."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pre_measure_stages(load: Load) -> frozenset[int]:
 def check_warmup(case: CheckContext) -> Iterator[Check]:
     """The system under test did in the warm-up what it did when it was measured.
 
-    Signals of the warm-up are in no promise. If most of them never arrived, though, the system
+    Objectives exclude signals of the warm-up. If most of them never arrived, though, the system
     came cold into the measured phase, or only began to work when the clock was running.
     """
     stages = pre_measure_stages(case.plan.load)
@@ -48,20 +48,20 @@ def check_warmup(case: CheckContext) -> Iterator[Check]:
     part = account.arrived / awaited if awaited else 1.0
     usual = _share_measured(case)
     cold = awaited >= WARMUP_SIGNALS_MIN and part < WARMUP_ARRIVED_SHARE_MIN * usual
-    said = (
+    message = (
         f"{account.arrived:,} of {format_count(awaited, 'signal')} of the warm-up reached SIMULATED"
     )
     if rest := _rest(account, intended):
-        said += f" ({rest})"
+        message += f" ({rest})"
     if cold:
-        said += (
+        message += (
             f": {format_share(part)}, where it was {format_share(usual)} in the measured phase;"
             " what was measured had not been warmed up"
         )
     hint = "set a longer load.warmup_s, or read the engine's log for when it began to work"
     figures: dict[str, Figure] = {"intended": intended, "arrived": account.arrived}
-    problems = [Problem(said, hint)] if cold else []
-    yield WARMUP_EFFECTIVE.valid_unless(problems, said, figures)
+    problems = [Problem(message, hint)] if cold else []
+    yield WARMUP_EFFECTIVE.valid_unless(problems, message, figures)
 
 
 def _account(case: CheckContext) -> SignalOutcomeCounts:
@@ -78,7 +78,7 @@ def _share_measured(case: CheckContext) -> float:
 
 
 def _rest(account: SignalOutcomeCounts, intended: int) -> str:
-    """What became of the others, each class that is not empty."""
+    """The outcomes of the others, each class that is not empty."""
     classes = (
         (intended - account.attempted, "not sent"),
         (account.of(SignalOutcome.REFUSED), "refused by Redis"),
@@ -86,4 +86,4 @@ def _rest(account: SignalOutcomeCounts, intended: int) -> str:
         (account.of(SignalOutcome.LOST), "lost"),
         (account.of(SignalOutcome.IN_FLIGHT), "in flight"),
     )
-    return ", ".join(f"{number:,} {words}" for number, words in classes if number > 0)
+    return ", ".join(f"{number:,} {text}" for number, text in classes if number > 0)

@@ -13,8 +13,8 @@ from harness.analysis.entry_ids import pack_id
 from harness.analysis.integrity.stream_trimming import read_stream_history
 from harness.clock import SystemClock
 from harness.contract.names import Contract
-from harness.observe.proposals_sampler import ProposalsSampler
 from harness.observe.redis_facts import read_redis_facts
+from harness.observe.stream_samplers import ProposalsSampler
 from tests.stack.conftest import Redis
 
 pytestmark = pytest.mark.stack

@@ -181,7 +181,7 @@ def test_asked_to_end_it_ends_in_order(server: OwnRedis, tmp_path: Path) -> None
     swarm.start()
     until_sent(swarm, 100)
     swarm.stop()
-    assert swarm.failure() == "swarm-0: told to end before its last signal was due"
+    assert swarm.failure() == "swarm-0: ended by SIGTERM before its last signal was due"
     attempts, acks = journal(plan.folder)
     assert names(attempts) == names(acks)
     assert swarm.totals().sent == len(attempts)

@@ -1,4 +1,4 @@
-"""Whether every planned fault took hold and was gone again; one that did nothing proves nothing."""
+"""Whether every planned fault took effect and was healed; one without effect proves nothing."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _HINT = "see the reason and faults.jsonl; at_s and for_s must end within the mea
 
 
 def check_faults(case: CheckContext) -> Iterator[Check]:
-    """That each fault was proven and proven healed; nothing where none was planned or told."""
-    planned, told = case.scenario.planned_faults(), case.analysis.faults.records or ()
-    if not planned and not told:
+    """That each fault was proven and proven healed; nothing where none was planned or recorded."""
+    planned, recorded = case.scenario.planned_faults(), case.analysis.faults.records or ()
+    if not planned and not recorded:
         return
-    records = {record.number: record for record in told}
+    records = {record.number: record for record in recorded}
     t0_ns = case.plan.t0_ns
     end_ns = t0_ns + case.scenario.load.measured_stretches_ns()[-1][1]
     problems = [
@@ -34,13 +34,13 @@ def check_faults(case: CheckContext) -> Iterator[Check]:
         for one in planned
         for problem in _problems(one, records.get(one.number), t0_ns, end_ns)
     ]
-    strangers = records.keys() - {one.number for one in planned}
-    if strangers or len(records) < len(told):
-        problems.append("faults.jsonl tells of faults that the scenario does not plan")
-    said = "; ".join(problems[:5]) or _words(told)
+    unplanned = records.keys() - {one.number for one in planned}
+    if unplanned or len(records) < len(recorded):
+        problems.append("faults.jsonl has faults that the scenario does not plan")
+    message = "; ".join(problems[:5]) or _format_passed(recorded)
     yield FAULTS_PROVEN.valid_unless(
-        [Problem(said, _HINT)] if problems else [],
-        said,
+        [Problem(message, _HINT)] if problems else [],
+        message,
         {"planned": len(planned), "unproven": len(problems)},
         tuple(problems[:_EXAMPLES_MAX]),
     )
@@ -51,15 +51,15 @@ def _problems(
 ) -> Iterator[str]:
     """What is wrong with a fault; the measured load ends at `end_ns`."""
     if record is None:
-        yield "nobody wrote down what became of it"
+        yield "it has no record"
     elif (record.kind, record.target, record.peer) != (
         planned.kind,
         planned.target,
         planned.peer,
     ) or (record.planned_ns, record.for_ns) != (t0_ns + planned.at_ns, planned.for_ns):
-        yield "what was written down is of another fault"
+        yield "its record is of another fault"
     elif record.injected_ns is None:
-        yield f"it was not injected ({record.trouble or 'nobody knows why'})"
+        yield f"it was not injected ({record.trouble or 'the reason is not known'})"
     else:
         if record.injected_ns < record.planned_ns:
             yield "it was injected before its time"
@@ -76,18 +76,19 @@ def _unproven(record: FaultRecord) -> Iterator[str]:
     elif record.for_ns and record.held_ns is None:
         yield f"it did not hold to its end{trouble}"
     elif record.held_ns is not None and record.held_ns < record.planned_ns + record.for_ns:
-        yield "it was taken away before its end"
+        yield "it was healed before its end"
     elif trouble:
         yield record.trouble
     if record.heal_proven_ns is None:
         yield f"it was never seen to be over{trouble}"
 
 
-def _words(told: tuple[FaultRecord, ...]) -> str:
+def _format_passed(recorded: tuple[FaultRecord, ...]) -> str:
     """How many, and the longest that one took to be seen."""
-    took = [r.proven_ns - r.injected_ns for r in told if r.proven_ns and r.injected_ns]
-    healed = [r.heal_proven_ns - r.healed_ns for r in told if r.heal_proven_ns and r.healed_ns]
+    took = [r.proven_ns - r.injected_ns for r in recorded if r.proven_ns and r.injected_ns]
+    healed = [r.heal_proven_ns - r.healed_ns for r in recorded if r.heal_proven_ns and r.healed_ns]
     return (
-        f"{format_count(len(told), 'fault')} seen to take hold, within {format_duration(max(took, default=0))},"
+        f"{format_count(len(recorded), 'fault')} seen to take hold, within"
+        f" {format_duration(max(took, default=0))},"
         f" and to be over, within {format_duration(max(healed, default=0))}"
     )

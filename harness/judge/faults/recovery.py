@@ -1,4 +1,4 @@
-"""Promises of how soon the system recovers from what happens to it."""
+"""Objectives of how soon the system recovers from a disturbance."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from harness.scenario import Objective
 
 
 def check_recovery(case: CheckContext, objective: Objective) -> Check:
-    """That after each disturbance signals arrive again, and none is overdue, in time."""
+    """That after each disturbance signals are SIMULATED again, and none is overdue, in time."""
     limit_ns = objective.limit_ns or 0
     found = case.measurement.recoveries
     if not found:
-        said = "nothing happened to recover from, so nothing can be said"
+        message = "there was no disturbance to recover from"
         hint = "plan a fault: [[fault]] in a scenario"
-        return _check(objective, Verdict.INVALID, said, hint=hint)
+        return _check(objective, Verdict.INVALID, message, hint=hint)
     verdict = worst(_verdict(one, limit_ns) for one in found)
     happened = len(find_disruptions(case.run.events, case.analysis.faults.records or ()))
     shown = max((one for one in found if _verdict(one, limit_ns) is verdict), key=_at_least_ns)
-    said = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_words(shown)}"
-    said += f"; the limit is {format_duration(limit_ns)}"
+    message = f"after {shown.what or shown.kind} (at {shown.at_s:.1f} s) {_format_recovery(shown)}"
+    message += f"; the limit is {format_duration(limit_ns)}"
     if len(found) > 1:
-        said += f"; the worst of {format_count(len(found), 'disturbance')}"
+        message += f"; the worst of {format_count(len(found), 'disturbance')}"
     if happened > len(found):
         verdict |= Verdict.INCONCLUSIVE
-        said += f"; nobody looked at the {happened - len(found)} after them"
+        message += f"; the {happened - len(found)} after them are not analyzed"
     return _check(
         objective,
         verdict,
-        said,
+        message,
         {
             "disturbances": len(found),
             "first_ns": shown.first_ns,
@@ -63,7 +63,7 @@ def _at_least_ns(one: RecoveryFigures) -> int:
     return first_ns if one.normal_ns is None else max(first_ns, one.watched_ns)
 
 
-def _words(one: RecoveryFigures) -> str:
+def _format_recovery(one: RecoveryFigures) -> str:
     if not one.sent_after:
         first = "no signal was due"
     elif one.first_ns is None:
@@ -71,20 +71,21 @@ def _words(one: RecoveryFigures) -> str:
     else:
         first = f"the first signal was SIMULATED within {format_duration(one.first_ns)}"
     if one.normal_ns is None:
-        return f"{first}; fewer than {NORMAL_MIN} signals before it tell what is normal"
+        return f"{first}; fewer than {NORMAL_MIN} signals before it show what is normal"
     normal = f"overdue (older than {format_duration(one.normal_ns)})"
     if one.backlog_ns is None:
-        return f"{first}, and signals were {normal} to the end, {format_duration(one.watched_ns)} later"
+        watched = format_duration(one.watched_ns)
+        return f"{first}, and signals were {normal} to the end, {watched} later"
     return f"{first}, and from {format_duration(one.backlog_ns)} on none was {normal}"
 
 
 def _check(
     objective: Objective,
     verdict: Verdict,
-    said: str,
+    message: str,
     figures: dict[str, Figure] | None = None,
     hint: str = "",
 ) -> Check:
     return objective_spec(objective).judged(
-        verdict, said, figures, hint=hint if verdict is Verdict.INVALID else ""
+        verdict, message, figures, hint=hint if verdict is Verdict.INVALID else ""
     )

@@ -98,4 +98,4 @@ def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
     ]
     found = assessed(world, tmp_path)
     assert unclean(found) == {id_of(promise): Verdict.INCONCLUSIVE}
-    assert "nobody looked at the 1 after them" in check_of(found, id_of(promise)).message
+    assert "the 1 after them are not analyzed" in check_of(found, id_of(promise)).message

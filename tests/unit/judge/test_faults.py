@@ -94,7 +94,7 @@ def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (None, "nobody wrote down"),
+        (None, "it has no record"),
         (killed(injected_ns=None, proven_ns=None, heal_proven_ns=None), "was not injected"),
         (killed(proven_ns=None), "never seen to take hold"),
         (killed(heal_proven_ns=None), "never seen to be over"),
@@ -123,7 +123,7 @@ def test_a_fault_that_lasts_must_hold_to_its_end(tmp_path: Path) -> None:
     assert "did not hold to its end" in check_of(found).message
     cut = paused(held_ns=AT_NS + S, healed_ns=AT_NS + S, heal_proven_ns=AT_NS + 2 * S)
     found = assessed(faulty(PAUSE, cut), tmp_path / "cut")
-    assert "taken away before its end" in check_of(found).message
+    assert "healed before its end" in check_of(found).message
 
 
 def test_lost_evidence_of_faults_is_no_evidence(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from harness.analysis.recorder import Cell, Metric
 from harness.analysis.statistics import ConfidenceInterval, EffectiveSample
 from harness.judge.check import CheckContext
 from harness.judge.inconclusive import generator_may_be_late, observer_may_be_slow
-from harness.judge.objectives import _estimate_words, _interval_words
+from harness.judge.objectives import _format_estimate, _format_interval
 from harness.judge.scope import measured_ns
 from harness.scenario import Objective, Phase
 
@@ -89,14 +89,14 @@ def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
 def test_bunches_are_told_from_two_signals_to_an_effective_one(signals: int, told: bool) -> None:
     """Where batches were decorrelated; else it is told that they were not."""
     found = ConfidenceInterval(50.0, MS, MS, MS, EffectiveSample(signals, 100, 20, True))
-    assert ("bunches" in _interval_words(found)) is told
+    assert ("bunches" in _format_interval(found)) is told
     correlated = ConfidenceInterval(50.0, MS, MS, None, EffectiveSample(signals, 100, 20, False))
-    assert "bunches" not in _interval_words(correlated)
+    assert "bunches" not in _format_interval(correlated)
 
 
 @pytest.mark.parametrize(("signals", "known"), [(298, False), (299, True)])
 def test_a_percentile_is_known_from_its_least_sample_on(signals: int, known: bool) -> None:
     """Of a P99 that is 299 signals."""
     found = ConfidenceInterval(99.0, 900 * MS, None, None, EffectiveSample(signals, 10, 20, True))
-    assert (_estimate_words(found) == "900 ms") is known
-    assert ("at least 299 signals are needed" in _estimate_words(found)) is not known
+    assert (_format_estimate(found) == "900 ms") is known
+    assert ("at least 299 signals are needed" in _format_estimate(found)) is not known

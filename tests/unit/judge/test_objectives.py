@@ -220,7 +220,7 @@ def test_nothing_to_recover_from_is_invalid(tmp_path: Path) -> None:
     """Without a disturbance the promise was not put to the test."""
     check = check_of(healthy(None, RECOVERY), tmp_path, id_of(RECOVERY))
     assert check.status is Status.INVALID
-    assert "nothing happened to recover from" in check.message
+    assert "there was no disturbance to recover from" in check.message
 
 
 def test_no_recovery_at_all_fails_once_the_limit_is_over(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from harness.judge import objectives
 from harness.judge.advice import format_longer_run
 from harness.judge.check import CheckContext, CheckKind, CheckSpec
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
-from harness.judge.objectives import _interval_words, _maximum, _percentile, _shown, check_arrival
+from harness.judge.objectives import _format_interval, _maximum, _percentile, _shown, check_arrival
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
 
@@ -197,4 +197,4 @@ def test_bunches_are_told_above_two_signals_to_an_independent_one() -> None:
     """Not at two."""
     for signals, told in ((200, False), (201, True)):
         found = ConfidenceInterval(99.0, MS, MS, MS, EffectiveSample(signals, 100, 20, True))
-        assert ("come in bunches" in _interval_words(found)) is told
+        assert ("come in bunches" in _format_interval(found)) is told
