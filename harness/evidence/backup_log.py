@@ -81,13 +81,13 @@ _ANY: TypeAdapter[BackupRecord | RestoreRecord] = TypeAdapter(
 class BackupLog:
     """Every line, in the order of writing."""
 
-    taken: tuple[BackupRecord, ...] = ()
+    backups: tuple[BackupRecord, ...] = ()
     restored: tuple[RestoreRecord, ...] = ()
 
     @property
     def lines(self) -> tuple[BackupRecord | RestoreRecord, ...]:
         """All records."""
-        return (*self.taken, *self.restored)
+        return (*self.backups, *self.restored)
 
 
 def format_backup_record(line: BackupRecord | RestoreRecord) -> str:

@@ -163,7 +163,7 @@ def check_events(case: CheckContext) -> Check:
     check = UNPLANNED_EVENTS.valid_unless(problems, message, {"events": len(bad)})
     if bad and all(event.kind == "interrupted" for event in bad):
         check = _unfinished(check)
-    return check.model_copy(update={"examples": events[:20]})
+    return check.model_copy(update={"examples": tuple(events[:20])})
 
 
 def check_in_flight(case: CheckContext) -> Check:

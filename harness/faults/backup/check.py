@@ -32,10 +32,10 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     if policy is None:
         return
     log = case.analysis.faults.backups or BackupLog()
-    wrong = [*_misplaced(policy, log.taken), *_differing(log)]
+    wrong = [*_misplaced(policy, log.backups), *_differing(log)]
     lacking = list(_lacking(policy, log))
     verdict = Verdict.FAIL if wrong else Verdict.INVALID if lacking else Verdict.PASS
-    done = [one for one in log.taken if not one.trouble]
+    done = [one for one in log.backups if not one.trouble]
     yield BACKUPS_RESTORED.judged(
         verdict,
         "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, log.restored),
@@ -51,10 +51,10 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     )
 
 
-def _misplaced(policy: Backup, taken: tuple[BackupRecord, ...]) -> Iterator[str]:
+def _misplaced(policy: Backup, backups: tuple[BackupRecord, ...]) -> Iterator[str]:
     """Days after which the folder held another set than the newest so many."""
     done: list[str] = []
-    for one in taken:
+    for one in backups:
         if one.trouble:
             continue
         done.append(one.name)
@@ -67,12 +67,12 @@ def _misplaced(policy: Backup, taken: tuple[BackupRecord, ...]) -> Iterator[str]
 
 def _differing(log: BackupLog) -> Iterator[str]:
     """Restores that failed, and tables that are not what they were."""
-    taken = {one.name: one for one in log.taken if not one.trouble}
+    by_name = {one.name: one for one in log.backups if not one.trouble}
     for one in log.restored:
         if one.trouble:
             yield f"{one.name} cannot be restored: {one.trouble}"
-        elif one.name in taken:
-            yield from _tables(one.name, taken[one.name].tables, one.tables)
+        elif one.name in by_name:
+            yield from _tables(one.name, by_name[one.name].tables, one.tables)
 
 
 def _tables(
@@ -94,8 +94,8 @@ def _tables(
 
 def _lacking(policy: Backup, log: BackupLog) -> Iterator[str]:
     """What was not exercised, so that nothing follows from what was."""
-    done = [one for one in log.taken if not one.trouble]
-    for one in log.taken:
+    done = [one for one in log.backups if not one.trouble]
+    for one in log.backups:
         if one.trouble:
             yield f"{one.name} was not made: {one.trouble}"
     if len(done) < policy.days:
