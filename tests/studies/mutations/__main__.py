@@ -1,4 +1,4 @@
-"""`python -m tests.studies.mutations RUN`: tampers with copies of a stored run, one place at a time.
+"""`python -m tests.studies.mutations RUN`: tampers with copies of a run, one place at a time.
 
 Each copy is judged twice: with its seal, and with a new seal, as a forger would make; then the
 records themselves must give it away. Prints a table; 1 where the judge was fooled.
