@@ -1,27 +1,18 @@
 """The windows of faults have an end, so that one fault does not explain the rest of a run."""
 
 from __future__ import annotations
-from harness.analysis.faults.recovery import DISTURBANCES_MAX
-from harness.judge.verdict import Status
-from harness.judge.verdict import Verdict
-from harness.scenario import Scenario
+
 from pathlib import Path
-from tests.unit.analysis.evidence import Delays
-from tests.unit.analysis.evidence import MS
-from tests.unit.analysis.evidence import S
-from tests.unit.analysis.evidence import T0_NS
-from tests.unit.analysis.evidence import World
-from tests.unit.analysis.evidence import healthy
-from tests.unit.analysis.evidence import load_of
-from tests.unit.judge.assessing import assessed
-from tests.unit.judge.assessing import id_of
-from tests.unit.judge.assessing import unclean
-from tests.unit.judge.test_faults import KILL
-from tests.unit.judge.test_faults import check_of
-from tests.unit.judge.test_faults import killed
-from tests.unit.judge.test_faults import late_sending
 from typing import Any
+
 import numpy as np
+
+from harness.analysis.faults.recovery import DISTURBANCES_MAX
+from harness.judge.verdict import Status, Verdict
+from harness.scenario import Scenario
+from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy, load_of
+from tests.unit.judge.assessing import assessed, id_of, unclean
+from tests.unit.judge.test_faults import KILL, check_of, killed, late_sending
 
 APART = "p99 < 100 ms outside faults"
 CHECKPOINT = {"kind": "checkpoint", "at_s": 0}

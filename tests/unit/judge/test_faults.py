@@ -1,24 +1,21 @@
 """Faults in the judgement: unproven ones spoil a run, planned restarts do not."""
 
 from __future__ import annotations
+
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
 from harness.assessment.assess import Assessment
 from harness.evidence.fault_log import FaultRecord
 from harness.judge.check import Check
 from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
-from pathlib import Path
-from tests.unit.analysis.evidence import Delays
-from tests.unit.analysis.evidence import MS
-from tests.unit.analysis.evidence import S
-from tests.unit.analysis.evidence import T0_NS
-from tests.unit.analysis.evidence import World
-from tests.unit.analysis.evidence import healthy
-from tests.unit.judge.assessing import assessed
-from tests.unit.judge.assessing import unclean
-from typing import Any
-import numpy as np
-import pytest
+from tests.unit.analysis.evidence import MS, T0_NS, Delays, S, World, healthy
+from tests.unit.judge.assessing import assessed, unclean
 
 NAME = "faults_proven"
 RECOVERY = "recovery < 15 s"
