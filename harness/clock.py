@@ -1,6 +1,6 @@
 """The only clock and the only sleep of the main process.
 
-Every duration is taken on the host's monotonic clock, which all processes of one host share.
+Every duration is measured on the host's monotonic clock, which all processes of a host share.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Clock(Protocol):
         ...
 
     def wall_ns(self) -> int:
-        """Unix time in nanoseconds; for stamps, never for durations."""
+        """Unix time in nanoseconds; for timestamps, never for durations."""
         ...
 
     def sleep_ns(self, duration_ns: int) -> None:
@@ -44,7 +44,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to, or when somebody sleeps on it."""
+    """A clock that only `advance` and `sleep_ns` move."""
 
     def __init__(self, now_ns: int = 0, wall_ns: int = 0) -> None:
         self._now_ns = now_ns
@@ -60,6 +60,6 @@ class ManualClock:
         self.advance(max(0, duration_ns))
 
     def advance(self, duration_ns: int) -> None:
-        """Let time pass."""
+        """Move both clocks."""
         self._now_ns += duration_ns
         self._wall_ns += duration_ns

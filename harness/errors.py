@@ -1,4 +1,4 @@
-"""Errors that a person can act on: what happened, where, and what to do about it."""
+"""Errors for users: what happened, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class HarnessError(Exception):
 
     Args:
         what: one sentence, with the figure that matters ("no answer after 5.0 s").
-        where: file, key, service or address it concerns.
-        hint: what the reader can do now.
+        where: the file, key, service or address.
+        hint: what the user can do now.
     """
 
     exit_code: Exit = Exit.STACK
@@ -74,8 +74,8 @@ def error_text(error: Exception, *, with_type: bool = True) -> str:
     return f"{name}: {message}" if with_type else message
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like this one, whatever the capitals; empty if none is."""
+def nearest(text: str, known: Iterable[str]) -> str:
+    """The most similar known text, ignoring case; empty if none is similar."""
     by_fold = {one.casefold(): one for one in known}
-    found = get_close_matches(word.casefold(), by_fold, n=1)
+    found = get_close_matches(text.casefold(), by_fold, n=1)
     return by_fold[found[0]] if found else ""

@@ -1,8 +1,8 @@
-"""Text from outside, made fit to be shown: on a terminal, in a CI log, in a report, in a sheet.
+"""Sanitizes external text for terminals, CI logs, reports and spreadsheets.
 
-A scenario, stored evidence, a server or a container may send characters that a terminal obeys (ECMA
-48), that turn the reading order around (Unicode, UAX 9), or words that a CI system takes for
-commands. Every writer of text for people passes it through here.
+A scenario, stored evidence, a server or a container may send control sequences of a terminal (ECMA
+48), characters that reverse the reading order (Unicode, UAX 9), or text that a CI system interprets
+as commands. Every writer of text for people passes it through here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 
 # Control characters but for tab and line feed; marks of direction, of invisible width and of tags;
 # line separators; halves of surrogate pairs.
-_UNSEEN = re.compile(
+_INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -33,12 +33,12 @@ _FORMULA = ("=", "+", "-", "@")
 
 
 def printable(text: str) -> str:
-    """The text with what would not be seen written out by its number; line feeds stay."""
-    return _COMMAND.sub(_broken, _UNSEEN.sub(_written_out, text))
+    """The text with invisible characters escaped as code points; line feeds stay."""
+    return _COMMAND.sub(_disarmed, _INVISIBLE.sub(_escaped, text))
 
 
 def one_line(text: str) -> str:
-    """The same on one line."""
+    """`printable` text on one line."""
     return printable(_BREAKS.sub(" ", text))
 
 
@@ -48,7 +48,7 @@ def without_secrets(text: str) -> str:
 
 
 def spreadsheet_cell(text: str) -> str:
-    """A text in a cell of a sheet, which no program takes for a formula."""
+    """A text for a spreadsheet cell that no program interprets as a formula."""
     shown = one_line(text)
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
@@ -57,12 +57,12 @@ def spreadsheet_cell(text: str) -> str:
 SingleLineText = Annotated[str, AfterValidator(one_line)]
 
 
-def _written_out(match: re.Match[str]) -> str:
+def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def _broken(match: re.Match[str]) -> str:
+def _disarmed(match: re.Match[str]) -> str:
     return f"{match[0][0]}\\{match[0][1]}"

@@ -1,7 +1,7 @@
-"""Opening evidence that may come from somebody else: regular files only, and none without a limit.
+"""Opens untrusted evidence: regular files only, up to a size limit.
 
-A folder of evidence may hold links that lead out of it, pipes that never end, devices, or files
-made to fill the memory. Everything that reads a run's folder opens its files here, and everything
+A folder of evidence may contain links that lead out of it, endless pipes, devices, or files made to
+exhaust the memory. Everything that reads a run's folder opens its files here, and everything
 that writes there opens the folder with `open_parent`.
 """
 
@@ -17,13 +17,13 @@ from pathlib import Path
 from harness.errors import EvidenceError, Exit
 
 MIB = 1024 * 1024
-# A document is parsed as a whole and then takes some ten times its size.
+# A document is parsed as a whole, which needs about ten times its size in memory.
 DOCUMENT_BYTES_MAX = 64 * MIB
 # A scenario, a contract file or a set of images: a person writes them.
 CONFIG_BYTES_MAX = MIB
 # Files with some lines a second: a week of them, the longest load, has 250 MB.
 LINES_BYTES_MAX = 512 * MIB
-# Telemetry of many services; what is kept of a line is a few numbers.
+# Telemetry of many services; only a few numbers of a line are kept.
 TELEMETRY_BYTES_MAX = 2048 * MIB
 # A histogram log has a line for each second.
 LOG_BYTES_MAX = 512 * MIB
@@ -31,7 +31,7 @@ LINE_BYTES_MAX = 4 * MIB
 # 170 million attempts.
 RECORDS_BYTES_MAX = 8192 * MIB
 
-# Folders inside the folder of a run. That one itself may be a link: the user has named it.
+# Folders inside the folder of a run, which must not be links; the run's folder may be one.
 _INNER = frozenset({"journal", "logs", "histograms"})
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -46,13 +46,13 @@ _HINT_LIMIT = "no run writes such a file; do not trust the folder that it came i
 
 
 class RefusedError(EvidenceError):
-    """A file that no run leaves behind: not a regular one, or beyond a limit. It is not read."""
+    """A file that no run writes: not regular, or larger than the limit. It is not read."""
 
     exit_code = Exit.USAGE
 
 
 def over_limit(what: str, limit: str, where: str) -> RefusedError:
-    """What is said of a file that goes beyond a limit."""
+    """The error for a file above a limit."""
     return RefusedError(f"{what}; the limit is {limit}", where=where, hint=_HINT_LIMIT)
 
 
@@ -81,7 +81,7 @@ def open_regular(
     Args:
         path: of the file.
         limit: bytes that it may have.
-        by_user: whether the user has named it, who may name a link.
+        by_user: whether the user gave the path, which may then be a link.
 
     Raises:
         OSError: missing, or cannot be opened.
@@ -91,7 +91,7 @@ def open_regular(
     try:
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         try:
-            # Looked at first: opening a device may do something already.
+            # Check first: even opening a device may have an effect.
             _check(path, os.stat(path.name, dir_fd=folder, follow_symlinks=by_user), limit)
             fd = os.open(path.name, flags | (0 if by_user else os.O_NOFOLLOW), dir_fd=folder)
         except OSError as error:
@@ -125,7 +125,7 @@ def iter_lines(
     Args:
         path: of the file.
         limit: bytes that it may have.
-        errors: what becomes of bytes that are no UTF-8; see `bytes.decode`.
+        errors: how bytes that are no UTF-8 are decoded; see `bytes.decode`.
 
     Raises:
         EvidenceError: it cannot be read, or is no UTF-8.
@@ -149,10 +149,10 @@ def iter_lines(
 
 
 def check_kind(path: Path, mode: int) -> None:
-    """Refuse what is no regular file.
+    """Refuse anything but a regular file.
 
     Raises:
-        RefusedError: it is none.
+        RefusedError: it is no regular file.
     """
     if not stat.S_ISREG(mode):
         kind = next((name for is_one, name in _KINDS if is_one(mode)), "no regular file")

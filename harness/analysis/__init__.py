@@ -1,1 +1,1 @@
-"""Evidence into figures; pure: no sockets, no processes, nothing written."""
+"""Computes figures from evidence; no sockets, no processes, writes nothing."""

@@ -1,4 +1,4 @@
-"""What was found out of order: how often, and the first signals it concerns."""
+"""Anomalies in the signals and the evidence: counts, and the first signals of each kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DISTINCT_MAX = 65_536
 
 
 class Anomaly(StrEnum):
-    """Kinds of irregularities; the judgement knows what each one means."""
+    """Kinds of anomalies; the values are stored in results. The judge decides what each means."""
 
     # of the system under test
     LOST = "lost"
@@ -74,7 +74,7 @@ class Anomaly(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnomalySummary:
-    """How often something was found, and the first trace ids."""
+    """Count of an anomaly, and the first trace ids."""
 
     count: int = 0
     traces: tuple[str, ...] = ()
@@ -84,57 +84,57 @@ NO_ANOMALY = AnomalySummary()
 
 
 class AnomalyLog:
-    """Collects findings; bounded, however many there are."""
+    """Collects anomalies; memory is bounded, however many there are."""
 
     def __init__(self, table: SlotTable) -> None:
         self._table = table
         self._counts: dict[Anomaly, int] = {}
-        self._names: dict[Anomaly, list[str]] = {}
+        self._examples: dict[Anomaly, list[str]] = {}
         self._unexpected: set[tuple[int, int]] = set()
 
     def slots(self, kind: Anomaly, slots: Slots) -> None:
-        """These signals are found so."""
+        """Add the signals of these slots."""
         if len(slots) == 0:
             return
-        names = self._count(kind, len(slots))
-        names += [self._table.text(int(slot)) for slot in slots[: EXAMPLES_MAX - len(names)]]
+        examples = self._count(kind, len(slots))
+        examples += [self._table.text(int(slot)) for slot in slots[: EXAMPLES_MAX - len(examples)]]
 
     def ids(
         self, kind: Anomaly, trace_hi: NDArray[np.uint64], trace_lo: NDArray[np.uint64]
     ) -> None:
-        """These trace ids, which may be anybody's, are found so."""
+        """Add these trace ids, which need not be signals of this run."""
         if len(trace_hi) == 0:
             return
-        names = self._count(kind, len(trace_hi))
-        room = EXAMPLES_MAX - len(names)
-        names += [
+        examples = self._count(kind, len(trace_hi))
+        free = EXAMPLES_MAX - len(examples)
+        examples += [
             trace_id.text(int(high), int(low))
-            for high, low in zip(trace_hi[:room], trace_lo[:room], strict=True)
+            for high, low in zip(trace_hi[:free], trace_lo[:free], strict=True)
         ]
 
     def unexpected(self, trace_hi: NDArray[np.uint64], trace_lo: NDArray[np.uint64]) -> None:
-        """Final states of signals that were never attempted; each signal counts once."""
+        """Add final states of signals that were never attempted; each signal counts once."""
         for high, low in zip(trace_hi.tolist(), trace_lo.tolist(), strict=True):
             if (high, low) in self._unexpected:
                 continue
             if len(self._unexpected) < _DISTINCT_MAX:
                 self._unexpected.add((high, low))
-            names = self._count(Anomaly.UNEXPECTED, 1)
-            if len(names) < EXAMPLES_MAX:
-                names.append(trace_id.text(high, low))
+            examples = self._count(Anomaly.UNEXPECTED, 1)
+            if len(examples) < EXAMPLES_MAX:
+                examples.append(trace_id.text(high, low))
 
     def count(self, kind: Anomaly, number: int) -> None:
-        """Something was found that no single signal stands for."""
+        """Add an anomaly without the ids of its signals."""
         if number:
             self._count(kind, number)
 
     def findings(self) -> Mapping[Anomaly, AnomalySummary]:
-        """Everything found so far."""
+        """All anomalies so far, by kind."""
         return {
-            kind: AnomalySummary(count, tuple(self._names[kind]))
+            kind: AnomalySummary(count, tuple(self._examples[kind]))
             for kind, count in self._counts.items()
         }
 
     def _count(self, kind: Anomaly, number: int) -> list[str]:
         self._counts[kind] = self._counts.get(kind, 0) + number
-        return self._names.setdefault(kind, [])
+        return self._examples.setdefault(kind, [])

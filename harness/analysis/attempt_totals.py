@@ -1,4 +1,4 @@
-"""What was attempted, in a form that can be held against the plan without keeping every signal."""
+"""Sums over the attempts, for comparison with the plan without a list of every signal."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class AttemptTotals:
         sum_by_agent: `weigh`ed intended times, summed modulo 2^64.
         by_stage: signals of each stage of the timeline.
         in_phase_by_stage: those of them that were sent before their phase was over.
-        missing: below an agent's last signal and not there; an agent leaves no number out.
+        missing: numbers below an agent's last signal without an attempt; agents skip no number.
         early: sent before they were intended.
-        strange_stage: of a stage that the plan does not have.
+        unknown_stage: of a stage that the plan does not have.
         sent_ns: when the first and the last were sent; None without any.
     """
 
@@ -54,7 +54,7 @@ class AttemptTotals:
 
 
 class AttemptCounter:
-    """`Attempted` under way."""
+    """Accumulates `AttemptTotals`."""
 
     def __init__(self, timeline: Timeline, table: SlotTable) -> None:
         self._table = table
@@ -65,22 +65,22 @@ class AttemptCounter:
         )
         self._by_agent = np.zeros(_AGENTS, dtype=np.int64)
         self._sums = np.zeros(_AGENTS, dtype=np.uint64)
-        self._ends = np.zeros(_AGENTS, dtype=np.int64)
+        self._next_index = np.zeros(_AGENTS, dtype=np.int64)
         self._by_stage = np.zeros(self._stages, dtype=np.int64)
         self._in_phase = np.zeros(self._stages, dtype=np.int64)
         self._early = 0
-        self._strange = 0
+        self._unknown_stage = 0
         self._sent_ns: tuple[int, int] | None = None
 
     def add(self, samples: Samples) -> None:
-        """Take in samples; every attempted signal becomes one exactly once."""
+        """Add samples; every attempted signal is one sample exactly."""
         slots = column(samples, "slot")
         agents = self._table.agents_of(slots)
         numbers = (slots - self._table.bases[agents]).astype(np.uint64)
         intended, sent = column(samples, "intended_ns"), column(samples, "sent_ns")
         offsets = (intended - self._t0_ns).astype(np.uint64)
         self._by_agent += np.bincount(agents, minlength=_AGENTS)
-        np.maximum.at(self._ends, agents, numbers.astype(np.int64) + 1)
+        np.maximum.at(self._next_index, agents, numbers.astype(np.int64) + 1)
         np.add.at(self._sums, agents, (2 * numbers + 1) * offsets)
         self._early += int((sent < intended).sum())
         if len(sent):
@@ -88,21 +88,21 @@ class AttemptCounter:
             self._sent_ns = (min(first, int(sent.min())), max(last, int(sent.max())))
         stages = column(samples, "stage").astype(np.int64)
         known = stages < self._stages
-        self._strange += int((~known).sum())
+        self._unknown_stage += int((~known).sum())
         stages, sent = stages[known], sent[known]
         self._by_stage += np.bincount(stages, minlength=self._stages)
         in_phase = sent < self._ends_ns[stages]
         self._in_phase += np.bincount(stages[in_phase], minlength=self._stages)
 
     def attempted(self) -> AttemptTotals:
-        """What has been taken in so far."""
+        """The totals so far."""
         return AttemptTotals(
             by_agent=self._by_agent.copy(),
             sum_by_agent=self._sums.copy(),
             by_stage=tuple(self._by_stage.tolist()),
             in_phase_by_stage=tuple(self._in_phase.tolist()),
-            missing=int((self._ends - self._by_agent).sum()),
+            missing=int((self._next_index - self._by_agent).sum()),
             early=self._early,
-            unknown_stage=self._strange,
+            unknown_stage=self._unknown_stage,
             sent_ns=self._sent_ns,
         )

@@ -1,9 +1,9 @@
 """From a server's clock to the host's monotonic one.
 
 A probe asks the server for its time s and knows the monotonic times a and b around the question.
-The server's answer was taken somewhere between, so the offset m - s with m = (a + b) / 2 is off by
-(b - a) / 2 at most. Of each stretch of time the probe with the least round trip is kept; between
-kept probes the offset is interpolated in a straight line, beyond them it stays.
+The server read its clock in between, so the offset m - s with m = (a + b) / 2 is off by (b - a) / 2
+at most. Of each interval of 10 s the probe with the least round trip is kept. Between kept probes
+the offset is interpolated linearly; outside of them it is constant.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from harness.clock import NS_PER_S, NS_PER_US
 from harness.evidence.strict_json import loads
 
-# A server's clock may be disciplined by up to 500 ppm (NTP's limit); what goes beyond is a step.
+# NTP slews a clock by 500 ppm at most; a larger change is a step.
 DRIFT_MAX_PPM = 500.0
-STRETCH_NS = 10 * NS_PER_S
+INTERVAL_NS = 10 * NS_PER_S
 # 146 years; differences of two such moments fit into 64 bits.
 TIMESTAMP_MAX_NS = (1 << 62) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSample:
-    """One look at a server's clock; see the module's text."""
+    """One probe of a server's clock; see the module's text."""
 
     server: str
     mono_ns: int
@@ -47,15 +47,15 @@ class ClockSample:
 
 @dataclass(frozen=True, slots=True)
 class ClockSummary:
-    """What is known of a server's clock.
+    """Offset, error, drift and steps of a server's clock.
 
     Attributes:
-        probes: how many there are, and of those how many were `kept`.
+        probes: number of probes, of which `kept` are in the map.
         offset_ns: monotonic minus server time at the probe with the least round trip.
         error_ns: largest error of the map at a kept probe.
         drift_ppm: from the first kept probe to the last; None below two. It is off by
             `drift_error_ppm` at most.
-        steps: neighbours whose offsets differ by more than error and drift can explain.
+        steps: successive probes whose offsets differ by more than error and drift explain.
         step_max_ns: the largest of those differences.
     """
 
@@ -71,11 +71,11 @@ class ClockSummary:
 
 
 class ClockMap:
-    """Maps one server's stamps; made from its probes, of which there is at least one.
+    """Maps one server's timestamps to the host's monotonic clock, from at least one probe.
 
     Attributes:
-        facts: what is known of the clock.
-        probed_ns: when it was probed.
+        facts: offset, error, drift and steps.
+        probed_ns: monotonic times of the probes.
 
     Raises:
         ValueError: no probe.
@@ -84,10 +84,10 @@ class ClockMap:
     def __init__(self, probes: Sequence[ClockSample]) -> None:
         if not probes:
             raise ValueError("a clock map needs a probe")
-        kept = _best_of_each_stretch(probes)
+        kept = _best_of_each_interval(probes)
         self._server_us = np.array([probe.server_us for probe in kept], dtype=np.int64)
         self._offset_ns = np.array([probe.offset_ns for probe in kept], dtype=np.int64)
-        # Interpolation is done in doubles, which only small differences survive without loss.
+        # Interpolation uses doubles, which are exact for small differences only.
         self._base_us = int(self._server_us[0])
         self._base_offset_ns = int(self._offset_ns[0])
         self.facts = _facts(probes, kept)
@@ -95,11 +95,11 @@ class ClockMap:
 
     @property
     def error_ns(self) -> int:
-        """Largest error of a mapped stamp."""
+        """Largest error of a mapped timestamp."""
         return self.facts.error_ns
 
     def mono_ns(self, server_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Monotonic times of server stamps in microseconds."""
+        """Monotonic times in ns of server timestamps in microseconds."""
         shift = np.interp(
             (server_us - self._base_us).astype(np.float64),
             (self._server_us - self._base_us).astype(np.float64),
@@ -112,7 +112,7 @@ class ClockMap:
 
 
 def read_clock_samples(lines: Iterable[str]) -> tuple[tuple[ClockSample, ...], int]:
-    """Probes of a `clock.jsonl`, and how many lines are none."""
+    """Probes of a `clock.jsonl`, and the number of unreadable lines."""
     probes, bad = [], 0
     for line in lines:
         if not line.strip():
@@ -144,15 +144,15 @@ def clock_maps(probes: Iterable[ClockSample]) -> dict[str, ClockMap]:
     return {server: ClockMap(found) for server, found in sorted(by_server.items())}
 
 
-def _best_of_each_stretch(probes: Sequence[ClockSample]) -> list[ClockSample]:
+def _best_of_each_interval(probes: Sequence[ClockSample]) -> list[ClockSample]:
     ordered = sorted(probes, key=lambda probe: probe.mono_ns)
     first_ns = ordered[0].mono_ns
     best: dict[int, ClockSample] = {}
     for probe in ordered:
-        stretch = (probe.mono_ns - first_ns) // STRETCH_NS
-        if stretch not in best or probe.rtt_ns < best[stretch].rtt_ns:
-            best[stretch] = probe
-    # Interpolation needs server times that go up; a clock that was set back is told as a step.
+        interval = (probe.mono_ns - first_ns) // INTERVAL_NS
+        if interval not in best or probe.rtt_ns < best[interval].rtt_ns:
+            best[interval] = probe
+    # Interpolation needs increasing server times; a clock that was set back is counted as a step.
     return sorted(best.values(), key=lambda probe: probe.server_us)
 
 
@@ -178,7 +178,7 @@ def _facts(probes: Sequence[ClockSample], kept: Sequence[ClockSample]) -> ClockS
 
 
 def _unexplained_ns(before: ClockSample, after: ClockSample) -> int:
-    """How far two offsets differ beyond their errors and the greatest honest drift."""
+    """How far two offsets differ beyond their errors and the largest slewing rate."""
     drift_ns = abs(after.mono_ns - before.mono_ns) * DRIFT_MAX_PPM / 1e6
     return int(
         abs(after.offset_ns - before.offset_ns) - before.error_ns - after.error_ns - drift_ns

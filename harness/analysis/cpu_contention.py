@@ -1,8 +1,8 @@
-"""Whether a host's cores were fought over, in blocks with and without a disturbance.
+"""CPU contention of a host, in blocks with and without a treatment.
 
-A quota of one core disturbs nobody where cores are idle. So an experiment that claims to have
-withstood a fight for cores has to show that there was one: from telemetry, how busy the host was,
-and how long the system's own services stood ready without a core.
+A quota of one core has no effect where cores are idle. An experiment that claims isolation under
+CPU contention has to show that there was contention: telemetry gives how busy the host was, and
+how long the system's own services waited for a core.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.clock import NS_PER_S
 
 _BUSY = "host.busy_cores"
 _SERVICE, _WAITED = "service.", ".cpu_wait_cores"
-# Where a tenth of the cores is idle, whoever is ready to run finds one.
+# With a tenth of the cores idle, a runnable task finds one.
 SATURATED_SHARE = 0.9
 
 
@@ -26,8 +26,8 @@ class CpuContention:
 
     Attributes:
         cores: of the host.
-        busy_cores: at work, whoever for.
-        waited_cores: ready to run and without a core, the system's services together.
+        busy_cores: used by any process.
+        waited_cores: runnable and waiting for a core, the system's services together.
     """
 
     cores: float
@@ -36,19 +36,19 @@ class CpuContention:
 
     @property
     def is_fought_over(self) -> bool:
-        """Whether hardly a core was idle."""
+        """Whether the cores were saturated."""
         return self.busy_cores >= SATURATED_SHARE * self.cores
 
 
 def measure_contention(
-    telemetry: Telemetry, blocks: Sequence[TrialBlock], disturbers: Set[str]
+    telemetry: Telemetry, blocks: Sequence[TrialBlock], injectors: Set[str]
 ) -> CpuContention | None:
-    """What the telemetry says of some blocks; None where it does not tell.
+    """CPU contention in these blocks; None without telemetry of the host.
 
     Args:
         telemetry: of the run that the blocks are parts of.
-        blocks: whose counted parts are looked at.
-        disturbers: services that the disturbance is in, which are no part of the system's waiting.
+        blocks: whose counted parts are measured.
+        injectors: services that run the treatment; their waiting is not the system's.
     """
     busy = telemetry.time_series.get(_BUSY)
     if busy is None or busy.limit is None:
@@ -57,23 +57,23 @@ def measure_contention(
     if not inside:
         return None
     waited = [
-        _mean(_inside(track, blocks, telemetry.every_s))
-        for track in telemetry.of(_SERVICE)
-        if track.name.endswith(_WAITED) and _whose(track.name) not in disturbers
+        _mean(_inside(series, blocks, telemetry.every_s))
+        for series in telemetry.of(_SERVICE)
+        if series.name.endswith(_WAITED) and _service_of(series.name) not in injectors
     ]
     return CpuContention(busy.limit, _mean(inside), sum(waited))
 
 
-def _whose(name: str) -> str:
+def _service_of(name: str) -> str:
     return name.removeprefix(_SERVICE).removesuffix(_WAITED)
 
 
-def _inside(track: TimeSeries, blocks: Iterable[TrialBlock], every_s: float) -> list[float]:
-    """Values that speak of nothing but the counted parts; each of the time since the one before."""
+def _inside(series: TimeSeries, blocks: Iterable[TrialBlock], every_s: float) -> list[float]:
+    """Values whose whole sampling interval lies within the counted parts."""
     spans = [(b.counted_ns / NS_PER_S + every_s, b.counted_end_ns / NS_PER_S) for b in blocks]
     return [
         value
-        for at_s, value in zip(track.at_s, track.values, strict=True)
+        for at_s, value in zip(series.at_s, series.values, strict=True)
         if any(first_s <= at_s <= last_s for first_s, last_s in spans)
     ]
 

@@ -1,4 +1,4 @@
-"""Signals that became final, but only after the drain deadline."""
+"""Signals that became final after the drain deadline."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from harness.analysis.samples import Samples, column
 
 
 class LateSignalAnalyzer:
-    """Takes in samples; keeps nothing of them but what is late.
+    """Counts late signals.
 
-    The end of the watching comes a little after the deadline, and what becomes final in between
-    is no lost signal: it has a latency of its own. It is late all the same.
+    The observation ends shortly after the deadline. A signal that becomes final in between is not
+    lost and has a latency, but it is late.
 
     Args:
         deadline_ns: monotonic; 0 if there was none.
-        clock: PostgreSQL's clock; without it commit times are of no use.
-        notes: SEEN_LATE counts signals that were seen final after the deadline, which is an upper
-            bound of the truth; COMMITTED_LATE those of them of which the lower bound is late
-            as well: the commit, or without its time the observer's read before.
+        clock: PostgreSQL's clock; without it commit times are not used.
+        notes: receives SEEN_LATE, signals observed final after the deadline (an upper bound of
+            the truth), and COMMITTED_LATE, those whose lower bound is late too: the commit time,
+            or without one the observer's read before.
     """
 
     def __init__(self, deadline_ns: int, clock: ClockMap | None, notes: AnomalyLog) -> None:
@@ -29,7 +29,7 @@ class LateSignalAnalyzer:
         self._notes = notes
 
     def add(self, samples: Samples) -> None:
-        """Take in samples; every one has its fate."""
+        """Add samples with their outcomes."""
         if not self._deadline_ns:
             return
         late = samples[column(samples, "seen_ns") > self._deadline_ns]

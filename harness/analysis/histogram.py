@@ -3,8 +3,8 @@
 Layout (HdrHistogram, lowest trackable value 1000, 3 significant digits, values in ns): the unit is
 2^9 ns, the largest power of two not above 1000; each power of two above 2^20 ns has 1024 buckets,
 so that a bucket is never wider than 1/1024 of its values, nor than 512 ns. It holds values up to
-2^42 - 1 ns (73 min), the first power of two above one hour. What lies outside is neither clamped
-nor dropped: it is counted apart, keeps its rank at either end, and stays in sum, minimum and
+2^42 - 1 ns (73 min), the first power of two above one hour. Values outside are neither clamped nor
+dropped: they are counted separately, keep their rank at either end, and are in sum, minimum and
 maximum, which are exact.
 """
 
@@ -46,7 +46,7 @@ def bucket_low_ns(index: int) -> int:
 
 
 def bucket_high_ns(index: int) -> int:
-    """Largest value of a bucket: what HdrHistogram calls its highest equivalent value."""
+    """Largest value of a bucket: HdrHistogram's highest equivalent value."""
     power = max(0, (index >> _HALF_BITS) - 1)
     return bucket_low_ns(index) + (1 << (power + _UNIT_BITS)) - 1
 
@@ -61,9 +61,9 @@ def bucket_middles_ns() -> Values:
 
 
 def rank_of(percentile: float, count: int) -> int:
-    """The rank of a percentile: the least r of which r / count reaches it; 1 at least.
+    """The rank of a percentile: the least r >= 1 with r / count >= percentile / 100.
 
-    Exact: with floats 99.9 % may come to one rank more.
+    Exact: with floats the rank of 99.9 % may be one too high.
     """
     share = Fraction(str(percentile)) / 100
     return max(1, -(-share.numerator * count // share.denominator))
@@ -71,7 +71,7 @@ def rank_of(percentile: float, count: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Counts of durations; a value, made by a `Tally`, by merging or by decoding.
+    """Counts of durations by bucket; made by `HistogramBuilder`, by merging or by decoding.
 
     Attributes:
         counts: int64, one for each bucket; read-only.
@@ -95,18 +95,18 @@ class Histogram:
     @classmethod
     def of(cls, values: Any) -> Histogram:
         """The histogram of an array of ns."""
-        tally = HistogramBuilder()
-        tally.record(np.asarray(values, dtype=np.int64))
-        return tally.histogram()
+        builder = HistogramBuilder()
+        builder.record(np.asarray(values, dtype=np.int64))
+        return builder.histogram()
 
     @property
     def inside(self) -> int:
-        """How many durations lie in a bucket."""
+        """Number of durations within the layout."""
         return int(self.counts.sum())
 
     @property
     def count(self) -> int:
-        """How many durations there are, those outside included."""
+        """Number of all durations, those outside the layout included."""
         return self.inside + self.negative + self.overflow
 
     @property
@@ -116,7 +116,7 @@ class Histogram:
         return self.sum_ns / count if count else None
 
     def rank_of(self, percentile: float) -> int:
-        """`rank_of` its durations."""
+        """`rank_of` for its number of durations."""
         return rank_of(percentile, self.count)
 
     def value_at_rank(self, rank: int) -> int | None:
@@ -140,7 +140,7 @@ class Histogram:
         return self.value_at_rank(self.rank_of(percentile))
 
     def count_below(self, limit_ns: int) -> int:
-        """How many durations lie in buckets wholly below a limit, those below zero included."""
+        """Number of durations in buckets wholly below a limit, those below zero included."""
         if limit_ns <= 0:
             return 0
         if limit_ns >= LIMIT_NS:
@@ -149,29 +149,29 @@ class Histogram:
         return int(self.counts[:first].sum()) + self.negative
 
     def __add__(self, other: Histogram) -> Histogram:
-        """Both together, without loss."""
-        filled = [part for part in (self, other) if part.count]
+        """Merge both, without loss."""
+        not_empty = [part for part in (self, other) if part.count]
         return Histogram(
             counts=self.counts + other.counts,
             negative=self.negative + other.negative,
             overflow=self.overflow + other.overflow,
             sum_ns=self.sum_ns + other.sum_ns,
-            min_ns=min((part.min_ns for part in filled), default=0),
-            max_ns=max((part.max_ns for part in filled), default=0),
+            min_ns=min((part.min_ns for part in not_empty), default=0),
+            max_ns=max((part.max_ns for part in not_empty), default=0),
         )
 
     def without(self, part: Histogram) -> Histogram:
-        """What is left when a part of it is taken out; its ends are as exact as its buckets."""
+        """Subtract a part; minimum and maximum of the result are as exact as its buckets."""
         counts = self.counts - part.counts
         if counts.min() < 0 or part.negative > self.negative or part.overflow > self.overflow:
-            raise ValueError("a histogram can only be taken out of one that holds it")
+            raise ValueError("a histogram can only be subtracted from one that contains it")
         negative, overflow = self.negative - part.negative, self.overflow - part.overflow
-        filled = np.flatnonzero(counts)
+        not_empty = np.flatnonzero(counts)
         low_ns, high_ns = self.min_ns, self.max_ns
-        if len(filled) and not negative:
-            low_ns = max(low_ns, bucket_low_ns(int(filled[0])))
-        if len(filled) and not overflow:
-            high_ns = min(high_ns, bucket_high_ns(int(filled[-1])))
+        if len(not_empty) and not negative:
+            low_ns = max(low_ns, bucket_low_ns(int(not_empty[0])))
+        if len(not_empty) and not overflow:
+            high_ns = min(high_ns, bucket_high_ns(int(not_empty[-1])))
         return Histogram(
             counts=counts,
             negative=negative,
@@ -196,12 +196,12 @@ class Histogram:
 
 
 def empty_histogram() -> Histogram:
-    """A histogram of nothing; merging it changes nothing."""
+    """A histogram without values."""
     return Histogram(np.zeros(BUCKETS, dtype=np.int64))
 
 
 class HistogramBuilder:
-    """A histogram under way."""
+    """Accumulates a histogram."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(BUCKETS, dtype=np.int64)
@@ -213,17 +213,17 @@ class HistogramBuilder:
 
     @classmethod
     def of(cls, histogram: Histogram) -> HistogramBuilder:
-        """One that has counted what a histogram holds."""
-        tally = cls()
-        tally._counts += histogram.counts
-        tally._negative, tally._overflow = histogram.negative, histogram.overflow
-        tally._sum_ns = histogram.sum_ns
+        """A builder that starts with a histogram's values."""
+        builder = cls()
+        builder._counts += histogram.counts
+        builder._negative, builder._overflow = histogram.negative, histogram.overflow
+        builder._sum_ns = histogram.sum_ns
         if histogram.count:
-            tally._min_ns, tally._max_ns = histogram.min_ns, histogram.max_ns
-        return tally
+            builder._min_ns, builder._max_ns = histogram.min_ns, histogram.max_ns
+        return builder
 
     def record(self, values: Values) -> None:
-        """Count durations."""
+        """Add durations."""
         if len(values) == 0:
             return
         low, high = int(values.min()), int(values.max())
@@ -242,7 +242,7 @@ class HistogramBuilder:
             self._counts[: len(found)] += found
 
     def histogram(self) -> Histogram:
-        """What has been counted so far."""
+        """The histogram of all durations so far."""
         return Histogram(
             counts=self._counts.copy(),
             negative=self._negative,

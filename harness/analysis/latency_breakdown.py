@@ -1,9 +1,9 @@
-"""Where the time went: the total cut into stages whose means sum to the mean of the total.
+"""Latency by stage: the total is cut into stages whose means sum to the mean of the total.
 
-Only signals that have all times of a set of cuts take part in its split, so that every stage is
-taken over the same signals and sums are exact. The set that the most signals have is reported;
-where a cut is not in it, its neighbours merge and are named so. When the engine took the lock and
-when it had simulated is exposed by no row version: both lie within INIT -> SIMULATED.
+A split covers only signals that have all times of its set of cuts, so that every stage has the same
+signals and sums are exact. The set that the most signals have is reported; the stages around a
+missing cut are merged, which a note says. No row version shows when the engine acquired the lock
+and when it finished the simulation: both lie within INIT -> SIMULATED.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.histogram import Histogram, HistogramBuilder, Values
 
-# Cuts that may be missing, by bit, between those that are always there.
+# Cuts that may be missing, by bit, between those that always exist.
 _OPTIONAL = ("accepted by Redis", "INIT committed", "SIMULATED committed")
 CUTS = ("intended", "sent", *_OPTIONAL, "seen")
 NOT_EXPOSED = "lock held and simulated are not exposed: both lie within INIT -> SIMULATED committed"
@@ -28,8 +28,8 @@ class BreakdownStage:
     Attributes:
         start: the cut it begins at, a name of CUTS.
         end: the cut it ends at.
-        merged: cuts in between that have no time.
-        histogram: its durations; negative ones are counted there, and keep their part of the sum.
+        merged: cuts in between without a time.
+        histogram: durations; negative ones are counted, and in the sum.
     """
 
     start: str
@@ -45,7 +45,7 @@ class LatencyBreakdown:
     Attributes:
         stages: in order.
         total: from the first cut to the last, over the same signals.
-        arrived: signals that arrived, those without all times included.
+        arrived: all signals that arrived, those without all times included.
     """
 
     stages: tuple[BreakdownStage, ...]
@@ -54,7 +54,7 @@ class LatencyBreakdown:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know beside the figures."""
+        """Limitations of the figures, for the reader."""
         notes = [
             f"no time for '{name}': its neighbours are merged"
             for stage in self.stages
@@ -68,24 +68,24 @@ class LatencyBreakdown:
 
 
 class _Pattern:
-    """A split under way for signals that have the same cuts."""
+    """Accumulates the split of the signals that have the same cuts."""
 
     def __init__(self, cuts: tuple[int, ...]) -> None:
         self.cuts = cuts
-        self.tallies = [HistogramBuilder() for _ in cuts[1:]]
+        self.builders = [HistogramBuilder() for _ in cuts[1:]]
         self.total = HistogramBuilder()
         self.count = 0
 
     def add(self, times: NDArray[np.int64]) -> None:
-        own = times[:, self.cuts]
-        for number, tally in enumerate(self.tallies):
-            tally.record(own[:, number + 1] - own[:, number])
-        self.total.record(own[:, -1] - own[:, 0])
-        self.count += len(own)
+        times_of_cuts = times[:, self.cuts]
+        for number, builder in enumerate(self.builders):
+            builder.record(times_of_cuts[:, number + 1] - times_of_cuts[:, number])
+        self.total.record(times_of_cuts[:, -1] - times_of_cuts[:, 0])
+        self.count += len(times_of_cuts)
 
 
 class LatencyBreakdownBuilder:
-    """Stage splits under way; cuts that are not known are marked by zero."""
+    """Accumulates stage splits; a time of zero marks an unknown cut."""
 
     def __init__(self) -> None:
         self._patterns: dict[int, _Pattern] = {}
@@ -99,7 +99,7 @@ class LatencyBreakdownBuilder:
         committed: Values,
         seen: Values,
     ) -> None:
-        """Take in arrived signals; all times are monotonic ns."""
+        """Add arrived signals; all times are monotonic ns."""
         times = np.stack([intended, sent, accepted, init_committed, committed, seen], axis=1)
         known = times[:, 2:5] != 0
         kinds = known @ np.array([1, 2, 4])
@@ -111,7 +111,7 @@ class LatencyBreakdownBuilder:
             pattern.add(times[kinds == kind])
 
     def split(self) -> LatencyBreakdown | None:
-        """The split of the cuts that the most signals have; None when nothing arrived."""
+        """The split of the cuts that the most signals have; None when none arrived."""
         if not self._patterns:
             return None
         best = max(self._patterns.values(), key=lambda pattern: (pattern.count, len(pattern.cuts)))
@@ -120,9 +120,9 @@ class LatencyBreakdownBuilder:
                 start=CUTS[start],
                 end=CUTS[end],
                 merged=CUTS[start + 1 : end],
-                histogram=tally.histogram(),
+                histogram=builder.histogram(),
             )
-            for start, end, tally in zip(best.cuts, best.cuts[1:], best.tallies, strict=False)
+            for start, end, builder in zip(best.cuts, best.cuts[1:], best.builders, strict=False)
         ]
         arrived = sum(pattern.count for pattern in self._patterns.values())
         return LatencyBreakdown(tuple(stages), best.total.histogram(), arrived)

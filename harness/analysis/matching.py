@@ -1,8 +1,8 @@
-"""Brings attempts, answers and sightings of each signal together, in one pass.
+"""Matches the attempt, the answer and the sightings of each signal, in one pass.
 
-A signal's sample is open from its attempt until both its answer and its final state are known;
-then it is handed on and forgotten but for the few bytes in `Fates`. Memory therefore follows what
-is in flight, not what was sent.
+A signal's sample is open from its attempt until both its answer and its final state are known.
+After that only the few bytes in `SignalOutcomes` stay. Memory therefore grows with the signals in
+flight, not with those sent.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _STATES = [int(state) for state in State if state not in (State.OTHER, State.BEY
 
 
 class Matcher:
-    """Samples under way.
+    """The open samples.
 
     Args:
         table: the run's slots.
-        notes: where irregularities go.
+        notes: receives the anomalies.
 
     Attributes:
-        fates: what is known by slot.
+        outcomes: of each slot.
         attempted: distinct signals attempted.
-        sightings: records taken in.
+        sightings: records read.
         foreign: those of other runs.
     """
 
@@ -54,7 +54,7 @@ class Matcher:
         self._early_sightings: list[Records] = []
 
     def advance(self, step: RecordBatch) -> Samples:
-        """Take in what happened; samples that are complete by now."""
+        """Add the next records; returns the samples that they complete."""
         for records in step.attempts:
             self._attempts(records)
         for records in step.acks:
@@ -65,36 +65,36 @@ class Matcher:
         return self._close()
 
     def leftovers(self) -> tuple[Samples, Samples]:
-        """After the last step: samples complete at last, and those that never became so.
+        """After the last step: the samples that are complete now, and those that never are.
 
-        The fate of the latter is still OPEN.
+        The outcome of the latter is still OPEN.
         """
         for records in self._early_acks:
             self._acks(records, keep_early=False)
         for records in self._early_sightings:
             self._sightings(records, keep_early=False)
         closed = self._close()
-        rest: Samples = self._rows[: self._used].copy()
-        self._forget(rest)
+        unfinished: Samples = self._rows[: self._used].copy()
+        self._mark_closed(unfinished)
         self._used = 0
-        return closed, rest
+        return closed, unfinished
 
     def _attempts(self, records: Records) -> None:
         slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
-        strange = (slots < 0) | (records["mode"] > max(Mode)) | (records["address"] > HOT_ADDRESS)
-        strange |= records["stale"] > 1
-        if strange.any():
-            self._note_ids(Anomaly.ATTEMPT_INVALID, records[strange])
-            records, slots = records[~strange], slots[~strange]
+        invalid = (slots < 0) | (records["mode"] > max(Mode)) | (records["address"] > HOT_ADDRESS)
+        invalid |= records["stale"] > 1
+        if invalid.any():
+            self._note_ids(Anomaly.ATTEMPT_INVALID, records[invalid])
+            records, slots = records[~invalid], slots[~invalid]
         fresh = ~self.outcomes.has_flag(SignalFlag.ATTEMPTED, slots)
-        # Of one slot's records in this chunk the first stays, because it is written last.
+        # Of one slot's records in this chunk the first one wins, because it is written last.
         order = np.arange(len(slots), dtype=np.uint32)
         link = self.outcomes.link
         link[slots[fresh][::-1]] = order[fresh][::-1]
         fresh &= link[slots] == order
         self._notes.slots(Anomaly.ATTEMPT_REPEATED, slots[~fresh])
         records, slots = records[fresh], slots[fresh]
-        self._make_room(len(records))
+        self._grow(len(records))
         first, end = self._used, self._used + len(records)
         rows = self._rows[first:end]
         rows[:] = np.zeros(1, dtype=SAMPLE)
@@ -110,10 +110,10 @@ class Matcher:
 
     def _acks(self, records: Records, *, keep_early: bool) -> None:
         slots, at = self._locate(records)
-        strange = (slots < 0) | ~np.isin(records["outcome"], _OUTCOMES)
-        at = np.where(strange, _NOWHERE, at)
-        self._note_ids(Anomaly.ACK_INVALID, records[strange])
-        early = ~strange & (at == NOT_ATTEMPTED)
+        invalid = (slots < 0) | ~np.isin(records["outcome"], _OUTCOMES)
+        at = np.where(invalid, _NOWHERE, at)
+        self._note_ids(Anomaly.ACK_INVALID, records[invalid])
+        early = ~invalid & (at == NOT_ATTEMPTED)
         if keep_early:
             self._keep(self._early_acks, records[early])
         else:
@@ -121,16 +121,16 @@ class Matcher:
         opened = np.flatnonzero(at >= 0)
         first = _first_of_each(at[opened], self._used)
         first &= self._rows["outcome"][at[opened]] == 0
-        taken = opened[first]
-        into = at[taken]
-        self._rows["acked_ns"][into] = records["acked_ns"][taken]
-        self._rows["outcome"][into] = records["outcome"][taken]
-        answered = records[taken]
+        matched = opened[first]
+        into = at[matched]
+        self._rows["acked_ns"][into] = records["acked_ns"][matched]
+        self._rows["outcome"][into] = records["outcome"][matched]
+        answered = records[matched]
         self._rows["entry"][into] = pack_entries(answered["redis_ms"], answered["redis_seq"])
         repeated = np.concatenate((opened[~first], np.flatnonzero(at == CLOSED)))
         self._notes.slots(Anomaly.ACK_REPEATED, slots[repeated])
-        hasty = records["acked_ns"][taken] < self._rows["sent_ns"][into]
-        self._notes.slots(Anomaly.ACK_EARLY, slots[taken[hasty]])
+        too_early = records["acked_ns"][matched] < self._rows["sent_ns"][into]
+        self._notes.slots(Anomaly.ACK_EARLY, slots[matched[too_early]])
 
     def _sightings(self, records: Records, *, keep_early: bool) -> None:
         slots, at = self._locate(records)
@@ -146,33 +146,33 @@ class Matcher:
             self._keep(self._early_sightings, records[early])
         else:
             unknown |= early
-        nobody = records[unknown & final]
-        self._notes.unexpected(nobody["trace_hi"], nobody["trace_lo"])
+        unexpected = records[unknown & final]
+        self._notes.unexpected(unexpected["trace_hi"], unexpected["trace_lo"])
         known = (slots >= 0) & (at != NOT_ATTEMPTED)
         final_when = self._finals(records, slots, at, known & final)
         self._inits(records, slots, at, known & ~final, final_when)
         self._without_init(records, final_when)
 
     def _finals(self, records: Records, slots: Slots, at: Slots, chosen: Mask) -> NDArray[np.int32]:
-        """Take in final states; where in this chunk each open row became final."""
-        fates = self.outcomes
+        """Add final states; returns where in this chunk each open row became final."""
+        outcomes = self.outcomes
         when = np.full(self._used, _NEVER, dtype=np.int32)
         opened = np.flatnonzero(chosen & (at >= 0))
         first = _first_of_each(at[opened], self._used)
         first &= self._rows["state"][at[opened]] == 0
-        taken = opened[first]
-        into = at[taken]
-        self._rows["state"][into] = records["state"][taken]
-        self._rows["final_us"][into] = records["commit_us"][taken]
-        self._rows["seen_ns"][into] = records["seen_ns"][taken]
-        fates.state[slots[taken]] = records["state"][taken]
-        self._rows["final_xid"][into] = records["xid"][taken]
-        when[into] = taken
-        # A row that is touched again in its state, in whatever transaction, is no second effect.
+        matched = opened[first]
+        into = at[matched]
+        self._rows["state"][into] = records["state"][matched]
+        self._rows["final_us"][into] = records["commit_us"][matched]
+        self._rows["seen_ns"][into] = records["seen_ns"][matched]
+        outcomes.state[slots[matched]] = records["state"][matched]
+        self._rows["final_xid"][into] = records["xid"][matched]
+        when[into] = matched
+        # A row that is written again in the same state is no second effect.
         again = np.concatenate((opened[~first], np.flatnonzero(chosen & (at == CLOSED))))
-        fates.set_flag(SignalFlag.TOUCHED, slots[again])
-        other = records["state"][again] != fates.state[slots[again]]
-        xids = np.where(at[again] == CLOSED, fates.link[slots[again]], 0)
+        outcomes.set_flag(SignalFlag.TOUCHED, slots[again])
+        other = records["state"][again] != outcomes.state[slots[again]]
+        xids = np.where(at[again] == CLOSED, outcomes.link[slots[again]], 0)
         still_open = at[again] != CLOSED
         xids[still_open] = self._rows["final_xid"][at[again][still_open]]
         same = xids == records["xid"][again]
@@ -196,13 +196,13 @@ class Matcher:
         xids = records["xid"][opened]
         known_xid = self._rows["init_xid"][into]
         had_init = self.outcomes.has_flag(SignalFlag.INIT, slots[opened])
-        taken = first & ~had_init
-        rows_taken = into[taken]
-        self._rows["init_us"][rows_taken] = records["commit_us"][opened[taken]]
-        self._rows["init_xid"][rows_taken] = xids[taken]
-        self.outcomes.set_flag(SignalFlag.INIT, slots[opened[taken]])
+        matched = first & ~had_init
+        matched_rows = into[matched]
+        self._rows["init_us"][matched_rows] = records["commit_us"][opened[matched]]
+        self._rows["init_xid"][matched_rows] = xids[matched]
+        self.outcomes.set_flag(SignalFlag.INIT, slots[opened[matched]])
         known_xid = np.where(had_init, known_xid, self._rows["init_xid"][into])
-        repeated = ~taken & ~late & (xids == known_xid)
+        repeated = ~matched & ~late & (xids == known_xid)
         self._notes.slots(Anomaly.SIGHTING_REPEATED, slots[opened[repeated]])
         after = np.concatenate((opened[late], np.flatnonzero(chosen & (at == CLOSED))))
         self._notes.slots(Anomaly.AFTER_FINAL, slots[after])
@@ -210,7 +210,7 @@ class Matcher:
     def _without_init(self, records: Records, final_when: NDArray[np.int32]) -> None:
         """Signals that have become SIMULATED in this chunk and were never in INIT.
 
-        Only the stream shows every version; a row read by query (no LSN) may have been in INIT.
+        Only the log shows every version; a row read by query (no LSN) may have been in INIT.
         """
         became = np.flatnonzero(final_when != _NEVER)
         when = final_when[became]
@@ -226,15 +226,15 @@ class Matcher:
         closed: Samples = rows[done]
         if len(closed) == 0:
             return closed
-        closed["fate"] = final_outcome(closed)
+        closed["signal_outcome"] = final_outcome(closed)
         self._notes.slots(
             Anomaly.REFUSED_BUT_SEEN, closed["slot"][closed["outcome"] == PushStatus.REFUSED]
         )
-        self._forget(closed)
-        rest = rows[~done]
-        self._rows[: len(rest)] = rest
-        self._used = len(rest)
-        self.outcomes.link[rest["slot"]] = np.arange(len(rest), dtype=np.uint32)
+        self._mark_closed(closed)
+        unfinished = rows[~done]
+        self._rows[: len(unfinished)] = unfinished
+        self._used = len(unfinished)
+        self.outcomes.link[unfinished["slot"]] = np.arange(len(unfinished), dtype=np.uint32)
         return closed
 
     def _locate(self, records: Records) -> tuple[Slots, Slots]:
@@ -242,11 +242,11 @@ class Matcher:
         slots = self._table.slots_of(column(records, "trace_hi"), column(records, "trace_lo"))
         return slots, self.outcomes.rows(slots)
 
-    def _forget(self, samples: Samples) -> None:
+    def _mark_closed(self, samples: Samples) -> None:
         self.outcomes.set_flag(SignalFlag.CLOSED, samples["slot"])
         self.outcomes.link[samples["slot"]] = samples["final_xid"]
 
-    def _make_room(self, count: int) -> None:
+    def _grow(self, count: int) -> None:
         needed = self._used + count
         if needed > len(self._rows):
             larger: Samples = np.zeros(max(needed, 2 * len(self._rows)), dtype=SAMPLE)
@@ -263,13 +263,13 @@ class Matcher:
 
 
 def final_outcome(samples: Samples) -> NDArray[np.uint8]:
-    """The class of signals whose final state is known."""
+    """Outcome of signals whose final state is known."""
     rejected = samples["state"] >= State.STALE_DATA_ERROR
     outcome = samples["outcome"]
-    fates = np.where(rejected, SignalOutcome.REJECTED, SignalOutcome.SIMULATED)
-    fates = np.where(outcome == PushStatus.REFUSED, SignalOutcome.REFUSED, fates)
+    outcomes = np.where(rejected, SignalOutcome.REJECTED, SignalOutcome.SIMULATED)
+    outcomes = np.where(outcome == PushStatus.REFUSED, SignalOutcome.REFUSED, outcomes)
     unanswered = (outcome == PushStatus.UNKNOWN) | (outcome == 0)
-    return np.where(unanswered, SignalOutcome.RECOVERED, fates).astype(np.uint8)
+    return np.where(unanswered, SignalOutcome.RECOVERED, outcomes).astype(np.uint8)
 
 
 def _first_of_each(rows: Slots, total: int) -> Mask:

@@ -1,4 +1,4 @@
-"""The measurement: what was found, as frozen values that survive JSON."""
+"""The measurement: all figures of a run, as frozen values that are stored as JSON."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class MetricFigures(_Value):
     Attributes:
         metric: name of a `recorder.Metric`.
         count: durations, those outside the histogram included.
-        censored: of them, signals that never arrived, at the time they have had.
-        rejected: of these, the rejections that nothing excuses; 0 in results stored before they
-            were counted. An objective takes them as beyond every limit.
-        percentiles_ns: those that the sample supports, by name ("p99.9"); upper ends of buckets.
+        censored: of them, signals that never arrived, censored at the end of the observation.
+        rejected: of these, the unexpected rejections; 0 in results stored before they were
+            counted. An objective counts them as above every limit.
+        percentiles_ns: those that the sample size supports, by name ("p99.9"); upper ends of
+            buckets.
         negative: durations below zero.
         overflow: durations beyond the histogram.
         histogram: HdrHistogram V2, base64; ns.
@@ -46,12 +47,12 @@ class MetricFigures(_Value):
 
 
 class SignalOutcomeFigures(_Value):
-    """How many signals ended in which class; the first six sum to `attempted`.
+    """Number of signals by outcome; the first six sum to `attempted`.
 
     `lost` includes those stuck in INIT, `refused` those `refused_unanswered`, `recovered` those
-    `recovered_rejected`. `duplicated` and `unexpected` are counted apart. `stale` were sent stale
-    on purpose, of which `stale_rejected` were refused; both are in the classes too. `behind` and
-    `behind_rejected` are the same of signals whose agents a planned fault held up.
+    `recovered_rejected`. `duplicated` and `unexpected` are counted separately. `stale` were sent
+    stale on purpose, of which `stale_rejected` were refused; both are in the outcomes too. `behind`
+    and `behind_rejected` are the same for signals during a planned stall of the chain feed.
     """
 
     attempted: int
@@ -73,7 +74,7 @@ class SignalOutcomeFigures(_Value):
 
 
 class BreakdownStageFigures(_Value):
-    """One stage of the split; a percentile of too few signals is None."""
+    """One stage of the latency breakdown; a percentile of too few signals is None."""
 
     start: str
     end: str
@@ -88,7 +89,7 @@ class BreakdownStageFigures(_Value):
 
 
 class LatencyBreakdownFigures(_Value):
-    """Where the time went: the sums of the stages are the sum of the total, exactly."""
+    """Latency by stage: the sums of the stages are exactly the sum of the total."""
 
     phase: str
     mode: str
@@ -100,7 +101,7 @@ class LatencyBreakdownFigures(_Value):
 
 
 class IntervalFigures(_Value):
-    """Latency of the signals intended in one stretch of time; see `series.IntervalSummary`."""
+    """Latency of the signals intended in one interval; see `summary.IntervalSummary`."""
 
     phase: str
     mode: str
@@ -113,7 +114,7 @@ class IntervalFigures(_Value):
 
 
 class ThroughputFigures(_Value):
-    """How one stretch of the run went, all signals together; see `seconds.Second`."""
+    """Throughput in one interval, all signals together; see `ThroughputInterval`."""
 
     start_s: float
     length_s: float
@@ -127,12 +128,12 @@ class ThroughputFigures(_Value):
 
 
 class PercentileBounds(_Value):
-    """The truth of a percentile lies between these two.
+    """Bounds of the true percentile.
 
     Attributes:
         name: "p99", or "max".
-        committed_ns: by the lower bounds of the truth: commit times, or the reads before.
-        seen_ns: by the observer, which is an upper bound and is judged.
+        committed_ns: lower bound, by commit times or the observer's reads before.
+        seen_ns: upper bound, by the observer; it is compared with the objectives.
     """
 
     phase: str
@@ -143,17 +144,17 @@ class PercentileBounds(_Value):
 
     @property
     def width_ns(self) -> int:
-        """How far the two are apart."""
+        """Distance of the two bounds."""
         return self.seen_ns - self.committed_ns
 
 
 class ClockFigures(_Value):
-    """A clock against the host's monotonic one; see `clockmap.ClockFacts`.
+    """A clock against the host's monotonic one; see `clock_map.ClockSummary`.
 
     Attributes:
-        server: whose; "host" for the host's own wall clock.
+        server: its owner; "host" for the host's own wall clock.
         before: probes before the first signal was sent; then those `during` and `after` the load.
-        ahead_ns: of the host's wall clock; None when nobody looked at that one.
+        ahead_ns: of the host's wall clock; None when that was not sampled.
     """
 
     server: str
@@ -172,12 +173,12 @@ class ClockFigures(_Value):
 
 
 class RecoveryFigures(_Value):
-    """What followed a disturbance; see `recovery.Recovery`.
+    """The recovery from a disruption; see `recovery.Recovery`.
 
     Attributes:
         kind: of the event.
-        what: a sentence about it.
-        at_s: when it was noted, seconds after t0.
+        what: description.
+        at_s: start of the recovery time, seconds after t0.
     """
 
     kind: str
@@ -191,12 +192,12 @@ class RecoveryFigures(_Value):
 
 
 class RateFigures(_Value):
-    """What was to be sent in a phase, and what was.
+    """Signals planned and sent in a phase.
 
     Attributes:
-        intended: signals of the plan; None when nobody computed it.
+        intended: signals of the plan; None when it was not computed.
         attempted: signals attempted.
-        in_phase: signals attempted before the phase was over.
+        in_phase: signals attempted before the end of the phase.
     """
 
     phase: str
@@ -219,17 +220,17 @@ class Measurement(_Value):
         accounts: by phase.
         duplicated: signals with more than one effect of a kind.
         unexpected: signals of this run that were final and never attempted.
-        foreign: sightings of other runs, left alone.
-        recoveries: what followed each disturbance, in order.
-        faults: each planned fault and when it held.
+        foreign: sightings of other runs, which are ignored.
+        recoveries: from each disruption, in order.
+        faults: each planned fault and its times.
         gate: rounds of a gate, and latency while it was on; None without one.
-        outside_faults: metrics of the signals that no disturbance touched; empty without one.
-        standstills: each planned standstill of the agents' view of the chain, and what came of it.
-        findings: what was out of order, by kind; the judgement names the signals.
+        outside_faults: metrics of the signals outside of fault windows; empty without faults.
+        standstills: figures of each planned stall of the agents' chain feed.
+        findings: counts of anomalies by kind; the checks have the ids of signals.
         nonce_addresses: addresses that used nonces.
-        seconds: of the whole run, drain included, each as long as an interval; empty in results
-            that were stored before they were counted.
-        vitals: of the measured phase; None when nobody looked.
+        seconds: throughput of the whole run, drain included, by interval; empty in results
+            stored before it was counted.
+        vitals: self-monitoring of the measured phase; None without samples.
     """
 
     account: SignalOutcomeFigures

@@ -1,7 +1,7 @@
-"""A lower bound of the truth where no commit time is known: the observer's read before.
+"""A lower bound of the time at which a signal became final, where no commit time is known.
 
-A signal that a read shows final, and that the read before would have shown if it had been, became
-final after the read before was asked for. Nor does a signal become final before it is sent.
+A signal that is final in one read and was not in the read before became final after the start of
+that earlier read. It cannot become final before it is sent either.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ class ObserverReads:
     """The reads of a run.
 
     Args:
-        path: `reads.bin`; a run of an earlier version has none.
+        path: `reads.bin`; runs of earlier versions have none.
 
     Attributes:
-        torn: bytes of a record cut short at its end.
+        torn: bytes of an incomplete record at its end.
 
     Raises:
-        EvidenceError: the file is there and cannot be read.
+        EvidenceError: the file exists and cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         records, self.torn = read_records(path, READ) if path.exists() else (np.zeros(0, READ), 0)
         records = np.sort(records, order="seen_ns")
-        # An end that no sighting has; each search finds a place then.
+        # A sentinel that no sighting reaches, so that each search finds an index.
         self._seen_ns = np.append(records["seen_ns"], np.iinfo(np.int64).max)
         self._since_ns = np.append(records["since_ns"], 0)
 
     def annotate(self, samples: Samples) -> None:
-        """Write into each sample when it was certainly not final yet: at its sending at least."""
+        """Set `since_ns` of each sample: a time at which it was certainly not final yet."""
         seen_ns = column(samples, "seen_ns")
         at = np.searchsorted(self._seen_ns, seen_ns)
         since_ns = np.where(self._seen_ns[at] == seen_ns, self._since_ns[at], 0)

@@ -1,4 +1,4 @@
-"""How many signals ended in which class."""
+"""Counts of signals by outcome."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from harness.evidence.records import PushStatus
 
 @dataclass(slots=True)
 class SignalOutcomeCounts:
-    """How many signals of a phase ended in which class, and some told apart within them.
+    """Counts of the signals of a phase by outcome, and of some groups within them.
 
     Attributes:
-        fates: signals by class; they sum to those attempted.
+        outcomes: signals by outcome; they sum to those attempted.
         rejected_by: rejections by state, recovered ones included.
         unanswered: of the refused, those whose answer never came.
         recovered_rejected: of the recovered, those that the engine refused.
-        unseen: final in the table, and never seen on the way there.
+        unseen: final in the table, and never observed before.
         commit_unknown: arrived, and no commit time is known.
-        taken: Redis gave them an entry id.
-        unsure: Redis did not answer, and may have taken them.
-        stale: sent stale on purpose, whatever became of them.
+        accepted: Redis gave them an entry id.
+        unconfirmed: Redis did not answer, and may have accepted them.
+        stale: sent stale on purpose, whatever their outcome.
         stale_rejected: of those, the ones that the engine refused.
-        behind: sent while a planned fault held their agents up, and to be refused as stale.
-        behind_rejected: of those, the ones that the engine refused.
+        head_lag: sent while a planned fault delayed their agents' view of the chain; due to be
+            refused as stale.
+        head_lag_rejected: of those, the ones that the engine refused.
     """
 
     outcomes: dict[SignalOutcome, int] = field(default_factory=dict)
@@ -41,15 +42,15 @@ class SignalOutcomeCounts:
     unconfirmed: int = 0
     stale: int = 0
     stale_rejected: int = 0
-    behind: int = 0
-    behind_rejected: int = 0
+    head_lag: int = 0
+    head_lag_rejected: int = 0
 
-    def of(self, fate: SignalOutcome) -> int:
-        """How many ended so."""
-        return self.outcomes.get(fate, 0)
+    def of(self, outcome: SignalOutcome) -> int:
+        """Signals with this outcome."""
+        return self.outcomes.get(outcome, 0)
 
     def __add__(self, other: SignalOutcomeCounts) -> SignalOutcomeCounts:
-        """Both together."""
+        """Sum of both."""
         return SignalOutcomeCounts(
             outcomes=dict(Counter(self.outcomes) + Counter(other.outcomes)),
             rejected_by=dict(Counter(self.rejected_by) + Counter(other.rejected_by)),
@@ -61,23 +62,23 @@ class SignalOutcomeCounts:
             unconfirmed=self.unconfirmed + other.unconfirmed,
             stale=self.stale + other.stale,
             stale_rejected=self.stale_rejected + other.stale_rejected,
-            behind=self.behind + other.behind,
-            behind_rejected=self.behind_rejected + other.behind_rejected,
+            head_lag=self.head_lag + other.head_lag,
+            head_lag_rejected=self.head_lag_rejected + other.head_lag_rejected,
         )
 
     @property
     def attempted(self) -> int:
-        """All of them."""
+        """All signals."""
         return sum(self.outcomes.values())
 
     @property
     def expected_rejections(self) -> int:
-        """Those of which it is right that they are refused."""
-        return self.stale + self.behind
+        """Signals that the engine has to refuse."""
+        return self.stale + self.head_lag
 
     @property
     def ordinary(self) -> int:
-        """Those that ought to reach SIMULATED."""
+        """Signals that should reach SIMULATED."""
         return self.attempted - self.expected_rejections
 
     @property
@@ -96,37 +97,37 @@ class SignalOutcomeCounts:
 
     @property
     def ordinary_rejected(self) -> int:
-        """Of them, those that it had no cause to refuse."""
-        return self.rejected - self.stale_rejected - self.behind_rejected
+        """Signals that the engine refused without a reason."""
+        return self.rejected - self.stale_rejected - self.head_lag_rejected
 
     def add(self, samples: Samples, rejected: Mask, unseen: Mask) -> None:
-        """Take in samples.
+        """Add samples.
 
         Args:
-            samples: with their fates.
+            samples: with their outcomes.
             rejected: which of them the engine refused.
             unseen: which of them arrived unseen.
         """
-        numbers, counts = np.unique(samples["fate"], return_counts=True)
+        numbers, counts = np.unique(samples["signal_outcome"], return_counts=True)
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            fate = SignalOutcome(number)
-            self.outcomes[fate] = self.outcomes.get(fate, 0) + count
+            outcome = SignalOutcome(number)
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
         states, counts = np.unique(samples["state"][rejected], return_counts=True)
         for number, count in zip(states.tolist(), counts.tolist(), strict=True):
             state = State(number)
             self.rejected_by[state] = self.rejected_by.get(state, 0) + count
-        refused = samples["fate"] == SignalOutcome.REFUSED
+        refused = samples["signal_outcome"] == SignalOutcome.REFUSED
         self.unanswered += int((refused & (samples["outcome"] != PushStatus.REFUSED)).sum())
         self.recovered_rejected += int(
-            (rejected & (samples["fate"] == SignalOutcome.RECOVERED)).sum()
+            (rejected & (samples["signal_outcome"] == SignalOutcome.RECOVERED)).sum()
         )
         self.unseen += int(unseen.sum())
-        taken = samples["outcome"] == PushStatus.ACCEPTED
-        self.accepted += int(taken.sum())
-        self.unconfirmed += int((~taken & (samples["outcome"] != PushStatus.REFUSED)).sum())
+        accepted = samples["outcome"] == PushStatus.ACCEPTED
+        self.accepted += int(accepted.sum())
+        self.unconfirmed += int((~accepted & (samples["outcome"] != PushStatus.REFUSED)).sum())
         stale = samples["stale"] == Staleness.ON_PURPOSE
         self.stale += int(stale.sum())
         self.stale_rejected += int((rejected & stale).sum())
-        behind = samples["stale"] == Staleness.HEAD_LAG
-        self.behind += int(behind.sum())
-        self.behind_rejected += int((rejected & behind).sum())
+        head_lag = samples["stale"] == Staleness.HEAD_LAG
+        self.head_lag += int(head_lag.sum())
+        self.head_lag_rejected += int((rejected & head_lag).sum())

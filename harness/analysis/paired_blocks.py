@@ -1,13 +1,13 @@
-"""Blocks of load with and without a disturbance, in pairs, and what the disturbance changed.
+"""Paired blocks of load with and without a treatment, and the effect of the treatment.
 
-The two blocks of a pair follow each other, in an order drawn from the seed, so that whatever drifts
-over the run (caches, disks, other work on the host) falls on both alike. The first part of each
-block is left out: the end of a disturbance is not the end of what it left behind.
+The two blocks of a pair follow each other, in an order drawn from the seed, so that a drift over
+the run (caches, disks, other work on the host) affects both alike. The first part of each block is
+not counted, because the effects of a treatment outlast it.
 
-Of each pair the difference of the two P99s is taken. What the pairs say together is the
-Hodges-Lehmann estimate, the median of all pairwise means of the differences, with the interval that
-belongs to Wilcoxon's signed-rank statistic, exact and without any assumption of a normal
-distribution (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, sections 3.2-3.3).
+The effect is estimated from the difference of the two P99s of each pair: the Hodges-Lehmann
+estimate, the median of all pairwise means of the differences, with the interval of Wilcoxon's
+signed-rank statistic, exact and without the assumption of a normal distribution (Hollander, Wolfe
+and Chicken, Nonparametric Statistical Methods, sections 3.2-3.3).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from harness.analysis.series import BIN_COUNT, Series, bin_high_ns
 from harness.analysis.statistics import CONFIDENCE
 from harness.clock import NS_PER_MS
 
-# Fewer pairs have no one-sided bound at 95 % at all: 2^-5 is the first power below 0.05.
+# Fewer pairs have no one-sided bound at 95 %: 2^-5 is the first power of 1/2 below 0.05.
 PAIRS_MIN = 5
 PAIRS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
 class TrialBlock:
-    """One stretch of load.
+    """One block of load.
 
     Attributes:
-        pair: which pair it belongs to, from 0.
-        disturbed: whether the disturbance is on.
+        pair: number of its pair, from 0.
+        disturbed: whether the treatment is on.
         start_ns, end_ns: after t0; the next block starts at the end.
-        counted_ns, counted_end_ns: its signals count from then on, and up to then.
+        counted_ns, counted_end_ns: start and end of its counted part.
     """
 
     pair: int
@@ -50,12 +50,12 @@ class TrialBlock:
 
 @dataclass(frozen=True, slots=True)
 class TreatmentEffect:
-    """How much later the P99 is under the disturbance.
+    """Change of the P99 under the treatment.
 
     Attributes:
-        pairs: differences it rests on.
+        pairs: number of differences.
         estimate_ns: Hodges-Lehmann.
-        lower_ns, upper_ns: one-sided bounds, 95 % each; None of too few pairs.
+        lower_ns, upper_ns: one-sided bounds, 95 % each; None for too few pairs.
     """
 
     pairs: int
@@ -70,18 +70,18 @@ def plan_blocks(
     """The blocks in the order of time; a pure function of its arguments.
 
     Args:
-        pairs: how many of each kind.
-        block_ns: length of each.
-        settle_ns: how much of its beginning does not count.
-        release_ns: how much of its end does not, since the disturbance is taken away then.
+        pairs: number of pairs.
+        block_ns: length of each block.
+        settle_ns: length of its start that is not counted.
+        release_ns: length of its end that is not counted, in which the treatment is removed.
         seed: of the order within each pair.
         start_ns: start of the first, after t0.
     """
-    chance = random.Random(f"{seed}/blocks")  # noqa: S311 - to be repeatable, not secret
+    rng = random.Random(f"{seed}/blocks")  # noqa: S311 - to be repeatable, not secret
     blocks: list[TrialBlock] = []
     for pair in range(pairs):
-        first = chance.random() < 0.5
-        for disturbed in (first, not first):
+        treatment_first = rng.random() < 0.5
+        for disturbed in (treatment_first, not treatment_first):
             begin_ns = start_ns + len(blocks) * block_ns
             end_ns = begin_ns + block_ns
             blocks.append(
@@ -93,7 +93,7 @@ def plan_blocks(
 
 
 def estimate_effect(differences_ns: Sequence[int]) -> TreatmentEffect:
-    """What the differences of at least one pair say together."""
+    """The effect by the differences of at least one pair."""
     count = len(differences_ns)
     walsh = _walsh(np.array(sorted(differences_ns), dtype=np.float64))
     estimate_ns = float(np.median(walsh))
@@ -106,10 +106,10 @@ def estimate_effect(differences_ns: Sequence[int]) -> TreatmentEffect:
 
 
 def pairs_needed(differences_ns: Sequence[int], limit_ns: int) -> int | None:
-    """How many pairs like these would place the change beside a limit.
+    """Number of pairs like these whose interval would exclude a limit.
 
-    The interval shrinks with the root of the number of pairs; None if PAIRS_MAX would not do, or if
-    the differences are too few to tell their spread.
+    The interval shrinks with the root of the number of pairs. None if more than PAIRS_MAX are
+    needed, or if the differences are too few for an interval.
     """
     change = estimate_effect(differences_ns)
     if change.lower_ns is None or change.upper_ns is None:
@@ -123,10 +123,10 @@ def pairs_needed(differences_ns: Sequence[int], limit_ns: int) -> int | None:
 
 
 def block_percentile(series: Series, blocks: Sequence[TrialBlock], percentile: float) -> int | None:
-    """A percentile of the signals intended in the parts of blocks that count; None of none.
+    """A percentile of the signals intended in the counted parts of blocks; None without signals.
 
-    As every percentile here: the upper end of its bucket, ns; -1 and `LIMIT_NS` stand for what
-    lies outside the histogram.
+    It is the upper end of its bucket in ns; -1 and `LIMIT_NS` stand for values outside the
+    histogram.
     """
     counts = _places(series, blocks)
     total = int(counts.sum())
@@ -136,7 +136,7 @@ def block_percentile(series: Series, blocks: Sequence[TrialBlock], percentile: f
 
 
 def block_signal_count(series: Series, blocks: Sequence[TrialBlock]) -> int:
-    """How many signals were intended in the parts of blocks that count."""
+    """Number of signals intended in the counted parts of blocks."""
     return int(_places(series, blocks).sum())
 
 
@@ -145,8 +145,8 @@ def _places(series: Series, blocks: Sequence[TrialBlock]) -> NDArray[np.int64]:
     for when, what in series.chunks():
         for block in blocks:
             start, end = block.counted_ns // NS_PER_MS, block.counted_end_ns // NS_PER_MS
-            own = what[(when >= start) & (when < end)]
-            total += np.bincount(own, minlength=BIN_COUNT)
+            counted = what[(when >= start) & (when < end)]
+            total += np.bincount(counted, minlength=BIN_COUNT)
     return total
 
 
@@ -168,9 +168,9 @@ def _rank(count: int) -> int | None:
 
 
 def _ways(count: int) -> NDArray[np.float64]:
-    """In how many of the 2^n signs the positive ranks sum to 0, 1, 2, ...; by adding rank by rank.
+    """For how many of the 2^n signs the positive ranks sum to 0, 1, 2, ...; computed rank by rank.
 
-    As floating-point numbers, since 2^n is beyond integers of 64 bits; exact up to n = 53, and to
+    In floating-point numbers, since 2^n exceeds integers of 64 bits; exact up to n = 53, and to
     16 digits above.
     """
     ways = np.zeros(count * (count + 1) // 2 + 1, dtype=np.float64)

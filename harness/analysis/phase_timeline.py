@@ -1,4 +1,4 @@
-"""Which phase a signal belongs to, and when that phase ends."""
+"""The stages and phases of a load on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Timeline:
         return self.t0_ns + self.edges_ns[-1]
 
     def phase_of(self, stage: int) -> Phase:
-        """Phase of a stage; a stage that the plan does not know is none of the measured ones."""
+        """Phase of a stage; an unknown stage counts as warm-up, so that it is not measured."""
         return self.phases[stage] if stage < len(self.phases) else Phase.WARMUP
 
     def phase_end_ns(self, stage: int) -> int:
-        """When the unbroken run of stages of this stage's phase ends, monotonic."""
+        """When the last of the consecutive stages of this stage's phase ends, monotonic."""
         last = min(stage, len(self.phases) - 1)
         while last + 1 < len(self.phases) and self.phases[last + 1] is self.phases[last]:
             last += 1
@@ -52,23 +52,25 @@ class Timeline:
 
     def bounds_ns(self, phase: Phase) -> tuple[int, int] | None:
         """From the first stage of a phase to the end of its last, monotonic; None without one."""
-        own = [number for number, one in enumerate(self.phases) if one is phase]
-        if not own:
+        numbers_of_phase = [number for number, one in enumerate(self.phases) if one is phase]
+        if not numbers_of_phase:
             return None
-        return self.t0_ns + self.edges_ns[own[0]], self.t0_ns + self.edges_ns[own[-1] + 1]
+        return self.t0_ns + self.edges_ns[numbers_of_phase[0]], self.t0_ns + self.edges_ns[
+            numbers_of_phase[-1] + 1
+        ]
 
     def numbers(self, phase: Phase) -> frozenset[int]:
-        """Where in the timeline the stages of a phase lie."""
-        return frozenset(number for number, own in enumerate(self.phases) if own is phase)
+        """Numbers of the stages of a phase."""
+        return frozenset(number for number, one in enumerate(self.phases) if one is phase)
 
     def duration_ns(self, phase: Phase) -> int:
         """Length of all stages of a phase together."""
         return self.length_ns(self.numbers(phase))
 
     def length_ns(self, stages: frozenset[int]) -> int:
-        """Length of some stages together."""
+        """Length of these stages together."""
         return sum(end - start for start, end in self.stretches_ns(stages))
 
     def stretches_ns(self, stages: frozenset[int]) -> list[tuple[int, int]]:
-        """Start and end of some stages, after t0."""
+        """Start and end of each of these stages, after t0."""
         return [(self.edges_ns[number], self.edges_ns[number + 1]) for number in sorted(stages)]

@@ -1,4 +1,4 @@
-"""Several evidence files read side by side in the order of time, a chunk of each at a time."""
+"""Merges evidence files in the order of time, with one chunk of each in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK = 16_384
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """What the files hold up to one moment, and not before the step before."""
+    """Records of all files from the end of the previous batch up to one moment."""
 
     attempts: tuple[Records, ...]
     acks: tuple[Records, ...]
@@ -25,11 +25,11 @@ class RecordBatch:
 
 @dataclass(slots=True)
 class ReadProblems:
-    """What is found while the files are read.
+    """Problems found while the files are read.
 
     Attributes:
-        torn: bytes of records cut short, by file name.
-        disordered: records that are older than one before them, by file name.
+        torn: bytes of incomplete records, by file name.
+        disordered: records that are older than an earlier one, by file name.
     """
 
     torn: dict[str, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class ReadProblems:
 
 
 class _Cursor:
-    """One file under way; its records are expected in the order of one of their times."""
+    """Position in one file; its records are expected in the order of one of their times."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any], time: str, chunk: int) -> None:
         self._path = path
@@ -47,8 +47,8 @@ class _Cursor:
         self._next = 0
         self._latest = -(1 << 62)
         self._buffer: Records = np.empty(0, dtype=dtype)
-        # Never falls: a record out of order is handed over with those it stands among.
-        self._reached = np.empty(0, dtype=np.int64)
+        # Non-decreasing: a record out of order is returned with its neighbours.
+        self._merged_times = np.empty(0, dtype=np.int64)
         self.is_exhausted = False
         self.torn = 0
         self.disordered = 0
@@ -58,7 +58,7 @@ class _Cursor:
         return self._path.name
 
     def fill(self) -> None:
-        """Read the next chunk if nothing is left of the last one."""
+        """Read the next chunk if the buffer is empty."""
         if len(self._buffer) or self.is_exhausted:
             return
         self._buffer, self.torn = read_records(
@@ -69,23 +69,23 @@ class _Cursor:
             self.is_exhausted = True
             return
         times = np.concatenate(([self._latest], self._buffer[self._time]))
-        reached = np.maximum.accumulate(times)
-        self.disordered += int((times[1:] < reached[:-1]).sum())
-        self._reached = reached[1:]
-        self._latest = int(reached[-1])
+        latest = np.maximum.accumulate(times)
+        self.disordered += int((times[1:] < latest[:-1]).sum())
+        self._merged_times = latest[1:]
+        self._latest = int(latest[-1])
 
     @property
     def horizon(self) -> int:
-        """Up to when everything has been read."""
-        return int(self._reached[-1])
+        """Latest time of the buffer."""
+        return int(self._merged_times[-1])
 
-    def take(self, until: int) -> Records:
-        """Records up to a time."""
-        cut = int(np.searchsorted(self._reached, until, side="right"))
-        taken = self._buffer[:cut]
+    def read_until(self, until: int) -> Records:
+        """Remove the records up to a time from the buffer."""
+        cut = int(np.searchsorted(self._merged_times, until, side="right"))
+        records = self._buffer[:cut]
         self._buffer = self._buffer[cut:]
-        self._reached = self._reached[cut:]
-        return taken
+        self._merged_times = self._merged_times[cut:]
+        return records
 
 
 def read_merged(
@@ -96,7 +96,7 @@ def read_merged(
     *,
     chunk: int = CHUNK,
 ) -> Iterator[RecordBatch]:
-    """All files in step; memory is bounded by one chunk for each file.
+    """Batches of all files; memory is bounded by one chunk for each file.
 
     Raises:
         EvidenceError: a file cannot be read.
@@ -110,12 +110,12 @@ def read_merged(
     while True:
         for cursor in cursors:
             cursor.fill()
-        live = [cursor for cursor in cursors if not cursor.is_exhausted]
-        if not live:
+        open_cursors = [cursor for cursor in cursors if not cursor.is_exhausted]
+        if not open_cursors:
             break
-        until = min(cursor.horizon for cursor in live)
+        until = min(cursor.horizon for cursor in open_cursors)
         parts = [
-            tuple(cursor.take(until) for cursor in group if not cursor.is_exhausted)
+            tuple(cursor.read_until(until) for cursor in group if not cursor.is_exhausted)
             for group in groups
         ]
         yield RecordBatch(*parts)

@@ -27,18 +27,17 @@ from harness.scenario.models import Phase
 
 
 class Metric(StrEnum):
-    """What is taken of a signal.
+    """Durations of a signal.
 
-    LATENCY: seen - intended; a signal that never arrived is in it as the time it has had so far.
-    LATENESS: sent - intended, of every signal attempted. SERVICE: seen - sent, as latency.
-    COMMITTED: commit of SIMULATED - intended, as latency; a lower bound of the truth, where
-    latency is an upper one. Without a commit time the read before stands in for it (see `reads`).
-    OBSERVER: seen - that lower bound. REJECTED: seen - intended of rejections.
-    A rejection that nothing excuses never arrives, so it is in LATENCY, SERVICE and COMMITTED too.
-    UNSEEN: of latency, the signals that arrived unseen, at the upper bound that is known of them,
-    and those of which nobody could read how they ended.
-    PICKUP: commit of INIT - sent.
-    Signals that are to be refused as stale are in LATENESS and REJECTED only.
+    LATENCY: seen - intended; a signal that never arrived is censored at the end of the observation.
+    LATENESS (send lag): sent - intended, of every attempted signal. SERVICE: seen - sent, censored
+    like latency. COMMITTED: commit of SIMULATED - intended, censored like latency; a lower bound of
+    the truth, where latency is an upper bound. Without a commit time it uses the observer's read
+    before (see `observer_reads`). OBSERVER: seen - that lower bound. REJECTED: seen - intended of
+    rejections. An unexpected rejection never arrives, so it is in LATENCY, SERVICE and COMMITTED
+    too. UNSEEN: the latencies that are known only by an upper bound: signals that arrived
+    unobserved, and those whose final state could not be read. PICKUP: commit of INIT - sent.
+    Signals that have to be refused as stale are in LATENESS and REJECTED only.
     """
 
     LATENCY = "latency"
@@ -51,7 +50,7 @@ class Metric(StrEnum):
     PICKUP = "pickup"
 
 
-# Of these the order in time is kept too.
+# Metrics of which a series is kept too, in the order of time.
 ORDERED_METRICS = frozenset({Metric.LATENCY})
 
 
@@ -76,12 +75,12 @@ class Cell:
     """Everything about the signals of one phase and mode, or of one stage and mode.
 
     Attributes:
-        time_had: of a metric, the signals that were not seen to arrive and may still, at the time
-            they had until the end. They are in the metric's tally too.
-        had_series: the same in the order of time.
-        rejected: of a metric, the rejections that nothing excuses, at the time they had until the
-            end. They are in the metric's tally too; an objective takes them as beyond every limit.
-        censored: how many are in `time_had`.
+        censored_durations: of a metric, the signals that may still arrive, censored at the end of
+            the observation. They are in the metric's histogram too.
+        censored_series: the same in the order of time.
+        rejected: of a metric, the unexpected rejections, censored at the end. They are in the
+            metric's histogram too; an objective counts them as above every limit.
+        censored: number of signals in `censored_durations`.
     """
 
     histograms: dict[Metric, HistogramBuilder] = field(default_factory=dict)
@@ -94,57 +93,57 @@ class Cell:
     censored: int = 0
 
     def histogram(self, metric: Metric) -> Histogram:
-        """A metric's histogram; an empty one if nothing was taken."""
-        tally = self.histograms.get(metric)
-        return tally.histogram() if tally else empty_histogram()
+        """A metric's histogram; empty without values."""
+        builder = self.histograms.get(metric)
+        return builder.histogram() if builder else empty_histogram()
 
     def censored_histogram(self, metric: Metric) -> Histogram:
-        """Of a metric's histogram, the signals that never arrived: only a lower bound is known."""
-        tally = self.censored_durations.get(metric)
-        return tally.histogram() if tally else empty_histogram()
+        """The censored part of a metric's histogram: only a lower bound is known."""
+        builder = self.censored_durations.get(metric)
+        return builder.histogram() if builder else empty_histogram()
 
     @property
     def rejections(self) -> int:
-        """How many rejections nothing excuses."""
+        """Number of unexpected rejections."""
         return len(self.rejected.get(Metric.LATENCY, ()))
 
     def arrivals(self, metric: Metric) -> Histogram:
         """A metric's histogram without rejections."""
-        part = self.rejected.get(metric)
+        rejected = self.rejected.get(metric)
         whole = self.histogram(metric)
-        return whole.without(part.histogram()) if part else whole
+        return whole.without(rejected.histogram()) if rejected else whole
 
     def slo_histogram(self, metric: Metric) -> Histogram:
-        """A metric's histogram with each rejection above every limit, as overflow."""
+        """A metric's histogram with each unexpected rejection as overflow, above every limit."""
         number = len(self.rejected.get(metric, ()))
         if not number:
             return self.histogram(metric)
-        rest = self.arrivals(metric)
-        return replace(rest, overflow=rest.overflow + number, max_ns=LIMIT_NS)
+        arrivals = self.arrivals(metric)
+        return replace(arrivals, overflow=arrivals.overflow + number, max_ns=LIMIT_NS)
 
     def slo_series(self, metric: Metric) -> Series:
-        """The same in the order of time; only of a metric whose order was kept."""
-        part = self.rejected.get(metric)
-        return self.series[metric].with_overflow(part) if part else self.series[metric]
+        """The same in the order of time; only of a metric with a series."""
+        rejected = self.rejected.get(metric)
+        return self.series[metric].with_overflow(rejected) if rejected else self.series[metric]
 
     def split(self) -> LatencyBreakdown | None:
-        """Where the time went."""
+        """Latency by stage."""
         return self.stages.split()
 
 
 class Recorder:
-    """Takes in samples with a fate.
+    """Sorts samples with their outcomes into cells.
 
     Args:
         timeline: stages and phases.
-        end_ns: until when signals were watched; what never arrived has had its time until then.
-        clock: PostgreSQL's clock; without it commit times are of no use.
-        serial: metrics of which the order in time is kept, at six bytes a signal.
-        stages: stages that are also kept apart: numbers in the timeline by name.
+        end_ns: end of the observation, at which durations are censored.
+        clock: PostgreSQL's clock; without it commit times are not used.
+        serial: metrics of which a series is kept, at six bytes a signal.
+        stages: stages with cells of their own: numbers in the timeline, by name.
 
     Attributes:
         cells: every signal, by phase and mode.
-        stage_cells: the signals of those stages once more.
+        stage_cells: the signals of those stages again.
     """
 
     def __init__(
@@ -163,13 +162,13 @@ class Recorder:
         self._clock = clock
         self._serial = serial
         self._phases = tuple(dict.fromkeys((*timeline.phases, Phase.WARMUP)))
-        # By stage; a stage that the plan does not know is none of the measured ones.
+        # By stage; an unknown stage counts as warm-up.
         self._phase_by_stage = np.array(
             [self._phases.index(phase) for phase in (*timeline.phases, Phase.WARMUP)]
         )
 
     def add(self, samples: Samples) -> None:
-        """Take in samples; every one has its fate."""
+        """Add samples with their outcomes."""
         if len(samples) == 0:
             return
         stages = column(samples, "stage").astype(np.int64)
@@ -199,14 +198,18 @@ class Recorder:
         self._record(
             cell, Metric.LATENESS, everything.intended, everything.sent - everything.intended
         )
-        told = _Times(samples[rejected & seen])
-        self._record(cell, Metric.REJECTED, told.intended, told.seen - told.intended)
-        # What is to be refused as stale is not to arrive, so it has no time to arrival either.
-        awaited = samples["stale"] == Staleness.NO
-        self._add_arrived(cell, samples[awaited & arrived & seen])
-        rest = awaited & ~(arrived & seen)
+        rejections = _Times(samples[rejected & seen])
+        self._record(
+            cell, Metric.REJECTED, rejections.intended, rejections.seen - rejections.intended
+        )
+        # A signal that has to be refused as stale has no time to arrival.
+        is_ordinary = samples["stale"] == Staleness.NO
+        self._add_arrived(cell, samples[is_ordinary & arrived & seen])
+        not_seen = is_ordinary & ~(arrived & seen)
         unread = samples["unread"] == 1
-        self._add_censored(cell, samples[rest], (arrived | unread)[rest], rejected[rest])
+        self._add_censored(
+            cell, samples[not_seen], (arrived | unread)[not_seen], rejected[not_seen]
+        )
 
     def _add_arrived(self, cell: Cell, samples: Samples) -> None:
         times = _Times(samples)
@@ -232,30 +235,34 @@ class Recorder:
         )
 
     def _add_censored(self, cell: Cell, samples: Samples, unseen: Mask, rejected: Mask) -> None:
-        """Signals that were not seen to arrive: as the time they have had until the end.
+        """Add signals that were not observed to arrive, censored at the end of the observation.
 
-        A signal intended after the watching ended has had none. One that the final table shows
-        to have arrived took at most that long, which bounds its latency from above.
+        A signal intended after that end counts as 0. For one that the final table shows to have
+        arrived, the time until the end is an upper bound of its latency.
         """
         times = _Times(samples)
         since_t0 = times.intended - self._timeline.t0_ns
-        opened = ~unseen & ~rejected
-        cell.censored += int(opened.sum())
+        may_arrive = ~unseen & ~rejected
+        cell.censored += int(may_arrive.sum())
         latency = np.maximum(self._end_ns - times.intended, 0)
         service = np.maximum(self._end_ns - times.sent, 0)
-        for metric, had in ((Metric.LATENCY, latency), (Metric.SERVICE, service)):
-            self._record(cell, metric, times.intended, had)
-            if opened.any():
-                cell.censored_durations.setdefault(metric, HistogramBuilder()).record(had[opened])
-                cell.censored_series.setdefault(metric, Series()).add(since_t0[opened], had[opened])
+        for metric, elapsed in ((Metric.LATENCY, latency), (Metric.SERVICE, service)):
+            self._record(cell, metric, times.intended, elapsed)
+            if may_arrive.any():
+                cell.censored_durations.setdefault(metric, HistogramBuilder()).record(
+                    elapsed[may_arrive]
+                )
+                cell.censored_series.setdefault(metric, Series()).add(
+                    since_t0[may_arrive], elapsed[may_arrive]
+                )
         if rejected.any():
-            for metric, had in (
+            for metric, elapsed in (
                 (Metric.LATENCY, latency),
                 (Metric.SERVICE, service),
                 (Metric.COMMITTED, latency),
             ):
                 refused = cell.rejected.setdefault(metric, Series())
-                refused.add(since_t0[rejected], had[rejected])
+                refused.add(since_t0[rejected], elapsed[rejected])
         self._record(cell, Metric.COMMITTED, times.intended[~unseen], latency[~unseen])
         self._record(cell, Metric.UNSEEN, times.intended[unseen], latency[unseen])
 
@@ -274,7 +281,7 @@ class Recorder:
 
 
 class _Times:
-    """The columns that durations are made of."""
+    """The columns that durations are computed from."""
 
     def __init__(self, samples: Samples) -> None:
         self.intended: Values = column(samples, "intended_ns")

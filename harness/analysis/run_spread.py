@@ -1,14 +1,14 @@
-"""What several runs of one question say together of a percentile.
+"""A percentile over several runs of one scenario, and the spread between the runs.
 
-The estimates of the runs are independent replications. Their logarithms are taken as normal, since
+The estimates of the runs are independent replications. Their logarithms are assumed normal, since
 latencies are positive and skewed, and Student's t gives the interval of their mean: mean -+
 t(0.95, n - 1) * s / sqrt(n), each bound at 95 % (Law and Kelton, Simulation Modeling and Analysis,
 section 9.4.1). Back from the logarithms it bounds the percentile of a typical run, its geometric
-mean. Two runs tell a spread of which nothing follows; an interval needs three.
+mean. Two runs give a spread without an interval; an interval needs three.
 
-Whether runs differ more than each of them alone explains: with independent runs of one and the same
-system, (n - 1) s^2 / w^2 is chi-square with n - 1 degrees, where w is what one run's own interval
-says of its estimate's deviation: its width over twice the normal 95 % point, in logarithms.
+Whether runs differ more than their own intervals explain: with independent runs of one system,
+(n - 1) s^2 / w^2 is chi-square with n - 1 degrees, where w is the standard deviation of one run's
+estimate by its own interval: the width over twice the normal 95 % point, in logarithms.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Spread:
 
     Attributes:
         variation: standard deviation over mean.
-        lower_ns: the percentile of a typical run is at or above; None of fewer than three runs.
+        lower_ns: the percentile of a typical run is at or above; None for fewer than three runs.
         upper_ns: it is at or below.
     """
 
@@ -69,7 +69,7 @@ def spread_of(estimates_ns: Sequence[int]) -> Spread:
 
 
 def runs_needed(estimates_ns: Sequence[int], limit_ns: int) -> int | None:
-    """How many runs would place a typical one beside the limit; None if RUNS_MAX would not."""
+    """Number of runs whose interval would exclude the limit; None if above RUNS_MAX."""
     middle, sd = _mean_sd(_logs(estimates_ns))
     distance = abs(middle - math.log(max(1, limit_ns)))
     enough = (
@@ -83,11 +83,11 @@ def runs_needed(estimates_ns: Sequence[int], limit_ns: int) -> int | None:
 def excess_of(
     estimates_ns: Sequence[int], bounds_ns: Sequence[tuple[int | None, int | None]]
 ) -> tuple[float, float] | None:
-    """Relative deviation between runs, and what their own intervals explain, if it is too little.
+    """Relative deviation between and within runs, if the former is significantly larger.
 
     Returns:
-        Both, as shares of the value; None where the runs differ no more than they may, where a
-        run has no interval, or with fewer than three runs.
+        Both, as shares of the value; None where the runs do not differ significantly, where a run
+        has no interval, or with fewer than three runs.
     """
     count = len(estimates_ns)
     if count < RUNS_MIN:
@@ -99,8 +99,8 @@ def excess_of(
         widths.append((math.log(max(1, upper)) - math.log(max(1, lower))) / (2 * _Z))
     within = math.sqrt(sum(width**2 for width in widths) / count)
     _, between = _mean_sd(_logs(estimates_ns))
-    most = float(chdtri(count - 1, 1 - CONFIDENCE))
-    return (between, within) if (count - 1) * between**2 > most * within**2 else None
+    limit = float(chdtri(count - 1, 1 - CONFIDENCE))
+    return (between, within) if (count - 1) * between**2 > limit * within**2 else None
 
 
 def _half_width(count: int, sd: float) -> float:

@@ -1,4 +1,4 @@
-"""What became of each signal, one record a signal, after matching."""
+"""Samples: one record a signal, after matching."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ Mask = NDArray[np.bool_]
 
 
 class SignalOutcome(IntEnum):
-    """The one class that an attempted signal ends in.
+    """The outcome of an attempted signal; each signal has exactly one.
 
     SIMULATED: accepted by Redis, and SIMULATED. REJECTED: accepted, and refused by the engine.
-    LOST: accepted, and not final although the drain time was waited for. IN_FLIGHT: accepted, and
-    not final when the watching ended too early to call it lost, or nobody could read how it ended.
-    REFUSED: Redis refused it, or did
-    not answer and nothing was ever seen of it. RECOVERED: Redis did not answer, and it was seen
-    final all the same.
+    LOST: accepted, and not final after the whole drain time. IN_FLIGHT: accepted, and not final
+    when the observation ended before that, or its final state could not be read. REFUSED: Redis
+    refused it, or did not answer and it was never observed. RECOVERED: Redis did not answer, and
+    it was observed final.
     """
 
     OPEN = 0
@@ -33,10 +32,10 @@ class SignalOutcome(IntEnum):
 
 
 class Staleness(IntEnum):
-    """Whether a signal's data were too old, so that refusing it is right.
+    """Whether a signal's data were too old, so that the engine has to refuse it.
 
-    NO: nothing says so. ON_PURPOSE: it was sent so, as the seed chose. BEHIND: a planned fault held
-    its agent up, and the chain went on.
+    NO: not as far as known. ON_PURPOSE: the seed chose it to be sent stale. HEAD_LAG: a planned
+    fault delayed its agent's view of the chain.
     """
 
     NO = 0
@@ -45,10 +44,10 @@ class Staleness(IntEnum):
 
 
 # Times are monotonic ns, `*_us` are PostgreSQL's commit times; 0 stands for "not known".
-# `since_ns` is when the signal was certainly not seen final yet, whatever its commit time.
-# `outcome` is a records.Outcome or 0 without an answer, `state` the final names.State or 0, `stale`
-# a Stale, `unread` 1 if nobody could read how it ended, `sync_block` the block that the signal
-# names, `entry` the packed id that Redis gave or 0.
+# `since_ns` is a time at which the signal was certainly not final yet, whatever its commit time.
+# `outcome` is a `records.PushStatus` or 0 without an answer, `state` the final `names.State` or 0,
+# `stale` a `Staleness`, `unread` 1 if the final state could not be read, `sync_block` the block
+# that the signal names, `entry` the packed entry id or 0.
 SAMPLE = np.dtype(
     [
         ("intended_ns", "<i8"),
@@ -67,7 +66,7 @@ SAMPLE = np.dtype(
         ("mode", "u1"),
         ("outcome", "u1"),
         ("state", "u1"),
-        ("fate", "u1"),
+        ("signal_outcome", "u1"),
         ("stale", "u1"),
         ("unread", "u1"),
         ("reserved", "u1", 4),
@@ -75,12 +74,12 @@ SAMPLE = np.dtype(
 )
 
 
-def has_outcome(samples: Samples, *fates: SignalOutcome) -> Mask:
-    """Which samples are in one of these classes."""
-    mask: Mask = np.isin(samples["fate"], [int(fate) for fate in fates])
+def has_outcome(samples: Samples, *outcomes: SignalOutcome) -> Mask:
+    """Which samples have one of these outcomes."""
+    mask: Mask = np.isin(samples["signal_outcome"], [int(outcome) for outcome in outcomes])
     return mask
 
 
 def column(samples: Samples, name: str) -> NDArray[Any]:
-    """A column as an array of its own, quicker to compute with than one woven into records."""
+    """A column as a contiguous array, which is faster to compute with than a field of records."""
     return np.ascontiguousarray(samples[name])

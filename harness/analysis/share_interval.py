@@ -1,13 +1,13 @@
-"""One-sided bounds of a share: of signals rejected, not arrived, not sent in time.
+"""One-sided bounds of a share, such as that of rejected signals or of late sends.
 
 Interval: Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of
 the binomial, Biometrika 26 (1934), over the effective sample size, with marks scaled alike, as Korn
 and Graubard do it for correlated samples (Survey Methodology 24, 1998). No mark among n independent
 values gives the upper bound 1 - (1 - confidence)^(1/n).
 
-Effective size: marks come in bursts. Batch means of the indicator "marked", as for the indicator
-"above the quantile" in `statistics`. A run without any mark tells nothing of bursts, so its bound
-is that of independent signals.
+Effective sample size: marks come in bursts. It is estimated by batch means of the indicator
+"marked", as for the indicator "above the quantile" in `statistics`. A run without any mark gives no
+estimate of bursts, so its bound is that of independent signals.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from scipy.special import betaincinv
 from harness.analysis.series import Series
 from harness.analysis.statistics import CONFIDENCE, EffectiveSample, batch_means
 
-# Steps that signals known by their number only are counted in, so that memory is bounded.
+# Steps in which signals without known times are counted, so that memory is bounded.
 _STEPS_MAX = 10_000
-_EVERY_PLACE = 0
+_LOWEST_BIN = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class ShareInterval:
 
     Attributes:
         estimate: marked signals over all, 0..1.
-        lower: the share is at or above; 0 where nothing more is known.
-        upper: the share is at or below; 1 where nothing more is known.
-        effective: sample size that both rest on.
+        lower: the share is at or above it; 0 without a bound.
+        upper: the share is at or below it; 1 without a bound.
+        effective: sample size of both bounds.
         confidence: of each bound.
     """
 
@@ -52,7 +52,7 @@ def share_interval(
     """The interval of a share.
 
     Args:
-        marked: signals of the kind, 0 <= marked <= effective.signals, which is at least 1.
+        marked: marked signals, 0 <= marked <= effective.signals, which is at least 1.
         effective: sample size of all signals.
         confidence: of each bound, 0..1.
 
@@ -62,7 +62,7 @@ def share_interval(
     if not effective.signals:
         raise ValueError("a share of no signal")
     estimate = marked / effective.signals
-    # Where batches correlate, each of them is one value at most and nothing may be promised.
+    # Where batches are autocorrelated, each is one value at most, and there is no upper bound.
     known = effective.decorrelated
     size = max(
         1, effective.effective_size if known else min(effective.effective_size, effective.batches)
@@ -76,11 +76,11 @@ def share_interval(
 
 
 def estimate_share_sample(series: Series, marks: Series) -> EffectiveSample:
-    """Sample size that signals are worth for the share of some of them.
+    """Effective sample size of the share of marked signals.
 
     Args:
         series: all signals in the order of time.
-        marks: those of the kind; a part of `series`.
+        marks: the marked ones; a part of `series`.
     """
     signals, marked = len(series), len(marks)
     if marked in (0, signals):
@@ -91,17 +91,16 @@ def estimate_share_sample(series: Series, marks: Series) -> EffectiveSample:
     def batches(width_ms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         number = -(-span_ms // width_ms)
         return tuple(  # type: ignore[return-value]  # of two series
-            one.batches(start_ms, width_ms, number, _EVERY_PLACE)[0] for one in (series, marks)
+            one.batches(start_ms, width_ms, number, _LOWEST_BIN)[0] for one in (series, marks)
         )
 
     return batch_means(signals, marked / signals, span_ms, batches)
 
 
 def estimate_tail_sample(signals: int, marked: int) -> EffectiveSample:
-    """The same of marks that stand together at the end, as signals not sent in time do.
+    """The same for marks that are all at the end, such as signals not sent in time.
 
-    Where they stood is not known of signals that were never attempted: in one burst they are worth
-    least.
+    The positions of signals that were never attempted are unknown: one burst is the worst case.
 
     Args:
         signals: all of them, in order; at least 1.
@@ -123,6 +122,6 @@ def estimate_tail_sample(signals: int, marked: int) -> EffectiveSample:
 def signals_needed(limit: float, confidence: float = CONFIDENCE) -> float:
     """Least number of independent signals that bound a share below a limit; inf for a limit of 0.
 
-    299 for 1 %, with no mark among them.
+    299 for 1 %, if none of them is marked.
     """
     return math.ceil(math.log(1 - confidence) / math.log(1 - limit)) if limit > 0 else math.inf

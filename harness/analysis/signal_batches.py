@@ -1,4 +1,4 @@
-"""Every signal of a run, one after the other, with its times and its class; for other tools."""
+"""Every signal of a run with its times and its outcome, in batches; for exports."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Times = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SignalBatch:
-    """Some signals; every array is as long as `samples`.
+    """A batch of signals; every array is as long as `samples`.
 
     Attributes:
-        samples: with their fates.
-        agents: whose they are.
-        indexes: the how-manieth of its agent each is, from 0.
+        samples: with their outcomes.
+        agents: of each signal.
+        indexes: number of each signal within its agent, from 0.
         init_ns: commit of INIT on the host's monotonic clock; 0 where it is not known.
-        committed_ns: commit of the final state, likewise.
+        committed_ns: commit of the final state on that clock; 0 where it is not known.
     """
 
     samples: Samples
@@ -54,26 +54,28 @@ def read_signals(
         EvidenceError: a file is there and cannot be read.
     """
     table = scan_slots(plan.run_tag, folder.attempts())
-    notes = AnomalyLog(table)
-    matcher = Matcher(table, notes)
+    anomalies = AnomalyLog(table)
+    matcher = Matcher(table, anomalies)
     clock = _clock(folder)
     sightings = (folder.sightings,) if folder.sightings.exists() else ()
-    for step in read_merged(
+    for batch in read_merged(
         folder.attempts(), folder.acks(), sightings, ReadProblems(), chunk=chunk
     ):
-        yield from _portion(matcher.advance(step), table, clock)
-    closed, rest = matcher.leftovers()
-    yield from _portion(closed, table, clock)
-    sight = read_coverage(folder, plan.contract)
-    settling = FinalStateReconciler(
-        table, matcher.outcomes, notes, plan.nonce_starts, plan.contract, sight
+        yield from _batch(matcher.advance(batch), table, clock)
+    closed, unfinished = matcher.leftovers()
+    yield from _batch(closed, table, clock)
+    coverage = read_coverage(folder, plan.contract)
+    reconciler = FinalStateReconciler(
+        table, matcher.outcomes, anomalies, plan.nonce_starts, plan.contract, coverage
     )
-    settling.read_tasks(folder.final_tasks)
-    ended = settling.end(rest, drain_elapsed=run.drain_elapsed, stream=load_stream_history(folder))
-    yield from _portion(ended, table, clock)
+    reconciler.read_tasks(folder.final_tasks)
+    ended = reconciler.end(
+        unfinished, drain_elapsed=run.drain_elapsed, stream=load_stream_history(folder)
+    )
+    yield from _batch(ended, table, clock)
 
 
-def _portion(samples: Samples, table: SlotTable, clock: ClockMap | None) -> Iterator[SignalBatch]:
+def _batch(samples: Samples, table: SlotTable, clock: ClockMap | None) -> Iterator[SignalBatch]:
     if len(samples) == 0:
         return
     slots = column(samples, "slot")

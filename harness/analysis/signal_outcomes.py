@@ -1,4 +1,4 @@
-"""What stays known of every signal after its sample is closed: nine bytes each."""
+"""What is kept of every signal after its sample is closed: nine bytes each."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CLOSED = -2
 
 
 class SignalFlag(IntFlag):
-    """What has happened to a signal.
+    """What happened to a signal.
 
-    INIT: it was seen in INIT before a final state. LEDGER: the ledger has rows of it. STALE: it was
-    sent stale on purpose. TOUCHED: its row was written again after it was seen final.
+    INIT: observed in INIT before a final state. LEDGER: it has ledger rows. STALE: it was sent
+    stale on purpose. TOUCHED: its row was written again after its final state was observed.
     """
 
     ATTEMPTED = 1
@@ -37,8 +37,8 @@ class SignalOutcomes:
 
     Attributes:
         link: row of the open sample; after it is closed, transaction of its first final state.
-        state: first final state seen; 0 before.
-        task_state: state in the FSM table when everything was quiet; NO_ROW without one.
+        state: first final state observed; 0 before.
+        task_state: state in the FSM table after the run; NO_ROW without a row.
         address: index of its signing address.
     """
 
@@ -48,23 +48,23 @@ class SignalOutcomes:
         self.state = np.zeros(total, dtype=np.uint8)
         self.task_state = np.full(total, NO_ROW, dtype=np.uint8)
         self.address = np.zeros(total, dtype=np.uint16)
-        self._marks = np.zeros(total, dtype=np.uint8)
+        self._flags = np.zeros(total, dtype=np.uint8)
 
-    def has_flag(self, mark: SignalFlag, slots: Slots | slice = slice(None)) -> Mask:
-        """Which of these slots bear a mark."""
-        mask: Mask = (self._marks[slots] & np.uint8(mark)) != 0
+    def has_flag(self, flag: SignalFlag, slots: Slots | slice = slice(None)) -> Mask:
+        """Which of these slots have a flag."""
+        mask: Mask = (self._flags[slots] & np.uint8(flag)) != 0
         return mask
 
-    def set_flag(self, mark: SignalFlag, slots: Slots) -> None:
-        """Give these slots a mark."""
-        self._marks[slots] |= np.uint8(mark)
+    def set_flag(self, flag: SignalFlag, slots: Slots) -> None:
+        """Set a flag of these slots."""
+        self._flags[slots] |= np.uint8(flag)
 
     def rows(self, slots: Slots) -> NDArray[np.int64]:
         """Row of each signal's open sample, or NOT_ATTEMPTED, or CLOSED."""
         at = np.full(len(slots), NOT_ATTEMPTED, dtype=np.int64)
         known = slots >= 0
-        own = slots[known]
-        links = self.link[own].astype(np.int64)
-        rows = np.where(self.has_flag(SignalFlag.ATTEMPTED, own), links, NOT_ATTEMPTED)
-        at[known] = np.where(self.has_flag(SignalFlag.CLOSED, own), CLOSED, rows)
+        own_slots = slots[known]
+        links = self.link[own_slots].astype(np.int64)
+        rows = np.where(self.has_flag(SignalFlag.ATTEMPTED, own_slots), links, NOT_ATTEMPTED)
+        at[known] = np.where(self.has_flag(SignalFlag.CLOSED, own_slots), CLOSED, rows)
         return at

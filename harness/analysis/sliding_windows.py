@@ -1,14 +1,13 @@
-"""A percentile over any stretch of so many seconds: a census of sliding windows.
+"""A percentile in every sliding window of a run: a census.
 
-A window holds the signals intended in it. Windows begin at the start of a measured stretch of load
-and again after every step, a fiftieth of their length (coarser only in runs so long that there
-would be too many steps). The last one reaches the end of the stretch, so that no signal is left
-out; a stretch shorter than a window is one window. What is found is what happened in each of them;
-nothing is inferred about others.
+A window holds the signals intended in it. Windows begin at the start of a measured span of load and
+after every step, a fiftieth of their length (coarser only in runs so long that there would be too
+many steps). The last one ends with the span, so that no signal is left out; a span shorter than a
+window is one window. The result describes these windows; nothing is inferred about others.
 
-No window is ever sorted: that the percentile of a window is at most v says that no more signals
-than its rank allows lie above v, and those are counted by steps and summed. The worst window's
-value is the least v that holds for all of them, found by halving.
+No window is sorted: the percentile of a window is at most v if no more signals than its rank allows
+lie above v, and those are counted by steps and summed. The worst window's value is the least v that
+holds for all windows, found by bisection.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ _STEPS_MAX = 200_000
 
 @dataclass(frozen=True, slots=True)
 class WindowGrid:
-    """Steps of time, numbered over all stretches, and the windows made of them.
+    """Time steps, numbered over all measured spans, and the windows made of them.
 
     Attributes:
         step_ms: length of a step.
-        starts_ms: start of each stretch, after t0.
+        starts_ms: start of each span, after t0.
         ends_ms: its end.
         bases: number of its first step, and one more for the end of the last.
         first: of each window, its first step.
@@ -53,7 +52,7 @@ class WindowGrid:
 
     @classmethod
     def of(cls, stretches_ns: Sequence[tuple[int, int]], window_ns: int) -> WindowGrid:
-        """The grid of some stretches of time; each is not empty, and they are in order."""
+        """The grid of these spans, which are not empty and in order of time."""
         total_ms = sum(end - start for start, end in stretches_ns) // NS_PER_MS
         window_ms = window_ns // NS_PER_MS
         parts = next(
@@ -83,18 +82,18 @@ class WindowGrid:
 
     @property
     def steps(self) -> int:
-        """How many steps there are."""
+        """Number of steps."""
         return int(self.bases[-1])
 
     def step_of(self, when_ms: Counts) -> Counts:
-        """The step each moment lies in; -1 outside of every stretch."""
-        stretch = np.searchsorted(self.starts_ms, when_ms, side="right") - 1
-        inside = (stretch >= 0) & (when_ms < self.ends_ms[stretch])
-        step = self.bases[stretch] + (when_ms - self.starts_ms[stretch]) // self.step_ms
+        """The step of each moment; -1 outside of every span."""
+        span = np.searchsorted(self.starts_ms, when_ms, side="right") - 1
+        inside = (span >= 0) & (when_ms < self.ends_ms[span])
+        step = self.bases[span] + (when_ms - self.starts_ms[span]) // self.step_ms
         return np.where(inside, step, -1)
 
     def count(self, when_ms: Counts) -> Counts:
-        """How many moments lie in each step."""
+        """Number of moments in each step."""
         step = self.step_of(when_ms)
         return np.bincount(step[step >= 0], minlength=self.steps)
 
@@ -104,9 +103,9 @@ class WindowGrid:
         return np.asarray(sums[self.last] - sums[self.first], dtype=np.int64)
 
     def begin_ms(self, steps: Counts) -> Counts:
-        """When steps begin, after t0."""
-        stretch = np.searchsorted(self.bases, steps, side="right") - 1
-        begin: Counts = self.starts_ms[stretch] + (steps - self.bases[stretch]) * self.step_ms
+        """Start of steps, after t0."""
+        span = np.searchsorted(self.bases, steps, side="right") - 1
+        begin: Counts = self.starts_ms[span] + (steps - self.bases[span]) * self.step_ms
         return begin
 
 
@@ -116,7 +115,7 @@ class SlidingWindow:
 
     Attributes:
         start_ms: after t0.
-        signals: how many were intended in it.
+        signals: number intended in it.
         value_ns: their percentile, the upper end of its bucket.
     """
 
@@ -127,10 +126,10 @@ class SlidingWindow:
 
 @dataclass(frozen=True, slots=True)
 class WindowCensus:
-    """Every window of a run.
+    """All windows of a run.
 
     Attributes:
-        windows: how many there are.
+        windows: number of windows.
         sparse: of them, those with fewer than 1 / (1 - p) signals; they have no such percentile.
         at_limit: of the others, those whose percentile is at or above the limit.
         worst: the first of those with the largest percentile; None when all are sparse.
@@ -143,7 +142,7 @@ class WindowCensus:
 
 
 def allowed_above(signals: Counts, percentile: float) -> Counts:
-    """How many signals may lie above the percentile of so many; 0 where there are too few."""
+    """How many of so many signals may lie above the percentile; 0 for too few."""
     share = Fraction(str(percentile)) / 100
     sizes, back = np.unique(signals, return_inverse=True)
     allowed = [size - -(-share.numerator * size // share.denominator) for size in sizes.tolist()]
@@ -153,43 +152,43 @@ def allowed_above(signals: Counts, percentile: float) -> Counts:
 def count_windows(
     series: Series, grid: WindowGrid, percentile: float, limit_ns: int
 ) -> WindowCensus:
-    """Look at every window.
+    """Evaluate every window.
 
     Args:
         series: durations by intended time.
         grid: the windows.
         percentile: 0 < percentile < 100.
-        limit_ns: what the percentile must stay below.
+        limit_ns: limit of the percentile, exclusive.
     """
     signals = grid.per_window(_above(series, grid, -1))
     allowed = allowed_above(signals, percentile)
-    judged = allowed > 0
+    has_percentile = allowed > 0
 
-    def beyond(place: int) -> NDArray[np.bool_]:
-        above = grid.per_window(_above(series, grid, place))
-        mask: NDArray[np.bool_] = judged & (above > allowed)
+    def beyond(bin_number: int) -> NDArray[np.bool_]:
+        above = grid.per_window(_above(series, grid, bin_number))
+        mask: NDArray[np.bool_] = has_percentile & (above > allowed)
         return mask
 
     at_limit = int(beyond(bin_below(limit_ns)).sum())
     return WindowCensus(
         windows=len(signals),
-        sparse=int((~judged).sum()),
+        sparse=int((~has_percentile).sum()),
         at_limit=at_limit,
-        worst=_worst(grid, signals, beyond) if judged.any() else None,
+        worst=_worst(grid, signals, beyond) if has_percentile.any() else None,
     )
 
 
 def windows_over_limit(
     signals: Series, slow: Series, grid: WindowGrid, percentile: float, limit_ns: int
 ) -> int:
-    """In how many windows too many durations of another series are at or above a limit.
+    """Number of windows in which too many durations of another series reach a limit.
 
     Args:
-        signals: says how many signals each window holds.
-        slow: durations of those signals by another measure; signals not in it count as quick.
+        signals: gives the number of signals of each window.
+        slow: durations of those signals by another metric; signals not in it count as fast.
         grid: the windows.
         percentile: 0 < percentile < 100.
-        limit_ns: what the percentile must stay below.
+        limit_ns: limit of the percentile, exclusive.
     """
     allowed = allowed_above(grid.per_window(_above(signals, grid, -1)), percentile)
     above = grid.per_window(_above(slow, grid, bin_below(limit_ns)))
@@ -197,7 +196,7 @@ def windows_over_limit(
 
 
 def _worst(grid: WindowGrid, signals: Counts, beyond: _Beyond) -> SlidingWindow:
-    low, high = -1, BIN_COUNT - 1  # beyond no place at all; beyond the last lies nothing
+    low, high = -1, BIN_COUNT - 1  # every duration is beyond -1; none is beyond the last bin
     while high - low > 1:
         middle = (low + high) // 2
         if beyond(middle).any():
@@ -212,10 +211,10 @@ def _worst(grid: WindowGrid, signals: Counts, beyond: _Beyond) -> SlidingWindow:
     )
 
 
-def _above(series: Series, grid: WindowGrid, place: int) -> Counts:
-    """Of each step, how many durations lie above a place."""
+def _above(series: Series, grid: WindowGrid, bin_number: int) -> Counts:
+    """Number of durations above a bin, by step."""
     total = np.zeros(grid.steps, dtype=np.int64)
     for when, what in series.chunks():
-        chosen = when if place < 0 else when[what > place]
+        chosen = when if bin_number < 0 else when[what > bin_number]
         total += grid.count(chosen.astype(np.int64))
     return total

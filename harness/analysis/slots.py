@@ -1,6 +1,6 @@
-"""A small dense number for each signal, so that what is known of a million fits into megabytes.
+"""Slots: a dense integer for each signal, so that arrays by slot hold millions in megabytes.
 
-An agent numbers its signals from 0, so (agent, index) becomes the agent's base plus the index.
+An agent numbers its signals from 0, so the slot is the agent's base plus the signal's index.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from harness.evidence.records import ATTEMPT, Records, iter_records
 
 Slots = NDArray[np.int64]
 
-# Instead of a slot: of this run, but no signal that could have been attempted; of another run.
+# In place of a slot: a trace id of this run without a possible signal; one of another run.
 UNKNOWN = -1
 FOREIGN = -2
 
 _AGENTS = trace_id.AGENT_MAX + 1
-_SPARE = 1_024
+_SPARE_SLOTS = 1_024
 CHUNK = 16_384
 
 
@@ -29,7 +29,7 @@ class SlotTable:
     """The slots of one run.
 
     Args:
-        run_tag: whose trace ids have a slot.
+        run_tag: of the run whose trace ids have a slot.
         sizes: for each agent, one more than the highest index that has a slot.
     """
 
@@ -41,10 +41,10 @@ class SlotTable:
 
     def slots_of(self, trace_hi: NDArray[np.uint64], trace_lo: NDArray[np.uint64]) -> Slots:
         """The slot of each trace id, or UNKNOWN, or FOREIGN."""
-        agents, indexes, own, well_formed = _parts(self.run_tag, trace_hi, trace_lo)
-        known = own & well_formed & (indexes < self.sizes[agents])
+        agents, indexes, is_own, well_formed = _parts(self.run_tag, trace_hi, trace_lo)
+        known = is_own & well_formed & (indexes < self.sizes[agents])
         slots = np.where(known, self.bases[agents] + indexes, UNKNOWN)
-        slots[~own] = FOREIGN
+        slots[~is_own] = FOREIGN
         return slots
 
     def agents_of(self, slots: Slots) -> NDArray[np.int64]:
@@ -60,7 +60,7 @@ class SlotTable:
 def scan_slots(run_tag: int, attempts: Iterable[Path]) -> SlotTable:
     """The slots that the signals of these journal files need; one pass, a few bytes a signal.
 
-    An index far beyond the number of an agent's attempts gets none: it must be forged.
+    An index far beyond the number of an agent's attempts gets no slot: it must be forged.
 
     Raises:
         EvidenceError: a file cannot be read.
@@ -69,11 +69,11 @@ def scan_slots(run_tag: int, attempts: Iterable[Path]) -> SlotTable:
     counts = np.zeros(_AGENTS, dtype=np.int64)
     for path in attempts:
         for records in iter_records(path, ATTEMPT, chunk=CHUNK):
-            agents, indexes, own, well_formed = _trace_parts(run_tag, records)
-            good = own & well_formed
+            agents, indexes, is_own, well_formed = _trace_parts(run_tag, records)
+            good = is_own & well_formed
             counts += np.bincount(agents[good], minlength=_AGENTS)
             np.maximum.at(highest, agents[good], indexes[good])
-    return SlotTable(run_tag, np.minimum(highest + 1, 2 * counts + _SPARE))
+    return SlotTable(run_tag, np.minimum(highest + 1, 2 * counts + _SPARE_SLOTS))
 
 
 def _trace_parts(
@@ -85,12 +85,12 @@ def _trace_parts(
 def _parts(
     run_tag: int, trace_hi: NDArray[np.uint64], trace_lo: NDArray[np.uint64]
 ) -> tuple[Slots, Slots, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Agent, index, whether it is of this run, and whether the fixed bits are as they must be."""
+    """Agent, index, whether it is of this run, and whether its fixed bits are valid."""
     fixed_hi, fixed_lo = trace_id.pack(run_tag, 0, 0)
     agents = (trace_hi & np.uint64(trace_id.AGENT_MAX)).astype(np.int64)
     indexes = (trace_lo & np.uint64(trace_id.INDEX_MAX)).astype(np.int64)
-    own = trace_hi >> np.uint64(16) == np.uint64(run_tag)
+    is_own = trace_hi >> np.uint64(16) == np.uint64(run_tag)
     well_formed = ((trace_hi & ~np.uint64(trace_id.AGENT_MAX)) == np.uint64(fixed_hi)) & (
         (trace_lo & ~np.uint64(trace_id.INDEX_MAX)) == np.uint64(fixed_lo)
     )
-    return agents, indexes, own, well_formed
+    return agents, indexes, is_own, well_formed

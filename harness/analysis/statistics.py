@@ -1,15 +1,14 @@
-"""How far a percentile can be trusted, and what follows for a limit.
+"""Confidence interval of a percentile, and the effective sample size.
 
 Interval: of n independent values, the number below the p-quantile is binomial (n, p), so the r-th
 smallest is at or above the quantile with probability P(Bin(n, p) < r), and at or below it with
-P(Bin(n, p) >= r) (David and Nagaraja, Order Statistics, section 7.1). No form of distribution is
-assumed.
+P(Bin(n, p) >= r) (David and Nagaraja, Order Statistics, section 7.1). It is distribution-free.
 
-Effective size: latencies are not independent. The indicator "above the estimated quantile" is
+Effective sample size: latencies are autocorrelated. The indicator "above the estimated quantile" is
 summed over batches of time; with batches long enough to be independent of each other, the
 variance of its mean over that of independent values is the number of signals that one independent
 value stands for (batch means; Law and Kelton, Simulation Modeling and Analysis, section 9.5.3).
-Batches grow until neighbours do not correlate any more.
+Batches grow until neighbours are uncorrelated.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from harness.analysis.series import Series
 from harness.scenario.load import Load, confidence_of_each
 
 CONFIDENCE = 0.95
-# Below this many batches their variance says too little.
+# Fewer batches estimate their variance too poorly.
 BATCHES_MIN = 10
 _SIGNALS_PER_BATCH_FIRST = 5
-# How often batches still grow after neighbours have stopped to correlate, or if they never did: a
-# bond too weak to see at one length may show at the next, and the largest figure counts. These and
-# the doubt were chosen by `python -m tests.studies.bench coverage`: with 2 and 0.3 the upper bound was
-# wrong in 6.7 % of simulated queues instead of 5 %.
+# How often batches still grow after neighbours became uncorrelated, and if they always were. A
+# correlation too weak to detect at one length may be detected at the next: the largest counts.
+# These and `_VARIANCE_DOUBT` were chosen by `python -m tests.studies.bench coverage`: with 2 and
+# 0.3 the upper bound was wrong in 6.7 % of simulated queues instead of 5 %.
 _WIDENINGS = 5
 _WIDENINGS_INDEPENDENT = 2
 _VARIANCE_DOUBT = 0.2
@@ -43,14 +42,14 @@ _Z = 1.6449
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSample:
-    """How many independent values a series is worth.
+    """Effective sample size of a series.
 
     Attributes:
-        signals: how many there are.
-        size: how many independent ones they are worth, at most as many.
-        batches: batches of time that the figure rests on; 0 where no value exceeds the quantile.
-        decorrelated: whether neighbouring batches were independent in the end. If not, `size` is
-            an upper bound, and nothing may be promised on its ground.
+        signals: sample size.
+        effective_size: number of independent values with the same variance; at most `signals`.
+        batches: number of batches it was estimated from; 0 where no value exceeds the quantile.
+        decorrelated: whether neighbouring batches were uncorrelated at the end. If not,
+            `effective_size` is an upper bound, and no upper bound of a percentile follows.
     """
 
     signals: int
@@ -66,9 +65,9 @@ class ConfidenceInterval:
     Attributes:
         percentile: 0 < percentile < 100.
         estimate_ns: value at the percentile.
-        lower_ns: the percentile is at or above; None where the sample is too small to tell.
-        upper_ns: the percentile is at or below; None where the sample is too small to tell.
-        effective: sample size that both rest on.
+        lower_ns: the percentile is at or above; None where the sample is too small.
+        upper_ns: the percentile is at or below; None where the sample is too small.
+        effective: sample size of both bounds.
         confidence: of each bound.
     """
 
@@ -81,42 +80,42 @@ class ConfidenceInterval:
 
 
 def interim_confidence(load: Load) -> float:
-    """The confidence of each bound of a run; higher where the verdict is analysed repeatedly."""
+    """Confidence of each bound of a run; higher with repeated interim analyses."""
     return confidence_of_each(CONFIDENCE, len(load.analysis_times_s()))
 
 
 def size_needed(percentile: float, confidence: float = CONFIDENCE) -> int:
-    """Least number of independent values that bound a percentile from above: 299 for P99."""
+    """Least number of independent values for an upper bound of a percentile: 299 for P99."""
     return math.ceil(math.log(1 - confidence) / math.log(percentile / 100))
 
 
 def estimate_effective_sample(series: Series, percentile: float) -> EffectiveSample:
     """Effective sample size of a series for one of its percentiles.
 
-    Two indicators are looked at, "above the estimated quantile" and "at or above" it; the larger
-    inflation counts. Where many values are tied at the quantile, one of the two is almost constant
-    and says nothing of how its signals came together.
+    The larger inflation of two indicators counts: "above the estimated quantile" and "at or above"
+    it. Where many values are tied at the quantile, one of the two is almost constant and shows no
+    autocorrelation.
     """
     signals = len(series)
     if signals == 0:
         return EffectiveSample(0, 0, 0, True)
-    places = series.counts_by_bin()
-    quantile = int(np.searchsorted(np.cumsum(places), rank_of(percentile, signals)))
-    found = [
+    bins = series.counts_by_bin()
+    quantile = int(np.searchsorted(np.cumsum(bins), rank_of(percentile, signals)))
+    results = [
         one
-        for place in (quantile, quantile - 1)
-        if (one := _size_beyond(series, place, int(places[place + 1 :].sum()))) is not None
+        for bin_number in (quantile, quantile - 1)
+        if (one := _size_beyond(series, bin_number, int(bins[bin_number + 1 :].sum()))) is not None
     ]
-    if not found:
+    if not results:
         return EffectiveSample(signals, signals, 0, True)
-    least = min(found, key=lambda one: one.effective_size)
+    smallest = min(results, key=lambda one: one.effective_size)
     return EffectiveSample(
-        signals, least.effective_size, least.batches, all(one.decorrelated for one in found)
+        signals, smallest.effective_size, smallest.batches, all(one.decorrelated for one in results)
     )
 
 
-def _size_beyond(series: Series, place: int, beyond: int) -> EffectiveSample | None:
-    """The same for the indicator "above a place"; None where it is the same for every signal."""
+def _size_beyond(series: Series, bin_number: int, beyond: int) -> EffectiveSample | None:
+    """The same for the indicator "above a bin"; None where it is constant."""
     signals = len(series)
     share = beyond / signals
     if beyond in (0, signals):
@@ -125,7 +124,7 @@ def _size_beyond(series: Series, place: int, beyond: int) -> EffectiveSample | N
     span_ms = end_ms - start_ms + 1
 
     def batches(width_ms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return series.batches(start_ms, width_ms, -(-span_ms // width_ms), place)
+        return series.batches(start_ms, width_ms, -(-span_ms // width_ms), bin_number)
 
     return batch_means(signals, share, span_ms, batches)
 
@@ -136,20 +135,20 @@ def batch_means(
     span_ms: int,
     batches_of: Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]],
 ) -> EffectiveSample:
-    """Effective size of an indicator by batch means.
+    """Effective sample size of an indicator by batch means.
 
     Args:
-        signals: how many there are.
-        share: of them, those that the indicator marks; 0 < share < 1.
-        span_ms: time that they take.
-        batches_of: of a width in ms, the signals and the marked ones of each batch.
+        signals: sample size.
+        share: mean of the indicator; 0 < share < 1.
+        span_ms: time from the first to the last signal.
+        batches_of: for a width in ms, the signals and the marked ones of each batch.
     """
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
     inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS_INDEPENDENT
     while (correlated or widenings > 0) and -(-span_ms // width_ms) >= BATCHES_MIN:
         counts, above = batches_of(width_ms)
-        found, neighbours = _inflation(counts, above, share)
-        inflation, batches = max(inflation, found), len(counts)
+        estimate, neighbours = _inflation(counts, above, share)
+        inflation, batches = max(inflation, estimate), len(counts)
         widenings -= not correlated
         if correlated and neighbours:
             widenings = _WIDENINGS
@@ -162,14 +161,14 @@ def _inflation(
     counts: NDArray[np.int64], above: NDArray[np.int64], share: float
 ) -> tuple[float, bool]:
     """Variance of batches over that of independent signals, and whether neighbours correlate."""
-    # Batches differ in how many signals they hold, so each is held against its own expectation.
-    rest = above - share * counts
+    # Batches differ in size, so each is compared with its own expectation.
+    deviations = above - share * counts
     batches = len(counts)
-    square = float(rest @ rest)
+    square = float(deviations @ deviations)
     expected = int(counts.sum()) * share * (1 - share)
-    # Few batches tell a variance poorly: the lower point of its distribution makes it larger.
+    # Few batches estimate a variance poorly: the lower point of its distribution makes it larger.
     inflation = square * batches / float(chdtri(batches - 1, 1 - _VARIANCE_DOUBT)) / expected
-    neighbours = float(rest[1:] @ rest[:-1]) / square if square else 0.0
+    neighbours = float(deviations[1:] @ deviations[:-1]) / square if square else 0.0
     return inflation, neighbours > _Z / math.sqrt(batches)
 
 
@@ -187,9 +186,9 @@ def percentile_interval(
     Args:
         histogram: durations; unknown ones at their upper bound.
         percentile: 0 < percentile < 100.
-        effective: sample size it is worth.
-        fastest: the same without those whose duration is only bounded from above, if there are.
-        unknown: how many those are; for the lower bound they count as the fastest of all.
+        effective: sample size.
+        fastest: the histogram without durations of which only an upper bound is known.
+        unknown: number of those; for the lower bound they count as the fastest of all.
         confidence: of each bound.
     """
     estimate = histogram.percentile_ns(percentile)
@@ -219,14 +218,14 @@ def upper_bound_ns(
     beyond: int = 0,
     confidence: float = CONFIDENCE,
 ) -> int | None:
-    """The upper bound of a percentile; None where the sample is too small to tell.
+    """The upper bound of a percentile; None where the sample is too small.
 
     Args:
         histogram: durations.
         percentile: 0 < percentile < 100.
-        effective: sample size that all of them together are worth.
-        beyond: how many more there are that are longer than anything; where one of them would be
-            the bound, there is none.
+        effective: sample size of all of them.
+        beyond: number of further durations above all others; the bound is None if one of them
+            would be it.
         confidence: of the bound.
     """
     _, rank = order_ranks(effective.effective_size, percentile, confidence)

@@ -183,8 +183,8 @@ def _outcomes(counts: SignalOutcomeCounts) -> SignalOutcomeFigures:
         commit_unknown=counts.commit_unknown,
         stale=counts.stale,
         stale_rejected=counts.stale_rejected,
-        behind=counts.behind,
-        behind_rejected=counts.behind_rejected,
+        behind=counts.head_lag,
+        behind_rejected=counts.head_lag_rejected,
     )
 
 

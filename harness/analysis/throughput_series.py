@@ -1,6 +1,6 @@
-"""How the run went, second by second: what was due, sent, accepted and seen, and what was open.
+"""Throughput over time: signals intended, sent, accepted, simulated and in flight, by interval.
 
-Memory is one row of counters for each stretch of time, whatever the number of signals.
+Memory is one row of counters for each interval, whatever the number of signals.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from harness.clock import NS_PER_S
 from harness.contract.names import State
 from harness.evidence.records import PushStatus
 
-# A drain may be longer than the load; what lies beyond so many stretches is in the last of them.
+# A drain may be longer than the load; the last interval holds everything beyond.
 THROUGHPUT_INTERVALS_MAX = 2 * INTERVALS_MAX
-# So many of a histogram's buckets are one here: 4 us wide below 1 ms, 0.8 % above.
+# 2^3 buckets of a histogram are one here: 4 us wide below 1 ms, 0.8 % above.
 _COARSE_BITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ThroughputInterval:
-    """One stretch of time; each count goes by the time in its own words.
+    """One time interval; each count is by its own kind of time.
 
     Attributes:
         start_s: seconds after t0.
-        length_s: of the last stretch of a very long drain more than of the others.
+        length_s: the last interval of a very long drain is longer than the others.
         intended: signals attempted, by their intended time.
-        sent: the same, by when they were sent.
-        accepted: by when Redis's answer came.
-        simulated: by when they were seen SIMULATED; those that arrived unseen are in none.
-        lateness_p99_ns: of the signals intended here; up to 4 us or 0.8 % too large. None where
-            they are too few for it.
+        sent: the same, by their sending time.
+        accepted: by the time of Redis's answer.
+        simulated: by the time they were observed SIMULATED; unobserved ones are not counted.
+        lateness_p99_ns: send lag of the signals intended here, up to 4 us or 0.8 % too large; None
+            of too few.
         lateness_max_ns: None where none was intended.
-        in_flight: at the end, those sent and not yet seen final, nor refused by Redis; those that
-            are never seen final stay in it.
+        in_flight: at the end of the interval, those sent and neither observed final nor refused by
+            Redis. Signals that are never observed final stay in it.
     """
 
     start_s: float
@@ -55,46 +55,46 @@ class ThroughputInterval:
 
 
 class ThroughputRecorder:
-    """`Second`s under way.
+    """Accumulates `ThroughputInterval`s.
 
     Args:
-        timeline: its load says how long a stretch is.
-        end_ns: when the watching ended, monotonic.
+        timeline: its length gives the length of an interval.
+        end_ns: end of the observation, monotonic.
     """
 
     def __init__(self, timeline: Timeline, end_ns: int) -> None:
         self._t0_ns = timeline.t0_ns
         self._length_s = interval_length_s(timeline.edges_ns[-1])
         self._end_ns = max(end_ns - timeline.t0_ns, 1)
-        stretches = -(-self._end_ns // (self._length_s * NS_PER_S))
-        self._number = min(stretches, THROUGHPUT_INTERVALS_MAX)
-        self._intended, self._sent, self._accepted, self._simulated, self._gone = np.zeros(
-            (5, self._number), dtype=np.int64
+        intervals = -(-self._end_ns // (self._length_s * NS_PER_S))
+        self._size = min(intervals, THROUGHPUT_INTERVALS_MAX)
+        self._intended, self._sent, self._accepted, self._simulated, self._completed = np.zeros(
+            (5, self._size), dtype=np.int64
         )
-        self._late = np.zeros((self._number, BUCKETS >> _COARSE_BITS), dtype=np.uint32)
-        self._late_max = np.full(self._number, np.iinfo(np.int64).min, dtype=np.int64)
+        self._late = np.zeros((self._size, BUCKETS >> _COARSE_BITS), dtype=np.uint32)
+        self._late_max = np.full(self._size, np.iinfo(np.int64).min, dtype=np.int64)
 
     def add(self, samples: Samples) -> None:
-        """Take in samples; every one has its fate."""
+        """Add samples with their outcomes."""
         intended, sent = column(samples, "intended_ns"), column(samples, "sent_ns")
         acked, seen = column(samples, "acked_ns"), column(samples, "seen_ns")
-        at = self._stretches(intended)
+        at = self._intervals_of(intended)
         self._intended += self._count(at)
-        self._sent += self._count(self._stretches(sent))
+        self._sent += self._count(self._intervals_of(sent))
         self._add_late(at, sent - intended)
         answered = acked != 0
         accepted = answered & (samples["outcome"] == PushStatus.ACCEPTED)
-        self._accepted += self._count(self._stretches(acked[accepted]))
+        self._accepted += self._count(self._intervals_of(acked[accepted]))
         final = (seen != 0) & _is_final(samples)
         rejected = final & (samples["state"] >= State.STALE_DATA_ERROR)
-        self._simulated += self._count(self._stretches(seen[final & ~rejected]))
+        self._simulated += self._count(self._intervals_of(seen[final & ~rejected]))
         refused = answered & has_outcome(samples, SignalOutcome.REFUSED)
-        left = np.where(final, seen, acked)[final | refused]
-        self._gone += self._count(self._stretches(left))
+        completed_ns = np.where(final, seen, acked)[final | refused]
+        self._completed += self._count(self._intervals_of(completed_ns))
 
     def intervals(self) -> tuple[ThroughputInterval, ...]:
-        """What has been taken in so far, in order of time."""
-        in_flight = np.cumsum(self._sent - self._gone)
+        """All intervals, in order of time."""
+        in_flight = np.cumsum(self._sent - self._completed)
         return tuple(
             ThroughputInterval(
                 start_s=float(number * self._length_s),
@@ -107,7 +107,7 @@ class ThroughputRecorder:
                 lateness_max_ns=int(self._late_max[number]) if self._intended[number] else None,
                 in_flight=int(in_flight[number]),
             )
-            for number in range(self._number)
+            for number in range(self._size)
         )
 
     def _length_of(self, number: int) -> float:
@@ -115,25 +115,25 @@ class ThroughputRecorder:
             return float(self._length_s)
         return max(float(self._length_s), self._end_ns / NS_PER_S - number * self._length_s)
 
-    def _stretches(self, mono_ns: Values) -> Values:
+    def _intervals_of(self, mono_ns: Values) -> Values:
         numbers: Values = (mono_ns - self._t0_ns) // (self._length_s * NS_PER_S)
-        return np.clip(numbers, 0, self._number - 1)
+        return np.clip(numbers, 0, self._size - 1)
 
     def _count(self, at: Values) -> NDArray[np.int64]:
-        return np.bincount(at, minlength=self._number)
+        return np.bincount(at, minlength=self._size)
 
     def _add_late(self, at: Values, late: Values) -> None:
         np.maximum.at(self._late_max, at, late)
-        place = bucket_index(np.clip(late, 0, LIMIT_NS - 1)) >> _COARSE_BITS
-        np.add.at(self._late, (at, place), 1)
+        bin_number = bucket_index(np.clip(late, 0, LIMIT_NS - 1)) >> _COARSE_BITS
+        np.add.at(self._late, (at, bin_number), 1)
 
     def _late_p99(self, number: int) -> int | None:
         total = int(self._intended[number])
         if total < size_needed(99):
             return None
         sums = np.cumsum(self._late[number])
-        place = int(np.searchsorted(sums, -(-99 * total // 100)))
-        high = bucket_high_ns(((place + 1) << _COARSE_BITS) - 1)
+        bin_number = int(np.searchsorted(sums, -(-99 * total // 100)))
+        high = bucket_high_ns(((bin_number + 1) << _COARSE_BITS) - 1)
         return min(high, int(self._late_max[number]))
 
 

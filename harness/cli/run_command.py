@@ -29,8 +29,8 @@ from harness.faults.support import check_faults
 from harness.load.swarm import Swarm
 from harness.observe.final_state import write_final_state
 from harness.observe.observer import Observer
-from harness.observe.pending_sampler import PendingSampler
 from harness.observe.plan import ObserverPlan
+from harness.observe.stream_samplers import PendingSampler
 from harness.process.proc import other_runs, registered_run
 from harness.report.group import render_group
 from harness.report.run_description import describe_run
@@ -39,7 +39,7 @@ from harness.run.lifecycle import run
 from harness.run.live.exporter import Exporter
 from harness.run.live.figures import LiveFigures
 from harness.run.live.latency_histogram import measured_ranges
-from harness.run.live.run_info import RunInfo
+from harness.run.live.metrics_page import RunInfo
 from harness.run.live.terminal_progress import ProgressView
 from harness.run.parts import (
     DisplayParts,

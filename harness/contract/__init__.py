@@ -1,1 +1,1 @@
-"""What is said on the wire: names, messages, states and how they are mapped."""
+"""The interface of the system under test: names, messages, states and their mapping."""

@@ -1,6 +1,6 @@
 """Signing addresses of a run: a pure function of its tag, so that no two runs share a nonce.
 
-A system that knows its addresses beforehand has them listed in its contract.
+The contract of a system with a fixed set of addresses lists them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from harness.contract.trace_id import AGENT_MAX
 
-# Agents own addresses 0..AGENT_MAX; the next one is shared by all who trade from a hot address.
+# Agents own addresses 0..AGENT_MAX; signals from the hot address share the next one.
 HOT_ADDRESS = AGENT_MAX + 1
 _INDEX_DIGITS = 8
 
@@ -23,9 +23,9 @@ class AddressBook:
     """The signing addresses of one run, by index.
 
     Args:
-        run_tag: makes the addresses of a system that takes any.
-        listed: the addresses of one that knows them beforehand. Agent `a` signs with the one at
-            `a`, and whoever trades from the hot address with the last one.
+        run_tag: addresses are derived from it if the system accepts any.
+        listed: addresses of a system with a fixed set. Agent `a` signs with the one at `a`;
+            signals from the hot address use the last one.
         hot: whether any signal of the run trades from the hot address.
     """
 
@@ -37,7 +37,7 @@ class AddressBook:
             self._indexes[listed[-1].lower()] = HOT_ADDRESS
 
     def text(self, index: int) -> str:
-        """The address at an index. A list begins anew past its end, so that every index has one."""
+        """The address at an index; a list is repeated, so that every index has one."""
         if not self._listed:
             return address_text(self._run_tag, index)
         if index == HOT_ADDRESS:
@@ -45,7 +45,7 @@ class AddressBook:
         return self._listed[index % len(self._listed)]
 
     def index(self, text: str) -> int | None:
-        """The index of an address, however its digits are written; None if it is not this run's."""
+        """The index of an address, ignoring case; None if it is not this run's."""
         if self._listed:
             return self._indexes.get(text.lower())
         try:

@@ -1,4 +1,4 @@
-"""Chain events: how agents of a system follow them, and where the newest block is told."""
+"""Chain events: how agents follow them, and where an event has the newest block."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ BlockReader = Callable[[Mapping[bytes, bytes]], int]
 
 
 class ChainFeed(Frozen):
-    """The stream of chain events, which the contract names.
+    """The stream of chain events of a contract.
 
     Attributes:
-        follow: `group` has each agent read with a consumer group of its own, which it makes and
-            removes; `read` only reads, and leaves no trace.
-        kind: how an event is written.
-        field: the stream entry's field with the message; None: the one that signals have.
+        follow: `group`: each agent creates, reads with and removes its own consumer group; `read`
+            only reads and changes nothing.
+        kind: encoding of an event.
+        field: the stream entry's field with the message; None: the same as for signals.
         block: field, or path through the message (`head.number`), of the newest block.
         descriptors: of `protobuf`: a descriptor set with all imports.
         message: of `protobuf`: full name of the message.
-        fixed_block: the block that signals name where there is no such stream.
+        fixed_block: block of all signals where there is no such stream.
     """
 
     follow: Literal["group", "read"] = "group"
@@ -46,10 +46,10 @@ class ChainFeed(Frozen):
         return self
 
     def reader(self, field: str) -> BlockReader:
-        """Reads the newest block of an entry's fields; ValueError for one that tells none.
+        """Reads the newest block from an entry's fields; ValueError without one.
 
         Args:
-            field: where the message is unless this names another one.
+            field: of the message, unless the feed has a field of its own.
         """
         name = (self.field or field).encode()
         if self.kind == "fields":
@@ -77,10 +77,10 @@ class ChainFeed(Frozen):
 
 
 def at_path(document: Any, path: str) -> Any:
-    """What stands at a path (`order.ref`) through nested objects.
+    """The value at a path (`order.ref`) through nested objects.
 
     Raises:
-        ValueError: nothing does.
+        ValueError: there is no value.
     """
     for part in path.split("."):
         if not isinstance(document, dict) or part not in document:

@@ -1,4 +1,4 @@
-"""Messages to bytes and back."""
+"""Protobuf messages of the reference system: encoding and decoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.contract import defi_pb2
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A trade proposal as an agent composes it. Amounts are whole wei."""
+    """A trade proposal of an agent. Amounts are integers in wei."""
 
     trace_id: str
     agent_id: str

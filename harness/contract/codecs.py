@@ -1,4 +1,4 @@
-"""How a signal is written: our own message, the team's own, a JSON document, or flat fields."""
+"""Codecs of a signal: `TradeRequest`, the system's own Protobuf message, JSON, or flat fields."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from harness.contract.placeholders import (
 Scalar = bool | int | float | str
 
 
-def _flat(values: object) -> object:
-    """Tables within tables as paths, so that either may be written."""
+def _flatten(values: object) -> object:
+    """Flatten nested tables to paths, so that a contract may use either form."""
     if not isinstance(values, dict):
         return values
     found: dict[str, object] = {}
     for key, value in values.items():
-        inner = _flat(value) if isinstance(value, dict) else None
-        if isinstance(inner, dict):
-            found |= {f"{key}.{path}": one for path, one in inner.items()}
+        payload_values = _flatten(value) if isinstance(value, dict) else None
+        if isinstance(payload_values, dict):
+            found |= {f"{key}.{path}": one for path, one in payload_values.items()}
         else:
             found[key] = value
     return found
 
 
-Values = Annotated[dict[Name, Scalar], BeforeValidator(_flat)]
+Values = Annotated[dict[Name, Scalar], BeforeValidator(_flatten)]
 
-# As long and as large as a signal's values come.
+# The longest and largest values of a signal.
 LARGEST_SIGNAL = Signal(
     trace_id="ffffffff-ffff-8fff-bfff-ffffffffffff",
     agent_id="agent-4095",
@@ -74,8 +74,8 @@ class JsonCodec(Frozen):
     """A JSON document in one field.
 
     Attributes:
-        document: nested as the system wants it; its texts may have holes. A text that is one hole
-            and nothing else becomes what the value is: a number, a truth, or a text.
+        document: template of the document; its texts may have placeholders. A text that is one
+            placeholder becomes a value of its type: number, boolean or text.
     """
 
     kind: Literal["json"]
@@ -91,7 +91,7 @@ class FieldsCodec(Frozen):
     """One field of the stream entry for each value.
 
     Attributes:
-        fields: name and text, which may have holes.
+        fields: name and text, which may have placeholders.
     """
 
     kind: Literal["fields"]
@@ -104,7 +104,7 @@ class FieldsCodec(Frozen):
 
 
 class Payload(Frozen):
-    """A message that is serialized into a bytes field of the one around it."""
+    """A message that is serialized into a bytes field of the outer message."""
 
     into: Name
     message: Name
@@ -112,12 +112,12 @@ class Payload(Frozen):
 
 
 class ProtobufCodec(Frozen):
-    """A message of the team's own in one field.
+    """The system's own Protobuf message in one field.
 
     Attributes:
         descriptors: a descriptor set with all imports.
         message: full name, with the package.
-        values: path of a field and what stands in it, which may have holes.
+        values: path of a field and its value, which may have placeholders.
     """
 
     kind: Literal["protobuf"]
@@ -128,11 +128,11 @@ class ProtobufCodec(Frozen):
 
     @model_validator(mode="after")
     def _readable(self) -> ProtobufCodec:
-        inner = self.payload.values if self.payload else {}
-        _check({**inner, **self.values}, within_text=False)
+        payload_values = self.payload.values if self.payload else {}
+        _check({**payload_values, **self.values}, within_text=False)
         problems = list(_field_problems(self.descriptors, self.message, self.values))
         if self.payload:
-            problems += _field_problems(self.descriptors, self.payload.message, inner)
+            problems += _field_problems(self.descriptors, self.payload.message, payload_values)
             problems += _field_problems(self.descriptors, self.message, {self.payload.into: ""})
         if problems:
             raise ValueError("; ".join(dict.fromkeys(problems)))
@@ -159,7 +159,7 @@ Codec = Annotated[
 
 
 def iter_texts(document: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a document with its place."""
+    """Every text of a document with its path."""
     if isinstance(document, str):
         yield path, document
     elif isinstance(document, dict):
@@ -171,9 +171,9 @@ def iter_texts(document: JsonValue, path: str = "") -> Iterator[tuple[str, str]]
 
 
 def _check(texts: Mapping[str, Scalar], *, within_text: bool) -> None:
-    """That every text can be read, and that a signal can be told by its trace id."""
+    """Check that every text can be parsed, and that one has the trace id."""
     problems = []
-    holes: set[Placeholder] = set()
+    placeholders: set[Placeholder] = set()
     for place, text in texts.items():
         if not isinstance(text, str):
             continue
@@ -182,11 +182,11 @@ def _check(texts: Mapping[str, Scalar], *, within_text: bool) -> None:
         except ValueError as error:
             problems.append(f"{place}: {error}")
             continue
-        holes |= found
-        if within_text and any(hole.form == "bytes" for hole in found):
+        placeholders |= found
+        if within_text and any(placeholder.form == "bytes" for placeholder in found):
             problems.append(f"{place}: JSON has no bytes; leave the form out for base64")
-    if not any(hole.name == "trace_id" for hole in holes):
-        problems.append("{trace_id} stands nowhere, and no signal could be told from another")
+    if not any(placeholder.name == "trace_id" for placeholder in placeholders):
+        problems.append("{trace_id} is missing, so that signals could not be told apart")
     if problems:
         raise ValueError("; ".join(problems))
 
@@ -219,7 +219,7 @@ def put(message: Any, path: tuple[FieldDescriptor, ...], value: Native) -> None:
 
 
 def render_value(scalar: Scalar, signal: Signal) -> Native:
-    """What stands in a field: a value as it is if the text is one hole, and text otherwise."""
+    """Value of a field: typed if the text is one placeholder, text otherwise."""
     if not isinstance(scalar, str):
         return scalar
     parts = parse_template(scalar)

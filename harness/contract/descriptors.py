@@ -1,4 +1,4 @@
-"""Messages that are known by a descriptor set only, as `protoc --descriptor_set_out` writes it."""
+"""Messages defined by a descriptor set, as `protoc --descriptor_set_out` writes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def message_class(descriptor_set: bytes, name: str) -> type[Message]:
     """The class of a message.
 
     Raises:
-        ValueError: not a descriptor set, not a whole one, or no such message in it.
+        ValueError: not a descriptor set, an incomplete one, or no such message in it.
     """
     pool = _pool(descriptor_set)
     try:
@@ -39,7 +39,7 @@ def message_class(descriptor_set: bytes, name: str) -> type[Message]:
 
 
 def fields_on(message: type[Message] | Message, path: str) -> tuple[FieldDescriptor, ...]:
-    """The fields on the way to a value: `order.ref` is field `ref` of the message in `order`.
+    """The fields on the path to a value: `order.ref` is field `ref` of the message in `order`.
 
     Raises:
         ValueError: there is no such field, or it holds more than one value.
@@ -54,7 +54,7 @@ def fields_on(message: type[Message] | Message, path: str) -> tuple[FieldDescrip
             known = ", ".join(sorted(at.fields_by_name))
             raise ValueError(f"{path}: {at.full_name} has no field {part!r}; it has {known}")
         if field.is_repeated:
-            raise ValueError(f"{path}: {field.name} is repeated, and takes no single value")
+            raise ValueError(f"{path}: {field.name} is repeated, and has no single value")
         found.append(field)
         at = field.message_type
     if at is not None:
@@ -70,10 +70,10 @@ def holder_of(message: Any, path: Sequence[FieldDescriptor]) -> Any:
 
 
 def as_field(field: FieldDescriptor, value: Native) -> Any:
-    """A value as a field of its type takes it.
+    """A value converted to the type of a field.
 
     Raises:
-        ValueError: it cannot be one.
+        ValueError: it cannot be converted.
     """
     try:
         return _as_field(field, value)
@@ -115,7 +115,7 @@ def _pool(descriptor_set: bytes) -> descriptor_pool.DescriptorPool:
             pool.AddSerializedFile(file.SerializeToString())
         except TypeError as error:
             raise ValueError(
-                f"the descriptor set is not whole ({error});"
+                f"the descriptor set is incomplete ({error});"
                 " make it with protoc --include_imports --descriptor_set_out"
             ) from error
     return pool

@@ -1,4 +1,4 @@
-"""What every value of a contract is made of."""
+"""Base types of the values of a contract."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Frozen(BaseModel):
-    """A frozen value that knows every one of its keys."""
+    """A frozen value without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def false_is_none(value: object) -> object:
-    """`false` is how a contract file says that a system does not have a thing."""
+    """None for `false`, by which a contract file marks what the system does not have."""
     return None if value is False else value
 
 

@@ -1,4 +1,4 @@
-"""The ledger's table, in the two forms that double-entry books are kept in."""
+"""The ledger's table, in two forms of double-entry bookkeeping."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from harness.contract.frozen import Name, NameIfAny, false_is_none
 from harness.contract.trace_column import TraceColumn
 
-# What a trade is booked as; a system may do without some of them.
+# Kinds of entries of a trade; a system may omit some of them.
 EntryRole = Literal["TRADE", "GAS_FEE", "PROTOCOL_FEE"]
 ENTRY_ROLES: tuple[EntryRole, ...] = ("TRADE", "GAS_FEE", "PROTOCOL_FEE")
 
@@ -21,12 +21,12 @@ def _own_types() -> dict[EntryRole, str]:
 
 
 class LedgerBase(TraceColumn):
-    """What both forms have.
+    """Attributes of both forms.
 
     Attributes:
         entries: whether a signal has one entry of each type in one booking, or several that add up
             (partial fills).
-        decimals: places of the ledger's unit: 18 where 1 stands for 10^18 wei.
+        decimals: decimal places of the ledger's unit: 18 where 1 is 10^18 wei.
     """
 
     entries: Literal["one", "many"] = "one"
@@ -34,13 +34,13 @@ class LedgerBase(TraceColumn):
 
 
 class LedgerTable(LedgerBase):
-    """One row a movement: it takes `amount` from one account to the other.
+    """One row a movement of `amount` from one account to the other.
 
     Attributes:
-        internal_tx_id: what the rows of one booking share; None if nothing does.
-        entry_types: the system's word for each kind of entry that it books.
-        accounts: table of the accounts; without one nobody can say which of them there are.
-        account_id: what an account is called in it.
+        internal_tx_id: column that groups the rows of one booking; None without one.
+        entry_types: the system's name for each kind of entry that it books.
+        accounts: table of the accounts; without one, unknown accounts cannot be detected.
+        account_id: column of the account's id in it.
     """
 
     form: Literal["movements"] = "movements"
@@ -59,10 +59,9 @@ class SidedLedger(LedgerBase):
     """One row a side: a movement is a debit row and a credit row of the same amount.
 
     Attributes:
-        side: column that tells the side; None where a debit's amount is positive and a credit's
-            negative.
-        debit: what stands in `side` for a debit.
-        credit: what stands in `side` for a credit.
+        side: column of the side; None where a debit's amount is positive and a credit's negative.
+        debit: value of `side` for a debit.
+        credit: value of `side` for a credit.
     """
 
     form: Literal["sides"]

@@ -1,6 +1,6 @@
 """Every name of the system under test, in one place.
 
-A team with other names replaces values here by a contract file; no other module spells one out.
+A contract file replaces these values for a system with other names; no other module has one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = [
 
 
 class State(IntEnum):
-    """FSM states that the harness tells apart. The number is the code stored in a sighting.
+    """FSM states that the harness distinguishes. The number is the code stored in a sighting.
 
-    OTHER: a status that the contract does not name. BEYOND: a later state, in which only a signal
-    can be that has reached SIMULATED.
+    OTHER: a status that is not in the contract. BEYOND: a later state, which only a signal can have
+    that reached SIMULATED.
     """
 
     OTHER = 0
@@ -46,17 +46,17 @@ class State(IntEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether a signal in this state has reached its end, as far as Zone B is concerned."""
+        """Whether the state is final for Zone B."""
         return self not in (State.OTHER, State.INIT)
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the engine refused the signal, with this state as its reason."""
+        """Whether the engine refused the signal for the reason that the state names."""
         return self >= State.STALE_DATA_ERROR
 
 
 def _by_name(value: object) -> object:
-    """A state by its name, as people write it; files of evidence hold its number."""
+    """A state by its name; evidence files store its number."""
     if isinstance(value, str):
         found = State.__members__.get(value)
         if found is None or found is State.OTHER:
@@ -74,12 +74,12 @@ LengthIfAny = Annotated[
 
 
 class Streams(Frozen):
-    """Redis keys and groups, without the environment prefix; None for what there is not.
+    """Redis keys and groups, without the environment prefix; None for those that do not exist.
 
     Attributes:
         field: the stream entry's field that holds the message.
-        proposals_maxlen: about how long agents keep the stream; None: they do not trim it.
-        create: whether the load may make the stream of proposals where there is none yet.
+        proposals_maxlen: approximate length to which agents trim the stream; None: no trimming.
+        create: whether the load may create the stream of proposals.
     """
 
     proposals: Name = "stream:agent:proposals"
@@ -96,7 +96,7 @@ class Streams(Frozen):
 
 
 class TaskTable(TraceColumn):
-    """Where an FSM row is found, and what its columns are called; None for what there is not.
+    """Table and columns of the FSM rows; None for columns that do not exist.
 
     Attributes:
         archive: table with the same columns that final rows are moved to.
@@ -118,9 +118,9 @@ class NonceTable(Frozen):
 
     Attributes:
         chain_id: None where the system serves one chain only.
-        holds: whether `nonce` is the next one to be given, or the last one that was.
-        taken_at: whether a signal takes its nonce as it reaches SIMULATED, or at its intake: then
-            rows that are refused, stuck or reverted keep theirs, and it is no gap.
+        holds: whether `nonce` is the next nonce, or the last one that was assigned.
+        taken_at: whether a signal gets its nonce when it reaches SIMULATED, or at its intake: then
+            rows that are refused, stuck or reverted keep theirs, which leaves no gap.
     """
 
     table: Name = "nonce_locks"
@@ -139,15 +139,15 @@ class Contract(Frozen):
     """The names a system under test uses on the wire and in its database.
 
     Attributes:
-        codec: how a signal is written.
-        chain: how chain events are followed and read.
-        nonces: None where there is no such table.
-        ledger: None where nothing is booked.
-        states: the state that each status stands for.
-        seen: how SIMULATED is seen.
-        addresses: signing addresses that the system knows; empty where it takes any.
-        nonce_first: the first nonce of an address that has not been used.
-        nonce_starts: the next nonce of addresses of which no table tells it.
+        codec: encoding of a signal.
+        chain: stream and encoding of chain events.
+        nonces: None without a nonce table.
+        ledger: None without a ledger.
+        states: the state of each status.
+        seen: how SIMULATED is observed.
+        addresses: fixed signing addresses of the system; empty where it accepts any.
+        nonce_first: first nonce of an unused address.
+        nonce_starts: next nonce of addresses without a row in the nonce table.
     """
 
     prefix: Annotated[str, Field(pattern=r"^\S{0,100}$")] = "dev:"
@@ -170,7 +170,7 @@ class Contract(Frozen):
         return f"{self.prefix}{stream}"
 
     def with_stream_maxlen(self, maxlen: int) -> Contract:
-        """The same, with proposals and chain events kept this long."""
+        """A copy with this length of proposals and chain events."""
         lengths = {"proposals_maxlen": maxlen, "chain_events_maxlen": maxlen}
         return self.model_copy(update={"streams": self.streams.model_copy(update=lengths)})
 
@@ -179,9 +179,9 @@ class Contract(Frozen):
         return f"cg:agent:{agent:04d}"
 
     def state(self, status: str) -> State:
-        """The state a status stands for; OTHER for one that is not named."""
+        """The state of a status; OTHER for an unmapped one."""
         return self.states.get(status, State.OTHER)
 
     def status_for(self, state: State) -> str:
-        """One word for a state, always the same; empty for one that is not mapped."""
-        return next((word for word, known in self.states.items() if known is state), "")
+        """The first status of a state; empty for a state without one."""
+        return next((status for status, known in self.states.items() if known is state), "")

@@ -1,4 +1,4 @@
-"""How SIMULATED is seen in a system that was not started by the harness."""
+"""How SIMULATED is observed in a system that the harness did not start."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.contract.frozen import Frozen, Name, NameIfAny
 
 
 class ObservationMethod(StrEnum):
-    """How SIMULATED is seen; `docs/observing.md` has the figures behind the default.
+    """Method of observing SIMULATED; `docs/observing.md` has the figures behind the default.
 
-    LOGICAL and POLLING read what was committed. NOTIFICATION and STREAM take the system's word.
+    LOGICAL and POLLING read committed rows. NOTIFICATION and STREAM trust the system's reports.
     """
 
     LOGICAL = "logical"
@@ -23,25 +23,25 @@ class ObservationMethod(StrEnum):
 
     @property
     def is_self_reported(self) -> bool:
-        """Whether the system itself tells it."""
+        """Whether the method relies on reports of the system itself."""
         return self in (ObservationMethod.NOTIFICATION, ObservationMethod.STREAM)
 
 
 class ObservationSettings(Frozen):
-    """Where to look.
+    """Settings of the observation.
 
     Attributes:
-        way: LOGICAL needs a publication of the FSM table, which is never made here.
-        allow_slot: whether LOGICAL may make a replication slot, which goes with its connection.
-        pause_ms: POLLING: least pause from the end of one poll to the next.
+        way: LOGICAL needs a publication of the FSM table, which the harness never creates.
+        allow_slot: whether LOGICAL may create a replication slot, which ends with its connection.
+        pause_ms: POLLING: minimum pause from the end of one poll to the next.
         channel: NOTIFICATION: the channel to listen to.
         stream: STREAM: key of the stream of results, without the prefix.
         format: NOTIFICATION: `json`, or `text` for trace id and status between white space.
             STREAM: `fields`, or `json` for a document in one field.
         field: STREAM with `json`: the field that holds the document.
         trace_id: field, or path through the document (`order.ref`), of the trace id.
-        status: the same of the status; `[states]` knows its words. None: whatever is told is told
-            of a signal that has reached SIMULATED.
+        status: the same of the status, which `[states]` maps. None: every report is of a signal
+            that has reached SIMULATED.
     """
 
     way: Annotated[ObservationMethod, Field(strict=False)] = ObservationMethod.LOGICAL

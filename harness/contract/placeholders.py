@@ -1,6 +1,6 @@
-"""Text with holes: `{trace_id}` in a contract's document stands for a value of the signal.
+"""Templates: a placeholder `{trace_id}` in a contract's document is replaced by a signal's value.
 
-`{name:form}` gives it in another form: `text`, `number` or `bytes`. `{{` and `}}` are braces.
+`{name:form}` converts it: `text`, `number` or `bytes`. `{{` and `}}` are literal braces.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _PATTERN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A place for a value.
+    """A placeholder for a value.
 
     Attributes:
-        form: empty for the value as it is: amounts are decimal text, the memo is bytes.
+        form: empty for the natural type: amounts are decimal text, the memo is bytes.
     """
 
     name: str
@@ -50,18 +50,18 @@ TemplatePart = str | Placeholder
 
 
 def parse_template(text: str) -> tuple[TemplatePart, ...]:
-    """A text as what stands still and its holes, in order; at least one piece.
+    """A text as literal parts and placeholders, in order; at least one part.
 
     Raises:
-        ValueError: a brace is left over, or a hole names no value or no form.
+        ValueError: an unmatched brace, or an unknown name or form.
     """
-    found: list[TemplatePart] = []
-    for piece in _split(text):
-        if isinstance(piece, str) and found and isinstance(found[-1], str):
-            found[-1] += piece
-        elif piece != "":
-            found.append(piece)
-    return tuple(found) or ("",)
+    parts: list[TemplatePart] = []
+    for part in _split(text):
+        if isinstance(part, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += part
+        elif part != "":
+            parts.append(part)
+    return tuple(parts) or ("",)
 
 
 def _split(text: str) -> Iterator[TemplatePart]:
@@ -72,13 +72,13 @@ def _split(text: str) -> Iterator[TemplatePart]:
         if match[0] in ("{{", "}}"):
             yield match[0][0]
         elif match[1] is None:
-            raise ValueError(f"a brace is left over in {text!r}; write {{{{ or }}}} for a brace")
+            raise ValueError(f"unmatched brace in {text!r}; write {{{{ or }}}} for a brace")
         else:
-            yield _hole(match[1])
+            yield _placeholder(match[1])
     yield text[at:]
 
 
-def _hole(inner: str) -> Placeholder:
+def _placeholder(inner: str) -> Placeholder:
     name, _, form = inner.partition(":")
     if name not in PLACEHOLDER_NAMES:
         raise ValueError(f"no value {name!r}; there are {', '.join(PLACEHOLDER_NAMES)}")
@@ -91,23 +91,23 @@ def _hole(inner: str) -> Placeholder:
     return Placeholder(name, form)
 
 
-def placeholder_value(hole: Placeholder, signal: Signal) -> Native:
-    """The value that belongs into a hole."""
-    plain = _plain(hole.name, signal)
-    if hole.form == "text":
+def placeholder_value(placeholder: Placeholder, signal: Signal) -> Native:
+    """The value for a placeholder."""
+    plain = _plain(placeholder.name, signal)
+    if placeholder.form == "text":
         return as_text(plain)
-    if hole.form == "number":
+    if placeholder.form == "number":
         return int(plain)
-    if hole.form == "bytes" and hole.name == "trace_id":
+    if placeholder.form == "bytes" and placeholder.name == "trace_id":
         high, low = parse(str(plain))
         return high.to_bytes(8) + low.to_bytes(8)
-    if hole.form == "bytes" and not isinstance(plain, bytes):
+    if placeholder.form == "bytes" and not isinstance(plain, bytes):
         return as_text(plain).encode()
     return plain
 
 
 def as_text(value: Native) -> str:
-    """A value within text: bytes in base64, truth as JSON writes it."""
+    """A value within text: bytes in base64, booleans as in JSON."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, bool):
@@ -116,7 +116,7 @@ def as_text(value: Native) -> str:
 
 
 def iso_time(timestamp_ms: int) -> str:
-    """UTC, to the millisecond, as ISO 8601 writes it."""
+    """UTC to the millisecond, in ISO 8601."""
     moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{timestamp_ms % 1000:03d}Z"
 

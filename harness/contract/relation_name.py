@@ -1,16 +1,16 @@
-"""The name of a table as a contract writes it: `jobs`, `desk.jobs`, `"Desk"."Order.Jobs"`."""
+"""Names of tables in a contract: `jobs`, `desk.jobs`, `"Desk"."Order.Jobs"`."""
 
 from __future__ import annotations
 
 import re
 
 _PARTS_MAX = 2
-# In double quotes, in which a quote is written twice, or plain up to the next dot.
+# In double quotes, with doubled quotes inside, or plain up to the next dot.
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".][^.]*)')
 
 
 def name_parts(text: str) -> tuple[str, ...]:
-    """Schema (if given) and table, exactly as the catalog has them; capitals are kept.
+    """Schema (if given) and table, exactly as in the catalog; case is kept.
 
     Double quotes are needed only for a name with a dot, or one that begins with a quote.
 
@@ -32,13 +32,13 @@ def name_parts(text: str) -> tuple[str, ...]:
     if at != len(text) or not 1 <= len(parts) <= _PARTS_MAX or text.endswith("."):
         raise ValueError(
             f"{text!r} is no table's name: write table, schema.table, or"
-            ' "schema"."table" where a name holds a dot'
+            ' "schema"."table" where a name has a dot'
         )
     return tuple(parts)
 
 
 def quote_relation(*parts: str) -> str:
-    """How a contract writes these parts."""
+    """The name of a table from its parts, as a contract writes it."""
     return ".".join(
         '"' + part.replace('"', '""') + '"' if "." in part or part.startswith('"') else part
         for part in parts

@@ -1,4 +1,4 @@
-"""How a trace id is written in a column of the system: its type, prefix, case and hyphens."""
+"""Format of trace ids in a column of the system: type, prefix, case and hyphens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TraceColumn(Frozen):
     Attributes:
         trace_id: its name.
         trace_type: its type.
-        trace_prefix: what stands before the id; only in text, as case and hyphens.
+        trace_prefix: prefix of the id; for text only, like case and hyphens.
         trace_case: case of its hex digits.
         trace_hyphens: whether they are in groups with hyphens between them.
     """
@@ -40,12 +40,12 @@ class TraceColumn(Frozen):
         return self
 
     def format_id(self, trace: str) -> str:
-        """A canonical trace id as the column has it. The order of ids stays."""
+        """A canonical trace id in the column's format, which keeps the order of ids."""
         digits = trace if self.trace_hyphens else trace.replace("-", "")
         return self.trace_prefix + (digits.upper() if self.trace_case == "upper" else digits)
 
     def read(self, text: str) -> tuple[int, int] | None:
-        """High and low 64 bits of the id in a column's text; None if it is not written so."""
+        """High and low 64 bits of the id in a column's text; None for another format."""
         try:
             found = ids.parse(text.removeprefix(self.trace_prefix).lower())
         except ValueError:
@@ -53,6 +53,6 @@ class TraceColumn(Frozen):
         return found if self.format_id(ids.text(*found)) == text else None
 
     def run_range(self, run_tag: int) -> tuple[str, str]:
-        """The lowest and the highest id of a run, both inclusive, as the column has them."""
+        """The lowest and the highest id of a run, both inclusive, in the column's format."""
         low, high = ids.run_range(run_tag)
         return self.format_id(low), self.format_id(high)

@@ -1,8 +1,8 @@
-"""The name of a signal: a UUID (version 8, RFC 9562 section 5.8) that says whose it is.
+"""Trace id of a signal: a UUID (version 8, RFC 9562 section 5.8) with run, agent and index.
 
 Layout, from the most significant bit: 48 bits run tag | 4 bits version | 12 bits agent |
 2 bits variant | 30 bits zero | 32 bits index. One run therefore owns one range of UUIDs, which
-an index on the column finds without touching the rows of other runs.
+an index on the column finds without reading the rows of other runs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""URLs that a person writes: read here and nowhere else, since a login may stand in them.
+"""The only parser of URLs from users, because they may contain a login.
 
-No error repeats any part of what was given. A password with a sign that a URL splits at would
-otherwise show half of itself as a port, a path or the name of an option.
+No error repeats any part of the input. Otherwise a password with a reserved character would show a
+part of itself as a port, a path or the name of an option.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from harness.contract.frozen import Frozen
 
-_BAD_SIGNS = re.compile(r"[^\x21-\x7e]")
+_BAD_CHARACTERS = re.compile(r"[^\x21-\x7e]")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]{1,15})?")
-MISPLACED = "write the signs @ / ? # % [ ] of a login as %40 %2F %3F %23 %25 %5B %5D"
+MISPLACED = "write the characters @ / ? # % [ ] of a login as %40 %2F %3F %23 %25 %5B %5D"
 
 Model = TypeVar("Model", bound=Frozen)
 
 
 def checked_host(host: str) -> str:
-    """A name or an address of a host.
+    """A host name or address.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not valid.
     """
     if not _HOST.fullmatch(host):
-        raise ValueError("names no host, or one with signs that no host has")
+        raise ValueError("names no host, or one with invalid characters")
     return host
 
 
@@ -38,12 +38,12 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class Url(Frozen):
-    """What a URL says.
+    """Parts of a URL.
 
     Attributes:
-        port: None where it names none.
-        user: empty where it names none.
-        has_password: whether a password stands in it.
+        port: None without one.
+        user: empty without one.
+        has_password: whether it contains a password.
         path: without the first slash.
         options: the query.
     """
@@ -58,7 +58,7 @@ class Url(Frozen):
 
     @property
     def place(self) -> str:
-        """Host and port, as far as it is named, as a URL has them."""
+        """Host and port, if there is one, in URL syntax."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
@@ -68,10 +68,10 @@ def read_url(text: str, schemes: Collection[str]) -> Url:
 
     Args:
         text: the URL; nothing of it is repeated.
-        schemes: those that are understood.
+        schemes: supported schemes.
 
     Raises:
-        ValueError: it is none, or none of these.
+        ValueError: it is no URL, or has another scheme.
     """
     check_printable_ascii(text)
     try:
@@ -104,33 +104,33 @@ def read_url(text: str, schemes: Collection[str]) -> Url:
 
 
 def check_printable_ascii(text: str) -> None:
-    """Make sure that a URL holds nothing but signs that one can see, and no others.
+    """Check that a URL has printable ASCII characters only.
 
     Raises:
-        ValueError: it holds a blank, a control character, or a letter beyond ASCII.
+        ValueError: it has a space, a control character, or a character beyond ASCII.
     """
-    if _BAD_SIGNS.search(text):
+    if _BAD_CHARACTERS.search(text):
         raise ValueError(
-            "holds a blank, a control character or a letter beyond ASCII; write its bytes as %XX"
+            "has a space, a control character or a character beyond ASCII; write its bytes as %XX"
         )
 
 
 def validated(model: type[Model], document: Mapping[str, object]) -> Model:
-    """A document as a value, from texts.
+    """A document of texts as a model.
 
     Raises:
-        ValueError: it is none; keys of the model are named, and nothing of the document.
+        ValueError: it is not valid; errors name keys of the model, and no part of the document.
     """
     try:
         return model.model_validate(document)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
     known = sorted(model.model_fields)
-    told = []
+    problems = []
     for problem in found:
         if problem["type"] == "extra_forbidden":
-            told.append(f"has an option that is none of: {', '.join(known)}")
+            problems.append(f"has an option that is none of: {', '.join(known)}")
         else:
             place = ".".join(str(part) for part in problem["loc"] if part in known)
-            told.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}")
-    raise ValueError("; ".join(dict.fromkeys(told)))
+            problems.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}")
+    raise ValueError("; ".join(dict.fromkeys(problems)))

@@ -58,11 +58,11 @@ def _sentences(split: LatencyBreakdownFigures, least_ns: float) -> Iterator[str]
         f"{_where(largest)}"
     )
     slowest = max(split.stages, key=_tail_ns)
-    what = "longest time" if slowest.p99_ns is None else "P99"
-    message = f"its {what} is" if slowest is largest else f"the largest {what} is {_name(slowest)}:"
-    message += f" {format_duration(_tail_ns(slowest))}"
+    tail = "maximum" if slowest.p99_ns is None else "P99"
+    stage = "it" if slowest is largest else _name(slowest)
+    message = f"{stage} has the largest {tail}, {format_duration(_tail_ns(slowest))}"
     if slowest.p50_ns and _tail_ns(slowest) >= max(TAIL_TIMES * slowest.p50_ns, least_ns):
-        message += f", {_tail_ns(slowest) / slowest.p50_ns:,.0f} times its median: it has the tail"
+        message += f", {_tail_ns(slowest) / slowest.p50_ns:,.0f} times its median"
     yield message + ("" if slowest is largest else _where(slowest))
 
 

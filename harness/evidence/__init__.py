@@ -1,1 +1,1 @@
-"""What a run leaves behind on disk, before anything is judged."""
+"""The evidence of a run on disk."""

@@ -1,4 +1,4 @@
-"""Whole files of a run's folder: written atomically, read with errors that say what is wrong."""
+"""Whole files of a run's folder: atomic writes, and reads with clear errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.errors import EvidenceError
 from harness.evidence.strict_json import DEPTH_MAX, LimitError, loads
 from harness.safe_open import open_parent, over_limit, read_regular
 
-# Raised whenever a reader of the old form could misread the new one.
+# Incremented whenever a reader of the old format could misread the new one.
 SCHEMA_VERSION = 1
 _HINT_WRITE = "check free space and permissions of the report folder (--reports DIR)"
 
@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document with its schema version; the old one stays whole until it is done.
+    """Write a document with its schema version; the old file stays complete until then.
 
     Raises:
         EvidenceError: it could not be written.
@@ -34,22 +34,22 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file; the old one stays whole until it is done.
+    """Write a whole file; the old file stays complete until then.
 
     Raises:
         EvidenceError: it could not be written.
     """
     with new_file(path) as file:
-        # The name of a folder need not be text.
+        # The name of a folder need not be valid UTF-8.
         file.write(text.encode("utf-8", errors="backslashreplace"))
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when all is written; the old one stays whole until then.
+    """A draft that replaces the file when all is written; the old one stays complete until then.
 
-    Whoever made the folder may have planted links: the draft has a name that cannot be guessed,
-    and must not be there yet. A link under the file's own name is replaced, not followed.
+    The folder may contain hostile links: the draft has an unpredictable name and must not exist
+    yet. A link under the file's own name is replaced, not followed.
 
     Raises:
         EvidenceError: it could not be written.
@@ -129,7 +129,7 @@ def read_text(path: Path) -> str:
         raise EvidenceError(
             "is missing",
             where=str(path),
-            hint="the run ended before it was written; look into its logs",
+            hint="the run ended before it was written; see its logs",
         ) from error
     except OSError as error:
         raise EvidenceError(f"cannot read: {error.strerror or error}", where=str(path)) from error
@@ -154,7 +154,7 @@ def read_model(path: Path, model: type[Model]) -> Model:
 
 
 def io_error(verb: str, path: Path, error: OSError) -> EvidenceError:
-    """What to say when the disk does not do as it is told."""
+    """The error for a failed operation on the disk."""
     return EvidenceError(
         f"cannot {verb}: {error.strerror or error}", where=str(path), hint=_HINT_WRITE
     )

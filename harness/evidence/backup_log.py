@@ -1,4 +1,4 @@
-"""Lines of `backup.jsonl`: each backup that was taken, and each that was restored."""
+"""Lines of `backup.jsonl`: each backup, and each restore."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class TableChecksum(_Line):
     """A table at one moment.
 
     Attributes:
-        rows: how many.
-        digest: a sum over a digest of each row, so that their order does not matter.
+        rows: number of rows.
+        digest: sum of the digests of all rows, independent of their order.
     """
 
     rows: int
@@ -32,13 +32,13 @@ class BackupRecord(_Line):
 
     Attributes:
         name: of its file.
-        began_ns: when it was begun; monotonic.
-        took_ns: until it lay in its place.
+        began_ns: start; monotonic.
+        took_ns: time until the file was in its final place.
         size_bytes: of the file.
-        tables: what the database held at the snapshot's moment, by name with schema.
-        pruned: files that were taken away after it.
-        there: what the folder held then, as it was listed.
-        trouble: why there is no such backup; empty if there is.
+        tables: checksums at the time of the snapshot, by name with schema.
+        pruned: files that were deleted after it.
+        there: files in the folder after that.
+        trouble: why it failed; empty if it did not.
     """
 
     what: Literal["taken"] = "taken"
@@ -54,14 +54,14 @@ class BackupRecord(_Line):
 
 
 class RestoreRecord(_Line):
-    """A backup that was restored into a new server.
+    """A restore of a backup into a new server.
 
     Attributes:
         name: of the file.
-        took_ns: until everything was in.
+        took_ns: time until everything was restored.
         server: its version.
-        tables: what the new database held.
-        trouble: why it could not be restored; empty if it was.
+        tables: checksums of the new database.
+        trouble: why it failed; empty if it did not.
     """
 
     what: Literal["restored"] = "restored"
@@ -81,25 +81,25 @@ _ANY: TypeAdapter[BackupRecord | RestoreRecord] = TypeAdapter(
 class BackupLog:
     """Every line, in the order of writing."""
 
-    taken: tuple[BackupRecord, ...] = ()
+    backups: tuple[BackupRecord, ...] = ()
     restored: tuple[RestoreRecord, ...] = ()
 
     @property
     def lines(self) -> tuple[BackupRecord | RestoreRecord, ...]:
-        """All of them, as they are written."""
-        return (*self.taken, *self.restored)
+        """All records."""
+        return (*self.backups, *self.restored)
 
 
 def format_backup_record(line: BackupRecord | RestoreRecord) -> str:
-    """A record as its line."""
+    """The line of a record."""
     return format_jsonl(line)
 
 
 def read_backups(lines: Iterable[str], where: str = "backup.jsonl") -> BackupLog:
-    """Every record.
+    """All records of a file.
 
     Raises:
-        EvidenceError: a line is none.
+        EvidenceError: a line cannot be read.
     """
     found = parse_jsonl(lines, _ANY.validate_json, where)
     return BackupLog(

@@ -1,4 +1,4 @@
-"""`reports/<id>-chaos/`: rounds, each a run in a folder of its own within; can be gone on with."""
+"""`reports/<id>-chaos/`: rounds, each a run in its own subfolder; can be resumed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ROUNDS_MAX = 10_000
 
 
 class ChaosProgress(BaseModel):
-    """`chaos.json`: what is to be done, and how far it has come.
+    """`chaos.json`: the plan and the progress.
 
     Attributes:
-        seed: of the faults that are drawn.
-        rounds: how many there are to be.
+        seed: of the random faults.
+        rounds: number of planned rounds.
         stack: kind of stack.
-        choices: kinds and targets that are drawn from.
-        runs: ids of the rounds that came to their end, in order.
+        choices: kinds and targets to draw from.
+        runs: ids of the completed rounds, in order.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,7 +46,7 @@ class ChaosFolder:
 
     @classmethod
     def create(cls, reports: Path, scenario: Scenario, wall_ns: int) -> ChaosFolder:
-        """A new folder with the scenario that each round has, without its fault.
+        """A new folder with the scenario of every round, without its fault.
 
         Raises:
             EvidenceError: it cannot be made.
@@ -57,10 +57,10 @@ class ChaosFolder:
 
     @classmethod
     def open(cls, path: Path) -> ChaosFolder:
-        """One that was begun.
+        """Open an existing folder.
 
         Raises:
-            UsageError: there is none.
+            UsageError: it is no folder of a chaos run.
         """
         if not (path / "chaos.json").is_file():
             raise UsageError(
@@ -71,7 +71,7 @@ class ChaosFolder:
         return cls(path.absolute())
 
     def write(self, facts: ChaosProgress) -> None:
-        """Keep how far it has come.
+        """Write the progress.
 
         Raises:
             EvidenceError: it could not be written.
@@ -79,7 +79,7 @@ class ChaosFolder:
         atomic_files.write_json(self.path / "chaos.json", facts.model_dump(mode="json"))
 
     def read(self) -> ChaosProgress:
-        """How far it has come.
+        """Read the progress.
 
         Raises:
             EvidenceError: missing or unreadable.
@@ -87,7 +87,7 @@ class ChaosFolder:
         return atomic_files.read_model(self.path / "chaos.json", ChaosProgress)
 
     def read_scenario(self) -> Scenario:
-        """What each round has, without its fault.
+        """The scenario of every round, without its fault.
 
         Raises:
             UsageError: missing or no scenario.
@@ -95,7 +95,7 @@ class ChaosFolder:
         return load_scenario(self.path / "scenario.toml")
 
     def write_result(self, document: Mapping[str, Any]) -> None:
-        """Keep what all rounds come to.
+        """Write the result of all rounds.
 
         Raises:
             EvidenceError: it could not be written.

@@ -1,4 +1,4 @@
-"""Room on the disk for a run's last words, set aside while there is some."""
+"""Reserves disk space for the final files of a run."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ RESERVE_BYTES = 8 * 1024 * 1024
 
 
 class DiskReserve:
-    """Holds disk space until it is given back, or until the process ends, however it does.
+    """Reserves disk space until `release`, or until the process ends.
 
     Args:
-        folder: on the disk in question.
+        folder: on the disk.
 
     Raises:
-        EvidenceError: there is not even that much room.
+        EvidenceError: the disk has less free space.
     """
 
     def __init__(self, folder: Path) -> None:
         self._fd = -1
         try:
-            # Without a name, so that nobody has to remove it.
+            # Without a name, so that it need not be deleted.
             with tempfile.TemporaryFile(dir=folder) as file:
                 self._fd = os.dup(file.fileno())
             os.posix_fallocate(self._fd, 0, RESERVE_BYTES)
         except OSError as error:
             self.release()
-            raise io_error("set room aside", folder, error) from error
+            raise io_error("reserve space", folder, error) from error
 
     def __enter__(self) -> DiskReserve:
         return self
@@ -46,7 +46,7 @@ class DiskReserve:
         self.release()
 
     def release(self) -> None:
-        """Let others, and the last words themselves, have the room; harmless when called twice."""
+        """Free the space for the final files; calling it twice is harmless."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

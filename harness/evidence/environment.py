@@ -1,4 +1,4 @@
-"""Where and with what a run was made, so that its number can be compared with another."""
+"""Host, versions and commit of a run, so that its figures can be compared with others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def describe_environment(root: Path) -> dict[str, Any]:
     """Versions, commit and host facts; what cannot be read is None.
 
     Args:
-        root: folder of the checkout whose commit is told.
+        root: folder of the checkout whose commit is read.
     """
     memory = psutil.virtual_memory()
     return {
@@ -56,12 +56,12 @@ def describe_environment(root: Path) -> dict[str, Any]:
     }
 
 
-def _git(root: Path, *words: str) -> str | None:
-    # Inside a hook of git such variables name another repository.
+def _git(root: Path, *arguments: str) -> str | None:
+    # Inside a git hook these variables name another repository.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *words],  # noqa: S607 - whichever git the user has
+        result = subprocess.run(
+            ["git", "-C", str(root), *arguments],  # noqa: S607 - whichever git the user has
             capture_output=True,
             text=True,
             timeout=_GIT_TIMEOUT_S,
@@ -70,7 +70,7 @@ def _git(root: Path, *words: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def _version(name: str) -> str | None:

@@ -1,6 +1,6 @@
-"""`events.jsonl`: what happened in a run, line by line as it happens, for those who watch it.
+"""`events.jsonl`: the events of a run, appended as they happen, for live views.
 
-The judge takes events from `run.json`, which is written whole.
+The judge reads events from `run.json`, which is written atomically.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EVENTS_FILE = "events.jsonl"
 
 
 def begin_events(folder: RunFolder) -> None:
-    """A file without events, so that one that is gone shows.
+    """Create the file without events, so that its absence later is noticed.
 
     Raises:
         EvidenceError: it cannot be written.
@@ -28,14 +28,14 @@ def begin_events(folder: RunFolder) -> None:
 
 
 def append_event(folder: RunFolder, kind: str, what: str, mono_ns: int) -> None:
-    """Add an event; a disk that takes nothing more ends the run elsewhere."""
+    """Append an event; errors are ignored, because a full disk ends the run elsewhere."""
     event = RunEvent(kind=kind, what=what, mono_ns=mono_ns)
     with suppress(OSError), (folder.path / EVENTS_FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(event.model_dump()) + "\n")
 
 
 def read_events(path: Path) -> tuple[RunEvent, ...]:
-    """The events of a run's folder so far; lines that are no events, or no whole ones, are none.
+    """The events in a run's folder so far; invalid and incomplete lines are skipped.
 
     Raises:
         RefusedError: no regular file, or beyond a limit.

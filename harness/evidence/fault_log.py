@@ -1,4 +1,4 @@
-"""One line of `faults.jsonl`: what became of one fault."""
+"""Lines of `faults.jsonl`: one record for each planned fault."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from harness.evidence.jsonl import format_jsonl, parse_jsonl
 
 
 class FaultRecord(BaseModel):
-    """A fault from its plan to its end; times are monotonic, None for what never came.
+    """A fault from its plan to its end; times are monotonic, None for events that never happened.
 
     Attributes:
-        number: its place in the plan.
+        number: position in the plan.
         peer: the other service, of a fault between two.
-        planned_ns: when it was to begin.
-        for_ns: how long it was to last; 0 where it is a moment.
-        injected_ns: when the injector was told to begin.
-        proven_ns: when the probe first saw it in force.
-        held_ns: when the probe saw it in force for the last time, before it was taken away.
-        healed_ns: when the injector was told to take it away.
-        heal_proven_ns: when the probe saw it gone, and the service at work.
-        seen: the probe's words, when it saw it in force.
-        seen_healed: the probe's words, when it saw it gone.
-        trouble: what went wrong; empty if nothing did.
-        answered_ns: when the system was first seen to have done what it has to do about it.
-        answer: what was seen of that.
+        planned_ns: planned start.
+        for_ns: planned length; 0 for an instantaneous fault.
+        injected_ns: start of the injection.
+        proven_ns: first time the probe proved it in force.
+        held_ns: last time the probe proved it in force, before the healing.
+        healed_ns: start of the healing.
+        heal_proven_ns: when the probe proved it gone and the service working.
+        seen: result of the probe while it was in force.
+        seen_healed: result of the probe after the healing.
+        trouble: what failed; empty if nothing did.
+        answered_ns: when the expected reaction of the system was first observed.
+        answer: what was observed of that reaction.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -50,30 +50,29 @@ class FaultRecord(BaseModel):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Kind, target and peer in one text."""
         other = f" and {self.peer}" if self.peer else ""
         return f"{self.kind} of {self.target}{other}"
 
     @property
     def recovery_start_ns(self) -> int | None:
-        """From when on nothing but the system itself kept it from working.
+        """Start of the recovery time.
 
-        A fault that lasts ends when it is taken away; from one that is a moment the system has to
-        recover at once.
+        It is the healing of a lasting fault, and the injection of an instantaneous one.
         """
         return self.healed_ns if self.for_ns else self.injected_ns
 
 
 def format_fault_record(record: FaultRecord) -> str:
-    """A record as its line."""
+    """The line of a record."""
     return format_jsonl(record)
 
 
 def read_faults(lines: Iterable[str], where: str = "faults.jsonl") -> tuple[FaultRecord, ...]:
-    """Every record, in the order of the plan.
+    """All records, in the order of the plan.
 
     Raises:
-        EvidenceError: a line is none.
+        EvidenceError: a line cannot be read.
     """
     found = parse_jsonl(lines, FaultRecord.model_validate_json, where)
     return tuple(sorted(found, key=lambda record: record.number))

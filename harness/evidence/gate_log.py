@@ -1,7 +1,7 @@
-"""The lines of `gate.jsonl`: the gate's node, each round as it was drawn and seen, the release.
+"""The lines of `gate.jsonl`: start of the gate's node, each round and its observations, release.
 
-Amounts are whole wei (or units of the other token), written as decimal texts: most programs would
-round numbers of that size.
+Amounts are integers in wei (or units of the other token), written as decimal strings: most programs
+would round numbers of that size.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ class _Line(BaseModel):
 
 
 class PoolReserves(_Line):
-    """What the pool holds of the token paid in, and of the one taken out."""
+    """The pool's reserves of the input token (`paid_in`) and of the output token (`taken_out`)."""
 
     paid_in: Wei
     taken_out: Wei
 
 
 class FuzzCase(_Line):
-    """A round as the seed has it.
+    """The case of a round, drawn from the seed.
 
     Attributes:
-        kinds: what is done in it; the first was drawn, others joined.
-        price_times: the gas price is so many times the ordinary one.
-        burn: rounds of a loop that the pool's code makes besides, to use more gas.
-        liquidity_ppm: share of its ordinary stocks that the pool holds.
-        price_ppm: what the price moves to after the first decision, of what it was.
+        kinds: fuzzed conditions; the first one was drawn, the others were added.
+        price_times: factor of the gas price.
+        burn: iterations of an additional loop in the pool's code, to use more gas.
+        liquidity_ppm: share of the ordinary reserves that the pool holds.
+        price_ppm: price after the first decision, relative to the price before.
         rpc: whether a request reaches the node late (`stall`), or its answer is lost (`lose`).
-        nonce: which conflict.
+        nonce: kind of nonce conflict.
         reorg_depth: blocks that are replaced; `buried`: blocks on top of the swap's before that.
-        least: what the trader insists on.
+        least: how the minimum output of the trader is chosen.
     """
 
     kinds: tuple[GateKind, ...]
@@ -66,12 +66,12 @@ ChainStage = Literal["before", "stalled", "moved", "mined", "reorged"]
 
 
 class DecisionRecord(_Line):
-    """What the desk said of the round's order.
+    """A decision of the decision service on the round's order.
 
     Attributes:
-        when: at which state of the chain.
-        status: SIMULATED, or the reason against it; `detail` is that reason's own reason.
-        gas_fee, protocol_fee: of a trade that it let through.
+        when: state of the chain.
+        status: SIMULATED, or the reason of the refusal; `detail` gives its cause.
+        gas_fee, protocol_fee: of an accepted trade.
     """
 
     when: ChainStage
@@ -83,12 +83,12 @@ class DecisionRecord(_Line):
 
 
 class RoundObservation(_Line):
-    """What came out of a round, by the node's own account.
+    """Observations of a round, as the node reports them.
 
     Attributes:
-        before: the pool when the first decision was asked for; `moved`: when the swap was sent.
-        mined: the pool once it was mined; `after`: at the round's end.
-        call_out, call_gas: what a call says that the swap would give and use; None: it reverts.
+        before: the pool at the first decision; `moved`: when the swap was sent.
+        mined: the pool after the swap was mined; `after`: at the end of the round.
+        call_out, call_gas: output and gas of the swap by a call; None: it reverts.
         asked: decisions in their order.
         succeeded, reverted: transactions of the round's swap that were mined.
         early: transactions mined before the nonce below theirs was used.
@@ -96,8 +96,8 @@ class RoundObservation(_Line):
         fee_paid: gas used, by the receipts, at the price by the receipts.
         balance_lost: of the trader, from before to mined.
         nonces_mined, nonces: nonces of the trader used by then, and at the end.
-        refused: why the node took a transaction not, in the order of sending.
-        forked: blocks whose hash is another after the reorganisation.
+        refused: reasons of the node's refusals, in the order of sending.
+        forked: blocks whose hash changed in the reorganisation.
     """
 
     before: PoolReserves
@@ -124,8 +124,8 @@ class NodeOpened(_Line):
     """The gate's node answers.
 
     Attributes:
-        node: the process or container; `seen`: what shows that it is there.
-        asked_ns: when it was asked for.
+        node: the process or container; `seen`: proof that it answers.
+        asked_ns: when its start was requested.
     """
 
     line: Literal["opened"] = "opened"
@@ -136,7 +136,7 @@ class NodeOpened(_Line):
 
 
 class RoundsBegun(_Line):
-    """The rounds begin; `gas_estimate` is what an ordinary swap uses."""
+    """The rounds begin; `gas_estimate` is the gas of an ordinary swap."""
 
     line: Literal["begun"] = "begun"
     gas_estimate: int
@@ -148,8 +148,8 @@ class GateRound(_Line):
     """One round.
 
     Attributes:
-        seen: None where it could not be played to its end, because of `trouble`.
-        broken: names of the invariants that did not hold, as judged at the time.
+        seen: None where the round was not completed, because of `trouble`.
+        broken: names of the invariants that did not hold, as evaluated during the run.
     """
 
     line: Literal["round"] = "round"
@@ -167,8 +167,8 @@ class NodeReleased(_Line):
 
     Attributes:
         closed_ns: when it was asked to end; `mono_ns`: when it was seen gone, None for never.
-        seen: what shows that it is gone.
-        trouble: what went wrong with the gate as a whole; empty if nothing did.
+        seen: proof that it is gone.
+        trouble: what failed in the gate as a whole; empty if nothing did.
     """
 
     line: Literal["released"] = "released"
@@ -185,10 +185,10 @@ _LINE: TypeAdapter[GateLogEntry] = TypeAdapter(Annotated[GateLogEntry, Key(discr
 
 @dataclass(frozen=True, slots=True)
 class GateLog:
-    """All lines; None for one that was never written.
+    """All lines; None for a missing one.
 
     Attributes:
-        unread: lines that cannot be read, or stand there twice.
+        unread: number of unreadable and duplicate lines.
     """
 
     opened: NodeOpened | None = None
@@ -199,18 +199,18 @@ class GateLog:
 
 
 def format_gate_entry(line: GateLogEntry) -> str:
-    """A line as it is written."""
+    """The text of a line."""
     return format_jsonl(line)
 
 
 def read_gate(lines: Iterable[str]) -> GateLog:
-    """Every line; what cannot be read is counted."""
+    """All lines; unreadable ones are counted."""
     single: dict[type[GateLogEntry], GateLogEntry] = {}
     rounds: dict[int, GateRound] = {}
     unread = 0
     for text in lines:
         try:
-            loads(text)  # of what a model lets through, such as numbers without end
+            loads(text)  # refuses what a model accepts, such as huge numbers
             found = _LINE.validate_json(text)
         except ValueError:
             unread += 1

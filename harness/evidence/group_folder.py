@@ -1,4 +1,4 @@
-"""`reports/<id>-repeat/`: the folder of several runs, each in a folder of its own within."""
+"""`reports/<id>-repeat/`: the folder of a group of runs, each in its own subfolder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
 from harness.evidence.new_folder import FileName, create_unique_folder
 
-# Why a group ended that a person broke off.
+# Reason for the end of a group that the user interrupted.
 INTERRUPTED = "interrupted"
 
 
 class GroupProgress(BaseModel):
-    """`repeat.json`: what was planned, and what was made of it.
+    """`repeat.json`: the planned and the completed runs.
 
     Attributes:
         seeds: of the planned runs, in order.
-        runs: ids of those that were made.
-        ended: why the group ended before its last run; empty if it did not, or does not yet know.
-        kept: names of the files that this harness keeps beside it; see `RunFacts.kept`.
+        runs: ids of the runs that were made.
+        ended: why the group ended before its last run; empty if it did not, or is still running.
+        kept: names of the files that this harness writes in addition; see `RunMetadata.kept`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -60,12 +60,12 @@ class GroupFolder:
 
     @property
     def facts(self) -> Path:
-        """What was planned, and what was made of it."""
+        """The planned and the completed runs."""
         return self.path / "repeat.json"
 
     @property
     def seal(self) -> Path:
-        """What `repeat.json`, and the seal of each run, were when the group ended."""
+        """Digests of `repeat.json` and of each run's seal at the end of the group."""
         return self.path / "seal.json"
 
     @property
@@ -79,7 +79,7 @@ class GroupFolder:
         return self.path / "junit.xml"
 
     def write(self, facts: GroupProgress) -> None:
-        """Keep what is planned and made so far.
+        """Write the progress.
 
         Raises:
             EvidenceError: it could not be written.
@@ -87,22 +87,22 @@ class GroupFolder:
         atomic_files.write_json(self.facts, facts.model_dump(mode="json"))
 
     def read(self) -> GroupProgress:
-        """What was planned and made.
+        """Read the progress.
 
         Raises:
             EvidenceError: missing, unreadable, or naming a run outside of the folder.
         """
         facts = atomic_files.read_model(self.facts, GroupProgress)
-        if strange := [run for run in facts.runs if Path(run).name != run]:
-            raise EvidenceError(f"{strange[0]!r} is no run's name", where=str(self.facts))
+        if invalid := [run for run in facts.runs if Path(run).name != run]:
+            raise EvidenceError(f"{invalid[0]!r} is no run's name", where=str(self.facts))
         return facts
 
     def started_runs(self) -> set[str]:
-        """Names of the runs whose folders are there and that came to send."""
+        """Names of the runs that wrote `run.json`, so that they sent signals."""
         return {plan.parent.name for plan in self.path.glob("*/run.json")}
 
     def write_result(self, document: Mapping[str, Any]) -> None:
-        """Keep the judgement.
+        """Write the judgement.
 
         Raises:
             EvidenceError: it could not be written.
@@ -110,7 +110,7 @@ class GroupFolder:
         atomic_files.write_json(self.result, document)
 
     def read_result(self, versions: Collection[int]) -> dict[str, Any]:
-        """The judgement as it was kept, of one of the schema versions given.
+        """Read the stored judgement, of one of these schema versions.
 
         Raises:
             EvidenceError: missing, unreadable, or of another schema.
@@ -121,7 +121,7 @@ class GroupFolder:
         """The folder of a run.
 
         Raises:
-            UsageError: it is not there.
+            UsageError: it is missing.
         """
         path = self.path / run_id
         if not path.is_dir() or path.is_symlink():

@@ -1,7 +1,7 @@
-"""The seal of a group: which runs were made, and what each of them was sealed with.
+"""The seal of a group: its runs, and the digest of each run's seal.
 
-A run's own seal tells whether its evidence is as the run left it; this one, whether it is the run
-that was made here.
+A run's own seal shows whether its evidence is unchanged; the group's seal shows whether the run is
+the one that the group made.
 """
 
 from __future__ import annotations
@@ -22,25 +22,27 @@ def write_group_manifest(folder: GroupFolder, facts: GroupProgress) -> None:
 
 
 def verify_group_manifest(folder: GroupFolder, facts: GroupProgress) -> ManifestCheck:
-    """Hold the group against its seal.
+    """Compare the group with its seal.
 
     Raises:
-        EvidenceError: the seal is there and cannot be understood, or a file cannot be read.
+        EvidenceError: the seal exists and cannot be understood, or a file cannot be read.
     """
     if not folder.seal.exists():
         return ManifestCheck(None)
     sealed = atomic_files.read_model(folder.seal, Manifest).sha256
-    there = _digests(folder, facts)
+    present = _digests(folder, facts)
     return ManifestCheck(
         files=len(sealed),
-        changed=tuple(sorted(n for n, digest in sealed.items() if there.get(n, digest) != digest)),
-        missing=tuple(sorted(sealed.keys() - there.keys())),
-        added=tuple(sorted(there.keys() - sealed.keys())),
+        changed=tuple(
+            sorted(n for n, digest in sealed.items() if present.get(n, digest) != digest)
+        ),
+        missing=tuple(sorted(sealed.keys() - present.keys())),
+        added=tuple(sorted(present.keys() - sealed.keys())),
     )
 
 
 def _digests(folder: GroupFolder, facts: GroupProgress) -> dict[str, str]:
-    """What the group consists of now: SHA-256 of `repeat.json` and of the seal of each run."""
+    """SHA-256 of the present `repeat.json` and of the seal of each run, by name."""
     paths = [folder.facts, *(folder.path / run / "seal.json" for run in facts.runs)]
     return {
         path.relative_to(folder.path).as_posix(): sha256_of(path) for path in paths if path.exists()
@@ -48,13 +50,13 @@ def _digests(folder: GroupFolder, facts: GroupProgress) -> dict[str, str]:
 
 
 def group_evidence_digests(folder: GroupFolder, facts: GroupProgress) -> dict[str, str]:
-    """All that a group is judged from: the same, and the evidence of each run.
+    """SHA-256 of everything that a group is judged from: the same, and the evidence of each run.
 
     Raises:
         EvidenceError: a file cannot be read.
     """
     found = _digests(folder, facts)
     for run in facts.runs:
-        own = evidence_digests(RunFolder(folder.path / run))
-        found |= {f"{run}/{name}": digest for name, digest in own.items()}
+        digests = evidence_digests(RunFolder(folder.path / run))
+        found |= {f"{run}/{name}": digest for name, digest in digests.items()}
     return found

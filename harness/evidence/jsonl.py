@@ -1,4 +1,4 @@
-"""Records as JSON, one to a line."""
+"""JSON Lines: one record a line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Record = TypeVar("Record")
 
 
 def format_jsonl(record: BaseModel) -> str:
-    """A record as its line."""
+    """The line of a record."""
     return json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n"
 
 
@@ -24,16 +24,16 @@ def parse_jsonl(lines: Iterable[str], read: Callable[[str], Record], where: str)
 
     Args:
         lines: of the file.
-        read: makes a record of one.
-        where: what the file is called.
+        read: parses a line.
+        where: name of the file, for errors.
 
     Raises:
-        EvidenceError: a line is none.
+        EvidenceError: a line cannot be read.
     """
     found = []
     for number, line in enumerate(lines, 1):
         try:
-            loads(line)  # of what a model lets through, such as numbers without end
+            loads(line)  # refuses what a model accepts, such as huge numbers
             found.append(read(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise EvidenceError(f"line {number} cannot be read", where=where) from error

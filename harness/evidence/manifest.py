@@ -1,7 +1,7 @@
-"""The seal of a run's evidence: what each file was when the run ended.
+"""The seal of a run's evidence: the digest of each file at the end of the run.
 
-Evidence that was changed afterwards, by a full disk, a careless copy or a hand, is no evidence. The
-seal does not keep out a forger who makes a new one; it keeps out every accident.
+Evidence that changed afterwards, by a full disk, an incomplete copy or an edit, must not be judged.
+The seal detects every accident, but not a forger who writes a new seal.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from harness.evidence.run_folder import RunFolder
 from harness.evidence.run_paths import evidence_names
 from harness.safe_open import check_kind, open_regular, over_limit
 
-# Made from the evidence, or only for people.
+# Derived from the evidence, or only for people.
 _UNSEALED = frozenset(
     {"result.json", "seal.json", "logs", "histograms", "report.html", "junit.xml", "csv", "hgrm"}
 )
-# What the judge looks for, and so takes for evidence, whoever put it there.
+# Names that the judge reads as evidence, whoever wrote the file.
 _EVIDENCE = (evidence_names() | {EVENTS_FILE}) - _UNSEALED
-# A long run has a few dozen.
+# A long run has a few dozen files.
 FILES_MAX = 10_000
 
 
 class Manifest(BaseModel):
-    """A seal as it is stored: digests by name."""
+    """The stored seal: digests by name."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -41,13 +41,13 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ManifestCheck:
-    """The evidence held against its seal.
+    """Comparison of the evidence with its seal.
 
     Attributes:
-        files: how many are sealed; None where there is no seal.
-        changed: sealed files whose content is another.
-        missing: sealed files that are gone.
-        added: evidence that was not there when the run ended.
+        files: number of sealed files; None without a seal.
+        changed: sealed files with another content.
+        missing: sealed files that do not exist.
+        added: evidence that did not exist at the end of the run.
     """
 
     files: int | None
@@ -67,29 +67,29 @@ def write_manifest(folder: RunFolder) -> None:
 
 
 def verify_manifest(folder: RunFolder) -> ManifestCheck:
-    """Hold the evidence against its seal.
+    """Compare the evidence with its seal.
 
     Raises:
-        EvidenceError: the seal is there and cannot be understood, or a file cannot be read.
+        EvidenceError: the seal exists and cannot be understood, or a file cannot be read.
     """
     if not folder.seal.exists():
         return ManifestCheck(None)
     sealed = atomic_files.read_model(folder.seal, Manifest).sha256
-    there = set(_evidence(folder))
+    present = set(_evidence(folder))
     return ManifestCheck(
         files=len(sealed),
         changed=tuple(
             name
             for name, digest in sorted(sealed.items())
-            if name in there and sha256_of(folder.path / name) != digest
+            if name in present and sha256_of(folder.path / name) != digest
         ),
-        missing=tuple(sorted(sealed.keys() - there)),
-        added=tuple(sorted(name for name in there - sealed.keys() if _is_evidence(name))),
+        missing=tuple(sorted(sealed.keys() - present)),
+        added=tuple(sorted(name for name in present - sealed.keys() if _is_evidence(name))),
     )
 
 
 def evidence_digests(folder: RunFolder) -> dict[str, str]:
-    """What the evidence is now, its seal included: SHA-256 by name.
+    """SHA-256 of the present evidence by name, its seal included.
 
     Raises:
         EvidenceError: a file cannot be read.
@@ -102,29 +102,29 @@ def evidence_digests(folder: RunFolder) -> dict[str, str]:
 
 
 def _is_evidence(name: str) -> bool:
-    """Whether the judge reads a file of this name; others may be somebody's notes."""
+    """Whether the judge reads a file of this name; others may be notes of the user."""
     return "/" in name or name in _EVIDENCE
 
 
 def _evidence(folder: RunFolder) -> list[str]:
-    """Names of the evidence's files, below the folder; drafts of other files are none.
+    """Names of the evidence files, relative to the folder; drafts are skipped.
 
     Raises:
-        RefusedError: a link or no regular file lies there, or too many files.
+        RefusedError: it contains a link or an irregular file, or too many files.
     """
     names = list[str]()
-    for place, below, files_here in os.walk(folder.path):
-        inside = Path(place).relative_to(folder.path)
-        if inside == Path():
-            below[:] = [name for name in below if name not in _UNSEALED]
-        for name in below:
-            if Path(place, name).is_symlink():
-                check_kind(Path(place, name), stat.S_IFLNK)
-        for name in files_here:
-            if name.startswith(".") or (inside == Path() and name in _UNSEALED):
+    for folder_path, subfolders, file_names in os.walk(folder.path):
+        relative = Path(folder_path).relative_to(folder.path)
+        if relative == Path():
+            subfolders[:] = [name for name in subfolders if name not in _UNSEALED]
+        for name in subfolders:
+            if Path(folder_path, name).is_symlink():
+                check_kind(Path(folder_path, name), stat.S_IFLNK)
+        for name in file_names:
+            if name.startswith(".") or (relative == Path() and name in _UNSEALED):
                 continue
-            check_kind(Path(place, name), Path(place, name).lstat().st_mode)
-            names.append((inside / name).as_posix())
+            check_kind(Path(folder_path, name), Path(folder_path, name).lstat().st_mode)
+            names.append((relative / name).as_posix())
         if len(names) > FILES_MAX:
             what = f"holds more than {FILES_MAX:,} files"
             raise over_limit(what, f"{FILES_MAX:,} files", str(folder.path))

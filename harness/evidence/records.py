@@ -1,7 +1,7 @@
-"""Fixed-size records of the evidence files, little-endian, and how they are written and read.
+"""Fixed-size records of the evidence files, little-endian: layouts, writer and readers.
 
-A writer hands each batch to the kernel before it returns, so that the death of its process
-loses nothing; a record cut short by a full disk is found and said.
+A writer hands each batch to the kernel before it returns, so that the death of its process loses
+nothing. Readers report an incomplete record at the end of a file.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ Records = NDArray[np.void]
 
 
 class Mode(IntEnum):
-    """How the engine is expected to simulate a signal."""
+    """Simulation mode that a signal asks of the engine."""
 
     LITE = 0
     FULL = 1
 
 
 class PushStatus(IntEnum):
-    """What became of an XADD."""
+    """Result of an XADD."""
 
     ACCEPTED = 1
     REFUSED = 2
     UNKNOWN = 3
 
 
-# One signal that the swarm is about to send. Times are monotonic. `stale` is 1 if it was sent with
-# a `sync_block` too old on purpose, 0 if it is an ordinary one.
+# One signal, written before it is sent. Times are monotonic. `stale` is 1 if its `sync_block` is
+# too old on purpose, 0 if it is an ordinary one.
 ATTEMPT = np.dtype(
     [
         ("trace_hi", "<u8"),
@@ -68,7 +68,7 @@ ACK = np.dtype(
     ]
 )
 
-# One FSM row version seen in PostgreSQL. `commit_us` is the server's Unix time in microseconds,
+# One FSM row version observed in PostgreSQL. `commit_us` is the server's Unix time in microseconds,
 # zero when it is not known; `seen_ns` is the observer's monotonic time.
 SIGHTING = np.dtype(
     [
@@ -83,12 +83,11 @@ SIGHTING = np.dtype(
     ]
 )
 
-# One read of the observer that brought sightings, in the ways of seeing that read again and again:
-# none of the sightings with this `seen_ns` was there yet at `since_ns`, when the last complete read
-# before it was sent.
+# One read of an observer that polls, if it returned sightings: none of the sightings with this
+# `seen_ns` existed at `since_ns`, when the last complete read before it was sent.
 READ = np.dtype([("since_ns", "<i8"), ("seen_ns", "<i8")])
 
-# A row of the FSM table when everything was quiet. `nonce` is -1 where the row has none.
+# A row of the FSM table after the drain. `nonce` is -1 where the row has none.
 TASK = np.dtype(
     [
         ("trace_hi", "<u8"),
@@ -99,8 +98,8 @@ TASK = np.dtype(
     ]
 )
 
-# The ledger rows of one signal when everything was quiet: how many of each type, over how many
-# internal transactions, and how many rows break a rule (amount not positive, both sides the same
+# The ledger rows of one signal after the drain: number of each type, number of internal
+# transactions, and number of rows that break a rule (amount not positive, both sides the same
 # account, unknown account or type).
 LEDGER = np.dtype(
     [
@@ -116,9 +115,9 @@ LEDGER = np.dtype(
 )
 
 
-# What one signal's bookings come to: the amount of its TRADE entry (-1 if that is no whole number
-# below 2^63, -2 if there is not one such entry), internal transactions of which debits and credits
-# differ, and entries that name an account that there is not.
+# Sums of one signal's ledger entries: the amount of its TRADE entry (-1 if that is no integer below
+# 2^63, -2 if there is not exactly one), internal transactions whose debits and credits differ, and
+# entries with an unknown account (`strangers`).
 BOOKING = np.dtype(
     [
         ("trace_hi", "<u8"),
@@ -129,10 +128,10 @@ BOOKING = np.dtype(
     ]
 )
 
-# When an FSM row says that it was changed last, in Unix microseconds.
+# The timestamp of an FSM row's last change by the row itself, in Unix microseconds.
 STAMP = np.dtype([("trace_hi", "<u8"), ("trace_lo", "<u8"), ("updated_us", "<i8")])
 
-# One event of the chain: the id that Redis gave it, and the newest block that it tells.
+# One event of the chain: its entry id in Redis, and the newest block that it reports.
 HEAD = np.dtype([("redis_ms", "<i8"), ("redis_seq", "<u4"), ("block", "<u4")])
 
 
@@ -144,7 +143,7 @@ class RecordWriter:
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         except OSError as error:
-            raise _cannot("create", path, error) from error
+            raise _io_error("create", path, error) from error
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append packed records.
@@ -157,7 +156,7 @@ class RecordWriter:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as error:
-            raise _cannot("write", self._path, error) from error
+            raise _io_error("write", self._path, error) from error
 
     def close(self) -> None:
         """Close the file; calling it twice is harmless."""
@@ -180,7 +179,7 @@ class RecordWriter:
 def read_records(
     path: Path, dtype: np.dtype[Any], *, first: int = 0, count: int = -1
 ) -> tuple[Records, int]:
-    """Whole records of a file from record `first` on, and the bytes of a torn one at its end.
+    """Complete records of a file from record `first` on, and the bytes of a torn one at its end.
 
     Raises:
         EvidenceError: the file cannot be read.
@@ -188,17 +187,17 @@ def read_records(
     """
     try:
         with open_regular(path) as file:
-            whole, torn = divmod(os.fstat(file.fileno()).st_size, dtype.itemsize)
-            wanted = max(0, whole - first) if count < 0 else max(0, min(count, whole - first))
+            complete, torn = divmod(os.fstat(file.fileno()).st_size, dtype.itemsize)
+            wanted = max(0, complete - first) if count < 0 else max(0, min(count, complete - first))
             file.seek(first * dtype.itemsize)
             records = np.fromfile(file, dtype=dtype, count=wanted)
     except OSError as error:
-        raise _cannot("read", path, error) from error
+        raise _io_error("read", path, error) from error
     return records, torn
 
 
 def iter_records(path: Path, dtype: np.dtype[Any], *, chunk: int = 65_536) -> Iterator[Records]:
-    """The file's whole records, `chunk` at a time, so that memory does not grow with the run."""
+    """The file's complete records, `chunk` at a time, so that memory is bounded."""
     first = 0
     while True:
         records, _ = read_records(path, dtype, first=first, count=chunk)
@@ -208,7 +207,7 @@ def iter_records(path: Path, dtype: np.dtype[Any], *, chunk: int = 65_536) -> It
         first += len(records)
 
 
-def _cannot(verb: str, path: Path, error: OSError) -> EvidenceError:
+def _io_error(verb: str, path: Path, error: OSError) -> EvidenceError:
     return EvidenceError(
         f"cannot {verb}: {error.strerror or error}",
         where=str(path),

@@ -1,8 +1,8 @@
-"""What binds a stored result to itself and to the evidence that it was judged from.
+"""Digests that bind a stored result to its own content and to the evidence.
 
-A result is made from the evidence, so that no seal of the run covers it. It names the digest of its
-own content and of the evidence instead; whoever changes either finds it disbelieved. Like the seal
-it keeps out no forger who computes both anew: `harness judge` does not look at it.
+A result is computed from the evidence after the run, so the run's seal does not cover it. It has
+the digests of its own content and of the evidence instead; a change of either is detected. Like the
+seal this does not stop a forger who computes both again: `harness judge` does not use it.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ class ResultDigests(BaseModel):
 
 
 def with_digests(document: Mapping[str, Any], evidence: Mapping[str, str]) -> dict[str, Any]:
-    """A document as it is stored.
+    """The document with its digests, as it is stored.
 
     Args:
-        document: without its binding.
+        document: digests in it are replaced.
         evidence: SHA-256 of each file of the evidence, by name.
     """
-    own = {key: value for key, value in document.items() if key != KEY}
+    unbound = {key: value for key, value in document.items() if key != KEY}
     return {
-        **own,
-        KEY: ResultDigests(content=_digest(own), evidence=_digest(evidence)).model_dump(),
+        **unbound,
+        KEY: ResultDigests(content=_digest(unbound), evidence=_digest(evidence)).model_dump(),
     }
 
 
 def digest_mismatch(document: Mapping[str, Any], evidence: Mapping[str, str]) -> str:
-    """Why a stored document cannot be believed; empty where it can."""
-    found, due = document.get(KEY), with_digests(document, evidence)[KEY]
+    """Why a stored document cannot be trusted; empty if it can."""
+    found, expected = document.get(KEY), with_digests(document, evidence)[KEY]
     if not isinstance(found, dict):
-        return "does not say which evidence it was judged from"
-    if found.get("content") != due["content"]:
+        return "has no digests of the evidence it was judged from"
+    if found.get("content") != expected["content"]:
         return "was changed after it was written"
-    if found.get("evidence") != due["evidence"]:
-        return "was judged from other evidence than lies here now"
+    if found.get("evidence") != expected["evidence"]:
+        return "was judged from evidence that differs from that in the folder now"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What a run wrote down about itself, as frozen values."""
+"""Metadata documents of a run, as frozen values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.evidence.new_folder import FileName
 from harness.printable import SingleLineText
 from harness.scenario.models import Load, Signals
 
-# What a run keeps beyond the files that every run has always kept; see `RunMetadata.kept`.
+# Files that a run writes beyond those of the first version; see `RunMetadata.kept`.
 EXTRA_FILES = (
     "vitals.jsonl",
     "swarm.jsonl",
@@ -27,14 +27,14 @@ EXTRA_FILES = (
     "events.jsonl",
 )
 
-# Events after which a load may not have been sent to its end.
+# Events after which the load may be incomplete.
 TRUNCATING_EVENTS = frozenset(
     {"swarm_died", "interrupted", "observer_died", "stack_lost", "aborted"}
 )
 
-# Kept by a run that makes data stale.
+# Written by a run that makes data stale.
 CHAIN_HEADS_FILE = "final-heads.bin"
-# Kept by a run unless it was told not to take any.
+# Written by a run unless telemetry is disabled.
 TELEMETRY_FILE = "telemetry.jsonl"
 
 
@@ -43,15 +43,15 @@ Moment = Annotated[int, Field(ge=0, le=1 << 61)]
 
 
 class _Stored(BaseModel):
-    # A newer harness may have written more; what is missing is an error all the same.
+    # A newer harness may have written more fields; a missing field is an error.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class RunPlan(_Stored):
-    """`plan.json`: what the swarm was told, without its secrets.
+    """`plan.json`: the plan of the swarm, without secrets.
 
     Attributes:
-        run_tag: whose trace ids these are.
+        run_tag: identifies the run in its trace ids.
         t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
         nonce_starts: first nonce of an address, by its index; 0 for the others.
     """
@@ -71,7 +71,7 @@ class RunPlan(_Stored):
 
 
 class RunEvent(_Stored):
-    """Something that happened during a run and that its judgement must know."""
+    """An event of a run that matters to its judgement."""
 
     kind: SingleLineText
     what: SingleLineText = ""
@@ -79,23 +79,23 @@ class RunEvent(_Stored):
 
 
 class AnalysisFacts(_Stored):
-    """One interim analysis, as far as it tells where the load was ended."""
+    """One interim analysis: its number, and the measured time."""
 
     number: Annotated[int, Field(ge=1)]
     measured_s: float
 
 
 class RunMetadata(_Stored):
-    """`run.json`: when the run was watched, and what happened.
+    """`run.json`: times and events of a run.
 
     Attributes:
         observation_end_ns: when the observer had stopped.
         drain_deadline_ns: when signals that are not final count as lost; 0 if the run ended
             before its drain began.
-        load_end_ns: when the swarm had ended; 0 if the run ended before that, or is an older one.
-        analyses: the interim analyses that were made while the load was on.
-        kept: names of the files that this harness keeps beyond those of the first version; one
-            that is named and missing has been lost, one that is not was never written.
+        load_end_ns: when the swarm had ended; 0 if the run ended before, or is of an older version.
+        analyses: interim analyses during the load.
+        kept: names of the files that this harness writes beyond those of the first version. A
+            listed file that is missing was lost.
     """
 
     t0_ns: Moment
@@ -119,7 +119,7 @@ class RunMetadata(_Stored):
         return 0 < self.drain_deadline_ns <= self.watched_until_ns
 
     def actual_load(self, load: Load) -> Load:
-        """The load as it came to be: without what was planned for a run that stays undecided."""
+        """The load as it was sent: without the analyses that a decided run did not need."""
         if load.until_decided_s is None:
             return load
         ends_ns = [
@@ -130,35 +130,35 @@ class RunMetadata(_Stored):
         if self.first_ns("decided") is not None and self.analyses:
             analyses = self.analyses[-1].number
         else:
-            # Cut short: what had begun counts, and does not have all of its signals.
+            # Truncated: the part that had begun counts, with fewer signals.
             begun = 1 + sum(end_ns <= min(cut_ns, default=ends_ns[-1]) for end_ns in ends_ns)
             analyses = min(begun, len(ends_ns))
         return load.ended_after(analyses, (self.load_end_ns or ends_ns[-1]) - self.t0_ns)
 
     def first_ns(self, kind: str) -> int | None:
-        """When the first event of a kind was noticed; None without one."""
+        """Time of the first event of a kind; None without one."""
         return min((event.mono_ns for event in self.events if event.kind == kind), default=None)
 
 
 class ObserverSummary(_Stored):
-    """`observer.json`: what the observer says of itself at its end.
+    """`observer.json`: the observer's summary at its end.
 
     Attributes:
-        way: how commits were seen.
-        seen: sightings written.
-        gaps: how often the server cut it off; what it missed was read by query.
-        in_gap: whether it was cut off when it ended.
-        drained: whether it had taken everything committed by its end.
-        unreadable: row versions, of whatever run, that could not be told.
-        foreign: row versions of other runs, which it left out.
-        stream_looks: lines of `redis.jsonl`; None from a version that wrote none.
-        cause: why it was cut off the last time, or ended; empty if it was not.
-        blind_since_ns: since when it saw nothing any more at its end; 0 if it saw to the end.
+        way: method of observation.
+        seen: number of sightings written.
+        gaps: number of disconnections by the server; missed rows were read by query.
+        in_gap: whether it was disconnected when it ended.
+        drained: whether it had read everything committed before its end.
+        unreadable: row versions of any run that could not be parsed.
+        foreign: row versions of other runs, which it skipped.
+        stream_looks: lines of `redis.jsonl`; None from a version without that file.
+        cause: why it was last disconnected, or ended early; empty otherwise.
+        blind_since_ns: since when it could not read at its end; 0 if it could.
         filtered: whether row-level security may have hidden rows from its polls.
-        unnamed: statuses that the contract does not name, with the row versions seen in each.
-        words_checked: words of the system that were held against the table as they came.
-        words_early: of these, how many told what the table did not show yet.
-        words_early_max_ns: by how much at most; None if one was not shown as long as it was asked.
+        unnamed: statuses that are not in the contract, with the number of row versions of each.
+        words_checked: status reports of the system that were compared with the table.
+        words_early: of these, reports of a status that the table did not show yet.
+        words_early_max_ns: largest such lead; None if the table did not show one in time.
     """
 
     way: str = ""

@@ -1,4 +1,4 @@
-"""`reports/<run-id>/`: making and opening it, writing and reading what lies there."""
+"""`reports/<run-id>/`: creating and opening it, reading and writing its files."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class RunFolder(RunPaths):
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The folder of a run that has been.
+        """The folder of a stored run.
 
         Raises:
-            UsageError: there is none.
+            UsageError: it is no folder of a run.
         """
         folder = cls(path.absolute())
         if not folder.plan.is_file():
@@ -65,7 +65,7 @@ class RunFolder(RunPaths):
 
     @property
     def html(self) -> Path:
-        """The report as a page; made from the evidence, like everything below."""
+        """The report as an HTML page."""
         return self.path / "report.html"
 
     @property
@@ -74,7 +74,7 @@ class RunFolder(RunPaths):
         return self.path / "junit.xml"
 
     def delete_result(self) -> None:
-        """Take away a result that is about to be made anew.
+        """Delete a result before it is computed again.
 
         Raises:
             EvidenceError: it cannot be removed.
@@ -85,31 +85,31 @@ class RunFolder(RunPaths):
             raise atomic_files.io_error("remove", self.result, error) from error
 
     def attempts(self) -> tuple[Path, ...]:
-        """What the swarm attempted, one file for each of its processes, in their order."""
+        """Journals of the attempts, one file for each swarm process, in their order."""
         return self._journal_files("attempts")
 
     def acks(self) -> tuple[Path, ...]:
-        """What became of the attempts, one file for each process."""
+        """Journals of Redis's answers, one file for each swarm process, in their order."""
         return self._journal_files("acks")
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
-        """`files.write_json`."""
+        """`atomic_files.write_json`."""
         atomic_files.write_json(path, document)
 
     def write_text(self, path: Path, text: str) -> None:
-        """`files.write_text`."""
+        """`atomic_files.write_text`."""
         atomic_files.write_text(path, text)
 
     def read_json(self, path: Path) -> dict[str, Any]:
-        """`files.read_json`."""
+        """`atomic_files.read_json`."""
         return atomic_files.read_json(path)
 
     def read_text(self, path: Path) -> str:
-        """`files.read_text`."""
+        """`atomic_files.read_text`."""
         return atomic_files.read_text(path)
 
     def write_scenario(self, scenario: Scenario) -> None:
-        """Keep what is asked.
+        """Write the scenario.
 
         Raises:
             EvidenceError: it could not be written.
@@ -117,7 +117,7 @@ class RunFolder(RunPaths):
         self.write_text(self.scenario, scenario_text(scenario))
 
     def read_scenario(self) -> Scenario:
-        """What was asked.
+        """Read the scenario.
 
         Raises:
             EvidenceError: missing or not a scenario.
@@ -130,7 +130,7 @@ class RunFolder(RunPaths):
             raise EvidenceError(error.what, where=error.where) from error
 
     def write_plan(self, plan: BaseModel) -> None:
-        """Keep what the swarm is told, without passwords.
+        """Write the swarm's plan, without passwords.
 
         Raises:
             EvidenceError: it could not be written.
@@ -141,7 +141,7 @@ class RunFolder(RunPaths):
         self.write_json(self.plan, {**document, "timeline": timeline})
 
     def read_plan(self) -> RunPlan:
-        """What the swarm was told.
+        """Read the swarm's plan.
 
         Raises:
             EvidenceError: missing or unreadable.
@@ -149,7 +149,7 @@ class RunFolder(RunPaths):
         return atomic_files.read_model(self.plan, RunPlan)
 
     def read_run(self) -> RunMetadata:
-        """When the run was watched, and what happened.
+        """Read the run's metadata.
 
         Raises:
             EvidenceError: missing or unreadable.
@@ -157,10 +157,10 @@ class RunFolder(RunPaths):
         return atomic_files.read_model(self.run, RunMetadata)
 
     def read_observer(self) -> ObserverSummary:
-        """What the observer said at its end.
+        """Read the observer's summary.
 
         Raises:
-            EvidenceError: missing, because it did not come to its end, or unreadable.
+            EvidenceError: missing, because the observer did not end regularly, or unreadable.
         """
         return atomic_files.read_model(self.observer, ObserverSummary)
 

@@ -1,4 +1,4 @@
-"""`reports/<run-id>/`: one path for each piece of evidence."""
+"""`reports/<run-id>/`: the path of each file of evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.evidence.run_documents import CHAIN_HEADS_FILE, TELEMETRY_FILE
 
 @dataclass(frozen=True, slots=True)
 class RunPaths:
-    """Where things lie in the folder of one run; every path is absolute.
+    """Paths in the folder of one run; all are absolute.
 
     Attributes:
         path: `reports/<run-id>`.
@@ -25,27 +25,27 @@ class RunPaths:
 
     @property
     def scenario(self) -> Path:
-        """What was asked, with every override resolved."""
+        """The scenario, with every override resolved."""
         return self.path / "scenario.toml"
 
     @property
     def environment(self) -> Path:
-        """Where and with what the run was made."""
+        """Host, versions and commit of the run."""
         return self.path / "environment.json"
 
     @property
     def plan(self) -> Path:
-        """What the swarm was told."""
+        """The plan of the swarm."""
         return self.path / "plan.json"
 
     @property
     def run(self) -> Path:
-        """When the run was watched, and what happened."""
+        """Times and events of the run."""
         return self.path / "run.json"
 
     @property
     def stack(self) -> Path:
-        """What ran as the system under test."""
+        """Description of the system under test."""
         return self.path / "stack.json"
 
     @property
@@ -55,17 +55,17 @@ class RunPaths:
 
     @property
     def sightings(self) -> Path:
-        """FSM row versions that the observer saw."""
+        """FSM row versions that the observer recorded."""
         return self.path / "sightings.bin"
 
     @property
     def reads(self) -> Path:
-        """The observer's reads that brought sightings; empty where the log is read."""
+        """The observer's reads that returned sightings; empty where it reads the log."""
         return self.path / "reads.bin"
 
     @property
     def observer(self) -> Path:
-        """What the observer says of itself at its end."""
+        """Summary of the observer at its end."""
         return self.path / "observer.json"
 
     @property
@@ -75,12 +75,12 @@ class RunPaths:
 
     @property
     def stream(self) -> Path:
-        """The proposals stream and its group, a few times a second."""
+        """Samples of the proposals stream and its group, a few a second."""
         return self.path / "redis.jsonl"
 
     @property
     def vitals(self) -> Path:
-        """What the harness's processes and the host had to work with, each second."""
+        """Self-monitoring of the harness's processes and the host, each second."""
         return self.path / "vitals.jsonl"
 
     @property
@@ -95,75 +95,75 @@ class RunPaths:
 
     @property
     def final_tasks(self) -> Path:
-        """The FSM table when everything was quiet."""
+        """The FSM table after the drain."""
         return self.path / "final-tasks.bin"
 
     @property
     def final_ledger(self) -> Path:
-        """The ledger when everything was quiet."""
+        """The ledger after the drain."""
         return self.path / "final-ledger.bin"
 
     @property
     def final_bookings(self) -> Path:
-        """Amounts that were booked, when everything was quiet."""
+        """Booked amounts after the drain."""
         return self.path / "final-bookings.bin"
 
     @property
     def final_stamps(self) -> Path:
-        """When the FSM rows say that they were changed last."""
+        """Timestamps of the last change of the FSM rows."""
         return self.path / "final-stamps.bin"
 
     @property
     def final_heads(self) -> Path:
-        """Every event of the chain that its stream holds in the end."""
+        """Every event of the chain in its stream after the drain."""
         return self.path / CHAIN_HEADS_FILE
 
     @property
     def metrics(self) -> Path:
-        """What the services counted, by their own pages."""
+        """Counters of the services, from their metrics pages."""
         return self.path / "metrics.json"
 
     @property
     def telemetry(self) -> Path:
-        """What the system's parts used, each second; see `harness.analysis.resources.telemetry_reader`."""
+        """Telemetry of the system, each second; see `harness.analysis.resources.telemetry`."""
         return self.path / TELEMETRY_FILE
 
     @property
     def faults(self) -> Path:
-        """What became of each fault; only of runs that plan some."""
+        """Record of each fault; only of runs that plan faults."""
         return self.path / "faults.jsonl"
 
     @property
     def backup(self) -> Path:
-        """Each backup that was taken, and each that was restored; only of runs that plan some."""
+        """Records of backups and restores; only of runs that plan backups."""
         return self.path / "backup.jsonl"
 
     @property
     def gate(self) -> Path:
-        """The rounds of a gate under load, and its node; only of runs that plan one."""
+        """Rounds of a gate under load, and its node; only of runs that plan a gate."""
         return self.path / "gate.jsonl"
 
     @property
     def pool(self) -> Path:
-        """What was pending for which agent, a few times a second; only where they share a group."""
+        """Pending events by agent, a few times a second; only where agents share a group."""
         return self.path / "pool.jsonl"
 
     @property
     def final(self) -> Path:
-        """Nonce rows and server figures when everything was quiet."""
+        """Nonce rows and server figures after the drain."""
         return self.path / "final.json"
 
     @property
     def defects(self) -> Path:
-        """What named defects of the reference services did, by their own account.
+        """Actions of enabled defects, reported by the reference services themselves.
 
-        For people and for tests of the judgement, which itself never looks at it.
+        For people and for tests of the judge, which never reads it.
         """
         return self.path / "defects.jsonl"
 
     @property
     def logs(self) -> Path:
-        """Folder of what the processes said."""
+        """Folder of the processes' logs."""
         return self.path / "logs"
 
     @property
@@ -173,7 +173,7 @@ class RunPaths:
 
     @property
     def seal(self) -> Path:
-        """What each file of the evidence was when the run ended."""
+        """Digest of each file of evidence at the end of the run."""
         return self.path / "seal.json"
 
     @property
@@ -183,7 +183,7 @@ class RunPaths:
 
 
 def evidence_names() -> frozenset[str]:
-    """The names of everything that may lie in the folder of a run."""
+    """The names of all files and folders that a run may write."""
     paths = RunPaths(Path("/run"))
     named = [name for name, one in vars(RunPaths).items() if isinstance(one, property)]
     found = [getattr(paths, name) for name in named]

@@ -1,7 +1,6 @@
-"""JSON from outside: what Python's own reader lets through and a run never writes is refused.
+"""Strict JSON parser for untrusted text: limits depth, numbers and repeated keys.
 
-RFC 8259 leaves the depth, the range of numbers and repeated keys to the reader (sections 4, 6 and
-9), and knows neither NaN nor Infinity.
+RFC 8259 leaves these to the parser (sections 4, 6 and 9), and has neither NaN nor Infinity.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from collections import Counter
 from typing import Any
 
 DEPTH_MAX = 64
-# Of signed integers, in which everything is counted and timed here.
+# Signed 64-bit integers hold all counts and times.
 _NUMBER_MAX = 2**63 - 1
 _DIGITS_MAX = len(str(_NUMBER_MAX))
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{\]}]', re.DOTALL)
 
 
 class LimitError(ValueError):
-    """The text goes beyond a limit."""
+    """The text exceeds a limit."""
 
 
 def loads(text: str) -> Any:
@@ -28,10 +27,10 @@ def loads(text: str) -> Any:
 
     Raises:
         LimitError: nested too deeply, or a number of more than 64 bits.
-        ValueError: not JSON, or a key stands twice in a table.
+        ValueError: not JSON, or a table repeats a key.
     """
-    openers = text.count("[") + text.count("{")
-    if openers > DEPTH_MAX and _depth(text) > DEPTH_MAX:
+    brackets = text.count("[") + text.count("{")
+    if brackets > DEPTH_MAX and _depth(text) > DEPTH_MAX:
         raise LimitError(f"nested more than {DEPTH_MAX} deep")
     return json.loads(
         text,
@@ -43,7 +42,7 @@ def loads(text: str) -> Any:
 
 
 def _depth(text: str) -> int:
-    """How deep it is nested, or one more than is allowed."""
+    """Depth of nesting, counted up to the limit plus one."""
     depth = deepest = 0
     for token in _TOKEN.finditer(text):
         first = token[0][0]
@@ -68,12 +67,12 @@ def _float(text: str) -> float:
 
 
 def _constant(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is no JSON number")
 
 
 def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {twice[:40]!r} stands twice")
+        repeated = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {repeated[:40]!r} is repeated")
     return table

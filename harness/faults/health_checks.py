@@ -132,7 +132,7 @@ def _healthz(metrics_url: str) -> bytes | None:
 
 
 def _node(url: str) -> HealthCheck:
-    return lambda: "it tells its block number" if block_number(url) is not None else ""
+    return lambda: "it reports its block number" if block_number(url) is not None else ""
 
 
 def block_number(url: str) -> int | None:

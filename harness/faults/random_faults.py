@@ -52,7 +52,7 @@ def draw_fault(
 ) -> dict[str, Any]:
     """The fault of a round, as a table of a scenario; a pure function of its arguments.
 
-    Kinds are as likely as each other, whatever the number of their targets.
+    Each kind has the same chance, however many targets it has.
 
     Args:
         seed: of all rounds.

@@ -102,7 +102,7 @@ class FaultRunner(BackgroundTask):
             if job.thread is not None:
                 job.thread.join(_JOIN_S)
                 if job.thread.is_alive():
-                    self._fail(f"{job.record.name} did not come to its end")
+                    self._fail(f"{job.record.name} did not end")
 
     def verify(self) -> None:
         """Check the effects that faults have after the load, on this thread.
@@ -116,7 +116,7 @@ class FaultRunner(BackgroundTask):
 
     def close(self) -> None:
         """Release what outlives the faults. May be called twice."""
-        with ExitStack() as stack:  # each of them, whatever happens to the others
+        with ExitStack() as stack:  # each of them, also when another one fails
             for job in self._jobs:
                 if job.instance.close is not None:
                     stack.callback(job.instance.close)
@@ -127,7 +127,7 @@ class FaultRunner(BackgroundTask):
                 self._follow(job)
             else:
                 job.note(trouble="the run was over before its time came")
-        except Exception as error:  # whatever it is, the fault is recorded as not proven
+        except Exception as error:  # of any kind: the fault is recorded as not proven
             job.note(trouble=error_text(error))
         try:
             self._append(format_fault_record(job.record))

@@ -1,4 +1,4 @@
-"""What has to become of signals while somebody lies behind the chain."""
+"""What has to happen to signals, and to an RPC node, whose view of the chain is stale."""
 
 from __future__ import annotations
 
@@ -37,43 +37,42 @@ _ANOMALIES = (
 
 
 def check_staleness(case: CheckContext) -> Iterator[Check]:
-    """That signals whose data lay too far behind were refused for just that, and soon enough.
+    """That signals with stale data were rejected for that reason, and soon enough.
 
-    A run in which nobody was held up, and nothing was simulated that should not have been, does
-    not mention it.
+    A run without a feed stall in which no stale signal was simulated has no such check.
     """
     found = anomaly_check(STALE_REFUSED_IN_TIME, case, "", _ANOMALIES)
-    stood, behind = case.measurement.standstills, case.analysis.faults.head_lag
-    words = [_words(one) for one in stood]
+    stalls, head_lag = case.measurement.standstills, case.analysis.faults.head_lag
+    messages = [_format_stall(one) for one in stalls]
     if found.status is Status.FAIL:
-        yield found.model_copy(update={"message": "; ".join((found.message, *words))})
+        yield found.model_copy(update={"message": "; ".join((found.message, *messages))})
         return
     if not case.scenario.has_feed_stall:
         return
-    figures = {**found.figures, "refused": sum(one.refused for one in stood)}
-    verdict, said = Verdict.PASS, "; ".join(words)
-    if behind is None or not behind.can_judge:
-        verdict, said = Verdict.INCONCLUSIVE, "it is not known where the head of the chain was"
-    elif not stood or not all(one.refused for one in stood):
+    figures = {**found.figures, "refused": sum(one.refused for one in stalls)}
+    verdict, message = Verdict.PASS, "; ".join(messages)
+    if head_lag is None or not head_lag.can_judge:
+        verdict, message = Verdict.INCONCLUSIVE, "it is not known where the head of the chain was"
+    elif not stalls or not all(one.refused for one in stalls):
         verdict = Verdict.INCONCLUSIVE
-        said = "no signal was refused as stale while agents were held up"
-    yield STALE_REFUSED_IN_TIME.judged(verdict, said, figures)
+        message = "no signal was rejected as stale while the chain feed stalled"
+    yield STALE_REFUSED_IN_TIME.judged(verdict, message, figures)
 
 
-def _words(one: ChainFeedStallFigures) -> str:
-    refused = "no signal was refused"
+def _format_stall(one: ChainFeedStallFigures) -> str:
+    rejected = "no signal was rejected"
     if one.refused:
-        refused = (
-            f"{format_count(one.refused, 'signal')} refused, the first"
-            f" {_time(one.first_refused_s)} after the agents were held up"
+        rejected = (
+            f"{format_count(one.refused, 'signal')} rejected, the first"
+            f" {_time(one.first_refused_s)} after the chain feed stalled"
         )
-    accepted = "none was accepted that lay behind"
+    accepted = "none was accepted with stale data"
     if one.accepted_for_s is not None:
         accepted = (
             f"the last was accepted {_time(one.accepted_for_s)} after its block was followed,"
             f" {_time(one.within_s)} are allowed"
         )
-    return f"{refused}; {accepted}"
+    return f"{rejected}; {accepted}"
 
 
 def _time(seconds: float | None) -> str:
@@ -81,13 +80,13 @@ def _time(seconds: float | None) -> str:
 
 
 def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
-    """That an RPC node which lies behind is asked no more while it does."""
+    """That a stale RPC node is not asked any more while it is stale."""
     records = [one for one in case.analysis.faults.records or () if one.kind == _STALE_NODE]
     proven = [one for one in records if one.proven_ns is not None]
     if not proven:
         return
     kept = [one for one in proven if one.answered_ns is None]
-    # A run that was broken off took the fault away before anybody had to leave the node.
+    # An aborted run healed the fault before the adapter had to leave the node.
     short = all(_is_cut_short(one) for one in kept)
     took = [
         one.answered_ns - one.injected_ns
@@ -101,7 +100,7 @@ def check_stale_node_avoided(case: CheckContext) -> Iterator[Check]:
         worse if kept else Verdict.PASS,
         bad
         or f"{format_count(len(proven), 'time')} another node took over, at the latest"
-        f" {format_duration(max(took, default=0))} after a node stood still",
+        f" {format_duration(max(took, default=0))} after a node stalled",
         {"left": len(took), "kept": len(kept), "longest_ns": max(took, default=None)},
     )
 

@@ -1,1 +1,1 @@
-"""Pacing (pure) and the swarm that follows it."""
+"""The swarm: processes that send the planned signals to Redis."""

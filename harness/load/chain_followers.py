@@ -1,4 +1,4 @@
-"""How an agent follows the chain: with a group of its own, by reading only, or not at all."""
+"""How an agent follows the chain: with its own consumer group, by reading only, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Follower(Protocol):
     """One agent's view of the chain.
 
     Attributes:
-        sync_block: newest block seen.
+        sync_block: newest block received.
         acked: chain events acknowledged.
     """
 
@@ -32,11 +32,11 @@ class Follower(Protocol):
         ...
 
     def open(self) -> None:
-        """Connect, and look at the newest block; StackError when Redis is away or refuses."""
+        """Connect, and read the newest block; StackError when Redis is unreachable or refuses."""
         ...
 
     def read_newest_block(self) -> None:
-        """Look at the newest block and hang up; StackError when Redis is away or refuses."""
+        """Read the newest block and disconnect; StackError when Redis is unreachable or refuses."""
         ...
 
     def follow(self, wait_ms: int) -> None:
@@ -44,12 +44,12 @@ class Follower(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave no trace, and hang up. Never fails."""
+        """Remove the consumer group, and disconnect. Never fails."""
         ...
 
 
 class GrouplessFollower(GroupFollower):
-    """Reads the chain events without a group: the system under test does not notice."""
+    """Reads the chain events without a group, which changes nothing in the system."""
 
     _last_id = b"$"
 
@@ -59,10 +59,10 @@ class GrouplessFollower(GroupFollower):
         entries = self._ask(newest, 1)[0]
         if isinstance(entries, hiredis.ReplyError):
             raise self._refused(entries)
-        self._take(entries)
+        self._add_entries(entries)
 
     def follow(self, wait_ms: int) -> None:
-        self._go_first()
+        self._flush_sender()
         read = resp.command(
             *("XREAD", "COUNT", READ_COUNT, "BLOCK", wait_ms, "STREAMS", self._key, self._last_id)
         )
@@ -70,19 +70,19 @@ class GrouplessFollower(GroupFollower):
         if isinstance(streams, hiredis.ReplyError):
             raise self._refused(streams)
         if streams:
-            self._take(streams[0][1])
+            self._add_entries(streams[0][1])
 
     def close(self) -> None:
         self.disconnect()
 
-    def _take(self, entries: list[tuple[bytes, list[bytes]]]) -> None:
-        self._see(entries)
+    def _add_entries(self, entries: list[tuple[bytes, list[bytes]]]) -> None:
+        self._update_block(entries)
         if entries:
             self._last_id = max((entry[0] for entry in entries), key=resp.entry_id)
 
 
 class NoChainFollower:
-    """Stands for the chain of a system that has no stream of its events."""
+    """Follower for a system without a stream of chain events."""
 
     is_open = True
     acked = 0
@@ -100,16 +100,16 @@ class NoChainFollower:
     def close(self) -> None: ...
 
 
-def make_follower(plan: SwarmPlan, agent: int, go_first: Callable[[], None]) -> Follower:
-    """The follower of an agent, as the contract says.
+def make_follower(plan: SwarmPlan, agent: int, flush_sender: Callable[[], None]) -> Follower:
+    """The follower of an agent, by the contract.
 
     Args:
         plan: names and Redis.
         agent: number of the agent.
-        go_first: lets the sender send what is due.
+        flush_sender: lets the sender send due signals.
     """
     chain = plan.contract.chain
     if plan.contract.streams.chain_events is None:
         return NoChainFollower(chain.fixed_block)
     kind = GrouplessFollower if chain.follow == "read" else GroupFollower
-    return kind(plan.redis_url, plan.contract, agent, go_first)
+    return kind(plan.redis_url, plan.contract, agent, flush_sender)

@@ -1,8 +1,7 @@
-"""How an agent follows the chain: its own group on the chain events, read and acknowledged.
+"""How an agent follows the chain: it reads and acknowledges events with its own consumer group.
 
-Written for a gevent process: whatever waits here lets other greenlets run. Before each piece of
-work that is more than a few microseconds long it lets the sender go first, because a hundred
-agents wake for the same block.
+For a gevent process: every wait here lets other greenlets run. Before each step of more than a few
+microseconds it lets the sender run first, because a hundred agents wake up for the same block.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from harness.load.redis_link import RedisConnection, open_connection
 from harness.schedule import resp
 from harness.schedule.trade_request_template import agent_name
 
-# Blocks that an agent takes in at a time; it is far behind when there are more.
+# Blocks read at a time; an agent with more pending blocks lags far.
 READ_COUNT = 64
 _ANSWER_TIMEOUT_S = 2.0
 _CHUNK = 65_536
@@ -33,15 +32,15 @@ class GroupFollower:
         url: Redis.
         contract: names of stream and group.
         agent: number of the agent.
-        go_first: lets the sender send what is due.
+        flush_sender: lets the sender send due signals.
 
     Attributes:
-        sync_block: newest block seen; 0 before the first.
+        sync_block: newest block received; 0 before the first.
         acked: chain events acknowledged.
     """
 
     def __init__(
-        self, url: SecretStr, contract: Contract, agent: int, go_first: Callable[[], None]
+        self, url: SecretStr, contract: Contract, agent: int, flush_sender: Callable[[], None]
     ) -> None:
         self.sync_block = 0
         self.acked = 0
@@ -50,23 +49,23 @@ class GroupFollower:
         self._key = contract.key(contract.streams.chain_events or "")
         self._group = contract.agent_group(agent)
         self._block_of = contract.chain.reader(contract.streams.field)
-        self._go_first = go_first
+        self._flush_sender = flush_sender
         self._was_open = False
         self._is_waiting = False
-        self._line: RedisConnection | None = None
+        self._connection: RedisConnection | None = None
         self._reader = hiredis.Reader()
         self._to_ack: list[bytes] = []
 
     @property
     def is_open(self) -> bool:
         """Whether it is connected."""
-        return self._line is not None
+        return self._connection is not None
 
     def open(self) -> None:
-        """Connect, create the group at the stream's end, and look at the newest block.
+        """Connect, create the group at the stream's end, and read the newest block.
 
         Raises:
-            StackError: Redis is away, or refuses.
+            StackError: Redis is unreachable, or refuses.
         """
         self._connect()
         self._to_ack.clear()
@@ -74,35 +73,35 @@ class GroupFollower:
         create = resp.command("XGROUP", "CREATE", self._key, self._group, "$", "MKSTREAM")
         created, entries = self._ask(create + newest, 2)
         if isinstance(created, hiredis.ReplyError):
-            self._take_over(created)
+            self._join_group(created)
         if isinstance(entries, hiredis.ReplyError):
             raise self._refused(entries)
-        self._see(entries)
+        self._update_block(entries)
         self._was_open = True
 
     def read_newest_block(self) -> None:
-        """Look at the newest block and hang up; nothing is left behind.
+        """Read the newest block and disconnect, without a consumer group.
 
         Raises:
-            StackError: Redis is away, or refuses.
+            StackError: Redis is unreachable, or refuses.
         """
-        self._line = open_connection(self._url, f"harness-{self._name}")
+        self._connection = open_connection(self._url, f"harness-{self._name}")
         (entries,) = self._ask(resp.command("XREVRANGE", self._key, "+", "-", "COUNT", 1), 1)
         if isinstance(entries, hiredis.ReplyError):
             raise self._refused(entries)
         self.disconnect()
-        self._see(entries)
+        self._update_block(entries)
 
     def follow(self, wait_ms: int) -> None:
-        """Acknowledge what came last time, and wait for new blocks.
+        """Acknowledge the events of the last call, and wait for new blocks.
 
         Args:
-            wait_ms: the longest wait, at least 1.
+            wait_ms: longest wait, at least 1.
 
         Raises:
             StackError: the connection is lost, or Redis refuses.
         """
-        self._go_first()
+        self._flush_sender()
         read = resp.command(
             *("XREADGROUP", "GROUP", self._group, self._name, "COUNT", READ_COUNT),
             *("BLOCK", wait_ms, "STREAMS", self._key, ">"),
@@ -114,37 +113,37 @@ class GroupFollower:
             raise self._refused(streams)
         if streams:
             entries = streams[0][1]
-            self._see(entries)
+            self._update_block(entries)
             self._to_ack.extend(entry[0] for entry in entries)
 
     def close(self) -> None:
-        """Acknowledge, remove the group, hang up. Never fails: it is the end anyway."""
-        if self._line is None:
+        """Acknowledge, remove the group, disconnect. Errors are ignored: the run ends anyway."""
+        if self._connection is None:
             return
-        self._go_first()
+        self._flush_sender()
         destroy = resp.command("XGROUP", "DESTROY", self._key, self._group)
         with suppress(HarnessError):
-            if self._is_waiting:  # Redis hears nothing on this line until a block comes
+            if self._is_waiting:  # Redis reads nothing on this connection until a block arrives
                 self.disconnect()
-                self._line = open_connection(self._url, f"harness-{self._name}")
+                self._connection = open_connection(self._url, f"harness-{self._name}")
             replies = self._ask(self._acks() + destroy, 1 + bool(self._to_ack))
             self._count_acked(replies[:-1])
         self.disconnect()
 
     def disconnect(self) -> None:
-        """Close the connection and keep the group: what was not acknowledged comes again."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        """Close the connection and keep the group: unacknowledged events are read again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
             self._reader = hiredis.Reader()
             self._is_waiting = False
 
     def _connect(self) -> None:
-        self._go_first()
-        self._line = open_connection(self._url, f"harness-{self._name}")
+        self._flush_sender()
+        self._connection = open_connection(self._url, f"harness-{self._name}")
 
-    def _take_over(self, error: Exception) -> None:
-        """Go on with a group that is there already: after a reconnect, or a run that was killed."""
+    def _join_group(self, error: Exception) -> None:
+        """Continue with an existing group: after a reconnect, or after a killed run."""
         if not str(error).startswith("BUSYGROUP"):
             raise self._refused(error)
         if not self._was_open:
@@ -161,7 +160,7 @@ class GroupFollower:
                 self.acked += reply
         self._to_ack.clear()
 
-    def _see(self, entries: Any) -> None:
+    def _update_block(self, entries: Any) -> None:
         for _, fields in entries or ():
             pairs = dict(zip(fields[::2], fields[1::2], strict=False))
             try:
@@ -171,9 +170,9 @@ class GroupFollower:
             self.sync_block = max(self.sync_block, block)
 
     def _ask(self, commands: bytes, count: int, wait_s: float = 0.0) -> list[Any]:
-        if self._line is None:
+        if self._connection is None:
             raise StackError("not connected", where=f"chain events of {self._name}")
-        socket = self._line.socket
+        socket = self._connection.socket
         replies: list[Any] = []
         try:
             self._is_waiting = True
@@ -182,8 +181,8 @@ class GroupFollower:
             while len(replies) < count:
                 data = socket.recv(_CHUNK)
                 if not data:
-                    raise ConnectionError("hung up")
-                self._go_first()
+                    raise ConnectionError("connection closed")
+                self._flush_sender()
                 self._reader.feed(data)
                 while (reply := self._reader.gets()) is not False:
                     replies.append(reply)

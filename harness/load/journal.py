@@ -1,4 +1,4 @@
-"""The swarm's own journal: what it attempted, and what became of it."""
+"""The swarm's journal: its attempts, and Redis's answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.evidence.records import PushStatus, RecordWriter
 from harness.schedule.agent_schedule import Batch
 from harness.schedule.resp import entry_id
 
-# Of two halves of a record: the trace id as it stands in the ATTEMPT, and the rest of an ACK.
+# The trace id as in the ATTEMPT, and the other fields of an ACK.
 _ACK = struct.Struct("<16sqqIB3x")
 
 
@@ -27,7 +27,7 @@ class Journal:
         self._acks = RecordWriter(folder / f"acks-{process}.bin")
 
     def attempt(self, batch: Batch, sent_ns: int) -> None:
-        """Write down what is about to be sent.
+        """Record the signals that are about to be sent.
 
         Raises:
             EvidenceError: it could not be written, so it must not be sent.
@@ -35,28 +35,28 @@ class Journal:
         self._attempts.write(batch.stamp(sent_ns))
 
     def answered(self, answers: Iterable[tuple[bytes, bytes | None]], acked_ns: int) -> None:
-        """Write down Redis's answers: packed trace id, and the entry's id or None for an error.
+        """Record Redis's answers: packed trace id, and the entry's id or None for an error.
 
         Raises:
             EvidenceError: it could not be written.
         """
         pack = _ACK.pack
         records = bytearray()
-        for name, entry in answers:
+        for packed_id, entry in answers:
             if entry is None:
-                records += pack(name, acked_ns, 0, 0, PushStatus.REFUSED)
+                records += pack(packed_id, acked_ns, 0, 0, PushStatus.REFUSED)
             else:
                 milliseconds, sequence = entry_id(entry)
-                records += pack(name, acked_ns, milliseconds, sequence, PushStatus.ACCEPTED)
+                records += pack(packed_id, acked_ns, milliseconds, sequence, PushStatus.ACCEPTED)
         self._acks.write(records)
 
-    def unanswered(self, names: Iterable[bytes], outcome: PushStatus, now_ns: int) -> None:
-        """Write down signals that no answer will come for.
+    def unanswered(self, ids: Iterable[bytes], outcome: PushStatus, now_ns: int) -> None:
+        """Record signals without an answer.
 
         Raises:
             EvidenceError: it could not be written.
         """
-        self._acks.write(b"".join(_ACK.pack(name, now_ns, 0, 0, outcome) for name in names))
+        self._acks.write(b"".join(_ACK.pack(packed_id, now_ns, 0, 0, outcome) for packed_id in ids))
 
     def close(self) -> None:
         """Close both files."""

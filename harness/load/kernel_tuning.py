@@ -1,8 +1,8 @@
-"""Best-effort requests to the kernel that the sender be woken on time. Each may be refused.
+"""Best-effort kernel settings that wake the sender on time. The kernel may refuse each of them.
 
-On a machine that the system under test keeps busy, an ordinary process waits milliseconds for a
-core; a late generator makes a run worthless. Real-time priority removes that wait and takes no
-more computing time than the sending itself; should it ever take much, it is given back.
+On a host that the system under test keeps busy, an ordinary process waits milliseconds for a core,
+and a late generator makes a run INVALID. Real-time priority removes that wait and uses no more CPU
+than the sending itself. If the process uses too much CPU, it drops the priority.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _REALTIME_PRIORITY = 1
 # Above this share of a core, averaged over a second, a real-time process would starve others.
 _REALTIME_SHARE_MAX = 0.8
 # struct sched_attr (sched_setattr(2)): size, policy, flags, nice, priority, runtime, deadline,
-# period. For an ordinary process the runtime asks for a slice of that length (Linux 6.12 on):
-# who asks for short slices is let in sooner.
+# period. For an ordinary process the runtime requests a slice of that length (Linux 6.12 on): a
+# process with short slices is scheduled sooner.
 _SCHED_ATTR = struct.Struct("<IIQiIQQQ")
 
 
 class KernelTuning:
-    """What was asked for, and what was granted.
+    """Requests the settings.
 
     Attributes:
-        granted: answers, for the record.
+        granted: the kernel's answers, for the evidence.
     """
 
     def __init__(self) -> None:
@@ -44,22 +44,22 @@ class KernelTuning:
         self._used_ns = time.process_time_ns()
 
     def check(self, elapsed_ns: int) -> None:
-        """Give real-time priority back when the process used most of a core since the last call.
+        """Drop real-time priority if the process used most of a core since the last call.
 
         Args:
             elapsed_ns: time since then.
         """
         used_ns = time.process_time_ns() - self._used_ns
         self._used_ns += used_ns
-        if self._is_realtime and is_greedy(used_ns, elapsed_ns):
+        if self._is_realtime and exceeds_realtime_share(used_ns, elapsed_ns):
             self._is_realtime = False
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             share = used_ns / elapsed_ns
-            self.granted["scheduling"] = f"real-time, given back at {share:.0%} of a core"
+            self.granted["scheduling"] = f"real-time, dropped at {share:.0%} of a core"
 
 
-def is_greedy(used_ns: int, elapsed_ns: int) -> bool:
-    """Whether a process took so much of a core that it must not have real-time priority."""
+def exceeds_realtime_share(used_ns: int, elapsed_ns: int) -> bool:
+    """Whether a process used too much of a core for real-time priority."""
     return elapsed_ns >= NS_PER_S // 2 and used_ns > _REALTIME_SHARE_MAX * elapsed_ns
 
 

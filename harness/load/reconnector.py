@@ -1,4 +1,4 @@
-"""Keeps the sender connected, and says when it is no use any more."""
+"""Keeps the sender connected, and stops when an outage is too long."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.errors import HarnessError, StackError, UsageError
 from harness.load.dispatcher import Dispatcher
 from harness.load.redis_link import LoopLink, RedisConnection, open_connection
 
-# Recovery is promised within 15 s; whoever is away longer has failed in any case.
+# The recovery objective is 15 s; a longer outage fails in any case.
 OUTAGE_MAX_NS = 20 * NS_PER_S
-# How much of that is granted after the last stage has ended.
+# Longest part of an outage after the end of the last stage.
 OUTAGE_AFTER_END_MAX_NS = 15 * NS_PER_S
-# An answer that takes longer than this does not come: the connection is dead without a word.
+# After this time without an answer the connection is considered dead.
 REPLY_TIMEOUT_NS = 15 * NS_PER_S
 _BACKOFF_FIRST_S = 0.02
 _BACKOFF_MAX_S = 0.5
@@ -27,7 +27,7 @@ def give_up_ns(lost_ns: int, end_ns: int) -> int:
 
 
 class Reconnector:
-    """Connects the dispatcher, and connects it again.
+    """Connects and reconnects the dispatcher.
 
     Args:
         url: Redis.
@@ -50,24 +50,26 @@ class Reconnector:
         self._lost = Event()
 
     def lost(self) -> None:
-        """Say that the link is gone."""
+        """Note that the connection is lost."""
         self._lost.set()
 
     def run(self, dispatcher: Dispatcher) -> None:
-        """Keep the dispatcher connected; a greenlet's work, ended by killing it."""
+        """Keep the dispatcher connected; runs as a greenlet until it is killed."""
         loop = gevent.get_hub().loop
-        while (line := self._open()) is not None:
+        while (connection := self._open()) is not None:
             self._lost.clear()
             self.reconnects += 1
             dispatcher.connect(
-                LoopLink(line, loop, dispatcher.answered, dispatcher.flush, dispatcher.disconnect)
+                LoopLink(
+                    connection, loop, dispatcher.answered, dispatcher.flush, dispatcher.disconnect
+                )
             )
             while not self._lost.wait(timeout=1.0):
                 if dispatcher.silence_ns() > REPLY_TIMEOUT_NS:
                     dispatcher.disconnect()
 
     def _open(self) -> RedisConnection | None:
-        """A new line, tried for with growing pauses until there is no use in it."""
+        """A new connection, retried with growing pauses; None after the limit."""
         until_ns = give_up_ns(self._clock.now_ns(), self._end_ns)
         pause_s = _BACKOFF_FIRST_S
         while True:

@@ -1,7 +1,7 @@
-"""Connections to Redis: shaken hands by redis-py, then used bare.
+"""Connections to Redis: redis-py opens them, this module sends and receives on their sockets.
 
-redis-py reads the URL, connects, wraps in TLS and authenticates. After that the bytes are ours:
-a packed pipeline goes to the socket in one call, and hiredis reads the answers.
+redis-py parses the URL, connects, starts TLS and authenticates. After that a packed pipeline goes
+to the socket in one call, and hiredis parses the answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.errors import StackError, UsageError
 
 CONNECT_TIMEOUT_S = 2.0
 _READ, _WRITE = 1, 2
-# Some 700 answers, which take about 1.5 ms: then the sender gets its turn again.
+# About 700 answers, which need 1.5 ms; then the sender may run again.
 _CHUNK = 16_384
 _TLS_ROUNDS_MAX = 16
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -34,10 +34,10 @@ class RedisConnection:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.socket = connection._sock  # noqa: SLF001 - redis-py shakes hands, but has no other way to hand the socket over
+        self.socket = connection._sock  # noqa: SLF001 - redis-py opens the connection, but offers no other access to its socket
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._connection.disconnect()
 
 
@@ -50,7 +50,7 @@ def open_connection(url: SecretStr, name: str) -> RedisConnection:
 
     Raises:
         UsageError: the URL cannot be understood, or its password is wrong.
-        StackError: nobody answers there, or not in the right way.
+        StackError: no server answers, or it is no Redis server.
     """
     try:
         pool = redis.ConnectionPool.from_url(
@@ -81,26 +81,26 @@ def open_connection(url: SecretStr, name: str) -> RedisConnection:
 
 
 class LoopLink:
-    """A line that a gevent loop serves: sends without waiting, hands answers over as they come.
+    """A connection in a gevent loop: sends without waiting, passes answers on as they arrive.
 
     Args:
-        line: an open line; closed with the link.
+        connection: open; closed with the link.
         loop: the gevent loop.
-        on_replies: takes parsed answers, in order. Called in the loop, so it must not wait.
-        on_ready: called when the kernel takes bytes again after the link was clogged.
-        on_loss: called when the other side hung up.
+        on_replies: receives parsed answers, in order. Called in the loop, so it must not block.
+        on_ready: called when the kernel accepts bytes again after its buffer was full.
+        on_loss: called when the server closes the connection.
     """
 
     def __init__(
         self,
-        line: RedisConnection,
+        connection: RedisConnection,
         loop: Any,
         on_replies: Callable[[list[object]], None],
         on_ready: Callable[[], None],
         on_loss: Callable[[], None],
     ) -> None:
-        self._line = line
-        self._socket = line.socket
+        self._connection = connection
+        self._socket = connection.socket
         self._socket.settimeout(0.0)
         self._reader = hiredis.Reader()
         self._on_replies = on_replies
@@ -108,7 +108,7 @@ class LoopLink:
         self._on_loss = on_loss
         self._loop = loop
         self._is_closed = False
-        self._rest = memoryview(b"")
+        self._unsent = memoryview(b"")
         number = self._socket.fileno()
         self._readable = loop.io(number, _READ)
         self._writable = loop.io(number, _WRITE)
@@ -116,31 +116,31 @@ class LoopLink:
 
     @property
     def has_unsent_bytes(self) -> bool:
-        """Whether bytes are left that the kernel did not take yet."""
-        return len(self._rest) > 0
+        """Whether bytes are left that the kernel has not accepted yet."""
+        return len(self._unsent) > 0
 
     def send(self, data: bytes) -> None:
-        """Hand bytes to the kernel; what it does not take now follows as soon as it does.
+        """Hand bytes to the kernel; the rest follows as soon as the kernel accepts it.
 
         Raises:
-            OSError: the connection is gone.
+            OSError: the connection is lost.
         """
-        self._rest = memoryview(data)
+        self._unsent = memoryview(data)
         self._push()
-        if self._rest:
+        if self._unsent:
             self._writable.start(self._resume)
 
     def close(self) -> None:
-        """Hang up and stop watching."""
+        """Close the connection and its watchers."""
         self._is_closed = True
         self._readable.stop()
         self._writable.stop()
-        self._line.close()
+        self._connection.close()
 
     def _push(self) -> None:
         try:
-            while self._rest:
-                self._rest = self._rest[self._socket.send(self._rest) :]
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
         except _WOULD_BLOCK:
             pass
 
@@ -150,12 +150,12 @@ class LoopLink:
         except OSError:
             self._on_loss()
             return
-        if not self._rest:
+        if not self._unsent:
             self._writable.stop()
             self._on_ready()
 
     def _read(self) -> None:
-        """Take in one chunk; of TLS as many as are decrypted already, which no event tells of."""
+        """Read one chunk; of TLS as many as are decrypted, for which there is no event."""
         rounds = _TLS_ROUNDS_MAX if isinstance(self._socket, ssl.SSLSocket) else 1
         for _ in range(rounds):
             try:

@@ -1,6 +1,6 @@
-"""The swarm as the run sees it: processes that are started, listened to and stopped.
+"""The swarm as seen by the run: starts, monitors and stops its processes.
 
-Nothing of Locust or gevent is imported here; they live in the processes.
+Locust and gevent are not imported here, only in the processes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.process.child import ChildProcess
 from harness.schedule.plan import SwarmPlan
 
 MODULE = "harness.load.worker"
-# A process that is told to end awaits the last answers and lets its agents leave.
+# After SIGTERM a process waits for the last answers and for its agents.
 STOP_TIMEOUT_S = 10.0
 
 
@@ -22,9 +22,9 @@ class Swarm:
     """All processes of one swarm.
 
     Args:
-        plan: what the swarm is told; `process` is filled in for each of them.
-        logs: folder for their logs.
-        keep: file that takes their status lines; None to keep none.
+        plan: of the swarm; `process` is set for each of them.
+        logs: folder of their logs.
+        keep: file for their status lines; None to keep none.
     """
 
     def __init__(self, plan: SwarmPlan, logs: Path, keep: Path | None = None) -> None:
@@ -58,24 +58,24 @@ class Swarm:
         return {child.name: child.pid for child in self._children}
 
     def totals(self) -> SwarmTotals:
-        """What the processes said last, summed."""
+        """Sums of the newest status of each process."""
         return sum_statuses(child.latest for child in self._children if child.latest)
 
     def statuses(self) -> tuple[Status | None, ...]:
-        """The newest status line of each process, with what it was granted by the kernel."""
+        """The newest status line of each process, its kernel settings included."""
         return tuple(child.latest for child in self._children)
 
     def ended(self) -> bool:
-        """Whether every process is gone."""
+        """Whether every process has ended."""
         return all(child.poll() is not None for child in self._children)
 
     def failure(self) -> str | None:
-        """Why a process did not end as it should; None while all run or when all did."""
+        """Why a process failed; None while all run and after a regular end."""
         found = [text for child in self._children if (text := _failure(child))]
         return "; ".join(found) or None
 
     def stop(self) -> None:
-        """End what still runs, within seconds, and take in its last words."""
+        """End running processes within seconds, and read their last status."""
         for child in self._children:
             if child.poll() is None and child.pid:
                 os.kill(child.pid, signal.SIGTERM)
@@ -92,20 +92,20 @@ def _failure(child: ChildProcess) -> str | None:
 
 
 def describe_end(name: str, code: int, latest: Status | None) -> str | None:
-    """Why a process that ended so did not end well; None when it did.
+    """Why a process failed, by its exit code and status; None after a regular end.
 
     Args:
-        name: what people call it.
+        name: of the process.
         code: exit code; negative for the signal that ended it.
         latest: its newest status line.
     """
-    said = latest or {}
-    if error := said.get("error"):
+    status = latest or {}
+    if error := status.get("error"):
         return f"{name}: {error}"
     if code < 0:
         return f"{name} was ended by {signal.Signals(-code).name}"
     if code > 0:
         return f"{name} ended with exit code {code}"
-    if said.get("kind") != "done":
-        return f"{name} ended without a last word"
+    if status.get("kind") != "done":
+        return f"{name} ended without a final status"
     return None

@@ -1,7 +1,7 @@
-"""A wake-up call to the microsecond inside a gevent loop.
+"""Timers of microsecond resolution in a gevent loop.
 
-The loop's own timers rest on epoll's timeout, which counts in whole milliseconds; a Linux timer
-that is a file descriptor (timerfd_create(2)) wakes the loop as any socket does.
+The loop's own timers use epoll's timeout, which has whole milliseconds; a Linux timer with a file
+descriptor (timerfd_create(2)) wakes the loop as a socket does.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class TimerfdTimer:
 
     Args:
         loop: the gevent loop.
-        callback: called in the loop itself, so it must not wait.
+        callback: called in the loop itself, so it must not block.
 
     Raises:
-        OSError: the kernel has no such timers, or gives no more.
+        OSError: the kernel has no such timers, or no more of them.
     """
 
     resolution = "timerfd"
@@ -55,7 +55,7 @@ class TimerfdTimer:
         self._pointer = ctypes.byref(self._spec)
         self._at_ns = NEVER_NS
         self._callback = callback
-        # Before everything else that became ready in the meantime.
+        # It runs before all other watchers that are ready.
         self._watcher = loop.io(self._fd, _READ, priority=loop.MAXPRI)
         self._watcher.start(self._fire)
 
@@ -72,14 +72,14 @@ class TimerfdTimer:
         self._settime(self._fd, _TFD_TIMER_ABSTIME, self._pointer, None)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         self._watcher.stop()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def _fire(self) -> None:
-        with suppress(BlockingIOError):  # it was set anew since it rang
+        with suppress(BlockingIOError):  # it was set again after it expired
             os.read(self._fd, 8)
         self._at_ns = NEVER_NS
         self._callback()
@@ -105,14 +105,14 @@ class LoopTimer:
             self._timer.start(self._callback, update=True)
 
     def close(self) -> None:
-        """Forget what was set."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
 
 
 def make_timer(loop: Any, callback: Callable[[], None], clock: Clock) -> TimerfdTimer | LoopTimer:
-    """The best alarm this system has."""
+    """The most precise timer of this system."""
     try:
         return TimerfdTimer(loop, callback)
     except OSError:

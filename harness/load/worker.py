@@ -1,8 +1,8 @@
 """One process of the swarm: `python -m harness.load.worker`, its plan as JSON on standard input.
 
-Says how it stands once a second, one JSON object a line on standard output; the last line has
-kind "done". SIGTERM ends it within seconds, its journal whole. SIGUSR1 has its agents take in no
-further block of the chain, SIGUSR2 has them go on.
+Writes a status once a second, one JSON object a line on standard output; the last line has kind
+"done". SIGTERM ends it within seconds with a complete journal. SIGUSR1 stops its agents from
+reading further blocks of the chain, SIGUSR2 resumes that.
 """
 
 # ruff: noqa: E402 - gevent has to patch the process before anything else is imported
@@ -38,23 +38,23 @@ from harness.schedule.agent_schedule import AgentSchedule
 from harness.schedule.plan import SwarmPlan
 from harness.schedule.send_queue import SendQueue
 
-# How long a silent Redis is waited for when only answers are missing.
+# Longest wait for outstanding answers without any progress.
 _ANSWERS_MAX_NS = 5 * NS_PER_S
-# How long they are awaited when the process was told to end.
+# Longest wait for outstanding answers after SIGTERM.
 _LAST_ANSWERS_NS = NS_PER_S
 _LEAVE_MAX_S = 3.0
-_LAST_WORD_MAX_S = 2.0
+_LAST_STATUS_MAX_S = 2.0
 _TICK_S = 0.05
-_SAY_EVERY_NS = NS_PER_S
+_STATUS_EVERY_NS = NS_PER_S
 _SETTLED_NS = NS_PER_S // 2
 _COLLECT_EVERY_NS = 10 * NS_PER_S
 
 
 class SwarmProcess:
-    """Everything of one process.
+    """One swarm process.
 
     Args:
-        plan: what it is told.
+        plan: of this process.
         clock: the host's clocks.
     """
 
@@ -62,47 +62,47 @@ class SwarmProcess:
         self._plan = plan
         self._clock = clock
         self._tuning = KernelTuning()
-        scripts = tuple(AgentSchedule(plan, agent) for agent in plan.own_agents)
+        schedules = tuple(AgentSchedule(plan, agent) for agent in plan.own_agents)
         self._journal = Journal(plan.folder, plan.process)
-        self._alarm = make_timer(gevent.get_hub().loop, self._flush, clock)
-        self._tuning.granted["alarm"] = self._alarm.resolution
-        self._keeper = Reconnector(
+        self._timer = make_timer(gevent.get_hub().loop, self._flush, clock)
+        self._tuning.granted["alarm"] = self._timer.resolution
+        self._reconnector = Reconnector(
             plan.redis_url, f"harness-swarm-{plan.process}", plan.end_ns, clock
         )
         self._dispatcher = Dispatcher(
-            SendQueue(scripts), self._journal, self._alarm, clock, self._keeper.lost
+            SendQueue(schedules), self._journal, self._timer, clock, self._reconnector.lost
         )
         followers = tuple(
             make_follower(plan, agent, self._dispatcher.flush) for agent in plan.own_agents
         )
-        self._crew = AgentPool(plan, arrivals(plan, scripts, followers), clock)
+        self._agents = AgentPool(plan, arrivals(plan, schedules, followers), clock)
         self._stopped = False
-        self._watchdog = StallDetector()
-        self._said_ns = 0
-        # What is there by then stays, and need not be looked at again.
+        self._stall_detector = StallDetector()
+        self._status_ns = 0
+        # Objects that exist by then stay, and garbage collection may skip them.
         self._collect_at_ns = plan.t0_ns - _SETTLED_NS
 
     def run(self) -> Exit:
-        """Send everything, or find out why not."""
+        """Send all signals; returns why if that failed."""
         gevent.signal_handler(signal.SIGTERM, self._stop)
-        gevent.signal_handler(STALL_FEED, self._crew.pause_feed)
-        gevent.signal_handler(RESUME_FEED, self._crew.resume_feed)
-        self._crew.sync_to_head()
-        keeping = gevent.spawn(self._keeper.run, self._dispatcher)
-        coming = gevent.spawn(self._crew.spawn_due)
+        gevent.signal_handler(STALL_FEED, self._agents.pause_feed)
+        gevent.signal_handler(RESUME_FEED, self._agents.resume_feed)
+        self._agents.sync_to_head()
+        connecting = gevent.spawn(self._reconnector.run, self._dispatcher)
+        spawning = gevent.spawn(self._agents.spawn_due)
         gc.disable()
         while not self._is_over():
             due_ns = self._clock.now_ns() + round(_TICK_S * NS_PER_S)
             gevent.sleep(_TICK_S)
-            self._watchdog.woke(self._clock.now_ns() - due_ns)
+            self._stall_detector.woke(self._clock.now_ns() - due_ns)
             self._tick()
-        coming.kill()
+        spawning.kill()
         failure = self._wind_up()
-        keeping.kill()
-        self._crew.stop_all(0.0 if failure else _LEAVE_MAX_S)
+        connecting.kill()
+        self._agents.stop_all(0.0 if failure else _LEAVE_MAX_S)
         self._journal.close()
         status = self._status("done") | {"error": str(failure) if failure else None}
-        emit_status(status, patience_s=_LAST_WORD_MAX_S)
+        emit_status(status, patience_s=_LAST_STATUS_MAX_S)
         return failure.exit_code if failure else Exit.PASS
 
     def _flush(self) -> None:
@@ -113,14 +113,14 @@ class SwarmProcess:
 
     def _is_over(self) -> bool:
         dispatcher = self._dispatcher
-        if self._stopped or dispatcher.failure or self._keeper.gave_up:
+        if self._stopped or dispatcher.failure or self._reconnector.gave_up:
             return True
         if not dispatcher.is_sent or self._clock.now_ns() < self._plan.end_ns:
             return False
         return dispatcher.outstanding == 0 or dispatcher.silence_ns() > _ANSWERS_MAX_NS
 
     def _wind_up(self) -> HarnessError | None:
-        """Account for what is open; what went wrong, if anything did."""
+        """Record the outstanding and unsent signals; returns the failure, if there was one."""
         dispatcher = self._dispatcher
         early = not dispatcher.is_sent
         dispatcher.stop_sending()
@@ -130,13 +130,13 @@ class SwarmProcess:
         dispatcher.refuse_due()
         dispatcher.disconnect()
         if early and self._stopped:
-            return StackError("told to end before its last signal was due")
-        return dispatcher.failure or self._keeper.gave_up
+            return StackError("ended by SIGTERM before its last signal was due")
+        return dispatcher.failure or self._reconnector.gave_up
 
     def _tick(self) -> None:
         now_ns = self._clock.now_ns()
-        if (elapsed_ns := now_ns - self._said_ns) >= _SAY_EVERY_NS:
-            self._said_ns = now_ns
+        if (elapsed_ns := now_ns - self._status_ns) >= _STATUS_EVERY_NS:
+            self._status_ns = now_ns
             self._dispatcher.flush()
             self._tuning.check(elapsed_ns)
             emit_status(self._status("status"))
@@ -160,27 +160,27 @@ class SwarmProcess:
             "unknown": counts.unknown,
             "lateness_max_ns": counts.lateness_max_ns,
             "stall_max_ns": counts.stall_max_ns,
-            "wake_late_max_ns": self._watchdog.late_max_ns,
-            "stalled_ns": self._watchdog.stalled_ns,
-            "agents": self._crew.present,
-            "blocks": self._crew.blocks,
-            "sync_block": self._crew.sync_block,
-            "reconnects": max(0, self._keeper.reconnects),
+            "wake_late_max_ns": self._stall_detector.late_max_ns,
+            "stalled_ns": self._stall_detector.stalled_ns,
+            "agents": self._agents.present,
+            "blocks": self._agents.blocks,
+            "sync_block": self._agents.sync_block,
+            "reconnects": max(0, self._reconnector.reconnects),
             "reasons": dict(counts.reasons),
             "tuning": self._tuning.granted,
         }
         counts.lateness_max_ns = counts.stall_max_ns = 0
-        self._watchdog.reset()
+        self._stall_detector.reset()
         return status
 
 
 def emit_status(status: dict[str, Any], *, patience_s: float = 0.0) -> None:
-    """One status line.
+    """Write one status line.
 
     Args:
-        status: what to say.
-        patience_s: how long to wait for somebody to listen. Without patience the line is dropped
-            when the pipe is full, since nobody may hold up the sender.
+        status: its content.
+        patience_s: how long to wait while the pipe is full. With 0 the line is dropped then,
+            because nothing may delay the sender.
     """
     line = json.dumps(status, separators=(",", ":")).encode() + b"\n"
     while True:
@@ -192,13 +192,13 @@ def emit_status(status: dict[str, Any], *, patience_s: float = 0.0) -> None:
             patience_s -= _TICK_S
             gevent.sleep(_TICK_S)
         except OSError:
-            return  # nobody is left to listen
+            return  # the reader is gone
         else:
             return
 
 
 def main() -> int:
-    """Read the plan, follow it."""
+    """Read the plan and send its signals."""
     parent = os.environ.get("HARNESS_PARENT")
     die_with_parent(parent=int(parent) if parent else None)
     os.set_blocking(sys.stdout.fileno(), False)

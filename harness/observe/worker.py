@@ -38,10 +38,10 @@ from harness.observe.plan import (
     ObserverPlan,
 )
 from harness.observe.polling import PollingWatcher
-from harness.observe.proposals_sampler import ProposalsSampler
 from harness.observe.reconnecting_watcher import ReconnectingWatcher
 from harness.observe.report_check import ReportCheck
 from harness.observe.result_stream_watcher import ResultStreamWatcher
+from harness.observe.stream_samplers import ProposalsSampler
 from harness.observe.watcher import Versions, Watcher
 from harness.process.parent_death import die_with_parent
 

@@ -99,7 +99,7 @@ def sentence(judgement: Judgement) -> str:
     if judgement.verdict is Verdict.INVALID:
         return f"The run is not a valid measurement: {found.message}."
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        return f'The run is too short to decide "{found.name}": {found.message}.'
+        return f'The run leaves "{found.name}" undecided: {found.message}.'
     what = "an objective" if found.kind is CheckKind.OBJECTIVE else "a check"
     return f'The system violates {what}, "{found.name}": {brief(found)}.'
 

@@ -46,8 +46,8 @@ def render_diagnosis(diagnosis: Diagnosis, run_id: str) -> RenderableType:
         parts[:1] = [parts[0], Text(f"slow from {spans} of the run", style="dim")]
     parts += [_headline(diagnosis), Text(), _answers(diagnosis, short=False)]
     for title, lines in (
-        ("stages", diagnosis.stages),
-        ("also", tuple(remark.message for remark in diagnosis.remarks)),
+        ("latency breakdown", diagnosis.stages),
+        ("remarks", tuple(remark.message for remark in diagnosis.remarks)),
     ):
         if lines:
             body = Group(*(_bullet(line) for line in lines))

@@ -105,7 +105,7 @@ def _columns(
     # A stage that is not in the plan; see `Timeline.phase_of`.
     yield [phases[at] if at < len(phases) else "warmup" for at in samples["stage"].tolist()]
     classes = {outcome.value: outcome.name.lower() for outcome in SignalOutcome}
-    yield [classes[value] for value in samples["fate"].tolist()]
+    yield [classes[value] for value in samples["signal_outcome"].tolist()]
     states = {**{state.value: state.name for state in State}, 0: ""}
     yield [states[state] for state in samples["state"].tolist()]
     yield [str(stale) for stale in samples["stale"].tolist()]

@@ -69,7 +69,7 @@ class PlannedFault:
 
     @property
     def end_ns(self) -> int:
-        """When it is taken away, after t0."""
+        """When it is healed, after t0."""
         return self.at_ns + self.for_ns
 
 

@@ -93,7 +93,7 @@ class FaultBase(BaseModel):
     stalls_feed: ClassVar[bool] = False
     unsupported_reasons: ClassVar[Mapping[str, str]] = {}
 
-    if TYPE_CHECKING:  # a field of each model, which stands behind the common ones in a file
+    if TYPE_CHECKING:  # a field of each model, which follows the common ones in a file
         kind: str
     target: Name
     at_s: Annotated[tuple[Moment, ...], Field(min_length=1, max_length=TIMES_MAX, strict=False)]
@@ -111,14 +111,14 @@ class FaultBase(BaseModel):
     @model_validator(mode="after")
     def _repeats_apart(self) -> FaultBase:
         if self.times > 1 and self.every_s == 0:
-            raise ValueError("times is more than 1: say how far apart with every_s")
+            raise ValueError("times is more than 1: every_s is needed, the time between them")
         if self.times == 1 and self.every_s > 0:
             raise ValueError("every_s means nothing without times")
         return self
 
     @classmethod
     def lasts(cls) -> bool:
-        """Whether a scenario says how long a fault of this kind lasts."""
+        """Whether a scenario sets how long a fault of this kind lasts."""
         return "for_s" in cls.model_fields
 
     @property

@@ -61,7 +61,7 @@ def fault(name: str) -> Callable[[type[_Model]], type[_Model]]:
         name: the kind, as its model's `kind` has it.
 
     Raises:
-        TypeError: the model is of another kind or says nothing of its targets, or the kind is
+        TypeError: the model is of another kind or does not declare its targets, or the kind is
             registered already.
     """
 

@@ -12,7 +12,7 @@ from harness.scenario.fault_registry import FaultSupport
 if TYPE_CHECKING:  # a scenario holds faults, whose kinds hold these rules
     from harness.scenario.models import Scenario
 
-# An agent in a container of its own; `--agent-containers` says how many there are.
+# An agent in a container of its own; `--agent-containers` sets their number.
 AGENT_PREFIX = "python-agent-"
 _ANVIL = "anvil"
 _NO_ANVIL = "there is no Anvil: nothing is simulated in full (signals.full_share = 0)"

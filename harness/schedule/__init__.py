@@ -1,1 +1,1 @@
-"""What each agent sends, and when; pure."""
+"""Content and intended time of each agent's signals; pure."""

@@ -1,4 +1,4 @@
-"""What one agent sends, and when: the next signal of its schedule, and those after it."""
+"""The schedule of one agent: its next signal, its content and its intended time."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from harness.schedule.encoders import make_encoder
 from harness.schedule.pacing import BLOCK, Offsets, intended_offsets
 from harness.schedule.plan import SwarmPlan
 
-# Later than any clock: nothing more is due.
+# Later than any clock value: no further signal.
 NEVER_NS = 1 << 62
 
-NAME = struct.Struct("<QQ")
+PACKED_ID = struct.Struct("<QQ")
 _ATTEMPT = struct.Struct("<16sqqIIHHBB2x")
 
 
 class Batch:
-    """Signals to be sent as one pipeline, with their records; used again and again.
+    """Signals to be sent as one pipeline, with their records; a reusable buffer.
 
     Attributes:
-        count: signals in it.
+        count: number of signals in it.
         commands: packed XADDs.
-        names: packed trace ids, in the same order.
-        oldest_ns: intended time of the signal that was due first.
+        ids: packed trace ids, in the same order.
+        oldest_ns: earliest intended time.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.count = 0
         self.commands: list[bytes] = []
-        self.names: list[bytes] = []
+        self.ids: list[bytes] = []
         self.oldest_ns = NEVER_NS
         self.buffer = bytearray(size * ATTEMPT.itemsize)
         self._view = memoryview(self.buffer)
         self._sent_ns = np.frombuffer(self.buffer, dtype=ATTEMPT)["sent_ns"]
 
     def clear(self) -> None:
-        """Empty it."""
+        """Remove all signals."""
         self.count = 0
         self.commands.clear()
-        self.names.clear()
+        self.ids.clear()
         self.oldest_ns = NEVER_NS
 
     def stamp(self, sent_ns: int) -> memoryview:
-        """The ATTEMPT records of all its signals, sent now."""
+        """The ATTEMPT records of all its signals, with this sending time."""
         self._sent_ns[: self.count] = sent_ns
         return self._view[: self.count * ATTEMPT.itemsize]
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """A stretch of signals within one stage, ready to be sent."""
+class _ScheduleBlock:
+    """A block of consecutive signals within one stage, ready to be sent."""
 
     stage: int
     first: int
@@ -68,13 +68,13 @@ class _Stretch:
 
 
 class AgentSchedule:
-    """The schedule of one agent, drawn a stretch ahead, and its signals, composed when due.
+    """The schedule of one agent, drawn one block ahead; signals are encoded when due.
 
     Attributes:
         agent: number of the agent.
-        due_ns: when its next signal is due (monotonic); NEVER_NS after the last.
-        sync_block: newest block the agent has seen; goes into every signal but those that are
-            stale on purpose.
+        due_ns: intended time of its next signal (monotonic); NEVER_NS after the last.
+        sync_block: newest block that the agent knows; in every signal but those that are stale on
+            purpose.
     """
 
     def __init__(self, plan: SwarmPlan, agent: int, *, block: int = BLOCK) -> None:
@@ -82,90 +82,90 @@ class AgentSchedule:
         self.sync_block = 0
         self.due_ns = NEVER_NS
         self._plan = plan
-        author = AgentIdentity(plan.contract, plan.signals, plan.run_tag, agent)
-        self._compose = make_encoder(author).command
+        identity = AgentIdentity(plan.contract, plan.signals, plan.run_tag, agent)
+        self._encode = make_encoder(identity).command
         self._trace_hi, self._trace_lo = trace_id.pack(plan.run_tag, agent, 0)
         self._offsets = intended_offsets(plan.load, plan.seed, agent, block=block)
-        self._stretches = self._draw()
-        self._now: _Stretch | None = None
-        self._next: _Stretch | None = None
+        self._blocks = self._draw()
+        self._current: _ScheduleBlock | None = None
+        self._next: _ScheduleBlock | None = None
         self._position = 0
         self.draw_ahead()
-        self._turn()
+        self._advance()
 
     def draw_ahead(self) -> None:
-        """Draw the next stretch, if it is not there already; takes about 0.1 ms."""
+        """Draw the next block, unless it is drawn already; lasts about 0.1 ms."""
         if self._next is None:
-            self._next = next(self._stretches, None)
+            self._next = next(self._blocks, None)
 
     def overdue(self, now_ns: int) -> int:
-        """How many signals of the present stretch are due and not sent."""
-        if self._now is None:
+        """Number of signals of the current block that are due and not sent."""
+        if self._current is None:
             return 0
-        return bisect_right(self._now.due_ns, now_ns, self._position) - self._position
+        return bisect_right(self._current.due_ns, now_ns, self._position) - self._position
 
     def encode_next(self, batch: Batch, timestamp: bytes) -> bool:
-        """Put the next signal into the batch and move on.
+        """Encode the next signal into the batch and advance.
 
         Args:
-            batch: has room for one more.
-            timestamp: Unix time in ms, as `template.varint`.
+            batch: has space for one more.
+            timestamp: Unix time in ms, as `trade_request_template.varint`.
 
         Returns:
-            Whether a new stretch began, so that the one after it should be drawn soon.
+            Whether a new block began, so that the one after it should be drawn soon.
         """
-        now = self._now
-        assert now is not None  # noqa: S101 - the caller looked at due_ns
+        current = self._current
+        assert current is not None  # noqa: S101 - the caller checked due_ns
         position = self._position
-        index = now.first + position
-        address = now.contents.addresses[position]
+        index = current.first + position
+        address = current.contents.addresses[position]
         sync_block, stale = self.sync_block, False
-        if now.contents.stale[position]:
-            old = stale_block(sync_block, self._plan.watermark_max_lag)
-            if old is not None:
-                sync_block, stale = old, True
-        command = self._compose(
-            index, address, now.contents.amounts_wei[position], sync_block, timestamp
+        if current.contents.stale[position]:
+            stale_head = stale_block(sync_block, self._plan.watermark_max_lag)
+            if stale_head is not None:
+                sync_block, stale = stale_head, True
+        command = self._encode(
+            index, address, current.contents.amounts_wei[position], sync_block, timestamp
         )
-        name = NAME.pack(self._trace_hi, self._trace_lo | index)
-        due_ns = now.due_ns[position]
+        packed_id = PACKED_ID.pack(self._trace_hi, self._trace_lo | index)
+        due_ns = current.due_ns[position]
         _ATTEMPT.pack_into(
             batch.buffer,
             batch.count * _ATTEMPT.size,
-            name,
+            packed_id,
             due_ns,
             0,
             sync_block,
             address,
             self.agent,
-            now.stage,
-            now.contents.modes[position],
+            current.stage,
+            current.contents.modes[position],
             stale,
         )
         batch.commands.append(command)
-        batch.names.append(name)
+        batch.ids.append(packed_id)
         batch.count += 1
         if due_ns < batch.oldest_ns:
             batch.oldest_ns = due_ns
         position += 1
-        if position < len(now.due_ns):
+        if position < len(current.due_ns):
             self._position = position
-            self.due_ns = now.due_ns[position]
+            self.due_ns = current.due_ns[position]
             return False
-        self._turn()
+        self._advance()
         return True
 
-    def _turn(self) -> None:
+    def _advance(self) -> None:
         self.draw_ahead()
-        self._now, self._next = self._next, None
+        self._current, self._next = self._next, None
         self._position = 0
-        self.due_ns = self._now.due_ns[0] if self._now else NEVER_NS
+        self.due_ns = self._current.due_ns[0] if self._current else NEVER_NS
 
-    def _draw(self) -> Iterator[_Stretch]:
+    def _draw(self) -> Iterator[_ScheduleBlock]:
         plan = self._plan
         first = 0
         for stage, offsets in self._offsets:
-            yield _Stretch(
+            yield _ScheduleBlock(
                 stage=stage,
                 first=first,
                 due_ns=_absolute(offsets, plan.t0_ns),

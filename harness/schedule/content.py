@@ -1,6 +1,6 @@
-"""What each signal says: a pure function of seed, agent and index.
+"""Content of each signal: a pure function of seed, agent and index.
 
-Every signal owns one step of a Philox counter (four 64-bit numbers), so any stretch of an agent's
+Every signal owns one step of a Philox counter (four 64-bit numbers), so any range of an agent's
 signals can be drawn without drawing those before it.
 """
 
@@ -15,8 +15,8 @@ from harness.contract.address import HOT_ADDRESS
 from harness.evidence.records import Mode
 from harness.scenario.models import Signals
 
-# Capital of one strategy. A trade above 15 % of it is simulated in full; the ranges below keep
-# clear of that line, so that rounding in somebody else's engine cannot change a signal's mode.
+# Capital of one strategy. A trade above 15 % of it is simulated in full. The ranges below keep a
+# distance from that limit, so that rounding in the engine cannot change a signal's mode.
 CAPITAL_WEI = 10 * 10**18
 LITE_RANGE_WEI = (CAPITAL_WEI // 1000, CAPITAL_WEI // 10)
 FULL_RANGE_WEI = (CAPITAL_WEI * 16 // 100, CAPITAL_WEI * 25 // 100)
@@ -29,13 +29,13 @@ _DRAWS_PER_SIGNAL = 4
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a stretch of one agent's signals says; plain lists, since they are read one by one.
+    """Content of a range of one agent's signals; lists, because they are read one by one.
 
     Attributes:
-        modes: how the engine is expected to simulate it.
+        modes: expected simulation mode.
         addresses: index of the signing address.
         amounts_wei: amount to trade.
-        stale: whether it is to be sent with data too old on purpose.
+        stale: whether the signal is sent with stale data on purpose.
     """
 
     modes: list[int]
@@ -45,7 +45,7 @@ class Contents:
 
 
 def contents(signals: Signals, seed: int, agent: int, first: int, count: int) -> Contents:
-    """What the agent's signals `first` to `first + count - 1` say."""
+    """Content of the agent's signals `first` to `first + count - 1`."""
     draws = np.random.Philox(
         key=np.array([seed, agent], dtype=np.uint64),
         counter=np.array([first, 0, 0, _CONTENT_DRAWS], dtype=np.uint64),
@@ -65,23 +65,23 @@ def contents(signals: Signals, seed: int, agent: int, first: int, count: int) ->
 
 
 def stale_block(head: int, lag_max: int) -> int | None:
-    """A block so far behind the head that a signal from it is stale beyond doubt.
+    """A block so old that a signal with it is certainly stale.
 
-    Three more than the rule needs: the engine may learn of a block later than the agent.
+    Three blocks more than the rule needs, because the engine may receive a block after the agent.
 
     Args:
-        head: newest block that the agent has seen.
-        lag_max: blocks that a signal may be behind before it is stale.
+        head: newest block that the agent knows.
+        lag_max: largest lag in blocks of a signal that is not stale.
 
     Returns:
-        None while the chain is too young to have such a block; its first block is 1.
+        None while the chain is too short; its first block is 1.
     """
     block = head - (lag_max + STALE_MARGIN_BLOCKS)
     return block if block >= 1 else None
 
 
 def _shares(raw: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Even over [0, 1): the upper 53 bits, all that a double can hold."""
+    """Uniform over [0, 1): the upper 53 bits, the precision of a double."""
     return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

@@ -1,6 +1,6 @@
-"""What every way of writing a signal has in common.
+"""Common parts of all encoders.
 
-What never changes is written once; a sender that takes long to speak is late.
+Constant bytes are encoded once, because slow encoding delays the sender.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from harness.contract.placeholders import iso_time
 from harness.scenario.models import Signals
 from harness.schedule.trade_request_template import SignalTemplate, read_varint
 
-# What differs between two signals of one agent from one address, in the order of `Moment.texts`.
+# Values that differ between signals of one agent and address; order of `ChangingValues.texts`.
 PLACEHOLDER_ORDER = ("trace_id", "amount_in", "last_sync_block", "timestamp_ms", "timestamp_iso")
 
 Texts = tuple[bytes, bytes, bytes, bytes, bytes]
 
 
 class Encoder(Protocol):
-    """Signals of one agent as commands."""
+    """Encodes signals of one agent as Redis commands."""
 
     def command(
         self, index: int, address: int, amount_wei: int, sync_block: int, timestamp: bytes
@@ -30,21 +30,21 @@ class Encoder(Protocol):
         """The XADD of one signal, packed.
 
         Args:
-            index: which of the agent's signals this is.
+            index: number of the signal within the agent.
             address: index of the signing address: the agent's own, or HOT_ADDRESS.
             amount_wei: amount to trade, below 2^63.
-            sync_block: newest block the agent has seen.
-            timestamp: Unix time in ms as `template.varint`, which many signals share.
+            sync_block: newest block that the agent knows.
+            timestamp: Unix time in ms as `trade_request_template.varint`, shared by many signals.
         """
         ...
 
 
 class AgentIdentity(NamedTuple):
-    """One agent, and what it says of its signals.
+    """One agent, and the constant properties of its signals.
 
     Attributes:
         contract: names, codec and addresses.
-        signals: what the scenario says of them.
+        signals: their properties in the scenario.
         run_tag: tag of the run, in every trace id.
         agent: number of the agent.
     """
@@ -59,7 +59,7 @@ class AgentIdentity(NamedTuple):
         return SignalTemplate(self.signals, self.run_tag, self.agent, self.contract.addresses)
 
     def samples(self) -> dict[int, Signal]:
-        """A signal from each of its addresses, by their index; what changes is any."""
+        """A sample signal of each of its addresses, by index; its changing values are arbitrary."""
         block = self.contract.chain.fixed_block
         return {
             address: self.template().signal(0, address, 1, block, 0)
@@ -68,15 +68,15 @@ class AgentIdentity(NamedTuple):
 
 
 class ChangingValues:
-    """What differs between two signals, as text; times are worked out once a millisecond.
+    """The changing values of signals as text; times are formatted once a millisecond.
 
     Args:
-        author: the agent.
-        iso: whether ISO times are wanted.
+        identity: of the agent.
+        iso: whether ISO times are needed.
     """
 
-    def __init__(self, author: AgentIdentity, *, iso: bool) -> None:
-        high, low = trace_id.pack(author.run_tag, author.agent, 0)
+    def __init__(self, identity: AgentIdentity, *, iso: bool) -> None:
+        high, low = trace_id.pack(identity.run_tag, identity.agent, 0)
         self._trace_head = trace_id.text(high, low)[:-8].encode()
         self._wants_iso = iso
         self._timestamp = b""
@@ -84,7 +84,7 @@ class ChangingValues:
         self._iso = b""
 
     def texts(self, index: int, amount_wei: int, sync_block: int, timestamp: bytes) -> Texts:
-        """The values in the order of `ORDER`."""
+        """The values in the order of `PLACEHOLDER_ORDER`."""
         if timestamp is not self._timestamp:
             self._timestamp = timestamp
             number = read_varint(timestamp)

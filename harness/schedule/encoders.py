@@ -1,4 +1,4 @@
-"""The composer for each codec."""
+"""The encoder for each codec."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.schedule.protobuf_encoder import ProtobufEncoder
 class TradeRequestEncoder:
     """A `TradeRequest` in one field."""
 
-    def __init__(self, author: AgentIdentity) -> None:
-        self._encode = author.template().encode
-        self._head = resp.proposal_head(author.contract)
+    def __init__(self, identity: AgentIdentity) -> None:
+        self._encode = identity.template().encode
+        self._head = resp.proposal_head(identity.contract)
 
     def command(
         self, index: int, address: int, amount_wei: int, sync_block: int, timestamp: bytes
@@ -23,13 +23,13 @@ class TradeRequestEncoder:
         return resp.proposal(self._head, message)
 
 
-def make_encoder(author: AgentIdentity) -> Encoder:
-    """The composer of an agent, for the contract's codec."""
-    codec = author.contract.codec
+def make_encoder(identity: AgentIdentity) -> Encoder:
+    """The encoder of an agent for the contract's codec."""
+    codec = identity.contract.codec
     if isinstance(codec, JsonCodec):
-        return JsonEncoder(author, codec)
+        return JsonEncoder(identity, codec)
     if isinstance(codec, FieldsCodec):
-        return FieldsEncoder(author, codec)
+        return FieldsEncoder(identity, codec)
     if isinstance(codec, ProtobufCodec):
-        return ProtobufEncoder(author, codec)
-    return TradeRequestEncoder(author)
+        return ProtobufEncoder(identity, codec)
+    return TradeRequestEncoder(identity)

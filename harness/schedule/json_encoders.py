@@ -1,4 +1,4 @@
-"""Signals as JSON documents and as flat fields: text with holes, cut up beforehand."""
+"""Encoders for JSON documents and flat fields, from templates that are split beforehand."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from harness.contract.placeholders import (
 from harness.schedule import resp
 from harness.schedule.encoder import PLACEHOLDER_ORDER, AgentIdentity, ChangingValues, Texts
 
-# Bytes that stand still, or the place in `ORDER` of a value that changes.
+# Literal bytes, or the index in `PLACEHOLDER_ORDER` of a changing value.
 Part = bytes | int
 
 
 class TextTemplate:
-    """A text, and where its changing values go."""
+    """A text with the positions of its changing values."""
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts: list[bytes] = []
-        self._places: list[tuple[int, int]] = []
+        self._positions: list[tuple[int, int]] = []
         for part in parts:
             if isinstance(part, int):
-                self._places.append((len(self._parts), part))
+                self._positions.append((len(self._parts), part))
                 self._parts.append(b"")
             else:
                 self._parts.append(part)
@@ -41,12 +41,12 @@ class TextTemplate:
     @property
     def is_per_signal(self) -> bool:
         """Whether it differs between signals."""
-        return bool(self._places)
+        return bool(self._positions)
 
     def fill(self, values: Texts) -> bytes:
         """The text with these values in it."""
         parts = self._parts.copy()
-        for at, which in self._places:
+        for at, which in self._positions:
             parts[at] = values[which]
         return b"".join(parts)
 
@@ -54,35 +54,35 @@ class TextTemplate:
 class JsonEncoder:
     """A JSON document in one field."""
 
-    def __init__(self, author: AgentIdentity, codec: JsonCodec) -> None:
-        self._head = resp.proposal_head(author.contract)
+    def __init__(self, identity: AgentIdentity, codec: JsonCodec) -> None:
+        self._head = resp.proposal_head(identity.contract)
         self._texts = {
             address: TextTemplate(_json_parts(codec.document, signal))
-            for address, signal in author.samples().items()
+            for address, signal in identity.samples().items()
         }
-        self._moment = ChangingValues(author, iso="{timestamp_iso" in json.dumps(codec.document))
+        self._values = ChangingValues(identity, iso="{timestamp_iso" in json.dumps(codec.document))
 
     def command(
         self, index: int, address: int, amount_wei: int, sync_block: int, timestamp: bytes
     ) -> bytes:
-        values = self._moment.texts(index, amount_wei, sync_block, timestamp)
+        values = self._values.texts(index, amount_wei, sync_block, timestamp)
         return resp.proposal(self._head, self._texts[address].fill(values))
 
 
 class FieldsEncoder:
     """One field for each value."""
 
-    def __init__(self, author: AgentIdentity, codec: FieldsCodec) -> None:
-        self._head = resp.entry_head(author.contract, len(codec.fields))
-        self._moment = ChangingValues(author, iso="{timestamp_iso" in str(codec.fields))
+    def __init__(self, identity: AgentIdentity, codec: FieldsCodec) -> None:
+        self._head = resp.entry_head(identity.contract, len(codec.fields))
+        self._values = ChangingValues(identity, iso="{timestamp_iso" in str(codec.fields))
         self._fields = {
-            address: _fields(codec.fields, signal) for address, signal in author.samples().items()
+            address: _fields(codec.fields, signal) for address, signal in identity.samples().items()
         }
 
     def command(
         self, index: int, address: int, amount_wei: int, sync_block: int, timestamp: bytes
     ) -> bytes:
-        values = self._moment.texts(index, amount_wei, sync_block, timestamp)
+        values = self._values.texts(index, amount_wei, sync_block, timestamp)
         parts = [self._head]
         for field in self._fields[address]:
             if isinstance(field, bytes):
@@ -93,7 +93,7 @@ class FieldsEncoder:
 
 
 def _fields(fields: dict[str, Scalar], signal: Signal) -> tuple[bytes | TextTemplate, ...]:
-    """What stands still packed already, neighbours together; the rest as texts to fill."""
+    """Constant fields as packed bytes, adjacent ones joined; changing fields as templates."""
     found: list[bytes | TextTemplate] = []
     for name, value in fields.items():
         text = TextTemplate(_parts(value, signal))
@@ -110,15 +110,15 @@ def _fields(fields: dict[str, Scalar], signal: Signal) -> tuple[bytes | TextTemp
 
 
 def _parts(scalar: Scalar, signal: Signal) -> Iterable[Part]:
-    for piece in parse_template(scalar) if isinstance(scalar, str) else (as_text(scalar),):
-        if isinstance(piece, str):
-            yield piece.encode()
-        elif piece.form == "bytes":  # a trace id or raw bytes, which Redis takes as they are
-            yield _raw(placeholder_value(piece, signal))
-        elif piece.is_per_signal:
-            yield PLACEHOLDER_ORDER.index(piece.name)
+    for part in parse_template(scalar) if isinstance(scalar, str) else (as_text(scalar),):
+        if isinstance(part, str):
+            yield part.encode()
+        elif part.form == "bytes":  # a trace id or raw bytes, which Redis accepts unchanged
+            yield _raw(placeholder_value(part, signal))
+        elif part.is_per_signal:
+            yield PLACEHOLDER_ORDER.index(part.name)
         else:
-            yield as_text(placeholder_value(piece, signal)).encode()
+            yield as_text(placeholder_value(part, signal)).encode()
 
 
 def _raw(value: Native) -> bytes:
@@ -126,21 +126,21 @@ def _raw(value: Native) -> bytes:
 
 
 def _json_parts(document: JsonValue, signal: Signal) -> Iterable[Part]:
-    # A mark that no document holds by accident stands for each changing value while the JSON is
-    # written; with quotes around it, where the value is a number.
-    mark = secrets.token_hex(8)
+    # A random marker replaces each changing value while the JSON is written; where the value is a
+    # number, the marker includes the quotes around it.
+    marker = secrets.token_hex(8)
 
-    def put(hole: Placeholder, *, whole: bool) -> JsonValue:
-        if hole.is_per_signal:
-            number = whole and isinstance(placeholder_value(hole, signal), int)
-            return f"{mark}{'n' if number else 't'}{PLACEHOLDER_ORDER.index(hole.name)}."
-        value = placeholder_value(hole, signal)
-        if whole and isinstance(value, bool | int):
+    def put(placeholder: Placeholder, *, is_whole: bool) -> JsonValue:
+        if placeholder.is_per_signal:
+            number = is_whole and isinstance(placeholder_value(placeholder, signal), int)
+            return f"{marker}{'n' if number else 't'}{PLACEHOLDER_ORDER.index(placeholder.name)}."
+        value = placeholder_value(placeholder, signal)
+        if is_whole and isinstance(value, bool | int):
             return value
         return as_text(value)
 
     text = json.dumps(_map_texts(document, put), separators=(",", ":"))
-    pattern = re.compile(rf'"{mark}n(\d)\."|{mark}t(\d)\.')
+    pattern = re.compile(rf'"{marker}n(\d)\."|{marker}t(\d)\.')
     at = 0
     for match in pattern.finditer(text):
         yield text[at : match.start()].encode()
@@ -158,7 +158,7 @@ def _map_texts(document: JsonValue, put: Callable[..., JsonValue]) -> JsonValue:
         return document
     parts = parse_template(document)
     if len(parts) == 1 and isinstance(parts[0], Placeholder):
-        return put(parts[0], whole=True)
+        return put(parts[0], is_whole=True)
     return "".join(
-        str(put(part, whole=False)) if isinstance(part, Placeholder) else part for part in parts
+        str(put(part, is_whole=False)) if isinstance(part, Placeholder) else part for part in parts
     )

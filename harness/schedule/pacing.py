@@ -1,16 +1,15 @@
-"""When each signal is due: a pure function of load, seed, agent and index.
+"""Intended time of each signal: a pure function of load, seed, agent and index.
 
-A stage's total rate R(t) is a straight line, so the number of signals due since its start is the
-quadratic L(t) = r0 t + s t^2 / 2 with s = (r1 - r0) / D. Signals stand where L reaches given
-values, found by the closed inverse t = 2 x / (r0 + sqrt(r0^2 + 2 s x)), which loses no digits to
-cancellation and holds for s = 0 too.
+A stage's total rate R(t) is linear, so the number of signals due since its start is the quadratic
+L(t) = r0 t + s t^2 / 2 with s = (r1 - r0) / D. Signals are due where L reaches given values x, at
+the inverse t = 2 x / (r0 + sqrt(r0^2 + 2 s x)), which has no cancellation and holds for s = 0 too.
 
-- constant: the stage's k-th signal stands at L = k + 1/2 and belongs to agent k mod N, so all
-  agents together make one even grid.
-- poisson: each agent is a Poisson process of its own with rate R(t) / N: unit exponentials,
-  summed, stand for values of L / N. They come from Philox, a counter-based generator keyed by
-  seed, stage and agent; no agent's draws depend on another's, nor on how agents are spread over
-  processes, nor on how many values are made at a time.
+- constant: the stage's k-th signal is due at L = k + 1/2 and belongs to agent k mod N, so all
+  agents together form one regular grid.
+- poisson: each agent is a Poisson process of its own with rate R(t) / N: the sums of unit
+  exponentials are values of L / N. They come from Philox, a counter-based generator keyed by seed,
+  stage and agent; an agent's draws depend neither on other agents, nor on the assignment of agents
+  to processes, nor on the block size.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from harness.scenario.models import Load, Stage
 
 Offsets = NDArray[np.int64]
 
-# Values made at a time: a few tens of microseconds of work, and the same memory for any run.
+# Values computed at a time: a few tens of microseconds of work, and constant memory.
 BLOCK = 256
-# Told apart from the draws of other purposes that use the same seed.
+# Separates these draws from those of other purposes with the same seed.
 _PACING_DRAWS = 1
 
 
@@ -41,13 +40,13 @@ def stage_edges_ns(load: Load) -> tuple[int, ...]:
 def intended_offsets(
     load: Load, seed: int, agent: int, *, block: int = BLOCK
 ) -> Iterator[tuple[int, Offsets]]:
-    """The due times of one agent's signals, in order, made as they are asked for.
+    """The intended times of one agent's signals, in order, computed lazily.
 
     Args:
-        load: what is asked for.
+        load: the load of the scenario.
         seed: the scenario's seed; constant arrival does not depend on it.
         agent: number of the agent, from 0.
-        block: most values in one array; changes nothing but memory.
+        block: maximum length of an array; affects memory only.
 
     Yields:
         Index of the stage in `load.timeline()`, and sorted ns after t0, never empty. The agent's
@@ -58,13 +57,13 @@ def intended_offsets(
         if agent >= stage.agents:
             continue
         if load.arrival == "constant":
-            marks = _grid(stage, agent, block)
+            values_of_l = _grid(stage, agent, block)
         else:
-            marks = _exponential_sums(stage, seed, number, agent, block)
+            values_of_l = _exponential_sums(stage, seed, number, agent, block)
         latest = edges[number]
-        for values in marks:
+        for values in values_of_l:
             offsets = edges[number] + (_inverse(stage, values) * NS_PER_S).astype(np.int64)
-            # Rounding may lift a value onto the edge, or swap two that all but coincide.
+            # Rounding may move a value onto the edge, or swap two that almost coincide.
             offsets = np.clip(offsets, latest, edges[number + 1] - 1)
             offsets = np.maximum.accumulate(offsets)
             latest = int(offsets[-1])
@@ -72,12 +71,12 @@ def intended_offsets(
 
 
 def presences_ns(load: Load, agent: int, *, gap_min_ns: int = 0) -> tuple[tuple[int, int], ...]:
-    """When an agent takes part: from-to pairs, ns after t0.
+    """Intervals in which an agent is active: start and end, ns after t0.
 
     Args:
-        load: what is asked for.
+        load: the load of the scenario.
         agent: number of the agent.
-        gap_min_ns: an absence shorter than this is not worth leaving for.
+        gap_min_ns: shorter gaps between intervals are closed.
     """
     edges = stage_edges_ns(load)
     found: list[tuple[int, int]] = []
@@ -93,7 +92,7 @@ def presences_ns(load: Load, agent: int, *, gap_min_ns: int = 0) -> tuple[tuple[
 
 
 def expected_count(load: Load, seed: int) -> int:
-    """How many signals all agents are to send; exact, not a mean."""
+    """Exact number of planned signals of all agents."""
     agents = max(stage.agents for stage in load.timeline())
     return sum(
         len(offsets)
@@ -103,7 +102,7 @@ def expected_count(load: Load, seed: int) -> int:
 
 
 def _grid(stage: Stage, agent: int, block: int) -> Iterator[NDArray[np.float64]]:
-    """Values of L at which the agent's signals of a constant stage stand."""
+    """Values of L at which the agent's signals of a constant stage are due."""
     count = _grid_count(stage, agent)
     for first in range(0, count, block):
         turns = np.arange(first, min(first + block, count), dtype=np.float64)
@@ -111,7 +110,7 @@ def _grid(stage: Stage, agent: int, block: int) -> Iterator[NDArray[np.float64]]
 
 
 def _grid_count(stage: Stage, agent: int) -> int:
-    """How many k with k mod N == agent have k + 1/2 < L(D)."""
+    """Number of k with k mod N == agent and k + 1/2 < L(D)."""
     whole = int(np.ceil(stage.signals_expected - 0.5))
     return max(0, -(-(whole - agent) // stage.agents))
 
@@ -119,7 +118,7 @@ def _grid_count(stage: Stage, agent: int) -> int:
 def _exponential_sums(
     stage: Stage, seed: int, number: int, agent: int, block: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Values of L at which the agent's signals of a Poisson stage stand."""
+    """Values of L at which the agent's signals of a Poisson stage are due."""
     end = stage.signals_expected / stage.agents
     if end <= 0:
         return
@@ -129,12 +128,12 @@ def _exponential_sums(
             counter=np.array([0, 0, 0, _PACING_DRAWS], dtype=np.uint64),
         )
     )
-    reached = 0.0
-    while reached < end:
+    last = 0.0
+    while last < end:
         gaps = draws.standard_exponential(block)
-        gaps[0] += reached  # carried this way, sums round alike for every block size
+        gaps[0] += last  # added here, sums are rounded identically for every block size
         sums = np.cumsum(gaps)
-        reached = float(sums[-1])
+        last = float(sums[-1])
         inside = sums[: np.searchsorted(sums, end)]
         if len(inside):
             yield inside * stage.agents

@@ -1,4 +1,4 @@
-"""What one swarm process is told: which agents, when, what to send and where to write."""
+"""The plan of one swarm process: agents, times, signals and output folder."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class SwarmPlan(BaseModel):
 
     Attributes:
         t0_ns: monotonic time at which the first stage of `load.timeline()` begins.
-        process: which of `load.processes` this is; it owns agents a with a % processes == process.
-        watermark_max_lag: blocks that a signal may be behind before it is stale.
-        nonce_starts: first nonce of an address, by its index; for the judgement.
+        process: number of this process; it owns agents a with a % load.processes == process.
+        watermark_max_lag: largest lag in blocks of a signal that is not stale.
+        nonce_starts: first nonce of an address, by its index; for the judge.
         folder: where `attempts-<process>.bin` and `acks-<process>.bin` are written.
     """
 

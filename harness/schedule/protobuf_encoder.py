@@ -1,4 +1,4 @@
-"""Signals as messages of the team's own, by its descriptor set."""
+"""Encoder for the system's own Protobuf messages, by their descriptor set."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from harness.schedule.encoder import PLACEHOLDER_ORDER, AgentIdentity, ChangingV
 _Make = Callable[[Texts], Any]
 
 
-class _Form:
-    """A message that is filled in but for what changes."""
+class _MessageTemplate:
+    """A message whose constant fields are set."""
 
     def __init__(self, message: Message, values: Mapping[str, Scalar], signal: Signal) -> None:
         self.message = message
@@ -39,59 +39,59 @@ class _Form:
                 self._changing.append((holder_of(message, fields), fields[-1].name, make))
 
     def fill(self, texts: Texts) -> None:
-        """Put in what changes."""
+        """Set the changing fields."""
         for holder, name, make in self._changing:
             setattr(holder, name, make(texts))
 
 
 class ProtobufEncoder:
-    """A message of the team's own in one field."""
+    """The system's own Protobuf message in one field."""
 
-    def __init__(self, author: AgentIdentity, codec: ProtobufCodec) -> None:
-        self._head = resp.proposal_head(author.contract)
-        self._moment = ChangingValues(author, iso="{timestamp_iso" in codec.model_dump_json())
-        self._forms = {
-            address: self._form(codec, codec.message, codec.values, signal)
-            for address, signal in author.samples().items()
+    def __init__(self, identity: AgentIdentity, codec: ProtobufCodec) -> None:
+        self._head = resp.proposal_head(identity.contract)
+        self._values = ChangingValues(identity, iso="{timestamp_iso" in codec.model_dump_json())
+        self._templates = {
+            address: self._template(codec, codec.message, codec.values, signal)
+            for address, signal in identity.samples().items()
         }
-        self._payloads: dict[int, tuple[_Form, Any, str]] = {}
+        self._payloads: dict[int, tuple[_MessageTemplate, Any, str]] = {}
         payload = codec.payload
         if payload is None:
             return
-        for address, signal in author.samples().items():
-            outer = self._forms[address].message
+        for address, signal in identity.samples().items():
+            outer = self._templates[address].message
             into = fields_on(outer, payload.into)
-            inner = self._form(codec, payload.message, payload.values, signal)
+            inner = self._template(codec, payload.message, payload.values, signal)
             self._payloads[address] = (inner, holder_of(outer, into), into[-1].name)
 
     def command(
         self, index: int, address: int, amount_wei: int, sync_block: int, timestamp: bytes
     ) -> bytes:
-        texts = self._moment.texts(index, amount_wei, sync_block, timestamp)
-        form = self._forms[address]
-        form.fill(texts)
+        texts = self._values.texts(index, amount_wei, sync_block, timestamp)
+        template = self._templates[address]
+        template.fill(texts)
         if self._payloads:
             inner, holder, name = self._payloads[address]
             inner.fill(texts)
             setattr(holder, name, inner.message.SerializeToString())
-        return resp.proposal(self._head, form.message.SerializeToString())
+        return resp.proposal(self._head, template.message.SerializeToString())
 
     @staticmethod
-    def _form(
+    def _template(
         codec: ProtobufCodec, name: str, values: Mapping[str, Scalar], signal: Signal
-    ) -> _Form:
-        return _Form(message_class(codec.descriptors, name)(), values, signal)
+    ) -> _MessageTemplate:
+        return _MessageTemplate(message_class(codec.descriptors, name)(), values, signal)
 
 
 def _maker(field: FieldDescriptor, parts: tuple[TemplatePart, ...], signal: Signal) -> _Make:
-    """What makes the field's value of the texts that change."""
+    """A function from the changing texts to the field's value."""
     if len(parts) > 1:
         return _joined(field, parts, signal)
-    hole = parts[0]
-    assert isinstance(hole, Placeholder)  # noqa: S101 - something in it changes
-    at = PLACEHOLDER_ORDER.index(hole.name)
+    placeholder = parts[0]
+    assert isinstance(placeholder, Placeholder)  # noqa: S101 - the caller found a placeholder
+    at = PLACEHOLDER_ORDER.index(placeholder.name)
     if field.type == FieldDescriptor.TYPE_BYTES:
-        if hole.form == "bytes" and hole.name == "trace_id":
+        if placeholder.form == "bytes" and placeholder.name == "trace_id":
             return lambda texts: bytes.fromhex(texts[at].decode().replace("-", ""))
         return lambda texts: texts[at]
     if field.type == FieldDescriptor.TYPE_STRING:
@@ -100,18 +100,18 @@ def _maker(field: FieldDescriptor, parts: tuple[TemplatePart, ...], signal: Sign
 
 
 def _joined(field: FieldDescriptor, parts: tuple[TemplatePart, ...], signal: Signal) -> _Make:
-    places: list[int | str] = []
+    sources: list[int | str] = []
     for part in parts:
         if isinstance(part, str):
-            places.append(part)
+            sources.append(part)
         elif part.is_per_signal:
-            places.append(PLACEHOLDER_ORDER.index(part.name))
+            sources.append(PLACEHOLDER_ORDER.index(part.name))
         else:
-            places.append(as_text(placeholder_value(part, signal)))
+            sources.append(as_text(placeholder_value(part, signal)))
 
     def make(texts: Texts) -> Any:
         text = "".join(
-            texts[place].decode() if isinstance(place, int) else place for place in places
+            texts[source].decode() if isinstance(source, int) else source for source in sources
         )
         return as_field(field, text)
 

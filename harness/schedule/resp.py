@@ -1,4 +1,4 @@
-"""Redis commands as bytes (RESP2), packed once where they never change."""
+"""Redis commands as bytes (RESP2); constant parts are packed once."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def argument(data: bytes) -> bytes:
 def entry_head(contract: Contract, fields: int) -> bytes:
     """An XADD to the proposals, up to its fields.
 
-    Agents trim the stream as they write it, approximately, so that Redis drops whole nodes only.
+    Agents trim the stream with each entry, approximately, so that Redis drops complete nodes only.
     """
     streams = contract.streams
     maxlen = streams.proposals_maxlen
     trim: tuple[Argument, ...] = () if maxlen is None else ("MAXLEN", "~", maxlen)
-    words = ("XADD", contract.key(streams.proposals), *trim, "*")
-    whole = command(*words, *[b""] * (2 * fields))
-    return whole.removesuffix(argument(b"") * (2 * fields))
+    arguments_of_head = ("XADD", contract.key(streams.proposals), *trim, "*")
+    packed = command(*arguments_of_head, *[b""] * (2 * fields))
+    return packed.removesuffix(argument(b"") * (2 * fields))
 
 
 def proposal_head(contract: Contract) -> bytes:

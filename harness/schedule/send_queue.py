@@ -1,4 +1,4 @@
-"""What all agents of one process send, merged in the order in which it is due."""
+"""Schedules of all agents of one process, merged in the order of intended times."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from harness.schedule.agent_schedule import NEVER_NS, AgentSchedule, Batch
 
 
 class SendQueue:
-    """Scripts of many agents as one.
+    """The merged schedules of many agents.
 
     Args:
-        scripts: one for each agent.
+        schedules: one for each agent.
     """
 
-    def __init__(self, scripts: Iterable[AgentSchedule]) -> None:
-        self.schedules = tuple(scripts)
+    def __init__(self, schedules: Iterable[AgentSchedule]) -> None:
+        self.schedules = tuple(schedules)
         self._heap = [
-            (script.due_ns, script.agent, script)
-            for script in self.schedules
-            if script.due_ns < NEVER_NS
+            (schedule.due_ns, schedule.agent, schedule)
+            for schedule in self.schedules
+            if schedule.due_ns < NEVER_NS
         ]
         heapq.heapify(self._heap)
-        # An ordered set: a script that turns twice before it is served stands in it once.
-        self._hungry = {script: None for _, _, script in self._heap}
+        # An ordered set of schedules without a next block; a schedule is in it once.
+        self._undrawn = {schedule: None for _, _, schedule in self._heap}
 
     @property
     def next_ns(self) -> int:
-        """When the next signal is due; NEVER_NS when there is none."""
+        """Intended time of the next signal; NEVER_NS without one."""
         return self._heap[0][0] if self._heap else NEVER_NS
 
     def overdue(self, now_ns: int) -> int:
-        """How many signals are due and not sent; at least, after a very long silence."""
-        return sum(script.overdue(now_ns) for script in self.schedules)
+        """Number of signals that are due and not sent; a lower bound after a very long pause."""
+        return sum(schedule.overdue(now_ns) for schedule in self.schedules)
 
     def pop_due(self, batch: Batch, now_ns: int, timestamp: bytes) -> None:
-        """Move what is due into the batch, oldest first, as far as there is room."""
+        """Move due signals into the batch, oldest first, until it is full."""
         heap = self._heap
         while heap and heap[0][0] <= now_ns and batch.count < batch.size:
-            script = heap[0][2]
-            if script.encode_next(batch, timestamp):
-                self._hungry[script] = None
-            due_ns = script.due_ns
+            schedule = heap[0][2]
+            if schedule.encode_next(batch, timestamp):
+                self._undrawn[schedule] = None
+            due_ns = schedule.due_ns
             if due_ns < NEVER_NS:
-                heapq.heapreplace(heap, (due_ns, script.agent, script))
+                heapq.heapreplace(heap, (due_ns, schedule.agent, schedule))
             else:
                 heapq.heappop(heap)
 
     def draw_ahead(self) -> bool:
-        """Draw the next stretch of one script that needs it; False when none does."""
-        if not self._hungry:
+        """Draw the next block of one schedule that needs it; False when none does."""
+        if not self._undrawn:
             return False
-        script = next(iter(self._hungry))
-        del self._hungry[script]
-        script.draw_ahead()
+        schedule = next(iter(self._undrawn))
+        del self._undrawn[schedule]
+        schedule.draw_ahead()
         return True

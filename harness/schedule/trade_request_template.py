@@ -1,8 +1,8 @@
-"""A `TradeRequest` of one agent, with only the changing fields left to fill in.
+"""A prepared `TradeRequest` of one agent; only the changing fields are filled in.
 
-It gives the same bytes as `harness.contract.codec.encode_signal` at a fraction of the time: a
-sender that takes long to speak is late. Field numbers are those of `compose/proto/defi.proto`;
-a test holds the two against each other.
+It gives the same bytes as `harness.contract.codec.encode_signal` at a fraction of the time, because
+slow encoding delays the sender. Field numbers are those of `compose/proto/defi.proto`; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def read_varint(data: bytes) -> int:
 
 
 def agent_name(agent: int) -> str:
-    """How an agent calls itself on the wire."""
+    """Name of an agent on the wire."""
     return f"agent-{agent:04d}"
 
 
 def strategy_name(agent: int) -> str:
-    """The strategy an agent runs; each has one of its own."""
+    """Name of an agent's strategy; each agent has its own."""
     return f"strategy-{agent:04d}"
 
 
@@ -65,10 +65,10 @@ class SignalTemplate:
     """Signals of one agent.
 
     Args:
-        signals: what the scenario says of them.
+        signals: their properties in the scenario.
         run_tag: tag of the run, in every trace id.
         agent: number of the agent.
-        listed: signing addresses, of a system that does not take any.
+        listed: signing addresses of a system with a fixed set.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class SignalTemplate:
         self._block = -1
         self._ctx_head = b""
         self._ctx_tail = b""
-        self._know_block(0)
+        self._set_block(0)
 
     def encode(
         self, index: int, address: int, amount_wei: int, sync_block: int, timestamp: bytes
@@ -95,15 +95,15 @@ class SignalTemplate:
         """The message.
 
         Args:
-            index: which of the agent's signals this is.
+            index: number of the signal within the agent.
             address: index of the signing address: the agent's own, or HOT_ADDRESS.
             amount_wei: amount to trade, below 2^63.
-            sync_block: newest block the agent has seen.
+            sync_block: newest block that the agent knows.
             timestamp: Unix time in ms as `varint`, which many signals share; six bytes long
                 from 2004 to 2109.
         """
         if sync_block != self._block:
-            self._know_block(sync_block)
+            self._set_block(sync_block)
         digits = b"%d" % amount_wei
         return b"".join(
             (
@@ -136,7 +136,7 @@ class SignalTemplate:
             memo=self._memo,
         )
 
-    def _know_block(self, sync_block: int) -> None:
+    def _set_block(self, sync_block: int) -> None:
         self._block = sync_block
         block = _LAST_SYNC_BLOCK + varint(sync_block) if sync_block else b""
         trace = _TRACE_ID + varint(_TRACE_LENGTH)
@@ -145,7 +145,7 @@ class SignalTemplate:
         self._ctx_tail = self._agent_id + block + _TIMESTAMP_MS
 
     def _middles_of(self, address: int) -> tuple[bytes, ...]:
-        """What stands between timestamp and amount, by the amount's number of digits."""
+        """Bytes between timestamp and amount, by the amount's number of digits."""
         request = self._sample(address)
         before_payload = _only(request, "protocol_id", "action")
         swap = defi_pb2.Swap.FromString(request.payload)
@@ -171,13 +171,13 @@ class SignalTemplate:
 
 
 def memo(length: int) -> bytes:
-    """Bytes that stand for the rest of a team's real signals."""
+    """Padding for the remaining fields of real signals."""
     pattern = bytes(range(256))
     return (pattern * (length // 256 + 1))[:length]
 
 
 def _only(message: Message, *fields: str) -> bytes:
-    """The message's bytes with these fields alone."""
+    """The message's bytes with these fields only."""
     part = type(message)()
     part.CopyFrom(message)
     for field in message.DESCRIPTOR.fields_by_name:

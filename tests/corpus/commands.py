@@ -61,7 +61,7 @@ def harness(
 
 
 def cleaned(folder: Path) -> Path:
-    """Take paths, processor, kernel and foreign programs of this host out, and write_manifest anew."""
+    """Remove paths, processor, kernel and foreign programs of this host; write the manifest."""
     for path in folder.rglob("*"):
         if path.suffix in _TEXTS and path.is_file():
             text = path.read_text("utf-8")

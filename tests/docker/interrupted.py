@@ -168,10 +168,10 @@ def _loops(pid: int) -> list[str]:
     """Devices that a process has bound, whoever holds them now."""
     found = []
     for path in Path("/dev").glob("loop[0-9]*"):
-        told = bytearray(_STATUS_BYTES)
+        reported = bytearray(_STATUS_BYTES)
         with suppress(OSError), path.open("rb") as device:  # one that is free tells nothing
-            fcntl.ioctl(device, _GET_STATUS, told)
-        name = bytes(told[_NAME_AT:]).partition(b"\0")[0]
+            fcntl.ioctl(device, _GET_STATUS, reported)
+        name = bytes(reported[_NAME_AT:]).partition(b"\0")[0]
         if name.decode() == name_of(pid):
             found.append(str(path))
     return found

@@ -57,9 +57,9 @@ def containers(api: Any, label: str) -> Iterator[dict[str, Any]]:
 
 def project_names(running: Running, project: str) -> dict[str, str]:
     """Keys in the Compose files by name in the engine, of a Compose project."""
-    crew = running.stack._supervisor
-    assert crew is not None
-    found = engine_names(running.client, project, crew.containers.names.values())
+    supervisor = running.stack._supervisor
+    assert supervisor is not None
+    found = engine_names(running.client, project, supervisor.containers.names.values())
     return {name: key for key, name in found.items()}
 
 
@@ -91,22 +91,22 @@ def compose(
 @pytest.fixture
 def ours(running: Running, portal_port: int) -> Iterator[dict[tuple[str, int], ContainerConfig]]:
     """Every container of both zones, as the harness starts it: facts by service and number."""
-    stack, crew = running.stack, running.stack._supervisor
-    assert crew is not None
+    stack, supervisor = running.stack, running.stack._supervisor
+    assert supervisor is not None
     stack.scale(AGENTS)
     stack.open_gate()
     portal = replace(stack._zones.a.service(PORTAL), ports=(f"{LOOPBACK}:{portal_port}:443",))
-    names = [crew.start(spec) for spec in (portal, stack._zones.a.service(FEEDBACK))]
-    place = crew.containers.place
+    names = [supervisor.start(spec) for spec in (portal, stack._zones.a.service(FEEDBACK))]
+    place = supervisor.containers.place
     found: dict[tuple[str, int], ContainerConfig] = {}
     for document in containers(running.client.api, f"{RUN}={stack.token}"):
         service = document["Config"]["Labels"].get(OUR_SERVICE, "")
         number = document["Name"].rpartition("-")[2] if service == AGENT else "1"
-        facts = config_of_inspect(document, crew.containers.names, service)
+        facts = config_of_inspect(document, supervisor.containers.names, service)
         found[service, int(number)] = mine(facts, place.publish.get(service, {}))
     yield found
     for name in names:
-        crew.remove(name)
+        supervisor.remove(name)
     stack.close_gate()
     stack.scale(1)
 
@@ -140,12 +140,12 @@ def test_compose_and_the_harness_make_the_same(
 
 def test_networks_and_volumes_are_the_same(running: Running, compose: Compose) -> None:
     """Driver and options of each; an internal network is internal with either."""
-    api, crew = running.client.api, running.stack._supervisor
-    assert crew is not None
+    api, supervisor = running.client.api, running.stack._supervisor
+    assert supervisor is not None
     for file in FILES:
         compose.done("--file", str(COMPOSE / file), "--profile", "gate", "up", "--no-start")
     theirs = things(api, project_names(running, compose.project))
-    mine = things(api, crew.containers.names)
+    mine = things(api, supervisor.containers.names)
     assert theirs.pop(OWN_DISK) is not None
     # Version 2 and later make no network that no service is on, such as Zone C's.
     assert mine.keys() - theirs.keys() == {OWN_DISK, "fortress_net"}
@@ -154,11 +154,11 @@ def test_networks_and_volumes_are_the_same(running: Running, compose: Compose) -
 
 def things(api: Any, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """What networks and volumes are, by key in the Compose files."""
-    told = ("Driver", "Options", "Internal", "Attachable", "Ingress", "EnableIPv6", "Scope")
+    reported = ("Driver", "Options", "Internal", "Attachable", "Ingress", "EnableIPv6", "Scope")
     networks = api.networks(names=list(names))
     volumes = api.volumes()["Volumes"] or ()
     return {
-        names[entry["Name"]]: {key: entry.get(key) or None for key in told}
+        names[entry["Name"]]: {key: entry.get(key) or None for key in reported}
         for entry in (*networks, *volumes)
         if entry["Name"] in names
     }

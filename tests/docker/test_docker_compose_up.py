@@ -86,7 +86,9 @@ def containers(engine: Client) -> dict[str, tuple[str, str, str, int]]:
 
 def zone_b(engine: Client) -> dict[str, tuple[str, str, str, int]]:
     """The containers of Zone B alone."""
-    return {name: told for name, told in containers(engine).items() if told[0] not in ZONE_A}
+    return {
+        name: reported for name, reported in containers(engine).items() if reported[0] not in ZONE_A
+    }
 
 
 def rows() -> tuple[VerificationRow, ...]:
@@ -113,7 +115,7 @@ def test_every_quota_is_in_force(compose: Compose, client_of_engine: Client) -> 
     found = rows()
     assert [str(row) for row in found if not row.ok] == []
     agents = {f"{AGENT}-{number}" for number in (1, 2, 3)}
-    of_zone_b = {told[0] for told in zone_b(client_of_engine).values()}
+    of_zone_b = {reported[0] for reported in zone_b(client_of_engine).values()}
     assert len(of_zone_b) == 7
     assert {row.container for row in found} == agents | of_zone_b | ZONE_A - {AGENT} | {"anvil"}
     settings_read = {row.setting for row in found if row.container == ENGINE}
@@ -128,7 +130,9 @@ def test_every_quota_is_in_force(compose: Compose, client_of_engine: Client) -> 
 def test_a_changed_quota_is_named(compose: Compose, client_of_engine: Client) -> None:
     """By the command, with the exit code of evidence that does not hold."""
     api, size = client_of_engine.api, 1024**3
-    (name,) = (name for name, told in containers(client_of_engine).items() if told[0] == ENGINE)
+    (name,) = (
+        name for name, reported in containers(client_of_engine).items() if reported[0] == ENGINE
+    )
     api.update_container(name, mem_limit=7 * size, memswap_limit=7 * size)
     try:
         found = [str(row) for row in rows() if not row.ok]
@@ -146,7 +150,9 @@ def test_agents_are_scaled_and_zone_b_is_not_touched(
     before = zone_b(client_of_engine)
     for agents in (6, 2):
         up(compose, agents)
-        running = [told for told in containers(client_of_engine).values() if told[0] == AGENT]
+        running = [
+            reported for reported in containers(client_of_engine).values() if reported[0] == AGENT
+        ]
         assert len(running) == agents
         found = [row for row in rows() if row.container.startswith(AGENT)]
         assert len({row.container for row in found}) == agents

@@ -59,7 +59,7 @@ ON_DISKS: tuple[Fault, ...] = (
 
 
 @pytest.fixture(scope="module")
-def armory(running: Running) -> Iterator[DockerFaultFactory]:
+def factory(running: Running) -> Iterator[DockerFaultFactory]:
     """Makes faults ready on the session's stack."""
     made = DockerFaultFactory(running.stack.token, running.stack.services, running.endpoints)
     yield made
@@ -68,47 +68,47 @@ def armory(running: Running) -> Iterator[DockerFaultFactory]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
 def test_a_fault_is_seen_and_healed(
-    fault: Fault, armory: DockerFaultFactory, running: Running
+    fault: Fault, factory: DockerFaultFactory, running: Running
 ) -> None:
     """By a probe that knows nothing of the injector."""
     if fault.target == AGENT:
         running.agent()
-    arm = armory.create(fault)
-    arm.probe.before()
-    assert not arm.probe.holds()
+    instance = factory.create(fault)
+    instance.probe.before()
+    assert not instance.probe.holds()
     try:
-        arm.injector.inject()
-        eventually(lambda: bool(arm.probe.holds()), f"{fault.kind} holds")
+        instance.injector.inject()
+        eventually(lambda: bool(instance.probe.holds()), f"{fault.kind} holds")
     finally:
-        arm.injector.heal()
-    eventually(lambda: bool(arm.probe.ended()), f"{fault.kind} has ended")
-    assert not arm.probe.holds() or fault.kind == "memory_hog"  # its count stays grown
+        instance.injector.heal()
+    eventually(lambda: bool(instance.probe.ended()), f"{fault.kind} has ended")
+    assert not instance.probe.holds() or fault.kind == "memory_hog"  # its count stays grown
 
 
 @pytest.mark.parametrize("fault", ON_DISKS, ids=lambda fault: fault.kind)
 def test_a_fault_of_a_disk_is_seen_and_healed(
-    fault: Fault, armory: DockerFaultFactory, running: Running
+    fault: Fault, factory: DockerFaultFactory, running: Running
 ) -> None:
     """On the file system that the stack was given for it."""
     if not has_loops():
         pytest.skip("no loop devices for this user")
-    test_a_fault_is_seen_and_healed(fault, armory, running)
+    test_a_fault_is_seen_and_healed(fault, factory, running)
 
 
-def test_the_host_s_disk_is_never_harmed(armory: DockerFaultFactory) -> None:
+def test_the_host_s_disk_is_never_harmed(factory: DockerFaultFactory) -> None:
     """A volume that was not given a file system lies on it."""
-    arm = armory.create(DiskFill(kind="disk_fill", target="redis", at_s=(0,), for_s=1))
+    instance = factory.create(DiskFill(kind="disk_fill", target="redis", at_s=(0,), for_s=1))
     with pytest.raises(StackError, match="no file system of its own"):
-        arm.injector.inject()
-    arm.injector.heal()
+        instance.injector.inject()
+    instance.injector.heal()
 
 
 def test_a_rule_on_the_wrong_address_spoils_the_run(
-    armory: DockerFaultFactory, tmp_path: Path
+    factory: DockerFaultFactory, tmp_path: Path
 ) -> None:
     """It drops nothing between the two, and is taken away all the same."""
-    arm = armory.create(FAULTS[0])
-    injector: Any = arm.injector
+    instance = factory.create(FAULTS[0])
+    injector: Any = instance.injector
     injector.inspect = astray(injector.inspect)
     fault = FAULTS[0].model_copy(update={"for_s": 0.5}).model_dump(mode="json")
     scenario = Scenario.model_validate(
@@ -122,7 +122,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
     )
     path, clock = tmp_path / "faults.jsonl", SystemClock()
     t0_ns = clock.now_ns()
-    made: Any = SimpleNamespace(arm=lambda _: arm)
+    made: Any = SimpleNamespace(instance=lambda _: instance)
     runner = FaultRunner(scenario.planned_faults(), made, path, clock)
     runner.start(t0_ns)
     runner.stop()
@@ -139,16 +139,16 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
     assert records[0].heal_proven_ns is not None
 
 
-def test_nobody_to_connect_to_is_told_before(armory: DockerFaultFactory) -> None:
+def test_nobody_to_connect_to_is_reported_before(factory: DockerFaultFactory) -> None:
     """A peer that does not listen could not be parted from anything."""
     fault = Partition(kind="partition", target=TARGET, peer="archiver", at_s=(0,), for_s=2)
-    arm = armory.create(fault)
+    instance = factory.create(fault)
     with pytest.raises(StackError, match="no connection"):
-        _unreachable(arm).before()
+        _unreachable(instance).before()
 
 
-def _unreachable(arm: FaultInstance) -> Any:
-    probe: Any = arm.probe
+def _unreachable(instance: FaultInstance) -> Any:
+    probe: Any = instance.probe
     true = probe.path.inspect
 
     def closed(name: str) -> dict[str, Any]:

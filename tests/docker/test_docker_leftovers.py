@@ -82,7 +82,7 @@ def test_an_image_that_is_not_built_is_wrong_usage(client: Client, tmp_path: Pat
         stack.start()
 
 
-def test_without_a_standing_stack_there_is_nothing_to_scale(client: Client) -> None:
+def test_without_an_existing_stack_there_is_nothing_to_scale(client: Client) -> None:
     """And the error says how to get one."""
     if existing_stacks(client):
         pytest.skip("somebody's stack stands on this host")

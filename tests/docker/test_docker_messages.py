@@ -138,7 +138,7 @@ def test_a_service_that_is_killed_for_memory(
     assert notes == ([expected] if expected else [])
 
 
-def test_a_chosen_port_that_is_taken(client: Client, images: None, tmp_path: Path) -> None:
+def test_a_chosen_port_that_is_in_use(client: Client, images: None, tmp_path: Path) -> None:
     """Wrong usage, with who has it."""
     del images
     wanted = settings()

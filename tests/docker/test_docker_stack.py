@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -16,7 +17,6 @@ from harness.contract.names import Contract
 from harness.gate.node_provider import is_closed
 from harness.stack.docker.database import Database
 from harness.stack.docker.gate_container import GateContainer
-from harness.stack.docker.live_container import processes
 from harness.stack.docker.provenance import CORES_TO_VOLUME, core_pattern
 from harness.stack.docker.settings import AGENT, ENGINE, StackPasswords
 from harness.stack.docker.verification_rows import table
@@ -75,8 +75,8 @@ def test_the_observer_may_follow_the_log_and_no_more(running: Running) -> None:
 
 def test_an_image_that_lets_no_walsender_in_is_opened(running: Running) -> None:
     """The official image's pg_hba.conf has no line for replication from outside."""
-    crew = running.stack._supervisor
-    assert crew is not None
+    supervisor = running.stack._supervisor
+    assert supervisor is not None
     admin = running.endpoints.admin_dsn.get_secret_value()
     close = "sed -i '/^host replication all all/d' \"$PGDATA/pg_hba.conf\""
     assert running.execute("postgres", "sh", "-c", close)[0] == 0
@@ -84,8 +84,10 @@ def test_an_image_that_lets_no_walsender_in_is_opened(running: Running) -> None:
         session.execute("SELECT pg_reload_conf()")
     password = SecretStr(str(conninfo_to_dict(admin)["password"]))
     passwords = StackPasswords(SecretStr(""), password, SecretStr("of-somebody-else"))
-    other = Database(crew.port("postgres"), passwords, Contract(observer_role="somebody_else"))
-    other.make_observer(crew.containers, running.stack._zones.b.service("postgres"))
+    other = Database(
+        supervisor.port("postgres"), passwords, Contract(observer_role="somebody_else")
+    )
+    other.make_observer(supervisor.containers, running.stack._zones.b.service("postgres"))
     test_the_observer_may_follow_the_log_and_no_more(running)
 
 
@@ -127,6 +129,11 @@ def test_zone_a_reaches_redis_and_nothing_else(running: Running) -> None:
         "redis:6379 reached",
         *(f"{target} refused" for target in targets[1:]),
     ]
+
+
+def children_of(pid: int) -> list[psutil.Process]:
+    """The processes below a container's first one, parents before children."""
+    return psutil.Process(pid).children(recursive=True)
 
 
 def test_agents_come_and_go_without_a_restart(running: Running) -> None:
@@ -188,11 +195,9 @@ def test_an_aborted_engine_leaves_a_core_file(running: Running) -> None:
     """In its volume, where the next container of the engine finds it."""
     if core_pattern()["goes_to"] != CORES_TO_VOLUME:
         pytest.skip(f"core files go to {core_pattern()['goes_to']}")
-    eventually(lambda: len(processes(running.state(ENGINE).pid)) > 1, "the engine's own process")
+    eventually(lambda: len(children_of(running.state(ENGINE).pid)) > 0, "the engine's own process")
     before = running.state(ENGINE)
-    init, main, *_ = processes(before.pid)
-    assert init == before.pid
-    os.kill(main, signal.SIGABRT)
+    os.kill(children_of(before.pid)[0].pid, signal.SIGABRT)
     eventually(lambda: running.state(ENGINE).restarts == before.restarts + 1, "a restart")
     volume = running.client.api.inspect_volume(running.name("engine-cores"))
     cores = list(Path(volume["Mountpoint"]).glob("core*"))
@@ -202,8 +207,8 @@ def test_an_aborted_engine_leaves_a_core_file(running: Running) -> None:
 
 def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
     """Out of memory four times: three restarts, then an alert; nothing else is disturbed."""
-    crew = running.stack._supervisor
-    assert crew is not None
+    supervisor = running.stack._supervisor
+    assert supervisor is not None
     agent = running.stack._zones.a.service(AGENT)
     environment = {**dict(agent.environment), "AGENT_HOG_MEMORY_MB": "300"}
     # An eighth of the quota, because to fill 2 GB four times takes a quarter of a minute.
@@ -214,7 +219,7 @@ def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
         memory_bytes=limit,
         memory_swap_bytes=limit,
     )
-    crew.start(greedy, 99)
+    supervisor.start(greedy, 99)
     eventually(lambda: bool(running.stack.alerts()), "an alert")
     counted = running.stack.describe()["services"][f"{AGENT}-99"]
     assert (counted["restarts"], counted["oom_kills"], counted["lost"]) == (3, 4, True)
@@ -222,7 +227,7 @@ def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
     assert "out of the pool" in alert
     assert "out of memory" in alert
     assert all(state.alive for state in running.stack.services() if state.name in ZONE_B)
-    crew.remove(running.name(f"{AGENT}-99"))
+    supervisor.remove(running.name(f"{AGENT}-99"))
 
 
 def _actions(running: Running, service: str) -> list[str]:

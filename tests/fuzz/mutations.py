@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ _ODD_TEXTS = (
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
         [None, True, False, 0, -1, 1, 0.5, -0.0, 1e308, [], {}, [[]], [1, "a"], {"a": 1}]
-    ),
+    ).map(copy.deepcopy),  # a value is changed afterwards, and is drawn again
     st.sampled_from([sign * number for number in _BIG for sign in (1, -1)]),
     st.sampled_from(_ODD_TEXTS),
     st.integers(-(2**40), 2**40),

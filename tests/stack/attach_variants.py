@@ -336,11 +336,13 @@ STREAMS = (
 
 # fmt: on
 @contextmanager
-def applied(desk: ExternalSystem, variant: Variant) -> Iterator[None]:
+def applied(external: ExternalSystem, variant: Variant) -> Iterator[None]:
     """The servers as the variant has them."""
     with (
-        psycopg.connect(desk.postgres.admin_dsn, dbname=desk.database, autocommit=True) as admin,
-        redis.Redis.from_url(desk.redis.url) as client,
+        psycopg.connect(
+            external.postgres.admin_dsn, dbname=external.database, autocommit=True
+        ) as admin,
+        redis.Redis.from_url(external.redis.url) as client,
     ):
         try:
             for command in variant.redis:
@@ -355,21 +357,21 @@ def applied(desk: ExternalSystem, variant: Variant) -> Iterator[None]:
                 client.execute_command(*command)
 
 
-def login(desk: ExternalSystem, variant: Variant) -> dict[str, str]:
+def login(external: ExternalSystem, variant: Variant) -> dict[str, str]:
     """The environment of the run."""
     assert variant.env.get("DESK_REDIS_PASSWORD") != PASSWORD
-    return {**desk.login(), **variant.env}
+    return {**external.login(), **variant.env}
 
 
-def changes_of(desk: ExternalSystem, variant: Variant) -> dict[str, Any]:
+def changes_of(external: ExternalSystem, variant: Variant) -> dict[str, Any]:
     """With the addresses of these servers put in."""
     changes = dict(variant.changes)
-    base = f"127.0.0.1:{desk.postgres.port}"
+    base = f"127.0.0.1:{external.postgres.port}"
     if "postgres.database" in changes:
         changes["postgres.url"] = f"postgresql://{base}/{changes.pop('postgres.database')}"
     if "postgres.query" in changes:
         changes["postgres.url"] = f"postgresql://{base}/desk{changes.pop('postgres.query')}"
     if "redis.database" in changes:
-        url = f"redis://127.0.0.1:{desk.redis.port}/{changes.pop('redis.database')}"
+        url = f"redis://127.0.0.1:{external.redis.port}/{changes.pop('redis.database')}"
         changes["redis.url"] = url
     return changes

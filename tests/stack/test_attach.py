@@ -27,7 +27,7 @@ TRIES = 2
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
+def external(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
     """The desk's servers and users."""
     made = ExternalSystem(postgres, redis_server, "desk")
     made.prepare()
@@ -35,15 +35,15 @@ def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
 
 
 def attach_to_right(
-    desk: ExternalSystem, folder: Path, *options: str, changes: dict[str, object] | None = None
+    external: ExternalSystem, folder: Path, *options: str, changes: dict[str, object] | None = None
 ) -> Attached:
     """A run on a system without a fault; once more, should the host have been too busy for it.
 
     Whatever the host: no objective and no effect may be found wrong.
     """
     for _ in range(TRIES):
-        with desk.open():
-            run = desk.attach(folder, *options, changes=changes)
+        with external.open():
+            run = external.attach(folder, *options, changes=changes)
         checks = run.result["judgement"]["checks"]
         wrong = [check for check in checks if check["status"] == "FAIL"]
         assert wrong == [], run.output
@@ -59,11 +59,13 @@ def judged_again(run: Attached) -> int:
     return judge_folder(run.folder.path)
 
 
-def test_a_right_system_passes_and_is_left_as_it_was(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_a_right_system_passes_and_is_left_as_it_was(
+    external: ExternalSystem, tmp_path: Path
+) -> None:
     """No name of ours, a wallet's past, no gas in its books: PASS, twice, and not a trace."""
-    before = desk.traces()
-    run = attach_to_right(desk, tmp_path, *PATIENT)
-    assert desk.traces() == before
+    before = external.traces()
+    run = attach_to_right(external, tmp_path, *PATIENT)
+    assert external.traces() == before
     assert run.check("ledger_balanced")["message"].startswith(
         "each simulated signal is booked once"
     )
@@ -81,10 +83,12 @@ def test_a_right_system_passes_and_is_left_as_it_was(desk: ExternalSystem, tmp_p
     assert min(starts.values()) >= 41
 
 
-def test_a_faulty_system_fails_with_the_right_signals(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_a_faulty_system_fails_with_the_right_signals(
+    external: ExternalSystem, tmp_path: Path
+) -> None:
     """Orders that were forgotten after their acknowledgement, and numbers given twice, by name."""
-    with desk.open("lose:50,repeat:70"):
-        run = desk.attach(tmp_path, *PATIENT, "--set", "load.drain_s=3.0")
+    with external.open("lose:50,repeat:70"):
+        run = external.attach(tmp_path, *PATIENT, "--set", "load.drain_s=3.0")
     assert run.code == 1, run.output
     lost = run.check("signals_lost")
     attempted = run.result["measurement"]["account"]["attempted"]
@@ -92,7 +96,7 @@ def test_a_faulty_system_fails_with_the_right_signals(desk: ExternalSystem, tmp_
     assert abs(lost["figures"]["lost"] - attempted // 50) <= 1
     assert run.check("nonces_contiguous")["status"] == "FAIL"
     assert run.check("ledger_balanced")["status"] == "PASS"
-    with psycopg.connect(desk.owner) as connection:
+    with psycopg.connect(external.owner) as connection:
         for name in lost["examples"]:
             found = connection.execute("SELECT 1 FROM desk.jobs WHERE ref = %s", (name,)).fetchone()
             assert found is None
@@ -123,12 +127,12 @@ def test_a_faulty_system_fails_with_the_right_signals(desk: ExternalSystem, tmp_
     ids=["notification", "stream"],
 )
 def test_the_word_of_the_system_is_enough(
-    changes: dict[str, object], desk: ExternalSystem, tmp_path: Path
+    changes: dict[str, object], external: ExternalSystem, tmp_path: Path
 ) -> None:
     """Seen in what it tells; the grade says whose word that is, and what was not judged."""
-    before = desk.traces()
-    run = attach_to_right(desk, tmp_path, *SHORT, changes=changes)
-    assert desk.traces() == before
+    before = external.traces()
+    run = attach_to_right(external, tmp_path, *SHORT, changes=changes)
+    assert external.traces() == before
     reasons = " ".join(run.result["judgement"]["grade"]["reasons"])
     assert "what the system says in a" in reasons
     assert ("names no ledger" in reasons) == ("ledger" in changes)
@@ -162,16 +166,16 @@ def test_the_word_of_the_system_is_enough(
         ({"postgres.password_env": "DESK_REDIS_USER"}, UsageError, "user_env and password_env"),
     ],
 )
-def test_a_wrong_contract_is_told_before_the_load(
+def test_a_wrong_contract_is_reported_before_the_load(
     changes: dict[str, object],
     error: type[HarnessError],
     said: str,
-    desk: ExternalSystem,
+    external: ExternalSystem,
     tmp_path: Path,
 ) -> None:
     """What, where and what there is instead; all of it at once."""
-    file = load_attach_file(desk.contract(tmp_path, changes))
-    stack = AttachStack(file, desk.login(), SystemClock())
+    file = load_attach_file(external.contract(tmp_path, changes))
+    stack = AttachStack(file, external.login(), SystemClock())
     with pytest.raises(error, match=said) as caught:
         stack.start()
     assert caught.value.hint
@@ -186,21 +190,21 @@ def test_a_wrong_contract_is_told_before_the_load(
     ],
 )
 def test_exit_codes_of_systems_that_are_not_there(
-    changes: dict[str, object], code: Exit, said: str, desk: ExternalSystem, tmp_path: Path
+    changes: dict[str, object], code: Exit, said: str, external: ExternalSystem, tmp_path: Path
 ) -> None:
     """A wrong contract is wrong usage, a system that is down is a stack that is not available."""
-    before = desk.traces()
-    run = desk.attach(tmp_path, changes=changes)
+    before = external.traces()
+    run = external.attach(tmp_path, changes=changes)
     assert run.code == code, run.output
     assert said in run.output
     assert run.folder is None
-    assert desk.traces() == before
+    assert external.traces() == before
 
 
-def test_a_restart_of_a_server_is_noticed(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_a_restart_of_a_server_is_noticed(external: ExternalSystem, tmp_path: Path) -> None:
     """Another process behind the same address is a restart, once."""
     clock = ManualClock()
-    stack = AttachStack(load_attach_file(desk.contract(tmp_path)), desk.login(), clock)
+    stack = AttachStack(load_attach_file(external.contract(tmp_path)), external.login(), clock)
     stack.start()
     clock.advance(POLL_INTERVAL_NS)
     assert [service.restarts for service in stack.services()] == [0, 0]

@@ -54,7 +54,7 @@ SMOKE = ROOT / "examples" / "foreign" / "desk-smoke.toml"
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
+def external(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
     """The desk's servers and users."""
     made = ExternalSystem(postgres, redis_server, "desk")
     made.prepare()
@@ -72,24 +72,26 @@ def furnish(server: Redis) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk_7(desk: ExternalSystem, redis_7: Redis) -> ExternalSystem:
+def external_7(external: ExternalSystem, redis_7: Redis) -> ExternalSystem:
     """The same with a Redis of version 7."""
     furnish(redis_7)
-    return replace(desk, redis=redis_7)
+    return replace(external, redis=redis_7)
 
 
-def checks_of(desk: ExternalSystem, variant: Variant, folder: Path) -> dict[str, PreflightCheck]:
+def checks_of(
+    external: ExternalSystem, variant: Variant, folder: Path
+) -> dict[str, PreflightCheck]:
     """Every check of the desk as the variant has it."""
-    file = load_attach_file(desk.contract(folder, changes_of(desk, variant)))
-    with applied(desk, variant):
-        checks = run_preflight(file, login(desk, variant), None).checks
+    file = load_attach_file(external.contract(folder, changes_of(external, variant)))
+    with applied(external, variant):
+        checks = run_preflight(file, login(external, variant), None).checks
     assert [check.id for check in checks] == [*REDIS_CHECKS, *POSTGRES_CHECKS]
     return {check.id: check for check in checks}
 
 
-def assert_found(variant: Variant, desk: ExternalSystem, folder: Path) -> None:
+def assert_found(variant: Variant, external: ExternalSystem, folder: Path) -> None:
     """By the check that is meant for it, with what to do; no other one is a false alarm."""
-    checks = checks_of(desk, variant, folder)
+    checks = checks_of(external, variant, folder)
     wrong = {check.id: check for check in checks.values() if check.is_failed}
     assert {*wrong} == {variant.id, *variant.also}, wrong
     assert all(check.hint for check in wrong.values())
@@ -100,15 +102,17 @@ def assert_found(variant: Variant, desk: ExternalSystem, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("variant", ALL, ids=[variant.name for variant in ALL])
-def test_what_is_wrong_is_found(variant: Variant, desk: ExternalSystem, tmp_path: Path) -> None:
+def test_what_is_wrong_is_found(variant: Variant, external: ExternalSystem, tmp_path: Path) -> None:
     """Each by its own check, with a hint and an exit code."""
-    assert_found(variant, desk, tmp_path)
+    assert_found(variant, external, tmp_path)
 
 
 @pytest.mark.parametrize("variant", STREAMS, ids=[variant.name for variant in STREAMS])
-def test_redis_7_is_no_different(variant: Variant, desk_7: ExternalSystem, tmp_path: Path) -> None:
+def test_redis_7_is_no_different(
+    variant: Variant, external_7: ExternalSystem, tmp_path: Path
+) -> None:
     """Its rights are written in other words."""
-    assert_found(variant, desk_7, tmp_path)
+    assert_found(variant, external_7, tmp_path)
 
 
 # ruff: noqa: S608 - statements of constants
@@ -157,19 +161,19 @@ RIGHT = (
 
 @pytest.mark.parametrize("variant", RIGHT, ids=[variant.name for variant in RIGHT])
 def test_what_is_right_is_left_alone(
-    variant: Variant, desk: ExternalSystem, tmp_path: Path
+    variant: Variant, external: ExternalSystem, tmp_path: Path
 ) -> None:
     """No check of it is a false alarm."""
-    checks = checks_of(desk, variant, tmp_path)
+    checks = checks_of(external, variant, tmp_path)
     assert not [check for check in checks.values() if check.is_failed]
 
 
 def test_a_check_makes_no_stream(
-    desk: ExternalSystem, desk_7: ExternalSystem, tmp_path: Path
+    external: ExternalSystem, external_7: ExternalSystem, tmp_path: Path
 ) -> None:
     """The XADD that asks whether Redis would accept a signal cannot succeed."""
     changes = {"streams.proposals": "desk.new", "streams.engine_group": False}
-    for one in (desk, desk_7):
+    for one in (external, external_7):
         for create in (True, False):
             found = checks_of(
                 one, Variant("", "", "", {**changes, "streams.create": create}), tmp_path
@@ -181,19 +185,19 @@ def test_a_check_makes_no_stream(
 
 
 def test_a_table_that_is_locked_is_no_server_that_is_down(
-    desk: ExternalSystem, tmp_path: Path
+    external: ExternalSystem, tmp_path: Path
 ) -> None:
     """A check waits ten seconds at most, and says what it waited for."""
-    with psycopg.connect(desk.owner) as owner:
+    with psycopg.connect(external.owner) as owner:
         owner.execute("LOCK TABLE desk.wallets IN ACCESS EXCLUSIVE MODE")
-        found = checks_of(desk, Variant("", "", ""), tmp_path)
+        found = checks_of(external, Variant("", "", ""), tmp_path)
     wrong = {check.id: check for check in found.values() if check.is_failed}
     assert [*wrong] == ["postgres.queries"]
     assert "statement timeout" in wrong["postgres.queries"].message
     assert wrong["postgres.queries"].exit_code == 5
 
 
-def test_labels_that_no_state_names_are_listed(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_labels_that_no_state_names_are_listed(external: ExternalSystem, tmp_path: Path) -> None:
     """They lie beyond SIMULATED, so people should see them."""
     sql = (
         "CREATE SCHEMA other; CREATE TYPE other.phase AS ENUM ('QUEUED', 'FILLED', 'OUTDATED',"
@@ -201,19 +205,19 @@ def test_labels_that_no_state_names_are_listed(desk: ExternalSystem, tmp_path: P
         f" touched timestamptz);{READ_OTHER}"
     )
     variant = Variant("", "", "", {"tasks.table": "other.jobs"}, sql, DROP_OTHER)
-    found = checks_of(desk, variant, tmp_path)["tasks.states"]
+    found = checks_of(external, variant, tmp_path)["tasks.states"]
     assert found.outcome is CheckOutcome.OK
     assert found.hint.endswith("no state names them: SETTLED, CLOSED")
 
 
-def ask(desk: ExternalSystem, folder: Path, *options: str, **changes: Any) -> tuple[int, str]:
+def ask(external: ExternalSystem, folder: Path, *options: str, **changes: Any) -> tuple[int, str]:
     """The command, its exit code and output."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "harness", "attach"),
-            *("--check", str(desk.contract(folder, changes)), *options),
+            *("--check", str(external.contract(folder, changes)), *options),
         ],
-        env=desk.login(),
+        env=external.login(),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -225,16 +229,16 @@ def ask(desk: ExternalSystem, folder: Path, *options: str, **changes: Any) -> tu
 
 
 def test_the_command_lists_every_check_and_leaves_no_trace(
-    desk: ExternalSystem, tmp_path: Path
+    external: ExternalSystem, tmp_path: Path
 ) -> None:
     """No signal, no key, no slot; a list for people, JSON for programs."""
-    before, length = desk.traces(), orders(desk)
-    code, output = ask(desk, tmp_path, "--scenario", str(SMOKE))
+    before, length = external.traces(), orders(external)
+    code, output = ask(external, tmp_path, "--scenario", str(SMOKE))
     assert code == 0, output
     assert re.search(r"ok +scenario +desk-smoke can be asked", output)
     assert re.search(r"not applicable +logical.published +seen.way is polling", output)
     assert "0 not ok" in output
-    code, output = ask(desk, tmp_path, "--as", "json")
+    code, output = ask(external, tmp_path, "--as", "json")
     checks = {check["id"]: check for check in json.loads(output)}
     assert {*checks} == {"production", "scenario", *REDIS_CHECKS, *POSTGRES_CHECKS}
     assert checks["tasks.table"] == {
@@ -244,46 +248,48 @@ def test_the_command_lists_every_check_and_leaves_no_trace(
         "hint": "",
         "exit_code": 0,
     }
-    assert (desk.traces(), orders(desk)) == (before, length)
+    assert (external.traces(), orders(external)) == (before, length)
 
 
-def orders(desk: ExternalSystem) -> int:
+def orders(external: ExternalSystem) -> int:
     """How many orders have ever been sent."""
-    with redis.Redis.from_url(desk.redis.url) as client:
+    with redis.Redis.from_url(external.redis.url) as client:
         facts: Any = client.xinfo_stream("desk.orders")
     return int(facts["length"])
 
 
-def test_the_exit_code_says_what_is_wrong(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_the_exit_code_says_what_is_wrong(external: ExternalSystem, tmp_path: Path) -> None:
     """2 for contract and scenario; 5 if a server is away, whatever else is wrong."""
-    code, output = ask(desk, tmp_path, **{"tasks.status": "Phase"})
+    code, output = ask(external, tmp_path, **{"tasks.status": "Phase"})
     assert (code, "did you mean phase?" in output) == (2, True)
-    code, output = ask(desk, tmp_path, "--scenario", str(SMOKE), addresses=["W-0001"])
+    code, output = ask(external, tmp_path, "--scenario", str(SMOKE), addresses=["W-0001"])
     assert code == 2
     assert "10 addresses are needed" in " ".join(output.split())
-    code, _ = ask(desk, tmp_path, **{"tasks.status": "x", "redis.url": "redis://127.0.0.1:1/0"})
+    code, _ = ask(external, tmp_path, **{"tasks.status": "x", "redis.url": "redis://127.0.0.1:1/0"})
     assert code == 5
-    code, output = ask(desk, tmp_path, "--as", "xml")
+    code, output = ask(external, tmp_path, "--as", "xml")
     assert (code, "list or json" in output) == (2, True)
 
 
-def test_only_addresses_that_sign_need_a_nonce(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_only_addresses_that_sign_need_a_nonce(external: ExternalSystem, tmp_path: Path) -> None:
     """The scenario's ten agents sign with the first ten."""
     known = [f"W-{number:04d}" for number in range(1, 11)]
-    code, output = ask(desk, tmp_path, "--scenario", str(SMOKE), addresses=[*known, "W-0099"])
+    code, output = ask(external, tmp_path, "--scenario", str(SMOKE), addresses=[*known, "W-0099"])
     assert code == 0, output
-    code, output = ask(desk, tmp_path, addresses=[*known, "W-0099"])
+    code, output = ask(external, tmp_path, addresses=[*known, "W-0099"])
     assert code == 2
     assert "desk.wallets has no row for W-0099" in " ".join(output.split())
 
 
-def test_the_documented_rights_are_enough(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_the_documented_rights_are_enough(external: ExternalSystem, tmp_path: Path) -> None:
     """Those of docs/attach.md, in a database with a number, through a whole run."""
     assert RIGHTS in " ".join((ROOT / "docs" / "attach.md").read_text("utf-8").split())
-    other = replace(desk, redis=replace(desk.redis, url=desk.redis.url.replace("/0", "/1")))
+    other = replace(
+        external, redis=replace(external.redis, url=external.redis.url.replace("/0", "/1"))
+    )
     furnish(other.redis)
-    changes = {"redis.url": f"redis://127.0.0.1:{desk.redis.port}/1"}
-    code, output = ask(desk, tmp_path, **changes)
+    changes = {"redis.url": f"redis://127.0.0.1:{external.redis.port}/1"}
+    code, output = ask(external, tmp_path, **changes)
     assert code == 0, output
     with other.open():
         run = other.attach(
@@ -295,7 +301,7 @@ def test_the_documented_rights_are_enough(desk: ExternalSystem, tmp_path: Path) 
     assert "NOPERM" not in run.output
 
 
-def test_the_log_is_read_by_relation(desk: ExternalSystem) -> None:
+def test_the_log_is_read_by_relation(external: ExternalSystem) -> None:
     """A table of the same name and columns in another schema is published too, and left out."""
     setup = (
         REPLICATION[0] + "CREATE SCHEMA other; CREATE TABLE other.jobs (LIKE desk.jobs INCLUDING"
@@ -310,12 +316,12 @@ def test_the_log_is_read_by_relation(desk: ExternalSystem) -> None:
     )
     clock = SystemClock()
     own, others = (f"00000000-0000-8000-8000-00000000000{n}" for n in (1, 2))
-    with applied(desk, variant), psycopg.connect(desk.owner, autocommit=True) as owner:
-        watcher = LogicalWatcher(reader(desk), contract, "harness_by_relation", clock)
+    with applied(external, variant), psycopg.connect(external.owner, autocommit=True) as owner:
+        watcher = LogicalWatcher(reader(external), contract, "harness_by_relation", clock)
         watcher.open(clock.now_ns() + 10 * NS_PER_S)
         try:
             with psycopg.connect(
-                desk.postgres.admin_dsn, dbname=desk.database, autocommit=True
+                external.postgres.admin_dsn, dbname=external.database, autocommit=True
             ) as admin:
                 insert = "INSERT INTO {}.jobs (ref, wallet, phase) VALUES ('{}', 'x', 'FILLED')"
                 admin.execute(insert.format("other", others).encode())
@@ -331,14 +337,14 @@ def test_the_log_is_read_by_relation(desk: ExternalSystem) -> None:
     assert [low & 0xF for low in found] == [1]
 
 
-def reader(desk: ExternalSystem) -> str:
+def reader(external: ExternalSystem) -> str:
     """Conninfo of the login that may read."""
     return psycopg.conninfo.make_conninfo(
-        desk.postgres.admin_dsn, dbname=desk.database, user=READER, password=PASSWORD
+        external.postgres.admin_dsn, dbname=external.database, user=READER, password=PASSWORD
     )
 
 
-def test_names_are_taken_as_written_in_the_end_too(desk: ExternalSystem) -> None:
+def test_names_are_used_as_written_in_the_end_too(external: ExternalSystem) -> None:
     """Capitals beside a lower-case twin: neither is a check switched off nor the twin asked."""
     sql = (
         'CREATE SCHEMA "Other"; CREATE TABLE "Other"."Jobs" (touched timestamptz);'
@@ -353,8 +359,8 @@ def test_names_are_taken_as_written_in_the_end_too(desk: ExternalSystem) -> None
     )
     undo = 'DROP SCHEMA "Other" CASCADE;' + DROP_OTHER
     with (
-        applied(desk, Variant("", "", "", {}, sql, undo)),
-        psycopg.connect(reader(desk)) as connection,
+        applied(external, Variant("", "", "", {}, sql, undo)),
+        psycopg.connect(reader(external)) as connection,
     ):
         assert has_stamps(connection, contract)
         assert not has_stamps(connection, twin)
@@ -387,7 +393,7 @@ def on(server: PostgresServer, redis_server: Redis) -> ExternalSystem:
     return ExternalSystem(Postgres(*dsns, server.port), redis_server, "desk")
 
 
-def test_a_standby_is_told(servers: Servers, redis_server: Redis, tmp_path: Path) -> None:
+def test_a_standby_is_reported(servers: Servers, redis_server: Redis, tmp_path: Path) -> None:
     """It shows what is replayed, and knows no position of what is written."""
     server = other_postgres(servers, "primary")
     on(server, redis_server).prepare()
@@ -405,14 +411,14 @@ def test_a_server_that_lets_in_by_tls_only(
 ) -> None:
     """What its own rules say is not what a server that is down says."""
     server = other_postgres(servers, "strict")
-    desk = on(server, redis_server)
-    desk.prepare()
-    with psycopg.connect(desk.postgres.admin_dsn) as admin:
+    external = on(server, redis_server)
+    external.prepare()
+    with psycopg.connect(external.postgres.admin_dsn) as admin:
         row = admin.execute("SHOW hba_file").fetchone()
         assert row is not None
         Path(row[0]).write_text("host all postgres 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
         admin.execute("SELECT pg_reload_conf()")
-    found = checks_of(desk, Variant("", "", ""), tmp_path)
+    found = checks_of(external, Variant("", "", ""), tmp_path)
     servers.supervisor.drop("strict")
     wrong = {check.id: check for check in found.values() if check.is_failed}
     assert [*wrong] == ["postgres.login"]
@@ -428,19 +434,19 @@ def test_a_server_without_room_for_the_log(
         *("wal_level=replica", "max_wal_senders=1", "max_replication_slots=1"),
         "track_commit_timestamp=off",
     )
-    desk = on(other_postgres(servers, "narrow", *settings), redis_server)
-    desk.prepare()
-    admin_dsn = desk.postgres.admin_dsn
+    external = on(other_postgres(servers, "narrow", *settings), redis_server)
+    external.prepare()
+    admin_dsn = external.postgres.admin_dsn
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
         admin.execute("SELECT pg_create_physical_replication_slot('taken')")
-    polled = checks_of(desk, Variant("", "", ""), tmp_path)
+    polled = checks_of(external, Variant("", "", ""), tmp_path)
     assert not [check for check in polled.values() if check.is_failed]
     assert "track_commit_timestamp = on" in polled["postgres.commit_times"].hint
     sender = psycopg.pq.PGconn.connect(
         psycopg.conninfo.make_conninfo(admin_dsn, replication="database").encode()
     )
     sql = REPLICATION[0] + "CREATE PUBLICATION watch FOR TABLE desk.jobs;"
-    logged = checks_of(desk, Variant("", "", "", LOGICAL, sql), tmp_path)
+    logged = checks_of(external, Variant("", "", "", LOGICAL, sql), tmp_path)
     sender.finish()
     servers.supervisor.drop("narrow")
     wrong = {check.id: check.message for check in logged.values() if check.is_failed}
@@ -452,7 +458,7 @@ def test_a_server_without_room_for_the_log(
 
 
 def test_a_node_of_a_cluster_that_does_not_own_the_stream(
-    desk: ExternalSystem, servers: Servers, tmp_path: Path
+    external: ExternalSystem, servers: Servers, tmp_path: Path
 ) -> None:
     """What XADD would meet is met before: no slot is served, and then one is."""
     server = RedisServer(servers.folder / "node", servers.logs / "node.log")
@@ -465,16 +471,16 @@ def test_a_node_of_a_cluster_that_does_not_own_the_stream(
     rights: Any = ("on", f">{PASSWORD}", "~*", *RIGHTS.split())
     with redis.Redis.from_url(node.url) as client:
         client.execute_command("ACL", "SETUSER", SENDER, *rights)
-    checks = checks_of(replace(desk, redis=node), Variant("", "", ""), tmp_path)
+    checks = checks_of(replace(external, redis=node), Variant("", "", ""), tmp_path)
     wrong = [check for check in checks.values() if check.is_failed]
     assert [check.id for check in wrong] == ["redis.mode", "redis.write"]
     assert "cluster" in wrong[0].hint
 
 
-def test_a_redis_that_cannot_save(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_a_redis_that_cannot_save(external: ExternalSystem, tmp_path: Path) -> None:
     """A failed snapshot keeps it from taking a signal (MISCONF)."""
     (tmp_path / "dump.rdb").mkdir()  # nothing can be renamed to it
-    with redis.Redis.from_url(desk.redis.url, decode_responses=True) as client:
+    with redis.Redis.from_url(external.redis.url, decode_responses=True) as client:
         names = ("dir", "save", "dbfilename")
         kept: dict[str, Any] = {name: client.config_get(name)[name] for name in names}
         clock = SystemClock()
@@ -490,7 +496,7 @@ def test_a_redis_that_cannot_save(desk: ExternalSystem, tmp_path: Path) -> None:
                 if info["rdb_last_bgsave_status"] == "err":
                     break
                 clock.sleep_ns(50 * NS_PER_MS)
-            checks = checks_of(desk, Variant("", "", ""), tmp_path)
+            checks = checks_of(external, Variant("", "", ""), tmp_path)
         finally:
             for name, value in kept.items():
                 client.config_set(name, value)

@@ -27,7 +27,7 @@ TRIES = 2
 
 
 @pytest.fixture(scope="module")
-def desk(servers: Servers, redis_server: Redis) -> ExternalSystem:
+def external(servers: Servers, redis_server: Redis) -> ExternalSystem:
     """The desk on a PostgreSQL of its own, which keeps no commit times."""
     server = PostgresServer(
         servers.folder / "untimed", servers.logs / "untimed.log", servers.reaper, "harness_observer"
@@ -45,10 +45,10 @@ def desk(servers: Servers, redis_server: Redis) -> ExternalSystem:
     return made
 
 
-def polled(desk: ExternalSystem, folder: Path, *, late_ms: int, pause_ms: int) -> Attached:
+def polled(external: ExternalSystem, folder: Path, *, late_ms: int, pause_ms: int) -> Attached:
     """A run on a desk of so much latency, polled so often."""
-    with desk.open(f"late:{late_ms}"):
-        run = desk.attach(folder, *OPTIONS, changes={"seen.pause_ms": pause_ms})
+    with external.open(f"late:{late_ms}"):
+        run = external.attach(folder, *OPTIONS, changes={"seen.pause_ms": pause_ms})
     assert run.folder is not None, run.output
     assert run.result["measurement"]["account"]["commit_unknown"] > 0
     reads, torn = read_records(run.folder.reads, READ)
@@ -58,9 +58,9 @@ def polled(desk: ExternalSystem, folder: Path, *, late_ms: int, pause_ms: int) -
     return run
 
 
-def test_a_slow_poll_is_not_the_systems_delay(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_a_slow_poll_is_not_the_systems_delay(external: ExternalSystem, tmp_path: Path) -> None:
     """Some 10 ms, polled each 700 ms: INVALID, with the pause that would do."""
-    run = polled(desk, tmp_path, late_ms=10, pause_ms=700)
+    run = polled(external, tmp_path, late_ms=10, pause_ms=700)
     assert run.code == 4, run.output
     assert run.check("latency_p90")["status"] == "INCONCLUSIVE"
     assert run.check("latency_p90")["figures"]["undecided_by"] == "observer"
@@ -69,19 +69,19 @@ def test_a_slow_poll_is_not_the_systems_delay(desk: ExternalSystem, tmp_path: Pa
     assert "polls pause for 700 ms at least: set seen.pause_ms to " in kept_up["message"]
 
 
-def test_a_quick_poll_passes(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_a_quick_poll_passes(external: ExternalSystem, tmp_path: Path) -> None:
     """The same, polled each 20 ms; a busy host may leave it undecided."""
     for _ in range(TRIES):
-        run = polled(desk, tmp_path, late_ms=10, pause_ms=20)
+        run = polled(external, tmp_path, late_ms=10, pause_ms=20)
         if run.code == 0:
             break
     assert run.check("latency_p90")["status"] in ("PASS", "INCONCLUSIVE"), run.output
     assert run.code in (0, 3), run.output
 
 
-def test_a_slow_system_fails_however_it_is_polled(desk: ExternalSystem, tmp_path: Path) -> None:
+def test_a_slow_system_fails_however_it_is_polled(external: ExternalSystem, tmp_path: Path) -> None:
     """900 ms, polled each 100 ms: the read before lies beyond the limit too."""
-    run = polled(desk, tmp_path, late_ms=900, pause_ms=100)
+    run = polled(external, tmp_path, late_ms=900, pause_ms=100)
     assert run.code == 1, run.output
     assert run.check("latency_p90")["status"] == "FAIL"
     assert run.check("observer_delay")["status"] == "PASS"

@@ -32,7 +32,7 @@ Step = Callable[["psycopg.Connection[Any]"], None]
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
+def external(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
     """The desk's servers and users."""
     made = ExternalSystem(postgres, redis_server, "unread")
     made.prepare()
@@ -40,10 +40,10 @@ def desk(postgres: Postgres, redis_server: Redis) -> ExternalSystem:
 
 
 @pytest.fixture
-def plain(desk: ExternalSystem) -> Iterator[ExternalSystem]:
+def plain(external: ExternalSystem) -> Iterator[ExternalSystem]:
     """The desk, put back as it was after the test."""
-    yield desk
-    with psycopg.connect(desk.postgres.admin_dsn, dbname=desk.database) as admin:
+    yield external
+    with psycopg.connect(external.postgres.admin_dsn, dbname=external.database) as admin:
         admin.execute(f"ALTER ROLE {READER} LOGIN NOBYPASSRLS".encode())
         for table in ("jobs", "postings"):
             admin.execute(f"ALTER TABLE desk.{table} DISABLE ROW LEVEL SECURITY".encode())
@@ -64,13 +64,13 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 def beside(
-    desk: ExternalSystem, step: Step, *, every_s: float = 0.005
+    external: ExternalSystem, step: Step, *, every_s: float = 0.005
 ) -> AbstractContextManager[None]:
     """Another program of the team's, at work while the desk is."""
 
     def work(ended: threading.Event) -> None:
         with psycopg.connect(
-            desk.postgres.admin_dsn, dbname=desk.database, autocommit=True
+            external.postgres.admin_dsn, dbname=external.database, autocommit=True
         ) as connection:
             for _ in range(STEPS_MAX):
                 step(connection)
@@ -183,12 +183,12 @@ def test_padded_statuses(plain: ExternalSystem, tmp_path: Path) -> None:
     assert run.code in GOOD, run.output
 
 
-def told_early(desk: ExternalSystem) -> AbstractContextManager[None]:
+def reported_early(external: ExternalSystem) -> AbstractContextManager[None]:
     """A program that reports every order as filled, as soon as it sees it."""
 
     def work(ended: threading.Event) -> None:
         last: Any = "$"
-        with redis.Redis.from_url(desk.redis.url) as client:
+        with redis.Redis.from_url(external.redis.url) as client:
             for _ in range(STEPS_MAX):
                 found: Any = client.xread({"desk.orders": last}, count=50, block=50)
                 for entry, fields in found[0][1] if found else ():
@@ -215,7 +215,7 @@ def test_words_follow_commits(
         "trace_id": "ref",
         "status": "phase",
     }
-    with plain.open("late:300"), told_early(plain):
+    with plain.open("late:300"), reported_early(plain):
         run = plain.attach(tmp_path, *OPTIONS, changes={"seen": seen})
     found = run.check("reports_after_commit")
     assert found["status"] == verdict, run.output

@@ -83,9 +83,12 @@ def _site_of(run: Started, folder: Path) -> Site:
     """The servers of a run, as its engine was told of them."""
     engine = run.find("zone_b.engine")
     assert engine is not None
-    told = engine.environ()
+    reported = engine.environ()
     return Site(
-        told["DEFI_REDIS_URL"], told["DEFI_PG_DSN"], told["DEFI_PREFIX"], folder / "none.log"
+        reported["DEFI_REDIS_URL"],
+        reported["DEFI_PG_DSN"],
+        reported["DEFI_PREFIX"],
+        folder / "none.log",
     )
 
 

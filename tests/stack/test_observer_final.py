@@ -141,7 +141,7 @@ def test_what_was_booked_and_when_rows_say_that_they_changed(
 @pytest.mark.parametrize(
     ("amount", "trade_wei"), [("9223372036854775807", 2**63 - 1), ("9223372036854775808", -1)]
 )
-def test_amounts_beyond_64_bits_are_told_as_such(
+def test_amounts_beyond_64_bits_are_reported_as_such(
     amount: str, trade_wei: int, observer_dsn: str, postgres: Postgres, tmp_path: Path
 ) -> None:
     """The server's numbers have no end, and those of the evidence do; sums stay exact."""
@@ -178,7 +178,7 @@ def test_rows_of_others_are_counted_where_nobody_else_should_be(
     assert "strangers" not in json.loads((other / "final.json").read_text())["postgres"]
 
 
-def test_unreadable_table_is_told_and_what_was_read_stays(
+def test_unreadable_table_is_reported_and_what_was_read_stays(
     observer_dsn: str, redis_url: str, tmp_path: Path
 ) -> None:
     """A table that is not there is an error with a hint, and final.json says what is missing."""

@@ -382,13 +382,13 @@ def test_a_word_that_comes_before_its_commit(make: Make, postgres: Postgres) -> 
     try:
         with psycopg.connect(owner) as writer:
             writer.execute("UPDATE jobs SET phase = 'ERFÜLLT' WHERE ref = %s", (TRACES[0],))
-            told_ns = CLOCK.now_ns()
-            check.check([RowVersion(*IDS[0], "ERFÜLLT", 0, 0, 1)], told_ns)
+            reported_ns = CLOCK.now_ns()
+            check.check([RowVersion(*IDS[0], "ERFÜLLT", 0, 0, 1)], reported_ns)
             check.check([], CLOCK.now_ns())
         check.check([], CLOCK.now_ns())
         facts = check.facts()
         assert (facts["words_checked"], facts["words_early"]) == (1, 1)
-        assert 0 < facts["words_early_max_ns"] <= CLOCK.now_ns() - told_ns
+        assert 0 < facts["words_early_max_ns"] <= CLOCK.now_ns() - reported_ns
         with psycopg.connect(owner) as writer:
             writer.execute("UPDATE jobs SET phase = 'ERFÜLLT' WHERE ref = %s", (TRACES[1],))
         late_ns = CLOCK.now_ns() + NS_PER_S

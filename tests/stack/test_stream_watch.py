@@ -13,8 +13,8 @@ from harness.analysis.entry_ids import pack_id
 from harness.analysis.integrity.stream_trimming import read_stream_history
 from harness.clock import SystemClock
 from harness.contract.names import Contract
-from harness.observe.proposals_sampler import ProposalsSampler
 from harness.observe.redis_facts import read_redis_facts
+from harness.observe.stream_samplers import ProposalsSampler
 from tests.stack.conftest import Redis
 
 pytestmark = pytest.mark.stack
@@ -24,7 +24,7 @@ KEY = CONTRACT.key(CONTRACT.streams.proposals)
 GROUP = CONTRACT.streams.engine_group or ""
 
 
-def test_trimmed_unread_is_told_from_read_and_trimmed(any_redis: Redis, tmp_path: Path) -> None:
+def test_trimmed_unread_is_reported_from_read_and_trimmed(any_redis: Redis, tmp_path: Path) -> None:
     """Ten entries: two read, six trimmed of which four unread; then the rest is read."""
     watch = ProposalsSampler(any_redis.url, CONTRACT, tmp_path / "redis.jsonl", SystemClock())
     with redis.Redis.from_url(any_redis.url) as client:
@@ -69,7 +69,7 @@ def test_a_redis_that_is_away_leaves_a_gap(any_redis: Redis, tmp_path: Path) -> 
     assert {"mono_ns", "stream", "group"} == set(json.loads(path.read_text().splitlines()[0]))
 
 
-def test_a_full_disk_is_told(any_redis: Redis, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(any_redis: Redis, tmp_path: Path) -> None:
     """What cannot be written is a failure, not silence."""
     watch = ProposalsSampler(any_redis.url, CONTRACT, Path("/dev/full"), SystemClock())
     watch.poll()

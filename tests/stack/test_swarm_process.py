@@ -173,7 +173,7 @@ def test_killed_swarm_leaves_its_journal(server: OwnRedis, tmp_path: Path) -> No
     assert set(names(acks)) <= set(stream)
 
 
-def test_told_to_end_it_ends_in_order(server: OwnRedis, tmp_path: Path) -> None:
+def test_asked_to_end_it_ends_in_order(server: OwnRedis, tmp_path: Path) -> None:
     """SIGTERM: nothing under way is left open, groups are gone, and it says that it was early."""
     plan = plan_for(server, load_of((5, 400, 20)), tmp_path / "journal")
     swarm = Swarm(plan, tmp_path)
@@ -181,7 +181,7 @@ def test_told_to_end_it_ends_in_order(server: OwnRedis, tmp_path: Path) -> None:
     swarm.start()
     until_sent(swarm, 100)
     swarm.stop()
-    assert swarm.failure() == "swarm-0: told to end before its last signal was due"
+    assert swarm.failure() == "swarm-0: ended by SIGTERM before its last signal was due"
     attempts, acks = journal(plan.folder)
     assert names(attempts) == names(acks)
     assert swarm.totals().sent == len(attempts)

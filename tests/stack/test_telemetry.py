@@ -89,7 +89,7 @@ def page() -> Iterator[str]:
     thread.join()
 
 
-def told(path: Path) -> Telemetry:
+def reported(path: Path) -> Telemetry:
     """What the file says so far; its last line may be under way."""
     return read_telemetry(path.read_text(encoding="utf-8").split("\n")[:-1], 0)
 
@@ -117,16 +117,17 @@ def test_every_promised_track_is_there(
         )
         process.start()
         process.follow(states)
-        until(lambda: path.exists() and len(told(path).of("service.postgres.cpu_cores")) > 0)
+        until(lambda: path.exists() and len(reported(path).of("service.postgres.cpu_cores")) > 0)
         until(
             lambda: (
-                {"postgres", "redis", "rpc"} <= {n.split(".")[0] for n in told(path).time_series}
+                {"postgres", "redis", "rpc"}
+                <= {n.split(".")[0] for n in reported(path).time_series}
             )
         )
-        until(lambda: bool(told(path).of("rpc.first.requests_per_s")))
+        until(lambda: bool(reported(path).of("rpc.first.requests_per_s")))
         process.stop()
     assert process.failure() is None
-    found = told(path)
+    found = reported(path)
     names = {
         *(f"service.{state.name}.{name}" for state in states for name in OF_SERVICES),
         *(f"host.{name}" for name in OF_HOST),
@@ -163,7 +164,7 @@ def test_a_telemetry_process_that_dies_says_how(
         )
     )
     process.start()
-    until(lambda: bool(told(tmp_path / "telemetry.jsonl").time_series))
+    until(lambda: bool(reported(tmp_path / "telemetry.jsonl").time_series))
     os.kill(process.pid, signal.SIGKILL)
     until(lambda: process.failure() is not None)
     process.stop()
@@ -191,7 +192,7 @@ def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
                 busy.kill()
     process.stop()
     assert process.failure() is None
-    assert min(told(path).time_series["service.engine.cpu_cores"].values) >= 0
+    assert min(reported(path).time_series["service.engine.cpu_cores"].values) >= 0
 
 
 def _has_worked(path: Path, looks: int) -> bool:
@@ -200,7 +201,7 @@ def _has_worked(path: Path, looks: int) -> bool:
 
 def _looks_at_work(path: Path) -> int:
     """In how many looks the engine had computed."""
-    tracks = told(path).time_series if path.exists() else {}
+    tracks = reported(path).time_series if path.exists() else {}
     track = tracks.get("service.engine.cpu_cores")
     return sum(value > 0 for value in track.values) if track else 0
 
@@ -219,8 +220,8 @@ def test_servers_that_are_away_are_reasons(tmp_path: Path) -> None:
     )
     process.start()
     wanted = {"redis", "postgres", "page.engine", "services"}
-    until(lambda: path.exists() and wanted <= set(told(path).unread))
-    until(lambda: bool(told(path).of("host.busy_cores")))
+    until(lambda: path.exists() and wanted <= set(reported(path).unread))
+    until(lambda: bool(reported(path).of("host.busy_cores")))
     process.stop()
     assert process.failure() is None
 

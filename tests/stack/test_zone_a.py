@@ -25,7 +25,7 @@ from harness.analysis.integrity.pending_takeover import analyze_takeover, read_p
 from harness.clock import SystemClock
 from harness.contract.codec import decode_signal
 from harness.contract.names import Contract
-from harness.observe.pending_sampler import PendingSampler
+from harness.observe.stream_samplers import PendingSampler
 from harness.stack.ports import free_port
 from tests.stack.conftest import Redis
 from tests.stack.zone_b_program import COMPOSE, PATIENCE_S, eventually

@@ -139,7 +139,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(site: Site) -> None:
     assert site.stop() == 0
 
 
-def test_what_a_dead_consumer_read_is_taken_over(site: Site) -> None:
+def test_what_a_dead_consumer_read_is_claimed(site: Site) -> None:
     """Entries that somebody read and never acknowledged are finished; a trimmed one is counted."""
     site.send(site.signal(i) for i in range(5))
     with redis.Redis.from_url(site.redis_url, protocol=2) as client:

@@ -177,8 +177,8 @@ def test_draft_that_is_in_the_way_is_left_alone(run: RunFolder) -> None:
         (str(2**63 - 1), ""),
         ("9" * 1_000_000, "1,000,000 digits"),
         ("1e999", "beyond the range"),
-        ("-Infinity", "no number"),
-        ('{"a": 1, "b": 2, "a": 3}', "'a' stands twice"),
+        ("-Infinity", "no JSON number"),
+        ('{"a": 1, "b": 2, "a": 3}', "'a' is repeated"),
     ],
     ids=range(11),
 )

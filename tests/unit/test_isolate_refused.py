@@ -29,15 +29,15 @@ def not_to_be_run(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "nothing is to be disturbed"),
+        ({}, "no disturbance is given"),
         ({"disturb": ["kill:target=redis"]}, "'kill' is no disturbance"),
         ({"disturb": ["backup:days=3,keep=2"]}, "'backup' is no disturbance"),
         ({"disturb": ["nonsense"]}, "'nonsense' is no disturbance"),
         ({"disturb": [":"]}, "'' is no disturbance"),
         ({"disturb": [f"{PAUSE},for_s=3"]}, "for_s"),
         ({"disturb": [f"{PAUSE},at_s=3,jitter_s=1"]}, "at_s, jitter_s"),
-        ({"disturb": [f"{PAUSE},kind=kill"]}, "kind is said twice"),
-        ({"disturb": [f"{PAUSE},target=redis"]}, "target is said twice"),
+        ({"disturb": [f"{PAUSE},kind=kill"]}, "kind is given twice"),
+        ({"disturb": [f"{PAUSE},target=redis"]}, "target is given twice"),
         ({"disturb": ["pause:=5"]}, "is not key=value"),
         ({"disturb": ["pause:target"]}, "is not key=value"),
         ({"disturb": [PAUSE], "settings": ['objectives=["rejected < 1 %"]']}, "no latency"),

@@ -194,7 +194,7 @@ def test_disk_without_room_is_an_error_before_the_run(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(EvidenceError, match="cannot set room aside: No space left on device"):
+    with pytest.raises(EvidenceError, match="cannot reserve space: No space left on device"):
         DiskReserve(tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""What faults, stalls of the chain feed and recoveries did to the figures."""
+"""Effects of faults and stalls of the chain feed, and recoveries."""

@@ -1,4 +1,4 @@
-"""What a measurement tells of the agents' view of the chain standing still."""
+"""Figures of a stall of the agents' chain feed."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ChainFeedStallFigures(BaseModel):
-    """One planned standstill; times are seconds after it was injected, None for what never came.
+    """One planned stall; times are seconds after its injection, None for missing events.
 
     Attributes:
         at_s: when it was injected, seconds after t0.
-        block: the newest block that the agents' signals name meanwhile.
-        followed_s: when the chain told the block after that one: from here on data lay behind.
-        stale_s: when its head was too far past, so that every signal had to be refused.
-        first_refused_s: sending of the first signal refused as stale.
-        last_accepted_s: sending of the last signal that was simulated before the agents went on.
-        refused: signals refused as stale, with reason.
-        accepted: signals simulated meanwhile, while their data were not yet too old.
-        accepted_stale: signals simulated although they had to be refused.
-        within_s: within so many seconds after `followed_s` stale data have to be refused.
+        block: newest block that the agents' signals name during the stall.
+        followed_s: when the chain reported the next block; from then on the agents' data lag.
+        stale_s: when the head was too far ahead, so that every signal had to be rejected.
+        first_refused_s: sending time of the first signal rejected as stale.
+        last_accepted_s: sending time of the last signal simulated before the agents recovered.
+        refused: signals correctly rejected as stale.
+        accepted: signals simulated while their data were not yet too old.
+        accepted_stale: signals simulated although they had to be rejected.
+        within_s: time after `followed_s` within which lagging data have to be rejected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,7 +36,7 @@ class ChainFeedStallFigures(BaseModel):
 
     @property
     def accepted_for_s(self) -> float | None:
-        """How long data that lay behind were still accepted; None if none were."""
+        """How long lagging data were still accepted; None if none were."""
         last_s, followed_s = self.last_accepted_s, self.followed_s
         if last_s is None or followed_s is None or last_s < followed_s:
             return None

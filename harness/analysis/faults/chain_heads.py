@@ -1,4 +1,4 @@
-"""Where the chain's head was when, as the events of the chain tell it."""
+"""Height of the chain over time, from the events of the chain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ChainHeads:
 
     Attributes:
         redis_ms: when each event was added, in order.
-        height: the highest block told until then.
+        height: highest block reported until then.
     """
 
     redis_ms: Moments
@@ -31,11 +31,11 @@ class ChainHeads:
 
     @classmethod
     def of(cls, redis_ms: Moments, blocks: Blocks) -> ChainHeads:
-        """From events in the order of the stream; a block told again, or late, counts nothing."""
+        """From events in stream order; a repeated or late block does not change the height."""
         return cls(redis_ms, np.maximum.accumulate(blocks) if len(blocks) else blocks)
 
     def beyond_ms(self, blocks: Blocks) -> Moments:
-        """When the head first was past each of these blocks; NEVER_MS if it never was."""
+        """When the head first exceeded each of these blocks; NEVER_MS if it never did."""
         at = np.searchsorted(self.height, blocks, side="right")
         known = np.append(self.redis_ms, NEVER_MS)
         found: Moments = known[at]
@@ -43,7 +43,7 @@ class ChainHeads:
 
 
 def read_chain_heads(path: Path) -> ChainHeads | None:
-    """The heads of a run; None if it kept none.
+    """The heads of a run; None without the file.
 
     Raises:
         EvidenceError: the file cannot be read.

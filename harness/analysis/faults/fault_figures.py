@@ -1,4 +1,4 @@
-"""What a measurement tells of faults: when each held, and the latencies outside of them."""
+"""Figures of faults: times of each, and the latencies outside of all fault windows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.fault_log import FaultRecord
 from harness.scenario.models import Phase
 
-# Of these the signals outside of fault windows are told apart, where a run has faults.
+# Metrics that have baseline figures where a run has faults.
 BASELINE_METRICS = frozenset({Metric.LATENCY, Metric.LATENESS, Metric.OBSERVER})
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 
@@ -23,17 +23,17 @@ class _Value(BaseModel):
 
 
 class FaultFigures(_Value):
-    """One fault; times are seconds after t0, None for what never came.
+    """One fault; times are seconds after t0, None for events that never happened.
 
     Attributes:
         peer: the other service, of a fault between two.
-        planned_s: when it was to begin.
-        for_s: how long it was to last; 0 where it is a moment.
-        seen: what the probe saw when it was in force.
-        seen_healed: what the probe saw when it was over.
-        trouble: what went wrong; empty if nothing did.
-        answered_s: when the system was seen to have done what it has to do about it.
-        answer: what was seen of that.
+        planned_s: planned start.
+        for_s: planned length; 0 for an instantaneous fault.
+        seen: result of the probe while it was in force.
+        seen_healed: result of the probe after its end.
+        trouble: what failed; empty if nothing did.
+        answered_s: when the expected reaction of the system was observed.
+        answer: what was observed of that reaction.
     """
 
     kind: str
@@ -53,15 +53,16 @@ class FaultFigures(_Value):
 
     @property
     def name(self) -> str:
-        """What people call it."""
-        return " ".join(word for word in (self.kind, self.target, self.peer) if word)
+        """Kind, target and peer in one text."""
+        return " ".join(part for part in (self.kind, self.target, self.peer) if part)
 
 
 class BaselineFigures(_Value):
     """A metric of the measured signals that were intended outside of every fault window.
 
-    A window reaches from a normal time before the injection of a fault until it was seen healed and
-    nothing was overdue any more. Percentiles and maximum are upper ends of buckets.
+    A window starts one normal latency before the injection of a fault. It ends when the fault is
+    proven healed and no signal is overdue any more. Percentiles and maximum are upper ends of
+    buckets.
     """
 
     mode: str
@@ -99,7 +100,7 @@ def fault_figures(records: Sequence[FaultRecord], t0_ns: int) -> Iterator[FaultF
 def baseline_figures(
     cells: Sequence[tuple[CellKey, Cell]], spans: Sequence[FaultWindow], t0_ns: int
 ) -> Iterator[BaselineFigures]:
-    """Of each mode and metric of which the order in time was kept; nothing without a window."""
+    """Figures of each mode and metric that has a series; none without a window."""
     for key, cell in cells if spans else ():
         if key.phase is not Phase.MEASURE:
             continue
@@ -110,12 +111,12 @@ def baseline_figures(
 def _figures(
     mode: str, metric: Metric, series: Series, spans: Sequence[FaultWindow], t0_ns: int
 ) -> BaselineFigures:
-    found = baseline_durations(series, spans, t0_ns)
-    told = {f"p{rank:g}": found.percentile_ns(rank) for rank in _PERCENTILES}
+    durations = baseline_durations(series, spans, t0_ns)
+    percentiles = {f"p{rank:g}": durations.percentile_ns(rank) for rank in _PERCENTILES}
     return BaselineFigures(
         mode=mode,
         metric=metric,
-        count=found.count,
-        percentiles_ns={name: value for name, value in told.items() if value is not None},
-        max_ns=found.max_ns,
+        count=durations.count,
+        percentiles_ns={name: value for name, value in percentiles.items() if value is not None},
+        max_ns=durations.max_ns,
     )

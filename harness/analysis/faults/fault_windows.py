@@ -1,4 +1,4 @@
-"""Faults on the run's time: what they explain, from when a recovery counts, what they spoil."""
+"""Disruptions of a run, the time windows that they affect, and durations outside of those."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from harness.evidence.fault_log import FaultRecord
 from harness.evidence.run_documents import RunEvent
 from harness.scenario.fault_registry import kinds_where
 
-# What ends within this time after a fault is gone has ended because of it; the recovery promise.
+# The recovery objective: effects of a fault end within this time after its end.
 RECOVERY_LIMIT_NS = 15 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
 class Disruption:
-    """Something that the system had to recover from.
+    """An injected fault or an unplanned event that the system has to recover from.
 
     Attributes:
         kind: of the fault, or of the event.
-        what: a sentence about it.
-        began_ns: when it began.
-        mono_ns: from when on the recovery counts.
+        what: description.
+        began_ns: start; monotonic.
+        mono_ns: start of the recovery time; monotonic.
     """
 
     kind: str
@@ -39,16 +39,16 @@ class Disruption:
 
 @dataclass(frozen=True, slots=True)
 class FaultWindow:
-    """The signals that a fault can have touched, by their intended time.
+    """The signals that a fault may affect, by their intended time.
 
-    A system that has not recovered within RECOVERY_LIMIT_NS has missed the specification, and the
-    fault explains nothing that happens later: without an end it would explain the rest of the run.
+    A system that does not recover within RECOVERY_LIMIT_NS misses the objective, and its later
+    latencies count: otherwise one fault would exclude the rest of the run.
 
     Attributes:
-        start_ns: a normal time before the injection, since those in flight were touched too;
-            monotonic.
-        end_ns: when it was seen healed and nothing was overdue any more, at most RECOVERY_LIMIT_NS
-            after it was seen healed; the end of the observation if it never was.
+        start_ns: one normal latency before the injection, because signals in flight are affected
+            too; monotonic.
+        end_ns: when the fault was proven healed and no signal was overdue any more, at most
+            RECOVERY_LIMIT_NS after the healing; the end of the observation if it never was.
     """
 
     start_ns: int
@@ -56,7 +56,7 @@ class FaultWindow:
 
 
 def is_caused_by_fault(event: RunEvent, records: Iterable[FaultRecord]) -> bool:
-    """Whether a service was started again because of a planned fault."""
+    """Whether a planned fault caused the restart of a service."""
     disruptive = kinds_where(lambda kind: kind.disruptive)
     return event.kind in DISRUPTION_EVENTS and any(
         record.kind in disruptive
@@ -71,70 +71,70 @@ def is_caused_by_fault(event: RunEvent, records: Iterable[FaultRecord]) -> bool:
 def find_disruptions(
     events: Iterable[RunEvent], records: Sequence[FaultRecord]
 ) -> tuple[Disruption, ...]:
-    """Every fault that was injected and every event that none explains, in order of recovery."""
-    found = [
-        Disruption(record.kind, _words(record), record.injected_ns, record.recovery_start_ns)
+    """Injected faults and the events that they do not cause, in order of `mono_ns`."""
+    disruptions = [
+        Disruption(record.kind, _describe(record), record.injected_ns, record.recovery_start_ns)
         for record in records
         if record.injected_ns is not None and record.recovery_start_ns is not None
     ]
-    found += [
+    disruptions += [
         Disruption(event.kind, event.what, event.mono_ns, event.mono_ns)
         for event in events
         if event.kind in DISRUPTION_EVENTS and not is_caused_by_fault(event, records)
     ]
-    return tuple(sorted(found, key=lambda one: one.mono_ns))
+    return tuple(sorted(disruptions, key=lambda one: one.mono_ns))
 
 
-def _words(record: FaultRecord) -> str:
+def _describe(record: FaultRecord) -> str:
     return f"{record.name} for {record.for_ns / NS_PER_S:g} s" if record.for_ns else record.name
 
 
 def fault_windows(
-    found: Sequence[tuple[Disruption, Recovery]],
+    disruptions: Sequence[tuple[Disruption, Recovery]],
     records: Sequence[FaultRecord],
     end_ns: int,
 ) -> tuple[FaultWindow, ...]:
-    """The time of each disturbance, in the order of `found`.
+    """The window of each disruption, in order.
 
     Args:
-        found: disturbances and what followed them.
+        disruptions: disruptions and the recoveries from them.
         records: of the faults.
-        end_ns: when the watching ended.
+        end_ns: end of the observation.
     """
     healed = {
         (record.kind, record.injected_ns): record.heal_proven_ns or end_ns for record in records
     }
     return tuple(
         _window(one, recovery, healed.get((one.kind, one.began_ns), one.mono_ns), end_ns)
-        for one, recovery in found
+        for one, recovery in disruptions
     )
 
 
 def _window(one: Disruption, recovery: Recovery, healed_ns: int, end_ns: int) -> FaultWindow:
-    gone_ns = end_ns if recovery.backlog_ns is None else one.mono_ns + recovery.backlog_ns
+    recovered_ns = end_ns if recovery.backlog_ns is None else one.mono_ns + recovery.backlog_ns
     return FaultWindow(
         one.began_ns - min(recovery.normal_ns or 0, RECOVERY_LIMIT_NS),
-        max(healed_ns, min(gone_ns, healed_ns + RECOVERY_LIMIT_NS)),
+        max(healed_ns, min(recovered_ns, healed_ns + RECOVERY_LIMIT_NS)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineDurations:
-    """Durations of the signals that were intended outside of every window.
+    """Durations of the signals intended outside of every window.
 
     Attributes:
-        counts: by place of a series.
+        counts: by bin of a series.
     """
 
     counts: np.ndarray[tuple[int], np.dtype[np.int64]]
 
     @property
     def count(self) -> int:
-        """How many."""
+        """Number of durations."""
         return int(self.counts.sum())
 
     def percentile_ns(self, percentile: float) -> int | None:
-        """Upper end of the bucket; None of too few."""
+        """A percentile, the upper end of its bucket; None for too few durations."""
         total = self.count
         if total < size_needed(percentile):
             return None
@@ -142,16 +142,16 @@ class BaselineDurations:
 
     @property
     def max_ns(self) -> int:
-        """Upper end of the bucket of the longest."""
+        """The longest duration, the upper end of its bucket."""
         return self._at(self.count) if self.count else 0
 
     def _at(self, rank: int) -> int:
-        place = int(np.searchsorted(np.cumsum(self.counts), rank))
-        return max(0, bucket_high_ns(place - 1)) if place else 0
+        bin_number = int(np.searchsorted(np.cumsum(self.counts), rank))
+        return max(0, bucket_high_ns(bin_number - 1)) if bin_number else 0
 
 
 def merge_baselines(parts: Iterable[BaselineDurations]) -> BaselineDurations:
-    """Several together."""
+    """Sum of several."""
     total = np.zeros(BIN_COUNT, dtype=np.int64)
     for part in parts:
         total += part.counts
@@ -161,13 +161,13 @@ def merge_baselines(parts: Iterable[BaselineDurations]) -> BaselineDurations:
 def baseline_durations(
     series: Series, spans: Sequence[FaultWindow], t0_ns: int
 ) -> BaselineDurations:
-    """The part of a series that no window touches."""
+    """The durations of a series outside of all windows."""
     total = np.zeros(BIN_COUNT, dtype=np.int64)
     for when, what in series.chunks():
-        calm = np.ones(len(when), dtype=np.bool_)
+        outside = np.ones(len(when), dtype=np.bool_)
         for span in spans:
             start_ms = (span.start_ns - t0_ns) // NS_PER_MS
             end_ms = (span.end_ns - t0_ns) // NS_PER_MS
-            calm &= (when < max(0, start_ms)) | (when > max(0, end_ms))
-        total += np.bincount(what[calm], minlength=len(total))
+            outside &= (when < max(0, start_ms)) | (when > max(0, end_ms))
+        total += np.bincount(what[outside], minlength=len(total))
     return BaselineDurations(total)

@@ -1,15 +1,15 @@
-"""Signals whose data lay behind the chain's head, and what the engine had to make of them.
+"""Signals whose data lagged behind the chain's head, and whether the engine handles them right.
 
-A signal names the newest block that its agent had seen. By the ids that Redis gave to signals and
-chain events it is known, without any clock between them, where the head was when Redis took the
-signal. The engine looked at it later, when the head had perhaps gone on. So
+A signal names the newest block that its agent knew. The entry ids of signals and chain events are
+times of one clock, Redis's, so the head at the time Redis accepted the signal is known exactly. The
+engine processed the signal later, when the head may have advanced. Therefore
 
-- a signal *had to be refused* if the head was more than `lag_max` blocks past its block when Redis
-  took it, and had been so for as long as such news take;
-- it *may* have been refused rightly if the head was that far past when its end was seen.
+- a signal *must be rejected* if the head was more than `lag_max` blocks ahead when Redis accepted
+  it, and had been so for the propagation time of a block;
+- it *may* be rejected if the head was that far ahead when its final state was observed.
 
-Only where a planned fault held the agents up does either excuse it from what is promised of
-ordinary signals; that the engine must not simulate what had to be refused holds always.
+Either excuses a signal from the objectives of ordinary signals only during a planned stall of the
+agents' chain feed. The engine must never simulate a signal that must be rejected.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from harness.evidence.fault_log import FaultRecord
 from harness.scenario.fault_registry import kinds_where
 from harness.scenario.sentinel import BLOCK_PROPAGATION_NS, Sentinel
 
-_NEWS_MS = BLOCK_PROPAGATION_NS // NS_PER_MS
+_PROPAGATION_MS = BLOCK_PROPAGATION_NS // NS_PER_MS
 _US_PER_MS = 1_000
 
 
 @dataclass(slots=True)
 class ChainFeedStall:
-    """A planned standstill of the agents' view; monotonic times, None for what never came.
+    """A planned stall of the agents' chain feed; monotonic times, None for events without one.
 
     Attributes:
-        begin_ns: when the agents were held up.
-        healed_ns: when they were told to go on.
-        end_ns: when it was seen that they did.
+        begin_ns: start of the stall.
+        healed_ns: when the injector ended it.
+        end_ns: when its end was proven, and the propagation time of a block.
     """
 
     begin_ns: int
@@ -57,30 +57,30 @@ class ChainFeedStall:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ages:
-    """Of some samples, when the head was past them.
+class _HeadTimes:
+    """Times of samples by Redis's clock.
 
     Attributes:
-        taken_ms: when Redis took them; 0 where it is not known.
-        followed_ms: when the head was past their block.
-        stale_ms: when it was too far past.
+        accepted_ms: when Redis accepted them; 0 where it is not known.
+        followed_ms: when the head exceeded their block.
+        stale_ms: when it exceeded their block by more than `lag_max`.
     """
 
-    taken_ms: Moments
+    accepted_ms: Moments
     followed_ms: Moments
     stale_ms: Moments
 
 
 class HeadLagAnalyzer:
-    """Marks samples that were rightly refused, and notes those that were wrongly simulated.
+    """Marks samples that were rejected correctly, and logs those that were simulated wrongly.
 
     Args:
-        heads: of the chain; without them nothing is judged.
-        clock: Redis's clock; without it nothing is judged.
-        sentinel: the rule.
-        faults: what became of each fault.
-        notes: where what must not be goes.
-        end_ns: when the watching ended.
+        heads: of the chain; without them nothing is analyzed.
+        clock: Redis's clock; without it nothing is analyzed.
+        sentinel: the rule for stale signals.
+        faults: records of the faults.
+        notes: receives the anomalies.
+        end_ns: end of the observation.
     """
 
     def __init__(
@@ -110,42 +110,42 @@ class HeadLagAnalyzer:
 
     @property
     def can_judge(self) -> bool:
-        """Whether it is known where the head was."""
+        """Whether the heads and the clock are known."""
         return self._heads is not None and self._clock is not None
 
     def annotate(self, samples: Samples) -> None:
-        """Set `stale` of samples that a planned fault excuses, before anybody counts them."""
+        """Set `stale` of samples that a planned fault excuses, before they are counted."""
         if self._heads is None or self._clock is None or len(samples) == 0:
             return
-        ages = self._ages(self._heads, samples)
+        times = self._head_times(self._heads, samples)
         state, ordinary = samples["state"], samples["stale"] == Staleness.NO
-        known = ordinary & (ages.taken_ms > 0)
-        due = known & (ages.taken_ms >= ages.stale_ms + _NEWS_MS)
+        known = ordinary & (times.accepted_ms > 0)
+        due = known & (times.accepted_ms >= times.stale_ms + _PROPAGATION_MS)
         simulated = state == State.SIMULATED
         self._notes.slots(Anomaly.HEAD_LAG_SIMULATED, samples["slot"][due & simulated])
         misjudged = due & (state > State.STALE_DATA_ERROR)
         self._notes.slots(Anomaly.HEAD_LAG_MISJUDGED, samples["slot"][misjudged])
         within_ms = self._sentinel.within_ns // NS_PER_MS
-        late = known & ~due & (ages.taken_ms >= ages.followed_ms + within_ms + _NEWS_MS)
-        forbidden = due | late
+        late = known & ~due & (times.accepted_ms >= times.followed_ms + within_ms + _PROPAGATION_MS)
+        must_reject = due | late
         refused = ordinary & (state == State.STALE_DATA_ERROR)
-        rightly = refused & (forbidden | self._was_stale_by_its_end(ages.stale_ms, samples))
+        justified = refused & (must_reject | self._was_stale_by_its_end(times.stale_ms, samples))
         sent = column(samples, "sent_ns")
         for one in self.stalls:
             inside = ordinary & (sent >= one.begin_ns) & (sent <= one.end_ns)
             self._notes.slots(Anomaly.HEAD_LAG_TOO_LONG, samples["slot"][inside & late & simulated])
-            still = inside & (sent <= one.healed_ns)
-            _tell(one, samples[still], rightly[still], simulated[still], forbidden[still])
-            samples["stale"][inside & (forbidden | rightly)] = Staleness.HEAD_LAG
+            during = inside & (sent <= one.healed_ns)
+            _count(one, samples[during], justified[during], simulated[during], must_reject[during])
+            samples["stale"][inside & (must_reject | justified)] = Staleness.HEAD_LAG
 
     def figures(self, t0_ns: int) -> tuple[ChainFeedStallFigures, ...]:
-        """What came of each standstill, once every sample is marked."""
+        """Figures of each stall, after the last sample."""
         return tuple(self._figures(one, t0_ns) for one in self.stalls)
 
-    def _ages(self, heads: ChainHeads, samples: Samples) -> _Ages:
+    def _head_times(self, heads: ChainHeads, samples: Samples) -> _HeadTimes:
         block = column(samples, "sync_block").astype(np.int64)
-        return _Ages(
-            taken_ms=entry_time_ms(column(samples, "entry")),
+        return _HeadTimes(
+            accepted_ms=entry_time_ms(column(samples, "entry")),
             followed_ms=heads.beyond_ms(block),
             stale_ms=heads.beyond_ms(block + self._sentinel.lag_max),
         )
@@ -191,19 +191,19 @@ class HeadLagAnalyzer:
         return self._clock.mono_ns(redis_ms * _US_PER_MS)
 
 
-def _tell(
-    one: ChainFeedStall, samples: Samples, rightly: Mask, simulated: Mask, forbidden: Mask
+def _count(
+    one: ChainFeedStall, samples: Samples, justified: Mask, simulated: Mask, must_reject: Mask
 ) -> None:
-    """Count what was sent while the agents stood still."""
+    """Count the signals sent during a stall."""
     if len(samples) == 0:
         return
     sent = samples["sent_ns"]
     one.block = max(int(samples["sync_block"].max()), one.block or 0)
-    one.refused += int(rightly.sum())
-    one.accepted += int((simulated & ~forbidden).sum())
-    one.accepted_stale += int((simulated & forbidden).sum())
-    if rightly.any():
-        first_ns = int(sent[rightly].min())
+    one.refused += int(justified.sum())
+    one.accepted += int((simulated & ~must_reject).sum())
+    one.accepted_stale += int((simulated & must_reject).sum())
+    if justified.any():
+        first_ns = int(sent[justified].min())
         one.first_refused_ns = min(first_ns, one.first_refused_ns or first_ns)
     if simulated.any():
         one.last_accepted_ns = max(int(sent[simulated].max()), one.last_accepted_ns or 0)

@@ -1,4 +1,4 @@
-"""Which signals the journal says were sent stale on purpose, held against the seed's own choice."""
+"""Signals journaled as stale on purpose, compared with the choice of the seed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness.analysis.anomalies import EXAMPLES_MAX, NO_ANOMALY, AnomalySummary
 from harness.analysis.slots import CHUNK, Slots, SlotTable
 from harness.evidence.records import ATTEMPT, Records, iter_records
 
-# Whether signals of an agent are to be stale: agent, first of them, how many.
+# Whether signals of an agent are stale by the seed: agent, first signal, number of signals.
 StaleChoice = Callable[[int, int, int], Sequence[bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class StaleJournal:
-    """The journal once more, for its stale signals alone.
+    """A second pass over the journal for its stale signals.
 
     Attributes:
         table: the run's slots.
@@ -31,19 +31,19 @@ class StaleJournal:
     def find_mismatches(
         self, choice: StaleChoice, oldest_head: int
     ) -> tuple[AnomalySummary, AnomalySummary]:
-        """Signals journaled as stale that the seed does not choose, and the other way round.
+        """Signals journaled as stale that the seed does not choose, and the opposite.
 
-        Chosen ones are sent as ordinary ones while the chain is too young for a stale block; the
-        block that they name, then the chain's head, says whether it was.
+        While the chain is too short for a stale block, chosen signals are sent as ordinary ones.
+        The block that they name, which is the chain's head then, shows whether it was.
 
         Args:
-            choice: what follows from the seed.
-            oldest_head: the least head of a chain that is old enough.
+            choice: of the seed.
+            oldest_head: lowest head of a chain that is long enough.
 
         Raises:
             EvidenceError: a file cannot be read.
         """
-        surplus, lacking = NO_ANOMALY, NO_ANOMALY
+        unexpected, absent = NO_ANOMALY, NO_ANOMALY
         for path in self.attempts:
             for records in iter_records(path, ATTEMPT, chunk=CHUNK):
                 slots = self.table.slots_of(records["trace_hi"], records["trace_lo"])
@@ -51,9 +51,9 @@ class StaleJournal:
                 marked = records["stale"] == 1
                 chosen = self._chosen(records, slots, choice)
                 old_enough = records["sync_block"] >= oldest_head
-                surplus = self._more(surplus, slots[marked & ~chosen])
-                lacking = self._more(lacking, slots[~marked & chosen & old_enough])
-        return surplus, lacking
+                unexpected = self._add(unexpected, slots[marked & ~chosen])
+                absent = self._add(absent, slots[~marked & chosen & old_enough])
+        return unexpected, absent
 
     def _chosen(self, records: Records, slots: Slots, choice: StaleChoice) -> np.ndarray:
         agents = self.table.agents_of(slots)
@@ -62,10 +62,10 @@ class StaleJournal:
             own = agents == agent
             indexes = slots[own] - self.table.bases[agent]
             first = int(indexes.min())
-            drawn = np.array(choice(agent, first, int(indexes.max()) - first + 1), dtype=np.bool_)
-            found[own] = drawn[indexes - first]
+            choices = np.array(choice(agent, first, int(indexes.max()) - first + 1), dtype=np.bool_)
+            found[own] = choices[indexes - first]
         return found
 
-    def _more(self, known: AnomalySummary, slots: Slots) -> AnomalySummary:
-        names = [self.table.text(int(at)) for at in slots[: EXAMPLES_MAX - len(known.traces)]]
-        return AnomalySummary(known.count + len(slots), (*known.traces, *names))
+    def _add(self, known: AnomalySummary, slots: Slots) -> AnomalySummary:
+        examples = [self.table.text(int(at)) for at in slots[: EXAMPLES_MAX - len(known.traces)]]
+        return AnomalySummary(known.count + len(slots), (*known.traces, *examples))

@@ -1,1 +1,1 @@
-"""The decisions of the engine held against the rules of a swap, exactly."""
+"""Compares the decisions of the engine with the exact rules of a swap."""

@@ -1,4 +1,4 @@
-"""What a measurement tells of a gate: rounds by kind, and latencies while it was on."""
+"""Figures of a gate: rounds by kind, and latencies while it was on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Value(BaseModel):
 
 
 class GateKindFigures(_Value):
-    """Rounds in which a kind of trouble was made; one of several kinds counts in each."""
+    """Rounds with one kind of fuzzed condition; a round with several kinds counts in each."""
 
     kind: str
     rounds: int
@@ -31,7 +31,7 @@ class GateKindFigures(_Value):
 
 
 class GateLatency(_Value):
-    """Latency of the measured signals that were intended while the node was there, or not.
+    """Latency of the measured signals that were intended while the node was up, or not.
 
     Percentiles and maximum are upper ends of buckets.
     """
@@ -44,15 +44,15 @@ class GateLatency(_Value):
 
 
 class GateFigures(_Value):
-    """A gate as a whole; times are seconds after t0, None for what never came.
+    """Figures of a whole gate; times are seconds after t0, None for events that never happened.
 
     Attributes:
-        rounds: played to their end, of which `held` broke no invariant and `broken` did.
-        unplayed: begun and not played to their end.
+        rounds: completed rounds; `broken` broke an invariant, `held` did not.
+        unplayed: rounds that were not completed.
         invariants: how often each was broken.
-        simulated, refused: decisions of the desk; of the refused ones `slow` were refused since
-            the node took too long, and not on purpose.
-        opened_s, released_s: when the node answered, and when it was seen gone.
+        simulated, refused: decisions of the decision service. It refused `slow` of them because
+            the node was slow without a planned stall.
+        opened_s, released_s: first answer of the node, and first time it was observed gone.
         begun_s, ended_s: of the first round, and of the last one.
     """
 
@@ -73,16 +73,16 @@ class GateFigures(_Value):
 
 
 def broken_rounds(record: GateLog) -> dict[int, tuple[str, ...]]:
-    """Names of the invariants that each round broke, judged anew; rounds that held are left out."""
+    """Names of the broken invariants by round, evaluated again from the observations."""
     begun = record.begun
-    found = {
+    durations = {
         one.number: broken_invariants(one.draw, one.seen, begun.gas_estimate, begun.limit_ns)
         for one in record.rounds
         if begun is not None and one.seen is not None
     }
     return {
         number: tuple(dict.fromkeys(name for name, _ in broken))
-        for number, broken in found.items()
+        for number, broken in durations.items()
         if broken
     }
 
@@ -90,13 +90,13 @@ def broken_rounds(record: GateLog) -> dict[int, tuple[str, ...]]:
 def gate_figures(
     record: GateLog, cells: Sequence[tuple[CellKey, Cell]], t0_ns: int, until_ns: int
 ) -> GateFigures:
-    """The figures.
+    """The figures of a gate.
 
     Args:
-        record: the gate's lines.
+        record: the gate's log.
         cells: of the signals.
         t0_ns: start of the load.
-        until_ns: end of the watching, for a node that was never seen gone.
+        until_ns: end of the observation, for a node that was never observed gone.
     """
     broken = broken_rounds(record)
     played = [one for one in record.rounds if one.seen is not None]
@@ -133,9 +133,9 @@ def _kinds(
     played: Sequence[GateRound], broken: dict[int, tuple[str, ...]]
 ) -> Iterator[GateKindFigures]:
     for kind in KINDS:
-        own = [one for one in played if kind in one.draw.kinds]
-        bad = sum(one.number in broken for one in own)
-        yield GateKindFigures(kind=kind, rounds=len(own), held=len(own) - bad, broken=bad)
+        rounds = [one for one in played if kind in one.draw.kinds]
+        bad = sum(one.number in broken for one in rounds)
+        yield GateKindFigures(kind=kind, rounds=len(rounds), held=len(rounds) - bad, broken=bad)
 
 
 def _latency(
@@ -145,14 +145,16 @@ def _latency(
         series = cell.series.get(Metric.LATENCY)
         if key.phase is not Phase.MEASURE or series is None:
             continue
-        apart = baseline_durations(series, (window,), t0_ns)
-        within = BaselineDurations(series.counts_by_bin() - apart.counts)
-        for during, found in ((True, within), (False, apart)):
-            told = {f"p{rank:g}": found.percentile_ns(rank) for rank in _PERCENTILES}
+        outside = baseline_durations(series, (window,), t0_ns)
+        within = BaselineDurations(series.counts_by_bin() - outside.counts)
+        for during, durations in ((True, within), (False, outside)):
+            percentiles = {f"p{rank:g}": durations.percentile_ns(rank) for rank in _PERCENTILES}
             yield GateLatency(
                 mode=key.mode.name.lower(),
                 during=during,
-                count=found.count,
-                percentiles_ns={name: value for name, value in told.items() if value is not None},
-                max_ns=found.max_ns,
+                count=durations.count,
+                percentiles_ns={
+                    name: value for name, value in percentiles.items() if value is not None
+                },
+                max_ns=durations.max_ns,
             )

@@ -1,4 +1,4 @@
-"""What a round must come to: every invariant, held against what was seen; pure."""
+"""The invariants of a gate's round, checked against its observations; pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.evidence.gate_log import DecisionRecord, FuzzCase, PoolReserves, Ro
 SIMULATED = "SIMULATED"
 _BROKEN = "INVARIANT_BROKEN"
 _TIMEOUT = "SIMULATION_TIMEOUT"
-# Of the ways in which a nonce can be fought over: those in which a second transaction is refused.
+# Nonce conflicts in which the second transaction is refused.
 _REFUSED = frozenset({"again", "underpriced", "low"})
 
 Finding = tuple[str, str]
@@ -27,13 +27,13 @@ Finding = tuple[str, str]
 def broken_invariants(
     draw: FuzzCase, seen: RoundObservation, gas_estimate: int, limit_ns: int
 ) -> tuple[Finding, ...]:
-    """Name and words of each invariant that a round broke.
+    """Name and message of each invariant that a round broke.
 
     Args:
-        draw: the round.
-        seen: what came out of it.
-        gas_estimate: what an ordinary swap uses.
-        limit_ns: what the desk may take for a decision.
+        draw: the case of the round.
+        seen: the observations.
+        gas_estimate: gas of an ordinary swap.
+        limit_ns: time limit of a decision.
     """
     gas = gas_estimate + gas_burnt(draw.burn)
     return (
@@ -45,21 +45,24 @@ def broken_invariants(
 
 
 def _pool(draw: FuzzCase, seen: RoundObservation, gas: int) -> Iterator[Finding]:
-    """Balances are conserved, the product does not fall, and the outcome is ours."""
+    """Balances are conserved, the product does not fall, and the outcome is the expected one."""
     trade = expected_swap(draw)
     if seen.before != initial_reserves(draw) or seen.moved != moved_reserves(draw):
-        yield "state", f"the pool held {seen.before} and {seen.moved}, neither was put there"
-    told = swap(moved_reserves(draw), draw.amount_in)
-    wanted = (told.amount_out, gas) if told.amount_out else (None, None)
-    if (seen.call_out, seen.call_gas) != wanted:
-        yield "outcome", f"a call gives {seen.call_out} for {seen.call_gas} gas, not {wanted}"
+        yield (
+            "state",
+            f"the pool held {seen.before}, then {seen.moved}: not the reserves that were set",
+        )
+    quote = swap(moved_reserves(draw), draw.amount_in)
+    expected = (quote.amount_out, gas) if quote.amount_out else (None, None)
+    if (seen.call_out, seen.call_gas) != expected:
+        yield "outcome", f"a call gives {seen.call_out} for {seen.call_gas} gas, not {expected}"
     if seen.mined != trade.after:
         yield "outcome", f"the swap left {seen.mined}, not {trade.after}"
-    came, went = _moves(seen.moved, seen.mined)
-    if (came, went) != (seen.event_in, seen.event_out):
+    amount_in, amount_out = _moves(seen.moved, seen.mined)
+    if (amount_in, amount_out) != (seen.event_in, seen.event_out):
         yield (
             "conserved",
-            f"{came} came in and {went} went out, and the events tell"
+            f"{amount_in} came in and {amount_out} went out, but the events report"
             f" {seen.event_in} and {seen.event_out}",
         )
     if product(seen.mined) < product(seen.moved):
@@ -73,13 +76,13 @@ def _moves(before: PoolReserves, after: PoolReserves) -> tuple[int, int]:
 
 
 def _once(draw: FuzzCase, seen: RoundObservation) -> Iterator[Finding]:
-    """However often it was sent, the swap is mined once, with the nonce that it must have."""
+    """The swap is mined exactly once, with the expected nonce, however often it was sent."""
     is_refused = bool(expected_swap(draw).refused)
-    wanted = (0, 1) if is_refused else (1, 0)
-    if (seen.succeeded, seen.reverted) != wanted:
+    expected = (0, 1) if is_refused else (1, 0)
+    if (seen.succeeded, seen.reverted) != expected:
         yield (
             "once",
-            f"{seen.succeeded} swaps succeeded and {seen.reverted} reverted, not {wanted}",
+            f"{seen.succeeded} swaps succeeded and {seen.reverted} reverted, not {expected}",
         )
     if seen.early:
         yield "once", f"{seen.early} transactions were mined before the one with the nonce below"
@@ -87,19 +90,19 @@ def _once(draw: FuzzCase, seen: RoundObservation) -> Iterator[Finding]:
     if seen.nonces_mined != nonces:
         yield "once", f"{seen.nonces_mined} nonces were used, not {nonces}"
     if draw.nonce in _REFUSED and not seen.refused:
-        yield "once", "a second transaction with a used nonce was taken"
+        yield "once", "a second transaction with a used nonce was accepted"
 
 
 def dropped(draw: FuzzCase) -> bool:
-    """Whether the reorganisation takes the swap's block away."""
+    """Whether the reorganisation removes the swap's block."""
     return draw.reorg_depth > draw.buried
 
 
 def _reorganised(draw: FuzzCase, seen: RoundObservation) -> Iterator[Finding]:
-    """After a reorganisation the pool is what the blocks that are left say."""
-    wanted = moved_reserves(draw) if dropped(draw) else expected_swap(draw).after
-    if seen.after != wanted:
-        yield "reorg", f"at the end the pool holds {seen.after}, not {wanted}"
+    """After a reorganisation the pool has the state of the remaining blocks."""
+    expected = moved_reserves(draw) if dropped(draw) else expected_swap(draw).after
+    if seen.after != expected:
+        yield "reorg", f"at the end the pool holds {seen.after}, not {expected}"
     nonces = 0 if dropped(draw) else 2 if draw.nonce == "gap" else 1
     if seen.nonces != nonces:
         yield "reorg", f"at the end {seen.nonces} nonces are used, not {nonces}"
@@ -121,13 +124,13 @@ def _decisions(
     for one in seen.asked:
         if one.when == "stalled":
             if one.status != _TIMEOUT or one.took_ns < limit_ns:
-                yield "timeout", f"without an answer of the node the desk says {one.status}"
+                yield "timeout", f"without an answer of the node the decision is {one.status}"
         else:
             yield from _decision(one, draw, pools[one.when], gas, gas_estimate, limit_ns)
 
 
 def moments_of(draw: FuzzCase) -> tuple[str, ...]:
-    """When the desk is asked in a round."""
+    """Moments at which a round asks for a decision."""
     return (
         *(("stalled",) if draw.rpc else ()),
         "before",
@@ -144,25 +147,25 @@ def _decision(
     gas_estimate: int,
     limit_ns: int,
 ) -> Iterator[Finding]:
-    """A trade that passes a limit over is refused, and one that passes none is let through."""
+    """A trade beyond a limit is refused, and one within all limits is accepted."""
     amount_out = swap(pool, draw.amount_in).amount_out
     limits = exceeded_limits(draw, pool, amount_out, gas, gas_estimate) if amount_out else ()
     if one.status == SIMULATED:
         for name in limits:
-            yield name, f"{one.when}: let through, though it passes the limit of {name} over"
+            yield name, f"{one.when}: accepted, although it exceeds the limit of {name}"
         if not amount_out:
-            yield "decision", f"{one.when}: let through, though the contract refuses it"
+            yield "decision", f"{one.when}: accepted, although the contract refuses it"
         fees = (gas_fee_of(draw, gas), protocol_fee_of(draw))
         if (one.gas_fee, one.protocol_fee) != fees:
             yield "decision", f"{one.when}: fees of {(one.gas_fee, one.protocol_fee)}, not {fees}"
     elif is_slow(one, limit_ns):
-        return  # an answer that is too late is refused, on a busy host as anywhere
+        return  # a late answer is refused, which a busy host may cause
     elif one.status != _BROKEN:
-        yield "decision", f"{one.when}: {one.status} ({one.detail}), for no reason of the round"
+        yield "decision", f"{one.when}: {one.status} ({one.detail}), without a reason in this round"
     elif one.detail not in (limits if amount_out else ("reverted",)):
-        yield "decision", f"{one.when}: refused for {one.detail}, which is not so"
+        yield "decision", f"{one.when}: refused for {one.detail}, which does not apply"
 
 
 def is_slow(one: DecisionRecord, limit_ns: int) -> bool:
-    """Whether the node took too long for a decision without being held up on purpose."""
+    """Whether a decision timed out because the node was slow without a planned stall."""
     return one.when != "stalled" and one.status == _TIMEOUT and one.took_ns >= limit_ns

@@ -1,4 +1,4 @@
-"""What lies at the pool's address: the compiled contract, or a shell around it that burns gas."""
+"""Code at the pool's address: the compiled contract, or a wrapper that burns gas around it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POOL = "0x" + "a1" * 20
-# Where the contract itself lies while the shell stands in its place.
+# Address of the contract while the wrapper has the pool's address.
 CONTRACT = "0x" + "c3" * 20
-# What one turn of the shell's loop uses, and what it measures beside the loop.
+# Gas of one iteration of the wrapper's loop, and of the rest of the wrapper.
 BURN_GAS = 26
 SHELL_GAS = 7
 _ARTIFACT = Path("compose", "zone_b", "contracts", "ReferencePool.json")
@@ -21,8 +21,8 @@ class PoolCode:
     """The contract, compiled.
 
     Attributes:
-        code: what lies at its address, as hex.
-        swap, rehearse: selectors, as hex.
+        code: deployed bytecode, hex.
+        swap, rehearse: function selectors, hex.
     """
 
     code: str
@@ -31,10 +31,10 @@ class PoolCode:
 
     @classmethod
     def read(cls, root: Path) -> PoolCode:
-        """As it is stored in the repository.
+        """Read the artifact of the repository.
 
         Raises:
-            OSError, ValueError, KeyError: it is not there, or is another document.
+            OSError, ValueError, KeyError: it is missing, or is no such artifact.
         """
         document = json.loads((root / _ARTIFACT).read_text(encoding="utf-8"))
         return cls(
@@ -53,29 +53,29 @@ class PoolCode:
 
 
 def gas_burnt(burn: int) -> int:
-    """What the shell adds to the gas that a rehearsal tells."""
+    """Gas that the wrapper adds to that of a rehearsal."""
     return SHELL_GAS + BURN_GAS * burn if burn else 0
 
 
 def shell(burn: int) -> str:
-    """Code that lets the contract at `CONTRACT` answer on the pool's own storage, then burns gas.
+    """A wrapper that delegates to the contract at `CONTRACT`, then burns gas.
 
-    The gas is added to the fourth word of the answer, which is what `rehearse` says that the swap
-    used. By hand, since a compiler would count gas in its own way.
+    It adds the gas to the fourth 32-byte value of the answer, which is the gas of the swap by
+    `rehearse`. Assembled by hand, because a compiler does not give exact gas.
 
     Args:
-        burn: turns of the loop, 1 to 2^24 - 1.
+        burn: iterations of the loop, 1 to 2^24 - 1.
     """
     code = (
         "366000600037",  # calldatacopy(0, 0, calldatasize)
         # delegatecall(gas, CONTRACT, 0, calldatasize, 0, 128)
         f"6080600036600073{CONTRACT[2:]}5af4",
         "15604657",  # if it failed: to 0x46
-        f"5a62{burn:06x}",  # gas before, turns
-        "5b6001900380602d57",  # from 0x2d: one turn less, again unless that is 0
+        f"5a62{burn:06x}",  # gas before, iterations
+        "5b6001900380602d57",  # from 0x2d: decrement, repeat until it is 0
         "505a9003",  # gas before - gas now
         "60605101606052",  # mem[96] += that
         "60806000f3",  # return(0, 128)
-        "5b3d600060003e3d6000fd",  # 0x46: revert with what it said
+        "5b3d600060003e3d6000fd",  # 0x46: revert with its data
     )
     return "".join(code)

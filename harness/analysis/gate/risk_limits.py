@@ -1,4 +1,4 @@
-"""The G3 limits by our own arithmetic, in exact fractions: which of them a trade passes over."""
+"""The G3 limits in exact fractions, computed independently: which of them a trade exceeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMITS = ("position", "gas", "slippage", "drawdown")
 
 
 def gas_fee_of(draw: FuzzCase, gas: int) -> int:
-    """What the gas costs at the agent's price; at least 1 wei."""
+    """Cost of the gas at the agent's price; at least 1 wei."""
     return max(1, gas * gas_price_of(draw))
 
 
@@ -25,30 +25,30 @@ def gas_price_of(draw: FuzzCase) -> int:
 
 
 def protocol_fee_of(draw: FuzzCase) -> int:
-    """Our own share; at least 1 wei."""
+    """The protocol's fee; at least 1 wei."""
     return max(1, int(draw.amount_in * PROTOCOL_FEE))
 
 
 def exceeded_limits(
-    draw: FuzzCase, stocks: PoolReserves, amount_out: int, gas: int, gas_estimate: int
+    draw: FuzzCase, reserves: PoolReserves, amount_out: int, gas: int, gas_estimate: int
 ) -> tuple[str, ...]:
-    """The limits that letting the trade through would pass over.
+    """Names of the limits that a trade exceeds.
 
     Args:
         draw: the order.
-        stocks: the pool before the trade.
-        amount_out: what it gives.
-        gas: what it uses.
-        gas_estimate: what an ordinary one uses.
+        reserves: of the pool before the trade.
+        amount_out: output of the trade.
+        gas: gas of the trade.
+        gas_estimate: gas of an ordinary trade.
     """
-    spot = Fraction(stocks.paid_in, stocks.taken_out)
+    spot = Fraction(reserves.paid_in, reserves.taken_out)
     fair = draw.amount_in * (1 - FEE) / spot
     slippage = (fair - amount_out) / fair
-    lost = draw.amount_in - amount_out * spot + gas_fee_of(draw, gas) + protocol_fee_of(draw)
-    held = {
+    loss = draw.amount_in - amount_out * spot + gas_fee_of(draw, gas) + protocol_fee_of(draw)
+    within = {
         "position": draw.amount_in <= POSITION_MAX * draw.capital,
         "gas": gas <= GAS_MAX_TIMES * gas_estimate,
         "slippage": slippage <= Fraction(draw.slippage_max_bps, 10_000),
-        "drawdown": lost <= DRAWDOWN_MAX * draw.capital,
+        "drawdown": loss <= DRAWDOWN_MAX * draw.capital,
     }
-    return tuple(name for name in LIMITS if not held[name])
+    return tuple(name for name in LIMITS if not within[name])

@@ -1,1 +1,1 @@
-"""What became of every signal, row, entry and nonce."""
+"""Integrity of the system's state: rows, ledger entries, stream entries and nonces."""

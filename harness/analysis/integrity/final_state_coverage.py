@@ -1,6 +1,6 @@
-"""How far the state in which a run left the system could be read.
+"""Which parts of the system's final state could be read.
 
-What nobody could read is not missing: a signal whose row may be there is not lost.
+What could not be read is not missing: a signal whose row may exist is not lost.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _PARTS = ("tasks", "ledger", "bookings", "nonces", "stamps")
 
 @dataclass(frozen=True, slots=True)
 class FinalStateCoverage:
-    """What was read in the end.
+    """Result of reading the final state.
 
     Attributes:
-        complete: whether a signal without a final state has none, by the table or by an observer
-            that saw to the end.
+        complete: whether a signal without a known final state has none: the table was read, or the
+            observer read every row until its end.
         unread: parts of the final state that were not read, with the reason: `tasks`, `ledger`,
             `bookings`, `nonces`, `stamps`.
         filtered: parts of which row-level security may hide rows from the login, with the table.
-        told: whether `final.json` says itself that something could not be read.
+        has_read_errors: whether `final.json` lists a part that could not be read.
     """
 
     complete: bool = True
@@ -39,11 +39,11 @@ class FinalStateCoverage:
 
 
 def read_coverage(folder: RunFolder, contract: Contract) -> FinalStateCoverage:
-    """How far the final state of a run was read.
+    """Which parts of a run's final state were read.
 
     Args:
         folder: where the evidence lies.
-        contract: what there is to be read.
+        contract: which parts the system has.
 
     Raises:
         EvidenceError: `final.json` or `observer.json` cannot be understood.
@@ -59,7 +59,7 @@ def read_coverage(folder: RunFolder, contract: Contract) -> FinalStateCoverage:
         if not path.exists():
             unread.setdefault(part, f"{path.name} is missing")
     if postgres is None:
-        unread.setdefault("nonces", f"{folder.final.name} does not tell them")
+        unread.setdefault("nonces", f"{folder.final.name} has none")
     if contract.ledger is None:
         unread.pop("ledger", None)
     tasks_known = not {"tasks"} & (unread.keys() | filtered.keys())
@@ -72,18 +72,20 @@ def read_coverage(folder: RunFolder, contract: Contract) -> FinalStateCoverage:
 
 
 def _observer_saw_all(folder: RunFolder, *, hidden: bool) -> bool:
-    """Whether the observer read every row until it ended, whatever became of the table then.
+    """Whether the observer read every row until its end, so that the table is not needed.
 
     Args:
         folder: where the evidence lies.
-        hidden: whether rows were hidden in the end; a poll may have missed them before, the log
-            shows every row.
+        hidden: whether row-level security hides rows; polls may have missed them, the log shows
+            every row.
     """
     if not folder.observer.exists():
         return False
-    told = folder.read_observer()
-    read = told.way == "logical" or (told.way == "polling" and not (told.filtered or hidden))
-    return read and told.drained and not told.in_gap and not told.blind_since_ns
+    observer = folder.read_observer()
+    read = observer.way == "logical" or (
+        observer.way == "polling" and not (observer.filtered or hidden)
+    )
+    return read and observer.drained and not observer.in_gap and not observer.blind_since_ns
 
 
 def _document(path: Path) -> dict[str, Any]:

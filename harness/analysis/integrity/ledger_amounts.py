@@ -1,4 +1,7 @@
-"""What each signal's bookings come to, to be held against what it asked for; 8 bytes each."""
+"""The amount that the ledger booked for each signal, compared with the planned amount.
+
+Memory: 8 bytes a signal.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from harness.analysis.anomalies import EXAMPLES_MAX, Anomaly, AnomalyLog, Anomal
 from harness.analysis.slots import SlotTable
 from harness.evidence.records import BOOKING, iter_records
 
-# As `final_more` has it: there is not one TRADE entry, which is judged elsewhere.
+# The observer's mark for "not exactly one TRADE entry"; another check covers that.
 _NOT_ONE = -2
 _BLOCK = 16_384
 
@@ -19,14 +22,14 @@ ExpectedAmounts = Callable[[int, int, int], Sequence[int]]
 
 
 class LedgerAmounts:
-    """Amounts by slot.
+    """Booked amounts by slot.
 
     Args:
         table: the run's slots.
-        notes: where transactions out of balance go.
+        notes: receives unbalanced transactions and unknown accounts.
 
     Attributes:
-        signals: signals of the run with bookings; None when they were not written down.
+        signals: signals of the run with bookings; None when they were not stored.
     """
 
     def __init__(self, table: SlotTable, notes: AnomalyLog) -> None:
@@ -36,7 +39,7 @@ class LedgerAmounts:
         self._amounts = np.full(table.total, _NOT_ONE, dtype=np.int64)
 
     def read(self, path: Path) -> None:
-        """Take in the file; a missing one leaves everything unknown.
+        """Read the file; without it everything stays unknown.
 
         Raises:
             EvidenceError: it cannot be read.
@@ -49,26 +52,26 @@ class LedgerAmounts:
             records, slots = records[slots >= 0], slots[slots >= 0]
             self.signals += len(slots)
             self._amounts[slots] = records["trade_wei"]
-            strange = records["strangers"] > 0
-            self._notes.slots(Anomaly.LEDGER_UNKNOWN_ACCOUNT, slots[strange])
-            unbalanced = (records["unbalanced"] > 0) & ~strange
+            unknown = records["strangers"] > 0
+            self._notes.slots(Anomaly.LEDGER_UNKNOWN_ACCOUNT, slots[unknown])
+            unbalanced = (records["unbalanced"] > 0) & ~unknown
             self._notes.slots(Anomaly.LEDGER_UNBALANCED, slots[unbalanced])
 
-    def find_mismatches(self, asked: ExpectedAmounts) -> AnomalySummary:
-        """Signals whose TRADE entry has another amount than they asked for.
+    def find_mismatches(self, expected: ExpectedAmounts) -> AnomalySummary:
+        """Signals whose TRADE entry has another amount than the plan gives them.
 
         Args:
-            asked: amounts in wei of an agent's signals: agent, first of them, how many.
+            expected: amounts in wei of an agent's signals: agent, first of them, how many.
         """
         count, names = 0, list[str]()
         for agent in np.flatnonzero(self._table.sizes).tolist():
             base, size = int(self._table.bases[agent]), int(self._table.sizes[agent])
             for first in range(0, size, _BLOCK):
                 booked = self._amounts[base + first : base + min(first + _BLOCK, size)]
-                one = booked != _NOT_ONE
-                if not one.any():
+                has_trade = booked != _NOT_ONE
+                if not has_trade.any():
                     continue
-                wrong = one & (booked != np.array(asked(agent, first, len(booked))))
+                wrong = has_trade & (booked != np.array(expected(agent, first, len(booked))))
                 places = np.flatnonzero(wrong) + base + first
                 count += len(places)
                 names += [self._table.text(int(at)) for at in places[: EXAMPLES_MAX - len(names)]]

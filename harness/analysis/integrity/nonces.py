@@ -1,4 +1,4 @@
-"""Whether the nonces of each address are contiguous and unique; five bytes for each."""
+"""Whether the nonces of each address are contiguous and unique; 5 bytes of memory a signal."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class NonceRange:
         start: the first nonce it was to use.
         used: distinct nonces.
         highest: the highest of them.
-        gaps: nonces from `start` to `highest` that were not used, the first of them at most.
-        gaps_count: how many there are.
+        gaps: unused nonces from `start` to `highest`, the first 20.
+        gap_count: number of unused nonces.
     """
 
     address: int
@@ -36,53 +36,53 @@ class NonceRange:
 
 
 class NonceTracker:
-    """Nonces given so far.
+    """Nonces given to the signals read so far.
 
     Args:
         starts: first nonce of an address, by its index; 0 for the others.
-        signals: how many there are; a nonce further from its start cannot be right.
-        notes: where repeated nonces go.
+        signals: how many there are; a nonce further from its start is out of range.
+        notes: receives repeated nonces and those out of range.
 
     Attributes:
-        places: nonce of each slot, counted from the first of its address; below zero without one.
+        offsets: nonce of each slot, counted from the first of its address; below zero without one.
     """
 
     def __init__(self, starts: Mapping[int, int], signals: int, notes: AnomalyLog) -> None:
         self._starts = dict(starts)
-        self._room = signals + _SPARE
+        self._limit = signals + _SPARE
         self._notes = notes
-        self.places = np.full(signals, -1, dtype=np.int32)
+        self.offsets = np.full(signals, -1, dtype=np.int32)
         self._pages: dict[int, NDArray[np.bool_]] = {}
 
     def add(self, addresses: NDArray[np.uint16], nonces: NDArray[np.int64], slots: Slots) -> None:
-        """These signals were given these nonces; one that a signal has already is passed over."""
+        """Add the nonces of these signals; a second row with the same nonce changes nothing."""
         order = np.argsort(addresses, kind="stable")
         addresses, nonces, slots = addresses[order], nonces[order], slots[order]
         edges = np.flatnonzero(np.diff(addresses)) + 1
-        for own in np.split(np.arange(len(addresses)), edges):
-            if len(own):
-                self._add_one(int(addresses[own[0]]), nonces[own], slots[own])
+        for group in np.split(np.arange(len(addresses)), edges):
+            if len(group):
+                self._add_one(int(addresses[group[0]]), nonces[group], slots[group])
 
     def ranges(self) -> tuple[NonceRange, ...]:
-        """What every address has used."""
+        """The nonces that every address has used."""
         return tuple(self._range(address) for address in sorted(self._pages))
 
     def _add_one(self, address: int, nonces: NDArray[np.int64], slots: Slots) -> None:
-        places = nonces - self._starts.get(address, 0)
-        inside = (places >= 0) & (places < self._room)
+        offsets = nonces - self._starts.get(address, 0)
+        inside = (offsets >= 0) & (offsets < self._limit)
         self._notes.slots(Anomaly.NONCE_OUTSIDE, slots[~inside])
-        inside &= self.places[slots] != places  # a second row of the same signal
-        places, slots = places[inside], slots[inside]
-        if len(places) == 0:
+        inside &= self.offsets[slots] != offsets  # a second row of the same signal
+        offsets, slots = offsets[inside], slots[inside]
+        if len(offsets) == 0:
             return
-        page = self._page(address, int(places.max()) + 1)
-        fresh = ~page[places]
-        order = np.arange(len(places))
-        first_at = np.zeros(int(places.max()) + 1, dtype=np.int64)
-        first_at[places[::-1]] = order[::-1]
-        fresh &= first_at[places] == order
-        page[places] = True
-        self.places[slots] = places
+        page = self._page(address, int(offsets.max()) + 1)
+        fresh = ~page[offsets]
+        order = np.arange(len(offsets))
+        first_at = np.zeros(int(offsets.max()) + 1, dtype=np.int64)
+        first_at[offsets[::-1]] = order[::-1]
+        fresh &= first_at[offsets] == order
+        page[offsets] = True
+        self.offsets[slots] = offsets
         self._notes.slots(Anomaly.NONCE_REPEATED, slots[~fresh])
 
     def _page(self, address: int, size: int) -> NDArray[np.bool_]:
@@ -97,13 +97,13 @@ class NonceTracker:
     def _range(self, address: int) -> NonceRange:
         page = self._pages[address]
         start = self._starts.get(address, 0)
-        places = np.flatnonzero(page)
-        highest = int(places[-1])
+        offsets = np.flatnonzero(page)
+        highest = int(offsets[-1])
         gaps = np.flatnonzero(~page[:highest])
         return NonceRange(
             address=address,
             start=start,
-            used=len(places),
+            used=len(offsets),
             highest=start + highest,
             gaps=tuple(int(gap) + start for gap in gaps[:20]),
             gap_count=len(gaps),

@@ -1,4 +1,4 @@
-"""Who took over what an agent had not acknowledged when it left, from looks at their group."""
+"""Which consumers took over the pending events of an agent that left its group."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness.evidence.strict_json import loads
 
 @dataclass(frozen=True, slots=True)
 class PendingSnapshot:
-    """What was pending at one moment.
+    """The pending events of a consumer group at one moment.
 
     Attributes:
         pending: ids of events by consumer; None without a group.
-        whole: whether every pending event is listed.
+        is_complete: whether every pending event is listed.
     """
 
     mono_ns: int
@@ -24,25 +24,25 @@ class PendingSnapshot:
     is_complete: bool = True
 
     def holders(self) -> dict[str, str]:
-        """Who has an event, by its id."""
-        owned = self.pending or {}
-        return {event: consumer for consumer, events in owned.items() for event in events}
+        """The consumer of each pending event, by event id."""
+        by_consumer = self.pending or {}
+        return {event: consumer for consumer, events in by_consumer.items() for event in events}
 
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """What became of the events that an agent left pending.
+    """Who took over the events that an agent left pending.
 
     Attributes:
-        consumer: its name in the group; empty if it has none there.
-        held: how many there were when it was gone.
+        consumer: the agent's name in the group; empty if it has none.
+        held: pending events at the first snapshot after the agent ended.
         first_id, last_id: the oldest and the newest of them.
-        taken: how many of them each other consumer was seen to have.
-        unseen: how many were acknowledged between two looks, by whomever.
-        left: how many it still had at the last look.
-        emptied_ns: when a look first showed none of it; None if that never came.
-        watched_ns: when the last look was; 0 where none saw the group once the agent was gone.
-        whole: whether every look showed everything.
+        claimed: how many of them each other consumer claimed.
+        unseen: how many were acknowledged between two snapshots, by an unknown consumer.
+        left: how many were still the agent's at the last snapshot.
+        emptied_ns: first snapshot without any of them; None if every one has some.
+        watched_ns: last snapshot; 0 where none shows the group after the agent's end.
+        is_complete: whether every snapshot lists all pending events.
     """
 
     consumer: str
@@ -60,15 +60,15 @@ class Takeover:
 def read_pending_snapshots(
     lines: Iterable[str], where: str = "pool.jsonl"
 ) -> tuple[PendingSnapshot, ...]:
-    """Every look, in order.
+    """Every snapshot of a file, in order.
 
     Raises:
-        EvidenceError: a line is none.
+        EvidenceError: a line cannot be read.
     """
-    return tuple(parse_jsonl(lines, _look, where))
+    return tuple(parse_jsonl(lines, _snapshot, where))
 
 
-def _look(line: str) -> PendingSnapshot:
+def _snapshot(line: str) -> PendingSnapshot:
     document = loads(line)
     pending = document["pending"]
     return PendingSnapshot(
@@ -78,25 +78,31 @@ def _look(line: str) -> PendingSnapshot:
     )
 
 
-def analyze_takeover(looks: Sequence[PendingSnapshot], host: str, left_ns: int) -> Takeover:
-    """What became of the events of an agent that left.
+def analyze_takeover(snapshots: Sequence[PendingSnapshot], host: str, left_ns: int) -> Takeover:
+    """Who took over the pending events of an agent that left.
 
     Args:
-        looks: at the group, in order.
-        host: of the agent, which its consumer is named after.
-        left_ns: when it ended.
+        snapshots: of the group, in order.
+        host: of the agent; its consumer is named after it.
+        left_ns: when the agent ended.
     """
-    names = {name for look in looks for name in look.pending or () if host and host in name}
+    names = {
+        name for snapshot in snapshots for name in snapshot.pending or () if host and host in name
+    }
     consumer = min(names, default="")
-    after = [look for look in looks if look.mono_ns >= left_ns and look.pending is not None]
+    after = [
+        snapshot
+        for snapshot in snapshots
+        if snapshot.mono_ns >= left_ns and snapshot.pending is not None
+    ]
     if not after:
         return Takeover(consumer)
     if not consumer:
         return Takeover(consumer, watched_ns=after[-1].mono_ns)
     held = list((after[0].pending or {}).get(consumer, ()))
-    open_, taken, unseen, emptied_ns = set(held), Counter[str](), 0, None
-    for look in after:
-        holders = look.holders()
+    open_, claimed, unseen, emptied_ns = set(held), Counter[str](), 0, None
+    for snapshot in after:
+        holders = snapshot.holders()
         for event in sorted(open_):
             owner = holders.get(event)
             if owner == consumer:
@@ -105,18 +111,18 @@ def analyze_takeover(looks: Sequence[PendingSnapshot], host: str, left_ns: int) 
             if owner is None:
                 unseen += 1
             else:
-                taken[owner] += 1
+                claimed[owner] += 1
         if not open_ and emptied_ns is None:
-            emptied_ns = look.mono_ns
+            emptied_ns = snapshot.mono_ns
     return Takeover(
         consumer,
         held=len(held),
         first_id=held[0] if held else "",
         last_id=held[-1] if held else "",
-        claimed=dict(sorted(taken.items())),
+        claimed=dict(sorted(claimed.items())),
         unseen=unseen,
         left=len(open_),
         emptied_ns=emptied_ns,
         watched_ns=after[-1].mono_ns,
-        is_complete=all(look.is_complete for look in after),
+        is_complete=all(snapshot.is_complete for snapshot in after),
     )

@@ -1,7 +1,7 @@
-"""What was trimmed from the stream before its group had read it, from looks at the stream.
+"""Entries that were trimmed from the stream before its consumer group read them.
 
-An entry that lies behind the last one delivered at one look, and before the first one left at the
-next look, was in the stream, has gone, and nobody had read it.
+Two successive snapshots show them: the entry is newer than the last one delivered at the first
+snapshot, and older than the oldest one left at the second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.analysis.samples import Mask
 from harness.clock import NS_PER_S
 from harness.evidence.strict_json import loads
 
-# Between looks that lie further apart an entry may well have been read, and trimmed after that.
+# Between snapshots that lie further apart an entry may have been read before it was trimmed.
 SNAPSHOT_GAP_MAX_NS = 2 * NS_PER_S
 _RANGES_MAX = 100_000
 
@@ -28,9 +28,9 @@ class StreamSnapshot:
     """The stream and its group at one moment; entry ids are packed.
 
     Attributes:
-        first: oldest entry that is left, or the next one to come if none is.
-        delivered: newest entry that the group was given.
-        added: entries ever added; None where Redis does not tell (before 7.0).
+        first: oldest entry in the stream; of an empty stream, the next id.
+        delivered: newest entry delivered to the group.
+        added: entries ever added; None where Redis does not report it (before 7.0).
     """
 
     mono_ns: int
@@ -41,13 +41,13 @@ class StreamSnapshot:
 
 @dataclass(slots=True)
 class StreamHistory:
-    """What the looks come to.
+    """The ranges of unread, trimmed entries.
 
     Attributes:
-        lines: how many the file has.
-        looks: how many of them show a stream.
-        bad: lines that cannot be read.
-        added_before: entries that had been added at the first look; None if it does not tell.
+        lines: lines of the file.
+        snapshot_count: lines that show a stream.
+        invalid_lines: lines that cannot be read.
+        added_before: entries ever added at the first snapshot; None if it is not reported.
     """
 
     lines: int = 0
@@ -58,22 +58,25 @@ class StreamHistory:
     _lows: list[int] = field(default_factory=list)
     _highs: list[int] = field(default_factory=list)
 
-    def add(self, look: StreamSnapshot) -> None:
-        """Take in the next look."""
-        before, self._latest = self._latest, look
+    def add(self, snapshot: StreamSnapshot) -> None:
+        """Add the next snapshot."""
+        previous, self._latest = self._latest, snapshot
         self.snapshot_count += 1
-        if before is None or before.delivered is None:
+        if previous is None or previous.delivered is None:
             return
-        if look.first <= before.delivered or look.mono_ns - before.mono_ns > SNAPSHOT_GAP_MAX_NS:
+        if (
+            snapshot.first <= previous.delivered
+            or snapshot.mono_ns - previous.mono_ns > SNAPSHOT_GAP_MAX_NS
+        ):
             return
-        if self._highs and self._lows[-1] <= before.delivered < self._highs[-1]:
-            self._highs[-1] = max(self._highs[-1], look.first)
+        if self._highs and self._lows[-1] <= previous.delivered < self._highs[-1]:
+            self._highs[-1] = max(self._highs[-1], snapshot.first)
         elif len(self._lows) < _RANGES_MAX:
-            self._lows.append(before.delivered)
-            self._highs.append(look.first)
+            self._lows.append(previous.delivered)
+            self._highs.append(snapshot.first)
 
     def trimmed(self, entries: NDArray[np.uint64]) -> Mask:
-        """Which of these entries, all of which had been in the stream, went unread."""
+        """Which of these entries, all of which were in the stream, were trimmed unread."""
         found = np.zeros(len(entries), dtype=np.bool_)
         for low, high in zip(self._lows, self._highs, strict=True):
             found |= (entries > np.uint64(low)) & (entries < np.uint64(high))
@@ -81,23 +84,23 @@ class StreamHistory:
 
 
 def read_stream_history(lines: Iterable[str]) -> StreamHistory:
-    """The looks of a file, one at a time; memory does not grow with their number."""
+    """The history in a file of snapshots; memory does not grow with their number."""
     history = StreamHistory()
     for line in lines:
         history.lines += 1
         try:
-            look = _look(loads(line))
+            snapshot = _snapshot(loads(line))
         except (ValueError, KeyError, TypeError, AttributeError):
             history.invalid_lines += 1
             continue
         if history.lines == 1:
-            history.added_before = look.added if look else 0
-        if look is not None:
-            history.add(look)
+            history.added_before = snapshot.added if snapshot else 0
+        if snapshot is not None:
+            history.add(snapshot)
     return history
 
 
-def _look(document: dict[str, Any]) -> StreamSnapshot | None:
+def _snapshot(document: dict[str, Any]) -> StreamSnapshot | None:
     stream, group = document["stream"], document["group"]
     if stream is None:
         return None

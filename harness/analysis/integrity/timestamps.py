@@ -1,4 +1,4 @@
-"""Whether FSM rows bear stamps of the time at which they were really changed; 12 bytes a signal."""
+"""Whether the timestamps of FSM rows agree with their commit times; 12 bytes a signal."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _CHUNK = 16_384
 
 @dataclass(frozen=True, slots=True)
 class TimestampCheck:
-    """What was compared.
+    """Result of the comparison.
 
     Attributes:
-        compared: rows with a stamp and a commit time.
-        early_ns: the most that a stamp lay before its signal was sent; below zero if none did.
-        late_ns: the most that one lay after the commit; below zero if none did.
-        tolerance_ns: how much of either is granted.
+        compared: rows with a timestamp and a commit time.
+        early_ns: largest time of a timestamp before its signal was sent; negative if none is.
+        late_ns: largest time of a timestamp after its commit; negative if none is.
+        tolerance_ns: of both, the clock error included.
     """
 
     compared: int = 0
@@ -39,30 +39,30 @@ class TimestampCheck:
 
 
 class TimestampAnalyzer:
-    """Commit times by slot, to be held against the stamps.
+    """Commit times by slot, for comparison with the rows' timestamps.
 
-    A row's last change lies between the sending of its signal and the commit. The transaction may
-    have begun, and with it the time that `now()` tells, long before its commit; never after it.
+    A row's last change lies between the sending of its signal and the commit. `now()` is the start
+    of the transaction, which may be long before the commit but never after it.
 
     Args:
         table: the run's slots.
-        fates: final states that were seen, and that were left.
-        notes: where stamps that cannot be go.
+        outcomes: observed final states and task states.
+        notes: receives impossible timestamps.
         clock: PostgreSQL's clock; without it nothing is compared.
     """
 
     def __init__(
-        self, table: SlotTable, fates: SignalOutcomes, notes: AnomalyLog, clock: ClockMap | None
+        self, table: SlotTable, outcomes: SignalOutcomes, notes: AnomalyLog, clock: ClockMap | None
     ) -> None:
         self._table = table
-        self._fates = fates
+        self._outcomes = outcomes
         self._notes = notes
         self._clock = clock
         self._commit_us = np.zeros(table.total, dtype=np.int64)
         self._age_ms = np.zeros(table.total, dtype=np.uint32)
 
     def add(self, samples: Samples) -> None:
-        """Take in samples."""
+        """Add samples."""
         if self._clock is None:
             return
         known = samples[samples["final_us"] != 0]
@@ -72,7 +72,7 @@ class TimestampAnalyzer:
         self._age_ms[known["slot"]] = np.clip(age_ms, 0, _AGE_MAX_MS)
 
     def compare(self, path: Path) -> TimestampCheck | None:
-        """Hold the stamps against the commits; None where no stamps were written down.
+        """Compare the timestamps with the commit times; None where no timestamps were stored.
 
         Raises:
             EvidenceError: the file cannot be read.
@@ -86,14 +86,14 @@ class TimestampAnalyzer:
             slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
             own = slots >= 0
             own[own] = (self._commit_us[slots[own]] != 0) & (
-                # A row that has gone on since, or was written again, says when it did.
-                (self._fates.state[slots[own]] == self._fates.task_state[slots[own]])
-                & ~self._fates.has_flag(SignalFlag.TOUCHED, slots[own])
+                # The timestamp of a row that changed again belongs to that later change.
+                (self._outcomes.state[slots[own]] == self._outcomes.task_state[slots[own]])
+                & ~self._outcomes.has_flag(SignalFlag.TOUCHED, slots[own])
             )
-            slots, stamps = slots[own], records["updated_us"][own]
+            slots, timestamps = slots[own], records["updated_us"][own]
             if len(slots) == 0:
                 continue
-            late = stamps - self._commit_us[slots]
+            late = timestamps - self._commit_us[slots]
             early = -late - self._age_ms[slots].astype(np.int64) * 1_000
             self._notes.slots(Anomaly.STAMP_LATE, slots[late > tolerance_us])
             self._notes.slots(Anomaly.STAMP_EARLY, slots[early > tolerance_us])

@@ -1,1 +1,1 @@
-"""Telemetry of the system and self monitoring of the harness, as time series."""
+"""Telemetry of the system and self-monitoring of the harness, as time series."""

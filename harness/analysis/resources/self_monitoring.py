@@ -1,6 +1,6 @@
-"""What a run wrote down each second about itself: `vitals.jsonl`, `swarm.jsonl`, `observer.jsonl`.
+"""Self-monitoring of a run, read from `vitals.jsonl`, `swarm.jsonl` and `observer.jsonl`.
 
-Lines that cannot be read are counted, and what a kernel does not tell stays None.
+Unreadable lines are counted. Figures that the kernel does not report are None.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from harness.analysis.clock_map import ClockSample
 from harness.evidence.strict_json import loads
 
 HOST = "host"
-# Of `wall_ns` against `mono_ns`: as good as the time between the two readings allows.
 _US = 1_000
 
 _Line = TypeVar("_Line")
@@ -47,7 +46,7 @@ class HostSample:
     Attributes:
         read_ns: time between the readings of both clocks.
         late_ns: how late the sampler itself woke.
-        pressure_us: running totals of time in which some task stood still, by resource.
+        pressure_us: running totals of time in which some task was stalled (PSI), by resource.
     """
 
     mono_ns: int
@@ -61,7 +60,7 @@ class HostSample:
 
     @property
     def probe(self) -> ClockSample:
-        """The host's wall clock against its monotonic one."""
+        """A probe of the host's wall clock, for its map to the monotonic clock."""
         return ClockSample(HOST, self.mono_ns, self.wall_ns // _US, self.read_ns)
 
 
@@ -70,10 +69,10 @@ class SwarmStatus:
     """One status line of a swarm process.
 
     Attributes:
-        wake_late_max_ns: the longest that it woke too late, since the line before.
-        stalled_ns: the sum of what it woke too late by, small change left out.
-        hand_over_max_ns: the longest hand-over of signals to the kernel.
-        error: why it ended before its time; empty otherwise.
+        wake_late_max_ns: largest delay of a wake-up since the line before.
+        stalled_ns: sum of the delays that count as stalls.
+        hand_over_max_ns: longest hand-over of signals to the kernel.
+        error: why it ended early; empty otherwise.
     """
 
     process: int
@@ -89,22 +88,22 @@ class ObserverStatus:
     """One status line of the observer.
 
     Attributes:
-        behind_bytes: how much of the server's log was on disk there and not received here.
-        gaps: how often it had been cut off; `in_gap` while it was.
+        lag_bytes: bytes of the server's log that were flushed there and not received here.
+        gaps: number of disconnections so far; `in_gap` during one.
     """
 
     mono_ns: int
-    behind_bytes: int
+    lag_bytes: int
     gaps: int
     in_gap: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SelfMonitoring:
-    """Everything of one run, in order of time.
+    """All self-monitoring of one run, in order of time.
 
     Attributes:
-        bad: unreadable lines, by file.
+        invalid_lines: number of unreadable lines, by file.
     """
 
     samples: tuple[HostSample, ...] = ()
@@ -114,7 +113,7 @@ class SelfMonitoring:
 
 
 def read_self_monitoring(files: Mapping[str, Iterable[str]]) -> SelfMonitoring:
-    """From the lines of the three files, by name; those that are missing hold nothing."""
+    """Parse the lines of the three files, by name; a missing file counts as empty."""
     bad: dict[str, int] = {}
 
     def read(name: str, parse: Callable[[dict[str, Any]], _Line]) -> tuple[_Line, ...]:
@@ -124,11 +123,11 @@ def read_self_monitoring(files: Mapping[str, Iterable[str]]) -> SelfMonitoring:
         return lines
 
     samples = read("vitals.jsonl", _sample)
-    swarm, observer = read("swarm.jsonl", _swarm_word), read("observer.jsonl", _observer_word)
+    swarm, observer = read("swarm.jsonl", _swarm_status), read("observer.jsonl", _observer_status)
     return SelfMonitoring(
         samples=tuple(sorted(samples, key=lambda sample: sample.mono_ns)),
-        swarm=tuple(sorted(swarm, key=lambda word: word.mono_ns)),
-        observer=tuple(sorted(observer, key=lambda word: word.mono_ns)),
+        swarm=tuple(sorted(swarm, key=lambda status: status.mono_ns)),
+        observer=tuple(sorted(observer, key=lambda status: status.mono_ns)),
         invalid_lines=bad,
     )
 
@@ -136,13 +135,13 @@ def read_self_monitoring(files: Mapping[str, Iterable[str]]) -> SelfMonitoring:
 def _read(
     lines: Iterable[str], parse: Callable[[dict[str, Any]], _Line]
 ) -> tuple[tuple[_Line, ...], int]:
-    found, bad = [], 0
+    parsed, bad = [], 0
     for line in lines:
         try:
-            found.append(parse(loads(line)))
+            parsed.append(parse(loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError):
             bad += 1
-    return tuple(found), bad
+    return tuple(parsed), bad
 
 
 def _sample(entry: dict[str, Any]) -> HostSample:
@@ -173,9 +172,9 @@ def _process(entry: dict[str, Any]) -> ProcessSample:
     )
 
 
-def _swarm_word(entry: dict[str, Any]) -> SwarmStatus:
+def _swarm_status(entry: dict[str, Any]) -> SwarmStatus:
     if "error" in entry and "mono_ns" not in entry:
-        # The last word of a process that never sent; run.json tells what became of it.
+        # The last line of a process that never sent; run.json has its exit.
         return SwarmStatus(int(entry.get("process", 0)), 0, 0, 0, 0, str(entry["error"]))
     return SwarmStatus(
         process=int(entry["process"]),
@@ -187,12 +186,12 @@ def _swarm_word(entry: dict[str, Any]) -> SwarmStatus:
     )
 
 
-def _observer_word(entry: dict[str, Any]) -> ObserverStatus:
+def _observer_status(entry: dict[str, Any]) -> ObserverStatus:
     if entry["kind"] == "ready":
         return ObserverStatus(0, 0, 0, False)
     return ObserverStatus(
         mono_ns=int(entry["mono_ns"]),
-        behind_bytes=int(entry["behind_bytes"]),
+        lag_bytes=int(entry["behind_bytes"]),
         gaps=int(entry["gaps"]),
         in_gap=bool(entry["in_gap"]),
     )

@@ -1,4 +1,4 @@
-"""Running totals into shares of a stretch of time: who had how much of the cores, who waited."""
+"""CPU, waiting, memory and stall figures of the harness and the host over a time interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.analysis.resources.self_monitoring import (
 )
 from harness.clock import NS_PER_US
 
-# Shares of less than this are taken over too short a time: a clock tick would look like a jump.
+# A share of a shorter time is unreliable: one clock tick would seem a jump.
 _SECOND_MIN_NS = 200_000_000
 _STOPPED = frozenset("Tt")
 
@@ -29,11 +29,11 @@ class ProcessFigures(_Value):
     """One of the harness's own processes.
 
     Attributes:
-        cpu_share: of one core, taken by its working thread.
-        wait_share: of the time, in which that thread was ready and had no core.
+        cpu_share: of one core, used by its working thread.
+        wait_share: share of the time in which that thread was runnable without a core.
         wait_share_max: the same in its worst second.
-        rss_max_bytes: the most memory it held.
-        looks: how often it was looked at; `stopped` of them it was stopped (SIGSTOP, a debugger).
+        rss_max_bytes: maximum resident memory.
+        looks: number of samples; in `stopped` of them it was stopped (SIGSTOP, a debugger).
     """
 
     name: str
@@ -46,12 +46,13 @@ class ProcessFigures(_Value):
 
 
 class SwarmFigures(_Value):
-    """The watchdog in one swarm process.
+    """The stall detector of one swarm process.
 
     Attributes:
-        stalled_share: of the time, in which it should have been awake and was not.
-        wake_late_max_ns: the longest of these pauses.
-        hand_over_max_ns: the longest that the kernel took to accept signals.
+        lines: number of status lines.
+        stalled_share: share of the time in which it should have been awake and was not.
+        wake_late_max_ns: longest of these stalls.
+        hand_over_max_ns: longest time in which the kernel accepted signals.
     """
 
     process: int
@@ -65,8 +66,9 @@ class ObserverFigures(_Value):
     """The observer by its status lines.
 
     Attributes:
-        silent_max_ns: the longest time between two of them, being cut off left out.
-        behind_max_bytes: the most that it was behind the server's log.
+        lines: number of status lines.
+        silent_max_ns: longest time between two of them, disconnections not included.
+        behind_max_bytes: largest lag behind the server's log.
     """
 
     words: int
@@ -79,9 +81,9 @@ class HostFigures(_Value):
 
     Attributes:
         core_busy_max: the busiest core.
-        harness_share: taken by the harness's own processes.
-        pressure: share of the time in which some task of the host stood still, by resource.
-        late_max_ns: how late the sampler itself woke at worst.
+        harness_share: used by the harness's own processes.
+        pressure: share of the time in which some task of the host was stalled, by resource.
+        late_max_ns: largest delay of the sampler's own wake-ups.
     """
 
     cores: int
@@ -97,10 +99,10 @@ class HostFigures(_Value):
 
 
 class SelfMonitoringFigures(_Value):
-    """All of them, over one stretch of time.
+    """All figures over one time interval.
 
     Attributes:
-        gap_max_ns: the longest time without a sample.
+        gap_max_ns: longest time without a sample.
     """
 
     duration_ns: int
@@ -117,13 +119,13 @@ class SelfMonitoringFigures(_Value):
 
 
 def self_monitoring_figures(
-    vitals: SelfMonitoring, start_ns: int, end_ns: int
+    monitoring: SelfMonitoring, start_ns: int, end_ns: int
 ) -> SelfMonitoringFigures | None:
     """The figures between two monotonic times; None below two samples.
 
-    The stretch is widened to the nearest samples outside of it, where there are any.
+    The interval is extended to the nearest samples outside of it, if there are any.
     """
-    samples = _around(vitals.samples, start_ns, end_ns)
+    samples = _around(monitoring.samples, start_ns, end_ns)
     if len(samples) < 2:
         return None
     inner = [start_ns, *(s.mono_ns for s in samples if start_ns < s.mono_ns < end_ns), end_ns]
@@ -134,8 +136,8 @@ def self_monitoring_figures(
         gap_max_ns=max(later - earlier for earlier, later in pairwise(inner)),
         host=_host(samples),
         processes=tuple(_process(name, samples) for name in names),
-        swarm=tuple(_swarm(vitals, start_ns, end_ns)),
-        observer=_observer(vitals.observer, start_ns, end_ns),
+        swarm=tuple(_swarm(monitoring, start_ns, end_ns)),
+        observer=_observer(monitoring.observer, start_ns, end_ns),
     )
 
 
@@ -148,9 +150,9 @@ def _around(samples: Sequence[HostSample], start_ns: int, end_ns: int) -> Sequen
 def _host(samples: Sequence[HostSample]) -> HostFigures:
     first, last = samples[0], samples[-1]
     span_ns = last.mono_ns - first.mono_ns
-    cores = [_passed(a, b) for a, b in zip(first.cores, last.cores, strict=False)]
-    busy = [core.busy_ns / _all_ns(core) for core in cores]
-    whole_ns = sum(map(_all_ns, cores)) or 1
+    cores = [_difference(a, b) for a, b in zip(first.cores, last.cores, strict=False)]
+    busy = [core.busy_ns / _total_ns(core) for core in cores]
+    whole_ns = sum(map(_total_ns, cores)) or 1
     own_ns = sum(
         _totals(name, samples)[1] for name in {name for one in samples for name in one.processes}
     )
@@ -182,21 +184,21 @@ def _seconds(samples: Sequence[HostSample]) -> list[tuple[HostSample, HostSample
 
 
 def _steal_share(pair: tuple[HostSample, HostSample]) -> float:
-    cores = [_passed(a, b) for a, b in zip(pair[0].cores, pair[1].cores, strict=False)]
-    return sum(core.steal_ns for core in cores) / (sum(map(_all_ns, cores)) or 1)
+    cores = [_difference(a, b) for a, b in zip(pair[0].cores, pair[1].cores, strict=False)]
+    return sum(core.steal_ns for core in cores) / (sum(map(_total_ns, cores)) or 1)
 
 
-def _passed(first: CoreSample, last: CoreSample) -> CoreSample:
+def _difference(first: CoreSample, last: CoreSample) -> CoreSample:
     return CoreSample(
         last.busy_ns - first.busy_ns,
-        # Some kernels count this one backwards now and then (proc_stat(5)).
+        # Some kernels let this counter decrease now and then (proc_stat(5)).
         max(0, last.iowait_ns - first.iowait_ns),
         max(0, last.idle_ns - first.idle_ns),
         last.steal_ns - first.steal_ns,
     )
 
 
-def _all_ns(core: CoreSample) -> int:
+def _total_ns(core: CoreSample) -> int:
     return max(1, core.busy_ns + core.iowait_ns + core.idle_ns + core.steal_ns)
 
 
@@ -205,18 +207,18 @@ def _of(name: str, samples: Iterable[HostSample]) -> list[tuple[int, ProcessSamp
 
 
 def _totals(name: str, samples: Sequence[HostSample]) -> tuple[int, int]:
-    """Time between the first and the last look at a process, and its computing time in it."""
-    own = _of(name, samples)
-    return own[-1][0] - own[0][0], own[-1][1].total_ns - own[0][1].total_ns
+    """Time between the first and the last sample of a process, and its CPU time in between."""
+    selected = _of(name, samples)
+    return selected[-1][0] - selected[0][0], selected[-1][1].total_ns - selected[0][1].total_ns
 
 
 def _process(name: str, samples: Sequence[HostSample]) -> ProcessFigures:
-    own = _of(name, samples)
-    (start_ns, first), (end_ns, last) = own[0], own[-1]
+    selected = _of(name, samples)
+    (start_ns, first), (end_ns, last) = selected[0], selected[-1]
     span_ns = max(1, end_ns - start_ns)
     waits = [
         (after.wait_ns - before.wait_ns) / (after_ns - before_ns)
-        for (before_ns, before), (after_ns, after) in pairwise(own)
+        for (before_ns, before), (after_ns, after) in pairwise(selected)
         if before.wait_ns is not None
         and after.wait_ns is not None
         and after_ns - before_ns >= _SECOND_MIN_NS
@@ -227,38 +229,40 @@ def _process(name: str, samples: Sequence[HostSample]) -> ProcessFigures:
         cpu_share=(last.cpu_ns - first.cpu_ns) / span_ns,
         wait_share=((last.wait_ns or 0) - (first.wait_ns or 0)) / span_ns if known else None,
         wait_share_max=max(waits, default=None),
-        rss_max_bytes=max(one.rss_bytes for _, one in own),
-        looks=len(own),
-        stopped=sum(one.state in _STOPPED for _, one in own),
+        rss_max_bytes=max(one.rss_bytes for _, one in selected),
+        looks=len(selected),
+        stopped=sum(one.state in _STOPPED for _, one in selected),
     )
 
 
-def _swarm(vitals: SelfMonitoring, start_ns: int, end_ns: int) -> Iterable[SwarmFigures]:
-    for process in sorted({word.process for word in vitals.swarm}):
-        # A line speaks of the time since the line before it.
-        own = [w for w in vitals.swarm if w.process == process and start_ns < w.mono_ns <= end_ns]
-        if own:
+def _swarm(monitoring: SelfMonitoring, start_ns: int, end_ns: int) -> Iterable[SwarmFigures]:
+    for process in sorted({status.process for status in monitoring.swarm}):
+        # A line covers the time since the line before.
+        selected = [
+            w for w in monitoring.swarm if w.process == process and start_ns < w.mono_ns <= end_ns
+        ]
+        if selected:
             yield SwarmFigures(
                 process=process,
-                words=len(own),
-                stalled_share=sum(word.stalled_ns for word in own) / (end_ns - start_ns),
-                wake_late_max_ns=max(word.wake_late_max_ns for word in own),
-                hand_over_max_ns=max(word.hand_over_max_ns for word in own),
+                words=len(selected),
+                stalled_share=sum(status.stalled_ns for status in selected) / (end_ns - start_ns),
+                wake_late_max_ns=max(status.wake_late_max_ns for status in selected),
+                hand_over_max_ns=max(status.hand_over_max_ns for status in selected),
             )
 
 
-def _observer(words: Sequence[ObserverStatus], start_ns: int, end_ns: int) -> ObserverFigures:
-    first = max((n for n, one in enumerate(words) if one.mono_ns <= start_ns), default=0)
-    last = next((n for n, one in enumerate(words) if one.mono_ns >= end_ns), len(words) - 1)
-    own = words[first : last + 1]
+def _observer(lines: Sequence[ObserverStatus], start_ns: int, end_ns: int) -> ObserverFigures:
+    first = max((n for n, one in enumerate(lines) if one.mono_ns <= start_ns), default=0)
+    last = next((n for n, one in enumerate(lines) if one.mono_ns >= end_ns), len(lines) - 1)
+    selected = lines[first : last + 1]
     silences = [
         later.mono_ns - earlier.mono_ns
-        for earlier, later in pairwise(own)
-        # Away from the server it has its hands full; that it was is told elsewhere.
+        for earlier, later in pairwise(selected)
+        # While it reconnects it sends no status lines; gaps are judged separately.
         if earlier.gaps == later.gaps and not earlier.in_gap
     ]
     return ObserverFigures(
-        words=len(own),
+        words=len(selected),
         silent_max_ns=max(silences, default=0),
-        behind_max_bytes=max((word.behind_bytes for word in own), default=0),
+        behind_max_bytes=max((status.lag_bytes for status in selected), default=0),
     )

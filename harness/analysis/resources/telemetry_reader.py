@@ -1,19 +1,19 @@
-"""Reading `telemetry.jsonl`: running totals become rates, and every figure a track.
+"""Reads `telemetry.jsonl`: running totals become rates, and every figure a time series.
 
 One JSON document a line; each has a `kind`:
 
-| kind | says |
+| kind | content |
 |---|---|
-| `start` | `mono_ns`, `every_ns`: the sampler's first word |
-| `columns` | `of` (a source), `first`, `columns`: names and forms of its values from there on |
-| `look` | `of`, `mono_ns`, `values`: one value a column, null for what was not there |
-| `limit` | `track`, `value` (null: without limit), `source`; the newest counts |
-| `unread` | `subject`, `why`; with null it can be read after all |
+| `start` | `mono_ns`, `every_ns`: start of the sampler |
+| `columns` | `of` (a source), `first`, `columns`: names and kinds of its further values |
+| `look` | `of`, `mono_ns`, `values`: one value a column, null without a value |
+| `limit` | `track`, `value` (null: without limit), `source`; the last one counts |
+| `unread` | `subject`, `why`; null: it can be read again |
 | `wait` | a session that waits for a lock; see `LockWait` |
-| `end` | `mono_ns`: the sampler ended as it should |
+| `end` | `mono_ns`: regular end of the sampler |
 
-A total that is smaller than before has begun anew, as after a restart: it then counts from zero. So
-no rate is negative. A rate speaks of the time since the look before, and stands at its end.
+A total that is smaller than before was reset, as by a restart, and counts from zero. So no rate is
+negative. A rate covers the time since the sample before and has the time of its end.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _HOLDERS_MAX = 16
 
 
 class ValueKind(StrEnum):
-    """What a column's values are, and so what its track is made of.
+    """Kind of a column's values, which decides how its time series is computed.
 
-    | form | value | track |
+    | kind | value | time series |
     |---|---|---|
-    | level | number | as it is |
+    | level | number | unchanged |
     | total | running total | increase per second |
     | time | running total in ns | increase per time: cores, or a share |
-    | mean | running totals [sum, count] | mean of what came since; nothing if nothing came |
-    | share | running totals [part, whole] | share of what came since; 0 if nothing came |
-    | step | any number | 1 if it is another one than before, else 0 |
+    | mean | running totals [sum, count] | mean of the increase; no value without one |
+    | share | running totals [part, whole] | share of the increase; 0 without one |
+    | step | any number | 1 if it changed, else 0 |
     """
 
     LEVEL = "level"
@@ -56,96 +56,96 @@ class ValueKind(StrEnum):
 
 @dataclass(slots=True)
 class _Column:
-    """One figure under way; `before` and `before_ns` are the newest value and its time."""
+    """Accumulates one figure; `previous` and `previous_ns` are the newest value and its time."""
 
     name: str
     form: ValueKind
-    before: Any = None
-    before_ns: int = 0
+    previous: Any = None
+    previous_ns: int = 0
     at_s: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
     def add(self, mono_ns: int, at_s: float, value: Any) -> None:
-        """Take in the next value.
+        """Add the next value.
 
         Raises:
-            ValueError: it is none of this form.
+            ValueError: it is not of this kind.
         """
         now = _checked(self.form, value)
-        before, self.before = self.before, now
-        since_ns, self.before_ns = mono_ns - self.before_ns, mono_ns
+        previous, self.previous = self.previous, now
+        since_ns, self.previous_ns = mono_ns - self.previous_ns, mono_ns
         if self.form is ValueKind.LEVEL:
-            self._tell(at_s, now)
-        elif before is None:
+            self._append(at_s, now)
+        elif previous is None:
             return
         elif self.form is ValueKind.STEP:
-            self._tell(at_s, float(now != before))
+            self._append(at_s, float(now != previous))
         elif self.form is ValueKind.TOTAL:
-            self._tell(at_s, increase(before, now) * NS_PER_S / since_ns)
+            self._append(at_s, increase(previous, now) * NS_PER_S / since_ns)
         elif self.form is ValueKind.TIME:
-            self._tell(at_s, increase(before, now) / since_ns)
+            self._append(at_s, increase(previous, now) / since_ns)
         else:
-            self._tell_ratio(at_s, before, now)
+            self._append_ratio(at_s, previous, now)
 
-    def _tell_ratio(self, at_s: float, before: Any, now: Any) -> None:
-        begun_anew = now[0] < before[0] or now[1] < before[1]
-        part, whole = now if begun_anew else (now[0] - before[0], now[1] - before[1])
+    def _append_ratio(self, at_s: float, previous: Any, now: Any) -> None:
+        was_reset = now[0] < previous[0] or now[1] < previous[1]
+        part, whole = now if was_reset else (now[0] - previous[0], now[1] - previous[1])
         if whole > 0:
-            self._tell(at_s, part / whole)
+            self._append(at_s, part / whole)
         elif self.form is ValueKind.SHARE:
-            self._tell(at_s, 0.0)
+            self._append(at_s, 0.0)
 
-    def _tell(self, at_s: float, value: float) -> None:
+    def _append(self, at_s: float, value: float) -> None:
         self.at_s.append(at_s)
         self.values.append(float(value))
 
 
-def increase(before: float, now: float) -> float:
-    """By how much a running total grew, which may have begun anew at zero in between."""
-    return now - before if now >= before else now
+def increase(previous: float, now: float) -> float:
+    """Increase of a running total, which may have been reset to zero in between."""
+    return now - previous if now >= previous else now
 
 
 def read_telemetry(text: str | Iterable[str], t0_ns: int) -> Telemetry:
-    """Everything that a run's telemetry tells.
+    """Parse a run's telemetry.
 
     Args:
         text: the file, or its lines.
-        t0_ns: monotonic time of the run's t0, from which tracks count.
+        t0_ns: monotonic time of the run's t0, the origin of the times.
     """
-    reading = _Reading(t0_ns)
+    parser = _Parser(t0_ns)
     for line in text.splitlines() if isinstance(text, str) else text:
-        reading.add(line)
-    return reading.result()
+        parser.add(line)
+    return parser.result()
 
 
 def read_telemetry_file(path: Path, t0_ns: int) -> Telemetry:
-    """`read_telemetry` of a run's file; an empty one where the run kept none.
+    """`read_telemetry` of a run's file; empty without the file.
 
     Raises:
-        EvidenceError: it is there and cannot be read.
+        EvidenceError: it exists and cannot be read.
     """
     if not path.exists():
         return Telemetry()
     return read_telemetry(iter_lines(path, TELEMETRY_BYTES_MAX, errors="replace"), t0_ns)
 
 
-class _Reading:
+class _Parser:
     def __init__(self, t0_ns: int) -> None:
         self._t0_ns = t0_ns
         self._columns: dict[str, list[_Column]] = {}
         self._limits: dict[str, tuple[float | None, str]] = {}
         self._unread: dict[str, str] = {}
-        self._waits: list[LockWait] = []
+        self._lock_waits: list[LockWait] = []
         self._every_ns = NS_PER_S
         self._newest_ns: dict[str, int] = {}
         self._lines = 0
         self._bad = 0
         self._kinds: dict[str, Callable[[dict[str, Any]], None]] = {
             "start": self._start,
-            "columns": self._name,
-            "look": self._look,
+            "columns": self._add_columns,
+            "look": self._sample,
             "limit": self._limit,
-            "unread": self._leave_out,
+            "unread": self._set_unread,
             "wait": self._wait,
             "end": self._end,
         }
@@ -154,46 +154,48 @@ class _Reading:
         self._lines += 1
         try:
             document = loads(line)
-            # A kind of a newer harness is no mistake; a line without one is.
-            take = self._kinds.get(str(document["kind"]))
-            if take is not None:
-                take(document)
+            # An unknown kind may come from a newer harness; a line without a kind is invalid.
+            handler = self._kinds.get(str(document["kind"]))
+            if handler is not None:
+                handler(document)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
             self._bad += 1
 
     def result(self) -> Telemetry:
-        columns = (column for own in self._columns.values() for column in own if column.values)
-        tracks = {column.name: self._track(column) for column in columns}
+        columns = (
+            column for of_source in self._columns.values() for column in of_source if column.values
+        )
+        series = {column.name: self._series(column) for column in columns}
         return Telemetry(
-            time_series=dict(sorted(tracks.items())),
-            lock_waits=tuple(sorted(self._waits, key=lambda wait: wait.at_s)),
+            time_series=dict(sorted(series.items())),
+            lock_waits=tuple(sorted(self._lock_waits, key=lambda wait: wait.at_s)),
             every_s=self._every_ns / NS_PER_S,
             unread=dict(sorted(self._unread.items())),
             invalid_lines=self._bad,
             present=self._lines > self._bad,
         )
 
-    def _track(self, column: _Column) -> TimeSeries:
+    def _series(self, column: _Column) -> TimeSeries:
         limit, source = self._limits.get(column.name, (None, ""))
         return TimeSeries(column.name, tuple(column.at_s), tuple(column.values), limit, source)
 
     def _start(self, document: dict[str, Any]) -> None:
         every_ns = int(document["every_ns"])
         if every_ns <= 0:
-            raise ValueError("no distance between looks")
+            raise ValueError("the sampling interval is not positive")
         self._every_ns = every_ns
 
-    def _name(self, document: dict[str, Any]) -> None:
-        own = self._columns.setdefault(str(document["of"]), [])
-        if document["first"] != len(own):
+    def _add_columns(self, document: dict[str, Any]) -> None:
+        of_source = self._columns.setdefault(str(document["of"]), [])
+        if document["first"] != len(of_source):
             raise ValueError("columns before these are missing")
-        own.extend(_Column(str(name), ValueKind(form)) for name, form in document["columns"])
+        of_source.extend(_Column(str(name), ValueKind(form)) for name, form in document["columns"])
 
-    def _look(self, document: dict[str, Any]) -> None:
+    def _sample(self, document: dict[str, Any]) -> None:
         source, mono_ns, values = document["of"], int(document["mono_ns"]), document["values"]
         columns = self._columns.get(source, [])
         if len(values) > len(columns) or mono_ns <= self._newest_ns.get(source, -1):
-            raise ValueError("no columns for this, or not after the look before")
+            raise ValueError("no columns for this, or not later than the sample before")
         self._newest_ns[source] = mono_ns
         at_s = (mono_ns - self._t0_ns) / NS_PER_S
         for column, value in zip(columns, values, strict=False):
@@ -208,7 +210,7 @@ class _Reading:
         checked = None if value is None else float(_number(value))
         self._limits[str(document["track"])] = (checked, str(document["source"]))
 
-    def _leave_out(self, document: dict[str, Any]) -> None:
+    def _set_unread(self, document: dict[str, Any]) -> None:
         subject, why = str(document["subject"]), document["why"]
         if why is None:
             self._unread.pop(subject, None)
@@ -216,8 +218,8 @@ class _Reading:
             self._unread[subject] = str(why)
 
     def _wait(self, document: dict[str, Any]) -> None:
-        holders = tuple((str(state), str(words)) for state, words in document["holders"])
-        self._waits.append(
+        holders = tuple((str(state), str(statement)) for state, statement in document["holders"])
+        self._lock_waits.append(
             LockWait(
                 at_s=(int(document["mono_ns"]) - self._t0_ns) / NS_PER_S,
                 relation=str(document["relation"]),

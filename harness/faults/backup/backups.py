@@ -35,7 +35,7 @@ class Backups:
         self._observer = observer
         self._clock = clock
         self._reaper = ReaperClient()
-        self._open = ExitStack()
+        self._cleanup = ExitStack()
         self._place: Path | None = None
 
     def create(self, fault: Backup, conninfo: str) -> FaultInstance:
@@ -87,18 +87,18 @@ class Backups:
                 self._write(RestoreRecord(name=file.name, trouble=f"the new server: {error}"))
 
     def close(self) -> None:
-        """Remove every backup, and whatever else is left. May be called twice."""
-        self._open.close()
+        """Remove every backup and the folder. May be called twice."""
+        self._cleanup.close()
         self._place = None
 
     def _folder(self) -> Path:
         """The folder of the backups; from the start a reaper removes it if the harness dies."""
         if self._place is None:
             self._reaper.start()
-            self._open.callback(self._reaper.stop)
+            self._cleanup.callback(self._reaper.stop)
             self._place = create_private_dir()
-            self._open.callback(release_dir, self._place)
-            self._open.callback(remove, (str(self._place),))
+            self._cleanup.callback(release_dir, self._place)
+            self._cleanup.callback(remove, (str(self._place),))
             self._reaper.clean(self._place)
             (self._place / "backups").mkdir(mode=0o700)
         return self._place / "backups"

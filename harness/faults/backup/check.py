@@ -1,4 +1,4 @@
-"""Whether the backup policy kept what it must, and whether what it kept is worth anything."""
+"""Whether the backup policy keeps the backups that it must, and whether they can be restored."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _HINT = (
 
 
 def check_backups(case: CheckContext) -> Iterator[Check]:
-    """That the right ones stay, and that those restored hold what was there when they were taken.
+    """That the right backups stay, and that those restored hold what their snapshots held.
 
     What was not exercised is INVALID, what went wrong a FAIL; nothing where no backup is planned.
     """
     policy = next((fault for fault in case.scenario.fault if isinstance(fault, Backup)), None)
     if policy is None:
         return
-    book = case.analysis.faults.backups or BackupLog()
-    wrong = [*_misplaced(policy, book.taken), *_differing(book)]
-    lacking = list(_lacking(policy, book))
+    log = case.analysis.faults.backups or BackupLog()
+    wrong = [*_misplaced(policy, log.backups), *_differing(log)]
+    lacking = list(_lacking(policy, log))
     verdict = Verdict.FAIL if wrong else Verdict.INVALID if lacking else Verdict.PASS
-    done = [one for one in book.taken if not one.trouble]
+    done = [one for one in log.backups if not one.trouble]
     yield BACKUPS_RESTORED.judged(
         verdict,
-        "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, book.restored),
+        "; ".join((*wrong, *lacking)[:5]) or _format_passed(done, log.restored),
         {
             "taken": len(done),
             "kept": len(done[-1].there) if done else 0,
             "took_max_ns": max((one.took_ns for one in done), default=None),
-            "restore_max_ns": max((one.took_ns for one in book.restored), default=None),
+            "restore_max_ns": max((one.took_ns for one in log.restored), default=None),
             "size_bytes": done[-1].size_bytes if done else None,
         },
         examples=tuple((*wrong, *lacking)[:_EXAMPLES_MAX]),
@@ -51,10 +51,10 @@ def check_backups(case: CheckContext) -> Iterator[Check]:
     )
 
 
-def _misplaced(policy: Backup, taken: tuple[BackupRecord, ...]) -> Iterator[str]:
+def _misplaced(policy: Backup, backups: tuple[BackupRecord, ...]) -> Iterator[str]:
     """Days after which the folder held another set than the newest so many."""
     done: list[str] = []
-    for one in taken:
+    for one in backups:
         if one.trouble:
             continue
         done.append(one.name)
@@ -65,14 +65,14 @@ def _misplaced(policy: Backup, taken: tuple[BackupRecord, ...]) -> Iterator[str]
             yield f"after {one.name} the backup {', '.join(more[:3])} was there and should be gone"
 
 
-def _differing(book: BackupLog) -> Iterator[str]:
+def _differing(log: BackupLog) -> Iterator[str]:
     """Restores that failed, and tables that are not what they were."""
-    taken = {one.name: one for one in book.taken if not one.trouble}
-    for one in book.restored:
+    by_name = {one.name: one for one in log.backups if not one.trouble}
+    for one in log.restored:
         if one.trouble:
             yield f"{one.name} cannot be restored: {one.trouble}"
-        elif one.name in taken:
-            yield from _tables(one.name, taken[one.name].tables, one.tables)
+        elif one.name in by_name:
+            yield from _tables(one.name, by_name[one.name].tables, one.tables)
 
 
 def _tables(
@@ -92,31 +92,31 @@ def _tables(
             yield f"{name}: table {table} has other values restored than it had"
 
 
-def _lacking(policy: Backup, book: BackupLog) -> Iterator[str]:
+def _lacking(policy: Backup, log: BackupLog) -> Iterator[str]:
     """What was not exercised, so that nothing follows from what was."""
-    done = [one for one in book.taken if not one.trouble]
-    for one in book.taken:
+    done = [one for one in log.backups if not one.trouble]
+    for one in log.backups:
         if one.trouble:
-            yield f"{one.name} was not taken: {one.trouble}"
+            yield f"{one.name} was not made: {one.trouble}"
     if len(done) < policy.days:
-        yield f"{format_count(len(done), 'backup')} taken, asked for {policy.days:,}"
+        yield f"{format_count(len(done), 'backup')} made, asked for {policy.days:,}"
     if not any(one.pruned for one in done):
-        yield "no backup was ever taken away"
+        yield "no backup was ever removed"
     if done:
-        yield from _untried(policy, done, book.restored)
+        yield from _unrestored(policy, done, log.restored)
 
 
-def _untried(
+def _unrestored(
     policy: Backup, done: list[BackupRecord], restored: tuple[RestoreRecord, ...]
 ) -> Iterator[str]:
     """What keeps the restores from proving anything."""
     names = {one.name for one in restored}
     for name in sorted(names - {one.name for one in done}):
-        yield f"{name} was restored, and nobody wrote down that it was taken"
+        yield f"{name} was restored, and there is no record that it was made"
     asked = (done[-1], done[-policy.keep :][0])
-    for word, one in zip(("newest", "oldest"), asked, strict=True):
+    for which, one in zip(("newest", "oldest"), asked, strict=True):
         if one.name not in names:
-            yield f"the {word} that was kept, {one.name}, was not restored"
+            yield f"the {which} that was kept, {one.name}, was not restored"
     if _rows(asked[0].tables) == 0:
         yield "the newest backup holds no row"
     if asked[0].tables == asked[1].tables:
@@ -135,7 +135,7 @@ def _format_passed(done: list[BackupRecord], restored: tuple[RestoreRecord, ...]
         for one in restored
     )
     return (
-        f"{format_count(len(done), 'backup')} taken, each within"
+        f"{format_count(len(done), 'backup')} made, each within"
         f" {format_duration(max(one.took_ns for one in done))}, the newest {len(newest.there):,}"
         f" kept after each; restored into a new PostgreSQL {restored[0].server}: {into}, every row"
         " as it was at the snapshot's moment"

@@ -1,4 +1,4 @@
-"""Taking a backup a day while the load is on, and taking the oldest away."""
+"""Makes a backup a day during the load, and removes the oldest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WriteRecord = Callable[[BackupRecord], None]
 
 
 class BackupAbortedError(Exception):
-    """Somebody wanted the end in the middle of a backup."""
+    """The fault was healed in the middle of a backup."""
 
 
 @dataclass
@@ -38,8 +38,8 @@ class BackupInjector:
     Attributes:
         conninfo: of a role that may read everything.
         folder: where the backups go.
-        kept: how many stay.
-        write: takes the record of each.
+        retained_count: how many stay.
+        write: stores the record of each.
     """
 
     conninfo: str
@@ -58,14 +58,14 @@ class BackupInjector:
         self._thread.start()
 
     def heal(self) -> None:
-        """Break off the backup under way, which was not asked for any more."""
+        """Abort the backup under way."""
         self._stop.set()
         if (process := self._process) is not None:
             process.kill()
         if self._thread is not None:
             self._thread.join(_END_MAX_S)
             if self._thread.is_alive():
-                raise StackError("did not come to its end", where="backup")
+                raise StackError("did not end", where="backup")
         if self._failure is not None:
             raise self._failure
 
@@ -75,7 +75,7 @@ class BackupInjector:
             while not self._stop.is_set():
                 day += 1
                 self._day(day)
-                # A backup that took longer than its day puts off the next one, and leaves none out.
+                # A backup longer than its day delays the next one; none is left out.
                 left_ns = begun_ns + day * self.day_ns - self.clock.now_ns()
                 self._stop.wait(max(0, left_ns) / NS_PER_S)
         except BackupAbortedError:
@@ -87,7 +87,7 @@ class BackupInjector:
         name, began_ns = name_of(day), self.clock.now_ns()
         record = BackupRecord(day=day, name=name, began_ns=began_ns)
         try:
-            tables = self._take(self.folder / name)
+            tables = self._back_up(self.folder / name)
             pruned = prune(self.folder, self.retained_count)
         except (psycopg.Error, StackError, OSError) as error:
             self._leave_if_stopped()
@@ -104,27 +104,27 @@ class BackupInjector:
             )
         self.write(record)
 
-    def _take(self, path: Path) -> dict[str, TableChecksum]:
-        """A backup in its place; what it holds, counted in the very snapshot that it is made of."""
+    def _back_up(self, path: Path) -> dict[str, TableChecksum]:
+        """Make a backup; its tables' checksums, in the very snapshot that it is made of."""
         part = path.with_name(path.name + _PART)
         try:
             with open_session(self.conninfo) as session, part.open("wb") as file:
                 session.execute(_BEGIN)
                 row: Any = session.execute("SELECT pg_export_snapshot()").fetchone()
-                words = ("--format=custom", f"--snapshot={row[0]}")
-                self._process = start_client("pg_dump", words, self.conninfo, file)
+                arguments = ("--format=custom", f"--snapshot={row[0]}")
+                self._process = start_client("pg_dump", arguments, self.conninfo, file)
                 tables = table_sums(session)
                 wait_for_client(self._process, "pg_dump", _DUMP_MAX_S)
                 self._leave_if_stopped()
                 os.fsync(file.fileno())
-            # Whoever lists the folder finds whole backups only.
+            # A list of the folder has whole backups only.
             part.rename(path)
         finally:
-            self._put_an_end()
+            self._end_process()
             part.unlink(missing_ok=True)
         return tables
 
-    def _put_an_end(self) -> None:
+    def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.kill()

@@ -1,4 +1,4 @@
-"""Restoring a backup into a PostgreSQL that has never seen anything, and counting what came."""
+"""Restores a backup into a new PostgreSQL, and counts what it holds then."""
 
 from __future__ import annotations
 
@@ -82,6 +82,6 @@ def fill(file: Path, database: str, conninfo: str) -> None:
     Raises:
         StackError: it cannot be done.
     """
-    words = ("--exit-on-error", "--no-password", f"--dbname={database}", str(file))
-    process = start_client("pg_restore", words, conninfo, subprocess.DEVNULL)
+    arguments = ("--exit-on-error", "--no-password", f"--dbname={database}", str(file))
+    process = start_client("pg_restore", arguments, conninfo, subprocess.DEVNULL)
     wait_for_client(process, "pg_restore", _RESTORE_MAX_S)

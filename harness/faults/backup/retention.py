@@ -20,7 +20,7 @@ def day_of(name: str) -> int | None:
 
 
 def retained(names: Iterable[str], count: int) -> frozenset[str]:
-    """The names that stay: the `count` newest backups, and whatever is no backup.
+    """The names that stay: the `count` newest backups, and every file that is no backup.
 
     Args:
         names: of the files in the folder.

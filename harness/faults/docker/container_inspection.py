@@ -54,7 +54,7 @@ def oom_kills(pid: int) -> int:
 
 
 def cpu_used_ns(pid: int) -> int:
-    """Processor time that a container's processes have taken together."""
+    """Processor time that a container's processes have used together."""
     group = group_of(pid, "cpuacct")
     if usage := _text(group / "cpuacct.usage"):
         return int(usage)
@@ -65,7 +65,7 @@ def cpu_used_ns(pid: int) -> int:
 
 
 def cores_used(pid: int, over_s: float) -> float:
-    """How many cores a container keeps busy, by a look of so many seconds."""
+    """How many cores a container keeps busy, over so many seconds."""
     clock = SystemClock()
     begun_ns, used_ns = clock.now_ns(), cpu_used_ns(pid)
     clock.sleep_ns(round(over_s * NS_PER_S))
@@ -83,7 +83,7 @@ def cores_allowed(pid: int) -> float:
 def members(pid: int) -> tuple[int, ...]:
     """Every process of a container, those started by `docker exec` too."""
     text = _text(group_of(pid, "memory") / "cgroup.procs")
-    return tuple(int(word) for word in text.split())
+    return tuple(int(pid) for pid in text.split())
 
 
 def tasks_allowed(pid: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-# What an `inspect` of a container tells; asked for anew each time, since a restart changes it.
+# The engine's document of a container; read again each time, since a restart changes it.
 Inspect = Callable[[str], dict[str, Any]]
 
 _PORTS = {"redis": 6379, "postgres": 5432, "anvil": 8545}
@@ -28,12 +28,12 @@ class ContainerNetwork:
     http_port: int
 
     def port_of(self, service: str) -> int:
-        """Where the service listens; 0 if nobody knows."""
+        """Where the service listens; 0 if that is not known."""
         return _PORTS.get(service) or self.http_port
 
 
 def container_network_of(document: dict[str, Any]) -> ContainerNetwork:
-    """A container's end, as its `inspect` tells it."""
+    """A container's network, by the engine's document."""
     networks = document["NetworkSettings"]["Networks"] or {}
     variables = document["Config"]["Env"] or ()
     ports = [one.partition("=")[2] for one in variables if one.startswith(_PORT_VARIABLE)]
@@ -53,5 +53,5 @@ def shared_addresses(own: ContainerNetwork, other: ContainerNetwork) -> tuple[tu
 
 
 def addresses_of(document: dict[str, Any]) -> frozenset[str]:
-    """A container's addresses in all of its networks, by what the engine tells of it."""
+    """A container's addresses in all of its networks, by the engine's document."""
     return frozenset(container_network_of(document).addresses.values())

@@ -1,6 +1,6 @@
-"""A program that sends a train of echo requests (ICMP) and tells when each was answered.
+"""A program that sends a train of echo requests (ICMP) and prints when each was answered.
 
-Started by path with the bare interpreter, in the network namespace of whoever is to ask; hence
+Started by path with the bare interpreter, in the network namespace of the one who asks; hence
 only the standard library.
 """
 
@@ -147,9 +147,9 @@ def _request(own: int, number: int, filling: bytes) -> bytes:
 
 
 def main() -> None:
-    """Do as the command line says: an address, and a train as JSON."""
-    echoes = send_train(sys.argv[1], PingTrain(**json.loads(sys.argv[2])))
-    sys.stdout.write(json.dumps(asdict(echoes)))
+    """Run the program: its arguments are an address, and a train as JSON."""
+    result = send_train(sys.argv[1], PingTrain(**json.loads(sys.argv[2])))
+    sys.stdout.write(json.dumps(asdict(result)))
 
 
 if __name__ == "__main__":

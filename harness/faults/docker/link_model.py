@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 _NS_PER_S = 1_000_000_000
 _BITS_PER_BYTE = 8
 # What would wait longer for its turn is dropped, as by the full queue of a router. TCP learns
-# from it; without an end the queue would hold whatever all windows together allow.
+# from it; without a limit the queue would hold as much as all windows together allow.
 QUEUE_NS = 500_000_000
 
 

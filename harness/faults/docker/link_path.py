@@ -1,4 +1,4 @@
-"""The way from inside one container to another, tried as a stranger would."""
+"""The way from inside one container to another, tried from outside of both services."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.faults.docker.container_network import Inspect, container_network_o
 from harness.faults.docker.icmp_probe import PingResult, PingTrain, parse_ping_result
 
 CONNECTED, TIMEOUT = "connected", "timeout"
-_ECHOES = Path(__file__).with_name("icmp_probe.py")
-# Tells how a connection attempt ended, by one word.
+_ICMP_PROBE = Path(__file__).with_name("icmp_probe.py")
+# Prints how a connection attempt ended.
 _CONNECT = """
 import socket, sys
 try:
@@ -38,30 +38,31 @@ class LinkPath:
     peer_service: str
 
     def connect(self) -> str:
-        """How a connection to the peer's own port ends: CONNECTED, TIMEOUT, or other words."""
+        """How a connection to the peer's own port ends: CONNECTED, TIMEOUT, or a message."""
         try:
             pid, address, port = self._ends()
         except StackError as error:
             return error.what
         if not port:
-            return "nobody knows its port"
+            return "its port is not known"
         # The host's own interpreter: a service's image need not have one.
         argv = (sys.executable, "-I", "-S", "-c", _CONNECT, address, str(port))
-        _, said = in_network_of(pid, *argv)
-        return said.strip()
+        _, output = in_network_of(pid, *argv)
+        return output.strip()
 
     def ping(self, train: PingTrain) -> PingResult:
-        """What becomes of echo requests, which the peer's kernel answers.
+        """The outcome of echo requests, which the peer's kernel answers.
 
         Raises:
             StackError: they cannot be sent.
         """
         pid, address, _ = self._ends()
-        words = (address, json.dumps(train.as_dict()))
-        code, said = in_network_of(pid, sys.executable, "-I", "-S", str(_ECHOES), *words)
+        arguments = (address, json.dumps(train.as_dict()))
+        program = (sys.executable, "-I", "-S", str(_ICMP_PROBE))
+        code, output = in_network_of(pid, *program, *arguments)
         if code != 0:
-            raise StackError(f"cannot be sent: {said.strip()}", where="echo requests")
-        return parse_ping_result(said)
+            raise StackError(f"cannot be sent: {output.strip()}", where="echo requests")
+        return parse_ping_result(output)
 
     def _ends(self) -> tuple[int, str, int]:
         own, other = (

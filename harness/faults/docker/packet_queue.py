@@ -1,9 +1,9 @@
 """The kernel's queue of packets that wait for a program's verdict (NFQUEUE), over netlink.
 
-A rule of the packet filter puts packets into the queue; who reads it lets each go on or drops it,
-whenever it likes. When the reader's socket is closed, by whatever way, the queue is gone, and a
-rule with `--queue-bypass` lets every packet pass as if it was not there. Only the standard
-library: the relay runs on the bare interpreter. The words are those of linux/netfilter/
+A rule of the packet filter puts packets into the queue; its reader accepts or drops each at any
+time. When the reader's socket is closed, however that happens, the queue is gone, and a rule with
+`--queue-bypass` lets every packet pass as if it was not there. Only the standard
+library: the relay runs on the bare interpreter. The names are those of linux/netfilter/
 nfnetlink_queue.h.
 """
 
@@ -42,7 +42,7 @@ class PacketQueue:
         number: of the queue, 0 to 65535.
 
     Raises:
-        OSError: the kernel has no such queue to give, or somebody reads it already.
+        OSError: the kernel has no such queue to give, or another program reads it.
     """
 
     def __init__(self, number: int) -> None:
@@ -50,7 +50,7 @@ class PacketQueue:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
         self._socket.bind((0, 0))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
-        # A packet that found no room is dropped by the kernel; being told of it is no use.
+        # A packet that found no room is dropped by the kernel; a report of it is no use.
         self._socket.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
         for kind, value in (
             (_CFG_CMD, struct.pack(">BBH", _BIND, 0, socket.AF_INET)),
@@ -89,7 +89,7 @@ class PacketQueue:
 
 
 def packets_of(data: bytes) -> Iterator[tuple[int, int]]:
-    """Number and length of each packet that messages of the kernel tell of."""
+    """Number and length of each packet in messages of the kernel."""
     place = 0
     while place + _HEAD.size <= len(data):
         length, of, _, _, _ = _HEAD.unpack_from(data, place)

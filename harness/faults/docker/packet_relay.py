@@ -23,7 +23,7 @@ from harness.faults.docker.packet_queue import PacketQueue
 
 READY = "ready"
 _NS_PER_S = 1_000_000_000
-# So many are taken in before those that are due go out.
+# So many are received before those that are due go out.
 _BATCH = 64
 
 
@@ -66,7 +66,7 @@ class PacketRelay:
 
 
 def main() -> None:
-    """Do as the command line says: number of the queue, and the line as JSON."""
+    """Run the program: its arguments are the number of the queue, and the link as JSON."""
     number, settings = int(sys.argv[1]), LinkSettings(**json.loads(sys.argv[2]))
     try:
         queue = PacketQueue(number)

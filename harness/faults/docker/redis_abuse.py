@@ -1,8 +1,8 @@
-"""What an agent does to Redis on purpose: the program for it, and tidying up behind it.
+"""Misuse of Redis by an agent: the program for it, and the removal of what it left.
 
-The programs are those of `compose/zone_a/misbehave.py`, handed to the interpreter as a text, since
-a team's image need not have the file. Whatever they make bears a name of their own: nothing else
-has a key or a group that is called so, and all of it is taken away when the fault is healed.
+The programs are those of `compose/zone_a/misbehave.py`. The interpreter gets them as a text, since
+a team's image need not have the file. Their keys and groups have names that nothing else has, and
+all of them are removed when the fault is healed.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def _contract() -> Contract:
     return Contract()
 
 
-def program(kind: str, for_s: float, *words: str) -> list[str]:
+def program(kind: str, for_s: float, *arguments: str) -> list[str]:
     """The command that misbehaves; where Redis is and its password, it knows by environment."""
     text = PROGRAM.read_text(encoding="utf-8")
-    return ["python3", "-c", text, MARK, kind, str(for_s + OVERTIME_S), *words]
+    return ["python3", "-c", text, MARK, kind, str(for_s + OVERTIME_S), *arguments]
 
 
 def clean_up(url: str, sweep: Callable[[redis.Redis], int], wait: Wait) -> None:
-    """Take away until nothing is found any more; `sweep` tells how much it found.
+    """Remove until nothing is found any more; `sweep` returns how much it found.
 
     Raises:
         StackError: Redis does not answer, or there is always more.
@@ -74,7 +74,7 @@ def clean_up(url: str, sweep: Callable[[redis.Redis], int], wait: Wait) -> None:
 
 
 def abuse_ended(pid: Pid, url: str, seen: str) -> str:
-    """The words, once no program is left in the container and Redis answers."""
+    """`seen` and the health of Redis, once no program is left in the container; else empty."""
     own = pid()
     if not own or marked(own, MARK):
         return ""

@@ -55,13 +55,13 @@ class RelayProcess:
         except OSError as error:
             raise StackError(f"cannot be started: {error}", where="relay") from error
         made = cls(process)
-        if (said := made._first_line()) != READY:
+        if (line := made._first_line()) != READY:
             made.end()
-            raise StackError(f"is not ready: {said or 'it said nothing'}", where="relay")
+            raise StackError(f"is not ready: {line or 'it printed nothing'}", where="relay")
         return made
 
     def end(self) -> None:
-        """Have it let go what it holds; one that does not come to its end is killed."""
+        """Have it send what it holds and end; one that does not end is killed."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with suppress(OSError):

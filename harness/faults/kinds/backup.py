@@ -17,12 +17,12 @@ from harness.scenario.fault_targets import OnlyTarget
 class Backup(FaultBase):
     """A daily policy with short days: a full backup each day, of which the newest are kept.
 
-    It is never drawn at random: it takes longer than a round has.
+    It is never drawn at random: it lasts longer than a round.
 
     Attributes:
         days: how many backups at least.
         keep: how many of them stay; fewer than `days`, or nothing would be removed.
-        day_s: how long a day takes here.
+        day_s: length of a day here.
     """
 
     targets: ClassVar[TargetRule] = OnlyTarget(names=("postgres",))
@@ -38,15 +38,15 @@ class Backup(FaultBase):
 
     @property
     def for_s(self) -> float:
-        """How long all days take."""
+        """Length of all days."""
         return self.days * self.day_s
 
     @model_validator(mode="after")
     def _is_one_policy(self) -> Backup:
         if self.keep >= self.days:
-            raise ValueError("keep is not below days, so that nothing would ever be taken away")
+            raise ValueError("keep is not below days, so that no backup would ever be removed")
         if self.times > 1 or len(self.at_s) > 1:
-            raise ValueError("a policy begins once: days says how often there is a backup")
+            raise ValueError("a policy begins once: days is the number of backups")
         return self
 
 

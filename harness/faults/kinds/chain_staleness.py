@@ -1,4 +1,4 @@
-"""`feed_stall` and `rpc_stale`: agents, or an RPC node, that take in no further block."""
+"""`feed_stall` and `rpc_stale`: agents, or an RPC node, that process no further block."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Pids = Callable[[], Mapping[str, int]]
 AGENTS = "agents"
 # With one node there is none to turn to.
 _NODES_MIN = 2
-# One block may be on its way to an agent at any poll, and one was when they were stalled.
-_BEHIND_MIN = 2
+# At any poll one block may be on its way to an agent.
+_MISSED_MIN = 2
 _COUNTED_MAX = 1_000
 _ADAPTER = "chain-adapter"
 # The chain adapter calls its nodes by their order alone.
@@ -58,7 +58,7 @@ class SwarmTarget:
 
 @dataclass(frozen=True, slots=True)
 class RpcNodeTarget:
-    """One of several RPC nodes; how many there are says the scenario, not the stack."""
+    """One of several RPC nodes; the scenario sets their number, not the stack."""
 
     needs_agents: bool = False
 
@@ -103,7 +103,7 @@ class _BlocksMissed(FaultBase):
 
 @fault("feed_stall")
 class FeedStall(_BlocksMissed):
-    """The agents take in no further block for `for_s`, while the chain's head goes on."""
+    """The agents process no further block for `for_s`, while the chain's head goes on."""
 
     targets: ClassVar[TargetRule] = SwarmTarget()
     stalls_feed: ClassVar[bool] = True
@@ -116,7 +116,7 @@ class FeedStall(_BlocksMissed):
 
 @fault("rpc_stale")
 class RpcStale(_BlocksMissed):
-    """An RPC node answers, and takes in no further block for `for_s`."""
+    """An RPC node answers, and processes no further block for `for_s`."""
 
     targets: ClassVar[TargetRule] = RpcNodeTarget()
 
@@ -156,26 +156,26 @@ def _stall_node(fault: RpcStale, on: StackFaultFactory) -> FaultInstance:
 
 @dataclass
 class ChainFeedStallInjector:
-    """Tells processes to take in no further block, and to go on.
+    """Signals processes to process no further block, and to go on.
 
     Attributes:
-        pids: the processes by what people call them.
+        pids: the processes by name.
     """
 
     pids: Pids
-    _told: dict[int, int] = field(default_factory=dict, init=False)
+    _stalled: dict[int, int] = field(default_factory=dict, init=False)
 
     def inject(self) -> None:
         found = self.pids()
         if not found:
-            raise StackError("nobody is there to be told to stand still", where="fault")
+            raise StackError("there is no process to stall", where="fault")
         for name, pid in found.items():
             ticks = start_ticks(pid)
             send_feed_signal(pid, STALL_FEED, name)
-            self._told[pid] = ticks
+            self._stalled[pid] = ticks
 
     def heal(self) -> None:
-        for pid, ticks in self._told.items():
+        for pid, ticks in self._stalled.items():
             if is_running(pid, ticks):
                 with suppress(StackError):  # it has ended in between
                     send_feed_signal(pid, RESUME_FEED, str(pid))
@@ -196,31 +196,31 @@ class ChainFeedStallProbe:
     groups: frozenset[str]
 
     def before(self) -> None:
-        behind = self._behind()
-        if not behind:
-            raise StackError("tells of no group of an agent on the chain events", where="redis")
-        if min(behind) >= _BEHIND_MIN:
-            raise StackError("lay behind before their fault", where=AGENTS)
+        missed = self._missed_blocks()
+        if not missed:
+            raise StackError("has no group of an agent on the chain events", where="redis")
+        if min(missed) >= _MISSED_MIN:
+            raise StackError("are stale before their fault", where=AGENTS)
 
     def holds(self) -> str:
-        behind = self._behind()
-        if not behind or min(behind) < _BEHIND_MIN:
+        missed = self._missed_blocks()
+        if not missed or min(missed) < _MISSED_MIN:
             return ""
         return (
-            f"Redis holds the newest {min(behind)} blocks, which none of {len(behind)} groups of"
-            " agents has taken"
+            f"Redis holds the newest {min(missed)} blocks, which none of {len(missed)} groups of"
+            " agents has received"
         )
 
     def ended(self) -> str:
-        behind = self._behind()
-        if behind is None or any(behind):
+        missed = self._missed_blocks()
+        if missed is None or any(missed):
             return ""
-        if not behind:  # the load was ended
+        if not missed:  # the load was ended
             return "no group of an agent is left on the chain events"
-        return f"each of {len(behind)} groups of agents has taken the newest block"
+        return f"each of {len(missed)} groups of agents has received the newest block"
 
-    def _behind(self) -> list[int] | None:
-        """How many blocks each group has not been delivered; None if Redis does not tell."""
+    def _missed_blocks(self) -> list[int] | None:
+        """How many blocks each group has not been delivered; None if Redis does not answer."""
         try:
             with redis_session(self.url) as client:
                 found: Any = client.xinfo_groups(self.key)
@@ -241,12 +241,13 @@ class ChainFeedStallProbe:
 
 @dataclass
 class StaleNodeProbe:
-    """Sees by its own answers that an RPC node lies behind the others.
+    """Sees by its own answers that an RPC node lags the others.
 
     Attributes:
         urls: all nodes.
         name: the one concerned.
-        left: what shows that the chain adapter asks another one; empty while it asks this.
+        failover_evidence: what shows that the chain adapter asks another one; empty while it asks
+            this one.
     """
 
     urls: Mapping[str, str]
@@ -256,22 +257,22 @@ class StaleNodeProbe:
     def before(self) -> None:
         if other := self.failover_evidence():
             raise StackError(f"is not asked before its fault: {other}", where=self.name)
-        if self._behind() != 0:
-            raise StackError("does not answer, or lay behind before its fault", where=self.name)
+        if self._lag() != 0:
+            raise StackError("does not answer, or lags before its fault", where=self.name)
 
     def holds(self) -> str:
-        behind = self._behind()
-        if not behind:
+        lag = self._lag()
+        if not lag:
             return ""
-        blocks = "1 block" if behind == 1 else f"{behind} blocks"
-        return f"it answers, and lies {blocks} behind another one"
+        blocks = "1 block" if lag == 1 else f"{lag} blocks"
+        return f"it answers, and lags another node by {blocks}"
 
     def ended(self) -> str:
-        return "it tells the newest block again" if self._behind() == 0 else ""
+        return "it reports the newest block again" if self._lag() == 0 else ""
 
-    def _behind(self) -> int | None:
+    def _lag(self) -> int | None:
         """Blocks that another node is ahead; None if one of them does not answer."""
-        # The others first: what they tell, a node that keeps up has by then.
+        # The others first: a node that keeps up has their blocks by then.
         others = [block_number(url) for name, url in self.urls.items() if name != self.name]
         own = block_number(self.urls[self.name])
         if own is None or None in others or not others:
@@ -286,8 +287,8 @@ def failover_evidence(health_url: str, name: str) -> str:
         health_url: of the adapter.
         name: of the node.
     """
-    words = read_health(health_url).removeprefix("ok: ")
-    active = words.removesuffix(_ACTIVE)
-    if active in ("", words, name.removeprefix(_OWN_PREFIX)):
+    health = read_health(health_url).removeprefix("ok: ")
+    active = health.removesuffix(_ACTIVE)
+    if active in ("", health, name.removeprefix(_OWN_PREFIX)):
         return ""
-    return f"the chain adapter says that {active} is active"
+    return f"the chain adapter reports that {active} is active"

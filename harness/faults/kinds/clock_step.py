@@ -29,9 +29,9 @@ STEP_MIN_S, STEP_MAX_S = 3.0, 86_400.0
 # (clock_nanosleep to a time that has come: EINVAL).
 _TARGETS = ("data-processor",)
 _DRAWN_STEP_S = (5.0, 3_600.0)
-# Its `Date` is in whole seconds, and the answer takes a moment.
-_TOLD_TO_S = 1.5
-# The time a service tells over HTTP, in seconds since the epoch; None when it tells none.
+# `Date` is in whole seconds, and the request has a delay.
+_PRECISION_S = 1.5
+# The time that a service reports over HTTP, in seconds since the epoch; None when it reports none.
 ReadClock = Callable[[], float | None]
 
 
@@ -78,15 +78,15 @@ def _step(fault: ClockStep, on: ProcessFaultFactory) -> FaultInstance:
 def variable_of(pid: int, name: str, proc: Path = Path("/proc")) -> str:
     """A variable that a process was started with; empty without it."""
     try:
-        words = (proc / str(pid) / "environ").read_bytes().split(b"\0")
+        entries = (proc / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return ""
     start = f"{name}=".encode()
-    return next((os.fsdecode(word[len(start) :]) for word in words if word.startswith(start)), "")
+    return next((os.fsdecode(one[len(start) :]) for one in entries if one.startswith(start)), "")
 
 
 def http_date_clock(url: str) -> ReadClock:
-    """The clock of whoever answers at a URL, by the header `Date` of the answer."""
+    """The clock of the service at a URL, by the header `Date` of its answer."""
 
     def read() -> float | None:
         try:
@@ -137,7 +137,7 @@ class ClockInjector:
 
 @dataclass
 class ClockProbe:
-    """Compares the time that the service tells with this host's."""
+    """Compares the time that the service reports with this host's."""
 
     read_clock: ReadClock
     health_check: HealthCheck | None
@@ -147,19 +147,19 @@ class ClockProbe:
     def before(self) -> None:
         found = self._ahead_s()
         if found is None:
-            raise StackError("does not tell the time", where="clock_step")
-        if abs(found) > _TOLD_TO_S:
+            raise StackError("does not report the time", where="clock_step")
+        if abs(found) > _PRECISION_S:
             raise StackError(f"is {found:+.1f} s off before its fault", where="clock_step")
 
     def holds(self) -> str:
         found = self._ahead_s()
-        if found is None or abs(found - self.step_s) > _TOLD_TO_S:
+        if found is None or abs(found - self.step_s) > _PRECISION_S:
             return ""
         return f"its answers bear a time {found:+.0f} s off this host's"
 
     def ended(self) -> str:
         found = self._ahead_s()
-        if found is None or abs(found) > _TOLD_TO_S:
+        if found is None or abs(found) > _PRECISION_S:
             return ""
         answer = self.health_check() if self.health_check else "it answers"
         return f"its answers bear this host's time; {answer}" if answer else ""

@@ -25,11 +25,11 @@ if TYPE_CHECKING:  # an engine and its client
 
 _END_MAX_S = 5
 _PROBE_BYTES = 1 << 16
-# The service itself may have taken some since.
+# The service itself may have used some since.
 _BACK_SHARE = 0.5
 
-# The file has no name: whatever ends the program gives the room back. What the service gives up
-# meanwhile is taken too. Nothing is written, the blocks are only set aside.
+# The file has no name, so that its blocks are free again however the program ends. Blocks that the
+# service frees meanwhile are allocated too. Nothing is written.
 _FILL = """
 import errno, os, sys, time
 end = time.monotonic() + float(sys.argv[2])

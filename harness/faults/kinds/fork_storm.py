@@ -35,17 +35,17 @@ from harness.scenario.fault_targets import ServiceTarget
 if TYPE_CHECKING:  # an engine and its client
     from harness.faults.docker.factory import DockerFaultFactory
 
-_LOOK_NS = 300 * NS_PER_MS
+_INTERVAL_NS = 300 * NS_PER_MS
 # Half of what could be there, and so many that were not there a moment before.
 _FORCE = 0.5
 _FRESH_MIN = 20
 _GROWTH = 3
-_ASKED_NS = 2 * NS_PER_S
+_TERM_MAX_NS = 2 * NS_PER_S
 _POLL_NS = 20 * NS_PER_MS
 _ROUNDS_MAX = 50
 
 # The parent alone forks, ends and reaps: no number is used again while it is meant, and no zombie
-# is left to a first process that reaps nothing. A child that is left alone ends by its alarm.
+# is left to a first process that reaps nothing. A child without its parent ends by a timer.
 _STORM = """
 import os, signal, sys, time
 end = time.monotonic() + float(sys.argv[2])
@@ -123,12 +123,12 @@ class StormInjector:
         self.execute(["python3", "-S", "-c", _STORM, MARK, seconds, str(self.processes)])
 
     def heal(self) -> None:
-        """Ask it to end and reap its children; whatever is left is frozen first, then ended."""
+        """Ask it to end and reap its children; what is left is frozen first, then killed."""
         with suppress(StackError):
             if not (pid := self.pid()):
                 return
             _signal(_roots(marked(pid, MARK)), signal.SIGTERM)
-            deadline_ns = self.clock.now_ns() + _ASKED_NS
+            deadline_ns = self.clock.now_ns() + _TERM_MAX_NS
             while marked(pid, MARK) and self.clock.now_ns() < deadline_ns:
                 self.clock.sleep_ns(_POLL_NS)
             for _ in range(_ROUNDS_MAX):
@@ -141,7 +141,7 @@ class StormInjector:
 
 @dataclass
 class StormProbe:
-    """Sees by two looks at the control group that it is full of processes, and of new ones."""
+    """Sees by two polls of the control group that it is full of processes, and of new ones."""
 
     pid: Pid
     health_check: HealthCheck | None
@@ -151,30 +151,30 @@ class StormProbe:
     _fresh_at_rest: int = field(default=0, init=False)
 
     def before(self) -> None:
-        self._at_rest, self._fresh_at_rest = self._look(container_pid(self.pid))
+        self._at_rest, self._fresh_at_rest = self._poll(container_pid(self.pid))
 
     def holds(self) -> str:
         if not (pid := self.pid()):
             return ""
         could = min(float(self.processes), tasks_allowed(pid) - self._at_rest)
-        there, fresh = self._look(pid)
+        there, fresh = self._poll(pid)
         if there - self._at_rest < _FORCE * could:
             return ""
         if fresh < max(_FRESH_MIN, _GROWTH * self._fresh_at_rest):
             return ""
-        rate = fresh * NS_PER_S // _LOOK_NS
+        rate = fresh * NS_PER_S // _INTERVAL_NS
         return (
-            f"its control group holds {there} processes, {self._at_rest} before, and takes in"
+            f"its control group holds {there} processes, {self._at_rest} before, and receives"
             f" {rate} a second at least"
         )
 
     def ended(self) -> str:
         return programs_ended(self.pid, self.health_check)
 
-    def _look(self, pid: int) -> tuple[int, int]:
+    def _poll(self, pid: int) -> tuple[int, int]:
         """How many processes there are, and how many of them were not there a moment ago."""
         first = set(members(pid))
-        self.clock.sleep_ns(_LOOK_NS)
+        self.clock.sleep_ns(_INTERVAL_NS)
         then = set(members(pid))
         return len(then), len(then - first)
 

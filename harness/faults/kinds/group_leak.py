@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # an engine, a server, and their clients
 
     from harness.faults.docker.factory import DockerFaultFactory
 
-_LOOK_S = 0.3
+_INTERVAL_S = 0.3
 
 
 @fault("group_leak")
@@ -65,8 +65,8 @@ class LeakInjector:
 
     def inject(self) -> None:
         fault = self.fault
-        words = (str(fault.groups_per_s), events_key(), leaked_groups(fault.target))
-        self.execute(program("leak", fault.for_s, *words))
+        arguments = (str(fault.groups_per_s), events_key(), leaked_groups(fault.target))
+        self.execute(program("leak", fault.for_s, *arguments))
 
     def heal(self) -> None:
         end_programs(self.pid)
@@ -76,7 +76,7 @@ class LeakInjector:
 
 @dataclass
 class LeakProbe:
-    """Counts the groups of the stream, whatever they are called, and sees them become more."""
+    """Counts the groups of the stream, whatever their names, and sees their number grow."""
 
     pid: Pid
     url: str
@@ -95,7 +95,7 @@ class LeakProbe:
         try:
             with redis_session(self.url) as client:
                 first = len(_groups(client))
-                self.wait(_LOOK_S + 1 / self.fault.groups_per_s)
+                self.wait(_INTERVAL_S + 1 / self.fault.groups_per_s)
                 last = len(_groups(client))
         except StackError:
             return ""

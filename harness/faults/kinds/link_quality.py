@@ -49,7 +49,7 @@ _LOSS_GAP_US = 1_000
 # Of which so many are to be lost, if it can be had within a second.
 _LOST_WANTED = 20
 _LOSS_COUNT = (100, 1_000)
-# A train takes this long on a link as narrow as asked for, in packets of about this size.
+# Duration of a train on a link as narrow as asked for, with packets of about this size.
 _TRAIN_S = 0.1
 _TRAIN_COUNT = (8, 100)
 _TRAIN_BYTES = (200, 1_400)
@@ -213,7 +213,7 @@ class LinkInjector:
         # Rules first: what comes after them goes its own way, and what is held is let go.
         for rule in self._rules:
             rule.delete()
-        with ExitStack() as left:  # each of them, whatever becomes of the others
+        with ExitStack() as left:  # each of them, also when another one fails
             for relay in reversed(self._relays):
                 left.callback(relay.end)
 
@@ -234,7 +234,7 @@ class DelayProbe:
     """By the time of round trips, against that before.
 
     Attributes:
-        look: sends echo requests.
+        ping: sends echo requests (ICMP).
         connect: connects to the peer's service.
         fault: what is to be seen.
     """
@@ -247,7 +247,7 @@ class DelayProbe:
     def before(self) -> None:
         trips = self._trips()
         if trips is None:
-            raise StackError("no echo before the fault", where="delay")
+            raise StackError("no ping is answered before the fault", where="delay")
         self._before_ns = trips
 
     def holds(self) -> str:
@@ -262,7 +262,7 @@ class DelayProbe:
             if now_ns - before_ns < HOLDS_SHARE * self._trip_ns(asked_ms):
                 return ""
         return (
-            f"an echo takes {trips[1] / NS_PER_MS:.1f} ms (median),"
+            f"a ping takes {trips[1] / NS_PER_MS:.1f} ms (median),"
             f" {self._before_ns[1] / NS_PER_MS:.1f} before"
         )
 
@@ -272,7 +272,7 @@ class DelayProbe:
             return ""
         if trips[1] - self._before_ns[1] >= OVER_SHARE * self._trip_ns(self.fault.delay_ms):
             return ""
-        return _connected(f"an echo takes {trips[1] / NS_PER_MS:.1f} ms", self.connect)
+        return _connected(f"a ping takes {trips[1] / NS_PER_MS:.1f} ms", self.connect)
 
     def _trips(self) -> tuple[int, int] | None:
         """The quickest and the median; None where none came back."""
@@ -286,7 +286,7 @@ class DelayProbe:
 
 @dataclass
 class LossProbe:
-    """By the share of echo requests that nobody answers; attributes as of `DelayProbe`."""
+    """By the share of echo requests without an answer; attributes as of `DelayProbe`."""
 
     ping: Ping
     connect: Connect
@@ -294,23 +294,23 @@ class LossProbe:
 
     def before(self) -> None:
         if (share := self._share()) > OVER_SHARE * self.expected:
-            raise StackError(f"loses {share:.1%} of echoes before the fault", where="loss")
+            raise StackError(f"loses {share:.1%} of pings before the fault", where="loss")
 
     def holds(self) -> str:
         share = self._share()
         # Nothing at all coming back is another fault than the one asked for.
         if share < HOLDS_SHARE * self.expected or share == 1:
             return ""
-        return f"{share:.1%} of {self.count} echoes are lost"
+        return f"{share:.1%} of {self.count} pings are lost"
 
     def ended(self) -> str:
         if (share := self._share()) > OVER_SHARE * self.expected:
             return ""
-        return _connected(f"{share:.1%} of {self.count} echoes are lost", self.connect)
+        return _connected(f"{share:.1%} of {self.count} pings are lost", self.connect)
 
     @property
     def expected(self) -> float:
-        """Share of echoes that should be lost: on the way there, or back."""
+        """Share of echo requests that should be lost, on the way there or back."""
         return 1 - (1 - self.fault.loss_share) ** self.fault.directions
 
     @property
@@ -334,7 +334,7 @@ class BandwidthProbe:
         speed = self._speed()
         if speed is None or speed < WIDE * self._asked:
             raise StackError(
-                f"is not wider than asked for before the fault: {_speed_words(speed)}",
+                f"is not wider than asked for before the fault: {_format_speed(speed)}",
                 where="bandwidth",
             )
 
@@ -342,13 +342,13 @@ class BandwidthProbe:
         speed = self._speed()
         if speed is None or speed > NARROW * self._asked:
             return ""
-        return f"a train of echoes comes back at {_speed_words(speed)}"
+        return f"a train of pings comes back at {_format_speed(speed)}"
 
     def ended(self) -> str:
         speed = self._speed()
         if speed is None or speed < WIDE * self._asked:
             return ""
-        return _connected(f"a train of echoes comes back at {_speed_words(speed)}", self.connect)
+        return _connected(f"a train of pings comes back at {_format_speed(speed)}", self.connect)
 
     @property
     def train(self) -> PingTrain:
@@ -374,7 +374,7 @@ def _within(number: int, range_: tuple[int, int]) -> int:
     return min(max(number, range_[0]), range_[1])
 
 
-def _speed_words(bits_per_s: float | None) -> str:
+def _format_speed(bits_per_s: float | None) -> str:
     if bits_per_s is None:
         return "nothing comes back"
     return f"{bits_per_s / _BITS_PER_KBIT:,.0f} kbit/s"

@@ -115,14 +115,14 @@ class FilterRule:
         Raises:
             StackError: the packet filter refuses.
         """
-        code, said = in_network_of(self.pid, *self.arguments("-I"))
+        code, output = in_network_of(self.pid, *self.arguments("-I"))
         if code != 0:
-            raise StackError(f"refuses: {said.strip()}", where="iptables")
+            raise StackError(f"refuses: {output.strip()}", where="iptables")
 
     def delete(self) -> None:
-        """Take it away; does nothing where it is gone, or its namespace with it."""
+        """Remove it; does nothing where it is gone, or its namespace with it."""
         for _ in range(_TRIES):
-            # One that was not done in time: whoever holds the packet filter's lock lets go of it.
+            # Another program may hold the packet filter's lock for a moment.
             with suppress(StackError):
                 in_network_of(self.pid, *self.arguments("-D"))
                 return
@@ -176,19 +176,19 @@ class PartitionProbe:
     def before(self) -> None:
         if (how := self.path.connect()) != CONNECTED:
             raise StackError(
-                f"no connection from {self._words('to')} before the fault: {how}",
+                f"no connection from {self._ends('to')} before the fault: {how}",
                 where="partition",
             )
 
     def holds(self) -> str:
         if self.path.connect() != TIMEOUT:
             return ""
-        return f"a connection from inside {self._words('to')} timed out"
+        return f"a connection from inside {self._ends('to')} timed out"
 
     def ended(self) -> str:
         if self.path.connect() != CONNECTED:
             return ""
-        return self._words("connects to")
+        return self._ends("connects to")
 
-    def _words(self, between: str) -> str:
+    def _ends(self, between: str) -> str:
         return f"{self.path.service} {between} {self.path.peer_service}"

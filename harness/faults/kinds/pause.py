@@ -14,7 +14,7 @@ from harness.errors import StackError
 from harness.faults.docker.container_inspection import is_frozen
 from harness.faults.instance import FaultInstance, HealthCheck, Services, injection, state_of
 from harness.process.proc import is_running, start_ticks
-from harness.process.proc import state_of as letter_of
+from harness.process.proc import state_of as process_state
 from harness.scenario.fault_base import FaultBase, Length, Name, TargetRule
 from harness.scenario.fault_registry import fault
 from harness.scenario.fault_targets import OnlyTarget, ServiceTarget
@@ -126,16 +126,16 @@ class PauseProbe:
     silent: bool = False
 
     def before(self) -> None:
-        if not self._letters():
+        if not self._states():
             raise StackError("does not run before its fault", where=self.name)
         if self._stopped():
-            raise StackError("stood still before its fault", where=self.name)
+            raise StackError("is stopped before its fault", where=self.name)
 
     def holds(self) -> str:
-        letters = self._letters()
-        if not letters or len(self._stopped()) < len(letters):
+        states = self._states()
+        if not states or len(self._stopped()) < len(states):
             return ""
-        seen = f"all of its processes ({len(letters)}) are in state T"
+        seen = f"all of its processes ({len(states)}) are in state T"
         if not self.silent:
             return seen
         return (
@@ -145,19 +145,19 @@ class PauseProbe:
         )
 
     def ended(self) -> str:
-        if not self._letters() or self._stopped():
+        if not self._states() or self._stopped():
             return ""
         answer = self.health_check() if self.health_check else "it runs"
         return f"none of its processes is in state T; {answer}" if answer else ""
 
-    def _letters(self) -> dict[int, str]:
+    def _states(self) -> dict[int, str]:
         state = state_of(self.services, self.name)
         pids = process_tree(state.pid) if state is not None else ()
-        found = {pid: letter_of(pid) for pid in pids}
-        return {pid: letter for pid, letter in found.items() if letter not in ("", "Z", "X")}
+        found = {pid: process_state(pid) for pid in pids}
+        return {pid: state for pid, state in found.items() if state not in ("", "Z", "X")}
 
     def _stopped(self) -> list[int]:
-        return [pid for pid, letter in self._letters().items() if letter in _STOPPED]
+        return [pid for pid, state in self._states().items() if state in _STOPPED]
 
 
 @dataclass

@@ -33,9 +33,9 @@ if TYPE_CHECKING:  # an engine, a server, and their clients
 # Addresses of a container, as Redis sees them.
 Addresses = Callable[[], frozenset[str]]
 
-_LOOK_S = 0.3
-# A quarter of what was asked for is a flood, since others want the cores too; of one that takes
-# what it gets, what no agent sends otherwise. And as much again as the server did before.
+_INTERVAL_S = 0.3
+# A quarter of what was asked for is a flood, since others use the cores too; without a rate, more
+# than any agent sends otherwise. And as much again as the server did before.
 _FORCE = 0.25
 _FORCE_MIN_PER_S = 1_000.0
 
@@ -79,8 +79,8 @@ class FloodInjector:
 
     def inject(self) -> None:
         fault = self.fault
-        words = (str(fault.processes), str(fault.commands_per_s), flood_key(fault.target))
-        self.execute(program("flood", fault.for_s, *words))
+        arguments = (str(fault.processes), str(fault.commands_per_s), flood_key(fault.target))
+        self.execute(program("flood", fault.for_s, *arguments))
 
     def heal(self) -> None:
         end_programs(self.pid)
@@ -98,19 +98,19 @@ class FloodProbe:
     fault: RedisFlood
     wait: Wait = time.sleep
     _per_s: float = field(default=0.0, init=False)
-    _lines: int = field(default=0, init=False)
+    _connections: int = field(default=0, init=False)
 
     def before(self) -> None:
         with redis_session(self.url) as client:
             if client.exists(flood_key(self.fault.target)):
                 raise StackError("has the key of a flood already", where="redis")
-            self._lines = self._connected(client)
+            self._connections = self._connected(client)
             self._per_s = self._served_per_s(client)
 
     def holds(self) -> str:
         try:
             with redis_session(self.url) as client:
-                more = self._connected(client) - self._lines
+                more = self._connected(client) - self._connections
                 per_s = self._served_per_s(client)
         except StackError:
             return ""
@@ -140,9 +140,9 @@ class FloodProbe:
         return sum(str(line["addr"]).rpartition(":")[0] in own for line in lines)
 
     def _served_per_s(self, client: redis.Redis) -> float:
-        """Over a look, by the server's own clock and count."""
+        """Over an interval, by the server's own clock and count."""
         begin, begin_s = _served(client)
-        self.wait(_LOOK_S)
+        self.wait(_INTERVAL_S)
         end, end_s = _served(client)
         return (end - begin) / max(end_s - begin_s, 1e-3)
 

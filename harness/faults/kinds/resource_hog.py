@@ -32,8 +32,8 @@ from harness.scenario.fault_targets import ServiceTarget
 if TYPE_CHECKING:  # an engine and its client
     from harness.faults.docker.factory import DockerFaultFactory
 
-_LOOK_S = 0.3
-# Others want the cores too: a quarter of what it could have, and twice what was taken before.
+_INTERVAL_S = 0.3
+# Others use the cores too: a quarter of what it could use, and twice the use before.
 _FORCE = 0.25
 _GROWTH = 2
 # A hog of a container with a large limit must not be the host's end.
@@ -48,11 +48,11 @@ for _ in range(int(sys.argv[3]) - 1):
 while time.monotonic() < end:
     pass
 """
-_TAKE = """
+_ALLOCATE = """
 import sys
-taken = []
+chunks = []
 for _ in range(int(sys.argv[2])):
-    taken.append(bytearray(b"x") * (16 << 20))
+    chunks.append(bytearray(b"x") * (16 << 20))
 """
 _CHUNK_BYTES = 16 << 20
 
@@ -117,7 +117,7 @@ class CpuInjector:
 
 @dataclass
 class CpuProbe:
-    """Sees by the control group's account that the cores are taken."""
+    """Sees by the control group's account that the cores are busy."""
 
     pid: Pid
     health_check: HealthCheck | None
@@ -125,11 +125,11 @@ class CpuProbe:
     _at_rest: float = field(default=0.0, init=False)
 
     def before(self) -> None:
-        self._at_rest = cores_used(container_pid(self.pid), _LOOK_S)
+        self._at_rest = cores_used(container_pid(self.pid), _INTERVAL_S)
 
     def holds(self) -> str:
         pid = container_pid(self.pid)
-        used = cores_used(pid, _LOOK_S)
+        used = cores_used(pid, _INTERVAL_S)
         could = min(self.processes, psutil.cpu_count() or 1, cores_allowed(pid))
         if used < max(_FORCE * could, _GROWTH * self._at_rest):
             return ""
@@ -141,7 +141,7 @@ class CpuProbe:
 
 @dataclass
 class MemoryInjector:
-    """Starts a process that takes more memory than the container may have."""
+    """Starts a process that allocates more memory than the container may have."""
 
     execute: Execute
     pid: Pid
@@ -156,7 +156,7 @@ class MemoryInjector:
                 where="memory_hog",
             )
         chunks = limit // _CHUNK_BYTES + 8
-        self.execute(["python3", "-c", _TAKE, MARK, str(chunks)])
+        self.execute(["python3", "-c", _ALLOCATE, MARK, str(chunks)])
 
     def heal(self) -> None:
         end_programs(self.pid)

@@ -96,7 +96,7 @@ class RewriteProbe:
     def before(self) -> None:
         info = self._info()
         if info is None:
-            raise StackError("does not tell of its append-only file", where="redis")
+            raise StackError("does not report its append-only file", where="redis")
         self._forks = _number(info, "total_forks")
 
     def holds(self) -> str:
@@ -160,7 +160,7 @@ class CheckpointProbe:
     def before(self) -> None:
         found = self._last()
         if found is None:
-            raise StackError("does not tell of its last checkpoint", where="postgres")
+            raise StackError("does not report its last checkpoint", where="postgres")
         self._lsn = found
 
     def holds(self) -> str:
@@ -196,7 +196,7 @@ class DumpInjector:
             self._process = start_client("pg_dump", ("--format=custom",), self.conninfo, file)
 
     def heal(self) -> None:
-        """Wait for its end; one that takes too long is ended."""
+        """Wait for its end; one that lasts too long is ended."""
         from harness.stack.postgres_client import wait_for_client
 
         process, self._process = self._process, None
@@ -212,7 +212,7 @@ class DumpProbe:
 
     def before(self) -> None:
         if self._sessions() != 0:
-            raise StackError("is being dumped already, or does not tell", where="postgres")
+            raise StackError("is being dumped already, or does not answer", where="postgres")
 
     def holds(self) -> str:
         sessions = self._sessions()

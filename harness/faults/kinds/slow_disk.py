@@ -1,4 +1,4 @@
-"""`slow_disk`: a service's file system takes few writes a second."""
+"""`slow_disk`: a service's file system performs few writes a second."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:  # an engine and its client
 
 _V1, _V2 = "blkio.throttle.write_iops_device", "io.max"
 _WRITES = 3
-_LOOK_MAX_S = 4.0
-# Of the time that each write's turn takes.
+_POLL_MAX_S = 4.0
+# Shares of the time between two writes at that rate.
 _FORCE = 0.5
 _AT_REST = 0.4
 
-# Joins the service's control group, which alone is slow, and writes as it does. Tells ns.
+# Joins the service's control group, which alone is slow, and writes as it does. Prints ns.
 _TIME = """
 import os, sys, time
 with open(sys.argv[1] + "/cgroup.procs", "w") as group:
@@ -47,7 +47,7 @@ for place in range(int(sys.argv[3])):
 
 @fault("slow_disk")
 class SlowDisk(FaultBase):
-    """The service's file system takes so few writes a second that each waits for its turn.
+    """The service's file system performs so few writes a second that each waits for its turn.
 
     Attributes:
         writes_per_s: what the whole service has.
@@ -76,7 +76,7 @@ class ThrottleInjector:
     """A limit of the kernel for one device in the container's control group, and gone with it.
 
     Only what the service's processes write themselves waits; the journal's thread does not, so
-    nobody else is held up.
+    no other process waits.
     """
 
     folder: Folder
@@ -99,9 +99,9 @@ class ThrottleInjector:
 
     def _set(self, limit: str) -> None:
         assert self._file is not None  # noqa: S101 - who sets has chosen
-        words = limit if self._file.name == _V1 else f"wiops={limit}"
+        setting = limit if self._file.name == _V1 else f"wiops={limit}"
         try:
-            self._file.write_text(f"{self._device} {words}\n", encoding="ascii")
+            self._file.write_text(f"{self._device} {setting}\n", encoding="ascii")
         except OSError as error:
             raise StackError(f"refuses: {error.strerror}", where=str(self._file)) from error
 
@@ -166,7 +166,7 @@ def time_writes(pid: Pid, folder: Folder) -> int | None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_LOOK_MAX_S,
+            timeout=_POLL_MAX_S,
             check=False,
         )
     except (StackError, OSError, subprocess.TimeoutExpired):
@@ -174,9 +174,9 @@ def time_writes(pid: Pid, folder: Folder) -> int | None:
     return median_ns(done.stdout)
 
 
-def median_ns(told: str) -> int | None:
-    """The median of the times that were told; None unless all were."""
-    times = [int(word) for word in told.split() if word.isdecimal()]
+def median_ns(output: str) -> int | None:
+    """The median of the times that the program printed; None unless it printed all."""
+    times = [int(text) for text in output.split() if text.isdecimal()]
     return int(statistics.median(times)) if len(times) == _WRITES else None
 
 

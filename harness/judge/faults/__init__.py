@@ -1,1 +1,1 @@
-"""Checks of faults: that they took effect, what they did, and that the system recovered."""
+"""Checks of faults: that they took place, what they did, and that the system recovered."""

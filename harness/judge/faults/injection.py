@@ -14,15 +14,15 @@ FAULTS_PROVEN = CheckSpec(
     "faults_proven",
     "faults proven and healed",
     CheckKind.VALIDITY,
-    invalid="no probe saw a planned fault take effect, hold to its end, and be over: a fault"
-    " without effect proves nothing",
+    invalid="no probe saw a planned fault take hold, hold to its end, and be over: a fault without"
+    " effect proves nothing",
 )
 _EXAMPLES_MAX = 20
 _HINT = "see the reason and faults.jsonl; at_s and for_s must end within the measured load"
 
 
 def check_faults(case: CheckContext) -> Iterator[Check]:
-    """That each fault was proven and proven healed; no check where none was planned or recorded."""
+    """That each fault was proven and proven healed; nothing where none was planned or recorded."""
     planned, recorded = case.scenario.planned_faults(), case.analysis.faults.records or ()
     if not planned and not recorded:
         return
@@ -36,8 +36,8 @@ def check_faults(case: CheckContext) -> Iterator[Check]:
     ]
     unplanned = records.keys() - {one.number for one in planned}
     if unplanned or len(records) < len(recorded):
-        problems.append("faults.jsonl records faults that the scenario does not plan")
-    message = "; ".join(problems[:5]) or _format_proven(recorded)
+        problems.append("faults.jsonl has faults that the scenario does not plan")
+    message = "; ".join(problems[:5]) or _format_passed(recorded)
     yield FAULTS_PROVEN.valid_unless(
         [Problem(message, _HINT)] if problems else [],
         message,
@@ -51,7 +51,7 @@ def _problems(
 ) -> Iterator[str]:
     """What is wrong with a fault; the measured load ends at `end_ns`."""
     if record is None:
-        yield "its outcome was not recorded"
+        yield "it has no record"
     elif (record.kind, record.target, record.peer) != (
         planned.kind,
         planned.target,
@@ -59,7 +59,7 @@ def _problems(
     ) or (record.planned_ns, record.for_ns) != (t0_ns + planned.at_ns, planned.for_ns):
         yield "its record is of another fault"
     elif record.injected_ns is None:
-        yield f"it was not injected ({record.trouble or 'unknown error'})"
+        yield f"it was not injected ({record.trouble or 'the reason is not known'})"
     else:
         if record.injected_ns < record.planned_ns:
             yield "it was injected before its time"
@@ -83,12 +83,12 @@ def _unproven(record: FaultRecord) -> Iterator[str]:
         yield f"it was never seen to be over{trouble}"
 
 
-def _format_proven(records: tuple[FaultRecord, ...]) -> str:
-    """How many, and the longest times until one was proven, and proven healed."""
-    proven = [r.proven_ns - r.injected_ns for r in records if r.proven_ns and r.injected_ns]
-    healed = [r.heal_proven_ns - r.healed_ns for r in records if r.heal_proven_ns and r.healed_ns]
+def _format_passed(recorded: tuple[FaultRecord, ...]) -> str:
+    """How many, and the longest that one took to be seen."""
+    took = [r.proven_ns - r.injected_ns for r in recorded if r.proven_ns and r.injected_ns]
+    healed = [r.heal_proven_ns - r.healed_ns for r in recorded if r.heal_proven_ns and r.healed_ns]
     return (
-        f"{format_count(len(records), 'fault')} seen to take hold, within"
-        f" {format_duration(max(proven, default=0))},"
+        f"{format_count(len(recorded), 'fault')} seen to take hold, within"
+        f" {format_duration(max(took, default=0))},"
         f" and to be over, within {format_duration(max(healed, default=0))}"
     )

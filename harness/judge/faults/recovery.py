@@ -1,4 +1,4 @@
-"""Objectives of the recovery time after a disturbance."""
+"""Objectives of how soon the system recovers from a disturbance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.scenario import Objective
 
 
 def check_recovery(case: CheckContext, objective: Objective) -> Check:
-    """That after each disturbance signals arrive again, and none is overdue, in time."""
+    """That after each disturbance signals are SIMULATED again, and none is overdue, in time."""
     limit_ns = objective.limit_ns or 0
     found = case.measurement.recoveries
     if not found:
@@ -29,7 +29,7 @@ def check_recovery(case: CheckContext, objective: Objective) -> Check:
         message += f"; the worst of {format_count(len(found), 'disturbance')}"
     if happened > len(found):
         verdict |= Verdict.INCONCLUSIVE
-        message += f"; the {happened - len(found)} after them were not measured"
+        message += f"; the {happened - len(found)} after them are not analyzed"
     return _check(
         objective,
         verdict,
@@ -74,10 +74,8 @@ def _format_recovery(one: RecoveryFigures) -> str:
         return f"{first}; fewer than {NORMAL_MIN} signals before it show what is normal"
     normal = f"overdue (older than {format_duration(one.normal_ns)})"
     if one.backlog_ns is None:
-        return (
-            f"{first}, and signals were {normal} to the end, {format_duration(one.watched_ns)}"
-            " later"
-        )
+        watched = format_duration(one.watched_ns)
+        return f"{first}, and signals were {normal} to the end, {watched} later"
     return f"{first}, and from {format_duration(one.backlog_ns)} on none was {normal}"
 
 

@@ -81,8 +81,8 @@ def rate_figure(measurement: Measurement, timeline: RunTimeline) -> Chart | Miss
         shows="Above: signals per second that were due by the schedule, sent, accepted by Redis,"
         " and SIMULATED. Below: signals in flight (sent and not final) at the end of an interval.",
         good="Good: the four lines coincide, and few signals are in flight. Sent below due means"
-        " that the generator is overloaded; SIMULATED below sent means that the system is, and"
-        " signals queue.",
+        " that the generator is late; SIMULATED below sent means that the system is, and signals"
+        " queue.",
         message=_rate_message(measurement),
         traces=tuple(traces),
         layout={

@@ -13,8 +13,7 @@ from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
 from prometheus_client.registry import Collector
 
 from harness.clock import Clock
-from harness.run.live.metrics_page import Cost, PageState, metrics_of
-from harness.run.live.run_info import RunInfo
+from harness.run.live.metrics_page import Cost, PageState, RunInfo, metrics_of
 from harness.run.parts import Progress
 
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]

@@ -23,8 +23,9 @@ from prometheus_client.core import (
 import harness
 from harness.clock import NS_PER_S
 from harness.run.live.latency_histogram import BOUNDS_NS
-from harness.run.live.run_info import RunInfo
 from harness.run.parts import Progress
+from harness.scenario import Scenario
+from harness.scenario.objective import Objective
 
 PREFIX = "harness_"
 PHASES = ("start", "warmup", "measure", "drain", "finish")
@@ -36,6 +37,27 @@ _SIGNALS = {
     "refused": "Signals that Redis refused, or that could not be sent",
     "unknown": "Signals whose answer from Redis was lost",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The run that is shown.
+
+    Attributes:
+        stack: kind of stack.
+        objectives: of the scenario.
+    """
+
+    run_id: str
+    scenario: str
+    seed: int
+    stack: str
+    objectives: tuple[Objective, ...] = ()
+
+    @classmethod
+    def of(cls, run_id: str, scenario: Scenario, stack: str) -> RunInfo:
+        """A run that is about to begin."""
+        return cls(run_id, scenario.name, scenario.seed, stack, scenario.parsed_objectives())
 
 
 @dataclass(frozen=True, slots=True)

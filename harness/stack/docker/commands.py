@@ -55,12 +55,12 @@ def build_images(
         finally:
             client.close()
 
-    def say(line: str) -> None:
+    def note(line: str) -> None:
         on_event(StartupEvent(StartupStep.NOTE, f"  {line}"))
 
     work = Path(tempfile.mkdtemp(prefix="harness-images-"))
     try:
-        return build_offline(root, work, say, force=force)
+        return build_offline(root, work, note, force=force)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

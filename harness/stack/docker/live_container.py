@@ -117,24 +117,6 @@ def parse_mounts(text: str) -> dict[str, LiveMount]:
     return mounts
 
 
-def processes(pid: int, proc: Path = Path("/proc")) -> tuple[int, ...]:
-    """A container's processes on this host: the first one and all below it, parents first."""
-    found = [pid]
-    for parent in found:  # grows while it is walked
-        found.extend(_children(parent, proc))
-    return tuple(found)
-
-
-def _children(pid: int, proc: Path) -> list[int]:
-    children: list[int] = []
-    for task in (proc / str(pid) / "task").glob("*/children"):
-        try:
-            children.extend(int(pid) for pid in task.read_text(encoding="ascii").split())
-        except OSError:  # a thread that has just ended
-            continue
-    return children
-
-
 def _of_process(pid: int, proc: Path) -> tuple[Limits, str, dict[str, LiveMount]]:
     limits = read_limits(pid, proc=proc)
     try:

@@ -42,7 +42,7 @@ _AGENT = ("async-timeout", "hiredis", "protobuf", "redis")
 _REFERENCE_SKIPS = shutil.ignore_patterns("__pycache__", "node_modules")
 _STEP_TIMEOUT_S = 900
 
-Say = Callable[[str], None]
+OnStep = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,15 @@ class Built:
     is_new: bool
 
 
-def build_offline(root: Path, work: Path, say: Say, *, force: bool = False) -> tuple[Built, ...]:
+def build_offline(
+    root: Path, work: Path, on_step: OnStep, *, force: bool = False
+) -> tuple[Built, ...]:
     """Build those images of the offline set that are missing or out of date.
 
     Args:
         root: the checkout.
         work: an empty folder on a disk with 2 GB of room.
-        say: receives each step.
+        on_step: receives each step.
         force: build all of them.
 
     Raises:
@@ -89,11 +91,11 @@ def build_offline(root: Path, work: Path, say: Say, *, force: bool = False) -> t
     """
     _need("docker", "docker.io")
     base = sha256(_SUITE, *_PACKAGES)
-    built = [_build(BASE, base, force, say, partial(_build_base, work, base))]
+    built = [_build(BASE, base, force, on_step, partial(_build_base, work, base))]
     for recipe in _recipes(root):
         digest = recipe.digest(base)
         make = partial(_build_recipe, recipe, digest, work)
-        built.append(_build(recipe.image, digest, force or built[0].is_new, say, make))
+        built.append(_build(recipe.image, digest, force or built[0].is_new, on_step, make))
     return tuple(built)
 
 
@@ -150,13 +152,15 @@ def _recipes(root: Path) -> tuple[Recipe, ...]:
     )
 
 
-def _build(image: str, digest: str, force: bool, say: Say, make: Callable[[], None]) -> Built:
+def _build(
+    image: str, digest: str, force: bool, on_step: OnStep, make: Callable[[], None]
+) -> Built:
     filters = (f"--filter=reference={image}", f"--filter=label={RECIPE_LABEL}={digest}")
     known = _do(["docker", "images", "--quiet", *filters])
     if known and not force:
-        say(f"{image}: up to date")
+        on_step(f"{image}: up to date")
         return Built(image, digest, is_new=False)
-    say(f"{image}: building")
+    on_step(f"{image}: building")
     before = _do(["docker", "images", "--quiet", "--no-trunc", image])
     make()
     if before and before != _do(["docker", "images", "--quiet", "--no-trunc", image]):

@@ -1,6 +1,7 @@
 """A stock Locust `User` that measures itself, as many a load test does.
 
-`locust -f tests/studies/bench/calibration_locust.py --headless ...`: each user pushes a signal, polls the
+`locust -f tests/studies/bench/calibration_locust.py --headless ...`: each user pushes a signal,
+polls the
 FSM row until it is SIMULATED, and reports the time between as its response time; then it waits
 for its next turn by `constant_throughput`. Besides, and only for the comparison, it writes down
 when it sent each signal.

@@ -1,6 +1,7 @@
 """A system of known delay: takes signals from Redis, commits each after a drawn delay, and logs it.
 
-`python -m tests.studies.bench.calibration_system`, a `Known` as JSON on stdin; SIGTERM ends it. Delays are
+`python -m tests.studies.bench.calibration_system`, a `Known` as JSON on stdin; SIGTERM ends it.
+Delays are
 log-normal; besides, everything stands still for a while now and then. The log has for every
 signal the monotonic time just before COMMIT was handed to libpq and just after its answer was
 read: the commit happened between the two, and nothing outside the server can know more.

@@ -120,12 +120,12 @@ def read_back(run: Calibrated) -> tuple[Matched, Reported]:
 
 def read_locust(run: Calibrated) -> LocustSays:
     """What Locust's users left."""
-    told = json.loads((run.truth / "locust.json").read_text())
+    reported = json.loads((run.truth / "locust.json").read_text())
     sent = _by_trace(_all(run, "locust-*.bin", _SENT))
     known = _by_trace(_all(run, "known-*.bin", KNOWN))
     keys = [key for key in sent if key in known]
     own_ns = _column(keys, known, "after_ns") - _column(keys, sent, "sent_ns")
-    return LocustSays(told["requests"], np.array(told["ms"], dtype=np.float64), own_ns)
+    return LocustSays(reported["requests"], np.array(reported["ms"], dtype=np.float64), own_ns)
 
 
 def _bucket_low_ns(value_ns: int) -> int:

@@ -130,8 +130,8 @@ def _tell(name: str, reports: Path, expected: tuple[str, ...]) -> int:
     first = next((one["key"] for one in questions if one["answer"] == "yes"), "-")
     verdict = result["verdict"]
     why = ", ".join(name for name, one in checks.items() if one["status"] == verdict != "PASS")
-    told = f"{name:32} {verdict:13} {p99_ns / 1e6:6,.0f} ms  {first:12}"
-    print(f"{told}  {checks['host resources free']['message']} [{why}]", flush=True)
+    reported = f"{name:32} {verdict:13} {p99_ns / 1e6:6,.0f} ms  {first:12}"
+    print(f"{reported}  {checks['host resources free']['message']} [{why}]", flush=True)
     return int(verdict.upper() not in expected)
 
 

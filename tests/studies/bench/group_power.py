@@ -141,12 +141,12 @@ def rare() -> int:
                         decided([replace(part, tail=_NOTHING) for part in parts[:runs]])
                         for parts in groups
                     )
-                    told = detectable_period_ns(runs * seconds * NS_PER_S) >= every_s * NS_PER_S
-                    worst = max(worst, wrong_of(after, truth_ms) if told else 0)
+                    reported = detectable_period_ns(runs * seconds * NS_PER_S) >= every_s * NS_PER_S
+                    worst = max(worst, wrong_of(after, truth_ms) if reported else 0)
                     made = f"{runs} x {seconds} s"
                     print(
                         f"{name:24}{made:>10}{f'{truth_ms:,} ms':>10}{shown(before):>20}"
-                        f"{shown(after):>19}{'' if told else '  beyond the horizon'}",
+                        f"{shown(after):>19}{'' if reported else '  beyond the horizon'}",
                         flush=True,
                     )
     print(f"wrong at most, within the horizon: {worst} of {RARE_GROUPS} ({RARE_WRONG_MAX} allowed)")

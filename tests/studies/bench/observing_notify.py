@@ -1,6 +1,7 @@
 """Seeing commits by LISTEN/NOTIFY: the third way, which the product does not use.
 
-Runs the observer's own process with another watcher (`python -m tests.studies.bench.observing_notify`).
+Runs the observer's own process with another watcher:
+`python -m tests.studies.bench.observing_notify`.
 """
 
 from __future__ import annotations

@@ -94,10 +94,10 @@ def _print_histogram() -> None:
     values = np.random.default_rng(1).lognormal(16.5, 0.8, VALUES).astype(np.int64)
     ours, theirs = [], []
     for _ in range(TAKES):
-        tally = HistogramBuilder()
+        builder = HistogramBuilder()
         began = time.perf_counter()
         for first in range(0, VALUES, CHUNK):
-            tally.record(values[first : first + CHUNK])
+            builder.record(values[first : first + CHUNK])
         ours.append((time.perf_counter() - began) / VALUES)
         histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
         slow = values[:VALUES_SLOW].tolist()

@@ -57,14 +57,16 @@ def main() -> int:
             )
             print(f"  {'step':28}{'seconds':>9}{'of CPU':>8}{'peak MB':>9}{'written MB':>12}")
             for step in STEPS:
-                found[size, step] = told = json.loads(_run(step, str(folder)))
-                figures = f"{told['seconds']:9.1f}{told['cpu']:8.1f}{told['peak_mb']:9.0f}"
-                written = f"{told['bytes'] / 2**20:12.2f}"
+                found[size, step] = reported = json.loads(_run(step, str(folder)))
+                figures = (
+                    f"{reported['seconds']:9.1f}{reported['cpu']:8.1f}{reported['peak_mb']:9.0f}"
+                )
+                written = f"{reported['bytes'] / 2**20:12.2f}"
                 print(f"  {STEPS[step][0]:28}{figures}{written}", flush=True)
     small, large = SIZES
     ratio = found[large, "page"]["peak_mb"] / found[small, "page"]["peak_mb"]
     print(f"peak memory of the page, {large:,} against {small:,} samples: ratio {ratio:.2f}")
-    passed = all(told["passed"] for told in found.values())
+    passed = all(reported["passed"] for reported in found.values())
     return 0 if passed and ratio <= MEMORY_RATIO_MAX else 1
 
 
@@ -138,14 +140,14 @@ def _child(step: str, rest: list[str]) -> None:
         return
     began, cpu = time.perf_counter(), time.process_time()
     written = STEPS[step][1](RunFolder.open(Path(rest[0])))
-    told = {
+    reported = {
         "seconds": time.perf_counter() - began,
         "cpu": time.process_time() - cpu,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "bytes": sum(path.stat().st_size for path in written),
         "passed": True,
     }
-    print(json.dumps(told))
+    print(json.dumps(reported))
 
 
 if __name__ == "__main__":

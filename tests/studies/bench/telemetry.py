@@ -46,14 +46,14 @@ class Stretch:
 
     start_s: int
     end_s: int
-    taken: bool
+    used: bool
 
 
 def stretches() -> tuple[Stretch, ...]:
     """Pairs in turns: with and without, without and with."""
-    order = [taken for pair in range(PAIRS) for taken in ((True, False), (False, True))[pair % 2]]
+    order = [used for pair in range(PAIRS) for used in ((True, False), (False, True))[pair % 2]]
     begun = [WARMUP_S + number * STRETCH_S for number in range(len(order))]
-    return tuple(Stretch(at, at + STRETCH_S, taken) for at, taken in zip(begun, order, strict=True))
+    return tuple(Stretch(at, at + STRETCH_S, used) for at, used in zip(begun, order, strict=True))
 
 
 def main() -> int:
@@ -116,7 +116,7 @@ def _worker_of(pid: int) -> int | None:
 def _turn_on_and_off(pid: int, t0_ns: int) -> None:
     for stretch in stretches():
         time.sleep(max(0.0, stretch.start_s + t0_ns / NS_PER_S - time.monotonic()))
-        os.kill(pid, signal.SIGCONT if stretch.taken else signal.SIGSTOP)
+        os.kill(pid, signal.SIGCONT if stretch.used else signal.SIGSTOP)
     time.sleep(STRETCH_S)
     os.kill(pid, signal.SIGCONT)
 
@@ -125,11 +125,11 @@ def _costs(folder: RunFolder, t0_ns: int) -> list[float]:
     track = read_telemetry(folder.telemetry.read_text(encoding="utf-8"), t0_ns).time_series[
         "sampler.cost_cores"
     ]
-    taken = [stretch for stretch in stretches() if stretch.taken]
+    used = [stretch for stretch in stretches() if stretch.used]
     return [
         value
         for at_s, value in zip(track.at_s, track.values, strict=True)
-        if any(stretch.start_s + 1 < at_s <= stretch.end_s for stretch in taken)
+        if any(stretch.start_s + 1 < at_s <= stretch.end_s for stretch in used)
     ]
 
 
@@ -148,10 +148,10 @@ def _print_percentile(by_second: dict[int, HdrHistogram], percentile: float) -> 
     for stretch in stretches():
         inner = range(stretch.start_s + 1, stretch.end_s)
         total = _merged(by_second[second] for second in inner if second in by_second)
-        values[stretch.taken].append(total.get_value_at_percentile(percentile) / 1e6)
+        values[stretch.used].append(total.get_value_at_percentile(percentile) / 1e6)
     differences = [on - off for on, off in zip(values[True], values[False], strict=True)]
-    for name, taken in (("with", True), ("without", False)):
-        print(f"P{percentile:.0f} {name:8} {_spread(values[taken])} ms")
+    for name, used in (("with", True), ("without", False)):
+        print(f"P{percentile:.0f} {name:8} {_spread(values[used])} ms")
     more = sum(difference > 0 for difference in differences)
     print(
         f"P{percentile:.0f} difference {_spread(differences)} ms;"

@@ -45,8 +45,8 @@ class Found:
     @property
     def headline(self) -> str | None:
         """Key of the question that is the headline."""
-        told = self.diagnosis.headline
-        return next((one.key for one in self.diagnosis.questions if one.message == told), None)
+        reported = self.diagnosis.headline
+        return next((one.key for one in self.diagnosis.questions if one.message == reported), None)
 
 
 def provoke(case: Case, reports: Path, options: Sequence[str] = ()) -> Found:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 # Shorter than what the scenarios ask, and still enough signals for a P99.
 _SHORT = ("--duration", "10")
-# Each cause is in one of these; `python -m tests.studies.causes` runs all of them, and several times.
+# Each cause is in one of these; `python -m tests.studies.causes` runs all, and several times.
 _CASES = tuple(case for case in CASES if case.name not in {"nonce-lock", "slow-rpc"})
 # Side by side, but the one that takes a whole core: the others would feel that.
 _ALONE = "engine-cpu"

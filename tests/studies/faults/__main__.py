@@ -1,4 +1,4 @@
-"""`python -m tests.studies.faults`: the scenarios of scenarios/faults for real; a table of their faults.
+"""`python -m tests.studies.faults`: real runs of scenarios/faults; a table of their faults.
 
 With `--interrupt` each kind of fault is broken off in its middle instead, and what is left counted.
 """

@@ -107,15 +107,15 @@ def _processes(run: Run) -> dict[str, frozenset[str]]:
         if _mark_of(pid) in marks or any(one in _group(pid) for one in run.containers):
             run.processes.setdefault(pid, start_ticks(pid))
     alive = [pid for pid, ticks in run.processes.items() if is_running(pid, ticks)]
-    told = {pid: _command(pid) for pid in alive}
+    reported = {pid: _command(pid) for pid in alive}
     return {
-        "processes": frozenset(f"{pid} {said[:60]}" for pid, said in told.items()),
-        "hogs": frozenset(f"{pid}" for pid, said in told.items() if _HOG in said),
-        "relays": frozenset(f"{pid}" for pid, said in told.items() if _RELAY in said),
-        "dumps": frozenset(f"{pid}" for pid, said in told.items() if _begins(said, _DUMPS)),
+        "processes": frozenset(f"{pid} {said[:60]}" for pid, said in reported.items()),
+        "hogs": frozenset(f"{pid}" for pid, said in reported.items() if _HOG in said),
+        "relays": frozenset(f"{pid}" for pid, said in reported.items() if _RELAY in said),
+        "dumps": frozenset(f"{pid}" for pid, said in reported.items() if _begins(said, _DUMPS)),
         "stopped": frozenset(f"{pid}" for pid in alive if _is_stopped(pid)),
         "pg sessions": frozenset(
-            f"{pid} {said}" for pid, said in told.items() if _is_session(said)
+            f"{pid} {said}" for pid, said in reported.items() if _is_session(said)
         ),
     }
 

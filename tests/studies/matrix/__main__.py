@@ -1,4 +1,4 @@
-"""`python -m tests.studies.matrix`: every defect and clean runs for real; the table on standard output."""
+"""`python -m tests.studies.matrix`: real runs with every defect and clean ones; prints a table."""
 
 from __future__ import annotations
 

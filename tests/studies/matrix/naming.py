@@ -36,18 +36,18 @@ def naming_of(row: Row, outcome: Outcome) -> Naming:
         return Naming(False, "there is no such check")
     if row.named == "nothing":
         return Naming(True, "-")
-    told = _number(check["figures"])
+    reported = _number(check["figures"])
     # A signal that is delivered again is acted on again, and is still one signal.
     signals = {act for act in outcome.acts if act is not None}
     if row.named == "number":
-        return Naming(told == len(signals), f"{told} of {len(signals)} counted")
-    offenders: set[str] = set(check["examples"])
+        return Naming(reported == len(signals), f"{reported} of {len(signals)} counted")
+    examples: set[str] = set(check["examples"])
     if row.named == "addresses":
-        addresses = _ADDRESS.findall(" ".join(offenders))
+        addresses = _ADDRESS.findall(" ".join(examples))
         found = {str(int(address[-8:], 16)) for address in addresses}
         return _compared(found, {_agent(act) for act in signals}, "addresses")
     # A check may name more than signals, the address of a gap for one.
-    return _compared({one for one in offenders if len(one) == _TRACE_CHARS}, signals, "signals")
+    return _compared({one for one in examples if len(one) == _TRACE_CHARS}, signals, "signals")
 
 
 def _compared(found: set[str], true: set[str], noun: str) -> Naming:

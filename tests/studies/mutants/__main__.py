@@ -1,4 +1,6 @@
-"""`python -m tests.studies.mutants [MODULE ...] [--sample N] [--seed S] [--jobs J]`: do the tests notice?
+"""`python -m tests.studies.mutants [MODULE ...] [--sample N] [--seed S] [--jobs J]`.
+
+Do the tests notice a defect in the code?
 
 Changes one operator, constant or condition of a module at a time and runs the unit tests that
 concern the module. A mutant that no test notices survives. Each runs in a process forked from this

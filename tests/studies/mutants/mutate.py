@@ -70,9 +70,9 @@ def mutants_of(path: Path) -> list[Mutant]:
         for variant, (change, _) in enumerate(_changes(node)):
             seen[node.lineno, change] += 1
             turn = seen[node.lineno, change]
-            told = change if turn == 1 else f"{change} #{turn}"
+            reported = change if turn == 1 else f"{change} #{turn}"
             text = lines[node.lineno - 1].strip()
-            found.append(Mutant(place, variant, node.lineno, text, told))
+            found.append(Mutant(place, variant, node.lineno, text, reported))
     return sorted(found, key=lambda mutant: mutant.line)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.studies.mutations RUN`: tampers with copies of a stored run, one place at a time.
+"""`python -m tests.studies.mutations RUN`: tampers with copies of a run, one place at a time.
 
 Each copy is judged twice: with its seal, and with a new seal, as a forger would make; then the
 records themselves must give it away. Prints a table; 1 where the judge was fooled.
@@ -63,8 +63,8 @@ def one(run: RunFolder, before: Judgement, kind: str, name: str, mutation: Mutat
     needs_records = kind in ORDERED or name != "reorder"
     good = is_red(sealed, before) and (not needs_records or is_red(resealed, before))
     seen = "red" if is_red(sealed, before) else "NOT SEEN"
-    told = format_verdict(resealed) if needs_records else "(order means nothing here)"
-    print(f"| {kind} | {name} | {seen} | {told} |", flush=True)
+    reported = format_verdict(resealed) if needs_records else "(order means nothing here)"
+    print(f"| {kind} | {name} | {seen} | {reported} |", flush=True)
     return good
 
 

@@ -150,11 +150,13 @@ class Plain:
     def close(self) -> None:
         for key in [key for key, row in self.rows.items() if "state" in row and "outcome" in row]:
             row = self.closed[key] = self.rows.pop(key)
-            row["fate"] = SignalOutcome.REJECTED if row["state"] >= 16 else SignalOutcome.SIMULATED
+            row["signal_outcome"] = (
+                SignalOutcome.REJECTED if row["state"] >= 16 else SignalOutcome.SIMULATED
+            )
             if row["outcome"] == PushStatus.UNKNOWN:
-                row["fate"] = SignalOutcome.RECOVERED
+                row["signal_outcome"] = SignalOutcome.RECOVERED
             if row["outcome"] == PushStatus.REFUSED:
-                row["fate"] = SignalOutcome.REFUSED
+                row["signal_outcome"] = SignalOutcome.REFUSED
                 self.note(Anomaly.REFUSED_BUT_SEEN, key)
 
 

@@ -11,7 +11,7 @@ from harness.analysis.faults.recovery import (
     Recovery,
     RecoveryRecorder,
     Times,
-    backlog_gone_ms,
+    backlog_end_ms,
     normal_time_ms,
 )
 from harness.analysis.samples import SAMPLE, Samples, SignalOutcome
@@ -54,14 +54,14 @@ def test_calm_run_has_recovered_at_once() -> None:
     """Nothing overdue after the disturbance: no time is taken."""
     intended, final = steady()
     assert normal_time_ms(intended, final, 10_000) == NORMAL_MS
-    assert backlog_gone_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 0
+    assert backlog_end_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 0
 
 
 def test_outage_lasts_until_the_backlog_is_gone() -> None:
     """An outage of 3 s from the disturbance on is a recovery of 3 s."""
     intended, final = steady()
     final = held_up(intended, final, 10_000, 13_000)
-    assert backlog_gone_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 3_000
+    assert backlog_end_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 3_000
 
 
 def test_part_that_is_stuck_while_the_rest_goes_on_counts() -> None:
@@ -69,7 +69,7 @@ def test_part_that_is_stuck_while_the_rest_goes_on_counts() -> None:
     intended, final = steady()
     stuck = (intended > 9_990) & (intended < 10_100)
     final[stuck] = 15_000
-    assert backlog_gone_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 5_000
+    assert backlog_end_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 5_000
 
 
 def test_later_trouble_is_not_of_this_disturbance() -> None:
@@ -77,15 +77,15 @@ def test_later_trouble_is_not_of_this_disturbance() -> None:
     intended, final = steady()
     final = held_up(intended, final, 10_000, 10_400)
     final = held_up(intended, final, 14_000, 16_000)
-    assert backlog_gone_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 400
+    assert backlog_end_ms(intended, final, 10_000, NORMAL_MS, END_MS) == 400
 
 
 def test_signal_that_never_arrives_is_no_recovery() -> None:
     """What is overdue to the end has not recovered."""
     intended, final = steady()
     final[1_005] = END_MS
-    assert backlog_gone_ms(intended, final, 10_000, NORMAL_MS, END_MS) is None
-    assert backlog_gone_ms(intended, final, 8_000, NORMAL_MS, END_MS) == 0
+    assert backlog_end_ms(intended, final, 10_000, NORMAL_MS, END_MS) is None
+    assert backlog_end_ms(intended, final, 8_000, NORMAL_MS, END_MS) == 0
 
 
 def test_too_few_signals_tell_no_normal_time() -> None:
@@ -108,8 +108,8 @@ def test_backlog_is_that_of_every_millisecond(
     rows = np.array(signals, dtype=np.uint32).reshape(-1, 2)
     intended, final = rows[:, 0], rows[:, 0] + rows[:, 1]
     expected = gone_by_brute_force(intended, final, at_ms, normal_ms, end_ms)
-    assert backlog_gone_ms(intended, final, at_ms, normal_ms, end_ms) == expected
-    assert backlog_gone_ms(intended[::-1], final[::-1], at_ms, normal_ms, end_ms) == expected
+    assert backlog_end_ms(intended, final, at_ms, normal_ms, end_ms) == expected
+    assert backlog_end_ms(intended[::-1], final[::-1], at_ms, normal_ms, end_ms) == expected
 
 
 def samples_of(intended: Times, final: Times) -> Samples:
@@ -118,7 +118,7 @@ def samples_of(intended: Times, final: Times) -> Samples:
     samples["intended_ns"] = T0_NS + intended.astype(np.int64) * MS
     samples["seen_ns"] = T0_NS + final.astype(np.int64) * MS
     samples["state"] = State.SIMULATED
-    samples["fate"] = SignalOutcome.SIMULATED
+    samples["signal_outcome"] = SignalOutcome.SIMULATED
     return samples
 
 
@@ -146,9 +146,9 @@ def test_refused_signals_are_no_backlog() -> None:
     samples = samples_of(*steady())
     samples["seen_ns"][1_005:1_200] = 0
     samples["state"][1_005:1_200] = 0
-    samples["fate"][1_005:1_200] = SignalOutcome.REFUSED
+    samples["signal_outcome"][1_005:1_200] = SignalOutcome.REFUSED
     assert tallied(samples).backlog_ns == 0
-    samples["fate"][1_005:1_200] = SignalOutcome.LOST
+    samples["signal_outcome"][1_005:1_200] = SignalOutcome.LOST
     assert tallied(samples).backlog_ns is None
 
 
@@ -158,7 +158,7 @@ def test_rejections_are_final_but_no_sign_of_life() -> None:
     refused = samples["intended_ns"] >= T0_NS + 10 * S
     refused &= samples["intended_ns"] < T0_NS + 12 * S
     samples["state"][refused] = State.STALE_DATA_ERROR
-    samples["fate"][refused] = SignalOutcome.REJECTED
+    samples["signal_outcome"][refused] = SignalOutcome.REJECTED
     found = tallied(samples)
     assert (found.first_ns, found.backlog_ns) == (2_020 * MS, 0)
 

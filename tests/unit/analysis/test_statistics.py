@@ -85,7 +85,7 @@ def test_interval_covers_the_truth() -> None:
 
 @pytest.mark.parametrize("name", ["independent", "queue M/M/1", "stalls every 10 s"])
 def test_interval_covers_the_truth_of_delays_that_hang_together(name: str) -> None:
-    """Each bound errs in 5 % of the series at most; `tests.studies.bench coverage` makes more of them."""
+    """Each bound errs in 5 % of the series at most; `tests.studies.bench coverage` makes more."""
     rng = np.random.default_rng(17)
     low, high = errors([one(rng, MODELS[name]) for _ in range(150)])
     # Three standard deviations of a binomial of 150 with 5 % above those 5 %.

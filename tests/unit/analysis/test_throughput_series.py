@@ -30,7 +30,7 @@ def sample(intended_ms: int, **given_ms: int) -> Samples:
     one["intended_ns"] = T0_NS + intended_ms * MS
     for name, value in given_ms.items():
         one[f"{name}_ns"] = T0_NS + value * MS
-    one["outcome"], one["state"], one["fate"] = (
+    one["outcome"], one["state"], one["signal_outcome"] = (
         PushStatus.ACCEPTED,
         State.SIMULATED,
         SignalOutcome.SIMULATED,
@@ -126,7 +126,11 @@ def test_rows_are_bounded_and_nothing_is_left_out() -> None:
 def test_refused_ones_are_not_in_flight() -> None:
     """What Redis refused is over when it says so."""
     one = sample(100, sent=200, acked=1_300)
-    one["outcome"], one["state"], one["fate"] = PushStatus.REFUSED, 0, SignalOutcome.REFUSED
+    one["outcome"], one["state"], one["signal_outcome"] = (
+        PushStatus.REFUSED,
+        0,
+        SignalOutcome.REFUSED,
+    )
     seconds = seconds_of(one)
     assert [row.in_flight for row in seconds[:3]] == [1, 0, 0]
     assert sum(row.accepted for row in seconds) == 0

@@ -48,7 +48,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def refused(path: Path) -> str:
-    """What is said of a file that is refused."""
+    """The message about a file that is refused."""
     with pytest.raises(UsageError) as caught:
         load_attach_file(path)
     assert caught.value.where == str(path)
@@ -90,7 +90,7 @@ def test_the_example_shares_no_name_with_ours() -> None:
 
 def test_every_problem_is_told_at_once(write: Write) -> None:
     """With its place in the file."""
-    said = refused(
+    message = refused(
         write(
             name="Least",
             redis={"url": "http://x", "pasword_env": "A"},
@@ -105,12 +105,12 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         *("tasks.tabel: unknown key", "states.DONE: no state 'FINISHED'", "seen.way"),
     )
     for place in places:
-        assert place in said
-    assert said.startswith(f"{said.split(':')[0]}: 7 problems")
+        assert place in message
+    assert message.startswith(f"{message.split(':')[0]}: 7 problems")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"schema_version": 2}, "schema_version"),
         ({"redis": {"url": "redis+cluster://a:1"}}, "a cluster cannot be attached yet"),
@@ -138,10 +138,10 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
     ],
 )
 def test_contracts_that_cannot_be_are_refused(
-    changes: dict[str, Any], said: str, write: Write
+    changes: dict[str, Any], message: str, write: Write
 ) -> None:
     """Before anything is connected to."""
-    assert said in refused(write(**changes))
+    assert message in refused(write(**changes))
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_contracts_that_cannot_be_are_refused(
 )
 def test_passwords_do_not_belong_into_the_file(changes: dict[str, Any], write: Write) -> None:
     """The error says where they belong, and does not repeat them."""
-    said = refused(write(**changes))
-    assert 'password_env = "NAME"' in said
-    assert "hunter2" not in said
+    message = refused(write(**changes))
+    assert 'password_env = "NAME"' in message
+    assert "hunter2" not in message
 
 
 def test_credentials_come_from_the_environment(write: Write) -> None:
@@ -179,7 +179,7 @@ def test_credentials_come_from_the_environment(write: Write) -> None:
 
 @pytest.mark.parametrize("server", ["redis", "postgres"])
 def test_a_password_that_is_no_utf_8_is_refused_and_not_quoted(server: str, write: Write) -> None:
-    """Python reads a Latin-1 variable as lone surrogates, which nobody can encode."""
+    """Python reads a Latin-1 variable as lone surrogates, which cannot be encoded."""
     secret = b"geh\xe9im".decode("utf-8", "surrogateescape")
     file = load_attach_file(write(**{server: {**LEAST[server], "password_env": "THE_PASSWORD"}}))
     env = {"THE_PASSWORD": secret}
@@ -218,19 +218,19 @@ def test_descriptor_sets_are_taken_in(write: Write, tmp_path: Path) -> None:
 def test_production_is_refused_without_the_exact_words(
     changes: dict[str, Any], write: Write
 ) -> None:
-    """The error says what would have to be said; nothing near it will do."""
+    """The error names the sentence that is needed; nothing near it is accepted."""
     file = load_attach_file(write(**changes))
     expected = required_phrase(file)
     assert file.redis.place in expected
-    for said in (None, "", "yes", expected.upper(), expected + " "):
+    for message in (None, "", "yes", expected.upper(), expected + " "):
         with pytest.raises(UsageError) as caught:
-            refuse_production(file, said)
+            refuse_production(file, message)
         assert f"--accept-production {expected!r}" in caught.value.hint
     refuse_production(file, expected)
 
 
-def test_what_is_not_production_needs_no_words(write: Write) -> None:
-    """And words for another system are a mistake. `product` is no production."""
+def test_what_is_not_production_needs_no_sentence(write: Write) -> None:
+    """And a sentence for another system is an error. `product` is no production."""
     file = load_attach_file(write(prefix="product:", streams={"proposals": "delivery"}))
     refuse_production(file, None)
     with pytest.raises(UsageError, match="does not name this system"):
@@ -238,19 +238,19 @@ def test_what_is_not_production_needs_no_words(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "said"),
+    ("kind", "changes", "message"),
     [
         (StackKind.ATTACH, {}, "needs a contract file"),
         (StackKind.PROCESS, {"contract_file": EXAMPLE}, "a system that already runs"),
         (StackKind.ATTACH, {"contract_file": EXAMPLE, "agents": 3}, "has its own images"),
     ],
 )
-def test_options_that_do_not_fit(kind: StackKind, changes: dict[str, Any], said: str) -> None:
+def test_options_that_do_not_fit(kind: StackKind, changes: dict[str, Any], message: str) -> None:
     """An option that would be ignored is refused."""
     choice = StackChoice(
         **{"kind": kind, "image_set": "", "images": (), "agents": 0, "ports": {}, **changes}
     )
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         choice.attached()
 
 

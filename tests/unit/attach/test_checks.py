@@ -1,4 +1,4 @@
-"""What is said of a system before the load: refusals, servers that will not do, exit codes."""
+"""What is reported of a system before the load: refusals, unsuitable servers, exit codes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_ids_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "known", "found"),
+    ("name", "known", "found"),
     [
         ("FILED", ["QUEUED", "FILLED"], "FILLED"),
         ("jobs", ["Jobs", "postings"], "Jobs"),
@@ -106,9 +106,9 @@ def test_ids_are_told_apart() -> None:
         ("x", [], ""),
     ],
 )
-def test_the_nearest_word(word: str, known: list[str], found: str) -> None:
+def test_the_nearest_name(name: str, known: list[str], found: str) -> None:
     """Whatever the capitals; nothing rather than something unlike."""
-    assert nearest(word, known) == found
+    assert nearest(name, known) == found
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_each_refusal_of_redis_has_its_own_words(error: Exception, check: str, c
 
 
 @pytest.mark.parametrize(
-    ("changes", "pid", "check", "said"),
+    ("changes", "pid", "check", "message"),
     [
         ({"read_only": "off"}, 7, "direct", "start-up options do not reach"),
         ({}, 8, "direct", "a pooler is in front"),
@@ -189,11 +189,13 @@ def test_each_refusal_of_redis_has_its_own_words(error: Exception, check: str, c
         ({"login_most": 0, "login_used": 1}, 7, "connections", "0 of 0 are in use (its CONN"),
     ],
 )
-def test_servers_that_will_not_do(changes: dict[str, Any], pid: int, check: str, said: str) -> None:
-    """Told by what they say of themselves."""
+def test_servers_that_will_not_do(
+    changes: dict[str, Any], pid: int, check: str, message: str
+) -> None:
+    """Known by what they report of themselves."""
     found = wrong(postgres_checks.server_checks({**FACTS, **changes}, pid, FILE))
     assert [*found] == [f"postgres.{check}"]
-    assert said in found[f"postgres.{check}"]
+    assert message in found[f"postgres.{check}"]
 
 
 def test_a_server_that_will_do() -> None:
@@ -203,25 +205,25 @@ def test_a_server_that_will_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("info", "said"),
+    ("info", "message"),
     [
         ({"redis_mode": "sentinel"}, "this is a Sentinel"),
         ({"role": "slave", "master_host": "m", "master_port": 1}, "this is a replica of m:1"),
         ({"role": "master", "redis_mode": "cluster"}, ""),
     ],
 )
-def test_kinds_of_redis(info: dict[str, Any], said: str) -> None:
+def test_kinds_of_redis(info: dict[str, Any], message: str) -> None:
     """A node of a cluster will do if it owns the keys."""
     found = " ".join(problem.message for problem in redis_checks._mode_problems(info))
-    assert found.startswith(said)
-    assert bool(found) == bool(said)
+    assert found.startswith(message)
+    assert bool(found) == bool(message)
 
 
 def test_a_redis_that_drops_streams_is_told() -> None:
     """No error: it may never come to it."""
     info = {"used_memory": 50, "maxmemory": 100, "maxmemory_policy": "allkeys-lru"}
-    said, hint = redis_checks._memory(info)
-    assert said == "50% of maxmemory in use, allkeys-lru"
+    message, hint = redis_checks._memory(info)
+    assert message == "50% of maxmemory in use, allkeys-lru"
     assert "drops whole streams" in hint
 
 

@@ -1,4 +1,4 @@
-"""URLs that a person writes: what is wrong is said, and nothing of a login is repeated."""
+"""URLs that a person writes: errors are named, and nothing of a login is repeated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONTRACT = (
     'schema_version = 1\nname = "desk"\n[redis]\nurl = {redis}\n[postgres]\nurl = {postgres}\n'
 )
 _GOOD = {"redis": "redis://a:1/0", "postgres": "postgresql://a/b"}
-# Signs that no word of ours holds, so that any two of them in a row are the secret's.
+# Signs that no text of ours holds, so that any two of them in a row are the secret's.
 _LETTERS = "QXZÄéßjñ"
 _SPLITTERS = "@/?#%[]:&= \t\r\n\x00\x1f\x7f\\'\""
 _SECRETS = st.tuples(
@@ -157,7 +157,7 @@ def test_a_password_that_is_no_text(server: RedisAddress | PostgresAddress) -> N
     ],
 )
 def test_redis_urls(tmp_path: Path, url: str, problem: str) -> None:
-    """What cannot be used is refused before anything is looked for."""
+    """What cannot be used is refused before anything is searched for."""
     assert problem in _refusal(tmp_path, redis=url)
 
 

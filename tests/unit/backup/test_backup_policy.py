@@ -27,13 +27,13 @@ def test_a_name_tells_its_day(day: int) -> None:
 
 
 @given(DAYS, STRANGERS, COUNTS)
-def test_the_newest_stay(days: set[int], strangers: set[str], count: int) -> None:
+def test_the_newest_stay(days: set[int], others: set[str], count: int) -> None:
     """As many as asked for, none older than one that goes; what is no backup is left alone."""
-    names = {name_of(day) for day in days} | strangers
+    names = {name_of(day) for day in days} | others
     kept = retained(names, count)
     assert kept <= names
-    assert strangers <= kept
-    stay = {day_of(name) or 0 for name in kept - strangers}
+    assert others <= kept
+    stay = {day_of(name) or 0 for name in kept - others}
     assert len(stay) == min(count, len(days))
     assert all(one > gone for one in stay for gone in days - stay)
     assert retained(kept, count) == kept
@@ -51,7 +51,7 @@ def test_day_after_day(count: int, days: int, first: int) -> None:
 
 @pytest.mark.parametrize("name", ["day-1.dump", "day-00001.dump", "day-0001.dump.part", "0001"])
 def test_what_is_no_backup(name: str) -> None:
-    """Has no day, so that it is never taken away."""
+    """Has no day, so that it is never removed."""
     assert day_of(name) is None
 
 

@@ -40,7 +40,7 @@ VARIABLES = {
     "STRATEGY_DIR": "/strategies/mine",
     "AGENT_GROUP": "cg:agents",
 }
-# Compose says these of a service too: how its image comes to be there.
+# Compose says these of a service too: how its image is built or pulled.
 NO_FIELD = {"build", "pull_policy"}
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 _SECONDS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6}
@@ -56,9 +56,9 @@ def size(value: Any) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def words(value: Any) -> tuple[str, ...]:
-    """A list of words; Compose writes a dollar as two, so that its answer can be read again."""
-    return tuple(str(word).replace("$$", "$") for word in value or ())
+def texts(value: Any) -> tuple[str, ...]:
+    """A list of texts; Compose writes a dollar as two, so that its answer can be read again."""
+    return tuple(str(text).replace("$$", "$") for text in value or ())
 
 
 def mount(entry: Any) -> tuple[str, str, bool]:
@@ -83,7 +83,7 @@ def health(body: Body | None) -> HealthCheckSpec | None:
         return None
     assert set(body) == {"test", "interval", "timeout", "retries"}
     interval, timeout = (nanoseconds(body[key]) for key in ("interval", "timeout"))
-    return HealthCheckSpec(words(body["test"]), interval, timeout, int(body["retries"]))
+    return HealthCheckSpec(texts(body["test"]), interval, timeout, int(body["retries"]))
 
 
 def nanoseconds(text: str) -> int:
@@ -104,14 +104,14 @@ def names(value: Any) -> tuple[str, ...]:
     return tuple(sorted(value or ()))
 
 
-# Each field of a service as Compose tells it: (name of the service, its body) -> value.
+# Each field of a service as Compose reports it: (name of the service, its body) -> value.
 FIELDS: dict[str, Callable[[str, Body], Any]] = {
     "name": lambda name, _: name,
     "image": lambda _, body: body["image"],
-    "command": lambda _, body: words(body.get("command")),
-    "entrypoint": lambda _, body: words(body.get("entrypoint")),
+    "command": lambda _, body: texts(body.get("command")),
+    "entrypoint": lambda _, body: texts(body.get("entrypoint")),
     "environment": lambda _, body: {
-        key: words([value])[0] for key, value in (body.get("environment") or {}).items()
+        key: texts([value])[0] for key, value in (body.get("environment") or {}).items()
     },
     "cpu_period_us": lambda _, body: int(body["cpu_period"]),
     "cpu_quota_us": lambda _, body: int(body["cpu_quota"]),
@@ -134,7 +134,7 @@ FIELDS: dict[str, Callable[[str, Body], Any]] = {
     "cap_add": lambda _, body: names(body.get("cap_add")),
     "security_opt": lambda _, body: names(body.get("security_opt")),
 }
-# The keys that the fields are read from; any other one would be a setting that nobody compares.
+# The keys that the fields are read from; any other one would be a setting that is not compared.
 KEYS = {
     *("image", "command", "entrypoint", "environment", "cpu_period", "cpu_quota", "cpu_shares"),
     *("mem_limit", "memswap_limit", "shm_size", "restart", "ulimits", "volumes", "tmpfs"),
@@ -187,8 +187,8 @@ def check(document: Body, *files: ComposeFile) -> int:
     """Hold Compose's reading against the harness's; how many fields were compared."""
     ours, theirs = as_the_harness_reads(*files), as_compose_reads(document)
     assert {key: (ours.get(key), theirs.get(key)) for key in differing(ours, theirs)} == {}
-    told = {key for body in document["services"].values() for key, value in body.items() if value}
-    assert told <= KEYS | NO_FIELD
+    used = {key for body in document["services"].values() for key, value in body.items() if value}
+    assert used <= KEYS | NO_FIELD
     declared = {key: (name, internal) for file in files for key, name, internal in file.networks}
     told_of = {
         key: (body["name"], bool(body.get("internal", False)))

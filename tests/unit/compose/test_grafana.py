@@ -85,7 +85,7 @@ def test_every_selector_of_an_expression_is_found() -> None:
 
 
 def test_everything_served_is_shown() -> None:
-    """A metric that no panel shows would be missed by whoever looks at the dashboard only."""
+    """A metric that no panel shows would be missed by a reader of the dashboard only."""
     shown = {own.name for expression in expressions() for own in selectors(parsed(expression))}
     hidden = {name.removesuffix("_bucket") for name in served()} - {
         name.removesuffix("_bucket") for name in shown
@@ -98,7 +98,7 @@ def test_everything_served_is_shown() -> None:
 
 
 def test_panels_are_well_formed() -> None:
-    """Ids are unique, panels lie beside each other, and every source is the one that is chosen."""
+    """Ids are unique, panels do not overlap, and every source is the one that is chosen."""
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert len({panel["title"] for panel in panels}) == len(panels)

@@ -96,8 +96,8 @@ def test_no_secret_in_a_command() -> None:
     secrets = {"REDIS_PASSWORD": "hush-redis", "POSTGRES_PASSWORD": "hush-postgres"}
     for file in SECTION_5:
         for service in read_compose(COMPOSE / file, secrets).services:
-            words = " ".join((*service.command, *service.entrypoint))
-            assert not [secret for secret in secrets.values() if secret in words]
+            text = " ".join((*service.command, *service.entrypoint))
+            assert not [secret for secret in secrets.values() if secret in text]
 
 
 def test_missing_variable_is_named() -> None:

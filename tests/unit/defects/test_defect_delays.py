@@ -28,7 +28,7 @@ def settings(tmp_path: Path, defects: str, **more: Any) -> Settings:
     return Settings(redis_url=URL, defects=defects, defect_log=log, **more)
 
 
-def told(tmp_path: Path) -> list[str]:
+def logged(tmp_path: Path) -> list[str]:
     """The defects that acted."""
     text = (tmp_path / "defects.jsonl").read_text(encoding="utf-8")
     return [json.loads(line)["defect"] for line in text.splitlines()]
@@ -45,14 +45,14 @@ def test_a_cold_cache_misses_each_time(tmp_path: Path) -> None:
     """Two orders of one block are two misses, both computed for, and decided as ever."""
     lite = LiteSimulator()
     kit = defective(settings(tmp_path, "cold_cache:cost_ms=5"))
-    desk = kit.decision_service(lite, FullSimulator(""), 2, lambda *_: False)
-    assert isinstance(desk, DefectiveDecisionService)
-    desk._defects[0].context.origin.begin()  # as the first signal does
+    decision_service = kit.decision_service(lite, FullSimulator(""), 2, lambda *_: False)
+    assert isinstance(decision_service, DefectiveDecisionService)
+    decision_service._defects[0].context.origin.begin()  # as the first signal does
     before_s = time.thread_time()
-    assert all(isinstance(desk.decide(order(), 1), Trade) for _ in range(2))
+    assert all(isinstance(decision_service.decide(order(), 1), Trade) for _ in range(2))
     assert time.thread_time() - before_s >= 0.01
     assert (lite.misses, lite.hits) == (2, 0)
-    assert told(tmp_path) == ["cold_cache"] * 2
+    assert logged(tmp_path) == ["cold_cache"] * 2
 
 
 def test_a_slow_node_waits_with_each_answer(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_slow_node_waits_with_each_answer(tmp_path: Path) -> None:
     for _ in range(3):
         hold_up()
     assert waits == [0.08] * 3
-    assert told(tmp_path) == ["slow_rpc"]
+    assert logged(tmp_path) == ["slow_rpc"]
 
 
 def test_a_slow_node_keeps_its_rate_and_its_times(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What may be asked for, and what a wrong wish is told."""
+"""What may be asked for, and the error of a wrong request."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ WRONG = {
 
 
 def test_defects_with_and_without_settings() -> None:
-    """Defaults hold until it is said when; then nothing but that holds."""
-    plain, told, seeded = read_defects(
+    """Defaults hold until a trigger is given; then only that holds."""
+    plain, timed, seeded = read_defects(
         "stuck_row; slow_lock:after_s=1,every=5,hold_s=0.5; skip_nonce:seed=3;"
     )
     assert plain.when == When(rate=0.01)
-    assert told.when == When(every=5, after_s=1.0)
-    assert told.settings == {"hold_s": 0.5}
+    assert timed.when == When(every=5, after_s=1.0)
+    assert timed.settings == {"hold_s": 0.5}
     assert seeded.when == When(rate=0.01, seed=3)
     assert read_defects(" ; ") == ()
 
@@ -89,7 +89,7 @@ def test_the_harness_refuses_before_anything_starts(wish: str) -> None:
 
 
 def test_wishes_reach_the_engine(tmp_path: Path) -> None:
-    """Options add to the scenario, and the engine alone is told; nobody if nothing is wished."""
+    """Options add to the scenario, and only the engine receives them; none if nothing is asked."""
     pairs, edit = as_overrides(
         agents=None,
         rate=None,
@@ -110,7 +110,7 @@ def test_wishes_reach_the_engine(tmp_path: Path) -> None:
 
 
 def test_a_nodes_defect_reaches_the_primary_only(tmp_path: Path) -> None:
-    """Neither the engine nor the fallback is told of it; without nodes it is refused."""
+    """Neither the engine nor the fallback receives it; without nodes it is refused."""
     wished = ['engine.defects=["slow_rpc", "slow_all"]', "chain.nodes=2"]
     pairs, edit = as_overrides(
         agents=None, rate=None, duration=None, seed=None, settings=wished, defects=[]
@@ -133,8 +133,8 @@ def test_engine_reads_its_variables() -> None:
     """Both are optional, and blanks are nothing."""
     url = {"DEFI_REDIS_URL": "redis://:secret@127.0.0.1:1/0"}
     assert read_settings(url).defects == ""
-    told = read_settings({**url, "DEFI_DEFECTS": " stuck_row ", "DEFI_DEFECT_LOG": "/tmp/x"})  # noqa: S108 - a name, never opened
-    assert (told.defects, told.defect_log) == ("stuck_row", "/tmp/x")  # noqa: S108 - the same
+    found = read_settings({**url, "DEFI_DEFECTS": " stuck_row ", "DEFI_DEFECT_LOG": "/tmp/x"})  # noqa: S108 - a name, never opened
+    assert (found.defects, found.defect_log) == ("stuck_row", "/tmp/x")  # noqa: S108 - the same
 
 
 def _variables(settings: StackSettings) -> list[dict[str, str]]:

@@ -81,7 +81,7 @@ def test_every_nth(every: int, opportunities: int) -> None:
 
 
 def test_once_in_each_period() -> None:
-    """With a period alone, its first opportunity is taken and no other."""
+    """With a period alone, it occurs at its first opportunity and at no other."""
     scene = Scene(When(after_s=1.0, every_s=2.0))
     found = [ms for ms in range(0, 8000, 500) if scene.at(ms)]
     assert found == [1000, 3000, 5000, 7000]

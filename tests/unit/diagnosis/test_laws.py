@@ -115,7 +115,7 @@ def test_idle_telemetry_gives_no_yes(slow: tuple[int, ...], part: float) -> None
     )
     diagnosis = on_demand(found, slow)
     assert diagnosis.headline is None
-    assert {question.answer for question in diagnosis.questions} == {Answer.NO}
+    assert Answer.YES not in {question.answer for question in diagnosis.questions}
 
 
 @given(tracks(), st.floats(-3, END))

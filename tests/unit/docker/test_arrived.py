@@ -1,4 +1,4 @@
-"""What an engine did not take of a container's options is told at once, with what to do."""
+"""Options of a container that an engine ignores are reported at once, with what to do."""
 
 from __future__ import annotations
 

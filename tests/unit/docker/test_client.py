@@ -1,4 +1,4 @@
-"""Which engine is asked, and what is said when it cannot be used."""
+"""Which engine is asked, and the error when it cannot be used."""
 
 from __future__ import annotations
 

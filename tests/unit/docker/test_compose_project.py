@@ -37,7 +37,7 @@ from harness.stack.settings import ROOT
     ],
 )
 def test_variables_are_read_back(text: str, found: str, variables: dict[str, str]) -> None:
-    """What became of a text tells what its variables were; another text tells nothing."""
+    """A rendered text shows what its variables were; another text shows nothing."""
     assert variables_of(text, found) == variables
 
 
@@ -67,10 +67,10 @@ class Engine:
     def networks(self, **_: Any) -> list[dict[str, Any]]:
         """Networks with their label."""
         label = "com.docker.compose.network"
-        return [{"Name": n, "Labels": {label: told}} for n, told in self._networks.items()]
+        return [{"Name": n, "Labels": {label: key}} for n, key in self._networks.items()]
 
     def volumes(self, **_: Any) -> dict[str, Any]:
-        """None, as the engine tells it."""
+        """None, as the engine reports it."""
         return {"Volumes": None}
 
 
@@ -82,7 +82,7 @@ def test_the_only_project_is_found_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "name", "words"),
+    ("found", "name", "message"),
     [
         (("defi",), "dfi", "did you mean defi?"),
         ((), "defi", "docker compose ls"),
@@ -90,20 +90,20 @@ def test_the_only_project_is_found_by_itself() -> None:
     ],
 )
 def test_a_project_that_is_not_clear_is_a_usage_error(
-    found: tuple[str, ...], name: str, words: str
+    found: tuple[str, ...], name: str, message: str
 ) -> None:
     """With what to do."""
     with pytest.raises(UsageError) as raised:
         _choose(found, name)
-    assert words in str(raised.value)
+    assert message in str(raised.value)
     assert raised.value.where == "--compose-project"
 
 
 def test_networks_are_known_by_their_keys() -> None:
     """Version 1 labels them with their whole names, later versions with their keys."""
-    told = {"p-sandbox_net": "p-sandbox_net", "p-intelligence_net": "intelligence_net"}
+    networks = {"p-sandbox_net": "p-sandbox_net", "p-intelligence_net": "intelligence_net"}
     keys = ("sandbox_net", "intelligence_net", "fortress_net")
-    names = engine_names(Engine(networks=told), "p", keys)
+    names = engine_names(Engine(networks=networks), "p", keys)
     assert names == {"sandbox_net": "p-sandbox_net", "intelligence_net": "p-intelligence_net"}
 
 

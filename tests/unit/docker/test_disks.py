@@ -41,15 +41,15 @@ def test_data_lie_on_the_first_volume_that_is_written() -> None:
 
 
 def test_a_file_system_is_held_until_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is made on the device, emptied, told of, and let go once."""
+    """It is made on the device, emptied, reported, and released once."""
     ran: list[tuple[str, ...]] = []
-    monkeypatch.setattr(disks, "_run", lambda *words: ran.append(words))
+    monkeypatch.setattr(disks, "_run", lambda *command: ran.append(command))
     monkeypatch.setattr(disks, "_program", lambda name: name)
     read, write = os.pipe()
     made = Disks(lambda size: (f"/dev/loop{size >> 30}", read))
     assert made.make("data") == {"type": "ext4", "device": "/dev/loop2"}
-    assert [words[0] for words in ran] == ["mkfs.ext4", "debugfs"]
-    assert all(words[-1] == "/dev/loop2" for words in ran)
+    assert [command[0] for command in ran] == ["mkfs.ext4", "debugfs"]
+    assert all(command[-1] == "/dev/loop2" for command in ran)
     assert made.describe() == {"data": {"device": "/dev/loop2", "bytes": disks.DISK_BYTES}}
     assert made.reasons() == ["data lies on a file system of 2 GiB in a file"]
     made.close()
@@ -64,13 +64,13 @@ def test_a_missing_program_is_told_before_a_device_is_taken(
 ) -> None:
     """With what brings it."""
     monkeypatch.setattr(disks, "_PLACES", "/nowhere")
-    made = Disks(lambda _: pytest.fail("a device was taken"))
+    made = Disks(lambda _: pytest.fail("a device was used"))
     with pytest.raises(StackError, match="not installed"):
         made.make("data")
 
 
 def mount(kind: str, name: str, target: str) -> dict[str, Any]:
-    """A mount as the engine tells it."""
+    """A mount as the engine reports it."""
     return {"Type": kind, "Name": name, "Destination": target}
 
 
@@ -94,7 +94,7 @@ def test_the_kernel_s_structure_is_as_long_as_it_says() -> None:
 
 
 def test_a_host_without_room_is_told(tmp_path: Path) -> None:
-    """Before a device is taken; nothing stays in the folder."""
+    """Before a device is used; nothing stays in the folder."""
     with pytest.raises(StackError, match="no room"):
         loop_devices.attach_loop_device(1 << 60, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What a stack of containers is asked to be, and what of it is told to whom."""
+"""What a stack of containers is asked to be, and who may know what of it."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def test_settings_reach_the_services() -> None:
 
 def test_no_password_is_in_what_a_label_tells() -> None:
     """The variables that are kept for another process hold none."""
-    told = str(open_variables(SETTINGS))
-    assert not [text for text in PASSWORDS.texts() if text in told]
+    text_of_all = str(open_variables(SETTINGS))
+    assert not [text for text in PASSWORDS.texts() if text in text_of_all]
     assert not [text for text in PASSWORDS.texts() if text in repr(PASSWORDS)]
 
 
@@ -263,7 +263,7 @@ def test_images_by_role() -> None:
 
 
 def test_an_owner_survives_being_written() -> None:
-    """A label tells who made a thing."""
+    """A label names who made a thing."""
     owner = Owner.this_process()
     assert Owner.parse(str(owner)) == owner
     assert Owner.parse("nobody") is None

@@ -31,8 +31,8 @@ def event(action: str, at_s: float, **attributes: str) -> dict[str, Any]:
     }
 
 
-def tally(policy: RestartSpec, *documents: dict[str, Any]) -> EventCounters:
-    """A tally after these events of container `c`."""
+def counters(policy: RestartSpec, *documents: dict[str, Any]) -> EventCounters:
+    """The counters after these events of container `c`."""
     made = EventCounters()
     made.register("c", "engine", policy)
     for document in documents:
@@ -44,7 +44,7 @@ def tally(policy: RestartSpec, *documents: dict[str, Any]) -> EventCounters:
 
 def test_a_killed_engine_is_counted() -> None:
     """An end by SIGKILL and the restart by policy after it."""
-    made = tally(ALWAYS, event("start", 1), event("die", 5, exitCode="137"), event("start", 5.1))
+    made = counters(ALWAYS, event("start", 1), event("die", 5, exitCode="137"), event("start", 5.1))
     count = made.counts["c"]
     assert (count.restarts, count.running, made.alerts) == (1, True, [])
     assert [(end.code, end.uptime_ns, end.by_oom) for end in count.exits] == [(-9, 4 * S, False)]
@@ -59,7 +59,7 @@ def test_an_agent_out_of_memory_leaves_the_pool_after_three_restarts() -> None:
             event("oom", turn + 0.5),
             event("die", turn + 0.6, exitCode="137"),
         ]
-    made = tally(THRICE, *documents)
+    made = counters(THRICE, *documents)
     count = made.counts["c"]
     assert (count.restarts, count.oom_kills, count.out_of_pool) == (3, 4, True)
     assert made.alerts == [
@@ -72,12 +72,14 @@ def test_a_container_is_known_by_what_it_calls_itself() -> None:
     """Its consumer in a group is named after that."""
     document = event("start", 1)
     document["Actor"]["ID"] = "0123456789abcdef"
-    assert tally(ALWAYS, document, event("die", 2, exitCode="1")).counts["c"].host == "0123456789ab"
+    assert (
+        counters(ALWAYS, document, event("die", 2, exitCode="1")).counts["c"].host == "0123456789ab"
+    )
 
 
 def test_an_oom_kill_of_a_child_is_no_end() -> None:
     """The kernel may kill another process than the first one."""
-    count = tally(ALWAYS, event("start", 1), event("oom", 2)).counts["c"]
+    count = counters(ALWAYS, event("start", 1), event("oom", 2)).counts["c"]
     assert (count.oom_events, count.oom_kills, count.running) == (1, 0, True)
 
 
@@ -85,23 +87,23 @@ def test_an_oom_kill_of_a_child_is_no_end() -> None:
 def test_podman_tells_by_a_cleanup_that_nothing_starts_again(last_words: list[str]) -> None:
     """Recorded from 4.3: a kill has no signal, a stop is a `die` alone; neither is restarted."""
     actions = ["create", "start", "die", "restart", "start", *last_words, "cleanup"]
-    made = tally(ALWAYS, *(event(action, at) for at, action in enumerate(actions)))
+    made = counters(ALWAYS, *(event(action, at) for at, action in enumerate(actions)))
     count = made.counts["c"]
     assert (count.restarts, count.running, made.alerts) == (1, False, [])
     assert count.is_lost(60 * S, 5 * S)
-    assert not tally(ALWAYS, *(event(a, 1) for a in actions[:-2])).counts["c"].is_lost(60 * S, S)
+    assert not counters(ALWAYS, *(event(a, 1) for a in actions[:-2])).counts["c"].is_lost(60 * S, S)
 
 
 def test_podman_calls_a_removal_by_another_name() -> None:
-    """Whoever waits for the end of a container waits for one word."""
+    """A caller that waits for the end of a container waits for one action."""
     parsed = parse_event(event("remove", 1), mono_offset_ns=0)
     assert parsed is not None
     assert parsed.action == "destroy"
 
 
 def test_an_end_that_was_asked_for_is_no_loss() -> None:
-    """The gate closes: Anvil ends, and nobody is alarmed."""
-    made = tally(NEVER, event("start", 1))
+    """The gate closes: Anvil ends, and no anomaly is reported."""
+    made = counters(NEVER, event("start", 1))
     made.stopping("c")
     for document in (event("kill", 2, signal="9"), event("die", 2.1, exitCode="137")):
         parsed = parse_event(document, mono_offset_ns=0)
@@ -113,7 +115,7 @@ def test_an_end_that_was_asked_for_is_no_loss() -> None:
 
 def test_a_kill_by_hand_is_a_loss_after_a_while() -> None:
     """`docker kill` suspends the policy; but it may be the first half of `docker restart`."""
-    made = tally(
+    made = counters(
         ALWAYS, event("start", 1), event("kill", 2, signal="9"), event("die", 2, exitCode="137")
     )
     count = made.counts["c"]
@@ -122,8 +124,8 @@ def test_a_kill_by_hand_is_a_loss_after_a_while() -> None:
 
 
 def test_an_agent_ended_by_hand_has_not_used_up_its_retries() -> None:
-    """No alert for what somebody did on purpose."""
-    made = tally(
+    """No alert for what a person did on purpose."""
+    made = counters(
         NEVER, event("start", 1), event("kill", 2, signal="15"), event("die", 2, exitCode="1")
     )
     assert made.alerts == []
@@ -131,7 +133,7 @@ def test_an_agent_ended_by_hand_has_not_used_up_its_retries() -> None:
 
 def test_a_restart_by_hand_is_not_a_loss() -> None:
     """A start after an end by hand makes up for it."""
-    made = tally(
+    made = counters(
         ALWAYS,
         event("start", 1),
         event("kill", 2, signal="15"),
@@ -144,7 +146,7 @@ def test_a_restart_by_hand_is_not_a_loss() -> None:
 
 def test_a_signal_that_ends_nothing_is_none_by_hand() -> None:
     """`docker kill -s HUP` leaves the policy in force."""
-    made = tally(ALWAYS, event("start", 1), event("kill", 2, signal="1"))
+    made = counters(ALWAYS, event("start", 1), event("kill", 2, signal="1"))
     assert not made.counts["c"].by_hand
 
 
@@ -181,7 +183,7 @@ def test_other_events_say_nothing(action: str) -> None:
 @given(st.integers(min_value=0, max_value=6), st.sampled_from([ALWAYS, THRICE, NEVER]))
 def test_restarts_never_exceed_the_policy(failures: int, policy: RestartSpec) -> None:
     """However often it fails: counted restarts keep to the policy, an alert comes at most once."""
-    made = tally(policy)
+    made = counters(policy)
     count = made.counts["c"]
     for turn in range(failures):
         if turn and not restarts_again(policy, 1, count.restarts):

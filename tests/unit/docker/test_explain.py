@@ -1,4 +1,4 @@
-"""Messages of real engines, and what they are taken to mean."""
+"""Messages of real engines, and what they mean."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ ANSWERS = [
         " can add 'net.ipv4.ip_unprivileged_port_start=443' to /etc/sysctl.conf",
         Cause.PORT_FORBIDDEN,
     ),
-    # Podman 4 and 5 behind Docker's API (containers/image, netavark, pasta, crun)
+    # Podman 4 and 5 with Docker's API (containers/image, netavark, pasta, crun)
     (
         500,
         "choosing an image from manifest list docker://x:latest: no image found in image index for"
@@ -314,7 +314,7 @@ ANSWERS = [
         " available in PATH')",
         Cause.CREDENTIALS,
     ),
-    # A container's own words (runc 1.0, runc 1.1 and later, crun)
+    # A container's own text (runc 1.0, runc 1.1 and later, crun)
     (
         0,
         "standard_init_linux.go:228: exec user process caused: exec format error",
@@ -357,7 +357,7 @@ CONNECTIONS = [
 
 @pytest.mark.parametrize(("status", "message", "cause"), ANSWERS)
 def test_what_an_engine_answers(status: int, message: str, cause: Cause) -> None:
-    """Each message has its cause, says so, and keeps the engine's own words."""
+    """Each message has its cause, says so, and keeps the engine's own text."""
     found = explain(Failure(message, status))
     assert found.cause is cause
     assert " ".join(message.split())[-40:] in found.what
@@ -366,14 +366,14 @@ def test_what_an_engine_answers(status: int, message: str, cause: Cause) -> None
 
 @pytest.mark.parametrize(("message", "number", "cause"), CONNECTIONS)
 def test_why_no_engine_answers(message: str, number: int | None, cause: Cause) -> None:
-    """By the words of the library, else by the number of the system call that failed."""
+    """By the text of the library, else by the number of the system call that failed."""
     found = explain(Failure(message, None, number, "kim"))
     assert found.cause is cause
     assert found.hint
 
 
 def test_a_forbidden_socket_names_the_user_and_the_group() -> None:
-    """What is said can be typed as it is."""
+    """A hint can be typed as it is."""
     hint = explain(Failure("", None, errno.EACCES, "kim")).hint
     assert "`sudo usermod -aG docker kim`" in hint
     assert "newgrp docker" in hint

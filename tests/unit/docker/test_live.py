@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from harness.stack.docker.live_container import LiveMount, parse_core_limit, parse_mounts, processes
+from harness.stack.docker.live_container import LiveMount, parse_core_limit, parse_mounts
 
 LIMITS = """\
 Limit                     Soft Limit           Hard Limit           Units
@@ -33,12 +31,3 @@ def test_mounts_as_the_process_sees_them() -> None:
     assert mounts["/co de"].read_only
     assert mounts["/anvil"].size_bytes == 3 * 1024**3
     assert mounts["/run"].size_bytes == 0
-
-
-def test_processes_of_a_container(tmp_path: Path) -> None:
-    """The first one and all below it, parents before children."""
-    for pid, children in ((1, "2 3 "), (2, "4 "), (3, ""), (4, "")):
-        folder = tmp_path / str(pid) / "task" / str(pid)
-        folder.mkdir(parents=True)
-        (folder / "children").write_text(children, encoding="ascii")
-    assert processes(1, tmp_path) == (1, 2, 3, 4)

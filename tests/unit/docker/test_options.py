@@ -165,7 +165,7 @@ def test_an_engine_that_took_everything_differs_in_nothing() -> None:
 def test_an_option_that_was_dropped_is_named(
     section: str, key: str, value: Any, field: str
 ) -> None:
-    """Whatever an engine does not take, it is told which."""
+    """Every option that an engine ignores is named."""
     document = inspected()
     document[section] = {**document[section], key: value}
     found = config_of_inspect(document, NAMES, "engine")
@@ -209,10 +209,10 @@ def test_what_an_engine_or_image_adds_is_no_difference(section: str, key: str, v
 
 
 def test_a_volume_that_the_image_declares_is_no_difference() -> None:
-    """The engine gives it a random name; one with a name was asked for by somebody."""
+    """The engine gives it a random name; one with a name was asked for."""
     extra = {"Type": "volume", "Name": "a7" * 32, "Source": "/x", "Destination": "/y", "RW": True}
     wanted = config_of_spec(spec(), PLACE)
-    for name, expected in (("a7" * 32, []), ("of-somebody", ["mounts"])):
+    for name, expected in (("a7" * 32, []), ("of-a-user", ["mounts"])):
         document = inspected()
         document["Mounts"].append({**extra, "Name": name})
         found = config_of_inspect(document, NAMES, "engine")
@@ -231,12 +231,12 @@ def test_a_volume_that_the_image_declares_is_no_difference() -> None:
     ],
 )
 def test_an_image_is_known_by_its_full_name(wanted: str, found: str, same: bool) -> None:
-    """Podman tells a registry that nobody wrote."""
+    """Podman adds a registry to the name."""
     assert same_image(wanted, found) is same
 
 
 def test_capabilities_are_the_same_however_an_engine_tells_them() -> None:
-    """Docker repeats what was asked for; Podman tells all that is gone, and leaves `true` out."""
+    """Docker repeats what was asked for; Podman lists all that is gone, and leaves `true` out."""
     answers: tuple[tuple[list[str], list[str], list[str]], ...] = (
         (["CHOWN"], ["ALL"], ["no-new-privileges:true"]),
         (["CAP_CHOWN"], ["all"], ["no-new-privileges=true"]),

@@ -1,4 +1,4 @@
-"""A download tells that it lives, and ends in bounded time."""
+"""A download reports its progress, and ends in bounded time."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_download_that_lasts_shows_that_it_lives() -> None:
 
 
 def test_many_lines_do_not_hide_that_time_passes() -> None:
-    """A registry that sends all the time is told of as often as a silent one."""
+    """A registry that sends all the time is reported as often as a silent one."""
     items: list[Any] = []
     for number in range(30):
         items += [0.5, loading("a", number * MB, 30 * MB)]
@@ -89,7 +89,7 @@ def test_an_image_without_figures() -> None:
 
 
 def test_a_registry_that_stands_still_is_given_up() -> None:
-    """After five minutes without a word."""
+    """After five minutes of silence."""
     registry = Registry(loading("a", 1, 2), 400)
     with pytest.raises(StackError, match=r"nothing came for 30[0-5] s"):
         registry.lines()
@@ -127,7 +127,7 @@ def test_layers_are_counted_once() -> None:
 
 
 class Engine:
-    """An engine with some images and a registry behind it."""
+    """An engine with some images and a registry that it asks."""
 
     def __init__(self, *present: str, answer: list[dict[str, Any]] | Exception) -> None:
         self.api = self
@@ -182,7 +182,7 @@ def test_each_image_is_told_of_once() -> None:
     ],
 )
 def test_an_error_under_way_is_told(answer: Any) -> None:
-    """The engine has said 200 by then, so its error is one of the lines."""
+    """The engine has answered 200 by then, so its error is one of the lines."""
     with pytest.raises(EngineError, match=r"(?s)b:1: the disk .* is full.*docker system df"):
         need_images(Engine(answer=answer), ["b:1"])
 

@@ -1,4 +1,4 @@
-"""The start of containers is told as it happens, and what goes wrong has one clear message."""
+"""The start of containers is reported as it happens, and what goes wrong has one clear message."""
 
 from __future__ import annotations
 
@@ -131,39 +131,41 @@ def test_the_log_of_a_container_may_tell_why(log: str, hint: str) -> None:
 class Yard:
     """Stands for `Containers`; whoever starts finds the port in use so many times."""
 
-    def __init__(self, taken: int) -> None:
+    def __init__(self, used: int) -> None:
         self.place = PLACE
         self.starts = 0
-        self._taken = taken
+        self._used = used
 
     def start(self, one: ContainerSpec, instance: int) -> str:
         self.starts += 1
-        if self.starts <= self._taken:
+        if self.starts <= self._used:
             raise PortInUseError("a port of this host is in use", where=one.name, hint="ss -ltnp")
         return self.place.mark.name(f"{one.name}-{instance}" if instance else one.name)
 
 
-def crew(yard: Yard, told: list[StartupEvent], chosen: Mapping[str, int]) -> ContainerSupervisor:
-    """A crew over it."""
+def supervisor_of(
+    yard: Yard, events: list[StartupEvent], chosen: Mapping[str, int]
+) -> ContainerSupervisor:
+    """A supervisor over it."""
     containers: Any = yard
-    return ContainerSupervisor(None, containers, chosen, NS_PER_S, ManualClock(), told.append)
+    return ContainerSupervisor(None, containers, chosen, NS_PER_S, ManualClock(), events.append)
 
 
 def test_a_start_is_told_once_however_many_ports_are_tried() -> None:
-    """Somebody is faster on two ports; agents are told apart by their number."""
-    told: list[StartupEvent] = []
-    crew(Yard(2), told, {}).start(spec(name="python-agent"), 3)
-    assert told == [StartupEvent(StartupStep.STARTED, "python-agent-3")]
+    """Another program is faster on two ports; agents have numbers."""
+    events: list[StartupEvent] = []
+    supervisor_of(Yard(2), events, {}).start(spec(name="python-agent"), 3)
+    assert events == [StartupEvent(StartupStep.STARTED, "python-agent-3")]
 
 
 def test_a_chosen_port_that_is_taken_is_wrong_usage() -> None:
     """No other one is tried, and the advice stays."""
-    told: list[StartupEvent] = []
+    events: list[StartupEvent] = []
     yard = Yard(1)
     with pytest.raises(UsageError, match=r"(?s)python-agent: a port .*ss -ltnp") as raised:
-        crew(yard, told, {"python-agent": 16_379}).start(spec(name="python-agent"))
+        supervisor_of(yard, events, {"python-agent": 16_379}).start(spec(name="python-agent"))
     assert raised.value.exit_code is Exit.USAGE
-    assert (yard.starts, told) == (1, [])
+    assert (yard.starts, events) == (1, [])
 
 
 class Refusing:
@@ -190,7 +192,7 @@ class Refusing:
 def test_a_taken_port_is_known_by_its_cause(
     monkeypatch: pytest.MonkeyPatch, message: str, is_port: bool
 ) -> None:
-    """Whoever words it; the half-made container goes away."""
+    """Whichever text reports it; the half-made container goes away."""
     removed: list[str] = []
     api = SimpleNamespace(
         images=lambda name: [],  # noqa: ARG005 - docker-py's own name of the argument
@@ -209,17 +211,17 @@ def test_a_taken_port_is_known_by_its_cause(
 
 
 def test_a_pipe_gets_the_same_plain_lines() -> None:
-    """One for each event, never wrapped, and no name is taken for markup."""
+    """One for each event, never wrapped, and no name counts as markup."""
     out = io.StringIO()
     console = Console(file=out, width=PIPE_WIDTH, highlight=False)
-    tell = startup_sink(console)
-    tell(StartupEvent(StartupStep.NOTE, "the host has few CPUs " * 10))
-    tell(StartupEvent(StartupStep.IMAGE_PRESENT, "[red]x:1"))
-    tell(StartupEvent(StartupStep.BUILDING, "a:1"))
-    tell(StartupEvent(StartupStep.BUILDING, "a:1", 5 * NS_PER_S))
-    tell(StartupEvent(StartupStep.BUILT, "a:1", 6 * NS_PER_S))
-    tell(StartupEvent(StartupStep.STARTED, "redis"))
-    tell(StartupEvent(StartupStep.READY, "redis", 1_230_000_000))
+    on_event = startup_sink(console)
+    on_event(StartupEvent(StartupStep.NOTE, "the host has few CPUs " * 10))
+    on_event(StartupEvent(StartupStep.IMAGE_PRESENT, "[red]x:1"))
+    on_event(StartupEvent(StartupStep.BUILDING, "a:1"))
+    on_event(StartupEvent(StartupStep.BUILDING, "a:1", 5 * NS_PER_S))
+    on_event(StartupEvent(StartupStep.BUILT, "a:1", 6 * NS_PER_S))
+    on_event(StartupEvent(StartupStep.STARTED, "redis"))
+    on_event(StartupEvent(StartupStep.READY, "redis", 1_230_000_000))
     assert out.getvalue().splitlines()[1:] == [
         "  image [red]x:1: present",
         "  image a:1: building",

@@ -123,7 +123,7 @@ def test_a_limit_that_is_not_in_force_is_named(change: dict[str, Any], setting: 
     ],
 )
 def test_a_setting_that_is_not_in_force_is_named(change: dict[str, Any], setting: str) -> None:
-    """Mounts and the core limit as the process has them, the rest as the engine tells it."""
+    """Mounts and the core limit as the process has them, the rest as the engine reports it."""
     assert unmet(replace(LIVE, **change)) == [setting]
 
 
@@ -177,7 +177,7 @@ def test_a_file_changed_under_a_running_container_is_named() -> None:
 def test_what_the_compose_file_leaves_out_is_named(
     asked: dict[str, Any], service: ContainerSpec, setting: str
 ) -> None:
-    """A row that is taken out of the file does not take its proof with it."""
+    """A row that is removed from the file keeps its proof."""
     quota = QUOTA.model_copy(update={"core_dumps": False, **asked})
     assert f"{setting} in the Compose file" in unmet(LIVE, service, quota)
 
@@ -209,7 +209,7 @@ def test_before_the_first_check_nobody_is_unhealthy() -> None:
     ],
 )
 def test_settings_of_servers(specified: str, live: str, ok: bool) -> None:
-    """Sizes compare as sizes, words as words."""
+    """Sizes compare as sizes, texts as texts."""
     (row,) = rows_of_settings("postgres", "SHOW", {"x": specified}, {"x": live})
     assert row.ok is ok
 
@@ -235,6 +235,6 @@ def test_nothing_verified_is_not_verified() -> None:
 def test_one_unmet_row_spoils_the_table(oks: list[bool]) -> None:
     """The table is met exactly when every row is, and names every one that is not."""
     rows = [VerificationRow("c", str(n), "a", "b", ok) for n, ok in enumerate(oks)]
-    told = table(rows)
-    assert told["ok"] is all(oks)
-    assert len(told["mismatches"]) == oks.count(False)
+    found = table(rows)
+    assert found["ok"] is all(oks)
+    assert len(found["mismatches"]) == oks.count(False)

@@ -171,7 +171,7 @@ def hosts(draw: st.DrawFn) -> HostFacts:
 
 @given(hosts(), st.sampled_from(NAMES))
 def test_seeing_less_never_claims_more(facts: HostFacts, name: str) -> None:
-    """Whatever fact is taken away, the host is good for the same or for less."""
+    """Whatever fact is removed, the host is good for the same or for less."""
     nothing: Any = {"disks": (), "engine_problem": "", "tc": "", "iptables": ""}.get(name)
     assert use(replace(facts, **{name: nothing})) <= use(facts)
 
@@ -384,7 +384,7 @@ def test_nothing_seen_allows_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "words", "code"),
+    ("levels", "conclusion", "code"),
     [
         ([Level.OK], "fits", Exit.PASS),
         ([Level.OK, Level.WARN], "not shown to fit", Exit.INCONCLUSIVE),
@@ -392,10 +392,12 @@ def test_nothing_seen_allows_nothing() -> None:
         ([], "not shown to fit", Exit.INCONCLUSIVE),
     ],
 )
-def test_a_profile_is_granted_by_sight_only(levels: list[Level], words: str, code: Exit) -> None:
+def test_a_profile_is_granted_by_sight_only(
+    levels: list[Level], conclusion: str, code: Exit
+) -> None:
     """The worst finding decides, and what was not seen is not granted."""
     made = profile_report(
         "x", "y", tuple(Finding(str(n), level, "", "") for n, level in enumerate(levels))
     )
-    assert words in made.conclusion
+    assert conclusion in made.conclusion
     assert made.exit_code is code

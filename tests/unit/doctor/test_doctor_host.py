@@ -55,7 +55,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_engine")
 def test_this_host_without_docker() -> None:
-    """Real probes: without an engine never more than processes, and every topic is told."""
+    """Real probes: without an engine never more than processes, and every topic is reported."""
     report = diagnose(ROOT)
     assert report.use is not None
     assert report.use <= Suitability.PROCESS
@@ -82,7 +82,7 @@ def test_this_host_without_docker() -> None:
 
 @pytest.mark.usefixtures("no_engine")
 def test_an_engine_that_is_not_there() -> None:
-    """The reason is told in one sentence."""
+    """The reason is one sentence."""
     problem = "docker: no container engine answers: refused"
     assert probe_engine() == (None, problem, "start it")
 
@@ -105,7 +105,7 @@ def test_what_an_engine_tells() -> None:
     ],
 )
 def test_kinds_of_engines(info: dict[str, Any], product: str, rootless: bool) -> None:
-    """By what each tells of itself."""
+    """By what each reports of itself."""
     engine = read_engine({"ServerVersion": "1", **info})
     assert (engine.product, engine.rootless) == (product, rootless)
 
@@ -202,7 +202,7 @@ def test_hypervisor(tmp_path: Path, text: str, virtual: bool | None) -> None:
 
 
 def test_render() -> None:
-    """Brackets of a host's own words are no markup."""
+    """Brackets in a host's own text are no markup."""
     finding = Finding(
         "x[bold]", Level.BAD, "[red]", "means", "do", Suitability.NOTHING, Suitability.NOTHING
     )
@@ -210,5 +210,5 @@ def test_render() -> None:
     with console.capture() as capture:
         console.print(render(host_report((finding,))))
     text = capture.get()
-    for words in ("x[bold]", "[red]", "good for: nothing", "what stands in the way", "do"):
-        assert words in text
+    for part in ("x[bold]", "[red]", "good for: nothing", "what stands in the way", "do"):
+        assert part in text

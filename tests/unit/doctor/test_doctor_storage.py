@@ -103,7 +103,7 @@ def test_an_array_of_encrypted_halves(kernel: Kernel) -> None:
 
 
 def test_a_file_system_without_a_device(kernel: Kernel) -> None:
-    """Overlay, ZFS and network file systems do not tell: not seen is not "no"."""
+    """Overlay, ZFS and network file systems do not report it: not seen is not "no"."""
     number = kernel.folder.stat().st_dev
     line = f"1 0 {os.major(number)}:{os.minor(number)} / / rw - overlay overlay rw\n"
     (kernel.proc / "self" / "mountinfo").write_text(line, encoding="ascii")

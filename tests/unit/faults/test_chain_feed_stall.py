@@ -1,4 +1,4 @@
-"""Those who fall behind the chain: how they are told, and how it is seen."""
+"""Stalled feeds of the chain: how they are injected, and how they are proven."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DEAF = "import sys\nprint('up', flush=True)\nsys.stdin.read()\n"
 
 @contextmanager
 def running(text: str) -> Iterator[subprocess.Popen[str]]:
-    """A program that says when it is up, and ends with its input."""
+    """A program that prints when it is up, and ends with its input."""
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", text],
         stdin=subprocess.PIPE,
@@ -49,8 +49,8 @@ def running(text: str) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_listener_is_told_both() -> None:
-    """To stand still, and to go on; a second healing does no harm."""
+def test_a_listener_gets_both_signals() -> None:
+    """To stall, and to go on; a second healing has no effect."""
     with running(LISTENER) as process:
         injector = ChainFeedStallInjector(lambda: {"swarm-0": process.pid})
         injector.inject()
@@ -73,7 +73,7 @@ def test_who_does_not_listen_is_left_alone() -> None:
         assert process.poll() is None
     with pytest.raises(StackError, match="does not run"):
         injector.inject()
-    with pytest.raises(StackError, match="nobody is there"):
+    with pytest.raises(StackError, match="no process"):
         ChainFeedStallInjector(dict).inject()
 
 
@@ -82,7 +82,7 @@ class Chain:
 
     def __init__(self) -> None:
         self.newest = 10
-        self.taken = {b"cg:agent:0000": 10, b"cg:agent:0001": 10, b"cg:agent:host": 3}
+        self.delivered = {b"cg:agent:0000": 10, b"cg:agent:0001": 10, b"cg:agent:host": 3}
         self.away = False
 
     def __enter__(self) -> Chain:
@@ -96,7 +96,7 @@ class Chain:
         assert key == "dev:chain"
         return [
             {"name": name, "last-delivered-id": f"{block}-0".encode()}
-            for name, block in self.taken.items()
+            for name, block in self.delivered.items()
         ]
 
     def xrange(self, key: str, first: str, last: str, count: int) -> list[str]:
@@ -106,7 +106,7 @@ class Chain:
 
 @pytest.fixture
 def chain(monkeypatch: pytest.MonkeyPatch) -> Chain:
-    """One on which nobody lies behind but a stranger."""
+    """One on which no agent lags, but another group does."""
     made = Chain()
     monkeypatch.setattr(health_checks, "redis_client", lambda _: made)
     return made
@@ -115,28 +115,28 @@ def chain(monkeypatch: pytest.MonkeyPatch) -> Chain:
 PROBE = ChainFeedStallProbe("redis://", "dev:chain", frozenset({"cg:agent:0000", "cg:agent:0001"}))
 
 
-def test_agents_lie_behind_when_all_of_them_do(chain: Chain) -> None:
-    """By two blocks at least: one may be on its way at any look."""
+def test_agents_lag_when_all_of_them_do(chain: Chain) -> None:
+    """By two blocks at least: one may be on its way at any poll."""
     PROBE.before()
     assert PROBE.ended()
-    for newest, words in ((11, ""), (12, "newest 2 blocks, which none of 2 groups"), (15, "5")):
+    for newest, text in ((11, ""), (12, "newest 2 blocks, which none of 2 groups"), (15, "5")):
         chain.newest = newest
-        assert words in PROBE.holds()
-        assert bool(PROBE.holds()) == bool(words)
+        assert text in PROBE.holds()
+        assert bool(PROBE.holds()) == bool(text)
         assert PROBE.ended() == ""
-    with pytest.raises(StackError, match="lay behind before"):
+    with pytest.raises(StackError, match="stale before"):
         PROBE.before()
-    chain.taken[b"cg:agent:0001"] = 15
+    chain.delivered[b"cg:agent:0001"] = 15
     assert PROBE.holds() == PROBE.ended() == ""
-    chain.taken[b"cg:agent:0000"] = 15
+    chain.delivered[b"cg:agent:0000"] = 15
     assert "each of 2 groups" in PROBE.ended()
-    chain.taken = {b"cg:agent:host": 3}
+    chain.delivered = {b"cg:agent:host": 3}
     assert "no group of an agent is left" in PROBE.ended()
     assert PROBE.holds() == ""
 
 
 def test_no_answer_of_redis_proves_nothing(chain: Chain) -> None:
-    """Neither that they lie behind, nor that they do not."""
+    """Neither that they lag, nor that they do not."""
     chain.newest, chain.away = 20, True
     assert PROBE.holds() == PROBE.ended() == ""
     with pytest.raises(StackError, match="no group of an agent"):
@@ -145,25 +145,25 @@ def test_no_answer_of_redis_proves_nothing(chain: Chain) -> None:
 
 @pytest.fixture
 def heads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int | None]:
-    """What the nodes say, by their URL."""
-    told: dict[str, int | None] = {"one": 20, "two": 20}
-    monkeypatch.setattr(chain_staleness, "block_number", lambda url: told[url])
-    return told
+    """The newest blocks of the nodes, by their URL."""
+    blocks: dict[str, int | None] = {"one": 20, "two": 20}
+    monkeypatch.setattr(chain_staleness, "block_number", lambda url: blocks[url])
+    return blocks
 
 
 NODES: Mapping[str, str] = {"rpc-primary": "one", "rpc-fallback-1": "two"}
 
 
-def test_a_node_lies_behind_another(heads: dict[str, int | None]) -> None:
+def test_a_node_lags_another(heads: dict[str, int | None]) -> None:
     """By its own answers; one that does not answer is another fault."""
     probe = StaleNodeProbe(NODES, "rpc-primary", lambda: "")
     probe.before()
     assert probe.holds() == ""
     assert probe.ended()
     heads["two"] = 23
-    assert "lies 3 blocks behind" in probe.holds()
+    assert "lags another node by 3 blocks" in probe.holds()
     assert probe.ended() == ""
-    with pytest.raises(StackError, match="lay behind before"):
+    with pytest.raises(StackError, match="lags before"):
         probe.before()
     heads["one"] = None
     assert probe.holds() == probe.ended() == ""
@@ -180,7 +180,7 @@ def test_a_node_that_nobody_asks_cannot_be_left(heads: dict[str, int | None]) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "is_left"),
+    ("text", "is_left"),
     [
         ("ok: primary is active", False),
         ("ok: fallback-1 is active", True),
@@ -189,8 +189,8 @@ def test_a_node_that_nobody_asks_cannot_be_left(heads: dict[str, int | None]) ->
     ],
 )
 def test_the_adapter_says_which_node_it_asks(
-    words: str, is_left: bool, monkeypatch: pytest.MonkeyPatch
+    text: str, is_left: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the name that it has for it."""
-    monkeypatch.setattr(chain_staleness, "read_health", lambda _: words)
+    monkeypatch.setattr(chain_staleness, "read_health", lambda _: text)
     assert bool(failover_evidence("http://127.0.0.1:1/metrics", "rpc-primary")) == is_left

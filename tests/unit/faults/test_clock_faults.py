@@ -1,4 +1,4 @@
-"""A clock that is set: only where it can be, proven by what the service tells."""
+"""A clock that is set: only where it can be, proven by the time that the service reports."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def state(*, alive: bool = True) -> tuple[ServiceState, ...]:
 def test_the_step_stands_in_the_file_and_is_taken_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nothing else lies beside it, since it is replaced and never half written."""
+    """Its folder has no other file: it is replaced and never half written."""
     file = tmp_path / "clock"
     file.write_text(ahead(0), encoding="ascii")
     monkeypatch.setattr(clock_step, "variable_of", lambda *_: str(file))
     injector = ClockInjector(state, "engine", -60.0)
-    injector.heal()  # nothing to take back yet
+    injector.heal()  # nothing to undo yet
     injector.inject()
     assert file.read_text(encoding="ascii") == "-60.000\n"
     injector.heal()
@@ -65,12 +65,14 @@ def test_a_process_tells_what_it_was_started_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "holds", "ended"),
+    ("reported", "holds", "ended"),
     [(0, False, True), (300, True, False), (299, True, False), (290, False, False)],
 )
-def test_what_the_service_tells_is_the_proof(told: float, holds: bool, ended: bool) -> None:
-    """To the second that it tells."""
-    times = [float(NOW_S), NOW_S + told, NOW_S + told]
+def test_the_time_that_the_service_reports_is_the_proof(
+    reported: float, holds: bool, ended: bool
+) -> None:
+    """To the second."""
+    times = [float(NOW_S), NOW_S + reported, NOW_S + reported]
     clock = ManualClock(wall_ns=NOW_S * NS_PER_S)
     probe = ClockProbe(lambda: times.pop(0), lambda: "it answers", 300.0, clock)
     probe.before()
@@ -78,13 +80,13 @@ def test_what_the_service_tells_is_the_proof(told: float, holds: bool, ended: bo
 
 
 @pytest.mark.parametrize(
-    ("told", "words"), [(None, "does not tell"), (NOW_S - 60.0, "-60.0 s off")]
+    ("reported", "text"), [(None, "does not report"), (NOW_S - 60.0, "-60.0 s off")]
 )
-def test_a_clock_that_is_wrong_before_proves_nothing(told: float | None, words: str) -> None:
-    """Nor one that nobody tells of."""
+def test_a_clock_that_is_wrong_before_proves_nothing(reported: float | None, text: str) -> None:
+    """Nor one that is not reported."""
     clock = ManualClock(wall_ns=NOW_S * NS_PER_S)
-    with pytest.raises(StackError, match=words):
-        ClockProbe(lambda: told, None, 300.0, clock).before()
+    with pytest.raises(StackError, match=text):
+        ClockProbe(lambda: reported, None, 300.0, clock).before()
 
 
 @given(step_s=st.floats(-86_400, 86_400))
@@ -116,7 +118,7 @@ def test_a_program_with_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_
     assert found["FAKETIME_DONT_FAKE_MONOTONIC"] == "1"
 
 
-def test_a_host_without_the_library_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_the_library_is_reported_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it matters."""
     monkeypatch.setattr(services, "find_library", lambda: "")
     need_clocks(StackSettings())
@@ -138,7 +140,7 @@ def test_the_library_is_looked_for_where_systems_put_it(
 
 @pytest.mark.parametrize("step_s", [0.0, 2.9, -2.9, 1e6])
 def test_a_step_must_show(step_s: float) -> None:
-    """The time is told in whole seconds."""
+    """The time is reported in whole seconds."""
     fault: dict[str, Any] = {"kind": "clock_step", "target": "engine", "at_s": 1, "for_s": 1}
     with pytest.raises(ValidationError, match="step_s"):
         ClockStep.model_validate({**fault, "step_s": step_s})

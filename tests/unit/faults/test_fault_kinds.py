@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from harness.faults.kinds.backup import Backup
 from harness.faults.kinds.chain_staleness import FeedStall
 from harness.faults.kinds.process_exit import Kill
 from harness.faults.support import PROCESS_FAULT_SUPPORT
+from harness.judge.judgement import CHECKS
 from harness.scenario.fault_base import FaultBase, TargetRule
-from harness.scenario.fault_registry import fault, fault_kinds, find_injection
+from harness.scenario.fault_registry import fault, fault_kinds, find_injection, load_checks
 from harness.scenario.fault_targets import ServiceTarget
 from harness.stack.settings import ROOT
 
@@ -99,3 +101,30 @@ def test_support_follows_from_the_registry() -> None:
     """A stack can have what some module makes ready on it."""
     assert "clock_step" in PROCESS_FAULT_SUPPORT.kinds
     assert "partition" not in PROCESS_FAULT_SUPPORT.kinds
+
+
+CORE = [
+    path
+    for path in sorted((ROOT / "harness").rglob("*.py"))
+    if not path.is_relative_to(ROOT / "harness" / "faults" / "kinds")
+]
+
+
+def test_the_core_compares_no_kind_by_its_name() -> None:
+    """It asks the registry; else a new kind would have to be added in several places."""
+    names = fault_kinds().keys()
+    for path in CORE:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare):
+                sides = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+                asks = any(isinstance(one, ast.Attribute) and one.attr == "kind" for one in sides)
+                named = {one.value for one in sides if isinstance(one, ast.Constant)} & names
+                assert not (asks and named), f"{path}:{node.lineno} names {named}"
+
+
+def test_a_kind_has_checks_of_its_own() -> None:
+    """Its module declares them, and the judge makes them with all others."""
+    declared = {spec for _, specs in load_checks("SIGNAL_CHECKS") for spec in specs}
+    declared |= {spec for _, specs in load_checks("CHECKS") for spec in specs}
+    assert {"stale_refused_in_time", "backups_restored"} <= {spec.id for spec in declared}
+    assert declared <= {spec for rule in CHECKS for spec in rule.specs}

@@ -100,14 +100,14 @@ def test_a_fault_survives_its_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "text"),
     [
         ({"kind": "kil", "target": "engine", "at_s": 1}, "does not match any of the expected"),
         ({"kind": "kill", "target": "engine"}, "Field required"),
         ({"kind": "kill", "target": "engine", "at_s": -1}, "greater than or equal to 0"),
         ({"kind": "kill", "target": "engine", "at_s": 1, "for_s": 2}, "Extra inputs"),
         ({"kind": "pause", "target": "engine", "at_s": 1}, "Field required"),
-        ({"kind": "kill", "target": "engine", "at_s": 1, "times": 2}, "say how far apart"),
+        ({"kind": "kill", "target": "engine", "at_s": 1, "times": 2}, "every_s is needed"),
         ({"kind": "kill", "target": "engine", "at_s": 1, "every_s": 2}, "means nothing"),
         ({"kind": "kill", "target": "engine", "at_s": 60}, "beyond the measured load"),
         ({"kind": "pause", "target": "engine", "at_s": 58, "for_s": 3}, "beyond the measured load"),
@@ -121,16 +121,16 @@ def test_a_fault_survives_its_file() -> None:
         ({**LINK, "kind": "loss"}, "Field required"),
         ({**LINK, "kind": "bandwidth", "kbit_s": 1}, "greater than or equal to 64"),
         ({**LINK, "kind": "bandwidth", "kbit_s": 99, "direction": "up"}, "Input should be"),
-        ({"kind": "backup", "at_s": 1, "days": 3, "keep": 3}, "nothing would ever be taken away"),
+        ({"kind": "backup", "at_s": 1, "days": 3, "keep": 3}, "no backup would ever be removed"),
         ({"kind": "backup", "at_s": [1, 9], "days": 3, "keep": 2}, "a policy begins once"),
         ({"kind": "backup", "at_s": 30}, "beyond the measured load"),
         ({"kind": "feed_stall", "at_s": 4, "for_s": 7.9}, "too short to show anything.* 8 s"),
         ({"kind": "rpc_stale", "at_s": 4, "for_s": 7.9}, "too short to show anything.* 8 s"),
     ],
 )
-def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> None:
-    """With words that say why."""
-    with pytest.raises(ValidationError, match=words):
+def test_what_makes_no_sense_is_refused(fault: dict[str, Any], text: str) -> None:
+    """With the reason."""
+    with pytest.raises(ValidationError, match=text):
         scenario_of(fault)
 
 
@@ -153,7 +153,7 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "text"),
     [
         ({"kind": "kill", "target": "archive", "at_s": 1}, "no service 'archive'"),
         ({"kind": "kill", "target": "anvil", "at_s": 1}, "there is no Anvil"),
@@ -183,14 +183,14 @@ def test_there_is_no_link_to_an_anvil_that_does_not_run() -> None:
         ({"kind": "pause", "target": "agents", "at_s": 1, "for_s": 9}, "no service 'agents'"),
     ],
 )
-def test_what_the_stack_cannot_have_is_told_first(fault: dict[str, Any], words: str) -> None:
+def test_what_the_stack_cannot_have_is_refused_first(fault: dict[str, Any], text: str) -> None:
     """Before a server is started."""
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=text):
         check_faults(scenario_of(fault), Contract(), "process", PROCESS_FAULT_SUPPORT)
 
 
 def test_agents_are_asked_for_where_a_fault_is_aimed_at_one() -> None:
-    """And what an agent does, nobody else does."""
+    """And only agents are targets of the kinds of agents."""
     flood = {"kind": "redis_flood", "target": "python-agent-3", "at_s": 1, "for_s": 2}
     with pytest.raises(UsageError, match="--agent-containers 3"):
         check_faults(scenario_of(flood), Contract(), "docker", DOCKER_FAULT_SUPPORT)
@@ -205,7 +205,7 @@ def test_agents_are_asked_for_where_a_fault_is_aimed_at_one() -> None:
 
 
 def test_a_container_has_no_clock_of_its_own() -> None:
-    """And the refusal says so."""
+    """And the refusal has the reason."""
     step = {"kind": "clock_step", "target": "data-processor", "at_s": 1, "for_s": 1, "step_s": 9.0}
     check_faults(scenario_of(step), Contract(), "process", PROCESS_FAULT_SUPPORT)
     with pytest.raises(UsageError, match="docker stack: containers share this host's wall clock"):
@@ -252,17 +252,17 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("contract", "possible", "words"),
+    ("contract", "possible", "text"),
     [
         (Contract(prefix="prod:"), PROCESS_FAULT_SUPPORT, "never injected"),
         (Contract(), None, "only into what the harness started"),
     ],
 )
 def test_what_is_not_ours_is_left_alone(
-    contract: Contract, possible: FaultSupport | None, words: str
+    contract: Contract, possible: FaultSupport | None, text: str
 ) -> None:
     """Production, and systems that were there before."""
     scenario = scenario_of({"kind": "kill", "target": "engine", "at_s": 1})
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=text):
         check_faults(scenario, contract, "any", possible)
     check_faults(scenario_of(), contract, "any", possible)

@@ -1,4 +1,4 @@
-"""Ends, pauses and chores: injectors and probes on processes of no importance."""
+"""Exits, pauses and maintenance: injectors and probes on processes of no importance."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROGRAM = (
 
 @dataclass
 class Sleepers:
-    """A service that is started anew when a test says so."""
+    """A service that is started again when a test wants it."""
 
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ def sleepers() -> Iterator[Sleepers]:
 
 
 def soon(question: Callable[[], object]) -> bool:
-    """Whether something comes to be so; bounded by looks, each of which costs some time."""
+    """Whether something becomes true within a number of polls, each of which needs some time."""
     return any(question() for _ in range(20_000))
 
 
@@ -109,7 +109,7 @@ def test_a_pause_holds_the_whole_family(sleepers: Sleepers) -> None:
     assert soon(probe.holds)
     assert "(2) are in state T" in probe.holds()
     assert probe.ended() == ""
-    with pytest.raises(StackError, match="stood still before"):
+    with pytest.raises(StackError, match="is stopped before"):
         PauseProbe(sleepers.services, NAME, None).before()
     injector.heal()
     assert soon(probe.ended)
@@ -129,7 +129,7 @@ def test_half_a_pause_is_none(sleepers: Sleepers) -> None:
 
 
 def test_a_stall_is_one_only_when_nobody_is_answered(sleepers: Sleepers) -> None:
-    """Frozen, and yet a request was answered: somebody else has its port."""
+    """Frozen, and yet a request was answered: another process has its port."""
     answers = ["it answers"]
     probe = PauseProbe(sleepers.services, NAME, lambda: answers[0], silent=True)
     injector = PauseInjector(sleepers.services, NAME)

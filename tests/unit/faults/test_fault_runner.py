@@ -67,7 +67,7 @@ class _Stubborn(Thing):
 def play(
     thing: Thing, fault: Fault, folder: Path, *, hurry_in_wait: int | None = None
 ) -> tuple[FaultRecord, FaultRunner]:
-    """One fault from its plan to its line; time passes only when somebody waits."""
+    """One fault from its plan to its line; time passes only in waits."""
     clock = ManualClock(T0_NS)
     waits = iter(range(100))
 
@@ -114,7 +114,7 @@ def test_a_pause_from_plan_to_heal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", [KILL, PAUSE])
 def test_an_injector_that_does_nothing_proves_nothing(fault: Fault, tmp_path: Path) -> None:
-    """The probe is not told what the injector believes."""
+    """The probe does not know what the injector believes."""
     record, _ = play(Thing(works=False), fault, tmp_path)
     assert record.injected_ns is not None
     assert record.proven_ns is None
@@ -123,7 +123,7 @@ def test_an_injector_that_does_nothing_proves_nothing(fault: Fault, tmp_path: Pa
 
 @pytest.mark.parametrize("answer", ["another took over", ""])
 def test_what_the_system_does_about_it_is_told(answer: str, tmp_path: Path) -> None:
-    """While the fault lasts, not only when it is over; if it does nothing, nothing is told."""
+    """While the fault lasts, not only when it is over; if it does nothing, nothing is recorded."""
 
     class Answering(Thing):
         def create(self, fault: Fault) -> FaultInstance:
@@ -139,7 +139,7 @@ def test_what_the_system_does_about_it_is_told(answer: str, tmp_path: Path) -> N
 
 
 def test_a_fault_that_stays_is_not_proven_healed(tmp_path: Path) -> None:
-    """After so long nobody waits any more."""
+    """After so long the wait ends."""
     record, _ = play(_Stubborn(), PAUSE, tmp_path)
     assert record.heal_proven_ns is None
     assert HEAL_PROOF_MAX_NS < 60 * NS_PER_S
@@ -157,7 +157,7 @@ def test_trouble_is_told_and_healed(raises: str, tmp_path: Path) -> None:
 
 
 def test_an_injector_that_breaks_while_it_heals_is_asked_again(tmp_path: Path) -> None:
-    """What it had not taken away yet would stay; that it broke is told."""
+    """What it had not undone yet would stay; that it failed is recorded."""
 
     class Breaking(Thing):
         def heal(self) -> None:
@@ -185,7 +185,7 @@ def test_in_a_hurry_what_is_in_force_is_healed_now(tmp_path: Path) -> None:
 
 
 def test_in_a_hurry_nothing_is_begun(tmp_path: Path) -> None:
-    """A fault whose time had not come is told as not injected."""
+    """A fault whose time had not come is recorded as not injected."""
     thing = Thing()
     record, _ = play(thing, PAUSE, tmp_path, hurry_in_wait=0)
     assert thing.calls == []
@@ -194,7 +194,7 @@ def test_in_a_hurry_nothing_is_begun(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    """Without the file nobody could judge the faults."""
+    """Without the file the faults could not be judged."""
     path = tmp_path / "faults.jsonl"
 
     def spoil() -> None:
@@ -209,3 +209,52 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         assert job.thread is not None
         job.thread.join(20)
     assert "cannot write" in (runner.failure() or "")
+
+
+def test_every_effect_is_verified_and_every_resource_released(tmp_path: Path) -> None:
+    """Also of the faults after one that cannot be released."""
+    calls: list[str] = []
+
+    def fail() -> None:
+        calls.append("fail")
+        raise StackError("made up", where="engine")
+
+    class Lasting(Thing):
+        def create(self, fault: Fault) -> FaultInstance:
+            name = fault.target
+            close = fail if name == "redis" else lambda: calls.append(f"close {name}")
+            return FaultInstance(
+                self, self, verify=lambda: calls.append(f"verify {name}"), close=close
+            )
+
+    clock = ManualClock(T0_NS)
+    faults = tuple(Kill(kind="kill", target=name, at_s=(1,)) for name in ("redis", "engine"))
+    planned = plan_faults(faults, 1, NS_PER_S)
+    runner = FaultRunner(planned, Lasting(), tmp_path / "faults.jsonl", clock, lambda *_: True)
+    runner.start(T0_NS)
+    runner.stop(abort=True)
+    runner.verify()
+    with pytest.raises(StackError, match="made up"):
+        runner.close()
+    assert calls[:2] == ["verify redis", "verify engine"]
+    assert sorted(calls[2:]) == ["close engine", "fail"]
+
+
+def test_what_is_ready_is_released_when_another_fault_cannot_be_made(tmp_path: Path) -> None:
+    """The run ends before its load, and leaves nothing."""
+    closed: list[str] = []
+
+    class Half(Thing):
+        def create(self, fault: Fault) -> FaultInstance:
+            if fault.target == "engine":
+                raise StackError("made up", where="engine")
+            return FaultInstance(self, self, close=lambda: closed.append(fault.target))
+
+    faults = tuple(Kill(kind="kill", target=name, at_s=(1,)) for name in ("redis", "engine"))
+    planned = plan_faults(faults, 1, NS_PER_S)
+    runner = FaultRunner(planned, Half(), tmp_path / "faults.jsonl", ManualClock(T0_NS))
+    with pytest.raises(StackError, match="made up"):
+        runner.start(T0_NS)
+    runner.stop(abort=True)
+    runner.close()
+    assert closed == ["redis"]

@@ -1,4 +1,4 @@
-"""Faults that look possible and are not, and what is said of them."""
+"""Faults that seem possible and are not, and the message."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scenario_of(*faults: dict[str, Any], full_share: float = 0.0) -> Scenario:
 
 
 def refused(*faults: dict[str, Any], on_containers: bool = False) -> UsageError:
-    """What is said of them."""
+    """The refusal."""
     possible = DOCKER_FAULT_SUPPORT if on_containers else PROCESS_FAULT_SUPPORT
     with pytest.raises(UsageError) as caught:
         check_faults(scenario_of(*faults), Contract(), possible.stack, possible)
@@ -40,7 +40,7 @@ def refused(*faults: dict[str, Any], on_containers: bool = False) -> UsageError:
 
 
 def test_only_anvil_stalls_as_an_rpc_node() -> None:
-    """Another service that stands still would be told under a wrong name."""
+    """A stall of another service would have the wrong name."""
     stall = {"kind": "rpc_stall", "target": "redis", "at_s": 1, "for_s": 3}
     assert "rpc_stall is done to anvil, not to redis" in refused(stall).what
 
@@ -48,12 +48,12 @@ def test_only_anvil_stalls_as_an_rpc_node() -> None:
 def test_a_container_with_two_names_is_one() -> None:
     """It is no peer of itself, and has one fault at a time."""
     link = {"kind": "partition", "target": "engine", "peer": "go-execution-engine"}
-    said = refused({**link, "at_s": 1, "for_s": 3}, on_containers=True).what
-    assert "no service 'go-execution-engine' at the other end" in said
+    message = refused({**link, "at_s": 1, "for_s": 3}, on_containers=True).what
+    assert "no service 'go-execution-engine' at the other end" in message
     pause = {"kind": "pause", "target": "engine", "at_s": 1, "for_s": 3}
     kill = {"kind": "kill", "target": "go-execution-engine"}
-    said = refused(pause, {**kill, "at_s": 2}, on_containers=True).what
-    assert "begins before pause is over" in said
+    message = refused(pause, {**kill, "at_s": 2}, on_containers=True).what
+    assert "begins before pause is over" in message
     two = scenario_of(pause, {**kill, "at_s": 9})
     check_faults(two, Contract(), "docker", DOCKER_FAULT_SUPPORT)
 
@@ -72,12 +72,12 @@ def test_containers_are_advised_only_where_they_help() -> None:
 
 def test_agents_count_from_one() -> None:
     """No option gives an agent 0."""
-    said = refused({"kind": "kill", "target": "python-agent-0", "at_s": 1}, on_containers=True)
-    assert "--agent-containers" not in said.what
+    message = refused({"kind": "kill", "target": "python-agent-0", "at_s": 1}, on_containers=True)
+    assert "--agent-containers" not in message.what
 
 
 def test_many_times_are_counted_and_not_planned() -> None:
-    """A hundred faults may say a hundred million times, which nobody has room for."""
+    """A hundred faults could have a hundred million occurrences, too many to plan."""
     many = {"kind": "kill", "target": "redis", "at_s": list(range(1_000)), "times": 1_000}
     begun = time.process_time()
     with pytest.raises(UsageError, match="2000000 faults are more than 1000"):
@@ -92,7 +92,7 @@ def test_what_lasts_is_no_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('[[fault]]\ntarget = "redis"\nat_s = 1', "fault.0: kind is missing; docs/scenarios.md"),
         (
@@ -103,7 +103,7 @@ def test_what_lasts_is_no_moment() -> None:
         ("gate = 3", "gate: has to be a table"),
     ],
 )
-def test_wrong_forms_are_told_in_words_of_toml(text: str, said: str, tmp_path: Path) -> None:
+def test_wrong_forms_are_reported_in_terms_of_toml(text: str, message: str, tmp_path: Path) -> None:
     """Whoever writes a scenario knows nothing of tuples and discriminators."""
     path = tmp_path / "own.toml"
     plain = load_scenario(SMOKE).model_dump(
@@ -113,11 +113,11 @@ def test_wrong_forms_are_told_in_words_of_toml(text: str, said: str, tmp_path: P
     path.write_text(f"{text}\n{rest}" if "[" not in text else f"{rest}\n{text}\n", "utf-8")
     with pytest.raises(UsageError) as caught:
         load_scenario(path)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_options_of_agents_that_are_not_there() -> None:
-    """Limits are taken from somebody."""
+    """There are no limits to remove."""
     choice = StackChoice(StackKind.DOCKER, "offline", [], 0, {}, None, None, free_agents=True)
     with pytest.raises(UsageError, match="--free-agents"):
         choice.check(load_scenario(SMOKE), Contract(), ROOT)

@@ -1,4 +1,4 @@
-"""What is broken off in the middle of a fault, and how what is left is told."""
+"""Runs that are aborted in the middle of a fault, and the report of what is left."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_only_what_was_asked_for_is_broken_off() -> None:
 
 @given(THINGS)
 def test_more_is_what_was_not_there_before(now: dict[str, frozenset[str]]) -> None:
-    """Nothing is left where nothing came; what came is told by its kind."""
+    """Nothing is left where nothing was added; what was added is listed by its kind."""
     assert more(now, now) == {}
     assert more(now, {}) == {kind: things for kind, things in now.items() if things}
     for kind, things in more(now, {"rules": frozenset("a")}).items():
@@ -56,10 +56,10 @@ def test_more_is_what_was_not_there_before(now: dict[str, frozenset[str]]) -> No
 
 
 def test_a_process_with_the_mark_of_a_run_is_seen() -> None:
-    """This one stands in for a run: it has itself no children, and the kernel tells of it."""
+    """This one stands in for a run: it has itself no children, and the kernel lists it."""
     run = Run(1)
     run.processes[1] = 0
-    assert any(told.startswith("1 ") for told in take_inventory(run, None)["processes"])
+    assert any(line.startswith("1 ") for line in take_inventory(run, None)["processes"])
 
 
 def outcome(left: dict[str, frozenset[str]], code: int = 4, trouble: str = "") -> Outcome:
@@ -70,7 +70,7 @@ def outcome(left: dict[str, frozenset[str]], code: int = 4, trouble: str = "") -
     return Outcome(case, signal.SIGINT, "2.0 s after injection", then, code, left, 0.0, trouble)
 
 
-def test_a_line_tells_what_is_left() -> None:
+def test_a_line_has_what_is_left() -> None:
     """And how many of each."""
     good, bad = outcome({}), outcome({"rules": frozenset({"a", "b"})})
     assert (good.is_good, bad.is_good) == (True, False)
@@ -88,8 +88,8 @@ def test_another_end_is_no_proof(code: int) -> None:
     assert not outcome({}, trouble="the probe saw nothing of it").is_good
 
 
-def test_words_for_nothing() -> None:
-    """A word and no empty cell."""
+def test_text_for_nothing() -> None:
+    """A text and no empty cell."""
     assert format_things({}) == "nothing"
 
 

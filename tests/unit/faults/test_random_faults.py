@@ -42,7 +42,7 @@ def scenario_of(fault: dict[str, Any], *, needs_anvil: bool) -> Scenario:
 def test_every_fault_that_is_drawn_can_be_injected(
     possible: FaultSupport, needs_anvil: bool
 ) -> None:
-    """The model takes it, it lies within the load, and the stack can have it."""
+    """The model accepts it, it lies within the load, and the stack can have it."""
     choices = candidates(possible, needs_anvil=needs_anvil)
     seen = set()
     for number in range(300):
@@ -63,7 +63,7 @@ def test_the_same_seed_draws_the_same(seed: int, number: int) -> None:
 
 
 def test_a_backup_policy_is_never_drawn() -> None:
-    """It takes longer than a round has."""
+    """It lasts longer than a round."""
     assert "backup" not in {kind for kind, _ in candidates(PROCESS_FAULT_SUPPORT, needs_anvil=True)}
 
 

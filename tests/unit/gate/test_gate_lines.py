@@ -56,5 +56,5 @@ def test_a_gate_is_not_attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DESK_PG_DSN", "host=127.0.0.1")
     contract_file = ROOT / "examples" / "foreign" / "desk.toml"
     choice = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, contract_file)
-    with pytest.raises(UsageError, match="reference desk"):
+    with pytest.raises(UsageError, match="decision service"):
         choice.check(load_scenario(SCENARIO), Contract(), tmp_path)

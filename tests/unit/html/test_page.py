@@ -47,8 +47,8 @@ def page(rich: ReportData) -> Outline:
 def test_sections_come_in_the_order_of_questions(page: Outline) -> None:
     """Verdict first, how to reproduce last."""
     found = [a["id"] for a in page.all("section")]
-    assert found == KEYS
-    assert len(SECTIONS) == len(KEYS) - 1
+    assert [key for key in found if key in KEYS] == KEYS
+    assert len(found) == len(SECTIONS) + 1
 
 
 def test_markup_is_whole(page: Outline) -> None:

@@ -58,26 +58,26 @@ def honest() -> BackupLog:
     return BackupLog(tuple(taken), restored)
 
 
-def taken(book: BackupLog, place: int, **changes: object) -> BackupLog:
+def taken(log: BackupLog, place: int, **changes: object) -> BackupLog:
     """With another record of one day."""
-    found = list(book.taken)
+    found = list(log.backups)
     found[place] = found[place].model_copy(update=changes)
-    return BackupLog(tuple(found), book.restored)
+    return BackupLog(tuple(found), log.restored)
 
 
-def restored(book: BackupLog, place: int, **changes: object) -> BackupLog:
+def restored(log: BackupLog, place: int, **changes: object) -> BackupLog:
     """With another record of one restore."""
-    found = list(book.restored)
+    found = list(log.restored)
     found[place] = found[place].model_copy(update=changes)
-    return BackupLog(book.taken, tuple(found))
+    return BackupLog(log.backups, tuple(found))
 
 
-def of_a_row_less(book: BackupLog) -> BackupLog:
+def of_a_row_less(log: BackupLog) -> BackupLog:
     """One row was not restored."""
-    return restored(book, 1, tables={**tables_at(6), TASKS: TableChecksum(rows=59, digest="5")})
+    return restored(log, 1, tables={**tables_at(6), TASKS: TableChecksum(rows=59, digest="5")})
 
 
-def judged(book: BackupLog | None, path: Path) -> tuple[Check, dict[str, Verdict]]:
+def judged(log: BackupLog | None, path: Path) -> tuple[Check, dict[str, Verdict]]:
     """The check, and all that is not clean."""
     world: World = healthy(None, "recovery < 15 s")
     document = {**world.scenario.model_dump(mode="json"), "fault": [FAULT]}
@@ -95,7 +95,7 @@ def judged(book: BackupLog | None, path: Path) -> tuple[Check, dict[str, Verdict
         healed_ns=end_ns,
         heal_proven_ns=end_ns + MS,
     )
-    world.faults, world.backups = [record], book
+    world.faults, world.backups = [record], log
     found = assessed(world, path)
     check = next(check for check in found.judgement.checks if check.id == BACKUPS_RESTORED.id)
     return check, unclean(found)
@@ -105,7 +105,7 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
     """With its figures."""
     check, found = judged(honest(), tmp_path)
     assert found == {}
-    assert "6 backups taken" in check.message
+    assert "6 backups made" in check.message
     assert (
         "day-0004.dump (42 rows in 2 tables), day-0006.dump (62 rows in 2 tables)" in check.message
     )
@@ -152,31 +152,31 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda b: BackupLog(b.taken[:5], b.restored), "5 backups taken, asked for 6"),
-        (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not taken"),
-        (lambda b: BackupLog(b.taken, b.restored[:1]), "the newest that was kept"),
-        (lambda b: BackupLog(b.taken, b.restored[1:]), "the oldest that was kept"),
-        (lambda b: BackupLog(b.taken, ()), "was not restored"),
-        (lambda b: restored(b, 1, name=name_of(99)), "nobody wrote down that it was taken"),
+        (lambda b: BackupLog(b.backups[:5], b.restored), "5 backups made, asked for 6"),
+        (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not made"),
+        (lambda b: BackupLog(b.backups, b.restored[:1]), "the newest that was kept"),
+        (lambda b: BackupLog(b.backups, b.restored[1:]), "the oldest that was kept"),
+        (lambda b: BackupLog(b.backups, ()), "was not restored"),
+        (lambda b: restored(b, 1, name=name_of(99)), "there is no record that it was made"),
         (
             lambda b: BackupLog(
-                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.taken),
+                tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.backups),
                 tuple(one.model_copy(update={"tables": tables_at(6)}) for one in b.restored),
             ),
             "there was no load",
         ),
         (
             lambda b: BackupLog(
-                tuple(one.model_copy(update={"tables": {}}) for one in b.taken),
+                tuple(one.model_copy(update={"tables": {}}) for one in b.backups),
                 tuple(one.model_copy(update={"tables": {}}) for one in b.restored),
             ),
             "holds no row",
         ),
         (
             lambda b: BackupLog(
-                tuple(one.model_copy(update={"pruned": ()}) for one in b.taken), b.restored
+                tuple(one.model_copy(update={"pruned": ()}) for one in b.backups), b.restored
             ),
-            "was ever taken away",
+            "was ever removed",
         ),
     ],
 )
@@ -189,6 +189,6 @@ def test_what_was_not_tried_is_invalid(spoil: Spoil, words: str, tmp_path: Path)
 
 def test_lost_evidence_is_invalid(tmp_path: Path) -> None:
     """As that of a policy of which nothing was written down."""
-    for name, book in (("none", None), ("empty", BackupLog())):
-        _, found = judged(book, tmp_path / name)
+    for name, log in (("none", None), ("empty", BackupLog())):
+        _, found = judged(log, tmp_path / name)
         assert found[BACKUPS_RESTORED.id] is Verdict.INVALID

@@ -98,4 +98,4 @@ def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
     ]
     found = assessed(world, tmp_path)
     assert unclean(found) == {id_of(promise): Verdict.INCONCLUSIVE}
-    assert "the 1 after them were not measured" in check_of(found, id_of(promise)).message
+    assert "the 1 after them are not analyzed" in check_of(found, id_of(promise)).message

@@ -94,7 +94,7 @@ def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (None, "was not recorded"),
+        (None, "it has no record"),
         (killed(injected_ns=None, proven_ns=None, heal_proven_ns=None), "was not injected"),
         (killed(proven_ns=None), "never seen to take hold"),
         (killed(heal_proven_ns=None), "never seen to be over"),

@@ -76,8 +76,8 @@ def test_without_a_fault_it_is_the_ordinary_form(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("p99 over any 10 s < 1 s outside faults", "speaks of the whole load"),
-        ("stage 1 p99 < 1 s outside faults", "speaks of the whole load"),
+        ("p99 over any 10 s < 1 s outside faults", "covers the whole load"),
+        ("stage 1 p99 < 1 s outside faults", "covers the whole load"),
         ("recovery < 15 s outside faults", "is not an objective"),
         ("rejected < 1 % outside faults", "is not an objective"),
         ("p99 outside faults < 1 s", "is not an objective"),

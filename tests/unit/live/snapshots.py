@@ -8,7 +8,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.evidence.records import Mode
 from harness.run.live.exporter import Exporter
 from harness.run.live.latency_histogram import LiveLatencyHistogram
-from harness.run.live.run_info import RunInfo
+from harness.run.live.metrics_page import RunInfo
 from harness.run.live.summary import LiveSummary, Percentiles, ServiceUsage
 from harness.run.parts import Progress, RunEvent
 from harness.scenario import parse_objective

@@ -179,8 +179,8 @@ def test_listed_addresses_are_the_ones_that_sign() -> None:
     ("codec", "said"),
     [
         ({"kind": "json", "document": {"a": "{trace}"}}, "no value 'trace'"),
-        ({"kind": "json", "document": {"a": "{amount_in}"}}, "trace_id} stands nowhere"),
-        ({"kind": "json", "document": {"a": "{trace_id"}}, "a brace is left over"),
+        ({"kind": "json", "document": {"a": "{amount_in}"}}, "trace_id} is missing"),
+        ({"kind": "json", "document": {"a": "{trace_id"}}, "unmatched brace"),
         ({"kind": "json", "document": {"a": "{trace_id:bytes}"}}, "JSON has no bytes"),
         ({"kind": "fields", "fields": {"a": "{trace_id:number}"}}, "trace_id is no number"),
         ({"kind": "fields", "fields": {"a": "{trace_id:octal}"}}, "no form 'octal'"),

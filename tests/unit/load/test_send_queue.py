@@ -31,7 +31,7 @@ def played(agenda: SendQueue, size: int) -> Records:
     while agenda.next_ns < NEVER_NS:
         batch.clear()
         agenda.pop_due(batch, NEVER_NS - 1, STAMP)
-        assert batch.count == len(batch.commands) == len(batch.names) > 0
+        assert batch.count == len(batch.commands) == len(batch.ids) > 0
         data += bytes(batch.stamp(5))
         agenda.draw_ahead()
     return np.frombuffer(data, dtype=ATTEMPT)

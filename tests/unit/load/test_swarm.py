@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
-from harness.load.kernel_tuning import is_greedy
+from harness.load.kernel_tuning import exceeds_realtime_share
 from harness.load.reconnector import OUTAGE_AFTER_END_MAX_NS, OUTAGE_MAX_NS, give_up_ns
 from harness.load.status import SwarmTotals, sum_statuses
 from harness.load.swarm import Swarm, describe_end
@@ -40,7 +40,7 @@ def test_sum_is_independent_of_order(statuses: list[dict[str, int]]) -> None:
     ("code", "latest", "text"),
     [
         (0, {"kind": "done", "error": None}, None),
-        (0, {"kind": "status"}, "swarm-0 ended without a last word"),
+        (0, {"kind": "status"}, "swarm-0 ended without a final status"),
         (5, {"kind": "done", "error": "Redis: gone"}, "swarm-0: Redis: gone"),
         (-9, {"kind": "status"}, "swarm-0 was ended by SIGKILL"),
         (1, None, "swarm-0 ended with exit code 1"),
@@ -91,9 +91,9 @@ def test_giving_up_is_bounded(lost_ns: int, end_ns: int) -> None:
 
 def test_greed() -> None:
     """Real-time priority is for those who take little of a core."""
-    assert not is_greedy(used_ns=NS_PER_S // 4, elapsed_ns=NS_PER_S)
-    assert is_greedy(used_ns=NS_PER_S, elapsed_ns=NS_PER_S)
-    assert not is_greedy(used_ns=10, elapsed_ns=10)
+    assert not exceeds_realtime_share(used_ns=NS_PER_S // 4, elapsed_ns=NS_PER_S)
+    assert exceeds_realtime_share(used_ns=NS_PER_S, elapsed_ns=NS_PER_S)
+    assert not exceeds_realtime_share(used_ns=10, elapsed_ns=10)
 
 
 def test_swarm_is_free_of_locust() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from harness.contract.names import Contract
-from harness.observe.proposals_sampler import sample_of
 from harness.observe.redis_facts import group_facts, stream_facts
+from harness.observe.stream_samplers import sample_of
 
 ENTRY: Any = {b"data": b"x"}
 # What Redis 6.2.14 and 7.0.15 answered: six entries, two of them read, then trimmed to the last.

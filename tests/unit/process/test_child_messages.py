@@ -1,4 +1,4 @@
-"""The last words of a worker: the cause and the hint, in one line."""
+"""The last output of a worker: the cause and the hint, in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.process.child import ChildProcess
 
 
 @pytest.mark.parametrize(
-    ("log", "words"),
+    ("log", "message"),
     [
         ("", ""),
         ("observer: one\nobserver: two\n", "observer: two"),
@@ -23,8 +23,8 @@ from harness.process.child import ChildProcess
         ("  only a hint\n", "only a hint"),
     ],
 )
-def test_the_hint_does_not_stand_for_the_cause(log: str, words: str, tmp_path: Path) -> None:
+def test_the_hint_does_not_stand_for_the_cause(log: str, message: str, tmp_path: Path) -> None:
     """What is indented belongs to the line before it."""
     path = tmp_path / "observer.log"
     path.write_text(log, encoding="utf-8")
-    assert ChildProcess("m", "", path, "observer").last_log_message() == words
+    assert ChildProcess("m", "", path, "observer").last_log_message() == message

@@ -34,7 +34,7 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_process_is_read_by_its_fields(proc: Path) -> None:
-    """State, times and memory, whatever the program's name looks like."""
+    """State, times and memory, whatever the program's name contains."""
     found = usage.process_usage(7)
     assert found == usage.ProcessUsage("S", 1_234, 5_678, 3_000_000_000, 20 * 4_096)
 

@@ -1,4 +1,4 @@
-"""What the warden understands."""
+"""The messages that the reaper reads."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.process.reaper import read_registrations
 from harness.process.termination import TrackedProcess
 
 
-def _lines(*words: dict[str, int | str]) -> list[bytes]:
-    return [json.dumps(word).encode() + b"\n" for word in words]
+def _lines(*messages: dict[str, int | str]) -> list[bytes]:
+    return [json.dumps(message).encode() + b"\n" for message in messages]
 
 
 def test_hears_until_the_pipe_ends() -> None:
@@ -33,7 +33,7 @@ def test_hears_until_the_pipe_ends() -> None:
 
 
 def test_a_line_cut_short_is_no_harm() -> None:
-    """The harness may be killed within a word."""
+    """The harness may be killed within a message."""
     charges, _ = read_registrations(
         [*_lines({"watch": 10, "ticks": 1, "signal": 15}), b'{"watch": 1']
     )
@@ -50,7 +50,7 @@ def test_a_pid_alone_names_nobody() -> None:
 
 
 def test_never_finds_itself() -> None:
-    """Whoever looks for strays is not one."""
+    """The process that searches for strays is not one."""
     assert os.getpid() not in find("", (str(Path.cwd()),))
 
 

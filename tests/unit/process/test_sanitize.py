@@ -57,7 +57,10 @@ def test_libpq_and_python_are_told_nothing_else() -> None:
 @pytest.mark.parametrize(("before", "after"), [(0o777, 0o077), (0o022, 0o022), (0, 0o002)])
 def test_the_mode_mask_leaves_the_owner_all_and_others_no_writing(before: int, after: int) -> None:
     """In a process of its own, since it has one mask."""
-    code = "import os; from harness.process.sanitize import sanitize_process; sanitize_process(); print(os.umask(0))"
+    code = (
+        "import os; from harness.process.sanitize import sanitize_process;"
+        " sanitize_process(); print(os.umask(0))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, umask=before,
         capture_output=True, text=True, check=True,
@@ -76,7 +79,7 @@ def test_the_module_path_has_no_current_folder(
 
 
 def plant(folder: Path) -> None:
-    """Modules that somebody left there, under names that are imported."""
+    """Modules in the folder, under names that are imported."""
     for name in ("redis", "psycopg", "locust", "pydantic", "sitecustomize", "rich", "typer"):
         (folder / f"{name}.py").write_text(PLANTED)
 
@@ -113,17 +116,17 @@ def test_no_worker_imports_from_the_current_folder(tmp_path: Path, module: str) 
     assert not (tmp_path / "executed").exists()
 
 
-def harness(*words: str, behind: str = "") -> subprocess.CompletedProcess[str]:
-    """The command in a shell, with `behind` behind it."""
+def harness(*arguments: str, after: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a shell, followed by `after`."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    line = f'"$@" {behind}'
+    line = f'"$@" {after}'
     python = (sys.executable, "-P", "-m", "harness")
-    argv = ["bash", "-o", "pipefail", "-c", line, "x", *python, *words]
+    argv = ["bash", "-o", "pipefail", "-c", line, "x", *python, *arguments]
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
-    ("words", "shell", "code"),
+    ("arguments", "shell", "code"),
     [
         ("--help", "| head -c 1", 0),
         ("--help", ">&-", 0),
@@ -132,16 +135,16 @@ def harness(*words: str, behind: str = "") -> subprocess.CompletedProcess[str]:
         ("run no.toml", ">&- 2>&- <&-", 2),
     ],
 )
-def test_streams_change_no_exit_code(words: str, shell: str, code: int) -> None:
+def test_streams_change_no_exit_code(arguments: str, shell: str, code: int) -> None:
     """Closed, broken and full ones."""
-    done = harness(*words.split(), behind=shell)
+    done = harness(*arguments.split(), after=shell)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
 
 
 def test_a_full_disk_is_said() -> None:
     """A program that reads the output must know that it is not whole."""
-    done = harness("--help", behind=">/dev/full")
+    done = harness("--help", after=">/dev/full")
     assert f"not everything could be printed: {os.strerror(errno.ENOSPC)}" in done.stderr
 
 

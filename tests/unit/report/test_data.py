@@ -179,7 +179,10 @@ def test_result_of_other_evidence_is_not_believed(judged: RunFolder) -> None:
     """One that was judged before a file was changed."""
     edit(judged.run, lambda document: document.update(load_end_ns=1))
     data = read_report_data(judged)
-    assert data.rejudged_reason == "result.json was judged from other evidence than lies here now"
+    assert (
+        data.rejudged_reason
+        == "result.json was judged from evidence that differs from that in the folder now"
+    )
     assert data.judgement.verdict is Verdict.INVALID
 
 

@@ -1,4 +1,4 @@
-"""Whose a private folder is: the kernel's lock tells, and no number of a process."""
+"""Whose a private folder is: the kernel's lock shows it, not a process id."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_folder_lives_as_long_as_its_owner(tmp_path: Path) -> None:
     """Whatever number the owner's process seems to have here."""
     folder = tmp_path / f"{PREFIX}a"
     with owner_of(folder) as process:
-        # As from another container: the number is that of nobody here.
+        # As from another container: the number names no process here.
         (folder / LOCK).write_text("4194304\n")
         assert sweep_stale(tmp_path) == ()
         with pytest.raises(StackError, match="belongs to a run that is under way"):
@@ -85,7 +85,7 @@ def test_what_is_no_runs_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_made_once(tmp_path: Path) -> None:
-    """A name cannot be guessed, and nobody else can enter."""
+    """A name cannot be guessed, and no other user can enter."""
     first, second = create_private_dir(tmp_path), create_private_dir(tmp_path)
     assert first != second
     assert not first.stat().st_mode & 0o007
@@ -134,7 +134,7 @@ def test_a_name_is_held_until_the_process_ends() -> None:
 
 
 def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that start at once look for ports at once."""
+    """Runs that start at once search for ports at once."""
     monkeypatch.setattr("harness.stack.ports.below_ephemeral", lambda: range(15_000, 15_040))
     monkeypatch.setattr("harness.stack.ports.is_free", Mock(return_value=True))
     found: list[int] = []
@@ -151,7 +151,7 @@ def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_temporary_folder_that_cannot_be_used_is_refused(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And no other one is taken in silence."""
+    """And no other one is used in silence."""
     named = tmp_path / "place"
     if kind == "file":
         named.write_text("")

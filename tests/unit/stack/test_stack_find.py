@@ -23,12 +23,12 @@ def _program(path: Path, text: str = "#!/bin/sh\n") -> Path:
 
 
 def _fake_redis(folder: Path, version: str) -> Path:
-    words = f"Redis server v={version} sha=00000000:0 malloc=libc bits=64"
-    return _program(folder / "redis-server", f"#!/bin/sh\necho '{words}'\n")
+    output = f"Redis server v={version} sha=00000000:0 malloc=libc bits=64"
+    return _program(folder / "redis-server", f"#!/bin/sh\necho '{output}'\n")
 
 
 def test_redis_of_the_path(tmp_path: Path) -> None:
-    """Version 7 on the PATH is taken, also behind an older one."""
+    """Version 7 on the PATH is used, also after an older one."""
     _fake_redis(tmp_path / "old", "6.2.14")
     _fake_redis(tmp_path / "new", "7.2.5")
     found = find_binary(os.pathsep.join(str(tmp_path / name) for name in ("none", "old", "new")))
@@ -87,8 +87,8 @@ def test_anvil_behind_npm(tmp_path: Path) -> None:
 
 def test_reach() -> None:
     """Another user reaches a file only when every folder on the way lets it through."""
-    stranger = User(65_534, 65_534)
-    # Not below pytest's folder, which is closed to strangers.
+    other = User(65_534, 65_534)
+    # Not below pytest's folder, which is closed to other users.
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         base = Path(name)
         base.chmod(0o755)
@@ -96,9 +96,9 @@ def test_reach() -> None:
         closed = _program(base / "closed" / "file")
         file.parent.chmod(0o755)
         closed.parent.chmod(0o700)
-        assert stranger.reaches(file)
-        assert not stranger.reaches(closed)
-        assert not stranger.reaches(base / "missing")
+        assert other.reaches(file)
+        assert not other.reaches(closed)
+        assert not other.reaches(base / "missing")
         assert User().reaches(closed)
 
 

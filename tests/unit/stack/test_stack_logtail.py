@@ -1,4 +1,4 @@
-"""Last words without secrets."""
+"""The last lines of a log, without secrets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.stack.log_tail import HIDDEN, log_tail, redact
 
 
 def test_only_the_end(tmp_path: Path) -> None:
-    """The last lines are told, of a long file too."""
+    """The last lines are shown, of a long file too."""
     log = tmp_path / "log"
     log.write_text("".join(f"line {number}\n" for number in range(100_000)))
     assert log_tail(log, (), lines_max=2) == "line 99998\nline 99999"
 
 
 def test_no_log(tmp_path: Path) -> None:
-    """A service that never wrote has no last words."""
+    """A service that never wrote has no last lines."""
     assert log_tail(tmp_path / "none", ()) == ""
 
 

@@ -19,18 +19,18 @@ from harness.stack.settings import StackSettings
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
-    """A port that somebody listens on: this process."""
+def used() -> Iterator[int]:
+    """A port that this process listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         yield listener.getsockname()[1]
 
 
-def test_taken_and_free(taken: int) -> None:
+def test_taken_and_free(used: int) -> None:
     """A port with a listener is not free, and it is known whose it is."""
-    assert not is_free(taken)
-    assert holder(taken).endswith(f"(pid {os.getpid()})")
+    assert not is_free(used)
+    assert holder(used).endswith(f"(pid {os.getpid()})")
     port = free_port()
     assert is_free(port)
     assert holder(port) == ""
@@ -43,7 +43,7 @@ def test_free_ports_are_not_lent_out_by_the_kernel() -> None:
 
 
 def test_promised_ports_are_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that was promised but is not used yet is passed over."""
+    """A port that is claimed but not used yet is passed over."""
     monkeypatch.setattr("harness.stack.ports.below_ephemeral", lambda: range(20_000, 20_001))
     monkeypatch.setattr("harness.stack.ports.is_free", Mock(return_value=True))
     assert free_port() == 20_000
@@ -52,7 +52,7 @@ def test_promised_ports_are_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_port_that_only_root_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not in use, and saying so would send a person looking for nobody."""
+    """It is not in use, and such a message would send a person searching for no program."""
 
     class Refused(socket.socket):
         def bind(self, _address: object) -> None:
@@ -63,18 +63,18 @@ def test_a_port_that_only_root_may_have(monkeypatch: pytest.MonkeyPatch) -> None
         claim(80, "redis")
 
 
-def test_configured_port(taken: int) -> None:
+def test_configured_port(used: int) -> None:
     """A configured port is used or refused, never replaced."""
     port = free_port()
     assert claim(port, "redis") == port
-    with pytest.raises(UsageError, match=f"redis on 127.0.0.1: port {taken} is already in use by"):
-        claim(taken, "redis")
+    with pytest.raises(UsageError, match=f"redis on 127.0.0.1: port {used} is already in use by"):
+        claim(used, "redis")
     with pytest.raises(UsageError, match=f"port {port} is already in use"):
         claim(port, "postgres", claimed=frozenset({port}))
 
 
 class _Race:
-    """Supervision in which servers fail on a port that somebody else took."""
+    """Supervision in which servers fail on a port that another program uses."""
 
     def __init__(self) -> None:
         self.started: list[int] = []
@@ -92,21 +92,21 @@ class _Race:
 
 
 @pytest.mark.parametrize(
-    ("offers", "tries"), [("taken free", 2), ("taken taken free", 3), ("taken taken taken free", 0)]
+    ("offers", "tries"), [("used free", 2), ("used used free", 3), ("used used used free", 0)]
 )
 def test_race_for_a_free_port(
-    taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offers: str, tries: int
+    used: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offers: str, tries: int
 ) -> None:
     """Whoever is beaten to a free port takes another one, three times at most."""
     free = free_port()
-    ports = iter({"taken": taken, "free": free}[offer] for offer in offers.split())
+    ports = iter({"used": used, "free": free}[offer] for offer in offers.split())
     monkeypatch.setattr(stack, "free_port", lambda _: next(ports))
     race = _Race()
     built = ProcessStack(StackSettings(), tmp_path / "private", tmp_path / "logs", ManualClock())
     monkeypatch.setattr(built, "_supervisor", race)
     if tries:
         built._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency
-        assert race.started == [taken] * (tries - 1) + [free]
+        assert race.started == [used] * (tries - 1) + [free]
     else:
         with pytest.raises(StackError, match="ended with 1"):
             built._on_a_port("redis", lambda port: port)  # type: ignore[arg-type,return-value]  # a fake's currency

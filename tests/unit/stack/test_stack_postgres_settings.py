@@ -28,7 +28,7 @@ def test_specified_on_a_large_host() -> None:
 
 
 def test_scaled_on_a_small_host() -> None:
-    """8 GiB get half of what is specified, and both values are told."""
+    """8 GiB get half of what is specified, and both values are recorded."""
     applied = [(s.specified, s.applied) for s in memory_settings(8 * GIB)]
     assert applied == [("1GB", "512MB"), ("3GB", "1536MB")]
 

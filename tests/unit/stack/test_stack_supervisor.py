@@ -1,4 +1,4 @@
-"""Supervision, with processes that end when told and a clock that moves when told."""
+"""Supervision, with processes and a clock that a test controls."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_restart_waits_first(world: World) -> None:
 
 
 def test_crash_loop_is_a_loss(world: World) -> None:
-    """Who ends again and again is lost; the error shows the last words without secrets."""
+    """Who ends again and again is lost; the error shows its last output without secrets."""
     world.log.write_text("first line\ncannot log in with hunter2\n")
     world.supervisor.start(world.service(policy=RestartPolicy(retries_max=2)))
     for wait_ms in (100, 200):
@@ -125,7 +125,7 @@ def test_restart_that_cannot_start(world: World) -> None:
 
 
 def test_end_before_ready(world: World) -> None:
-    """A service that ends before it is ready is told with its exit code."""
+    """A service that ends before it is ready is reported with its exit code."""
     service = Service(world.service().program, lambda: False)
     world.supervisor.start(service)
     world.spawned[-1].code = 7

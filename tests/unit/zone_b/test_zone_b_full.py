@@ -13,7 +13,7 @@ import pytest
 from zone_b.amm import SimulationRevertedError, SwapOutcome
 from zone_b.full import FullSimulator, SimulationTimeoutError, SimulationUnavailableError
 
-ANSWER = "0x" + "".join(f"{word:064x}" for word in (5, 100, 200, 6_000))
+ANSWER = "0x" + "".join(f"{value:064x}" for value in (5, 100, 200, 6_000))
 Reply = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -61,7 +61,7 @@ def test_answers_come_back_in_order() -> None:
             return {"result": "0x10"}
         asked.append(request["params"][1])
         amount = int(request["params"][0]["data"][10:], 16)
-        return {"result": "0x" + "".join(f"{word:064x}" for word in (amount, 1, 1, 1))}
+        return {"result": "0x" + "".join(f"{value:064x}" for value in (amount, 1, 1, 1))}
 
     with node(reply) as url:
         simulator = FullSimulator(url)

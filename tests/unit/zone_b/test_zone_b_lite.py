@@ -74,9 +74,9 @@ def test_state_is_loaded_once_a_block() -> None:
 
 
 def test_state_is_fetched_once_a_block() -> None:
-    """What the chain tells is what is simulated on, and it is asked when the block changes only."""
-    told = iter([(10**21, 10**12), (10**24, 10**15)])
-    simulator = LiteSimulator(fetch=lambda: reserves_word(*next(told)))
+    """The simulation uses the reserves of the chain, which it reads only when the block changes."""
+    reserves = iter([(10**21, 10**12), (10**24, 10**15)])
+    simulator = LiteSimulator(fetch=lambda: reserves_word(*next(reserves)))
     assert [simulator.simulate(10**18, block).reserve_in for block in (1, 1, 2)] == [
         10**21,
         10**21,

@@ -19,12 +19,12 @@ URL = {"DEFI_REDIS_URL": "redis://:secret@127.0.0.1:1/0"}
 
 @given(st.integers(0, 2**64), st.integers(0, 2**64), st.integers(0, 100))
 def test_sentinel_stops_beyond_the_watermark(head: int, seen: int, lag_max: int) -> None:
-    """Stale is exactly what lies more than the permitted blocks behind; ahead is never stale."""
+    """Stale is exactly what lies more than the permitted lag; a head in advance is never stale."""
     assert is_stale(head, seen, lag_max) == (head > seen + lag_max)
 
 
 def test_sentinel_at_the_edge() -> None:
-    """Two blocks behind may pass, three may not."""
+    """A lag of two blocks may pass, three may not."""
     assert not is_stale(12, 10, 2)
     assert is_stale(13, 10, 2)
 

@@ -101,6 +101,6 @@ def test_settings() -> None:
     ],
 )
 def test_rest_between_looks(full: bool, wait_s: int, took_s: float, rest: float) -> None:
-    """A tenth of the time while there is much to do; no look in vain while all tasks are young."""
+    """A tenth of the time while there is much to do; no poll in vain while all tasks are young."""
     batch = Batch((), None, wait_s * 1_000_000, full)
     assert rest_s(batch, took_s, 60) == rest

@@ -36,13 +36,13 @@ def test_it_tells_blocks_and_the_pool() -> None:
 
 
 def test_a_watch_stands_still_and_catches_up() -> None:
-    """Told twice, it stands where it stood the first time."""
+    """Stalled twice, it keeps the time of the first stall."""
     now = [40 * S]
     watch = StallableClock(lambda: now[0])
-    for stands, told in ((False, 41), (True, 42), (True, 42), (False, 44)):
+    for stalls, expected in ((False, 41), (True, 42), (True, 42), (False, 44)):
         now[0] += S
-        (watch.stall if stands else watch.resume)()
-        assert watch.wall_ns() == told * S
+        (watch.stall if stalls else watch.resume)()
+        assert watch.wall_ns() == expected * S
 
 
 @pytest.mark.parametrize("params", [(), ("0x0",), ("nonsense", "x", "0x1"), (5, None, "0x1")])
@@ -53,7 +53,7 @@ def test_wrong_parameters_are_refused(params: tuple[object, ...]) -> None:
 
 @pytest.fixture
 def adapter() -> Iterator[tuple[str, dict[str, Answer]]]:
-    """What stands where the chain adapter would, and what it shall answer with instead, if told."""
+    """A stand-in of the chain adapter, and its other answer, if a test sets one."""
     instead: dict[str, Answer] = {}
 
     def serve(body: bytes) -> Answer:
@@ -87,7 +87,7 @@ def test_the_engine_reads_the_reserves(adapter: tuple[str, dict[str, Answer]]) -
 def test_no_answer_is_no_state(
     adapter: tuple[str, dict[str, Answer]], method: str, answer: Answer
 ) -> None:
-    """Whatever goes wrong is said as one thing, and the next try may succeed."""
+    """Whatever goes wrong is one kind of error, and the next try may succeed."""
     url, instead = adapter
     state = ChainState(url)
     instead[method] = answer

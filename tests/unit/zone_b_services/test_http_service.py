@@ -21,13 +21,13 @@ STATE = {"health": Health(True, "ok: fine")}
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[HttpService]:
-    """A server that echoes."""
+    """A server that returns the body of a request."""
     made = HttpService(
         "127.0.0.1",
         0,
         REGISTRY,
         lambda: STATE["health"],
-        {"/echo": lambda body: Answer(201, body, "text/plain")},
+        {"/same": lambda body: Answer(201, body, "text/plain")},
     )
     made.start()
     yield made
@@ -49,12 +49,12 @@ def ask(
 
 
 def test_routes(service: HttpService) -> None:
-    """Questions are answered, metrics told, unknown paths named."""
-    assert ask(service, "POST", "/echo", b"hello") == (201, b"hello")
+    """Questions are answered, metrics served, unknown paths named."""
+    assert ask(service, "POST", "/same", b"hello") == (201, b"hello")
     assert b"seen_total 0.0" in ask(service, "GET", "/metrics")[1]
     assert ask(service, "GET", "/") == (
         404,
-        b"there is GET /metrics, GET /healthz, POST /echo\n",
+        b"there is GET /metrics, GET /healthz, POST /same\n",
     )
     assert ask(service, "POST", "/other", b"x")[0] == 404
 
@@ -70,15 +70,15 @@ def test_health(service: HttpService) -> None:
 
 def test_a_body_has_a_bound(service: HttpService) -> None:
     """A length that is too large or none is refused without reading."""
-    assert ask(service, "POST", "/echo", headers={"Content-Length": str(BODY_MAX + 1)})[0] == 413
-    assert ask(service, "POST", "/echo", headers={"Content-Length": "-1"})[0] == 413
+    assert ask(service, "POST", "/same", headers={"Content-Length": str(BODY_MAX + 1)})[0] == 413
+    assert ask(service, "POST", "/same", headers={"Content-Length": "-1"})[0] == 413
 
 
 def test_a_connection_serves_several_questions(service: HttpService) -> None:
     """HTTP/1.1: what asks often keeps its connection."""
     with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=5)) as connection:
         for number in range(3):
-            connection.request("POST", "/echo", str(number).encode())
+            connection.request("POST", "/same", str(number).encode())
             assert connection.getresponse().read() == str(number).encode()
 
 

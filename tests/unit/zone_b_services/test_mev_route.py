@@ -77,7 +77,7 @@ def test_examples(amount: int, slippage: int, reason: Reason) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"amount_in": 5}, "amount_in must be a decimal string"),
         ({"amount_in": "-5"}, "amount_in must be a decimal string"),
@@ -89,9 +89,9 @@ def test_examples(amount: int, slippage: int, reason: Reason) -> None:
         ({"max_slippage_bps": None}, "max_slippage_bps"),
     ],
 )
-def test_wrong_questions(change: dict[str, Any], words: str) -> None:
+def test_wrong_questions(change: dict[str, Any], message: str) -> None:
     """The message names the field."""
-    with pytest.raises(WrongTradeError, match=words):
+    with pytest.raises(WrongTradeError, match=message):
         read_trade(json.dumps({**QUESTION, **change}).encode())
 
 

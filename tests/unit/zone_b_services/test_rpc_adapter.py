@@ -20,7 +20,7 @@ RULES = Rules(lag_max=2, probes_up=3, hold_ns=5 * S)
 
 
 class FakeNode:
-    """A node that answers with its name, or fails as it is told."""
+    """A node that answers with its name, or fails as the test sets it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -36,7 +36,7 @@ class FakeNode:
         return Reply(200, self.name.encode())
 
     def head(self) -> int:
-        """Tell the block."""
+        """Answer the block."""
         if self.error:
             raise self.error
         return self.block

@@ -18,7 +18,7 @@ GOOD = b'{"jsonrpc":"2.0","id":1,"result":"0x2a"}'
 
 @contextmanager
 def server(behaviour: Behaviour) -> Iterator[int]:
-    """A server that treats each connection as told; its port."""
+    """A server that treats each connection as the test sets it; its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -142,7 +142,7 @@ def test_errors_of_json_rpc_are_answers() -> None:
 
 @pytest.mark.parametrize("body", [b"nonsense", b"{}", b"[]", b'{"result": null}'])
 def test_a_head_that_is_none(body: bytes) -> None:
-    """A node that does not tell its block is not usable."""
+    """A node that does not answer its block is not usable."""
     with (
         server(answers("200 OK", body)) as port,
         node(port, 5) as one,

@@ -61,7 +61,7 @@ def test_the_first_usable_node_is_active(history: list[tuple[int, Fail | Probe]]
 
 @given(histories)
 def test_a_stale_node_is_never_asked(history: list[tuple[int, Fail | Probe]]) -> None:
-    """Too far behind the best head of the last probe: not even as a last resort."""
+    """Too far a lag behind the best head of the last probe: not even as a last resort."""
     for _, event, switch in play(history):
         if isinstance(event, Probe):
             known = [head for head in event.heads if head is not None]
@@ -118,6 +118,6 @@ def test_silent_nodes_are_tried_while_none_is_up() -> None:
 
 
 def test_heads_of_one_moment_are_compared() -> None:
-    """A chain that moved on by ten blocks between two probes makes nobody stale."""
+    """A chain that moved on by ten blocks between two probes makes no node stale."""
     switch = Switch.of(2, RULES).probed((10, 10), S).probed((20, 20), 2 * S)
     assert switch.candidates() == (0, 1)

@@ -115,7 +115,7 @@ steps = st.lists(st.floats(min_value=0, max_value=30), max_size=40)
 
 @given(rates, steps)
 def test_signals_are_due_by_index(rate: float, pauses: list[float]) -> None:
-    """Sent and skipped together never fall behind the schedule, and no burst is above 100."""
+    """Sent and skipped together never lag behind the schedule, and no burst is above 100."""
     plan = AGENT.Schedule(rate, began_s=1000.0)
     now = 1000.0
     for pause in pauses:
@@ -135,7 +135,7 @@ def test_rate_of_zero_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "words"),
+    ("env", "message"),
     [
         ({}, "DEFI_REDIS_URL is missing"),
         ({**REDIS, "AGENT_RATE": "fast"}, "AGENT_RATE must be a number"),
@@ -144,9 +144,9 @@ def test_rate_of_zero_sends_nothing() -> None:
         ({**REDIS, "AGENT_EXIT_CODE": "256"}, "AGENT_EXIT_CODE must lie"),
     ],
 )
-def test_wrong_settings_are_named(env: dict[str, str], words: str) -> None:
+def test_wrong_settings_are_named(env: dict[str, str], message: str) -> None:
     """The variable is named, the password is not."""
-    with pytest.raises(ValueError, match=words) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         AGENT.read_settings(env)
     assert "hush" not in str(caught.value)
 

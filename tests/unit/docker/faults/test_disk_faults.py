@@ -1,4 +1,4 @@
-"""A full disk and a slow one: never the host's, and what their probes take for force."""
+"""A full disk and a slow one: never the host's, and what their probes accept as in force."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL = os.strerror(errno.ENOSPC)
 
 
 def test_the_host_s_own_disk_is_no_target(tmp_path: Path) -> None:
-    """Whatever the engine said of the volume, the kernel's word counts."""
+    """Whatever the engine reports of the volume, the kernel's answer counts."""
     with pytest.raises(StackError, match="file system of its own"):
         own_device(tmp_path)
     with pytest.raises(StackError, match="file system of its own"):
@@ -76,7 +76,7 @@ def test_over_is_when_there_is_room_and_it_answers(disk: Disk) -> None:
 
 
 def test_a_disk_that_is_full_before_proves_nothing(disk: Disk) -> None:
-    """Nobody could say what filled it."""
+    """It would not be known what filled it."""
     disk.why = FULL
     with pytest.raises(StackError, match="before its fault"):
         disk.probe().before()
@@ -107,7 +107,7 @@ def _no_room(_: int) -> None:
 def test_a_limit_is_the_container_s_own(
     name: str, limits: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """In its control group of either version, for its own device, and taken away."""
+    """In its control group of either version, for its own device, and removed."""
     monkeypatch.setattr(slow_disk, "own_device", lambda _: (7, 3))
     monkeypatch.setattr(slow_disk, "container_pid", lambda of: of())
     monkeypatch.setattr(slow_disk, "io_group", lambda _: tmp_path)
@@ -140,27 +140,27 @@ def test_slow_is_when_a_write_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch
     assert [bool(probe.ended()) for _ in range(3)] == [False, False, True]
 
 
-@pytest.mark.parametrize(("found", "words"), [(None, "cannot be written"), (50, "50 ms")])
+@pytest.mark.parametrize(("found", "text"), [(None, "cannot be written"), (50, "50 ms")])
 def test_a_disk_that_is_slow_before_proves_nothing(
-    found: int | None, words: str, monkeypatch: pytest.MonkeyPatch
+    found: int | None, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is asked for would not show."""
     monkeypatch.setattr(slow_disk, "container_pid", lambda of: of())
     ns = None if found is None else found * NS_PER_MS
     monkeypatch.setattr(slow_disk, "time_writes", lambda *_: ns)
-    with pytest.raises(StackError, match=words):
+    with pytest.raises(StackError, match=text):
         ThrottleProbe(Path, lambda: 5, None, 10).before()
 
 
 def test_a_time_counts_when_every_write_told_one() -> None:
-    """The first may find a turn that nobody had used."""
+    """The first may find an unused turn."""
     assert median_ns("1\n300\n200\n") == 200
     assert median_ns("1\n300\n") is None
     assert median_ns("Traceback") is None
 
 
 def test_bounds_of_what_may_be_asked() -> None:
-    """A storm cannot be the host's end, and a disk not stand still."""
+    """A storm cannot end the host, and a disk cannot stop."""
     with pytest.raises(ValueError, match="processes"):
         ForkStorm(kind="fork_storm", target="engine", at_s=(1,), for_s=1, processes=100_000)
     with pytest.raises(ValueError, match="writes_per_s"):

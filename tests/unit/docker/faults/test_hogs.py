@@ -1,4 +1,4 @@
-"""Hogs: what their probes take for force, and for an end."""
+"""Hogs: what their probes accept as in force, and as over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.faults.kinds.resource_hog import CpuInjector, CpuProbe, MemoryInjec
 
 
 class Container:
-    """A container as its control group tells of it."""
+    """A container by its control group."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.pid, self.cores, self.allowed = 5, 0.1, 1.0
@@ -21,7 +21,7 @@ class Container:
         self.hogs: tuple[int, ...] = ()
         self.limit: int | None = 1 << 30
         self.commands: list[list[str]] = []
-        told: dict[str, Callable[..., object]] = {
+        answers: dict[str, Callable[..., object]] = {
             "cores_used": lambda *_: self.cores,
             "cores_allowed": lambda _: self.allowed,
             "cpu_used_ns": lambda _: 0,
@@ -29,7 +29,7 @@ class Container:
             "marked": lambda *_: self.hogs,
             "memory_limit_bytes": lambda _: self.limit,
         }
-        for name, answer in told.items():
+        for name, answer in answers.items():
             for module in (container_inspection, container_program, resource_hog):
                 patch.setattr(module, name, answer, raising=False)
 
@@ -98,10 +98,10 @@ def test_programs_carry_their_mark_and_end_by_themselves(container: Container) -
     assert int(container.commands[1][-1]) * (16 << 20) > 1 << 30
 
 
-@pytest.mark.parametrize(("limit", "words"), [(None, "no memory limit"), (1 << 50, "can spare")])
-def test_the_host_is_no_victim(limit: int | None, words: str, container: Container) -> None:
-    """A hog without a limit of its own would take the host's memory."""
+@pytest.mark.parametrize(("limit", "text"), [(None, "no memory limit"), (1 << 50, "can spare")])
+def test_the_host_is_no_victim(limit: int | None, text: str, container: Container) -> None:
+    """A hog without a limit of its own would use the host's memory."""
     container.limit = limit
-    with pytest.raises(StackError, match=words):
+    with pytest.raises(StackError, match=text):
         MemoryInjector(container.commands.append, container.its_pid).inject()
     assert container.commands == []

@@ -1,4 +1,4 @@
-"""Where the rules and relays of a link go, and that all of them are taken away again."""
+"""Where the rules and relays of a link go, and that all of them are removed again."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ def test_each_is_taken_away_whatever_becomes_of_the_others(host: Host) -> None:
     assert [relay.ended for relay in host.relays] == [True, True]
 
 
-def test_a_container_that_does_not_run_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_does_not_run_is_reported(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anything is started."""
     monkeypatch.setitem(PIDS, "redis", 0)
     with pytest.raises(StackError, match="does not run"):

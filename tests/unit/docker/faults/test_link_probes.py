@@ -1,4 +1,4 @@
-"""What the probes of links take for a fault, on links that are only told of."""
+"""What the probes of links accept as a fault, on simulated links."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Link:
     back: LinkSettings = FREE
     noise_ns: int = 0
     answers: bool = True
-    takes: str = CONNECTED
+    connects: str = CONNECTED
 
-    def look(self, train: PingTrain) -> PingResult:
+    def ping(self, train: PingTrain) -> PingResult:
         there, back = LinkModel(self.there), LinkModel(self.back)
         times = []
         for number in range(train.count):
@@ -46,7 +46,7 @@ class Link:
         return PingResult(train, tuple(sorted(times, key=lambda pair: pair[1])))
 
     def connect(self) -> str:
-        return self.takes
+        return self.connects
 
     def spoil(self, fault: ImpairedLink, share: float = 1.0) -> None:
         """Do as a fault asks, or only a part of it."""
@@ -64,7 +64,7 @@ class Link:
 
 def probe_on(link: Link, fault: ImpairedLink) -> Probe:
     """What proves a fault of it."""
-    found = probe_of(fault, link.look, link.connect)
+    found = probe_of(fault, link.ping, link.connect)
     assert found is not None
     return found
 
@@ -111,7 +111,7 @@ def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: ImpairedLink) -> None
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
 def test_it_is_not_over_while_the_service_takes_no_connection(fault: ImpairedLink) -> None:
     """Echoes are answered by the kernel."""
-    link = Link(takes="Connection refused")
+    link = Link(connects="Connection refused")
     probe = probe_on(link, fault)
     probe.before()
     assert probe.ended() == ""
@@ -119,7 +119,7 @@ def test_it_is_not_over_while_the_service_takes_no_connection(fault: ImpairedLin
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
 def test_a_link_that_was_cut_before_proves_nothing(fault: ImpairedLink) -> None:
-    """It is told, and nothing is injected."""
+    """It is reported, and nothing is injected."""
     with pytest.raises(StackError, match="before the fault"):
         probe_on(Link(answers=False), fault).before()
 

@@ -73,7 +73,7 @@ def test_no_delay_is_no_wait() -> None:
 
 
 def packet(number: int, length: int) -> bytes:
-    """A message of the kernel about one packet, with an attribute that nobody asks for."""
+    """A message of the kernel about one packet, with an attribute that is not read."""
     head = struct.pack("=HH", 11, 1) + struct.pack(">IHB", number, 0x0800, 1) + b"\0"
     other = struct.pack("=HH", 8, 3) + b"\0\0\0\1"
     payload = struct.pack("=HH", 24, 10) + struct.pack(">BBH", 0x45, 0, length) + bytes(16)

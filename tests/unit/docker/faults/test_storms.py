@@ -1,4 +1,4 @@
-"""Fork storms: what the probe takes for force, and that nobody is left of them."""
+"""Fork storms: what the probe accepts as in force, and that no process is left."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ STORM = tuple(range(100, 200))
 
 
 class Container:
-    """A container whose processes are told look by look, and obey signals."""
+    """A container whose processes are given poll by poll, and obey signals."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.looks: list[tuple[int, ...]] = []
+        self.polls: list[tuple[int, ...]] = []
         self.allowed = float("inf")
         self.marked: list[int] = []
         self.parents: dict[int, int] = {}
         self.deaf: set[int] = set()
         self.signals: list[tuple[int, int]] = []
-        patch.setattr(fork_storm, "members", lambda _: self.looks.pop(0))
+        patch.setattr(fork_storm, "members", lambda _: self.polls.pop(0))
         patch.setattr(fork_storm, "container_pid", lambda of: of())
         patch.setattr(fork_storm, "tasks_allowed", lambda _: self.allowed)
         patch.setattr(fork_storm, "marked", lambda *_: tuple(self.marked))
@@ -41,19 +41,19 @@ class Container:
             self.marked.clear()  # it ends its children and then itself
         elif number == signal.SIGKILL:
             self.marked.remove(pid)
-            if (late := pid + 1_000) in self.deaf:  # was born before its parent stood still
+            if (late := pid + 1_000) in self.deaf:  # was forked before its parent was stopped
                 self.marked.append(late)
                 self.deaf.remove(late)
 
     def probe(self) -> StormProbe:
         probe = StormProbe(lambda: 5, lambda: "it answers", 100, ManualClock())
-        self.looks = [SERVICE, SERVICE]
+        self.polls = [SERVICE, SERVICE]
         probe.before()
         return probe
 
     def injector(self, commands: list[list[str]] | None = None) -> StormInjector:
-        told = commands if commands is not None else []
-        return StormInjector(told.append, lambda: 5, 100, 4.0, ManualClock())
+        sink = commands if commands is not None else []
+        return StormInjector(sink.append, lambda: 5, 100, 4.0, ManualClock())
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def container(monkeypatch: pytest.MonkeyPatch) -> Container:
         (SERVICE, SERVICE, False),
         (SERVICE, SERVICE + STORM, True),
         (SERVICE + STORM[:60], SERVICE + STORM[30:], True),
-        (SERVICE + STORM, SERVICE + STORM, False),  # many that stand still are no storm
+        (SERVICE + STORM, SERVICE + STORM, False),  # many without turnover are no storm
         (SERVICE + STORM[:30], SERVICE + STORM[20:60], False),  # coming and going, but few
     ],
     ids=["rest", "begun", "turnover", "crowd", "weak"],
@@ -78,7 +78,7 @@ def test_a_storm_is_many_processes_and_new_ones(
 ) -> None:
     """Both at once, by the control group alone."""
     probe = container.probe()
-    container.looks = [first, then]
+    container.polls = [first, then]
     assert bool(probe.holds()) is is_seen
 
 
@@ -86,7 +86,7 @@ def test_a_limit_of_the_container_lowers_what_can_be_there(container: Container)
     """A storm that has reached it is in force."""
     container.allowed = 52
     probe = container.probe()
-    container.looks = [SERVICE, SERVICE + STORM[:26]]
+    container.polls = [SERVICE, SERVICE + STORM[:26]]
     assert probe.holds()
 
 

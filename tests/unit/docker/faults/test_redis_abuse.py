@@ -1,4 +1,4 @@
-"""Floods and leaks: what their probes take for force and for an end, and what is tidied up."""
+"""Floods and leaks: what their probes accept as in force and as over, and what is removed."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_flood_is_many_commands_from_the_agent(
     probe.before()
     assert probe.holds() == ""
     server.per_s = per_s
-    assert probe.holds() == "", "no connection of the agent's: it is somebody else's load"
+    assert probe.holds() == "", "no connection of the agent's: it is another client's load"
     server.lines += [f"{ADDRESS}:40001", f"{ADDRESS}:40002"]
     assert bool(probe.holds()) is is_seen
 
@@ -219,7 +219,7 @@ def test_programs_bear_their_mark_and_no_password(server: Server) -> None:
     for command in server.commands:
         assert command[:2] == ["python3", "-c"]
         assert command[3] == container_program.MARK
-        assert not [word for word in command if "hush" in word]
+        assert not [argument for argument in command if "hush" in argument]
         compile(command[2], "misbehave", "exec")
     assert flood[4:] == ["flood", "34.0", "2", "0", "dev:harness:flood:python-agent-1"]
     assert leak[4:] == [

@@ -1,4 +1,4 @@
-"""A backup a day until told to stop, each written down; none of this needs a database."""
+"""A backup a day until it is healed, each recorded; none of this needs a database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TABLES = {"public.trade_tasks": TableChecksum(rows=3, digest="17")}
 
 
 class Days(BackupInjector):
-    """Makes files; one of the days fails, and on the last somebody is told."""
+    """Makes files; one of the days fails, and the last one sets an event."""
 
     def __init__(self, folder: Path, last: int, bad: int = 0, fails: bool = False) -> None:
         self.records: list[BackupRecord] = []
@@ -39,7 +39,7 @@ class Days(BackupInjector):
             raise EvidenceError("cannot write: made up", where="backup.jsonl")
         self.records.append(record)
 
-    def _take(self, path: Path) -> dict[str, TableChecksum]:
+    def _back_up(self, path: Path) -> dict[str, TableChecksum]:
         self._day_now += 1
         if self._day_now > self._last:
             self.done.set()
@@ -51,8 +51,8 @@ class Days(BackupInjector):
         return TABLES
 
 
-def test_each_day_is_written_down(tmp_path: Path) -> None:
-    """With what lay there afterwards; a day without a backup takes none away.
+def test_each_day_is_recorded(tmp_path: Path) -> None:
+    """With what lay there afterwards; a day without a backup removes none.
 
     The one that was under way at the end was not asked for, and its end is no trouble.
     """
@@ -68,7 +68,7 @@ def test_each_day_is_written_down(tmp_path: Path) -> None:
     assert fourth.tables == TABLES
 
 
-def test_what_cannot_be_written_down_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_recorded_is_an_error(tmp_path: Path) -> None:
     """At the latest when it is healed; and no further backup is made."""
     days = Days(tmp_path, last=9, fails=True)
     days.inject()
@@ -78,10 +78,10 @@ def test_what_cannot_be_written_down_is_told(tmp_path: Path) -> None:
 
 def test_evidence_comes_back_as_it_was() -> None:
     """Both kinds of lines, in their order; anything else is an error with its line."""
-    taken = BackupRecord(day=1, name=name_of(1), began_ns=5, tables=TABLES, there=(name_of(1),))
+    made = BackupRecord(day=1, name=name_of(1), began_ns=5, tables=TABLES, there=(name_of(1),))
     restored = RestoreRecord(name=name_of(1), took_ns=7, server="16.14", tables=TABLES)
-    lines = [format_backup_record(taken), format_backup_record(restored)]
-    assert read_backups(lines) == BackupLog((taken,), (restored,))
-    for bad in ("", "{}", '{"what":"lost"}', format_backup_record(taken)[:-9]):
+    lines = [format_backup_record(made), format_backup_record(restored)]
+    assert read_backups(lines) == BackupLog((made,), (restored,))
+    for bad in ("", "{}", '{"what":"lost"}', format_backup_record(made)[:-9]):
         with pytest.raises(EvidenceError, match="line 2"):
             read_backups([lines[0], bad])

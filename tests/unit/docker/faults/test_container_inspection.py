@@ -57,7 +57,7 @@ def test_version_2(host: Path) -> None:
 
 
 def test_hogs_are_told_by_their_mark(host: Path) -> None:
-    """And nobody else in the container is."""
+    """And no other process in the container is."""
     put(host / "proc/5/cgroup", "0::/docker/a\n")
     put(host / "cgroup/docker/a/cgroup.procs", "5\n6\n7\n")
     put(host / "proc/5/cmdline", "python3\0-m\0zone_b.engine")
@@ -66,7 +66,7 @@ def test_hogs_are_told_by_their_mark(host: Path) -> None:
 
 
 def test_a_process_that_is_gone(host: Path) -> None:
-    """Is an error that says so."""
+    """Is an error with that reason."""
     with pytest.raises(StackError, match="process 6 is gone"):
         container_inspection.is_frozen(6)
 

@@ -1,4 +1,4 @@
-"""Laws of a line, whatever packets come."""
+"""Laws of a link, for any packets."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def sent(packets: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def through(settings: LinkSettings, packets: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
     """When each that is not lost came in and went out, and its size."""
     line = LinkModel(settings)
-    taken = [(now_ns, line.out_ns(now_ns, size), size) for now_ns, size in sent(packets)]
-    return [(came_ns, out_ns, size) for came_ns, out_ns, size in taken if out_ns is not None]
+    passed = [(now_ns, line.out_ns(now_ns, size), size) for now_ns, size in sent(packets)]
+    return [(came_ns, out_ns, size) for came_ns, out_ns, size in passed if out_ns is not None]
 
 
 @given(settings=LINES, packets=PACKETS)

@@ -161,7 +161,7 @@ def test_a_group_of_another_namespace_is_an_error_with_what_to_do(
 
 
 def test_vanished_process_is_an_error(tmp_path: Path) -> None:
-    """A limit that cannot be read is never taken for one in force."""
+    """A limit that cannot be read never counts as one in force."""
     with pytest.raises(StackError, match="control group of process 7"):
         read_limits(7, proc=tmp_path, root=tmp_path)
 

@@ -1,4 +1,4 @@
-"""When the engine does not start a container again, by its own word."""
+"""When the engine does not start a container again, by its own count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.stack.base import ServiceState
 def document(
     *, status: str = "exited", code: int = 137, restarts: int = 3, policy: str = "on-failure"
 ) -> dict[str, Any]:
-    """What the engine says of a container."""
+    """The engine's document of a container."""
     return {
         "State": {"Status": status, "Restarting": status == "restarting", "ExitCode": code},
         "RestartCount": restarts,
@@ -38,7 +38,7 @@ def test_only_one_that_stays_away_is_out(other: dict[str, Any]) -> None:
 
 
 def test_to_come_back_is_an_end_too() -> None:
-    """The probe takes whichever comes."""
+    """The probe accepts either."""
     states = [ServiceState("python-agent-1", 0, False, 3, -9)]
     found = {"now": document(status="restarting")}
     ends = RestartProbe(lambda: tuple(states), "python-agent-1", None)
