@@ -274,13 +274,13 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
             return
 
 
-def harm_of(words: Sequence[str]) -> Harm:
+def harm_of(arguments: Sequence[str]) -> Harm:
     """What is to go wrong, from the command line."""
     parser = argparse.ArgumentParser(description="an order broker")
     parser.add_argument("--defect", action="append", default=[], metavar="NAME[:SHARE]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--truth", type=Path)
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     shares = {}
     for text in options.defect:
         name, _, share = text.partition(":")

@@ -1,10 +1,10 @@
 """A small dealing desk that has nothing to do with this project: an example of a foreign system.
 
-It shares no name with the harness: other streams, JSON orders, other tables, its own words for
+It shares no name with the harness: other streams, JSON orders, other tables, its own values for
 states, a ledger with one row a side. `harness run --stack attach --contract desk.toml` measures it.
 
     python desk.py migrate      makes its tables, once
-    python desk.py              works until it is told to end
+    python desk.py              works until a signal ends it
 
 Environment: `DESK_REDIS` (URL), `DESK_POSTGRES` (conninfo), and for tests `DESK_FAULT`, any of
 `lose:N` (acknowledges one order in N and forgets it), `repeat:N` (gives one sequence number in N
@@ -119,8 +119,8 @@ class Desk:
             phase = "OUTDATED"
         with self._database.transaction():
             self._database.execute(FINISH, (phase, self._book(order, phase), ref))
-            told = json.dumps({"job": {"ref": ref}, "phase": phase})
-            self._database.execute("SELECT pg_notify('desk_done', %s)", (told,))
+            result = json.dumps({"job": {"ref": ref}, "phase": phase})
+            self._database.execute("SELECT pg_notify('desk_done', %s)", (result,))
         self._store.xadd(RESULTS, {"ref": ref, "phase": phase}, maxlen=100_000)
 
     def _book(self, order: dict[str, Any], phase: str) -> int | None:

@@ -66,7 +66,7 @@ def diagnose(context: DiagnosisContext) -> Diagnosis:
     found = [(question, question.find(context)) for question in QUESTIONS]
     # Load of other programs explains the figures of the system, so it is shown first.
     found.sort(key=lambda pair: not pair[1].precedes_others)
-    questions = tuple(question.answer(context, finding) for question, finding in found)
+    questions = tuple(question.answer(context, conclusion) for question, conclusion in found)
     yes = [question for question in questions if question.answer is Answer.YES]
     return Diagnosis(
         because=context.trigger.because,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
+from harness.diagnosis.question import Conclusion, DiagnosisQuestion, unknown
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import BUSIEST_CORES, HOST_IDLE_SHARE_MAX, THROTTLED_SHARE
 from harness.formatting import format_cores, format_percent
@@ -50,15 +50,15 @@ class Symptom:
 SymptomFn = Callable[[DiagnosisContext, str, SeriesSlice], Symptom | None]
 
 
-def _find(context: DiagnosisContext) -> Finding:
-    """Of several engines, the finding for the first one that lacks CPU time."""
-    findings = [_find_for(context, name) for name in engines(context)]
+def _find(context: DiagnosisContext) -> Conclusion:
+    """Of several engines, the conclusion for the first one that lacks CPU time."""
+    conclusions = [_find_for(context, name) for name in engines(context)]
     for wanted in (Answer.YES, Answer.NO):
-        for finding in findings:
-            if finding.answer is wanted:
-                return finding
-    if findings:
-        return findings[0]
+        for conclusion in conclusions:
+            if conclusion.answer is wanted:
+                return conclusion
+    if conclusions:
+        return conclusions[0]
     return unknown(context.why_unread("the engine's CPU time", "service", "engine"))
 
 
@@ -72,7 +72,7 @@ def engines(context: DiagnosisContext) -> tuple[str, ...]:
     return tuple(name for name in names if "engine" in name)
 
 
-def _find_for(context: DiagnosisContext, name: str) -> Finding:
+def _find_for(context: DiagnosisContext, name: str) -> Conclusion:
     cpu = slow_slice(context, f"service.{name}{_CPU}")
     if cpu is None:
         return unknown(f"telemetry covers too little of the analysed time of {name}")
@@ -85,14 +85,14 @@ def _find_for(context: DiagnosisContext, name: str) -> Finding:
         if symptom.advice:
             cache = _cache(context, name)
             message = "; ".join([symptom.message, *(one.message for one in cache)])
-            return Finding(Answer.YES, message, (*symptom.evidence, *cache), symptom.advice)
+            return Conclusion(Answer.YES, message, (*symptom.evidence, *cache), symptom.advice)
         evidence += symptom.evidence
     if len(evidence) < 2 and not cpu.series.limit:
         return unknown(
             f"{name} used {format_cores(cpu.mean)} {context.when}; no quota is set, and telemetry"
             " lacks its threads and the host's idle cores, so there is no limit to compare with"
         )
-    return Finding(Answer.NO, "; ".join(one.message for one in evidence), evidence)
+    return Conclusion(Answer.NO, "; ".join(one.message for one in evidence), evidence)
 
 
 def _quota(context: DiagnosisContext, name: str, cpu: SeriesSlice) -> Symptom | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
+from harness.diagnosis.question import Conclusion, DiagnosisQuestion, unknown
 from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import HOST_IDLE_SHARE_MAX, PRESSURE_SHARE, STEAL_SHARE
 from harness.formatting import format_cores, format_milliseconds, format_percent
@@ -30,7 +30,7 @@ _FULL = "Give the system a larger host, or the load generator its own host, or l
 _MEMORY = "Give the host more memory, or the services smaller limits."
 
 
-def _find(context: DiagnosisContext) -> Finding:
+def _find(context: DiagnosisContext) -> Conclusion:
     evidence = [one for figures in (_cores, _storage, _memory, _steal) for one in figures(context)]
     if not evidence:
         return unknown(context.why_unread("the host"))
@@ -40,7 +40,7 @@ def _find(context: DiagnosisContext) -> Finding:
     # A cause by other programs names its figures itself.
     parts = [cause] if is_foreign else [*filter(None, [cause]), *(e.message for e in evidence)]
     answer = Answer.YES if advice else Answer.NO
-    return Finding(answer, "; ".join(parts), evidence, advice, precedes_others=is_foreign)
+    return Conclusion(answer, "; ".join(parts), evidence, advice, precedes_others=is_foreign)
 
 
 def _cause(context: DiagnosisContext) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from harness.analysis.resources.telemetry import LockWait
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
+from harness.diagnosis.question import Conclusion, DiagnosisQuestion, unknown
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import HOT_SHARE, LOCK_WAITING_SHARE
 from harness.formatting import format_milliseconds, format_percent
@@ -29,7 +29,7 @@ _STATEMENT = "postgres.statement_ms."
 _IDLE = "idle in transaction"
 
 
-def _find(context: DiagnosisContext) -> Finding:
+def _find(context: DiagnosisContext) -> Conclusion:
     waiters = slow_slice(context, _WAITERS)
     if waiters is None:
         return unknown(context.why_unread("PostgreSQL's lock waits", "postgres"))
@@ -51,13 +51,13 @@ def _find(context: DiagnosisContext) -> Finding:
         longest = f"the longest wait in a sample was {format_milliseconds(wait.peak)}"
         evidence.append(evidence_of(context, wait, longest, wait.peak, least_ms))
     if not _is_significant(context, waiters, share, longest_ms):
-        return Finding(Answer.NO, f"{message}{_slow_statement(context, evidence)}", evidence)
+        return Conclusion(Answer.NO, f"{message}{_slow_statement(context, evidence)}", evidence)
     baseline = baseline_slice(context, _SHARE)
     if baseline is not None:
         message += f" ({format_percent(baseline.mean)} in the other seconds)"
     waits = _waits(context)
     message += f"{_describe_holders(waits)}{_describe_hot_address(context)}"
-    return Finding(Answer.YES, message, evidence, _advice(waits))
+    return Conclusion(Answer.YES, message, evidence, _advice(waits))
 
 
 def busiest_address(context: DiagnosisContext) -> tuple[int, float] | None:

@@ -10,7 +10,7 @@ from harness.diagnosis.context import DiagnosisContext
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Conclusion:
     """What a question finds in one run.
 
     Attributes:
@@ -26,9 +26,9 @@ class Finding:
     precedes_others: bool = False
 
 
-def unknown(message: str) -> Finding:
-    """The finding of a question whose telemetry is missing."""
-    return Finding(Answer.UNKNOWN, message)
+def unknown(message: str) -> Conclusion:
+    """The conclusion of a question whose telemetry is missing."""
+    return Conclusion(Answer.UNKNOWN, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,21 @@ class DiagnosisQuestion:
     Attributes:
         key: identifies it in `result.json`; unique and never changed.
         text: the question as reports show it.
-        find: computes the finding from a run.
+        find: computes the conclusion from a run.
     """
 
     key: str
     text: str
-    find: Callable[[DiagnosisContext], Finding]
+    find: Callable[[DiagnosisContext], Conclusion]
 
-    def answer(self, context: DiagnosisContext, finding: Finding) -> Question:
+    def answer(self, context: DiagnosisContext, conclusion: Conclusion) -> Question:
         """The stored form; a known answer names the time that it covers."""
-        known = finding.answer is not Answer.UNKNOWN
+        known = conclusion.answer is not Answer.UNKNOWN
         return Question(
             key=self.key,
             asks=self.text,
-            answer=finding.answer,
-            message=context.sentence(finding.message) if known else finding.message,
-            evidence=tuple(finding.evidence),
-            advice=finding.advice,
+            answer=conclusion.answer,
+            message=context.sentence(conclusion.message) if known else conclusion.message,
+            evidence=tuple(conclusion.evidence),
+            advice=conclusion.advice,
         )

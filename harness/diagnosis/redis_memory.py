@@ -9,7 +9,7 @@ import numpy as np
 from harness.analysis.resources.telemetry import TimeSeries
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
+from harness.diagnosis.question import Conclusion, DiagnosisQuestion, unknown
 from harness.diagnosis.series_slice import SeriesSlice, evidence_of, slow_slice
 from harness.diagnosis.spans import Floats
 from harness.diagnosis.thresholds import FORK_MS
@@ -55,7 +55,7 @@ class StreamMemory:
         return self.entries * self.entry_bytes
 
 
-def _find(context: DiagnosisContext) -> Finding:
+def _find(context: DiagnosisContext) -> Conclusion:
     memory = slow_slice(context, _MEMORY)
     if memory is None:
         return unknown(context.why_unread("Redis's memory", "redis"))
@@ -70,9 +70,9 @@ def _find(context: DiagnosisContext) -> Finding:
     streams = measure_streams(context)
     parts = [message, *_describe_streams(streams, memory, limit, evidence, context)]
     if share < REDIS_MEMORY_SHARE:
-        return Finding(Answer.NO, "; ".join(parts), evidence)
+        return Conclusion(Answer.NO, "; ".join(parts), evidence)
     parts += _consequences(context, evidence)
-    return Finding(Answer.YES, "; ".join(parts), evidence, _advice(streams, memory, limit))
+    return Conclusion(Answer.YES, "; ".join(parts), evidence, _advice(streams, memory, limit))
 
 
 def measure_streams(context: DiagnosisContext) -> StreamMemory | None:

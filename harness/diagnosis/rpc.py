@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis.answers import Answer, Evidence
 from harness.diagnosis.context import DiagnosisContext
-from harness.diagnosis.question import DiagnosisQuestion, Finding, unknown
+from harness.diagnosis.question import Conclusion, DiagnosisQuestion, unknown
 from harness.diagnosis.series_slice import SeriesSlice, baseline_slice, evidence_of, slow_slice
 from harness.diagnosis.thresholds import NEAR_SHARE
 from harness.formatting import format_milliseconds, format_percent
@@ -57,25 +57,25 @@ class RpcNode:
         return self.mean is not None and (self.requests_per_s is None or self.requests_per_s > 0)
 
 
-def _find(context: DiagnosisContext) -> Finding:
+def _find(context: DiagnosisContext) -> Conclusion:
     """The slowest node comes first."""
     nodes = _nodes(context)
     if not nodes:
         return unknown(context.why_unread("the response times of RPC nodes", "rpc"))
     used = [node for node in nodes if node.has_requests]
     if not used:
-        return Finding(Answer.NO, "no RPC node received a request")
+        return Conclusion(Answer.NO, "no RPC node received a request")
     slow = [node for node in used if _is_slow(node, used)]
     reported = slow or used
     evidence = [piece for node in reported for piece in _evidence(context, node, used)]
     message = "; ".join(_describe(context, node) for node in reported)
     if not slow:
-        return Finding(Answer.NO, message, evidence)
+        return Conclusion(Answer.NO, message, evidence)
     others = [node for node in used if node not in slow and node.mean]
     if others:
         fastest = min(others, key=lambda node: (node.median_ms, node.name))
         message += f"; {fastest.name} answered in {format_milliseconds(fastest.median_ms)}"
-    return Finding(Answer.YES, message, evidence, _ADVICE)
+    return Conclusion(Answer.YES, message, evidence, _ADVICE)
 
 
 def _nodes(context: DiagnosisContext) -> list[RpcNode]:

@@ -237,7 +237,7 @@ def _observer_awake(case: CheckContext, figures: SelfMonitoringFigures) -> Check
         )
     if status.behind_max_bytes > REPLICATION_LAG_MAX_BYTES:
         message.append(
-            f"the observer was {status.behind_max_bytes:,} bytes of replication lag,"
+            f"the observer had {status.behind_max_bytes:,} bytes of replication lag,"
             f" {REPLICATION_LAG_MAX_BYTES:,} is the limit"
         )
     good = (

@@ -220,4 +220,4 @@ def test_words_follow_commits(
     found = run.check("reports_after_commit")
     assert found["status"] == verdict, run.output
     assert found["figures"]["words"] > 0
-    assert ("the system tells before it commits" in found["message"]) == (verdict == "INVALID")
+    assert ("the system reports before it commits" in found["message"]) == (verdict == "INVALID")

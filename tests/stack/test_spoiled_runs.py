@@ -81,7 +81,7 @@ def test_starved_generator(tmp_path: Path) -> None:
     check_invalid(
         run,
         generator_cpu="swarm-0 was starved: it waited for a core for",
-        generator_stalls="slept on for",
+        generator_stalls="overslept by",
     )
     late = run.said()["generator_lag_p99"]
     assert "the generator was late" in late

@@ -267,15 +267,15 @@ def test_runs_of_a_group_lie_in_it(run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [
-        (delete_event, "events.jsonl tells of undecided, and run.json does not"),
-        (add_event, "run.json tells of interrupted, and events.jsonl does not"),
+        (delete_event, "events.jsonl has undecided, and run.json does not"),
+        (add_event, "run.json has interrupted, and events.jsonl does not"),
         (delete_everywhere, "events.jsonl is missing"),
-        (count_restarts, "stack.json counts 2 restarts of engine, run.json tells of none"),
+        (count_restarts, "stack.json counts 2 restarts of engine, run.json has none"),
         (
             count_restarts_attached,
-            "counts 1 restart of postgres, run.json tells of none",
+            "counts 1 restart of postgres, run.json has none",
         ),
-        (end_swarm_with_error, "swarm process 0 ended with 'MemoryError', run.json tells of none"),
+        (end_swarm_with_error, "swarm process 0 ended with 'MemoryError', run.json has none"),
     ],
 )
 def test_files_that_disagree_are_invalid_sealed_anew_or_not(

@@ -142,7 +142,7 @@ def test_wrong_override_is_refused(tmp_path: Path, override: str, message: str) 
         load_scenario(path, [override])
 
 
-BAD_PROMISES = """
+BAD_OBJECTIVES = """
 name = "bad-objectives"
 about = "objectives that cannot be watched, and tables that are not objectives"
 objectives = [
@@ -168,7 +168,7 @@ duration_s = 4
 def test_all_problems_of_objectives_are_reported_at_once(tmp_path: Path) -> None:
     """Texts and tables alike, each with its place."""
     with pytest.raises(UsageError) as caught:
-        load_scenario(write(tmp_path, BAD_PROMISES))
+        load_scenario(write(tmp_path, BAD_OBJECTIVES))
     message = str(caught.value)
     for part in (
         "objectives.0.table.abort_on_fail:",
@@ -209,14 +209,14 @@ def test_objectives_must_fit_the_load(tmp_path: Path) -> None:
         load_scenario(write(tmp_path, GOOD.replace("agents", 'name = "twin"\nagents')))
 
 
-@pytest.mark.parametrize("name", ["1", "Peak", "two words", "x" * 40])
-def test_stage_names_are_words(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["1", "Peak", "two parts", "x" * 40])
+def test_stage_names_are_identifiers(name: str, tmp_path: Path) -> None:
     """A name that is a number, or that the grammar cannot read, is refused."""
     with pytest.raises(UsageError, match=r"load\.stages\.0\.name"):
         load_scenario(write(tmp_path, GOOD.replace("agents = 5", f'name = "{name}"\nagents = 5')))
 
 
-def test_promises_come_from_texts_and_tables(tmp_path: Path) -> None:
+def test_objectives_come_from_texts_and_tables(tmp_path: Path) -> None:
     """Both forms may stand side by side."""
     mixed = """objectives = [
         "p99 < 500 ms",
@@ -246,7 +246,7 @@ def test_promises_come_from_texts_and_tables(tmp_path: Path) -> None:
         max_size=5,
     )
 )
-def test_promises_survive_the_scenario_file(entries: list[str | SLO]) -> None:
+def test_objectives_survive_the_scenario_file(entries: list[str | SLO]) -> None:
     """The resolved scenario, written as TOML, is the same when it is read again."""
     stage = Stage(name="only", agents=1, rate_from=10.0, rate_to=10.0, duration_s=9.0)
     scenario = Scenario(
@@ -341,7 +341,7 @@ def test_every_key_is_documented(model: type[BaseModel]) -> None:
         assert key in page, key
 
 
-def test_agents_do_not_take_from_those_at_work() -> None:
+def test_agents_do_not_claim_events_in_progress() -> None:
     """An event in progress is not pending for too long."""
     AgentContainers(think_s=2, claim_after_s=3)
     with pytest.raises(ValidationError, match="longer than think_s"):

@@ -25,7 +25,7 @@ load.stages.0.agents load.stages.0.rate_from load.stages.0.rate_to load.stages.0
 load.stages.0.phase signals signals.full_share signals.addresses signals.chain_id
 signals.stale_share chain chain.block_time_s engine engine.workers engine.defects engine.defects.0
 load.stages.²
-""".split()  # noqa: SIM905 - one literal a key takes a page
+""".split()  # noqa: SIM905 - a literal per key needs a page
 TOKENS = """
 abc true 0 1 -1 5 0.5 nan -nan inf 1e999 [] [1] [[]] [1,'a',{}] {} {a=1} [{}] '' ['p99<5ms']
 1979-05-27 ٣ ² 0x10 1_0 99999999999999999999
@@ -132,7 +132,7 @@ def test_any_file_gives_a_scenario_or_a_usage_error(
         (["seed=3\nname='other'"], {}, "seed"),
     ],
 )
-def test_wrong_values_are_told_with_their_place(
+def test_wrong_values_are_reported_with_their_place(
     given_settings: list[str], short: dict[str, Any], place: str
 ) -> None:
     """A value of a wrong type names its key and where to read about it."""

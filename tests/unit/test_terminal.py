@@ -32,7 +32,7 @@ def shown(world: World, reports: Path) -> str:
     return file.getvalue()
 
 
-def test_pass_at_a_glance(tmp_path: Path) -> None:
+def test_pass_on_one_page(tmp_path: Path) -> None:
     """Verdict, objective, percentiles, stages, outcomes, grade and the folder are on one page."""
     text = shown(healthy(load_of(), "p99 < 500 ms", "rejected < 1 %"), tmp_path)
     for part in (

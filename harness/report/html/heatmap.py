@@ -141,7 +141,7 @@ def _limit_labels(limits: Sequence[Objective]) -> list[dict[str, Any]]:
     return [limit_label(math.log10(limit / 1e6), ", ".join(t)) for limit, t in texts.items()]
 
 
-def _heat(columns: Sequence[Column], low_ns: int) -> dict[str, Any]:
+def _heat(columns: Sequence[HeatColumn], low_ns: int) -> dict[str, Any]:
     few = sum(column.count for column in columns) < FEW * len(columns)
     edges = _edges(
         low_ns,
@@ -181,12 +181,12 @@ def _row_of_bucket(edges: Sequence[float]) -> NDArray[np.int64]:
     return np.clip(rows, 0, len(edges) - 2).astype(np.int64)
 
 
-def _column_edges(columns: Sequence[Column]) -> list[float]:
+def _column_edges(columns: Sequence[HeatColumn]) -> list[float]:
     """Starts and ends of all columns, so that a gap is a column without signals."""
     return sorted({column.start_s for column in columns} | {column.end_s for column in columns})
 
 
-def _line(name: str, groups: Sequence[Column], percentile: float) -> dict[str, Any] | None:
+def _line(name: str, groups: Sequence[HeatColumn], percentile: float) -> dict[str, Any] | None:
     if not groups:
         return None
     x: list[float | None] = []
@@ -208,7 +208,7 @@ def _line(name: str, groups: Sequence[Column], percentile: float) -> dict[str, A
 
 
 def _message(
-    columns: Sequence[Column], groups: Sequence[Column], limits: Sequence[Objective]
+    columns: Sequence[HeatColumn], groups: Sequence[HeatColumn], limits: Sequence[Objective]
 ) -> str:
     slowest = max(columns, key=lambda column: column.max_ns)
     text = (
@@ -231,11 +231,11 @@ def _message(
     return text
 
 
-def _table(columns: Sequence[Column]) -> Table:
+def _table(columns: Sequence[HeatColumn]) -> Table:
     size = -(-len(columns) // ROWS_MAX)
     rows = [merge_columns(columns[at : at + size]) for at in range(0, len(columns), size)]
 
-    def cell(column: Column, percentile: float) -> str:
+    def cell(column: HeatColumn, percentile: float) -> str:
         enough = column.count >= _ENOUGH[percentile]
         return format_duration_html(column.percentile_ns(percentile)) if enough else "too few"
 
@@ -256,7 +256,7 @@ def _table(columns: Sequence[Column]) -> Table:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Column:
+class HeatColumn:
     """The signals that were due in one interval.
 
     Attributes:
@@ -303,21 +303,21 @@ class Column:
         return int(self.counts[self.buckets >= first].sum())
 
 
-def columns_of(intervals: Iterable[HistogramInterval]) -> list[Column]:
+def columns_of(intervals: Iterable[HistogramInterval]) -> list[HeatColumn]:
     """One column for each interval that has signals, of any phase; at most COLUMNS_MAX."""
-    by_start: dict[float, list[Column]] = {}
+    by_start: dict[float, list[HeatColumn]] = {}
     for part in intervals:
         filled = np.flatnonzero(part.histogram.counts)
         if len(filled):
             end_s = part.start_s + part.length_s
-            column = Column(part.start_s, end_s, filled, part.histogram.counts[filled])
+            column = HeatColumn(part.start_s, end_s, filled, part.histogram.counts[filled])
             by_start.setdefault(part.start_s, []).append(column)
     columns = [merge_columns(by_start[start]) for start in sorted(by_start)]
     size = -(-len(columns) // COLUMNS_MAX) or 1
     return [merge_columns(columns[at : at + size]) for at in range(0, len(columns), size)]
 
 
-def merge_columns(columns: Sequence[Column]) -> Column:
+def merge_columns(columns: Sequence[HeatColumn]) -> HeatColumn:
     """Adjacent columns as one."""
     if len(columns) == 1:
         return columns[0]
@@ -326,13 +326,13 @@ def merge_columns(columns: Sequence[Column]) -> Column:
     )
     counts = np.zeros(len(buckets), dtype=np.int64)
     np.add.at(counts, indexes, np.concatenate([column.counts for column in columns]))
-    return Column(columns[0].start_s, columns[-1].end_s, buckets, counts)
+    return HeatColumn(columns[0].start_s, columns[-1].end_s, buckets, counts)
 
 
-def group_columns(columns: Sequence[Column], enough: int) -> list[Column]:
+def group_columns(columns: Sequence[HeatColumn], enough: int) -> list[HeatColumn]:
     """Adjacent columns merged until each has enough signals; too few at the end are dropped."""
-    groups: list[Column] = []
-    pending: list[Column] = []
+    groups: list[HeatColumn] = []
+    pending: list[HeatColumn] = []
     for column in columns:
         pending.append(column)
         if sum(one.count for one in pending) >= enough:

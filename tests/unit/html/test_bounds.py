@@ -18,7 +18,7 @@ from harness.report.html.components import ROWS_MAX, Chart, downsample, downsamp
 from harness.report.html.heatmap import (
     CELL_ROWS_MAX,
     COLUMNS_MAX,
-    Column,
+    HeatColumn,
     columns_of,
     group_columns,
     heat_figure,
@@ -64,7 +64,7 @@ def test_peaks_lose_no_peak(values: list[float], most: int) -> None:
 
 
 @given(DURATIONS, st.floats(min_value=0.5, max_value=99.9))
-def test_column_says_what_its_histogram_says(durations: list[int], percentile: float) -> None:
+def test_column_agrees_with_its_histogram(durations: list[int], percentile: float) -> None:
     """The same percentile, to the bucket; the same count above a limit."""
     histogram, limit_ns = Histogram.of(durations), durations[0]
     column = columns_of([interval(0.0, durations)])[0]
@@ -161,6 +161,6 @@ def replace_start(second: object, start_s: float) -> object:
 def test_column_of_nothing() -> None:
     """Empty, and honest about it."""
     nothing = np.zeros(0, dtype=np.int64)
-    column = Column(0.0, 1.0, nothing, nothing)
+    column = HeatColumn(0.0, 1.0, nothing, nothing)
     assert (column.count, column.min_ns, column.max_ns) == (0, 0, 0)
     assert column.percentile_ns(99) is None

@@ -87,7 +87,7 @@ def test_lines_can_be_seen(theme: Mapping[str, str]) -> None:
 @THEMES
 @pytest.mark.parametrize("eyes", ["all cones", *BLIND])
 def test_series_stay_apart(theme: Mapping[str, str], eyes: str) -> None:
-    """Those that are drawn together first, for any eyes; later ones have patterns besides."""
+    """Those that are drawn together first, for any eyes; later ones also have patterns."""
     matrix = np.array(BLIND[eyes]) if eyes in BLIND else np.eye(3)
     seen = [lab(matrix @ linear(theme[f"series{number}"])) for number in range(1, 4)]
     for (first, a), (second, b) in combinations(enumerate(seen, start=1), 2):

@@ -45,9 +45,9 @@ def case_of(
 @pytest.mark.parametrize(
     ("found", "busy", "words"),
     [
-        ((BURNT, WRITTEN), 0.3, "end cc1, ld during the run, or take a host with more cores"),
-        ((WRITTEN,), 0.3, "end dd during the run, or take a host with storage of its own"),
-        ((STOLEN,), 1.0, "take a host whose cores other guests do not use"),
+        ((BURNT, WRITTEN), 0.3, "end cc1, ld during the run, or use a host with more cores"),
+        ((WRITTEN,), 0.3, "end dd during the run, or use a host with storage of its own"),
+        ((STOLEN,), 1.0, "use a host whose cores other guests do not use"),
         ((NAMELESS,), 0.3, "end the programs of others during the run"),
         ((), 0.9, "2 cores of this host were 90 % busy: set a lower --rate"),
         ((), 0.89, ""),

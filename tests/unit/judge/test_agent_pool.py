@@ -111,7 +111,7 @@ def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_
     assert "1 of what was made to leave" in check_of(found, "quotas_enforced").message
     taken = check_of(found, PENDING_TAKEOVER.id)
     assert f"{AGENT} ({DEAD}) held 2 events when it left (2-0 to 3-0)" in taken.message
-    assert f"{HEIR} took 2; nothing was pending for it after 3,000 ms" in taken.message
+    assert f"{HEIR} claimed 2; nothing was pending for it after 3,000 ms" in taken.message
     assert taken.figures["emptied_ns"] == 3 * S
     console = Console(record=True, width=300, file=io.StringIO())
     console.print(render(found.measurement, found.judgement, tmp_path))
@@ -134,7 +134,7 @@ def test_an_end_that_was_not_planned_makes_the_run_invalid(world: World, tmp_pat
 def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> None:
     """Two pieces of evidence that speak against each other."""
     found = judged(world_of(lost=False), tmp_path, *TAKEN_OVER)
-    assert "stack.json does not say so" in check_of(found, AGENT_POOL.id).message
+    assert "stack.json does not confirm it" in check_of(found, AGENT_POOL.id).message
     assert unclean(found)[AGENT_POOL.id] is Verdict.INVALID
 
 

@@ -58,7 +58,7 @@ def test_committed_before_and_seen_after_is_not_decided(tmp_path: Path) -> None:
     """The observer may have been slow; that is no proof against the system."""
     found = assessed(late(healthy(), 300 * MS, committed=False), tmp_path)
     assert told(found).status is Status.INCONCLUSIVE
-    assert "too slow to tell" in told(found).message
+    assert "too slow to decide" in told(found).message
 
 
 def test_lost_signals_are_not_late(tmp_path: Path) -> None:

@@ -164,12 +164,12 @@ def _released(**changes: Any) -> Callable[[World], None]:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda world: setattr(world, "gate", None), "nobody wrote down what became"),
+        (lambda world: setattr(world, "gate", None), "its outcome was not recorded"),
         (lambda world: world.gate.pop(5), "39 rounds of 40"),
-        (lambda world: world.gate.insert(5, world.gate[6]), "stand there twice"),
+        (lambda world: world.gate.insert(5, world.gate[6]), "unreadable or repeated"),
         (_without(NodeOpened), "never seen to answer"),
-        (_without(NodeReleased), "nobody wrote down that its node was released"),
-        (_without(RoundsBegun), "held against"),
+        (_without(NodeReleased), "the release of its node was not recorded"),
+        (_without(RoundsBegun), "reference values"),
         (_round_changed(draw=play(1).draw), "not as the seed draws them"),
         (_round_changed(seen=None, trouble="the wire broke"), "because of the wire broke"),
         (_round_changed(began_ns=START_NS), "39 rounds of 40"),

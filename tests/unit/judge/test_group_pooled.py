@@ -59,7 +59,7 @@ def test_runs_that_do_not_say_how_many_were_beyond_do_not_pass() -> None:
     unknown = [replace(part(40), tail=None), part(41), part(42)]
     check = combine_runs(SPEC, unknown, 3)
     assert check.status is Status.INCONCLUSIVE
-    assert "only 2 of 3 runs say how many signals were beyond it" in check.message
+    assert "only 2 of 3 runs count the signals beyond it" in check.message
     failing = [replace(part(600, Verdict.FAIL), tail=None)] * 3
     assert combine_runs(SPEC, failing, 3).status is Status.FAIL
 

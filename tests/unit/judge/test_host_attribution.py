@@ -89,9 +89,9 @@ def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
 def test_bunches_are_told_from_two_signals_to_an_effective_one(signals: int, told: bool) -> None:
     """Where batches were decorrelated; else it is told that they were not."""
     found = ConfidenceInterval(50.0, MS, MS, MS, EffectiveSample(signals, 100, 20, True))
-    assert ("bunches" in _format_interval(found)) is told
+    assert ("clustered" in _format_interval(found)) is told
     correlated = ConfidenceInterval(50.0, MS, MS, None, EffectiveSample(signals, 100, 20, False))
-    assert "bunches" not in _format_interval(correlated)
+    assert "clustered" not in _format_interval(correlated)
 
 
 @pytest.mark.parametrize(("signals", "known"), [(298, False), (299, True)])

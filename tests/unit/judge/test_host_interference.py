@@ -111,7 +111,7 @@ def check_of(found: Assessment, name: str) -> Check:
     [
         (BURNERS, "other programs (cc1) used 1.50 of the host's 2 cores"),
         (WRITERS, "other programs (dd) kept the host's storage busy"),
-        (STEAL, "the hypervisor took 0.40 of the host's 2 cores"),
+        (STEAL, "the hypervisor used 0.40 of the host's 2 cores"),
     ],
 )
 def test_slow_while_others_had_the_host_is_invalid(
@@ -316,7 +316,7 @@ def test_another_run_of_a_harness_is_told(tmp_path: Path) -> None:
     found = judged(world, text, tmp_path)
     assert found.judgement.verdict is Verdict.PASS
     assert "2 other runs of a harness under way" in check_of(found, CHECK).message
-    assert "in 3 looks of" in check_of(found, CHECK).message
+    assert "in 3 samples of" in check_of(found, CHECK).message
     assert "another run of a harness was under way on this host" in found.judgement.grade.reasons
     assert "other run" not in check_of(judged(world, telemetry({}, ALL), tmp_path), CHECK).message
 

@@ -42,7 +42,7 @@ FAILURES: list[tuple[str, Callable[[World], None], str, str]] = [
         "effects_duplicated",
         "booked more",
     ),
-    ("unexpected", violations.invent, "effects_unexpected", "nobody attempted"),
+    ("unexpected", violations.invent, "effects_unexpected", "was not attempted"),
     ("refused", violations.refuse_and_process, "effects_unexpected", "that Redis refused"),
     ("other state", violations.change_state, "final_rows_match", "another state"),
     ("no row", violations.lose_row, "final_rows_match", "without an FSM row"),

@@ -90,7 +90,7 @@ def test_slow_observer_leaves_a_window_open(tmp_path: Path) -> None:
     world.sightings["seen_ns"][late] = T0_NS + 10 * S
     check = check_of(world, tmp_path, id_of(WINDOWED))
     assert check.status is Status.INCONCLUSIVE
-    assert "the observer was too slow to tell" in check.message
+    assert "the observer was too slow to decide" in check.message
     world.sightings["commit_us"][late] = 0
     assert check_of(world, tmp_path, id_of(WINDOWED)).status is Status.INCONCLUSIVE
 
@@ -184,7 +184,7 @@ def test_share_of_simulated_of_an_unwatched_end(
     world.event(event)
     check = check_of(world, tmp_path, "simulated_share")
     assert check.status.verdict is verdict
-    assert "1 signal not watched to the end" in check.message
+    assert "1 signal not observed to the end" in check.message
 
 
 def outage(begin_s: float, end_s: float) -> Delays:

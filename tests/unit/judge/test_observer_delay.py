@@ -65,7 +65,7 @@ def test_polls_too_far_apart_do_not_accuse_the_system(objective: str, tmp_path: 
     }
     promise = check_of(found, id_of(objective))
     assert promise.figures["undecided_by"] == "observer"
-    assert "the observer was too slow to tell" in promise.message
+    assert "the observer was too slow to decide" in promise.message
     # 702 ms from poll to answer, 652 of them too many.
     assert (
         "polls pause for 700 ms at least: set seen.pause_ms to 48 or"

@@ -43,7 +43,7 @@ SPOILED: dict[str, tuple[Spoil, str, str]] = {
     "one long pause": (
         self_monitoring_spoilers.pause_swarm(501 * MS),
         "generator_stalls",
-        "slept on for 501 ms",
+        "overslept by 501 ms",
     ),
     "many short pauses": (
         self_monitoring_spoilers.pause_swarm(100 * MS, times=6),
@@ -53,7 +53,7 @@ SPOILED: dict[str, tuple[Spoil, str, str]] = {
     "no watchdog": (
         self_monitoring_spoilers.silence_watchdog,
         "generator_stalls",
-        "the swarm's watchdog said nothing",
+        "the swarm's watchdog reported nothing",
     ),
     "observer saturated": (
         self_monitoring_spoilers.saturated("observer"),
@@ -78,9 +78,9 @@ SPOILED: dict[str, tuple[Spoil, str, str]] = {
     "observer behind": (
         self_monitoring_spoilers.leave_observer_behind,
         "observer_stalls",
-        "20,000,000 bytes behind",
+        "20,000,000 bytes of replication lag",
     ),
-    "cores stolen": (self_monitoring_spoilers.stolen, "cpu_steal", "took "),
+    "cores stolen": (self_monitoring_spoilers.stolen, "cpu_steal", "used "),
     "nobody looked": (
         self_monitoring_spoilers.skip_polls,
         "self_monitoring_complete",

@@ -263,7 +263,7 @@ def test_arrivals_and_signals_nobody_waited_for(
     check = shares.check_simulated(case_of(account), objective_of("simulated", 0.9))
     assert check.status.verdict is verdict
     assert (check.figures["attempted"], check.figures["arrived"]) == (N, N - missed)
-    not_watched = f"{in_flight:,} signals not watched to the end"
+    not_watched = f"{in_flight:,} signals not observed to the end"
     assert (not_watched in check.message) is (in_flight > 0 and verdict is not PASS)
     assert ("longer" in check.message) is (verdict is OPEN)
     exact = evenly(missed)
@@ -309,7 +309,7 @@ def test_signals_sent_stale_stand_for_no_other() -> None:
         case_of(SignalOutcomeCounts(fates, stale=2_000)), objective_of("simulated", 0.9)
     )
     assert found.status.verdict is INVALID
-    assert "2,000 signals not watched" in found.message
+    assert "2,000 signals not observed" in found.message
 
 
 @pytest.mark.parametrize(

@@ -197,4 +197,4 @@ def test_bunches_are_told_above_two_signals_to_an_independent_one() -> None:
     """Not at two."""
     for signals, told in ((200, False), (201, True)):
         found = ConfidenceInterval(99.0, MS, MS, MS, EffectiveSample(signals, 100, 20, True))
-        assert ("come in bunches" in _format_interval(found)) is told
+        assert ("are clustered" in _format_interval(found)) is told

@@ -141,7 +141,7 @@ def test_newer_schema_is_refused_with_its_number(judged: RunFolder) -> None:
         read_report_data(judged)
 
 
-def test_missing_parts_are_said(judged: RunFolder) -> None:
+def test_missing_parts_are_named(judged: RunFolder) -> None:
     """Logs, stack and environment may be missing; the report names them."""
     for path in (judged.histograms / "measure-lite-latency.hlog", judged.stack, judged.environment):
         path.unlink()

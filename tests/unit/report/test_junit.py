@@ -91,7 +91,7 @@ def test_problem_follows_the_verdict(data: ReportData, verdict: Verdict) -> None
 
 
 def test_what_was_not_judged_is_skipped() -> None:
-    """A check that looked at nothing is neither green nor red."""
+    """A check that does not apply is neither green nor red."""
     check = finding(Verdict.PASS).not_applicable(NotApplicable.REDIS_VERSION, "an old Redis")
     case = case_of_check(check)
     assert (case.problem, case.type) == ("skipped", "NOT_APPLICABLE")

@@ -62,7 +62,7 @@ def test_classes_are_those_of_the_account(tmp_path: Path) -> None:
     rows = rows_of(path)
     found = analyze_run(folder, data.plan, data.run)
     assert Counter(row["class"] for row in rows) == {
-        fate.name.lower(): count for fate, count in found.signals.outcomes().outcomes.items()
+        outcome.name.lower(): count for outcome, count in found.signals.outcomes().outcomes.items()
     }
     lost = next(row for row in rows if row["class"] == "lost")
     assert lost["trace_id"] == world.trace(10)
@@ -96,7 +96,7 @@ def test_telemetry_is_a_row_for_each_figure(judged: RunFolder, tmp_path: Path) -
     ]
 
 
-def test_folder_that_cannot_be_made_is_told(judged: RunFolder, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_made_is_an_error(judged: RunFolder, tmp_path: Path) -> None:
     """A file in the way is an error with its name."""
     (tmp_path / "occupied").write_text("x", encoding="utf-8")
     with pytest.raises(EvidenceError, match="occupied"):

@@ -36,21 +36,21 @@ def changes(*intervals: tuple[int, int] | None, verdict: Verdict = Verdict.PASS)
     return [one.change for one in _with_changes(nights)]
 
 
-def test_only_an_interval_wholly_beside_the_others_is_a_change() -> None:
+def test_only_an_interval_without_overlap_is_a_change() -> None:
     """Touching or overlapping ones are the noise of runs."""
     assert changes((10, 20), (20, 30), (15, 18)) == ["", "", ""]
     assert changes((10, 20), (21, 30)) == ["", "slower"]
     assert changes((10, 20), (5, 9)) == ["", "faster"]
 
 
-def test_a_change_is_told_against_the_last_few() -> None:
+def test_a_change_is_relative_to_the_last_runs() -> None:
     """The new level is the usual one after a while, and one lucky run is not."""
     assert changes((10, 20), (40, 50), (41, 52)) == ["", "slower", ""]
     assert changes((10, 20), (40, 50), (11, 19)) == ["", "slower", ""]
 
 
-def test_runs_without_an_interval_say_nothing() -> None:
-    """Too few signals, or a run that measured itself: neither changed, nor held against."""
+def test_runs_without_an_interval_are_skipped() -> None:
+    """Too few signals, or an INVALID run: neither changed, nor a baseline."""
     assert changes((10, 20), None, (21, 30)) == ["", "", "slower"]
     assert changes((10, 20), (40, 50), verdict=Verdict.INVALID) == ["", ""]
 
@@ -107,7 +107,7 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-def test_forms_tell_the_same_runs(reports: Path) -> None:
+def test_formats_show_the_same_runs(reports: Path) -> None:
     """A table for people, CSV and JSON for programs."""
     table = run(str(reports))
     rows = json.loads(run(str(reports), "--as", "json"))
