@@ -1,4 +1,4 @@
-"""Words that say that a system is the one which earns money."""
+"""Parts of host and database names that indicate a production system."""
 
 from __future__ import annotations
 

@@ -12,8 +12,7 @@ import numpy as np
 from harness.contract import trace_id
 from harness.evidence.records import ATTEMPT
 from harness.schedule.content import Contents, contents, stale_block
-from harness.schedule.encoder import AgentIdentity
-from harness.schedule.encoders import make_encoder
+from harness.schedule.encoders import AgentIdentity, make_encoder
 from harness.schedule.pacing import BLOCK, Offsets, intended_offsets
 from harness.schedule.plan import SwarmPlan
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from harness.contract.names import Contract
 from harness.scenario.models import Signals
-from harness.schedule.encoder import AgentIdentity
-from harness.schedule.encoders import make_encoder
+from harness.schedule.encoders import AgentIdentity, make_encoder
 from harness.schedule.trade_request_template import varint
 from tests.unit.load.test_encoders import FIELDS, JSON, PROTOBUF, STREAMS
 

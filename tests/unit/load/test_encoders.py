@@ -16,8 +16,7 @@ from harness.contract.descriptors import message_class
 from harness.contract.names import Contract
 from harness.contract.placeholders import iso_time
 from harness.scenario.models import Signals
-from harness.schedule.encoder import AgentIdentity
-from harness.schedule.encoders import make_encoder
+from harness.schedule.encoders import AgentIdentity, make_encoder
 from harness.schedule.trade_request_template import varint
 from tests.unit.load.foreign_messages import descriptor_set, descriptor_text
 
