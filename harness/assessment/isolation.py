@@ -1,7 +1,7 @@
 """Whether a disturbance reaches the system: decided from pairs of blocks, with and without it.
 
 ISOLATED needs proof on every side: that the disturbance had force in each of its blocks, that the
-run is valid and clean, that the objective is met in the disturbed blocks, and that the change of
+run is valid and clean, that the objective is met in the treatment blocks, and that the change of
 the P99 is, with 95 % confidence, below a margin named beforehand. An absence of evidence is no
 isolation: a wide interval is CANNOT_TELL.
 """
@@ -36,8 +36,9 @@ class IsolationEvidence:
     Attributes:
         quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
         expected_failures: ids of checks that the experiment itself breaks, with the reason.
-        full_p99_ns: of the signals that are simulated in full, quiet and disturbed; None of none.
-        lingering_s: starts of the quiet blocks in whose counted part a disturbance was in force.
+        full_p99_ns: of the signals simulated in full, in baseline and treatment blocks; None of
+            none.
+        lingering_s: starts of the baseline blocks in whose counted part a disturbance was in force.
         lateness_limit_ns: a generator later than this measures itself.
         contention: of the host's cores; None without telemetry.
     """
@@ -142,14 +143,15 @@ def _against(
             f" {format_duration(lower_ns)} at 95 %{late}, which is beyond the margin of"
             f" {format_duration(found.margin_ns)}",
         )
-    quiet, disturbed = found.quiet_p99_ns, found.disturbed_p99_ns
-    if quiet is None or disturbed is None:
+    baseline_ns, treatment_ns = found.quiet_p99_ns, found.disturbed_p99_ns
+    if baseline_ns is None or treatment_ns is None:
         return
-    if quiet < found.limit_ns <= disturbed - own_ns:
+    if baseline_ns < found.limit_ns <= treatment_ns - own_ns:
         yield (
             IsolationOutcome.NOT_ISOLATED,
-            f"the P99 under the disturbance is {format_duration(disturbed)}{late}; the limit is"
-            f" {format_duration(found.limit_ns)}, and without it it is {format_duration(quiet)}",
+            f"the P99 under the disturbance is {format_duration(treatment_ns)}{late}; the limit is"
+            f" {format_duration(found.limit_ns)}, and without it it is"
+            f" {format_duration(baseline_ns)}",
         )
 
 
@@ -184,19 +186,23 @@ def _doubts(
             f"{len(few)} of {len(found.blocks)} blocks hold fewer than {SIGNALS_MIN} signals that"
             f" count, first at {few[0].start_s:.0f} s ({few[0].signals}), of which there is no P99",
         )
-    full_quiet, full_disturbed = found.full_p99_ns
-    if full_disturbed is not None and full_disturbed - (full_quiet or 0) > found.margin_ns:
+    full_baseline_ns, full_treatment_ns = found.full_p99_ns
+    if (
+        full_treatment_ns is not None
+        and full_treatment_ns - (full_baseline_ns or 0) > found.margin_ns
+    ):
         yield (
             IsolationOutcome.CANNOT_TELL,
             "of signals that are simulated in full the P99 is"
-            f" {format_duration(full_disturbed)} under the"
-            f" disturbance and {format_duration(full_quiet)} without; pairs compare the"
+            f" {format_duration(full_treatment_ns)} under the"
+            f" disturbance and {format_duration(full_baseline_ns)} without; pairs compare the"
             " others only",
         )
     if found.lingering_s:
         yield (
             IsolationOutcome.CANNOT_TELL,
-            f"a disturbance was still in force in {len(found.lingering_s)} quiet blocks, first at"
+            f"a disturbance was still in force in {len(found.lingering_s)} baseline blocks, first"
+            " at"
             f" {found.lingering_s[0]:.0f} s: they are no measure of the time without it",
         )
     if found.disturbed_p99_ns is not None and found.disturbed_p99_ns >= found.limit_ns:
@@ -264,7 +270,7 @@ def _imprecise(
 
 
 def _differences(blocks: Sequence[BlockFigures]) -> list[int]:
-    """Disturbed minus quiet, of each complete pair."""
+    """Treatment minus baseline, of each complete pair."""
     pairs: dict[int, dict[bool, int]] = {}
     for block in blocks:
         if block.p99_ns is not None:

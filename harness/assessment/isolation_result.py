@@ -33,7 +33,8 @@ class BlockFigures(BaseModel):
         signals: intended in the part that counts.
         p99_ns: of them; None of none.
         lateness_p99_ns, lateness_max_ns: how late the generator sent them.
-        force: what proves that the disturbance was on; empty if nothing does, or in a quiet block.
+        force: what proves that the disturbance was on; empty without proof, or in a baseline
+            block.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

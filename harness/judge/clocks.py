@@ -87,6 +87,8 @@ def _probed(case: CheckContext) -> Check:
             f" {format_duration(most_ns)} is the limit"
         )
         problems.append(
-            Problem(message, "run the harness nearer to PostgreSQL: a probe takes as long")
+            Problem(
+                message, "run the harness nearer to PostgreSQL: its round trip bounds the error"
+            )
         )
     return CLOCK_PROBED.valid_unless(problems, "; ".join(probes.values()))

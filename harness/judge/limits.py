@@ -67,7 +67,7 @@ CORE_SHARE_MAX = 0.90
 # A swarm process that is ready and has no core for half of the time is starved, whatever its
 # lateness is. Not less: an ordinary process on a busy host waits a millisecond at each of
 # some hundred wake-ups a second, and is on time all the same. The observer has no such limit,
-# since what its waiting does is measured on each signal, from commit to sighting.
+# since what its waiting does is measured on each signal, from commit to observation.
 SWARM_WAIT_SHARE_MAX = 0.50
 # Share of the time in which the swarm should have been awake and was not: one signal in fifty.
 STALLED_SHARE_MAX = 0.02
@@ -83,7 +83,7 @@ HEARTBEAT_GAP_MAX_NS = 4 * NS_PER_S
 REPLICATION_LAG_MAX_BYTES = 16 * 1024 * 1024
 # A tenth of the cores gone to other guests: what was measured is not a system on this host.
 STEAL_SHARE_MAX = 0.10
-# What programs of others may take of all cores in a second that leaves none idle. A fifth: with it
+# What programs of others may use of all cores in a second that leaves none idle. A fifth: with it
 # given back the system would have had cores to spare; one that fills the other four fifths by
 # itself is saturated whoever else is there. Above what an idle host's own services use.
 FOREIGN_CORES_SHARE = 0.20

@@ -56,13 +56,13 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
     histogram, where = outside_fault_windows(case, Metric.OBSERVER)
     value = histogram.percentile_ns(99)
     if value is None:
-        return OBSERVER_DELAY.valid_unless([], "no sighting to judge it by")
+        return OBSERVER_DELAY.valid_unless([], "there is no observation to measure it by")
     most = OBSERVER_P99.of(case.scenario)
     figures: dict[str, Figure] = {"delay_ns": value, "limit_ns": most}
     by_commit = not case.analysis.signals.outcomes(Phase.MEASURE).commit_unknown
     since = "commit" if by_commit else "the read before"
     message = (
-        f"P99 from {since} to sighting is {format_duration(value)}{where},"
+        f"P99 from {since} to observation is {format_duration(value)}{where},"
         f" {format_duration(most)} is allowed"
     )
     if value <= most:

@@ -43,7 +43,7 @@ def case_of(
 
 
 @pytest.mark.parametrize(
-    ("found", "busy", "words"),
+    ("found", "busy", "text"),
     [
         ((BURNT, WRITTEN), 0.3, "end cc1, ld during the run, or use a host with more cores"),
         ((WRITTEN,), 0.3, "end dd during the run, or use a host with storage of its own"),
@@ -54,12 +54,12 @@ def case_of(
     ],
 )
 def test_what_the_host_lacked(
-    found: tuple[Interference, ...], busy: float, words: str, monkeypatch: pytest.MonkeyPatch
+    found: tuple[Interference, ...], busy: float, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Programs by name, else the load of its own; nothing where the host was idle."""
-    said = advice.host_advice(case_of(monkeypatch, *found, busy=busy))
-    assert said.startswith(words)
-    assert bool(said) is bool(words)
+    message = advice.host_advice(case_of(monkeypatch, *found, busy=busy))
+    assert message.startswith(text)
+    assert bool(message) is bool(text)
 
 
 def test_a_saturated_generator_gets_another_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("looks", "status", "words"),
+    ("looks", "status", "text"),
     [
         ((look(0.2, dead=["2-0"]), look(16.0, dead=["2-0"])), Status.FAIL, "still pending"),
         ((look(0.2, dead=["2-0"]), look(16.0, heir=["2-0"])), Status.FAIL, "after 16.0 s"),
@@ -162,11 +162,11 @@ def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> 
     ],
 )
 def test_what_is_pending_for_the_dead(
-    looks: tuple[dict[str, Any], ...], status: Status, words: str, tmp_path: Path
+    looks: tuple[dict[str, Any], ...], status: Status, text: str, tmp_path: Path
 ) -> None:
     """It has to be somebody else's within the stated time."""
     check = check_of(judged(world_of(), tmp_path, *looks), PENDING_TAKEOVER.id)
-    assert (check.status, words in check.message) == (status, True), check.message
+    assert (check.status, text in check.message) == (status, True), check.message
 
 
 def test_where_nobody_shares_nothing_is_asked(tmp_path: Path) -> None:

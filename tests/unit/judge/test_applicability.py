@@ -37,7 +37,7 @@ def named(checks: tuple[Check, ...], name: str) -> Check:
 
 
 @pytest.mark.parametrize(
-    ("contract", "name", "said"),
+    ("contract", "name", "message"),
     [
         (Contract(ledger=None), "ledger_balanced", "ledger"),
         (
@@ -54,15 +54,15 @@ def named(checks: tuple[Check, ...], name: str) -> Check:
     ids=["ledger", "nonce", "group"],
 )
 def test_what_is_not_named_is_not_judged(
-    contract: Contract, name: str, said: str, tmp_path: Path
+    contract: Contract, name: str, message: str, tmp_path: Path
 ) -> None:
     """The run passes, the check says that it was not made, and so does the grade."""
     found = assessed(world_without(contract), tmp_path)
     assert unclean(found) == {}
     check = named(found.judgement.checks, name)
     assert check.status is Status.NOT_APPLICABLE
-    assert check.figures == {"reason": "contract", "missing": said}
-    assert any(name in reason and said in reason for reason in found.judgement.grade.reasons)
+    assert check.figures == {"reason": "contract", "missing": message}
+    assert any(name in reason and message in reason for reason in found.judgement.grade.reasons)
 
 
 def test_nothing_is_waived_that_is_named(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("spoil", "text"),
     [
         (of_a_row_less, "had 60 rows and has 59 rows restored"),
         (
@@ -142,15 +142,15 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> None:
+def test_what_went_wrong_is_a_fail(spoil: Spoil, text: str, tmp_path: Path) -> None:
     """The wrong ones were kept, or what came back is something else."""
     check, found = judged(spoil(honest()), tmp_path)
     assert found[BACKUPS_RESTORED.id] is Verdict.FAIL
-    assert words in check.message
+    assert text in check.message
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("spoil", "text"),
     [
         (lambda b: BackupLog(b.backups[:5], b.restored), "5 backups made, asked for 6"),
         (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not made"),
@@ -180,11 +180,11 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, words: str, tmp_path: Path) -> 
         ),
     ],
 )
-def test_what_was_not_tried_is_invalid(spoil: Spoil, words: str, tmp_path: Path) -> None:
+def test_what_was_not_tried_is_invalid(spoil: Spoil, text: str, tmp_path: Path) -> None:
     """It proves nothing, whatever the rest says."""
     check, found = judged(spoil(honest()), tmp_path)
     assert found[BACKUPS_RESTORED.id] is Verdict.INVALID
-    assert words in check.message
+    assert text in check.message
 
 
 def test_lost_evidence_is_invalid(tmp_path: Path) -> None:

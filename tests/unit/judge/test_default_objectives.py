@@ -52,12 +52,12 @@ def test_a_percentile_missed_in_an_interrupted_run_is_open(tmp_path: Path) -> No
 
 def test_arrivals_that_nobody_saw_may_be_the_fastest(tmp_path: Path) -> None:
     """Six of ten leave no lower bound of a median latency; when they were sent is known."""
-    promises = ("p50 < 5 ms", "p50 of lateness < 0.1 ms")
-    world = healthy(None, *promises)
+    objectives = ("p50 < 5 ms", "p50 of lateness < 0.1 ms")
+    world = healthy(None, *objectives)
     finals = world.sightings["state"] == State.SIMULATED
     world.sightings = without(world.sightings, finals & (np.arange(len(finals)) % 5 < 3))
     checks = {one.id: one for one in assessed(world, tmp_path).judgement.checks}
-    latency, lateness = (checks[id_of(text)] for text in promises)
+    latency, lateness = (checks[id_of(text)] for text in objectives)
     assert latency.figures["lower_ns"] is None
     assert latency.status is Status.INCONCLUSIVE
     assert lateness.figures["lower_ns"] == lateness.figures["estimate_ns"]

@@ -80,9 +80,9 @@ def test_a_run_that_is_all_window_tells_nothing_of_the_generator(tmp_path: Path)
 
 def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
     """So many disturbances are followed; one that comes after them may have been the bad one."""
-    promise = "recovery < 15 s"
+    objective = "recovery < 15 s"
     at_s = [3 + number * 0.2 for number in range(DISTURBANCES_MAX + 1)]
-    world = _with(healthy(load_of(duration_s=30), promise), {**CHECKPOINT, "at_s": at_s})
+    world = _with(healthy(load_of(duration_s=30), objective), {**CHECKPOINT, "at_s": at_s})
     world.faults = [
         killed(
             number=one.number,
@@ -97,5 +97,5 @@ def test_a_recovery_that_nobody_looked_at_is_none(tmp_path: Path) -> None:
         for one in world.scenario.planned_faults()
     ]
     found = assessed(world, tmp_path)
-    assert unclean(found) == {id_of(promise): Verdict.INCONCLUSIVE}
-    assert "the 1 after them are not analyzed" in check_of(found, id_of(promise)).message
+    assert unclean(found) == {id_of(objective): Verdict.INCONCLUSIVE}
+    assert "the 1 after them are not analyzed" in check_of(found, id_of(objective)).message

@@ -92,7 +92,7 @@ def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "words"),
+    ("record", "text"),
     [
         (None, "it has no record"),
         (killed(injected_ns=None, proven_ns=None, heal_proven_ns=None), "was not injected"),
@@ -108,12 +108,12 @@ def test_a_proven_fault_is_no_reason_against_a_run(tmp_path: Path) -> None:
     ],
 )
 def test_an_unproven_fault_makes_the_run_invalid(
-    record: FaultRecord | None, words: str, tmp_path: Path
+    record: FaultRecord | None, text: str, tmp_path: Path
 ) -> None:
     """A fault that silently did nothing proves nothing."""
     found = assessed(faulty(KILL, record), tmp_path)
     assert unclean(found)[NAME] is Verdict.INVALID
-    assert words in check_of(found).message
+    assert text in check_of(found).message
 
 
 def test_a_fault_that_lasts_must_hold_to_its_end(tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
     )
 
 
-@pytest.mark.parametrize(("busy", "words"), [(1.9, "there was contention"), (0.9, "no contention")])
-def test_what_the_outcome_is_worth_is_said(busy: float, words: str) -> None:
+@pytest.mark.parametrize(("busy", "text"), [(1.9, "there was contention"), (0.9, "no contention")])
+def test_what_the_outcome_is_worth_is_said(busy: float, text: str) -> None:
     """Idle cores are no proof of a quota."""
     contention = ContentionFigures(
         cores=2,
@@ -226,5 +226,5 @@ def test_what_the_outcome_is_worth_is_said(busy: float, words: str) -> None:
     )
     told = judge_isolation(found, judgement_of())
     assert told.outcome is IsolationOutcome.ISOLATED
-    assert words in told.because[1]
+    assert text in told.because[1]
     assert told.contention == contention

@@ -94,16 +94,16 @@ def test_a_disturbance_that_changes_nothing_is_isolated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keep_every", "words"),
+    ("keep_every", "text"),
     [(50, ("rejected < 1 %", "fewer than 100 signals")), (2, ("rejected < 1 %",))],
 )
-def test_rejecting_is_no_isolation(keep_every: int, words: tuple[str, ...], tmp_path: Path) -> None:
+def test_rejecting_is_no_isolation(keep_every: int, text: tuple[str, ...], tmp_path: Path) -> None:
     """A signal that is rejected is not compared, and what is left may well be fast."""
     world = disturbed()
     reject(world, keep_every)
     found = judge_blocks(world.write(tmp_path))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
-    assert all(any(word in said for said in found.because) for word in words)
+    assert all(any(word in message for message in found.because) for word in text)
 
 
 def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> None:
@@ -115,14 +115,14 @@ def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> N
     world.reject(attempts[first : first + number], State.INVARIANT_BROKEN)
     found = judge_blocks(world.write(tmp_path))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
-    assert any("rejected < 1 %" in said for said in found.because)
+    assert any("rejected < 1 %" in message for message in found.because)
 
 
 def test_a_quiet_block_has_to_be_quiet(tmp_path: Path) -> None:
     """What is still disturbed is no measure of the time without: the change would be too small."""
     found = judge_blocks(disturbed(heal_s=1.5).write(tmp_path))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
-    assert any("still in force" in said for said in found.because)
+    assert any("still in force" in message for message in found.because)
 
 
 def test_signals_in_full_mode_are_not_forgotten(tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def test_defects_on_purpose_are_no_signoff(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "text"),
     [
         ((), "not read at the end"),
         (GOOD_ROWS[:1], "not read at the end"),
@@ -275,7 +275,7 @@ def test_defects_on_purpose_are_no_signoff(tmp_path: Path) -> None:
     ],
 )
 def test_quota_that_is_not_in_force_makes_the_run_invalid(
-    tmp_path: Path, rows: tuple[dict[str, object], ...], words: str
+    tmp_path: Path, rows: tuple[dict[str, object], ...], text: str
 ) -> None:
     """A row that differs, or that nobody read, is never passed over, and is named."""
     world = healthy()
@@ -283,7 +283,7 @@ def test_quota_that_is_not_in_force_makes_the_run_invalid(
     found = assessed(world, tmp_path).judgement
     assert found.verdict is Verdict.INVALID
     assert [check.id for check in found.reasons] == ["quotas_enforced"]
-    assert words in found.reasons[0].message
+    assert text in found.reasons[0].message
 
 
 def test_run_without_the_description_of_the_stack_is_invalid(tmp_path: Path) -> None:

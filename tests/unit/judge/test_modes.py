@@ -66,10 +66,10 @@ CHANGES: list[tuple[str, tuple[tuple[str, str, int], ...], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES]
+    ("changes", "text"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES]
 )
 def test_a_signal_told_as_another(
-    changes: tuple[tuple[str, str, int], ...], words: str, tmp_path: Path
+    changes: tuple[tuple[str, str, int], ...], text: str, tmp_path: Path
 ) -> None:
     """One signal is enough, and no other check is red."""
     world = healthy(full_every=3, stale_every=40)
@@ -79,7 +79,7 @@ def test_a_signal_told_as_another(
     check, bad = check_of(world, tmp_path)
     assert bad == {NAME: Verdict.FAIL}
     assert check.figures == {"told_otherwise": 1}
-    assert words in check.message
+    assert text in check.message
 
 
 @settings(

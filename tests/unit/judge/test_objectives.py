@@ -236,15 +236,15 @@ def test_no_recovery_at_all_fails_once_the_limit_is_over(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("at_s", "words"), [(0.2, "fewer than 100 signals"), (25.0, "no signal was due")]
+    ("at_s", "text"), [(0.2, "fewer than 100 signals"), (25.0, "no signal was due")]
 )
-def test_disturbance_at_the_edge_cannot_be_judged(at_s: float, words: str, tmp_path: Path) -> None:
+def test_disturbance_at_the_edge_cannot_be_judged(at_s: float, text: str, tmp_path: Path) -> None:
     """Before there was a normal time, or after the last signal."""
     world = healthy(None, RECOVERY)
     world.event("service_restarted", T0_NS + round(at_s * S))
     check = check_of(world, tmp_path, id_of(RECOVERY))
     assert check.status is Status.INVALID
-    assert words in check.message
+    assert text in check.message
 
 
 def test_recoveries_are_in_the_measurement(tmp_path: Path) -> None:

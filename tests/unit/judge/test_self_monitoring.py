@@ -97,12 +97,12 @@ SPOILED: dict[str, tuple[Spoil, str, str]] = {
 @pytest.mark.parametrize("case", SPOILED)
 def test_each_rule_finds_its_own(case: str, tmp_path: Path) -> None:
     """Exactly the check that is there for it turns red, and says with figures why."""
-    spoil, name, words = SPOILED[case]
+    spoil, name, text = SPOILED[case]
     world = healthy(load_of(duration_s=19.0))
     spoil(world)
     found = assessed(world, tmp_path)
     assert unclean(found) == {name: Verdict.INVALID}
-    assert words in said(found, name)
+    assert text in said(found, name)
 
 
 def test_noise_raises_no_alarm(tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_late_generator_is_told_why(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("promise", ["p99 < 500 ms", "p99 over any 5 s < 500 ms", "rate >= 99 %"])
-def test_starved_generator_accuses_nobody(promise: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", ["p99 < 500 ms", "p99 over any 5 s < 500 ms", "rate >= 99 %"])
+def test_starved_generator_accuses_nobody(objective: str, tmp_path: Path) -> None:
     """What it sent up to a second late missed the limit by the generator's own doing."""
-    world = healthy(None, promise)
+    world = healthy(None, objective)
     self_monitoring_spoilers.starve_to_lateness(world)
     found = assessed(world, tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
-    assert unclean(found).get(promise) is not Verdict.FAIL
+    assert unclean(found).get(objective) is not Verdict.FAIL
     assert {"generator_lag_p99", "generator_cpu"} <= set(unclean(found))
 
 

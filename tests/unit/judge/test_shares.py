@@ -395,9 +395,9 @@ def test_confidence_is_that_of_the_case() -> None:
     """Four analyses of one run leave each bound 98.75 %: 83 of 10,000 no longer keep 1 %."""
     account = SignalOutcomeCounts({SignalOutcome.SIMULATED: N - 83, SignalOutcome.REJECTED: 83})
     for check, limit in ((shares.check_rejected, 0.01), (shares.check_simulated, 0.99)):
-        promise = objective_of("simulated" if limit > 0.5 else "rejected", limit)
-        once = check(case_of(account), promise)
-        often = check(case_of(account, confidence=0.9875), promise)
+        objective = objective_of("simulated" if limit > 0.5 else "rejected", limit)
+        once = check(case_of(account), objective)
+        often = check(case_of(account, confidence=0.9875), objective)
         assert (once.status.verdict, often.status.verdict) == (PASS, OPEN)
         exact = evenly(83, 0.9875)
         sides = (exact.lower, exact.upper)

@@ -52,7 +52,7 @@ def say_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("forge", "words"),
+    ("forge", "text"),
     [
         (claim_attach, "the final state is that of servers started for the run"),
         (claim_defects, "defects exist in child processes only"),
@@ -61,14 +61,14 @@ def say_nothing(world: World) -> None:
     ],
 )
 def test_stack_that_the_evidence_speaks_against_is_invalid(
-    forge: Callable[[World], None], words: str, tmp_path: Path
+    forge: Callable[[World], None], text: str, tmp_path: Path
 ) -> None:
     """Sealed anew or not: the other files know better."""
     world = healthy()
     forge(world)
     found = assessed(world, tmp_path)
     assert unclean(found)[TOLD] is Verdict.INVALID
-    assert words in next(one.message for one in found.judgement.checks if one.id == TOLD)
+    assert text in next(one.message for one in found.judgement.checks if one.id == TOLD)
 
 
 def test_attached_system_is_never_signed_off(tmp_path: Path) -> None:

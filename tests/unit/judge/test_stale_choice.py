@@ -36,14 +36,14 @@ def hide_a_stale_signal(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("forge", "words"),
+    ("forge", "text"),
     [
         (hide_a_slow_signal, "1 signal marked as stale that the seed does not choose"),
         (hide_a_stale_signal, "1 signal not marked as stale that the seed chooses"),
     ],
 )
 def test_marks_that_the_seed_does_not_give_are_invalid(
-    forge: Callable[[World], None], words: str, tmp_path: Path
+    forge: Callable[[World], None], text: str, tmp_path: Path
 ) -> None:
     """Either way round, a single one is found."""
     world = healthy(None, *PROMISES, stale_every=10)
@@ -51,7 +51,7 @@ def test_marks_that_the_seed_does_not_give_are_invalid(
     found = assessed(world, tmp_path)
     assert unclean(found).get(PLANNED) is Verdict.INVALID
     said = next(one.message for one in found.judgement.checks if one.id == PLANNED)
-    assert words in said
+    assert text in said
 
 
 def test_mark_in_a_plan_without_stale_signals_is_invalid(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def with_rows(stack: dict[str, Any] | None = None, **rows: Any) -> World:
 
 @pytest.mark.parametrize("kind", ["process", "docker"])
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "text"),
     [
         ({"tasks": 1}, "1 FSM row of no signal of this run"),
         ({"ledger": 3}, "3 ledger rows of no signal"),
@@ -38,14 +38,14 @@ def with_rows(stack: dict[str, Any] | None = None, **rows: Any) -> World:
     ],
 )
 def test_rows_of_nobody_on_servers_of_our_own_fail(
-    kind: str, rows: dict[str, int], words: str, tmp_path: Path
+    kind: str, rows: dict[str, int], text: str, tmp_path: Path
 ) -> None:
     """Nobody else could have caused them."""
     world = with_rows({"kind": kind}, **rows)
     found = assessed(world, tmp_path)
     check = next(one for one in found.judgement.checks if one.id == UNEXPECTED)
     assert check.status is Status.FAIL
-    assert words in check.message
+    assert text in check.message
     assert GHOST in check.examples
 
 

@@ -53,9 +53,9 @@ def said_of(world: World, reports: Path) -> tuple[dict[str, Verdict], str]:
     return unclean(found), check.message if check else ""
 
 
-@pytest.mark.parametrize(("act", "words"), [(refuse, "refused by Redis"), (reject, "rejected")])
+@pytest.mark.parametrize(("act", "text"), [(refuse, "refused by Redis"), (reject, "rejected")])
 def test_warmup_of_which_nothing_arrived_is_invalid(
-    act: Callable[[World, Mask], None], words: str, tmp_path: Path
+    act: Callable[[World, Mask], None], text: str, tmp_path: Path
 ) -> None:
     """It is in no promise, so nothing else would tell."""
     world = healthy(None, "p99 < 500 ms", "rejected < 1 %")
@@ -64,7 +64,7 @@ def test_warmup_of_which_nothing_arrived_is_invalid(
     found, said = said_of(world, tmp_path)
     assert found == {NAME: Verdict.INVALID}
     assert f"0 of {chosen.sum()} signals of the warm-up" in said
-    assert f"({chosen.sum()} {words})" in said
+    assert f"({chosen.sum()} {text})" in said
 
 
 @pytest.mark.parametrize("act", [refuse, reject])
