@@ -65,9 +65,7 @@ CHANGES: list[tuple[str, tuple[tuple[str, str, int], ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES]
-)
+@pytest.mark.parametrize(("changes", "text"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
 def test_a_signal_told_as_another(
     changes: tuple[tuple[str, str, int], ...], text: str, tmp_path: Path
 ) -> None:
