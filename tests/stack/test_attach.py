@@ -134,7 +134,7 @@ def test_the_word_of_the_system_is_enough(
     run = attach_to_right(external, tmp_path, *SHORT, changes=changes)
     assert external.traces() == before
     reasons = " ".join(run.result["judgement"]["grade"]["reasons"])
-    assert "what the system says in a" in reasons
+    assert "what the system writes to a" in reasons
     assert ("names no ledger" in reasons) == ("ledger" in changes)
     assert run.check("final_rows_match")["status"] == "PASS"
 
