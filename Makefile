@@ -15,9 +15,9 @@ export ZONE_B_SOLC ?= $(CURDIR)
 run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
 	@echo '$(BIN)/harness run scenarios/smoke.toml'
 	@$(BIN)/harness run scenarios/smoke.toml || { code=$$?; \
-	    case $$code in 1) word=FAIL;; 2) word='wrong usage';; 3) word=INCONCLUSIVE;; 4) word=INVALID;; \
-	        5) word='stack not available';; *) word=interrupted;; esac; \
-	    echo "exit code of harness: $$code, $$word (make itself always ends with 2 then)"; exit $$code; }
+	    case $$code in 1) verdict=FAIL;; 2) verdict='wrong usage';; 3) verdict=INCONCLUSIVE;; 4) verdict=INVALID;; \
+	        5) verdict='stack not available';; *) verdict=interrupted;; esac; \
+	    echo "exit code of harness: $$code, $$verdict (make itself always ends with 2 then)"; exit $$code; }
 
 # These tests start no server, so they may share the cores; the others may not.
 check: $(TEST_STAMP)  ## lint, types, unit tests and the stored runs

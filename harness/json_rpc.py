@@ -43,7 +43,7 @@ class Rpc:
             answer = json.loads(self._client.post_json(json.dumps(request).encode()).body)
         except (OSError, ValueError) as error:
             self.close()
-            raise LostError(f"{method}: {error!r}", where="gate's node") from error
+            raise LostError(f"{method}: {error!r}", where="node") from error
         if isinstance(answer, dict) and "result" in answer:
             return answer["result"]
         refusal = answer.get("error") if isinstance(answer, dict) else None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.assessment.check_table import PATH, all_specs, with_table
-from harness.judge.check import CheckKind
+from harness.judge.check import CheckKind, NotApplicable
 from harness.judge.judgement import unique_ids
 from harness.judge.scope import objective_spec
 from harness.scenario.objective import parse_objective
@@ -60,3 +60,9 @@ def test_ids_become_unique_in_order(ids: list[str]) -> None:
     assert len(set(found)) == len(found) == len(ids)
     assert all(new.startswith(old) for old, new in zip(ids, found, strict=True))
     assert found[:1] == ids[:1]
+
+
+def test_the_document_has_every_reason_of_a_check_that_does_not_apply() -> None:
+    """Programs read the figure `reason`."""
+    text = (PATH.parent / "output.md").read_text(encoding="utf-8")
+    assert [one for one in NotApplicable if f"`{one}`" not in text] == []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import StackError
+from harness.process import cgroup
 from harness.process.cgroup import read_limits, shares_of_weight, weight_of_shares
 
 GIB = 1024**3
@@ -170,3 +171,22 @@ def test_vanished_process_is_an_error(tmp_path: Path) -> None:
 def test_weights_and_shares_agree(shares: int) -> None:
     """Mapping shares to a weight and back gives shares of the same weight."""
     assert weight_of_shares(shares_of_weight(weight_of_shares(shares))) == weight_of_shares(shares)
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"memory.max": f"{GIB}\n"}, GIB),
+        ({"memory.max": "max\n"}, None),
+        ({"memory/memory.limit_in_bytes": f"{GIB}\n"}, GIB),
+        ({}, None),
+    ],
+    ids=["version 2", "version 2 without a limit", "version 1", "no control groups"],
+)
+def test_own_memory_limit(
+    files: dict[str, str], limit: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit of a container in which the harness runs."""
+    write(tmp_path, files)
+    monkeypatch.setattr(cgroup, "ROOT", tmp_path)
+    assert cgroup.own_memory_limit() == limit
