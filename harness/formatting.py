@@ -1,7 +1,7 @@
 """Figures as text for people: the only place where nanoseconds, shares and bytes become text.
 
-Two styles: a sentence shows up to three significant digits ("4.1 ms", "0.3 %"); a table, a headline
-or a drawing always shows three ("4.10 ms", "0.300 %"), so that its columns line up: `*_fixed`.
+Two styles: a sentence shows up to three significant digits ("4.1 ms", "2.5 %"); a table, a headline
+or a drawing keeps the zeros of three ("4.10 ms", "2.50 %"), so that columns line up: `*_fixed`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def format_share(value: float) -> str:
 
 
 def format_share_fixed(value: float) -> str:
-    """A share as a percentage of three significant digits: `0.250 %`."""
+    """A share as a percentage of three significant digits: `2.50 %`, `0.25 %`."""
     return f"{_three_digits(100 * value)} %"
 
 
