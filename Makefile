@@ -24,11 +24,11 @@ check: $(TEST_STAMP)  ## lint, types, unit tests and the stored runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	PYTHONPATH=compose $(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n auto tests/unit tests/corpus
 
 test: check  ## lint, types and every test
-	$(BIN)/pytest --ignore tests/unit --ignore tests/corpus
+	$(BIN)/pytest --ignore tests/unit --ignore tests/corpus --ignore tests/studies --durations 25
 
 env: $(RUN_STAMP)
 
