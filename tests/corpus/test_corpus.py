@@ -79,7 +79,7 @@ def test_an_archive_stays_within_its_place(
         archive.unpack("bad", tmp_path / "place")
 
 
-def test_every_difference_is_told() -> None:
+def test_every_difference_is_reported() -> None:
     """Values, types, lengths and order; floats only beyond what libraries differ by."""
     document = {"a": [["p99", 1, 0.5], ["max", 2, None]], "b": {"c": 1, "d": 2}}
     assert list(expected.differences(document, {**document})) == []

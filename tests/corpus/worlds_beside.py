@@ -66,7 +66,7 @@ def _backup(book: Callable[[], BackupLog]) -> Callable[[], World]:
 
 def _wrong_ones_kept() -> BackupLog:
     there = tuple(name_of(day) for day in (3, 5))
-    return test_backups.taken(test_backups.honest(), 4, there=there)
+    return test_backups.backup_log(test_backups.honest(), 4, there=there)
 
 
 def _leak(world: World) -> None:
@@ -191,7 +191,7 @@ CONTAINERS = (
     Entry(
         "pass-pool",
         "an agent made to leave the pool; what it held was taken over",
-        _with_pool(test_agent_pool.world_of, *test_agent_pool.TAKEN_OVER),
+        _with_pool(test_agent_pool.world_of, *test_agent_pool.CLAIMED),
     ),
 )
 

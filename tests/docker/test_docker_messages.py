@@ -1,4 +1,4 @@
-"""A start is told as it goes on; one that fails says why, and leaves nothing."""
+"""A start reports its progress; one that fails says why, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def image(client: Client) -> Iterator[Callable[[str, dict[str, bytes]], str]]:
 
 
 class Start:
-    """A start that fails: what was told, and the error."""
+    """A start that fails: its events, and the error."""
 
     def __init__(self, client: Client, logs: Path, **images: str) -> None:
         wanted = settings()
         changed = {f"IMAGE_{role.upper()}": image for role, image in images.items()}
         wanted = replace(wanted, images={**wanted.images, **changed}, own_disks=frozenset())
-        self.told: list[StartupEvent] = []
-        self.stack = DockerStack(wanted, logs, SystemClock(), self.told.append)
+        self.events: list[StartupEvent] = []
+        self.stack = DockerStack(wanted, logs, SystemClock(), self.events.append)
         with pytest.raises(HarnessError) as raised:
             self.stack.start()
         self.error = raised.value
@@ -71,8 +71,8 @@ class Start:
         assert client.api.containers(all=True, filters={"label": label}) == []
 
     def steps(self, subject: str) -> list[StartupStep]:
-        """What was told of one image or service."""
-        return [event.step for event in self.told if event.subject == subject]
+        """The steps of one image or service."""
+        return [event.step for event in self.events if event.subject == subject]
 
 
 def test_an_image_that_cannot_be_pulled(client: Client, images: None, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_image_that_cannot_be_pulled(client: Client, images: None, tmp_path: 
     assert start.error.what.startswith("the registry cannot be reached")
     assert "--images offline" in start.error.hint
     assert start.steps("127.0.0.1:1/nosuch:1") == [StartupStep.PULLING]
-    assert not any(event.step is StartupStep.STARTED for event in start.told)
+    assert not any(event.step is StartupStep.STARTED for event in start.events)
 
 
 def test_a_name_that_is_none(client: Client, images: None, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_an_image_of_another_architecture(
 def test_a_service_that_is_killed_for_memory(
     client: Client, images: None, image: Callable[[str, dict[str, bytes]], str], tmp_path: Path
 ) -> None:
-    """At its limit, before it was ready; the others were told of as they came."""
+    """At its limit, before it was ready; the others reported their steps."""
     del images
     start = Start(client, tmp_path, mev_router=image(f"FROM {BASE}\n{_HUNGRY}\n", {}))
     assert start.error.where == "mev-router"
@@ -130,10 +130,10 @@ def test_a_service_that_is_killed_for_memory(
         start.steps("redis") == start.steps("postgres") == [StartupStep.STARTED, StartupStep.READY]
     )
     assert StartupStep.READY not in start.steps("mev-router")
-    ready = [event for event in start.told if event.step is StartupStep.READY]
+    ready = [event for event in start.events if event.step is StartupStep.READY]
     assert all(event.elapsed_ns > 0 for event in ready)
     cpus = int(need_this_host(client)["NCPU"])
-    notes = [event.subject for event in start.told if event.step is StartupStep.NOTE]
+    notes = [event.subject for event in start.events if event.step is StartupStep.NOTE]
     expected = cpu_shortage(start.stack._zones.b.services, cpus)
     assert notes == ([expected] if expected else [])
 

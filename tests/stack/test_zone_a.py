@@ -196,7 +196,7 @@ def test_agent_floods_and_leaks_on_demand(
     assert before < 400 * PATIENCE_S, "it kept to its rate"
 
 
-def test_the_text_of_the_misdeeds_is_enough(
+def test_the_text_of_the_abuse_is_enough(
     client: redis.Redis, redis_server: Redis, prefix: str
 ) -> None:
     """Handed to an interpreter that has no such file; the password is in its environment alone."""

@@ -32,7 +32,7 @@ def test_listed_addresses_read_back(listed: list[str]) -> None:
     assert hot.index(hot.text(0)) == 0
 
 
-def test_strangers_have_no_index() -> None:
+def test_unknown_addresses_have_no_index() -> None:
     """Neither text that is no address nor one that is not listed."""
     assert AddressBook(1).index("nobody") is None
     assert AddressBook(1, ["w-1"]).index(address_text(1, 0)) is None

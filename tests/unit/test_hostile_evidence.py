@@ -191,7 +191,7 @@ def test_json_that_no_run_writes_is_refused(text: str, message: str) -> None:
         assert loads(text) == json.loads(text)
 
 
-def test_limits_are_told_with_file_and_limit(
+def test_limits_are_reported_with_file_and_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a file and of a line."""

@@ -21,11 +21,11 @@ def server(*connections: bytes, requests: int = 1) -> Iterator[str]:
 
     def serve() -> None:
         for answer in connections:
-            taken, _ = listener.accept()
-            with taken:
+            used, _ = listener.accept()
+            with used:
                 for _ in range(requests):
-                    if taken.recv(65_536):
-                        taken.sendall(answer)
+                    if used.recv(65_536):
+                        used.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)

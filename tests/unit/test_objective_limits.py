@@ -38,7 +38,7 @@ def test_promise_that_cannot_be_broken_or_kept_is_refused(text: str, why: str) -
     "text",
     ["rejected < 0.1 %", "rejected < 99.9 %", "simulated >= 100 %", "rate >= 100 %", "p99 < 1 us"],
 )
-def test_promise_at_the_edge_of_sense_is_taken(text: str) -> None:
+def test_promise_at_the_edge_of_sense_is_accepted(text: str) -> None:
     """Hard to keep, or to break, is not the same as impossible."""
     assert parse_objective(text).text == text
 
@@ -56,7 +56,7 @@ def test_rank_is_an_ascii_decimal_between_0_and_100(rank: str) -> None:
 
 
 @given(st.text(max_size=6))
-def test_any_rank_taken_reads_as_what_it_says(text: str) -> None:
+def test_any_accepted_rank_reads_as_what_it_says(text: str) -> None:
     """No other rank than digits with at most one point."""
     try:
         objective = parse_objective(f"p{text} < 5 ms")

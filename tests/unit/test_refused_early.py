@@ -14,7 +14,7 @@ from harness.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "scenarios" / "smoke.toml"
-DESK = ROOT / "examples" / "foreign"
+EXTERNAL = ROOT / "examples" / "foreign"
 PROCESS = StackChoice(StackKind.PROCESS, "offline", [], 0, {})
 DOCKER = StackChoice(StackKind.DOCKER, "offline", [], 0, {})
 
@@ -85,10 +85,10 @@ def test_unset_variable_of_a_login(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The contract names variables, and one of them holds nothing."""
-    names = set(re.findall(r'_env = "(\w+)"', (DESK / "desk.toml").read_text(encoding="utf-8")))
+    names = set(re.findall(r'_env = "(\w+)"', (EXTERNAL / "desk.toml").read_text(encoding="utf-8")))
     assert names
     for name in names:
         monkeypatch.delenv(name, raising=False)
-    choice = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, DESK / "desk.toml")
-    said = refused(choice, tmp_path / "reports", times, scenario=DESK / "desk-smoke.toml")
+    choice = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, EXTERNAL / "desk.toml")
+    said = refused(choice, tmp_path / "reports", times, scenario=EXTERNAL / "desk-smoke.toml")
     assert any(name in said for name in names)

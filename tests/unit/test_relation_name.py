@@ -27,7 +27,7 @@ def test_what_is_written_is_read_back(parts: list[str]) -> None:
         ('it"s', ('it"s',)),
     ],
 )
-def test_a_name_is_taken_as_it_stands(text: str, parts: tuple[str, ...]) -> None:
+def test_a_name_is_used_as_it_stands(text: str, parts: tuple[str, ...]) -> None:
     """Quotes are needed for dots alone."""
     assert name_parts(text) == parts
 

@@ -58,7 +58,7 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
 
 
 @pytest.mark.parametrize("name", ["delete_result", "write_text"])
-def test_where_nobody_may_write_the_verdict_is_still_told(
+def test_where_nobody_may_write_the_verdict_is_still_reported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of a run, and of a group; that it is not stored is told too."""
@@ -69,9 +69,9 @@ def test_where_nobody_may_write_the_verdict_is_still_told(
     folder = healthy(None, "p99 < 500 ms").write(tmp_path / "group")
     monkeypatch.setattr(RunFolder, name, read_only)
     assert judge_folder(folder.path) == Exit.PASS
-    told = " ".join(capsys.readouterr().out.split())
-    assert "this judgement is not stored: result.json: cannot write: Read-only file" in told
-    assert "PASS exit code 0" in told
+    reported = " ".join(capsys.readouterr().out.split())
+    assert "this judgement is not stored: result.json: cannot write: Read-only file" in reported
+    assert "PASS exit code 0" in reported
     group = GroupFolder(folder.path.parent)
     group.write(GroupProgress(seeds=(folder.read_plan().seed,), runs=(folder.run_id,)))
     code = judge_folder(group.path)

@@ -84,7 +84,7 @@ def test_timeline_begins_with_the_warmup(tmp_path: Path) -> None:
     assert timeline[1].rate_to == timeline[1].rate_from == 10
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     """One message names every wrong entry with its place."""
     with pytest.raises(UsageError) as caught:
         load_scenario(write(tmp_path, BAD))

@@ -58,7 +58,7 @@ class AttachStack:
         self._asked_ns = 0
         self._instance_ids: dict[str, str] = {}
         self._restarts = {"redis": 0, "postgres": 0}
-        self._told: dict[str, Any] = {}
+        self._reported: dict[str, Any] = {}
 
     def start(self) -> Endpoints:
         """Find out whether the system is there, as the contract describes it.
@@ -75,7 +75,7 @@ class AttachStack:
             "redis": found.redis.instance_id,
             "postgres": found.postgres.instance_id,
         }
-        self._told = {
+        self._reported = {
             "redis": {
                 "at": self._file.redis.place,
                 "database": self._file.redis.database,
@@ -119,12 +119,12 @@ class AttachStack:
                 f"SIMULATED was read from what the system writes to a {seen.way};"
                 " the table was held against it only at the end"
             )
-        elif self._told.get("postgres", {}).get("track_commit_timestamp") == "off":
+        elif self._reported.get("postgres", {}).get("track_commit_timestamp") == "off":
             reasons.append("the server keeps no commit times: it is only known when a row was seen")
         return {
             "kind": "attach",
             "name": self._file.name,
-            **self._told,
+            **self._reported,
             "restarts": dict(self._restarts),
             "seen": seen.model_dump(mode="json"),
             "generator_apart": self._file.grade.generator_apart,

@@ -128,8 +128,8 @@ def stack_verify(
     tokens = existing_stacks(client)
     client.close()
     if tokens:
-        with ExistingStack.find(settings.compose, clock) as standing_stack:
-            return standing_stack.verify()
+        with ExistingStack.find(settings.compose, clock) as existing_stack:
+            return existing_stack.verify()
     stack = DockerStack(settings, logs_dir, clock, on_event)
     try:
         stack.start()

@@ -88,7 +88,7 @@ def test_the_example_shares_no_name_with_ours() -> None:
     assert theirs.streams.accounting is None
 
 
-def test_every_problem_is_told_at_once(write: Write) -> None:
+def test_every_problem_is_reported_at_once(write: Write) -> None:
     """With its place in the file."""
     message = refused(
         write(
@@ -190,7 +190,7 @@ def test_a_password_that_is_no_utf_8_is_refused_and_not_quoted(server: str, writ
     assert caught.value.__cause__ is None
 
 
-def test_descriptor_sets_are_taken_in(write: Write, tmp_path: Path) -> None:
+def test_descriptor_sets_are_read(write: Write, tmp_path: Path) -> None:
     """The plan holds the set itself: a folder of evidence stands alone."""
     (tmp_path / "orders.pb").write_bytes(descriptor_set())
     codec = {

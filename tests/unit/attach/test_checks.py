@@ -91,7 +91,7 @@ def test_a_check_tells_every_problem_once() -> None:
     assert failed_check("a", "why").exit_code is Exit.USAGE
 
 
-def test_ids_are_told_apart() -> None:
+def test_ids_are_distinguished() -> None:
     """A check without an id of its own would hide another one."""
     ids = [*REDIS_CHECKS, *POSTGRES_CHECKS]
     assert len({*ids}) == len(ids)
@@ -219,7 +219,7 @@ def test_kinds_of_redis(info: dict[str, Any], message: str) -> None:
     assert bool(found) == bool(message)
 
 
-def test_a_redis_that_drops_streams_is_told() -> None:
+def test_a_redis_that_drops_streams_is_reported() -> None:
     """No error: it may never come to it."""
     info = {"used_memory": 50, "maxmemory": 100, "maxmemory_policy": "allkeys-lru"}
     message, hint = redis_checks._memory(info)

@@ -12,7 +12,7 @@ from harness.faults.backup.injector import prune
 from harness.faults.backup.retention import day_of, name_of, retained
 
 DAYS = st.sets(st.integers(1, 30_000), max_size=60)
-STRANGERS = st.sets(
+OTHERS = st.sets(
     st.sampled_from(
         ["", "day-1.dump", "day-00001.dump", "day-0001.dump.part", "notes", "lost+found"]
     )
@@ -26,7 +26,7 @@ def test_a_name_tells_its_day(day: int) -> None:
     assert day_of(name_of(day)) == day
 
 
-@given(DAYS, STRANGERS, COUNTS)
+@given(DAYS, OTHERS, COUNTS)
 def test_the_newest_stay(days: set[int], others: set[str], count: int) -> None:
     """As many as asked for, none older than one that goes; what is no backup is left alone."""
     names = {name_of(day) for day in days} | others

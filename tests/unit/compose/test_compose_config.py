@@ -190,14 +190,14 @@ def check(document: Body, *files: ComposeFile) -> int:
     used = {key for body in document["services"].values() for key, value in body.items() if value}
     assert used <= KEYS | NO_FIELD
     declared = {key: (name, internal) for file in files for key, name, internal in file.networks}
-    told_of = {
+    reported_by = {
         key: (body["name"], bool(body.get("internal", False)))
         for key, body in document["networks"].items()
     }
     # Version 2 and later leave out a network that no service is on, such as Zone C's.
     on_one = {key for body in document["services"].values() for key in body["networks"]}
-    assert on_one <= set(told_of)
-    assert told_of.items() <= declared.items()
+    assert on_one <= set(reported_by)
+    assert reported_by.items() <= declared.items()
     assert {key for file in files for key in file.volumes} == set(document["volumes"])
     return len(ours)
 

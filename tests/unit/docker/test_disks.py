@@ -59,7 +59,7 @@ def test_a_file_system_is_held_until_it_is_closed(monkeypatch: pytest.MonkeyPatc
     os.close(write)
 
 
-def test_a_missing_program_is_told_before_a_device_is_taken(
+def test_a_missing_program_is_reported_before_a_device_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With what brings it."""
@@ -93,7 +93,7 @@ def test_the_kernel_s_structure_is_as_long_as_it_says() -> None:
     assert config[flags_at + 4 :].startswith(b"signal-harness/42\0")
 
 
-def test_a_host_without_room_is_told(tmp_path: Path) -> None:
+def test_a_host_without_room_is_reported(tmp_path: Path) -> None:
     """Before a device is used; nothing stays in the folder."""
     with pytest.raises(StackError, match="no room"):
         loop_devices.attach_loop_device(1 << 60, tmp_path)

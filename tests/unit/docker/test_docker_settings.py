@@ -154,7 +154,7 @@ def test_the_engine_has_the_highest_shares() -> None:
     assert min(shares.values()) > 0
 
 
-def test_a_wrong_specification_is_told(tmp_path: Path) -> None:
+def test_a_wrong_specification_is_reported(tmp_path: Path) -> None:
     """With the file's name."""
     (tmp_path / "specification.toml").write_text("[redis]\ncpus = 0", encoding="utf-8")
     with pytest.raises(UsageError, match=r"specification\.toml"):

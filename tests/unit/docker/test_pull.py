@@ -156,7 +156,7 @@ def api_error(status: int, message: str) -> errors.APIError:
     return kind(message, response=response, explanation=message)
 
 
-def test_each_image_is_told_of_once() -> None:
+def test_each_image_is_reported_once() -> None:
     """Those at hand, and those that are downloaded."""
     engine = Engine("a:1", answer=[loading("x", 3 * MB, 3 * MB)])
     events: list[StartupEvent] = []
@@ -181,7 +181,7 @@ def test_each_image_is_told_of_once() -> None:
         api_error(500, "write /x: no space left on device"),
     ],
 )
-def test_an_error_under_way_is_told(answer: Any) -> None:
+def test_an_error_under_way_is_reported(answer: Any) -> None:
     """The engine has answered 200 by then, so its error is one of the lines."""
     with pytest.raises(EngineError, match=r"(?s)b:1: the disk .* is full.*docker system df"):
         need_images(Engine(answer=answer), ["b:1"])

@@ -69,7 +69,7 @@ class Fleet:
         await_ready(containers, specs, self.clock, round(timeout_s * NS_PER_S), on_ready)
 
 
-def test_each_service_is_told_of_when_it_is_ready() -> None:
+def test_each_service_is_reported_when_it_is_ready() -> None:
     """Not in the order of the file, and no later because another one takes long."""
     fleet = Fleet({"slow": 7.0, "quick": 0.5, "middling": 3.0})
     fleet.wait("slow", "quick", "middling")
@@ -151,14 +151,14 @@ def supervisor_of(
     return ContainerSupervisor(None, containers, chosen, NS_PER_S, ManualClock(), events.append)
 
 
-def test_a_start_is_told_once_however_many_ports_are_tried() -> None:
+def test_a_start_is_reported_once_however_many_ports_are_tried() -> None:
     """Another program is faster on two ports; agents have numbers."""
     events: list[StartupEvent] = []
     supervisor_of(Yard(2), events, {}).start(spec(name="python-agent"), 3)
     assert events == [StartupEvent(StartupStep.STARTED, "python-agent-3")]
 
 
-def test_a_chosen_port_that_is_taken_is_wrong_usage() -> None:
+def test_a_chosen_port_in_use_is_wrong_usage() -> None:
     """No other one is tried, and the advice stays."""
     events: list[StartupEvent] = []
     yard = Yard(1)
@@ -189,7 +189,7 @@ class Refusing:
         ("no space left on device", False),
     ],
 )
-def test_a_taken_port_is_known_by_its_cause(
+def test_a_port_in_use_is_known_by_its_cause(
     monkeypatch: pytest.MonkeyPatch, message: str, is_port: bool
 ) -> None:
     """Whichever text reports it; the half-made container goes away."""

@@ -127,7 +127,7 @@ def test_a_setting_that_is_not_in_force_is_named(change: dict[str, Any], setting
     assert unmet(replace(LIVE, **change)) == [setting]
 
 
-def test_a_changed_environment_is_told_without_its_values() -> None:
+def test_a_changed_environment_is_reported_without_its_values() -> None:
     """It holds passwords."""
     changed = replace(LIVE.config, environment=frozenset({("PASSWORD", "other")}))
     rows = rows_of_container(
@@ -214,7 +214,7 @@ def test_settings_of_servers(specified: str, live: str, ok: bool) -> None:
     assert row.ok is ok
 
 
-def test_a_setting_that_is_not_told_is_not_met() -> None:
+def test_a_setting_that_is_not_reported_is_not_met() -> None:
     """Silence is no proof."""
     (row,) = rows_of_settings("redis", "CONFIG GET", {"appendonly": "yes"}, {})
     assert not row.ok

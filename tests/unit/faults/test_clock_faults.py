@@ -30,7 +30,7 @@ def state(*, alive: bool = True) -> tuple[ServiceState, ...]:
     return (ServiceState(name="engine", pid=7, alive=alive, restarts=0, last_exit=None),)
 
 
-def test_the_step_stands_in_the_file_and_is_taken_back(
+def test_the_step_stands_in_the_file_and_is_reverted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Its folder has no other file: it is replaced and never half written."""

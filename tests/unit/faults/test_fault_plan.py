@@ -241,7 +241,7 @@ def test_nothing_would_bring_anvil_back() -> None:
         check_faults(kill, Contract(), "process", PROCESS_FAULT_SUPPORT)
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     """Each with its place."""
     faults = (
         {"kind": "kill", "target": "archive", "at_s": 1},

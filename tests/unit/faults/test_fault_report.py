@@ -13,7 +13,7 @@ from tests.unit.test_terminal import shown
 FAULT = {"kind": "kill", "target": "engine", "at_s": 8}
 
 
-def test_faults_are_told_with_their_recovery(tmp_path: Path) -> None:
+def test_faults_are_reported_with_their_recovery(tmp_path: Path) -> None:
     """What was done, what the probe saw, and the latency of the signals outside."""
     world = healthy(load_of(), "p99 < 5 s")
     text = shown(world, tmp_path / "without")

@@ -65,17 +65,17 @@ class _Stubborn(Thing):
 
 
 def play(
-    thing: Thing, fault: Fault, folder: Path, *, hurry_in_wait: int | None = None
+    thing: Thing, fault: Fault, folder: Path, *, abort_in_wait: int | None = None
 ) -> tuple[FaultRecord, FaultRunner]:
     """One fault from its plan to its line; time passes only in waits."""
     clock = ManualClock(T0_NS)
     waits = iter(range(100))
 
-    def wait(hurry: threading.Event, seconds: float) -> bool:
-        if next(waits) == hurry_in_wait:
+    def wait(abort: threading.Event, seconds: float) -> bool:
+        if next(waits) == abort_in_wait:
             return True
         clock.advance(round(seconds * NS_PER_S) + 1)
-        return hurry.is_set()
+        return abort.is_set()
 
     (planned,) = plan_faults((fault,), 1, NS_PER_S)
     path = folder / "faults.jsonl"
@@ -122,7 +122,7 @@ def test_an_injector_that_does_nothing_proves_nothing(fault: Fault, tmp_path: Pa
 
 
 @pytest.mark.parametrize("answer", ["another took over", ""])
-def test_what_the_system_does_about_it_is_told(answer: str, tmp_path: Path) -> None:
+def test_what_the_system_does_about_it_is_reported(answer: str, tmp_path: Path) -> None:
     """While the fault lasts, not only when it is over; if it does nothing, nothing is recorded."""
 
     class Answering(Thing):
@@ -146,7 +146,7 @@ def test_a_fault_that_stays_is_not_proven_healed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raises", ["before", "inject"])
-def test_trouble_is_told_and_healed(raises: str, tmp_path: Path) -> None:
+def test_trouble_is_reported_and_healed(raises: str, tmp_path: Path) -> None:
     """A service that was not there; an injector that broke half way."""
     thing = Thing(raises=raises)
     record, runner = play(thing, KILL, tmp_path)
@@ -174,26 +174,26 @@ def test_an_injector_that_breaks_while_it_heals_is_asked_again(tmp_path: Path) -
     assert record.trouble == "OSError: made up"
 
 
-def test_in_a_hurry_what_is_in_force_is_healed_now(tmp_path: Path) -> None:
+def test_on_abort_what_is_in_force_is_healed_now(tmp_path: Path) -> None:
     """The second wait is the one for the end of the pause."""
     thing = Thing()
-    record, _ = play(thing, PAUSE, tmp_path, hurry_in_wait=1)
+    record, _ = play(thing, PAUSE, tmp_path, abort_in_wait=1)
     assert thing.calls[-1] == "heal"
     assert record.healed_ns is not None
     assert record.injected_ns is not None
     assert record.healed_ns - record.injected_ns < NS_PER_S
 
 
-def test_in_a_hurry_nothing_is_begun(tmp_path: Path) -> None:
+def test_on_abort_nothing_is_begun(tmp_path: Path) -> None:
     """A fault whose time had not come is recorded as not injected."""
     thing = Thing()
-    record, _ = play(thing, PAUSE, tmp_path, hurry_in_wait=0)
+    record, _ = play(thing, PAUSE, tmp_path, abort_in_wait=0)
     assert thing.calls == []
     assert record.injected_ns is None
     assert "the run was over" in record.trouble
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     """Without the file the faults could not be judged."""
     path = tmp_path / "faults.jsonl"
 

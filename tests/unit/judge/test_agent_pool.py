@@ -80,7 +80,7 @@ def look(after_s: float, **pending: list[str]) -> dict[str, Any]:
     }
 
 
-TAKEN_OVER = (
+CLAIMED = (
     look(-1, dead=["1-0"]),
     look(0.2, dead=["2-0", "3-0"], heir=["4-0"]),
     look(3.0, heir=["2-0", "3-0"]),
@@ -103,16 +103,16 @@ def check_of(found: Assessment, name: str) -> Check:
 
 
 @pytest.mark.parametrize("agents", [1, 3])
-def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_path: Path) -> None:
+def test_an_agent_that_was_made_to_leave_is_no_reason(agents: int, tmp_path: Path) -> None:
     """It need not run at the end, and the others have what it held."""
-    found = judged(world_of(agents=agents), tmp_path, *TAKEN_OVER)
+    found = judged(world_of(agents=agents), tmp_path, *CLAIMED)
     assert unclean(found) == {}
     assert "after 4 ends, each of them planned" in check_of(found, AGENT_POOL.id).message
     assert "1 of what was made to leave" in check_of(found, "quotas_enforced").message
-    taken = check_of(found, PENDING_TAKEOVER.id)
-    assert f"{AGENT} ({DEAD}) held 2 events when it left (2-0 to 3-0)" in taken.message
-    assert f"{HEIR} claimed 2; nothing was pending for it after 3,000 ms" in taken.message
-    assert taken.figures["emptied_ns"] == 3 * S
+    used = check_of(found, PENDING_TAKEOVER.id)
+    assert f"{AGENT} ({DEAD}) held 2 events when it left (2-0 to 3-0)" in used.message
+    assert f"{HEIR} claimed 2; nothing was pending for it after 3,000 ms" in used.message
+    assert used.figures["emptied_ns"] == 3 * S
     console = Console(record=True, width=300, file=io.StringIO())
     console.print(render(found.measurement, found.judgement, tmp_path))
     assert f"pass; {AGENT} is out of the pool after 4 ends" in console.export_text()
@@ -125,7 +125,7 @@ def test_an_agent_that_was_made_to_leave_is_told_and_no_reason(agents: int, tmp_
 )
 def test_an_end_that_was_not_planned_makes_the_run_invalid(world: World, tmp_path: Path) -> None:
     """Then it is a crash, and the agent should be there."""
-    found = judged(world, tmp_path, *TAKEN_OVER)
+    found = judged(world, tmp_path, *CLAIMED)
     assert unclean(found)[AGENT_POOL.id] is Verdict.INVALID
     assert "3 of its 4 ends were planned" in check_of(found, AGENT_POOL.id).message
     assert unclean(found)["quotas_enforced"] is Verdict.INVALID
@@ -133,7 +133,7 @@ def test_an_end_that_was_not_planned_makes_the_run_invalid(world: World, tmp_pat
 
 def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> None:
     """Two pieces of evidence that speak against each other."""
-    found = judged(world_of(lost=False), tmp_path, *TAKEN_OVER)
+    found = judged(world_of(lost=False), tmp_path, *CLAIMED)
     assert "stack.json does not confirm it" in check_of(found, AGENT_POOL.id).message
     assert unclean(found)[AGENT_POOL.id] is Verdict.INVALID
 

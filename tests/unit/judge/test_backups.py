@@ -35,10 +35,10 @@ def tables_at(day: int) -> dict[str, TableChecksum]:
 def honest() -> BackupLog:
     """Six days of which the last three are kept; the oldest and the newest are restored."""
     there: frozenset[str] = frozenset()
-    taken = []
+    records = []
     for day in range(1, DAYS + 1):
         now = retained(there | {name_of(day)}, KEPT)
-        taken.append(
+        records.append(
             BackupRecord(
                 day=day,
                 name=name_of(day),
@@ -55,10 +55,10 @@ def honest() -> BackupLog:
         RestoreRecord(name=name_of(day), took_ns=300 * MS, server="16.14", tables=tables_at(day))
         for day in (4, 6)
     )
-    return BackupLog(tuple(taken), restored)
+    return BackupLog(tuple(records), restored)
 
 
-def taken(log: BackupLog, place: int, **changes: object) -> BackupLog:
+def backup_log(log: BackupLog, place: int, **changes: object) -> BackupLog:
     """With another record of one day."""
     found = list(log.backups)
     found[place] = found[place].model_copy(update=changes)
@@ -133,11 +133,11 @@ def test_an_honest_policy_is_clean(tmp_path: Path) -> None:
         ),
         (lambda b: restored(b, 1, trouble="StackError: pg_restore"), "cannot be restored"),
         (
-            lambda b: taken(b, 4, there=(name_of(3), name_of(5))),
+            lambda b: backup_log(b, 4, there=(name_of(3), name_of(5))),
             "backup day-0004.dump was gone and should be kept",
         ),
         (
-            lambda b: taken(b, 3, there=tuple(name_of(day) for day in (1, 2, 3, 4))),
+            lambda b: backup_log(b, 3, there=tuple(name_of(day) for day in (1, 2, 3, 4))),
             "backup day-0001.dump was there and should be gone",
         ),
     ],
@@ -153,7 +153,7 @@ def test_what_went_wrong_is_a_fail(spoil: Spoil, text: str, tmp_path: Path) -> N
     ("spoil", "text"),
     [
         (lambda b: BackupLog(b.backups[:5], b.restored), "5 backups made, asked for 6"),
-        (lambda b: taken(b, 5, trouble="OperationalError: gone"), "was not made"),
+        (lambda b: backup_log(b, 5, trouble="OperationalError: gone"), "was not made"),
         (lambda b: BackupLog(b.backups, b.restored[:1]), "the newest that was kept"),
         (lambda b: BackupLog(b.backups, b.restored[1:]), "the oldest that was kept"),
         (lambda b: BackupLog(b.backups, ()), "was not restored"),

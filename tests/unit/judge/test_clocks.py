@@ -17,7 +17,7 @@ from tests.unit.judge.test_self_monitoring import said
 PROBED = "clock_probed"
 
 
-def test_step_of_the_hosts_wall_clock_is_told(tmp_path: Path) -> None:
+def test_step_of_the_hosts_wall_clock_is_reported(tmp_path: Path) -> None:
     """Stamps from before and after do not compare; a clock that is only disciplined is fine."""
     world = healthy()
     self_monitoring_spoilers.step_wall_clock(world)
@@ -48,7 +48,7 @@ def test_probes_must_enclose_the_load(
     assert words in said(found, PROBED)
 
 
-def test_missing_probes_of_redis_are_only_told(tmp_path: Path) -> None:
+def test_missing_probes_of_redis_are_only_reported(tmp_path: Path) -> None:
     """Its clock splits no stage."""
     world = healthy()
     world.probes = [line for line in world.probes if line["server"] == "postgres"]
@@ -62,7 +62,7 @@ def test_unprobed_postgres_is_invalid(tmp_path: Path) -> None:
     assert unclean(assessed(world, tmp_path)) == {PROBED: Verdict.INVALID}
 
 
-def test_clocks_are_told_against_the_hosts(tmp_path: Path) -> None:
+def test_clocks_are_reported_against_the_hosts(tmp_path: Path) -> None:
     """How far ahead, to which error, with which drift, from how many probes and when."""
     world = healthy()
     world.probes = [
@@ -85,9 +85,9 @@ def test_stage_shorter_than_the_clocks_are_known_says_so(tmp_path: Path) -> None
     world = healthy()
     world.probes = [probe(line["server"], line["mono_ns"], rtt_ns=2 * MS) for line in world.probes]
     notes = assessed(world, tmp_path / "loose").measurement.splits[0].notes
-    told = [note for note in notes if "lies between two clocks" in note]
-    assert len(told) == 2
-    assert told[1].startswith(
+    reported = [note for note in notes if "lies between two clocks" in note]
+    assert len(reported) == 2
+    assert reported[1].startswith(
         "'SIMULATED committed -> seen' lies between two clocks and is known only to"
         " +-1,001 us; its median is"
     )

@@ -22,7 +22,7 @@ from tests.unit.judge.assessing import assessed, unclean
 DEADLINE_NS = T0_NS + 22 * S
 
 
-def told(found: Assessment) -> Check:
+def reported(found: Assessment) -> Check:
     """The check."""
     return next(check for check in found.judgement.checks if check.id == DRAIN_DEADLINE.id)
 
@@ -45,7 +45,7 @@ def test_final_after_the_deadline_fails(tmp_path: Path) -> None:
     """It is told with number, deadline and names, and no other check is red for it."""
     found = assessed(late(healthy(), 300 * MS, 3), tmp_path)
     assert unclean(found) == {DRAIN_DEADLINE.id: Verdict.FAIL}
-    check = told(found)
+    check = reported(found)
     assert check.kind is CheckKind.OBJECTIVE
     assert check.message == (
         "3 signals became final only after the drain deadline, 5 s after the load's end (at 22.0 s)"
@@ -57,8 +57,8 @@ def test_final_after_the_deadline_fails(tmp_path: Path) -> None:
 def test_committed_before_and_seen_after_is_not_decided(tmp_path: Path) -> None:
     """The observer may have been slow; that is no proof against the system."""
     found = assessed(late(healthy(), 300 * MS, committed=False), tmp_path)
-    assert told(found).status is Status.INCONCLUSIVE
-    assert "too slow to decide" in told(found).message
+    assert reported(found).status is Status.INCONCLUSIVE
+    assert "too slow to decide" in reported(found).message
 
 
 def test_lost_signals_are_not_late(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_without_a_drain_nothing_is_judged(tmp_path: Path) -> None:
     """And it is said."""
     world = healthy()
     world.run["drain_deadline_ns"] = 0
-    check = told(assessed(world, tmp_path))
+    check = reported(assessed(world, tmp_path))
     assert check.status is Status.NOT_APPLICABLE
     assert check.figures == {"reason": "drain_skipped"}
 
@@ -83,7 +83,7 @@ def test_the_deadline_is_exact(by_ns: int, signals: int) -> None:
     """At the deadline is in time; what comes later counts, however little later it is."""
     world = late(healthy(load_of(rate=20)), by_ns, signals)
     with tempfile.TemporaryDirectory() as folder:
-        check = told(assessed(world, Path(folder)))
+        check = reported(assessed(world, Path(folder)))
     assert check.figures["seen_late"] == (signals if by_ns > 0 else 0)
     assert len(check.examples) == (min(signals, 20) if by_ns > 0 else 0)
 
@@ -91,4 +91,4 @@ def test_the_deadline_is_exact(by_ns: int, signals: int) -> None:
 @pytest.mark.parametrize("by_ns", [0, 1])
 def test_the_edge(tmp_path: Path, by_ns: int) -> None:
     """Exactly at the deadline is in time; a nanosecond later is seen late."""
-    assert told(assessed(late(healthy(), by_ns), tmp_path)).figures["seen_late"] == by_ns
+    assert reported(assessed(late(healthy(), by_ns), tmp_path)).figures["seen_late"] == by_ns

@@ -68,14 +68,14 @@ def effects(case: CheckContext) -> dict[str, Check]:
     return {check.id: check for check in check_effects(case)}
 
 
-def test_trimmed_signals_are_told_where_losses_are() -> None:
+def test_trimmed_signals_are_reported_where_losses_are() -> None:
     """Beside the losses and nowhere else, and only where there are any."""
-    told = {
+    reported = {
         name
         for name, one in effects(case_of({Anomaly.TRIMMED: 3})).items()
         if "trimmed" in one.message
     }
-    assert told == {"signals_lost"}
+    assert reported == {"signals_lost"}
     assert not [one for one in effects(case_of()).values() if "trimmed" in one.message]
 
 
@@ -129,7 +129,7 @@ def test_only_the_log_shows_where_a_signal_came_from(
     assert check_transitions(back).status.verdict is FAIL
 
 
-def test_agents_that_overtook_each_other_are_told() -> None:
+def test_agents_that_overtook_each_other_are_reported() -> None:
     """It is no violation; without a signal to compare nothing is judged."""
     plain, crossed = check_order(case_of()), check_order(case_of(ordered=(10, 2)))
     assert (plain.status.verdict, crossed.status.verdict) == (PASS, PASS)
@@ -164,7 +164,7 @@ def used(address: int, gaps: int = 0) -> NonceRange:
 
 
 @pytest.mark.parametrize(
-    ("told", "in_flight", "verdict"),
+    ("reported", "in_flight", "verdict"),
     [
         ({1: 10}, 0, PASS),
         ({1: 9}, 0, FAIL),
@@ -176,11 +176,11 @@ def used(address: int, gaps: int = 0) -> NonceRange:
     ],
 )
 def test_next_nonce_follows_the_highest(
-    told: dict[int, int] | None, in_flight: int, verdict: Verdict
+    reported: dict[int, int] | None, in_flight: int, verdict: Verdict
 ) -> None:
     """Unless nobody told it, or signals are still open."""
     account = SignalOutcomeCounts({SignalOutcome.SIMULATED: 10, SignalOutcome.IN_FLIGHT: in_flight})
-    found = check_nonces(case_of(nonces=(used(1),), next_nonces=told, account=account))
+    found = check_nonces(case_of(nonces=(used(1),), next_nonces=reported, account=account))
     assert found.status.verdict is verdict
     assert ("10 nonces over 1 address, without" in found.message) == (verdict is PASS)
 

@@ -41,8 +41,8 @@ def test_a_system_that_stays_slow_is_slow_outside_too(tmp_path: Path) -> None:
     world.faults = [killed()]
     found = assessed(world, tmp_path)
     assert unclean(found) == {id_of(APART): Verdict.FAIL}
-    (told,) = [one for one in found.measurement.outside_faults if one.metric == "latency"]
-    assert told.max_ns > 2 * S
+    (reported,) = [one for one in found.measurement.outside_faults if one.metric == "latency"]
+    assert reported.max_ns > 2 * S
 
 
 def early(duration_s: float) -> World:

@@ -103,7 +103,7 @@ def _late(one: DecisionRecord) -> DecisionRecord:
 
 
 @pytest.mark.parametrize(("rounds", "verdict"), [(ROUNDS, Verdict.INVALID), (2, Verdict.PASS)])
-def test_a_desk_that_is_always_late_is_held_against_nothing(
+def test_a_service_that_is_always_late_breaks_no_rule(
     rounds: int, verdict: Verdict, tmp_path: Path
 ) -> None:
     """It breaks no invariant, since it lets nothing through and refuses nothing for a reason."""

@@ -221,7 +221,7 @@ def test_interrupt_in_the_middle_judges_what_was_run(tmp_path: Path) -> None:
     assert judge_again(folder) == found
 
 
-def test_lost_stack_is_told_after_the_rest_was_judged(tmp_path: Path) -> None:
+def test_lost_stack_is_reported_after_the_rest_was_judged(tmp_path: Path) -> None:
     """The error comes out, and the group's result is there."""
     folder = GroupFolder.create(tmp_path, "synthetic", 0)
     with pytest.raises(StackError, match="is lost"):

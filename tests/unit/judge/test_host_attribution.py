@@ -85,11 +85,11 @@ def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
     assert measured_ns(cast("CheckContext", fake), objective) == expected * S
 
 
-@pytest.mark.parametrize(("signals", "told"), [(200, False), (201, True)])
-def test_bunches_are_told_from_two_signals_to_an_effective_one(signals: int, told: bool) -> None:
+@pytest.mark.parametrize(("signals", "reported"), [(200, False), (201, True)])
+def test_bunches_are_reported_beyond_two_signals_a_sample(signals: int, reported: bool) -> None:
     """Where batches were decorrelated; else it is told that they were not."""
     found = ConfidenceInterval(50.0, MS, MS, MS, EffectiveSample(signals, 100, 20, True))
-    assert ("clustered" in _format_interval(found)) is told
+    assert ("clustered" in _format_interval(found)) is reported
     correlated = ConfidenceInterval(50.0, MS, MS, None, EffectiveSample(signals, 100, 20, False))
     assert "clustered" not in _format_interval(correlated)
 

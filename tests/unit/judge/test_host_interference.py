@@ -68,8 +68,8 @@ def telemetry(change: dict[str, float], seconds: range, **quiet: float) -> str:
         {"kind": "limit", "track": "host.busy_cores", "value": 2, "source": "cores"},
     ]
     for second in range(-3, 40):
-        told = {**usual, **change} if second in seconds else usual
-        values = [told[name] for name in usual]
+        reported = {**usual, **change} if second in seconds else usual
+        values = [reported[name] for name in usual]
         mono_ns = T0_NS + second * S
         lines.append({"kind": "look", "of": "kernel", "mono_ns": mono_ns, "values": values})
     return "".join(json.dumps(line) + "\n" for line in lines)
@@ -309,7 +309,7 @@ def test_without_telemetry_it_is_not_known(tmp_path: Path) -> None:
     assert "not known" in check_of(found, CHECK).message
 
 
-def test_another_run_of_a_harness_is_told(tmp_path: Path) -> None:
+def test_another_run_of_a_harness_is_reported(tmp_path: Path) -> None:
     """It changes no verdict by itself, but such a run is not for a sign-off."""
     world = healthy(None, PROMISE)
     text = telemetry({"host.other_runs_count": 2.0}, range(5, 8), **{"host.other_runs_count": 0.0})

@@ -140,7 +140,7 @@ def varied(number: int, typical_ms: float = 10.0) -> NDArray[np.int64]:
     return draws.astype(np.int64)
 
 
-def taken(analyses: InterimAnalyzer, now_s: float) -> InterimAnalysis:
+def used(analyses: InterimAnalyzer, now_s: float) -> InterimAnalysis:
     """The analysis that is due."""
     found = analyses.next_analysis(round(now_s * S))
     assert found is not None
@@ -153,7 +153,7 @@ def test_clear_systems_are_decided_at_once(typical_ms: float, verdict: Verdict) 
     analyses = analyses_of("p99 < 500 ms")
     feed(analyses, 20, varied(2_000, typical_ms))
     assert analyses.next_analysis(21 * S - 1) is None
-    found = taken(analyses, 21)
+    found = used(analyses, 21)
     assert (found.number, found.measured_s, found.left_s) == (1, 20, 60)
     assert (found.verdict, found.is_decided) == (verdict, True)
     assert "decided after 20 s" in format_analysis(found)
@@ -166,7 +166,7 @@ def test_a_system_at_its_limit_stays_undecided() -> None:
     latencies = varied(2_000)
     latencies[::100] = 600 * MS  # 1 %
     feed(analyses, 20, latencies)
-    found = taken(analyses, 21)
+    found = used(analyses, 21)
     assert not found.is_decided
     assert format_analysis(found).startswith(
         "still undecided after 20 s, up to 60 s more (p99 < 500 ms"
@@ -189,7 +189,7 @@ def test_rejections_are_beyond_every_limit() -> None:
     """A signal that was refused has no latency that could be short."""
     analyses = analyses_of("p99 < 500 ms", "rejected < 5 %")
     feed(analyses, 20, varied(2_000), rejected=200)
-    found = taken(analyses, 21)
+    found = used(analyses, 21)
     by_name = {one.objective: one for one in found.findings}
     assert by_name["p99 < 500 ms"].verdict is not Verdict.PASS
     assert by_name["rejected < 5 %"].estimate == pytest.approx(0.1)
@@ -211,7 +211,7 @@ def test_shares_are_decided_too(
     """What was not seen is missing of those that arrived, and is no rejection."""
     analyses = analyses_of(objective)
     feed(analyses, 20, varied(2_000), lacking=lacking, rejected=rejected)
-    found = taken(analyses, 30)
+    found = used(analyses, 30)
     if verdict is Verdict.FAIL:  # one burst: at least never a pass
         assert found.verdict is not Verdict.PASS
     else:
@@ -226,7 +226,7 @@ def test_signals_of_the_warm_up_are_in_no_analysis() -> None:
     analyses.due(times, modes)
     analyses.final(times, modes, times + 5 * S, states)
     feed(analyses, 20, varied(2_000))
-    assert taken(analyses, 21).verdict is Verdict.PASS
+    assert used(analyses, 21).verdict is Verdict.PASS
 
 
 def world_ended(analyses: int, end_s: float, **slow: float) -> World:

@@ -114,7 +114,7 @@ def test_a_broken_promise_is_no_isolation() -> None:
     assert found.exit_code == 1
 
 
-def test_without_force_nothing_is_told() -> None:
+def test_without_force_nothing_is_reported() -> None:
     """Neither a small nor a large change says anything of a disturbance that was not there."""
     for shift in (0, 80):
         found = decide(QUIET, [value + shift for value in QUIET], force="")
@@ -196,9 +196,9 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
         lateness_limit_ns=10 * NS_PER_MS,
         expected_failures={"quotas_enforced": "the limits of the agents were taken away"},
     )
-    told = judge_isolation(found, judgement_of(quotas))
-    assert told.outcome is IsolationOutcome.NOT_ISOLATED
-    assert told.because[-1] == "on purpose: the limits of the agents were taken away"
+    reported = judge_isolation(found, judgement_of(quotas))
+    assert reported.outcome is IsolationOutcome.NOT_ISOLATED
+    assert reported.because[-1] == "on purpose: the limits of the agents were taken away"
     assert (
         judge_isolation(found, judgement_of(quotas, LATE)).outcome is IsolationOutcome.CANNOT_TELL
     )
@@ -224,7 +224,7 @@ def test_what_the_outcome_is_worth_is_said(busy: float, text: str) -> None:
         lateness_limit_ns=10 * NS_PER_MS,
         contention=contention,
     )
-    told = judge_isolation(found, judgement_of())
-    assert told.outcome is IsolationOutcome.ISOLATED
-    assert text in told.because[1]
-    assert told.contention == contention
+    reported = judge_isolation(found, judgement_of())
+    assert reported.outcome is IsolationOutcome.ISOLATED
+    assert text in reported.because[1]
+    assert reported.contention == contention

@@ -21,8 +21,8 @@ def test_a_run_of_before_is_not_judged_and_says_so(tmp_path: Path) -> None:
     """Its folder has neither amounts nor stamps; one that should have them is not complete."""
     world = healthy()
     kept = world.run["kept"]
-    for told, expected in ((True, {"evidence_complete": Verdict.INVALID}), (False, {})):
-        world.run["kept"] = [name for name in kept if told or name not in NEW]
+    for reported, expected in ((True, {"evidence_complete": Verdict.INVALID}), (False, {})):
+        world.run["kept"] = [name for name in kept if reported or name not in NEW]
         folder = world.write(tmp_path)
         for name in NEW:
             (folder.path / name).unlink()

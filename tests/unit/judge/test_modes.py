@@ -22,7 +22,7 @@ NAME = "mode_counters"
 Page = dict[str, Any]
 
 
-def told(world: World) -> Page:
+def reported(world: World) -> Page:
     """What the services tell, to be changed."""
     world.counters = counters_of(world)
     return world.counters
@@ -66,12 +66,12 @@ CHANGES: list[tuple[str, tuple[tuple[str, str, int], ...], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "text"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
-def test_a_signal_told_as_another(
+def test_a_signal_reported_as_another(
     changes: tuple[tuple[str, str, int], ...], text: str, tmp_path: Path
 ) -> None:
     """One signal is enough, and no other check is red."""
     world = healthy(full_every=3, stale_every=40)
-    after = told(world)["after"]
+    after = reported(world)["after"]
     for change in changes:
         add(after, *change)
     check, bad = check_of(world, tmp_path)
@@ -87,7 +87,7 @@ def test_a_signal_told_as_another(
 def test_as_many_as_were_moved(moved: int, more: int, tmp_path: Path) -> None:
     """Signals under a wrong label are counted once, and those counted for nothing as well."""
     world = healthy(load_of(agents=2, rate=20.0, duration_s=3.0, warmup_s=1.0))
-    after = told(world)["after"]
+    after = reported(world)["after"]
     add(after, "SIMULATED", "lite", -moved)
     add(after, "SIMULATED", "full", moved + more)
     check, _ = check_of(world, tmp_path)
@@ -102,33 +102,33 @@ def drop_file(world: World) -> None:
 
 def no_counts(world: World) -> None:
     """A system without such counts."""
-    told(world).update({when: {"engine": {"signals": None}} for when in ("before", "after")})
+    reported(world).update({when: {"engine": {"signals": None}} for when in ("before", "after")})
 
 
 def unread(when: str) -> Callable[[World], None]:
     """The engine's page could not be read."""
 
     def change(world: World) -> None:
-        told(world)[when]["engine"] = {"error": "timed out"}
+        reported(world)[when]["engine"] = {"error": "timed out"}
 
     return change
 
 
 def started_again(world: World) -> None:
     """The engine counts from 0 again, and nobody saw why."""
-    told(world)["after"]["engine"]["signals"] = [
+    reported(world)["after"]["engine"]["signals"] = [
         {"status": "SIMULATED", "mode": "lite", "count": 1}
     ]
 
 
 def no_pages(world: World) -> None:
     """A system whose pages nobody knows."""
-    told(world).update({"before": {}, "after": {}})
+    reported(world).update({"before": {}, "after": {}})
 
 
 def other_words(world: World) -> None:
     """Ends that the contract does not know, and signals of which nobody can tell the mode."""
-    after = told(world)["after"]
+    after = reported(world)["after"]
     add(after, "ARCHIVED", "lite", 7)
     add(after, State.MALFORMED.name, "lite", 7)
 
@@ -145,7 +145,7 @@ UNJUDGED: list[tuple[Callable[[World], None], str | None]] = [
 
 
 @pytest.mark.parametrize(("change", "reason"), UNJUDGED)
-def test_what_cannot_be_told_is_not_judged(
+def test_what_cannot_be_known_is_not_judged(
     change: Callable[[World], None], reason: str | None, tmp_path: Path
 ) -> None:
     """It raises no alarm, and says why."""
@@ -171,7 +171,7 @@ def test_open_ends_and_restarts_leave_no_count_to_hold(
     """A signal without an end may be counted already; a service that restarts counts from 0."""
     world = healthy()
     change(world)
-    add(told(world)["after"], "SIMULATED", "lite", 1)
+    add(reported(world)["after"], "SIMULATED", "lite", 1)
     check, bad = check_of(world, tmp_path)
     assert check.status is Status.NOT_APPLICABLE
     assert bad
@@ -180,7 +180,7 @@ def test_open_ends_and_restarts_leave_no_count_to_hold(
 def test_a_restart_that_only_the_stack_tells_of_is_one(tmp_path: Path) -> None:
     """A run that is broken off ends before anybody looked at the services again."""
     world = healthy()
-    add(told(world)["after"], "SIMULATED", "lite", 1)
+    add(reported(world)["after"], "SIMULATED", "lite", 1)
     assert check_of(world, tmp_path)[0].status is Status.FAIL
     world.stack = {**world.stack, "services": {"redis": {"restarts": 0}, "engine": {"restarts": 1}}}
     check, _ = check_of(world, tmp_path / "again")

@@ -62,7 +62,7 @@ def test_even_load_passes_in_every_window(tmp_path: Path) -> None:
     assert check.figures["windows_at_limit"] == 0
 
 
-def test_windows_without_enough_signals_are_told(tmp_path: Path) -> None:
+def test_windows_without_enough_signals_are_reported(tmp_path: Path) -> None:
     """At 20/s no window of 2 s has a P99; that is no PASS. Some that have are judged."""
     none = check_of(healthy(load_of(rate=20.0), WINDOWED), tmp_path, id_of(WINDOWED))
     assert none.status is Status.INCONCLUSIVE

@@ -127,7 +127,7 @@ def test_deadline_needs_the_bound_too(since_ms: int, verdict: Verdict, tmp_path:
     assert check_of(assessed(world, tmp_path), DRAIN_DEADLINE.id).status.verdict is verdict
 
 
-def test_a_torn_file_of_reads_is_told(tmp_path: Path) -> None:
+def test_a_torn_file_of_reads_is_reported(tmp_path: Path) -> None:
     """As any other record cut short."""
     folder = polled(healthy(None, P99), 20).write(tmp_path)
     folder.reads.write_bytes(folder.reads.read_bytes()[:-3])

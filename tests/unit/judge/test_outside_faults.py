@@ -27,8 +27,8 @@ def test_it_is_kept_where_only_the_fault_was_slow(tmp_path: Path) -> None:
     assert isinstance(apart.figures["signals"], int)
     assert isinstance(whole.figures["signals"], int)
     assert 0 < whole.figures["signals"] - apart.figures["signals"] < 200
-    told = next(one for one in found.measurement.outside_faults if one.metric == "latency")
-    assert apart.figures["signals"] == told.count
+    reported = next(one for one in found.measurement.outside_faults if one.metric == "latency")
+    assert apart.figures["signals"] == reported.count
 
 
 def test_it_fails_where_the_rest_is_slow_too(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_what_cannot_be_asked(text: str, words: str) -> None:
         parse_objective(text)
 
 
-def test_it_is_told_apart_when_it_is_read() -> None:
+def test_it_is_distinguished_when_it_is_read() -> None:
     """With everything else as in the ordinary form."""
     one = parse_objective("full p99.9 of service < 80 ms  outside   faults")
     assert (one.outside_faults, one.mode, one.limit_ns) == (True, "full", 80 * MS)

@@ -114,7 +114,7 @@ def test_noise_raises_no_alarm(tmp_path: Path) -> None:
     assert any("busy: latencies include waiting" in why for why in found.judgement.grade.reasons)
 
 
-def test_late_generator_is_told_why(tmp_path: Path) -> None:
+def test_late_generator_is_reported_why(tmp_path: Path) -> None:
     """A check of lateness names what the swarm had to work with."""
     world = healthy()
     spoilers.late(world)
@@ -152,7 +152,7 @@ def test_stale_data_of_a_late_generator_is_its_own_doing(tmp_path: Path) -> None
         assert unclean(found)["rejected_share"] is verdict, (state, late)
 
 
-def test_late_observer_is_told_why(tmp_path: Path) -> None:
+def test_late_observer_is_reported_why(tmp_path: Path) -> None:
     """A check of the observer's delay names what the observer had to work with."""
     world = healthy()
     spoilers.slow_observer(80)(world)
@@ -161,7 +161,7 @@ def test_late_observer_is_told_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["vitals.jsonl", "swarm.jsonl", "observer.jsonl"])
-def test_lost_vitals_are_invalid(name: str, tmp_path: Path) -> None:
+def test_lost_self_monitoring_is_invalid(name: str, tmp_path: Path) -> None:
     """A run that kept vitals and has them no more is not what it was."""
     folder = healthy().write(tmp_path)
     (folder.path / name).unlink()

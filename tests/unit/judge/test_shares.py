@@ -120,9 +120,9 @@ def causes(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def be(*, late: bool = False, host: bool = False) -> None:
         monkeypatch.setattr(shares, "generator_was_late", lambda _: late)
-        told = {0.01: WORDS} if host else {}
+        reported = {0.01: WORDS} if host else {}
         monkeypatch.setattr(
-            shares, "interference_explains_rejections", lambda _, limit: told.get(limit)
+            shares, "interference_explains_rejections", lambda _, limit: reported.get(limit)
         )
 
     be()
@@ -304,9 +304,9 @@ def test_signals_sent_stale_stand_for_no_other() -> None:
     arrived = SignalOutcomeCounts({SignalOutcome.SIMULATED: 2 * N}, stale=N)
     found = shares.check_simulated(case_of(arrived), objective_of("simulated", 0.9))
     assert found.figures["arrived"] == found.figures["attempted"] == N
-    fates = {SignalOutcome.SIMULATED: N - 2_000, SignalOutcome.IN_FLIGHT: 4_000}
+    outcomes = {SignalOutcome.SIMULATED: N - 2_000, SignalOutcome.IN_FLIGHT: 4_000}
     found = shares.check_simulated(
-        case_of(SignalOutcomeCounts(fates, stale=2_000)), objective_of("simulated", 0.9)
+        case_of(SignalOutcomeCounts(outcomes, stale=2_000)), objective_of("simulated", 0.9)
     )
     assert found.status.verdict is INVALID
     assert "2,000 signals not observed" in found.message
@@ -365,8 +365,8 @@ def test_signals_never_attempted_say_nothing_of_the_system(
 def test_a_hundred_percent_is_the_samples_own(missed: int, causes: Any) -> None:
     """Without a missing signal PASS, with a single one FAIL, unless the cause lies elsewhere."""
 
-    def of(metric: str, fate: SignalOutcome = SignalOutcome.LOST) -> Verdict:
-        account = SignalOutcomeCounts({SignalOutcome.SIMULATED: N - missed, fate: missed})
+    def of(metric: str, outcome: SignalOutcome = SignalOutcome.LOST) -> Verdict:
+        account = SignalOutcomeCounts({SignalOutcome.SIMULATED: N - missed, outcome: missed})
         check = shares.check_rate if metric == "rate" else shares.check_simulated
         case = case_of(account, in_phase=N - missed)
         return check(case, objective_of(metric, 1.0)).status.verdict

@@ -84,9 +84,9 @@ def counts(
 def test_an_engine_must_simulate_something(account: SignalOutcomeCounts, verdict: Verdict) -> None:
     """Nothing at all is a FAIL, many rejections without a promise of them leave a doubt."""
     assert arrival_of(account, "latency") is verdict
-    told = PASS if verdict is INCONCLUSIVE else verdict
-    assert arrival_of(account, "latency", "rejected") is told
-    assert arrival_of(account, "simulated") is told
+    reported = PASS if verdict is INCONCLUSIVE else verdict
+    assert arrival_of(account, "latency", "rejected") is reported
+    assert arrival_of(account, "simulated") is reported
 
 
 def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
@@ -172,8 +172,8 @@ def test_a_lateness_has_no_unknown_signals(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_time_proposed_is_rounded_to_what_one_would_ask_for() -> None:
     """Seconds below a minute, then whole minutes that are enough."""
-    told = [format_longer_run(ns).removeprefix("; run about ") for ns in (1, 59 * S, 61 * S)]
-    assert told == ["1 s longer", "59 s longer", "2 min longer"]
+    reported = [format_longer_run(ns).removeprefix("; run about ") for ns in (1, 59 * S, 61 * S)]
+    assert reported == ["1 s longer", "59 s longer", "2 min longer"]
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_no_bound_is_shown_beyond_the_longest_duration(
     assert shown.estimate_ns == pytest.approx(30 * MS, rel=1e-3)
 
 
-def test_bunches_are_told_above_two_signals_to_an_independent_one() -> None:
+def test_bunches_are_reported_above_two_signals_to_an_independent_one() -> None:
     """Not at two."""
-    for signals, told in ((200, False), (201, True)):
+    for signals, reported in ((200, False), (201, True)):
         found = ConfidenceInterval(99.0, MS, MS, MS, EffectiveSample(signals, 100, 20, True))
-        assert ("are clustered" in _format_interval(found)) is told
+        assert ("are clustered" in _format_interval(found)) is reported

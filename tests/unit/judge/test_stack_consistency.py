@@ -17,7 +17,7 @@ from harness.safe_open import RefusedError
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.judge.assessing import assessed, unclean
 
-TOLD = "stack_consistent"
+REPORTED = "stack_consistent"
 CLAIM: dict[str, Any] = {
     "kind": "attach",
     "name": "forged",
@@ -67,8 +67,8 @@ def test_stack_that_the_evidence_speaks_against_is_invalid(
     world = healthy()
     forge(world)
     found = assessed(world, tmp_path)
-    assert unclean(found)[TOLD] is Verdict.INVALID
-    assert text in next(one.message for one in found.judgement.checks if one.id == TOLD)
+    assert unclean(found)[REPORTED] is Verdict.INVALID
+    assert text in next(one.message for one in found.judgement.checks if one.id == REPORTED)
 
 
 def test_attached_system_is_never_signed_off(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def keep_nonce(world: World) -> None:
     assert int(world.tasks["nonce"][world.of(world.tasks, N)][0]) == nonce
 
 
-def test_nonces_that_are_taken_at_intake_are_no_gap(tmp_path: Path) -> None:
+def test_nonces_that_are_assigned_at_intake_are_no_gap(tmp_path: Path) -> None:
     """Where the contract says so; otherwise the nonce of a refused signal is skipped."""
     name = "nonces_contiguous"
     world = attached(Contract(nonces=NonceTable(taken_at="intake")))
@@ -301,7 +301,7 @@ def test_a_signal_may_have_many_entries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "status", "said"),
+    ("reported", "status", "said"),
     [
         ({"words_checked": 9}, Status.PASS, "9 reports compared with the table"),
         ({}, Status.NOT_APPLICABLE, "no report"),
@@ -313,17 +313,17 @@ def test_a_signal_may_have_many_entries(tmp_path: Path) -> None:
     ],
 )
 def test_words_that_come_before_the_commit(
-    told: dict[str, int], status: Status, said: str, tmp_path: Path
+    reported: dict[str, int], status: Status, said: str, tmp_path: Path
 ) -> None:
     """The system then looks faster than it is."""
     world = attached(way="notification")
-    world.observer |= told
+    world.observer |= reported
     _, checks = checks_of(world, tmp_path)
     assert checks["reports_after_commit"].status is status
     assert said in checks["reports_after_commit"].message
 
 
-def test_an_inverted_bracket_and_lost_signals_are_both_told(tmp_path: Path) -> None:
+def test_an_inverted_bracket_and_lost_signals_are_both_reported(tmp_path: Path) -> None:
     """Commit times that lie after the sightings crash no check and hide no loss."""
     world = attached()
     violations.lose(world)

@@ -68,7 +68,7 @@ def test_warmup_of_which_nothing_arrived_is_invalid(
 
 
 @pytest.mark.parametrize("act", [refuse, reject])
-def test_warmup_of_which_a_part_arrived_is_told(
+def test_warmup_of_which_a_part_arrived_is_reported(
     act: Callable[[World, Mask], None], tmp_path: Path
 ) -> None:
     """An engine may still have been starting."""

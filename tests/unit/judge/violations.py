@@ -55,11 +55,11 @@ def stream(world: World) -> dict[str, Any]:
 def trim_unread(world: World) -> None:
     """The last signal was trimmed from the stream before it was read; Redis 6 shows no lag."""
     lose(world)
-    taken = len(world.attempts[0])
+    used = len(world.attempts[0])
     late_ns = world.stream_polls[-1]["mono_ns"]
-    world.stream_polls[-1] = poll(late_ns, taken, delivered=taken - 3)
-    world.stream_polls.append(poll(late_ns + 100 * MS, taken, delivered=taken - 3, first=taken))
-    world.stream_polls.append(poll(late_ns + 200 * MS, taken, first=taken))
+    world.stream_polls[-1] = poll(late_ns, used, delivered=used - 3)
+    world.stream_polls.append(poll(late_ns + 100 * MS, used, delivered=used - 3, first=used))
+    world.stream_polls.append(poll(late_ns + 200 * MS, used, first=used))
 
 
 def lose_entry(world: World) -> None:

@@ -39,7 +39,7 @@ def test_a_list_of_nothing_else_is_no_list() -> None:
     assert "LD_LIBRARY_PATH" not in found
 
 
-def test_libpq_and_python_are_told_nothing_else() -> None:
+def test_libpq_and_python_are_given_nothing_else() -> None:
     """But for a login that a contract may name."""
     found = tidied(
         PGSERVICE="x", PGOPTIONS="-c x=y", PGHOST="h", PGPASSFILE="/p", PGSSLMODE="allow",

@@ -79,7 +79,7 @@ def test_invalid_run_names_what_to_change(tmp_path: Path) -> None:
     assert lines[-2].lstrip() in ending.advice or lines[-2].startswith("change:")
 
 
-def test_missing_vitals_are_named_with_what_to_do(tmp_path: Path) -> None:
+def test_missing_self_monitoring_is_named_with_what_to_do(tmp_path: Path) -> None:
     """The file and what it lacks fit in two lines."""
     world = healthy()
     world.run["kept"], world.self_monitoring = ["vitals.jsonl"], []

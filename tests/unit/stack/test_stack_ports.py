@@ -27,7 +27,7 @@ def used() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_taken_and_free(used: int) -> None:
+def test_used_and_free(used: int) -> None:
     """A port with a listener is not free, and it is known whose it is."""
     assert not is_free(used)
     assert holder(used).endswith(f"(pid {os.getpid()})")

@@ -84,7 +84,7 @@ def test_answers_come_back_in_order() -> None:
         ({"error": {"code": -32603, "message": "internal"}}, SimulationUnavailableError),
     ],
 )
-def test_answers_are_told_apart(result: dict[str, Any], kind: type) -> None:
+def test_answers_are_distinguished(result: dict[str, Any], kind: type) -> None:
     """A refusal by the contract is the trade's fault, another error the node's."""
     with node(block_or(result)) as url:
         simulator = FullSimulator(url)

@@ -53,7 +53,7 @@ def judge(
         (judge(fees=Fees(ETHER // 10, 1)), "drawdown"),
     ],
 )
-def test_first_broken_invariant_is_told(broken: str | None, expected: str | None) -> None:
+def test_first_broken_invariant_is_reported(broken: str | None, expected: str | None) -> None:
     """Each invariant refuses what it is there for, from its limit on, and nothing else."""
     assert broken == expected
 

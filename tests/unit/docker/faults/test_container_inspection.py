@@ -56,7 +56,7 @@ def test_version_2(host: Path) -> None:
     assert container_inspection.is_frozen(5)
 
 
-def test_hogs_are_told_by_their_mark(host: Path) -> None:
+def test_hogs_are_identified_by_their_mark(host: Path) -> None:
     """And no other process in the container is."""
     put(host / "proc/5/cgroup", "0::/docker/a\n")
     put(host / "cgroup/docker/a/cgroup.procs", "5\n6\n7\n")

@@ -152,7 +152,7 @@ def test_a_disk_that_is_slow_before_proves_nothing(
         ThrottleProbe(Path, lambda: 5, None, 10).before()
 
 
-def test_a_time_counts_when_every_write_told_one() -> None:
+def test_a_time_counts_when_every_write_reported_one() -> None:
     """The first may find an unused turn."""
     assert median_ns("1\n300\n200\n") == 200
     assert median_ns("1\n300\n") is None

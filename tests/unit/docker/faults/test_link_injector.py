@@ -95,7 +95,7 @@ def injector_on(host: Host, direction: str) -> LinkInjector:
         ("both", [(22, "10.1.0.1"), (22, "10.2.0.1"), (11, "10.1.0.2"), (11, "10.2.0.2")]),
     ],
 )
-def test_packets_are_taken_where_they_come_in(
+def test_packets_are_captured_where_they_come_in(
     direction: str, rules: list[tuple[int, str]], host: Host
 ) -> None:
     """On every network that both are on, by a relay for each end."""
@@ -110,7 +110,7 @@ def test_packets_are_taken_where_they_come_in(
     assert all(relay.ended for relay in host.relays)
 
 
-def test_half_an_injection_is_taken_away(host: Host) -> None:
+def test_half_an_injection_is_removed(host: Host) -> None:
     """The packet filter refuses after the relay was started."""
     host.refuses = True
     injector = injector_on(host, "both")
@@ -122,7 +122,7 @@ def test_half_an_injection_is_taken_away(host: Host) -> None:
     assert [relay.ended for relay in host.relays] == [True]
 
 
-def test_each_is_taken_away_whatever_becomes_of_the_others(host: Host) -> None:
+def test_each_is_removed_whatever_becomes_of_the_others(host: Host) -> None:
     """A packet filter that is busy, a relay that does not end."""
     injector = injector_on(host, "both")
     injector.inject()

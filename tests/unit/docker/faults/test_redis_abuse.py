@@ -155,7 +155,7 @@ def test_healing_takes_the_key_away_for_good(server: Server) -> None:
     assert server.keys == set()
 
 
-def test_what_cannot_be_tidied_up_is_told(server: Server) -> None:
+def test_what_cannot_be_tidied_up_is_reported(server: Server) -> None:
     """Somebody goes on writing."""
     server.revived = 1_000
     server.keys.add(redis_abuse.flood_key(AGENT))
@@ -189,7 +189,7 @@ def test_healing_destroys_what_was_leaked_and_nothing_else(server: Server) -> No
     assert probe.ended() == "the stream of chain events has 2 groups; it answers PING"
 
 
-def test_a_server_that_does_not_answer_is_told_before(server: Server) -> None:
+def test_a_server_that_does_not_answer_is_reported_before(server: Server) -> None:
     """Then nothing could be proven."""
     server.away = True
     with pytest.raises(StackError, match="does not answer"):
@@ -198,7 +198,7 @@ def test_a_server_that_does_not_answer_is_told_before(server: Server) -> None:
         LeakProbe(lambda: 5, URL, LEAK, server.wait).before()
 
 
-def test_what_is_taken_away_is_nobody_elses() -> None:
+def test_only_its_own_are_removed() -> None:
     """No key, no group of the contract is called so; one agent's are no other's."""
     contract = Contract()
     streams = contract.streams.model_dump()
