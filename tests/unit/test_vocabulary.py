@@ -14,7 +14,7 @@ RETIRED = frozenset(
     told stranger strangers unnamed fate fates standstill standstills misdeed misdeeds echoes chore
     chores crew armory story stories standing tally tallies hole holes desk desks camera hurry glance
     glances offender offenders vitals agenda tripwire warden composer taken
-    """.split()  # noqa: SIM905 - words are easier to read than a list of strings
+    """.split()  # noqa: SIM905 - easier to read than a list of strings
 )
 # Fields of stored results and evidence keep their names, so that old ones are still read.
 STORED = frozenset({"standstills", "strangers", "taken_at", "taken_out", "unnamed", "vitals"})
