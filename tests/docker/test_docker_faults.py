@@ -122,7 +122,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
     )
     path, clock = tmp_path / "faults.jsonl", SystemClock()
     t0_ns = clock.now_ns()
-    made: Any = SimpleNamespace(instance=lambda _: instance)
+    made: Any = SimpleNamespace(create=lambda _: instance)
     runner = FaultRunner(scenario.planned_faults(), made, path, clock)
     runner.start(t0_ns)
     runner.stop()
@@ -130,7 +130,7 @@ def test_a_rule_on_the_wrong_address_spoils_the_run(
     records = read_faults(path.read_text(encoding="utf-8").splitlines())
     case: Any = SimpleNamespace(
         scenario=scenario,
-        gathered=SimpleNamespace(faults=records),
+        analysis=SimpleNamespace(faults=SimpleNamespace(records=records)),
         plan=SimpleNamespace(t0_ns=t0_ns),
     )
     (check,) = check_faults(case)
