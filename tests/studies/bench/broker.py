@@ -35,9 +35,9 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "unbalanced": (LEDGER,),
     "entry_missing": (LEDGER,),
     "accept_stale": ("stale_refused",),
-    "silent_reject": ("rejected < 1 %",),
+    "silent_reject": ("rejected_share",),
     "phantom": (LOST,),
-    "slow": ("p99 < 500 ms",),
+    "slow": ("latency_p99",),
 }
 BY_WAY: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("double_final", "logical"): (BOOKS, FSM),
@@ -92,7 +92,7 @@ def problems_of(run: Attached, way: str, harmed: Mapping[str, set[str]]) -> Iter
     expected: dict[str, set[str]] = {}
     for defect, signals in harmed.items():
         for name in found_by(defect, way):
-            if red.get(name, {}).get("verdict") != "FAIL":
+            if red.get(name, {}).get("status") != "FAIL":
                 yield f"{defect}: {name!r} is not red"
             elif defect not in NAMELESS:
                 expected[name] = expected.get(name, set()) | signals

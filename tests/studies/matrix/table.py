@@ -49,7 +49,7 @@ def problems_of(row: Row, outcome: Outcome) -> list[str]:
     if check is None:
         problems.append(f"no check is called {row.found_by!r}")
     elif check["status"] != row.verdict:
-        problems.append(f"{row.found_by!r} says {check['verdict']}: {check['message']}")
+        problems.append(f"{row.found_by!r} says {check['status']}: {check['message']}")
     naming = naming_of(row, outcome)
     if not naming.right:
         problems.append(f"named: {naming.said}")
