@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.analysis.histogram import Histogram
+from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.recorder import Cell, Metric
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.statistics import (
@@ -14,8 +15,9 @@ from harness.analysis.statistics import (
     percentile_interval,
     size_needed,
 )
+from harness.contract.names import State
 from harness.formatting import format_count, format_duration, format_percentile, format_share
-from harness.judge.advice import format_longer_run
+from harness.judge.advice import format_longer_run, generator_advice
 from harness.judge.censoring import (
     exceedance_figures,
     format_rejected,
@@ -51,6 +53,7 @@ from harness.judge.scope import (
     objective_spec,
 )
 from harness.judge.shares import check_rate, check_rejected, check_simulated
+from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
 
@@ -97,11 +100,15 @@ def check_arrival(case: CheckContext) -> Check:
     awaited = account.ordinary
     metrics = {one.metric for one in case.scenario.parsed_objectives()}
     is_unlimited = not metrics & {"rejected", "simulated"}
-    verdict, why = Verdict.PASS, ""
+    verdict, why, hint = Verdict.PASS, "", "set a lower signals.stale_share"
     if attempted and not awaited:
         verdict, why = Verdict.INVALID, "; every one was to be refused as stale"
     elif awaited and not arrived and account.of(SignalOutcome.IN_FLIGHT):
         verdict, why = Verdict.INVALID, "; it is unknown how the others ended"
+    elif awaited and not arrived and _refused_as_late(case, account):
+        # What is sent late carries an old block: to refuse it is right, and the generator's doing.
+        verdict, why = Verdict.INVALID, " as stale: the generator was late"
+        hint = generator_advice(case)
     elif awaited and not arrived:
         verdict = Verdict.FAIL
     elif is_unlimited and account.ordinary_rejected > REJECTED_SHARE_MAX_DEFAULT * awaited:
@@ -112,8 +119,14 @@ def check_arrival(case: CheckContext) -> Check:
         f"{arrived:,} of {format_count(attempted, 'attempted signal')} reached SIMULATED,"
         f" {account.rejected:,} were rejected by the engine{why}",
         {"attempted": attempted, "arrived": arrived, "rejected": account.rejected},
-        hint="set a lower signals.stale_share" if verdict is Verdict.INVALID else "",
+        hint=hint if verdict is Verdict.INVALID else "",
     )
+
+
+def _refused_as_late(case: CheckContext, account: SignalOutcomeCounts) -> bool:
+    """Whether every signal was rejected as stale, and the generator had sent them late."""
+    stale = account.rejected_by.get(State.STALE_DATA_ERROR, 0)
+    return stale >= account.ordinary and generator_was_late(case)
 
 
 def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:

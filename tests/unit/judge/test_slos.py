@@ -89,6 +89,27 @@ def test_an_engine_must_simulate_something(account: SignalOutcomeCounts, verdict
     assert arrival_of(account, "simulated") is reported
 
 
+@pytest.mark.parametrize(
+    ("rejected_by", "late", "verdict"),
+    [
+        ({State.STALE_DATA_ERROR: 517}, True, INVALID),
+        ({State.STALE_DATA_ERROR: 517}, False, FAIL),
+        ({State.STALE_DATA_ERROR: 500, State.INVARIANT_BROKEN: 17}, True, FAIL),
+        ({State.STALE_DATA_ERROR: 500}, True, FAIL),
+    ],
+)
+def test_signals_that_were_stale_because_they_were_late_say_nothing_of_the_engine(
+    rejected_by: dict[State, int], late: bool, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one of them: to refuse late signals is right."""
+    monkeypatch.setattr(objectives, "generator_was_late", lambda _: late)
+    monkeypatch.setattr(objectives, "generator_advice", lambda _: "use a host with more cores")
+    rejected = sum(rejected_by.values())
+    outcomes = {SignalOutcome.REJECTED: rejected, SignalOutcome.LOST: 517 - rejected}
+    account = SignalOutcomeCounts(outcomes, rejected_by=rejected_by)
+    assert arrival_of(account, "latency") is verdict
+
+
 def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
     """A cell whose unseen signals are among its latencies; of them nothing else is known."""
     cell = Cell(censored=censored)
