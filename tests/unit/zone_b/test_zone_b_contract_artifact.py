@@ -13,7 +13,7 @@ SOLC = os.environ.get("ZONE_B_SOLC", "")
 
 
 @pytest.mark.skipif(
-    not (SOLC and shutil.which("node")),
+    not (SOLC and shutil.which("node") and (Path(SOLC) / "node_modules" / "solc").is_dir()),
     reason="ZONE_B_SOLC names no folder with node_modules/solc, or there is no node",
 )
 def test_artifact_is_what_the_source_compiles_to() -> None:
