@@ -100,6 +100,15 @@ class SignalOutcomeCounts:
         """Signals that the engine refused without a reason."""
         return self.rejected - self.stale_rejected - self.head_lag_rejected
 
+    @property
+    def ordinary_stale(self) -> int:
+        """Signals that the engine refused as stale and that no plan made stale; a lower bound.
+
+        Signals that were stale by plan may have been refused for another reason.
+        """
+        meant = self.stale_rejected + self.head_lag_rejected
+        return max(0, self.rejected_by.get(State.STALE_DATA_ERROR, 0) - meant)
+
     def add(self, samples: Samples, rejected: Mask, unseen: Mask) -> None:
         """Add samples.
 

@@ -15,7 +15,6 @@ from harness.analysis.statistics import (
     percentile_interval,
     size_needed,
 )
-from harness.contract.names import State
 from harness.formatting import format_count, format_duration, format_percentile, format_share
 from harness.judge.advice import format_longer_run, generator_advice
 from harness.judge.censoring import (
@@ -62,7 +61,8 @@ SIGNALS_SIMULATED = CheckSpec(
     "signals simulated",
     CheckKind.OBJECTIVE,
     fail="no signal of the measured phase reached SIMULATED",
-    invalid="every signal was sent stale on purpose, or it is unknown how the signals ended",
+    invalid="every signal was sent stale on purpose, or was refused as stale since the generator"
+    " sent it late, or it is unknown how the signals ended",
     inconclusive="more than 1 % were rejected, and no objective limits rejections",
 )
 # Signals per independent one from which the message reports the dependence.
@@ -125,8 +125,7 @@ def check_arrival(case: CheckContext) -> Check:
 
 def _refused_as_late(case: CheckContext, account: SignalOutcomeCounts) -> bool:
     """Whether every signal was rejected as stale, and the generator had sent them late."""
-    stale = account.rejected_by.get(State.STALE_DATA_ERROR, 0)
-    return stale >= account.ordinary and generator_was_late(case)
+    return account.ordinary_stale >= account.ordinary and generator_was_late(case)
 
 
 def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:

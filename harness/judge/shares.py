@@ -19,7 +19,6 @@ from harness.analysis.share_interval import (
     share_interval,
 )
 from harness.analysis.statistics import EffectiveSample
-from harness.contract.names import State
 from harness.evidence.records import Mode
 from harness.evidence.run_documents import TRUNCATING_EVENTS
 from harness.formatting import format_count, format_share
@@ -51,8 +50,8 @@ def check_rejected(case: CheckContext, objective: Objective) -> Check:
     decision = decide_share(found, limit, _measured_ns(case))
     verdict, why = decision.verdict, ""
     # What is sent late carries an old block: refusing it is right, and the generator's doing.
-    stale = account.rejected_by.get(State.STALE_DATA_ERROR, 0)
-    by_stale_data = found.estimate >= limit and refused - stale < limit * ordinary
+    others = refused - account.ordinary_stale
+    by_stale_data = found.estimate >= limit and others < limit * ordinary
     undecided = None
     if verdict is not Verdict.PASS and by_stale_data and generator_was_late(case):
         verdict, why = Verdict.INVALID, "; the generator was late, and so its data stale"

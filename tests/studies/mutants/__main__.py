@@ -43,10 +43,10 @@ _PROFILE = ("--hypothesis-profile=mutants",)
 _WARM = ("scipy.special", "scipy.stats", "pydantic", "google.protobuf.message", "hdrh.histogram")
 # A module, and the tests below tests/unit that concern it.
 TESTS = {
-    "measure/statistics": ["measure/test_calibration.py", "measure/test_statistics.py"],
-    "measure/matching": ["measure/test_matcher.py", "measure/test_matching.py"],
-    "measure/histogram": ["measure/test_histogram.py"],
-    "measure/unread": ["measure/test_unread.py"],
+    "analysis/statistics": ["analysis/test_calibration.py", "analysis/test_statistics.py"],
+    "analysis/matching": ["analysis/test_matcher.py", "analysis/test_matching.py"],
+    "analysis/histogram": ["analysis/test_histogram.py"],
+    "analysis/integrity/stream_trimming": ["analysis/test_stream_trimming.py"],
     "judge/decision": [
         "judge/test_decision.py",
         "judge/test_share_decisions.py",
@@ -60,24 +60,24 @@ TESTS = {
         "judge/test_modes.py",
     ],
     "judge/objectives": [
-        "judge/test_promises.py",
-        "judge/test_excuses.py",
-        "judge/test_host.py",
+        "judge/test_slos.py",
+        "judge/test_host_attribution.py",
+        "judge/test_host_interference.py",
         "judge/test_objectives.py",
         "judge/test_modes.py",
         "judge/test_judgement.py",
-        "judge/test_time_had.py",
+        "judge/test_censoring.py",
         "judge/test_outside_faults.py",
-        "judge/test_untold.py",
+        "judge/test_default_objectives.py",
     ],
     "judge/integrity": [
         "judge/test_effects.py",
         "judge/test_integrity.py",
-        "judge/test_strangers.py",
-        "judge/test_untold.py",
+        "judge/test_unattributed.py",
+        "judge/test_default_objectives.py",
         "judge/test_stale_choice.py",
     ],
-    "load/pacing": ["load/test_pacing.py"],
+    "schedule/pacing": ["load/test_pacing.py"],
 }
 
 

@@ -110,6 +110,18 @@ def test_signals_that_were_stale_because_they_were_late_say_nothing_of_the_engin
     assert arrival_of(account, "latency") is verdict
 
 
+def test_signals_stale_on_purpose_excuse_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their rejections are not those of late signals."""
+    monkeypatch.setattr(objectives, "generator_was_late", lambda _: True)
+    account = SignalOutcomeCounts(
+        {SignalOutcome.REJECTED: 600, SignalOutcome.LOST: 400},
+        rejected_by={State.STALE_DATA_ERROR: 600},
+        stale=600,
+        stale_rejected=600,
+    )
+    assert arrival_of(account, "latency") is FAIL
+
+
 def cell_of(latencies: list[int], unseen: list[int], censored: int) -> Cell:
     """A cell whose unseen signals are among its latencies; of them nothing else is known."""
     cell = Cell(censored=censored)
