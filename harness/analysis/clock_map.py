@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S, NS_PER_US
-from harness.evidence.strict_json import loads
+from harness.evidence.strict_json import MALFORMED, loads
 
 # NTP slews a clock by 500 ppm at most; a larger change is a step.
 DRIFT_MAX_PPM = 500.0
@@ -131,7 +131,7 @@ def read_clock_samples(lines: Iterable[str]) -> tuple[tuple[ClockSample, ...], i
             ):
                 raise ValueError("no clock shows such a moment")
             probes.append(probe)
-        except (ValueError, KeyError, TypeError, OverflowError):
+        except MALFORMED:
             bad += 1
     return tuple(probes), bad
 

@@ -13,6 +13,7 @@ from harness.errors import EvidenceError
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.group_manifest import group_evidence_digests
 from harness.evidence.result_digests import digest_mismatch
+from harness.evidence.strict_json import MALFORMED
 
 
 def read_group_result(folder: GroupFolder) -> GroupJudgement:
@@ -41,7 +42,7 @@ def read_group_result(folder: GroupFolder) -> GroupJudgement:
             where=str(folder.result),
             hint=hint,
         ) from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except MALFORMED as error:
         raise EvidenceError(
             f"is no result: {error!r}", where=str(folder.result), hint=hint
         ) from error

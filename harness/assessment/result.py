@@ -14,6 +14,7 @@ from harness.evidence import atomic_files
 from harness.evidence.manifest import evidence_digests
 from harness.evidence.result_digests import KEY, ResultDigests, digest_mismatch, with_digests
 from harness.evidence.run_folder import RunFolder
+from harness.evidence.strict_json import MALFORMED
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 from harness.safe_open import RefusedError
@@ -95,7 +96,7 @@ def read_unverified(folder: RunFolder) -> tuple[Result, str]:
         raise
     except EvidenceError as error:
         raise ResultOutdatedError(error.what, where=where) from error
-    except (TypeError, KeyError) as error:
+    except MALFORMED as error:
         raise ResultOutdatedError(f"is no result: {error!r}", where=where) from error
     if not isinstance(version, int) or version > RESULT_SCHEMA_VERSION:
         raise EvidenceError(
@@ -108,7 +109,7 @@ def read_unverified(folder: RunFolder) -> tuple[Result, str]:
     try:
         current = convert_result(document) if version == _CONVERTED_VERSION else document
         result = Result.model_validate_json(json.dumps(current), extra="ignore")
-    except (KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise ResultOutdatedError(f"is no result: {error!r}", where=where) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from harness.errors import EvidenceError
-from harness.evidence.strict_json import loads
+from harness.evidence.strict_json import MALFORMED, loads
 
 Record = TypeVar("Record")
 
@@ -35,6 +35,6 @@ def parse_jsonl(lines: Iterable[str], read: Callable[[str], Record], where: str)
         try:
             loads(line)  # refuses what a model accepts, such as huge numbers
             found.append(read(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except MALFORMED as error:
             raise EvidenceError(f"line {number} cannot be read", where=where) from error
     return found

@@ -15,6 +15,8 @@ DEPTH_MAX = 64
 # Signed 64-bit integers hold all counts and times.
 _NUMBER_MAX = 2**63 - 1
 _DIGITS_MAX = len(str(_NUMBER_MAX))
+# What a document of the wrong shape raises when it is read as if it had the right one.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{\]}]', re.DOTALL)
 
 

@@ -11,6 +11,7 @@ from harness.errors import EvidenceError
 from harness.evidence import atomic_files
 from harness.evidence.run_documents import RunPlan
 from harness.evidence.run_folder import RunFolder
+from harness.evidence.strict_json import MALFORMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,14 @@ class FinalState:
     Attributes:
         next_nonces: the next nonce to be given, by index of the run's address; None if unread.
         group: None if unread.
+        entries_added: entries that the proposals' stream ever had; None where Redis does not say.
         unattributed: None where they were not counted.
         statuses: FSM rows of the run by status, as the system spells it.
     """
 
     next_nonces: Mapping[int, int] | None = None
     group: ConsumerGroup | None = None
-    redis: Mapping[str, Any] = field(default_factory=dict)
+    entries_added: int | None = None
     unattributed: UnattributedRows | None = None
     statuses: Mapping[str, int] = field(default_factory=dict)
 
@@ -79,11 +81,14 @@ def read_final_state(folder: RunFolder, plan: RunPlan) -> FinalState:
         return FinalState(
             next_nonces=_nonces(postgres, plan) if postgres else None,
             group=_group(redis) if redis else None,
-            redis=redis or {},
+            entries_added=_entries_added(redis) if redis else None,
             unattributed=_unattributed((postgres or {}).get("strangers")),
-            statuses=dict((postgres or {}).get("statuses") or {}),
+            statuses={
+                str(status): int(count)
+                for status, count in ((postgres or {}).get("statuses") or {}).items()
+            },
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(folder.final)) from error
 
 
@@ -106,6 +111,11 @@ def _unattributed(rows: Mapping[str, Any] | None) -> UnattributedRows | None:
     return UnattributedRows(int(rows["tasks"]), int(rows.get("ledger", 0)), traces)
 
 
+def _entries_added(redis: Mapping[str, Any]) -> int | None:
+    added = (redis.get("proposals") or {}).get("entries_added")
+    return None if added is None else int(added)
+
+
 def _group(redis: Mapping[str, Any]) -> ConsumerGroup | None:
     stream = redis.get("proposals") or {}
     group = stream.get("engine_group")
@@ -118,4 +128,5 @@ def _group(redis: Mapping[str, Any]) -> ConsumerGroup | None:
         undelivered = newest is not None and pack_id(newest) > pack_id(delivered)
     ids = group.get("pending_ids")
     listed = None if ids is None else len(ids)
-    return ConsumerGroup(int(group["pending"]), group["lag"], major >= 7, undelivered, listed)
+    lag = None if group["lag"] is None else int(group["lag"])
+    return ConsumerGroup(int(group["pending"]), lag, major >= 7, undelivered, listed)

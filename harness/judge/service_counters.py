@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import EvidenceError
 from harness.evidence.run_folder import RunFolder
+from harness.evidence.strict_json import MALFORMED
 
 SignalCounts = Mapping[tuple[str, str], int]
 
@@ -44,7 +45,7 @@ def read_service_counters(folder: RunFolder) -> ServiceCounters | None:
     document = folder.read_json(folder.metrics)
     try:
         return ServiceCounters(_pages(document["before"]), _pages(document["after"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise EvidenceError(
             f"cannot be understood: {error!r}", where=str(folder.metrics)
         ) from error

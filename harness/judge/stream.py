@@ -166,7 +166,7 @@ def check_added(case: CheckContext) -> Check:
 
 def _added(case: CheckContext, history: StreamHistory) -> int | None:
     """Entries added from before the first signal until after the drain."""
-    final = (case.final.redis.get("proposals") or {}).get("entries_added")
+    final = case.final.entries_added
     if history.added_before is None or final is None:
         return None
-    return int(final) - history.added_before
+    return final - history.added_before

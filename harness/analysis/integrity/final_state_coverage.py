@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from harness.contract.names import Contract
 from harness.errors import EvidenceError
 from harness.evidence.atomic_files import read_document
 from harness.evidence.run_folder import RunFolder
+from harness.evidence.strict_json import MALFORMED
 
 _ALL = "postgres"
 _PARTS = ("tasks", "ledger", "bookings", "nonces", "stamps")
@@ -48,17 +48,14 @@ def read_coverage(folder: RunFolder, contract: Contract) -> FinalStateCoverage:
     Raises:
         EvidenceError: `final.json` or `observer.json` cannot be understood.
     """
-    document = _document(folder.final)
-    reasons: dict[str, str] = document.get("unread") or {}
-    postgres = document.get("postgres")
-    filtered: dict[str, str] = (postgres or {}).get("filtered") or {}
+    has_postgres, reasons, filtered = _parts_of(folder.final)
     unread = {part: why for part, why in reasons.items() if part in _PARTS}
     if _ALL in reasons:
         unread = dict.fromkeys(_PARTS, reasons[_ALL])
     for part, path in (("tasks", folder.final_tasks), ("ledger", folder.final_ledger)):
         if not path.exists():
             unread.setdefault(part, f"{path.name} is missing")
-    if postgres is None:
+    if not has_postgres:
         unread.setdefault("nonces", f"{folder.final.name} has none")
     if contract.ledger is None:
         unread.pop("ledger", None)
@@ -88,14 +85,18 @@ def _observer_saw_all(folder: RunFolder, *, hidden: bool) -> bool:
     return read and observer.drained and not observer.in_gap and not observer.blind_since_ns
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _parts_of(path: Path) -> tuple[bool, dict[str, str], dict[str, str]]:
+    """Whether the database was read, why which parts were not, and which are filtered."""
     if not path.exists():
-        return {}
+        return False, {}, {}
+    document = read_document(path)
     try:
-        document: dict[str, Any] = read_document(path)
-        postgres = document.get("postgres") or {}
-        for mapping in (document.get("unread") or {}, postgres.get("filtered") or {}):
-            mapping.items()
-    except AttributeError as error:
+        postgres = document.get("postgres")
+        reasons = _texts(document.get("unread"))
+        return postgres is not None, reasons, _texts((postgres or {}).get("filtered"))
+    except MALFORMED as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
-    return document
+
+
+def _texts(mapping: Mapping[str, object] | None) -> dict[str, str]:
+    return {str(part): str(why) for part, why in (mapping or {}).items()}

@@ -19,6 +19,7 @@ from harness.analysis.samples import Samples
 from harness.analysis.slots import Slots, SlotTable
 from harness.errors import EvidenceError
 from harness.evidence import atomic_files
+from harness.evidence.strict_json import MALFORMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def note_undelivered(path: Path, order: NonceOrderAnalyzer, notes: AnomalyLog) -
     try:
         pending = [pack_id(text) for text in group.get("pending_ids") or ()]
         delivered = pack_id(group["last_delivered_id"])
-    except (ValueError, KeyError, AttributeError) as error:
+    except MALFORMED as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
     notes.slots(Anomaly.LEFT_PENDING, order.find(np.array(pending, dtype=np.uint64)))
     notes.slots(Anomaly.UNDELIVERED, order.after(delivered))
@@ -121,6 +122,6 @@ def _group(path: Path) -> Mapping[str, Any] | None:
     try:
         document = atomic_files.read_document(path)
         group = ((document.get("redis") or {}).get("proposals") or {}).get("engine_group")
-    except (ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise EvidenceError(f"cannot be understood: {error!r}", where=str(path)) from error
     return group if isinstance(group, dict) and "last_delivered_id" in group else None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.analysis.entry_ids import pack_id
 from harness.analysis.samples import Mask
 from harness.clock import NS_PER_S
-from harness.evidence.strict_json import loads
+from harness.evidence.strict_json import MALFORMED, loads
 
 # Between snapshots that lie further apart an entry may have been read before it was trimmed.
 SNAPSHOT_GAP_MAX_NS = 2 * NS_PER_S
@@ -90,7 +90,7 @@ def read_stream_history(lines: Iterable[str]) -> StreamHistory:
         history.lines += 1
         try:
             snapshot = _snapshot(loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except MALFORMED:
             history.invalid_lines += 1
             continue
         if history.lines == 1:

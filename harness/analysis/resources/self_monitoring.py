@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from harness.analysis.clock_map import ClockSample
-from harness.evidence.strict_json import loads
+from harness.evidence.strict_json import MALFORMED, loads
 
 HOST = "host"
 _US = 1_000
@@ -139,7 +139,7 @@ def _read(
     for line in lines:
         try:
             parsed.append(parse(loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except MALFORMED:
             bad += 1
     return tuple(parsed), bad
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
 from harness.clock import NS_PER_S
-from harness.evidence.strict_json import loads
+from harness.evidence.strict_json import MALFORMED, loads
 from harness.safe_open import TELEMETRY_BYTES_MAX, iter_lines
 
 _HOLDERS_MAX = 16
@@ -158,7 +158,7 @@ class _Parser:
             handler = self._kinds.get(str(document["kind"]))
             if handler is not None:
                 handler(document)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
+        except MALFORMED:
             self._bad += 1
 
     def result(self) -> Telemetry:
