@@ -3,7 +3,7 @@
 Whoever sees a swap in the public mempool can trade before and after it (a sandwich). The price may
 be moved against the trader by at most the slippage that he tolerates, so an attacker's gain is at
 most about `amount x slippage`. Doing so costs the gas of two swaps at no less than the victim's gas
-price. Public is cheaper and quicker to be included; private is for trades worth the attack.
+price. Public is cheaper and quicker to be included; private is for trades that pay an attacker.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ Warn = Callable[[str], None]
 
 
 class Assessment(NamedTuple):
-    """What a run measured, and what that is worth.
+    """What a run measured, and its judgement.
 
     Attributes:
         diagnosis: of its latency; None where no objective was near its limit and none was

@@ -87,7 +87,7 @@ def interference_explains_rejections(case: CheckContext, limit: float) -> str | 
 def _interference_share(
     case: CheckContext, objective: Objective, found: Sequence[Interference]
 ) -> float:
-    """Share of the time of an objective in which the host was disturbed."""
+    """Share of the time of an objective with host interference."""
     t0_ns, whole_ns = case.analysis.timeline.t0_ns, measured_ns(case, objective)
     apart = [*excluded_windows(case, objective), *_joined(found, t0_ns)]
     baseline_ns = baseline_duration_ns(stretches_ns(case, objective), apart, t0_ns)

@@ -152,7 +152,7 @@ FAULTS = (
         "pause", "Redis frozen for 2 s", '{kind = "pause", target = "redis", at_s = 3, for_s = 2}'
     ),
     _fault(
-        "chores",
+        "maintenance",
         "an AOF rewrite, a checkpoint and a snapshot",
         '{kind = "aof_rewrite", at_s = 2}',
         '{kind = "checkpoint", at_s = 3}',
@@ -270,10 +270,10 @@ def _attached(
     return record
 
 
-def _desk(fault: str) -> Callable[[ExternalSystem, Path], Attached]:
-    def trade(desk: ExternalSystem, place: Path) -> Attached:
-        with desk.open(fault):
-            return desk.attach(
+def _foreign(fault: str) -> Callable[[ExternalSystem, Path], Attached]:
+    def trade(system: ExternalSystem, place: Path) -> Attached:
+        with system.open(fault):
+            return system.attach(
                 place, *_PATIENT, "--set", "load.stages.0.duration_s=5.0", "--rate", "40"
             )
 
@@ -281,23 +281,25 @@ def _desk(fault: str) -> Callable[[ExternalSystem, Path], Attached]:
 
 
 def _broker(way: str, *defects: str) -> Callable[[ExternalSystem, Path], Attached]:
-    def trade(desk: ExternalSystem, place: Path) -> Attached:
+    def trade(system: ExternalSystem, place: Path) -> Attached:
         given = [f"{name}:{min(0.5, 2 * DEFECTS[name])}" for name in defects]
         short = ("--set", "load.stages.0.duration_s=5.0")
-        if not isinstance(desk, Broker):
-            raise TypeError(desk)
-        return desk.trade(way, place, *_PATIENT, *short, defects=given)[0]
+        if not isinstance(system, Broker):
+            raise TypeError(system)
+        return system.trade(way, place, *_PATIENT, *short, defects=given)[0]
 
     return trade
 
 
 _HARMFUL = tuple(name for name in DEFECTS if name not in ("nonce_reuse", "slow"))
 ATTACHED = (
-    Entry("attach-desk", "a foreign system, polled: right", _attached(ExternalSystem, _desk(""))),
+    Entry(
+        "attach-desk", "a foreign system, polled: right", _attached(ExternalSystem, _foreign(""))
+    ),
     Entry(
         "attach-desk-faulty",
         "it forgets orders and repeats numbers",
-        _attached(ExternalSystem, _desk("lose:50,repeat:70")),
+        _attached(ExternalSystem, _foreign("lose:50,repeat:70")),
     ),
     *(
         Entry(

@@ -190,7 +190,7 @@ CONTAINERS = (
     of_world("invalid-quota", "a container's live quota is not the specified one", _quota_off),
     Entry(
         "pass-pool",
-        "an agent made to leave the pool; what it held was taken over",
+        "an agent made to leave the pool; what it held was claimed",
         _with_pool(test_agent_pool.world_of, *test_agent_pool.CLAIMED),
     ),
 )
@@ -210,7 +210,7 @@ SEVERAL = (
         ),
     ),
     Entry("rounds-fail", "two of three rounds of chaos; one lost a signal", _rounds),
-    of_world("isolation-cannot-tell", "ten blocks of which none was disturbed", in_blocks),
+    of_world("isolation-cannot-tell", "ten blocks, and none with a treatment", in_blocks),
 )
 
 ENTRIES: tuple[Entry, ...] = (*FAULTS, *CONTAINERS, *SEVERAL)

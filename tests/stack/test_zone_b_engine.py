@@ -219,7 +219,7 @@ def test_a_foreign_nonce_lock_is_respected(site: Site) -> None:
         "+ interval '1 s' RETURNING 1"
     )
     site.send([site.signal(1)])
-    until(lambda: sum(site.statuses().values()) == 2, "the signal is taken up")
+    until(lambda: sum(site.statuses().values()) == 2, "the signal is processed")
     assert site.statuses() == {"SIMULATED": 1, "INIT": 1}
     site.await_quiet()
     late = site.rows("SELECT count(*) FROM trade_tasks WHERE updated_at - created_at > '0.5 s'")

@@ -78,7 +78,7 @@ def test_large_and_staged_signals_go_to_the_node(site: Site, anvil: Node) -> Non
 
 
 def test_first_signal_of_a_block_goes_to_the_node(site: Site, anvil: Node) -> None:
-    """When told so, the engine simulates each strategy's first signal of a block in full."""
+    """When configured so, the engine simulates each strategy's first signal of a block in full."""
     site.env = {"DEFI_ANVIL_URL": anvil[0], "DEFI_FULL_FIRST_IN_BLOCK": "1"}
     site.start()
     site.send(site.signal(i, agent=a) for i in range(5) for a in range(3))

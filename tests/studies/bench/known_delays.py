@@ -141,7 +141,7 @@ def on_off(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
 
 
 def _left_of_stalls(starts: Times, lengths_s: Times, times: Times) -> Times:
-    """What is left of the stall that each signal meets; the quiet delay where it meets none."""
+    """What is left of the stall that each signal meets; the ordinary delay where it meets none."""
     last = np.searchsorted(starts, times) - 1
     at = np.maximum(last, 0)
     left = np.where(last >= 0, starts[at] + lengths_s[at] - times, 0.0)

@@ -42,7 +42,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the load, in seconds after t0, and whether telemetry was taken in it."""
+    """A part of the load, in seconds after t0, and whether telemetry was on in it."""
 
     start_s: int
     end_s: int

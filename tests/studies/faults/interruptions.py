@@ -107,7 +107,7 @@ def cases(possible: FaultSupport, folders: Iterable[Path], kinds: Iterable[str] 
     """A case for each kind of fault that a stack can have.
 
     It is the last of its kind in the scenarios, since they end with the services that are missed
-    most; a kind that no scenario has is taken with what its model asks for and no more.
+    most; a kind that no scenario has uses what its model asks for and no more.
 
     Args:
         possible: what the stack can have.

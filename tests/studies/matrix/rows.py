@@ -10,7 +10,7 @@ Named = Literal["signals", "addresses", "number", "nothing"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One defect, and what a run with it must come to.
+    """One defect, and the result that a run with it must have.
 
     Attributes:
         defect: as given to `--defect`.

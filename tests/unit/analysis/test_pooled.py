@@ -28,7 +28,7 @@ RUNS = st.lists(run_shares(), min_size=1, max_size=10)
 
 @given(RUNS, st.randoms(use_true_random=False))
 def test_bounds_hold_the_share_and_no_order_matters(runs: list[RunShare], random: object) -> None:
-    """The bounds enclose the estimate, and rest on no more than the runs are worth."""
+    """The bounds enclose the estimate, and rest on no more than the effective size of the runs."""
     found = pooled_share(runs)
     assert 0 <= found.lower <= found.share + 1e-9
     assert found.share - 1e-9 <= found.upper <= 1

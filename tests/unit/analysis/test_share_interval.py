@@ -1,4 +1,4 @@
-"""Bounds of a share, and what correlated marks are worth."""
+"""Bounds of a share, and the effective size of correlated marks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_bunches_are_worth_one_signal_each() -> None:
 
 @given(st.integers(1, 50_000), st.floats(0, 1))
 def test_a_tail_is_one_burst(signals: int, share: float) -> None:
-    """However long it is, it is worth few independent marks; none missed is worth all."""
+    """However long it is, it has few independent marks; with none missed it has all."""
     marked = round(share * signals)
     found = estimate_tail_sample(signals, marked)
     assert found.signals == signals

@@ -1,4 +1,4 @@
-"""Agents out of the pool: planned or not, and what they held taken over or not."""
+"""Agents out of the pool: planned or not, and what they held claimed or not."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_all_forms_of_a_promise(tmp_path: Path) -> None:
 
 
 def test_the_time_to_catch_up_is_disturbed_too(tmp_path: Path) -> None:
-    """Signals of two disturbed seconds took 2.5 s each, and those behind them no less."""
+    """Signals of two affected seconds took 2.5 s each, and those behind them no less."""
     world = healthy(None, "max < 500 ms", delays=slow_from(9, 12, ms=2_500))
     found = judged(world, telemetry(BURNERS, range(9, 11)), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
@@ -185,7 +185,7 @@ def test_outside_faults_others_excuse_the_seconds_they_disturbed(
 def test_outside_faults_the_disturbed_share_is_of_that_time(
     last: int, verdict: Verdict, tmp_path: Path
 ) -> None:
-    """Of 9 s outside the fault 7 s are disturbed: most of them, though not of all 20 s."""
+    """Of 9 s outside the fault 7 s are affected: most of them, though not of all 20 s."""
     text = "p50 < 500 ms outside faults"
     world = healthy(None, text, delays=slow_from(0, 30))
     record = killed(heal_proven_ns=AT_NS + 10 * S)
@@ -200,7 +200,7 @@ def test_outside_faults_the_disturbed_share_is_of_that_time(
 def test_the_disturbed_share_is_of_the_stage(
     seconds: range, verdict: Verdict, tmp_path: Path
 ) -> None:
-    """Whoever disturbed the 15 s before a stage excuses nothing in its 5 s."""
+    """Interference in the 15 s before a stage excuses nothing in its 5 s."""
     lengths = {"base": 15.0, "peak": 5.0}
     stages = tuple(
         Stage(name=name, agents=5, rate_from=100.0, rate_to=100.0, duration_s=length_s)

@@ -130,7 +130,7 @@ def test_a_starved_generator_is_no_evidence_against_the_system() -> None:
 
 
 def test_what_may_be_the_generators_lateness_is_not_the_systems() -> None:
-    """A change that the lateness may explain cannot be told; what is left of a larger one can."""
+    """A change that the lateness may explain decides nothing; the rest of a larger one does."""
     later = [value + 80 for value in QUIET]
     assert decide(QUIET, later, late_ms=40).outcome is IsolationOutcome.CANNOT_TELL
     assert decide(QUIET, [value + 4_000 for value in QUIET], late_ms=40).exit_code == 1
@@ -185,7 +185,7 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
 
 
 def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
-    """Limits that were taken away are told, and decide nothing."""
+    """Limits that were removed are reported, and decide nothing."""
     quotas = QUOTAS_ENFORCED.judged(Verdict.INVALID, "no limit")
     found = IsolationEvidence(
         blocks=blocks_of(QUIET, [value + 80 for value in QUIET], "busy"),
@@ -194,11 +194,11 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
         margin_ns=MARGIN_NS,
         limit_ns=LIMIT_NS,
         lateness_limit_ns=10 * NS_PER_MS,
-        expected_failures={"quotas_enforced": "the limits of the agents were taken away"},
+        expected_failures={"quotas_enforced": "the limits of the agents were removed"},
     )
     reported = judge_isolation(found, judgement_of(quotas))
     assert reported.outcome is IsolationOutcome.NOT_ISOLATED
-    assert reported.because[-1] == "on purpose: the limits of the agents were taken away"
+    assert reported.because[-1] == "on purpose: the limits of the agents were removed"
     assert (
         judge_isolation(found, judgement_of(quotas, LATE)).outcome is IsolationOutcome.CANNOT_TELL
     )

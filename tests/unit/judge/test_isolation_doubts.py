@@ -82,7 +82,7 @@ def in_disturbed_blocks(world: World) -> NDArray[np.bool_]:
 
 
 def reject(world: World, keep_every: int) -> None:
-    """The engine refuses signals of disturbed blocks, all but one of so many."""
+    """The engine refuses signals of treatment blocks, all but one of so many."""
     chosen = np.flatnonzero(in_disturbed_blocks(world))
     chosen = chosen[np.arange(len(chosen)) % keep_every != 0]
     world.reject(world.attempts[0][chosen], State.SIMULATION_TIMEOUT)
@@ -107,7 +107,7 @@ def test_rejecting_is_no_isolation(keep_every: int, text: tuple[str, ...], tmp_p
 
 
 def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> None:
-    """One burst of a few: too few to break the promise, too many to keep it."""
+    """One burst of a few: too few to miss the objective, too many to meet it."""
     world = disturbed()
     attempts = world.attempts[0]
     first = len(attempts) // 2
@@ -119,7 +119,7 @@ def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> N
 
 
 def test_a_quiet_block_has_to_be_quiet(tmp_path: Path) -> None:
-    """What is still disturbed is no measure of the time without: the change would be too small."""
+    """What is still affected is no measure of the time without: the change would be too small."""
     found = judge_blocks(disturbed(heal_s=1.5).write(tmp_path))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert any("still in force" in message for message in found.because)
@@ -156,7 +156,7 @@ def _decided(found: IsolationEvidence, *checks: Check) -> IsolationJudgement:
 
 
 def test_a_broken_promise_that_may_be_the_generators_is_no_isolation() -> None:
-    """Beyond the limit, and with the lateness taken off not: neither one nor the other."""
+    """Beyond the limit, and without the lateness not: neither one nor the other."""
     late = tuple(block.model_copy(update={"lateness_max_ns": 8 * MS}) for block in _found().blocks)
     found = _found(blocks=late, quiet_p99_ns=LIMIT_NS - 20 * MS, disturbed_p99_ns=LIMIT_NS + 5 * MS)
     assert _decided(found).outcome is IsolationOutcome.CANNOT_TELL

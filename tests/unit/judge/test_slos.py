@@ -32,14 +32,14 @@ MS = 1_000_000
 S = 1_000 * MS
 PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
 INCONCLUSIVE = Verdict.INCONCLUSIVE
-# Nobody disturbed the host, and nothing was rejected.
+# The host had no interference, and nothing was rejected.
 _NO_PHASE = SimpleNamespace(bounds_ns=lambda _: None)
 SPEC = CheckSpec("made_up", "made up", CheckKind.OBJECTIVE)
 CASE = cast("CheckContext", SimpleNamespace(analysis=SimpleNamespace(timeline=_NO_PHASE)))
 
 
 def arrival_of(account: SignalOutcomeCounts, *metrics: str) -> Verdict:
-    """The verdict on a measured phase in a scenario with promises of these metrics."""
+    """The verdict on a measured phase in a scenario with objectives of these metrics."""
     promised = [SimpleNamespace(metric=metric) for metric in metrics]
     fake = SimpleNamespace(
         analysis=SimpleNamespace(
@@ -82,7 +82,7 @@ def counts(
     ],
 )
 def test_an_engine_must_simulate_something(account: SignalOutcomeCounts, verdict: Verdict) -> None:
-    """Nothing at all is a FAIL, many rejections without a promise of them leave a doubt."""
+    """Nothing at all is a FAIL, many rejections without an objective for them leave a doubt."""
     assert arrival_of(account, "latency") is verdict
     reported = PASS if verdict is INCONCLUSIVE else verdict
     assert arrival_of(account, "latency", "rejected") is reported
@@ -158,7 +158,7 @@ def test_longest_duration(
     verdict: Verdict,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It must be below its limit, and known from either side; a disturbed host leaves it open."""
+    """It must be below its limit, and known from either side; host interference leaves it open."""
     monkeypatch.setattr(objectives, "interference_explains_miss", lambda *_: None)
     latencies = [10 * MS, longest_ms * MS]
     cell = cell_of(latencies, latencies[1:] if unseen else [], censored)

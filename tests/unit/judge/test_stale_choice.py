@@ -23,7 +23,7 @@ PROMISES = ("p99 < 500 ms", "rejected < 20 %")
 
 
 def hide_a_slow_signal(world: World) -> None:
-    """A rejected signal is marked stale, so that no promise counts it."""
+    """A rejected signal is marked stale, so that no objective counts it."""
     ordinary = np.flatnonzero(world.attempts[0]["stale"] == 0)[500]
     chosen = np.arange(len(world.attempts[0])) == ordinary
     violations.reject(world, chosen, State.STALE_DATA_ERROR)
@@ -91,7 +91,7 @@ def test_stale_signals_alone_cannot_be_asked_for() -> None:
 
 
 def test_run_of_stale_signals_alone_says_nothing(tmp_path: Path) -> None:
-    """Should chance, or a forger, leave no other: no promise is kept by silence."""
+    """Should chance, or a forger, leave no other: no objective is met by missing data."""
     world = healthy(load_of(agents=1), *PROMISES, "simulated >= 50 %", stale_every=10)
     world.reject(world.attempts[0][world.attempts[0]["stale"] == 0], State.STALE_DATA_ERROR)
     world.attempts[0]["stale"] = 1

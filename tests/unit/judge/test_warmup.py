@@ -57,7 +57,7 @@ def said_of(world: World, reports: Path) -> tuple[dict[str, Verdict], str]:
 def test_warmup_of_which_nothing_arrived_is_invalid(
     act: Callable[[World, Mask], None], text: str, tmp_path: Path
 ) -> None:
-    """It is in no promise, so nothing else would tell."""
+    """It is in no objective, so nothing else would show it."""
     world = healthy(None, "p99 < 500 ms", "rejected < 1 %")
     chosen = early(world)
     act(world, chosen)
