@@ -138,6 +138,16 @@ def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> 
     assert unclean(found)[AGENT_POOL.id] is Verdict.INVALID
 
 
+@pytest.mark.parametrize(("subject", "verdict"), [(AGENT, None), ("other", Verdict.INVALID)])
+def test_the_subject_of_an_alert_is_its_container(
+    subject: str, verdict: Verdict | None, tmp_path: Path
+) -> None:
+    """Whatever its sentence says."""
+    world = world_of()
+    world.run["events"][-1] |= {"what": "made up", "subject": subject}
+    assert unclean(judged(world, tmp_path, *CLAIMED)).get(AGENT_POOL.id) is verdict
+
+
 @pytest.mark.parametrize(
     ("looks", "status", "text"),
     [

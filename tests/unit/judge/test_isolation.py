@@ -231,7 +231,7 @@ def test_what_the_outcome_is_worth_is_said(busy: float, text: str) -> None:
 
 
 def test_a_file_with_earlier_names_is_read() -> None:
-    """An `isolation.json` with `quiet_p99_ns` and `disturbed` has the same content as one of today."""
+    """An `isolation.json` of an earlier version has the same content as one of today."""
     contention = ContentionFigures(
         cores=2,
         baseline_busy_cores=0.7,
