@@ -200,7 +200,7 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
     by_name = {metric.value: metric for metric in Metric}
     objectives = scenario.parsed_objectives()
     asked = {by_name[one.metric] for one in objectives if one.metric in by_name}
-    if any(one.window_ns and one.metric in ("latency", "service") for one in objectives):
+    if any(one.window_ns and one.is_system_duration for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
     if any(one.outside_faults for one in objectives):
         asked |= {Metric.LATENCY, Metric.COMMITTED, Metric.SERVICE, Metric.UNSEEN}

@@ -129,6 +129,6 @@ def tightest_latency_ns(scenario: Scenario) -> int | None:
     limits = [
         objective.limit_ns
         for objective in scenario.parsed_objectives()
-        if objective.metric in ("latency", "service") and objective.limit_ns is not None
+        if objective.is_system_duration and objective.limit_ns is not None
     ]
     return min(limits, default=None)

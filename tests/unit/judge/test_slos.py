@@ -27,6 +27,7 @@ from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
 from harness.judge.objectives import _format_interval, _maximum, _percentile, _shown, check_arrival
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
+from harness.scenario.objective_metrics import OBJECTIVE_METRICS
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -40,12 +41,12 @@ CASE = cast("CheckContext", SimpleNamespace(analysis=SimpleNamespace(timeline=_N
 
 def arrival_of(account: SignalOutcomeCounts, *metrics: str) -> Verdict:
     """The verdict on a measured phase in a scenario with objectives of these metrics."""
-    promised = [SimpleNamespace(metric=metric) for metric in metrics]
+    asked = [SimpleNamespace(measures=OBJECTIVE_METRICS[metric]) for metric in metrics]
     fake = SimpleNamespace(
         analysis=SimpleNamespace(
             signals=SimpleNamespace(outcomes={Phase.MEASURE: account}.__getitem__)
         ),
-        scenario=SimpleNamespace(parsed_objectives=lambda: promised),
+        scenario=SimpleNamespace(parsed_objectives=lambda: asked),
     )
     found = check_arrival(cast("CheckContext", fake))
     assert found.figures == {
