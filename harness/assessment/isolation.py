@@ -217,7 +217,7 @@ def _doubts(
 
 
 def _spoils(found: IsolationEvidence, judgement: Judgement) -> Iterator[Check]:
-    """What makes the run worthless, such as a generator that was starved itself."""
+    """What makes the run invalid, such as a generator that was starved itself."""
     for check in judgement.of(CheckKind.VALIDITY):
         if not check.status.is_clean and check.id not in found.expected_failures:
             yield check

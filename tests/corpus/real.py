@@ -12,7 +12,7 @@ import psutil
 from examples.broker.broker import DEFECTS
 from tests.corpus.commands import SHORT, cleaned, harness
 from tests.corpus.entries import Entry
-from tests.stack import disturbed_runs
+from tests.stack import spoiled_runs
 from tests.stack.conftest import running_servers, start_postgres, start_redis
 from tests.stack.external_broker import WAYS, Broker
 from tests.stack.external_system import Attached, ExternalSystem
@@ -129,8 +129,15 @@ def _fault(
     name: str, shows: str, *faults: str, words: tuple[str, ...] = (), duration: int = 8
 ) -> Entry:
     """A run with faults, each as a table of TOML."""
-    promises = 'objectives=["recovery < 15 s", "rejected < 30 %", "p90 < 2 s outside faults"]'
-    given = ("--set", f"fault=[{', '.join(faults)}]", "--set", promises, "--set", "load.drain_s=15")
+    objectives = 'objectives=["recovery < 15 s", "rejected < 30 %", "p90 < 2 s outside faults"]'
+    given = (
+        "--set",
+        f"fault=[{', '.join(faults)}]",
+        "--set",
+        objectives,
+        "--set",
+        "load.drain_s=15",
+    )
     return _run(f"fault-{name}", shows, *given, *words, "--duration", str(duration))
 
 
@@ -227,15 +234,15 @@ def _interrupted(place: Path) -> Path:
 
 
 def _paused(place: Path) -> Path:
-    return cleaned(disturbed_runs.end(*disturbed_runs.begin_pause(place)).folder)
+    return cleaned(spoiled_runs.end(*spoiled_runs.begin_pause(place)).folder)
 
 
 def _starved(place: Path) -> Path:
-    return cleaned(disturbed_runs.starve(place).folder)
+    return cleaned(spoiled_runs.starve(place).folder)
 
 
 def _stepped(place: Path) -> Path:
-    return cleaned(disturbed_runs.end(*disturbed_runs.begin_step(place)).folder)
+    return cleaned(spoiled_runs.end(*spoiled_runs.begin_step(place)).folder)
 
 
 SPOILED = (

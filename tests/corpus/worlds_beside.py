@@ -99,8 +99,8 @@ def _behind(*, accepts: bool) -> Callable[[], World]:
 def _with_pool(world: Callable[[], World], *looks: dict[str, Any]) -> Callable[[Path], Path]:
     def record(place: Path) -> Path:
         made = world()
-        promises = {"objectives": ("p90 < 500 ms",)}
-        made.scenario = made.scenario.model_copy(update=promises)
+        objectives = {"objectives": ("p90 < 500 ms",)}
+        made.scenario = made.scenario.model_copy(update=objectives)
         folder = made.write(place)
         text = "".join(json.dumps(one) + "\n" for one in looks)
         folder.write_text(folder.pool, text)
@@ -163,7 +163,7 @@ def _rounds(place: Path) -> Path:
 FAULTS = (
     of_world(
         "fail-recovery",
-        "a recovery that takes longer than promised",
+        "a recovery that takes longer than allowed",
         _killed("recovery < 400 ms", "p90 < 500 ms outside faults"),
     ),
     of_world(

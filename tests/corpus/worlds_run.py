@@ -260,7 +260,7 @@ NEIGHBOURS = (
         sealed=True,
     ),
     _after(
-        "invalid-window-disturbed",
+        "invalid-window-affected",
         "maxima and windows of a few affected seconds",
         lambda: healthy(
             None,

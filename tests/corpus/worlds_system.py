@@ -1,4 +1,4 @@
-"""Runs that never were: what a system may do, and what is promised of it."""
+"""Runs that never were: what a system may do, and what objectives ask of it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _full() -> World:
     )
 
 
-PROMISED = (
+LIMITED = (
     of_world("pass-plain", "a healthy run: every check is clean", healthy),
     of_world(
         "pass-every-metric",
@@ -166,13 +166,13 @@ PROMISED = (
     ),
     of_world(
         "fail-rejected",
-        "more signals are refused than promised",
+        "more signals are refused than allowed",
         lambda: healthy(None, "p90 < 500 ms", "rejected < 1 %"),
         reject_some,
     ),
     of_world(
         "fail-simulated",
-        "fewer signals are simulated than promised",
+        "fewer signals are simulated than asked",
         lambda: healthy(None, "simulated >= 99 %", "rejected < 20 %"),
         reject_some,
         lose_some,
@@ -260,4 +260,4 @@ VIOLATED = (
     ),
 )
 
-ENTRIES: tuple[Entry, ...] = (*PROMISED, *VIOLATED)
+ENTRIES: tuple[Entry, ...] = (*LIMITED, *VIOLATED)

@@ -94,7 +94,7 @@ def reported(path: Path) -> Telemetry:
     return read_telemetry(path.read_text(encoding="utf-8").split("\n")[:-1], 0)
 
 
-def test_every_promised_track_is_there(
+def test_every_documented_series_is_there(
     servers: Servers, postgres: Postgres, any_redis: Redis, tmp_path: Path
 ) -> None:
     """Services, host, Redis, PostgreSQL and pages; what is missing has a reason."""

@@ -21,11 +21,10 @@ RETIRED = frozenset(
     """
     told stranger strangers unnamed fate fates standstill standstills misdeed misdeeds echoes chore
     chores crew armory story stories standing tally tallies hole holes desk desks camera hurry
-    glance glances offender offenders vitals agenda tripwire warden composer taken
+    glance glances offender offenders vitals agenda tripwire warden composer taken armoury
+    promise promises promised quiet disturbed worth
     """.split()  # noqa: SIM905
 )
-# Words that name nothing of their own in code, but say too little in a sentence.
-RETIRED_IN_TEXT = RETIRED | {"promise", "promises", "quiet", "disturbed", "worth", "armoury"}
 RETIRED_PHRASES = re.compile(r"\b(?:came|comes?) to\b|\b(?:\d+|of|in the|two|all) looks\b")
 # Fields of stored results and evidence keep their names, so that old ones are still read.
 STORED = frozenset({"standstills", "strangers", "taken_at", "taken_out", "unnamed", "vitals"})
@@ -71,7 +70,7 @@ def _tokens(path: Path) -> list[tokenize.TokenInfo]:
 def _retired_in(text: str) -> list[str]:
     """Retired words of a sentence, without proper names, code and inserted values."""
     text = NAMES.sub("", _CODE.sub("", _VALUE.sub("", text)))
-    words = [word for word in re.findall(r"\w+", text) if word.lower() in RETIRED_IN_TEXT]
+    words = [word for word in re.findall(r"\w+", text) if word.lower() in RETIRED]
     return words + RETIRED_PHRASES.findall(text)
 
 

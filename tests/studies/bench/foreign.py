@@ -124,8 +124,8 @@ def _tell(name: str, reports: Path, expected: tuple[str, ...]) -> int:
         return 1
     result = json.loads(path.read_text(encoding="utf-8"))
     checks = {one["id"]: one for one in result["judgement"]["checks"]}
-    promised = (one["figures"] for one in checks.values() if "estimate_ns" in one["figures"])
-    p99_ns = next(promised).get("estimate_ns") or 0
+    limited = (one["figures"] for one in checks.values() if "estimate_ns" in one["figures"])
+    p99_ns = next(limited).get("estimate_ns") or 0
     questions = (result["diagnosis"] or {}).get("questions", ())
     first = next((one["key"] for one in questions if one["answer"] == "yes"), "-")
     verdict = result["verdict"]

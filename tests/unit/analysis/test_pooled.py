@@ -69,7 +69,7 @@ def test_one_run_with_all_the_slow_signals_is_one_event() -> None:
     assert found.share < 0.01 < found.upper
 
 
-def test_runs_that_differ_little_are_worth_no_more_than_each_alone() -> None:
+def test_runs_that_differ_little_have_no_larger_size_than_each_alone() -> None:
     """The effective sample sizes within the runs are the ceiling."""
     runs = [RunShare(1_000, beyond, 50) for beyond in (10, 11, 10)]
     assert pooled_share(runs).effective == 150

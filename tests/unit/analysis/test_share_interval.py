@@ -60,7 +60,7 @@ def test_no_signal_has_no_share() -> None:
         share_interval(0, independent(0))
 
 
-def worth(bunch: int) -> int:
+def effective_size(bunch: int) -> int:
     """Effective size of 10,000 signals of which 2 % are marked, in bunches."""
     rng = np.random.default_rng(1)
     when = np.arange(10_000, dtype=np.int64) * 10 * MS
@@ -73,10 +73,10 @@ def worth(bunch: int) -> int:
     return estimate_share_sample(series, marks).effective_size
 
 
-def test_bunches_are_worth_one_signal_each() -> None:
+def test_bunches_count_as_one_signal_each() -> None:
     """Marks in bunches of 20 leave about a twentieth of the size; those alone nearly all."""
-    assert worth(1) > 6_000
-    assert 200 < worth(20) < 600
+    assert effective_size(1) > 6_000
+    assert 200 < effective_size(20) < 600
 
 
 @given(st.integers(1, 50_000), st.floats(0, 1))

@@ -108,7 +108,7 @@ def test_assuming_independence_would_err(name: str) -> None:
     assert wrong > 10
 
 
-def test_independent_series_is_worth_its_size() -> None:
+def test_independent_series_has_its_full_size() -> None:
     """Batches of independent delays vary as much as they should."""
     sizes = [
         estimate_effective_sample(series_of(lognormal(5_000)), 99.0).effective_size
@@ -117,7 +117,7 @@ def test_independent_series_is_worth_its_size() -> None:
     assert np.median(sizes) > 3_500
 
 
-def test_stalls_make_a_series_worth_less() -> None:
+def test_stalls_make_the_effective_size_smaller() -> None:
     """A stall hits the signals of its time together: few stalls are few values, not hundreds."""
     durations = lognormal(30_000)
     spacing = 10.0
@@ -181,7 +181,7 @@ def test_equal_delays_and_none_at_all() -> None:
     assert percentile_interval(Histogram.of([]), 99.0, independent(0)) is None
 
 
-def test_smaller_worth_widens_the_interval() -> None:
+def test_smaller_effective_size_widens_the_interval() -> None:
     """The same signals with a smaller effective size bound less tightly."""
     histogram = Histogram.of(lognormal(10_000))
     wide = percentile_interval(histogram, 99.0, EffectiveSample(10_000, 600, 50, True))

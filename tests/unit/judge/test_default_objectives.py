@@ -1,4 +1,4 @@
-"""What nobody promised, or nobody could see, is no PASS either."""
+"""What no objective limits, or nothing could show, is no PASS either."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_large_change_is_none() -> None:
     assert found.exit_code == 1
 
 
-def test_a_broken_promise_is_no_isolation() -> None:
+def test_a_missed_objective_is_no_isolation() -> None:
     """Beyond the limit with the disturbance, below it without."""
     found = decide(BASELINE_MS, [*BASELINE_MS[:-1], 600])
     assert found.outcome is IsolationOutcome.NOT_ISOLATED
@@ -160,7 +160,7 @@ def test_four_pairs_are_too_few() -> None:
     assert "too few for an interval" in found.because[0]
 
 
-def test_a_host_that_breaks_the_promise_anyway() -> None:
+def test_a_host_that_misses_the_objective_anyway() -> None:
     """What is beyond the limit without a disturbance shows nothing."""
     slow = [value + 600 for value in BASELINE_MS]
     assert decide(slow, slow).outcome is IsolationOutcome.CANNOT_TELL
@@ -205,7 +205,7 @@ def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
 
 
 @pytest.mark.parametrize(("busy", "text"), [(1.9, "there was contention"), (0.9, "no contention")])
-def test_what_the_outcome_is_worth_is_said(busy: float, text: str) -> None:
+def test_what_the_outcome_covers_is_said(busy: float, text: str) -> None:
     """Idle cores are no proof of a quota."""
     contention = ContentionFigures(
         cores=2,

@@ -161,7 +161,7 @@ def _decided(found: IsolationEvidence, *checks: Check) -> IsolationJudgement:
     return judge_isolation(found, judgement_of(*checks))
 
 
-def test_a_broken_promise_that_may_be_the_generators_is_no_isolation() -> None:
+def test_a_missed_objective_that_may_be_the_generators_is_no_isolation() -> None:
     """Beyond the limit, and without the lateness not: neither one nor the other."""
     late = tuple(block.model_copy(update={"lateness_max_ns": 8 * MS}) for block in _found().blocks)
     found = _found(

@@ -60,7 +60,7 @@ def test_engine_that_rejects_everything_fails(tmp_path: Path) -> None:
     assert found.measurement.account.rejected_by == {"STALE_DATA_ERROR": len(world.attempts[0])}
 
 
-def test_rejections_are_reported_and_judged_when_promised(tmp_path: Path) -> None:
+def test_rejections_are_reported_and_judged_when_limited(tmp_path: Path) -> None:
     """5 % of rejections break `rejected < 1 %` and every P99; a P90 alone decides nothing."""
     for objectives, verdict in (
         (("p90 < 500 ms",), Verdict.INCONCLUSIVE),
@@ -133,7 +133,7 @@ def test_modes_are_judged_apart(tmp_path: Path) -> None:
 
 
 def test_objective_on_a_mode_that_did_not_occur_is_invalid(tmp_path: Path) -> None:
-    """Nothing measured, nothing promised."""
+    """Nothing measured, no objective."""
     found = assessed(healthy(None, "full p99 < 680 ms"), tmp_path)
     assert unclean(found) == {"latency_p99_full": Verdict.INVALID}
 

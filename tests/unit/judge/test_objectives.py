@@ -248,7 +248,7 @@ def test_disturbance_at_the_edge_cannot_be_judged(at_s: float, text: str, tmp_pa
 
 
 def test_recoveries_are_in_the_measurement(tmp_path: Path) -> None:
-    """Reported whether or not they are promised."""
+    """Reported with or without an objective."""
     world = healthy(delays=outage(8.0, 9.0))
     world.event("service_restarted", T0_NS + 9 * NS_PER_S)
     found = assessed(world, tmp_path).measurement.recoveries

@@ -40,7 +40,7 @@ WORDS = "somebody else had the cores"
 def objective_of(metric: str, limit: float | None) -> Objective:
     """An objective of a share; None where the text gives no limit."""
     known = cast("Any", metric)
-    return Objective(text=f"{metric} promise", metric=known, limit_share=limit)
+    return Objective(text=f"{metric} objective", metric=known, limit_share=limit)
 
 
 def spread(number: int, of: int) -> NDArray[np.bool_]:

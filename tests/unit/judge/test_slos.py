@@ -171,10 +171,10 @@ def test_longest_duration(
     if (metric, unseen) == ("service", True):
         assert found.figures[INCONCLUSIVE_BY] == OBSERVER
     monkeypatch.setattr(objectives, "interference_explains_miss", lambda *_: "a full disk")
-    disturbed = _maximum(SPEC, cast("Objective", fake), cell, CASE)
-    assert disturbed.status.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
-    assert (disturbed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
-    assert disturbed.message.endswith("; a full disk") is (verdict is FAIL)
+    blamed = _maximum(SPEC, cast("Objective", fake), cell, CASE)
+    assert blamed.status.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
+    assert (blamed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
+    assert blamed.message.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
     assert _maximum(SPEC, cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
 
