@@ -96,13 +96,13 @@ def _behind(*, accepts: bool) -> Callable[[], World]:
     return build
 
 
-def _with_pool(world: Callable[[], World], *looks: dict[str, Any]) -> Callable[[Path], Path]:
+def _with_pool(world: Callable[[], World], *snapshots: dict[str, Any]) -> Callable[[Path], Path]:
     def record(place: Path) -> Path:
         made = world()
         objectives = {"objectives": ("p90 < 500 ms",)}
         made.scenario = made.scenario.model_copy(update=objectives)
         folder = made.write(place)
-        text = "".join(json.dumps(one) + "\n" for one in looks)
+        text = "".join(json.dumps(one) + "\n" for one in snapshots)
         folder.write_text(folder.pool, text)
         write_manifest(folder)
         return folder.path

@@ -45,7 +45,7 @@ def await_dump(run: Started) -> None:
     deadline = time.monotonic() + 60
     while run.find("/pg_dump") is None:
         assert time.monotonic() < deadline, "no backup within 60 s"
-        time.sleep(0.03)  # a backup takes three times as long, and a look costs
+        time.sleep(0.03)  # a backup takes three times as long, and a poll costs
 
 
 @pytest.fixture(scope="module")

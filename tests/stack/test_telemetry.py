@@ -185,7 +185,7 @@ def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
     for life in range(2):
         with subprocess.Popen([sys.executable, "-c", "while True: sum(range(10_000))"]) as busy:
             process.follow([ServiceState("engine", busy.pid, True, life, None)])
-            before = _looks_at_work(path)
+            before = _samples_at_work(path)
             try:
                 until(partial(_has_worked, path, before + 3))
             finally:
@@ -195,12 +195,12 @@ def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
     assert min(reported(path).time_series["service.engine.cpu_cores"].values) >= 0
 
 
-def _has_worked(path: Path, looks: int) -> bool:
-    return _looks_at_work(path) >= looks
+def _has_worked(path: Path, number: int) -> bool:
+    return _samples_at_work(path) >= number
 
 
-def _looks_at_work(path: Path) -> int:
-    """In how many looks the engine had computed."""
+def _samples_at_work(path: Path) -> int:
+    """In how many samples the engine had computed."""
     tracks = reported(path).time_series if path.exists() else {}
     track = tracks.get("service.engine.cpu_cores")
     return sum(value > 0 for value in track.values) if track else 0
@@ -269,11 +269,11 @@ def test_what_a_login_may_not_see_is_not_zero(postgres: Postgres) -> None:
     """A role that sees the sessions of others only as numbers tells of no activity and no wait."""
     lines: list[str] = []
     sheet = SampleBatch("postgres", lines.append)
-    looks = PostgresSampler(postgres.observer_dsn, Contract(), SystemClock())
+    sampler = PostgresSampler(postgres.observer_dsn, Contract(), SystemClock())
     with psycopg.connect(postgres.owner_dsn):
-        looks.sample(sheet)
+        sampler.sample(sheet)
         sheet.end(1)
-    looks.close()
+    sampler.close()
     found = read_telemetry("".join(lines), 0)
     hidden = {"postgres.connections_active_count", "postgres.lock_waiters_count"}
     assert hidden <= set(found.unread)
@@ -290,7 +290,7 @@ def _while_waiting(
 ) -> Telemetry:
     """What is recorded while one session waits for another one that has executed the same."""
     lines: list[str] = []
-    looks = PostgresSampler(postgres.admin_dsn, contract, SystemClock())
+    sampler = PostgresSampler(postgres.admin_dsn, contract, SystemClock())
     sheet = SampleBatch("postgres", lines.append)
     holder.execute(statement.encode())
     waiting = threading.Thread(target=lambda: waiter.execute(statement.encode()))
@@ -298,8 +298,8 @@ def _while_waiting(
     looked = iter(range(1, 1_000))
 
     def is_seen() -> bool:
-        looks.poll(sheet)
-        looks.sample(sheet)
+        sampler.poll(sheet)
+        sampler.sample(sheet)
         sheet.end(next(looked))
         return bool(read_telemetry("".join(lines), 0).lock_waits)
 
@@ -307,7 +307,7 @@ def _while_waiting(
     holder.rollback()
     waiting.join()
     waiter.rollback()
-    looks.close()
+    sampler.close()
     found = read_telemetry("".join(lines), 0)
     assert found.invalid_lines == 0
     return found

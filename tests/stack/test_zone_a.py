@@ -165,9 +165,9 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
         eventually(lambda: holders() == [], "and acknowledged")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, (tmp_path / "log").read_text()
-    first, *looks = read_pending_snapshots(path.read_text().splitlines())
+    first, *snapshots = read_pending_snapshots(path.read_text().splitlines())
     assert first.pending is None, "there was no group yet"
-    assert analyze_takeover(looks, "dead", 0).claimed == {own: 1}
+    assert analyze_takeover(snapshots, "dead", 0).claimed == {own: 1}
     watch.end(0)
     consumers: Any = client.xinfo_consumers(events, "cg:agents")
     assert [one["name"] for one in consumers] == [b"agent-dead"], "it left, and the group stays"

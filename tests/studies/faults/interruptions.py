@@ -146,7 +146,7 @@ def _case(stack: str, document: dict[str, Any], fault: dict[str, Any]) -> Case:
     load = {
         "warmup_s": 1,
         "drain_s": 5,
-        # A first look, to learn how long a fault lasts that has no key for it.
+        # A first run, to learn how long a fault lasts that has no key for it.
         "stages": [{"agents": 10, "rate_from": 40, "duration_s": 10_000}],
     }
     document = {**document, "fault": [own], "load": load, "objectives": ["recovery < 15 s"]}
@@ -196,7 +196,7 @@ def _interrupt(case: Case, number: signal.Signals, place: Path, api: Any) -> Out
         if case.lasts:
             seen = more(take_inventory(run, api), before)
             then = {name: things for name, things in seen.items() if name in _OF_FAULTS}
-        else:  # a look takes longer than many a moment
+        else:  # a poll takes longer than many a moment
             run.meet()
     finally:
         sent_ns = time.monotonic_ns()

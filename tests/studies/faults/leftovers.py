@@ -64,7 +64,7 @@ def take_inventory(run: Run | None, api: Any | None) -> Things:
     """Everything that a run may have brought, by kind.
 
     What may belong to other people (rules of the host's packet filter, loop devices) is
-    listed whole: hold one look against another.
+    listed whole: compare one listing with another.
 
     Args:
         run: whose processes and containers to tell; None for those of nobody.

@@ -59,7 +59,7 @@ ALL = range(30)
 
 
 def telemetry(change: dict[str, float], seconds: range, **own: float) -> str:
-    """A file of it: two cores, a look each second after t0, other figures in some of them."""
+    """A file of it: two cores, a sample each second after t0, other figures in some of them."""
     usual = {**USUAL, **own}
     columns = [[name, "level"] for name in usual]
     lines: list[dict[str, object]] = [

@@ -126,7 +126,7 @@ def test_lost_and_not_trimmed_is_an_ordinary_loss(tmp_path: Path) -> None:
 
 
 def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
-    """Its folder has no looks; that is said, and nobody takes it for lost evidence."""
+    """Its folder has no samples; that is said, and does not count as lost evidence."""
     world = healthy()
     world.run["kept"] = [name for name in world.run["kept"] if name != "redis.jsonl"]
     world.observer["stream_looks"] = None
@@ -141,7 +141,7 @@ def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_looks_that_were_kept_and_are_gone(tmp_path: Path) -> None:
-    """Evidence that the run says it has, and a look that the observer took and is not there."""
+    """Evidence that the run says it has, and a sample that the observer wrote and is not there."""
     world = healthy()
     folder = world.write(tmp_path)
     folder.stream.unlink()
