@@ -1,7 +1,7 @@
 """Full simulation: the contract runs on an Anvil node, in calls that leave no state.
 
 Code and reserves travel with every call as state overrides: nothing is deployed, no snapshot is
-taken, and workers that share the node cannot affect each other. The block is named by its number,
+made, and workers that share the node cannot affect each other. The block is named by its number,
 because a call at `latest` can race with a new head. A gate has the pool on its node instead.
 """
 

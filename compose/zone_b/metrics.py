@@ -70,7 +70,7 @@ DUPLICATES = Counter(
     "defi_duplicates", "Signals delivered again after their end", registry=_REGISTRY
 )
 RECOVERED = Counter(
-    "defi_recovered", "Pending entries taken over from dead or stuck workers", registry=_REGISTRY
+    "defi_recovered", "Pending entries claimed from dead or stuck workers", registry=_REGISTRY
 )
 TRIMMED = Counter(
     "defi_trimmed", "Pending entries that were trimmed from the stream unread", registry=_REGISTRY

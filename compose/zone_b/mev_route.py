@@ -3,7 +3,7 @@
 Whoever sees a swap in the public mempool can trade before and after it (a sandwich). The price may
 be moved against the trader by at most the slippage that he tolerates, so an attacker's gain is at
 most about `amount x slippage`. Doing so costs the gas of two swaps at no less than the victim's gas
-price. Public is cheaper and quicker to be included; private is for trades worth the attack.
+price. Public is cheaper and quicker to be included; private is for trades that pay an attacker.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Mempool(StrEnum):
 class Reason(StrEnum):
     """Why."""
 
-    WORTH_ATTACKING = "worth_attacking"
+    ATTACKABLE = "worth_attacking"
     SLIPPAGE = "slippage_above_limit"
     SIZE = "size_above_limit"
-    NOT_WORTH_IT = "not_worth_attacking"
+    UNATTRACTIVE = "not_worth_attacking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ def decide(trade: Trade, rules: RouteRules) -> Decision:
     """
     takeable = trade.amount_wei * trade.slippage_max_bps // _BPS
     cost = rules.attack_gas * trade.gas_price_wei
-    reason = Reason.NOT_WORTH_IT
+    reason = Reason.UNATTRACTIVE
     if trade.slippage_max_bps > rules.slippage_public_max_bps:
         reason = Reason.SLIPPAGE
     elif trade.amount_wei * _BPS > trade.capital_wei * rules.size_public_max_bps:
         reason = Reason.SIZE
     elif takeable > cost:
-        reason = Reason.WORTH_ATTACKING
-    mempool = Mempool.PUBLIC if reason is Reason.NOT_WORTH_IT else Mempool.PRIVATE
+        reason = Reason.ATTACKABLE
+    mempool = Mempool.PUBLIC if reason is Reason.UNATTRACTIVE else Mempool.PRIVATE
     return Decision(mempool, reason, takeable, cost)
 
 

@@ -1,4 +1,4 @@
-"""The engine's side of Redis: entries of the consumer group: read, taken over, acknowledged."""
+"""The engine's side of Redis: entries of the consumer group: read, claimed, acknowledged."""
 
 from __future__ import annotations
 

@@ -212,8 +212,8 @@ class RateFigures(_Value):
         return self.in_phase / self.intended if self.intended else None
 
 
-class Measurement(_Value):
-    """Everything measured in one run.
+class SignalCounts(_Value):
+    """How many signals there were, and how they ended.
 
     Attributes:
         account: of all phases together.
@@ -221,16 +221,11 @@ class Measurement(_Value):
         duplicated: signals with more than one effect of a kind.
         unexpected: signals of this run that were final and never attempted.
         foreign: sightings of other runs, which are ignored.
-        recoveries: from each disruption, in order.
-        faults: each planned fault and its times.
-        gate: rounds of a gate, and latency while it was on; None without one.
-        outside_faults: metrics of the signals outside of fault windows; empty without faults.
-        standstills: figures of each planned stall of the agents' chain feed.
+        rates: signals planned and sent, by phase.
         findings: counts of anomalies by kind; the checks have the ids of signals.
         nonce_addresses: addresses that used nonces.
         seconds: throughput of the whole run, drain included, by interval; empty in results
             stored before it was counted.
-        vitals: self-monitoring of the measured phase; None without samples.
     """
 
     account: SignalOutcomeFigures
@@ -238,21 +233,20 @@ class Measurement(_Value):
     duplicated: int
     unexpected: int
     foreign: int
+    rates: tuple[RateFigures, ...]
+    findings: dict[str, int]
+    nonce_addresses: int
+    seconds: tuple[ThroughputFigures, ...] = ()
+
+
+class Durations(_Value):
+    """How long signals took, by metric, phase and mode, and how exactly that is known."""
+
     figures: tuple[MetricFigures, ...]
     splits: tuple[LatencyBreakdownFigures, ...]
     intervals: tuple[IntervalFigures, ...]
     resolution: tuple[PercentileBounds, ...]
     clocks: tuple[ClockFigures, ...]
-    rates: tuple[RateFigures, ...]
-    recoveries: tuple[RecoveryFigures, ...] = ()
-    faults: tuple[FaultFigures, ...] = ()
-    outside_faults: tuple[BaselineFigures, ...] = ()
-    gate: GateFigures | None = None
-    standstills: tuple[ChainFeedStallFigures, ...] = ()
-    findings: dict[str, int]
-    nonce_addresses: int
-    seconds: tuple[ThroughputFigures, ...] = ()
-    vitals: SelfMonitoringFigures | None = None
 
     def of(self, metric: str, phase: str, mode: str) -> MetricFigures | None:
         """Figures of a metric; None if there are none."""
@@ -260,3 +254,31 @@ class Measurement(_Value):
             if (figures.metric, figures.phase, figures.mode) == (metric, phase, mode):
                 return figures
         return None
+
+
+class FaultEffects(_Value):
+    """What planned faults and unplanned restarts did; empty without any.
+
+    Attributes:
+        recoveries: from each disruption, in order.
+        faults: each planned fault and its times.
+        outside_faults: metrics of the signals outside of fault windows.
+        standstills: figures of each planned stall of the agents' chain feed.
+    """
+
+    recoveries: tuple[RecoveryFigures, ...] = ()
+    faults: tuple[FaultFigures, ...] = ()
+    outside_faults: tuple[BaselineFigures, ...] = ()
+    standstills: tuple[ChainFeedStallFigures, ...] = ()
+
+
+class Measurement(FaultEffects, Durations, SignalCounts):
+    """Everything measured in one run; flat, as `result.json` publishes it.
+
+    Attributes:
+        gate: rounds of a gate, and latency while it was on; None without one.
+        vitals: self-monitoring of the measured phase; None without samples.
+    """
+
+    gate: GateFigures | None = None
+    vitals: SelfMonitoringFigures | None = None

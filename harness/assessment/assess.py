@@ -42,7 +42,7 @@ Warn = Callable[[str], None]
 
 
 class Assessment(NamedTuple):
-    """What a run measured, and what that is worth.
+    """What a run measured, and its judgement.
 
     Attributes:
         diagnosis: of its latency; None where no objective was near its limit and none was
@@ -200,7 +200,7 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
     by_name = {metric.value: metric for metric in Metric}
     objectives = scenario.parsed_objectives()
     asked = {by_name[one.metric] for one in objectives if one.metric in by_name}
-    if any(one.window_ns and one.metric in ("latency", "service") for one in objectives):
+    if any(one.window_ns and one.is_system_duration for one in objectives):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
     if any(one.outside_faults for one in objectives):
         asked |= {Metric.LATENCY, Metric.COMMITTED, Metric.SERVICE, Metric.UNSEEN}

@@ -1,17 +1,17 @@
-"""The table of all checks in docs/validity.md; `make schema` writes it."""
+"""The tables of all checks and of all objective metrics in docs; `make schema` writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.assessment import assess, group
 from harness.judge.check import CheckKind, CheckSpec
 from harness.judge.judgement import CHECK_CRASHED, CHECKS
+from harness.scenario.objective_metrics import metric_table
 
-PATH = Path(__file__).resolve().parents[2] / "docs" / "validity.md"
-BEGIN = "<!-- checks, written by `make schema` -->\n"
-END = "<!-- end of checks -->\n"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def all_specs() -> tuple[CheckSpec, ...]:
@@ -20,22 +20,30 @@ def all_specs() -> tuple[CheckSpec, ...]:
     return (*of_runs, CHECK_CRASHED, assess.RESULT_STORED, *group.SPECS)
 
 
-def check_table() -> str:
-    """The Markdown between `BEGIN` and `END`: a table for each kind."""
-    return "\n".join(line for kind in CheckKind for line in _table(kind))
+def check_tables() -> Iterator[str]:
+    """The lines of Markdown tables, one for each kind of check."""
+    for kind in CheckKind:
+        yield from _table(kind)
 
 
-def with_table(text: str) -> str:
+# What is written into a page, by the page and the name in its marks.
+TABLES: MappingProxyType[tuple[str, str], Callable[[], Iterator[str]]] = MappingProxyType(
+    {("validity.md", "checks"): check_tables, ("scenarios.md", "metrics"): metric_table}
+)
+
+
+def with_table(text: str, name: str, lines: Iterator[str]) -> str:
     """A document with the present table in place of the one it has.
 
     Raises:
         ValueError: it does not have both marks.
     """
-    before, _, rest = text.partition(BEGIN)
-    _, mark, after = rest.partition(END)
+    begin, end = f"<!-- {name}, written by `make schema` -->\n", f"<!-- end of {name} -->\n"
+    before, _, rest = text.partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
-        raise ValueError(f"no table between {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}{check_table()}\n{END}{after}"
+        raise ValueError(f"no table between {begin!r} and {end!r}")
+    return "".join((before, begin, *(f"{line}\n" for line in lines), end, after))
 
 
 def _table(kind: CheckKind) -> Iterator[str]:
@@ -55,4 +63,7 @@ def _table(kind: CheckKind) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    PATH.write_text(with_table(PATH.read_text(encoding="utf-8")), encoding="utf-8")
+    for (page, table), make in TABLES.items():
+        path = DOCS / page
+        text = with_table(path.read_text(encoding="utf-8"), table, make())
+        path.write_text(text, encoding="utf-8")

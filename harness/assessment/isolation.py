@@ -34,7 +34,7 @@ class IsolationEvidence:
     """Everything that is decided from.
 
     Attributes:
-        quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together; None of no signal.
+        baseline_p99_ns, treatment_p99_ns: of all blocks of a kind together; None of no signal.
         expected_failures: ids of checks that the experiment itself breaks, with the reason.
         full_p99_ns: of the signals simulated in full, in baseline and treatment blocks; None of
             none.
@@ -44,8 +44,8 @@ class IsolationEvidence:
     """
 
     blocks: tuple[BlockFigures, ...]
-    quiet_p99_ns: int | None
-    disturbed_p99_ns: int | None
+    baseline_p99_ns: int | None
+    treatment_p99_ns: int | None
     margin_ns: int
     limit_ns: int
     lateness_limit_ns: int
@@ -87,8 +87,8 @@ def judge_isolation(found: IsolationEvidence, judgement: Judgement) -> Isolation
         because=(*because, *_format_contention(found.contention), *on_purpose),
         margin_ns=found.margin_ns,
         limit_ns=found.limit_ns,
-        quiet_p99_ns=found.quiet_p99_ns,
-        disturbed_p99_ns=found.disturbed_p99_ns,
+        baseline_p99_ns=found.baseline_p99_ns,
+        treatment_p99_ns=found.treatment_p99_ns,
         change=None
         if change is None
         else ChangeFigures(
@@ -108,9 +108,9 @@ def _format_contention(found: ContentionFigures | None) -> Iterator[str]:
         yield "contention for cores is not known: there is no telemetry"
         return
     figures = (
-        f"{found.disturbed_busy_cores:.2f} of {found.cores:g} cores at work under the disturbance"
-        f" ({found.quiet_busy_cores:.2f} without it), the services ready and without a core"
-        f" {found.disturbed_waited_cores:.2f} s in each second ({found.quiet_waited_cores:.2f})"
+        f"{found.treatment_busy_cores:.2f} of {found.cores:g} cores at work under the disturbance"
+        f" ({found.baseline_busy_cores:.2f} without it), the services ready and without a core"
+        f" {found.treatment_waited_cores:.2f} s in each second ({found.baseline_waited_cores:.2f})"
     )
     if found.is_fought_over:
         yield f"there was contention for cores: {figures}"
@@ -128,7 +128,7 @@ def _against(
         return  # whatever changed, it was not shown to be the system, or this disturbance
     # Latency is lateness and service, so the P99 of the service is at least that of the latency
     # less the longest lateness: what is left of the change is not the generator's.
-    own_ns = max((b.lateness_max_ns or 0 for b in found.blocks if b.disturbed), default=0)
+    own_ns = max((b.lateness_max_ns or 0 for b in found.blocks if b.is_treatment), default=0)
     late = (
         f", of which the generator's lateness is at most {format_duration(own_ns)}"
         if own_ns
@@ -138,20 +138,19 @@ def _against(
     if change is not None and lower_ns is not None and lower_ns - own_ns > found.margin_ns:
         yield (
             IsolationOutcome.NOT_ISOLATED,
-            f"the P99 is {format_duration(change.estimate_ns)} later under the disturbance,"
-            " at least"
-            f" {format_duration(lower_ns)} at 95 %{late}, which is beyond the margin of"
+            f"the P99 is {format_duration(change.estimate_ns)} later under the disturbance, at"
+            f" least {format_duration(lower_ns)} at 95 %{late}, which is beyond the margin of"
             f" {format_duration(found.margin_ns)}",
         )
-    baseline_ns, treatment_ns = found.quiet_p99_ns, found.disturbed_p99_ns
+    baseline_ns, treatment_ns = found.baseline_p99_ns, found.treatment_p99_ns
     if baseline_ns is None or treatment_ns is None:
         return
     if baseline_ns < found.limit_ns <= treatment_ns - own_ns:
         yield (
             IsolationOutcome.NOT_ISOLATED,
-            f"the P99 under the disturbance is {format_duration(treatment_ns)}{late}; the limit is"
-            f" {format_duration(found.limit_ns)}, and without it it is"
-            f" {format_duration(baseline_ns)}",
+            f"the P99 under the disturbance is {format_duration(treatment_ns)}{late};"
+            f" the limit is {format_duration(found.limit_ns)},"
+            f" and without it it is {format_duration(baseline_ns)}",
         )
 
 
@@ -167,7 +166,7 @@ def _doubts(
         yield (
             IsolationOutcome.CANNOT_TELL,
             f"the disturbance was not shown to have force in {len(forceless)} of"
-            f" {sum(block.disturbed for block in found.blocks)} blocks, first at"
+            f" {sum(block.is_treatment for block in found.blocks)} blocks, first at"
             f" {forceless[0].start_s:.0f} s",
         )
     if late := _late(found):
@@ -176,9 +175,8 @@ def _doubts(
             IsolationOutcome.CANNOT_TELL,
             f"the generator itself was late in {len(late)} of {len(found.blocks)} blocks"
             f" (P99 {format_duration(worst.lateness_p99_ns)} at {worst.start_s:.0f} s, at most"
-            f" {format_duration(found.lateness_limit_ns)} may be): the disturbance reached"
-            " it, and on this"
-            " host its share cannot be separated from the system's",
+            f" {format_duration(found.lateness_limit_ns)} may be): the disturbance reached it,"
+            " and on this host its share cannot be separated from the system's",
         )
     if few := [block for block in found.blocks if block.signals < SIGNALS_MIN]:
         yield (
@@ -193,37 +191,33 @@ def _doubts(
     ):
         yield (
             IsolationOutcome.CANNOT_TELL,
-            "of signals that are simulated in full the P99 is"
-            f" {format_duration(full_treatment_ns)} under the"
-            f" disturbance and {format_duration(full_baseline_ns)} without; pairs compare the"
-            " others only",
+            f"of signals that are simulated in full the P99 is {format_duration(full_treatment_ns)}"
+            f" under the disturbance and {format_duration(full_baseline_ns)} without;"
+            " pairs compare the others only",
         )
     if found.lingering_s:
         yield (
             IsolationOutcome.CANNOT_TELL,
-            f"a disturbance was still in force in {len(found.lingering_s)} baseline blocks, first"
-            " at"
-            f" {found.lingering_s[0]:.0f} s: they are no measure of the time without it",
+            f"a disturbance was still in force in {len(found.lingering_s)} baseline blocks,"
+            f" first at {found.lingering_s[0]:.0f} s: they are no measure of the time without it",
         )
-    if found.disturbed_p99_ns is not None and found.disturbed_p99_ns >= found.limit_ns:
+    if found.treatment_p99_ns is not None and found.treatment_p99_ns >= found.limit_ns:
         yield (
             IsolationOutcome.CANNOT_TELL,
-            f"the P99 under the disturbance is {format_duration(found.disturbed_p99_ns)}, the"
-            " limit is"
-            f" {format_duration(found.limit_ns)}",
+            f"the P99 under the disturbance is {format_duration(found.treatment_p99_ns)},"
+            f" the limit is {format_duration(found.limit_ns)}",
         )
-    if found.quiet_p99_ns is not None and found.quiet_p99_ns >= found.limit_ns:
+    if found.baseline_p99_ns is not None and found.baseline_p99_ns >= found.limit_ns:
         yield (
             IsolationOutcome.CANNOT_TELL,
-            f"the P99 is {format_duration(found.quiet_p99_ns)} without any disturbance, the"
-            " limit is"
-            f" {format_duration(found.limit_ns)}: this host cannot show isolation",
+            f"the P99 is {format_duration(found.baseline_p99_ns)} without any disturbance,"
+            f" the limit is {format_duration(found.limit_ns)}: this host cannot show isolation",
         )
     yield from _imprecise(found, change, differences)
 
 
 def _spoils(found: IsolationEvidence, judgement: Judgement) -> Iterator[Check]:
-    """What makes the run worthless, such as a generator that was starved itself."""
+    """What makes the run invalid, such as a generator that was starved itself."""
     for check in judgement.of(CheckKind.VALIDITY):
         if not check.status.is_clean and check.id not in found.expected_failures:
             yield check
@@ -263,9 +257,8 @@ def _imprecise(
         yield (
             IsolationOutcome.CANNOT_TELL,
             f"the change of the P99 lies between {format_duration(change.lower_ns)} and"
-            f" {format_duration(change.upper_ns)} at 95 %, the margin of"
-            f" {format_duration(found.margin_ns)}"
-            f" between them{more}",
+            f" {format_duration(change.upper_ns)} at 95 %,"
+            f" the margin of {format_duration(found.margin_ns)} between them{more}",
         )
 
 
@@ -274,7 +267,7 @@ def _differences(blocks: Sequence[BlockFigures]) -> list[int]:
     pairs: dict[int, dict[bool, int]] = {}
     for block in blocks:
         if block.p99_ns is not None:
-            pairs.setdefault(block.pair, {})[block.disturbed] = block.p99_ns
+            pairs.setdefault(block.pair, {})[block.is_treatment] = block.p99_ns
     return [own[True] - own[False] for _, own in sorted(pairs.items()) if len(own) > 1]
 
 
@@ -283,4 +276,4 @@ def _late(found: IsolationEvidence) -> list[BlockFigures]:
 
 
 def _forceless(blocks: Sequence[BlockFigures]) -> list[BlockFigures]:
-    return [block for block in blocks if block.disturbed and not block.force]
+    return [block for block in blocks if block.is_treatment and not block.force]

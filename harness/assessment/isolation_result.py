@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from harness.errors import Exit
+
+# Names in files of earlier versions, with those of today.
+_EARLIER_NAMES = {
+    "disturbed": "is_treatment",
+    "quiet_p99_ns": "baseline_p99_ns",
+    "disturbed_p99_ns": "treatment_p99_ns",
+    "quiet_busy_cores": "baseline_busy_cores",
+    "disturbed_busy_cores": "treatment_busy_cores",
+    "quiet_waited_cores": "baseline_waited_cores",
+    "disturbed_waited_cores": "treatment_waited_cores",
+}
+
+
+class _Stored(BaseModel):
+    """Frozen and strict; a file of an earlier version is read under the names of today."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_today(cls, stored: Any) -> Any:
+        if not isinstance(stored, dict):
+            return stored
+        return {_EARLIER_NAMES.get(name, name): value for name, value in stored.items()}
 
 
 class IsolationOutcome(StrEnum):
@@ -26,7 +51,7 @@ class IsolationOutcome(StrEnum):
         }[self]
 
 
-class BlockFigures(BaseModel):
+class BlockFigures(_Stored):
     """One block, as it was found.
 
     Attributes:
@@ -37,10 +62,8 @@ class BlockFigures(BaseModel):
             block.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     pair: int
-    disturbed: bool
+    is_treatment: bool
     start_s: float
     end_s: float
     signals: int
@@ -50,23 +73,19 @@ class BlockFigures(BaseModel):
     force: str = ""
 
 
-class ContentionFigures(BaseModel):
+class ContentionFigures(_Stored):
     """Contention for the host's cores; see `contention.Contention`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     cores: float
-    quiet_busy_cores: float
-    disturbed_busy_cores: float
-    quiet_waited_cores: float
-    disturbed_waited_cores: float
+    baseline_busy_cores: float
+    treatment_busy_cores: float
+    baseline_waited_cores: float
+    treatment_waited_cores: float
     is_fought_over: bool
 
 
-class ChangeFigures(BaseModel):
+class ChangeFigures(_Stored):
     """How much later the P99 is under the disturbance; see `blocks.Change`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pairs: int
     estimate_ns: float
@@ -74,26 +93,24 @@ class ChangeFigures(BaseModel):
     upper_ns: float | None
 
 
-class IsolationJudgement(BaseModel):
+class IsolationJudgement(_Stored):
     """The outcome and why.
 
     Attributes:
         because: the reasons of this outcome, most important first.
         margin_ns: a larger change is no isolation.
         limit_ns: the objective of the P99.
-        quiet_p99_ns, disturbed_p99_ns: of all blocks of a kind together.
+        baseline_p99_ns, treatment_p99_ns: of all blocks of a kind together.
         contention: of the host's cores; None without telemetry.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     outcome: IsolationOutcome
     exit_code: int
     because: tuple[str, ...]
     margin_ns: int
     limit_ns: int
-    quiet_p99_ns: int | None
-    disturbed_p99_ns: int | None
+    baseline_p99_ns: int | None
+    treatment_p99_ns: int | None
     change: ChangeFigures | None
     blocks: tuple[BlockFigures, ...]
     contention: ContentionFigures | None = None

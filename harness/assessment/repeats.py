@@ -95,8 +95,8 @@ def _typical(
     if len(known) < runs:
         verdict = Verdict.FAIL if _beyond_chance(fails, runs) else Verdict.INCONCLUSIVE
         message = (
-            f"{len(known)} of {format_count(runs, 'run')} had enough signals for it; make them"
-            " longer"
+            f"{len(known)} of {format_count(runs, 'run')} had enough signals for it;"
+            " make them longer"
         )
         return verdict, message, None
     spread = spread_of(known)
@@ -116,11 +116,10 @@ def _with_pooled(
     least = pooled_share([RunShare(one.signals, one.beyond_least, one.effective) for one in pools])
     horizon_ns = detectable_period_ns(sum(one.measured_ns for one in pools))
     message = (
-        f"; {format_share(pooled.share)} of the {format_count(pooled.signals, 'signal')} of"
-        " all runs took as long"
-        f" as the limit or longer, between {format_share(pooled.lower)} and"
-        f" {format_share(pooled.upper)}, each at"
-        f" {format_share(CONFIDENCE)} (effective sample size {pooled.effective:,.0f});"
+        f"; {format_share(pooled.share)} of the {format_count(pooled.signals, 'signal')} of all"
+        " runs took as long as the limit or longer,"
+        f" between {format_share(pooled.lower)} and {format_share(pooled.upper)},"
+        f" each at {format_share(CONFIDENCE)} (effective sample size {pooled.effective:,.0f});"
         f" {format_percentile(pools[0].percentile)} allows {format_share(allowed)}"
     )
     if least.lower >= allowed:
@@ -154,9 +153,9 @@ def _format_spread(spread: Spread, limit_ns: int) -> str:
     return (
         f"that of a typical run lies between {format_duration(spread.lower_ns)} and"
         f" {format_duration(spread.upper_ns)}, each at {format_share(CONFIDENCE)}"
-        f" ({spread.runs} runs from"
-        f" {format_duration(spread.min_ns)} to {format_duration(spread.max_ns)}, which vary by"
-        f" {format_share(spread.variation)}); the limit is {format_duration(limit_ns)}"
+        f" ({spread.runs} runs from {format_duration(spread.min_ns)} to"
+        f" {format_duration(spread.max_ns)}, which vary by {format_share(spread.variation)});"
+        f" the limit is {format_duration(limit_ns)}"
     )
 
 
@@ -172,7 +171,6 @@ def _format_excess(known: Sequence[int], parts: Sequence[RunEstimate]) -> str:
         return ""
     between, within = found
     return (
-        f"; runs differ more than their intervals allow: by {format_share(between)} from run"
-        " to run,"
-        f" where {format_share(within)} would be expected"
+        f"; runs differ more than their intervals allow: by {format_share(between)}"
+        f" from run to run, where {format_share(within)} would be expected"
     )

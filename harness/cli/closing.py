@@ -27,7 +27,7 @@ from harness.report.run_description import planned_s
 from harness.report.terminal import render
 from harness.scenario import Scenario
 
-# Their evidence is whole: what is wrong lies in the judging, or in storing what it came to.
+# Their evidence is whole: what is wrong lies in the judging, or in storing the result.
 _JUDGE_AGAIN = (CHECK_CRASHED.id, RESULT_STORED.id)
 
 

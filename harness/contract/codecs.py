@@ -186,7 +186,7 @@ def _check(texts: Mapping[str, Scalar], *, within_text: bool) -> None:
         if within_text and any(placeholder.form == "bytes" for placeholder in found):
             problems.append(f"{place}: JSON has no bytes; leave the form out for base64")
     if not any(placeholder.name == "trace_id" for placeholder in placeholders):
-        problems.append("{trace_id} is missing, so that signals could not be told apart")
+        problems.append("{trace_id} is missing, so that signals could not be distinguished")
     if problems:
         raise ValueError("; ".join(problems))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -14,17 +14,28 @@ class ObservationMethod(StrEnum):
     """Method of observing SIMULATED; `docs/observing.md` has the figures behind the default.
 
     LOGICAL and POLLING read committed rows. NOTIFICATION and STREAM trust the system's reports.
+
+    Attributes:
+        module: of `harness/observe`, whose `make_watcher` makes the watcher of a plan. By name,
+            because clients of servers are loaded in the observer process only.
+        is_self_reported: whether the method relies on reports of the system itself.
     """
 
-    LOGICAL = "logical"
-    POLLING = "polling"
-    NOTIFICATION = "notification"
-    STREAM = "stream"
+    _value_: str
+    module: str
+    is_self_reported: bool
 
-    @property
-    def is_self_reported(self) -> bool:
-        """Whether the method relies on reports of the system itself."""
-        return self in (ObservationMethod.NOTIFICATION, ObservationMethod.STREAM)
+    LOGICAL = "logical", "logical", False
+    POLLING = "polling", "polling", False
+    NOTIFICATION = "notification", "notification", True
+    STREAM = "stream", "result_stream_watcher", True
+
+    # The defaults are for a look-up by value, which makes nothing.
+    def __new__(cls, value: str, module: str = "", is_self_reported: bool = False) -> Self:
+        made = str.__new__(cls, value)
+        made._value_ = value
+        made.module, made.is_self_reported = module, is_self_reported
+        return made
 
 
 class ObservationSettings(Frozen):

@@ -21,7 +21,7 @@ from harness.formatting import format_cores, format_percent
 # As specified, a share of the quota.
 ENGINE_CPU_SHARE = 0.80
 # Where the host lacks cores: signals queue only before an engine that is busy all the time, which
-# is one core's worth of running or being runnable. Of that, a quarter spent waiting for a core is
+# is one core of running or being runnable. Of that, a quarter spent waiting for a core is
 # more than each wake-up takes on a busy host; where a single thread does most of the work, the
 # threshold is what it lacks of the 80 % above. Idle cores are cores that it could have had.
 RUNNABLE_CORES = 0.90
@@ -197,7 +197,7 @@ def _idle_min(idle: SeriesSlice) -> float:
 def _wait_min(cpu: SeriesSlice, busiest: SeriesSlice | None) -> float:
     """Cores waited for, from which on the engine lacked CPU time; larger for an idle engine.
 
-    One core's worth of work is there in either case: a quarter of it is not done, or all that is
+    There is work for one core in either case: a quarter of it is not done, or all that is
     missing to 80 % of a core in the one thread that does most of it.
     """
     least = max(RUNNABLE_CORES - cpu.mean, cpu.mean * WAIT_SHARE / (1 - WAIT_SHARE))

@@ -18,7 +18,6 @@ from harness.scenario import Scenario
 ON_DEMAND = "on demand"
 # Figures of a check that may hold the duration that it compares with the limit.
 _VALUES = ("estimate_ns", "worst_ns", "max_ns")
-_SYSTEM_METRICS = ("latency", "service")
 # Validity checks that load of the host may break, whatever the latency.
 _HOST_SENSITIVE = frozenset(
     spec.id for spec in (GENERATOR_LAG_P99, GENERATOR_LAG_P99_9, OBSERVER_DELAY, HOST_INTERFERENCE)
@@ -71,7 +70,7 @@ def _near(
     checks = judgement.of(CheckKind.OBJECTIVE)
     for objective in scenario.parsed_objectives():
         limit_ns = objective.limit_ns
-        if objective.metric not in _SYSTEM_METRICS or not limit_ns:
+        if not objective.is_system_duration or not limit_ns:
             continue
         for check in checks:
             value_ns = _value_ns(check)
@@ -102,6 +101,6 @@ def _value_ns(check: Check) -> float | None:
 def _of_the_generator(scenario: Scenario, check: Check) -> bool:
     """Whether it is an objective of the load, which does not depend on the system."""
     return any(
-        check.objective == objective.text and objective.metric in ("lateness", "rate")
+        check.objective == objective.text and not objective.measures.of_system
         for objective in scenario.parsed_objectives()
     )

@@ -5,7 +5,6 @@ The judge reads events from `run.json`, which is written atomically.
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,11 +26,10 @@ def begin_events(folder: RunFolder) -> None:
     folder.write_text(folder.path / EVENTS_FILE, "")
 
 
-def append_event(folder: RunFolder, kind: str, what: str, mono_ns: int) -> None:
+def append_event(folder: RunFolder, event: RunEvent) -> None:
     """Append an event; errors are ignored, because a full disk ends the run elsewhere."""
-    event = RunEvent(kind=kind, what=what, mono_ns=mono_ns)
     with suppress(OSError), (folder.path / EVENTS_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(event.model_dump()) + "\n")
+        file.write(event.model_dump_json(exclude_none=True) + "\n")
 
 
 def read_events(path: Path) -> tuple[RunEvent, ...]:

@@ -71,11 +71,28 @@ class RunPlan(_Stored):
 
 
 class RunEvent(_Stored):
-    """An event of a run that matters to its judgement."""
+    """Something that happened during a run and that the judge must know.
+
+    Attributes:
+        kind: one of the kinds that `harness.judge.validity` knows.
+        what: one sentence with the figures, for people.
+        mono_ns: when it was noticed.
+        subject: the service that it is about; None where it is about none, or of an older version.
+        exit_code: with which the service ended; None where that is not known.
+        restarts: of the service, since the start of the run.
+    """
 
     kind: SingleLineText
     what: SingleLineText = ""
     mono_ns: Moment = 0
+    subject: SingleLineText | None = None
+    exit_code: Annotated[int, Field(ge=-(1 << 31), lt=1 << 32)] | None = None
+    restarts: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
+
+    @property
+    def service(self) -> str:
+        """The service of an event about one; older versions have it in the sentence only."""
+        return self.what.partition(" ")[0] if self.subject is None else self.subject
 
 
 class AnalysisFacts(_Stored):

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.analysis.faults.fault_figures import FaultFigures
-from harness.analysis.measurement import Measurement
+from harness.analysis.measurement import SignalCounts
 from harness.assessment.assess import Assessment, assess
 from harness.assessment.chaos import ChaosResult, RoundFigures, build_chaos_result
 from harness.clock import NS_PER_S
@@ -173,7 +173,7 @@ def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:
     )
 
 
-def _lost(measurement: Measurement) -> int:
+def _lost(measurement: SignalCounts) -> int:
     return measurement.account.lost + measurement.account.in_flight
 
 

@@ -176,7 +176,7 @@ def _evidence(
     figures = tuple(
         BlockFigures(
             pair=block.pair,
-            disturbed=block.is_treatment,
+            is_treatment=block.is_treatment,
             start_s=block.start_ns / NS_PER_S,
             end_s=block.end_ns / NS_PER_S,
             signals=block_signal_count(latency, [block]),
@@ -189,8 +189,8 @@ def _evidence(
     )
     return IsolationEvidence(
         blocks=figures,
-        quiet_p99_ns=block_percentile(latency, baseline, _P99),
-        disturbed_p99_ns=block_percentile(latency, treatment, _P99),
+        baseline_p99_ns=block_percentile(latency, baseline, _P99),
+        treatment_p99_ns=block_percentile(latency, treatment, _P99),
         margin_ns=round(isolation.margin_ms * NS_PER_MS),
         limit_ns=limit_ns,
         lateness_limit_ns=LATENESS_P99.of(scenario),
@@ -217,10 +217,10 @@ def _contention(
         return None
     return ContentionFigures(
         cores=treatment.cores,
-        quiet_busy_cores=baseline.busy_cores,
-        disturbed_busy_cores=treatment.busy_cores,
-        quiet_waited_cores=baseline.waited_cores,
-        disturbed_waited_cores=treatment.waited_cores,
+        baseline_busy_cores=baseline.busy_cores,
+        treatment_busy_cores=treatment.busy_cores,
+        baseline_waited_cores=baseline.waited_cores,
+        treatment_waited_cores=treatment.waited_cores,
         is_fought_over=treatment.is_fought_over,
     )
 

@@ -114,7 +114,7 @@ class GateRunner(BackgroundTask):
         if self._thread is not None:
             self._thread.join(_JOIN_S)
             if self._thread.is_alive():
-                self._fail("the gate did not come to its end")
+                self._fail("the gate did not finish")
 
     def _run(self, due_ns: int) -> None:
         trouble, node = "", OpenNode("", "", "")

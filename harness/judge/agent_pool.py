@@ -90,10 +90,14 @@ def planned_departures(case: CheckContext) -> frozenset[str]:
 def check_pool(case: CheckContext) -> Iterator[Check]:
     """Each container that left the pool did so by planned faults; no check where none left."""
     found = departures(case)
-    reported = {event.what for event in case.run.events if event.kind == OUT_OF_POOL}
-    unknown = [
-        what for what in sorted(reported) if what.split(" ")[0] not in {d.name for d in found}
-    ]
+    known = {one.name for one in found}
+    unknown = sorted(
+        {
+            event.what
+            for event in case.run.events
+            if event.kind == OUT_OF_POOL and event.service not in known
+        }
+    )
     if not found and not unknown:
         return
     wrong = [one for one in found if not one.is_planned]

@@ -55,9 +55,9 @@ def _restarts(case: CheckContext) -> Iterator[str]:
     """A run that is cut short may end before it records a restart; so may one with faults."""
     if case.scenario.fault or any(event.kind in TRUNCATING_EVENTS for event in case.run.events):
         return
-    restarts = [event.what for event in case.run.events if event.kind == "service_restarted"]
+    restarted = {event.service for event in case.run.events if event.kind == "service_restarted"}
     for name, number in _counted(case.stack):
-        if not any(what.startswith(f"{name} ") for what in restarts):
+        if name not in restarted:
             counted = format_count(number, "restart")
             yield f"stack.json counts {counted} of {name}, run.json has none"
 

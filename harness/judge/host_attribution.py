@@ -38,7 +38,7 @@ def interference_explains_miss(case: CheckContext, objective: Objective, cell: C
     """
     found = host_interference(case)
     metric = Metric(objective.metric)
-    if metric not in (Metric.LATENCY, Metric.SERVICE) or not found:
+    if not objective.is_system_duration or not found:
         return None
     t0_ns = case.analysis.timeline.t0_ns
     apart = excluded_windows(case, objective)
@@ -52,8 +52,7 @@ def interference_explains_miss(case: CheckContext, objective: Objective, cell: C
 def interference_explains_inconclusive(case: CheckContext, objective: Objective) -> str | None:
     """Why interference keeps a duration undecided, however long the run; None where it does not."""
     found = host_interference(case)
-    metric = Metric(objective.metric)
-    if metric not in (Metric.LATENCY, Metric.SERVICE) or not found:
+    if not objective.is_system_duration or not found:
         return None
     mostly = _interference_share(case, objective, found) >= INTERFERENCE_SHARE
     return format_interference(found) if mostly else None
@@ -87,7 +86,7 @@ def interference_explains_rejections(case: CheckContext, limit: float) -> str | 
 def _interference_share(
     case: CheckContext, objective: Objective, found: Sequence[Interference]
 ) -> float:
-    """Share of the time of an objective in which the host was disturbed."""
+    """Share of the time of an objective with host interference."""
     t0_ns, whole_ns = case.analysis.timeline.t0_ns, measured_ns(case, objective)
     apart = [*excluded_windows(case, objective), *_joined(found, t0_ns)]
     baseline_ns = baseline_duration_ns(stretches_ns(case, objective), apart, t0_ns)

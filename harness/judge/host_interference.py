@@ -1,7 +1,7 @@
 """Whether other programs, or other guests of the host, made signals slow.
 
 Telemetry samples, each second, the cores that system, harness and others use, and whose tasks wait
-for storage. A second is disturbed where others use a resource that is short. The
+for storage. A second is affected where others use a resource that is short. The
 signals intended in it, or before the system had caught up with it, are left out; what is left
 decides whether the objective is missed. So this can only excuse a latency, never accuse one, and a
 system that is slow in undisturbed seconds too has no excuse. Without telemetry nothing is known.
@@ -69,7 +69,7 @@ def find_interference(
         spans_s: the intervals, in seconds after t0.
 
     Returns:
-        One for each disturbed resource; none without telemetry.
+        One for each affected resource; none without telemetry.
     """
     times = telemetry.time_series.get("host.busy_cores")
     if times is None:

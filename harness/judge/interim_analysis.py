@@ -82,7 +82,7 @@ def format_analysis(analysis: InterimAnalysis) -> str:
 
 def is_share(objective: Objective) -> bool:
     """Whether it is a share that interim analyses can estimate; no sample proves 100 %."""
-    return objective.metric in ("rejected", "simulated") and objective.limit_share != 1.0
+    return objective.measures.limits_rejections and objective.limit_share != 1.0
 
 
 def estimate_percentile(

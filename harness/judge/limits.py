@@ -115,10 +115,10 @@ BUSY_SHARE_SIGNOFF = 0.90
 # A foreign program that writes or computes in bursts is seen in some seconds and felt in those
 # between: stretches that lie no further apart are one disturbance.
 INTERFERENCE_GAP_S = 5.0
-# Disturbed for a fifth of the measured time, an open interval does not predict how much
+# Affected for a fifth of the measured time, an open interval does not predict how much
 # longer to run: the same programs would keep it open.
 INTERFERENCE_SHARE = 0.2
-# Disturbed for half of it, what is left is no undisturbed run: interference is seen a second late.
+# Affected for half of it, the rest is no unaffected run: interference is seen a second late.
 INTERFERENCE_SHARE_DOMINANT = 0.5
 # Least length of the measured load for a sign-off: what the nightly scenarios run.
 SIGNOFF_S = 300
@@ -129,6 +129,6 @@ def tightest_latency_ns(scenario: Scenario) -> int | None:
     limits = [
         objective.limit_ns
         for objective in scenario.parsed_objectives()
-        if objective.metric in ("latency", "service") and objective.limit_ns is not None
+        if objective.is_system_duration and objective.limit_ns is not None
     ]
     return min(limits, default=None)

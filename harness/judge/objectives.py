@@ -25,7 +25,6 @@ from harness.judge.censoring import (
 )
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.decision import decide
-from harness.judge.faults.recovery import check_recovery
 from harness.judge.host_attribution import (
     interference_explains_inconclusive,
     interference_explains_miss,
@@ -51,7 +50,6 @@ from harness.judge.scope import (
     no_signal_hint,
     objective_spec,
 )
-from harness.judge.shares import check_rate, check_rejected, check_simulated
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
@@ -77,16 +75,8 @@ def check_objectives(case: CheckContext) -> Iterator[Check]:
 
 def check_objective(case: CheckContext, objective: Objective) -> Iterator[Check]:
     """One objective, for each mode that it concerns."""
-    if objective.metric == "rejected":
-        yield check_rejected(case, objective)
-    elif objective.metric == "simulated":
-        yield check_simulated(case, objective)
-    elif objective.metric == "rate":
-        yield check_rate(case, objective)
-    elif objective.metric == "recovery":
-        yield check_recovery(case, objective)
-    else:
-        yield from _duration(case, objective)
+    found: Check | Iterator[Check] = objective.measures.load_check()(case, objective)
+    yield from (found,) if isinstance(found, Check) else found
 
 
 def check_arrival(case: CheckContext) -> Check:
@@ -98,8 +88,8 @@ def check_arrival(case: CheckContext) -> Check:
     account = case.analysis.signals.outcomes(Phase.MEASURE)
     arrived, attempted = account.arrived, account.attempted
     awaited = account.ordinary
-    metrics = {one.metric for one in case.scenario.parsed_objectives()}
-    is_unlimited = not metrics & {"rejected", "simulated"}
+    objectives = case.scenario.parsed_objectives()
+    is_unlimited = not any(one.measures.limits_rejections for one in objectives)
     verdict, why, hint = Verdict.PASS, "", "set a lower signals.stale_share"
     if attempted and not awaited:
         verdict, why = Verdict.INVALID, "; every one was to be refused as stale"
@@ -128,7 +118,8 @@ def _refused_as_late(case: CheckContext, account: SignalOutcomeCounts) -> bool:
     return account.ordinary_stale >= account.ordinary and generator_was_late(case)
 
 
-def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:
+def check_duration(case: CheckContext, objective: Objective) -> Iterator[Check]:
+    """A percentile or the maximum of a duration, for each mode that it concerns."""
     found = cells_of(case, objective)
     wanted = [mode for mode in found if objective.mode in (None, mode.name.lower())]
     if not wanted:

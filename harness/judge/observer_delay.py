@@ -98,15 +98,13 @@ def check_notifications(case: CheckContext) -> Iterator[Check]:
         )
         message = (
             f"{observer.words_early:,} of {format_count(observer.words_checked, 'report')}"
-            " came before the table"
-            f" showed the state, {by}: the system reports before it commits, and latencies"
-            " are longer"
-            " than observed"
+            f" came before the table showed the state, {by}: the system reports before it commits,"
+            " and latencies are longer than observed"
         )
         early = [Problem(message, "report after the COMMIT, or choose the way polling or logical")]
     good = (
-        f"{format_count(observer.words_checked, 'report')} compared with the table, which showed"
-        " each state"
+        f"{format_count(observer.words_checked, 'report')} compared with the table,"
+        " which showed each state"
     )
     if not observer.words_checked and not early:
         yield REPORTS_AFTER_COMMIT.not_applicable(

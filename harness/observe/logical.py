@@ -5,6 +5,7 @@ It uses a temporary slot, so that nothing remains on the server however the obse
 
 from __future__ import annotations
 
+import os
 import select
 
 from psycopg import OperationalError, pq
@@ -18,6 +19,7 @@ from harness.errors import StackError, error_text
 from harness.observe.decoder import Decoder, RowVersion
 from harness.observe.libpq import connect, identifier, literal, require_open
 from harness.observe.pgoutput import Keepalive, XLogData, parse_frame, status_update
+from harness.observe.plan import ObserverPlan
 from harness.observe.status_normalizer import NormalizeStatus, make_status_normalizer, type_query
 from harness.observe.watcher import Versions, WatcherLost
 
@@ -231,3 +233,9 @@ def is_transient(state: str) -> bool:
 
 def _left_ms(deadline_ns: int, clock: Clock) -> int:
     return max(1, (deadline_ns - clock.now_ns()) // NS_PER_MS)
+
+
+def make_watcher(plan: ObserverPlan, clock: Clock) -> LogicalWatcher:
+    """The watcher of a plan; its slots have the run and the process in their names."""
+    slot = f"harness_{plan.run_tag:012x}_{os.getpid()}"
+    return LogicalWatcher(plan.observer_dsn.get_secret_value(), plan.contract, slot, clock)

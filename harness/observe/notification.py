@@ -16,6 +16,7 @@ from harness.contract.names import Contract
 from harness.errors import StackError, error_text
 from harness.observe.decoder import RowVersion
 from harness.observe.libpq import connect, identifier, require_open
+from harness.observe.plan import ObserverPlan
 from harness.observe.status_reports import StatusReportParser
 from harness.observe.watcher import Versions, WatcherLost
 
@@ -107,3 +108,8 @@ class NotificationWatcher:
         if self._connection is not None:
             self._connection.finish()
             self._connection = None
+
+
+def make_watcher(plan: ObserverPlan, clock: Clock) -> NotificationWatcher:
+    """The watcher of a plan."""
+    return NotificationWatcher(plan.observer_dsn.get_secret_value(), plan.contract, clock)

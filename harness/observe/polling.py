@@ -17,6 +17,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError, error_text
 from harness.observe.connection import connect
+from harness.observe.plan import ObserverPlan
 from harness.observe.rows import RunRows, hides_rows, keeps_commit_times, limit_query_time
 from harness.observe.snapshot import VersionDeduplicator, snapshot_xmin
 from harness.observe.status_normalizer import read_status_normalizer
@@ -134,3 +135,8 @@ class PollingWatcher:
         now_ns = self._clock.now_ns()
         self._due_ns = now_ns + max(self._pause_ns, _PAUSE_SHARE * (now_ns - begin_ns))
         return fresh
+
+
+def make_watcher(plan: ObserverPlan, clock: Clock) -> PollingWatcher:
+    """The watcher of a plan."""
+    return PollingWatcher(plan.observer_dsn.get_secret_value(), plan.contract, plan.run_tag, clock)

@@ -9,9 +9,10 @@ import redis
 
 from harness.clock import NS_PER_MS, Clock
 from harness.contract.names import Contract
-from harness.errors import StackError
+from harness.errors import StackError, UsageError
 from harness.observe.clock_probes import redis_client
 from harness.observe.decoder import RowVersion
+from harness.observe.plan import ObserverPlan
 from harness.observe.status_reports import StatusReportParser
 from harness.observe.watcher import Versions, WatcherLost
 
@@ -101,3 +102,14 @@ class ResultStreamWatcher:
         facts: Any = self._client.xinfo_stream(self._key)
         newest: bytes = facts["last-generated-id"]
         return newest
+
+
+def make_watcher(plan: ObserverPlan, clock: Clock) -> ResultStreamWatcher:
+    """The watcher of a plan.
+
+    Raises:
+        UsageError: the plan has no Redis.
+    """
+    if plan.redis_url is None:
+        raise UsageError("a stream of results needs the URL of its Redis", where="redis_url")
+    return ResultStreamWatcher(plan.redis_url.get_secret_value(), plan.contract, clock)

@@ -10,6 +10,7 @@ committed by then (within `DRAIN_LIMIT_NS`), probes the clocks once more, writes
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -26,21 +27,17 @@ from harness.errors import EvidenceError, Exit, HarnessError, StackError, error_
 from harness.evidence.atomic_files import write_text
 from harness.observe.catch_up import missed_versions
 from harness.observe.clock_probes import ClockProber, PostgresClock
-from harness.observe.logical import LogicalWatcher
-from harness.observe.notification import NotificationWatcher
 from harness.observe.observations import ObservationsFile
 from harness.observe.plan import (
     CLOCK_FILE,
     OBSERVER_FILE,
     SIGHTINGS_FILE,
     STREAM_FILE,
-    ObservationMethod,
     ObserverPlan,
 )
 from harness.observe.polling import PollingWatcher
 from harness.observe.reconnecting_watcher import ReconnectingWatcher
 from harness.observe.report_check import ReportCheck
-from harness.observe.result_stream_watcher import ResultStreamWatcher
 from harness.observe.stream_samplers import ProposalsSampler
 from harness.observe.watcher import Versions, Watcher
 from harness.process.parent_death import die_with_parent
@@ -222,14 +219,9 @@ class ObserverWorker:
 
 def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
     """The watcher of the plan's observation method."""
-    dsn = plan.observer_dsn.get_secret_value()
-    if plan.method is ObservationMethod.POLLING:
-        return PollingWatcher(dsn, plan.contract, plan.run_tag, clock)
-    if plan.method is ObservationMethod.NOTIFICATION:
-        return NotificationWatcher(dsn, plan.contract, clock)
-    if plan.method is ObservationMethod.STREAM and plan.redis_url is not None:
-        return ResultStreamWatcher(plan.redis_url.get_secret_value(), plan.contract, clock)
-    return LogicalWatcher(dsn, plan.contract, f"harness_{plan.run_tag:012x}_{os.getpid()}", clock)
+    module = importlib.import_module(f"harness.observe.{plan.method.module}")
+    made: Watcher = module.make_watcher(plan, clock)
+    return made
 
 
 def emit_status(line: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from harness.analysis.measurement import Measurement
+from harness.analysis.measurement import Durations
 from harness.diagnosis.answers import Diagnosis
 from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
@@ -44,7 +44,7 @@ class ClosingHints:
 
 
 def compact_lines(
-    measurement: Measurement, judgement: Judgement, diagnosis: Diagnosis | None, width: int
+    measurement: Durations, judgement: Judgement, diagnosis: Diagnosis | None, width: int
 ) -> Iterator[Text]:
     """Latency, objectives and what did not pass; each line has at most `width` columns."""
     yield Text()

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigures
 from harness.analysis.faults.fault_figures import FaultFigures
-from harness.analysis.measurement import Measurement, RecoveryFigures
+from harness.analysis.measurement import FaultEffects, RecoveryFigures
 from harness.clock import NS_PER_S
 from harness.formatting import format_count, format_duration_fixed
 from harness.judge.judgement import Judgement
@@ -18,7 +18,7 @@ _HEADS = ("fault", "at", "proven after", "lasted", "first signal", "backlog clea
 _TEXTS = frozenset({"fault", "proof"})
 
 
-def faults_section(measurement: Measurement, _: Judgement) -> RenderableType | None:
+def faults_section(measurement: FaultEffects, _: Judgement) -> RenderableType | None:
     """A row for each fault, and the latency outside of their windows; None without a fault."""
     if not measurement.faults:
         return None
@@ -43,7 +43,7 @@ def faults_section(measurement: Measurement, _: Judgement) -> RenderableType | N
     return Group(table, *(Text(note) for note in notes))
 
 
-def recovery_of(fault: FaultFigures, measurement: Measurement) -> RecoveryFigures | None:
+def recovery_of(fault: FaultFigures, measurement: FaultEffects) -> RecoveryFigures | None:
     """The recovery from a fault; None where it was not injected."""
     end_s = fault.healed_s if fault.for_s else fault.injected_s
     return next(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.histogram import bucket_high_ns, bucket_low_ns
 from harness.analysis.histogram_encoding import decode
-from harness.analysis.measurement import Measurement
+from harness.analysis.measurement import Durations
 from harness.clock import NS_PER_MS
 from harness.evidence import atomic_files
 
@@ -19,7 +19,7 @@ from harness.evidence import atomic_files
 _TICKS = 5
 
 
-def write_hgrm(measurement: Measurement, target: Path) -> tuple[Path, ...]:
+def write_hgrm(measurement: Durations, target: Path) -> tuple[Path, ...]:
     """Write a file for each metric of each phase and mode; the folder is created if needed.
 
     Raises:

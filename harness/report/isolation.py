@@ -46,8 +46,8 @@ def _pairs(judgement: IsolationJudgement) -> Table:
         table.add_column(head, justify="left" if head in ("first", "proof") else "right")
     for pair in sorted({block.pair for block in judgement.blocks}):
         own = [block for block in judgement.blocks if block.pair == pair]
-        baseline = next(block for block in own if not block.disturbed)
-        treatment = next(block for block in own if block.disturbed)
+        baseline = next(block for block in own if not block.is_treatment)
+        treatment = next(block for block in own if block.is_treatment)
         change = (
             None
             if baseline.p99_ns is None or treatment.p99_ns is None
@@ -55,7 +55,7 @@ def _pairs(judgement: IsolationJudgement) -> Table:
         )
         table.add_row(
             str(pair + 1),
-            "treatment" if own[0].disturbed else "baseline",
+            "treatment" if own[0].is_treatment else "baseline",
             format_duration_fixed(baseline.p99_ns),
             format_duration_fixed(treatment.p99_ns),
             format_duration_fixed(change),
@@ -67,8 +67,8 @@ def _pairs(judgement: IsolationJudgement) -> Table:
 
 def _change(judgement: IsolationJudgement) -> str:
     pooled = (
-        f"P99 over all blocks: {format_duration_fixed(judgement.quiet_p99_ns)} baseline,"
-        f" {format_duration_fixed(judgement.disturbed_p99_ns)} treatment"
+        f"P99 over all blocks: {format_duration_fixed(judgement.baseline_p99_ns)} baseline,"
+        f" {format_duration_fixed(judgement.treatment_p99_ns)} treatment"
     )
     change = judgement.change
     if change is None:

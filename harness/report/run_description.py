@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.analysis.measurement import Measurement
+from harness.analysis.measurement import SignalCounts
 from harness.formatting import format_count
 from harness.scenario import Load, Phase
 
@@ -48,7 +48,7 @@ def planned_s(load: Load) -> float:
     return sum(stage.duration_s for stage in load.timeline() if stage.phase is Phase.MEASURE)
 
 
-def measured_s(measurement: Measurement, load: Load) -> float:
+def measured_s(measurement: SignalCounts, load: Load) -> float:
     """Length of the measured phase, in seconds; the planned one where it was not computed."""
     durations_s = (rate.duration_s for rate in measurement.rates if rate.phase == Phase.MEASURE)
     return next(durations_s, planned_s(load))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from harness.analysis.measurement import (
     ClockFigures,
+    Durations,
     Measurement,
     RateFigures,
     SignalOutcomeFigures,
@@ -107,7 +108,7 @@ def _with_examples(check: Check) -> str:
     return check.message + (f" ({', '.join(shown)}, ...)" if shown else "")
 
 
-def _latency(measurement: Measurement, _: Judgement) -> Table | None:
+def _latency(measurement: Durations, _: Judgement) -> Table | None:
     """Percentiles of the measure phase, one row for each mode and metric."""
     names = [
         name
@@ -134,7 +135,7 @@ def _latency(measurement: Measurement, _: Judgement) -> Table | None:
     return table if table.row_count else None
 
 
-def _breakdown(measurement: Measurement, _: Judgement) -> RenderableType | None:
+def _breakdown(measurement: Durations, _: Judgement) -> RenderableType | None:
     shown = [split for split in measurement.splits if split.phase == "measure"]
     if not shown:
         return None

@@ -21,7 +21,8 @@ stopped, and everything that was written stays.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 
 from harness.assessment.assess import Assessment
 from harness.contract.names import Contract
@@ -39,7 +40,6 @@ from harness.run.monitor import RunMonitor
 from harness.run.parts import (
     ObserverPart,
     Parts,
-    RunEvent,
     SelfMonitoringPart,
     ServiceCountersPart,
     SwarmPart,
@@ -171,9 +171,6 @@ def _start_load(context: _Context, instruments: _Instruments) -> _Load:
         context.cleanup.callback(pool.end, _POOL_END_S)
         pool.start()
 
-    def keep(event: RunEvent) -> None:
-        append_event(folder, **asdict(event))
-
     features = [(feature, feature.make(context.endpoints, swarm)) for feature in parts.features]
     for _, part in features:
         context.cleanup.callback(part.stop, abort=True)
@@ -190,7 +187,7 @@ def _start_load(context: _Context, instruments: _Instruments) -> _Load:
         instruments.telemetry,
         scenario.load,
         plan.t0_ns,
-        keep,
+        partial(append_event, folder),
         features,
     )
     return _Load(swarm, self_monitoring, monitor)
@@ -261,7 +258,7 @@ def _write_run(context: _Context, monitor: RunMonitor, observation_end_ns: int) 
         "drain_deadline_ns": monitor.drain_deadline_ns,
         "load_end_ns": monitor.load_end_ns,
         "analyses": [one.model_dump(mode="json") for one in monitor.analyses],
-        "events": [asdict(event) for event in monitor.events],
+        "events": [event.model_dump(exclude_none=True) for event in monitor.events],
         "kept": kept,
     }
     try:

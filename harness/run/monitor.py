@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import StackError
+from harness.evidence.run_documents import RunEvent
 from harness.judge.interim_analysis import InterimAnalysis, format_analysis
 from harness.run.live.snapshot import SnapshotBuilder
 from harness.run.parts import (
@@ -15,7 +16,6 @@ from harness.run.parts import (
     LiveView,
     ObserverPart,
     Parts,
-    RunEvent,
     SwarmPart,
     TelemetryPart,
 )
@@ -137,9 +137,16 @@ class RunMonitor:
         self.swarm.stop()
         self.load_end_ns = self.parts.clock.now_ns()
 
-    def note(self, kind: str, what: str) -> None:
-        """Keep an event for the judge."""
-        event = RunEvent(kind, what, self.parts.clock.now_ns())
+    def note(self, kind: str, what: str, service: ServiceState | None = None) -> None:
+        """Keep an event for the judge, with the state of the service that it is about."""
+        event = RunEvent(
+            kind=kind,
+            what=what,
+            mono_ns=self.parts.clock.now_ns(),
+            subject=None if service is None else service.name,
+            exit_code=None if service is None else service.last_exit,
+            restarts=None if service is None else service.restarts,
+        )
         self.events.append(event)
         self.on_event(event)
 
@@ -202,6 +209,7 @@ class RunMonitor:
                 self.note(
                     "service_restarted",
                     f"{service.name} {how}was restarted (restart {service.restarts})",
+                    service,
                 )
 
     def _note_messages(self) -> None:
@@ -219,6 +227,7 @@ class RunMonitor:
                 "out_of_pool",
                 f"{service.name} is out of the pool: it ended with {service.last_exit} after"
                 f" {service.restarts} restarts, and its policy allows no more",
+                service,
             )
 
     def _show(self, phase: str, now_ns: int) -> None:

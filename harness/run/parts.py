@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from harness.assessment.assess import Assessment, assess_and_store
 from harness.clock import Clock
+from harness.evidence.run_documents import RunEvent
 from harness.evidence.run_folder import RunFolder
 from harness.judge.interim_analysis import InterimAnalysis
 from harness.judge.interim_analyzer import InterimAnalyzer
@@ -19,21 +20,6 @@ from harness.scenario import Load
 from harness.schedule.lead_time import lead_ns
 from harness.schedule.plan import SwarmPlan
 from harness.stack.base import Endpoints, ServiceState, Stack
-
-
-@dataclass(frozen=True, slots=True)
-class RunEvent:
-    """Something that happened during a run and that the judge must know.
-
-    Attributes:
-        kind: one of the kinds that `harness.judge.validity` knows.
-        what: one sentence with the figures.
-        mono_ns: when it was noticed.
-    """
-
-    kind: str
-    what: str
-    mono_ns: int
 
 
 @dataclass(frozen=True, slots=True)

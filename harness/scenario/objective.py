@@ -20,20 +20,30 @@ from pydantic import (
 )
 
 from harness.clock import NS_PER_MS, NS_PER_S
-
-Metric = Literal["latency", "service", "lateness", "rejected", "simulated", "rate", "recovery"]
+from harness.scenario.objective_metrics import (
+    OBJECTIVE_METRICS,
+    Form,
+    ObjectiveMetric,
+    grammar,
+    metrics_of,
+)
 
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _TIME = rf"(?P<value>{_NUMBER})\s*(?P<unit>us|ms|s)"
 _DURATION = re.compile(
     r"^(?:stage\s+(?P<stage>\S+)\s+)?(?:(?P<mode>lite|full)\s+)?(?P<rank>p\S+|max)"
-    r"(?:\s+of\s+(?P<metric>latency|service|lateness))?"
+    rf"(?:\s+of\s+(?P<metric>{metrics_of(Form.PERCENTILE)}))?"
     rf"(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s))?"
     rf"\s*<\s*{_TIME}(?P<outside>\s+outside\s+faults)?$"
 )
-_RECOVERY = re.compile(rf"^recovery\s*<\s*{_TIME}$")
-_REJECTED = re.compile(rf"^rejected\s*<\s*(?P<value>{_NUMBER})\s*%$")
-_AT_LEAST = re.compile(rf"^(?P<metric>rate|simulated)\s*>=\s*(?P<value>{_NUMBER})\s*%$")
+_SIMPLE = {
+    form: re.compile(rf"^(?P<metric>{metrics_of(form)})\s*{limit}$")
+    for form, limit in (
+        (Form.TIME, rf"<\s*{_TIME}"),
+        (Form.SHARE_BELOW, rf"<\s*(?P<value>{_NUMBER})\s*%"),
+        (Form.SHARE_REACHED, rf">=\s*(?P<value>{_NUMBER})\s*%"),
+    )
+}
 _RANK = re.compile(r"^p(?:0|[1-9][0-9]?)(?:\.[0-9]{1,9})?$")
 _NS = {"us": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
 
@@ -45,10 +55,7 @@ WINDOW_MIN_NS = NS_PER_S
 # Windows move in equal steps of whole milliseconds.
 WINDOW_STEP_NS = 100 * NS_PER_MS
 
-GRAMMAR = (
-    "[stage NAME] [lite|full] pNN[.N]|max [of latency|service|lateness] [over any N s]"
-    " < N us|ms|s [outside faults]; recovery < N s; rejected < N %; simulated >= N %; rate >= N %"
-)
+GRAMMAR = grammar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +64,7 @@ class Objective:
 
     Attributes:
         text: as written in the scenario.
-        metric: the measured figure. `rejected` is the share of attempted signals that the engine
-            rejected, `simulated` the share that reached SIMULATED, `rate` the share of intended
-            signals that were sent in their phase, `recovery` the time after a fault or a restart
-            until signals become final again and none is overdue.
+        metric: the name of the measured figure, of `OBJECTIVE_METRICS`.
         percentile: 0 < percentile < 100, or 100 for `max`; None for other metrics.
         mode: `lite`, `full`, or None for all signals.
         limit_ns: upper limit of a duration; None for shares.
@@ -71,7 +75,7 @@ class Objective:
     """
 
     text: str
-    metric: Metric
+    metric: str
     percentile: float | None = None
     mode: Literal["lite", "full"] | None = None
     limit_ns: int | None = None
@@ -81,16 +85,24 @@ class Objective:
     outside_faults: bool = False
 
     @property
+    def measures(self) -> ObjectiveMetric:
+        """The measured figure."""
+        return OBJECTIVE_METRICS[self.metric]
+
+    @property
     def is_latency_percentile(self) -> bool:
         """Whether it limits a percentile, or the maximum, of latency."""
         return self.metric == "latency" and self.percentile is not None
 
     @property
+    def is_system_duration(self) -> bool:
+        """Whether it limits a percentile, or the maximum, of a duration that the system decides."""
+        return self.percentile is not None and self.measures.of_system
+
+    @property
     def is_estimated(self) -> bool:
         """Whether a confidence interval decides it, which more signals make narrower."""
-        if self.window_ns is not None or self.metric in ("rate", "recovery", "lateness"):
-            return False
-        return self.percentile != 100.0
+        return self.measures.is_estimated and self.window_ns is None and self.percentile != 100.0
 
 
 def parse_objective(text: str) -> Objective:
@@ -100,22 +112,20 @@ def parse_objective(text: str) -> Objective:
         ValueError: with the error and the grammar.
     """
     line = " ".join(text.split())
-    if match := _REJECTED.match(line):
-        return Objective(text=line, metric="rejected", limit_share=_share_below(match["value"]))
-    if match := _AT_LEAST.match(line):
-        metric = match["metric"]
-        return Objective(
-            text=line,
-            metric=metric,  # type: ignore[arg-type]  # the pattern allows only these values
-            limit_share=_share_reached(match["value"]),
-        )
-    if match := _RECOVERY.match(line):
-        return Objective(
-            text=line, metric="recovery", limit_ns=_limit(match["value"], match["unit"])
-        )
     if match := _DURATION.match(line):
         return _duration(line, match)
+    for form, pattern in _SIMPLE.items():
+        if match := pattern.match(line):
+            return _simple(line, form, match)
     raise ValueError(f"{text!r} is not an objective; write {GRAMMAR}")
+
+
+def _simple(line: str, form: Form, match: re.Match[str]) -> Objective:
+    metric, value = match["metric"], match["value"]
+    if form is Form.TIME:
+        return Objective(text=line, metric=metric, limit_ns=_limit(value, match["unit"]))
+    limit = _share_below(value) if form is Form.SHARE_BELOW else _share_reached(value)
+    return Objective(text=line, metric=metric, limit_share=limit)
 
 
 def _duration(line: str, match: re.Match[str]) -> Objective:
@@ -131,7 +141,7 @@ def _duration(line: str, match: re.Match[str]) -> Objective:
         raise ValueError("'outside faults' covers the whole load: no stage, no 'over any ...'")
     return Objective(
         text=line,
-        metric=match["metric"] or "latency",  # type: ignore[arg-type]  # the pattern allows only these values
+        metric=match["metric"] or "latency",
         percentile=percentile,
         mode=match["mode"],  # type: ignore[arg-type]  # the pattern allows only these values
         limit_ns=_limit(match["value"], match["unit"]),
@@ -177,7 +187,7 @@ def _share_below(text: str) -> float:
     if value == 0:
         raise ValueError("a share < 0 % never holds: write the largest that is allowed, < 0.1 %")
     if value == 1:
-        raise ValueError("a share < 100 % is no limit: one signal not rejected is enough")
+        raise ValueError("a share < 100 % is no limit: one other signal is enough")
     return value
 
 

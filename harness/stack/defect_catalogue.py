@@ -1,6 +1,7 @@
 """Named defects of the reference services: which there are, and whether a wish can be met.
 
-They are listed in a file next to the services, which read it too.
+They are listed in a file next to the services. Only the harness reads it: the services receive
+every setting of a defect.
 """
 
 from __future__ import annotations
@@ -64,11 +65,23 @@ def check_defects(wishes: Iterable[str], root: Path) -> None:
 
 
 def defects_of(service: str, wishes: Sequence[str], root: Path) -> tuple[str, ...]:
-    """Those of the wishes that concern a service; all of them exist."""
+    """Those of the wishes that concern a service, with their defaults; all of them exist."""
     if not wishes:  # then the list need not even be there
         return ()
     known = read_catalogue(root)
-    return tuple(wish for wish in wishes if known[_name(wish)].of == service)
+    return tuple(
+        _complete(known[_name(wish)], wish) for wish in wishes if known[_name(wish)].of == service
+    )
+
+
+def _complete(defect: Defect, wish: str) -> str:
+    """A wish with every setting. The default trigger holds unless another one is given."""
+    pairs = (pair.partition("=") for pair in filter(None, wish.partition(":")[2].split(",")))
+    given = {key.strip(): value.strip() for key, _, value in pairs}
+    triggers = set(WHEN) - {"seed"}
+    default = defect.settings if triggers & set(given) else {**defect.when, **defect.settings}
+    values = {**{key: str(value) for key, value in default.items()}, **given}
+    return f"{defect.name}:{','.join(f'{key}={value}' for key, value in values.items())}"
 
 
 def _name(wish: str) -> str:

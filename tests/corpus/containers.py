@@ -9,7 +9,7 @@ from tests.corpus.entries import Entry
 
 _STACK = ("--stack", "docker", "--images", "offline", "--set", "load.drain_s=15")
 _AGENT = ("--agent-containers", "1")
-_PROMISES = 'objectives=["recovery < 15 s", "rejected < 30 %", "p90 < 2 s outside faults"]'
+_LIMITS = 'objectives=["recovery < 15 s", "rejected < 30 %", "p90 < 2 s outside faults"]'
 
 
 def _run(name: str, shows: str, *words: str) -> Entry:
@@ -21,7 +21,7 @@ def _recorded(place: Path, *words: str) -> Path:
 
 
 def _faulty(name: str, shows: str, fault: str, duration: int) -> Entry:
-    given = ("--set", f"fault=[{fault}]", "--set", _PROMISES, "--duration", str(duration))
+    given = ("--set", f"fault=[{fault}]", "--set", _LIMITS, "--duration", str(duration))
     return _run(name, shows, *_AGENT, *given)
 
 

@@ -42,7 +42,7 @@ def small_load() -> Load:
 
 
 def tiny() -> World:
-    """A healthy run that is there for one check: 210 signals, and a promise that they can keep."""
+    """A healthy run of 210 signals for one check, with an objective that they can meet."""
     return healthy(load_of(agents=4, rate=10.0, duration_s=20.0), "p90 < 500 ms")
 
 

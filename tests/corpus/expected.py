@@ -32,7 +32,7 @@ class Expected:
 
 
 def write(name: str, expected: Expected) -> None:
-    """Keep what a run comes to."""
+    """Store the result of a run."""
     document = {
         "shows": expected.shows,
         "diagnosis on demand": expected.on_demand,
@@ -43,7 +43,7 @@ def write(name: str, expected: Expected) -> None:
 
 
 def read(name: str) -> Expected:
-    """What a run came to when it was recorded."""
+    """The result of a run when it was recorded."""
     document = json.loads((EXPECTED / f"{name}.json").read_text(encoding="utf-8"))
     return Expected(document["shows"], document["diagnosis on demand"], document["outcome"])
 

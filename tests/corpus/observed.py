@@ -216,7 +216,7 @@ def _isolation(folder: RunFolder) -> Document:
         "outcome": found.outcome.value,
         "exit code": found.exit_code,
         "reasons": len(found.because),
-        "p99": [found.quiet_p99_ns, found.disturbed_p99_ns],
+        "p99": [found.baseline_p99_ns, found.treatment_p99_ns],
         "change": (
             [change.pairs, change.estimate_ns, change.lower_ns, change.upper_ns]
             if change is not None
@@ -224,7 +224,7 @@ def _isolation(folder: RunFolder) -> Document:
         ),
         "blocks": [
             [
-                *(one.pair, one.disturbed, one.start_s, one.end_s, one.signals, one.p99_ns),
+                *(one.pair, one.is_treatment, one.start_s, one.end_s, one.signals, one.p99_ns),
                 *(one.lateness_p99_ns, bool(one.force)),
             ]
             for one in found.blocks

@@ -12,7 +12,7 @@ import psutil
 from examples.broker.broker import DEFECTS
 from tests.corpus.commands import SHORT, cleaned, harness
 from tests.corpus.entries import Entry
-from tests.stack import disturbed_runs
+from tests.stack import spoiled_runs
 from tests.stack.conftest import running_servers, start_postgres, start_redis
 from tests.stack.external_broker import WAYS, Broker
 from tests.stack.external_system import Attached, ExternalSystem
@@ -129,8 +129,15 @@ def _fault(
     name: str, shows: str, *faults: str, words: tuple[str, ...] = (), duration: int = 8
 ) -> Entry:
     """A run with faults, each as a table of TOML."""
-    promises = 'objectives=["recovery < 15 s", "rejected < 30 %", "p90 < 2 s outside faults"]'
-    given = ("--set", f"fault=[{', '.join(faults)}]", "--set", promises, "--set", "load.drain_s=15")
+    objectives = 'objectives=["recovery < 15 s", "rejected < 30 %", "p90 < 2 s outside faults"]'
+    given = (
+        "--set",
+        f"fault=[{', '.join(faults)}]",
+        "--set",
+        objectives,
+        "--set",
+        "load.drain_s=15",
+    )
     return _run(f"fault-{name}", shows, *given, *words, "--duration", str(duration))
 
 
@@ -152,7 +159,7 @@ FAULTS = (
         "pause", "Redis frozen for 2 s", '{kind = "pause", target = "redis", at_s = 3, for_s = 2}'
     ),
     _fault(
-        "chores",
+        "maintenance",
         "an AOF rewrite, a checkpoint and a snapshot",
         '{kind = "aof_rewrite", at_s = 2}',
         '{kind = "checkpoint", at_s = 3}',
@@ -227,15 +234,15 @@ def _interrupted(place: Path) -> Path:
 
 
 def _paused(place: Path) -> Path:
-    return cleaned(disturbed_runs.end(*disturbed_runs.begin_pause(place)).folder)
+    return cleaned(spoiled_runs.end(*spoiled_runs.begin_pause(place)).folder)
 
 
 def _starved(place: Path) -> Path:
-    return cleaned(disturbed_runs.starve(place).folder)
+    return cleaned(spoiled_runs.starve(place).folder)
 
 
 def _stepped(place: Path) -> Path:
-    return cleaned(disturbed_runs.end(*disturbed_runs.begin_step(place)).folder)
+    return cleaned(spoiled_runs.end(*spoiled_runs.begin_step(place)).folder)
 
 
 SPOILED = (
@@ -270,10 +277,10 @@ def _attached(
     return record
 
 
-def _desk(fault: str) -> Callable[[ExternalSystem, Path], Attached]:
-    def trade(desk: ExternalSystem, place: Path) -> Attached:
-        with desk.open(fault):
-            return desk.attach(
+def _foreign(fault: str) -> Callable[[ExternalSystem, Path], Attached]:
+    def trade(system: ExternalSystem, place: Path) -> Attached:
+        with system.open(fault):
+            return system.attach(
                 place, *_PATIENT, "--set", "load.stages.0.duration_s=5.0", "--rate", "40"
             )
 
@@ -281,23 +288,25 @@ def _desk(fault: str) -> Callable[[ExternalSystem, Path], Attached]:
 
 
 def _broker(way: str, *defects: str) -> Callable[[ExternalSystem, Path], Attached]:
-    def trade(desk: ExternalSystem, place: Path) -> Attached:
+    def trade(system: ExternalSystem, place: Path) -> Attached:
         given = [f"{name}:{min(0.5, 2 * DEFECTS[name])}" for name in defects]
         short = ("--set", "load.stages.0.duration_s=5.0")
-        if not isinstance(desk, Broker):
-            raise TypeError(desk)
-        return desk.trade(way, place, *_PATIENT, *short, defects=given)[0]
+        if not isinstance(system, Broker):
+            raise TypeError(system)
+        return system.trade(way, place, *_PATIENT, *short, defects=given)[0]
 
     return trade
 
 
 _HARMFUL = tuple(name for name in DEFECTS if name not in ("nonce_reuse", "slow"))
 ATTACHED = (
-    Entry("attach-desk", "a foreign system, polled: right", _attached(ExternalSystem, _desk(""))),
+    Entry(
+        "attach-desk", "a foreign system, polled: right", _attached(ExternalSystem, _foreign(""))
+    ),
     Entry(
         "attach-desk-faulty",
         "it forgets orders and repeats numbers",
-        _attached(ExternalSystem, _desk("lose:50,repeat:70")),
+        _attached(ExternalSystem, _foreign("lose:50,repeat:70")),
     ),
     *(
         Entry(

@@ -1,4 +1,4 @@
-"""Every stored run comes to what it came to when it was recorded."""
+"""Every stored run has the result that it had when it was recorded."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_a_group_is_read_as_todays(tmp_path: Path) -> None:
 
 
 def test_reasons_that_schema_1_gives_are_kept() -> None:
-    """What the contract excludes is told apart from the rest, which has no reason."""
+    """What the contract excludes is distinguished from the rest, which has no reason."""
     checks = convert_result(document_of("pass-no-ledger"))["judgement"]["checks"]
     reasons = {
         one["id"]: one["figures"]["reason"]

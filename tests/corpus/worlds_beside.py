@@ -96,13 +96,13 @@ def _behind(*, accepts: bool) -> Callable[[], World]:
     return build
 
 
-def _with_pool(world: Callable[[], World], *looks: dict[str, Any]) -> Callable[[Path], Path]:
+def _with_pool(world: Callable[[], World], *snapshots: dict[str, Any]) -> Callable[[Path], Path]:
     def record(place: Path) -> Path:
         made = world()
-        promises = {"objectives": ("p90 < 500 ms",)}
-        made.scenario = made.scenario.model_copy(update=promises)
+        objectives = {"objectives": ("p90 < 500 ms",)}
+        made.scenario = made.scenario.model_copy(update=objectives)
         folder = made.write(place)
-        text = "".join(json.dumps(one) + "\n" for one in looks)
+        text = "".join(json.dumps(one) + "\n" for one in snapshots)
         folder.write_text(folder.pool, text)
         write_manifest(folder)
         return folder.path
@@ -163,7 +163,7 @@ def _rounds(place: Path) -> Path:
 FAULTS = (
     of_world(
         "fail-recovery",
-        "a recovery that takes longer than promised",
+        "a recovery that takes longer than allowed",
         _killed("recovery < 400 ms", "p90 < 500 ms outside faults"),
     ),
     of_world(
@@ -190,7 +190,7 @@ CONTAINERS = (
     of_world("invalid-quota", "a container's live quota is not the specified one", _quota_off),
     Entry(
         "pass-pool",
-        "an agent made to leave the pool; what it held was taken over",
+        "an agent made to leave the pool; what it held was claimed",
         _with_pool(test_agent_pool.world_of, *test_agent_pool.CLAIMED),
     ),
 )
@@ -210,7 +210,7 @@ SEVERAL = (
         ),
     ),
     Entry("rounds-fail", "two of three rounds of chaos; one lost a signal", _rounds),
-    of_world("isolation-cannot-tell", "ten blocks of which none was disturbed", in_blocks),
+    of_world("isolation-cannot-tell", "ten blocks, and none with a treatment", in_blocks),
 )
 
 ENTRIES: tuple[Entry, ...] = (*FAULTS, *CONTAINERS, *SEVERAL)

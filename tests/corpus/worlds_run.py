@@ -13,7 +13,7 @@ from tests.corpus.entries import Entry, of_world, tiny
 from tests.corpus.worlds_system import attach, slow
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, load_of, without
 from tests.unit.analysis.stream_polls import BEFORE
-from tests.unit.judge import self_monitoring_spoilers as vitals
+from tests.unit.judge import self_monitoring_spoilers as monitoring
 from tests.unit.judge import (
     spoilers,
     test_host_interference,
@@ -68,7 +68,7 @@ def restart(world: World) -> None:
 
 def miss_probes(world: World) -> None:
     """No clock is probed before the first signal."""
-    vitals.probe_only(before=False, after=True)(world)
+    monitoring.probe_only(before=False, after=True)(world)
 
 
 def read_late(world: World) -> None:
@@ -165,21 +165,30 @@ SPOILED = (
         "invalid-starved",
         "another process holds the swarm's core: late",
         lambda: healthy(None, "p99 < 500 ms"),
-        vitals.starve_to_lateness,
+        monitoring.starve_to_lateness,
     ),
     of_world(
-        "invalid-paused-swarm", "the swarm sleeps for 600 ms", tiny, vitals.pause_swarm(600 * MS)
+        "invalid-paused-swarm",
+        "the swarm sleeps for 600 ms",
+        tiny,
+        monitoring.pause_swarm(600 * MS),
     ),
     of_world(
-        "invalid-stopped-observer", "the observer is stopped for 2 s", tiny, vitals.stop_observer
+        "invalid-stopped-observer",
+        "the observer is stopped for 2 s",
+        tiny,
+        monitoring.stop_observer,
     ),
-    of_world("invalid-vitals-gap", "nobody looks at the host for 7 s", tiny, vitals.skip_polls),
+    of_world("invalid-vitals-gap", "no sample of the host for 7 s", tiny, monitoring.skip_polls),
     of_world(
-        "invalid-wall-clock", "the host's wall clock is set back", tiny, vitals.step_wall_clock
+        "invalid-wall-clock",
+        "the host's wall clock is set back",
+        tiny,
+        monitoring.step_wall_clock,
     ),
     of_world("invalid-unprobed", "no clock is probed before the load", tiny, miss_probes),
-    of_world("invalid-steal", "the hypervisor takes a fifth of the cores", tiny, vitals.stolen),
-    of_world("pass-noise", "a busy host with nothing wrong", tiny, vitals.noise),
+    of_world("invalid-steal", "the hypervisor takes a fifth of the cores", tiny, monitoring.stolen),
+    of_world("pass-noise", "a busy host with nothing wrong", tiny, monitoring.noise),
     of_world(
         "invalid-unread-final",
         "the server is away to the end, and the observer barred",
@@ -207,7 +216,7 @@ EDITED = (
     _after("invalid-torn", "a record is cut short, sealed anew", tiny, _tear, sealed=True),
     _after(
         "invalid-no-stack",
-        "nobody told the stack",
+        "the stack says nothing of itself",
         tiny,
         _remove("stack.json", "environment.json"),
         sealed=True,
@@ -245,14 +254,14 @@ NEIGHBOURS = (
     ),
     _after(
         "pass-beside-others",
-        "a promise kept beside others is kept",
+        "an objective met beside others is met",
         healthy,
         _beside(test_host_interference.BURNERS, test_host_interference.ALL),
         sealed=True,
     ),
     _after(
-        "invalid-window-disturbed",
-        "maxima and windows of a few disturbed seconds",
+        "invalid-window-affected",
+        "maxima and windows of a few affected seconds",
         lambda: healthy(
             None,
             "max < 500 ms",

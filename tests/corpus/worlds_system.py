@@ -1,4 +1,4 @@
-"""Runs that never were: what a system may do, and what is promised of it."""
+"""Runs that never were: what a system may do, and what objectives ask of it."""
 
 from __future__ import annotations
 
@@ -118,11 +118,11 @@ def _full() -> World:
     )
 
 
-PROMISED = (
+LIMITED = (
     of_world("pass-plain", "a healthy run: every check is clean", healthy),
     of_world(
         "pass-every-metric",
-        "a promise of each metric is kept",
+        "an objective of each metric is met",
         lambda: healthy(
             None,
             *("p99 < 500 ms", "p90 < 1 s", "max < 1 s", "p50 of service < 100 ms"),
@@ -150,7 +150,7 @@ PROMISED = (
     ),
     of_world(
         "fail-stage",
-        "one stage breaks its promise, the others keep theirs",
+        "one stage misses its objective, the others meet theirs",
         lambda: healthy(
             staged(),
             *("stage calm p90 < 500 ms", "stage peak p90 < 500 ms", "stage 3 p50 < 1 s"),
@@ -162,17 +162,17 @@ PROMISED = (
         ),
     ),
     of_world(
-        "fail-mode", "one mode breaks what the other keeps; both beside a promise of all", _full
+        "fail-mode", "one mode misses what the other meets; both beside an objective of all", _full
     ),
     of_world(
         "fail-rejected",
-        "more signals are refused than promised",
+        "more signals are refused than allowed",
         lambda: healthy(None, "p90 < 500 ms", "rejected < 1 %"),
         reject_some,
     ),
     of_world(
         "fail-simulated",
-        "fewer signals are simulated than promised",
+        "fewer signals are simulated than asked",
         lambda: healthy(None, "simulated >= 99 %", "rejected < 20 %"),
         reject_some,
         lose_some,
@@ -185,7 +185,7 @@ PROMISED = (
     ),
     of_world(
         "fail-untold-rejections",
-        "the engine refuses much and no promise speaks of it",
+        "the engine refuses much and no objective is about it",
         healthy,
         reject_some,
     ),
@@ -235,7 +235,7 @@ VIOLATED = (
         tiny,
         violations.refuse_and_process,
     ),
-    of_world("fail-nonce-burned", "a nonce was taken and not used", tiny, violations.burn_nonce),
+    of_world("fail-nonce-burned", "a nonce was assigned and not used", tiny, violations.burn_nonce),
     of_world(
         "fail-entry-gone",
         "Redis has fewer entries than it acknowledged",
@@ -260,4 +260,4 @@ VIOLATED = (
     ),
 )
 
-ENTRIES: tuple[Entry, ...] = (*PROMISED, *VIOLATED)
+ENTRIES: tuple[Entry, ...] = (*LIMITED, *VIOLATED)

@@ -106,7 +106,7 @@ def test_the_host_s_disk_is_never_harmed(factory: DockerFaultFactory) -> None:
 def test_a_rule_on_the_wrong_address_spoils_the_run(
     factory: DockerFaultFactory, tmp_path: Path
 ) -> None:
-    """It drops nothing between the two, and is taken away all the same."""
+    """It drops nothing between the two, and is removed all the same."""
     instance = factory.create(FAULTS[0])
     injector: Any = instance.injector
     injector.inspect = astray(injector.inspect)

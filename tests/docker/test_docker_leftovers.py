@@ -34,7 +34,7 @@ def test_an_interrupted_start_leaves_nothing(
 
 
 def test_the_next_start_sweeps_up_after_a_dead_one(client: Client) -> None:
-    """When harness and warden have died together."""
+    """When harness and reaper have died together."""
     dead = Owner.this_process()
     dead = replace(dead, pid=2**22 - 1, ticks=1)
     mark = replace(RunIdentity.new(Kind.RUN), owner=dead)
@@ -73,7 +73,7 @@ def test_a_failed_start_tells_the_last_words(client: Client, images: None, tmp_p
 
 
 def test_an_image_that_is_not_built_is_wrong_usage(client: Client, tmp_path: Path) -> None:
-    """It is told before anything is started, with what to do."""
+    """It is reported before anything is started, with what to do."""
     del client
     wanted = settings()
     missing = {**wanted.images, "IMAGE_ENGINE": "signal-harness/missing:offline"}

@@ -206,7 +206,7 @@ def test_an_aborted_engine_leaves_a_core_file(running: Running) -> None:
 
 
 def test_an_agent_beyond_its_memory_leaves_the_pool(running: Running) -> None:
-    """Out of memory four times: three restarts, then an alert; nothing else is disturbed."""
+    """Out of memory four times: three restarts, then an alert; nothing else is affected."""
     supervisor = running.stack._supervisor
     assert supervisor is not None
     agent = running.stack._zones.a.service(AGENT)

@@ -1,4 +1,4 @@
-"""Folders of evidence as a stranger might send them, each made from a healthy run."""
+"""Folders of evidence as another party might send them, each made from a healthy run."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ CASES: Mapping[str, Case] = {
     "telemetry is a socket": _on("telemetry.jsonl", _socket),
     "run.json of 1 TB": _on("run.json", _sparse),
     "sightings of 1 TB": _on("sightings.bin", _sparse),
-    "vitals of 1 TB": _on("vitals.jsonl", _sparse),
+    "self-monitoring of 1 TB": _on("vitals.jsonl", _sparse),
     "a line of 64 MB": _text("vitals.jsonl", "x" * (64 << 20)),
     "hlog bomb": _hlog_bomb,
     "bomb in result.json": _histogram_bomb,

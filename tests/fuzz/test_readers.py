@@ -171,7 +171,7 @@ def test_any_scenario_is_read_or_refused(name: Path, tmp_path: Path) -> None:
 @FUZZ
 @given(data=st.data())
 def test_any_contract_is_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:
-    """What is told of it repeats no password."""
+    """Its error repeats no password."""
     text = (ROOT / "examples" / "foreign" / "desk.toml").read_bytes()
     path = tmp_path / "contract.toml"
     path.write_bytes(data.draw(spoiled_text(text)) + b'\n[extra]\npassword = "hunter2"\n')

@@ -317,7 +317,7 @@ STREAMS = (
             {"streams.field": "message"}, redis=(("XADD", "desk.orders", "*", "msg", "{}"),),
             redis_undo=(("XTRIM", "desk.orders", "MAXLEN", "0"),)),
     Variant("a group that is not there", "streams.engine_group",
-            "has no group crew; it has desk-crew.*did you mean desk-crew",
+            "has no group desk-cew; it has desk-crew.*did you mean desk-crew",
             {"streams.engine_group": "crew"}),
     Variant("chain events that are not there", "streams.chain_events",
             "no stream desk.height.*did you mean desk.heights",

@@ -44,7 +44,7 @@ _CATALOGS = (
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What a run of the harness came to."""
+    """The result of a run of the harness."""
 
     code: int
     output: str

@@ -17,7 +17,7 @@ from harness.stack.settings import StackSettings
 
 
 def main() -> int:
-    """Run until told otherwise."""
+    """Run until a signal ends it."""
     root, private_dir, logs_dir = (Path(text) for text in sys.argv[1:4])
     stack = ProcessStack(StackSettings(root=root), private_dir, logs_dir, SystemClock())
     try:

@@ -154,7 +154,7 @@ def test_the_word_of_the_system_is_enough(
         ),
         ({"tasks.trace_type": "uuid"}, UsageError, "column ref is of type text, not uuid"),
         ({"ledger.amount": "account"}, UsageError, "ledger.amount: column account is of"),
-        ({"streams.engine_group": "crew"}, UsageError, "has no group crew; it has desk-crew"),
+        ({"streams.engine_group": "crow"}, UsageError, "has no group crow; it has desk-crew"),
         ({"streams.chain_events": "blocks"}, UsageError, "there is no stream blocks"),
         ({"redis.url": "redis://127.0.0.1:1/0"}, StackError, "Redis at 127.0.0.1:1"),
         (

@@ -41,11 +41,11 @@ End = tuple[int, str, Path]
 
 
 def await_dump(run: Started) -> None:
-    """Wait until a backup is being taken."""
+    """Wait until a backup is running."""
     deadline = time.monotonic() + 60
     while run.find("/pg_dump") is None:
         assert time.monotonic() < deadline, "no backup within 60 s"
-        time.sleep(0.03)  # a backup takes three times as long, and a look costs
+        time.sleep(0.03)  # a backup takes three times as long, and a poll costs
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_a_restore_that_loses_a_row_fails(ends: dict[str, End]) -> None:
 
 
 def test_nothing_is_left_of_a_backup_under_way(ends: dict[str, End]) -> None:
-    """No process (`finish` has made sure of it), no restore, and an account of what was taken."""
+    """No process (`finish` has made sure of it), no restore, and a record of the backups."""
     code, output, folder = ends["ended"]
     assert code in {Exit.INVALID, Exit.FAIL}, output
     assert "is over: no session of pg_dump" in output

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.stack
 
 
 def test_other_traffic_on_our_own_servers_fails_and_is_not_touched(tmp_path: Path) -> None:
-    """Signals of another run tag and rows of nobody: told, counted, and left as they are."""
+    """Signals of another run tag and unattributed rows: reported, counted, not changed."""
     # The process stack takes a Redis 7 from the PATH.
     places = [str(Path(REDIS_7).parent)] * bool(REDIS_7) + [os.environ["PATH"]]
     run = start(tmp_path / "reports", 6, env={"PATH": os.pathsep.join(places)})
@@ -80,7 +80,7 @@ def test_other_traffic_on_our_own_servers_fails_and_is_not_touched(tmp_path: Pat
 
 
 def _site_of(run: Started, folder: Path) -> Site:
-    """The servers of a run, as its engine was told of them."""
+    """The servers of a run, as its engine has them."""
     engine = run.find("zone_b.engine")
     assert engine is not None
     reported = engine.environ()

@@ -43,7 +43,7 @@ pytestmark = [
 UNSHARE = shutil.which("unshare") or ""
 PORT = 7000
 ADDRESSES = {"here": "10.98.76.1", "there": "10.98.76.2"}
-# A service that says back what it is told; and a client with one connection, until its
+# A service that sends back what it receives; and a client with one connection, until its
 # input ends and for ten rounds more.
 SERVICE = f"""
 import socket, threading
@@ -172,7 +172,7 @@ def ends() -> Iterator[Ends]:
 
 
 def soon(question: Callable[[], object]) -> bool:
-    """Whether something comes to be so within some seconds."""
+    """Whether a condition holds within some seconds."""
     deadline = time.monotonic() + 8
     while not (found := question()) and time.monotonic() < deadline:
         time.sleep(0.02)

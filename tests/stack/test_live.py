@@ -190,7 +190,7 @@ def test_who_watches_sees_the_run_and_its_verdict(watched: Watched) -> None:
 
 
 def test_who_stops_to_watch_stops_nothing_else(watched: Watched) -> None:
-    """Ctrl-C ends it without a failure; the run came to its verdict all the same."""
+    """Ctrl-C ends it without a failure; the run has its verdict all the same."""
     exit_code, output = watched.watchers["interrupted"]
     assert exit_code == Exit.PASS, output
     assert "the run goes on" in output

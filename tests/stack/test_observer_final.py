@@ -76,7 +76,7 @@ def observer_dsn(postgres: Postgres) -> str:
 
 @pytest.fixture
 def redis_url(redis_server: Redis) -> str:
-    """A Redis with three signals, two of them taken and one acknowledged."""
+    """A Redis with three signals, two of them delivered and one acknowledged."""
     key, group = CONTRACT.key(CONTRACT.streams.proposals), CONTRACT.streams.engine_group
     with redis.Redis.from_url(redis_server.url) as client:
         client.delete(key)

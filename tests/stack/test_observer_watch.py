@@ -195,7 +195,7 @@ def test_lost_connections_are_bridged(
 def test_killed_observer_is_noticed_and_leaves_no_slot(
     make_observer: Callable[..., Observer], postgres: Postgres
 ) -> None:
-    """Killed by -9: its end is told with the signal, and the server keeps nothing for it."""
+    """Killed by -9: its end is reported with the signal, and the server keeps nothing for it."""
     observer = make_observer(ObservationMethod.LOGICAL, 5)
     observer.start()
     assert observer.failure() is None

@@ -42,7 +42,7 @@ class Harness:
     facts: dict[str, Any]
 
     def pids(self) -> set[int]:
-        """The warden, every service, and all their children."""
+        """The reaper, every service, and all their children."""
         roots = {*self.facts["pids"].values(), self.facts["warden"]}
         inside = find("", (str(self.private_dir),))
         children = {c.pid for pid in roots for c in psutil.Process(pid).children(recursive=True)}
@@ -98,7 +98,7 @@ def _start(place: Path, user: int | None = None, python: str = sys.executable) -
 
 
 def _python_for(place: Path) -> str:
-    """An interpreter that a stranger can run, with this one's packages; skips if there is none."""
+    """An interpreter that another user can run, with this one's packages; skips if none."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     outsider = User(NOBODY, NOBODY)
     candidates = (Path(sys.executable), *(Path(f) / name for f in os.get_exec_path()))
@@ -121,7 +121,7 @@ def _close(harness: Harness) -> None:
 
 
 def test_kill_9(place: Path) -> None:
-    """The warden ends and removes everything when the harness had no chance to."""
+    """The reaper ends and removes everything when the harness had no chance to."""
     harness = _start(place)
     pids = harness.pids()
     assert len(pids) >= 10  # PostgreSQL alone has several
@@ -156,7 +156,7 @@ def test_without_rights(place: Path) -> None:
 
 
 def test_both_killed(place: Path) -> None:
-    """With the warden killed too, the kernel ends the services and the next run sweeps up."""
+    """With the reaper killed too, the kernel ends the services and the next run sweeps up."""
     harness = _start(place)
     pids = harness.pids()
     os.kill(harness.facts["warden"], signal.SIGKILL)

@@ -119,7 +119,7 @@ def test_each_service_is_reported_when_it_is_ready(up: Up) -> None:
 
 
 def test_no_entry_without_password(up: Up) -> None:
-    """Neither server answers a stranger."""
+    """Neither server answers without its password."""
     with (
         redis.Redis(port=up.stack.describe()["redis"]["port"], retry=_ONCE) as outsider,
         pytest.raises(redis.AuthenticationError),
@@ -197,7 +197,7 @@ def test_engine_comes_back(up: Up) -> None:
 
 
 def test_secrets_stay_secret(up: Up) -> None:
-    """No password is in a command line, in a log or in what is told about the stack."""
+    """No password is in a command line, in a log or in the facts of the stack."""
     places = [json.dumps(up.stack.describe()), repr(up.endpoints)]
     places += [" ".join(process.info["cmdline"] or ()) for process in _processes()]
     places += up.command_lines
@@ -226,7 +226,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 
 
 def test_broken_service_says_why(tmp_path: Path) -> None:
-    """A service that gives up at its start is told with its last words, without secrets."""
+    """A service that gives up at its start is reported with its last lines, without secrets."""
     root = write_standin(tmp_path / "repository", engine=BROKEN_SERVICE)
     private_dir = create_private_dir()
     stack = ProcessStack(StackSettings(root=root), private_dir, tmp_path / "logs", SystemClock())
@@ -237,7 +237,7 @@ def test_broken_service_says_why(tmp_path: Path) -> None:
 
 
 def test_port_in_use(tmp_path: Path) -> None:
-    """A configured port that is taken is told with who holds it, before anything is started."""
+    """A configured port in use is reported with who holds it, before anything is started."""
     root = write_standin(tmp_path / "repository")
     with socket.socket() as used:
         used.bind(("127.0.0.1", 0))

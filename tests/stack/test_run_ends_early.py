@@ -19,7 +19,7 @@ RUN_MAX_S = 100
 WATCHED = "p99 over any 2 s < 1 us"
 SCENARIO = f"""
 name = "impossible"
-about = "a promise that nothing can keep"
+about = "an objective that nothing can meet"
 objectives = ["rate >= 99 %", {{ objective = "{WATCHED}", abort_on_fail = true }}]
 [load]
 warmup_s = 1

@@ -12,9 +12,9 @@ import pytest
 
 from harness.cli.judge import judge_folder
 from harness.errors import Exit
-from tests.stack import disturbed_runs
-from tests.stack.disturbed_runs import Spoiled
+from tests.stack import spoiled_runs
 from tests.stack.running import Started
+from tests.stack.spoiled_runs import Spoiled
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -24,7 +24,7 @@ Runs = dict[str, Spoiled | str]
 
 def spoil(begin: Begin, place: Path, keep: Path | None = None) -> Spoiled:
     """One run from its beginning to its end."""
-    return disturbed_runs.end(*begin(place), keep)
+    return spoiled_runs.end(*begin(place), keep)
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +32,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Runs, each spoiled in its own way, or why one cannot be made here."""
 
     def on_small_disk() -> Spoiled:
-        with disturbed_runs.small_disk(disk) as place:
-            return spoil(disturbed_runs.begin_fill, place, keep)
+        with spoiled_runs.small_disk(disk) as place:
+            return spoil(spoiled_runs.begin_fill, place, keep)
 
     disk, keep = tmp_path_factory.mktemp("disk"), tmp_path_factory.mktemp("kept")
     missing = {
-        "stepped": disturbed_runs.why_no_faketime(),
-        "full": disturbed_runs.why_no_disk(disk),
+        "stepped": spoiled_runs.why_no_faketime(),
+        "full": spoiled_runs.why_no_disk(disk),
     }
     jobs: dict[str, Callable[[], Spoiled]] = {
-        "paused": lambda: spoil(disturbed_runs.begin_pause, tmp_path_factory.mktemp("paused")),
-        "stepped": lambda: spoil(disturbed_runs.begin_step, tmp_path_factory.mktemp("stepped")),
+        "paused": lambda: spoil(spoiled_runs.begin_pause, tmp_path_factory.mktemp("paused")),
+        "stepped": lambda: spoil(spoiled_runs.begin_step, tmp_path_factory.mktemp("stepped")),
         "full": on_small_disk,
-        "clean": lambda: spoil(disturbed_runs.begin_clean, tmp_path_factory.mktemp("clean")),
+        "clean": lambda: spoil(spoiled_runs.begin_clean, tmp_path_factory.mktemp("clean")),
     }
     # Two at a time: more of them would starve each other.
     with ThreadPoolExecutor(2) as pool:
@@ -75,9 +75,9 @@ def check_invalid(run: Spoiled, **reasons: str) -> None:
 
 def test_starved_generator(tmp_path: Path) -> None:
     """Another process takes the swarm's core: late, and the judgement says what it lacked."""
-    if why := disturbed_runs.why_no_hog():
+    if why := spoiled_runs.why_no_hog():
         pytest.skip(why)
-    run = disturbed_runs.starve(tmp_path)
+    run = spoiled_runs.starve(tmp_path)
     check_invalid(
         run,
         generator_cpu="swarm-0 was starved: it waited for a core for",
@@ -115,7 +115,7 @@ def test_histogram_overflow(runs: Runs, tmp_path: Path) -> None:
     """One sighting of a real run, moved beyond what a histogram holds, spoils it."""
     run = ended(runs, "clean")
     assert "histogram_range" not in run.said()
-    folder = disturbed_runs.overflow(run.folder, tmp_path)
+    folder = spoiled_runs.overflow(run.folder, tmp_path)
     assert judge_folder(folder) == Exit.INVALID
     said = Spoiled(Exit.INVALID, "", folder).said()["histogram_range"]
     assert said.startswith("beyond the histogram's range: 1 of measure lite latency")

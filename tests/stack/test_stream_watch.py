@@ -57,7 +57,7 @@ def test_trimmed_unread_is_reported_from_read_and_trimmed(any_redis: Redis, tmp_
 
 
 def test_a_redis_that_is_away_leaves_a_gap(any_redis: Redis, tmp_path: Path) -> None:
-    """No line, no failure; the next look is as good as ever."""
+    """No line, no failure; the next sample is complete."""
     path = tmp_path / "redis.jsonl"
     away = ProposalsSampler("redis://127.0.0.1:1/0", CONTRACT, path, SystemClock())
     away.poll()

@@ -206,7 +206,7 @@ def test_refusals_are_counted_by_reason(server: OwnRedis, tmp_path: Path) -> Non
 
 
 def test_wrong_password_ends_at_once(server: OwnRedis, tmp_path: Path) -> None:
-    """What can never succeed is not tried for long, and no secret is told."""
+    """What can never succeed is not tried for long, and no secret is printed."""
     plan = plan_for(server, load_of((2, 50, 5)), tmp_path / "journal")
     wrong = SecretStr(f"redis://:not-this@127.0.0.1:{server.port}/0")
     swarm = Swarm(plan.model_copy(update={"redis_url": wrong}), tmp_path)

@@ -1,4 +1,4 @@
-"""The telemetry process at real servers: what it promises is there, waits for locks are named."""
+"""The telemetry process at real servers: its series are there, waits for locks are named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.stack.conftest import Postgres, Redis, Servers
 
 pytestmark = pytest.mark.stack
 
-CONTRACT = Contract(prefix="told:")
+CONTRACT = Contract(prefix="telemetry-test:")
 WAIT_S = 15.0
 EVERY_NS = 200 * NS_PER_MS
 
@@ -94,10 +94,10 @@ def reported(path: Path) -> Telemetry:
     return read_telemetry(path.read_text(encoding="utf-8").split("\n")[:-1], 0)
 
 
-def test_every_promised_track_is_there(
+def test_every_documented_series_is_there(
     servers: Servers, postgres: Postgres, any_redis: Redis, tmp_path: Path
 ) -> None:
-    """Services, host, Redis, PostgreSQL and pages; what is not told has a reason."""
+    """Services, host, Redis, PostgreSQL and pages; what is missing has a reason."""
     key = CONTRACT.key(CONTRACT.streams.proposals)
     with redis.Redis.from_url(any_redis.url) as client:
         client.delete(key)
@@ -172,7 +172,7 @@ def test_a_telemetry_process_that_dies_says_how(
 
 
 def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
-    """The process is told of the new pid, and the totals of the service never go down."""
+    """The process learns the new pid, and the totals of the service never go down."""
     path = tmp_path / "telemetry.jsonl"
     plan = TelemetryPlan(
         conninfo=SecretStr("host=127.0.0.1 port=1 connect_timeout=1"),
@@ -185,7 +185,7 @@ def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
     for life in range(2):
         with subprocess.Popen([sys.executable, "-c", "while True: sum(range(10_000))"]) as busy:
             process.follow([ServiceState("engine", busy.pid, True, life, None)])
-            before = _looks_at_work(path)
+            before = _samples_at_work(path)
             try:
                 until(partial(_has_worked, path, before + 3))
             finally:
@@ -195,12 +195,12 @@ def test_a_service_that_is_started_again_goes_on(tmp_path: Path) -> None:
     assert min(reported(path).time_series["service.engine.cpu_cores"].values) >= 0
 
 
-def _has_worked(path: Path, looks: int) -> bool:
-    return _looks_at_work(path) >= looks
+def _has_worked(path: Path, number: int) -> bool:
+    return _samples_at_work(path) >= number
 
 
-def _looks_at_work(path: Path) -> int:
-    """In how many looks the engine had computed."""
+def _samples_at_work(path: Path) -> int:
+    """In how many samples the engine had computed."""
     tracks = reported(path).time_series if path.exists() else {}
     track = tracks.get("service.engine.cpu_cores")
     return sum(value > 0 for value in track.values) if track else 0
@@ -232,33 +232,33 @@ def test_a_wait_for_the_nonce_lock_is_named(postgres: Postgres) -> None:
         psycopg.connect(postgres.owner_dsn) as holder,
         psycopg.connect(postgres.owner_dsn) as waiter,
     ):
-        holder.execute("CREATE SCHEMA IF NOT EXISTS told")
-        holder.execute("DROP TABLE IF EXISTS told.nonce_locks, told.other")
-        holder.execute("CREATE TABLE told.nonce_locks (address text, nonce int)")
-        holder.execute("CREATE TABLE told.other (x int)")
-        holder.execute("INSERT INTO told.nonce_locks VALUES ('secret-address', 1)")
-        holder.execute("INSERT INTO told.other VALUES (1)")
+        holder.execute("CREATE SCHEMA IF NOT EXISTS waits")
+        holder.execute("DROP TABLE IF EXISTS waits.nonce_locks, waits.other")
+        holder.execute("CREATE TABLE waits.nonce_locks (address text, nonce int)")
+        holder.execute("CREATE TABLE waits.other (x int)")
+        holder.execute("INSERT INTO waits.nonce_locks VALUES ('secret-address', 1)")
+        holder.execute("INSERT INTO waits.other VALUES (1)")
         holder.commit()
-        contract = Contract(nonces=NonceTable(table="told.nonce_locks"))
+        contract = Contract(nonces=NonceTable(table="waits.nonce_locks"))
         found = _while_waiting(
             postgres,
             contract,
             holder,
             waiter,
-            "SELECT nonce FROM told.nonce_locks WHERE address = 'secret-address' FOR UPDATE",
+            "SELECT nonce FROM waits.nonce_locks WHERE address = 'secret-address' FOR UPDATE",
         )
         wait = found.lock_waits[-1]
-        assert (wait.relation, wait.for_update) == ("told.nonce_locks", True)
-        assert wait.statement == "SELECT nonce FROM told.nonce_locks WHERE address = ? FOR UPDATE"
+        assert (wait.relation, wait.for_update) == ("waits.nonce_locks", True)
+        assert wait.statement == "SELECT nonce FROM waits.nonce_locks WHERE address = ? FOR UPDATE"
         assert wait.waited_ms > 0
         assert [state for state, _ in wait.holders] == ["idle in transaction"]
-        assert wait.holders[0][1].startswith("SELECT nonce FROM told.nonce_locks")
+        assert wait.holders[0][1].startswith("SELECT nonce FROM waits.nonce_locks")
         assert found.time_series["postgres.nonce_waiters_count"].values[-1] == 1
         assert found.time_series["postgres.nonce_wait_ms"].values[-1] >= wait.waited_ms
 
-        other = _while_waiting(postgres, contract, holder, waiter, "UPDATE told.other SET x = 2")
+        other = _while_waiting(postgres, contract, holder, waiter, "UPDATE waits.other SET x = 2")
         assert (other.lock_waits[-1].relation, other.lock_waits[-1].for_update) == (
-            "told.other",
+            "waits.other",
             False,
         )
         assert other.time_series["postgres.lock_waiters_count"].values[-1] == 1
@@ -269,11 +269,11 @@ def test_what_a_login_may_not_see_is_not_zero(postgres: Postgres) -> None:
     """A role that sees the sessions of others only as numbers tells of no activity and no wait."""
     lines: list[str] = []
     sheet = SampleBatch("postgres", lines.append)
-    looks = PostgresSampler(postgres.observer_dsn, Contract(), SystemClock())
+    sampler = PostgresSampler(postgres.observer_dsn, Contract(), SystemClock())
     with psycopg.connect(postgres.owner_dsn):
-        looks.sample(sheet)
+        sampler.sample(sheet)
         sheet.end(1)
-    looks.close()
+    sampler.close()
     found = read_telemetry("".join(lines), 0)
     hidden = {"postgres.connections_active_count", "postgres.lock_waiters_count"}
     assert hidden <= set(found.unread)
@@ -288,9 +288,9 @@ def _while_waiting(
     waiter: psycopg.Connection[tuple[object, ...]],
     statement: str,
 ) -> Telemetry:
-    """What is told while one session waits for another one that has executed the same."""
+    """What is recorded while one session waits for another one that has executed the same."""
     lines: list[str] = []
-    looks = PostgresSampler(postgres.admin_dsn, contract, SystemClock())
+    sampler = PostgresSampler(postgres.admin_dsn, contract, SystemClock())
     sheet = SampleBatch("postgres", lines.append)
     holder.execute(statement.encode())
     waiting = threading.Thread(target=lambda: waiter.execute(statement.encode()))
@@ -298,8 +298,8 @@ def _while_waiting(
     looked = iter(range(1, 1_000))
 
     def is_seen() -> bool:
-        looks.poll(sheet)
-        looks.sample(sheet)
+        sampler.poll(sheet)
+        sampler.sample(sheet)
         sheet.end(next(looked))
         return bool(read_telemetry("".join(lines), 0).lock_waits)
 
@@ -307,7 +307,7 @@ def _while_waiting(
     holder.rollback()
     waiting.join()
     waiter.rollback()
-    looks.close()
+    sampler.close()
     found = read_telemetry("".join(lines), 0)
     assert found.invalid_lines == 0
     return found

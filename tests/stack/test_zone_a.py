@@ -112,7 +112,7 @@ def test_agent_reads_acknowledges_and_pushes(
 def test_agent_misbehaves_on_demand(
     client: redis.Redis, redis_server: Redis, prefix: str, tmp_path: Path
 ) -> None:
-    """It holds touched memory, burns in children that end with it, and exits as it is told."""
+    """It holds touched memory, burns in children that end with it, and exits as configured."""
     with program(
         sys.executable,
         str(COMPOSE / "zone_a" / "agent.py"),
@@ -136,7 +136,7 @@ def test_agent_misbehaves_on_demand(
 def test_agents_that_share_a_group_take_over_from_a_dead_one(
     client: redis.Redis, redis_server: Redis, prefix: str, tmp_path: Path
 ) -> None:
-    """What somebody took and never acknowledged is claimed, and it can be told by whom."""
+    """An entry that a consumer never acknowledged is claimed, and the record says by whom."""
     path = tmp_path / "pool.jsonl"
     watch = PendingSampler(redis_server.url, Contract(prefix=prefix), path, SystemClock())
     watch.poll()
@@ -165,9 +165,9 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
         eventually(lambda: holders() == [], "and acknowledged")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, (tmp_path / "log").read_text()
-    first, *looks = read_pending_snapshots(path.read_text().splitlines())
+    first, *snapshots = read_pending_snapshots(path.read_text().splitlines())
     assert first.pending is None, "there was no group yet"
-    assert analyze_takeover(looks, "dead", 0).claimed == {own: 1}
+    assert analyze_takeover(snapshots, "dead", 0).claimed == {own: 1}
     watch.end(0)
     consumers: Any = client.xinfo_consumers(events, "cg:agents")
     assert [one["name"] for one in consumers] == [b"agent-dead"], "it left, and the group stays"
@@ -176,7 +176,7 @@ def test_agents_that_share_a_group_take_over_from_a_dead_one(
 def test_agent_floods_and_leaks_on_demand(
     client: redis.Redis, redis_server: Redis, prefix: str, tmp_path: Path
 ) -> None:
-    """As an agent is told to by its environment, at the rates that it is told."""
+    """As the environment of an agent asks, at the rates that it asks."""
     events = f"{prefix}stream:chain:events"
     add_block(client, prefix, 40)
     with program(

@@ -45,7 +45,7 @@ def test_signals_reach_simulated_in_order(site: Site) -> None:
     """Many agents: all SIMULATED, nonces in the order of the stream, books balanced, all acked."""
     site.start()
     site.send(site.signal(i, agent=a) for i in range(20) for a in range(10))
-    site.await_quiet()
+    site.await_idle()
     for name in METRICS:
         assert site.has_metric(name), name
     assert site.statuses() == {"SIMULATED": 200}
@@ -62,7 +62,7 @@ def test_one_address_keeps_the_order_of_the_stream(site: Site) -> None:
     site.start()
     for start in range(0, 300, 10):
         site.send(site.signal(i, address=7) for i in range(start, start + 10))
-    site.await_quiet()
+    site.await_idle()
     assert site.rows("SELECT nonce FROM trade_tasks ORDER BY trace_id") == [
         (nonce,) for nonce in range(300)
     ]
@@ -75,10 +75,10 @@ def test_a_second_delivery_has_no_effect(site: Site) -> None:
     messages += [site.signal(100, max_slippage_bps=0), site.signal(101, last_sync_block=0)]
     site.send([*messages, *messages])
     site.start()
-    site.await_quiet()
+    site.await_idle()
     before = site.rows("SELECT * FROM trade_tasks ORDER BY trace_id")
     site.send(messages)
-    site.await_quiet()
+    site.await_idle()
     assert site.rows("SELECT * FROM trade_tasks ORDER BY trace_id") == before
     assert site.statuses() == {"SIMULATED": 31, "INVARIANT_BROKEN": 1}
     site.assert_sound()
@@ -102,7 +102,7 @@ def test_rejections_take_no_nonce(site: Site) -> None:
             *good[1:],
         ]
     )
-    site.await_quiet()
+    site.await_idle()
     found = site.rows("SELECT trace_id::text, status::text FROM trade_tasks")
     assert dict(found) == {
         **{site.trace(i): "SIMULATED" for i in range(3)},
@@ -115,7 +115,7 @@ def test_rejections_take_no_nonce(site: Site) -> None:
     publish_block(site, 101)
     time.sleep(0.1)
     site.send([site.signal(20, last_sync_block=98)])
-    site.await_quiet()
+    site.await_idle()
     assert site.statuses()["STALE_DATA_ERROR"] == 2
 
 
@@ -133,7 +133,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(site: Site) -> None:
         site.kill()
         assert site.pending() > 0 or site.undelivered()
         site.start()
-    site.await_quiet()
+    site.await_idle()
     assert site.statuses() == {"SIMULATED": 2 * 480}
     site.assert_sound()
     assert site.stop() == 0
@@ -148,7 +148,7 @@ def test_what_a_dead_consumer_read_is_claimed(site: Site) -> None:
         trimmed = client.xrange(site.key)[2][0]
         client.xdel(site.key, trimmed)
     site.start()
-    site.await_quiet()
+    site.await_idle()
     assert site.rows("SELECT trace_id::text, nonce FROM trade_tasks ORDER BY trace_id") == [
         (site.trace(index), nonce) for nonce, index in enumerate((0, 1, 3, 4))
     ]
@@ -164,7 +164,7 @@ def test_asked_to_stop_it_finishes_what_it_holds(site: Site) -> None:
     assert site.pending() == 0
     assert set(site.statuses()) <= {"SIMULATED"}
     site.start()
-    site.await_quiet()
+    site.await_idle()
     assert site.statuses() == {"SIMULATED": 600}
     site.assert_sound()
 
@@ -179,7 +179,7 @@ def test_a_lost_database_ends_the_engine(site: Site) -> None:
     until(lambda: site.ended is not None, "the engine ends")
     assert site.ended == 1
     site.start()
-    site.await_quiet()
+    site.await_idle()
     assert site.statuses() == {"SIMULATED": 300}
     site.assert_sound()
 
@@ -213,15 +213,15 @@ def test_a_foreign_nonce_lock_is_respected(site: Site) -> None:
     """A lock that another holds is waited for until it expires."""
     site.start()
     site.send([site.signal(0)])
-    site.await_quiet()
+    site.await_idle()
     site.rows(
         "UPDATE nonce_locks SET locked_by = 'somebody', expires_at = clock_timestamp() "
         "+ interval '1 s' RETURNING 1"
     )
     site.send([site.signal(1)])
-    until(lambda: sum(site.statuses().values()) == 2, "the signal is taken up")
+    until(lambda: sum(site.statuses().values()) == 2, "the signal is processed")
     assert site.statuses() == {"SIMULATED": 1, "INIT": 1}
-    site.await_quiet()
+    site.await_idle()
     late = site.rows("SELECT count(*) FROM trade_tasks WHERE updated_at - created_at > '0.5 s'")
     assert late == [(1,)]
     site.assert_sound()

@@ -68,7 +68,7 @@ def test_large_and_staged_signals_go_to_the_node(site: Site, anvil: Node) -> Non
         site.signal(i, amount_in=2 * ETHER if i % 3 == 0 else ETHER, staged=i % 3 == 1)
         for i in range(60)
     )
-    site.await_quiet()
+    site.await_idle()
     assert site.rows("SELECT nonce FROM trade_tasks ORDER BY trace_id") == [
         (nonce,) for nonce in range(60)
     ]
@@ -78,11 +78,11 @@ def test_large_and_staged_signals_go_to_the_node(site: Site, anvil: Node) -> Non
 
 
 def test_first_signal_of_a_block_goes_to_the_node(site: Site, anvil: Node) -> None:
-    """When told so, the engine simulates each strategy's first signal of a block in full."""
+    """When configured so, the engine simulates each strategy's first signal of a block in full."""
     site.env = {"DEFI_ANVIL_URL": anvil[0], "DEFI_FULL_FIRST_IN_BLOCK": "1"}
     site.start()
     site.send(site.signal(i, agent=a) for i in range(5) for a in range(3))
-    site.await_quiet()
+    site.await_idle()
     assert site.statuses() == {"SIMULATED": 15}
     assert site.metric('defi_signals_total{mode="full",status="SIMULATED"}') == 3
 
@@ -95,11 +95,11 @@ def test_a_stuck_node_times_out(site: Site, anvil: Node) -> None:
     process.send_signal(signal.SIGSTOP)
     try:
         site.send([site.signal(0, staged=True), site.signal(1), site.signal(2, agent=1)])
-        site.await_quiet()
+        site.await_idle()
     finally:
         process.send_signal(signal.SIGCONT)
     assert site.statuses() == {"SIMULATION_TIMEOUT": 1, "SIMULATED": 2}
     site.send([site.signal(3, staged=True)])
-    site.await_quiet()
+    site.await_idle()
     assert site.statuses() == {"SIMULATION_TIMEOUT": 1, "SIMULATED": 3}
     site.assert_sound()

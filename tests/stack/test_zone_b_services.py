@@ -124,7 +124,7 @@ def test_adapter_without_nodes_says_so(tmp_path: Path) -> None:
 
 
 def test_router_decides(tmp_path: Path) -> None:
-    """A trade worth attacking goes the private way."""
+    """A trade that pays an attacker goes the private way."""
     trade = {
         "amount_in": str(10**18),
         "capital": str(10**19),

@@ -181,7 +181,7 @@ class Site:
         rows = self.rows("SELECT status::text, count(*) FROM trade_tasks GROUP BY 1")
         return Counter(dict(rows))
 
-    def await_quiet(self) -> None:
+    def await_idle(self) -> None:
         """Wait until everything was read and acknowledged."""
         until(lambda: not self.undelivered() and self.pending() == 0, "all is acknowledged")
 

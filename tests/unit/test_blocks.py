@@ -91,7 +91,7 @@ def test_the_estimate_lies_between_the_bounds(values: list[int]) -> None:
 
 
 @pytest.mark.parametrize("count", range(PAIRS_MIN, 11))
-def test_a_bound_errs_no_more_often_than_promised(count: int) -> None:
+def test_a_bound_errs_no_more_often_than_stated(count: int) -> None:
     """Of all signs that chance may give to distinct differences: at most 5 % above zero, exactly.
 
     And not far fewer: the next Walsh average would be wrong too often.

@@ -64,7 +64,7 @@ def test_each_round_has_one_fault_and_a_seed_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_broken_off_round_is_made_again(tmp_path: Path) -> None:
-    """What came to its end stays, and the rest has the same faults as without the break."""
+    """What finished stays, and the rest has the same faults as without the break."""
     whole = Rounds()
     run_rounds(folder_in(tmp_path / "whole"), whole.once, unheard)
     folder, first, second = folder_in(tmp_path / "broken"), Rounds(broken_at=3), Rounds()

@@ -1,6 +1,6 @@
-"""Evidence as a stranger might send it: refused in words, without a wait, and nothing is followed.
+"""Hostile evidence: refused with an error, without a wait, and no link is followed.
 
-`python -m tests.fuzz` runs the commands themselves on every case and tells time and memory.
+`python -m tests.fuzz` runs the commands themselves on every case and prints time and memory.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def test_plan_that_nobody_can_judge_is_refused(change: dict[str, float], message
 
 
 def test_records_beyond_the_plan_are_refused(run: RunFolder) -> None:
-    """A sparse file takes a stranger nothing, and its reader hours."""
+    """A sparse file costs its sender nothing, and its reader hours."""
     with run.sightings.open("r+b") as file:
         file.truncate(2 << 30)
     with pytest.raises(RefusedError, match="for a plan of 660 signals; the limit is"):

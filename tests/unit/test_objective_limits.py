@@ -28,7 +28,7 @@ ALWAYS_OR_NEVER = [
 
 
 @pytest.mark.parametrize(("text", "why"), ALWAYS_OR_NEVER)
-def test_promise_that_cannot_be_broken_or_kept_is_refused(text: str, why: str) -> None:
+def test_objective_that_cannot_be_missed_or_met_is_refused(text: str, why: str) -> None:
     """The message says which of both, and what may be written."""
     with pytest.raises(ValueError, match=why):
         parse_objective(text)
@@ -38,7 +38,7 @@ def test_promise_that_cannot_be_broken_or_kept_is_refused(text: str, why: str) -
     "text",
     ["rejected < 0.1 %", "rejected < 99.9 %", "simulated >= 100 %", "rate >= 100 %", "p99 < 1 us"],
 )
-def test_promise_at_the_edge_of_sense_is_accepted(text: str) -> None:
+def test_objective_at_the_edge_of_sense_is_accepted(text: str) -> None:
     """Hard to keep, or to break, is not the same as impossible."""
     assert parse_objective(text).text == text
 

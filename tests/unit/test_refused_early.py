@@ -57,7 +57,7 @@ def test_options_that_do_not_fit(times: int, tmp_path: Path) -> None:
 def test_a_node_that_is_needed_and_not_there(
     scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For a gate, or for signals in full; told with how to get one."""
+    """For a gate, or for signals in full; the error says how to get one."""
     monkeypatch.setenv("HARNESS_ANVIL", str(tmp_path / "no-such-program"))
     monkeypatch.setattr(run_command, "run", not_to_be_run)
     path = ROOT / "scenarios" / scenario

@@ -61,7 +61,7 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
 def test_where_nobody_may_write_the_verdict_is_still_reported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a run, and of a group; that it is not stored is told too."""
+    """Of a run, and of a group; that it is not stored is said too."""
 
     def read_only(*_: object) -> None:
         raise EvidenceError("cannot write: Read-only file system", where="result.json")

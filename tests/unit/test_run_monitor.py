@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
+from harness.evidence.run_documents import RunEvent
 from harness.process.interrupt import Interrupted
 from harness.run.monitor import SWARM_GRACE_NS, RunMonitor
-from harness.run.parts import RunEvent
 from harness.schedule.plan import SwarmPlan
 from tests.unit.fakes import FakeLive, FakeSwarm, Hook, World
 
@@ -111,7 +111,8 @@ def test_restart_is_noted_with_its_exit() -> None:
     world.stack.restarts = 2
     monitor.until_sent()
     assert kinds(monitor) == ["service_restarted"]
-    assert "engine ended with -9" in monitor.events[0].what
+    (event,) = monitor.events
+    assert (event.subject, event.exit_code, event.restarts) == ("engine", -9, 2)
 
 
 def test_a_foreign_server_has_no_exit_code() -> None:
@@ -120,7 +121,8 @@ def test_a_foreign_server_has_no_exit_code() -> None:
     monitor, _, _ = monitor_of(world)
     world.stack.restarts, world.stack.last_exit = 1, None
     monitor.until_sent()
-    assert monitor.events[0].what == "engine was restarted (restart 1)"
+    (event,) = monitor.events
+    assert (event.subject, event.exit_code, event.restarts) == ("engine", None, 1)
 
 
 def test_who_leaves_the_pool_is_an_alert() -> None:
@@ -131,7 +133,7 @@ def test_who_leaves_the_pool_is_an_alert() -> None:
     monitor.until_sent()
     assert sorted(kinds(monitor)) == ["out_of_pool", "service_restarted"]
     (alert,) = (event for event in monitor.events if event.kind == "out_of_pool")
-    assert "engine is out of the pool: it ended with -9 after 3 restarts" in alert.what
+    assert (alert.subject, alert.exit_code, alert.restarts) == ("engine", -9, 3)
 
 
 def test_swarm_that_does_not_end_is_given_up() -> None:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.assessment.assess import assess
+from harness.evidence.run_documents import RunEvent
 from harness.formatting import format_count, format_duration_fixed, format_share_fixed
 from harness.report.terminal import render
 from harness.run.live.summary import LiveSummary
 from harness.run.live.terminal_progress import ProgressView, panel, plain_line
-from harness.run.parts import Progress, RunEvent
+from harness.run.parts import Progress
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.live.snapshots import full_snapshot
 
@@ -74,7 +75,7 @@ def progress(phase: str, elapsed_s: int, *events: str) -> Progress:
         elapsed_ns=elapsed_s * 10**9,
         total_ns=30 * 10**9,
         sent=7,
-        events=tuple(RunEvent("service_restarted", what, 0) for what in events),
+        events=tuple(RunEvent(kind="service_restarted", what=what, mono_ns=0) for what in events),
     )
 
 

@@ -45,7 +45,7 @@ class DefectiveSource(Source):
         return reduce(lambda left, defect: defect.arrived(left), self._defects, entries)
 
     def take_over(self, idle_min_ms: int) -> int:
-        # At the start (0 ms) everything of dead workers is taken over, whatever the defects.
+        # At the start (0 ms) the entries of dead workers are claimed, whatever the defects.
         if idle_min_ms and not all(defect.may_take_over() for defect in self._defects):
             return 0
         return super().take_over(idle_min_ms)

@@ -1,11 +1,14 @@
-"""What `DEFI_DEFECTS` asks for: `lose_after_ack:rate=0.02; slow_lock:every_s=2,hold_s=0.5`."""
+"""What `DEFI_DEFECTS` asks for: `lose_after_ack:rate=0.02; slow_lock:every_s=2,hold_s=0.5`.
+
+Every defect has its trigger and all of its own settings there. `catalogue.toml` has the defaults;
+who starts the services reads it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zone_b.defects.catalogue import DefectKind, catalogue
 from zone_b.settings import SettingsError
 
 _VARIABLE = "DEFI_DEFECTS"
@@ -38,6 +41,17 @@ class When:
     times: int | None = None
 
 
+class _Settings(dict[str, float]):
+    """Own settings of a defect; one that is missing is an error of the variable."""
+
+    def __init__(self, name: str, values: Mapping[str, float]) -> None:
+        super().__init__(values)
+        self._name = name
+
+    def __missing__(self, key: str) -> float:
+        raise SettingsError(f"{_VARIABLE}: {self._name} has no {key}")
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """A defect that is switched on."""
@@ -51,7 +65,7 @@ def read_defects(text: str) -> tuple[Spec, ...]:
     """The defects that a text asks for, separated by semicolons.
 
     Raises:
-        SettingsError: an unknown defect or setting, a value that cannot be, or one defect twice.
+        SettingsError: a defect without a trigger, a value that cannot be, or one defect twice.
     """
     specs = tuple(_read_one(part.strip()) for part in text.split(";") if part.strip())
     names = [spec.name for spec in specs]
@@ -64,33 +78,23 @@ def read_defects(text: str) -> tuple[Spec, ...]:
 def _read_one(text: str) -> Spec:
     name, _, rest = text.partition(":")
     name = name.strip()
-    kind = catalogue().get(name)
-    if kind is None:
-        raise SettingsError(f"{_VARIABLE}: there is no defect {name!r}")
-    given = dict(_pair(kind, part) for part in rest.split(",") if part.strip())
+    given = dict(_pair(name, part) for part in rest.split(",") if part.strip())
     when = {key: value for key, value in given.items() if key in _WHEN}
     if not set(when) - {"seed"}:
-        when = {**kind.when, **when}
+        raise SettingsError(f"{_VARIABLE}: {name} needs a trigger, such as {name}:rate=0.01")
     own = {key: value for key, value in given.items() if key not in _WHEN}
-    return Spec(name, _when(name, when), {**kind.settings, **own})
+    return Spec(name, _when(name, when), _Settings(name, own))
 
 
-def _pair(kind: DefectKind, text: str) -> tuple[str, float]:
+def _pair(name: str, text: str) -> tuple[str, float]:
     key, _, number = (part.strip() for part in text.partition("="))
-    known = (*_WHEN, *kind.settings)
-    if key not in known:
-        raise SettingsError(
-            f"{_VARIABLE}: {kind.name} has no setting {key!r}, only {', '.join(known)}"
-        )
     try:
         value = float(number)
     except ValueError:
         value = -1.0
     if not 0 <= value <= _VALUE_MAX or (key in _WHOLE and value != int(value)):
         kind_of_number = "whole number" if key in _WHOLE else "number"
-        raise SettingsError(
-            f"{_VARIABLE}: {kind.name}: {key} must be a {kind_of_number} of at least 0"
-        )
+        raise SettingsError(f"{_VARIABLE}: {name}: {key} must be a {kind_of_number} of at least 0")
     return key, value
 
 

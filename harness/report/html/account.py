@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.analysis.measurement import Measurement, SignalOutcomeFigures
+from harness.analysis.measurement import Measurement, SignalCounts, SignalOutcomeFigures
 from harness.formatting import format_count, format_share_fixed
 from harness.report.data import ReportData
 from harness.report.html.components import Section, Table
@@ -73,7 +73,7 @@ def _of(account: SignalOutcomeFigures, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _classes(measurement: Measurement) -> Table:
+def _classes(measurement: SignalCounts) -> Table:
     phases = [p for p in ("warmup", "measure") if p in measurement.accounts]
     accounts = [measurement.account, *(measurement.accounts[phase] for phase in phases)]
     total = measurement.account.attempted

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.analysis.measurement import Measurement, ThroughputFigures
+from harness.analysis.measurement import Durations, Measurement, SignalCounts, ThroughputFigures
 from harness.formatting import format_count, format_number, format_share_fixed
 from harness.judge.limits import LATENESS_P99, LATENESS_P999
 from harness.report.data import ReportData
@@ -38,7 +38,7 @@ def load_section(data: ReportData, timeline: RunTimeline) -> Section:
     )
 
 
-def rate_figure(measurement: Measurement, timeline: RunTimeline) -> Chart | MissingChart:
+def rate_figure(measurement: SignalCounts, timeline: RunTimeline) -> Chart | MissingChart:
     """Signals per second that were due, sent, accepted and simulated, and those in flight."""
     title, seconds = "Was the intended load sent?", measurement.seconds
     if not seconds:
@@ -107,7 +107,7 @@ def rate_figure(measurement: Measurement, timeline: RunTimeline) -> Chart | Miss
     )
 
 
-def _rate_message(measurement: Measurement) -> str:
+def _rate_message(measurement: SignalCounts) -> str:
     parts = []
     for rate in measurement.rates:
         if rate.phase != "measure":
@@ -208,7 +208,7 @@ def _late(name: str, colour: str, mode: str) -> dict[str, Any]:
     }
 
 
-def _late_message(measurement: Measurement, p99_ns: int, p999_ns: int) -> str:
+def _late_message(measurement: Durations, p99_ns: int, p999_ns: int) -> str:
     parts = []
     for figures in measurement.figures:
         if (figures.phase, figures.metric) != ("measure", "lateness") or not figures.count:

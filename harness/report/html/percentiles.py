@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.analysis.histogram import Histogram
 from harness.analysis.histogram_encoding import decode
-from harness.analysis.measurement import Measurement, MetricFigures
+from harness.analysis.measurement import Durations, MetricFigures
 from harness.analysis.statistics import size_needed
 from harness.formatting import format_count
 from harness.judge.check import Check, CheckKind
@@ -64,7 +64,7 @@ def histogram_of(figures: MetricFigures) -> Histogram:
 
 
 def percentile_figure(
-    measurement: Measurement, judgement: Judgement, objectives: Sequence[Objective]
+    measurement: Durations, judgement: Judgement, objectives: Sequence[Objective]
 ) -> Chart | MissingChart:
     """Latency of the measured phase, one curve for each mode, with the objectives."""
     shown = [f for f in measurement.figures if (f.phase, f.metric) == ("measure", "latency")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.faults.fault_figures import FaultFigures
-from harness.analysis.measurement import Measurement, RecoveryFigures
+from harness.analysis.measurement import FaultEffects, Measurement, RecoveryFigures
 from harness.clock import NS_PER_S
 from harness.evidence.run_documents import RunEvent
 from harness.formatting import format_count, format_number
@@ -101,7 +101,7 @@ class RunTimeline:
         return Table.of("Events of the run", heads, rows, numbers=False)
 
 
-def outside_table(measurement: Measurement) -> Table | None:
+def outside_table(measurement: FaultEffects) -> Table | None:
     """Percentiles of the signals outside of fault windows; None without faults."""
     if not measurement.outside_faults:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures, Measurement
+from harness.analysis.measurement import BreakdownStageFigures, Durations, LatencyBreakdownFigures
 from harness.formatting import format_share_fixed
 from harness.report.data import ReportData
 from harness.report.html.axes import log_durations
@@ -29,7 +29,7 @@ def breakdown_section(data: ReportData, _: RunTimeline) -> Section:
     )
 
 
-def stage_parts(measurement: Measurement) -> list[Chart | MissingChart]:
+def stage_parts(measurement: Durations) -> list[Chart | MissingChart]:
     """For each mode the shares of the mean, and the spread of each stage.
 
     The charts of all modes have the same axis, so that bars of equal length are equal times.
@@ -221,7 +221,7 @@ def _spread_table(split: LatencyBreakdownFigures) -> Table:
     return Table.of(caption, ("stage", "P50", "P99", "max"), rows)
 
 
-def stage_notes(measurement: Measurement) -> list[str]:
+def stage_notes(measurement: Durations) -> list[str]:
     """Remarks on the charts."""
     notes = [n for split in measurement.splits if split.phase == "measure" for n in split.notes]
     return list(dict.fromkeys(notes))

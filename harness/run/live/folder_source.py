@@ -17,7 +17,7 @@ from harness.run.live.json_lines_tail import JsonLinesTail
 from harness.run.live.latency_histogram import measured_ranges
 from harness.run.live.service_usage import UsageTail
 from harness.run.live.snapshot import SnapshotBuilder
-from harness.run.parts import Progress, RunEvent
+from harness.run.parts import Progress
 from harness.safe_open import RefusedError
 
 # Processes of a run write at least once a second, but not while the run is judged.
@@ -88,7 +88,7 @@ class FolderSource:
             if not live.has_unread_records:
                 break
         totals = self._totals()
-        events = tuple(RunEvent(e.kind, e.what, e.mono_ns) for e in read_events(self._folder.path))
+        events = read_events(self._folder.path)
         phase, now_ns = self._now(snapshots, totals)
         progress = snapshots.snapshot(phase, now_ns, totals, live, {}, events)
         return replace(progress, usage=self._usage.read())

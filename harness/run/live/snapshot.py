@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.clock import NS_PER_S
+from harness.evidence.run_documents import RunEvent
 from harness.load.status import SendRate, SwarmTotals
-from harness.run.parts import LiveView, Progress, RunEvent
+from harness.run.parts import LiveView, Progress
 from harness.scenario import Load
 
 

@@ -50,18 +50,18 @@ def sweep(client: Client, token: str, *, settle: bool = False) -> LabelledResour
     Raises:
         StackError: the engine does not answer.
     """
-    quiet_since: float | None = None
+    idle_since: float | None = None
     left = LabelledResources()
     for _ in range(_ROUNDS_MAX):
         with engine_errors("sweep"):
             left = labelled_resources(client, token)
             if left:
-                quiet_since = None
+                idle_since = None
                 _remove(client, left)
                 continue
         now = time.monotonic()
-        quiet_since = now if quiet_since is None else quiet_since
-        if not settle or now - quiet_since >= _SETTLE_S:
+        idle_since = now if idle_since is None else idle_since
+        if not settle or now - idle_since >= _SETTLE_S:
             return left
         time.sleep(_PAUSE_S)
     return left

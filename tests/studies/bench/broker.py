@@ -61,7 +61,7 @@ NAMED_MAX, TRACE_CHARS = 20, 36
 
 
 class Line(NamedTuple):
-    """What a run came to."""
+    """The result of a run."""
 
     way: str
     defect: str

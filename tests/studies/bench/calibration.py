@@ -130,7 +130,7 @@ def _print_row(name: str, values_ms: Quantiles) -> None:
 
 
 def _answers(answers: Sequence[bool | None]) -> str:
-    words = {True: "yes", False: "NO", None: "cannot be told"}
+    words = {True: "yes", False: "NO", None: "undecided"}
     return ", ".join(f"{name} {words[answer]}" for name, answer in zip(NAMES, answers, strict=True))
 
 

@@ -61,7 +61,7 @@ KNOWN = np.dtype(
 
 
 class Known(BaseModel):
-    """What one process of the system is told."""
+    """The task of one process of the system."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -97,7 +97,7 @@ class System:
         self._stopped = True
 
     def run(self) -> None:
-        """Take, wait, commit, until told to end."""
+        """Take, wait, commit, until the end is set."""
         while not self._stopped:
             self._stand_still()
             self._commit_due()

@@ -3,7 +3,7 @@
 Each case is a run of `smoke` with a neighbour: writers that append and call fsync in a loop on the
 disk of the reports, or burners that compute in a loop. A system that is slow by itself is a FAIL,
 with a neighbour of a few seconds as well. A run beside one writer, or at a rate that leaves burners
-enough, may keep its promise: then it is a PASS. Figures mean something on an otherwise idle host.
+enough, may meet its objective: then it is a PASS. Figures mean something on an otherwise idle host.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SECONDS = 30
 # At this rate system and generator need more than half of two cores.
 BUSY_RATE = "600"
 SLOW = ("--defect", "slow_all:delay_ms=600")
-# A promise that a fast disk keeps, and not beside three writers.
+# An objective that a fast disk meets, and not beside three writers.
 TIGHT = ("--set", 'objectives=["p99 < 25 ms"]')
 _LIMIT_S = 300
 _WRITER = """
@@ -124,8 +124,8 @@ def _tell(name: str, reports: Path, expected: tuple[str, ...]) -> int:
         return 1
     result = json.loads(path.read_text(encoding="utf-8"))
     checks = {one["id"]: one for one in result["judgement"]["checks"]}
-    promised = (one["figures"] for one in checks.values() if "estimate_ns" in one["figures"])
-    p99_ns = next(promised).get("estimate_ns") or 0
+    limited = (one["figures"] for one in checks.values() if "estimate_ns" in one["figures"])
+    p99_ns = next(limited).get("estimate_ns") or 0
     questions = (result["diagnosis"] or {}).get("questions", ())
     first = next((one["key"] for one in questions if one["answer"] == "yes"), "-")
     verdict = result["verdict"]

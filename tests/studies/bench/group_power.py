@@ -1,4 +1,4 @@
-"""What a group of runs comes to where the P99 of all its signals is below the limit, and above.
+"""The verdict on a group of runs where the P99 of all its signals is below the limit, and above.
 
 Two tables. In the first each run has a level of its own, log-normal around the typical one, since
 runs of one system differ by more than chance within them. In the second, runs do not differ, but

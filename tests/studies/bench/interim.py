@@ -1,4 +1,4 @@
-"""What `smoke` comes to: a run of 30 to 180 s that ends at the first analysis that decides.
+"""The verdicts of `smoke`: a run of 30 to 180 s that ends at the first analysis that decides.
 
 Wrong sides are counted over all analyses together. Where slow signals come so rarely that 30 s may
 hold none of them, no method can know of them; such rows are marked, and the headline of a PASS
@@ -36,7 +36,7 @@ HORIZON_S = TIMES_S[0] / -math.log(1 - CONFIDENCE)
 
 @dataclass
 class Row:
-    """What the runs of one kind come to."""
+    """The verdicts of the runs of one kind."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     ends_s: list[float] = field(default_factory=list)
@@ -53,7 +53,7 @@ def series_of(rng: np.random.Generator, model: Model, p99_s: float) -> Series:
 
 
 def run_of(series: Series, row: Row) -> None:
-    """One run, and what 30 s of fixed length would have come to."""
+    """One run, and the verdict of 30 s of fixed length."""
     for time_s in TIMES_S:
         part = series.before(round(time_s * NS_PER_S / NS_PER_MS))
         found = estimate_percentile("p99", OBJECTIVE, part, time_s, EACH)

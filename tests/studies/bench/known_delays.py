@@ -22,7 +22,7 @@ Model = Callable[[np.random.Generator, Times, float], Times]
 _Z99 = 2.3263478740408408
 _SIGMA = 0.5
 _GRID_S = 0.01
-_QUIET_S = 0.01
+_ORDINARY_S = 0.01
 
 
 def independent(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
@@ -100,11 +100,11 @@ def bunches(size: int, *, tied: bool) -> Model:
         number = -(-len(times) // size)
         slow = np.repeat(rng.random(number) < (0.012 if tied else 0.02), size)[: len(times)]
         if tied:
-            return np.where(slow, p99_s, _QUIET_S)
+            return np.where(slow, p99_s, _ORDINARY_S)
         bunch = np.repeat(rng.standard_normal(number), size)[: len(times)]
         own = rng.standard_normal(len(times))
         level = math.sqrt(0.81) * bunch + math.sqrt(0.19) * own
-        return np.where(slow, p99_s * np.exp(_SIGMA * level), _QUIET_S)
+        return np.where(slow, p99_s * np.exp(_SIGMA * level), _ORDINARY_S)
 
     return draw
 
@@ -137,15 +137,15 @@ def on_off(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
     phase = (times + rng.uniform(0, 30.0)) % 30.0
     normal = rng.standard_normal(len(times))
     slow = p99_s * np.exp(_SIGMA * (normal - 0.5244005127080407))
-    return np.where(phase < 1.0, slow, _QUIET_S)
+    return np.where(phase < 1.0, slow, _ORDINARY_S)
 
 
 def _left_of_stalls(starts: Times, lengths_s: Times, times: Times) -> Times:
-    """What is left of the stall that each signal meets; the quiet delay where it meets none."""
+    """What is left of the stall that each signal meets; the ordinary delay where it meets none."""
     last = np.searchsorted(starts, times) - 1
     at = np.maximum(last, 0)
     left = np.where(last >= 0, starts[at] + lengths_s[at] - times, 0.0)
-    return np.maximum(left, _QUIET_S)
+    return np.maximum(left, _ORDINARY_S)
 
 
 def pareto_stalls(every_s: float) -> Model:

@@ -214,12 +214,12 @@ def compare(servers: BenchServers, rate: float, repeats: int = REPEATS) -> dict[
     takes: dict[str, list[Trial]] = {way: [] for way in WAYS}
     for _ in range(repeats):
         for way in WAYS:
-            takes[way].append(quiet_take(servers, way, rate))
+            takes[way].append(idle_take(servers, way, rate))
     return takes
 
 
-def quiet_take(servers: BenchServers, way: str, rate: float) -> Trial:
-    """The first take that had the host nearly for itself, or else the quietest."""
+def idle_take(servers: BenchServers, way: str, rate: float) -> Trial:
+    """The first take that had the host nearly for itself, or else the least busy."""
     takes: list[Trial] = []
     for _ in range(TRIES):
         takes.append(take(servers, way, rate))

@@ -37,7 +37,7 @@ COMMITTED = np.dtype(
 
 
 class Orders(BaseModel):
-    """What a load process is told; `rate_per_s` of 0 means as fast as it goes."""
+    """The task of a load process; `rate_per_s` of 0 means as fast as it goes."""
 
     model_config = ConfigDict(frozen=True)
 

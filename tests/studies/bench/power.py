@@ -52,7 +52,7 @@ def verdict_of(model: Model, truth_ms: int, seed: int, folder: Path) -> Verdict:
     """The verdict of one run."""
     scenario = load_scenario(ROOT / "scenarios" / "nightly-50.toml")
     load = scenario.load
-    objectives = [promise.objective for promise in scenario.slos()]
+    objectives = [slo.objective for slo in scenario.slos()]
     rng = np.random.default_rng(seed)
 
     def delays(count: int) -> NDArray[np.int64]:

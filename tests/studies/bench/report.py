@@ -123,10 +123,10 @@ def _world(signals: int) -> World:
     simulated = (State.SIMULATED.name, "lite")
     before = Counter({simulated: BEFORE})
     ends = Counter({simulated: sum(len(attempts) for attempts in world.attempts)})
-    quiet = {"signals": None}
+    no_signals = {"signals": None}
     world.counters = {
-        "before": {"engine": page(before), "data-processor": quiet},
-        "after": {"engine": page(before + ends), "data-processor": quiet},
+        "before": {"engine": page(before), "data-processor": no_signals},
+        "after": {"engine": page(before + ends), "data-processor": no_signals},
     }
     return world
 

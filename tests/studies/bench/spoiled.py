@@ -14,8 +14,8 @@ from pathlib import Path
 
 from harness.cli.judge import judge_folder
 from harness.errors import Exit
-from tests.stack import disturbed_runs
-from tests.stack.disturbed_runs import Spoiled
+from tests.stack import spoiled_runs
+from tests.stack.spoiled_runs import Spoiled
 
 
 def main() -> int:
@@ -33,26 +33,26 @@ def _runs(place: Path) -> list[tuple[str, Callable[[], Spoiled | str]]]:
         return made
 
     def starved() -> Spoiled | str:
-        return disturbed_runs.why_no_hog() or disturbed_runs.starve(folder("starved"))
+        return spoiled_runs.why_no_hog() or spoiled_runs.starve(folder("starved"))
 
     def paused() -> Spoiled:
-        return disturbed_runs.end(*disturbed_runs.begin_pause(folder("paused")))
+        return spoiled_runs.end(*spoiled_runs.begin_pause(folder("paused")))
 
     def stepped() -> Spoiled | str:
-        if why := disturbed_runs.why_no_faketime():
+        if why := spoiled_runs.why_no_faketime():
             return why
-        return disturbed_runs.end(*disturbed_runs.begin_step(folder("stepped")))
+        return spoiled_runs.end(*spoiled_runs.begin_step(folder("stepped")))
 
     def full() -> Spoiled | str:
         disk = folder("disk")
-        if why := disturbed_runs.why_no_disk(disk):
+        if why := spoiled_runs.why_no_disk(disk):
             return why
-        with disturbed_runs.small_disk(disk):
-            return disturbed_runs.end(*disturbed_runs.begin_fill(disk), folder("kept"))
+        with spoiled_runs.small_disk(disk):
+            return spoiled_runs.end(*spoiled_runs.begin_fill(disk), folder("kept"))
 
     def overflown() -> Spoiled:
-        clean = disturbed_runs.end(*disturbed_runs.begin_clean(folder("clean")))
-        copied = disturbed_runs.overflow(clean.folder, folder("overflown"))
+        clean = spoiled_runs.end(*spoiled_runs.begin_clean(folder("clean")))
+        copied = spoiled_runs.overflow(clean.folder, folder("overflown"))
         with contextlib.redirect_stdout(io.StringIO()) as output:
             code = judge_folder(copied)
         return Spoiled(code, output.getvalue(), copied)

@@ -42,7 +42,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the load, in seconds after t0, and whether telemetry was taken in it."""
+    """A part of the load, in seconds after t0, and whether telemetry was on in it."""
 
     start_s: int
     end_s: int
@@ -67,7 +67,7 @@ def main() -> int:
     mean = statistics.fmean(costs)
     print(
         f"cost of telemetry: mean {mean:.4f} cores, largest second {max(costs):.4f}"
-        f" ({len(costs)} looks; at most {COST_LIMIT_CORES} on average)"
+        f" ({len(costs)} samples; at most {COST_LIMIT_CORES} on average)"
     )
     for percentile in (50.0, 99.0):
         _print_percentile(by_second, percentile)

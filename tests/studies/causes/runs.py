@@ -19,14 +19,14 @@ _NS_PER_MS = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         verdict: of the run.
         seed: of the run.
         p99_ms: of the latency, signals that never arrived with the time they had; None where it is
-            not told.
-        asked: whether the diagnosis had to be asked for, because no promise was near its limit.
+            not known.
+        asked: whether the diagnosis had to be asked for, because no objective was near its limit.
         diagnosis: what it said.
     """
 
@@ -101,7 +101,7 @@ def problems_of(case: Case, found: Found) -> list[str]:
         if found.answer(key) != wanted and (wanted is Answer.YES or not case.causes):
             problems.append(f"{key} is answered with {found.answer(key)}, not {wanted}")
     if found.asked and case.causes:
-        problems.append(f"no promise was near its limit (P99 {found.p99_ms} ms)")
+        problems.append(f"no objective was near its limit (P99 {found.p99_ms} ms)")
     return problems
 
 

@@ -107,7 +107,7 @@ def cases(possible: FaultSupport, folders: Iterable[Path], kinds: Iterable[str] 
     """A case for each kind of fault that a stack can have.
 
     It is the last of its kind in the scenarios, since they end with the services that are missed
-    most; a kind that no scenario has is taken with what its model asks for and no more.
+    most; a kind that no scenario has uses what its model asks for and no more.
 
     Args:
         possible: what the stack can have.
@@ -146,7 +146,7 @@ def _case(stack: str, document: dict[str, Any], fault: dict[str, Any]) -> Case:
     load = {
         "warmup_s": 1,
         "drain_s": 5,
-        # A first look, to learn how long a fault lasts that has no key for it.
+        # A first run, to learn how long a fault lasts that has no key for it.
         "stages": [{"agents": 10, "rate_from": 40, "duration_s": 10_000}],
     }
     document = {**document, "fault": [own], "load": load, "objectives": ["recovery < 15 s"]}
@@ -196,7 +196,7 @@ def _interrupt(case: Case, number: signal.Signals, place: Path, api: Any) -> Out
         if case.lasts:
             seen = more(take_inventory(run, api), before)
             then = {name: things for name, things in seen.items() if name in _OF_FAULTS}
-        else:  # a look takes longer than many a moment
+        else:  # a poll takes longer than many a moment
             run.meet()
     finally:
         sent_ns = time.monotonic_ns()

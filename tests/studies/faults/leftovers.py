@@ -63,8 +63,8 @@ class Run:
 def take_inventory(run: Run | None, api: Any | None) -> Things:
     """Everything that a run may have brought, by kind.
 
-    What cannot be told from other people's (rules of the host's packet filter, loop devices) is
-    listed whole: hold one look against another.
+    What may belong to other people (rules of the host's packet filter, loop devices) is
+    listed whole: compare one listing with another.
 
     Args:
         run: whose processes and containers to tell; None for those of nobody.
@@ -80,7 +80,7 @@ def take_inventory(run: Run | None, api: Any | None) -> Things:
         "frozen groups": frozenset(_frozen()),
     }
     if run is not None:
-        # The containers first: their processes are told by them.
+        # The containers first: their processes are known by them.
         found |= _in_engine(api, run) if api is not None else {}
         found |= _processes(run)
         found |= _inside(run)

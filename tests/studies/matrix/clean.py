@@ -24,7 +24,7 @@ class Load:
     settings: tuple[str, ...] = ()
 
 
-# 15 s at 100/s: enough signals for an answer about P99 on a quiet host.
+# 15 s at 100/s: enough signals for an answer about P99 on an idle host.
 CLEAN = (
     Load("50 agents, 100/s"),
     Load("100 agents, 200/s", ("--agents", "100", "--rate", "200")),

@@ -10,7 +10,7 @@ Named = Literal["signals", "addresses", "number", "nothing"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One defect, and what a run with it must come to.
+    """One defect, and the result that a run with it must have.
 
     Attributes:
         defect: as given to `--defect`.
@@ -51,7 +51,7 @@ LATENCY = "latency_p99"
 
 # Reachable on a busy host without a defect, far below what the defects below do.
 _P99 = "p99 < 150 ms"
-_PROMISE = (f'objectives=["{_P99}"]',)
+_OBJECTIVE = (f'objectives=["{_P99}"]',)
 
 ROWS = (
     Row("lose_before_ack:rate=0.03", LOST),
@@ -90,23 +90,23 @@ ROWS = (
     ),
     Row("wrong_mode_label:rate=0.03", "mode_counters", "number"),
     Row("clock_skewed:rate=0.03,skew_s=5", "row_timestamps"),
-    Row("slow_lock:every_s=1,hold_s=0.8", LATENCY, "nothing", settings=_PROMISE),
-    Row("periodic_stall:after_s=1,every_s=3,for_s=1.2", LATENCY, "nothing", settings=_PROMISE),
+    Row("slow_lock:every_s=1,hold_s=0.8", LATENCY, "nothing", settings=_OBJECTIVE),
+    Row("periodic_stall:after_s=1,every_s=3,for_s=1.2", LATENCY, "nothing", settings=_OBJECTIVE),
     Row(
         "bimodal:rate=0.06,delay_s=1",
         LATENCY,
         "nothing",
-        settings=(*_PROMISE, "engine.workers=1"),
+        settings=(*_OBJECTIVE, "engine.workers=1"),
     ),
-    Row("slow_drift:grow_ms=100", LATENCY, "nothing", settings=_PROMISE),
-    Row("slow_all:delay_ms=400", LATENCY, "nothing", settings=_PROMISE),
-    Row("capacity_cap:per_s=40", LATENCY, "nothing", settings=(*_PROMISE, "load.drain_s=8")),
+    Row("slow_drift:grow_ms=100", LATENCY, "nothing", settings=_OBJECTIVE),
+    Row("slow_all:delay_ms=400", LATENCY, "nothing", settings=_OBJECTIVE),
+    Row("capacity_cap:per_s=40", LATENCY, "nothing", settings=(*_OBJECTIVE, "load.drain_s=8")),
     Row(
         "cold_cache:cost_ms=18",
         LATENCY,
         "nothing",
-        settings=(*_PROMISE, "engine.workers=1", "load.drain_s=8"),
+        settings=(*_OBJECTIVE, "engine.workers=1", "load.drain_s=8"),
     ),
-    Row("slow_rpc:delay_ms=80", LATENCY, "nothing", settings=(*_PROMISE, "chain.nodes=2")),
+    Row("slow_rpc:delay_ms=80", LATENCY, "nothing", settings=(*_OBJECTIVE, "chain.nodes=2")),
     Row("crash_loop:after_s=2", "unplanned_events", "nothing", "INVALID"),
 )

@@ -19,7 +19,7 @@ SIDE_BY_SIDE = 3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         folder: the run's folder.

@@ -25,7 +25,7 @@ class Clean:
 
     Attributes:
         name: what was run.
-        outcome: what it came to.
+        outcome: its result.
     """
 
     name: str
@@ -59,7 +59,7 @@ def problems_of(row: Row, outcome: Outcome) -> list[str]:
 def table(rows: Sequence[tuple[Row, Outcome]], clean: Sequence[Clean]) -> str:
     """Both tables and a sentence over each."""
     caught = sum(not problems_of(row, outcome) for row, outcome in rows)
-    quiet = sum(run.good for run in clean)
+    passed = sum(run.good for run in clean)
     return "\n".join(
         (
             f"{caught} of {len(rows)} defects were caught with the right verdict, by the check that"
@@ -67,7 +67,7 @@ def table(rows: Sequence[tuple[Row, Outcome]], clean: Sequence[Clean]) -> str:
             "",
             *_markdown(_HEAD[0], (_row_cells(row, outcome) for row, outcome in rows)),
             "",
-            f"{quiet} of {len(clean)} runs without a defect raised no alarm.",
+            f"{passed} of {len(clean)} runs without a defect raised no alarm.",
             "",
             *_markdown(_HEAD[1], (_clean_cells(run) for run in clean)),
         )

@@ -28,7 +28,7 @@ def outcomes(
 ) -> Iterator[Mapping[str, Future[Outcome]]]:
     """Runs of all the rows that were asked for, some side by side.
 
-    A neighbour cannot change what they come to: where a row is about time, it is to be too slow.
+    A neighbour cannot change their result: where a row is about time, it is to be too slow.
     """
     asked = {item.name for item in request.session.items}
     rows = [row for row in ROWS if f"test_defect_is_caught[{row.name}]" in asked]

@@ -34,7 +34,7 @@ _CALLS = {
 }
 # Names and functions that hold text for the reader; what they say is not mathematics.
 _TEXT_NAMES = frozenset(
-    {"said", "message", "why", "told", "what", "good", "worth", "reasons", "more", "but"}
+    {"said", "message", "why", "told", "what", "good", "reasons", "more", "but"}
 )
 _TEXT_FUNCTIONS = ("_words", "_words_of", "_where")
 

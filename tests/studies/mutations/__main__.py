@@ -37,7 +37,7 @@ def format_verdict(found: Judgement | str) -> str:
         return f"refused: {found}"
     if found.verdict is Verdict.PASS:
         return "PASS"
-    # The seal is told of in a column of its own.
+    # The seal has a column of its own.
     said = [check for check in found.reasons if check.id != "evidence_sealed"]
     check = (said or list(found.reasons))[0]
     return f"{check.status.value} {check.name}: {check.message[:70]}"

@@ -28,7 +28,7 @@ RUNS = st.lists(run_shares(), min_size=1, max_size=10)
 
 @given(RUNS, st.randoms(use_true_random=False))
 def test_bounds_hold_the_share_and_no_order_matters(runs: list[RunShare], random: object) -> None:
-    """The bounds enclose the estimate, and rest on no more than the runs are worth."""
+    """The bounds enclose the estimate, and rest on no more than the effective size of the runs."""
     found = pooled_share(runs)
     assert 0 <= found.lower <= found.share + 1e-9
     assert found.share - 1e-9 <= found.upper <= 1
@@ -69,7 +69,7 @@ def test_one_run_with_all_the_slow_signals_is_one_event() -> None:
     assert found.share < 0.01 < found.upper
 
 
-def test_runs_that_differ_little_are_worth_no_more_than_each_alone() -> None:
+def test_runs_that_differ_little_have_no_larger_size_than_each_alone() -> None:
     """The effective sample sizes within the runs are the ceiling."""
     runs = [RunShare(1_000, beyond, 50) for beyond in (10, 11, 10)]
     assert pooled_share(runs).effective == 150

@@ -1,4 +1,4 @@
-"""Bounds of a share, and what correlated marks are worth."""
+"""Bounds of a share, and the effective size of correlated marks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_no_signal_has_no_share() -> None:
         share_interval(0, independent(0))
 
 
-def worth(bunch: int) -> int:
+def effective_size(bunch: int) -> int:
     """Effective size of 10,000 signals of which 2 % are marked, in bunches."""
     rng = np.random.default_rng(1)
     when = np.arange(10_000, dtype=np.int64) * 10 * MS
@@ -73,15 +73,15 @@ def worth(bunch: int) -> int:
     return estimate_share_sample(series, marks).effective_size
 
 
-def test_bunches_are_worth_one_signal_each() -> None:
+def test_bunches_count_as_one_signal_each() -> None:
     """Marks in bunches of 20 leave about a twentieth of the size; those alone nearly all."""
-    assert worth(1) > 6_000
-    assert 200 < worth(20) < 600
+    assert effective_size(1) > 6_000
+    assert 200 < effective_size(20) < 600
 
 
 @given(st.integers(1, 50_000), st.floats(0, 1))
 def test_a_tail_is_one_burst(signals: int, share: float) -> None:
-    """However long it is, it is worth few independent marks; none missed is worth all."""
+    """However long it is, it has few independent marks; with none missed it has all."""
     marked = round(share * signals)
     found = estimate_tail_sample(signals, marked)
     assert found.signals == signals

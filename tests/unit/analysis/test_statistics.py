@@ -35,7 +35,7 @@ def series_of(durations: NDArray[np.int64], *, spacing_ms: float = 10.0) -> Seri
 
 
 def independent(size: int) -> EffectiveSample:
-    """A sample that is worth its size."""
+    """A sample of independent values."""
     return EffectiveSample(size, size, 1, True)
 
 
@@ -94,7 +94,7 @@ def test_interval_covers_the_truth_of_autocorrelated_delays(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["queue M/M/1", "stalls every 10 s"])
 def test_assuming_independence_would_err(name: str) -> None:
-    """The same series without batches: the laws above are worth something."""
+    """The same series without batches: the laws above can fail."""
     rng = np.random.default_rng(17)
     wrong = 0
     for _ in range(30):
@@ -108,7 +108,7 @@ def test_assuming_independence_would_err(name: str) -> None:
     assert wrong > 10
 
 
-def test_independent_series_is_worth_its_size() -> None:
+def test_independent_series_has_its_full_size() -> None:
     """Batches of independent delays vary as much as they should."""
     sizes = [
         estimate_effective_sample(series_of(lognormal(5_000)), 99.0).effective_size
@@ -117,7 +117,7 @@ def test_independent_series_is_worth_its_size() -> None:
     assert np.median(sizes) > 3_500
 
 
-def test_stalls_make_a_series_worth_less() -> None:
+def test_stalls_make_the_effective_size_smaller() -> None:
     """A stall hits the signals of its time together: few stalls are few values, not hundreds."""
     durations = lognormal(30_000)
     spacing = 10.0
@@ -174,15 +174,15 @@ def test_ties_that_never_decorrelate_leave_the_sample_open() -> None:
 
 
 def test_equal_delays_and_none_at_all() -> None:
-    """Nothing exceeds the quantile of equal delays; an empty series is worth nothing."""
+    """Nothing exceeds the quantile of equal delays; an empty series has no effective size."""
     same = np.full(500, 20 * MS, dtype=np.int64)
     assert estimate_effective_sample(series_of(same), 99.0).effective_size == 500
     assert estimate_effective_sample(Series(), 99.0).effective_size == 0
     assert percentile_interval(Histogram.of([]), 99.0, independent(0)) is None
 
 
-def test_smaller_worth_widens_the_interval() -> None:
-    """The same signals, worth fewer independent ones, bound less tightly."""
+def test_smaller_effective_size_widens_the_interval() -> None:
+    """The same signals with a smaller effective size bound less tightly."""
     histogram = Histogram.of(lognormal(10_000))
     wide = percentile_interval(histogram, 99.0, EffectiveSample(10_000, 600, 50, True))
     tight = percentile_interval(histogram, 99.0, independent(10_000))

@@ -220,7 +220,7 @@ def test_kinds_of_redis(info: dict[str, Any], message: str) -> None:
 
 
 def test_a_redis_that_drops_streams_is_reported() -> None:
-    """No error: it may never come to it."""
+    """No error: it may never happen."""
     info = {"used_memory": 50, "maxmemory": 100, "maxmemory_policy": "allkeys-lru"}
     message, hint = redis_checks._memory(info)
     assert message == "50% of maxmemory in use, allkeys-lru"

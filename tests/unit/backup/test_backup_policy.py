@@ -41,7 +41,7 @@ def test_the_newest_stay(days: set[int], others: set[str], count: int) -> None:
 
 @given(COUNTS, st.integers(1, 80), st.integers(1, 10_050))
 def test_day_after_day(count: int, days: int, first: int) -> None:
-    """Pruning each day comes to the same as pruning once, past day 9999 too."""
+    """Pruning each day keeps the same as pruning once, past day 9999 too."""
     folder: frozenset[str] = frozenset()
     for day in range(first, first + days):
         folder = retained(folder | {name_of(day)}, count)

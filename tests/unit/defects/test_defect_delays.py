@@ -44,7 +44,7 @@ def test_computing_uses_cpu() -> None:
 def test_a_cold_cache_misses_each_time(tmp_path: Path) -> None:
     """Two orders of one block are two misses, both computed for, and decided as ever."""
     lite = LiteSimulator()
-    kit = defective(settings(tmp_path, "cold_cache:cost_ms=5"))
+    kit = defective(settings(tmp_path, "cold_cache:rate=1,cost_ms=5"))
     decision_service = kit.decision_service(lite, FullSimulator(""), 2, lambda *_: False)
     assert isinstance(decision_service, DefectiveDecisionService)
     decision_service._defects[0].context.origin.begin()  # as the first signal does
@@ -58,7 +58,7 @@ def test_a_cold_cache_misses_each_time(tmp_path: Path) -> None:
 def test_a_slow_node_waits_with_each_answer(tmp_path: Path) -> None:
     """And notes that once."""
     waits: list[float] = []
-    hold_up = slow_rpc(settings(tmp_path, "slow_rpc:delay_ms=80"), waits.append)
+    hold_up = slow_rpc(settings(tmp_path, "slow_rpc:rate=1,delay_ms=80"), waits.append)
     for _ in range(3):
         hold_up()
     assert waits == [0.08] * 3
@@ -69,7 +69,7 @@ def test_a_slow_node_keeps_its_rate_and_its_times(tmp_path: Path) -> None:
     """A share of the answers, and none before its time."""
     waits: list[float] = []
     now_ns = 0
-    wishes = settings(tmp_path, "slow_rpc:rate=0.5,after_s=10")
+    wishes = settings(tmp_path, "slow_rpc:rate=0.5,after_s=10,delay_ms=80")
     hold_up = slow_rpc(wishes, waits.append, lambda: now_ns)
     for _ in range(50):
         hold_up()
@@ -83,9 +83,10 @@ def test_a_slow_node_keeps_its_rate_and_its_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("defects", "log", "problem"),
     [
-        ("slow_all", "x", "slow_rpc only"),
-        ("slow_rpc; slow_all", "x", "slow_rpc only"),
-        ("slow_rpc", "", "DEFI_DEFECT_LOG is missing"),
+        ("slow_all:rate=1", "x", "slow_rpc only"),
+        ("slow_rpc:rate=1; slow_all:rate=1", "x", "slow_rpc only"),
+        ("slow_rpc:rate=1", "", "DEFI_DEFECT_LOG is missing"),
+        ("slow_rpc:rate=1", "x", "slow_rpc has no delay_ms"),
     ],
 )
 def test_a_node_knows_its_own_defect_only(defects: str, log: str, problem: str) -> None:
@@ -97,4 +98,4 @@ def test_a_node_knows_its_own_defect_only(defects: str, log: str, problem: str) 
 def test_an_engine_refuses_a_nodes_defect(tmp_path: Path) -> None:
     """It would do nothing there."""
     with pytest.raises(SettingsError, match="slow_rpc is no defect of the engine"):
-        defective(settings(tmp_path, "slow_rpc"))
+        defective(settings(tmp_path, "slow_rpc:rate=1"))

@@ -56,7 +56,7 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="DEFI_DEFECT_LOG cannot be written"):
         GroundTruth(str(tmp_path / "missing" / "defects.jsonl"))
     with pytest.raises(SettingsError, match="DEFI_DEFECT_LOG is missing"):
-        defective(Settings(URL, defects="stuck_row"))
+        defective(Settings(URL, defects="stuck_row:rate=1"))
 
 
 def test_without_defects_nothing_of_them_is_loaded() -> None:

@@ -233,7 +233,7 @@ def test_a_pipe_gets_the_same_plain_lines() -> None:
 
 
 def test_too_few_cpus_are_one_sentence() -> None:
-    """What a verdict is then worth; nothing where every quota has its cores."""
+    """The reason of the grade; none where every quota has its cores."""
     variables = {"REDIS_PASSWORD": "-", "POSTGRES_PASSWORD": "-"}
     zone = read_zones(ROOT / "compose", variables).b
     sentence = cpu_shortage(zone.services, 2)

@@ -83,7 +83,7 @@ def test_a_line_has_what_is_left() -> None:
 
 @pytest.mark.parametrize("code", [0, 2, 5, -9])
 def test_another_end_is_no_proof(code: int) -> None:
-    """A run that came to its end by itself, or could not, was not broken off."""
+    """A run that finished by itself, or could not, was not interrupted."""
     assert not outcome({}, code).is_good
     assert not outcome({}, trouble="the probe saw nothing of it").is_good
 

@@ -128,7 +128,7 @@ def probe_only(*, before: bool, after: bool) -> Callable[[World], None]:
 
 
 def noise(world: World) -> None:
-    """A busy host with nothing wrong: waits, small pauses, late looks, all cores in use."""
+    """A busy host with nothing wrong: waits, small pauses, late samples, all cores in use."""
     for number, line in enumerate(world.self_monitoring):
         mono_ns = line["mono_ns"]
         line["mono_ns"] = mono_ns + (number % 3) * 300 * MS

@@ -16,17 +16,17 @@ WATCHED = "p99 over any 2 s < 500 ms"
 
 
 def aborted(delay_ms: int, *, abort_on_fail: bool = True) -> World:
-    """A run whose load ended half way, because of a promise that was watched."""
+    """A run whose load ended half way, because of an objective that was watched."""
     world = healthy(None, "rate >= 99 %", delays=lambda n: np.full(n, delay_ms * MS))
-    promise = SLO(objective=WATCHED, abort_on_fail=abort_on_fail)
-    world.scenario = world.scenario.model_copy(update={"objectives": (promise, "rate >= 99 %")})
+    slo = SLO(objective=WATCHED, abort_on_fail=abort_on_fail)
+    world.scenario = world.scenario.model_copy(update={"objectives": (slo, "rate >= 99 %")})
     half_sent(world)
     world.event("aborted", T0_NS + 11 * S)
     return world
 
 
 def test_the_objective_that_ended_it_is_the_reason(tmp_path: Path) -> None:
-    """FAIL, and the objective comes first; that less was sent than asked is told as what it is."""
+    """FAIL, and the objective comes first; sending less than asked is reported as such."""
     found = assessed(aborted(700), tmp_path).judgement
     assert found.verdict is Verdict.FAIL
     assert found.reasons[0].name == WATCHED

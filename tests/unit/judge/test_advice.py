@@ -63,7 +63,7 @@ def test_what_the_host_lacked(
 
 
 def test_a_saturated_generator_gets_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever else was there; one with cores left is not told to end anything."""
+    """Whoever else was there; one with cores left is not asked to end anything."""
     saturated = case_of(monkeypatch, BURNT, computed=0.9)
     assert advice.generator_advice(saturated) == "set load.processes=2, or a lower --rate"
     assert "cc1" in advice.generator_advice(case_of(monkeypatch, BURNT, computed=0.89))

@@ -1,4 +1,4 @@
-"""Agents out of the pool: planned or not, and what they held taken over or not."""
+"""Agents out of the pool: planned or not, and what they held claimed or not."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def world_of(
     return world
 
 
-def look(after_s: float, **pending: list[str]) -> dict[str, Any]:
-    """A look at the group, so long after the agent was gone."""
+def snapshot(after_s: float, **pending: list[str]) -> dict[str, Any]:
+    """A snapshot of the group, so long after the agent was gone."""
     named = {DEAD: pending.get("dead"), HEIR: pending.get("heir")}
     return {
         "mono_ns": GONE_NS + round(after_s * S),
@@ -81,18 +81,18 @@ def look(after_s: float, **pending: list[str]) -> dict[str, Any]:
 
 
 CLAIMED = (
-    look(-1, dead=["1-0"]),
-    look(0.2, dead=["2-0", "3-0"], heir=["4-0"]),
-    look(3.0, heir=["2-0", "3-0"]),
-    look(5.0),
+    snapshot(-1, dead=["1-0"]),
+    snapshot(0.2, dead=["2-0", "3-0"], heir=["4-0"]),
+    snapshot(3.0, heir=["2-0", "3-0"]),
+    snapshot(5.0),
 )
 
 
-def judged(world: World, reports: Path, *looks: dict[str, Any]) -> Assessment:
-    """The assessment of a run with these looks."""
+def judged(world: World, reports: Path, *snapshots: dict[str, Any]) -> Assessment:
+    """The assessment of a run with these snapshots."""
     folder = world.write(reports)
-    if looks:
-        folder.write_text(folder.pool, "".join(json.dumps(one) + "\n" for one in looks))
+    if snapshots:
+        folder.write_text(folder.pool, "".join(json.dumps(one) + "\n" for one in snapshots))
         write_manifest(folder)
     return assess(folder)
 
@@ -138,23 +138,37 @@ def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> 
     assert unclean(found)[AGENT_POOL.id] is Verdict.INVALID
 
 
+@pytest.mark.parametrize(("subject", "verdict"), [(AGENT, None), ("other", Verdict.INVALID)])
+def test_the_subject_of_an_alert_is_its_container(
+    subject: str, verdict: Verdict | None, tmp_path: Path
+) -> None:
+    """Whatever its sentence says."""
+    world = world_of()
+    world.run["events"][-1] |= {"what": "made up", "subject": subject}
+    assert unclean(judged(world, tmp_path, *CLAIMED)).get(AGENT_POOL.id) is verdict
+
+
 @pytest.mark.parametrize(
-    ("looks", "status", "text"),
+    ("snapshots", "status", "text"),
     [
-        ((look(0.2, dead=["2-0"]), look(16.0, dead=["2-0"])), Status.FAIL, "still pending"),
-        ((look(0.2, dead=["2-0"]), look(16.0, heir=["2-0"])), Status.FAIL, "after 16.0 s"),
-        ((look(0.2, dead=["2-0"]), look(5.0, dead=["2-0"])), Status.INCONCLUSIVE, "1 event"),
-        ((look(0.2, dead=["2-0"]), look(5.0)), Status.PASS, "1 were acknowledged between"),
+        ((snapshot(0.2, dead=["2-0"]), snapshot(16.0, dead=["2-0"])), Status.FAIL, "still pending"),
+        ((snapshot(0.2, dead=["2-0"]), snapshot(16.0, heir=["2-0"])), Status.FAIL, "after 16.0 s"),
         (
-            (look(0.2, dead=["2-0"]), {**look(5.0), "whole": False}),
+            (snapshot(0.2, dead=["2-0"]), snapshot(5.0, dead=["2-0"])),
+            Status.INCONCLUSIVE,
+            "1 event",
+        ),
+        ((snapshot(0.2, dead=["2-0"]), snapshot(5.0)), Status.PASS, "1 were acknowledged between"),
+        (
+            (snapshot(0.2, dead=["2-0"]), {**snapshot(5.0), "whole": False}),
             Status.INCONCLUSIVE,
             "more was pending than was listed",
         ),
-        ((look(-1, dead=["1-0"]), look(0.2)), Status.NOT_APPLICABLE, "held no event"),
-        ((look(0.2, heir=["2-0"]),), Status.NOT_APPLICABLE, "no consumer"),
-        ((look(-1, dead=["1-0"]),), Status.INCONCLUSIVE, "the group was not sampled after"),
+        ((snapshot(-1, dead=["1-0"]), snapshot(0.2)), Status.NOT_APPLICABLE, "held no event"),
+        ((snapshot(0.2, heir=["2-0"]),), Status.NOT_APPLICABLE, "no consumer"),
+        ((snapshot(-1, dead=["1-0"]),), Status.INCONCLUSIVE, "the group was not sampled after"),
         (
-            (look(-1, dead=["1-0"]), {**look(2.0), "pending": None}),
+            (snapshot(-1, dead=["1-0"]), {**snapshot(2.0), "pending": None}),
             Status.INCONCLUSIVE,
             "the group was not sampled after",
         ),
@@ -162,10 +176,10 @@ def test_an_alert_that_the_stack_knows_nothing_of_is_no_good(tmp_path: Path) -> 
     ],
 )
 def test_what_is_pending_for_the_dead(
-    looks: tuple[dict[str, Any], ...], status: Status, text: str, tmp_path: Path
+    snapshots: tuple[dict[str, Any], ...], status: Status, text: str, tmp_path: Path
 ) -> None:
     """It has to be somebody else's within the stated time."""
-    check = check_of(judged(world_of(), tmp_path, *looks), PENDING_TAKEOVER.id)
+    check = check_of(judged(world_of(), tmp_path, *snapshots), PENDING_TAKEOVER.id)
     assert (check.status, text in check.message) == (status, True), check.message
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.assessment.check_table import PATH, all_specs, with_table
+from harness.assessment.check_table import DOCS, TABLES, all_specs, with_table
 from harness.judge.check import CheckKind, NotApplicable
 from harness.judge.judgement import unique_ids
 from harness.judge.scope import objective_spec
-from harness.scenario.objective import parse_objective
+from harness.scenario.objective import GRAMMAR, parse_objective
+from harness.scenario.objective_metrics import OBJECTIVE_METRICS, ObjectiveMetric
 
 
 def test_ids_and_titles_are_unique_and_of_one_form() -> None:
@@ -22,15 +24,22 @@ def test_ids_and_titles_are_unique_and_of_one_form() -> None:
         assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", spec.id), spec.id
         assert spec.fail if spec.kind is CheckKind.INTEGRITY else spec.fail or spec.invalid, spec.id
         # No objective of a scenario has such an id.
-        assert not re.match(
-            r"(latency|service|lateness|rejected|simulated|rate|recovery)_", spec.id
-        )
+        assert not re.match(f"({'|'.join(OBJECTIVE_METRICS)})_", spec.id)
 
 
-def test_the_document_has_the_table_of_the_code() -> None:
-    """After a change of a check: `make schema`."""
-    text = PATH.read_text(encoding="utf-8")
-    assert with_table(text) == text, "run `make schema`"
+@pytest.mark.parametrize(("page", "table"), TABLES)
+def test_the_document_has_the_table_of_the_code(page: str, table: str) -> None:
+    """After a change of a check or a metric: `make schema`."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert with_table(text, table, TABLES[page, table]()) == text, "run `make schema`"
+
+
+@pytest.mark.parametrize("metric", OBJECTIVE_METRICS.values(), ids=OBJECTIVE_METRICS)
+def test_every_metric_is_one_entry(metric: ObjectiveMetric) -> None:
+    """Its example is an objective of it, in the grammar; its check exists."""
+    assert parse_objective(metric.example).metric == metric.name
+    assert metric.name in GRAMMAR
+    assert callable(metric.load_check())
 
 
 def test_ids_of_objectives_say_what_they_measure_without_the_limit() -> None:
@@ -64,5 +73,5 @@ def test_ids_become_unique_in_order(ids: list[str]) -> None:
 
 def test_the_document_has_every_reason_of_a_check_that_does_not_apply() -> None:
     """Programs read the figure `reason`."""
-    text = (PATH.parent / "output.md").read_text(encoding="utf-8")
+    text = (DOCS / "output.md").read_text(encoding="utf-8")
     assert [one for one in NotApplicable if f"`{one}`" not in text] == []

@@ -42,7 +42,7 @@ def late(world: World, by_ns: int, signals: int = 1, *, committed: bool = True) 
 
 
 def test_final_after_the_deadline_fails(tmp_path: Path) -> None:
-    """It is told with number, deadline and names, and no other check is red for it."""
+    """It is reported with number, deadline and names, and no other check fails for it."""
     found = assessed(late(healthy(), 300 * MS, 3), tmp_path)
     assert unclean(found) == {DRAIN_DEADLINE.id: Verdict.FAIL}
     check = reported(found)

@@ -1,4 +1,4 @@
-"""What nobody promised, or nobody could see, is no PASS either."""
+"""What no objective limits, or nothing could show, is no PASS either."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.judge.assessing import assessed, id_of, unclean
 def test_limits_longer_than_the_wait_say_nothing_of_what_never_came(
     objective: str, tmp_path: Path
 ) -> None:
-    """A lost signal had less time than the limit; nobody knows how long it would have taken."""
+    """A lost signal had less time than the limit; nobody knows how long it would have needed."""
     world = healthy(None, objective)
     violations.lose(world)
     assert unclean(assessed(world, tmp_path))[id_of(objective)] is Verdict.INCONCLUSIVE

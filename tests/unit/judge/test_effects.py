@@ -1,4 +1,4 @@
-"""Which findings count as violations, and what is told beside them."""
+"""Which findings count as violations, and what is reported beside them."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def used(address: int, gaps: int = 0) -> NonceRange:
 def test_next_nonce_follows_the_highest(
     reported: dict[int, int] | None, in_flight: int, verdict: Verdict
 ) -> None:
-    """Unless nobody told it, or signals are still open."""
+    """Unless its value is unknown, or signals are still open."""
     account = SignalOutcomeCounts({SignalOutcome.SIMULATED: 10, SignalOutcome.IN_FLIGHT: in_flight})
     found = check_nonces(case_of(nonces=(used(1),), next_nonces=reported, account=account))
     assert found.status.verdict is verdict

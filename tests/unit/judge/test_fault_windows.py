@@ -46,7 +46,7 @@ def test_a_system_that_stays_slow_is_slow_outside_too(tmp_path: Path) -> None:
 
 
 def early(duration_s: float) -> World:
-    """A checkpoint at the very beginning: nobody knows what is normal, so no backlog is told."""
+    """A checkpoint at the very beginning: nothing is known as normal, so no backlog is reported."""
     world = _with(healthy(load_of(duration_s=duration_s), "p50 < 1 s"), CHECKPOINT)
     at_ns = T0_NS + S
     world.faults = [

@@ -117,7 +117,7 @@ def test_an_unproven_fault_makes_the_run_invalid(
 
 
 def test_a_fault_that_lasts_must_hold_to_its_end(tmp_path: Path) -> None:
-    """What was seen once, and not again before it was taken away, may have slipped."""
+    """What was seen once, and not again before it was removed, may have failed in between."""
     assert unclean(assessed(faulty(PAUSE, paused()), tmp_path)) == {}
     found = assessed(faulty(PAUSE, paused(held_ns=None)), tmp_path)
     assert "did not hold to its end" in check_of(found).message

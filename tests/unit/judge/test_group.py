@@ -48,7 +48,7 @@ def part(value_ms: int, verdict: Verdict = Verdict.INCONCLUSIVE) -> RunEstimate:
 
 
 def decided(*values_ms: int, fails: int = 0) -> Verdict:
-    """What runs come to; the last ones fail by their own interval."""
+    """Results of runs; the last ones fail by their own interval."""
     parts = [
         part(value, Verdict.FAIL if number >= len(values_ms) - fails else Verdict.INCONCLUSIVE)
         for number, value in enumerate(values_ms)
@@ -83,7 +83,7 @@ def test_two_runs_give_no_interval() -> None:
 
 
 def test_runs_without_the_percentile_leave_it_open() -> None:
-    """A percentile that one run cannot tell is not told of the group."""
+    """A percentile that one run cannot give is not given for the group."""
     unknown = RunEstimate(Verdict.INCONCLUSIVE, None, None, None, LIMIT_NS)
     check = combine_runs(SPEC, [part(40), part(41), unknown], 3)
     assert check.status is Status.INCONCLUSIVE
@@ -176,7 +176,7 @@ def test_runs_of_different_questions_are_no_group(tmp_path: Path) -> None:
 
 
 class Runs:
-    """Makes runs on paper; may be told to end in trouble."""
+    """Makes runs on paper; may be set to end in trouble."""
 
     def __init__(self, trouble: dict[int, BaseException] | None = None) -> None:
         self.seeds: list[int] = []
@@ -232,7 +232,7 @@ def test_lost_stack_is_reported_after_the_rest_was_judged(tmp_path: Path) -> Non
 
 
 def test_missing_run_is_named(tmp_path: Path) -> None:
-    """A run that was taken out of the folder is not passed over."""
+    """A run that was removed from the folder is not passed over."""
     folder = GroupFolder.create(tmp_path, "synthetic", 0)
     found = repeat(SCENARIO, 3, folder, Runs().once)
     folder.run_path(found.runs[1].run_id).rename(tmp_path / "elsewhere")

@@ -86,7 +86,7 @@ def test_group_of_different_contracts_is_invalid(tmp_path: Path) -> None:
 
 
 def test_group_carries_the_worst_grade_with_its_reasons(tmp_path: Path) -> None:
-    """A reason of all runs is told once, one of some with their numbers."""
+    """A reason of all runs is given once, one of some with their numbers."""
     _, found = made(tmp_path)
     assert found.grade.level == "indicative"
     assert "child processes have no quotas" in found.grade.reasons

@@ -115,7 +115,7 @@ def test_signals_that_were_not_seen_are_beyond_for_a_pass_only(metric: str, tmp_
 
 @pytest.mark.parametrize("metric", ["", " of service"])
 def test_signals_committed_in_time_are_not_beyond_for_a_fail(metric: str, tmp_path: Path) -> None:
-    """The observer saw them a second late; a promise about seeing them knows nothing else."""
+    """The observer saw them a second late; an objective of the observation has nothing else."""
     world = healthy(None, f"p99{metric} < 500 ms")
     late = slice(len(world.sightings) - 40, None)
     world.sightings["seen_ns"][late] += 1_000 * MS

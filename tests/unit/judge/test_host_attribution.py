@@ -1,4 +1,4 @@
-"""What may excuse a latency beyond its limit, and what is told beside it."""
+"""What may excuse a latency beyond its limit, and what is reported beside it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_measured_time(stage: str | None, outside: bool, expected: int) -> None:
 
 @pytest.mark.parametrize(("signals", "reported"), [(200, False), (201, True)])
 def test_bunches_are_reported_beyond_two_signals_a_sample(signals: int, reported: bool) -> None:
-    """Where batches were decorrelated; else it is told that they were not."""
+    """Where batches were decorrelated; else the message says that they were not."""
     found = ConfidenceInterval(50.0, MS, MS, MS, EffectiveSample(signals, 100, 20, True))
     assert ("clustered" in _format_interval(found)) is reported
     correlated = ConfidenceInterval(50.0, MS, MS, None, EffectiveSample(signals, 100, 20, False))

@@ -22,9 +22,9 @@ from tests.unit.judge import spoilers, violations
 from tests.unit.judge.assessing import advised, id_of, unclean
 from tests.unit.judge.test_faults import AT_NS, KILL, PAUSE, faulty, killed, outage, paused
 
-PROMISE = "p99 < 500 ms"
+OBJECTIVE = "p99 < 500 ms"
 CHECK = "host_interference"
-QUIET = {
+USUAL = {
     "host.busy_cores": 0.5,
     "host.idle_cores": 1.5,
     "host.iowait_cores": 0.0,
@@ -58,9 +58,9 @@ STEAL = {"host.steal_cores": 0.4}
 ALL = range(30)
 
 
-def telemetry(change: dict[str, float], seconds: range, **quiet: float) -> str:
-    """A file of it: two cores, a look each second after t0, other figures in some of them."""
-    usual = {**QUIET, **quiet}
+def telemetry(change: dict[str, float], seconds: range, **own: float) -> str:
+    """A file of it: two cores, a sample each second after t0, other figures in some of them."""
+    usual = {**USUAL, **own}
     columns = [[name, "level"] for name in usual]
     lines: list[dict[str, object]] = [
         {"kind": "start", "mono_ns": T0_NS - 5 * S, "every_ns": S},
@@ -118,19 +118,19 @@ def test_slow_while_others_had_the_host_is_invalid(
     change: dict[str, float], named: str, tmp_path: Path
 ) -> None:
     """And the resource is named; without them the same latency is a FAIL."""
-    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    world = healthy(None, OBJECTIVE, delays=slow_from(0, 30))
     found = judged(world, telemetry(change, ALL), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
-    assert unclean(found) == {id_of(PROMISE): Verdict.INCONCLUSIVE, CHECK: Verdict.INVALID}
+    assert unclean(found) == {id_of(OBJECTIVE): Verdict.INCONCLUSIVE, CHECK: Verdict.INVALID}
     assert named in check_of(found, CHECK).message
-    assert named in check_of(found, id_of(PROMISE)).message
+    assert named in check_of(found, id_of(OBJECTIVE)).message
     assert found.diagnosis is not None
     assert found.diagnosis.questions[0].key == "host"
     alone = judged(world, telemetry({}, ALL), tmp_path)
-    assert unclean(alone) == {id_of(PROMISE): Verdict.FAIL}
+    assert unclean(alone) == {id_of(OBJECTIVE): Verdict.FAIL}
 
 
-def test_all_forms_of_a_promise(tmp_path: Path) -> None:
+def test_all_forms_of_an_objective(tmp_path: Path) -> None:
     """Maxima and windows."""
     texts = ("max < 500 ms", "p99 over any 2 s < 500 ms", "p99 of service < 500 ms")
     world = healthy(None, *texts, delays=slow_from(8, 11))
@@ -141,8 +141,8 @@ def test_all_forms_of_a_promise(tmp_path: Path) -> None:
     }
 
 
-def test_the_time_to_catch_up_is_disturbed_too(tmp_path: Path) -> None:
-    """Signals of two disturbed seconds took 2.5 s each, and those behind them no less."""
+def test_the_time_to_catch_up_is_affected_too(tmp_path: Path) -> None:
+    """Signals of two affected seconds took 2.5 s each, and those behind them no less."""
     world = healthy(None, "max < 500 ms", delays=slow_from(9, 12, ms=2_500))
     found = judged(world, telemetry(BURNERS, range(9, 11)), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
@@ -151,7 +151,7 @@ def test_the_time_to_catch_up_is_disturbed_too(tmp_path: Path) -> None:
 def test_the_window_of_a_fault_is_the_runs_own(tmp_path: Path) -> None:
     """A fault that takes cores is planned, and no neighbour."""
     second = (AT_NS - T0_NS) // S + 1
-    world = faulty(KILL, killed(), PROMISE)
+    world = faulty(KILL, killed(), OBJECTIVE)
     found = judged(world, telemetry(BURNERS, range(second, second + 1)), tmp_path)
     assert "no other program" in check_of(found, CHECK).message
     found = judged(world, telemetry(BURNERS, range(second - 4, second - 3)), tmp_path)
@@ -168,7 +168,7 @@ def paused_and_slow(start: int, end: int, *objectives: str) -> World:
 
 
 @pytest.mark.parametrize(("start", "end"), [(2, 6), (15, 19)])
-def test_outside_faults_others_excuse_the_seconds_they_disturbed(
+def test_outside_faults_others_excuse_the_seconds_that_they_affected(
     start: int, end: int, tmp_path: Path
 ) -> None:
     """Seconds are those of the run, before a fault and after it, though its time is left out."""
@@ -182,10 +182,10 @@ def test_outside_faults_others_excuse_the_seconds_they_disturbed(
 
 
 @pytest.mark.parametrize(("last", "verdict"), [(9, Verdict.INVALID), (6, Verdict.FAIL)])
-def test_outside_faults_the_disturbed_share_is_of_that_time(
+def test_outside_faults_the_affected_share_is_of_that_time(
     last: int, verdict: Verdict, tmp_path: Path
 ) -> None:
-    """Of 9 s outside the fault 7 s are disturbed: most of them, though not of all 20 s."""
+    """Of 9 s outside the fault 7 s are affected: most of them, though not of all 20 s."""
     text = "p50 < 500 ms outside faults"
     world = healthy(None, text, delays=slow_from(0, 30))
     record = killed(heal_proven_ns=AT_NS + 10 * S)
@@ -197,10 +197,10 @@ def test_outside_faults_the_disturbed_share_is_of_that_time(
 @pytest.mark.parametrize(
     ("seconds", "verdict"), [(range(16), Verdict.FAIL), (range(16, 22), Verdict.INVALID)]
 )
-def test_the_disturbed_share_is_of_the_stage(
+def test_the_affected_share_is_of_the_stage(
     seconds: range, verdict: Verdict, tmp_path: Path
 ) -> None:
-    """Whoever disturbed the 15 s before a stage excuses nothing in its 5 s."""
+    """Interference in the 15 s before a stage excuses nothing in its 5 s."""
     lengths = {"base": 15.0, "peak": 5.0}
     stages = tuple(
         Stage(name=name, agents=5, rate_from=100.0, rate_to=100.0, duration_s=length_s)
@@ -214,7 +214,7 @@ def test_the_disturbed_share_is_of_the_stage(
 
 def test_slow_in_other_seconds_too_is_a_fail(tmp_path: Path) -> None:
     """A neighbour of five seconds excuses those, and not a system that is always slow."""
-    world = healthy(None, PROMISE, "max < 500 ms", delays=slow_from(0, 30))
+    world = healthy(None, OBJECTIVE, "max < 500 ms", delays=slow_from(0, 30))
     found = judged(world, telemetry(BURNERS, range(8, 13)), tmp_path)
     assert found.judgement.verdict is Verdict.FAIL
     assert check_of(found, CHECK).status is Status.PASS
@@ -222,7 +222,7 @@ def test_slow_in_other_seconds_too_is_a_fail(tmp_path: Path) -> None:
 
 def test_what_comes_and_goes_is_one_disturbance(tmp_path: Path) -> None:
     """A writer that is seen in every fourth second is felt in those between, not minutes later."""
-    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    world = healthy(None, OBJECTIVE, delays=slow_from(0, 30))
     found = judged(world, telemetry(WRITERS, range(0, 40, 4)), tmp_path)
     assert found.judgement.verdict is Verdict.INVALID
     apart = judged(world, telemetry(WRITERS, range(0, 40, 15)), tmp_path)
@@ -230,11 +230,11 @@ def test_what_comes_and_goes_is_one_disturbance(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("end", "verdict"), [(13, Verdict.INVALID), (9, Verdict.FAIL)])
-def test_what_is_left_of_a_disturbed_run_is_no_quiet_run(
+def test_the_rest_of_an_affected_run_is_no_unaffected_run(
     end: int, verdict: Verdict, tmp_path: Path
 ) -> None:
     """Seen in more than half of 20 s, the same programs are felt in the rest; in a third, not."""
-    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    world = healthy(None, OBJECTIVE, delays=slow_from(0, 30))
     found = judged(world, telemetry(BURNERS, range(end)), tmp_path)
     assert found.judgement.verdict is verdict
 
@@ -244,15 +244,15 @@ def test_what_is_left_of_a_disturbed_run_is_no_quiet_run(
 )
 def test_what_others_keep_open_is_invalid(seconds: range, verdict: Verdict, tmp_path: Path) -> None:
     """A longer run beside the same programs would tell no more; two seconds are no cause."""
-    world = healthy(None, PROMISE, delays=at_the_limit)
+    world = healthy(None, OBJECTIVE, delays=at_the_limit)
     found = judged(world, telemetry(BURNERS, seconds), tmp_path)
     assert found.judgement.verdict is verdict
-    assert check_of(found, id_of(PROMISE)).status is Status.INCONCLUSIVE
+    assert check_of(found, id_of(OBJECTIVE)).status is Status.INCONCLUSIVE
 
 
 def test_a_late_generator_names_who_kept_it_waiting(tmp_path: Path) -> None:
     """The journal is written to the disk that somebody else keeps busy."""
-    world = healthy(None, PROMISE)
+    world = healthy(None, OBJECTIVE)
     spoilers.late(world)
     found = judged(world, telemetry(WRITERS, ALL), tmp_path)
     assert "other programs (dd)" in check_of(found, "generator_lag_p99").message
@@ -262,14 +262,14 @@ def test_a_late_generator_names_who_kept_it_waiting(tmp_path: Path) -> None:
 
 def test_kept_beside_others_is_kept(tmp_path: Path) -> None:
     """And told."""
-    found = judged(healthy(None, PROMISE), telemetry(BURNERS, ALL), tmp_path)
+    found = judged(healthy(None, OBJECTIVE), telemetry(BURNERS, ALL), tmp_path)
     assert found.judgement.verdict is Verdict.PASS
     assert "other programs (cc1)" in check_of(found, CHECK).message
 
 
 def test_a_lost_signal_stays_a_fail(tmp_path: Path) -> None:
     """Nobody else's load loses one."""
-    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    world = healthy(None, OBJECTIVE, delays=slow_from(0, 30))
     violations.lose(world)
     found = judged(world, telemetry(WRITERS, ALL), tmp_path)
     assert found.judgement.verdict is Verdict.FAIL
@@ -303,15 +303,15 @@ def test_what_is_not_the_others_doing(change: dict[str, float]) -> None:
 
 def test_without_telemetry_it_is_not_known(tmp_path: Path) -> None:
     """Old evidence is judged as before."""
-    world = healthy(None, PROMISE, delays=slow_from(0, 30))
+    world = healthy(None, OBJECTIVE, delays=slow_from(0, 30))
     found = assess(world.write(tmp_path))
-    assert unclean(found) == {id_of(PROMISE): Verdict.FAIL}
+    assert unclean(found) == {id_of(OBJECTIVE): Verdict.FAIL}
     assert "not known" in check_of(found, CHECK).message
 
 
 def test_another_run_of_a_harness_is_reported(tmp_path: Path) -> None:
     """It changes no verdict by itself, but such a run is not for a sign-off."""
-    world = healthy(None, PROMISE)
+    world = healthy(None, OBJECTIVE)
     text = telemetry({"host.other_runs_count": 2.0}, range(5, 8), **{"host.other_runs_count": 0.0})
     found = judged(world, text, tmp_path)
     assert found.judgement.verdict is Verdict.PASS

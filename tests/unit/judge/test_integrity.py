@@ -1,4 +1,4 @@
-"""Each violation of integrity is found, told apart, and named by its signals."""
+"""Each violation of integrity is found, distinguished, and named by its signals."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_violation_fails(
 
 
 def test_ghosts_are_named(tmp_path: Path) -> None:
-    """The offender of an unexpected effect is the trace id that was seen."""
+    """The example of an unexpected effect is the trace id that was seen."""
     world = healthy()
     violations.invent(world)
     found = assessed(world, tmp_path)

@@ -36,17 +36,17 @@ def judgement_of(*checks: Check) -> Judgement:
 
 
 def blocks_of(
-    quiet_ms: Sequence[int], disturbed_ms: Sequence[int], force: str
+    baseline_ms: Sequence[int], treatment_ms: Sequence[int], force: str
 ) -> tuple[BlockFigures, ...]:
     """Pairs of blocks with these P99s."""
     found: list[BlockFigures] = []
-    for pair, (quiet, disturbed) in enumerate(zip(quiet_ms, disturbed_ms, strict=True)):
-        for on, value in ((False, quiet), (True, disturbed)):
+    for pair, (baseline, treatment) in enumerate(zip(baseline_ms, treatment_ms, strict=True)):
+        for on, value in ((False, baseline), (True, treatment)):
             start_s = 20.0 * (2 * pair + on)
             found.append(
                 BlockFigures(
                     pair=pair,
-                    disturbed=on,
+                    is_treatment=on,
                     start_s=start_s,
                     end_s=start_s + 20,
                     signals=2000,
@@ -58,8 +58,8 @@ def blocks_of(
 
 
 def decide(
-    quiet_ms: Sequence[int],
-    disturbed_ms: Sequence[int],
+    baseline_ms: Sequence[int],
+    treatment_ms: Sequence[int],
     *checks: Check,
     force: str = "throttled",
     late_ms: int = 0,
@@ -74,10 +74,10 @@ def decide(
                         "lateness_max_ns": late_ms * NS_PER_MS,
                     }
                 )
-                for block in blocks_of(quiet_ms, disturbed_ms, force)
+                for block in blocks_of(baseline_ms, treatment_ms, force)
             ),
-            quiet_p99_ns=max(quiet_ms) * NS_PER_MS,
-            disturbed_p99_ns=max(disturbed_ms) * NS_PER_MS,
+            baseline_p99_ns=max(baseline_ms) * NS_PER_MS,
+            treatment_p99_ns=max(treatment_ms) * NS_PER_MS,
             margin_ns=MARGIN_NS,
             limit_ns=LIMIT_NS,
             lateness_limit_ns=10 * NS_PER_MS,
@@ -86,14 +86,14 @@ def decide(
     )
 
 
-QUIET = [10, 12, 11, 13, 12, 11, 14, 12]
+BASELINE_MS = [10, 12, 11, 13, 12, 11, 14, 12]
 LATE = GENERATOR_LAG_P99.judged(Verdict.INVALID, "it was late")
 LOST = SIGNALS_LOST.judged(Verdict.FAIL, "3 lost")
 
 
 def test_a_small_change_with_force_is_isolation() -> None:
     """Every pair within the margin, the disturbance proven: isolated, exit 0."""
-    found = decide(QUIET, [value + 5 for value in QUIET])
+    found = decide(BASELINE_MS, [value + 5 for value in BASELINE_MS])
     assert found.outcome is IsolationOutcome.ISOLATED
     assert found.exit_code == 0
     assert "5 ms" in found.because[0]
@@ -101,14 +101,14 @@ def test_a_small_change_with_force_is_isolation() -> None:
 
 def test_a_large_change_is_none() -> None:
     """Every pair beyond the margin: not isolated, exit 1."""
-    found = decide(QUIET, [value + 80 for value in QUIET])
+    found = decide(BASELINE_MS, [value + 80 for value in BASELINE_MS])
     assert found.outcome is IsolationOutcome.NOT_ISOLATED
     assert found.exit_code == 1
 
 
-def test_a_broken_promise_is_no_isolation() -> None:
+def test_a_missed_objective_is_no_isolation() -> None:
     """Beyond the limit with the disturbance, below it without."""
-    found = decide(QUIET, [*QUIET[:-1], 600])
+    found = decide(BASELINE_MS, [*BASELINE_MS[:-1], 600])
     assert found.outcome is IsolationOutcome.NOT_ISOLATED
     assert "the limit is 500 ms" in found.because[0]
     assert found.exit_code == 1
@@ -117,37 +117,37 @@ def test_a_broken_promise_is_no_isolation() -> None:
 def test_without_force_nothing_is_reported() -> None:
     """Neither a small nor a large change says anything of a disturbance that was not there."""
     for shift in (0, 80):
-        found = decide(QUIET, [value + shift for value in QUIET], force="")
+        found = decide(BASELINE_MS, [value + shift for value in BASELINE_MS], force="")
         assert found.outcome is IsolationOutcome.CANNOT_TELL
         assert "not shown to have force in 8 of 8 blocks" in found.because[0]
 
 
 def test_a_starved_generator_is_no_evidence_against_the_system() -> None:
     """A run that is invalid tells nothing, however much later everything is."""
-    found = decide(QUIET, [value + 80 for value in QUIET], LATE)
+    found = decide(BASELINE_MS, [value + 80 for value in BASELINE_MS], LATE)
     assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert found.because[0].startswith(LATE.name)
 
 
 def test_what_may_be_the_generators_lateness_is_not_the_systems() -> None:
-    """A change that the lateness may explain cannot be told; what is left of a larger one can."""
-    later = [value + 80 for value in QUIET]
-    assert decide(QUIET, later, late_ms=40).outcome is IsolationOutcome.CANNOT_TELL
-    assert decide(QUIET, [value + 4_000 for value in QUIET], late_ms=40).exit_code == 1
-    assert decide(QUIET, QUIET, late_ms=40).outcome is IsolationOutcome.CANNOT_TELL
+    """A change that the lateness may explain decides nothing; the rest of a larger one does."""
+    later = [value + 80 for value in BASELINE_MS]
+    assert decide(BASELINE_MS, later, late_ms=40).outcome is IsolationOutcome.CANNOT_TELL
+    assert decide(BASELINE_MS, [value + 4_000 for value in BASELINE_MS], late_ms=40).exit_code == 1
+    assert decide(BASELINE_MS, BASELINE_MS, late_ms=40).outcome is IsolationOutcome.CANNOT_TELL
 
 
 @pytest.mark.parametrize("force", ["throttled", ""])
 def test_a_lost_signal_is_lost(force: str) -> None:
     """Whatever else is known."""
-    found = decide(QUIET, QUIET, LOST, LATE, force=force)
+    found = decide(BASELINE_MS, BASELINE_MS, LOST, LATE, force=force)
     assert found.outcome is IsolationOutcome.NOT_ISOLATED
     assert found.because[0] == f"{LOST.name}: 3 lost"
 
 
 def test_a_wide_interval_cannot_tell() -> None:
     """Some pairs far beyond the margin, most within: more pairs are needed."""
-    found = decide(QUIET, [10, 12, 150, 13, 200, 11, 90, 170])
+    found = decide(BASELINE_MS, [10, 12, 150, 13, 200, 11, 90, 170])
     assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert "pairs would decide" in found.because[0]
     assert found.exit_code == 3
@@ -155,14 +155,14 @@ def test_a_wide_interval_cannot_tell() -> None:
 
 def test_four_pairs_are_too_few() -> None:
     """However alike they are."""
-    found = decide(QUIET[:4], QUIET[:4])
+    found = decide(BASELINE_MS[:4], BASELINE_MS[:4])
     assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert "too few for an interval" in found.because[0]
 
 
-def test_a_host_that_breaks_the_promise_anyway() -> None:
+def test_a_host_that_misses_the_objective_anyway() -> None:
     """What is beyond the limit without a disturbance shows nothing."""
-    slow = [value + 600 for value in QUIET]
+    slow = [value + 600 for value in BASELINE_MS]
     assert decide(slow, slow).outcome is IsolationOutcome.CANNOT_TELL
 
 
@@ -174,8 +174,8 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
     pairs: list[tuple[int, int]], has_force: bool
 ) -> None:
     """Never isolated without force, without an interval, or with one that goes beyond."""
-    quiet, disturbed = zip(*pairs, strict=True)
-    found = decide(quiet, disturbed, force="throttled" if has_force else "")
+    baseline, treatment = zip(*pairs, strict=True)
+    found = decide(baseline, treatment, force="throttled" if has_force else "")
     if found.outcome is IsolationOutcome.ISOLATED:
         assert has_force
         assert found.change is not None
@@ -185,40 +185,40 @@ def test_isolation_needs_an_upper_bound_within_the_margin(
 
 
 def test_what_the_experiment_breaks_on_purpose_is_no_doubt() -> None:
-    """Limits that were taken away are told, and decide nothing."""
+    """Limits that were removed are reported, and decide nothing."""
     quotas = QUOTAS_ENFORCED.judged(Verdict.INVALID, "no limit")
     found = IsolationEvidence(
-        blocks=blocks_of(QUIET, [value + 80 for value in QUIET], "busy"),
-        quiet_p99_ns=15 * NS_PER_MS,
-        disturbed_p99_ns=95 * NS_PER_MS,
+        blocks=blocks_of(BASELINE_MS, [value + 80 for value in BASELINE_MS], "busy"),
+        baseline_p99_ns=15 * NS_PER_MS,
+        treatment_p99_ns=95 * NS_PER_MS,
         margin_ns=MARGIN_NS,
         limit_ns=LIMIT_NS,
         lateness_limit_ns=10 * NS_PER_MS,
-        expected_failures={"quotas_enforced": "the limits of the agents were taken away"},
+        expected_failures={"quotas_enforced": "the limits of the agents were removed"},
     )
     reported = judge_isolation(found, judgement_of(quotas))
     assert reported.outcome is IsolationOutcome.NOT_ISOLATED
-    assert reported.because[-1] == "on purpose: the limits of the agents were taken away"
+    assert reported.because[-1] == "on purpose: the limits of the agents were removed"
     assert (
         judge_isolation(found, judgement_of(quotas, LATE)).outcome is IsolationOutcome.CANNOT_TELL
     )
 
 
 @pytest.mark.parametrize(("busy", "text"), [(1.9, "there was contention"), (0.9, "no contention")])
-def test_what_the_outcome_is_worth_is_said(busy: float, text: str) -> None:
+def test_what_the_outcome_covers_is_said(busy: float, text: str) -> None:
     """Idle cores are no proof of a quota."""
     contention = ContentionFigures(
         cores=2,
-        quiet_busy_cores=0.7,
-        disturbed_busy_cores=busy,
-        quiet_waited_cores=0.01,
-        disturbed_waited_cores=0.2,
+        baseline_busy_cores=0.7,
+        treatment_busy_cores=busy,
+        baseline_waited_cores=0.01,
+        treatment_waited_cores=0.2,
         is_fought_over=busy > 1.8,
     )
     found = IsolationEvidence(
-        blocks=blocks_of(QUIET, QUIET, "busy"),
-        quiet_p99_ns=15 * NS_PER_MS,
-        disturbed_p99_ns=15 * NS_PER_MS,
+        blocks=blocks_of(BASELINE_MS, BASELINE_MS, "busy"),
+        baseline_p99_ns=15 * NS_PER_MS,
+        treatment_p99_ns=15 * NS_PER_MS,
         margin_ns=MARGIN_NS,
         limit_ns=LIMIT_NS,
         lateness_limit_ns=10 * NS_PER_MS,
@@ -228,3 +228,24 @@ def test_what_the_outcome_is_worth_is_said(busy: float, text: str) -> None:
     assert reported.outcome is IsolationOutcome.ISOLATED
     assert text in reported.because[1]
     assert reported.contention == contention
+
+
+def test_a_file_with_earlier_names_is_read() -> None:
+    """An `isolation.json` of an earlier version has the same content as one of today."""
+    contention = ContentionFigures(
+        cores=2,
+        baseline_busy_cores=0.7,
+        treatment_busy_cores=1.5,
+        baseline_waited_cores=0.01,
+        treatment_waited_cores=0.2,
+        is_fought_over=False,
+    )
+    found = decide(BASELINE_MS, BASELINE_MS).model_copy(update={"contention": contention})
+    today = found.model_dump_json()
+    earlier = (
+        today.replace("is_treatment", "disturbed")
+        .replace("baseline_", "quiet_")
+        .replace("treatment_", "disturbed_")
+    )
+    assert earlier != today
+    assert IsolationJudgement.model_validate_json(earlier) == found

@@ -25,7 +25,13 @@ from harness.judge.verdict import Verdict
 from harness.scenario import Scenario
 from harness.scenario.objective import parse_objective
 from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, load_of
-from tests.unit.judge.test_isolation import LIMIT_NS, MARGIN_NS, QUIET, blocks_of, judgement_of
+from tests.unit.judge.test_isolation import (
+    BASELINE_MS,
+    LIMIT_NS,
+    MARGIN_NS,
+    blocks_of,
+    judgement_of,
+)
 
 PAIRS, BLOCK_S = 5, 3.0
 # Enough signals to tell what is normal, before the first block.
@@ -39,7 +45,7 @@ def planned_blocks() -> tuple[TrialBlock, ...]:
     return plan_blocks(PAIRS, 3 * S, S // 2, S // 2, 1, _START_NS)
 
 
-def disturbed(heal_s: float = 0.05, *objectives: str, **changes: Any) -> World:
+def with_treatment(heal_s: float = 0.05, *objectives: str, **changes: Any) -> World:
     """A run in blocks, in half of which a service that no signal needs stood still."""
     world = healthy(LOAD, *(objectives or ("p99 < 500 ms", "rejected < 1 %")), **changes)
     starts = [b.start_ns for b in planned_blocks() if b.is_treatment]
@@ -71,7 +77,7 @@ def disturbed(heal_s: float = 0.05, *objectives: str, **changes: Any) -> World:
     return world
 
 
-def in_disturbed_blocks(world: World) -> NDArray[np.bool_]:
+def in_treatment_blocks(world: World) -> NDArray[np.bool_]:
     """Which signals were due in one."""
     since_ns = world.attempts[0]["intended_ns"] - T0_NS
     hit = np.zeros(len(since_ns), dtype=np.bool_)
@@ -82,15 +88,15 @@ def in_disturbed_blocks(world: World) -> NDArray[np.bool_]:
 
 
 def reject(world: World, keep_every: int) -> None:
-    """The engine refuses signals of disturbed blocks, all but one of so many."""
-    chosen = np.flatnonzero(in_disturbed_blocks(world))
+    """The engine refuses signals of treatment blocks, all but one of so many."""
+    chosen = np.flatnonzero(in_treatment_blocks(world))
     chosen = chosen[np.arange(len(chosen)) % keep_every != 0]
     world.reject(world.attempts[0][chosen], State.SIMULATION_TIMEOUT)
 
 
 def test_a_disturbance_that_changes_nothing_is_isolated(tmp_path: Path) -> None:
     """Of the same evidence as below, with nothing wrong."""
-    assert judge_blocks(disturbed().write(tmp_path)).outcome is IsolationOutcome.ISOLATED
+    assert judge_blocks(with_treatment().write(tmp_path)).outcome is IsolationOutcome.ISOLATED
 
 
 @pytest.mark.parametrize(
@@ -99,7 +105,7 @@ def test_a_disturbance_that_changes_nothing_is_isolated(tmp_path: Path) -> None:
 )
 def test_rejecting_is_no_isolation(keep_every: int, text: tuple[str, ...], tmp_path: Path) -> None:
     """A signal that is rejected is not compared, and what is left may well be fast."""
-    world = disturbed()
+    world = with_treatment()
     reject(world, keep_every)
     found = judge_blocks(world.write(tmp_path))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
@@ -107,8 +113,8 @@ def test_rejecting_is_no_isolation(keep_every: int, text: tuple[str, ...], tmp_p
 
 
 def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> None:
-    """One burst of a few: too few to break the promise, too many to keep it."""
-    world = disturbed()
+    """One burst of a few: too few to miss the objective, too many to meet it."""
+    world = with_treatment()
     attempts = world.attempts[0]
     first = len(attempts) // 2
     number = len(attempts) // 120
@@ -118,22 +124,22 @@ def test_a_share_of_rejections_that_is_open_is_no_isolation(tmp_path: Path) -> N
     assert any("rejected < 1 %" in message for message in found.because)
 
 
-def test_a_quiet_block_has_to_be_quiet(tmp_path: Path) -> None:
-    """What is still disturbed is no measure of the time without: the change would be too small."""
-    found = judge_blocks(disturbed(heal_s=1.5).write(tmp_path))
+def test_a_baseline_block_has_no_disturbance(tmp_path: Path) -> None:
+    """What is still affected is no measure of the time without: the change would be too small."""
+    found = judge_blocks(with_treatment(heal_s=1.5).write(tmp_path))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert any("still in force" in message for message in found.because)
 
 
 def test_signals_in_full_mode_are_not_forgotten(tmp_path: Path) -> None:
     """They are not compared in pairs; two seconds more for a tenth of all is no isolation."""
-    hit = in_disturbed_blocks(healthy(LOAD))
+    hit = in_treatment_blocks(healthy(LOAD))
 
     def slow(count: int) -> NDArray[np.int64]:
         full = np.arange(count) % 10 == 0
         return np.where(hit[:count] & full, 2 * S, 10 * MS).astype(np.int64)
 
-    world = disturbed(0.05, "lite p90 < 500 ms", "rejected < 1 %", full_every=10, delays=slow)
+    world = with_treatment(0.05, "lite p90 < 500 ms", "rejected < 1 %", full_every=10, delays=slow)
     found = judge_blocks(world.write(tmp_path))
     assert found.outcome is IsolationOutcome.CANNOT_TELL
     assert "simulated in full the P99 is" in found.because[0]
@@ -141,9 +147,9 @@ def test_signals_in_full_mode_are_not_forgotten(tmp_path: Path) -> None:
 
 def _found(**changes: Any) -> IsolationEvidence:
     found = IsolationEvidence(
-        blocks=blocks_of(QUIET, QUIET, "throttled"),
-        quiet_p99_ns=max(QUIET) * MS,
-        disturbed_p99_ns=max(QUIET) * MS,
+        blocks=blocks_of(BASELINE_MS, BASELINE_MS, "throttled"),
+        baseline_p99_ns=max(BASELINE_MS) * MS,
+        treatment_p99_ns=max(BASELINE_MS) * MS,
         margin_ns=MARGIN_NS,
         limit_ns=LIMIT_NS,
         lateness_limit_ns=10 * MS,
@@ -155,10 +161,12 @@ def _decided(found: IsolationEvidence, *checks: Check) -> IsolationJudgement:
     return judge_isolation(found, judgement_of(*checks))
 
 
-def test_a_broken_promise_that_may_be_the_generators_is_no_isolation() -> None:
-    """Beyond the limit, and with the lateness taken off not: neither one nor the other."""
+def test_a_missed_objective_that_may_be_the_generators_is_no_isolation() -> None:
+    """Beyond the limit, and without the lateness not: neither one nor the other."""
     late = tuple(block.model_copy(update={"lateness_max_ns": 8 * MS}) for block in _found().blocks)
-    found = _found(blocks=late, quiet_p99_ns=LIMIT_NS - 20 * MS, disturbed_p99_ns=LIMIT_NS + 5 * MS)
+    found = _found(
+        blocks=late, baseline_p99_ns=LIMIT_NS - 20 * MS, treatment_p99_ns=LIMIT_NS + 5 * MS
+    )
     assert _decided(found).outcome is IsolationOutcome.CANNOT_TELL
 
 

@@ -1,4 +1,4 @@
-"""Healthy evidence passes; promises decide; the judgement is sound in itself."""
+"""Healthy evidence passes; objectives decide; the judgement is sound in itself."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_engine_that_rejects_everything_fails(tmp_path: Path) -> None:
     assert found.measurement.account.rejected_by == {"STALE_DATA_ERROR": len(world.attempts[0])}
 
 
-def test_rejections_are_reported_and_judged_when_promised(tmp_path: Path) -> None:
+def test_rejections_are_reported_and_judged_when_limited(tmp_path: Path) -> None:
     """5 % of rejections break `rejected < 1 %` and every P99; a P90 alone decides nothing."""
     for objectives, verdict in (
         (("p90 < 500 ms",), Verdict.INCONCLUSIVE),
@@ -80,7 +80,7 @@ def test_rejections_are_reported_and_judged_when_promised(tmp_path: Path) -> Non
 
 
 def test_stale_on_purpose_is_no_rejection(tmp_path: Path) -> None:
-    """Refusing every tenth signal that was sent stale breaks no promise, and is no latency."""
+    """Refusing every tenth signal that was sent stale misses no objective, and is no latency."""
     found = assessed(healthy(None, "p99 < 500 ms", "rejected < 1 %", stale_every=10), tmp_path)
     assert unclean(found) == {}
     assert {"stale_refused"} <= {check.id for check in found.judgement.checks}
@@ -133,7 +133,7 @@ def test_modes_are_judged_apart(tmp_path: Path) -> None:
 
 
 def test_objective_on_a_mode_that_did_not_occur_is_invalid(tmp_path: Path) -> None:
-    """Nothing measured, nothing promised."""
+    """Nothing measured, no objective."""
     found = assessed(healthy(None, "full p99 < 680 ms"), tmp_path)
     assert unclean(found) == {"latency_p99_full": Verdict.INVALID}
 
@@ -253,7 +253,7 @@ def test_grade_needs_every_fact(tmp_path: Path) -> None:
 
 
 def test_defects_on_purpose_are_no_signoff(tmp_path: Path) -> None:
-    """A run with named defects says so, whatever it comes to; its ground truth is not looked at."""
+    """A run with named defects says so, whatever its verdict; its ground truth is not read."""
     world = healthy(load_of())
     engine = world.scenario.engine.model_copy(update={"defects": ("stuck_row:rate=0",)})
     world.scenario = world.scenario.model_copy(update={"engine": engine})

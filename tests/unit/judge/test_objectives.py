@@ -1,4 +1,4 @@
-"""Promises beyond a percentile of the whole: windows, stages, shares, recovery."""
+"""Objectives beyond a percentile of the whole: windows, stages, shares, recovery."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_short_spike_hides_in_the_whole_and_not_in_its_window(tmp_path: Path) ->
 
 
 def test_even_load_passes_in_every_window(tmp_path: Path) -> None:
-    """The same promise on a steady run; the worst window is named all the same."""
+    """The same objective on a steady run; the worst window is named all the same."""
     check = check_of(healthy(None, WINDOWED), tmp_path, id_of(WINDOWED))
     assert check.status is Status.PASS
     assert check.figures["windows_sparse"] == 0
@@ -82,7 +82,7 @@ def test_windows_hold_signals_that_never_arrived(tmp_path: Path) -> None:
 
 
 def test_slow_observer_leaves_a_window_open(tmp_path: Path) -> None:
-    """Seen late, committed in time: nobody can say that the promise was broken."""
+    """Seen late, committed in time: it is not known that the objective was missed."""
     world = healthy(None, WINDOWED)
     late = (world.sightings["seen_ns"] > T0_NS + 9 * S) & (
         world.sightings["seen_ns"] < T0_NS + 10 * S
@@ -127,7 +127,7 @@ def slow_between(begin_s: float, end_s: float) -> Delays:
 
 @pytest.mark.parametrize("stage", ["peak", "2"])
 def test_stage_is_judged_apart(stage: str, tmp_path: Path) -> None:
-    """The peak breaks its promise, by name or number; the calm stages keep theirs."""
+    """The peak misses its objective, by name or number; the calm stages meet theirs."""
     name = f"stage {stage} p99 < 500 ms"
     world = healthy(
         staged(), "stage calm p99 < 500 ms", name, "stage 3 p90 < 1 s", delays=slow_between(9, 15)
@@ -148,7 +148,7 @@ def test_repetitions_of_a_stage_count_together(tmp_path: Path) -> None:
 
 
 def test_stage_with_too_few_signals_says_how_much_longer(tmp_path: Path) -> None:
-    """Less than 299 signals of a stage cannot promise its P99; the stage must be longer."""
+    """Less than 299 signals of a stage cannot decide its P99; the stage must be longer."""
     load = load_of(rate=20.0, duration_s=10.0)
     check = check_of(healthy(load, "stage 1 p99 < 500 ms"), tmp_path, "latency_p99_stage_1")
     assert check.status is Status.INCONCLUSIVE
@@ -203,7 +203,7 @@ def outage(begin_s: float, end_s: float) -> Delays:
     ("limit", "verdict"), [("15 s", Verdict.PASS), ("2 s", Verdict.FAIL), ("3.5 s", Verdict.PASS)]
 )
 def test_recovery_is_held_against_its_limit(limit: str, verdict: Verdict, tmp_path: Path) -> None:
-    """An outage of 3 s: both times are told, the larger is judged."""
+    """An outage of 3 s: both times are reported, the larger is judged."""
     name = f"recovery < {limit}"
     world = healthy(None, name, "p50 < 5 s", delays=outage(8.0, 11.0))
     world.event("service_restarted", T0_NS + 9 * NS_PER_S)
@@ -217,7 +217,7 @@ def test_recovery_is_held_against_its_limit(limit: str, verdict: Verdict, tmp_pa
 
 
 def test_nothing_to_recover_from_is_invalid(tmp_path: Path) -> None:
-    """Without a disturbance the promise was not put to the test."""
+    """Without a disturbance the objective was not tested."""
     check = check_of(healthy(None, RECOVERY), tmp_path, id_of(RECOVERY))
     assert check.status is Status.INVALID
     assert "there was no disturbance to recover from" in check.message
@@ -248,7 +248,7 @@ def test_disturbance_at_the_edge_cannot_be_judged(at_s: float, text: str, tmp_pa
 
 
 def test_recoveries_are_in_the_measurement(tmp_path: Path) -> None:
-    """Reported whether or not they are promised."""
+    """Reported with or without an objective."""
     world = healthy(delays=outage(8.0, 9.0))
     world.event("service_restarted", T0_NS + 9 * NS_PER_S)
     found = assessed(world, tmp_path).measurement.recoveries

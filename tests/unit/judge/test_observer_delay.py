@@ -63,9 +63,9 @@ def test_polls_too_far_apart_do_not_accuse_the_system(objective: str, tmp_path: 
         id_of(objective): Verdict.INCONCLUSIVE,
         OBSERVER_DELAY.id: Verdict.INVALID,
     }
-    promise = check_of(found, id_of(objective))
-    assert promise.figures["undecided_by"] == "observer"
-    assert "the observer was too slow to decide" in promise.message
+    checked = check_of(found, id_of(objective))
+    assert checked.figures["undecided_by"] == "observer"
+    assert "the observer was too slow to decide" in checked.message
     # 702 ms from poll to answer, 652 of them too many.
     assert (
         "polls pause for 700 ms at least: set seen.pause_ms to 48 or"
@@ -74,7 +74,7 @@ def test_polls_too_far_apart_do_not_accuse_the_system(objective: str, tmp_path: 
 
 
 @pytest.mark.parametrize("every_ms", [20, 100, 400])
-def test_a_promise_kept_by_the_sightings_is_kept(every_ms: int, tmp_path: Path) -> None:
+def test_an_objective_met_by_the_sightings_is_met(every_ms: int, tmp_path: Path) -> None:
     """What is seen is an upper bound, however coarse the polls."""
     found = assessed(polled(healthy(None, P99), every_ms), tmp_path)
     assert unclean(found) == {}

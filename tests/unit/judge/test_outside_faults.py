@@ -1,4 +1,4 @@
-"""A promise that speaks only of signals outside of the windows of faults."""
+"""An objective for signals outside of the windows of faults only."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ APART = "p99 < 100 ms outside faults"
 
 
 def test_it_is_kept_where_only_the_fault_was_slow(tmp_path: Path) -> None:
-    """An outage of 0.6 s in 20 s breaks the ordinary promise and not this one; each says which."""
+    """An outage of 0.6 s in 20 s misses the ordinary objective, not this one; each says which."""
     found = assessed(faulty(KILL, killed(), WHOLE, APART), tmp_path)
-    # Slow ones in one bunch are few by their worth, so that it is not sure that they break it.
+    # Slow ones in one bunch have a small effective size: it is not sure that they miss it.
     assert unclean(found) == {id_of(WHOLE): Verdict.INCONCLUSIVE}
     apart = check_of(found, id_of(APART))
     assert "P99 of latency outside of the windows of faults is" in apart.message

@@ -1,4 +1,4 @@
-"""What rounds come to."""
+"""Verdicts of rounds."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_each_rule_finds_its_own(case: str, tmp_path: Path) -> None:
 
 
 def test_noise_raises_no_alarm(tmp_path: Path) -> None:
-    """A host busy to the brim on which signals go out on time is told, not condemned."""
+    """A fully busy host on which signals go out on time is reported and passes."""
     world = healthy()
     self_monitoring_spoilers.noise(world)
     found = assessed(world, tmp_path)
@@ -138,7 +138,7 @@ def test_starved_generator_accuses_nobody(objective: str, tmp_path: Path) -> Non
 
 
 def test_stale_data_of_a_late_generator_is_its_own_doing(tmp_path: Path) -> None:
-    """Refusing it is right; refusals for other reasons, or in time, break the promise."""
+    """Refusing it is right; refusals for other reasons, or in time, miss the objective."""
     for state, late, verdict in (
         (State.STALE_DATA_ERROR, True, Verdict.INVALID),
         (State.INVARIANT_BROKEN, True, Verdict.FAIL),
@@ -162,7 +162,7 @@ def test_late_observer_is_reported_why(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["vitals.jsonl", "swarm.jsonl", "observer.jsonl"])
 def test_lost_self_monitoring_is_invalid(name: str, tmp_path: Path) -> None:
-    """A run that kept vitals and has them no more is not what it was."""
+    """A run whose self-monitoring was removed is not complete."""
     folder = healthy().write(tmp_path)
     (folder.path / name).unlink()
     found = unclean(assess(folder))
@@ -170,7 +170,7 @@ def test_lost_self_monitoring_is_invalid(name: str, tmp_path: Path) -> None:
 
 
 def test_older_runs_are_not_judged_by_what_they_could_not_keep(tmp_path: Path) -> None:
-    """A run from before vitals is judged as it was, and is told not to have been judged by them."""
+    """A run from before self-monitoring is judged as it was, and the check says not judged."""
     world = healthy()
     del world.run["kept"]
     folder = world.write(tmp_path)

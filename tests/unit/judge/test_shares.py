@@ -1,4 +1,4 @@
-"""Promises of shares: verdict, interval, and whose doing a missed limit is."""
+"""Objectives of shares: verdict, interval, and the cause of a missed limit."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ WORDS = "somebody else had the cores"
 
 
 def objective_of(metric: str, limit: float | None) -> Objective:
-    """A promise of a share; None where the text gives no limit."""
+    """An objective of a share; None where the text gives no limit."""
     known = cast("Any", metric)
-    return Objective(text=f"{metric} promise", metric=known, limit_share=limit)
+    return Objective(text=f"{metric} objective", metric=known, limit_share=limit)
 
 
 def spread(number: int, of: int) -> NDArray[np.bool_]:
@@ -116,7 +116,7 @@ def case_of(
 
 @pytest.fixture(autouse=True)
 def causes(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets whether the generator was late, and whether the host was disturbed; neither was."""
+    """Sets whether the generator was late, and whether the host had interference; neither was."""
 
     def be(*, late: bool = False, host: bool = False) -> None:
         monkeypatch.setattr(shares, "generator_was_late", lambda _: late)
@@ -180,7 +180,7 @@ def bounds(found: Check) -> tuple[Any, ...]:
 def test_rejections_and_whose_doing_they_are(
     invariant: int, stale: int, cause: str, verdict: Verdict, causes: Any
 ) -> None:
-    """Stale data of a late generator, or of a disturbed host, excuse the engine; others do not."""
+    """Stale data of a late generator, or of host interference, excuse the engine; others do not."""
     causes(late="late" in cause, host="host" in cause)
     refused = invariant + stale
     check = shares.check_rejected(
@@ -251,7 +251,7 @@ def test_no_limit_is_the_strictest() -> None:
 def test_arrivals_and_signals_nobody_waited_for(
     lost: int, in_flight: int, verdict: Verdict
 ) -> None:
-    """FAIL only if even the arrival of every open signal would not have kept the promise."""
+    """FAIL only if even the arrival of every open signal would not have met the objective."""
     missed = lost + in_flight
     account = SignalOutcomeCounts(
         {

@@ -27,25 +27,26 @@ from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY, OBSERVER
 from harness.judge.objectives import _format_interval, _maximum, _percentile, _shown, check_arrival
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
+from harness.scenario.objective_metrics import OBJECTIVE_METRICS
 
 MS = 1_000_000
 S = 1_000 * MS
 PASS, FAIL, INVALID = Verdict.PASS, Verdict.FAIL, Verdict.INVALID
 INCONCLUSIVE = Verdict.INCONCLUSIVE
-# Nobody disturbed the host, and nothing was rejected.
+# The host had no interference, and nothing was rejected.
 _NO_PHASE = SimpleNamespace(bounds_ns=lambda _: None)
 SPEC = CheckSpec("made_up", "made up", CheckKind.OBJECTIVE)
 CASE = cast("CheckContext", SimpleNamespace(analysis=SimpleNamespace(timeline=_NO_PHASE)))
 
 
 def arrival_of(account: SignalOutcomeCounts, *metrics: str) -> Verdict:
-    """The verdict on a measured phase in a scenario with promises of these metrics."""
-    promised = [SimpleNamespace(metric=metric) for metric in metrics]
+    """The verdict on a measured phase in a scenario with objectives of these metrics."""
+    asked = [SimpleNamespace(measures=OBJECTIVE_METRICS[metric]) for metric in metrics]
     fake = SimpleNamespace(
         analysis=SimpleNamespace(
             signals=SimpleNamespace(outcomes={Phase.MEASURE: account}.__getitem__)
         ),
-        scenario=SimpleNamespace(parsed_objectives=lambda: promised),
+        scenario=SimpleNamespace(parsed_objectives=lambda: asked),
     )
     found = check_arrival(cast("CheckContext", fake))
     assert found.figures == {
@@ -82,7 +83,7 @@ def counts(
     ],
 )
 def test_an_engine_must_simulate_something(account: SignalOutcomeCounts, verdict: Verdict) -> None:
-    """Nothing at all is a FAIL, many rejections without a promise of them leave a doubt."""
+    """Nothing at all is a FAIL, many rejections without an objective for them leave a doubt."""
     assert arrival_of(account, "latency") is verdict
     reported = PASS if verdict is INCONCLUSIVE else verdict
     assert arrival_of(account, "latency", "rejected") is reported
@@ -158,7 +159,7 @@ def test_longest_duration(
     verdict: Verdict,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It must be below its limit, and known from either side; a disturbed host leaves it open."""
+    """It must be below its limit, and known from either side; host interference leaves it open."""
     monkeypatch.setattr(objectives, "interference_explains_miss", lambda *_: None)
     latencies = [10 * MS, longest_ms * MS]
     cell = cell_of(latencies, latencies[1:] if unseen else [], censored)
@@ -170,10 +171,10 @@ def test_longest_duration(
     if (metric, unseen) == ("service", True):
         assert found.figures[INCONCLUSIVE_BY] == OBSERVER
     monkeypatch.setattr(objectives, "interference_explains_miss", lambda *_: "a full disk")
-    disturbed = _maximum(SPEC, cast("Objective", fake), cell, CASE)
-    assert disturbed.status.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
-    assert (disturbed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
-    assert disturbed.message.endswith("; a full disk") is (verdict is FAIL)
+    blamed = _maximum(SPEC, cast("Objective", fake), cell, CASE)
+    assert blamed.status.verdict is (INCONCLUSIVE if verdict is FAIL else verdict)
+    assert (blamed.figures[INCONCLUSIVE_BY] == HOST) is (verdict is FAIL)
+    assert blamed.message.endswith("; a full disk") is (verdict is FAIL)
     fake.limit_ns = None
     assert _maximum(SPEC, cast("Objective", fake), cell, CASE).figures["limit_ns"] == 0
 

@@ -81,7 +81,7 @@ def test_attached_system_is_never_signed_off(tmp_path: Path) -> None:
 
 
 def test_journal_that_lies_elsewhere_is_not_followed(tmp_path: Path) -> None:
-    """A link in a stranger's folder may lead to any file of the reader's."""
+    """A link in a foreign folder may lead to any file of the reader's."""
     folder = healthy().write(tmp_path / "reports")
     away = tmp_path / "disk"
     folder.journal.rename(away)

@@ -19,11 +19,11 @@ from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, id_of, unclean
 
 PLANNED = "journal_matches_plan"
-PROMISES = ("p99 < 500 ms", "rejected < 20 %")
+OBJECTIVES = ("p99 < 500 ms", "rejected < 20 %")
 
 
 def hide_a_slow_signal(world: World) -> None:
-    """A rejected signal is marked stale, so that no promise counts it."""
+    """A rejected signal is marked stale, so that no objective counts it."""
     ordinary = np.flatnonzero(world.attempts[0]["stale"] == 0)[500]
     chosen = np.arange(len(world.attempts[0])) == ordinary
     violations.reject(world, chosen, State.STALE_DATA_ERROR)
@@ -46,7 +46,7 @@ def test_marks_that_the_seed_does_not_give_are_invalid(
     forge: Callable[[World], None], text: str, tmp_path: Path
 ) -> None:
     """Either way round, a single one is found."""
-    world = healthy(None, *PROMISES, stale_every=10)
+    world = healthy(None, *OBJECTIVES, stale_every=10)
     forge(world)
     found = assessed(world, tmp_path)
     assert unclean(found).get(PLANNED) is Verdict.INVALID
@@ -56,14 +56,14 @@ def test_marks_that_the_seed_does_not_give_are_invalid(
 
 def test_mark_in_a_plan_without_stale_signals_is_invalid(tmp_path: Path) -> None:
     """Nothing is sent stale where the scenario does not ask for it."""
-    world = healthy(None, *PROMISES)
+    world = healthy(None, *OBJECTIVES)
     hide_a_slow_signal(world)
     assert unclean(assessed(world, tmp_path)) == {PLANNED: Verdict.INVALID}
 
 
 def test_chain_that_was_too_young_for_stale_blocks_is_no_forgery(tmp_path: Path) -> None:
     """Until the head is at block 6, chosen signals are sent as ordinary ones."""
-    world = healthy(None, *PROMISES, stale_every=10)
+    world = healthy(None, *OBJECTIVES, stale_every=10)
     attempts = world.attempts[0]
     young = attempts["sent_ns"] < np.sort(attempts["sent_ns"])[0] + 2_000_000_000
     attempts["sync_block"][young] = 5
@@ -85,16 +85,16 @@ def test_what_the_seed_gives_is_never_called_forged(
 
 
 def test_stale_signals_alone_cannot_be_asked_for() -> None:
-    """Nothing is promised of them, so that nothing would be judged."""
+    """No objective is about them, so that nothing would be judged."""
     with pytest.raises(ValidationError, match="less than 1"):
         Signals(stale_share=1.0)
 
 
 def test_run_of_stale_signals_alone_says_nothing(tmp_path: Path) -> None:
-    """Should chance, or a forger, leave no other: no promise is kept by silence."""
-    world = healthy(load_of(agents=1), *PROMISES, "simulated >= 50 %", stale_every=10)
+    """Should chance, or a forger, leave no other: no objective is met by missing data."""
+    world = healthy(load_of(agents=1), *OBJECTIVES, "simulated >= 50 %", stale_every=10)
     world.reject(world.attempts[0][world.attempts[0]["stale"] == 0], State.STALE_DATA_ERROR)
     world.attempts[0]["stale"] = 1
     found = assessed(world, tmp_path)
-    for name in ("signals_simulated", *map(id_of, (*PROMISES, "simulated >= 50 %"))):
+    for name in ("signals_simulated", *map(id_of, (*OBJECTIVES, "simulated >= 50 %"))):
         assert unclean(found)[name] is Verdict.INVALID, name

@@ -31,7 +31,7 @@ Chosen = NDArray[np.bool_]
 
 
 def held_up(**changes: Any) -> FaultRecord:
-    """A standstill that was proven and healed."""
+    """A chain feed stall that was proven and healed."""
     known = {
         "number": 0,
         "kind": "feed_stall",
@@ -85,7 +85,7 @@ def check_of(found: Assessment) -> Check:
 
 
 def test_what_is_refused_rightly_counts_as_no_rejection(tmp_path: Path) -> None:
-    """A quarter of all signals is refused, and no promise is broken; times are told."""
+    """A quarter of all signals is refused, and no objective is missed; times are reported."""
     world = stalled()
     refuse(world, overtaken(world))
     found = assessed(world, tmp_path)
@@ -122,7 +122,7 @@ def test_a_stale_signal_that_is_simulated_fails_by_its_name(tmp_path: Path) -> N
 
 
 def test_news_take_a_moment(tmp_path: Path) -> None:
-    """A signal taken just after the block that made it stale may have been looked at before."""
+    """A signal processed just after the block that made it stale may have been read before."""
     world = stalled()
     refuse(world, overtaken(world, after_ns=800 * MS))
     assert unclean(assessed(world, tmp_path)) == {}
@@ -176,7 +176,7 @@ def test_simulating_what_is_stale_fails_without_a_fault_too(tmp_path: Path) -> N
 
 
 def test_a_shorter_time_may_be_asked_for(tmp_path: Path) -> None:
-    """The engine counts blocks; who asks for less than they take is told that it is not kept."""
+    """The engine counts blocks; an age below their interval is reported as not kept."""
     world = stalled(chain={"stale_within_s": 2.5})
     refuse(world, overtaken(world))
     found = assessed(world, tmp_path)

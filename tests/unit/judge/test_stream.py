@@ -42,7 +42,7 @@ def other_traffic(world: World) -> None:
 
 
 def test_other_traffic_is_left_alone_where_others_write(tmp_path: Path) -> None:
-    """What is left of others, and how much they wrote, is told and nothing more."""
+    """What is left of others, and how much they wrote, is reported and nothing more."""
     world = shared(healthy())
     other_traffic(world)
     assert unclean(assessed(world, tmp_path)) == {}
@@ -78,7 +78,7 @@ def test_pending_entries_that_were_not_listed_leave_a_doubt(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("added", [0, 1, 2])
 def test_unanswered_signals_may_or_may_not_be_there(added: int, tmp_path: Path) -> None:
-    """Two signals without an answer: none, one or both of them were taken."""
+    """Two signals without an answer: none, one or both of them were accepted."""
     world = healthy()
     for number in (violations.N, violations.N + 1):
         violations.field(world.acks[0], world, number, "outcome", PushStatus.UNKNOWN)
@@ -107,7 +107,7 @@ def test_redis_6_cannot_count_but_tells_the_newest(tmp_path: Path) -> None:
 
 
 def test_trimmed_signals_are_no_ordinary_loss(tmp_path: Path) -> None:
-    """Lost, in a way of its own: named there, and said where losses are told."""
+    """Lost, in a way of its own: named there, and said where losses are reported."""
     world = healthy()
     violations.trim_unread(world)
     found = assessed(world, tmp_path)
@@ -126,7 +126,7 @@ def test_lost_and_not_trimmed_is_an_ordinary_loss(tmp_path: Path) -> None:
 
 
 def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
-    """Its folder has no looks; that is said, and nobody takes it for lost evidence."""
+    """Its folder has no samples; that is said, and does not count as lost evidence."""
     world = healthy()
     world.run["kept"] = [name for name in world.run["kept"] if name != "redis.jsonl"]
     world.observer["stream_looks"] = None
@@ -141,7 +141,7 @@ def test_a_run_of_before_was_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_looks_that_were_kept_and_are_gone(tmp_path: Path) -> None:
-    """Evidence that the run says it has, and a look that the observer took and is not there."""
+    """Evidence that the run says it has, and a sample that the observer wrote and is not there."""
     world = healthy()
     folder = world.write(tmp_path)
     folder.stream.unlink()

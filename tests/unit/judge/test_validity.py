@@ -153,7 +153,7 @@ def test_nothing_sent_is_invalid(tmp_path: Path) -> None:
 
 
 def test_skewed_commit_times_widen_the_bracket(tmp_path: Path) -> None:
-    """Commit times that lie before the sending are told as such, whatever the objective says."""
+    """Commit times before the sending are reported as such, whatever the objective says."""
     world = healthy()
     world.sightings["commit_us"] = server_us(world.sightings["seen_ns"] - 400 * MS)
     found = assessed(world, tmp_path)

@@ -57,7 +57,7 @@ def said_of(world: World, reports: Path) -> tuple[dict[str, Verdict], str]:
 def test_warmup_of_which_nothing_arrived_is_invalid(
     act: Callable[[World, Mask], None], text: str, tmp_path: Path
 ) -> None:
-    """It is in no promise, so nothing else would tell."""
+    """It is in no objective, so nothing else would show it."""
     world = healthy(None, "p99 < 500 ms", "rejected < 1 %")
     chosen = early(world)
     act(world, chosen)
@@ -87,7 +87,7 @@ def test_lost_warmup_is_a_failure_anyway(tmp_path: Path) -> None:
 
 
 def test_rejections_that_the_measured_phase_has_too_are_no_cold_start(tmp_path: Path) -> None:
-    """A system that rejects most is promised, and judged, to do so."""
+    """A system that rejects most has such an objective, and is judged by it."""
     world = healthy(None, "p50 < 500 ms", "rejected < 90 %")
     chosen = np.arange(len(world.attempts[0])) % 5 > 0
     reject(world, chosen)

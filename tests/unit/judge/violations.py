@@ -46,7 +46,7 @@ def lose_last_nonce(world: World) -> None:
 
 
 def stream(world: World) -> dict[str, Any]:
-    """What Redis said of the proposals when everything was quiet."""
+    """What Redis said of the proposals when nothing was in progress."""
     assert world.final is not None
     found: dict[str, Any] = world.final["redis"]["proposals"]
     return found
@@ -202,7 +202,7 @@ def overtake(world: World) -> None:
 
 
 def burn_nonce(world: World) -> None:
-    """A nonce was taken and not used."""
+    """A nonce was assigned and not used."""
     assert world.final is not None
     world.final["postgres"]["nonces"][2]["nonce"] += 1
 
@@ -254,7 +254,7 @@ def sent_stale(state: State) -> Callable[[World], None]:
 
 
 def book(name: str, value: int) -> Callable[[World], None]:
-    """One figure of what a signal's bookings come to is another."""
+    """One figure of a signal's bookings is wrong."""
     return lambda world: field(world.bookings, world, N, name, value)
 
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from harness.clock import NS_PER_MS, NS_PER_S, ManualClock
 from harness.evidence.records import Mode
+from harness.evidence.run_documents import RunEvent
 from harness.run.live.exporter import Exporter
 from harness.run.live.latency_histogram import LiveLatencyHistogram
 from harness.run.live.metrics_page import RunInfo
 from harness.run.live.summary import LiveSummary, Percentiles, ServiceUsage
-from harness.run.parts import Progress, RunEvent
+from harness.run.parts import Progress
 from harness.scenario import parse_objective
 
 RUN_INFO = RunInfo(
@@ -74,9 +75,17 @@ def full_snapshot() -> Progress:
         summary=summary_of(),
         restarts=(("engine", 2),),
         events=(
-            RunEvent("service_restarted", "engine ended with -9 and was restarted (restart 1)", 1),
-            RunEvent("service_restarted", "engine ended with -9 and was restarted (restart 2)", 2),
-            RunEvent("aborted", "p99 < 500 ms: made up", 3),
+            RunEvent(
+                kind="service_restarted",
+                what="engine ended with -9 and was restarted (restart 1)",
+                mono_ns=1,
+            ),
+            RunEvent(
+                kind="service_restarted",
+                what="engine ended with -9 and was restarted (restart 2)",
+                mono_ns=2,
+            ),
+            RunEvent(kind="aborted", what="p99 < 500 ms: made up", mono_ns=3),
         ),
         usage=(
             ServiceUsage("engine", 3.5, 4.0, 2.5e8, 8 * 2.0**30),

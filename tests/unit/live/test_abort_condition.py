@@ -135,7 +135,7 @@ def test_percentile_of_the_whole_trips_only_when_it_is_plain(share: float, trips
 
 
 def test_one_stall_does_not_trip_the_percentile_of_the_whole() -> None:
-    """Slow signals that come in one bunch are worth few independent ones."""
+    """Slow signals that come in one bunch have a small effective size."""
     assert condition_after("p99 < 500 ms", even(slow=range(1_000, 1_100))).failed(END_NS) is None
 
 

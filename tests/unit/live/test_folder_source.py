@@ -14,6 +14,7 @@ from harness.contract import trace_id
 from harness.contract.names import State
 from harness.evidence.event_log import append_event
 from harness.evidence.records import ATTEMPT, SIGHTING
+from harness.evidence.run_documents import RunEvent
 from harness.evidence.run_folder import RunFolder
 from harness.run.live.folder_source import FolderSource, RunView
 from harness.scenario import Load, Stage
@@ -99,7 +100,8 @@ def test_a_run_under_way_is_seen_as_it_sees_itself(scene: Scene) -> None:
     scene.status(sent=20, due=21, accepted=19, mono_ns=T0_NS + 2 * NS_PER_S, agents=2)
     scene.status(sent=40, due=40, accepted=38, mono_ns=T0_NS + 4 * NS_PER_S, agents=2)
     scene.signals(40, 35)
-    append_event(scene.folder, "service_restarted", "engine ended with -9", 1)
+    restarted = RunEvent(kind="service_restarted", what="engine ended with -9", mono_ns=1)
+    append_event(scene.folder, restarted)
     progress = scene.poll().progress
     assert progress is not None
     assert (progress.phase, progress.elapsed_ns) == ("measure", 4 * NS_PER_S)

@@ -153,7 +153,7 @@ def test_warmup_and_repeats_are_stages() -> None:
 
 
 def test_presences() -> None:
-    """An agent is there for its stages, and stays through an absence not worth leaving for."""
+    """An agent is there for its stages, and stays through an absence too short to leave for."""
     load = load_of((1, 1, 1, 1), (5, 1, 1, 1), (2, 1, 1, 3), (5, 1, 1, 1))
     s = 1_000_000_000
     assert presences_ns(load, 0) == ((0, 6 * s),)

@@ -25,7 +25,7 @@ def queue_of(load: Load, *, block: int = 256) -> SendQueue:
 
 
 def played(queue: SendQueue, size: int) -> Records:
-    """Attempt records of everything, taken in batches of `size` with drawing in between."""
+    """Attempt records of everything, drawn in batches of `size` with drawing in between."""
     batch = Batch(size)
     data = b""
     while queue.next_ns < NEVER_NS:

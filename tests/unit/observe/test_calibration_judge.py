@@ -55,7 +55,7 @@ def test_shifted_bracket_fails(shift_ms: int) -> None:
 
 
 def test_wide_bracket_fails() -> None:
-    """A bracket may hold the truth and still be too wide to be worth anything."""
+    """A bracket may hold the truth and still be too wide to be of use."""
     found = matched()
     wide = Reported(reported(found).committed_ms, reported(found).seen_ms + 6)
     verdicts = judge(found, wide)

@@ -42,7 +42,7 @@ def test_free_ports_are_not_lent_out_by_the_kernel() -> None:
     assert 1024 < first <= free_port() <= last
 
 
-def test_promised_ports_are_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reserved_ports_are_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is claimed but not used yet is passed over."""
     monkeypatch.setattr("harness.stack.ports.below_ephemeral", lambda: range(20_000, 20_001))
     monkeypatch.setattr("harness.stack.ports.is_free", Mock(return_value=True))

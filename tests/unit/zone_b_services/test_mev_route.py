@@ -54,7 +54,7 @@ def test_more_at_stake_never_goes_public(trade: Trade, more: int, slip: int) -> 
 def test_the_way_follows_from_the_reason(trade: Trade) -> None:
     """Public means: tolerance and size within limits, and an attack that costs what it takes."""
     made = decide(trade, RULES)
-    assert (made.mempool is Mempool.PUBLIC) == (made.reason is Reason.NOT_WORTH_IT)
+    assert (made.mempool is Mempool.PUBLIC) == (made.reason is Reason.UNATTRACTIVE)
     if made.mempool is Mempool.PUBLIC:
         assert made.takeable_wei <= made.attack_cost_wei
         assert trade.slippage_max_bps <= RULES.slippage_public_max_bps
@@ -63,11 +63,11 @@ def test_the_way_follows_from_the_reason(trade: Trade) -> None:
 @pytest.mark.parametrize(
     ("amount", "slippage", "reason"),
     [
-        (WEI, 50, Reason.NOT_WORTH_IT),
+        (WEI, 50, Reason.UNATTRACTIVE),
         (WEI, 101, Reason.SLIPPAGE),
         (16 * WEI, 0, Reason.SIZE),
-        (15 * WEI, 100, Reason.WORTH_ATTACKING),
-        (0, 0, Reason.NOT_WORTH_IT),
+        (15 * WEI, 100, Reason.ATTACKABLE),
+        (0, 0, Reason.UNATTRACTIVE),
     ],
 )
 def test_examples(amount: int, slippage: int, reason: Reason) -> None:

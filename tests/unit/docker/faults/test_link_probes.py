@@ -110,7 +110,7 @@ def test_a_link_that_is_cut_is_not_one_that_is_slow(fault: ImpairedLink) -> None
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
 def test_it_is_not_over_while_the_service_takes_no_connection(fault: ImpairedLink) -> None:
-    """Echoes are answered by the kernel."""
+    """Echo requests are answered by the kernel."""
     link = Link(connects="Connection refused")
     probe = probe_on(link, fault)
     probe.before()

@@ -52,7 +52,7 @@ class Spoiled:
 
 
 def why_no_hog() -> str:
-    """Why no core can be taken away here; empty when one can."""
+    """Why no core can be withheld here; empty when one can."""
     probe = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False)
     return "" if done.returncode == 0 else "needs the right to real-time priority (root)"
