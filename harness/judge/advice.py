@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from harness.clock import NS_PER_S
 from harness.formatting import format_count, format_share
 from harness.judge.check import CheckContext
-from harness.judge.host_interference import STEAL, STORAGE, Interference, host_interference
+from harness.judge.host_interference import RUNS, STEAL, STORAGE, Interference, host_interference
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, CORE_SHARE_MAX
 
 OTHER_HOST = "use a host whose cores other guests do not use"
+ONE_RUN = "let one run at a time use this host"
 _OBSERVER = "observer"
 
 
@@ -21,6 +22,8 @@ def interference_advice(found: Sequence[Interference]) -> str:
     one = found[0]
     if one.resource == STEAL:
         return OTHER_HOST
+    if one.resource == RUNS:
+        return ONE_RUN
     who = ", ".join(one.names) or "the programs of others"
     better = "with storage of its own" if one.resource == STORAGE else "with more cores"
     return f"end {who} during the run, or use a host {better}"

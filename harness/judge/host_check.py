@@ -8,6 +8,7 @@ from harness.formatting import format_count
 from harness.judge.advice import interference_advice
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Figure, Problem
 from harness.judge.host_interference import format_interference, host_interference
+from harness.judge.host_runs import run_counts
 from harness.judge.inconclusive import HOST, inconclusive_checks
 
 HOST_INTERFERENCE = CheckSpec(
@@ -35,12 +36,11 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
     message = format_interference(found) or "no other program used what the system lacked"
     if "host.foreign_cores" not in case.telemetry().time_series and not found:
         message = _UNKNOWN
-    runs = case.telemetry().time_series.get("host.other_runs_count")
-    if runs is not None and (samples := sum(value > 0 for value in runs.values)):
-        most = round(max(runs.values))
+    runs = run_counts(case)
+    if samples := sum(number > 0 for number in runs):
         message += (
-            f"; {format_count(most, 'other run')} of a harness under way on this host in"
-            f" {format_count(samples, 'sample')} of {len(runs.values)}: they interfere with"
+            f"; {format_count(max(runs), 'other run')} of a harness under way on this host in"
+            f" {format_count(samples, 'sample')} of {len(runs)}: they interfere with"
             " each other"
         )
     if excused:

@@ -30,6 +30,7 @@ from harness.judge.host_attribution import (
     interference_explains_inconclusive,
     interference_explains_miss,
 )
+from harness.judge.host_interference import starved_by_runs
 from harness.judge.inconclusive import (
     GENERATOR_TOO_LATE,
     INCONCLUSIVE_BY,
@@ -107,7 +108,8 @@ def check_arrival(case: CheckContext) -> Check:
         verdict, why = Verdict.INVALID, "; it is unknown how the others ended"
     elif awaited and not arrived and _refused_as_late(case, account):
         # What is sent late carries an old block: to refuse it is right, and the generator's doing.
-        verdict, why = Verdict.INVALID, " as stale: the generator was late"
+        others = starved_by_runs(case) or "the generator was late"
+        verdict, why = Verdict.INVALID, f" as stale: {others}"
         hint = generator_advice(case)
     elif awaited and not arrived:
         verdict = Verdict.FAIL
@@ -124,8 +126,10 @@ def check_arrival(case: CheckContext) -> Check:
 
 
 def _refused_as_late(case: CheckContext, account: SignalOutcomeCounts) -> bool:
-    """Whether every signal was rejected as stale, and the generator had sent them late."""
-    return account.ordinary_stale >= account.ordinary and generator_was_late(case)
+    """Whether every signal was rejected as stale, and was sent or read late for lack of cores."""
+    return account.ordinary_stale >= account.ordinary and (
+        generator_was_late(case) or bool(starved_by_runs(case))
+    )
 
 
 def _duration(case: CheckContext, objective: Objective) -> Iterator[Check]:

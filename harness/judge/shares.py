@@ -26,6 +26,7 @@ from harness.judge.advice import format_longer_run
 from harness.judge.check import Check, CheckContext, Figure
 from harness.judge.decision import Decision, decide_share
 from harness.judge.host_attribution import interference_explains_rejections
+from harness.judge.host_interference import starved_by_runs
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
 from harness.judge.scope import objective_spec
 from harness.judge.validity import generator_was_late
@@ -93,11 +94,14 @@ def check_simulated(case: CheckContext, objective: Objective) -> Check:
     verdict, why = decision.verdict, ""
     # Signals that were not observed to the end could still have arrived.
     open_ones = min(account.of(SignalOutcome.IN_FLIGHT), missed)
-    if verdict is not Verdict.PASS and open_ones:
-        _, least = _decide(objective, missed - open_ones, effective, case)
+    others = starved_by_runs(case) if verdict is Verdict.FAIL and account.ordinary_stale else ""
+    stale = min(account.ordinary_stale, missed - open_ones) if others else 0
+    if verdict is not Verdict.PASS and (open_ones or stale):
+        _, least = _decide(objective, missed - open_ones - stale, effective, case)
         spoiled = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
         verdict = Verdict.FAIL if least.verdict is Verdict.FAIL else spoiled
-        why = f"; {format_count(open_ones, 'signal')} not observed to the end"
+        why = f"; {format_count(open_ones, 'signal')} not observed to the end" if open_ones else ""
+        why += f"; {others}: data of {format_count(stale, 'signal')} became stale" if stale else ""
     return _at_least(objective, verdict, message, figures, found, decision, why)
 
 
@@ -118,8 +122,11 @@ def check_rate(case: CheckContext, objective: Objective) -> Check:
     short = rate.in_phase < limit * intended
     # What was never attempted has no lateness; whether the generator was late, too few show.
     unsent = rate.attempted < limit * intended
-    if verdict is not Verdict.PASS and short and (cut_short or unsent or generator_was_late(case)):
-        verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
+    if verdict is not Verdict.PASS and short:
+        others = starved_by_runs(case)
+        if cut_short or unsent or others or generator_was_late(case):
+            verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
+        why += f"; {others}" if others else ""
     return _at_least(objective, verdict, message, figures, found, decision, why)
 
 

@@ -11,7 +11,7 @@ import pytest
 from harness.analysis.resources.telemetry import TimeSeries
 from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.process.proc import RUN_NAME
+from harness.process.run_registry import RUN_NAME
 from harness.telemetry.host_processes import HostProcesses
 from harness.telemetry.sample_batch import SampleBatch
 
