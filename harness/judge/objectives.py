@@ -171,7 +171,7 @@ def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckConte
     elif verdict is Verdict.FAIL and lower_bounds(cell, metric).max_ns < limit_ns:
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
-        verdict, why = judge_rejected_by_late_data(cell, case)
+        verdict, undecided, why = judge_rejected_by_late_data(cell, case)
     elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
     return spec.judged(
@@ -211,7 +211,7 @@ def _percentile(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckCo
     elif verdict is Verdict.FAIL and generator_may_be_late(cell, metric, found, limit_ns):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, GENERATOR_TOO_LATE
     elif verdict is Verdict.FAIL and could_be_met(cell.arrivals(metric), found, limit_ns):
-        verdict, why = judge_rejected_by_late_data(cell, case)
+        verdict, undecided, why = judge_rejected_by_late_data(cell, case)
     elif verdict is Verdict.FAIL and case.is_interrupted:
         verdict, why = Verdict.INCONCLUSIVE, "; the run was interrupted"
     elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):

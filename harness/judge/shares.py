@@ -99,9 +99,11 @@ def check_simulated(case: CheckContext, objective: Objective) -> Check:
     if verdict is not Verdict.PASS and (open_ones or stale):
         _, least = _decide(objective, missed - open_ones - stale, effective, case)
         spoiled = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
+        if stale and least.verdict is not Verdict.FAIL:
+            spoiled, figures[INCONCLUSIVE_BY] = Verdict.INCONCLUSIVE, HOST
+            why = f"; {others}: data of {format_count(stale, 'signal')} became stale"
         verdict = Verdict.FAIL if least.verdict is Verdict.FAIL else spoiled
-        why = f"; {format_count(open_ones, 'signal')} not observed to the end" if open_ones else ""
-        why += f"; {others}: data of {format_count(stale, 'signal')} became stale" if stale else ""
+        why += f"; {format_count(open_ones, 'signal')} not observed to the end" if open_ones else ""
     return _at_least(objective, verdict, message, figures, found, decision, why)
 
 
@@ -123,10 +125,11 @@ def check_rate(case: CheckContext, objective: Objective) -> Check:
     # What was never attempted has no lateness; whether the generator was late, too few show.
     unsent = rate.attempted < limit * intended
     if verdict is not Verdict.PASS and short:
-        others = starved_by_runs(case)
-        if cut_short or unsent or others or generator_was_late(case):
+        if cut_short or unsent or generator_was_late(case):
             verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
-        why += f"; {others}" if others else ""
+        elif others := starved_by_runs(case):
+            verdict, figures[INCONCLUSIVE_BY] = Verdict.INCONCLUSIVE, HOST
+            why = f"; {others}"
     return _at_least(objective, verdict, message, figures, found, decision, why)
 
 

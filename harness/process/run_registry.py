@@ -94,16 +94,14 @@ def other_runs(place: Path | None = None) -> OtherRuns:
 
 
 def _named_processes() -> tuple[int, ...]:
-    own, found = str(os.getpid()), list[int]()
+    named = set[int]()
     with suppress(OSError):
         for name in os.listdir(PROC):  # noqa: PTH208 - names are enough, and this runs often
-            if name.isdigit() and name != own and _comm(name) == RUN_NAME.encode():
-                found.append(int(name))
+            if name.isdigit() and _comm(name) == RUN_NAME.encode():
+                named.add(int(name))
     # Between fork and exec a child has the name of its parent.
-    parents = {*found, os.getpid()}
-    return tuple(
-        sorted(pid for pid in found if state_of(pid) not in "ZX" and parent_of(pid) not in parents)
-    )
+    others = (pid for pid in named - {os.getpid()} if parent_of(pid) not in named)
+    return tuple(sorted(pid for pid in others if state_of(pid) not in ("", "Z", "X")))
 
 
 def _comm(name: str) -> bytes:
