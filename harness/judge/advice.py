@@ -20,10 +20,10 @@ def interference_advice(found: Sequence[Interference]) -> str:
     if not found:
         return ""
     one = found[0]
+    if any(other.resource == RUNS for other in found):
+        return ONE_RUN
     if one.resource == STEAL:
         return OTHER_HOST
-    if one.resource == RUNS:
-        return ONE_RUN
     who = ", ".join(one.names) or "the programs of others"
     better = "with storage of its own" if one.resource == STORAGE else "with more cores"
     return f"end {who} during the run, or use a host {better}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.formatting import format_count
 from harness.judge.advice import interference_advice
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Figure, Problem
-from harness.judge.host_interference import format_interference, host_interference
+from harness.judge.host_interference import RUNS, format_interference, host_interference
 from harness.judge.host_runs import run_counts
 from harness.judge.inconclusive import HOST, inconclusive_checks
 
@@ -37,7 +37,8 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
     if "host.foreign_cores" not in case.telemetry().time_series and not found:
         message = _UNKNOWN
     runs = run_counts(case)
-    if samples := sum(number > 0 for number in runs):
+    is_known = any(one.resource == RUNS for one in found)
+    if not is_known and (samples := sum(number > 0 for number in runs)):
         message += (
             f"; {format_count(max(runs), 'other run')} of a harness under way on this host in"
             f" {format_count(samples, 'sample')} of {len(runs)}: they interfere with"
