@@ -4,15 +4,17 @@ Self-monitoring samples the cores and counts the other runs. Both are read betwe
 samples, however far apart they are, since the kernel's figures are running totals. Telemetry shows
 how much of the cores other programs used. Where it does, an idle run excuses nothing, and a system
 that fills the cores by itself has no excuse. Where it shows nothing of that time, it is unknown
-who used the cores.
+who used the cores. Of a run in another PID namespace no process is seen: what neither system nor
+harness used of the cores is then the use of others.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -63,9 +65,10 @@ def starved_intervals(case: CheckContext) -> list[StarvedInterval]:
     t0_ns, telemetry = case.analysis.timeline.t0_ns, case.telemetry()
     samples = case.analysis.instruments.self_monitoring.samples
     counts = _counts(samples, telemetry, t0_ns)
-    if not any(number > 0 for _, number in counts):
+    if not any(one.runs > 0 for one in counts):
         return []
-    counted_s, foreign, found = [at_s for at_s, _ in counts], _ForeignUse(telemetry), []
+    counted_s, found = [one.at_s for one in counts], list[StarvedInterval]()
+    foreign, outside = _CoreUse.by_others(telemetry), _CoreUse.outside(telemetry)
     for earlier, later in pairwise(samples):
         start_s, end_s = ((one.mono_ns - t0_ns) / NS_PER_S for one in (earlier, later))
         cores = min(len(earlier.cores), len(later.cores))
@@ -73,26 +76,34 @@ def starved_intervals(case: CheckContext) -> list[StarvedInterval]:
             continue
         # Those counted within, and the nearest before and after.
         first, last = bisect_right(counted_s, start_s), bisect_left(counted_s, end_s)
-        runs = max(number for _, number in counts[max(0, first - 1) : last + 1])
-        used = foreign.between(start_s, end_s)
+        near = counts[max(0, first - 1) : last + 1]
+        is_unseen = any(one.unseen > 0 for one in near)
+        used = (outside if is_unseen else foreign).between(start_s, end_s)
         has_idle = _idle_share(earlier, later) > IDLE_CORES_SHARE
         by_others = used is None or used >= FOREIGN_CORES_SHARE * cores
+        runs = max(one.runs for one in near)
         if runs > 0 and by_others and not has_idle:
             found.append(StarvedInterval((start_s, end_s), runs, cores, used))
     return found
 
 
-def _counts(
-    samples: Sequence[HostSample], telemetry: Telemetry, t0_ns: int
-) -> list[tuple[float, int]]:
-    """When runs were counted, in seconds after t0, and how many."""
+class _Count(NamedTuple):
+    """When runs were counted, in seconds after t0; how many, and how many that nobody saw."""
+
+    at_s: float
+    runs: int
+    unseen: int
+
+
+def _counts(samples: Sequence[HostSample], telemetry: Telemetry, t0_ns: int) -> list[_Count]:
     found = [
-        ((one.mono_ns - t0_ns) / NS_PER_S, one.other_runs)
+        _Count((one.mono_ns - t0_ns) / NS_PER_S, one.other_runs, one.unseen_runs)
         for one in samples
         if one.other_runs is not None
     ]
     if series := telemetry.time_series.get(_RUNS):
-        found += [(at_s, round(n)) for at_s, n in zip(series.at_s, series.values, strict=True)]
+        values = zip(series.at_s, series.values, strict=True)
+        found += [_Count(at_s, round(number), 0) for at_s, number in values]
     return sorted(found)
 
 
@@ -107,17 +118,35 @@ def _idle_share(earlier: HostSample, later: HostSample) -> float:
     return idle / whole if whole else 1.0
 
 
-class _ForeignUse:
-    """Cores that other programs used; each sample is a mean since the sample before."""
+class _CoreUse:
+    """Cores in use; each value is a mean since the time before.
 
-    def __init__(self, telemetry: Telemetry) -> None:
-        series = telemetry.time_series.get(_FOREIGN)
-        self._at_s = np.array([])
-        self._core_s = np.array([])
-        if series is not None and series.at_s:
-            self._at_s = np.array([series.at_s[0] - telemetry.every_s, *series.at_s])
-            spent = np.diff(self._at_s) * np.array(series.values)
-            self._core_s = np.concatenate(([0.0], np.cumsum(spent)))
+    Args:
+        values: by time, in seconds after t0.
+        every_s: interval of the first value.
+    """
+
+    def __init__(self, values: Mapping[float, float], every_s: float) -> None:
+        self._at_s = np.array([min(values) - every_s, *values]) if values else np.array([])
+        spent = np.diff(self._at_s) * np.array([*values.values()])
+        self._core_s = np.concatenate(([0.0], np.cumsum(spent)))
+
+    @classmethod
+    def by_others(cls, telemetry: Telemetry) -> Self:
+        """By the programs that belong to neither system nor harness."""
+        return cls(_values(telemetry, _FOREIGN), telemetry.every_s)
+
+    @classmethod
+    def outside(cls, telemetry: Telemetry) -> Self:
+        """By all but system and harness: also by what telemetry cannot see as a process."""
+        system, harness = (_values(telemetry, f"host.{one}_cores") for one in ("system", "harness"))
+        busy = _values(telemetry, "host.busy_cores")
+        rest = {
+            at_s: max(0.0, value - system[at_s] - harness[at_s])
+            for at_s, value in busy.items()
+            if at_s in system and at_s in harness
+        }
+        return cls(rest, telemetry.every_s)
 
     def between(self, start_s: float, end_s: float) -> float | None:
         """The mean between two times; None where most of the time is unknown."""
@@ -128,3 +157,8 @@ class _ForeignUse:
             return None
         core_s = np.interp([start, end], self._at_s, self._core_s)
         return float((core_s[1] - core_s[0]) / (end - start))
+
+
+def _values(telemetry: Telemetry, name: str) -> dict[float, float]:
+    series = telemetry.time_series.get(name)
+    return dict(zip(series.at_s, series.values, strict=True)) if series else {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S, Clock
-from harness.process.run_registry import other_runs
+from harness.process.run_registry import OtherRuns, other_runs
 from harness.process.usage import core_usages, load_1min, pressures_us, process_usage
 
 EVERY_NS = NS_PER_S
@@ -31,7 +31,7 @@ class SelfMonitor(threading.Thread):
         path: the file.
         pids: processes of the harness by name.
         clock: the host's clocks.
-        count_runs: how many other runs of a harness are under way on this host.
+        find_runs: the other runs of a harness that are under way on this host.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class SelfMonitor(threading.Thread):
         path: Path,
         pids: Mapping[str, int],
         clock: Clock,
-        count_runs: Callable[[], int] = lambda: other_runs().count,
+        find_runs: Callable[[], OtherRuns] = other_runs,
     ) -> None:
         super().__init__(name="vitals", daemon=True)
         self._path = path
         self._pids = dict(pids)
         self._clock = clock
-        self._count_runs = count_runs
+        self._find_runs = find_runs
         self._count_due_ns = 0
         self._ended = threading.Event()
         self._failure: str | None = None
@@ -73,7 +73,8 @@ class SelfMonitor(threading.Thread):
         found = sample(self._pids, self._clock, due_ns)
         if is_last or found["mono_ns"] >= self._count_due_ns:
             before_ns = time.thread_time_ns()
-            found["other_runs"] = self._count_runs()
+            runs = self._find_runs()
+            found["other_runs"], found["unseen_runs"] = runs.count, runs.elsewhere
             cost_ns = time.thread_time_ns() - before_ns
             found["cost_ns"] += cost_ns
             self._count_due_ns = found["mono_ns"] + _COUNT_PAUSE * cost_ns

@@ -48,6 +48,7 @@ class HostSample:
         late_ns: how late the sampler itself woke.
         pressure_us: running totals of time in which some task was stalled (PSI), by resource.
         other_runs: other runs of a harness that were under way; None where not counted.
+        unseen_runs: of those, the ones in other PID namespaces: telemetry has no figures of them.
     """
 
     mono_ns: int
@@ -59,6 +60,7 @@ class HostSample:
     pressure_us: Mapping[str, int]
     processes: Mapping[str, ProcessSample]
     other_runs: int | None = None
+    unseen_runs: int = 0
 
     @property
     def probe(self) -> ClockSample:
@@ -161,6 +163,7 @@ def _sample(entry: dict[str, Any]) -> HostSample:
         pressure_us={str(name): int(value) for name, value in entry["pressure_us"].items()},
         processes={str(name): _process(value) for name, value in entry["processes"].items()},
         other_runs=None if others is None else int(others),
+        unseen_runs=int(entry.get("unseen_runs", 0)),
     )
 
 

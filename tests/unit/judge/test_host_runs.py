@@ -104,6 +104,22 @@ def test_a_missed_latency_beside_other_runs(
     assert (reason in found.judgement.grade.reasons) is (runs > 0)
 
 
+@pytest.mark.parametrize(
+    ("unseen", "busy_cores", "verdict"),
+    [(1, 2.0, Verdict.INVALID), (1, 0.7, Verdict.FAIL), (0, 2.0, Verdict.FAIL)],
+)
+def test_runs_whose_processes_are_not_seen(
+    unseen: int, busy_cores: float, verdict: Verdict, tmp_path: Path
+) -> None:
+    """In another PID namespace: what neither system nor harness used is theirs."""
+    world = beside(slow(), 1)
+    for line in world.self_monitoring:
+        line["unseen_runs"] = unseen
+    own = {"host.harness_cores": 0.1, "host.busy_cores": busy_cores, "host.idle_cores": 0.0}
+    found = judged(world, telemetry(own, ALL, **{"host.harness_cores": 0.1}), tmp_path)
+    assert found.judgement.verdict is verdict
+
+
 def test_two_samples_are_enough(tmp_path: Path) -> None:
     """The kernel's figures are totals: those of the start and of the end show the time between."""
     world = beside(slow(), 3, kept=(0, -1))
