@@ -17,7 +17,8 @@ HOST_INTERFERENCE = CheckSpec(
     CheckKind.VALIDITY,
     invalid="an objective of latency or service time is missed, and could be met by the signals of"
     ' the seconds in which no other program used cores, storage or steal ("Others on the host"'
-    " below): the system was not what was slow",
+    " below): the system was not what was slow. The same of shares that are missed while other runs"
+    " of a harness left no core idle",
 )
 _UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 

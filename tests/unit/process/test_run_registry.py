@@ -107,7 +107,7 @@ def test_what_others_plant_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert victim.exists()
     with held(tmp_path / ELSEWHERE.replace("-1-", "-4-")):
         assert other_runs(tmp_path).elsewhere == 1
-        monkeypatch.setattr(run_registry.os, "geteuid", lambda: os.getuid() + 1)
+        monkeypatch.setattr("harness.process.run_registry.os.geteuid", lambda: os.getuid() + 1)
         assert other_runs(tmp_path).elsewhere == 0
 
 
