@@ -61,10 +61,10 @@ def run_counts(case: CheckContext) -> list[int]:
 
 
 def starved_intervals(case: CheckContext) -> list[StarvedInterval]:
-    """All such intervals of a run, in order; none without other runs."""
+    """All such intervals of a run, in order; none where self-monitoring counted no other run."""
     t0_ns, telemetry = case.analysis.timeline.t0_ns, case.telemetry()
     samples = case.analysis.instruments.self_monitoring.samples
-    counts = _counts(samples, telemetry, t0_ns)
+    counts = _counts(samples, t0_ns)
     if not any(one.runs > 0 for one in counts):
         return []
     counted_s, found = [one.at_s for one in counts], list[StarvedInterval]()
@@ -95,16 +95,12 @@ class _Count(NamedTuple):
     unseen: int
 
 
-def _counts(samples: Sequence[HostSample], telemetry: Telemetry, t0_ns: int) -> list[_Count]:
-    found = [
+def _counts(samples: Sequence[HostSample], t0_ns: int) -> list[_Count]:
+    return [
         _Count((one.mono_ns - t0_ns) / NS_PER_S, one.other_runs, one.unseen_runs)
         for one in samples
         if one.other_runs is not None
     ]
-    if series := telemetry.time_series.get(_RUNS):
-        values = zip(series.at_s, series.values, strict=True)
-        found += [_Count(at_s, round(number), 0) for at_s, number in values]
-    return sorted(found)
 
 
 def _idle_share(earlier: HostSample, later: HostSample) -> float:

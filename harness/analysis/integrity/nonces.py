@@ -74,7 +74,8 @@ class NonceTracker:
     def note_repeated(self, addresses: NDArray[np.uint16], commit_us: NDArray[np.int64]) -> None:
         """Note the signals whose nonce another one had before, whatever order the rows are in.
 
-        Of the signals with one nonce the first has it by right: by commit time, then by slot.
+        Of the signals with one nonce the first has it by right: by commit time, then by slot. The
+        others are noted in the order of their slots.
 
         Args:
             addresses: of each slot.
@@ -94,8 +95,7 @@ class NonceTracker:
         keys, slots = keys[order], slots[order]
         after = np.searchsorted(keys, keys, side="right") - 1 - np.arange(len(keys))
         later = slots[after < counts[np.searchsorted(wanted, keys)]]
-        order = np.lexsort((later, commit_us[later]))
-        self._notes.slots(Anomaly.NONCE_REPEATED, later[order])
+        self._notes.slots(Anomaly.NONCE_REPEATED, np.sort(later))
 
     def _add_one(self, address: int, nonces: NDArray[np.int64], slots: Slots) -> None:
         offsets = nonces - self._starts.get(address, 0)
