@@ -254,7 +254,7 @@ def analyze_run(
     add(closed)
     reconciler.read_tasks(folder.final_tasks)
     add(reconciler.end(unfinished, drain_elapsed=run.drain_elapsed, stream=stream))
-    final_state = reconciler.compare(folder.final_ledger)
+    final_state = reconciler.compare(folder.final_ledger, timestamps.commit_us)
     amounts.read(folder.final_bookings)
     timestamp_check = timestamps.compare(folder.final_stamps)
     note_undelivered(folder.final, order, anomalies)

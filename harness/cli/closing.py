@@ -19,6 +19,7 @@ from harness.errors import EvidenceError
 from harness.evidence.run_folder import RunFolder
 from harness.judge.judgement import CHECK_CRASHED, Judgement
 from harness.judge.verdict import Status, Verdict
+from harness.process.run_registry import OtherRuns
 from harness.report.compact import ClosingHints, closing_lines, compact_lines
 from harness.report.data import command_of
 from harness.report.diagnosis import render_short
@@ -91,13 +92,16 @@ def announce(run_id: str, scenario: Scenario, plan: str, console: Console) -> No
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def format_other_runs(pids: tuple[int, ...]) -> str:
+def format_other_runs(others: OtherRuns) -> str:
     """That other runs are under way on this host."""
-    runs = "another run is" if len(pids) == 1 else f"{len(pids)} other runs are"
-    shown = ", ".join(map(str, pids[:5])) + (", ..." if len(pids) > 5 else "")
+    pids, count = others.pids, others.count
+    runs = "another run is" if count == 1 else f"{count} other runs are"
+    shown = ["pid " + ", ".join(map(str, pids[:5])) + (", ..." if len(pids) > 5 else "")]
+    if others.elsewhere:
+        shown = [*(shown if pids else ()), f"{others.elsewhere} in another PID namespace"]
     return (
-        f"! {runs} under way on this host (pid {shown}): each takes cores and storage from the"
-        " others, so no figure of theirs counts"
+        f"! {runs} under way on this host ({'; '.join(shown)}): each takes cores and storage from"
+        " the others, so no figure of theirs counts"
     )
 
 

@@ -31,7 +31,7 @@ from harness.observe.final_state import write_final_state
 from harness.observe.observer import Observer
 from harness.observe.plan import ObserverPlan
 from harness.observe.stream_samplers import PendingSampler
-from harness.process.proc import other_runs, registered_run
+from harness.process.run_registry import other_runs, registered_run
 from harness.report.group import render_group
 from harness.report.run_description import describe_run
 from harness.report.startup import startup_line
@@ -146,7 +146,7 @@ def run_once(
     load, version = scenario.load, harness.__version__
     plan = describe_run(load, stack=choice.kind.value, version=version)
     announce(folder.run_id, scenario, plan, console)
-    if others := other_runs():
+    if (others := other_runs()).count:
         console.print(format_other_runs(others), style="yellow", markup=False, soft_wrap=True)
     if exporter is not None:
         exporter.begin(RunInfo.of(folder.run_id, scenario, choice.kind.value))

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from harness.clock import NS_PER_S
 from harness.formatting import format_count, format_share
 from harness.judge.check import CheckContext
-from harness.judge.host_interference import STEAL, STORAGE, Interference, host_interference
+from harness.judge.host_interference import RUNS, STEAL, STORAGE, Interference, host_interference
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, CORE_SHARE_MAX
 
 OTHER_HOST = "use a host whose cores other guests do not use"
+ONE_RUN = "let one run at a time use this host"
 _OBSERVER = "observer"
 
 
@@ -19,6 +20,8 @@ def interference_advice(found: Sequence[Interference]) -> str:
     if not found:
         return ""
     one = found[0]
+    if any(other.resource == RUNS for other in found):
+        return ONE_RUN
     if one.resource == STEAL:
         return OTHER_HOST
     who = ", ".join(one.names) or "the programs of others"

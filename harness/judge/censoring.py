@@ -14,6 +14,8 @@ from harness.analysis.statistics import ConfidenceInterval, upper_bound_ns
 from harness.contract.names import State
 from harness.formatting import format_count
 from harness.judge.check import CheckContext, Figure
+from harness.judge.host_interference import starved_by_runs
+from harness.judge.inconclusive import host_interfered
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 
@@ -50,14 +52,19 @@ def format_rejected(cell: Cell, metric: Metric) -> str:
     return f"; {format_count(number, 'rejected signal')} never arrived: beyond every limit"
 
 
-def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict, str]:
-    """The verdict on a limit that only rejections break, and why.
+def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict, str | None, str]:
+    """The verdict on a limit that only rejections break, what leaves it undecided, and why.
 
-    Data that are sent late are stale: a late generator may have caused every one of them.
+    Data that are sent or read late are stale: a late generator, or other runs that left no core
+    idle, may have caused every one of them.
     """
-    if State.STALE_DATA_ERROR in cell.account.rejected_by and generator_was_late(case):
-        return Verdict.INVALID, "; the generator was late, and so its data stale"
-    return Verdict.FAIL, ""
+    if State.STALE_DATA_ERROR not in cell.account.rejected_by:
+        return Verdict.FAIL, None, ""
+    if generator_was_late(case):
+        return Verdict.INVALID, None, "; the generator was late, and so its data stale"
+    if others := starved_by_runs(case):
+        return Verdict.INCONCLUSIVE, *host_interfered(f"{others}: data became stale")
+    return Verdict.FAIL, None, ""
 
 
 def censored_below_count(cell: Cell, metric: Metric, limit_ns: int) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from harness.analysis.anomalies import Anomaly
 from harness.clock import NS_PER_S
 from harness.formatting import format_count
+from harness.judge.advice import ONE_RUN
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, NotApplicable
+from harness.judge.host_interference import starved_by_runs
 from harness.judge.verdict import Verdict
 
 DRAIN_DEADLINE = CheckSpec(
@@ -13,6 +15,7 @@ DRAIN_DEADLINE = CheckSpec(
     "final states by the drain deadline",
     CheckKind.OBJECTIVE,
     fail="signals became final only after `load.drain_s`, by their commit times",
+    invalid="the same while other runs of a harness left no core of the host idle",
     inconclusive="signals were seen after the deadline, and may have been final before it",
 )
 
@@ -28,11 +31,14 @@ def check_deadline(case: CheckContext) -> Check:
     deadline = f"the drain deadline, {drain_s:g} s after the load's end (at {at_s:.1f} s)"
     seen = case.analysis.finding(Anomaly.SEEN_LATE)
     proven = case.analysis.finding(Anomaly.COMMITTED_LATE)
-    verdict, found = Verdict.PASS, seen
+    verdict, found, hint = Verdict.PASS, seen, ""
     message = f"no signal became final after {deadline}"
     if proven.count:
         verdict, found = Verdict.FAIL, proven
         message = f"{format_count(proven.count, 'signal')} became final only after {deadline}"
+        if others := starved_by_runs(case, run.drain_deadline_ns):
+            verdict, hint = Verdict.INVALID, ONE_RUN
+            message += f"; {others}"
     elif seen.count:
         verdict = Verdict.INCONCLUSIVE
         message = (
@@ -49,4 +55,5 @@ def check_deadline(case: CheckContext) -> Check:
             "deadline_s": at_s,
         },
         examples=found.traces,
+        hint=hint,
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.clock import NS_PER_S
 from harness.judge import applicability
 from harness.judge.check import CheckContext, CheckSpec
+from harness.judge.host_runs import run_counts
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, SIGNOFF_S
 from harness.judge.quotas import quotas_hold
 from harness.scenario import Phase
@@ -102,8 +103,7 @@ def _reasons(case: CheckContext, specs: Iterable[CheckSpec]) -> Iterator[str]:
 
 
 def _other_runs(case: CheckContext) -> Iterator[str]:
-    runs = case.telemetry().time_series.get("host.other_runs_count")
-    if runs is not None and any(runs.values):
+    if any(number > 0 for number in run_counts(case)):
         yield "another run of a harness was under way on this host"
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from harness.formatting import format_count
 from harness.judge.advice import interference_advice
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, Figure, Problem
-from harness.judge.host_interference import format_interference, host_interference
+from harness.judge.host_interference import RUNS, format_interference, host_interference
+from harness.judge.host_runs import run_counts
 from harness.judge.inconclusive import HOST, inconclusive_checks
 
 HOST_INTERFERENCE = CheckSpec(
@@ -16,7 +17,8 @@ HOST_INTERFERENCE = CheckSpec(
     CheckKind.VALIDITY,
     invalid="an objective of latency or service time is missed, and could be met by the signals of"
     ' the seconds in which no other program used cores, storage or steal ("Others on the host"'
-    " below): the system was not what was slow",
+    " below): the system was not what was slow. The same of shares that are missed while other runs"
+    " of a harness left no core idle",
 )
 _UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 
@@ -35,12 +37,12 @@ def check_host(case: CheckContext, before: Sequence[Check]) -> Check:
     message = format_interference(found) or "no other program used what the system lacked"
     if "host.foreign_cores" not in case.telemetry().time_series and not found:
         message = _UNKNOWN
-    runs = case.telemetry().time_series.get("host.other_runs_count")
-    if runs is not None and (samples := sum(value > 0 for value in runs.values)):
-        most = round(max(runs.values))
+    runs = run_counts(case)
+    is_known = any(one.resource == RUNS for one in found)
+    if not is_known and (samples := sum(number > 0 for number in runs)):
         message += (
-            f"; {format_count(most, 'other run')} of a harness under way on this host in"
-            f" {format_count(samples, 'sample')} of {len(runs.values)}: they interfere with"
+            f"; {format_count(max(runs), 'other run')} of a harness under way on this host in"
+            f" {format_count(samples, 'sample')} of {len(runs)}: they interfere with"
             " each other"
         )
     if excused:

@@ -1,7 +1,8 @@
 """Whether other programs, or other guests of the host, made signals slow.
 
 Telemetry samples, each second, the cores that system, harness and others use, and whose tasks wait
-for storage. A second is affected where others use a resource that is short. The
+for storage. A second is affected where others use a resource that is short, or where other runs of
+a harness are under way and no core is idle (`harness.judge.host_runs`). The
 signals intended in it, or before the system had caught up with it, are left out; what is left
 decides whether the objective is missed. So this can only excuse a latency, never accuse one, and a
 system that is slow in undisturbed seconds too has no excuse. Without telemetry nothing is known.
@@ -9,7 +10,7 @@ system that is slow in undisturbed seconds too has no excuse. Without telemetry 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from harness.analysis.resources.telemetry import Telemetry
 from harness.clock import NS_PER_S
 from harness.formatting import format_count, format_share
 from harness.judge.check import CheckContext
+from harness.judge.host_runs import StarvedInterval, starved_intervals
 from harness.judge.limits import (
     FOREIGN_BLOCKED_MIN,
     FOREIGN_BLOCKED_SHARE,
@@ -34,7 +36,7 @@ from harness.judge.limits import (
 from harness.scenario import Phase
 
 Floats = NDArray[np.float64]
-CORES, STORAGE, STEAL = "cores", "storage", "steal"
+CORES, STORAGE, STEAL, RUNS = "cores", "storage", "steal", "other_runs"
 _NAMES_SHOWN = 3
 # A mean of counts is not exact.
 _NEARLY = 1 - 1e-9
@@ -47,7 +49,7 @@ class Interference:
     """Interference with one resource.
 
     Attributes:
-        resource: CORES, STORAGE or STEAL.
+        resource: CORES, STORAGE, STEAL, or RUNS for the cores that other runs of a harness used.
         spans_s: when, in seconds after t0; one for each sample.
         message: a sentence with figures, means over these samples.
         names: the foreign programs that used the most of it.
@@ -95,13 +97,47 @@ def host_interference(case: CheckContext) -> tuple[Interference, ...]:
     if bounds is None:
         return ()
     t0_ns = case.analysis.timeline.t0_ns
-    found = find_interference(case.telemetry(), [_seconds(bounds, t0_ns)])
+    measured = [_seconds(bounds, t0_ns)]
+    found = [*find_interference(case.telemetry(), measured), *_by_runs(case, measured)]
     faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.analysis.faults.windows]
     apart = (
         replace(one, spans_s=tuple(s for s in one.spans_s if not _meets(s, faults)))
         for one in found
     )
-    return tuple(one for one in apart if one.spans_s)
+    return tuple(sorted((one for one in apart if one.spans_s), key=lambda one: -len(one.spans_s)))
+
+
+def starved_by_runs(case: CheckContext, end_ns: int = 0) -> str:
+    """That other runs of a harness left no idle core; empty where nothing shows it.
+
+    Args:
+        case: the run.
+        end_ns: until when, from the measured phase on; by default until its end.
+    """
+    bounds = case.analysis.timeline.bounds_ns(Phase.MEASURE)
+    if bounds is None:
+        return ""
+    whole = (bounds[0], max(bounds[1], end_ns))
+    return format_interference(
+        tuple(_by_runs(case, [_seconds(whole, case.analysis.timeline.t0_ns)]))
+    )
+
+
+def _by_runs(case: CheckContext, spans_s: Sequence[tuple[float, float]]) -> Iterator[Interference]:
+    """Interference by other runs of a harness in some intervals."""
+    found = [one for one in starved_intervals(case) if _meets(one.span_s, spans_s)]
+    if found:
+        yield Interference(RUNS, tuple(one.span_s for one in found), _runs_message(found))
+
+
+def _runs_message(found: Sequence[StarvedInterval]) -> str:
+    runs = max(one.runs for one in found)
+    used = [one.foreign_cores for one in found if one.foreign_cores is not None]
+    others = f", other programs used {np.mean(used):.2f} of them" if used else ""
+    return (
+        f"{format_count(runs, 'other run')} of a harness under way on this host, and none of its"
+        f" {format_count(found[0].cores, 'core')} was idle{others}"
+    )
 
 
 def format_interference(found: Sequence[Interference]) -> str:

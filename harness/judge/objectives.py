@@ -29,6 +29,7 @@ from harness.judge.host_attribution import (
     interference_explains_inconclusive,
     interference_explains_miss,
 )
+from harness.judge.host_interference import starved_by_runs
 from harness.judge.inconclusive import (
     GENERATOR_TOO_LATE,
     INCONCLUSIVE_BY,
@@ -60,7 +61,8 @@ SIGNALS_SIMULATED = CheckSpec(
     CheckKind.OBJECTIVE,
     fail="no signal of the measured phase reached SIMULATED",
     invalid="every signal was sent stale on purpose, or was refused as stale since the generator"
-    " sent it late, or it is unknown how the signals ended",
+    " sent it late or other runs of a harness left no core idle, or it is unknown how the signals"
+    " ended",
     inconclusive="more than 1 % were rejected, and no objective limits rejections",
 )
 # Signals per independent one from which the message reports the dependence.
@@ -97,7 +99,8 @@ def check_arrival(case: CheckContext) -> Check:
         verdict, why = Verdict.INVALID, "; it is unknown how the others ended"
     elif awaited and not arrived and _refused_as_late(case, account):
         # What is sent late carries an old block: to refuse it is right, and the generator's doing.
-        verdict, why = Verdict.INVALID, " as stale: the generator was late"
+        others = starved_by_runs(case) or "the generator was late"
+        verdict, why = Verdict.INVALID, f" as stale: {others}"
         hint = generator_advice(case)
     elif awaited and not arrived:
         verdict = Verdict.FAIL
@@ -114,8 +117,10 @@ def check_arrival(case: CheckContext) -> Check:
 
 
 def _refused_as_late(case: CheckContext, account: SignalOutcomeCounts) -> bool:
-    """Whether every signal was rejected as stale, and the generator had sent them late."""
-    return account.ordinary_stale >= account.ordinary and generator_was_late(case)
+    """Whether every signal was rejected as stale, and was sent or read late for lack of cores."""
+    return account.ordinary_stale >= account.ordinary and (
+        generator_was_late(case) or bool(starved_by_runs(case))
+    )
 
 
 def check_duration(case: CheckContext, objective: Objective) -> Iterator[Check]:
@@ -158,7 +163,7 @@ def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckConte
     elif verdict is Verdict.FAIL and lower_bounds(cell, metric).max_ns < limit_ns:
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
-        verdict, why = judge_rejected_by_late_data(cell, case)
+        verdict, undecided, why = judge_rejected_by_late_data(cell, case)
     elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
     return spec.judged(
@@ -198,7 +203,7 @@ def _percentile(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckCo
     elif verdict is Verdict.FAIL and generator_may_be_late(cell, metric, found, limit_ns):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, GENERATOR_TOO_LATE
     elif verdict is Verdict.FAIL and could_be_met(cell.arrivals(metric), found, limit_ns):
-        verdict, why = judge_rejected_by_late_data(cell, case)
+        verdict, undecided, why = judge_rejected_by_late_data(cell, case)
     elif verdict is Verdict.FAIL and case.is_interrupted:
         verdict, why = Verdict.INCONCLUSIVE, "; the run was interrupted"
     elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):

@@ -26,6 +26,7 @@ from harness.judge.advice import format_longer_run
 from harness.judge.check import Check, CheckContext, Figure
 from harness.judge.decision import Decision, decide_share
 from harness.judge.host_attribution import interference_explains_rejections
+from harness.judge.host_interference import starved_by_runs
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
 from harness.judge.scope import objective_spec
 from harness.judge.validity import generator_was_late
@@ -93,11 +94,16 @@ def check_simulated(case: CheckContext, objective: Objective) -> Check:
     verdict, why = decision.verdict, ""
     # Signals that were not observed to the end could still have arrived.
     open_ones = min(account.of(SignalOutcome.IN_FLIGHT), missed)
-    if verdict is not Verdict.PASS and open_ones:
-        _, least = _decide(objective, missed - open_ones, effective, case)
+    others = starved_by_runs(case) if verdict is Verdict.FAIL and account.ordinary_stale else ""
+    stale = min(account.ordinary_stale, missed - open_ones) if others else 0
+    if verdict is not Verdict.PASS and (open_ones or stale):
+        _, least = _decide(objective, missed - open_ones - stale, effective, case)
         spoiled = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
+        if stale and least.verdict is not Verdict.FAIL:
+            spoiled, figures[INCONCLUSIVE_BY] = Verdict.INCONCLUSIVE, HOST
+            why = f"; {others}: data of {format_count(stale, 'signal')} became stale"
         verdict = Verdict.FAIL if least.verdict is Verdict.FAIL else spoiled
-        why = f"; {format_count(open_ones, 'signal')} not observed to the end"
+        why += f"; {format_count(open_ones, 'signal')} not observed to the end" if open_ones else ""
     return _at_least(objective, verdict, message, figures, found, decision, why)
 
 
@@ -118,8 +124,12 @@ def check_rate(case: CheckContext, objective: Objective) -> Check:
     short = rate.in_phase < limit * intended
     # What was never attempted has no lateness; whether the generator was late, too few show.
     unsent = rate.attempted < limit * intended
-    if verdict is not Verdict.PASS and short and (cut_short or unsent or generator_was_late(case)):
-        verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
+    if verdict is not Verdict.PASS and short:
+        if cut_short or unsent or generator_was_late(case):
+            verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
+        elif others := starved_by_runs(case):
+            verdict, figures[INCONCLUSIVE_BY] = Verdict.INCONCLUSIVE, HOST
+            why = f"; {others}"
     return _at_least(objective, verdict, message, figures, found, decision, why)
 
 

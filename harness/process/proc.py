@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
 RUN_VARIABLE = "HARNESS_RUN"
-# The kernel keeps 15 characters of it.
-RUN_NAME = "harness-run"
+# Bytes of the arguments of one process; the kernel allows 2 MiB.
+_ARGUMENTS_MAX = 2 * 1024 * 1024
 _STATE, _PARENT, _START = (
     0,
     1,
@@ -80,31 +80,6 @@ def is_running(pid: int, ticks: int = 0) -> bool:
     return ticks in (0, int(fields[_START]))
 
 
-@contextmanager
-def registered_run(name: str = RUN_NAME) -> Iterator[None]:
-    """Name this process so that others on this host see that a run is under way."""
-    own = PROC / "self" / "comm"
-    before = ""
-    with suppress(OSError):
-        before = own.read_text(encoding="utf-8", errors="replace").strip()
-        own.write_text(name, encoding="ascii")
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            own.write_text(before, encoding="utf-8")
-
-
-def other_runs() -> tuple[int, ...]:
-    """Processes of this host, but for this one, that have a run under way."""
-    found = []
-    for pid in _pids():
-        with suppress(OSError):
-            if (PROC / str(pid) / "comm").read_text(errors="replace").strip() == RUN_NAME:
-                found.append(pid)
-    return tuple(sorted(found))
-
-
 def owners() -> set[int]:
     """Users that have a process."""
     found: set[int] = set()
@@ -123,6 +98,36 @@ def find(token: str, folders: Iterable[str] = ()) -> set[int]:
     mark = f"{RUN_VARIABLE}={token}".encode() if token else None
     roots = tuple(folder.rstrip("/") for folder in folders)
     return {pid for pid in _pids() if _is_marked(pid, mark) or _is_inside(pid, roots)}
+
+
+def users_of(folder: str) -> set[int]:
+    """Running processes that work in a folder, have a file in it open, or were started with it.
+
+    What another user's process does may not be readable; it is then no user.
+    """
+    roots = (folder.rstrip("/"),)
+    return {
+        pid
+        for pid in _pids()
+        if _is_inside(pid, roots) or _has_open(pid, roots[0]) or _is_argument(pid, roots[0])
+    }
+
+
+def _has_open(pid: int, root: str) -> bool:
+    place = PROC / str(pid) / "fd"
+    with suppress(OSError):
+        for name in os.listdir(place):  # noqa: PTH208 - a process may have many
+            with suppress(OSError):
+                target = os.readlink(place / name)  # noqa: PTH115 - may end in " (deleted)"
+                if target == root or target.startswith(f"{root}/"):
+                    return True
+    return False
+
+
+def _is_argument(pid: int, root: str) -> bool:
+    with suppress(OSError), (PROC / str(pid) / "cmdline").open("rb") as file:
+        return os.fsencode(root) in file.read(_ARGUMENTS_MAX)
+    return False
 
 
 def _pids() -> Iterator[int]:

@@ -10,19 +10,26 @@ from __future__ import annotations
 import atexit
 import fcntl
 import os
+import re
 import secrets
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import StackError
 from harness.process.launch import KEEP
+from harness.process.proc import users_of
 from harness.process.termination import remove, terminate_all
 from harness.stack.server_user import User, server_user
 
 PREFIX = "harness-stack-"
 LOCK = "lock"
 _SWEEP_MAX = 64
+# Leftovers without a lock: mkdtemp's name, nothing changed for a day, PostgreSQL's thousand files.
+_OLD_NAME = re.compile(rf"{PREFIX}[a-z0-9_]{{8}}")
+_OLD_S = 24 * 3600
+_ENTRIES_MAX = 20_000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 # Locks of this process, by the folder they lie in; open as long as the folder is its own.
@@ -125,7 +132,8 @@ def write_private(path: Path, text: str, reader: User | None = None) -> None:
 def sweep_stale(base: Path) -> tuple[Path, ...]:
     """End what dead runs left running and remove their folders.
 
-    Only folders of the calling user with a lock that its owner has let go of are touched.
+    Only folders of the calling user are touched: those with a lock that its owner has let go of,
+    and those that a harness from before the lock has left.
 
     Returns:
         the folders that were swept.
@@ -134,15 +142,61 @@ def sweep_stale(base: Path) -> tuple[Path, ...]:
     for folder in sorted(base.glob(f"{PREFIX}*")):
         if len(swept) >= _SWEEP_MAX:
             break
-        if (lock := _seize(folder)) is None:
+        lock = _seize(folder)
+        if lock is None and not _is_abandoned(folder, time.time()):
             continue
         try:
-            terminate_all((), "", (str(folder),), 1.0)
+            if lock is not None:
+                terminate_all((), "", (str(folder),), 1.0)
             remove((str(folder),))
         finally:
-            os.close(lock)
+            if lock is not None:
+                os.close(lock)
         swept.append(folder)
     return tuple(swept)
+
+
+def _is_abandoned(folder: Path, now_s: float) -> bool:
+    """Whether a folder without a lock is a leftover of a harness from before there were locks.
+
+    Such a folder has nothing that the kernel holds. So everything in it must be older than a day:
+    a container's processes are not seen here, but a server that runs there writes. And no process
+    of this host may use it.
+    """
+    if not _OLD_NAME.fullmatch(folder.name):
+        return False
+    try:
+        place = os.open(folder, _FOLDER)
+        try:
+            is_own = os.fstat(place).st_uid == os.geteuid()
+            if not is_own or LOCK in os.listdir(place):  # noqa: PTH208 - pathlib opens no descriptor
+                return False
+        finally:
+            os.close(place)
+        newest_s = _newest_s(folder)
+    except OSError:
+        return False
+    return newest_s is not None and now_s - newest_s > _OLD_S and not users_of(str(folder))
+
+
+def _newest_s(folder: Path) -> float | None:
+    """When anything in a folder was changed last; None if there is too much to look at.
+
+    Raises:
+        OSError: a part of it cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    newest_s, number = folder.lstat().st_ctime, 0
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        number += len(folders) + len(files)
+        if number > _ENTRIES_MAX:
+            return None
+        for name in (*folders, *files):
+            newest_s = max(newest_s, Path(place, name).lstat().st_ctime)
+    return newest_s
 
 
 def _seize(folder: Path) -> int | None:

@@ -20,7 +20,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.clock import NS_PER_S
-from harness.process.proc import PROC, RUN_NAME
+from harness.process.proc import PROC
+from harness.process.run_registry import RUN_NAME
 from harness.telemetry.kernel_file import KernelFile
 from harness.telemetry.sample_batch import SampleBatch
 
@@ -87,16 +88,21 @@ class HostProcesses:
         for side in (ProcessOwner.SYSTEM, ProcessOwner.HARNESS, ProcessOwner.FOREIGN):
             batch.time(f"host.{side}_cores", self._totals[side])
             batch.gauge(f"host.{side}_blocked_count", blocked[side])
-        runs = [
-            one for one in self._known.values() if one.is_run and one.side is ProcessOwner.FOREIGN
-        ]
-        batch.gauge("host.other_runs_count", len(runs))
+        batch.gauge("host.other_runs_count", self._count_runs())
 
     def close(self) -> None:
         """Close all files."""
         for program in self._known.values():
             program.stat.close()
         self._known = {}
+
+    def _count_runs(self) -> int:
+        """Other runs; a child has the name of its parent between fork and exec."""
+        runs = {pid for pid, one in self._known.items() if one.is_run}
+        return sum(
+            self._known[pid].side is ProcessOwner.FOREIGN and self._known[pid].parent not in runs
+            for pid in runs
+        )
 
     def _read(self) -> list[_Program]:
         """Read all; those that ended since the previous sample."""

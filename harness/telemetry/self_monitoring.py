@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S, Clock
+from harness.process.run_registry import OtherRuns, other_runs
 from harness.process.usage import core_usages, load_1min, pressures_us, process_usage
 
 EVERY_NS = NS_PER_S
 _END_S = 5.0
+# Counting other runs reads the whole process table: it may use a two-hundredth of a core.
+_COUNT_PAUSE = 200
 
 
 class SelfMonitor(threading.Thread):
@@ -28,13 +31,22 @@ class SelfMonitor(threading.Thread):
         path: the file.
         pids: processes of the harness by name.
         clock: the host's clocks.
+        find_runs: the other runs of a harness that are under way on this host.
     """
 
-    def __init__(self, path: Path, pids: Mapping[str, int], clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        pids: Mapping[str, int],
+        clock: Clock,
+        find_runs: Callable[[], OtherRuns] = other_runs,
+    ) -> None:
         super().__init__(name="vitals", daemon=True)
         self._path = path
         self._pids = dict(pids)
         self._clock = clock
+        self._find_runs = find_runs
+        self._count_due_ns = 0
         self._ended = threading.Event()
         self._failure: str | None = None
 
@@ -42,7 +54,7 @@ class SelfMonitor(threading.Thread):
         due_ns = self._clock.now_ns()
         while True:
             is_last = self._ended.is_set()
-            if not self._write(due_ns) or is_last:
+            if not self._write(due_ns, is_last=is_last) or is_last:
                 return
             due_ns = max(due_ns + EVERY_NS, self._clock.now_ns())
             self._ended.wait((due_ns - self._clock.now_ns()) / NS_PER_S)
@@ -57,8 +69,16 @@ class SelfMonitor(threading.Thread):
         """Why it stopped writing; None when it did not."""
         return self._failure
 
-    def _write(self, due_ns: int) -> bool:
-        line = json.dumps(sample(self._pids, self._clock, due_ns), separators=(",", ":"))
+    def _write(self, due_ns: int, *, is_last: bool) -> bool:
+        found = sample(self._pids, self._clock, due_ns)
+        if is_last or found["mono_ns"] >= self._count_due_ns:
+            before_ns = time.thread_time_ns()
+            runs = self._find_runs()
+            found["other_runs"], found["unseen_runs"] = runs.count, runs.elsewhere
+            cost_ns = time.thread_time_ns() - before_ns
+            found["cost_ns"] += cost_ns
+            self._count_due_ns = found["mono_ns"] + _COUNT_PAUSE * cost_ns
+        line = json.dumps(found, separators=(",", ":"))
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")

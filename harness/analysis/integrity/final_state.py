@@ -147,14 +147,19 @@ class FinalStateReconciler:
         """`NonceTracker.offsets`, after `read_tasks`."""
         return self._nonces.offsets
 
-    def compare(self, ledger: Path) -> FinalStateSummary:
+    def compare(self, ledger: Path, commit_us: NDArray[np.int64]) -> FinalStateSummary:
         """Compare the final state with the observations, and the ledger with the final state.
+
+        Args:
+            ledger: its file.
+            commit_us: commit time of each slot's final state; 0 where unknown.
 
         Raises:
             EvidenceError: the ledger's file cannot be read.
         """
         if self._tasks is not None:
             self._compare_states()
+        self._nonces.note_repeated(self._outcomes.address, commit_us)
         self._check_stale()
         if ledger.exists():
             self._ledgers = 0

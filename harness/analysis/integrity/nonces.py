@@ -1,4 +1,7 @@
-"""Whether the nonces of each address are contiguous and unique; 5 bytes of memory a signal."""
+"""Whether the nonces of each address are contiguous and unique.
+
+Memory: 5 bytes a signal, and 16 bytes for each one with a nonce that another one has.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class NonceTracker:
     Args:
         starts: first nonce of an address, by its index; 0 for the others.
         signals: how many there are; a nonce further from its start is out of range.
-        notes: receives repeated nonces and those out of range.
+        notes: receives nonces out of range, and repeated ones from `note_repeated`.
 
     Attributes:
         offsets: nonce of each slot, counted from the first of its address; below zero without one.
@@ -53,6 +56,7 @@ class NonceTracker:
         self._notes = notes
         self.offsets = np.full(signals, -1, dtype=np.int32)
         self._pages: dict[int, NDArray[np.bool_]] = {}
+        self._repeated: list[tuple[NDArray[np.int64], Slots]] = []
 
     def add(self, addresses: NDArray[np.uint16], nonces: NDArray[np.int64], slots: Slots) -> None:
         """Add the nonces of these signals; a second row with the same nonce changes nothing."""
@@ -66,6 +70,32 @@ class NonceTracker:
     def ranges(self) -> tuple[NonceRange, ...]:
         """The nonces that every address has used."""
         return tuple(self._range(address) for address in sorted(self._pages))
+
+    def note_repeated(self, addresses: NDArray[np.uint16], commit_us: NDArray[np.int64]) -> None:
+        """Note the signals whose nonce another one had before, whatever order the rows are in.
+
+        Of the signals with one nonce the first has it by right: by commit time, then by slot. The
+        others are noted in the order of their slots.
+
+        Args:
+            addresses: of each slot.
+            commit_us: of each slot; 0 where unknown.
+        """
+        if not self._repeated:
+            return
+        repeated = np.concatenate([keys for keys, _ in self._repeated])
+        wanted, counts = np.unique(repeated, return_counts=True)
+        given = np.flatnonzero(self.offsets >= 0)
+        given_keys = _keys(addresses[given], self.offsets[given])
+        own = np.isin(given_keys, wanted)
+        keys = np.concatenate((given_keys[own], repeated))
+        slots = np.concatenate((given[own], *(slots for _, slots in self._repeated)))
+        keys, slots = np.unique(np.stack((keys, slots)), axis=1)
+        order = np.lexsort((slots, commit_us[slots], keys))
+        keys, slots = keys[order], slots[order]
+        after = np.searchsorted(keys, keys, side="right") - 1 - np.arange(len(keys))
+        later = slots[after < counts[np.searchsorted(wanted, keys)]]
+        self._notes.slots(Anomaly.NONCE_REPEATED, np.sort(later))
 
     def _add_one(self, address: int, nonces: NDArray[np.int64], slots: Slots) -> None:
         offsets = nonces - self._starts.get(address, 0)
@@ -83,7 +113,8 @@ class NonceTracker:
         fresh &= first_at[offsets] == order
         page[offsets] = True
         self.offsets[slots] = offsets
-        self._notes.slots(Anomaly.NONCE_REPEATED, slots[~fresh])
+        if not fresh.all():
+            self._repeated.append((_keys(address, offsets[~fresh]), slots[~fresh]))
 
     def _page(self, address: int, size: int) -> NDArray[np.bool_]:
         page = self._pages.get(address)
@@ -108,3 +139,10 @@ class NonceTracker:
             gaps=tuple(int(gap) + start for gap in gaps[:20]),
             gap_count=len(gaps),
         )
+
+
+def _keys(
+    addresses: NDArray[np.uint16] | int, offsets: NDArray[np.signedinteger]
+) -> NDArray[np.int64]:
+    """A number for each pair of address and offset."""
+    return (np.asarray(addresses, dtype=np.int64) << 32) | offsets.astype(np.int64)

@@ -49,6 +49,9 @@ class TimestampAnalyzer:
         outcomes: observed final states and task states.
         notes: receives impossible timestamps.
         clock: PostgreSQL's clock; without it nothing is compared.
+
+    Attributes:
+        commit_us: commit time of each slot's final state; 0 where unknown, or without the clock.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class TimestampAnalyzer:
         self._outcomes = outcomes
         self._notes = notes
         self._clock = clock
-        self._commit_us = np.zeros(table.total, dtype=np.int64)
+        self.commit_us = np.zeros(table.total, dtype=np.int64)
         self._age_ms = np.zeros(table.total, dtype=np.uint32)
 
     def add(self, samples: Samples) -> None:
@@ -68,7 +71,7 @@ class TimestampAnalyzer:
         known = samples[samples["final_us"] != 0]
         commit_us = column(known, "final_us")
         age_ms = (self._clock.mono_ns(commit_us) - column(known, "sent_ns")) // NS_PER_MS
-        self._commit_us[known["slot"]] = commit_us
+        self.commit_us[known["slot"]] = commit_us
         self._age_ms[known["slot"]] = np.clip(age_ms, 0, _AGE_MAX_MS)
 
     def compare(self, path: Path) -> TimestampCheck | None:
@@ -85,7 +88,7 @@ class TimestampAnalyzer:
         for records in iter_records(path, STAMP, chunk=_CHUNK):
             slots = self._table.slots_of(records["trace_hi"], records["trace_lo"])
             own = slots >= 0
-            own[own] = (self._commit_us[slots[own]] != 0) & (
+            own[own] = (self.commit_us[slots[own]] != 0) & (
                 # The timestamp of a row that changed again belongs to that later change.
                 (self._outcomes.state[slots[own]] == self._outcomes.task_state[slots[own]])
                 & ~self._outcomes.has_flag(SignalFlag.TOUCHED, slots[own])
@@ -93,7 +96,7 @@ class TimestampAnalyzer:
             slots, timestamps = slots[own], records["updated_us"][own]
             if len(slots) == 0:
                 continue
-            late = timestamps - self._commit_us[slots]
+            late = timestamps - self.commit_us[slots]
             early = -late - self._age_ms[slots].astype(np.int64) * 1_000
             self._notes.slots(Anomaly.STAMP_LATE, slots[late > tolerance_us])
             self._notes.slots(Anomaly.STAMP_EARLY, slots[early > tolerance_us])

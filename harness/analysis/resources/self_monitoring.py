@@ -47,6 +47,8 @@ class HostSample:
         read_ns: time between the readings of both clocks.
         late_ns: how late the sampler itself woke.
         pressure_us: running totals of time in which some task was stalled (PSI), by resource.
+        other_runs: other runs of a harness that were under way; None where not counted.
+        unseen_runs: of those, the ones in other PID namespaces: telemetry has no figures of them.
     """
 
     mono_ns: int
@@ -57,6 +59,8 @@ class HostSample:
     cores: tuple[CoreSample, ...]
     pressure_us: Mapping[str, int]
     processes: Mapping[str, ProcessSample]
+    other_runs: int | None = None
+    unseen_runs: int = 0
 
     @property
     def probe(self) -> ClockSample:
@@ -145,7 +149,7 @@ def _read(
 
 
 def _sample(entry: dict[str, Any]) -> HostSample:
-    load = entry["load_1min"]
+    load, others = entry["load_1min"], entry.get("other_runs")
     return HostSample(
         mono_ns=int(entry["mono_ns"]),
         wall_ns=int(entry["wall_ns"]),
@@ -158,6 +162,8 @@ def _sample(entry: dict[str, Any]) -> HostSample:
         ),
         pressure_us={str(name): int(value) for name, value in entry["pressure_us"].items()},
         processes={str(name): _process(value) for name, value in entry["processes"].items()},
+        other_runs=None if others is None else int(others),
+        unseen_runs=int(entry.get("unseen_runs", 0)),
     )
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -159,3 +160,78 @@ def test_a_temporary_folder_that_cannot_be_used_is_refused(
     with pytest.raises(StackError, match="TMPDIR names no folder") as caught:
         create_private_dir()
     assert caught.value.where == str(named)
+
+
+@pytest.fixture
+def in_two_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is there is older than a day."""
+    now_s = time.time() + 2 * 24 * 3600
+    monkeypatch.setattr("harness.stack.private_dir.time.time", lambda: now_s)
+
+
+def left_without_a_lock(base: Path, name: str = "a1_b2c3d") -> Path:
+    """As a harness from before there were locks left them."""
+    folder = base / f"{PREFIX}{name}"
+    (folder / "postgres" / "data").mkdir(parents=True)
+    (folder / "postgres" / "data" / "PG_VERSION").write_text("16")
+    return folder
+
+
+def test_a_leftover_from_before_the_lock_is_kept_for_a_day(tmp_path: Path) -> None:
+    """A run of that version may be under way."""
+    folder = left_without_a_lock(tmp_path)
+    assert sweep_stale(tmp_path) == ()
+    assert folder.is_dir()
+
+
+@pytest.mark.usefixtures("in_two_days")
+def test_an_old_leftover_from_before_the_lock_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of this user with the name that the harness gives; all others stay."""
+    kept = [left_without_a_lock(tmp_path, name) for name in ("new", "UPPERCAS", "a1_b2c3d.old")]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / f"{PREFIX}linklink").symlink_to(elsewhere)
+    folder = left_without_a_lock(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.stack.private_dir.os.geteuid", lambda: os.getuid() + 1)
+        assert sweep_stale(tmp_path) == ()
+    assert sweep_stale(tmp_path) == (folder,)
+    assert all(one.is_dir() for one in (*kept, elsewhere))
+
+
+USES = {
+    "works in it": "import os, sys; os.chdir(sys.argv[1])",
+    "has a file open": "import sys; file = open(sys.argv[1] + '/postgres/data/PG_VERSION')",
+    "is an argument": "import sys",
+}
+
+
+@pytest.mark.usefixtures("in_two_days")
+@pytest.mark.parametrize("use", USES)
+def test_an_old_leftover_that_a_process_uses_is_kept(use: str, tmp_path: Path) -> None:
+    """By its folder, a file or an argument, until the process ends."""
+    folder = left_without_a_lock(tmp_path)
+    code = "; ".join((USES[use], "print('ready', flush=True)", "sys.stdin.read()"))
+    # The other uses must not be found by the argument.
+    given, place = (folder, "/") if use == "is an argument" else (folder.name, tmp_path)
+    command = [sys.executable, "-I", "-c", code, str(given)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=place) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert sweep_stale(tmp_path) == ()
+        process.communicate("")
+    assert sweep_stale(tmp_path) == (folder,)
+
+
+@pytest.mark.usefixtures("in_two_days")
+def test_a_folder_with_too_much_in_it_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows then when it was changed last."""
+    folder = left_without_a_lock(tmp_path)
+    monkeypatch.setattr("harness.stack.private_dir._ENTRIES_MAX", 2)
+    assert sweep_stale(tmp_path) == ()
+    assert folder.is_dir()

@@ -11,7 +11,7 @@ import pytest
 from harness.analysis.resources.telemetry import TimeSeries
 from harness.analysis.resources.telemetry_reader import read_telemetry
 from harness.clock import NS_PER_S
-from harness.process.proc import RUN_NAME
+from harness.process.run_registry import RUN_NAME
 from harness.telemetry.host_processes import HostProcesses
 from harness.telemetry.sample_batch import SampleBatch
 
@@ -176,3 +176,11 @@ def test_other_runs_of_a_harness_are_counted(host: Host) -> None:
     host.put(OTHER + 1, RUN_NAME, 1)
     host.sample()
     assert host.last("host.other_runs_count") == 2
+
+
+def test_a_child_of_another_run_between_fork_and_exec_is_no_run(host: Host) -> None:
+    """It has the name of its parent."""
+    host.put(OTHER, RUN_NAME, 1)
+    host.put(OTHER + 1, RUN_NAME, OTHER)
+    host.sample()
+    assert host.last("host.other_runs_count") == 1

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
 
+import pytest
+
 from harness.analysis.resources.self_monitoring import read_self_monitoring
 from harness.clock import ManualClock, SystemClock
+from harness.process.run_registry import OtherRuns
 from harness.telemetry.self_monitoring import SelfMonitor, sample
 
 
@@ -40,3 +44,23 @@ def test_lateness_is_that_of_the_sample() -> None:
     assert (late["late_ns"], early["late_ns"]) == (300_000_000, 0)
     assert (late["mono_ns"], late["wall_ns"], late["read_ns"]) == (1_300_000_000, 5, 0)
     json.dumps(late)
+
+
+def test_other_runs_are_counted_as_often_as_their_cost_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count of 10 ms is made every two seconds, and for the last line."""
+    runs, cpu_ns = (
+        map(OtherRuns, itertools.repeat((7, 8)), itertools.count(1)),
+        itertools.count(0, 10_000_000),
+    )
+    monkeypatch.setattr("harness.telemetry.self_monitoring.time.thread_time_ns", cpu_ns.__next__)
+    clock = ManualClock(now_ns=0, wall_ns=5)
+    path = tmp_path / "vitals.jsonl"
+    sampler = SelfMonitor(path, {}, clock, runs.__next__)
+    for second in range(4):
+        sampler._write(0, is_last=second == 3)
+        clock.advance(1_000_000_000)
+    found = read_self_monitoring({path.name: path.read_text(encoding="utf-8").splitlines()})
+    assert [one.other_runs for one in found.samples] == [3, None, 4, 5]
+    assert [one.unseen_runs for one in found.samples] == [1, 0, 2, 3]
