@@ -8,6 +8,7 @@ from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigur
 from harness.analysis.faults.fault_figures import BaselineFigures, FaultFigures
 from harness.analysis.gate.figures import GateFigures
 from harness.analysis.resources.self_monitoring_figures import SelfMonitoringFigures
+from harness.analysis.scale_out_figures import ScaleOutFigures
 
 
 class _Value(BaseModel):
@@ -224,6 +225,7 @@ class Measurement(_Value):
         recoveries: from each disruption, in order.
         faults: each planned fault and its times.
         gate: rounds of a gate, and latency while it was on; None without one.
+        scale_out: steps of a scale-out of the agents; None without one.
         outside_faults: metrics of the signals outside of fault windows; empty without faults.
         standstills: figures of each planned stall of the agents' chain feed.
         findings: counts of anomalies by kind; the checks have the ids of signals.
@@ -248,6 +250,7 @@ class Measurement(_Value):
     faults: tuple[FaultFigures, ...] = ()
     outside_faults: tuple[BaselineFigures, ...] = ()
     gate: GateFigures | None = None
+    scale_out: ScaleOutFigures | None = None
     standstills: tuple[ChainFeedStallFigures, ...] = ()
     findings: dict[str, int]
     nonce_addresses: int

@@ -16,6 +16,8 @@ from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
+from harness.evidence.scale_log import AgentInstance, ServiceIdentity
+from harness.process.proc import age_ns
 from harness.process.reaper_client import ReaperClient
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.compose_file import ContainerSpec
@@ -56,6 +58,7 @@ from harness.stack.docker.sweep import sweep, sweep_stale
 from harness.stack.docker.verification_rows import VerificationRow, table
 from harness.stack.docker.verifier import Verifier
 from harness.stack.ports import free_port
+from harness.stack.scale_out import live_limits
 from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore_event
 
 _MIGRATION_MAX_NS = 60 * NS_PER_S
@@ -195,6 +198,41 @@ class DockerStack:
         spec = self._zones.a.service(AGENT)
         self._running_supervisor().scale(
             without_limits(spec) if self._settings.free_agents else spec, agents
+        )
+
+    def agent_instances(self) -> tuple[AgentInstance, ...]:
+        """The agents that run.
+
+        Raises:
+            StackError: the engine does not answer.
+        """
+        found = self._running_supervisor().inspect_all(self._zones.a.service(AGENT))
+        return tuple(
+            AgentInstance(
+                name=name,
+                host=document["Config"]["Hostname"],
+                running_ns=self._clock.now_ns() - age_ns(document["State"]["Pid"]),
+            )
+            for name, document in found.items()
+        )
+
+    def service_identities(self) -> tuple[ServiceIdentity, ...]:
+        """The services of Zone B that are always on.
+
+        Raises:
+            StackError: the engine does not answer.
+        """
+        return tuple(
+            ServiceIdentity(
+                name=name,
+                id=document["Id"],
+                pid=document["State"]["Pid"],
+                started=document["State"]["StartedAt"],
+                restarts=document["RestartCount"],
+                limits=live_limits(document["State"]["Pid"]),
+            )
+            for spec in always_on_services(self._zones.b)
+            for name, document in self._running_supervisor().inspect_all(spec).items()
         )
 
     def leave_running(self) -> None:
