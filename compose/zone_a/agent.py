@@ -164,23 +164,24 @@ class Agent:
         self._status_s = 0.0
         self._block_ms = _wait_ms(settings.block_s)
         self._url = settings.redis_url
-        self._connection_id = 0
+        self._waiting: tuple[Redis, int] | None = None
 
     def stop(self) -> None:
         """End soon: whatever it waits for in Redis ends at once, with no event lost."""
         self.stopping = True
-        if not self._connection_id:
+        if self._waiting is None:
             return
+        connection, number = self._waiting
         try:
-            other = Redis(self._url, _UNBLOCK_S)
-            other.command("CLIENT", "UNBLOCK", self._connection_id)
+            other = Redis(self._url, _UNBLOCK_S, connection.address)
+            other.command("CLIENT", "UNBLOCK", number)
             other.close()
         except (OSError, RedisError):
             return  # then the wait ends by itself
 
     def work(self, redis: Redis) -> None:
         """Read and push until it is over."""
-        self._connection_id = redis.command("CLIENT", "ID")
+        self._waiting = redis, redis.command("CLIENT", "ID")
         self._feed.join(redis)
         for _, fields in redis.command("XREVRANGE", self._events, "+", "-", "COUNT", 1):
             self._see(fields)
@@ -300,15 +301,16 @@ def main() -> int:
     agent = Agent(settings, settings.name)
 
     def stop(*_: object) -> None:
-        # Again and again: the wait in Redis may be about to begin.
-        signal.setitimer(signal.ITIMER_REAL, _UNBLOCK_EVERY_S)
         agent.stop()
+        # Again and again: the wait in Redis may have been about to begin.
+        signal.setitimer(signal.ITIMER_REAL, _UNBLOCK_EVERY_S)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, stop)
     kept = hog_memory(settings.hog_memory_mib)
     _misbehave(settings, settings.name)
     code = run(settings, agent)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)  # without a handler it would end the process
     say(f"ends with {code}, {len(kept)} MiB held")
     return code
 

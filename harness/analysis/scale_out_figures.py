@@ -41,6 +41,8 @@ class AgentDelays(_Value):
 class StepLatency(_Value):
     """P99 of the measured signals that were intended in a window of time around a step.
 
+    A rejected signal counts with the time until the observation ended.
+
     Attributes:
         window: `before`, `during` (from the request until each new agent had an event), `after`.
         lower_ns, upper_ns: bounds of P99 at 95 % each; None where the sample is too small.
@@ -224,7 +226,7 @@ def _latency(
             continue
         kept = Series.from_chunks(
             (when[inside], what[inside])
-            for when, what in cell.slo_series(Metric.LATENCY).chunks()
+            for when, what in cell.series[Metric.LATENCY].chunks()
             if (inside := (when >= max(0, start_ms)) & (when < max(0, end_ms))).any()
         )
         effective = estimate_effective_sample(kept, PERCENTILE)

@@ -9,10 +9,13 @@ from harness.analysis.scale_out_figures import delays, scaled_ns, since_start
 from harness.clock import NS_PER_S
 from harness.evidence.scale_log import ScaleStepRecord
 from harness.formatting import format_count, format_duration
+from harness.judge.advice import interference_advice
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec, NotApplicable, Problem
-from harness.judge.verdict import Verdict, worst
+from harness.judge.host_interference import format_interference, host_interference
+from harness.judge.verdict import Status, Verdict, worst
 from harness.scenario.agent_containers import AgentContainers
 
+_INTERFERED = "the same where other programs of the host used what the agents lacked meanwhile"
 SCALE_OUT_EXECUTED = CheckSpec(
     "scale_out_executed",
     "scale-out executed as planned",
@@ -32,12 +35,14 @@ SCALED_IN_TIME = CheckSpec(
     "agents scaled in time",
     CheckKind.INTEGRITY,
     fail="a step took longer than `scaled_within_s`",
+    invalid=_INTERFERED,
 )
 AGENTS_SERVED = CheckSpec(
     "agents_served",
     "new agents served",
     CheckKind.INTEGRITY,
     fail="a new agent had no chain event within `served_within_s` of its start",
+    invalid=_INTERFERED,
     inconclusive="the agent was not observed for so long",
 )
 EVENTS_SPREAD = CheckSpec(
@@ -46,6 +51,7 @@ EVENTS_SPREAD = CheckSpec(
     CheckKind.INTEGRITY,
     fail="an agent had no event of the shared group while the number of agents was the same, or"
     " the largest share was more than 5 times the smallest",
+    invalid=_INTERFERED,
     inconclusive="fewer than 4 events for each agent",
 )
 NOTHING_LEFT_PENDING = CheckSpec(
@@ -86,9 +92,8 @@ def check_scale_out(case: CheckContext) -> Iterator[Check]:
     if found is None:
         return
     yield _unchanged(found)
-    yield _in_time(found, asked)
-    yield _served(found, asked)
-    yield _spread(found)
+    for check in (_in_time(found, asked), _served(found, asked), _spread(found)):
+        yield _with_interference(case, found, check)
     yield _nothing_left(found, asked)
 
 
@@ -113,6 +118,26 @@ def _problems(case: CheckContext, found: ScaleOutAnalysis | None) -> Iterator[st
     for step in log.steps:
         if problem := _step_problem(step, case.run.load_end_ns):
             yield f"step {step.number} ({step.wanted} agents): {problem}"
+
+
+def _with_interference(case: CheckContext, found: ScaleOutAnalysis, check: Check) -> Check:
+    """A time that was missed while others used the host is not the system's: INVALID."""
+    if check.status is not Status.FAIL:
+        return check
+    t0_ns, log = case.analysis.timeline.t0_ns, found.log
+    start_s = min((one.asked_ns - t0_ns for one in log.steps if one.asked_ns), default=0) / NS_PER_S
+    meanwhile = [
+        one for one in host_interference(case) if any(end_s > start_s for _, end_s in one.spans_s)
+    ]
+    if not meanwhile:
+        return check
+    return check.model_copy(
+        update={
+            "status": Status.INVALID,
+            "message": f"{check.message}; {format_interference(meanwhile)}",
+            "hint": interference_advice(meanwhile),
+        }
+    )
 
 
 def _step_problem(step: ScaleStepRecord, load_end_ns: int) -> str:

@@ -35,7 +35,7 @@ _LOG_LINES_KEPT = 20_000
 _EVENT_MAX_NS = 2 * NS_PER_S
 _EVENT_POLL_NS = 20 * NS_PER_MS
 # An agent that is retired leaves its consumer group first.
-_RETIRE_S = 3
+_RETIRE_S = 10
 # An end by hand may be the first half of a restart by hand.
 _LOST_AFTER_NS = 5 * NS_PER_S
 

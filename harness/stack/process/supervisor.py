@@ -22,7 +22,7 @@ _STOP_NS = 3 * NS_PER_S
 _EXITS_KEPT = 1000
 # New processes of one tick: a start takes some milliseconds, in which nothing else is noticed.
 _STARTS_PER_TICK = 4
-_START_LATER_NS = 60 * NS_PER_S
+_START_LATER_S = 60.0
 
 
 class Process(Protocol):
@@ -102,6 +102,7 @@ class Supervisor:
         self._retired: dict[str, _SupervisedProcess] = {}
         self._queue: deque[Service] = deque()
         self._start_error: StackError | None = None
+        self._all_started = threading.Event()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -126,17 +127,16 @@ class Supervisor:
         Raises:
             StackError: one cannot be started, or the thread does not start them in time.
         """
+        if not services:
+            return
         with self._lock:
             self._start_error = None
+            self._all_started.clear()
             self._queue.extend(services)
-        deadline_ns = self._clock.now_ns() + _START_LATER_NS
-        while self._queue:
-            if self._stopping.is_set() or self._clock.now_ns() > deadline_ns:
-                raise StackError("was not started in time", where=self._queue[0].program.name)
-            self._clock.sleep_ns(_READY_POLL_NS)
-        with self._lock:
-            if self._start_error is not None:
-                raise self._start_error
+        if not self._all_started.wait(_START_LATER_S):
+            raise StackError("was not started in time", where=services[-1].program.name)
+        if self._start_error is not None:
+            raise self._start_error
 
     def retire(self, names: Sequence[str]) -> None:
         """End services for good; their record stays."""
@@ -250,11 +250,13 @@ class Supervisor:
             except StackError as error:
                 self._start_error = error
                 self._queue.clear()
-                return
+                break
             name = service.program.name
             self._retired.pop(name, None)
             self._kept[name] = _SupervisedProcess(service, process, self._clock.now_ns())
             self._queue.popleft()
+        if not self._queue:
+            self._all_started.set()
 
     def _check_process(self, kept: _SupervisedProcess) -> None:
         now_ns = self._clock.now_ns()
