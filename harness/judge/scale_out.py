@@ -217,7 +217,10 @@ def _served(found: ScaleOutAnalysis, asked: AgentContainers) -> Check:
         f" {slowest} after its start; {format_duration(limit_ns)} are allowed"
     )
     if signals.max_ns is not None:
-        message += f"; the first signal was SIMULATED after {format_duration(signals.max_ns)}"
+        message += (
+            f"; {signals.count} had a signal SIMULATED, the slowest"
+            f" {format_duration(signals.max_ns)} after its start"
+        )
     return AGENTS_SERVED.judged(
         verdict,
         message,

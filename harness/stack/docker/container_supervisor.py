@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,7 +29,8 @@ from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore
 _Item = TypeVar("_Item")
 
 _AT_ONCE = 4
-# Ending is waiting.
+# Starting computes, and signals may flow meanwhile; ending is waiting.
+_SCALED_AT_ONCE = min(16, max(2, os.cpu_count() or 1))
 _RETIRED_AT_ONCE = 16
 _PORT_TRIES_MAX = 3
 _LOG_LINES_KEPT = 20_000
@@ -162,7 +164,7 @@ class ContainerSupervisor:
         """
         numbers = self._instances(spec)
         missing = [n for n in range(1, wanted + 1) if n not in numbers]
-        _side_by_side(lambda number: self.start(spec, number), missing)
+        _side_by_side(lambda number: self.start(spec, number), missing, _SCALED_AT_ONCE)
         leaving = [name for n, name in numbers.items() if n > wanted]
         _side_by_side(self._retire, leaving, _RETIRED_AT_ONCE)
 
