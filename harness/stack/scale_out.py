@@ -43,11 +43,15 @@ _COUNTED = frozenset({"throttled_periods", "periods", "missing", "version"})
 class ScalableStack(Protocol):
     """A stack whose number of agents can change."""
 
-    def scale(self, agents: int) -> None:
+    def scale(self, agents: int, is_aborted: Callable[[], bool] = ...) -> None:
         """Start or end agents until there are so many; returns when they run or have ended.
 
+        Args:
+            agents: how many.
+            is_aborted: asked before each start; no further agent is started then.
+
         Raises:
-            StackError: one cannot be started.
+            StackError: one cannot be started, or the scaling was aborted.
         """
         ...
 
@@ -117,7 +121,7 @@ class ScaleRunner(BackgroundTask):
         self._thread.start()
 
     def stop(self, *, abort: bool = False) -> None:
-        """Let the step under way finish; no further one begins. May be called twice."""
+        """Let agents under way start; no further agent and no further step. May be called twice."""
         del abort  # the load is over: there is nothing to wait for in either case
         self._abort.set()
         if self._thread is not None:
@@ -172,7 +176,7 @@ class ScaleRunner(BackgroundTask):
         """Do a step; `changes` receives the fields of its record, also when it fails half way."""
         changes["before"] = self._stack.service_identities()
         changes["asked_ns"] = asked_ns = self._clock.now_ns()
-        self._stack.scale(record.wanted)
+        self._stack.scale(record.wanted, self._abort.is_set)
         changes["scaled_ns"] = scaled_ns = self._clock.now_ns()
         changes["agents"] = self._stack.agent_instances()
         changes["services"] = self._stack.service_identities()

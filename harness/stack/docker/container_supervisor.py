@@ -156,15 +156,28 @@ class ContainerSupervisor:
                 return
             self._clock.sleep_ns(_EVENT_POLL_NS)
 
-    def scale(self, spec: ContainerSpec, wanted: int) -> None:
+    def scale(
+        self, spec: ContainerSpec, wanted: int, is_aborted: Callable[[], bool] = lambda: False
+    ) -> None:
         """Start or end instances of a service until there are so many.
 
+        Args:
+            spec: the service.
+            wanted: how many.
+            is_aborted: asked before each start; no further instance is started then.
+
         Raises:
-            StackError: one cannot be started.
+            StackError: one cannot be started, or the scaling was aborted.
         """
+
+        def start(number: int) -> None:
+            if is_aborted():
+                raise StackError("the scaling was aborted", where=spec.name)
+            self.start(spec, number)
+
         numbers = self._instances(spec)
         missing = [n for n in range(1, wanted + 1) if n not in numbers]
-        _side_by_side(lambda number: self.start(spec, number), missing, _SCALED_AT_ONCE)
+        _side_by_side(start, missing, _SCALED_AT_ONCE)
         leaving = [name for n, name in numbers.items() if n > wanted]
         _side_by_side(self._retire, leaving, _RETIRED_AT_ONCE)
 

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -189,16 +190,20 @@ class DockerStack:
         assert self._verifier is not None  # noqa: S101 - start() comes first
         return self._verifier.verify(when)
 
-    def scale(self, agents: int) -> None:
+    def scale(self, agents: int, is_aborted: Callable[[], bool] = lambda: False) -> None:
         """Start or end agents until there are so many; nothing of Zone B is touched.
 
+        Args:
+            agents: how many.
+            is_aborted: asked before each start; no further agent is started then.
+
         Raises:
-            StackError: one cannot be started.
+            StackError: one cannot be started, or the scaling was aborted.
         """
         spec = self._zones.a.service(AGENT)
-        self._running_supervisor().scale(
-            without_limits(spec) if self._settings.free_agents else spec, agents
-        )
+        if self._settings.free_agents:
+            spec = without_limits(spec)
+        self._running_supervisor().scale(spec, agents, is_aborted)
 
     def agent_instances(self) -> tuple[AgentInstance, ...]:
         """The agents that run.

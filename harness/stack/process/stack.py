@@ -157,12 +157,17 @@ class ProcessStack:
             # The reaper ends and removes everything that is left, even if the above failed.
             self._reaper.stop()
 
-    def scale(self, agents: int) -> None:
+    def scale(self, agents: int, is_aborted: Callable[[], bool] = lambda: False) -> None:
         """Start or end agents of the strategy zone until there are so many.
+
+        Args:
+            agents: how many.
+            is_aborted: not asked: processes start within seconds.
 
         Raises:
             StackError: one cannot be started.
         """
+        del is_aborted
         if agents or self._agents.instances():
             self._agents.scale(agents, self._redis.url)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ class FakeStack:
         self.fails_at = fails_at
         self.agents: dict[int, int] = {1: 5}
 
-    def scale(self, agents: int) -> None:
+    def scale(self, agents: int, is_aborted: Callable[[], bool] = lambda: False) -> None:
+        assert not is_aborted()
         self.clock.advance(NS_PER_S)
         if agents == self.fails_at:
             raise StackError("no memory left", where="python-agent")
