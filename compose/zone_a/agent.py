@@ -9,12 +9,16 @@
     AGENT_GROUP           a consumer group to share with other agents (none: one of its own)
     AGENT_THINK_S         keep chain events for so long before they are acknowledged (0)
     AGENT_CLAIM_AFTER_S   in a shared group: claim what was pending for so long (5)
+    AGENT_BLOCK_S         the longest wait for an event in one command (1). Redis serves the reader
+                          of a group that has waited the longest, and one that asks anew is the last
+                          again: of many agents some get no event for long if they wait briefly
     AGENT_EXIT_AFTER_S    end after so long (0: never) ...
     AGENT_EXIT_CODE       ... with this exit code (1)
     AGENT_PATIENCE_S      how long to go on trying while Redis is away (60)
+    AGENT_NAME            its name in a group, and of a group of its own (that of its host, which
+                          in a container is the container's id)
 
-Its name in a group, and of a group of its own, is that of its host, which in a container is the
-container's id; an orderly end removes a group of its own. A signal that is late is sent at once;
+An orderly end removes a group of its own. A signal that is late is sent at once;
 more than 100 late ones are skipped and counted.
 """
 
@@ -34,11 +38,13 @@ from feed import Feed
 from misbehave import burn_cpu, flood_redis, hog_memory, in_children, leak_groups
 from wire import Proposal, Redis, RedisError, decode_sync_block, encode_proposal
 
-_BLOCK_MS_MAX = 1000
+_BLOCK_MS_MAX = 9000  # below the time limit of a connection
 _LATE_MAX = 100
 _PROPOSALS_MAXLEN = 10_000
 _STATUS_EVERY_S = 10
 _RETRY_S = 0.5
+_UNBLOCK_S = 1.0
+_UNBLOCK_EVERY_S = 0.2
 _CAPITAL_WEI = 10**19
 _AMOUNT_WEI = 10**16
 _GAS_PRICE_WEI = 10**11
@@ -48,6 +54,7 @@ _GAS_PRICE_WEI = 10**11
 class Settings:
     """The agent's settings."""
 
+    name: str
     redis_url: str
     prefix: str
     rate: float
@@ -59,6 +66,7 @@ class Settings:
     group: str
     think_s: float
     claim_after_s: float
+    block_s: float
     exit_after_s: float
     exit_code: int
     patience_s: float
@@ -73,6 +81,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     if not env.get("DEFI_REDIS_URL"):
         raise ValueError("DEFI_REDIS_URL is missing")
     return Settings(
+        name=env.get("AGENT_NAME") or socket.gethostname(),
         redis_url=env["DEFI_REDIS_URL"],
         prefix=env.get("DEFI_PREFIX", "dev:"),
         rate=_number(env, "AGENT_RATE", 0, 1000),
@@ -84,6 +93,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         group=env.get("AGENT_GROUP", ""),
         think_s=_number(env, "AGENT_THINK_S", 0, 3600),
         claim_after_s=_number(env, "AGENT_CLAIM_AFTER_S", 5, 3600),
+        block_s=_number(env, "AGENT_BLOCK_S", 1, _BLOCK_MS_MAX / 1000),
         exit_after_s=_number(env, "AGENT_EXIT_AFTER_S", 0, 1e6),
         exit_code=int(_number(env, "AGENT_EXIT_CODE", 1, 255)),
         patience_s=_number(env, "AGENT_PATIENCE_S", 60, 3600),
@@ -152,9 +162,26 @@ class Agent:
         self._address = "0x" + hashlib.sha256(host.encode()).hexdigest()[:40]
         self._ends_s = time.monotonic() + (settings.exit_after_s or float("inf"))
         self._status_s = 0.0
+        self._block_ms = _wait_ms(settings.block_s)
+        self._url = settings.redis_url
+        self._waiting: tuple[Redis, int] | None = None
+
+    def stop(self) -> None:
+        """End soon: whatever it waits for in Redis ends at once, with no event lost."""
+        self.stopping = True
+        if self._waiting is None:
+            return
+        connection, number = self._waiting
+        try:
+            other = Redis(self._url, _UNBLOCK_S, connection.address)
+            other.command("CLIENT", "UNBLOCK", number)
+            other.close()
+        except (OSError, RedisError):
+            return  # then the wait ends by itself
 
     def work(self, redis: Redis) -> None:
         """Read and push until it is over."""
+        self._waiting = redis, redis.command("CLIENT", "ID")
         self._feed.join(redis)
         for _, fields in redis.command("XREVRANGE", self._events, "+", "-", "COUNT", 1):
             self._see(fields)
@@ -169,7 +196,8 @@ class Agent:
     def _follow(self, redis: Redis) -> None:
         """Take further events, once those before are thought over; or let some time pass."""
         now_s = time.monotonic()
-        wait_ms = min(self.schedule.wait_ms(now_s), _wait_ms(self._ends_s - now_s))
+        waits = (self.schedule.wait_ms(now_s), _wait_ms(self._ends_s - now_s), self._block_ms)
+        wait_ms = min(waits)
         if thinking_s := self._feed.wait_s:
             time.sleep(min(thinking_s, wait_ms / 1000))
             return
@@ -270,16 +298,19 @@ def main() -> int:
     except ValueError as error:
         say(str(error))
         return 2
-    agent = Agent(settings, socket.gethostname())
+    agent = Agent(settings, settings.name)
 
     def stop(*_: object) -> None:
-        agent.stopping = True
+        agent.stop()
+        # Again and again: the wait in Redis may have been about to begin.
+        signal.setitimer(signal.ITIMER_REAL, _UNBLOCK_EVERY_S)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, stop)
     kept = hog_memory(settings.hog_memory_mib)
-    _misbehave(settings, socket.gethostname())
+    _misbehave(settings, settings.name)
     code = run(settings, agent)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)  # without a handler it would end the process
     say(f"ends with {code}, {len(kept)} MiB held")
     return code
 

@@ -32,16 +32,24 @@ class Redis:
     Args:
         url: `redis://` or `rediss://`, with password.
         timeout_s: longest wait for an answer; above the time of any BLOCK.
+        address: where the URL's host is, if that is known: no name is looked up then.
+
+    Attributes:
+        address: the server's.
 
     Raises:
         OSError: it cannot be reached.
         RedisError: it does not let us in.
     """
 
-    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, timeout_s: float = 10.0, address: tuple[str, int] | None = None
+    ) -> None:
         parts = urlsplit(url)
         host = parts.hostname or "127.0.0.1"
-        self._socket = socket.create_connection((host, parts.port or 6379), timeout_s)
+        named = (host, parts.port or 6379)
+        self._socket = socket.create_connection(address or named, timeout_s)
+        self.address: tuple[str, int] = self._socket.getpeername()[:2]
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if parts.scheme == "rediss":
             context = ssl.create_default_context()

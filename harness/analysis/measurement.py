@@ -8,6 +8,7 @@ from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigur
 from harness.analysis.faults.fault_figures import BaselineFigures, FaultFigures
 from harness.analysis.gate.figures import GateFigures
 from harness.analysis.resources.self_monitoring_figures import SelfMonitoringFigures
+from harness.analysis.scale_out_figures import ScaleOutFigures
 
 
 class _Value(BaseModel):
@@ -277,8 +278,10 @@ class Measurement(FaultEffects, Durations, SignalCounts):
 
     Attributes:
         gate: rounds of a gate, and latency while it was on; None without one.
+        scale_out: steps of a scale-out of the agents; None without one.
         vitals: self-monitoring of the measured phase; None without samples.
     """
 
     gate: GateFigures | None = None
+    scale_out: ScaleOutFigures | None = None
     vitals: SelfMonitoringFigures | None = None

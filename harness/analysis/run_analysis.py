@@ -28,6 +28,7 @@ from harness.analysis.integrity.nonce_order import (
     NonceOrderCheck,
     note_undelivered,
 )
+from harness.analysis.integrity.pending_takeover import PendingSnapshot, read_pending_snapshots
 from harness.analysis.integrity.stream_trimming import StreamHistory, read_stream_history
 from harness.analysis.integrity.timestamps import TimestampAnalyzer, TimestampCheck
 from harness.analysis.matching import Matcher
@@ -38,6 +39,7 @@ from harness.analysis.record_merge import CHUNK, ReadProblems, read_merged
 from harness.analysis.recorder import ORDERED_METRICS, Cell, CellKey, Metric, Recorder, StageKey
 from harness.analysis.resources.self_monitoring import SelfMonitoring, read_self_monitoring
 from harness.analysis.samples import Samples
+from harness.analysis.scale_out import ScaleOutAnalysis, analyze_scale_out
 from harness.analysis.slots import scan_slots
 from harness.analysis.throughput_series import ThroughputInterval, ThroughputRecorder
 from harness.evidence.backup_log import BackupLog, read_backups
@@ -45,6 +47,7 @@ from harness.evidence.fault_log import FaultRecord, read_faults
 from harness.evidence.gate_log import GateLog, read_gate
 from harness.evidence.run_documents import RunMetadata, RunPlan
 from harness.evidence.run_folder import RunFolder
+from harness.evidence.scale_log import read_scale_log
 from harness.safe_open import iter_lines
 from harness.scenario.models import Phase
 from harness.scenario.sentinel import SENTINEL, Sentinel
@@ -161,6 +164,7 @@ class RunAnalysis:
         watched_until_ns: end of the observation, or of the observer; monotonic.
         findings: counts and examples of every anomaly found.
         gate: rounds of a gate; None if the run has no such file.
+        scale_out: of the agents; None if the run has no such file.
     """
 
     timeline: Timeline
@@ -172,6 +176,7 @@ class RunAnalysis:
     instruments: InstrumentAnalysis
     faults: FaultAnalysis
     gate: GateLog | None
+    scale_out: ScaleOutAnalysis | None = None
 
     def finding(self, kind: Anomaly) -> AnomalySummary:
         """Count and examples of one kind of anomaly."""
@@ -300,6 +305,7 @@ def analyze_run(
             backups=_read_backups(folder),
         ),
         gate=read_gate(iter_lines(folder.gate)) if folder.gate.exists() else None,
+        scale_out=_read_scale_out(folder, run, clocks.get(POSTGRES)),
     )
 
 
@@ -312,6 +318,26 @@ def load_stream_history(folder: RunFolder) -> StreamHistory | None:
     if not folder.stream.exists():
         return None
     return read_stream_history(iter_lines(folder.stream))
+
+
+def read_pool(folder: RunFolder) -> tuple[PendingSnapshot, ...]:
+    """Samples of the consumer group that agents share; empty without such a group.
+
+    Raises:
+        EvidenceError: the file cannot be read.
+    """
+    if not folder.pool.exists():
+        return ()
+    return read_pending_snapshots(iter_lines(folder.pool), str(folder.pool))
+
+
+def _read_scale_out(
+    folder: RunFolder, run: RunMetadata, postgres: ClockMap | None
+) -> ScaleOutAnalysis | None:
+    if not folder.scale_out.exists():
+        return None
+    log = read_scale_log(iter_lines(folder.scale_out))
+    return analyze_scale_out(log, read_pool(folder), postgres, run.load_end_ns)
 
 
 def _read_faults(folder: RunFolder) -> tuple[FaultRecord, ...] | None:

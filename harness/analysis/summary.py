@@ -37,6 +37,7 @@ from harness.analysis.resources.self_monitoring_figures import (
 )
 from harness.analysis.run_analysis import POSTGRES, RunAnalysis
 from harness.analysis.samples import SignalOutcome
+from harness.analysis.scale_out_figures import scale_out_figures
 from harness.analysis.series import interval_length_s
 from harness.analysis.statistics import size_needed
 from harness.clock import NS_PER_S, NS_PER_US
@@ -108,6 +109,7 @@ def build_measurement(analysis: RunAnalysis, intended: Sequence[int] | None) -> 
         gate=None
         if analysis.gate is None
         else gate_figures(analysis.gate, cells, analysis.timeline.t0_ns, analysis.watched_until_ns),
+        scale_out=scale_out_figures(analysis.scale_out, cells, analysis.timeline),
         standstills=analysis.faults.head_lag.figures(analysis.timeline.t0_ns)
         if analysis.faults.head_lag
         else (),

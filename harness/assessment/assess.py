@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from harness.analysis.faults.fault_figures import BASELINE_METRICS
 from harness.analysis.histogram_encoding import format_histogram_log
-from harness.analysis.integrity.pending_takeover import PendingSnapshot, read_pending_snapshots
 from harness.analysis.measurement import Measurement
 from harness.analysis.recorder import ORDERED_METRICS, Metric
 from harness.analysis.resources.telemetry_reader import read_telemetry_file
-from harness.analysis.run_analysis import RunAnalysis, analyze_run
+from harness.analysis.run_analysis import RunAnalysis, analyze_run, read_pool
 from harness.analysis.summary import build_measurement, histogram_logs
 from harness.assessment.result import Result, write_result
 from harness.diagnosis.answers import Diagnosis
@@ -29,7 +28,7 @@ from harness.judge.final_state import read_final_state
 from harness.judge.judgement import Judgement, judge, with_check
 from harness.judge.service_counters import read_service_counters
 from harness.judge.warmup import PRE_MEASURE, pre_measure_stages
-from harness.safe_open import RefusedError, iter_lines
+from harness.safe_open import RefusedError
 from harness.scenario import Scenario
 
 RESULT_STORED = CheckSpec(
@@ -185,7 +184,7 @@ def assess_with_analysis(
         environment=_facts(folder, "environment"),
         seal=verify_manifest(folder),
         counters=read_service_counters(folder),
-        pool_samples=_pool(folder),
+        pool_samples=read_pool(folder),
         requested_load=asked.load,
         events=_events(folder, run),
         telemetry=cache(lambda: read_telemetry_file(folder.telemetry, plan.t0_ns)),
@@ -216,12 +215,6 @@ def _stages(scenario: Scenario) -> dict[str, frozenset[int]]:
         for one in scenario.parsed_objectives()
         if one.stage is not None
     }
-
-
-def _pool(folder: RunFolder) -> tuple[PendingSnapshot, ...]:
-    if not folder.pool.exists():
-        return ()
-    return read_pending_snapshots(iter_lines(folder.pool), str(folder.pool))
 
 
 def _events(folder: RunFolder, run: RunMetadata) -> tuple[RunEvent, ...] | None:

@@ -98,7 +98,9 @@ def chaos(
         scenario = scenario.model_copy(update={"load": scenario.load.of_fixed_length()})
         planned = ROUNDS if rounds is None else rounds
         check_rounds(scenario, planned)
-        choices = _choices(chosen.possible_faults, scenario.needs_anvil, kind or (), stack)
+        choices = _choices(
+            chosen.possible_faults(scenario), scenario.needs_anvil, kind or (), stack
+        )
         contract_for(scenario, chosen, ROOT)
         folder = ChaosFolder.create(reports, scenario, SystemClock().wall_ns())
         folder.write(

@@ -17,6 +17,7 @@ from harness.cli.fault_setup import faults_of
 from harness.cli.overrides import Edit
 from harness.cli.progress_outputs import MetricsChoice, ProgressOutputs, exporting
 from harness.cli.report_files import report_after, report_group_after, summarise
+from harness.cli.scale_out_setup import scale_out_of
 from harness.cli.stack_choice import StackChoice, StackKind, gate_of
 from harness.clock import NS_PER_S, SystemClock
 from harness.contract.names import Contract
@@ -103,7 +104,7 @@ def contract_for(scenario: Scenario, choice: StackChoice, root: Path) -> Contrac
     else:
         contract = attached.contract()
         check_scenario(contract, scenario)
-    check_faults(scenario, contract, choice.kind, choice.possible_faults)
+    check_faults(scenario, contract, choice.kind, choice.possible_faults(scenario))
     choice.check(scenario, contract, root)
     return contract
 
@@ -262,6 +263,7 @@ def _parts(
         features=(
             *faults_of(scenario, contract, stack, folder, clock),
             *gate_of(scenario, stack, folder, root, clock),
+            *scale_out_of(scenario, contract, stack, folder, clock),
         ),
         environment=lambda: describe_environment(root),
         clock=clock,

@@ -26,7 +26,7 @@ from harness.stack.attach.stack import AttachStack
 from harness.stack.base import Endpoints, Stack
 from harness.stack.docker.gate_container import GateContainer
 from harness.stack.docker.images import image_variables
-from harness.stack.docker.settings import AGENT, DockerSettings, agent_variables
+from harness.stack.docker.settings import AGENT, DockerSettings
 from harness.stack.docker.stack import DockerStack
 from harness.stack.private_dir import create_private_dir
 from harness.stack.process.anvil import find_anvil
@@ -94,6 +94,12 @@ class StackChoice:
                 program is missing, or a variable that holds a login is not set.
         """
         if (attached := self.attached()) is not None:
+            if scenario.agent_containers.agents or scenario.agent_containers.steps:
+                raise UsageError(
+                    "agents are started and scaled with a stack that is started",
+                    where="agent_containers",
+                    hint="leave out agent_containers.agents and steps, or --stack attach",
+                )
             if scenario.engine.defects:
                 raise UsageError(
                     "defects are those of the reference engine; this one runs already",
@@ -127,12 +133,16 @@ class StackChoice:
                 where="engine.defects",
                 hint="leave out --stack docker",
             )
-        if self.free_agents and not self.agents:
+        if self.free_agents and not self.agent_count(scenario):
             raise UsageError(
                 "--free-agents takes the limits of agents away, and there are none",
                 hint="add --agent-containers 1",
             )
         self.docker_settings(settings, root)
+
+    def agent_count(self, scenario: Scenario) -> int:
+        """Agents at the start; the option wins over the scenario."""
+        return self.agents or scenario.agent_containers.agents
 
     def make(
         self,
@@ -154,11 +164,11 @@ class StackChoice:
         settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
         if self.kind is StackKind.PROCESS:
             return ProcessStack(settings, create_private_dir(), folder.logs, clock, on_event)
-        variables = agent_variables(scenario.agent_containers, contract)
         docker = replace(
             self.docker_settings(settings, root),
+            agents=self.agent_count(scenario),
             own_disks=own_disks(scenario.fault),
-            variables=variables,
+            variables=settings.agent_variables,
         )
         return DockerStack(docker, folder.logs, clock, on_event)
 
@@ -169,20 +179,19 @@ class StackChoice:
             UsageError: there are fewer, or none because there are no containers.
         """
         wanted = scenario.agent_containers.at_least
-        if self.agents < wanted:
+        found = self.agent_count(scenario)
+        if found < wanted:
             stack = "" if self.kind is StackKind.DOCKER else "--stack docker "
             raise UsageError(
-                f"the scenario is about {wanted} agent containers or more, and there are"
-                f" {self.agents}",
+                f"the scenario is about {wanted} agent containers or more, and there are {found}",
                 where="agent_containers.at_least",
                 hint=f"add {stack}--agent-containers {wanted}",
             )
 
-    @property
-    def possible_faults(self) -> FaultSupport | None:
+    def possible_faults(self, scenario: Scenario) -> FaultSupport | None:
         """What can be done to the stack; None for one that the harness does not start."""
         if self.kind is StackKind.DOCKER:
-            agents = {f"{AGENT}-{number}" for number in range(1, self.agents + 1)}
+            agents = {f"{AGENT}-{number}" for number in range(1, self.agent_count(scenario) + 1)}
             return replace(DOCKER_FAULT_SUPPORT, services=DOCKER_FAULT_SUPPORT.services | agents)
         return PROCESS_FAULT_SUPPORT if self.kind is StackKind.PROCESS else None
 

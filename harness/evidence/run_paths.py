@@ -149,6 +149,11 @@ class RunPaths:
         return self.path / "pool.jsonl"
 
     @property
+    def scale_out(self) -> Path:
+        """Steps of a scale-out, and the services beside them; only of runs that plan steps."""
+        return self.path / "scale-out.jsonl"
+
+    @property
     def final(self) -> Path:
         """Nonce rows and server figures after the drain."""
         return self.path / "final.json"

@@ -59,6 +59,8 @@ _EVENT_HINTS = {
     "final_state_unread": "let the reader's login read the tables until the run is over",
     "faults_untold": "keep room on the disk of --reports, and let nothing else write faults.jsonl",
     "gate_untold": "keep room on the disk of --reports, and let nothing else write gate.jsonl",
+    "scale_out_unrecorded": "keep room on the disk of --reports, and read the message for what did"
+    " not end",
     "interrupted": "let the run finish",
 }
 SIGNALS_SENT = CheckSpec(

@@ -40,6 +40,17 @@ def start_ticks(pid: int) -> int:
     return int(fields[_START]) if fields else 0
 
 
+def age_ns(pid: int) -> int:
+    """How long a process has run, to 10 ms; 0 when it is gone or cannot be read."""
+    ticks = start_ticks(pid)
+    try:
+        uptime_s = float((PROC / "uptime").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        return 0
+    started_s = ticks / os.sysconf("SC_CLK_TCK")
+    return max(0, round((uptime_s - started_s) * 1_000_000_000)) if ticks else 0
+
+
 def parent_of(pid: int) -> int:
     """The process that a process is a child of; 0 when it is gone."""
     fields = _stat(pid)

@@ -13,6 +13,7 @@ from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.verdict import Status
 from harness.printable import one_line
+from harness.report import scale_out
 from harness.report.data import ReportData
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
@@ -177,6 +178,20 @@ def _gate(data: ReportData) -> list[str]:
     ]
 
 
+def _scale_out(data: ReportData) -> list[str]:
+    figures = data.measurement.scale_out
+    if figures is None:
+        return []
+    services = [[escaped(cell) for cell in row] for row in scale_out.service_rows(figures)]
+    return [
+        *_table(scale_out.STEP_HEADS, scale_out.step_rows(figures)),
+        *_table(scale_out.LATENCY_HEADS, scale_out.latency_rows(figures)),
+        *_table(scale_out.SERVICE_HEADS, services),
+        escaped(f"Events: {'; '.join(scale_out.scale_out_notes(figures))}."),
+        "",
+    ]
+
+
 def _account(data: ReportData) -> list[str]:
     measurement = data.measurement
     account = measurement.account
@@ -235,6 +250,7 @@ SECTIONS: tuple[Callable[[ReportData], list[str]], ...] = (
     lambda data: _checks(data.judgement.checks),
     _latency,
     _gate,
+    _scale_out,
     _account,
     _diagnosis,
     lambda data: _grade(data.judgement.grade),

@@ -27,6 +27,7 @@ from harness.judge.verdict import Status, Verdict
 from harness.report.faults import faults_section
 from harness.report.gate import gate_section
 from harness.report.headline import headline
+from harness.report.scale_out import scale_out_section
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
 METRICS = ("latency", "lateness", "service")
@@ -246,6 +247,7 @@ SECTIONS: tuple[tuple[str, Callable[[Measurement, Judgement], RenderableType | N
     ("validity", _validity),
     ("faults", faults_section),
     ("gate", gate_section),
+    ("scale-out", scale_out_section),
     ("latency", _latency),
     ("latency breakdown", _breakdown),
     ("signal outcomes", _account),

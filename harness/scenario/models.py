@@ -184,6 +184,23 @@ class Scenario(_Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _steps_fit_the_load(self) -> Scenario:
+        steps, spans = self.agent_containers.steps, self.load.measured_stretches_ns()
+        if not steps:
+            return self
+        length_s = (spans[-1][1] - spans[0][0]) / NS_PER_S if spans else 0.0
+        if steps[-1].at_s >= length_s:
+            raise ValueError(
+                f"agent_containers.steps: the last one is at {steps[-1].at_s:g} s, and the"
+                f" measured load is {length_s:g} s"
+            )
+        if self.load.until_decided_s is not None:
+            raise ValueError(
+                "load.until_decided_s: agent_containers.steps need a load of fixed length"
+            )
+        return self
+
     @property
     def gate_start_ns(self) -> int:
         """Start of the gate's node, after t0."""

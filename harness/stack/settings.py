@@ -10,6 +10,7 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.scenario import Scenario
+from harness.scenario.agent_containers import AgentContainers
 from harness.stack.defect_catalogue import check_defects, defects_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,8 @@ class StackSettings:
         defects: named defects of the reference services to be switched on.
         defect_log: where these record what they did.
         stepped: services whose wall clock is to be set, as faults.
+        agents: agents of Zone A at the start, in addition to the swarm.
+        agent_variables: environment of each of them, without the address of Redis.
         ports: configured ports by listener; the others take free ones.
         root: the repository, which holds `compose/`.
         ready_ns: the longest that one service may take to become ready.
@@ -50,6 +53,8 @@ class StackSettings:
     defects: tuple[str, ...] = ()
     defect_log: Path | None = None
     stepped: frozenset[str] = frozenset()
+    agents: int = 0
+    agent_variables: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     root: Path = ROOT
     ready_ns: int = 20 * NS_PER_S
@@ -91,9 +96,23 @@ class StackSettings:
             defects=scenario.engine.defects,
             defect_log=defect_log if scenario.engine.defects else None,
             stepped=frozenset(one.target for one in scenario.fault if one.steps_clock),
+            agents=scenario.agent_containers.agents,
+            agent_variables=agent_variables(scenario.agent_containers, contract),
             ports=dict(ports or {}),
             root=root,
         )
+
+
+def agent_variables(asked: AgentContainers, contract: Contract) -> dict[str, str]:
+    """The variables of the agents that a scenario asks for; in the Compose files they are alike."""
+    return {
+        "AGENT_RATE": f"{asked.rate:g}",
+        "AGENT_GROUP": contract.streams.agents_group if asked.shared_group else "",
+        "AGENT_THINK_S": str(asked.think_s),
+        "AGENT_CLAIM_AFTER_S": str(asked.claim_after_s),
+        # A hundred agents that wait briefly would lose their turns; see `compose/zone_a/agent.py`.
+        "AGENT_BLOCK_S": "8" if asked.steps else "1",
+    }
 
 
 def _check_node(scenario: Scenario, root: Path) -> None:

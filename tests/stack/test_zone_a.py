@@ -13,7 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +232,46 @@ def test_agent_gives_up_on_a_redis_that_stays_away(tmp_path: Path) -> None:
     words = (tmp_path / "log").read_text()
     assert "Redis was away" in words
     assert "hush" not in words
+
+
+def test_agents_that_wait_long_end_at_once_and_leave_nothing_pending(
+    client: redis.Redis, redis_server: Redis, prefix: str, tmp_path: Path
+) -> None:
+    """Each gets its turn in a shared group; SIGTERM ends the wait in Redis."""
+    events, group = f"{prefix}stream:chain:events", "cg:agents"
+    with ExitStack() as stack:
+        agents = [
+            stack.enter_context(
+                program(
+                    sys.executable,
+                    str(COMPOSE / "zone_a" / "agent.py"),
+                    log=tmp_path / f"log-{number}",
+                    DEFI_REDIS_URL=redis_server.url,
+                    DEFI_PREFIX=prefix,
+                    AGENT_NAME=f"p{number}",
+                    AGENT_GROUP=group,
+                    AGENT_BLOCK_S="9",
+                )
+            )
+            for number in range(3)
+        ]
+        eventually(lambda: _waiting(client) == 3, "three that wait")
+        for block in range(3):
+            add_block(client, prefix, block + 1)
+            eventually(lambda: client.xpending(events, group)["pending"] == 0, "acknowledged")
+            eventually(lambda: _waiting(client) == 3, "all wait again")
+        for process in agents:
+            process.send_signal(signal.SIGTERM)
+        # Without that they would wait for 9 s.
+        assert [process.wait(8) for process in agents] == [0, 0, 0]
+    assert client.xinfo_consumers(events, group) == []
+    assert client.xpending(events, group)["pending"] == 0
+
+
+def _waiting(client: redis.Redis) -> int:
+    """How many connections wait in Redis for an event of a group."""
+    found: Any = client.client_list()
+    return sum(one["cmd"] == "xreadgroup" and "b" in one["flags"] for one in found)
 
 
 def test_feedback_writes_prompts(

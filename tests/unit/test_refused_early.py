@@ -10,7 +10,9 @@ import pytest
 from harness.cli import run_command
 from harness.cli.overrides import as_overrides
 from harness.cli.stack_choice import StackChoice, StackKind
+from harness.contract.names import Contract
 from harness.errors import UsageError
+from harness.scenario import load_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "scenarios" / "smoke.toml"
@@ -92,3 +94,13 @@ def test_unset_variable_of_a_login(
     choice = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, EXTERNAL / "desk.toml")
     said = refused(choice, tmp_path / "reports", times, scenario=EXTERNAL / "desk-smoke.toml")
     assert any(name in said for name in names)
+
+
+def test_agents_are_not_scaled_on_a_stack_of_others() -> None:
+    """A system that already runs has its own agents."""
+    attached = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, EXTERNAL / "desk.toml")
+    scale_out = load_scenario(ROOT / "scenarios" / "scale-out.toml")
+    with pytest.raises(UsageError, match="agents are started and scaled with a stack") as caught:
+        attached.check(scale_out, Contract(), ROOT)
+    assert caught.value.where == "agent_containers"
+    assert caught.value.hint

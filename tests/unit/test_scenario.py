@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ from harness.scenario import (
     load_scenario,
     parse_objective,
 )
-from harness.scenario.agent_containers import AgentContainers
+from harness.scenario.agent_containers import AgentContainers, ScaleStep
 from harness.scenario.gate import Gate, Weights
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
@@ -329,7 +330,7 @@ def test_nonsense_is_no_objective(text: str) -> None:
     "model",
     [
         *(Scenario, Load, Stage, Signals, Chain, Redis, Engine, SLO, Telemetry),
-        *(Gate, Weights, AgentContainers),
+        *(Gate, Weights, AgentContainers, ScaleStep),
     ],
 )
 def test_every_key_is_documented(model: type[BaseModel]) -> None:
@@ -346,3 +347,37 @@ def test_agents_do_not_claim_events_in_progress() -> None:
     AgentContainers(think_s=2, claim_after_s=3)
     with pytest.raises(ValidationError, match="longer than think_s"):
         AgentContainers(think_s=3, claim_after_s=3)
+
+
+STEPS = {"agents": 3, "shared_group": True, "think_s": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shared_group": False}, "steps need shared_group = true"),
+        ({"think_s": 0.4}, "think_s >= 0.5"),
+        ({"agents": 0}, "steps need agents"),
+        ({"steps": [{"at_s": 2.0, "agents": 5}, {"at_s": 2.0, "agents": 3}]}, "in the order"),
+        ({"steps": [{"at_s": 2.0, "agents": 101}]}, "less than or equal to 100"),
+    ],
+)
+def test_steps_that_cannot_be_observed_are_refused(changes: dict[str, Any], message: str) -> None:
+    """The message says what they need."""
+    steps = [{"at_s": 2.0, "agents": 5}, {"at_s": 4.0, "agents": 3}]
+    AgentContainers.model_validate({**STEPS, "steps": steps})
+    with pytest.raises(ValidationError, match=message):
+        AgentContainers.model_validate({**STEPS, "steps": steps, **changes})
+
+
+def test_steps_lie_within_the_measured_load() -> None:
+    """One that comes later would never be done."""
+    document = {
+        "name": "s",
+        "about": "a",
+        "objectives": ["p99 < 1 s"],
+        "load": {"stages": [{"agents": 1, "rate_from": 10.0, "duration_s": 5.0}]},
+        "agent_containers": {**STEPS, "steps": [{"at_s": 5.0, "agents": 5}]},
+    }
+    with pytest.raises(ValidationError, match="the last one is at 5 s"):
+        Scenario.model_validate(document)

@@ -29,7 +29,12 @@ from harness.report.html.axes import limit_label, limit_line, log_durations, tim
 from harness.report.html.components import ROWS_MAX, Chart, MissingChart, Section, Table
 from harness.report.html.formatting import escape_plotly, format_duration_html, to_ms
 from harness.report.html.palette import HEAT
-from harness.report.html.run_timeline import RunTimeline, gate_tables, outside_table
+from harness.report.html.run_timeline import (
+    RunTimeline,
+    gate_tables,
+    outside_table,
+    scale_out_tables,
+)
 from harness.scenario import Objective
 
 ROWS_PER_DECADE = 24
@@ -79,6 +84,7 @@ def _event_tables(data: ReportData, timeline: RunTimeline) -> Iterator[Table]:
     if outside is not None:
         yield outside
     yield from gate_tables(data.measurement)
+    yield from scale_out_tables(data.measurement)
 
 
 def heat_figure(

@@ -11,6 +11,7 @@ from harness.analysis.measurement import FaultEffects, Measurement, RecoveryFigu
 from harness.clock import NS_PER_S
 from harness.evidence.run_documents import RunEvent
 from harness.formatting import format_count, format_number
+from harness.report import scale_out
 from harness.report.faults import format_feed_stall
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
 from harness.report.html.components import Table
@@ -130,6 +131,21 @@ def gate_tables(measurement: Measurement) -> Iterator[Table]:
         yield Table.of("Latency with and without the gate", LATENCY_HEADS, latency_rows(gate))
 
 
+def scale_out_tables(measurement: Measurement) -> Iterator[Table]:
+    """Steps of a scale-out, P99 around them, services beside them; nothing without one."""
+    figures = measurement.scale_out
+    if figures is None:
+        return
+    notes = "; ".join(scale_out.scale_out_notes(figures))
+    yield Table.of(
+        f"Steps of the scale-out: {notes}", scale_out.STEP_HEADS, scale_out.step_rows(figures)
+    )
+    rows = scale_out.latency_rows(figures)
+    yield Table.of("P99 around each step of the scale-out", scale_out.LATENCY_HEADS, rows)
+    rows = scale_out.service_rows(figures)
+    yield Table.of("Zone B during the scale-out", scale_out.SERVICE_HEADS, rows)
+
+
 def timeline_of(
     load: Load, measurement: Measurement, events: tuple[RunEvent, ...], t0_ns: int, end_ns: int
 ) -> RunTimeline:
@@ -163,6 +179,11 @@ def timeline_of(
         gate = measurement.gate
         what = f"{gate.rounds:,} rounds, {gate.broken:,} broken"
         marks.append(Annotation(measurement.gate.opened_s, gate.released_s, "gate", what))
+    for step in measurement.scale_out.steps if measurement.scale_out else ():
+        if step.asked_s is not None and step.scaled_ns is not None:
+            end_s = step.asked_s + step.scaled_ns / NS_PER_S
+            what = f"{scale_out.step_name(step)} agents"
+            marks.append(Annotation(step.asked_s, end_s, "scale-out", what))
     return RunTimeline(
         end_s=max(start_s, min(observed_s, 2 * start_s)),
         phases=tuple(phases),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,12 +29,15 @@ from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore
 _Item = TypeVar("_Item")
 
 _AT_ONCE = 4
+# Starting computes, and signals may flow meanwhile; ending is waiting.
+_SCALED_AT_ONCE = min(16, max(2, os.cpu_count() or 1))
+_RETIRED_AT_ONCE = 16
 _PORT_TRIES_MAX = 3
 _LOG_LINES_KEPT = 20_000
 _EVENT_MAX_NS = 2 * NS_PER_S
 _EVENT_POLL_NS = 20 * NS_PER_MS
 # An agent that is retired leaves its consumer group first.
-_RETIRE_S = 3
+_RETIRE_S = 10
 # An end by hand may be the first half of a restart by hand.
 _LOST_AFTER_NS = 5 * NS_PER_S
 
@@ -152,16 +156,44 @@ class ContainerSupervisor:
                 return
             self._clock.sleep_ns(_EVENT_POLL_NS)
 
-    def scale(self, spec: ContainerSpec, wanted: int) -> None:
+    def scale(
+        self, spec: ContainerSpec, wanted: int, is_aborted: Callable[[], bool] = lambda: False
+    ) -> None:
         """Start or end instances of a service until there are so many.
 
+        Args:
+            spec: the service.
+            wanted: how many.
+            is_aborted: asked before each start; no further instance is started then.
+
         Raises:
-            StackError: one cannot be started.
+            StackError: one cannot be started, or the scaling was aborted.
         """
+
+        def start(number: int) -> None:
+            if is_aborted():
+                raise StackError("the scaling was aborted", where=spec.name)
+            self.start(spec, number)
+
         numbers = self._instances(spec)
         missing = [n for n in range(1, wanted + 1) if n not in numbers]
-        _side_by_side(lambda number: self.start(spec, number), missing)
-        _side_by_side(self._retire, [name for n, name in numbers.items() if n > wanted])
+        _side_by_side(start, missing, _SCALED_AT_ONCE)
+        leaving = [name for n, name in numbers.items() if n > wanted]
+        _side_by_side(self._retire, leaving, _RETIRED_AT_ONCE)
+
+    def inspect_all(self, spec: ContainerSpec) -> dict[str, dict[str, Any]]:
+        """What the engine says of each running instance of a service, by its short name.
+
+        Raises:
+            StackError: the engine does not answer.
+        """
+        found = {}
+        for name in self._instances(spec).values():
+            with engine_errors(spec.name), if_there():
+                document = self._client.api.inspect_container(name)
+                if document["State"]["Pid"]:
+                    found[self._short(name)] = document
+        return found
 
     def _retire(self, name: str) -> None:
         with self._listener.lock:
@@ -273,21 +305,21 @@ class ContainerSupervisor:
         with engine_errors(spec.name):
             listed = self._client.api.containers(all=True, filters={"label": labels})
         names = (entry["Names"][0].removeprefix("/") for entry in listed)
-        return {int(name.rpartition("-")[2]): name for name in _sorted(names)}
+        numbered = ((name.rpartition("-")[2], name) for name in names)
+        found = {int(n) if n.isdigit() else 0: name for n, name in numbered}
+        return dict(sorted(found.items()))
 
     def _short(self, name: str) -> str:
         return name.removeprefix(self.containers.place.mark.name(""))
 
 
-def _side_by_side(work: Callable[[_Item], object], items: Iterable[_Item]) -> None:
+def _side_by_side(
+    work: Callable[[_Item], object], items: Iterable[_Item], at_once: int = _AT_ONCE
+) -> None:
     """Do something for each item; after an error or an interruption no further one is begun."""
-    pool = ThreadPoolExecutor(_AT_ONCE)
+    pool = ThreadPoolExecutor(at_once)
     try:
         for job in [pool.submit(work, item) for item in items]:
             job.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _sorted(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: int(name.rpartition("-")[2]))

@@ -10,9 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from harness.clock import NS_PER_S
-from harness.contract.names import Contract
 from harness.errors import UsageError
-from harness.scenario.agent_containers import AgentContainers
 from harness.stack.compose_file import ComposeFile, ContainerSpec, read_compose
 from harness.stack.docker.disks import data_volume
 from harness.stack.docker.images import OURS
@@ -172,15 +170,6 @@ def open_variables(settings: DockerSettings) -> dict[str, str]:
         "REDIS_MAXMEMORY": f"{stack.redis_maxmemory_mb}mb",
         "STREAM_MAXLEN": str(stack.contract.streams.chain_events_maxlen),
         **settings.variables,
-    }
-
-
-def agent_variables(asked: AgentContainers, contract: Contract) -> dict[str, str]:
-    """What the variables of the Compose files say of the agents that a scenario asks for."""
-    return {
-        "AGENT_GROUP": contract.streams.agents_group if asked.shared_group else "",
-        "AGENT_THINK_S": str(asked.think_s),
-        "AGENT_CLAIM_AFTER_S": str(asked.claim_after_s),
     }
 
 

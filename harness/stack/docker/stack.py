@@ -11,11 +11,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.errors import StackError
+from harness.evidence.scale_log import AgentInstance, ServiceIdentity
+from harness.process.proc import age_ns
 from harness.process.reaper_client import ReaperClient
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.compose_file import ContainerSpec
@@ -56,6 +59,7 @@ from harness.stack.docker.sweep import sweep, sweep_stale
 from harness.stack.docker.verification_rows import VerificationRow, table
 from harness.stack.docker.verifier import Verifier
 from harness.stack.ports import free_port
+from harness.stack.scale_out import live_limits
 from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore_event
 
 _MIGRATION_MAX_NS = 60 * NS_PER_S
@@ -186,15 +190,54 @@ class DockerStack:
         assert self._verifier is not None  # noqa: S101 - start() comes first
         return self._verifier.verify(when)
 
-    def scale(self, agents: int) -> None:
+    def scale(self, agents: int, is_aborted: Callable[[], bool] = lambda: False) -> None:
         """Start or end agents until there are so many; nothing of Zone B is touched.
 
+        Args:
+            agents: how many.
+            is_aborted: asked before each start; no further agent is started then.
+
         Raises:
-            StackError: one cannot be started.
+            StackError: one cannot be started, or the scaling was aborted.
         """
         spec = self._zones.a.service(AGENT)
-        self._running_supervisor().scale(
-            without_limits(spec) if self._settings.free_agents else spec, agents
+        if self._settings.free_agents:
+            spec = without_limits(spec)
+        self._running_supervisor().scale(spec, agents, is_aborted)
+
+    def agent_instances(self) -> tuple[AgentInstance, ...]:
+        """The agents that run.
+
+        Raises:
+            StackError: the engine does not answer.
+        """
+        found = self._running_supervisor().inspect_all(self._zones.a.service(AGENT))
+        return tuple(
+            AgentInstance(
+                name=name,
+                host=document["Config"]["Hostname"],
+                running_ns=self._clock.now_ns() - age_ns(document["State"]["Pid"]),
+            )
+            for name, document in found.items()
+        )
+
+    def service_identities(self) -> tuple[ServiceIdentity, ...]:
+        """The services of Zone B that are always on.
+
+        Raises:
+            StackError: the engine does not answer.
+        """
+        return tuple(
+            ServiceIdentity(
+                name=name,
+                id=document["Id"],
+                pid=document["State"]["Pid"],
+                started=document["State"]["StartedAt"],
+                restarts=document["RestartCount"],
+                limits=live_limits(document["State"]["Pid"]),
+            )
+            for spec in always_on_services(self._zones.b)
+            for name, document in self._running_supervisor().inspect_all(spec).items()
         )
 
     def leave_running(self) -> None:

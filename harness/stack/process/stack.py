@@ -5,7 +5,7 @@
 3. Redis, Anvil if asked for, PostgreSQL; each until it answers.
 4. Schema, roles and publication.
 5. RPC nodes if asked for, then the reference services; each until it says that it is healthy.
-6. From here on whoever ends is restarted.
+6. From here on whoever ends is restarted; agents of the strategy zone, if asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_MS, Clock
 from harness.errors import StackError, UsageError
+from harness.evidence.scale_log import AgentInstance, ServiceIdentity
+from harness.process.proc import start_ticks
 from harness.process.program import Program, cleanup_after_exit, run_to_end, spawn
 from harness.process.reaper_client import ReaperClient
 from harness.process.termination import remove
@@ -29,6 +31,7 @@ from harness.stack.base import Endpoints, ServiceState
 from harness.stack.log_tail import log_tail
 from harness.stack.ports import claim, free_port, is_free, release_ports
 from harness.stack.private_dir import claim_dir, release_dir
+from harness.stack.process.agents import AGENT, AgentProcesses
 from harness.stack.process.anvil import AnvilNode, find_anvil
 from harness.stack.process.gate_node import GateNode
 from harness.stack.process.postgres import PostgresServer
@@ -47,6 +50,7 @@ from harness.stack.process.services import (
     with_clock,
 )
 from harness.stack.process.supervisor import Service, Supervisor
+from harness.stack.scale_out import live_limits
 from harness.stack.settings import LISTENERS, StackSettings
 from harness.stack.startup import StartupEvent, StartupSink, StartupStep, ignore_event
 
@@ -107,6 +111,9 @@ class ProcessStack:
             clock,
             self._secrets,
         )
+        self._agents = AgentProcesses(
+            settings, self._supervisor, private_dir / "agents", logs_dir, clock
+        )
         self._nodes: tuple[ServiceSpec, ...] = ()
         self._services: tuple[ServiceSpec, ...] = ()
         self._facts: dict[str, Any] = {}
@@ -150,6 +157,39 @@ class ProcessStack:
             # The reaper ends and removes everything that is left, even if the above failed.
             self._reaper.stop()
 
+    def scale(self, agents: int, is_aborted: Callable[[], bool] = lambda: False) -> None:
+        """Start or end agents of the strategy zone until there are so many.
+
+        Args:
+            agents: how many.
+            is_aborted: not asked: processes start within seconds.
+
+        Raises:
+            StackError: one cannot be started.
+        """
+        del is_aborted
+        if agents or self._agents.instances():
+            self._agents.scale(agents, self._redis.url)
+
+    def agent_instances(self) -> tuple[AgentInstance, ...]:
+        """The agents of the strategy zone that run."""
+        return self._agents.instances()
+
+    def service_identities(self) -> tuple[ServiceIdentity, ...]:
+        """Servers and services of Zone B."""
+        return tuple(
+            ServiceIdentity(
+                name=state.name,
+                id=str(state.pid),
+                pid=state.pid,
+                started=f"{start_ticks(state.pid)} ticks after boot",
+                restarts=state.restarts,
+                limits=live_limits(state.pid),
+            )
+            for state in self._supervisor.states()
+            if not state.name.startswith(AGENT)
+        )
+
     def gate_node(self) -> GateNode:
         """The node of a gate under load, not yet started; its fuzz stays out of the services'."""
         folder, log = self._private_dir / "gate-anvil", self._logs_dir / "gate-anvil.log"
@@ -179,6 +219,7 @@ class ProcessStack:
         self._postgres.open_to_observer(contract.tasks.table, contract.publication)
         self._start_services(wiring)
         self._supervisor.watch()
+        self.scale(self._settings.agents)
         return Endpoints(
             redis_url=self._redis.url,
             observer_dsn=SecretStr(self._postgres.observer_dsn),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +20,9 @@ _TICK_S = 0.02
 _READY_POLL_NS = 10 * NS_PER_MS
 _STOP_NS = 3 * NS_PER_S
 _EXITS_KEPT = 1000
+# New processes of one tick: a start takes some milliseconds, in which nothing else is noticed.
+_STARTS_PER_TICK = 4
+_START_LATER_S = 60.0
 
 
 class Process(Protocol):
@@ -41,12 +44,14 @@ class Service:
         is_ready: asked until it says yes; must not raise and must answer within a second.
         rank: services of a higher rank depend on lower ones and are stopped first.
         policy: when to restart it.
+        is_essential: whether the stack is lost with it.
     """
 
     program: Program
     is_ready: Callable[[], bool]
     rank: int = 0
     policy: RestartPolicy = ALWAYS
+    is_essential: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,10 @@ class Supervisor:
         self._clock = clock
         self._secrets = secrets
         self._kept: dict[str, _SupervisedProcess] = {}
+        self._retired: dict[str, _SupervisedProcess] = {}
+        self._queue: deque[Service] = deque()
+        self._start_error: StackError | None = None
+        self._all_started = threading.Event()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -109,6 +118,32 @@ class Supervisor:
             self._kept[service.program.name] = _SupervisedProcess(
                 service, process, self._clock.now_ns()
             )
+
+    def start_later(self, services: Sequence[Service]) -> None:
+        """Have services started by the thread that watches, which their lives are bound to.
+
+        Returns when all of them run.
+
+        Raises:
+            StackError: one cannot be started, or the thread does not start them in time.
+        """
+        if not services:
+            return
+        with self._lock:
+            self._start_error = None
+            self._all_started.clear()
+            self._queue.extend(services)
+        if not self._all_started.wait(_START_LATER_S):
+            raise StackError("was not started in time", where=services[-1].program.name)
+        if self._start_error is not None:
+            raise self._start_error
+
+    def retire(self, names: Sequence[str]) -> None:
+        """End services for good; their record stays."""
+        with self._lock:
+            leaving = tuple(self._kept.pop(name) for name in names)
+            self._retired.update(zip(names, leaving, strict=True))
+        self._end(leaving)
 
     def await_ready(self, name: str, timeout_ns: int) -> int:
         """Wait until a service is ready; how long after its start it was seen to be, in ns.
@@ -148,6 +183,7 @@ class Supervisor:
                 return
             for kept in self._kept.values():
                 self._check_process(kept)
+            self._start_queued()
 
     def states(self) -> tuple[ServiceState, ...]:
         """Every service, in the order of their start."""
@@ -160,8 +196,8 @@ class Supervisor:
         Raises:
             StackError: one is.
         """
-        for kept in self._kept.values():
-            if kept.is_lost:
+        for kept in tuple(self._kept.values()):
+            if kept.is_lost and kept.service.is_essential:
                 last = kept.exits[-1].code if kept.exits else "an error at its start"
                 raise self._error(
                     kept, f"is lost: ended {kept.failures} times in a row, last with {last}"
@@ -185,7 +221,7 @@ class Supervisor:
                         for end in kept.exits
                     ],
                 }
-                for name, kept in self._kept.items()
+                for name, kept in (*self._retired.items(), *self._kept.items())
             }
 
     def stop(self) -> None:
@@ -203,8 +239,24 @@ class Supervisor:
         while not self._stopping.wait(_TICK_S):
             self.tick()
         # Whoever was restarted here dies with this thread: stay until all are gone.
-        while any(not kept.ended for kept in tuple(self._kept.values())):
+        while any(not kept.ended for kept in (*self._kept.values(), *self._retired.values())):
             self._clock.sleep_ns(_READY_POLL_NS)
+
+    def _start_queued(self) -> None:
+        for _ in range(min(_STARTS_PER_TICK, len(self._queue))):
+            service = self._queue[0]
+            try:
+                process = self._spawn(service.program)
+            except StackError as error:
+                self._start_error = error
+                self._queue.clear()
+                break
+            name = service.program.name
+            self._retired.pop(name, None)
+            self._kept[name] = _SupervisedProcess(service, process, self._clock.now_ns())
+            self._queue.popleft()
+        if not self._queue:
+            self._all_started.set()
 
     def _check_process(self, kept: _SupervisedProcess) -> None:
         now_ns = self._clock.now_ns()
@@ -275,4 +327,5 @@ def _state(name: str, kept: _SupervisedProcess) -> ServiceState:
         alive=kept.restart_at_ns is None and kept.process.poll() is None,
         restarts=kept.restarts,
         last_exit=kept.exits[-1].code if kept.exits else None,
+        out_of_pool=kept.is_lost and not kept.service.is_essential,
     )

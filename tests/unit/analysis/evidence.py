@@ -25,6 +25,7 @@ from harness.evidence.manifest import write_manifest
 from harness.evidence.records import ACK, ATTEMPT, LEDGER, READ, SIGHTING, TASK, PushStatus, Records
 from harness.evidence.run_documents import EXTRA_FILES, RunPlan
 from harness.evidence.run_folder import RunFolder
+from harness.evidence.scale_log import ScaleLogEntry, format_scale_entry
 from harness.scenario import Load, Scenario, Signals, Stage
 from harness.schedule.content import contents
 from harness.schedule.pacing import intended_offsets
@@ -104,6 +105,8 @@ class World:
     faults: list[FaultRecord] | None = None
     backups: BackupLog | None = None
     gate: list[GateLogEntry] | None = None
+    scale_out: list[ScaleLogEntry] | None = None
+    pool: list[dict[str, Any]] = field(default_factory=list)
     heads: Records | None = None
     reads: Records = field(default_factory=lambda: np.zeros(0, dtype=READ))
 
@@ -201,6 +204,10 @@ class World:
             yield folder.backup, "".join(map(format_backup_record, self.backups.lines))
         if self.gate is not None:
             yield folder.gate, "".join(map(format_gate_entry, self.gate))
+        if self.scale_out is not None:
+            yield folder.scale_out, "".join(map(format_scale_entry, self.scale_out))
+        if self.pool:
+            yield folder.pool, "".join(json.dumps(line) + "\n" for line in self.pool)
 
 
 def healthy(

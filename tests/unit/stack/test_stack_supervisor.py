@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,36 @@ def test_dependents_stop_first(world: World) -> None:
         supervisor.start(Service(program, lambda: True, rank=rank))
     supervisor.stop()
     assert order == ["engine", "redis", "postgres"]
+
+
+def test_a_service_is_started_later_by_the_thread_that_watches(world: World) -> None:
+    """The caller waits for it, and an error there is the caller's."""
+    world.supervisor.watch()
+    world.supervisor.start_later([world.service(f"agent-{n}") for n in range(6)])
+    assert [state.name for state in world.supervisor.states()] == [f"agent-{n}" for n in range(6)]
+    world.fail_spawn = True
+    with pytest.raises(StackError, match="no such program"):
+        world.supervisor.start_later([world.service("another")])
+    world.supervisor.stop()
+
+
+def test_a_retired_service_is_ended_and_stays_on_record(world: World) -> None:
+    """It is no service any more, and no loss."""
+    world.supervisor.start(world.service("engine"))
+    world.supervisor.start(world.service("agent"))
+    world.supervisor.retire(["agent"])
+    assert world.spawned[1].signals == [15]
+    assert [state.name for state in world.supervisor.states()] == ["engine"]
+    world.supervisor.tick()
+    assert len(world.spawned) == 2
+    assert set(world.supervisor.describe()) == {"engine", "agent"}
+
+
+def test_a_service_that_is_not_essential_leaves_the_pool(world: World) -> None:
+    """The stack goes on without it."""
+    service = replace(world.service("agent", NEVER), is_essential=False)
+    world.supervisor.start(service)
+    world.crash()
+    world.supervisor.check()
+    (state,) = world.supervisor.states()
+    assert (state.alive, state.out_of_pool) == (False, True)
