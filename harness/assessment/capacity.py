@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.analysis.capacity.trials import Answer, Bounds, EndReason, Purpose, SearchPlan
 from harness.diagnosis.answers import Diagnosis
+from harness.judge.grade import Grade
 from harness.judge.verdict import Verdict
 from harness.scenario.capacity_axis import CapacityAxis
 
@@ -107,6 +108,7 @@ class TrialFigures(_Value):
     renewed_because: str = ""
     idle_waited_s: float | None = None
     reasons: tuple[str, ...] = ()
+    grade: Grade
 
     @property
     def deciding(self) -> LatencyFigures | None:
@@ -145,8 +147,7 @@ class CapacityResult(_Value):
         bounds: what is known of the capacity.
         trials: in order.
         bottleneck: of the lowest level that broke; None where none did.
-        grade: `signoff` where each confirmation is, else `indicative`.
-        grade_reasons: why the confirmations are no sign-off.
+        grade: of the confirmations of the lower bound, together.
         elapsed_s: of all trials.
     """
 
@@ -165,8 +166,7 @@ class CapacityResult(_Value):
     bounds: Bounds
     trials: tuple[TrialFigures, ...]
     bottleneck: Bottleneck | None
-    grade: Literal["signoff", "indicative"]
-    grade_reasons: tuple[str, ...]
+    grade: Grade
     elapsed_s: float
 
     @property

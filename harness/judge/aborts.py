@@ -38,7 +38,7 @@ def check_aborted(case: CheckContext) -> Iterator[Check]:
     at_s = (events[0].mono_ns - case.plan.t0_ns) / NS_PER_S
     message = f"the load was ended at {at_s:.1f} s, because of {events[0].what}"
     message += f"; the evidence {'confirms' if failed else 'does not confirm'} it"
-    hint = "run again without abort_on_fail and abort_on_overload: the evidence of a whole load decides"
+    hint = "run again without what ends the load: the evidence of a whole load decides"
     problems = [] if failed else [Problem(message, hint)]
     yield ABORT_JUSTIFIED.valid_unless(problems, message, {"at_s": at_s})
 

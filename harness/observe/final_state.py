@@ -228,8 +228,8 @@ def read_unattributed(
 ) -> dict[str, Any]:
     """Rows of tasks and ledger with a trace id of no signal of these runs: counts, and some ids.
 
-    It reads whole tables, so it is for databases that were made for the harness. Rows without a trace
-    id do not count.
+    It reads whole tables, so it is for databases that the harness made. Rows without a trace id
+    do not count.
     """
     tables: dict[str, TaskTable | Ledger] = {"tasks": contract.tasks}
     if contract.ledger is not None:

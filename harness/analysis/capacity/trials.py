@@ -169,6 +169,7 @@ class EndReason(StrEnum):
     NEVER_MET = "never_met"
     NEVER_BROKEN = "never_broken"
     OUT_OF_TIME = "out_of_time"
+    INTERRUPTED = "interrupted"
     TRIALS_EXHAUSTED = "trials_exhausted"
     TOO_MANY_INVALID = "too_many_invalid"
 

@@ -28,6 +28,8 @@ _WIDTHS = (1, 2, 4, 8)
 # Evaluated repeatedly, so it needs more confidence than the judge, who evaluates once.
 _CONFIDENCE = 0.999
 _MODES = len(Mode)
+# So many looks within a trial of a minute as the confidence above allows for.
+_OVERLOAD_EVERY_S = 5
 
 
 class AbortCondition(Protocol):
@@ -175,7 +177,7 @@ class OverloadCondition:
         seconds = -(-(stretches[-1][1] - stretches[0][0]) // NS_PER_S)
         # By second of the measured load; the first cell has all that came before.
         self._change: Counts = np.zeros(seconds + 1, dtype=np.int64)
-        self._seconds_judged = 0
+        self._next_s = _OVERLOAD_EVERY_S
 
     def due(self, intended_ns: NDArray[np.int64], modes: NDArray[Any]) -> None:
         """Signals were attempted."""
@@ -197,11 +199,12 @@ class OverloadCondition:
         """Why the load is to end; None while its backlog does not certainly grow."""
         known = int((now_ns - SLACK_NS - self._start_ns) // NS_PER_S)
         known = min(known, len(self._change) - 1)
-        if known <= self._seconds_judged:
+        if known < self._next_s:
             return None
-        self._seconds_judged = known
+        self._next_s = known + _OVERLOAD_EVERY_S
         backlog = np.cumsum(self._change)[1 : known + 1]
-        if not backlog_grows(np.arange(1, known + 1, dtype=np.float64), backlog):
+        times_s = np.arange(1, known + 1, dtype=np.float64)
+        if not backlog_grows(times_s, backlog, confidence=_CONFIDENCE):
             return None
         return f"overload: the backlog grew to {int(backlog[-1]):,} signals within {known} s"
 
