@@ -85,6 +85,7 @@ class SharedStack:
     """A stack that outlives a run.
 
     Args:
+        make: makes a stack that writes its logs into a folder; receives the sink of its events.
         logs: folder for the logs of each stack that is started, one below the other.
         probe: proves that it is idle.
         is_ours: whether the harness starts it; else it is never started again, and one that is not
@@ -92,16 +93,15 @@ class SharedStack:
         single_use: whether each run has a stack of its own after all.
 
     Attributes:
-        make: makes a stack that writes its logs into a folder; set before each start.
         on_event: receives why a stack is started again.
         run_tags: of the runs that this stack has had; rows of theirs are in its tables.
     """
 
+    make: Callable[[Path, StartupSink], Stack]
     logs: Path
     probe: IdleProbe
     is_ours: bool = True
     single_use: bool = False
-    make: Callable[[Path], Stack] | None = None
     on_event: StartupSink = ignore_event
     run_tags: list[int] = field(default_factory=list)
     _stack: Stack | None = None
@@ -158,10 +158,8 @@ class SharedStack:
             stack.stop()
 
     def _start_new(self) -> Endpoints:
-        if self.make is None:
-            raise StackError("nothing says how to start it", where="shared stack")
         self._started += 1
-        self._stack = self.make(self.logs / f"stack-{self._started}")
+        self._stack = self.make(self.logs / f"stack-{self._started}", self.on_event)
         try:
             self._endpoints = self._stack.start()
             self.probe.learn(self._stack.services())
