@@ -13,7 +13,7 @@ from rich.console import Console
 from harness.analysis.capacity.trials import TrialRequest
 from harness.assessment.assess import Assessment
 from harness.assessment.capacity import CapacityResult, TrialFigures
-from harness.assessment.capacity_folder import CapacityFolder, StackOptions
+from harness.assessment.capacity_folder import CapacityFolder, CapacityProgress, StackOptions
 from harness.cli.capacity_plan import PlanOptions, make_plan
 from harness.cli.console import make_console
 from harness.cli.report_files import report_capacity_after
@@ -83,7 +83,8 @@ def begin_search(
     )
     console = make_console()
     with _shared(scenario, axis, plan.maximum, choice, contract, folder) as once:
-        _announce(folder, console)
+        facts = CapacityProgress(axis=axis, plan=plan, options=stored)
+        _announce(facts, folder, console)
         result = search_capacity(
             scenario,
             axis,
@@ -120,7 +121,7 @@ def go_on(path: Path, within_s: float | None, accept_production: str | None) -> 
     contract = contract_for(scenario_of_stack(scenario, facts.axis, highest), choice, ROOT)
     console = make_console()
     with _shared(scenario, facts.axis, highest, choice, contract, folder) as once:
-        _announce(folder, console)
+        _announce(facts, folder, console)
         sink = TrialLines(facts.axis, console)
         result = resume_search(folder, once, within_s=within_s, sink=sink)
     return _finish(result, folder, console)
@@ -178,9 +179,8 @@ def _once(choice: StackChoice, scenario: Scenario, within: Path) -> tuple[Assess
     return run_once(scenario, within, choice, ROOT, Console(quiet=True))
 
 
-def _announce(folder: CapacityFolder, console: Console) -> None:
-    facts, scenario = folder.read(), folder.read_scenario()
-    for line in trial_heads(facts, scenario, folder.path):
+def _announce(facts: CapacityProgress, folder: CapacityFolder, console: Console) -> None:
+    for line in trial_heads(facts, folder.read_scenario(), folder.path):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
