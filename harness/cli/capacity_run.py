@@ -82,7 +82,7 @@ def begin_search(
         contract=str(choice.contract_file.absolute()) if choice.contract_file else None,
     )
     console = make_console()
-    with _shared(scenario, axis, plan.maximum, choice, contract, folder) as once:
+    with shared_runs(scenario, axis, plan.maximum, choice, contract, folder) as once:
         facts = CapacityProgress(axis=axis, plan=plan, options=stored)
         _announce(facts, folder, console)
         result = search_capacity(
@@ -120,7 +120,7 @@ def go_on(path: Path, within_s: float | None, accept_production: str | None) -> 
     highest = facts.plan.maximum
     contract = contract_for(scenario_of_stack(scenario, facts.axis, highest), choice, ROOT)
     console = make_console()
-    with _shared(scenario, facts.axis, highest, choice, contract, folder) as once:
+    with shared_runs(scenario, facts.axis, highest, choice, contract, folder) as once:
         _announce(facts, folder, console)
         sink = TrialLines(facts.axis, console)
         result = resume_search(folder, once, within_s=within_s, sink=sink)
@@ -144,7 +144,7 @@ def scenario_of_stack(scenario: Scenario, axis: CapacityAxis, highest: float) ->
 
 
 @contextmanager
-def _shared(
+def shared_runs(
     scenario: Scenario,
     axis: CapacityAxis,
     highest: float,
