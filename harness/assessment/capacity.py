@@ -181,6 +181,7 @@ class CapacityResult(_Value):
 
     @property
     def levels(self) -> tuple[TrialFigures, ...]:
-        """The latest valid trial of each level, ascending: the load-latency curve."""
-        by_level = {one.level: one for one in self.trials if one.answer is not Answer.INVALID}
+        """The latest trial of each level, a valid one if any is, ascending: the curve."""
+        in_order = sorted(self.trials, key=lambda one: one.answer is not Answer.INVALID)
+        by_level = {one.level: one for one in in_order}
         return tuple(by_level[level] for level in sorted(by_level))
