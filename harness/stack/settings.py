@@ -32,6 +32,7 @@ class StackSettings:
         rpc_nodes: RPC nodes that are started, upstream of a chain adapter; 0 starts neither.
         redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
         defects: named defects of the reference services to be switched on.
+        service: variables of a reference engine with a known capacity.
         defect_log: where these record what they did.
         stepped: services whose wall clock is to be set, as faults.
         ports: configured ports by listener; the others take free ones.
@@ -48,6 +49,7 @@ class StackSettings:
     rpc_nodes: int = 0
     redis_maxmemory_mb: int = 0
     defects: tuple[str, ...] = ()
+    service: tuple[tuple[str, str], ...] = ()
     defect_log: Path | None = None
     stepped: frozenset[str] = frozenset()
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class StackSettings:
             rpc_nodes=scenario.chain.nodes,
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
             defects=scenario.engine.defects,
+            service=scenario.engine.service_variables,
             defect_log=defect_log if scenario.engine.defects else None,
             stepped=frozenset(one.target for one in scenario.fault if one.steps_clock),
             ports=dict(ports or {}),
