@@ -101,9 +101,12 @@ def headline(result: CapacityResult) -> str:
         return f"the objectives are not met at {lowest} either{limit}"
     if result.reason is EndReason.NEVER_BROKEN:
         return f"capacity at least {format_level(low, axis)}: not broken up to {highest}"
-    if low is None or bounds.broken is None:
-        found = f"at least {format_level(low, axis)}" if low is not None else "not known"
-        return f"capacity {found}{limit}: {reason_text(result)}"
+    if low is None and bounds.broken is None:
+        return f"capacity not known: {reason_text(result)}"
+    if bounds.broken is None:
+        return f"capacity at least {format_level(low, axis)}: {reason_text(result)}"
+    if low is None:
+        return f"capacity below {format_level(bounds.broken, axis)}{limit}: {reason_text(result)}"
     proven = "" if bounds.proven_met is not None else ", the lower bound not confirmed"
     span = f"({format_level(low, axis)}-{format_level(bounds.broken, axis)}{proven})"
     return f"capacity {_estimate(result)} {span}{limit}"
