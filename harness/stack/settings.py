@@ -33,6 +33,7 @@ class StackSettings:
         rpc_nodes: RPC nodes that are started, upstream of a chain adapter; 0 starts neither.
         redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
         defects: named defects of the reference services to be switched on.
+        service: variables of a reference engine with a known capacity.
         defect_log: where these record what they did.
         stepped: services whose wall clock is to be set, as faults.
         agents: agents of Zone A at the start, in addition to the swarm.
@@ -51,6 +52,7 @@ class StackSettings:
     rpc_nodes: int = 0
     redis_maxmemory_mb: int = 0
     defects: tuple[str, ...] = ()
+    service: tuple[tuple[str, str], ...] = ()
     defect_log: Path | None = None
     stepped: frozenset[str] = frozenset()
     agents: int = 0
@@ -94,6 +96,7 @@ class StackSettings:
             rpc_nodes=scenario.chain.nodes,
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
             defects=scenario.engine.defects,
+            service=scenario.engine.service_variables,
             defect_log=defect_log if scenario.engine.defects else None,
             stepped=frozenset(one.target for one in scenario.fault if one.steps_clock),
             agents=scenario.agent_containers.agents,
