@@ -94,19 +94,7 @@ class StackChoice:
                 program is missing, or a variable that holds a login is not set.
         """
         if (attached := self.attached()) is not None:
-            if scenario.engine.defects:
-                raise UsageError(
-                    "defects are those of the reference engine; this one runs already",
-                    where="engine.defects",
-                    hint="leave out --defect and engine.defects, or --stack attach",
-                )
-            if scenario.gate is not None:
-                raise UsageError(
-                    "a gate's rounds are decided by the reference decision service, on a stack"
-                    " that is started",
-                    where="gate",
-                    hint="leave out [gate], or --stack attach",
-                )
+            _check_attached(scenario)
             attached.redis.secret_url(os.environ)
             attached.postgres.secret_conninfo(os.environ)
             return
@@ -115,6 +103,12 @@ class StackChoice:
             if self.images or self.agents or self.free_agents:
                 raise UsageError(
                     "--image, --agent-containers and --free-agents need containers",
+                    hint="add --stack docker",
+                )
+            if settings.quotas:
+                raise UsageError(
+                    "child processes have no quotas",
+                    where=f"quota.{next(iter(scenario.quota))}",
                     hint="add --stack docker",
                 )
             need_clocks(settings)
@@ -195,6 +189,29 @@ class StackChoice:
             images=image_variables(folder, self.image_set, self.images),
             agents=self.agents,
             free_agents=self.free_agents,
+        )
+
+
+def _check_attached(scenario: Scenario) -> None:
+    """Nothing is asked of a system that already runs which only one that is started can have."""
+    if scenario.engine.defects:
+        raise UsageError(
+            "defects are those of the reference engine; this one runs already",
+            where="engine.defects",
+            hint="leave out --defect and engine.defects, or --stack attach",
+        )
+    if scenario.gate is not None:
+        raise UsageError(
+            "a gate's rounds are decided by the reference decision service, on a stack"
+            " that is started",
+            where="gate",
+            hint="leave out [gate], or --stack attach",
+        )
+    if scenario.system_changes:
+        raise UsageError(
+            "a system that already runs has its own quotas and settings",
+            where=scenario.system_changes[0],
+            hint="leave out [quota] and [postgres], or --stack attach",
         )
 
 

@@ -10,6 +10,7 @@ from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.scenario import Scenario
+from harness.scenario.system_settings import QUOTA_SERVICES, ServiceQuota, setting_text
 from harness.stack.defect_catalogue import check_defects, defects_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,8 @@ class StackSettings:
         gate: whether another one will be, for a gate under load.
         rpc_nodes: RPC nodes that are started, upstream of a chain adapter; 0 starts neither.
         redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
+        quotas: limits instead of the specified ones, by service; containers only.
+        postgres: settings of PostgreSQL instead of its usual ones, by name.
         defects: named defects of the reference services to be switched on.
         defect_log: where these record what they did.
         stepped: services whose wall clock is to be set, as faults.
@@ -47,6 +50,8 @@ class StackSettings:
     gate: bool = False
     rpc_nodes: int = 0
     redis_maxmemory_mb: int = 0
+    quotas: Mapping[str, ServiceQuota] = field(default_factory=dict)
+    postgres: Mapping[str, str] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
     defect_log: Path | None = None
     stepped: frozenset[str] = frozenset()
@@ -88,6 +93,8 @@ class StackSettings:
             gate=scenario.gate is not None,
             rpc_nodes=scenario.chain.nodes,
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
+            quotas={QUOTA_SERVICES[name]: quota for name, quota in scenario.quota.items()},
+            postgres={name: setting_text(value) for name, value in scenario.postgres.items()},
             defects=scenario.engine.defects,
             defect_log=defect_log if scenario.engine.defects else None,
             stepped=frozenset(one.target for one in scenario.fault if one.steps_clock),
