@@ -111,9 +111,18 @@ def by_bootstrap(levels: Floats, results: Floats) -> tuple[Bounds, ...]:
     )
 
 
-def study(case: Case, sets: int, intervals: Intervals) -> tuple[list[float], Counter[str]]:
-    """Shares of covered parameters, and how often each model is chosen."""
-    random = np.random.default_rng(7)
+def study(
+    number: int, case: Case, sets: int, intervals: Intervals
+) -> tuple[list[float], Counter[str]]:
+    """Shares of covered parameters, and how often each model is chosen.
+
+    Args:
+        number: of the row, so that rows do not share their noise.
+        case: truth and noise.
+        sets: number of experiments.
+        intervals: how they are made.
+    """
+    random = np.random.default_rng([7, number])
     covered = np.zeros(len(_PARAMETERS))
     chosen: Counter[str] = Counter()
     for _ in range(sets):
@@ -141,13 +150,15 @@ def main() -> int:
     )
     print("|---" * (5 + len(_PARAMETERS) + len(models)) + "|")
     least = 1.0
-    for case in cases():
-        shares, chosen = study(case, options.sets, by_region)
+    for number, case in enumerate(cases()):
+        shares, chosen = study(number, case, options.sets, by_region)
         least = min(least, *shares)
         rates = [f"{100 * chosen[model] / options.sets:.0f} %" for model in models]
         print(_row("region", case, shares, rates), flush=True)
-    for case in (case for case in cases() if case.coherency == TRUTHS[-1][1] and not case.tail):
-        shares, _ = study(case, options.bootstrap_sets, by_bootstrap)
+    for number, case in enumerate(cases()):
+        if case.coherency != TRUTHS[-1][1] or case.tail:
+            continue
+        shares, _ = study(number, case, options.bootstrap_sets, by_bootstrap)
         print(_row("bootstrap", case, shares, ["-"] * len(models)), flush=True)
     print(
         f"\nleast share of the intervals in use: {100 * least:.1f} %, asked for: {100 * LEAST:g} %"
