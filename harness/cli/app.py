@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import harness
+from harness.cli.capacity import capacity
 from harness.cli.chaos import chaos
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
@@ -166,6 +167,7 @@ def run(
 
 app.command()(isolate)
 app.command()(chaos)
+app.command()(capacity)
 
 
 @app.command()
@@ -190,7 +192,7 @@ def attach(
 
 @app.command()
 def judge(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of a --repeat.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, a --repeat or a search.")],
     verbose: Verbose = False,
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
@@ -220,7 +222,7 @@ def watch(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run, or of a --repeat.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, a --repeat or a search.")],
     html: Annotated[Path | None, typer.Option(help="A page that needs no network.")] = None,
     junit: Annotated[Path | None, typer.Option(help="JUnit XML; - for the terminal.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Markdown; - for the terminal.")] = None,

@@ -7,13 +7,21 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.assessment.assess import assess, reassess
+from harness.assessment.capacity_folder import CapacityFolder
 from harness.cli.closing import show_closing
 from harness.cli.console import make_console
-from harness.cli.report_files import report_after, report_group_after, summarise
+from harness.cli.report_files import (
+    report_after,
+    report_capacity_after,
+    report_group_after,
+    summarise,
+)
 from harness.errors import UsageError
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
+from harness.experiments.capacity import judge_search
 from harness.experiments.repeat import judge_again
+from harness.report.capacity import render_capacity
 from harness.report.diagnosis import render_diagnosis
 from harness.report.group import render_group
 
@@ -26,6 +34,12 @@ def judge_folder(path: Path, *, verbose: bool = False) -> int:
         text = f"warning: this judgement is not stored: {why}; an older one may lie there"
         console.print(text, style="yellow", markup=False, soft_wrap=True)
 
+    if CapacityFolder.is_at(path):
+        search = CapacityFolder.open(path)
+        result = judge_search(search)
+        report_capacity_after(search, result, console)
+        console.print(render_capacity(result, search.path))
+        return result.exit_code
     if GroupFolder.is_at(path):
         group = GroupFolder(path.absolute())
         judgement = judge_again(group, warn)
@@ -49,7 +63,7 @@ def diagnose_folder(path: Path, console: Console) -> None:
         UsageError: it is no run.
         EvidenceError: its evidence is missing or unreadable.
     """
-    if GroupFolder.is_at(path):
+    if GroupFolder.is_at(path) or CapacityFolder.is_at(path):
         raise UsageError(
             "holds several runs", where=str(path), hint="give the folder of one of them"
         )

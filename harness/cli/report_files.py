@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from harness.assessment.capacity import CapacityResult
+from harness.assessment.capacity_folder import CapacityFolder
 from harness.assessment.group import GroupJudgement
 from harness.assessment.group_result import read_group_result
 from harness.cli.standard_streams import emit
@@ -21,8 +23,9 @@ from harness.evidence.run_folder import RunFolder
 from harness.report.data import ReportData, read_report_data
 from harness.report.hgrm import write_hgrm
 from harness.report.html import html_report
-from harness.report.junit import group_junit_xml, junit_xml
-from harness.report.markdown import group_markdown, markdown
+from harness.report.html.capacity_page import capacity_page
+from harness.report.junit import capacity_junit_xml, group_junit_xml, junit_xml
+from harness.report.markdown import capacity_markdown, group_markdown, markdown
 from harness.report.samples import write_csv
 
 # GitHub shows the file that this variable names on the page of the job.
@@ -61,7 +64,9 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
         UsageError: the folder is none, or a group has no such report.
         EvidenceError: evidence is missing or unreadable, or a report cannot be written.
     """
-    if GroupFolder.is_at(path):
+    if CapacityFolder.is_at(path):
+        written = _report_capacity(CapacityFolder.open(path), wanted, show=show)
+    elif GroupFolder.is_at(path):
         written = _report_group(GroupFolder(path.absolute()), wanted, show=show)
     else:
         folder = RunFolder.open(path)
@@ -106,6 +111,18 @@ def report_group_after(folder: GroupFolder, judgement: GroupJudgement, console: 
         append_summary(text, os.environ, console)
 
 
+def report_capacity_after(folder: CapacityFolder, result: CapacityResult, console: Console) -> None:
+    """The same of a search of the capacity, with its page."""
+
+    def both() -> str:
+        _write(folder.junit, capacity_junit_xml(result))
+        _write(folder.html, capacity_page(result))
+        return capacity_markdown(result, folder.path)
+
+    if (text := _or_warning(both, console)) is not None:
+        append_summary(text, os.environ, console)
+
+
 def append_summary(text: str, environ: Mapping[str, str], console: Console) -> None:
     """Add Markdown to what the page of the CI job shows, where there is such a page."""
     if not (name := environ.get(SUMMARY)):
@@ -140,6 +157,34 @@ def _report_run(data: ReportData, wanted: ReportRequest) -> Iterator[Path]:
         yield from write_csv(data, wanted.csv)
     if wanted.hgrm is not None:
         yield from write_hgrm(data.measurement, wanted.hgrm)
+
+
+def _report_capacity(
+    folder: CapacityFolder, wanted: ReportRequest, *, show: bool
+) -> tuple[Path, ...]:
+    if wanted.csv or wanted.hgrm:
+        raise UsageError(
+            "a search has a page, JUnit XML and Markdown only",
+            where=str(folder.path),
+            hint="name the folder of one of its trials for CSV or .hgrm files",
+        )
+    result = folder.read_result()
+    if not wanted.anything:
+        wanted = ReportRequest(html=folder.html, junit=folder.junit)
+    elif show and wanted.html is None:
+        wanted = ReportRequest(folder.html, wanted.junit, wanted.markdown)
+    texts: tuple[tuple[Path | None, Callable[[], str]], ...] = (
+        (wanted.html, lambda: capacity_page(result)),
+        (wanted.junit, lambda: capacity_junit_xml(result)),
+        (wanted.markdown, lambda: capacity_markdown(result, folder.path)),
+    )
+    written: list[Path] = []
+    for path, make in texts:
+        if path is not None:
+            written += _write(path, make())
+    if show and wanted.html is not None:
+        webbrowser.open(wanted.html.absolute().as_uri())
+    return tuple(written)
 
 
 def _report_group(folder: GroupFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:

@@ -215,12 +215,15 @@ def _parts(
             run_tag,
             path,
             alone=choice.kind is not StackKind.ATTACH,
+            earlier_tags=tuple(choice.shared.run_tags) if choice.shared else (),
             heads=scenario.has_feed_stall,
         )
 
     def read_starts(endpoints: Endpoints, run_tag: int) -> dict[int, int]:
+        if choice.shared is not None:
+            choice.shared.run_tags.append(run_tag)
         if choice.kind is not StackKind.ATTACH:
-            return {}  # a database that was made for this run
+            return {}  # the addresses of a run are its own, and its database was made for it
         conninfo = endpoints.observer_dsn.get_secret_value()
         return nonce_starts(conninfo, contract, scenario, run_tag)
 

@@ -33,6 +33,7 @@ from harness.stack.process.anvil import find_anvil
 from harness.stack.process.services import need_clocks
 from harness.stack.process.stack import ProcessStack
 from harness.stack.settings import StackSettings
+from harness.stack.shared import SharedStack
 from harness.stack.startup import StartupSink, ignore_event
 
 __all__ = ["StackChoice", "StackKind"]
@@ -50,6 +51,7 @@ class StackChoice:
         contract_file: what a system that already runs is called and where it is; attach only.
         accept_production: the sentence that accepts production; attach only.
         free_agents: whether agent containers have no limits; containers only.
+        shared: the stack of all runs, where they share one; None for one of each run's own.
     """
 
     kind: StackKind
@@ -60,6 +62,7 @@ class StackChoice:
     contract_file: Path | None = None
     accept_production: str | None = None
     free_agents: bool = False
+    shared: SharedStack | None = None
 
     def attached(self) -> AttachFile | None:
         """The contract of the system that already runs; None for one that is started.
@@ -143,18 +146,43 @@ class StackChoice:
             UsageError: as `check`.
         """
         self.check(scenario, contract, root)
+        if self.shared is not None:
+            self.shared.on_event = on_event
+            return self.shared
+        return self.build(scenario, contract, root, (folder.logs, folder.defects), clock, on_event)
+
+    def build(
+        self,
+        scenario: Scenario,
+        contract: Contract,
+        root: Path,
+        logs_and_defects: tuple[Path, Path],
+        clock: Clock,
+        on_event: StartupSink = ignore_event,
+    ) -> Stack:
+        """A stack for what was checked.
+
+        Args:
+            scenario: says what is started.
+            contract: its names.
+            root: the repository.
+            logs_and_defects: folder of its logs, and file of what its defects did.
+            clock: time of its start.
+            on_event: receives the events of its start.
+        """
+        logs, defects = logs_and_defects
         if (attached := self.attached()) is not None:
             return AttachStack(attached, os.environ, clock, scenario)
-        settings = StackSettings.of(scenario, contract, self.ports, root, folder.defects)
+        settings = StackSettings.of(scenario, contract, self.ports, root, defects)
         if self.kind is StackKind.PROCESS:
-            return ProcessStack(settings, create_private_dir(), folder.logs, clock, on_event)
+            return ProcessStack(settings, create_private_dir(), logs, clock, on_event)
         variables = agent_variables(scenario.agent_containers, contract)
         docker = replace(
             self.docker_settings(settings, root),
             own_disks=own_disks(scenario.fault),
             variables=variables,
         )
-        return DockerStack(docker, folder.logs, clock, on_event)
+        return DockerStack(docker, logs, clock, on_event)
 
     def need_agents(self, scenario: Scenario) -> None:
         """Make sure that there are as many agent containers as the scenario needs.

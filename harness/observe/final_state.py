@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def write_final_state(
     folder: Path,
     *,
     alone: bool = False,
+    earlier_tags: Sequence[int] = (),
     heads: bool = False,
 ) -> None:
     """Read and write everything.
@@ -94,7 +95,8 @@ def write_final_state(
         contract: names of tables, columns and streams.
         run_tag: run whose rows are read.
         folder: the run's folder.
-        alone: whether the database was made for the run: then unattributed rows are counted.
+        alone: whether the database was made for the harness: then unattributed rows are counted.
+        earlier_tags: runs before it in the same database, whose rows are known.
         heads: whether to read the events of the chain.
 
     Raises:
@@ -106,7 +108,12 @@ def write_final_state(
     try:
         try:
             document["postgres"] = _read_postgres(
-                observer_dsn, contract, run_tag, folder, unread, alone=alone
+                observer_dsn,
+                contract,
+                run_tag,
+                folder,
+                unread,
+                known_tags={run_tag, *earlier_tags} if alone else None,
             )
         except psycopg.Error as error:
             unread[POSTGRES] = error_text(error, with_type=False)
@@ -133,7 +140,7 @@ def _read_postgres(
     folder: Path,
     unread: dict[str, str],
     *,
-    alone: bool,
+    known_tags: Collection[int] | None,
 ) -> dict[str, Any]:
     with connect(dsn, application_name="harness_final") as connection:
         # One snapshot of all tables, so that their rows can be compared.
@@ -150,8 +157,10 @@ def _read_postgres(
             more["ledger"] = read("bookings", _read_bookings, connection, ledger, run_tag, folder)
         nonces = read("nonces", read_nonces, connection, contract, run_tag)
         more["stamped"] = read("stamps", _read_stamps, connection, contract, run_tag, folder)
-        if alone:
-            more["strangers"] = read("strangers", read_unattributed, connection, contract, run_tag)
+        if known_tags is not None:
+            more["strangers"] = read(
+                "strangers", read_unattributed, connection, contract, known_tags
+            )
         filtered = read("row security", _filtered, connection, contract)
     return {
         **facts,
@@ -215,12 +224,12 @@ def _filtered(connection: Connection[Any], contract: Contract) -> dict[str, str]
 
 
 def read_unattributed(
-    connection: Connection[Any], contract: Contract, run_tag: int
+    connection: Connection[Any], contract: Contract, run_tags: Collection[int]
 ) -> dict[str, Any]:
-    """Rows of tasks and ledger with a trace id of no signal of the run: counts, and some ids.
+    """Rows of tasks and ledger with a trace id of no signal of these runs: counts, and some ids.
 
-    It reads whole tables, so it is for databases that were made for the run. Rows without a trace
-    id do not count.
+    It reads whole tables, so it is for databases that the harness made. Rows without a trace id
+    do not count.
     """
     tables: dict[str, TaskTable | Ledger] = {"tasks": contract.tasks}
     if contract.ledger is not None:
@@ -234,10 +243,11 @@ def read_unattributed(
         ).format(
             trace=sql.Identifier(table.trace_id),
             table=table_name(table.table),
-            own=is_own_row(table, table.trace_id),
+            own=sql.SQL(" OR ").join([is_own_row(table, table.trace_id)] * len(run_tags)),
             most=sql.Literal(_UNATTRIBUTED_EXAMPLES_MAX),
         )
-        rows = connection.execute(query, table.run_range(run_tag)).fetchall()
+        ranges = [bound for run_tag in run_tags for bound in table.run_range(run_tag)]
+        rows = connection.execute(query, ranges).fetchall()
         counts[name] = int(rows[0][1]) if rows else 0
         traces += [str(trace) for trace, _ in rows]
     return {**counts, "traces": list(dict.fromkeys(traces))[:_UNATTRIBUTED_EXAMPLES_MAX]}

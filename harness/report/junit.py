@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
+from harness.analysis.capacity.trials import Answer
+from harness.assessment.capacity import CapacityResult, TrialFigures
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.evidence.group_folder import GroupFolder
 from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Status, Verdict
 from harness.printable import printable
+from harness.report import capacity
 from harness.report.data import ReportData
+from harness.scenario.capacity_axis import CapacityAxis
 
 Property = tuple[str, str]
 
@@ -84,6 +88,44 @@ def group_junit_xml(judgement: GroupJudgement, folder: GroupFolder) -> str:
         cases = [case_of_check(check) for check in judgement.checks if check.kind is kind]
         suites.append((kind.value, cases, properties))
     return _document("group", run_id, suites)
+
+
+def capacity_junit_xml(result: CapacityResult) -> str:
+    """A search of the capacity: a case for its end, and one for each trial.
+
+    A trial whose level is broken is what the search looks for, and no failure of the build; one
+    that is INVALID or undecided is skipped, since the search repeats or passes it.
+    """
+    properties = [
+        ("run_id", result.search_id),
+        ("scenario", result.scenario),
+        ("axis", result.axis.value),
+        ("verdict", result.verdict.name),
+        ("exit_code", str(result.exit_code)),
+        ("grade", result.grade.level),
+        *(("grade_reason", reason) for reason in result.grade.reasons),
+    ]
+    problem, type_ = _problem(result.verdict)
+    bounds = f"figures: {json.dumps(result.bounds.model_dump(mode='json'))}"
+    end = JUnitCase("capacity", problem, type_, capacity.headline(result), bounds)
+    suites = [
+        ("search", [end], properties),
+        ("trials", [_case_of_trial(trial, result.axis) for trial in result.trials], properties),
+    ]
+    return _document(result.scenario, result.search_id, suites)
+
+
+def _case_of_trial(trial: TrialFigures, axis: CapacityAxis) -> JUnitCase:
+    decided = trial.answer in (Answer.MET, Answer.BROKEN)
+    level = capacity.format_level(trial.level, axis)
+    lines = [f"run {trial.run_id}: {trial.answer}, {trial.verdict.name}", *trial.reasons]
+    return JUnitCase(
+        f"trial {trial.number}: {level}",
+        None if decided else "skipped",
+        "" if decided else trial.answer.value,
+        lines[0],
+        "\n".join(lines),
+    )
 
 
 def case_of_check(check: Check) -> JUnitCase:

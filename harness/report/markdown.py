@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from harness.analysis.measurement import MetricFigures
+from harness.assessment.capacity import CapacityResult
 from harness.assessment.group import GroupJudgement
 from harness.evidence.group_folder import GroupFolder
 from harness.formatting import format_count, format_duration_fixed
@@ -13,6 +15,7 @@ from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.verdict import Status
 from harness.printable import one_line
+from harness.report import capacity
 from harness.report.data import ReportData
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
@@ -67,6 +70,54 @@ def group_markdown(judgement: GroupJudgement, folder: GroupFolder) -> str:
         f"Group {escaped(folder.path.name)}. To judge it again:",
         "",
         *_code(f"harness judge {folder.path}"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def capacity_markdown(result: CapacityResult, path: Path) -> str:
+    """The summary of a search of the capacity."""
+    axis = result.axis
+    curve = [
+        (
+            escaped(capacity.format_level(trial.level, axis)),
+            trial.answer.value,
+            format_duration_fixed(trial.p50_ns),
+            escaped(capacity.format_interval(trial.deciding)),
+            escaped(capacity.format_use(trial)),
+        )
+        for trial in result.levels
+    ]
+    trials = [
+        (
+            str(trial.number),
+            escaped(capacity.format_level(trial.level, axis)),
+            capacity.PURPOSES[trial.purpose],
+            trial.answer.value,
+            trial.verdict.name,
+            f"{trial.elapsed_s:.0f} s",
+            escaped(trial.run_id),
+        )
+        for trial in result.trials
+    ]
+    found = result.bottleneck
+    questions = found.diagnosis.questions if found and found.diagnosis else ()
+    lines = [
+        f"## {result.verdict.name}: {escaped(capacity.headline(result))}",
+        "",
+        f"{escaped(capacity.reason_text(result))}.",
+        "",
+        *_table(
+            ("bound", axis.value),
+            [(escaped(name), escaped(value)) for name, value in capacity.bound_rows(result)],
+        ),
+        *_table(("level", "answer", "P50", "objective", "CPU"), curve),
+        *_table(("trial", "level", "purpose", "answer", "verdict", "took", "run"), trials),
+        *[f"- {one.key}: {one.answer}: {escaped(one.message)}" for one in questions],
+        "" * bool(questions),
+        *_grade(result.grade),
+        f"Search {escaped(result.search_id)}. To judge it again:",
+        "",
+        *_code(f"harness judge {path}"),
     ]
     return "\n".join(lines) + "\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,7 +28,7 @@ from harness.report.html.percentiles import latency_section
 from harness.report.html.resources import resources_section
 from harness.report.html.run_timeline import RunTimeline, timeline_of
 from harness.report.html.stages import breakdown_section
-from harness.report.html.summary import build_summary
+from harness.report.html.summary import Summary, build_summary
 
 # Every section below the verdict, in order.
 SECTIONS: tuple[Callable[[ReportData, RunTimeline], Section], ...] = (
@@ -54,16 +54,42 @@ def html_report(data: ReportData) -> str:
         data.plan.t0_ns,
         data.run.observation_end_ns,
     )
-    sections = [section for build in SECTIONS if _is_filled(section := build(data, timeline))]
+    return render_page(
+        build_summary(data),
+        [section for build in SECTIONS if _is_filled(section := build(data, timeline))],
+        subject="run",
+        cause=data.diagnosis.headline if data.diagnosis else None,
+        rejudged_reason=data.rejudged_reason,
+    )
+
+
+def render_page(
+    top: Summary,
+    sections: Sequence[Section],
+    *,
+    subject: str,
+    cause: str | None = None,
+    rejudged_reason: str | None = None,
+) -> str:
+    """One page that needs no network.
+
+    Args:
+        top: what is above the first section.
+        sections: in order.
+        subject: what is reported.
+        cause: the diagnosis in one sentence; its evidence is in the section `diagnosis`.
+        rejudged_reason: why the evidence was judged again; None where it was not.
+    """
     script, plotly = _source("report.js"), plotly_packed()
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
-            top=build_summary(data),
-            cause=data.diagnosis.headline if data.diagnosis else None,
+            top=top,
+            subject=subject,
+            cause=cause,
             sections=sections,
-            rejudged_reason=data.rejudged_reason,
+            rejudged_reason=rejudged_reason,
             version=harness.__version__,
             drawings=[chart.drawing for section in sections for chart in section.charts],
             palettes={"light": dict(LIGHT), "dark": dict(DARK)},

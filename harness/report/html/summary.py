@@ -101,7 +101,7 @@ def build_summary(data: ReportData) -> Summary:
         about=scenario.about,
         executed=data.executed,
         verdict=judgement.verdict.value,
-        sign=Markup(_SIGNS[judgement.verdict]),  # noqa: S704 - our own drawing
+        sign=sign_of(judgement.verdict),
         headline=headline(judgement),
         reasons=tuple(others[:REASONS_MAX]),
         reasons_left=max(0, len(others) - REASONS_MAX),
@@ -111,6 +111,11 @@ def build_summary(data: ReportData) -> Summary:
         grade_text=_GRADES[grade.level],
         grade_reasons=grade.reasons,
     )
+
+
+def sign_of(verdict: Verdict) -> Markup:
+    """SVG of a verdict's sign."""
+    return Markup(_SIGNS[verdict])  # noqa: S704 - our own drawing
 
 
 def _facts(data: ReportData) -> Iterator[Fact]:

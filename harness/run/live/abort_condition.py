@@ -1,4 +1,4 @@
-"""Objectives that end the load early once they can no longer be met.
+"""Objectives that end the load early once they can no longer be met, and overload.
 
 Only what is certain counts: a signal counts once it is old enough that its outcome against the
 limit is final. The verdict never depends on this module; it comes from the evidence.
@@ -7,11 +7,12 @@ limit is final. The verdict never depends on this module; it comes from the evid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.capacity.backlog import backlog_grows
 from harness.analysis.sliding_windows import Counts, WindowGrid, allowed_above
 from harness.analysis.statistics import BATCHES_MIN, order_ranks
 from harness.clock import NS_PER_MS, NS_PER_S
@@ -27,9 +28,33 @@ _WIDTHS = (1, 2, 4, 8)
 # Evaluated repeatedly, so it needs more confidence than the judge, who evaluates once.
 _CONFIDENCE = 0.999
 _MODES = len(Mode)
+# So many looks within a trial of a minute as the confidence above allows for.
+_OVERLOAD_EVERY_S = 5
 
 
-class AbortCondition:
+class AbortCondition(Protocol):
+    """A condition that may end the load early."""
+
+    def due(self, intended_ns: NDArray[np.int64], modes: NDArray[Any]) -> None:
+        """Signals were attempted."""
+        ...
+
+    def final(
+        self,
+        intended_ns: NDArray[np.int64],
+        modes: NDArray[Any],
+        seen_ns: NDArray[np.int64],
+        states: NDArray[Any],
+    ) -> None:
+        """Signals were seen in a final state."""
+        ...
+
+    def failed(self, now_ns: int) -> str | None:
+        """Why the load is to end; None while it is not."""
+        ...
+
+
+class ObjectiveCondition:
     """One objective under way.
 
     Args:
@@ -138,11 +163,68 @@ class AbortCondition:
             table[mode] += sign * np.bincount(own, minlength=self._grid.steps)
 
 
+class OverloadCondition:
+    """The backlog of signals under way: the load ends once it certainly grows.
+
+    Args:
+        load: when signals are due.
+        t0_ns: start of the load.
+    """
+
+    def __init__(self, load: Load, t0_ns: int) -> None:
+        stretches = load.measured_stretches_ns()
+        self._start_ns = t0_ns + stretches[0][0]
+        seconds = -(-(stretches[-1][1] - stretches[0][0]) // NS_PER_S)
+        # By second of the measured load; the first cell has all that came before.
+        self._change: Counts = np.zeros(seconds + 1, dtype=np.int64)
+        self._next_s = _OVERLOAD_EVERY_S
+
+    def due(self, intended_ns: NDArray[np.int64], modes: NDArray[Any]) -> None:
+        """Signals were attempted."""
+        del modes
+        self._add(intended_ns, 1)
+
+    def final(
+        self,
+        intended_ns: NDArray[np.int64],
+        modes: NDArray[Any],
+        seen_ns: NDArray[np.int64],
+        states: NDArray[Any],
+    ) -> None:
+        """Signals were seen in a final state, whichever."""
+        del intended_ns, modes, states
+        self._add(seen_ns, -1)
+
+    def failed(self, now_ns: int) -> str | None:
+        """Why the load is to end; None while its backlog does not certainly grow."""
+        known = int((now_ns - SLACK_NS - self._start_ns) // NS_PER_S)
+        known = min(known, len(self._change) - 1)
+        if known < self._next_s:
+            return None
+        self._next_s = known + _OVERLOAD_EVERY_S
+        backlog = np.cumsum(self._change)[1 : known + 1]
+        times_s = np.arange(1, known + 1, dtype=np.float64)
+        if not backlog_grows(times_s, backlog, confidence=_CONFIDENCE):
+            return None
+        return f"overload: the backlog grew to {int(backlog[-1]):,} signals within {known} s"
+
+    def _add(self, at_ns: NDArray[np.int64], sign: int) -> None:
+        if len(at_ns):
+            last = len(self._change) - 1
+            second = np.clip((at_ns - self._start_ns) // NS_PER_S + 1, 0, last)
+            self._change += sign * np.bincount(second, minlength=last + 1)
+
+
 def abort_conditions_of(scenario: Scenario, t0_ns: int) -> tuple[AbortCondition, ...]:
-    """The objectives of a scenario that may end its load early."""
-    return tuple(
-        AbortCondition(slo, scenario.load, t0_ns) for slo in scenario.slos() if slo.abort_on_fail
+    """The objectives of a scenario that may end its load early, and its overload if that may."""
+    conditions: tuple[AbortCondition, ...] = tuple(
+        ObjectiveCondition(slo, scenario.load, t0_ns)
+        for slo in scenario.slos()
+        if slo.abort_on_fail
     )
+    if scenario.load.abort_on_overload:
+        conditions = (*conditions, OverloadCondition(scenario.load, t0_ns))
+    return conditions
 
 
 def first_failed(abort_conditions: Sequence[AbortCondition], now_ns: int) -> str | None:

@@ -33,7 +33,7 @@ def test_the_objective_that_ended_it_is_the_reason(tmp_path: Path) -> None:
     early = next(check for check in found.checks if check.id == "abort_justified")
     assert early.status is Status.PASS
     assert early.message == (
-        "the load was ended at 11.0 s, because of made up; the evidence confirms that it failed"
+        "the load was ended at 11.0 s, because of made up; the evidence confirms it"
     )
     load = next(check for check in found.checks if check.id == "load_attempted")
     assert load.status is Status.INVALID

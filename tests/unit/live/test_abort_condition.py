@@ -12,7 +12,7 @@ from harness.analysis.sliding_windows import WindowGrid, count_windows
 from harness.contract.names import State
 from harness.run.live.abort_condition import (
     SLACK_NS,
-    AbortCondition,
+    ObjectiveCondition,
     abort_conditions_of,
     first_failed,
 )
@@ -32,9 +32,9 @@ Signals = list[tuple[int, int]]
 
 def condition_after(
     text: str, signals: Signals, *, delay_s: float = 0.0, mode: int = 0
-) -> AbortCondition:
+) -> ObjectiveCondition:
     """A condition that has received signals: due time and latency of each in ms."""
-    condition = AbortCondition(
+    condition = ObjectiveCondition(
         SLO(objective=text, abort_on_fail=True, abort_delay_s=delay_s), LOAD, T0_NS
     )
     rows = np.array(signals, dtype=np.int64).reshape(-1, 2) * MS

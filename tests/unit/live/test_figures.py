@@ -12,7 +12,7 @@ from harness.analysis.statistics import size_needed
 from harness.contract import trace_id
 from harness.contract.names import State
 from harness.evidence.records import ATTEMPT, SIGHTING, Mode, Records
-from harness.run.live.abort_condition import AbortCondition
+from harness.run.live.abort_condition import ObjectiveCondition
 from harness.run.live.figures import LiveFigures, LiveMatcher
 from harness.scenario import SLO, Load, Stage
 
@@ -87,7 +87,7 @@ def test_abort_conditions_receive_every_signal_but_the_stale() -> None:
     slo = SLO(objective="max < 1 s", abort_on_fail=True)
     late, end_ns = 2 * 10**9, 60 * 10**9
     for sighting_first in (False, True):
-        matcher = LiveMatcher(abort_conditions=[AbortCondition(slo, load, 0)])
+        matcher = LiveMatcher(abort_conditions=[ObjectiveCondition(slo, load, 0)])
         due, seen = attempts([1, 2], [10**9, 10**9]), sightings([1, 2], [10**9 + 5, 10**9 + 5])
         if sighting_first:
             matcher.add_observations(seen)
@@ -102,7 +102,7 @@ def test_abort_conditions_receive_every_signal_but_the_stale() -> None:
         matcher.add_attempts(attempts([4], [10**9]))
         matcher.add_observations(sightings([4], [10**9 + late]))
         assert matcher.failed(end_ns) is not None
-    flooded = LiveMatcher(outstanding_max=1, abort_conditions=[AbortCondition(slo, load, 0)])
+    flooded = LiveMatcher(outstanding_max=1, abort_conditions=[ObjectiveCondition(slo, load, 0)])
     flooded.add_attempts(attempts([1, 2], [10**9, 10**9]))
     assert flooded.failed(end_ns) is None
 

@@ -1,0 +1,1 @@
+"""The search of a capacity: which level is tried next, and what the trials prove; pure."""
