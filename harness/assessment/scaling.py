@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from harness.analysis.capacity.trials import EndReason
 from harness.analysis.scaling.figures import level_figures, scaling_figures, trend_figures
 from harness.analysis.scaling.throughput import SATURATED_MIN_S, saturated_throughput
 from harness.assessment.assess import Assessment
+from harness.assessment.capacity import CapacityResult
 from harness.assessment.scale_result import (
     CellFigures,
     CellStatus,
@@ -78,6 +80,18 @@ def figure_of_run(measure: Measure, scenario: Scenario, assessment: Assessment) 
     if measure is Measure.THROUGHPUT:
         return _throughput(scenario, assessment, found)
     return _latency(judgement, found)
+
+
+def figure_of_search(result: CapacityResult) -> RunFigure:
+    """The capacity that a search found: the middle of its bounds, which are the interval."""
+    found = RunFigure(CellStatus.MEASURED, result.verdict, result.grade)
+    bounds = result.bounds
+    if result.reason is not EndReason.FOUND or bounds.estimate is None:
+        reason = result.reason.value if result.reason else "the search has not ended"
+        return found._replace(status=CellStatus.INVALID, reasons=(f"no capacity: {reason}",))
+    return found._replace(
+        value=bounds.estimate, lower=bounds.proven_met, upper=bounds.confirmed_broken
+    )
 
 
 def _reasons(

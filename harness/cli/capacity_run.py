@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.analysis.capacity.trials import TrialRequest
+from harness.analysis.capacity.trials import SearchPlan, TrialRequest
 from harness.assessment.assess import Assessment
 from harness.assessment.capacity import CapacityResult, TrialFigures
 from harness.assessment.capacity_folder import CapacityFolder, StackOptions
@@ -72,6 +72,47 @@ def begin_search(
     """
     require_searchable(scenario)
     plan = make_plan(scenario, axis, options)
+    console = make_console()
+    folder, result = search_below(
+        reports,
+        scenario,
+        axis,
+        plan,
+        choice,
+        within_s=within_s,
+        announce=lambda folder: _announce(folder, console),
+        sink=TrialLines(axis, console),
+    )
+    return _finish(result, folder, console)
+
+
+def search_below(
+    reports: Path,
+    scenario: Scenario,
+    axis: CapacityAxis,
+    plan: SearchPlan,
+    choice: StackChoice,
+    *,
+    within_s: float | None = None,
+    announce: Callable[[CapacityFolder], None] = lambda _: None,
+    sink: TrialSink | None = None,
+) -> tuple[CapacityFolder, CapacityResult]:
+    """Search on the chosen stack, in a new folder below a path.
+
+    Args:
+        reports: where the folder goes.
+        scenario: the base of every trial.
+        axis: what is varied.
+        plan: range, width and cost of the search.
+        choice: of the stack.
+        within_s: time budget of all trials together; None without one.
+        announce: receives the folder before the first trial.
+        sink: receives each trial.
+
+    Raises:
+        UsageError: scenario, contract and environment do not fit each other.
+        StackError: the stack could not be started, or was lost.
+    """
     contract = contract_for(scenario_of_stack(scenario, axis, plan.maximum), choice, ROOT)
     folder = CapacityFolder.create(reports, scenario, SystemClock().wall_ns())
     stored = StackOptions(
@@ -81,20 +122,12 @@ def begin_search(
         agents=choice.agents,
         contract=str(choice.contract_file.absolute()) if choice.contract_file else None,
     )
-    console = make_console()
     with _shared(scenario, axis, plan.maximum, choice, contract, folder) as once:
-        _announce(folder, console)
+        announce(folder)
         result = search_capacity(
-            scenario,
-            axis,
-            plan,
-            folder,
-            once,
-            within_s=within_s,
-            options=stored,
-            sink=TrialLines(axis, console),
+            scenario, axis, plan, folder, once, within_s=within_s, options=stored, sink=sink
         )
-    return _finish(result, folder, console)
+    return folder, result
 
 
 def go_on(path: Path, within_s: float | None, accept_production: str | None) -> int:

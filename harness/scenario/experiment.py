@@ -98,6 +98,28 @@ SETTINGS: Mapping[str, VariedSetting] = MappingProxyType(
 )
 
 
+class SearchOptions(BaseModel):
+    """Options of the search at each level, in the words of `harness capacity`.
+
+    Attributes:
+        start: first rate; the base scenario's if None.
+        minimum: no rate below it is tried.
+        maximum: no rate above it is tried.
+        width: distance of the bounds at the end, such as `10%`.
+        confirm: trials that confirm the lower bound, such as `1x30s`.
+        trial: shortest and longest trial, such as `10s-40s`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    start: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    width: str | None = None
+    confirm: str | None = None
+    trial: str | None = None
+
+
 class Experiment(BaseModel):
     """The table `[experiment]`.
 
@@ -110,6 +132,7 @@ class Experiment(BaseModel):
         seed: of the order of the runs, and of the runs.
         indicative: whether fewer levels or repeats than a conclusion needs are meant.
         set: `KEY=VALUE` of the base scenario, as with `--set`.
+        search: of a capacity only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -125,6 +148,7 @@ class Experiment(BaseModel):
     seed: Annotated[int, Field(ge=0, le=SEED_MAX // 2)] = 1
     indicative: bool = False
     set: Annotated[tuple[str, ...], Field(max_length=100, strict=False)] = ()
+    search: SearchOptions = SearchOptions()
 
     @model_validator(mode="after")
     def _varies_something(self) -> Experiment:
@@ -154,6 +178,12 @@ class Experiment(BaseModel):
                 f"repeats: {self.repeats} are fewer than {REPEATS_LEAST}: a conclusion needs more,"
                 " or write indicative = true"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _search_is_of_a_capacity(self) -> Experiment:
+        if self.measure is not Measure.CAPACITY and self.search != SearchOptions():
+            raise ValueError(f"search: a {self.measure} is measured without a search")
         return self
 
     @property
