@@ -68,8 +68,10 @@ images: $(RUN_STAMP)  ## the offline image set, for --images offline (needs root
 proto: $(TEST_STAMP)  ## build the Protobuf bindings from compose/proto
 	$(BIN)/python -m harness.contract.build_proto
 
-schema: $(TEST_STAMP)  ## publish the JSON schema of result.json, and the table of checks
+schema: $(TEST_STAMP)  ## publish the JSON schemas of results, and the table of checks
 	$(BIN)/python -m harness.assessment.result_schema
+	$(BIN)/python -m harness.assessment.capacity_schema
+	$(BIN)/python -m harness.assessment.scale_schema
 	$(BIN)/python -m harness.assessment.check_table
 
 COMPILE := uv pip compile --quiet --no-header --no-annotate --generate-hashes

@@ -19,7 +19,7 @@ PATH = (
 
 def result_schema() -> dict[str, Any]:
     """The schema, draft 2020-12."""
-    schema = _open(Result.model_json_schema(mode="validation"))
+    schema = open_schema(Result.model_json_schema(mode="validation"))
     schema["properties"]["schema_version"] = {"const": RESULT_SCHEMA_VERSION}
     schema["required"] = ["schema_version", *schema["required"]]
     return {
@@ -34,14 +34,14 @@ def schema_text() -> str:
     return json.dumps(result_schema(), indent=1, sort_keys=True) + "\n"
 
 
-def _open(node: Any) -> Any:
+def open_schema(node: Any) -> Any:
     """The same, with room for what a newer harness adds, and without titles that repeat names."""
     if isinstance(node, list):
-        return [_open(one) for one in node]
+        return [open_schema(one) for one in node]
     if not isinstance(node, dict):
         return node
     forbidden = node.get("additionalProperties") is False
-    kept = {key: _open(value) for key, value in node.items()}
+    kept = {key: open_schema(value) for key, value in node.items()}
     if forbidden:
         del kept["additionalProperties"]
     if isinstance(kept.get("title"), str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.analysis.capacity.trials import SearchPlan, TrialRequest
+from harness.analysis.capacity.trials import TrialRequest
 from harness.assessment.assess import Assessment
 from harness.assessment.capacity import CapacityResult, TrialFigures
-from harness.assessment.capacity_folder import CapacityFolder, StackOptions
+from harness.assessment.capacity_folder import CapacityFolder, CapacityProgress, StackOptions
 from harness.cli.capacity_plan import PlanOptions, make_plan
 from harness.cli.console import make_console
 from harness.cli.report_files import report_capacity_after
@@ -72,47 +72,6 @@ def begin_search(
     """
     require_searchable(scenario)
     plan = make_plan(scenario, axis, options)
-    console = make_console()
-    folder, result = search_below(
-        reports,
-        scenario,
-        axis,
-        plan,
-        choice,
-        within_s=within_s,
-        announce=lambda folder: _announce(folder, console),
-        sink=TrialLines(axis, console),
-    )
-    return _finish(result, folder, console)
-
-
-def search_below(
-    reports: Path,
-    scenario: Scenario,
-    axis: CapacityAxis,
-    plan: SearchPlan,
-    choice: StackChoice,
-    *,
-    within_s: float | None = None,
-    announce: Callable[[CapacityFolder], None] = lambda _: None,
-    sink: TrialSink | None = None,
-) -> tuple[CapacityFolder, CapacityResult]:
-    """Search on the chosen stack, in a new folder below a path.
-
-    Args:
-        reports: where the folder goes.
-        scenario: the base of every trial.
-        axis: what is varied.
-        plan: range, width and cost of the search.
-        choice: of the stack.
-        within_s: time budget of all trials together; None without one.
-        announce: receives the folder before the first trial.
-        sink: receives each trial.
-
-    Raises:
-        UsageError: scenario, contract and environment do not fit each other.
-        StackError: the stack could not be started, or was lost.
-    """
     contract = contract_for(scenario_of_stack(scenario, axis, plan.maximum), choice, ROOT)
     folder = CapacityFolder.create(reports, scenario, SystemClock().wall_ns())
     stored = StackOptions(
@@ -122,12 +81,21 @@ def search_below(
         agents=choice.agents,
         contract=str(choice.contract_file.absolute()) if choice.contract_file else None,
     )
-    with _shared(scenario, axis, plan.maximum, choice, contract, folder) as once:
-        announce(folder)
+    console = make_console()
+    with shared_runs(scenario, axis, plan.maximum, choice, contract, folder) as once:
+        facts = CapacityProgress(axis=axis, plan=plan, options=stored)
+        _announce(facts, folder, console)
         result = search_capacity(
-            scenario, axis, plan, folder, once, within_s=within_s, options=stored, sink=sink
+            scenario,
+            axis,
+            plan,
+            folder,
+            once,
+            within_s=within_s,
+            options=stored,
+            sink=TrialLines(axis, console),
         )
-    return folder, result
+    return _finish(result, folder, console)
 
 
 def go_on(path: Path, within_s: float | None, accept_production: str | None) -> int:
@@ -152,8 +120,8 @@ def go_on(path: Path, within_s: float | None, accept_production: str | None) -> 
     highest = facts.plan.maximum
     contract = contract_for(scenario_of_stack(scenario, facts.axis, highest), choice, ROOT)
     console = make_console()
-    with _shared(scenario, facts.axis, highest, choice, contract, folder) as once:
-        _announce(folder, console)
+    with shared_runs(scenario, facts.axis, highest, choice, contract, folder) as once:
+        _announce(facts, folder, console)
         sink = TrialLines(facts.axis, console)
         result = resume_search(folder, once, within_s=within_s, sink=sink)
     return _finish(result, folder, console)
@@ -176,7 +144,7 @@ def scenario_of_stack(scenario: Scenario, axis: CapacityAxis, highest: float) ->
 
 
 @contextmanager
-def _shared(
+def shared_runs(
     scenario: Scenario,
     axis: CapacityAxis,
     highest: float,
@@ -211,9 +179,8 @@ def _once(choice: StackChoice, scenario: Scenario, within: Path) -> tuple[Assess
     return run_once(scenario, within, choice, ROOT, Console(quiet=True))
 
 
-def _announce(folder: CapacityFolder, console: Console) -> None:
-    facts, scenario = folder.read(), folder.read_scenario()
-    for line in trial_heads(facts, scenario, folder.path):
+def _announce(facts: CapacityProgress, folder: CapacityFolder, console: Console) -> None:
+    for line in trial_heads(facts, folder.read_scenario(), folder.path):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -14,7 +14,7 @@ from harness.assessment.scale_folder import ScaleFolder, ScaleProgress, ScaleSta
 from harness.assessment.scale_result import ScaleResult
 from harness.assessment.scaling import RunFigure, figure_of_run, figure_of_search
 from harness.cli.capacity_plan import PlanOptions, make_plan
-from harness.cli.capacity_run import search_below
+from harness.cli.capacity_run import shared_runs
 from harness.cli.console import make_console
 from harness.cli.report_files import report_scale_after
 from harness.cli.run_command import contract_for, run_once
@@ -22,7 +22,7 @@ from harness.cli.stack_choice import StackChoice, StackKind
 from harness.clock import SystemClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
-from harness.experiments.capacity import judge_search
+from harness.experiments.capacity import judge_search, search_capacity
 from harness.experiments.scale import CellMeasure, check_levels, judge_cells, run_cells
 from harness.report.scale import render_scale
 from harness.scenario import Scenario, load_scenario
@@ -137,6 +137,18 @@ def _run(folder: ScaleFolder, choice: StackChoice) -> int:
     return result.exit_code
 
 
+def _search(
+    scenario: Scenario, plan: SearchPlan, within: Path, choice: StackChoice
+) -> tuple[str, RunFigure]:
+    """One search, all trials of which share one stack."""
+    axis = CapacityAxis.RATE
+    contract = contract_for(scenario, choice, ROOT)
+    folder = CapacityFolder.create(within, scenario, SystemClock().wall_ns())
+    with shared_runs(scenario, axis, plan.maximum, choice, contract, folder) as once:
+        result = search_capacity(scenario, axis, plan, folder, once)
+    return folder.path.name, figure_of_search(result)
+
+
 def _print(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -149,8 +161,7 @@ def _measure(experiment: Experiment, choice: StackChoice | None) -> CellMeasure:
             raise ValueError("there is no stack to run on")
         if experiment.measure is Measure.CAPACITY:
             plan = search_plan(experiment, scenario)
-            search, result = search_below(within, scenario, CapacityAxis.RATE, plan, choice)
-            return search.path.name, figure_of_search(result)
+            return _search(scenario, plan, within, choice)
         # Its own lines and verdict are not shown: under overload it fails on purpose.
         quiet = Console(quiet=True)
         assessment, folder = run_once(scenario, within, choice, ROOT, quiet)

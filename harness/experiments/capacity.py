@@ -172,7 +172,7 @@ class _Search:
         """Run the trials that are missing."""
         while (request := self._advance().request) is not None:
             own = trial_scenario(self._base, self._facts.axis, request)
-            least_s = own.load.warmup_s + request.length_s
+            least_s = own.load.warmup_s + own.load.stages[0].duration_s
             within_s = self._facts.within_s
             if within_s is not None and self._facts.elapsed_s + least_s > within_s:
                 self._write(ended="out_of_time")

@@ -9,12 +9,13 @@ import psycopg
 import redis
 from psycopg import sql
 
+from harness.analysis.entry_ids import pack_id
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract, State
 from harness.errors import StackError
 from harness.observe.clock_probes import redis_client
 from harness.observe.connection import connect
-from harness.observe.redis_facts import group_facts
+from harness.observe.redis_facts import proposals_facts
 from harness.observe.rows import is_own_row, limit_query_time, task_rows
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.shared import IdleProof
@@ -84,17 +85,22 @@ class SystemIdleProbe:
 
     def _group(self, endpoints: Endpoints) -> tuple[int | None, int | None]:
         """Entries that the engine's group has not read, and not acknowledged."""
-        key = self.contract.key(self.contract.streams.proposals)
         try:
             with closing(redis_client(endpoints.redis_url.get_secret_value())) as client:
-                if not client.exists(key):
-                    return 0, 0
-                found = group_facts(client.xinfo_groups(key), self.contract)  # type: ignore[arg-type]  # redis-py types both its kinds of client
+                facts = proposals_facts(client, self.contract)
         except (redis.RedisError, OSError) as error:
             raise StackError(
                 f"the engine's group cannot be read: {error}", where="redis"
             ) from error
-        return (None, None) if found is None else (found["lag"], found["pending"])
+        if facts is None:  # nothing was ever sent
+            return 0, 0
+        group = facts["engine_group"]
+        if group is None:
+            return None, None
+        unread = group["lag"]
+        if unread is None and facts["newest_id"] is not None:  # Redis before 7.0
+            unread = int(pack_id(facts["newest_id"]) > pack_id(group["last_delivered_id"]))
+        return unread, group["pending"]
 
     def _open_rows(self, endpoints: Endpoints, run_tag: int) -> int:
         """FSM rows of a run that are not final."""

@@ -37,7 +37,7 @@ def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
         return {
             "version": str(info["redis_version"]),
             "lengths": lengths,
-            "proposals": _proposals(client, contract),
+            "proposals": proposals_facts(client, contract),
         }
     except (redis.RedisError, OSError) as error:
         raise StackError(
@@ -49,7 +49,12 @@ def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
         client.close()
 
 
-def _proposals(client: redis.Redis, contract: Contract) -> dict[str, Any] | None:
+def proposals_facts(client: redis.Redis, contract: Contract) -> dict[str, Any] | None:
+    """The proposals stream with its engine group; None where there is no such stream.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
     key = contract.key(contract.streams.proposals)
     if not client.exists(key):
         return None

@@ -138,7 +138,7 @@ def scale_markdown(result: ScaleResult, path: Path) -> str:
     lines = [
         f"## {result.verdict.name}: {escaped(scale.headline(result))}",
         "",
-        f"{escaped(result.about)} {escaped(scale.status_text(result))}.",
+        f"{escaped(result.about)}: {escaped(scale.status_text(result))}.",
         "",
         *_table(scale.LEVEL_HEADS, rows(scale.level_rows(result))),
         *_table(scale.MODEL_HEADS, models),

@@ -28,7 +28,6 @@ from harness.formatting import (
 )
 from harness.printable import printable
 from harness.report.terminal import VERDICT_STYLES
-from harness.scenario.experiment import Measure
 
 LEVEL_HEADS = ("level", "runs", "mean", "interval", "least", "most")
 PARAMETER_HEADS = ("parameter", "estimate", "interval")
@@ -40,11 +39,6 @@ CSV_HEADS = (
 CELLS_CSV = "cells.csv"
 _NOT_MEASURED_SHOWN = 5
 Format = Callable[[float], str]
-_NAMES = {
-    Measure.CAPACITY: "capacity",
-    Measure.LATENCY: "latency",
-    Measure.THROUGHPUT: "throughput",
-}
 
 
 def format_value(result: ScaleResult, value: float | None) -> str:
@@ -68,7 +62,9 @@ def format_levels(result: ScaleResult, value: float) -> str:
 
 def headline(result: ScaleResult) -> str:
     """The answer in one sentence."""
-    name = _NAMES[result.measure]
+    name = result.measure.value
+    if not result.measured:
+        return f"{name} against {result.vary}: no run has a figure"
     if result.scaling is not None:
         return f"{name} against {result.vary}: {peak_text(result, result.scaling)}"
     if result.trend is not None and result.trend.direction != "none":
@@ -76,7 +72,8 @@ def headline(result: ScaleResult) -> str:
         return f"{name} {verb} with {result.vary} (p = {result.trend.p_value:.2g})"
     if result.trend is not None:
         return f"{name} has no trend over {result.vary} (p = {result.trend.p_value:.2g})"
-    return f"{name} at {format_count(len(result.word_levels), 'level')} of {result.vary}"
+    levels = len(result.levels) + len(result.word_levels)
+    return f"{name} at {format_count(levels, 'level')} of {result.vary}"
 
 
 def peak_text(result: ScaleResult, scaling: ScalingFigures) -> str:
@@ -103,7 +100,7 @@ def status_text(result: ScaleResult) -> str:
 
 def level_rows(result: ScaleResult) -> list[tuple[str, ...]]:
     """The rows of `LEVEL_HEADS`."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             format_levels(result, one.level),
             str(one.runs),
@@ -220,9 +217,7 @@ def render_scale(result: ScaleResult, path: Path) -> RenderableType:
             ("  " + headline(result), "bold"),
         ),
         Text(f"  {status_text(result)}"),
-        Text(),
-        Text(f"{_NAMES[result.measure]} by {result.vary}", style="bold cyan"),
-        Padding(_table(LEVEL_HEADS, level_rows(result)), (0, 0, 0, 2)),
+        *_levels(result),
         *_model(result),
         *_not_measured(result),
         Text(),
@@ -231,6 +226,13 @@ def render_scale(result: ScaleResult, path: Path) -> RenderableType:
         Text(f"runs, result and report.html in {path}", style="dim"),
         Text(_next(result, path), style="dim"),
     )
+
+
+def _levels(result: ScaleResult) -> Iterator[RenderableType]:
+    if rows := level_rows(result):
+        yield Text()
+        yield Text(f"{result.measure.value} by {result.vary}", style="bold cyan")
+        yield Padding(_table(LEVEL_HEADS, rows), (0, 0, 0, 2))
 
 
 def _model(result: ScaleResult) -> Iterator[RenderableType]:
