@@ -49,15 +49,15 @@ def run_cells(
     """Run what is missing.
 
     Returns:
-        figures of the runs of this call by their ids, each judged at its end.
+        figures of all runs by their ids: of those of this call, judged at their end, and of
+        earlier ones, judged again from their evidence.
 
     Raises:
         HarnessError: a run failed, or an earlier one is missing; those before it are kept.
         Interrupted: the same.
     """
     facts, base = folder.read(), folder.read_scenario()
-    known = _judged_attempts(folder, facts, measure, {})
-    figures = dict(known)
+    figures = _judged_attempts(folder, facts, measure, {})
     for position, cell in enumerate(facts.experiment.cells()):
         level = facts.experiment.levels[cell.level]
         while (attempt := _next_attempt(facts, figures, position)) is not None:
@@ -72,7 +72,7 @@ def run_cells(
             folder.write(facts)
             figures[run_id] = figure
             report(f"{figure.status}: {run_id}")
-    return {run_id: figure for run_id, figure in figures.items() if run_id not in known}
+    return figures
 
 
 def judge_cells(
@@ -83,8 +83,8 @@ def judge_cells(
     Args:
         folder: with the runs.
         measure: reads a figure from evidence.
-        made: figures of runs that were judged just now. All others are judged again: the stored
-            result of an earlier call is no evidence.
+        made: figures of runs that were judged just now. All others are judged again: a stored
+            result is no evidence.
 
     Raises:
         EvidenceError: evidence is missing or unreadable, or is that of another run.

@@ -25,7 +25,7 @@ from harness.analysis.scaling.trend import trend_of
 # A model says nothing of levels beyond so many times the largest that was run.
 EXTRAPOLATION_MAX = 2.0
 _CURVE_POINTS = 41
-_RESAMPLES = 200
+RESAMPLES = 200
 # Below it the levels' means differ from every model by more than runs of one level do.
 LACK_OF_FIT_P = 0.01
 
@@ -164,15 +164,14 @@ def level_figures(
 
 
 def scaling_figures(
-    levels: Sequence[float], results: Sequence[float], seed: int, resamples: int = _RESAMPLES
+    levels: Sequence[float], results: Sequence[float], seed: int
 ) -> ScalingFigures | None:
     """The models of results over levels; None of too few runs or levels for a fit.
 
     Args:
         levels: of each run, above zero.
         results: of the same runs, above zero.
-        seed: of the resampling.
-        resamples: resampled experiments, for how sure the choice of the model is.
+        seed: of the resampled experiments, which show how sure the choice of the model is.
     """
     seen = Observations.of(levels, results)
     if not seen.can_be_fitted:
@@ -180,7 +179,7 @@ def scaling_figures(
     fits = fit_models(seen)
     chosen, full = fits[0], next(fit for fit in fits if fit.model is ScalingModel.USL)
     region = likelihood_region(seen, full)
-    shares = _chosen_shares(np.asarray(levels, float), np.asarray(results, float), seed, resamples)
+    shares = _chosen_shares(np.asarray(levels, float), np.asarray(results, float), seed)
     largest = float(seen.levels[-1])
     at = np.linspace(float(seen.levels[0]), EXTRAPOLATION_MAX * largest, _CURVE_POINTS)
     return ScalingFigures(
@@ -227,14 +226,12 @@ def _model(fit: Fit, shares: Counter[ScalingModel]) -> ModelFigures:
     )
 
 
-def _chosen_shares(
-    levels: Floats, results: Floats, seed: int, resamples: int
-) -> Counter[ScalingModel]:
+def _chosen_shares(levels: Floats, results: Floats, seed: int) -> Counter[ScalingModel]:
     """How often each model is chosen when the runs of each level are drawn with replacement."""
     random = np.random.default_rng(seed)
     groups = [np.flatnonzero(levels == level) for level in np.unique(levels)]
     chosen: Counter[ScalingModel] = Counter()
-    for _ in range(resamples):
+    for _ in range(RESAMPLES):
         drawn = np.concatenate([random.choice(group, len(group)) for group in groups])
         chosen[fit_models(Observations.of(levels[drawn], results[drawn]))[0].model] += 1
     return chosen

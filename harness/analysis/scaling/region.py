@@ -29,8 +29,8 @@ CONFIDENCE = 0.9
 # Rays from the best parameters to the surface. Of a linear function of the parameters the
 # extreme is missed by the cosine of half the angle between neighbours: 0.1 % of the interval.
 _RAYS = 2_000
-_HALVINGS = 30
-_DOUBLINGS = 40
+_HALVINGS = 20
+_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +109,15 @@ def likelihood_region(seen: Observations, best: Fit, confidence: float = CONFIDE
     centre = np.array([math.log(best.gain), best.contention, best.coherency])
     rays = _directions() @ _axes(seen, centre, limit)
     reach = np.ones(len(rays))
+    inside = np.arange(len(rays))
     for _ in range(_DOUBLINGS):
-        inside = _inside(seen, _points(centre, rays, reach), limit)
-        if not inside.any():
-            break
-        reach = np.where(inside, 2 * reach, reach)
+        inside = inside[_inside(seen, _points(centre, rays[inside], reach[inside]), limit)]
+        reach[inside] *= 2
     low, high = np.zeros(len(rays)), reach
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        inside = _inside(seen, _points(centre, rays, middle), limit)
-        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+        is_inside = _inside(seen, _points(centre, rays, middle), limit)
+        low, high = np.where(is_inside, middle, low), np.where(is_inside, high, middle)
     surface = np.vstack([centre, _points(centre, rays, low)])
     return Region(surface[:, 1], surface[:, 2], np.exp(surface[:, 0]))
 
