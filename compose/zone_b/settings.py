@@ -33,6 +33,10 @@ class Settings:
         batch_max: most signals that a worker takes at once.
         defects: named defects to be switched on; see `zone_b.defects`.
         defect_log: file that records what they did.
+        service: `token_bucket` or `mmc`, of an engine with a known capacity; see
+            `zone_b.known_capacity`. Empty: as fast as it can.
+        service_rate: signals/s of it.
+        service_servers: servers that share the rate.
     """
 
     redis_url: str = field(repr=False)
@@ -51,6 +55,9 @@ class Settings:
     batch_max: int = 64
     defects: str = ""
     defect_log: str = ""
+    service: str = ""
+    service_rate: float = 1.0
+    service_servers: int = 1
 
     @property
     def proposals_key(self) -> str:
@@ -73,24 +80,39 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     url = env.get("DEFI_REDIS_URL", "")
     if not url:
         raise SettingsError("DEFI_REDIS_URL is missing: set it to redis://:password@host:port/0")
+    workers = _whole(env, "DEFI_WORKERS", 2, 1, 64)
     return Settings(
         redis_url=url,
         pg_dsn=env.get("DEFI_PG_DSN", ""),
         prefix=env.get("DEFI_PREFIX", "dev:"),
         http_host=env.get("DEFI_HTTP_HOST", "127.0.0.1"),
         http_port=_whole(env, "DEFI_HTTP_PORT", 0, 0, 65_535),
-        workers=_whole(env, "DEFI_WORKERS", 2, 1, 64),
+        workers=workers,
         engine_id=env.get("DEFI_ENGINE_ID", "engine"),
         watermark_max_lag=_whole(env, "DEFI_WATERMARK_MAX_LAG", 2, 0, 1_000_000),
         anvil_url=env.get("DEFI_ANVIL_URL", ""),
         chain_adapter_url=env.get("DEFI_CHAIN_ADAPTER_URL", ""),
         full_first_in_block=bool(_whole(env, "DEFI_FULL_FIRST_IN_BLOCK", 0, 0, 1)),
-        block_time_s=_seconds(env, "DEFI_BLOCK_TIME_S", 2.0),
+        block_time_s=_number(env, "DEFI_BLOCK_TIME_S", 2.0, 3600.0),
         stream_maxlen=_whole(env, "DEFI_STREAM_MAXLEN", 10_000, 1, 1_000_000_000),
         batch_max=_whole(env, "DEFI_BATCH_MAX", 64, 1, 1_000),
         defects=env.get("DEFI_DEFECTS", "").strip(),
         defect_log=env.get("DEFI_DEFECT_LOG", ""),
+        service=_service(env, workers),
+        service_rate=_number(env, "DEFI_SERVICE_RATE", 1.0, 100_000.0),
+        service_servers=_whole(env, "DEFI_SERVICE_SERVERS", 1, 1, 64),
     )
+
+
+def _service(env: Mapping[str, str], workers: int) -> str:
+    service = env.get("DEFI_SERVICE", "")
+    if service not in ("", "token_bucket", "mmc"):
+        raise SettingsError("DEFI_SERVICE must be token_bucket or mmc")
+    if service and workers != 1:
+        raise SettingsError("DEFI_SERVICE needs DEFI_WORKERS=1: one worker keeps the queue")
+    if service and env.get("DEFI_DEFECTS", "").strip():
+        raise SettingsError("DEFI_SERVICE and DEFI_DEFECTS exclude each other")
+    return service
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -104,11 +126,11 @@ def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int)
     return value
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+def _number(env: Mapping[str, str], name: str, default: float, high: float) -> float:
     try:
         value = float(env.get(name, "") or default)
     except ValueError:
-        raise SettingsError(f"{name} must be a number of seconds") from None
-    if not 0 < value <= 3600:
-        raise SettingsError(f"{name} must lie above 0 and at most at 3600 s, not {value}")
+        raise SettingsError(f"{name} must be a number") from None
+    if not 0 < value <= high:
+        raise SettingsError(f"{name} must lie above 0 and at most at {high:g}, not {value:g}")
     return value

@@ -36,6 +36,10 @@ def parts_of(settings: Settings) -> WorkerParts:
     Raises:
         SettingsError: they ask for what there is not.
     """
+    if settings.service:
+        from zone_b.known_capacity import served  # only an engine with a known capacity loads it
+
+        return served(settings)
     if not settings.defects:
         return WorkerParts()
     from zone_b.defects.install import defective  # an engine without defects never loads them

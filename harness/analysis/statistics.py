@@ -81,7 +81,7 @@ class ConfidenceInterval:
 
 def interim_confidence(load: Load) -> float:
     """Confidence of each bound of a run; higher with repeated interim analyses."""
-    return confidence_of_each(load.confidence, len(load.analysis_times_s()))
+    return confidence_of_each(CONFIDENCE, len(load.analysis_times_s()))
 
 
 def size_needed(percentile: float, confidence: float = CONFIDENCE) -> int:

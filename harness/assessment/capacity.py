@@ -38,6 +38,11 @@ class LatencyFigures(_Value):
     confidence: float
     limit_ns: float
 
+    @property
+    def limit_ratio(self) -> float | None:
+        """The estimate over the limit; None without an estimate."""
+        return None if self.estimate_ns is None else self.estimate_ns / self.limit_ns
+
 
 class ServiceUse(_Value):
     """What a service used in the measured load; None where telemetry does not say.
@@ -113,8 +118,13 @@ class TrialFigures(_Value):
     @property
     def deciding(self) -> LatencyFigures | None:
         """The latency objective nearest to its limit, or furthest beyond it."""
-        known = [one for one in self.latency if one.estimate_ns is not None]
-        return max(known, key=lambda one: (one.estimate_ns or 0.0) / one.limit_ns, default=None)
+        known = [one for one in self.latency if one.limit_ratio is not None]
+        return max(known, key=lambda one: one.limit_ratio or 0.0, default=None)
+
+    @property
+    def limit_ratio(self) -> float | None:
+        """Its estimate over its limit; None without an estimate."""
+        return self.deciding.limit_ratio if self.deciding else None
 
 
 class Bottleneck(_Value):
@@ -171,6 +181,7 @@ class CapacityResult(_Value):
 
     @property
     def levels(self) -> tuple[TrialFigures, ...]:
-        """The latest valid trial of each level, ascending: the load-latency curve."""
-        by_level = {one.level: one for one in self.trials if one.answer is not Answer.INVALID}
+        """The latest trial of each level, a valid one if any is, ascending: the curve."""
+        in_order = sorted(self.trials, key=lambda one: one.answer is not Answer.INVALID)
+        by_level = {one.level: one for one in in_order}
         return tuple(by_level[level] for level in sorted(by_level))

@@ -22,6 +22,8 @@ _SHARE = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(%)?$")
 _TIMES = re.compile(r"^([0-9]{1,2})x(.+)$")
 RATE_MAX = 100_000.0
 _SHARE_START = 0.25
+# A confirmation goes on while it is undecided, up to so many times its length.
+_CONFIRM_GROWTH = 4
 # Which option a wrong figure of the plan comes from.
 _OPTIONS = {
     "start": "--start",
@@ -120,6 +122,7 @@ def make_plan(scenario: Scenario, axis: CapacityAxis, options: PlanOptions) -> S
             )
         plan["confirmations"] = int(match[1])
         plan["confirmation_s"] = parse_duration_s(match[2], "--confirm")
+        plan["confirmation_most_s"] = _CONFIRM_GROWTH * plan["confirmation_s"]
     if options.trial is not None:
         least, separator, most = options.trial.partition("-")
         plan["trial_least_s"] = parse_duration_s(least, "--trial")

@@ -128,14 +128,14 @@ def go_on(path: Path, within_s: float | None, accept_production: str | None) -> 
 
 
 def scenario_of_stack(scenario: Scenario, axis: CapacityAxis, highest: float) -> Scenario:
-    """The scenario by which the stack of all trials is started: what the highest level needs.
+    """The scenario by which the stack of all trials is chosen: what the highest level needs.
 
-    Agents and signals/s change nothing of a stack.
+    Signals/s change nothing of a stack.
 
     Raises:
         UsageError: there can be no such load.
     """
-    if not axis.is_share:
+    if axis is CapacityAxis.RATE:
         return scenario
     try:
         return Scenario.model_validate(at_level(scenario, axis, highest))

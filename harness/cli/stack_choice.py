@@ -228,6 +228,12 @@ def _check_attached(scenario: Scenario) -> None:
             where="engine.defects",
             hint="leave out --defect and engine.defects, or --stack attach",
         )
+    if scenario.engine.service is not None:
+        raise UsageError(
+            "a service rate is that of the reference engine; this one runs already",
+            where="engine.service",
+            hint="leave out engine.service and engine.service_rate, or --stack attach",
+        )
     if scenario.gate is not None:
         raise UsageError(
             "a gate's rounds are decided by the reference decision service, on a stack"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.assessment.capacity_folder import CapacityFolder
 from harness.cli.console import make_console
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.errors import EvidenceError, Exit, UsageError
@@ -97,7 +98,8 @@ def find_run(target: str, reports: Path) -> RunFolder:
             )
         return found
     for path in (Path(target), reports / target):
-        if GroupFolder.is_at(path) and (member := _newest(path)) is not None:
+        is_several = GroupFolder.is_at(path) or CapacityFolder.is_at(path)
+        if is_several and (member := _newest(path)) is not None:
             return member
         if (path / "journal").is_dir():
             return RunFolder(path.absolute())
@@ -109,8 +111,9 @@ def find_run(target: str, reports: Path) -> RunFolder:
 
 
 def _newest(reports: Path) -> RunFolder | None:
-    """The newest run below a folder, also one of a group."""
-    journals = (*reports.glob("*/journal"), *reports.glob("*-repeat/*/journal"))
+    """The newest run below a folder, also one of a group or of a search."""
+    places = ("*/journal", "*-repeat/*/journal", "*-capacity/*/journal")
+    journals = [path for place in places for path in reports.glob(place)]
     runs = sorted((path.parent for path in journals), key=lambda path: path.name)
     return RunFolder(runs[-1].absolute()) if runs else None
 

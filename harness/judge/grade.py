@@ -12,7 +12,7 @@ from harness.judge import applicability
 from harness.judge.check import CheckContext, CheckSpec
 from harness.judge.limits import BUSY_SHARE_SIGNOFF, SIGNOFF_S
 from harness.judge.quotas import quotas_hold
-from harness.scenario import Phase
+from harness.scenario import Engine, Phase
 
 # What a stack of processes can never be; of containers, the stack itself names what they lack.
 _PROCESS_REASONS = (
@@ -69,6 +69,13 @@ def _runs_word(runs: Sequence[int]) -> str:
     return f"run{'s' if len(runs) > 1 else ''} {', '.join(str(number) for number in runs)}"
 
 
+def _engine_reasons(engine: Engine) -> Iterator[str]:
+    if engine.defects:
+        yield "defects were switched on in the reference services"
+    if engine.service is not None:
+        yield "the reference engine had a stated service rate"
+
+
 def _reasons(case: CheckContext, specs: Iterable[CheckSpec]) -> Iterator[str]:
     kind = case.stack.get("kind")
     if kind in ("docker", "attach"):
@@ -101,8 +108,7 @@ def _reasons(case: CheckContext, specs: Iterable[CheckSpec]) -> Iterator[str]:
 
 
 def _changed_system(case: CheckContext) -> Iterator[str]:
-    if case.scenario.engine.defects:
-        yield "defects were switched on in the reference services"
+    yield from _engine_reasons(case.scenario.engine)
     if changes := case.scenario.system_changes:
         yield f"the system differs from the specified one: {', '.join(changes)}"
 

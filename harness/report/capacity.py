@@ -37,7 +37,7 @@ _ANSWER_STYLES = {
     Answer.UNDECIDED: "yellow",
     Answer.INVALID: "magenta",
 }
-_SHOWN_SERVICES = 3
+_SHOWN_SERVICES = 2
 
 
 def format_level(level: float | None, axis: CapacityAxis) -> str:
@@ -58,12 +58,8 @@ def trial_heads(facts: CapacityProgress, scenario: Scenario, path: Path) -> Iter
         one.text for one in scenario.parsed_objectives()
     )
     if facts.trials:
-        yield f"{format_count(len(facts.trials), 'trial')} of before {_was(len(facts.trials))} kept"
+        yield f"{format_count(len(facts.trials), 'earlier trial')} kept"
     yield f"{'trial':>5}  {'level':<12}  {'purpose':<13}  {'answer':<9} {'P99':>8}  {'took':>6}"
-
-
-def _was(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _plan_text(plan: SearchPlan, axis: CapacityAxis) -> str:
@@ -105,12 +101,22 @@ def headline(result: CapacityResult) -> str:
         return f"the objectives are not met at {lowest} either{limit}"
     if result.reason is EndReason.NEVER_BROKEN:
         return f"capacity at least {format_level(low, axis)}: not broken up to {highest}"
-    if low is None or bounds.broken is None:
-        found = f"at least {format_level(low, axis)}" if low is not None else "not known"
-        return f"capacity {found}{limit}: {reason_text(result)}"
+    if low is None and bounds.broken is None:
+        return f"capacity not known: {reason_text(result)}"
+    if bounds.broken is None:
+        return f"capacity at least {format_level(low, axis)}: {reason_text(result)}"
+    if low is None:
+        return f"capacity below {format_level(bounds.broken, axis)}{limit}: {reason_text(result)}"
     proven = "" if bounds.proven_met is not None else ", the lower bound not confirmed"
     span = f"({format_level(low, axis)}-{format_level(bounds.broken, axis)}{proven})"
-    return f"capacity {format_level(bounds.estimate, axis)} {span}{limit}"
+    return f"capacity {_estimate(result)} {span}{limit}"
+
+
+def _estimate(result: CapacityResult) -> str:
+    """The best estimate, no more exact than the width that was asked for."""
+    estimate = result.bounds.estimate
+    rounded = None if estimate is None else result.plan.within(estimate)
+    return format_level(rounded, result.axis)
 
 
 def reason_text(result: CapacityResult) -> str:
@@ -135,7 +141,7 @@ def bound_rows(result: CapacityResult) -> tuple[tuple[str, str], ...]:
     rows = [
         ("proven good", format_level(bounds.proven_met, axis)),
         ("proven bad", format_level(bounds.confirmed_broken, axis)),
-        ("best estimate", format_level(bounds.estimate, axis)),
+        ("best estimate", _estimate(result)),
         ("largest with a stable backlog", format_level(bounds.stable, axis)),
         (
             f"operating, {format_percent(result.plan.headroom)} of proven good",
@@ -208,12 +214,13 @@ def _bounds(result: CapacityResult) -> Table:
 
 def _curve(result: CapacityResult) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, head in enumerate(("level", "P50", "objective", "backlog", "CPU")):
-        table.add_column(head, justify="left" if number == 4 else "right")
+    for number, head in enumerate(("level", "", "P50", "objective", "backlog", "CPU")):
+        table.add_column(head, justify="left" if number in (1, 5) else "right")
     for trial in result.levels:
         growth = trial.backlog_growth
         table.add_row(
-            Text(format_level(trial.level, result.axis), style=_ANSWER_STYLES[trial.answer]),
+            format_level(trial.level, result.axis),
+            Text(trial.answer.value, style=_ANSWER_STYLES[trial.answer]),
             format_duration_fixed(trial.p50_ns),
             format_interval(trial.deciding),
             "-" if growth is None else f"{growth:+.3g}/s",

@@ -75,8 +75,6 @@ class Load(_Frozen):
     Attributes:
         until_decided_s: maximum measured length; the load ends at the first analysis that decides,
             but not before the end of its stage. None: the length is that of its stages.
-        confidence: of the verdict: over all analyses PASS and FAIL each err no more often than
-            1 - confidence.
         abort_on_overload: whether the load ends once the backlog of signals certainly grows.
     """
 
@@ -86,7 +84,6 @@ class Load(_Frozen):
     repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     until_decided_s: Seconds | None = None
-    confidence: Annotated[float, Field(ge=0.95, lt=1)] = 0.95
     abort_on_overload: bool = False
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, strict=False)]
 

@@ -80,10 +80,42 @@ class Redis(_Frozen):
 
 
 class Engine(_Frozen):
-    """Settings of the reference engine; another engine ignores them."""
+    """Settings of the reference engine; another engine ignores them.
+
+    Attributes:
+        service: the engine has a known capacity, see `docs/capacity.md`.
+        service_rate: of it, in signals/s; None without a service.
+        servers: that share the rate.
+    """
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     defects: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    service: Literal["token_bucket", "mmc"] | None = None
+    service_rate: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    servers: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _has_a_whole_service(self) -> Engine:
+        if (self.service is None) != (self.service_rate is None):
+            raise ValueError("service and service_rate belong together: set both, or neither")
+        if self.servers > 1 and self.service != "mmc":
+            raise ValueError('servers are those of service = "mmc"')
+        if self.service is not None and self.workers != 1:
+            raise ValueError("a service needs workers = 1: one worker keeps its queue")
+        if self.service is not None and self.defects:
+            raise ValueError("an engine with a service has no defects: leave out one of the two")
+        return self
+
+    @property
+    def service_variables(self) -> tuple[tuple[str, str], ...]:
+        """Variables of the reference engine's environment; none without a service."""
+        if self.service is None:
+            return ()
+        return (
+            ("DEFI_SERVICE", self.service),
+            ("DEFI_SERVICE_RATE", f"{self.service_rate:g}"),
+            ("DEFI_SERVICE_SERVERS", str(self.servers)),
+        )
 
 
 class Telemetry(_Frozen):

@@ -35,6 +35,7 @@ class StackSettings:
         quotas: limits instead of the specified ones, by service; containers only.
         postgres: settings of PostgreSQL instead of its usual ones, by name.
         defects: named defects of the reference services to be switched on.
+        service: variables of a reference engine with a known capacity.
         defect_log: where these record what they did.
         stepped: services whose wall clock is to be set, as faults.
         ports: configured ports by listener; the others take free ones.
@@ -53,6 +54,7 @@ class StackSettings:
     quotas: Mapping[str, ServiceQuota] = field(default_factory=dict)
     postgres: Mapping[str, str] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
+    service: tuple[tuple[str, str], ...] = ()
     defect_log: Path | None = None
     stepped: frozenset[str] = frozenset()
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class StackSettings:
             quotas={QUOTA_SERVICES[name]: quota for name, quota in scenario.quota.items()},
             postgres={name: setting_text(value) for name, value in scenario.postgres.items()},
             defects=scenario.engine.defects,
+            service=scenario.engine.service_variables,
             defect_log=defect_log if scenario.engine.defects else None,
             stepped=frozenset(one.target for one in scenario.fault if one.steps_clock),
             ports=dict(ports or {}),

@@ -35,6 +35,7 @@ def request(number: int, level: float) -> TrialRequest:
         length_s=3.0,
         until_decided_s=3.0,
         confidence=0.95,
+        confidence_broken=0.95,
     )
 
 
@@ -61,17 +62,17 @@ def test_the_second_trial_is_judged_as_the_first(tmp_path: Path) -> None:
     assert (folder.logs / "stack-1" / "engine.log").is_file()
 
 
-def harness(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
-    command = [sys.executable, "-m", "harness", *map(str, arguments)]
+    command = [sys.executable, "-m", "harness", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
 
 
 def test_a_search_from_begin_to_report(tmp_path: Path) -> None:
     """Ends within its budget; judged again and gone on with, it is the same search."""
-    settings = [part for pair in SMALL for part in ("--set", pair)]
+    settings: list[str] = [part for pair in SMALL for part in ("--set", pair)]
     ended = harness(
-        *("capacity", CAPACITY, "--reports", tmp_path, *settings),
+        *("capacity", str(CAPACITY), "--reports", str(tmp_path), *settings),
         *("--start", "20", "--min", "10", "--max", "40", "--trial", "3s", "--confirm", "1x3s"),
         *("--within", "15s"),
     )
@@ -84,9 +85,9 @@ def test_a_search_from_begin_to_report(tmp_path: Path) -> None:
     assert SearchPlan.model_validate(document["plan"]).maximum == 40
     for name in ("report.html", "junit.xml"):
         assert (path / name).stat().st_size > 0
-    again = harness("judge", path)
+    again = harness("judge", str(path))
     assert again.returncode == ended.returncode
     assert json.loads((path / "result.json").read_text(encoding="utf-8")) == document
-    refused = harness("capacity", path, "--axis", "agents")
+    refused = harness("capacity", str(path), "--axis", "agents")
     assert refused.returncode == 2
     assert "--axis" in refused.stderr

@@ -92,3 +92,14 @@ def test_unset_variable_of_a_login(
     choice = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, EXTERNAL / "desk.toml")
     said = refused(choice, tmp_path / "reports", times, scenario=EXTERNAL / "desk-smoke.toml")
     assert any(name in said for name in names)
+
+
+def test_service_rate_of_a_system_that_runs_already(tmp_path: Path) -> None:
+    """Only the reference engine has one."""
+    choice = StackChoice(StackKind.ATTACH, "offline", [], 0, {}, EXTERNAL / "desk.toml")
+    scenario = tmp_path / "served.toml"
+    text = (EXTERNAL / "desk-smoke.toml").read_text(encoding="utf-8")
+    service = '[engine]\nworkers = 1\nservice = "mmc"\nservice_rate = 300\n'
+    scenario.write_text(f"{text}\n{service}", encoding="utf-8")
+    message = refused(choice, tmp_path / "reports", 1, scenario=scenario)
+    assert "engine.service" in message

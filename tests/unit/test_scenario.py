@@ -328,6 +328,22 @@ def test_nonsense_is_no_objective(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"service": "mmc"}, "service_rate belong together"),
+        ({"service_rate": 300.0}, "service_rate belong together"),
+        ({"service": "mmc", "service_rate": 300.0, "workers": 2}, "needs workers = 1"),
+        ({"service": "token_bucket", "service_rate": 300.0, "servers": 2}, 'of service = "mmc"'),
+        ({"service": "mmc", "service_rate": 300.0, "defects": ["stuck_row"]}, "has no defects"),
+    ],
+)
+def test_a_service_of_the_engine_is_whole(keys: dict[str, object], message: str) -> None:
+    """The error says which keys do not fit together."""
+    with pytest.raises(ValidationError, match=message):
+        Engine.model_validate({"workers": 1, **keys})
+
+
+@pytest.mark.parametrize(
     "model",
     [
         *(Scenario, Load, Stage, Signals, Chain, Redis, Engine, SLO, Telemetry),

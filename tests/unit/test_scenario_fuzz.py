@@ -24,6 +24,7 @@ load.drain_s load.repeat load.processes load.stages load.stages.0 load.stages.0.
 load.stages.0.agents load.stages.0.rate_from load.stages.0.rate_to load.stages.0.duration_s
 load.stages.0.phase signals signals.full_share signals.addresses signals.chain_id
 signals.stale_share chain chain.block_time_s engine engine.workers engine.defects engine.defects.0
+engine.service engine.service_rate engine.servers
 load.stages.²
 """.split()  # noqa: SIM905 - a literal per key needs a page
 TOKENS = """

@@ -51,10 +51,15 @@ class SearchPlan(BaseModel):
         is_whole: levels are whole numbers, such as agents.
         trial_least_s: measured length of a trial before its first analysis.
         trial_most_s: measured length at which the longest trial ends undecided.
-        extensions: how often an undecided level is tried again, each time twice as long.
+        extensions: how often an undecided level is tried again, each time twice as long, up to
+            `trial_most_s`. A trial goes on by itself until it is decided, which costs less.
         confirmations: trials on fresh data that the lower bound has to meet, each of them.
-        confirmation_s: measured length of each of them.
-        alpha: probability that a level is certified that does not meet the objectives, 0..1.
+        confirmation_s: measured length of each of them before its first analysis.
+        confirmation_most_s: measured length at which it ends undecided.
+        alpha: probability that a level is certified that does not meet the objectives, and that a
+            trial breaks a level that meets them, 0..1.
+        steering_alpha: probability that a trial before the confirmations meets a level that does
+            not meet the objectives, 0..1; it costs trials, and certifies nothing.
         invalid_max: how often an INVALID trial is repeated at one level for one purpose.
         trials_max: trials after which the search ends, whatever they answered.
         headroom: operating rate as a share of the proven lower bound, 0..1.
@@ -70,10 +75,12 @@ class SearchPlan(BaseModel):
     is_whole: bool = False
     trial_least_s: Seconds = 20.0
     trial_most_s: Seconds = 120.0
-    extensions: Annotated[int, Field(ge=0, le=4)] = 1
+    extensions: Annotated[int, Field(ge=0, le=4)] = 0
     confirmations: Annotated[int, Field(ge=1, le=20)] = 3
     confirmation_s: Seconds = 60.0
+    confirmation_most_s: Seconds = 240.0
     alpha: Share = 0.05
+    steering_alpha: Share = 0.2
     invalid_max: Annotated[int, Field(ge=0, le=20)] = 2
     trials_max: Annotated[int, Field(ge=1, le=1_000)] = 60
     headroom: Annotated[float, Field(gt=0, le=1)] = 0.7
@@ -91,6 +98,11 @@ class SearchPlan(BaseModel):
             raise ValueError(
                 f"the shortest trial, {self.trial_least_s:g} s, must not be longer than the"
                 f" longest, {self.trial_most_s:g} s"
+            )
+        if self.confirmation_s > self.confirmation_most_s:
+            raise ValueError(
+                f"a confirmation of {self.confirmation_s:g} s must not be longer than the longest,"
+                f" {self.confirmation_most_s:g} s"
             )
         if self.is_whole and any(
             level != int(level) for level in (self.start, self.minimum, self.maximum)
@@ -128,7 +140,8 @@ class TrialRequest(BaseModel):
         length_s: measured length before the first analysis.
         until_decided_s: measured length at which it ends undecided; equal to `length_s` for a
             trial of fixed length.
-        confidence: of each bound that the answer rests on.
+        confidence: of the upper bound of each figure, which has to meet its objective for `met`.
+        confidence_broken: of the lower bound of a figure, which breaks its objective for `broken`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -141,6 +154,7 @@ class TrialRequest(BaseModel):
     length_s: float
     until_decided_s: float
     confidence: float
+    confidence_broken: float
 
 
 class TrialOutcome(BaseModel):
@@ -151,6 +165,8 @@ class TrialOutcome(BaseModel):
         is_backlog_stable: False where the backlog certainly grows, True where it was observed and
             does not; None where it was not observed.
         measured_s: measured length that it had.
+        limit_ratio: largest figure over its limit, among the objectives; None without a figure.
+            It decides nothing, but the estimate rests on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -159,6 +175,7 @@ class TrialOutcome(BaseModel):
     answer: Answer
     is_backlog_stable: bool | None = None
     measured_s: float | None = None
+    limit_ratio: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class EndReason(StrEnum):
@@ -194,7 +211,8 @@ class Bounds(BaseModel):
         stable: highest level with a stable backlog, below every level whose backlog grows.
         undecided: levels between the bounds whose trials stayed undecided, ascending.
         is_narrow: whether `proven_met` and `confirmed_broken` are as close as asked for.
-        estimate: middle of `proven_met` (else `met`) and `broken`.
+        estimate: where the figures of all trials reach their limit, between `proven_met` (else
+            `met`) and `broken`; their middle where no trial has figures.
         operating: level with headroom: a share of `proven_met`.
     """
 

@@ -56,7 +56,9 @@ _SERVICES_MAX = len(SERIES)
 def capacity_page(result: CapacityResult) -> str:
     """One file that shows the search and needs no network."""
     cause = result.bottleneck.message if result.bottleneck else None
-    sections = (_latency(result), _use(result), _trials(result), _cause(result))
+    sections = [_latency(result), _use(result), _trials(result), _cause(result)]
+    if not sections[-1].parts:  # where the page has no evidence of it
+        cause = None
     return render_page(
         _summary(result),
         [section for section in sections if section.parts],
@@ -69,7 +71,7 @@ def _summary(result: CapacityResult) -> Summary:
     return Summary(
         run_id=result.search_id,
         scenario=result.scenario,
-        about=", ".join(result.objectives),
+        about=f"{', '.join(result.objectives)}; {reason_text(result)}",
         executed=f"capacity by {result.axis}, {result.stack} stack",
         verdict=result.verdict.value,
         sign=sign_of(result.verdict),
@@ -81,7 +83,6 @@ def _summary(result: CapacityResult) -> Summary:
             *(Fact(name, value) for name, value in bound_rows(result)),
             Fact("trials", format_count(len(result.trials))),
             Fact("took", f"{result.elapsed_s / 60:.1f} min"),
-            Fact("end", reason_text(result)),
         ),
         grade=result.grade.level,
         grade_text="The confirmations qualify for a sign-off."

@@ -167,6 +167,7 @@ def open_variables(settings: DockerSettings) -> dict[str, str]:
         **strategy,
         "DEFI_PREFIX": stack.contract.prefix,
         "ENGINE_WORKERS": str(stack.workers),
+        **{name.replace("DEFI_", "ENGINE_", 1): value for name, value in stack.service},
         "WATERMARK_MAX_LAG": str(stack.watermark_max_lag),
         "BLOCK_TIME_S": str(stack.block_time_s),
         "REDIS_MAXMEMORY": f"{stack.redis_maxmemory_mb}mb",

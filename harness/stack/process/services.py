@@ -132,6 +132,7 @@ def reference_services(
                 *anvil,
                 *state,
                 *_defects(ENGINE, settings),
+                *settings.service,
                 ("DEFI_HTTP_PORT", str(http_ports[ENGINE])),
                 ("DEFI_WORKERS", str(settings.workers)),
                 ("DEFI_WATERMARK_MAX_LAG", str(settings.watermark_max_lag)),

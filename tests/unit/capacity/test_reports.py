@@ -11,6 +11,7 @@ from rich.console import Console
 
 from harness.analysis.capacity.trials import Answer, EndReason
 from harness.assessment.capacity import Bottleneck, CapacityResult
+from harness.assessment.capacity_folder import CapacityFolder
 from harness.assessment.capacity_schema import capacity_schema_text
 from harness.cli.report_files import ReportRequest, report_folder
 from harness.errors import EvidenceError, UsageError
@@ -24,15 +25,16 @@ from harness.stack.settings import ROOT
 from tests.unit.capacity.searches import PLAN, System, base, new_folder, sharp, use_truth
 
 
-@pytest.fixture
-def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CapacityResult:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> CapacityFolder:
     """Of a whole search; the diagnosis names the engine."""
-    use_truth(monkeypatch)
     system = System(sharp(737))
-    folder = new_folder(tmp_path)
-    found = search_capacity(
-        base(), CapacityAxis.RATE, PLAN, folder, system.once, clock=system.clock
-    )
+    folder = new_folder(tmp_path_factory.mktemp("reports"))
+    with pytest.MonkeyPatch.context() as patch:
+        use_truth(patch)
+        found = search_capacity(
+            base(), CapacityAxis.RATE, PLAN, folder, system.once, clock=system.clock
+        )
     bottleneck = Bottleneck(
         level=750,
         run_id="run-1",
@@ -42,7 +44,13 @@ def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CapacityResult:
     )
     found = found.model_copy(update={"bottleneck": bottleneck})
     folder.write_result(found)
-    return found
+    return folder
+
+
+@pytest.fixture
+def result(folder: CapacityFolder) -> CapacityResult:
+    """As it is stored."""
+    return folder.read_result()
 
 
 def rendered(result: CapacityResult, width: int = 80) -> str:
@@ -57,7 +65,8 @@ def test_the_headline_has_bounds_and_cause(result: CapacityResult) -> None:
     """The answer in one sentence."""
     bounds = result.bounds
     text = headline(result)
-    for level in (bounds.estimate, bounds.proven_met, bounds.broken):
+    assert bounds.estimate is not None
+    for level in (result.plan.within(bounds.estimate), bounds.proven_met, bounds.broken):
         assert format_level(level, CapacityAxis.RATE) in text
     assert text.endswith(": engine CPU at 96 % of its quota")
 
@@ -110,20 +119,21 @@ def test_markdown_has_both_tables(result: CapacityResult) -> None:
     assert "harness judge reports/x-capacity" in text
 
 
-def test_report_command_writes_what_is_wanted(result: CapacityResult, tmp_path: Path) -> None:
+def test_report_command_writes_what_is_wanted(
+    folder: CapacityFolder, result: CapacityResult, tmp_path: Path
+) -> None:
     """And refuses what a search has not."""
-    path = next(tmp_path.glob("*-capacity"))
+    path = folder.path
     console = Console(quiet=True)
     report_folder(path, ReportRequest(), show=False, console=console)
     assert (path / "report.html").is_file()
     assert (path / "junit.xml").is_file()
     with pytest.raises(UsageError, match="page, JUnit XML and Markdown only"):
         report_folder(path, ReportRequest(csv=tmp_path), show=False, console=console)
-    document = json.loads((path / "result.json").read_text(encoding="utf-8"))
-    (path / "result.json").write_text(json.dumps(document | {"schema_version": 99}))
+    other = CapacityFolder(tmp_path)
+    other.write_result(result.model_copy(update={"schema_version": 99}))
     with pytest.raises(EvidenceError, match="99"):
-        report_folder(path, ReportRequest(), show=False, console=console)
-    assert result.trials
+        other.read_result()
 
 
 def test_the_published_schema_is_the_current_one() -> None:

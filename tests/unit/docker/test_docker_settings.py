@@ -111,6 +111,15 @@ def test_settings_reach_the_services() -> None:
     assert "maxmemory 96mb" in ZONES.service("redis").command[-1]
 
 
+def test_a_service_rate_reaches_the_engine() -> None:
+    """Empty in the files without one."""
+    stack = replace(SETTINGS.stack, service=(("DEFI_SERVICE", "mmc"),))
+    asked = {**open_variables(replace(SETTINGS, stack=stack)), **secret_variables(PASSWORDS)}
+    for variables, value in (({}, ""), (asked, "mmc")):
+        zones = read_zones(COMPOSE, variables) if variables else ZONES
+        assert dict(zones.service(ENGINE).environment)["DEFI_SERVICE"] == value
+
+
 def test_no_password_is_in_what_a_label_tells() -> None:
     """The variables that are kept for another process hold none."""
     text_of_all = str(open_variables(SETTINGS))

@@ -19,6 +19,7 @@ from harness.evidence.manifest import write_manifest
 from harness.judge.check import Check, CheckContext
 from harness.judge.judgement import CHECKS, CheckRule, Judgement, judge
 from harness.judge.verdict import Verdict
+from harness.scenario import Engine
 from tests.unit.analysis.evidence import (
     MS,
     healthy,
@@ -250,6 +251,15 @@ def test_grade_needs_every_fact(tmp_path: Path) -> None:
         world.stack = {**verified(*GOOD_ROWS), name: value}
         grade = assessed(world, tmp_path).judgement.grade
         assert (grade.level, len(grade.reasons)) == ("indicative", 1)
+
+
+def test_a_known_capacity_is_no_signoff(tmp_path: Path) -> None:
+    """The reference engine was slowed down on purpose."""
+    world = healthy(load_of())
+    engine = Engine(workers=1, service="token_bucket", service_rate=300)
+    world.scenario = world.scenario.model_copy(update={"engine": engine})
+    grade = assess(world.write(tmp_path)).judgement.grade
+    assert "the reference engine had a stated service rate" in grade.reasons
 
 
 def test_defects_on_purpose_are_no_signoff(tmp_path: Path) -> None:

@@ -24,16 +24,34 @@ WIRING = Wiring(SecretStr("redis://:pw1@h/0"), SecretStr("user=defi password=pw2
 PORTS = {"engine": 1001, "data-processor": 1002}
 
 
-def _scenario(full_share: float) -> Scenario:
+def _scenario(full_share: float, engine: Engine | None = None) -> Scenario:
     return Scenario(
         name="some",
         about="A scenario.",
         load=Load(stages=(Stage(agents=5, rate_from=5, rate_to=5, duration_s=5),)),
         signals=Signals(full_share=full_share),
         chain=Chain(block_time_s=0.5, watermark_max_lag=7),
-        engine=Engine(workers=3),
+        engine=engine or Engine(workers=3),
         objectives=("p99 < 500 ms",),
     )
+
+
+def test_a_service_rate_reaches_the_engine_only() -> None:
+    """Without one its variables are absent."""
+    engine = Engine(workers=1, service="mmc", service_rate=300, servers=4)
+    services = {}
+    for one in (engine, Engine()):
+        settings = StackSettings.of(_scenario(0.0, one), Contract())
+        for spec in reference_services(settings, WIRING, PORTS):
+            services[spec.name, one] = {
+                name: value for name, value in spec.env if name.startswith("DEFI_SERVICE")
+            }
+    assert services["engine", engine] == {
+        "DEFI_SERVICE": "mmc",
+        "DEFI_SERVICE_RATE": "300",
+        "DEFI_SERVICE_SERVERS": "4",
+    }
+    assert [key for key, found in services.items() if found] == [("engine", engine)]
 
 
 def test_a_scenario_becomes_settings() -> None:

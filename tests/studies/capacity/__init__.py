@@ -1,0 +1,1 @@
+"""How well the search finds a known capacity, in virtual time."""
