@@ -30,6 +30,7 @@ from harness.cli.options import (
     Verbose,
 )
 from harness.cli.overrides import as_overrides
+from harness.cli.scale import scale
 from harness.cli.standard_streams import lost_output, need_current_folder
 from harness.errors import Exit, HarnessError
 from harness.printable import printable, without_secrets
@@ -167,6 +168,7 @@ def run(
 
 app.command()(isolate)
 app.command()(chaos)
+app.command()(scale)
 app.command()(capacity)
 
 

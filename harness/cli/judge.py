@@ -8,14 +8,17 @@ from rich.console import Console
 
 from harness.assessment.assess import assess, reassess
 from harness.assessment.capacity_folder import CapacityFolder
+from harness.assessment.scale_folder import ScaleFolder
 from harness.cli.closing import show_closing
 from harness.cli.console import make_console
 from harness.cli.report_files import (
     report_after,
     report_capacity_after,
     report_group_after,
+    report_scale_after,
     summarise,
 )
+from harness.cli.scale_run import judge_experiment
 from harness.errors import UsageError
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
@@ -24,6 +27,7 @@ from harness.experiments.repeat import judge_again
 from harness.report.capacity import render_capacity
 from harness.report.diagnosis import render_diagnosis
 from harness.report.group import render_group
+from harness.report.scale import render_scale
 
 
 def judge_folder(path: Path, *, verbose: bool = False) -> int:
@@ -40,6 +44,8 @@ def judge_folder(path: Path, *, verbose: bool = False) -> int:
         report_capacity_after(search, result, console)
         console.print(render_capacity(result, search.path))
         return result.exit_code
+    if ScaleFolder.is_at(path):
+        return _judge_experiment(ScaleFolder.open(path), console)
     if GroupFolder.is_at(path):
         group = GroupFolder(path.absolute())
         judgement = judge_again(group, warn)
@@ -56,6 +62,13 @@ def judge_folder(path: Path, *, verbose: bool = False) -> int:
     return assessment.judgement.exit_code
 
 
+def _judge_experiment(folder: ScaleFolder, console: Console) -> int:
+    result = judge_experiment(folder)
+    report_scale_after(folder, result, console)
+    console.print(render_scale(result, folder.path))
+    return result.exit_code
+
+
 def diagnose_folder(path: Path, console: Console) -> None:
     """Show the whole diagnosis of a stored run, whatever its latency; nothing is written.
 
@@ -63,7 +76,7 @@ def diagnose_folder(path: Path, console: Console) -> None:
         UsageError: it is no run.
         EvidenceError: its evidence is missing or unreadable.
     """
-    if GroupFolder.is_at(path) or CapacityFolder.is_at(path):
+    if any(kind.is_at(path) for kind in (GroupFolder, CapacityFolder, ScaleFolder)):
         raise UsageError(
             "holds several runs", where=str(path), hint="give the folder of one of them"
         )

@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import UsageError
-from harness.report.run_description import describe_run
+from harness.report.run_description import describe_experiment, describe_run
 from harness.scenario import load_scenario
+from harness.scenario.experiment import load_experiment
+from harness.scenario.file import EXPERIMENT, read_toml
 from harness.stack.defect_catalogue import read_catalogue
 
 
@@ -26,6 +28,10 @@ def list_scenarios(folder: Path, console: Console) -> None:
     for path in sorted(folder.rglob("*.toml"), key=lambda path: (path.parent, path)):
         place = path.relative_to(folder).with_suffix("")
         try:
+            if EXPERIMENT in read_toml(path):
+                experiment = load_experiment(path)
+                table.add_row(str(place), experiment.about, describe_experiment(experiment))
+                continue
             scenario = load_scenario(path)
         except UsageError as error:
             table.add_row(str(place), str(error).partition("\n")[0], "", style="red")

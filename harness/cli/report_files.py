@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,8 @@ from harness.assessment.capacity import CapacityResult
 from harness.assessment.capacity_folder import CapacityFolder
 from harness.assessment.group import GroupJudgement
 from harness.assessment.group_result import read_group_result
+from harness.assessment.scale_folder import ScaleFolder
+from harness.assessment.scale_result import ScaleResult
 from harness.cli.standard_streams import emit
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
@@ -24,9 +26,11 @@ from harness.report.data import ReportData, read_report_data
 from harness.report.hgrm import write_hgrm
 from harness.report.html import html_report
 from harness.report.html.capacity_page import capacity_page
-from harness.report.junit import capacity_junit_xml, group_junit_xml, junit_xml
-from harness.report.markdown import capacity_markdown, group_markdown, markdown
+from harness.report.html.scale_page import scale_page
+from harness.report.junit import capacity_junit_xml, group_junit_xml, junit_xml, scale_junit_xml
+from harness.report.markdown import capacity_markdown, group_markdown, markdown, scale_markdown
 from harness.report.samples import write_csv
+from harness.report.scale import CELLS_CSV, cells_csv
 
 # GitHub shows the file that this variable names on the page of the job.
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -66,6 +70,8 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
     """
     if CapacityFolder.is_at(path):
         written = _report_capacity(CapacityFolder.open(path), wanted, show=show)
+    elif ScaleFolder.is_at(path):
+        written = _report_scale(ScaleFolder.open(path), wanted, show=show)
     elif GroupFolder.is_at(path):
         written = _report_group(GroupFolder(path.absolute()), wanted, show=show)
     else:
@@ -123,6 +129,19 @@ def report_capacity_after(folder: CapacityFolder, result: CapacityResult, consol
         append_summary(text, os.environ, console)
 
 
+def report_scale_after(folder: ScaleFolder, result: ScaleResult, console: Console) -> None:
+    """The same of an experiment over levels, with its page and its table."""
+
+    def all_of_them() -> str:
+        _write(folder.junit, scale_junit_xml(result))
+        _write(folder.html, scale_page(result))
+        _write(folder.path / CELLS_CSV, cells_csv(result))
+        return scale_markdown(result, folder.path)
+
+    if (text := _or_warning(all_of_them, console)) is not None:
+        append_summary(text, os.environ, console)
+
+
 def append_summary(text: str, environ: Mapping[str, str], console: Console) -> None:
     """Add Markdown to what the page of the CI job shows, where there is such a page."""
     if not (name := environ.get(SUMMARY)):
@@ -169,21 +188,50 @@ def _report_capacity(
             hint="name the folder of one of its trials for CSV or .hgrm files",
         )
     result = folder.read_result()
-    if not wanted.anything:
-        wanted = ReportRequest(html=folder.html, junit=folder.junit)
-    elif show and wanted.html is None:
-        wanted = ReportRequest(folder.html, wanted.junit, wanted.markdown)
+    wanted = _with_page(wanted, folder.html, folder.junit, show=show)
     texts: tuple[tuple[Path | None, Callable[[], str]], ...] = (
         (wanted.html, lambda: capacity_page(result)),
         (wanted.junit, lambda: capacity_junit_xml(result)),
         (wanted.markdown, lambda: capacity_markdown(result, folder.path)),
     )
+    return _write_all(texts, wanted.html if show else None)
+
+
+def _report_scale(folder: ScaleFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:
+    if wanted.hgrm:
+        raise UsageError(
+            "an experiment has no percentile distributions",
+            where=str(folder.path),
+            hint="name the folder of one of its runs for .hgrm files",
+        )
+    result = folder.read_result()
+    wanted = _with_page(wanted, folder.html, folder.junit, show=show)
+    texts: tuple[tuple[Path | None, Callable[[], str]], ...] = (
+        (wanted.html, lambda: scale_page(result)),
+        (wanted.junit, lambda: scale_junit_xml(result)),
+        (wanted.markdown, lambda: scale_markdown(result, folder.path)),
+        (wanted.csv / CELLS_CSV if wanted.csv else None, lambda: cells_csv(result)),
+    )
+    return _write_all(texts, wanted.html if show else None)
+
+
+def _with_page(wanted: ReportRequest, html: Path, junit: Path, *, show: bool) -> ReportRequest:
+    """Without any option page and JUnit XML; a page too where it is to be opened."""
+    if not wanted.anything:
+        return ReportRequest(html=html, junit=junit)
+    return replace(wanted, html=html) if show and wanted.html is None else wanted
+
+
+def _write_all(
+    texts: Iterable[tuple[Path | None, Callable[[], str]]], shown: Path | None
+) -> tuple[Path, ...]:
+    """Write what has a path, and open a page in a browser."""
     written: list[Path] = []
     for path, make in texts:
         if path is not None:
             written += _write(path, make())
-    if show and wanted.html is not None:
-        webbrowser.open(wanted.html.absolute().as_uri())
+    if shown is not None:
+        webbrowser.open(shown.absolute().as_uri())
     return tuple(written)
 
 

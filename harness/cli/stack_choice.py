@@ -97,31 +97,7 @@ class StackChoice:
                 program is missing, or a variable that holds a login is not set.
         """
         if (attached := self.attached()) is not None:
-            if scenario.agent_containers.agents or scenario.agent_containers.steps:
-                raise UsageError(
-                    "agents are started and scaled with a stack that is started",
-                    where="agent_containers",
-                    hint="leave out agent_containers.agents and steps, or --stack attach",
-                )
-            if scenario.engine.defects:
-                raise UsageError(
-                    "defects are those of the reference engine; this one runs already",
-                    where="engine.defects",
-                    hint="leave out --defect and engine.defects, or --stack attach",
-                )
-            if scenario.engine.service is not None:
-                raise UsageError(
-                    "a service rate is that of the reference engine; this one runs already",
-                    where="engine.service",
-                    hint="leave out engine.service and engine.service_rate, or --stack attach",
-                )
-            if scenario.gate is not None:
-                raise UsageError(
-                    "a gate's rounds are decided by the reference decision service, on a stack"
-                    " that is started",
-                    where="gate",
-                    hint="leave out [gate], or --stack attach",
-                )
+            _check_attached(scenario)
             attached.redis.secret_url(os.environ)
             attached.postgres.secret_conninfo(os.environ)
             return
@@ -130,6 +106,12 @@ class StackChoice:
             if self.images or self.agents or self.free_agents:
                 raise UsageError(
                     "--image, --agent-containers and --free-agents need containers",
+                    hint="add --stack docker",
+                )
+            if settings.quotas:
+                raise UsageError(
+                    "child processes have no quotas",
+                    where=f"quota.{next(iter(scenario.quota))}",
                     hint="add --stack docker",
                 )
             need_clocks(settings)
@@ -238,6 +220,41 @@ class StackChoice:
             images=image_variables(folder, self.image_set, self.images),
             agents=self.agents,
             free_agents=self.free_agents,
+        )
+
+
+def _check_attached(scenario: Scenario) -> None:
+    """Nothing is asked of a system that already runs which only one that is started can have."""
+    if scenario.agent_containers.agents or scenario.agent_containers.steps:
+        raise UsageError(
+            "agents are started and scaled with a stack that is started",
+            where="agent_containers",
+            hint="leave out agent_containers.agents and steps, or --stack attach",
+        )
+    if scenario.engine.defects:
+        raise UsageError(
+            "defects are those of the reference engine; this one runs already",
+            where="engine.defects",
+            hint="leave out --defect and engine.defects, or --stack attach",
+        )
+    if scenario.engine.service is not None:
+        raise UsageError(
+            "a service rate is that of the reference engine; this one runs already",
+            where="engine.service",
+            hint="leave out engine.service and engine.service_rate, or --stack attach",
+        )
+    if scenario.gate is not None:
+        raise UsageError(
+            "a gate's rounds are decided by the reference decision service, on a stack"
+            " that is started",
+            where="gate",
+            hint="leave out [gate], or --stack attach",
+        )
+    if scenario.system_changes:
+        raise UsageError(
+            "a system that already runs has its own quotas and settings",
+            where=scenario.system_changes[0],
+            hint="leave out [quota] and [postgres], or --stack attach",
         )
 
 

@@ -88,7 +88,7 @@ def _reasons(case: CheckContext, specs: Iterable[CheckSpec]) -> Iterator[str]:
     else:
         yield from _PROCESS_REASONS
     yield from applicability.not_applicable_reasons(case, specs)
-    yield from _engine_reasons(case.scenario.engine)
+    yield from _changed_system(case)
     # Swarm and observer run on the host of the system under test, whatever the stack.
     if case.stack.get("generator_apart") is not True:
         yield "the generator ran on the cores of the system under test"
@@ -106,6 +106,12 @@ def _reasons(case: CheckContext, specs: Iterable[CheckSpec]) -> Iterator[str]:
         yield "the commit of the harness is not known"
     elif case.environment.get("modified"):
         yield "the harness was modified after its commit"
+
+
+def _changed_system(case: CheckContext) -> Iterator[str]:
+    yield from _engine_reasons(case.scenario.engine)
+    if changes := case.scenario.system_changes:
+        yield f"the system differs from the specified one: {', '.join(changes)}"
 
 
 def _other_runs(case: CheckContext) -> Iterator[str]:

@@ -17,11 +17,12 @@ from xml.etree import ElementTree as ET
 from harness.analysis.capacity.trials import Answer
 from harness.assessment.capacity import CapacityResult, TrialFigures
 from harness.assessment.group import GroupJudgement, MemberFigures
+from harness.assessment.scale_result import CellFigures, CellStatus, ScaleResult
 from harness.evidence.group_folder import GroupFolder
 from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Status, Verdict
 from harness.printable import printable
-from harness.report import capacity
+from harness.report import capacity, scale
 from harness.report.data import ReportData
 from harness.scenario.capacity_axis import CapacityAxis
 
@@ -123,6 +124,43 @@ def _case_of_trial(trial: TrialFigures, axis: CapacityAxis) -> JUnitCase:
         f"trial {trial.number}: {level}",
         None if decided else "skipped",
         "" if decided else trial.answer.value,
+        lines[0],
+        "\n".join(lines),
+    )
+
+
+def scale_junit_xml(result: ScaleResult) -> str:
+    """An experiment over levels: a case for its verdict, and one for each run.
+
+    A run whose figure does not count is skipped, since it is repeated; one that violated an
+    integrity check is a failure.
+    """
+    properties = [
+        ("run_id", result.experiment_id),
+        ("experiment", result.name),
+        ("vary", result.vary),
+        ("measure", result.measure.value),
+        ("verdict", result.verdict.name),
+        ("exit_code", str(result.exit_code)),
+        ("grade", result.grade.level),
+        *(("grade_reason", reason) for reason in result.grade.reasons),
+    ]
+    problem, type_ = _problem(result.verdict)
+    out = "\n".join((scale.status_text(result), *scale.notes(result)))
+    end = JUnitCase("experiment", problem, type_, scale.headline(result), out)
+    cases = [_case_of_cell(cell, result) for cell in result.cells]
+    suites = [("experiment", [end], properties), ("runs", cases, properties)]
+    return _document(result.name, result.experiment_id, suites)
+
+
+def _case_of_cell(cell: CellFigures, result: ScaleResult) -> JUnitCase:
+    problem = {CellStatus.FAILED: "failure", CellStatus.INVALID: "skipped"}.get(cell.status)
+    value = scale.format_value(result, cell.value)
+    lines = [f"run {cell.run_id}: {cell.status}, {value}", *cell.reasons]
+    return JUnitCase(
+        f"{result.vary} = {cell.level}, repeat {cell.repeat}, attempt {cell.attempt}",
+        problem,
+        cell.status.value if problem else "",
         lines[0],
         "\n".join(lines),
     )

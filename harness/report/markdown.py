@@ -9,13 +9,14 @@ from pathlib import Path
 from harness.analysis.measurement import MetricFigures
 from harness.assessment.capacity import CapacityResult
 from harness.assessment.group import GroupJudgement
+from harness.assessment.scale_result import ScaleResult
 from harness.evidence.group_folder import GroupFolder
 from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.verdict import Status
 from harness.printable import one_line
-from harness.report import capacity, scale_out
+from harness.report import capacity, scale, scale_out
 from harness.report.data import ReportData
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
@@ -116,6 +117,37 @@ def capacity_markdown(result: CapacityResult, path: Path) -> str:
         "" * bool(questions),
         *_grade(result.grade),
         f"Search {escaped(result.search_id)}. To judge it again:",
+        "",
+        *_code(f"harness judge {path}"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def scale_markdown(result: ScaleResult, path: Path) -> str:
+    """The summary of an experiment over levels."""
+
+    def rows(found: Iterable[Sequence[str]]) -> list[list[str]]:
+        return [[escaped(cell) for cell in row] for row in found]
+
+    models = rows(scale.model_rows(result.scaling)) if result.scaling else []
+    parameters = rows(scale.parameter_rows(result, result.scaling)) if result.scaling else []
+    unmeasured = [
+        [str(cell.level), cell.run_id, cell.status.value, "; ".join(cell.reasons[:1])]
+        for cell in scale.not_measured(result)[:_CHECKS_SHOWN]
+    ]
+    lines = [
+        f"## {result.verdict.name}: {escaped(scale.headline(result))}",
+        "",
+        f"{escaped(result.about)}: {escaped(scale.status_text(result))}.",
+        "",
+        *_table(scale.LEVEL_HEADS, rows(scale.level_rows(result))),
+        *_table(scale.MODEL_HEADS, models),
+        *_table(scale.PARAMETER_HEADS, parameters),
+        *_table(("level", "run without a figure", "status", "reason"), rows(unmeasured)),
+        *[f"- {escaped(note)}" for note in scale.notes(result)],
+        "",
+        *_grade(result.grade),
+        f"Experiment {escaped(result.experiment_id)}. To judge it again:",
         "",
         *_code(f"harness judge {path}"),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from harness.analysis.measurement import SignalCounts
 from harness.formatting import format_count
 from harness.scenario import Load, Phase
+from harness.scenario.experiment import Experiment
 
 
 def describe_run(
@@ -67,3 +68,10 @@ def _range(values: Iterable[float]) -> str:
     low, *_, high = sorted(values) * 2
     texts = [format_count(v) if v >= 1_000 else f"{v:g}" for v in (low, high)]
     return " to ".join(dict.fromkeys(texts))
+
+
+def describe_experiment(experiment: Experiment) -> str:
+    """An experiment in a few words: `experiment: throughput at 6 engine.workers, 3 runs each`."""
+    runs = format_count(experiment.repeats, "run")
+    levels = f"{len(experiment.levels)} levels of {experiment.vary}"
+    return f"experiment: {experiment.measure} at {levels}, {runs} each"

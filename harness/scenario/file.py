@@ -15,6 +15,8 @@ from harness.scenario.models import Scenario
 
 _HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md lists every key"
 _SHOWN_MAX = 60
+# The only table of an experiment's file; see `harness.scenario.experiment`.
+EXPERIMENT = "experiment"
 
 
 def load_scenario(
@@ -32,6 +34,12 @@ def load_scenario(
         UsageError: the file is missing or not TOML, or has wrong entries, which are all named.
     """
     document = read_toml(path, by_user=by_user)
+    if EXPERIMENT in document:
+        raise UsageError(
+            "is an experiment of several runs, not a scenario",
+            where=str(path),
+            hint=f"run it with `harness scale {path}`",
+        )
     for override in overrides:
         _apply(document, override)
     if edit is not None:

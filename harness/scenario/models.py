@@ -22,6 +22,7 @@ from harness.scenario.isolation import Isolation
 from harness.scenario.load import Load, Phase, Stage
 from harness.scenario.objective import SLO, Objective, ObjectiveEntry, parse_slo
 from harness.scenario.sentinel import Sentinel
+from harness.scenario.system_settings import PostgresSettings, Quotas, setting_text
 
 __all__ = [
     "Chain",
@@ -138,6 +139,8 @@ class Scenario(_Frozen):
     chain: Chain = Chain()
     redis: Redis = Redis()
     engine: Engine = Engine()
+    quota: Quotas = {}
+    postgres: PostgresSettings = {}
     agent_containers: AgentContainers = AgentContainers()
     telemetry: Telemetry = Telemetry()
     objectives: Annotated[tuple[ObjectiveEntry, ...], Field(min_length=1, strict=False)]
@@ -244,6 +247,17 @@ class Scenario(_Frozen):
         """Every fault with its time after t0, in order."""
         spans = self.load.measured_stretches_ns()
         return plan_faults(self.fault, self.seed, spans[0][0] if spans else 0)
+
+    @property
+    def system_changes(self) -> tuple[str, ...]:
+        """What of the system differs from the specification, `key=value` each."""
+        quotas = (
+            f"quota.{service}.{key}={value}"
+            for service, quota in self.quota.items()
+            for key, value in quota.model_dump(exclude_none=True).items()
+        )
+        settings = (f"postgres.{name}={setting_text(v)}" for name, v in self.postgres.items())
+        return (*quotas, *settings)
 
     @property
     def needs_anvil(self) -> bool:

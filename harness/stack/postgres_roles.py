@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from harness.errors import StackError
+from harness.stack.compose_file import size_bytes
 
 ADMIN = "postgres"
 OWNER = "defi"
@@ -103,6 +104,14 @@ def settings_in_force(dsn: str, names: Iterable[str]) -> dict[str, str]:
             return {name: _current(connection, name) for name in names}
     except psycopg.Error as error:
         raise StackError(f"does not report its settings: {error}", where="postgres") from error
+
+
+def same_setting(given: str, shown: str) -> bool:
+    """Whether a server reports a setting as it was given; `1024MB` is shown as `1GB`."""
+    try:
+        return size_bytes(given) == size_bytes(shown)
+    except ValueError:
+        return given.lower() == shown.lower()
 
 
 def make_role(connection: psycopg.Connection[Any], name: str, rights: str, password: str) -> None:

@@ -11,6 +11,7 @@ from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.scenario import Scenario
 from harness.scenario.agent_containers import AgentContainers
+from harness.scenario.system_settings import QUOTA_SERVICES, ServiceQuota, setting_text
 from harness.stack.defect_catalogue import check_defects, defects_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,8 @@ class StackSettings:
         gate: whether another one will be, for a gate under load.
         rpc_nodes: RPC nodes that are started, upstream of a chain adapter; 0 starts neither.
         redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
+        quotas: limits instead of the specified ones, by service; containers only.
+        postgres: settings of PostgreSQL instead of its usual ones, by name.
         defects: named defects of the reference services to be switched on.
         service: variables of a reference engine with a known capacity.
         defect_log: where these record what they did.
@@ -51,6 +54,8 @@ class StackSettings:
     gate: bool = False
     rpc_nodes: int = 0
     redis_maxmemory_mb: int = 0
+    quotas: Mapping[str, ServiceQuota] = field(default_factory=dict)
+    postgres: Mapping[str, str] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
     service: tuple[tuple[str, str], ...] = ()
     defect_log: Path | None = None
@@ -95,6 +100,8 @@ class StackSettings:
             gate=scenario.gate is not None,
             rpc_nodes=scenario.chain.nodes,
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
+            quotas={QUOTA_SERVICES[name]: quota for name, quota in scenario.quota.items()},
+            postgres={name: setting_text(value) for name, value in scenario.postgres.items()},
             defects=scenario.engine.defects,
             service=scenario.engine.service_variables,
             defect_log=defect_log if scenario.engine.defects else None,

@@ -19,7 +19,9 @@ from harness.evidence.run_folder import RunFolder
 from harness.scenario import Load, Phase, Scenario, Signals, Stage, load_scenario
 from harness.schedule.plan import SwarmPlan
 
-SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
+TOMLS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
+# The others are experiments over levels.
+SCENARIOS = [path for path in TOMLS if "[experiment]" not in path.read_text(encoding="utf-8")]
 # 2026-11-23 20:48:15 UTC
 WALL_NS = 1_795_466_895 * 10**9
 

@@ -31,7 +31,9 @@ from harness.scenario import (
 from harness.scenario.agent_containers import AgentContainers, ScaleStep
 from harness.scenario.gate import Gate, Weights
 
-SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
+TOMLS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
+# The others are experiments over levels.
+SCENARIOS = [path for path in TOMLS if "[experiment]" not in path.read_text(encoding="utf-8")]
 
 GOOD = """
 name = "good"

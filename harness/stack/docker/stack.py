@@ -23,6 +23,7 @@ from harness.process.reaper_client import ReaperClient
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.compose_file import ContainerSpec
 from harness.stack.docker.anvil import PORT, await_node, container_address
+from harness.stack.docker.changed_limits import change_specification, change_zones
 from harness.stack.docker.client import Client, connect, need_this_host
 from harness.stack.docker.container_supervisor import ContainerSupervisor
 from harness.stack.docker.containers import Containers, stop_ryuk
@@ -93,10 +94,11 @@ class DockerStack:
         self._variables = open_variables(settings)
         if settings.zone_a:
             self._variables["PORTAL_PORT"] = str(free_port())
-        self._zones: Zones = read_zones(
+        zones = read_zones(
             settings.compose, {**self._variables, **secret_variables(self._passwords)}
         )
-        self._quotas = read_specification(settings.compose)
+        self._zones: Zones = change_zones(zones, settings.stack)
+        self._quotas = change_specification(read_specification(settings.compose), settings.stack)
         self._client: Client = None
         self._supervisor: ContainerSupervisor | None = None
         self._verifier: Verifier | None = None

@@ -12,6 +12,7 @@ from harness.stack.docker.container_config import ContainerConfig, differences, 
 from harness.stack.docker.live_container import LiveContainer
 from harness.stack.docker.specification import Quota
 from harness.stack.ports import LOOPBACK
+from harness.stack.postgres_roles import same_setting
 
 # Without a setting a control group has these (cgroup-v1/cpu.shares).
 DEFAULT_SHARES = 1024
@@ -115,7 +116,7 @@ def rows_of_settings(
             f"{question} {setting}",
             value,
             live.get(setting, "not reported"),
-            ok=_same(value, live.get(setting, "")),
+            ok=same_setting(value, live.get(setting, "")),
         )
         for setting, value in specified.items()
     )
@@ -251,10 +252,3 @@ def _ports(facts: ContainerConfig) -> str:
 
 def _ports_ok(wanted: ContainerConfig, found: ContainerConfig) -> bool:
     return wanted.ports == found.ports and all(host == LOOPBACK for _, host, _ in found.ports)
-
-
-def _same(specified: str, live: str) -> bool:
-    try:
-        return size_bytes(specified) == size_bytes(live)
-    except ValueError:
-        return specified.lower() == live.lower()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -23,6 +25,7 @@ from harness.stack.postgres_roles import (
     Passwords,
     make_roles,
     open_to_observer,
+    same_setting,
     settings_in_force,
 )
 from harness.stack.private_dir import own_dir, write_private
@@ -54,9 +57,17 @@ class PostgresServer:
         log: file for the server's messages.
         reaper: watches over what is started.
         observer: name of the read-only role.
+        changed: a scenario's own settings by name.
     """
 
-    def __init__(self, folder: Path, log: Path, reaper: ReaperClient, observer: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: Path,
+        reaper: ReaperClient,
+        observer: str,
+        changed: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.passwords = Passwords.random()
         self.port = 0
         self.settings: tuple[Setting, ...] = ()
@@ -65,6 +76,7 @@ class PostgresServer:
         self._log = log
         self._reaper = reaper
         self._observer = observer
+        self._changed = changed
         self._user: User = server_user()
         self._installation = Path()
         self._in_force: dict[str, str] = {}
@@ -96,7 +108,7 @@ class PostgresServer:
     def program(self, port: int) -> Program:
         """The server, configured for a port."""
         self.port = port
-        self.settings = server_settings(port, host_memory_bytes())
+        self.settings = server_settings(port, host_memory_bytes(), self._changed)
         # What stands last wins over what initdb has written. Neither file lies in the data folder,
         # where the server's user could put a link to some other file in its place.
         own = format_config((*self.settings, Setting("hba_file", None, str(self._hba))))
@@ -134,11 +146,18 @@ class PostgresServer:
         """Make roles and database, and read back the settings that are in force.
 
         Raises:
-            StackError: the server refuses.
+            StackError: the server refuses, or a scenario's own setting is not in force.
         """
         make_roles(self._first_dsn, self._observer, self.passwords)
         names = (item.name for item in self.settings)
         self._in_force = settings_in_force(self.admin_dsn, names)
+        for name, value in self._changed.items():
+            if not same_setting(value, self._in_force[name]):
+                raise StackError(
+                    f"{name} is {self._in_force[name]}, and {value} was asked for",
+                    where="postgres",
+                    hint="write the value as SHOW prints it; see [postgres] of the scenario",
+                )
 
     def open_to_observer(self, table: str, publication: str) -> None:
         """Let the observer read every table and follow one; after the schema has been made.

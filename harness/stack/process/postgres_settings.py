@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import psutil
 
@@ -54,8 +56,22 @@ def memory_settings(memory_bytes: int) -> tuple[Setting, ...]:
     )
 
 
-def server_settings(port: int, memory_bytes: int) -> tuple[Setting, ...]:
-    """Every setting that differs from PostgreSQL's own, or on which a verdict depends."""
+def server_settings(
+    port: int, memory_bytes: int, changed: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Setting, ...]:
+    """Every setting that differs from PostgreSQL's own, or on which a verdict depends.
+
+    Args:
+        port: to listen on.
+        memory_bytes: that the server may count on.
+        changed: a scenario's own values by name, which win over the others.
+    """
+    usual = _usual_settings(port, memory_bytes)
+    kept = tuple(setting for setting in usual if setting.name not in changed)
+    return (*kept, *(Setting(name, value, value) for name, value in changed.items()))
+
+
+def _usual_settings(port: int, memory_bytes: int) -> tuple[Setting, ...]:
     return (
         Setting("listen_addresses", None, "127.0.0.1"),
         Setting("port", None, str(port)),

@@ -98,6 +98,7 @@ class ProcessStack:
             logs_dir / "postgres.log",
             self._reaper,
             settings.contract.observer_role,
+            settings.postgres,
         )
         self._redis = RedisServer(
             private_dir / "redis", logs_dir / "redis.log", settings.redis_maxmemory_mb
