@@ -8,6 +8,7 @@ from harness.analysis.faults.chain_feed_stall_figures import ChainFeedStallFigur
 from harness.analysis.faults.fault_figures import BaselineFigures, FaultFigures
 from harness.analysis.gate.figures import GateFigures
 from harness.analysis.resources.self_monitoring_figures import SelfMonitoringFigures
+from harness.analysis.stage_figures import StageFigures
 
 
 class _Value(BaseModel):
@@ -114,7 +115,13 @@ class IntervalFigures(_Value):
 
 
 class ThroughputFigures(_Value):
-    """Throughput in one interval, all signals together; see `ThroughputInterval`."""
+    """Throughput in one interval, all signals together; see `ThroughputInterval`.
+
+    Attributes:
+        stage: number of the stage at the start of the interval, from 1; 0 in the warm-up. None
+            after the load, and in results stored before it was recorded.
+        agents: of that stage.
+    """
 
     start_s: float
     length_s: float
@@ -125,6 +132,8 @@ class ThroughputFigures(_Value):
     lateness_p99_ns: int | None
     lateness_max_ns: int | None
     in_flight: int
+    stage: int | None = None
+    agents: int | None = None
 
 
 class PercentileBounds(_Value):
@@ -230,6 +239,8 @@ class Measurement(_Value):
         nonce_addresses: addresses that used nonces.
         seconds: throughput of the whole run, drain included, by interval; empty in results
             stored before it was counted.
+        stages: each stage of a load of several stages, all its repetitions together; empty for
+            one stage.
         vitals: self-monitoring of the measured phase; None without samples.
     """
 
@@ -252,6 +263,7 @@ class Measurement(_Value):
     findings: dict[str, int]
     nonce_addresses: int
     seconds: tuple[ThroughputFigures, ...] = ()
+    stages: tuple[StageFigures, ...] = ()
     vitals: SelfMonitoringFigures | None = None
 
     def of(self, metric: str, phase: str, mode: str) -> MetricFigures | None:

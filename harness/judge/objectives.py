@@ -26,6 +26,7 @@ from harness.judge.censoring import (
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.decision import decide
 from harness.judge.faults.recovery import check_recovery
+from harness.judge.growth import check_growth
 from harness.judge.host_attribution import (
     interference_explains_inconclusive,
     interference_explains_miss,
@@ -52,6 +53,7 @@ from harness.judge.scope import (
     objective_spec,
 )
 from harness.judge.shares import check_rate, check_rejected, check_simulated
+from harness.judge.stage_recovery import check_stage_recovery
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
 from harness.scenario import Objective, Phase
@@ -83,8 +85,12 @@ def check_objective(case: CheckContext, objective: Objective) -> Iterator[Check]
         yield check_simulated(case, objective)
     elif objective.metric == "rate":
         yield check_rate(case, objective)
+    elif objective.is_stage_recovery:
+        yield check_stage_recovery(case, objective)
     elif objective.metric == "recovery":
         yield check_recovery(case, objective)
+    elif objective.limit_bytes_per_h is not None:
+        yield check_growth(case, objective)
     else:
         yield from _duration(case, objective)
 

@@ -20,8 +20,12 @@ from pydantic import (
 )
 
 from harness.clock import NS_PER_MS, NS_PER_S
+from harness.scenario.growth import GROWTH_GRAMMAR, GrowthMetric, parse_growth
 
-Metric = Literal["latency", "service", "lateness", "rejected", "simulated", "rate", "recovery"]
+Metric = (
+    Literal["latency", "service", "lateness", "rejected", "simulated", "rate", "recovery"]
+    | GrowthMetric
+)
 
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _TIME = rf"(?P<value>{_NUMBER})\s*(?P<unit>us|ms|s)"
@@ -31,7 +35,10 @@ _DURATION = re.compile(
     rf"(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s))?"
     rf"\s*<\s*{_TIME}(?P<outside>\s+outside\s+faults)?$"
 )
-_RECOVERY = re.compile(rf"^recovery\s*<\s*{_TIME}$")
+_RECOVERY = re.compile(
+    rf"^recovery(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s))?\s*<\s*{_TIME}"
+    r"(?:\s+after\s+stage\s+(?P<stage>\S+))?$"
+)
 _REJECTED = re.compile(rf"^rejected\s*<\s*(?P<value>{_NUMBER})\s*%$")
 _AT_LEAST = re.compile(rf"^(?P<metric>rate|simulated)\s*>=\s*(?P<value>{_NUMBER})\s*%$")
 _RANK = re.compile(r"^p(?:0|[1-9][0-9]?)(?:\.[0-9]{1,9})?$")
@@ -44,10 +51,13 @@ LIMIT_MAX_NS = 3_600 * NS_PER_S
 WINDOW_MIN_NS = NS_PER_S
 # Windows move in equal steps of whole milliseconds.
 WINDOW_STEP_NS = 100 * NS_PER_MS
+# Of a recovery after a stage: from 20 signals/s on such a window has a P99.
+STAGE_RECOVERY_WINDOW_NS = 5 * NS_PER_S
 
 GRAMMAR = (
     "[stage NAME] [lite|full] pNN[.N]|max [of latency|service|lateness] [over any N s]"
-    " < N us|ms|s [outside faults]; recovery < N s; rejected < N %; simulated >= N %; rate >= N %"
+    " < N us|ms|s [outside faults]; recovery < N s; recovery [over any N s] < N s after stage NAME;"
+    f" rejected < N %; simulated >= N %; rate >= N %; {GROWTH_GRAMMAR}"
 )
 
 
@@ -60,13 +70,16 @@ class Objective:
         metric: the measured figure. `rejected` is the share of attempted signals that the engine
             rejected, `simulated` the share that reached SIMULATED, `rate` the share of intended
             signals that were sent in their phase, `recovery` the time after a fault or a restart
-            until signals become final again and none is overdue.
+            until signals become final again and none is overdue, or the time after a stage until
+            the P99 of every window keeps its limit; `memory_growth` and `disk_growth` are slopes.
         percentile: 0 < percentile < 100, or 100 for `max`; None for other metrics.
         mode: `lite`, `full`, or None for all signals.
         limit_ns: upper limit of a duration; None for shares.
         limit_share: limit of a share, 0..1; None for durations.
+        limit_bytes_per_h: upper limit of a growth; None for other metrics.
         window_ns: length of the windows that are judged one by one; None for the whole phase.
-        stage: name or number, from 1, of its stage; None for the whole phase.
+        stage: name or number, from 1, of its stage, or of the stage before a recovery; None for
+            the whole phase.
         outside_faults: whether it covers only signals outside of fault windows.
     """
 
@@ -76,6 +89,7 @@ class Objective:
     mode: Literal["lite", "full"] | None = None
     limit_ns: int | None = None
     limit_share: float | None = None
+    limit_bytes_per_h: float | None = None
     window_ns: int | None = None
     stage: str | None = None
     outside_faults: bool = False
@@ -86,9 +100,16 @@ class Objective:
         return self.metric == "latency" and self.percentile is not None
 
     @property
+    def is_stage_recovery(self) -> bool:
+        """Whether it limits the recovery after a stage."""
+        return self.metric == "recovery" and self.stage is not None
+
+    @property
     def is_estimated(self) -> bool:
         """Whether a confidence interval decides it, which more signals make narrower."""
-        if self.window_ns is not None or self.metric in ("rate", "recovery", "lateness"):
+        if self.window_ns is not None or self.limit_bytes_per_h is not None:
+            return False
+        if self.metric in ("rate", "recovery", "lateness"):
             return False
         return self.percentile != 100.0
 
@@ -110,12 +131,33 @@ def parse_objective(text: str) -> Objective:
             limit_share=_share_reached(match["value"]),
         )
     if match := _RECOVERY.match(line):
+        return _recovery(line, match)
+    if (growth := parse_growth(line)) is not None:
         return Objective(
-            text=line, metric="recovery", limit_ns=_limit(match["value"], match["unit"])
+            text=line, metric=growth.metric, limit_bytes_per_h=growth.limit_bytes_per_h
         )
     if match := _DURATION.match(line):
         return _duration(line, match)
     raise ValueError(f"{text!r} is not an objective; write {GRAMMAR}")
+
+
+def _recovery(line: str, match: re.Match[str]) -> Objective:
+    window_ns = None
+    if match["stage"] is not None:
+        window_ns = STAGE_RECOVERY_WINDOW_NS
+        if match["window"] is not None:
+            window_ns = _window(_ns(match["window"], match["window_unit"]))
+    elif match["window"] is not None:
+        raise ValueError(
+            "'over any ...' needs 'after stage NAME': after a fault nothing is averaged"
+        )
+    return Objective(
+        text=line,
+        metric="recovery",
+        limit_ns=_limit(match["value"], match["unit"]),
+        window_ns=window_ns,
+        stage=match["stage"],
+    )
 
 
 def _duration(line: str, match: re.Match[str]) -> Objective:

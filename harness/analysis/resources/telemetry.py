@@ -25,6 +25,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `redis.commands_per_s`, `redis.clients_count`, `redis.refused_per_s` | traffic | - |
 | `redis.stream.<name>.length_count` | entries held | the contract's maxlen |
 | `redis.group.<stream>.<group>.lag_count`, `.pending_count` | not read, not acknowledged | - |
+| `redis.aof_bytes` | size of the append-only file | - |
 | `redis.aof_rewrite_count` | 1 while the file is rewritten | - |
 | `redis.aof_delayed_per_s` | writes delayed by fsync | - |
 | `redis.latest_fork_ms` | length of the latest fork | - |
@@ -35,6 +36,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `postgres.nonce_wait_ms` | the longest such wait now | - |
 | `postgres.lock_waiting_share`, `postgres.nonce_waiting_share` | share of polls with a waiter | 1 |
 | `postgres.statement_ms.<kind>` | mean time of the statements of a kind | - |
+| `postgres.database_bytes` | size of the database, without the log | - |
 | `postgres.wal_bytes_per_s` | log written | - |
 | `postgres.checkpoint_count` | 1 in a second in which one ended | - |
 | `rpc.<node>.mean_ms` | time to an answer | 100 ms |
@@ -43,6 +45,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `page.<service>.<metric>{<labels>}` | gauge of a Prometheus page | - |
 | `page.<service>.<metric>{<labels>}.per_s` | counter, or observations of a histogram | - |
 | `page.<service>.<metric>{<labels>}.mean` | mean of the new observations, metric's unit | - |
+| `harness.evidence_bytes` | size of the run's folder | - |
 | `sampler.cost_cores` | CPU of the sampler itself | 0.02 |
 
 Lock waits are polled several times between two samples: counts of waiters and `nonce_wait_ms` are
