@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.printable import SingleLineText
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,7 +22,7 @@ class StageLatencyFigures(_Value):
         max_ns: upper end of its bucket.
     """
 
-    mode: str
+    mode: SingleLineText
     count: int
     p50_ns: int | None
     p99_ns: int | None
@@ -52,8 +54,8 @@ class StageFigures(_Value):
     """
 
     number: int
-    name: str
-    phase: str
+    name: SingleLineText
+    phase: SingleLineText
     repetitions: int
     agents: int
     duration_s: float
@@ -64,7 +66,7 @@ class StageFigures(_Value):
     simulated_per_s: float | None
     in_flight_end: int | None
     latency: tuple[StageLatencyFigures, ...]
-    verdict: str | None = None
+    verdict: SingleLineText | None = None
 
     @property
     def rate_asked(self) -> float:

@@ -104,9 +104,7 @@ def _simulated_per_s(
     return sum(second.simulated for second in inside) / length_s if length_s else None
 
 
-def _in_flight_end(
-    seconds: Sequence[ThroughputInterval], spans_ns: Sequence[_Span]
-) -> int | None:
+def _in_flight_end(seconds: Sequence[ThroughputInterval], spans_ns: Sequence[_Span]) -> int | None:
     """Signals in flight at the end of the interval that has the end of a span; the largest."""
     ends = [
         next(

@@ -26,6 +26,7 @@ from harness.judge.verdict import Status, Verdict
 from harness.report.faults import faults_section
 from harness.report.gate import gate_section
 from harness.report.headline import headline
+from harness.report.stages import ROWS_MAX, STAGE_HEADS, left_out, stage_rows
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
 METRICS = ("latency", "lateness", "service")
@@ -132,6 +133,21 @@ def _latency(measurement: Measurement, _: Judgement) -> Table | None:
                 format_count(found.count),
             )
     return table if table.row_count else None
+
+
+def _stages(measurement: Measurement, _: Judgement) -> RenderableType | None:
+    """What each stage of the load asked for and got."""
+    rows = stage_rows(measurement)
+    if not rows:
+        return None
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, head in enumerate(STAGE_HEADS):
+        table.add_column(head, justify="left" if number == 0 else "right")
+    for row in rows[:ROWS_MAX]:
+        # As text: a name of a stored result may hold brackets, which are no markup.
+        table.add_row(*map(Text, row))
+    note = left_out(len(rows))
+    return Group(table, Text(note, style="dim")) if note else table
 
 
 def _breakdown(measurement: Measurement, _: Judgement) -> RenderableType | None:
@@ -246,6 +262,7 @@ SECTIONS: tuple[tuple[str, Callable[[Measurement, Judgement], RenderableType | N
     ("faults", faults_section),
     ("gate", gate_section),
     ("latency", _latency),
+    ("stages of the load", _stages),
     ("latency breakdown", _breakdown),
     ("signal outcomes", _account),
     ("grade", _grade),

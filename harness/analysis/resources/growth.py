@@ -32,7 +32,7 @@ BLOCKS_MIN = 8
 # One-sided 5 % point of the standard normal distribution.
 _Z = 1.6449
 _SECONDS_PER_H = 3_600.0
-_MEMORY = re.compile(r"service\.(?P<name>.+)\.memory_bytes")
+_MEMORY = re.compile(r"service\.(?P<name>.+)\.memory_private_bytes")
 DISK_TRACKS: Mapping[str, str] = {
     "harness.evidence_bytes": "evidence",
     "postgres.database_bytes": "PostgreSQL",
@@ -67,7 +67,10 @@ Samples = tuple[Sequence[float], Sequence[float]]
 def memory_samples(
     telemetry: Telemetry, host: Sequence[HostSample], t0_ns: int
 ) -> dict[str, Samples]:
-    """Times in seconds after t0 and bytes: of each service, and of each process of the harness."""
+    """Times in seconds after t0 and bytes: of each service, and of each process of the harness.
+
+    Of a service the private memory: caches of a fixed size, such as `shared_buffers`, fill for hours.
+    """
     found: dict[str, Samples] = {}
     for name, track in telemetry.time_series.items():
         if match := _MEMORY.fullmatch(name):

@@ -9,6 +9,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `service.<name>.cpu_wait_cores` | runnable without a core | - |
 | `service.<name>.throttled_share` | periods in which the quota was used up | 1 |
 | `service.<name>.memory_bytes` | in use | limit in force |
+| `service.<name>.memory_private_bytes` | of it, what no process shares and no file backs | - |
 | `service.<name>.faults_major_per_s`, `.faults_minor_per_s` | page faults | - |
 | `service.<name>.read_bytes_per_s`, `.written_bytes_per_s` | storage | - |
 | `service.<name>.pressure_{cpu,memory,io}_share` | share of time with a stalled task (PSI) | 1 |
