@@ -148,7 +148,11 @@ def _latency(data: ReportData) -> list[str]:
 
 
 def _stages(data: ReportData) -> list[str]:
-    rows = [[escaped(cell) for cell in row] for row in stage_rows(data.measurement)]
+    # Only the name of a stage and its verdict are texts of a stored result.
+    rows = [
+        (escaped(name), *cells, escaped(verdict))
+        for name, *cells, verdict in stage_rows(data.measurement)
+    ]
     note = left_out(len(rows))
     return [*_table(STAGE_HEADS, rows[:ROWS_MAX]), *([f"{note}.", ""] if note else [])]
 

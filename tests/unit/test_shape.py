@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,8 @@ def rows(load: Load) -> list[tuple[str, int, float, float, float]]:
             [("step-1", 2, 10, 10, 5), ("step-2", 4, 20, 20, 5)],
         ),
         (
-            'kind = "ramp"\nrate_per_agent = 10\nrate_from = 0\nrate_to = 40\nduration_s = 9\nparts = 2',
+            'kind = "ramp"\nrate_per_agent = 10\nrate_from = 0\nrate_to = 40\nduration_s = 9\n'
+            "parts = 2",
             [("ramp-1", 2, 0, 20, 4.5), ("ramp-2", 4, 20, 40, 4.5)],
         ),
         (
@@ -101,9 +103,7 @@ def test_a_ramp_keeps_its_signals(low: float, high: float, length_s: float, part
     assert sum(s["duration_s"] for s in stages) == pytest.approx(length_s, abs=0.001)
     signals = sum((s["rate_from"] + s["rate_to"]) / 2 * s["duration_s"] for s in stages)
     assert signals == pytest.approx((low + high) / 2 * length_s, abs=0.001 * parts * (low + high))
-    assert all(
-        one["rate_to"] == other["rate_from"] for one, other in zip(stages, stages[1:], strict=False)
-    )
+    assert all(one["rate_to"] == other["rate_from"] for one, other in pairwise(stages))
 
 
 @given(rates=st.tuples(RATES, RATES), parts=st.integers(4, 60), periods=st.integers(1, 4))

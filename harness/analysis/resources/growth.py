@@ -69,7 +69,8 @@ def memory_samples(
 ) -> dict[str, Samples]:
     """Times in seconds after t0 and bytes: of each service, and of each process of the harness.
 
-    Of a service the private memory: caches of a fixed size, such as `shared_buffers`, fill for hours.
+    Of a service the private memory: a cache of a fixed size, such as `shared_buffers`, may take
+    hours to fill.
     """
     found: dict[str, Samples] = {}
     for name, track in telemetry.time_series.items():
