@@ -63,6 +63,7 @@ def check_growth(case: CheckContext, objective: Objective) -> Check:
             "limit_bytes_per_h": limit,
             "subjects": len(found),
             "blocks": shown.blocks,
+            **{f"{one.subject} bytes_per_h": one.bytes_per_h for one in found},
         },
         [_format_growth(one) for one in beyond],
     )

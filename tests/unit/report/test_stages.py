@@ -12,6 +12,7 @@ from rich.console import Console
 from harness.analysis.measurement import Measurement
 from harness.assessment.assess import assess_and_store
 from harness.evidence.run_folder import RunFolder
+from harness.report.compact import compact_lines
 from harness.report.data import ReportData, read_report_data
 from harness.report.html.components import Chart, Table
 from harness.report.html.load_stages import load_stages_section
@@ -64,6 +65,18 @@ def test_terminal_and_markdown_have_the_same_rows(data: ReportData) -> None:
     for row in stage_rows(data.measurement):
         assert all(cell in shown for cell in row)
         assert f"| {' | '.join(row)} |" in summary
+
+
+def test_the_end_of_a_run_has_a_line_for_each_stage(data: ReportData) -> None:
+    """At most four, and how many more there are."""
+    lines = [str(one) for one in compact_lines(data.measurement, data.judgement, None, 120)]
+    shown = [line.strip() for line in lines if line.strip().startswith("stage ")]
+    assert [line.split(":")[0] for line in shown] == ["stage 1 x 2", "stage 2 busy x 2"]
+    assert shown[0].endswith("PASS")
+    many = stages_of(data, 7).measurement
+    lines = [str(one) for one in compact_lines(many, data.judgement, None, 120)]
+    assert sum(line.strip().startswith("stage ") for line in lines) == 4
+    assert any("3 stages more" in line for line in lines)
 
 
 def test_many_stages_are_cut(data: ReportData) -> None:
