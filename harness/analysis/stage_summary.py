@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -36,9 +37,14 @@ def stage_figures(
         load: as it was executed.
     """
     clock = StageClock.of_load(load)
+    indexes: dict[int, list[int]] = {}
+    for index, one in enumerate(clock.stages):
+        indexes.setdefault(one.number, []).append(index)
     spans_ns = list(pairwise(clock.edges_ns))
+    series = {key: _series(cell) for key, cell in analysis.signals.cells.items()}
+    seconds = analysis.signals.throughput
     for number, stage in enumerate(load.stages, 1):
-        own = [index for index, one in enumerate(clock.stages) if one.number == number]
+        own = indexes[number]
         spans = [spans_ns[index] for index in own]
         yield StageFigures(
             number=number,
@@ -51,23 +57,32 @@ def stage_figures(
             rate_to=stage.rate_to,
             intended=None if intended is None else sum(intended[index] for index in own),
             sent=sum(analysis.signals.schedule.in_phase_by_stage[index] for index in own),
-            simulated_per_s=_simulated_per_s(analysis.signals.throughput, spans),
-            in_flight_end=_in_flight_end(analysis.signals.throughput, spans),
+            simulated_per_s=_simulated_per_s(seconds, spans),
+            in_flight_end=_in_flight_end(seconds, spans),
             latency=tuple(
                 latency
                 for mode in Mode
-                if (cell := analysis.signals.cells.get(CellKey(stage.phase, mode)))
-                and (latency := _latency(mode, cell, spans))
+                if (both := series.get(CellKey(stage.phase, mode)))
+                and (latency := _latency(mode, *both, spans))
             ),
         )
 
 
-def _latency(mode: Mode, cell: Cell, spans_ns: Sequence[_Span]) -> StageLatencyFigures | None:
+def _series(cell: Cell) -> tuple[Series, Series]:
+    """Latency as reports show it, and as objectives count it: rejections beyond every limit."""
+    if Metric.LATENCY not in cell.series:
+        return Series(), Series()
+    return cell.series[Metric.LATENCY], cell.slo_series(Metric.LATENCY)
+
+
+def _latency(
+    mode: Mode, every: Series, every_slo: Series, spans_ns: Sequence[_Span]
+) -> StageLatencyFigures | None:
     spans_ms = [(start // NS_PER_MS, end // NS_PER_MS) for start, end in spans_ns]
-    part = cell.series.get(Metric.LATENCY, Series()).within(spans_ms)
+    part = every.within(spans_ms)
     if not len(part):
         return None
-    shown, slo = part.histogram(), cell.slo_series(Metric.LATENCY).within(spans_ms)
+    shown, slo = part.histogram(), every_slo.within(spans_ms)
     found = percentile_interval(slo.histogram(), 99.0, estimate_effective_sample(slo, 99.0))
 
     def percentile(rank: float) -> int | None:
@@ -91,30 +106,22 @@ def _latency(mode: Mode, cell: Cell, spans_ns: Sequence[_Span]) -> StageLatencyF
 def _simulated_per_s(
     seconds: Sequence[ThroughputInterval], spans_ns: Sequence[_Span]
 ) -> float | None:
-    inside = [
-        second
-        for second in seconds
-        if any(
-            start <= second.start_s * NS_PER_S
-            and (second.start_s + second.length_s) * NS_PER_S <= end
-            for start, end in spans_ns
-        )
-    ]
-    length_s = sum(second.length_s for second in inside)
-    return sum(second.simulated for second in inside) / length_s if length_s else None
+    starts_ns = [start for start, _ in spans_ns]
+    simulated, length_s = 0, 0.0
+    for second in seconds:
+        at = bisect_right(starts_ns, second.start_s * NS_PER_S) - 1
+        if at >= 0 and _end_ns(second) <= spans_ns[at][1]:
+            simulated += second.simulated
+            length_s += second.length_s
+    return simulated / length_s if length_s else None
 
 
 def _in_flight_end(seconds: Sequence[ThroughputInterval], spans_ns: Sequence[_Span]) -> int | None:
     """Signals in flight at the end of the interval that has the end of a span; the largest."""
-    ends = [
-        next(
-            (
-                second.in_flight
-                for second in seconds
-                if (second.start_s + second.length_s) * NS_PER_S >= end
-            ),
-            None,
-        )
-        for _, end in spans_ns
-    ]
-    return max((one for one in ends if one is not None), default=None)
+    ends_ns = [_end_ns(second) for second in seconds]
+    found = [bisect_left(ends_ns, end) for _, end in spans_ns]
+    return max((seconds[at].in_flight for at in found if at < len(seconds)), default=None)
+
+
+def _end_ns(second: ThroughputInterval) -> float:
+    return (second.start_s + second.length_s) * NS_PER_S

@@ -76,9 +76,10 @@ def test_the_fastest_subject_decides(
         assert check.figures["bytes_per_h"] == pytest.approx(bytes_per_h, rel=1e-3)
 
 
-def test_a_slope_that_is_not_known_well_enough_is_undecided() -> None:
-    """The interval spans the limit."""
-    found = telemetry_of(MEMORY, 5e6, sway=1e7)
+@pytest.mark.parametrize("bytes_per_h", [5e6, 1.5e7])
+def test_a_slope_that_is_not_known_well_enough_is_undecided(bytes_per_h: float) -> None:
+    """The interval spans the limit, on whichever side of it the estimate lies."""
+    found = telemetry_of(MEMORY, bytes_per_h, sway=1e7)
     check = check_growth(case_of(found), parse_objective("memory_growth < 10 MB/h"))
     assert check.status.verdict is INCONCLUSIVE
     lower, upper = check.figures["lower_bytes_per_h"], check.figures["upper_bytes_per_h"]
