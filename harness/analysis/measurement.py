@@ -9,6 +9,7 @@ from harness.analysis.faults.fault_figures import BaselineFigures, FaultFigures
 from harness.analysis.gate.figures import GateFigures
 from harness.analysis.resources.self_monitoring_figures import SelfMonitoringFigures
 from harness.analysis.scale_out_figures import ScaleOutFigures
+from harness.analysis.stage_figures import StageFigures
 
 
 class _Value(BaseModel):
@@ -115,7 +116,13 @@ class IntervalFigures(_Value):
 
 
 class ThroughputFigures(_Value):
-    """Throughput in one interval, all signals together; see `ThroughputInterval`."""
+    """Throughput in one interval, all signals together; see `ThroughputInterval`.
+
+    Attributes:
+        stage: number of the stage at the start of the interval, from 1; 0 in the warm-up. None
+            after the load, and in results stored before it was recorded.
+        agents: of that stage.
+    """
 
     start_s: float
     length_s: float
@@ -126,6 +133,8 @@ class ThroughputFigures(_Value):
     lateness_p99_ns: int | None
     lateness_max_ns: int | None
     in_flight: int
+    stage: int | None = None
+    agents: int | None = None
 
 
 class PercentileBounds(_Value):
@@ -227,6 +236,8 @@ class SignalCounts(_Value):
         nonce_addresses: addresses that used nonces.
         seconds: throughput of the whole run, drain included, by interval; empty in results
             stored before it was counted.
+        stages: each stage of a load of several stages, all its repetitions together; empty for
+            one stage.
     """
 
     account: SignalOutcomeFigures
@@ -238,6 +249,7 @@ class SignalCounts(_Value):
     findings: dict[str, int]
     nonce_addresses: int
     seconds: tuple[ThroughputFigures, ...] = ()
+    stages: tuple[StageFigures, ...] = ()
 
 
 class Durations(_Value):

@@ -65,6 +65,20 @@ class Series:
         blocks = ((when < end_ms, (when, what)) for when, what in self.chunks())
         return Series.from_chunks((when[kept], what[kept]) for kept, (when, what) in blocks)
 
+    def within(self, spans_ms: Iterable[tuple[int, int]]) -> Series:
+        """The durations of signals intended in some spans: start and end in ms after t0."""
+        spans = tuple(spans_ms)
+
+        def blocks() -> Iterator[SeriesChunk]:
+            for when, what in self.chunks():
+                first, last = (int(when.min()), int(when.max())) if len(when) else (0, -1)
+                for start, end in spans:
+                    if start <= last and first < end:
+                        kept = (when >= start) & (when < end)
+                        yield when[kept], what[kept]
+
+        return Series.from_chunks(blocks())
+
     def __len__(self) -> int:
         return self._size
 

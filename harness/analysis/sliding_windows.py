@@ -190,9 +190,20 @@ def windows_over_limit(
         percentile: 0 < percentile < 100.
         limit_ns: limit of the percentile, exclusive.
     """
+    _, over = window_masks(signals, slow, grid, percentile, limit_ns)
+    return int(over.sum())
+
+
+def window_masks(
+    signals: Series, slow: Series, grid: WindowGrid, percentile: float, limit_ns: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which windows have the percentile, and in which it is at or above a limit.
+
+    `windows_over_limit` has the arguments.
+    """
     allowed = allowed_above(grid.per_window(_above(signals, grid, -1)), percentile)
     above = grid.per_window(_above(slow, grid, bin_below(limit_ns)))
-    return int(((allowed > 0) & (above > allowed)).sum())
+    return allowed > 0, (allowed > 0) & (above > allowed)
 
 
 def _worst(grid: WindowGrid, signals: Counts, beyond: _Beyond) -> SlidingWindow:

@@ -39,9 +39,11 @@ from harness.analysis.run_analysis import POSTGRES, RunAnalysis
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.scale_out_figures import scale_out_figures
 from harness.analysis.series import interval_length_s
+from harness.analysis.stage_clock import StageClock
 from harness.analysis.statistics import size_needed
+from harness.analysis.throughput_series import ThroughputInterval
 from harness.clock import NS_PER_S, NS_PER_US
-from harness.scenario.models import Phase
+from harness.scenario.models import Load, Phase
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 DUPLICATES = (
@@ -60,13 +62,17 @@ def percentile_name(percentile: float) -> str:
     return f"p{percentile:g}"
 
 
-def build_measurement(analysis: RunAnalysis, intended: Sequence[int] | None) -> Measurement:
+def build_measurement(
+    analysis: RunAnalysis, intended: Sequence[int] | None, load: Load
+) -> Measurement:
     """The measurement of a run.
 
     Args:
         analysis: of the run's evidence.
         intended: signals of the plan by stage; None when they were not computed.
+        load: as it was executed.
     """
+    clock = StageClock.of_load(load)
     cells = _ordered(analysis.signals.cells)
     error_ns = (
         analysis.instruments.clocks[POSTGRES].error_ns
@@ -115,10 +121,17 @@ def build_measurement(analysis: RunAnalysis, intended: Sequence[int] | None) -> 
         else (),
         findings={str(kind): found.count for kind, found in sorted(analysis.findings.items())},
         nonce_addresses=len(analysis.integrity.final_state.nonces),
-        seconds=tuple(
-            ThroughputFigures(**asdict(second)) for second in analysis.signals.throughput
-        ),
+        seconds=tuple(_throughput(second, clock) for second in analysis.signals.throughput),
         vitals=_self_monitoring(analysis),
+    )
+
+
+def _throughput(second: ThroughputInterval, clock: StageClock) -> ThroughputFigures:
+    stage = clock.at_s(second.start_s)
+    return ThroughputFigures(
+        **asdict(second),
+        stage=stage.number if stage else None,
+        agents=stage.agents if stage else None,
     )
 
 

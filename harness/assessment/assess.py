@@ -13,8 +13,10 @@ from harness.analysis.measurement import Measurement
 from harness.analysis.recorder import ORDERED_METRICS, Metric
 from harness.analysis.resources.telemetry_reader import read_telemetry_file
 from harness.analysis.run_analysis import RunAnalysis, analyze_run, read_pool
+from harness.analysis.stage_summary import stage_figures
 from harness.analysis.summary import build_measurement, histogram_logs
 from harness.assessment.result import Result, write_result
+from harness.assessment.stage_verdicts import with_stage_verdicts
 from harness.diagnosis.answers import Diagnosis
 from harness.diagnosis.diagnose import diagnose_run
 from harness.errors import EvidenceError, error_text
@@ -170,7 +172,10 @@ def assess_with_analysis(
         sentinel=scenario.chain.sentinel,
     )
     expected = expected_schedule(plan, analysis.signals.schedule)
-    measurement = build_measurement(analysis, expected.by_stage)
+    measurement = build_measurement(analysis, expected.by_stage, plan.load)
+    if len(asked.load.stages) > 1:
+        stages = tuple(stage_figures(analysis, expected.by_stage, plan.load))
+        measurement = measurement.model_copy(update={"stages": stages})
     case = CheckContext(
         scenario=scenario,
         plan=plan,
@@ -191,6 +196,7 @@ def assess_with_analysis(
     )
     judgement = judge(case)
     diagnosis = diagnose_run(case, judgement, on_demand=on_demand)
+    measurement = with_stage_verdicts(measurement, judgement)
     return Assessment(measurement, judgement, diagnosis), analysis
 
 
@@ -199,7 +205,9 @@ def _serial(scenario: Scenario) -> frozenset[Metric]:
     by_name = {metric.value: metric for metric in Metric}
     objectives = scenario.parsed_objectives()
     asked = {by_name[one.metric] for one in objectives if one.metric in by_name}
-    if any(one.window_ns and one.is_system_duration for one in objectives):
+    if any(
+        one.window_ns and (one.is_system_duration or one.is_stage_recovery) for one in objectives
+    ):
         asked |= {Metric.COMMITTED, Metric.SERVICE}
     if any(one.outside_faults for one in objectives):
         asked |= {Metric.LATENCY, Metric.COMMITTED, Metric.SERVICE, Metric.UNSEEN}

@@ -49,6 +49,30 @@ def interference_explains_miss(case: CheckContext, objective: Objective, cell: C
     return f"{format_interference(found)}; {_REASON}"
 
 
+def without_interference(
+    case: CheckContext, objective: Objective, series: Series
+) -> tuple[Series, str] | None:
+    """A series without the signals that interference may have delayed, and why they are left out.
+
+    Args:
+        case: the run.
+        objective: gives the time of which a share is disturbed.
+        series: of latency, by intended time.
+
+    Returns:
+        None where no other program interfered. Where one did for most of the time, the series is
+        empty.
+    """
+    found = host_interference(case)
+    if not found:
+        return None
+    why, t0_ns = f"{format_interference(found)}; {_REASON}", case.analysis.timeline.t0_ns
+    if _interference_share(case, objective, found) >= INTERFERENCE_SHARE_DOMINANT:
+        return Series(), why
+    windows = _windows(_joined(found, t0_ns), series, t0_ns)
+    return _without_spans(series, merged_windows_ms(windows, t0_ns)), why
+
+
 def interference_explains_inconclusive(case: CheckContext, objective: Objective) -> str | None:
     """Why interference keeps a duration undecided, however long the run; None where it does not."""
     found = host_interference(case)

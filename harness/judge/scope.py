@@ -79,7 +79,7 @@ def objective_id(objective: Objective, mode: str) -> str:
     """The id of an objective's check: what it measures, without the limit.
 
     `latency_p99`, `lateness_max`, `latency_p99_9_over_10s`, `service_p50_stage_peak_full`,
-    `rejected_share`, `recovery_time`.
+    `rejected_share`, `recovery_time`, `recovery_time_over_5s_stage_spike`, `memory_growth`.
 
     Args:
         objective: from the scenario.
@@ -88,6 +88,8 @@ def objective_id(objective: Objective, mode: str) -> str:
     parts: list[str] = [objective.metric]
     if objective.limit_share is not None:
         parts.append("share")
+    elif objective.limit_bytes_per_h is not None:
+        pass  # its name ends in what it measures
     elif objective.percentile is None:
         parts.append("time")
     else:

@@ -1,6 +1,7 @@
 """The end of a run on a small terminal: what did not pass, then the verdict and the next command.
 
-At 80 columns it has at most 23 lines, unless a path is longer than a line.
+At 80 columns it has at most 23 lines, unless a path is longer than a line. The stages of a load
+have up to 5 more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from harness.analysis.measurement import Durations
+from harness.analysis.measurement import Measurement
 from harness.diagnosis.answers import Diagnosis
 from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
@@ -19,10 +20,12 @@ from harness.judge.judgement import Judgement
 from harness.judge.verdict import Status, Verdict
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.headline import deciding_check, format_confidence, format_horizon
+from harness.report.stages import stage_rows
 from harness.report.terminal import VERDICT_STYLES
 
 OBJECTIVES_MAX = 5
 NOT_OK_MAX = 2
+STAGES_MAX = 4
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _SENTENCE_LINES = 4
 _STATUS_WIDTH = len(Verdict.INCONCLUSIVE.name) + 2
@@ -44,7 +47,7 @@ class ClosingHints:
 
 
 def compact_lines(
-    measurement: Durations, judgement: Judgement, diagnosis: Diagnosis | None, width: int
+    measurement: Measurement, judgement: Judgement, diagnosis: Diagnosis | None, width: int
 ) -> Iterator[Text]:
     """Latency, objectives and what did not pass; each line has at most `width` columns."""
     yield Text()
@@ -55,6 +58,7 @@ def compact_lines(
             )
             message = f"P50 {p50}, P99 {p99}, max {format_duration_fixed(found.max_ns)}"
             yield _line("", f"latency ({found.mode}): {message}", width)
+    yield from _stages(stage_rows(measurement), width)
     objectives = sorted(judgement.of(CheckKind.OBJECTIVE), key=_is_ok)
     yield from _rows(objectives, OBJECTIVES_MAX, 1, width)
     others = [check for check in judgement.checks if check.kind is not CheckKind.OBJECTIVE]
@@ -68,6 +72,19 @@ def compact_lines(
     if diagnosis is not None:
         message = diagnosis.failed or diagnosis.headline or NO_CAUSE
         yield _line("", f"diagnosis: {message}", width)
+
+
+def _stages(rows: Sequence[Sequence[str]], width: int) -> Iterator[Text]:
+    """The first stages, each on a line."""
+    for title, agents, asked, sent, _, p50, p99, interval, backlog, verdict in rows[:STAGES_MAX]:
+        own = "" if verdict == "-" else f", {verdict}"
+        message = (
+            f"stage {title}: agents {agents}, sent {sent} of {asked}/s, P50 {p50}, P99 {p99}"
+            f"{'' if interval == '-' else f' ({interval})'}, backlog {backlog}{own}"
+        )
+        yield _line("", message, width)
+    if len(rows) > STAGES_MAX:
+        yield _line("", f"and {format_count(len(rows) - STAGES_MAX, 'stage')} more: -v", width)
 
 
 def closing_lines(judgement: Judgement, ending: ClosingHints, width: int) -> Iterator[Text]:

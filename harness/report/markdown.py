@@ -21,6 +21,7 @@ from harness.report.data import ReportData
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
 from harness.report.headline import headline
+from harness.report.stages import ROWS_MAX, STAGE_HEADS, left_out, stage_rows
 
 _PERCENTILES = ("p50", "p99", "p99.9")
 _CHECKS_SHOWN = 20
@@ -229,6 +230,16 @@ def _latency(data: ReportData) -> list[str]:
     return _table(heads, rows)
 
 
+def _stages(data: ReportData) -> list[str]:
+    # Only the name of a stage and its verdict are texts of a stored result.
+    rows = [
+        (escaped(name), *cells, escaped(verdict))
+        for name, *cells, verdict in stage_rows(data.measurement)
+    ]
+    note = left_out(len(rows))
+    return [*_table(STAGE_HEADS, rows[:ROWS_MAX]), *([f"{note}.", ""] if note else [])]
+
+
 def _percentile(name: str, figures: MetricFigures, checks: Sequence[Check], modes: int) -> str:
     """A percentile with its interval, where an objective has one."""
     value = figures.percentiles_ns.get(name)
@@ -331,6 +342,7 @@ def _code(text: str) -> list[str]:
 SECTIONS: tuple[Callable[[ReportData], list[str]], ...] = (
     lambda data: _checks(data.judgement.checks),
     _latency,
+    _stages,
     _gate,
     _scale_out,
     _account,

@@ -13,6 +13,7 @@ import numpy as np
 from harness.analysis.resources.telemetry import Telemetry
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.signal_batches import SignalBatch, Times, read_signals
+from harness.analysis.stage_clock import StageClock
 from harness.contract import trace_id
 from harness.contract.names import State
 from harness.errors import EvidenceError
@@ -23,13 +24,13 @@ from harness.report.data import ReportData
 
 SAMPLES = "samples.csv.gz"
 TELEMETRY = "telemetry.csv"
-# Times are ns after t0 and empty where unknown.
+# Times are ns after t0 and empty where unknown. A stage is its number from 1 on, 0 for the warm-up.
 SAMPLE_COLUMNS = (
     "trace_id", "agent", "mode", "phase", "class", "state", "stale", "intended_ns", "sent_ns",
-    "acked_ns", "init_ns", "committed_ns", "seen_ns",
+    "acked_ns", "init_ns", "committed_ns", "seen_ns", "stage", "agents",
 )  # fmt: skip
 # The name of a series ends in the unit of its values and of its limit.
-TELEMETRY_COLUMNS = ("at_s", "track", "value", "limit")
+TELEMETRY_COLUMNS = ("at_s", "track", "value", "limit", "stage", "agents")
 # Level 1 is three times as fast as level 6, and the file a tenth larger.
 _LEVEL = 1
 
@@ -55,8 +56,9 @@ def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
         if data.telemetry.present:
             written.append(target / TELEMETRY)
             with atomic_files.new_file(written[1]) as raw:
+                rows = telemetry_rows(data.telemetry, StageClock.of_load(data.plan.load))
                 stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-                csv.writer(stream, lineterminator="\n").writerows(telemetry_rows(data.telemetry))
+                csv.writer(stream, lineterminator="\n").writerows(rows)
                 stream.detach()
     except OSError as error:
         raise EvidenceError(
@@ -65,23 +67,27 @@ def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def telemetry_rows(telemetry: Telemetry) -> Iterator[tuple[object, ...]]:
-    """A row for each value, the header first."""
+def telemetry_rows(telemetry: Telemetry, clock: StageClock) -> Iterator[tuple[object, ...]]:
+    """A row for each value, the header first; outside of the load the stage is empty."""
     yield TELEMETRY_COLUMNS
     for name in sorted(telemetry.time_series):
         track = telemetry.time_series[name]
         limit = "" if track.limit is None else track.limit
         for at_s, value in zip(track.at_s, track.values, strict=True):
-            yield f"{at_s:.3f}", spreadsheet_cell(name), value, limit
+            stage = clock.at_s(at_s)
+            yield (
+                *(f"{at_s:.3f}", spreadsheet_cell(name), value, limit),
+                *((stage.number, stage.agents) if stage else ("", "")),
+            )
 
 
 def sample_lines(data: ReportData) -> Iterator[str]:
     """The header, then the lines of some signals at a time."""
     yield ",".join(SAMPLE_COLUMNS) + "\n"
     phases = tuple(stage.phase.value for stage in data.plan.load.timeline())
-    t0_ns = data.plan.t0_ns
+    t0_ns, clock = data.plan.t0_ns, StageClock.of_load(data.plan.load)
     for signals in read_signals(data.folder, data.plan, data.run):
-        yield _text(_columns(signals, data.plan.run_tag, phases, t0_ns))
+        yield _text(_columns(signals, data.plan.run_tag, phases, clock, t0_ns))
 
 
 def _text(columns: Iterable[list[str]]) -> str:
@@ -89,7 +95,7 @@ def _text(columns: Iterable[list[str]]) -> str:
 
 
 def _columns(
-    signals: SignalBatch, run_tag: int, phases: tuple[str, ...], t0_ns: int
+    signals: SignalBatch, run_tag: int, phases: tuple[str, ...], clock: StageClock, t0_ns: int
 ) -> Iterator[list[str]]:
     samples = signals.samples
     agents = signals.agents.tolist()
@@ -118,6 +124,9 @@ def _columns(
         samples["seen_ns"],
     ):
         yield _since(times, t0_ns)
+    stages = [clock.at_index(index) for index in samples["stage"].tolist()]
+    yield [str(stage.number) if stage else "" for stage in stages]
+    yield [str(stage.agents) if stage else "" for stage in stages]
 
 
 def _since(times: Times, t0_ns: int) -> list[str]:

@@ -15,6 +15,7 @@ from harness.analysis.measurement import (
     Durations,
     Measurement,
     RateFigures,
+    SignalCounts,
     SignalOutcomeFigures,
 )
 from harness.analysis.resources.self_monitoring import HOST
@@ -28,6 +29,7 @@ from harness.report.faults import faults_section
 from harness.report.gate import gate_section
 from harness.report.headline import headline
 from harness.report.scale_out import scale_out_section
+from harness.report.stages import ROWS_MAX, STAGE_HEADS, left_out, stage_rows
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99")
 METRICS = ("latency", "lateness", "service")
@@ -134,6 +136,21 @@ def _latency(measurement: Durations, _: Judgement) -> Table | None:
                 format_count(found.count),
             )
     return table if table.row_count else None
+
+
+def _stages(measurement: SignalCounts, _: Judgement) -> RenderableType | None:
+    """What each stage of the load asked for and got."""
+    rows = stage_rows(measurement)
+    if not rows:
+        return None
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, head in enumerate(STAGE_HEADS):
+        table.add_column(head, justify="left" if number == 0 else "right")
+    for row in rows[:ROWS_MAX]:
+        # As text: a name of a stored result may hold brackets, which are no markup.
+        table.add_row(*map(Text, row))
+    note = left_out(len(rows))
+    return Group(table, Text(note, style="dim")) if note else table
 
 
 def _breakdown(measurement: Durations, _: Judgement) -> RenderableType | None:
@@ -249,6 +266,7 @@ SECTIONS: tuple[tuple[str, Callable[[Measurement, Judgement], RenderableType | N
     ("gate", gate_section),
     ("scale-out", scale_out_section),
     ("latency", _latency),
+    ("stages of the load", _stages),
     ("latency breakdown", _breakdown),
     ("signal outcomes", _account),
     ("grade", _grade),

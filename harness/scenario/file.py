@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from harness.errors import EvidenceError, UsageError
 from harness.safe_open import CONFIG_BYTES_MAX, read_regular
 from harness.scenario.models import Scenario
+from harness.scenario.shape import stages_of
 
 _HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md lists every key"
 _SHOWN_MAX = 60
@@ -42,16 +43,40 @@ def load_scenario(
         )
     for override in overrides:
         _apply(document, override)
+    _expand_shape(document, path)
     if edit is not None:
         edit(document)
     try:
         return Scenario.model_validate(document)
     except ValidationError as error:
-        raise UsageError(
-            format_problems(error, "scenario"),
-            where=str(path),
-            hint="docs/scenarios.md lists every key",
-        ) from error
+        raise _wrong_entries(format_problems(error, "scenario"), path) from error
+
+
+def _expand_shape(document: dict[str, Any], path: Path) -> None:
+    """Replace `[load.shape]` by its stages.
+
+    Raises:
+        UsageError: it has wrong entries, or the load has stages too.
+    """
+    load = document.get("load")
+    if not isinstance(load, dict) or "shape" not in load:
+        return
+    shape = load.pop("shape")
+    if "stages" in load:
+        what = "load: write either [load.shape] or [[load.stages]], not both"
+        raise _wrong_entries(what, path)
+    try:
+        load["stages"] = stages_of(shape, path.parent)
+    except ValidationError as error:
+        # Places begin with the kind of the shape, which is no key.
+        problems = format_problems(error, "load.shape", under=("load", "shape"), skipped=1)
+        raise _wrong_entries(problems, path) from error
+    except ValueError as error:
+        raise _wrong_entries(f"load.shape: {error}", path) from error
+
+
+def _wrong_entries(problems: str, path: Path) -> UsageError:
+    return UsageError(problems, where=str(path), hint="docs/scenarios.md lists every key")
 
 
 def read_toml(path: Path, *, by_user: bool = True) -> dict[str, Any]:
@@ -127,15 +152,27 @@ def _index(node: list[Any], part: str, key: str) -> int:
     raise UsageError(f"{part!r} is not {there}", where=f"--set {key}", hint=_HINT_SET)
 
 
-def format_problems(error: ValidationError, whole: str, hidden: Collection[str] = ()) -> str:
+def format_problems(
+    error: ValidationError,
+    whole: str,
+    hidden: Collection[str] = (),
+    *,
+    under: tuple[str, ...] = (),
+    skipped: int = 0,
+) -> str:
     """Every problem with its key, a line each.
 
     Args:
         error: of the model.
         whole: name of the document, for a problem of no single key.
         hidden: keys whose values are not shown, because they may hold secrets.
+        under: keys of the table that the model is of.
+        skipped: first parts of each place that are no keys.
     """
-    found = [dict(problem) for problem in error.errors(include_url=False)]
+    found = [
+        {**problem, "loc": (*under, *problem["loc"][skipped:])}
+        for problem in error.errors(include_url=False)
+    ]
     places = {problem["loc"] for problem in found}
     lines = [_line(problem, whole, hidden) for problem in found if not _is_implied(problem, places)]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"

@@ -22,6 +22,7 @@ from harness.scenario.isolation import Isolation
 from harness.scenario.load import Load, Phase, Stage
 from harness.scenario.objective import SLO, Objective, ObjectiveEntry, parse_slo
 from harness.scenario.sentinel import Sentinel
+from harness.scenario.stage_recovery import stage_recovery_misfits
 from harness.scenario.system_settings import PostgresSettings, Quotas, setting_text
 
 __all__ = [
@@ -162,6 +163,13 @@ class Scenario(_Frozen):
         ]
         for objective in self.parsed_objectives():
             problems += _misfits(objective, self.load)
+        problems += stage_recovery_misfits(self.parsed_objectives(), self.load)
+        if not self.telemetry.enabled:
+            problems += [
+                f"{one.text!r}: it is read from the telemetry, which is switched off"
+                for one in self.parsed_objectives()
+                if one.limit_bytes_per_h is not None
+            ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -284,7 +292,8 @@ def _misfits(objective: Objective, load: Load) -> list[str]:
         numbers = load.stage_numbers(objective.stage)
         if not numbers:
             return [f"{objective.text!r}: there is no stage {objective.stage!r} (name, or 1..N)"]
-        if load.timeline()[min(numbers)].phase is not Phase.MEASURE:
+        is_measured = load.timeline()[min(numbers)].phase is Phase.MEASURE
+        if not is_measured and not objective.is_stage_recovery:
             return [f"{objective.text!r}: stage {objective.stage!r} is not measured"]
     if objective.window_ns is not None:
         longest_ns = max((end - start for start, end in load.measured_stretches_ns()), default=0)

@@ -39,12 +39,19 @@ _DURATION = re.compile(
 _SIMPLE = {
     form: re.compile(rf"^(?P<metric>{metrics_of(form)})\s*{limit}$")
     for form, limit in (
-        (Form.TIME, rf"<\s*{_TIME}"),
+        (
+            Form.RECOVERY,
+            rf"(?:over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s)\s*)?<\s*{_TIME}"
+            r"(?:\s+after\s+stage\s+(?P<stage>\S+))?",
+        ),
+        (Form.GROWTH, rf"<\s*(?P<value>{_NUMBER})\s*(?P<unit>kB|MB|GB)\s*/\s*h"),
         (Form.SHARE_BELOW, rf"<\s*(?P<value>{_NUMBER})\s*%"),
         (Form.SHARE_REACHED, rf">=\s*(?P<value>{_NUMBER})\s*%"),
     )
 }
 _RANK = re.compile(r"^p(?:0|[1-9][0-9]?)(?:\.[0-9]{1,9})?$")
+# Decimal multiples, as the International System of Units has them.
+_BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 _NS = {"us": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
 
 # The range of the histograms: no limit outside of it can be judged.
@@ -54,6 +61,8 @@ LIMIT_MAX_NS = 3_600 * NS_PER_S
 WINDOW_MIN_NS = NS_PER_S
 # Windows move in equal steps of whole milliseconds.
 WINDOW_STEP_NS = 100 * NS_PER_MS
+# Of a recovery after a stage: from 20 signals/s on such a window has a P99.
+STAGE_RECOVERY_WINDOW_NS = 5 * NS_PER_S
 
 GRAMMAR = grammar()
 
@@ -69,8 +78,10 @@ class Objective:
         mode: `lite`, `full`, or None for all signals.
         limit_ns: upper limit of a duration; None for shares.
         limit_share: limit of a share, 0..1; None for durations.
+        limit_bytes_per_h: upper limit of a growth; None for other metrics.
         window_ns: length of the windows that are judged one by one; None for the whole phase.
-        stage: name or number, from 1, of its stage; None for the whole phase.
+        stage: name or number, from 1, of its stage, or of the stage before a recovery; None for
+            the whole phase.
         outside_faults: whether it covers only signals outside of fault windows.
     """
 
@@ -80,6 +91,7 @@ class Objective:
     mode: Literal["lite", "full"] | None = None
     limit_ns: int | None = None
     limit_share: float | None = None
+    limit_bytes_per_h: float | None = None
     window_ns: int | None = None
     stage: str | None = None
     outside_faults: bool = False
@@ -93,6 +105,11 @@ class Objective:
     def is_latency_percentile(self) -> bool:
         """Whether it limits a percentile, or the maximum, of latency."""
         return self.metric == "latency" and self.percentile is not None
+
+    @property
+    def is_stage_recovery(self) -> bool:
+        """Whether it limits the recovery after a stage."""
+        return self.metric == "recovery" and self.stage is not None
 
     @property
     def is_system_duration(self) -> bool:
@@ -122,10 +139,34 @@ def parse_objective(text: str) -> Objective:
 
 def _simple(line: str, form: Form, match: re.Match[str]) -> Objective:
     metric, value = match["metric"], match["value"]
-    if form is Form.TIME:
-        return Objective(text=line, metric=metric, limit_ns=_limit(value, match["unit"]))
+    if form is Form.RECOVERY:
+        return _recovery(line, match)
+    if form is Form.GROWTH:
+        limit_bytes_per_h = float(value) * _BYTES[match["unit"]]
+        if limit_bytes_per_h == 0:
+            raise ValueError("a growth < 0 never holds: write the largest that is allowed")
+        return Objective(text=line, metric=metric, limit_bytes_per_h=limit_bytes_per_h)
     limit = _share_below(value) if form is Form.SHARE_BELOW else _share_reached(value)
     return Objective(text=line, metric=metric, limit_share=limit)
+
+
+def _recovery(line: str, match: re.Match[str]) -> Objective:
+    window_ns = None
+    if match["stage"] is not None:
+        window_ns = STAGE_RECOVERY_WINDOW_NS
+        if match["window"] is not None:
+            window_ns = _window(_ns(match["window"], match["window_unit"]))
+    elif match["window"] is not None:
+        raise ValueError(
+            "'over any ...' needs 'after stage NAME': after a fault nothing is averaged"
+        )
+    return Objective(
+        text=line,
+        metric=match["metric"],
+        limit_ns=_limit(match["value"], match["unit"]),
+        window_ns=window_ns,
+        stage=match["stage"],
+    )
 
 
 def _duration(line: str, match: re.Match[str]) -> Objective:

@@ -21,7 +21,8 @@ class Form(StrEnum):
         "[stage NAME] [lite|full] pNN[.N]|max [of {metric}] [over any N s] < N us|ms|s"
         " [outside faults]"
     )
-    TIME = "{metric} < N us|ms|s"
+    RECOVERY = "{metric} < N us|ms|s; {metric} [over any N s] < N us|ms|s after stage NAME"
+    GROWTH = "{metric} < N kB|MB|GB/h"
     SHARE_BELOW = "{metric} < N %"
     SHARE_REACHED = "{metric} >= N %"
 
@@ -84,10 +85,27 @@ METRICS: tuple[ObjectiveMetric, ...] = (
     ),
     ObjectiveMetric(
         "recovery",
-        Form.TIME,
-        "harness.judge.faults.recovery:check_recovery",
-        "after each fault or restart, until signals become final again and none is overdue",
+        Form.RECOVERY,
+        "harness.judge.stage_recovery:check_any_recovery",
+        "after each fault or restart, until signals become final again and none is overdue; after a"
+        " stage, until the P99 of every window keeps its limit",
         "recovery < 15 s",
+        is_estimated=False,
+    ),
+    ObjectiveMetric(
+        "memory_growth",
+        Form.GROWTH,
+        "harness.judge.growth:check_growth",
+        "how fast the memory of each service and of the harness grows",
+        "memory_growth < 10 MB/h",
+        is_estimated=False,
+    ),
+    ObjectiveMetric(
+        "disk_growth",
+        Form.GROWTH,
+        "harness.judge.growth:check_growth",
+        "how fast the disk space of database, append-only file and evidence grows",
+        "disk_growth < 2 GB/h",
         is_estimated=False,
     ),
     ObjectiveMetric(

@@ -23,6 +23,7 @@ class CgroupUsage:
     Attributes:
         periods, throttled: enforcement periods, and those in which the quota was used up.
         memory_bytes: held, without file pages that were not in use lately, as Docker counts it.
+        private_bytes: of them, anonymous pages: no file, no cache, no memory that is shared.
         pressure_ns: running totals of time in which some task was stalled, by resource.
         cpu_limit_cores, memory_limit_bytes: in force; None without a limit.
     """
@@ -31,6 +32,7 @@ class CgroupUsage:
     periods: int | None = None
     throttled: int | None = None
     memory_bytes: int | None = None
+    private_bytes: int | None = None
     faults_minor: int | None = None
     faults_major: int | None = None
     read_bytes: int | None = None
@@ -92,6 +94,7 @@ class CgroupFiles:
         if (text := self._read("memory", "memory.stat")) is not None:
             facts = table(text)
             _faults(usage, facts, "total_pgfault", "total_pgmajfault")
+            usage.private_bytes = facts.get(b"total_rss")
             if (held := self._read("memory", "memory.usage_in_bytes")) is not None:
                 usage.memory_bytes = max(0, int(held) - facts.get(b"total_inactive_file", 0))
         if (text := self._read("memory", "memory.limit_in_bytes")) is not None:
@@ -111,6 +114,7 @@ class CgroupFiles:
         if (text := self._read(UNIFIED, "memory.stat")) is not None:
             facts = table(text)
             _faults(usage, facts, "pgfault", "pgmajfault")
+            usage.private_bytes = facts.get(b"anon")
             if (held := self._read(UNIFIED, "memory.current")) is not None:
                 usage.memory_bytes = max(0, int(held) - facts.get(b"inactive_file", 0))
         if (text := self._read(UNIFIED, "memory.max")) is not None:

@@ -28,6 +28,7 @@ class TreeTotals:
         cpu_ns, wait_ns: computing, and ready to run without a core, of all threads.
         busiest_ns: computing of the busiest thread since the previous sample.
         memory_bytes: held now: the private part of each process, and the largest shared part.
+        private_bytes: the private parts alone.
         read_bytes, written_bytes: None where the kernel does not report them to this user.
     """
 
@@ -37,6 +38,7 @@ class TreeTotals:
     faults_minor: int = 0
     faults_major: int = 0
     memory_bytes: int = 0
+    private_bytes: int = 0
     read_bytes: int | None = 0
     written_bytes: int | None = 0
 
@@ -85,6 +87,7 @@ class ProcessTree:
             gone.close()
         self._members = seen
         totals.memory_bytes = own_bytes + shared_bytes
+        totals.private_bytes = own_bytes
         self._is_first = self._is_first and not seen
         return len(seen)
 

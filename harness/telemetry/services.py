@@ -125,6 +125,8 @@ class _Service:
         batch.time(f"{prefix}.cpu_wait_cores", tree.wait_ns)
         batch.time(f"{prefix}.cpu_cores", _first(usage.cpu_ns, tree.cpu_ns))
         batch.gauge(f"{prefix}.memory_bytes", _first(usage.memory_bytes, tree.memory_bytes))
+        private_bytes = _first(usage.private_bytes, tree.private_bytes)
+        batch.gauge(f"{prefix}.memory_private_bytes", private_bytes)
         for name, value in (
             ("faults_minor", _first(usage.faults_minor, tree.faults_minor)),
             ("faults_major", _first(usage.faults_major, tree.faults_major)),

@@ -22,7 +22,8 @@ KEYS = """
 name about seed objectives objectives.0 objectives.0.abort_on_fail load load.arrival load.warmup_s
 load.drain_s load.repeat load.processes load.stages load.stages.0 load.stages.0.name
 load.stages.0.agents load.stages.0.rate_from load.stages.0.rate_to load.stages.0.duration_s
-load.stages.0.phase signals signals.full_share signals.addresses signals.chain_id
+load.stages.0.phase load.shape load.shape.kind load.shape.rates load.shape.agents
+signals signals.full_share signals.addresses signals.chain_id
 signals.stale_share chain chain.block_time_s engine engine.workers engine.defects engine.defects.0
 engine.service engine.service_rate engine.servers
 load.stages.²

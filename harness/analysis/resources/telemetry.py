@@ -9,6 +9,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `service.<name>.cpu_wait_cores` | runnable without a core | - |
 | `service.<name>.throttled_share` | periods in which the quota was used up | 1 |
 | `service.<name>.memory_bytes` | in use | limit in force |
+| `service.<name>.memory_private_bytes` | of it, what no process shares and no file backs | - |
 | `service.<name>.faults_major_per_s`, `.faults_minor_per_s` | page faults | - |
 | `service.<name>.read_bytes_per_s`, `.written_bytes_per_s` | storage | - |
 | `service.<name>.pressure_{cpu,memory,io}_share` | share of time with a stalled task (PSI) | 1 |
@@ -25,6 +26,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `redis.commands_per_s`, `redis.clients_count`, `redis.refused_per_s` | traffic | - |
 | `redis.stream.<name>.length_count` | entries held | the contract's maxlen |
 | `redis.group.<stream>.<group>.lag_count`, `.pending_count` | not read, not acknowledged | - |
+| `redis.aof_bytes` | size of the append-only file | - |
 | `redis.aof_rewrite_count` | 1 while the file is rewritten | - |
 | `redis.aof_delayed_per_s` | writes delayed by fsync | - |
 | `redis.latest_fork_ms` | length of the latest fork | - |
@@ -35,6 +37,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `postgres.nonce_wait_ms` | the longest such wait now | - |
 | `postgres.lock_waiting_share`, `postgres.nonce_waiting_share` | share of polls with a waiter | 1 |
 | `postgres.statement_ms.<kind>` | mean time of the statements of a kind | - |
+| `postgres.database_bytes` | size of the database, without the log | - |
 | `postgres.wal_bytes_per_s` | log written | - |
 | `postgres.checkpoint_count` | 1 in a second in which one ended | - |
 | `rpc.<node>.mean_ms` | time to an answer | 100 ms |
@@ -43,6 +46,7 @@ A time series is one figure of one subject. Its name has the subject, the figure
 | `page.<service>.<metric>{<labels>}` | gauge of a Prometheus page | - |
 | `page.<service>.<metric>{<labels>}.per_s` | counter, or observations of a histogram | - |
 | `page.<service>.<metric>{<labels>}.mean` | mean of the new observations, metric's unit | - |
+| `harness.evidence_bytes` | size of the run's folder | - |
 | `sampler.cost_cores` | CPU of the sampler itself | 0.02 |
 
 Lock waits are polled several times between two samples: counts of waiters and `nonce_wait_ms` are

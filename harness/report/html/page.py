@@ -23,6 +23,7 @@ from harness.report.html.diagnosis import diagnosis_section
 from harness.report.html.environment import environment_section, reproduction_section
 from harness.report.html.heatmap import time_section
 from harness.report.html.load import load_section
+from harness.report.html.load_stages import load_stages_section
 from harness.report.html.palette import DARK, LIGHT, css_variables
 from harness.report.html.percentiles import latency_section
 from harness.report.html.resources import resources_section
@@ -35,6 +36,7 @@ SECTIONS: tuple[Callable[[ReportData, RunTimeline], Section], ...] = (
     latency_section,
     time_section,
     breakdown_section,
+    load_stages_section,
     load_section,
     account_section,
     resources_section,

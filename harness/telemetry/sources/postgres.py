@@ -45,6 +45,9 @@ SELECT count(*) FILTER (WHERE state = 'active'), count(*), count(*) FILTER (WHER
 FROM pg_stat_activity WHERE {_SYSTEM}
 """  # noqa: S608 - of constants
 _WAL = "SELECT (pg_current_wal_lsn() - '0/0')::bigint"
+# It asks for the size of each file of the database, so not with every sample.
+_SIZE = "SELECT pg_database_size(current_database())"
+_SIZE_EVERY_NS = 10 * NS_PER_S
 _CHECKPOINT = "SELECT (checkpoint_lsn - '0/0')::bigint FROM pg_control_checkpoint()"
 _NO_STATES = "this login may not see what sessions of others do; pg_read_all_stats lets it"
 
@@ -77,6 +80,7 @@ class PostgresSampler(Source):
         self._clock = clock
         self._connection: psycopg.Connection[Any] | None = None
         self._retry_ns = 0
+        self._size_due_ns = 0
         self._nonce_table = 0
         self._waits = LockWaitSummary()
         self._statements = StatementTimes()
@@ -112,6 +116,7 @@ class PostgresSampler(Source):
                 "postgres.checkpoint_count",
                 self._one(connection, batch, "checkpoint", _CHECKPOINT),
             )
+            self._put_size(connection, batch)
             self._statements.sample(connection, batch)
         except (psycopg.Error, OSError) as error:
             self._lose(batch, error)
@@ -176,6 +181,12 @@ class PostgresSampler(Source):
         if not hidden:
             batch.gauge("postgres.connections_active_count", active)
         return not hidden
+
+    def _put_size(self, connection: psycopg.Connection[Any], batch: SampleBatch) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._size_due_ns:
+            self._size_due_ns = now_ns + _SIZE_EVERY_NS
+            batch.gauge("postgres.database_bytes", self._one(connection, batch, "size", _SIZE))
 
     def _one(
         self, connection: psycopg.Connection[Any], batch: SampleBatch, subject: str, query: str

@@ -113,6 +113,8 @@ class RedisSampler(Source):
         batch.gauge("redis.clients_count", None if clients is None else max(0, clients - 1))
         batch.total("redis.refused_per_s", refused_count(info))
         batch.total("redis.evicted_per_s", _number(info, b"evicted_keys"))
+        # Without an append-only file the server does not report a size.
+        batch.gauge("redis.aof_bytes", _number(info, b"aof_current_size"))
         batch.gauge("redis.aof_rewrite_count", _number(info, b"aof_rewrite_in_progress"))
         batch.total("redis.aof_delayed_per_s", _number(info, b"aof_delayed_fsync"))
         fork_us = _number(info, b"latest_fork_usec")

@@ -90,8 +90,10 @@ def quantiles_ms(values_ns: Ns) -> Quantiles:
 def read_back(run: Calibrated) -> tuple[Matched, Reported]:
     """Put the system's log beside the harness' evidence and beside its own measurement of it."""
     folder = run.folder
-    gathered = analyze_run(folder, folder.read_plan(), folder.read_run())
-    resolution = {one.name: one for one in build_measurement(gathered, None).resolution}
+    plan = folder.read_plan()
+    gathered = analyze_run(folder, plan, folder.read_run())
+    measurement = build_measurement(gathered, None, plan.load)
+    resolution = {one.name: one for one in measurement.resolution}
     # A percentile names a bucket of its histogram: from below it is bounded by the bucket's low
     # end, from above by its high end. The maximum is exact.
     low_ns = [_bucket_low_ns(resolution[name].committed_ns) for name in NAMES[:-1]]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.analysis.faults.fault_figures import FaultFigures
 from harness.analysis.resources.telemetry import LockWait, Telemetry, TimeSeries
+from harness.analysis.stage_figures import StageFigures, StageLatencyFigures
 from harness.assessment.assess import assess_and_store
 from harness.diagnosis.answers import Answer, Diagnosis, Evidence, Question, Remark
 from harness.evidence.run_documents import RunEvent
@@ -108,6 +109,35 @@ def diagnosis(mark: str = "") -> Diagnosis:
     )
 
 
+def stage(number: int, agents: int, mark: str = "") -> StageFigures:
+    """A stage of ten seconds."""
+    latency = StageLatencyFigures(
+        mode="lite",
+        count=990,
+        p50_ns=9_000_000,
+        p99_ns=20_000_000,
+        p99_lower_ns=18_000_000,
+        p99_upper_ns=None,
+        max_ns=30_000_000,
+    )
+    return StageFigures(
+        number=number,
+        name=f"part{mark}",
+        phase="measure",
+        repetitions=2,
+        agents=agents,
+        duration_s=20.0,
+        rate_from=50.0,
+        rate_to=100.0,
+        intended=1_500,
+        sent=1_490,
+        simulated_per_s=74.0,
+        in_flight_end=3,
+        latency=(latency,),
+        verdict="FAIL",
+    )
+
+
 def rich_data(data: ReportData, mark: str = "") -> ReportData:
     """The same run with a fault, events, telemetry and a diagnosis; it fails."""
     fault = FaultFigures(
@@ -142,7 +172,9 @@ def rich_data(data: ReportData, mark: str = "") -> ReportData:
                 )
             }
         ),
-        measurement=data.measurement.model_copy(update={"faults": (fault,)}),
+        measurement=data.measurement.model_copy(
+            update={"faults": (fault,), "stages": (stage(1, 5), stage(2, 10, mark))}
+        ),
         judgement=data.judgement.model_copy(
             update={
                 "verdict": Verdict.FAIL,

@@ -28,6 +28,7 @@ KEYS = [
     "latency",
     "time",
     "where",
+    "load-stages",
     "load",
     "signals",
     "resources",

@@ -29,7 +29,7 @@ from tests.unit.judge.assessing import advised, assessed, id_of, unclean
 from tests.unit.judge.test_deadline import late
 from tests.unit.judge.test_host_interference import (
     ALL,
-    PROMISE,
+    OBJECTIVE,
     check_of,
     judged,
     slow_from,
@@ -62,7 +62,7 @@ def beside(
 
 def slow() -> World:
     """Signals take 900 ms where 500 ms are allowed."""
-    return healthy(None, PROMISE, delays=slow_from(0, 30))
+    return healthy(None, OBJECTIVE, delays=slow_from(0, 30))
 
 
 def foreign(cores: float) -> str:
@@ -95,9 +95,9 @@ def test_a_missed_latency_beside_other_runs(
     excused = verdict is Verdict.INVALID
     assert found.judgement.verdict is verdict
     assert unclean(found) == (
-        {id_of(PROMISE): Verdict.INCONCLUSIVE, CHECK: Verdict.INVALID}
+        {id_of(OBJECTIVE): Verdict.INCONCLUSIVE, CHECK: Verdict.INVALID}
         if excused
-        else {id_of(PROMISE): Verdict.FAIL}
+        else {id_of(OBJECTIVE): Verdict.FAIL}
     )
     assert ("other_runs_looks" in check_of(found, CHECK).figures) is excused
     reason = "another run of a harness was under way on this host"
@@ -124,7 +124,7 @@ def test_two_samples_are_enough(tmp_path: Path) -> None:
     """The kernel's figures are totals: those of the start and of the end show the time between."""
     world = beside(slow(), 3, kept=(0, -1))
     found = assessed(world, tmp_path)
-    assert check_of(found, id_of(PROMISE)).status is Status.INCONCLUSIVE
+    assert check_of(found, id_of(OBJECTIVE)).status is Status.INCONCLUSIVE
     assert check_of(found, CHECK).status is Status.INVALID
     assert found.judgement.verdict is Verdict.INVALID
 
@@ -134,8 +134,8 @@ def test_a_run_that_was_under_way_for_some_seconds_excuses_only_those(tmp_path: 
     world = beside(slow(), 1)
     for line in world.self_monitoring:
         line["other_runs"] = int(T0_NS + 8 * S <= line["mono_ns"] < T0_NS + 11 * S)
-    assert unclean(assessed(world, tmp_path)) == {id_of(PROMISE): Verdict.FAIL}
-    world = healthy(None, PROMISE, delays=slow_from(8, 11))
+    assert unclean(assessed(world, tmp_path)) == {id_of(OBJECTIVE): Verdict.FAIL}
+    world = healthy(None, OBJECTIVE, delays=slow_from(8, 11))
     beside(world, 1)
     for line in world.self_monitoring:
         line["other_runs"] = int(T0_NS + 8 * S <= line["mono_ns"] < T0_NS + 11 * S)
@@ -144,7 +144,7 @@ def test_a_run_that_was_under_way_for_some_seconds_excuses_only_those(tmp_path: 
 
 def test_a_met_objective_is_met(tmp_path: Path) -> None:
     """The other runs are reported, and are a reason of the grade."""
-    found = assessed(beside(healthy(None, PROMISE), 2), tmp_path)
+    found = assessed(beside(healthy(None, OBJECTIVE), 2), tmp_path)
     assert found.judgement.verdict is Verdict.PASS
     assert check_of(found, CHECK).status is Status.PASS
 

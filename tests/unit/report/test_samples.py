@@ -43,6 +43,10 @@ def test_every_signal_once_with_its_times(judged: RunFolder, tmp_path: Path) -> 
         figures.sum_ns,
         figures.max_ns,
     )
+    assert {(row["phase"], row["stage"], row["agents"]) for row in rows} == {
+        ("warmup", "0", "5"),
+        ("measure", "1", "5"),
+    }
     committed = data.measurement.of("committed", "measure", "lite")
     assert committed is not None
     assert committed.sum_ns == sum(int(r["committed_ns"]) - int(r["intended_ns"]) for r in own)
@@ -79,20 +83,20 @@ def test_portions_are_small(judged: RunFolder) -> None:
 
 
 def test_telemetry_is_a_row_for_each_figure(judged: RunFolder, tmp_path: Path) -> None:
-    """Time, track with its unit, value, and limit where there is one."""
+    """Time, track with its unit, value, limit where there is one, and the stage of the load."""
     tracks = {
         "redis.memory_bytes": TimeSeries(
-            "redis.memory_bytes", (1.0, 2.0), (5.0, 6.0), 9.0, "setting"
+            "redis.memory_bytes", (1.0, 20.0), (5.0, 6.0), 9.0, "setting"
         ),
-        "host.busy_cores": TimeSeries("host.busy_cores", (1.0,), (0.5,)),
+        "host.busy_cores": TimeSeries("host.busy_cores", (0.5,), (0.5,)),
     }
     data = replace(read_report_data(judged), telemetry=Telemetry(time_series=tracks, present=True))
     _, path = write_csv(data, tmp_path / "csv")
     assert path.read_text(encoding="utf-8").splitlines() == [
-        "at_s,track,value,limit",
-        "1.000,host.busy_cores,0.5,",
-        "1.000,redis.memory_bytes,5.0,9.0",
-        "2.000,redis.memory_bytes,6.0,9.0",
+        "at_s,track,value,limit,stage,agents",
+        "0.500,host.busy_cores,0.5,,0,5",
+        "1.000,redis.memory_bytes,5.0,9.0,1,5",
+        "20.000,redis.memory_bytes,6.0,9.0,,",
     ]
 
 

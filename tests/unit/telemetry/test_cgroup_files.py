@@ -23,7 +23,8 @@ V1 = {
     "sys/memory/docker/ab/memory.usage_in_bytes": f"{300 * MIB}\n",
     "sys/memory/docker/ab/memory.limit_in_bytes": f"{512 * MIB}\n",
     "sys/memory/docker/ab/memory.stat": "cache 1\npgfault 5\npgmajfault 1\n"
-    f"total_pgfault 130\ntotal_pgmajfault 30\ntotal_inactive_file {100 * MIB}\n",
+    f"total_pgfault 130\ntotal_pgmajfault 30\ntotal_inactive_file {100 * MIB}\n"
+    f"rss 1\ntotal_rss {70 * MIB}\n",
     "sys/blkio/docker/ab/blkio.throttle.io_service_bytes_recursive": "254:0 Read 4096\n"
     "254:0 Write 100\n254:0 Sync 4196\n254:0 Total 4196\n254:16 Read 4\n254:16 Write 1\n"
     "Total 4201\n",
@@ -37,7 +38,7 @@ V2 = {
     "sys/system.slice/docker-ab.scope/cpu.max": "150000 100000\n",
     "sys/system.slice/docker-ab.scope/memory.current": f"{300 * MIB}\n",
     "sys/system.slice/docker-ab.scope/memory.max": f"{512 * MIB}\n",
-    "sys/system.slice/docker-ab.scope/memory.stat": "anon 1\nfile 2\n"
+    "sys/system.slice/docker-ab.scope/memory.stat": f"anon {70 * MIB}\nfile 2\n"
     f"inactive_file {100 * MIB}\npgfault 130\npgmajfault 30\n",
     "sys/system.slice/docker-ab.scope/io.stat": "254:0 rbytes=4096 wbytes=100 rios=1 wios=1"
     " dbytes=0 dios=0\n254:16 rbytes=4 wbytes=1 rios=1 wios=1 dbytes=0 dios=0\n",
@@ -66,6 +67,7 @@ def test_both_versions_report_the_same(tmp_path: Path, files: dict[str, str], cp
         periods=90,
         throttled=12,
         memory_bytes=200 * MIB,
+        private_bytes=70 * MIB,
         faults_minor=100,
         faults_major=30,
         read_bytes=4_100,

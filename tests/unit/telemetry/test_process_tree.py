@@ -73,6 +73,7 @@ def test_what_was_before_is_not_counted(table: Table) -> None:
     assert tree.sample() == 2
     assert (tree.totals.cpu_ns, tree.totals.faults_minor, tree.totals.busiest_ns) == (0, 0, 0)
     assert tree.totals.memory_bytes == (20 + 20 + 10) * PAGE
+    assert tree.totals.private_bytes == (20 + 20) * PAGE
     table.put(1, cpu=1_010, wait=55, faults=8, written=5, children="2 ")
     table.put(2, cpu=9_100)
     tree.sample()

@@ -39,7 +39,7 @@ class BrokenSource(Source):
 
 def test_sources_are_found_by_their_modules() -> None:
     """Every module of the package is imported; nothing else lists them."""
-    assert set(all_sources()) >= {"kernel", "pages", "postgres", "redis"}
+    assert set(all_sources()) >= {"evidence", "kernel", "pages", "postgres", "redis"}
 
 
 def test_two_sources_of_one_name_are_refused() -> None:
