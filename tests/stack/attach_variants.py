@@ -318,7 +318,7 @@ STREAMS = (
             redis_undo=(("XTRIM", "desk.orders", "MAXLEN", "0"),)),
     Variant("a group that is not there", "streams.engine_group",
             "has no group desk-cew; it has desk-crew.*did you mean desk-crew",
-            {"streams.engine_group": "crew"}),
+            {"streams.engine_group": "desk-cew"}),
     Variant("chain events that are not there", "streams.chain_events",
             "no stream desk.height.*did you mean desk.heights",
             {"streams.chain_events": "desk.height"}),
