@@ -131,8 +131,14 @@ def reason_text(result: CapacityResult) -> str:
         EndReason.OUT_OF_TIME: "the time budget is over",
         EndReason.INTERRUPTED: "interrupted",
         EndReason.TRIALS_EXHAUSTED: f"{result.plan.trials_max} trials are the most",
-        EndReason.TOO_MANY_INVALID: "one level was INVALID too often",
+        EndReason.TOO_MANY_INVALID: f"one level was INVALID too often{_latest_check(result)}",
     }[result.reason]
+
+
+def _latest_check(result: CapacityResult) -> str:
+    """The check that decided the latest trial, in brackets; empty without one."""
+    reasons = result.trials[-1].reasons if result.trials else ()
+    return f" ({reasons[0].partition(':')[0]})" if reasons else ""
 
 
 def bound_rows(result: CapacityResult) -> tuple[tuple[str, str], ...]:
