@@ -54,9 +54,8 @@ def format_level(level: float | None, axis: CapacityAxis) -> str:
 def trial_heads(facts: CapacityProgress, scenario: Scenario, path: Path) -> Iterator[str]:
     """The lines before the first trial of a call."""
     yield f"search {path.name}: {facts.axis} of {scenario.name}, {facts.options.stack} stack"
-    yield f"{_plan_text(facts.plan, facts.axis)}; objectives: " + ", ".join(
-        one.text for one in scenario.parsed_objectives()
-    )
+    yield _plan_text(facts.plan, facts.axis)
+    yield "objectives: " + ", ".join(one.text for one in scenario.parsed_objectives())
     if facts.trials:
         yield f"{format_count(len(facts.trials), 'earlier trial')} kept"
     yield f"{'trial':>5}  {'level':<12}  {'purpose':<13}  {'answer':<9} {'P99':>8}  {'took':>6}"
