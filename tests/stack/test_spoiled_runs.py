@@ -16,7 +16,7 @@ from tests.stack import disturbed_runs
 from tests.stack.disturbed_runs import Spoiled
 from tests.stack.running import Started
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.alone, pytest.mark.timeout(300)]
 
 Begin = Callable[[Path], tuple[Started, Callable[[], None]]]
 Runs = dict[str, Spoiled | str]
