@@ -9,7 +9,8 @@ TEST_STAMP := $(VENV)/.installed-test
 # Where `npm ci` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
 
-.PHONY: run check test lint types bench matrix causes faults mutants proto schema lock clean env images
+.PHONY: run check test lint types unit containers servers alone bench matrix causes faults mutants proto schema
+.PHONY: lock clean env images
 
 # make ends with 2 whatever the harness ends with, so its own exit code is printed.
 run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
@@ -19,16 +20,37 @@ run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
 	        5) verdict='stack not available';; *) verdict=interrupted;; esac; \
 	    echo "exit code of harness: $$code, $$verdict (make itself always ends with 2 then)"; exit $$code; }
 
-# These tests start no server, so they may share the cores; the others may not.
+# Types are checked beside the tests, which start no server and share the cores; a failure of one
+# part ends no other. `+` shows the progress of the tests at once, the output of others in one piece.
 check: $(TEST_STAMP)  ## lint, types, unit tests and the stored runs
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target types lint unit
+
+lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	PYTHONPATH=compose $(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -n auto tests/unit tests/corpus
 
+types: $(TEST_STAMP)
+	$(BIN)/mypy
+
+unit: $(TEST_STAMP)
+	+$(BIN)/pytest -n auto tests/unit tests/corpus
+
+# Tests with real servers wait more than they compute, so two lots of them share the cores. Those
+# marked `alone` follow by themselves, also after a failure.
 test: check  ## lint, types and every test
-	$(BIN)/pytest --ignore tests/unit --ignore tests/corpus --ignore tests/studies --durations 25
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target containers servers; \
+	    code=$$?; $(MAKE) --no-print-directory alone && exit $$code
+
+containers: $(TEST_STAMP)
+	$(BIN)/pytest tests/docker --durations 15
+
+SERVERS := --ignore tests/unit --ignore tests/corpus --ignore tests/studies --ignore tests/docker --durations 15
+servers: $(TEST_STAMP)
+	+$(BIN)/pytest $(SERVERS) -m 'not alone'
+
+alone: $(TEST_STAMP)
+	$(BIN)/pytest $(SERVERS) -m alone
 
 env: $(RUN_STAMP)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -99,7 +100,7 @@ class Histogram:
         builder.record(np.asarray(values, dtype=np.int64))
         return builder.histogram()
 
-    @property
+    @cached_property
     def inside(self) -> int:
         """Number of durations within the layout."""
         return int(self.counts.sum())

@@ -247,12 +247,13 @@ def _split(key: CellKey, split: LatencyBreakdown, error_ns: int) -> LatencyBreak
                 count=stage.histogram.count,
                 sum_ns=stage.histogram.sum_ns,
                 mean_ns=stage.histogram.sum_ns / stage.histogram.count,
-                p50_ns=supported_percentiles(stage.histogram).get("p50"),
-                p99_ns=supported_percentiles(stage.histogram).get("p99"),
+                p50_ns=percentiles_ns.get("p50"),
+                p99_ns=percentiles_ns.get("p99"),
                 max_ns=stage.histogram.max_ns,
                 negative=stage.histogram.negative,
             )
             for stage in split.stages
+            for percentiles_ns in [supported_percentiles(stage.histogram)]
         ),
         count=split.total.count,
         total_sum_ns=split.total.sum_ns,
@@ -279,9 +280,9 @@ def _resolution(key: CellKey, cell: Cell) -> Iterator[PercentileBounds]:
     committed, seen = cell.histogram(Metric.COMMITTED), cell.histogram(Metric.LATENCY)
     if not committed.count:
         return
+    seen_ns = supported_percentiles(seen)
     rows = {
-        name: (value, supported_percentiles(seen).get(name))
-        for name, value in supported_percentiles(committed).items()
+        name: (value, seen_ns.get(name)) for name, value in supported_percentiles(committed).items()
     }
     rows["max"] = (committed.max_ns, seen.max_ns)
     for name, (low, high) in rows.items():

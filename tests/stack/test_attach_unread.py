@@ -18,7 +18,7 @@ from tests.stack.external_system import Attached, ExternalSystem
 
 READER = "desk_reader"
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.alone]
 
 OPTIONS = (
     *("--set", 'objectives=["p90 < 2 s", "rejected < 1 %"]'),

@@ -16,7 +16,7 @@ from harness.cli.judge import judge_folder
 from harness.errors import Exit
 from tests.stack.running import Started, finish, start
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.alone]
 
 HEAD = """
 name = "faulty"

@@ -19,7 +19,7 @@ from harness.stack.process.anvil import find_anvil
 from harness.stack.settings import ROOT
 from tests.stack.running import Started, finish, start
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.alone]
 
 ROUNDS = 30
 SCENARIO = """

@@ -16,7 +16,7 @@ from tests.stack import spoiled_runs
 from tests.stack.running import Started
 from tests.stack.spoiled_runs import Spoiled
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.alone, pytest.mark.timeout(300)]
 
 Begin = Callable[[Path], tuple[Started, Callable[[], None]]]
 Runs = dict[str, Spoiled | str]

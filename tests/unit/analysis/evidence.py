@@ -310,9 +310,9 @@ def server_us(mono_ns: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def keys(records: Records) -> Records:
-    """The trace ids, as values that can be compared."""
-    found: Records = records[list(COLUMNS)]
-    return found
+    """The trace ids, as values that can be compared; bytes sort much faster than two fields."""
+    both = np.stack([records[name] for name in COLUMNS], axis=1)
+    return both.view("V16")[:, 0]
 
 
 def in_order(records: Records, time: str) -> Records:
@@ -340,7 +340,7 @@ def _attempts(plan: RunPlan) -> Records:
     parts = []
     for agent in range(plan.load.agents_max):
         first = 0
-        for stage, offsets in intended_offsets(plan.load, plan.seed, agent, block=65_536):
+        for stage, offsets in intended_offsets(plan.load, plan.seed, agent, block=1_024):
             part = np.zeros(len(offsets), dtype=ATTEMPT)
             high, low = trace_id.pack(plan.run_tag, agent, 0)
             part["trace_hi"] = high

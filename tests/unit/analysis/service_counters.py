@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.contract.names import State
-from harness.evidence.records import Mode
+from harness.evidence.records import Mode, Records
 
 if TYPE_CHECKING:
     from tests.unit.analysis.evidence import World
@@ -21,14 +22,17 @@ _ENDS = frozenset(int(state) for state in State if state.is_final)
 def counters_of(world: World) -> dict[str, Any]:
     """`metrics.json`, by the first final state of each signal, observed or in the table."""
     attempts = np.concatenate(world.attempts)
-    mode_of = {_key(row): Mode(int(row["mode"])) for row in attempts}
-    rows = world.tasks if world.tasks is not None else ()
-    state_of: dict[tuple[int, int], State] = {}
-    for row in (*world.sightings, *rows):
-        if int(row["state"]) in _ENDS:
-            state_of.setdefault(_key(row), State(int(row["state"])))
+    mode_of = dict(zip(_keys(attempts), attempts["mode"].tolist(), strict=True))
+    state_of: dict[tuple[int, int], int] = {}
+    for records in (world.sightings, world.tasks):
+        if records is None:
+            continue
+        for key, state in zip(_keys(records), records["state"].tolist(), strict=True):
+            if state in _ENDS:
+                state_of.setdefault(key, state)
+    counts = Counter((state, mode_of[key]) for key, state in state_of.items() if key in mode_of)
     ends = Counter(
-        (state.name, mode_of[key].name.lower()) for key, state in state_of.items() if key in mode_of
+        {(State(state).name, Mode(mode).name.lower()): n for (state, mode), n in counts.items()}
     )
     before = Counter({(State.SIMULATED.name, "lite"): BEFORE})
     empty = {"signals": None}
@@ -48,5 +52,5 @@ def page(counts: Counter[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def _key(row: Any) -> tuple[int, int]:
-    return int(row["trace_hi"]), int(row["trace_lo"])
+def _keys(records: Records) -> Iterator[tuple[int, int]]:
+    return zip(records["trace_hi"].tolist(), records["trace_lo"].tolist(), strict=True)
