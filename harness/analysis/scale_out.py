@@ -215,8 +215,9 @@ def step_windows(
     settled = [found.settled_ns(step) or 0 for step in done]
     asked = [step.asked_ns or 0 for step in done]
     limits = pairwise((start_ns, *settled))
+    later = (*asked, end_ns)[1:]
     for step, (earliest, own_settled), own_asked, latest in zip(
-        done, limits, asked, (*asked[1:], end_ns), strict=True
+        done, limits, asked, later, strict=True
     ):
         yield step, "before", max(earliest, own_asked - length_ns), own_asked
         yield step, "during", own_asked, own_settled

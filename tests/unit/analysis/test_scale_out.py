@@ -19,7 +19,7 @@ from harness.evidence.scale_log import (
 )
 
 END_NS = 2_000
-gaps = st.lists(st.integers(1, 300), min_size=2, max_size=12)
+gaps = st.lists(st.integers(1, 300), max_size=12)
 numbers = st.lists(st.integers(0, 6), min_size=6, max_size=6)
 
 

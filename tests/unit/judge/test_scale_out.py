@@ -261,6 +261,18 @@ def test_what_was_not_done_as_planned_proves_nothing(
     assert (found.status, text in found.message) == (Status.INVALID, True), found.message
 
 
+def test_a_run_that_ended_before_its_steps_is_judged(tmp_path: Path) -> None:
+    """Nothing was scaled, and what the agents had before is known."""
+    world = scaled()
+    for line in (1, 2):
+        change(world, line, asked_ns=None, scaled_ns=None, agents=(), trouble="the load was over")
+    found = assessed(world, tmp_path)
+    assert check_of(found, SCALE_OUT_EXECUTED.id).status is Status.INVALID
+    assert check_of(found, ZONE_B_UNCHANGED.id).status is Status.PASS
+    for spec in (SCALED_IN_TIME, AGENTS_SERVED, NOTHING_LEFT_PENDING):
+        assert check_of(found, spec.id).status is Status.NOT_APPLICABLE
+
+
 def test_steps_without_a_record_prove_nothing(tmp_path: Path) -> None:
     """Only the check of the execution is there."""
     world = scaled()
