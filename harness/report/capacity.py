@@ -54,9 +54,8 @@ def format_level(level: float | None, axis: CapacityAxis) -> str:
 def trial_heads(facts: CapacityProgress, scenario: Scenario, path: Path) -> Iterator[str]:
     """The lines before the first trial of a call."""
     yield f"search {path.name}: {facts.axis} of {scenario.name}, {facts.options.stack} stack"
-    yield f"{_plan_text(facts.plan, facts.axis)}; objectives: " + ", ".join(
-        one.text for one in scenario.parsed_objectives()
-    )
+    yield _plan_text(facts.plan, facts.axis)
+    yield "objectives: " + ", ".join(one.text for one in scenario.parsed_objectives())
     if facts.trials:
         yield f"{format_count(len(facts.trials), 'earlier trial')} kept"
     yield f"{'trial':>5}  {'level':<12}  {'purpose':<13}  {'answer':<9} {'P99':>8}  {'took':>6}"
@@ -131,8 +130,14 @@ def reason_text(result: CapacityResult) -> str:
         EndReason.OUT_OF_TIME: "the time budget is over",
         EndReason.INTERRUPTED: "interrupted",
         EndReason.TRIALS_EXHAUSTED: f"{result.plan.trials_max} trials are the most",
-        EndReason.TOO_MANY_INVALID: "one level was INVALID too often",
+        EndReason.TOO_MANY_INVALID: f"one level was INVALID too often{_latest_check(result)}",
     }[result.reason]
+
+
+def _latest_check(result: CapacityResult) -> str:
+    """The check that decided the latest trial, in brackets; empty without one."""
+    reasons = result.trials[-1].reasons if result.trials else ()
+    return f" ({reasons[0].partition(':')[0]})" if reasons else ""
 
 
 def bound_rows(result: CapacityResult) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from harness.analysis.capacity.trials import Purpose, SearchPlan, TrialRequest
 from harness.assessment.capacity_folder import CapacityFolder
 from harness.cli.capacity_run import shared_runs
@@ -17,9 +19,12 @@ from harness.cli.run_command import contract_for
 from harness.cli.stack_choice import StackChoice, StackKind
 from harness.experiments.capacity_trial import outcome_of, trial_figures, trial_scenario
 from harness.judge.check import CheckKind
+from harness.judge.verdict import Status
 from harness.scenario import Scenario, load_scenario
 from harness.scenario.capacity_axis import CapacityAxis
 from harness.stack.settings import ROOT
+from tests.stack.conftest import Postgres, Redis
+from tests.stack.external_system import ExternalSystem
 
 CAPACITY = ROOT / "scenarios" / "capacity.toml"
 SMALL = ("load.warmup_s=1", "load.drain_s=5", "load.stages.0.agents=5", "engine.workers=1")
@@ -60,6 +65,33 @@ def test_the_second_trial_is_judged_as_the_first(tmp_path: Path) -> None:
     assert shared["idle"]["is_idle"] is True
     assert (shared["idle"]["pending"], shared["idle"]["open_rows"]) == (0, 0)
     assert (folder.logs / "stack-1" / "engine.log").is_file()
+
+
+def test_a_system_of_others_is_waited_for(
+    postgres: Postgres, redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not started; each trial goes on with the nonces that the one before left."""
+    external = ExternalSystem(postgres, redis_server, "searched")
+    external.prepare()
+    for name, value in external.login().items():
+        monkeypatch.setenv(name, value)
+    choice = StackChoice(
+        StackKind.ATTACH, "upstream", (), 0, {}, contract_file=external.contract(tmp_path)
+    )
+    base: Scenario = load_scenario(CAPACITY, SMALL[:-1])
+    contract = contract_for(base, choice, ROOT)
+    folder = CapacityFolder.create(tmp_path, base, 10**18)
+    starts = []
+    with external.open(), shared_runs(base, RATE, 100, choice, contract, folder) as once:
+        for number in (1, 2):
+            scenario = trial_scenario(base, RATE, request(number, 20.0))
+            assessment, run = once(scenario, folder.path)
+            integrity = assessment.judgement.of(CheckKind.INTEGRITY)
+            assert [one for one in integrity if one.status is Status.FAIL] == []
+            starts.append(run.read_plan().nonce_starts)
+    shared = run.read_json(run.stack)["shared"]
+    assert (shared["started"], shared["idle"]["open_rows"]) == (1, 0)
+    assert sum(starts[1].values()) > sum(starts[0].values())
 
 
 def harness(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -69,6 +69,26 @@ def test_one_address_keeps_the_order_of_the_stream(site: Site) -> None:
     site.assert_sound()
 
 
+def test_a_known_capacity_serves_in_turn(site: Site) -> None:
+    """No signal is final before its service ends, and order, nonces and books stay right."""
+    site.env = {"DEFI_WORKERS": "1", "DEFI_SERVICE": "token_bucket", "DEFI_SERVICE_RATE": "100"}
+    site.start()
+    sent_s = time.time()
+    site.send(site.signal(i, agent=i % 3) for i in range(60))
+    site.await_quiet()
+    final_s = site.rows("SELECT extract(epoch FROM updated_at)::float8 FROM trade_tasks ORDER BY 1")
+    assert site.statuses() == {"SIMULATED": 60}
+    # Ids of the stream are whole milliseconds.
+    assert all(
+        final - sent_s >= (number + 1) / 100 - 0.002 for number, (final,) in enumerate(final_s)
+    )
+    site.assert_sound()
+    assert site.rows("SELECT nonce FROM trade_tasks ORDER BY trace_id") == [
+        (nonce,) for _ in range(3) for nonce in range(20)
+    ]
+    assert site.stop() == 0
+
+
 def test_a_second_delivery_has_no_effect(site: Site) -> None:
     """The same signals again, in the same batch and later: one row, one nonce, one booking each."""
     messages = [site.signal(i, agent=i % 3) for i in range(30)]
