@@ -53,6 +53,7 @@ def chaos(
     Exit code: that of the worst round's verdict; 3 while rounds are missing.
     """
     from harness.assessment.assess import Assessment
+    from harness.cli.report_files import report_chaos_after
     from harness.cli.run_command import contract_for, run_once
     from harness.cli.stack_choice import (
         StackChoice,  # these are slow to import, and only needed here
@@ -114,6 +115,7 @@ def chaos(
 
     made = run_rounds(folder, once, lambda text: console.print(text, markup=False))
     result = judge_rounds(folder, made)
+    report_chaos_after(folder, result, console)
     console.print(render_chaos(result, folder.path))
     raise typer.Exit(result.exit_code)
 

@@ -60,6 +60,7 @@ def isolate(
     """
     from harness.analysis.run_analysis import RunAnalysis
     from harness.assessment.assess import Assessment, assess_and_store_with_analysis
+    from harness.cli.report_files import report_isolation_after
     from harness.cli.run_command import run_once
     from harness.cli.stack_choice import (
         StackChoice,  # these are slow to import, and only needed here
@@ -104,6 +105,7 @@ def isolate(
 
         _, folder = run_once(scenario, reports, choice, ROOT, console, assess=assess)
     judgement = judge_blocks(folder, known[-1] if known else None)
+    report_isolation_after(folder, judgement, console)
     console.print(render_isolation(judgement, folder.path))
     raise typer.Exit(judgement.exit_code)
 

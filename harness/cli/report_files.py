@@ -13,19 +13,27 @@ from rich.console import Console
 
 from harness.assessment.capacity import CapacityResult
 from harness.assessment.capacity_folder import CapacityFolder
+from harness.assessment.chaos import ChaosResult
 from harness.assessment.group import GroupJudgement
 from harness.assessment.group_result import read_group_result
+from harness.assessment.isolation_result import IsolationJudgement
 from harness.assessment.scale_folder import ScaleFolder
 from harness.assessment.scale_result import ScaleResult
 from harness.cli.standard_streams import emit
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
+from harness.evidence.chaos_folder import ChaosFolder
 from harness.evidence.group_folder import GroupFolder
 from harness.evidence.run_folder import RunFolder
+from harness.experiments.chaos import judge_rounds
+from harness.experiments.isolation_run import judge_blocks
 from harness.report.data import ReportData, read_report_data
 from harness.report.hgrm import write_hgrm
 from harness.report.html import html_report
 from harness.report.html.capacity_page import capacity_page
+from harness.report.html.chaos_page import chaos_page
+from harness.report.html.group_page import group_page
+from harness.report.html.isolation_page import isolation_page
 from harness.report.html.scale_page import scale_page
 from harness.report.junit import capacity_junit_xml, group_junit_xml, junit_xml, scale_junit_xml
 from harness.report.markdown import capacity_markdown, group_markdown, markdown, scale_markdown
@@ -35,6 +43,7 @@ from harness.report.scale import CELLS_CSV, cells_csv
 # GitHub shows the file that this variable names on the page of the job.
 SUMMARY = "GITHUB_STEP_SUMMARY"
 STDOUT = Path("-")
+ISOLATION_PAGE = "isolation.html"
 
 T = TypeVar("T")
 
@@ -74,25 +83,48 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
         written = _report_scale(ScaleFolder.open(path), wanted, show=show)
     elif GroupFolder.is_at(path):
         written = _report_group(GroupFolder(path.absolute()), wanted, show=show)
+    elif ChaosFolder.is_at(path):
+        written = _report_chaos(ChaosFolder.open(path), wanted, show=show)
     else:
-        folder = RunFolder.open(path)
-        if not wanted.anything:
-            wanted = ReportRequest(html=folder.html, junit=folder.junit)
-        elif show and wanted.html is None:
-            wanted = ReportRequest(
-                folder.html, wanted.junit, wanted.markdown, wanted.csv, wanted.hgrm
-            )
-        data = read_report_data(folder)
-        if data.rejudged_reason:
-            text = f"judged anew for this report: {data.rejudged_reason}"
-            # Where a report goes to the output itself, the report states it.
-            if STDOUT not in (wanted.junit, wanted.markdown):
-                console.print(text, style="yellow", markup=False, soft_wrap=True)
-        written = tuple(_report_run(data, wanted))
-        if show and wanted.html is not None:
-            webbrowser.open(wanted.html.absolute().as_uri())
+        written = _report_run_folder(RunFolder.open(path), wanted, show=show, console=console)
     for one in written:
         console.print(f"written: {one}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _report_run_folder(
+    folder: RunFolder, wanted: ReportRequest, *, show: bool, console: Console
+) -> tuple[Path, ...]:
+    with_isolation = not wanted.anything and folder.read_scenario().isolation is not None
+    wanted = _with_page(wanted, folder.html, folder.junit, show=show)
+    data = read_report_data(folder)
+    if data.rejudged_reason:
+        text = f"judged anew for this report: {data.rejudged_reason}"
+        # Where a report goes to the output itself, the report states it.
+        if STDOUT not in (wanted.junit, wanted.markdown):
+            console.print(text, style="yellow", markup=False, soft_wrap=True)
+    written = list(_report_run(data, wanted))
+    if with_isolation:
+        written += _write(folder.path / ISOLATION_PAGE, _isolation_page(folder))
+    if show and wanted.html is not None:
+        webbrowser.open(wanted.html.absolute().as_uri())
+    return tuple(written)
+
+
+def _isolation_page(folder: RunFolder) -> str:
+    return isolation_page(judge_blocks(folder), folder.run_id)
+
+
+def report_isolation_after(
+    folder: RunFolder, judgement: IsolationJudgement, console: Console
+) -> None:
+    """The page of an isolation experiment, beside that of its run."""
+    page = folder.path / ISOLATION_PAGE
+    _or_warning(lambda: _write(page, isolation_page(judgement, folder.run_id)), console)
+
+
+def report_chaos_after(folder: ChaosFolder, result: ChaosResult, console: Console) -> None:
+    """The page of rounds of random faults."""
+    _or_warning(lambda: _write(folder.html, chaos_page(result, folder.path.name)), console)
 
 
 def report_after(folder: RunFolder, console: Console) -> None:
@@ -111,6 +143,7 @@ def report_group_after(folder: GroupFolder, judgement: GroupJudgement, console: 
 
     def one() -> str:
         _write(folder.junit, group_junit_xml(judgement, folder))
+        _write(folder.html, group_page(judgement, folder.path.name))
         return group_markdown(judgement, folder)
 
     if (text := _or_warning(one, console)) is not None:
@@ -236,21 +269,35 @@ def _write_all(
 
 
 def _report_group(folder: GroupFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:
-    if show or wanted.html or wanted.csv or wanted.hgrm:
+    if wanted.csv or wanted.hgrm:
         raise UsageError(
-            "several runs together have JUnit XML and Markdown only",
+            "several runs together have a page, JUnit XML and Markdown only",
             where=str(folder.path),
-            hint="name the folder of one of its runs for a page, CSV or .hgrm files",
+            hint="name the folder of one of its runs for CSV or .hgrm files",
         )
     judgement = read_group_result(folder)
-    if not wanted.anything:
-        wanted = ReportRequest(junit=folder.junit)
-    written: list[Path] = []
-    if wanted.junit is not None:
-        written += _write(wanted.junit, group_junit_xml(judgement, folder))
-    if wanted.markdown is not None:
-        written += _write(wanted.markdown, group_markdown(judgement, folder))
-    return tuple(written)
+    wanted = _with_page(wanted, folder.html, folder.junit, show=show)
+    texts: tuple[tuple[Path | None, Callable[[], str]], ...] = (
+        (wanted.html, lambda: group_page(judgement, folder.path.name)),
+        (wanted.junit, lambda: group_junit_xml(judgement, folder)),
+        (wanted.markdown, lambda: group_markdown(judgement, folder)),
+    )
+    return _write_all(texts, wanted.html if show else None)
+
+
+def _report_chaos(folder: ChaosFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:
+    if wanted.junit or wanted.markdown or wanted.csv or wanted.hgrm:
+        raise UsageError(
+            "rounds of random faults have a page only",
+            where=str(folder.path),
+            hint="name the folder of one of its rounds for other reports",
+        )
+    html = wanted.html or folder.html
+    # Judged again: its stored result is not bound to the evidence.
+    result = judge_rounds(folder)
+    return _write_all(
+        [(html, lambda: chaos_page(result, folder.path.name))], html if show else None
+    )
 
 
 def _write(path: Path, text: str) -> list[Path]:

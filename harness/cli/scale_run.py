@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from harness.analysis.capacity.trials import SearchPlan
+from harness.analysis.capacity.trials import EndReason, SearchPlan
 from harness.assessment.assess import assess
 from harness.assessment.capacity_folder import CapacityFolder
 from harness.assessment.scale_folder import ScaleFolder, ScaleProgress, ScaleStack
@@ -24,6 +25,7 @@ from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
 from harness.experiments.capacity import judge_search, search_capacity
 from harness.experiments.scale import CellMeasure, check_levels, judge_cells, run_cells
+from harness.process.interrupt import Interrupted
 from harness.report.scale import render_scale
 from harness.scenario import Scenario, load_scenario
 from harness.scenario.capacity_axis import CapacityAxis, require_searchable
@@ -130,7 +132,11 @@ def _run(folder: ScaleFolder, choice: StackChoice) -> int:
     _print(console, f"experiment {folder.path.name}: {experiment.about}")
     _print(console, f"{runs} runs of {experiment.vary}, {choice.kind} stack, in {folder.path}")
     measure = _measure(experiment, choice)
-    made = run_cells(folder, measure, lambda text: _print(console, text))
+    try:
+        made = run_cells(folder, measure, lambda text: _print(console, text))
+    except Interrupted:
+        _print(console, f"go on with: harness scale {folder.path}")
+        raise
     result = judge_cells(folder, measure, made)
     report_scale_after(folder, result, console)
     console.print(render_scale(result, folder.path))
@@ -146,6 +152,8 @@ def _search(
     folder = CapacityFolder.create(within, scenario, SystemClock().wall_ns())
     with shared_runs(scenario, axis, plan.maximum, choice, contract, folder) as once:
         result = search_capacity(scenario, axis, plan, folder, once)
+    if result.reason is EndReason.INTERRUPTED:
+        raise Interrupted(signal.SIGINT)
     return folder.path.name, figure_of_search(result)
 
 
@@ -165,6 +173,8 @@ def _measure(experiment: Experiment, choice: StackChoice | None) -> CellMeasure:
         # Its own lines and verdict are not shown: under overload it fails on purpose.
         quiet = Console(quiet=True)
         assessment, folder = run_once(scenario, within, choice, ROOT, quiet)
+        if any(event.kind == "interrupted" for event in folder.read_run().events):
+            raise Interrupted(signal.SIGINT)  # judged, but no run of the plan
         return folder.run_id, figure_of_run(experiment.measure, scenario, assessment)
 
     def judge(path: Path) -> tuple[Scenario, RunFigure]:

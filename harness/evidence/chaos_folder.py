@@ -62,13 +62,23 @@ class ChaosFolder:
         Raises:
             UsageError: it is no folder of a chaos run.
         """
-        if not (path / "chaos.json").is_file():
+        if not cls.is_at(path):
             raise UsageError(
                 "is not the folder of a chaos run" if path.is_dir() else "no such folder",
                 where=str(path),
                 hint="give the folder that `harness chaos` named, reports/<id>-chaos",
             )
         return cls(path.absolute())
+
+    @classmethod
+    def is_at(cls, path: Path) -> bool:
+        """Whether a path is such a folder."""
+        return (path / "chaos.json").is_file()
+
+    @property
+    def html(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
 
     def write(self, facts: ChaosProgress) -> None:
         """Write the progress.

@@ -74,6 +74,11 @@ class GroupFolder:
         return self.path / "result.json"
 
     @property
+    def html(self) -> Path:
+        """The group's page."""
+        return self.path / "report.html"
+
+    @property
     def junit(self) -> Path:
         """The group's judgement as JUnit XML."""
         return self.path / "junit.xml"

@@ -20,7 +20,7 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
         Text(),
         Text.assemble(
             (f" {judgement.verdict.name} ", VERDICT_STYLES[judgement.verdict]),
-            ("  " + _headline(judgement), "bold"),
+            ("  " + group_headline(judgement), "bold"),
         ),
         Text(),
         Text("runs", style="bold cyan"),
@@ -37,7 +37,8 @@ def render_group(judgement: GroupJudgement, path: Path) -> RenderableType:
     )
 
 
-def _headline(judgement: GroupJudgement) -> str:
+def group_headline(judgement: GroupJudgement) -> str:
+    """The first deciding check in one sentence."""
     deciding = [check for check in judgement.checks if check.status.verdict is judgement.verdict]
     return f"{deciding[0].name}: {deciding[0].message}" if deciding else "every run passes"
 

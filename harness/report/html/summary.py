@@ -26,7 +26,7 @@ _SIGNS = {
     Verdict.INVALID: '<circle cx="10" cy="10" r="7"/><path d="M5 15L15 5"/>',
     Verdict.INCONCLUSIVE: '<path d="M6 7a4 4 0 1 1 5 4l-1 1v2M10 17.5v.1"/>',
 }
-_GRADES = {
+GRADE_TEXTS = {
     "signoff": "This run qualifies for a sign-off.",
     "indicative": "Indicative only. The run does not qualify for a sign-off:",
 }
@@ -108,7 +108,7 @@ def build_summary(data: ReportData) -> Summary:
         gauges=tuple(_gauges(scenario.parsed_objectives(), judgement)),
         facts=tuple(_facts(data)),
         grade=grade.level,
-        grade_text=_GRADES[grade.level],
+        grade_text=GRADE_TEXTS[grade.level],
         grade_reasons=grade.reasons,
     )
 

@@ -65,6 +65,7 @@ def test_the_peak_is_in_the_headline(make: Make) -> None:
     result = make(usl)
     assert result.scaling is not None
     peak = result.scaling.peak_level
+    assert peak.value is not None
     assert peak.value == pytest.approx(3.87, abs=0.2)
     assert peak.value is not None
     assert peak.lower is not None
