@@ -55,7 +55,8 @@ def run_trial(system: System, request: TrialRequest, rng: np.random.Generator) -
         found = estimate_percentile("p99", OBJECTIVE, part, time_s, met)
         is_stable = not grows(arrivals, latencies, WARMUP_S + time_s)
         answer = _ANSWERS[found.verdict] if is_stable else Answer.BROKEN
-        if is_stable and answer is not Answer.MET:
+        # What is no FAIL at the lower confidence is none at the higher one either.
+        if is_stable and (answer is Answer.BROKEN or met > broken) and answer is not Answer.MET:
             answer = _ANSWERS[estimate_percentile("p99", OBJECTIVE, part, time_s, broken).verdict]
         if answer is not Answer.UNDECIDED:
             break
