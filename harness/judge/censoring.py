@@ -14,10 +14,12 @@ from harness.analysis.statistics import ConfidenceInterval, upper_bound_ns
 from harness.contract.names import State
 from harness.formatting import format_count
 from harness.judge.check import CheckContext, Figure
+from harness.judge.host_attribution import interference_explains_miss
 from harness.judge.host_interference import starved_by_runs
 from harness.judge.inconclusive import host_interfered
 from harness.judge.validity import generator_was_late
 from harness.judge.verdict import Verdict
+from harness.scenario import Objective
 
 
 def rests_on_censored(cell: Cell, metric: Metric, found: ConfidenceInterval, limit_ns: int) -> bool:
@@ -52,7 +54,9 @@ def format_rejected(cell: Cell, metric: Metric) -> str:
     return f"; {format_count(number, 'rejected signal')} never arrived: beyond every limit"
 
 
-def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict, str | None, str]:
+def judge_rejected_by_late_data(
+    objective: Objective, cell: Cell, case: CheckContext
+) -> tuple[Verdict, str | None, str]:
     """The verdict on a limit that only rejections break, what leaves it undecided, and why.
 
     Data that are sent or read late are stale: a late generator, or other runs that left no core
@@ -62,7 +66,8 @@ def judge_rejected_by_late_data(cell: Cell, case: CheckContext) -> tuple[Verdict
         return Verdict.FAIL, None, ""
     if generator_was_late(case):
         return Verdict.INVALID, None, "; the generator was late, and so its data stale"
-    if others := starved_by_runs(case):
+    others = starved_by_runs(case)
+    if others and interference_explains_miss(case, objective, cell):
         return Verdict.INCONCLUSIVE, *host_interfered(f"{others}: data became stale")
     return Verdict.FAIL, None, ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.analysis.anomalies import Anomaly
+from harness.analysis.faults.fault_windows import RECOVERY_LIMIT_NS
 from harness.clock import NS_PER_S
 from harness.formatting import format_count
 from harness.judge.advice import ONE_RUN
@@ -36,7 +37,9 @@ def check_deadline(case: CheckContext) -> Check:
     if proven.count:
         verdict, found = Verdict.FAIL, proven
         message = f"{format_count(proven.count, 'signal')} became final only after {deadline}"
-        if others := starved_by_runs(case, run.drain_deadline_ns):
+        if others := starved_by_runs(
+            case, last_ns=RECOVERY_LIMIT_NS, until_ns=run.drain_deadline_ns
+        ):
             verdict, hint = Verdict.INVALID, ONE_RUN
             message += f"; {others}"
     elif seen.count:

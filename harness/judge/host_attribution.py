@@ -20,7 +20,12 @@ from harness.analysis.sliding_windows import WindowGrid, count_windows
 from harness.analysis.statistics import estimate_effective_sample, percentile_interval, size_needed
 from harness.clock import NS_PER_S
 from harness.judge.check import CheckContext
-from harness.judge.host_interference import Interference, format_interference, host_interference
+from harness.judge.host_interference import (
+    Interference,
+    format_interference,
+    host_interference,
+    starved_by_runs,
+)
 from harness.judge.limits import INTERFERENCE_GAP_S, INTERFERENCE_SHARE, INTERFERENCE_SHARE_DOMINANT
 from harness.judge.scope import excluded_windows, measured_ns, stretches_ns
 from harness.scenario import Objective, Phase
@@ -105,6 +110,17 @@ def interference_explains_rejections(case: CheckContext, limit: float) -> str | 
     if signals and rejected >= limit * signals:
         return None
     return f"{format_interference(found)}; {_REASON}"
+
+
+def runs_explain_rejections(case: CheckContext, limit: float) -> str:
+    """Why other runs of a harness may explain too many rejections of stale data, or "".
+
+    Args:
+        case: the run.
+        limit: what their share must stay below, 0..1.
+    """
+    others = starved_by_runs(case)
+    return others if others and interference_explains_rejections(case, limit) else ""
 
 
 def _interference_share(

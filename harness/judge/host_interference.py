@@ -10,7 +10,7 @@ system that is slow in undisturbed seconds too has no excuse. Without telemetry 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,29 +98,37 @@ def host_interference(case: CheckContext) -> tuple[Interference, ...]:
         return ()
     t0_ns = case.analysis.timeline.t0_ns
     measured = [_seconds(bounds, t0_ns)]
-    found = [*find_interference(case.telemetry(), measured), *_by_runs(case, measured)]
+    found = (*find_interference(case.telemetry(), measured), *_by_runs(case, measured))
+    return _apart_from_faults(case, found)
+
+
+def starved_by_runs(case: CheckContext, *, last_ns: int = 0, until_ns: int = 0) -> str:
+    """That other runs of a harness left no idle core; empty where nothing shows it.
+
+    Args:
+        case: the run.
+        last_ns: so much of the end of the measured phase; all of it by default.
+        until_ns: until when; by default until the end of the measured phase.
+    """
+    bounds = case.analysis.timeline.bounds_ns(Phase.MEASURE)
+    if bounds is None:
+        return ""
+    start_ns = max(bounds[0], bounds[1] - last_ns) if last_ns else bounds[0]
+    span = _seconds((start_ns, max(bounds[1], until_ns)), case.analysis.timeline.t0_ns)
+    return format_interference(_apart_from_faults(case, _by_runs(case, [span])))
+
+
+def _apart_from_faults(
+    case: CheckContext, found: Iterable[Interference]
+) -> tuple[Interference, ...]:
+    """Without the samples in the windows of planned faults, the longest first."""
+    t0_ns = case.analysis.timeline.t0_ns
     faults = [_seconds((one.start_ns, one.end_ns), t0_ns) for one in case.analysis.faults.windows]
     apart = (
         replace(one, spans_s=tuple(s for s in one.spans_s if not _meets(s, faults)))
         for one in found
     )
     return tuple(sorted((one for one in apart if one.spans_s), key=lambda one: -len(one.spans_s)))
-
-
-def starved_by_runs(case: CheckContext, end_ns: int = 0) -> str:
-    """That other runs of a harness left no idle core; empty where nothing shows it.
-
-    Args:
-        case: the run.
-        end_ns: until when, from the measured phase on; by default until its end.
-    """
-    bounds = case.analysis.timeline.bounds_ns(Phase.MEASURE)
-    if bounds is None:
-        return ""
-    whole = (bounds[0], max(bounds[1], end_ns))
-    return format_interference(
-        tuple(_by_runs(case, [_seconds(whole, case.analysis.timeline.t0_ns)]))
-    )
 
 
 def _by_runs(case: CheckContext, spans_s: Sequence[tuple[float, float]]) -> Iterator[Interference]:

@@ -28,8 +28,8 @@ from harness.judge.decision import decide
 from harness.judge.host_attribution import (
     interference_explains_inconclusive,
     interference_explains_miss,
+    runs_explain_rejections,
 )
-from harness.judge.host_interference import starved_by_runs
 from harness.judge.inconclusive import (
     GENERATOR_TOO_LATE,
     INCONCLUSIVE_BY,
@@ -99,7 +99,7 @@ def check_arrival(case: CheckContext) -> Check:
         verdict, why = Verdict.INVALID, "; it is unknown how the others ended"
     elif awaited and not arrived and _refused_as_late(case, account):
         # What is sent late carries an old block: to refuse it is right, and the generator's doing.
-        others = starved_by_runs(case) or "the generator was late"
+        others = _stale_by_runs(case) or "the generator was late"
         verdict, why = Verdict.INVALID, f" as stale: {others}"
         hint = generator_advice(case)
     elif awaited and not arrived:
@@ -116,10 +116,14 @@ def check_arrival(case: CheckContext) -> Check:
     )
 
 
+def _stale_by_runs(case: CheckContext) -> str:
+    return runs_explain_rejections(case, REJECTED_SHARE_MAX_DEFAULT)
+
+
 def _refused_as_late(case: CheckContext, account: SignalOutcomeCounts) -> bool:
     """Whether every signal was rejected as stale, and was sent or read late for lack of cores."""
     return account.ordinary_stale >= account.ordinary and (
-        generator_was_late(case) or bool(starved_by_runs(case))
+        generator_was_late(case) or bool(_stale_by_runs(case))
     )
 
 
@@ -163,7 +167,7 @@ def _maximum(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckConte
     elif verdict is Verdict.FAIL and lower_bounds(cell, metric).max_ns < limit_ns:
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, OBSERVER_TOO_SLOW
     elif verdict is Verdict.FAIL and cell.arrivals(metric).max_ns < limit_ns:
-        verdict, undecided, why = judge_rejected_by_late_data(cell, case)
+        verdict, undecided, why = judge_rejected_by_late_data(objective, cell, case)
     elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, host_interfered(host)
     return spec.judged(
@@ -203,7 +207,7 @@ def _percentile(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckCo
     elif verdict is Verdict.FAIL and generator_may_be_late(cell, metric, found, limit_ns):
         verdict, (undecided, why) = Verdict.INCONCLUSIVE, GENERATOR_TOO_LATE
     elif verdict is Verdict.FAIL and could_be_met(cell.arrivals(metric), found, limit_ns):
-        verdict, undecided, why = judge_rejected_by_late_data(cell, case)
+        verdict, undecided, why = judge_rejected_by_late_data(objective, cell, case)
     elif verdict is Verdict.FAIL and case.is_interrupted:
         verdict, why = Verdict.INCONCLUSIVE, "; the run was interrupted"
     elif verdict is Verdict.FAIL and (host := interference_explains_miss(case, objective, cell)):

@@ -47,7 +47,7 @@ def check_windows(spec: CheckSpec, objective: Objective, cell: Cell, case: Check
             undecided, why = host_interfered(host)
         verdict = Verdict.INCONCLUSIVE if undecided else verdict
     if verdict is Verdict.FAIL and not _arrivals_beyond(objective, cell, grid):
-        verdict, undecided, why = judge_rejected_by_late_data(cell, case)
+        verdict, undecided, why = judge_rejected_by_late_data(objective, cell, case)
     most_ns = cell.histogram(metric).max_ns
     return spec.judged(
         verdict,

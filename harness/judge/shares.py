@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.analysis.faults.fault_windows import RECOVERY_LIMIT_NS
 from harness.analysis.recorder import Cell, CellKey, Metric
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.series import Series
@@ -25,7 +26,10 @@ from harness.formatting import format_count, format_share
 from harness.judge.advice import format_longer_run
 from harness.judge.check import Check, CheckContext, Figure
 from harness.judge.decision import Decision, decide_share
-from harness.judge.host_attribution import interference_explains_rejections
+from harness.judge.host_attribution import (
+    interference_explains_rejections,
+    runs_explain_rejections,
+)
 from harness.judge.host_interference import starved_by_runs
 from harness.judge.inconclusive import HOST, INCONCLUSIVE_BY
 from harness.judge.scope import objective_spec
@@ -94,7 +98,9 @@ def check_simulated(case: CheckContext, objective: Objective) -> Check:
     verdict, why = decision.verdict, ""
     # Signals that were not observed to the end could still have arrived.
     open_ones = min(account.of(SignalOutcome.IN_FLIGHT), missed)
-    others = starved_by_runs(case) if verdict is Verdict.FAIL and account.ordinary_stale else ""
+    others = ""
+    if verdict is Verdict.FAIL and account.ordinary_stale:
+        others = runs_explain_rejections(case, 1 - (objective.limit_share or 0.0))
     stale = min(account.ordinary_stale, missed - open_ones) if others else 0
     if verdict is not Verdict.PASS and (open_ones or stale):
         _, least = _decide(objective, missed - open_ones - stale, effective, case)
@@ -127,7 +133,7 @@ def check_rate(case: CheckContext, objective: Objective) -> Check:
     if verdict is not Verdict.PASS and short:
         if cut_short or unsent or generator_was_late(case):
             verdict = Verdict.INCONCLUSIVE if case.is_interrupted else Verdict.INVALID
-        elif others := starved_by_runs(case):
+        elif others := starved_by_runs(case, last_ns=RECOVERY_LIMIT_NS):
             verdict, figures[INCONCLUSIVE_BY] = Verdict.INCONCLUSIVE, HOST
             why = f"; {others}"
     return _at_least(objective, verdict, message, figures, found, decision, why)

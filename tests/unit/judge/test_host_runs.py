@@ -194,6 +194,21 @@ def test_shares_that_are_missed_beside_other_runs(
         assert found.judgement.verdict is Verdict.INVALID
 
 
+@pytest.mark.parametrize("objective", ["simulated >= 99 %", "rejected < 1 %", "p99 < 500 ms"])
+def test_a_second_of_shortage_does_not_excuse_rejections_at_all_times(
+    objective: str, tmp_path: Path
+) -> None:
+    """The share of the other seconds is missed too."""
+    world = healthy(None, objective)
+    rejected_as_stale(world)
+    beside(world, 1)
+    for line in world.self_monitoring:
+        line["other_runs"] = int(line["mono_ns"] == T0_NS + 8 * S)
+    found = assess(world.write(tmp_path))
+    assert check_of(found, CHECK).figures == {"other_runs_looks": 2}
+    assert check_of(found, id_of(objective)).status is Status.FAIL
+
+
 def test_a_rate_that_is_missed_beside_other_runs(tmp_path: Path) -> None:
     """Also where the signals are too few for a percentile of their lateness."""
     objective = "rate >= 99 %"

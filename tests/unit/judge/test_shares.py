@@ -120,7 +120,8 @@ def causes(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def be(*, late: bool = False, host: bool = False) -> None:
         monkeypatch.setattr(shares, "generator_was_late", lambda _: late)
-        monkeypatch.setattr(shares, "starved_by_runs", lambda _: "")
+        monkeypatch.setattr(shares, "starved_by_runs", lambda *_, **__: "")
+        monkeypatch.setattr(shares, "runs_explain_rejections", lambda *_: "")
         reported = {0.01: WORDS} if host else {}
         monkeypatch.setattr(
             shares, "interference_explains_rejections", lambda _, limit: reported.get(limit)

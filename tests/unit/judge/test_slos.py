@@ -104,7 +104,7 @@ def test_signals_that_were_stale_because_they_were_late_say_nothing_of_the_engin
 ) -> None:
     """Every one of them: to refuse late signals is right."""
     monkeypatch.setattr(objectives, "generator_was_late", lambda _: late)
-    monkeypatch.setattr(objectives, "starved_by_runs", lambda _: "")
+    monkeypatch.setattr(objectives, "runs_explain_rejections", lambda *_: "")
     monkeypatch.setattr(objectives, "generator_advice", lambda _: "use a host with more cores")
     rejected = sum(rejected_by.values())
     outcomes = {SignalOutcome.REJECTED: rejected, SignalOutcome.LOST: 517 - rejected}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.closing import format_other_runs
 from harness.process import proc, run_registry
 from harness.process.run_registry import RUN_NAME, OtherRuns, other_runs, registered_run
 
@@ -129,3 +130,16 @@ def test_a_child_between_fork_and_exec_is_no_run(
     for module in (proc, run_registry):
         monkeypatch.setattr(module, "PROC", tmp_path)
     assert other_runs(tmp_path).pids == (10,)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (OtherRuns((3,)), "another run is under way on this host (pid 3)"),
+        (OtherRuns((), 1), "another run is under way on this host (1 in another PID namespace)"),
+        (OtherRuns((3, 4), 1), "3 other runs are under way on this host (pid 3, 4; 1 in"),
+    ],
+)
+def test_other_runs_are_printed_with_what_is_known_of_them(found: OtherRuns, expected: str) -> None:
+    """A number of a process only where it means something here."""
+    assert expected in format_other_runs(found)
