@@ -171,8 +171,8 @@ def _measure(experiment: Experiment, choice: StackChoice | None) -> CellMeasure:
             plan = search_plan(experiment, scenario)
             return _search(scenario, plan, within, choice)
         # Its own lines and verdict are not shown: under overload it fails on purpose.
-        quiet = Console(quiet=True)
-        assessment, folder = run_once(scenario, within, choice, ROOT, quiet)
+        silent = Console(quiet=True)
+        assessment, folder = run_once(scenario, within, choice, ROOT, silent)
         if any(event.kind == "interrupted" for event in folder.read_run().events):
             raise Interrupted(signal.SIGINT)  # judged, but no run of the plan
         return folder.run_id, figure_of_run(experiment.measure, scenario, assessment)

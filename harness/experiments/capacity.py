@@ -6,7 +6,7 @@
 4. At the end: the bounds, and the diagnosis of the lowest level that broke.
 
 What a trial answered is read from its evidence, never from a stored result: a search that is
-resumed, and one that is judged again, come to the same answers.
+resumed, and one that is judged again, find the same answers.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def without_interference(
 
     Args:
         case: the run.
-        objective: gives the time of which a share is disturbed.
+        objective: gives the time of which a share is affected.
         series: of latency, by intended time.
 
     Returns:

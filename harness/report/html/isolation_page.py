@@ -30,8 +30,8 @@ def isolation_page(judgement: IsolationJudgement, run_id: str) -> str:
 def _summary(judgement: IsolationJudgement, run_id: str) -> Summary:
     change = judgement.change
     facts = [
-        Fact("P99 baseline", format_duration_html(judgement.quiet_p99_ns)),
-        Fact("P99 treatment", format_duration_html(judgement.disturbed_p99_ns)),
+        Fact("P99 baseline", format_duration_html(judgement.baseline_p99_ns)),
+        Fact("P99 treatment", format_duration_html(judgement.treatment_p99_ns)),
         Fact("margin", format_duration_html(judgement.margin_ns)),
     ]
     if change is not None:
@@ -62,12 +62,12 @@ def _blocks(judgement: IsolationJudgement) -> Section:
     rows = [
         (
             str(block.pair + 1),
-            "treatment" if block.disturbed else "baseline",
+            "treatment" if block.is_treatment else "baseline",
             f"{block.start_s:g} s",
             format_count(block.signals),
             format_duration_html(block.p99_ns),
             format_duration_html(block.lateness_p99_ns),
-            block.force or ("missing" if block.disturbed else ""),
+            block.force or ("missing" if block.is_treatment else ""),
         )
         for block in judgement.blocks
     ]
@@ -85,7 +85,7 @@ def _chart(judgement: IsolationJudgement) -> Chart | MissingChart:
         (False, "baseline", "@series1", "circle"),
         (True, "treatment", "@series2", "diamond"),
     ):
-        own = [block for block in judgement.blocks if block.disturbed is is_treatment]
+        own = [block for block in judgement.blocks if block.is_treatment is is_treatment]
         traces.append(
             {
                 "type": "scatter",

@@ -28,7 +28,7 @@ _WIDTHS = (1, 2, 4, 8)
 # Evaluated repeatedly, so it needs more confidence than the judge, who evaluates once.
 _CONFIDENCE = 0.999
 _MODES = len(Mode)
-# So many looks within a trial of a minute as the confidence above allows for.
+# So many tests within a trial of a minute as the confidence above allows for.
 _OVERLOAD_EVERY_S = 5
 
 

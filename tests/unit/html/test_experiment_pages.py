@@ -30,7 +30,7 @@ from harness.scenario import load_scenario
 from harness.stack.settings import ROOT
 from tests.unit.test_chaos import Rounds, folder_in, unheard
 
-QUIET = Console(quiet=True)
+SILENT = Console(quiet=True)
 
 
 def group_in(path: Path) -> tuple[GroupFolder, GroupJudgement]:
@@ -48,10 +48,10 @@ def test_a_group_has_every_run_and_check(tmp_path: Path) -> None:
         assert run.run_id in page
     for check in judgement.checks:
         assert check.name.replace("<", "&lt;").replace(">", "&gt;") in page
-    report_folder(folder.path, ReportRequest(), show=False, console=QUIET)
+    report_folder(folder.path, ReportRequest(), show=False, console=SILENT)
     assert folder.html.read_text(encoding="utf-8") == page
     with pytest.raises(UsageError, match="one of its runs"):
-        report_folder(folder.path, ReportRequest(csv=tmp_path), show=False, console=QUIET)
+        report_folder(folder.path, ReportRequest(csv=tmp_path), show=False, console=SILENT)
 
 
 def chaos_round(number: int, backlog_ns: int | None) -> RoundFigures:
@@ -93,25 +93,25 @@ def test_the_report_command_judges_rounds_again(tmp_path: Path) -> None:
     """Their stored result is no evidence."""
     folder = folder_in(tmp_path, rounds=2)
     run_rounds(folder, Rounds().once, unheard)
-    report_folder(folder.path, ReportRequest(), show=False, console=QUIET)
+    report_folder(folder.path, ReportRequest(), show=False, console=SILENT)
     page = ChaosFolder.open(folder.path).html.read_text(encoding="utf-8")
     assert all(run_id in page for run_id in folder.read().runs)
     with pytest.raises(UsageError, match="a page only"):
         report_folder(
-            folder.path, ReportRequest(markdown=tmp_path / "x.md"), show=False, console=QUIET
+            folder.path, ReportRequest(markdown=tmp_path / "x.md"), show=False, console=SILENT
         )
 
 
-def block(pair: int, *, disturbed: bool, p99_ns: int | None) -> BlockFigures:
+def block(pair: int, *, is_treatment: bool, p99_ns: int | None) -> BlockFigures:
     """One block."""
     return BlockFigures(
         pair=pair,
-        disturbed=disturbed,
+        is_treatment=is_treatment,
         start_s=10.0 * pair,
         end_s=10.0 * pair + 5,
         signals=500,
         p99_ns=p99_ns,
-        force="engine: <stopped>" if disturbed else "",
+        force="engine: <stopped>" if is_treatment else "",
     )
 
 
@@ -126,11 +126,11 @@ def test_an_isolation_experiment(outcome: IsolationOutcome, p99_ns: int | None) 
         because=("the change is below the margin",),
         margin_ns=50 * NS_PER_MS,
         limit_ns=500 * NS_PER_MS,
-        quiet_p99_ns=p99_ns,
-        disturbed_p99_ns=p99_ns,
+        baseline_p99_ns=p99_ns,
+        treatment_p99_ns=p99_ns,
         change=change if p99_ns else None,
         blocks=tuple(
-            block(pair, disturbed=on, p99_ns=p99_ns) for pair in range(3) for on in (False, True)
+            block(pair, is_treatment=on, p99_ns=p99_ns) for pair in range(3) for on in (False, True)
         ),
     )
     page = isolation_page(judgement, "run-1")

@@ -275,10 +275,10 @@ def test_a_failed_confirmation_spends_half_of_what_is_left_of_alpha() -> None:
 
 def test_an_upper_bound_that_passes_on_fresh_data_is_no_bound() -> None:
     """A disturbance broke 400; the truth is 700."""
-    disturbed = {400.0}
+    wrong_once = {400.0}
 
     def once_wrong(request: TrialRequest) -> Answer:
-        if request.level in disturbed and request.purpose is Purpose.BRACKET:
+        if request.level in wrong_once and request.purpose is Purpose.BRACKET:
             return Answer.BROKEN
         return truthful(700)(request)
 
