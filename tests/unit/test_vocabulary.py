@@ -73,7 +73,9 @@ def _modules() -> Iterator[Path]:
 
 @cache
 def _tokens(path: Path) -> list[tokenize.TokenInfo]:
-    with io.StringIO(path.read_text(encoding="utf-8")) as text:
+    # An option of Rich.
+    source = path.read_text(encoding="utf-8").replace("Console(quiet=", "Console(")
+    with io.StringIO(source) as text:
         return list(tokenize.generate_tokens(text.readline))
 
 

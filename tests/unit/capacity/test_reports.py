@@ -55,7 +55,7 @@ def result(folder: CapacityFolder) -> CapacityResult:
 
 def rendered(result: CapacityResult, width: int = 80) -> str:
     """As a terminal shows it."""
-    console = Console(width=width, record=True, file=None, quiet=False)
+    console = Console(width=width, record=True)
     with console.capture() as capture:
         console.print(render_capacity(result, Path("reports/x-capacity")))
     return capture.get()
