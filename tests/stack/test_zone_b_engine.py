@@ -75,7 +75,7 @@ def test_a_known_capacity_serves_in_turn(site: Site) -> None:
     site.start()
     sent_s = time.time()
     site.send(site.signal(i, agent=i % 3) for i in range(60))
-    site.await_quiet()
+    site.await_idle()
     final_s = site.rows("SELECT extract(epoch FROM updated_at)::float8 FROM trade_tasks ORDER BY 1")
     assert site.statuses() == {"SIMULATED": 60}
     # Ids of the stream are whole milliseconds.
