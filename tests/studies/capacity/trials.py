@@ -86,7 +86,7 @@ def grows(arrivals: Times, latencies: Times, until_s: float) -> bool:
 
 def backlog_at(arrivals: Times, latencies: Times, times_s: Times) -> Times:
     """Signals sent and not yet final."""
-    departures = np.sort(arrivals + latencies)
+    departures = np.sort(arrivals + latencies, kind="stable")  # sorted but for several servers
     sent = np.searchsorted(arrivals, times_s, side="right")
     backlog: Times = (sent - np.searchsorted(departures, times_s, side="right")).astype(np.float64)
     return backlog
