@@ -33,15 +33,14 @@ from harness.assessment.capacity_folder import (
     StoredTrial,
 )
 from harness.clock import NS_PER_S, Clock, SystemClock
+from harness.diagnosis import engine, host, nonce_locks, redis_memory, rpc
 from harness.diagnosis.answers import Answer as Found
 from harness.diagnosis.answers import Diagnosis, Question
-from harness.diagnosis.engine import ENGINE_CPU_SHARE
-from harness.diagnosis.engine import QUESTION as ENGINE_QUESTION
 from harness.errors import EvidenceError
 from harness.evidence.run_folder import RunFolder
 from harness.experiments.capacity_trial import outcome_of, trial_figures, trial_scenario
 from harness.formatting import format_percent
-from harness.judge.grade import worst_grade
+from harness.judge.grade import Grade, worst_grade
 from harness.judge.verdict import Verdict
 from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
@@ -49,7 +48,16 @@ from harness.scenario.capacity_axis import CapacityAxis, require_searchable
 
 # Runs a scenario into a new folder below a path.
 RunOnce = Callable[[Scenario, Path], tuple[Assessment, RunFolder]]
+_UNCONFIRMED = Grade(level="indicative", reasons=("no level was confirmed",))
 _CPU = ".cpu_cores"
+# Answers with yes in a few words, by question.
+_CAUSES = {
+    engine.QUESTION.key: "engine CPU",
+    redis_memory.QUESTION.key: "Redis memory",
+    nonce_locks.QUESTION.key: "waits for the nonce lock",
+    rpc.QUESTION.key: "slow RPC nodes",
+    host.QUESTION.key: "the host",
+}
 
 
 class TrialSink:
@@ -215,7 +223,7 @@ class _Search:
             bounds=state.bounds,
             trials=tuple(self._trials),
             bottleneck=find_bottleneck(self._folder, self._trials),
-            grade=worst_grade(confirmed),
+            grade=worst_grade(confirmed) if confirmed else _UNCONFIRMED,
             elapsed_s=round(self._facts.elapsed_s, 3),
         )
         self._folder.write_result(result)
@@ -274,13 +282,12 @@ def _first_broken(trials: Iterable[TrialFigures]) -> TrialFigures | None:
 
 
 def _short(question: Question) -> str:
-    """The answer without its details: `engine CPU at 96 % of its quota`."""
-    first = question.evidence[0] if question.evidence else None
-    if question.key == ENGINE_QUESTION.key and first and first.limit and _CPU in first.track:
-        share = first.value / (first.limit / ENGINE_CPU_SHARE)
-        name = first.track.removeprefix("service.").removesuffix(_CPU)
-        return f"{name} CPU at {format_percent(share)} of its quota"
-    return question.message.partition(";")[0]
+    """The answer in a few words: `engine CPU at 96 % of its quota`."""
+    first, cause = question.evidence[0] if question.evidence else None, _CAUSES[question.key]
+    if question.key == engine.QUESTION.key and first and first.limit and _CPU in first.track:
+        share = first.value / (first.limit / engine.ENGINE_CPU_SHARE)
+        return f"{cause} at {format_percent(share)} of its quota"
+    return cause
 
 
 def _no_cause(diagnosis: Diagnosis | None) -> str:

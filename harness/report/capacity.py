@@ -245,6 +245,8 @@ def _diagnosis(result: CapacityResult) -> Iterator[RenderableType]:
     for question in found.diagnosis.questions if found.diagnosis else ():
         if question.answer is not Found.NO:
             yield Text(f"  {question.key}: {question.answer}: {question.message}")
+            if question.advice:
+                yield Text(f"    {question.advice}")
 
 
 def seconds_text(value_s: float | None) -> str:

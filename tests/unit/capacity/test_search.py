@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.analysis.capacity.trials import Answer, EndReason, SearchPlan
 from harness.assessment.capacity import CapacityResult
 from harness.assessment.capacity_folder import CapacityFolder
+from harness.diagnosis.answers import Answer as Found
+from harness.diagnosis.answers import Diagnosis, Evidence, Question
 from harness.errors import EvidenceError, StackError, UsageError
+from harness.experiments import capacity
 from harness.experiments.capacity import judge_search, resume_search, search_capacity
 from harness.judge.verdict import Verdict
 from harness.scenario.capacity_axis import CapacityAxis
@@ -193,3 +197,52 @@ def test_another_folder_is_refused(tmp_path: Path) -> None:
         CapacityFolder.open(tmp_path)
     with pytest.raises(UsageError, match="no such folder"):
         CapacityFolder.open(tmp_path / "away")
+
+
+@pytest.mark.parametrize(
+    ("questions", "key", "message"),
+    [
+        ([("engine_cpu", Found.YES, 3.84, 3.2)], "engine_cpu", "engine CPU at 96 % of its quota"),
+        ([("engine_cpu", Found.YES, 0.97, None)], "engine_cpu", "engine CPU"),
+        (
+            [("engine_cpu", Found.NO, 0.1, None), ("nonce_locks", Found.YES, 1.0, None)],
+            "nonce_locks",
+            "waits for the nonce lock",
+        ),
+        ([("host", Found.UNKNOWN, 0.1, None)], "", "the diagnosis names no cause"),
+    ],
+)
+def test_the_bottleneck_is_the_first_yes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    questions: list[tuple[str, Found, float, float | None]],
+    key: str,
+    message: str,
+) -> None:
+    """In the order of the specification, of the lowest level that broke."""
+    answers = tuple(
+        Question(
+            key=name,
+            asks="?",
+            answer=answer,
+            message="figures",
+            evidence=(
+                Evidence(
+                    track="service.engine.cpu_cores",
+                    message="figures",
+                    value=value,
+                    limit=limit,
+                    start_s=0.0,
+                    end_s=1.0,
+                ),
+            ),
+        )
+        for name, answer, value, limit in questions
+    )
+    diagnosis = Diagnosis(because="slow", headline=None, questions=answers)
+    found = SimpleNamespace(diagnosis=diagnosis)
+    monkeypatch.setattr(capacity, "assess", lambda *_, **__: found)
+    _, result = search(tmp_path, System(sharp(737)))
+    assert result.bottleneck is not None
+    assert (result.bottleneck.key, result.bottleneck.message) == (key, message)
+    assert result.bottleneck.level == result.bounds.broken
