@@ -80,9 +80,10 @@ def peak_text(result: ScaleResult, scaling: ScalingFigures) -> str:
     """Where the chosen model has its peak, or that it has none in the range."""
     peak = scaling.peak_level
     if peak.value is not None:
-        return f"peak at {format_levels(result, peak.value)}{_bounds_text(peak)} ({scaling.chosen})"
+        at = format_levels(result, peak.value)
+        return f"peak at {at}{_bounds_text(peak)}, model {scaling.chosen}"
     furthest = format_levels(result, EXTRAPOLATION_MAX * result.levels[-1].level)
-    return f"no peak up to {furthest} ({scaling.chosen})"
+    return f"no peak up to {furthest}, model {scaling.chosen}"
 
 
 def _bounds_text(found: Estimate) -> str:
@@ -126,7 +127,7 @@ def level_rows(result: ScaleResult) -> list[tuple[str, ...]]:
 
 def parameter_rows(result: ScaleResult, scaling: ScalingFigures) -> list[tuple[str, ...]]:
     """The rows of `PARAMETER_HEADS`."""
-    rates = (("gain g", scaling.gain), ("roof g/a", scaling.roof))
+    rates = (("gain g", scaling.gain), ("roof g/a, if b were 0", scaling.roof))
     numbers = (("contention a", scaling.contention), ("coherency b", scaling.coherency))
     return [
         *((name, _number(one.value, format_rate), _range(one, format_rate)) for name, one in rates),
@@ -221,7 +222,7 @@ def render_scale(result: ScaleResult, path: Path) -> RenderableType:
         *_model(result),
         *_not_measured(result),
         Text(),
-        *(Text(f"  {note}") for note in notes(result)),
+        *(Padding(Text(note), (0, 0, 0, 2)) for note in notes(result)),
         Text(f"grade: {result.grade.level}", style="dim"),
         Text(f"runs, result and report.html in {path}", style="dim"),
         Text(_next(result, path), style="dim"),
