@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 
+from harness.analysis.measurement import ThroughputFigures
 from harness.analysis.recorder import Cell, CellKey, Metric
 from harness.analysis.run_analysis import RunAnalysis
 from harness.analysis.series import Series
@@ -65,6 +67,20 @@ def stage_figures(
                 if (both := series.get(CellKey(stage.phase, mode)))
                 and (latency := _latency(mode, *both, spans))
             ),
+        )
+
+
+def throughput_figures(
+    seconds: Sequence[ThroughputInterval], load: Load
+) -> Iterator[ThroughputFigures]:
+    """Each interval with the stage at its start."""
+    clock = StageClock.of_load(load)
+    for second in seconds:
+        stage = clock.at_s(second.start_s)
+        yield ThroughputFigures(
+            **asdict(second),
+            stage=stage.number if stage else None,
+            agents=stage.agents if stage else None,
         )
 
 

@@ -26,7 +26,6 @@ from harness.analysis.measurement import (
     RateFigures,
     RecoveryFigures,
     SignalOutcomeFigures,
-    ThroughputFigures,
 )
 from harness.analysis.outcome_counts import SignalOutcomeCounts
 from harness.analysis.recorder import Cell, CellKey, Metric
@@ -39,9 +38,8 @@ from harness.analysis.run_analysis import POSTGRES, RunAnalysis
 from harness.analysis.samples import SignalOutcome
 from harness.analysis.scale_out_figures import scale_out_figures
 from harness.analysis.series import interval_length_s
-from harness.analysis.stage_clock import StageClock
+from harness.analysis.stage_summary import throughput_figures
 from harness.analysis.statistics import size_needed
-from harness.analysis.throughput_series import ThroughputInterval
 from harness.clock import NS_PER_S, NS_PER_US
 from harness.scenario.models import Load, Phase
 
@@ -72,7 +70,6 @@ def build_measurement(
         intended: signals of the plan by stage; None when they were not computed.
         load: as it was executed.
     """
-    clock = StageClock.of_load(load)
     cells = _ordered(analysis.signals.cells)
     error_ns = (
         analysis.instruments.clocks[POSTGRES].error_ns
@@ -121,17 +118,8 @@ def build_measurement(
         else (),
         findings={str(kind): found.count for kind, found in sorted(analysis.findings.items())},
         nonce_addresses=len(analysis.integrity.final_state.nonces),
-        seconds=tuple(_throughput(second, clock) for second in analysis.signals.throughput),
+        seconds=tuple(throughput_figures(analysis.signals.throughput, load)),
         vitals=_self_monitoring(analysis),
-    )
-
-
-def _throughput(second: ThroughputInterval, clock: StageClock) -> ThroughputFigures:
-    stage = clock.at_s(second.start_s)
-    return ThroughputFigures(
-        **asdict(second),
-        stage=stage.number if stage else None,
-        agents=stage.agents if stage else None,
     )
 
 

@@ -40,7 +40,8 @@ WAIT_S = 15.0
 EVERY_NS = 200 * NS_PER_MS
 
 OF_SERVICES = (
-    "cpu_cores", "cpu_busiest_cores", "cpu_wait_cores", "memory_bytes", "faults_minor_per_s",
+    "cpu_cores", "cpu_busiest_cores", "cpu_wait_cores", "memory_bytes", "memory_private_bytes",
+    "faults_minor_per_s",
     "faults_major_per_s", "read_bytes_per_s", "written_bytes_per_s",
 )  # fmt: skip
 OF_HOST = (
@@ -52,13 +53,15 @@ OF_HOST = (
     "core0.steal_share",
 )
 OF_REDIS = (
-    "memory_bytes", "commands_per_s", "clients_count", "refused_per_s", "aof_rewrite_count",
+    "memory_bytes", "commands_per_s", "clients_count", "refused_per_s", "aof_bytes",
+    "aof_rewrite_count",
     "aof_delayed_per_s", "latest_fork_ms", "stream.stream:agent:proposals.length_count",
     "group.stream:agent:proposals.cg:engine.pending_count",
 )  # fmt: skip
 OF_POSTGRES = (
     "connections_active_count", "connections_count", "lock_waiters_count", "nonce_waiters_count",
     "nonce_wait_ms", "lock_waiting_share", "nonce_waiting_share", "wal_bytes_per_s",
+    "database_bytes",
     "checkpoint_count",
 )  # fmt: skip
 OF_NODES = ("mean_ms", "requests_per_s", "slow_share")
