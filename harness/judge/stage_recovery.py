@@ -120,7 +120,7 @@ def _attribute(
         return Verdict.INCONCLUSIVE, *OBSERVER_TOO_SLOW
     if not misses(_joined(cells, lambda cell: cell.slo_series(Metric.LATENCY).within_layout())):
         verdicts = [
-            judge_rejected_by_late_data(cell, case, objective) for cell in cells if cell.rejections
+            judge_rejected_by_late_data(objective, cell, case) for cell in cells if cell.rejections
         ]
         # What the generator or other runs may have caused excuses the cells of all modes.
         return max(verdicts, key=lambda one: _EXCUSES.index(one[0]))
