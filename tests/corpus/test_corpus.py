@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +15,6 @@ from tests.corpus.observed import observed
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema" / "result-2.json"
 BYTES_MAX = 6_000_000
 RUN_BYTES_MAX = 400_000
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_fsync() -> Iterator[None]:
-    """Results that are looked at once need not outlive a power cut."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        yield
 
 
 @pytest.fixture(scope="module")

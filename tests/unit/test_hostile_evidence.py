@@ -62,11 +62,6 @@ WHOLE = {
 REFUSED = ("links out", "is a link", "pipe", "socket", "1 TB", "64 MB", "deep", "digits", "1e999")
 
 
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-
-
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run that was judged."""

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-
 import pytest
 
 from harness.report.data import ReportData
 from tests.unit.html.report_page import plain_data, rich_data
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_fsync() -> Iterator[None]:
-    """Made-up evidence need not outlive a power cut."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        yield
 
 
 @pytest.fixture(scope="session")

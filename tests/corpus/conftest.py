@@ -1,4 +1,4 @@
-"""Made-up evidence need not outlive a power cut."""
+"""Results that are read at once need not outlive a power cut."""
 
 from __future__ import annotations
 
