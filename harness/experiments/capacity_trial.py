@@ -14,6 +14,7 @@ from harness.analysis.capacity.trials import Answer, TrialOutcome, TrialRequest
 from harness.analysis.measurement import Measurement
 from harness.analysis.resources.telemetry import Telemetry
 from harness.analysis.resources.telemetry_reader import read_telemetry_file
+from harness.analysis.statistics import CONFIDENCE, order_ranks
 from harness.assessment.assess import Assessment
 from harness.assessment.capacity import LatencyFigures, ServiceUse, TrialFigures
 from harness.clock import NS_PER_S
@@ -21,6 +22,7 @@ from harness.diagnosis.series_slice import slice_series
 from harness.errors import EvidenceError, UsageError
 from harness.evidence.run_folder import RunFolder
 from harness.judge.check import Check, CheckKind
+from harness.judge.inconclusive import INCONCLUSIVE_BY
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Status, Verdict
 from harness.scenario import Scenario
@@ -39,8 +41,6 @@ _OBSERVED_S = WINDOW_LEAST_S + 5
 
 def trial_scenario(base: Scenario, axis: CapacityAxis, request: TrialRequest) -> Scenario:
     """The scenario of a trial: one stage at its level, until it is decided, with its own seed.
-
-    Its verdict has the confidence of every run, 95 %, which is no less than the search asks for.
 
     Raises:
         UsageError: the base scenario does not allow such a load.
@@ -129,7 +129,7 @@ def trial_figures(
         measured_s=measured_s,
         elapsed_s=round(elapsed_s, 3),
         verdict=judgement.verdict,
-        answer=_answer(own, judgement, grows=grows),
+        answer=_answer(own, judgement, request.confidence, grows=grows),
         p50_ns=_percentile_ns(measurement, "latency", "p50"),
         latency=tuple(_latency(own, judgement)),
         is_backlog_stable=False if grows else True if is_observed else None,
@@ -156,21 +156,45 @@ def outcome_of(request: TrialRequest, figures: TrialFigures) -> TrialOutcome:
     )
 
 
-def _answer(scenario: Scenario, judgement: Judgement, *, grows: bool) -> Answer:
+def _answer(scenario: Scenario, judgement: Judgement, confidence: float, *, grows: bool) -> Answer:
     """PASS is met, FAIL is broken; a backlog that certainly grows is broken whatever else is so.
 
-    A load that was not sent as asked for says nothing of the system.
+    A load that was not sent as asked for says nothing of the system. What is undecided at the
+    confidence of a run may be met at the one that the search asks for, which spends its error over
+    several trials.
     """
     if grows:
         return Answer.BROKEN
     if judgement.verdict is Verdict.FAIL and _only_generator_failed(scenario, judgement):
         return Answer.INVALID
+    if judgement.verdict is Verdict.INCONCLUSIVE and _is_met_at(judgement, confidence):
+        return Answer.MET
     return {
         Verdict.PASS: Answer.MET,
         Verdict.FAIL: Answer.BROKEN,
         Verdict.INCONCLUSIVE: Answer.UNDECIDED,
         Verdict.INVALID: Answer.INVALID,
     }[judgement.verdict]
+
+
+def _is_met_at(judgement: Judgement, confidence: float) -> bool:
+    """Whether every undecided check is a percentile that meets its limit at a confidence."""
+    # The verdict has spent its own error already.
+    rest = confidence + (1 - CONFIDENCE)
+    undecided = [one for one in judgement.checks if one.status is Status.INCONCLUSIVE]
+    return rest < CONFIDENCE and all(_percentile_is_met(one, rest) for one in undecided)
+
+
+def _percentile_is_met(check: Check, confidence: float) -> bool:
+    """Whether the upper bound of a percentile is below its limit: that of `percentile_interval`."""
+    percentile, beyond = _number(check, "percentile"), _number(check, "beyond")
+    signals, size = _number(check, "signals"), _number(check, "effective")
+    if percentile is None or beyond is None or not signals or not size:
+        return False
+    if check.figures.get(INCONCLUSIVE_BY) is not None:  # observer, generator or host
+        return False
+    _, upper = order_ranks(int(size), percentile, confidence)
+    return upper is not None and (signals - beyond) * size >= upper * signals
 
 
 def _only_generator_failed(scenario: Scenario, judgement: Judgement) -> bool:

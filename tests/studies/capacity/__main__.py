@@ -117,17 +117,14 @@ def print_peers(seeds: int) -> None:
         "ramp to 2,000/s in 5 min": lambda system, seed: ramp(system, 2_000, 300, seed),
         "rate controller, 10 min": lambda system, seed: rate_controller(system, 100, 600, seed),
     }
-    print(
-        f"{'answer over truth, least to most of ' + str(seeds):44}"
-        + "".join(f"{name:>28}" for name in ways)
-    )
+    print(f"{f'answer over truth, {seeds} runs each':36}" + "".join(f"{name:>28}" for name in ways))
     for make in SYSTEMS:
         system = make()
         cells = []
         for way in ways.values():
             errors = [way(system, seed) / system.capacity - 1 for seed in range(seeds)]
             cells.append(f"{min(errors):+12.1%} to {max(errors):+7.1%}")
-        print(f"{system.name:44}" + "".join(f"{cell:>28}" for cell in cells), flush=True)
+        print(f"{system.name:36}" + "".join(f"{cell:>28}" for cell in cells), flush=True)
     print()
 
 

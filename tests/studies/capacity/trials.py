@@ -55,7 +55,8 @@ def run_trial(system: System, request: TrialRequest, rng: np.random.Generator) -
         found = estimate_percentile("p99", OBJECTIVE, part, time_s, met)
         is_stable = not grows(arrivals, latencies, WARMUP_S + time_s)
         answer = _ANSWERS[found.verdict] if is_stable else Answer.BROKEN
-        if is_stable and answer is not Answer.MET:
+        # What is no FAIL at the lower confidence is none at the higher one either.
+        if is_stable and (answer is Answer.BROKEN or met > broken) and answer is not Answer.MET:
             answer = _ANSWERS[estimate_percentile("p99", OBJECTIVE, part, time_s, broken).verdict]
         if answer is not Answer.UNDECIDED:
             break
@@ -85,7 +86,7 @@ def grows(arrivals: Times, latencies: Times, until_s: float) -> bool:
 
 def backlog_at(arrivals: Times, latencies: Times, times_s: Times) -> Times:
     """Signals sent and not yet final."""
-    departures = np.sort(arrivals + latencies)
+    departures = np.sort(arrivals + latencies, kind="stable")  # sorted but for several servers
     sent = np.searchsorted(arrivals, times_s, side="right")
     backlog: Times = (sent - np.searchsorted(departures, times_s, side="right")).astype(np.float64)
     return backlog

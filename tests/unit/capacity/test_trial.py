@@ -104,6 +104,23 @@ def test_slow_and_stable_is_broken(tmp_path: Path) -> None:
     assert found.is_backlog_stable is True
 
 
+@pytest.mark.parametrize(
+    ("confidence", "answer"),
+    [(0.8, Answer.MET), (0.88, Answer.UNDECIDED), (0.95, Answer.UNDECIDED)],
+)
+def test_the_search_may_ask_for_less_confidence(
+    tmp_path: Path, confidence: float, answer: Answer
+) -> None:
+    """204 independent signals: 299 are needed at 95 %, 265 at 93 %, and 189 at 85 %."""
+    short = request(length_s=14.0, until_decided_s=14.0, confidence=confidence)
+    own = trial_scenario(small(), CapacityAxis.RATE, short)
+    world = healthy(own.load, seed=own.seed)
+    world.scenario = own
+    folder = world.write(tmp_path)
+    found = trial_figures(small(), CapacityAxis.RATE, short, (assess(folder), folder), 1.0)
+    assert (found.verdict, found.answer) == (Verdict.INCONCLUSIVE, answer)
+
+
 def test_the_evidence_is_that_of_the_trial(tmp_path: Path) -> None:
     """A run at another level is not it."""
     own = trial_scenario(small(), CapacityAxis.RATE, request(RATE + 1))
