@@ -23,7 +23,7 @@ from harness.cli.stack_choice import StackChoice, StackKind
 from harness.clock import SystemClock
 from harness.errors import UsageError
 from harness.evidence.run_folder import RunFolder
-from harness.experiments.capacity import judge_search, search_capacity
+from harness.experiments.capacity import judge_search, resume_search, search_capacity
 from harness.experiments.scale import CellMeasure, check_levels, judge_cells, run_cells
 from harness.process.interrupt import Interrupted
 from harness.report.scale import render_scale
@@ -146,15 +146,29 @@ def _run(folder: ScaleFolder, choice: StackChoice) -> int:
 def _search(
     scenario: Scenario, plan: SearchPlan, within: Path, choice: StackChoice
 ) -> tuple[str, RunFigure]:
-    """One search, all trials of which share one stack."""
+    """One search, all trials of which share one stack; one that was interrupted is gone on with."""
     axis = CapacityAxis.RATE
     contract = contract_for(scenario, choice, ROOT)
-    folder = CapacityFolder.create(within, scenario, SystemClock().wall_ns())
+    begun = _begun_search(within, scenario)
+    folder = begun or CapacityFolder.create(within, scenario, SystemClock().wall_ns())
     with shared_runs(scenario, axis, plan.maximum, choice, contract, folder) as once:
-        result = search_capacity(scenario, axis, plan, folder, once)
+        if begun is None:
+            result = search_capacity(scenario, axis, plan, folder, once)
+        else:
+            result = resume_search(folder, once)
     if result.reason is EndReason.INTERRUPTED:
         raise Interrupted(signal.SIGINT)
     return folder.path.name, figure_of_search(result)
+
+
+def _begun_search(within: Path, scenario: Scenario) -> CapacityFolder | None:
+    """The search of this scenario that has begun; its seed is that of one cell and attempt."""
+    for path in sorted(within.glob("*-capacity")):
+        if not path.is_symlink() and CapacityFolder.is_at(path):
+            folder = CapacityFolder.open(path)
+            if folder.read_scenario() == scenario:
+                return folder
+    return None
 
 
 def _print(console: Console, text: str) -> None:

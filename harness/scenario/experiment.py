@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UsageError, nearest
 from harness.scenario.file import EXPERIMENT, format_problems, read_toml
@@ -27,11 +27,26 @@ from harness.scenario.system_settings import (
     memory_mib,
 )
 
+_LARGEST = 10**15
+_WORD = re.compile(r"[A-Za-z0-9_.+-]{1,40}")
 LEVELS_LEAST = 5
 REPEATS_LEAST = 3
 _POSTGRES = "postgres."
 _SIZE = re.compile(r"^(\d{1,12})(kB|MB|GB|TB)$")
 _MIB_PER = {"kB": 1 / 1024, "MB": 1.0, "GB": 1024.0, "TB": 1024.0**2}
+
+
+def _check_level(level: SettingValue) -> SettingValue:
+    """A word has no control characters, which a terminal would obey; a number fits into a float."""
+    if isinstance(level, str):
+        if not _WORD.fullmatch(level):
+            raise ValueError("a word has at most 40 letters, digits and signs of _.+-")
+    elif not -_LARGEST <= level <= _LARGEST:
+        raise ValueError("a number lies between -1e15 and 1e15")
+    return level
+
+
+Level = Annotated[SettingValue, AfterValidator(_check_level)]
 
 
 class Measure(StrEnum):
@@ -141,7 +156,7 @@ class Experiment(BaseModel):
     about: Annotated[str, Field(min_length=1, max_length=200)]
     base: Annotated[str, Field(min_length=1, max_length=400)]
     vary: str
-    levels: Annotated[tuple[SettingValue, ...], Field(min_length=2, max_length=64, strict=False)]
+    levels: Annotated[tuple[Level, ...], Field(min_length=2, max_length=64, strict=False)]
     repeats: Annotated[int, Field(ge=1, le=100)] = REPEATS_LEAST
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     measure: Annotated[Measure, Field(strict=False)]

@@ -55,6 +55,9 @@ def test_there_are_the_experiments_that_were_asked_for() -> None:
         ({"levels": [1, 2, 3, 4]}, "indicative"),
         ({"levels": [1, 1, 2, 3, 4]}, "twice"),
         ({"levels": [1, 1.0, 2, 3, 4]}, "equal"),
+        ({"levels": ["4 MB; DROP", "\x1b[2J", "a", "b", "c"]}, "40 letters"),
+        ({"levels": [float("nan"), 1, 2, 3, 4]}, "1e15"),
+        ({"levels": [10**400, 1, 2, 3, 4]}, "1e15"),
         ({"repeats": 2}, "indicative"),
         ({"measure": "speed"}, "capacity"),
         ({"search": {"width": "10%"}}, "without a search"),
@@ -142,7 +145,6 @@ def test_sizes_are_numbers_of_their_unit() -> None:
         ("signals.hot_share", 1.5),
         ("quota.engine.memory", "lots"),
         ("quota.engine.cpus", -1.0),
-        ("postgres.work_mem", "4 MB; DROP"),
     ],
 )
 def test_a_level_that_is_none_is_refused(vary: str, level: Any) -> None:
