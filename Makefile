@@ -8,6 +8,8 @@ RUN_STAMP := $(VENV)/.installed-run
 TEST_STAMP := $(VENV)/.installed-test
 # Where `npm ci` puts the Solidity compiler; without it one test is skipped.
 export ZONE_B_SOLC ?= $(CURDIR)
+# Without written bytecode each process of a run compiles the harness anew, and pytest every test.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run check test lint types unit containers servers alone bench matrix causes faults mutants proto schema
 .PHONY: lock clean env images
@@ -71,6 +73,7 @@ define install
 	    echo 'uv cannot install here: pip does, which takes about a minute'; \
 	    $(PIP) install --quiet --require-hashes -r $(1) && \
 	    $(PIP) install --quiet --no-deps --no-build-isolation -e .; fi
+	@$(BIN)/python -m compileall -q harness compose
 	@timeout 30 sync || echo 'the disk is still busy with the installation: a run may be disturbed'
 	@touch $@
 endef

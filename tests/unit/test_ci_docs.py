@@ -145,3 +145,39 @@ def test_make_run_says_the_exit_code_of_the_harness(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "exit code of harness: 3, INCONCLUSIVE" in done.stdout
+
+
+LANES = ("-n auto tests/unit", "pytest tests/docker", "-m not alone", "-m alone")
+
+
+@pytest.mark.parametrize("failing", ["mypy", "ruff check", "format", "lint-imports", *LANES])
+def test_make_test_fails_with_any_part_of_it_and_names_the_part(
+    failing: str, tmp_path: Path
+) -> None:
+    """The first parts run side by side, and tests that run alone follow those that failed."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("pytest", "ruff", "mypy", "lint-imports"):
+        line = f"{name} $*"
+        (programs / name).write_text(
+            f'#!/bin/sh\necho "ran: {line}"\ncase "{line}" in *"{failing}"*) exit 1;; esac\n',
+            encoding="utf-8",
+        )
+        (programs / name).chmod(0o755)
+    (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    for name in ("pyproject.toml", "requirements.lock", "requirements-dev.lock"):
+        (tmp_path / name).touch()
+    for name in (".installed-run", ".installed-test"):
+        (tmp_path / ".venv" / name).touch()
+    done = subprocess.run(
+        ["make", "test"],  # noqa: S607 - the one on the path, as in CI
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout
+    assert "*** [Makefile:" in done.stderr
+    ran = [line for line in done.stdout.splitlines() if line.startswith("ran: ")]
+    servers = failing in LANES[1:]
+    assert [sum(lane in line for line in ran) for lane in LANES] == [1, *[int(servers)] * 3]
