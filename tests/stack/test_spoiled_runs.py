@@ -106,7 +106,7 @@ def test_full_disk(runs: Runs) -> None:
     """What could be written stays, the verdict has its room, and the terminal says why."""
     run = ended(runs, "full")
     check_invalid(run, unplanned_events="No space left on device")
-    assert "No space left on device" in run.output.partition("objectives")[0]
+    assert "No space left on device" in run.output
     assert (run.folder / "journal" / "attempts-0.bin").stat().st_size > 0
     assert (run.folder / "final-tasks.bin").stat().st_size > 0
 
