@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.analysis.capacity.trials import Answer, Bounds, EndReason, Purpose, SearchPlan
 from harness.diagnosis.answers import Diagnosis
+from harness.evidence.result_digests import ResultDigests
 from harness.judge.grade import Grade
 from harness.judge.verdict import Verdict
 from harness.scenario.capacity_axis import CapacityAxis
@@ -159,6 +160,7 @@ class CapacityResult(_Value):
         bottleneck: of the lowest level that broke; None where none did.
         grade: of the confirmations of the lower bound, together.
         elapsed_s: of all trials.
+        bound: digests of the result and of the evidence, as stored.
     """
 
     schema_version: int = CAPACITY_SCHEMA_VERSION
@@ -178,6 +180,7 @@ class CapacityResult(_Value):
     bottleneck: Bottleneck | None
     grade: Grade
     elapsed_s: float
+    bound: ResultDigests | None = None
 
     @property
     def levels(self) -> tuple[TrialFigures, ...]:

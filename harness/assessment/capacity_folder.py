@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.analysis.capacity.trials import SearchPlan, TrialRequest
 from harness.assessment.capacity import CAPACITY_SCHEMA_VERSION, CapacityResult
-from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
+from harness.evidence.experiment_folder import SCENARIO, ExperimentFolder
 from harness.evidence.new_folder import FileName, create_unique_folder
 from harness.evidence.run_folder import scenario_text
-from harness.scenario import Scenario, load_scenario
+from harness.scenario import Scenario
 from harness.scenario.capacity_axis import CapacityAxis
 
-_FACTS = "capacity.json"
 _TRIALS_MAX = 1_000
 
 
@@ -66,10 +64,12 @@ class CapacityProgress(_Stored):
 
 
 @dataclass(frozen=True, slots=True)
-class CapacityFolder:
-    """The folder; its path is absolute."""
+class CapacityFolder(ExperimentFolder):
+    """The folder of a search."""
 
-    path: Path
+    FACTS = "capacity.json"
+    WHAT = "a search"
+    COMMAND = "capacity"
 
     @classmethod
     def create(cls, reports: Path, scenario: Scenario, wall_ns: int) -> CapacityFolder:
@@ -78,49 +78,14 @@ class CapacityFolder:
         Raises:
             EvidenceError: it cannot be made.
         """
-        path = create_unique_folder(reports, scenario.name, wall_ns, "capacity")
-        atomic_files.write_text(path / "scenario.toml", scenario_text(scenario))
+        path = create_unique_folder(reports, scenario.name, wall_ns, cls.COMMAND)
+        atomic_files.write_text(path / SCENARIO, scenario_text(scenario))
         return cls(path)
-
-    @classmethod
-    def is_at(cls, path: Path) -> bool:
-        """Whether a path is such a folder."""
-        return (path / _FACTS).is_file()
-
-    @classmethod
-    def open(cls, path: Path) -> CapacityFolder:
-        """Open an existing folder.
-
-        Raises:
-            UsageError: it is no folder of a search.
-        """
-        if not cls.is_at(path):
-            raise UsageError(
-                "is not the folder of a search" if path.is_dir() else "no such folder",
-                where=str(path),
-                hint="give the folder that `harness capacity` named, reports/<id>-capacity",
-            )
-        return cls(path.absolute())
 
     @property
     def logs(self) -> Path:
         """Logs of the stacks that the trials shared."""
         return self.path / "stacks"
-
-    @property
-    def result(self) -> Path:
-        """The result."""
-        return self.path / "result.json"
-
-    @property
-    def html(self) -> Path:
-        """The page."""
-        return self.path / "report.html"
-
-    @property
-    def junit(self) -> Path:
-        """JUnit XML."""
-        return self.path / "junit.xml"
 
     def write(self, facts: CapacityProgress) -> None:
         """Write the progress.
@@ -128,7 +93,7 @@ class CapacityFolder:
         Raises:
             EvidenceError: it could not be written.
         """
-        atomic_files.write_json(self.path / _FACTS, facts.model_dump(mode="json"))
+        atomic_files.write_json(self.path / self.FACTS, facts.model_dump(mode="json"))
 
     def read(self) -> CapacityProgress:
         """Read the progress.
@@ -136,44 +101,23 @@ class CapacityFolder:
         Raises:
             EvidenceError: missing or unreadable.
         """
-        return atomic_files.read_model(self.path / _FACTS, CapacityProgress)
-
-    def read_scenario(self) -> Scenario:
-        """The scenario that the trials vary.
-
-        Raises:
-            UsageError: missing or no scenario.
-        """
-        return load_scenario(self.path / "scenario.toml", by_user=False)
+        return atomic_files.read_model(self.path / self.FACTS, CapacityProgress)
 
     def write_result(self, result: CapacityResult) -> None:
-        """Write the result.
+        """Write the result, bound to the evidence.
 
         Raises:
-            EvidenceError: it could not be written.
+            EvidenceError: the evidence cannot be read, or the result not be written.
         """
-        atomic_files.write_json(self.result, result.model_dump(mode="json"))
+        self.write_bound(result.model_dump(mode="json"), self._run_ids())
 
     def read_result(self) -> CapacityResult:
-        """The stored result; what a newer harness has added is left out.
+        """The stored result, held against the evidence.
 
         Raises:
-            EvidenceError: missing, or not of a form that this harness reads.
+            EvidenceError: missing, not of a form that this harness reads, or not of this evidence.
         """
-        document = atomic_files.read_document(self.result)
-        hint = f"judge it again: harness judge {self.path}"
-        version = document.get("schema_version")
-        if version != CAPACITY_SCHEMA_VERSION:
-            raise EvidenceError(
-                f"has schema version {version!r}, this harness reads {CAPACITY_SCHEMA_VERSION}",
-                where=str(self.result),
-                hint=hint,
-            )
-        try:
-            return CapacityResult.model_validate_json(json.dumps(document), extra="ignore")
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise EvidenceError(
-                f"{place}: {first['msg']}", where=str(self.result), hint=hint
-            ) from error
+        return self.read_bound(CapacityResult, CAPACITY_SCHEMA_VERSION, self._run_ids())
+
+    def _run_ids(self) -> list[str]:
+        return [one.run_id for one in self.read().trials]

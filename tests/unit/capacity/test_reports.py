@@ -130,10 +130,25 @@ def test_report_command_writes_what_is_wanted(
     assert (path / "junit.xml").is_file()
     with pytest.raises(UsageError, match="page, JUnit XML and Markdown only"):
         report_folder(path, ReportRequest(csv=tmp_path), show=False, console=console)
-    other = CapacityFolder(tmp_path)
-    other.write_result(result.model_copy(update={"schema_version": 99}))
+    folder.write_result(result.model_copy(update={"schema_version": 99}))
     with pytest.raises(EvidenceError, match="99"):
-        other.read_result()
+        folder.read_result()
+    folder.write_result(result)
+
+
+def test_an_edited_result_is_not_believed(folder: CapacityFolder) -> None:
+    """Neither another figure in it, nor other evidence below it."""
+    text = folder.result.read_text(encoding="utf-8")
+    folder.result.write_text(text.replace('"PASS"', '"FAIL"'), encoding="utf-8")
+    with pytest.raises(EvidenceError, match="was changed after it was written"):
+        folder.read_result()
+    folder.result.write_text(text, encoding="utf-8")
+    journal = next(folder.path.glob("*/journal/attempts-0.bin"))
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-1])
+    with pytest.raises(EvidenceError, match="differs from that in the folder now"):
+        folder.read_result()
+    journal.write_bytes(whole)
 
 
 def test_the_published_schema_is_the_current_one() -> None:
