@@ -143,12 +143,12 @@ def test_an_edited_result_is_not_believed(folder: CapacityFolder) -> None:
     with pytest.raises(EvidenceError, match="was changed after it was written"):
         folder.read_result()
     folder.result.write_text(text, encoding="utf-8")
-    journal = next(folder.path.glob("*/journal/attempts-0.bin"))
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:-1])
+    facts = folder.path / folder.FACTS
+    whole = facts.read_text(encoding="utf-8")
+    facts.write_text(f"{whole} ", encoding="utf-8")
     with pytest.raises(EvidenceError, match="differs from that in the folder now"):
         folder.read_result()
-    journal.write_bytes(whole)
+    facts.write_text(whole, encoding="utf-8")
 
 
 def test_the_published_schema_is_the_current_one() -> None:
