@@ -43,12 +43,15 @@ class Series:
     def from_chunks(cls, blocks: Iterable[SeriesChunk]) -> Series:
         """A series of these blocks."""
         series = cls()
-        series._blocks = list(blocks)
+        # A cut through a series leaves blocks without a signal, which have no first and last time.
+        series._blocks = [block for block in blocks if len(block[0])]
         series._size = sum(len(when) for when, _ in series._blocks)
         return series
 
     def add(self, since_t0_ns: Values, durations_ns: Values) -> None:
         """Append durations of signals by their intended time after t0."""
+        if not len(since_t0_ns):
+            return
         when = np.clip(since_t0_ns // NS_PER_MS, 0, np.iinfo(np.uint32).max)
         inside = np.clip(durations_ns, 0, LIMIT_NS - 1)
         what = bucket_index(inside) + 1
@@ -71,7 +74,7 @@ class Series:
 
         def blocks() -> Iterator[SeriesChunk]:
             for when, what in self.chunks():
-                first, last = (int(when.min()), int(when.max())) if len(when) else (0, -1)
+                first, last = int(when.min()), int(when.max())
                 for start, end in spans:
                     if start <= last and first < end:
                         kept = (when >= start) & (when < end)
@@ -129,7 +132,7 @@ class Series:
         keys = [
             when.astype(np.uint64) << np.uint64(_KEY_BITS) | what for when, what in self.chunks()
         ]
-        return np.concatenate(keys).astype(np.uint64)
+        return np.concatenate([np.zeros(0, dtype=np.uint64), *keys])
 
     def span_ms(self) -> tuple[int, int]:
         """First and last intended time in ms after t0; of a series that is not empty."""
