@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.analysis.capacity.trials import SearchPlan, TrialRequest
 from harness.assessment.capacity import CAPACITY_SCHEMA_VERSION, CapacityResult
 from harness.evidence import atomic_files
-from harness.evidence.experiment_folder import SCENARIO, ExperimentFolder
+from harness.evidence.experiment_folder import SCENARIO, ExperimentFolder, StoredStack
 from harness.evidence.new_folder import FileName, create_unique_folder
 from harness.evidence.run_folder import scenario_text
 from harness.scenario import Scenario
@@ -22,16 +22,6 @@ _TRIALS_MAX = 1_000
 
 class _Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class StackOptions(_Stored):
-    """How the stack is chosen; see `harness.cli.stack_choice.StackChoice`."""
-
-    stack: Literal["process", "docker", "attach"] = "process"
-    image_set: str = "upstream"
-    images: tuple[str, ...] = ()
-    agents: int = 0
-    contract: str | None = None
 
 
 class StoredTrial(_Stored):
@@ -53,7 +43,7 @@ class CapacityProgress(_Stored):
     axis: CapacityAxis
     plan: SearchPlan
     within_s: Annotated[float, Field(gt=0)] | None = None
-    options: StackOptions = StackOptions()
+    stack: StoredStack = StoredStack()
     trials: Annotated[tuple[StoredTrial, ...], Field(max_length=_TRIALS_MAX)] = ()
     ended: Literal["", "out_of_time", "interrupted"] = ""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.assessment.scale_result import SCALE_SCHEMA_VERSION, ScaleResult
 from harness.evidence import atomic_files
-from harness.evidence.experiment_folder import SCENARIO, ExperimentFolder
+from harness.evidence.experiment_folder import SCENARIO, ExperimentFolder, StoredStack
 from harness.evidence.new_folder import FileName, create_unique_folder
 from harness.evidence.run_folder import scenario_text
 from harness.scenario import Scenario
@@ -22,15 +22,6 @@ _ATTEMPTS_MAX = 10_000
 
 class _Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class ScaleStack(_Stored):
-    """How the stack is chosen; see `harness.cli.stack_choice.StackChoice`."""
-
-    kind: Literal["process", "docker"] = "process"
-    image_set: str = "upstream"
-    images: tuple[str, ...] = ()
-    agents: Annotated[int, Field(ge=0, le=1000)] = 0
 
 
 class StoredAttempt(_Stored):
@@ -50,7 +41,7 @@ class ScaleProgress(_Stored):
     """`scale.json`: the plan and the runs so far."""
 
     experiment: Experiment
-    stack: ScaleStack = ScaleStack()
+    stack: StoredStack = StoredStack()
     attempts: Annotated[tuple[StoredAttempt, ...], Field(max_length=_ATTEMPTS_MAX)] = ()
 
 

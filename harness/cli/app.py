@@ -19,7 +19,10 @@ from harness.cli.isolate import isolate
 from harness.cli.listings import list_defects, list_scenarios
 from harness.cli.options import (
     REPORTS,
+    AcceptProduction,
     AgentContainers,
+    AnyStack,
+    ContractFile,
     Defects,
     Images,
     ImageSet,
@@ -94,22 +97,12 @@ def run(
         bool, typer.Option(help="Sample the resources of the system once a second.")
     ] = True,
     reports: Reports = REPORTS,
-    stack: Annotated[
-        StackKind,
-        typer.Option(help="Child processes, containers with exact quotas, or what runs already."),
-    ] = StackKind.PROCESS,
+    stack: AnyStack = StackKind.PROCESS,
     images: ImageSet = "upstream",
     image: Images = None,
     agent_containers: AgentContainers = 0,
-    contract: Annotated[
-        Path | None, typer.Option(help="Contract file of the system (--stack attach).")
-    ] = None,
-    accept_production: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SENTENCE", help="The sentence that a contract of production asks for."
-        ),
-    ] = None,
+    contract: ContractFile = None,
+    accept_production: AcceptProduction = None,
     redis_port: Annotated[
         int | None, typer.Option(help="Fixed port of Redis; a free one if absent.")
     ] = None,

@@ -9,7 +9,10 @@ import typer
 
 from harness.cli.options import (
     REPORTS,
+    AcceptProduction,
     AgentContainers,
+    AnyStack,
+    ContractFile,
     Defects,
     Images,
     ImageSet,
@@ -64,22 +67,12 @@ def capacity(
     defect: Defects = None,
     settings: Settings = None,
     reports: Reports = REPORTS,
-    stack: Annotated[
-        StackKind,
-        typer.Option(help="Child processes, containers with exact quotas, or what runs already."),
-    ] = StackKind.PROCESS,
+    stack: AnyStack = StackKind.PROCESS,
     images: ImageSet = "upstream",
     image: Images = None,
     agent_containers: AgentContainers = 0,
-    contract: Annotated[
-        Path | None, typer.Option(help="Contract file of the system (--stack attach).")
-    ] = None,
-    accept_production: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SENTENCE", help="The sentence that a contract of production asks for."
-        ),
-    ] = None,
+    contract: ContractFile = None,
+    accept_production: AcceptProduction = None,
 ) -> None:
     """Search the highest load that keeps every objective, and what limits it.
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from harness.analysis.capacity.trials import TrialRequest
 from harness.assessment.assess import Assessment
 from harness.assessment.capacity import CapacityResult, TrialFigures
-from harness.assessment.capacity_folder import CapacityFolder, CapacityProgress, StackOptions
+from harness.assessment.capacity_folder import CapacityFolder, CapacityProgress
 from harness.cli.capacity_plan import PlanOptions, make_plan
 from harness.cli.console import make_console
 from harness.cli.report_files import report_capacity_after
@@ -74,16 +74,10 @@ def begin_search(
     plan = make_plan(scenario, axis, options)
     contract = contract_for(scenario_of_stack(scenario, axis, plan.maximum), choice, ROOT)
     folder = CapacityFolder.create(reports, scenario, SystemClock().wall_ns())
-    stored = StackOptions(
-        stack=choice.kind.value,
-        image_set=choice.image_set,
-        images=tuple(choice.images),
-        agents=choice.agents,
-        contract=str(choice.contract_file.absolute()) if choice.contract_file else None,
-    )
+    stored = choice.stored()
     console = make_console()
     with shared_runs(scenario, axis, plan.maximum, choice, contract, folder) as once:
-        facts = CapacityProgress(axis=axis, plan=plan, options=stored)
+        facts = CapacityProgress(axis=axis, plan=plan, stack=stored)
         _announce(facts, folder, console)
         result = search_capacity(
             scenario,
@@ -92,7 +86,7 @@ def begin_search(
             folder,
             once,
             within_s=within_s,
-            options=stored,
+            stack=stored,
             sink=TrialLines(axis, console),
         )
     return _finish(result, folder, console)
@@ -107,16 +101,7 @@ def go_on(path: Path, within_s: float | None, accept_production: str | None) -> 
     """
     folder = CapacityFolder.open(path)
     facts, scenario = folder.read(), folder.read_scenario()
-    own = facts.options
-    choice = StackChoice(
-        StackKind(own.stack),
-        own.image_set,
-        own.images,
-        own.agents,
-        {},
-        Path(own.contract) if own.contract else None,
-        accept_production,
-    )
+    choice = StackChoice.of(facts.stack, accept_production)
     highest = facts.plan.maximum
     contract = contract_for(scenario_of_stack(scenario, facts.axis, highest), choice, ROOT)
     console = make_console()

@@ -42,6 +42,17 @@ Images = Annotated[
     list[str] | None,
     typer.Option("--image", metavar="ROLE=IMAGE", help="Another image for one role."),
 ]
+AnyStack = Annotated[
+    StackKind,
+    typer.Option(help="Child processes, containers with exact quotas, or what runs already."),
+]
+ContractFile = Annotated[
+    Path | None, typer.Option(help="Contract file of the system (--stack attach).")
+]
+AcceptProduction = Annotated[
+    str | None,
+    typer.Option(metavar="SENTENCE", help="The sentence that a contract of production asks for."),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print every check and figure of the result.")
 ]

@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.analysis.capacity.trials import EndReason, SearchPlan
 from harness.assessment.assess import assess
 from harness.assessment.capacity_folder import CapacityFolder
-from harness.assessment.scale_folder import ScaleFolder, ScaleProgress, ScaleStack
+from harness.assessment.scale_folder import ScaleFolder, ScaleProgress
 from harness.assessment.scale_result import ScaleResult
 from harness.assessment.scaling import RunFigure, figure_of_run, figure_of_search
 from harness.cli.capacity_plan import PlanOptions, make_plan
@@ -70,17 +70,7 @@ def begin_experiment(
     if experiment.measure is Measure.CAPACITY:
         require_searchable(base)
         search_plan(experiment, base)
-    facts = ScaleProgress(
-        experiment=experiment,
-        stack=ScaleStack.model_validate(
-            {
-                "kind": choice.kind.value,
-                "image_set": choice.image_set,
-                "images": tuple(choice.images),
-                "agents": choice.agents,
-            }
-        ),
-    )
+    facts = ScaleProgress(experiment=experiment, stack=choice.stored())
     folder = ScaleFolder.create(reports, base, facts, SystemClock().wall_ns())
     return _run(folder, choice)
 
@@ -93,9 +83,7 @@ def continue_experiment(path: Path) -> int:
         EvidenceError: evidence is missing or unreadable.
     """
     folder = ScaleFolder.open(path)
-    own = folder.read().stack
-    choice = StackChoice(StackKind(own.kind), own.image_set, own.images, own.agents, {}, None, None)
-    return _run(folder, choice)
+    return _run(folder, StackChoice.of(folder.read().stack))
 
 
 def judge_experiment(folder: ScaleFolder) -> ScaleResult:

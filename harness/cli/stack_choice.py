@@ -11,6 +11,7 @@ from harness.cli.options import StackKind
 from harness.clock import Clock
 from harness.contract.names import Contract
 from harness.errors import UsageError
+from harness.evidence.experiment_folder import StoredStack
 from harness.evidence.run_folder import RunFolder
 from harness.faults.docker.factory import DOCKER_FAULT_SUPPORT, DockerFaultFactory, own_disks
 from harness.faults.factory import ProcessFaultFactory, RunResources, StackFaultFactory
@@ -63,6 +64,29 @@ class StackChoice:
     accept_production: str | None = None
     free_agents: bool = False
     shared: SharedStack | None = None
+
+    @classmethod
+    def of(cls, stored: StoredStack, accept_production: str | None = None) -> StackChoice:
+        """The choice that an experiment was begun with."""
+        return cls(
+            StackKind(stored.kind),
+            stored.image_set,
+            stored.images,
+            stored.agents,
+            {},
+            Path(stored.contract) if stored.contract else None,
+            accept_production,
+        )
+
+    def stored(self) -> StoredStack:
+        """The choice, for an experiment that is continued later; no secret is in it."""
+        return StoredStack(
+            kind=self.kind.value,
+            image_set=self.image_set,
+            images=tuple(self.images),
+            agents=self.agents,
+            contract=str(self.contract_file.absolute()) if self.contract_file else None,
+        )
 
     def attached(self) -> AttachFile | None:
         """The contract of the system that already runs; None for one that is started.

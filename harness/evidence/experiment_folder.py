@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
@@ -22,6 +22,18 @@ from harness.scenario import Scenario, load_scenario
 
 SCENARIO = "scenario.toml"
 _Result = TypeVar("_Result", bound=BaseModel)
+
+
+class StoredStack(BaseModel):
+    """How the stack of all runs is chosen; see `harness.cli.stack_choice.StackChoice`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["process", "docker", "attach"] = "process"
+    image_set: str = "upstream"
+    images: tuple[str, ...] = ()
+    agents: Annotated[int, Field(ge=0, le=1000)] = 0
+    contract: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter
 from pydantic import Field as Key
 
-from harness.evidence.jsonl import format_jsonl
-from harness.evidence.strict_json import loads
+from harness.evidence.jsonl import format_jsonl, readable_lines
 from harness.scenario.gate import GateKind
 
 Wei = Annotated[int, PlainSerializer(str, return_type=str, when_used="json")]
@@ -207,14 +206,8 @@ def read_gate(lines: Iterable[str]) -> GateLog:
     """All lines; unreadable ones are counted."""
     single: dict[type[GateLogEntry], GateLogEntry] = {}
     rounds: dict[int, GateRound] = {}
-    unread = 0
-    for text in lines:
-        try:
-            loads(text)  # refuses what a model accepts, such as huge numbers
-            found = _LINE.validate_json(text)
-        except ValueError:
-            unread += 1
-            continue
+    entries, unread = readable_lines(lines, _LINE)
+    for found in entries:
         if isinstance(found, GateRound):
             unread += found.number in rounds
             rounds.setdefault(found.number, found)

@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic import Field as Key
 
-from harness.evidence.jsonl import format_jsonl
+from harness.evidence.jsonl import format_jsonl, readable_lines
 from harness.evidence.run_documents import Moment
-from harness.evidence.strict_json import loads
 
 Count = Annotated[int, Key(ge=0, le=1 << 61)]
 
@@ -178,14 +177,8 @@ def read_scale_log(lines: Iterable[str]) -> ScaleLog:
     begin: ScaleBegin | None = None
     end: ScaleEnd | None = None
     steps: dict[int, ScaleStepRecord] = {}
-    unread = 0
-    for text in lines:
-        try:
-            loads(text)  # refuses what a model accepts, such as huge numbers
-            found = _LINE.validate_json(text)
-        except ValueError:
-            unread += 1
-            continue
+    entries, unread = readable_lines(lines, _LINE)
+    for found in entries:
         if isinstance(found, ScaleStepRecord):
             unread += found.number in steps
             steps.setdefault(found.number, found)

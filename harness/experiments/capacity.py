@@ -29,7 +29,6 @@ from harness.assessment.capacity import Bottleneck, CapacityResult, TrialFigures
 from harness.assessment.capacity_folder import (
     CapacityFolder,
     CapacityProgress,
-    StackOptions,
     StoredTrial,
 )
 from harness.clock import NS_PER_S, Clock, SystemClock
@@ -37,6 +36,7 @@ from harness.diagnosis import engine, host, nonce_locks, redis_memory, rpc
 from harness.diagnosis.answers import Answer as Found
 from harness.diagnosis.answers import Diagnosis, Question
 from harness.errors import EvidenceError
+from harness.evidence.experiment_folder import StoredStack
 from harness.evidence.run_folder import RunFolder
 from harness.experiments.capacity_trial import outcome_of, trial_figures, trial_scenario
 from harness.formatting import format_percent
@@ -78,7 +78,7 @@ def search_capacity(
     once: RunOnce,
     *,
     within_s: float | None = None,
-    options: StackOptions | None = None,
+    stack: StoredStack | None = None,
     sink: TrialSink | None = None,
     clock: Clock | None = None,
 ) -> CapacityResult:
@@ -91,7 +91,7 @@ def search_capacity(
         folder: a new one of `CapacityFolder.create`.
         once: executes one run; all of them on one stack, or each on its own.
         within_s: time budget of all trials together; None without one.
-        options: how the stack was chosen, for those who go on with the search.
+        stack: how it was chosen, for those who go on with the search.
         sink: receives each trial.
         clock: time that trials take.
 
@@ -101,7 +101,7 @@ def search_capacity(
     """
     require_searchable(scenario)
     folder.write(
-        CapacityProgress(axis=axis, plan=plan, within_s=within_s, options=options or StackOptions())
+        CapacityProgress(axis=axis, plan=plan, within_s=within_s, stack=stack or StoredStack())
     )
     return resume_search(folder, once, sink=sink, clock=clock)
 
@@ -163,7 +163,7 @@ class _Search:
     def read_trials(self) -> None:
         """Judge the stored trials from their evidence."""
         for stored in self._facts.trials:
-            run = _run_of(self._folder, stored.run_id)
+            run = RunFolder.open(self._folder.run_path(stored.run_id))
             self._add(stored.request, (assess(run), run), stored.elapsed_s)
 
     def go_on(self, within_s: float | None) -> None:
@@ -212,7 +212,7 @@ class _Search:
         result = CapacityResult(
             search_id=self._folder.path.name,
             scenario=self._base.name,
-            stack=self._facts.options.stack,
+            stack=self._facts.stack.kind,
             axis=self._facts.axis,
             objectives=tuple(one.text for one in self._base.parsed_objectives()),
             plan=self._facts.plan,
@@ -262,7 +262,7 @@ def find_bottleneck(folder: CapacityFolder, trials: Sequence[TrialFigures]) -> B
     trial = _first_broken(trials)
     if trial is None:
         return None
-    diagnosis = assess(_run_of(folder, trial.run_id), on_demand=True).diagnosis
+    diagnosis = assess(RunFolder.open(folder.run_path(trial.run_id)), on_demand=True).diagnosis
     yes = [one for one in diagnosis.questions if one.answer is Found.YES] if diagnosis else []
     return Bottleneck(
         level=trial.level,
@@ -294,10 +294,3 @@ def _no_cause(diagnosis: Diagnosis | None) -> str:
     if diagnosis is not None and diagnosis.failed:
         return diagnosis.failed
     return "the diagnosis names no cause"
-
-
-def _run_of(folder: CapacityFolder, run_id: str) -> RunFolder:
-    path = folder.path / Path(run_id).name
-    if path.is_symlink():
-        raise EvidenceError("a trial is a link, which is not followed", where=str(path))
-    return RunFolder.open(path)

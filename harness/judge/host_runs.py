@@ -88,7 +88,7 @@ def starved_intervals(case: CheckContext) -> list[StarvedInterval]:
 
 
 class _Count(NamedTuple):
-    """When runs were counted, in seconds after t0; how many, and how many that nobody saw."""
+    """Other runs, and those of them whose processes are not visible, at a time after t0."""
 
     at_s: float
     runs: int

@@ -53,7 +53,7 @@ def format_level(level: float | None, axis: CapacityAxis) -> str:
 
 def trial_heads(facts: CapacityProgress, scenario: Scenario, path: Path) -> Iterator[str]:
     """The lines before the first trial of a call."""
-    yield f"search {path.name}: {facts.axis} of {scenario.name}, {facts.options.stack} stack"
+    yield f"search {path.name}: {facts.axis} of {scenario.name}, {facts.stack.kind} stack"
     yield _plan_text(facts.plan, facts.axis)
     yield "objectives: " + ", ".join(one.text for one in scenario.parsed_objectives())
     if facts.trials:
