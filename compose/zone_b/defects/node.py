@@ -36,10 +36,10 @@ def slow_rpc(
     if not settings.defect_log:
         raise SettingsError("DEFI_DEFECT_LOG is missing: defects leave a log of what they did")
     (spec,) = specs
+    delay_s = spec.settings["delay_ms"] / 1000
     truth = GroundTruth(settings.defect_log)
     origin = TimeOrigin(now_ns)
     moments = Trigger(spec.name, spec.when, origin)
-    delay_s = spec.settings["delay_ms"] / 1000
     lock = threading.Lock()
     questions = count()
     noted = False
