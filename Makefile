@@ -45,9 +45,9 @@ test: check  ## lint, types and every test
 	    code=$$?; $(MAKE) --no-print-directory alone && exit $$code
 
 containers: $(TEST_STAMP)
-	$(BIN)/pytest tests/docker --durations 15
+	$(BIN)/pytest tests/commands tests/docker --durations 15
 
-SERVERS := --ignore tests/unit --ignore tests/corpus --ignore tests/studies --ignore tests/docker --durations 15
+SERVERS := $(addprefix --ignore tests/,unit corpus studies commands docker) --durations 15
 servers: $(TEST_STAMP)
 	+$(BIN)/pytest $(SERVERS) -m 'not alone'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import metadata
 
 from hypothesis import settings
@@ -19,6 +20,12 @@ _HEADER_PACKAGES = (
     "pyrevm",
     "testcontainers",
 )
+
+
+def pytest_collection_finish() -> None:
+    """Imports and collected tests live to the end: garbage collection need not visit them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

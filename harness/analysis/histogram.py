@@ -10,6 +10,7 @@ maximum, which are exact.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -126,12 +127,14 @@ class Histogram:
         It is the largest value of that duration's bucket, but never more than the maximum. Below
         zero it is -1, above the layout the maximum. None when there is no such rank.
         """
+        return self._value_at_rank(rank, np.cumsum(self.counts))
+
+    def _value_at_rank(self, rank: int, sums: Values) -> int | None:
         if not 1 <= rank <= self.count:
             return None
         if rank <= self.negative:
             return min(-1, self.max_ns)
         inside = rank - self.negative
-        sums = np.cumsum(self.counts)
         if inside > int(sums[-1]):
             return self.max_ns
         return min(bucket_high_ns(int(np.searchsorted(sums, inside))), self.max_ns)
@@ -139,6 +142,13 @@ class Histogram:
     def percentile_ns(self, percentile: float) -> int | None:
         """Value at a percentile, 0 < percentile <= 100; the exact maximum at 100."""
         return self.value_at_rank(self.rank_of(percentile))
+
+    def percentiles_ns(self, percentiles: Iterable[float]) -> dict[float, int]:
+        """The value at each percentile; none when empty. The counts are added up once for all."""
+        sums = np.cumsum(self.counts)
+        ranks = {percentile: self.rank_of(percentile) for percentile in percentiles}
+        values = {which: self._value_at_rank(rank, sums) for which, rank in ranks.items()}
+        return {which: value for which, value in values.items() if value is not None}
 
     def count_below(self, limit_ns: int) -> int:
         """Number of durations in buckets wholly below a limit, those below zero included."""

@@ -215,11 +215,11 @@ def _all_figures(cells: Sequence[tuple[CellKey, Cell]]) -> Iterator[MetricFigure
 
 def supported_percentiles(histogram: Histogram) -> dict[str, int]:
     """Percentiles by name, as far as the sample is large enough for an upper bound."""
+    count = histogram.count
+    supported = [percentile for percentile in PERCENTILES if count >= size_needed(percentile)]
     return {
         percentile_name(percentile): value
-        for percentile in PERCENTILES
-        if histogram.count >= size_needed(percentile)
-        and (value := histogram.percentile_ns(percentile)) is not None
+        for percentile, value in histogram.percentiles_ns(supported).items()
     }
 
 

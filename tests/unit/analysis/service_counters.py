@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,21 +15,29 @@ if TYPE_CHECKING:
 
 # Signals counted before the run.
 BEFORE = 3
-_ENDS = frozenset(int(state) for state in State if state.is_final)
+_ENDS = [int(state) for state in State if state.is_final]
 
 
 def counters_of(world: World) -> dict[str, Any]:
     """`metrics.json`, by the first final state of each signal, observed or in the table."""
     attempts = np.concatenate(world.attempts)
-    mode_of = dict(zip(_keys(attempts), attempts["mode"].tolist(), strict=True))
-    state_of: dict[tuple[int, int], int] = {}
-    for records in (world.sightings, world.tasks):
-        if records is None:
-            continue
-        for key, state in zip(_keys(records), records["state"].tolist(), strict=True):
-            if state in _ENDS:
-                state_of.setdefault(key, state)
-    counts = Counter((state, mode_of[key]) for key, state in state_of.items() if key in mode_of)
+    ended = [
+        records[np.isin(records["state"], _ENDS)]
+        for records in (world.sightings, world.tasks)
+        if records is not None
+    ]
+    keys = np.concatenate([_keys(records) for records in ended] or [_keys(attempts)[:0]])
+    states = np.concatenate([records["state"] for records in ended] or [attempts["mode"][:0]])
+    sent, first_sent = np.unique(_keys(attempts), return_index=True)
+    seen, first_seen = np.unique(keys, return_index=True)
+    _, at_seen, at_sent = np.intersect1d(seen, sent, assume_unique=True, return_indices=True)
+    counts = Counter(
+        zip(
+            states[first_seen[at_seen]].tolist(),
+            attempts["mode"][first_sent[at_sent]].tolist(),
+            strict=True,
+        )
+    )
     ends = Counter(
         {(State(state).name, Mode(mode).name.lower()): n for (state, mode), n in counts.items()}
     )
@@ -52,5 +59,6 @@ def page(counts: Counter[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def _keys(records: Records) -> Iterator[tuple[int, int]]:
-    return zip(records["trace_hi"].tolist(), records["trace_lo"].tolist(), strict=True)
+def _keys(records: Records) -> Records:
+    """The trace ids, as values that can be sorted."""
+    return np.stack([records["trace_hi"], records["trace_lo"]], axis=1).view("V16")[:, 0]
