@@ -11,7 +11,7 @@ export ZONE_B_SOLC ?= $(CURDIR)
 # Without written bytecode each process of a run compiles the harness anew, and pytest every test.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run check test lint types unit containers servers alone bench matrix causes faults mutants proto schema
+.PHONY: run check test lint types unit containers servers pairs alone bench matrix causes faults mutants proto schema
 .PHONY: lock clean env images
 
 # make ends with 2 whatever the harness ends with, so its own exit code is printed.
@@ -38,21 +38,25 @@ types: $(TEST_STAMP)
 unit: $(TEST_STAMP)
 	+$(BIN)/pytest -n auto tests/unit tests/corpus
 
-# Tests with real servers wait more than they compute, so two lots of them share the cores. Those
-# marked `alone` follow by themselves, also after a failure.
+# Tests with real servers wait more than they compute, so three of them share the cores. Those marked
+# `pair` follow two at a time, then those marked `alone`; also after a failure.
 test: check  ## lint, types and every test
-	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target containers servers; \
-	    code=$$?; $(MAKE) --no-print-directory alone && exit $$code
+	@code=0; for lanes in 'containers servers' pairs alone; do \
+	    $(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target $$lanes || code=$$?; \
+	done; exit $$code
 
 containers: $(TEST_STAMP)
 	$(BIN)/pytest tests/commands tests/docker --durations 15
 
 SERVERS := $(addprefix --ignore tests/,unit corpus studies commands docker) --durations 15
 servers: $(TEST_STAMP)
-	+$(BIN)/pytest $(SERVERS) -m 'not alone'
+	+$(BIN)/pytest $(SERVERS) -m 'not pair and not alone' -n 2 --dist loadscope
+
+pairs: $(TEST_STAMP)
+	+$(BIN)/pytest $(SERVERS) -m pair -n 2 --dist loadscope
 
 alone: $(TEST_STAMP)
-	$(BIN)/pytest $(SERVERS) -m alone
+	+$(BIN)/pytest $(SERVERS) -m alone
 
 env: $(RUN_STAMP)
 

@@ -17,7 +17,7 @@ from harness.stack.attach.stack import POLL_INTERVAL_NS, AttachStack
 from tests.stack.conftest import Postgres, Redis
 from tests.stack.external_system import PASSWORD, Attached, ExternalSystem
 
-pytestmark = [pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.pair]
 
 # Of a host that tests share with others no more is asked.
 PATIENT = ("--set", 'objectives=["p90 < 2 s", "rejected < 1 %"]')

@@ -15,7 +15,7 @@ from harness.stack.process.supervisor import Service
 from tests.stack.conftest import READY_NS, Postgres, Redis, Servers
 from tests.stack.external_system import Attached, ExternalSystem
 
-pytestmark = [pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.pair]
 
 OBJECTIVE = "p90 < 500 ms"
 # So few signals that the desk, which works them one by one, keeps up on a busy host too.

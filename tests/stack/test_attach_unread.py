@@ -18,7 +18,7 @@ from tests.stack.external_system import Attached, ExternalSystem
 
 READER = "desk_reader"
 
-pytestmark = [pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.pair]
 
 OPTIONS = (
     *("--set", 'objectives=["p90 < 2 s", "rejected < 1 %"]'),
@@ -26,8 +26,8 @@ OPTIONS = (
     *("--set", "load.drain_s=4.0", "--set", "telemetry.enabled=false"),
 )
 GOOD = {0, 3}
-# Steps of a program beside the desk in one run, at one a tick.
-STEPS_MAX = 2_000
+# Steps of a program beside the desk in one run: 100 s at the shortest pause between two.
+STEPS_MAX = 20_000
 Step = Callable[["psycopg.Connection[Any]"], None]
 
 

@@ -15,7 +15,7 @@ from harness.errors import Exit
 from harness.faults.backup.check import BACKUPS_RESTORED
 from tests.stack.running import Started, finish, start
 
-pytestmark = [pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.pair]
 
 SCENARIO = """
 name = "policy"

@@ -14,7 +14,7 @@ from tests.stack.conftest import Postgres, Redis
 from tests.stack.external_broker import Broker
 from tests.studies.bench.broker import alarms, problems_of
 
-pytestmark = [pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.pair]
 
 # Of a host that tests share with others no more is asked.
 PATIENT = ("--set", 'objectives=["p90 < 2 s", "rejected < 1 %"]')

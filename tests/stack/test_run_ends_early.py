@@ -31,7 +31,7 @@ duration_s = 60
 [engine]
 workers = 1
 """
-pytestmark = [pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.pair]
 
 
 def test_impossible_objective_ends_the_load_and_is_the_reason(tmp_path: Path) -> None:

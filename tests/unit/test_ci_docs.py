@@ -147,14 +147,14 @@ def test_make_run_says_the_exit_code_of_the_harness(tmp_path: Path) -> None:
     assert "exit code of harness: 3, INCONCLUSIVE" in done.stdout
 
 
-LANES = ("-n auto tests/unit", "pytest tests/docker", "-m not alone", "-m alone")
+LANES = ("-n auto tests/unit", "pytest tests/commands", "-m not pair", "-m pair", "-m alone")
 
 
 @pytest.mark.parametrize("failing", ["mypy", "ruff check", "format", "lint-imports", *LANES])
 def test_make_test_fails_with_any_part_of_it_and_names_the_part(
     failing: str, tmp_path: Path
 ) -> None:
-    """The first parts run side by side, and tests that run alone follow those that failed."""
+    """The first parts run side by side, and the lots that follow do so after a failure, too."""
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     for name in ("pytest", "ruff", "mypy", "lint-imports"):
@@ -180,4 +180,4 @@ def test_make_test_fails_with_any_part_of_it_and_names_the_part(
     assert "*** [Makefile:" in done.stderr
     ran = [line for line in done.stdout.splitlines() if line.startswith("ran: ")]
     servers = failing in LANES[1:]
-    assert [sum(lane in line for line in ran) for lane in LANES] == [1, *[int(servers)] * 3]
+    assert [sum(lane in line for line in ran) for lane in LANES] == [1, *[int(servers)] * 4]
