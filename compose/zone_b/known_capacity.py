@@ -131,7 +131,8 @@ class ServedSource(Source):
         entries = []
         while self._serving and self._serving[0][0] <= now_ns:
             end_ns, _, address, entry = heapq.heappop(self._serving)
-            if self._last_ns[address] == end_ns:
+            # Signals that waited for one of their address end with it: the first of them ends all.
+            if self._last_ns.get(address) == end_ns:
                 del self._last_ns[address]
             entries.append(entry)
         return entries

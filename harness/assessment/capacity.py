@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.analysis.capacity.trials import Answer, Bounds, EndReason, Purpose, SearchPlan
-from harness.diagnosis.answers import Diagnosis
+from harness.diagnosis.answers import Diagnosis, StageShare
 from harness.evidence.result_digests import ResultDigests
 from harness.judge.grade import Grade
 from harness.judge.verdict import Verdict
@@ -135,7 +135,9 @@ class Bottleneck(_Value):
         level: of the diagnosed trial.
         run_id: of the diagnosed trial.
         key: question that the diagnosis answers with yes; empty where it names no cause.
-        message: the answer in short.
+        message: the answer in short; without one, where the latency is.
+        stage: of the latency breakdown with the largest share; None where there is none, and in
+            results of versions before it.
         diagnosis: the whole of it, in the specified order.
     """
 
@@ -143,6 +145,7 @@ class Bottleneck(_Value):
     run_id: str
     key: str
     message: str
+    stage: StageShare | None = None
     diagnosis: Diagnosis | None
 
 

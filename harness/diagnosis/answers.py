@@ -79,6 +79,21 @@ class Remark(_Value):
     evidence: tuple[Evidence, ...] = ()
 
 
+class StageShare(_Value):
+    """The stage of the latency breakdown with the largest share of the latency.
+
+    Attributes:
+        start, end: the events that it lies between.
+        share: of the sum of all latencies, 0 to 1.
+        contains: what happens in it; empty where that is not known.
+    """
+
+    start: str
+    end: str
+    share: float
+    contains: str
+
+
 class Diagnosis(_Value):
     """The diagnosis of one run.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures
 from harness.clock import NS_PER_MS
+from harness.diagnosis.answers import StageShare
 from harness.diagnosis.context import DiagnosisContext
 from harness.diagnosis.series_slice import baseline_slice, slow_slice
 from harness.formatting import format_duration, format_milliseconds, format_percent
@@ -48,10 +49,29 @@ def describe_stages(context: DiagnosisContext) -> tuple[str, ...]:
     return (*by_stage, *_by_the_engine(context), *_censored(context))
 
 
+def largest_stage(splits: Iterable[LatencyBreakdownFigures]) -> StageShare | None:
+    """Of the measured signals' mode with the most latency in all; None without a breakdown."""
+    measured = (split for split in splits if split.phase == "measure" and split.stages)
+    split = max(measured, key=lambda one: one.total_sum_ns, default=None)
+    if split is None or split.total_sum_ns <= 0:
+        return None
+    stage = _largest(split)
+    return StageShare(
+        start=stage.start,
+        end=stage.end,
+        share=stage.sum_ns / split.total_sum_ns,
+        contains=_contents(stage),
+    )
+
+
+def _largest(split: LatencyBreakdownFigures) -> BreakdownStageFigures:
+    return max(split.stages, key=lambda stage: stage.sum_ns)
+
+
 def _sentences(split: LatencyBreakdownFigures, least_ns: float) -> Iterator[str]:
     if not split.stages or split.total_sum_ns <= 0:
         return
-    largest = max(split.stages, key=lambda stage: stage.sum_ns)
+    largest = _largest(split)
     yield (
         f"{_name(largest)} is {format_percent(largest.sum_ns / split.total_sum_ns)} of the mean"
         f" latency ({format_duration(largest.mean_ns)} of {format_duration(split.total_mean_ns)})"
@@ -110,6 +130,11 @@ def _name(stage: BreakdownStageFigures) -> str:
 
 
 def _where(stage: BreakdownStageFigures) -> str:
+    contents = _contents(stage)
+    return f": {contents}" if contents else ""
+
+
+def _contents(stage: BreakdownStageFigures) -> str:
     """What the stage contains; of merged stages, all of it."""
-    parts = [_WHERE[start] for start in (stage.start, *stage.merged) if start in _WHERE]
-    return f": {' and '.join(parts)}" if parts else ""
+    starts = (stage.start, *stage.merged)
+    return " and ".join(_WHERE[start] for start in starts if start in _WHERE)

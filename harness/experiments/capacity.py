@@ -34,7 +34,8 @@ from harness.assessment.capacity_folder import (
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.diagnosis import engine, host, nonce_locks, redis_memory, rpc
 from harness.diagnosis.answers import Answer as Found
-from harness.diagnosis.answers import Diagnosis, Question
+from harness.diagnosis.answers import Diagnosis, Question, StageShare
+from harness.diagnosis.stages import largest_stage
 from harness.errors import EvidenceError
 from harness.evidence.experiment_folder import StoredStack
 from harness.evidence.run_folder import RunFolder
@@ -262,13 +263,16 @@ def find_bottleneck(folder: CapacityFolder, trials: Sequence[TrialFigures]) -> B
     trial = _first_broken(trials)
     if trial is None:
         return None
-    diagnosis = assess(RunFolder.open(folder.run_path(trial.run_id)), on_demand=True).diagnosis
+    assessment = assess(RunFolder.open(folder.run_path(trial.run_id)), on_demand=True)
+    diagnosis = assessment.diagnosis
+    stage = largest_stage(assessment.measurement.splits)
     yes = [one for one in diagnosis.questions if one.answer is Found.YES] if diagnosis else []
     return Bottleneck(
         level=trial.level,
         run_id=trial.run_id,
         key=yes[0].key if yes else "",
-        message=_short(yes[0]) if yes else _no_cause(diagnosis),
+        message=_short(yes[0]) if yes else _no_cause(diagnosis, stage),
+        stage=stage,
         diagnosis=diagnosis,
     )
 
@@ -290,7 +294,11 @@ def _short(question: Question) -> str:
     return cause
 
 
-def _no_cause(diagnosis: Diagnosis | None) -> str:
+def _no_cause(diagnosis: Diagnosis | None, stage: StageShare | None) -> str:
+    """Where the latency is, if no question has the cause."""
     if diagnosis is not None and diagnosis.failed:
         return diagnosis.failed
-    return "the diagnosis names no cause"
+    if stage is None:
+        return "the diagnosis names no cause"
+    contains = stage.contains or f"'{stage.start} -> {stage.end}'"
+    return f"no resource at a known limit; {format_percent(stage.share)} of the latency is {contains}"

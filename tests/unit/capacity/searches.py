@@ -93,7 +93,7 @@ def use_truth(monkeypatch: pytest.MonkeyPatch) -> None:
         return figures_of(request, Answer(document["answer"]), run[1].run_id, elapsed_s)
 
     monkeypatch.setattr(capacity, "trial_figures", figures)
-    no_assessment = SimpleNamespace(diagnosis=None)
+    no_assessment = SimpleNamespace(diagnosis=None, measurement=SimpleNamespace(splits=()))
     monkeypatch.setattr(capacity, "assess", lambda *_, **__: no_assessment)
 
 

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from harness.analysis.capacity.trials import Answer, EndReason, SearchPlan
+from harness.analysis.measurement import BreakdownStageFigures, LatencyBreakdownFigures
 from harness.assessment.capacity import CapacityResult
 from harness.assessment.capacity_folder import CapacityFolder
 from harness.diagnosis.answers import Answer as Found
-from harness.diagnosis.answers import Diagnosis, Evidence, Question
+from harness.diagnosis.answers import Diagnosis, Evidence, Question, StageShare
 from harness.errors import EvidenceError, StackError, UsageError
 from harness.experiments import capacity
 from harness.experiments.capacity import judge_search, resume_search, search_capacity
@@ -240,9 +241,56 @@ def test_the_bottleneck_is_the_first_yes(
         for name, answer, value, limit in questions
     )
     diagnosis = Diagnosis(because="slow", headline=None, questions=answers)
-    found = SimpleNamespace(diagnosis=diagnosis)
-    monkeypatch.setattr(capacity, "assess", lambda *_, **__: found)
+    monkeypatch.setattr(capacity, "assess", lambda *_, **__: diagnosed(diagnosis))
     _, result = search(tmp_path, System(sharp(737)))
     assert result.bottleneck is not None
     assert (result.bottleneck.key, result.bottleneck.message) == (key, message)
     assert result.bottleneck.level == result.bounds.broken
+
+
+def diagnosed(
+    diagnosis: Diagnosis, splits: tuple[LatencyBreakdownFigures, ...] = ()
+) -> SimpleNamespace:
+    """An assessment, as far as the bottleneck needs one."""
+    return SimpleNamespace(diagnosis=diagnosis, measurement=SimpleNamespace(splits=splits))
+
+
+def test_without_a_cause_the_bottleneck_has_the_largest_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its share of the latency, and what it contains."""
+    stages = [("accepted by Redis", "INIT committed", 900), ("INIT committed", "SIMULATED", 100)]
+    split = LatencyBreakdownFigures(
+        phase="measure",
+        mode="lite",
+        stages=tuple(
+            BreakdownStageFigures(
+                start=start,
+                end=end,
+                merged=(),
+                count=1,
+                sum_ns=sum_ns,
+                mean_ns=sum_ns,
+                p50_ns=None,
+                p99_ns=None,
+                max_ns=sum_ns,
+                negative=0,
+            )
+            for start, end, sum_ns in stages
+        ),
+        count=1,
+        total_sum_ns=1_000,
+        total_mean_ns=1_000,
+        notes=(),
+    )
+    diagnosis = Diagnosis(because="slow", headline=None, questions=())
+    monkeypatch.setattr(capacity, "assess", lambda *_, **__: diagnosed(diagnosis, (split,)))
+    _, result = search(tmp_path, System(sharp(737)))
+    assert result.bottleneck is not None
+    assert result.bottleneck.key == ""
+    assert result.bottleneck.stage == StageShare(
+        start="accepted by Redis",
+        end="INIT committed",
+        share=0.9,
+        contains="waiting for a worker of the engine",
+    )

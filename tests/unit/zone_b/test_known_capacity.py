@@ -94,6 +94,14 @@ def test_a_token_bucket_serves_one_after_the_other(gaps: list[int], rate: int) -
     assert list(left) == [entry.entry_id for entry in entries]
 
 
+@pytest.mark.parametrize("servers", [2, 4])
+def test_signals_of_one_address_keep_their_order(servers: int) -> None:
+    """A shorter service waits for a longer one before it, and both end at once."""
+    entries = entries_at([number // 4 for number in range(400)])
+    left = leaving_ms(Queue(service("mmc", 400, servers), list(entries)), len(entries))
+    assert list(left) == [entry.entry_id for entry in entries]
+
+
 def test_what_no_server_is_free_for_stays_in_the_stream() -> None:
     """An overloaded engine holds what it can serve in 0.4 s, and the backlog is in Redis."""
     queue = Queue(service("token_bucket", 100), entries_at([0] * 500))
