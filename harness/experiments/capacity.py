@@ -301,4 +301,6 @@ def _no_cause(diagnosis: Diagnosis | None, stage: StageShare | None) -> str:
     if stage is None:
         return "the diagnosis names no cause"
     contains = stage.contains or f"'{stage.start} -> {stage.end}'"
-    return f"no resource at a known limit; {format_percent(stage.share)} of the latency is {contains}"
+    return (
+        f"no resource at a known limit; {format_percent(stage.share)} of the latency is {contains}"
+    )

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import threading
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +16,6 @@ from harness.process.launch import module_command
 
 Status = dict[str, Any]
 
-# A worker speaks once a second; a parent that stops listening must not fill the memory.
-_STATUS_LINES_MAX = 4096
 _TAIL_BYTES = 4000
 
 
@@ -52,7 +49,6 @@ class ChildProcess:
         self._stdin_text = stdin_text
         self._log_path = log_path
         self._env = dict(env or {})
-        self._lines: deque[Status] = deque(maxlen=_STATUS_LINES_MAX)
         self._latest: Status | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
@@ -103,13 +99,6 @@ class ChildProcess:
     def latest(self) -> Status | None:
         """The newest status line."""
         return self._latest
-
-    def statuses(self) -> list[Status]:
-        """Status lines that came since the last call."""
-        lines = []
-        while self._lines:
-            lines.append(self._lines.popleft())
-        return lines
 
     def poll(self) -> int | None:
         """Exit code, or None while it runs. Negative: ended by that signal."""
@@ -173,7 +162,6 @@ class ChildProcess:
             return
         if isinstance(status, dict):
             self._latest = status
-            self._lines.append(status)
             self._write(line)
 
     def _write(self, line: bytes) -> None:

@@ -91,14 +91,15 @@ def run_swarm(
                 cpu_s = sum(process.cpu_times()[:2])
             except psutil.Error:
                 pass
-            for status in swarm.children[0].statuses():
-                stall_max_ns = max(stall_max_ns, status.get("stall_max_ns", 0))
+            latest = swarm.children[0].latest or {}
+            stall_max_ns = max(stall_max_ns, latest.get("stall_max_ns", 0))
         swarm.stop()
         if failure := swarm.failure():
             raise RuntimeError(failure)
         attempts, _ = journal(folder)
         totals = swarm.totals()
         latest = swarm.children[0].latest or {}
+        stall_max_ns = max(stall_max_ns, latest.get("stall_max_ns", 0))
         span_s = (attempts["sent_ns"].max() - plan.t0_ns) / 1e9
         return SwarmRun(
             sent=totals.sent,
