@@ -13,7 +13,7 @@ from harness.cli.judge import judge_folder
 from harness.errors import Exit
 from tests.stack.running import finish, start
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.alone]
 
 # What dies, how its process is recognized, and which exit codes are right.
 VICTIMS = {

@@ -19,7 +19,7 @@ from harness.stack.process.anvil import find_anvil
 from harness.stack.settings import ROOT
 from tests.stack.running import Started, finish, start
 
-pytestmark = [pytest.mark.stack, pytest.mark.alone]
+pytestmark = [pytest.mark.stack, pytest.mark.pair]
 
 ROUNDS = 30
 SCENARIO = """
