@@ -23,7 +23,6 @@ OPTIONS = (
     *("--set", f'objectives=["{OBJECTIVE}", "rejected < 1 %"]'),
     *("--set", "load.stages.0.rate_from=15"),
 )
-TRIES = 2
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +73,7 @@ def test_a_slow_poll_is_not_the_systems_delay(external: ExternalSystem, tmp_path
 
 def test_a_quick_poll_passes(external: ExternalSystem, tmp_path: Path) -> None:
     """The same, polled each 20 ms; a busy host may leave it undecided."""
-    for _ in range(TRIES):
-        run = polled(external, tmp_path, late_ms=10, pause_ms=20)
-        if run.code == 0:
-            break
+    run = polled(external, tmp_path, late_ms=10, pause_ms=20)
     assert run.check("latency_p90")["status"] in ("PASS", "INCONCLUSIVE"), run.output
     assert run.code in (0, 3), run.output
 
