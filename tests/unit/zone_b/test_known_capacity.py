@@ -97,8 +97,8 @@ def test_a_token_bucket_serves_one_after_the_other(gaps: list[int], rate: int) -
 @pytest.mark.parametrize("servers", [2, 4])
 def test_signals_of_one_address_keep_their_order(servers: int) -> None:
     """A shorter service waits for a longer one before it, and both end at once."""
-    entries = entries_at([number // 4 for number in range(400)])
-    left = leaving_ms(Queue(service("mmc", 400, servers), list(entries)), len(entries))
+    entries = entries_at([1_000 * (number // 2) for number in range(40)])
+    left = leaving_ms(Queue(service("mmc", 100, servers), list(entries)), len(entries))
     assert list(left) == [entry.entry_id for entry in entries]
 
 
