@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from harness.contract.names import Contract, State
 from harness.scenario import Load, Stage
 from tests.corpus.entries import Entry, of_world, tiny
-from tests.unit.analysis.evidence import MS, Delays, World, healthy, in_order, keys, load_of
+from tests.unit.analysis.evidence import MS, Delays, World, healthy, in_order, load_of
+from tests.unit.analysis.trace_keys import keys
 from tests.unit.judge import violations
 
 RATE = 20  # signals/s of a small world, after a second of warm-up

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from harness.cli.overrides import as_overrides
@@ -22,8 +22,8 @@ HEAD = 'name = "shaped"\nabout = "a shape"\nobjectives = ["p99 < 500 ms"]\n[load
 SPIKE = (
     'kind = "spike"\nagents = 5\nrate = 10\npeak_rate = 60\nbefore_s = 4\nspike_s = 1\nafter_s = 9'
 )
-# Below the smallest normal number a share of a rate is rounded to 0.
-RATES = st.floats(0, 1_000, allow_subnormal=False).filter(lambda rate: rate == 0 or rate > 1e-9)
+# Of a rate near the smallest number there is, a share is rounded to 0.
+RATES = st.floats(0, 1_000).filter(lambda rate: rate == 0 or rate > 1e-9)
 SECONDS = st.floats(0.01, 100_000)
 
 
@@ -135,7 +135,7 @@ def test_a_curve_is_replayed_by_seconds_or_times(tmp_path: Path, times: str) -> 
 
 @given(
     points=st.lists(st.tuples(st.integers(1, 500), st.integers(0, 1_000)), min_size=2, max_size=30),
-    interval_s=st.floats(15, 1_000),  # 1,000 parts, the most, of 30 x 500 s
+    interval_s=st.floats(5, 1_000),
 )
 def test_intervals_of_a_curve_keep_its_signals(
     points: list[tuple[int, int]], interval_s: float
@@ -148,6 +148,7 @@ def test_intervals_of_a_curve_keep_its_signals(
         lines.append(f"{at},{rate}")
         area += 0.0 if last is None else gap * (rate + last) / 2
         last = rate
+    assume((at - points[0][0]) / interval_s <= STAGES_MAX)
     segments = parse_rate_curve("\n".join(lines), interval_s)
     assert all(one.rate_from == one.rate_to >= 0 for one in segments)
     assert sum(one.rate_from * one.duration_s for one in segments) == pytest.approx(area, rel=1e-6)

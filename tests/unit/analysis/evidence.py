@@ -33,6 +33,7 @@ from tests.unit.analysis.ledger_rows import bookings_of, stamps_of
 from tests.unit.analysis.service_counters import counters_of
 from tests.unit.analysis.status_lines import observer_status, self_monitoring_line, swarm_status
 from tests.unit.analysis.stream_polls import poll, polls_at
+from tests.unit.analysis.trace_keys import COLUMNS, keys
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -40,7 +41,6 @@ T0_NS = 1_000 * S
 # PostgreSQL's Unix time at monotonic zero.
 SERVER_US = 1_800_000_000_000_000
 RUN_TAG = 0xABCDEF012345
-COLUMNS = ("trace_hi", "trace_lo")
 
 Delays = Callable[[int], NDArray[np.int64]]
 
@@ -307,12 +307,6 @@ def probe(server: str, mono_ns: int, *, off_us: int = 0, rtt_ns: int = 100_000) 
 def server_us(mono_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """The server's timestamp of a moment."""
     return SERVER_US + mono_ns // 1_000
-
-
-def keys(records: Records) -> Records:
-    """The trace ids, as values that can be compared; bytes sort much faster than two fields."""
-    both = np.stack([records[name] for name in COLUMNS], axis=1)
-    return both.view("V16")[:, 0]
 
 
 def in_order(records: Records, time: str) -> Records:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.names import State
-from harness.evidence.records import Mode, Records
+from harness.evidence.records import Mode
+from tests.unit.analysis.trace_keys import keys
 
 if TYPE_CHECKING:
     from tests.unit.analysis.evidence import World
@@ -26,10 +27,10 @@ def counters_of(world: World) -> dict[str, Any]:
         for records in (world.sightings, world.tasks)
         if records is not None
     ]
-    keys = np.concatenate([_keys(records) for records in ended] or [_keys(attempts)[:0]])
+    traces = np.concatenate([keys(records) for records in ended] or [keys(attempts)[:0]])
     states = np.concatenate([records["state"] for records in ended] or [attempts["mode"][:0]])
-    sent, first_sent = np.unique(_keys(attempts), return_index=True)
-    seen, first_seen = np.unique(keys, return_index=True)
+    sent, first_sent = np.unique(keys(attempts), return_index=True)
+    seen, first_seen = np.unique(traces, return_index=True)
     _, at_seen, at_sent = np.intersect1d(seen, sent, assume_unique=True, return_indices=True)
     counts = Counter(
         zip(
@@ -57,8 +58,3 @@ def page(counts: Counter[tuple[str, str]]) -> dict[str, Any]:
             for (status, mode), count in sorted(counts.items())
         ]
     }
-
-
-def _keys(records: Records) -> Records:
-    """The trace ids, as values that can be sorted."""
-    return np.stack([records["trace_hi"], records["trace_lo"]], axis=1).view("V16")[:, 0]

@@ -10,10 +10,12 @@ from typing import Any, cast
 import pytest
 
 from harness.analysis.capacity.trials import Answer, SearchPlan, TrialRequest
+from harness.analysis.measurement import LatencyBreakdownFigures
 from harness.assessment.assess import Assessment
 from harness.assessment.capacity import LatencyFigures, ServiceUse, TrialFigures
 from harness.assessment.capacity_folder import CapacityFolder
 from harness.clock import NS_PER_MS, ManualClock
+from harness.diagnosis.answers import Diagnosis
 from harness.evidence import atomic_files
 from harness.evidence.run_folder import RunFolder, scenario_text
 from harness.experiments import capacity
@@ -78,6 +80,13 @@ class System:
         return cast("Assessment", None), folder
 
 
+def diagnosed(
+    diagnosis: Diagnosis | None, splits: tuple[LatencyBreakdownFigures, ...] = ()
+) -> SimpleNamespace:
+    """An assessment, as far as the bottleneck needs one."""
+    return SimpleNamespace(diagnosis=diagnosis, measurement=SimpleNamespace(splits=splits))
+
+
 def use_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read answers from the folders that `System` writes."""
 
@@ -93,8 +102,7 @@ def use_truth(monkeypatch: pytest.MonkeyPatch) -> None:
         return figures_of(request, Answer(document["answer"]), run[1].run_id, elapsed_s)
 
     monkeypatch.setattr(capacity, "trial_figures", figures)
-    no_assessment = SimpleNamespace(diagnosis=None, measurement=SimpleNamespace(splits=()))
-    monkeypatch.setattr(capacity, "assess", lambda *_, **__: no_assessment)
+    monkeypatch.setattr(capacity, "assess", lambda *_, **__: diagnosed(None))
 
 
 def figures_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -23,6 +22,7 @@ from tests.unit.capacity.searches import (
     System,
     Truth,
     base,
+    diagnosed,
     new_folder,
     sharp,
     use_truth,
@@ -246,13 +246,6 @@ def test_the_bottleneck_is_the_first_yes(
     assert result.bottleneck is not None
     assert (result.bottleneck.key, result.bottleneck.message) == (key, message)
     assert result.bottleneck.level == result.bounds.broken
-
-
-def diagnosed(
-    diagnosis: Diagnosis, splits: tuple[LatencyBreakdownFigures, ...] = ()
-) -> SimpleNamespace:
-    """An assessment, as far as the bottleneck needs one."""
-    return SimpleNamespace(diagnosis=diagnosis, measurement=SimpleNamespace(splits=splits))
 
 
 def test_without_a_cause_the_bottleneck_has_the_largest_stage(

@@ -15,7 +15,8 @@ from harness.judge.inconclusive import INCONCLUSIVE_BY, OBSERVER
 from harness.judge.stage_recovery import _verdict
 from harness.judge.verdict import Status, Verdict
 from harness.scenario import Load, Phase, Scenario, Stage, parse_objective
-from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, keys, scenario_of
+from tests.unit.analysis.evidence import MS, T0_NS, S, World, healthy, scenario_of
+from tests.unit.analysis.trace_keys import keys
 from tests.unit.judge.assessing import assessed
 
 BEFORE = "stage before p99 < 100 ms"

@@ -13,7 +13,8 @@ from harness.contract.names import State
 from harness.evidence.records import PushStatus
 from harness.judge.verdict import Verdict
 from harness.scenario import Load, Phase, Stage
-from tests.unit.analysis.evidence import World, healthy, keys, load_of, without
+from tests.unit.analysis.evidence import World, healthy, load_of, without
+from tests.unit.analysis.trace_keys import keys
 from tests.unit.judge import violations
 from tests.unit.judge.assessing import assessed, unclean
 
