@@ -35,6 +35,7 @@ from harness.report.markdown import markdown
 from harness.scenario import Scenario
 from tests.unit.analysis.evidence import MS, SERVER_US, T0_NS, S, World, healthy
 from tests.unit.judge.assessing import assessed, unclean
+from tests.unit.judge.test_host_interference import ALL, BURNERS, judged, telemetry
 from tests.unit.test_terminal import shown
 
 # One second of warm-up comes before; the load is measured for ten.
@@ -226,6 +227,18 @@ def test_each_thing_that_goes_wrong_fails_its_check(
     spoiled = check_of(found, check.id)
     assert (spoiled.status, text in spoiled.message) == (Status.FAIL, True), spoiled.message
     assert found.judgement.verdict is Verdict.FAIL
+
+
+def test_a_time_missed_while_others_had_the_host_is_invalid(tmp_path: Path) -> None:
+    """The step is not the system's then; what changed in Zone B still is."""
+    world = scaled()
+    _slow(world)
+    _restarted(world)
+    found = judged(world, telemetry(BURNERS, ALL), tmp_path / "busy")
+    assert check_of(found, SCALED_IN_TIME.id).status is Status.INVALID
+    assert check_of(found, ZONE_B_UNCHANGED.id).status is Status.FAIL
+    alone = judged(world, telemetry({}, ALL), tmp_path / "free")
+    assert check_of(alone, SCALED_IN_TIME.id).status is Status.FAIL
 
 
 def test_a_restart_is_named_once(tmp_path: Path) -> None:
