@@ -233,9 +233,16 @@ def _percentile(spec: CheckSpec, objective: Objective, cell: Cell, case: CheckCo
             "effective": effective.effective_size,
             "longer_ns": decision.longer_ns,
             **exceedance_figures(cell, metric, percentile, limit_ns, measured_ns(case, objective)),
+            **_higher(found),
             INCONCLUSIVE_BY: undecided,
         },
     )
+
+
+def _higher(found: ConfidenceInterval) -> dict[str, float]:
+    """The percentile that `upper_ns` bounds, where it is a higher one than asked for."""
+    above = found.upper_percentile
+    return {} if above in (found.percentile, None) else {"upper_percentile": above}
 
 
 def _shown(found: ConfidenceInterval, histogram: Histogram) -> ConfidenceInterval:
@@ -279,6 +286,9 @@ def _format_interval(found: ConfidenceInterval) -> str:
             f"{above}without an upper bound at {format_share(found.confidence)} confidence ({size})"
         )
     each = f"each at {format_share(found.confidence)} ({size})"
+    if effective.higher is not None:
+        higher = format_percentile(effective.higher.percentile)
+        each = f"the upper bound is that of {higher}, {each}"
     return f"between {format_duration(lower)} and {format_duration(upper)}, {each}"
 
 

@@ -45,6 +45,26 @@ def wandering(tau_s: float) -> Model:
     return draw
 
 
+def level_wanders(tau_s: float, sigma: float) -> Model:
+    """Log-normal, each delay for itself, around a level that forgets within `tau_s`.
+
+    The logarithm of the level is an AR(1) process in steps of 1 s with deviation `sigma`; that of a
+    delay is normal with the variance of both.
+    """
+
+    def draw(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
+        steps = int(times[-1]) + 2
+        keep = math.exp(-1 / tau_s)
+        shocks = rng.standard_normal(steps) * math.sqrt(1 - keep * keep)
+        shocks[0] /= math.sqrt(1 - keep * keep)  # begins in its stationary distribution
+        level = sigma * lfilter([1.0], [1.0, -keep], shocks)[times.astype(int)]
+        own = _SIGMA * rng.standard_normal(len(times))
+        delays: Times = p99_s * np.exp(level + own - math.hypot(_SIGMA, sigma) * _Z99)
+        return delays
+
+    return draw
+
+
 def queue(rng: np.random.Generator, times: Times, p99_s: float) -> Times:
     """M/M/1, first come first served: the sojourn is exponential with rate mu - lambda.
 
@@ -185,6 +205,14 @@ MODELS: Mapping[str, Model] = {
     "stalls every 2 s": stalls(2.0),
     "stalls every 10 s": stalls(10.0),
     "stalls every 20 s": stalls(20.0),
+}
+
+# For an hour of the same load: what stays autocorrelated over minutes.
+HOUR_MODELS: Mapping[str, Model] = {
+    "queue M/M/1": queue,
+    "AR(1), forgets in 20 s": wandering(20.0),
+    "level forgets in 60 s": level_wanders(60.0, 0.1),
+    "level forgets in 600 s": level_wanders(600.0, 0.3),
 }
 
 # More of them, for runs that end when they are decided: model, and how rarely slow signals come

@@ -95,7 +95,9 @@ def batch_means(slow: list[bool], spacing_ms: int) -> tuple[int, int, bool]:
     span = (count - 1) * spacing_ms + 1
     width = max(1, round(5 * span / count))
     inflation, batches, correlated, more = 1.0, 0, True, 2
-    while (correlated or more) and math.ceil(span / width) >= 10:
+    while math.ceil(span / width) >= 10:
+        if not correlated and more <= 0 and math.ceil(span / width) <= 200:
+            break
         rest = [0.0] * math.ceil(span / width)
         for number, is_slow in enumerate(slow):
             rest[number * spacing_ms // width] += is_slow - share

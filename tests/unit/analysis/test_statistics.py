@@ -17,10 +17,11 @@ from harness.analysis.statistics import (
     order_ranks,
     percentile_interval,
     size_needed,
+    upper_bound_ns,
 )
 from harness.analysis.summary import summarize_interval
 from tests.studies.bench.coverage import errors, one
-from tests.studies.bench.known_delays import MODELS
+from tests.studies.bench.known_delays import HOUR_MODELS, MODELS
 
 MS = 1_000_000
 DELAYS = np.random.default_rng(11)
@@ -141,6 +142,60 @@ def test_series_that_never_decorrelates_is_marked() -> None:
     assert bounds.lower_ns is not None
     # A dozen values cannot place the median better than this.
     assert bounds.lower_ns < 60 * MS
+
+
+def half_an_hour(rng: np.random.Generator) -> NDArray[np.int64]:
+    """100/s whose level rises by a half; one in 50 signals is slow, whatever the level."""
+    count = 180_000
+    rising = np.linspace(1.0, 1.5, count) * lognormal(count, rng)
+    delays = np.where(rng.random(count) < 0.02, 8 * lognormal(count, rng), rising)
+    return delays.astype(np.int64)
+
+
+def test_higher_percentile_bounds_where_the_asked_one_stays_autocorrelated() -> None:
+    """P95 stays autocorrelated, P99.5 does not: its upper bound is an upper bound of both."""
+    durations = half_an_hour(np.random.default_rng(5))
+    histogram = Histogram.of(durations)
+    found = estimate_effective_sample(series_of(durations), 95.0)
+    assert not found.decorrelated
+    assert found.higher is not None
+    assert found.higher.percentile == 99.5
+    interval = percentile_interval(histogram, 95.0, found)
+    assert interval is not None
+    assert interval.upper_ns is not None
+    assert interval.upper_percentile == 99.5
+    own = estimate_effective_sample(series_of(durations), 99.5)
+    at_higher = percentile_interval(histogram, 99.5, own)
+    assert at_higher is not None
+    assert interval.upper_ns == at_higher.upper_ns
+    # The lower bound stays that of the percentile itself, from the batches.
+    assert interval.lower_ns is not None
+    assert interval.lower_ns <= interval.estimate_ns
+    assert upper_bound_ns(histogram, 95.0, found, beyond=len(durations) // 100) is None
+
+
+def test_level_that_wanders_over_minutes_is_bounded_by_a_higher_percentile() -> None:
+    """A dozen batches that seem uncorrelated do not suffice: 28 of 58 such bounds were wrong."""
+    rng = np.random.default_rng(1)
+    found = [one(rng, HOUR_MODELS["level forgets in 600 s"], 3_600.0) for _ in range(6)]
+    assert any(interval.effective.barely for interval in found)
+    # The fifth stays autocorrelated at every percentile.
+    assert [interval.upper_percentile for interval in found] == [
+        *(99.99, 99.99, 99.9, 99.9),
+        *(None, 99.99),
+    ]
+    assert errors(found)[1] == 0
+
+
+def test_higher_percentile_needs_its_own_sample_size() -> None:
+    """The level rises, with 500 signals in all: P99.5 is uncorrelated, and would need 598."""
+    rng = np.random.default_rng(1)
+    rising = np.linspace(1.0, 20.0, 500) * MS
+    durations = np.where(np.arange(500) % 125 == 7, 90 * MS + 1000 * np.arange(500), rising)
+    durations = durations + rng.integers(0, MS, 500)
+    found = estimate_effective_sample(series_of(durations.astype(np.int64)), 50.0)
+    assert not found.decorrelated
+    assert found.higher is None
 
 
 def tied(above: NDArray[np.bool_], at: NDArray[np.bool_], below: NDArray[np.bool_]) -> Series:
