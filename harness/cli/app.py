@@ -15,6 +15,7 @@ from harness.cli.capacity import capacity
 from harness.cli.chaos import chaos
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
+from harness.cli.history import history_app, site, trend
 from harness.cli.isolate import isolate
 from harness.cli.listings import list_defects, list_scenarios
 from harness.cli.options import (
@@ -24,6 +25,7 @@ from harness.cli.options import (
     AnyStack,
     ContractFile,
     Defects,
+    HistoryPath,
     Images,
     ImageSet,
     Reports,
@@ -50,6 +52,7 @@ app = typer.Typer(
 
 app.add_typer(stack_app, name="stack")
 app.add_typer(images_app, name="images")
+app.add_typer(history_app, name="history")
 
 
 _WATCH_NICENESS = 19
@@ -116,6 +119,7 @@ def run(
     metrics_address: Annotated[
         str | None, typer.Option(help="Address to serve them on, instead of 127.0.0.1.")
     ] = None,
+    history: HistoryPath = None,
     verbose: Verbose = False,
 ) -> None:
     """Run a scenario and give a verdict.
@@ -154,6 +158,7 @@ def run(
             root=ROOT,
             times=repeat,
             metrics=MetricsChoice(metrics_port, metrics_address),
+            history=history,
             verbose=verbose,
         )
     )
@@ -239,16 +244,8 @@ def report(
     report_folder(folder, wanted, show=show, console=make_console())
 
 
-@app.command()
-def trend(
-    reports: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("reports"),
-    scenario: Annotated[str | None, typer.Option(help="Only runs of this scenario.")] = None,
-    form: Annotated[str, typer.Option("--as", help="table, csv or json.")] = "table",
-) -> None:
-    """Show runs of the same question over time, and where their percentile changed."""
-    from harness.cli.trend import show_trends  # slow to import
-
-    show_trends(reports, scenario, form, make_console())
+app.command()(trend)
+app.command()(site)
 
 
 @app.command()

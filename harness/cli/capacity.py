@@ -14,6 +14,7 @@ from harness.cli.options import (
     AnyStack,
     ContractFile,
     Defects,
+    HistoryPath,
     Images,
     ImageSet,
     Reports,
@@ -73,6 +74,7 @@ def capacity(
     agent_containers: AgentContainers = 0,
     contract: ContractFile = None,
     accept_production: AcceptProduction = None,
+    history: HistoryPath = None,
 ) -> None:
     """Search the highest load that keeps every objective, and what limits it.
 
@@ -99,7 +101,7 @@ def capacity(
                 "--contract": contract,
             },
         )
-        raise typer.Exit(go_on(path, within_s, accept_production))
+        raise typer.Exit(go_on(path, within_s, accept_production, history))
     keys, edit = as_overrides(
         agents=None,
         rate=None,
@@ -119,5 +121,6 @@ def capacity(
             reports=reports,
             choice=choice,
             within_s=within_s,
+            history=history,
         )
     )

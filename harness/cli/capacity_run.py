@@ -16,6 +16,7 @@ from harness.assessment.capacity import CapacityResult, TrialFigures
 from harness.assessment.capacity_folder import CapacityFolder, CapacityProgress
 from harness.cli.capacity_plan import PlanOptions, make_plan
 from harness.cli.console import make_console
+from harness.cli.history_files import record_after
 from harness.cli.report_files import report_capacity_after
 from harness.cli.run_command import contract_for, run_once
 from harness.cli.stack_choice import StackChoice, StackKind
@@ -63,6 +64,7 @@ def begin_search(
     reports: Path,
     choice: StackChoice,
     within_s: float | None,
+    history: Path | None = None,
 ) -> int:
     """Search on the chosen stack, print the result and write the reports; the exit code.
 
@@ -89,10 +91,15 @@ def begin_search(
             stack=stored,
             sink=TrialLines(axis, console),
         )
-    return _finish(result, folder, console)
+    return _finish(result, folder, history, console)
 
 
-def go_on(path: Path, within_s: float | None, accept_production: str | None) -> int:
+def go_on(
+    path: Path,
+    within_s: float | None,
+    accept_production: str | None,
+    history: Path | None = None,
+) -> int:
     """Go on with a search of a folder, with the stack that it was begun with; the exit code.
 
     Raises:
@@ -109,7 +116,7 @@ def go_on(path: Path, within_s: float | None, accept_production: str | None) -> 
         _announce(facts, folder, console)
         sink = TrialLines(facts.axis, console)
         result = resume_search(folder, once, within_s=within_s, sink=sink)
-    return _finish(result, folder, console)
+    return _finish(result, folder, history, console)
 
 
 def scenario_of_stack(scenario: Scenario, axis: CapacityAxis, highest: float) -> Scenario:
@@ -169,7 +176,10 @@ def _announce(facts: CapacityProgress, folder: CapacityFolder, console: Console)
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _finish(result: CapacityResult, folder: CapacityFolder, console: Console) -> int:
+def _finish(
+    result: CapacityResult, folder: CapacityFolder, history: Path | None, console: Console
+) -> int:
     report_capacity_after(folder, result, console)
     console.print(render_capacity(result, folder.path))
+    record_after(history, folder, console)
     return result.exit_code

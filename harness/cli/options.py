@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import UsageError
+
 
 class StackKind(StrEnum):
     """How the system under test is started."""
@@ -31,6 +33,32 @@ Defects = Annotated[
     ),
 ]
 Reports = Annotated[Path, typer.Option(help="Where the folder of the run goes.")]
+
+
+def history_path(path: Path | None) -> Path | None:
+    """The path of a history, before anything runs: `history.json` would begin a folder.
+
+    Raises:
+        UsageError: it names neither a file of runs nor a folder.
+    """
+    if path is not None and path.suffix not in ("", ".jsonl") and not path.exists():
+        raise UsageError(
+            f"a history is FILE.jsonl or a folder, not *{path.suffix}",
+            where=str(path),
+            hint=f"{path.with_suffix('.jsonl')}",
+        )
+    return path
+
+
+HistoryPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--history",
+        metavar="FILE",
+        callback=history_path,
+        help="Add each run to a history: FILE.jsonl, or a folder with a file a month.",
+    ),
+]
 AgentContainers = Annotated[
     int,
     typer.Option(

@@ -14,6 +14,7 @@ from harness.assessment.assess import Assessment, assess_and_store
 from harness.cli.closing import announce, format_other_runs, show_closing
 from harness.cli.console import make_console
 from harness.cli.fault_setup import faults_of
+from harness.cli.history_files import record_after
 from harness.cli.overrides import Edit
 from harness.cli.progress_outputs import MetricsChoice, ProgressOutputs, exporting
 from harness.cli.report_files import report_after, report_group_after, summarise
@@ -72,9 +73,13 @@ def run_scenario(
     root: Path,
     times: int = 1,
     metrics: MetricsChoice | None = None,
+    history: Path | None = None,
     verbose: bool = False,
 ) -> int:
-    """Run a scenario on the chosen stack, as often as wanted; the verdict's exit code."""
+    """Run a scenario on the chosen stack, as often as wanted; the verdict's exit code.
+
+    Each run is added to the history, where one is given.
+    """
     pairs, edit = overrides
     scenario = load_scenario(path, pairs, edit)
     if times > 1:
@@ -84,10 +89,11 @@ def run_scenario(
     console = make_console()
     with exporting(metrics or MetricsChoice(), console) as exporter:
         if times > 1:
-            return _run_group(scenario, times, reports, choice, root, console, exporter)
+            return _run_group(scenario, times, reports, choice, root, console, exporter, history)
         assessment, folder = run_once(scenario, reports, choice, root, console, exporter)
     summarise(folder, console)
     show_closing(assessment, folder, console, verbose=verbose)
+    record_after(history, folder, console)
     return assessment.judgement.exit_code
 
 
@@ -117,6 +123,7 @@ def _run_group(
     root: Path,
     console: Console,
     exporter: Exporter | None,
+    history: Path | None,
 ) -> int:
     folder = GroupFolder.create(reports, scenario.name, SystemClock().wall_ns())
 
@@ -124,6 +131,7 @@ def _run_group(
         console.print(f"run {own.seed - scenario.seed + 1} of {times}, seed {own.seed}")
         found = run_once(own, within, choice, root, console, exporter)
         console.print(f"{found[0].judgement.verdict.name}: {found[1].run_id}", markup=False)
+        record_after(history, found[1], console)
         return found
 
     judgement = repeat(scenario, times, folder, once)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.conftest import Opened, Opener
 
@@ -13,6 +14,22 @@ pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def check_by_axe(page: Page) -> None:
+    """No violation of the rules in light and dark mode."""
+    if not AXE.is_file():
+        pytest.skip("no axe-core: run npm install in this folder")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for mode in ("dark", "light"):
+        page.emulate_media(color_scheme=mode)
+        found = page.evaluate(
+            "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then("
+            "found => found.violations.map(one => [one.id, one.help, one.nodes.slice(0, 3).map("
+            "node => node.html + node.failureSummary)]))",
+            RULES,
+        )
+        assert found == [], mode
 
 
 def test_keyboard_reaches_everything_in_order(rich: Opened) -> None:
@@ -64,19 +81,7 @@ def test_screen_reader_gets_words_for_each_drawing(rich: Opened) -> None:
 
 def test_axe_finds_nothing(rich: Opened) -> None:
     """WCAG 2.2 AA in light and dark mode, as far as a program can tell."""
-    if not AXE.is_file():
-        pytest.skip("no axe-core: run npm install in this folder")
-    page = rich.page
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    for mode in ("dark", "light"):
-        page.emulate_media(color_scheme=mode)
-        found = page.evaluate(
-            "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then("
-            "found => found.violations.map(one => [one.id, one.help, one.nodes.slice(0, 3).map("
-            "node => node.html + node.failureSummary)]))",
-            RULES,
-        )
-        assert found == [], mode
+    check_by_axe(rich.page)
 
 
 def test_harmful_words_do_nothing_on_a_phone(opener: Opener, pages: dict[str, Path]) -> None:

@@ -153,7 +153,7 @@ def test_trend_obeys_nothing(tmp_path: Path) -> None:
             rows = list(csv.reader(printed.splitlines()))
             assert rows[1][0].startswith("'=cmd()")
         if form == "json":
-            assert json.loads(printed)[0]["run_id"] == name
+            assert json.loads(printed)[0]["run_id"] == one_line(name)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from harness.cli.overrides import as_overrides
 from harness.cli.stack_choice import StackChoice, StackKind
 from harness.errors import EvidenceError, Exit
 from harness.evidence.group_folder import GroupFolder, GroupProgress
+from harness.evidence.history import read_history
 from harness.evidence.run_folder import RunFolder
 from harness.experiments.repeat import judge_again
 from harness.scenario import Scenario
@@ -31,7 +32,7 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Three runs with consecutive seeds; one that loses a signal decides."""
+    """Three runs, consecutive seeds; one that loses a signal decides. The history has each."""
 
     def on_paper(own: Scenario, reports: Path, *_: object) -> tuple[Assessment, RunFolder]:
         world = healthy(None, "p99 < 500 ms", seed=own.seed)
@@ -43,14 +44,18 @@ def test_group_ends_with_its_own_code_and_is_judged_again_to_the_same(
     monkeypatch.setattr(run_command, "run_once", on_paper)
     path = ROOT / "scenarios" / "smoke.toml"
     choice = StackChoice(StackKind.PROCESS, "offline", [], 0, {})
+    reports, history = tmp_path / "reports", tmp_path / "h.jsonl"
     found = run_command.run_scenario(
-        path, OVERRIDES, reports=tmp_path, choice=choice, root=ROOT, times=3
+        path, OVERRIDES, reports=reports, choice=choice, root=ROOT, times=3, history=history
     )
     output = capsys.readouterr().out
     assert found == code
     for words in ("run 1 of 3, seed 41", "run 3 of 3, seed 43", "that of a typical run lies"):
         assert words in " ".join(output.split()), output
-    (group,) = tmp_path.iterdir()
+    (group,) = reports.iterdir()
+    lines = read_history([history]).lines
+    assert {one.run_id for one in lines} == {one.name for one in group.iterdir() if one.is_dir()}
+    assert {one.seed for one in lines if one.verdict == "FAIL"} == {lossy_seed} - {None}
     assert len([entry for entry in group.iterdir() if entry.is_dir()]) == 3
     assert (group / "junit.xml").is_file()
     assert judge_folder(group) == code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -82,21 +82,44 @@ def render_page(
         cause: the diagnosis in one sentence; its evidence is in the section `diagnosis`.
         rejudged_reason: why the evidence was judged again; None where it was not.
     """
+    own = {"subject": subject, "cause": cause, "rejudged_reason": rejudged_reason}
+    return _render("report.html.j2", top, sections, own, ())
+
+
+def render_history(top: object, sections: Sequence[Section]) -> str:
+    """The page of runs over time; it needs no network.
+
+    Args:
+        top: for `templates/history.html.j2`, what is above the first section.
+        sections: in order.
+    """
+    script = _source("history.js")
+    own = {"filter_script": Markup(script)}  # noqa: S704 - our own file
+    return _render("history.html.j2", top, sections, own, (script,))
+
+
+def _render(
+    template: str,
+    top: object,
+    sections: Sequence[Section],
+    own: Mapping[str, object],
+    scripts: Sequence[str],
+) -> str:
+    """A template with what every page has; `scripts` are those besides that of the drawings."""
     script, plotly = _source("report.js"), plotly_packed()
+    sources = [script_source(one) for one in (script, *scripts)]
     return (
         _environment()
-        .get_template("report.html.j2")
+        .get_template(template)
         .render(
+            **own,
             top=top,
-            subject=subject,
-            cause=cause,
             sections=sections,
-            rejudged_reason=rejudged_reason,
             version=harness.__version__,
             drawings=[chart.drawing for section in sections for chart in section.charts],
             palettes={"light": dict(LIGHT), "dark": dict(DARK)},
             plotly=plotly,
-            policy=_policy(script_source(script), plotly.source),
+            policy=_policy(*sources, plotly.source),
             script=Markup(script),  # noqa: S704 - our own file
             style=Markup(_style()),  # noqa: S704 - our own file
         )

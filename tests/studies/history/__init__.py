@@ -1,0 +1,1 @@
+"""Changes of simulated histories: found, missed, and false alarms."""
