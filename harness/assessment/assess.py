@@ -185,8 +185,8 @@ def assess_with_analysis(
         expected=expected,
         final=read_final_state(folder, plan),
         observer=folder.read_observer() if folder.observer.exists() else None,
-        stack=_facts(folder, "stack"),
-        environment=_facts(folder, "environment"),
+        stack=facts_of(folder, "stack"),
+        environment=facts_of(folder, "environment"),
         seal=verify_manifest(folder),
         counters=read_service_counters(folder),
         pool_samples=read_pool(folder),
@@ -232,8 +232,11 @@ def _events(folder: RunFolder, run: RunMetadata) -> tuple[RunEvent, ...] | None:
     return None
 
 
-def _facts(folder: RunFolder, name: str) -> dict[str, Any]:
-    """A description that only the grade depends on; without it there is no sign-off."""
+def facts_of(folder: RunFolder, name: str) -> dict[str, Any]:
+    """A description that no figure depends on; empty where it is missing.
+
+    Without it there is no sign-off, and the run differs from those that have it.
+    """
     try:
         return folder.read_json(getattr(folder, name))
     except RefusedError:

@@ -13,6 +13,7 @@ import typer
 import harness
 from harness.cli.capacity import capacity
 from harness.cli.chaos import chaos
+from harness.cli.compare import compare
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
 from harness.cli.history import history_app, site, trend
@@ -168,6 +169,7 @@ app.command()(isolate)
 app.command()(chaos)
 app.command()(scale)
 app.command()(capacity)
+app.command()(compare)
 
 
 @app.command()

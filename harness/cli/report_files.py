@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import webbrowser
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,8 +15,10 @@ from rich.console import Console
 from harness.assessment.capacity import CapacityResult
 from harness.assessment.capacity_folder import CapacityFolder
 from harness.assessment.chaos import ChaosResult
+from harness.assessment.comparison_result import ComparisonResult
 from harness.assessment.group import GroupJudgement
 from harness.assessment.group_result import read_group_result
+from harness.assessment.interleave_folder import InterleaveFolder
 from harness.assessment.isolation_result import IsolationJudgement
 from harness.assessment.scale_folder import ScaleFolder
 from harness.assessment.scale_result import ScaleResult
@@ -35,8 +38,20 @@ from harness.report.html.chaos_page import chaos_page
 from harness.report.html.group_page import group_page
 from harness.report.html.isolation_page import isolation_page
 from harness.report.html.scale_page import scale_page
-from harness.report.junit import capacity_junit_xml, group_junit_xml, junit_xml, scale_junit_xml
-from harness.report.markdown import capacity_markdown, group_markdown, markdown, scale_markdown
+from harness.report.junit import (
+    capacity_junit_xml,
+    compare_junit_xml,
+    group_junit_xml,
+    junit_xml,
+    scale_junit_xml,
+)
+from harness.report.markdown import (
+    capacity_markdown,
+    compare_markdown,
+    group_markdown,
+    markdown,
+    scale_markdown,
+)
 from harness.report.samples import write_csv
 from harness.report.scale import CELLS_CSV, cells_csv
 
@@ -57,6 +72,7 @@ class ReportRequest:
     markdown: Path | None = None
     csv: Path | None = None
     hgrm: Path | None = None
+    json: Path | None = None
 
     @property
     def anything(self) -> bool:
@@ -173,6 +189,36 @@ def report_scale_after(folder: ScaleFolder, result: ScaleResult, console: Consol
 
     if (text := _or_warning(all_of_them, console)) is not None:
         append_summary(text, os.environ, console)
+
+
+def report_compare_after(
+    folder: InterleaveFolder, result: ComparisonResult, console: Console
+) -> None:
+    """JUnit XML of alternate runs of two systems, and what the page of the CI job shows of them."""
+
+    def both() -> str:
+        _write(folder.junit, compare_junit_xml(result))
+        return compare_markdown(result)
+
+    if (text := _or_warning(both, console)) is not None:
+        append_summary(text, os.environ, console)
+
+
+def report_comparison(result: ComparisonResult, wanted: ReportRequest) -> None:
+    """Write the reports of a comparison that are wanted.
+
+    Raises:
+        UsageError: there is no such folder.
+        EvidenceError: a report cannot be written.
+    """
+    # Two of them begin a command of some CI systems; in JSON they are in texts only.
+    document = json.dumps(result.model_dump(mode="json"), indent=1).replace("##", "#\\u0023")
+    texts = (
+        (wanted.markdown, lambda: compare_markdown(result)),
+        (wanted.json, lambda: document + "\n"),
+        (wanted.junit, lambda: compare_junit_xml(result)),
+    )
+    _write_all(texts, None)
 
 
 def append_summary(text: str, environ: Mapping[str, str], console: Console) -> None:

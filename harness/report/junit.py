@@ -15,14 +15,16 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from harness.analysis.capacity.trials import Answer
+from harness.analysis.comparison import ComparisonVerdict
 from harness.assessment.capacity import CapacityResult, TrialFigures
+from harness.assessment.comparison_result import ComparisonResult
 from harness.assessment.group import GroupJudgement, MemberFigures
 from harness.assessment.scale_result import CellFigures, CellStatus, ScaleResult
 from harness.evidence.group_folder import GroupFolder
 from harness.judge.check import Check, CheckKind
 from harness.judge.verdict import Status, Verdict
 from harness.printable import printable
-from harness.report import capacity, scale
+from harness.report import capacity, compare, scale
 from harness.report.data import ReportData
 from harness.scenario.capacity_axis import CapacityAxis
 
@@ -31,6 +33,11 @@ Property = tuple[str, str]
 # What XML 1.0 cannot hold, not even as a reference (section 2.2, production Char).
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STAMP = re.compile(r"^(\d{8}-\d{6})-")
+_COMPARISON_PROBLEMS = {
+    ComparisonVerdict.SLOWER: "failure",
+    ComparisonVerdict.CANNOT_TELL: "error",
+    ComparisonVerdict.INVALID: "error",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +171,31 @@ def _case_of_cell(cell: CellFigures, result: ScaleResult) -> JUnitCase:
         lines[0],
         "\n".join(lines),
     )
+
+
+def compare_junit_xml(result: ComparisonResult) -> str:
+    """A comparison: a case for its verdict, and one for each explaining figure, which never fails.
+
+    SLOWER is a failure; CANNOT_TELL and INVALID are errors, as the exit code is not 0 either.
+    """
+    properties = [
+        ("base", result.base.source),
+        ("new", result.new.source),
+        ("verdict", result.verdict.value),
+        ("reason", result.reason.value),
+        ("exit_code", str(result.exit_code)),
+    ]
+    problem = _COMPARISON_PROBLEMS.get(result.verdict)
+    figures = {"ratio": result.ratio.model_dump() if result.ratio else None}
+    out = "\n".join((*compare.notes(result), f"figures: {json.dumps(figures)}"))
+    type_ = result.verdict.value if problem else ""
+    end = JUnitCase(result.percentile, problem, type_, compare.headline(result), out)
+    changes = [
+        JUnitCase(compare.figure_name(one), None, "", "", f"figures: {one.model_dump_json()}")
+        for one in result.changes
+    ]
+    suites = [("verdict", [end], properties), ("explaining", changes, properties)]
+    return _document("compare", "compare", suites)
 
 
 def case_of_check(check: Check) -> JUnitCase:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.analysis.measurement import MetricFigures
 from harness.assessment.capacity import CapacityResult
+from harness.assessment.comparison_result import ComparisonResult
 from harness.assessment.group import GroupJudgement
 from harness.assessment.scale_result import ScaleResult
 from harness.evidence.group_folder import GroupFolder
@@ -16,7 +17,7 @@ from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.verdict import Status
 from harness.printable import one_line
-from harness.report import capacity, scale, scale_out
+from harness.report import capacity, compare, scale, scale_out
 from harness.report.data import ReportData
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
@@ -151,6 +152,23 @@ def scale_markdown(result: ScaleResult, path: Path) -> str:
         f"Experiment {escaped(result.experiment_id)}. To judge it again:",
         "",
         *_code(f"harness judge {path}"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def compare_markdown(result: ComparisonResult) -> str:
+    """The summary of a comparison, for a pull request."""
+
+    def rows(found: Iterable[Sequence[str]]) -> list[list[str]]:
+        return [[escaped(cell) for cell in row] for row in found]
+
+    lines = [
+        f"## {compare.verdict_text(result)}: {escaped(compare.headline(result))}",
+        "",
+        *[f"- {escaped(note)}" for note in compare.notes(result)],
+        "",
+        *_table(compare.SIDE_HEADS, rows(compare.side_rows(result))),
+        *_table(compare.CHANGE_HEADS, rows(compare.change_rows(result))),
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,0 +1,1 @@
+"""How often a comparison of runs is right, by simulation."""
