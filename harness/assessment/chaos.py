@@ -7,6 +7,7 @@ from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.judge.grade import Grade
 from harness.judge.verdict import Verdict, worst
 
 
@@ -22,6 +23,7 @@ class RoundFigures(_Value):
         fault: its kind and target.
         first_ns, backlog_ns: its recovery; None where it did not recover, or had nothing to.
         reasons: what was not clean, with the signals that are named.
+        grade: of its run; None in results of earlier versions.
     """
 
     number: int
@@ -35,6 +37,7 @@ class RoundFigures(_Value):
     duplicated: int
     refused: int
     reasons: tuple[str, ...] = ()
+    grade: Grade | None = None
 
 
 class KindFigures(_Value):

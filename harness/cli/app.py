@@ -37,6 +37,7 @@ from harness.cli.options import (
 )
 from harness.cli.overrides import as_overrides
 from harness.cli.scale import scale
+from harness.cli.signoff import signoff_app
 from harness.cli.standard_streams import lost_output, need_current_folder
 from harness.errors import Exit, HarnessError
 from harness.printable import printable, without_secrets
@@ -54,6 +55,7 @@ app = typer.Typer(
 app.add_typer(stack_app, name="stack")
 app.add_typer(images_app, name="images")
 app.add_typer(history_app, name="history")
+app.add_typer(signoff_app, name="signoff")
 
 
 _WATCH_NICENESS = 19

@@ -99,7 +99,7 @@ def chaos(
         scenario = scenario.model_copy(update={"load": scenario.load.of_fixed_length()})
         planned = ROUNDS if rounds is None else rounds
         check_rounds(scenario, planned)
-        choices = _choices(
+        choices = fault_choices(
             chosen.possible_faults(scenario), scenario.needs_anvil, kind or (), stack
         )
         contract_for(scenario, chosen, ROOT)
@@ -120,7 +120,7 @@ def chaos(
     raise typer.Exit(result.exit_code)
 
 
-def _choices(
+def fault_choices(
     possible: FaultSupport | None, needs_anvil: bool, kinds: Collection[str], stack: StackKind
 ) -> tuple[tuple[str, str], ...]:
     """Kinds and targets to draw from: each kind that is named can be had."""

@@ -45,10 +45,15 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
+def print_line(console: Console, text: str) -> None:
+    """Print one line as it is, however long."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def startup_sink(console: Console) -> StartupSink:
     """A sink that prints each event of a start on a line of its own."""
 
     def show(event: StartupEvent) -> None:
-        console.print(startup_line(event), markup=False, highlight=False, soft_wrap=True)
+        print_line(console, startup_line(event))
 
     return show

@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import UsageError
+from harness.formatting import format_count
 from harness.report.run_description import describe_experiment, describe_run
 from harness.scenario import load_scenario
 from harness.scenario.experiment import load_experiment
-from harness.scenario.file import EXPERIMENT, read_toml
+from harness.scenario.file import EXPERIMENT, POLICY, read_toml
+from harness.scenario.policy import load_policy
 from harness.stack.defect_catalogue import read_catalogue
 
 
@@ -28,9 +30,15 @@ def list_scenarios(folder: Path, console: Console) -> None:
     for path in sorted(folder.rglob("*.toml"), key=lambda path: (path.parent, path)):
         place = path.relative_to(folder).with_suffix("")
         try:
-            if EXPERIMENT in read_toml(path):
+            document = read_toml(path)
+            if EXPERIMENT in document:
                 experiment = load_experiment(path)
                 table.add_row(str(place), experiment.about, describe_experiment(experiment))
+                continue
+            if POLICY in document:
+                policy = load_policy(path)
+                criteria = format_count(len(policy.criterion), "criterion", "criteria")
+                table.add_row(str(place), policy.policy.about, f"sign-off of {criteria}")
                 continue
             scenario = load_scenario(path)
         except UsageError as error:

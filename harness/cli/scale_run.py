@@ -16,7 +16,7 @@ from harness.assessment.scale_result import ScaleResult
 from harness.assessment.scaling import RunFigure, figure_of_run, figure_of_search
 from harness.cli.capacity_plan import PlanOptions, make_plan
 from harness.cli.capacity_run import shared_runs
-from harness.cli.console import make_console
+from harness.cli.console import make_console, print_line
 from harness.cli.report_files import report_scale_after
 from harness.cli.run_command import contract_for, run_once
 from harness.cli.stack_choice import StackChoice, StackKind
@@ -117,13 +117,13 @@ def _run(folder: ScaleFolder, choice: StackChoice) -> int:
     console = make_console()
     experiment = folder.read().experiment
     runs = len(experiment.cells())
-    _print(console, f"experiment {folder.path.name}: {experiment.about}")
-    _print(console, f"{runs} runs of {experiment.vary}, {choice.kind} stack, in {folder.path}")
+    print_line(console, f"experiment {folder.path.name}: {experiment.about}")
+    print_line(console, f"{runs} runs of {experiment.vary}, {choice.kind} stack, in {folder.path}")
     measure = _measure(experiment, choice)
     try:
-        made = run_cells(folder, measure, lambda text: _print(console, text))
+        made = run_cells(folder, measure, lambda text: print_line(console, text))
     except Interrupted:
-        _print(console, f"go on with: harness scale {folder.path}")
+        print_line(console, f"go on with: harness scale {folder.path}")
         raise
     result = judge_cells(folder, measure, made)
     report_scale_after(folder, result, console)
@@ -157,10 +157,6 @@ def _begun_search(within: Path, scenario: Scenario) -> CapacityFolder | None:
             if folder.read_scenario() == scenario:
                 return folder
     return None
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _measure(experiment: Experiment, choice: StackChoice | None) -> CellMeasure:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from harness.evidence import atomic_files
 from harness.evidence.group_folder import GroupFolder, GroupProgress
-from harness.evidence.manifest import Manifest, ManifestCheck, evidence_digests, sha256_of
+from harness.evidence.manifest import (
+    Manifest,
+    ManifestCheck,
+    compare_digests,
+    evidence_digests,
+    sha256_of,
+)
 from harness.evidence.run_folder import RunFolder
 
 
@@ -30,15 +36,7 @@ def verify_group_manifest(folder: GroupFolder, facts: GroupProgress) -> Manifest
     if not folder.seal.exists():
         return ManifestCheck(None)
     sealed = atomic_files.read_model(folder.seal, Manifest).sha256
-    present = _digests(folder, facts)
-    return ManifestCheck(
-        files=len(sealed),
-        changed=tuple(
-            sorted(n for n, digest in sealed.items() if present.get(n, digest) != digest)
-        ),
-        missing=tuple(sorted(sealed.keys() - present.keys())),
-        added=tuple(sorted(present.keys() - sealed.keys())),
-    )
+    return compare_digests(sealed, _digests(folder, facts))
 
 
 def _digests(folder: GroupFolder, facts: GroupProgress) -> dict[str, str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
@@ -75,16 +76,18 @@ def verify_manifest(folder: RunFolder) -> ManifestCheck:
     if not folder.seal.exists():
         return ManifestCheck(None)
     sealed = atomic_files.read_model(folder.seal, Manifest).sha256
-    present = set(_evidence(folder))
+    return compare_digests(sealed, _present(folder, sealed))
+
+
+def compare_digests(sealed: Mapping[str, str], present: Mapping[str, str]) -> ManifestCheck:
+    """Compare stored digests with those of the present files, both by name."""
     return ManifestCheck(
         files=len(sealed),
         changed=tuple(
-            name
-            for name, digest in sorted(sealed.items())
-            if name in present and sha256_of(folder.path / name) != digest
+            sorted(n for n, digest in sealed.items() if present.get(n, digest) != digest)
         ),
-        missing=tuple(sorted(sealed.keys() - present)),
-        added=tuple(sorted(name for name in present - sealed.keys() if _is_evidence(name))),
+        missing=tuple(sorted(sealed.keys() - present.keys())),
+        added=tuple(sorted(present.keys() - sealed.keys())),
     )
 
 
@@ -96,9 +99,14 @@ def evidence_digests(folder: RunFolder) -> dict[str, str]:
     """
     is_sealed = folder.seal.exists()
     sealed = atomic_files.read_model(folder.seal, Manifest).sha256 if is_sealed else {}
-    names = [name for name in _evidence(folder) if name in sealed or _is_evidence(name)]
-    found = {name: sha256_of(folder.path / name) for name in names}
+    found = _present(folder, sealed)
     return found | ({folder.seal.name: sha256_of(folder.seal)} if is_sealed else {})
+
+
+def _present(folder: RunFolder, sealed: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 of every present file that is sealed or is evidence."""
+    names = [name for name in _evidence(folder) if name in sealed or _is_evidence(name)]
+    return {name: sha256_of(folder.path / name) for name in names}
 
 
 def _is_evidence(name: str) -> bool:
@@ -107,27 +115,45 @@ def _is_evidence(name: str) -> bool:
 
 
 def _evidence(folder: RunFolder) -> list[str]:
-    """Names of the evidence files, relative to the folder; drafts are skipped.
+    """Names of the evidence files, relative to the folder.
+
+    Raises:
+        RefusedError: as `regular_files`.
+    """
+
+    def is_kept(path: PurePosixPath) -> bool:
+        return len(path.parts) > 1 or path.name not in _UNSEALED
+
+    return regular_files(folder.path, is_kept, FILES_MAX)
+
+
+def regular_files(
+    folder: Path, is_kept: Callable[[PurePosixPath], bool], files_max: int
+) -> list[str]:
+    """Paths of the files below a folder, relative to it and in order; drafts are skipped.
+
+    Args:
+        folder: of whatever origin.
+        is_kept: whether a subfolder or a file counts, by its path in the folder.
+        files_max: how many files there may be.
 
     Raises:
         RefusedError: it contains a link or an irregular file, or too many files.
     """
     names = list[str]()
-    for folder_path, subfolders, file_names in os.walk(folder.path):
-        relative = Path(folder_path).relative_to(folder.path)
-        if relative == Path():
-            subfolders[:] = [name for name in subfolders if name not in _UNSEALED]
+    for place, subfolders, file_names in os.walk(folder):
+        relative = PurePosixPath(Path(place).relative_to(folder))
+        subfolders[:] = [name for name in subfolders if is_kept(relative / name)]
         for name in subfolders:
-            if Path(folder_path, name).is_symlink():
-                check_kind(Path(folder_path, name), stat.S_IFLNK)
+            if Path(place, name).is_symlink():
+                check_kind(Path(place, name), stat.S_IFLNK)
         for name in file_names:
-            if name.startswith(".") or (relative == Path() and name in _UNSEALED):
-                continue
-            check_kind(Path(folder_path, name), Path(folder_path, name).lstat().st_mode)
-            names.append((relative / name).as_posix())
-        if len(names) > FILES_MAX:
-            what = f"holds more than {FILES_MAX:,} files"
-            raise over_limit(what, f"{FILES_MAX:,} files", str(folder.path))
+            if not name.startswith(".") and is_kept(relative / name):
+                check_kind(Path(place, name), Path(place, name).lstat().st_mode)
+                names.append(str(relative / name))
+        if len(names) > files_max:
+            what = f"holds more than {files_max:,} files"
+            raise over_limit(what, f"{files_max:,} files", str(folder))
     return sorted(names)
 
 

@@ -17,7 +17,7 @@ from harness.assessment.assess import Assessment, assess
 from harness.assessment.chaos import ChaosResult, RoundFigures, build_chaos_result
 from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
-from harness.evidence.chaos_folder import ChaosFolder
+from harness.evidence.chaos_folder import ChaosFolder, ChaosProgress
 from harness.evidence.run_folder import RunFolder
 from harness.faults.random_faults import draw_fault
 from harness.report.faults import recovery_of
@@ -80,9 +80,8 @@ def run_rounds(
     for run_id in facts.runs:  # fail now, and not after all other rounds
         _folder_of(folder, run_id)
     made = []
-    measured_s = _measured_s(scenario)
     for number in range(len(facts.runs) + 1, facts.rounds + 1):
-        fault = draw_fault(facts.seed, number, measured_s, facts.choices)
+        fault = _round_fault(facts, scenario, number)
         own = _scenario_of(folder, scenario, facts.seed + number, fault)
         report(f"round {number} of {facts.rounds}: {_name(fault)}")
         assessment, run_folder = once(own, folder.path)
@@ -91,6 +90,21 @@ def run_rounds(
         made.append(_round(number, run_folder.run_id, assessment))
         report(f"{assessment.judgement.verdict.name}: {run_folder.run_id}")
     return tuple(made)
+
+
+def round_scenario(folder: ChaosFolder, number: int) -> Scenario:
+    """The scenario of a round, from 1 on; a pure function of what the folder was begun with.
+
+    Raises:
+        EvidenceError: the folder cannot be read, or there is no such round.
+    """
+    facts, scenario = folder.read(), folder.read_scenario()
+    fault = _round_fault(facts, scenario, number)
+    return _scenario_of(folder, scenario, facts.seed + number, fault)
+
+
+def _round_fault(facts: ChaosProgress, scenario: Scenario, number: int) -> dict[str, object]:
+    return draw_fault(facts.seed, number, _measured_s(scenario), facts.choices)
 
 
 def judge_rounds(folder: ChaosFolder, made: Iterable[RoundFigures] = ()) -> ChaosResult:
@@ -170,6 +184,7 @@ def _round(number: int, run_id: str, found: Assessment) -> RoundFigures:
         duplicated=measurement.duplicated,
         refused=measurement.account.refused,
         reasons=tuple(reasons[:_REASONS_MAX]),
+        grade=judgement.grade,
     )
 
 

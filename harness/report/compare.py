@@ -17,9 +17,11 @@ from harness.assessment.comparison_result import (
     ComparisonResult,
     FigureChange,
     Reason,
+    RunEntry,
 )
 from harness.clock import NS_PER_S
 from harness.formatting import format_count, format_duration_fixed, format_percent
+from harness.report.sparkline import SparklineRun, blocks, largest_figure_ns
 
 SIDE_HEADS = ("", "runs", "count", "verdicts", "commit", "median", "from")
 CHANGE_HEADS = ("figure", "BASE", "NEW", "change", "95 % interval", "p (Holm)")
@@ -187,6 +189,19 @@ def _more(result: ComparisonResult) -> str:
 
 def _sides(result: ComparisonResult) -> tuple[tuple[str, ComparedSide], ...]:
     return (("BASE", result.base), ("NEW", result.new))
+
+
+def side_blocks(result: ComparisonResult) -> list[str]:
+    """A line of blocks for each side, on one scale: `BASE` and `NEW`, a block for each run."""
+    sides = [(name, [_drawn(run) for run in side.runs]) for name, side in _sides(result)]
+    largest_ns = largest_figure_ns(run for _, runs in sides for run in runs)
+    return [f"{name:4} {blocks(runs, largest_ns)}" for name, runs in sides]
+
+
+def _drawn(run: RunEntry) -> SparklineRun:
+    value_ns = None if run.value_ns is None else round(run.value_ns)
+    verdict = run.verdict.name if run.verdict else "unreadable"
+    return SparklineRun(run.run_id, verdict, value_ns, run.is_lower_bound)
 
 
 def _have(sides: list[str]) -> str:

@@ -11,13 +11,14 @@ from harness.assessment.capacity import CapacityResult
 from harness.assessment.comparison_result import ComparisonResult
 from harness.assessment.group import GroupJudgement
 from harness.assessment.scale_result import ScaleResult
+from harness.assessment.signoff import SignoffResult
 from harness.evidence.group_folder import GroupFolder
 from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.verdict import Status
 from harness.printable import one_line
-from harness.report import capacity, compare, scale, scale_out
+from harness.report import capacity, compare, scale, scale_out, signoff
 from harness.report.data import ReportData
 from harness.report.diagnosis import NO_CAUSE
 from harness.report.gate import LATENCY_HEADS, ROUND_HEADS, gate_notes, latency_rows, round_rows
@@ -165,10 +166,38 @@ def compare_markdown(result: ComparisonResult) -> str:
     lines = [
         f"## {compare.verdict_text(result)}: {escaped(compare.headline(result))}",
         "",
+        *[f"`{one}`  " for one in compare.side_blocks(result)],
+        "",
         *[f"- {escaped(note)}" for note in compare.notes(result)],
         "",
         *_table(compare.SIDE_HEADS, rows(compare.side_rows(result))),
         *_table(compare.CHANGE_HEADS, rows(compare.change_rows(result))),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def signoff_markdown(result: SignoffResult, archive: Path) -> str:
+    """The summary of a sign-off."""
+    rows = [
+        (
+            escaped(one.id),
+            signoff.words(one.status),
+            escaped(signoff.figures_text(one.deciding.figures if one.deciding else {})),
+            escaped(signoff.why_text(one.reasons)),
+        )
+        for one in result.criteria
+    ]
+    waivers = [f"- Waiver of {escaped(line)}" for line in signoff.waiver_lines(result)]
+    lines = [
+        f"## {signoff.words(result.decision)}: {signoff.headline(result)}",
+        "",
+        *_table(("criterion", "status", "figures", "why"), rows),
+        *([*waivers, ""] if waivers else []),
+        *(f"- {escaped(line)}" for line in signoff.grade_lines(result)),
+        "",
+        f"Sign-off {escaped(result.signoff_id)}. To verify it:",
+        "",
+        *_code(f"harness signoff verify {archive}"),
     ]
     return "\n".join(lines) + "\n"
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import UsageError, nearest
-from harness.scenario.file import EXPERIMENT, format_problems, read_toml
+from harness.scenario.file import EXPERIMENT, format_problems, read_toml, scenario_file
 from harness.scenario.models import SEED_MAX, Scenario
 from harness.scenario.system_settings import (
     QUOTA_SERVICES,
@@ -329,22 +329,4 @@ def base_file(experiment: Experiment, folder: Path, shipped: Path) -> Path:
     Raises:
         UsageError: there is none, or its path leaves the folder, also by a link.
     """
-    path = Path(experiment.base)
-    if path.is_absolute() or ".." in path.parts:
-        raise UsageError(
-            f"{experiment.base!r} leaves the folder of the experiment",
-            where="experiment.base",
-            hint="name a file in it, or a shipped scenario as in scenarios/smoke.toml",
-        )
-    for root in (folder, shipped):
-        found = root / path
-        parts = [root.joinpath(*path.parts[:size]) for size in range(1, len(path.parts) + 1)]
-        if link := next((part for part in parts if part.is_symlink()), None):
-            raise UsageError("is a link, which is not followed", where=str(link))
-        if found.is_file():
-            return found
-    raise UsageError(
-        f"there is no scenario {experiment.base!r}",
-        where="experiment.base",
-        hint="`harness scenarios` lists the shipped ones; write scenarios/NAME.toml",
-    )
+    return scenario_file(experiment.base, "experiment.base", folder, shipped)

@@ -18,6 +18,8 @@ _HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md li
 _SHOWN_MAX = 60
 # The only table of an experiment's file; see `harness.scenario.experiment`.
 EXPERIMENT = "experiment"
+# A table of a policy's file; see `harness.scenario.policy`.
+POLICY = "policy"
 
 
 def load_scenario(
@@ -35,6 +37,12 @@ def load_scenario(
         UsageError: the file is missing or not TOML, or has wrong entries, which are all named.
     """
     document = read_toml(path, by_user=by_user)
+    if POLICY in document:
+        raise UsageError(
+            "is a policy of a sign-off, not a scenario",
+            where=str(path),
+            hint=f"use it with `harness signoff {path}`",
+        )
     if EXPERIMENT in document:
         raise UsageError(
             "is an experiment of several runs, not a scenario",
@@ -85,9 +93,17 @@ def read_toml(path: Path, *, by_user: bool = True) -> dict[str, Any]:
     Raises:
         UsageError: missing, unreadable, not a regular file, too large, or not TOML.
     """
+    return parse_toml(read_config_text(path, by_user=by_user), str(path))
+
+
+def read_config_text(path: Path, *, by_user: bool = True) -> str:
+    """The text of a file that a person writes.
+
+    Raises:
+        UsageError: missing, unreadable, not a regular file, too large, or not UTF-8.
+    """
     try:
-        text = read_regular(path, CONFIG_BYTES_MAX, by_user=by_user).decode("utf-8")
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        return read_regular(path, CONFIG_BYTES_MAX, by_user=by_user).decode("utf-8")
     except FileNotFoundError as error:
         raise UsageError(
             "no such file", where=str(path), hint="`harness scenarios` lists the scenarios"
@@ -98,11 +114,58 @@ def read_toml(path: Path, *, by_user: bool = True) -> dict[str, Any]:
         raise UsageError("is not UTF-8", where=str(path), hint="TOML requires UTF-8") from None
     except EvidenceError as error:
         raise UsageError(error.what, where=error.where, hint=error.hint) from error
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Args:
+        text: of the file.
+        where: its name, for errors.
+
+    Raises:
+        UsageError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except (ValueError, RecursionError) as error:
         # Of ValueError: no TOML, or an integer longer than Python reads.
         raise UsageError(
-            f"not TOML: {error}", where=str(path), hint="see https://toml.io for the syntax"
+            f"not TOML: {error}", where=where, hint="see https://toml.io for the syntax"
         ) from error
+
+
+def scenario_file(name: str, where: str, folder: Path, shipped: Path) -> Path:
+    """A scenario that another file names: in the folder of that file, or one that is shipped.
+
+    Args:
+        name: relative path.
+        where: key that has the name, for errors.
+        folder: of the file that names it.
+        shipped: folder that has `scenarios`.
+
+    Raises:
+        UsageError: there is none, or its path leaves the folder, also by a link.
+    """
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise UsageError(
+            f"{name!r} leaves the folder of the file that names it",
+            where=where,
+            hint="name a file in it, or a shipped scenario as in scenarios/smoke.toml",
+        )
+    for root in (folder, shipped):
+        found = root / path
+        parts = [root.joinpath(*path.parts[:size]) for size in range(1, len(path.parts) + 1)]
+        if link := next((part for part in parts if part.is_symlink()), None):
+            raise UsageError("is a link, which is not followed", where=str(link))
+        if found.is_file():
+            return found
+    raise UsageError(
+        f"there is no scenario {name!r}",
+        where=where,
+        hint="`harness scenarios` lists the shipped ones; write scenarios/NAME.toml",
+    )
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

@@ -213,6 +213,6 @@ def test_both_systems_allow_the_same_exit_codes(mode: str) -> None:
 def test_named_scenarios_are_there() -> None:
     """Those of the scripts and of the examples."""
     texts = [path.read_text(encoding="utf-8") for path in (*SCRIPTS, *WORKFLOWS, PIPELINE)]
-    named = set(re.findall(r"\bscenarios/[\w-]+\.toml", "".join(texts)))
+    named = set(re.findall(r"\bscenarios/[\w/-]+\.toml", "".join(texts)))
     assert named
     assert not [name for name in named if not (ROOT / name).is_file()]

@@ -342,8 +342,6 @@ def test_commands_and_options_are_there(mode: str, tmp_path: Path) -> None:
 def parse(group: object, words: list[str]) -> None:
     """Read the words of a call, as the command does before it runs."""
     command = getattr(group, "commands", {}).get(words[0])
-    if command is None and words[0] in ("compare", "signoff"):
-        pytest.skip(f"there is no harness {words[0]} yet")
     assert command is not None, words
     command.make_context(words[0], words[1:])
 

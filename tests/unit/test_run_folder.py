@@ -20,8 +20,11 @@ from harness.scenario import Load, Phase, Scenario, Signals, Stage, load_scenari
 from harness.schedule.plan import SwarmPlan
 
 TOMLS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
-# The others are experiments over levels.
-SCENARIOS = [path for path in TOMLS if "[experiment]" not in path.read_text(encoding="utf-8")]
+# The others are experiments over levels, and policies of sign-offs.
+OTHERS = ("[experiment]", "[policy]")
+SCENARIOS = [
+    path for path in TOMLS if not any(one in path.read_text(encoding="utf-8") for one in OTHERS)
+]
 # 2026-11-23 20:48:15 UTC
 WALL_NS = 1_795_466_895 * 10**9
 

@@ -32,8 +32,11 @@ from harness.scenario.agent_containers import AgentContainers, ScaleStep
 from harness.scenario.gate import Gate, Weights
 
 TOMLS = sorted((Path(__file__).resolve().parents[2] / "scenarios").rglob("*.toml"))
-# The others are experiments over levels.
-SCENARIOS = [path for path in TOMLS if "[experiment]" not in path.read_text(encoding="utf-8")]
+# The others are experiments over levels, and policies of sign-offs.
+OTHERS = ("[experiment]", "[policy]")
+SCENARIOS = [
+    path for path in TOMLS if not any(one in path.read_text(encoding="utf-8") for one in OTHERS)
+]
 
 GOOD = """
 name = "good"

@@ -56,15 +56,20 @@ _SERVICES_MAX = len(SERIES)
 def capacity_page(result: CapacityResult) -> str:
     """One file that shows the search and needs no network."""
     cause = result.bottleneck.message if result.bottleneck else None
-    sections = [_latency(result), _use(result), _trials(result), _cause(result)]
-    if not sections[-1].parts:  # where the page has no evidence of it
+    if not _cause(result).parts:  # where the page has no evidence of it
         cause = None
     return render_page(
         _summary(result),
-        [section for section in sections if section.parts],
+        capacity_sections(result),
         subject="search of the capacity",
         cause=cause,
     )
+
+
+def capacity_sections(result: CapacityResult) -> list[Section]:
+    """What the page of a search shows below its verdict."""
+    sections = (_latency(result), _use(result), _trials(result), _cause(result))
+    return [section for section in sections if section.parts]
 
 
 def _summary(result: CapacityResult) -> Summary:

@@ -22,12 +22,16 @@ _ROUND_HEADS = (
 )
 
 
+def chaos_sections(result: ChaosResult) -> list[Section]:
+    """What the page of all rounds shows below their verdict."""
+    return [section for section in (_recovery(result), _rounds(result)) if section.parts]
+
+
 def chaos_page(result: ChaosResult, folder_id: str) -> str:
     """One file that shows all rounds and needs no network."""
-    sections = (_recovery(result), _rounds(result))
     return render_page(
         _summary(result, folder_id),
-        [section for section in sections if section.parts],
+        chaos_sections(result),
         subject="chaos run",
     )
 

@@ -19,11 +19,16 @@ _TITLE = "How much do runs differ?"
 _SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "star")
 
 
+def group_sections(judgement: GroupJudgement) -> tuple[Section, ...]:
+    """What the page of a group shows below its verdict."""
+    return _runs(judgement), _checks(judgement)
+
+
 def group_page(judgement: GroupJudgement, group_id: str) -> str:
     """One file that shows the group and needs no network."""
     return render_page(
         _summary(judgement, group_id),
-        (_runs(judgement), _checks(judgement)),
+        group_sections(judgement),
         subject="group of runs",
     )
 

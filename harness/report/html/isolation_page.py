@@ -23,8 +23,13 @@ _HEADS = ("pair", "block", "start", "signals", "P99", "lateness P99", "proof of 
 def isolation_page(judgement: IsolationJudgement, run_id: str) -> str:
     """One file that shows the experiment and needs no network."""
     return render_page(
-        _summary(judgement, run_id), (_blocks(judgement),), subject="isolation experiment"
+        _summary(judgement, run_id), isolation_sections(judgement), subject="isolation experiment"
     )
+
+
+def isolation_sections(judgement: IsolationJudgement) -> tuple[Section, ...]:
+    """What the page of an experiment shows below its outcome."""
+    return (_blocks(judgement),)
 
 
 def _summary(judgement: IsolationJudgement, run_id: str) -> Summary:

@@ -70,6 +70,9 @@ class Summary:
         sign: SVG of the verdict's sign, in the units of a 20 by 20 box.
         reasons: the checks that do not pass, the deciding ones first; at most REASONS_MAX.
         reasons_left: number of the other ones.
+        noun: what `scenario` names.
+        style: CSS class of the verdict; empty for its own name.
+        lists: titles with lines, below the headline.
     """
 
     run_id: str
@@ -86,6 +89,9 @@ class Summary:
     grade: str
     grade_text: str
     grade_reasons: tuple[str, ...]
+    noun: str = "Scenario"
+    style: str = ""
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def build_summary(data: ReportData) -> Summary:
